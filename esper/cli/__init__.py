@@ -1,0 +1,1 @@
+"""The commands `esper` (models and proofs) and `esperd` (the node)."""

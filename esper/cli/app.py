@@ -1,0 +1,29 @@
+"""The command `esper`: models, proofs and their verification.
+
+Exit status: 0 done (or: the proof is valid), 1 refused (or: the proof is invalid), 2 misused.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from esper.cli import model, prove
+
+app = typer.Typer(
+    name="esper",
+    help="Exact integer inference of language models, and proofs of it.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.add_typer(model.app, name="model")
+app.command("prove")(prove.prove_command)
+app.command("verify")(prove.verify_command)
+
+
+def main() -> None:
+    """Run the command line; the entry point of the `esper` script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""`esper prove` and `esper verify`: answers with a proof, and the check that needs no weights."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from esper.prover import Sequence, Statement
+
+_UNBOUND = "00" * 64
+_errors = Console(stderr=True)
+
+
+def _refuse(problem: str) -> NoReturn:
+    """Say on standard error why nothing was done, and leave with status 1."""
+    _errors.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def _identifier(text: str, option: str) -> bytes:
+    """Decode 64 bytes of hexadecimal; a misuse (status 2) names the option."""
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        raise typer.BadParameter("not hexadecimal", param_hint=option) from None
+    if len(value) != 64:
+        raise typer.BadParameter(f"{len(value)} bytes, must be 64", param_hint=option)
+    return value
+
+
+def prove_command(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a G16 model.")],
+    prompt: Annotated[list[str], typer.Option(help="Text to continue; repeat for a batch.")],
+    out: Annotated[Path, typer.Option(help="File to write: statement and proof.")],
+    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 32,
+    binding: Annotated[
+        str, typer.Option(help="64 bytes in hexadecimal that the proof is valid for alone.")
+    ] = _UNBOUND,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Answer prompts greedily with exact integer inference, and prove every token of it."""
+    from esper.model import load_model
+    from esper.model.errors import ModelError
+    from esper.prover import ProofError, proof_file, prove
+
+    bound_to = _identifier(binding, "--binding")
+    try:
+        with _errors.status("loading the model"):
+            model = load_model(directory)
+            prompts = [model.encode(text) for text in prompt]
+        started = time.perf_counter()
+        with _errors.status("proving"):
+            statement, proof = prove(model, prompts, max_answer=max_tokens, binding=bound_to)
+        seconds = time.perf_counter() - started
+        proof_file.write(out, statement, proof)
+    except (ModelError, ProofError, ImportError, OSError, ValueError) as error:
+        _refuse(str(error))
+    fields = _described(statement, model.tokenizer) | {
+        "file": str(out),
+        "proof_bytes": len(proof),
+        "seconds": round(seconds, 3),
+    }
+    if as_json:
+        typer.echo(json.dumps(fields))
+        return
+    _print_sequences(fields["sequences"])
+    typer.echo(f"model id   {fields['model_id']}")
+    typer.echo(f"proof      {len(proof):,} bytes in {seconds:.2f} s, {statement.rows} rows each")
+    typer.echo(f"written to {out}")
+
+
+def verify_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File written by `esper prove`.")],
+    model_id: Annotated[str, typer.Option(help="64 bytes in hexadecimal: the model to trust.")],
+    binding: Annotated[
+        str | None, typer.Option(help="Refuse a proof that is bound to anything else.")
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of tokenizer.json, to print text.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check a proof without the model's weights: status 0 if it is valid, 1 if it is not."""
+    from esper.prover import ProofError, proof_file, verify
+
+    wanted_model = _identifier(model_id, "--model-id")
+    wanted_binding = None if binding is None else _identifier(binding, "--binding")
+    try:
+        words = _load_tokenizer(tokenizer) if tokenizer is not None else None
+        statement, proof = proof_file.read(file)
+        if statement.model_id != wanted_model:
+            raise ValueError(f"the proof is about another model: {statement.model_id.hex()}")
+        if wanted_binding is not None and statement.binding != wanted_binding:
+            raise ValueError(f"the proof is bound to {statement.binding.hex()}")
+        report = verify(statement, proof)
+    except (ProofError, OSError, ValueError) as error:
+        if as_json:
+            typer.echo(
+                json.dumps({"valid": False, "error": type(error).__name__, "reason": str(error)})
+            )
+            raise typer.Exit(1) from error
+        _refuse(f"invalid: {error}")
+    fields = _described(statement, words) | {
+        "valid": True,
+        "security_bits": report.security_bits,
+        "proof_bytes": report.proof_bytes,
+        "milliseconds": report.milliseconds,
+    }
+    if as_json:
+        typer.echo(json.dumps(fields))
+        return
+    _print_sequences(fields["sequences"])
+    typer.echo(
+        f"valid: {report.security_bits:.1f} bits of security, {report.proof_bytes:,} bytes, "
+        f"verified in {report.milliseconds:.1f} ms without the weights"
+    )
+
+
+def _load_tokenizer(directory: Path) -> Tokenizer:
+    """Read `tokenizer.json`. Raises `FileNotFoundError`, or `ValueError` for a malformed one."""
+    from tokenizers import Tokenizer
+
+    path = directory / "tokenizer.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: name the folder that holds it")
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare exceptions
+        raise ValueError(f"{path} is no tokenizer: {error}") from error
+
+
+def _described(statement: Statement, tokenizer: Tokenizer | None) -> dict[str, Any]:
+    """Return the statement as JSON values, with texts where a tokenizer is at hand."""
+    return {
+        "model_id": statement.model_id.hex(),
+        "binding": statement.binding.hex(),
+        "rows": statement.rows,
+        "max_answer": statement.max_answer,
+        "top_k": statement.top_k,
+        "sequences": [_described_sequence(s, tokenizer) for s in statement.sequences],
+    }
+
+
+def _described_sequence(sequence: Sequence, tokenizer: Tokenizer | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "prompt": list(sequence.prompt),
+        "answer": list(sequence.answer),
+        "top": [[list(pair) for pair in pairs] for pairs in sequence.top],
+    }
+    if tokenizer is not None:
+        fields["prompt_text"] = tokenizer.decode(list(sequence.prompt))
+        fields["answer_text"] = tokenizer.decode(list(sequence.answer))
+    return fields
+
+
+def _print_sequences(sequences: list[dict[str, Any]]) -> None:
+    for number, sequence in enumerate(sequences, start=1):
+        if "answer_text" in sequence:
+            typer.echo(f"[{number}] prompt  {sequence['prompt_text']}")
+            typer.echo(f"[{number}] answer  {sequence['answer_text']}")
+        else:
+            typer.echo(f"[{number}] prompt tokens  {' '.join(map(str, sequence['prompt']))}")
+            typer.echo(f"[{number}] answer tokens  {' '.join(map(str, sequence['answer']))}")

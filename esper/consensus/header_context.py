@@ -1,0 +1,64 @@
+"""Rules that a header keeps towards the chain up to its parent.
+
+1. parent   2. height   3. time past   4. time future   5. tier   6. model   7. target   8. bank
+9. omega   10. VRF output
+"""
+
+from esper.consensus.context import ChainContext
+from esper.consensus.header import Header
+from esper.crypto.vrf import vrf_output
+from esper.primitives.header_errors import (
+    BankViolation,
+    HeightViolation,
+    ModelViolation,
+    OmegaViolation,
+    TargetViolation,
+    TierViolation,
+    TimeFutureViolation,
+    TimeOldViolation,
+    UnknownParentViolation,
+    VrfOutputViolation,
+)
+
+
+def check_header_in_context(header: Header, chain: ChainContext, now_ms: int) -> None:
+    """All rules, against the chain whose tip should be the parent, at the node's time ``now_ms``.
+
+    Raises a subclass of HeaderContextViolation.
+    """
+    pre = header.pre
+    rules = chain.params.difficulty
+    model = chain.params.model
+
+    # 1. The parent is the proven tip.
+    if pre.parent != chain.tip_id:
+        raise UnknownParentViolation(pre.parent)
+
+    # 2. Heights count up.
+    if pre.height != chain.height + 1:
+        raise HeightViolation(pre.height, chain.height + 1)
+
+    # 3. Time moves on, by the median so that one wrong clock does no harm.
+    if pre.time_ms <= chain.median_time_ms:
+        raise TimeOldViolation(pre.time_ms, chain.median_time_ms)
+
+    # 4. Time is not far ahead. A later look may find the header valid.
+    if pre.time_ms > now_ms + rules.future_limit_ms:
+        raise TimeFutureViolation(pre.time_ms, now_ms + rules.future_limit_ms)
+
+    # 5. to 9. The header repeats what the chain prescribes.
+    if pre.tier != model.tier:
+        raise TierViolation(pre.tier)
+    if pre.model_id != model.model_id:
+        raise ModelViolation(pre.model_id, model.model_id)
+    if pre.target_value != chain.next_target:
+        raise TargetViolation(pre.target_value, chain.next_target)
+    if pre.bank_root != model.bank_root:
+        raise BankViolation(pre.bank_root, model.bank_root)
+    if pre.omega != chain.next_omega:
+        raise OmegaViolation(pre.omega, chain.next_omega)
+
+    # 10. The VRF output is that of this value on top of this parent.
+    expected = vrf_output(pre.vrf_root, pre.vrf_index, chain.tip_work_id, header.vrf_proof.value)
+    if header.vrf_proof.output != expected:
+        raise VrfOutputViolation(header.vrf_proof.output, expected)

@@ -1,0 +1,76 @@
+"""The digest of a batch, the work that it took, and whether it wins.
+
+    w      = sum_j [(Lin + a_j - 1) c_row + a_j c_head]      a_j answer tokens of sequence j
+    W_ref  = w with every a_j = g
+    r      = Poseidon2-512 over seed, model, inputs, answers and top-K lists
+    wins   if r * W_ref < target * w                          exact integers
+
+The factor w / W_ref pays for the work done: under a plain r < target, seeds whose answers end early
+would be a bargain to look for.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from esper.consensus.outputs import Answer
+from esper.crypto.poseidon import FIELD_ORDER, digest_bytes, pack_bytes
+from esper.primitives.model_entry import ModelEntry
+from esper.primitives.params import PuzzleParameters
+
+DIGEST_TAG: Final = "esper/work/digest/v1"
+
+
+def digest_elements(
+    seed: bytes,
+    model_id: bytes,
+    puzzle: PuzzleParameters,
+    indices: Sequence[int],
+    inputs: Sequence[Sequence[int]],
+    answers: Sequence[Answer],
+) -> list[int]:
+    """The field elements of a batch, one per number, every list behind its count.
+
+    [n, Lin, g, K] || seed (10 elements) || model_id (10), then per sequence: index, number of input
+    tokens, the tokens, number of answer tokens, the tokens, and per answer token: number of
+    candidates, then id and logit (mod p) of each. Nothing is optional, so the list reads back in
+    one way only.
+    """
+    elements = [len(inputs), puzzle.input_tokens, puzzle.max_answer, puzzle.top_k]
+    elements += pack_bytes(seed)
+    elements += pack_bytes(model_id)
+    for index, tokens, answer in zip(indices, inputs, answers, strict=True):
+        elements += [index, len(tokens), *tokens, len(answer.tokens), *answer.tokens]
+        for candidates in answer.top:
+            elements.append(len(candidates))
+            for candidate in candidates:
+                elements += [candidate.token, candidate.logit % FIELD_ORDER]
+    return elements
+
+
+def batch_result(
+    seed: bytes,
+    model_id: bytes,
+    puzzle: PuzzleParameters,
+    indices: Sequence[int],
+    inputs: Sequence[Sequence[int]],
+    answers: Sequence[Answer],
+) -> bytes:
+    """The result r as 64 bytes."""
+    elements = digest_elements(seed, model_id, puzzle, indices, inputs, answers)
+    return digest_bytes(DIGEST_TAG, elements)
+
+
+def work_done(answer_lengths: Sequence[int], puzzle: PuzzleParameters, model: ModelEntry) -> int:
+    """w: multiply-accumulates of a batch whose answers have these lengths."""
+    row, head = model.shape.row_cost(puzzle.rows), model.shape.head_cost
+    return sum((puzzle.input_tokens + a - 1) * row + a * head for a in answer_lengths)
+
+
+def reference_work(puzzle: PuzzleParameters, model: ModelEntry) -> int:
+    """W_ref: multiply-accumulates of a batch whose answers all have full length."""
+    return work_done([puzzle.max_answer] * puzzle.sequences, puzzle, model)
+
+
+def wins(result: int, target: int, work: int, reference: int) -> bool:
+    """Whether a result r earns a block: r * W_ref < target * w."""
+    return result * reference < target * work

@@ -1,0 +1,151 @@
+"""Importing float Llama checkpoints in Hugging Face form."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from esper.model.config import LlamaConfig, Shape, read_config
+from esper.model.errors import MissingFileError, WrongTensorError
+from esper.model.safetensors_file import AnyArray, read_container
+
+Floats = npt.NDArray[np.float32]
+
+WEIGHTS_FILE = "model.safetensors"
+LINEAR_NAMES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""The seven projections of a layer, in the order the integer format lists them."""
+_ATTENTION = frozenset(LINEAR_NAMES[:4])
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWeights:
+    """Weights of one layer, ``float32``."""
+
+    norm1: Floats
+    """Gain before attention, shape (dim,)."""
+    norm2: Floats
+    """Gain before the feed-forward part, shape (dim,)."""
+    linear: Mapping[str, Floats]
+    """The projections of :data:`LINEAR_NAMES`, each of shape (outputs, inputs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A float model as its publisher trained it."""
+
+    config: LlamaConfig
+    """Sizes and constants."""
+    embed: Floats
+    """Token embedding, shape (vocab, dim)."""
+    layers: tuple[LayerWeights, ...]
+    """From the input to the output."""
+    final_norm: Floats
+    """Gain before the output projection, shape (dim,)."""
+    lm_head: Floats
+    """Output projection, shape (vocab, dim); the embedding itself where they are tied."""
+
+    def fingerprint(self) -> str:
+        """SHA-256 in hexadecimal of the configuration and of every weight as little-endian float32.
+
+        It ties a saved calibration to the weights it was taken on; the container's element type
+        does not enter.
+        """
+        hasher = hashlib.sha256(json.dumps(asdict(self.config), sort_keys=True).encode())
+        arrays = [self.embed, self.lm_head, self.final_norm]
+        for layer in self.layers:
+            arrays += [layer.norm1, layer.norm2, *(layer.linear[name] for name in LINEAR_NAMES)]
+        for array in arrays:
+            hasher.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
+        return hasher.hexdigest()
+
+
+def load_checkpoint(directory: Path) -> Checkpoint:
+    """Read ``config.json`` and ``model.safetensors`` (float32, float16, bfloat16) of a directory.
+
+    Raises:
+        MissingFileError, MalformedFileError: a file is absent or broken.
+        UnsupportedArchitectureError, InvalidFieldError: from the configuration.
+        WrongTensorError: a tensor is missing, unknown, misshapen, not a float tensor, or holds NaN
+            or infinity.
+    """
+    config = read_config(directory / "config.json")
+    path = directory / WEIGHTS_FILE
+    if not path.exists() and (directory / f"{WEIGHTS_FILE}.index.json").exists():
+        raise MissingFileError(
+            path, "the checkpoint is split into parts; save it again as one file"
+        )
+    _, tensors = read_container(path)
+    return assemble_checkpoint(config, tensors)
+
+
+def assemble_checkpoint(config: LlamaConfig, tensors: Mapping[str, AnyArray]) -> Checkpoint:
+    """Build a checkpoint from named tensors; errors as in :func:`load_checkpoint`."""
+    shape = config.shape
+    used: set[str] = set()
+
+    def take(name: str, size: tuple[int, ...]) -> Floats:
+        used.add(name)
+        if name not in tensors:
+            raise WrongTensorError(name, "missing", f"shape {size}")
+        array = tensors[name]
+        if array.dtype.kind != "f" or array.shape != size:
+            raise WrongTensorError(
+                name, f"{array.dtype} of shape {array.shape}", f"floats of shape {size}"
+            )
+        if not np.isfinite(array).all():
+            raise WrongTensorError(name, "holding NaN or infinity", "finite weights")
+        return array.astype(np.float32)
+
+    embed = take("model.embed_tokens.weight", (shape.vocab, shape.dim))
+    layers = tuple(_take_layer(shape, index, take) for index in range(shape.layers))
+    final_norm = take("model.norm.weight", (shape.dim,))
+    if config.tied and "lm_head.weight" not in tensors:
+        lm_head = embed
+    else:
+        lm_head = take("lm_head.weight", (shape.vocab, shape.dim))
+        if config.tied and not np.array_equal(lm_head, embed):
+            raise WrongTensorError(
+                "lm_head.weight",
+                "different from the embedding",
+                "equal, as 'tie_word_embeddings' says",
+            )
+    # Old checkpoints carry the rotary frequencies, which follow from the configuration.
+    unknown = sorted(n for n in tensors if n not in used and not n.endswith(".rotary_emb.inv_freq"))
+    if unknown:
+        raise WrongTensorError(unknown[0], "unknown", "only the tensors of a plain Llama model")
+    return Checkpoint(config, embed, layers, final_norm, lm_head)
+
+
+def linear_sizes(shape: Shape) -> dict[str, tuple[int, int]]:
+    """Return (outputs, inputs) of each projection of :data:`LINEAR_NAMES`."""
+    queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    return {
+        "q_proj": (queries, shape.dim),
+        "k_proj": (keys, shape.dim),
+        "v_proj": (keys, shape.dim),
+        "o_proj": (shape.dim, queries),
+        "gate_proj": (shape.hidden, shape.dim),
+        "up_proj": (shape.hidden, shape.dim),
+        "down_proj": (shape.dim, shape.hidden),
+    }
+
+
+def _take_layer(
+    shape: Shape, index: int, take: Callable[[str, tuple[int, ...]], Floats]
+) -> LayerWeights:
+    prefix = f"model.layers.{index}"
+    linear = {}
+    for name, size in linear_sizes(shape).items():
+        part = "self_attn" if name in _ATTENTION else "mlp"
+        linear[name] = take(f"{prefix}.{part}.{name}.weight", size)
+    return LayerWeights(
+        norm1=take(f"{prefix}.input_layernorm.weight", (shape.dim,)),
+        norm2=take(f"{prefix}.post_attention_layernorm.weight", (shape.dim,)),
+        linear=linear,
+    )

@@ -1,0 +1,160 @@
+"""A published model ready for use: the native engine, the tokenizer and the names of the model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from esper.model.config import Shape
+from esper.model.errors import (
+    InvalidFieldError,
+    MissingFileError,
+    ModelError,
+    NativeUnavailableError,
+)
+from esper.model.g16_format import INTEGERS_FILE, Parameters, read_parameters
+from esper.model.tokenizer import decode_answer, encode_text, load_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from esper._native import NativeModel
+
+
+class LoadedModel:
+    """An integer model in memory, together with its tokenizer.
+
+    Made by :func:`load_model`.
+    """
+
+    def __init__(self, native: NativeModel, parameters: Parameters, tokenizer: Tokenizer) -> None:
+        self.native = native
+        """The compiled engine."""
+        self.parameters = parameters
+        """Shifts, widths and special tokens."""
+        self.tokenizer = tokenizer
+        """The model's own tokenizer."""
+
+    @property
+    def shape(self) -> Shape:
+        """Sizes."""
+        return self.parameters.shape
+
+    @property
+    def bos(self) -> int:
+        """Token id that starts every sequence."""
+        return self.parameters.bos
+
+    @property
+    def eos(self) -> int:
+        """Token id that ends an answer."""
+        return self.parameters.eos
+
+    @property
+    def integers_hash(self) -> bytes:
+        """64 bytes that name the integers."""
+        return self.native.integers_hash
+
+    @cached_property
+    def model_id(self) -> bytes:
+        """64 bytes that name the model together with the proof system.
+
+        Computed from the integers on first use, because that commits to all weights; never read
+        from a file, where anybody could have put another model's name.
+        """
+        from esper._native import model_id
+
+        return model_id(self.native)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of ``text``, after the token that starts every sequence."""
+        return [self.bos, *encode_text(self.tokenizer, text)]
+
+    def decode(self, prompt: Sequence[int], answer: Sequence[int]) -> str:
+        """Text of ``answer`` as it follows ``prompt``."""
+        return decode_answer(self.tokenizer, list(prompt), list(answer))
+
+    def logits(self, tokens: Sequence[int], threads: int | None = None) -> npt.NDArray[np.int64]:
+        """Logits of every position, shape (len(tokens), vocab).
+
+        Args:
+            tokens: 1 to ``max_seq`` ids below ``vocab``.
+            threads: at least 1; all processors when None. The result does not depend on it.
+
+        Raises:
+            InvalidFieldError: the tokens do not fit the model.
+        """
+        self._check_tokens(tokens, len(tokens))
+        content = self.native.logits([list(tokens)], _threads(threads))[0]
+        return np.frombuffer(content, dtype="<i8").reshape(-1, self.shape.vocab).astype(np.int64)
+
+    def generate(
+        self, tokens: Sequence[int], max_new_tokens: int, threads: int | None = None
+    ) -> list[int]:
+        """Greedy answer to ``tokens``: lowest id on a tie, ended by ``eos``, which it includes.
+
+        Args:
+            tokens: the prompt, at least one id.
+            max_new_tokens: longest answer; prompt and answer without its last token must fit in
+                ``max_seq``.
+            threads: at least 1; all processors when None. The result does not depend on it.
+
+        Raises:
+            InvalidFieldError: the tokens or the answer do not fit the model.
+        """
+        if max_new_tokens < 1:
+            raise InvalidFieldError("max_new_tokens", max_new_tokens, "at least 1")
+        self._check_tokens(tokens, len(tokens) + max_new_tokens - 1)
+        answer, _ = self.native.generate([list(tokens)], max_new_tokens, 1, _threads(threads))[0]
+        return answer
+
+    def _check_tokens(self, tokens: Sequence[int], positions: int) -> None:
+        vocab = self.shape.vocab
+        if not tokens:
+            raise InvalidFieldError("tokens", list(tokens), "at least one token id")
+        outside = next((token for token in tokens if not 0 <= token < vocab), None)
+        if outside is not None:
+            raise InvalidFieldError("tokens", outside, f"ids from 0 to {vocab - 1}")
+        if positions > self.shape.max_seq:
+            expected = f"prompt and answer within {self.shape.max_seq} positions; shorten them"
+            raise InvalidFieldError("tokens", positions, expected)
+
+
+def _threads(threads: int | None) -> int:
+    if threads is None:
+        return len(os.sched_getaffinity(0))
+    if threads < 1:
+        raise InvalidFieldError("threads", threads, "at least 1")
+    return threads
+
+
+def load_model(directory: Path | str) -> LoadedModel:
+    """Load the integer model in ``directory``: ``g16.safetensors`` and ``tokenizer.json``.
+
+    Raises:
+        NativeUnavailableError: the extension is not built, or not from these sources.
+        MissingFileError, MalformedFileError, InvalidFieldError, TokenizerError: a file is absent
+            or broken.
+        ModelError: the integers break a rule or a bound, which the message names with its layer;
+            or this machine fails the engine's known-answer test.
+    """
+    try:
+        from esper._native import NativeModel
+    except ImportError as error:
+        raise NativeUnavailableError(str(error)) from error
+    directory = Path(directory)
+    if not (directory / INTEGERS_FILE).is_file():
+        remedy = "export the checkpoint first: esper model export HF_DIR OUT"
+        raise MissingFileError(directory / INTEGERS_FILE, remedy)
+    parameters = read_parameters(directory)
+    try:
+        native = NativeModel.load(str(directory))
+    except (ValueError, OSError, RuntimeError) as error:
+        raise ModelError(f"{directory}: {error}") from error
+    return LoadedModel(native, parameters, load_tokenizer(directory, parameters.shape.vocab))

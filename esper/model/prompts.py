@@ -1,0 +1,222 @@
+"""The public prompt bank: its file, its texts, its token ids and its Merkle tree.
+
+A bank file is made once, with the tokenizer at hand; it carries the token ids beside the texts, so
+that whoever mines or verifies needs no tokenizer. Its hash is the root h_D over the prompts in file
+order (``esper.primitives.prompt``), and the file has one admissible form only (``encode_bank``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer
+
+from esper.model.errors import InvalidFieldError, MalformedFileError, MissingFileError, TokenizerError
+from esper.primitives.hashing import make_tag, tagged_hash
+from esper.primitives.merkle import MerkleTree, verify_path
+from esper.primitives.prompt import TAG_PROMPT_BANK, BankPrompt, bank_tree
+
+BANK_VERSION: Final = 1
+TAG_PROMPT_JSON: Final = make_tag("esper/prompt-json/v1")
+TAG_TOKENIZER: Final = make_tag("esper/tokenizer/v1")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptText:
+    """What a person wrote: one entry ``{system, user, mask_range?}`` of the bank."""
+
+    system: str
+    """Text of the system message; empty for none."""
+    user: str
+    """Text of the user message, never empty."""
+    mask_range: tuple[int, int] | None = None
+    """[start, end) in characters of ``user``: every token that touches it is replaced by the seed's."""
+
+    def __post_init__(self) -> None:
+        if not self.user:
+            raise InvalidFieldError("user", self.user, "a text of at least one character")
+        if self.mask_range is not None:
+            start, end = self.mask_range
+            if not 0 <= start < end <= len(self.user):
+                raise InvalidFieldError(
+                    "mask_range", self.mask_range, f"0 <= start < end <= {len(self.user)}"
+                )
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The JSON object; ``mask_range`` only where there is one."""
+        fields: dict[str, Any] = {"system": self.system, "user": self.user}
+        if self.mask_range is not None:
+            fields["mask_range"] = list(self.mask_range)
+        return fields
+
+    @property
+    def json_hash(self) -> bytes:
+        """64 bytes: the hash of the object in canonical form."""
+        return tagged_hash(TAG_PROMPT_JSON, canonical_json(self.fields).encode())
+
+
+@dataclass(frozen=True)
+class PromptBank:
+    """A bank: texts and token ids, entry by entry, and the tree over them."""
+
+    texts: tuple[PromptText, ...]
+    prompts: tuple[BankPrompt, ...]
+
+    @cached_property
+    def tree(self) -> MerkleTree:
+        """The Merkle tree over the prompts in bank order."""
+        return bank_tree(self.prompts)
+
+    @property
+    def root(self) -> bytes:
+        """h_D, 64 bytes."""
+        return self.tree.root
+
+    @property
+    def tokenizer_id(self) -> bytes:
+        """64 bytes: the tokenizer of every prompt in the bank."""
+        return self.prompts[0].tokenizer_id
+
+    def path(self, index: int) -> tuple[bytes, ...]:
+        """The inclusion proof of prompt ``index``. Raises IndexError if there is none."""
+        return self.tree.path(index)
+
+
+def is_in_bank(
+    root: bytes, count: int, index: int, prompt: BankPrompt, path: Sequence[bytes]
+) -> bool:
+    """Whether ``prompt`` is entry ``index`` of the bank of ``count`` prompts with this root."""
+    return verify_path(TAG_PROMPT_BANK, root, count, index, prompt.leaf, path)
+
+
+def canonical_json(value: object) -> str:
+    """The one form of a JSON value: keys sorted, no blanks, characters as themselves."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def encode_bank(bank: PromptBank) -> bytes:
+    """The bytes of a bank file: a JSON object, one prompt to a line.
+
+    Fields: ``version``, ``tokenizer_id`` (hexadecimal) and ``prompts``, each a list of the JSON
+    object, the token ids, and the mask spans as (start, length) in tokens.
+    """
+    lines = [
+        canonical_json([text.fields, prompt.tokens, prompt.mask_spans])
+        for text, prompt in zip(bank.texts, bank.prompts, strict=True)
+    ]
+    head = f'{{"version":{BANK_VERSION},"tokenizer_id":"{bank.tokenizer_id.hex()}","prompts":[\n'
+    return (head + ",\n".join(lines) + "\n]}\n").encode()
+
+
+def read_bank(path: Path) -> PromptBank:
+    """Read a bank file.
+
+    Raises MissingFileError, and MalformedFileError for anything that ``encode_bank`` would not have written.
+    Whether it is the bank of the chain is the caller's to check: compare ``root``.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MissingFileError(path, "write it with prompt_bank/generate.py") from error
+    try:
+        fields = json.loads(data)
+        version, tokenizer_id = fields["version"], bytes.fromhex(fields["tokenizer_id"])
+        if version != BANK_VERSION:
+            raise MalformedFileError(path, f"version is {version!r}, known is {BANK_VERSION}")
+        entries = [_entry(tokenizer_id, *entry) for entry in fields["prompts"]]
+    except (KeyError, TypeError, ValueError, InvalidFieldError) as error:
+        raise MalformedFileError(path, f"not a prompt bank: {error!r}") from error
+    if not entries:
+        raise MalformedFileError(path, "field 'prompts' is empty")
+    bank = PromptBank(tuple(text for text, _ in entries), tuple(prompt for _, prompt in entries))
+    if encode_bank(bank) != data:
+        raise MalformedFileError(path, "not in canonical form; write it with prompt_bank/generate.py")
+    return bank
+
+
+class PromptTokenizer:
+    """Turns prompt texts into token ids by a model directory's tokenizer and chat template.
+
+    Raises MissingFileError, MalformedFileError or TokenizerError when the directory cannot be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path, config_path = folder / "tokenizer.json", folder / "tokenizer_config.json"
+        remedy = "a model directory holds tokenizer.json and tokenizer_config.json"
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise MissingFileError(path, remedy) from error
+        try:
+            config: dict[str, Any] = json.loads(config_path.read_bytes())
+            template = config["chat_template"]
+        except OSError as error:
+            raise MissingFileError(config_path, remedy) from error
+        except (ValueError, KeyError) as error:
+            raise MalformedFileError(config_path, f"no field 'chat_template': {error!r}") from error
+        self._render = _chat_renderer(template)
+        self._tokenizer: Tokenizer = Tokenizer.from_buffer(data)
+        # A text that spells "</s>" is text; only the chain places special tokens.
+        self._tokenizer.encode_special_tokens = True
+        self.tokenizer_id = tagged_hash(TAG_TOKENIZER, data)
+
+    def tokenise(self, text: PromptText) -> BankPrompt:
+        """The bank's form of a text: ids of the rendered messages, no BOS, and the mask spans.
+
+        Raises TokenizerError if the chat template alters the user's text.
+        """
+        rendered = self._render(text)
+        encoding = self._tokenizer.encode(rendered, add_special_tokens=False)
+        spans: tuple[tuple[int, int], ...] = ()
+        if text.mask_range is not None:
+            offset = rendered.rfind(text.user)
+            if offset < 0:
+                raise TokenizerError(f"the chat template alters the user text {text.user!r}")
+            start, end = (offset + edge for edge in text.mask_range)
+            touched = [
+                index for index, (a, b) in enumerate(encoding.offsets) if a < end and start < b
+            ]
+            spans = ((touched[0], touched[-1] + 1 - touched[0]),)
+        return BankPrompt(self.tokenizer_id, tuple(encoding.ids), spans, text.json_hash)
+
+
+def tokenise_bank(texts: Iterable[PromptText], folder: Path) -> PromptBank:
+    """The bank of ``texts`` in the ids of the model directory's tokenizer."""
+    tokenizer = PromptTokenizer(folder)
+    kept = tuple(texts)
+    return PromptBank(kept, tuple(map(tokenizer.tokenise, kept)))
+
+
+def _entry(
+    tokenizer_id: bytes, fields: dict[str, Any], tokens: list[int], spans: list[list[int]]
+) -> tuple[PromptText, BankPrompt]:
+    mask_range = fields.get("mask_range")
+    text = PromptText(
+        system=fields["system"],
+        user=fields["user"],
+        mask_range=None if mask_range is None else (mask_range[0], mask_range[1]),
+    )
+    mask_spans = tuple((start, length) for start, length in spans)
+    return text, BankPrompt(tokenizer_id, tuple(tokens), mask_spans, text.json_hash)
+
+
+def _chat_renderer(template: str) -> Callable[[PromptText], str]:
+    # Block handling as in transformers, whose templates count on it.
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    compiled = environment.from_string(template)
+
+    def render(text: PromptText) -> str:
+        messages = [{"role": "user", "content": text.user}]
+        if text.system:
+            messages.insert(0, {"role": "system", "content": text.system})
+        rendered: str = compiled.render(messages=messages, add_generation_prompt=True)
+        return rendered
+
+    return render

@@ -1,0 +1,1 @@
+"""The node: where the pure rules meet disk, clock, model and prover."""

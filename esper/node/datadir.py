@@ -1,0 +1,117 @@
+"""The data directory: which network it belongs to, the miner's VRF secret, the blocks.
+
+chain.json   {"format": 1, "network": ..., "genesis_hash": ...}
+vrf.secret   32 bytes, readable by the owner only
+blocks/      headers and bodies      proofs/      proofs
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from esper.consensus.genesis import genesis_hash
+from esper.crypto.vrf import SECRET_BYTES
+from esper.primitives.networks import network
+from esper.primitives.params import NetworkParameters
+
+FORMAT: Final = 1
+CHAIN_FILE: Final = "chain.json"
+SECRET_FILE: Final = "vrf.secret"
+LOCK_FILE: Final = "lock"
+
+
+class DataDirectoryError(Exception):
+    """A directory that is no data directory, or one of another network or genesis."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """An existing data directory and its network."""
+
+    path: Path
+    params: NetworkParameters
+
+    @classmethod
+    def open(cls, path: Path) -> "DataDirectory":
+        """Open an existing directory.
+
+        Raises DataDirectoryError if it is none, or was made with other parameters of its network.
+        """
+        file = path / CHAIN_FILE
+        try:
+            fields: Any = json.loads(file.read_text(encoding="utf-8"))
+            params = network(fields["network"])
+            known, found = genesis_hash(params).hex(), fields["genesis_hash"]
+            if fields["format"] != FORMAT:
+                raise DataDirectoryError(
+                    f"{file}: format {fields['format']}, this program knows {FORMAT}"
+                )
+        except FileNotFoundError:
+            raise DataDirectoryError(
+                f"{path} is no data directory: it has no {CHAIN_FILE}; mine into it first"
+            ) from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataDirectoryError(f"{file} is damaged: {error}") from error
+        if found != known:
+            raise DataDirectoryError(
+                f"{path} holds {params.name} with genesis {str(found)[:16]}…, this program's is "
+                f"{known[:16]}…; use another directory"
+            )
+        return cls(path, params)
+
+    @classmethod
+    def open_or_create(cls, path: Path, params: NetworkParameters) -> "DataDirectory":
+        """Open a directory of this network, or make one if the path is free.
+
+        Raises DataDirectoryError if the directory holds something else.
+        """
+        file = path / CHAIN_FILE
+        if not file.exists():
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise DataDirectoryError(
+                    f"{path} is not empty and no data directory; name another directory"
+                )
+            path.mkdir(parents=True, exist_ok=True)
+            fields = {
+                "format": FORMAT,
+                "network": params.name,
+                "genesis_hash": genesis_hash(params).hex(),
+            }
+            file.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+        directory = cls.open(path)
+        if directory.params.name != params.name:
+            raise DataDirectoryError(
+                f"{path} belongs to {directory.params.name}, not to {params.name}"
+            )
+        return directory
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory for writing. Raises DataDirectoryError if another process does."""
+        with (self.path / LOCK_FILE).open("w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DataDirectoryError(
+                    f"{self.path} is in use by another process; stop it or name another directory"
+                ) from None
+            yield
+
+    def vrf_secret(self, fresh: bytes) -> bytes:
+        """The directory's VRF secret; ``fresh`` (32 random bytes) becomes it if there is none."""
+        file = self.path / SECRET_FILE
+        if not file.exists():
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(fresh)
+        secret = file.read_bytes()
+        if len(secret) != SECRET_BYTES:
+            raise DataDirectoryError(
+                f"{file} has {len(secret)} bytes, must have {SECRET_BYTES}; delete it for a new one"
+            )
+        return secret

@@ -1,0 +1,111 @@
+"""The native engine and prover behind the ports of consensus."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from esper.consensus.outputs import Answer, Candidate
+from esper.consensus.ports import ProofRejectedError, WorkClaim
+from esper.prover import ProofError, Statement, prove, verify
+from esper.prover import Sequence as ProvenSequence
+
+
+class NativeEngine(Protocol):
+    """The part of the extension's model that mining needs."""
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], max_new: int, top_k: int, threads: int
+    ) -> list[tuple[list[int], list[list[tuple[int, int]]]]]:
+        """Greedy answers, and per answer token its best (id, logit) pairs."""
+
+
+class ProvableModel(Protocol):
+    """A loaded model as ``esper.model.load_model`` gives it."""
+
+    @property
+    def model_id(self) -> bytes:
+        """64 bytes."""
+
+    @property
+    def native(self) -> NativeEngine:
+        """The engine."""
+
+
+def statement_of(claim: WorkClaim) -> Statement:
+    """A claim in the prover's words."""
+    sequences = tuple(
+        ProvenSequence(
+            prompt=tokens,
+            answer=answer.tokens,
+            top=tuple(tuple((c.token, c.logit) for c in top) for top in answer.top),
+        )
+        for tokens, answer in zip(claim.inputs, claim.answers, strict=True)
+    )
+    return Statement(
+        model_id=claim.model_id,
+        binding=claim.binding,
+        rows=claim.rows,
+        max_answer=claim.max_answer,
+        top_k=claim.top_k,
+        sequences=sequences,
+    )
+
+
+class NativeInference:
+    """Answers by the native integer engine."""
+
+    def __init__(self, model: ProvableModel, threads: int) -> None:
+        self._model = model
+        self._threads = threads
+
+    @property
+    def model_id(self) -> bytes:
+        """64 bytes: the loaded model."""
+        return self._model.model_id
+
+    def answer(
+        self, inputs: Sequence[tuple[int, ...]], max_answer: int, top_k: int
+    ) -> tuple[Answer, ...]:
+        """All inputs in one batch of the engine."""
+        generated = self._model.native.generate(inputs, max_answer, top_k, self._threads)
+        return tuple(
+            Answer(tuple(tokens), tuple(tuple(Candidate(*pair) for pair in at) for at in top))
+            for tokens, top in generated
+        )
+
+
+class DisagreementError(Exception):
+    """Engine and prover give different answers: a fault of this machine or build, not of a peer."""
+
+
+class NativeProver:
+    """Proves claims made by the same model."""
+
+    def __init__(self, model: ProvableModel) -> None:
+        self._model = model
+
+    def prove(self, claim: WorkClaim) -> bytes:
+        """The proof. Raises DisagreementError if the prover's own run answers something else."""
+        statement, proof = prove(
+            self._model,
+            claim.inputs,
+            max_answer=claim.max_answer,
+            binding=claim.binding,
+            rows=claim.rows,
+            top_k=claim.top_k,
+        )
+        if statement != statement_of(claim):
+            raise DisagreementError(
+                "the prover's run differs from the engine's; run the self-tests of this build"
+            )
+        return proof
+
+
+class NativeVerifier:
+    """Checks work proofs with the native verifier, without weights."""
+
+    def verify(self, claim: WorkClaim, proof: bytes) -> None:
+        """Return if the proof shows the claim. Raises ProofRejectedError."""
+        try:
+            verify(statement_of(claim), proof)
+        except ProofError as error:
+            raise ProofRejectedError(str(error)) from error

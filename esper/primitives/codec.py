@@ -1,0 +1,326 @@
+"""Canonical MessagePack by schema: one value has one encoding, and limits come before allocation.
+
+Allowed on the wire: unsigned integers up to 64 bits, byte strings and arrays of them, always in
+their shortest form. Maps, floats, nil, booleans, text, negative integers and extension types do not
+exist. A record is an array of fixed arity whose first element is its version.
+
+A schema is built from the codecs below and read top to bottom in the module of the record.
+``decode`` checks every declared length against the schema's limit and against the bytes that are
+left before it reads anything, and refuses a value that does not encode to the very same bytes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+T = TypeVar("T")
+
+MAX_U64: Final = (1 << 64) - 1
+
+
+class CodecError(ValueError):
+    """Bytes that are no canonical encoding of the expected record, and where that shows."""
+
+    def __init__(self, what: str, position: int) -> None:
+        super().__init__(f"{what} (at byte {position})")
+        self.what = what
+        """What was expected, what was found and which field it concerns."""
+        self.position = position
+        """Offset of the offending byte."""
+
+
+class Reader:
+    """A cursor over bytes that reads shortest-form MessagePack heads."""
+
+    __slots__ = ("data", "position")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.position = 0
+
+    @property
+    def left(self) -> int:
+        """Bytes not read yet."""
+        return len(self.data) - self.position
+
+    def take(self, size: int, field: str) -> bytes:
+        """The next ``size`` bytes, or CodecError if fewer are left."""
+        if size > self.left:
+            raise CodecError(f"{field}: needs {size} bytes, {self.left} are left", self.position)
+        start = self.position
+        self.position += size
+        return self.data[start : self.position]
+
+    def _number(self, size: int, smallest: int, field: str) -> int:
+        start = self.position
+        value = int.from_bytes(self.take(size, field), "big")
+        if value < smallest:
+            raise CodecError(f"{field}: {value} is not in its shortest form", start)
+        return value
+
+    def unsigned(self, field: str) -> int:
+        """An unsigned integer of up to 64 bits."""
+        start = self.position
+        head = self.take(1, field)[0]
+        if head < 0x80:
+            return head
+        match head:
+            case 0xCC:
+                return self._number(1, 1 << 7, field)
+            case 0xCD:
+                return self._number(2, 1 << 8, field)
+            case 0xCE:
+                return self._number(4, 1 << 16, field)
+            case 0xCF:
+                return self._number(8, 1 << 32, field)
+        raise CodecError(f"{field}: byte 0x{head:02x} starts no unsigned integer", start)
+
+    def bytes_length(self, field: str) -> int:
+        """The declared length of a byte string."""
+        start = self.position
+        head = self.take(1, field)[0]
+        match head:
+            case 0xC4:
+                return self._number(1, 0, field)
+            case 0xC5:
+                return self._number(2, 1 << 8, field)
+            case 0xC6:
+                return self._number(4, 1 << 16, field)
+        raise CodecError(f"{field}: byte 0x{head:02x} starts no byte string", start)
+
+    def array_length(self, field: str) -> int:
+        """The declared number of elements of an array."""
+        start = self.position
+        head = self.take(1, field)[0]
+        if 0x90 <= head <= 0x9F:
+            return head & 0x0F
+        match head:
+            case 0xDC:
+                return self._number(2, 1 << 4, field)
+            case 0xDD:
+                return self._number(4, 1 << 16, field)
+        raise CodecError(f"{field}: byte 0x{head:02x} starts no array", start)
+
+
+def _head(value: int, heads: tuple[tuple[int, int], ...]) -> bytes:
+    for head, size in heads:
+        if value < 1 << (8 * size):
+            return bytes([head]) + value.to_bytes(size, "big")
+    raise ValueError(f"length {value} does not fit 32 bits")
+
+
+def array_head(count: int) -> bytes:
+    """The shortest head of an array of ``count`` elements."""
+    return bytes([0x90 | count]) if count < 16 else _head(count, ((0xDC, 2), (0xDD, 4)))
+
+
+class Codec(Protocol[T]):
+    """Writes and reads one kind of value."""
+
+    def write(self, value: T, out: bytearray) -> None:
+        """Append the encoding. Raises ValueError for a value outside the schema."""
+
+    def read(self, reader: Reader, field: str) -> T:
+        """Read one value. Raises CodecError that names ``field``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """An unsigned integer of at most ``bits`` (up to 64)."""
+
+    bits: int = 64
+
+    def write(self, value: int, out: bytearray) -> None:
+        """Append the shortest form."""
+        if not 0 <= value < 1 << self.bits:
+            raise ValueError(f"{value} does not fit {self.bits} unsigned bits")
+        if value < 0x80:
+            out.append(value)
+        else:
+            out += _head(value, ((0xCC, 1), (0xCD, 2), (0xCE, 4), (0xCF, 8)))
+
+    def read(self, reader: Reader, field: str) -> int:
+        """Read an integer and check its width."""
+        start = reader.position
+        value = reader.unsigned(field)
+        if value >> self.bits:
+            raise CodecError(f"{field}: {value} does not fit {self.bits} unsigned bits", start)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signed integer in (-2^62, 2^62), zigzag-coded: 0, -1, 1, -2, ... become 0, 1, 2, 3, ..."""
+
+    def write(self, value: int, out: bytearray) -> None:
+        """Append the zigzag form."""
+        if not -(1 << 62) < value < 1 << 62:
+            raise ValueError(f"{value} is outside (-2^62, 2^62)")
+        Unsigned(63).write(2 * value if value >= 0 else -2 * value - 1, out)
+
+    def read(self, reader: Reader, field: str) -> int:
+        """Read a zigzag form."""
+        start = reader.position
+        coded = Unsigned(63).read(reader, field)
+        value = -(coded + 1 >> 1) if coded & 1 else coded >> 1
+        if value == -(1 << 62):
+            raise CodecError(f"{field}: {value} is outside (-2^62, 2^62)", start)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class FixedBytes:
+    """A byte string of exactly ``size`` bytes."""
+
+    size: int
+
+    def write(self, value: bytes, out: bytearray) -> None:
+        """Append head and bytes."""
+        if len(value) != self.size:
+            raise ValueError(f"{len(value)} bytes given, must be {self.size}")
+        VarBytes(self.size).write(value, out)
+
+    def read(self, reader: Reader, field: str) -> bytes:
+        """Read the bytes after checking the declared length."""
+        start = reader.position
+        size = reader.bytes_length(field)
+        if size != self.size:
+            raise CodecError(f"{field}: {size} bytes, must be {self.size}", start)
+        return reader.take(size, field)
+
+
+@dataclass(frozen=True, slots=True)
+class VarBytes:
+    """A byte string of at most ``limit`` bytes."""
+
+    limit: int
+
+    def write(self, value: bytes, out: bytearray) -> None:
+        """Append head and bytes."""
+        if len(value) > self.limit:
+            raise ValueError(f"{len(value)} bytes given, at most {self.limit} allowed")
+        out += _head(len(value), ((0xC4, 1), (0xC5, 2), (0xC6, 4)))
+        out += value
+
+    def read(self, reader: Reader, field: str) -> bytes:
+        """Read the bytes after checking the declared length."""
+        start = reader.position
+        size = reader.bytes_length(field)
+        if size > self.limit:
+            raise CodecError(f"{field}: {size} bytes, at most {self.limit} allowed", start)
+        return reader.take(size, field)
+
+
+@dataclass(frozen=True, slots=True)
+class Array(Generic[T]):
+    """A list of at most ``limit`` elements of one kind."""
+
+    element: Codec[T]
+    limit: int
+
+    def write(self, value: tuple[T, ...], out: bytearray) -> None:
+        """Append head and elements."""
+        if len(value) > self.limit:
+            raise ValueError(f"{len(value)} elements given, at most {self.limit} allowed")
+        out += array_head(len(value))
+        for element in value:
+            self.element.write(element, out)
+
+    def read(self, reader: Reader, field: str) -> tuple[T, ...]:
+        """Read the elements; each takes a byte at least, so the declared count is checked first."""
+        start = reader.position
+        count = reader.array_length(field)
+        if count > min(self.limit, reader.left):
+            allowed = min(self.limit, reader.left)
+            raise CodecError(f"{field}: {count} elements, at most {allowed} possible", start)
+        return tuple(self.element.read(reader, f"{field}[{i}]") for i in range(count))
+
+
+@dataclass(frozen=True, slots=True)
+class UnsignedPair:
+    """Two unsigned integers of at most ``bits`` each."""
+
+    bits: int = 32
+
+    def write(self, value: tuple[int, int], out: bytearray) -> None:
+        """Append an array of two."""
+        out += array_head(2)
+        for part in value:
+            Unsigned(self.bits).write(part, out)
+
+    def read(self, reader: Reader, field: str) -> tuple[int, int]:
+        """Read an array of two."""
+        start = reader.position
+        count = reader.array_length(field)
+        if count != 2:
+            raise CodecError(f"{field}: {count} elements, must be 2", start)
+        codec = Unsigned(self.bits)
+        return codec.read(reader, f"{field}[0]"), codec.read(reader, f"{field}[1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Generic[T]):
+    """A fixed array: version (unless None), then the named attributes of ``build``'s result."""
+
+    build: Callable[..., T]
+    """Called with the fields by name; a ValueError it raises becomes a CodecError."""
+    version: int | None
+    """First element of the array, compared when read; None for a pair inside another record."""
+    fields: tuple[tuple[str, Codec[Any]], ...]
+    """Attribute name and codec, in wire order."""
+
+    def write(self, value: T, out: bytearray) -> None:
+        """Append the array. A ValueError names the field."""
+        if self.version is None:
+            out += array_head(len(self.fields))
+        else:
+            out += array_head(len(self.fields) + 1)
+            Unsigned(16).write(self.version, out)
+        for name, codec in self.fields:
+            try:
+                codec.write(getattr(value, name), out)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+
+    def read(self, reader: Reader, field: str) -> T:
+        """Read the array; arity and version are compared first."""
+        start = reader.position
+        arity = len(self.fields) + int(self.version is not None)
+        count = reader.array_length(field)
+        if count != arity:
+            raise CodecError(f"{field}: {count} elements, must be {arity}", start)
+        if self.version is not None:
+            version = reader.unsigned(f"{field}.version")
+            if version != self.version:
+                raise CodecError(
+                    f"{field}: version {version}, this node knows {self.version}", start
+                )
+        values = {name: codec.read(reader, f"{field}.{name}") for name, codec in self.fields}
+        try:
+            return self.build(**values)
+        except ValueError as error:
+            raise CodecError(f"{field}: {error}", start) from error
+
+
+def encode(codec: Codec[T], value: T) -> bytes:
+    """The canonical bytes of ``value``. Raises ValueError for a value outside the schema."""
+    out = bytearray()
+    codec.write(value, out)
+    return bytes(out)
+
+
+def decode(codec: Codec[T], data: bytes, *, limit: int, what: str) -> T:
+    """Read exactly one value from ``data``.
+
+    Raises CodecError if ``data`` exceeds ``limit`` bytes, is no encoding by the schema, has bytes
+    left over, or is not the encoding of what was read. ``what`` names the record in the message.
+    """
+    if len(data) > limit:
+        raise CodecError(f"{what}: {len(data)} bytes, at most {limit} allowed", limit)
+    reader = Reader(data)
+    value = codec.read(reader, what)
+    if reader.left:
+        raise CodecError(f"{what}: {reader.left} bytes left over", reader.position)
+    if encode(codec, value) != data:
+        raise CodecError(f"{what}: not in canonical form", 0)
+    return value

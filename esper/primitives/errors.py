@@ -1,0 +1,62 @@
+"""Broken consensus rules: one exception class per rule, with the values that broke it.
+
+The classes stand in ``header_errors``, ``work_errors`` and ``block_errors``, in the order in which
+the rules are checked. What a node does about a violation follows from the class alone.
+"""
+
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import ClassVar
+
+
+class Scope(Enum):
+    """What must be known before a rule can be judged."""
+
+    ISOLATION = "isolation"
+    """The bytes alone."""
+    CONTEXT = "context"
+    """The chain up to the parent, or the node's clock."""
+    BODY = "body"
+    """The body, the proof and the parent's state."""
+
+
+class Consequence(Enum):
+    """How a node treats a violation, and the peer that sent it."""
+
+    INVALID = "invalid"
+    """Never valid: mark the id, score the peer."""
+    RETRY = "retry"
+    """May become valid by waiting or fetching: keep the peer."""
+    HALT = "halt"
+    """Needs the operator."""
+
+
+@dataclass(eq=False)
+class RuleViolation(Exception):
+    """Base of all rules. Subclasses are dataclasses whose fields are the values that broke them."""
+
+    scope: ClassVar[Scope]
+    consequence: ClassVar[Consequence] = Consequence.INVALID
+    template: ClassVar[str]
+    """Message with the fields' names in braces: what was found, and what must be."""
+
+    def __post_init__(self) -> None:
+        # BaseException keeps only positional arguments; pickling to a worker needs them all.
+        self.args = tuple(getattr(self, field.name) for field in fields(self))
+
+    @property
+    def rule(self) -> str:
+        """The class name: the stable name of the rule in logs, tests and peer scores."""
+        return type(self).__name__
+
+    def __str__(self) -> str:
+        values = {field.name: _shown(getattr(self, field.name)) for field in fields(self)}
+        return self.template.format(**values)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.hex() if len(value) <= 12 else f"{value[:8].hex()}… ({len(value)} bytes)"
+    if isinstance(value, int) and value >> 80:
+        return f"about 2^{value.bit_length()}"
+    return str(value)

@@ -1,0 +1,180 @@
+"""The kinds of parameters a network has. The numbers and their reasons are in ``networks``."""
+
+from dataclasses import dataclass
+
+from esper.primitives.model_entry import ModelEntry
+
+
+@dataclass(frozen=True, slots=True)
+class PuzzleParameters:
+    """The fixed shape of one lottery ticket: what is inferred and proven per attempt."""
+
+    sequences: int
+    """n: prompts per batch. At most 4, so that a proof stays small."""
+    rows: int
+    """T: rows per sequence in the proof, a power of two; input_tokens + max_answer - 1 fit."""
+    input_tokens: int
+    """Lin: exact length of BOS, salt and prompt together. One length for all, so that seeds with
+    short prompts are no bargain."""
+    max_answer: int
+    """g: answer tokens at most, EOS included."""
+    top_k: int
+    """K: (id, logit) pairs published per answer position."""
+    salt_bits: int
+    """Least entropy of a sequence's salt, against tables of answers; 128, as the whole stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class DifficultyParameters:
+    """How targets follow the hash rate."""
+
+    spacing_ms: int
+    """tau: mean time between blocks; on regtest only the unit of the timestamps."""
+    reference_proof_ms: int
+    """Proving time on the reference machine, at most tau / 10: a stale rate of about 10 %."""
+    retargets: bool
+    """False on regtest, where every block has max_target."""
+    window: int
+    """Blocks between anchors, and between updates of the tier multipliers."""
+    half_life_blocks: int
+    """hl: the target doubles when the chain is this many spacings late."""
+    max_target: int
+    """Tmax: the easiest target, below 2^512."""
+    genesis_target: int
+    """Target of the first blocks, before there are times to judge by."""
+    median_window: int
+    """A block's time exceeds the median of this many times before it."""
+    future_limit_ms: int
+    """How far a block's time may lie ahead of the node's clock; later ones are retried, not
+    punished."""
+
+
+@dataclass(frozen=True, slots=True)
+class RewardParameters:
+    """Issue and what ties it to use."""
+
+    subsidy: int
+    """S: units created by each block of the first era."""
+    halving_blocks: int
+    """Blocks per era; the subsidy halves from one to the next."""
+    bonus_divisor: int
+    """S / bonus_divisor of the subsidy depends on the credits burned in the block."""
+    bonus_credit_cap: int
+    """Bcap: micro-credits burned in a block that earn the whole bonus."""
+    maturity: int
+    """Blocks before a reward can be spent; slashable until then."""
+    unbonding: int
+    """Blocks between unstaking and having the coins."""
+    genesis_allocation: tuple[tuple[bytes, int], ...]
+    """(address in wire form, units) that exist from the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreditParameters:
+    """Credits pay for calls; stake earns them."""
+
+    epoch_blocks: int
+    """E: length of a credit epoch; credits lapse after two."""
+    per_block: int
+    """C_b: micro-credits shared among all stake per block."""
+    minimum_stake: int
+    """T_min: units staked in all before credits accrue, so that a lone first staker does not draw
+    every credit for dust."""
+    rate_per_staked_unit: int
+    """kappa, as a fraction of 2^32: micro-credits that may burn per epoch and staked unit."""
+    starting_allowance: int
+    """Micro-credits that an account without stake may burn per epoch, once someone sends it any."""
+    minimum_bid: int
+    """Least price, micro-credits per weighted token (prompt + 4 x answer)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallParameters:
+    """Paid inference: calls proven in groups beside the lottery's proof."""
+
+    rows_per_group: int
+    """Proof rows of one call group."""
+    rows_per_call: int
+    """T_call: longest prompt and answer of one call in rows."""
+    groups_per_block: int
+    """Call groups a block may hold."""
+    inline_answer_bytes: int
+    """Larger answers come back by an own transaction instead of with the block."""
+    lane_expiry_blocks: int
+    """Blocks after which an unanswered off-block call returns its credits."""
+    lane_lapses_per_block: int
+    """Most calls that lapse in one block, to bound its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class GovernanceParameters:
+    """Periods and shares of the model DAO, in blocks and per mille."""
+
+    vote_window: int
+    """Blocks in which a proposal gathers reports and votes."""
+    grace: int
+    """Blocks between finality and activation, for downloads and rehearsal."""
+    jitter: int
+    """Activation is delayed by a beacon value below this."""
+    proposal_stake_per_mille: int
+    """Stake needed to propose."""
+    quorum_per_mille: int
+    """Share of the snapshot stake that must vote."""
+    parameter_majority_per_mille: int
+    """Yes share that a parameter change needs; a model needs more yes than no."""
+    rollback_per_mille: int
+    """Share of all snapshot stake that brings the previous model back."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitParameters:
+    """Sizes, fees and depths."""
+
+    header_bytes: int
+    """Largest encoded header, its VRF proof included."""
+    body_bytes: int
+    """Largest encoded body, without the proof."""
+    proof_bytes: int
+    """Largest work proof."""
+    transaction_bytes: int
+    """Largest encoded transaction."""
+    base_fee: int
+    """Units that every transaction pays."""
+    fee_per_byte: int
+    """Units per byte of its wire form."""
+    dust: int
+    """Least output that may create an account: each is kept for ever by everyone."""
+    undo_depth: int
+    """Deepest reorganisation; deeper needs the operator."""
+    pruning_depth: int
+    """Proofs below this depth may be deleted."""
+    vrf_depth: int
+    """Height of the VRF key tree: a key serves 2^depth blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkParameters:
+    """Everything that makes a network; its hash is the genesis hash."""
+
+    name: str
+    """mainnet, testnet, devnet or regtest."""
+    address_prefix: str
+    """Human-readable part of addresses."""
+    genesis_time_ms: int
+    """Time of the genesis block."""
+    model: ModelEntry
+    """The model and prompt bank of the first tier."""
+    puzzle: PuzzleParameters
+    """The lottery ticket."""
+    difficulty: DifficultyParameters
+    """Targets and times."""
+    reward: RewardParameters
+    """Issue."""
+    credits: CreditParameters
+    """Credits."""
+    calls: CallParameters
+    """Paid inference."""
+    governance: GovernanceParameters
+    """The DAO."""
+    limits: LimitParameters
+    """Sizes, fees and depths."""

@@ -1,0 +1,182 @@
+"""One proof and its statement in one file, decoded strictly: every byte has exactly one meaning.
+
+All integers are little-endian. The layout, version 1:
+
+| bytes | what |
+|---|---|
+| 8 | `MAGIC` |
+| u32 | version, 1 |
+| u64, u64 | length of the statement, length of the proof; with the 28 bytes up to here, the file's size |
+| 64, 64 | model id, binding |
+| u32 x 4 | rows, longest answer, listed logits per answer token, number of sequences |
+| per sequence | u32 prompt length, u32 answer length, the tokens of both as u32, then for each answer token its listed (u32 id, i64 logit) pairs |
+| rest | the proof |
+
+A file that decodes is written back by `encode` to the same bytes. Decoding says nothing about
+whether the statement is true: `esper.prover.verify` does.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Final
+
+from esper.prover import Sequence, Statement
+
+MAGIC: Final = b"ESPRPROF"
+VERSION: Final = 1
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+"""Nothing larger is read: the largest proofs are of the order of one mebibyte."""
+
+_HEADER: Final = struct.Struct("<8sIQQ")
+_SHAPE: Final = struct.Struct("<64s64sIIII")
+_LENGTHS: Final = struct.Struct("<II")
+_PAIR: Final = struct.Struct("<Iq")
+_TOKEN_BYTES: Final = 4
+
+
+class ProofFileError(ValueError):
+    """The bytes are no proof file, or the statement does not fit into one."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"proof file: {field}: {problem}")
+        self.field = field
+        """Which part of the file is wrong."""
+
+
+def write(path: Path, statement: Statement, proof: bytes) -> None:
+    """Write the file. Raises `ProofFileError` for values outside their fields, and `OSError`."""
+    path.write_bytes(encode(statement, proof))
+
+
+def read(path: Path) -> tuple[Statement, bytes]:
+    """Read statement and proof. Raises `ProofFileError` naming the part, and `OSError`."""
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ProofFileError("size", f"more than {MAX_FILE_BYTES} bytes, so this is no proof")
+    return decode(data)
+
+
+def encode(statement: Statement, proof: bytes) -> bytes:
+    """Return the bytes of the file. Raises `ProofFileError` for values outside their fields."""
+    body = _encode_statement(statement)
+    data = _HEADER.pack(MAGIC, VERSION, len(body), len(proof)) + body + proof
+    if len(data) > MAX_FILE_BYTES:
+        raise ProofFileError("size", f"{len(data)} bytes, at most {MAX_FILE_BYTES} are allowed")
+    return data
+
+
+def decode(data: bytes) -> tuple[Statement, bytes]:
+    """Return statement and proof. Raises `ProofFileError` naming the part that is wrong."""
+    if len(data) < _HEADER.size:
+        raise ProofFileError("header", f"{len(data)} bytes, the header alone has {_HEADER.size}")
+    magic, version, statement_length, proof_length = _HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise ProofFileError("magic", "this is not a proof file")
+    if version != VERSION:
+        raise ProofFileError("version", f"{version}, this program reads version {VERSION}")
+    expected = _HEADER.size + statement_length + proof_length
+    if len(data) != expected:
+        raise ProofFileError(
+            "size", f"{len(data)} bytes, the header announces {expected}: cut short or appended to"
+        )
+    end = _HEADER.size + statement_length
+    return _decode_statement(data[_HEADER.size : end]), data[end:]
+
+
+def _encode_statement(statement: Statement) -> bytes:
+    for field, value in (("model_id", statement.model_id), ("binding", statement.binding)):
+        if len(value) != 64:
+            raise ProofFileError(field, f"{len(value)} bytes, must be 64")
+    parts: list[bytes] = []
+    try:
+        parts.append(
+            _SHAPE.pack(
+                statement.model_id,
+                statement.binding,
+                statement.rows,
+                statement.max_answer,
+                statement.top_k,
+                len(statement.sequences),
+            )
+        )
+    except struct.error as error:
+        raise ProofFileError("shape", str(error)) from error
+    for index, sequence in enumerate(statement.sequences):
+        parts.append(_encode_sequence(f"sequence {index}", sequence, statement.top_k))
+    return b"".join(parts)
+
+
+def _encode_sequence(name: str, sequence: Sequence, top_k: int) -> bytes:
+    if len(sequence.top) != len(sequence.answer):
+        raise ProofFileError(
+            name, f"{len(sequence.top)} lists of logits for {len(sequence.answer)} answer tokens"
+        )
+    tokens = (*sequence.prompt, *sequence.answer)
+    try:
+        parts = [
+            _LENGTHS.pack(len(sequence.prompt), len(sequence.answer)),
+            struct.pack(f"<{len(tokens)}I", *tokens),
+        ]
+        for pairs in sequence.top:
+            if len(pairs) != top_k:
+                raise ProofFileError(name, f"{len(pairs)} listed logits, top_k is {top_k}")
+            parts += [_PAIR.pack(token, logit) for token, logit in pairs]
+    except struct.error as error:
+        raise ProofFileError(name, str(error)) from error
+    return b"".join(parts)
+
+
+class _Reader:
+    """Takes parts off a block of bytes; a part that is not there is an error that names it."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def left(self) -> int:
+        return len(self._data) - self._at
+
+    def take(self, size: int, field: str) -> bytes:
+        # Sizes come from the file: compare with what is there before anything is allocated.
+        if size > self.left():
+            raise ProofFileError(field, f"needs {size} bytes, {self.left()} are left")
+        part = self._data[self._at : self._at + size]
+        self._at += size
+        return part
+
+    def tokens(self, count: int, field: str) -> tuple[int, ...]:
+        return struct.unpack(f"<{count}I", self.take(_TOKEN_BYTES * count, field))
+
+
+def _decode_statement(data: bytes) -> Statement:
+    reader = _Reader(data)
+    model_id, binding, rows, max_answer, top_k, count = _SHAPE.unpack(
+        reader.take(_SHAPE.size, "shape")
+    )
+    if count * _LENGTHS.size > reader.left():
+        raise ProofFileError("sequences", f"{count} announced, {reader.left()} bytes are left")
+    sequences = tuple(_decode_sequence(reader, f"sequence {i}", top_k) for i in range(count))
+    if reader.left():
+        raise ProofFileError("statement", f"{reader.left()} bytes follow the last sequence")
+    return Statement(
+        model_id=model_id,
+        binding=binding,
+        rows=rows,
+        max_answer=max_answer,
+        top_k=top_k,
+        sequences=sequences,
+    )
+
+
+def _decode_sequence(reader: _Reader, name: str, top_k: int) -> Sequence:
+    prompt_length, answer_length = _LENGTHS.unpack(reader.take(_LENGTHS.size, name))
+    prompt = reader.tokens(prompt_length, f"{name}, prompt")
+    answer = reader.tokens(answer_length, f"{name}, answer")
+    pairs = list(
+        _PAIR.iter_unpack(reader.take(_PAIR.size * answer_length * top_k, f"{name}, logits"))
+    )
+    top = tuple(tuple(pairs[i * top_k : (i + 1) * top_k]) for i in range(answer_length))
+    return Sequence(prompt=prompt, answer=answer, top=top)

@@ -1,0 +1,1 @@
+"""Files of the node: append-only segments with checksums."""

@@ -1,0 +1,46 @@
+//! The polynomial commitment and the lookup reduction of Esperchain's proof of inference.
+//!
+//! One place fixes every cryptographic choice: the Goldilocks field, its cubic extension by `x^3 - x - 1`, tagged
+//! BLAKE3-256 trees and transcript, WHIR at the Johnson bound, and the fractional GKR reduction of a LogUp sum. The
+//! rest of the proof sees plain functions: commit, open, verify, and the same three for a sum of fractions.
+//!
+//! Without the feature `prover` the crate only verifies, needs no standard library, and never builds a table of
+//! roots of unity.
+#![no_std]
+
+extern crate alloc;
+
+#[cfg(all(test, feature = "prover"))]
+extern crate std;
+
+mod field;
+mod fraction;
+#[cfg(feature = "prover")]
+mod fraction_prover;
+mod hash;
+#[cfg(all(test, feature = "prover"))]
+mod known_answers;
+mod opening;
+#[cfg(feature = "prover")]
+mod opening_prover;
+mod opening_wire;
+mod params;
+mod security;
+mod transcript;
+mod wire;
+
+pub use field::{
+    BasedVectorSpace, EF, ExtensionField, F, Field, PackedEF, PackedF, PackedFieldExtension, PackedValue,
+    PrimeCharacteristicRing, PrimeField64, TwoAdicField, parallel,
+};
+pub use fraction::{GkrClaim, GkrError, GkrSeed, MAX_GKR_VARS, fraction_proof_len, verify_fraction_sum};
+#[cfg(feature = "prover")]
+pub use fraction_prover::{prove_fraction_sum, prove_fraction_sum_packed};
+pub use hash::{TAG_LEAF, TAG_NODE, TAG_TRANSCRIPT};
+pub use opening::{MAX_POINTS, PcsError, verify_opening};
+#[cfg(feature = "prover")]
+pub use opening_prover::{Committed, commit, open};
+pub use params::{MAX_VARS, MIN_VARS, PcsParams, Schedule, ScheduleRound};
+pub use security::{PROTOCOL_TERMS, SecurityTerms, compose, opening_security};
+pub use transcript::{Root, Transcript};
+pub use wire::WireError;

@@ -1,0 +1,66 @@
+//! Keys and values of one sequence, laid out for the attention kernels.
+
+use crate::model::Shape;
+
+/// Keys of one block.
+pub(crate) const KEY_BLOCK: usize = 16;
+/// Channels of a value are padded to a multiple of this.
+pub(crate) const CHANNEL_BLOCK: usize = 16;
+
+/// Keys and values of one key/value head of one layer.
+#[derive(Clone, Default)]
+pub(crate) struct HeadCache {
+    /// `[block][head_dim/2][16 keys][2 channels]`.
+    pub keys: Vec<i16>,
+    /// `[pair of positions][padded channel][2 positions]`.
+    pub values: Vec<i16>,
+}
+
+/// Keys and values of one sequence.
+#[derive(Clone)]
+pub(crate) struct Cache {
+    /// `[layer][kv_head]`, flat.
+    heads: Vec<HeadCache>,
+    kv_heads: usize,
+    head_dim: usize,
+    /// Positions already complete in every layer.
+    pub len: usize,
+}
+
+impl Cache {
+    /// An empty cache.
+    pub fn new(shape: &Shape) -> Self {
+        let heads = vec![HeadCache::default(); shape.layers * shape.kv_heads];
+        Self { heads, kv_heads: shape.kv_heads, head_dim: shape.head_dim, len: 0 }
+    }
+
+    /// One key/value head of one layer.
+    pub fn head(&self, layer: usize, head: usize) -> &HeadCache {
+        &self.heads[layer * self.kv_heads + head]
+    }
+
+    /// Stores the key and value of `position`; positions of one layer come in order.
+    pub fn push(&mut self, layer: usize, head: usize, position: usize, key: &[i16], value: &[i16]) {
+        let channels = padded_channels(self.head_dim);
+        let cache = &mut self.heads[layer * self.kv_heads + head];
+        if position.is_multiple_of(KEY_BLOCK) {
+            cache.keys.resize(cache.keys.len() + KEY_BLOCK * self.head_dim, 0);
+        }
+        if position.is_multiple_of(2) {
+            cache.values.resize(cache.values.len() + 2 * channels, 0);
+        }
+        let block = position / KEY_BLOCK * KEY_BLOCK * self.head_dim + position % KEY_BLOCK * 2;
+        for (pair, two) in key.as_chunks::<2>().0.iter().enumerate() {
+            cache.keys[block + pair * 2 * KEY_BLOCK..][..2].copy_from_slice(two);
+        }
+        let row = position / 2 * 2 * channels + position % 2;
+        for (channel, &v) in value.iter().enumerate() {
+            cache.values[row + 2 * channel] = v;
+        }
+    }
+}
+
+/// Channels of one position in the values, padding included.
+pub(crate) fn padded_channels(head_dim: usize) -> usize {
+    head_dim.next_multiple_of(CHANNEL_BLOCK)
+}

@@ -1,0 +1,200 @@
+//! One pass of some new tokens, of one or many sequences, through all layers.
+
+use super::{Engine, Level, TopEntry};
+use super::attention::{AttentionScratch, attend};
+use super::cache::Cache;
+use super::elementwise::{Gate, Norm, add_update, requantize, rms_norm, rotate, swiglu};
+use super::matmul::{multiply, token_rows};
+use super::top::best_of_blocks;
+use super::packed::{Inputs, Packed, TILE_ROWS};
+use crate::model::Layer;
+
+/// Most rows of one pass: enough to use each weight often, few enough to stay in the processor's caches.
+pub(crate) const MAX_ROWS: usize = 48;
+
+/// One new token of one sequence.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    /// Index of its cache.
+    pub sequence: usize,
+    /// Token id, below the vocabulary size.
+    pub token: u32,
+    /// Position in its sequence; rows of one sequence come in order and follow its cache.
+    pub position: usize,
+}
+
+/// Buffers of one pass, reused from pass to pass.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    /// Residual stream, `[row][dim]`.
+    x: Vec<i32>,
+    /// Normed inputs, `[row][dim]`.
+    h: Vec<i32>,
+    /// Rotated queries, `[row][q_width]`.
+    q: Vec<i16>,
+    /// Attention outputs, `[row][q_width]`.
+    o: Vec<i32>,
+    /// Gated values, `[row][hidden]`.
+    z: Vec<i32>,
+    inputs: Inputs,
+    /// Results of a matrix, `[block][row][16]`; after a pass the logits of the wanted rows.
+    blocks: Vec<i64>,
+    /// Results of one row.
+    line: Vec<i64>,
+    /// Rows whose logits are in `blocks`.
+    wanted: usize,
+    key: Vec<i16>,
+    value: Vec<i16>,
+    attention: AttentionScratch,
+}
+
+impl Scratch {
+    /// Copies the logits of the wanted row number `index`, `[vocab]`, to `out`.
+    pub fn logits(&self, index: usize, out: &mut [i64]) {
+        token_rows(&self.blocks, self.wanted, index, 0, out);
+    }
+
+    /// The `count` best of them, logit descending, id ascending on a tie.
+    pub fn best(&self, level: Level, index: usize, vocab: usize, count: usize) -> Vec<TopEntry> {
+        best_of_blocks(level, &self.blocks, self.wanted, index, vocab, count)
+    }
+}
+
+impl Engine {
+    /// Runs `rows` (at most [`MAX_ROWS`]) through all layers, extends the caches, and leaves the logits of the rows
+    /// listed in `wanted` in `scratch`.
+    pub(crate) fn forward(&self, caches: &mut [Cache], rows: &[Row], wanted: &[usize], scratch: &mut Scratch) {
+        let dim = self.model.shape.dim;
+        scratch.x.clear();
+        for row in rows {
+            scratch.x.extend_from_slice(&self.model.embed[row.token as usize * dim..][..dim]);
+        }
+        for (index, layer) in self.model.layers.iter().enumerate() {
+            self.attention(index, layer, caches, rows, scratch);
+            self.feed_forward(index, layer, rows.len(), scratch);
+        }
+        for row in rows {
+            caches[row.sequence].len = row.position + 1;
+        }
+        scratch.wanted = wanted.len();
+        if wanted.is_empty() {
+            return;
+        }
+        let Scratch { x, h, inputs, blocks, .. } = scratch;
+        h.resize(wanted.len() * dim, 0);
+        let norm = self.norm(&self.model.final_gain, self.model.final_shift);
+        for (&row, h) in wanted.iter().zip(h.chunks_exact_mut(dim)) {
+            rms_norm(self.level, &norm, &x[row * dim..][..dim], h);
+        }
+        self.apply(&self.packed.lm_head, h, inputs, blocks);
+    }
+
+    fn norm<'a>(&'a self, gain: &'a [i32], shift: u32) -> Norm<'a> {
+        let m = &self.model;
+        Norm { gain, shift, rsqrt: &m.rsqrt, emax: m.emax, eps_term: m.eps_term.cast_signed() }
+    }
+
+    /// Norms every row of `x` into `h`.
+    fn norm_rows(&self, gain: &[i32], shift: u32, x: &[i32], h: &mut Vec<i32>) {
+        let norm = self.norm(gain, shift);
+        h.resize(x.len(), 0);
+        for (x, h) in x.chunks_exact(gain.len()).zip(h.chunks_exact_mut(gain.len())) {
+            rms_norm(self.level, &norm, x, h);
+        }
+    }
+
+    /// `blocks = matrix * values`, the blocks shared among the threads.
+    fn apply(&self, matrix: &Packed, values: &[i32], inputs: &mut Inputs, blocks: &mut Vec<i64>) {
+        inputs.set(self.level, matrix, values);
+        let inputs = &*inputs;
+        let block = inputs.tokens * TILE_ROWS;
+        blocks.resize(matrix.blocks() * block, 0);
+        let cost = matrix.rows * matrix.columns * inputs.tokens;
+        let unit = if self.workers.threads() == 1 { matrix.blocks() } else { 8 };
+        self.workers.for_pieces(blocks, unit * block, cost, || (), |(), index, piece| {
+            multiply(self.level, matrix, index * unit, inputs, piece);
+        });
+    }
+
+    fn attention(&self, index: usize, layer: &Layer, caches: &mut [Cache], rows: &[Row], scratch: &mut Scratch) {
+        let s = &self.model.shape;
+        let (dim, head_dim, q_width, kv_width) = (s.dim, s.head_dim, s.q_width(), s.kv_width());
+        let packed = &self.packed.layers[index];
+        let Scratch { x, h, q, o, inputs, blocks, line, key, value, attention, .. } = scratch;
+        self.norm_rows(&layer.norm1_gain, layer.norm1_shift, x, h);
+        self.apply(&packed.qkv, h, inputs, blocks);
+
+        let half = head_dim / 2;
+        line.resize(q_width + 2 * kv_width, 0);
+        q.resize(rows.len() * q_width, 0);
+        key.resize(kv_width, 0);
+        value.resize(kv_width, 0);
+        for (number, (row, q)) in rows.iter().zip(q.chunks_exact_mut(q_width)).enumerate() {
+            token_rows(blocks, rows.len(), number, 0, line);
+            let cos = &self.model.rope_cos[row.position * half..][..half];
+            let sin = &self.model.rope_sin[row.position * half..][..half];
+            rotate(self.level, &line[..q_width], cos, sin, layer.q.shift, q);
+            rotate(self.level, &line[q_width..q_width + kv_width], cos, sin, layer.k.shift, key);
+            requantize(self.level, &line[q_width + kv_width..], layer.v.shift, value);
+            let heads = key.chunks_exact(head_dim).zip(value.chunks_exact(head_dim));
+            for (head, (key, value)) in heads.enumerate() {
+                caches[row.sequence].push(index, head, row.position, key, value);
+            }
+        }
+
+        o.resize(rows.len() * q_width, 0);
+        let group = s.heads / s.kv_heads;
+        let (q, caches) = (&*q, &*caches);
+        let cost: usize = rows.iter().map(|row| 2 * (row.position + 1) * q_width).sum();
+        let attend_row = |scratch: &mut AttentionScratch, number: usize, o: &mut [i32]| {
+            let row = &rows[number];
+            let queries = q[number * q_width..][..q_width].chunks_exact(head_dim);
+            for (head, (query, o)) in queries.zip(o.chunks_exact_mut(head_dim)).enumerate() {
+                let cache = caches[row.sequence].head(index, head / group);
+                attend(self.level, cache, query, row.position + 1, layer.score_shift, &self.model.exp, scratch, o);
+            }
+        };
+        if self.workers.threads() == 1 {
+            o.chunks_exact_mut(q_width).enumerate().for_each(|(number, o)| attend_row(attention, number, o));
+        } else {
+            self.workers.for_pieces(o, q_width, cost, AttentionScratch::default, attend_row);
+        }
+
+        self.apply(&packed.o, o, inputs, blocks);
+        self.update(blocks, line, layer.o.shift, layer.o_bits, dim, x);
+    }
+
+    fn feed_forward(&self, index: usize, layer: &Layer, rows: usize, scratch: &mut Scratch) {
+        let hidden = self.model.shape.hidden;
+        let packed = &self.packed.layers[index];
+        let Scratch { x, h, z, inputs, blocks, line, .. } = scratch;
+        self.norm_rows(&layer.norm2_gain, layer.norm2_shift, x, h);
+        self.apply(&packed.gate_up, h, inputs, blocks);
+        let gate = Gate {
+            silu: &layer.silu,
+            bits: layer.gate_bits,
+            shift: layer.gate.shift,
+            up_shift: layer.up.shift,
+            z_bits: layer.z_bits,
+        };
+        z.resize(rows * hidden, 0);
+        line.resize(2 * hidden, 0);
+        for (row, z) in z.chunks_exact_mut(hidden).enumerate() {
+            token_rows(blocks, rows, row, 0, line);
+            let (a_gate, a_up) = line.split_at(hidden);
+            swiglu(self.level, &gate, a_gate, a_up, z);
+        }
+        self.apply(&packed.down, z, inputs, blocks);
+        self.update(blocks, line, layer.down.shift, layer.down_bits, self.model.shape.dim, x);
+    }
+
+    /// Adds the rounded and clamped results of a matrix to the residual stream.
+    fn update(&self, blocks: &[i64], line: &mut Vec<i64>, shift: u32, bits: u32, dim: usize, x: &mut [i32]) {
+        line.resize(dim, 0);
+        let rows = x.len() / dim;
+        for (row, x) in x.chunks_exact_mut(dim).enumerate() {
+            token_rows(blocks, rows, row, 0, line);
+            add_update(self.level, line, shift, bits, x);
+        }
+    }
+}

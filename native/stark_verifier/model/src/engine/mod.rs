@@ -1,0 +1,124 @@
+//! The integer engine: the same logits for the same tokens, whatever the batch, the chunks, the threads or the
+//! processor.
+
+mod attention;
+#[cfg(target_arch = "x86_64")]
+mod attention_simd;
+mod cache;
+mod elementwise;
+mod forward;
+mod generate;
+mod level;
+mod matmul;
+#[cfg(target_arch = "x86_64")]
+mod matmul_avx2;
+#[cfg(target_arch = "x86_64")]
+mod matmul_avx512;
+mod packed;
+mod self_test;
+mod session;
+mod top;
+mod workers;
+
+use std::sync::Arc;
+
+use crate::ModelError;
+use crate::model::Model;
+pub use generate::Answer;
+pub use level::Level;
+use packed::Packed;
+pub use session::Session;
+pub use top::TopEntry;
+use workers::Workers;
+
+/// The matrices of one layer in the layout of the kernels.
+struct PackedLayer {
+    qkv: Packed,
+    o: Packed,
+    gate_up: Packed,
+    down: Packed,
+}
+
+/// All matrices of one model in the layout of the kernels.
+struct PackedModel {
+    layers: Vec<PackedLayer>,
+    lm_head: Packed,
+}
+
+/// Runs one model on a fixed number of threads.
+///
+/// Making an engine runs a known-answer test on the code paths that it will use.
+pub struct Engine {
+    model: Arc<Model>,
+    level: Level,
+    packed: Arc<PackedModel>,
+    workers: Workers,
+}
+
+impl Engine {
+    /// An engine on the fastest instructions of this processor.
+    ///
+    /// # Errors
+    /// [`ModelError::SelfTest`] where this machine computes a wrong known answer; [`ModelError::Input`] for
+    /// `threads` outside 1 to 1024; what [`Model::validate`] refuses.
+    pub fn new(model: Arc<Model>, threads: usize) -> Result<Self, ModelError> {
+        Self::with_level(model, threads, Level::best())
+    }
+
+    /// The same on a chosen level, which this processor must have.
+    pub fn with_level(model: Arc<Model>, threads: usize, level: Level) -> Result<Self, ModelError> {
+        if !level.is_available() {
+            return Err(ModelError::Input { reason: format!("this processor lacks the instructions of {level:?}") });
+        }
+        self_test::run(level)?;
+        model.validate()?;
+        Self::unchecked(model, threads, level)
+    }
+
+    /// Without the known-answer test, for that test itself. The model has been validated.
+    fn unchecked(model: Arc<Model>, threads: usize, level: Level) -> Result<Self, ModelError> {
+        let pack = |layer: &crate::model::Layer| PackedLayer {
+            qkv: Packed::new(&[&layer.q, &layer.k, &layer.v], 16),
+            o: Packed::new(&[&layer.o], 16),
+            gate_up: Packed::new(&[&layer.gate, &layer.up], 16),
+            down: Packed::new(&[&layer.down], layer.z_bits),
+        };
+        let layers = model.layers.iter().map(pack).collect();
+        let lm_head = Packed::new(&[&model.lm_head], 16);
+        Ok(Self { level, packed: Arc::new(PackedModel { layers, lm_head }), workers: Workers::new(threads)?, model })
+    }
+
+    /// The same engine on another number of threads; both share the weights.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] for `threads` outside 1 to 1024.
+    pub fn with_threads(&self, threads: usize) -> Result<Self, ModelError> {
+        let (model, packed) = (self.model.clone(), self.packed.clone());
+        Ok(Self { model, level: self.level, packed, workers: Workers::new(threads)? })
+    }
+
+    /// The model that runs.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// The code paths in use.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Refuses tokens outside the vocabulary and sequences longer than the model's.
+    fn check_tokens(&self, sequence: usize, tokens: &[u32], start: usize) -> Result<(), ModelError> {
+        let shape = &self.model.shape;
+        let input = |reason: String| Err(ModelError::Input { reason });
+        if let Some(bad) = tokens.iter().position(|&t| t as usize >= shape.vocab) {
+            let (token, vocab) = (tokens[bad], shape.vocab);
+            return input(format!("sequence {sequence}, position {}: token {token} is not below the vocabulary size {vocab}", start + bad));
+        }
+        if start + tokens.len() > shape.max_seq {
+            let length = start + tokens.len();
+            return input(format!("sequence {sequence} has {length} tokens, the model takes at most {}", shape.max_seq));
+        }
+        Ok(())
+    }
+}

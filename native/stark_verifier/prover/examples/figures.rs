@@ -1,0 +1,66 @@
+//! Proves one batch of a model directory and prints the figures as JSON:
+//! `figures DIR SEQUENCES ROWS PROMPT ANSWER REPEATS`. Prompts are drawn from a fixed seed.
+
+use esper_model::{Engine, Model};
+use esper_prover::{ModelKey, prove};
+use esper_verifier::{Seeds, SequenceStatement, Statement, verify};
+use std::sync::Arc;
+use std::time::Instant;
+
+fn milliseconds(from: Instant) -> f64 {
+    from.elapsed().as_secs_f64() * 1e3
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let number = |i: usize| args[i].parse::<usize>().expect("a number");
+    let (sequences, rows, prompt, answer, repeats) = (number(2), number(3), number(4), number(5), number(6));
+    let model = Arc::new(Model::load_dir(args[1].as_ref()).expect("a model directory"));
+    let start = Instant::now();
+    let key = ModelKey::new(Arc::clone(&model)).expect("a model that can be proven");
+    let setup = milliseconds(start);
+    let vocab = model.shape.vocab as u64;
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut token = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        3 + ((state >> 33) % (vocab - 3)) as u32
+    };
+    let prompts: Vec<Vec<u32>> = (0..sequences)
+        .map(|_| std::iter::once(model.bos).chain((1..prompt).map(|_| token())).collect())
+        .collect();
+    let engine = Engine::new(Arc::clone(&model), 2).expect("an engine");
+    let top_k = 4;
+    let answers = engine.generate(&prompts, answer, model.eos, top_k).expect("answers");
+    let sequences = prompts
+        .into_iter()
+        .zip(answers)
+        .map(|(prompt, a)| SequenceStatement { prompt, answer: a.tokens, top: a.top })
+        .collect();
+    let statement =
+        Statement { model_id: key.model_id, binding: [0; 64], rows, max_answer: answer, top_k, sequences };
+    let mut seeds = Seeds::default();
+    for _ in 0..repeats {
+        let start = Instant::now();
+        let proof = prove(&key, &statement).expect("a proof");
+        let proving = milliseconds(start);
+        let mut verifying: Vec<f64> = (0..21)
+            .map(|_| {
+                let start = Instant::now();
+                verify(&statement, &proof, &mut seeds).expect("an accepted proof");
+                milliseconds(start)
+            })
+            .collect();
+        verifying.sort_by(f64::total_cmp);
+        let report = verify(&statement, &proof, &mut seeds).expect("an accepted proof");
+        let peak = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let peak = peak.lines().find(|l| l.starts_with("VmHWM")).and_then(|l| l.split_whitespace().nth(1)).unwrap_or("0");
+        println!(
+            "{{\"setup_ms\": {setup:.0}, \"prove_ms\": {proving:.0}, \"verify_ms\": {:.2}, \"proof_bytes\": {}, \"security_bits\": {:.2}, \"witness_vars\": {}, \"leaf_vars\": {}, \"peak_kib\": {peak}}}",
+            verifying[10],
+            proof.len(),
+            report.security_bits,
+            report.sizes[0],
+            report.sizes[1],
+        );
+    }
+}

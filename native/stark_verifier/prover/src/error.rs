@@ -1,0 +1,41 @@
+//! Why a model cannot be keyed or a statement cannot be proven.
+
+use esper_verifier::VerifyError;
+
+/// Refusals of the prover.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// The model breaks a load rule or a bound.
+    #[error(transparent)]
+    Model(#[from] esper_model::ModelError),
+    /// The model's descriptor is out of the proof's ranges.
+    #[error("model cannot be proven: {0}")]
+    Descriptor(VerifyError),
+    /// A clamp table that would serve a site could let a second output pass.
+    #[error("model cannot be proven: {site} needs a clamp table that is unsound at its shift; scale the layer down")]
+    ClampReach {
+        /// The site.
+        site: String,
+    },
+    /// Wide z is part of the format, not yet of the proof.
+    #[error("model cannot be proven: layer {layer} has z_bits {bits}; export it with 16")]
+    WideZ {
+        /// The layer.
+        layer: usize,
+        /// Its width.
+        bits: u32,
+    },
+    /// The statement is refused before any work.
+    #[error("{0}")]
+    Statement(VerifyError),
+    /// The statement's answers are not what the model computes.
+    #[error("sequence {sequence}, answer {answer}: the model's {what} differs from the statement's")]
+    Answer {
+        /// Sequence of the batch.
+        sequence: usize,
+        /// Answer position.
+        answer: usize,
+        /// What differs.
+        what: &'static str,
+    },
+}

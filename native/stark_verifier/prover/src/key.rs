@@ -1,0 +1,182 @@
+//! A model committed once and kept: descriptor, chunks, embedding tree.
+
+use crate::error::ProveError;
+use esper_commitment::{Committed, F, MIN_VARS, PcsParams, PrimeCharacteristicRing, Root, commit};
+use esper_model::{Bounds, Linear, Model};
+use esper_verifier::descriptor::{CLAMP_CLASSES, ClampClass, Descriptor, LayerDescriptor};
+use esper_verifier::embedding::EmbeddingTree;
+use esper_verifier::mle::index_bits;
+use esper_verifier::model_layout::{EXP_ENTRIES, Matrix, ModelLayout, RSQRT_ENTRIES, RSQRT_FIRST};
+use std::sync::Arc;
+
+/// Largest chunk of the model polynomial, in variables: bounds the prover's memory.
+pub const CHUNK_VARS: usize = 26;
+/// Goldilocks.
+const FIELD: u128 = 0xffff_ffff_0000_0001;
+
+/// Everything about a model that proofs share.
+pub struct ModelKey {
+    /// The integers.
+    pub model: Arc<Model>,
+    /// Hashes to model_id.
+    pub descriptor: Descriptor,
+    /// Its commitment.
+    pub model_id: [u8; 64],
+    /// Places in the model polynomial.
+    pub layout: ModelLayout,
+    /// Committed chunks.
+    pub chunks: Vec<Committed>,
+    /// Tree of embedding rows.
+    pub embedding: EmbeddingTree,
+}
+
+impl ModelKey {
+    /// Checks the model again, lays its integers out and commits them.
+    ///
+    /// # Errors
+    /// What [`Model::validate`] refuses, and what the proof's own ranges refuse.
+    pub fn new(model: Arc<Model>) -> Result<Self, ProveError> {
+        let bounds = model.validate()?;
+        if let Some((layer, l)) = model.layers.iter().enumerate().find(|(_, l)| l.z_bits != 16) {
+            return Err(ProveError::WideZ { layer, bits: l.z_bits });
+        }
+        let embedding = EmbeddingTree::new(&model.embed, model.shape.dim);
+        let mut descriptor = describe(&model, &bounds, embedding.root())?;
+        let layout = ModelLayout::new(&descriptor);
+        let cells_vars = index_bits(layout.cells);
+        descriptor.chunk_vars = cells_vars.clamp(MIN_VARS, CHUNK_VARS);
+        let count = layout.cells.div_ceil(1 << descriptor.chunk_vars);
+        let params = PcsParams::for_proof(descriptor.chunk_vars, 1 + count);
+        let mut cells = lay_out(&model, &layout);
+        cells.resize(count << descriptor.chunk_vars, F::ZERO);
+        let mut chunks = Vec::with_capacity(count);
+        for _ in 0..count {
+            // From the back, so that a chunk's memory is free once it is committed.
+            let chunk = cells.split_off(cells.len() - (1 << descriptor.chunk_vars));
+            chunks.push(commit(chunk, &params).1);
+        }
+        chunks.reverse();
+        descriptor.roots = chunks.iter().map(Committed::root).collect::<Vec<Root>>();
+        descriptor.check().map_err(ProveError::Descriptor)?;
+        let model_id = descriptor.model_id();
+        Ok(Self { model, descriptor, model_id, layout, chunks, embedding })
+    }
+}
+
+fn describe(model: &Model, bounds: &Bounds, embedding_root: [u8; 32]) -> Result<Descriptor, ProveError> {
+    let s = model.shape;
+    let layers = model
+        .layers
+        .iter()
+        .map(|l| LayerDescriptor {
+            norm1_shift: l.norm1_shift,
+            norm2_shift: l.norm2_shift,
+            score_shift: l.score_shift,
+            gate_bits: l.gate_bits,
+            o_bits: l.o_bits,
+            down_bits: l.down_bits,
+            shifts: [l.q.shift, l.k.shift, l.v.shift, l.o.shift, l.gate.shift, l.up.shift, l.down.shift],
+        })
+        .collect();
+    let logits = bounds.find(None, "logits").map_or(1, |b| b.value as u64);
+    Ok(Descriptor {
+        vocab: s.vocab,
+        dim: s.dim,
+        hidden: s.hidden,
+        heads: s.heads,
+        kv_heads: s.kv_heads,
+        head_dim: s.head_dim,
+        max_seq: s.max_seq,
+        bos: model.bos,
+        eos: model.eos,
+        emax: model.emax,
+        eps_term: model.eps_term,
+        final_shift: model.final_shift,
+        logit_bound: logits.max(1),
+        clamp_reach: clamp_reach(model, bounds)?,
+        layers,
+        chunk_vars: MIN_VARS,
+        roots: vec![],
+        embedding_root,
+        integers_hash: model.integers_hash,
+    })
+}
+
+/// Half width of each class's clamp table: the largest quotient of its sites, at least 1; sound at
+/// every site of the class (PROOF_SPEC section 1).
+fn clamp_reach(model: &Model, bounds: &Bounds) -> Result<[u32; CLAMP_CLASSES], ProveError> {
+    let mut sites: Vec<(ClampClass, Option<usize>, &str, u32, u32)> =
+        vec![(ClampClass::Norm, None, "final norm x * R * gain", 16, model.final_shift)];
+    for (i, l) in model.layers.iter().enumerate() {
+        let at = Some(i);
+        sites.extend([
+            (ClampClass::Norm, at, "norm1 x * R * gain", 16, l.norm1_shift),
+            (ClampClass::Norm, at, "norm2 x * R * gain", 16, l.norm2_shift),
+            (ClampClass::Qk, at, "q rotary", 16, l.q.shift + 16),
+            (ClampClass::Qk, at, "k rotary", 16, l.k.shift + 16),
+            (ClampClass::V, at, "v_proj A", 16, l.v.shift),
+            (ClampClass::Gate, at, "gate_proj A", l.gate_bits, l.gate.shift),
+            (ClampClass::Z, at, "silu * A_up", 16, l.up.shift),
+            (ClampClass::UpdateO, at, "o_proj A", l.o_bits, l.o.shift),
+            (ClampClass::UpdateDown, at, "down_proj A", l.down_bits, l.down.shift),
+        ]);
+    }
+    let worst = |layer: Option<usize>, name: &str| bounds.find(layer, name).map_or(u128::MAX, |b| b.value);
+    let mut reach = [1u128; CLAMP_CLASSES];
+    for &(class, layer, name, bits, shift) in &sites {
+        let magnitude = (1u128 << (bits - 1)) - 1;
+        let quotient = (((worst(layer, name).saturating_add(1 << (shift - 1))) >> shift) + magnitude) / ((1 << bits) - 1);
+        reach[class as usize] = reach[class as usize].max(quotient);
+    }
+    for &(class, layer, name, bits, shift) in &sites {
+        let (magnitude, q) = ((1u128 << (bits - 1)) - 1, reach[class as usize]);
+        let span = ((((1u128 << bits) - 1) * q + magnitude) << shift) + (1 << shift);
+        if q >= 1 << 15 || worst(layer, name).saturating_add(span) >= FIELD {
+            let place = layer.map_or_else(String::new, |l| format!("layer {l} "));
+            return Err(ProveError::ClampReach { site: format!("{place}{name}") });
+        }
+    }
+    Ok(reach.map(|q| q as u32))
+}
+
+/// All cells of the model polynomial, without padding behind the last.
+fn lay_out(model: &Model, layout: &ModelLayout) -> Vec<F> {
+    let mut cells = F::zero_vec(layout.cells);
+    put_matrix(&mut cells, &layout.lm_head, &model.lm_head);
+    for (place, l) in layout.layers.iter().zip(&model.layers) {
+        for (matrix, linear) in place.linear.iter().zip([&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down]) {
+            put_matrix(&mut cells, matrix, linear);
+        }
+        put(&mut cells, place.gains[0], &l.norm1_gain);
+        put(&mut cells, place.gains[1], &l.norm2_gain);
+        put(&mut cells, place.silu, &l.silu[1..]);
+    }
+    put(&mut cells, layout.final_gain, &model.final_gain);
+    let (pairs, max_seq) = (model.shape.head_dim / 2, model.shape.max_seq);
+    for i in 0..pairs {
+        for t in 0..max_seq {
+            cells[layout.cos + i * max_seq + t] = F::from_i64(i64::from(model.rope_cos[t * pairs + i]));
+            cells[layout.sin + i * max_seq + t] = F::from_i64(i64::from(model.rope_sin[t * pairs + i]));
+        }
+    }
+    let exp: Vec<i32> = (0..EXP_ENTRIES).map(|i| model.exp[(i + 1) >> 1]).collect();
+    put(&mut cells, layout.exp, &exp);
+    put(&mut cells, layout.rsqrt, &model.rsqrt[RSQRT_FIRST..RSQRT_FIRST + RSQRT_ENTRIES]);
+    cells
+}
+
+fn put<T: Copy + Into<i64>>(cells: &mut [F], at: usize, values: &[T]) {
+    cells[at..at + values.len()].iter_mut().zip(values).for_each(|(c, &v)| *c = F::from_i64(v.into()));
+}
+
+fn put_matrix(cells: &mut [F], place: &Matrix, linear: &Linear) {
+    for piece in &place.pieces {
+        for (o, (row, &m)) in linear.weight.chunks(linear.inp).zip(&linear.mult).enumerate() {
+            let at = piece.offset + (o << piece.bits);
+            let part = &row[piece.first..piece.first + (1 << piece.bits)];
+            for (c, &w) in cells[at..].iter_mut().zip(part) {
+                *c = F::from_i64(i64::from(w) * i64::from(m));
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Prover of the proof of inference: model key, witness, and the sumchecks that the verifier checks.
+//!
+//! Reading order: [`key`] (committing a model once), [`trace`] and [`witness`] (the integers of one
+//! batch and their cells), then [`prove`] in the order of the transcript.
+
+pub mod claims;
+pub mod contraction;
+pub mod error;
+pub mod key;
+pub mod leaves;
+pub mod matrix;
+pub mod products;
+pub mod prove;
+pub mod sumcheck;
+pub mod trace;
+pub mod virtuals;
+pub mod witness;
+
+pub use error::ProveError;
+pub use key::ModelKey;
+pub use prove::{prove, prove_witness};

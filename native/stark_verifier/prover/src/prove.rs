@@ -1,0 +1,220 @@
+//! The prover, in the order of the transcript. Mirrors `esper_verifier::verify`.
+
+use crate::contraction::{self, Inputs};
+use crate::error::ProveError;
+use crate::key::ModelKey;
+use crate::leaves::leaves;
+use crate::products::{self, Shared};
+use crate::sumcheck::prove_inner;
+use crate::witness::Witness;
+use crate::{claims, virtuals};
+use esper_commitment::{EF, PrimeCharacteristicRing, commit, open, prove_fraction_sum_packed};
+use esper_verifier::claims::{Context, ContractionFinals, PublicRows, combine};
+use esper_verifier::embedding::EmbeddingRows;
+use esper_verifier::functional::Functional;
+use esper_verifier::linear::LinearStage;
+use esper_verifier::lookup::leaf_claims;
+use esper_verifier::mle::eq_table;
+use esper_verifier::points::RelationPoints;
+use esper_verifier::proof::ProofBody;
+use esper_verifier::relation::RelationWeights;
+use esper_verifier::slots::{SlotWeights, Slots};
+use esper_verifier::soundness::opening_params;
+use esper_verifier::statement::Statement;
+use esper_verifier::{bytes::Reader, transcript};
+use rayon::prelude::*;
+
+/// Proves a statement.
+///
+/// # Errors
+/// A statement that is refused in the clear, or that the model does not bear out.
+pub fn prove(key: &ModelKey, statement: &Statement) -> Result<Vec<u8>, ProveError> {
+    Ok(prove_witness(key, statement, Witness::new(key, statement)?))
+}
+
+/// Proof from a witness, whatever its cells hold: a witness that breaks a relation gives a proof that is refused.
+///
+/// # Panics
+/// If the witness belongs to another model or statement.
+pub fn prove_witness(key: &ModelKey, statement: &Statement, mut w: Witness) -> Vec<u8> {
+    let d = &key.descriptor;
+    w.count(key);
+    let tokens = statement.row_tokens(&w.instance);
+    let answer_rows = statement.answer_rows(&w.instance);
+    let (mut head, embedding) = head(key, &w, &tokens);
+    let (witness_params, _) = opening_params(d, &w.layout);
+    let (witness_root, committed) = commit(w.cells.clone(), &witness_params);
+
+    let mut t = transcript::start(d, &w.layout, statement, &w.modes);
+    t.absorb_bytes(&d.encode());
+    t.absorb_root(&witness_root);
+    let early = t.challenges(w.layout.num_vars);
+    let out_of_domain = evaluate(&w.cells, &early);
+    t.absorb(out_of_domain);
+
+    let [beta, alpha] = [t.challenge(), t.challenge()];
+    let (numerators, denominators) = leaves(key, &w, alpha, beta);
+    let (fraction_sum, sum) = prove_fraction_sum_packed(numerators, denominators, &mut t);
+    // The leaf claims' functionals do not depend on the model part's value; its claim does.
+    let leaf_at = |value: EF| {
+        let ends = [sum.numerator, sum.denominator];
+        leaf_claims(d, &w.instance, &w.layout, &key.layout, &sum.point, ends, [alpha, beta], value)
+    };
+    let leaf_model = model_value(key, &leaf_at(EF::ZERO).model);
+    t.absorb(leaf_model);
+    let leaf = leaf_at(leaf_model);
+
+    let weights = RelationWeights::new(t.challenge(), d.layers.len());
+    let p = RelationPoints::draw(d, &w.instance, &mut t);
+    let stage = LinearStage::new(d, &w.instance, statement, &w.layout, &p, &weights);
+    let linear = sparse_value(&stage.functional, &w.cells);
+    let shared = Shared { residuals: virtuals::residuals(key, &w, &tokens) };
+    let inputs = Inputs { key, w: &w, p: &p, weights: &weights, shared: &shared, answer_rows: &answer_rows };
+    let slots = Slots::new(d, &w.instance);
+    let contractions = inputs.relation_sum(&slots);
+    t.absorb_slice(&[linear, contractions]);
+    let (product_proof, q, finals) = products::prove(key, &w, &p, &weights, &shared, &mut t);
+
+    let slot_weights = SlotWeights::new(t.challenge(), &finals);
+    let factors = inputs.factors(&slots, &q, &slot_weights);
+    let (contraction_proof, end, contraction_finals) = contraction::prove(factors, &slots, &mut t);
+
+    let context = Context {
+        d,
+        instance: &w.instance,
+        layout: &w.layout,
+        model: &key.layout,
+        p: &p,
+        q: &q,
+        w: &weights,
+        slots: &slots,
+        slot_weights: &slot_weights,
+        answer_rows: &answer_rows,
+    };
+    let public = PublicRows::fold(&tokens, &embedding, d.dim, q.row()).expect("rows of all tokens were read");
+    let [model, witness, b] = contraction_finals;
+    let delta = t.challenge();
+    let [witness_claim, model_claim] = combine(
+        &context,
+        &leaf,
+        leaf_model,
+        (&stage.functional, linear),
+        &finals,
+        (&end, ContractionFinals { model, witness, b }),
+        &public,
+        delta,
+    );
+    let dense = claims::dense(&witness_claim.functional, w.cells.len());
+    let (witness_claims, at, values) = prove_inner(vec![(&w.cells, dense)], witness_claim.value, &mut t);
+    let witness_value = values[0];
+    t.absorb(witness_value);
+    let mut dense = claims::dense(&model_claim.functional, key.chunks.len() << d.chunk_vars);
+    let chunk = dense.len() / key.chunks.len();
+    let parts = key.chunks.iter().map(|c| (c.values(), dense.drain(..chunk).collect())).collect();
+    let (model_claims, model_at, model_values) = prove_inner(parts, model_claim.value, &mut t);
+    t.absorb_slice(&model_values);
+
+    t.absorb_root(&witness_root);
+    let (_, witness_opening) = open(&committed, &[at, early], &mut t);
+    let model_openings: Vec<Vec<u8>> = key
+        .chunks
+        .iter()
+        .map(|c| {
+            t.absorb_root(&c.root());
+            open(c, std::slice::from_ref(&model_at), &mut t).1
+        })
+        .collect();
+    let body = ProofBody {
+        witness_root,
+        out_of_domain,
+        fraction_sum: &fraction_sum,
+        leaf_model,
+        linear,
+        contractions,
+        products: product_proof,
+        finals,
+        contraction: contraction_proof,
+        contraction_finals,
+        witness_claims,
+        witness_value,
+        model_claims,
+        model_values,
+        witness_opening: &witness_opening,
+        model_openings: model_openings.iter().map(Vec::as_slice).collect(),
+    };
+    body.write(&mut head);
+    head
+}
+
+/// Descriptor, modes and embedding rows as the proof begins; the rows as the verifier reads them.
+fn head(key: &ModelKey, w: &Witness, tokens: &[u32]) -> (Vec<u8>, EmbeddingRows) {
+    let d = &key.descriptor;
+    let descriptor = d.encode();
+    let mut out = (descriptor.len() as u32).to_le_bytes().to_vec();
+    out.extend_from_slice(&descriptor);
+    out.extend_from_slice(&w.modes.encode());
+    let mut ids = tokens.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    let start = out.len();
+    for &id in &ids {
+        for v in &key.model.embed[id as usize * d.dim..][..d.dim] {
+            out.extend_from_slice(&v.to_le_bytes());
+        }
+    }
+    key.embedding.siblings(&ids).iter().for_each(|h| out.extend_from_slice(h));
+    let mut r = Reader::new(&out[start..], "embedding rows");
+    let rows = EmbeddingRows::read(&mut r, &ids, d.vocab, d.dim, &d.embedding_root).expect("the model's own rows");
+    (out, rows)
+}
+
+/// Extension of the cells at a point.
+fn evaluate(cells: &[esper_commitment::F], point: &[EF]) -> EF {
+    let (high, low) = point.split_at(point.len() / 2);
+    let (high, low) = (eq_table(high, EF::ONE), eq_table(low, EF::ONE));
+    cells
+        .par_chunks(low.len())
+        .zip(&high)
+        .map(|(cells, &h)| h * low.iter().zip(cells).map(|(&l, &c)| l * c).sum::<EF>())
+        .sum()
+}
+
+/// Value of a functional with terms on few cells or on long runs, cell by cell.
+fn sparse_value(f: &Functional, cells: &[esper_commitment::F]) -> EF {
+    use esper_verifier::functional::ColWeight;
+    let tables: Vec<Vec<EF>> = f.points.iter().map(|p| eq_table(p, EF::ONE)).collect();
+    let rows: Vec<Vec<EF>> = f.rows.iter().map(|r| r.table()).collect();
+    f.terms
+        .par_iter()
+        .map(|t| {
+            let row = t.row.map_or(&[EF::ONE][..], |r| &rows[r]);
+            let sum: EF = (0..t.cols)
+                .map(|c| {
+                    let col = match t.col {
+                        ColWeight::Ones => EF::ONE,
+                        ColWeight::Eq(p, first) => tables[p][first + c],
+                    };
+                    let cells = &cells[t.offset + c * row.len()..][..row.len()];
+                    col * row.iter().zip(cells).map(|(&w, &x)| w * x).sum::<EF>()
+                })
+                .sum();
+            t.coef * sum
+        })
+        .sum()
+}
+
+/// Value of a functional of the model polynomial.
+fn model_value(key: &ModelKey, f: &Functional) -> EF {
+    let bits = key.descriptor.chunk_vars;
+    use esper_verifier::functional::ColWeight;
+    let tables: Vec<Vec<EF>> = f.points.iter().map(|p| eq_table(p, EF::ONE)).collect();
+    let mut sum = EF::ZERO;
+    for t in &f.terms {
+        let ColWeight::Eq(p, first) = t.col else { continue };
+        for c in 0..t.cols {
+            let at = t.offset + c;
+            sum += t.coef * tables[p][first + c] * key.chunks[at >> bits].values()[at & ((1 << bits) - 1)];
+        }
+    }
+    sum
+}

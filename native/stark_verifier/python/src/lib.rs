@@ -1,0 +1,1 @@
+//! The extension module `esper._native`: thin bindings, one file per subject.

@@ -1,0 +1,162 @@
+//! The integer and float engines for Python.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use esper_model::{Engine, Model, ModelError, Shape};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+/// A G16 model in memory, checked on loading, with its integer engine.
+#[pyclass(frozen, module = "esper._native")]
+pub struct NativeModel {
+    /// The integers; the prover reads them.
+    pub inner: Arc<Model>,
+    /// One engine for each number of threads asked for; all share the weights.
+    engines: Mutex<HashMap<usize, Arc<Engine>>>,
+}
+
+/// A greedy answer and, for each of its tokens, the best (id, logit) pairs.
+type TopAnswer = (Vec<u32>, Vec<Vec<(u32, i64)>>);
+
+#[pymethods]
+impl NativeModel {
+    /// Read, check and hash the model in a directory.
+    ///
+    /// Raises ValueError naming field, tensor or bound, OSError where a file cannot be read, RuntimeError where
+    /// this machine fails the engine's known-answer test.
+    #[staticmethod]
+    fn load(py: Python<'_>, directory: &str) -> PyResult<Self> {
+        let load = || {
+            let model = Arc::new(Model::load_dir(Path::new(directory))?);
+            let engine = Engine::new(model.clone(), 1)?;
+            Ok(Self { inner: model, engines: Mutex::new(HashMap::from([(1, Arc::new(engine))])) })
+        };
+        py.detach(load).map_err(python_error)
+    }
+
+    /// Sizes: vocab, dim, hidden, layers, heads, kv_heads, head_dim, max_seq.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        shape_dict(py, &self.inner.shape)
+    }
+
+    /// 64 bytes that name the integers.
+    #[getter]
+    fn integers_hash<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.integers_hash)
+    }
+
+    /// Worst cases as dicts of layer (None for the whole model), name, value, limit and bits.
+    #[getter]
+    fn bounds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let bounds = py.detach(|| self.inner.validate()).map_err(python_error)?;
+        let list = PyList::empty(py);
+        for bound in bounds.list {
+            let entry = PyDict::new(py);
+            entry.set_item("layer", bound.layer)?;
+            entry.set_item("name", bound.name)?;
+            entry.set_item("value", bound.value)?;
+            entry.set_item("limit", bound.limit)?;
+            entry.set_item("bits", bound.bits)?;
+            list.append(entry)?;
+        }
+        Ok(list)
+    }
+
+    /// Logits of every position of each sequence, (positions, vocab) little-endian int64.
+    ///
+    /// Raises ValueError for tokens that do not fit the model or `threads` outside 1 to 1024.
+    fn logits<'py>(
+        &self,
+        py: Python<'py>,
+        sequences: Vec<Vec<u32>>,
+        threads: usize,
+    ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let logits = py.detach(|| self.engine(threads)?.logits(&sequences)).map_err(python_error)?;
+        logits.iter().map(|rows| little_endian(py, rows.iter().map(|l| l.to_le_bytes()))).collect()
+    }
+
+    /// Greedy answers, each ended by the model's end token or after `max_new`, and the `top_k` (id, logit) pairs
+    /// of each answer token, logit descending, id ascending.
+    ///
+    /// Raises ValueError for tokens or lengths that do not fit the model, `top_k` outside 1 to min(vocab, 1024),
+    /// or `threads` outside 1 to 1024.
+    fn generate(
+        &self,
+        py: Python<'_>,
+        prompts: Vec<Vec<u32>>,
+        max_new: usize,
+        top_k: usize,
+        threads: usize,
+    ) -> PyResult<Vec<TopAnswer>> {
+        let work = || self.engine(threads)?.generate(&prompts, max_new, self.inner.eos, top_k);
+        let answers = py.detach(work).map_err(python_error)?;
+        Ok(answers.into_iter().map(|answer| (answer.tokens, answer.top)).collect())
+    }
+}
+
+impl NativeModel {
+    /// The engine on `threads` threads, made on first use.
+    fn engine(&self, threads: usize) -> Result<Arc<Engine>, ModelError> {
+        // An engine is whole before it is stored, so a panic elsewhere cannot have left a broken one.
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = engines.get(&threads) {
+            return Ok(engine.clone());
+        }
+        let engine = match engines.values().next() {
+            Some(other) => other.with_threads(threads)?,
+            None => Engine::new(self.inner.clone(), threads)?,
+        };
+        let engine = Arc::new(engine);
+        engines.insert(threads, engine.clone());
+        Ok(engine)
+    }
+}
+
+fn shape_dict<'py>(py: Python<'py>, shape: &Shape) -> PyResult<Bound<'py, PyDict>> {
+    let sizes = [
+        ("vocab", shape.vocab),
+        ("dim", shape.dim),
+        ("hidden", shape.hidden),
+        ("layers", shape.layers),
+        ("heads", shape.heads),
+        ("kv_heads", shape.kv_heads),
+        ("head_dim", shape.head_dim),
+        ("max_seq", shape.max_seq),
+    ];
+    let dict = PyDict::new(py);
+    for (name, size) in sizes {
+        dict.set_item(name, size)?;
+    }
+    Ok(dict)
+}
+
+/// One bytes object from the bytes of all values, without a second copy.
+fn little_endian<const N: usize>(
+    py: Python<'_>,
+    values: impl ExactSizeIterator<Item = [u8; N]>,
+) -> PyResult<Bound<'_, PyBytes>> {
+    PyBytes::new_with(py, values.len() * N, |out| {
+        for (place, bytes) in out.as_chunks_mut::<N>().0.iter_mut().zip(values) {
+            *place = bytes;
+        }
+        Ok(())
+    })
+}
+
+fn python_error(error: ModelError) -> PyErr {
+    let message = error.to_string();
+    match error {
+        ModelError::Io { .. } => PyOSError::new_err(message),
+        ModelError::SelfTest { .. } => PyRuntimeError::new_err(message),
+        _ => PyValueError::new_err(message),
+    }
+}
+
+/// Adds this file's classes to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<NativeModel>()
+}

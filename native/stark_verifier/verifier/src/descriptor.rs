@@ -1,0 +1,287 @@
+//! The model descriptor: everything about a model that a verifier needs, hashed to model_id.
+
+use crate::bytes::Reader;
+use crate::error::VerifyError;
+use crate::mle::index_bits;
+use alloc::vec::Vec;
+use esper_commitment::{MAX_VARS, MIN_VARS, Root};
+use esper_digest::{Tag, tagged_sha3_512};
+
+/// Version of relations, layout and transcript: part of model_id.
+pub const SPEC_VERSION: u32 = 1;
+/// Tag of model_id.
+const MODEL_ID_TAG: Tag = match Tag::new("esper/model/id/v1") {
+    Ok(tag) => tag,
+    Err(_) => panic!("a short printable tag"),
+};
+
+/// Classes of rounding sites that can clamp; the order is that of the mode mask's bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClampClass {
+    /// Normed inputs.
+    Norm,
+    /// Queries and keys after the rotation.
+    Qk,
+    /// Values.
+    V,
+    /// Gate.
+    Gate,
+    /// Product of silu and up.
+    Z,
+    /// Residual update of the attention output.
+    UpdateO,
+    /// Residual update of the MLP output.
+    UpdateDown,
+}
+
+/// Number of clamp classes.
+pub const CLAMP_CLASSES: usize = 7;
+
+/// Integers of one layer that shape relations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerDescriptor {
+    /// Shift of the first norm.
+    pub norm1_shift: u32,
+    /// Shift of the second norm.
+    pub norm2_shift: u32,
+    /// Score shift, 1..=16.
+    pub score_shift: u32,
+    /// Gate width, 12 or 16.
+    pub gate_bits: u32,
+    /// Width of the o update, even, 16..=26.
+    pub o_bits: u32,
+    /// Width of the down update, even, 16..=26.
+    pub down_bits: u32,
+    /// Shifts of q, k, v, o, gate, up (always 32 with silu), down.
+    pub shifts: [u32; 7],
+}
+
+/// Index of a linear layer in [`LayerDescriptor::shifts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum LinearKind {
+    /// Query projection.
+    Q,
+    /// Key projection.
+    K,
+    /// Value projection.
+    V,
+    /// Output projection.
+    O,
+    /// Gate projection.
+    Gate,
+    /// Up projection.
+    Up,
+    /// Down projection.
+    Down,
+}
+
+/// What the proof carries of the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Vocabulary size.
+    pub vocab: usize,
+    /// Residual width.
+    pub dim: usize,
+    /// MLP width.
+    pub hidden: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key/value heads.
+    pub kv_heads: usize,
+    /// Head width, even.
+    pub head_dim: usize,
+    /// Rope table length.
+    pub max_seq: usize,
+    /// Beginning-of-sequence id.
+    pub bos: u32,
+    /// End-of-sequence id.
+    pub eos: u32,
+    /// Largest norm exponent.
+    pub emax: u32,
+    /// eps of the norms in units of the sum of squares.
+    pub eps_term: u64,
+    /// Shift of the final norm.
+    pub final_shift: u32,
+    /// Bound on the absolute value of a logit.
+    pub logit_bound: u64,
+    /// Half width of the clamp-count table of each class: exactly the f with |f| <= this.
+    pub clamp_reach: [u32; CLAMP_CLASSES],
+    /// The layers.
+    pub layers: Vec<LayerDescriptor>,
+    /// log2 of the chunk size of the model polynomial.
+    pub chunk_vars: usize,
+    /// Commitment of each chunk.
+    pub roots: Vec<Root>,
+    /// Root of the tree of embedding rows.
+    pub embedding_root: [u8; 32],
+    /// Hash of all integers.
+    pub integers_hash: [u8; 64],
+}
+
+impl Descriptor {
+    /// Query heads a key/value head.
+    pub fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+
+    /// Width of all query heads.
+    pub fn q_dim(&self) -> usize {
+        self.heads * self.head_dim
+    }
+
+    /// Width of all key heads.
+    pub fn kv_dim(&self) -> usize {
+        self.kv_heads * self.head_dim
+    }
+
+    /// Smallest norm exponent: (bitlen(eps_term) - 1) >> 1.
+    pub fn emin(&self) -> u32 {
+        (63 - self.eps_term.max(1).leading_zeros()) >> 1
+    }
+
+    /// Power of two that keeps 2e - 10 + T0 non-negative: max(0, 10 - 2 emin).
+    pub fn t0(&self) -> u32 {
+        10u32.saturating_sub(2 * self.emin())
+    }
+
+    /// Canonical bytes, fixed width apart from the layer and root lists, whose counts come first.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let word = |out: &mut Vec<u8>, v: u64| out.extend_from_slice(&v.to_le_bytes());
+        word(&mut out, u64::from(SPEC_VERSION));
+        word(&mut out, self.layers.len() as u64);
+        word(&mut out, self.roots.len() as u64);
+        for v in [self.vocab, self.dim, self.hidden, self.heads, self.kv_heads, self.head_dim, self.max_seq] {
+            word(&mut out, v as u64);
+        }
+        for v in [self.bos, self.eos, self.emax, self.final_shift] {
+            word(&mut out, u64::from(v));
+        }
+        word(&mut out, self.eps_term);
+        word(&mut out, self.logit_bound);
+        word(&mut out, self.chunk_vars as u64);
+        self.clamp_reach.iter().for_each(|&q| word(&mut out, u64::from(q)));
+        for l in &self.layers {
+            for v in [l.norm1_shift, l.norm2_shift, l.score_shift, l.gate_bits, l.o_bits, l.down_bits] {
+                word(&mut out, u64::from(v));
+            }
+            l.shifts.iter().for_each(|&s| word(&mut out, u64::from(s)));
+        }
+        self.roots.iter().for_each(|r| out.extend_from_slice(&r.0));
+        out.extend_from_slice(&self.embedding_root);
+        out.extend_from_slice(&self.integers_hash);
+        out
+    }
+
+    /// Reads exactly what [`Self::encode`] writes and checks it.
+    pub fn decode(bytes: &[u8]) -> Result<Self, VerifyError> {
+        const PART: &str = "model descriptor";
+        let mut r = Reader::new(bytes, PART);
+        if r.u64()? != u64::from(SPEC_VERSION) {
+            return Err(VerifyError::Descriptor("spec version"));
+        }
+        let small = |r: &mut Reader<'_>| -> Result<usize, VerifyError> {
+            u32::try_from(r.u64()?).map(|v| v as usize).map_err(|_| VerifyError::Encoding(PART))
+        };
+        let (layer_count, root_count) = (small(&mut r)?, small(&mut r)?);
+        let [vocab, dim, hidden, heads, kv_heads, head_dim, max_seq, bos, eos, emax, final_shift] = {
+            let mut v = [0; 11];
+            for x in &mut v {
+                *x = small(&mut r)?;
+            }
+            v
+        };
+        let (eps_term, logit_bound) = (r.u64()?, r.u64()?);
+        let chunk_vars = small(&mut r)?;
+        let mut clamp_reach = [0; CLAMP_CLASSES];
+        for q in &mut clamp_reach {
+            *q = small(&mut r)? as u32;
+        }
+        let mut layers = Vec::new();
+        for _ in 0..layer_count {
+            let mut v = [0u32; 13];
+            for x in &mut v {
+                *x = small(&mut r)? as u32;
+            }
+            let [norm1_shift, norm2_shift, score_shift, gate_bits, o_bits, down_bits, ..] = v;
+            let mut shifts = [0; 7];
+            shifts.copy_from_slice(&v[6..]);
+            layers.push(LayerDescriptor { norm1_shift, norm2_shift, score_shift, gate_bits, o_bits, down_bits, shifts });
+        }
+        let mut roots = Vec::new();
+        for _ in 0..root_count {
+            roots.push(Root(r.hash32()?));
+        }
+        let (embedding_root, integers_hash) = (r.hash32()?, r.hash64()?);
+        r.finish()?;
+        let d = Self {
+            vocab,
+            dim,
+            hidden,
+            heads,
+            kv_heads,
+            head_dim,
+            max_seq,
+            bos: bos as u32,
+            eos: eos as u32,
+            emax: emax as u32,
+            eps_term,
+            final_shift: final_shift as u32,
+            logit_bound,
+            clamp_reach,
+            layers,
+            chunk_vars,
+            roots,
+            embedding_root,
+            integers_hash,
+        };
+        d.check()?;
+        Ok(d)
+    }
+
+    /// Ranges that keep every later computation in bounds, whoever made the descriptor.
+    pub fn check(&self) -> Result<(), VerifyError> {
+        let must = |ok: bool, what: &'static str| if ok { Ok(()) } else { Err(VerifyError::Descriptor(what)) };
+        must((2..=1 << 18).contains(&self.vocab), "vocab")?;
+        must((1..=1 << 14).contains(&self.dim), "dim")?;
+        must((1..=1 << 16).contains(&self.hidden), "hidden")?;
+        must((1..=1 << 8).contains(&self.heads), "heads")?;
+        must(self.kv_heads >= 1 && self.heads % self.kv_heads == 0, "kv_heads")?;
+        must((2..=1 << 9).contains(&self.head_dim) && self.head_dim % 2 == 0, "head_dim")?;
+        must((1..=1 << 16).contains(&self.max_seq), "max_seq")?;
+        must((self.bos as usize) < self.vocab, "bos")?;
+        must((self.eos as usize) < self.vocab, "eos")?;
+        must((1..=1 << 8).contains(&self.layers.len()), "layers")?;
+        must(self.eps_term >= 1 && self.eps_term < 1 << 60, "eps_term")?;
+        must(self.emax >= self.emin() && self.emax <= 30, "emax")?;
+        must(self.t0() + 2 * (self.emax + 1) <= 62, "emax")?;
+        must((1..=46).contains(&self.final_shift), "final_shift")?;
+        must(self.logit_bound >= 1 && self.logit_bound < 1 << 46, "logit_bound")?;
+        must(self.clamp_reach.iter().all(|&q| (1..1 << 15).contains(&q)), "clamp_reach")?;
+        must((MIN_VARS..=MAX_VARS.min(27)).contains(&self.chunk_vars), "chunk_vars")?;
+        must((1..=1 << 10).contains(&self.roots.len()), "roots")?;
+        for l in &self.layers {
+            must((1..=46).contains(&l.norm1_shift) && (1..=46).contains(&l.norm2_shift), "norm_shift")?;
+            must((1..=16).contains(&l.score_shift), "score_shift")?;
+            must(l.gate_bits == 12 || l.gate_bits == 16, "gate_bits")?;
+            let update = |b: u32| b % 2 == 0 && (16..=26).contains(&b);
+            must(update(l.o_bits), "o_bits")?;
+            must(update(l.down_bits), "down_bits")?;
+            must(l.shifts.iter().all(|&s| (1..=36).contains(&s)), "linear_shift")?;
+            must(l.shifts[LinearKind::Q as usize] == 16 && l.shifts[LinearKind::K as usize] == 16, "q and k shift")?;
+        }
+        must(index_bits(self.model_cells()) <= self.chunk_vars + index_bits(self.roots.len()), "roots")?;
+        must(self.model_cells() > (self.roots.len() - 1) << self.chunk_vars, "roots")?;
+        Ok(())
+    }
+
+    fn model_cells(&self) -> usize {
+        crate::model_layout::ModelLayout::new(self).cells
+    }
+
+    /// The commitment of the model: 64 bytes.
+    pub fn model_id(&self) -> [u8; 64] {
+        tagged_sha3_512(MODEL_ID_TAG, &[&self.encode()])
+    }
+}

@@ -1,0 +1,198 @@
+//! Multilinear extensions with closed forms. Points list the most significant index bit first.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use esper_commitment::{EF, F, PrimeCharacteristicRing};
+
+/// Bits needed to index `n` items: ceil(log2 n), 0 for n <= 1.
+pub const fn index_bits(n: usize) -> usize {
+    if n <= 1 { 0 } else { (usize::BITS - (n - 1).leading_zeros()) as usize }
+}
+
+/// eq(x, y) of two points of equal length.
+pub fn eq_points(x: &[EF], y: &[EF]) -> EF {
+    debug_assert_eq!(x.len(), y.len());
+    x.iter().zip(y).fold(EF::ONE, |acc, (&a, &b)| {
+        let ab = a * b;
+        acc * (ab + ab - a - b + EF::ONE)
+    })
+}
+
+/// eq(x, index); 0 where the index does not fit.
+pub fn eq_index(x: &[EF], index: usize) -> EF {
+    let n = x.len();
+    if n < usize::BITS as usize && index >> n != 0 {
+        return EF::ZERO;
+    }
+    x.iter().enumerate().fold(EF::ONE, |acc, (i, &v)| {
+        let bit = index >> (n - 1 - i) & 1;
+        acc * if bit == 1 { v } else { EF::ONE - v }
+    })
+}
+
+/// All 2^n values of eq(x, .), times `scale`, in index order.
+pub fn eq_table(x: &[EF], scale: EF) -> Vec<EF> {
+    let mut table = vec![EF::ZERO; 1 << x.len()];
+    table[0] = scale;
+    let mut filled = 1;
+    for &v in x {
+        // The new coordinate is less significant than those so far: entry i becomes 2i and 2i + 1.
+        for i in (0..filled).rev() {
+            let hi = table[i] * v;
+            table[2 * i + 1] = hi;
+            table[2 * i] = table[i] - hi;
+        }
+        filled *= 2;
+    }
+    table
+}
+
+/// (sum of eq(x, i), sum of i eq(x, i)) over 0 <= i < len, for len <= 2^n.
+pub fn prefix_sums(x: &[EF], len: usize) -> (EF, EF) {
+    let n = x.len();
+    debug_assert!(len <= 1 << n);
+    if len == 1 << n {
+        return (EF::ONE, index_value(x));
+    }
+    // For every set bit of len: the aligned block that shares the bits above and has 0 there.
+    let (mut count, mut weighted) = (EF::ZERO, EF::ZERO);
+    let (mut above, mut prefix) = (EF::ONE, 0usize);
+    for (i, &v) in x.iter().enumerate() {
+        let size = 1usize << (n - 1 - i);
+        if len & size != 0 {
+            let block = above * (EF::ONE - v);
+            count += block;
+            weighted += block * (index_value(&x[i + 1..]) + EF::from(F::from_u64(prefix as u64)));
+            above *= v;
+            prefix += size;
+        } else {
+            above *= EF::ONE - v;
+        }
+    }
+    (count, weighted)
+}
+
+/// Sum of eq(x, i) over start <= i < end.
+pub fn range_sum(x: &[EF], start: usize, end: usize) -> EF {
+    prefix_sums(x, end).0 - prefix_sums(x, start).0
+}
+
+/// The extension of i -> i.
+pub fn index_value(x: &[EF]) -> EF {
+    x.iter().fold(EF::ZERO, |acc, &v| acc + acc + v)
+}
+
+/// Sum over 0 <= c < len of eq(x, a + c) eq(y, b + c); sums that leave a point's range count as 0.
+///
+/// Additions with carry and the comparison with `len` form an automaton over the bits of c, least
+/// significant first: eight states, so the cost is linear in the number of bits.
+pub fn shifted_overlap(x: &[EF], a: usize, y: &[EF], b: usize, len: usize) -> EF {
+    if len == 0 {
+        return EF::ZERO;
+    }
+    if len.is_power_of_two() && a % len == 0 && b % len == 0 {
+        let low = len.trailing_zeros() as usize;
+        if low <= x.len() && low <= y.len() {
+            let (xh, xl) = x.split_at(x.len() - low);
+            let (yh, yl) = y.split_at(y.len() - low);
+            return eq_points(xl, yl) * eq_index(xh, a >> low) * eq_index(yh, b >> low);
+        }
+    }
+    let width = usize::BITS as usize - len.leading_zeros() as usize;
+    let bits = x.len().max(y.len()).max(width) + 1;
+    let side = |p: &[EF], i: usize| -> [EF; 2] {
+        match p.len().checked_sub(i + 1) {
+            Some(at) => [EF::ONE - p[at], p[at]],
+            None => [EF::ONE, EF::ZERO],
+        }
+    };
+    // state[carry_x][carry_y][less]: None is an unreachable state.
+    let mut state: [[[Option<EF>; 2]; 2]; 2] = [[[None; 2]; 2]; 2];
+    state[0][0][0] = Some(EF::ONE);
+    for i in 0..bits {
+        let (wx, wy) = (side(x, i), side(y, i));
+        let w = [[wx[0] * wy[0], wx[0] * wy[1]], [wx[1] * wy[0], wx[1] * wy[1]]];
+        let (abit, bbit, lbit) = (a >> i & 1, b >> i & 1, len >> i & 1);
+        let mut next: [[[Option<EF>; 2]; 2]; 2] = [[[None; 2]; 2]; 2];
+        for cx in 0..2 {
+            for cy in 0..2 {
+                for less in 0..2 {
+                    let Some(v) = state[cx][cy][less] else { continue };
+                    for c in 0..if i < width { 2 } else { 1 } {
+                        let (sx, sy) = (abit + c + cx, bbit + c + cy);
+                        let less = if c == lbit { less } else { usize::from(c < lbit) };
+                        let add = v * w[sx & 1][sy & 1];
+                        let slot = &mut next[sx >> 1][sy >> 1][less];
+                        *slot = Some(slot.map_or(add, |s| s + add));
+                    }
+                }
+            }
+        }
+        if i + 1 == width {
+            // c is complete: what is not below len goes.
+            for row in next.iter_mut().flatten() {
+                row[0] = None;
+            }
+        }
+        state = next;
+    }
+    state[0][0][1].unwrap_or(EF::ZERO)
+}
+
+/// Sum over j <= t of prod_i wj_i[bit of j] wt_i[bit of t]: a causal mask under bitwise weights,
+/// most significant bit first.
+pub fn causal_sum(wj: &[[EF; 2]], wt: &[[EF; 2]]) -> EF {
+    debug_assert_eq!(wj.len(), wt.len());
+    let (mut equal, mut less) = (EF::ONE, EF::ZERO);
+    for (j, t) in wj.iter().zip(wt) {
+        less = less * (j[0] + j[1]) * (t[0] + t[1]) + equal * j[0] * t[1];
+        equal *= j[0] * t[0] + j[1] * t[1];
+    }
+    equal + less
+}
+
+/// Bitwise weights of eq(x, .).
+pub fn bit_weights(x: &[EF]) -> Vec<[EF; 2]> {
+    x.iter().map(|&v| [EF::ONE - v, v]).collect()
+}
+
+/// Bitwise weights of eq(x, .) eq(y, .).
+pub fn bit_weights_pair(x: &[EF], y: &[EF]) -> Vec<[EF; 2]> {
+    x.iter().zip(y).map(|(&a, &b)| [(EF::ONE - a) * (EF::ONE - b), a * b]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use esper_commitment::Transcript;
+
+    fn point(n: usize, seed: u64) -> Vec<EF> {
+        let mut t = Transcript::new("test");
+        t.absorb_u64(seed);
+        t.challenges(n)
+    }
+
+    #[test]
+    fn closed_forms_equal_sums() {
+        let x = point(5, 1);
+        let y = point(7, 2);
+        let (ex, ey) = (eq_table(&x, EF::ONE), eq_table(&y, EF::ONE));
+        for (i, &e) in ex.iter().enumerate() {
+            assert_eq!(eq_index(&x, i), e);
+        }
+        for len in 0..=32 {
+            let (c, w) = prefix_sums(&x, len);
+            assert_eq!(c, ex[..len].iter().copied().sum::<EF>());
+            let direct: EF = ex[..len].iter().enumerate().map(|(i, &e)| e * F::from_u64(i as u64)).sum();
+            assert_eq!(w, direct);
+        }
+        for (a, b, len) in [(0, 0, 32), (3, 5, 11), (0, 96, 32), (8, 40, 8), (5, 100, 27), (31, 127, 1), (4, 4, 0), (20, 3, 12), (20, 3, 19), (1, 120, 20)] {
+            let direct: EF = (0..len).filter(|c| a + c < 32 && b + c < 128).map(|c| ex[a + c] * ey[b + c]).sum();
+            assert_eq!(shifted_overlap(&x, a, &y, b, len), direct, "{a} {b} {len}");
+        }
+        let (p, q) = (point(3, 3), point(3, 4));
+        let (ep, eq) = (eq_table(&p, EF::ONE), eq_table(&q, EF::ONE));
+        let direct: EF = (0..8).flat_map(|j| (j..8).map(move |t| (j, t))).map(|(j, t)| ep[j] * eq[t]).sum();
+        assert_eq!(causal_sum(&bit_weights(&p), &bit_weights(&q)), direct);
+    }
+}

@@ -1,0 +1,89 @@
+//! The mode mask: which completeness machinery a proof carries. Every mode is exact; a mode that is
+//! off is stricter, so the mask concerns completeness alone.
+
+use crate::descriptor::{CLAMP_CLASSES, ClampClass, Descriptor};
+use crate::error::VerifyError;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Which of a layer's updates are ranged at their full width.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WideUpdates {
+    /// Attention output.
+    pub o: bool,
+    /// MLP output.
+    pub down: bool,
+}
+
+/// Modes of one proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Modes {
+    /// Clamp columns of each [`ClampClass`].
+    pub clamp: [bool; CLAMP_CLASSES],
+    /// 16-bit limbs of the score overflow: 0, 1 or 2.
+    pub overflow: u8,
+    /// Third limb of the top-K slack.
+    pub slack_top: bool,
+    /// Per layer.
+    pub wide: Vec<WideUpdates>,
+}
+
+impl Modes {
+    /// Everything off.
+    pub fn off(layers: usize) -> Self {
+        Self { clamp: [false; CLAMP_CLASSES], overflow: 0, slack_top: false, wide: vec![WideUpdates::default(); layers] }
+    }
+
+    /// Everything on that the model has.
+    pub fn all(d: &Descriptor) -> Self {
+        let wide = d.layers.iter().map(|l| WideUpdates { o: l.o_bits > 16, down: l.down_bits > 16 }).collect();
+        Self { clamp: [true; CLAMP_CLASSES], overflow: 2, slack_top: true, wide }
+    }
+
+    /// Whether a class carries clamp columns.
+    pub fn clamps(&self, class: ClampClass) -> bool {
+        self.clamp[class as usize]
+    }
+
+    /// Two bytes, then one byte a layer.
+    pub fn encode(&self) -> Vec<u8> {
+        let clamp = self.clamp.iter().enumerate().fold(0, |m, (i, &on)| m | u8::from(on) << i);
+        let mut out = vec![clamp, self.overflow | u8::from(self.slack_top) << 2];
+        out.extend(self.wide.iter().map(|w| u8::from(w.o) | u8::from(w.down) << 1));
+        out
+    }
+
+    /// Reads exactly what [`Self::encode`] writes for `d`.
+    ///
+    /// # Errors
+    /// An unknown bit, three overflow limbs, or a clamp on an update that is not ranged at its width.
+    pub fn decode(bytes: &[u8], d: &Descriptor) -> Result<Self, VerifyError> {
+        if bytes.len() != 2 + d.layers.len() {
+            return Err(VerifyError::Encoding("mode mask"));
+        }
+        if bytes[0] >> CLAMP_CLASSES != 0 || bytes[1] >> 3 != 0 || bytes[2..].iter().any(|&b| b >> 2 != 0) {
+            return Err(VerifyError::Modes("unknown bit"));
+        }
+        let mut clamp = [false; CLAMP_CLASSES];
+        clamp.iter_mut().enumerate().for_each(|(i, c)| *c = bytes[0] >> i & 1 == 1);
+        let overflow = bytes[1] & 3;
+        if overflow == 3 {
+            return Err(VerifyError::Modes("three overflow limbs"));
+        }
+        let wide: Vec<WideUpdates> =
+            bytes[2..].iter().map(|b| WideUpdates { o: b & 1 == 1, down: b >> 1 & 1 == 1 }).collect();
+        let modes = Self { clamp, overflow, slack_top: bytes[1] >> 2 & 1 == 1, wide };
+        for (w, l) in modes.wide.iter().zip(&d.layers) {
+            // A width of 16 bits has one exact table: there is nothing to widen.
+            if (w.o && l.o_bits == 16) || (w.down && l.down_bits == 16) {
+                return Err(VerifyError::Modes("wide update of 16 bits"));
+            }
+            if (modes.clamps(ClampClass::UpdateO) && !w.o && l.o_bits != 16)
+                || (modes.clamps(ClampClass::UpdateDown) && !w.down && l.down_bits != 16)
+            {
+                return Err(VerifyError::Modes("clamp of an update that is not ranged at its width"));
+            }
+        }
+        Ok(modes)
+    }
+}

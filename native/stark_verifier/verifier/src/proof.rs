@@ -1,0 +1,163 @@
+//! The proof's bytes: every count follows from the statement, the descriptor and the modes, apart
+//! from the lengths of the descriptor and of each opening, which are checked against what is there.
+
+use crate::bytes::{Reader, put_ext};
+use crate::descriptor::Descriptor;
+use crate::error::VerifyError;
+use crate::finals::Finals;
+use crate::layout::Layout;
+use crate::modes::Modes;
+use crate::points::ProductPoint;
+use crate::products::PRODUCT_DEGREE;
+use crate::slots::{CONTRACTION_DEGREE, Slots};
+use crate::statement::Instance;
+use crate::sumcheck::SumcheckProof;
+use alloc::vec::Vec;
+use esper_commitment::{EF, Root, fraction_proof_len};
+
+/// Largest proof that is looked at.
+pub const MAX_PROOF_BYTES: usize = 4 << 20;
+
+/// Part of the proof whose shape follows from the model and the statement alone.
+pub struct ProofHead<'a> {
+    /// Model.
+    pub descriptor: Descriptor,
+    /// Mode mask.
+    pub modes: Modes,
+    /// Everything behind.
+    pub rest: Reader<'a>,
+}
+
+/// What follows the embedding rows.
+pub struct ProofBody<'a> {
+    /// Commitment of the witness.
+    pub witness_root: Root,
+    /// Witness at the early out-of-domain point.
+    pub out_of_domain: EF,
+    /// The lookup argument's fractional sum.
+    pub fraction_sum: &'a [u8],
+    /// Model part of the table keys at the leaf point.
+    pub leaf_model: EF,
+    /// Linear parts of the relations.
+    pub linear: EF,
+    /// Contractions that stand in relations.
+    pub contractions: EF,
+    /// Products.
+    pub products: SumcheckProof,
+    /// Their final values.
+    pub finals: Finals<EF>,
+    /// Contraction.
+    pub contraction: SumcheckProof,
+    /// Its factors: model part of a, witness part of a, b.
+    pub contraction_finals: [EF; 3],
+    /// Claims on the witness to one.
+    pub witness_claims: SumcheckProof,
+    /// Witness at its end.
+    pub witness_value: EF,
+    /// Claims on the model to one.
+    pub model_claims: SumcheckProof,
+    /// Each chunk at its end.
+    pub model_values: Vec<EF>,
+    /// Opening of the witness.
+    pub witness_opening: &'a [u8],
+    /// Opening of each chunk.
+    pub model_openings: Vec<&'a [u8]>,
+}
+
+impl<'a> ProofHead<'a> {
+    /// Reads descriptor and modes.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, VerifyError> {
+        if bytes.len() > MAX_PROOF_BYTES {
+            return Err(VerifyError::Encoding("proof longer than the limit"));
+        }
+        let mut r = Reader::new(bytes, "proof");
+        let len = r.u32()? as usize;
+        let descriptor = Descriptor::decode(r.take(len)?)?;
+        let modes = Modes::decode(r.take(2 + descriptor.layers.len())?, &descriptor)?;
+        Ok(Self { descriptor, modes, rest: r })
+    }
+}
+
+impl<'a> ProofBody<'a> {
+    /// Reads everything to the end.
+    pub fn read(mut r: Reader<'a>, d: &Descriptor, instance: &Instance, layout: &Layout) -> Result<Self, VerifyError> {
+        let witness_root = Root(r.hash32()?);
+        let out_of_domain = r.ext()?;
+        let fraction_sum = r.take(fraction_proof_len(layout.leaf_vars))?;
+        let [leaf_model, linear, contractions] = [r.ext()?, r.ext()?, r.ext()?];
+        let products = SumcheckProof::read(&mut r, ProductPoint::num_vars(d, instance), PRODUCT_DEGREE)?;
+        let finals = Finals::read(&mut r, layout)?;
+        let contraction = SumcheckProof::read(&mut r, Slots::new(d, instance).num_vars, CONTRACTION_DEGREE)?;
+        let contraction_finals = [r.ext()?, r.ext()?, r.ext()?];
+        let witness_claims = SumcheckProof::read(&mut r, layout.num_vars, 2)?;
+        let witness_value = r.ext()?;
+        let model_claims = SumcheckProof::read(&mut r, d.chunk_vars, 2)?;
+        let model_values = r.exts(d.roots.len())?;
+        let opening = |r: &mut Reader<'a>| -> Result<&'a [u8], VerifyError> {
+            let len = r.u32()? as usize;
+            r.take(len)
+        };
+        let witness_opening = opening(&mut r)?;
+        let mut model_openings = Vec::new();
+        for _ in &d.roots {
+            model_openings.push(opening(&mut r)?);
+        }
+        r.finish()?;
+        Ok(Self {
+            witness_root,
+            out_of_domain,
+            fraction_sum,
+            leaf_model,
+            linear,
+            contractions,
+            products,
+            finals,
+            contraction,
+            contraction_finals,
+            witness_claims,
+            witness_value,
+            model_claims,
+            model_values,
+            witness_opening,
+            model_openings,
+        })
+    }
+
+    /// Appends everything that [`Self::read`] reads.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let Self {
+            witness_root,
+            out_of_domain,
+            fraction_sum,
+            leaf_model,
+            linear,
+            contractions,
+            products,
+            finals,
+            contraction,
+            contraction_finals,
+            witness_claims,
+            witness_value,
+            model_claims,
+            model_values,
+            witness_opening,
+            model_openings,
+        } = self;
+        out.extend_from_slice(&witness_root.0);
+        put_ext(out, *out_of_domain);
+        out.extend_from_slice(fraction_sum);
+        [leaf_model, linear, contractions].into_iter().for_each(|&x| put_ext(out, x));
+        products.write(out);
+        finals.values().into_iter().for_each(|x| put_ext(out, x));
+        contraction.write(out);
+        contraction_finals.iter().for_each(|&x| put_ext(out, x));
+        witness_claims.write(out);
+        put_ext(out, *witness_value);
+        model_claims.write(out);
+        model_values.iter().for_each(|&x| put_ext(out, x));
+        for opening in core::iter::once(witness_opening).chain(model_openings) {
+            out.extend_from_slice(&(opening.len() as u32).to_le_bytes());
+            out.extend_from_slice(opening);
+        }
+    }
+}

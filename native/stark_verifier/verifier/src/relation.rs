@@ -1,0 +1,119 @@
+//! Names of the relations, and the random weight of each in the one sum that proves them all.
+
+use alloc::vec::Vec;
+use esper_commitment::{EF, PrimeCharacteristicRing};
+
+/// A relation of PROOF_SPEC section 3; each holds for every layer unless it says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(usize)]
+pub enum Relation {
+    /// idx P + rem = 2^T0 (sum x^2 + eps), first norm (for the last index: the final norm).
+    NormDivision1,
+    /// P - 1 - rem = its own limbs.
+    NormBound1,
+    /// Rounding of x R gain.
+    NormScale1,
+    /// The same three for the second norm.
+    NormDivision2,
+    /// See [`Self::NormBound1`].
+    NormBound2,
+    /// See [`Self::NormScale1`].
+    NormScale2,
+    /// Rounding of the rotated query.
+    RotaryQ,
+    /// Rounding of the rotated key.
+    RotaryK,
+    /// Rounding of the value.
+    Value,
+    /// mask (M - u - W) = 0.
+    ScoreGap,
+    /// O (8191 - D') = 0.
+    Overflow,
+    /// mask B W = 0.
+    MaxReached,
+    /// sum_j mask B = 1.
+    MaxCounted,
+    /// 2N + Z = 2Z o + rem.
+    Division,
+    /// 2Z - 1 - rem = its own limbs.
+    DivisionBound,
+    /// Rounding of the attention output's update.
+    UpdateO,
+    /// Rounding of the gate.
+    Gate,
+    /// Rounding of silu * up.
+    SwiGlu,
+    /// Rounding of the MLP output's update.
+    UpdateDown,
+    /// y = (1 - sigma^2) w + Mx sigma at each rounding site.
+    ClampNorm1,
+    /// See [`Self::ClampNorm1`].
+    ClampNorm2,
+    /// Queries.
+    ClampQ,
+    /// Keys.
+    ClampK,
+    /// Values.
+    ClampV,
+    /// Attention update.
+    ClampUpdateO,
+    /// Gate.
+    ClampGate,
+    /// silu * up.
+    ClampZ,
+    /// MLP update.
+    ClampUpdateDown,
+    /// Logits against the list and the slack (once).
+    TopK,
+    /// Slack of listed entries is zero (once).
+    TopKListed,
+}
+
+/// Number of relations.
+pub const RELATIONS: usize = Relation::TopKListed as usize + 1;
+
+/// Powers of gamma, one for each (layer, relation); the final norm and top-K use index `layers`.
+pub struct RelationWeights(Vec<EF>);
+
+impl RelationWeights {
+    /// Weights for `layers` layers.
+    pub fn new(gamma: EF, layers: usize) -> Self {
+        let mut powers = Vec::with_capacity((layers + 1) * RELATIONS);
+        let mut power = EF::ONE;
+        for i in 0..(layers + 1) * RELATIONS {
+            powers.push(if switch::enabled(i % RELATIONS) { power } else { EF::ZERO });
+            power *= gamma;
+        }
+        Self(powers)
+    }
+
+    /// Weight of a relation in a layer.
+    pub fn of(&self, layer: usize, relation: Relation) -> EF {
+        self.0[layer * RELATIONS + relation as usize]
+    }
+}
+
+#[cfg(not(feature = "relation-switch"))]
+mod switch {
+    pub const fn enabled(_: usize) -> bool {
+        true
+    }
+}
+
+/// Lets tests take a relation out on both sides, to show that it is what rejects a forgery.
+#[cfg(feature = "relation-switch")]
+pub mod switch {
+    use core::sync::atomic::{AtomicU64, Ordering};
+
+    static OFF: AtomicU64 = AtomicU64::new(0);
+
+    /// Whether relation `index` counts.
+    pub fn enabled(index: usize) -> bool {
+        OFF.load(Ordering::SeqCst) >> index & 1 == 0
+    }
+
+    /// Takes out the relations of a mask, puts all others in.
+    pub fn set_off(mask: u64) {
+        OFF.store(mask, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,197 @@
+//! The verifier, top to bottom in the order of the transcript.
+
+use crate::claims::{Context, ContractionFinals, PublicRows, combine, contraction_e};
+use crate::embedding::EmbeddingRows;
+use crate::error::VerifyError;
+use crate::layout::Layout;
+use crate::linear::LinearStage;
+use crate::lookup::leaf_claims;
+use crate::mle::index_bits;
+use crate::model_layout::ModelLayout;
+use crate::points::{ProductPoint, RelationPoints};
+use crate::products::{PRODUCT_DEGREE, summand};
+use crate::proof::{ProofBody, ProofHead};
+use crate::relation::RelationWeights;
+use crate::slots::{CONTRACTION_DEGREE, SlotWeights, Slots};
+use crate::soundness::{SecurityTerm, opening_params, security_terms, total_bits};
+use crate::statement::Statement;
+use crate::transcript;
+use alloc::vec::Vec;
+use esper_commitment::{EF, GkrSeed, verify_fraction_sum, verify_opening};
+
+/// What a verified proof rests on.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Terms of the security budget.
+    pub terms: Vec<SecurityTerm>,
+    /// Their total, in bits.
+    pub security_bits: f64,
+    /// log2 of the committed witness cells, and of the lookup leaves.
+    pub sizes: [usize; 2],
+}
+
+/// Seeds of the fractional sums by size. Making one costs more than a whole verification, and it
+/// depends on the size alone, so keep this between calls.
+#[derive(Default)]
+pub struct Seeds(Vec<GkrSeed>);
+
+impl Seeds {
+    fn get(&mut self, num_vars: usize) -> Result<&GkrSeed, VerifyError> {
+        let at = match self.0.iter().position(|s| s.num_vars() == num_vars) {
+            Some(at) => at,
+            None => {
+                self.0.push(GkrSeed::new(num_vars).map_err(|_| VerifyError::Lookup)?);
+                self.0.len() - 1
+            }
+        };
+        Ok(&self.0[at])
+    }
+}
+
+/// Checks that the statement holds: the model with this id, run on these tokens, gives these
+/// answers and top-K logits. Never panics; allocates by the statement's size, never by a length in the proof.
+///
+/// # Errors
+/// The first check that fails, as a [`VerifyError`].
+pub fn verify(statement: &Statement, proof: &[u8], seeds: &mut Seeds) -> Result<Report, VerifyError> {
+    // What is checked in the clear.
+    let ProofHead { descriptor, modes, rest: mut reader } = ProofHead::read(proof)?;
+    let d = &descriptor;
+    if d.model_id() != statement.model_id {
+        return Err(VerifyError::ModelId);
+    }
+    let instance = statement.check(d)?;
+    let layout = Layout::new(d, &instance, &modes);
+    let terms = security_terms(d, &instance, &layout).ok_or(VerifyError::Descriptor("sizes"))?;
+    let model = ModelLayout::new(d);
+    let tokens = statement.row_tokens(&instance);
+    let mut ids = tokens.clone();
+    ids.sort_unstable();
+    ids.dedup();
+    let embedding = EmbeddingRows::read(&mut reader, &ids, d.vocab, d.dim, &d.embedding_root)?;
+    let body = ProofBody::read(reader, d, &instance, &layout)?;
+
+    // Statement, modes and witness are fixed; the early point leaves one witness.
+    let mut t = transcript::start(d, &layout, statement, &modes);
+    t.absorb_bytes(&d.encode());
+    t.absorb_root(&body.witness_root);
+    let early = t.challenges(layout.num_vars);
+    t.absorb(body.out_of_domain);
+
+    // Lookups.
+    let [beta, alpha] = [t.challenge(), t.challenge()];
+    let sum = verify_fraction_sum(seeds.get(layout.leaf_vars)?, body.fraction_sum, &mut t)
+        .map_err(|_| VerifyError::Lookup)?;
+    t.absorb(body.leaf_model);
+    let leaf = leaf_claims(
+        d,
+        &instance,
+        &layout,
+        &model,
+        &sum.point,
+        [sum.numerator, sum.denominator],
+        [alpha, beta],
+        body.leaf_model,
+    );
+
+    // Relations at one random point.
+    let w = RelationWeights::new(t.challenge(), d.layers.len());
+    let p = RelationPoints::draw(d, &instance, &mut t);
+    let linear = LinearStage::new(d, &instance, statement, &layout, &p, &w);
+    t.absorb_slice(&[body.linear, body.contractions]);
+    let claim = -(body.linear + linear.constant + body.contractions);
+    let (end, value) = body.products.verify(claim, PRODUCT_DEGREE, &mut t)?;
+    t.absorb_slice(&body.finals.values());
+    let q = ProductPoint::new(end, d, &instance);
+    if summand(d, &instance, &layout, &p, &q, &w, &body.finals) != value {
+        return Err(VerifyError::Sumcheck("products"));
+    }
+
+    // Contractions.
+    let slot_weights = SlotWeights::new(t.challenge(), &body.finals);
+    let slots = Slots::new(d, &instance);
+    let claim = body.contractions + slot_weights.claim;
+    let (end, value) = body.contraction.verify(claim, CONTRACTION_DEGREE, &mut t)?;
+    t.absorb_slice(&body.contraction_finals);
+    let [model_part, witness_part, b] = body.contraction_finals;
+    let answer_rows = statement.answer_rows(&instance);
+    let context = Context {
+        d,
+        instance: &instance,
+        layout: &layout,
+        model: &model,
+        p: &p,
+        q: &q,
+        w: &w,
+        slots: &slots,
+        slot_weights: &slot_weights,
+        answer_rows: &answer_rows,
+    };
+    if contraction_e(&context, &end) * (model_part + witness_part) * b != value {
+        return Err(VerifyError::Sumcheck("contraction"));
+    }
+
+    // All claims on the witness, and all on the model, to one each.
+    let public = PublicRows::fold(&tokens, &embedding, d.dim, q.row())?;
+    let delta = t.challenge();
+    let values = ContractionFinals { model: model_part, witness: witness_part, b };
+    let [witness, model_claim] = combine(
+        &context,
+        &leaf,
+        body.leaf_model,
+        (&linear.functional, body.linear),
+        &body.finals,
+        (&end, values),
+        &public,
+        delta,
+    );
+    let (at, value) = body.witness_claims.verify(witness.value, 2, &mut t)?;
+    t.absorb(body.witness_value);
+    if witness.functional.at(&at) * body.witness_value != value {
+        return Err(VerifyError::Sumcheck("witness claims"));
+    }
+    let (model_at, value) = body.model_claims.verify(model_claim.value, 2, &mut t)?;
+    t.absorb_slice(&body.model_values);
+    // Chunk c holds the cells c 2^k .. (c + 1) 2^k: its weights are those of the joint index.
+    let chunk_bits = index_bits(d.roots.len());
+    let weighted: EF = body
+        .model_values
+        .iter()
+        .enumerate()
+        .map(|(c, &v)| {
+            let mut point: Vec<EF> = (0..chunk_bits)
+                .rev()
+                .map(|i| if c >> i & 1 == 1 { ONE } else { ZERO })
+                .collect();
+            point.extend_from_slice(&model_at);
+            model_claim.functional.at(&point) * v
+        })
+        .sum();
+    if weighted != value {
+        return Err(VerifyError::Sumcheck("model claims"));
+    }
+
+    // Openings.
+    let (witness_params, model_params) = opening_params(d, &layout);
+    t.absorb_root(&body.witness_root);
+    verify_opening(
+        &body.witness_root,
+        layout.num_vars,
+        &witness_params,
+        &[at, early],
+        &[body.witness_value, body.out_of_domain],
+        body.witness_opening,
+        &mut t,
+    )
+    .map_err(|_| VerifyError::Opening("witness"))?;
+    for ((root, &value), opening) in d.roots.iter().zip(&body.model_values).zip(&body.model_openings) {
+        t.absorb_root(root);
+        verify_opening(root, d.chunk_vars, &model_params, &[model_at.clone()], &[value], opening, &mut t)
+            .map_err(|_| VerifyError::Opening("model"))?;
+    }
+    let security_bits = total_bits(&terms);
+    Ok(Report { terms, security_bits, sizes: [layout.num_vars, layout.leaf_vars] })
+}
+
+const ZERO: EF = <EF as esper_commitment::PrimeCharacteristicRing>::ZERO;
+const ONE: EF = <EF as esper_commitment::PrimeCharacteristicRing>::ONE;
