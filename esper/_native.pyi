@@ -1,6 +1,7 @@
 """The compiled extension: integer and float engines, digests, proofs."""
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 class NativeModel:
     """A G16 model in memory, checked on loading, with its integer engine."""
@@ -33,7 +34,51 @@ class NativeModel:
     ) -> list[tuple[list[int], list[list[tuple[int, int]]]]]:
         """Greedy answers, and for each answer token its `top_k` (id, logit) pairs."""
 
-def model_id(model: NativeModel) -> bytes:
+class ProvingKey:
+    """A model committed for proving; making one commits to all weights."""
+
+    def __init__(self, model: NativeModel, /) -> None:
+        """Commit. Raises `ValueError` naming what cannot be proven."""
+
+    @property
+    def model_id(self) -> bytes:
+        """64 bytes that name the model together with the proof system."""
+
+    @property
+    def descriptor(self) -> bytes:
+        """Canonical bytes of the model descriptor, which hash to the model id."""
+
+    def prove(
+        self,
+        binding: bytes,
+        shape: tuple[int, int, int],
+        sequences: Sequence[
+            tuple[Sequence[int], Sequence[int], Sequence[Sequence[tuple[int, int]]]]
+        ],
+        /,
+    ) -> bytes:
+        """Proof of a statement of shape (rows, max_answer, top_k); `ValueError` if it is false."""
+
+def verify_proof(
+    model_id: bytes,
+    binding: bytes,
+    shape: tuple[int, int, int],
+    sequences: Sequence[tuple[Sequence[int], Sequence[int], Sequence[Sequence[tuple[int, int]]]]],
+    proof: bytes,
+    /,
+) -> VerifyReport:
+    """Check a proof without weights. Raises `ValueError` with the check that failed."""
+
+class VerifyReport(TypedDict):
+    """What a verified proof rests on; a plain dict at run time."""
+
+    security_bits: float
+    terms: list[tuple[str, float]]
+    witness_vars: int
+    leaf_vars: int
+    milliseconds: float
+
+def model_id(model: NativeModel, /) -> bytes:
     """64 bytes that name the model together with the proof system; commits to the weights."""
 
 def poseidon2_digest(tag: str, elements: list[int]) -> list[int]:

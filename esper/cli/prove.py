@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from esper.prover import Sequence, Statement
 
 _UNBOUND = "00" * 64
+_ANY_VOCABULARY = 1 << 32
+"""The verifier's side has no model whose vocabulary a tokenizer could exceed."""
 _errors = Console(stderr=True)
 
 
@@ -89,25 +91,28 @@ def verify_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check a proof without the model's weights: status 0 if it is valid, 1 if it is not."""
+    from esper.model.errors import ModelError
+    from esper.model.tokenizer import load_tokenizer
     from esper.prover import ProofError, proof_file, verify
 
     wanted_model = _identifier(model_id, "--model-id")
     wanted_binding = None if binding is None else _identifier(binding, "--binding")
     try:
-        words = _load_tokenizer(tokenizer) if tokenizer is not None else None
+        words = None if tokenizer is None else load_tokenizer(tokenizer, _ANY_VOCABULARY)
         statement, proof = proof_file.read(file)
         if statement.model_id != wanted_model:
             raise ValueError(f"the proof is about another model: {statement.model_id.hex()}")
         if wanted_binding is not None and statement.binding != wanted_binding:
             raise ValueError(f"the proof is bound to {statement.binding.hex()}")
         report = verify(statement, proof)
-    except (ProofError, OSError, ValueError) as error:
+    except (ModelError, ProofError, ImportError, OSError, ValueError) as error:
         if as_json:
             typer.echo(
                 json.dumps({"valid": False, "error": type(error).__name__, "reason": str(error)})
             )
             raise typer.Exit(1) from error
-        _refuse(f"invalid: {error}")
+        unreadable = isinstance(error, ModelError | ImportError | OSError)
+        _refuse(str(error) if unreadable else f"invalid: {error}")
     fields = _described(statement, words) | {
         "valid": True,
         "security_bits": report.security_bits,
@@ -124,19 +129,6 @@ def verify_command(
     )
 
 
-def _load_tokenizer(directory: Path) -> Tokenizer:
-    """Read `tokenizer.json`. Raises `FileNotFoundError`, or `ValueError` for a malformed one."""
-    from tokenizers import Tokenizer
-
-    path = directory / "tokenizer.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: name the folder that holds it")
-    try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises bare exceptions
-        raise ValueError(f"{path} is no tokenizer: {error}") from error
-
-
 def _described(statement: Statement, tokenizer: Tokenizer | None) -> dict[str, Any]:
     """Return the statement as JSON values, with texts where a tokenizer is at hand."""
     return {
@@ -150,14 +142,17 @@ def _described(statement: Statement, tokenizer: Tokenizer | None) -> dict[str, A
 
 
 def _described_sequence(sequence: Sequence, tokenizer: Tokenizer | None) -> dict[str, Any]:
+    from esper.model.tokenizer import decode_answer
+
     fields: dict[str, Any] = {
         "prompt": list(sequence.prompt),
         "answer": list(sequence.answer),
         "top": [[list(pair) for pair in pairs] for pairs in sequence.top],
     }
     if tokenizer is not None:
-        fields["prompt_text"] = tokenizer.decode(list(sequence.prompt))
-        fields["answer_text"] = tokenizer.decode(list(sequence.answer))
+        prompt, answer = list(sequence.prompt), list(sequence.answer)
+        fields["prompt_text"] = tokenizer.decode(prompt)
+        fields["answer_text"] = decode_answer(tokenizer, prompt, answer)
     return fields
 
 

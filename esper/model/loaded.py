@@ -24,7 +24,7 @@ from esper.model.tokenizer import decode_answer, encode_text, load_tokenizer
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from esper._native import NativeModel
+    from esper._native import NativeModel, ProvingKey
 
 
 class LoadedModel:
@@ -68,9 +68,21 @@ class LoadedModel:
         Computed from the integers on first use, because that commits to all weights; never read
         from a file, where anybody could have put another model's name.
         """
-        from esper._native import model_id
+        return self.proving_key.model_id
 
-        return model_id(self.native)
+    @cached_property
+    def proving_key(self) -> ProvingKey:
+        """The model committed for proving, made on first use.
+
+        Raises:
+            InvalidFieldError: the model is sound to run but cannot be proven.
+        """
+        from esper._native import ProvingKey
+
+        try:
+            return ProvingKey(self.native)
+        except ValueError as error:
+            raise InvalidFieldError("model", str(error), "a model that can be proven") from error
 
     def encode(self, text: str) -> list[int]:
         """Token ids of ``text``, after the token that starts every sequence."""

@@ -45,9 +45,9 @@ MAINNET: Final = NetworkParameters(
         # 11 hours.
         window=720,
         half_life_blocks=360,
-        # 256 attempts: a few seconds of one core, so that the network can never stall for good.
+        # 256 attempts: about a second of one machine, so that the network can never stall for good.
         max_target=RANGE_512 >> 8,
-        # 2^16 attempts a block: about ten two-core machines at 120 attempts a second.
+        # 2^16 attempts a block: about four two-core machines at 300 attempts a second.
         genesis_target=RANGE_512 >> 16,
         median_window=11,
         future_limit_ms=60_000,
@@ -154,8 +154,8 @@ DEVNET: Final = replace(
         half_life_blocks=30,
         # Two attempts: a laptop that someone uses for other things keeps its ten seconds.
         max_target=RANGE_512 >> 1,
-        # 2^9 attempts: a few seconds of a two-core machine, so that the first block comes soon.
-        genesis_target=RANGE_512 >> 9,
+        # 2^10 attempts: a few seconds of a two-core machine, so that the first block comes soon.
+        genesis_target=RANGE_512 >> 10,
     ),
     reward=replace(
         MAINNET.reward,

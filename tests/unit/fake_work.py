@@ -127,5 +127,10 @@ class FakeVerifier:
             raise ProofRejectedError("the fake model answers something else")
 
 
+SOURCE = PromptSource.of(BANK, fake_network())
+
+
 def prompt_source(params: NetworkParameters) -> PromptSource:
-    return PromptSource.of(BANK, params)
+    """The fake bank with its tree, made once, for a network of the fake model."""
+    assert params.model.bank_root == SOURCE.tree.root
+    return SOURCE

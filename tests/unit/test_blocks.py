@@ -70,9 +70,7 @@ def test_every_pre_header_field_changes_the_work(name: str) -> None:
 def test_every_result_of_the_work_changes_the_block_but_not_the_work(name: str) -> None:
     header = decode_header(blocks()[0].header, PARAMS.limits.header_bytes)
     value = getattr(header, name)
-    other = (
-        replace(value, output=changed(value.output)) if name == "vrf_proof" else changed(value)
-    )
+    other = replace(value, output=changed(value.output)) if name == "vrf_proof" else changed(value)
     assert replace(header, **{name: other}).block_id != header.block_id
     assert replace(header, **{name: other}).work_id == header.work_id
 

@@ -13,8 +13,8 @@ from esper.consensus.block_isolation import read_body
 from esper.consensus.chain import BlockBytes, extend, read_block
 from esper.consensus.context import ChainContext
 from esper.consensus.execution import check_supply, execute
-from esper.consensus.header_isolation import read_header
 from esper.consensus.header import work_seed
+from esper.consensus.header_isolation import read_header
 from esper.consensus.outputs import Answer, Candidate
 from esper.consensus.state import Account
 from esper.consensus.ticket import batch_result
@@ -76,9 +76,7 @@ def refusal(block: Block, parent: ChainContext, **now: int) -> RuleViolation:
 
 
 def with_pre(block: Block, **changes: Any) -> Block:
-    return replace(
-        block, header=replace(block.header, pre=replace(block.header.pre, **changes))
-    )
+    return replace(block, header=replace(block.header, pre=replace(block.header.pre, **changes)))
 
 
 def with_header(block: Block, **changes: Any) -> Block:
@@ -461,7 +459,9 @@ def test_every_rule_is_told_apart_by_class() -> None:
         value
         for module in (header_errors, work_errors, block_errors)
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, RuleViolation) and "template" in vars(value)
+        if isinstance(value, type)
+        and issubclass(value, RuleViolation)
+        and "template" in vars(value)
     }
     assert len(rules) == 41
     assert all(rule.scope in Scope and rule.__doc__ for rule in rules)

@@ -38,8 +38,8 @@ fn tagged_hashes() {
 #[test]
 fn poseidon2() {
     let vectors = vectors("poseidon2.json");
-    let permutation: [[u64; 16]; 2] = ["input", "output"]
-        .map(|side| serde_json::from_value(vectors["permutation"][side].clone()).unwrap());
+    let permutation: [[u64; 16]; 2] =
+        ["input", "output"].map(|side| serde_json::from_value(vectors["permutation"][side].clone()).unwrap());
     assert_eq!(permute(permutation[0]).unwrap(), permutation[1]);
 
     for vector in vectors["digests"].as_array().unwrap() {

@@ -19,6 +19,9 @@ pub fn leaves(key: &ModelKey, w: &Witness, alpha: EF, beta: EF) -> (Vec<F>, Vec<
     let (positions, rows) = (w.instance.positions, w.instance.rows());
     for lookup in &layout.lookups {
         let t = layout.tensors[lookup.key];
+        if !lookup.counts() {
+            numerators[t.offset..t.offset + t.cells()].fill(F::ZERO);
+        }
         let shift = |table: Table| alpha - beta * F::from_u64(table.tag());
         let (on, off) = (shift(lookup.table), shift(Table::ExpOffMask));
         let masked = lookup.table == Table::ExpOnMask;
@@ -51,8 +54,12 @@ pub fn leaves(key: &ModelKey, w: &Witness, alpha: EF, beta: EF) -> (Vec<F>, Vec<
                 None => {}
             }
             denominators[start + i] = value;
-            numerators[start + i] = -w.cells[layout.multiplicities + first + i];
         }
+    }
+    for (first, entries) in layout.counted_entries(d) {
+        let start = layout.table_leaves() + first;
+        let counts = &w.cells[layout.multiplicities + first..][..entries];
+        numerators[start..start + entries].iter_mut().zip(counts).for_each(|(n, &c)| *n = -c);
     }
     (numerators, pack(&denominators))
 }

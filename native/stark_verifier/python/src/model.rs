@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use esper_model::{Engine, Model, ModelError, Shape};
+use esper_model::{Calibration, Engine, FloatEngine, FloatModel, Model, ModelError, SITES, Shape, Spread};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -116,6 +116,84 @@ impl NativeModel {
     }
 }
 
+/// A float32 Llama checkpoint in Hugging Face form, with its engine. Nothing it computes enters consensus.
+#[pyclass(frozen, module = "esper._native")]
+pub struct NativeFloatModel {
+    engine: FloatEngine,
+}
+
+#[pymethods]
+impl NativeFloatModel {
+    /// Read `config.json` and `model.safetensors` (F32, F16 or BF16) in a directory, to run on `threads` threads.
+    ///
+    /// Raises ValueError naming field or tensor, OSError where a file cannot be read.
+    #[staticmethod]
+    fn load(py: Python<'_>, directory: &str, threads: usize) -> PyResult<Self> {
+        let load = || FloatEngine::new(Arc::new(FloatModel::load_dir(Path::new(directory))?), threads);
+        Ok(Self { engine: py.detach(load).map_err(python_error)? })
+    }
+
+    /// Sizes: vocab, dim, hidden, layers, heads, kv_heads, head_dim, max_seq.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        shape_dict(py, &self.engine.model().shape)
+    }
+
+    /// Logits of every position of each sequence, (positions, vocab) little-endian float32.
+    ///
+    /// Raises ValueError for tokens that do not fit the model.
+    fn logits<'py>(&self, py: Python<'py>, sequences: Vec<Vec<u32>>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let logits = py.detach(|| self.engine.logits(&sequences)).map_err(python_error)?;
+        logits.iter().map(|rows| little_endian(py, rows.iter().map(|l| l.to_le_bytes()))).collect()
+    }
+
+    /// Greedy answers, each ended by `eos` or after `max_new` tokens.
+    ///
+    /// Raises ValueError for tokens or lengths that do not fit the model.
+    fn generate(&self, py: Python<'_>, prompts: Vec<Vec<u32>>, max_new: usize, eos: u32) -> PyResult<Vec<Vec<u32>>> {
+        py.detach(|| self.engine.generate(&prompts, max_new, eos)).map_err(python_error)
+    }
+
+    /// Sizes of the values the sequences meet.
+    ///
+    /// Returns {"tokens": int, "final_input": spread, "layers": [{site: spread, "score_min": float, "score_max":
+    /// float, "score_range": float}]} where a spread is {"absmax": float, "mean_abs": float}. Sites are
+    /// attention_input, query, key (both after rotation), value, attention_output, attention_update,
+    /// feed_forward_input, gate, up, gated, feed_forward_update and residual.
+    ///
+    /// Raises ValueError for tokens that do not fit the model.
+    fn calibrate<'py>(&self, py: Python<'py>, sequences: Vec<Vec<u32>>) -> PyResult<Bound<'py, PyDict>> {
+        let calibration = py.detach(|| self.engine.calibrate(&sequences)).map_err(python_error)?;
+        calibration_dict(py, &calibration)
+    }
+}
+
+fn calibration_dict<'py>(py: Python<'py>, calibration: &Calibration) -> PyResult<Bound<'py, PyDict>> {
+    let layers = PyList::empty(py);
+    for stats in &calibration.layers {
+        let layer = PyDict::new(py);
+        for (name, spread) in SITES.iter().zip(&stats.sites) {
+            layer.set_item(name, spread_dict(py, spread)?)?;
+        }
+        layer.set_item("score_min", stats.score_min)?;
+        layer.set_item("score_max", stats.score_max)?;
+        layer.set_item("score_range", stats.score_range)?;
+        layers.append(layer)?;
+    }
+    let dict = PyDict::new(py);
+    dict.set_item("tokens", calibration.tokens)?;
+    dict.set_item("final_input", spread_dict(py, &calibration.final_input)?)?;
+    dict.set_item("layers", layers)?;
+    Ok(dict)
+}
+
+fn spread_dict<'py>(py: Python<'py>, spread: &Spread) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("absmax", spread.absmax)?;
+    dict.set_item("mean_abs", spread.mean_abs())?;
+    Ok(dict)
+}
+
 fn shape_dict<'py>(py: Python<'py>, shape: &Shape) -> PyResult<Bound<'py, PyDict>> {
     let sizes = [
         ("vocab", shape.vocab),
@@ -158,5 +236,6 @@ fn python_error(error: ModelError) -> PyErr {
 
 /// Adds this file's classes to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<NativeModel>()
+    module.add_class::<NativeModel>()?;
+    module.add_class::<NativeFloatModel>()
 }

@@ -6,6 +6,7 @@
 use crate::descriptor::{ClampClass, Descriptor};
 use crate::mle::index_bits;
 use crate::modes::Modes;
+use crate::relation::table_enabled;
 use crate::statement::Instance;
 use crate::tables::{Table, division_top_bits, magnitude, remainder_limbs, slack_top_bits};
 use alloc::vec;
@@ -42,6 +43,13 @@ pub struct Lookup {
     pub table: Table,
     /// Second and third component.
     pub partners: [Option<TensorId>; 2],
+}
+
+impl Lookup {
+    /// Whether the lookup weighs anything: always, but where a test takes its table out.
+    pub fn counts(&self) -> bool {
+        table_enabled(self.table.tag())
+    }
 }
 
 /// Where the clamped value w of a rounding site stands.
@@ -358,6 +366,22 @@ impl Layout {
             table_entries,
             multiplicities,
         }
+    }
+
+    /// Runs (first entry, entries) of the table entries whose multiplicities count: one run over all
+    /// of them, but where a test takes tables out.
+    pub fn counted_entries(&self, d: &Descriptor) -> Vec<(usize, usize)> {
+        let mut runs: Vec<(usize, usize)> = vec![];
+        for &(table, first) in &self.tables {
+            // Keys off the mask belong to the lookups of those on it.
+            let with = if table == Table::ExpOffMask { Table::ExpOnMask } else { table };
+            match runs.last_mut() {
+                _ if !table_enabled(with.tag()) => {}
+                Some(run) if run.0 + run.1 == first => run.1 += table.entries(d),
+                _ => runs.push((first, table.entries(d))),
+            }
+        }
+        runs
     }
 
     /// First leaf of the tables.

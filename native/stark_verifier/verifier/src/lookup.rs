@@ -40,7 +40,7 @@ pub fn leaf_claims(
     model_value: EF,
 ) -> LeafClaims {
     let beta2 = beta * beta;
-    let (looked_up, used) =
+    let (mut looked_up, used) =
         (prefix_sums(x, layout.lookup_cells).0, prefix_sums(x, layout.lookup_cells + layout.table_entries).0);
     let mut keys = Functional::default();
     let point = keys.point(x);
@@ -49,6 +49,9 @@ pub fn leaf_claims(
     for lookup in &layout.lookups {
         let t = layout.tensors[lookup.key];
         let mass = range_sum(x, t.offset, t.offset + t.cells());
+        if !lookup.counts() {
+            looked_up -= mass;
+        }
         tags += mass * F::from_u64(lookup.table.tag());
         if lookup.table == Table::ExpOnMask {
             // Off the mask the tag is that of the single row (0, 0).
@@ -78,8 +81,10 @@ pub fn leaf_claims(
         alpha * used + EF::ONE - used - denominator - beta * tags - table_keys - beta2 * model_value;
     let mut multiplicities = Functional::default();
     let point = multiplicities.point(x);
-    let first = ColWeight::Eq(point, layout.table_leaves());
-    multiplicities.push(EF::ONE, layout.multiplicities, layout.table_entries, first, None);
+    for (first, entries) in layout.counted_entries(d) {
+        let weight = ColWeight::Eq(point, layout.table_leaves() + first);
+        multiplicities.push(EF::ONE, layout.multiplicities + first, entries, weight, None);
+    }
     LeafClaims {
         keys,
         keys_value,

@@ -98,6 +98,15 @@ mod switch {
     pub const fn enabled(_: usize) -> bool {
         true
     }
+
+    pub const fn table_enabled(_: u64) -> bool {
+        true
+    }
+}
+
+/// Whether lookups into the table with this tag count: always, but in builds of the tests.
+pub fn table_enabled(tag: u64) -> bool {
+    switch::table_enabled(tag)
 }
 
 /// Lets tests take a relation out on both sides, to show that it is what rejects a forgery.
@@ -115,5 +124,20 @@ pub mod switch {
     /// Takes out the relations of a mask, puts all others in.
     pub fn set_off(mask: u64) {
         OFF.store(mask, Ordering::SeqCst);
+    }
+
+    /// Tags of tables are not zero, so zero is an empty place.
+    static TABLES_OFF: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
+
+    /// Whether lookups into the table with this tag count.
+    pub fn table_enabled(tag: u64) -> bool {
+        TABLES_OFF.iter().all(|off| off.load(Ordering::SeqCst) != tag)
+    }
+
+    /// Takes out up to eight tables, by tag: their lookups and entries weigh nothing. Puts all others in.
+    pub fn set_tables_off(tags: &[u64]) {
+        for (i, off) in TABLES_OFF.iter().enumerate() {
+            off.store(tags.get(i).copied().unwrap_or(0), Ordering::SeqCst);
+        }
     }
 }

@@ -28,9 +28,7 @@ impl Engine {
     /// # Errors
     /// [`ModelError::Input`] for an empty sequence, a token outside the vocabulary, or a sequence that is too long.
     pub fn logits(&self, sequences: &[Vec<u32>]) -> Result<Vec<Vec<i64>>, ModelError> {
-        for (index, tokens) in sequences.iter().enumerate() {
-            self.check_sequence(index, tokens)?;
-        }
+        self.model.shape.check_sequences(sequences)?;
         let work = |tokens: &Vec<u32>| -> Result<Vec<i64>, ModelError> {
             let mut out = Vec::with_capacity(tokens.len() * self.model.shape.vocab);
             self.session().append_each(tokens, |logits| out.extend_from_slice(logits))?;
@@ -55,23 +53,11 @@ impl Engine {
         top_k: usize,
     ) -> Result<Vec<Answer>, ModelError> {
         let shape = &self.model.shape;
-        let input = |reason: String| Err(ModelError::Input { reason });
-        if max_new == 0 {
-            return input("max_new must be at least 1".into());
-        }
+        shape.check_sequences(prompts)?;
+        shape.check_answers(prompts, max_new)?;
         let most = shape.vocab.min(1024);
         if !(1..=most).contains(&top_k) {
-            return input(format!("top_k must be from 1 to {most}, got {top_k}"));
-        }
-        for (index, prompt) in prompts.iter().enumerate() {
-            self.check_sequence(index, prompt)?;
-            if prompt.len().saturating_add(max_new - 1) > shape.max_seq {
-                return input(format!(
-                    "prompt {index} of {} tokens and {max_new} answer tokens pass the model's {} positions",
-                    prompt.len(),
-                    shape.max_seq
-                ));
-            }
+            return Err(ModelError::Input { reason: format!("top_k must be from 1 to {most}, got {top_k}") });
         }
         if prompts.is_empty() {
             return Ok(Vec::new());
@@ -79,13 +65,6 @@ impl Engine {
         let groups: Vec<&[Vec<u32>]> = prompts.chunks(prompts.len().div_ceil(self.workers.threads())).collect();
         let work = |group: &[Vec<u32>]| self.generate_group(group, max_new, eos, top_k);
         Ok(self.workers.enter(|| self.workers.for_each(groups, work)).into_iter().flatten().collect())
-    }
-
-    fn check_sequence(&self, index: usize, tokens: &[u32]) -> Result<(), ModelError> {
-        if tokens.is_empty() {
-            return Err(ModelError::Input { reason: format!("sequence {index} is empty; at least one token is needed") });
-        }
-        self.check_tokens(index, tokens, 0)
     }
 
     /// All prompts of one thread, step by step together.

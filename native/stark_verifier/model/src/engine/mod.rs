@@ -29,7 +29,9 @@ pub use level::Level;
 use packed::Packed;
 pub use session::Session;
 pub use top::TopEntry;
-use workers::Workers;
+pub(crate) use forward::{MAX_ROWS, Row};
+pub(crate) use level::per_level;
+pub(crate) use workers::Workers;
 
 /// The matrices of one layer in the layout of the kernels.
 struct PackedLayer {
@@ -105,20 +107,5 @@ impl Engine {
     /// The code paths in use.
     pub fn level(&self) -> Level {
         self.level
-    }
-
-    /// Refuses tokens outside the vocabulary and sequences longer than the model's.
-    fn check_tokens(&self, sequence: usize, tokens: &[u32], start: usize) -> Result<(), ModelError> {
-        let shape = &self.model.shape;
-        let input = |reason: String| Err(ModelError::Input { reason });
-        if let Some(bad) = tokens.iter().position(|&t| t as usize >= shape.vocab) {
-            let (token, vocab) = (tokens[bad], shape.vocab);
-            return input(format!("sequence {sequence}, position {}: token {token} is not below the vocabulary size {vocab}", start + bad));
-        }
-        if start + tokens.len() > shape.max_seq {
-            let length = start + tokens.len();
-            return input(format!("sequence {sequence} has {length} tokens, the model takes at most {}", shape.max_seq));
-        }
-        Ok(())
     }
 }

@@ -50,7 +50,7 @@ impl Session<'_> {
         if tokens.is_empty() {
             return Err(ModelError::Input { reason: "at least one token is needed".into() });
         }
-        self.engine.check_tokens(0, tokens, start)?;
+        self.engine.model.shape.check_tokens(0, tokens, start)?;
         let Self { engine, caches, scratch, logits } = self;
         let vocab = engine.model.shape.vocab;
         engine.workers.enter(|| {

@@ -1,0 +1,124 @@
+"""One measurement in a process of its own; prints one JSON object. `bench/run.py` calls it.
+
+python -m bench.measure prove MODEL_DIR ROWS PROOF_FILE
+python -m bench.measure verify PROOF_FILE
+python -m bench.measure decode MODEL_DIR
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+VERIFICATIONS = 9
+DECODE_POSITIONS = 256
+DECODE_ROUNDS = 5
+_SEED = 7
+
+
+def _peak_mib() -> float:
+    """Largest resident size of this process so far, in MiB (Linux counts in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def prove_once(directory: Path, rows: int, out: Path) -> dict[str, Any]:
+    """Prove one sequence that fills `rows` rows, a quarter of them answers; write the proof.
+
+    Returns seconds of loading, of committing to the model (once per model) and of proving
+    (inference included), bytes of the proof, and the peak memory of this process in MiB.
+    """
+    from esper.model import load_model
+    from esper.prover import proof_file, prove
+
+    started = time.perf_counter()
+    model = load_model(directory)
+    loaded = time.perf_counter()
+    model_id = model.model_id
+    committed = time.perf_counter()
+    answer = max(rows // 4, 1)
+    chooser = random.Random(_SEED)
+    # The last answer is no input: prompt and answer together fill rows + 1 positions.
+    prompt = [model.bos, *(chooser.randrange(model.shape.vocab) for _ in range(rows - answer))]
+    begun = time.perf_counter()
+    statement, proof = prove(model, [prompt], max_answer=answer, binding=bytes(64), rows=rows)
+    ended = time.perf_counter()
+    if statement.model_id != model_id:
+        raise RuntimeError("the proof is about another model than the one loaded")
+    proof_file.write(out, statement, proof)
+    return {
+        "load_s": loaded - started,
+        "commit_s": committed - loaded,
+        "prove_s": ended - begun,
+        "answered": len(statement.sequences[0].answer),
+        "proof_bytes": len(proof),
+        "peak_mib": _peak_mib(),
+    }
+
+
+def verify_often(file: Path) -> dict[str, Any]:
+    """Verify one proof; the first time, and the median of the following, in milliseconds."""
+    from esper.prover import proof_file, verify
+
+    statement, proof = proof_file.read(file)
+    times = []
+    for _ in range(1 + VERIFICATIONS):
+        started = time.perf_counter()
+        report = verify(statement, proof)
+        times.append((time.perf_counter() - started) * 1000)
+    return {
+        "first_ms": times[0],
+        "verify_ms": statistics.median(times[1:]),
+        "security_bits": report.security_bits,
+        "peak_mib": _peak_mib(),
+    }
+
+
+def decode(directory: Path) -> dict[str, Any]:
+    """Greedy decoding on one thread, one sequence: both engines by turns in this process.
+
+    Returns the medians of tokens per second.
+    """
+    from esper._native import FloatEngine, NativeModel
+
+    integer = NativeModel.load(str(directory))
+    floats = FloatEngine.load(str(directory))
+    vocab = integer.shape["vocab"]
+    chooser = random.Random(_SEED)
+    prompts = [[chooser.randrange(3, vocab)] for _ in range(DECODE_ROUNDS)]
+    engines: dict[str, Callable[[list[int]], int]] = {
+        "integer": lambda p: len(integer.generate([p], DECODE_POSITIONS, 1, 1)[0][0]),
+        "float": lambda p: len(floats.generate([p], DECODE_POSITIONS, 1)[0]),
+    }
+    speeds: dict[str, list[float]] = {name: [] for name in engines}
+    for prompt in [prompts[0], *prompts]:
+        for name, generate in engines.items():
+            started = time.perf_counter()
+            tokens = generate(prompt)
+            speeds[name].append(tokens / (time.perf_counter() - started))
+    # The first round warms both up.
+    return {name: statistics.median(rounds[1:]) for name, rounds in speeds.items()}
+
+
+def main(arguments: list[str]) -> None:
+    """Run the measurement that the arguments name."""
+    kind, *rest = arguments
+    if kind == "prove":
+        result = prove_once(Path(rest[0]), int(rest[1]), Path(rest[2]))
+    elif kind == "verify":
+        result = verify_often(Path(rest[0]))
+    elif kind == "decode":
+        result = decode(Path(rest[0]))
+    else:
+        raise SystemExit(f"unknown measurement {kind!r}: prove, verify or decode")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

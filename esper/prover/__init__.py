@@ -1,0 +1,19 @@
+"""Proof of inference: what is claimed, proving it with the model, checking it without."""
+
+from esper.prover.errors import ProofError, ProvingError, StatementError, VerificationError
+from esper.prover.proving import ProvableModel, prove
+from esper.prover.statement import Sequence, Statement
+from esper.prover.verification import Report, verify
+
+__all__ = [
+    "ProofError",
+    "ProvableModel",
+    "ProvingError",
+    "Report",
+    "Sequence",
+    "Statement",
+    "StatementError",
+    "VerificationError",
+    "prove",
+    "verify",
+]

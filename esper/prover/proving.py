@@ -1,0 +1,91 @@
+"""Answering prompts and proving the answers."""
+
+import os
+from collections.abc import Sequence as AbstractSequence
+from typing import Protocol
+
+from esper.prover.errors import ProvingError
+from esper.prover.statement import Sequence, Statement
+
+MIN_ROWS = 2
+"""Fewest positions of a proof."""
+
+TopAnswer = tuple[list[int], list[list[tuple[int, int]]]]
+
+
+class Engine(Protocol):
+    """The part of the native model that proving needs."""
+
+    def generate(
+        self, prompts: AbstractSequence[AbstractSequence[int]], max_new: int, top_k: int, threads: int
+    ) -> list[TopAnswer]:
+        """Greedy answers, and per answer token its best (id, logit) pairs."""
+
+
+class Key(Protocol):
+    """A committed model."""
+
+    @property
+    def model_id(self) -> bytes:
+        """64 bytes."""
+
+    def prove(self, binding: bytes, shape: tuple[int, int, int], sequences: list[object], /) -> bytes:
+        """Proof of the statement with these fields."""
+
+
+class ProvableModel(Protocol):
+    """A model as `esper.model.load_model` gives it."""
+
+    @property
+    def native(self) -> Engine:
+        """The integer engine."""
+
+    @property
+    def proving_key(self) -> Key:
+        """The committed model."""
+
+
+def prove(
+    model: ProvableModel,
+    prompts: AbstractSequence[AbstractSequence[int]],
+    *,
+    max_answer: int,
+    binding: bytes,
+    rows: int | None = None,
+    top_k: int = 4,
+) -> tuple[Statement, bytes]:
+    """Answer `prompts` greedily and prove every answer token with its top logits.
+
+    Args:
+        model: from `esper.model.load_model`.
+        prompts: token ids, each at least one.
+        max_answer: longest answer in tokens; the end token ends one earlier.
+        binding: 64 bytes that the proof is valid for alone.
+        rows: positions of each sequence in the proof, a power of two; the fewest that fit if None.
+        top_k: how many (id, logit) pairs are proven for each answer token.
+
+    Returns:
+        The statement, and the bytes of its proof.
+
+    Raises:
+        ProvingError: the prompts, sizes or model do not allow a proof; the message names what.
+    """
+    if len(binding) != 64:
+        raise ProvingError(f"binding: {len(binding)} bytes, must be 64")
+    if not prompts:
+        raise ProvingError("prompts: none given; a proof covers at least one")
+    longest = max(len(prompt) for prompt in prompts) + max_answer - 1
+    if rows is None:
+        rows = max(MIN_ROWS, 1 << (longest - 1).bit_length())
+    try:
+        answers = model.native.generate(prompts, max_answer, top_k, len(os.sched_getaffinity(0)))
+        sequences = tuple(
+            Sequence(tuple(prompt), tuple(answer), tuple(tuple(at) for at in top))
+            for prompt, (answer, top) in zip(prompts, answers, strict=True)
+        )
+        key = model.proving_key
+        statement = Statement(key.model_id, binding, rows, max_answer, top_k, sequences)
+        proof = key.prove(binding, statement.shape(), list(statement.fields()))
+    except (ValueError, OverflowError) as error:
+        raise ProvingError(str(error)) from error
+    return statement, proof

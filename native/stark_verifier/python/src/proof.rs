@@ -1,0 +1,126 @@
+//! Proofs of inference for Python: the committed model, proving, and verification without weights.
+
+use crate::model::NativeModel;
+use esper_prover::{ModelKey, ProveError, prove};
+use esper_verifier::{Seeds, SequenceStatement, Statement, verify};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// A model committed for proving; keep it, for making one commits to all weights.
+#[pyclass(frozen, module = "esper._native")]
+pub struct ProvingKey {
+    inner: ModelKey,
+}
+
+/// (prompt, answer, top lists of (id, logit)) of one sequence.
+type SequenceFields = (Vec<u32>, Vec<u32>, Vec<Vec<(u32, i64)>>);
+
+/// Seeds of the lookup argument by size, shared by all verifications of this process.
+static SEEDS: Mutex<Option<Seeds>> = Mutex::new(None);
+
+fn identifier(field: &str, bytes: &[u8]) -> PyResult<[u8; 64]> {
+    bytes.try_into().map_err(|_| PyValueError::new_err(format!("{field}: {} bytes, must be 64", bytes.len())))
+}
+
+fn statement(
+    model_id: &[u8],
+    binding: &[u8],
+    shape: [usize; 3],
+    sequences: Vec<SequenceFields>,
+) -> PyResult<Statement> {
+    let [rows, max_answer, top_k] = shape;
+    let sequences =
+        sequences.into_iter().map(|(prompt, answer, top)| SequenceStatement { prompt, answer, top }).collect();
+    let (model_id, binding) = (identifier("model_id", model_id)?, identifier("binding", binding)?);
+    Ok(Statement { model_id, binding, rows, max_answer, top_k, sequences })
+}
+
+fn value_error(error: &ProveError) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+#[pymethods]
+impl ProvingKey {
+    /// Commit a model. Raises ValueError naming what cannot be proven.
+    #[new]
+    fn new(py: Python<'_>, model: &NativeModel) -> PyResult<Self> {
+        let model = model.inner.clone();
+        let inner = py.detach(|| ModelKey::new(model)).map_err(|e| value_error(&e))?;
+        Ok(Self { inner })
+    }
+
+    /// 64 bytes that name the model together with the proof system.
+    #[getter]
+    fn model_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.model_id)
+    }
+
+    /// Canonical bytes of the model descriptor, which hash to model_id.
+    #[getter]
+    fn descriptor<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.descriptor.encode())
+    }
+
+    /// Proof of a statement about this model; `shape` is (rows, max_answer, top_k).
+    ///
+    /// Raises ValueError for a statement that contradicts itself or that the model does not bear out.
+    fn prove<'py>(
+        &self,
+        py: Python<'py>,
+        binding: &[u8],
+        shape: [usize; 3],
+        sequences: Vec<SequenceFields>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let statement = statement(&self.inner.model_id, binding, shape, sequences)?;
+        let proof = py.detach(|| prove(&self.inner, &statement)).map_err(|e| value_error(&e))?;
+        Ok(PyBytes::new(py, &proof))
+    }
+}
+
+/// Check a proof without weights; a dict of security_bits, terms, witness_vars, leaf_vars, milliseconds.
+///
+/// Raises ValueError with the check that failed.
+#[pyfunction]
+fn verify_proof<'py>(
+    py: Python<'py>,
+    model_id: &[u8],
+    binding: &[u8],
+    shape: [usize; 3],
+    sequences: Vec<SequenceFields>,
+    proof: &[u8],
+) -> PyResult<Bound<'py, PyDict>> {
+    let statement = statement(model_id, binding, shape, sequences)?;
+    let (report, milliseconds) = py
+        .detach(|| {
+            // Seeds hold no state that a panic elsewhere could have broken.
+            let mut seeds = SEEDS.lock().unwrap_or_else(PoisonError::into_inner);
+            let start = Instant::now();
+            let report = verify(&statement, proof, seeds.get_or_insert_with(Seeds::default));
+            report.map(|r| (r, start.elapsed().as_secs_f64() * 1e3))
+        })
+        .map_err(|e| PyValueError::new_err(e.to_string()))?;
+    let out = PyDict::new(py);
+    out.set_item("security_bits", report.security_bits)?;
+    out.set_item("terms", report.terms.iter().map(|t| (t.name, t.bits)).collect::<Vec<_>>())?;
+    out.set_item("witness_vars", report.sizes[0])?;
+    out.set_item("leaf_vars", report.sizes[1])?;
+    out.set_item("milliseconds", milliseconds)?;
+    Ok(out)
+}
+
+/// 64 bytes that name a model together with the proof system: commits to all weights and keeps nothing.
+#[pyfunction]
+fn model_id<'py>(py: Python<'py>, model: &NativeModel) -> PyResult<Bound<'py, PyBytes>> {
+    let key = ProvingKey::new(py, model)?;
+    Ok(PyBytes::new(py, &key.inner.model_id))
+}
+
+/// Adds this file's class and functions to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<ProvingKey>()?;
+    module.add_function(wrap_pyfunction!(verify_proof, module)?)?;
+    module.add_function(wrap_pyfunction!(model_id, module)?)
+}

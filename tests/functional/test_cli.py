@@ -1,0 +1,156 @@
+"""The command `esper` as a person runs it: prove, verify, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from esper.model import load_model
+from esper.prover import proof_file
+
+PROMPT = "Once upon a time, there was a little"
+BINDING = "ab" * 64
+
+
+def esper(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = Path(sys.executable).parent / "esper"
+    return subprocess.run(
+        [command, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1"},
+    )
+
+
+@dataclass(frozen=True)
+class Proven:
+    file: Path
+    model: Path
+    model_id: str
+    fields: dict[str, Any]
+
+    def verify(self, *more: str | Path, file: Path | None = None) -> dict[str, Any]:
+        """Verify with --json; return what was printed, with the exit status."""
+        done = esper("verify", file or self.file, "--model-id", self.model_id, "--json", *more)
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result | {"status": done.returncode}
+
+
+@pytest.fixture(scope="module")
+def proven(golden_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Proven:
+    file = tmp_path_factory.mktemp("proof") / "answer.proof"
+    done = esper(
+        *("prove", golden_model, "--prompt", PROMPT, "--prompt", "Lily", "--max-tokens", "8"),
+        *("--binding", BINDING, "--out", file, "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    fields = json.loads(done.stdout)
+    return Proven(file, golden_model, fields["model_id"], fields)
+
+
+def test_what_was_proven_is_what_the_model_answers(proven: Proven) -> None:
+    model = load_model(proven.model)
+    assert proven.model_id == model.model_id.hex()
+    for sequence, text in zip(proven.fields["sequences"], (PROMPT, "Lily"), strict=True):
+        assert sequence["prompt"] == model.encode(text)
+        assert sequence["answer"] == model.generate(sequence["prompt"], 8)
+
+
+def test_a_proof_verifies_without_the_weights(proven: Proven, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_bytes((proven.model / "tokenizer.json").read_bytes())
+    result = proven.verify("--binding", BINDING, "--tokenizer", tmp_path)
+    assert result["status"] == 0
+    assert result["valid"] is True
+    assert result["security_bits"] >= 128
+    assert result["proof_bytes"] == proven.fields["proof_bytes"]
+    assert result["sequences"] == proven.fields["sequences"]
+
+
+def test_people_read_the_answer_and_the_figures(proven: Proven) -> None:
+    done = esper(
+        *("verify", proven.file, "--model-id", proven.model_id, "--tokenizer", proven.model)
+    )
+    assert done.returncode == 0
+    assert proven.fields["sequences"][0]["answer_text"] in done.stdout
+    assert "bits of security" in done.stdout
+
+
+def test_another_answer_is_refused(proven: Proven, tmp_path: Path) -> None:
+    statement, proof = proof_file.read(proven.file)
+    data = bytearray(proof_file.encode(statement, proof))
+    first_answer = data.index(
+        b"".join(t.to_bytes(4, "little") for t in statement.sequences[0].answer)
+    )
+    data[first_answer] ^= 1
+    forged = tmp_path / "forged.proof"
+    forged.write_bytes(data)
+    result = proven.verify(file=forged)
+    assert result["status"] == 1
+    assert result["valid"] is False
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+def test_a_changed_proof_is_refused(proven: Proven, tmp_path: Path, part: float) -> None:
+    statement, proof = proof_file.read(proven.file)
+    changed = bytearray(proof)
+    changed[int(len(proof) * part)] ^= 1
+    forged = tmp_path / "forged.proof"
+    proof_file.write(forged, statement, bytes(changed))
+    result = proven.verify(file=forged)
+    assert result["status"] == 1
+    assert result["valid"] is False
+
+
+def test_another_model_or_binding_is_refused(proven: Proven) -> None:
+    other = "00" * 64
+    done = esper("verify", proven.file, "--model-id", other)
+    assert done.returncode == 1
+    assert "about another model" in done.stderr
+    assert "is bound to" in proven.verify("--binding", other)["reason"]
+
+
+def test_a_file_that_is_no_proof_is_refused(proven: Proven, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"not a proof at all, but long enough")
+    result = proven.verify(file=other)
+    assert (result["status"], result["error"]) == (1, "ProofFileError")
+    assert proven.verify(file=tmp_path / "absent")["error"] == "FileNotFoundError"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("verify", "any.proof", "--model-id", "xyz"),
+        ("verify", "any.proof", "--model-id", "00"),
+        ("prove", ".", "--prompt", "a", "--out", "x.proof", "--binding", "00"),
+        ("prove", ".", "--prompt", "a", "--out", "x.proof", "--max-tokens", "0"),
+        ("prove", "."),
+        ("unknown",),
+    ],
+)
+def test_misuse_has_its_own_status(arguments: tuple[str, ...]) -> None:
+    done = esper(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+
+
+def test_a_folder_without_a_model_is_refused_by_name(tmp_path: Path) -> None:
+    done = esper("prove", tmp_path, "--prompt", "a", "--out", tmp_path / "x.proof")
+    assert done.returncode == 1
+    assert str(tmp_path) in done.stderr
+    assert not (tmp_path / "x.proof").exists()
+
+
+def test_help_names_every_command() -> None:
+    done = esper("--help")
+    assert done.returncode == 0
+    for command in ("model", "prove", "verify"):
+        assert command in done.stdout
