@@ -48,7 +48,7 @@ types: $(VENV)/.stamp-packages
 	$(BIN)/mypy
 
 imports: $(VENV)/.stamp-packages
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 rust-format:
 	$(CARGO) fmt --all --check

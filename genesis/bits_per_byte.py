@@ -1,7 +1,8 @@
 """Bits per byte of the genesis model and of its teacher on the same held-out stories.
 
-Each model reads a text with its own tokenizer, ``<s>`` first; the cost of the text's tokens, without
-an end token, is divided by its UTF-8 bytes. Bytes make models with different tokenizers comparable.
+Each model reads a text with its own tokenizer, ``<s>`` first; the cost of the text's tokens,
+without an end token, is divided by its UTF-8 bytes. Bytes make models with different tokenizers
+comparable.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ def main() -> None:
     model.load_state_dict({name.removeprefix("model."): v for name, v in weights.items()})
     student = student_nats(model, Tokenizer.from_file(str(options.model / "tokenizer.json")), texts)
     teacher = teacher_nats(
-        Teacher(options.teacher), Tokenizer.from_file(str(options.teacher / "tokenizer.json")), texts
+        Teacher(options.teacher),
+        Tokenizer.from_file(str(options.teacher / "tokenizer.json")),
+        texts,
     )
     ratio = bits_per_byte(student) / bits_per_byte(teacher)
     print(f"{len(texts)} held-out stories, {student.size} bytes")

@@ -46,7 +46,11 @@ class Muon:
             upright = [matrix.shape[0] <= matrix.shape[1] for matrix in group]
             gradients = [matrix.grad for matrix in group]
             stack = torch.stack(
-                [g if up else g.T for g, up in zip(gradients, upright, strict=True) if g is not None]
+                [
+                    g if up else g.T
+                    for g, up in zip(gradients, upright, strict=True)
+                    if g is not None
+                ]
             )
             velocity = self.velocity[shape]
             velocity.lerp_(stack, 1 - self.momentum)

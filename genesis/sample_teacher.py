@@ -77,7 +77,7 @@ class Teacher:
         return torch.zeros(s.layers, 2, batch, s.kv_heads, length, s.head_dim)
 
     def step(self, tokens: torch.Tensor, position: int, cache: torch.Tensor) -> torch.Tensor:
-        """Logits (batch, vocab) after ``tokens`` (batch,) at ``position``; fills the cache there."""
+        """Logits (batch, vocab) after ``tokens`` (batch,) at ``position``; fills the cache."""
         s, w = self.shape, self.weights
         batch = tokens.shape[0]
         x = w["embed_tokens.weight"][tokens]

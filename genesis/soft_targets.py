@@ -2,15 +2,15 @@
 
 A token of the genesis tokenizer is a group of the teacher's pieces, so wherever a token starts, the
 teacher's distribution over its next piece is known exactly. Summed over the tokens that begin with
-the same piece, the student's distribution must equal it. Learning from whole distributions instead of
-one sampled token leaves the optimum where it was and takes most of the noise out of the gradient.
+the same piece, the student's distribution must equal it. Learning from whole distributions instead
+of one sampled token leaves the optimum where it was and takes most noise out of the gradient.
 
 Output, an ``.npz`` file over all training documents joined together:
 ``tokens`` (N,), ``pieces`` (N, K) and ``probabilities`` (N, K) of the token at each position, given
 what comes before it, ``offsets`` (documents + 1,), and ``groups`` (vocabulary,), the first piece of
-every token. Where the teacher's text differs (it puts a space before the first word, the student does
-not) the target is the token's own piece with probability 1. What the K likeliest pieces leave is the
-probability of all others together.
+every token. Where the teacher's text differs (it puts a space before the first word, the student
+does not) the target is the token's own piece with probability 1. What the K likeliest pieces leave
+is the probability of all others together.
 """
 
 from __future__ import annotations

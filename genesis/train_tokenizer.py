@@ -5,10 +5,10 @@ are always groups of the teacher's pieces of that text. That lets ``soft_targets
 two models' predictions exactly.
 
 Ids: 0 ``<unk>``, 1 ``<s>``, 2 ``</s>``, 3..258 the bytes ``<0x00>``..``<0xFF>``, then the teacher's
-merges, its single characters, and the new merges. Spaces stay spaces (the teacher's marker character
-is undone), nothing is put before a text, a character outside the alphabet becomes its UTF-8 bytes,
-and the decoder joins tokens without adding or removing anything: ``decode(encode(text)) == text`` for
-every Unicode text. Only the first three ids are special.
+merges, its single characters, and the new merges. Spaces stay spaces (the teacher's marker
+character is undone), nothing is put before a text, a character outside the alphabet becomes its
+UTF-8 bytes, and the decoder joins tokens without adding or removing anything:
+``decode(encode(text)) == text`` for every Unicode text. Only the first three ids are special.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import argparse
 import json
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def new_merges(words: Counter[tuple[str, ...]], known: set[str], count: int) -> 
     while len(merges) < count:
         pairs: Counter[Pair] = Counter()
         for word, times in words.items():
-            for pair in zip(word, word[1:], strict=False):
+            for pair in pairwise(word):
                 pairs[pair] += times
         candidates = [pair for pair in pairs if "".join(pair) not in known]
         best = min(candidates, key=lambda pair: (-pairs[pair], pair))

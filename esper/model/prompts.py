@@ -17,7 +17,12 @@ from typing import Any, Final
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from esper.model.errors import InvalidFieldError, MalformedFileError, MissingFileError, TokenizerError
+from esper.model.errors import (
+    InvalidFieldError,
+    MalformedFileError,
+    MissingFileError,
+    TokenizerError,
+)
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.merkle import MerkleTree, verify_path
 from esper.primitives.prompt import TAG_PROMPT_BANK, BankPrompt, bank_tree
@@ -36,7 +41,7 @@ class PromptText:
     user: str
     """Text of the user message, never empty."""
     mask_range: tuple[int, int] | None = None
-    """[start, end) in characters of ``user``: every token that touches it is replaced by the seed's."""
+    """[start, end) in characters of ``user``: the seed replaces every token that touches it."""
 
     def __post_init__(self) -> None:
         if not self.user:
@@ -118,7 +123,8 @@ def encode_bank(bank: PromptBank) -> bytes:
 def read_bank(path: Path) -> PromptBank:
     """Read a bank file.
 
-    Raises MissingFileError, and MalformedFileError for anything that ``encode_bank`` would not have written.
+    Raises MissingFileError, and MalformedFileError for anything that ``encode_bank`` would not
+    have written.
     Whether it is the bank of the chain is the caller's to check: compare ``root``.
     """
     try:
@@ -137,7 +143,9 @@ def read_bank(path: Path) -> PromptBank:
         raise MalformedFileError(path, "field 'prompts' is empty")
     bank = PromptBank(tuple(text for text, _ in entries), tuple(prompt for _, prompt in entries))
     if encode_bank(bank) != data:
-        raise MalformedFileError(path, "not in canonical form; write it with prompt_bank/generate.py")
+        raise MalformedFileError(
+            path, "not in canonical form; write it with prompt_bank/generate.py"
+        )
     return bank
 
 
@@ -185,6 +193,11 @@ class PromptTokenizer:
             ]
             spans = ((touched[0], touched[-1] + 1 - touched[0]),)
         return BankPrompt(self.tokenizer_id, tuple(encoding.ids), spans, text.json_hash)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of token ids; bytes that are not UTF-8 show as U+FFFD."""
+        text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=False)
+        return text
 
 
 def tokenise_bank(texts: Iterable[PromptText], folder: Path) -> PromptBank:

@@ -5,29 +5,16 @@ from typing import Protocol
 
 from esper.consensus.outputs import Answer, Candidate
 from esper.consensus.ports import ProofRejectedError, WorkClaim
-from esper.prover import ProofError, Statement, prove, verify
+from esper.prover import ProofError, ProvableModel, Statement, prove, verify
 from esper.prover import Sequence as ProvenSequence
 
 
-class NativeEngine(Protocol):
-    """The part of the extension's model that mining needs."""
-
-    def generate(
-        self, prompts: Sequence[Sequence[int]], max_new: int, top_k: int, threads: int
-    ) -> list[tuple[list[int], list[list[tuple[int, int]]]]]:
-        """Greedy answers, and per answer token its best (id, logit) pairs."""
-
-
-class ProvableModel(Protocol):
-    """A loaded model as ``esper.model.load_model`` gives it."""
+class MiningModel(ProvableModel, Protocol):
+    """A model that can be proven and knows its name, as ``esper.model.load_model`` gives it."""
 
     @property
     def model_id(self) -> bytes:
         """64 bytes."""
-
-    @property
-    def native(self) -> NativeEngine:
-        """The engine."""
 
 
 def statement_of(claim: WorkClaim) -> Statement:
@@ -53,7 +40,7 @@ def statement_of(claim: WorkClaim) -> Statement:
 class NativeInference:
     """Answers by the native integer engine."""
 
-    def __init__(self, model: ProvableModel, threads: int) -> None:
+    def __init__(self, model: MiningModel, threads: int) -> None:
         self._model = model
         self._threads = threads
 
@@ -80,7 +67,7 @@ class DisagreementError(Exception):
 class NativeProver:
     """Proves claims made by the same model."""
 
-    def __init__(self, model: ProvableModel) -> None:
+    def __init__(self, model: MiningModel) -> None:
         self._model = model
 
     def prove(self, claim: WorkClaim) -> bytes:

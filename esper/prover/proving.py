@@ -5,7 +5,7 @@ from collections.abc import Sequence as AbstractSequence
 from typing import Protocol
 
 from esper.prover.errors import ProvingError
-from esper.prover.statement import Sequence, Statement
+from esper.prover.statement import Fields, Sequence, Statement
 
 MIN_ROWS = 2
 """Fewest positions of a proof."""
@@ -29,7 +29,9 @@ class Key(Protocol):
     def model_id(self) -> bytes:
         """64 bytes."""
 
-    def prove(self, binding: bytes, shape: tuple[int, int, int], sequences: list[object], /) -> bytes:
+    def prove(
+        self, binding: bytes, shape: tuple[int, int, int], sequences: AbstractSequence[Fields], /
+    ) -> bytes:
         """Proof of the statement with these fields."""
 
 
@@ -85,7 +87,7 @@ def prove(
         )
         key = model.proving_key
         statement = Statement(key.model_id, binding, rows, max_answer, top_k, sequences)
-        proof = key.prove(binding, statement.shape(), list(statement.fields()))
+        proof = key.prove(binding, statement.shape(), statement.fields())
     except (ValueError, OverflowError) as error:
         raise ProvingError(str(error)) from error
     return statement, proof

@@ -2,13 +2,21 @@
 //! `figures DIR SEQUENCES ROWS PROMPT ANSWER REPEATS`. Prompts are drawn from a fixed seed.
 
 use esper_model::{Engine, Model};
-use esper_prover::{ModelKey, prove};
+use esper_prover::{ModelKey, prove_observed};
 use esper_verifier::{Seeds, SequenceStatement, Statement, verify};
 use std::sync::Arc;
 use std::time::Instant;
 
 fn milliseconds(from: Instant) -> f64 {
     from.elapsed().as_secs_f64() * 1e3
+}
+
+/// User and system time of all threads so far, at the kernel's resolution of 10 ms.
+fn processor_milliseconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    10.0 * (ticks(11) + ticks(12))
 }
 
 fn main() {
@@ -38,10 +46,21 @@ fn main() {
         .collect();
     let statement =
         Statement { model_id: key.model_id, binding: [0; 64], rows, max_answer: answer, top_k, sequences };
+    let witness = esper_prover::witness::Witness::new(&key, &statement).expect("a witness");
+    eprintln!("modes {:?}, lookups {}, entries {}", witness.modes, witness.layout.lookup_cells, witness.layout.table_entries);
+    drop(witness);
     let mut seeds = Seeds::default();
     for _ in 0..repeats {
         let start = Instant::now();
-        let proof = prove(&key, &statement).expect("a proof");
+        let (mut last, mut last_cpu) = (Instant::now(), processor_milliseconds());
+        let mut stages = String::new();
+        let proof = prove_observed(&key, &statement, &mut |name| {
+            let cpu = processor_milliseconds();
+            stages += &format!("{name} {:.0}/{:.0}, ", milliseconds(last), cpu - last_cpu);
+            (last, last_cpu) = (Instant::now(), cpu);
+        })
+        .expect("a proof");
+        eprintln!("wall/processor ms by stage: {stages}");
         let proving = milliseconds(start);
         let mut verifying: Vec<f64> = (0..21)
             .map(|_| {

@@ -3,6 +3,7 @@
 //! Reading order: [`key`] (committing a model once), [`trace`] and [`witness`] (the integers of one
 //! batch and their cells), then [`prove`] in the order of the transcript.
 
+pub mod checker;
 pub mod claims;
 pub mod contraction;
 pub mod error;
@@ -18,4 +19,4 @@ pub mod witness;
 
 pub use error::ProveError;
 pub use key::ModelKey;
-pub use prove::{prove, prove_witness};
+pub use prove::{prove, prove_observed, prove_witness};

@@ -29,14 +29,32 @@ use rayon::prelude::*;
 /// # Errors
 /// A statement that is refused in the clear, or that the model does not bear out.
 pub fn prove(key: &ModelKey, statement: &Statement) -> Result<Vec<u8>, ProveError> {
-    Ok(prove_witness(key, statement, Witness::new(key, statement)?))
+    prove_observed(key, statement, &mut |_| {})
+}
+
+/// [`prove`], telling `done` the name of every stage that is over.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_observed(
+    key: &ModelKey,
+    statement: &Statement,
+    done: &mut dyn FnMut(&'static str),
+) -> Result<Vec<u8>, ProveError> {
+    let witness = Witness::new(key, statement)?;
+    done("witness");
+    Ok(prove_stages(key, statement, witness, done))
 }
 
 /// Proof from a witness, whatever its cells hold: a witness that breaks a relation gives a proof that is refused.
 ///
 /// # Panics
 /// If the witness belongs to another model or statement.
-pub fn prove_witness(key: &ModelKey, statement: &Statement, mut w: Witness) -> Vec<u8> {
+pub fn prove_witness(key: &ModelKey, statement: &Statement, w: Witness) -> Vec<u8> {
+    prove_stages(key, statement, w, &mut |_| {})
+}
+
+fn prove_stages(key: &ModelKey, statement: &Statement, mut w: Witness, done: &mut dyn FnMut(&'static str)) -> Vec<u8> {
     let d = &key.descriptor;
     w.count(key);
     let tokens = statement.row_tokens(&w.instance);
@@ -51,9 +69,11 @@ pub fn prove_witness(key: &ModelKey, statement: &Statement, mut w: Witness) -> V
     let early = t.challenges(w.layout.num_vars);
     let out_of_domain = evaluate(&w.cells, &early);
     t.absorb(out_of_domain);
+    done("commitment");
 
     let [beta, alpha] = [t.challenge(), t.challenge()];
     let (numerators, denominators) = leaves(key, &w, alpha, beta);
+    done("leaves");
     let (fraction_sum, sum) = prove_fraction_sum_packed(numerators, denominators, &mut t);
     // The leaf claims' functionals do not depend on the model part's value; its claim does.
     let leaf_at = |value: EF| {
@@ -63,6 +83,7 @@ pub fn prove_witness(key: &ModelKey, statement: &Statement, mut w: Witness) -> V
     let leaf_model = model_value(key, &leaf_at(EF::ZERO).model);
     t.absorb(leaf_model);
     let leaf = leaf_at(leaf_model);
+    done("fractional sum");
 
     let weights = RelationWeights::new(t.challenge(), d.layers.len());
     let p = RelationPoints::draw(d, &w.instance, &mut t);
@@ -73,11 +94,14 @@ pub fn prove_witness(key: &ModelKey, statement: &Statement, mut w: Witness) -> V
     let slots = Slots::new(d, &w.instance);
     let contractions = inputs.relation_sum(&slots);
     t.absorb_slice(&[linear, contractions]);
+    done("linear stage");
     let (product_proof, q, finals) = products::prove(key, &w, &p, &weights, &shared, &mut t);
+    done("products");
 
     let slot_weights = SlotWeights::new(t.challenge(), &finals);
     let factors = inputs.factors(&slots, &q, &slot_weights);
     let (contraction_proof, end, contraction_finals) = contraction::prove(factors, &slots, &mut t);
+    done("contraction");
 
     let context = Context {
         d,
@@ -108,14 +132,17 @@ pub fn prove_witness(key: &ModelKey, statement: &Statement, mut w: Witness) -> V
     let (witness_claims, at, values) = prove_inner(vec![(&w.cells, dense)], witness_claim.value, &mut t);
     let witness_value = values[0];
     t.absorb(witness_value);
+    done("witness claims");
     let mut dense = claims::dense(&model_claim.functional, key.chunks.len() << d.chunk_vars);
     let chunk = dense.len() / key.chunks.len();
     let parts = key.chunks.iter().map(|c| (c.values(), dense.drain(..chunk).collect())).collect();
     let (model_claims, model_at, model_values) = prove_inner(parts, model_claim.value, &mut t);
     t.absorb_slice(&model_values);
+    done("model claims");
 
     t.absorb_root(&witness_root);
     let (_, witness_opening) = open(&committed, &[at, early], &mut t);
+    done("witness opening");
     let model_openings: Vec<Vec<u8>> = key
         .chunks
         .iter()
@@ -124,6 +151,7 @@ pub fn prove_witness(key: &ModelKey, statement: &Statement, mut w: Witness) -> V
             open(c, std::slice::from_ref(&model_at), &mut t).1
         })
         .collect();
+    done("model opening");
     let body = ProofBody {
         witness_root,
         out_of_domain,

@@ -2,7 +2,6 @@
 
 use crate::bytes::Reader;
 use crate::error::VerifyError;
-use crate::mle::index_bits;
 use alloc::vec::Vec;
 use esper_commitment::{MAX_VARS, MIN_VARS, Root};
 use esper_digest::{Tag, tagged_sha3_512};
@@ -271,7 +270,7 @@ impl Descriptor {
             must(l.shifts.iter().all(|&s| (1..=36).contains(&s)), "linear_shift")?;
             must(l.shifts[LinearKind::Q as usize] == 16 && l.shifts[LinearKind::K as usize] == 16, "q and k shift")?;
         }
-        must(index_bits(self.model_cells()) <= self.chunk_vars + index_bits(self.roots.len()), "roots")?;
+        must(self.model_cells() <= self.roots.len() << self.chunk_vars, "roots")?;
         must(self.model_cells() > (self.roots.len() - 1) << self.chunk_vars, "roots")?;
         Ok(())
     }

@@ -1,12 +1,11 @@
 //! One pass of some new tokens, of one or many sequences, through all layers.
 
-use super::{Engine, Level, TopEntry};
+use super::Engine;
 use super::attention::{AttentionScratch, attend};
 use super::cache::Cache;
 use super::elementwise::{Gate, Norm, add_update, requantize, rms_norm, rotate, swiglu};
 use super::matmul::{multiply, token_rows};
-use super::top::best_of_blocks;
-use super::packed::{Inputs, Packed, TILE_ROWS};
+use super::packed::{GROUP, Inputs, Packed, TILE_ROWS};
 use crate::model::Layer;
 
 /// Most rows of one pass: enough to use each weight often, few enough to stay in the processor's caches.
@@ -36,33 +35,21 @@ pub(crate) struct Scratch {
     o: Vec<i32>,
     /// Gated values, `[row][hidden]`.
     z: Vec<i32>,
-    inputs: Inputs,
-    /// Results of a matrix, `[block][row][16]`; after a pass the logits of the wanted rows.
-    blocks: Vec<i64>,
+    pub(super) inputs: Inputs,
+    /// Results of a matrix, `[block][row][16]`.
+    pub(super) blocks: Vec<i64>,
     /// Results of one row.
     line: Vec<i64>,
-    /// Rows whose logits are in `blocks`.
-    wanted: usize,
+    /// Update of one row of the residual stream.
+    update: Vec<i64>,
     key: Vec<i16>,
     value: Vec<i16>,
     attention: AttentionScratch,
 }
 
-impl Scratch {
-    /// Copies the logits of the wanted row number `index`, `[vocab]`, to `out`.
-    pub fn logits(&self, index: usize, out: &mut [i64]) {
-        token_rows(&self.blocks, self.wanted, index, 0, out);
-    }
-
-    /// The `count` best of them, logit descending, id ascending on a tie.
-    pub fn best(&self, level: Level, index: usize, vocab: usize, count: usize) -> Vec<TopEntry> {
-        best_of_blocks(level, &self.blocks, self.wanted, index, vocab, count)
-    }
-}
-
 impl Engine {
-    /// Runs `rows` (at most [`MAX_ROWS`]) through all layers, extends the caches, and leaves the logits of the rows
-    /// listed in `wanted` in `scratch`.
+    /// Runs `rows` (at most [`MAX_ROWS`]) through all layers, extends the caches, and leaves the normed outputs of
+    /// the rows listed in `wanted` in `scratch`, for [`Engine::logits_of`] or [`Engine::best_of`].
     pub(crate) fn forward(&self, caches: &mut [Cache], rows: &[Row], wanted: &[usize], scratch: &mut Scratch) {
         let dim = self.model.shape.dim;
         scratch.x.clear();
@@ -76,17 +63,13 @@ impl Engine {
         for row in rows {
             caches[row.sequence].len = row.position + 1;
         }
-        scratch.wanted = wanted.len();
-        if wanted.is_empty() {
-            return;
-        }
-        let Scratch { x, h, inputs, blocks, .. } = scratch;
+        let Scratch { x, h, inputs, .. } = scratch;
         h.resize(wanted.len() * dim, 0);
         let norm = self.norm(&self.model.final_gain, self.model.final_shift);
         for (&row, h) in wanted.iter().zip(h.chunks_exact_mut(dim)) {
             rms_norm(self.level, &norm, &x[row * dim..][..dim], h);
         }
-        self.apply(&self.packed.lm_head, h, inputs, blocks);
+        inputs.set(self.level, &self.packed.lm_head, h);
     }
 
     fn norm<'a>(&'a self, gain: &'a [i32], shift: u32) -> Norm<'a> {
@@ -106,11 +89,15 @@ impl Engine {
     /// `blocks = matrix * values`, the blocks shared among the threads.
     fn apply(&self, matrix: &Packed, values: &[i32], inputs: &mut Inputs, blocks: &mut Vec<i64>) {
         inputs.set(self.level, matrix, values);
-        let inputs = &*inputs;
+        self.apply_to(matrix, inputs, blocks);
+    }
+
+    /// The same for inputs already set.
+    pub(super) fn apply_to(&self, matrix: &Packed, inputs: &Inputs, blocks: &mut Vec<i64>) {
         let block = inputs.tokens * TILE_ROWS;
-        blocks.resize(matrix.blocks() * block, 0);
+        let blocks = grown(blocks, matrix.blocks() * block);
         let cost = matrix.rows * matrix.columns * inputs.tokens;
-        let unit = if self.workers.threads() == 1 { matrix.blocks() } else { 8 };
+        let unit = if self.workers.threads() == 1 { matrix.blocks() } else { GROUP };
         self.workers.for_pieces(blocks, unit * block, cost, || (), |(), index, piece| {
             multiply(self.level, matrix, index * unit, inputs, piece);
         });
@@ -120,15 +107,15 @@ impl Engine {
         let s = &self.model.shape;
         let (dim, head_dim, q_width, kv_width) = (s.dim, s.head_dim, s.q_width(), s.kv_width());
         let packed = &self.packed.layers[index];
-        let Scratch { x, h, q, o, inputs, blocks, line, key, value, attention, .. } = scratch;
+        let Scratch { x, h, q, o, inputs, blocks, line, update, key, value, attention, .. } = scratch;
         self.norm_rows(&layer.norm1_gain, layer.norm1_shift, x, h);
         self.apply(&packed.qkv, h, inputs, blocks);
 
         let half = head_dim / 2;
-        line.resize(q_width + 2 * kv_width, 0);
-        q.resize(rows.len() * q_width, 0);
-        key.resize(kv_width, 0);
-        value.resize(kv_width, 0);
+        let line = grown(line, q_width + 2 * kv_width);
+        let q = grown(q, rows.len() * q_width);
+        let key = grown(key, kv_width);
+        let value = grown(value, kv_width);
         for (number, (row, q)) in rows.iter().zip(q.chunks_exact_mut(q_width)).enumerate() {
             token_rows(blocks, rows.len(), number, 0, line);
             let cos = &self.model.rope_cos[row.position * half..][..half];
@@ -142,7 +129,7 @@ impl Engine {
             }
         }
 
-        o.resize(rows.len() * q_width, 0);
+        let o = grown(o, rows.len() * q_width);
         let group = s.heads / s.kv_heads;
         let (q, caches) = (&*q, &*caches);
         let cost: usize = rows.iter().map(|row| 2 * (row.position + 1) * q_width).sum();
@@ -161,13 +148,13 @@ impl Engine {
         }
 
         self.apply(&packed.o, o, inputs, blocks);
-        self.update(blocks, line, layer.o.shift, layer.o_bits, dim, x);
+        self.update(blocks, update, layer.o.shift, layer.o_bits, dim, x);
     }
 
     fn feed_forward(&self, index: usize, layer: &Layer, rows: usize, scratch: &mut Scratch) {
         let hidden = self.model.shape.hidden;
         let packed = &self.packed.layers[index];
-        let Scratch { x, h, z, inputs, blocks, line, .. } = scratch;
+        let Scratch { x, h, z, inputs, blocks, line, update, .. } = scratch;
         self.norm_rows(&layer.norm2_gain, layer.norm2_shift, x, h);
         self.apply(&packed.gate_up, h, inputs, blocks);
         let gate = Gate {
@@ -177,24 +164,32 @@ impl Engine {
             up_shift: layer.up.shift,
             z_bits: layer.z_bits,
         };
-        z.resize(rows * hidden, 0);
-        line.resize(2 * hidden, 0);
+        let z = grown(z, rows * hidden);
+        let line = grown(line, 2 * hidden);
         for (row, z) in z.chunks_exact_mut(hidden).enumerate() {
             token_rows(blocks, rows, row, 0, line);
             let (a_gate, a_up) = line.split_at(hidden);
             swiglu(self.level, &gate, a_gate, a_up, z);
         }
         self.apply(&packed.down, z, inputs, blocks);
-        self.update(blocks, line, layer.down.shift, layer.down_bits, self.model.shape.dim, x);
+        self.update(blocks, update, layer.down.shift, layer.down_bits, self.model.shape.dim, x);
     }
 
     /// Adds the rounded and clamped results of a matrix to the residual stream.
     fn update(&self, blocks: &[i64], line: &mut Vec<i64>, shift: u32, bits: u32, dim: usize, x: &mut [i32]) {
-        line.resize(dim, 0);
+        let line = grown(line, dim);
         let rows = x.len() / dim;
         for (row, x) in x.chunks_exact_mut(dim).enumerate() {
             token_rows(blocks, rows, row, 0, line);
             add_update(self.level, line, shift, bits, x);
         }
     }
+}
+
+/// The first `len` places of a buffer that only ever grows: no time goes into clearing what is overwritten.
+pub(super) fn grown<T: Copy + Default>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+    if buffer.len() < len {
+        buffer.resize(len, T::default());
+    }
+    &mut buffer[..len]
 }

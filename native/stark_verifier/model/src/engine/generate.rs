@@ -88,8 +88,7 @@ impl Engine {
                 };
                 let wanted: Vec<usize> = (0..chunk.len()).filter(|&i| last_of_sequence(&chunk[i])).collect();
                 self.forward(&mut caches, chunk, &wanted, &mut scratch);
-                for (index, &row) in wanted.iter().enumerate() {
-                    let top = scratch.best(self.level, index, self.model.shape.vocab, top_k);
+                for (&row, top) in wanted.iter().zip(self.best_of(&mut scratch, top_k)) {
                     let state = &mut running[chunk[row].sequence];
                     state.answer.tokens.push(top[0].0);
                     state.done = top[0].0 == eos || state.answer.tokens.len() == max_new;

@@ -20,13 +20,12 @@ fn portable(matrix: &Packed, first_block: usize, inputs: &Inputs, out: &mut [i64
     let width = matrix.column_tiles * TILE_COLUMNS;
     for (index, block_out) in out.chunks_exact_mut(inputs.tokens * TILE_ROWS).enumerate() {
         let block = first_block + index;
-        let tiles = &matrix.tiles[block * matrix.column_tiles..][..matrix.column_tiles];
         let mult = &matrix.mult[block * TILE_ROWS..][..TILE_ROWS];
         for (row, out) in inputs.plain.chunks_exact(width).zip(block_out.chunks_exact_mut(TILE_ROWS)) {
             let mut sums = [0_i64; TILE_ROWS];
             if matrix.fits_i32 {
                 let mut narrow = [0_i32; TILE_ROWS];
-                for (tile, &[a, b, c, d]) in tiles.iter().zip(row.as_chunks::<TILE_COLUMNS>().0) {
+                for (tile, &[a, b, c, d]) in matrix.block_tiles(block).zip(row.as_chunks::<TILE_COLUMNS>().0) {
                     for (sum, w) in narrow.iter_mut().zip(tile.0.as_chunks::<TILE_COLUMNS>().0) {
                         let [w0, w1, w2, w3] = w.map(i32::from);
                         *sum += w0 * a + w1 * b + w2 * c + w3 * d;
@@ -34,7 +33,7 @@ fn portable(matrix: &Packed, first_block: usize, inputs: &Inputs, out: &mut [i64
                 }
                 sums = narrow.map(i64::from);
             } else {
-                for (tile, quad) in tiles.iter().zip(row.as_chunks::<TILE_COLUMNS>().0) {
+                for (tile, quad) in matrix.block_tiles(block).zip(row.as_chunks::<TILE_COLUMNS>().0) {
                     for (sum, w) in sums.iter_mut().zip(tile.0.as_chunks::<TILE_COLUMNS>().0) {
                         *sum += w.iter().zip(quad).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum::<i64>();
                     }

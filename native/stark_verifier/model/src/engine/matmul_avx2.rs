@@ -40,9 +40,8 @@ pub(super) fn multiply(matrix: &Packed, first_block: usize, inputs: &Inputs, out
 /// Dot products of the 16 rows of `block` with int16 inputs, in int32 accumulators.
 #[target_feature(enable = "avx2")]
 unsafe fn narrow_dot(matrix: &Packed, block: usize, part: &[u64]) -> [i64; TILE_ROWS] {
-    let tiles = &matrix.tiles[block * matrix.column_tiles..][..matrix.column_tiles];
     let mut sums = [_mm256_setzero_si256(); 4];
-    for (tile, &group) in tiles.iter().zip(part) {
+    for (tile, &group) in matrix.block_tiles(block).zip(part) {
         let group = _mm256_set1_epi64x(group.cast_signed());
         for (quarter, sum) in sums.iter_mut().enumerate() {
             // SAFETY: a tile has four quarters of 16 bytes and is aligned to 64.
@@ -65,9 +64,8 @@ unsafe fn narrow_dot(matrix: &Packed, block: usize, part: &[u64]) -> [i64; TILE_
 
 /// The same in int64, for rows whose dot products may leave int32.
 fn wide_dot(matrix: &Packed, block: usize, part: &[u64]) -> [i64; TILE_ROWS] {
-    let tiles = &matrix.tiles[block * matrix.column_tiles..][..matrix.column_tiles];
     let mut sums = [0; TILE_ROWS];
-    for (tile, &group) in tiles.iter().zip(part) {
+    for (tile, &group) in matrix.block_tiles(block).zip(part) {
         for (sum, weights) in sums.iter_mut().zip(tile.0.as_chunks::<TILE_COLUMNS>().0) {
             for (column, &w) in weights.iter().enumerate() {
                 *sum += i64::from(w) * i64::from((group >> (16 * column)) as i16);

@@ -14,7 +14,9 @@ mod matmul;
 mod matmul_avx2;
 #[cfg(target_arch = "x86_64")]
 mod matmul_avx512;
+mod output;
 mod packed;
+mod pages;
 mod self_test;
 mod session;
 mod top;
@@ -31,6 +33,7 @@ pub use session::Session;
 pub use top::TopEntry;
 pub(crate) use forward::{MAX_ROWS, Row};
 pub(crate) use level::per_level;
+pub(crate) use pages::Pages;
 pub(crate) use workers::Workers;
 
 /// The matrices of one layer in the layout of the kernels.

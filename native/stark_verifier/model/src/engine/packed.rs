@@ -1,11 +1,14 @@
 //! Matrices laid out for the kernels, and activations split into the parts a kernel multiplies.
 
 use super::Level;
+use super::pages::Pages;
 use crate::bounds::{ACT_MAX, max_of_width, row_l1};
 use crate::model::Linear;
 
 /// Rows of one tile.
 pub(crate) const TILE_ROWS: usize = 16;
+/// Blocks of 16 rows whose tiles lie interleaved, so that one product reads memory in one straight line.
+pub(crate) const GROUP: usize = 8;
 /// Columns of one tile.
 pub(crate) const TILE_COLUMNS: usize = 4;
 
@@ -14,20 +17,20 @@ pub(crate) const TILE_COLUMNS: usize = 4;
 #[repr(C, align(64))]
 pub(crate) struct Tile(pub [i8; TILE_ROWS * TILE_COLUMNS]);
 
-/// One matrix, or several with the same input stacked, in tiles: block of 16 rows after block, columns ascending.
+/// One matrix, or several with the same input stacked, in tiles of 16 rows and 4 columns.
 pub(crate) struct Packed {
     /// Rows that mean something.
     pub rows: usize,
     /// Columns.
     pub columns: usize,
-    /// `[blocks][column_tiles]`; rows and columns beyond the matrix are zero.
-    pub tiles: Vec<Tile>,
+    /// `[group of 8 blocks][column_tile][block of the group]`; rows and columns beyond the matrix are zero.
+    pub tiles: Pages<Tile>,
     /// Tiles along the columns.
     pub column_tiles: usize,
     /// Multiplier of every row, padded to whole tiles.
     pub mult: Vec<i64>,
     /// Sum of the weights of every row, padded to whole tiles.
-    pub row_sum: Vec<i64>,
+    pub row_sum: Vec<i32>,
     /// Width of the inputs in bits: 16, or 18 to 24.
     pub input_bits: u32,
     /// Whether no dot product with inputs of `input_bits` can leave int32, by the L1 norms of the rows.
@@ -43,19 +46,19 @@ impl Packed {
         let rows: usize = matrices.iter().map(|m| m.out).sum();
         let blocks = rows.div_ceil(TILE_ROWS);
         let column_tiles = columns.div_ceil(TILE_COLUMNS);
-        let mut tiles = vec![Tile([0; TILE_ROWS * TILE_COLUMNS]); blocks * column_tiles];
+        let mut tiles = Pages::<Tile>::zeroed(blocks * column_tiles);
         let mut mult = vec![0; blocks * TILE_ROWS];
         let mut row_sum = vec![0; blocks * TILE_ROWS];
         let mut largest_l1 = 0;
         let sources = matrices.iter().flat_map(|m| m.weight.chunks_exact(columns).zip(&m.mult));
         for (index, (row, &multiplier)) in sources.enumerate() {
             mult[index] = multiplier.into();
-            row_sum[index] = row.iter().map(|&w| i64::from(w)).sum();
+            row_sum[index] = row.iter().map(|&w| i32::from(w)).sum();
             largest_l1 = largest_l1.max(row_l1(row));
-            let block = index / TILE_ROWS * column_tiles;
+            let (first, stride) = place(index / TILE_ROWS, blocks, column_tiles);
             for (column, quad) in row.chunks(TILE_COLUMNS).enumerate() {
                 let start = index % TILE_ROWS * TILE_COLUMNS;
-                tiles[block + column].0[start..start + quad.len()].copy_from_slice(quad);
+                tiles[first + column * stride].0[start..start + quad.len()].copy_from_slice(quad);
             }
         }
         let limit = 1 << 31;
@@ -77,10 +80,26 @@ impl Packed {
         self.mult.len() / TILE_ROWS
     }
 
+    /// Tiles of one block, columns ascending.
+    pub fn block_tiles(&self, block: usize) -> impl Iterator<Item = &Tile> {
+        let (first, stride) = self.place(block);
+        self.tiles[first..].iter().step_by(stride).take(self.column_tiles)
+    }
+
+    /// Index of the first tile of a block, and the step from one column to the next.
+    pub fn place(&self, block: usize) -> (usize, usize) {
+        place(block, self.blocks(), self.column_tiles)
+    }
+
     /// Bytes into which an unsigned input is split: 2, or 3 where it is wide.
     pub fn byte_planes(&self) -> usize {
         if self.input_bits > 16 { 3 } else { 2 }
     }
+}
+
+fn place(block: usize, blocks: usize, column_tiles: usize) -> (usize, usize) {
+    let first_block = block / GROUP * GROUP;
+    (first_block * column_tiles + block % GROUP, GROUP.min(blocks - first_block))
 }
 
 /// Inputs of one matrix for a few tokens, in the form the level's kernel reads.
@@ -111,7 +130,7 @@ impl Inputs {
             }
             Level::Avx512 => {
                 let planes = matrix.byte_planes();
-                self.bytes.clear();
+                // Every group is written below: no need to clear what is there.
                 self.bytes.resize(self.tokens * planes * matrix.column_tiles, 0);
                 let sections = self.bytes.chunks_exact_mut(planes * matrix.column_tiles);
                 for (row, section) in rows.zip(sections) {

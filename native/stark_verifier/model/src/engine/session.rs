@@ -52,7 +52,6 @@ impl Session<'_> {
         }
         self.engine.model.shape.check_tokens(0, tokens, start)?;
         let Self { engine, caches, scratch, logits } = self;
-        let vocab = engine.model.shape.vocab;
         engine.workers.enter(|| {
             for (chunk_index, chunk) in tokens.chunks(MAX_ROWS).enumerate() {
                 let first = chunk_index * MAX_ROWS;
@@ -65,11 +64,7 @@ impl Session<'_> {
                 let from = if all { 0 } else if last { chunk.len() - 1 } else { chunk.len() };
                 let wanted: Vec<usize> = (from..chunk.len()).collect();
                 engine.forward(caches, &rows, &wanted, scratch);
-                logits.resize(vocab, 0);
-                for index in 0..wanted.len() {
-                    scratch.logits(index, logits);
-                    each(logits);
-                }
+                engine.logits_of(scratch, logits, &mut each);
             }
         });
         Ok(())

@@ -1,6 +1,6 @@
 //! Matrix and attention kernels in float32.
 
-use crate::engine::Level;
+use crate::engine::{Level, Pages};
 
 /// Rows of one block of a matrix, keys of one block of a cache, channels of one block of a value.
 pub(crate) const BLOCK: usize = 16;
@@ -9,14 +9,14 @@ pub(crate) const BLOCK: usize = 16;
 pub(crate) struct FloatPacked {
     pub rows: usize,
     pub columns: usize,
-    pub weights: Vec<f32>,
+    pub weights: Pages<f32>,
 }
 
 impl FloatPacked {
     /// Stacks matrices `[out][columns]`.
     pub fn new(matrices: &[&[f32]], columns: usize) -> Self {
         let rows: usize = matrices.iter().map(|m| m.len() / columns).sum();
-        let mut weights = vec![0.0; rows.next_multiple_of(BLOCK) * columns];
+        let mut weights = Pages::zeroed(rows.next_multiple_of(BLOCK) * columns);
         for (index, row) in matrices.iter().flat_map(|m| m.chunks_exact(columns)).enumerate() {
             let block = &mut weights[index / BLOCK * BLOCK * columns..];
             for (column, &w) in row.iter().enumerate() {

@@ -1,6 +1,9 @@
 //! Statements made by running a model, for tests.
 #![allow(dead_code)]
 
+pub mod forge;
+pub mod replay;
+
 use esper_model::synthetic::{Options, random_model};
 use esper_model::{Engine, Model, Shape};
 use esper_prover::ModelKey;

@@ -1,0 +1,101 @@
+//! One committed cell changed at a time, in every tensor: the statement stays true, yet a proof from a witness with a
+//! wrong cell must be refused, or that cell would be free and some other witness could put a false value there.
+//!
+//! Cells that are free by design are named in [`free`]; for those the same change must be *accepted*, so that the
+//! list cannot hide more than it says.
+
+mod attack_support;
+mod common;
+
+use attack_support::outcome;
+use common::{EVEN, ODD, answered, key, prompts};
+use esper_commitment::{F, PrimeCharacteristicRing};
+use esper_model::Shape;
+use esper_model::synthetic::{Clamps, Options, ScoreOverflow};
+use esper_prover::witness::Witness;
+use esper_prover::{ModelKey, prove_witness};
+use esper_verifier::layout::{LayerCells, Layout, TensorId};
+use esper_verifier::modes::Modes;
+use esper_verifier::{Seeds, Statement};
+
+/// What stands beside the mask in attention tensors.
+fn off_mask(w: &Witness, cell: usize) -> bool {
+    let (rows, positions) = (w.instance.rows(), w.instance.positions);
+    cell / rows % positions > cell % positions
+}
+
+/// Whether a cell of a tensor is free: one-hots, remainders and overflow of masked keys, and slack of pad answers.
+fn free(w: &Witness, id: TensorId, cell: usize) -> bool {
+    let layers = &w.layout.layers;
+    let hidden = |l: &LayerCells| l.reached == id || l.diff_rem == Some(id) || l.overflow.contains(&id);
+    let slack = w.layout.slack.iter().any(|s| s.0 == id);
+    (layers.iter().any(hidden) && off_mask(w, cell))
+        || (slack && cell % (1 << w.instance.answer_bits()) >= w.instance.answers)
+}
+
+/// First, last and two inner cells, and for attention tensors some off the mask.
+fn samples(w: &Witness, id: TensorId) -> Vec<usize> {
+    let t = w.layout.tensors[id];
+    let (n, rows) = (t.cells(), 1 << t.row_bits);
+    let mut out = vec![0, n - 1, n / 2 + rows / 3, (t.cols * 2 / 3) * rows + rows - 1];
+    out.iter_mut().for_each(|c| *c = (*c).min(n - 1));
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
+fn name(layout: &Layout, id: TensorId) -> String {
+    let kind = layout.lookups.iter().find(|l| l.key == id).map(|l| format!("{:?}", l.table));
+    format!("tensor {id} ({}), {} columns", kind.unwrap_or_else(|| "no key".into()), layout.tensors[id].cols)
+}
+
+/// Every `stride`-th tensor from `first` on; all of them over the tests of this file.
+fn attack(key: &ModelKey, s: &Statement, choose: fn(Modes, &ModelKey) -> Modes, first: usize, stride: usize) {
+    let mut seeds = Seeds::default();
+    let fresh = || Witness::with_modes(key, s, |m| choose(m, key)).expect("an honest witness");
+    let honest = prove_witness(key, s, fresh());
+    assert_eq!(outcome(s, &honest, &mut seeds, "honest"), Ok(()), "the honest twin");
+    let (mut tried, mut frees) = (0, 0);
+    for id in (first..fresh().layout.tensors.len()).step_by(stride) {
+        let w = fresh();
+        for cell in samples(&w, id) {
+            let mut w = Witness { instance: w.instance, modes: w.modes.clone(), layout: w.layout.clone(), cells: w.cells.clone() };
+            let is_free = free(&w, id, cell);
+            let what = format!("{} cell {cell}", name(&w.layout, id));
+            // A change that stays inside a range table where there is one.
+            let old = w.tensor(id)[cell];
+            w.tensor_mut(id)[cell] = if old == F::ONE { F::ZERO } else if old == F::ZERO { F::ONE } else { old - F::ONE };
+            let result = outcome(s, &prove_witness(key, s, w), &mut seeds, &what);
+            assert_eq!(result.is_ok(), is_free, "{what} (free by design: {is_free}): {result:?}");
+            tried += 1;
+            frees += u32::from(is_free);
+        }
+    }
+    println!("{tried} cells changed, {frees} of them free by design");
+}
+
+/// Smaller than the shapes of `common`, since every change costs a proof.
+const SMALL: Shape = Shape { layers: 1, ..ODD };
+
+#[test]
+fn every_tensor_without_modes() {
+    let key = key(2, ODD, Options::default());
+    let s = answered(&key, &prompts(ODD.vocab, &[3, 4], 9), 8, 3, 3);
+    attack(&key, &s, |m, _| m, 0, 1);
+}
+
+#[test]
+fn every_tensor_with_all_modes() {
+    let options = Options { clamps: Clamps::ALL, score_overflow: ScoreOverflow::TwoLimbs, gate_bits: 12, ..Options::default() };
+    let key = key(3, SMALL, options);
+    let s = answered(&key, &prompts(SMALL.vocab, &[3], 9), 8, 3, 3);
+    attack(&key, &s, |_, key| Modes::all(&key.descriptor), 0, 1);
+}
+
+#[test]
+fn every_tensor_of_a_shape_of_powers_of_two() {
+    let shape = Shape { layers: 1, ..EVEN };
+    let key = key(4, shape, Options { o_bits: 16, ..Options::default() });
+    let s = answered(&key, &prompts(shape.vocab, &[5], 9), 8, 2, 1);
+    attack(&key, &s, |m, _| m, 0, 1);
+}

@@ -1,0 +1,122 @@
+//! What the attacks share: the parts of a proof's bytes by name, and a verifier that must not panic.
+#![allow(dead_code)]
+
+use esper_commitment::fraction_proof_len;
+use esper_verifier::bytes::{EF_BYTES, Reader};
+use esper_verifier::finals::Finals;
+use esper_verifier::layout::Layout;
+use esper_verifier::points::ProductPoint;
+use esper_verifier::products::PRODUCT_DEGREE;
+use esper_verifier::proof::ProofHead;
+use esper_verifier::slots::{CONTRACTION_DEGREE, Slots};
+use esper_verifier::{Seeds, Statement, VerifyError, verify};
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A named part of a proof's bytes.
+pub struct Part {
+    /// What stands there.
+    pub name: &'static str,
+    /// Where.
+    pub at: Range<usize>,
+    /// Whether it consists of extension elements alone.
+    pub elements: bool,
+}
+
+/// All parts of an honest proof, in order and without gaps.
+pub fn parts(statement: &Statement, proof: &[u8]) -> Vec<Part> {
+    let head = ProofHead::read(proof).expect("an honest head");
+    let d = &head.descriptor;
+    let instance = statement.check(d).expect("an honest statement");
+    let layout = Layout::new(d, &instance, &head.modes);
+    let mut ids = statement.row_tokens(&instance);
+    ids.sort_unstable();
+    ids.dedup();
+    let mut count = 0;
+    Finals::<()>::build::<()>(&layout, || {
+        count += 1;
+        Ok(())
+    })
+    .expect("never fails");
+    let mut out: Vec<Part> = Vec::new();
+    let mut at = 0;
+    let mut push = |name, len: usize, elements| {
+        out.push(Part { name, at: at..at + len, elements });
+        at += len;
+    };
+    push("descriptor length", 4, false);
+    push("descriptor", d.encode().len(), false);
+    push("modes", 2 + d.layers.len(), false);
+    push("embedding rows", 4 * d.dim * ids.len(), false);
+    push("embedding siblings", 32 * siblings(&ids, d.vocab), false);
+    push("witness root", 32, false);
+    let sumcheck = |rounds: usize, degree: usize| rounds * degree * EF_BYTES;
+    for (name, len) in [
+        ("out-of-domain value", EF_BYTES),
+        ("fraction sum", fraction_proof_len(layout.leaf_vars)),
+        ("leaf model part", EF_BYTES),
+        ("linear part", EF_BYTES),
+        ("contraction part", EF_BYTES),
+        ("products rounds", sumcheck(ProductPoint::num_vars(d, &instance), PRODUCT_DEGREE)),
+        ("products finals", count * EF_BYTES),
+        ("contraction rounds", sumcheck(Slots::new(d, &instance).num_vars, CONTRACTION_DEGREE)),
+        ("contraction finals", 3 * EF_BYTES),
+        ("witness claim rounds", sumcheck(layout.num_vars, 2)),
+        ("witness value", EF_BYTES),
+        ("model claim rounds", sumcheck(d.chunk_vars, 2)),
+        ("model values", d.roots.len() * EF_BYTES),
+    ] {
+        push(name, len, true);
+    }
+    for i in 0..=d.roots.len() {
+        let start = out.last().map_or(0, |p| p.at.end);
+        let len = Reader::new(&proof[start..], "opening").u32().expect("a length") as usize;
+        let [length, bytes] = if i == 0 {
+            ["witness opening length", "witness opening"]
+        } else {
+            ["model opening length", "model opening"]
+        };
+        out.push(Part { name: length, at: start..start + 4, elements: false });
+        out.push(Part { name: bytes, at: start + 4..start + 4 + len, elements: false });
+    }
+    assert_eq!(out.last().map(|p| p.at.end), Some(proof.len()), "the parts cover the proof");
+    out
+}
+
+/// Number of sibling hashes in the multiproof of `ids` in a tree of `width` leaves.
+fn siblings(ids: &[u32], mut width: usize) -> usize {
+    let mut known: Vec<usize> = ids.iter().map(|&i| i as usize).collect();
+    let mut count = 0;
+    while width > 1 {
+        count += known.iter().filter(|&&i| i ^ 1 < width && !known.contains(&(i ^ 1))).count();
+        known = known.iter().map(|i| i / 2).collect();
+        known.dedup();
+        width = width.div_ceil(2);
+    }
+    count
+}
+
+/// Runs the verifier; a panic fails the test with `what`.
+pub fn outcome(statement: &Statement, proof: &[u8], seeds: &mut Seeds, what: &str) -> Result<(), VerifyError> {
+    let result = catch_unwind(AssertUnwindSafe(|| verify(statement, proof, seeds).map(|_| ())));
+    result.unwrap_or_else(|_| panic!("the verifier panicked: {what}"))
+}
+
+/// A small random generator (splitmix64); tests print its seed.
+pub struct Random(pub u64);
+
+impl Random {
+    /// The next 64 bits.
+    pub fn word(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+
+    /// A number below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.word() % n.max(1) as u64) as usize
+    }
+}
