@@ -78,6 +78,7 @@ bench: build ## Measure this machine and write bench/RESULTS.md
 
 soak: build ## Run the randomised tests a hundred times longer than `make test` does
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -q tests/property
+	$(BIN)/python -m pytest -q -m soak
 
 devnet: build ## Mine a development network on the genesis model until interrupted
 	$(BIN)/esperd mine --network devnet --datadir devnet-data

@@ -83,27 +83,31 @@ def verify_often(file: Path) -> dict[str, Any]:
 def decode(directory: Path) -> dict[str, Any]:
     """Greedy decoding on one thread, one sequence: both engines by turns in this process.
 
-    Returns the medians of tokens per second.
+    The folder holds the integer model and the float checkpoint. Both engines decode as many
+    positions as the integer model's answer has. Returns the medians of tokens per second.
     """
-    from esper._native import FloatEngine, NativeModel
+    from esper._native import NativeFloatModel, NativeModel
+    from esper.model.config import read_special_tokens
 
     integer = NativeModel.load(str(directory))
-    floats = FloatEngine.load(str(directory))
-    vocab = integer.shape["vocab"]
+    floats = NativeFloatModel.load(str(directory), 1)
+    _, eos = read_special_tokens(directory / "config.json")
     chooser = random.Random(_SEED)
-    prompts = [[chooser.randrange(3, vocab)] for _ in range(DECODE_ROUNDS)]
-    engines: dict[str, Callable[[list[int]], int]] = {
-        "integer": lambda p: len(integer.generate([p], DECODE_POSITIONS, 1, 1)[0][0]),
-        "float": lambda p: len(floats.generate([p], DECODE_POSITIONS, 1)[0]),
-    }
-    speeds: dict[str, list[float]] = {name: [] for name in engines}
-    for prompt in [prompts[0], *prompts]:
+    speeds: dict[str, list[float]] = {"integer": [], "float": []}
+    for _ in range(DECODE_ROUNDS):
+        prompt = [chooser.randrange(3, integer.shape["vocab"])]
+        # This answer also warms the engines' caches; it is not timed.
+        length = len(integer.generate([prompt], DECODE_POSITIONS, 1, 1)[0][0])
+        floats.generate([prompt], length, eos)
+        engines: dict[str, Callable[[], int]] = {
+            "integer": lambda p=prompt, n=length: len(integer.generate([p], n, 1, 1)[0][0]),
+            "float": lambda p=prompt, n=length: len(floats.generate([p], n, eos)[0]),
+        }
         for name, generate in engines.items():
             started = time.perf_counter()
-            tokens = generate(prompt)
+            tokens = generate()
             speeds[name].append(tokens / (time.perf_counter() - started))
-    # The first round warms both up.
-    return {name: statistics.median(rounds[1:]) for name, rounds in speeds.items()}
+    return {name: statistics.median(rounds) for name, rounds in speeds.items()}
 
 
 def main(arguments: list[str]) -> None:

@@ -5,7 +5,10 @@ from typing import Final
 from esper.primitives.model_entry import ModelEntry, ModelShape
 
 GENESIS_MODEL: Final = ModelEntry(
-    model_id=bytes.fromhex("00" * 64),
+    model_id=bytes.fromhex(
+        "bdbcb4837861489a3d5c9b450fd896a8e54202d4838c9f6c96b3409aec5387d7"
+        "e33478b813e0a1474c130953c6bef3df821ff4505df6bcd66a8032d99a5de0e4"
+    ),
     tier=0,
     shape=ModelShape(
         vocab=1024,
@@ -20,7 +23,13 @@ GENESIS_MODEL: Final = ModelEntry(
     bos=1,
     eos=2,
     special_ids=(0, 1, 2),
-    tokenizer_id=bytes.fromhex("00" * 64),
-    bank_root=bytes.fromhex("00" * 64),
-    bank_size=4096,
+    tokenizer_id=bytes.fromhex(
+        "bd3f88b28b00fbb702fbb661a9a73abb70d03eaa7ea921400bb394f5b8ca28ef"
+        "2fbcc414b46dbf1c06b7f21d71c60d95850854168c3fc2ebd561d70e9f928d27"
+    ),
+    bank_root=bytes.fromhex(
+        "660bcbc6286f422aa933629aa13d7c6608363dbf200ee4900decbe58fb9096b8"
+        "039acb3742a4dae693ecb6715606a713fceac3361a43b4274f7412a80c6f5ded"
+    ),
+    bank_size=5120,
 )

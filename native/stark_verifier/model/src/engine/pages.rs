@@ -3,7 +3,7 @@
 //! A decoder reads every weight once for each token. With pages of 4 KiB a tenth of the time went into finding the
 //! pages; with pages of 2 MiB it does not.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
@@ -37,12 +37,15 @@ impl<T: Zeroable> Pages<T> {
     pub fn zeroed(len: usize) -> Self {
         let layout = Self::layout(len);
         // SAFETY: the layout is not empty.
-        let Some(pointer) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
+        let Some(pointer) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
         #[cfg(target_os = "linux")]
         if layout.align() == LARGE_PAGE {
             // SAFETY: the range was just allocated; the call is advice, its failure harmless.
             unsafe { libc::madvise(pointer.as_ptr().cast(), layout.size(), libc::MADV_HUGEPAGE) };
         }
+        // Only now, or the pages would be there before the advice.
+        // SAFETY: the range was just allocated.
+        unsafe { pointer.write_bytes(0, layout.size()) };
         Self { pointer: pointer.cast(), len }
     }
 
