@@ -87,7 +87,7 @@ def write_random_model(folder: Path, shape: Shape, *, gate_bits: int, seed: int 
     checkpoint = load_checkpoint(folder)
     random = np.random.Generator(np.random.PCG64(seed + 1))
     sequences = random.integers(
-        0, shape.vocab, (_CALIBRATION_SEQUENCES, _CALIBRATION_TOKENS)
+        0, shape.vocab, (_CALIBRATION_SEQUENCES, min(_CALIBRATION_TOKENS, shape.max_seq))
     ).tolist()
     calibration = calibrate(checkpoint, sequences)
     model = export_model(checkpoint, calibration, ExportOptions(gate_bits=gate_bits))

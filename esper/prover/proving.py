@@ -17,7 +17,11 @@ class Engine(Protocol):
     """The part of the native model that proving needs."""
 
     def generate(
-        self, prompts: AbstractSequence[AbstractSequence[int]], max_new: int, top_k: int, threads: int
+        self,
+        prompts: AbstractSequence[AbstractSequence[int]],
+        max_new: int,
+        top_k: int,
+        threads: int,
     ) -> list[TopAnswer]:
         """Greedy answers, and per answer token its best (id, logit) pairs."""
 

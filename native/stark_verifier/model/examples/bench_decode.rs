@@ -19,8 +19,16 @@ use serde_json::{Map, Value, json};
 const POSITIONS: usize = 256;
 const REPEATS: usize = 5;
 const BATCH: usize = 32;
-const SHAPE_15M: Shape =
-    Shape { vocab: 32000, dim: 288, hidden: 768, layers: 6, heads: 6, kv_heads: 6, head_dim: 48, max_seq: 256 };
+const SHAPE_15M: Shape = Shape {
+    vocab: 32000,
+    dim: 288,
+    hidden: 768,
+    layers: 6,
+    heads: 6,
+    kv_heads: 6,
+    head_dim: 48,
+    max_seq: 256,
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::args().nth(1);
@@ -62,7 +70,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn header(model: &str, engine: &str, level: Level, threads: usize) -> Map<String, Value> {
-    let fields = [("model", json!(model)), ("engine", json!(engine)), ("level", json!(level)), ("threads", json!(threads))];
+    let fields = [
+        ("model", json!(model)),
+        ("engine", json!(engine)),
+        ("level", json!(level)),
+        ("threads", json!(threads)),
+    ];
     fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 

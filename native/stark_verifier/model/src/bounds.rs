@@ -47,7 +47,13 @@ impl Bounds {
         self.list.iter().find(|b| b.layer == layer && b.name == name)
     }
 
-    fn check(&mut self, layer: Option<usize>, name: &'static str, value: u128, limit: u128) -> Result<(), ModelError> {
+    fn check(
+        &mut self,
+        layer: Option<usize>,
+        name: &'static str,
+        value: u128,
+        limit: u128,
+    ) -> Result<(), ModelError> {
         let bits = |x: u128| (x.max(1) as f64).log2();
         if value > limit {
             return Err(ModelError::Bound {
@@ -182,7 +188,8 @@ fn check_layer(
         bounds.check(at, product, worst, LIMIT)?;
         bounds.check_clamp(at, quotient, worst, linear.shift + 16, 16)?;
     }
-    let half_units = (2 * head_dim * ACT_MAX * ACT_MAX + (1 << (layer.score_shift - 1))) >> (layer.score_shift - 1);
+    let half_units =
+        (2 * head_dim * ACT_MAX * ACT_MAX + (1 << (layer.score_shift - 1))) >> (layer.score_shift - 1);
     bounds.check(at, "score half units", half_units, (1 << 32) - 1 + 8191)?;
     let z_max = max_of_width(layer.z_bits);
     let sites = [

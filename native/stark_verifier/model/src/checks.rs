@@ -1,8 +1,8 @@
 //! Range and shape of every published integer, checked before anything is computed with them.
 
+use crate::ModelError;
 use crate::bounds::Bounds;
 use crate::model::{Layer, Linear, Model, Shape};
-use crate::ModelError;
 
 /// Shift of `silu * A_up`, fixed by the format.
 const UP_SHIFT: u32 = 32;
@@ -31,7 +31,12 @@ impl Model {
         entries("exp_table", &self.exp, 0..=32767, "0 to 32767")?;
         entries("exp_table", &self.exp[..1], 1..=32767, "1 to 32767, so that no attention sum is 0")?;
         if let Some(bad) = self.rsqrt[1024..].iter().position(|v| !(0..=4095).contains(v)) {
-            return Err(entry("rsqrt_table", 1024 + bad, self.rsqrt[1024 + bad].into(), "0 to 4095 from index 1024 on"));
+            return Err(entry(
+                "rsqrt_table",
+                1024 + bad,
+                self.rsqrt[1024 + bad].into(),
+                "0 to 4095 from index 1024 on",
+            ));
         }
         for (name, table) in [("rope_cos", &self.rope_cos), ("rope_sin", &self.rope_sin)] {
             entries(name, table, -65536..=65536, "-65536 to 65536")?;
@@ -86,7 +91,15 @@ fn check_layer(index: usize, layer: &Layer, s: &Shape) -> Result<(), ModelError>
     check_gain(&name("norm1_gain"), &layer.norm1_gain, s.dim)?;
     check_gain(&name("norm2_gain"), &layer.norm2_gain, s.dim)?;
     let (q, kv) = (s.q_width(), s.kv_width());
-    let sizes = [(q, s.dim), (kv, s.dim), (kv, s.dim), (s.dim, q), (s.hidden, s.dim), (s.hidden, s.dim), (s.dim, s.hidden)];
+    let sizes = [
+        (q, s.dim),
+        (kv, s.dim),
+        (kv, s.dim),
+        (s.dim, q),
+        (s.hidden, s.dim),
+        (s.hidden, s.dim),
+        (s.dim, s.hidden),
+    ];
     for ((part, linear), (out, inp)) in layer.linears().into_iter().zip(sizes) {
         check_linear(&name(part), linear, out, inp)?;
     }
@@ -123,7 +136,8 @@ fn check_layer(index: usize, layer: &Layer, s: &Shape) -> Result<(), ModelError>
     }
     length(&name("silu_table"), layer.silu.len(), 1 << layer.gate_bits)?;
     if layer.silu[0] != layer.silu[1] {
-        let admitted = format!("{} as entry 1: the lowest gate value stands for its neighbour", layer.silu[1]);
+        let admitted =
+            format!("{} as entry 1: the lowest gate value stands for its neighbour", layer.silu[1]);
         return Err(entry(&name("silu_table"), 0, layer.silu[0].into(), &admitted));
     }
     Ok(())

@@ -80,7 +80,9 @@ pub enum ModelError {
         second_value: i32,
     },
     /// A worst-case intermediate value passes its limit, so exactness could not be guaranteed.
-    #[error("{place}: worst case of {bound} needs {bits:.2} bits, the limit is {limit_bits:.2}; export with narrower widths or smaller scales")]
+    #[error(
+        "{place}: worst case of {bound} needs {bits:.2} bits, the limit is {limit_bits:.2}; export with narrower widths or smaller scales"
+    )]
     Bound {
         /// `layer i`, or `model` for what belongs to no layer.
         place: String,
@@ -98,7 +100,9 @@ pub enum ModelError {
         reason: String,
     },
     /// The engine gave a wrong answer to the question whose answer is known: this machine must not be used.
-    #[error("engine self-test failed ({path}): this machine or build computes wrong integers; do not mine with it")]
+    #[error(
+        "engine self-test failed ({path}): this machine or build computes wrong integers; do not mine with it"
+    )]
     SelfTest {
         /// The code path that was wrong.
         path: String,

@@ -19,7 +19,10 @@ impl Shape {
     pub(crate) fn check_tokens(&self, index: usize, tokens: &[u32], start: usize) -> Result<(), ModelError> {
         let length = start + tokens.len();
         if length > self.max_seq {
-            return input(format!("sequence {index} has {length} tokens, the model takes at most {}", self.max_seq));
+            return input(format!(
+                "sequence {index} has {length} tokens, the model takes at most {}",
+                self.max_seq
+            ));
         }
         match tokens.iter().position(|&token| token as usize >= self.vocab) {
             Some(bad) => {

@@ -27,8 +27,8 @@ pub mod synthetic;
 #[allow(dead_code)]
 mod synthetic;
 
-pub use engine::{Answer, Engine, Level, Session, TopEntry};
 pub use bounds::{Bound, Bounds};
+pub use engine::{Answer, Engine, Level, Session, TopEntry};
 pub use error::ModelError;
 pub use float::{Calibration, FloatEngine, FloatModel, LayerStats, SITES, Spread};
 pub use model::{Layer, Linear, Model, Shape};

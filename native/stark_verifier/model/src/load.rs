@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::ModelError;
 use crate::model::{Layer, Linear, Model, Shape};
 use crate::safetensors::{Container, Dtype, to_i8, to_i16, to_i32};
-use crate::ModelError;
 
 /// File of the integers inside a model directory.
 const INTEGERS_FILE: &str = "g16.safetensors";
@@ -39,7 +39,8 @@ impl Model {
         let text = container
             .metadata(METADATA_KEY)
             .ok_or_else(|| field(METADATA_KEY, "the metadata entry is missing; export the model again"))?;
-        let value: Value = serde_json::from_str(text).map_err(|e| field(METADATA_KEY, &format!("not JSON: {e}")))?;
+        let value: Value =
+            serde_json::from_str(text).map_err(|e| field(METADATA_KEY, &format!("not JSON: {e}")))?;
         let fields = Fields { prefix: String::new(), map: object(METADATA_KEY, &value)? };
         check_constants(&fields)?;
         let shape = read_shape(&fields)?;
@@ -50,7 +51,10 @@ impl Model {
             return Err(field("layer", &reason));
         }
         check_names(container, shape.layers)?;
-        let (bos, eos) = match (fields.optional("bos", 0, u64::from(u32::MAX))?, fields.optional("eos", 0, u64::from(u32::MAX))?) {
+        let (bos, eos) = match (
+            fields.optional("bos", 0, u64::from(u32::MAX))?,
+            fields.optional("eos", 0, u64::from(u32::MAX))?,
+        ) {
             (Some(bos), Some(eos)) => (bos as u32, eos as u32),
             (bos, eos) => {
                 let (config_bos, config_eos) = fallback()?;
@@ -117,7 +121,10 @@ fn read_shape(fields: &Fields<'_>) -> Result<Shape, ModelError> {
         max_seq: size("max_seq", MAX_SIZE)?,
     };
     if !shape.heads.is_multiple_of(shape.kv_heads) {
-        return Err(field("kv_heads", &format!("must divide heads = {}, got {}", shape.heads, shape.kv_heads)));
+        return Err(field(
+            "kv_heads",
+            &format!("must divide heads = {}, got {}", shape.heads, shape.kv_heads),
+        ));
     }
     if !shape.head_dim.is_multiple_of(2) {
         return Err(field("head_dim", &format!("must be even, got {}", shape.head_dim)));
@@ -178,7 +185,13 @@ fn read_layer(
     })
 }
 
-fn read_linear(container: &Container, name: &str, out: usize, inp: usize, shift: u32) -> Result<Linear, ModelError> {
+fn read_linear(
+    container: &Container,
+    name: &str,
+    out: usize,
+    inp: usize,
+    shift: u32,
+) -> Result<Linear, ModelError> {
     Ok(Linear {
         out,
         inp,
@@ -191,19 +204,28 @@ fn read_linear(container: &Container, name: &str, out: usize, inp: usize, shift:
 /// Refuses tensors the format does not know: they would be outside the hash.
 fn check_names(container: &Container, layers: usize) -> Result<(), ModelError> {
     const TOP: [&str; 8] = [
-        "embed_tokens", "exp_table", "final_norm_gain", "lm_head.multiplier", "lm_head.weight", "rope_cos", "rope_sin",
+        "embed_tokens",
+        "exp_table",
+        "final_norm_gain",
+        "lm_head.multiplier",
+        "lm_head.weight",
+        "rope_cos",
+        "rope_sin",
         "rsqrt_table",
     ];
     const LINEAR: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
     let known = |name: &str| {
         TOP.contains(&name)
-            || name.strip_prefix("layers.").and_then(|rest| rest.split_once('.')).is_some_and(|(index, rest)| {
-                let canonical = index.parse::<usize>().is_ok_and(|i| i < layers && i.to_string() == index);
-                let linear = rest.strip_suffix(".weight").or_else(|| rest.strip_suffix(".multiplier"));
-                canonical
-                    && (["norm1_gain", "norm2_gain", "silu_table"].contains(&rest)
-                        || linear.is_some_and(|l| LINEAR.contains(&l)))
-            })
+            || name.strip_prefix("layers.").and_then(|rest| rest.split_once('.')).is_some_and(
+                |(index, rest)| {
+                    let canonical =
+                        index.parse::<usize>().is_ok_and(|i| i < layers && i.to_string() == index);
+                    let linear = rest.strip_suffix(".weight").or_else(|| rest.strip_suffix(".multiplier"));
+                    canonical
+                        && (["norm1_gain", "norm2_gain", "silu_table"].contains(&rest)
+                            || linear.is_some_and(|l| LINEAR.contains(&l)))
+                },
+            )
     };
     match container.names().find(|name| !known(name)) {
         Some(name) => Err(ModelError::UnknownTensor { tensor: name.into() }),
@@ -214,7 +236,8 @@ fn check_names(container: &Container, layers: usize) -> Result<(), ModelError> {
 /// (bos, eos) of a Hugging Face `config.json`.
 fn special_tokens_of_config(path: &Path) -> Result<(u32, u32), ModelError> {
     let bytes = std::fs::read(path).map_err(|source| ModelError::Io { path: path.into(), source })?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|e| field("config.json", &format!("not JSON: {e}")))?;
+    let value: Value =
+        serde_json::from_slice(&bytes).map_err(|e| field("config.json", &format!("not JSON: {e}")))?;
     let token = |name: &str| {
         value.get(name).and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok()).ok_or_else(|| {
             field(name, "config.json needs one integer here, or the g16 metadata the fields 'bos' and 'eos'")
@@ -233,7 +256,10 @@ impl<'a> Fields<'a> {
     /// The integer `name`, in `min..=max`.
     fn integer(&self, name: &str, min: u64, max: u64) -> Result<u64, ModelError> {
         self.optional(name, min, max)?.ok_or_else(|| {
-            field(&format!("{}{name}", self.prefix), &format!("is missing; an integer from {min} to {max} is needed"))
+            field(
+                &format!("{}{name}", self.prefix),
+                &format!("is missing; an integer from {min} to {max} is needed"),
+            )
         })
     }
 

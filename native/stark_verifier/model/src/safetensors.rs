@@ -86,15 +86,17 @@ impl Container {
     /// Checks bytes already read; `path` is for messages only.
     pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, ModelError> {
         let bad = |reason: String| ModelError::Container { path: path.into(), reason };
-        let length: [u8; 8] =
-            bytes.get(..8).and_then(|b| b.try_into().ok()).ok_or_else(|| bad("shorter than 8 bytes".into()))?;
+        let length: [u8; 8] = bytes
+            .get(..8)
+            .and_then(|b| b.try_into().ok())
+            .ok_or_else(|| bad("shorter than 8 bytes".into()))?;
         let data_start = usize::try_from(u64::from_le_bytes(length))
             .ok()
             .and_then(|n| n.checked_add(8))
             .filter(|&end| end <= bytes.len())
             .ok_or_else(|| bad("the header is longer than the file".into()))?;
-        let header: BTreeMap<String, Value> =
-            serde_json::from_slice(&bytes[8..data_start]).map_err(|e| bad(format!("header is not a JSON object: {e}")))?;
+        let header: BTreeMap<String, Value> = serde_json::from_slice(&bytes[8..data_start])
+            .map_err(|e| bad(format!("header is not a JSON object: {e}")))?;
         let data_length = bytes.len() - data_start;
         let mut entries = BTreeMap::new();
         let mut metadata = BTreeMap::new();
@@ -104,7 +106,8 @@ impl Container {
                     .map_err(|e| bad(format!("__metadata__ is not a map of strings: {e}")))?;
                 continue;
             }
-            let entry = Entry::parse(&value, data_length).map_err(|reason| bad(format!("tensor '{name}': {reason}")))?;
+            let entry = Entry::parse(&value, data_length)
+                .map_err(|reason| bad(format!("tensor '{name}': {reason}")))?;
             entries.insert(name, entry);
         }
         let container = Self { path: path.into(), bytes, data_start, entries, metadata };
@@ -176,7 +179,8 @@ impl Entry {
         if begin > end || end > data_length {
             return Err(format!("data_offsets [{begin}, {end}] leave the {data_length} bytes of data"));
         }
-        let length = shape.iter().try_fold(dtype.bytes(), |n, &d| n.checked_mul(d)).ok_or("shape overflows")?;
+        let length =
+            shape.iter().try_fold(dtype.bytes(), |n, &d| n.checked_mul(d)).ok_or("shape overflows")?;
         if length != end - begin {
             return Err(format!("shape {shape:?} needs {length} bytes, data_offsets give {}", end - begin));
         }

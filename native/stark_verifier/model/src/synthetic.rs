@@ -201,7 +201,8 @@ impl Maker {
         };
         let shift = (128 - typical.leading_zeros()).saturating_sub(wanted).clamp(1, 16);
         // The load check keeps differences below 2^32 + 8191 half units.
-        let fits = |shift: u32| 2 * self.shape.head_dim as u128 * max_of(16).pow(2) >> (shift - 1) < 1 << 32;
+        let fits =
+            |shift: u32| (2 * self.shape.head_dim as u128 * max_of(16).pow(2)) >> (shift - 1) < 1 << 32;
         (shift..16).find(|&shift| fits(shift)).unwrap_or(16)
     }
 }

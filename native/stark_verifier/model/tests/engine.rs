@@ -37,7 +37,10 @@ fn check_all_paths(model: Model, sequences: &[Vec<u32>]) {
                 for chunk in sequence.chunks(portion) {
                     let last = session.append(chunk).unwrap().to_vec();
                     let position = session.position();
-                    assert!(last == expected[(position - 1) * vocab..position * vocab], "{level:?} portion {portion}");
+                    assert!(
+                        last == expected[(position - 1) * vocab..position * vocab],
+                        "{level:?} portion {portion}"
+                    );
                 }
             }
         }
@@ -55,8 +58,14 @@ fn plain_model_on_every_path() {
 
 #[test]
 fn every_clamp_and_width_on_every_path() {
-    let options =
-        Options { clamps: Clamps::ALL, gate_bits: 12, z_bits: 20, o_bits: 26, down_bits: 18, ..Options::default() };
+    let options = Options {
+        clamps: Clamps::ALL,
+        gate_bits: 12,
+        z_bits: 20,
+        o_bits: 26,
+        down_bits: 18,
+        ..Options::default()
+    };
     let model = random_model(4, SHAPE, options).unwrap();
     let (_, count) = reference::logits(&model, &tokens(40, 1, SHAPE.vocab));
     let counts = [count.norm, count.qk, count.v, count.gate, count.z, count.u_o, count.u_d];
@@ -98,8 +107,18 @@ fn scores_beyond_the_table() {
 
 #[test]
 fn dot_products_beyond_int32() {
-    let shape = Shape { vocab: 40, dim: 1200, hidden: 1300, layers: 1, heads: 2, kv_heads: 1, head_dim: 2, max_seq: 8 };
-    let options = Options { clamps: Clamps { norm: true, z: true, ..Clamps::default() }, ..Options::default() };
+    let shape = Shape {
+        vocab: 40,
+        dim: 1200,
+        hidden: 1300,
+        layers: 1,
+        heads: 2,
+        kv_heads: 1,
+        head_dim: 2,
+        max_seq: 8,
+    };
+    let options =
+        Options { clamps: Clamps { norm: true, z: true, ..Clamps::default() }, ..Options::default() };
     let mut model = random_model(7, shape, options).unwrap();
     // All weights at their largest: L1 = 127 * 1200 > 2^31 / 32767, inputs at the clamp, every sign alike.
     let layer = &mut model.layers[0];
@@ -152,10 +171,55 @@ fn answers_are_greedy_and_end_at_eos() {
     }
 }
 
+/// Large enough that matrices, attention and the search for the best are really shared among threads.
+#[test]
+fn shared_work_and_ties_across_its_parts() {
+    let shape = Shape {
+        vocab: 9001,
+        dim: 130,
+        hidden: 60,
+        layers: 1,
+        heads: 8,
+        kv_heads: 4,
+        head_dim: 32,
+        max_seq: 100,
+    };
+    let mut model = random_model(10, shape, Options::default()).unwrap();
+    // The rows of the upper half repeat those of the lower: every logit occurs twice, parts apart.
+    let half = 4500 * shape.dim;
+    model.lm_head.weight.copy_within(..half, half);
+    model.lm_head.mult.copy_within(..4500, 4500);
+    let model = Arc::new(model);
+    let prompts = [tokens(90, 1, shape.vocab), tokens(3, 2, shape.vocab)];
+    let plain = expected(&model, &prompts);
+    for level in Level::available() {
+        let one = Engine::with_level(model.clone(), 1, level).unwrap();
+        let answers = one.generate(&prompts, 5, u32::MAX, 6).unwrap();
+        for (answer, logits) in answers.iter().zip(&plain) {
+            let last = &logits[logits.len() - shape.vocab..];
+            let mut order: Vec<usize> = (0..shape.vocab).collect();
+            order.sort_by_key(|&id| (-last[id], id));
+            let best: Vec<_> = order[..6].iter().map(|&id| (id as u32, last[id])).collect();
+            assert_eq!(answer.top[0], best);
+            assert!(best[0].1 == best[1].1 && best[0].0 < best[1].0);
+        }
+        for threads in [2, 3, 5] {
+            let engine = one.with_threads(threads).unwrap();
+            assert!(engine.logits(&prompts).unwrap() == plain, "{level:?}, {threads} threads");
+            assert_eq!(
+                engine.generate(&prompts, 5, u32::MAX, 6).unwrap(),
+                answers,
+                "{level:?}, {threads} threads"
+            );
+        }
+    }
+}
+
 #[test]
 fn bad_input_is_named() {
     let engine = Engine::new(Arc::new(random_model(9, SHAPE, Options::default()).unwrap()), 1).unwrap();
-    let message = |r: Result<Vec<Vec<i64>>, _>| r.map_err(|e: esper_model::ModelError| e.to_string()).unwrap_err();
+    let message =
+        |r: Result<Vec<Vec<i64>>, _>| r.map_err(|e: esper_model::ModelError| e.to_string()).unwrap_err();
     assert!(message(engine.logits(&[vec![1], vec![]])).contains("sequence 1 is empty"));
     assert!(message(engine.logits(&[vec![1, 53]])).contains("position 1: token 53"));
     assert!(message(engine.logits(&[vec![1; 81]])).contains("at most 80"));

@@ -37,7 +37,9 @@ fn random_tensors(tied: bool) -> Tensors {
         add("lm_head.weight".into(), &[VOCAB, DIM], 0.0);
     }
     for layer in 0..LAYERS {
-        let mut part = |name: &str, shape: &[usize], offset| add(format!("model.layers.{layer}.{name}.weight"), shape, offset);
+        let mut part = |name: &str, shape: &[usize], offset| {
+            add(format!("model.layers.{layer}.{name}.weight"), shape, offset)
+        };
         part("input_layernorm", &[DIM], 1.0);
         part("post_attention_layernorm", &[DIM], 1.0);
         part("self_attn.q_proj", &[HEADS * HEAD_DIM, DIM], 0.0);
@@ -108,7 +110,8 @@ fn half_bits(value: f32) -> u16 {
 
 /// Logits `[position][vocab]` in float64 and the largest absolute values by (layer, site).
 fn reference(t: &Tensors, tokens: &[u32]) -> (Vec<f64>, BTreeMap<(usize, &'static str), f64>) {
-    let get = |name: &str| t.get(name).map(|(_, values)| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>());
+    let get =
+        |name: &str| t.get(name).map(|(_, values)| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>());
     let matvec = |m: &[f64], x: &[f64]| -> Vec<f64> {
         m.chunks(x.len()).map(|row| row.iter().zip(x).map(|(a, b)| a * b).sum()).collect()
     };
@@ -153,7 +156,9 @@ fn reference(t: &Tensors, tokens: &[u32]) -> (Vec<f64>, BTreeMap<(usize, &'stati
             for head in 0..HEADS {
                 let start = head / (HEADS / KV_HEADS) * HEAD_DIM;
                 let q = &q[head * HEAD_DIM..][..HEAD_DIM];
-                let dot = |k: &Vec<f64>| q.iter().zip(&k[start..]).map(|(a, b)| a * b).sum::<f64>() / (HEAD_DIM as f64).sqrt();
+                let dot = |k: &Vec<f64>| {
+                    q.iter().zip(&k[start..]).map(|(a, b)| a * b).sum::<f64>() / (HEAD_DIM as f64).sqrt()
+                };
                 let exps: Vec<f64> = keys[layer].iter().map(|k| dot(k).exp()).collect();
                 let total: f64 = exps.iter().sum();
                 o.extend((0..HEAD_DIM).map(|c| {
@@ -249,7 +254,10 @@ fn calibration_measures_every_site() {
     assert_eq!(expected.len(), LAYERS * SITES.len());
     for ((layer, site), want) in expected {
         let spread = one.layers[layer].sites[SITES.iter().position(|s| *s == site).unwrap()];
-        assert!((f64::from(spread.absmax) - want).abs() < 1e-4 * want, "layer {layer} {site}: {spread:?}, {want}");
+        assert!(
+            (f64::from(spread.absmax) - want).abs() < 1e-4 * want,
+            "layer {layer} {site}: {spread:?}, {want}"
+        );
         assert!(spread.mean_abs() > 0.0 && spread.mean_abs() < want);
         assert_eq!(spread.count % 78, 0, "{site}");
     }
@@ -287,7 +295,7 @@ fn rope_theta_may_stand_in_rope_parameters() {
 fn the_fixture_agrees_with_its_integers() {
     let Some(dir) = common::fixture_dir() else { return };
     let tokens = fixture_tokens(&dir);
-    let float = FloatEngine::new(Arc::new(FloatModel::load_dir(&dir).unwrap()), 1).unwrap();
+    let float = FloatEngine::new(Arc::new(FloatModel::load_dir(&dir).unwrap()), 2).unwrap();
     let integer = Engine::new(Arc::new(Model::load_dir(&dir).unwrap()), 1).unwrap();
     let (mut equal, mut all) = (0, 0);
     for (float, integer) in float.logits(&tokens).unwrap().iter().zip(integer.logits(&tokens).unwrap()) {
@@ -302,6 +310,7 @@ fn the_fixture_agrees_with_its_integers() {
 }
 
 fn fixture_tokens(dir: &Path) -> Vec<Vec<u32>> {
-    let vectors: Value = serde_json::from_slice(&std::fs::read(dir.join("g16_vectors.json")).unwrap()).unwrap();
+    let vectors: Value =
+        serde_json::from_slice(&std::fs::read(dir.join("g16_vectors.json")).unwrap()).unwrap();
     serde_json::from_value(vectors["tokens"].clone()).unwrap()
 }

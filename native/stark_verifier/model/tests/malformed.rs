@@ -128,7 +128,11 @@ fn metadata() {
     refused!(|p| p.set_field("/layer/1/score_shift", json!(17)), "layer[1].score_shift", "1 to 16");
     refused!(|p| p.set_field("/layer/2/out_shift", json!(1)), "layer[2].out_shift");
     refused!(|p| p.set_field("/layer/2/linear_shift/q_proj", json!(31)), "layer[2].linear_shift.q_proj");
-    refused!(|p| p.set_field("/layer/2/linear_shift/up_proj", json!(31)), "layer[2].linear_shift.up_proj", "32");
+    refused!(
+        |p| p.set_field("/layer/2/linear_shift/up_proj", json!(31)),
+        "layer[2].linear_shift.up_proj",
+        "32"
+    );
     refused!(|p| p.set_field("/layer/0/norm1_shift", json!(0)), "layer[0].norm1_shift");
     refused!(|p| p.config = b"{}".to_vec(), "bos_token_id", "'bos' and 'eos'");
     for (name, value) in [("o_bits", 21), ("down_bits", 28), ("z_bits", 26), ("gate_bits", 14)] {
@@ -172,7 +176,11 @@ fn tensors() {
 fn worst_cases_beyond_their_limits() {
     refused!(|p| p.set_i32("layers.1.gate_proj.multiplier", 0, i32::MAX), "layer 1", "gate clamp quotient");
     refused!(|p| p.set_i32("layers.2.up_proj.multiplier", 0, i32::MAX), "layer 2", "silu * A_up");
-    refused!(|p| (0..8).for_each(|i| p.set_i32("layers.2.q_proj.multiplier", i, i32::MAX)), "layer 2", "q rotary");
+    refused!(
+        |p| (0..8).for_each(|i| p.set_i32("layers.2.q_proj.multiplier", i, i32::MAX)),
+        "layer 2",
+        "q rotary"
+    );
     refused!(|p| p.set_i32("lm_head.multiplier", 3, 1 << 30), "model", "logits");
     refused!(|p| p.set_i32("embed_tokens", 0, i32::MIN), "model", "residual x");
     refused!(|p| p.set_i32("embed_tokens", 0, 1 << 30), "model", "norm V");

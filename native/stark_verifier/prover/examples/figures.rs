@@ -47,7 +47,10 @@ fn main() {
     let statement =
         Statement { model_id: key.model_id, binding: [0; 64], rows, max_answer: answer, top_k, sequences };
     let witness = esper_prover::witness::Witness::new(&key, &statement).expect("a witness");
-    eprintln!("modes {:?}, lookups {}, entries {}", witness.modes, witness.layout.lookup_cells, witness.layout.table_entries);
+    eprintln!(
+        "modes {:?}, lookups {}, entries {}",
+        witness.modes, witness.layout.lookup_cells, witness.layout.table_entries
+    );
     drop(witness);
     let mut seeds = Seeds::default();
     for _ in 0..repeats {
@@ -72,7 +75,11 @@ fn main() {
         verifying.sort_by(f64::total_cmp);
         let report = verify(&statement, &proof, &mut seeds).expect("an accepted proof");
         let peak = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let peak = peak.lines().find(|l| l.starts_with("VmHWM")).and_then(|l| l.split_whitespace().nth(1)).unwrap_or("0");
+        let peak = peak
+            .lines()
+            .find(|l| l.starts_with("VmHWM"))
+            .and_then(|l| l.split_whitespace().nth(1))
+            .unwrap_or("0");
         println!(
             "{{\"setup_ms\": {setup:.0}, \"prove_ms\": {proving:.0}, \"verify_ms\": {:.2}, \"proof_bytes\": {}, \"security_bits\": {:.2}, \"witness_vars\": {}, \"leaf_vars\": {}, \"peak_kib\": {peak}}}",
             verifying[10],

@@ -114,9 +114,9 @@ impl Checker<'_> {
             .map(|i| {
                 let (col, r) = (i / rows, i % rows);
                 let at = (r % positions) * half + col % half;
-                let [cos, sin] =
-                    [&self.key.model.rope_cos, &self.key.model.rope_sin].map(|t| F::from_i64(i64::from(t[at])));
-                if col / half % 2 == 0 {
+                let [cos, sin] = [&self.key.model.rope_cos, &self.key.model.rope_sin]
+                    .map(|t| F::from_i64(i64::from(t[at])));
+                if (col / half).is_multiple_of(2) {
                     a[i] * cos - a[i + half * rows] * sin
                 } else {
                     a[i - half * rows] * sin + a[i] * cos
@@ -174,7 +174,8 @@ impl Checker<'_> {
             self.norm(l, second, &cells.norms[1], &model.norm2_gain, &x[2 * l + 1]);
             let h = output(w, &cells.norms[1].site);
             self.site(l, R::Gate, &cells.gate, &field_product(&model.gate, &h, rows));
-            let gated: Vec<F> = up(key, w, l).into_iter().zip(w.tensor(cells.silu)).map(|(a, &s)| a * s).collect();
+            let gated: Vec<F> =
+                up(key, w, l).into_iter().zip(w.tensor(cells.silu)).map(|(a, &s)| a * s).collect();
             self.site(l, R::SwiGlu, &cells.z, &gated);
             let z = output(w, &cells.z);
             self.site(l, R::UpdateDown, &cells.update_down, &field_product(&model.down, &z, rows));

@@ -52,7 +52,10 @@ pub fn dense(f: &Functional, size: usize) -> Vec<PackedEF> {
                     None => out[at - start] += weight,
                     Some(row) => {
                         // A column starts inside its task or, if longer than what is left, never crosses: see TASK.
-                        out[at - start..at - start + width].iter_mut().zip(row).for_each(|(o, &r)| *o += weight * r);
+                        out[at - start..at - start + width]
+                            .iter_mut()
+                            .zip(row)
+                            .for_each(|(o, &r)| *o += weight * r);
                     }
                 }
             }
@@ -81,7 +84,8 @@ mod tests {
         f.push(t.challenge(), 65_535, 1, ColWeight::Ones, None);
         let mut want = vec![EF::ZERO; 1 << 16];
         f.add_dense(EF::ONE, &mut want);
-        let got: Vec<EF> = <PackedEF as PackedFieldExtension<F, EF>>::to_ext_iter(dense(&f, 1 << 16)).collect();
+        let got: Vec<EF> =
+            <PackedEF as PackedFieldExtension<F, EF>>::to_ext_iter(dense(&f, 1 << 16)).collect();
         assert!(got == want);
     }
 }

@@ -159,7 +159,8 @@ impl Inputs<'_> {
                     let at = (kv * channels + c) * sequences + s;
                     for (m, &member) in member_eq.iter().enumerate() {
                         let col = (kv * d.group() + m) * d.head_dim + c;
-                        a[at] += member * dot(&position_eq, &queries[col * rows + s * positions..][..positions]);
+                        a[at] +=
+                            member * dot(&position_eq, &queries[col * rows + s * positions..][..positions]);
                     }
                     b[at] = dot(&key_eq, &keys[(kv * d.head_dim + c) * rows + s * positions..][..positions]);
                 }
@@ -181,7 +182,8 @@ impl Inputs<'_> {
         let pair_eq = eq_prefix(pair, pairs);
         let channel = |c: usize| half_eq[c / pairs] * pair_eq[c % pairs];
         let heads = head_weights(d, &p.kv, &p.member);
-        let place = |out: &mut [EF], at: usize, values: &[EF]| out[at..at + values.len()].copy_from_slice(values);
+        let place =
+            |out: &mut [EF], at: usize, values: &[EF]| out[at..at + values.len()].copy_from_slice(values);
         for slot in &slots.slots {
             let (at, len) = (slot.offset, 1 << slot.bits);
             let cells = |l: usize| &w.layout.layers[l];
@@ -226,7 +228,8 @@ impl Inputs<'_> {
                 kind => {
                     let (mut a, mut b) = (vec![], vec![]);
                     if self.relation_slot(kind, &mut f.e[at..at + len], &mut a, &mut b) {
-                        let out = if matches!(kind, SlotKind::Weighted(_)) { &mut f.witness } else { &mut f.model };
+                        let out =
+                            if matches!(kind, SlotKind::Weighted(_)) { &mut f.witness } else { &mut f.model };
                         place(out, at, &a);
                         place(&mut f.b, at, &b);
                     }

@@ -12,7 +12,9 @@ pub enum ProveError {
     #[error("model cannot be proven: {0}")]
     Descriptor(VerifyError),
     /// A clamp table that would serve a site could let a second output pass.
-    #[error("model cannot be proven: {site} needs a clamp table that is unsound at its shift; scale the layer down")]
+    #[error(
+        "model cannot be proven: {site} needs a clamp table that is unsound at its shift; scale the layer down"
+    )]
     ClampReach {
         /// The site.
         site: String,

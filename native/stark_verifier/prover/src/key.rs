@@ -125,7 +125,8 @@ fn clamp_reach(model: &Model, bounds: &Bounds) -> Result<[u32; CLAMP_CLASSES], P
     let mut reach = [1u128; CLAMP_CLASSES];
     for &(class, layer, name, bits, shift) in &sites {
         let magnitude = (1u128 << (bits - 1)) - 1;
-        let quotient = (((worst(layer, name).saturating_add(1 << (shift - 1))) >> shift) + magnitude) / ((1 << bits) - 1);
+        let quotient = (((worst(layer, name).saturating_add(1 << (shift - 1))) >> shift) + magnitude)
+            / ((1 << bits) - 1);
         reach[class as usize] = reach[class as usize].max(quotient);
     }
     for &(class, layer, name, bits, shift) in &sites {

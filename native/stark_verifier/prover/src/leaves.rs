@@ -61,5 +61,31 @@ pub fn leaves(key: &ModelKey, w: &Witness, alpha: EF, beta: EF) -> (Vec<F>, Vec<
         let counts = &w.cells[layout.multiplicities + first..][..entries];
         numerators[start..start + entries].iter_mut().zip(counts).for_each(|(n, &c)| *n = -c);
     }
+    #[cfg(feature = "relation-switch")]
+    balance(&mut numerators, &mut denominators);
     (numerators, pack(&denominators))
+}
+
+/// The best that a forger can do whose keys are not in their tables: the last leaf takes what the sum
+/// lacks, so that the sum is zero. The verifier holds that leaf to be 0/1.
+#[cfg(feature = "relation-switch")]
+fn balance(numerators: &mut [F], denominators: &mut [EF]) {
+    use esper_commitment::Field;
+    // Fractions of a block are added up before the one inversion that each block needs.
+    let sum: EF = numerators
+        .par_chunks(1 << 10)
+        .zip(denominators.par_chunks(1 << 10))
+        .map(|(n, d)| {
+            let add = |(p, q): (EF, EF), (&n, &d): (&F, &EF)| if n == F::ZERO { (p, q) } else { (p * d + q * n, q * d) };
+            let (p, q) = n.iter().zip(d).fold((EF::ZERO, EF::ONE), add);
+            p * q.inverse()
+        })
+        .sum();
+    if let (Some(n), Some(d)) = (numerators.last_mut(), denominators.last_mut())
+        && sum != EF::ZERO
+    {
+        assert_eq!(*n, F::ZERO, "no leaf is left for what the sum lacks");
+        *n = F::ONE;
+        *d = -sum.inverse();
+    }
 }

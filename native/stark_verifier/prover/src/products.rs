@@ -74,7 +74,14 @@ fn spread<T: Copy + PrimeCharacteristicRing>(cells: Vec<T>, heads: usize, group:
 }
 
 impl Builder<'_> {
-    fn norm(&mut self, layer: usize, cells: &NormCells, gain: &[i32], x: &[F], relations: [R; 2]) -> NormColumns {
+    fn norm(
+        &mut self,
+        layer: usize,
+        cells: &NormCells,
+        gain: &[i32],
+        x: &[F],
+        relations: [R; 2],
+    ) -> NormColumns {
         let [division, scale] = relations.map(|r| self.weights.of(layer, r));
         let t0 = F::from_u64(1 << self.key.descriptor.t0());
         let column = self.square.column(Column::Base(x.to_vec()));
@@ -135,7 +142,18 @@ pub fn prove(
     let (mut square, mut single) = (Group::new(index_bits(d.dim) + bits), Group::new(bits));
     let square_eq = square.column(Column::Ext(outer(&ones, &row_eq)));
     let rows_eq = single.column(Column::Ext(row_eq.clone()));
-    let mut b = Builder { key, w, p, weights, row_eq, square, square_eq, rows: single, rows_eq, clamps: BTreeMap::new() };
+    let mut b = Builder {
+        key,
+        w,
+        p,
+        weights,
+        row_eq,
+        square,
+        square_eq,
+        rows: single,
+        rows_eq,
+        clamps: BTreeMap::new(),
+    };
 
     let heads = head_weights(d, &p.kv, &p.member);
     let head_bits = index_bits(d.kv_heads) + index_bits(d.group());
@@ -162,7 +180,8 @@ pub fn prove(
     let pad = |cells: &[EF]| -> Vec<EF> {
         let mut out = vec![EF::ZERO; 2 * padded * rows];
         for half in 0..2 {
-            out[half * padded * rows..][..pairs * rows].copy_from_slice(&cells[half * pairs * rows..][..pairs * rows]);
+            out[half * padded * rows..][..pairs * rows]
+                .copy_from_slice(&cells[half * pairs * rows..][..pairs * rows]);
         }
         out
     };
@@ -239,10 +258,25 @@ pub fn prove(
         division.product(-weights.of(l, R::Division).double(), &[division_eq, z, o]);
 
         let norms = vec![
-            b.norm(l, &cells.norms[0], &model.norm1_gain, &shared.residuals[2 * l], [R::NormDivision1, R::NormScale1]),
-            b.norm(l, &cells.norms[1], &model.norm2_gain, &shared.residuals[2 * l + 1], [R::NormDivision2, R::NormScale2]),
+            b.norm(
+                l,
+                &cells.norms[0],
+                &model.norm1_gain,
+                &shared.residuals[2 * l],
+                [R::NormDivision1, R::NormScale1],
+            ),
+            b.norm(
+                l,
+                &cells.norms[1],
+                &model.norm2_gain,
+                &shared.residuals[2 * l + 1],
+                [R::NormDivision2, R::NormScale2],
+            ),
         ];
-        let clamps = clamp_sites(cells).into_iter().filter_map(|(site, relation)| b.clamp(l, site, relation)).collect();
+        let clamps = clamp_sites(cells)
+            .into_iter()
+            .filter_map(|(site, relation)| b.clamp(l, site, relation))
+            .collect();
         columns.push(LayerColumns {
             attention: at,
             overflow,
@@ -254,8 +288,13 @@ pub fn prove(
         });
     }
     let last = &w.layout.final_norm;
-    let final_norm =
-        b.norm(layers, last, &key.model.final_gain, &shared.residuals[2 * layers], [R::NormDivision1, R::NormScale1]);
+    let final_norm = b.norm(
+        layers,
+        last,
+        &key.model.final_gain,
+        &shared.residuals[2 * layers],
+        [R::NormDivision1, R::NormScale1],
+    );
     let final_clamp = b.clamp(layers, &last.site, R::ClampNorm1);
 
     let mut groups = vec![attention, mlp, rotary, division, b.square, b.rows];

@@ -41,7 +41,8 @@ pub fn prove_observed(
     statement: &Statement,
     done: &mut dyn FnMut(&'static str),
 ) -> Result<Vec<u8>, ProveError> {
-    let witness = Witness::new(key, statement)?;
+    let mut witness = Witness::new(key, statement)?;
+    witness.count(key);
     done("witness");
     Ok(prove_stages(key, statement, witness, done))
 }
@@ -50,13 +51,26 @@ pub fn prove_observed(
 ///
 /// # Panics
 /// If the witness belongs to another model or statement.
-pub fn prove_witness(key: &ModelKey, statement: &Statement, w: Witness) -> Vec<u8> {
+pub fn prove_witness(key: &ModelKey, statement: &Statement, mut w: Witness) -> Vec<u8> {
+    w.count(key);
+    prove_counted(key, statement, w)
+}
+
+/// The same with multiplicities as they stand in the cells.
+///
+/// # Panics
+/// As [`prove_witness`].
+pub fn prove_counted(key: &ModelKey, statement: &Statement, w: Witness) -> Vec<u8> {
     prove_stages(key, statement, w, &mut |_| {})
 }
 
-fn prove_stages(key: &ModelKey, statement: &Statement, mut w: Witness, done: &mut dyn FnMut(&'static str)) -> Vec<u8> {
+fn prove_stages(
+    key: &ModelKey,
+    statement: &Statement,
+    w: Witness,
+    done: &mut dyn FnMut(&'static str),
+) -> Vec<u8> {
     let d = &key.descriptor;
-    w.count(key);
     let tokens = statement.row_tokens(&w.instance);
     let answer_rows = statement.answer_rows(&w.instance);
     let (mut head, embedding) = head(key, &w, &tokens);
@@ -192,7 +206,8 @@ fn head(key: &ModelKey, w: &Witness, tokens: &[u32]) -> (Vec<u8>, EmbeddingRows)
     }
     key.embedding.siblings(&ids).iter().for_each(|h| out.extend_from_slice(h));
     let mut r = Reader::new(&out[start..], "embedding rows");
-    let rows = EmbeddingRows::read(&mut r, &ids, d.vocab, d.dim, &d.embedding_root).expect("the model's own rows");
+    let rows =
+        EmbeddingRows::read(&mut r, &ids, d.vocab, d.dim, &d.embedding_root).expect("the model's own rows");
     (out, rows)
 }
 

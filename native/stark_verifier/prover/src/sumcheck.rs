@@ -3,7 +3,9 @@
 //! A vector of 2^n entries may be stored without its tail of zeros: folds and sums know. Groups of
 //! fewer variables stand where all higher variables are 0, as the verifier's selectors say.
 
-use esper_commitment::{EF, F, PackedEF, PackedF, PackedFieldExtension, PackedValue, PrimeCharacteristicRing, Transcript};
+use esper_commitment::{
+    EF, F, PackedEF, PackedF, PackedFieldExtension, PackedValue, PrimeCharacteristicRing, Transcript,
+};
 use esper_verifier::sumcheck::{MAX_DEGREE, SumcheckProof, interpolate};
 use rayon::prelude::*;
 
@@ -108,7 +110,8 @@ impl Group {
     /// Sums of all products at 0..=degree of the leading variable.
     fn values(&self, half: usize) -> [EF; MAX_DEGREE + 1] {
         let degree = self.degree();
-        let longest = self.products.iter().map(|p| p.columns.iter().map(|&c| self.columns[c].len()).min().unwrap_or(0));
+        let longest =
+            self.products.iter().map(|p| p.columns.iter().map(|&c| self.columns[c].len()).min().unwrap_or(0));
         let len = longest.max().unwrap_or(0).min(half.max(1));
         let add = |a: [EF; MAX_DEGREE + 1], b: [EF; MAX_DEGREE + 1]| std::array::from_fn(|i| a[i] + b[i]);
         (0..len.div_ceil(GRAIN))
@@ -121,14 +124,11 @@ impl Group {
                         let (low, high) = c.pair(i, half);
                         *slot = (low, high - low);
                     }
-                    for x in 0..=degree {
+                    for sum in &mut sums[..=degree] {
                         for p in &self.products {
-                            let value = p.columns.iter().fold(p.coef, |acc, &c| acc * at[c].0);
-                            sums[x] += value;
+                            *sum += p.columns.iter().fold(p.coef, |acc, &c| acc * at[c].0);
                         }
-                        if x < degree {
-                            at.iter_mut().for_each(|(value, step)| *value += *step);
-                        }
+                        at.iter_mut().for_each(|(value, step)| *value += *step);
                     }
                 }
                 sums
@@ -147,7 +147,7 @@ fn extend(values: &mut [EF; MAX_DEGREE + 1], degree: usize) {
             // C(degree + 1, k + 1) -> C(degree + 1, k)
             binomial = binomial * (k as u64 + 1) / (degree as u64 + 1 - k as u64);
             let term = values[x - degree - 1 + k] * F::from_u64(binomial);
-            sum += if (degree - k) % 2 == 0 { term } else { -term };
+            sum += if (degree - k).is_multiple_of(2) { term } else { -term };
         }
         values[x] = sum;
     }
@@ -228,7 +228,8 @@ where
     B: PrimeCharacteristicRing + Copy + Send + Sync + core::ops::Mul<A, Output = B>,
 {
     let ((a0, a1), (b0, b1)) = (a.split_at(a.len() / 2), b.split_at(b.len() / 2));
-    let tasks = a0.par_chunks(GRAIN).zip(a1.par_chunks(GRAIN)).zip(b0.par_chunks(GRAIN)).zip(b1.par_chunks(GRAIN));
+    let tasks =
+        a0.par_chunks(GRAIN).zip(a1.par_chunks(GRAIN)).zip(b0.par_chunks(GRAIN)).zip(b1.par_chunks(GRAIN));
     tasks
         .map(|(((a0, a1), b0), b1)| {
             let mut s = [B::ZERO; 2];
@@ -273,7 +274,8 @@ pub fn prove_inner(
             let packed = PackedF::pack_slice(p);
             let (low, high) = packed.split_at(packed.len() / 2);
             let r_packed = PackedEF::from(r);
-            let folded = low.par_iter().zip(high).with_min_len(GRAIN).map(|(&l, &h)| r_packed * (h - l) + l).collect();
+            let folded =
+                low.par_iter().zip(high).with_min_len(GRAIN).map(|(&l, &h)| r_packed * (h - l) + l).collect();
             fold_packed(&mut w, r);
             (folded, w)
         })
@@ -286,7 +288,8 @@ pub fn prove_inner(
             fold_packed(w, r);
         }
     }
-    let unpack = |v: Vec<PackedEF>| <PackedEF as PackedFieldExtension<F, EF>>::to_ext_iter(v).collect::<Vec<EF>>();
+    let unpack =
+        |v: Vec<PackedEF>| <PackedEF as PackedFieldExtension<F, EF>>::to_ext_iter(v).collect::<Vec<EF>>();
     let mut work: Vec<(Vec<EF>, Vec<EF>)> = work.into_iter().map(|(p, w)| (unpack(p), unpack(w))).collect();
     while work[0].0.len() > 1 {
         let sums = work.iter().map(|(p, w)| inner_sums(p, w)).collect();
@@ -333,7 +336,8 @@ mod tests {
             .iter()
             .flat_map(|g| (0..1usize << g.vars).map(move |i| (g, i)))
             .map(|(g, i)| {
-                let value = |p: &Product| p.columns.iter().fold(p.coef, |acc, &c| acc * g.columns[c].pair(i, 0).0);
+                let value =
+                    |p: &Product| p.columns.iter().fold(p.coef, |acc, &c| acc * g.columns[c].pair(i, 0).0);
                 g.products.iter().map(value).sum::<EF>()
             })
             .sum();
@@ -349,7 +353,8 @@ mod tests {
             .zip([5usize, 2, 0])
             .zip(&finals)
             .map(|((products, vars), f)| {
-                let sum: EF = products.iter().map(|(k, cols)| cols.iter().fold(*k, |acc, &c| acc * f[c])).sum();
+                let sum: EF =
+                    products.iter().map(|(k, cols)| cols.iter().fold(*k, |acc, &c| acc * f[c])).sum();
                 selector(vars) * sum
             })
             .sum();

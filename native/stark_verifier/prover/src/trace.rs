@@ -112,7 +112,9 @@ fn norm(model: &Model, x: &[i32], gain: &[i32], shift: u32, rows: usize) -> Norm
     let before = x
         .par_chunks(rows)
         .zip(gain)
-        .flat_map_iter(|(col, &g)| col.iter().zip(&factor).map(move |(&x, &r)| i64::from(x) * r * i64::from(g)))
+        .flat_map_iter(|(col, &g)| {
+            col.iter().zip(&factor).map(move |(&x, &r)| i64::from(x) * r * i64::from(g))
+        })
         .collect();
     NormTrace { squares, exponent, index, site: site(before, shift, 16) }
 }
@@ -135,7 +137,15 @@ fn rotate(model: &Model, a: &[i64], positions: usize, rows: usize) -> Vec<i64> {
     out
 }
 
-fn attention(model: &Model, l: &Layer, q: &[i32], k: &[i32], v: &[i32], positions: usize, rows: usize) -> AttentionTrace {
+fn attention(
+    model: &Model,
+    l: &Layer,
+    q: &[i32],
+    k: &[i32],
+    v: &[i32],
+    positions: usize,
+    rows: usize,
+) -> AttentionTrace {
     let (hd, heads) = (model.shape.head_dim, model.shape.heads);
     let group = heads / model.shape.kv_heads;
     let half = l.score_shift - 1;
@@ -190,7 +200,8 @@ fn attention(model: &Model, l: &Layer, q: &[i32], k: &[i32], v: &[i32], position
         Head { pairs, max, o, division }
     };
     let all: Vec<Head> = (0..heads).into_par_iter().map(one).collect();
-    let join = |f: &dyn Fn(&Head) -> &Vec<i64>| all.iter().flat_map(|h| f(h).iter().copied()).collect::<Vec<i64>>();
+    let join =
+        |f: &dyn Fn(&Head) -> &Vec<i64>| all.iter().flat_map(|h| f(h).iter().copied()).collect::<Vec<i64>>();
     AttentionTrace {
         diff: join(&|h| &h.pairs[0]),
         overflow: join(&|h| &h.pairs[1]),
@@ -252,11 +263,11 @@ impl Trace {
         }
         let final_norm = norm(model, &x, &model.final_gain, model.final_shift, rows);
         let h = &final_norm.site.output;
-        let picked: Vec<i32> =
-            h.chunks(rows).flat_map(|col| answer_rows.iter().map(|&r| col[r])).collect();
+        let picked: Vec<i32> = h.chunks(rows).flat_map(|col| answer_rows.iter().map(|&r| col[r])).collect();
         let by_token = integer_product(&model.lm_head, &picked, answer_rows.len());
         let answers = answer_rows.len();
-        let logits = (0..answers).map(|a| by_token.iter().skip(a).step_by(answers).copied().collect()).collect();
+        let logits =
+            (0..answers).map(|a| by_token.iter().skip(a).step_by(answers).copied().collect()).collect();
         Self { layers, final_norm, logits }
     }
 

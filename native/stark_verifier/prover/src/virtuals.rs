@@ -138,7 +138,8 @@ pub fn folded_heads(
                         .enumerate()
                         .map(|(i, &w)| {
                             let o = i * head_dim + c;
-                            let eff = i64::from(linear.weight[o * linear.inp + k]) * i64::from(linear.mult[o]);
+                            let eff =
+                                i64::from(linear.weight[o * linear.inp + k]) * i64::from(linear.mult[o]);
                             w * F::from_i64(eff)
                         })
                         .sum()

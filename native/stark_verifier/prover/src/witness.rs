@@ -193,11 +193,8 @@ fn slack(statement: &Statement, trace: &Trace) -> Vec<Vec<i64>> {
         .zip(&trace.logits)
         .map(|(list, logits)| {
             let (id_k, logit_k) = list[list.len() - 1];
-            let mut slack: Vec<i64> = logits
-                .iter()
-                .enumerate()
-                .map(|(v, &l)| logit_k - i64::from((v as u32) < id_k) - l)
-                .collect();
+            let mut slack: Vec<i64> =
+                logits.iter().enumerate().map(|(v, &l)| logit_k - i64::from((v as u32) < id_k) - l).collect();
             list.iter().for_each(|&(id, _)| slack[id as usize] = 0);
             slack
         })

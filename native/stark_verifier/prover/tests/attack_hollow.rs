@@ -225,8 +225,16 @@ fn cost(what: &str, d: &Descriptor, s: &Statement) -> f64 {
     best
 }
 
-const REAL: Shape =
-    Shape { vocab: 4096, dim: 576, hidden: 1536, layers: 30, heads: 9, kv_heads: 3, head_dim: 64, gate_bits: 12 };
+const REAL: Shape = Shape {
+    vocab: 4096,
+    dim: 576,
+    hidden: 1536,
+    layers: 30,
+    heads: 9,
+    kv_heads: 3,
+    head_dim: 64,
+    gate_bits: 12,
+};
 
 #[test]
 fn a_hollow_proof_is_refused_at_its_opening() {
@@ -245,7 +253,16 @@ fn cost_of_a_model_of_ordinary_shape() {
 #[test]
 fn cost_of_the_worst_shape() {
     for layers in [16, 32] {
-        let d = descriptor(Shape { vocab: 64, dim: 3, hidden: 3, layers, heads: 255, kv_heads: 255, head_dim: 6, gate_bits: 12 });
+        let d = descriptor(Shape {
+            vocab: 64,
+            dim: 3,
+            hidden: 3,
+            layers,
+            heads: 255,
+            kv_heads: 255,
+            head_dim: 6,
+            gate_bits: 12,
+        });
         cost(&format!("{layers} layers of 255 heads of width 6"), &d, &statement(&d, 1, 2, 2, 4));
     }
 }
@@ -253,7 +270,16 @@ fn cost_of_the_worst_shape() {
 /// Long lists at many answers: work grows with the statement, which its maker has to send as well.
 #[test]
 fn cost_of_long_lists() {
-    let d = descriptor(Shape { vocab: 1024, dim: 4, hidden: 4, layers: 1, heads: 1, kv_heads: 1, head_dim: 4, gate_bits: 12 });
+    let d = descriptor(Shape {
+        vocab: 1024,
+        dim: 4,
+        hidden: 4,
+        layers: 1,
+        heads: 1,
+        kv_heads: 1,
+        head_dim: 4,
+        gate_bits: 12,
+    });
     let s = statement(&d, 16, 64, 64, 1000);
     cost("1024 answers with 1000 listed tokens each", &d, &s);
 }

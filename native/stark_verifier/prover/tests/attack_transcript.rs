@@ -104,7 +104,7 @@ impl Script {
         self.bytes("witness root", &body.witness_root.0);
         let early = self.t.challenges(layout.num_vars);
         self.values("out-of-domain value", &[body.out_of_domain]);
-        self.t.challenges(2); // beta, alpha
+        let _beta_alpha = self.t.challenges(2);
         let seed = GkrSeed::new(layout.leaf_vars).expect("in range");
         let mut after = self.t.clone();
         verify_fraction_sum(&seed, body.fraction_sum, &mut after).ok();
@@ -122,15 +122,15 @@ impl Script {
             bits(d.vocab),
             instance.answer_bits(),
         ];
-        self.t.challenges(1 + points.iter().sum::<usize>()); // gamma and the relations' points
+        let _gamma_and_points = self.t.challenges(1 + points.iter().sum::<usize>());
         self.values("linear part", &[body.linear]);
         self.values("contraction part", &[body.contractions]);
         self.sumcheck("products", &body.products);
         self.values("products finals", &body.finals.values());
-        self.t.challenge(); // mu
+        let _mu = self.t.challenge();
         self.sumcheck("contraction", &body.contraction);
         self.values("contraction finals", &body.contraction_finals);
-        self.t.challenge(); // delta
+        let _delta = self.t.challenge();
         let at = self.sumcheck("witness claims", &body.witness_claims);
         self.values("witness value", &[body.witness_value]);
         let model_at = self.sumcheck("model claims", &body.model_claims);

@@ -1,5 +1,7 @@
 //! Forgeries of `y = sat(RS(A, s))` at every rounding site (groups 2, 3 and 14): remainders, clamps,
 //! widths, and quotients that are right only modulo p.
+//! Needs the feature `relation-switch`: it lets the prover cheat in the lookup argument as well.
+#![cfg(feature = "relation-switch")]
 
 mod common;
 
@@ -39,7 +41,13 @@ fn one(linear: &mut Linear, col: usize) -> Vec<&mut i32> {
 /// Both multipliers of a rotary pair.
 fn pair(linear: &mut Linear, col: usize) -> Vec<&mut i32> {
     let (half, first) = (EVEN.head_dim / 2, col / EVEN.head_dim * EVEN.head_dim + col % (EVEN.head_dim / 2));
-    linear.mult.iter_mut().enumerate().filter(|(i, _)| *i == first || *i == first + half).map(|(_, m)| m).collect()
+    linear
+        .mult
+        .iter_mut()
+        .enumerate()
+        .filter(|(i, _)| *i == first || *i == first + half)
+        .map(|(_, m)| m)
+        .collect()
 }
 
 const PLACES: [Place; 9] = [
@@ -131,7 +139,9 @@ fn quotient(r: &Replay<'_>, site: &Site, col: usize, row: usize) -> i64 {
     let m = magnitude(site.bits);
     let w = match site.w {
         Ranged::One(w) => r.at(w, col, row),
-        Ranged::Two(low, high) => r.at(low, col, row) + ((1 << (site.bits / 2)) + 1) * r.at(high, col, row) - m,
+        Ranged::Two(low, high) => {
+            r.at(low, col, row) + ((1 << (site.bits / 2)) + 1) * r.at(high, col, row) - m
+        }
     };
     w + site.clamp.map_or(0, |[f, ..]| (2 * m + 1) * r.at(f, col, row))
 }
@@ -146,7 +156,8 @@ struct Edge {
 }
 
 fn edge(place: &Place, sign: i64) -> Edge {
-    let model = random_model(5, EVEN, Options { gate_bits: 12, ..Options::default() }).expect("a model within bounds");
+    let model = random_model(5, EVEN, Options { gate_bits: 12, ..Options::default() })
+        .expect("a model within bounds");
     let key = ModelKey::new(Arc::new(model.clone())).expect("a key");
     let asked = question(&key, &prompts(EVEN.vocab, &[6], 9), 8, 4);
     let run = honest(&key, &asked, Modes::all(&key.descriptor));
@@ -214,7 +225,12 @@ fn at_edges(test: impl Fn(&Place, i64, &Edge, &Site)) {
             let edge = edge(place, sign);
             let run = honest(&edge.key, &edge.question, edge.modes());
             let site = (place.site)(&run.w.layout);
-            assert_eq!(quotient(&run, &site, edge.col, edge.row), sign * (magnitude(site.bits) + 1), "{}", place.name);
+            assert_eq!(
+                quotient(&run, &site, edge.col, edge.row),
+                sign * (magnitude(site.bits) + 1),
+                "{}",
+                place.name
+            );
             test(place, sign, &edge, &site);
         }
     }
@@ -235,7 +251,11 @@ fn an_overflow_by_one_must_be_clamped() {
         off.clamp[place.class as usize] = false;
         let off = honest(&edge.key, &edge.question, off);
         let bare = (place.site)(&off.w.layout);
-        refused(&format!("{}: q = {sign} (Mx + 1) without the mode", place.name), &off, &width_tables(place, &bare, true));
+        refused(
+            &format!("{}: q = {sign} (Mx + 1) without the mode", place.name),
+            &off,
+            &width_tables(place, &bare, true),
+        );
     });
 }
 

@@ -5,10 +5,11 @@ mod common;
 use common::forge::accepted;
 use common::replay::{honest, question};
 use common::{EVEN, ODD, key, prompts};
-use esper_model::synthetic::{Clamps, Options, ScoreOverflow};
+use esper_model::synthetic::{Clamps, Options, ScoreOverflow, random_model};
 use esper_prover::ModelKey;
 use esper_prover::witness::Witness;
 use esper_verifier::modes::Modes;
+use std::sync::Arc;
 
 fn needed(key: &ModelKey, q: &esper_verifier::Statement) -> (esper_verifier::Statement, Modes) {
     let all = honest(key, q, Modes::all(&key.descriptor));
@@ -60,7 +61,7 @@ fn forced_clamps_are_accepted() {
 /// Group 3 and 6: wide updates of every width, and scores beyond the table by one and by two limbs.
 #[test]
 fn wide_updates_and_overflows_are_accepted() {
-    for (seed, bits) in [(30, 18), (31, 22), (32, 26)] {
+    for (seed, bits) in [(30, 18), (31, 22), (32, 24)] {
         let clamps = Clamps { u_o: true, u_d: true, ..Clamps::default() };
         let options = Options { clamps, o_bits: bits, down_bits: bits, ..Options::default() };
         let key = key(seed, EVEN, options);
@@ -76,4 +77,17 @@ fn wide_updates_and_overflows_are_accepted() {
         assert_eq!(modes.overflow, limbs);
         accepted("overflow", &key, &statement, &Witness::new(&key, &statement).expect("a witness"));
     }
+}
+
+/// Group 9: a slack of 2^32 and more, which needs its third limb.
+#[test]
+fn a_wide_slack_is_accepted() {
+    let mut model = random_model(50, EVEN, Options::default()).expect("a model within bounds");
+    model.lm_head.mult.fill(1 << 20);
+    model.integers_hash = model.compute_integers_hash();
+    let key = ModelKey::new(Arc::new(model)).expect("a key");
+    let q = question(&key, &prompts(64, &[6], 5), 8, 4);
+    let (statement, modes) = needed(&key, &q);
+    assert!(modes.slack_top, "the slack is too small");
+    accepted("wide slack", &key, &statement, &Witness::new(&key, &statement).expect("a witness"));
 }

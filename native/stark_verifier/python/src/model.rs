@@ -150,7 +150,13 @@ impl NativeFloatModel {
     /// Greedy answers, each ended by `eos` or after `max_new` tokens.
     ///
     /// Raises ValueError for tokens or lengths that do not fit the model.
-    fn generate(&self, py: Python<'_>, prompts: Vec<Vec<u32>>, max_new: usize, eos: u32) -> PyResult<Vec<Vec<u32>>> {
+    fn generate(
+        &self,
+        py: Python<'_>,
+        prompts: Vec<Vec<u32>>,
+        max_new: usize,
+        eos: u32,
+    ) -> PyResult<Vec<Vec<u32>>> {
         py.detach(|| self.engine.generate(&prompts, max_new, eos)).map_err(python_error)
     }
 

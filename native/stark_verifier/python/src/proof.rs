@@ -32,8 +32,10 @@ fn statement(
     sequences: Vec<SequenceFields>,
 ) -> PyResult<Statement> {
     let [rows, max_answer, top_k] = shape;
-    let sequences =
-        sequences.into_iter().map(|(prompt, answer, top)| SequenceStatement { prompt, answer, top }).collect();
+    let sequences = sequences
+        .into_iter()
+        .map(|(prompt, answer, top)| SequenceStatement { prompt, answer, top })
+        .collect();
     let (model_id, binding) = (identifier("model_id", model_id)?, identifier("binding", binding)?);
     Ok(Statement { model_id, binding, rows, max_answer, top_k, sequences })
 }

@@ -164,7 +164,13 @@ pub fn combine(
 }
 
 /// Final values of the products that are functionals of the witness.
-fn product_claims(c: &Context<'_>, finals: &Finals<EF>, public: &PublicRows, powers: &mut Powers, out: &mut Claim) {
+fn product_claims(
+    c: &Context<'_>,
+    finals: &Finals<EF>,
+    public: &PublicRows,
+    powers: &mut Powers,
+    out: &mut Claim,
+) {
     let (d, q) = (c.d, c.q);
     let mut b = Board::new(c.layout);
     let row = b.f.row(RowWeight::Eq(q.row().to_vec()));
@@ -178,18 +184,24 @@ fn product_claims(c: &Context<'_>, finals: &Finals<EF>, public: &PublicRows, pow
     let hidden = b.plain(d.hidden, q.cols(d.hidden));
     let mut value = EF::ZERO;
     let mut site_coefs = vec![EF::ZERO; 2 * d.layers.len() + 1];
-    let mut norm = |b: &mut Board<'_>, site: usize, cells: &NormCells, f: &NormFinals<EF>, powers: &mut Powers| {
-        site_coefs[site] = powers.take();
-        let mut sum = site_coefs[site] * f.x;
-        let NormFinals { x: _, rs, q, gained: _, idx, p } = *f;
-        for (id, v) in [(cells.index[1], rs), (cells.exponent[2], q), (cells.index[0], idx), (cells.exponent[1], p)] {
-            let coef = powers.take();
-            b.column(coef, id, row);
-            sum += coef * v;
-        }
-        sum
-    };
-    let clamp = |b: &mut Board<'_>, site: &crate::layout::Site, f: &crate::finals::ClampFinals<EF>, powers: &mut Powers| {
+    let mut norm =
+        |b: &mut Board<'_>, site: usize, cells: &NormCells, f: &NormFinals<EF>, powers: &mut Powers| {
+            site_coefs[site] = powers.take();
+            let mut sum = site_coefs[site] * f.x;
+            let NormFinals { x: _, rs, q, gained: _, idx, p } = *f;
+            for (id, v) in
+                [(cells.index[1], rs), (cells.exponent[2], q), (cells.index[0], idx), (cells.exponent[1], p)]
+            {
+                let coef = powers.take();
+                b.column(coef, id, row);
+                sum += coef * v;
+            }
+            sum
+        };
+    let clamp = |b: &mut Board<'_>,
+                 site: &crate::layout::Site,
+                 f: &crate::finals::ClampFinals<EF>,
+                 powers: &mut Powers| {
         let Some([_, sigma, _]) = site.clamp else { return EF::ZERO };
         let cols = b.plain(site.cols, q.cols(site.cols));
         let (s, w) = (powers.take(), powers.take());
@@ -301,7 +313,8 @@ pub fn contraction_e(c: &Context<'_>, end: &[EF]) -> EF {
                 * match slot.kind {
                     SlotKind::Score(l) => {
                         let (kv, _, sequence) = score_coordinates(c, inside);
-                        let outer = eq_points(c.q.attention_heads().0, kv) * eq_points(c.q.sequence(), sequence);
+                        let outer =
+                            eq_points(c.q.attention_heads().0, kv) * eq_points(c.q.sequence(), sequence);
                         c.slot_weights.claims[l][3] * outer
                     }
                     SlotKind::Weighted(l) => {
@@ -309,7 +322,9 @@ pub fn contraction_e(c: &Context<'_>, end: &[EF]) -> EF {
                         let outer = eq_points(&c.p.kv, kv) * eq_points(c.p.sequence(c.instance), sequence);
                         relation_weight(SlotKind::Weighted(l), c.w, layers).unwrap_or(EF::ZERO) * outer
                     }
-                    SlotKind::Gain(l, i) => c.slot_weights.gains[2 * l + i] * eq_points(c.p.cols(c.d.dim), inside),
+                    SlotKind::Gain(l, i) => {
+                        c.slot_weights.gains[2 * l + i] * eq_points(c.p.cols(c.d.dim), inside)
+                    }
                     _ => EF::ONE,
                 }
         })
@@ -327,7 +342,11 @@ fn contraction_a(c: &Context<'_>, end: &[EF]) -> (Functional, EF) {
             SlotKind::Score(l) => {
                 let (kv, channel, sequence) = score_coordinates(c, inside);
                 let member = c.q.attention_heads().1;
-                let runs = crate::functional::digit_runs(&[(d.kv_heads, kv), (d.group(), member), (d.head_dim, channel)]);
+                let runs = crate::functional::digit_runs(&[
+                    (d.kv_heads, kv),
+                    (d.group(), member),
+                    (d.head_dim, channel),
+                ]);
                 let mass = points::head_mass(d, kv, member) * prefix_sums(channel, d.head_dim).0;
                 let cols = b.runs(runs, mass);
                 let row = b.f.row(RowWeight::Eq(joined(sequence, c.q.position())));
@@ -424,13 +443,25 @@ fn contraction_model(c: &Context<'_>, end: &[EF]) -> Functional {
                 matrix(&mut f, scale * wk, m.linear(l, LinearKind::K), &outputs, inside);
             }
             SlotKind::Value(l) => {
-                matrix(&mut f, scale, m.linear(l, LinearKind::V), &plain(d.kv_dim(), p.cols(d.kv_dim())), inside);
+                matrix(
+                    &mut f,
+                    scale,
+                    m.linear(l, LinearKind::V),
+                    &plain(d.kv_dim(), p.cols(d.kv_dim())),
+                    inside,
+                );
             }
             SlotKind::Output(l) => {
                 matrix(&mut f, scale, m.linear(l, LinearKind::O), &plain(d.dim, p.cols(d.dim)), inside);
             }
             SlotKind::Gate(l) => {
-                matrix(&mut f, scale, m.linear(l, LinearKind::Gate), &plain(d.hidden, p.cols(d.hidden)), inside);
+                matrix(
+                    &mut f,
+                    scale,
+                    m.linear(l, LinearKind::Gate),
+                    &plain(d.hidden, p.cols(d.hidden)),
+                    inside,
+                );
             }
             SlotKind::Up(l) => {
                 let up = scale * c.slot_weights.claims[l][2];

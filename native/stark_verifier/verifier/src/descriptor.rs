@@ -206,7 +206,15 @@ impl Descriptor {
             let [norm1_shift, norm2_shift, score_shift, gate_bits, o_bits, down_bits, ..] = v;
             let mut shifts = [0; 7];
             shifts.copy_from_slice(&v[6..]);
-            layers.push(LayerDescriptor { norm1_shift, norm2_shift, score_shift, gate_bits, o_bits, down_bits, shifts });
+            layers.push(LayerDescriptor {
+                norm1_shift,
+                norm2_shift,
+                score_shift,
+                gate_bits,
+                o_bits,
+                down_bits,
+                shifts,
+            });
         }
         let mut roots = Vec::new();
         for _ in 0..root_count {
@@ -241,13 +249,14 @@ impl Descriptor {
 
     /// Ranges that keep every later computation in bounds, whoever made the descriptor.
     pub fn check(&self) -> Result<(), VerifyError> {
-        let must = |ok: bool, what: &'static str| if ok { Ok(()) } else { Err(VerifyError::Descriptor(what)) };
+        let must =
+            |ok: bool, what: &'static str| if ok { Ok(()) } else { Err(VerifyError::Descriptor(what)) };
         must((2..=1 << 18).contains(&self.vocab), "vocab")?;
         must((1..=1 << 14).contains(&self.dim), "dim")?;
         must((1..=1 << 16).contains(&self.hidden), "hidden")?;
         must((1..=1 << 8).contains(&self.heads), "heads")?;
-        must(self.kv_heads >= 1 && self.heads % self.kv_heads == 0, "kv_heads")?;
-        must((2..=1 << 9).contains(&self.head_dim) && self.head_dim % 2 == 0, "head_dim")?;
+        must(self.kv_heads >= 1 && self.heads.is_multiple_of(self.kv_heads), "kv_heads")?;
+        must((2..=1 << 9).contains(&self.head_dim) && self.head_dim.is_multiple_of(2), "head_dim")?;
         must((1..=1 << 16).contains(&self.max_seq), "max_seq")?;
         must((self.bos as usize) < self.vocab, "bos")?;
         must((self.eos as usize) < self.vocab, "eos")?;
@@ -264,11 +273,14 @@ impl Descriptor {
             must((1..=46).contains(&l.norm1_shift) && (1..=46).contains(&l.norm2_shift), "norm_shift")?;
             must((1..=16).contains(&l.score_shift), "score_shift")?;
             must(l.gate_bits == 12 || l.gate_bits == 16, "gate_bits")?;
-            let update = |b: u32| b % 2 == 0 && (16..=26).contains(&b);
+            let update = |b: u32| b.is_multiple_of(2) && (16..=26).contains(&b);
             must(update(l.o_bits), "o_bits")?;
             must(update(l.down_bits), "down_bits")?;
             must(l.shifts.iter().all(|&s| (1..=36).contains(&s)), "linear_shift")?;
-            must(l.shifts[LinearKind::Q as usize] == 16 && l.shifts[LinearKind::K as usize] == 16, "q and k shift")?;
+            must(
+                l.shifts[LinearKind::Q as usize] == 16 && l.shifts[LinearKind::K as usize] == 16,
+                "q and k shift",
+            )?;
         }
         must(self.model_cells() <= self.roots.len() << self.chunk_vars, "roots")?;
         must(self.model_cells() > (self.roots.len() - 1) << self.chunk_vars, "roots")?;

@@ -44,7 +44,8 @@ impl EmbeddingTree {
         let mut levels: Vec<Vec<[u8; 32]>> = alloc::vec![rows];
         while levels[levels.len() - 1].len() > 1 {
             let below = &levels[levels.len() - 1];
-            let next = below.chunks(2).map(|p| if p.len() == 2 { node_hash(&p[0], &p[1]) } else { p[0] }).collect();
+            let next =
+                below.chunks(2).map(|p| if p.len() == 2 { node_hash(&p[0], &p[1]) } else { p[0] }).collect();
             levels.push(next);
         }
         Self { levels, dim }
@@ -78,7 +79,13 @@ pub struct EmbeddingRows(BTreeMap<u32, Vec<i32>>);
 
 impl EmbeddingRows {
     /// Reads the rows of `ids` (ascending, distinct, below `vocab`) and the missing siblings.
-    pub fn read(r: &mut Reader<'_>, ids: &[u32], vocab: usize, dim: usize, root: &[u8; 32]) -> Result<Self, VerifyError> {
+    pub fn read(
+        r: &mut Reader<'_>,
+        ids: &[u32],
+        vocab: usize,
+        dim: usize,
+        root: &[u8; 32],
+    ) -> Result<Self, VerifyError> {
         let mut rows = BTreeMap::new();
         let mut nodes: Vec<(usize, [u8; 32])> = Vec::with_capacity(ids.len());
         for &id in ids {
@@ -141,7 +148,9 @@ mod tests {
                 }
                 let mut bytes = Vec::new();
                 for &i in &ids {
-                    embed[3 * i as usize..][..3].iter().for_each(|v| bytes.extend_from_slice(&v.to_le_bytes()));
+                    embed[3 * i as usize..][..3]
+                        .iter()
+                        .for_each(|v| bytes.extend_from_slice(&v.to_le_bytes()));
                 }
                 tree.siblings(&ids).iter().for_each(|h| bytes.extend_from_slice(h));
                 let mut r = Reader::new(&bytes, "rows");
@@ -149,7 +158,8 @@ mod tests {
                 r.finish().unwrap();
                 assert_eq!(rows.row(ids[0]), Some(&embed[3 * ids[0] as usize..][..3]));
                 bytes[0] ^= 1;
-                let forged = EmbeddingRows::read(&mut Reader::new(&bytes, "rows"), &ids, vocab, 3, &tree.root());
+                let forged =
+                    EmbeddingRows::read(&mut Reader::new(&bytes, "rows"), &ids, vocab, 3, &tree.root());
                 assert_eq!(forged.err(), Some(VerifyError::Embedding));
             }
         }

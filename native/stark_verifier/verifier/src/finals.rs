@@ -94,7 +94,19 @@ impl<T> Finals<T> {
             for (site, _) in clamp_sites(cells) {
                 clamps.extend(clamp(site, n)?);
             }
-            layers.push(LayerFinals { max, score, gap, reached, overflow, silu, up, rotary, division, norms, clamps });
+            layers.push(LayerFinals {
+                max,
+                score,
+                gap,
+                reached,
+                overflow,
+                silu,
+                up,
+                rotary,
+                division,
+                norms,
+                clamps,
+            });
         }
         let (norm, clamp) = (norm(n)?, clamp(&layout.final_norm.site, n)?);
         Ok(Self { layers, norm, clamp, rope: [n()?, n()?] })
@@ -115,7 +127,8 @@ impl Finals<EF> {
         }
         let mut out = Vec::new();
         for l in &self.layers {
-            let LayerFinals { max, score, gap, reached, overflow, silu, up, rotary, division, norms, clamps } = l;
+            let LayerFinals { max, score, gap, reached, overflow, silu, up, rotary, division, norms, clamps } =
+                l;
             out.extend([*max, *score, *gap, *reached]);
             out.extend(overflow.iter().flatten().copied());
             out.extend([*silu, *up, rotary[0], rotary[1], division[0], division[1]]);

@@ -208,7 +208,8 @@ mod tests {
     fn digit_runs_cover_all_digits() {
         let mut t = Transcript::new("test");
         for sizes in [[3usize, 3, 2, 24], [4, 2, 2, 4], [6, 1, 2, 16], [1, 1, 1, 5]] {
-            let points: Vec<Vec<EF>> = sizes.iter().map(|&s| t.challenges(crate::mle::index_bits(s))).collect();
+            let points: Vec<Vec<EF>> =
+                sizes.iter().map(|&s| t.challenges(crate::mle::index_bits(s))).collect();
             let digits: Vec<(usize, &[EF])> = sizes.iter().zip(&points).map(|(&s, p)| (s, &p[..])).collect();
             let (runs, point) = digit_runs(&digits);
             let mut seen = alloc::vec![EF::ZERO; sizes.iter().product()];

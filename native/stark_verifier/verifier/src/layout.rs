@@ -83,7 +83,9 @@ impl Site {
     pub fn w_form(&self) -> (Vec<(TensorId, i64)>, i64) {
         match self.w {
             Ranged::One(w) => (vec![(w, 1)], 0),
-            Ranged::Two(low, high) => (vec![(low, 1), (high, (1 << (self.bits / 2)) + 1)], -magnitude(self.bits)),
+            Ranged::Two(low, high) => {
+                (vec![(low, 1), (high, (1 << (self.bits / 2)) + 1)], -magnitude(self.bits))
+            }
         }
     }
 

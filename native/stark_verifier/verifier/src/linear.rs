@@ -93,7 +93,7 @@ impl<'a> Board<'a> {
     pub fn key_sums(&mut self, coef: EF, id: TensorId, heads: &[EF], positions: usize, row: usize) {
         let t = self.layout.tensors[id];
         for (h, &w) in heads.iter().enumerate() {
-            let offset = t.offset + (h * positions << t.row_bits);
+            let offset = t.offset + ((h * positions) << t.row_bits);
             self.f.push(coef * w, offset, positions, ColWeight::Ones, Some(row));
         }
     }

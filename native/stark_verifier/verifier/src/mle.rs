@@ -90,7 +90,7 @@ pub fn shifted_overlap(x: &[EF], a: usize, y: &[EF], b: usize, len: usize) -> EF
     if len == 0 {
         return EF::ZERO;
     }
-    if len.is_power_of_two() && a % len == 0 && b % len == 0 {
+    if len.is_power_of_two() && a.is_multiple_of(len) && b.is_multiple_of(len) {
         let low = len.trailing_zeros() as usize;
         if low <= x.len() && low <= y.len() {
             let (xh, xl) = x.split_at(x.len() - low);
@@ -114,18 +114,15 @@ pub fn shifted_overlap(x: &[EF], a: usize, y: &[EF], b: usize, len: usize) -> EF
         let w = [[wx[0] * wy[0], wx[0] * wy[1]], [wx[1] * wy[0], wx[1] * wy[1]]];
         let (abit, bbit, lbit) = (a >> i & 1, b >> i & 1, len >> i & 1);
         let mut next: [[[Option<EF>; 2]; 2]; 2] = [[[None; 2]; 2]; 2];
-        for cx in 0..2 {
-            for cy in 0..2 {
-                for less in 0..2 {
-                    let Some(v) = state[cx][cy][less] else { continue };
-                    for c in 0..if i < width { 2 } else { 1 } {
-                        let (sx, sy) = (abit + c + cx, bbit + c + cy);
-                        let less = if c == lbit { less } else { usize::from(c < lbit) };
-                        let add = v * w[sx & 1][sy & 1];
-                        let slot = &mut next[sx >> 1][sy >> 1][less];
-                        *slot = Some(slot.map_or(add, |s| s + add));
-                    }
-                }
+        let reached = state.iter().flatten().flatten().enumerate().filter_map(|(at, v)| v.map(|v| (at, v)));
+        for (at, v) in reached {
+            let (cx, cy, less) = (at >> 2, at >> 1 & 1, at & 1);
+            for c in 0..if i < width { 2 } else { 1 } {
+                let (sx, sy) = (abit + c + cx, bbit + c + cy);
+                let less = if c == lbit { less } else { usize::from(c < lbit) };
+                let add = v * w[sx & 1][sy & 1];
+                let slot = &mut next[sx >> 1][sy >> 1][less];
+                *slot = Some(slot.map_or(add, |s| s + add));
             }
         }
         if i + 1 == width {
@@ -186,8 +183,20 @@ mod tests {
             let direct: EF = ex[..len].iter().enumerate().map(|(i, &e)| e * F::from_u64(i as u64)).sum();
             assert_eq!(w, direct);
         }
-        for (a, b, len) in [(0, 0, 32), (3, 5, 11), (0, 96, 32), (8, 40, 8), (5, 100, 27), (31, 127, 1), (4, 4, 0), (20, 3, 12), (20, 3, 19), (1, 120, 20)] {
-            let direct: EF = (0..len).filter(|c| a + c < 32 && b + c < 128).map(|c| ex[a + c] * ey[b + c]).sum();
+        for (a, b, len) in [
+            (0, 0, 32),
+            (3, 5, 11),
+            (0, 96, 32),
+            (8, 40, 8),
+            (5, 100, 27),
+            (31, 127, 1),
+            (4, 4, 0),
+            (20, 3, 12),
+            (20, 3, 19),
+            (1, 120, 20),
+        ] {
+            let direct: EF =
+                (0..len).filter(|c| a + c < 32 && b + c < 128).map(|c| ex[a + c] * ey[b + c]).sum();
             assert_eq!(shifted_overlap(&x, a, &y, b, len), direct, "{a} {b} {len}");
         }
         let (p, q) = (point(3, 3), point(3, 4));

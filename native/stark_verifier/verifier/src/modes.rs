@@ -31,12 +31,18 @@ pub struct Modes {
 impl Modes {
     /// Everything off.
     pub fn off(layers: usize) -> Self {
-        Self { clamp: [false; CLAMP_CLASSES], overflow: 0, slack_top: false, wide: vec![WideUpdates::default(); layers] }
+        Self {
+            clamp: [false; CLAMP_CLASSES],
+            overflow: 0,
+            slack_top: false,
+            wide: vec![WideUpdates::default(); layers],
+        }
     }
 
     /// Everything on that the model has.
     pub fn all(d: &Descriptor) -> Self {
-        let wide = d.layers.iter().map(|l| WideUpdates { o: l.o_bits > 16, down: l.down_bits > 16 }).collect();
+        let wide =
+            d.layers.iter().map(|l| WideUpdates { o: l.o_bits > 16, down: l.down_bits > 16 }).collect();
         Self { clamp: [true; CLAMP_CLASSES], overflow: 2, slack_top: true, wide }
     }
 

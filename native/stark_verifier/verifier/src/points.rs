@@ -97,7 +97,13 @@ pub fn heads(d: &Descriptor, kv: &[EF], member: &[EF]) -> (Vec<Run>, Vec<EF>) {
 }
 
 /// Runs over (kv head, member, half, pair) columns.
-pub fn head_channels(d: &Descriptor, kv: &[EF], member: &[EF], half: &[EF], pair: &[EF]) -> (Vec<Run>, Vec<EF>) {
+pub fn head_channels(
+    d: &Descriptor,
+    kv: &[EF],
+    member: &[EF],
+    half: &[EF],
+    pair: &[EF],
+) -> (Vec<Run>, Vec<EF>) {
     digit_runs(&[(d.kv_heads, kv), (d.group(), member), (2, half), (d.head_dim / 2, pair)])
 }
 
@@ -143,7 +149,8 @@ impl ProductPoint {
     /// Variables of the sumcheck: those of its largest group.
     pub fn num_vars(d: &Descriptor, instance: &Instance) -> usize {
         let heads = index_bits(d.kv_heads) + index_bits(d.group());
-        let widest = (heads + instance.position_bits()).max(column_bits(d)).max(1 + index_bits(d.head_dim / 2));
+        let widest =
+            (heads + instance.position_bits()).max(column_bits(d)).max(1 + index_bits(d.head_dim / 2));
         widest + instance.row_bits()
     }
 

@@ -40,9 +40,8 @@ pub fn summand(
     let rows = instance.row_bits();
     let (kv_bits, member_bits) = (index_bits(d.kv_heads), index_bits(d.group()));
     let row = eq_points(&p.row, q.row());
-    let elementwise = |cols: usize| {
-        q.selector(rows + index_bits(cols)) * row * eq_points(p.cols(cols), q.cols(cols))
-    };
+    let elementwise =
+        |cols: usize| q.selector(rows + index_bits(cols)) * row * eq_points(p.cols(cols), q.cols(cols));
     let attention_bits = kv_bits + member_bits + instance.position_bits() + rows;
     let [masked, counted] = attention_weights(p, q, instance).map(|x| x * q.selector(attention_bits));
     let (kv, member) = q.division_heads();
@@ -52,7 +51,8 @@ pub fn summand(
     let rotary = q.selector(1 + index_bits(d.head_dim / 2) + rows) * row * eq_points(&p.pair, pair);
     // Output half 0 is a C - b S, half 1 is a S + b C; a and b are the halves of the input.
     let ([cos, sin], out, input) = (finals.rope, p.half[0], half[0]);
-    let turned = (EF::ONE - input) * ((EF::ONE - out) * cos + out * sin) + input * (out * cos - (EF::ONE - out) * sin);
+    let turned =
+        (EF::ONE - input) * ((EF::ONE - out) * cos + out * sin) + input * (out * cos - (EF::ONE - out) * sin);
     let square = q.selector(rows + index_bits(d.dim)) * row;
     let single = q.selector(rows) * row;
     let hidden = elementwise(d.hidden);
@@ -89,4 +89,3 @@ pub fn summand(
     }
     sum
 }
-

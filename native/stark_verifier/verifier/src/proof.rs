@@ -80,7 +80,12 @@ impl<'a> ProofHead<'a> {
 
 impl<'a> ProofBody<'a> {
     /// Reads everything to the end.
-    pub fn read(mut r: Reader<'a>, d: &Descriptor, instance: &Instance, layout: &Layout) -> Result<Self, VerifyError> {
+    pub fn read(
+        mut r: Reader<'a>,
+        d: &Descriptor,
+        instance: &Instance,
+        layout: &Layout,
+    ) -> Result<Self, VerifyError> {
         let witness_root = Root(r.hash32()?);
         let out_of_domain = r.ext()?;
         let fraction_sum = r.take(fraction_proof_len(layout.leaf_vars))?;

@@ -87,8 +87,14 @@ impl Statement {
             must(!s.prompt.is_empty(), "empty prompt")?;
             must(!s.answer.is_empty(), "empty answer")?;
             must(s.answer.len() <= self.max_answer, "answer longer than max_answer")?;
-            must(s.prompt.len() <= self.rows && s.prompt.len() + s.answer.len() - 1 <= self.rows, "sequence longer than rows")?;
-            must(s.prompt.iter().chain(&s.answer).all(|&t| (t as usize) < d.vocab), "token outside the vocabulary")?;
+            must(
+                s.prompt.len() <= self.rows && s.prompt.len() + s.answer.len() - 1 <= self.rows,
+                "sequence longer than rows",
+            )?;
+            must(
+                s.prompt.iter().chain(&s.answer).all(|&t| (t as usize) < d.vocab),
+                "token outside the vocabulary",
+            )?;
             let (last, before) = s.answer.split_last().ok_or(VerifyError::Statement("empty answer"))?;
             must(!before.contains(&d.eos), "EOS before the last answer")?;
             must(s.answer.len() == self.max_answer || *last == d.eos, "short answer without EOS")?;
@@ -96,8 +102,12 @@ impl Statement {
             for (list, &token) in s.top.iter().zip(&s.answer) {
                 must(list.len() == self.top_k, "top list of another length than top_k")?;
                 must(list.iter().all(|&(id, _)| (id as usize) < d.vocab), "top id outside the vocabulary")?;
-                must(list.iter().all(|&(_, l)| l.unsigned_abs() <= d.logit_bound), "logit beyond the model's bound")?;
-                let sorted = list.windows(2).all(|w| w[0].1 > w[1].1 || (w[0].1 == w[1].1 && w[0].0 < w[1].0));
+                must(
+                    list.iter().all(|&(_, l)| l.unsigned_abs() <= d.logit_bound),
+                    "logit beyond the model's bound",
+                )?;
+                let sorted =
+                    list.windows(2).all(|w| w[0].1 > w[1].1 || (w[0].1 == w[1].1 && w[0].0 < w[1].0));
                 must(sorted, "top list is not sorted by logit descending, id ascending")?;
                 // Equal ids cannot pass the sort unless their logits differ.
                 let distinct = list.iter().enumerate().all(|(i, a)| list[..i].iter().all(|b| b.0 != a.0));
@@ -128,7 +138,9 @@ impl Statement {
     pub fn answer_rows(&self, instance: &Instance) -> Vec<usize> {
         let starts = self.sequences.iter().enumerate();
         starts
-            .flat_map(|(j, s)| (0..s.answer.len()).map(move |i| j * instance.positions + s.prompt.len() - 1 + i))
+            .flat_map(|(j, s)| {
+                (0..s.answer.len()).map(move |i| j * instance.positions + s.prompt.len() - 1 + i)
+            })
             .collect()
     }
 

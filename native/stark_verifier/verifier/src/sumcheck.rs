@@ -28,7 +28,12 @@ impl SumcheckProof {
     }
 
     /// The point, and the value that the summand must have there.
-    pub fn verify(&self, mut claim: EF, degree: usize, t: &mut Transcript) -> Result<(Vec<EF>, EF), VerifyError> {
+    pub fn verify(
+        &self,
+        mut claim: EF,
+        degree: usize,
+        t: &mut Transcript,
+    ) -> Result<(Vec<EF>, EF), VerifyError> {
         let mut point = Vec::with_capacity(self.rounds.len());
         for round in &self.rounds {
             if round.len() != degree {
@@ -66,12 +71,8 @@ pub fn interpolate(claim: EF, round: &[EF], r: EF) -> EF {
 }
 
 /// 1 / k for k = 1..=4, in Goldilocks.
-const INVERSES: [F; MAX_DEGREE] = [
-    F::new(1),
-    F::new(0x7fff_ffff_8000_0001),
-    F::new(0xaaaa_aaaa_0000_0001),
-    F::new(0xbfff_ffff_4000_0001),
-];
+const INVERSES: [F; MAX_DEGREE] =
+    [F::new(1), F::new(0x7fff_ffff_8000_0001), F::new(0xaaaa_aaaa_0000_0001), F::new(0xbfff_ffff_4000_0001)];
 
 #[cfg(test)]
 mod tests {

@@ -136,7 +136,7 @@ impl Table {
 /// Limbs of a non-negative remainder below 2^bits: 16-bit limbs and a top one.
 pub fn remainder_limbs(bits: u32) -> Vec<u32> {
     let mut limbs = alloc::vec![16; (bits / 16) as usize];
-    if bits % 16 != 0 {
+    if !bits.is_multiple_of(16) {
         limbs.push(bits % 16);
     }
     limbs

@@ -159,10 +159,8 @@ pub fn verify(statement: &Statement, proof: &[u8], seeds: &mut Seeds) -> Result<
         .iter()
         .enumerate()
         .map(|(c, &v)| {
-            let mut point: Vec<EF> = (0..chunk_bits)
-                .rev()
-                .map(|i| if c >> i & 1 == 1 { ONE } else { ZERO })
-                .collect();
+            let mut point: Vec<EF> =
+                (0..chunk_bits).rev().map(|i| if c >> i & 1 == 1 { ONE } else { ZERO }).collect();
             point.extend_from_slice(&model_at);
             model_claim.functional.at(&point) * v
         })
@@ -186,8 +184,16 @@ pub fn verify(statement: &Statement, proof: &[u8], seeds: &mut Seeds) -> Result<
     .map_err(|_| VerifyError::Opening("witness"))?;
     for ((root, &value), opening) in d.roots.iter().zip(&body.model_values).zip(&body.model_openings) {
         t.absorb_root(root);
-        verify_opening(root, d.chunk_vars, &model_params, &[model_at.clone()], &[value], opening, &mut t)
-            .map_err(|_| VerifyError::Opening("model"))?;
+        verify_opening(
+            root,
+            d.chunk_vars,
+            &model_params,
+            core::slice::from_ref(&model_at),
+            &[value],
+            opening,
+            &mut t,
+        )
+        .map_err(|_| VerifyError::Opening("model"))?;
     }
     let security_bits = total_bits(&terms);
     Ok(Report { terms, security_bits, sizes: [layout.num_vars, layout.leaf_vars] })

@@ -55,7 +55,11 @@ fn statement(d: &Descriptor) -> Statement {
         rows: 2,
         max_answer: 1,
         top_k: 1,
-        sequences: vec![SequenceStatement { prompt: vec![0, 0], answer: vec![token], top: vec![vec![(token, 0)]] }],
+        sequences: vec![SequenceStatement {
+            prompt: vec![0, 0],
+            answer: vec![token],
+            top: vec![vec![(token, 0)]],
+        }],
     }
 }
 
@@ -110,7 +114,16 @@ fn each_word_at_its_extremes() {
     for word in 0..base.len() / 8 {
         let old = u64::from_le_bytes(base[8 * word..8 * word + 8].try_into().unwrap());
         let powers = (0..64).map(|b| 1u64 << b);
-        let near = [0, 1, 2, old.wrapping_add(1), old.wrapping_sub(1), old.wrapping_mul(2), u64::from(u32::MAX), u64::MAX];
+        let near = [
+            0,
+            1,
+            2,
+            old.wrapping_add(1),
+            old.wrapping_sub(1),
+            old.wrapping_mul(2),
+            u64::from(u32::MAX),
+            u64::MAX,
+        ];
         for new in powers.chain(near) {
             let mut bytes = base.clone();
             bytes[8 * word..8 * word + 8].copy_from_slice(&new.to_le_bytes());

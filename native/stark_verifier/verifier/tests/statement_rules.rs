@@ -44,7 +44,11 @@ fn descriptor() -> Descriptor {
 
 fn sequence(prompt: usize, answer: &[u32]) -> SequenceStatement {
     let list = |&id: &u32| vec![(id, BOUND), ((id + 3) % VOCAB, 5), ((id + 5) % VOCAB, -BOUND)];
-    SequenceStatement { prompt: vec![2; prompt], answer: answer.to_vec(), top: answer.iter().map(list).collect() }
+    SequenceStatement {
+        prompt: vec![2; prompt],
+        answer: answer.to_vec(),
+        top: answer.iter().map(list).collect(),
+    }
 }
 
 fn statement() -> Statement {
@@ -113,9 +117,13 @@ fn what_may_not_be_said() {
         ("top id outside the vocabulary", |s| s.sequences[0].top[0][1].0 = VOCAB),
         ("logit beyond the model's bound", |s| s.sequences[0].top[0][0].1 = BOUND + 1),
         ("logit beyond the model's bound", |s| s.sequences[0].top[0][2].1 = i64::MIN),
-        ("top list is not sorted by logit descending, id ascending", |s| s.sequences[0].top[0][1] = (10, -BOUND)),
+        ("top list is not sorted by logit descending, id ascending", |s| {
+            s.sequences[0].top[0][1] = (10, -BOUND)
+        }),
         ("top list is not sorted by logit descending, id ascending", |s| s.sequences[0].top[0].swap(1, 2)),
-        ("top list is not sorted by logit descending, id ascending", |s| s.sequences[0].top[0] = vec![(4, 9), (4, 9), (5, 1)]),
+        ("top list is not sorted by logit descending, id ascending", |s| {
+            s.sequences[0].top[0] = vec![(4, 9), (4, 9), (5, 1)]
+        }),
         ("duplicate id in a top list", |s| s.sequences[0].top[0][2].0 = 4),
         ("first id of a top list is not the answer token", |s| s.sequences[0].top[0][0].0 = 8),
     ];

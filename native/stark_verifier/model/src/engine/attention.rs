@@ -17,7 +17,7 @@ pub(crate) struct AttentionScratch {
     pub query: Vec<i32>,
 }
 
-/// `out[c] = floor((2 N[c] + Z) / (2 Z))` over the first `len` keys; see `INTEGER` rule 3 of the format.
+/// `out[c] = floor((2 N[c] + Z) / (2 Z))` over the first `len` keys: one exact division for each channel.
 pub(crate) fn attend(
     level: Level,
     cache: &HeadCache,
@@ -30,7 +30,7 @@ pub(crate) fn attend(
 ) {
     let AttentionScratch { scores: all_scores, exps, sums, query: pairs } = scratch;
     pairs.clear();
-    pairs.extend(query.as_chunks::<2>().0.iter().map(|&[a, b]| i32::from(b) << 16 | i32::from(a as u16) ));
+    pairs.extend(query.as_chunks::<2>().0.iter().map(|&[a, b]| i32::from(b) << 16 | i32::from(a as u16)));
     all_scores.resize(len.next_multiple_of(KEY_BLOCK), 0);
     scores(level, &cache.keys, pairs, all_scores);
     exps.resize(len.next_multiple_of(2), 0);

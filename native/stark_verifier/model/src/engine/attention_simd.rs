@@ -53,7 +53,8 @@ pub(super) unsafe fn mix_avx512(values: &[i16], exps: &[i16], out: &mut [i64]) {
         unsafe {
             for pair in 0..exps.len() / 2 {
                 let weights = exps.as_ptr().add(2 * pair).cast::<i32>().read_unaligned();
-                let values = _mm512_loadu_si512(values.as_ptr().add(pair * row + unit * 2 * CHANNEL_BLOCK).cast());
+                let values =
+                    _mm512_loadu_si512(values.as_ptr().add(pair * row + unit * 2 * CHANNEL_BLOCK).cast());
                 let product = _mm512_madd_epi16(values, _mm512_set1_epi32(weights));
                 split_sum!(high, low, product, _mm512_add_epi32, _mm512_srai_epi32, _mm512_and_si512, mask);
             }
@@ -93,7 +94,8 @@ pub(super) unsafe fn scores_avx2(keys: &[i16], pairs: &[i32], out: &mut [i64]) {
         let (mut high, mut low) = (_mm256_setzero_si256(), _mm256_setzero_si256());
         // SAFETY: the caller guarantees the block; a pair of channels of 8 keys is one register.
         unsafe {
-            let base = keys.as_ptr().add(half_block / 2 * pairs.len() * 2 * KEY_BLOCK + half_block % 2 * KEY_BLOCK);
+            let base =
+                keys.as_ptr().add(half_block / 2 * pairs.len() * 2 * KEY_BLOCK + half_block % 2 * KEY_BLOCK);
             for (index, &pair) in pairs.iter().enumerate() {
                 let keys = _mm256_loadu_si256(base.add(index * 2 * KEY_BLOCK).cast());
                 let product = _mm256_madd_epi16(keys, _mm256_set1_epi32(pair));
@@ -118,7 +120,8 @@ pub(super) unsafe fn mix_avx2(values: &[i16], exps: &[i16], out: &mut [i64]) {
         unsafe {
             for pair in 0..exps.len() / 2 {
                 let weights = exps.as_ptr().add(2 * pair).cast::<i32>().read_unaligned();
-                let values = _mm256_loadu_si256(values.as_ptr().add(pair * row + unit * CHANNEL_BLOCK).cast());
+                let values =
+                    _mm256_loadu_si256(values.as_ptr().add(pair * row + unit * CHANNEL_BLOCK).cast());
                 let product = _mm256_madd_epi16(values, _mm256_set1_epi32(weights));
                 split_sum!(high, low, product, _mm256_add_epi32, _mm256_srai_epi32, _mm256_and_si256, mask);
             }

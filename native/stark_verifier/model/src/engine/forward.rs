@@ -50,7 +50,13 @@ pub(crate) struct Scratch {
 impl Engine {
     /// Runs `rows` (at most [`MAX_ROWS`]) through all layers, extends the caches, and leaves the normed outputs of
     /// the rows listed in `wanted` in `scratch`, for [`Engine::logits_of`] or [`Engine::best_of`].
-    pub(crate) fn forward(&self, caches: &mut [Cache], rows: &[Row], wanted: &[usize], scratch: &mut Scratch) {
+    pub(crate) fn forward(
+        &self,
+        caches: &mut [Cache],
+        rows: &[Row],
+        wanted: &[usize],
+        scratch: &mut Scratch,
+    ) {
         let dim = self.model.shape.dim;
         scratch.x.clear();
         for row in rows {
@@ -98,12 +104,25 @@ impl Engine {
         let blocks = grown(blocks, matrix.blocks() * block);
         let cost = matrix.rows * matrix.columns * inputs.tokens;
         let unit = if self.workers.threads() == 1 { matrix.blocks() } else { GROUP };
-        self.workers.for_pieces(blocks, unit * block, cost, || (), |(), index, piece| {
-            multiply(self.level, matrix, index * unit, inputs, piece);
-        });
+        self.workers.for_pieces(
+            blocks,
+            unit * block,
+            cost,
+            || (),
+            |(), index, piece| {
+                multiply(self.level, matrix, index * unit, inputs, piece);
+            },
+        );
     }
 
-    fn attention(&self, index: usize, layer: &Layer, caches: &mut [Cache], rows: &[Row], scratch: &mut Scratch) {
+    fn attention(
+        &self,
+        index: usize,
+        layer: &Layer,
+        caches: &mut [Cache],
+        rows: &[Row],
+        scratch: &mut Scratch,
+    ) {
         let s = &self.model.shape;
         let (dim, head_dim, q_width, kv_width) = (s.dim, s.head_dim, s.q_width(), s.kv_width());
         let packed = &self.packed.layers[index];
@@ -138,7 +157,16 @@ impl Engine {
             let queries = q[number * q_width..][..q_width].chunks_exact(head_dim);
             for (head, (query, o)) in queries.zip(o.chunks_exact_mut(head_dim)).enumerate() {
                 let cache = caches[row.sequence].head(index, head / group);
-                attend(self.level, cache, query, row.position + 1, layer.score_shift, &self.model.exp, scratch, o);
+                attend(
+                    self.level,
+                    cache,
+                    query,
+                    row.position + 1,
+                    layer.score_shift,
+                    &self.model.exp,
+                    scratch,
+                    o,
+                );
             }
         };
         if self.workers.threads() == 1 {

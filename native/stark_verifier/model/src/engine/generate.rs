@@ -62,7 +62,8 @@ impl Engine {
         if prompts.is_empty() {
             return Ok(Vec::new());
         }
-        let groups: Vec<&[Vec<u32>]> = prompts.chunks(prompts.len().div_ceil(self.workers.threads())).collect();
+        let groups: Vec<&[Vec<u32>]> =
+            prompts.chunks(prompts.len().div_ceil(self.workers.threads())).collect();
         let work = |group: &[Vec<u32>]| self.generate_group(group, max_new, eos, top_k);
         Ok(self.workers.enter(|| self.workers.for_each(groups, work)).into_iter().flatten().collect())
     }

@@ -25,7 +25,8 @@ fn portable(matrix: &Packed, first_block: usize, inputs: &Inputs, out: &mut [i64
             let mut sums = [0_i64; TILE_ROWS];
             if matrix.fits_i32 {
                 let mut narrow = [0_i32; TILE_ROWS];
-                for (tile, &[a, b, c, d]) in matrix.block_tiles(block).zip(row.as_chunks::<TILE_COLUMNS>().0) {
+                for (tile, &[a, b, c, d]) in matrix.block_tiles(block).zip(row.as_chunks::<TILE_COLUMNS>().0)
+                {
                     for (sum, w) in narrow.iter_mut().zip(tile.0.as_chunks::<TILE_COLUMNS>().0) {
                         let [w0, w1, w2, w3] = w.map(i32::from);
                         *sum += w0 * a + w1 * b + w2 * c + w3 * d;

@@ -24,7 +24,11 @@ pub(super) fn multiply(matrix: &Packed, first_block: usize, inputs: &Inputs, out
     let tokens = inputs.tokens;
     let blocks = out.len() / (tokens * TILE_ROWS);
     assert!(first_block + blocks <= matrix.blocks(), "blocks beyond the matrix");
-    assert_eq!(inputs.bytes.len(), tokens * matrix.byte_planes() * matrix.column_tiles, "inputs of another matrix");
+    assert_eq!(
+        inputs.bytes.len(),
+        tokens * matrix.byte_planes() * matrix.column_tiles,
+        "inputs of another matrix"
+    );
     let job = Job { matrix, inputs: &inputs.bytes, tokens, first_block, out: out.as_mut_ptr() };
     // SAFETY: the level was confirmed on this processor; the two assertions bound every access.
     unsafe {
@@ -80,6 +84,8 @@ unsafe fn tokens_of<const RB: usize, const NT: usize, const P: usize>(job: &Job<
 /// `RB` blocks of rows times `NT` tokens, inputs in `P` byte planes.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 #[inline]
+// Indices keep the three loops over one array of registers alike.
+#[allow(clippy::needless_range_loop)]
 unsafe fn tile<const RB: usize, const NT: usize, const P: usize>(job: &Job<'_>, block: usize, token: usize) {
     let steps = job.matrix.column_tiles;
     let (first, stride) = job.matrix.place(job.first_block + block);

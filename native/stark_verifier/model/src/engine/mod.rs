@@ -26,14 +26,14 @@ use std::sync::Arc;
 
 use crate::ModelError;
 use crate::model::Model;
+pub(crate) use forward::{MAX_ROWS, Row};
 pub use generate::Answer;
 pub use level::Level;
+pub(crate) use level::per_level;
 use packed::Packed;
+pub(crate) use pages::Pages;
 pub use session::Session;
 pub use top::TopEntry;
-pub(crate) use forward::{MAX_ROWS, Row};
-pub(crate) use level::per_level;
-pub(crate) use pages::Pages;
 pub(crate) use workers::Workers;
 
 /// The matrices of one layer in the layout of the kernels.
@@ -73,7 +73,9 @@ impl Engine {
     /// The same on a chosen level, which this processor must have.
     pub fn with_level(model: Arc<Model>, threads: usize, level: Level) -> Result<Self, ModelError> {
         if !level.is_available() {
-            return Err(ModelError::Input { reason: format!("this processor lacks the instructions of {level:?}") });
+            return Err(ModelError::Input {
+                reason: format!("this processor lacks the instructions of {level:?}"),
+            });
         }
         self_test::run(level)?;
         model.validate()?;
@@ -90,7 +92,12 @@ impl Engine {
         };
         let layers = model.layers.iter().map(pack).collect();
         let lm_head = Packed::new(&[&model.lm_head], 16);
-        Ok(Self { level, packed: Arc::new(PackedModel { layers, lm_head }), workers: Workers::new(threads)?, model })
+        Ok(Self {
+            level,
+            packed: Arc::new(PackedModel { layers, lm_head }),
+            workers: Workers::new(threads)?,
+            model,
+        })
     }
 
     /// The same engine on another number of threads; both share the weights.

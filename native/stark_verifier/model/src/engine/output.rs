@@ -11,7 +11,12 @@ const LOGITS_AT_ONCE: usize = 4096;
 
 impl Engine {
     /// Hands the logits of every wanted row of the last pass, `[vocab]`, to `each`.
-    pub(super) fn logits_of(&self, scratch: &mut Scratch, logits: &mut Vec<i64>, mut each: impl FnMut(&[i64])) {
+    pub(super) fn logits_of(
+        &self,
+        scratch: &mut Scratch,
+        logits: &mut Vec<i64>,
+        mut each: impl FnMut(&[i64]),
+    ) {
         let Scratch { inputs, blocks, .. } = scratch;
         if inputs.tokens == 0 {
             return;
@@ -49,7 +54,9 @@ impl Engine {
         if let [part] = parts.as_mut_slice() {
             find(&mut scratch.blocks, 0, part);
         } else {
-            let work = |blocks: &mut Vec<i64>, part: usize, top: &mut [Vec<Vec<TopEntry>>]| find(blocks, part, &mut top[0]);
+            let work = |blocks: &mut Vec<i64>, part: usize, top: &mut [Vec<Vec<TopEntry>>]| {
+                find(blocks, part, &mut top[0])
+            };
             self.workers.for_pieces(&mut parts, 1, cost, Vec::new, work);
         }
         // Parts hold ascending ids, each list ends with ties in order: entering them one by one keeps the order.

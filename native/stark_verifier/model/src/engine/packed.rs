@@ -154,7 +154,7 @@ impl Inputs {
 
 /// Four values as 16-bit words of one 64-bit group, first value lowest.
 fn words(quad: &[i32], part: impl Fn(i32) -> i32) -> u64 {
-    quad.iter().rev().fold(0, |group, &x| group << 16 | u64::from(part(x) as u16)) 
+    quad.iter().rev().fold(0, |group, &x| group << 16 | u64::from(part(x) as u16))
 }
 
 super::level::per_level! {

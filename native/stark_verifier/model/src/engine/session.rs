@@ -41,11 +41,20 @@ impl Session<'_> {
     }
 
     /// Appends tokens and hands the logits after each to `each`, in order.
-    pub(super) fn append_each(&mut self, tokens: &[u32], each: impl FnMut(&[i64]) + Send) -> Result<(), ModelError> {
+    pub(super) fn append_each(
+        &mut self,
+        tokens: &[u32],
+        each: impl FnMut(&[i64]) + Send,
+    ) -> Result<(), ModelError> {
         self.run(tokens, true, each)
     }
 
-    fn run(&mut self, tokens: &[u32], all: bool, mut each: impl FnMut(&[i64]) + Send) -> Result<(), ModelError> {
+    fn run(
+        &mut self,
+        tokens: &[u32],
+        all: bool,
+        mut each: impl FnMut(&[i64]) + Send,
+    ) -> Result<(), ModelError> {
         let start = self.position();
         if tokens.is_empty() {
             return Err(ModelError::Input { reason: "at least one token is needed".into() });
@@ -61,7 +70,13 @@ impl Session<'_> {
                     .map(|(i, &token)| Row { sequence: 0, token, position: start + first + i })
                     .collect();
                 let last = first + chunk.len() == tokens.len();
-                let from = if all { 0 } else if last { chunk.len() - 1 } else { chunk.len() };
+                let from = if all {
+                    0
+                } else if last {
+                    chunk.len() - 1
+                } else {
+                    chunk.len()
+                };
                 let wanted: Vec<usize> = (from..chunk.len()).collect();
                 engine.forward(caches, &rows, &wanted, scratch);
                 engine.logits_of(scratch, logits, &mut each);

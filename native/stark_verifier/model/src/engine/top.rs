@@ -56,7 +56,8 @@ mod tests {
     fn the_lowest_id_wins_a_tie_and_padding_never() {
         for level in Level::available() {
             let mut logits = vec![-9; 2 * 48];
-            let set = |logits: &mut Vec<i64>, id: usize, value| logits[(id / 16 * 2 + 1) * 16 + id % 16] = value;
+            let set =
+                |logits: &mut Vec<i64>, id: usize, value| logits[(id / 16 * 2 + 1) * 16 + id % 16] = value;
             for (id, value) in [(1, 7), (2, 7), (4, 7), (20, 3), (33, 7), (34, 100)] {
                 set(&mut logits, id, value);
             }

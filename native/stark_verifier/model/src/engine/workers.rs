@@ -21,7 +21,11 @@ impl Workers {
             return Err(input(format!("threads must be from 1 to 1024, got {threads}")));
         }
         let build = || rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = if threads == 1 { None } else { Some(build().map_err(|e| input(format!("cannot start {threads} threads: {e}")))?) };
+        let pool = if threads == 1 {
+            None
+        } else {
+            Some(build().map_err(|e| input(format!("cannot start {threads} threads: {e}")))?)
+        };
         Ok(Self { pool, threads })
     }
 
@@ -53,7 +57,10 @@ impl Workers {
             return;
         }
         let each = || init();
-        items.par_chunks_mut(unit).enumerate().for_each_init(each, |state, (index, piece)| work(state, index, piece));
+        items
+            .par_chunks_mut(unit)
+            .enumerate()
+            .for_each_init(each, |state, (index, piece)| work(state, index, piece));
     }
 
     /// Works on every item, each on some thread.

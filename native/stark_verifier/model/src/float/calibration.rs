@@ -107,7 +107,8 @@ impl Calibration {
     }
 
     pub(crate) fn see_scores(&mut self, layer: usize, scores: &[f32]) {
-        let (min, max) = scores.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &s| (a.min(s), b.max(s)));
+        let (min, max) =
+            scores.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &s| (a.min(s), b.max(s)));
         let stats = &mut self.layers[layer];
         stats.score_min = stats.score_min.min(min);
         stats.score_max = stats.score_max.max(max);

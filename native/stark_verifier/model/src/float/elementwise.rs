@@ -11,7 +11,8 @@ fn exp_negative(x: f32) -> f32 {
     let clamped = x.max(-87.0);
     let power = (clamped * std::f32::consts::LOG2_E + MAGIC) - MAGIC;
     let r = clamped - power * 0.693_359_4 + power * 2.121_944_4e-4;
-    let series = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r / 720.0)))));
+    let series =
+        1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r / 720.0)))));
     // `power` is an integer from -126 to 0, so the biased exponent stays positive.
     let scale = f32::from_bits(((power as i32 + 127) as u32) << 23);
     if x < -87.0 { 0.0 } else { series * scale }

@@ -123,9 +123,15 @@ impl FloatEngine {
         blocks.resize(matrix.blocks() * block, 0.0);
         let cost = matrix.rows * values.len();
         let unit = if self.workers.threads() == 1 { matrix.blocks() } else { 8 };
-        self.workers.for_pieces(blocks, unit * block, cost, || (), |(), index, piece| {
-            multiply(self.level, matrix, index * unit, values, piece);
-        });
+        self.workers.for_pieces(
+            blocks,
+            unit * block,
+            cost,
+            || (),
+            |(), index, piece| {
+                multiply(self.level, matrix, index * unit, values, piece);
+            },
+        );
     }
 
     fn attention(&self, index: usize, caches: &mut [FloatCache], rows: &[Row], scratch: &mut FloatScratch) {
@@ -157,7 +163,10 @@ impl FloatEngine {
         o.resize(rows.len() * q_width, 0.0);
         let (q, caches) = (&*q, &*caches);
         let scale = 1.0 / (head_dim as f32).sqrt();
-        let attend_row = |scratch: &mut AttentionScratch, number: usize, o: &mut [f32], mut see: Option<&mut Calibration>| {
+        let attend_row = |scratch: &mut AttentionScratch,
+                          number: usize,
+                          o: &mut [f32],
+                          mut see: Option<&mut Calibration>| {
             let row = &rows[number];
             let queries = q[number * q_width..][..q_width].chunks_exact(head_dim);
             for (head, (query, o)) in queries.zip(o.chunks_exact_mut(head_dim)).enumerate() {

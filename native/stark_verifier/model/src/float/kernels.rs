@@ -43,7 +43,8 @@ pub(crate) fn multiply(level: Level, matrix: &FloatPacked, first: usize, inputs:
         // SAFETY: as above.
         Level::Avx2 => unsafe { avx2::multiply(weights, matrix.columns, inputs, out) },
         _ => {
-            let blocks = weights.chunks_exact(BLOCK * matrix.columns).zip(out.chunks_exact_mut(tokens * BLOCK));
+            let blocks =
+                weights.chunks_exact(BLOCK * matrix.columns).zip(out.chunks_exact_mut(tokens * BLOCK));
             for (weights, out) in blocks {
                 for (input, out) in inputs.chunks_exact(matrix.columns).zip(out.as_chunks_mut::<BLOCK>().0) {
                     *out = weighted_sum(weights, input);
@@ -123,14 +124,26 @@ macro_rules! vector_kernels {
                     while vector < vectors {
                         let left = vectors - vector;
                         let mut token = 0;
-                        let count = if left >= 8 && tokens == 1 { 8 } else if left >= 4 { 4 } else { 1 };
+                        let count = if left >= 8 && tokens == 1 {
+                            8
+                        } else if left >= 4 {
+                            4
+                        } else {
+                            1
+                        };
                         while token < tokens {
                             let many = tokens - token >= 3;
                             match (count, many) {
                                 (8, _) => tile::<8, 1>(weights, columns, inputs, out, tokens, vector, token),
-                                (4, true) => tile::<4, 3>(weights, columns, inputs, out, tokens, vector, token),
-                                (4, false) => tile::<4, 1>(weights, columns, inputs, out, tokens, vector, token),
-                                (_, true) => tile::<1, 3>(weights, columns, inputs, out, tokens, vector, token),
+                                (4, true) => {
+                                    tile::<4, 3>(weights, columns, inputs, out, tokens, vector, token)
+                                }
+                                (4, false) => {
+                                    tile::<4, 1>(weights, columns, inputs, out, tokens, vector, token)
+                                }
+                                (_, true) => {
+                                    tile::<1, 3>(weights, columns, inputs, out, tokens, vector, token)
+                                }
                                 _ => tile::<1, 1>(weights, columns, inputs, out, tokens, vector, token),
                             }
                             token += if many && count < 8 { 3 } else { 1 };
@@ -197,10 +210,23 @@ macro_rules! vector_kernels {
 
 #[cfg(target_arch = "x86_64")]
 vector_kernels!(
-    avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma", 16, _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps,
-    _mm512_fmadd_ps, _mm512_storeu_ps
+    avx512,
+    "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",
+    16,
+    _mm512_setzero_ps,
+    _mm512_loadu_ps,
+    _mm512_set1_ps,
+    _mm512_fmadd_ps,
+    _mm512_storeu_ps
 );
 #[cfg(target_arch = "x86_64")]
 vector_kernels!(
-    avx2, "avx2,fma", 8, _mm256_setzero_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_storeu_ps
+    avx2,
+    "avx2,fma",
+    8,
+    _mm256_setzero_ps,
+    _mm256_loadu_ps,
+    _mm256_set1_ps,
+    _mm256_fmadd_ps,
+    _mm256_storeu_ps
 );

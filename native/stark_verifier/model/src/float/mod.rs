@@ -53,7 +53,9 @@ impl FloatEngine {
     /// The same on a chosen level, which this processor must have.
     pub fn with_level(model: Arc<FloatModel>, threads: usize, level: Level) -> Result<Self, ModelError> {
         if !level.is_available() {
-            return Err(ModelError::Input { reason: format!("this processor lacks the instructions of {level:?}") });
+            return Err(ModelError::Input {
+                reason: format!("this processor lacks the instructions of {level:?}"),
+            });
         }
         let s = model.shape;
         let layers = model.layers.iter().map(|layer| PackedLayer {
@@ -117,14 +119,20 @@ impl FloatEngine {
     /// # Errors
     /// [`ModelError::Input`] as for [`FloatEngine::logits`], for `max_new` of 0, or where prompt and answer without
     /// its last token pass the model's longest sequence.
-    pub fn generate(&self, prompts: &[Vec<u32>], max_new: usize, eos: u32) -> Result<Vec<Vec<u32>>, ModelError> {
+    pub fn generate(
+        &self,
+        prompts: &[Vec<u32>],
+        max_new: usize,
+        eos: u32,
+    ) -> Result<Vec<Vec<u32>>, ModelError> {
         let shape = &self.model.shape;
         shape.check_sequences(prompts)?;
         shape.check_answers(prompts, max_new)?;
         if prompts.is_empty() {
             return Ok(Vec::new());
         }
-        let groups: Vec<&[Vec<u32>]> = prompts.chunks(prompts.len().div_ceil(self.workers.threads())).collect();
+        let groups: Vec<&[Vec<u32>]> =
+            prompts.chunks(prompts.len().div_ceil(self.workers.threads())).collect();
         let work = |group: &[Vec<u32>]| self.generate_group(group, max_new, eos);
         Ok(self.workers.enter(|| self.workers.for_each(groups, work)).into_iter().flatten().collect())
     }
@@ -132,8 +140,11 @@ impl FloatEngine {
     /// One whole sequence; `each` receives the logits of every pass.
     fn run(&self, tokens: &[u32], scratch: &mut FloatScratch, mut each: impl FnMut(&[f32])) {
         let mut caches = [FloatCache::new(&self.model.shape)];
-        let rows: Vec<Row> =
-            tokens.iter().enumerate().map(|(position, &token)| Row { sequence: 0, token, position }).collect();
+        let rows: Vec<Row> = tokens
+            .iter()
+            .enumerate()
+            .map(|(position, &token)| Row { sequence: 0, token, position })
+            .collect();
         let mut logits = Vec::new();
         for chunk in rows.chunks(MAX_ROWS) {
             let wanted: Vec<usize> = (0..chunk.len()).collect();

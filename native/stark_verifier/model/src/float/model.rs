@@ -44,8 +44,10 @@ impl FloatModel {
     /// compute, [`ModelError::MissingTensor`] and [`ModelError::TensorShape`].
     pub fn load_dir(path: &Path) -> Result<FloatModel, ModelError> {
         let config_path = path.join("config.json");
-        let bytes = std::fs::read(&config_path).map_err(|source| ModelError::Io { path: config_path, source })?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|e| field("config.json", format!("not JSON: {e}")))?;
+        let bytes =
+            std::fs::read(&config_path).map_err(|source| ModelError::Io { path: config_path, source })?;
+        let value: Value =
+            serde_json::from_slice(&bytes).map_err(|e| field("config.json", format!("not JSON: {e}")))?;
         let config = Config(value.as_object().ok_or_else(|| field("config.json", "not an object".into()))?);
         config.refuse_other_arithmetic()?;
         let shape = config.shape()?;
@@ -54,7 +56,8 @@ impl FloatModel {
         let tied = config.0.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(false);
         let (dim, hidden, q, kv) = (shape.dim, shape.hidden, shape.q_width(), shape.kv_width());
         let layer = |index: usize| -> Result<FloatLayer, ModelError> {
-            let part = |name: &str, sizes: &[usize]| tensor(&format!("model.layers.{index}.{name}.weight"), sizes);
+            let part =
+                |name: &str, sizes: &[usize]| tensor(&format!("model.layers.{index}.{name}.weight"), sizes);
             Ok(FloatLayer {
                 norm1: part("input_layernorm", &[dim])?,
                 norm2: part("post_attention_layernorm", &[dim])?,
@@ -133,7 +136,9 @@ impl Config<'_> {
 
     /// Refuses what would need other formulas than a plain Llama's.
     fn refuse_other_arithmetic(&self) -> Result<(), ModelError> {
-        let plain = |value: Option<&Value>, admitted: &[Value]| value.is_none_or(|v| v.is_null() || admitted.contains(v));
+        let plain = |value: Option<&Value>, admitted: &[Value]| {
+            value.is_none_or(|v| v.is_null() || admitted.contains(v))
+        };
         let rules = [
             ("hidden_act", Value::from("silu")),
             ("attention_bias", Value::from(false)),
@@ -204,7 +209,13 @@ mod tests {
 
     #[test]
     fn half_precision() {
-        let cases = [(0x3c00, 1.0), (0xc000, -2.0), (0x0001, 2.0_f32.powi(-24)), (0x7bff, 65504.0), (0x3555, 0.333_251_95)];
+        let cases = [
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x0001, 2.0_f32.powi(-24)),
+            (0x7bff, 65504.0),
+            (0x3555, 0.333_251_95),
+        ];
         for (bits, value) in cases {
             assert_eq!(half_to_f32(bits), value);
         }

@@ -108,7 +108,8 @@ pub fn logits(model: &Model, tokens: &[u32]) -> (Vec<i64>, ClampCount) {
             let q = rotary(model, &linear(&layer.q, &h), position, layer.q.shift, &mut count.qk);
             keys[index].push(rotary(model, &linear(&layer.k, &h), position, layer.k.shift, &mut count.qk));
             let v = linear(&layer.v, &h);
-            values[index].push(v.iter().map(|&a| sat(rs(a, layer.v.shift), 16, &mut count.v)).collect::<Vec<_>>());
+            values[index]
+                .push(v.iter().map(|&a| sat(rs(a, layer.v.shift), 16, &mut count.v)).collect::<Vec<_>>());
             let mut o = Vec::new();
             for (head, q) in q.chunks(s.head_dim).enumerate() {
                 let start = head / (s.heads / s.kv_heads) * s.head_dim;

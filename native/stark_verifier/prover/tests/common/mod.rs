@@ -19,11 +19,18 @@ pub const EVEN: Shape =
 
 /// A synthetic model's key.
 pub fn key(seed: u64, shape: Shape, options: Options) -> ModelKey {
-    ModelKey::new(Arc::new(random_model(seed, shape, options).expect("a model within bounds"))).expect("a key")
+    ModelKey::new(Arc::new(random_model(seed, shape, options).expect("a model within bounds")))
+        .expect("a key")
 }
 
 /// Greedy answers of `model`, as a statement.
-pub fn answered(key: &ModelKey, prompts: &[Vec<u32>], rows: usize, max_answer: usize, top_k: usize) -> Statement {
+pub fn answered(
+    key: &ModelKey,
+    prompts: &[Vec<u32>],
+    rows: usize,
+    max_answer: usize,
+    top_k: usize,
+) -> Statement {
     let model: Arc<Model> = Arc::clone(&key.model);
     let eos = model.eos;
     let engine = Engine::new(model, 1).expect("an engine");

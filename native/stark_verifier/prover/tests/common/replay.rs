@@ -101,7 +101,8 @@ pub fn replay<'a>(
     let instance = question.check(&key.descriptor).expect("a question that is well formed");
     let layout = Layout::new(&key.descriptor, &instance, &modes);
     let cells = F::zero_vec(1 << layout.num_vars);
-    let mut r = Replay { key, run, w: Witness { instance, modes, layout, cells }, statement: question.clone() };
+    let mut r =
+        Replay { key, run, w: Witness { instance, modes, layout, cells }, statement: question.clone() };
     for step in steps(key.descriptor.layers.len()) {
         r.fill(step);
         hook(step, &mut r);
@@ -114,7 +115,17 @@ pub fn steps(layers: usize) -> Vec<Step> {
     use Step::*;
     let mut all = vec![];
     for l in 0..layers {
-        all.extend([NormRows(2 * l), Norm(2 * l), Query(l), Key(l), Value(l), Max(l), Gaps(l), Reached(l), Exp(l)]);
+        all.extend([
+            NormRows(2 * l),
+            Norm(2 * l),
+            Query(l),
+            Key(l),
+            Value(l),
+            Max(l),
+            Gaps(l),
+            Reached(l),
+            Exp(l),
+        ]);
         all.extend([Division(l), UpdateO(l), NormRows(2 * l + 1), Norm(2 * l + 1), Gate(l), Silu(l), Z(l)]);
         all.push(UpdateDown(l));
     }
@@ -232,7 +243,11 @@ impl Replay<'_> {
             let (col, r) = (i / rows, i % rows);
             let at = (r % positions) * half + col % half;
             let [c, s] = [model.rope_cos[at], model.rope_sin[at]].map(|v| F::from_i64(i64::from(v)));
-            *o = if col / half % 2 == 0 { a[i] * c - a[i + half * rows] * s } else { a[i - half * rows] * s + a[i] * c };
+            *o = if col / half % 2 == 0 {
+                a[i] * c - a[i + half * rows] * s
+            } else {
+                a[i - half * rows] * s + a[i] * c
+            };
         }
         out
     }
@@ -250,7 +265,8 @@ impl Replay<'_> {
                     Some(l) => &l.norm2_gain,
                     None => &model.final_gain,
                 };
-                let (q, rs) = (self.w.tensor(cells.exponent[2]).to_vec(), self.w.tensor(cells.index[1]).to_vec());
+                let (q, rs) =
+                    (self.w.tensor(cells.exponent[2]).to_vec(), self.w.tensor(cells.index[1]).to_vec());
                 let x = self.residual(n);
                 let scale = |i: usize| rs[i % rows] * q[i % rows] * F::from_i64(i64::from(gain[i / rows]));
                 let before: Vec<F> = x.iter().enumerate().map(|(i, &x)| x * scale(i)).collect();
@@ -281,7 +297,8 @@ impl Replay<'_> {
                     if !self.on_mask(i) {
                         continue;
                     }
-                    self.w.tensor_mut(cells.exp)[i] = F::from_i64(i64::from(model.exp[(d.clamp(1, 8191) >> 1) as usize]));
+                    self.w.tensor_mut(cells.exp)[i] =
+                        F::from_i64(i64::from(model.exp[(d.clamp(1, 8191) >> 1) as usize]));
                 }
             }
             Step::Division(l) => self.division(l),
@@ -299,7 +316,8 @@ impl Replay<'_> {
                 let (cells, m) = layer(l);
                 let gate = integers(&output(&self.w, &cells.gate));
                 let middle = 1 << (m.gate_bits - 1);
-                let cell = |g: i64| F::from_i64(i64::from(m.silu[(g + middle).clamp(0, 2 * middle - 1) as usize]));
+                let cell =
+                    |g: i64| F::from_i64(i64::from(m.silu[(g + middle).clamp(0, 2 * middle - 1) as usize]));
                 self.w.tensor_mut(cells.silu).iter_mut().zip(gate).for_each(|(c, g)| *c = cell(g));
             }
             Step::Z(l) => {
@@ -448,7 +466,8 @@ impl Replay<'_> {
         let logits = self.logits();
         let k = self.statement.top_k;
         for (s, logits) in self.statement.sequences.iter_mut().zip(logits) {
-            let mut all: Vec<(u32, i64)> = logits.into_iter().enumerate().map(|(v, l)| (v as u32, l)).collect();
+            let mut all: Vec<(u32, i64)> =
+                logits.into_iter().enumerate().map(|(v, l)| (v as u32, l)).collect();
             all.sort_by_key(|&(v, l)| (-l, v));
             all.truncate(k);
             s.answer = vec![all[0].0];
