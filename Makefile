@@ -56,8 +56,11 @@ rust-format:
 rust-lint:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
+# Features of tests alone: random models, and the switch that takes a relation out of the proof.
+TEST_FEATURES := esper-commitment/prover,esper-commitment/parallel,esper-model/synthetic,esper-prover/relation-switch
+
 rust-test:
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --release --workspace --features $(TEST_FEATURES)
 
 # Known vulnerabilities need a database that is no package: `make audit`.
 rust-licences: $(CARGO_DENY)

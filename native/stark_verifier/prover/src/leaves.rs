@@ -76,7 +76,9 @@ fn balance(numerators: &mut [F], denominators: &mut [EF]) {
         .par_chunks(1 << 10)
         .zip(denominators.par_chunks(1 << 10))
         .map(|(n, d)| {
-            let add = |(p, q): (EF, EF), (&n, &d): (&F, &EF)| if n == F::ZERO { (p, q) } else { (p * d + q * n, q * d) };
+            let add = |(p, q): (EF, EF), (&n, &d): (&F, &EF)| {
+                if n == F::ZERO { (p, q) } else { (p * d + q * n, q * d) }
+            };
             let (p, q) = n.iter().zip(d).fold((EF::ZERO, EF::ONE), add);
             p * q.inverse()
         })

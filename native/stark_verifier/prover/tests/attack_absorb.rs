@@ -93,7 +93,16 @@ fn start(head: &ProofHead<'_>, s: &Statement, layout: &Layout, body: &ProofBody<
     let sum = verify_fraction_sum(&seed, body.fraction_sum, &mut t).expect("a sum of zero");
     t.absorb(body.leaf_model);
     let ends = [sum.numerator, sum.denominator];
-    let leaf = leaf_claims(d, &instance, layout, &ModelLayout::new(d), &sum.point, ends, [alpha, beta], body.leaf_model);
+    let leaf = leaf_claims(
+        d,
+        &instance,
+        layout,
+        &ModelLayout::new(d),
+        &sum.point,
+        ends,
+        [alpha, beta],
+        body.leaf_model,
+    );
     let weights = RelationWeights::new(t.challenge(), d.layers.len());
     let p = RelationPoints::draw(d, &instance, &mut t);
     Start { t, early, leaf, weights, p }
@@ -111,7 +120,8 @@ fn mutant(s: &Statement, proof: &[u8], absorb_finals: bool) -> Result<(), &'stat
     let mut ids = tokens.clone();
     ids.sort_unstable();
     ids.dedup();
-    let embedding = EmbeddingRows::read(&mut head.rest, &ids, d.vocab, d.dim, &d.embedding_root).map_err(|_| "rows")?;
+    let embedding =
+        EmbeddingRows::read(&mut head.rest, &ids, d.vocab, d.dim, &d.embedding_root).map_err(|_| "rows")?;
     let rest = std::mem::replace(&mut head.rest, esper_verifier::bytes::Reader::new(&[], "read"));
     let body = ProofBody::read(rest, &d, &instance, &layout).map_err(|_| "body")?;
     let model = ModelLayout::new(&d);
@@ -169,8 +179,16 @@ fn mutant(s: &Statement, proof: &[u8], absorb_finals: bool) -> Result<(), &'stat
     t.absorb_root(&body.witness_root);
     let (points, at_points) = ([at, early], [body.witness_value, body.out_of_domain]);
     let opening = body.witness_opening;
-    verify_opening(&body.witness_root, layout.num_vars, &witness_params, &points, &at_points, opening, &mut t)
-        .map_err(|_| "witness opening")?;
+    verify_opening(
+        &body.witness_root,
+        layout.num_vars,
+        &witness_params,
+        &points,
+        &at_points,
+        opening,
+        &mut t,
+    )
+    .map_err(|_| "witness opening")?;
     t.absorb_root(&d.roots[0]);
     let opening = body.model_openings[0];
     verify_opening(&d.roots[0], d.chunk_vars, &model_params, &[model_at], &body.model_values, opening, &mut t)
@@ -182,7 +200,12 @@ fn mutant(s: &Statement, proof: &[u8], absorb_finals: bool) -> Result<(), &'stat
 fn forge(key: &ModelKey, s: &Statement, mut w: Witness) -> Option<Vec<u8>> {
     let d = &key.descriptor;
     w.count(key);
-    let again = Witness { instance: w.instance, modes: w.modes.clone(), layout: w.layout.clone(), cells: w.cells.clone() };
+    let again = Witness {
+        instance: w.instance,
+        modes: w.modes.clone(),
+        layout: w.layout.clone(),
+        cells: w.cells.clone(),
+    };
     // The beginning of an ordinary (refused) proof serves as it is.
     let plain = prove_witness(key, s, again);
     let mut head = ProofHead::read(&plain).expect("own bytes");
@@ -190,7 +213,8 @@ fn forge(key: &ModelKey, s: &Statement, mut w: Witness) -> Option<Vec<u8>> {
     let mut ids = tokens.clone();
     ids.sort_unstable();
     ids.dedup();
-    let embedding = EmbeddingRows::read(&mut head.rest, &ids, d.vocab, d.dim, &d.embedding_root).expect("own rows");
+    let embedding =
+        EmbeddingRows::read(&mut head.rest, &ids, d.vocab, d.dim, &d.embedding_root).expect("own rows");
     let rest = std::mem::replace(&mut head.rest, esper_verifier::bytes::Reader::new(&[], "read"));
     let mut body = ProofBody::read(rest, d, &w.instance, &w.layout).expect("own bytes");
     let Start { mut t, early, leaf, weights, p } = start(&head, s, &w.layout, &body);

@@ -83,7 +83,9 @@ fn attack(key: &ModelKey, s: &Statement, choose: fn(Modes, &ModelKey) -> Modes) 
             frees += u32::from(is_free);
         }
     }
-    println!("{tried} cells changed: {frees} free by design, {by_lookup} refused by lookups, the others by relations");
+    println!(
+        "{tried} cells changed: {frees} free by design, {by_lookup} refused by lookups, the others by relations"
+    );
     assert!(frees > 0 && by_lookup > 0 && tried > frees + by_lookup);
 }
 

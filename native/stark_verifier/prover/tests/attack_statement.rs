@@ -92,7 +92,9 @@ fn every_field_of_the_statement_is_bound() {
         try_change("an empty answer", &|s| s.sequences[i].answer.clear());
         try_change("no lists", &|s| s.sequences[i].top.clear());
         try_change("a prompt token more", &|s| s.sequences[i].prompt.push(0));
-        try_change("a prompt token less", &|s| { s.sequences[i].prompt.pop(); });
+        try_change("a prompt token less", &|s| {
+            s.sequences[i].prompt.pop();
+        });
         // The same tokens, cut elsewhere into prompt and answer: as bytes one string.
         try_change("the first answer token counted as prompt", &|s| {
             let q = &mut s.sequences[i];

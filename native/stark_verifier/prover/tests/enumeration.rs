@@ -167,7 +167,9 @@ fn only_the_maximum_passes() {
     // All (D', O, r) of a W, as their exp index.
     let exps = |w: i64| -> Vec<i64> {
         let mut out = vec![];
-        for (d, o, r) in (1..=end).flat_map(|d| (0..o_limit).flat_map(move |o| (0..half).map(move |r| (d, o, r)))) {
+        for (d, o, r) in
+            (1..=end).flat_map(|d| (0..o_limit).flat_map(move |o| (0..half).map(move |r| (d, o, r))))
+        {
             let holds = (w + half - half * (d + o) - r).rem_euclid(p) == 0;
             if holds && (o * (end - d)).rem_euclid(p) == 0 {
                 out.push(d >> 1);
@@ -175,7 +177,9 @@ fn only_the_maximum_passes() {
         }
         out
     };
-    for (a, b, c) in (-range..=range).flat_map(|a| (-range..=range).flat_map(move |b| [-range, 0, range].map(|c| (a, b, c)))) {
+    for (a, b, c) in (-range..=range)
+        .flat_map(|a| (-range..=range).flat_map(move |b| [-range, 0, range].map(|c| (a, b, c))))
+    {
         let scores = [a, b, c];
         let top = scores.into_iter().max().expect("three scores");
         for m in 0..p {

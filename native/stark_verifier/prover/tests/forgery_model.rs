@@ -25,7 +25,8 @@ use std::sync::Arc;
 const ROWS: usize = 8;
 
 fn model(shape: Shape) -> Model {
-    let mut m = random_model(7, shape, Options { gate_bits: 12, ..Options::default() }).expect("a model within bounds");
+    let mut m = random_model(7, shape, Options { gate_bits: 12, ..Options::default() })
+        .expect("a model within bounds");
     // The layers' silu tables differ, each with its lowest entry repeated.
     m.layers[1].silu.iter_mut().for_each(|s| *s /= 2);
     m
@@ -115,8 +116,16 @@ fn every_weight_stands_in_its_place() {
     let twin = honest(&bench.key, &bench.q, bench.modes());
     accepted("true model", &bench.key, &twin.statement, &twin.w);
     for (name, pick, relation) in MATRICES {
-        bench.by_model(&format!("{name}: outputs exchanged"), |m| swap_outputs(pick(m), 0, 3), &[(relation, 0)]);
-        bench.by_model(&format!("{name}: inputs exchanged"), |m| swap_inputs(pick(m), 1, 17), &[(relation, 0)]);
+        bench.by_model(
+            &format!("{name}: outputs exchanged"),
+            |m| swap_outputs(pick(m), 0, 3),
+            &[(relation, 0)],
+        );
+        bench.by_model(
+            &format!("{name}: inputs exchanged"),
+            |m| swap_inputs(pick(m), 1, 17),
+            &[(relation, 0)],
+        );
         let tail = |m: &mut Model| {
             let l = pick(m);
             // 20 = 16 + 4, 28 = 16 + 8 + 4, 36 = 32 + 4: the last piece.
@@ -216,7 +225,12 @@ fn rotations_are_those_of_the_tables() {
 }
 
 /// Query or key cells of layer 0 by a rotation of the forger's: partner channels and position.
-fn rotate_by(r: &mut Replay<'_>, key: bool, partner: fn(usize, usize) -> (usize, usize, usize), position: fn(usize) -> usize) {
+fn rotate_by(
+    r: &mut Replay<'_>,
+    key: bool,
+    partner: fn(usize, usize) -> (usize, usize, usize),
+    position: fn(usize) -> usize,
+) {
     let cells = r.w.layout.layers[0].clone();
     let model = r.key.model.clone();
     let (site, linear) = if key { (&cells.k, &model.layers[0].k) } else { (&cells.q, &model.layers[0].q) };
@@ -319,7 +333,8 @@ fn the_residual_is_the_sum_of_all_updates() {
         ("down skipped", 2 * last, last - 1, true, |r| vec![F::default(); updates(r, 0, false).len()]),
     ];
     for (name, norm, layer, down, wrong) in cases {
-        let (layer_step, filled) = (if down { Step::UpdateDown(layer) } else { Step::UpdateO(layer) }, Step::Norm(norm));
+        let (layer_step, filled) =
+            (if down { Step::UpdateDown(layer) } else { Step::UpdateO(layer) }, Step::Norm(norm));
         let mut saved = vec![];
         let forged = replay(&bench.key, &bench.key, &bench.q, bench.modes(), |step, r| {
             if step == layer_step {

@@ -55,7 +55,11 @@ impl Bench {
 /// First norm, second norm, final norm, with the layer and the three relations they are named by.
 fn norms() -> [(usize, usize, [R; 3]); 3] {
     let first = [R::NormDivision1, R::NormBound1, R::NormScale1];
-    [(0, 0, first), (3, 1, [R::NormDivision2, R::NormBound2, R::NormScale2]), (2 * ODD.layers, ODD.layers, first)]
+    [
+        (0, 0, first),
+        (3, 1, [R::NormDivision2, R::NormBound2, R::NormScale2]),
+        (2 * ODD.layers, ODD.layers, first),
+    ]
 }
 
 /// Value of the first remainder, or of P - 1 - rem.
@@ -161,7 +165,8 @@ fn table_entries_belong_together() {
             let cells = r.norm_cells(norm);
             let idx = r.at(cells.index[0], 0, ROW) as usize;
             let table = &r.key.model.rsqrt;
-            let other = (1024..4096).map(|i| table[i]).min_by_key(|&v| (v == table[idx], (v - table[idx]).abs()));
+            let other =
+                (1024..4096).map(|i| table[i]).min_by_key(|&v| (v == table[idx], (v - table[idx]).abs()));
             r.set(cells.index[1], 0, ROW, i64::from(other.expect("a table")));
         });
         refused(&format!("norm {norm}: rs of a neighbour"), &rs, &[(Check::Table(Table::Rsqrt), layer)]);
@@ -170,7 +175,11 @@ fn table_entries_belong_together() {
             let value = r.at(cell, 0, ROW);
             r.set(cell, 0, ROW, value * 2);
         });
-        refused(&format!("norm {norm}: Q of another exponent"), &q, &[(Check::Table(Table::NormExponent), layer)]);
+        refused(
+            &format!("norm {norm}: Q of another exponent"),
+            &q,
+            &[(Check::Table(Table::NormExponent), layer)],
+        );
         // idx P is kept when P doubles and an even idx halves: the table of (e, P, Q) is what refuses it.
         let p = bench.rows(norm, |r| {
             let cells = r.norm_cells(norm);

@@ -19,7 +19,7 @@ use esper_verifier::layout::{Layout, Ranged, Site};
 use esper_verifier::modes::Modes;
 use esper_verifier::relation::Relation;
 use esper_verifier::tables::{Table, magnitude};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A rounding site of layer 0 (or the final norm).
 #[derive(Clone, Copy)]
@@ -163,6 +163,7 @@ fn edge(place: &Place, sign: i64) -> Edge {
     let run = honest(&key, &asked, Modes::all(&key.descriptor));
     let site = (place.site)(&run.w.layout);
     // The final norm's rows count only where there is an answer.
+    let limit = if place.class == ClampClass::Norm { 1 << 16 } else { 1 << 22 };
     let rows = if place.layer == 0 { 0..6 } else { 5..6 };
     for (row, col) in rows.flat_map(|r| (0..site.cols).map(move |c| (r, c))) {
         let half = 1 << (site.shift - 1);
@@ -176,7 +177,7 @@ fn edge(place: &Place, sign: i64) -> Edge {
         }
         let new = ((i128::from(target) << site.shift) / i128::from(unit)) as i64;
         let hits = |m: i64| Replay::split(m * unit, site.shift).0 == target;
-        let Some(new) = (new - 1..=new + 1).find(|&m| m.abs() < 1 << 16 && hits(m)) else { continue };
+        let Some(new) = (new - 1..=new + 1).find(|&m| m.abs() < limit && hits(m)) else { continue };
         if new < 1 && !matches!(place.class, ClampClass::Norm) {
             continue;
         }
@@ -219,10 +220,15 @@ fn width_tables(place: &Place, site: &Site, output_too: bool) -> Vec<(Check, usi
     tables.into_iter().map(|t| (Check::Table(t), place.layer)).collect()
 }
 
+/// An edge on either side of every place, made once.
+fn edges() -> &'static [[Edge; 2]] {
+    static EDGES: OnceLock<Vec<[Edge; 2]>> = OnceLock::new();
+    EDGES.get_or_init(|| PLACES.iter().map(|p| [edge(p, 1), edge(p, -1)]).collect())
+}
+
 fn at_edges(test: impl Fn(&Place, i64, &Edge, &Site)) {
-    for place in &PLACES {
-        for sign in [1, -1] {
-            let edge = edge(place, sign);
+    for (place, both) in PLACES.iter().zip(edges()) {
+        for (sign, edge) in [1, -1].into_iter().zip(both) {
             let run = honest(&edge.key, &edge.question, edge.modes());
             let site = (place.site)(&run.w.layout);
             assert_eq!(
@@ -231,7 +237,7 @@ fn at_edges(test: impl Fn(&Place, i64, &Edge, &Site)) {
                 "{}",
                 place.name
             );
-            test(place, sign, &edge, &site);
+            test(place, sign, edge, &site);
         }
     }
 }
@@ -316,8 +322,7 @@ fn a_clamp_without_an_overflow_is_refused() {
 /// 2: rem ± 2^s compensated in w.
 #[test]
 fn a_remainder_stays_below_its_shift() {
-    for place in &PLACES {
-        let edge = edge(place, 1);
+    for (place, [edge, _]) in PLACES.iter().zip(edges()) {
         for up in [1, -1] {
             let (col, row) = ((edge.col + 1) % 8, edge.row);
             let forged = edge.forged(place, edge.modes(), |r, site, _| {
@@ -335,8 +340,7 @@ fn a_remainder_stays_below_its_shift() {
 /// 2 and 14: q + k p / 2^s, for every remainder's neighbour: only the range of w rejects it.
 #[test]
 fn a_quotient_modulo_p_is_refused() {
-    for place in &PLACES {
-        let edge = edge(place, 1);
+    for (place, [edge, _]) in PLACES.iter().zip(edges()) {
         let (col, row) = (edge.col, edge.row);
         let forged = edge.forged(place, edge.modes(), |r, site, q| {
             let (rem, n) = (r.rem(site, col, row), 2 * magnitude(site.bits) + 1);
@@ -362,8 +366,8 @@ fn a_quotient_modulo_p_is_refused() {
 /// 3: u = ±2^(b-1) of both wide updates is in [`an_overflow_by_one_must_be_clamped`]; here each digit one past its table.
 #[test]
 fn digits_of_a_wide_update_stay_in_their_tables() {
-    for place in PLACES.iter().filter(|p| matches!(p.class, ClampClass::UpdateO | ClampClass::UpdateDown)) {
-        let edge = edge(place, 1);
+    let wide = |p: &Place| matches!(p.class, ClampClass::UpdateO | ClampClass::UpdateDown);
+    for (place, [edge, _]) in PLACES.iter().zip(edges()).filter(|(p, _)| wide(p)) {
         let (col, row) = ((edge.col + 1) % 8, edge.row);
         // The same w with low = 2^(b/2) + 1 more and high one less, or the other way round.
         for up in [1, -1] {

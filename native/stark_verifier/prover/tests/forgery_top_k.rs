@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::forge::{accepted, refused};
+use common::forge::{accepted, alone, refused};
 use common::replay::{Replay, Step, honest, question, replay};
 use common::{EVEN, ODD, answered, prompts};
 use esper_model::synthetic::{Options, random_model};
@@ -59,7 +59,8 @@ fn top_limb(key: &ModelKey) -> (Check, usize) {
 
 /// All tokens but those listed, from the best to the worst.
 fn unlisted(list: &List, logits: &[i64]) -> List {
-    let mut rest: List = (0..).zip(logits.iter().copied()).filter(|e| list.iter().all(|l| l.0 != e.0)).collect();
+    let mut rest: List =
+        (0..).zip(logits.iter().copied()).filter(|e| list.iter().all(|l| l.0 != e.0)).collect();
     rest.sort_by_key(|&(v, l)| (-l, v));
     rest
 }
@@ -189,7 +190,12 @@ fn negative_logits_are_accepted() {
     let [_, _, y] = run.w.layout.final_norm.site.clamp.expect("all modes are on");
     let signs: Vec<i8> = (0..EVEN.dim).map(|c| if run.at(y, c, 5) > 0 { -1 } else { 1 }).collect();
     let dim = EVEN.dim;
-    model.lm_head.weight.iter_mut().enumerate().for_each(|(i, w)| *w = signs[i % dim] * (1 + (i / dim) as i8));
+    model
+        .lm_head
+        .weight
+        .iter_mut()
+        .enumerate()
+        .for_each(|(i, w)| *w = signs[i % dim] * (1 + (i / dim) as i8));
     let key = keyed(model);
     let q = question(&key, &prompts(EVEN.vocab, &[6], 3), ROWS, 3);
     let run = honest(&key, &q, Modes::all(&key.descriptor));
@@ -207,39 +213,63 @@ fn the_statement_is_checked_in_the_clear() {
     let key = keyed(model(ODD));
     let d = &key.descriptor;
     let s = answered(&key, &prompts(53, &[5, 2], 5), 8, 3, 4);
-    let proof = prove(&key, &s).expect("a proof");
-    assert_eq!(reason(&s, &proof), None);
+    let proof = alone(|| {
+        let proof = prove(&key, &s).expect("a proof");
+        assert_eq!(reason(&s, &proof), None);
+        proof
+    });
     let vocab = d.vocab as u32;
     let (eos, bound, max_seq) = (d.eos, d.logit_bound as i64, d.max_seq);
     type Change<'c> = (&'static str, Box<dyn Fn(&mut Statement) + 'c>);
     let in_the_clear: Vec<Change<'_>> = vec![
-        ("duplicate id in a top list", Box::new(|s| {
-            let list = &mut s.sequences[0].top[0];
-            list[2].0 = list[1].0;
-        })),
+        (
+            "duplicate id in a top list",
+            Box::new(|s| {
+                let list = &mut s.sequences[0].top[0];
+                list[2].0 = list[1].0;
+            }),
+        ),
         ("top id outside the vocabulary", Box::new(move |s| s.sequences[0].top[0][3].0 = vocab)),
         ("logit beyond the model's bound", Box::new(move |s| s.sequences[0].top[0][0].1 = bound + 1)),
-        ("top list is not sorted by logit descending, id ascending", Box::new(|s| s.sequences[0].top[0].swap(1, 2))),
-        ("first id of a top list is not the answer token", Box::new(|s| {
-            let other = s.sequences[0].top[2][1].0;
-            s.sequences[0].answer[2] = other;
-        })),
+        (
+            "top list is not sorted by logit descending, id ascending",
+            Box::new(|s| s.sequences[0].top[0].swap(1, 2)),
+        ),
+        (
+            "first id of a top list is not the answer token",
+            Box::new(|s| {
+                let other = s.sequences[0].top[2][1].0;
+                s.sequences[0].answer[2] = other;
+            }),
+        ),
         ("EOS before the last answer", Box::new(move |s| s.sequences[0].answer[0] = eos)),
-        ("short answer without EOS", Box::new(|s| {
-            s.sequences[0].answer.pop();
-            s.sequences[0].top.pop();
-        })),
-        ("answer longer than max_answer", Box::new(|s| {
-            s.sequences[0].answer.push(1);
-            let list = s.sequences[0].top[0].clone();
-            s.sequences[0].top.push(list);
-        })),
-        ("one top list an answer token", Box::new(|s| {
-            s.sequences[0].top.pop();
-        })),
-        ("top list of another length than top_k", Box::new(|s| {
-            s.sequences[0].top[1].pop();
-        })),
+        (
+            "short answer without EOS",
+            Box::new(|s| {
+                s.sequences[0].answer.pop();
+                s.sequences[0].top.pop();
+            }),
+        ),
+        (
+            "answer longer than max_answer",
+            Box::new(|s| {
+                s.sequences[0].answer.push(1);
+                let list = s.sequences[0].top[0].clone();
+                s.sequences[0].top.push(list);
+            }),
+        ),
+        (
+            "one top list an answer token",
+            Box::new(|s| {
+                s.sequences[0].top.pop();
+            }),
+        ),
+        (
+            "top list of another length than top_k",
+            Box::new(|s| {
+                s.sequences[0].top[1].pop();
+            }),
+        ),
         ("rows exceed the model's max_seq", Box::new(move |s| s.rows = 2 * max_seq)),
         ("rows is no power of two", Box::new(|s| s.rows = 12)),
         ("sequence longer than rows", Box::new(|s| s.sequences[0].prompt.extend([1, 2]))),
@@ -257,24 +287,30 @@ fn the_statement_is_checked_in_the_clear() {
     // Well formed, but another statement.
     let others: Vec<Change<'_>> = vec![
         ("lengths swapped", Box::new(|s| s.sequences.swap(0, 1))),
-        ("a token moved from the prompt", Box::new(|s| {
-            let token = s.sequences[0].prompt.pop().expect("a prompt");
-            s.sequences[0].answer.insert(0, token);
-            let list = s.sequences[0].top[0].clone();
-            s.sequences[0].top.insert(0, list);
-            s.sequences[0].top[0][0].0 = token;
-            s.sequences[0].answer.pop();
-            s.sequences[0].top.pop();
-        })),
+        (
+            "a token moved from the prompt",
+            Box::new(|s| {
+                let token = s.sequences[0].prompt.pop().expect("a prompt");
+                s.sequences[0].answer.insert(0, token);
+                let list = s.sequences[0].top[0].clone();
+                s.sequences[0].top.insert(0, list);
+                s.sequences[0].top[0][0].0 = token;
+                s.sequences[0].answer.pop();
+                s.sequences[0].top.pop();
+            }),
+        ),
         ("a prompt's token", Box::new(|s| s.sequences[0].prompt[1] ^= 1)),
         ("a pad written out as a token", Box::new(|s| s.sequences[1].prompt.push(0))),
         ("rows doubled", Box::new(|s| s.rows *= 2)),
         ("max_answer with EOS allowed earlier", Box::new(|s| s.max_answer -= 1)),
         ("a logit", Box::new(|s| s.sequences[0].top[0][0].1 += 1)),
-        ("the last logit", Box::new(|s| {
-            let list = s.sequences[1].top.last_mut().expect("a list");
-            list.last_mut().expect("an entry").1 -= 1;
-        })),
+        (
+            "the last logit",
+            Box::new(|s| {
+                let list = s.sequences[1].top.last_mut().expect("a list");
+                list.last_mut().expect("an entry").1 -= 1;
+            }),
+        ),
         ("the binding", Box::new(|s| s.binding[63] ^= 1)),
         ("the model", Box::new(|s| s.model_id[0] ^= 1)),
     ];
@@ -299,5 +335,5 @@ fn an_answer_may_end_with_eos() {
     let s = answered(&key, &prompts(53, &[5], 5), 8, 3, 4);
     assert_eq!(s.sequences[0].answer.len(), stop + 1);
     let w = Witness::new(&key, &s).expect("a witness");
-    assert_eq!(reason(&s, &prove_witness(&key, &s, w)), None);
+    assert_eq!(alone(|| reason(&s, &prove_witness(&key, &s, w))), None);
 }

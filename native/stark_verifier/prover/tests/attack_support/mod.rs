@@ -127,7 +127,8 @@ fn quiet() {
     ONCE.call_once(|| {
         let loud = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let expected = info.payload().downcast_ref::<String>().is_some_and(|t| t.contains("must sum to zero"));
+            let expected =
+                info.payload().downcast_ref::<String>().is_some_and(|t| t.contains("must sum to zero"));
             if !expected {
                 loud(info);
             }

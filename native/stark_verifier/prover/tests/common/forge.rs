@@ -11,6 +11,12 @@ use std::sync::Mutex;
 /// The switch is global: one proof at a time. The seeds of the verifier are worth keeping.
 static SEEDS: Mutex<Option<Seeds>> = Mutex::new(None);
 
+/// Proves and verifies without a switch, while no other test of the file sets one.
+pub fn alone<T>(act: impl FnOnce() -> T) -> T {
+    let _seeds = SEEDS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    act()
+}
+
 fn copy(w: &Witness) -> Witness {
     Witness { instance: w.instance, modes: w.modes.clone(), layout: w.layout.clone(), cells: w.cells.clone() }
 }
@@ -57,7 +63,8 @@ pub fn accepted(name: &str, key: &ModelKey, statement: &Statement, w: &Witness) 
 pub fn refused(name: &str, forged: &Replay<'_>, expected: &[(Check, usize)]) {
     let Replay { key, w, statement, .. } = forged;
     let broken: Vec<(Check, usize)> = check(key, statement, w).iter().map(|b| (b.check, b.layer)).collect();
-    assert_eq!(broken, expected, "{name}: broken checks");
+    let same = broken.len() == expected.len() && broken.iter().all(|b| expected.contains(b));
+    assert!(same, "{name}: {broken:?} are broken, not {expected:?}");
     let reason = outcome(key, statement, w, &[]);
     assert!(reason.is_err(), "{name}: accepted");
     if cfg!(feature = "relation-switch") {

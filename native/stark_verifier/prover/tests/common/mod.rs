@@ -41,7 +41,7 @@ pub fn answered(
         .map(|(prompt, a)| SequenceStatement {
             prompt: prompt.clone(),
             answer: a.tokens.clone(),
-            top: a.top.iter().map(|list| list.clone()).collect(),
+            top: a.top.clone(),
         })
         .collect();
     Statement { model_id: key.model_id, binding: [7; 64], rows, max_answer, top_k, sequences }
