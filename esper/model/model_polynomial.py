@@ -17,8 +17,9 @@ from esper.model.commitment_root import MODULUS
 from esper.model.g16_format import IntegerModel
 from esper.model.safetensors_file import AnyArray
 
-EXP_ENTRIES = 8191
-"""Keys of the proof's table of exponentials: distances of 1 to 8191 half units."""
+EXP_ENTRIES = 32767
+"""Keys of the proof's table of exponentials: distances of 1 to 32767 half units,
+the model's own 4,096 entries continued by the last."""
 RSQRT_FIRST = 1024
 """First entry of the table of inverse square roots that a norm can reach."""
 
@@ -73,7 +74,7 @@ def _vectors(model: IntegerModel) -> Iterator[Integers]:
     yield _flat(tensors["final_norm_gain"])
     yield _flat(tensors["rope_cos"].T)
     yield _flat(tensors["rope_sin"].T)
-    half_units = np.arange(1, EXP_ENTRIES + 1) >> 1
+    half_units = np.minimum(np.arange(1, EXP_ENTRIES + 1) >> 1, 4095)
     yield _flat(tensors["exp_table"][half_units])
     yield _flat(tensors["rsqrt_table"][RSQRT_FIRST:])
 

@@ -190,13 +190,13 @@ impl Maker {
         (list.into_iter().map(|g| if random.next().is_multiple_of(8) { -g } else { g }).collect(), shift)
     }
 
-    /// Picks the shift by the size of a score, in half units as a power of two. The table ends at 2^13; differences
+    /// Picks the shift by the size of a score, in half units as a power of two. The proof's table ends at 2^15; differences
     /// spread over a factor of 2^5 around the size.
     fn score_shift(&self, qk: u128) -> u32 {
         let typical = qk * qk * (self.shape.head_dim as u128).isqrt();
         let wanted = match self.options.score_overflow {
             ScoreOverflow::None => 8,
-            ScoreOverflow::OneLimb => 11,
+            ScoreOverflow::OneLimb => 12,
             ScoreOverflow::TwoLimbs => 18,
         };
         let shift = (128 - typical.leading_zeros()).saturating_sub(wanted).clamp(1, 16);

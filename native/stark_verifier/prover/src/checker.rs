@@ -249,7 +249,7 @@ impl Checker<'_> {
     fn values(&self, table: Table, entry: usize) -> [F; 2] {
         let (d, model) = (&self.key.descriptor, &self.key.model);
         let second = match table {
-            Table::ExpOnMask => i64::from(model.exp[(entry + 1) >> 1]),
+            Table::ExpOnMask => i64::from(model.exp[((entry + 1) >> 1).min(model.exp.len() - 1)]),
             Table::Rsqrt => i64::from(model.rsqrt[table.first_key(d) as usize + entry]),
             Table::Silu(layer) => i64::from(model.layers[layer as usize].silu[entry + 1]),
             _ => return table.public_values(d, entry).map(F::from_i64),

@@ -160,7 +160,8 @@ fn lay_out(model: &Model, layout: &ModelLayout) -> Vec<F> {
             cells[layout.sin + i * max_seq + t] = F::from_i64(i64::from(model.rope_sin[t * pairs + i]));
         }
     }
-    let exp: Vec<i32> = (0..EXP_ENTRIES).map(|i| model.exp[(i + 1) >> 1]).collect();
+    let exp: Vec<i32> =
+        (0..EXP_ENTRIES).map(|i| model.exp[((i + 1) >> 1).min(model.exp.len() - 1)]).collect();
     put(&mut cells, layout.exp, &exp);
     put(&mut cells, layout.rsqrt, &model.rsqrt[RSQRT_FIRST..RSQRT_FIRST + RSQRT_ENTRIES]);
     cells

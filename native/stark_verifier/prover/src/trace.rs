@@ -4,6 +4,7 @@
 use crate::matrix::integer_product;
 use esper_model::{Layer, Linear, Model};
 use esper_verifier::descriptor::{CLAMP_CLASSES, ClampClass, Descriptor};
+use esper_verifier::model_layout::EXP_ENTRIES;
 use esper_verifier::modes::{Modes, WideUpdates};
 use esper_verifier::statement::Instance;
 use esper_verifier::tables::magnitude;
@@ -33,7 +34,7 @@ pub struct NormTrace {
 pub struct AttentionTrace {
     /// D' on the mask, 0 off it.
     pub diff: Vec<i64>,
-    /// Overflow of D' beyond 8191.
+    /// Overflow of D' beyond the exp table's last key.
     pub overflow: Vec<i64>,
     /// Remainder below a half unit.
     pub rem: Vec<i64>,
@@ -178,11 +179,11 @@ fn attention(
                 let shifted = top - u + (1 << half);
                 let full = shifted >> half;
                 rem[at] = shifted - (full << half);
-                diff[at] = full.min(8191);
+                diff[at] = full.min(EXP_ENTRIES as i64);
                 overflow[at] = full - diff[at];
                 let d = round_shift(top - u, l.score_shift).min(4095);
                 exp[at] = i64::from(model.exp[d as usize]);
-                debug_assert_eq!(d, diff[at] >> 1);
+                debug_assert_eq!(d, (diff[at] >> 1).min(4095));
                 if u == top && !found {
                     reached[at] = 1;
                     found = true;

@@ -42,6 +42,22 @@ fn refused(h: &Honest, proof: &[u8], seeds: &mut Seeds, what: &str) -> VerifyErr
     }
 }
 
+/// The least statements; `ESPER_FUZZ_CORPUS` names a folder that takes their proofs, for the fuzzer to start from.
+#[test]
+fn honest_proofs_of_two_rows() {
+    for (name, shape) in [("even", EVEN), ("odd", ODD)] {
+        let key = key(3, shape, Options { gate_bits: 12, ..Options::default() });
+        let token = u32::from(key.descriptor.eos == 0);
+        let s = answered(&key, &[vec![0, token]], 2, 1, 1);
+        let proof = prove(&key, &s).expect("a proof");
+        assert_eq!(outcome(&s, &proof, &mut Seeds::default(), name), Ok(()));
+        if let Ok(folder) = std::env::var("ESPER_FUZZ_CORPUS") {
+            std::fs::create_dir_all(&folder).expect("a folder");
+            std::fs::write(format!("{folder}/{name}"), proof).expect("a file");
+        }
+    }
+}
+
 #[test]
 fn a_flipped_bit_anywhere_is_refused() {
     let (h, mut seeds, mut random) = (&*ONE, Seeds::default(), Random(1));

@@ -7,7 +7,7 @@
 mod attack_support;
 mod common;
 
-use attack_support::{forged, outcome};
+use attack_support::{Random, forged, outcome};
 use common::{EVEN, ODD, answered, key, prompts};
 use esper_commitment::{F, PrimeCharacteristicRing};
 use esper_model::Shape;
@@ -24,6 +24,12 @@ fn off_mask(w: &Witness, cell: usize) -> bool {
     cell / rows % positions > cell % positions
 }
 
+/// Tensors with a column for each key position.
+fn masked_tensors(l: &LayerCells) -> Vec<TensorId> {
+    let single = [l.diff, l.exp, l.reached];
+    single.into_iter().chain(l.diff_rem).chain(l.overflow.iter().copied()).collect()
+}
+
 /// Whether a cell of a tensor is free: one-hots, remainders and overflow of masked keys, and slack of pad answers.
 fn free(w: &Witness, id: TensorId, cell: usize) -> bool {
     let layers = &w.layout.layers;
@@ -33,14 +39,17 @@ fn free(w: &Witness, id: TensorId, cell: usize) -> bool {
         || (slack && cell % (1 << w.instance.answer_bits()) >= w.instance.answers)
 }
 
-/// First, last and two inner cells, and for attention tensors some off the mask.
+/// Cells of a tensor to be changed: `ESPER_ATTACK_SAMPLES` of them spread over it (1 unless set), and one off the mask
+/// where there is a mask.
 fn samples(w: &Witness, id: TensorId) -> Vec<usize> {
-    let t = w.layout.tensors[id];
-    let (n, rows) = (t.cells(), 1 << t.row_bits);
-    let mut out = vec![0, n - 1, n / 2 + rows / 3, (t.cols * 2 / 3) * rows + rows - 1];
-    out.iter_mut().for_each(|c| *c = (*c).min(n - 1));
-    out.sort_unstable();
-    out.dedup();
+    let count = std::env::var("ESPER_ATTACK_SAMPLES").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+    let cells = w.layout.tensors[id].cells();
+    let mut random = Random(id as u64);
+    let mut out: Vec<usize> = (0..count).map(|_| random.below(cells)).collect();
+    if w.layout.layers.iter().any(|l| masked_tensors(l).contains(&id)) {
+        // The last key position, seen from the first row.
+        out.push((w.instance.positions - 1) * w.instance.rows());
+    }
     out
 }
 
@@ -94,7 +103,7 @@ const SMALL: Shape = Shape { layers: 1, ..ODD };
 
 #[test]
 fn every_tensor_without_modes() {
-    let key = key(2, ODD, Options::default());
+    let key = key(2, ODD, Options { gate_bits: 12, ..Options::default() });
     let s = answered(&key, &prompts(ODD.vocab, &[3, 4, 2], 9), 4, 2, 3);
     attack(&key, &s, |m, _| m);
 }

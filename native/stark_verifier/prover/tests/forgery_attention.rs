@@ -14,12 +14,15 @@ use esper_prover::ModelKey;
 use esper_prover::checker::Check;
 use esper_prover::virtuals::{exp_sums, output, weighted};
 use esper_verifier::Statement;
+use esper_verifier::model_layout::EXP_ENTRIES;
 use esper_verifier::modes::Modes;
 use esper_verifier::relation::Relation as R;
 use esper_verifier::tables::{Table, division_top_bits};
 use std::sync::Arc;
 
 const ROWS: usize = 8;
+/// The last D' of the exp table.
+const END: i64 = EXP_ENTRIES as i64;
 /// The row of the only answer.
 const ROW: usize = 5;
 
@@ -142,7 +145,7 @@ fn two_halves_on_two_maxima_are_accepted() {
     accepted("two halves", &key, &run.statement, &run.w);
 }
 
-/// 6: D' = 8191 with a negative O, O = -1, O beside a smaller D'.
+/// 6: D' = 32767 with a negative O, O = -1, O beside a smaller D'.
 #[test]
 fn an_overflow_stands_at_the_end_of_the_table_only() {
     for overflow in [ScoreOverflow::None, ScoreOverflow::TwoLimbs] {
@@ -165,14 +168,14 @@ fn an_overflow_stands_at_the_end_of_the_table_only() {
         let full = run.at(cells.diff, second, ROW) + run.limbs_at(&cells.overflow, second, ROW);
         // A far key attended to: D' = 1 and the rest in O.
         refused("O beside D' = 1", &shift(1), &[relation(R::Overflow)]);
-        if full > 8191 {
-            refused("O beside D' = 8190", &shift(8190), &[relation(R::Overflow)]);
+        if full > 32767 {
+            refused("O one before the end", &shift(END - 1), &[relation(R::Overflow)]);
         } else {
-            // A near key ignored: D' = 8191, O negative.
-            refused("D' = 8191 with a negative O", &shift(8191), &[table(Table::Unsigned(16))]);
+            // A near key ignored: D' = 32767, O negative.
+            refused("D' = 32767 with a negative O", &shift(32767), &[table(Table::Unsigned(16))]);
         }
     }
-    // D' one too large with O = -1, at the table's end: a gap of 8190 half units is made by the shift.
+    // D' one too large with O = -1.
     let key = keyed(EVEN, options(), |_| ());
     let q = asked(&key, 3);
     let minus = after(&key, &q, Step::Gaps(0), |r| {

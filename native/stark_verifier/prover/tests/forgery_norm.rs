@@ -228,3 +228,28 @@ fn a_zero_residual_is_accepted_and_its_index_unique() {
         refused("zero residual, idx off by one", &forged, &[(Check::Table(Table::Unsigned(4)), 0)]);
     }
 }
+
+/// 1: idx 1023 and 4096, one beyond either end of the table: V just below and at a power of four, with
+/// the exponent of the other side.
+#[test]
+fn the_index_ends_at_1024_and_4095() {
+    let squares = |bench: &Bench| -> i64 {
+        let run = honest(&bench.key, &bench.q, Modes::all(&bench.key.descriptor));
+        let cells = run.norm_cells(0);
+        let p = run.at(cells.exponent[1], 0, ROW);
+        let value = run.at(cells.index[0], 0, ROW) * p + run.limbs_at(&cells.rem[0], 0, ROW);
+        (value >> run.key.descriptor.t0()) - run.key.descriptor.eps_term as i64
+    };
+    let sum = squares(&Bench::new(|_| ()));
+    // 4^(e + 1) is the power of four above the sum of squares.
+    let e = (63 - sum.leading_zeros()) >> 1;
+    let power = 1i64 << (2 * e + 2);
+    for (v, honest_idx, forged_e, forged_idx) in [(power, 1024, e, 4096), (power - 1, 4095, e + 1, 1023)] {
+        let bench = Bench::new(|m| m.eps_term = (v - sum) as u64);
+        let run = honest(&bench.key, &bench.q, Modes::all(&bench.key.descriptor));
+        assert_eq!(run.at(run.norm_cells(0).index[0], 0, ROW), honest_idx);
+        accepted("at the table's end", &bench.key, &run.statement, &run.w);
+        let forged = bench.rows(0, |r| r.set_norm_row(0, ROW, forged_e, forged_idx));
+        refused(&format!("idx {forged_idx}"), &forged, &[(Check::Table(Table::Rsqrt), 0)]);
+    }
+}

@@ -50,7 +50,7 @@ fn pair(linear: &mut Linear, col: usize) -> Vec<&mut i32> {
         .collect()
 }
 
-const PLACES: [Place; 9] = [
+const PLACES: [Place; 10] = [
     Place {
         name: "first norm",
         step: Step::Norm(0),
@@ -59,6 +59,15 @@ const PLACES: [Place; 9] = [
         relation: Relation::ClampNorm1,
         layer: 0,
         scale: |m, c| vec![&mut m.layers[0].norm1_gain[c]],
+    },
+    Place {
+        name: "second norm",
+        step: Step::Norm(1),
+        site: |l| l.layers[0].norms[1].site.clone(),
+        class: ClampClass::Norm,
+        relation: Relation::ClampNorm2,
+        layer: 0,
+        scale: |m, c| vec![&mut m.layers[0].norm2_gain[c]],
     },
     Place {
         name: "query",

@@ -52,7 +52,7 @@ pub struct ModelLayout {
     pub cos: usize,
     /// sin, [head_dim / 2][max_seq].
     pub sin: usize,
-    /// exp at half-unit resolution: entry i is exp[(i + 1) >> 1], i < 8191.
+    /// exp at half-unit resolution: entry i is exp[min((i + 1) >> 1, 4095)], i < 32767.
     pub exp: usize,
     /// rsqrt entries 1024..=4095.
     pub rsqrt: usize,
@@ -60,8 +60,10 @@ pub struct ModelLayout {
     pub cells: usize,
 }
 
-/// Entries of the exp table looked up on the mask: D' = 1..=8191.
-pub const EXP_ENTRIES: usize = 8191;
+/// Entries of the exp table looked up on the mask: D' = 1..=32767, that is
+/// 64 nats below the maximum. The model's own 4,096 entries are continued by their last one, so that an overflow
+/// column is hardly ever needed.
+pub const EXP_ENTRIES: usize = (1 << 15) - 1;
 /// First used entry of the rsqrt table.
 pub const RSQRT_FIRST: usize = 1024;
 /// Used entries of the rsqrt table.

@@ -12,8 +12,8 @@ use esper_commitment::{EF, F, PrimeCharacteristicRing};
 
 /// Degree of the sumcheck in one variable: eq * sigma * sigma * w.
 pub const PRODUCT_DEGREE: usize = 4;
-/// Off the maximum: D' at which an overflow may stand.
-pub const OVERFLOW_AT: u64 = 8191;
+/// The last D' of the exp table: the only one beside which an overflow may stand.
+pub const OVERFLOW_AT: u64 = crate::model_layout::EXP_ENTRIES as u64;
 
 /// Extension at the end point of the attention weights: eq * mask, and the same without the key's eq.
 pub fn attention_weights(p: &RelationPoints, q: &ProductPoint, instance: &Instance) -> [EF; 2] {

@@ -27,7 +27,7 @@ pub enum Relation {
     Value,
     /// mask (M - u - W) = 0.
     ScoreGap,
-    /// O (8191 - D') = 0.
+    /// O (32767 - D') = 0.
     Overflow,
     /// mask B W = 0.
     MaxReached,

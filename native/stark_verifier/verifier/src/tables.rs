@@ -21,7 +21,7 @@ pub enum Table {
     NormExponent,
     /// (idx, rsqrt[idx]) for idx in 1024..=4095.
     Rsqrt,
-    /// (D', exp[D' >> 1]) for D' in 1..=8191: keys on the causal mask.
+    /// (D', exp[min(D' >> 1, 4095)]) for D' in 1..=32767: keys on the causal mask.
     ExpOnMask,
     /// (0, 0): keys off the mask.
     ExpOffMask,

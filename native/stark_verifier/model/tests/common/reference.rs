@@ -13,7 +13,7 @@ pub struct ClampCount {
     pub z: usize,
     pub u_o: usize,
     pub u_d: usize,
-    /// Score differences of more than 8191 half units, and of more than 8191 + 2^16.
+    /// Score differences of more than 32767 half units, and of more than 32767 + 2^16.
     pub overflow: [usize; 2],
 }
 
@@ -79,8 +79,8 @@ fn attend(
         .iter()
         .map(|u| {
             let half_units = (top - u + (1 << (layer.score_shift - 1))) >> (layer.score_shift - 1);
-            count.overflow[0] += usize::from(half_units > 8191);
-            count.overflow[1] += usize::from(half_units > 8191 + 65535);
+            count.overflow[0] += usize::from(half_units > 32767);
+            count.overflow[1] += usize::from(half_units > 32767 + 65535);
             i128::from(model.exp[rs(top - u, layer.score_shift).min(4095) as usize])
         })
         .collect();

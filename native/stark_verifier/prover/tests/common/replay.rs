@@ -9,6 +9,7 @@ use esper_prover::matrix::field_product;
 use esper_prover::virtuals::{exp_sums, output, residuals, scores, up, weighted};
 use esper_prover::witness::Witness;
 use esper_verifier::layout::{Layout, NORM_LIMBS, NormCells, Ranged, Site, TensorId};
+use esper_verifier::model_layout::EXP_ENTRIES;
 use esper_verifier::modes::Modes;
 use esper_verifier::tables::magnitude;
 use esper_verifier::{SequenceStatement, Statement};
@@ -297,8 +298,9 @@ impl Replay<'_> {
                     if !self.on_mask(i) {
                         continue;
                     }
-                    self.w.tensor_mut(cells.exp)[i] =
-                        F::from_i64(i64::from(model.exp[(d.clamp(1, 8191) >> 1) as usize]));
+                    self.w.tensor_mut(cells.exp)[i] = F::from_i64(i64::from(
+                        model.exp[(d.clamp(1, EXP_ENTRIES as i64) >> 1).min(4095) as usize],
+                    ));
                 }
             }
             Step::Division(l) => self.division(l),
@@ -415,7 +417,7 @@ impl Replay<'_> {
         let half = self.run.descriptor.layers[l].score_shift - 1;
         let shifted = gap + (1 << half);
         let full = shifted >> half;
-        let diff = full.min(8191);
+        let diff = full.min(EXP_ENTRIES as i64);
         self.set(cells.diff, col, row, diff);
         if let Some(rem) = cells.diff_rem {
             self.set(rem, col, row, shifted - (full << half));
