@@ -6,8 +6,8 @@ from esper.primitives.model_entry import ModelEntry, ModelShape
 
 GENESIS_MODEL: Final = ModelEntry(
     model_id=bytes.fromhex(
-        "bdbcb4837861489a3d5c9b450fd896a8e54202d4838c9f6c96b3409aec5387d7"
-        "e33478b813e0a1474c130953c6bef3df821ff4505df6bcd66a8032d99a5de0e4"
+        "747ae632d4dc9a2e257a1b07aed18fe5bd58607b10c73db28742dc6a7218716d"
+        "07d270be5628dbdd4cf8b1b7aa4a03a364623fec08005f59e5e481f7fd3ef286"
     ),
     tier=0,
     shape=ModelShape(
