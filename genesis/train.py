@@ -54,11 +54,15 @@ class TeacherLoss:
         shares = logarithms.exp()
         masses = shares[:, :PIECES] + shares[:, PIECES:] @ self.refined
         log_masses = (masses + 1e-9).log()
-        rest = 1 - masses.gather(1, pieces).sum(1)
+        log_rest = (1 - masses.gather(1, pieces).sum(1)).clamp_min(1e-4).log()
         loss = -(probabilities * log_masses.gather(1, pieces)).sum(1)
-        loss = loss - (1 - probabilities.sum(1)).clamp_min(0) * rest.clamp_min(1e-4).log()
-        own_piece = log_masses.gather(1, self.groups[tokens][:, None]).squeeze(1)
-        loss = loss + own_piece - logarithms.gather(1, tokens[:, None]).squeeze(1)
+        loss = loss - (1 - probabilities.sum(1)).clamp_min(0) * log_rest
+        piece = self.groups[tokens]
+        log_piece = log_masses.gather(1, piece[:, None]).squeeze(1)
+        loss = loss + log_piece - logarithms.gather(1, tokens[:, None]).squeeze(1)
+        # A piece that is not kept apart has still to be told from the others of the rest.
+        kept = (pieces == piece[:, None]).any(1)
+        loss = loss + torch.where(kept, 0.0, log_rest - log_piece)
         return (loss * weights).sum() / weights.sum()
 
 

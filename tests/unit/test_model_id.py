@@ -118,7 +118,7 @@ def _places(model: IntegerModel) -> Iterator[tuple[str, int]]:
     for name in ("rope_cos", "rope_sin"):
         for pair in range(model.parameters.shape.head_dim // 2):
             yield from ((name, int(row[pair])) for row in tensors[name])
-    yield from (("exp", int(tensors["exp_table"][d >> 1])) for d in range(1, 8192))
+    yield from (("exp", int(tensors["exp_table"][min(d >> 1, 4095)])) for d in range(1, 32768))
     yield from (("rsqrt", int(tensors["rsqrt_table"][i])) for i in range(1024, 4096))
 
 

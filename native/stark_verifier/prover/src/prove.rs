@@ -50,7 +50,8 @@ pub fn prove_observed(
 /// Proof from a witness, whatever its cells hold: a witness that breaks a relation gives a proof that is refused.
 ///
 /// # Panics
-/// If the witness belongs to another model or statement.
+/// If the witness belongs to another model or statement; if a looked-up cell is not in its table (but
+/// with the feature `relation-switch`, where the sum is then balanced as a forger would).
 pub fn prove_witness(key: &ModelKey, statement: &Statement, mut w: Witness) -> Vec<u8> {
     w.count(key);
     prove_counted(key, statement, w)

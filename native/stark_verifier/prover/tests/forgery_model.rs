@@ -6,7 +6,7 @@
 mod common;
 
 use common::forge::{accepted, refused};
-use common::replay::{Replay, Step, honest, integers, question, replay};
+use common::replay::{Replay, Step, honest, integers, question, replay, run_only};
 use common::{EVEN, ODD, prompts};
 use esper_commitment::F;
 use esper_model::synthetic::{Options, random_model};
@@ -67,7 +67,7 @@ impl Bench {
         let mut model = (*self.key.model).clone();
         change(&mut model);
         assert_ne!(model, *self.key.model, "{name}: nothing changed");
-        let run = keyed(model);
+        let run = run_only(&self.key, model);
         let forged = {
             let r = replay(&self.key, &run, &self.q, self.modes(), |_, _| {});
             Replay { key: &self.key, run: &self.key, w: r.w, statement: r.statement }

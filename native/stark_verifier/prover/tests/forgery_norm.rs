@@ -5,7 +5,7 @@
 mod common;
 
 use common::forge::{accepted, refused};
-use common::replay::{Replay, Step, honest, question, replay};
+use common::replay::{Replay, Step, honest, question, replay, run_only};
 use common::{ODD, prompts};
 use esper_commitment::{F, PrimeCharacteristicRing, PrimeField64};
 use esper_model::Model;
@@ -202,7 +202,7 @@ fn every_norm_has_its_own_gains() {
     let l = &mut model.layers[0];
     l.norm2_gain = l.norm1_gain.clone();
     model.final_gain = model.layers[1].norm1_gain.clone();
-    let run = ModelKey::new(Arc::new(model)).expect("a key");
+    let run = run_only(&bench.key, model);
     let made = replay(&bench.key, &run, &bench.q, Modes::all(&bench.key.descriptor), |_, _| {});
     let forged = Replay { key: &bench.key, run: &bench.key, w: made.w, statement: made.statement };
     let expected = [(Check::Relation(R::NormScale2), 0), (Check::Relation(R::NormScale1), ODD.layers)];

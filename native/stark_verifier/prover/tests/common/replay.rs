@@ -3,16 +3,18 @@
 //! is forged is thus consistent but for the one thing that the forger did.
 
 use esper_commitment::{F, PrimeCharacteristicRing, PrimeField64};
-use esper_model::Linear;
+use esper_model::{Linear, Model};
 use esper_prover::ModelKey;
 use esper_prover::matrix::field_product;
 use esper_prover::virtuals::{exp_sums, output, residuals, scores, up, weighted};
 use esper_prover::witness::Witness;
+use esper_verifier::embedding::EmbeddingTree;
 use esper_verifier::layout::{Layout, NORM_LIMBS, NormCells, Ranged, Site, TensorId};
-use esper_verifier::model_layout::EXP_ENTRIES;
+use esper_verifier::model_layout::{EXP_ENTRIES, ModelLayout};
 use esper_verifier::modes::Modes;
 use esper_verifier::tables::magnitude;
 use esper_verifier::{SequenceStatement, Statement};
+use std::sync::Arc;
 
 /// Steps in the order in which they fill cells. Norms count 2 a layer, the final one last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,18 @@ pub fn question(key: &ModelKey, prompts: &[Vec<u32>], rows: usize, top_k: usize)
         .map(|p| SequenceStatement { prompt: p.clone(), answer: vec![0], top: vec![list.clone()] })
         .collect();
     Statement { model_id: key.model_id, binding: [7; 64], rows, max_answer: 1, top_k, sequences }
+}
+
+/// A key under which `model` can be run but nothing be proven: a forger's model in the sizes of `key`.
+pub fn run_only(key: &ModelKey, model: Model) -> ModelKey {
+    ModelKey {
+        descriptor: key.descriptor.clone(),
+        model_id: key.model_id,
+        layout: ModelLayout::new(&key.descriptor),
+        chunks: vec![],
+        embedding: EmbeddingTree::new(&model.embed, model.shape.dim),
+        model: Arc::new(model),
+    }
 }
 
 /// Cells as centred integers.
