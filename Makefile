@@ -53,11 +53,11 @@ imports: $(VENV)/.stamp-packages
 rust-format:
 	$(CARGO) fmt --all --check
 
-rust-lint:
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-
 # Features of tests alone: random models, and the switch that takes a relation out of the proof.
 TEST_FEATURES := esper-commitment/prover,esper-commitment/parallel,esper-model/synthetic,esper-prover/relation-switch
+
+rust-lint:
+	$(CARGO) clippy --locked --workspace --all-targets --features $(TEST_FEATURES) -- -D warnings
 
 rust-test:
 	$(CARGO) test --locked --release --workspace --features $(TEST_FEATURES)

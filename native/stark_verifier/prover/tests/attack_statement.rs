@@ -37,7 +37,7 @@ fn every_field_of_the_statement_is_bound() {
     // Every bit of both 64-byte fields.
     for bit in 0..512 {
         try_change("model_id", &|s| s.model_id[bit / 8] ^= 1 << (bit % 8));
-        if bit % 5 == 0 || bit < 16 || bit >= 496 {
+        if bit % 5 == 0 || !(16..496).contains(&bit) {
             try_change("binding", &|s| s.binding[bit / 8] ^= 1 << (bit % 8));
         }
     }

@@ -9,6 +9,11 @@ mod proof;
 /// The compiled extension: integer and float engines, digests, proofs.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    if esper_verifier::relation::SWITCHED {
+        let reason =
+            "this extension was built for the proof's own tests and accepts forgeries; run `make build`";
+        return Err(pyo3::exceptions::PyImportError::new_err(reason));
+    }
     digest::register(module)?;
     model::register(module)?;
     proof::register(module)

@@ -261,6 +261,8 @@ impl Descriptor {
         must((self.bos as usize) < self.vocab, "bos")?;
         must((self.eos as usize) < self.vocab, "eos")?;
         must((1..=1 << 8).contains(&self.layers.len()), "layers")?;
+        // Verification costs a term for each layer and head: this keeps it below a second for any descriptor.
+        must(self.layers.len() * self.heads <= 1 << 12, "layers and heads")?;
         must(self.eps_term >= 1 && self.eps_term < 1 << 60, "eps_term")?;
         must(self.emax >= self.emin() && self.emax <= 30, "emax")?;
         must(self.t0() + 2 * (self.emax + 1) <= 62, "emax")?;

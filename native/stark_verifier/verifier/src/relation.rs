@@ -69,6 +69,9 @@ pub enum Relation {
     TopKListed,
 }
 
+/// Whether this build can take relations out of proofs: a test build, which nothing shipped may be.
+pub const SWITCHED: bool = cfg!(feature = "relation-switch");
+
 /// Number of relations.
 pub const RELATIONS: usize = Relation::TopKListed as usize + 1;
 

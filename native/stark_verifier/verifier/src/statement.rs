@@ -9,6 +9,9 @@ use esper_commitment::Transcript;
 /// Rows of one proof at most.
 pub const MAX_ROWS: usize = 1 << 14;
 
+/// Listed logits of one proof at most, all answers together: each costs the verifier microseconds.
+pub const MAX_LISTED: usize = 1 << 17;
+
 /// One sequence of the batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequenceStatement {
@@ -82,6 +85,8 @@ impl Statement {
         must(self.sequences.len() <= MAX_ROWS / self.rows, "too many rows")?;
         must((1..=self.rows).contains(&self.max_answer), "max_answer")?;
         must((1..=d.vocab.min(1 << 10)).contains(&self.top_k), "top_k")?;
+        let listed = self.sequences.iter().map(|s| s.answer.len()).sum::<usize>();
+        must(listed <= MAX_LISTED / self.top_k, "too many listed logits")?;
         let mut answers = 0;
         for s in &self.sequences {
             must(!s.prompt.is_empty(), "empty prompt")?;

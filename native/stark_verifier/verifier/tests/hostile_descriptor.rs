@@ -191,7 +191,7 @@ fn random_descriptors_within_their_ranges() {
             final_shift: r.pick(1, 46) as u32,
             logit_bound: r.pick(1, (1 << 46) - 1) as u64,
             clamp_reach: [1; CLAMP_CLASSES].map(|_| r.pick(1, (1 << 15) - 1) as u32),
-            layers: vec![layer; r.pick(1, 256)],
+            layers: vec![layer; r.pick(1, 64)],
             chunk_vars: r.pick(10, 27),
             roots: vec![],
             embedding_root: [0; 32],
