@@ -11,6 +11,9 @@ fn milliseconds(from: Instant) -> f64 {
     from.elapsed().as_secs_f64() * 1e3
 }
 
+#[global_allocator]
+static ALLOCATOR: esper_prover::pages::KeptPages = esper_prover::pages::KeptPages;
+
 /// User and system time of all threads so far, at the kernel's resolution of 10 ms.
 fn processor_milliseconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();

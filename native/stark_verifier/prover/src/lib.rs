@@ -10,6 +10,7 @@ pub mod error;
 pub mod key;
 pub mod leaves;
 pub mod matrix;
+pub mod pages;
 pub mod products;
 pub mod prove;
 pub mod sumcheck;

@@ -2,6 +2,10 @@
 
 use pyo3::prelude::*;
 
+/// Proofs repeat their large blocks; see the module for what keeping them saves.
+#[global_allocator]
+static ALLOCATOR: esper_prover::pages::KeptPages = esper_prover::pages::KeptPages;
+
 mod digest;
 mod model;
 mod proof;
