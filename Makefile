@@ -82,6 +82,7 @@ bench: build ## Measure this machine and write bench/RESULTS.md
 soak: build ## Run the randomised tests a hundred times longer than `make test` does
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -q tests/property
 	$(BIN)/python -m pytest -q -m soak
+	cd $(WORKSPACE) && ESPER_FUZZ_SECONDS=3600 ESPER_ATTACK_SAMPLES=4 cargo test --locked --release --workspace --features $(TEST_FEATURES) --test attack_bytes --test attack_cells
 
 devnet: build ## Mine a development network on the genesis model until interrupted
 	$(BIN)/esperd mine --network devnet --datadir devnet-data
