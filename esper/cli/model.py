@@ -108,10 +108,23 @@ def show_command(
         name = integers_hash(model).hex()
     except (ModelError, OSError) as error:
         _refuse(error)
+    with _errors.status("committing to the weights"):
+        model_id = _model_id(directory)
     if as_json:
-        typer.echo(json.dumps(_described(model, bounds, name)))
+        typer.echo(json.dumps({"model_id": model_id} | _described(model, bounds, name)))
         return
+    typer.echo(f"model id       {model_id}")
     _print_model(model, bounds, name)
+
+
+def _model_id(directory: Path) -> str:
+    """Hexadecimal model id, or in words why there is none."""
+    try:
+        from esper._native import NativeModel, ProvingKey
+
+        return ProvingKey(NativeModel.load(str(directory))).model_id.hex()
+    except (ImportError, ValueError, OSError) as error:
+        return f"none: {error}"
 
 
 def _described(model: IntegerModel, bounds: list[Bound], name: str) -> dict[str, Any]:
