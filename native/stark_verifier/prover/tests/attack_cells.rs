@@ -63,7 +63,7 @@ fn attack(key: &ModelKey, s: &Statement, choose: fn(Modes, &ModelKey) -> Modes) 
     let fresh = || Witness::with_modes(key, s, |m| choose(m, key)).expect("an honest witness");
     let honest = prove_witness(key, s, fresh());
     assert_eq!(outcome(s, &honest, &mut seeds, "honest"), Ok(()), "the honest twin");
-    let (mut tried, mut frees, mut by_lookup) = (0, 0, 0);
+    let (mut tried, mut frees) = (0, 0);
     let w = fresh();
     for id in 0..w.layout.tensors.len() {
         for cell in samples(&w, id) {
@@ -88,14 +88,12 @@ fn attack(key: &ModelKey, s: &Statement, choose: fn(Modes, &ModelKey) -> Modes) 
             let result = proof.as_ref().map(|proof| outcome(s, proof, &mut seeds, &what));
             let taken = matches!(result, Some(Ok(())));
             assert_eq!(taken, is_free, "{what} (free by design: {is_free}): {result:?}");
-            (tried, by_lookup) = (tried + 1, by_lookup + u32::from(proof.is_none()));
+            tried += 1;
             frees += u32::from(is_free);
         }
     }
-    println!(
-        "{tried} cells changed: {frees} free by design, {by_lookup} refused by lookups, the others by relations"
-    );
-    assert!(frees > 0 && by_lookup > 0 && tried > frees + by_lookup);
+    println!("{tried} cells changed: {frees} free by design, the others refused");
+    assert!(frees > 0 && tried > frees);
 }
 
 /// Smaller than the shapes of `common`, since every change costs a proof.
