@@ -3,7 +3,9 @@
 //! Every claim that the protocol makes about committed cells has this form. The verifier evaluates
 //! the extension of the weights at one point; the prover writes the weights out.
 
-use crate::mle::{eq_index, eq_points, eq_table, range_sum, shifted_overlap};
+use crate::mle::{carried_overlap, eq_index, eq_points, eq_table, index_bits, range_sum};
+use crate::prefix_eq::PrefixEq;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use esper_commitment::{EF, PrimeCharacteristicRing};
 
@@ -98,21 +100,39 @@ impl Functional {
     }
 
     /// Extension of the weights at `y`.
+    ///
+    /// Terms whose columns have one weight or all the same need a product or a difference of two sums. The others
+    /// add up eq(point, first + c) eq(y, start + c) over their columns: the low bits of both sides go through
+    /// [`carried_overlap`], once for all terms that agree on them, the high bits are looked up.
     pub fn at(&self, y: &[EF]) -> EF {
         let rows: Vec<(usize, EF)> =
             self.rows.iter().map(|w| (w.bits(), w.at(&y[y.len() - w.bits()..]))).collect();
+        let prefix = PrefixEq::new(y);
+        let mut overlaps: BTreeMap<[usize; 5], [[EF; 2]; 2]> = BTreeMap::new();
         let mut total = EF::ZERO;
         for t in &self.terms {
             let (bits, row) = t.row.map_or((0, EF::ONE), |r| rows[r]);
             let high = &y[..y.len() - bits];
             let start = t.offset >> bits;
             let col = match t.col {
-                ColWeight::Ones if t.cols == 1 => eq_index(high, start),
+                ColWeight::Ones if t.cols == 1 => prefix.at(high.len(), start),
                 ColWeight::Ones => range_sum(high, start, start + t.cols),
-                ColWeight::Eq(p, first) if t.cols == 1 => {
-                    eq_index(&self.points[p], first) * eq_index(high, start)
+                ColWeight::Eq(p, first) => {
+                    let x = &self.points[p];
+                    // Beyond the point's range the weights are 0.
+                    let cols = t.cols.min(1 << x.len());
+                    let n = index_bits(cols);
+                    let (xh, xl) = x.split_at(x.len() - n);
+                    let (a, b) = (first % (1 << n), start % (1 << n));
+                    let carried = overlaps
+                        .entry([p, a, b, t.cols, bits])
+                        .or_insert_with(|| carried_overlap(xl, a, &high[high.len() - n..], b, cols));
+                    let side = |i: usize| eq_index(xh, (first >> n) + i);
+                    let [x0, x1] = if xh.is_empty() { [EF::ONE, EF::ZERO] } else { [side(0), side(1)] };
+                    let [y0, y1] = [0, 1].map(|j| prefix.at(high.len() - n, (start >> n) + j));
+                    let [of_x0, of_x1] = carried.map(|[j0, j1]| j0 * y0 + j1 * y1);
+                    x0 * of_x0 + x1 * of_x1
                 }
-                ColWeight::Eq(p, first) => shifted_overlap(&self.points[p], first, high, start, t.cols),
             };
             total += t.coef * row * col;
         }
@@ -197,6 +217,8 @@ mod tests {
         f.push(t.challenge(), 48, 5, ColWeight::Ones, Some(d));
         f.push(t.challenge(), 77, 50, ColWeight::Eq(q, 9), None);
         f.push(t.challenge(), 200, 1, ColWeight::Eq(q, 33), None);
+        // Columns that lie in the point's range, and more that do not.
+        f.push(t.challenge(), 210, 30, ColWeight::Eq(p, 1), None);
         let mut dense = alloc::vec![EF::ZERO; 256];
         f.add_dense(EF::ONE, &mut dense);
         let y = t.challenges(8);

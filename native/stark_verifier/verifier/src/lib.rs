@@ -21,6 +21,7 @@ pub mod mle;
 pub mod model_layout;
 pub mod modes;
 pub mod points;
+pub mod prefix_eq;
 pub mod products;
 pub mod proof;
 pub mod relation;

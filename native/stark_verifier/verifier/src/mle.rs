@@ -72,9 +72,29 @@ pub fn prefix_sums(x: &[EF], len: usize) -> (EF, EF) {
     (count, weighted)
 }
 
+/// Sum of eq(x, i) over 0 <= i < len, for len <= 2^n.
+pub fn prefix_mass(x: &[EF], len: usize) -> EF {
+    let n = x.len();
+    debug_assert!(len <= 1 << n);
+    if len == 1 << n {
+        return EF::ONE;
+    }
+    let (mut sum, mut above) = (EF::ZERO, EF::ONE);
+    for (i, &v) in x.iter().enumerate() {
+        let one = above * v;
+        if len >> (n - 1 - i) & 1 == 1 {
+            sum += above - one;
+            above = one;
+        } else {
+            above -= one;
+        }
+    }
+    sum
+}
+
 /// Sum of eq(x, i) over start <= i < end.
 pub fn range_sum(x: &[EF], start: usize, end: usize) -> EF {
-    prefix_sums(x, end).0 - prefix_sums(x, start).0
+    prefix_mass(x, end) - prefix_mass(x, start)
 }
 
 /// The extension of i -> i.
@@ -82,42 +102,31 @@ pub fn index_value(x: &[EF]) -> EF {
     x.iter().fold(EF::ZERO, |acc, &v| acc + acc + v)
 }
 
-/// Sum over 0 <= c < len of eq(x, a + c) eq(y, b + c); sums that leave a point's range count as 0.
+/// Sums over 0 <= c < len of eq(x, a + c mod 2^n) eq(y, b + c mod 2^n) for points of n coordinates,
+/// `a`, `b` < 2^n and len <= 2^n; entry [i][j] keeps the c for which a + c carries i out of n bits, and b + c
+/// carries j.
 ///
-/// Additions with carry and the comparison with `len` form an automaton over the bits of c, least
-/// significant first: eight states, so the cost is linear in the number of bits.
-pub fn shifted_overlap(x: &[EF], a: usize, y: &[EF], b: usize, len: usize) -> EF {
-    if len == 0 {
-        return EF::ZERO;
-    }
-    if len.is_power_of_two() && a.is_multiple_of(len) && b.is_multiple_of(len) {
-        let low = len.trailing_zeros() as usize;
-        if low <= x.len() && low <= y.len() {
-            let (xh, xl) = x.split_at(x.len() - low);
-            let (yh, yl) = y.split_at(y.len() - low);
-            return eq_points(xl, yl) * eq_index(xh, a >> low) * eq_index(yh, b >> low);
-        }
-    }
-    let width = usize::BITS as usize - len.leading_zeros() as usize;
-    let bits = x.len().max(y.len()).max(width) + 1;
-    let side = |p: &[EF], i: usize| -> [EF; 2] {
-        match p.len().checked_sub(i + 1) {
-            Some(at) => [EF::ONE - p[at], p[at]],
-            None => [EF::ONE, EF::ZERO],
-        }
-    };
+/// The bits that a, b and len all end in zeros of are a product. Over the others, additions with carry and the
+/// comparison with `len` form an automaton, least significant bit first: eight states, so the cost is linear in
+/// the number of bits.
+pub fn carried_overlap(x: &[EF], a: usize, y: &[EF], b: usize, len: usize) -> [[EF; 2]; 2] {
+    let n = x.len();
+    debug_assert!(y.len() == n && a >> n == 0 && b >> n == 0 && len <= 1 << n);
+    let zeros = ((a | b | len).trailing_zeros() as usize).min(n);
+    let whole = eq_points(&x[n - zeros..], &y[n - zeros..]);
     // state[carry_x][carry_y][less]: None is an unreachable state.
     let mut state: [[[Option<EF>; 2]; 2]; 2] = [[[None; 2]; 2]; 2];
-    state[0][0][0] = Some(EF::ONE);
-    for i in 0..bits {
-        let (wx, wy) = (side(x, i), side(y, i));
-        let w = [[wx[0] * wy[0], wx[0] * wy[1]], [wx[1] * wy[0], wx[1] * wy[1]]];
+    state[0][0][0] = Some(whole);
+    for i in zeros..n {
+        let (xi, yi) = (x[n - 1 - i], y[n - 1 - i]);
+        let both = xi * yi;
+        let w = [[EF::ONE - xi - yi + both, yi - both], [xi - both, both]];
         let (abit, bbit, lbit) = (a >> i & 1, b >> i & 1, len >> i & 1);
         let mut next: [[[Option<EF>; 2]; 2]; 2] = [[[None; 2]; 2]; 2];
         let reached = state.iter().flatten().flatten().enumerate().filter_map(|(at, v)| v.map(|v| (at, v)));
         for (at, v) in reached {
             let (cx, cy, less) = (at >> 2, at >> 1 & 1, at & 1);
-            for c in 0..if i < width { 2 } else { 1 } {
+            for c in 0..2 {
                 let (sx, sy) = (abit + c + cx, bbit + c + cy);
                 let less = if c == lbit { less } else { usize::from(c < lbit) };
                 let add = v * w[sx & 1][sy & 1];
@@ -125,15 +134,14 @@ pub fn shifted_overlap(x: &[EF], a: usize, y: &[EF], b: usize, len: usize) -> EF
                 *slot = Some(slot.map_or(add, |s| s + add));
             }
         }
-        if i + 1 == width {
-            // c is complete: what is not below len goes.
-            for row in next.iter_mut().flatten() {
-                row[0] = None;
-            }
-        }
         state = next;
     }
-    state[0][0][1].unwrap_or(EF::ZERO)
+    // All c have n bits; len = 2^n leaves none out.
+    let kept = |[equal, less]: [Option<EF>; 2]| {
+        let equal = if len >> n == 1 { equal } else { None };
+        equal.unwrap_or(EF::ZERO) + less.unwrap_or(EF::ZERO)
+    };
+    state.map(|row| row.map(kept))
 }
 
 /// Sum over j <= t of prod_i wj_i[bit of j] wt_i[bit of t]: a causal mask under bitwise weights,
@@ -172,32 +180,26 @@ mod tests {
     #[test]
     fn closed_forms_equal_sums() {
         let x = point(5, 1);
-        let y = point(7, 2);
-        let (ex, ey) = (eq_table(&x, EF::ONE), eq_table(&y, EF::ONE));
+        let ex = eq_table(&x, EF::ONE);
         for (i, &e) in ex.iter().enumerate() {
             assert_eq!(eq_index(&x, i), e);
         }
         for len in 0..=32 {
             let (c, w) = prefix_sums(&x, len);
             assert_eq!(c, ex[..len].iter().copied().sum::<EF>());
+            assert_eq!(prefix_mass(&x, len), c);
             let direct: EF = ex[..len].iter().enumerate().map(|(i, &e)| e * F::from_u64(i as u64)).sum();
             assert_eq!(w, direct);
         }
-        for (a, b, len) in [
-            (0, 0, 32),
-            (3, 5, 11),
-            (0, 96, 32),
-            (8, 40, 8),
-            (5, 100, 27),
-            (31, 127, 1),
-            (4, 4, 0),
-            (20, 3, 12),
-            (20, 3, 19),
-            (1, 120, 20),
-        ] {
-            let direct: EF =
-                (0..len).filter(|c| a + c < 32 && b + c < 128).map(|c| ex[a + c] * ey[b + c]).sum();
-            assert_eq!(shifted_overlap(&x, a, &y, b, len), direct, "{a} {b} {len}");
+        let (p, q) = (point(4, 3), point(4, 4));
+        let (ep, eq) = (eq_table(&p, EF::ONE), eq_table(&q, EF::ONE));
+        for (a, b, len) in (0..16 * 16 * 17).map(|i| (i / 17 / 16, i / 17 % 16, i % 17)) {
+            let mut direct = [[EF::ZERO; 2]; 2];
+            for c in 0..len {
+                let (i, j) = (a + c, b + c);
+                direct[i / 16][j / 16] += ep[i % 16] * eq[j % 16];
+            }
+            assert_eq!(carried_overlap(&p, a, &q, b, len), direct, "{a} {b} {len}");
         }
         let (p, q) = (point(3, 3), point(3, 4));
         let (ep, eq) = (eq_table(&p, EF::ONE), eq_table(&q, EF::ONE));
