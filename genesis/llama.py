@@ -15,10 +15,10 @@ class Shape:
     """Sizes of a Llama whose embedding is also its output head."""
 
     hidden_size: int = 64
-    intermediate_size: int = 176
-    num_hidden_layers: int = 4
-    num_attention_heads: int = 2
-    num_key_value_heads: int = 1
+    intermediate_size: int = 172
+    num_hidden_layers: int = 5
+    num_attention_heads: int = 8
+    num_key_value_heads: int = 4
     vocab_size: int = 1024
     max_position_embeddings: int = 512
     rms_norm_eps: float = 1e-5
@@ -147,15 +147,3 @@ class Llama(nn.Module):
         for layer in self.layers:
             x = layer(x, self.cos[:time], self.sin[:time])
         return F.linear(self.norm(x), self.embed_tokens.weight)
-
-    def initialise(self, generator: torch.Generator) -> None:
-        """Random weights; what writes to the residual stream starts smaller with depth."""
-        writers = 2 * self.shape.num_hidden_layers
-        with torch.no_grad():
-            for name, value in self.named_parameters():
-                if value.dim() == 1:
-                    continue
-                deviation = 0.05 if name.startswith("embed") else value.shape[1] ** -0.5
-                if name.endswith(("o_proj.weight", "down_proj.weight")):
-                    deviation /= writers**0.5
-                value.normal_(0.0, deviation, generator=generator)

@@ -1,5 +1,6 @@
 """Train the genesis model on its teacher's predictions, and write it in Hugging Face form.
 
+It starts from the teacher's own layers (``warm_start.py``) and learns the larger vocabulary.
 One CPU thread, seeds fixed. Matrices are trained with Muon, the embedding and the gains with AdamW;
 the learning rate rises linearly and then falls linearly to zero. With ``--seconds`` the schedule is
 shortened to end in time, and only then does the result depend on the machine's speed.
@@ -23,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from soft_targets import PIECES
 from tokenizers import Tokenizer
 from torch.nn import functional as F
+from warm_start import starting_weights
 
 REPORT_STORIES = 60
 """Held-out stories scored at every report; all are scored at the end."""
@@ -76,10 +78,11 @@ def save(model: Llama, folder: Path) -> None:
 
 
 def new_model(options: argparse.Namespace) -> Llama:
-    """The model at its start: random, or with the weights of ``--start-from``."""
+    """The model at its start: the teacher's layers, or the weights of ``--start-from``."""
     model = Llama(Shape())
-    model.initialise(torch.Generator().manual_seed(options.seed))
-    if options.start_from is not None:
+    if options.start_from is None:
+        model.load_state_dict(starting_weights(options.teacher, options.output))
+    else:
         weights = load_file(options.start_from / "model.safetensors")
         model.load_state_dict({name.removeprefix("model."): v for name, v in weights.items()})
     return model
@@ -152,20 +155,21 @@ def train(options: argparse.Namespace) -> None:
 def main() -> None:
     """Command line entry."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("teacher", type=Path, help="folder of the teacher checkpoint")
     parser.add_argument("book", type=Path, help="text of the book")
     parser.add_argument("targets", type=Path, help="file of soft_targets.py")
     parser.add_argument("output", type=Path, help="model folder, with tokenizer.json in it")
     parser.add_argument("samples", type=Path, nargs="+", help="files of sample_teacher.py")
-    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--start-from", type=Path, help="folder of weights to go on from")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end in this time")
     parser.add_argument("--rows", type=int, default=16, help="rows per batch")
     parser.add_argument("--row-length", type=int, default=320, help="input tokens per row")
     parser.add_argument("--salt-share", type=float, default=0.2)
-    parser.add_argument("--learning-rate", type=float, default=2e-2, help="of the matrices")
-    parser.add_argument("--embedding-rate", type=float, default=1e-2)
+    parser.add_argument("--learning-rate", type=float, default=6e-3, help="of the matrices")
+    parser.add_argument("--embedding-rate", type=float, default=6e-3)
     parser.add_argument("--weight-decay", type=float, default=0.1)
-    parser.add_argument("--warm-up", type=int, default=150, help="steps")
+    parser.add_argument("--warm-up", type=int, default=50, help="steps")
     parser.add_argument("--report-every", type=int, default=250, help="steps")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="fuse with torch.compile (faster)")

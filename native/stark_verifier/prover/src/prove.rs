@@ -44,7 +44,7 @@ pub fn prove_observed(
     let mut witness = Witness::new(key, statement)?;
     witness.count(key);
     done("witness");
-    Ok(prove_stages(key, statement, witness, done))
+    Ok(prove_stages(key, statement, witness, None, done))
 }
 
 /// Proof from a witness, whatever its cells hold: a witness that breaks a relation gives a proof that is refused.
@@ -62,13 +62,29 @@ pub fn prove_witness(key: &ModelKey, statement: &Statement, mut w: Witness) -> V
 /// # Panics
 /// As [`prove_witness`].
 pub fn prove_counted(key: &ModelKey, statement: &Statement, w: Witness) -> Vec<u8> {
-    prove_stages(key, statement, w, &mut |_| {})
+    prove_stages(key, statement, w, None, &mut |_| {})
 }
 
+/// The same, with a lookup argument about the tables and cells of another model and witness of equal sizes.
+///
+/// # Panics
+/// As [`prove_witness`].
+#[cfg(feature = "relation-switch")]
+pub fn prove_with_leaves_of(
+    key: &ModelKey,
+    statement: &Statement,
+    w: Witness,
+    leaves: (&ModelKey, &Witness),
+) -> Vec<u8> {
+    prove_stages(key, statement, w, Some(leaves), &mut |_| {})
+}
+
+/// Leaves come from the same model and witness unless a forger has others.
 fn prove_stages(
     key: &ModelKey,
     statement: &Statement,
     w: Witness,
+    leaves_of: Option<(&ModelKey, &Witness)>,
     done: &mut dyn FnMut(&'static str),
 ) -> Vec<u8> {
     let d = &key.descriptor;
@@ -87,7 +103,8 @@ fn prove_stages(
     done("commitment");
 
     let [beta, alpha] = [t.challenge(), t.challenge()];
-    let (numerators, denominators) = leaves(key, &w, alpha, beta);
+    let (leaf_key, leaf_witness) = leaves_of.unwrap_or((key, &w));
+    let (numerators, denominators) = leaves(leaf_key, leaf_witness, alpha, beta);
     done("leaves");
     let (fraction_sum, sum) = prove_fraction_sum_packed(numerators, denominators, &mut t);
     // The leaf claims' functionals do not depend on the model part's value; its claim does.
@@ -95,7 +112,7 @@ fn prove_stages(
         let ends = [sum.numerator, sum.denominator];
         leaf_claims(d, &w.instance, &w.layout, &key.layout, &sum.point, ends, [alpha, beta], value)
     };
-    let leaf_model = model_value(key, &leaf_at(EF::ZERO).model);
+    let leaf_model = model_value(leaf_key, &leaf_at(EF::ZERO).model);
     t.absorb(leaf_model);
     let leaf = leaf_at(leaf_model);
     done("fractional sum");

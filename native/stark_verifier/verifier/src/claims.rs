@@ -12,7 +12,7 @@ use crate::lookup::LeafClaims;
 use crate::mle::{eq_index, eq_points, eq_table, index_bits, prefix_sums};
 use crate::model_layout::{Matrix, ModelLayout};
 use crate::points::{self, ProductPoint, RelationPoints, low};
-use crate::relation::RelationWeights;
+use crate::relation::{RelationWeights, leaf_claim_enabled};
 use crate::slots::{Slot, SlotKind, SlotWeights, Slots, relation_weight};
 use crate::statement::Instance;
 use alloc::vec;
@@ -148,10 +148,11 @@ pub fn combine(
 ) -> [Claim; 2] {
     let (mut witness, mut model) = (Claim::default(), Claim::default());
     let mut powers = Powers { delta, next: EF::ONE };
-    witness.add(powers.take(), &leaf.keys, leaf.keys_value);
-    witness.add(powers.take(), &leaf.multiplicities, leaf.multiplicities_value);
+    let leaf_coef = |claim, power| if leaf_claim_enabled(claim) { power } else { EF::ZERO };
+    witness.add(leaf_coef(0, powers.take()), &leaf.keys, leaf.keys_value);
+    witness.add(leaf_coef(1, powers.take()), &leaf.multiplicities, leaf.multiplicities_value);
     witness.add(powers.take(), linear.0, linear.1);
-    model.add(powers.take(), &leaf.model, leaf_model_value);
+    model.add(leaf_coef(2, powers.take()), &leaf.model, leaf_model_value);
     product_claims(c, finals, public, &mut powers, &mut witness);
     rope_claims(c, finals, &mut powers, &mut model);
     let (end, values) = contraction;

@@ -105,11 +105,21 @@ mod switch {
     pub const fn table_enabled(_: u64) -> bool {
         true
     }
+
+    pub const fn leaf_claim_enabled(_: usize) -> bool {
+        true
+    }
 }
 
 /// Whether lookups into the table with this tag count: always, but in builds of the tests.
 pub fn table_enabled(tag: u64) -> bool {
     switch::table_enabled(tag)
+}
+
+/// Whether a claim of the lookup argument's leaves counts (0 keys, 1 multiplicities, 2 model): always, but in builds
+/// of the tests.
+pub fn leaf_claim_enabled(claim: usize) -> bool {
+    switch::leaf_claim_enabled(claim)
 }
 
 /// Lets tests take a relation out on both sides, to show that it is what rejects a forgery.
@@ -127,6 +137,18 @@ pub mod switch {
     /// Takes out the relations of a mask, puts all others in.
     pub fn set_off(mask: u64) {
         OFF.store(mask, Ordering::SeqCst);
+    }
+
+    static LEAF_CLAIM_OFF: AtomicU64 = AtomicU64::new(u64::MAX);
+
+    /// Whether a leaf claim counts.
+    pub fn leaf_claim_enabled(claim: usize) -> bool {
+        LEAF_CLAIM_OFF.load(Ordering::SeqCst) != claim as u64
+    }
+
+    /// Takes out one leaf claim and puts the others in, or all.
+    pub fn set_leaf_claim_off(claim: Option<usize>) {
+        LEAF_CLAIM_OFF.store(claim.map_or(u64::MAX, |c| c as u64), Ordering::SeqCst);
     }
 
     /// Tags of tables are not zero, so zero is an empty place.
