@@ -34,6 +34,44 @@ class NativeModel:
     ) -> list[tuple[list[int], list[list[tuple[int, int]]]]]:
         """Greedy answers, and for each answer token its `top_k` (id, logit) pairs."""
 
+class FloatSpread(TypedDict):
+    """Size of the values at one site; a plain dict at run time."""
+
+    absmax: float
+    mean_abs: float
+
+class FloatCalibration(TypedDict):
+    """What the float engine met; a plain dict at run time."""
+
+    tokens: int
+    final_input: FloatSpread
+    layers: list[dict[str, FloatSpread]]
+
+class NativeFloatModel:
+    """A float32 Llama checkpoint with its engine. Nothing it computes enters consensus."""
+
+    @staticmethod
+    def load(directory: str, threads: int, /) -> NativeFloatModel:
+        """Read `config.json` and `model.safetensors` (F32, F16 or BF16) in a directory.
+
+        Raises `ValueError` naming field or tensor, `OSError` where a file cannot be read.
+        """
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """Sizes: vocab, dim, hidden, layers, heads, kv_heads, head_dim, max_seq."""
+
+    def logits(self, sequences: Sequence[Sequence[int]], /) -> list[bytes]:
+        """Logits of every position of each sequence, (positions, vocab) little-endian float32."""
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], max_new: int, eos: int, /
+    ) -> list[list[int]]:
+        """Greedy answers, each ended by `eos` or after `max_new` tokens."""
+
+    def calibrate(self, sequences: Sequence[Sequence[int]], /) -> FloatCalibration:
+        """Sizes of the values the sequences meet, by site. `ValueError` for unfit tokens."""
+
 class ProvingKey:
     """A model committed for proving; making one commits to all weights."""
 

@@ -30,6 +30,9 @@ MARKER = "\u2581"
 WORDS = re.compile(r"'(?:[sdmt]|ll|ve|re)| ?[A-Za-z]+| ?[0-9]| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+")
 """Borders that no new merge crosses: words with the space before them, digits, punctuation."""
 
+CERTAINTY = 8
+"""Power of the share with which a merge's second token follows its first."""
+
 CHAT_TEMPLATE = (
     "{% for message in messages %}{% if not loop.first %}{{ '\\n' }}{% endif %}"
     "{{ message['content'] }}{% endfor %}"
@@ -57,10 +60,11 @@ def without_marker(fields: dict[str, Any]) -> dict[str, Any]:
 def new_merges(words: Counter[tuple[str, ...]], known: set[str], count: int) -> list[Pair]:
     """The ``count`` best merges, found one after another; ties go to the lower strings.
 
-    ``words`` counts words as tuples of tokens. A pair is worth its occurrences times the square of the
+    ``words`` counts words as tuples of tokens. A pair is worth its occurrences times a power of the
     share of its first token that the second follows: a token whose end is nearly certain saves a
-    step of the model that would have told nothing. A merge whose result is already ``known`` is
-    passed over, for one token must have one way to arise.
+    step of the model that would have told nothing, any other asks the model to predict two pieces
+    in one step. A merge whose result is already ``known`` is passed over, for one token must have
+    one way to arise.
     """
     merges: list[Pair] = []
     while len(merges) < count:
@@ -72,7 +76,7 @@ def new_merges(words: Counter[tuple[str, ...]], known: set[str], count: int) -> 
             for pair in pairwise(word):
                 pairs[pair] += times
         worth = {
-            pair: Fraction(times**3, tokens[pair[0]] ** 2)
+            pair: Fraction(times ** (CERTAINTY + 1), tokens[pair[0]] ** CERTAINTY)
             for pair, times in pairs.items()
             if "".join(pair) not in known
         }

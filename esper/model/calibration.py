@@ -118,6 +118,17 @@ def calibration_sequences(
     return sequences
 
 
+def check_sequences(sequences: Sequence[Sequence[int]], *, vocab: int, max_seq: int) -> None:
+    """Raise InvalidFieldError if there is none, or one is empty, too long or of unknown ids."""
+    if not sequences:
+        raise InvalidFieldError("sequences", 0, "at least one sequence of calibration tokens")
+    for sequence in sequences:
+        if not 0 < len(sequence) <= max_seq or not all(0 <= t < vocab for t in sequence):
+            raise InvalidFieldError(
+                "sequences", len(sequence), f"1 to {max_seq} ids below {vocab} in each sequence"
+            )
+
+
 def calibrate(
     checkpoint: Checkpoint,
     sequences: Sequence[Sequence[int]],
@@ -132,20 +143,10 @@ def calibrate(
         progress: called with (sequences done, sequences in all) after each batch.
 
     Raises:
-        InvalidFieldError: there is no sequence, or one is empty, too long, or holds an unknown id.
+        InvalidFieldError: as :func:`check_sequences`.
     """
     shape = checkpoint.config.shape
-    if not sequences:
-        raise InvalidFieldError("sequences", 0, "at least one sequence of calibration tokens")
-    for sequence in sequences:
-        if not 0 < len(sequence) <= shape.max_seq or not all(
-            0 <= t < shape.vocab for t in sequence
-        ):
-            raise InvalidFieldError(
-                "sequences",
-                len(sequence),
-                f"1 to {shape.max_seq} ids below {shape.vocab} in each sequence",
-            )
+    check_sequences(sequences, vocab=shape.vocab, max_seq=shape.max_seq)
     model = FloatModel(checkpoint)
     measurement = _Measurement()
     done = 0

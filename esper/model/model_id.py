@@ -27,7 +27,7 @@ from esper.primitives.hashing import make_tag, tagged_hash
 
 SPEC_VERSION: Final = 1
 """Version of relations, layout and transcript of the proof."""
-CHUNK_VARS: Final = (10, 26)
+CHUNK_VARS: Final = (10, 27)
 """Smallest and largest logarithm of a committed chunk's size."""
 MODEL_ID_TAG: Final = make_tag("esper/model/id/v1")
 CLAMP_CLASSES: Final = ("norm", "qk", "v", "gate", "z", "o_update", "down_update")

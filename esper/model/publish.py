@@ -30,6 +30,7 @@ from esper.model.float_reference import FloatModel
 from esper.model.g16_format import INTEGERS_FILE, IntegerModel, write_integer_model
 from esper.model.integers_hash import integers_hash
 from esper.model.loaded import load_model
+from esper.model.native_calibration import calibrate_natively
 from esper.model.tokenizer import TOKENIZER_FILE, encode_text, load_tokenizer
 
 CALIBRATION_FILE = "calibration.json"
@@ -158,9 +159,14 @@ def _calibration(
         length=min(_SEQUENCE_TOKENS, config.shape.max_seq),
         seed=_SALT_SEED,
     )
-    return calibrate(
-        checkpoint, sequences, progress=lambda done, total: report("calibrating", done, total)
-    )
+
+    def progress(done: int, total: int) -> None:
+        report("calibrating", done, total)
+
+    try:
+        return calibrate_natively(source, checkpoint, sequences, progress=progress)
+    except NativeUnavailableError:
+        return calibrate(checkpoint, sequences, progress=progress)
 
 
 def _compare(

@@ -21,7 +21,8 @@ from esper.model.errors import (
     MissingFileError,
 )
 from esper.model.float_reference import FloatModel
-from tests.spec.random_checkpoint import random_checkpoint
+from esper.model.native_calibration import calibrate_natively
+from tests.spec.random_checkpoint import random_checkpoint, write_checkpoint
 
 CHECKPOINT = random_checkpoint(5)
 SEQUENCES = [[1, 7, 9, 30], [1, 3, 3, 8], [1, 39]]
@@ -44,6 +45,23 @@ def test_measurements_are_those_of_the_model() -> None:
             values = np.abs(np.concatenate(seen[index, site]).astype(np.float64))
             assert spread.absmax == pytest.approx(values.max(), rel=1e-5)
             assert spread.mean_abs == pytest.approx(values.mean(), rel=1e-5)
+
+
+def test_the_native_engine_measures_the_same(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, CHECKPOINT)
+    steps = []
+    native = calibrate_natively(
+        tmp_path, CHECKPOINT, SEQUENCES * 4, progress=lambda *step: steps.append(step)
+    )
+    slow = calibrate(CHECKPOINT, SEQUENCES * 4)
+    assert (native.checkpoint, native.tokens) == (slow.checkpoint, slow.tokens)
+    pairs = [*zip(native.layers, slow.layers, strict=True), (native.final, slow.final)]
+    for found, wanted in pairs:
+        assert set(found) == set(wanted)
+        for site, spread in wanted.items():
+            assert found[site].absmax == pytest.approx(spread.absmax, rel=1e-4)
+            assert found[site].mean_abs == pytest.approx(spread.mean_abs, rel=1e-4)
+    assert steps == [(8, 12), (12, 12)]
 
 
 def test_float_model_is_causal_and_batches_agree() -> None:
@@ -109,6 +127,8 @@ def test_unreadable_calibrations_are_refused(tmp_path: Path) -> None:
 def test_unfit_sequences_are_refused(sequences: list[list[int]]) -> None:
     with pytest.raises(InvalidFieldError, match="sequences"):
         calibrate(CHECKPOINT, sequences)
+    with pytest.raises(InvalidFieldError, match="sequences"):
+        calibrate_natively(Path(), CHECKPOINT, sequences)
 
 
 def test_sequences_hold_the_text_once_with_salt_in_every_second() -> None:

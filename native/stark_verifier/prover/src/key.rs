@@ -10,7 +10,7 @@ use esper_verifier::model_layout::{EXP_ENTRIES, Matrix, ModelLayout, RSQRT_ENTRI
 use std::sync::Arc;
 
 /// Largest chunk of the model polynomial, in variables: bounds the prover's memory.
-pub const CHUNK_VARS: usize = 26;
+pub const CHUNK_VARS: usize = 27;
 /// Goldilocks.
 const FIELD: u128 = 0xffff_ffff_0000_0001;
 
