@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 TOOLS := .tools
 CARGO_DENY := $(TOOLS)/bin/cargo-deny
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ := $(TOOLS)/bin/cargo-fuzz
+CARGO_FUZZ_VERSION := 0.13.2
 WORKSPACE := native/stark_verifier
 CARGO_TARGET_DIR ?= $(CURDIR)/$(WORKSPACE)/target
 
@@ -24,7 +26,7 @@ RUST_SOURCES := $(shell find $(WORKSPACE) -name target -prune -o \
 CARGO := cd $(WORKSPACE) && cargo
 
 .PHONY: build test lint types imports rust-format rust-lint rust-licences rust-test python-test \
-	audit bench soak devnet fmt lock clean help
+	audit bench soak fuzz devnet fmt lock clean help
 
 build: $(VENV)/.stamp-native ## Make .venv, and the extension for this processor
 
@@ -70,6 +72,10 @@ $(CARGO_DENY):
 	env -u RUSTFLAGS cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --quiet \
 		--root $(TOOLS) --target-dir $(CARGO_TARGET_DIR)/tools
 
+$(CARGO_FUZZ):
+	env -u RUSTFLAGS cargo install cargo-fuzz --version $(CARGO_FUZZ_VERSION) --locked --quiet \
+		--root $(TOOLS) --target-dir $(CARGO_TARGET_DIR)/tools
+
 audit: $(CARGO_DENY) ## Compare the Rust dependencies with the public advisory database (network)
 	cd $(WORKSPACE) && $(CURDIR)/$(CARGO_DENY) --locked check advisories
 
@@ -80,9 +86,27 @@ bench: build ## Measure this machine and write bench/RESULTS.md
 	$(BIN)/python bench/run.py
 
 soak: build ## Run the randomised tests a hundred times longer than `make test` does
-	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -q tests/property
+	$(BIN)/python -m pytest -q tests/property
 	$(BIN)/python -m pytest -q -m soak
-	cd $(WORKSPACE) && ESPER_FUZZ_SECONDS=3600 ESPER_ATTACK_SAMPLES=4 cargo test --locked --release --workspace --features $(TEST_FEATURES) --test attack_bytes --test attack_cells
+	$(CARGO) test --locked --release --workspace --features $(TEST_FEATURES) --test attack_cells
+	$(MAKE) fuzz
+
+soak: export ESPER_ATTACK_SAMPLES ?= 4
+soak: export HYPOTHESIS_PROFILE := soak
+
+FUZZ_SECONDS ?= 3600
+CORPUS := $(CURDIR)/$(TOOLS)/corpus
+FUZZ_RUN = $(CARGO) +nightly fuzz run --target-dir $(CARGO_TARGET_DIR)/fuzz
+
+fuzz: $(CARGO_FUZZ) ## cargo-fuzz on verifier and descriptor (needs the nightly toolchain)
+	cargo +nightly --version >/dev/null || { echo "fuzz: rustup toolchain install nightly" >&2; exit 1; }
+	mkdir -p $(CORPUS)/descriptor
+	$(CARGO) test --locked --release --workspace --features $(TEST_FEATURES) --test attack_bytes honest_proofs
+	$(FUZZ_RUN) verify $(CORPUS)/verify -- -max_total_time=$(FUZZ_SECONDS) -max_len=4194304
+	$(FUZZ_RUN) descriptor $(CORPUS)/descriptor -- -max_total_time=$(FUZZ_SECONDS)
+
+fuzz: export ESPER_FUZZ_CORPUS := $(CORPUS)/verify
+fuzz: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 devnet: build ## Mine a development network on the genesis model until interrupted
 	$(BIN)/esperd mine --network devnet --datadir devnet-data
