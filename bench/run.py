@@ -153,7 +153,8 @@ def report(runs: int) -> str:
         "",
         "One sequence that fills the rows, a quarter of them answer tokens. *Commit* happens once",
         "per model; proofs include the inference, and the first one of a process also finds its",
-        "memory. Memory is the peak of the whole process, interpreter included. Verification needs no weights: median of repeated calls.",
+        "memory. Memory is the peak of the whole process, interpreter included. Verification needs",
+        "no weights: median of repeated calls.",
         "",
         row(
             "model",
