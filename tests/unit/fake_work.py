@@ -12,7 +12,7 @@ from esper.consensus.outputs import Answer, Candidate
 from esper.consensus.ports import ProofMalformedError, ProofRejectedError, WorkClaim
 from esper.node.miner import PromptSource
 from esper.primitives.model_entry import ModelEntry, ModelShape
-from esper.primitives.networks import REGTEST
+from esper.primitives.networks import PUZZLE, REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.primitives.prompt import BankPrompt, bank_tree
 
@@ -66,8 +66,8 @@ def fake_model_entry() -> ModelEntry:
 
 
 def fake_network(base: NetworkParameters = REGTEST) -> NetworkParameters:
-    """A network whose model is the fake."""
-    return replace(base, model=fake_model_entry())
+    """A network whose model is the fake, with two sequences a batch to tell them apart."""
+    return replace(base, model=fake_model_entry(), puzzle=PUZZLE)
 
 
 class FakeInference:
