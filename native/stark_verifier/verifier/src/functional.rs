@@ -217,6 +217,9 @@ mod tests {
         f.push(t.challenge(), 48, 5, ColWeight::Ones, Some(d));
         f.push(t.challenge(), 77, 50, ColWeight::Eq(q, 9), None);
         f.push(t.challenge(), 200, 1, ColWeight::Eq(q, 33), None);
+        // Columns of which both sides carry into higher bits.
+        f.push(t.challenge(), 102, 7, ColWeight::Eq(q, 13), None);
+        f.push(t.challenge(), 8 * 13, 7, ColWeight::Eq(q, 22), Some(r));
         // Columns that lie in the point's range, and more that do not.
         f.push(t.challenge(), 210, 30, ColWeight::Eq(p, 1), None);
         let mut dense = alloc::vec![EF::ZERO; 256];
