@@ -89,19 +89,21 @@ class ProvingKey:
     def prove(
         self,
         binding: bytes,
-        shape: tuple[int, int, int],
+        shape: tuple[int, int],
         sequences: Sequence[
-            tuple[Sequence[int], Sequence[int], Sequence[Sequence[tuple[int, int]]]]
+            tuple[Sequence[int], Sequence[int], int, Sequence[Sequence[tuple[int, int]]]]
         ],
         /,
     ) -> bytes:
-        """Proof of a statement of shape (rows, max_answer, top_k); `ValueError` if it is false."""
+        """Proof of a statement of shape (rows, top_k); `ValueError` if it is false."""
 
 def verify_proof(
     model_id: bytes,
     binding: bytes,
-    shape: tuple[int, int, int],
-    sequences: Sequence[tuple[Sequence[int], Sequence[int], Sequence[Sequence[tuple[int, int]]]]],
+    shape: tuple[int, int],
+    sequences: Sequence[
+        tuple[Sequence[int], Sequence[int], int, Sequence[Sequence[tuple[int, int]]]]
+    ],
     proof: bytes,
     /,
 ) -> VerifyReport:

@@ -135,7 +135,6 @@ def _described(statement: Statement, tokenizer: Tokenizer | None) -> dict[str, A
         "model_id": statement.model_id.hex(),
         "binding": statement.binding.hex(),
         "rows": statement.rows,
-        "max_answer": statement.max_answer,
         "top_k": statement.top_k,
         "sequences": [_described_sequence(s, tokenizer) for s in statement.sequences],
     }
@@ -147,6 +146,7 @@ def _described_sequence(sequence: Sequence, tokenizer: Tokenizer | None) -> dict
     fields: dict[str, Any] = {
         "prompt": list(sequence.prompt),
         "answer": list(sequence.answer),
+        "max_answer": sequence.max_answer,
         "top": [[list(pair) for pair in pairs] for pairs in sequence.top],
     }
     if tokenizer is not None:

@@ -23,6 +23,7 @@ def statement_of(claim: WorkClaim) -> Statement:
         ProvenSequence(
             prompt=tokens,
             answer=answer.tokens,
+            max_answer=claim.max_answer,
             top=tuple(tuple((c.token, c.logit) for c in top) for top in answer.top),
         )
         for tokens, answer in zip(claim.inputs, claim.answers, strict=True)
@@ -31,7 +32,6 @@ def statement_of(claim: WorkClaim) -> Statement:
         model_id=claim.model_id,
         binding=claim.binding,
         rows=claim.rows,
-        max_answer=claim.max_answer,
         top_k=claim.top_k,
         sequences=sequences,
     )

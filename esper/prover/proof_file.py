@@ -1,15 +1,15 @@
 """One proof and its statement in one file, decoded strictly: every byte has exactly one meaning.
 
-All integers are little-endian. The layout, version 1:
+All integers are little-endian. The layout, version 2:
 
 | bytes | what |
 |---|---|
 | 8 | `MAGIC` |
-| u32 | version, 1 |
+| u32 | version, 2 |
 | u64, u64 | length of the statement, length of the proof; with the 28 bytes up to here, the file's size |
 | 64, 64 | model id, binding |
-| u32 x 4 | rows, longest answer, listed logits per answer token, number of sequences |
-| per sequence | u32 prompt length, u32 answer length, the tokens of both as u32, then for each answer token its listed (u32 id, i64 logit) pairs |
+| u32 x 3 | rows, listed logits per answer token, number of sequences |
+| per sequence | u32 prompt length, u32 answer length, u32 longest answer allowed, the tokens of both as u32, then for each answer token its listed (u32 id, i64 logit) pairs |
 | rest | the proof |
 
 A file that decodes is written back by `encode` to the same bytes. Decoding says nothing about
@@ -25,13 +25,13 @@ from typing import Final
 from esper.prover import Sequence, Statement
 
 MAGIC: Final = b"ESPRPROF"
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 """Nothing larger is read: the largest proofs are of the order of one mebibyte."""
 
 _HEADER: Final = struct.Struct("<8sIQQ")
-_SHAPE: Final = struct.Struct("<64s64sIIII")
-_LENGTHS: Final = struct.Struct("<II")
+_SHAPE: Final = struct.Struct("<64s64sIII")
+_LENGTHS: Final = struct.Struct("<III")
 _PAIR: Final = struct.Struct("<Iq")
 _TOKEN_BYTES: Final = 4
 
@@ -97,7 +97,6 @@ def _encode_statement(statement: Statement) -> bytes:
                 statement.model_id,
                 statement.binding,
                 statement.rows,
-                statement.max_answer,
                 statement.top_k,
                 len(statement.sequences),
             )
@@ -117,7 +116,7 @@ def _encode_sequence(name: str, sequence: Sequence, top_k: int) -> bytes:
     tokens = (*sequence.prompt, *sequence.answer)
     try:
         parts = [
-            _LENGTHS.pack(len(sequence.prompt), len(sequence.answer)),
+            _LENGTHS.pack(len(sequence.prompt), len(sequence.answer), sequence.max_answer),
             struct.pack(f"<{len(tokens)}I", *tokens),
         ]
         for pairs in sequence.top:
@@ -153,9 +152,7 @@ class _Reader:
 
 def _decode_statement(data: bytes) -> Statement:
     reader = _Reader(data)
-    model_id, binding, rows, max_answer, top_k, count = _SHAPE.unpack(
-        reader.take(_SHAPE.size, "shape")
-    )
+    model_id, binding, rows, top_k, count = _SHAPE.unpack(reader.take(_SHAPE.size, "shape"))
     if count * _LENGTHS.size > reader.left():
         raise ProofFileError("sequences", f"{count} announced, {reader.left()} bytes are left")
     sequences = tuple(_decode_sequence(reader, f"sequence {i}", top_k) for i in range(count))
@@ -165,18 +162,17 @@ def _decode_statement(data: bytes) -> Statement:
         model_id=model_id,
         binding=binding,
         rows=rows,
-        max_answer=max_answer,
         top_k=top_k,
         sequences=sequences,
     )
 
 
 def _decode_sequence(reader: _Reader, name: str, top_k: int) -> Sequence:
-    prompt_length, answer_length = _LENGTHS.unpack(reader.take(_LENGTHS.size, name))
+    prompt_length, answer_length, max_answer = _LENGTHS.unpack(reader.take(_LENGTHS.size, name))
     prompt = reader.tokens(prompt_length, f"{name}, prompt")
     answer = reader.tokens(answer_length, f"{name}, answer")
     pairs = list(
         _PAIR.iter_unpack(reader.take(_PAIR.size * answer_length * top_k, f"{name}, logits"))
     )
     top = tuple(tuple(pairs[i * top_k : (i + 1) * top_k]) for i in range(answer_length))
-    return Sequence(prompt=prompt, answer=answer, top=top)
+    return Sequence(prompt=prompt, answer=answer, max_answer=max_answer, top=top)

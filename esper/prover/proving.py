@@ -34,7 +34,7 @@ class Key(Protocol):
         """64 bytes."""
 
     def prove(
-        self, binding: bytes, shape: tuple[int, int, int], sequences: AbstractSequence[Fields], /
+        self, binding: bytes, shape: tuple[int, int], sequences: AbstractSequence[Fields], /
     ) -> bytes:
         """Proof of the statement with these fields."""
 
@@ -55,7 +55,7 @@ def prove(
     model: ProvableModel,
     prompts: AbstractSequence[AbstractSequence[int]],
     *,
-    max_answer: int,
+    max_answer: int | AbstractSequence[int],
     binding: bytes,
     rows: int | None = None,
     top_k: int = 4,
@@ -65,7 +65,8 @@ def prove(
     Args:
         model: from `esper.model.load_model`.
         prompts: token ids, each at least one.
-        max_answer: longest answer in tokens; the end token ends one earlier.
+        max_answer: longest answer in tokens, one number for all prompts or one for each; the end
+            token ends one earlier.
         binding: 64 bytes that the proof is valid for alone.
         rows: positions of each sequence in the proof, a power of two; the fewest that fit if None.
         top_k: how many (id, logit) pairs are proven for each answer token.
@@ -80,17 +81,21 @@ def prove(
         raise ProvingError(f"binding: {len(binding)} bytes, must be 64")
     if not prompts:
         raise ProvingError("prompts: none given; a proof covers at least one")
-    longest = max(len(prompt) for prompt in prompts) + max_answer - 1
+    limits = [max_answer] * len(prompts) if isinstance(max_answer, int) else list(max_answer)
+    if len(limits) != len(prompts):
+        raise ProvingError(f"max_answer: {len(limits)} limits for {len(prompts)} prompts")
+    longest = max(len(p) + limit - 1 for p, limit in zip(prompts, limits, strict=True))
     if rows is None:
         rows = max(MIN_ROWS, 1 << (longest - 1).bit_length())
     try:
-        answers = model.native.generate(prompts, max_answer, top_k, len(os.sched_getaffinity(0)))
+        answers = model.native.generate(prompts, max(limits), top_k, len(os.sched_getaffinity(0)))
+        # Greedy answers to a lower limit are the beginnings of those to a higher one.
         sequences = tuple(
-            Sequence(tuple(prompt), tuple(answer), tuple(tuple(at) for at in top))
-            for prompt, (answer, top) in zip(prompts, answers, strict=True)
+            Sequence(tuple(p), tuple(said[:limit]), limit, tuple(tuple(at) for at in top[:limit]))
+            for p, limit, (said, top) in zip(prompts, limits, answers, strict=True)
         )
         key = model.proving_key
-        statement = Statement(key.model_id, binding, rows, max_answer, top_k, sequences)
+        statement = Statement(key.model_id, binding, rows, top_k, sequences)
         proof = key.prove(binding, statement.shape(), statement.fields())
     except (ValueError, OverflowError) as error:
         raise ProvingError(str(error)) from error

@@ -9,7 +9,7 @@ TOKEN_LIMIT = 1 << 32
 LOGIT_LIMIT = 1 << 63
 """Logits are signed 64-bit integers."""
 
-Fields = tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[tuple[int, int], ...], ...]]
+Fields = tuple[tuple[int, ...], tuple[int, ...], int, tuple[tuple[tuple[int, int], ...], ...]]
 """One sequence as the extension takes it."""
 
 
@@ -21,6 +21,8 @@ class Sequence:
     """Input tokens before the answer, at least one."""
     answer: tuple[int, ...]
     """Answer tokens, at least one; the last one is no input."""
+    max_answer: int
+    """Longest answer allowed (g); a shorter one must end with the model's end token."""
     top: tuple[tuple[tuple[int, int], ...], ...]
     """Per answer token its K best (id, logit) pairs: logit descending, id ascending."""
 
@@ -35,20 +37,18 @@ class Statement:
     """64 bytes that the proof is valid for alone: a block's seed, a call group's hash."""
     rows: int
     """Positions of each sequence in the proof (T): a power of two."""
-    max_answer: int
-    """Longest answer allowed (g); a shorter one must end with the model's end token."""
     top_k: int
     """Length of each list of top logits (K)."""
     sequences: tuple[Sequence, ...]
     """The batch."""
 
-    def shape(self) -> tuple[int, int, int]:
-        """(rows, max_answer, top_k). Raises StatementError outside 32 bits."""
-        for field in ("rows", "max_answer", "top_k"):
+    def shape(self) -> tuple[int, int]:
+        """(rows, top_k). Raises StatementError outside 32 bits."""
+        for field in ("rows", "top_k"):
             value: int = getattr(self, field)
             if not 0 <= value < TOKEN_LIMIT:
                 raise StatementError(f"{field}: {value} is outside 32 bits")
-        return self.rows, self.max_answer, self.top_k
+        return self.rows, self.top_k
 
     def fields(self) -> list[Fields]:
         """The sequences for the extension. Raises StatementError for integers out of range."""
@@ -56,7 +56,9 @@ class Statement:
             ids = (*sequence.prompt, *sequence.answer, *(i for at in sequence.top for i, _ in at))
             if not all(0 <= token < TOKEN_LIMIT for token in ids):
                 raise StatementError(f"sequence {index}: a token id is outside 32 bits")
+            if not 0 <= sequence.max_answer < TOKEN_LIMIT:
+                raise StatementError(f"sequence {index}: max_answer is outside 32 bits")
             logits = (logit for at in sequence.top for _, logit in at)
             if not all(-LOGIT_LIMIT <= logit < LOGIT_LIMIT for logit in logits):
                 raise StatementError(f"sequence {index}: a logit is outside 64 bits")
-        return [(s.prompt, s.answer, s.top) for s in self.sequences]
+        return [(s.prompt, s.answer, s.max_answer, s.top) for s in self.sequences]

@@ -21,13 +21,21 @@ EXAMPLE = Statement(
     model_id=bytes(range(64)),
     binding=bytes(64),
     rows=16,
-    max_answer=4,
     top_k=2,
     sequences=(
-        Sequence(prompt=(1, 5, 6), answer=(7, 2), top=(((7, 90), (8, -1)), ((2, 5), (3, 5)))),
-        Sequence(prompt=(1,), answer=(2,), top=(((2, -(2**40)), (9, -(2**41))),)),
+        Sequence(
+            prompt=(1, 5, 6),
+            answer=(7, 2),
+            max_answer=4,
+            top=(((7, 90), (8, -1)), ((2, 5), (3, 5))),
+        ),
+        Sequence(prompt=(1,), answer=(2,), max_answer=1, top=(((2, -(2**40)), (9, -(2**41))),)),
     ),
 )
+
+
+def with_first(sequence: Sequence) -> Statement:
+    return replace(EXAMPLE, sequences=(sequence,))
 
 
 @st.composite
@@ -41,6 +49,7 @@ def statements(draw: st.DrawFn) -> Statement:
         return Sequence(
             prompt=tuple(draw(st.lists(TOKENS, max_size=3))),
             answer=answer,
+            max_answer=draw(st.integers(0, 2**32 - 1)),
             top=tuple(draw(pairs) for _ in answer),
         )
 
@@ -48,7 +57,6 @@ def statements(draw: st.DrawFn) -> Statement:
         model_id=draw(st.binary(min_size=64, max_size=64)),
         binding=draw(st.binary(min_size=64, max_size=64)),
         rows=draw(st.integers(0, 2**32 - 1)),
-        max_answer=draw(st.integers(0, 2**32 - 1)),
         top_k=top_k,
         sequences=tuple(draw(st.lists(sequences(), max_size=3))),
     )
@@ -80,7 +88,7 @@ def test_every_shortened_file_is_refused() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_statement_or_an_error(body: bytes) -> None:
-    header = struct.pack("<8sIQQ", proof_file.MAGIC, 1, len(body), 0)
+    header = struct.pack("<8sIQQ", proof_file.MAGIC, proof_file.VERSION, len(body), 0)
     try:
         statement, proof = decode(header + body)
     except ProofFileError:
@@ -92,15 +100,15 @@ def test_any_bytes_are_a_statement_or_an_error(body: bytes) -> None:
     ("at", "value", "field"),
     [
         (0, b"X", "magic"),
-        (8, b"\x02", "version"),
+        (8, b"\x01", "version"),
         (12, b"\x00", "size"),
         (20, b"\xff" * 8, "size"),
         # The number of sequences, then the first one's lengths: nothing is allocated for them.
-        (HEADER_BYTES + 140, b"\xff" * 4, "sequences"),
-        (HEADER_BYTES + 144, b"\xff" * 4, "sequence 0, prompt"),
-        (HEADER_BYTES + 148, b"\xff" * 4, "sequence 0, answer"),
-        (HEADER_BYTES + 136, b"\xff" * 4, "sequence 0, logits"),
-        (HEADER_BYTES + 140, b"\x01", "statement"),
+        (HEADER_BYTES + 136, b"\xff" * 4, "sequences"),
+        (HEADER_BYTES + 140, b"\xff" * 4, "sequence 0, prompt"),
+        (HEADER_BYTES + 144, b"\xff" * 4, "sequence 0, answer"),
+        (HEADER_BYTES + 132, b"\xff" * 4, "sequence 0, logits"),
+        (HEADER_BYTES + 136, b"\x01", "statement"),
     ],
 )
 def test_the_error_names_the_part(at: int, value: bytes, field: str) -> None:
@@ -123,8 +131,9 @@ def test_appended_bytes_are_refused() -> None:
         (replace(EXAMPLE, binding=b""), "binding"),
         (replace(EXAMPLE, rows=2**32), "shape"),
         (replace(EXAMPLE, top_k=1), "sequence 0"),
-        (replace(EXAMPLE, sequences=(Sequence(prompt=(-1,), answer=(), top=()),)), "sequence 0"),
-        (replace(EXAMPLE, sequences=(Sequence(prompt=(), answer=(1,), top=()),)), "sequence 0"),
+        (with_first(Sequence((-1,), (), 1, ())), "sequence 0"),
+        (with_first(Sequence((), (1,), 1, ())), "sequence 0"),
+        (with_first(Sequence((1,), (), 2**32, ())), "sequence 0"),
     ],
 )
 def test_a_statement_that_does_not_fit_is_not_written(statement: Statement, field: str) -> None:

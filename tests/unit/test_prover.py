@@ -46,6 +46,18 @@ def test_honest_proof_is_accepted(model: LoadedModel, proven: tuple[Statement, b
         assert list(sequence.answer) == model.generate(sequence.prompt, 8)
 
 
+def test_each_prompt_has_its_own_limit(model: LoadedModel) -> None:
+    prompts = [model.encode("Once upon a time"), model.encode("The dog")]
+    statement, proof = prove(model, prompts, max_answer=(2, 7), binding=BINDING)
+    assert [len(s.answer) for s in statement.sequences] == [2, 7]
+    verify(statement, proof)
+    for limit in (1, 3, 8):
+        with pytest.raises(VerificationError):
+            verify(changed(statement, max_answer=limit), proof)
+    with pytest.raises(ProvingError, match="1 limits for 2 prompts"):
+        prove(model, prompts, max_answer=(2,), binding=BINDING)
+
+
 def changed(statement: Statement, **fields: object) -> Statement:
     """A copy whose first sequence has other fields."""
     first = dataclasses.replace(statement.sequences[0], **fields)  # type: ignore[arg-type]

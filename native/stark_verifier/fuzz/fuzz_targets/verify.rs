@@ -16,12 +16,11 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     }
     let token = u32::from(d.eos == 0);
-    let one = SequenceStatement { prompt: vec![0, token], answer: vec![token], top: vec![vec![(token, 0)]] };
+    let one = SequenceStatement { prompt: vec![0, token], answer: vec![token], max_answer: 1, top: vec![vec![(token, 0)]] };
     let statement = Statement {
         model_id: d.model_id(),
         binding: [0xa5; 64],
         rows: 2,
-        max_answer: 1,
         top_k: 1,
         sequences: vec![one],
     };

@@ -45,10 +45,9 @@ fn main() {
     let sequences = prompts
         .into_iter()
         .zip(answers)
-        .map(|(prompt, a)| SequenceStatement { prompt, answer: a.tokens, top: a.top })
+        .map(|(prompt, a)| SequenceStatement { prompt, answer: a.tokens, max_answer: answer, top: a.top })
         .collect();
-    let statement =
-        Statement { model_id: key.model_id, binding: [0; 64], rows, max_answer: answer, top_k, sequences };
+    let statement = Statement { model_id: key.model_id, binding: [0; 64], rows, top_k, sequences };
     let witness = esper_prover::witness::Witness::new(&key, &statement).expect("a witness");
     eprintln!(
         "modes {:?}, lookups {}, entries {}",

@@ -83,16 +83,10 @@ fn statement(d: &Descriptor, sequences: usize, rows: usize, answers: usize, top_
     let one = SequenceStatement {
         prompt: vec![3; rows + 1 - answers],
         answer: vec![2; answers],
+        max_answer: answers,
         top: vec![list; answers],
     };
-    Statement {
-        model_id: d.model_id(),
-        binding: [0; 64],
-        rows,
-        max_answer: answers,
-        top_k,
-        sequences: vec![one; sequences],
-    }
+    Statement { model_id: d.model_id(), binding: [0; 64], rows, top_k, sequences: vec![one; sequences] }
 }
 
 fn zeros(rounds: usize, degree: usize) -> SumcheckProof {

@@ -45,7 +45,9 @@ fn every_field_of_the_statement_is_bound() {
         try_change("rows", &|s| s.rows = rows);
     }
     for g in [0, 1, 3, 5, 8, 9, usize::MAX] {
-        try_change("max_answer", &|s| s.max_answer = g);
+        for i in 0..s.sequences.len() {
+            try_change("max_answer", &|s| s.sequences[i].max_answer = g);
+        }
     }
     for k in [0, 1, 2, 4, 1024, usize::MAX] {
         try_change("top_k", &|s| s.top_k = k);

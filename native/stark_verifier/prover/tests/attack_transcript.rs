@@ -85,11 +85,11 @@ impl Script {
         self.bytes("binding", &s.binding);
         self.number("sequences", s.sequences.len() as u64);
         self.number("rows", s.rows as u64);
-        self.number("max_answer", s.max_answer as u64);
         self.number("top_k", s.top_k as u64);
         for (i, q) in s.sequences.iter().enumerate() {
             self.number(format!("sequence {i}: prompt length"), q.prompt.len() as u64);
             self.number(format!("sequence {i}: answer length"), q.answer.len() as u64);
+            self.number(format!("sequence {i}: max_answer"), q.max_answer as u64);
             let mut bytes = Vec::new();
             q.prompt.iter().for_each(|t| bytes.extend_from_slice(&t.to_le_bytes()));
             q.answer.iter().for_each(|t| bytes.extend_from_slice(&t.to_le_bytes()));

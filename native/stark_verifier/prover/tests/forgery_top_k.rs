@@ -274,7 +274,7 @@ fn the_statement_is_checked_in_the_clear() {
         ("no sequence", Box::new(|s| s.sequences.clear())),
         ("token outside the vocabulary", Box::new(move |s| s.sequences[0].prompt[0] = vocab)),
         ("top_k", Box::new(|s| s.top_k = 0)),
-        ("max_answer", Box::new(|s| s.max_answer = 0)),
+        ("max_answer", Box::new(|s| s.sequences[0].max_answer = 0)),
     ];
     for (what, change) in in_the_clear {
         let mut other = s.clone();
@@ -299,7 +299,7 @@ fn the_statement_is_checked_in_the_clear() {
         ("a prompt's token", Box::new(|s| s.sequences[0].prompt[1] ^= 1)),
         ("a pad written out as a token", Box::new(|s| s.sequences[1].prompt.push(0))),
         ("rows doubled", Box::new(|s| s.rows *= 2)),
-        ("max_answer with EOS allowed earlier", Box::new(|s| s.max_answer -= 1)),
+        ("max_answer with EOS allowed earlier", Box::new(|s| s.sequences[1].max_answer -= 1)),
         ("a logit", Box::new(|s| s.sequences[0].top[0][0].1 += 1)),
         (
             "the last logit",

@@ -15,8 +15,8 @@ pub struct ProvingKey {
     inner: ModelKey,
 }
 
-/// (prompt, answer, top lists of (id, logit)) of one sequence.
-type SequenceFields = (Vec<u32>, Vec<u32>, Vec<Vec<(u32, i64)>>);
+/// (prompt, answer, longest answer allowed, top lists of (id, logit)) of one sequence.
+type SequenceFields = (Vec<u32>, Vec<u32>, usize, Vec<Vec<(u32, i64)>>);
 
 /// Seeds of the lookup argument by size, shared by all verifications of this process.
 static SEEDS: Mutex<Option<Seeds>> = Mutex::new(None);
@@ -28,16 +28,16 @@ fn identifier(field: &str, bytes: &[u8]) -> PyResult<[u8; 64]> {
 fn statement(
     model_id: &[u8],
     binding: &[u8],
-    shape: [usize; 3],
+    shape: [usize; 2],
     sequences: Vec<SequenceFields>,
 ) -> PyResult<Statement> {
-    let [rows, max_answer, top_k] = shape;
+    let [rows, top_k] = shape;
     let sequences = sequences
         .into_iter()
-        .map(|(prompt, answer, top)| SequenceStatement { prompt, answer, top })
+        .map(|(prompt, answer, max_answer, top)| SequenceStatement { prompt, answer, max_answer, top })
         .collect();
     let (model_id, binding) = (identifier("model_id", model_id)?, identifier("binding", binding)?);
-    Ok(Statement { model_id, binding, rows, max_answer, top_k, sequences })
+    Ok(Statement { model_id, binding, rows, top_k, sequences })
 }
 
 fn value_error(error: &ProveError) -> PyErr {
@@ -66,14 +66,14 @@ impl ProvingKey {
         PyBytes::new(py, &self.inner.descriptor.encode())
     }
 
-    /// Proof of a statement about this model; `shape` is (rows, max_answer, top_k).
+    /// Proof of a statement about this model; `shape` is (rows, top_k).
     ///
     /// Raises ValueError for a statement that contradicts itself or that the model does not bear out.
     fn prove<'py>(
         &self,
         py: Python<'py>,
         binding: &[u8],
-        shape: [usize; 3],
+        shape: [usize; 2],
         sequences: Vec<SequenceFields>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let statement = statement(&self.inner.model_id, binding, shape, sequences)?;
@@ -90,7 +90,7 @@ fn verify_proof<'py>(
     py: Python<'py>,
     model_id: &[u8],
     binding: &[u8],
-    shape: [usize; 3],
+    shape: [usize; 2],
     sequences: Vec<SequenceFields>,
     proof: &[u8],
 ) -> PyResult<Bound<'py, PyDict>> {

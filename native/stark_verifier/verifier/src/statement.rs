@@ -17,8 +17,10 @@ pub const MAX_LISTED: usize = 1 << 17;
 pub struct SequenceStatement {
     /// Input tokens before the answer, at least one.
     pub prompt: Vec<u32>,
-    /// Answer tokens, 1..=g; the last one is no input row.
+    /// Answer tokens, 1..=max_answer; the last one is no input row.
     pub answer: Vec<u32>,
+    /// Longest answer allowed (g), 1..=rows: a shorter one ends with EOS.
+    pub max_answer: usize,
     /// Per answer token: K (id, logit), logit descending, id ascending; the first id is the token.
     pub top: Vec<Vec<(u32, i64)>>,
 }
@@ -32,8 +34,6 @@ pub struct Statement {
     pub binding: [u8; 64],
     /// Rows of each sequence, a power of two.
     pub rows: usize,
-    /// Longest answer allowed (g).
-    pub max_answer: usize,
     /// Length of each top list (K).
     pub top_k: usize,
     /// The batch.
@@ -83,7 +83,6 @@ impl Statement {
         must(self.rows.is_power_of_two() && self.rows >= 2, "rows is no power of two")?;
         must(self.rows <= d.max_seq, "rows exceed the model's max_seq")?;
         must(self.sequences.len() <= MAX_ROWS / self.rows, "too many rows")?;
-        must((1..=self.rows).contains(&self.max_answer), "max_answer")?;
         must((1..=d.vocab.min(1 << 10)).contains(&self.top_k), "top_k")?;
         let listed = self.sequences.iter().map(|s| s.answer.len()).sum::<usize>();
         must(listed <= MAX_LISTED / self.top_k, "too many listed logits")?;
@@ -91,7 +90,8 @@ impl Statement {
         for s in &self.sequences {
             must(!s.prompt.is_empty(), "empty prompt")?;
             must(!s.answer.is_empty(), "empty answer")?;
-            must(s.answer.len() <= self.max_answer, "answer longer than max_answer")?;
+            must((1..=self.rows).contains(&s.max_answer), "max_answer")?;
+            must(s.answer.len() <= s.max_answer, "answer longer than max_answer")?;
             must(
                 s.prompt.len() <= self.rows && s.prompt.len() + s.answer.len() - 1 <= self.rows,
                 "sequence longer than rows",
@@ -102,7 +102,7 @@ impl Statement {
             )?;
             let (last, before) = s.answer.split_last().ok_or(VerifyError::Statement("empty answer"))?;
             must(!before.contains(&d.eos), "EOS before the last answer")?;
-            must(s.answer.len() == self.max_answer || *last == d.eos, "short answer without EOS")?;
+            must(s.answer.len() == s.max_answer || *last == d.eos, "short answer without EOS")?;
             must(s.top.len() == s.answer.len(), "one top list an answer token")?;
             for (list, &token) in s.top.iter().zip(&s.answer) {
                 must(list.len() == self.top_k, "top list of another length than top_k")?;
@@ -158,12 +158,13 @@ impl Statement {
     pub fn absorb(&self, t: &mut Transcript) {
         t.absorb_bytes(&self.model_id);
         t.absorb_bytes(&self.binding);
-        for v in [self.sequences.len(), self.rows, self.max_answer, self.top_k] {
+        for v in [self.sequences.len(), self.rows, self.top_k] {
             t.absorb_u64(v as u64);
         }
         for s in &self.sequences {
-            t.absorb_u64(s.prompt.len() as u64);
-            t.absorb_u64(s.answer.len() as u64);
+            for v in [s.prompt.len(), s.answer.len(), s.max_answer] {
+                t.absorb_u64(v as u64);
+            }
             let mut bytes = Vec::with_capacity(4 * (s.prompt.len() + s.answer.len()));
             for token in s.prompt.iter().chain(&s.answer) {
                 bytes.extend_from_slice(&token.to_le_bytes());

@@ -53,11 +53,11 @@ fn statement(d: &Descriptor) -> Statement {
         model_id: d.model_id(),
         binding: [3; 64],
         rows: 2,
-        max_answer: 1,
         top_k: 1,
         sequences: vec![SequenceStatement {
             prompt: vec![0, 0],
             answer: vec![token],
+            max_answer: 1,
             top: vec![vec![(token, 0)]],
         }],
     }

@@ -47,6 +47,7 @@ fn sequence(prompt: usize, answer: &[u32]) -> SequenceStatement {
     SequenceStatement {
         prompt: vec![2; prompt],
         answer: answer.to_vec(),
+        max_answer: 4,
         top: answer.iter().map(list).collect(),
     }
 }
@@ -56,7 +57,6 @@ fn statement() -> Statement {
         model_id: [0; 64],
         binding: [0; 64],
         rows: 8,
-        max_answer: 4,
         top_k: 3,
         sequences: vec![sequence(5, &[4, 5, 6, 7]), sequence(3, &[4, EOS]), sequence(1, &[4, 5, 6, EOS])],
     }
@@ -80,6 +80,11 @@ fn what_may_be_said() {
     s.top_k = VOCAB as usize;
     s.sequences[0].top = [4, 5, 6, 7].map(all).to_vec();
     assert!(s.check(&d).is_ok());
+    // Each sequence has its own limit: an answer may be cut there, or end before it.
+    s = statement();
+    s.sequences[1] = SequenceStatement { max_answer: 2, ..sequence(3, &[4, 5]) };
+    s.sequences[2].max_answer = 8;
+    assert!(s.check(&d).is_ok());
     // Rows as the model's table goes.
     s = Statement { rows: 16, ..statement() };
     assert!(s.check(&d).is_ok());
@@ -88,7 +93,7 @@ fn what_may_be_said() {
 #[test]
 fn what_may_not_be_said() {
     type Change = (&'static str, fn(&mut Statement));
-    let changes: [Change; 33] = [
+    let changes: [Change; 35] = [
         ("no sequence", |s| s.sequences.clear()),
         ("rows is no power of two", |s| s.rows = 7),
         ("rows is no power of two", |s| s.rows = 0),
@@ -96,8 +101,8 @@ fn what_may_not_be_said() {
         ("rows exceed the model's max_seq", |s| s.rows = 32),
         ("rows exceed the model's max_seq", |s| s.rows = 1 << 63),
         ("too many rows", |s| s.sequences = vec![s.sequences[0].clone(); MAX_ROWS / 8 + 1]),
-        ("max_answer", |s| s.max_answer = 0),
-        ("max_answer", |s| s.max_answer = 9),
+        ("max_answer", |s| s.sequences[1].max_answer = 0),
+        ("max_answer", |s| s.sequences[0].max_answer = 9),
         ("top_k", |s| s.top_k = 0),
         ("top_k", |s| s.top_k = VOCAB as usize + 1),
         ("empty prompt", |s| s.sequences[1].prompt.clear()),
@@ -110,6 +115,8 @@ fn what_may_not_be_said() {
         ("EOS before the last answer", |s| s.sequences[0].answer[1] = EOS),
         ("EOS before the last answer", |s| s.sequences[2] = sequence(1, &[4, EOS, 6, EOS])),
         ("short answer without EOS", |s| s.sequences[1] = sequence(3, &[4, 5])),
+        ("short answer without EOS", |s| s.sequences[0].max_answer = 5),
+        ("answer longer than max_answer", |s| s.sequences[0].max_answer = 3),
         ("one top list an answer token", |s| drop(s.sequences[0].top.pop())),
         ("one top list an answer token", |s| s.sequences[0].top.push(vec![(1, 1), (2, 0), (3, 0)])),
         ("top list of another length than top_k", |s| s.sequences[0].top[0].truncate(2)),

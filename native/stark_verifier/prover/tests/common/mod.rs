@@ -41,10 +41,11 @@ pub fn answered(
         .map(|(prompt, a)| SequenceStatement {
             prompt: prompt.clone(),
             answer: a.tokens.clone(),
+            max_answer,
             top: a.top.clone(),
         })
         .collect();
-    Statement { model_id: key.model_id, binding: [7; 64], rows, max_answer, top_k, sequences }
+    Statement { model_id: key.model_id, binding: [7; 64], rows, top_k, sequences }
 }
 
 /// Prompts of different lengths from a seed.

@@ -72,9 +72,14 @@ pub fn question(key: &ModelKey, prompts: &[Vec<u32>], rows: usize, top_k: usize)
     let list: Vec<(u32, i64)> = (0..top_k as u32).map(|id| (id, 0)).collect();
     let sequences = prompts
         .iter()
-        .map(|p| SequenceStatement { prompt: p.clone(), answer: vec![0], top: vec![list.clone()] })
+        .map(|p| SequenceStatement {
+            prompt: p.clone(),
+            answer: vec![0],
+            max_answer: 1,
+            top: vec![list.clone()],
+        })
         .collect();
-    Statement { model_id: key.model_id, binding: [7; 64], rows, max_answer: 1, top_k, sequences }
+    Statement { model_id: key.model_id, binding: [7; 64], rows, top_k, sequences }
 }
 
 /// A key under which `model` can be run but nothing be proven: a forger's model in the sizes of `key`.
