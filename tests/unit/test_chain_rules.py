@@ -16,7 +16,6 @@ from esper.consensus.execution import check_supply, execute
 from esper.consensus.header import work_seed
 from esper.consensus.header_isolation import read_header
 from esper.consensus.outputs import Answer, Candidate
-from esper.consensus.state import Account
 from esper.consensus.ticket import batch_result
 from esper.consensus.work_rules import check_work
 from esper.crypto.vrf import VrfKey
@@ -27,6 +26,7 @@ from esper.primitives.address import Address
 from esper.primitives.block_errors import SupplyViolation
 from esper.primitives.errors import Consequence, RuleViolation, Scope
 from esper.primitives.networks import DEVNET, REGTEST
+from esper.vm.state import Account
 from tests.unit.fake_work import (
     FakeInference,
     FakeProver,

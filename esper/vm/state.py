@@ -10,10 +10,10 @@
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from esper.consensus.state_tree import StateTree, state_path
 from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import FixedBytes, Record, Unsigned, decode, encode
 from esper.primitives.hashing import HASH_BYTES, u64
+from esper.vm.state_tree import StateTree, state_path
 
 R = TypeVar("R")
 
