@@ -14,7 +14,8 @@ from esper.consensus.block import Coinbase
 from esper.primitives.block_errors import SupplyViolation
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.params import NetworkParameters
-from esper.vm.state import ChainRecord, PendingReward, State
+from esper.vm.records import ChainRecord, PendingReward
+from esper.vm.state import State
 
 TAG_BEACON: Final = make_tag("esper/beacon/v1")
 

@@ -1,95 +1,27 @@
-"""The records of the state, their bytes and typed access to them.
+"""The state as an immutable value with typed access, for one block after the other."""
 
-| kind | id | record |
-|---|---|---|
-| 1 | address, 33 bytes | Account |
-| 2 | height as u64 | PendingReward |
-| 3 | ``chain`` | ChainRecord |
-"""
-
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from esper.primitives.address import ADDRESS_BYTES
-from esper.primitives.codec import FixedBytes, Record, Unsigned, decode, encode
-from esper.primitives.hashing import HASH_BYTES, u64
-from esper.vm.state_tree import StateTree, state_path
+from esper.primitives.codec import Record, decode, encode
+from esper.vm.records import (
+    ACCOUNT,
+    CHAIN_PATH,
+    CHAIN_RECORD,
+    NO_ACCOUNT,
+    PENDING_REWARD,
+    RECORD_LIMIT,
+    Account,
+    ChainRecord,
+    PendingReward,
+    account_path,
+    reward_path,
+)
+from esper.vm.state_tree import StateTree
+from esper.vm.view import Change
 
 R = TypeVar("R")
-
-KIND_ACCOUNT: Final = 1
-KIND_REWARD: Final = 2
-KIND_CHAIN: Final = 3
-
-RECORD_VERSION: Final = 1
-RECORD_LIMIT: Final = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What an address holds."""
-
-    nonce: int
-    """Number of its transactions so far."""
-    balance: int
-    """Spendable units."""
-
-
-@dataclass(frozen=True, slots=True)
-class PendingReward:
-    """A coinbase that is not spendable yet."""
-
-    payee: bytes
-    """33 bytes: address that gets it."""
-    amount: int
-    """Units."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChainRecord:
-    """What the chain knows about itself, as of the parent of the block that wrote it."""
-
-    beacon: bytes
-    """64 bytes: randomness folded from every block's r and VRF output up to the parent."""
-    paid_tokens: int
-    """Tokens of the parent's calls, answered for credits."""
-    proven_tokens: int
-    """All tokens that the parent's proofs covered; paid over proven is its usefulness."""
-    issued: int
-    """Units in existence after the block that wrote this, pending rewards included."""
-
-
-ACCOUNT: Final = Record(
-    Account, RECORD_VERSION, (("nonce", Unsigned(64)), ("balance", Unsigned(63)))
-)
-PENDING_REWARD: Final = Record(
-    PendingReward,
-    RECORD_VERSION,
-    (("payee", FixedBytes(ADDRESS_BYTES)), ("amount", Unsigned(63))),
-)
-CHAIN_RECORD: Final = Record(
-    ChainRecord,
-    RECORD_VERSION,
-    (
-        ("beacon", FixedBytes(HASH_BYTES)),
-        ("paid_tokens", Unsigned(64)),
-        ("proven_tokens", Unsigned(64)),
-        ("issued", Unsigned(63)),
-    ),
-)
-
-_CHAIN_PATH: Final = state_path(KIND_CHAIN, b"chain")
-_NO_ACCOUNT: Final = Account(nonce=0, balance=0)
-
-
-def account_path(address: bytes) -> bytes:
-    """Where the account of a 33-byte address stands."""
-    return state_path(KIND_ACCOUNT, address)
-
-
-def reward_path(height: int) -> bytes:
-    """Where the pending reward of the block at ``height`` stands."""
-    return state_path(KIND_REWARD, u64(height))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +36,13 @@ class State:
         """32 bytes: the header's state_root."""
         return self.tree.root
 
+    def get(self, path: bytes) -> bytes | None:
+        """The record's bytes at a 32-byte path: a state is a StateView."""
+        return self.tree.get(path)
+
     def account(self, address: bytes) -> Account:
         """The account of an address; an empty one if it has none."""
-        return self._read(ACCOUNT, account_path(address)) or _NO_ACCOUNT
+        return self._read(ACCOUNT, account_path(address)) or NO_ACCOUNT
 
     def pending_reward(self, height: int) -> PendingReward | None:
         """The coinbase of ``height`` if it has not matured."""
@@ -115,7 +51,7 @@ class State:
     @property
     def chain(self) -> ChainRecord:
         """The chain's own record. Raises KeyError for a state that no genesis made."""
-        record = self._read(CHAIN_RECORD, _CHAIN_PATH)
+        record = self._read(CHAIN_RECORD, CHAIN_PATH)
         if record is None:
             raise KeyError("the state has no chain record; begin with the genesis state")
         return record
@@ -123,7 +59,7 @@ class State:
     def with_account(self, address: bytes, account: Account) -> "State":
         """This state with another account; an empty one is deleted."""
         path = account_path(address)
-        if account != _NO_ACCOUNT:
+        if account != NO_ACCOUNT:
             return State(self.tree.put(path, encode(ACCOUNT, account)))
         return State(self.tree.delete(path)) if self.tree.get(path) is not None else self
 
@@ -137,7 +73,22 @@ class State:
 
     def with_chain(self, record: ChainRecord) -> "State":
         """This state with another chain record."""
-        return State(self.tree.put(_CHAIN_PATH, encode(CHAIN_RECORD, record)))
+        return State(self.tree.put(CHAIN_PATH, encode(CHAIN_RECORD, record)))
+
+    def with_changes(self, changes: Iterable[Change]) -> "State":
+        """This state after changes made on top of it.
+
+        Raises ValueError if one of them begins with other bytes than this state has.
+        """
+        tree = self.tree
+        for change in changes:
+            if tree.get(change.path) != change.before:
+                raise ValueError(f"the change at {change.path.hex()} belongs to another state")
+            if change.after is not None:
+                tree = tree.put(change.path, change.after)
+            elif change.before is not None:
+                tree = tree.delete(change.path)
+        return State(tree)
 
     def _read(self, codec: Record[R], path: bytes) -> R | None:
         value = self.tree.get(path)
