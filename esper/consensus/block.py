@@ -20,7 +20,6 @@ from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import (
     Array,
     FixedBytes,
-    Reader,
     Record,
     Unsigned,
     VarBytes,
@@ -29,16 +28,14 @@ from esper.primitives.codec import (
 )
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.merkle import merkle_root
+from esper.vm.transaction import TAG_TXID, TAG_WTXID, TRANSACTION_VERSION
 
-TAG_TXID: Final = make_tag("esper/tx/id/v1")
-TAG_WTXID: Final = make_tag("esper/tx/witness-id/v1")
 TAG_TX_ROOT: Final = make_tag("esper/tx/root/v1")
 TAG_RESULT_ROOT: Final = make_tag("esper/call/results/v1")
 TAG_CALLS_ROOT: Final = make_tag("esper/call/groups/v1")
 TAG_PROOF: Final = make_tag("esper/work/proof/v1")
 
 BODY_VERSION: Final = 1
-TRANSACTION_VERSION: Final = 1
 KIND_COINBASE: Final = 0
 
 # Limits of the wire; the networks' limits on bytes are lower in effect.
@@ -123,14 +120,6 @@ class Block:
 def decode_body(data: bytes, limit: int) -> Body:
     """Read a body of at most ``limit`` bytes. Raises CodecError."""
     return decode(BODY, data, limit=limit, what="body")
-
-
-def transaction_kind(data: bytes) -> int:
-    """The kind of a transaction. Raises CodecError if it does not begin like one."""
-    reader = Reader(data)
-    reader.array_length("transaction")
-    reader.unsigned("transaction.version")
-    return reader.unsigned("transaction.kind")
 
 
 def decode_coinbase(data: bytes) -> Coinbase:

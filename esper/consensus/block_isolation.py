@@ -22,7 +22,6 @@ from esper.consensus.block import (
     decode_coinbase,
     proof_hash,
     result_root,
-    transaction_kind,
     transaction_root,
 )
 from esper.consensus.header import Header
@@ -42,6 +41,7 @@ from esper.primitives.block_errors import (
 )
 from esper.primitives.codec import CodecError
 from esper.primitives.params import LimitParameters
+from esper.vm.transaction import transaction_kind
 
 
 def read_body(data: bytes, limits: LimitParameters) -> Body:

@@ -10,9 +10,9 @@ from esper.consensus.context import ChainContext
 from esper.consensus.execution import execute
 from esper.consensus.ports import WorkVerifier
 from esper.consensus.reward import block_reward
-from esper.consensus.state import State
 from esper.consensus.work_rules import check_work
 from esper.primitives.block_errors import RewardViolation, StateRootViolation
+from esper.vm.state import State
 
 
 def check_body(

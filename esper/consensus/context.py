@@ -12,9 +12,9 @@ from esper.consensus.difficulty import (
 )
 from esper.consensus.execution import ParentWork, genesis_state
 from esper.consensus.genesis import genesis_hash, genesis_header
-from esper.consensus.state import State
 from esper.primitives.params import NetworkParameters
 from esper.primitives.units import FIXED_POINT_ONE
+from esper.vm.state import State
 
 
 @dataclass(frozen=True, slots=True)

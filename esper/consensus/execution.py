@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from esper.consensus.block import Coinbase
-from esper.consensus.state import ChainRecord, PendingReward, State
 from esper.primitives.block_errors import SupplyViolation
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.params import NetworkParameters
+from esper.vm.records import ChainRecord, PendingReward
+from esper.vm.state import State
 
 TAG_BEACON: Final = make_tag("esper/beacon/v1")
 

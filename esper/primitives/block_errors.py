@@ -150,3 +150,27 @@ class SupplyViolation(BodyViolation):
     counted: int
     recorded: int
     template: ClassVar[str] = "accounts hold {counted} units, {recorded} were issued"
+
+
+@dataclass(eq=False)
+class RejectedTransactionViolation(BodyViolation):
+    """A transaction that breaks a rule of its own on top of those before it in the block.
+
+    The broken rule is the ``__cause__``; whatever it says about the transaction alone, a block that
+    holds it there is invalid for good.
+    """
+
+    index: int
+    txid: bytes
+    rule_broken: str
+    reason: str
+    template: ClassVar[str] = "transaction {index}, {txid}: {rule_broken}: {reason}"
+
+
+@dataclass(eq=False)
+class CoinsViolation(BodyViolation):
+    """Transactions that made or lost coins: an invariant of the state, checked in every block."""
+
+    gained: int
+    fees: int
+    template: ClassVar[str] = "accounts gained {gained} units while paying {fees} in fees"

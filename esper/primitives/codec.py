@@ -190,6 +190,23 @@ class FixedBytes:
 
 
 @dataclass(frozen=True, slots=True)
+class WideUnsigned:
+    """An unsigned integer as a byte string of exactly ``size`` big-endian bytes."""
+
+    size: int
+
+    def write(self, value: int, out: bytearray) -> None:
+        """Append head and bytes."""
+        if not 0 <= value < 1 << (8 * self.size):
+            raise ValueError(f"{value} does not fit {self.size} unsigned bytes")
+        VarBytes(self.size).write(value.to_bytes(self.size, "big"), out)
+
+    def read(self, reader: Reader, field: str) -> int:
+        """Read the bytes after checking the declared length."""
+        return int.from_bytes(FixedBytes(self.size).read(reader, field), "big")
+
+
+@dataclass(frozen=True, slots=True)
 class VarBytes:
     """A byte string of at most ``limit`` bytes."""
 

@@ -16,17 +16,23 @@ from esper.consensus.execution import check_supply, execute
 from esper.consensus.header import work_seed
 from esper.consensus.header_isolation import read_header
 from esper.consensus.outputs import Answer, Candidate
-from esper.consensus.state import Account
 from esper.consensus.ticket import batch_result
 from esper.consensus.work_rules import check_work
 from esper.crypto.vrf import VrfKey
 from esper.node.miner import Miner
 from esper.node.tamper import forgeries
-from esper.primitives import block_errors, header_errors, work_errors
+from esper.primitives import (
+    block_errors,
+    call_errors,
+    header_errors,
+    transaction_errors,
+    work_errors,
+)
 from esper.primitives.address import Address
 from esper.primitives.block_errors import SupplyViolation
 from esper.primitives.errors import Consequence, RuleViolation, Scope
 from esper.primitives.networks import DEVNET, REGTEST
+from esper.vm.records import Account
 from tests.unit.fake_work import (
     FakeInference,
     FakeProver,
@@ -457,13 +463,13 @@ def test_a_vrf_key_ends_and_the_next_begins() -> None:
 def test_every_rule_is_told_apart_by_class() -> None:
     rules = {
         value
-        for module in (header_errors, work_errors, block_errors)
+        for module in (header_errors, work_errors, block_errors, transaction_errors, call_errors)
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, RuleViolation)
         and "template" in vars(value)
     }
-    assert len(rules) == 41
+    assert len(rules) == 78
     assert all(rule.scope in Scope and rule.__doc__ for rule in rules)
 
 

@@ -16,6 +16,7 @@ from esper.primitives.codec import (
     Unsigned,
     UnsignedPair,
     VarBytes,
+    WideUnsigned,
     decode,
     encode,
 )
@@ -116,6 +117,7 @@ def test_any_bytes_decode_to_themselves_or_not_at_all(data: bytes) -> None:
         (VarBytes(2), b"\xc4\x03abc", "at most 2"),
         (VarBytes(1 << 31), b"\xc6\x7f\xff\xff\xff", "are left"),
         (FixedBytes(2), b"\xc4\x01a", "must be 2"),
+        (WideUnsigned(2), b"\xc4\x01a", "must be 2"),
         (Array(Unsigned(), 9), b"\xdc\x00\x01\x00", "shortest form"),
         (Array(Unsigned(), 9), b"\xdd\x00\x00\x00\x01\x00", "shortest form"),
         (Array(Unsigned(), 2), b"\x93\x00\x00\x00", "at most 2"),
@@ -151,6 +153,8 @@ def test_the_field_is_named() -> None:
         (Signed(), 1 << 62),
         (Signed(), -(1 << 62)),
         (FixedBytes(2), b"abc"),
+        (WideUnsigned(2), 1 << 16),
+        (WideUnsigned(2), -1),
         (VarBytes(2), b"abc"),
         (Array(Unsigned(), 1), (1, 2)),
     ],
@@ -158,6 +162,13 @@ def test_the_field_is_named() -> None:
 def test_values_outside_the_schema_are_not_written(codec: Record[object], value: object) -> None:
     with pytest.raises(ValueError, match=r"fit|outside|must|most"):
         encode(codec, value)
+
+
+def test_wide_numbers_are_big_endian_of_one_width() -> None:
+    assert encode(WideUnsigned(3), 258) == b"\xc4\x03\x00\x01\x02"
+    for value in (0, 258, (1 << 256) - 1):
+        data = encode(WideUnsigned(32), value)
+        assert decode(WideUnsigned(32), data, limit=LIMIT, what="value") == value
 
 
 def test_writing_names_the_field() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper.consensus.state_tree import (
+from esper.vm.state_tree import (
     EMPTY,
     StateProof,
     StateProofError,

@@ -16,7 +16,6 @@ from esper.consensus.context import ChainContext
 from esper.consensus.difficulty import Anchor, asert_target, block_weight
 from esper.consensus.genesis import genesis_hash, genesis_header, parameter_bytes
 from esper.consensus.header import work_id, work_seed
-from esper.consensus.state_tree import StateTree, state_path
 from esper.consensus.ticket import batch_result, digest_elements, reference_work, work_done
 from esper.crypto.poseidon import digest_bytes
 from esper.crypto.vrf import VrfKey
@@ -25,6 +24,7 @@ from esper.primitives.address import Address
 from esper.primitives.hashing import Xof, make_tag, tagged_hash, tagged_hash32
 from esper.primitives.merkle import MerkleTree
 from esper.primitives.networks import MAINNET
+from esper.vm.state_tree import StateTree, state_path
 from tests.unit.fake_work import (
     BANK,
     FakeInference,

@@ -1,0 +1,63 @@
+"""CreditTransfer: credits from one account to another, with the right to burn them."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from esper.primitives.address import ADDRESS_BYTES
+from esper.primitives.call_errors import CreditDustViolation
+from esper.primitives.codec import FixedBytes, Record, Unsigned
+from esper.primitives.transaction_errors import AmountViolation
+from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
+from esper.vm.credits import given, settled, taken
+from esper.vm.ledger import Ledger
+from esper.vm.receivers import check_receiver
+from esper.vm.records import NO_ACCOUNT
+from esper.vm.spending import check_spending
+
+
+@dataclass(frozen=True, slots=True)
+class CreditTransfer:
+    """The payload of a transfer of credits."""
+
+    receiver: bytes
+    """33 bytes: an address."""
+    amount: int
+    """Micro-credits, at least 1."""
+
+    KIND: ClassVar[int] = 4
+
+    @property
+    def outlay(self) -> int:
+        """Units that the sender needs beside the fee: none."""
+        return 0
+
+    def check_isolated(self) -> None:
+        """Raises ReceiverViolation, or AmountViolation for an amount of nothing."""
+        check_receiver(self.receiver)
+        if self.amount < 1:
+            raise AmountViolation("amount")
+
+    def check_in_context(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> None:
+        """The credits may be used; a new account gets the starting allowance at least.
+
+        Raises CreditDustViolation, CreditsViolation or RateViolation.
+        """
+        least = context.params.credits.starting_allowance
+        if self.amount < least and ledger.account(self.receiver) == NO_ACCOUNT:
+            raise CreditDustViolation(self.amount, least)
+        check_spending(sender, self.amount, ledger, context)
+
+    def apply(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> Effect:
+        """Move the oldest credits into the receiver's buckets of the same epochs."""
+        giver, totals = settled(ledger.account(sender), ledger.totals)
+        giver, portions = taken(giver, self.amount)
+        ledger.set_account(sender, giver)
+        receiver, totals = settled(ledger.account(self.receiver), totals)
+        ledger.set_account(self.receiver, given(receiver, portions))
+        ledger.set_totals(totals)
+        return NO_EFFECT
+
+
+CREDIT_TRANSFER: Final = Record(
+    CreditTransfer, None, (("receiver", FixedBytes(ADDRESS_BYTES)), ("amount", Unsigned(63)))
+)

@@ -1,0 +1,153 @@
+"""Executing a block's transactions on a view of its parent's state.
+
+1. start of the block: credits accrue, unbonded stake is released, unanswered lanes lapse
+2. each transaction in order: rules in isolation, rules in context, fee and nonce, its own effect
+3. all signatures at once
+4. invariant: no coins were made or lost
+
+The coinbase, the beacon and matured rewards are not transactions of this kind: they are the
+caller's, before and after.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from esper.crypto.signatures import SignatureClaim
+from esper.primitives.block_errors import CoinsViolation, RejectedTransactionViolation
+from esper.primitives.call_errors import AnswerCountViolation
+from esper.primitives.transaction_errors import SignatureViolation, TransactionViolation
+from esper.vm.context import Answer, Effect, ExecutionContext
+from esper.vm.credits import totals_at_block
+from esper.vm.envelope_rules import charge, check_in_context, check_isolated
+from esper.vm.lanes import lapse_lanes
+from esper.vm.ledger import Ledger
+from esper.vm.llm_call import LlmCall
+from esper.vm.receipt import Receipt
+from esper.vm.transaction import Transaction
+from esper.vm.view import Change, Overlay, StateView
+
+
+class Execution(NamedTuple):
+    """What a block's transactions do."""
+
+    changes: tuple[Change, ...]
+    """Every record that differs afterwards, by ascending path."""
+    undo: tuple[Change, ...]
+    """The inverse of the changes, by ascending path."""
+    receipts: tuple[Receipt, ...]
+    """One per transaction, in their order."""
+
+    @property
+    def fees(self) -> int:
+        """Units that the coinbase may claim."""
+        return sum(receipt.fee for receipt in self.receipts)
+
+    @property
+    def burned(self) -> int:
+        """B: micro-credits burned in the block."""
+        return sum(receipt.burned for receipt in self.receipts)
+
+    @property
+    def paid_tokens(self) -> int:
+        """Tokens of calls that were answered for credits."""
+        return sum(receipt.paid_tokens for receipt in self.receipts)
+
+
+def execute_transactions(
+    view: StateView, transactions: Sequence[Transaction], context: ExecutionContext
+) -> Execution:
+    """Execute decoded transactions; the view stays as it is.
+
+    Raises AnswerCountViolation unless there is one answer per call; RejectedTransactionViolation,
+    caused by the broken rule, for the first transaction that breaks one, signatures being looked at
+    when all else is in order; CreditIssueViolation or CoinsViolation for a state that was broken
+    before.
+    """
+    calls = sum(isinstance(transaction.payload, LlmCall) for transaction in transactions)
+    if len(context.answers) != calls:
+        raise AnswerCountViolation(len(context.answers), calls)
+    answers = iter(context.answers)
+
+    overlay = Overlay(view)
+    ledger = Ledger(overlay)
+    start_block(ledger, context)
+
+    receipts: list[Receipt] = []
+    claims: list[SignatureClaim] = []
+    for index, transaction in enumerate(transactions):
+        answer = next(answers) if isinstance(transaction.payload, LlmCall) else None
+        try:
+            receipt, claim = apply_transaction(transaction, ledger, context, answer)
+        except TransactionViolation as error:
+            raise _rejected(index, transaction, error) from error
+        receipts.append(receipt)
+        claims.append(claim)
+
+    failed = context.signatures.first_invalid(claims)
+    if failed is not None:
+        violation = SignatureViolation(transactions[failed].txid)
+        raise _rejected(failed, transactions[failed], violation) from violation
+
+    changes = overlay.changes()
+    result = Execution(changes, tuple(change.inverse for change in changes), tuple(receipts))
+    if ledger.coins != -result.fees:
+        raise CoinsViolation(ledger.coins, result.fees)
+    return result
+
+
+def start_block(ledger: Ledger, context: ExecutionContext) -> None:
+    """What happens before the first transaction: credits, unbonded stake, lapsed lanes."""
+    ledger.set_totals(totals_at_block(ledger.totals, context.height, context.params.credits))
+    for entry in ledger.take_unbondings(context.height):
+        account = ledger.account(entry.owner)
+        ledger.set_account(entry.owner, replace(account, balance=account.balance + entry.amount))
+    lapse_lanes(context.height, ledger)
+
+
+def apply_transaction(
+    transaction: Transaction,
+    ledger: Ledger,
+    context: ExecutionContext,
+    answer: Answer | None = None,
+) -> tuple[Receipt, SignatureClaim]:
+    """All rules but the signature, and the effect; returns the receipt and the claim left to check.
+
+    ``answer`` is for calls: None leaves one open. Raises a TransactionViolation; some of the effect
+    may then be in the ledger, so use one on an overlay that can be dropped.
+    """
+    check_isolated(transaction)
+    claim = check_in_context(transaction, ledger, context)
+    charge(transaction, ledger)
+    txid = transaction.txid
+    effect = _effect(transaction, ledger, context, txid, answer)
+    receipt = Receipt(
+        kind=transaction.kind,
+        txid=txid,
+        sender=transaction.sender,
+        fee=transaction.fee,
+        burned=effect.burned,
+        locked=effect.locked,
+        paid_tokens=effect.paid_tokens,
+        own=int((effect.payer or transaction.sender) == context.payee),
+    )
+    return receipt, claim
+
+
+def _effect(
+    transaction: Transaction,
+    ledger: Ledger,
+    context: ExecutionContext,
+    txid: bytes,
+    answer: Answer | None,
+) -> Effect:
+    payload, sender = transaction.payload, transaction.sender
+    if isinstance(payload, LlmCall):
+        return payload.apply(sender, ledger, context, txid, answer)
+    return payload.apply(sender, ledger, context)
+
+
+def _rejected(
+    index: int, transaction: Transaction, violation: TransactionViolation
+) -> RejectedTransactionViolation:
+    return RejectedTransactionViolation(index, transaction.txid, violation.rule, str(violation))

@@ -1,0 +1,150 @@
+"""Typed reading and writing of records on an overlay, with the coins counted as they move."""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from esper.primitives.codec import Record, decode, encode
+from esper.vm.records import (
+    ACCOUNT,
+    CREDIT_TOTALS,
+    CREDITS_PATH,
+    DUE_COUNT,
+    KNOWN_KEY,
+    LANE,
+    LANE_DUE,
+    NO_ACCOUNT,
+    RECORD_LIMIT,
+    UNBONDING,
+    Account,
+    CreditTotals,
+    DueCount,
+    KnownKey,
+    Lane,
+    LaneDue,
+    Unbonding,
+    account_path,
+    key_path,
+    lane_count_path,
+    lane_due_path,
+    lane_path,
+    unbonding_count_path,
+    unbonding_path,
+)
+from esper.vm.view import Overlay
+
+R = TypeVar("R")
+
+
+class Ledger:
+    """The records that transactions read and write.
+
+    Accounts of zeros, credit totals of zeros and counts of zero are absent from the state.
+    """
+
+    __slots__ = ("_overlay", "coins")
+
+    def __init__(self, overlay: Overlay) -> None:
+        self._overlay = overlay
+        self.coins = 0
+        """Units that balances, stakes and unbondings have gained through this ledger."""
+
+    def account(self, address: bytes) -> Account:
+        """The account of a 33-byte address; one of zeros if it has none."""
+        return self._read(ACCOUNT, account_path(address)) or NO_ACCOUNT
+
+    def set_account(self, address: bytes, account: Account) -> None:
+        """Replace an account; one of zeros is deleted."""
+        old = self.account(address)
+        self.coins += account.balance + account.stake - old.balance - old.stake
+        self._write(ACCOUNT, account_path(address), account if account != NO_ACCOUNT else None)
+
+    def known_key(self, address: bytes) -> KnownKey | None:
+        """The public key of an address, None if no transaction has carried it."""
+        return self._read(KNOWN_KEY, key_path(address))
+
+    def set_known_key(self, address: bytes, key: KnownKey) -> None:
+        """Remember the public key of an address."""
+        self._write(KNOWN_KEY, key_path(address), key)
+
+    @property
+    def totals(self) -> CreditTotals:
+        """The credits of everyone together."""
+        return self._read(CREDIT_TOTALS, CREDITS_PATH) or CreditTotals()
+
+    def set_totals(self, totals: CreditTotals) -> None:
+        """Replace them."""
+        self._write(CREDIT_TOTALS, CREDITS_PATH, totals if totals != CreditTotals() else None)
+
+    def add_unbonding(self, height: int, entry: Unbonding) -> None:
+        """Let units be released at the start of the block at ``height``."""
+        index = self._append(unbonding_count_path(height))
+        self.coins += entry.amount
+        self._write(UNBONDING, unbonding_path(height, index), entry)
+
+    def take_unbondings(self, height: int) -> Iterator[Unbonding]:
+        """Remove what is released at ``height``, in the order in which it was added.
+
+        Raises KeyError for a state whose count and entries contradict each other.
+        """
+        for index in range(self._take_count(unbonding_count_path(height))):
+            entry = self._required(UNBONDING, unbonding_path(height, index))
+            self.coins -= entry.amount
+            self._write(UNBONDING, unbonding_path(height, index), None)
+            yield entry
+
+    def lane(self, call_id: bytes) -> Lane | None:
+        """The unanswered lane of the call with this txid."""
+        return self._read(LANE, lane_path(call_id))
+
+    def lanes_due(self, height: int) -> int:
+        """How many lanes were opened that lapse at ``height``."""
+        return (self._read(DUE_COUNT, lane_count_path(height)) or DueCount()).count
+
+    def add_lane(self, call_id: bytes, lane: Lane) -> None:
+        """Add a lane whose index is the number of those due at its height so far."""
+        self._append(lane_count_path(lane.lapse_height))
+        due = lane_due_path(lane.lapse_height, lane.due_index)
+        self._write(LANE_DUE, due, LaneDue(call_id))
+        self._write(LANE, lane_path(call_id), lane)
+
+    def remove_lane(self, call_id: bytes, lane: Lane) -> None:
+        """Remove a lane and its place among those due."""
+        self._write(LANE_DUE, lane_due_path(lane.lapse_height, lane.due_index), None)
+        self._write(LANE, lane_path(call_id), None)
+
+    def take_lanes_due(self, height: int) -> Iterator[Lane]:
+        """Remove the lanes that lapse at ``height``, in the order in which they were opened.
+
+        Answered ones are gone already. Raises KeyError for a state that contradicts itself.
+        """
+        for index in range(self._take_count(lane_count_path(height))):
+            due = self._read(LANE_DUE, lane_due_path(height, index))
+            if due is not None:
+                lane = self._required(LANE, lane_path(due.call_id))
+                self.remove_lane(due.call_id, lane)
+                yield lane
+
+    def _append(self, path: bytes) -> int:
+        count = (self._read(DUE_COUNT, path) or DueCount()).count
+        self._write(DUE_COUNT, path, DueCount(count + 1))
+        return count
+
+    def _take_count(self, path: bytes) -> int:
+        count = (self._read(DUE_COUNT, path) or DueCount()).count
+        self._overlay.put(path, None)
+        return count
+
+    def _read(self, codec: Record[R], path: bytes) -> R | None:
+        value = self._overlay.get(path)
+        if value is None:
+            return None
+        return decode(codec, value, limit=RECORD_LIMIT, what="state record")
+
+    def _required(self, codec: Record[R], path: bytes) -> R:
+        record = self._read(codec, path)
+        if record is None:
+            raise KeyError(f"the state lacks the record at {path.hex()} that others point to")
+        return record
+
+    def _write(self, codec: Record[R], path: bytes, value: R | None) -> None:
+        self._overlay.put(path, None if value is None else encode(codec, value))

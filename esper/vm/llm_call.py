@@ -1,0 +1,142 @@
+"""LlmCall: a prompt for a model, paid in credits. Included with its answer, or left open."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from esper.primitives.call_errors import (
+    AnswerSizeViolation,
+    CallShapeViolation,
+    CallTooLongViolation,
+    ModelViolation,
+    PriceViolation,
+    PromptTokenViolation,
+)
+from esper.primitives.codec import Array, FixedBytes, Record, Unsigned
+from esper.primitives.hashing import HASH_BYTES
+from esper.primitives.model_entry import ModelEntry
+from esper.vm.answers import MAX_ANSWER_TOKENS, answer_bytes, call_cost, check_answer
+from esper.vm.context import Answer, Effect, ExecutionContext
+from esper.vm.credits import settled, taken
+from esper.vm.lanes import lapse_height, next_due_index
+from esper.vm.ledger import Ledger
+from esper.vm.records import MAX_PROMPT_TOKENS, Lane
+from esper.vm.spending import check_spending
+
+
+@dataclass(frozen=True, slots=True)
+class LlmCall:
+    """The payload of a call."""
+
+    model_id: bytes
+    """64 bytes: the model that shall answer."""
+    prompt: tuple[int, ...]
+    """Input token ids as the model gets them, BOS included: nothing is put in front of them."""
+    max_tokens: int
+    """Answer tokens at most, EOS included."""
+    price: int
+    """The caller's bid: micro-credits per prompt token, and four times that per answer token."""
+
+    KIND: ClassVar[int] = 5
+
+    @property
+    def outlay(self) -> int:
+        """Units that the sender needs: none, credits pay."""
+        return 0
+
+    def check_isolated(self) -> None:
+        """Raises CallShapeViolation."""
+        if not self.prompt or not 1 <= self.max_tokens <= MAX_ANSWER_TOKENS:
+            raise CallShapeViolation(len(self.prompt), self.max_tokens, MAX_ANSWER_TOKENS)
+
+    def check_in_context(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> None:
+        """The model can answer, and the caller can pay for the longest answer.
+
+        Raises ModelViolation, PromptTokenViolation, CallTooLongViolation, PriceViolation,
+        CreditsViolation or RateViolation.
+        """
+        model = _active_model(self.model_id, context)
+        for token in self.prompt:
+            if token >= model.shape.vocab:
+                raise PromptTokenViolation(token, model.shape.vocab)
+        # The last answer token is never fed back, so it takes no row.
+        rows = len(self.prompt) + self.max_tokens - 1
+        limit = min(context.params.calls.rows_per_call, model.shape.max_seq)
+        if rows > limit:
+            raise CallTooLongViolation(rows, limit)
+        if self.price < context.params.credits.minimum_bid:
+            raise PriceViolation(self.price, context.params.credits.minimum_bid)
+        check_spending(sender, self.reserve, ledger, context)
+
+    @property
+    def reserve(self) -> int:
+        """Micro-credits that the longest answer burns."""
+        return call_cost(self.price, len(self.prompt), self.max_tokens)
+
+    def apply(
+        self,
+        sender: bytes,
+        ledger: Ledger,
+        context: ExecutionContext,
+        call_id: bytes,
+        answer: Answer | None,
+    ) -> Effect:
+        """Burn what the answer costs, or lock what the longest one would for an answer to come.
+
+        ``call_id`` is the transaction's txid. Raises AnswerBudgetViolation, AnswerTokenViolation,
+        AnswerEndViolation, AnswerSizeViolation or LaneLimitViolation.
+        """
+        if answer is None:
+            return self._leave_open(sender, ledger, context, call_id)
+        check_answer(answer, self.max_tokens, _active_model(self.model_id, context))
+        size, limit = len(answer_bytes(answer)), context.params.calls.inline_answer_bytes
+        if size > limit:
+            raise AnswerSizeViolation(size, limit)
+        burned = call_cost(self.price, len(self.prompt), len(answer))
+        account, totals = settled(ledger.account(sender), ledger.totals)
+        account, _ = taken(account, burned)
+        ledger.set_totals(totals)
+        ledger.set_account(sender, account)
+        return Effect(burned=burned, paid_tokens=len(self.prompt) + len(answer))
+
+    def _leave_open(
+        self, sender: bytes, ledger: Ledger, context: ExecutionContext, call_id: bytes
+    ) -> Effect:
+        lapses_at = lapse_height(context.height, context.params.calls)
+        index = next_due_index(lapses_at, ledger, context.params.calls)
+        account, totals = settled(ledger.account(sender), ledger.totals)
+        account, portions = taken(account, self.reserve)
+        ledger.set_totals(totals)
+        ledger.set_account(sender, account)
+        lane = Lane(
+            caller=sender,
+            model_id=self.model_id,
+            prompt=self.prompt,
+            max_tokens=self.max_tokens,
+            price=self.price,
+            epoch=totals.epoch,
+            older_credits=portions.older,
+            newer_credits=portions.newer,
+            lapse_height=lapses_at,
+            due_index=index,
+        )
+        ledger.add_lane(call_id, lane)
+        return Effect(locked=self.reserve)
+
+
+def _active_model(model_id: bytes, context: ExecutionContext) -> ModelEntry:
+    model = context.model(model_id)
+    if model is None:
+        raise ModelViolation(model_id)
+    return model
+
+
+LLM_CALL: Final = Record(
+    LlmCall,
+    None,
+    (
+        ("model_id", FixedBytes(HASH_BYTES)),
+        ("prompt", Array(Unsigned(32), MAX_PROMPT_TOKENS)),
+        ("max_tokens", Unsigned(16)),
+        ("price", Unsigned(32)),
+    ),
+)

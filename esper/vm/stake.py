@@ -1,0 +1,50 @@
+"""Stake: units from an account's balance to its stake, which earns credits."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
+
+from esper.primitives.codec import Record, Unsigned
+from esper.primitives.transaction_errors import AmountViolation
+from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
+from esper.vm.credits import settled
+from esper.vm.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """The payload of a stake."""
+
+    amount: int
+    """Units, at least 1."""
+
+    KIND: ClassVar[int] = 2
+
+    @property
+    def outlay(self) -> int:
+        """Units that the sender needs beside the fee."""
+        return self.amount
+
+    def check_isolated(self) -> None:
+        """Raises AmountViolation for an amount of nothing."""
+        if self.amount < 1:
+            raise AmountViolation("amount")
+
+    def check_in_context(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> None:
+        """The funds are all it needs, and every transaction's are checked."""
+
+    def apply(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> Effect:
+        """Settle what the old stake has earned, then move the units."""
+        account, totals = settled(ledger.account(sender), ledger.totals)
+        ledger.set_totals(replace(totals, total_stake=totals.total_stake + self.amount))
+        ledger.set_account(
+            sender,
+            replace(
+                account,
+                balance=account.balance - self.amount,
+                stake=account.stake + self.amount,
+            ),
+        )
+        return NO_EFFECT
+
+
+STAKE: Final = Record(Stake, None, (("amount", Unsigned(63)),))

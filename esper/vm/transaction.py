@@ -1,0 +1,172 @@
+"""Transactions: the envelope that all kinds share, its bytes, its ids and what is signed.
+
+    unsigned = [version, kind, suite, sender, key, nonce, fee, not_before, expiry, payload]
+    bytes    = the same with the signature at the end
+    digest   = H(esper/tx/sign/v1, genesis hash || suite as u8 || unsigned)   what is signed
+    txid     = H(esper/tx/id/v1, unsigned)              signing is hedged, so the id leaves it out
+    wtxid    = H(esper/tx/witness-id/v1, bytes)         what a block's tx_root commits to
+
+| kind | payload |
+|---|---|
+| 0 | coinbase: no envelope, see ``consensus.block`` |
+| 1 | Transfer |
+| 2 | Stake |
+| 3 | Unstake |
+| 4 | CreditTransfer |
+| 5 | LlmCall |
+| 6 | LlmResult |
+
+The key travels once: the first transaction of a sender carries it, and it is then in the state. A
+later one may carry it again. It is signed and part of the txid like everything else.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from esper.crypto.signatures import MAX_KEY_BYTES, MAX_SIGNATURE_BYTES
+from esper.primitives.address import ADDRESS_BYTES
+from esper.primitives.codec import (
+    Codec,
+    CodecError,
+    FixedBytes,
+    Reader,
+    Record,
+    Unsigned,
+    VarBytes,
+    decode,
+    encode,
+)
+from esper.primitives.hashing import make_tag, tagged_hash
+from esper.primitives.transaction_errors import (
+    TransactionSizeViolation,
+    UnknownKindViolation,
+    UnreadableTransactionViolation,
+)
+from esper.vm.credit_transfer import CREDIT_TRANSFER, CreditTransfer
+from esper.vm.llm_call import LLM_CALL, LlmCall
+from esper.vm.llm_result import LLM_RESULT, LlmResult
+from esper.vm.stake import STAKE, Stake
+from esper.vm.transfer import TRANSFER, Transfer
+from esper.vm.unstake import UNSTAKE, Unstake
+
+TAG_TXID: Final = make_tag("esper/tx/id/v1")
+TAG_WTXID: Final = make_tag("esper/tx/witness-id/v1")
+TAG_SIGNING: Final = make_tag("esper/tx/sign/v1")
+
+TRANSACTION_VERSION: Final = 1
+
+Payload = Transfer | Stake | Unstake | CreditTransfer | LlmCall | LlmResult
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction of any kind but the coinbase."""
+
+    suite: int
+    """Signature suite, the one that the sender's address names."""
+    sender: bytes
+    """33 bytes: the address that signs and pays."""
+    key: bytes
+    """The sender's public key, or nothing once the chain knows it."""
+    nonce: int
+    """How many transactions the sender made before."""
+    fee: int
+    """Units for the finder of the block."""
+    not_before: int
+    """First height at which it is valid."""
+    expiry: int
+    """Last height at which it is valid."""
+    payload: Payload
+    """What it does."""
+    signature: bytes
+    """The sender's signature over the digest."""
+
+    @property
+    def kind(self) -> int:
+        """Number of its kind, the payload's."""
+        return self.payload.KIND
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes of the wire."""
+        return encode(_SIGNED[self.kind], self)
+
+    def unsigned_bytes(self) -> bytes:
+        """The canonical bytes without the signature."""
+        return encode(_UNSIGNED[self.kind], self)
+
+    @property
+    def txid(self) -> bytes:
+        """64 bytes. Computed anew at every call."""
+        return tagged_hash(TAG_TXID, self.unsigned_bytes())
+
+    @property
+    def wtxid(self) -> bytes:
+        """64 bytes. Computed anew at every call."""
+        return tagged_hash(TAG_WTXID, self.to_bytes())
+
+    def signing_digest(self, genesis_hash: bytes) -> bytes:
+        """64 bytes: what the sender signs on the network of this genesis hash."""
+        return tagged_hash(TAG_SIGNING, genesis_hash, bytes([self.suite]), self.unsigned_bytes())
+
+
+def decode_transaction(data: bytes, limit: int) -> Transaction:
+    """Read a transaction of at most ``limit`` bytes.
+
+    Raises TransactionSizeViolation, UnknownKindViolation or UnreadableTransactionViolation.
+    """
+    if len(data) > limit:
+        raise TransactionSizeViolation(len(data), limit)
+    try:
+        kind = transaction_kind(data)
+        if kind not in _SIGNED:
+            raise UnknownKindViolation(kind)
+        return decode(_SIGNED[kind], data, limit=limit, what="transaction")
+    except CodecError as error:
+        raise UnreadableTransactionViolation(str(error)) from error
+
+
+def transaction_kind(data: bytes) -> int:
+    """The kind of a transaction. Raises CodecError if it does not begin like one."""
+    reader = Reader(data)
+    reader.array_length("transaction")
+    reader.unsigned("transaction.version")
+    return reader.unsigned("transaction.kind")
+
+
+_PAYLOADS: Final[tuple[tuple[type[Payload], Codec[Any]], ...]] = (
+    (Transfer, TRANSFER),
+    (Stake, STAKE),
+    (Unstake, UNSTAKE),
+    (CreditTransfer, CREDIT_TRANSFER),
+    (LlmCall, LLM_CALL),
+    (LlmResult, LLM_RESULT),
+)
+
+
+def _build(kind: int, signature: bytes = b"", **parts: Any) -> Transaction:
+    # The record was chosen by the kind, so its payload is of the kind that was read.
+    return Transaction(signature=signature, **parts)
+
+
+def _record(payload: Codec[Any], *, signed: bool) -> Record[Transaction]:
+    signature = (("signature", VarBytes(MAX_SIGNATURE_BYTES)),) if signed else ()
+    return Record(
+        _build,
+        TRANSACTION_VERSION,
+        (
+            ("kind", Unsigned(8)),
+            ("suite", Unsigned(8)),
+            ("sender", FixedBytes(ADDRESS_BYTES)),
+            ("key", VarBytes(MAX_KEY_BYTES)),
+            ("nonce", Unsigned(64)),
+            ("fee", Unsigned(63)),
+            ("not_before", Unsigned(32)),
+            ("expiry", Unsigned(32)),
+            ("payload", payload),
+            *signature,
+        ),
+    )
+
+
+_SIGNED: Final = {payload.KIND: _record(codec, signed=True) for payload, codec in _PAYLOADS}
+_UNSIGNED: Final = {payload.KIND: _record(codec, signed=False) for payload, codec in _PAYLOADS}

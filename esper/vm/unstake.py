@@ -1,0 +1,52 @@
+"""Unstake: units leave an account's stake and reach its balance after the unbonding period."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
+
+from esper.primitives.codec import Record, Unsigned
+from esper.primitives.transaction_errors import AmountViolation, StakeViolation
+from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
+from esper.vm.credits import settled
+from esper.vm.ledger import Ledger
+from esper.vm.records import Unbonding
+
+
+@dataclass(frozen=True, slots=True)
+class Unstake:
+    """The payload of an unstake."""
+
+    amount: int
+    """Units, at least 1."""
+
+    KIND: ClassVar[int] = 3
+
+    @property
+    def outlay(self) -> int:
+        """Units that the sender needs beside the fee: none."""
+        return 0
+
+    def check_isolated(self) -> None:
+        """Raises AmountViolation for an amount of nothing."""
+        if self.amount < 1:
+            raise AmountViolation("amount")
+
+    def check_in_context(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> None:
+        """Raises StakeViolation if less is staked."""
+        staked = ledger.account(sender).stake
+        if self.amount > staked:
+            raise StakeViolation(staked, self.amount)
+
+    def apply(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> Effect:
+        """Settle what the old stake has earned, then let the units unbond.
+
+        They are spendable from the start of the block ``unbonding`` blocks later.
+        """
+        account, totals = settled(ledger.account(sender), ledger.totals)
+        ledger.set_totals(replace(totals, total_stake=totals.total_stake - self.amount))
+        ledger.set_account(sender, replace(account, stake=account.stake - self.amount))
+        release = context.height + context.params.reward.unbonding
+        ledger.add_unbonding(release, Unbonding(sender, self.amount))
+        return NO_EFFECT
+
+
+UNSTAKE: Final = Record(Unstake, None, (("amount", Unsigned(63)),))

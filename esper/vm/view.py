@@ -1,0 +1,68 @@
+"""Reading state and collecting what changes, whatever holds the records."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class StateView(Protocol):
+    """Records by path: a tree in memory, a store, or another overlay."""
+
+    def get(self, path: bytes) -> bytes | None:
+        """The record's bytes at a 32-byte path, None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happens at one place of the state. None stands for no record."""
+
+    path: bytes
+    """32 bytes."""
+    before: bytes | None
+    """The record's bytes until now."""
+    after: bytes | None
+    """The record's bytes from now on; never equal to ``before``."""
+
+    @property
+    def inverse(self) -> "Change":
+        """The change that takes this one back."""
+        return Change(self.path, self.after, self.before)
+
+
+class Overlay:
+    """Writes on top of a view that stays as it is; itself a view.
+
+    A record is read from below at most once, and only if someone asks for it or writes it.
+    """
+
+    __slots__ = ("_before", "_below", "_now")
+
+    def __init__(self, below: StateView) -> None:
+        self._below = below
+        self._before: dict[bytes, bytes | None] = {}
+        self._now: dict[bytes, bytes | None] = {}
+
+    def get(self, path: bytes) -> bytes | None:
+        """The bytes last put at a path, or what the view below has there."""
+        if path not in self._now:
+            self._now[path] = self._before[path] = self._below.get(path)
+        return self._now[path]
+
+    def put(self, path: bytes, value: bytes | None) -> None:
+        """Set the bytes at a path; None deletes them."""
+        if path not in self._before:
+            self._before[path] = self._below.get(path)
+        self._now[path] = value
+
+    def changes(self) -> tuple[Change, ...]:
+        """Every place whose bytes now differ from those below, by ascending path."""
+        return tuple(
+            Change(path, before, self._now[path])
+            for path, before in sorted(self._before.items(), key=lambda item: item[0])
+            if self._now[path] != before
+        )
+
+    def absorb(self, changes: Iterable[Change]) -> None:
+        """Write the changes that an overlay on top of this one collected."""
+        for change in changes:
+            self.put(change.path, change.after)
