@@ -75,10 +75,17 @@ def next_anchor(
 
 
 def tier_target(base: int, omega: int, multiplier: int, max_target: int) -> int:
-    """A tier's target: floor(base * omega * multiplier / 2^32), both 16.16, at most Tmax."""
-    return min(max_target, base * omega * multiplier >> 32)
+    """A tier's target: floor(base * omega * multiplier / 2^32), both 16.16, in [1, Tmax].
+
+    The lower end matters only to targets that no machine meets: r < 0 would shut a tier for good.
+    """
+    return max(1, min(max_target, base * omega * multiplier >> 32))
 
 
 def block_weight(target: int, omega: int) -> int:
-    """What a proven block adds to its chain: floor(omega * 2^512 / (target + 1)) >> 16."""
-    return (omega * (1 << 512) // (target + 1)) >> 16
+    """What a proven block adds to its chain: floor(omega * 2^512 / (target + 1)) >> 16, at least 1.
+
+    The lower end matters only to tiers far below genesis' at Tmax: fork choice would never follow a
+    block without weight.
+    """
+    return max(1, (omega * (1 << 512) // (target + 1)) >> 16)

@@ -1,8 +1,8 @@
 """Broken consensus rules: one exception class per rule, with the values that broke it.
 
 The classes stand in ``header_errors``, ``work_errors``, ``block_errors``, ``transaction_errors``
-and ``call_errors``, in the order in which the rules are checked. What a node does about a violation
-follows from the class alone.
+and ``call_errors``, in the order in which the rules are checked; those about whole branches in
+``chain_errors``. What a node does about a violation follows from the class alone.
 """
 
 from dataclasses import dataclass, fields

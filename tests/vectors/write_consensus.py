@@ -6,7 +6,7 @@ Run it only to add vectors: bytes that change for an old vector break every chai
 """
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from esper.consensus.context import ChainContext
 from esper.consensus.difficulty import Anchor, asert_target, block_weight
 from esper.consensus.genesis import genesis_hash, genesis_header, parameter_bytes
 from esper.consensus.header import work_id, work_seed
+from esper.consensus.omega import computed_omega
 from esper.consensus.ticket import batch_result, digest_elements, reference_work, work_done
 from esper.crypto.poseidon import digest_bytes
 from esper.crypto.vrf import VrfKey
@@ -23,6 +24,7 @@ from esper.node.miner import Miner
 from esper.primitives.address import Address
 from esper.primitives.hashing import Xof, make_tag, tagged_hash, tagged_hash32
 from esper.primitives.merkle import MerkleTree
+from esper.primitives.model_entry import ModelShape
 from esper.primitives.networks import MAINNET
 from esper.vm.state_tree import StateTree, state_path
 from tests.unit.fake_work import (
@@ -227,6 +229,31 @@ def address() -> Any:
     ]
 
 
+SHAPES = {
+    "genesis": MAINNET.model.shape,
+    "stories260K": ModelShape(512, 64, 172, 5, 8, 4, 8, 512),
+    "15M": ModelShape(32_000, 288, 768, 6, 6, 6, 48, 256),
+    "SmolLM2-135M": ModelShape(49_152, 576, 1536, 30, 9, 3, 64, 8192),
+    "8B of a public family": ModelShape(128_256, 4096, 14_336, 32, 32, 8, 128, 8192),
+    "70B of the same": ModelShape(128_256, 8192, 28_672, 80, 64, 8, 128, 8192),
+    "405B of the same": ModelShape(128_256, 16_384, 53_248, 126, 128, 8, 128, 8192),
+}
+
+
+def omega() -> Any:
+    genesis = MAINNET.model
+    return [
+        {
+            "name": name,
+            "shape": asdict(shape),
+            "omega": computed_omega(
+                MAINNET.puzzle, replace(genesis, shape=shape, special_ids=(0, 1, 2)), genesis
+            ),
+        }
+        for name, shape in SHAPES.items()
+    ]
+
+
 VECTORS = {
     "hashing": hashing,
     "merkle": merkle,
@@ -237,6 +264,7 @@ VECTORS = {
     "work": work,
     "blocks": blocks,
     "address": address,
+    "omega": omega,
 }
 
 

@@ -1,0 +1,222 @@
+"""The tree of proven blocks and which of its tips is the chain.
+
+1. The greatest sum of weights wins. Only proven blocks are added, so nothing else has weight.
+2. Among equals the first verified wins, but rivals received within 5 s of it draw lots: nobody
+   gains by being nearer to most nodes. A draw is a hash of the node's own secret and the rival's
+   work_id, so it does not depend on who else is there, and r, which a finder could wait for, plays
+   no part.
+3. Proofs of one work_id are siblings that anyone with the weights can make. They have one weight
+   and one lot between them, and the first seen stands for all until a child names another.
+
+The tree begins at a root, which is never undone. It remembers twice the undo depth, so that a node
+can tell a branch that it must not follow by itself from one that it does not know.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from esper.primitives.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
+from esper.primitives.hashing import make_tag, tagged_hash
+from esper.primitives.header_errors import UnknownParentViolation
+
+TAG_DRAW: Final = make_tag("esper/forkchoice/draw/v1")
+RIVAL_MS: Final = 5_000
+"""How far apart rivals may be received and still draw lots."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenBlock:
+    """What fork choice needs to know of a verified block. Raises ValueError if weightless."""
+
+    block_id: bytes
+    """Its name."""
+    parent_id: bytes
+    """The block that it builds on."""
+    work_id: bytes
+    """The work that it proves; siblings share it."""
+    weight: int
+    """What it adds, at least 1: a block without weight would never be followed."""
+    order: int
+    """Its place in the order of verification, greater than that of all blocks added before."""
+    received_ms: int
+    """When its header arrived, by the node's clock."""
+
+    def __post_init__(self) -> None:
+        if self.weight < 1:
+            raise ValueError(f"block weight {self.weight} must be positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """How to get from one tip to another."""
+
+    undo: tuple[bytes, ...]
+    """Block ids to undo, the old tip first."""
+    apply: tuple[bytes, ...]
+    """Block ids to apply, the new tip last."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    block: ProvenBlock
+    height: int
+    total: int
+
+
+class BlockTree:
+    """Proven blocks since a root. Not a value: methods change it, and raise before they do."""
+
+    __slots__ = ("_best", "_children", "_invalid", "_last_order", "_nodes", "_root", "_secret",
+                 "_undo_depth")  # fmt: skip
+
+    def __init__(
+        self, root: ProvenBlock, *, height: int, total: int, undo_depth: int, secret: bytes
+    ) -> None:
+        """``total`` is the chain's weight up to the root, which stands at ``height``.
+
+        ``secret`` decides draws: drawn once by each node and told to nobody.
+        """
+        self._root = root.block_id
+        self._nodes = {root.block_id: _Node(root, height, total)}
+        self._children: dict[bytes, list[bytes]] = {root.block_id: []}
+        self._invalid: set[bytes] = set()
+        self._best = [root.block_id]
+        self._last_order = root.order
+        self._undo_depth = undo_depth
+        self._secret = secret
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __contains__(self, block_id: bytes) -> bool:
+        return block_id in self._nodes
+
+    @property
+    def root(self) -> bytes:
+        """The oldest block that is remembered, an ancestor of all."""
+        return self._root
+
+    def height(self, block_id: bytes) -> int:
+        """Height of a block in the tree. Raises KeyError."""
+        return self._nodes[block_id].height
+
+    def total(self, block_id: bytes) -> int:
+        """Weight of the chain up to and with a block in the tree. Raises KeyError."""
+        return self._nodes[block_id].total
+
+    def is_invalid(self, block_id: bytes) -> bool:
+        """Whether a block was marked invalid or builds on one that was."""
+        return block_id in self._invalid
+
+    def add(self, block: ProvenBlock) -> bool:
+        """Add a verified block; False if it is known already, which changes nothing.
+
+        Raises UnknownParentViolation, InvalidAncestorViolation; ValueError if ``order`` does not
+        grow or if a sibling of the same work has another weight, which the rules exclude.
+        """
+        if block.block_id in self._nodes:
+            return False
+        parent = self._nodes.get(block.parent_id)
+        if parent is None:
+            raise UnknownParentViolation(block.parent_id)
+        if block.parent_id in self._invalid:
+            raise InvalidAncestorViolation(block.block_id, block.parent_id)
+        if block.order <= self._last_order:
+            raise ValueError(f"order {block.order} must exceed {self._last_order}")
+        for sibling in self._children[block.parent_id]:
+            known = self._nodes[sibling].block
+            if known.work_id == block.work_id and known.weight != block.weight:
+                raise ValueError(f"siblings of one work weigh {known.weight} and {block.weight}")
+        self._last_order = block.order
+        node = _Node(block, parent.height + 1, parent.total + block.weight)
+        self._nodes[block.block_id] = node
+        self._children[block.block_id] = []
+        self._children[block.parent_id].append(block.block_id)
+        self._consider(block.block_id)
+        return True
+
+    def best_tip(self) -> bytes:
+        """The block that the node should stand on."""
+        tied = sorted((self._nodes[tip].block for tip in self._best), key=lambda b: b.order)
+        first = tied[0]
+        rivals: dict[bytes, ProvenBlock] = {}
+        for block in tied:
+            if abs(block.received_ms - first.received_ms) <= RIVAL_MS:
+                rivals.setdefault(block.work_id, block)
+        drawn = min(rivals.values(), key=lambda b: tagged_hash(TAG_DRAW, self._secret, b.work_id))
+        return drawn.block_id
+
+    def mark_invalid(self, block_id: bytes) -> None:
+        """Never follow a block or its descendants again.
+
+        Only for a block whose failing bytes match the hashes in its header: the caller checks that.
+        Raises KeyError for an unknown block, TooDeepReorganisation for the root.
+        """
+        if block_id == self._root:
+            depth = self._nodes[self.best_tip()].height - self._nodes[block_id].height + 1
+            raise TooDeepReorganisation(depth, self._undo_depth)
+        branch = list(self._subtree(block_id))
+        self._invalid.update(branch)
+        self._choose_again()
+
+    def path(self, old_tip: bytes, new_tip: bytes) -> Path:
+        """What to undo and apply to get from one block to another.
+
+        Raises KeyError for unknown blocks, TooDeepReorganisation if more than the undo depth is
+        to be undone.
+        """
+        undo: list[bytes] = []
+        apply: list[bytes] = []
+        old, new = self._nodes[old_tip], self._nodes[new_tip]
+        while old.block.block_id != new.block.block_id:
+            if old.height >= new.height:
+                undo.append(old.block.block_id)
+                old = self._nodes[old.block.parent_id]
+            else:
+                apply.append(new.block.block_id)
+                new = self._nodes[new.block.parent_id]
+        if len(undo) > self._undo_depth:
+            raise TooDeepReorganisation(len(undo), self._undo_depth)
+        return Path(tuple(undo), tuple(reversed(apply)))
+
+    def settle(self, tip: bytes) -> None:
+        """Forget what the node, now standing on ``tip``, cannot need again.
+
+        The root moves to the tip's ancestor at twice the undo depth; branches that leave the chain
+        below it go. Raises KeyError for an unknown tip, ValueError for an invalid one.
+        """
+        root = self._nodes[tip]
+        if tip in self._invalid:
+            raise ValueError(f"no node stands on the invalid block {tip.hex()[:16]}")
+        lowest = max(root.height - 2 * self._undo_depth, self._nodes[self._root].height)
+        while root.height > lowest:
+            root = self._nodes[root.block.parent_id]
+        self._root = root.block.block_id
+        kept = set(self._subtree(self._root))
+        if len(kept) == len(self._nodes):
+            return
+        for gone in self._nodes.keys() - kept:
+            del self._nodes[gone], self._children[gone]
+        self._invalid &= kept
+        self._choose_again()
+
+    def _subtree(self, block_id: bytes) -> Iterator[bytes]:
+        waiting = [block_id]
+        while waiting:
+            found = waiting.pop()
+            yield found
+            waiting += self._children[found]
+
+    def _consider(self, block_id: bytes) -> None:
+        total = self._nodes[block_id].total
+        best = self._nodes[self._best[0]].total
+        if total > best:
+            self._best = [block_id]
+        elif total == best:
+            self._best.append(block_id)
+
+    def _choose_again(self) -> None:
+        self._best = [self._root]
+        for block_id in self._nodes.keys() - self._invalid - {self._root}:
+            self._consider(block_id)

@@ -1,0 +1,148 @@
+"""The block tree against an oracle that keeps every block and works everything out anew."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from esper.consensus.fork_choice import RIVAL_MS, TAG_DRAW, BlockTree, ProvenBlock
+from esper.primitives.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
+from esper.primitives.hashing import tagged_hash
+from esper.primitives.header_errors import UnknownParentViolation
+
+UNDO = 3
+SECRET = b"secret of this node"
+
+
+@dataclass
+class Oracle:
+    """Lists and loops only."""
+
+    blocks: dict[bytes, ProvenBlock]
+    root: bytes
+    marked: set[bytes]
+
+    def line(self, block_id: bytes) -> list[bytes]:
+        """From a block down to the root, both included; empty if it does not lead there."""
+        found = []
+        while block_id in self.blocks:
+            found.append(block_id)
+            if block_id == self.root:
+                return found
+            block_id = self.blocks[block_id].parent_id
+        return []
+
+    def known(self) -> list[bytes]:
+        return [block_id for block_id in self.blocks if self.line(block_id)]
+
+    def invalid(self, block_id: bytes) -> bool:
+        return any(ancestor in self.marked for ancestor in self.line(block_id))
+
+    def total(self, block_id: bytes) -> int:
+        return sum(self.blocks[ancestor].weight for ancestor in self.line(block_id))
+
+    def best(self) -> bytes:
+        valid = [self.blocks[b] for b in self.known() if not self.invalid(b)]
+        most = max(self.total(block.block_id) for block in valid)
+        tied = [block for block in valid if self.total(block.block_id) == most]
+        first = min(tied, key=lambda block: block.order)
+        near = [b for b in tied if abs(b.received_ms - first.received_ms) <= RIVAL_MS]
+        heads = [
+            block
+            for block in near
+            if all(o.work_id != block.work_id or o.order >= block.order for o in near)
+        ]
+        return min(heads, key=lambda b: tagged_hash(TAG_DRAW, SECRET, b.work_id)).block_id
+
+
+class TreeMachine(RuleBasedStateMachine):
+    @initialize()
+    def start(self) -> None:
+        root = ProvenBlock(b"0", b"", b"w0", 5, 0, 0)
+        self.tree = BlockTree(root, height=0, total=5, undo_depth=UNDO, secret=SECRET)
+        self.oracle = Oracle({b"0": root}, b"0", set())
+        self.order = 0
+        self.now = 0
+        self.tip = b"0"
+
+    def pick(self, data: st.DataObject) -> bytes:
+        """Any block that ever was: recent ones more often."""
+        ids = list(self.oracle.blocks)
+        return ids[-1 - min(data.draw(st.integers(0, 12)), len(ids) - 1)]
+
+    @rule(
+        data=st.data(), weight=st.sampled_from([1, 1, 1, 2, 3]), passed=st.sampled_from([0, 3000])
+    )
+    def grow(self, data: st.DataObject, weight: int, passed: int) -> None:
+        parent = self.pick(data)
+        self.order += 1
+        self.now += passed
+        name = b"%d" % self.order
+        twins = [
+            block
+            for block in self.oracle.blocks.values()
+            if block.parent_id == parent and block.weight == weight
+        ]
+        twin = data.draw(st.sampled_from([None, *twins]))
+        work = twin.work_id if twin else b"w" + name
+        block = ProvenBlock(name, parent, work, weight, self.order, self.now)
+        if not self.oracle.line(parent):
+            with pytest.raises(UnknownParentViolation):
+                self.tree.add(block)
+        elif self.oracle.invalid(parent):
+            with pytest.raises(InvalidAncestorViolation):
+                self.tree.add(block)
+        else:
+            assert self.tree.add(block)
+            assert not self.tree.add(block)
+            self.oracle.blocks[name] = block
+
+    @rule(data=st.data())
+    def refuse(self, data: st.DataObject) -> None:
+        found = self.pick(data)
+        if found == self.oracle.root:
+            with pytest.raises(TooDeepReorganisation):
+                self.tree.mark_invalid(found)
+        elif not self.oracle.line(found):
+            with pytest.raises(KeyError):
+                self.tree.mark_invalid(found)
+        else:
+            self.tree.mark_invalid(found)
+            self.oracle.marked.add(found)
+
+    @rule()
+    def follow(self) -> None:
+        """Move the node to the best tip as far as it may, and forget."""
+        best = self.tree.best_tip()
+        old, new = self.oracle.line(self.tip), self.oracle.line(best)
+        undo = [block for block in old if block not in new]
+        if len(undo) > UNDO:
+            with pytest.raises(TooDeepReorganisation) as halted:
+                self.tree.path(self.tip, best)
+            assert halted.value.depth == len(undo)
+            return
+        path = self.tree.path(self.tip, best)
+        assert list(path.undo) == undo
+        assert list(path.apply) == [block for block in reversed(new) if block not in old]
+        self.tip = best
+        self.tree.settle(best)
+        self.oracle.root = new[min(2 * UNDO, len(new) - 1)]
+
+    @precondition(lambda self: hasattr(self, "tree"))
+    @invariant()
+    def agree(self) -> None:
+        assert self.tree.root == self.oracle.root
+        assert self.tree.best_tip() == self.oracle.best()
+        known = self.oracle.known()
+        assert len(self.tree) == len(known)
+        offset = self.tree.total(self.oracle.root) - self.oracle.total(self.oracle.root)
+        for block_id in known:
+            assert block_id in self.tree
+            assert self.tree.is_invalid(block_id) == self.oracle.invalid(block_id)
+            assert self.tree.total(block_id) == self.oracle.total(block_id) + offset
+
+
+TestTree = TreeMachine.TestCase
+TestTree.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
