@@ -16,8 +16,7 @@ from typing import Annotated, Final
 import typer
 
 import esper
-from esper.consensus.chain import BlockBytes, extend, read_block
-from esper.consensus.context import ChainContext
+from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.vrf import SECRET_BYTES
 from esper.model import LoadedModel, ModelError, load_model
@@ -90,7 +89,7 @@ def mine(
             writer = BlockFileWriter(datadir)
             chain = _checked_chain(directory, verifier)
             paid = address.to_text(params.address_prefix)
-            typer.echo(f"{params.name} at height {chain.height}, paying {paid}")
+            typer.echo(f"{params.name} at height {chain.context.height}, paying {paid}")
             _mine_blocks(miner, chain, writer, verifier, model, blocks)
 
 
@@ -100,16 +99,16 @@ def verify_chain(datadir: Datadir) -> None:
     with _reported_errors():
         directory = DataDirectory.open(datadir)
         began = time.perf_counter()
-        last = ChainContext.genesis(directory.params)
+        last = ProvenChain.genesis(directory.params)
         for verified in _verified(directory, NativeVerifier()):
             last = verified.chain
             typer.echo(
-                f"block {last.height} {last.tip_id.hex()[:16]} valid, "
+                f"block {last.context.height} {last.context.tip_id.hex()[:16]} valid, "
                 f"payee {_payee_text(verified, directory.params)}"
             )
         seconds = time.perf_counter() - began
         typer.echo(
-            f"{last.height} blocks valid in {seconds:.2f} s, weight {last.weight}, "
+            f"{last.context.height} blocks valid in {seconds:.2f} s, weight {last.context.weight}, "
             f"{format_esp(last.state.chain.issued)} issued, state {last.state.root.hex()[:16]}"
         )
 
@@ -125,15 +124,15 @@ def demo_tamper(
     with _reported_errors():
         directory = DataDirectory.open(datadir)
         verifier = NativeVerifier()
-        parent = ChainContext.genesis(directory.params)
+        parent = ProvenChain.genesis(directory.params)
         found: VerifiedBlock | None = None
         for verified in _verified(directory, verifier):
             if found is not None:
                 parent = found.chain
             found = verified
-            if verified.chain.height == height:
+            if verified.chain.context.height == height:
                 break
-        if found is None or (height is not None and found.chain.height != height):
+        if found is None or (height is not None and found.chain.context.height != height):
             raise typer.BadParameter(f"there is no block at height {height or 1} in {datadir}")
         accepted = 0
         for forgery in forgeries(found.block, parent):
@@ -186,17 +185,17 @@ def _verified(directory: DataDirectory, verifier: WorkVerifier) -> Iterator[Veri
     return verified_blocks(directory.params, files, verifier, now_ms=now_ms())
 
 
-def _checked_chain(directory: DataDirectory, verifier: WorkVerifier) -> ChainContext:
-    chain = ChainContext.genesis(directory.params)
+def _checked_chain(directory: DataDirectory, verifier: WorkVerifier) -> ProvenChain:
+    chain = ProvenChain.genesis(directory.params)
     for verified in _verified(directory, verifier):
         chain = verified.chain
     return chain
 
 
-def _verdict(data: BlockBytes, parent: ChainContext, verifier: WorkVerifier) -> str | None:
+def _verdict(data: BlockBytes, parent: ProvenChain, verifier: WorkVerifier) -> str | None:
     """Why a block is refused, None if it is not."""
     try:
-        block = read_block(data, parent.params.limits)
+        block = read_block(data, parent.context.params.limits)
         extend(parent, block, verifier, now_ms=now_ms())
     except RuleViolation as violation:
         return f"{violation.rule}: {violation}"
@@ -205,7 +204,7 @@ def _verdict(data: BlockBytes, parent: ChainContext, verifier: WorkVerifier) -> 
 
 def _mine_blocks(
     miner: Miner,
-    chain: ChainContext,
+    chain: ProvenChain,
     writer: BlockFileWriter,
     verifier: WorkVerifier,
     model: LoadedModel,
@@ -215,18 +214,18 @@ def _mine_blocks(
     mined = 0
     try:
         while blocks is None or mined < blocks:
-            found = miner.mine(chain, now_ms)
+            found = miner.mine(chain.context, chain.state, now_ms)
             began = time.perf_counter()
             chain = extend(chain, found.block, verifier, now_ms=now_ms())
             verify_ms = (time.perf_counter() - began) * 1000
-            writer.append(chain.tip_id, BlockBytes.of(found.block))
+            writer.append(chain.context.tip_id, BlockBytes.of(found.block))
             mined += 1
             _tell(found, chain, model, verify_ms)
     except KeyboardInterrupt:
-        typer.echo(f"stopped at height {chain.height}; everything told here is on disk")
+        typer.echo(f"stopped at height {chain.context.height}; everything told here is on disk")
 
 
-def _tell(found: MinedBlock, chain: ChainContext, model: LoadedModel, verify_ms: float) -> None:
+def _tell(found: MinedBlock, chain: ProvenChain, model: LoadedModel, verify_ms: float) -> None:
     """One line: what was answered, what was proven, how fast."""
     seconds = max(found.search_ms, 1) / 1000
     outputs = found.block.body.outputs
@@ -235,7 +234,7 @@ def _tell(found: MinedBlock, chain: ChainContext, model: LoadedModel, verify_ms:
         for opening, answer in zip(outputs.openings, outputs.answers, strict=True)
     )
     typer.echo(
-        f"block {chain.height} {chain.tip_id.hex()[:16]}"
+        f"block {chain.context.height} {chain.context.tip_id.hex()[:16]}"
         f"  {found.attempts} attempts in {seconds:.2f} s, {found.tokens / seconds:,.0f} tokens/s"
         f"  proof {len(found.block.proof) / 1024:.0f} KiB in {found.proof_ms / 1000:.2f} s,"
         f" block verified in {verify_ms:.1f} ms"

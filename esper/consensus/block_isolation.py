@@ -1,38 +1,42 @@
 """Rules that the parts of a block keep among themselves.
 
     header --outputs_hash--> body.outputs    1. size            6. result and calls roots
-       |  `--proof_hash----> proof           2. body encoding   7. results match the calls
-       `--tx_root, ... ----> body lists      3. outputs hash    8. transaction size, bytes, type
-                                             4. proof hash      9. no duplicate
-                                             5. tx root        10. one coinbase, last
+       |  `--proof_hash----> proof           2. body encoding   7. transaction size, bytes, type
+       `--tx_root, ... ----> body lists      3. outputs hash    8. results match the calls
+                                             4. proof hash      9. call groups read back
+                                             5. tx root        10. no duplicate
+                                                               11. one coinbase, last
 
 Parts that fail 3 to 6 are not the parts that the header names: they say nothing about its block.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from esper.consensus.block import (
     KIND_COINBASE,
+    MAX_ITEM_BYTES,
     Block,
     Body,
     Coinbase,
     calls_root,
-    coinbase_txid,
     decode_body,
     decode_coinbase,
     proof_hash,
     result_root,
     transaction_root,
 )
+from esper.consensus.call_groups import CallGroup, decode_call_group, decode_result
 from esper.consensus.header import Header
 from esper.primitives.block_errors import (
     BodyEncodingViolation,
     CallsRootViolation,
     CoinbaseViolation,
     DuplicateTransactionViolation,
+    GroupEncodingViolation,
     OutputsHashViolation,
     ProofHashViolation,
     ResultCountViolation,
+    ResultEncodingViolation,
     ResultRootViolation,
     SizeViolation,
     TransactionEncodingViolation,
@@ -41,7 +45,13 @@ from esper.primitives.block_errors import (
 )
 from esper.primitives.codec import CodecError
 from esper.primitives.params import LimitParameters
-from esper.vm.transaction import transaction_kind
+from esper.primitives.transaction_errors import (
+    UnknownKindViolation,
+    UnreadableTransactionViolation,
+)
+from esper.vm.context import Answer
+from esper.vm.llm_call import LlmCall
+from esper.vm.transaction import Transaction, decode_transaction, transaction_kind
 
 
 def read_body(data: bytes, limits: LimitParameters) -> Body:
@@ -54,8 +64,22 @@ def read_body(data: bytes, limits: LimitParameters) -> Body:
         raise BodyEncodingViolation(str(error)) from error
 
 
-def check_block_in_isolation(block: Block, limits: LimitParameters) -> Coinbase:
-    """Rules 1 and 3 to 10; returns the coinbase. Raises a subclass of IsolatedBlockViolation."""
+@dataclass(frozen=True, slots=True)
+class BlockContent:
+    """A body that was read: its lists as values."""
+
+    transactions: tuple[Transaction, ...]
+    """All but the coinbase, in order of execution."""
+    coinbase: Coinbase
+    """The last transaction."""
+    answers: tuple[Answer | None, ...]
+    """One for each call among the transactions; None for a call that is left open."""
+    groups: tuple[CallGroup, ...]
+    """The proven groups that answers come from."""
+
+
+def check_block_in_isolation(block: Block, limits: LimitParameters) -> BlockContent:
+    """Rules 1 and 3 to 11. Raises a subclass of IsolatedBlockViolation."""
     header, body = block.header, block.body
     pre = header.pre
 
@@ -79,30 +103,35 @@ def check_block_in_isolation(block: Block, limits: LimitParameters) -> Coinbase:
     if root != pre.calls_root:
         raise CallsRootViolation(root, pre.calls_root)
 
-    # 7. One result per call; the only kind of transaction yet, the coinbase, calls nothing.
-    if body.results or body.call_groups:
-        raise ResultCountViolation(len(body.results), len(body.call_groups), calls=0)
+    # 7. Every transaction is of a known kind and reads back.
+    read = [_read_transaction(index, data, limits) for index, data in enumerate(body.transactions)]
+    transactions = tuple(item for item in read if isinstance(item, Transaction))
 
-    # 8. Every transaction is of a known kind and reads back.
-    kinds = _transaction_kinds(body.transactions, limits)
+    # 8. One result per call, and 9. groups that read back.
+    calls = sum(isinstance(transaction.payload, LlmCall) for transaction in transactions)
+    if len(body.results) != calls:
+        raise ResultCountViolation(len(body.results), calls)
+    answers = tuple(_read_result(index, data) for index, data in enumerate(body.results))
+    groups = tuple(_read_group(index, data) for index, data in enumerate(body.call_groups))
 
-    # 9. None occurs twice.
+    # 10. None occurs twice.
     seen: set[bytes] = set()
-    for data in body.transactions:
-        txid = coinbase_txid(data)
+    for transaction in transactions:
+        txid = transaction.txid
         if txid in seen:
             raise DuplicateTransactionViolation(txid)
         seen.add(txid)
 
-    # 10. Exactly one coinbase, at the end, for this block.
-    if kinds.count(KIND_COINBASE) != 1 or kinds[-1] != KIND_COINBASE:
-        raise CoinbaseViolation(f"{kinds.count(KIND_COINBASE)} of them, must be one at the end")
-    coinbase = decode_coinbase(body.transactions[-1])
+    # 11. Exactly one coinbase, at the end, for this block.
+    found = len(read) - len(transactions)
+    coinbase = read[-1] if read else None
+    if found != 1 or not isinstance(coinbase, Coinbase):
+        raise CoinbaseViolation(f"{found} of them, must be one at the end")
     if coinbase.height != pre.height:
         raise CoinbaseViolation(f"height {coinbase.height}, must be {pre.height}")
     if coinbase.payee != pre.payee:
         raise CoinbaseViolation(f"payee {coinbase.payee.hex()}, must be {pre.payee.hex()}")
-    return coinbase
+    return BlockContent(transactions, coinbase, answers, groups)
 
 
 def _check_hashes(header: Header, block: Block) -> None:
@@ -114,17 +143,29 @@ def _check_hashes(header: Header, block: Block) -> None:
         raise ProofHashViolation(got, header.proof_hash)
 
 
-def _transaction_kinds(transactions: Sequence[bytes], limits: LimitParameters) -> list[int]:
-    kinds: list[int] = []
-    for index, data in enumerate(transactions):
-        if len(data) > limits.transaction_bytes:
-            raise SizeViolation(f"transaction {index}", len(data), limits.transaction_bytes)
-        try:
-            kind = transaction_kind(data)
-            if kind != KIND_COINBASE:
-                raise TransactionTypeViolation(index, kind)
-            decode_coinbase(data)
-        except CodecError as error:
-            raise TransactionEncodingViolation(index, str(error)) from error
-        kinds.append(kind)
-    return kinds
+def _read_transaction(index: int, data: bytes, limits: LimitParameters) -> Transaction | Coinbase:
+    limit = limits.transaction_bytes
+    if len(data) > limit:
+        raise SizeViolation(f"transaction {index}", len(data), limit)
+    try:
+        if transaction_kind(data) == KIND_COINBASE:
+            return decode_coinbase(data)
+        return decode_transaction(data, limit)
+    except UnknownKindViolation as error:
+        raise TransactionTypeViolation(index, error.kind) from error
+    except (CodecError, UnreadableTransactionViolation) as error:
+        raise TransactionEncodingViolation(index, str(error)) from error
+
+
+def _read_result(index: int, data: bytes) -> Answer | None:
+    try:
+        return decode_result(data, MAX_ITEM_BYTES)
+    except CodecError as error:
+        raise ResultEncodingViolation(index, str(error)) from error
+
+
+def _read_group(index: int, data: bytes) -> CallGroup:
+    try:
+        return decode_call_group(data, MAX_ITEM_BYTES)
+    except CodecError as error:
+        raise GroupEncodingViolation(index, str(error)) from error

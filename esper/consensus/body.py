@@ -1,41 +1,49 @@
 """Rules that a body keeps towards the parent's state.
 
-1. reward   2. execution and supply   3. state root, lagged beacon and usefulness in it   4. work
+1. execution: every rule of transactions, calls and credits   2. reward
+3. state root, with lagged beacon and usefulness in it        4. call groups
 
-The work comes last: its proof is the dearest check.
+Signatures and proofs come last in their steps: they are the dearest checks.
 """
 
-from esper.consensus.block import Block, Coinbase
+from esper.consensus.block import Block
+from esper.consensus.block_isolation import BlockContent
+from esper.consensus.call_rules import check_call_groups
 from esper.consensus.context import ChainContext
-from esper.consensus.execution import execute
-from esper.consensus.ports import WorkVerifier
-from esper.consensus.reward import block_reward
-from esper.consensus.work_rules import check_work
+from esper.consensus.execution import BlockExecution, execute_block
+from esper.consensus.ports import ChainState, WorkVerifier
+from esper.crypto.signatures import SignatureVerifier
 from esper.primitives.block_errors import RewardViolation, StateRootViolation
-from esper.vm.state import State
+from esper.vm.context import ONE_BY_ONE
 
 
 def check_body(
-    block: Block, coinbase: Coinbase, chain: ChainContext, verifier: WorkVerifier
-) -> State:
-    """All rules, for a block that passed isolation and header context; returns the new state.
+    block: Block,
+    content: BlockContent,
+    chain: ChainContext,
+    state: ChainState,
+    verifier: WorkVerifier,
+    signatures: SignatureVerifier = ONE_BY_ONE,
+) -> BlockExecution:
+    """All rules, for a block that passed isolation and header context; ``state`` is its parent's.
 
-    Raises a subclass of BodyViolation or WorkViolation.
+    Returns what it does to the state. Raises a subclass of BodyViolation or AnswerViolation.
     """
     pre = block.header.pre
 
-    # 1. The coinbase pays exactly the reward: no credits burn and no fees are paid yet.
-    reward = block_reward(pre.height, burned_credits=0, fees=0, rules=chain.params.reward)
-    if coinbase.amount != reward:
-        raise RewardViolation(coinbase.amount, reward)
+    # 1. Execution.
+    context = chain.execution_context(pre.payee, content.answers, signatures)
+    execution = execute_block(state, chain.tip_work, content.transactions, context)
 
-    # 2. Execution; raises SupplyViolation.
-    state = execute(chain.state, chain.tip_work, coinbase, chain.params)
+    # 2. The coinbase pays exactly the reward: subsidy, the bonus for burned credits, and fees.
+    if content.coinbase.amount != execution.reward:
+        raise RewardViolation(content.coinbase.amount, execution.reward)
 
     # 3. It leads to the state that the header promises.
-    if state.root != pre.state_root:
-        raise StateRootViolation(pre.state_root, state.root)
+    root = state.root_after(execution.changes)
+    if root != pre.state_root:
+        raise StateRootViolation(pre.state_root, root)
 
-    # 4. The work.
-    check_work(block, chain.params, verifier)
-    return state
+    # 4. The answers to its calls are the model's.
+    check_call_groups(content, state, chain.params.calls, chain.genesis_hash, pre.payee, verifier)
+    return execution

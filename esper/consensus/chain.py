@@ -1,18 +1,26 @@
 """Growing a chain by one block: all rules in their order.
 
-bytes --read--> header, body --isolation--> context --body, work, proof--> the longer chain
+    bytes --read--> block --prove--> content --connect--> the longer chain and what changes
+
+``prove`` needs the header's chain alone and can be asked of any branch; ``connect`` needs the
+parent's state.
 """
 
 from dataclasses import dataclass
 
 from esper.consensus.block import Block
-from esper.consensus.block_isolation import check_block_in_isolation, read_body
+from esper.consensus.block_isolation import BlockContent, check_block_in_isolation, read_body
 from esper.consensus.body import check_body
 from esper.consensus.context import ChainContext
+from esper.consensus.execution import BlockExecution, genesis_state
 from esper.consensus.header_context import check_header_in_context
 from esper.consensus.header_isolation import check_header_in_isolation, read_header
-from esper.consensus.ports import WorkVerifier
-from esper.primitives.params import LimitParameters
+from esper.consensus.ports import ChainState, WorkVerifier
+from esper.consensus.work_rules import check_work
+from esper.crypto.signatures import SignatureVerifier
+from esper.primitives.params import LimitParameters, NetworkParameters
+from esper.vm.context import ONE_BY_ONE
+from esper.vm.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +45,57 @@ def read_block(data: BlockBytes, limits: LimitParameters) -> Block:
     return Block(read_header(data.header, limits), read_body(data.body, limits), data.proof)
 
 
-def extend(
+def check_proven(
     chain: ChainContext, block: Block, verifier: WorkVerifier, *, now_ms: int
-) -> ChainContext:
-    """The chain with ``block`` on top, or the first rule it breaks, as its typed violation.
+) -> BlockContent:
+    """All rules that need no state: its header fits the chain, and its work is proven.
 
-    ``now_ms`` is the node's clock, for the rule about future times only.
+    ``now_ms`` is the node's clock, for the rule about future times only. Raises the first rule that
+    it breaks, as its typed violation.
     """
     limits = chain.params.limits
     check_header_in_isolation(block.header, chain.genesis_hash, limits)
-    coinbase = check_block_in_isolation(block, limits)
+    content = check_block_in_isolation(block, limits)
     check_header_in_context(block.header, chain, now_ms)
-    state = check_body(block, coinbase, chain, verifier)
-    return chain.extended(block, state)
+    model = chain.next_model(block.header.pre.tier)
+    check_work(block, chain.params.puzzle, model, verifier)
+    return content
+
+
+def connect(
+    chain: ChainContext,
+    state: ChainState,
+    block: Block,
+    content: BlockContent,
+    verifier: WorkVerifier,
+    signatures: SignatureVerifier = ONE_BY_ONE,
+) -> tuple[ChainContext, BlockExecution]:
+    """The chain with a proven block on top, and what it does to ``state``, the parent's.
+
+    Raises the first rule that it breaks, as its typed violation.
+    """
+    execution = check_body(block, content, chain, state, verifier, signatures)
+    return chain.extended(block, execution.paid_tokens), execution
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenChain:
+    """A chain with its state, both in memory: for checking from files alone, and for tests."""
+
+    context: ChainContext
+    """The chain as headers see it."""
+    state: State
+    """The state after its tip."""
+
+    @classmethod
+    def genesis(cls, params: NetworkParameters) -> "ProvenChain":
+        """The chain of the genesis block alone."""
+        context = ChainContext.genesis(params)
+        return cls(context, genesis_state(params, context.genesis_hash))
+
+
+def extend(chain: ProvenChain, block: Block, verifier: WorkVerifier, *, now_ms: int) -> ProvenChain:
+    """The chain with ``block`` on top, or the first rule it breaks, as its typed violation."""
+    content = check_proven(chain.context, block, verifier, now_ms=now_ms)
+    context, execution = connect(chain.context, chain.state, block, content, verifier)
+    return ProvenChain(context, chain.state.with_changes(execution.changes))

@@ -1,20 +1,21 @@
-"""The chain as the next block sees it: a value that grows by proven blocks."""
+"""The chain as the next block's header sees it: a value that grows by proven blocks.
+
+The state is not part of it: whether a header fits and its work is proven can be judged on any
+branch, the state stands at one tip only.
+"""
 
 from dataclasses import dataclass
 
 from esper.consensus.block import Block
-from esper.consensus.difficulty import (
-    Anchor,
-    block_weight,
-    child_target,
-    next_anchor,
-    tier_target,
-)
-from esper.consensus.execution import ParentWork, genesis_state
+from esper.consensus.difficulty import Anchor, block_weight, child_target
+from esper.consensus.execution import ParentWork
 from esper.consensus.genesis import genesis_hash, genesis_header
+from esper.consensus.registry import genesis_registry
+from esper.consensus.tiers import TierRegistry, TierState, after_block, target_of
+from esper.crypto.signatures import SignatureVerifier
+from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import NetworkParameters
-from esper.primitives.units import FIXED_POINT_ONE
-from esper.vm.state import State
+from esper.vm.context import ONE_BY_ONE, Answer, ExecutionContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class ChainContext:
     """The network."""
     genesis_hash: bytes
     """64 bytes."""
+    registry: TierRegistry
+    """Models and tiers of the next block."""
     tip_id: bytes
     """64 bytes: block_id of the tip."""
     tip_work_id: bytes
@@ -35,29 +38,30 @@ class ChainContext:
     """Times of the last blocks, at most median_window, the tip's last."""
     anchor: Anchor | None
     """Where targets are measured from."""
+    tiers: TierState
+    """Multipliers and counts of the tiers."""
     weight: int
     """Sum of the weights of all blocks after genesis."""
     tip_work: ParentWork
-    """What the tip's work leaves for its child."""
-    state: State
-    """State after the tip."""
+    """What the tip leaves for its child."""
 
     @classmethod
     def genesis(cls, params: NetworkParameters) -> "ChainContext":
         """The chain of the genesis block alone."""
         header = genesis_header(params)
-        identity = genesis_hash(params)
+        registry = genesis_registry(params)
         return cls(
             params=params,
-            genesis_hash=identity,
+            genesis_hash=genesis_hash(params),
+            registry=registry,
             tip_id=header.block_id,
             tip_work_id=header.work_id,
             height=0,
             times_ms=(header.pre.time_ms,),
             anchor=None,
+            tiers=TierState.of(registry),
             weight=0,
             tip_work=ParentWork(header.result, header.vrf_proof.output, 0, 0),
-            state=genesis_state(params, identity),
         )
 
     @property
@@ -65,43 +69,72 @@ class ChainContext:
         """Median of the last times (the upper one of an even number): the next must exceed it."""
         return sorted(self.times_ms)[len(self.times_ms) // 2]
 
-    @property
-    def next_omega(self) -> int:
-        """Weight of the next block's tier, 16.16. Genesis' tier is the measure of all: 1."""
-        return FIXED_POINT_ONE
+    def next_omega(self, tier: int) -> int:
+        """Weight of a tier, 16.16. Raises TierViolation if it is not active."""
+        return self.registry.tier(tier).omega
 
-    @property
-    def next_target(self) -> int:
-        """The target that the next block must have."""
+    def next_target(self, tier: int) -> int:
+        """The target that the next block must have if it is of that tier. Raises TierViolation."""
         rules = self.params.difficulty
         base = child_target(self.anchor, self.height, self.times_ms[-1], rules)
-        return tier_target(base, self.next_omega, FIXED_POINT_ONE, rules.max_target)
+        return target_of(tier, self.registry, self.tiers, base, rules)
 
-    def extended(self, block: Block, state: State) -> "ChainContext":
-        """This chain with a valid block on top; ``state`` is what its execution gave."""
+    def next_model(self, tier: int) -> ModelEntry:
+        """The active model of a tier. Raises TierViolation."""
+        return self.registry.tier(tier).model
+
+    def execution_context(
+        self,
+        payee: bytes,
+        answers: tuple[Answer | None, ...] = (),
+        signatures: SignatureVerifier = ONE_BY_ONE,
+    ) -> ExecutionContext:
+        """What the next block's transactions see; ``payee`` is its finder."""
+        return ExecutionContext(
+            params=self.params,
+            genesis_hash=self.genesis_hash,
+            height=self.height + 1,
+            payee=payee,
+            models=tuple(tier.model for tier in self.registry.tiers),
+            answers=answers,
+            signatures=signatures,
+        )
+
+    def extended(self, block: Block, paid_tokens: int) -> "ChainContext":
+        """This chain with a valid block on top, whose calls had ``paid_tokens`` tokens."""
         pre = block.header.pre
         rules = self.params.difficulty
+        tiers, anchor = after_block(
+            self.registry,
+            self.tiers,
+            self.anchor,
+            tier_id=pre.tier,
+            height=pre.height,
+            time_ms=pre.time_ms,
+            rules=rules,
+        )
         return ChainContext(
             params=self.params,
             genesis_hash=self.genesis_hash,
+            registry=self.registry,
             tip_id=block.header.block_id,
             tip_work_id=block.header.work_id,
             height=pre.height,
             times_ms=(*self.times_ms, pre.time_ms)[-rules.median_window :],
-            anchor=next_anchor(self.anchor, pre.height, pre.time_ms, rules),
+            anchor=anchor,
+            tiers=tiers,
             weight=self.weight + block_weight(pre.target_value, pre.omega),
-            tip_work=_work_of(block, self.params),
-            state=state,
+            tip_work=_work_of(block, paid_tokens, self.params),
         )
 
 
-def _work_of(block: Block, params: NetworkParameters) -> ParentWork:
-    """Tokens of the batch: Lin per sequence and the answers. Calls would add theirs to both."""
+def _work_of(block: Block, paid_tokens: int, params: NetworkParameters) -> ParentWork:
+    """Tokens of the batch, Lin per sequence and the answers, and of the calls."""
     answers = sum(len(answer.tokens) for answer in block.body.outputs.answers)
     inputs = params.puzzle.input_tokens * len(block.body.outputs.answers)
     return ParentWork(
         result=block.header.result,
         vrf_output=block.header.vrf_proof.output,
-        paid_tokens=0,
-        proven_tokens=inputs + answers,
+        paid_tokens=paid_tokens,
+        proven_tokens=inputs + answers + paid_tokens,
     )

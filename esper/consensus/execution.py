@@ -3,35 +3,66 @@
 1. the parent's r and VRF output are folded into the beacon,
 2. the parent's usefulness is recorded (a block's own is not known before its work),
 3. the reward that reaches maturity is credited to its payee,
-4. the coinbase becomes a pending reward.
+4. the transactions are executed, credits and lapses before them (see ``vm.execute``),
+5. the coinbase, by the rule, becomes a pending reward.
+
+Afterwards coins add up: what was issued is what the records gained.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from esper.consensus.block import Coinbase
+from esper.consensus.reward import block_reward
 from esper.primitives.block_errors import SupplyViolation
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.params import NetworkParameters
+from esper.vm.context import ExecutionContext
+from esper.vm.execute import execute_transactions
+from esper.vm.ledger import Ledger
+from esper.vm.receipt import Receipt
 from esper.vm.records import ChainRecord, PendingReward
 from esper.vm.state import State
+from esper.vm.transaction import Transaction
+from esper.vm.view import Change, Overlay, StateView
 
 TAG_BEACON: Final = make_tag("esper/beacon/v1")
 
 
 @dataclass(frozen=True, slots=True)
 class ParentWork:
-    """What a block's work leaves for its child to put into the state."""
+    """What a block leaves for its child to put into the state."""
 
     result: bytes
     """64 bytes: r."""
     vrf_output: bytes
     """64 bytes."""
     paid_tokens: int
-    """Tokens of its calls."""
+    """Tokens of its calls, prompts and answers."""
     proven_tokens: int
     """Tokens of its calls and its lottery batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockExecution:
+    """What a block does."""
+
+    changes: tuple[Change, ...]
+    """Every record that differs afterwards, by ascending path."""
+    receipts: tuple[Receipt, ...]
+    """One for each transaction but the coinbase."""
+    reward: int
+    """Units that the coinbase must pay."""
+
+    @property
+    def undo(self) -> tuple[Change, ...]:
+        """The inverse of the changes, by ascending path."""
+        return tuple(change.inverse for change in self.changes)
+
+    @property
+    def paid_tokens(self) -> int:
+        """Tokens of calls that were answered for credits."""
+        return sum(receipt.paid_tokens for receipt in self.receipts)
 
 
 def genesis_beacon(genesis_hash: bytes) -> bytes:
@@ -57,54 +88,51 @@ def genesis_state(params: NetworkParameters, genesis_hash: bytes) -> State:
     )
 
 
-def execute(
-    state: State, parent: ParentWork, coinbase: Coinbase, params: NetworkParameters
-) -> State:
-    """The state after a block with this coinbase on top of ``state``.
+def execute_block(
+    state: StateView,
+    parent: ParentWork,
+    transactions: Sequence[Transaction],
+    context: ExecutionContext,
+) -> BlockExecution:
+    """Execute a block of these transactions and a coinbase for ``context.payee`` on ``state``.
 
-    Whether the coinbase has the right amount is checked elsewhere. Raises SupplyViolation if the
-    coins do not add up afterwards.
+    ``state`` stays as it is. Raises what ``execute_transactions`` raises, and SupplyViolation.
     """
-    record = state.chain
-    matured_height = coinbase.height - params.reward.maturity
-    matured = state.pending_reward(matured_height) if matured_height > 0 else None
-    after = state
+    overlay = Overlay(state)
+    ledger = Ledger(overlay)
+    rules = context.params.reward
+
+    # 1. and 2. What the parent leaves.
+    record = ledger.chain
+    beacon = next_beacon(record.beacon, parent)
+
+    # 3. Maturity.
+    mature = context.height - rules.maturity
+    matured = ledger.take_reward(mature) if mature > 0 else None
     if matured is not None:
-        account = after.account(matured.payee)
+        account = ledger.account(matured.payee)
         grown = replace(account, balance=account.balance + matured.amount)
-        after = after.with_account(matured.payee, grown).without_reward(matured_height)
-    after = after.with_reward(
-        coinbase.height, PendingReward(payee=coinbase.payee, amount=coinbase.amount)
-    )
-    after = after.with_chain(
-        ChainRecord(
-            beacon=next_beacon(record.beacon, parent),
-            paid_tokens=parent.paid_tokens,
-            proven_tokens=parent.proven_tokens,
-            issued=record.issued + coinbase.amount,
-        )
-    )
-    payees = {coinbase.payee} | ({matured.payee} if matured is not None else set())
-    check_supply(state, after, payees, (max(matured_height, 0), coinbase.height))
-    return after
+        ledger.set_account(matured.payee, grown)
+
+    # 4. Transactions.
+    executed = execute_transactions(overlay, transactions, context)
+    overlay.absorb(executed.changes)
+
+    # 5. Coinbase. Fees move from senders to it and are not issued anew.
+    reward = block_reward(context.height, executed.burned, executed.fees, rules)
+    ledger.add_reward(context.height, PendingReward(context.payee, reward))
+    issued = record.issued + reward - executed.fees
+    ledger.set_chain(ChainRecord(beacon, parent.paid_tokens, parent.proven_tokens, issued))
+
+    check_supply(record.issued + ledger.coins - executed.fees, issued)
+    return BlockExecution(overlay.changes(), executed.receipts, reward)
 
 
-def check_supply(
-    before: State, after: State, addresses: Iterable[bytes], heights: Iterable[int]
-) -> None:
-    """Raise SupplyViolation unless the touched records grew by exactly what was issued.
+def check_supply(counted: int, recorded: int) -> None:
+    """Raise SupplyViolation unless the records hold exactly what was issued.
 
-    ``addresses`` and ``heights`` are the accounts and pending rewards that a block touched; all
-    others are the same records in both states, so this keeps the whole sum.
+    ``counted`` is what was issued before and what all touched records gained; the others are the
+    same in both states, so this keeps the whole sum.
     """
-    addresses, heights = list(addresses), list(heights)
-    counted = before.chain.issued - _held(before, addresses, heights)
-    counted += _held(after, addresses, heights)
-    if counted != after.chain.issued:
-        raise SupplyViolation(counted, after.chain.issued)
-
-
-def _held(state: State, addresses: Iterable[bytes], heights: Iterable[int]) -> int:
-    balances = sum(state.account(address).balance for address in addresses)
-    rewards = (state.pending_reward(height) for height in heights)
-    return balances + sum(reward.amount for reward in rewards if reward is not None)
+    if counted != recorded:
+        raise SupplyViolation(counted, recorded)

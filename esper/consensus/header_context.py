@@ -13,7 +13,6 @@ from esper.primitives.header_errors import (
     ModelViolation,
     OmegaViolation,
     TargetViolation,
-    TierViolation,
     TimeFutureViolation,
     TimeOldViolation,
     UnknownParentViolation,
@@ -28,7 +27,6 @@ def check_header_in_context(header: Header, chain: ChainContext, now_ms: int) ->
     """
     pre = header.pre
     rules = chain.params.difficulty
-    model = chain.params.model
 
     # 1. The parent is the proven tip.
     if pre.parent != chain.tip_id:
@@ -47,16 +45,16 @@ def check_header_in_context(header: Header, chain: ChainContext, now_ms: int) ->
         raise TimeFutureViolation(pre.time_ms, now_ms + rules.future_limit_ms)
 
     # 5. to 9. The header repeats what the chain prescribes.
-    if pre.tier != model.tier:
-        raise TierViolation(pre.tier)
+    model = chain.next_model(pre.tier)
+    target, omega = chain.next_target(pre.tier), chain.next_omega(pre.tier)
     if pre.model_id != model.model_id:
         raise ModelViolation(pre.model_id, model.model_id)
-    if pre.target_value != chain.next_target:
-        raise TargetViolation(pre.target_value, chain.next_target)
+    if pre.target_value != target:
+        raise TargetViolation(pre.target_value, target)
     if pre.bank_root != model.bank_root:
         raise BankViolation(pre.bank_root, model.bank_root)
-    if pre.omega != chain.next_omega:
-        raise OmegaViolation(pre.omega, chain.next_omega)
+    if pre.omega != omega:
+        raise OmegaViolation(pre.omega, omega)
 
     # 10. The VRF output is that of this value on top of this parent.
     expected = vrf_output(pre.vrf_root, pre.vrf_index, chain.tip_work_id, header.vrf_proof.value)

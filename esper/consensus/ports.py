@@ -9,20 +9,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from esper.consensus.outputs import Answer
+from esper.vm.view import Change, StateView
 
 
 @dataclass(frozen=True, slots=True)
 class WorkClaim:
-    """What a work proof must show: this model answers these inputs with exactly these lists."""
+    """What a proof must show: this model answers these inputs with exactly these lists."""
 
     model_id: bytes
     """64 bytes."""
     binding: bytes
-    """64 bytes, the seed: a proof for another block does not fit."""
+    """64 bytes: a proof made for anything else does not fit. Of work it is the seed."""
     rows: int
     """T: rows per sequence."""
-    max_answer: int
-    """g."""
+    max_answers: tuple[int, ...]
+    """Longest answer of each sequence, in tokens."""
     top_k: int
     """K."""
     inputs: tuple[tuple[int, ...], ...]
@@ -37,6 +38,13 @@ class ProofRejectedError(Exception):
 
 class ProofMalformedError(ProofRejectedError):
     """Bytes that are no canonical proof at all."""
+
+
+class ChainState(StateView, Protocol):
+    """The state after a chain's tip, in memory or on disk."""
+
+    def root_after(self, changes: Sequence[Change]) -> bytes:
+        """32 bytes: the root after changes by ascending path; the state stays as it is."""
 
 
 class WorkVerifier(Protocol):

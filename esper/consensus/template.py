@@ -1,5 +1,6 @@
 """What a miner fills in before the work, and the block that comes of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from esper.consensus.block import (
@@ -12,12 +13,30 @@ from esper.consensus.block import (
     result_root,
     transaction_root,
 )
+from esper.consensus.call_groups import CallGroup, encode_result
 from esper.consensus.context import ChainContext
-from esper.consensus.execution import execute
+from esper.consensus.execution import execute_block
 from esper.consensus.header import HEADER_VERSION, TARGET_BYTES, Header, PreHeader
 from esper.consensus.outputs import WorkOutputs
-from esper.consensus.reward import block_reward
+from esper.consensus.ports import ChainState
 from esper.crypto.vrf import VrfKey, VrfProof
+from esper.vm.context import Answer
+from esper.vm.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlan:
+    """What a miner puts into a block beside the work."""
+
+    transactions: tuple[Transaction, ...] = ()
+    """In order of execution, without the coinbase."""
+    answers: tuple[Answer | None, ...] = ()
+    """One for each call among them; None leaves a call open."""
+    groups: tuple[CallGroup, ...] = ()
+    """Proven groups of the answers."""
+
+
+EMPTY_PLAN = BlockPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +45,42 @@ class Template:
 
     pre: PreHeader
     """Complete pre-header."""
-    coinbase: bytes
-    """The block's only transaction."""
+    transactions: tuple[bytes, ...]
+    """Canonical transactions, the coinbase last."""
+    results: tuple[bytes, ...]
+    """Canonical answers to the calls among them."""
+    call_groups: tuple[bytes, ...]
+    """Canonical groups."""
     vrf_proof: VrfProof
     """For the header."""
 
 
 def build_template(
-    chain: ChainContext, payee: bytes, key: VrfKey, *, time_ms: int, nonce: int = 0
+    chain: ChainContext,
+    state: ChainState,
+    payee: bytes,
+    key: VrfKey,
+    *,
+    time_ms: int,
+    nonce: int = 0,
+    tier: int = 0,
+    plan: BlockPlan = EMPTY_PLAN,
 ) -> Template:
-    """The next block of ``chain`` for ``payee`` (33 bytes).
+    """The next block of ``chain``, whose state is ``state``, for ``payee`` (33 bytes).
 
     ``time_ms`` is the miner's clock; the template takes the median's successor if that is later.
-    Raises VrfKeyError if the key does not cover the height.
+    Raises VrfKeyError if the key does not cover the height, TierViolation, and what
+    ``execute_block`` raises if the plan's transactions do not fit.
     """
     height = chain.height + 1
-    reward = block_reward(height, burned_credits=0, fees=0, rules=chain.params.reward)
-    coinbase = Coinbase(KIND_COINBASE, height, payee, reward)
-    state = execute(chain.state, chain.tip_work, coinbase, chain.params)
-    transactions = (coinbase.to_bytes(),)
-    model = chain.params.model
+    execution = execute_block(
+        state, chain.tip_work, plan.transactions, chain.execution_context(payee, plan.answers)
+    )
+    coinbase = Coinbase(KIND_COINBASE, height, payee, execution.reward)
+    transactions = (*_bytes_of(plan.transactions), coinbase.to_bytes())
+    results = tuple(encode_result(answer) for answer in plan.answers)
+    call_groups = _bytes_of(plan.groups)
+    model = chain.next_model(tier)
     pre = PreHeader(
         version=HEADER_VERSION,
         genesis_hash=chain.genesis_hash,
@@ -53,20 +88,21 @@ def build_template(
         height=height,
         time_ms=max(time_ms, chain.median_time_ms + 1),
         tx_root=transaction_root(transactions),
-        result_root=result_root(()),
-        calls_root=calls_root(()),
-        state_root=state.root,
+        result_root=result_root(results),
+        calls_root=calls_root(call_groups),
+        state_root=state.root_after(execution.changes),
         payee=payee,
         model_id=model.model_id,
         tier=model.tier,
-        target=chain.next_target.to_bytes(TARGET_BYTES, "big"),
-        omega=chain.next_omega,
+        target=chain.next_target(tier).to_bytes(TARGET_BYTES, "big"),
+        omega=chain.next_omega(tier),
         bank_root=model.bank_root,
         vrf_root=key.root,
         vrf_index=height - key.start,
         nonce=nonce,
     )
-    return Template(pre, transactions[0], key.prove(height, chain.tip_work_id))
+    vrf_proof = key.prove(height, chain.tip_work_id)
+    return Template(pre, transactions, results, call_groups, vrf_proof)
 
 
 def finished_block(template: Template, result: bytes, outputs: WorkOutputs, proof: bytes) -> Block:
@@ -78,5 +114,9 @@ def finished_block(template: Template, result: bytes, outputs: WorkOutputs, proo
         outputs_hash=outputs.hash,
         proof_hash=proof_hash(proof),
     )
-    body = Body(transactions=(template.coinbase,), results=(), call_groups=(), outputs=outputs)
+    body = Body(template.transactions, template.results, template.call_groups, outputs)
     return Block(header, body, proof)
+
+
+def _bytes_of(items: Sequence[Transaction | CallGroup]) -> tuple[bytes, ...]:
+    return tuple(item.to_bytes() for item in items)

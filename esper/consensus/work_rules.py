@@ -22,7 +22,7 @@ from esper.consensus.ports import (
 from esper.consensus.ticket import batch_result, reference_work, wins, work_done
 from esper.primitives.merkle import verify_path
 from esper.primitives.model_entry import ModelEntry
-from esper.primitives.params import NetworkParameters, PuzzleParameters
+from esper.primitives.params import PuzzleParameters
 from esper.primitives.prompt import TAG_PROMPT_BANK
 from esper.primitives.work_errors import (
     AnswerShapeViolation,
@@ -37,10 +37,14 @@ from esper.primitives.work_errors import (
 )
 
 
-def check_work(block: Block, params: NetworkParameters, verifier: WorkVerifier) -> None:
-    """All rules, for a block whose header fits its chain. Raises a subclass of WorkViolation."""
+def check_work(
+    block: Block, puzzle: PuzzleParameters, model: ModelEntry, verifier: WorkVerifier
+) -> None:
+    """All rules, for a block of ``model``'s tier whose header fits its chain.
+
+    Raises a subclass of WorkViolation.
+    """
     header, outputs = block.header, block.body.outputs
-    puzzle, model = params.puzzle, params.model
     seed = work_seed(header.work_id)
 
     # 1. The prompts are those that the seed draws.
@@ -79,7 +83,7 @@ def check_work(block: Block, params: NetworkParameters, verifier: WorkVerifier) 
         model_id=model.model_id,
         binding=seed,
         rows=puzzle.rows,
-        max_answer=puzzle.max_answer,
+        max_answers=(puzzle.max_answer,) * puzzle.sequences,
         top_k=puzzle.top_k,
         inputs=inputs,
         answers=outputs.answers,

@@ -12,11 +12,18 @@ from esper.consensus.block import Block
 from esper.consensus.context import ChainContext
 from esper.consensus.header import PreHeader, work_id, work_seed
 from esper.consensus.outputs import Answer, Opening, WorkOutputs
-from esper.consensus.ports import Inference, WorkClaim, WorkProver
-from esper.consensus.template import Template, build_template, finished_block
+from esper.consensus.ports import ChainState, Inference, WorkClaim, WorkProver
+from esper.consensus.template import (
+    EMPTY_PLAN,
+    BlockPlan,
+    Template,
+    build_template,
+    finished_block,
+)
 from esper.consensus.ticket import batch_result, reference_work, wins, work_done
 from esper.crypto.vrf import VrfKey
 from esper.primitives.merkle import MerkleTree
+from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import NetworkParameters
 from esper.primitives.prompt import BankPrompt, bank_tree
 
@@ -91,12 +98,17 @@ class Miner:
         payee: bytes,
         vrf_secret: bytes,
         attempts_per_call: int = 8,
+        model: ModelEntry | None = None,
     ) -> None:
-        """Raises WrongModelError if the engine runs another model than the chain's."""
-        if inference.model_id != params.model.model_id:
+        """``model`` is the tier's to mine, the first tier's if None.
+
+        Raises WrongModelError if the engine runs another model.
+        """
+        self._model = params.model if model is None else model
+        if inference.model_id != self._model.model_id:
             raise WrongModelError(
                 f"model {inference.model_id.hex()[:16]}… is not {params.name}'s, "
-                f"{params.model.model_id.hex()[:16]}…"
+                f"{self._model.model_id.hex()[:16]}…"
             )
         self._params = params
         self._inference = inference
@@ -107,10 +119,18 @@ class Miner:
         self._attempts_per_call = attempts_per_call
         self._key: VrfKey | None = None
 
-    def mine(self, chain: ChainContext, clock: Clock) -> MinedBlock:
-        """The next block of ``chain``. Takes as long as it takes."""
+    def mine(
+        self, chain: ChainContext, state: ChainState, clock: Clock, plan: BlockPlan = EMPTY_PLAN
+    ) -> MinedBlock:
+        """The next block of ``chain``, whose state is ``state``. Takes as long as it takes."""
         template = build_template(
-            chain, self._payee, self._key_for(chain.height + 1), time_ms=clock()
+            chain,
+            state,
+            self._payee,
+            self._key_for(chain.height + 1),
+            time_ms=clock(),
+            tier=self._model.tier,
+            plan=plan,
         )
         began = clock()
         attempts = tokens = 0
@@ -143,7 +163,7 @@ class Miner:
         return [self._attempt(replace(template.pre, time_ms=time_ms, nonce=n)) for n in nonces]
 
     def _attempt(self, pre: PreHeader) -> Attempt:
-        puzzle, model = self._params.puzzle, self._params.model
+        puzzle, model = self._params.puzzle, self._model
         seed = work_seed(work_id(pre))
         indices = draw_indices(seed, model.bank_size, puzzle.sequences)
         prompts = [self._bank.prompts[index] for index in indices]
@@ -161,7 +181,7 @@ class Miner:
         return sum(inputs + len(answer.tokens) - 1 for answer in answers)
 
     def _winning_result(self, attempt: Attempt, answers: Sequence[Answer]) -> bytes | None:
-        puzzle, model = self._params.puzzle, self._params.model
+        puzzle, model = self._params.puzzle, self._model
         result = batch_result(
             attempt.seed, model.model_id, puzzle, attempt.indices, attempt.inputs, answers
         )
@@ -173,12 +193,12 @@ class Miner:
     def _proven(
         self, template: Template, attempt: Attempt, answers: tuple[Answer, ...], result: bytes
     ) -> Block:
-        puzzle, model = self._params.puzzle, self._params.model
+        puzzle, model = self._params.puzzle, self._model
         claim = WorkClaim(
             model_id=model.model_id,
             binding=attempt.seed,
             rows=puzzle.rows,
-            max_answer=puzzle.max_answer,
+            max_answers=(puzzle.max_answer,) * puzzle.sequences,
             top_k=puzzle.top_k,
             inputs=attempt.inputs,
             answers=answers,

@@ -23,10 +23,12 @@ def statement_of(claim: WorkClaim) -> Statement:
         ProvenSequence(
             prompt=tokens,
             answer=answer.tokens,
-            max_answer=claim.max_answer,
+            max_answer=limit,
             top=tuple(tuple((c.token, c.logit) for c in top) for top in answer.top),
         )
-        for tokens, answer in zip(claim.inputs, claim.answers, strict=True)
+        for tokens, answer, limit in zip(
+            claim.inputs, claim.answers, claim.max_answers, strict=True
+        )
     )
     return Statement(
         model_id=claim.model_id,
@@ -75,7 +77,7 @@ class NativeProver:
         statement, proof = prove(
             self._model,
             claim.inputs,
-            max_answer=claim.max_answer,
+            max_answer=claim.max_answers,
             binding=claim.binding,
             rows=claim.rows,
             top_k=claim.top_k,

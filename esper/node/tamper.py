@@ -11,7 +11,7 @@ from itertools import count
 
 from esper.consensus.batch import batch_inputs
 from esper.consensus.block import Block, proof_hash
-from esper.consensus.context import ChainContext
+from esper.consensus.chain import ProvenChain
 from esper.consensus.header import work_seed
 from esper.consensus.outputs import Candidate, WorkOutputs
 from esper.consensus.template import build_template
@@ -38,9 +38,9 @@ class Forgery:
     """The result."""
 
 
-def forgeries(block: Block, parent: ChainContext) -> Sequence[Forgery]:
+def forgeries(block: Block, parent: ProvenChain) -> Sequence[Forgery]:
     """Changed versions of a valid block on top of ``parent``; each must be refused."""
-    makers: list[tuple[str, str, Callable[[Block, ChainContext], Block]]] = [
+    makers: list[tuple[str, str, Callable[[Block, ProvenChain], Block]]] = [
         ("header", "time one millisecond later", _later),
         ("header", "target doubled, or halved at the limit", _other_target),
         ("payee", "payee replaced in the header alone", _payee_in_header),
@@ -60,29 +60,30 @@ def _with_pre(block: Block, **changes: object) -> Block:
     return replace(block, header=replace(block.header, pre=pre))
 
 
-def _later(block: Block, parent: ChainContext) -> Block:
+def _later(block: Block, parent: ProvenChain) -> Block:
     return _with_pre(block, time_ms=block.header.pre.time_ms + 1)
 
 
-def _other_target(block: Block, parent: ChainContext) -> Block:
+def _other_target(block: Block, parent: ProvenChain) -> Block:
     doubled = 2 * block.header.pre.target_value
-    other = doubled if doubled <= parent.params.difficulty.max_target else doubled // 4
+    other = doubled if doubled <= parent.context.params.difficulty.max_target else doubled // 4
     return _with_pre(block, target=other.to_bytes(64, "big"))
 
 
-def _payee_in_header(block: Block, parent: ChainContext) -> Block:
+def _payee_in_header(block: Block, parent: ProvenChain) -> Block:
     return _with_pre(block, payee=THIEF)
 
 
-def _stolen(block: Block, parent: ChainContext) -> Block:
-    depth = parent.params.limits.vrf_depth
-    key = VrfKey(THIEF_SECRET, start=parent.height + 1, depth=depth, payee=THIEF)
+def _stolen(block: Block, parent: ProvenChain) -> Block:
+    depth = parent.context.params.limits.vrf_depth
+    key = VrfKey(THIEF_SECRET, start=parent.context.height + 1, depth=depth, payee=THIEF)
     pre = block.header.pre
-    template = build_template(parent, THIEF, key, time_ms=pre.time_ms, nonce=pre.nonce)
-    header = replace(block.header, pre=template.pre, vrf_proof=template.vrf_proof)
-    return replace(
-        block, header=header, body=replace(block.body, transactions=(template.coinbase,))
+    template = build_template(
+        parent.context, parent.state, THIEF, key, time_ms=pre.time_ms, nonce=pre.nonce
     )
+    header = replace(block.header, pre=template.pre, vrf_proof=template.vrf_proof)
+    body = replace(block.body, transactions=template.transactions, results=(), call_groups=())
+    return replace(block, header=header, body=body)
 
 
 def _with_outputs(block: Block, outputs: WorkOutputs, *, rehash: bool) -> Block:
@@ -90,7 +91,7 @@ def _with_outputs(block: Block, outputs: WorkOutputs, *, rehash: bool) -> Block:
     return replace(block, header=header, body=replace(block.body, outputs=outputs))
 
 
-def _answer_token(block: Block, parent: ChainContext) -> Block:
+def _answer_token(block: Block, parent: ProvenChain) -> Block:
     outputs = block.body.outputs
     first = outputs.answers[0]
     token = first.top[0][1].token
@@ -110,13 +111,13 @@ def _raised_logit(block: Block, by: int) -> Block:
     return _with_outputs(block, replace(outputs, answers=answers), rehash=True)
 
 
-def _logit_rehashed(block: Block, parent: ChainContext) -> Block:
+def _logit_rehashed(block: Block, parent: ProvenChain) -> Block:
     return _raised_logit(block, 1)
 
 
-def _logit_redigested(block: Block, parent: ChainContext) -> Block:
+def _logit_redigested(block: Block, parent: ProvenChain) -> Block:
     """Logits made up until r wins the ticket: that costs hashing alone, no inference."""
-    puzzle, model = parent.params.puzzle, parent.params.model
+    puzzle, model = parent.context.params.puzzle, parent.context.params.model
     seed = work_seed(block.header.work_id)
     openings = block.body.outputs.openings
     inputs = batch_inputs(seed, [opening.prompt for opening in openings], puzzle, model)
@@ -142,13 +143,13 @@ def _flipped(proof: bytes) -> bytes:
     return proof[:middle] + bytes([proof[middle] ^ 1]) + proof[middle + 1 :]
 
 
-def _proof_bit(block: Block, parent: ChainContext) -> Block:
+def _proof_bit(block: Block, parent: ProvenChain) -> Block:
     return _with_proof(block, _flipped(block.proof), rehash=False)
 
 
-def _proof_rehashed(block: Block, parent: ChainContext) -> Block:
+def _proof_rehashed(block: Block, parent: ProvenChain) -> Block:
     return _with_proof(block, _flipped(block.proof), rehash=True)
 
 
-def _proof_appended(block: Block, parent: ChainContext) -> Block:
+def _proof_appended(block: Block, parent: ProvenChain) -> Block:
     return _with_proof(block, block.proof + b"\0", rehash=True)

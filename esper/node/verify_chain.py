@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from esper.consensus.block import Block
-from esper.consensus.chain import BlockBytes, extend, read_block
-from esper.consensus.context import ChainContext
+from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
 from esper.consensus.ports import WorkVerifier
 from esper.primitives.errors import RuleViolation
 from esper.primitives.params import NetworkParameters
@@ -27,7 +26,7 @@ class VerifiedBlock:
     """A block that kept every rule, and the chain with it on top."""
 
     block: Block
-    chain: ChainContext
+    chain: ProvenChain
 
 
 def verified_blocks(
@@ -41,7 +40,7 @@ def verified_blocks(
 
     ``now_ms`` is the node's clock. Damage that ``blocks`` finds while reading is raised as it is.
     """
-    chain = ChainContext.genesis(params)
+    chain = ProvenChain.genesis(params)
     for height, data in enumerate(blocks, start=1):
         try:
             block = read_block(data, params.limits)

@@ -109,12 +109,11 @@ class CallsRootViolation(IsolatedBlockViolation):
 
 @dataclass(eq=False)
 class ResultCountViolation(IsolatedBlockViolation):
-    """Answers without calls, or calls without answers."""
+    """Not one result, an answer or the mark of an open call, for each call."""
 
     results: int
-    groups: int
     calls: int
-    template: ClassVar[str] = "{results} results in {groups} groups for {calls} calls in the block"
+    template: ClassVar[str] = "{results} results for {calls} calls in the block"
 
 
 @dataclass(eq=False)
@@ -174,3 +173,80 @@ class CoinsViolation(BodyViolation):
     gained: int
     fees: int
     template: ClassVar[str] = "accounts gained {gained} units while paying {fees} in fees"
+
+
+@dataclass(eq=False)
+class ResultEncodingViolation(IsolatedBlockViolation):
+    """Bytes that are no canonical answer to a call."""
+
+    index: int
+    reason: str
+    template: ClassVar[str] = "result {index}: {reason}"
+
+
+@dataclass(eq=False)
+class GroupEncodingViolation(IsolatedBlockViolation):
+    """Bytes that are no canonical call group."""
+
+    index: int
+    reason: str
+    template: ClassVar[str] = "call group {index}: {reason}"
+
+
+@dataclass(eq=False)
+class GroupLimitViolation(BodyViolation):
+    """More call groups than a block may hold."""
+
+    groups: int
+    limit: int
+    template: ClassVar[str] = "{groups} call groups, at most {limit}"
+
+
+@dataclass(eq=False)
+class GroupCoverageViolation(BodyViolation):
+    """Groups that do not name every answered call of the block exactly once."""
+
+    named: int
+    answered: int
+    missing: int
+    template: ClassVar[str] = (
+        "groups name {named} calls, the block answers {answered}, {missing} of them in no group"
+    )
+
+
+@dataclass(eq=False)
+class GroupModelViolation(BodyViolation):
+    """A group whose calls are not all to its model, or one without calls."""
+
+    place: int
+    models: int
+    template: ClassVar[str] = "call group {place}: calls of {models} models, must be of its own"
+
+
+@dataclass(eq=False)
+class GroupRowsViolation(BodyViolation):
+    """A group of more calls than its proof may have rows for."""
+
+    place: int
+    rows: int
+    limit: int
+    template: ClassVar[str] = "call group {place}: {rows} rows, at most {limit}"
+
+
+@dataclass(eq=False)
+class GroupLogitsViolation(BodyViolation):
+    """Not one logit for each token of an answer."""
+
+    place: int
+    logits: int
+    tokens: int
+    template: ClassVar[str] = "call group {place}: {logits} logits for {tokens} answer tokens"
+
+
+@dataclass(eq=False)
+class GroupProofViolation(BodyViolation):
+    """A proof that does not show a group's answers to be the model's."""
+
+    place: int
+    reason: str
+    template: ClassVar[str] = "call group {place}: {reason}"

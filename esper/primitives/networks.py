@@ -37,6 +37,8 @@ MAINNET: Final = NetworkParameters(
     address_prefix="esp",
     genesis_time_ms=1_798_761_600_000,  # 2027-01-01 00:00 UTC
     model=GENESIS_MODEL,
+    # The DAO adds them.
+    further_tiers=(),
     puzzle=PUZZLE,
     difficulty=DifficultyParameters(
         spacing_ms=55_000,

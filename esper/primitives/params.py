@@ -153,6 +153,16 @@ class LimitParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class TierParameters:
+    """A tier that a network begins with beside that of its own model."""
+
+    model: ModelEntry
+    """Its model; ``model.tier`` is at least 1."""
+    share: int
+    """Part of all blocks that it should have, 16.16."""
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkParameters:
     """Everything that makes a network; its hash is the genesis hash."""
 
@@ -164,6 +174,8 @@ class NetworkParameters:
     """Time of the genesis block."""
     model: ModelEntry
     """The model and prompt bank of the first tier."""
+    further_tiers: tuple[TierParameters, ...]
+    """Tiers beside the first, by ascending id."""
     puzzle: PuzzleParameters
     """The lottery ticket."""
     difficulty: DifficultyParameters

@@ -6,6 +6,8 @@ from typing import TypeVar
 from esper.primitives.codec import Record, decode, encode
 from esper.vm.records import (
     ACCOUNT,
+    CHAIN_PATH,
+    CHAIN_RECORD,
     CREDIT_TOTALS,
     CREDITS_PATH,
     DUE_COUNT,
@@ -13,20 +15,24 @@ from esper.vm.records import (
     LANE,
     LANE_DUE,
     NO_ACCOUNT,
+    PENDING_REWARD,
     RECORD_LIMIT,
     UNBONDING,
     Account,
+    ChainRecord,
     CreditTotals,
     DueCount,
     KnownKey,
     Lane,
     LaneDue,
+    PendingReward,
     Unbonding,
     account_path,
     key_path,
     lane_count_path,
     lane_due_path,
     lane_path,
+    reward_path,
     unbonding_count_path,
     unbonding_path,
 )
@@ -46,7 +52,29 @@ class Ledger:
     def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
         self.coins = 0
-        """Units that balances, stakes and unbondings have gained through this ledger."""
+        """Units that balances, stakes, unbondings and pending rewards have gained through it."""
+
+    @property
+    def chain(self) -> ChainRecord:
+        """The chain's own record. Raises KeyError for a state that no genesis made."""
+        return self._required(CHAIN_RECORD, CHAIN_PATH)
+
+    def set_chain(self, record: ChainRecord) -> None:
+        """Replace it."""
+        self._write(CHAIN_RECORD, CHAIN_PATH, record)
+
+    def add_reward(self, height: int, reward: PendingReward) -> None:
+        """Let the coinbase of ``height`` wait for its maturity."""
+        self.coins += reward.amount
+        self._write(PENDING_REWARD, reward_path(height), reward)
+
+    def take_reward(self, height: int) -> PendingReward | None:
+        """Remove the pending coinbase of ``height``, if there is one."""
+        reward = self._read(PENDING_REWARD, reward_path(height))
+        if reward is not None:
+            self.coins -= reward.amount
+            self._write(PENDING_REWARD, reward_path(height), None)
+        return reward
 
     def account(self, address: bytes) -> Account:
         """The account of a 33-byte address; one of zeros if it has none."""

@@ -75,6 +75,10 @@ class State:
         """This state with another chain record."""
         return State(self.tree.put(CHAIN_PATH, encode(CHAIN_RECORD, record)))
 
+    def root_after(self, changes: Iterable[Change]) -> bytes:
+        """32 bytes: the root that these changes lead to. Raises ValueError as with_changes."""
+        return self.with_changes(changes).root
+
     def with_changes(self, changes: Iterable[Change]) -> "State":
         """This state after changes made on top of it.
 

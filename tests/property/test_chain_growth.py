@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esper.consensus.chain import BlockBytes, extend, read_block
-from esper.consensus.context import ChainContext
+from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
 from esper.node.miner import Miner
 from esper.node.verify_chain import BlockRefusedError, verified_blocks
 from esper.primitives.address import Address
@@ -38,7 +37,7 @@ steps = st.lists(
 )
 
 
-def mined(chain: ChainContext, payee: int, time_ms: int) -> BlockBytes:
+def mined(chain: ProvenChain, payee: int, time_ms: int) -> BlockBytes:
     miner = Miner(
         PARAMS,
         inference=FakeInference(PARAMS.model),
@@ -47,11 +46,11 @@ def mined(chain: ChainContext, payee: int, time_ms: int) -> BlockBytes:
         payee=Address(1, bytes([payee]) * 32).to_bytes(),
         vrf_secret=bytes([payee]) * 32,
     )
-    return BlockBytes.of(miner.mine(chain, lambda: time_ms).block)
+    return BlockBytes.of(miner.mine(chain.context, chain.state, lambda: time_ms).block)
 
 
-def grow(plan: list[tuple[int, int]]) -> tuple[ChainContext, list[BlockBytes], int]:
-    chain, blocks, now = ChainContext.genesis(PARAMS), [], START
+def grow(plan: list[tuple[int, int]]) -> tuple[ProvenChain, list[BlockBytes], int]:
+    chain, blocks, now = ProvenChain.genesis(PARAMS), [], START
     for payee, step in plan:
         now += step
         blocks.append(mined(chain, payee, now))
@@ -65,7 +64,7 @@ def test_honest_chains_verify_from_their_bytes(plan: list[tuple[int, int]]) -> N
     chain, blocks, now = grow(plan)
     last = list(verified_blocks(PARAMS, blocks, VERIFIER, now_ms=now))[-1].chain
     assert last == chain
-    assert last.height == len(plan)
+    assert last.context.height == len(plan)
     held = sum(
         last.state.account(Address(1, bytes([payee]) * 32).to_bytes()).balance
         for payee in {payee for payee, _ in plan}
@@ -92,7 +91,7 @@ def test_one_changed_bit_anywhere_is_refused(
         list(verified_blocks(PARAMS, blocks, VERIFIER, now_ms=now))
     assert refused.value.height == height + 1
     assert isinstance(refused.value.violation, RuleViolation)
-    assert chain.height == len(plan)
+    assert chain.context.height == len(plan)
 
 
 @settings(max_examples=25, deadline=None)

@@ -123,7 +123,11 @@ class FakeVerifier:
             raise ProofMalformedError(f"{len(proof)} bytes are no fake proof")
         if proof != FakeProver().prove(claim):
             raise ProofRejectedError("the hash does not fit the claim")
-        if claim.answers != self._inference.answer(claim.inputs, claim.max_answer, claim.top_k):
+        answers = [
+            self._inference.answer([tokens], limit, claim.top_k)[0]
+            for tokens, limit in zip(claim.inputs, claim.max_answers, strict=True)
+        ]
+        if list(claim.answers) != answers:
             raise ProofRejectedError("the fake model answers something else")
 
 

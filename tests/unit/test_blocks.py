@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from esper.consensus.block import decode_body
-from esper.consensus.chain import BlockBytes, extend, read_block
-from esper.consensus.context import ChainContext
+from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
 from esper.consensus.genesis import genesis_hash, genesis_header, parameter_bytes
 from esper.consensus.header import PreHeader, decode_header, work_id
 from esper.consensus.reward import block_reward, subsidy
@@ -22,6 +21,7 @@ from esper.primitives.networks import (
     UnknownNetworkError,
     network,
 )
+from esper.primitives.params import TierParameters
 from esper.primitives.units import UNITS_PER_ESP, format_esp
 from tests.unit.fake_work import FakeVerifier, fake_network
 
@@ -40,14 +40,14 @@ def test_golden_vectors() -> None:
     assert parameter_bytes(PARAMS).hex() == VECTOR["parameters"]
     assert genesis_hash(PARAMS).hex() == VECTOR["genesis_hash"]
     assert genesis_header(PARAMS).block_id.hex() == VECTOR["genesis_block_id"]
-    chain, verifier = ChainContext.genesis(PARAMS), FakeVerifier(PARAMS.model)
+    chain, verifier = ProvenChain.genesis(PARAMS), FakeVerifier(PARAMS.model)
     for data, vector in zip(blocks(), VECTOR["blocks"], strict=True):
         block = read_block(data, PARAMS.limits)
         assert BlockBytes.of(block) == data
         assert block.header.work_id.hex() == vector["work_id"]
         assert block.header.block_id.hex() == vector["block_id"]
         chain = extend(chain, block, verifier, now_ms=block.header.pre.time_ms)
-        assert chain.tip_id.hex() == vector["block_id"]
+        assert chain.context.tip_id.hex() == vector["block_id"]
         assert chain.state.root.hex() == vector["state_root"]
     assert verifier.verified == 3
 
@@ -110,6 +110,10 @@ def test_any_parameter_changes_the_genesis_hash() -> None:
             continue
         if isinstance(value, str):
             hashes.add(genesis_hash(replace(DEVNET, **{group.name: value + "x"})))
+            continue
+        if isinstance(value, tuple):
+            tier = TierParameters(DEVNET.model, 1)
+            hashes.add(genesis_hash(replace(DEVNET, **{group.name: (*value, tier)})))
             continue
         for field in fields(value):
             inner = getattr(value, field.name)

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from esper.consensus.batch import batch_inputs, draw_indices
-from esper.consensus.chain import BlockBytes, extend
-from esper.consensus.context import ChainContext
+from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.difficulty import Anchor, asert_target, block_weight
 from esper.consensus.genesis import genesis_hash, genesis_header, parameter_bytes
 from esper.consensus.header import work_id, work_seed
@@ -183,7 +182,7 @@ def _early_nonce(pre: Any, params: Any) -> int:
 def blocks() -> Any:
     """Three blocks of a network whose model and proof are fakes, and the ids that follow."""
     params = fake_network()
-    chain = ChainContext.genesis(params)
+    chain = ProvenChain.genesis(params)
     miner = Miner(
         params,
         inference=FakeInference(params.model),
@@ -196,7 +195,7 @@ def blocks() -> Any:
     mined = []
     for height in range(1, 4):
         time_ms = params.genesis_time_ms + 10_000 * height
-        block = miner.mine(chain, lambda now=time_ms: now).block
+        block = miner.mine(chain.context, chain.state, lambda now=time_ms: now).block
         chain = extend(chain, block, verifier, now_ms=time_ms)
         data = BlockBytes.of(block)
         mined.append(
