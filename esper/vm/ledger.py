@@ -1,7 +1,7 @@
 """Typed reading and writing of records on an overlay, with the coins counted as they move."""
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from esper.primitives.codec import Record, decode, encode
 from esper.vm.records import (
@@ -47,10 +47,13 @@ class Ledger:
     Accounts of zeros, credit totals of zeros and counts of zero are absent from the state.
     """
 
-    __slots__ = ("_overlay", "coins")
+    __slots__ = ("_decoded", "_overlay", "coins")
 
     def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
+        # By path, the bytes last seen there and their record: a transaction reads its sender's
+        # account many times, and decoding is most of what that costs.
+        self._decoded: dict[bytes, tuple[bytes, Any]] = {}
         self.coins = 0
         """Units that balances, stakes, unbondings and pending rewards have gained through it."""
 
@@ -163,10 +166,15 @@ class Ledger:
         return count
 
     def _read(self, codec: Record[R], path: bytes) -> R | None:
-        value = self._overlay.get(path)
-        if value is None:
+        data = self._overlay.get(path)
+        if data is None:
             return None
-        return decode(codec, value, limit=RECORD_LIMIT, what="state record")
+        seen = self._decoded.get(path)
+        if seen is None or seen[0] != data:
+            record = decode(codec, data, limit=RECORD_LIMIT, what="state record")
+            seen = self._decoded[path] = data, record
+        known: R = seen[1]
+        return known
 
     def _required(self, codec: Record[R], path: bytes) -> R:
         record = self._read(codec, path)
@@ -175,4 +183,9 @@ class Ledger:
         return record
 
     def _write(self, codec: Record[R], path: bytes, value: R | None) -> None:
-        self._overlay.put(path, None if value is None else encode(codec, value))
+        if value is None:
+            self._overlay.put(path, None)
+            return
+        data = encode(codec, value)
+        self._decoded[path] = data, value
+        self._overlay.put(path, data)

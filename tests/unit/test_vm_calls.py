@@ -26,6 +26,7 @@ from esper.primitives.call_errors import (
 from esper.primitives.networks import REGTEST
 from esper.primitives.transaction_errors import TransactionViolation
 from esper.vm.context import Answer
+from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.credits import settled
 from esper.vm.execute import execute_transactions
 from esper.vm.llm_call import LlmCall
@@ -33,6 +34,7 @@ from esper.vm.llm_result import LlmResult
 from esper.vm.records import Account, CreditTotals
 from esper.vm.stake import Stake
 from esper.vm.transaction import Payload
+from esper.vm.unstake import Unstake
 from tests.unit.vm_world import ALICE, BOB, COIN, FEE, MINER, MODEL, World, address, make
 
 CREDITS = replace(REGTEST.credits, rate_per_staked_unit=1 << 32)
@@ -340,6 +342,35 @@ def test_a_block_opens_no_more_lanes_than_may_lapse_in_one() -> None:
     assert world.account(ALICE).used == 150 + CALL.reserve
     world.block()
     assert world.account(ALICE).used == 150
+
+
+def test_whatever_settles_an_account_counts_what_it_drew() -> None:
+    # Nothing lapses in the first two epochs, so what was drawn is held, locked or burned.
+    world = caller(blocks=0, lane_expiry_blocks=1)
+    gone = 0
+
+    def check() -> None:
+        totals = world.ledger.totals
+        assert totals.epoch == 1
+        accounts = [world.account(key) for key in (ALICE, BOB)]
+        held = sum(account.older_credits + account.newer_credits for account in accounts)
+        assert totals.previous_drawn + totals.drawn == held + gone
+
+    for payload in (CreditTransfer(address(BOB), 1), Stake(1), Unstake(1)):
+        world.send(ALICE, payload)
+        check()
+    world.send(ALICE, CALL, ANSWER)
+    gone = 150
+    check()
+    (receipt,) = world.send(ALICE, CALL, None).receipts
+    gone += CALL.reserve
+    check()
+    world.send(BOB, LlmResult(receipt.txid, ANSWER))
+    gone += 150 - CALL.reserve
+    check()
+    world.send(ALICE, CALL, None)
+    world.until(world.height + 2)
+    check()
 
 
 def test_more_credits_than_were_issued_are_noticed() -> None:

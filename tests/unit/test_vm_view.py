@@ -156,6 +156,17 @@ def test_empty_records_take_no_place() -> None:
     assert ledger.account(OWNER) == Account()
 
 
+def test_a_ledger_sees_what_others_put_into_its_overlay() -> None:
+    overlay = Overlay(State())
+    ledger = Ledger(overlay)
+    ledger.set_account(OWNER, Account(balance=5))
+    path = records.account_path(OWNER)
+    overlay.put(path, encode(records.ACCOUNT, Account(balance=6)))
+    assert ledger.account(OWNER).balance == 6
+    overlay.put(path, None)
+    assert ledger.account(OWNER) == Account()
+
+
 def test_what_falls_due_comes_in_order_and_leaves_nothing() -> None:
     overlay = Overlay(State())
     ledger = Ledger(overlay)
