@@ -8,6 +8,7 @@ nothing in memory, so it shows what is on disk and nothing else.
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from esper.consensus.state_tree import (
@@ -110,7 +111,7 @@ class DiskStateTree:
         paths = [path for path, _, _ in changes]
         if any(len(path) != HASH32_BYTES for path in paths):
             raise StateChangeError(f"a state path must have {HASH32_BYTES} bytes")
-        for first, second in zip(paths, paths[1:], strict=False):
+        for first, second in pairwise(paths):
             if first >= second:
                 raise StateChangeError(f"paths must ascend: {first.hex()}, {second.hex()}")
         count, top = self._top()

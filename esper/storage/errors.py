@@ -26,9 +26,7 @@ class DirectoryLockedError(StorageError):
     """Another process holds the data directory."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"{path} is in use by another process; stop it or name another directory"
-        )
+        super().__init__(f"{path} is in use by another process; stop it or name another directory")
         self.path = path
         """The data directory."""
 
@@ -87,24 +85,13 @@ class StateChangeError(StorageError):
     """A list of changes that does not fit the state: unsorted, or another value stands there."""
 
 
-class NotAtTipError(StorageError):
-    """A block that does not stand one above the tip."""
-
-    def __init__(self, height: int, tip: int) -> None:
-        super().__init__(f"a block of height {height} cannot follow the tip at {tip}")
-        self.height = height
-        """Height of the block."""
-        self.tip = tip
-        """Height of the tip."""
-
-
 class RewindLimitError(StorageError):
     """The tip has no undo record: it is the genesis, or deeper than undo records are kept."""
 
     def __init__(self, height: int) -> None:
         super().__init__(
-            f"height {height} cannot be undone: its undo record is gone or never was; a rewind "
-            "this deep needs `esperd reindex` up to an earlier block"
+            f"block {height} cannot be taken off: it is the genesis, or undo records do not reach "
+            "that far; a change of chain this deep needs an operator"
         )
         self.height = height
         """Height of the tip."""
@@ -115,9 +102,23 @@ class UnknownBlockError(StorageError):
 
 
 class ProofPrunedError(StorageError):
-    """The proof of a block below the pruning depth, whose file was deleted."""
+    """The proof of a block below the pruning depth, or one that a reindex reported lost."""
 
     def __init__(self, height: int) -> None:
-        super().__init__(f"the proof of block {height} was pruned; an archive node has it")
+        super().__init__(f"the proof of block {height} is not kept here; an archive node has it")
         self.height = height
         """Height of the block."""
+
+
+class BlockLostError(StorageError):
+    """A reindex met damage in the journal: this block, and what follows, is not to be had here."""
+
+    def __init__(self, height: int, cause: StorageError) -> None:
+        super().__init__(
+            f"block {height} is lost: {cause}; restore that file from a copy, or accept the loss "
+            "and fetch the chain from there on again"
+        )
+        self.height = height
+        """The lowest height that cannot be rebuilt."""
+        self.cause = cause
+        """The damage, with its file."""

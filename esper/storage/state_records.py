@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from esper.primitives.hashing import HASH32_BYTES, u16, u32
+from esper.storage.errors import REINDEX, StorageError
 
 PREFIX: Final = b"n"
 EMPTY_NODE: Final = 0
@@ -61,8 +62,11 @@ class Branch:
 Node = Leaf | Branch | Stub | None
 
 
-class StateRecordError(ValueError):
-    """Bytes that are no record of the state tree, and why."""
+class StateRecordError(StorageError):
+    """A record of the state tree that is missing, damaged or of another time, and why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the state in the index is damaged: {reason}; {REINDEX}")
 
 
 def record_key(depth: int, path: bytes) -> bytes:
