@@ -1,5 +1,7 @@
-"""Blocks on disk: headers with bodies in one set of segments, proofs in another.
+"""Blocks on disk: a journal of headers with bodies in one set of segments, proofs in another.
 
+The journal says what happened to the tip, in order: a block was put on top, or the top block was
+taken off. Replaying it from the beginning gives the chain, so everything else can be rebuilt.
 Proofs are apart because they are large and may be deleted below the pruning depth. A proof is
 written before its block, so every block on disk has had its proof there.
 """
@@ -10,9 +12,19 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from esper.consensus.chain import BlockBytes
-from esper.primitives.codec import CodecError, FixedBytes, Record, VarBytes, decode, encode
+from esper.primitives.codec import (
+    CodecError,
+    FixedBytes,
+    Record,
+    VarBytes,
+    array_head,
+    decode,
+    encode,
+)
 from esper.primitives.hashing import HASH_BYTES
-from esper.storage.segments import MAX_RECORD_BYTES, Locator, SegmentReader, SegmentWriter
+from esper.storage.errors import StorageError
+from esper.storage.segment_writer import SegmentWriter
+from esper.storage.segments import MAX_RECORD_BYTES, Locator, SegmentReader
 
 R = TypeVar("R")
 
@@ -21,25 +33,44 @@ BLOCK_FOLDER: Final = "blocks"
 PROOF_FOLDER: Final = "proofs"
 
 
-class BlockFileError(Exception):
-    """A sound record that is no block or proof record, or a block whose proof is missing."""
+class BlockFileError(StorageError):
+    """A sound record that does not belong where it stands, or a block whose proof is missing."""
 
 
 @dataclass(frozen=True, slots=True)
-class _BlockRecord:
+class BlockAdded:
+    """Journal entry: a block became the tip."""
+
     block_id: bytes
+    """64 bytes."""
     header: bytes
+    """Canonical header."""
     body: bytes
+    """Canonical body."""
 
 
 @dataclass(frozen=True, slots=True)
-class _ProofRecord:
-    block_id: bytes
-    proof: bytes
+class TipRemoved:
+    """Journal entry: the tip was taken off, its parent is the tip again."""
 
+    block_id: bytes
+    """64 bytes: the block taken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProof:
+    """Record of the proof files."""
+
+    block_id: bytes
+    """64 bytes: the block it proves."""
+    proof: bytes
+    """The work proof."""
+
+
+JournalEntry = BlockAdded | TipRemoved
 
 _BLOCK: Final = Record(
-    _BlockRecord,
+    BlockAdded,
     RECORD_VERSION,
     (
         ("block_id", FixedBytes(HASH_BYTES)),
@@ -47,15 +78,59 @@ _BLOCK: Final = Record(
         ("body", VarBytes(MAX_RECORD_BYTES)),
     ),
 )
+_REMOVED: Final = Record(TipRemoved, RECORD_VERSION, (("block_id", FixedBytes(HASH_BYTES)),))
 _PROOF: Final = Record(
-    _ProofRecord,
+    StoredProof,
     RECORD_VERSION,
     (("block_id", FixedBytes(HASH_BYTES)), ("proof", VarBytes(MAX_RECORD_BYTES))),
 )
+_REMOVED_HEAD: Final = array_head(len(_REMOVED.fields) + 1)
+
+
+def journal_payload(entry: JournalEntry) -> bytes:
+    """The bytes of a journal entry."""
+    return encode(_BLOCK, entry) if isinstance(entry, BlockAdded) else encode(_REMOVED, entry)
+
+
+def proof_payload(stored: StoredProof) -> bytes:
+    """The bytes of a proof record."""
+    return encode(_PROOF, stored)
+
+
+def journal_entry(payload: bytes, place: Locator, reader: SegmentReader) -> JournalEntry:
+    """The entry that a sound record of the journal holds. Raises BlockFileError."""
+    if payload.startswith(_REMOVED_HEAD):
+        return _decoded(_REMOVED, payload, place, reader)
+    return _decoded(_BLOCK, payload, place, reader)
+
+
+def stored_proof(payload: bytes, place: Locator, reader: SegmentReader) -> StoredProof:
+    """The proof that a sound record of the proof files holds. Raises BlockFileError."""
+    return _decoded(_PROOF, payload, place, reader)
+
+
+class StandingChain:
+    """Which places of the journal hold the blocks of the chain, as its entries are read."""
+
+    def __init__(self) -> None:
+        self.blocks: list[tuple[bytes, Locator]] = []
+        """Block id and place of every block, from height 1."""
+
+    def apply(self, entry: JournalEntry, place: Locator, reader: SegmentReader) -> None:
+        """Raises BlockFileError for an entry that takes off another block than the tip."""
+        if isinstance(entry, BlockAdded):
+            self.blocks.append((entry.block_id, place))
+        elif self.blocks and self.blocks[-1][0] == entry.block_id:
+            self.blocks.pop()
+        else:
+            raise BlockFileError(
+                f"{reader.path(place.file)} at byte {place.offset}: takes off block "
+                f"{entry.block_id.hex()[:16]}, which is not the tip"
+            )
 
 
 class BlockFiles:
-    """The blocks of a data directory, in the order in which they were added."""
+    """The blocks of a data directory that stand, from height 1."""
 
     def __init__(self, datadir: Path) -> None:
         self._blocks = SegmentReader(datadir / BLOCK_FOLDER)
@@ -67,32 +142,27 @@ class BlockFiles:
         Raises SegmentError for damage, BlockFileError for records that are no blocks or a proof
         that is missing. The bytes inside are not judged.
         """
-        proofs = self._proof_places()
+        chain = StandingChain()
         for place, payload in self._blocks:
-            record = self._decoded(_BLOCK, payload, place, self._blocks)
-            if record.block_id not in proofs:
+            chain.apply(journal_entry(payload, place, self._blocks), place, self._blocks)
+        proofs = self._proof_places()
+        for block_id, place in chain.blocks:
+            if block_id not in proofs:
                 raise BlockFileError(
                     f"{self._blocks.path(place.file)} at byte {place.offset}: the proof of block "
-                    f"{record.block_id.hex()[:16]} is missing from {self._proofs.folder}"
+                    f"{block_id.hex()[:16]} is missing from {self._proofs.folder}"
                 )
-            found = proofs[record.block_id]
-            proof = self._decoded(_PROOF, self._proofs.read(found), found, self._proofs)
-            yield BlockBytes(record.header, record.body, proof.proof)
+            entry = journal_entry(self._blocks.read(place), place, self._blocks)
+            found = proofs[block_id]
+            proof = stored_proof(self._proofs.read(found), found, self._proofs)
+            if isinstance(entry, BlockAdded):
+                yield BlockBytes(entry.header, entry.body, proof.proof)
 
     def _proof_places(self) -> dict[bytes, Locator]:
         return {
-            self._decoded(_PROOF, payload, place, self._proofs).block_id: place
+            stored_proof(payload, place, self._proofs).block_id: place
             for place, payload in self._proofs
         }
-
-    @staticmethod
-    def _decoded(codec: Record[R], payload: bytes, place: Locator, reader: SegmentReader) -> R:
-        try:
-            return decode(codec, payload, limit=MAX_RECORD_BYTES, what="record")
-        except CodecError as error:
-            raise BlockFileError(
-                f"{reader.path(place.file)} at byte {place.offset}: {error}"
-            ) from error
 
 
 class BlockFileWriter:
@@ -105,5 +175,14 @@ class BlockFileWriter:
 
     def append(self, block_id: bytes, block: BlockBytes) -> None:
         """Add a block; proof and block are on disk when this returns."""
-        self._proofs.append(encode(_PROOF, _ProofRecord(block_id, block.proof)))
-        self._blocks.append(encode(_BLOCK, _BlockRecord(block_id, block.header, block.body)))
+        self._proofs.append(proof_payload(StoredProof(block_id, block.proof)))
+        self._blocks.append(journal_payload(BlockAdded(block_id, block.header, block.body)))
+
+
+def _decoded(codec: Record[R], payload: bytes, place: Locator, reader: SegmentReader) -> R:
+    try:
+        return decode(codec, payload, limit=MAX_RECORD_BYTES, what="record")
+    except CodecError as error:
+        raise BlockFileError(
+            f"{reader.path(place.file)} at byte {place.offset}: {error}"
+        ) from error

@@ -8,17 +8,17 @@
     payload checksum = H32(esper/segment/payload/v1, head checksum || payload)
 
 The checksums cover the record's place, so records cannot change places unnoticed. A file that ends
-within a record was cut short by a crash before ``append`` returned; ``open_for_append`` removes
-such an end from the last file, readers refuse it.
+within a record was cut short by a crash before ``append`` returned; ``SegmentWriter`` removes such
+an end, readers refuse it. Old files may be deleted from the front; a gap further on is damage.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from esper.primitives.hashing import make_tag, tagged_hash32, u32, u64
+from esper.storage.errors import StorageError
 
 TAG_HEAD: Final = make_tag("esper/segment/head/v1")
 TAG_PAYLOAD: Final = make_tag("esper/segment/payload/v1")
@@ -36,7 +36,7 @@ MAX_RECORD_BYTES: Final = 16 << 20
 """Above any block or proof; a longer length is damage and must not be allocated."""
 
 
-class SegmentError(Exception):
+class SegmentError(StorageError):
     """Damage in a segment file, or a record that it cannot take: file, offset and reason."""
 
     def __init__(self, path: Path, offset: int, reason: str) -> None:
@@ -53,7 +53,18 @@ class SegmentCutError(SegmentError):
     """A file that ends within a record."""
 
 
-@dataclass(frozen=True, slots=True)
+class PayloadDamagedError(SegmentError):
+    """A record whose head is sound, so that the next one can be found."""
+
+    def __init__(self, path: Path, offset: int, end: int) -> None:
+        super().__init__(
+            path, offset, "the record's bytes are damaged; restore the file from a copy"
+        )
+        self.end = end
+        """Offset of the next record."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Locator:
     """Where a record stands."""
 
@@ -63,12 +74,35 @@ class Locator:
     """First byte of the record."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What stands at a place: a sound record, or damage."""
+
+    place: Locator
+    """Where."""
+    payload: bytes | None
+    """The record's bytes, None if they are damaged."""
+    error: SegmentError | None
+    """The damage."""
+
+    @property
+    def end(self) -> "Locator":
+        """Where the next record may begin; of damage, its own place."""
+        return self.place if self.payload is None else record_end(self.place, self.payload)
+
+
 def _head_checksum(place: Locator, length: bytes) -> bytes:
     digest = tagged_hash32(TAG_HEAD, u32(place.file), u64(place.offset), length)
     return digest[:HEAD_CHECKSUM_BYTES]
 
 
-def _record(place: Locator, payload: bytes) -> bytes:
+def record_end(place: Locator, payload: bytes) -> Locator:
+    """Where the next record may begin."""
+    return Locator(place.file, place.offset + HEAD_BYTES + len(payload) + PAYLOAD_CHECKSUM_BYTES)
+
+
+def record_bytes(place: Locator, payload: bytes) -> bytes:
+    """A record as it stands at ``place``."""
     length = u32(len(payload))
     head = _head_checksum(place, length)
     return length + head + payload + tagged_hash32(TAG_PAYLOAD, head, payload)
@@ -84,36 +118,73 @@ class SegmentReader:
         """The path of a file by number."""
         return self.folder / f"{file:06d}.seg"
 
-    def files(self) -> int:
-        """Number of files; they count up from 0 without gaps."""
-        count = 0
-        while self.path(count).exists():
-            count += 1
-        return count
+    def files(self) -> range:
+        """The numbers of the files. They count up by one; the first need not be 0."""
+        names = (path.stem for path in self.folder.glob("*.seg"))
+        numbers = [int(name) for name in names if name.isdecimal()]
+        return range(min(numbers), max(numbers) + 1) if numbers else range(0)
 
     def __iter__(self) -> Iterator[tuple[Locator, bytes]]:
         """Every record in order. Raises SegmentError at the first damage."""
-        for file in range(self.files()):
-            yield from self._records(file)
+        for found in self.scan():
+            if found.error is not None:
+                raise found.error
+            if found.payload is not None:
+                yield found.place, found.payload
+
+    def scan(self, start: Locator | None = None) -> Iterator[Scanned]:
+        """Every record from ``start`` on, and all damage.
+
+        After a damaged payload the next record of the file follows; after a damaged head or a cut
+        record the next file does.
+        """
+        for file in self.files():
+            if start is None or file >= start.file:
+                first = start.offset if start is not None and file == start.file else 0
+                yield from self._scanned_file(file, max(first, len(MAGIC)))
 
     def read(self, place: Locator) -> bytes:
         """The payload at a place. Raises SegmentError if no sound record stands there."""
         path = self.path(place.file)
-        with path.open("rb") as stream:
-            return self._read_record(stream, path, place)
+        try:
+            with path.open("rb") as stream:
+                return self._read_record(stream, path, place)
+        except FileNotFoundError:
+            raise SegmentError(path, place.offset, "the file is missing") from None
 
-    def _records(self, file: int) -> Iterator[tuple[Locator, bytes]]:
+    def _scanned_file(self, file: int, offset: int) -> Iterator[Scanned]:
         path = self.path(file)
+        if not path.exists():
+            error = SegmentError(path, 0, "is missing; restore it from a copy")
+            yield Scanned(Locator(file, 0), None, error)
+            return
         size = path.stat().st_size
         with path.open("rb") as stream:
-            magic = stream.read(len(MAGIC))
-            if len(magic) < len(MAGIC):
-                raise SegmentCutError(path, 0, f"ends within its first {len(MAGIC)} bytes")
-            if magic != MAGIC:
-                raise SegmentError(path, 0, f"does not begin with {MAGIC!r}; not a segment file")
-            while (offset := stream.tell()) < size:
+            if (damage := self._damaged_magic(stream, path)) is not None:
+                yield Scanned(Locator(file, 0), None, damage)
+                return
+            while offset < size:
                 place = Locator(file, offset)
-                yield place, self._read_record(stream, path, place)
+                try:
+                    payload = self._read_record(stream, path, place)
+                except PayloadDamagedError as damaged:
+                    yield Scanned(place, None, damaged)
+                    offset = damaged.end
+                except SegmentError as error:
+                    yield Scanned(place, None, error)
+                    return
+                else:
+                    yield Scanned(place, payload, None)
+                    offset = record_end(place, payload).offset
+
+    @staticmethod
+    def _damaged_magic(stream: BinaryIO, path: Path) -> SegmentError | None:
+        magic = stream.read(len(MAGIC))
+        if len(magic) < len(MAGIC):
+            return SegmentCutError(path, 0, f"ends within its first {len(MAGIC)} bytes")
+        if magic != MAGIC:
+            return SegmentError(path, 0, f"does not begin with {MAGIC!r}; not a segment file")
+        return None
 
     def _read_record(self, stream: BinaryIO, path: Path, place: Locator) -> bytes:
         def take(size: int) -> bytes:
@@ -136,66 +207,5 @@ class SegmentReader:
             raise SegmentError(path, place.offset, f"a record of {size} bytes cannot be")
         payload = take(size)
         if take(PAYLOAD_CHECKSUM_BYTES) != tagged_hash32(TAG_PAYLOAD, checksum, payload):
-            raise SegmentError(
-                path, place.offset, "the record's bytes are damaged; restore the file from a copy"
-            )
+            raise PayloadDamagedError(path, place.offset, record_end(place, payload).offset)
         return payload
-
-
-class SegmentWriter:
-    """Appends records to a folder. One process at a time; the caller sees to that."""
-
-    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
-        """Open a folder for appending, making it if need be.
-
-        A cut record at the end of the last file is removed. Other damage there raises SegmentError.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        self._reader = SegmentReader(folder)
-        self._segment_bytes = segment_bytes
-        files = self._reader.files()
-        self._file = max(files - 1, 0)
-        self._end = self._repair(self._file) if files else 0
-
-    def append(self, payload: bytes) -> Locator:
-        """Append a record; it is on disk when this returns. Raises SegmentError if too long."""
-        if len(payload) > MAX_RECORD_BYTES:
-            path = self._reader.path(self._file)
-            raise SegmentError(
-                path, self._end, f"{len(payload)} bytes, a record has at most {MAX_RECORD_BYTES}"
-            )
-        if self._end > self._segment_bytes:
-            self._file, self._end = self._file + 1, 0
-        path = self._reader.path(self._file)
-        created = self._end == 0
-        with path.open("ab") as stream:
-            if created:
-                self._end = stream.write(MAGIC)
-            place = Locator(self._file, self._end)
-            self._end += stream.write(_record(place, payload))
-            stream.flush()
-            os.fsync(stream.fileno())
-        if created:
-            _sync_folder(path.parent)
-        return place
-
-    def _repair(self, file: int) -> int:
-        """The end of the last sound record, everything behind it cut off."""
-        path = self._reader.path(file)
-        end = 0
-        try:
-            for place, payload in self._reader._records(file):
-                end = place.offset + HEAD_BYTES + len(payload) + PAYLOAD_CHECKSUM_BYTES
-        except SegmentCutError as cut:
-            end = cut.offset
-            os.truncate(path, end)
-        return max(end, min(path.stat().st_size, len(MAGIC)))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,242 @@
+"""What the index knows beside state and receipts: the tip, where blocks lie, how to undo them.
+
+"t"                    Tip
+"g"                    Genesis
+"h" || height as u64   BlockEntry
+"i" || block id        height as u64
+"u" || height as u64   the undo record: path and value before of every change
+"p" || file as u32     greatest height with a proof in that file, as u64
+"q"                    number of the first proof file that is kept, as u32
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from esper.primitives.codec import (
+    Array,
+    Codec,
+    CodecError,
+    FixedBytes,
+    Record,
+    Unsigned,
+    UnsignedPair,
+    VarBytes,
+    decode,
+    encode,
+)
+from esper.primitives.hashing import HASH32_BYTES, HASH_BYTES, u32, u64
+from esper.storage.errors import IndexCorruptError
+from esper.storage.segments import MAX_RECORD_BYTES, Locator
+from esper.storage.store_port import KeyValueStore
+
+T = TypeVar("T")
+
+RECORD_VERSION: Final = 1
+TIP_KEY: Final = b"t"
+GENESIS_KEY: Final = b"g"
+FIRST_PROOF_FILE_KEY: Final = b"q"
+
+Pair = tuple[int, int]
+"""File and offset of a Locator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """Where the chain ends, and up to where its files are acknowledged."""
+
+    height: int
+    """0 for the genesis."""
+    block_id: bytes
+    """64 bytes."""
+    state_root: bytes
+    """32 bytes: root of the state after the block."""
+    receipts: int
+    """Receipts of all blocks up to this."""
+    journal: Pair
+    """End of the last acknowledged journal entry."""
+    proofs: Pair
+    """End of the last acknowledged proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """The state before the first block."""
+
+    block_id: bytes
+    """64 bytes: the parent of the block at height 1."""
+    state_root: bytes
+    """32 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEntry:
+    """Where a block of the chain lies."""
+
+    block_id: bytes
+    """64 bytes."""
+    state_root: bytes
+    """32 bytes: after the block."""
+    receipts: int
+    """Receipts of all blocks up to this."""
+    block: Pair
+    """Its journal entry."""
+    proof: tuple[Pair, ...]
+    """Its proof; empty if a reindex did not find it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OldValue:
+    """What stood at a path before a block."""
+
+    path: bytes
+    """32 bytes."""
+    value: tuple[bytes, ...]
+    """The value, empty where there was no record."""
+
+
+_PLACE: Final = UnsignedPair(64)
+_TIP: Final = Record(
+    Tip,
+    RECORD_VERSION,
+    (
+        ("height", Unsigned()),
+        ("block_id", FixedBytes(HASH_BYTES)),
+        ("state_root", FixedBytes(HASH32_BYTES)),
+        ("receipts", Unsigned()),
+        ("journal", _PLACE),
+        ("proofs", _PLACE),
+    ),
+)
+_GENESIS: Final = Record(
+    Genesis,
+    RECORD_VERSION,
+    (("block_id", FixedBytes(HASH_BYTES)), ("state_root", FixedBytes(HASH32_BYTES))),
+)
+_ENTRY: Final = Record(
+    BlockEntry,
+    RECORD_VERSION,
+    (
+        ("block_id", FixedBytes(HASH_BYTES)),
+        ("state_root", FixedBytes(HASH32_BYTES)),
+        ("receipts", Unsigned()),
+        ("block", _PLACE),
+        ("proof", Array(_PLACE, 1)),
+    ),
+)
+_UNDO: Final = Array(
+    Record(
+        OldValue,
+        None,
+        (("path", FixedBytes(HASH32_BYTES)), ("value", Array(VarBytes(MAX_RECORD_BYTES), 1))),
+    ),
+    MAX_RECORD_BYTES,
+)
+
+
+def pair(place: Locator) -> Pair:
+    """A place as it is stored."""
+    return place.file, place.offset
+
+
+def entry_key(height: int) -> bytes:
+    """Where the entry of a height stands."""
+    return b"h" + u64(height)
+
+
+def height_key(block_id: bytes) -> bytes:
+    """Where the height of a block stands."""
+    return b"i" + block_id
+
+
+def undo_key(height: int) -> bytes:
+    """Where the undo record of a height stands."""
+    return b"u" + u64(height)
+
+
+def proof_file_key(file: int) -> bytes:
+    """Where the greatest height of a proof file stands."""
+    return b"p" + u32(file)
+
+
+def encode_tip(tip: Tip) -> bytes:
+    """The bytes of a tip."""
+    return encode(_TIP, tip)
+
+
+def encode_genesis(genesis: Genesis) -> bytes:
+    """The bytes of a genesis."""
+    return encode(_GENESIS, genesis)
+
+
+def encode_entry(entry: BlockEntry) -> bytes:
+    """The bytes of an entry."""
+    return encode(_ENTRY, entry)
+
+
+def encode_undo(undo: tuple[OldValue, ...]) -> bytes:
+    """The bytes of an undo record."""
+    return encode(_UNDO, undo)
+
+
+class ChainIndex:
+    """Typed reads of the index."""
+
+    def __init__(self, store: KeyValueStore, folder: Path) -> None:
+        self.store = store
+        self._folder = folder
+
+    def corrupt(self, reason: str) -> IndexCorruptError:
+        """The error for a contradiction in the index."""
+        return IndexCorruptError(self._folder, reason)
+
+    def tip_if_any(self) -> Tip | None:
+        """The tip, None in a new index. Raises IndexCorruptError, as all reads here do."""
+        return self._read(TIP_KEY, _TIP, "tip")
+
+    @property
+    def tip(self) -> Tip:
+        """The tip of an index in use."""
+        return self._required(self.tip_if_any(), "tip")
+
+    @property
+    def genesis(self) -> Genesis:
+        """The genesis of an index in use."""
+        return self._required(self._read(GENESIS_KEY, _GENESIS, "genesis"), "genesis")
+
+    def entry(self, height: int) -> BlockEntry:
+        """The entry of a height from 1 to the tip's."""
+        found = self._read(entry_key(height), _ENTRY, f"entry of block {height}")
+        return self._required(found, f"entry of block {height}")
+
+    def height_of(self, block_id: bytes) -> int | None:
+        """The height of a block of the chain above the genesis, None if it is not on it."""
+        found = self.store.get(height_key(block_id))
+        return None if found is None else int.from_bytes(found, "big")
+
+    def undo(self, height: int) -> tuple[OldValue, ...] | None:
+        """The undo record of a height, None if none is kept."""
+        return self._read(undo_key(height), _UNDO, f"undo record of block {height}")
+
+    def greatest_in_proof_file(self, file: int) -> int:
+        """The greatest height with a proof in that file, 0 if there is none."""
+        return int.from_bytes(self.store.get(proof_file_key(file)) or b"", "big")
+
+    @property
+    def first_proof_file(self) -> int:
+        """The first proof file that is kept."""
+        return int.from_bytes(self.store.get(FIRST_PROOF_FILE_KEY) or b"", "big")
+
+    def _required(self, found: T | None, what: str) -> T:
+        if found is None:
+            raise self.corrupt(f"the {what} is missing")
+        return found
+
+    def _read(self, key: bytes, codec: Codec[T], what: str) -> T | None:
+        found = self.store.get(key)
+        if found is None:
+            return None
+        try:
+            return decode(codec, found, limit=MAX_RECORD_BYTES, what=what)
+        except CodecError as error:
+            raise self.corrupt(str(error)) from error

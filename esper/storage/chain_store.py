@@ -1,0 +1,288 @@
+"""The chain on disk: blocks and proofs in segments, tip, state, undo and receipts in one index.
+
+A step of the tip, up or down, is in this order: proof synced, journal entry synced, one synced
+batch into the index. The batch is the acknowledgement. Whatever a crash leaves behind in the files
+is, on opening, carried over into the index if it is whole, and cut off if it is not; so is a step
+that the index lost. Nothing is kept in memory but where the files end.
+"""
+
+from pathlib import Path
+from types import TracebackType
+
+from esper.consensus.chain import BlockBytes
+from esper.primitives.hashing import u32
+from esper.primitives.mmr import MmrProof
+from esper.storage.block_files import (
+    BLOCK_FOLDER,
+    PROOF_FOLDER,
+    BlockAdded,
+    BlockFileError,
+    JournalEntry,
+    StoredProof,
+    TipRemoved,
+    journal_entry,
+    journal_payload,
+    proof_payload,
+    stored_proof,
+)
+from esper.storage.catch_up import catch_up
+from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, ChainIndex, Tip, proof_file_key
+from esper.storage.datadir_lock import DirectoryLock
+from esper.storage.disk_state_tree import DiskStateTree
+from esper.storage.errors import (
+    DiskReserveError,
+    IndexCorruptError,
+    ProofPrunedError,
+    StoreStoppedError,
+    UnknownBlockError,
+    WriteFailedError,
+    WrongChainError,
+)
+from esper.storage.format_version import bring_up_to_date
+from esper.storage.receipt_log import USE_RECEIPTS, ReceiptLog
+from esper.storage.segment_writer import SegmentWriter
+from esper.storage.segments import Locator, SegmentReader
+from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
+from esper.storage.store_port import KeyValueStore, Write
+from esper.storage.tip_moves import (
+    BlockPlaces,
+    Execution,
+    GenesisState,
+    begin,
+    downwards,
+    plan,
+    plan_back,
+    upwards,
+)
+
+
+class ChainStore:
+    """A data directory opened for reading and writing, by this process alone."""
+
+    def __init__(
+        self,
+        datadir: Path,
+        genesis: GenesisState,
+        replay: Replay,
+        options: StoreOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        """Open a data directory, or make one.
+
+        ``replay`` runs the blocks that lie in the files and not in the index: at most the one that
+        a crash interrupted, unless the index lost writes. Raises DirectoryLockedError, FormatError,
+        WrongChainError, IndexCorruptError and SegmentError.
+        """
+        datadir.mkdir(parents=True, exist_ok=True)
+        self.datadir = datadir
+        self._options = options
+        self._stopped = False
+        self._lock = DirectoryLock(datadir)
+        self._store: KeyValueStore | None = None
+        try:
+            bring_up_to_date(datadir, newest=options.newest_format, migrations=options.migrations)
+            folder = datadir / INDEX_FOLDER
+            fresh = not SegmentReader(datadir / BLOCK_FOLDER).files()
+            if not folder.exists() and not fresh:
+                raise IndexCorruptError(folder, "is missing, though there are blocks")
+            self._store = options.open_index(folder, fresh)
+            self._index = ChainIndex(self._store, folder)
+            self._check_genesis(genesis, fresh)
+            self._open_files()
+            catch_up(self._index, self._journal, self._proofs, replay, options.undo_depth)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the directory back. A second call does nothing."""
+        self._stopped = True
+        if self._store is not None:
+            self._store.close()
+        self._lock.release()
+
+    def __enter__(self) -> "ChainStore":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def journal(self) -> SegmentReader:
+        """The files of the journal."""
+        return self._journal.reader
+
+    @property
+    def proof_files(self) -> SegmentReader:
+        """The files of the proofs."""
+        return self._proofs.reader
+
+    @property
+    def index(self) -> ChainIndex:
+        """The index, for reading."""
+        return self._index
+
+    @property
+    def tip(self) -> Tip:
+        """Where the chain ends."""
+        return self._index.tip
+
+    @property
+    def state(self) -> DiskStateTree:
+        """The state after the tip: values, root and proofs."""
+        return DiskStateTree(self._index.store)
+
+    def append(self, block_id: bytes, block: BlockBytes, execution: Execution) -> None:
+        """Make a block the tip; it is kept when this returns.
+
+        Raises StateChangeError, DiskReserveError and SegmentError before anything is written, and
+        WriteFailedError if the system refuses: the block may or may not be there after opening
+        again, everything before it is.
+        """
+        self._check_writable()
+        self._check_reserve()
+        step = plan(self._index, block_id, execution)
+        proof_bytes = proof_payload(StoredProof(block_id, block.proof))
+        entry = BlockAdded(block_id, block.header, block.body)
+        proof = self._proofs.append(proof_bytes)
+        place = self._journal_append(entry)
+        places = BlockPlaces(place, proof, self._journal.end, self._proofs.end)
+        self._acknowledge(upwards(self._index, step, places, self._options.undo_depth))
+
+    def rewind(self) -> bytes:
+        """Take the tip off and return its block id; its bytes stay in the files.
+
+        Raises RewindLimitError at the genesis or deeper than undo records reach, and
+        DiskReserveError and WriteFailedError as ``append`` does.
+        """
+        self._check_writable()
+        self._check_reserve()
+        back = plan_back(self._index)
+        self._journal_append(TipRemoved(back.removed))
+        self._acknowledge(downwards(back, self._journal.end, self._proofs.end))
+        return back.removed
+
+    def block(self, height: int) -> BlockAdded:
+        """The block of a height. Raises UnknownBlockError, SegmentError, BlockFileError."""
+        self._check_height(height)
+        entry, reader = self._index.entry(height), self._journal.reader
+        place = Locator(*entry.block)
+        found = journal_entry(reader.read(place), place, reader)
+        if not isinstance(found, BlockAdded) or found.block_id != entry.block_id:
+            raise BlockFileError(
+                f"{reader.path(place.file)} at byte {place.offset}: is not block "
+                f"{entry.block_id.hex()[:16]}"
+            )
+        return found
+
+    def proof(self, height: int) -> bytes:
+        """The proof of a block. Raises ProofPrunedError besides what ``block`` does."""
+        self._check_height(height)
+        entry, reader = self._index.entry(height), self._proofs.reader
+        if not entry.proof or entry.proof[0][0] < self._index.first_proof_file:
+            raise ProofPrunedError(height)
+        place = Locator(*entry.proof[0])
+        found = stored_proof(reader.read(place), place, reader)
+        if found.block_id != entry.block_id:
+            raise BlockFileError(
+                f"{reader.path(place.file)} at byte {place.offset}: is not the proof of block "
+                f"{entry.block_id.hex()[:16]}"
+            )
+        return found.proof
+
+    def receipt(self, number: int) -> bytes:
+        """A receipt, counted from 0 over all blocks. Raises IndexError if there is none."""
+        count = self.tip.receipts
+        if not 0 <= number < count:
+            raise IndexError(f"receipt {number} of {count}")
+        return ReceiptLog(self._index.store).receipt(number)
+
+    def prove_receipt(self, number: int) -> MmrProof:
+        """The proof of a receipt under ``receipt_root``. Raises IndexError if there is none."""
+        return ReceiptLog(self._index.store).prove(number, self.tip.receipts)
+
+    @property
+    def receipt_root(self) -> bytes:
+        """64 bytes: root of the range over all receipts."""
+        return ReceiptLog(self._index.store).range(self.tip.receipts).root(USE_RECEIPTS)
+
+    def prune_proofs(self, below: int) -> int:
+        """Delete the proof files that hold no proof of height ``below`` or above.
+
+        Returns how many went. The file that is being written stays.
+        """
+        self._check_writable()
+        first = file = self._index.first_proof_file
+        writes: list[Write] = []
+        while file < self._proofs.end.file and self._index.greatest_in_proof_file(file) < below:
+            writes.append((proof_file_key(file), None))
+            file += 1
+        if file > first:
+            self._index.store.write([*writes, (FIRST_PROOF_FILE_KEY, u32(file))])
+            self._delete_pruned()
+        return file - first
+
+    def _check_genesis(self, genesis: GenesisState, fresh: bool) -> None:
+        if self._index.tip_if_any() is None:
+            if not fresh:
+                raise self._index.corrupt("the tip is missing, though there are blocks")
+            self._index.store.write(begin(self._index, genesis))
+        found = self._index.genesis.block_id
+        if found != genesis.block_id:
+            raise WrongChainError(self.datadir, found, genesis.block_id)
+        if self.state.root != self.tip.state_root:
+            raise self._index.corrupt("the state is not the tip's")
+
+    def _open_files(self) -> None:
+        tip, options = self.tip, self._options
+        self._delete_pruned()
+        self._journal = SegmentWriter(
+            self.datadir / BLOCK_FOLDER,
+            segment_bytes=options.segment_bytes,
+            acknowledged=Locator(*tip.journal),
+            opener=options.opener,
+        )
+        self._proofs = SegmentWriter(
+            self.datadir / PROOF_FOLDER,
+            segment_bytes=options.segment_bytes,
+            acknowledged=Locator(*tip.proofs),
+            opener=options.opener,
+        )
+
+    def _delete_pruned(self) -> None:
+        reader = SegmentReader(self.datadir / PROOF_FOLDER)
+        for file in reader.files():
+            if file < self._index.first_proof_file:
+                reader.path(file).unlink(missing_ok=True)
+
+    def _journal_append(self, entry: JournalEntry) -> Locator:
+        """From here until the index has the entry, the store cannot go on if anything happens."""
+        self._stopped = True
+        try:
+            return self._journal.append(journal_payload(entry))
+        except WriteFailedError:
+            # Taken back, or the writer itself refuses from now on.
+            self._stopped = False
+            raise
+
+    def _acknowledge(self, writes: tuple[Write, ...]) -> None:
+        self._index.store.write(writes)
+        self._stopped = False
+
+    def _check_writable(self) -> None:
+        if self._stopped:
+            raise StoreStoppedError
+
+    def _check_reserve(self) -> None:
+        free = self._options.free_space(self.datadir)
+        if free < self._options.reserve_bytes:
+            raise DiskReserveError(self.datadir, free, self._options.reserve_bytes)
+
+    def _check_height(self, height: int) -> None:
+        tip = self.tip.height
+        if not 1 <= height <= tip:
+            raise UnknownBlockError(f"there is no block at height {height}, the tip is at {tip}")

@@ -1,0 +1,85 @@
+"""The key-value store on disk: LevelDB through plyvel.
+
+Every read checks LevelDB's block checksums, every batch is synced and a transaction: without that,
+plyvel commits half a batch when an exception passes through it. The write buffer of 64 MiB keeps
+compaction from stalling writers for seconds.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import plyvel
+
+from esper.storage.errors import IndexCorruptError, WriteFailedError
+from esper.storage.leveldb_diagnosis import damaged_file
+from esper.storage.store_port import Write
+
+WRITE_BUFFER_BYTES: Final = 64 << 20
+
+
+class LevelDbStore:
+    """A folder that LevelDB keeps. One process at a time; the data directory's lock sees to it."""
+
+    def __init__(
+        self, folder: Path, *, create: bool, write_buffer_bytes: int = WRITE_BUFFER_BYTES
+    ) -> None:
+        """Open a folder, made if ``create``.
+
+        Raises IndexCorruptError for damage that shows on opening, or a folder that is missing.
+        """
+        self.folder = folder
+        try:
+            self._db = plyvel.DB(
+                str(folder),
+                create_if_missing=create,
+                paranoid_checks=True,
+                write_buffer_size=write_buffer_bytes,
+                # Hashes do not compress.
+                compression=None,
+            )
+        except plyvel.Error as error:
+            raise self._corrupt(error) from error
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, None if there is none. Raises IndexCorruptError."""
+        try:
+            value: bytes | None = self._db.get(key, verify_checksums=True)
+        except plyvel.Error as error:
+            raise self._corrupt(error) from error
+        return value
+
+    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys that begin with ``prefix`` and their values. Raises IndexCorruptError."""
+        try:
+            with self._db.iterator(prefix=prefix, verify_checksums=True) as found:
+                yield from found
+        except plyvel.Error as error:
+            raise self._corrupt(error) from error
+
+    def write(self, writes: Iterable[Write]) -> None:
+        """Apply all writes in one synced batch. Raises WriteFailedError."""
+        try:
+            with self._db.write_batch(transaction=True, sync=True) as batch:
+                for key, value in writes:
+                    if value is None:
+                        batch.delete(key)
+                    else:
+                        batch.put(key, value)
+        except plyvel.CorruptionError as error:
+            raise self._corrupt(error) from error
+        except plyvel.Error as error:
+            raise WriteFailedError(self.folder, _words(error)) from error
+
+    def close(self) -> None:
+        """Close the folder. A second call does nothing."""
+        self._db.close()
+
+    def _corrupt(self, error: Exception) -> IndexCorruptError:
+        return IndexCorruptError(damaged_file(self.folder) or self.folder, _words(error))
+
+
+def _words(error: Exception) -> str:
+    """LevelDB's own sentence, which plyvel hands over as bytes."""
+    words = error.args[0] if error.args else ""
+    return words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)

@@ -1,0 +1,132 @@
+"""Which file of a LevelDB folder is damaged: LevelDB tells that one is, never which.
+
+Runs after LevelDB has refused a read, so it may be slow (a few MB/s). It follows LevelDB's formats:
+
+- a log or manifest is blocks of 32 KiB of records: masked CRC-32C u32, length u16, type u8, data;
+  all little-endian; the checksum covers type and data
+- a table ends with a footer of 48 bytes: two block handles (offset and size as varints), magic;
+  a block is followed by its type u8 and the masked CRC-32C of both
+"""
+
+from pathlib import Path
+from typing import Final
+
+LOG_BLOCK: Final = 32 << 10
+LOG_HEAD: Final = 7
+FOOTER_BYTES: Final = 48
+TRAILER_BYTES: Final = 5
+TABLE_MAGIC: Final = bytes.fromhex("57fb808b247547db")
+_POLYNOMIAL: Final = 0x82F63B78
+_MASK_DELTA: Final = 0xA282EAD8
+
+
+def _table() -> tuple[int, ...]:
+    entries = []
+    for entry in range(256):
+        for _ in range(8):
+            entry = entry >> 1 ^ (_POLYNOMIAL if entry & 1 else 0)
+        entries.append(entry)
+    return tuple(entries)
+
+
+_CRC: Final = _table()
+
+
+def masked_crc(data: bytes) -> int:
+    """LevelDB's checksum: CRC-32C, rotated right by 15 bits, plus a constant."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = _CRC[(crc ^ byte) & 0xFF] ^ crc >> 8
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
+
+
+def damaged_file(folder: Path) -> Path | None:
+    """The first file whose checksums fail, CURRENT if it names no manifest; None if none is."""
+    current = folder / "CURRENT"
+    if not current.exists():
+        return None
+    named = current.read_bytes()
+    if not named.endswith(b"\n") or not named.startswith(b"MANIFEST-"):
+        return current
+    if not named[9:-1].isdigit() or not (folder / named[:-1].decode("ascii")).exists():
+        return current
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("MANIFEST-") or path.suffix == ".log":
+            sound = _log_is_sound(path.read_bytes())
+        elif path.suffix in (".ldb", ".sst"):
+            sound = _table_is_sound(path.read_bytes())
+        else:
+            continue
+        if not sound:
+            return path
+    return None
+
+
+def _log_is_sound(data: bytes) -> bool:
+    for start in range(0, len(data), LOG_BLOCK):
+        block = data[start : start + LOG_BLOCK]
+        at = 0
+        while at + LOG_HEAD <= len(block):
+            length = int.from_bytes(block[at + 4 : at + 6], "little")
+            body = block[at + 6 : at + LOG_HEAD + length]
+            if block[at : at + LOG_HEAD] == bytes(LOG_HEAD):
+                break
+            if len(body) < length + 1:
+                return False
+            if masked_crc(body) != int.from_bytes(block[at : at + 4], "little"):
+                return False
+            at += LOG_HEAD + length
+    return True
+
+
+def _table_is_sound(data: bytes) -> bool:
+    footer = data[-FOOTER_BYTES:]
+    if len(footer) < FOOTER_BYTES or footer[-8:] != TABLE_MAGIC:
+        return False
+    try:
+        meta, at = _handle(footer, 0)
+        index, _ = _handle(footer, at)
+        handles = [meta, index]
+        for offset, size in (meta, index):
+            handles += _entries(data[offset : offset + size])
+    except IndexError:
+        return False
+    return all(_block_is_sound(data, offset, size) for offset, size in handles)
+
+
+def _block_is_sound(data: bytes, offset: int, size: int) -> bool:
+    end = offset + size + TRAILER_BYTES
+    if end > len(data):
+        return False
+    return masked_crc(data[offset : end - 4]) == int.from_bytes(data[end - 4 : end], "little")
+
+
+def _entries(block: bytes) -> list[tuple[int, int]]:
+    """The block handles that an index block holds. Raises IndexError for damage."""
+    restarts = int.from_bytes(block[-4:], "little")
+    end = len(block) - 4 * (restarts + 1)
+    handles = []
+    at = 0
+    while at < end:
+        _, at = _varint(block, at)
+        unshared, at = _varint(block, at)
+        size, at = _varint(block, at)
+        at += unshared
+        handles.append(_handle(block, at)[0])
+        at += size
+    return handles
+
+
+def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
+    offset, at = _varint(data, at)
+    size, at = _varint(data, at)
+    return (offset, size), at
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while data[at] & 0x80:
+        value |= (data[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+    return value | data[at] << shift, at + 1

@@ -1,0 +1,82 @@
+"""Receipts in the index: their bytes, and the mountain range over them.
+
+"r" || index as u64                 a receipt
+"m" || level as u8 || index as u64  a node of the range
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from esper.primitives.hashing import make_tag, u64
+from esper.primitives.mmr import Mmr, MmrProof, Place, peak_places, sibling_places
+from esper.storage.errors import REINDEX, StorageError
+from esper.storage.store_port import KeyValueStore, Write
+
+USE_RECEIPTS: Final = make_tag("esper/receipts/v1")
+
+
+class ReceiptMissingError(StorageError):
+    """The index lacks a receipt or a node of the range over them."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the index has no {what}; {REINDEX}")
+
+
+class ReceiptLog:
+    """The receipts of all blocks of the chain, in order."""
+
+    def __init__(self, store: KeyValueStore) -> None:
+        self._store = store
+
+    def range(self, count: int) -> Mmr:
+        """The mountain range over the first ``count`` receipts."""
+        return Mmr(count, tuple(self._node(place) for place in peak_places(count)))
+
+    def receipt(self, index: int) -> bytes:
+        """The bytes of a receipt. Raises ReceiptMissingError."""
+        found = self._store.get(_receipt_key(index))
+        if found is None:
+            raise ReceiptMissingError(f"receipt {index}")
+        return found
+
+    def prove(self, index: int, count: int) -> MmrProof:
+        """The proof of receipt ``index`` under the root of the first ``count``.
+
+        Raises IndexError if it is not among them.
+        """
+        siblings = sibling_places(index, count)
+        own = (len(siblings), index >> len(siblings))
+        others = tuple(self._node(place) for place in peak_places(count) if place != own)
+        return MmrProof(index, tuple(self._node(place) for place in siblings), others)
+
+    def append(self, count: int, receipts: Sequence[bytes]) -> Iterator[Write]:
+        """The writes that put ``receipts`` behind the first ``count``."""
+        mountains = self.range(count)
+        for receipt in receipts:
+            yield _receipt_key(mountains.count), receipt
+            mountains, added = mountains.append(receipt)
+            for place, node in added:
+                yield _node_key(place), node
+
+    def remove(self, kept: int, count: int) -> Iterator[Write]:
+        """The writes that take off all but the first ``kept`` of ``count`` receipts."""
+        for index in range(kept, count):
+            yield _receipt_key(index), None
+        for level in range(count.bit_length()):
+            for index in range(kept >> level, count >> level):
+                yield _node_key((level, index)), None
+
+    def _node(self, place: Place) -> bytes:
+        found = self._store.get(_node_key(place))
+        if found is None:
+            raise ReceiptMissingError(f"receipt node {place}")
+        return found
+
+
+def _receipt_key(index: int) -> bytes:
+    return b"r" + u64(index)
+
+
+def _node_key(place: Place) -> bytes:
+    level, index = place
+    return b"m" + bytes([level]) + u64(index)

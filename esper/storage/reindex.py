@@ -1,0 +1,221 @@
+"""Building the index anew from the segment files alone.
+
+The new index grows in a folder beside the old one and takes its place when it is whole, so a
+reindex that is killed is simply run again.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from esper.primitives.hashing import u32
+from esper.storage.block_files import (
+    BLOCK_FOLDER,
+    PROOF_FOLDER,
+    BlockAdded,
+    BlockFileError,
+    StandingChain,
+    journal_entry,
+    stored_proof,
+)
+from esper.storage.chain_index import (
+    FIRST_PROOF_FILE_KEY,
+    TIP_KEY,
+    ChainIndex,
+    Tip,
+    encode_tip,
+    pair,
+)
+from esper.storage.datadir_lock import DirectoryLock
+from esper.storage.disk_state_tree import DiskStateTree
+from esper.storage.errors import BlockLostError, StorageError
+from esper.storage.format_version import (
+    FormatDamagedError,
+    bring_up_to_date,
+    read_format,
+    write_format,
+)
+from esper.storage.segment_writer import START, SegmentWriter, sync_folder
+from esper.storage.segments import Locator, SegmentCutError, SegmentError, SegmentReader
+from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
+from esper.storage.tip_moves import BlockPlaces, GenesisState, begin, plan, upwards
+
+NEW_FOLDER: Final = "index.new"
+OLD_FOLDER: Final = "index.old"
+
+
+@dataclass(frozen=True, slots=True)
+class ReindexReport:
+    """What a reindex found."""
+
+    height: int
+    """Height of the tip."""
+    lost: BlockLostError | None
+    """The first block that was given up, None if all are there."""
+    damaged_proofs: tuple[SegmentError, ...]
+    """Damage in the proof files."""
+    without_proof: tuple[int, ...]
+    """Heights whose proof was pruned or is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Journal:
+    chain: StandingChain
+    end: Locator
+    damage: StorageError | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Proofs:
+    places: dict[bytes, Locator]
+    end: Locator
+    damage: tuple[SegmentError, ...]
+
+
+def reindex(
+    datadir: Path,
+    genesis: GenesisState,
+    replay: Replay,
+    options: StoreOptions = DEFAULT_OPTIONS,
+    *,
+    accept_loss: bool = False,
+) -> ReindexReport:
+    """Rebuild the index by replaying the journal from its beginning.
+
+    A damaged proof is reported and its block kept. Damage in the journal raises BlockLostError and
+    changes nothing; with ``accept_loss`` the journal ends before it. Raises DirectoryLockedError,
+    and FormatError for a newer format.
+    """
+    datadir.mkdir(parents=True, exist_ok=True)
+    with DirectoryLock(datadir):
+        try:
+            read_format(datadir)
+        except FormatDamagedError:
+            write_format(datadir, options.newest_format)
+        bring_up_to_date(datadir, newest=options.newest_format, migrations=options.migrations)
+        known = _last_known(datadir, options)
+        journal = _read_journal(SegmentReader(datadir / BLOCK_FOLDER), known)
+        lost = None
+        if journal.damage is not None:
+            lost = BlockLostError(len(journal.chain.blocks) + 1, journal.damage)
+            if not accept_loss:
+                raise lost
+        proofs = _read_proofs(SegmentReader(datadir / PROOF_FOLDER), known)
+        without = _build(datadir, genesis, replay, options, journal, proofs)
+        SegmentWriter(datadir / BLOCK_FOLDER, acknowledged=journal.end).cut(journal.end)
+        _put_in_place(datadir)
+        return ReindexReport(len(journal.chain.blocks), lost, proofs.damage, without)
+
+
+def _last_known(datadir: Path, options: StoreOptions) -> Tip | None:
+    """The tip of the old index if that much can be read: what is cut before it is a loss."""
+    try:
+        store = options.open_index(datadir / INDEX_FOLDER, False)
+    except StorageError:
+        return None
+    try:
+        return ChainIndex(store, datadir / INDEX_FOLDER).tip_if_any()
+    except StorageError:
+        return None
+    finally:
+        store.close()
+
+
+def _read_journal(reader: SegmentReader, known: Tip | None) -> _Journal:
+    chain, end = StandingChain(), START
+    acknowledged = START if known is None else Locator(*known.journal)
+    files = reader.files()
+    if files and files[0] != 0:
+        return _Journal(chain, end, SegmentError(reader.path(0), 0, "is missing"))
+    for found in reader.scan():
+        if found.payload is None:
+            if _is_torn_end(found.error, found.place, files, acknowledged):
+                break
+            return _Journal(chain, end, found.error)
+        try:
+            chain.apply(journal_entry(found.payload, found.place, reader), found.place, reader)
+        except BlockFileError as error:
+            return _Journal(chain, end, error)
+        end = found.end
+    if end < acknowledged:
+        return _Journal(chain, end, SegmentCutError(reader.path(end.file), end.offset, "is cut"))
+    return _Journal(chain, end, None)
+
+
+def _is_torn_end(
+    error: SegmentError | None, place: Locator, files: range, acknowledged: Locator
+) -> bool:
+    """Whether damage is what a crash leaves: an unfinished record at the very end."""
+    last = place.file == files[-1]
+    return isinstance(error, SegmentCutError) and last and place >= acknowledged
+
+
+def _read_proofs(reader: SegmentReader, known: Tip | None) -> _Proofs:
+    places: dict[bytes, Locator] = {}
+    damage: list[SegmentError] = []
+    end, files = START, reader.files()
+    acknowledged = START if known is None else Locator(*known.proofs)
+    for found in reader.scan():
+        if found.error is not None:
+            if not _is_torn_end(found.error, found.place, files, acknowledged):
+                damage.append(found.error)
+        elif found.payload is not None:
+            places[stored_proof(found.payload, found.place, reader).block_id] = found.place
+            end = found.end
+    return _Proofs(places, end, tuple(damage))
+
+
+def _build(
+    datadir: Path,
+    genesis: GenesisState,
+    replay: Replay,
+    options: StoreOptions,
+    journal: _Journal,
+    proofs: _Proofs,
+) -> tuple[int, ...]:
+    """Fill the new index; returns the heights that have no proof."""
+    folder = datadir / NEW_FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    store = options.open_index(folder, True)
+    try:
+        index = ChainIndex(store, folder)
+        reader = SegmentReader(datadir / BLOCK_FOLDER)
+        store.write(begin(index, genesis))
+        without = []
+        for height, (block_id, place) in enumerate(journal.chain.blocks, 1):
+            entry = journal_entry(reader.read(place), place, reader)
+            if not isinstance(entry, BlockAdded):
+                raise BlockFileError(f"{reader.path(place.file)} changed while it was read")
+            proof = proofs.places.get(block_id)
+            if proof is None:
+                without.append(height)
+            step = plan(index, block_id, replay(entry, DiskStateTree(store)))
+            places = BlockPlaces(place, proof, journal.end, proofs.end)
+            store.write(upwards(index, step, places, options.undo_depth))
+        tip = index.tip
+        first = SegmentReader(datadir / PROOF_FOLDER).files()
+        ends = Tip(
+            tip.height,
+            tip.block_id,
+            tip.state_root,
+            tip.receipts,
+            pair(journal.end),
+            pair(proofs.end),
+        )
+        store.write(
+            [(TIP_KEY, encode_tip(ends)), (FIRST_PROOF_FILE_KEY, u32(first[0] if first else 0))]
+        )
+    finally:
+        store.close()
+    return tuple(without)
+
+
+def _put_in_place(datadir: Path) -> None:
+    folder, old = datadir / INDEX_FOLDER, datadir / OLD_FOLDER
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    (datadir / NEW_FOLDER).rename(folder)
+    sync_folder(datadir)
+    shutil.rmtree(old, ignore_errors=True)

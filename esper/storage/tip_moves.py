@@ -1,0 +1,195 @@
+"""What one step of the tip, up or down, writes into the index.
+
+Nothing here writes: the caller puts the whole list into one batch, after the files are synced.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from esper.primitives.hashing import u64
+from esper.storage.chain_index import (
+    GENESIS_KEY,
+    TIP_KEY,
+    BlockEntry,
+    ChainIndex,
+    Genesis,
+    OldValue,
+    Tip,
+    encode_entry,
+    encode_genesis,
+    encode_tip,
+    encode_undo,
+    entry_key,
+    height_key,
+    pair,
+    proof_file_key,
+    undo_key,
+)
+from esper.storage.disk_state_tree import Change, DiskStateTree, StateUpdate
+from esper.storage.errors import RewindLimitError
+from esper.storage.receipt_log import ReceiptLog
+from esper.storage.segments import Locator
+from esper.storage.store_port import Write
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What running a block gave."""
+
+    changes: tuple[Change, ...]
+    """Ascending in path: path, value before, value after. The values before are the undo."""
+    receipts: tuple[bytes, ...]
+    """In the order of the block."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlaces:
+    """Where the files hold a block, and where they end with it."""
+
+    block: Locator
+    """Its journal entry."""
+    proof: Locator | None
+    """Its proof, None if it is not kept."""
+    journal: Locator
+    """End of the journal."""
+    proofs: Locator
+    """End of the proof files."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenesisState:
+    """The state before the first block, as the caller makes it."""
+
+    block_id: bytes
+    """64 bytes: what the block at height 1 names as its parent."""
+    records: tuple[tuple[bytes, bytes], ...]
+    """Path and value of every state record, ascending in path."""
+
+
+def begin(index: ChainIndex, genesis: GenesisState) -> tuple[Write, ...]:
+    """The writes that make a new index."""
+    changes = [(path, None, value) for path, value in genesis.records]
+    update = DiskStateTree(index.store).update(changes)
+    tip = Tip(0, genesis.block_id, update.root, 0, (0, 0), (0, 0))
+    return (
+        *update.writes,
+        (GENESIS_KEY, encode_genesis(Genesis(genesis.block_id, update.root))),
+        (TIP_KEY, encode_tip(tip)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A block that was found to fit the tip, before it is in the files."""
+
+    block_id: bytes
+    """64 bytes."""
+    height: int
+    """One above the tip."""
+    update: StateUpdate
+    """The state after it."""
+    undo: tuple[OldValue, ...]
+    """The state before it."""
+    receipts_before: int
+    """Receipts up to the tip."""
+    receipts: tuple[bytes, ...]
+    """Its own."""
+
+
+def plan(index: ChainIndex, block_id: bytes, execution: Execution) -> Step:
+    """Compare a block's changes with the state. Raises StateChangeError if they do not fit."""
+    tip = index.tip
+    update = DiskStateTree(index.store).update(execution.changes)
+    undo = tuple(
+        OldValue(path, () if old is None else (old,)) for path, old, _ in execution.changes
+    )
+    return Step(block_id, tip.height + 1, update, undo, tip.receipts, execution.receipts)
+
+
+def upwards(
+    index: ChainIndex, step: Step, places: BlockPlaces, undo_depth: int
+) -> tuple[Write, ...]:
+    """The writes that make a planned block the tip, once it lies in the files."""
+    receipts = step.receipts_before + len(step.receipts)
+    root = step.update.root
+    proof = () if places.proof is None else (pair(places.proof),)
+    entry = BlockEntry(step.block_id, root, receipts, pair(places.block), proof)
+    tip = Tip(step.height, step.block_id, root, receipts, pair(places.journal), pair(places.proofs))
+    writes: list[Write] = [
+        *step.update.writes,
+        *ReceiptLog(index.store).append(step.receipts_before, step.receipts),
+        (entry_key(step.height), encode_entry(entry)),
+        (height_key(step.block_id), u64(step.height)),
+        (undo_key(step.height), encode_undo(step.undo)),
+        (TIP_KEY, encode_tip(tip)),
+    ]
+    if places.proof is not None:
+        greatest = max(step.height, index.greatest_in_proof_file(places.proof.file))
+        writes.append((proof_file_key(places.proof.file), u64(greatest)))
+    if step.height > undo_depth:
+        writes.append((undo_key(step.height - undo_depth), None))
+    return tuple(writes)
+
+
+@dataclass(frozen=True, slots=True)
+class StepBack:
+    """The way from the tip to its parent."""
+
+    parent: Tip
+    """The tip afterwards, its ends of files still those of before."""
+    removed: bytes
+    """64 bytes: id of the block taken off."""
+    writes: tuple[Write, ...]
+    """All but the tip itself."""
+
+
+def plan_back(index: ChainIndex) -> StepBack:
+    """How to take the tip off.
+
+    Raises RewindLimitError where no undo record is kept, IndexCorruptError if undoing does not
+    give the parent's state.
+    """
+    tip = index.tip
+    undo = index.undo(tip.height)
+    if undo is None:
+        raise RewindLimitError(tip.height)
+    block_id, root, receipts = _parent(index, tip.height)
+    tree = DiskStateTree(index.store)
+    update = tree.update(_reversed(tree, undo))
+    if update.root != root:
+        raise index.corrupt(f"the undo record of block {tip.height} leads to another state")
+    writes: Iterable[Write] = (
+        *update.writes,
+        *ReceiptLog(index.store).remove(receipts, tip.receipts),
+        (entry_key(tip.height), None),
+        (height_key(tip.block_id), None),
+        (undo_key(tip.height), None),
+    )
+    parent = Tip(tip.height - 1, block_id, root, receipts, tip.journal, tip.proofs)
+    return StepBack(parent, tip.block_id, tuple(writes))
+
+
+def downwards(back: StepBack, journal: Locator, proofs: Locator) -> tuple[Write, ...]:
+    """The writes that take the tip off, once that lies in the journal."""
+    parent = back.parent
+    tip = Tip(
+        parent.height,
+        parent.block_id,
+        parent.state_root,
+        parent.receipts,
+        pair(journal),
+        pair(proofs),
+    )
+    return (*back.writes, (TIP_KEY, encode_tip(tip)))
+
+
+def _parent(index: ChainIndex, height: int) -> tuple[bytes, bytes, int]:
+    """Block id, state root and receipts of the block below."""
+    if height == 1:
+        return index.genesis.block_id, index.genesis.state_root, 0
+    entry = index.entry(height - 1)
+    return entry.block_id, entry.state_root, entry.receipts
+
+
+def _reversed(tree: DiskStateTree, undo: Sequence[OldValue]) -> list[Change]:
+    return [(old.path, tree.get(old.path), old.value[0] if old.value else None) for old in undo]
