@@ -18,9 +18,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from esper.consensus.state_tree import state_path
 from esper.storage.disk_state_tree import Change, DiskStateTree
 from esper.storage.leveldb import LevelDbStore
+from esper.vm.state_tree import state_path
 
 BLOCKS = 20
 READS = 400

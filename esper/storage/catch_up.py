@@ -37,7 +37,8 @@ def catch_up(
             proof, proof_end = found_proofs[entry.block_id]
             ends = max(proof_end, acknowledged)
             places = BlockPlaces(found.place, proof, found.end, ends)
-            step = plan(index, entry.block_id, replay(entry, DiskStateTree(index.store)))
+            execution = replay(entry, DiskStateTree(index.store), index.tip_context)
+            step = plan(index, entry.block_id, execution)
             writes = upwards(index, step, places, undo_depth)
         else:
             if entry.block_id != index.tip.block_id:

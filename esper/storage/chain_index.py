@@ -154,6 +154,11 @@ def undo_key(height: int) -> bytes:
     return b"u" + u64(height)
 
 
+def context_key(height: int) -> bytes:
+    """Where the context of a height stands."""
+    return b"c" + u64(height)
+
+
 def proof_file_key(file: int) -> bytes:
     """Where the greatest height of a proof file stands."""
     return b"p" + u32(file)
@@ -217,6 +222,18 @@ class ChainIndex:
     def undo(self, height: int) -> tuple[OldValue, ...] | None:
         """The undo record of a height, None if none is kept."""
         return self._read(undo_key(height), _UNDO, f"undo record of block {height}")
+
+    @property
+    def tip_context(self) -> bytes:
+        """The context of the tip, empty for the genesis. Raises IndexCorruptError."""
+        height = self.tip.height
+        if height == 0:
+            return b""
+        return self._required(self.context(height), f"context of block {height}")
+
+    def context(self, height: int) -> bytes | None:
+        """The context that ``append`` was given with a block, None if it is not kept."""
+        return self.store.get(context_key(height))
 
     def greatest_in_proof_file(self, file: int) -> int:
         """The greatest height with a proof in that file, 0 if there is none."""

@@ -11,15 +11,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from esper.consensus.state_tree import (
-    EMPTY,
-    PATH_BITS,
-    TAG_NODE,
-    TAG_ROOT,
-    StateProof,
-    leaf_hash,
-    value_hash,
-)
 from esper.primitives.hashing import HASH32_BYTES, tagged_hash32, u64
 from esper.storage.errors import StateChangeError
 from esper.storage.state_records import (
@@ -33,6 +24,15 @@ from esper.storage.state_records import (
     record_key,
 )
 from esper.storage.store_port import KeyValueStore, Write
+from esper.vm.state_tree import (
+    EMPTY,
+    PATH_BITS,
+    TAG_NODE,
+    TAG_ROOT,
+    StateProof,
+    leaf_hash,
+    value_hash,
+)
 
 LEVELS: Final = 4
 """Levels of the tree in one record: the fastest of 1 to 8, see docs/decisions/state-storage.md."""

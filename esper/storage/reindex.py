@@ -190,7 +190,8 @@ def _build(
             proof = proofs.places.get(block_id)
             if proof is None:
                 without.append(height)
-            step = plan(index, block_id, replay(entry, DiskStateTree(store)))
+            execution = replay(entry, DiskStateTree(store), index.tip_context)
+            step = plan(index, block_id, execution)
             places = BlockPlaces(place, proof, journal.end, proofs.end)
             store.write(upwards(index, step, places, options.undo_depth))
         tip = index.tip

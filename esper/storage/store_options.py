@@ -21,8 +21,11 @@ RESERVE_BYTES: Final = 512 << 20
 UNDO_DEPTH: Final = 1440
 """The deepest change of chain on the main network."""
 
-Replay = Callable[[BlockAdded, DiskStateTree], Execution]
-"""Runs a block again on the state of its parent. Must give what ``append`` was given."""
+Replay = Callable[[BlockAdded, DiskStateTree, bytes], Execution]
+"""Runs a block again on the state of its parent. Must give what ``append`` was given.
+
+The third argument is the context of the parent, empty for the genesis.
+"""
 
 
 def free_bytes(folder: Path) -> int:

@@ -15,6 +15,7 @@ from esper.storage.chain_index import (
     Genesis,
     OldValue,
     Tip,
+    context_key,
     encode_entry,
     encode_genesis,
     encode_tip,
@@ -40,6 +41,8 @@ class Execution:
     """Ascending in path: path, value before, value after. The values before are the undo."""
     receipts: tuple[bytes, ...]
     """In the order of the block."""
+    context: bytes = b""
+    """What the caller must know of the chain up to this block to judge the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ class Step:
     """Receipts up to the tip."""
     receipts: tuple[bytes, ...]
     """Its own."""
+    context: bytes
+    """The caller's."""
 
 
 def plan(index: ChainIndex, block_id: bytes, execution: Execution) -> Step:
@@ -103,7 +108,15 @@ def plan(index: ChainIndex, block_id: bytes, execution: Execution) -> Step:
     undo = tuple(
         OldValue(path, () if old is None else (old,)) for path, old, _ in execution.changes
     )
-    return Step(block_id, tip.height + 1, update, undo, tip.receipts, execution.receipts)
+    return Step(
+        block_id,
+        tip.height + 1,
+        update,
+        undo,
+        tip.receipts,
+        execution.receipts,
+        execution.context,
+    )
 
 
 def upwards(
@@ -121,13 +134,16 @@ def upwards(
         (entry_key(step.height), encode_entry(entry)),
         (height_key(step.block_id), u64(step.height)),
         (undo_key(step.height), encode_undo(step.undo)),
+        (context_key(step.height), step.context),
         (TIP_KEY, encode_tip(tip)),
     ]
     if places.proof is not None:
         greatest = max(step.height, index.greatest_in_proof_file(places.proof.file))
         writes.append((proof_file_key(places.proof.file), u64(greatest)))
     if step.height > undo_depth:
+        # The parent of the deepest block that can be taken off keeps its context.
         writes.append((undo_key(step.height - undo_depth), None))
+        writes.append((context_key(step.height - undo_depth - 1), None))
     return tuple(writes)
 
 
@@ -164,6 +180,7 @@ def plan_back(index: ChainIndex) -> StepBack:
         (entry_key(tip.height), None),
         (height_key(tip.block_id), None),
         (undo_key(tip.height), None),
+        (context_key(tip.height), None),
     )
     parent = Tip(tip.height - 1, block_id, root, receipts, tip.journal, tip.proofs)
     return StepBack(parent, tip.block_id, tuple(writes))

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from esper.consensus.chain import BlockBytes
-from esper.consensus.state_tree import StateTree, state_path
 from esper.storage.block_files import BLOCK_FOLDER, BlockAdded, StandingChain, journal_entry
 from esper.storage.chain_store import ChainStore
 from esper.storage.disk_state_tree import Change, DiskStateTree
@@ -18,6 +17,7 @@ from esper.storage.segments import SegmentReader
 from esper.storage.store_options import StoreOptions
 from esper.storage.store_port import KeyValueStore
 from esper.storage.tip_moves import Execution, GenesisState
+from esper.vm.state_tree import StateTree, state_path
 
 PATHS = sorted(state_path(1, b"%d" % number) for number in range(300))
 GENESIS = GenesisState(b"G" * 64, tuple((path, b"genesis") for path in PATHS[::3]))
@@ -66,8 +66,8 @@ def make_block(
     return hashlib.sha3_512(block.header + block.body + block.proof).digest(), block
 
 
-def replay(block: BlockAdded, state: DiskStateTree | StateTree) -> Execution:
-    """Changes and receipts that follow from the block and the state of its parent."""
+def replay(block: BlockAdded, state: DiskStateTree | StateTree, context: bytes) -> Execution:
+    """Changes, receipts and context that follow from the block and the state of its parent."""
     chooser = random.Random(block.block_id + block.body)
     changes: list[Change] = []
     for path in sorted(chooser.sample(PATHS, chooser.randrange(40))):
@@ -75,14 +75,14 @@ def replay(block: BlockAdded, state: DiskStateTree | StateTree) -> Execution:
         gone = old is not None and chooser.random() < 0.4
         changes.append((path, old, None if gone else chooser.randbytes(chooser.randrange(60))))
     receipts = tuple(chooser.randbytes(20) for _ in range(chooser.randrange(6)))
-    return Execution(tuple(changes), receipts)
+    return Execution(tuple(changes), receipts, context[-8:] + block.block_id[:4])
 
 
 def append_one(store: ChainStore, salt: int, **sizes: int) -> bytes:
     """Append a block that follows from the tip and a salt; its id."""
     block_id, block = make_block(store.tip.block_id, salt, **sizes)
     added = BlockAdded(block_id, block.header, block.body)
-    store.append(block_id, block, replay(added, store.state))
+    store.append(block_id, block, replay(added, store.state, store.index.tip_context))
     return block_id
 
 
@@ -106,5 +106,5 @@ def replayed_from_files(datadir: Path) -> tuple[int, bytes]:
     for _, place in chain.blocks:
         entry = journal_entry(reader.read(place), place, reader)
         assert isinstance(entry, BlockAdded)
-        tree = in_memory(replay(entry, tree).changes, tree)
+        tree = in_memory(replay(entry, tree, b"").changes, tree)
     return len(chain.blocks), tree.root

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper.consensus.state_tree import StateTree, proven_value_hash, value_hash
 from esper.storage.disk_state_tree import Change, DiskStateTree
 from esper.storage.errors import StateChangeError
 from esper.storage.memory_store import MemoryStore
 from esper.storage.state_records import StateRecordError, decode_node, encode_node, record_key
+from esper.vm.state_tree import StateTree, proven_value_hash, value_hash
 
 # Few distinct first bytes, so that paths share long prefixes and the tree collapses and grows.
 paths = st.builds(
