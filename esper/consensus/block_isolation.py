@@ -26,7 +26,7 @@ from esper.consensus.block import (
     transaction_root,
 )
 from esper.consensus.call_groups import CallGroup, decode_call_group, decode_result
-from esper.consensus.header import Header
+from esper.consensus.header import Header, PreHeader
 from esper.primitives.block_errors import (
     BodyEncodingViolation,
     CallsRootViolation,
@@ -102,7 +102,11 @@ def check_block_in_isolation(block: Block, limits: LimitParameters) -> BlockCont
     root = calls_root(body.call_groups)
     if root != pre.calls_root:
         raise CallsRootViolation(root, pre.calls_root)
+    return read_content(body, pre, limits)
 
+
+def read_content(body: Body, pre: PreHeader, limits: LimitParameters) -> BlockContent:
+    """Rules 7 to 11: the lists of a body as values. Raises a subclass of IsolatedBlockViolation."""
     # 7. Every transaction is of a known kind and reads back.
     read = [_read_transaction(index, data, limits) for index, data in enumerate(body.transactions)]
     transactions = tuple(item for item in read if isinstance(item, Transaction))

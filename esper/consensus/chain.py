@@ -75,7 +75,7 @@ def connect(
     Raises the first rule that it breaks, as its typed violation.
     """
     execution = check_body(block, content, chain, state, verifier, signatures)
-    return chain.extended(block, execution.paid_tokens), execution
+    return chain.extended(block.header, block.body.outputs, execution.paid_tokens), execution
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ branch, the state stands at one tip only.
 
 from dataclasses import dataclass
 
-from esper.consensus.block import Block
 from esper.consensus.difficulty import Anchor, block_weight, child_target
 from esper.consensus.execution import ParentWork
 from esper.consensus.genesis import genesis_hash, genesis_header
+from esper.consensus.header import Header
+from esper.consensus.outputs import WorkOutputs
 from esper.consensus.registry import genesis_registry
 from esper.consensus.tiers import TierRegistry, TierState, after_block, target_of
 from esper.crypto.signatures import SignatureVerifier
@@ -100,9 +101,9 @@ class ChainContext:
             signatures=signatures,
         )
 
-    def extended(self, block: Block, paid_tokens: int) -> "ChainContext":
+    def extended(self, header: Header, outputs: WorkOutputs, paid_tokens: int) -> "ChainContext":
         """This chain with a valid block on top, whose calls had ``paid_tokens`` tokens."""
-        pre = block.header.pre
+        pre = header.pre
         rules = self.params.difficulty
         tiers, anchor = after_block(
             self.registry,
@@ -117,24 +118,26 @@ class ChainContext:
             params=self.params,
             genesis_hash=self.genesis_hash,
             registry=self.registry,
-            tip_id=block.header.block_id,
-            tip_work_id=block.header.work_id,
+            tip_id=header.block_id,
+            tip_work_id=header.work_id,
             height=pre.height,
             times_ms=(*self.times_ms, pre.time_ms)[-rules.median_window :],
             anchor=anchor,
             tiers=tiers,
             weight=self.weight + block_weight(pre.target_value, pre.omega),
-            tip_work=_work_of(block, paid_tokens, self.params),
+            tip_work=_work_of(header, outputs, paid_tokens, self.params),
         )
 
 
-def _work_of(block: Block, paid_tokens: int, params: NetworkParameters) -> ParentWork:
+def _work_of(
+    header: Header, outputs: WorkOutputs, paid_tokens: int, params: NetworkParameters
+) -> ParentWork:
     """Tokens of the batch, Lin per sequence and the answers, and of the calls."""
-    answers = sum(len(answer.tokens) for answer in block.body.outputs.answers)
-    inputs = params.puzzle.input_tokens * len(block.body.outputs.answers)
+    answers = sum(len(answer.tokens) for answer in outputs.answers)
+    inputs = params.puzzle.input_tokens * len(outputs.answers)
     return ParentWork(
-        result=block.header.result,
-        vrf_output=block.header.vrf_proof.output,
+        result=header.result,
+        vrf_output=header.vrf_proof.output,
         paid_tokens=paid_tokens,
         proven_tokens=inputs + answers + paid_tokens,
     )
