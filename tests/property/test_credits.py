@@ -263,3 +263,16 @@ def test_too_little_stake_earns_nothing() -> None:
     assert totals_at_block(CreditTotals(total_stake=5), 1, rules).index > 0
     none = replace(REGTEST.credits, minimum_stake=0)
     assert totals_at_block(CreditTotals(), 1, none).index == 0
+
+
+def test_the_rate_of_an_account_begins_anew_with_the_epoch() -> None:
+    for account in (
+        Account(epoch=1, stake=7, epoch_stake=3, used=5),
+        Account(epoch=1, stake=7, epoch_stake=3, allowance=5),
+    ):
+        same, _ = settled(account, CreditTotals(epoch=1))
+        assert (same.used, same.allowance) == (account.used, account.allowance)
+        assert same.epoch_stake == 3
+        for epoch in (2, 9):
+            later, _ = settled(account, CreditTotals(epoch=epoch))
+            assert (later.used, later.allowance, later.epoch_stake) == (0, 0, 7)
