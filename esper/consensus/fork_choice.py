@@ -140,11 +140,9 @@ class BlockTree:
         """The block that the node should stand on."""
         tied = sorted((self._nodes[tip].block for tip in self._best), key=lambda b: b.order)
         first = tied[0]
-        rivals: dict[bytes, ProvenBlock] = {}
-        for block in tied:
-            if abs(block.received_ms - first.received_ms) <= RIVAL_MS:
-                rivals.setdefault(block.work_id, block)
-        drawn = min(rivals.values(), key=lambda b: tagged_hash(TAG_DRAW, self._secret, b.work_id))
+        rivals = [block for block in tied if abs(block.received_ms - first.received_ms) <= RIVAL_MS]
+        # Siblings of one work draw one lot: the first of equals is the first seen.
+        drawn = min(rivals, key=lambda b: tagged_hash(TAG_DRAW, self._secret, b.work_id))
         return drawn.block_id
 
     def mark_invalid(self, block_id: bytes) -> None:

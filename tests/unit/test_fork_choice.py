@@ -52,6 +52,14 @@ def test_first_verified_wins_against_late_rivals() -> None:
         assert grown.tree.best_tip() == b"first"
 
 
+def test_an_early_header_proven_late_is_no_rival() -> None:
+    for secret in SECRETS:
+        grown = Grower(secret=secret)
+        grown.add("first", "root", at=10_000)
+        grown.add("slow", "root", at=10_000 - RIVAL_MS - 1)
+        assert grown.tree.best_tip() == b"first"
+
+
 def test_rivals_in_time_draw_lots() -> None:
     wins = 0
     for secret in SECRETS:
