@@ -17,7 +17,6 @@ from esper.storage.block_files import (
     PROOF_FOLDER,
     BlockAdded,
     BlockFileError,
-    JournalEntry,
     StoredProof,
     TipRemoved,
     journal_entry,
@@ -30,7 +29,6 @@ from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, ChainIndex, Tip, pro
 from esper.storage.datadir_lock import DirectoryLock
 from esper.storage.disk_state_tree import DiskStateTree
 from esper.storage.errors import (
-    DiskReserveError,
     IndexCorruptError,
     ProofPrunedError,
     StoreStoppedError,
@@ -137,18 +135,18 @@ class ChainStore:
         return DiskStateTree(self._index.store)
 
     def append(self, block_id: bytes, block: BlockBytes, execution: Execution) -> None:
-        """Make a block the tip; it is kept when this returns.
+        """Make a block the tip; it is kept when this returns. That it fits the tip is not judged.
 
-        Raises StateChangeError, DiskReserveError and SegmentError before anything is written, and
-        WriteFailedError if the system refuses: the block may or may not be there after opening
-        again, everything before it is.
+        Raises AlreadyOnChainError, StateChangeError, DiskReserveError and SegmentError (too long)
+        before anything is written, and WriteFailedError if the system refuses: the block may or may
+        not be there after opening again, everything before it is.
         """
         self._check_writable()
-        self._check_reserve()
+        self._options.check_reserve(self.datadir)
         step = plan(self._index, block_id, execution)
-        proof_bytes = proof_payload(StoredProof(block_id, block.proof))
-        entry = BlockAdded(block_id, block.header, block.body)
-        proof = self._proofs.append(proof_bytes)
+        entry = journal_payload(BlockAdded(block_id, block.header, block.body))
+        self._journal.check_length(entry)
+        proof = self._proofs.append(proof_payload(StoredProof(block_id, block.proof)))
         place = self._journal_append(entry)
         places = BlockPlaces(place, proof, self._journal.end, self._proofs.end)
         self._acknowledge(upwards(self._index, step, places, self._options.undo_depth))
@@ -160,9 +158,9 @@ class ChainStore:
         DiskReserveError and WriteFailedError as ``append`` does.
         """
         self._check_writable()
-        self._check_reserve()
+        self._options.check_reserve(self.datadir)
         back = plan_back(self._index)
-        self._journal_append(TipRemoved(back.removed))
+        self._journal_append(journal_payload(TipRemoved(back.removed)))
         self._acknowledge(downwards(back, self._journal.end, self._proofs.end))
         return back.removed
 
@@ -259,11 +257,11 @@ class ChainStore:
             if file < self._index.first_proof_file:
                 reader.path(file).unlink(missing_ok=True)
 
-    def _journal_append(self, entry: JournalEntry) -> Locator:
+    def _journal_append(self, entry: bytes) -> Locator:
         """From here until the index has the entry, the store cannot go on if anything happens."""
         self._stopped = True
         try:
-            return self._journal.append(journal_payload(entry))
+            return self._journal.append(entry)
         except WriteFailedError:
             # Taken back, or the writer itself refuses from now on.
             self._stopped = False
@@ -276,11 +274,6 @@ class ChainStore:
     def _check_writable(self) -> None:
         if self._stopped:
             raise StoreStoppedError
-
-    def _check_reserve(self) -> None:
-        free = self._options.free_space(self.datadir)
-        if free < self._options.reserve_bytes:
-            raise DiskReserveError(self.datadir, free, self._options.reserve_bytes)
 
     def _check_height(self, height: int) -> None:
         tip = self.tip.height

@@ -85,6 +85,17 @@ class StateChangeError(StorageError):
     """A list of changes that does not fit the state: unsorted, or another value stands there."""
 
 
+class AlreadyOnChainError(StorageError):
+    """A block that is on the chain already, or is its genesis."""
+
+    def __init__(self, block_id: bytes, height: int) -> None:
+        super().__init__(f"block {block_id.hex()[:16]} is on the chain already, at height {height}")
+        self.block_id = block_id
+        """64 bytes."""
+        self.height = height
+        """Where it stands."""
+
+
 class RewindLimitError(StorageError):
     """The tip has no undo record: it is the genesis, or deeper than undo records are kept."""
 

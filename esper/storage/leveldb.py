@@ -71,6 +71,15 @@ class LevelDbStore:
         except plyvel.Error as error:
             raise WriteFailedError(self.folder, _words(error)) from error
 
+    def check(self) -> None:
+        """Read every entry and every file. Raises IndexCorruptError, as reads do."""
+        for _ in self.items(b""):
+            # Reading compares the checksums of the entries' blocks.
+            pass
+        damaged = damaged_file(self.folder, entries=False)
+        if damaged is not None:
+            raise IndexCorruptError(damaged, "a checksum fails")
+
     def close(self) -> None:
         """Close the folder. A second call does nothing."""
         self._db.close()

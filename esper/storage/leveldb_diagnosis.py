@@ -1,11 +1,13 @@
 """Which file of a LevelDB folder is damaged: LevelDB tells that one is, never which.
 
-Runs after LevelDB has refused a read, so it may be slow (a few MB/s). It follows LevelDB's formats:
+Runs after LevelDB has refused a read, or when everything is checked, so it may be slow (a few
+MB/s). It also sees damage that LevelDB passes over: in filling, and in blocks it has no use for.
+It follows LevelDB's formats:
 
 - a log or manifest is blocks of 32 KiB of records: masked CRC-32C u32, length u16, type u8, data;
-  all little-endian; the checksum covers type and data
-- a table ends with a footer of 48 bytes: two block handles (offset and size as varints), magic;
-  a block is followed by its type u8 and the masked CRC-32C of both
+  all little-endian; the checksum covers type and data; fewer than 7 bytes left are zeros
+- a table ends with a footer of 48 bytes: two block handles (offset and size as varints), zeros,
+  magic; a block is followed by its type u8 and the masked CRC-32C of both
 """
 
 from pathlib import Path
@@ -18,6 +20,10 @@ TRAILER_BYTES: Final = 5
 TABLE_MAGIC: Final = bytes.fromhex("57fb808b247547db")
 _POLYNOMIAL: Final = 0x82F63B78
 _MASK_DELTA: Final = 0xA282EAD8
+
+
+class _LongVarintError(Exception):
+    """A number in more bytes than LevelDB writes."""
 
 
 def _table() -> tuple[int, ...]:
@@ -41,8 +47,12 @@ def masked_crc(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-def damaged_file(folder: Path) -> Path | None:
-    """The first file whose checksums fail, CURRENT if it names no manifest; None if none is."""
+def damaged_file(folder: Path, *, entries: bool = True) -> Path | None:
+    """The first file whose checksums fail, CURRENT if it names no manifest; None if none is.
+
+    Without ``entries`` the blocks of a table that hold keys and values are left out: LevelDB checks
+    those itself when it reads them, and much faster.
+    """
     current = folder / "CURRENT"
     if not current.exists():
         return None
@@ -55,7 +65,7 @@ def damaged_file(folder: Path) -> Path | None:
         if path.name.startswith("MANIFEST-") or path.suffix == ".log":
             sound = _log_is_sound(path.read_bytes())
         elif path.suffix in (".ldb", ".sst"):
-            sound = _table_is_sound(path.read_bytes())
+            sound = _table_is_sound(path.read_bytes(), entries=entries)
         else:
             continue
         if not sound:
@@ -77,20 +87,25 @@ def _log_is_sound(data: bytes) -> bool:
             if masked_crc(body) != int.from_bytes(block[at : at + 4], "little"):
                 return False
             at += LOG_HEAD + length
+        if any(block[at:]):
+            return False
     return True
 
 
-def _table_is_sound(data: bytes) -> bool:
+def _table_is_sound(data: bytes, *, entries: bool) -> bool:
     footer = data[-FOOTER_BYTES:]
-    if len(footer) < FOOTER_BYTES or footer[-8:] != TABLE_MAGIC:
+    if len(footer) < FOOTER_BYTES or footer[-len(TABLE_MAGIC) :] != TABLE_MAGIC:
         return False
     try:
         meta, at = _handle(footer, 0)
-        index, _ = _handle(footer, at)
+        index, at = _handle(footer, at)
+        if any(footer[at : -len(TABLE_MAGIC)]):
+            return False
         handles = [meta, index]
-        for offset, size in (meta, index):
-            handles += _entries(data[offset : offset + size])
-    except IndexError:
+        if entries:
+            for offset, size in (meta, index):
+                handles += _entries(data[offset : offset + size])
+    except (IndexError, _LongVarintError):
         return False
     return all(_block_is_sound(data, offset, size) for offset, size in handles)
 
@@ -103,7 +118,7 @@ def _block_is_sound(data: bytes, offset: int, size: int) -> bool:
 
 
 def _entries(block: bytes) -> list[tuple[int, int]]:
-    """The block handles that an index block holds. Raises IndexError for damage."""
+    """The block handles that an index block holds. Raises IndexError, _LongVarintError."""
     restarts = int.from_bytes(block[-4:], "little")
     end = len(block) - 4 * (restarts + 1)
     handles = []
@@ -129,4 +144,6 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     while data[at] & 0x80:
         value |= (data[at] & 0x7F) << shift
         at, shift = at + 1, shift + 7
+    if shift and not data[at]:
+        raise _LongVarintError
     return value | data[at] << shift, at + 1

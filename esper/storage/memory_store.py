@@ -28,5 +28,8 @@ class MemoryStore:
             else:
                 self._values[key] = value
 
+    def check(self) -> None:
+        """Nothing is stored that could be damaged."""
+
     def close(self) -> None:
         """Nothing to give back: the values stay until the object goes."""

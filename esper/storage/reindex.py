@@ -85,7 +85,7 @@ def reindex(
 
     A damaged proof is reported and its block kept. Damage in the journal raises BlockLostError and
     changes nothing; with ``accept_loss`` the journal ends before it. Raises DirectoryLockedError,
-    and FormatError for a newer format.
+    DiskReserveError, and FormatError for a newer format.
     """
     datadir.mkdir(parents=True, exist_ok=True)
     with DirectoryLock(datadir):
@@ -102,7 +102,12 @@ def reindex(
             if not accept_loss:
                 raise lost
         proofs = _read_proofs(SegmentReader(datadir / PROOF_FOLDER), known)
-        without = _build(datadir, genesis, replay, options, journal, proofs)
+        try:
+            without = _build(datadir, genesis, replay, options, journal, proofs)
+        except BaseException:
+            # Half an index helps nobody, and the disk may be full.
+            shutil.rmtree(datadir / NEW_FOLDER, ignore_errors=True)
+            raise
         SegmentWriter(datadir / BLOCK_FOLDER, acknowledged=journal.end).cut(journal.end)
         _put_in_place(datadir)
         return ReindexReport(len(journal.chain.blocks), lost, proofs.damage, without)
@@ -190,6 +195,7 @@ def _build(
             proof = proofs.places.get(block_id)
             if proof is None:
                 without.append(height)
+            options.check_reserve(datadir)
             execution = replay(entry, DiskStateTree(store), index.tip_context)
             step = plan(index, block_id, execution)
             places = BlockPlaces(place, proof, journal.end, proofs.end)

@@ -72,10 +72,7 @@ class SegmentWriter:
         """
         if self._stopped:
             raise StoreStoppedError
-        if len(payload) > MAX_RECORD_BYTES:
-            path = self.reader.path(self._end.file)
-            reason = f"{len(payload)} bytes, a record has at most {MAX_RECORD_BYTES}"
-            raise SegmentError(path, self._end.offset, reason)
+        self.check_length(payload)
         place = self._end
         if place.offset > self._segment_bytes:
             place = Locator(place.file + 1, 0)
@@ -96,6 +93,13 @@ class SegmentWriter:
         self._end = record_end(place, payload)
         self._stopped = False
         return place
+
+    def check_length(self, payload: bytes) -> None:
+        """Raises SegmentError for what ``append`` would refuse as too long."""
+        if len(payload) > MAX_RECORD_BYTES:
+            path = self.reader.path(self._end.file)
+            reason = f"{len(payload)} bytes, a record has at most {MAX_RECORD_BYTES}"
+            raise SegmentError(path, self._end.offset, reason)
 
     def cut(self, end: Locator) -> None:
         """Remove everything behind ``end``, later files first."""

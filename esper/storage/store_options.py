@@ -8,6 +8,7 @@ from typing import Final
 
 from esper.storage.block_files import BlockAdded
 from esper.storage.disk_state_tree import DiskStateTree
+from esper.storage.errors import DiskReserveError
 from esper.storage.format_version import FORMAT, MIGRATIONS, Migrations
 from esper.storage.leveldb import LevelDbStore
 from esper.storage.segment_writer import Opener, open_for_append
@@ -57,6 +58,12 @@ class StoreOptions:
     """The storage format that is written."""
     migrations: Migrations = field(default_factory=lambda: MIGRATIONS)
     """Ways from older formats."""
+
+    def check_reserve(self, datadir: Path) -> None:
+        """Raises DiskReserveError if the disk has less than the reserve left."""
+        free = self.free_space(datadir)
+        if free < self.reserve_bytes:
+            raise DiskReserveError(datadir, free, self.reserve_bytes)
 
 
 DEFAULT_OPTIONS: Final = StoreOptions()

@@ -29,5 +29,8 @@ class KeyValueStore(Protocol):
         Raises WriteFailedError if the system refuses; the store is to be closed then.
         """
 
+    def check(self) -> None:
+        """Compare all that is stored with its checksums. Raises IndexCorruptError."""
+
     def close(self) -> None:
         """Give the store back. A second call does nothing."""

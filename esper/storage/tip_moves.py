@@ -27,7 +27,7 @@ from esper.storage.chain_index import (
     undo_key,
 )
 from esper.storage.disk_state_tree import Change, DiskStateTree, StateUpdate
-from esper.storage.errors import RewindLimitError
+from esper.storage.errors import AlreadyOnChainError, RewindLimitError
 from esper.storage.receipt_log import ReceiptLog
 from esper.storage.segments import Locator
 from esper.storage.store_port import Write
@@ -102,8 +102,14 @@ class Step:
 
 
 def plan(index: ChainIndex, block_id: bytes, execution: Execution) -> Step:
-    """Compare a block's changes with the state. Raises StateChangeError if they do not fit."""
+    """Compare a block's changes with the state.
+
+    Raises StateChangeError if they do not fit, AlreadyOnChainError for a block of the chain.
+    """
     tip = index.tip
+    height = 0 if block_id == index.genesis.block_id else index.height_of(block_id)
+    if height is not None:
+        raise AlreadyOnChainError(block_id, height)
     update = DiskStateTree(index.store).update(execution.changes)
     undo = tuple(
         OldValue(path, () if old is None else (old,)) for path, old, _ in execution.changes
