@@ -17,27 +17,32 @@ import typer
 
 import esper
 from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
+from esper.consensus.context import ChainContext
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.vrf import SECRET_BYTES
 from esper.model import LoadedModel, ModelError, load_model
 from esper.model.prompts import read_bank
 from esper.node.datadir import DataDirectory, DataDirectoryError
-from esper.node.miner import MinedBlock, Miner, PromptSource, WrongModelError
+from esper.node.inbox import Inbox
+from esper.node.miner import PromptSource, WrongModelError
+from esper.node.mining_node import MiningNode, NewBlock
 from esper.node.native_work import NativeInference, NativeProver, NativeVerifier
 from esper.node.tamper import forgeries
 from esper.node.verify_chain import BlockRefusedError, VerifiedBlock, verified_blocks
-from esper.primitives.address import SUITE_ML_DSA_65, Address, AddressError
+from esper.node.wiring import WorkParts, open_mining_node, rebuild_index
+from esper.primitives.address import Address, AddressError
 from esper.primitives.errors import RuleViolation
-from esper.primitives.networks import NETWORKS, UnknownNetworkError, network
+from esper.primitives.networks import DEMO_ADDRESS, NETWORKS, UnknownNetworkError, network
 from esper.primitives.params import NetworkParameters
 from esper.primitives.units import format_esp
-from esper.storage.block_files import BlockFileError, BlockFiles, BlockFileWriter
-from esper.storage.segments import SegmentError
+from esper.storage.block_files import BlockFiles
+from esper.storage.errors import StorageError
+from esper.vm.llm_call import LlmCall
 
 ROOT: Final = Path(esper.__file__).resolve().parents[1]
 DEMO_NETWORKS: Final = frozenset({"devnet", "regtest"})
-DEMO_PAYEE: Final = Address.of_key(SUITE_ML_DSA_65, b"demonstration: nobody holds this key")
-"""Who is paid on networks without value if no payee is named. No key belongs to it."""
+DEMO_PAYEE: Final = Address.from_bytes(DEMO_ADDRESS)
+"""Who is paid on networks without value if no payee is named. Everyone holds its key."""
 
 app = typer.Typer(
     name="esperd",
@@ -69,6 +74,13 @@ def mine(
     / "prompt_bank"
     / "bank.json",
     threads: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 1,
+    prune: Annotated[
+        bool | None,
+        typer.Option(
+            "--prune/--keep-proofs",
+            help="Delete proofs below the pruning depth; devnet and regtest do by default.",
+        ),
+    ] = None,
 ) -> None:
     """Mine blocks into a data directory, going on from what is there."""
     with _reported_errors():
@@ -76,21 +88,20 @@ def mine(
         address = _payee(payee, params)
         directory = DataDirectory.open_or_create(datadir, params)
         model = load_model(model_dir)
-        miner = Miner(
-            params,
+        parts = WorkParts(
             inference=NativeInference(model, threads),
             prover=NativeProver(model),
+            verifier=NativeVerifier(),
             bank=PromptSource.of(read_bank(bank_file).prompts, params),
-            payee=address.to_bytes(),
-            vrf_secret=directory.vrf_secret(secrets.token_bytes(SECRET_BYTES)),
         )
-        verifier = NativeVerifier()
-        with directory.locked():
-            writer = BlockFileWriter(datadir)
-            chain = _checked_chain(directory, verifier)
+        secret = directory.vrf_secret(secrets.token_bytes(SECRET_BYTES))
+        with open_mining_node(
+            directory, parts, address.to_bytes(), secret, now_ms, _tell_refusal, prune=prune
+        ) as node:
+            height = node.manager.context.height
             paid = address.to_text(params.address_prefix)
-            typer.echo(f"{params.name} at height {chain.context.height}, paying {paid}")
-            _mine_blocks(miner, chain, writer, verifier, model, blocks)
+            typer.echo(f"{params.name} at height {height}, paying {paid}")
+            _mine_blocks(node, model, blocks)
 
 
 @app.command("verify-chain")
@@ -110,6 +121,44 @@ def verify_chain(datadir: Datadir) -> None:
         typer.echo(
             f"{last.context.height} blocks valid in {seconds:.2f} s, weight {last.context.weight}, "
             f"{format_esp(last.state.chain.issued)} issued, state {last.state.root.hex()[:16]}"
+        )
+
+
+@app.command()
+def submit(
+    file: Annotated[Path, typer.Argument(help="A signed transaction: its bytes, or their hex.")],
+    datadir: Datadir,
+) -> None:
+    """Hand a transaction to the node of a data directory, running or not. Prints its id."""
+    with _reported_errors():
+        directory = DataDirectory.open(datadir)
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise typer.BadParameter(f"{file}: {error.strerror}") from error
+        data = _from_hex(data)
+        transaction = Inbox(directory.path, directory.params).put(data)
+        typer.echo(transaction.txid.hex())
+
+
+@app.command()
+def reindex(
+    datadir: Datadir,
+    accept_loss: Annotated[
+        bool, typer.Option(help="End the chain before a damaged block instead of stopping.")
+    ] = False,
+) -> None:
+    """Build the index of a data directory anew from its block and proof files."""
+    with _reported_errors():
+        directory = DataDirectory.open(datadir)
+        report = rebuild_index(directory, accept_loss=accept_loss)
+        for damage in report.damaged_proofs:
+            typer.echo(f"damaged proof: {damage}", err=True)
+        if report.lost is not None:
+            typer.echo(str(report.lost), err=True)
+        typer.echo(
+            f"index rebuilt up to height {report.height}, "
+            f"{len(report.without_proof)} blocks without proof"
         )
 
 
@@ -154,7 +203,7 @@ def _reported_errors() -> Iterator[None]:
     """Errors that a user can act on, in one line on stderr, with the exit status."""
     try:
         yield
-    except (BlockRefusedError, SegmentError, BlockFileError) as error:
+    except (BlockRefusedError, RuleViolation, StorageError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     except (
@@ -185,11 +234,12 @@ def _verified(directory: DataDirectory, verifier: WorkVerifier) -> Iterator[Veri
     return verified_blocks(directory.params, files, verifier, now_ms=now_ms())
 
 
-def _checked_chain(directory: DataDirectory, verifier: WorkVerifier) -> ProvenChain:
-    chain = ProvenChain.genesis(directory.params)
-    for verified in _verified(directory, verifier):
-        chain = verified.chain
-    return chain
+def _from_hex(data: bytes) -> bytes:
+    """The bytes that hex digits stand for, or the data itself if it is not hex."""
+    try:
+        return bytes.fromhex(data.decode("ascii"))
+    except ValueError:
+        return data
 
 
 def _verdict(data: BlockBytes, parent: ProvenChain, verifier: WorkVerifier) -> str | None:
@@ -202,31 +252,22 @@ def _verdict(data: BlockBytes, parent: ProvenChain, verifier: WorkVerifier) -> s
     return None
 
 
-def _mine_blocks(
-    miner: Miner,
-    chain: ProvenChain,
-    writer: BlockFileWriter,
-    verifier: WorkVerifier,
-    model: LoadedModel,
-    blocks: int | None,
-) -> None:
+def _mine_blocks(node: MiningNode, model: LoadedModel, blocks: int | None) -> None:
     """Mine, check, store and tell, block by block."""
     mined = 0
     try:
         while blocks is None or mined < blocks:
-            found = miner.mine(chain.context, chain.state, now_ms)
-            began = time.perf_counter()
-            chain = extend(chain, found.block, verifier, now_ms=now_ms())
-            verify_ms = (time.perf_counter() - began) * 1000
-            writer.append(chain.context.tip_id, BlockBytes.of(found.block))
+            found = node.next_block()
             mined += 1
-            _tell(found, chain, model, verify_ms)
+            _tell(found, node.manager.context, model)
     except KeyboardInterrupt:
-        typer.echo(f"stopped at height {chain.context.height}; everything told here is on disk")
+        height = node.manager.context.height
+        typer.echo(f"stopped at height {height}; everything told here is on disk")
 
 
-def _tell(found: MinedBlock, chain: ProvenChain, model: LoadedModel, verify_ms: float) -> None:
-    """One line: what was answered, what was proven, how fast."""
+def _tell(new: NewBlock, chain: ChainContext, model: LoadedModel) -> None:
+    """One line: what was answered, what was proven, how fast. One more for each call."""
+    found, plan = new.mined, new.planned.plan
     seconds = max(found.search_ms, 1) / 1000
     outputs = found.block.body.outputs
     answers = " | ".join(
@@ -234,12 +275,24 @@ def _tell(found: MinedBlock, chain: ProvenChain, model: LoadedModel, verify_ms: 
         for opening, answer in zip(outputs.openings, outputs.answers, strict=True)
     )
     typer.echo(
-        f"block {chain.context.height} {chain.context.tip_id.hex()[:16]}"
+        f"block {chain.height} {chain.tip_id.hex()[:16]}"
         f"  {found.attempts} attempts in {seconds:.2f} s, {found.tokens / seconds:,.0f} tokens/s"
         f"  proof {len(found.block.proof) / 1024:.0f} KiB in {found.proof_ms / 1000:.2f} s,"
-        f" block verified in {verify_ms:.1f} ms"
+        f" block verified and stored in {new.store_ms} ms"
         f"  answered {answers}"
     )
+    said = iter(plan.answers)
+    for transaction in plan.transactions:
+        payload, told = transaction.payload, ""
+        if isinstance(payload, LlmCall):
+            answer = next(said)
+            text = None if answer is None else model.decode(payload.prompt, answer)
+            told = "  left open, its answer is long" if text is None else f"  answered {text!r}"
+        typer.echo(f"  {type(payload).__name__} {transaction.txid.hex()[:16]}{told}")
+
+
+def _tell_refusal(txid: bytes, reason: str) -> None:
+    typer.echo(f"transaction {txid.hex()[:16]} dropped: {reason}", err=True)
 
 
 if __name__ == "__main__":

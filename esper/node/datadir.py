@@ -5,11 +5,8 @@ vrf.secret   32 bytes, readable by the owner only
 blocks/      headers and bodies      proofs/      proofs
 """
 
-import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +19,6 @@ from esper.primitives.params import NetworkParameters
 FORMAT: Final = 1
 CHAIN_FILE: Final = "chain.json"
 SECRET_FILE: Final = "vrf.secret"
-LOCK_FILE: Final = "lock"
 
 
 class DataDirectoryError(Exception):
@@ -89,18 +85,6 @@ class DataDirectory:
                 f"{path} belongs to {directory.params.name}, not to {params.name}"
             )
         return directory
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the directory for writing. Raises DataDirectoryError if another process does."""
-        with (self.path / LOCK_FILE).open("w") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DataDirectoryError(
-                    f"{self.path} is in use by another process; stop it or name another directory"
-                ) from None
-            yield
 
     def vrf_secret(self, fresh: bytes) -> bytes:
         """The directory's VRF secret; ``fresh`` (32 random bytes) becomes it if there is none."""

@@ -31,6 +31,10 @@ Clock = Callable[[], int]
 """Milliseconds; only differences and the header's time are taken from it."""
 
 
+def _never() -> bool:
+    return False
+
+
 class WrongModelError(Exception):
     """A model or prompt bank that is not the chain's."""
 
@@ -120,9 +124,17 @@ class Miner:
         self._key: VrfKey | None = None
 
     def mine(
-        self, chain: ChainContext, state: ChainState, clock: Clock, plan: BlockPlan = EMPTY_PLAN
-    ) -> MinedBlock:
-        """The next block of ``chain``, whose state is ``state``. Takes as long as it takes."""
+        self,
+        chain: ChainContext,
+        state: ChainState,
+        clock: Clock,
+        plan: BlockPlan = EMPTY_PLAN,
+        interrupted: Callable[[], bool] = _never,
+    ) -> MinedBlock | None:
+        """The next block of ``chain``, whose state is ``state``. Takes as long as it takes.
+
+        ``interrupted`` is asked between batches; None if it says so before a ticket wins.
+        """
         template = build_template(
             chain,
             state,
@@ -134,7 +146,7 @@ class Miner:
         )
         began = clock()
         attempts = tokens = 0
-        while True:
+        while not interrupted():
             batch = self._batch(template, chain, clock(), first_nonce=attempts)
             for attempt, answered in zip(batch, self._answers(batch), strict=True):
                 attempts += 1
@@ -145,6 +157,7 @@ class Miner:
                     won = replace(template, pre=attempt.pre)
                     block = self._proven(won, attempt, answered, result)
                     return MinedBlock(block, attempts, tokens, found - began, clock() - found)
+        return None
 
     def _key_for(self, height: int) -> VrfKey:
         """The key whose window covers ``height``; windows follow each other from 0 on."""

@@ -32,6 +32,12 @@ PUZZLE: Final = PuzzleParameters(
     salt_bits=128,
 )
 
+DEMO_ADDRESS: Final = bytes.fromhex(
+    "01cca7ab630d8ab3e36335694a82f5654160fe21ff486a80c7969d75973dc8e45a"
+)
+"""The demonstration wallet's address on networks without value: everyone holds its key, which is
+``esper.crypto.demo_key``."""
+
 MAINNET: Final = NetworkParameters(
     name="mainnet",
     address_prefix="esp",
@@ -168,6 +174,8 @@ DEVNET: Final = replace(
         bonus_credit_cap=512 * MICRO,
         maturity=10,
         unbonding=120,
+        # Something to try transactions with before the first reward matures.
+        genesis_allocation=((DEMO_ADDRESS, 10_000 * UNITS_PER_ESP),),
     ),
     credits=replace(
         MAINNET.credits,
@@ -207,7 +215,9 @@ REGTEST: Final = replace(
         # Tests move time by hand.
         future_limit_ms=3_600_000,
     ),
-    reward=replace(DEVNET.reward, halving_blocks=150, maturity=5, unbonding=20),
+    reward=replace(
+        DEVNET.reward, halving_blocks=150, maturity=5, unbonding=20, genesis_allocation=()
+    ),
     credits=replace(DEVNET.credits, epoch_blocks=10),
     governance=replace(DEVNET.governance, vote_window=5, grace=5, jitter=1),
     # 2^8 blocks: a test makes a key in 2 ms and can outlive one.

@@ -10,8 +10,8 @@ import pytest
 from esper.consensus import execution
 from esper.consensus.batch import batch_inputs, draw_indices
 from esper.consensus.block import Block, Coinbase, calls_root, result_root, transaction_root
-from esper.consensus.block_isolation import read_body
-from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
+from esper.consensus.block_isolation import check_block_in_isolation, read_body
+from esper.consensus.chain import BlockBytes, ProvenChain, connect, extend, read_block
 from esper.consensus.header import work_seed
 from esper.consensus.header_isolation import read_header
 from esper.consensus.outputs import Answer, Candidate
@@ -190,7 +190,6 @@ BLOCK_CASES: list[tuple[str, Callable[[Block], Block]]] = [
     ("TransactionEncodingViolation", lambda b: with_transactions(b, b"junk")),
     ("TransactionEncodingViolation", lambda b: with_transactions(b, coinbase(b) + b"\0")),
     ("TransactionTypeViolation", lambda b: with_transactions(b, b"\x92\x01\x07", coinbase(b))),
-    ("DuplicateTransactionViolation", lambda b: with_transactions(b, coinbase(b), coinbase(b))),
     ("CoinbaseViolation", lambda b: with_transactions(b)),
     (
         "CoinbaseViolation",
@@ -198,9 +197,6 @@ BLOCK_CASES: list[tuple[str, Callable[[Block], Block]]] = [
     ),
     ("CoinbaseViolation", lambda b: with_transactions(b, coinbase(b, height=9))),
     ("CoinbaseViolation", lambda b: with_transactions(b, coinbase(b, payee=b"\1" + bytes(32)))),
-    ("RewardViolation", lambda b: with_transactions(b, coinbase(b, amount=45 * 10**8 + 1))),
-    ("RewardViolation", lambda b: with_transactions(b, coinbase(b, amount=45 * 10**8 - 1))),
-    ("StateRootViolation", lambda b: with_pre(b, state_root=bytes(32))),
 ]
 
 
@@ -209,6 +205,25 @@ def test_block_rules(
     rule: str, change: Callable[[Block], Block], parent: ProvenChain, block: Block
 ) -> None:
     assert refusal(change(block), parent).rule == rule
+
+
+BODY_CASES: list[tuple[str, Callable[[Block], Block]]] = [
+    ("RewardViolation", lambda b: with_transactions(b, coinbase(b, amount=45 * 10**8 + 1))),
+    ("RewardViolation", lambda b: with_transactions(b, coinbase(b, amount=45 * 10**8 - 1))),
+    ("StateRootViolation", lambda b: with_pre(b, state_root=bytes(32))),
+]
+
+
+@pytest.mark.parametrize(("rule", "change"), BODY_CASES)
+def test_body_rules(
+    rule: str, change: Callable[[Block], Block], parent: ProvenChain, block: Block
+) -> None:
+    # Each of these changes the work as well, so the body is judged by itself.
+    changed = change(block)
+    content = check_block_in_isolation(changed, PARAMS.limits)
+    with pytest.raises(RuleViolation) as raised:
+        connect(parent.context, parent.state, changed, content, VERIFIER)
+    assert raised.value.rule == rule
 
 
 def test_encodings_and_sizes_of_the_wire(block: Block) -> None:
@@ -470,7 +485,7 @@ def test_every_rule_is_told_apart_by_class() -> None:
         and issubclass(value, RuleViolation)
         and "template" in vars(value)
     }
-    assert len(rules) == 78
+    assert len(rules) == 86
     assert all(rule.scope in Scope and rule.__doc__ for rule in rules)
 
 

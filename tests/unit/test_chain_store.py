@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from esper.consensus.chain import BlockBytes
-from esper.consensus.state_tree import StateTree
 from esper.primitives.mmr import Mmr, verify_proof
 from esper.storage.block_files import BlockAdded
 from esper.storage.chain_store import ChainStore
@@ -37,6 +36,7 @@ from esper.storage.store_check import check_store
 from esper.storage.store_options import StoreOptions
 from esper.storage.store_port import Write
 from esper.storage.tip_moves import Execution, GenesisState
+from esper.vm.state_tree import StateTree
 from tests.crash.fake_chain import (
     GENESIS,
     PATHS,
@@ -117,7 +117,7 @@ def test_up_and_down_equal_the_tree_and_the_range_in_memory(at: Fixture) -> None
             seen.append(facts(store))
             block_id, block = make_block(store.tip.block_id, salt, **SMALL)
             added = BlockAdded(block_id, block.header, block.body)
-            execution = replay(added, tree)
+            execution = replay(added, tree, b"")
             store.append(block_id, block, execution)
             tree = in_memory(execution.changes, tree)
             for receipt in execution.receipts:
@@ -331,7 +331,11 @@ def test_a_last_block_without_its_proof_was_never_whole(at: Fixture) -> None:
         at.index.loses = True
         end = store._proofs.end
         block_id, block = make_block(store.tip.block_id, 1, **SMALL)
-        store.append(block_id, block, replay(BlockAdded(block_id, b"", block.body), store.state))
+        store.append(
+            block_id,
+            block,
+            replay(BlockAdded(block_id, b"", block.body), store.state, store.index.tip_context),
+        )
         proof_file = store.proof_files.path(end.file)
     at.index.loses = False
     with proof_file.open("r+b") as stream:

@@ -14,6 +14,7 @@ from esper.node.datadir import DataDirectory, DataDirectoryError
 from esper.primitives import networks
 from esper.primitives.address import Address
 from esper.primitives.networks import REGTEST
+from esper.storage.datadir_lock import DirectoryLock
 from tests.unit.fake_work import BANK, FakeInference, FakeProver, FakeVerifier, fake_network
 
 PARAMS = fake_network()
@@ -169,8 +170,8 @@ def test_a_data_directory_of_other_parameters(tmp_path: Path) -> None:
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     directory = DataDirectory.open_or_create(tmp_path / "d", PARAMS)
-    with directory.locked(), pytest.raises(DataDirectoryError, match="in use"), directory.locked():
-        pass
+    with DirectoryLock(directory.path):
+        assert "in use" in mine(tmp_path / "d", blocks=1, status=1)
     assert "at height 0" in mine(tmp_path / "d", blocks=1)
 
 

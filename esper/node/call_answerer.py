@@ -1,0 +1,102 @@
+"""Answering calls and proving them in groups: what a miner does for its callers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from esper.consensus.call_groups import (
+    CALL_TOP_K,
+    LANE_ANSWER,
+    OWN_CALLS,
+    CallGroup,
+    ProvenCall,
+)
+from esper.consensus.call_rules import group_claim
+from esper.consensus.ports import Inference, WorkProver
+from esper.primitives.params import CallParameters
+from esper.vm.answers import answer_bytes
+from esper.vm.context import Answer
+from esper.vm.llm_call import LlmCall
+from esper.vm.records import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call that waits for an answer."""
+
+    call_id: bytes
+    """64 bytes: the call's txid."""
+    call: LlmCall | Lane
+    """Prompt, model and budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredCall:
+    """What the model said."""
+
+    call_id: bytes
+    """64 bytes: the call's txid."""
+    call: LlmCall | Lane
+    """Prompt, model and budget."""
+    answer: Answer
+    """Token ids, EOS included."""
+    logits: tuple[int, ...]
+    """The logit of each."""
+
+    def fits_inline(self, rules: CallParameters) -> bool:
+        """Whether the answer may come with the call's own block."""
+        return len(answer_bytes(self.answer)) <= rules.inline_answer_bytes
+
+
+class CallAnswerer:
+    """Answers for one payee with one model. Proofs take seconds."""
+
+    def __init__(
+        self,
+        inference: Inference,
+        prover: WorkProver,
+        rules: CallParameters,
+        *,
+        genesis_hash: bytes,
+        payee: bytes,
+    ) -> None:
+        self._inference = inference
+        self._prover = prover
+        self.rules = rules
+        """The network's."""
+        self._genesis_hash = genesis_hash
+        self._payee = payee
+
+    @property
+    def model_id(self) -> bytes:
+        """64 bytes: calls to other models are not answered."""
+        return self._inference.model_id
+
+    @property
+    def calls_per_group(self) -> int:
+        """How many calls one proof covers at most."""
+        return self.rules.rows_per_group // self.rules.rows_per_call
+
+    def answer(self, calls: Sequence[OpenCall]) -> list[AnsweredCall]:
+        """The answers, in the order of the calls."""
+        answered: list[AnsweredCall] = []
+        for waiting in calls:
+            call = waiting.call
+            [said] = self._inference.answer([call.prompt], call.max_tokens, CALL_TOP_K)
+            logits = tuple(candidates[0].logit for candidates in said.top)
+            answered.append(AnsweredCall(waiting.call_id, call, said.tokens, logits))
+        return answered
+
+    def prove_own(self, calls: Sequence[AnsweredCall]) -> CallGroup:
+        """A group for the payee's next block; at most ``calls_per_group`` calls."""
+        return self._proven(OWN_CALLS, calls, self._payee)
+
+    def prove_lane(self, call: AnsweredCall) -> CallGroup:
+        """A group for the answer to a lane, whose LlmResult the payee sends."""
+        return self._proven(LANE_ANSWER, [call], self._payee)
+
+    def _proven(self, kind: int, calls: Sequence[AnsweredCall], sender: bytes) -> CallGroup:
+        proven = tuple(ProvenCall(call.call_id, call.logits) for call in calls)
+        unproven = CallGroup(kind, self.model_id, proven, b"")
+        members = [(call.call, call.answer, sender) for call in calls]
+        claim = group_claim(unproven, members, self.rules, self._genesis_hash, self._payee)
+        return CallGroup(kind, self.model_id, proven, self._prover.prove(claim))

@@ -1,0 +1,229 @@
+"""The chain of a node: proven blocks of all branches, and the state at the best of their tips.
+
+A block is checked as far as its branch allows, kept on disk, and added to the tree of proven
+blocks; then the node moves to the best tip, block by block. What a change of chain takes off stays
+beside the chain until it can never be needed again, so neither a crash in the middle nor a branch
+that turns out invalid loses anything.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from esper.consensus.block import Block
+from esper.consensus.block_isolation import check_block_in_isolation
+from esper.consensus.chain import BlockBytes, check_proven, connect, read_block
+from esper.consensus.context import ChainContext
+from esper.consensus.context_record import decode_context
+from esper.consensus.fork_choice import BlockTree, ProvenBlock
+from esper.consensus.ports import WorkVerifier
+from esper.crypto.signatures import SignatureVerifier
+from esper.node.store_state import StoreState, stored_execution
+from esper.primitives.chain_errors import InvalidAncestorViolation
+from esper.primitives.errors import Consequence, RuleViolation
+from esper.primitives.header_errors import UnknownParentViolation
+from esper.primitives.params import NetworkParameters
+from esper.storage.chain_store import ChainStore
+from esper.storage.side_blocks import SideBlocks
+from esper.vm.context import ONE_BY_ONE
+
+PRUNE_EVERY: Final = 64
+"""Blocks between two looks for proofs that may be deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What became of a block that broke no rule."""
+
+    block_id: bytes
+    """64 bytes."""
+    new: bool
+    """Whether it was unknown."""
+    undone: tuple[bytes, ...]
+    """Ids of blocks that left the chain, the old tip first."""
+    applied: tuple[bytes, ...]
+    """Ids of blocks that joined it, the new tip last."""
+
+
+class ChainManager:
+    """The only writer of a store. Not for several threads at once."""
+
+    def __init__(
+        self,
+        store: ChainStore,
+        params: NetworkParameters,
+        verifier: WorkVerifier,
+        *,
+        secret: bytes,
+        now_ms: int,
+        signatures: SignatureVerifier = ONE_BY_ONE,
+        prune: bool = False,
+    ) -> None:
+        """``secret`` decides between equal tips; ``prune`` deletes proofs below the pruning depth.
+
+        Blocks that a crash left beside the chain are taken up again, as of the clock ``now_ms``.
+        Raises SideBlockError.
+        """
+        self.params = params
+        self.state = StoreState(store.state)
+        self._store = store
+        self._side = SideBlocks(store.datadir)
+        self._verifier = verifier
+        self._signatures = signatures
+        self._prune = prune
+        self._order = 0
+        self._contexts: dict[bytes, ChainContext] = {}
+        self._tree = self._stored_tree(secret)
+        self._take_up_side_blocks(now_ms)
+
+    @property
+    def context(self) -> ChainContext:
+        """The chain as its next block's header sees it."""
+        return self._contexts[self._store.tip.block_id]
+
+    @property
+    def store(self) -> ChainStore:
+        """The store, for reading."""
+        return self._store
+
+    def knows(self, block_id: bytes) -> bool:
+        """Whether a block is in the tree, on any branch."""
+        return block_id in self._tree
+
+    def submit(self, data: BlockBytes, *, now_ms: int) -> Arrival:
+        """Check a block, keep it, and move to the best tip.
+
+        Raises the violation of the first rule that it breaks, TooDeepReorganisation if following
+        the best tip needs the operator, and what the store raises.
+        """
+        block = read_block(data, self.params.limits)
+        block_id = block.header.block_id
+        if block_id in self._tree:
+            if self._tree.is_invalid(block_id):
+                raise InvalidAncestorViolation(block_id, block.header.pre.parent)
+            return Arrival(block_id, False, (), ())
+        self._add(block, data, now_ms)
+        before = self._store.tip.block_id
+        failed = self._move_to_best(block_id, data)
+        if failed is not None:
+            raise failed
+        return self._arrival(block_id, before)
+
+    def _add(self, block: Block, data: BlockBytes, now_ms: int) -> None:
+        """Everything that can be judged on any branch; then into the tree."""
+        pre = block.header.pre
+        parent = self._contexts.get(pre.parent)
+        if parent is None:
+            raise UnknownParentViolation(pre.parent)
+        if self._tree.is_invalid(pre.parent):
+            raise InvalidAncestorViolation(block.header.block_id, pre.parent)
+        check_proven(parent, block, self._verifier, now_ms=now_ms)
+        if pre.parent != self._store.tip.block_id:
+            self._side.put(block.header.block_id, data)
+        # What its calls were worth is known when it is executed; no header depends on it.
+        context = parent.extended(block.header, block.body.outputs, paid_tokens=0)
+        self._contexts[context.tip_id] = context
+        self._tree.add(self._proven(parent, context, now_ms))
+
+    def _move_to_best(self, fresh_id: bytes, fresh: BlockBytes | None) -> RuleViolation | None:
+        """Undo and apply until the best tip is the chain's; why ``fresh_id`` failed, if it did."""
+        failed: RuleViolation | None = None
+        while (best := self._tree.best_tip()) != self._store.tip.block_id:
+            path = self._tree.path(self._store.tip.block_id, best)
+            for block_id in path.undo:
+                self._side.put(block_id, self._stored(block_id))
+            for _ in path.undo:
+                self._store.rewind()
+            for block_id in path.apply:
+                known = fresh if block_id == fresh_id else None
+                try:
+                    self._apply(block_id, known or self._side.get(block_id))
+                except RuleViolation as violation:
+                    if violation.consequence is Consequence.HALT:
+                        raise
+                    failed = violation if block_id == fresh_id else failed
+                    self._tree.mark_invalid(block_id)
+                    self._side.remove(block_id)
+                    break
+        self._settle()
+        return failed
+
+    def _apply(self, block_id: bytes, data: BlockBytes) -> None:
+        block = read_block(data, self.params.limits)
+        content = check_block_in_isolation(block, self.params.limits)
+        parent = self._contexts[block.header.pre.parent]
+        context, execution = connect(
+            parent, self.state, block, content, self._verifier, self._signatures
+        )
+        self._store.append(block_id, data, stored_execution(execution, context))
+        self._contexts[block_id] = context
+        self._side.remove(block_id)
+        depth = self.params.limits.pruning_depth
+        if self._prune and context.height > depth and context.height % PRUNE_EVERY == 0:
+            self._store.prune_proofs(context.height - depth)
+
+    def _stored(self, block_id: bytes) -> BlockBytes:
+        """A block of the chain from the store."""
+        height = self._tree.height(block_id)
+        found = self._store.block(height)
+        return BlockBytes(found.header, found.body, self._store.proof(height))
+
+    def _settle(self) -> None:
+        """Forget branches that the undo depth has left behind."""
+        self._tree.settle(self._store.tip.block_id)
+        for block_id in [known for known in self._contexts if known not in self._tree]:
+            del self._contexts[block_id]
+            self._side.remove(block_id)
+
+    def _arrival(self, block_id: bytes, before: bytes) -> Arrival:
+        path = self._tree.path(before, self._store.tip.block_id)
+        return Arrival(block_id, True, path.undo, path.apply)
+
+    def _proven(self, parent: ChainContext, context: ChainContext, now_ms: int) -> ProvenBlock:
+        self._order += 1
+        return ProvenBlock(
+            block_id=context.tip_id,
+            parent_id=parent.tip_id,
+            work_id=context.tip_work_id,
+            weight=context.weight - parent.weight,
+            order=self._order,
+            received_ms=now_ms,
+        )
+
+    def _stored_tree(self, secret: bytes) -> BlockTree:
+        """The tree of the newest blocks of the store's chain."""
+        tip, depth = self._store.tip.height, self.params.limits.undo_depth
+        root = max(0, tip - depth)
+        below = self._stored_context(root)
+        first = ProvenBlock(below.tip_id, bytes(64), below.tip_work_id, 1, 0, 0)
+        tree = BlockTree(first, height=root, total=below.weight, undo_depth=depth, secret=secret)
+        self._contexts[below.tip_id] = below
+        for height in range(root + 1, tip + 1):
+            context = self._stored_context(height)
+            self._contexts[context.tip_id] = context
+            tree.add(self._proven(below, context, 0))
+            below = context
+        return tree
+
+    def _stored_context(self, height: int) -> ChainContext:
+        if height == 0:
+            return ChainContext.genesis(self.params)
+        found = self._store.index.context(height)
+        if found is None:
+            raise self._store.index.corrupt(f"the context of block {height} is missing")
+        return decode_context(found, self.params)
+
+    def _take_up_side_blocks(self, now_ms: int) -> None:
+        waiting = []
+        for block_id in self._side:
+            if block_id in self._tree:
+                self._side.remove(block_id)
+                continue
+            block = read_block(data := self._side.get(block_id), self.params.limits)
+            waiting.append((block.header.pre.height, block_id, block, data))
+        for _, block_id, block, data in sorted(waiting, key=lambda item: item[:2]):
+            try:
+                self._add(block, data, now_ms)
+            except RuleViolation:
+                # Its parent was forgotten, or was invalid itself.
+                self._side.remove(block_id)
+        self._move_to_best(b"", None)
