@@ -251,10 +251,12 @@ def test_an_untouched_account_settles_to_the_last_two_epochs() -> None:
 
 def test_a_gap_of_epochs_leaves_nothing_behind() -> None:
     rules = replace(REGTEST.credits, epoch_blocks=10, per_block=1000, minimum_stake=1)
-    totals = totals_at_block(CreditTotals(total_stake=4), 5, rules)
+    totals = replace(totals_at_block(CreditTotals(total_stake=4), 5, rules), drawn=500)
     skipped = totals_at_block(totals, 25, rules)
     assert (skipped.previous_index, skipped.previous_issued, skipped.previous_drawn) == (0, 0, 0)
-    assert totals_at_block(totals, 15, rules).previous_index == totals.index
+    next_one = totals_at_block(totals, 15, rules)
+    assert next_one.previous_index == totals.index
+    assert (next_one.previous_issued, next_one.previous_drawn, next_one.drawn) == (1000, 500, 0)
 
 
 def test_too_little_stake_earns_nothing() -> None:

@@ -183,11 +183,12 @@ def test_one_answer_per_call() -> None:
 
 def test_answers_have_their_shape() -> None:
     full = (60,) * 8
-    for answer in ((EOS,), full, (*full[:7], EOS)):
+    for answer in ((EOS,), full, (*full[:7], EOS), (0, VOCAB - 1, EOS)):
         caller().send(ALICE, CALL, answer)
     refuse(caller(), ALICE, CALL, AnswerBudgetViolation(0, 8), ())
     refuse(caller(), ALICE, CALL, AnswerBudgetViolation(9, 8), (60,) * 9)
     refuse(caller(), ALICE, CALL, AnswerTokenViolation(VOCAB, VOCAB), (VOCAB, EOS))
+    refuse(caller(), ALICE, CALL, AnswerTokenViolation(-1, VOCAB), (-1, EOS))
     refuse(caller(), ALICE, CALL, AnswerEndViolation(2, 2, 8), (60, 61))
     refuse(caller(), ALICE, CALL, AnswerEndViolation(0, 2, 8), (EOS, 61))
     refuse(caller(), ALICE, CALL, AnswerEndViolation(0, 2, 8), (EOS, EOS))
