@@ -14,12 +14,16 @@ from collections.abc import Callable
 
 from bench.target_scenarios import SCENARIOS, Scenario
 from bench.target_world import Run, simulate
-from bench.tier_rivals import READINGS, rival, unlimited_target
+from bench.tier_rivals import READINGS, rival, unlimited_target, windowed_target
 from esper.consensus.tiers import after_block, target_of
 
 RULES: dict[str, Callable[[], dict[str, object]]] = {
     "in force": lambda: {"after": after_block, "target": target_of},
-    "in force, no limit": lambda: {"after": after_block, "target": unlimited_target},
+    "discount without limit": lambda: {"after": after_block, "target": unlimited_target},
+    "discount for a share of the window": lambda: {
+        "after": after_block,
+        "target": windowed_target,
+    },
     **{
         name: lambda reading=reading: {"after": rival(*reading), "target": unlimited_target}
         for name, reading in READINGS.items()
@@ -28,6 +32,7 @@ RULES: dict[str, Callable[[], dict[str, object]]] = {
 HEADINGS = (
     "scenario",
     "spacing",
+    "spread of 60",
     "spread of 720",
     "fastest 720",
     "slowest 720",
@@ -51,6 +56,7 @@ def figures(name: str, scenario: Scenario, run: Run) -> tuple[str, ...]:
     return (
         name,
         f"{statistics.fmean(run.spacings(720)):.3f}",
+        f"{statistics.pstdev(run.window_times(60, 720)):.3f}",
         f"{statistics.pstdev(windows):.3f}",
         f"{min(windows):.3f}",
         f"{max(windows):.3f}",

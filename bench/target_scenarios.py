@@ -143,15 +143,9 @@ def all_hop(blocks: int) -> Scenario:
     return Scenario(registry([1, 8, 50], [0.5, 0.3, 0.2]), (Miner("hoppers", hops(1)),))
 
 
-def uneven(blocks: int) -> Scenario:
-    """Two tiers of equal shares, nine tenths of the power in one; nobody moves."""
-    miners = (Miner("many", stays(0.9, 0, 2)), Miner("few", stays(0.1, 1, 2)))
-    return Scenario(registry([1, 8], [0.5, 0.5]), miners)
-
-
-def beyond_reach(blocks: int) -> Scenario:
-    """The same with a hundredth of the power in the other: more than multipliers can mend."""
-    miners = (Miner("many", stays(0.99, 0, 2)), Miner("few", stays(0.01, 1, 2)))
+def uneven(blocks: int, few: float) -> Scenario:
+    """Two tiers of equal shares and unequal power; nobody moves."""
+    miners = (Miner("many", stays(1 - few, 0, 2)), Miner("few", stays(few, 1, 2)))
     return Scenario(registry([1, 8], [0.5, 0.5]), miners)
 
 
@@ -190,8 +184,9 @@ SCENARIOS: dict[str, Callable[[int], Scenario]] = {
     "liars behind, 30 %": lambda blocks: lies(blocks, 0.3, "behind"),
     "liars behind, 70 %": lambda blocks: lies(blocks, 0.7, "behind"),
     "liars leap at boundaries, 70 %": lambda blocks: lies(blocks, 0.7, "leaps"),
-    "power 9 : 1, equal shares": uneven,
-    "power 99 : 1, equal shares": beyond_reach,
+    "power 7 : 3, equal shares": lambda blocks: uneven(blocks, 0.3),
+    "power 9 : 1, equal shares": lambda blocks: uneven(blocks, 0.1),
+    "power 99 : 1, equal shares": lambda blocks: uneven(blocks, 0.01),
     "idle tier, then flooded": flood,
     "idle tier, then flooded tenfold": lambda blocks: flood(blocks, 10),
     "raiders, a tenth": lambda blocks: raid(blocks, 0.1),

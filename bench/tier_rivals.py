@@ -1,7 +1,7 @@
 """Other readings of the rule of tier multipliers, to compare with the one in force.
 
 All clamp first and renormalise after, by R = sum(a m) / A, so none bounds the multipliers in use,
-and none stops at a tier's share of a window.
+and none takes the discount from a tier that is ahead of its share.
 """
 
 from __future__ import annotations
@@ -88,6 +88,20 @@ def unlimited_target(
     base: int,
     rules: DifficultyParameters,
 ) -> int:
-    """Like ``target_of``, but a tier keeps its discount after its share of a window."""
+    """Like ``target_of``, but a tier keeps its discount while it is ahead."""
     multiplier = state.tally(tier_id).multiplier
     return tier_target(base, registry.tier(tier_id).omega, multiplier, rules.max_target)
+
+
+def windowed_target(
+    tier_id: int,
+    registry: TierRegistry,
+    state: TierState,
+    base: int,
+    rules: DifficultyParameters,
+) -> int:
+    """Like ``target_of``, but a tier's discount ends with its share of the whole window."""
+    tier, tally = registry.tier(tier_id), state.tally(tier_id)
+    spent = tally.blocks * ONE >= rules.window * tier.share
+    multiplier = min(tally.multiplier, ONE) if spent else tally.multiplier
+    return tier_target(base, tier.omega, multiplier, rules.max_target)

@@ -11,9 +11,14 @@ Every window m_t moves by what the last one showed. C blocks in all, c_t of tier
     m'_t = n_t sum(a_j / n_j) / A     clamped to [1/4, 4] and to [m_t / 2, 2 m_t]
 
 So sum(a_t / m'_t) = A where no clamp bites last: the base target stays what it would be if all
-power were in one tier, and an update does not touch it. A tier that has had all its blocks of a
-window is mined without discount until the next: with min(m_t, 1). Why the rules are so, and not as
-first written: ``docs/decisions/target-rules.md``.
+power were in one tier, and an update does not touch it.
+
+A tier that is ahead of its share is mined without discount: with min(m_t, 1) while
+
+    c_t >= share_t (C + floor(window / 8))          counted since the last boundary
+
+so power that comes for a discount is held to a pace. Why the rules are so, and not as first
+written: ``docs/decisions/target-rules.md``.
 
 Rounding: a_t, A and the sum are exact rationals of integers; f_t and m'_t are rounded down to
 16.16, and n_t is an exact 32.32, so sum(a_t / m'_t) / A exceeds 1 by less than 2^-14. The lower
@@ -42,6 +47,9 @@ LEAST_STEP: Final = ONE // 2
 GREATEST_STEP: Final = 2 * ONE
 REACH: Final = 4
 """A tier is expected to have at most this many times the blocks that it had."""
+LEAD_DIVISOR: Final = 8
+"""A tier may be ahead by its share of window / LEAD_DIVISOR blocks before its discount ends: chance
+alone puts one ahead by about that much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +159,14 @@ class TierState:
         return TierState(tuple(more if tally is found else tally for tally in self.tallies))
 
 
-def multiplier_in_use(tier: Tier, tally: TierTally, window: int) -> int:
-    """m_t for the tier's next block, 16.16: at most 1 once it has had its share of a window."""
-    if tally.blocks * ONE < window * tier.share:
+def multiplier_in_use(tier: Tier, state: TierState, window: int) -> int:
+    """m_t for the tier's next block, 16.16: at most 1 while it is ahead of its share.
+
+    Raises TierViolation if ``state`` has no tally for it.
+    """
+    tally = state.tally(tier.id)
+    total = sum(each.blocks for each in state.tallies)
+    if tally.blocks * ONE < (total + window // LEAD_DIVISOR) * tier.share:
         return tally.multiplier
     return min(tally.multiplier, ONE)
 
@@ -167,7 +180,7 @@ def target_of(
 ) -> int:
     """Target of the next block if it is of that tier. Raises TierViolation if it is not active."""
     tier = registry.tier(tier_id)
-    multiplier = multiplier_in_use(tier, state.tally(tier_id), rules.window)
+    multiplier = multiplier_in_use(tier, state, rules.window)
     return tier_target(base, tier.omega, multiplier, rules.max_target)
 
 

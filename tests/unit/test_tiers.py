@@ -135,11 +135,17 @@ def test_an_empty_window_changes_nothing() -> None:
     assert close_window(HALVES, before) == before
 
 
-def test_no_discount_beyond_a_share_of_the_window() -> None:
+@pytest.mark.parametrize(
+    ("own", "others", "ahead"),
+    [(89, 0, False), (90, 0, True), (289, 200, False), (290, 200, True), (0, 719, False)],
+)
+def test_no_discount_while_ahead_of_the_share(own: int, others: int, ahead: bool) -> None:
+    # Half of all and of 90, an eighth of the window: ahead from 90 more than the others on.
     half = HALVES.tiers[0]
-    for multiplier, used in ((4 * ONE, ONE), (ONE, ONE), (ONE // 2, ONE // 2)):
-        assert multiplier_in_use(half, TierTally(0, multiplier, 359), 720) == multiplier
-        assert multiplier_in_use(half, TierTally(0, multiplier, 360), 720) == used
+    for multiplier in (4 * ONE, ONE + 1, ONE, ONE // 2):
+        at = state([multiplier, ONE], [own, others])
+        expected = min(multiplier, ONE) if ahead else multiplier
+        assert multiplier_in_use(half, at, 720) == expected
 
 
 def test_targets_follow_omega_and_multiplier() -> None:
@@ -147,7 +153,7 @@ def test_targets_follow_omega_and_multiplier() -> None:
     at = state([ONE, 4 * ONE], [0, 0])
     assert target_of(0, HALVES, at, base, RULES) == base
     assert target_of(1, HALVES, at, base, RULES) == 8 * base
-    spent = state([ONE, 4 * ONE], [0, 360])
+    spent = state([ONE, 4 * ONE], [0, 90])
     assert target_of(1, HALVES, spent, base, RULES) == 2 * base
     assert target_of(1, HALVES, at, RULES.max_target, RULES) == RULES.max_target
 
