@@ -30,8 +30,8 @@ def _check_state(store: ChainStore) -> None:
 
 
 def _check_blocks(store: ChainStore) -> None:
-    index, before = store.index, 0
-    for height in range(1, store.tip.height + 1):
+    index, tip, before = store.index, store.tip, 0
+    for height in range(1, tip.height + 1):
         entry = index.entry(height)
         store.block(height)
         try:
@@ -44,6 +44,9 @@ def _check_blocks(store: ChainStore) -> None:
         if entry.receipts < before:
             raise index.corrupt(f"block {height} has fewer receipts than its parent")
         before = entry.receipts
+        told = (tip.block_id, tip.state_root, tip.receipts)
+        if height == tip.height and (entry.block_id, entry.state_root, entry.receipts) != told:
+            raise index.corrupt(f"the tip is not block {height}")
 
 
 def _check_receipts(store: ChainStore) -> None:

@@ -131,6 +131,22 @@ def test_a_damaged_proof_is_reported_and_its_block_kept(datadir: Path) -> None:
         store.proof(2)
 
 
+def test_a_proof_cut_before_the_acknowledged_end_is_reported(datadir: Path) -> None:
+    last = max((datadir / "proofs").iterdir())
+    changed(last, lambda data: data.__delitem__(slice(-1, None)))
+    report = rebuilt(datadir)
+    assert [error.path for error in report.damaged_proofs] == [last]
+    assert heights(datadir) == report.height
+
+
+def test_a_proof_cut_behind_the_acknowledged_end_is_the_trace_of_a_crash(datadir: Path) -> None:
+    last = max((datadir / "proofs").iterdir())
+    with last.open("ab") as stream:
+        stream.write(b"\0\0")
+    assert rebuilt(datadir) == ReindexReport(24, None, (), ())
+    assert heights(datadir) == 24
+
+
 @pytest.mark.parametrize("damage", [flip(0), flip(300), lambda data: data.clear()])
 def test_a_lost_block_is_named_and_nothing_touched(
     datadir: Path, damage: Callable[[bytearray], Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,22 @@ def test_an_unsynced_record_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(WriteFailedError, match="Input/output error"):
             writer.append(b"second")
     assert records(tmp_path) == [b"first"]
+
+
+def test_record_and_new_name_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    writer = SegmentWriter(tmp_path)
+    monkeypatch.setattr("esper.storage.segment_writer.os.fsync", noted)
+    writer.append(b"first")
+    assert synced == [tmp_path / "000000.seg", tmp_path]
+    writer.append(b"second")
+    assert synced[2:] == [tmp_path / "000000.seg"]
 
 
 def test_behind_the_acknowledged_end_damage_is_cut_off(tmp_path: Path) -> None:
