@@ -124,5 +124,5 @@ def charge(transaction: Transaction, ledger: Ledger) -> None:
     ledger.set_account(
         sender, replace(account, nonce=account.nonce + 1, balance=account.balance - transaction.fee)
     )
-    if transaction.key and ledger.known_key(sender) is None:
+    if transaction.key:
         ledger.set_known_key(sender, KnownKey(transaction.suite, transaction.key))

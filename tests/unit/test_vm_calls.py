@@ -228,6 +228,23 @@ def test_an_open_call_is_answered_later() -> None:
     assert world.account(ALICE) == after
 
 
+def test_a_result_burns_older_credits_first_and_then_the_newer() -> None:
+    world = caller()
+    older, _ = credits_of(world)
+    price = older // 15 + 1
+    call = make(ALICE, replace(CALL, price=price, max_tokens=4), 1)
+    world.block(call, answers=[None])
+    locked = world.account(ALICE)
+    assert locked.older_credits == 0
+    earned = credits_of(world)[1]
+    world.send(BOB, LlmResult(call.txid, ANSWER))
+    after = world.account(ALICE)
+    # 19 prices were locked and 15 burned, which is more than the older ones.
+    assert after.older_credits == 0
+    assert 0 <= after.newer_credits - (earned + 4 * price) - CREDITS.per_block + 2 <= 4
+    assert after.used == 15 * price
+
+
 def test_a_result_fits_its_call() -> None:
     world = caller()
     call = make(ALICE, CALL, 1)
