@@ -159,7 +159,7 @@ def test_a_restart_forgets_no_branch(node: Node) -> None:
 
 def test_a_crash_in_a_change_of_chain_ends_on_the_best_branch(node: Node) -> None:
     stem, first = branch(None, 1, step_ms=1)
-    left, left_blocks = branch(stem.chain, 2, step_ms=2)
+    _, left_blocks = branch(stem.chain, 2, step_ms=2)
     right, right_blocks = branch(stem.chain, 3, step_ms=3)
     for block in (*first, *left_blocks, *right_blocks[:2]):
         submit(node, block)
