@@ -101,6 +101,8 @@ def test_older_credits_burn_first_and_then_the_newer() -> None:
 
 
 def test_shape() -> None:
+    for tokens in (1, 128):
+        caller().send(ALICE, replace(CALL, prompt=(1,), max_tokens=tokens), (EOS,))
     for prompt, tokens in (((), 8), ((1,), 0), ((1,), 129)):
         call = replace(CALL, prompt=prompt, max_tokens=tokens)
         refuse(caller(), ALICE, call, CallShapeViolation(len(prompt), tokens, 128))
