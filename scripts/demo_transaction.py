@@ -1,8 +1,8 @@
 """Sign a transaction of the demonstration wallet, whose key everyone holds. Bytes on stdout.
 
-    python scripts/demo_transaction.py --network devnet --nonce 0 stake 100 > stake.tx
-    python scripts/demo_transaction.py --network devnet --nonce 1 call "Once upon a time" > call.tx
-    esperd submit call.tx --datadir devnet-data
+python scripts/demo_transaction.py --network devnet --nonce 0 stake 100 > stake.tx
+python scripts/demo_transaction.py --network devnet --nonce 1 call "Once upon a time" > call.tx
+esperd submit call.tx --datadir devnet-data
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from esper.consensus.genesis import genesis_hash
 from esper.crypto.demo_key import demo_key
 from esper.model import load_model
+from esper.model.tokenizer import encode_text
 from esper.primitives.address import Address
 from esper.primitives.networks import network
 from esper.primitives.params import NetworkParameters
@@ -40,7 +41,7 @@ def payload_of(options: argparse.Namespace, params: NetworkParameters) -> Payloa
         receiver = Address.from_text(options.to, params.address_prefix).to_bytes()
         return Transfer((Output(receiver, round(options.amount * UNITS_PER_ESP)),))
     model = load_model(options.model)
-    prompt = tuple(model.tokenizer.encode(options.prompt))
+    prompt = tuple(encode_text(model.tokenizer, options.prompt))
     bid = options.bid or params.credits.minimum_bid
     return LlmCall(params.model.model_id, prompt, options.max_tokens, bid)
 

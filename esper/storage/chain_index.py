@@ -5,7 +5,7 @@
 "h" || height as u64   BlockEntry
 "i" || block id        height as u64
 "u" || height as u64   the undo record: path and value before of every change
-"p" || file as u32     greatest height with a proof in that file, as u64
+"p" || file as u32     no proof of a greater height is in that file, as u64
 "q"                    number of the first proof file that is kept, as u32
 """
 
@@ -236,7 +236,7 @@ class ChainIndex:
         return self.store.get(context_key(height))
 
     def greatest_in_proof_file(self, file: int) -> int:
-        """The greatest height with a proof in that file, 0 if there is none."""
+        """A height at or above those of all blocks of the chain with a proof in that file."""
         return int.from_bytes(self.store.get(proof_file_key(file)) or b"", "big")
 
     @property

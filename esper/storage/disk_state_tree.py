@@ -34,8 +34,8 @@ from esper.vm.state_tree import (
     value_hash,
 )
 
-LEVELS: Final = 4
-"""Levels of the tree in one record: the fastest of 1 to 8, see docs/decisions/state-storage.md."""
+LEVELS: Final = 3
+"""Levels of the tree in one record, by measurement: see docs/decisions/state-storage.md."""
 
 COUNT_BYTES: Final = 8
 

@@ -144,8 +144,8 @@ def upwards(
         (TIP_KEY, encode_tip(tip)),
     ]
     if places.proof is not None:
-        greatest = max(step.height, index.greatest_in_proof_file(places.proof.file))
-        writes.append((proof_file_key(places.proof.file), u64(greatest)))
+        # The newest block of the chain is its highest, so this is the greatest in the file.
+        writes.append((proof_file_key(places.proof.file), u64(step.height)))
     if step.height > undo_depth:
         # The parent of the deepest block that can be taken off keeps its context.
         writes.append((undo_key(step.height - undo_depth), None))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper.storage.disk_state_tree import Change, DiskStateTree
+from esper.storage.disk_state_tree import LEVELS, Change, DiskStateTree
 from esper.storage.errors import StateChangeError
 from esper.storage.memory_store import MemoryStore
 from esper.storage.state_records import StateRecordError, decode_node, encode_node, record_key
@@ -101,7 +101,7 @@ def test_an_update_writes_nothing_itself() -> None:
 
 def test_a_missing_or_older_record_is_noticed() -> None:
     store, tree = filled()
-    key = record_key(4, bytes(32))
+    key = record_key(LEVELS, bytes(32))
     old = store.get(key)
     store.write(tree.update([(bytes(32), b"0", b"changed")]).writes)
     store.write([(key, old)])

@@ -117,6 +117,25 @@ def test_every_flipped_bit_is_found_and_its_file_named(tmp_path: Path) -> None:
         path.write_bytes(sound)
 
 
+def test_a_value_changed_on_disk_is_not_handed_out(tmp_path: Path) -> None:
+    folder = tmp_path / "db"
+    for _ in range(2):
+        # The second opening turns the log of the first into a table.
+        store = LevelDbStore(folder, create=True)
+        store.write([(b"a", b"value")])
+        store.close()
+    table = next(path for path in leveldb_files(folder) if path.suffix == ".ldb")
+    table.write_bytes(table.read_bytes().replace(b"value", b"valve"))
+    for log in folder.glob("*.log"):
+        log.write_bytes(b"")
+    store = LevelDbStore(folder, create=False)
+    for read in (lambda: store.get(b"a"), lambda: list(store.items(b""))):
+        with pytest.raises(IndexCorruptError, match="run `esperd reindex`") as raised:
+            read()
+        assert raised.value.path == table
+    store.close()
+
+
 def test_checking_finds_what_leveldb_passes_over(tmp_path: Path) -> None:
     folder = tmp_path / "db"
     store = LevelDbStore(folder, create=True)
