@@ -35,7 +35,7 @@ class CallShapeViolation(TransactionViolation):
 
 
 @dataclass(eq=False)
-class ModelViolation(CallViolation):
+class CallModelViolation(CallViolation):
     """A call to a model that is not active."""
 
     model_id: bytes

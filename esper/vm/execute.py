@@ -11,7 +11,7 @@ caller's, before and after.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from esper.crypto.signatures import SignatureClaim
 from esper.primitives.block_errors import CoinsViolation, RejectedTransactionViolation
@@ -80,14 +80,14 @@ def execute_transactions(
         try:
             receipt, claim = apply_transaction(transaction, ledger, context, answer)
         except TransactionViolation as error:
-            raise _rejected(index, transaction, error) from error
+            _reject(index, transaction, error)
         receipts.append(receipt)
         claims.append(claim)
 
     failed = context.signatures.first_invalid(claims)
     if failed is not None:
         violation = SignatureViolation(transactions[failed].txid)
-        raise _rejected(failed, transactions[failed], violation) from violation
+        _reject(failed, transactions[failed], violation)
 
     changes = overlay.changes()
     result = Execution(changes, tuple(change.inverse for change in changes), tuple(receipts))
@@ -147,7 +147,7 @@ def _effect(
     return payload.apply(sender, ledger, context)
 
 
-def _rejected(
-    index: int, transaction: Transaction, violation: TransactionViolation
-) -> RejectedTransactionViolation:
-    return RejectedTransactionViolation(index, transaction.txid, violation.rule, str(violation))
+def _reject(index: int, transaction: Transaction, violation: TransactionViolation) -> NoReturn:
+    raise RejectedTransactionViolation(
+        index, transaction.txid, violation.rule, str(violation)
+    ) from violation

@@ -5,9 +5,9 @@ from typing import ClassVar, Final
 
 from esper.primitives.call_errors import (
     AnswerSizeViolation,
+    CallModelViolation,
     CallShapeViolation,
     CallTooLongViolation,
-    ModelViolation,
     PriceViolation,
     PromptTokenViolation,
 )
@@ -51,7 +51,7 @@ class LlmCall:
     def check_in_context(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> None:
         """The model can answer, and the caller can pay for the longest answer.
 
-        Raises ModelViolation, PromptTokenViolation, CallTooLongViolation, PriceViolation,
+        Raises CallModelViolation, PromptTokenViolation, CallTooLongViolation, PriceViolation,
         CreditsViolation or RateViolation.
         """
         model = _active_model(self.model_id, context)
@@ -126,7 +126,7 @@ class LlmCall:
 def _active_model(model_id: bytes, context: ExecutionContext) -> ModelEntry:
     model = context.model(model_id)
     if model is None:
-        raise ModelViolation(model_id)
+        raise CallModelViolation(model_id)
     return model
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from esper.primitives.call_errors import AnswerBudgetViolation, LaneViolation, ModelViolation
+from esper.primitives.call_errors import AnswerBudgetViolation, CallModelViolation, LaneViolation
 from esper.primitives.codec import FixedBytes, Record
 from esper.primitives.hashing import HASH_BYTES
 from esper.vm.answers import ANSWER, MAX_ANSWER_TOKENS, call_cost, check_answer
@@ -37,13 +37,13 @@ class LlmResult:
     def check_in_context(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> None:
         """The call waits, and the answer has its shape.
 
-        Raises LaneViolation, ModelViolation, AnswerBudgetViolation, AnswerTokenViolation or
+        Raises LaneViolation, CallModelViolation, AnswerBudgetViolation, AnswerTokenViolation or
         AnswerEndViolation.
         """
         lane = self._lane(ledger)
         model = context.model(lane.model_id)
         if model is None:
-            raise ModelViolation(lane.model_id)
+            raise CallModelViolation(lane.model_id)
         check_answer(self.answer, lane.max_tokens, model)
 
     def apply(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> Effect:

@@ -12,13 +12,13 @@ from esper.primitives.call_errors import (
     AnswerEndViolation,
     AnswerSizeViolation,
     AnswerTokenViolation,
+    CallModelViolation,
     CallShapeViolation,
     CallTooLongViolation,
     CreditIssueViolation,
     CreditsViolation,
     LaneLimitViolation,
     LaneViolation,
-    ModelViolation,
     PriceViolation,
     PromptTokenViolation,
     RateViolation,
@@ -109,7 +109,7 @@ def test_shape() -> None:
 
 
 def test_model_and_tokens() -> None:
-    refuse(caller(), ALICE, replace(CALL, model_id=bytes(64)), ModelViolation(bytes(64)))
+    refuse(caller(), ALICE, replace(CALL, model_id=bytes(64)), CallModelViolation(bytes(64)))
     caller().send(ALICE, replace(CALL, prompt=(1, VOCAB - 1)), ANSWER)
     call = replace(CALL, prompt=(1, VOCAB))
     refuse(caller(), ALICE, call, PromptTokenViolation(VOCAB, VOCAB))
@@ -257,7 +257,7 @@ def test_a_result_fits_its_call() -> None:
     refuse(world, BOB, replace(result, answer=(60,) * 9), AnswerBudgetViolation(9, 8))
     refuse(world, BOB, replace(result, answer=(60,)), AnswerEndViolation(1, 1, 8))
     other = replace(world, params=replace(PARAMS, model=replace(MODEL, model_id=bytes(64))))
-    refuse(other, BOB, result, ModelViolation(MODEL.model_id))
+    refuse(other, BOB, result, CallModelViolation(MODEL.model_id))
     world.send(BOB, result)
 
 
