@@ -17,6 +17,8 @@ from esper.storage.leveldb_diagnosis import damaged_file
 from esper.storage.store_port import Write
 
 WRITE_BUFFER_BYTES: Final = 64 << 20
+LOOKS: Final = 3
+"""Damage must show so often: a file may change, or go, while it is looked at."""
 
 
 class LevelDbStore:
@@ -81,9 +83,18 @@ class LevelDbStore:
         for _ in self.items(b""):
             # Reading compares the checksums of the entries' blocks.
             pass
-        damaged = damaged_file(self.folder, entries=False)
+        damaged = None
+        for _ in range(LOOKS):
+            damaged = damaged_file(self.folder, entries=False, tables=self._tables())
+            if damaged is None:
+                return
         if damaged is not None:
             raise IndexCorruptError(damaged, "a checksum fails")
+
+    def _tables(self) -> set[int]:
+        """The numbers of the tables in use."""
+        lines = self._db.get_property(b"leveldb.sstables").splitlines()
+        return {int(line.split(b":")[0]) for line in lines if line.startswith(b" ")}
 
     def close(self) -> None:
         """Close the folder. A second call does nothing."""

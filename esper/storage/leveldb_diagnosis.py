@@ -10,6 +10,7 @@ It follows LevelDB's formats:
   magic; a block is followed by its type u8 and the masked CRC-32C of both
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -47,11 +48,14 @@ def masked_crc(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-def damaged_file(folder: Path, *, entries: bool = True) -> Path | None:
+def damaged_file(
+    folder: Path, *, entries: bool = True, tables: Collection[int] | None = None
+) -> Path | None:
     """The first file whose checksums fail, CURRENT if it names no manifest; None if none is.
 
     Without ``entries`` the blocks of a table that hold keys and values are left out: LevelDB checks
-    those itself when it reads them, and much faster.
+    those itself when it reads them, and much faster. With ``tables``, the numbers of those in use,
+    other tables are left out: an open store may be writing or deleting them at this moment.
     """
     current = folder / "CURRENT"
     if not current.exists():
@@ -63,14 +67,25 @@ def damaged_file(folder: Path, *, entries: bool = True) -> Path | None:
         return current
     for path in sorted(folder.iterdir()):
         if path.name.startswith("MANIFEST-") or path.suffix == ".log":
-            sound = _log_is_sound(path.read_bytes())
-        elif path.suffix in (".ldb", ".sst"):
-            sound = _table_is_sound(path.read_bytes(), entries=entries)
+            sound = _log_is_sound(_bytes_if_there(path))
+        elif path.suffix in (".ldb", ".sst") and path.stem.isdecimal():
+            if tables is not None and int(path.stem) not in tables:
+                continue
+            data = _bytes_if_there(path)
+            sound = _table_is_sound(data, entries=entries) or not path.exists()
         else:
             continue
         if not sound:
             return path
     return None
+
+
+def _bytes_if_there(path: Path) -> bytes:
+    """Nothing for a file that a compaction has deleted since the folder was listed."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _log_is_sound(data: bytes) -> bool:

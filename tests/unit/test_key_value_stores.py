@@ -155,6 +155,30 @@ def test_checking_finds_what_leveldb_passes_over(tmp_path: Path) -> None:
     store.close()
 
 
+def test_tables_in_the_making_or_gone_are_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "db"
+    for _ in range(2):
+        store = LevelDbStore(folder, create=True)
+        store.write([(b"a", b"1")])
+        store.close()
+    store = LevelDbStore(folder, create=False)
+    (folder / "000999.ldb").write_bytes(b"half of a table")
+    assert damaged_file(folder) == folder / "000999.ldb"
+    store.check()
+    read = Path.read_bytes
+
+    def gone(path: Path) -> bytes:
+        if path.suffix == ".ldb":
+            path.unlink()
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", gone)
+    store.check()
+    store.close()
+
+
 def test_filling_in_a_log_is_checked(tmp_path: Path) -> None:
     folder = tmp_path / "db"
     store = LevelDbStore(folder, create=True)
