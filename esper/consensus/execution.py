@@ -4,7 +4,8 @@
 2. the parent's usefulness is recorded (a block's own is not known before its work),
 3. the reward that reaches maturity is credited to its payee,
 4. the transactions are executed, credits and lapses before them (see ``vm.execute``),
-5. the coinbase, by the rule, becomes a pending reward.
+5. their receipts join the mountain range over all receipts,
+6. the coinbase, by the rule, becomes a pending reward.
 
 Afterwards coins add up: what was issued is what the records gained.
 """
@@ -118,7 +119,14 @@ def execute_block(
     executed = execute_transactions(overlay, transactions, context)
     overlay.absorb(executed.changes)
 
-    # 5. Coinbase. Fees move from senders to it and are not issued anew.
+    # 5. Receipts.
+    if executed.receipts:
+        receipts = ledger.receipts
+        for receipt in executed.receipts:
+            receipts, _ = receipts.append(receipt.to_bytes())
+        ledger.set_receipts(receipts)
+
+    # 6. Coinbase. Fees move from senders to it and are not issued anew.
     reward = block_reward(context.height, executed.burned, executed.fees, rules)
     ledger.add_reward(context.height, PendingReward(context.payee, reward))
     issued = record.issued + reward - executed.fees

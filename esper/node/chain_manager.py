@@ -64,7 +64,7 @@ class ChainManager:
         Raises SideBlockError.
         """
         self.params = params
-        self.state = StoreState(store.state)
+        self.state = StoreState(store)
         self._store = store
         self._side = SideBlocks(store.datadir)
         self._verifier = verifier
@@ -192,7 +192,10 @@ class ChainManager:
     def _stored_tree(self, secret: bytes) -> BlockTree:
         """The tree of the newest blocks of the store's chain."""
         tip, depth = self._store.tip.height, self.params.limits.undo_depth
-        root = max(0, tip - depth)
+        # A tip that went back has fewer contexts below it: they go with the undo records.
+        root = tip
+        while root > max(0, tip - depth) and self._has_context(root - 1):
+            root -= 1
         below = self._stored_context(root)
         first = ProvenBlock(below.tip_id, bytes(64), below.tip_work_id, 1, 0, 0)
         tree = BlockTree(first, height=root, total=below.weight, undo_depth=depth, secret=secret)
@@ -203,6 +206,9 @@ class ChainManager:
             tree.add(self._proven(below, context, 0))
             below = context
         return tree
+
+    def _has_context(self, height: int) -> bool:
+        return height == 0 or self._store.index.context(height) is not None
 
     def _stored_context(self, height: int) -> ChainContext:
         if height == 0:

@@ -11,6 +11,8 @@ from esper.consensus.header import decode_header
 from esper.crypto.signatures import SignatureClaim
 from esper.primitives.params import NetworkParameters
 from esper.storage.block_files import BlockAdded
+from esper.storage.chain_store import ChainStore
+from esper.storage.disk_state_tree import Change as StoredChange
 from esper.storage.disk_state_tree import DiskStateTree
 from esper.storage.errors import StorageError
 from esper.storage.store_options import Replay
@@ -22,8 +24,8 @@ class ReplayError(StorageError):
     """A stored block that leads to another state than its header says: another program's rules."""
 
 
-class StoreState:
-    """The state of a store's tip, as it is whenever it is asked."""
+class TreeState:
+    """A state tree on disk."""
 
     def __init__(self, tree: DiskStateTree) -> None:
         self._tree = tree
@@ -34,7 +36,26 @@ class StoreState:
 
     def root_after(self, changes: Sequence[Change]) -> bytes:
         """32 bytes: the root after changes by ascending path. Nothing is written."""
-        return self._tree.update([(c.path, c.before, c.after) for c in changes]).root
+        return self._tree.update(_stored(changes)).root
+
+
+class StoreState:
+    """The state of a store's tip, as it is whenever it is asked."""
+
+    def __init__(self, store: ChainStore) -> None:
+        self._store = store
+
+    def get(self, path: bytes) -> bytes | None:
+        """The record's bytes at a 32-byte path, None if there is none."""
+        return self._store.state.get(path)
+
+    def root_after(self, changes: Sequence[Change]) -> bytes:
+        """32 bytes: the root after changes by ascending path. Nothing is written."""
+        return self._store.update(_stored(changes)).root
+
+
+def _stored(changes: Sequence[Change]) -> tuple[StoredChange, ...]:
+    return tuple((change.path, change.before, change.after) for change in changes)
 
 
 class _Believed:
@@ -47,7 +68,7 @@ class _Believed:
 def stored_execution(execution: BlockExecution, context: ChainContext) -> Execution:
     """What the store keeps of a block's execution; ``context`` is the chain with it on top."""
     return Execution(
-        changes=tuple((c.path, c.before, c.after) for c in execution.changes),
+        changes=_stored(execution.changes),
         receipts=tuple(receipt.to_bytes() for receipt in execution.receipts),
         context=encode_context(context),
     )
@@ -70,7 +91,7 @@ def replay_of(params: NetworkParameters) -> Replay:
         header = decode_header(entry.header, limits.header_bytes)
         body = decode_body(entry.body, limits.body_bytes)
         content = read_content(body, header.pre, limits)
-        state = StoreState(tree)
+        state = TreeState(tree)
         at = chain.execution_context(header.pre.payee, content.answers, _Believed())
         execution = execute_block(state, chain.tip_work, content.transactions, at)
         if state.root_after(execution.changes) != header.pre.state_root:

@@ -27,7 +27,7 @@ from esper.storage.block_files import (
 from esper.storage.catch_up import catch_up
 from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, ChainIndex, Tip, proof_file_key
 from esper.storage.datadir_lock import DirectoryLock
-from esper.storage.disk_state_tree import DiskStateTree
+from esper.storage.disk_state_tree import Change, DiskStateTree, StateUpdate
 from esper.storage.errors import (
     IndexCorruptError,
     ProofPrunedError,
@@ -74,6 +74,7 @@ class ChainStore:
         self.datadir = datadir
         self._options = options
         self._stopped = False
+        self._worked_out: tuple[tuple[bytes, tuple[Change, ...]], StateUpdate] | None = None
         self._lock = DirectoryLock(datadir)
         self._store: KeyValueStore | None = None
         try:
@@ -134,6 +135,16 @@ class ChainStore:
         """The state after the tip: values, root and proofs."""
         return DiskStateTree(self._index.store)
 
+    def update(self, changes: tuple[Change, ...]) -> StateUpdate:
+        """What changes by ascending path do to the tip's state; nothing is written.
+
+        The last answer is kept for the ``append`` that follows. Raises StateChangeError.
+        """
+        key = self.tip.block_id, changes
+        if self._worked_out is None or self._worked_out[0] != key:
+            self._worked_out = key, self.state.update(changes)
+        return self._worked_out[1]
+
     def append(self, block_id: bytes, block: BlockBytes, execution: Execution) -> None:
         """Make a block the tip; it is kept when this returns. That it fits the tip is not judged.
 
@@ -143,7 +154,10 @@ class ChainStore:
         """
         self._check_writable()
         self._options.check_reserve(self.datadir)
-        step = plan(self._index, block_id, execution)
+        key = self.tip.block_id, execution.changes
+        known, self._worked_out = self._worked_out, None
+        update = known[1] if known is not None and known[0] == key else None
+        step = plan(self._index, block_id, execution, update)
         entry = journal_payload(BlockAdded(block_id, block.header, block.body))
         self._journal.check_length(entry)
         proof = self._proofs.append(proof_payload(StoredProof(block_id, block.proof)))

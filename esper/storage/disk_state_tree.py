@@ -14,6 +14,7 @@ from typing import Final
 from esper.primitives.hashing import HASH32_BYTES, tagged_hash32, u64
 from esper.storage.errors import StateChangeError
 from esper.storage.state_records import (
+    FLAT_PREFIX,
     Branch,
     Leaf,
     Node,
@@ -21,6 +22,7 @@ from esper.storage.state_records import (
     Stub,
     decode_node,
     encode_node,
+    flat_key,
     record_key,
 )
 from esper.storage.store_port import KeyValueStore, Write
@@ -83,8 +85,7 @@ class DiskStateTree:
 
     def get(self, path: bytes) -> bytes | None:
         """The value at a 32-byte path, None if there is none."""
-        leaf, _ = self._descend(path)
-        return leaf.value if leaf is not None and leaf.path == path else None
+        return self._store.get(flat_key(path))
 
     def prove(self, path: bytes) -> StateProof:
         """The proof of what stands at ``path``, for ``state_tree.proven_value_hash``."""
@@ -99,9 +100,14 @@ class DiskStateTree:
         found = 0
         for leaf in self._checked_leaves(top, 0, bytes(HASH32_BYTES)):
             found += 1
+            if self.get(leaf.path) != leaf.value:
+                raise StateRecordError(f"the value at {leaf.path.hex()} is not that of the tree")
             yield leaf.path, leaf.value
         if found != count:
             raise StateRecordError(f"the tree has {found} records, its top says {count}")
+        flat = sum(1 for _ in self._store.items(FLAT_PREFIX))
+        if flat != count:
+            raise StateRecordError(f"{flat} values stand beside a tree of {count} records")
 
     def update(self, changes: Sequence[Change]) -> StateUpdate:
         """What ``changes`` does to the tree; nothing is written.
@@ -119,6 +125,7 @@ class DiskStateTree:
         pass_ = _Pass(self, changes, paths)
         node = pass_.inside(top, 0, 0, len(changes))
         pass_.writes.append((record_key(0, b""), u64(count) + encode_node(node)))
+        pass_.writes += [(flat_key(path), new) for path, _, new in changes]
         root = state_root(count, hash_of(node))
         return StateUpdate(root, count, tuple(pass_.writes), pass_.hashes + 1)
 

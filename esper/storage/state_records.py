@@ -7,6 +7,9 @@
             | 2 || hash, 32 || left node || right node               a branch inside the record
             | 3 || hash, 32                                          a branch with its own record
 
+    key     = "f" || path                       the value alone, for reading without a walk
+    record  = value
+
 A branch has its own record exactly if its depth is a multiple of the levels a record has. Hashes of
 branches are stored although they follow from what is below: a change then hashes its own branch
 only, and a record that is older than its parent shows.
@@ -25,6 +28,12 @@ BRANCH_NODE: Final = 2
 STUB_NODE: Final = 3
 
 LENGTH_BYTES: Final = 4
+FLAT_PREFIX: Final = b"f"
+
+
+def flat_key(path: bytes) -> bytes:
+    """Where the value at a 32-byte path stands by itself."""
+    return FLAT_PREFIX + path
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,16 +101,20 @@ class Step:
     """The caller's."""
 
 
-def plan(index: ChainIndex, block_id: bytes, execution: Execution) -> Step:
+def plan(
+    index: ChainIndex, block_id: bytes, execution: Execution, update: StateUpdate | None = None
+) -> Step:
     """Compare a block's changes with the state.
 
-    Raises StateChangeError if they do not fit, AlreadyOnChainError for a block of the chain.
+    ``update`` is what these very changes do to this very state, where the caller has it. Raises
+    StateChangeError if they do not fit, AlreadyOnChainError for a block of the chain.
     """
     tip = index.tip
     height = 0 if block_id == index.genesis.block_id else index.height_of(block_id)
     if height is not None:
         raise AlreadyOnChainError(block_id, height)
-    update = DiskStateTree(index.store).update(execution.changes)
+    if update is None:
+        update = DiskStateTree(index.store).update(execution.changes)
     undo = tuple(
         OldValue(path, () if old is None else (old,)) for path, old, _ in execution.changes
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from esper.primitives.codec import Record, decode, encode
+from esper.primitives.mmr import Mmr
 from esper.vm.records import (
     ACCOUNT,
     CHAIN_PATH,
@@ -16,6 +17,8 @@ from esper.vm.records import (
     LANE_DUE,
     NO_ACCOUNT,
     PENDING_REWARD,
+    RECEIPTS,
+    RECEIPTS_PATH,
     RECORD_LIMIT,
     UNBONDING,
     Account,
@@ -65,6 +68,15 @@ class Ledger:
     def set_chain(self, record: ChainRecord) -> None:
         """Replace it."""
         self._write(CHAIN_RECORD, CHAIN_PATH, record)
+
+    @property
+    def receipts(self) -> Mmr:
+        """The mountain range over the receipts of all blocks."""
+        return self._read(RECEIPTS, RECEIPTS_PATH) or Mmr()
+
+    def set_receipts(self, receipts: Mmr) -> None:
+        """Replace it."""
+        self._write(RECEIPTS, RECEIPTS_PATH, receipts)
 
     def add_reward(self, height: int, reward: PendingReward) -> None:
         """Let the coinbase of ``height`` wait for its maturity."""

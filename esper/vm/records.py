@@ -12,6 +12,7 @@
 | 8 | lapse height as u64 | DueCount of the lanes |
 | 9 | lapse height as u64, index as u32 | LaneDue |
 | 10 | txid of the call, 64 bytes | Lane |
+| 11 | ``receipts`` | Mmr over the receipts of all blocks |
 
 Nothing in the state is ever searched: what falls due at a height stands under that height and an
 index, so a block reads just what it needs.
@@ -24,6 +25,7 @@ from esper.crypto.signatures import MAX_KEY_BYTES
 from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import Array, FixedBytes, Record, Unsigned, VarBytes, WideUnsigned
 from esper.primitives.hashing import HASH_BYTES, u32, u64
+from esper.primitives.mmr import Mmr
 from esper.vm.state_tree import state_path
 
 KIND_ACCOUNT: Final = 1
@@ -36,6 +38,7 @@ KIND_UNBONDING: Final = 7
 KIND_LANE_COUNT: Final = 8
 KIND_LANE_DUE: Final = 9
 KIND_LANE: Final = 10
+KIND_RECEIPTS: Final = 11
 
 RECORD_VERSION: Final = 1
 RECORD_LIMIT: Final = 8192
@@ -242,6 +245,14 @@ UNBONDING: Final = Record(
     Unbonding, RECORD_VERSION, (("owner", FixedBytes(ADDRESS_BYTES)), ("amount", _AMOUNT))
 )
 LANE_DUE: Final = Record(LaneDue, RECORD_VERSION, (("call_id", FixedBytes(HASH_BYTES)),))
+MAX_PEAKS: Final = 64
+"""Peaks of the largest count of receipts."""
+
+RECEIPTS: Final = Record(
+    Mmr,
+    RECORD_VERSION,
+    (("count", Unsigned(64)), ("peaks", Array(FixedBytes(HASH_BYTES), MAX_PEAKS))),
+)
 LANE: Final = Record(
     Lane,
     RECORD_VERSION,
@@ -262,6 +273,7 @@ LANE: Final = Record(
 NO_ACCOUNT: Final = Account()
 CHAIN_PATH: Final = state_path(KIND_CHAIN, b"chain")
 CREDITS_PATH: Final = state_path(KIND_CREDITS, b"credits")
+RECEIPTS_PATH: Final = state_path(KIND_RECEIPTS, b"receipts")
 
 
 def account_path(address: bytes) -> bytes:

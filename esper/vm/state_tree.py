@@ -12,6 +12,7 @@ Trees share what they have in common, so keeping one per block costs the changed
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from esper.primitives.hashing import HASH32_BYTES, make_tag, tagged_hash32, u64
@@ -26,6 +27,7 @@ EMPTY: Final = bytes(HASH32_BYTES)
 PATH_BITS: Final = 8 * HASH32_BYTES
 
 
+@lru_cache(maxsize=1 << 14)
 def state_path(kind: int, identity: bytes) -> bytes:
     """32 bytes: where the record of this kind and id stands."""
     return tagged_hash32(TAG_KEY, bytes([kind]), identity)

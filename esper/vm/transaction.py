@@ -20,7 +20,8 @@ The key travels once: the first transaction of a sender carries it, and it is th
 later one may carry it again. It is signed and part of the txid like everything else.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from esper.crypto.signatures import MAX_KEY_BYTES, MAX_SIGNATURE_BYTES
@@ -80,6 +81,10 @@ class Transaction:
     """What it does."""
     signature: bytes
     """The sender's signature over the digest."""
+    _known: dict[str, bytes] = field(
+        init=False, repr=False, compare=False, hash=False, default_factory=dict
+    )
+    """Encodings and ids that were worked out before; a changed copy starts without."""
 
     @property
     def kind(self) -> int:
@@ -88,25 +93,31 @@ class Transaction:
 
     def to_bytes(self) -> bytes:
         """The canonical bytes of the wire."""
-        return encode(_SIGNED[self.kind], self)
+        return self._once("bytes", lambda: encode(_SIGNED[self.kind], self))
 
     def unsigned_bytes(self) -> bytes:
         """The canonical bytes without the signature."""
-        return encode(_UNSIGNED[self.kind], self)
+        return self._once("unsigned", lambda: encode(_UNSIGNED[self.kind], self))
 
     @property
     def txid(self) -> bytes:
-        """64 bytes. Computed anew at every call."""
-        return tagged_hash(TAG_TXID, self.unsigned_bytes())
+        """64 bytes."""
+        return self._once("txid", lambda: tagged_hash(TAG_TXID, self.unsigned_bytes()))
 
     @property
     def wtxid(self) -> bytes:
-        """64 bytes. Computed anew at every call."""
-        return tagged_hash(TAG_WTXID, self.to_bytes())
+        """64 bytes."""
+        return self._once("wtxid", lambda: tagged_hash(TAG_WTXID, self.to_bytes()))
 
     def signing_digest(self, genesis_hash: bytes) -> bytes:
         """64 bytes: what the sender signs on the network of this genesis hash."""
         return tagged_hash(TAG_SIGNING, genesis_hash, bytes([self.suite]), self.unsigned_bytes())
+
+    def _once(self, name: str, work: Callable[[], bytes]) -> bytes:
+        found = self._known.get(name)
+        if found is None:
+            found = self._known[name] = work()
+        return found
 
 
 def decode_transaction(data: bytes, limit: int) -> Transaction:
@@ -120,9 +131,12 @@ def decode_transaction(data: bytes, limit: int) -> Transaction:
         kind = transaction_kind(data)
         if kind not in _SIGNED:
             raise UnknownKindViolation(kind)
-        return decode(_SIGNED[kind], data, limit=limit, what="transaction")
+        found = decode(_SIGNED[kind], data, limit=limit, what="transaction")
     except CodecError as error:
         raise UnreadableTransactionViolation(str(error)) from error
+    # Decoding is strict: only the canonical bytes are read.
+    found._known["bytes"] = bytes(data)
+    return found
 
 
 def transaction_kind(data: bytes) -> int:

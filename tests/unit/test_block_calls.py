@@ -233,3 +233,14 @@ def test_groups_of_two_lanes_are_too_long() -> None:
     first, second = groups(block)
     both = replace(first, calls=first.calls + second.calls)
     assert refusal(with_groups(block, both), world).rule == "GroupRowsViolation"
+
+
+def test_receipts_can_be_shown_under_the_state_root(world: ChainWorld, block: Block) -> None:
+    content = check_block_in_isolation(block, world.params.limits)
+    _, execution = connect(world.chain.context, world.chain.state, block, content, world.verifier)
+    before = Ledger(Overlay(world.chain.state)).receipts
+    after = Ledger(Overlay(world.chain.state.with_changes(execution.changes))).receipts
+    assert (before.count, after.count) == (1, 5)
+    for receipt in execution.receipts:
+        before, _ = before.append(receipt.to_bytes())
+    assert before == after

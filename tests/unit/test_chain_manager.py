@@ -15,10 +15,13 @@ from esper.primitives.chain_errors import InvalidAncestorViolation, TooDeepReorg
 from esper.primitives.header_errors import UnknownParentViolation
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
+from esper.storage.receipt_log import USE_RECEIPTS
 from esper.storage.side_blocks import SideBlockError, SideBlocks
 from esper.storage.store_options import StoreOptions
+from esper.vm.ledger import Ledger
 from esper.vm.stake import Stake
 from esper.vm.transfer import Output, Transfer
+from esper.vm.view import Overlay
 from tests.unit.chain_world import ChainWorld, funded_network
 from tests.unit.vm_world import ALICE, BOB, COIN, address
 
@@ -112,6 +115,8 @@ def assert_at(node: Node, chain: ProvenChain) -> None:
     assert node.manager.context == chain.context
     assert node.store.state.root == chain.state.root
     assert dict(node.store.state) == dict(chain.state.tree)
+    receipts = Ledger(Overlay(node.store.state)).receipts
+    assert receipts.root(USE_RECEIPTS) == node.store.receipt_root
 
 
 def test_blocks_join_one_by_one_and_once(node: Node) -> None:
@@ -250,6 +255,21 @@ def test_old_branches_are_forgotten_with_their_files(tmp_path: Path) -> None:
         submit(node, block)
     assert node.side() == set()
     assert not node.manager.knows(left[0].header.block_id)
+    node.store.close()
+
+
+def test_a_restart_after_the_tip_went_back(tmp_path: Path) -> None:
+    node = Node(tmp_path, network(undo_depth=3))
+    world, blocks = branch(None, 8, step_ms=1, params=node.params)
+    for block in blocks:
+        submit(node, block)
+    # As a crash in a change of chain leaves it.
+    side = SideBlocks(tmp_path)
+    for block in blocks[-2:]:
+        side.put(block.header.block_id, BlockBytes.of(block))
+        node.store.rewind()
+    node.restart()
+    assert_at(node, world.chain)
     node.store.close()
 
 

@@ -81,10 +81,10 @@ def test_the_new_index_equals_the_old_one(datadir: Path) -> None:
     assert rebuilt(datadir) == ReindexReport(24, None, (), ())
     after = entries(datadir)
     differing = {key[:1] for key in before | after if before.get(key) != after.get(key)}
-    # Files of proofs may have had greater heights, and undo records have been deeper, before the
-    # tip went back; and the number of the first proof file is told even if it is 0.
-    assert differing <= {b"p", b"q", b"u"}
-    assert all(after[key] == value for key, value in before.items() if key[:1] == b"u")
+    # Files of proofs may have had greater heights, and undo records and contexts have been deeper,
+    # before the tip went back; and the number of the first proof file is told even if it is 0.
+    assert differing <= {b"c", b"p", b"q", b"u"}
+    assert all(after[key] == value for key, value in before.items() if key[:1] in b"cu")
     assert sorted(path.name for path in datadir.iterdir()) == [
         "blocks", "index", "lock", "proofs", "storage-format",
     ]  # fmt: skip
