@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from esper.storage.disk_state_tree import LEVELS, Change, DiskStateTree
 from esper.storage.errors import StateChangeError
 from esper.storage.memory_store import MemoryStore
-from esper.storage.state_records import StateRecordError, decode_node, encode_node, record_key
+from esper.storage.state_records import (
+    StateRecordError,
+    decode_node,
+    encode_node,
+    flat_key,
+    record_key,
+)
 from esper.vm.state_tree import StateTree, proven_value_hash, value_hash
 
 # Few distinct first bytes, so that paths share long prefixes and the tree collapses and grows.
@@ -106,10 +112,21 @@ def test_a_missing_or_older_record_is_noticed() -> None:
     store.write(tree.update([(bytes(32), b"0", b"changed")]).writes)
     store.write([(key, old)])
     with pytest.raises(StateRecordError, match="not the one its parent names"):
-        tree.get(bytes(32))
+        tree.prove(bytes(32))
     store.write([(key, None)])
     with pytest.raises(StateRecordError, match="is missing"):
-        tree.get(bytes(32))
+        tree.prove(bytes(32))
+
+
+def test_a_value_that_differs_from_the_tree_is_noticed() -> None:
+    store, tree = filled()
+    assert store.get(flat_key(bytes(32))) == b"0"
+    store.write([(flat_key(bytes(32)), b"other")])
+    with pytest.raises(StateRecordError, match="is not that of the tree"):
+        list(tree)
+    store.write([(flat_key(bytes(32)), b"0"), (flat_key(b"\xff" * 32), b"more")])
+    with pytest.raises(StateRecordError, match="values stand beside a tree"):
+        list(tree)
 
 
 def test_every_changed_hash_or_value_is_noticed_by_reading_all() -> None:

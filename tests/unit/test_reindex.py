@@ -214,12 +214,12 @@ def test_a_reindex_that_is_stopped_changes_nothing(datadir: Path) -> None:
     before = entries(datadir)
     left = 10
 
-    def stopping(block: Any, state: Any) -> Any:
+    def stopping(block: Any, state: Any, context: bytes) -> Any:
         nonlocal left
         left -= 1
         if not left:
             raise KeyboardInterrupt
-        return replay(block, state)
+        return replay(block, state, context)
 
     with pytest.raises(KeyboardInterrupt):
         reindex(datadir, GENESIS, stopping, OPTIONS)
