@@ -135,7 +135,8 @@ def submit(
         try:
             data = file.read_bytes()
         except OSError as error:
-            raise typer.BadParameter(f"{file}: {error.strerror}") from error
+            typer.echo(f"{file}: {error.strerror}; name a file with a transaction", err=True)
+            raise typer.Exit(2) from error
         data = _from_hex(data)
         transaction = Inbox(directory.path, directory.params).put(data)
         typer.echo(transaction.txid.hex())

@@ -4,6 +4,7 @@ inbox/<txid>.tx     canonical bytes, whole or not there; kept until they are in 
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from esper.vm.transaction import Transaction, decode_transaction
 
 INBOX_FOLDER: Final = "inbox"
 SUFFIX: Final = ".tx"
+NAME: Final = re.compile(r"[0-9a-f]{128}\.tx")
 
 
 class Inbox:
@@ -41,11 +43,14 @@ class Inbox:
         return transaction
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        """(txid by the file's name, bytes) of what waits, oldest first; oversized files never."""
+        """(txid by the file's name, bytes) of what waits, oldest first.
+
+        Files of other names and files above the limit are not the inbox's and stay.
+        """
         if not self._folder.exists():
             return
-        files = [(path.stat().st_mtime_ns, path) for path in self._folder.glob("*" + SUFFIX)]
-        for _, path in sorted(files):
+        files = [path for path in self._folder.iterdir() if NAME.fullmatch(path.name)]
+        for path in sorted(files, key=lambda file: (file.stat().st_mtime_ns, file.name)):
             if path.stat().st_size <= self._limit:
                 yield bytes.fromhex(path.stem), path.read_bytes()
 
