@@ -67,7 +67,7 @@ class Planner:
             with suppress(TransactionViolation):
                 draft.add(transaction, None, group)
         planned = Planned()
-        for transaction in pending:
+        for transaction in _in_order(pending):
             self._consider(transaction, draft, planned)
         planned.plan = BlockPlan(
             tuple(draft.transactions),
@@ -127,6 +127,17 @@ class Planner:
                 if key not in self._groups:
                     self._groups[key] = self._answerer.prove_lane(answered)
                 yield self._sign_result(answered, draft.nonce(self._payee)), self._groups[key]
+
+
+def _in_order(pending: Iterable[Transaction]) -> list[Transaction]:
+    """By arrival, but those of one sender by nonce: in the places that they have between them."""
+    arrived = list(pending)
+    by_sender: dict[bytes, list[Transaction]] = {}
+    for transaction in arrived:
+        by_sender.setdefault(transaction.sender, []).append(transaction)
+    for own in by_sender.values():
+        own.sort(key=lambda transaction: transaction.nonce, reverse=True)
+    return [by_sender[transaction.sender].pop() for transaction in arrived]
 
 
 class _Draft:

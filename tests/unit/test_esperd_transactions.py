@@ -105,7 +105,9 @@ def test_what_cannot_be_included_waits_or_is_dropped_with_its_reason(tmp_path: P
     assert f"transaction {late[:16]} dropped: ExpiredViolation" in told
     assert waiting(datadir) == [early]
     first = submit(datadir, TO_BOB, 0)
-    assert f"Transfer {first[:16]}" in mine(datadir)
+    told = mine(datadir)
+    # By nonce, although the other came first.
+    assert told.index(f"Transfer {first[:16]}") < told.index(f"Transfer {early[:16]}")
     assert waiting(datadir) == []
     used = submit(datadir, Stake(COIN), 0)
     assert f"{used[:16]} dropped: another transaction has used its nonce" in mine(datadir)
