@@ -62,13 +62,14 @@ class Planner:
     ) -> Planned:
         """A block of what waits, in order of arrival. Takes seconds where calls are new."""
         draft = _Draft(chain, state, self._payee, self._answerer.calls_per_group)
-        for transaction, group in self._lane_results(draft):
-            # A payee without the fee leaves its lanes to others.
-            with suppress(TransactionViolation):
-                draft.add(transaction, None, group)
+        lanes = self._open_lanes(draft)
+        draft.reserve_groups(len(lanes))
         planned = Planned()
         for transaction in _in_order(pending):
             self._consider(transaction, draft, planned)
+        # After the others, so that the payee's own transactions keep their nonces.
+        for answered in lanes[: draft.reserved_groups]:
+            self._add_result(answered, draft)
         planned.plan = BlockPlan(
             tuple(draft.transactions),
             tuple(draft.answers),
@@ -114,19 +115,23 @@ class Planner:
             self._groups[key] = self._answerer.prove_own(calls)
         return self._groups[key]
 
-    def _lane_results(self, draft: "_Draft") -> Iterable[tuple[Transaction, CallGroup]]:
-        """Results for the lanes that the chain holds, one group less than a block may have."""
+    def _open_lanes(self, draft: "_Draft") -> list[AnsweredCall]:
+        """Answers to lanes of the chain; forgets those that somebody answered or that lapsed."""
+        if self._sign_result is None:
+            return []
+        self._lanes = {txid: said for txid, said in self._lanes.items() if draft.has_lane(txid)}
+        return list(self._lanes.values())
+
+    def _add_result(self, answered: AnsweredCall, draft: "_Draft") -> None:
         if self._sign_result is None:
             return
-        for txid, answered in list(self._lanes.items()):
-            if not draft.has_lane(txid):
-                # Answered by somebody, lapsed, or on a branch that was left.
-                del self._lanes[txid]
-            elif draft.spare_groups > 1:
-                key = (txid,)
-                if key not in self._groups:
-                    self._groups[key] = self._answerer.prove_lane(answered)
-                yield self._sign_result(answered, draft.nonce(self._payee)), self._groups[key]
+        key = (answered.call_id,)
+        if key not in self._groups:
+            self._groups[key] = self._answerer.prove_lane(answered)
+        transaction = self._sign_result(answered, draft.nonce(self._payee))
+        # A payee without the fee leaves its lanes to others.
+        with suppress(TransactionViolation):
+            draft.add(transaction, None, self._groups[key])
 
 
 def _in_order(pending: Iterable[Transaction]) -> list[Transaction]:
@@ -155,13 +160,19 @@ class _Draft:
         self.transactions: list[Transaction] = []
         self.answers: list[Answer | None] = []
         self.lane_groups: list[CallGroup] = []
+        self.reserved_groups = 0
         start_block(Ledger(self._overlay), self._context)
+
+    def reserve_groups(self, lanes: int) -> None:
+        """Keep groups for answers to so many lanes, if one is left for calls then."""
+        self.reserved_groups = min(lanes, self._rules.groups_per_block - 1)
+        self._room -= self.reserved_groups * GROUP_BYTES
 
     @property
     def spare_groups(self) -> int:
-        """Groups that the block may still have."""
-        used = -(-len(self._own) // self._calls_per_group) + len(self.lane_groups)
-        return self._rules.groups_per_block - used
+        """Groups that the block may still have for its own calls."""
+        used = -(-len(self._own) // self._calls_per_group)
+        return self._rules.groups_per_block - self.reserved_groups - used
 
     def nonce(self, address: bytes) -> int:
         """The next nonce of an address."""
@@ -205,7 +216,6 @@ class _Draft:
             self._room -= GROUP_BYTES if self._needs_group() else 0
             self._own.append(answered)
         if group is not None:
-            self._room -= len(group.to_bytes())
             self.lane_groups.append(group)
 
     def own_groups(self) -> list[list[AnsweredCall]]:

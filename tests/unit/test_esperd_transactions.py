@@ -110,7 +110,7 @@ def test_what_cannot_be_included_waits_or_is_dropped_with_its_reason(tmp_path: P
     assert told.index(f"Transfer {first[:16]}") < told.index(f"Transfer {early[:16]}")
     assert waiting(datadir) == []
     used = submit(datadir, Stake(COIN), 0)
-    assert f"{used[:16]} dropped: another transaction has used its nonce" in mine(datadir)
+    assert f"{used[:16]} dropped: NonceUsedViolation" in mine(datadir)
 
 
 def test_a_false_signature_is_dropped(tmp_path: Path) -> None:
