@@ -192,7 +192,7 @@ class ChainManager:
     def _stored_tree(self, secret: bytes) -> BlockTree:
         """The tree of the newest blocks of the store's chain."""
         tip, depth = self._store.tip.height, self.params.limits.undo_depth
-        root = max(0, tip - depth)
+        root = self._lowest_kept(tip, depth)
         below = self._stored_context(root)
         first = ProvenBlock(below.tip_id, bytes(64), below.tip_work_id, 1, 0, 0)
         tree = BlockTree(first, height=root, total=below.weight, undo_depth=depth, secret=secret)
@@ -203,6 +203,19 @@ class ChainManager:
             tree.add(self._proven(below, context, 0))
             below = context
         return tree
+
+    def _lowest_kept(self, tip: int, depth: int) -> int:
+        """The lowest height, at most ``depth`` below the tip, from which on contexts are kept.
+
+        A change of chain that a crash interrupted leaves a tip below the one that they were kept
+        for, so that they may not reach the whole depth.
+        """
+        lowest = tip
+        while lowest > max(0, tip - depth) and (
+            lowest == 1 or self._store.index.context(lowest - 1) is not None
+        ):
+            lowest -= 1
+        return lowest
 
     def _stored_context(self, height: int) -> ChainContext:
         if height == 0:
