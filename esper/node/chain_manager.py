@@ -192,10 +192,7 @@ class ChainManager:
     def _stored_tree(self, secret: bytes) -> BlockTree:
         """The tree of the newest blocks of the store's chain."""
         tip, depth = self._store.tip.height, self.params.limits.undo_depth
-        # A tip that went back has fewer contexts below it: they go with the undo records.
-        root = tip
-        while root > max(0, tip - depth) and self._has_context(root - 1):
-            root -= 1
+        root = self._lowest_kept(tip, depth)
         below = self._stored_context(root)
         first = ProvenBlock(below.tip_id, bytes(64), below.tip_work_id, 1, 0, 0)
         tree = BlockTree(first, height=root, total=below.weight, undo_depth=depth, secret=secret)
@@ -207,8 +204,18 @@ class ChainManager:
             below = context
         return tree
 
-    def _has_context(self, height: int) -> bool:
-        return height == 0 or self._store.index.context(height) is not None
+    def _lowest_kept(self, tip: int, depth: int) -> int:
+        """The lowest height, at most ``depth`` below the tip, from which on contexts are kept.
+
+        A change of chain that a crash interrupted leaves a tip below the one that they were kept
+        for, so that they may not reach the whole depth.
+        """
+        lowest = tip
+        while lowest > max(0, tip - depth) and (
+            lowest == 1 or self._store.index.context(lowest - 1) is not None
+        ):
+            lowest -= 1
+        return lowest
 
     def _stored_context(self, height: int) -> ChainContext:
         if height == 0:

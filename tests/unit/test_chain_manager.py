@@ -179,6 +179,25 @@ def test_a_crash_in_a_change_of_chain_ends_on_the_best_branch(node: Node) -> Non
     assert node.side() == {block.header.block_id for block in left_blocks}
 
 
+def test_a_crash_in_a_change_of_chain_that_is_longer_than_the_undo_depth(tmp_path: Path) -> None:
+    node = Node(tmp_path, params := network(undo_depth=3))
+    stem, first = branch(None, 4, step_ms=1, params=params)
+    _, left = branch(stem.chain, 2, step_ms=2, params=params)
+    right, right_blocks = branch(stem.chain, 3, step_ms=3, params=params)
+    for block in (*first, *left, *right_blocks[:2]):
+        submit(node, block)
+    side = SideBlocks(node.datadir)
+    for block in (*left, right_blocks[2]):
+        side.put(block.header.block_id, BlockBytes.of(block))
+    # The contexts that the tip at height 6 needs begin at 3; the tip is now at 4.
+    node.store.rewind()
+    node.store.rewind()
+    node.restart()
+    assert_at(node, right.chain)
+    assert node.side() == {block.header.block_id for block in left}
+    node.store.close()
+
+
 def test_an_invalid_block_deep_in_a_branch_is_found_out_and_left(node: Node) -> None:
     stem, first = branch(None, 1, step_ms=1)
     left, left_blocks = branch(stem.chain, 2, step_ms=2)
