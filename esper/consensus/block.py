@@ -38,9 +38,10 @@ TAG_PROOF: Final = make_tag("esper/work/proof/v1")
 BODY_VERSION: Final = 1
 KIND_COINBASE: Final = 0
 
-# Limits of the wire; the networks' limits on bytes are lower in effect.
-MAX_TRANSACTIONS: Final = 1 << 16
-MAX_RESULTS: Final = 1 << 16
+# Limits of the wire. A signature alone has 3 kB, so that 2 MiB hold no more than about 600
+# transactions; lists of junk are refused at their heads.
+MAX_TRANSACTIONS: Final = 1 << 12
+MAX_RESULTS: Final = 1 << 12
 MAX_CALL_GROUPS: Final = 16
 MAX_ITEM_BYTES: Final = 1 << 20
 

@@ -9,7 +9,12 @@ parent's state.
 from dataclasses import dataclass
 
 from esper.consensus.block import Block
-from esper.consensus.block_isolation import BlockContent, check_block_in_isolation, read_body
+from esper.consensus.block_isolation import (
+    BlockContent,
+    check_lists,
+    check_parts_of_work,
+    read_body,
+)
 from esper.consensus.body import check_body
 from esper.consensus.context import ChainContext
 from esper.consensus.execution import BlockExecution, genesis_state
@@ -51,15 +56,16 @@ def check_proven(
     """All rules that need no state: its header fits the chain, and its work is proven.
 
     ``now_ms`` is the node's clock, for the rule about future times only. Raises the first rule that
-    it breaks, as its typed violation.
+    it breaks, as its typed violation. The lists of the body come last: a header that fits costs
+    nothing, and reading a full body takes seconds that only proven work may ask for.
     """
     limits = chain.params.limits
     check_header_in_isolation(block.header, chain.genesis_hash, limits)
-    content = check_block_in_isolation(block, limits)
+    check_parts_of_work(block, limits)
     check_header_in_context(block.header, chain, now_ms)
     model = chain.next_model(block.header.pre.tier)
     check_work(block, chain.params.puzzle, model, verifier)
-    return content
+    return check_lists(block, limits)
 
 
 def connect(

@@ -20,10 +20,11 @@ TAG_OUTPUTS: Final = make_tag("esper/work/outputs/v1")
 OUTPUTS_VERSION: Final = 1
 
 # Limits of the wire, above every network's puzzle: the rules compare with the puzzle afterwards.
+# They are a few times the puzzle and no more: anybody can have outputs read without having worked.
 MAX_SEQUENCES: Final = 4
-MAX_ANSWER: Final = 1024
-MAX_TOP_K: Final = 16
-MAX_PROMPT: Final = 4096
+MAX_ANSWER: Final = 64
+MAX_TOP_K: Final = 8
+MAX_PROMPT: Final = 512
 MAX_SPANS: Final = 64
 MAX_PATH: Final = 40
 
