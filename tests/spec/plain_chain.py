@@ -334,6 +334,8 @@ def records(world: World) -> dict[bytes, bytes]:
     for call_id, lane in world["lanes"].items():
         found[9, big(lane["lapses"], 8) + big(lane["place"], 4)] = packed(1, call_id)
         found[10, call_id] = packed(1, *lane.values())
+    if world["receipts"]:
+        found[11, b"receipts"] = packed(1, len(world["receipts"]), peaks(world["receipts"]))
     return {h32("esper/state/key/v1", big(kind, 1), name): value
             for (kind, name), value in found.items()}  # fmt: skip
 
@@ -357,14 +359,19 @@ def top(leaves: list[tuple[str, bytes]], depth: int) -> bytes:
     return h32("esper/state/node/v1", *(top(half, depth + 1) for half in halves))
 
 
-def receipt_root(receipts: list[bytes]) -> bytes:
-    """The root of the mountain range: one perfect tree for each 1 in the binary count."""
-    peaks, rest = [], [h64("esper/mmr/leaf/v1", receipt) for receipt in receipts]
+def peaks(receipts: list[bytes]) -> list[bytes]:
+    """The tops of the mountain range: one perfect tree for each 1 in the binary count."""
+    found, rest = [], [h64("esper/mmr/leaf/v1", receipt) for receipt in receipts]
     for size in (2**level for level in reversed(range(64)) if len(receipts) >> level & 1):
         tree, rest = rest[:size], rest[size:]
         while len(tree) > 1:
             pairs = zip(tree[::2], tree[1::2], strict=True)
             tree = [h64("esper/mmr/node/v1", left, right) for left, right in pairs]
-        peaks += tree
+        found += tree
+    return found
+
+
+def receipt_root(receipts: list[bytes]) -> bytes:
+    """The root of the mountain range."""
     use = b"esper/receipts/v1".ljust(32, b"\0")
-    return h64("esper/mmr/root/v1", use, big(len(receipts), 8), *peaks)
+    return h64("esper/mmr/root/v1", use, big(len(receipts), 8), *peaks(receipts))
