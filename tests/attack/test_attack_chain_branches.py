@@ -1,4 +1,4 @@
-"""Branches, restarts and failures of the machine: two nodes must come to one chain and one state."""
+"""Branches, restarts, a failing machine: two nodes must come to one chain and one state."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
