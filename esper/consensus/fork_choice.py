@@ -136,6 +136,19 @@ class BlockTree:
         self._consider(block.block_id)
         return True
 
+    def forget(self, block_id: bytes) -> None:
+        """Take out a block that nothing builds on, as if it had never come.
+
+        Raises KeyError for an unknown block, ValueError for the root or one with children.
+        """
+        if block_id == self._root or self._children[block_id]:
+            raise ValueError(f"block {block_id.hex()[:16]} is the root or has children")
+        parent_id = self._nodes.pop(block_id).block.parent_id
+        del self._children[block_id]
+        self._children[parent_id].remove(block_id)
+        self._invalid.discard(block_id)
+        self._choose_again()
+
     def best_tip(self) -> bytes:
         """The block that the node should stand on."""
         tied = sorted((self._nodes[tip].block for tip in self._best), key=lambda b: b.order)

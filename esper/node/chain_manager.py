@@ -93,20 +93,33 @@ class ChainManager:
         """Check a block, keep it, and move to the best tip.
 
         Raises the violation of the first rule that it breaks, TooDeepReorganisation if following
-        the best tip needs the operator, and what the store raises.
+        the best tip needs the operator, and what the store raises. What the machine refuses is no
+        verdict: the block may be brought again.
         """
         block = read_block(data, self.params.limits)
         block_id = block.header.block_id
+        before = self._store.tip.block_id
         if block_id in self._tree:
             if self._tree.is_invalid(block_id):
                 raise InvalidAncestorViolation(block_id, block.header.pre.parent)
-            return Arrival(block_id, False, (), ())
+            # Nothing to do, unless the machine failed in the middle of a change of chain.
+            self._move_to_best(b"", None)
+            return self._arrival(block_id, before, new=False)
         self._add(block, data, now_ms)
-        before = self._store.tip.block_id
-        failed = self._move_to_best(block_id, data)
+        try:
+            failed = self._move_to_best(block_id, data)
+        except BaseException:
+            self._forget_unsaved(block_id, block.header.pre.parent, before)
+            raise
         if failed is not None:
             raise failed
-        return self._arrival(block_id, before)
+        return self._arrival(block_id, before, new=True)
+
+    def _forget_unsaved(self, block_id: bytes, parent_id: bytes, before: bytes) -> None:
+        """Without this a block that is in the tree and nowhere on disk would block the way."""
+        if parent_id == before and self._store.tip.block_id != block_id:
+            self._tree.forget(block_id)
+            del self._contexts[block_id]
 
     def _add(self, block: Block, data: BlockBytes, now_ms: int) -> None:
         """Everything that can be judged on any branch; then into the tree."""
@@ -174,9 +187,9 @@ class ChainManager:
             del self._contexts[block_id]
             self._side.remove(block_id)
 
-    def _arrival(self, block_id: bytes, before: bytes) -> Arrival:
+    def _arrival(self, block_id: bytes, before: bytes, *, new: bool) -> Arrival:
         path = self._tree.path(before, self._store.tip.block_id)
-        return Arrival(block_id, True, path.undo, path.apply)
+        return Arrival(block_id, new, path.undo, path.apply)
 
     def _proven(self, parent: ChainContext, context: ChainContext, now_ms: int) -> ProvenBlock:
         self._order += 1

@@ -209,3 +209,24 @@ def test_no_node_settles_on_an_invalid_block() -> None:
         grown.tree.settle(b"nowhere")
     assert grown.tree.root == b"root"
     assert grown.tree.best_tip() == b"root"
+
+
+def test_a_block_that_is_taken_out_may_come_again() -> None:
+    grown = Grower()
+    grown.chain("a", "root", 2)
+    with pytest.raises(ValueError, match="is the root or has children"):
+        grown.tree.forget(b"a0")
+    with pytest.raises(ValueError, match="is the root or has children"):
+        grown.tree.forget(b"root")
+    with pytest.raises(KeyError):
+        grown.tree.forget(b"nowhere")
+    grown.tree.forget(b"a1")
+    assert b"a1" not in grown.tree
+    assert grown.tree.best_tip() == b"a0"
+    assert grown.add("a1", "a0")
+    assert grown.tree.best_tip() == b"a1"
+    grown.tree.mark_invalid(b"a1")
+    grown.tree.forget(b"a1")
+    assert not grown.tree.is_invalid(b"a1")
+    grown.tree.forget(b"a0")
+    assert grown.tree.best_tip() == b"root"
