@@ -19,7 +19,7 @@ from esper.consensus.chain import ProvenChain
 from esper.consensus.header import Header, PreHeader, work_seed
 from esper.consensus.outputs import WorkOutputs
 from esper.consensus.ports import WorkClaim
-from esper.consensus.template import build_template
+from esper.consensus.template import EMPTY_PLAN, BlockPlan, Template, build_template
 from esper.consensus.ticket import batch_result, reference_work, wins, work_done
 from esper.crypto.vrf import VrfKey, VrfProof
 from esper.primitives.params import NetworkParameters
@@ -64,6 +64,23 @@ def worked(
     return Block(header, Body(*lists, outputs), proof)
 
 
+def template_of(chain: ProvenChain, payee: bytes, plan: BlockPlan = EMPTY_PLAN) -> Template:
+    """What an honest program makes of a plan: reward and state root are right."""
+    params = chain.context.params
+    height = chain.context.height + 1
+    depth = params.limits.vrf_depth
+    key = VrfKey(SECRET, start=height >> depth << depth, depth=depth, payee=payee)
+    time_ms = params.genesis_time_ms + 10_000 * height
+    return build_template(chain.context, chain.state, payee, key, time_ms=time_ms, plan=plan)
+
+
+def planned(chain: ProvenChain, payee: bytes, plan: BlockPlan) -> Block:
+    """A worked block of a plan that execution accepts, whatever its groups are worth."""
+    template = template_of(chain, payee, plan)
+    lists = (template.transactions, template.results, template.call_groups)
+    return worked(template.pre, chain.context.params, template.vrf_proof, lists)
+
+
 def forged(
     chain: ProvenChain,
     payee: bytes,
@@ -75,12 +92,8 @@ def forged(
     **changes: Any,
 ) -> Block:
     """A worked block of these lists; ``changes`` are fields of the pre-header."""
-    params = chain.context.params
-    height = chain.context.height + 1
-    depth = params.limits.vrf_depth
-    key = VrfKey(SECRET, start=height >> depth << depth, depth=depth, payee=payee)
-    time_ms = params.genesis_time_ms + 10_000 * height
-    template = build_template(chain.context, chain.state, payee, key, time_ms=time_ms)
+    params, height = chain.context.params, chain.context.height + 1
+    template = template_of(chain, payee)
     if coinbase is None:
         coinbase = Coinbase(KIND_COINBASE, height, payee, 45 * 10**8).to_bytes()
     listed = (*transactions, coinbase)
