@@ -51,7 +51,7 @@ class DataDirectory:
             raise DataDirectoryError(
                 f"{path} is no data directory: it has no {CHAIN_FILE}; mine into it first"
             ) from None
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise DataDirectoryError(f"{file} is damaged: {error}") from error
         if found != known:
             raise DataDirectoryError(
