@@ -4,16 +4,19 @@ inbox/<txid>.tx     canonical bytes, whole or not there; kept until they are in 
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.params import NetworkParameters
 from esper.vm.envelope_rules import check_isolated
 from esper.vm.transaction import Transaction, decode_transaction
 
 INBOX_FOLDER: Final = "inbox"
 SUFFIX: Final = ".tx"
+TXID_NAME: Final = re.compile(f"[0-9a-f]{{{2 * HASH_BYTES}}}")
 
 
 class Inbox:
@@ -41,12 +44,15 @@ class Inbox:
         return transaction
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        """(txid by the file's name, bytes) of what waits, oldest first; oversized files never."""
+        """(txid by the file's name, bytes) of what waits, oldest first.
+
+        Oversized files and those that are named otherwise never.
+        """
         if not self._folder.exists():
             return
         files = [(path.stat().st_mtime_ns, path) for path in self._folder.glob("*" + SUFFIX)]
         for _, path in sorted(files):
-            if path.stat().st_size <= self._limit:
+            if path.stat().st_size <= self._limit and TXID_NAME.fullmatch(path.stem):
                 yield bytes.fromhex(path.stem), path.read_bytes()
 
     def remove(self, txid: bytes) -> None:
