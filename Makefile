@@ -86,13 +86,14 @@ bench: build ## Measure this machine and write bench/RESULTS.md
 	$(BIN)/python bench/run.py
 
 soak: build ## Run the randomised tests a hundred times longer than `make test` does
-	$(BIN)/python -m pytest -q tests/property
+	$(BIN)/python -m pytest -q tests/property tests/fuzz
 	$(BIN)/python -m pytest -q -m soak
 	$(CARGO) test --locked --release --workspace --features $(TEST_FEATURES) --test attack_cells
 	$(MAKE) fuzz
 
 soak: export ESPER_ATTACK_SAMPLES ?= 4
 soak: export HYPOTHESIS_PROFILE := soak
+soak: export ESPER_FUZZ_SECONDS ?= $(FUZZ_SECONDS)
 
 FUZZ_SECONDS ?= 3600
 CORPUS := $(CURDIR)/$(TOOLS)/corpus

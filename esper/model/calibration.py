@@ -217,7 +217,7 @@ def load_calibration(path: Path, checkpoint: Checkpoint) -> Calibration:
         content = json.loads(path.read_bytes())
     except OSError as error:
         raise MissingFileError(path, "calibrate with --text FILE") from error
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise MalformedFileError(path, f"not JSON: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise MalformedFileError(path, f"'format' is not {FORMAT!r}")

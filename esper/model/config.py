@@ -94,7 +94,7 @@ def _read_object(path: Path) -> dict[str, Any]:
         fields = json.loads(path.read_bytes())
     except OSError as error:
         raise MissingFileError(path, "give a Hugging Face model directory") from error
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise MalformedFileError(path, f"not JSON: {error}") from error
     if not isinstance(fields, dict):
         raise MalformedFileError(path, "not a JSON object")

@@ -198,7 +198,7 @@ def read_parameters(directory: Path) -> Parameters:
 def _parse_metadata(path: Path, metadata: Mapping[str, str]) -> Parameters:
     try:
         fields = json.loads(metadata[METADATA_KEY])
-    except (KeyError, ValueError) as error:
+    except (KeyError, RecursionError, ValueError) as error:
         reason = (
             f"the metadata entry '{METADATA_KEY}' is missing or not JSON; export the model again"
         )

@@ -137,7 +137,7 @@ def read_bank(path: Path) -> PromptBank:
         if version != BANK_VERSION:
             raise MalformedFileError(path, f"version is {version!r}, known is {BANK_VERSION}")
         entries = [_entry(tokenizer_id, *entry) for entry in fields["prompts"]]
-    except (KeyError, TypeError, ValueError, InvalidFieldError) as error:
+    except (KeyError, RecursionError, TypeError, ValueError, InvalidFieldError) as error:
         raise MalformedFileError(path, f"not a prompt bank: {error!r}") from error
     if not entries:
         raise MalformedFileError(path, "field 'prompts' is empty")
@@ -208,16 +208,31 @@ def tokenise_bank(texts: Iterable[PromptText], folder: Path) -> PromptBank:
 
 
 def _entry(
-    tokenizer_id: bytes, fields: dict[str, Any], tokens: list[int], spans: list[list[int]]
+    tokenizer_id: bytes, fields: Any, tokens: Any, spans: Any
 ) -> tuple[PromptText, BankPrompt]:
+    """Raises KeyError, TypeError, ValueError or InvalidFieldError for what is no prompt."""
+    if not isinstance(fields, dict):
+        raise TypeError(f"a prompt is an object, not {fields!r}")
+    system, user = fields["system"], fields["user"]
+    if not isinstance(system, str) or not isinstance(user, str):
+        raise TypeError(f"'system' and 'user' are texts, not {system!r} and {user!r}")
     mask_range = fields.get("mask_range")
     text = PromptText(
-        system=fields["system"],
-        user=fields["user"],
-        mask_range=None if mask_range is None else (mask_range[0], mask_range[1]),
+        system=system, user=user, mask_range=None if mask_range is None else _pair(mask_range)
     )
-    mask_spans = tuple((start, length) for start, length in spans)
-    return text, BankPrompt(tokenizer_id, tuple(tokens), mask_spans, text.json_hash)
+    ids, mask_spans = tuple(map(_number, tokens)), tuple(map(_pair, spans))
+    return text, BankPrompt(tokenizer_id, ids, mask_spans, text.json_hash)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    first, second = value
+    return _number(first), _number(second)
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no number")
+    return value
 
 
 def _chat_renderer(template: str) -> Callable[[PromptText], str]:

@@ -19,6 +19,7 @@ from esper.model.errors import MalformedFileError, MissingFileError
 
 AnyArray = npt.NDArray[Any]
 
+_MAX_DIMENSIONS = 32
 _MISSING_REMEDY = "check that the model directory is complete"
 _ELEMENT_TYPES: dict[str, np.dtype[Any]] = {
     "I8": np.dtype("<i1"),
@@ -94,7 +95,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 def _parse_header(path: Path, text: bytes) -> dict[str, Any]:
     try:
         header = json.loads(text)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise MalformedFileError(path, f"the header is not JSON: {error}") from error
     if not isinstance(header, dict):
         raise MalformedFileError(path, "the header is not a JSON object")
@@ -130,11 +131,18 @@ def _read_tensor(
     raw = np.frombuffer(content, dtype=kind, count=math.prod(shape), offset=start + begin)
     if element == "BF16":  # the upper half of a float32
         raw = (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return raw.reshape(shape), (begin, end)
+    try:
+        return raw.reshape(shape), (begin, end)
+    except (OverflowError, ValueError) as error:  # no elements, and other sizes beyond all memory
+        raise MalformedFileError(path, f"tensor '{name}': {error}") from error
 
 
 def _is_size_list(value: Any) -> TypeGuard[list[int]]:
-    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
+    return (
+        isinstance(value, list)
+        and len(value) <= _MAX_DIMENSIONS
+        and all(type(n) is int and n >= 0 for n in value)
+    )
 
 
 def write_container(

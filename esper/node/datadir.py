@@ -15,6 +15,7 @@ from esper.consensus.genesis import genesis_hash
 from esper.crypto.vrf import SECRET_BYTES
 from esper.primitives.networks import network
 from esper.primitives.params import NetworkParameters
+from esper.storage.segment_writer import sync_folder
 
 FORMAT: Final = 1
 CHAIN_FILE: Final = "chain.json"
@@ -51,7 +52,7 @@ class DataDirectory:
             raise DataDirectoryError(
                 f"{path} is no data directory: it has no {CHAIN_FILE}; mine into it first"
             ) from None
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise DataDirectoryError(f"{file} is damaged: {error}") from error
         if found != known:
             raise DataDirectoryError(
@@ -68,7 +69,7 @@ class DataDirectory:
         """
         file = path / CHAIN_FILE
         if not file.exists():
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if path.exists() and (not path.is_dir() or not _is_free(path)):
                 raise DataDirectoryError(
                     f"{path} is not empty and no data directory; name another directory"
                 )
@@ -78,7 +79,7 @@ class DataDirectory:
                 "network": params.name,
                 "genesis_hash": genesis_hash(params).hex(),
             }
-            file.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+            _write_whole(file, (json.dumps(fields, indent=1) + "\n").encode(), 0o644)
         directory = cls.open(path)
         if directory.params.name != params.name:
             raise DataDirectoryError(
@@ -90,12 +91,32 @@ class DataDirectory:
         """The directory's VRF secret; ``fresh`` (32 random bytes) becomes it if there is none."""
         file = self.path / SECRET_FILE
         if not file.exists():
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(fresh)
+            _write_whole(file, fresh, 0o600)
         secret = file.read_bytes()
         if len(secret) != SECRET_BYTES:
             raise DataDirectoryError(
                 f"{file} has {len(secret)} bytes, must have {SECRET_BYTES}; delete it for a new one"
             )
         return secret
+
+
+def _is_free(path: Path) -> bool:
+    """Whether a folder holds nothing but what a crash left of its making."""
+    return all(found.name == _unfinished(path / CHAIN_FILE).name for found in path.iterdir())
+
+
+def _unfinished(file: Path) -> Path:
+    return file.with_name(file.name + ".new")
+
+
+def _write_whole(file: Path, data: bytes, mode: int) -> None:
+    """Make a file that is whole or not there, whatever happens, with these permissions."""
+    fresh = _unfinished(file)
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    fresh.replace(file)
+    sync_folder(file.parent)

@@ -34,6 +34,7 @@ _SHAPE: Final = struct.Struct("<64s64sIII")
 _LENGTHS: Final = struct.Struct("<III")
 _PAIR: Final = struct.Struct("<Iq")
 _TOKEN_BYTES: Final = 4
+_PIECE_BYTES: Final = 1 << 18
 
 
 class ProofFileError(ValueError):
@@ -53,10 +54,16 @@ def write(path: Path, statement: Statement, proof: bytes) -> None:
 def read(path: Path) -> tuple[Statement, bytes]:
     """Read statement and proof. Raises `ProofFileError` naming the part, and `OSError`."""
     with path.open("rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise ProofFileError("size", f"more than {MAX_FILE_BYTES} bytes, so this is no proof")
-    return decode(data)
+        # Asked for at once, the largest size would be allocated for the smallest file.
+        pieces, left = [], MAX_FILE_BYTES
+        while piece := file.read(_PIECE_BYTES):
+            pieces.append(piece)
+            left -= len(piece)
+            if left < 0:
+                raise ProofFileError(
+                    "size", f"more than {MAX_FILE_BYTES} bytes, so this is no proof"
+                )
+    return decode(b"".join(pieces))
 
 
 def encode(statement: Statement, proof: bytes) -> bytes:

@@ -29,6 +29,8 @@ STUB_NODE: Final = 3
 
 LENGTH_BYTES: Final = 4
 FLAT_PREFIX: Final = b"f"
+MAX_NESTING: Final = 256
+"""A path has as many bits: no branch lies deeper, however many levels a record has."""
 
 
 def flat_key(path: bytes) -> bytes:
@@ -109,22 +111,22 @@ def _write(node: Node, out: list[bytes]) -> None:
 
 def decode_node(data: bytes) -> Node:
     """The node that ``data`` holds. Raises StateRecordError for anything else."""
-    node, end = _read(data, 0)
+    node, end = _read(data, 0, MAX_NESTING)
     if end != len(data):
         raise StateRecordError(f"{len(data) - end} bytes left over")
     return node
 
 
-def _read(data: bytes, at: int) -> tuple[Node, int]:
+def _read(data: bytes, at: int, nesting: int) -> tuple[Node, int]:
     kind = data[at] if at < len(data) else None
     end = at + 1 + HASH32_BYTES
     if kind == EMPTY_NODE:
         return None, at + 1
     if kind == STUB_NODE and end <= len(data):
         return Stub(data[at + 1 : end]), end
-    if kind == BRANCH_NODE and end <= len(data):
-        left, middle = _read(data, end)
-        right, last = _read(data, middle)
+    if kind == BRANCH_NODE and end <= len(data) and nesting:
+        left, middle = _read(data, end, nesting - 1)
+        right, last = _read(data, middle, nesting - 1)
         return Branch(data[at + 1 : end], left, right), last
     if kind == LEAF_NODE:
         value = end + HASH32_BYTES + LENGTH_BYTES

@@ -1,6 +1,7 @@
 """The command line on a fake model and a fake proof: mine, verify, refuse changes."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from esper.cli import esperd
 from esper.node.datadir import DataDirectory, DataDirectoryError
+from esper.node.inbox import Inbox
 from esper.primitives import networks
 from esper.primitives.address import Address
 from esper.primitives.networks import REGTEST
@@ -186,6 +188,30 @@ def test_the_vrf_secret_is_kept_and_private(tmp_path: Path) -> None:
         directory.vrf_secret(b"b" * 32)
 
 
+@pytest.mark.parametrize("moment", range(4))
+def test_a_first_start_that_is_cut_off_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    # File and folder of chain.json, then of vrf.secret.
+    syncs = iter(range(4))
+
+    def cut_off(descriptor: int) -> None:
+        if next(syncs) == moment:
+            os.ftruncate(descriptor, 0) if moment % 2 == 0 else None
+            raise KeyboardInterrupt
+
+    def start() -> bytes:
+        return DataDirectory.open_or_create(tmp_path / "d", PARAMS).vrf_secret(b"a" * 32)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            start()
+    assert start() == b"a" * 32
+    names = {path.name for path in (tmp_path / "d").iterdir()}
+    assert names == {"chain.json", "vrf.secret"}
+
+
 def test_another_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = FakeInference(REGTEST.model)
     monkeypatch.setattr(esperd, "NativeInference", lambda *_: other)
@@ -211,3 +237,11 @@ def test_interrupting_keeps_what_was_told(tmp_path: Path, monkeypatch: pytest.Mo
     told = run("mine", "--network", "regtest", "--datadir", tmp_path / "d")
     assert "stopped at height 2" in told
     assert "2 blocks valid" in run("verify-chain", "--datadir", tmp_path / "d")
+
+
+def test_the_inbox_passes_over_files_that_are_no_transactions(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path, PARAMS)
+    (tmp_path / "inbox").mkdir()
+    for name in ("notes.tx", "ab.tx", f"{bytes(64).hex()}.123", f"{bytes(64).hex()}.tx"):
+        (tmp_path / "inbox" / name).write_bytes(name.encode())
+    assert list(inbox) == [(bytes(64), f"{bytes(64).hex()}.tx".encode())]

@@ -1,0 +1,305 @@
+"""Every decoder of bytes in esper, with what it may raise, its way back and an honest example.
+
+A decoder that is not listed here fails ``test_decoders.py``; adding one is one line.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from esper.consensus import (
+    block,
+    block_isolation,
+    call_groups,
+    chain,
+    context_record,
+    header,
+    header_isolation,
+)
+from esper.consensus.chain import BlockBytes
+from esper.model import config, errors, prompts, safetensors_file
+from esper.node.inbox import Inbox
+from esper.primitives import bech32m
+from esper.primitives.address import Address, AddressError
+from esper.primitives.bech32m import Bech32Error
+from esper.primitives.codec import (
+    Array,
+    Codec,
+    CodecError,
+    FixedBytes,
+    Reader,
+    Record,
+    Signed,
+    Unsigned,
+    UnsignedPair,
+    VarBytes,
+    WideUnsigned,
+    decode,
+    encode,
+)
+from esper.primitives.errors import RuleViolation
+from esper.primitives.prompt import BankPrompt
+from esper.primitives.transaction_errors import IsolatedTransactionViolation
+from esper.prover import proof_file
+from esper.storage import block_files, format_version, leveldb_diagnosis, side_blocks, state_records
+from esper.storage.format_version import FormatDamagedError
+from esper.storage.segments import (
+    MAGIC,
+    Locator,
+    SegmentError,
+    SegmentReader,
+    record_bytes,
+)
+from esper.storage.side_blocks import SideBlockError, SideBlocks
+from esper.vm import transaction
+from esper.vm.stake import Stake
+from esper.vm.transfer import Output, Transfer
+from tests.spec.random_checkpoint import config_fields, random_checkpoint
+from tests.unit.chain_world import ChainWorld
+from tests.unit.test_proof_file import EXAMPLE as STATEMENT
+from tests.unit.vm_world import ALICE, BOB, address
+
+LAYERS = ("primitives", "crypto", "vm", "consensus", "storage", "node", "prover", "model")
+WORLD = ChainWorld()
+PARAMS = WORLD.params
+LIMITS = PARAMS.limits
+PLACE = Locator(0, len(MAGIC))
+LARGEST = 1 << 22
+"""Limit of bytes where the decoder is given one."""
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """One way from bytes to a value."""
+
+    name: str
+    """``module.function`` below esper, or ``module.CONSTANT`` for a schema."""
+    read: Callable[[bytes], Any]
+    errors: tuple[type[Exception], ...]
+    """What bytes may make it raise."""
+    honest: bytes
+    """An example that it accepts."""
+    write: Callable[[Any], bytes] | None = None
+    """The way back, None if what is read is not the whole of the bytes."""
+
+
+def check(decoder: Decoder, data: bytes) -> bool:
+    """Whether bytes are accepted. Anything but the documented errors comes out."""
+    try:
+        value = decoder.read(data)
+    except decoder.errors:
+        return False
+    if decoder.write is not None:
+        assert decoder.write(value) == data, f"{decoder.name} accepts another form"
+    return True
+
+
+def honest_value(codec: Codec[Any], chooser: random.Random) -> bytes:
+    """Bytes that follow a schema; what its ``build`` demands beyond that may be missed."""
+    out = bytearray()
+    match codec:
+        case Unsigned(bits):
+            codec.write(chooser.randrange(1 << min(bits, chooser.choice((5, 16)))), out)
+        case UnsignedPair():
+            codec.write((0, 1), out)
+        case Signed():
+            codec.write(chooser.randrange(-500, 500), out)
+        case WideUnsigned(size):
+            codec.write(chooser.randrange(1 << 8 * size), out)
+        case FixedBytes(size):
+            codec.write(chooser.randbytes(size), out)
+        case VarBytes(limit):
+            codec.write(chooser.randbytes(min(limit, 7)), out)
+        case Array(element, limit):
+            count = min(limit, chooser.randrange(2))
+            out += bytes([0x90 | count])
+            for _ in range(count):
+                out += honest_value(element, chooser)
+        case Record(_, version, fields):
+            out += bytes([0x90 | len(fields) + (version is not None)])
+            if version is not None:
+                Unsigned(16).write(version, out)
+            for _, part in fields:
+                out += honest_value(part, chooser)
+        case _:
+            raise TypeError(f"{codec} is a codec that the fuzzers do not know")
+    return bytes(out)
+
+
+def honest_record(codec: Codec[Any]) -> bytes:
+    """Bytes that a schema accepts, if a few attempts meet one."""
+    for seed in range(300):
+        found = honest_value(codec, random.Random(seed))
+        try:
+            decode(codec, found, limit=LARGEST, what="value")
+        except CodecError:
+            continue
+        return found
+    return found
+
+
+def modules() -> Iterator[Any]:
+    """The modules of esper that hold decoders or schemas."""
+    for layer in LAYERS:
+        package = importlib.import_module(f"esper.{layer}")
+        for found in pkgutil.iter_modules(package.__path__):
+            yield importlib.import_module(f"esper.{layer}.{found.name}")
+
+
+def schemas(examples: dict[str, bytes]) -> Iterator[Decoder]:
+    """Every schema in the first module that knows it; some have an example of their own."""
+    seen: set[int] = set()
+    for module in modules():
+        for name, codec in vars(module).items():
+            if isinstance(codec, Record | Array) and id(codec) not in seen:
+                seen.add(id(codec))
+                path = f"{module.__name__.removeprefix('esper.')}.{name}"
+                yield Decoder(
+                    path,
+                    lambda data, codec=codec: decode(codec, data, limit=LARGEST, what="value"),
+                    (CodecError,),
+                    examples.get(path) or honest_record(codec),
+                    lambda value, codec=codec: encode(codec, value),
+                )
+
+
+class Folder:
+    """One file that is written anew for every read."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.path = Path(self._folder.name)
+
+    def reader(self, name: str, read: Callable[[Path], Any]) -> Callable[[bytes], Any]:
+        """A decoder of the bytes of a file; ``read`` is given the folder."""
+        (self.path / name).parent.mkdir(exist_ok=True)
+
+        def written(data: bytes) -> Any:
+            (self.path / name).write_bytes(data)
+            return read(self.path)
+
+        return written
+
+
+FOLDER = Folder()
+SEGMENTS = SegmentReader(FOLDER.path / "segments")
+SIDE_ID = bytes(64)
+INBOX_NAME = f"inbox/{bytes(64).hex()}.tx"
+
+
+def segment_payloads(folder: Path) -> list[bytes]:
+    return [payload for _, payload in SegmentReader(folder / "segments")]
+
+
+def waiting(folder: Path) -> list[Any]:
+    """Read an inbox as the node does."""
+    return [
+        transaction.decode_transaction(data, LIMITS.transaction_bytes)
+        for _, data in Inbox(folder, PARAMS)
+    ]
+
+
+def reader_of_head(read: Callable[[Reader], Any]) -> Callable[[bytes], Any]:
+    return lambda data: read(Reader(data))
+
+
+def proof_file_bytes(read: tuple[Any, bytes]) -> bytes:
+    return proof_file.encode(*read)
+
+
+def block_of_parts(data: bytes) -> Any:
+    """A block whose three parts lie behind each other, each with its length."""
+    size, rest = int.from_bytes(data[:2], "big"), data[2:]
+    return chain.read_block(BlockBytes(rest[:size], rest[size:], b""), LIMITS)
+
+
+def safetensors_example() -> bytes:
+    path = FOLDER.path / "example.safetensors"
+    safetensors_file.write_container(path, {"a": "b"}, {"t": np.zeros((2, 3), np.int16)})
+    return path.read_bytes()
+
+
+@cache
+def table() -> tuple[Decoder, ...]:
+    """All of them."""
+    WORLD.grow(
+        WORLD.signed(ALICE, Transfer((Output(address(BOB), 5),))), WORLD.signed(BOB, Stake(7))
+    )
+    mined = WORLD.blocks[-1]
+    head, body = mined.header.to_bytes(), mined.body.to_bytes()
+    signed, coinbase = mined.body.transactions[0], mined.body.transactions[-1]
+    limit, violation, model_error = LIMITS.transaction_bytes, (RuleViolation,), (errors.ModelError,)
+    group = call_groups.CallGroup(
+        0, bytes(64), (call_groups.ProvenCall(bytes(64), (1, -2)),), b"proof"
+    ).to_bytes()
+    entry = block_files.journal_payload(block_files.BlockAdded(bytes(64), head, b"body"))
+    proof = block_files.proof_payload(block_files.StoredProof(bytes(64), b"proof"))
+    leaf = state_records.Leaf(bytes(32), b"h" * 32, b"value")
+    node = state_records.Branch(b"b" * 32, leaf, state_records.Stub(b"s" * 32))
+    text = Address.from_bytes(address(ALICE)).to_text("desp")
+    side = encode(side_blocks._BLOCK, BlockBytes(head, b"body", b"proof"))
+    checked_side = side_blocks._checksum(SIDE_ID, side) + side
+    llama = json.dumps(config_fields(random_checkpoint(1))).encode()
+    asked = prompts.PromptText("", "what?", (0, 4))
+    tokens = BankPrompt(bytes(64), (5, 6, 7), ((1, 2),), asked.json_hash)
+    bank = prompts.PromptBank((asked,), (tokens,))
+    f = FOLDER.reader
+    return (
+        *schemas(
+            {
+                "consensus.header.PRE_HEADER": mined.header.pre.to_bytes(),
+                "consensus.header.HEADER": head,
+            }
+        ),
+        Decoder("consensus.header.decode_header", lambda b: header.decode_header(b, LARGEST), (CodecError,), head, header.Header.to_bytes),
+        Decoder("consensus.header_isolation.read_header", lambda b: header_isolation.read_header(b, LIMITS), violation, head, header.Header.to_bytes),
+        Decoder("consensus.block.decode_body", lambda b: block.decode_body(b, LARGEST), (CodecError,), body, block.Body.to_bytes),
+        Decoder("consensus.block_isolation.read_body", lambda b: block_isolation.read_body(b, LIMITS), violation, body, block.Body.to_bytes),
+        Decoder("consensus.block_isolation.read_content", lambda b: block_isolation.read_content(block_isolation.read_body(b, LIMITS), mined.header.pre, LIMITS), violation, body),
+        Decoder("consensus.block.decode_coinbase", block.decode_coinbase, (CodecError,), coinbase, block.Coinbase.to_bytes),
+        Decoder("consensus.chain.read_block", block_of_parts, violation, len(head).to_bytes(2, "big") + head + body),
+        Decoder("consensus.call_groups.decode_call_group", lambda b: call_groups.decode_call_group(b, LARGEST), (CodecError,), group, call_groups.CallGroup.to_bytes),
+        Decoder("consensus.call_groups.decode_result", lambda b: call_groups.decode_result(b, LARGEST), (CodecError,), call_groups.encode_result((5, 6, 700)), call_groups.encode_result),
+        Decoder("consensus.context_record.decode_context", lambda b: context_record.decode_context(b, PARAMS), (CodecError,), context_record.encode_context(WORLD.chain.context), lambda c: context_record.encode_context(c) if c.height else b""),
+        Decoder("vm.transaction.decode_transaction", lambda b: transaction.decode_transaction(b, limit), (IsolatedTransactionViolation,), signed, transaction.Transaction.to_bytes),
+        Decoder("vm.transaction.transaction_kind", transaction.transaction_kind, (CodecError,), signed),
+        Decoder("primitives.address.from_bytes", Address.from_bytes, (AddressError,), address(ALICE), Address.to_bytes),
+        Decoder("primitives.address.from_text", lambda b: Address.from_text(b.decode("latin-1"), "desp"), (AddressError,), text.encode()),
+        Decoder("primitives.bech32m.bech32m_decode", lambda b: bech32m.bech32m_decode(b.decode("latin-1")), (Bech32Error,), text.encode()),
+        Decoder("primitives.codec.decode", lambda b: decode(VarBytes(9), b, limit=20, what="bytes"), (CodecError,), b"\xc4\x01a", lambda v: encode(VarBytes(9), v)),
+        Decoder("prover.proof_file.decode", proof_file.decode, (proof_file.ProofFileError,), proof_file.encode(STATEMENT, b"proof"), proof_file_bytes),
+        Decoder("prover.proof_file.read", f("proof", lambda d: proof_file.read(d / "proof")), (proof_file.ProofFileError,), proof_file.encode(STATEMENT, b"proof"), proof_file_bytes),
+        Decoder("storage.block_files.journal_entry", lambda b: block_files.journal_entry(b, PLACE, SEGMENTS), (block_files.BlockFileError,), entry, block_files.journal_payload),
+        Decoder("storage.block_files.stored_proof", lambda b: block_files.stored_proof(b, PLACE, SEGMENTS), (block_files.BlockFileError,), proof, block_files.proof_payload),
+        Decoder("storage.state_records.decode_node", state_records.decode_node, (state_records.StateRecordError,), state_records.encode_node(node), state_records.encode_node),
+        Decoder("storage.segments.read", f("segments/000000.seg", segment_payloads), (SegmentError,), MAGIC + record_bytes(PLACE, b"payload")),
+        Decoder("storage.side_blocks.get", f(f"side/{SIDE_ID.hex()}.block", lambda d: SideBlocks(d).get(SIDE_ID)), (SideBlockError,), checked_side),
+        Decoder("storage.format_version.read_format", f("storage-format", format_version.read_format), (FormatDamagedError,), format_version._line(1), format_version._line),
+        Decoder("storage.leveldb_diagnosis._log_is_sound", leveldb_diagnosis._log_is_sound, (), bytes(20)),
+        Decoder("storage.leveldb_diagnosis._table_is_sound", lambda b: leveldb_diagnosis._table_is_sound(b, entries=True), (), bytes(40) + leveldb_diagnosis.TABLE_MAGIC),
+        Decoder("node.inbox.files", f(INBOX_NAME, waiting), (IsolatedTransactionViolation,), signed),
+        Decoder("model.safetensors_file.read_container", f("t", lambda d: safetensors_file.read_container(d / "t")), model_error, safetensors_example()),
+        Decoder("model.safetensors_file.read_metadata", f("t", lambda d: safetensors_file.read_metadata(d / "t")), model_error, safetensors_example()),
+        Decoder("model.config.read_config", f("c", lambda d: config.read_config(d / "c")), model_error, llama),
+        Decoder("model.config.read_special_tokens", f("c", lambda d: config.read_special_tokens(d / "c")), model_error, b'{"vocab_size": 9, "bos_token_id": 1, "eos_token_id": 2}'),
+        Decoder("model.prompts.read_bank", f("b", lambda d: prompts.read_bank(d / "b")), model_error, prompts.encode_bank(bank), prompts.encode_bank),
+    )  # fmt: skip
+
+
+NOT_BYTES = {
+    "model.tokenizer.decode_answer": "token ids",
+    "model.g16_format.read_integer_model": "a folder; its files are read by read_container",
+    "model.g16_format.read_parameters": "a folder; its file is read by read_metadata",
+}
+"""Functions with a decoder's name that are given something else than bytes."""

@@ -1,0 +1,63 @@
+"""Atheris over the table of decoders, for some seconds here and for an hour in ``make soak``."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TARGET = Path(__file__).with_name("atheris_target.py")
+LONGEST_INPUT = 16_384
+STARTS_IN_S = 120
+"""Importing with instrumentation, and the honest examples, before the clock of libFuzzer runs."""
+# Only whether it is there: an import in this process would make coverage of everything after it.
+HAS_ATHERIS = (
+    subprocess.run(
+        [sys.executable, "-c", "import atheris"], capture_output=True, check=False
+    ).returncode
+    == 0
+)
+
+
+def fuzz(folder: Path, seconds: int) -> None:
+    """Run the target; a finding fails with what atheris says of it."""
+    result = subprocess.run(
+        [
+            sys.executable,
+            str(TARGET),
+            str(folder / "corpus"),
+            f"-max_total_time={seconds}",
+            f"-max_len={LONGEST_INPUT}",
+            f"-artifact_prefix={folder}/",
+            "-print_final_stats=1",
+            "-timeout=20",
+            "-rss_limit_mb=1024",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=seconds + STARTS_IN_S,
+        env={**os.environ, "ESPER_STALE_NATIVE": "allow"},
+        check=False,
+    )
+    assert result.returncode == 0, (result.stdout + result.stderr)[-8000:]
+    runs = re.search(r"stat::number_of_executed_units: (\d+)", result.stderr)
+    new = re.search(r"cov: (\d+)", result.stderr)
+    assert runs is not None
+    assert new is not None, "nothing was instrumented"
+    print(f"{runs[1]} inputs in {seconds} s; {result.stderr.splitlines()[-6:]}")
+    assert int(runs[1]) > 10 * seconds
+
+
+@pytest.mark.skipif(not HAS_ATHERIS, reason="atheris cannot be imported here")
+def test_atheris_finds_nothing_in_some_seconds(tmp_path: Path) -> None:
+    fuzz(tmp_path, 20)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not HAS_ATHERIS, reason="atheris cannot be imported here")
+def test_atheris_finds_nothing_in_an_hour(tmp_path: Path) -> None:
+    fuzz(tmp_path, int(os.environ.get("ESPER_FUZZ_SECONDS", "3600")))
