@@ -95,7 +95,8 @@ class MiningNode:
             except TransactionViolation as violation:
                 self._drop(txid, f"{violation.rule}: {violation}")
             except QueueFullError:
-                return
+                # Seen all the same: what has no place must not start the search anew for ever.
+                continue
 
     def _clean_up(self, planned: Planned) -> None:
         """Drop what the chain has, and what it can never take any more."""
