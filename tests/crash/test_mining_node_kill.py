@@ -43,6 +43,7 @@ SHORTEST_LIFE_S = 0.1
 LONGEST_LIFE_S = 0.9
 HANGS_AFTER_S = 60
 KILLED = -signal.SIGKILL
+MID_WRITE = "in the middle of a write"
 
 
 @dataclass
@@ -243,14 +244,17 @@ def check_after(datadir: Path, told: Told, replays: Replays) -> None:
 
 
 def kill_often(nursery: Nursery, datadir: Path, kills: int) -> None:
+    """So many kills, and more until some have met a write and a change of chain."""
     chooser, replays, told = random.Random(kills), Replays(), Told()
     seen: Counter[str] = Counter()
-    for kill in range(kills):
+    for kill in range(3 * kills):
+        if kill >= kills and told.moves and seen["during branch"] and seen[MID_WRITE]:
+            break
         after = chooser.uniform(SHORTEST_LIFE_S, LONGEST_LIFE_S)
         life = nursery.live(told, datadir, kill, "random", kill_after=after)
         assert life.code == KILLED
         traces = half_done(datadir)
-        seen["in the middle of a write"] += bool(traces)
+        seen[MID_WRITE] += bool(traces)
         seen[f"during {life.step or 'opening'}"] += 1
         seen.update(traces)
         for left in set((datadir / INBOX_FOLDER).glob("*")) - set(
@@ -260,10 +264,10 @@ def kill_often(nursery: Nursery, datadir: Path, kills: int) -> None:
             left.unlink()
         check_after(datadir, told, replays)
     print(
-        f"{kills} kills: {len(told.blocks)} blocks told, {told.moves} changes of chain, "
+        f"{kill} kills: {len(told.blocks)} blocks told, {told.moves} changes of chain, "
         f"{len(told.sent)} transactions sent, {len(told.dropped)} dropped; {dict(seen)}"
     )
-    assert seen["in the middle of a write"] > 0
+    assert seen[MID_WRITE] > 0
     assert seen["during branch"] > 0
     assert told.moves > 0
     assert len(told.blocks) > UNDO_DEPTH
