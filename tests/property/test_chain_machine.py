@@ -36,11 +36,12 @@ from esper.node.chain_manager import ChainManager
 from esper.node.store_state import genesis_of, replay_of
 from esper.primitives.chain_errors import InvalidAncestorViolation
 from esper.primitives.header_errors import UnknownParentViolation
+from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, TIP_KEY, proof_file_key
 from esper.storage.chain_store import ChainStore
 from esper.storage.reindex import reindex
 from esper.storage.store_options import StoreOptions
 from esper.vm.context import ONE_BY_ONE
-from tests.property.block_workshop import PARAMS, SPOILS, Action, Made, Workshop
+from tests.property.block_workshop import INFERENCE, PARAMS, SPOILS, Action, Made, Workshop
 from tests.spec import plain_chain
 from tests.unit.fake_work import FakeVerifier
 from tests.unit.vm_world import COIN, Unchecked
@@ -51,6 +52,7 @@ APART_MS = 10_000
 """Between arrivals: rivals that come so far apart draw no lots, the first stays."""
 DEEP = 3
 DEEP_CHANGES = 3
+PROOF_FILES = proof_file_key(0)[:1]
 DUST = PARAMS.limits.dust
 OPTIONS = StoreOptions(
     segment_bytes=1 << 14, undo_depth=PARAMS.limits.undo_depth, reserve_bytes=0
@@ -85,11 +87,18 @@ def action(kind: str, sender: str, *details: object) -> Action:
     return kind, sender, details, 0, False
 
 
+SHORT = next((1, n) for n in range(3, 1024) if len(INFERENCE.answer([(1, n)], 8, 1)[0].tokens) == 1)
+"""A prompt that the model has little to say to."""
+
 BEGINNING: list[list[Action]] = [
-    [action("stake", "alice", 5 * COIN), action("stake", "bob", 3 * COIN + 1)],
-    [action("transfer", "alice", ("miner", COIN), ("carol", DUST))],
-    [],
-    [action("give", "alice", "carol", 10**6)],
+    [action("stake", "alice", 5 * COIN), action("stake", "bob", 2 * COIN + 1)],
+    [action("transfer", "alice", ("miner", COIN), ("carol", COIN))],
+    [action("stake", "carol", 130_000)],
+    [action("give", "alice", "carol", 1)],
+    *([], [], [], []),
+    # Carol earns so little that this takes the credits of two epochs; most of it comes back.
+    [action("call", "carol", SHORT, 8, 20_000, False)],
+    [action("result", "bob", 0)],
 ]
 CANNED: list[list[Action]] = [
     [action("unstake", "alice", COIN), action("call", "alice", (1, 50), 4, 10**5, False)],
@@ -395,6 +404,9 @@ class ChainMachine(RuleBasedStateMachine):
             assert store.state.root == made.parent.chain.state.root
         compare(self.node, plain_chain.genesis_world(RULES))
         assert store.tip.block_id == self.workshop.genesis.block_id
+        fresh = Node(self.folder / "fresh", self.signatures)
+        assert entries(store) == entries(fresh.store)
+        fresh.store.close()
 
 
 def way(old: Made, new: Made) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
@@ -403,6 +415,15 @@ def way(old: Made, new: Made) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     after = [made.block_id for made in new.branch]
     same = sum(one == other for one, other in zip(before, after, strict=False))
     return tuple(reversed(before[same:])), tuple(after[same:])
+
+
+def entries(store: ChainStore) -> dict[bytes, bytes]:
+    """All of the index but what it says about files."""
+    return {
+        key: value
+        for key, value in store.index.store.items(b"")
+        if key not in (TIP_KEY, FIRST_PROOF_FILE_KEY) and not key.startswith(PROOF_FILES)
+    }
 
 
 def taken(node: Node, made: Made) -> bool:
