@@ -18,7 +18,7 @@ from esper.consensus.fork_choice import BlockTree, ProvenBlock
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.signatures import SignatureVerifier
 from esper.node.store_state import StoreState, stored_execution
-from esper.primitives.chain_errors import InvalidAncestorViolation
+from esper.primitives.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
 from esper.primitives.errors import Consequence, RuleViolation
 from esper.primitives.header_errors import UnknownParentViolation
 from esper.primitives.params import NetworkParameters
@@ -142,6 +142,7 @@ class ChainManager:
         failed: RuleViolation | None = None
         while (best := self._tree.best_tip()) != self._store.tip.block_id:
             path = self._tree.path(self._store.tip.block_id, best)
+            self._check_undoable(len(path.undo))
             for block_id in path.undo:
                 self._side.put(block_id, self._stored(block_id))
             for _ in path.undo:
@@ -159,6 +160,19 @@ class ChainManager:
                     break
         self._settle()
         return failed
+
+    def _check_undoable(self, depth: int) -> None:
+        """A chain that has been higher has fewer undo records than the undo depth.
+
+        Raises TooDeepReorganisation before anything is undone.
+        """
+        tip = self._store.tip.height
+        kept = next(
+            (n for n in range(depth) if self._store.index.undo(tip - n) is None),
+            depth,
+        )
+        if kept < depth:
+            raise TooDeepReorganisation(depth, kept)
 
     def _apply(self, block_id: bytes, data: BlockBytes) -> None:
         block = read_block(data, self.params.limits)

@@ -1,19 +1,35 @@
 """Branches, restarts, a failing machine: two nodes must come to one chain and one state."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from esper.consensus.chain import BlockBytes
+from esper.consensus.block import Block
+from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.crypto.signatures import SequentialVerifier, SignatureClaim
 from esper.node.chain_manager import ChainManager
+from esper.primitives.chain_errors import TooDeepReorganisation
 from esper.primitives.header_errors import UnknownParentViolation
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import StorageError
+from esper.storage.side_blocks import SideBlocks
+from tests.attack.forge import forged
 from tests.unit.chain_world import ChainWorld
-from tests.unit.test_chain_manager import PARAMS, SECRET, Node, assert_at, branch, submit
+from tests.unit.fake_work import FakeVerifier
+from tests.unit.test_chain_manager import (
+    FAR,
+    PARAMS,
+    SECRET,
+    Node,
+    assert_at,
+    branch,
+    network,
+    submit,
+)
+from tests.unit.vm_world import MINER, address
 
 
 @pytest.fixture
@@ -101,3 +117,67 @@ def test_a_refusal_in_the_middle_of_a_change_of_chain_is_made_good(
     assert not arrival.new
     assert len(arrival.applied) == 2
     assert_at(node, right.chain)
+
+
+SHORT = network(undo_depth=3)
+"""Deep blocks lose their undo records soon."""
+
+
+def test_a_crash_in_a_change_of_chain_above_the_undo_depth(tmp_path: Path) -> None:
+    node = Node(tmp_path, SHORT)
+    stem, first = branch(None, 5, step_ms=1, params=SHORT)
+    _, left = branch(stem.chain, 2, step_ms=2, params=SHORT)
+    right, right_blocks = branch(stem.chain, 3, step_ms=3, params=SHORT)
+    for block in (*first, *left, *right_blocks[:2]):
+        submit(node, block)
+    side = SideBlocks(node.datadir)
+    for block in (*left, right_blocks[2]):
+        side.put(block.header.block_id, BlockBytes.of(block))
+    node.store.rewind()
+    node.store.rewind()
+    # The chain is lower than it was, so less of it can be undone; that is no damage.
+    node.restart()
+    assert_at(node, right.chain)
+    node.restart()
+    assert_at(node, right.chain)
+    node.store.close()
+
+
+def timed(chain: ProvenChain, length: int, step_ms: int) -> tuple[ProvenChain, list[Block]]:
+    """Empty blocks whose times are ``step_ms`` apart; close ones are harder and weigh more."""
+    blocks = []
+    for _ in range(length):
+        times = chain.context.times_ms
+        block = forged(chain, address(MINER), time_ms=times[-1] + step_ms)
+        chain = extend(chain, block, FakeVerifier(PARAMS.model), now_ms=FAR)
+        blocks.append(block)
+    return chain, blocks
+
+
+def test_what_cannot_be_undone_any_more_halts_before_anything_is_undone(tmp_path: Path) -> None:
+    rules = replace(SHORT.difficulty, retargets=True, genesis_target=1 << 508, half_life_blocks=1)
+    params = replace(SHORT, difficulty=rules)
+    node = Node(tmp_path, params)
+    spacing = rules.spacing_ms
+    two, first = timed(ProvenChain.genesis(params), 2, spacing)
+    three, third = timed(two, 1, spacing)
+    _, long = timed(three, 3, 2 * spacing)
+    short, heavy = timed(three, 2, 1)
+    deep, deeper = two, list[Block]()
+    while deep.context.weight <= short.context.weight:
+        deep, [block] = timed(deep, 1, spacing // 2)
+        deeper.append(block)
+    assert short.context.height < 6
+    for block in (*first, *third, *long, *heavy):
+        submit(node, block)
+    # The chain went from height 6 to 5, and only two of its blocks have undo records left.
+    assert_at(node, short)
+    *lighter, last = deeper
+    for block in lighter:
+        submit(node, block)
+    with pytest.raises(TooDeepReorganisation, match="undoes 3 blocks, at most 2"):
+        submit(node, last)
+    assert_at(node, short)
+    node.restart()
+    assert_at(node, short)
+    node.store.close()
