@@ -97,7 +97,10 @@ BEGINNING: list[list[Action]] = [
     [action("give", "alice", "carol", 1)],
     *([], [], [], []),
     # Carol earns so little that this takes the credits of two epochs; most of it comes back.
-    [action("call", "carol", SHORT, 8, 20_000, False)],
+    [
+        action("call", "carol", SHORT, 8, 30_000, False),
+        action("call", "alice", (1, 50), 4, 10**5, False),
+    ],
     [action("result", "bob", 0)],
 ]
 CANNED: list[list[Action]] = [
