@@ -261,8 +261,10 @@ class ChainManager:
             block = read_block(data := self._side.get(block_id), self.params.limits)
             waiting.append((block.header.pre.height, block_id, block, data))
         for _, block_id, block, data in sorted(waiting, key=lambda item: item[:2]):
+            # Its time had come before it was kept, whatever the clock says since.
+            not_before = block.header.pre.time_ms
             try:
-                self._add(block, data, now_ms)
+                self._add(block, data, max(now_ms, not_before))
             except RuleViolation:
                 # Its parent was forgotten, or was invalid itself.
                 self._side.remove(block_id)

@@ -181,3 +181,21 @@ def test_what_cannot_be_undone_any_more_halts_before_anything_is_undone(tmp_path
     node.restart()
     assert_at(node, short)
     node.store.close()
+
+
+def test_a_clock_that_was_set_back_loses_no_branch(node: Node) -> None:
+    stem, first = branch(None, 1, step_ms=1)
+    left, left_blocks = branch(stem.chain, 2, step_ms=2)
+    _, right_blocks = branch(stem.chain, 1, step_ms=3)
+    for block in (*first, *left_blocks, *right_blocks):
+        submit(node, block)
+    # A crash in the middle of a change of chain, and a machine that believes it is 1970.
+    side = SideBlocks(node.datadir)
+    for block in left_blocks:
+        side.put(block.header.block_id, BlockBytes.of(block))
+    node.store.rewind()
+    node.store.rewind()
+    node.now_ms = 0
+    node.restart()
+    assert_at(node, left.chain)
+    assert node.side() == {block.header.block_id for block in right_blocks}
