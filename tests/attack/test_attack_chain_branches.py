@@ -1,6 +1,6 @@
 """Branches, restarts, a failing machine: two nodes must come to one chain and one state."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -199,3 +199,46 @@ def test_a_clock_that_was_set_back_loses_no_branch(node: Node) -> None:
     node.restart()
     assert_at(node, left.chain)
     assert node.side() == {block.header.block_id for block in right_blocks}
+
+
+class DiedError(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_an_end_at_any_step_of_a_change_of_chain(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = Node(tmp_path, SHORT)
+    stem, first = branch(None, 5, step_ms=1, params=SHORT)
+    left, left_blocks = branch(stem.chain, 2, step_ms=2, params=SHORT)
+    right, right_blocks = branch(stem.chain, 3, step_ms=3, params=SHORT)
+    for block in (*first, *left_blocks, *right_blocks[:2]):
+        submit(node, block)
+    steps = 0
+
+    def counted(call: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*parts: Any) -> Any:
+            nonlocal steps
+            if steps == step:
+                raise DiedError
+            steps += 1
+            return call(*parts)
+
+        return counting
+
+    with monkeypatch.context() as patched:
+        for owner, names in ((ChainStore, ("append", "rewind")), (SideBlocks, ("put", "remove"))):
+            for name in names:
+                patched.setattr(owner, name, counted(getattr(owner, name)))
+        # The block put beside, two more put, two taken off, three put on and their files removed;
+        # then branches are forgotten.
+        with pytest.raises(DiedError):
+            submit(node, right_blocks[2])
+    assert steps == step
+    node.restart()
+    # Whatever was lost is the last block alone, and only if it was not kept yet.
+    assert_at(node, left.chain if step == 0 else right.chain)
+    submit(node, right_blocks[2])
+    assert_at(node, right.chain)
+    node.store.close()
