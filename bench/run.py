@@ -25,6 +25,7 @@ GENESIS = ROOT / "genesis" / "model"
 
 sys.path.insert(0, str(ROOT))
 
+from bench.chain_tables import import_table, start_table, state_table  # noqa: E402
 from bench.random_checkpoint import STORIES_15M, write_random_model  # noqa: E402
 
 
@@ -108,7 +109,7 @@ def subjects(folder: Path) -> tuple[list[Subject], list[str]]:
     skipped: list[str] = []
     shared = shared_models()
     if shared is not None:
-        found.append(Subject("stories260K", shared / "stories260K", (64,)))
+        found.append(Subject("stories260K", shared / "stories260K", (64, 256)))
     else:
         skipped.append("stories260K: not measured, ESPER_SHARED names no folder with models/.")
     if (GENESIS / "g16.safetensors").is_file():
@@ -180,6 +181,12 @@ def report(runs: int) -> str:
         row(*["---"] * 4),
         *decodes,
         *(["", *skipped] if skipped else []),
+        "",
+        *import_table(),
+        "",
+        *state_table(),
+        "",
+        *start_table(),
     ]
     return "\n".join(lines) + "\n"
 

@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from esper.storage.disk_state_tree import Change, DiskStateTree
+from esper.storage.disk_state_tree import LEVELS, Change, DiskStateTree
 from esper.storage.leveldb import LevelDbStore
 from esper.vm.state_tree import state_path
 
@@ -101,7 +101,7 @@ def measure(folder: Path, levels: int, accounts: int, changes: int) -> Figures:
 def main() -> None:
     """Measure every pair that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--levels", type=int, nargs="+", default=[4])
+    parser.add_argument("--levels", type=int, nargs="+", default=[LEVELS])
     parser.add_argument("--accounts", type=int, nargs="+", default=[10**3, 10**4, 10**5, 10**6])
     parser.add_argument("--changes", type=int, default=400)
     parser.add_argument("--folder", type=Path, help="where to write; a temporary one without it")

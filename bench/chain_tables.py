@@ -1,0 +1,79 @@
+"""The tables of `make bench` about the chain: import, state, start."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+LONG_CHAIN = 100_000
+ACCOUNTS = (10**3, 10**4, 10**5, 10**6)
+
+IMPORT_ROWS = (
+    ("whole block through the chain manager", "import"),
+    ("reading the parts", "read"),
+    ("rules in isolation: roots, decoding, ids", "isolation"),
+    ("the work's proof and its other rules", "work"),
+    ("execution without signatures", "execution"),
+    ("signatures, one process", "signatures"),
+    ("signatures, two processes", "signatures_pool"),
+    ("state root", "root"),
+    ("files, index and tip, synced", "append"),
+)
+
+
+def _run(module: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return done.stdout
+
+
+def import_table() -> list[str]:
+    """Blocks of 200 transfers from known keys: the whole and its parts."""
+    figures: dict[str, Any] = json.loads(_run("bench.chain_import"))
+    return [
+        "## Import of a block with 200 transfers from known keys",
+        "",
+        "Genesis model's proof, ML-DSA-65 signatures, two worker processes for them; medians of five",
+        f"blocks. **{figures['blocks_per_s']:.1f} blocks a second.**",
+        "",
+        "| part | ms |",
+        "| --- | --- |",
+        *(f"| {what} | {figures[name]:.1f} |" for what, name in IMPORT_ROWS),
+    ]
+
+
+def state_table() -> list[str]:
+    """Update of the state tree by number of accounts."""
+    arguments = ["--accounts", *map(str, ACCOUNTS)]
+    return [
+        "## State update of 400 changes",
+        "",
+        "Medians of 20 blocks: processor time to work out an update and to read one value, elapsed",
+        "time of the synced batch; hashes, records and KiB of the batch; MiB of the folder.",
+        "",
+        *_run("bench.state_storage", *arguments).splitlines(),
+    ]
+
+
+def start_table() -> list[str]:
+    """Opening a long chain without replay, and the memory of a node that idles on it."""
+    with tempfile.TemporaryDirectory() as folder:
+        _run("bench.chain_start", "fill", folder, str(LONG_CHAIN))
+        figures: dict[str, Any] = json.loads(_run("bench.chain_start", "open", folder))
+    return [
+        "## Start and idle memory",
+        "",
+        f"A chain of {figures['height']:,.0f} blocks without work (a fake work port, labelled as such)",
+        f"is ready for its next block {figures['open_s']:.2f} s after the start of opening; the",
+        f"process then holds {figures['resident_mib']:.0f} MiB, without a model.",
+    ]
