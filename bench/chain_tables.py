@@ -43,8 +43,8 @@ def import_table() -> list[str]:
     return [
         "## Import of a block with 200 transfers from known keys",
         "",
-        "Genesis model's proof, ML-DSA-65 signatures, two worker processes for them; medians of five",
-        f"blocks. **{figures['blocks_per_s']:.1f} blocks a second.**",
+        "Genesis model's proof, ML-DSA-65 signatures, two worker processes for them; medians of",
+        f"five blocks. **{figures['blocks_per_s']:.1f} blocks a second.**",
         "",
         "| part | ms |",
         "| --- | --- |",
@@ -73,7 +73,7 @@ def start_table() -> list[str]:
     return [
         "## Start and idle memory",
         "",
-        f"A chain of {figures['height']:,.0f} blocks without work (a fake work port, labelled as such)",
-        f"is ready for its next block {figures['open_s']:.2f} s after the start of opening; the",
-        f"process then holds {figures['resident_mib']:.0f} MiB, without a model.",
+        f"A chain of {figures['height']:,.0f} blocks without work (a fake work port) is ready for",
+        f"its next block {figures['open_s']:.2f} s after the start of opening; the process then holds",
+        f"{figures['resident_mib']:.0f} MiB, without a model.",
     ]

@@ -4,7 +4,7 @@ The rules never import this: they ask the ``SignatureVerifier`` that they are gi
 beside the schemes because it knows nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from types import TracebackType
@@ -41,6 +41,7 @@ class ProcessVerifier:
             raise ValueError(f"{workers} workers, must be at least 1")
         self._workers = workers
         self._threshold = threshold
+        self._begun: tuple[list[SignatureClaim], Iterator[int | None]] | None = None
         self._pool: ProcessPoolExecutor | None = None
 
     def open(self) -> None:
@@ -66,6 +67,18 @@ class ProcessVerifier:
     ) -> None:
         self.close()
 
+    def begin(self, claims: Sequence[SignatureClaim]) -> None:
+        """Let the workers begin with claims that ``first_invalid`` will soon be asked about.
+
+        It is a hint: other claims than these are checked all the same, and short lists are not sent
+        anywhere. Raises VerifierClosedError.
+        """
+        if self._pool is None:
+            raise VerifierClosedError("open the signature verifier before using it")
+        self._begun = None
+        if len(claims) >= self._threshold:
+            self._begun = list(claims), self._found(self._pool, claims)
+
     def first_invalid(self, claims: Sequence[SignatureClaim]) -> int | None:
         """The index of the first claim that does not hold, None if all do.
 
@@ -75,11 +88,20 @@ class ProcessVerifier:
             raise VerifierClosedError("open the signature verifier before using it")
         if len(claims) < self._threshold:
             return SequentialVerifier().first_invalid(claims)
-        starts = range(0, len(claims), CHUNK)
-        chunks = [tuple(claims[start : start + CHUNK]) for start in starts]
-        found = self._pool.map(_first_invalid_in_chunk, chunks)
+        begun, self._begun = self._begun, None
+        if begun is not None and begun[0] == list(claims):
+            found = begun[1]
+        else:
+            found = self._found(self._pool, claims)
         # ``map`` keeps the order, so the first chunk with a failure holds the first failure.
-        for start, index in zip(starts, found, strict=True):
+        for start, index in zip(range(0, len(claims), CHUNK), found, strict=True):
             if index is not None:
                 return start + index
         return None
+
+    @staticmethod
+    def _found(pool: ProcessPoolExecutor, claims: Sequence[SignatureClaim]) -> Iterator[int | None]:
+        """Per chunk the place of its first failure; the workers begin at once."""
+        starts = range(0, len(claims), CHUNK)
+        chunks = [tuple(claims[start : start + CHUNK]) for start in starts]
+        return pool.map(_first_invalid_in_chunk, chunks)

@@ -6,6 +6,7 @@ beside the chain until it can never be needed again, so neither a crash in the m
 that turns out invalid loses anything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +17,8 @@ from esper.consensus.context import ChainContext
 from esper.consensus.context_record import decode_context
 from esper.consensus.fork_choice import BlockTree, ProvenBlock
 from esper.consensus.ports import WorkVerifier
-from esper.crypto.signatures import SignatureVerifier
+from esper.crypto.batch import ProcessVerifier
+from esper.crypto.signatures import SignatureClaim, SignatureVerifier
 from esper.node.store_state import StoreState, stored_execution
 from esper.primitives.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
 from esper.primitives.errors import Consequence, RuleViolation
@@ -25,6 +27,9 @@ from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
 from esper.storage.side_blocks import SideBlocks
 from esper.vm.context import ONE_BY_ONE
+from esper.vm.ledger import Ledger
+from esper.vm.transaction import Transaction
+from esper.vm.view import Overlay
 
 PRUNE_EVERY: Final = 64
 """Blocks between two looks for proofs that may be deleted."""
@@ -178,6 +183,7 @@ class ChainManager:
         block = read_block(data, self.params.limits)
         content = check_block_in_isolation(block, self.params.limits)
         parent = self._contexts[block.header.pre.parent]
+        self._begin_signatures(content.transactions, parent)
         context, execution = connect(
             parent, self.state, block, content, self._verifier, self._signatures
         )
@@ -187,6 +193,19 @@ class ChainManager:
         depth = self.params.limits.pruning_depth
         if self._prune and context.height > depth and context.height % PRUNE_EVERY == 0:
             self._store.prune_proofs(context.height - depth)
+
+    def _begin_signatures(self, transactions: Sequence[Transaction], parent: ChainContext) -> None:
+        """Let worker processes check signatures while this one executes."""
+        if not isinstance(self._signatures, ProcessVerifier):
+            return
+        ledger = Ledger(Overlay(self.state))
+        claims = []
+        for transaction in transactions:
+            known = None if transaction.key else ledger.known_key(transaction.sender)
+            key = transaction.key if known is None else known.key
+            digest = transaction.signing_digest(parent.genesis_hash)
+            claims.append(SignatureClaim(transaction.suite, key, digest, transaction.signature))
+        self._signatures.begin(claims)
 
     def _stored(self, block_id: bytes) -> BlockBytes:
         """A block of the chain from the store."""

@@ -1,5 +1,6 @@
 """Putting a node together from its parts."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from typing import Final
 
 from esper.consensus.genesis import genesis_hash
 from esper.consensus.ports import Inference, WorkProver, WorkVerifier
+from esper.crypto.batch import ProcessVerifier
 from esper.crypto.demo_key import demo_key
 from esper.crypto.signing import KeyPair
 from esper.node.call_answerer import AnsweredCall, CallAnswerer
@@ -67,13 +69,17 @@ def open_chain(
     """
     params = directory.params
     opened = options or store_options(params)
-    with ChainStore(directory.path, genesis_of(params), replay_of(params), opened) as store:
+    # Worker processes start with the first block that has many signatures.
+    workers = ProcessVerifier(os.cpu_count() or 1)
+    store = ChainStore(directory.path, genesis_of(params), replay_of(params), opened)
+    with store, workers as signatures:
         yield ChainManager(
             store,
             params,
             verifier,
             secret=secret,
             now_ms=clock(),
+            signatures=signatures,
             prune=params.name in PRUNED_BY_DEFAULT if prune is None else prune,
         )
 

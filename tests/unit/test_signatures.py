@@ -154,6 +154,22 @@ def test_processes_agree_with_the_plain_way() -> None:
             assert verifier.first_invalid(claims) == place
 
 
+def test_what_was_begun_is_no_verdict_on_other_claims() -> None:
+    wrong = replace(CLAIM, signature=bytes(3309))
+    good = [CLAIM] * (CHUNK + 1)
+    with ProcessVerifier(workers=1, threshold=2) as verifier:
+        verifier.begin(good)
+        assert verifier.first_invalid([*good[:-1], wrong]) == CHUNK
+        verifier.begin([*good[:-1], wrong])
+        assert verifier.first_invalid([*good[:-1], wrong]) == CHUNK
+        verifier.begin([wrong, *good])
+        assert verifier.first_invalid(good) is None
+        verifier.begin(good)
+        assert verifier.first_invalid([wrong]) == 0
+    with pytest.raises(VerifierClosedError):
+        verifier.begin(good)
+
+
 def test_short_lists_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a short list went to the workers")
