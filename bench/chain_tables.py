@@ -74,6 +74,6 @@ def start_table() -> list[str]:
         "## Start and idle memory",
         "",
         f"A chain of {figures['height']:,.0f} blocks without work (a fake work port) is ready for",
-        f"its next block {figures['open_s']:.2f} s after the start of opening; the process then holds",
-        f"{figures['resident_mib']:.0f} MiB, without a model.",
+        f"its next block {figures['open_s']:.2f} s after the start of opening; the process then",
+        f"holds {figures['resident_mib']:.0f} MiB, without a model.",
     ]
