@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes of a Llama whose embedding is also its output head."""
+    """Sizes of a Llama with an output head of its own."""
 
     hidden_size: int = 64
     intermediate_size: int = 172
@@ -37,7 +37,7 @@ class Shape:
             **asdict(self),
             "head_dim": self.head_dim,
             "hidden_act": "silu",
-            "tie_word_embeddings": True,
+            "tie_word_embeddings": False,
             "bos_token_id": 1,
             "eos_token_id": 2,
             "torch_dtype": "float32",
@@ -122,8 +122,13 @@ class Block(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
+def checkpoint_name(name: str) -> str:
+    """What Hugging Face calls a tensor of ``Llama.state_dict``."""
+    return name if name.startswith("lm_head.") else f"model.{name}"
+
+
 class Llama(nn.Module):
-    """Decoder whose ``state_dict``, with ``model.`` before each name, is the checkpoint."""
+    """Decoder whose ``state_dict`` is the checkpoint, under the names of ``checkpoint_name``."""
 
     cos: torch.Tensor
     sin: torch.Tensor
@@ -134,6 +139,7 @@ class Llama(nn.Module):
         self.embed_tokens = nn.Embedding(shape.vocab_size, shape.hidden_size)
         self.layers = nn.ModuleList(Block(shape) for _ in range(shape.num_hidden_layers))
         self.norm = RmsNorm(shape)
+        self.lm_head = nn.Linear(shape.hidden_size, shape.vocab_size, bias=False)
         half = shape.head_dim // 2
         inverse = shape.rope_theta ** -(torch.arange(half) / half)
         angles = torch.arange(shape.max_position_embeddings)[:, None] * inverse[None, :]
@@ -146,4 +152,5 @@ class Llama(nn.Module):
         x = self.embed_tokens(tokens)
         for layer in self.layers:
             x = layer(x, self.cos[:time], self.sin[:time])
-        return F.linear(self.norm(x), self.embed_tokens.weight)
+        logits: torch.Tensor = self.lm_head(self.norm(x))
+        return logits

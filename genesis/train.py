@@ -18,7 +18,7 @@ import torch
 from batches import Batch, Targets, batches
 from bits_per_byte import bits_per_byte, student_nats
 from corpus import load_corpus
-from llama import Llama, Shape
+from llama import Llama, Shape, checkpoint_name
 from optimizer import Muon
 from safetensors.torch import load_file, save_file
 from soft_targets import PIECES
@@ -73,7 +73,9 @@ def save(model: Llama, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     config = json.dumps(model.shape.hugging_face_config(), indent=1)
     (folder / "config.json").write_text(config + "\n")
-    weights = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
+    weights = {
+        checkpoint_name(name): value.contiguous() for name, value in model.state_dict().items()
+    }
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
@@ -163,8 +165,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--start-from", type=Path, help="folder of weights to go on from")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end in this time")
-    parser.add_argument("--rows", type=int, default=16, help="rows per batch")
-    parser.add_argument("--row-length", type=int, default=320, help="input tokens per row")
+    parser.add_argument("--rows", type=int, default=12, help="rows per batch")
+    parser.add_argument("--row-length", type=int, default=448, help="input tokens per row")
     parser.add_argument("--salt-share", type=float, default=0.2)
     parser.add_argument("--learning-rate", type=float, default=6e-3, help="of the matrices")
     parser.add_argument("--embedding-rate", type=float, default=6e-3)

@@ -1,8 +1,9 @@
 """Starting weights of the genesis model: the teacher's own, carried over to the larger vocabulary.
 
-The layers are the teacher's. The first 512 tokens are the teacher's pieces and keep their
-embeddings; a token made of several pieces starts from the mean of theirs. The teacher ends a story
-with ``<s>``, the genesis model with ``</s>``, which therefore starts as a copy.
+The layers are the teacher's, and the head starts as the embedding, as the teacher's is. The first
+512 tokens are the teacher's pieces and keep their embeddings; a token made of several pieces starts
+from the mean of theirs. The teacher ends a story with ``<s>``, the genesis model with ``</s>``, which
+therefore starts as a copy.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ BOS = 1
 EOS = 2
 PIECES = 512
 EMBEDDING = "embed_tokens.weight"
+HEAD = "lm_head.weight"
 
 
 def pieces_of_tokens(fields: dict[str, object]) -> list[list[int]]:
@@ -39,5 +41,5 @@ def starting_weights(teacher: Path, tokenizer: Path) -> dict[str, torch.Tensor]:
     fields = json.loads((tokenizer / "tokenizer.json").read_text(encoding="utf-8"))
     known = weights[EMBEDDING].clone()
     known[EOS] = known[BOS]
-    rows = [known[pieces].mean(0) for pieces in pieces_of_tokens(fields)]
-    return {**weights, EMBEDDING: torch.stack(rows)}
+    rows = torch.stack([known[pieces].mean(0) for pieces in pieces_of_tokens(fields)])
+    return {**weights, EMBEDDING: rows, HEAD: rows.clone()}
