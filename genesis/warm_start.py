@@ -1,8 +1,8 @@
 """Starting weights of the genesis model: the teacher's own, carried over to the larger vocabulary.
 
 The layers are the teacher's, and the head starts as the embedding, as the teacher's is. The first
-512 tokens are the teacher's pieces and keep their embeddings; a token made of several pieces starts
-from the mean of theirs. The teacher ends a story with ``<s>``, the genesis model with ``</s>``, which
+512 tokens are the teacher's pieces and keep their embeddings; a token of several pieces starts from
+the mean of theirs. The teacher ends a story with ``<s>``, the genesis model with ``</s>``, which
 therefore starts as a copy.
 """
 
