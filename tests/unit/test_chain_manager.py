@@ -1,5 +1,6 @@
 """The chain manager: branches, changes of chain, blocks that turn out invalid, and restarts."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from esper.vm.stake import Stake
 from esper.vm.transfer import Output, Transfer
 from esper.vm.view import Overlay
 from tests.unit.chain_world import ChainWorld, funded_network
+from tests.unit.fake_work import FakeVerifier
 from tests.unit.vm_world import ALICE, BOB, COIN, address
 
 SECRET = bytes(32)
@@ -223,6 +225,14 @@ def test_an_invalid_block_deep_in_a_branch_is_found_out_and_left(node: Node) -> 
     for block in (bad, *children):
         with pytest.raises(InvalidAncestorViolation):
             submit(node, block)
+    # Another child is refused without a look at its proof, and leaves nothing behind.
+    verifier, waiting = node.manager._verifier, node.side()
+    assert isinstance(verifier, FakeVerifier)
+    verified = verifier.verified
+    [another] = empty_blocks(false_chain, 1, later_ms=1)
+    with pytest.raises(InvalidAncestorViolation):
+        submit(node, another)
+    assert (verifier.verified, node.side()) == (verified, waiting)
     node.restart()
     assert_at(node, left.chain)
 
@@ -327,11 +337,29 @@ def test_a_damaged_side_block_is_named(node: Node) -> None:
     node.store.close()
     with pytest.raises(SideBlockError, match="is no block's file"):
         node.open()
-    (node.datadir / "side" / "junk.block").unlink()
+    (node.datadir / "side" / "junk.block").rename(node.datadir / "side" / "00.block")
+    node.store.close()
+    with pytest.raises(SideBlockError, match="is no block's file"):
+        node.open()
+    (node.datadir / "side" / "00.block").unlink()
     (node.datadir / "side" / "torn.new").write_bytes(b"half")
     node.store.close()
     node.open()
     assert node.side() == set()
+
+
+def test_side_blocks_that_are_missing_or_no_blocks(tmp_path: Path) -> None:
+    side = SideBlocks(tmp_path)
+    with pytest.raises(SideBlockError, match="is missing"):
+        side.get(bytes(64))
+    side.put(bytes(64), BlockBytes(b"header", b"body", b"proof"))
+    assert side.get(bytes(64)) == BlockBytes(b"header", b"body", b"proof")
+    [path] = (tmp_path / "side").iterdir()
+    payload = b"\x90"
+    checksum = hashlib.sha3_256(bytes(64) + payload).digest()[:16]
+    path.write_bytes(checksum + payload)
+    with pytest.raises(SideBlockError, match="0 elements, must be 4"):
+        side.get(bytes(64))
 
 
 class _LyingState:
@@ -344,11 +372,11 @@ class _LyingState:
         return b"\7" * 32
 
 
-def empty_blocks(chain: ProvenChain, length: int) -> list[Block]:
+def empty_blocks(chain: ProvenChain, length: int, later_ms: int = 0) -> list[Block]:
     """Blocks that nobody executes, each on a chain whose state does not matter."""
     world, blocks = ChainWorld(PARAMS), list[Block]()
     for _ in range(length):
-        found = world.miner.mine(chain.context, chain.state, lambda: 1 << 41)
+        found = world.miner.mine(chain.context, chain.state, lambda: (1 << 41) + later_ms)
         assert found is not None
         blocks.append(found.block)
         context = chain.context.extended(found.block.header, found.block.body.outputs, 0)
