@@ -6,30 +6,30 @@ from esper.primitives.model_entry import ModelEntry, ModelShape
 
 GENESIS_MODEL: Final = ModelEntry(
     model_id=bytes.fromhex(
-        "747ae632d4dc9a2e257a1b07aed18fe5bd58607b10c73db28742dc6a7218716d"
-        "07d270be5628dbdd4cf8b1b7aa4a03a364623fec08005f59e5e481f7fd3ef286"
+        "6943cb4492125a4cb88f361f736be2c29dcffe22ce5f51dd73d13cb95558cf76"
+        "eca6ede49310dd2c7e7ee7e2fb87b92950d5be1ac2ca59119324cfbb96f5f822"
     ),
     tier=0,
     shape=ModelShape(
         vocab=1024,
         dim=64,
-        hidden=176,
-        layers=4,
-        heads=2,
-        kv_heads=1,
-        head_dim=32,
+        hidden=172,
+        layers=5,
+        heads=8,
+        kv_heads=4,
+        head_dim=8,
         max_seq=512,
     ),
     bos=1,
     eos=2,
     special_ids=(0, 1, 2),
     tokenizer_id=bytes.fromhex(
-        "bd3f88b28b00fbb702fbb661a9a73abb70d03eaa7ea921400bb394f5b8ca28ef"
-        "2fbcc414b46dbf1c06b7f21d71c60d95850854168c3fc2ebd561d70e9f928d27"
+        "346a8122b519c7d88ab3e30bb45db94f8e59e3da60a009874d35e72ac3ce2d26"
+        "e370485b47f98f4b1d6cb7d02f1c08cace641c96d223d2700e3549f3cd60e138"
     ),
     bank_root=bytes.fromhex(
-        "660bcbc6286f422aa933629aa13d7c6608363dbf200ee4900decbe58fb9096b8"
-        "039acb3742a4dae693ecb6715606a713fceac3361a43b4274f7412a80c6f5ded"
+        "15d4885cb829aa68365bc8ab5d12f8cbfaa3eeb8400f953feb85ecc2bf4e2670"
+        "d2716f444f3ac5a3260aa3ecf8cff26c2a2c74d4105707d8bfd583dcdefce66e"
     ),
     bank_size=5120,
 )
