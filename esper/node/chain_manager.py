@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from esper.consensus.block import Block
-from esper.consensus.block_isolation import check_block_in_isolation
+from esper.consensus.block_isolation import BlockContent, check_block_in_isolation
 from esper.consensus.chain import BlockBytes, check_proven, connect, read_block
 from esper.consensus.context import ChainContext
 from esper.consensus.context_record import decode_context
@@ -47,6 +47,16 @@ class Arrival:
     """Ids of blocks that left the chain, the old tip first."""
     applied: tuple[bytes, ...]
     """Ids of blocks that joined it, the new tip last."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """A block that was read and checked by itself, ready to be put on its parent."""
+
+    block_id: bytes
+    data: BlockBytes
+    block: Block
+    content: BlockContent
 
 
 class ChainManager:
@@ -108,11 +118,11 @@ class ChainManager:
             if self._tree.is_invalid(block_id):
                 raise InvalidAncestorViolation(block_id, block.header.pre.parent)
             # Nothing to do, unless the machine failed in the middle of a change of chain.
-            self._move_to_best(b"", None)
+            self._move_to_best(None)
             return self._arrival(block_id, before, new=False)
-        self._add(block, data, now_ms)
+        fresh = self._add(block, data, now_ms)
         try:
-            failed = self._move_to_best(block_id, data)
+            failed = self._move_to_best(fresh)
         except BaseException:
             self._forget_unsaved(block_id, block.header.pre.parent, before)
             raise
@@ -126,7 +136,7 @@ class ChainManager:
             self._tree.forget(block_id)
             del self._contexts[block_id]
 
-    def _add(self, block: Block, data: BlockBytes, now_ms: int) -> None:
+    def _add(self, block: Block, data: BlockBytes, now_ms: int) -> "_Fresh":
         """Everything that can be judged on any branch; then into the tree."""
         pre = block.header.pre
         parent = self._contexts.get(pre.parent)
@@ -134,16 +144,17 @@ class ChainManager:
             raise UnknownParentViolation(pre.parent)
         if self._tree.is_invalid(pre.parent):
             raise InvalidAncestorViolation(block.header.block_id, pre.parent)
-        check_proven(parent, block, self._verifier, now_ms=now_ms)
+        content = check_proven(parent, block, self._verifier, now_ms=now_ms)
         if pre.parent != self._store.tip.block_id:
             self._side.put(block.header.block_id, data)
         # What its calls were worth is known when it is executed; no header depends on it.
         context = parent.extended(block.header, block.body.outputs, paid_tokens=0)
         self._contexts[context.tip_id] = context
         self._tree.add(self._proven(parent, context, now_ms))
+        return _Fresh(block.header.block_id, data, block, content)
 
-    def _move_to_best(self, fresh_id: bytes, fresh: BlockBytes | None) -> RuleViolation | None:
-        """Undo and apply until the best tip is the chain's; why ``fresh_id`` failed, if it did."""
+    def _move_to_best(self, fresh: "_Fresh | None") -> RuleViolation | None:
+        """Undo and apply until the best tip is the chain's; why ``fresh`` failed, if it did."""
         failed: RuleViolation | None = None
         while (best := self._tree.best_tip()) != self._store.tip.block_id:
             path = self._tree.path(self._store.tip.block_id, best)
@@ -153,13 +164,13 @@ class ChainManager:
             for _ in path.undo:
                 self._store.rewind()
             for block_id in path.apply:
-                known = fresh if block_id == fresh_id else None
+                known = fresh if fresh is not None and fresh.block_id == block_id else None
                 try:
-                    self._apply(block_id, known or self._side.get(block_id))
+                    self._apply(known or self._kept(block_id))
                 except RuleViolation as violation:
                     if violation.consequence is Consequence.HALT:
                         raise
-                    failed = violation if block_id == fresh_id else failed
+                    failed = violation if known is not None else failed
                     self._tree.mark_invalid(block_id)
                     self._side.remove(block_id)
                     break
@@ -179,17 +190,21 @@ class ChainManager:
         if kept < depth:
             raise TooDeepReorganisation(depth, kept)
 
-    def _apply(self, block_id: bytes, data: BlockBytes) -> None:
+    def _kept(self, block_id: bytes) -> "_Fresh":
+        """A block that waits beside the chain, read and checked by itself again."""
+        data = self._side.get(block_id)
         block = read_block(data, self.params.limits)
-        content = check_block_in_isolation(block, self.params.limits)
-        parent = self._contexts[block.header.pre.parent]
-        self._begin_signatures(content.transactions, parent)
+        return _Fresh(block_id, data, block, check_block_in_isolation(block, self.params.limits))
+
+    def _apply(self, new: "_Fresh") -> None:
+        parent = self._contexts[new.block.header.pre.parent]
+        self._begin_signatures(new.content.transactions, parent)
         context, execution = connect(
-            parent, self.state, block, content, self._verifier, self._signatures
+            parent, self.state, new.block, new.content, self._verifier, self._signatures
         )
-        self._store.append(block_id, data, stored_execution(execution, context))
-        self._contexts[block_id] = context
-        self._side.remove(block_id)
+        self._store.append(new.block_id, new.data, stored_execution(execution, context))
+        self._contexts[new.block_id] = context
+        self._side.remove(new.block_id)
         depth = self.params.limits.pruning_depth
         if self._prune and context.height > depth and context.height % PRUNE_EVERY == 0:
             self._store.prune_proofs(context.height - depth)
@@ -287,4 +302,4 @@ class ChainManager:
             except RuleViolation:
                 # Its parent was forgotten, or was invalid itself.
                 self._side.remove(block_id)
-        self._move_to_best(b"", None)
+        self._move_to_best(None)
