@@ -150,13 +150,20 @@ class BlockFiles:
             if block_id not in proofs:
                 raise BlockFileError(
                     f"{self._blocks.path(place.file)} at byte {place.offset}: the proof of block "
-                    f"{block_id.hex()[:16]} is missing from {self._proofs.folder}"
+                    f"{block_id.hex()[:16]} is missing from {self._proofs.folder}{self._pruned()}"
                 )
             entry = journal_entry(self._blocks.read(place), place, self._blocks)
             found = proofs[block_id]
             proof = stored_proof(self._proofs.read(found), found, self._proofs)
             if isinstance(entry, BlockAdded):
                 yield BlockBytes(entry.header, entry.body, proof.proof)
+
+    def _pruned(self) -> str:
+        """A hint, where the first proof files are gone because they were pruned."""
+        files = self._proofs.files()
+        if not files or files[0] == 0:
+            return ""
+        return ": old proofs were pruned; a node run with --keep-proofs has them"
 
     def _proof_places(self) -> dict[bytes, Locator]:
         return {

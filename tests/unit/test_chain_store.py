@@ -11,7 +11,7 @@ import pytest
 
 from esper.consensus.chain import BlockBytes
 from esper.primitives.mmr import Mmr, verify_proof
-from esper.storage.block_files import BlockAdded
+from esper.storage.block_files import BlockAdded, BlockFileError, BlockFiles
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import (
     AlreadyOnChainError,
@@ -376,6 +376,8 @@ def test_pruning_deletes_whole_files_of_old_proofs(at: Fixture) -> None:
         assert list(store.proof_files.files()) == [files[-1]]
         append_one(store, 99, **SMALL)
         check_store(store)
+    with pytest.raises(BlockFileError, match="old proofs were pruned; a node run with --keep-pro"):
+        list(BlockFiles(at.datadir))
 
 
 def test_pruning_that_was_interrupted_is_finished_on_opening(
