@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from esper.consensus.genesis import genesis_hash
 from esper.crypto.demo_key import demo_key
 from esper.model import load_model
 from esper.model.tokenizer import encode_text
+from esper.node.signed_transaction import signed_transaction
 from esper.primitives.address import Address
 from esper.primitives.networks import network
 from esper.primitives.params import NetworkParameters
 from esper.primitives.units import UNITS_PER_ESP
 from esper.vm.llm_call import LlmCall
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction
+from esper.vm.transaction import Payload
 from esper.vm.transfer import Output, Transfer
 from esper.vm.unstake import Unstake
 
-SIGNATURE_ROOM = 3_400
-"""Bytes of a signature and of a larger fee."""
 GENESIS = Path(__file__).resolve().parents[1] / "genesis" / "model"
 
 
@@ -48,25 +46,15 @@ def payload_of(options: argparse.Namespace, params: NetworkParameters) -> Payloa
 
 def signed(options: argparse.Namespace) -> bytes:
     """The transaction's bytes."""
-    params, key = network(options.network), demo_key()
-    payload = payload_of(options, params)
-    unsigned = Transaction(
-        suite=key.suite,
-        sender=key.address.to_bytes(),
-        key=key.public,
+    params = network(options.network)
+    return signed_transaction(
+        demo_key(),
+        payload_of(options, params),
         nonce=options.nonce,
-        fee=0,
-        not_before=0,
         expiry=options.expiry,
-        payload=payload,
-        signature=b"",
-    )
-    if not isinstance(payload, LlmCall):
-        size = len(unsigned.to_bytes()) + SIGNATURE_ROOM
-        fee = params.limits.base_fee + params.limits.fee_per_byte * size
-        unsigned = replace(unsigned, fee=fee)
-    digest = unsigned.signing_digest(genesis_hash(params))
-    return replace(unsigned, signature=key.sign(digest)).to_bytes()
+        limits=params.limits,
+        genesis_hash=genesis_hash(params),
+    ).to_bytes()
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from esper.consensus.genesis import genesis_hash
@@ -18,6 +18,7 @@ from esper.node.inbox import Inbox
 from esper.node.miner import Clock, Miner, PromptSource
 from esper.node.mining_node import MiningNode, Refusal
 from esper.node.planner import Planner, ResultSigner
+from esper.node.signed_transaction import signed_transaction
 from esper.node.store_state import genesis_of, replay_of
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
@@ -28,8 +29,6 @@ from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
 
 PRUNED_BY_DEFAULT: Final = frozenset({"devnet", "regtest"})
-SIGNATURE_ROOM: Final = 3_400
-"""Bytes of an ML-DSA-65 signature and of a larger fee."""
 RESULT_WINDOW: Final = 100
 """Blocks that a miner's own LlmResult stays valid."""
 
@@ -148,18 +147,11 @@ def signed_result(
     key: KeyPair, manager: ChainManager, answered: AnsweredCall, nonce: int
 ) -> Transaction:
     """The LlmResult of an answer to a lane, valid from the next block on."""
-    limits, context = manager.params.limits, manager.context
-    unsigned = Transaction(
-        suite=key.suite,
-        sender=key.address.to_bytes(),
-        key=key.public,
+    return signed_transaction(
+        key,
+        LlmResult(answered.call_id, answered.answer),
         nonce=nonce,
-        fee=0,
-        not_before=0,
-        expiry=context.height + RESULT_WINDOW,
-        payload=LlmResult(answered.call_id, answered.answer),
-        signature=bytes(0),
+        expiry=manager.context.height + RESULT_WINDOW,
+        limits=manager.params.limits,
+        genesis_hash=manager.context.genesis_hash,
     )
-    size = len(unsigned.to_bytes()) + SIGNATURE_ROOM
-    unsigned = replace(unsigned, fee=limits.base_fee + limits.fee_per_byte * size)
-    return replace(unsigned, signature=key.sign(unsigned.signing_digest(context.genesis_hash)))

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from esper.cli import esperd
 from esper.consensus.genesis import genesis_hash
 from esper.crypto.demo_key import demo_key
-from esper.node.wiring import SIGNATURE_ROOM
+from esper.node.signed_transaction import SIGNATURE_ROOM
 from esper.primitives import networks
 from esper.primitives.networks import DEMO_ADDRESS, REGTEST
 from esper.vm.llm_call import LlmCall
