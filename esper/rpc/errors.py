@@ -1,0 +1,37 @@
+"""Errors of JSON-RPC: numbers for programs, sentences for people."""
+
+from typing import Any, Final
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
+
+UNAUTHORIZED: Final = -32001
+"""The method spends or steers and the request carries no valid token."""
+NOT_FOUND: Final = -32002
+"""No such block, transaction, model or account."""
+REFUSED: Final = -32003
+"""A transaction that breaks a rule: ``data.rule`` names it, ``data.retry`` says whether to wait."""
+MEMPOOL_FULL: Final = -32004
+"""No room at that fee; ``data.minimum_fee_per_byte`` says what would do."""
+NOT_MINING: Final = -32005
+"""The method needs a mining node, or regtest."""
+TIMEOUT: Final = -32006
+"""The node took too long."""
+LIMITED: Final = -32007
+"""A limit of the server: batch, body, or too many requests at once."""
+
+
+class RpcError(Exception):
+    """An error that a client is told."""
+
+    def __init__(self, code: int, message: str, data: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        """One of the numbers above."""
+        self.message = message
+        """A sentence that names what is wrong and what to do."""
+        self.data = data
+        """Details for programs."""
