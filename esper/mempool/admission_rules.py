@@ -1,0 +1,55 @@
+"""What is checked of a transaction before its sender is looked at.
+
+1. size and rules in isolation   2. no result by itself   3. window   4. fee   5. the pool's rate
+"""
+
+from esper.mempool.errors import MempoolFullError, ResultFromOutsideError, TooEarlyError
+from esper.mempool.waiting import offered_rate
+from esper.primitives.params import LimitParameters
+from esper.primitives.transaction_errors import (
+    ExpiredViolation,
+    FeeViolation,
+    TransactionSizeViolation,
+)
+from esper.vm.envelope_rules import check_isolated, fee_range
+from esper.vm.llm_result import LlmResult
+from esper.vm.transaction import Transaction
+
+
+def check_by_itself(
+    transaction: Transaction,
+    limits: LimitParameters,
+    *,
+    height: int,
+    early_blocks: int,
+    least_rate: int,
+) -> None:
+    """All five, for the block at ``height`` and a pool that takes ``least_rate``.
+
+    Raises a TransactionViolation, ResultFromOutsideError, TooEarlyError or MempoolFullError.
+    """
+    # 1. No state could make it valid otherwise.
+    size = len(transaction.to_bytes())
+    if size > limits.transaction_bytes:
+        raise TransactionSizeViolation(size, limits.transaction_bytes)
+    check_isolated(transaction)
+
+    # 2. Results come with their proof.
+    if isinstance(transaction.payload, LlmResult):
+        raise ResultFromOutsideError
+
+    # 3. The window is open, or opens soon.
+    if transaction.expiry < height:
+        raise ExpiredViolation(height, transaction.expiry)
+    if transaction.not_before > height + early_blocks:
+        raise TooEarlyError(transaction.not_before, height + early_blocks)
+
+    # 4. The fee pays for the bytes.
+    least, most = fee_range(transaction, limits)
+    if not least <= transaction.fee <= most:
+        raise FeeViolation(transaction.fee, least, most)
+
+    # 5. It offers what the pool asks for after evictions.
+    rate = offered_rate(transaction)
+    if rate < least_rate:
+        raise MempoolFullError(rate, least_rate)

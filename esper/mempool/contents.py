@@ -1,0 +1,99 @@
+"""What waits, with all indexes kept in step: the one place that changes them."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from esper.mempool.memory import DropMemory, Dropped, Expiries, Incoming
+from esper.mempool.policy import MempoolPolicy
+from esper.mempool.room import Room
+from esper.mempool.sender_line import SenderLine
+from esper.mempool.waiting import Waiting, credits_held
+from esper.primitives.params import NetworkParameters
+from esper.vm.transaction import Transaction
+
+
+class Contents:
+    """Lines by sender, and what can be found without looking through them."""
+
+    def __init__(self, params: NetworkParameters, policy: MempoolPolicy) -> None:
+        self.lines: dict[bytes, SenderLine] = {}
+        """By sender; a sender without transactions is absent. Changed by ``set_line`` alone."""
+        self.by_txid: dict[bytes, Waiting] = {}
+        """Everything that waits."""
+        self.calls: dict[bytes, Waiting] = {}
+        """The calls among it, by txid, in order of arrival."""
+        self.fee_room = Room(policy.fee_bytes, policy, calls=False)
+        """What transactions with a fee take."""
+        self.call_room = Room(policy.call_bytes, policy, calls=True)
+        """What calls take."""
+        self.incoming = Incoming(params)
+        """What is coming to whom."""
+        self.expiries = Expiries()
+        """What expires when."""
+        self.drops = DropMemory(policy.remembered_drops)
+        """Why others are gone."""
+        self._credit_users: Counter[bytes] = Counter()
+
+    @property
+    def credit_users(self) -> list[bytes]:
+        """Senders of calls and credit transfers."""
+        return list(self._credit_users)
+
+    @property
+    def rooms(self) -> tuple[Room, Room]:
+        """Both."""
+        return self.fee_room, self.call_room
+
+    def room_of(self, waiting: Waiting) -> Room:
+        """The pool that a transaction belongs into."""
+        return self.call_room if waiting.is_call else self.fee_room
+
+    def set_line(self, sender: bytes, line: SenderLine | None) -> None:
+        """Replace what waits of a sender; None or an empty line: nothing does."""
+        before = {waiting.txid: waiting for waiting in self.lines.get(sender, ())}
+        after = {waiting.txid: waiting for waiting in line or ()}
+        for txid, waiting in before.items():
+            if txid not in after:
+                self._forget(txid, waiting)
+        for txid, waiting in after.items():
+            if txid not in before:
+                self._remember(txid, waiting)
+        if line is not None and after:
+            self.lines[sender] = line
+        else:
+            self.lines.pop(sender, None)
+        for room in self.rooms:
+            room.changed(sender, self.lines.get(sender))
+
+    def drop(self, dropped: Iterable[tuple[Waiting, Exception | str]]) -> list[Dropped]:
+        """Remember why transactions left; they are out of their lines already."""
+        entries = [Dropped(waiting.txid, str(reason)) for waiting, reason in dropped]
+        for entry in entries:
+            self.drops.add(entry)
+        return entries
+
+    def _remember(self, txid: bytes, waiting: Waiting) -> None:
+        self.by_txid[txid] = waiting
+        if waiting.is_call:
+            self.calls[txid] = waiting
+        self.room_of(waiting).take(waiting)
+        transaction = waiting.transaction
+        self.incoming.add(transaction)
+        self.expiries.add(transaction)
+        self.drops.forget(txid)
+        self._count_credit_use(transaction, 1)
+
+    def _forget(self, txid: bytes, waiting: Waiting) -> None:
+        del self.by_txid[txid]
+        self.calls.pop(txid, None)
+        self.room_of(waiting).free(waiting)
+        transaction = waiting.transaction
+        self.incoming.remove(transaction)
+        self.expiries.remove(transaction)
+        self._count_credit_use(transaction, -1)
+
+    def _count_credit_use(self, transaction: Transaction, change: int) -> None:
+        if credits_held(transaction):
+            self._credit_users[transaction.sender] += change
+            if not self._credit_users[transaction.sender]:
+                del self._credit_users[transaction.sender]

@@ -1,0 +1,128 @@
+"""Small indexes beside the lines: what is coming to whom, what expires when, what was dropped."""
+
+import heapq
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+
+from esper.primitives.params import NetworkParameters
+from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
+
+_SLACK = 64
+"""Outdated heights that are always tolerated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A transaction that left without being in a block."""
+
+    txid: bytes
+    """64 bytes."""
+    reason: str
+    """A sentence."""
+
+
+class DropMemory:
+    """Why the last dropped transactions were dropped."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._reasons: OrderedDict[bytes, str] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._reasons)
+
+    def add(self, dropped: Dropped) -> None:
+        """Remember one; the oldest is forgotten beyond the limit."""
+        self._reasons.pop(dropped.txid, None)
+        self._reasons[dropped.txid] = dropped.reason
+        if len(self._reasons) > self._limit:
+            self._reasons.popitem(last=False)
+
+    def forget(self, txid: bytes) -> None:
+        """It waits again, or is in a block."""
+        self._reasons.pop(txid, None)
+
+    def reason(self, txid: bytes) -> str | None:
+        """Why it was dropped, None if it was not lately."""
+        return self._reasons.get(txid)
+
+
+class Expiries:
+    """Transactions by their last height."""
+
+    def __init__(self) -> None:
+        self._at: dict[int, set[bytes]] = {}
+        self._heights: list[int] = []
+
+    def add(self, transaction: Transaction) -> None:
+        """Count one."""
+        height = transaction.expiry
+        if height not in self._at:
+            self._at[height] = set()
+            heapq.heappush(self._heights, height)
+        self._at[height].add(transaction.txid)
+
+    def remove(self, transaction: Transaction) -> None:
+        """Count it no longer."""
+        txids = self._at.get(transaction.expiry, set())
+        txids.discard(transaction.txid)
+        if not txids:
+            self._at.pop(transaction.expiry, None)
+        if len(self._heights) > 2 * len(self._at) + _SLACK:
+            self._heights = sorted(self._at)
+
+    def take_before(self, height: int) -> list[bytes]:
+        """The txids that are no longer valid at ``height``."""
+        gone: list[bytes] = []
+        while self._heights and self._heights[0] < height:
+            gone += sorted(self._at.pop(heapq.heappop(self._heights), ()))
+        return gone
+
+
+class Incoming:
+    """What waiting transfers bring to whom, and which of them need the receiver's account."""
+
+    def __init__(self, params: NetworkParameters) -> None:
+        self._dust = params.limits.dust
+        self._credit_dust = params.credits.starting_allowance
+        self._units: Counter[bytes] = Counter()
+        self._needed_by: dict[bytes, set[bytes]] = {}
+
+    def units(self, address: bytes) -> int:
+        """Units that waiting transfers bring to an address."""
+        return self._units.get(address, 0)
+
+    def needed_by(self, address: bytes) -> list[bytes]:
+        """Txids that are invalid if the address has no account: they bring it less than dust."""
+        return sorted(self._needed_by.get(address, ()))
+
+    def add(self, transaction: Transaction) -> None:
+        """Count a transaction."""
+        for receiver in self._small(transaction):
+            self._needed_by.setdefault(receiver, set()).add(transaction.txid)
+        if isinstance(transaction.payload, Transfer):
+            for output in transaction.payload.outputs:
+                self._units[output.receiver] += output.amount
+
+    def remove(self, transaction: Transaction) -> None:
+        """Count it no longer."""
+        for receiver in self._small(transaction):
+            needed = self._needed_by.get(receiver, set())
+            needed.discard(transaction.txid)
+            if not needed:
+                self._needed_by.pop(receiver, None)
+        if isinstance(transaction.payload, Transfer):
+            for output in transaction.payload.outputs:
+                self._units[output.receiver] -= output.amount
+                if not self._units[output.receiver]:
+                    del self._units[output.receiver]
+
+    def _small(self, transaction: Transaction) -> list[bytes]:
+        payload = transaction.payload
+        if isinstance(payload, Transfer):
+            return [o.receiver for o in payload.outputs if o.amount < self._dust]
+        if isinstance(payload, CreditTransfer) and payload.amount < self._credit_dust:
+            return [payload.receiver]
+        return []

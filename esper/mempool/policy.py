@@ -1,0 +1,34 @@
+"""The mempool's numbers. Nodes may choose others without leaving the network."""
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class MempoolPolicy:
+    """How much may wait, and for how long."""
+
+    fee_bytes: int = 64 * MIB
+    """Room for transactions with a fee: wire bytes plus ``entry_bytes`` each."""
+    call_bytes: int = 16 * MIB
+    """Room for calls, apart, so that neither crowds out the other."""
+    entry_bytes: int = 1024
+    """Counted for each transaction beside its bytes: what its places in the indexes take."""
+    pending_per_sender: int = 32
+    """Transactions of one sender in an unbroken line of nonces."""
+    aside_per_sender: int = 4
+    """Transactions of one sender beyond a gap, which join the line when the gap closes."""
+    early_blocks: int = 16
+    """How many blocks after the next one a window may begin."""
+    replacements_per_hour: int = 8
+    """Replacements by one sender within any hour."""
+    replacement_percent: int = 10
+    """How much more a replacement pays."""
+    floor_half_life_ms: int = 600_000
+    """After evictions the least rate falls to its half in this time."""
+    remembered_drops: int = 1000
+    """Dropped transactions whose reason can still be asked for."""
+
+
+DEFAULT_POLICY = MempoolPolicy()

@@ -1,0 +1,318 @@
+"""The mempool: transactions that wait for a block. Policy, not consensus: other nodes may differ.
+
+It sees the state through a view and the time as an argument. Every transaction in it was valid on
+the state that it saw last, behind those of the same sender, and its signature was checked.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+
+from esper.consensus.context import ChainContext
+from esper.mempool.admission_rules import check_by_itself
+from esper.mempool.call_queue import NO_CALLS, CallBudget, CallChooser, position
+from esper.mempool.chain_change import after_chain_change
+from esper.mempool.contents import Contents
+from esper.mempool.errors import MempoolFullError, PolicyError
+from esper.mempool.memory import Dropped
+from esper.mempool.next_block import NextBlock
+from esper.mempool.placement import placed
+from esper.mempool.policy import DEFAULT_POLICY, MempoolPolicy
+from esper.mempool.projection import Projection
+from esper.mempool.replacement import ReplacementCount, check_outbids
+from esper.mempool.room import Room, Victims
+from esper.mempool.selection import selected
+from esper.mempool.sender_line import SenderLine, arranged
+from esper.mempool.statistics import Statistics
+from esper.mempool.waiting import RATE_BYTES, Waiting, credits_held
+from esper.primitives.params import NetworkParameters
+from esper.primitives.transaction_errors import TransactionViolation
+from esper.vm.envelope_rules import check_signature
+from esper.vm.transaction import Transaction
+from esper.vm.view import StateView
+
+_EVICTED = "it paid too little to stay in a full mempool; send it again with a higher fee or price"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A transaction waits."""
+
+    replaced: bytes | None = None
+    """64 bytes: txid of the one whose place it took."""
+    evicted: tuple[bytes, ...] = ()
+    """Txids that had to leave for it; ``dropped_reason`` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a sender's waiting transactions spend."""
+
+    units: int = 0
+    """Amounts and fees."""
+    micro_credits: int = 0
+    """Given away, or held for the longest answers of calls."""
+
+
+class Mempool:
+    """One node's waiting transactions. Not safe for threads: it belongs to one task."""
+
+    def __init__(self, params: NetworkParameters, policy: MempoolPolicy = DEFAULT_POLICY) -> None:
+        self._params = params
+        self._policy = policy
+        self._contents = Contents(params, policy)
+        self._replacements = ReplacementCount(policy.replacements_per_hour)
+        self._next: NextBlock | None = None
+        self._arrivals = 0
+
+    def __len__(self) -> int:
+        return len(self._contents.by_txid)
+
+    def __contains__(self, txid: bytes) -> bool:
+        return txid in self._contents.by_txid
+
+    def add(
+        self, transaction: Transaction, view: StateView, chain: ChainContext, *, now_ms: int
+    ) -> Admission:
+        """Take a decoded transaction in; ``view`` is the state at ``chain``'s tip.
+
+        One that waits already stays as it is. Raises a TransactionViolation, or a PolicyError whose
+        ``retry`` says whether the same transaction may be taken later; the mempool then holds what
+        it held before.
+        """
+        arriving = self._arriving(transaction, chain.height, now_ms)
+        return self._add(arriving, view, chain, now_ms)
+
+    def restore(
+        self,
+        kept: Iterable[tuple[Transaction, int, int]],
+        view: StateView,
+        chain: ChainContext,
+        *,
+        now_ms: int,
+    ) -> int:
+        """Take in what an earlier run kept: transaction, arrival height, arrival time.
+
+        What is not valid any more is left out silently. Returns how many came in.
+        """
+        before = len(self)
+        arrived = [self._arriving(*one) for one in sorted(kept, key=lambda one: one[2])]
+        # Whatever came first then, no line may begin with a gap now.
+        for waiting in sorted(arrived, key=lambda one: one.nonce):
+            with suppress(TransactionViolation, PolicyError):
+                self._add(waiting, view, chain, now_ms, counted=False)
+        return len(self) - before
+
+    def on_chain_change(
+        self,
+        view: StateView,
+        chain: ChainContext,
+        *,
+        included: Iterable[bytes] = (),
+        returned: Iterable[Transaction] = (),
+        touched: Iterable[bytes] | None = None,
+        now_ms: int,
+    ) -> tuple[Dropped, ...]:
+        """The tip has moved: to be told after every change, before anything else is asked.
+
+        ``included`` are the txids of the new blocks, ``returned`` the transactions of blocks that
+        are no longer in the chain, ``touched`` the addresses whose accounts differ; None: any may.
+        Returns what left without being in a block. Costs as much as the touched senders and what
+        expires, whatever else waits; in the first block of a credit epoch all callers count as
+        touched.
+        """
+        before, self._next = self._next, NextBlock(view, chain)
+        arrivals = [self._arriving(one, chain.height, now_ms) for one in returned]
+        dropped = after_chain_change(
+            self._contents,
+            self._policy,
+            self._params.limits,
+            before=before,
+            now=self._next,
+            included=included,
+            returned=arrivals,
+            touched=touched,
+        )
+        for room in self._contents.rooms:
+            found = room.victims(room.bytes - room.limit, None, None, self._contents.lines)
+            if found is not None:
+                dropped += self._evict(found, room, now_ms)
+        return tuple(dropped)
+
+    def fee_order(self) -> Iterator[Transaction]:
+        """What pays a fee, by rate, each sender's by nonce, up to the sender's first call."""
+        return self.select(self._height, NO_CALLS)
+
+    def call_order(self, height: int, budget: CallBudget) -> Iterator[Transaction]:
+        """The calls that ``select`` gives, in its order."""
+        return (one for one in self.select(height, budget) if one.txid in self._contents.calls)
+
+    def select(self, height: int, budget: CallBudget) -> Iterator[Transaction]:
+        """What the block at ``height`` takes, the first first. Every prefix is valid.
+
+        What comes in or leaves after the start makes no difference to an order that has begun.
+        """
+        lines = list(self._contents.lines.values())
+        chosen = selected(lines, height, CallChooser(height, budget))
+        return (waiting.transaction for waiting in chosen)
+
+    def get(self, txid: bytes) -> Transaction | None:
+        """The transaction of this txid, None if it does not wait."""
+        found = self._contents.by_txid.get(txid)
+        return found.transaction if found is not None else None
+
+    def arrival_height(self, txid: bytes) -> int | None:
+        """Height of the tip when it came, None if it does not wait."""
+        found = self._contents.by_txid.get(txid)
+        return found.arrival_height if found is not None else None
+
+    def pending_of(self, sender: bytes) -> tuple[Transaction, ...]:
+        """A sender's unbroken line."""
+        line = self._contents.lines.get(sender)
+        return tuple(waiting.transaction for waiting in line.ready) if line is not None else ()
+
+    def next_nonce(self, sender: bytes, account_nonce: int) -> int:
+        """The nonce after a sender's unbroken line; the account's if nothing waits."""
+        line = self._contents.lines.get(sender)
+        ready = line.ready if line is not None else []
+        return max(account_nonce, ready[-1].nonce + 1) if ready else account_nonce
+
+    def spent_by(self, sender: bytes) -> Spent:
+        """What a sender's waiting transactions spend, those beyond a gap included."""
+        own = [waiting.transaction for waiting in self._contents.lines.get(sender, ())]
+        return Spent(
+            sum(one.payload.outlay + one.fee for one in own), sum(credits_held(one) for one in own)
+        )
+
+    def received_by(self, address: bytes) -> int:
+        """Units that waiting transfers bring to an address."""
+        return self._contents.incoming.units(address)
+
+    def calls(self) -> tuple[Transaction, ...]:
+        """All calls, in order of arrival."""
+        return tuple(waiting.transaction for waiting in self._contents.calls.values())
+
+    def call_position(self, txid: bytes, height: int) -> int | None:
+        """How many calls offer more for the block at ``height``; None if it is none that waits."""
+        calls = self._contents.calls
+        return position(calls[txid], calls.values(), height) if txid in calls else None
+
+    def dropped_reason(self, txid: bytes) -> str | None:
+        """Why a transaction was dropped lately, None if it was not."""
+        return self._contents.drops.reason(txid)
+
+    def kept(self) -> Iterator[tuple[Transaction, int, int]]:
+        """Everything with its arrival height and time, as ``restore`` takes it."""
+        for waiting in list(self._contents.by_txid.values()):
+            yield waiting.transaction, waiting.arrival_height, waiting.arrived_ms
+
+    def minimum_fee_per_byte(self, now_ms: int) -> Decimal:
+        """Units, three places: what a newcomer has to pay at least, the base fee apart."""
+        least = Decimal(self._contents.fee_room.least_rate(now_ms)) / RATE_BYTES
+        return max(least, Decimal(self._params.limits.fee_per_byte))
+
+    def statistics(self) -> Statistics:
+        """The mempool in numbers."""
+        contents = self._contents
+        return Statistics(
+            transactions=len(contents.by_txid),
+            calls=len(contents.calls),
+            aside=sum(len(line.aside) for line in contents.lines.values()),
+            senders=len(contents.lines),
+            fee_bytes=contents.fee_room.bytes,
+            fee_limit=contents.fee_room.limit,
+            call_bytes=contents.call_room.bytes,
+            call_limit=contents.call_room.limit,
+        )
+
+    @property
+    def _height(self) -> int:
+        return self._next.height if self._next is not None else 0
+
+    def _arriving(self, transaction: Transaction, height: int, arrived_ms: int) -> Waiting:
+        self._arrivals += 1
+        return Waiting.of(transaction, height, arrived_ms, self._arrivals)
+
+    def _add(
+        self,
+        new: Waiting,
+        view: StateView,
+        chain: ChainContext,
+        now_ms: int,
+        *,
+        counted: bool = True,
+    ) -> Admission:
+        """``counted``: replacements count, and the rate that evictions left is asked for."""
+        transaction, contents = new.transaction, self._contents
+        if new.txid in contents.by_txid:
+            return Admission()
+        if self._next is None or not self._next.stands_on(view, chain):
+            self._next = NextBlock(view, chain)
+        room, sender = contents.room_of(new), transaction.sender
+        check_by_itself(
+            transaction,
+            self._params.limits,
+            height=self._next.height,
+            early_blocks=self._policy.early_blocks,
+            least_rate=room.least_rate(now_ms) if counted else 0,
+        )
+        line, dropped = self._line(sender, self._next)
+        old = line.at(new.nonce)
+        if old is not None:
+            check_outbids(transaction, old.transaction, self._params.limits, self._policy)
+            if counted:
+                self._replacements.check(sender, now_ms)
+        placement = placed(new, line, self._next, self._policy)
+        victims = self._victims(room, line, placement.line, sender, now_ms)
+        # The dearest check comes last: whoever gets so far has an account that can pay.
+        check_signature(transaction, placement.claim)
+
+        if placement.continues:
+            line.projection.apply(transaction, self._next)
+        contents.set_line(sender, placement.line)
+        dropped += contents.drop(placement.dropped)
+        if old is not None:
+            if counted:
+                self._replacements.add(sender, now_ms)
+            contents.drop([(old, "its sender replaced it by another")])
+        dropped += self._evict(victims, room, now_ms)
+        replaced = old.txid if old is not None else None
+        return Admission(replaced, tuple(one.txid for one in dropped))
+
+    def _line(self, sender: bytes, next_block: NextBlock) -> tuple[SenderLine, list[Dropped]]:
+        """A sender's line on the state of the next block, and what that cost it."""
+        line = self._contents.lines.get(sender)
+        if line is None:
+            return SenderLine(Projection(sender, next_block)), []
+        if line.projection.tip_id == next_block.tip_id:
+            return line, []
+        arrangement = arranged(sender, line, next_block, self._policy)
+        self._contents.set_line(sender, arrangement.line)
+        return arrangement.line, self._contents.drop(arrangement.dropped)
+
+    def _victims(
+        self, room: Room, line: SenderLine, after: SenderLine, sender: bytes, now_ms: int
+    ) -> Victims:
+        """Who leaves for the new line. Raises MempoolFullError if nobody is worth less."""
+        growth = room.taken_by(after) - room.taken_by(line)
+        worth = room.worth(after) or 0
+        found = room.victims(room.bytes + growth - room.limit, worth, sender, self._contents.lines)
+        if found is None:
+            raise MempoolFullError(worth, max(room.least() + 1, room.least_rate(now_ms)))
+        return found
+
+    def _evict(self, victims: Victims, room: Room, now_ms: int) -> list[Dropped]:
+        if not victims.leaving or self._next is None:
+            return []
+        room.floor.rise_above(victims.worth, now_ms)
+        gone = {waiting.txid for waiting in victims.leaving}
+        dropped: list[tuple[Waiting, Exception | str]] = [
+            (one, _EVICTED) for one in victims.leaving
+        ]
+        for sender in dict.fromkeys(one.transaction.sender for one in victims.leaving):
+            rest = [one for one in self._contents.lines[sender] if one.txid not in gone]
+            arrangement = arranged(sender, rest, self._next, self._policy)
+            self._contents.set_line(sender, arrangement.line)
+            dropped += arrangement.dropped
+        return self._contents.drop(dropped)

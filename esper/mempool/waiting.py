@@ -1,0 +1,74 @@
+"""A transaction as it waits."""
+
+from dataclasses import dataclass
+
+from esper.mempool.call_score import call_tokens, score
+from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.llm_call import LlmCall
+from esper.vm.transaction import Transaction
+
+RATE_BYTES = 1000
+"""Fee rates are units per so many bytes, whole numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A transaction and what is known of its arrival."""
+
+    transaction: Transaction
+    """It."""
+    size: int
+    """Wire bytes."""
+    rate: int
+    """What it offers: units per 1,000 bytes; for a call its score without ageing."""
+    arrival_height: int
+    """Height of the tip when it came."""
+    arrived_ms: int
+    """When it came."""
+    order: int
+    """Its place in the order of arrival at this node."""
+
+    @classmethod
+    def of(
+        cls, transaction: Transaction, arrival_height: int, arrived_ms: int, order: int
+    ) -> "Waiting":
+        """A transaction that arrives."""
+        return cls(
+            transaction=transaction,
+            size=len(transaction.to_bytes()),
+            rate=offered_rate(transaction),
+            arrival_height=arrival_height,
+            arrived_ms=arrived_ms,
+            order=order,
+        )
+
+    @property
+    def txid(self) -> bytes:
+        """64 bytes."""
+        return self.transaction.txid
+
+    @property
+    def nonce(self) -> int:
+        """The transaction's."""
+        return self.transaction.nonce
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it pays credits instead of a fee."""
+        return isinstance(self.transaction.payload, LlmCall)
+
+
+def offered_rate(transaction: Transaction) -> int:
+    """Units per 1,000 bytes, rounded down; for a call its score without ageing."""
+    payload = transaction.payload
+    if isinstance(payload, LlmCall):
+        return score(payload.reserve, call_tokens(payload), 0)
+    return transaction.fee * RATE_BYTES // len(transaction.to_bytes())
+
+
+def credits_held(transaction: Transaction) -> int:
+    """Micro-credits that a waiting transaction keeps its sender from using otherwise."""
+    payload = transaction.payload
+    if isinstance(payload, LlmCall):
+        return payload.reserve
+    return payload.amount if isinstance(payload, CreditTransfer) else 0
