@@ -36,7 +36,7 @@ class NodeUnreachableError(RpcClientError):
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
-            f"no node answers at {url} ({reason}): start one with `esperd run`, or set "
+            f"no node answers at {url} ({reason}): start one with `esperd`, or set "
             f"{URL_VARIABLE} to the address of another"
         )
         self.url = url

@@ -110,7 +110,8 @@ class RequestLimits:
             while seen <= limit + DRAINED_BYTES:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    break
+                    # Half of a body may be a whole request, but not the one that was meant.
+                    return refusal(400, e.INVALID_REQUEST, "the body broke off")
                 part = message.get("body", b"")
                 seen += len(part)
                 if seen <= limit:
@@ -162,8 +163,8 @@ def host_name(header: str) -> str:
     """The name in a Host header, without port and brackets, lower case; empty if it has none."""
     header = header.strip().lower()
     if header.startswith("["):
-        name, _, rest = header[1:].partition("]")
-        return name if rest == "" or _is_port(rest) else ""
+        name, closed, rest = header[1:].partition("]")
+        return name if closed and (rest == "" or _is_port(rest)) else ""
     name, colon, digits = header.partition(":")
     return name if not colon or _is_port(colon + digits) else ""
 
