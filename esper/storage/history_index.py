@@ -6,7 +6,7 @@ is not synced: the blocks have it all.
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
@@ -264,6 +264,7 @@ class HistoryIndex:
     def unusable(self, reason: str) -> HistoryUnusableError:
         """The error for an index that cannot go on; leaves a note that has it built anew."""
         self.was_damaged = True
-        if self.folder.exists():
+        # Without the note, damage that opening does not show is found by a read once more.
+        with suppress(OSError):
             (self.folder / DAMAGED_FILE).touch()
         return HistoryUnusableError(self.folder, reason)

@@ -25,11 +25,14 @@ FAR = 1 << 50
 
 
 class Kept(MemoryStore):
-    """A store in memory that counts how often it was opened."""
+    """A store in memory that counts how often it was opened and closed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.opened = 0
+        self.opened = self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 @dataclass

@@ -333,19 +333,19 @@ def test_damage_that_a_read_finds_is_remembered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("key", "value", "words"),
     [
-        (b"n", None),
-        (b"n", b"junk"),
-        (b"t" + name("x"), b"short"),
-        (b"e" + ALICE + u64(1 << 32), b"junk"),
-        (b"c" + name("c"), b"short"),
-        (b"c" + name("c"), u64(1 << 32) + b"junk"),
-        (b"r" + name("c"), b"short"),
-        (b"u\0\0\0\1", b"junk"),
+        (b"n", None, "the marker is missing"),
+        (b"n", b"junk", "marker: byte 0x6a starts no array"),
+        (b"t" + name("x"), b"short", "a place has 5 bytes, must have 8"),
+        (b"e" + ALICE + u64(1 << 32), b"junk", "event: byte 0x6a starts no array"),
+        (b"c" + name("c"), b"short", "a place has 5 bytes, must have 8"),
+        (b"c" + name("c"), u64(1 << 32) + b"junk", "call: byte 0x6a starts no array"),
+        (b"r" + name("c"), b"short", "a place has 5 bytes, must have 8"),
+        (b"u\0\0\0\1", b"junk", "undo record of block 1: byte 0x6a starts no array"),
     ],
 )
-def test_values_that_make_no_sense(key: bytes, value: bytes | None) -> None:
+def test_values_that_make_no_sense(key: bytes, value: bytes | None, words: str) -> None:
     store, index = in_memory()
     grow(index, paid("x", 1), Entry(name("c"), (), CallMade(ALICE, 0, 0, 1)))
 
@@ -356,7 +356,7 @@ def test_values_that_make_no_sense(key: bytes, value: bytes | None) -> None:
         index.undo(1)
 
     store.write([(key, value)])
-    with pytest.raises(HistoryUnusableError):
+    with pytest.raises(HistoryUnusableError, match=words):
         look()
     assert index.was_damaged
 

@@ -8,12 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from esper.node.history import Released, catch_up
+from esper.consensus.block import Body, Coinbase
+from esper.consensus.call_groups import encode_result
+from esper.consensus.outputs import WorkOutputs
+from esper.node.history import ChainHistory, Released, catch_up
 from esper.node.history_entries import block_entries
 from esper.storage.errors import WriteFailedError
 from esper.storage.history_index import HISTORY_FOLDER, HistoryIndex, HistoryUnusableError
-from esper.storage.history_records import CallMade, CallPlace, Place
+from esper.storage.history_records import (
+    CallMade,
+    CallPlace,
+    Entry,
+    Happening,
+    Place,
+    What,
+)
+from esper.storage.memory_store import MemoryStore
 from esper.vm.answers import call_cost
+from esper.vm.llm_call import LlmCall
+from esper.vm.llm_result import LlmResult
+from esper.vm.receipt import Receipt
 from tests.property.block_workshop import INFERENCE, PARAMS, Made
 from tests.unit.history_world import (
     A,
@@ -29,10 +43,15 @@ from tests.unit.history_world import (
     txids,
     with_credits,
 )
-from tests.unit.vm_world import ALICE, BOB, CAROL, COIN, FEE, MINER, address
+from tests.unit.vm_world import ALICE, BOB, CAROL, COIN, FEE, MINER, address, make
 
 PRICE = 10**5
 REWARD = PARAMS.reward
+
+
+def no_call(call_id: bytes) -> CallMade:
+    """There are no calls of earlier blocks."""
+    raise AssertionError(call_id)
 
 
 @pytest.fixture
@@ -374,8 +393,58 @@ def test_closing_twice(node: Node) -> None:
 def test_a_block_must_come_with_its_receipts(node: Node) -> None:
     made = node.grow(send())
 
-    def none(call_id: bytes) -> CallMade:
-        raise AssertionError
-
     with pytest.raises(ValueError, match="shorter"):
-        block_entries(made.data.body, (), PARAMS.limits, none)
+        block_entries(made.data.body, (), PARAMS.limits, no_call)
+
+
+def test_a_call_that_is_answered_by_a_result_of_its_own_block() -> None:
+    call = make(ALICE, LlmCall(PARAMS.model.model_id, (1, 50), 4, PRICE), 0)
+    result = make(BOB, LlmResult(call.txid, (7, 2)), 0)
+    locked, burned = call_cost(PRICE, 2, 4), call_cost(PRICE, 2, 2)
+    receipts = [
+        Receipt(5, call.txid, A, 0, 0, locked, 0, 0),
+        Receipt(6, result.txid, B, FEE, burned, 0, 4, 0),
+    ]
+    transactions = (call.to_bytes(), result.to_bytes(), Coinbase(0, 1, M, 5).to_bytes())
+    body = Body(transactions, (encode_result(None),), (), WorkOutputs((), ())).to_bytes()
+    entries = block_entries(body, receipts, PARAMS.limits, no_call)
+    assert entries == [
+        Entry(call.txid, (Happening(A, What.CALLED, locked),), CallMade(A, 0, 0, locked)),
+        Entry(
+            result.txid,
+            (
+                Happening(B, What.ANSWERED, 0, FEE, A),
+                Happening(A, What.ANSWERED, locked - burned, 0, B),
+            ),
+            answers=call.txid,
+        ),
+        Entry(b"", (Happening(M, What.MINED, 5),)),
+    ]
+    store = MemoryStore()
+    index = HistoryIndex(store, Path("nowhere"), bytes(64))
+    before = dict(store.items(b""))
+    index.apply(1, b"1" * 64, 0, entries)
+    found = index.call(call.txid)
+    assert found is not None
+    assert (found.place, found.answered) == (Place(1, 0), Place(1, 1))
+    index.undo(1)
+    assert dict(store.items(b"")) == before
+
+
+def test_an_opening_that_is_broken_off_closes_the_index(node: Node) -> None:
+    node.grow(send())
+    node.history.close()
+    closed = node.memory.closed
+    node.memory = Kept()
+
+    def broken_off(height: int, tip: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ChainHistory(node.store, PARAMS, broken_off, lambda folder: node.memory)
+    assert (closed, node.memory.closed) == (1, 1)
+    # What it had is kept: the next opening goes on from there.
+    node.told.clear()
+    node.open_history()
+    assert node.told == []
+    node.assert_as_built_anew()
