@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +15,13 @@ from esper.consensus.call_groups import encode_result
 from esper.consensus.outputs import WorkOutputs
 from esper.node.history import ChainHistory, Released, catch_up
 from esper.node.history_entries import block_entries
-from esper.storage.errors import WriteFailedError
-from esper.storage.history_index import HISTORY_FOLDER, HistoryIndex, HistoryUnusableError
+from esper.storage.errors import IndexCorruptError, WriteFailedError
+from esper.storage.history_index import (
+    DAMAGED_FILE,
+    HISTORY_FOLDER,
+    HistoryIndex,
+    HistoryUnusableError,
+)
 from esper.storage.history_records import (
     CallMade,
     CallPlace,
@@ -448,3 +455,43 @@ def test_an_opening_that_is_broken_off_closes_the_index(node: Node) -> None:
     node.open_history()
     assert node.told == []
     node.assert_as_built_anew()
+
+
+def test_whatever_bit_flips_the_history_comes_out_the_same(disk_node: Node) -> None:
+    node = disk_node
+    for _ in range(3):
+        # Every opening turns the log of the last into a table.
+        node.grow(send(), action("stake", "bob", COIN))
+        node.history.close()
+        node.open_history()
+    node.grow(send())
+    expected = node.records()
+    node.history.close()
+    folder, sound = node.datadir / HISTORY_FOLDER, node.datadir / "sound"
+    shutil.copytree(folder, sound)
+    files = sorted(path.name for path in sound.iterdir() if path.name not in ("LOCK", "LOG"))
+    chance, found = random.Random(1), 0
+    for number in range(80):
+        shutil.rmtree(folder)
+        shutil.copytree(sound, folder)
+        path = folder / files[number % len(files)]
+        data = bytearray(path.read_bytes())
+        if not data:
+            continue
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
+        node.told.clear()
+        node.open_history()
+        try:
+            records = node.records()
+            node.history.index.transaction(bytes(64))
+        except (HistoryUnusableError, IndexCorruptError):
+            node.history.close()
+            (folder / DAMAGED_FILE).touch()
+            node.open_history()
+            records = node.records()
+        assert records == expected, path.name
+        found += bool(node.told)
+        node.history.close()
+    assert found > 10
+    node.open_history()
