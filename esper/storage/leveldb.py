@@ -1,7 +1,8 @@
 """The key-value store on disk: LevelDB through plyvel.
 
-Every read checks LevelDB's block checksums, every batch is synced and a transaction: without that,
-plyvel commits half a batch when an exception passes through it. The write buffer of 64 MiB keeps
+Every read checks LevelDB's block checksums, every batch is synced unless the store holds only what
+can be derived again, and a transaction: without that, plyvel commits half a batch when an exception
+passes through it. The write buffer of 64 MiB keeps
 compaction from stalling writers for seconds.
 """
 
@@ -25,13 +26,20 @@ class LevelDbStore:
     """A folder that LevelDB keeps. One process at a time; the data directory's lock sees to it."""
 
     def __init__(
-        self, folder: Path, *, create: bool, write_buffer_bytes: int = WRITE_BUFFER_BYTES
+        self,
+        folder: Path,
+        *,
+        create: bool,
+        write_buffer_bytes: int = WRITE_BUFFER_BYTES,
+        synced: bool = True,
     ) -> None:
         """Open a folder, made if ``create``.
 
-        Raises IndexCorruptError for damage that shows on opening, or a folder that is missing.
+        Unless ``synced``, a power cut may take the newest batches, each as a whole. Raises
+        IndexCorruptError for damage that shows on opening, or a folder that is missing.
         """
         self.folder = folder
+        self.synced = synced
         try:
             self._db = plyvel.DB(
                 str(folder),
@@ -64,10 +72,26 @@ class LevelDbStore:
         except plyvel.Error as error:
             raise self._corrupt(error) from error
 
-    def write(self, writes: Iterable[Write]) -> None:
-        """Apply all writes in one synced batch. Raises WriteFailedError."""
+    def items_down(self, prefix: bytes, below: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys of the prefix less than ``below``, descending. Raises IndexCorruptError."""
         try:
-            with self._db.write_batch(transaction=True, sync=True) as batch:
+            with closing(self._db.raw_iterator(verify_checksums=True)) as found:
+                found.seek(below)
+                if found.valid():
+                    found.prev()
+                else:
+                    # All keys are less: the iterator stands behind the last one.
+                    found.seek_to_last()
+                while found.valid() and found.key().startswith(prefix):
+                    yield found.item()
+                    found.prev()
+        except plyvel.Error as error:
+            raise self._corrupt(error) from error
+
+    def write(self, writes: Iterable[Write]) -> None:
+        """Apply all writes in one batch, synced if the store is. Raises WriteFailedError."""
+        try:
+            with self._db.write_batch(transaction=True, sync=self.synced) as batch:
                 for key, value in writes:
                     if value is None:
                         batch.delete(key)

@@ -20,6 +20,10 @@ class MemoryStore:
         found = sorted(key for key in self._values if key.startswith(prefix))
         return iter([(key, self._values[key]) for key in found])
 
+    def items_down(self, prefix: bytes, below: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys less than ``below`` that begin with ``prefix``, in descending order, and values."""
+        return iter([item for item in reversed(list(self.items(prefix))) if item[0] < below])
+
     def write(self, writes: Iterable[Write]) -> None:
         """Apply all writes, or none if reading them from the caller raises."""
         for key, value in list(writes):

@@ -23,6 +23,13 @@ class KeyValueStore(Protocol):
         not seen.
         """
 
+    def items_down(self, prefix: bytes, below: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys less than ``below`` that begin with ``prefix``, in descending order, and values.
+
+        ``below`` begins with ``prefix`` itself. Reads no further than it is asked, so whoever needs
+        a page stops there; otherwise as ``items``.
+        """
+
     def write(self, writes: Iterable[Write]) -> None:
         """Apply all writes or none; on disk when this returns. Of one key the last write counts.
 

@@ -42,6 +42,28 @@ def test_items_are_those_of_the_prefix_in_order(store: KeyValueStore) -> None:
     assert dict(store.items(b"")) == {key: key for key in keys}
 
 
+def test_items_down_go_from_below_a_key_to_the_prefix(store: KeyValueStore) -> None:
+    keys = [b"a", b"n", b"n\x00", b"n\x01", b"n\x01\xff", b"n\x02", b"o"]
+    store.write([(key, b"of " + key) for key in keys])
+
+    def down(below: bytes) -> list[bytes]:
+        found = list(store.items_down(b"n", below))
+        assert all(value == b"of " + key for key, value in found)
+        return [key for key, _ in found]
+
+    assert down(b"n\xff") == [b"n\x02", b"n\x01\xff", b"n\x01", b"n\x00", b"n"]
+    assert down(b"n\x01\xff") == [b"n\x01", b"n\x00", b"n"]
+    assert down(b"n\x01\x80") == [b"n\x01", b"n\x00", b"n"]
+    assert down(b"n\x00") == [b"n"]
+    assert down(b"n") == []
+    assert [key for key, _ in store.items_down(b"o", b"o\xff")] == [b"o"]
+    assert list(store.items_down(b"p", b"p\xff")) == []
+
+
+def test_items_down_of_an_empty_store(store: KeyValueStore) -> None:
+    assert list(store.items_down(b"n", b"n\xff")) == []
+
+
 def test_items_do_not_see_later_writes(store: KeyValueStore) -> None:
     store.write([(b"%d" % number, b"") for number in range(9)])
     seen = 0
@@ -129,7 +151,11 @@ def test_a_value_changed_on_disk_is_not_handed_out(tmp_path: Path) -> None:
     for log in folder.glob("*.log"):
         log.write_bytes(b"")
     store = LevelDbStore(folder, create=False)
-    for read in (lambda: store.get(b"a"), lambda: list(store.items(b""))):
+    for read in (
+        lambda: store.get(b"a"),
+        lambda: list(store.items(b"")),
+        lambda: list(store.items_down(b"", b"b")),
+    ):
         with pytest.raises(IndexCorruptError, match="run `esperd reindex`") as raised:
             read()
         assert raised.value.path == table
