@@ -1,18 +1,19 @@
-"""The shapes of requests and answers: the contract between node, server, client and wallet.
+r"""The shapes of requests and answers: the contract between node, server, client and wallet.
 
 Conventions: amounts are decimal strings in the smallest unit (``units`` of the coin,
 ``micro-credits``), so that no client rounds them; heights, counts, sizes and milliseconds are JSON
 numbers; hashes, keys and transactions are lower-case hex; addresses are bech32m text. Unknown
-fields of requests are refused.
+fields of requests are refused. Patterns end in ``$(?!\n)``: a bare ``$`` would let a line break
+through at the end.
 """
 
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Amount = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,18})$")]
+Amount = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,18})$(?!\n)")]
 """Units or micro-credits, decimal."""
-Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}$")]
+Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}$(?!\n)")]
 """64 bytes in hex."""
 Text = Annotated[str, Meta(max_length=65_536)]
 """Text that the server may tokenise."""
@@ -120,7 +121,7 @@ class Model(Reply, frozen=True):
 class Message(Struct, forbid_unknown_fields=True, frozen=True):
     """One message of a chat."""
 
-    role: Annotated[str, Meta(pattern=r"^(system|user|assistant)$")]
+    role: Annotated[str, Meta(pattern=r"^(system|user|assistant)$(?!\n)")]
     content: Text
 
 
@@ -253,7 +254,7 @@ class Output(Reply, frozen=True):
 class SubmitParams(Request, frozen=True):
     """Wire bytes of a signed transaction."""
 
-    hex: Annotated[str, Meta(pattern=r"^([0-9a-f]{2})+$", max_length=131_072)]
+    hex: Annotated[str, Meta(pattern=r"^([0-9a-f]{2})+$(?!\n)", max_length=131_072)]
 
 
 class Submitted(Reply, frozen=True):

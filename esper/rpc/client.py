@@ -1,0 +1,302 @@
+"""A client of a node, synchronous. It talks to one address and to no other."""
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from esper.rpc import schema as s
+from esper.rpc.auth import read_cookie
+from esper.rpc.settings import is_loopback
+
+URL_VARIABLE: Final = "ESPER_RPC"
+TOKEN_VARIABLE: Final = "ESPER_RPC_TOKEN"
+LARGEST_ANSWER: Final = 16 * 1024 * 1024
+"""Bytes of an answer that are read."""
+
+T = TypeVar("T")
+
+
+class RpcClientError(Exception):
+    """Base of all that a client raises."""
+
+
+class RpcUrlError(RpcClientError):
+    """An address that a client will not talk to; the message says why."""
+
+
+class NodeUnreachableError(RpcClientError):
+    """Nobody answers at the address."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"no node answers at {url} ({reason}): start one with `esperd`, or set "
+            f"{URL_VARIABLE} to the address of another"
+        )
+        self.url = url
+        """Where it was looked for."""
+
+
+class NodeAnswerError(RpcClientError):
+    """What answered is no node, or not one that this client understands."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url} answered {reason}: is it a node of this version?")
+        self.url = url
+        """Who answered."""
+
+
+class NodeError(RpcClientError):
+    """The node answered with an error."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        """A number of ``esper.rpc.errors``."""
+        self.message = message
+        """The node's sentence."""
+        self.data = data
+        """Details for programs."""
+
+
+class _Error(msgspec.Struct):
+    code: int
+    message: str
+    data: Any = None
+
+
+class _Answer(msgspec.Struct):
+    jsonrpc: str
+    id: Any = None
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: _Error | None = None
+
+
+class RpcClient:
+    """Calls the methods of one node. To be closed, or used as a context manager.
+
+    All methods raise NodeUnreachableError, NodeAnswerError and NodeError.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        timeout_s: float = 30.0,
+        transport: httpx.BaseTransport | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``timeout_s`` holds for a whole answer. ``now`` counts seconds. Raises RpcUrlError."""
+        self.url = _checked(url, token is not None)
+        """The node's address."""
+        self._timeout_s = timeout_s
+        self._now = now
+        self._ids = itertools.count(1)
+        headers = {"accept-encoding": "identity", "content-type": "application/json"}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        self._http = httpx.Client(
+            headers=headers,
+            timeout=timeout_s,
+            transport=transport,
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    @classmethod
+    def from_environment(
+        cls, env: Mapping[str, str], datadir: Path, timeout_s: float = 30.0
+    ) -> "RpcClient":
+        """The node of ``ESPER_RPC`` (and ``ESPER_RPC_TOKEN``), or the one of the data directory.
+
+        The cookie's token goes to the cookie's address alone. Raises RpcUrlError, CookieError,
+        and NodeUnreachableError if there is neither.
+        """
+        cookie = read_cookie(datadir)
+        url, token = env.get(URL_VARIABLE), env.get(TOKEN_VARIABLE)
+        if url is None:
+            if cookie is None:
+                raise NodeUnreachableError(str(datadir), "no rpc.cookie there")
+            return cls(cookie.url, token or cookie.token, timeout_s)
+        if token is None and cookie is not None and _place(url) == _place(cookie.url):
+            token = cookie.token
+        return cls(url, token or None, timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"RpcClient({self.url!r})"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def call(
+        self, method: str, params: s.Request | Mapping[str, Any] | None, result_type: type[T]
+    ) -> T:
+        """Call any method. ``result_type`` is what the answer must be."""
+        number = next(self._ids)
+        # What was left out stays out: a newer client may know fields that the node does not.
+        found: dict[str, Any] = msgspec.to_builtins(params or {})
+        given = {name: value for name, value in found.items() if value is not None}
+        body = msgspec.json.encode(
+            {"jsonrpc": "2.0", "method": method, "params": given, "id": number}
+        )
+        status, data = self._post(body)
+        try:
+            answer = msgspec.json.decode(data, type=_Answer)
+        except (msgspec.DecodeError, RecursionError, ValueError):
+            raise NodeAnswerError(self.url, f"status {status} without JSON-RPC") from None
+        if answer.error is not None:
+            raise NodeError(answer.error.code, answer.error.message, answer.error.data)
+        if status != 200 or answer.id != number or answer.result is msgspec.UNSET:
+            raise NodeAnswerError(self.url, f"status {status} with another request's answer")
+        try:
+            return msgspec.json.decode(answer.result, type=result_type)
+        except (msgspec.DecodeError, RecursionError, ValueError) as error:
+            raise NodeAnswerError(self.url, f"{method} in another form ({error})") from None
+
+    def _post(self, body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer, read up to the limits of size and time."""
+        deadline = self._now() + self._timeout_s
+        data = bytearray()
+        try:
+            with self._http.stream("POST", self.url, content=body) as answer:
+                if answer.headers.get("content-encoding", "identity") != "identity":
+                    raise NodeAnswerError(self.url, "a compressed body")
+                for part in answer.iter_raw():
+                    data += part
+                    if len(data) > LARGEST_ANSWER:
+                        raise NodeAnswerError(self.url, f"more than {LARGEST_ANSWER} bytes")
+                    if self._now() > deadline:
+                        raise NodeUnreachableError(
+                            self.url, f"its answer took more than {self._timeout_s:g} s"
+                        )
+                return answer.status_code, bytes(data)
+        except httpx.TimeoutException:
+            raise NodeUnreachableError(
+                self.url, f"no answer within {self._timeout_s:g} s"
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from None
+
+    def status(self) -> s.Status:
+        """What the node says of itself."""
+        return self.call("get_status", None, s.Status)
+
+    def parameters(self) -> s.Parameters:
+        """The network's rules."""
+        return self.call("get_parameters", None, s.Parameters)
+
+    def models(self) -> list[s.Model]:
+        """The active models, by tier."""
+        return self.call("list_models", None, list[s.Model])
+
+    def tokenize(self, params: s.TokenizeParams) -> s.Tokens:
+        """Text or messages to token ids."""
+        return self.call("tokenize", params, s.Tokens)
+
+    def detokenize(self, params: s.DetokenizeParams) -> s.TextReply:
+        """Token ids to text."""
+        return self.call("detokenize", params, s.TextReply)
+
+    def block(self, params: s.BlockParams) -> s.BlockReply:
+        """A block of the chain."""
+        return self.call("get_block", params, s.BlockReply)
+
+    def transaction(self, params: s.TransactionParams) -> s.TransactionReply:
+        """A transaction, waiting or in the chain."""
+        return self.call("get_transaction", params, s.TransactionReply)
+
+    def submit(self, params: s.SubmitParams) -> s.Submitted:
+        """Hand a signed transaction to the node."""
+        return self.call("submit_transaction", params, s.Submitted)
+
+    def account(self, params: s.AccountParams) -> s.AccountReply:
+        """What an address holds."""
+        return self.call("get_account", params, s.AccountReply)
+
+    def history(self, params: s.HistoryParams) -> s.History:
+        """What happened to an address."""
+        return self.call("get_history", params, s.History)
+
+    def estimate_call(self, params: s.EstimateParams) -> s.Estimate:
+        """What a call would cost."""
+        return self.call("estimate_call", params, s.Estimate)
+
+    def call_reply(self, params: s.TransactionParams) -> s.CallReply:
+        """A call and its answer."""
+        return self.call("get_call", params, s.CallReply)
+
+    def mempool(self) -> s.MempoolReply:
+        """What waits."""
+        return self.call("get_mempool", None, s.MempoolReply)
+
+    def mining(self) -> s.Mining:
+        """How mining goes."""
+        return self.call("get_mining", None, s.Mining)
+
+    def pause_mining(self) -> s.Done:
+        """Stop searching."""
+        return self.call("pause_mining", None, s.Done)
+
+    def resume_mining(self) -> s.Done:
+        """Go on searching."""
+        return self.call("resume_mining", None, s.Done)
+
+    def set_threads(self, params: s.ThreadsParams) -> s.Done:
+        """Cap the threads of search and proofs."""
+        return self.call("set_threads", params, s.Done)
+
+    def generate(self, params: s.GenerateParams) -> s.Generated:
+        """Mine blocks now; regtest alone. Give the client time for it."""
+        return self.call("generate", params, s.Generated)
+
+    def stop(self) -> s.Done:
+        """Shut the node down."""
+        return self.call("stop", None, s.Done)
+
+
+def _checked(url: str, with_token: bool) -> str:
+    """The address, if a client may talk to it."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise RpcUrlError("the RPC address is no URL") from None
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        raise RpcUrlError("the RPC address must look like http://127.0.0.1:9334/")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise RpcUrlError(
+            f"the RPC address takes no user, password or query: set {TOKEN_VARIABLE} instead"
+        )
+    if with_token and parts.scheme == "http" and not is_loopback(host):
+        raise RpcUrlError(
+            f"a token would cross the network to {host} for all to read: use https, or a tunnel "
+            "to its loopback address"
+        )
+    return url if parts.path else url + "/"
+
+
+def _place(url: str) -> tuple[str, str | None, int | None]:
+    """Where an address leads."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        raise RpcUrlError("the RPC address is no URL") from None

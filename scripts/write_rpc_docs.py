@@ -1,0 +1,129 @@
+"""Write docs/rpc.md from the table of methods.
+
+python scripts/write_rpc_docs.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from esper.rpc.examples import EXAMPLES
+from esper.rpc.methods import METHODS, Method
+from esper.rpc.openrpc import ERRORS, openrpc_document
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "rpc.md"
+SHORTENED = 32
+"""Characters of hex before the dots."""
+
+HEAD = """# The node's JSON-RPC interface
+
+Made by `scripts/write_rpc_docs.py` from `esper/rpc/methods.py`; `rpc.discover` answers the same as
+OpenRPC.
+
+A node listens on `http://127.0.0.1:9334/` and takes JSON-RPC 2.0 by POST with `Content-Type:
+application/json`: single requests, batches of up to 50, notifications. Parameters are an object, or
+an array in the order listed here. Amounts are decimal strings in the smallest unit; hashes,
+keys and transactions are lower-case hex. `GET /health` answers without asking the node.
+
+Methods that spend or steer, marked **token**, want the token of the file `rpc.cookie` in the data
+directory, which is new at every start:
+
+```
+TOKEN=$(python -c 'import json; print(json.load(open("rpc.cookie"))["token"])')
+curl -s http://127.0.0.1:9334/ -H 'Content-Type: application/json' \\
+  -H "Authorization: Bearer $TOKEN" \\
+  -d '{"jsonrpc": "2.0", "method": "pause_mining", "id": 1}'
+```
+
+## Errors
+
+| code | name | meaning |
+|---|---|---|
+"""
+
+STATUSES = """
+Before a request is read, HTTP says no: 400 the body broke off, 401 a token that is not taken, 403
+an Origin that is not configured, 404 and 405 another address or verb, 408 a body that takes too
+long, 413 a body above 256 KiB, 415 another Content-Type, 421 a Host that is not this machine's, 431
+a head above 16 KiB, 503 too many requests at once (try again).
+
+## Methods
+"""
+
+
+def shortened(value: Any) -> Any:
+    """A value for reading: long hex ends in dots."""
+    match value:
+        case dict():
+            return {name: shortened(part) for name, part in value.items()}
+        case list():
+            return [shortened(part) for part in value]
+        case str() if len(value) > 2 * SHORTENED:
+            return value[:SHORTENED] + "..."
+        case _:
+            return value
+
+
+def type_name(schema: dict[str, Any]) -> str:
+    """A JSON schema in a few words."""
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rpartition('/')[2]}`"
+    if "anyOf" in schema:
+        return " or ".join(type_name(part) for part in schema["anyOf"])
+    words = [schema.get("type", "any")]
+    if schema.get("type") == "array":
+        words.append(f"of {type_name(schema['items'])}")
+    for key, word in (
+        ("minimum", "at least"),
+        ("maximum", "at most"),
+        ("minItems", "items at least"),
+        ("maxItems", "items at most"),
+        ("minLength", "characters at least"),
+        ("maxLength", "characters at most"),
+    ):
+        if key in schema:
+            words.append(f"{word} {schema[key]}")
+    if "pattern" in schema:
+        pattern = schema["pattern"].replace("(?!\\n)", "").replace("|", "\\|")
+        words.append(f"`{pattern}`")
+    return ", ".join(words).replace("array, of", "array of")
+
+
+def section(method: Method, described: dict[str, Any], number: int) -> str:
+    """One method."""
+    lines = [f"### {method.name}", ""]
+    lines.append(method.description + (" **token**" if method.needs_token else ""))
+    if described["params"]:
+        lines += ["", "| parameter | needed | what |", "|---|---|---|"]
+        for part in described["params"]:
+            needed = "yes" if part["required"] else "no"
+            lines.append(f"| {part['name']} | {needed} | {type_name(part['schema'])} |")
+    lines += ["", f"Answers {type_name(described['result']['schema'])}.", "", "```json"]
+    example = EXAMPLES[method.name]
+    request: dict[str, Any] = {"jsonrpc": "2.0", "method": method.name}
+    if example.params:
+        request["params"] = shortened(example.params)
+    request["id"] = number
+    result = shortened(msgspec.to_builtins(example.result))
+    lines.append(json.dumps(request))
+    lines.append(json.dumps({"jsonrpc": "2.0", "result": result, "id": number}, indent=1))
+    return "\n".join([*lines, "```", ""])
+
+
+def page() -> str:
+    """The whole page."""
+    described = {method["name"]: method for method in openrpc_document()["methods"]}
+    errors = [f"| {code} | {name} | {meaning} |\n" for name, (code, meaning) in ERRORS.items()]
+    sections = [
+        section(method, described[name], number)
+        for number, (name, method) in enumerate(METHODS.items(), 1)
+    ]
+    return HEAD + "".join(errors) + STATUSES + "\n" + "\n".join(sections)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
