@@ -1,1 +1,1 @@
-"""The wallet: words, keys, the keystore, and transactions made and signed for its owner."""
+"""The wallet: keys from words, an encrypted file, transactions built, signed and explained."""

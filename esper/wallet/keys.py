@@ -1,0 +1,166 @@
+"""What a wallet's keys can do: make addresses, take seeds in, sign, change the password."""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from esper.crypto.signing import KeyPair, key_from_seed
+from esper.primitives.address import SUITE_ML_DSA_65, Address, AddressError
+from esper.primitives.params import NetworkParameters
+from esper.wallet.derivation import SEED_BYTES, derived_key
+from esper.wallet.errors import MisuseError, NoSecretError, ReceiverError, WalletDamagedError
+from esper.wallet.keystore import (
+    MAX_LABEL,
+    Contact,
+    OwnAddress,
+    WalletFile,
+    empty_wallet,
+    open_wallet,
+    seal_wallet,
+)
+from esper.wallet.sealing import COST, NONCE_BYTES, SALT_BYTES, Cost, check_password
+from esper.wallet.secrets import Secrets
+
+Randomness = Callable[[int], bytes]
+"""So many bytes from the operating system; tests give their own."""
+
+ACCOUNT: Final = 0
+"""The only account so far; the path keeps room for others."""
+
+
+def new_wallet(
+    params: NetworkParameters,
+    secrets: Secrets,
+    password: str,
+    randomness: Randomness,
+    *,
+    addresses: int = 1,
+    cost: Cost = COST,
+) -> WalletFile:
+    """A wallet of these secrets: the first ``addresses`` of its words, and all imported seeds.
+
+    Raises MisuseError for a password that is none.
+    """
+    check_password(password)
+    own = [
+        _from_words(params, secrets, index) for index in range(addresses * bool(secrets.entropy))
+    ]
+    for number, seed in enumerate(secrets.seeds):
+        own.append(OwnAddress(_text(params, _key_of_seed(seed)), "seed", index=number))
+    file = replace(empty_wallet(params), addresses=own)
+    return resealed(file, secrets, password, randomness, cost=cost)
+
+
+def watching_wallet(params: NetworkParameters, addresses: list[str]) -> WalletFile:
+    """A wallet without any key. Raises ReceiverError for a text that is no address."""
+    for text in addresses:
+        parsed_address(text, params)
+    own = [OwnAddress(text, "watched") for text in dict.fromkeys(addresses)]
+    return replace(empty_wallet(params), addresses=own)
+
+
+def resealed(
+    file: WalletFile,
+    secrets: Secrets,
+    password: str,
+    randomness: Randomness,
+    *,
+    cost: Cost | None = None,
+) -> WalletFile:
+    """The file, sealed anew with fresh salt and nonce: after every change, or by a new password."""
+    if cost is None:
+        cost = COST if file.seal is None else file.seal.cost
+    salt, nonce = randomness(SALT_BYTES), randomness(NONCE_BYTES)
+    return seal_wallet(file, secrets, password, cost=cost, salt=salt, nonce=nonce)
+
+
+def with_next_address(
+    file: WalletFile, password: str, label: str, randomness: Randomness
+) -> WalletFile:
+    """The file with the next address of its words. Raises NoSecretError if it has none."""
+    check_label(label)
+    secrets = open_wallet(file, password)
+    if not secrets.entropy:
+        raise NoSecretError("this wallet has imported keys alone, no words to make addresses from")
+    taken = [own.index for own in file.addresses if own.source == "words"]
+    fresh = _from_words(file.params, secrets, max(taken, default=-1) + 1)
+    grown = [*file.addresses, replace(fresh, label=label)]
+    return resealed(replace(file, addresses=grown), secrets, password, randomness)
+
+
+def with_seed(
+    file: WalletFile, password: str, seed: bytes, label: str, randomness: Randomness
+) -> WalletFile:
+    """The file with an imported 32-byte seed. Raises MisuseError if its address is there."""
+    check_label(label)
+    if len(seed) != SEED_BYTES:
+        raise MisuseError(f"the seed has {len(seed)} bytes, must have {SEED_BYTES}")
+    secrets = open_wallet(file, password)
+    text = _text(file.params, _key_of_seed(seed))
+    if any(own.address == text for own in file.addresses):
+        raise MisuseError(f"the wallet has {text} already")
+    own = OwnAddress(text, "seed", index=len(secrets.seeds), label=label)
+    grown = Secrets(secrets.entropy, (*secrets.seeds, seed))
+    return resealed(replace(file, addresses=[*file.addresses, own]), grown, password, randomness)
+
+
+def with_label(file: WalletFile, address: str, label: str) -> WalletFile:
+    """The file, not sealed yet, with a label; an empty one takes a contact out."""
+    check_label(label)
+    parsed_address(address, file.params)
+    if any(own.address == address for own in file.addresses):
+        own = [
+            replace(own, label=label) if own.address == address else own for own in file.addresses
+        ]
+        return replace(file, addresses=own)
+    contacts = [contact for contact in file.contacts if contact.address != address]
+    if label:
+        contacts.append(Contact(address, label))
+    return replace(file, contacts=contacts)
+
+
+def signing_key(file: WalletFile, secrets: Secrets, address: str) -> KeyPair:
+    """The key of one of the wallet's addresses.
+
+    Raises NoSecretError if it has none, WalletDamagedError if the key is another address's.
+    """
+    own = next((own for own in file.addresses if own.address == address), None)
+    if own is None:
+        raise NoSecretError(f"this wallet does not hold {address}: choose the one that does")
+    if own.source == "watched":
+        raise NoSecretError(f"this wallet only watches {address}: sign where its key is")
+    if own.source == "words":
+        key = derived_key(secrets.entropy, file.network, own.account, own.index)
+    else:
+        key = _key_of_seed(secrets.seeds[own.index])
+    if _text(file.params, key) != address:
+        raise WalletDamagedError(f"the wallet's key does not belong to {address}: restore it")
+    return key
+
+
+def parsed_address(text: str, params: NetworkParameters) -> Address:
+    """An address of the network. Raises ReceiverError that tells another network's apart."""
+    try:
+        return Address.from_text(text[:200], params.address_prefix)
+    except AddressError as error:
+        raise ReceiverError(f"{error}; name an address of {params.name}") from None
+
+
+def check_label(label: str) -> None:
+    """Raises MisuseError for a label that is too long or would not show as one line."""
+    if len(label) > MAX_LABEL or not (label.isprintable()):
+        raise MisuseError(f"the label must be one line of at most {MAX_LABEL} characters")
+
+
+def _from_words(params: NetworkParameters, secrets: Secrets, index: int) -> OwnAddress:
+    key = derived_key(secrets.entropy, params.name, ACCOUNT, index)
+    return OwnAddress(_text(params, key), "words", ACCOUNT, index)
+
+
+def _key_of_seed(seed: bytes) -> KeyPair:
+    return key_from_seed(SUITE_ML_DSA_65, seed)
+
+
+def _text(params: NetworkParameters, key: KeyPair) -> str:
+    return key.address.to_text(params.address_prefix)
