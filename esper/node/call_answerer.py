@@ -48,7 +48,7 @@ class AnsweredCall:
 
 
 class CallAnswerer:
-    """Answers for one payee with one model. Proofs take seconds."""
+    """Answers with one model. Proofs take seconds."""
 
     def __init__(
         self,
@@ -57,14 +57,12 @@ class CallAnswerer:
         rules: CallParameters,
         *,
         genesis_hash: bytes,
-        payee: bytes,
     ) -> None:
         self._inference = inference
         self._prover = prover
         self.rules = rules
         """The network's."""
         self._genesis_hash = genesis_hash
-        self._payee = payee
 
     @property
     def model_id(self) -> bytes:
@@ -86,17 +84,17 @@ class CallAnswerer:
             answered.append(AnsweredCall(waiting.call_id, call, said.tokens, logits))
         return answered
 
-    def prove_own(self, calls: Sequence[AnsweredCall]) -> CallGroup:
-        """A group for the payee's next block; at most ``calls_per_group`` calls."""
-        return self._proven(OWN_CALLS, calls, self._payee)
+    def prove_own(self, calls: Sequence[AnsweredCall], payee: bytes) -> CallGroup:
+        """A group for a block of ``payee``; at most ``calls_per_group`` calls."""
+        return self._proven(OWN_CALLS, calls, payee)
 
-    def prove_lane(self, call: AnsweredCall) -> CallGroup:
-        """A group for the answer to a lane, whose LlmResult the payee sends."""
-        return self._proven(LANE_ANSWER, [call], self._payee)
+    def prove_lane(self, call: AnsweredCall, sender: bytes) -> CallGroup:
+        """A group for the answer to a lane, whose LlmResult ``sender`` sends."""
+        return self._proven(LANE_ANSWER, [call], sender)
 
-    def _proven(self, kind: int, calls: Sequence[AnsweredCall], sender: bytes) -> CallGroup:
+    def _proven(self, kind: int, calls: Sequence[AnsweredCall], party: bytes) -> CallGroup:
         proven = tuple(ProvenCall(call.call_id, call.logits) for call in calls)
         unproven = CallGroup(kind, self.model_id, proven, b"")
-        members = [(call.call, call.answer, sender) for call in calls]
-        claim = group_claim(unproven, members, self.rules, self._genesis_hash, self._payee)
+        members = [(call.call, call.answer, party) for call in calls]
+        claim = group_claim(unproven, members, self.rules, self._genesis_hash, party)
         return CallGroup(kind, self.model_id, proven, self._prover.prove(claim))

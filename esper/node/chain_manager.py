@@ -104,6 +104,20 @@ class ChainManager:
         """Whether a block is in the tree, on any branch."""
         return block_id in self._tree
 
+    def context_of(self, block_id: bytes) -> ChainContext | None:
+        """The chain up to a recent block of any branch, None if it is not kept."""
+        return self._contexts.get(block_id)
+
+    def block(self, block_id: bytes) -> BlockBytes:
+        """A known block of any branch. Raises what the store raises for one that is not kept."""
+        if self._store.index.height_of(block_id) is None:
+            return self._side.get(block_id)
+        return self._stored(block_id)
+
+    def moved_from(self, before: bytes) -> Arrival:
+        """The way from a tip that the chain had to the one that it has."""
+        return self._arrival(self._store.tip.block_id, before, new=False)
+
     def submit(self, data: BlockBytes, *, now_ms: int) -> Arrival:
         """Check a block, keep it, and move to the best tip.
 

@@ -2,6 +2,7 @@
 
 chain.json   {"format": 1, "network": ..., "genesis_hash": ...}
 vrf.secret   32 bytes, readable by the owner only
+results.key  32 bytes, the same: seed of the key that returns long answers
 blocks/      headers and bodies      proofs/      proofs
 """
 
@@ -20,6 +21,9 @@ from esper.storage.segment_writer import sync_folder
 FORMAT: Final = 1
 CHAIN_FILE: Final = "chain.json"
 SECRET_FILE: Final = "vrf.secret"
+RESULTS_FILE: Final = "results.key"
+BEFORE_A_CHAIN: Final = ("esper.toml", "wallets")
+"""What a person may have put into a data directory already."""
 
 
 class DataDirectoryError(Exception):
@@ -50,7 +54,7 @@ class DataDirectory:
                 )
         except FileNotFoundError:
             raise DataDirectoryError(
-                f"{path} is no data directory: it has no {CHAIN_FILE}; mine into it first"
+                f"{path} is no data directory: it has no {CHAIN_FILE}; make one with `esperd init`"
             ) from None
         except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise DataDirectoryError(f"{file} is damaged: {error}") from error
@@ -60,6 +64,15 @@ class DataDirectory:
                 f"{known[:16]}…; use another directory"
             )
         return cls(path, params)
+
+    @staticmethod
+    def network_of(path: Path) -> str | None:
+        """The name of the network that a directory says it belongs to, None if it says nothing."""
+        try:
+            name = json.loads((path / CHAIN_FILE).read_bytes())["network"]
+        except (OSError, KeyError, RecursionError, TypeError, ValueError):
+            return None
+        return name if isinstance(name, str) else None
 
     @classmethod
     def open_or_create(cls, path: Path, params: NetworkParameters) -> "DataDirectory":
@@ -89,7 +102,17 @@ class DataDirectory:
 
     def vrf_secret(self, fresh: bytes) -> bytes:
         """The directory's VRF secret; ``fresh`` (32 random bytes) becomes it if there is none."""
-        file = self.path / SECRET_FILE
+        return self._secret(SECRET_FILE, fresh)
+
+    def results_seed(self, fresh: bytes) -> bytes:
+        """The seed of the key that signs answers to lanes; ``fresh`` becomes it if there is none.
+
+        The key pays the fees of those answers: its address must be given some coins.
+        """
+        return self._secret(RESULTS_FILE, fresh)
+
+    def _secret(self, name: str, fresh: bytes) -> bytes:
+        file = self.path / name
         if not file.exists():
             _write_whole(file, fresh, 0o600)
         secret = file.read_bytes()
@@ -101,8 +124,9 @@ class DataDirectory:
 
 
 def _is_free(path: Path) -> bool:
-    """Whether a folder holds nothing but what a crash left of its making."""
-    return all(found.name == _unfinished(path / CHAIN_FILE).name for found in path.iterdir())
+    """Whether a folder holds nothing but what may come before a chain: wallets, settings."""
+    allowed = {*BEFORE_A_CHAIN, _unfinished(path / CHAIN_FILE).name}
+    return all(found.name in allowed for found in path.iterdir())
 
 
 def _unfinished(file: Path) -> Path:

@@ -51,6 +51,10 @@ class NativeInference:
         """64 bytes: the loaded model."""
         return self._model.model_id
 
+    def use_threads(self, threads: int) -> None:
+        """Answer with so many threads, at least 1, from now on."""
+        self._threads = threads
+
     def answer(
         self, inputs: Sequence[tuple[int, ...]], max_answer: int, top_k: int
     ) -> tuple[Answer, ...]:

@@ -3,13 +3,33 @@
 from dataclasses import replace
 from typing import Final
 
+from esper.consensus.context import ChainContext
 from esper.crypto.signing import KeyPair
+from esper.node.call_answerer import AnsweredCall
 from esper.primitives.params import LimitParameters
 from esper.vm.llm_call import LlmCall
+from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Payload, Transaction
 
 SIGNATURE_ROOM: Final = 3_400
 """Bytes of an ML-DSA-65 signature and of a larger fee."""
+
+RESULT_WINDOW: Final = 100
+"""Blocks that a miner's own LlmResult stays valid."""
+
+
+def signed_result(
+    key: KeyPair, chain: ChainContext, answered: AnsweredCall, nonce: int
+) -> Transaction:
+    """The LlmResult of an answer to a lane of ``chain``, valid from its next block on."""
+    return signed_transaction(
+        key,
+        LlmResult(answered.call_id, answered.answer),
+        nonce=nonce,
+        expiry=chain.height + RESULT_WINDOW,
+        limits=chain.params.limits,
+        genesis_hash=chain.genesis_hash,
+    )
 
 
 def signed_transaction(

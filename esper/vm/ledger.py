@@ -143,6 +143,14 @@ class Ledger:
         """How many lanes were opened that lapse at ``height``."""
         return (self._read(DUE_COUNT, lane_count_path(height)) or DueCount()).count
 
+    def lane_ids_due(self, height: int) -> list[bytes]:
+        """Ids of the calls whose lanes lapse at ``height``, unanswered so far, in their order."""
+        entries = (
+            self._read(LANE_DUE, lane_due_path(height, index))
+            for index in range(self.lanes_due(height))
+        )
+        return [entry.call_id for entry in entries if entry is not None]
+
     def add_lane(self, call_id: bytes, lane: Lane) -> None:
         """Add a lane whose index is the number of those due at its height so far."""
         self._append(lane_count_path(lane.lapse_height))

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from esper.consensus.outputs import Answer, Candidate
 from esper.consensus.ports import ProofMalformedError, ProofRejectedError, WorkClaim
-from esper.node.miner import PromptSource
+from esper.node.search import PromptSource
 from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.networks import PUZZLE, REGTEST
 from esper.primitives.params import NetworkParameters

@@ -20,7 +20,8 @@ from esper.consensus.registry import genesis_registry
 from esper.model import load_model
 from esper.model.config import Shape
 from esper.node.chain_manager import ChainManager
-from esper.node.miner import Miner, PromptSource
+from esper.node.miner import Miner
+from esper.node.search import PromptSource
 from esper.node.native_work import NativeInference, NativeProver, NativeVerifier
 from esper.node.store_state import genesis_of, replay_of
 from esper.primitives.errors import RuleViolation

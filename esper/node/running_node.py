@@ -1,0 +1,213 @@
+"""A node that runs: chain, mempool, history, RPC, and a miner if it is to mine.
+
+Everything is opened in order and closed in reverse, whatever happens; what must survive is on disk
+before anybody is told of it, so the end may come at any time.
+"""
+
+import logging
+import secrets
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from esper.consensus.ports import WorkVerifier
+from esper.crypto.vrf import SECRET_BYTES
+from esper.mempool.call_queue import CallPolicy
+from esper.mempool.journal import MempoolJournal
+from esper.mempool.policy import MempoolPolicy
+from esper.mempool.pool import Mempool
+from esper.node.account_views import AccountViews
+from esper.node.call_views import CallViews
+from esper.node.chain_manager import Arrival, ChainManager
+from esper.node.chain_service import ChainService
+from esper.node.chain_views import ChainViews
+from esper.node.datadir import DataDirectory
+from esper.node.history import ChainHistory
+from esper.node.mempool_service import MempoolService
+from esper.node.miner import Clock
+from esper.node.node_mining import MiningPlan, NodeMining
+from esper.node.rpc_node import RpcNode
+from esper.node.settings import Settings
+from esper.node.status_views import StatusViews
+from esper.node.text_service import TextService
+from esper.node.wiring import open_chain
+from esper.rpc.server import serve
+from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES
+from esper.rpc.settings import RpcSettings
+from esper.storage.errors import StorageError
+from esper.storage.store_options import StoreOptions
+
+LOG: Final = logging.getLogger("esper.node")
+JOURNAL_FILE: Final = "mempool.dat"
+MIB: Final = 1 << 20
+CALLS_PART: Final = 4
+"""Calls have so many times less room than what pays fees."""
+PRUNE: Final = {"auto": None, "yes": True, "no": False}
+TELL_EVERY: Final = 1_000
+"""Blocks between two lines about a history that is built."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeParts:
+    """What a node is made of beside its settings."""
+
+    directory: DataDirectory
+    """Its data directory."""
+    verifier: WorkVerifier
+    """Checks proofs."""
+    texts: TextService
+    """Tokenizers."""
+    clock: Clock
+    """Milliseconds since 1970."""
+    mining: MiningPlan | None = None
+    """None: it only follows the chain."""
+    options: StoreOptions | None = None
+    """How the store is opened; None: as the network has it."""
+
+
+async def run_node(
+    settings: Settings,
+    parts: NodeParts,
+    *,
+    task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run until a signal, a request to stop, or the last wanted block.
+
+    Starts with the port of the RPC. Raises StorageError, RpcBindError, CookieError,
+    RpcSettingsError and WorkerError, in groups where several tasks end at once.
+    """
+    secret = parts.directory.vrf_secret(secrets.token_bytes(SECRET_BYTES))
+    with ExitStack() as closing:
+        manager = closing.enter_context(
+            open_chain(
+                parts.directory,
+                parts.verifier,
+                secret,
+                parts.clock,
+                prune=PRUNE[settings.prune],
+                options=parts.options,
+            )
+        )
+        history = ChainHistory(manager.store, manager.params, _tell_progress)
+        closing.callback(history.close)
+        chain = ChainService(manager, parts.clock)
+        mempool = _mempool(settings, parts, chain, manager)
+        closing.callback(mempool.close)
+        chain.follow(_HistoryFollower(history))
+        chain.follow(mempool)
+        async with trio.open_nursery() as nursery:
+            stop = nursery.cancel_scope.cancel
+            mining = None
+            if parts.mining is not None:
+                mining = NodeMining(
+                    parts.mining,
+                    parts.directory,
+                    chain,
+                    mempool,
+                    parts.texts,
+                    secret,
+                    parts.clock,
+                    stop,
+                )
+            port = _rpc_node(parts, chain, mempool, history, mining, stop)
+            bound = await nursery.start(serve, port, _rpc_settings(settings, parts.directory))
+            nursery.start_soon(_until_signalled, stop)
+            _tell_start(manager, settings, bound)
+            if mining is not None:
+                nursery.start_soon(mining.run)
+            task_status.started(bound)
+        LOG.info("stopped at height %d; everything told is on disk", manager.context.height)
+
+
+class _HistoryFollower:
+    """The history as a follower: what it cannot write now it catches up with later."""
+
+    def __init__(self, history: ChainHistory) -> None:
+        self._history = history
+
+    def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
+        try:
+            self._history.follow()
+        except StorageError as error:
+            LOG.error("the history lags behind: %s", error)
+
+
+def _mempool(
+    settings: Settings, parts: NodeParts, chain: ChainService, manager: ChainManager
+) -> MempoolService:
+    params = manager.params
+    room = settings.mempool_mib * MIB
+    pool = Mempool(params, MempoolPolicy(fee_bytes=room, call_bytes=room // CALLS_PART))
+    journal = MempoolJournal(parts.directory.path / JOURNAL_FILE, params.limits.transaction_bytes)
+    calls = CallPolicy(
+        time_budget_ms=1000 * settings.call_seconds,
+        minimum_microcredits_per_second=settings.minimum_bid_rate,
+    )
+    mempool = MempoolService(chain, pool, journal, params, parts.clock, calls)
+    kept = mempool.load(manager)
+    if kept:
+        LOG.info("%d transactions wait from before", kept)
+    return mempool
+
+
+def _rpc_node(
+    parts: NodeParts,
+    chain: ChainService,
+    mempool: MempoolService,
+    history: ChainHistory,
+    mining: NodeMining | None,
+    stop: Callable[[], None],
+) -> RpcNode:
+    params, texts, clock = parts.directory.params, parts.texts, parts.clock
+    desk = mining.desk if mining is not None else None
+    return RpcNode(
+        chain,
+        mempool,
+        params,
+        clock,
+        statuses=StatusViews(chain, mempool, texts, clock, mines=mining is not None),
+        blocks=ChainViews(chain, mempool, history, texts, params, clock),
+        accounts=AccountViews(chain, mempool, history, params, clock),
+        calls=CallViews(chain, mempool, history, texts, desk, params, clock),
+        mining=mining.control if mining is not None else None,
+        stop=stop,
+    )
+
+
+def _rpc_settings(settings: Settings, directory: DataDirectory) -> RpcSettings:
+    return RpcSettings(
+        datadir=directory.path,
+        secret=secrets.token_bytes(COOKIE_BYTES),
+        host=settings.rpc_host,
+        port=settings.rpc_port,
+        token_hashes=frozenset(settings.rpc_tokens),
+        allowed_origins=frozenset(settings.rpc_cors),
+    )
+
+
+async def _until_signalled(stop: Callable[[], None]) -> None:
+    """Ctrl-C and the system's wish to stop; a second one while closing changes nothing."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            LOG.info("%s: closing", signal.Signals(number).name)
+            stop()
+
+
+def _tell_start(manager: ChainManager, settings: Settings, bound: int) -> None:
+    LOG.info(
+        "%s at height %d, RPC on %s port %d, data in %s",
+        manager.params.name,
+        manager.context.height,
+        settings.rpc_host,
+        bound,
+        settings.datadir,
+    )
+
+
+def _tell_progress(height: int, tip: int) -> None:
+    if height % TELL_EVERY == 0:
+        LOG.info("building the history: block %d of %d", height, tip)
