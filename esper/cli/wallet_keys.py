@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -29,7 +29,9 @@ from esper.wallet.keystore import MAX_FILE_BYTES, WalletFile, open_wallet, read_
 from esper.wallet.secrets import Secrets
 from esper.wallet.words import ENTROPY_BYTES, entropy_of
 
-DEFAULT_NAME = "main"
+DEFAULT_NAME: Final = "main"
+MAX_SECRET_TEXT: Final = 4096
+"""Bytes of words or seeds that are read: far more than they have."""
 
 Network = Annotated[
     str | None, typer.Option("--network", help=f"{' | '.join(NETWORKS)}; the node's without it.")
@@ -180,12 +182,20 @@ def _words() -> str:
     """24 words, typed in one line or on standard input; never an argument that others can see."""
     if machine.is_terminal():
         return machine.ask_line("The 24 words")
-    return sys.stdin.read(4096)
+    return _standard_input()
 
 
 def _seed(file: Path) -> bytes:
-    text = sys.stdin.read(1024) if str(file) == "-" else file.read_text("utf-8", "replace")[:1024]
+    if str(file) == "-":
+        text = _standard_input()
+    else:
+        with file.open("rb") as stream:
+            text = stream.read(MAX_SECRET_TEXT).decode("utf-8", "replace")
     try:
         return bytes.fromhex(text.strip())
     except ValueError:
         raise MisuseError(f"{file} holds no hex: a seed is 64 hex digits") from None
+
+
+def _standard_input() -> str:
+    return sys.stdin.buffer.read(MAX_SECRET_TEXT).decode("utf-8", "replace")

@@ -1,5 +1,7 @@
 """What a transaction does, in words, from its bytes alone."""
 
+from typing import Final
+
 from esper.primitives.address import Address
 from esper.primitives.params import NetworkParameters
 from esper.vm.credit_transfer import CreditTransfer
@@ -10,7 +12,11 @@ from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from esper.wallet.amounts import credits_text, esp_text
+from esper.wallet.builder import least_fee
 from esper.wallet.keystore import WalletFile
+
+DEAR_TIMES: Final = 3
+"""A fee above so many times the least is worth a word to whoever signs it."""
 
 Lines = list[tuple[str, str]]
 
@@ -25,8 +31,7 @@ def described(transaction: Transaction, params: NetworkParameters, labels: dict[
     """Name and text of everything that whoever signs should look at."""
     lines: Lines = [("from", _named(transaction.sender, params, labels))]
     lines += _payload_lines(transaction, params, labels)
-    fee = "none, credits pay" if isinstance(transaction.payload, LlmCall) else None
-    lines.append(("fee", fee or esp_text(transaction.fee)))
+    lines.append(("fee", _fee_text(transaction, params)))
     lines.append(("nonce", str(transaction.nonce)))
     if transaction.not_before:
         lines.append(("not before", f"height {transaction.not_before}"))
@@ -60,6 +65,15 @@ def _payload_lines(
             ]
         case LlmResult() as result:
             return [("answer of call", result.call_id.hex())]
+
+
+def _fee_text(transaction: Transaction, params: NetworkParameters) -> str:
+    """The fee, and the least one where this is far from it."""
+    if isinstance(transaction.payload, LlmCall):
+        return "none, credits pay"
+    least = least_fee(transaction, params.limits)
+    dear = transaction.fee > DEAR_TIMES * least
+    return esp_text(transaction.fee) + (f", the least is {esp_text(least)}" if dear else "")
 
 
 def _named(address: bytes, params: NetworkParameters, labels: dict[str, str]) -> str:

@@ -21,6 +21,7 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Payload, Transaction, decode_transaction
 from esper.vm.transfer import Output, Transfer
 from esper.vm.unstake import Unstake
+from esper.wallet.amounts import esp_text
 from esper.wallet.asked_call import asked_call
 from esper.wallet.builder import key_room, least_fee, signed, unsigned
 from esper.wallet.call_progress import call_progress, phrase
@@ -529,6 +530,14 @@ def test_descriptions(payload: Payload, line: tuple[str, str]) -> None:
     assert ("from", text(ALICE)) in lines
     assert ("not before", "height 4") in lines
     assert ("lapses", "after height 9") in lines
+
+
+def test_a_dear_fee_is_told() -> None:
+    bare = prepared(node_of(), REGTEST, text(ALICE), TO_BOB)
+    least = esp_text(bare.fee)
+    assert dict(described(bare, REGTEST, {}))["fee"] == least
+    dear = replace(bare, fee=COIN)
+    assert dict(described(dear, REGTEST, {}))["fee"] == f"1 ESP, the least is {least}"
 
 
 # --- looking ---

@@ -79,6 +79,14 @@ def test_restore_says_what_is_wrong_with_the_words(console: Console) -> None:
     assert console.run("wallet", "list").startswith("there is no wallet")
 
 
+def test_standard_input_that_is_no_text(console: Console) -> None:
+    junk = b"\xff\xfe abandon"
+    said = console.both("wallet", "restore", "--network", "regtest", given=junk, status=2)[1]
+    assert "words, must be 24" in said
+    said = console.both("wallet", "import", "-", "--wallet", "a", given=junk, status=2)[1]
+    assert "64 hex digits" in said
+
+
 def test_backup_and_restore(console: Console, tmp_path: Path) -> None:
     console.wallet()
     copy = tmp_path / "copy.json"

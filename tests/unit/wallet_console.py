@@ -43,7 +43,7 @@ class Console:
         self.drawn += 1
         return self.entropy if size == 32 else self.drawn.to_bytes(size, "big")
 
-    def run(self, *arguments: Any, status: int = 0, given: str = "") -> str:
+    def run(self, *arguments: Any, status: int = 0, given: str | bytes = "") -> str:
         """Standard output of a command."""
         return self.both(*arguments, status=status, given=given)[0]
 
@@ -51,7 +51,7 @@ class Console:
         """Standard error of a command that is refused."""
         return self.both(*arguments, status=status)[1]
 
-    def both(self, *arguments: Any, status: int = 0, given: str = "") -> tuple[str, str]:
+    def both(self, *arguments: Any, status: int = 0, given: str | bytes = "") -> tuple[str, str]:
         result = CliRunner().invoke(
             app,
             [str(argument) for argument in arguments],
