@@ -128,6 +128,12 @@ def test_tokens_cannot_be_guessed(server: Server) -> None:
         assert TOKEN.encode() not in answer
     answer = server.send(post(STOP, "Connection: close"))
     assert b"-32001" in answer
+
+
+def test_a_token_in_a_broken_request_is_not_logged(server: Server) -> None:
+    for broken in (f"Authorization Bearer {TOKEN}", f"A\x00: {TOKEN}", f": {TOKEN}"):
+        assert status_of(server.send(post(STOP, broken))) == 400
+    assert status_of(server.send(f"POST /{TOKEN} HTTP/x\r\n\r\n".encode())) == 400
     assert TOKEN not in server.log
 
 
@@ -204,6 +210,13 @@ def test_pipelined_requests_are_answered_in_order_and_cost_no_memory(server: Ser
                 client.sendall(b"".join(requests[:-1]))
         # Nobody reads the answers: after the send timeout the connection is ended.
         assert server.resident_bytes() < before + 16 * MEBIBYTE
+
+
+def test_a_client_that_goes_leaves_nothing_behind(tmp_path: Path) -> None:
+    with running(tmp_path, header_timeout_s=60) as patient:
+        for data in (b"", b"POST", post(STATUS)):
+            patient.send(data, close=True)
+        eventually(lambda: patient.open_sockets() == 0)
 
 
 def test_half_closed_connections_are_answered_and_aborted_ones_forgotten(server: Server) -> None:
