@@ -7,7 +7,7 @@ before anybody is told of it, so the end may come at any time.
 import logging
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -82,6 +82,8 @@ async def run_node(
     """
     secret = parts.directory.vrf_secret(secrets.token_bytes(SECRET_BYTES))
     with ExitStack() as closing:
+        # Until everything is closed: a second ctrl-C must not tear it.
+        signals = closing.enter_context(trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM))
         manager = closing.enter_context(
             open_chain(
                 parts.directory,
@@ -115,7 +117,7 @@ async def run_node(
                 )
             port = _rpc_node(parts, chain, mempool, history, mining, stop)
             bound = await nursery.start(serve, port, _rpc_settings(settings, parts.directory))
-            nursery.start_soon(_until_signalled, stop)
+            nursery.start_soon(_until_signalled, signals, stop)
             _tell_start(manager, settings, bound)
             if mining is not None:
                 nursery.start_soon(mining.run)
@@ -189,12 +191,11 @@ def _rpc_settings(settings: Settings, directory: DataDirectory) -> RpcSettings:
     )
 
 
-async def _until_signalled(stop: Callable[[], None]) -> None:
-    """Ctrl-C and the system's wish to stop; a second one while closing changes nothing."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            LOG.info("%s: closing", signal.Signals(number).name)
-            stop()
+async def _until_signalled(signals: AsyncIterator[int], stop: Callable[[], None]) -> None:
+    """Ctrl-C and the system's wish to stop."""
+    async for number in signals:
+        LOG.info("%s: closing", signal.Signals(number).name)
+        stop()
 
 
 def _tell_start(manager: ChainManager, settings: Settings, bound: int) -> None:
