@@ -86,12 +86,12 @@ def test_too_little_for_a_new_account_is_dropped_when_the_account_goes() -> None
     state = world.world.state
     world.world.state = state.with_account(address(poor), Account(balance=1))
     sent = world.send(ALICE, pay(poor, 5), 0)
-    kept = world.send(BOB, pay(ALICE, 5), 0)
+    kept = world.send(BOB, pay(CAROL, 5), 0)
     world.world.state = state.with_account(address(poor), NO_ACCOUNT)
     world.pool.on_chain_change(
         world.world.state,
         replace(world.chain, tip_id=bytes(64)),
-        touched=[address(poor), address(ALICE)],
+        touched=[address(poor), address(CAROL)],
         now_ms=world.now_ms,
     )
     # It was the sender that had to be looked at, though only the receiver changed.
