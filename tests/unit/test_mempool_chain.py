@@ -44,6 +44,14 @@ def test_what_expires_is_dropped_without_being_touched() -> None:
     assert world.pool.pending_of(address(ALICE)) == (again, after)
 
 
+def test_what_is_held_aside_expires_too() -> None:
+    world = PoolWorld()
+    brief = world.send(ALICE, pay(BOB), 1, expiry=2)
+    assert world.block() == ()
+    assert world.block() == (brief.txid,)
+    assert len(world.pool) == 0
+
+
 def test_what_cannot_be_paid_any_more_is_dropped_tail_first() -> None:
     world = PoolWorld()
     lines = [world.send(ALICE, pay(BOB, 300 * COIN), nonce) for nonce in (1, 2, 3)]
@@ -163,17 +171,19 @@ def test_returned_ones_keep_to_the_limits() -> None:
     assert world.pool.statistics().aside == 4
 
 
-def test_another_branch_with_fewer_credits_is_noticed() -> None:
+@pytest.mark.parametrize("parted", [1, 11])
+def test_another_branch_with_fewer_credits_is_noticed(parted: int) -> None:
     world = PoolWorld(world=World(params=PARAMS))
     world.block(make(ALICE, Stake(100 * COIN), 0))
     lonely, crowded = replace(world.world), replace(world.world)
+    crowded.until(parted)
     crowded.block(make(BOB, Stake(900 * COIN), 0))
     # In the epoch after the stake the rate allows it.
     lonely.until(15)
     crowded.until(15)
     world.world = lonely
     world.pool.on_chain_change(lonely.state, world.chain, now_ms=0)
-    reserve = 3 * PARAMS.credits.per_block
+    reserve = 13 * PARAMS.credits.per_block
     sent = world.send(ALICE, call(reserve // 14), 1)
     world.world = crowded
     # Nobody says that Alice was touched: her account is the same on both branches.

@@ -95,8 +95,10 @@ def test_a_line_goes_on_where_it_was_cut() -> None:
     world.send(ALICE, pay(BOB), 1, fee=50_000)
     world.send(BOB, pay(ALICE), 0, fee=100_000)
     world.send(CAROL, pay(ALICE), 0, fee=100_000)
+    late = world.send(ALICE, call(), 2)
+    assert world.pool.pending_of(address(ALICE)) == (first,)
     again = world.send(ALICE, call(), 1)
-    assert world.pool.pending_of(address(ALICE)) == (first, again)
+    assert world.pool.pending_of(address(ALICE)) == (first, again, late)
 
 
 def test_calls_have_their_own_room() -> None:
