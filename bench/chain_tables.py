@@ -77,3 +77,22 @@ def start_table() -> list[str]:
         f"its next block {figures['open_s']:.2f} s after the start of opening; the process then",
         f"holds {figures['resident_mib']:.0f} MiB, without a model.",
     ]
+
+
+def mempool_table() -> list[str]:
+    """Admission to a mempool that is full."""
+    runs = [json.loads(_run("bench.mempool_bench", *arguments)) for arguments in ((), ("--known",))]
+    return [
+        "## Admission to a full mempool",
+        "",
+        "Transfers that pay more than what waits, on one core, signature check included; each lets",
+        "another one go.",
+        "",
+        "| bytes of a transfer | waiting | MiB | admitted a second |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {run['bytes']:,} | {run['held']:,} | {run['held_mib']:.0f} "
+            f"| {run['per_second']:,.0f} |"
+            for run in runs
+        ),
+    ]

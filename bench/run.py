@@ -25,7 +25,7 @@ GENESIS = ROOT / "genesis" / "model"
 
 sys.path.insert(0, str(ROOT))
 
-from bench.chain_tables import import_table, start_table, state_table  # noqa: E402
+from bench.chain_tables import import_table, mempool_table, start_table, state_table  # noqa: E402
 from bench.random_checkpoint import STORIES_15M, write_random_model  # noqa: E402
 
 
@@ -187,6 +187,8 @@ def report(runs: int) -> str:
         *state_table(),
         "",
         *start_table(),
+        "",
+        *mempool_table(),
     ]
     return "\n".join(lines) + "\n"
 

@@ -44,6 +44,14 @@ def test_what_expires_is_dropped_without_being_touched() -> None:
     assert world.pool.pending_of(address(ALICE)) == (again, after)
 
 
+def test_what_is_held_aside_expires_too() -> None:
+    world = PoolWorld()
+    brief = world.send(ALICE, pay(BOB), 1, expiry=2)
+    assert world.block() == ()
+    assert world.block() == (brief.txid,)
+    assert len(world.pool) == 0
+
+
 def test_what_cannot_be_paid_any_more_is_dropped_tail_first() -> None:
     world = PoolWorld()
     lines = [world.send(ALICE, pay(BOB, 300 * COIN), nonce) for nonce in (1, 2, 3)]
@@ -86,12 +94,12 @@ def test_too_little_for_a_new_account_is_dropped_when_the_account_goes() -> None
     state = world.world.state
     world.world.state = state.with_account(address(poor), Account(balance=1))
     sent = world.send(ALICE, pay(poor, 5), 0)
-    kept = world.send(BOB, pay(ALICE, 5), 0)
+    kept = world.send(BOB, pay(CAROL, 5), 0)
     world.world.state = state.with_account(address(poor), NO_ACCOUNT)
     world.pool.on_chain_change(
         world.world.state,
         replace(world.chain, tip_id=bytes(64)),
-        touched=[address(poor), address(ALICE)],
+        touched=[address(poor), address(CAROL)],
         now_ms=world.now_ms,
     )
     # It was the sender that had to be looked at, though only the receiver changed.
@@ -163,17 +171,19 @@ def test_returned_ones_keep_to_the_limits() -> None:
     assert world.pool.statistics().aside == 4
 
 
-def test_another_branch_with_fewer_credits_is_noticed() -> None:
+@pytest.mark.parametrize("parted", [1, 11])
+def test_another_branch_with_fewer_credits_is_noticed(parted: int) -> None:
     world = PoolWorld(world=World(params=PARAMS))
     world.block(make(ALICE, Stake(100 * COIN), 0))
     lonely, crowded = replace(world.world), replace(world.world)
+    crowded.until(parted)
     crowded.block(make(BOB, Stake(900 * COIN), 0))
     # In the epoch after the stake the rate allows it.
     lonely.until(15)
     crowded.until(15)
     world.world = lonely
     world.pool.on_chain_change(lonely.state, world.chain, now_ms=0)
-    reserve = 3 * PARAMS.credits.per_block
+    reserve = 13 * PARAMS.credits.per_block
     sent = world.send(ALICE, call(reserve // 14), 1)
     world.world = crowded
     # Nobody says that Alice was touched: her account is the same on both branches.

@@ -89,6 +89,18 @@ def test_what_follows_a_victim_leaves_with_it() -> None:
     assert world.pool.calls() == ()
 
 
+def test_a_line_goes_on_where_it_was_cut() -> None:
+    world = PoolWorld(ROOM_FOR_THREE)
+    first = world.send(ALICE, pay(BOB), 0, fee=50_000)
+    world.send(ALICE, pay(BOB), 1, fee=50_000)
+    world.send(BOB, pay(ALICE), 0, fee=100_000)
+    world.send(CAROL, pay(ALICE), 0, fee=100_000)
+    late = world.send(ALICE, call(), 2)
+    assert world.pool.pending_of(address(ALICE)) == (first,)
+    again = world.send(ALICE, call(), 1)
+    assert world.pool.pending_of(address(ALICE)) == (first, again, late)
+
+
 def test_calls_have_their_own_room() -> None:
     world = full(300_000, 200_000, 400_000)
     calls = [world.send(key, call(price), 1) for key, price in ((ALICE, 20), (BOB, 10))]
