@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from esper.cli import wallet_machine as machine
 from esper.cli.wallet_looking import time_text
 from esper.cli.wallet_session import DEFAULT_DATADIR, Datadir, Json, session
 from esper.rpc.schema import AsOf, BlockParams, BlockReply, TransactionParams, TransactionReply
 from esper.wallet.amounts import credits_text, esp_text
-from esper.wallet.call_progress import phrase
+from esper.wallet.call_progress import INTERVAL_S, phrase
 from esper.wallet.errors import MisuseError
 from esper.wallet.holdings import as_of_text
 
@@ -36,6 +37,9 @@ def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) ->
 
 def tx_command(
     txid: Annotated[str, typer.Argument(help="Id of a transaction.")],
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Until it is in a block, or dropped: status 1 then.")
+    ] = False,
     datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
 ) -> None:
@@ -43,6 +47,11 @@ def tx_command(
     with session(datadir, None, as_json) as s:
         _check_hash(txid, "transaction id")
         found = s.any_node.transaction(TransactionParams(txid))
+        while wait and found.status == "pending":
+            machine.sleep(INTERVAL_S)
+            found = s.any_node.transaction(TransactionParams(txid))
+        if wait and found.status == "dropped":
+            s.refuse("Dropped", f"{txid} is not in the chain: {found.reason}")
         document: dict[str, Any] = {"transaction": msgspec.to_builtins(found)}
         lines = _transaction_lines(found)
         if found.kind == "llm-call":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -16,7 +17,7 @@ from esper.cli.wallet_session import (
     WalletName,
     session,
 )
-from esper.rpc.schema import Event, HistoryParams
+from esper.rpc.schema import Event, HistoryParams, Release
 from esper.wallet.amounts import credits_text, esp_text
 from esper.wallet.holdings import as_of_text, holdings
 
@@ -35,14 +36,10 @@ def balance_command(
             lines.append(f"going out  {esp_text(found.pending_out)}, fees included")
         if found.pending_in:
             lines.append(f"coming in  {esp_text(found.pending_in)}")
-        lines += [
-            f"immature   {esp_text(r.amount)} until height {r.height}" for r in found.immature
-        ]
+        lines += _releases("immature ", found.immature)
         if found.stake:
             lines.append(f"staked     {esp_text(found.stake)}")
-        lines += [
-            f"unbonding  {esp_text(r.amount)} until height {r.height}" for r in found.unbonding
-        ]
+        lines += _releases("unbonding", found.unbonding)
         if found.credits:
             lines.append(f"credits    {credits_text(found.credits)}")
         document = {
@@ -112,6 +109,20 @@ def history_command(
         ]
         document = {text: msgspec.to_builtins(page) for text, page in pages.items()}
         s.answer({"history": document}, *(lines or ["nothing happened yet"]))
+
+
+def _releases(name: str, found: Sequence[Release]) -> list[str]:
+    """One line however many there are: a miner has one for each of its last blocks."""
+    if not found:
+        return []
+    total = sum(int(one.amount) for one in found)
+    first, last = found[0], found[-1]
+    if len(found) == 1:
+        return [f"{name}  {esp_text(total)} until height {first.height}"]
+    return [
+        f"{name}  {esp_text(total)}: {esp_text(first.amount)} until height {first.height}, "
+        f"the last until {last.height}"
+    ]
 
 
 def time_text(time_ms: int) -> str:
