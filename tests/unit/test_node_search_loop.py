@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from esper.node.search import SearchJob, Searched, Ticket, TicketSearch
+from esper.node.search import Searched, SearchJob, Ticket, TicketSearch
 from esper.node.search_loop import LONG_MS, MOST_ATTEMPTS, SHORT_MS, TELL_EVERY_MS, SearchLoop
 from esper.node.worker_messages import Found, Progress, Search, UseThreads
 
@@ -64,7 +64,7 @@ def test_nonces_follow_each_other_without_gaps() -> None:
     bench.requests.put(Search(job(1)))
     bench.turns(4)
     assert bench.search.calls == [
-        (1, range(0, 1)), (1, range(1, 3)), (1, range(3, 7)), (1, range(7, 15)),
+        (1, range(1)), (1, range(1, 3)), (1, range(3, 7)), (1, range(7, 15)),
     ]  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def test_a_new_job_takes_effect_between_two_calls() -> None:
     bench.requests.put(Search(job(3)))
     bench.turns(1)
     # The last one counts, and begins at its own first nonce.
-    assert bench.search.calls[2:] == [(3, range(0, 1))]
+    assert bench.search.calls[2:] == [(3, range(1))]
 
 
 def test_threads_are_taken_in_between_and_without_a_job() -> None:
