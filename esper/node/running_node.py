@@ -113,9 +113,7 @@ class OpenNode:
 
 
 @contextmanager
-def open_node(
-    settings: Settings, parts: NodeParts, stop: Callable[[], None]
-) -> Iterator[OpenNode]:
+def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) -> Iterator[OpenNode]:
     """Open what a node keeps on disk and put its parts together; ``stop`` ends the node.
 
     Raises StorageError and DataDirectoryError.

@@ -142,6 +142,8 @@ class GatedProver(FakeProverPort):
         super().__init__(params)
         self.fails: list[str] = []
         """The next requests of these names fail."""
+        self.answered: list[bytes] = []
+        """Ids of the calls that it was asked to answer, in order."""
         self._gates: dict[str, trio.Event] = {}
 
     def hold(self, request: str) -> None:
@@ -156,6 +158,7 @@ class GatedProver(FakeProverPort):
         return await self._gated("prove_work", partial(super().prove_work, claim))
 
     async def answer(self, calls: Sequence[OpenCall]) -> list[AnsweredCall]:
+        self.answered += [call.call_id for call in calls]
         return await self._gated("answer", partial(super().answer, calls))
 
     async def prove_calls(self, calls: Sequence[AnsweredCall], payee: bytes) -> CallGroup:
