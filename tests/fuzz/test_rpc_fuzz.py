@@ -1,6 +1,6 @@
 """Random and guided input for dispatch, and random bytes over the socket of a server.
 
-``ESPER_FUZZ_SECONDS`` sets the time of each, which is 20 seconds otherwise.
+``ESPER_FUZZ_SECONDS`` sets the time of each, which is 30 seconds otherwise.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.fuzz.test_atheris import fuzz
 from tests.unit.fake_node import TOKEN, FakeNode, settings
 from tests.unit.rpc_server_child import Server, post, running
 
-SECONDS = float(os.environ.get("ESPER_FUZZ_SECONDS", "20"))
+SECONDS = float(os.environ.get("ESPER_FUZZ_SECONDS", "30"))
 GROWTH = 64 << 20
 DOCUMENT = openrpc_document()
 CODES = {value for name, value in vars(e).items() if isinstance(value, int)} - {e.INTERNAL_ERROR}
