@@ -183,6 +183,15 @@ class Replays:
 
     def __init__(self) -> None:
         self._known: dict[tuple[bytes, BlockBytes], ProvenChain] = {}
+        self._txids: dict[BlockAdded, frozenset[str]] = {}
+
+    def txids(self, block: BlockAdded) -> frozenset[str]:
+        """Ids of a block's transactions, its coinbase apart."""
+        if block not in self._txids:
+            transactions = read_body(block.body, PARAMS.limits).transactions[:-1]
+            ids = (decode_transaction(data, 1 << 20).txid.hex() for data in transactions)
+            self._txids[block] = frozenset(ids)
+        return self._txids[block]
 
     def of(self, datadir: Path) -> ProvenChain:
         chain = ProvenChain.genesis(PARAMS)
@@ -236,11 +245,7 @@ def check_node(node: Node, datadir: Path, told: Told, replays: Replays) -> None:
     assert replayed.context == manager.context
     assert replayed.state.root == store.state.root
     assert dict(replayed.state.tree) == dict(store.state)
-    in_blocks = {
-        decode_transaction(data, 1 << 20).txid.hex()
-        for entry in journal_blocks(datadir).values()
-        for data in read_body(entry.body, PARAMS.limits).transactions[:-1]
-    }
+    in_blocks = frozenset().union(*map(replays.txids, journal_blocks(datadir).values()))
     waiting = {transaction.txid.hex() for transaction, _, _ in node.mempool.pool.kept()}
     assert told.sent <= in_blocks | waiting | told.dropped
     check_store(store)
