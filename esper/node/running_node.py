@@ -85,9 +85,10 @@ async def run_node(
     with open_node(settings, parts, stop) as node:
         with scope:
             async with trio.open_nursery() as nursery:
+                # Before anybody is told that it runs, who may then want it to end.
+                await nursery.start(_until_signalled, stop)
                 served = _rpc_settings(settings, parts.directory)
                 bound = await nursery.start(serve, node.rpc, served)
-                nursery.start_soon(_until_signalled, stop)
                 _tell_start(node.manager, settings, bound)
                 if node.mining is not None:
                     nursery.start_soon(node.mining.run)
@@ -219,9 +220,13 @@ def _rpc_settings(settings: Settings, directory: DataDirectory) -> RpcSettings:
     )
 
 
-async def _until_signalled(stop: Callable[[], None]) -> None:
+async def _until_signalled(
+    stop: Callable[[], None],
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
     """Ctrl-C and the system's wish to stop; a second one while closing changes nothing."""
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
         async for number in signals:
             LOG.info("%s: closing", signal.Signals(number).name)
             stop()

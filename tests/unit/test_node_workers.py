@@ -158,10 +158,13 @@ def test_a_prover_that_is_killed_or_given_up_is_followed_by_another(ticket: Tick
                 nursery.start_soon(kill_soon, first)
                 with pytest.raises(WorkerError, match="prove worker ended with status -9"):
                     await proving.prove_work(ticket.claim)
+            # The pool's size is fixed at the start of a process.
+            await proving.use_threads(2)
             [said] = await proving.answer([CALL])
             assert len(said.answer) == 4
             second = only_child(before)
             assert second != first
+            assert threads_of(second) == "2"
             # A proof that nobody waits for ends with its process, at once.
             began = time.monotonic()
             with trio.move_on_after(0.05) as scope:
@@ -171,10 +174,6 @@ def test_a_prover_that_is_killed_or_given_up_is_followed_by_another(ticket: Tick
             assert not is_running(second)
             assert children() <= before
             assert await proving.answer([CALL]) == [said]
-            # The pool's size is fixed at the start of a process.
-            await proving.use_threads(2)
-            await proving.answer([CALL])
-            assert threads_of(only_child(before)) == "2"
         assert children() <= before
 
     trio.run(main)
@@ -195,15 +194,18 @@ def test_a_searcher_that_is_killed_can_be_started_again() -> None:
         before = children()
         searcher = ProcessSearcher(SETTINGS)
         job, _ = first_job(3)
-        with pytest.raises(BaseExceptionGroup) as group:
+
+        async def search_until_killed() -> None:
             async with searching(searcher) as events:
                 searcher.use_threads(2)
                 searcher.search(never(job))
                 await events.receive()
                 os.kill(only_child(before), signal.SIGKILL)
                 await trio.sleep_forever()
-        lost = group.value.subgroup(WorkerError)
-        assert lost is not None
+
+        with pytest.raises(BaseExceptionGroup) as group:
+            await search_until_killed()
+        assert group.value.subgroup(WorkerError) is not None
         assert children() <= before
         async with searching(searcher) as events:
             # What was said about its threads still holds.
