@@ -186,14 +186,14 @@ def _directory(settings: Settings) -> DataDirectory:
 
 def _run(settings: Settings, *, mines: bool, wanted: int | None, ends: bool) -> None:
     set_up(settings.log_level, as_json=settings.log_json)
-    directory = _directory(settings)
-    params = directory.params
+    params = network(settings.network)
     texts = TextService({params.model.model_id: ModelText(settings.model, params.model)})
     plan = None
     if mines:
         _check_model(settings, params)
         plan = _mining_plan(settings, params, wanted, ends)
-    parts = NodeParts(directory, NativeVerifier(), texts, now_ms, plan)
+    # The last to be asked for: what is refused before leaves nothing behind.
+    parts = NodeParts(_directory(settings), NativeVerifier(), texts, now_ms, plan)
     trio.run(run_node, settings, parts)
 
 

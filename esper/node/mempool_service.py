@@ -128,6 +128,10 @@ class MempoolService:
             touched=None if whole else {transaction.sender for transaction in included},
             now_ms=self._clock(),
         )
+        for transaction in returned:
+            # The journal may have forgotten it while it was in the chain.
+            if transaction.txid in self.pool:
+                self._keep(transaction.to_bytes(), manager.context.height, self._clock())
         for drop in dropped:
             LOG.info("transaction %s dropped: %s", drop.txid.hex()[:16], drop.reason)
         self._tell_gone([*ids, *(drop.txid for drop in dropped)])

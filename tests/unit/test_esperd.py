@@ -2,61 +2,41 @@
 
 import json
 import os
-from collections.abc import Sequence
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+import trio
 
-from esper.cli import esperd
+from esper.cli import esperd, esperd_node
 from esper.node.datadir import DataDirectory, DataDirectoryError
-from esper.node.inbox import Inbox
+from esper.node.search import TicketSearch, WrongModelError
+from esper.node.worker_process import WorkerError
 from esper.primitives import networks
 from esper.primitives.address import Address
 from esper.primitives.networks import REGTEST
 from esper.storage.datadir_lock import DirectoryLock
-from tests.unit.fake_work import BANK, FakeInference, FakeProver, FakeVerifier, fake_network
+from tests.unit.esperd_world import mine, run, said, use_fakes
+from tests.unit.fake_work import BANK, FakeInference, FakeVerifier, fake_network, prompt_source
+from tests.unit.fake_workers import FakeProverPort, FakeSearcher
 
 PARAMS = fake_network()
-RUNNER = CliRunner()
-
-
-class FakeModel:
-    def decode(self, prompt: Sequence[int], answer: Sequence[int]) -> str:
-        return f"{len(prompt)} tokens answered by {len(answer)}"
 
 
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {"regtest": PARAMS, "mainnet": fake_network(networks.MAINNET)}
-    monkeypatch.setattr(networks, "NETWORKS", known)
-    monkeypatch.setattr(esperd, "load_model", lambda _: FakeModel())
-    monkeypatch.setattr(esperd, "read_bank", lambda _: SimpleNamespace(prompts=BANK))
-    monkeypatch.setattr(esperd, "NativeInference", lambda *_: FakeInference(PARAMS.model))
-    monkeypatch.setattr(esperd, "NativeProver", lambda _: FakeProver())
-    monkeypatch.setattr(esperd, "NativeVerifier", lambda: FakeVerifier(PARAMS.model))
-
-
-def run(*arguments: Any, status: int = 0) -> str:
-    result = RUNNER.invoke(esperd.app, [str(argument) for argument in arguments])
-    assert result.exit_code == status, result.output
-    return result.output
-
-
-def mine(datadir: Path, *more: Any, blocks: int = 3, status: int = 0) -> str:
-    return run(
-        "mine", "--network", "regtest", "--blocks", blocks, "--datadir", datadir, *more,
-        status=status,
-    )  # fmt: skip
+    use_fakes(monkeypatch, PARAMS, fake_network(networks.MAINNET))
 
 
 def test_mine_then_verify_then_mine_on(tmp_path: Path) -> None:
-    told = mine(tmp_path / "d").splitlines()
-    assert told[0].startswith("regtest at height 0, paying desp1")
-    assert [line.split()[:2] for line in told[1:]] == [["block", str(h)] for h in (1, 2, 3)]
-    assert all("tokens answered by" in line and "tokens/s" in line for line in told[1:])
+    told = said(mine(tmp_path / "d"))
+    assert told[0].startswith("regtest at height 0, RPC on 127.0.0.1 port ")
+    assert [line.split()[:2] for line in told[1:-1]] == [["block", str(h)] for h in (1, 2, 3)]
+    assert all("proof 0 KiB in" in line for line in told[1:-1])
+    assert all(line.count("tokens answered by") == 2 for line in told[1:-1])
+    assert told[-1].startswith("stopped at height 3")
     verified = run("verify-chain", "--datadir", tmp_path / "d")
     assert verified.count(" valid, payee desp1") == 3
     assert "3 blocks valid" in verified
@@ -81,11 +61,12 @@ def test_a_payee_of_another_network(tmp_path: Path) -> None:
 def test_real_networks_need_a_payee(tmp_path: Path) -> None:
     told = run("mine", "--network", "mainnet", "--datadir", tmp_path / "d", status=2)
     assert "name an address with --payee" in told
+    assert not (tmp_path / "d").exists()
 
 
 def test_a_network_that_does_not_exist(tmp_path: Path) -> None:
     told = run("mine", "--network", "moonnet", "--datadir", tmp_path / "d", status=2)
-    assert "'moonnet' is unknown" in told
+    assert "network = 'moonnet': must be one of" in told
 
 
 def test_every_flipped_byte_of_the_files_is_refused(tmp_path: Path) -> None:
@@ -151,7 +132,7 @@ def test_a_false_block_is_named_with_its_rule(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_no_data_directory(tmp_path: Path) -> None:
-    assert "mine into it first" in run("verify-chain", "--datadir", tmp_path, status=2)
+    assert "make one with `esperd init`" in run("verify-chain", "--datadir", tmp_path, status=2)
     (tmp_path / "file").write_text("something")
     assert "not empty" in mine(tmp_path, status=2)
 
@@ -212,36 +193,56 @@ def test_a_first_start_that_is_cut_off_can_be_repeated(
     assert names == {"chain.json", "vrf.secret"}
 
 
-def test_another_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_model_is_refused() -> None:
     other = FakeInference(REGTEST.model)
-    monkeypatch.setattr(esperd, "NativeInference", lambda *_: other)
-    assert "is not regtest's" in mine(tmp_path / "d", status=2)
+    with pytest.raises(WrongModelError, match="is not the chain's"):
+        TicketSearch(PARAMS.puzzle, PARAMS.model, other, prompt_source(PARAMS))
+
+
+def test_a_worker_that_cannot_begin_ends_the_node_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unfit(FakeSearcher):
+        async def run(self, events: Any, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+            del events, task_status
+            raise WorkerError("model 00 is not the chain's")
+
+    monkeypatch.setattr(esperd_node, "ProcessSearcher", lambda _: Unfit(PARAMS, esperd_node.now_ms))
+    told = mine(tmp_path / "d", status=1)
+    assert "error: model 00 is not the chain's" in told
+    assert "Traceback" not in told
 
 
 def test_another_bank_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(esperd, "read_bank", lambda _: SimpleNamespace(prompts=BANK[:-1]))
+    monkeypatch.setattr(esperd_node, "read_bank", lambda _: SimpleNamespace(prompts=BANK[:-1]))
     assert "over 4095 prompts" in mine(tmp_path / "d", status=2)
+    assert not (tmp_path / "d").exists()
 
 
-def test_interrupting_keeps_what_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = iter([FakeProver().prove, FakeProver().prove])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_keeps_what_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    class Stopping(FakeProverPort):
+        """The third proof is interrupted."""
 
-    class Stopping(FakeProver):
-        def prove(self, claim: Any) -> bytes:
-            try:
-                return next(calls)(claim)
-            except StopIteration:
-                raise KeyboardInterrupt from None
+        async def prove_work(self, claim: Any) -> bytes:
+            if self.asked.count("prove_work") == 2:
+                os.kill(os.getpid(), number)
+                await trio.sleep_forever()
+            return await super().prove_work(claim)
 
-    monkeypatch.setattr(esperd, "NativeProver", lambda _: Stopping())
-    told = run("mine", "--network", "regtest", "--datadir", tmp_path / "d")
+    monkeypatch.setattr(esperd_node, "ProcessProver", lambda _: Stopping(PARAMS))
+    told = run(
+        "mine", "--network", "regtest", "--datadir", tmp_path / "d", "--rpc-port", 0
+    )  # fmt: skip
+    assert f"{number.name}: closing" in told
     assert "stopped at height 2" in told
     assert "2 blocks valid" in run("verify-chain", "--datadir", tmp_path / "d")
 
 
-def test_the_inbox_passes_over_files_that_are_no_transactions(tmp_path: Path) -> None:
-    inbox = Inbox(tmp_path, PARAMS)
-    (tmp_path / "inbox").mkdir()
-    for name in ("notes.tx", "ab.tx", f"{bytes(64).hex()}.123", f"{bytes(64).hex()}.tx"):
-        (tmp_path / "inbox" / name).write_bytes(name.encode())
-    assert list(inbox) == [(bytes(64), f"{bytes(64).hex()}.tx".encode())]
+def test_a_node_leaves_no_secret_of_its_session(tmp_path: Path) -> None:
+    mine(tmp_path / "d", blocks=1)
+    names = {path.name for path in (tmp_path / "d").iterdir()}
+    assert "rpc.cookie" not in names
+    assert {"chain.json", "vrf.secret", "mempool.dat", "wallets"} <= names

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from esper.cli import esperd
+from tests.unit.esperd_world import restore_logs
 
 MODEL = Path(__file__).parents[2] / "genesis" / "model" / "g16.safetensors"
 pytestmark = pytest.mark.skipif(
@@ -13,11 +14,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_mine_verify_and_refuse(tmp_path: Path) -> None:
+def test_mine_verify_and_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    restore_logs(monkeypatch)
     runner = CliRunner()
     folder = ["--datadir", str(tmp_path / "d")]
+    threads = ["--threads", "2", "--prove-threads", "2"]
     mined = runner.invoke(
-        esperd.app, ["mine", "--network", "regtest", "--blocks", "2", *folder, "--threads", "2"]
+        esperd.app,
+        ["mine", "--network", "regtest", "--blocks", "2", *folder, *threads, "--rpc-port", "0"],
     )
     assert mined.exit_code == 0, mined.output
     assert "block 2 " in mined.output
