@@ -32,11 +32,14 @@ keys and transactions are lower-case hex. `GET /health` answers without asking t
 Methods that spend or steer, marked **token**, want the token of the file `rpc.cookie` in the data
 directory, which is new at every start:
 
-```
-TOKEN=$(python -c 'import json; print(json.load(open("rpc.cookie"))["token"])')
-curl -s http://127.0.0.1:9334/ -H 'Content-Type: application/json' \\
-  -H "Authorization: Bearer $TOKEN" \\
-  -d '{"jsonrpc": "2.0", "method": "pause_mining", "id": 1}'
+```sh
+COOKIE=$ESPER_DATADIR/rpc.cookie
+URL=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["url"])' $COOKIE)
+TOKEN=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["token"])' $COOKIE)
+curl -sf $URL -H 'Content-Type: application/json' \\
+  -d '{"jsonrpc": "2.0", "method": "get_status", "id": 1}'
+curl -sf $URL -H 'Content-Type: application/json' -H "Authorization: Bearer $TOKEN" \\
+  -d '{"jsonrpc": "2.0", "method": "resume_mining", "id": 2}'
 ```
 
 ## Errors

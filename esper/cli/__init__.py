@@ -1,1 +1,1 @@
-"""The commands `esper` (models and proofs) and `esperd` (the node)."""
+"""The commands `esper` (wallet, models and proofs) and `esperd` (the node)."""

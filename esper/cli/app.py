@@ -1,4 +1,4 @@
-"""The command `esper`: models, proofs and their verification.
+"""The command `esper`: the wallet, models, proofs and their verification.
 
 Exit status: 0 done (or: the proof is valid), 1 refused (or: the proof is invalid), 2 misused.
 """
@@ -8,16 +8,18 @@ from __future__ import annotations
 import typer
 
 from esper.cli import model, prove
+from esper.cli.wallet_commands import add_wallet_commands
 
 app = typer.Typer(
     name="esper",
-    help="Exact integer inference of language models, and proofs of it.",
+    help="The wallet of Esperchain; exact integer inference of language models, and proofs of it.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(model.app, name="model")
 app.command("prove")(prove.prove_command)
 app.command("verify")(prove.verify_command)
+add_wallet_commands(app)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from esper.cli import esperd_node
+from esper.cli import esperd_node, esperd_steer
 from esper.cli.esperd_errors import reported_errors
 from esper.cli.esperd_node import now_ms
 from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
@@ -42,6 +42,11 @@ app.command()(esperd_node.init)
 app.command()(esperd_node.node)
 app.command()(esperd_node.mine)
 app.command()(esperd_node.config)
+app.command()(esperd_steer.mining)
+app.command()(esperd_steer.pause)
+app.command()(esperd_steer.resume)
+app.command()(esperd_steer.threads)
+app.command()(esperd_steer.stop)
 
 
 @app.command("verify-chain")

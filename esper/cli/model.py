@@ -1,6 +1,7 @@
 """`esper model`: export a checkpoint to integers, look at a model, run it.
 
-Exit status: 0 done, 1 refused with the reason on standard error, 2 misused.
+Exit status: 0 done, 1 refused with the reason on standard error, 2 misused. What runs models is
+imported where it is needed: the wallet's commands start without it.
 """
 
 from __future__ import annotations
@@ -8,20 +9,17 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from esper.model.bounds import Bound, check_bounds
-from esper.model.errors import ModelError
-from esper.model.export import ExportOptions
-from esper.model.g16_format import IntegerModel, read_integer_model
-from esper.model.integers_hash import integers_hash
-from esper.model.loaded import load_model
-from esper.model.publish import Published, publish
+if TYPE_CHECKING:
+    from esper.model.bounds import Bound
+    from esper.model.g16_format import IntegerModel
+    from esper.model.publish import Published
 
 app = typer.Typer(
     help="Export, inspect and run integer models.",
@@ -54,6 +52,10 @@ def export_command(
     gate_bits: Annotated[int, typer.Option(help="Width of the gate: 12 or 16.")] = 16,
 ) -> None:
     """Round a Llama checkpoint to the integer model that nodes run."""
+    from esper.model.errors import ModelError
+    from esper.model.export import ExportOptions
+    from esper.model.publish import publish
+
     if gate_bits not in (12, 16):
         raise typer.BadParameter(f"is {gate_bits}, must be 12 or 16", param_hint="--gate-bits")
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -102,6 +104,11 @@ def show_command(
     as_json: _Json = False,
 ) -> None:
     """Print sizes, widths, worst-case bounds and the hash of a model."""
+    from esper.model.bounds import check_bounds
+    from esper.model.errors import ModelError
+    from esper.model.g16_format import read_integer_model
+    from esper.model.integers_hash import integers_hash
+
     try:
         model = read_integer_model(directory)
         bounds = check_bounds(model)
@@ -195,6 +202,8 @@ def run_command(
     as_json: _Json = False,
 ) -> None:
     """Continue a text greedily with exact integer inference."""
+    from esper.model import ModelError, load_model
+
     try:
         with _errors.status("loading the model"):
             model = load_model(directory)

@@ -303,16 +303,15 @@ class Mempool:
         return found
 
     def _evict(self, victims: Victims, room: Room, now_ms: int) -> list[Dropped]:
-        if not victims.leaving or self._next is None:
+        if not victims.leaving:
             return []
         room.floor.rise_above(victims.worth, now_ms)
         gone = {waiting.txid for waiting in victims.leaving}
-        dropped: list[tuple[Waiting, Exception | str]] = [
-            (one, _EVICTED) for one in victims.leaving
-        ]
         for sender in dict.fromkeys(one.transaction.sender for one in victims.leaving):
-            rest = [one for one in self._contents.lines[sender] if one.txid not in gone]
-            arrangement = arranged(sender, rest, self._next, self._policy)
-            self._contents.set_line(sender, arrangement.line)
-            dropped += arrangement.dropped
-        return self._contents.drop(dropped)
+            # What is left of a line is valid as it was; who comes next has it counted again.
+            line = self._contents.lines[sender]
+            line.projection.outdate()
+            ready = [one for one in line.ready if one.txid not in gone]
+            aside = [one for one in line.aside if one.txid not in gone]
+            self._contents.set_line(sender, SenderLine(line.projection, ready, aside))
+        return self._contents.drop((one, _EVICTED) for one in victims.leaving)

@@ -36,9 +36,14 @@ class Projection:
         self.account = Ledger(Overlay(next_block)).account(sender)
         """What it would hold."""
         self.tip_id = next_block.tip_id
-        """64 bytes: the tip that it stands on. The state itself is not kept alive."""
+        """64 bytes: the tip that it stands on, empty if it is outdated whatever the tip. The state
+        itself is not kept alive."""
         self._key = key
         self._created: set[bytes] = set()
+
+    def outdate(self) -> None:
+        """Some of its transactions are gone: it has to be made anew before it is used."""
+        self.tip_id = b""
 
     def before_all(self, next_block: NextBlock) -> "Projection":
         """The sender without its waiting transactions, its key apart."""

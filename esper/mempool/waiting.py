@@ -27,6 +27,10 @@ class Waiting:
     """When it came."""
     order: int
     """Its place in the order of arrival at this node."""
+    txid: bytes
+    """64 bytes."""
+    is_call: bool
+    """Whether it pays credits instead of a fee."""
 
     @classmethod
     def of(
@@ -40,22 +44,14 @@ class Waiting:
             arrival_height=arrival_height,
             arrived_ms=arrived_ms,
             order=order,
+            txid=transaction.txid,
+            is_call=isinstance(transaction.payload, LlmCall),
         )
-
-    @property
-    def txid(self) -> bytes:
-        """64 bytes."""
-        return self.transaction.txid
 
     @property
     def nonce(self) -> int:
         """The transaction's."""
         return self.transaction.nonce
-
-    @property
-    def is_call(self) -> bool:
-        """Whether it pays credits instead of a fee."""
-        return isinstance(self.transaction.payload, LlmCall)
 
 
 def offered_rate(transaction: Transaction) -> int:

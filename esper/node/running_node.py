@@ -7,7 +7,7 @@ before anybody is told of it, so the end may come at any time.
 import logging
 import secrets
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -82,13 +82,14 @@ async def run_node(
     """
     scope = trio.CancelScope()
     stop = scope.cancel
-    with open_node(settings, parts, stop) as node:
+    # Until everything is closed: a second ctrl-C must not tear it.
+    caught = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
+    with caught as signals, open_node(settings, parts, stop) as node:
         with scope:
             async with trio.open_nursery() as nursery:
-                # Before anybody is told that it runs, who may then want it to end.
-                await nursery.start(_until_signalled, stop)
                 served = _rpc_settings(settings, parts.directory)
                 bound = await nursery.start(serve, node.rpc, served)
+                nursery.start_soon(_until_signalled, signals, stop)
                 _tell_start(node.manager, settings, bound)
                 if node.mining is not None:
                     nursery.start_soon(node.mining.run)
@@ -220,16 +221,11 @@ def _rpc_settings(settings: Settings, directory: DataDirectory) -> RpcSettings:
     )
 
 
-async def _until_signalled(
-    stop: Callable[[], None],
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Ctrl-C and the system's wish to stop; a second one while closing changes nothing."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        task_status.started()
-        async for number in signals:
-            LOG.info("%s: closing", signal.Signals(number).name)
-            stop()
+async def _until_signalled(signals: AsyncIterator[int], stop: Callable[[], None]) -> None:
+    """Ctrl-C and the system's wish to stop."""
+    async for number in signals:
+        LOG.info("%s: closing", signal.Signals(number).name)
+        stop()
 
 
 def _tell_start(manager: ChainManager, settings: Settings, bound: int) -> None:

@@ -18,9 +18,7 @@ COOKIE_FILE: Final = "rpc.cookie"
 COOKIE_USER: Final = "__cookie__"
 """The user name that comes with a token in Basic authorization."""
 LARGEST_COOKIE: Final = 4096
-"""Bytes of a cookie file that are read."""
-LONGEST_HEADER: Final = 1024
-"""Bytes of an Authorization header that are looked at."""
+"""Bytes of a cookie file that are read; a longer one is broken JSON then."""
 
 
 class CookieError(Exception):
@@ -61,14 +59,12 @@ def read_cookie(folder: Path) -> Cookie | None:
     path = folder / COOKIE_FILE
     try:
         with path.open("rb") as stream:
-            data = stream.read(LARGEST_COOKIE + 1)
+            data = stream.read(LARGEST_COOKIE)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise CookieError(f"{path} cannot be read: {error.strerror}") from error
     try:
-        if len(data) > LARGEST_COOKIE:
-            raise ValueError
         fields: Any = json.loads(data)
         url, token = fields["url"], fields["token"]
         if not (isinstance(url, str) and isinstance(token, str)):
@@ -118,8 +114,6 @@ class Authority:
 
 def _token_in(header: bytes) -> str | None:
     """The token of ``Bearer TOKEN`` or ``Basic base64(__cookie__:TOKEN)``, None in other forms."""
-    if len(header) > LONGEST_HEADER:
-        return None
     scheme, _, value = header.decode("latin-1").strip().partition(" ")
     value = value.strip()
     match scheme.lower():

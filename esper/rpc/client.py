@@ -179,7 +179,7 @@ class RpcClient:
             with self._http.stream("POST", self.url, content=body) as answer:
                 if answer.headers.get("content-encoding", "identity") != "identity":
                     raise NodeAnswerError(self.url, "a compressed body")
-                for part in answer.iter_raw():
+                for part in answer.iter_bytes():
                     data += part
                     if len(data) > LARGEST_ANSWER:
                         raise NodeAnswerError(self.url, f"more than {LARGEST_ANSWER} bytes")

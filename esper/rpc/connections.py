@@ -17,7 +17,7 @@ import h11
 import trio
 from anycorn.app_wrappers import ASGIWrapper
 from anycorn.config import Config
-from anycorn.events import Closed, Event
+from anycorn.events import Closed, Event, Updated
 from anycorn.protocol.events import Event as StreamEvent
 from anycorn.protocol.events import StreamClosed
 from anycorn.protocol.h11 import H11Protocol
@@ -31,6 +31,8 @@ from starlette.types import ASGIApp
 from esper.rpc.settings import RpcSettings
 
 LOG: Final = logging.getLogger("esper.rpc.connections")
+HTTP_LOG: Final = logging.getLogger("esper.rpc.http")
+"""What anycorn says."""
 
 HEAD_BYTES: Final = 16 * 1024
 """Of a request's line and headers."""
@@ -109,9 +111,9 @@ class ClientStream:
             raise anyio.BrokenResourceError
 
     async def send_eof(self) -> None:
-        """Say that nothing more comes. Raises anyio's errors."""
-        with _as_anyio():
-            await self._stream.send_eof()
+        """Say that nothing more comes. A task that still sends is told that it is closed."""
+        with suppress(OSError):
+            self._stream.socket.shutdown(trio.socket.SHUT_WR)
 
     async def aclose(self) -> None:
         """Close."""
@@ -130,8 +132,6 @@ def _as_anyio() -> Iterator[None]:
         raise anyio.ClosedResourceError from error
     except trio.BrokenResourceError as error:
         raise anyio.BrokenResourceError from error
-    except trio.BusyResourceError as error:
-        raise anyio.BusyResourceError("another task") from error
 
 
 class Connection(TCPServer):
@@ -150,6 +150,7 @@ class Connection(TCPServer):
         super().__init__(wrapped, config, context, {}, client)  # type: ignore[arg-type]
         self._socket = stream.socket
         self._client = client
+        self._all_read = False
 
     async def run(self) -> None:
         """Serve until either side ends it."""
@@ -170,10 +171,19 @@ class Connection(TCPServer):
                 )
                 await self.idle_task.restart(group, self._idle_timeout)
                 await self._read_data()
+                # The client says no more: nothing is left to wait for but an answer to it.
+                self._all_read = True
+                await self.idle_task.stop()
         except OSError:
             pass
         finally:
             await self._close()
+
+    async def protocol_send(self, event: Event) -> None:
+        """Send bytes, close, or begin to wait for the next request."""
+        if self._all_read and isinstance(event, Updated) and event.idle:
+            event = Closed()
+        await super().protocol_send(event)
 
     def abort(self) -> None:
         """End it now, whatever it does."""
@@ -267,11 +277,16 @@ async def _turn_away(stream: trio.SocketStream) -> None:
     stream.socket.close()
 
 
+def _is_a_failure(record: logging.LogRecord) -> bool:
+    """Refused requests are logged by anycorn with their text, in which a token may stand."""
+    return record.levelno >= logging.WARNING
+
+
 def _config(settings: RpcSettings) -> Config:
+    HTTP_LOG.addFilter(_is_a_failure)
     config = Config()
-    config.errorlog = LOG
+    config.errorlog = HTTP_LOG
     config.accesslog = None
-    config.loglevel = "WARNING"
     config.include_date_header = False
     config.include_server_header = False
     config.h11_max_incomplete_size = HEAD_BYTES

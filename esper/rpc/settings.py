@@ -40,7 +40,7 @@ class RpcSettings:
     """Requests in one body."""
     max_requests: int = 32
     """Bodies that are read or answered at once."""
-    max_connections: int = 256
+    max_connections: int = 128
     """Open sockets; further ones are told to come back."""
     header_timeout_s: float = 5.0
     """For the whole head of a request, and how long a connection may lie idle."""

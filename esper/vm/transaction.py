@@ -34,6 +34,7 @@ from esper.primitives.codec import (
     Record,
     Unsigned,
     VarBytes,
+    array_head,
     decode,
     encode,
 )
@@ -136,7 +137,14 @@ def decode_transaction(data: bytes, limit: int) -> Transaction:
         raise UnreadableTransactionViolation(str(error)) from error
     # Decoding is strict: only the canonical bytes are read.
     found._known["bytes"] = bytes(data)
+    found._known["unsigned"] = _without_signature(data, found.signature)
     return found
+
+
+def _without_signature(data: bytes, signature: bytes) -> bytes:
+    """The unsigned bytes of canonical ones: a head for one element less, the last one cut off."""
+    end = len(data) - len(encode(_SIGNATURE, signature))
+    return array_head((data[0] & 0x0F) - 1) + data[1:end]
 
 
 def transaction_kind(data: bytes) -> int:
@@ -162,8 +170,11 @@ def _build(kind: int, signature: bytes = b"", **parts: Any) -> Transaction:
     return Transaction(signature=signature, **parts)
 
 
+_SIGNATURE: Final = VarBytes(MAX_SIGNATURE_BYTES)
+
+
 def _record(payload: Codec[Any], *, signed: bool) -> Record[Transaction]:
-    signature = (("signature", VarBytes(MAX_SIGNATURE_BYTES)),) if signed else ()
+    signature = (("signature", _SIGNATURE),) if signed else ()
     return Record(
         _build,
         TRANSACTION_VERSION,

@@ -16,12 +16,12 @@ STARTS_IN_S = 120
 """Importing with instrumentation, and the honest examples, before the clock of libFuzzer runs."""
 
 
-def fuzz(folder: Path, seconds: int) -> None:
-    """Run the target; a finding fails with what atheris says of it."""
+def fuzz(folder: Path, seconds: int, target: Path = TARGET) -> None:
+    """Run a target; a finding fails with what atheris says of it."""
     result = subprocess.run(
         [
             sys.executable,
-            str(TARGET),
+            str(target),
             str(folder / "corpus"),
             f"-max_total_time={seconds}",
             f"-max_len={LONGEST_INPUT}",

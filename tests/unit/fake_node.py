@@ -143,8 +143,8 @@ def served(node: FakeNode, config: RpcSettings) -> Iterator[int]:
     def run() -> None:
         try:
             trio.run(main)
-        except BaseException as error:
-            state["error"] = error
+        except BaseExceptionGroup as group:
+            state["error"] = group.exceptions[0]
 
     thread = threading.Thread(target=run, name="server")
     thread.start()

@@ -11,11 +11,12 @@ from esper.primitives.hashing import u64
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.vm.context import Answer
+from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
-from esper.vm.records import Account
+from esper.vm.records import Account, CreditTotals
 from esper.vm.transaction import Payload, Transaction
 from esper.vm.transfer import Output, Transfer
-from esper.vm.view import StateView
+from esper.vm.view import Overlay, StateView
 from tests.unit.vm_world import ALICE, BOB, CAROL, COIN, World, address, make, sign
 
 PARAMS = replace(
@@ -46,6 +47,17 @@ def rich_state(*keys: KeyPair) -> World:
             address(key),
             Account(balance=1000 * COIN, stake=COIN, epoch_stake=COIN, newer_credits=10**12),
         )
+    return world
+
+
+def earning_state(*keys: KeyPair) -> World:
+    """The same, and their stake counts: every block brings them credits."""
+    world = rich_state(*keys)
+    overlay = Overlay(world.state)
+    issued = 10**12 * len(keys)
+    totals = CreditTotals(total_stake=COIN * len(keys), issued=issued, drawn=issued)
+    Ledger(overlay).set_totals(totals)
+    world.state = world.state.with_changes(overlay.changes())
     return world
 
 

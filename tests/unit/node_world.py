@@ -368,8 +368,11 @@ async def node_world(
     prover, answerer = GatedProver(params), GatedProver(params)
     workers = Workers(searcher, prover, answerer)
     plan = MiningPlan(address(payee), workers, 2, 3, wanted, ends) if mines else None
+    directory = DataDirectory(datadir, params)
+    # The same luck in every run.
+    directory.vrf_secret(bytes(32))
     parts = NodeParts(
-        DataDirectory(datadir, params),
+        directory,
         FakeVerifier(params.model),
         texts or spelled_texts(params),
         clock,

@@ -1,13 +1,14 @@
 """Golden transactions: bytes, digest and ids, also by a decoder and a hash that are not ours."""
 
 import json
+from dataclasses import replace
 from hashlib import sha3_512
 from typing import Any
 
 import msgpack
 import pytest
 
-from esper.crypto.signatures import verify
+from esper.crypto.signatures import MAX_SIGNATURE_BYTES, verify
 from esper.primitives.transaction_errors import UnreadableTransactionViolation
 from esper.vm.transaction import Transaction, decode_transaction
 from tests.vectors import write_transactions
@@ -93,6 +94,14 @@ def test_other_forms_of_the_same_numbers_are_refused(vector: dict[str, Any]) -> 
     assert msgpack.unpackb(longer) == msgpack.unpackb(data)
     with pytest.raises(UnreadableTransactionViolation, match="shortest form"):
         decode_transaction(longer, LIMIT)
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, MAX_SIGNATURE_BYTES])
+def test_what_is_signed_is_the_same_whether_read_or_made(size: int) -> None:
+    made = replace(read(VECTORS[0]), signature=bytes(size))
+    found = decode_transaction(made.to_bytes(), LIMIT)
+    assert found.unsigned_bytes() == made.unsigned_bytes()
+    assert found.txid == made.txid == read(VECTORS[0]).txid
 
 
 def test_every_kind_has_a_vector() -> None:

@@ -1,0 +1,74 @@
+"""A call to a model: the prompt as tokens, the bid, and what it may cost."""
+
+from typing import Final
+
+from esper.primitives.hashing import HASH_BYTES
+from esper.primitives.params import NetworkParameters
+from esper.rpc.schema import Estimate, EstimateParams, Message
+from esper.vm.answers import MAX_ANSWER_TOKENS
+from esper.vm.llm_call import LlmCall
+from esper.vm.records import MAX_PROMPT_TOKENS
+from esper.wallet.errors import CallShapeError, MisuseError, NodeContradictionError
+from esper.wallet.node_port import Node
+
+MAX_SUGGESTED_TIMES: Final = 100
+"""A bid above so many times the least is nobody's mistake but the node's: it must be typed."""
+
+MAX_BID: Final = (1 << 32) - 1
+
+
+def asked_call(
+    node: Node,
+    params: NetworkParameters,
+    text: str,
+    max_tokens: int,
+    *,
+    bid: int | None = None,
+    chat: bool = False,
+) -> tuple[LlmCall, Estimate]:
+    """The call, and what the node expects of it.
+
+    ``bid`` is micro-credits per weighted token; without it the node's suggestion is taken, within
+    reason. With ``chat`` the text is a user's message in the model's template. Raises
+    CallShapeError, MisuseError, NodeContradictionError, and the node's errors.
+    """
+    if not 1 <= max_tokens <= MAX_ANSWER_TOKENS:
+        raise MisuseError(f"--max-tokens is {max_tokens}, must be 1 to {MAX_ANSWER_TOKENS}")
+    asked = EstimateParams(max_tokens, text=text)
+    if chat:
+        asked = EstimateParams(max_tokens, messages=[Message("user", text)])
+    estimate = node.estimate_call(asked)
+    prompt = tuple(estimate.tokens)
+    rows, limit = len(prompt) + max_tokens - 1, params.calls.rows_per_call
+    if not 1 <= len(prompt) <= MAX_PROMPT_TOKENS or rows > limit:
+        raise CallShapeError(
+            f"the prompt has {len(prompt)} tokens, with {max_tokens} of answer that is {rows} "
+            f"rows; {params.name} takes {limit}: shorten the prompt or lower --max-tokens"
+        )
+    if not all(0 <= token < 1 << 32 for token in prompt):
+        raise NodeContradictionError("the node's tokens are no token ids: ask another node")
+    return LlmCall(_model_id(estimate), prompt, max_tokens, _bid(bid, estimate, params)), estimate
+
+
+def _model_id(estimate: Estimate) -> bytes:
+    try:
+        found = bytes.fromhex(estimate.model_id)
+    except ValueError:
+        found = b""
+    if len(found) != HASH_BYTES:
+        raise NodeContradictionError("the node's model_id is no id: ask another node")
+    return found
+
+
+def _bid(bid: int | None, estimate: Estimate, params: NetworkParameters) -> int:
+    least = params.credits.minimum_bid
+    if bid is not None:
+        if not least <= bid <= MAX_BID:
+            raise MisuseError(f"--bid is {bid}, must be {least} to {MAX_BID} micro-credits")
+        return bid
+    if estimate.bid > MAX_SUGGESTED_TIMES * least:
+        raise NodeContradictionError(
+            f"the node suggests a bid of {estimate.bid}, the least is {least}: "
+            f"if you mean it, say --bid {estimate.bid}"
+        )
+    return max(estimate.bid, least)

@@ -1,0 +1,98 @@
+"""Transactions from what is asked for: the exact fee, then the signature over all of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from esper.crypto.signatures import SCHEMES
+from esper.crypto.signing import KeyPair
+from esper.primitives.errors import RuleViolation
+from esper.primitives.params import LimitParameters
+from esper.vm.envelope_rules import check_isolated
+from esper.vm.llm_call import LlmCall
+from esper.vm.transaction import Payload, Transaction
+from esper.wallet.errors import ExchangeFileError, NoSecretError
+
+MAX_HEIGHT: Final = (1 << 32) - 1
+
+
+def key_room(suite: int) -> bytes:
+    """Zeros in the place of a key that whoever signs fills in: the fee is exact without it."""
+    return bytes(SCHEMES[suite].key_bytes)
+
+
+def unsigned(
+    payload: Payload,
+    *,
+    sender: bytes,
+    carries_key: bool,
+    nonce: int,
+    expiry: int,
+    limits: LimitParameters,
+    fee: int | None = None,
+) -> Transaction:
+    """A transaction without signature that is valid from now to height ``expiry``.
+
+    ``sender`` is an address of 33 bytes, ``fee`` units; without one it is the least.
+    """
+    suite = sender[0]
+    bare = Transaction(
+        suite=suite,
+        sender=sender,
+        key=key_room(suite) if carries_key else b"",
+        nonce=nonce,
+        fee=0,
+        not_before=0,
+        expiry=min(expiry, MAX_HEIGHT),
+        payload=payload,
+        signature=b"",
+    )
+    return replace(bare, fee=least_fee(bare, limits) if fee is None else fee)
+
+
+def signed_size(transaction: Transaction) -> int:
+    """Bytes of the wire form once it is signed."""
+    signature = bytes(SCHEMES[transaction.suite].signature_bytes)
+    return len(replace(transaction, signature=signature).to_bytes())
+
+
+def least_fee(transaction: Transaction, limits: LimitParameters) -> int:
+    """Units that the rules ask for its bytes once it is signed; nothing for a call."""
+    if isinstance(transaction.payload, LlmCall):
+        return 0
+    return least_fixed_fee(transaction, lambda size: limits.base_fee + limits.fee_per_byte * size)
+
+
+def least_fixed_fee(transaction: Transaction, asked: Callable[[int], int]) -> int:
+    """The least fee that is what ``asked`` makes of the size that the fee itself is part of.
+
+    ``asked`` never falls with the size.
+    """
+    fee = 0
+    while (needed := asked(signed_size(replace(transaction, fee=fee)))) > fee:
+        # A larger fee may take more bytes and so raise itself; after that it stays.
+        fee = needed
+    return fee
+
+
+def signed(
+    transaction: Transaction, key: KeyPair, genesis_hash: bytes, limits: LimitParameters
+) -> Transaction:
+    """The transaction with the key where room was left for it, and with its signature.
+
+    Raises NoSecretError for a key of another address, ExchangeFileError for a transaction that no
+    block could take.
+    """
+    if key.address.to_bytes() != transaction.sender:
+        raise NoSecretError("the transaction is another address's: choose the wallet that holds it")
+    if transaction.key == key_room(transaction.suite):
+        transaction = replace(transaction, key=key.public)
+    try:
+        check_isolated(transaction)
+    except RuleViolation as violation:
+        raise ExchangeFileError(f"the transaction breaks a rule: {violation}") from violation
+    least = least_fee(transaction, limits)
+    if transaction.fee < least:
+        raise ExchangeFileError(f"the fee is {transaction.fee} units, must be {least} at least")
+    digest = transaction.signing_digest(genesis_hash)
+    return replace(transaction, signature=key.sign(digest))

@@ -1,0 +1,81 @@
+"""What a transaction does, in words, from its bytes alone."""
+
+from typing import Final
+
+from esper.primitives.address import Address
+from esper.primitives.params import NetworkParameters
+from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.llm_call import LlmCall
+from esper.vm.llm_result import LlmResult
+from esper.vm.stake import Stake
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
+from esper.vm.unstake import Unstake
+from esper.wallet.amounts import credits_text, esp_text
+from esper.wallet.builder import least_fee
+from esper.wallet.keystore import WalletFile
+
+DEAR_TIMES: Final = 3
+"""A fee above so many times the least is worth a word to whoever signs it."""
+
+Lines = list[tuple[str, str]]
+
+
+def labels_of(file: WalletFile) -> dict[str, str]:
+    """Labels by address, own and others'; own ones without a label are called so."""
+    found = {contact.address: contact.label for contact in file.contacts}
+    return found | {own.address: own.label or "this wallet" for own in file.addresses}
+
+
+def described(transaction: Transaction, params: NetworkParameters, labels: dict[str, str]) -> Lines:
+    """Name and text of everything that whoever signs should look at."""
+    lines: Lines = [("from", _named(transaction.sender, params, labels))]
+    lines += _payload_lines(transaction, params, labels)
+    lines.append(("fee", _fee_text(transaction, params)))
+    lines.append(("nonce", str(transaction.nonce)))
+    if transaction.not_before:
+        lines.append(("not before", f"height {transaction.not_before}"))
+    lines.append(("lapses", f"after height {transaction.expiry}"))
+    lines.append(("network", params.name))
+    return lines
+
+
+def _payload_lines(
+    transaction: Transaction, params: NetworkParameters, labels: dict[str, str]
+) -> Lines:
+    match transaction.payload:
+        case Transfer(outputs):
+            return [
+                ("send", f"{esp_text(output.amount)} to {_named(output.receiver, params, labels)}")
+                for output in outputs
+            ]
+        case Stake(amount):
+            return [("stake", esp_text(amount))]
+        case Unstake(amount):
+            blocks = params.reward.unbonding
+            return [("unstake", f"{esp_text(amount)}, spendable after {blocks} blocks")]
+        case CreditTransfer(receiver, amount):
+            return [("give", f"{credits_text(amount)} to {_named(receiver, params, labels)}")]
+        case LlmCall() as call:
+            return [
+                ("call", f"model {call.model_id.hex()}"),
+                ("prompt", f"{len(call.prompt)} tokens: {' '.join(map(str, call.prompt))}"),
+                ("answer", f"{call.max_tokens} tokens at most"),
+                ("costs", f"{credits_text(call.reserve)} at most, bid {call.price}"),
+            ]
+        case LlmResult() as result:
+            return [("answer of call", result.call_id.hex())]
+
+
+def _fee_text(transaction: Transaction, params: NetworkParameters) -> str:
+    """The fee, and the least one where this is far from it."""
+    if isinstance(transaction.payload, LlmCall):
+        return "none, credits pay"
+    least = least_fee(transaction, params.limits)
+    dear = transaction.fee > DEAR_TIMES * least
+    return esp_text(transaction.fee) + (f", the least is {esp_text(least)}" if dear else "")
+
+
+def _named(address: bytes, params: NetworkParameters, labels: dict[str, str]) -> str:
+    text = Address.from_bytes(address).to_text(params.address_prefix)
+    return f"{text} ({labels[text]})" if text in labels else text

@@ -1,0 +1,99 @@
+"""Whether an account can do what is asked for, said before anything is signed."""
+
+from esper.primitives.params import NetworkParameters
+from esper.rpc.schema import AccountReply, Release
+from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.llm_call import LlmCall
+from esper.vm.transaction import Payload
+from esper.vm.unstake import Unstake
+from esper.wallet.amounts import credits_text, esp_text
+from esper.wallet.errors import CreditsShortError, DustError, FundsShortError, StakeShortError
+
+
+def check_affordable(
+    account: AccountReply, payload: Payload, fee: int, params: NetworkParameters, released: int = 0
+) -> None:
+    """The account covers amounts, fee and credits.
+
+    ``released`` are units that a replaced transaction no longer takes. Raises FundsShortError,
+    StakeShortError or CreditsShortError.
+    """
+    _check_funds(account, payload.outlay, fee, released)
+    if isinstance(payload, Unstake) and payload.amount > int(account.stake):
+        raise StakeShortError(
+            f"{esp_text(account.stake)} are staked, {esp_text(payload.amount)} cannot be unstaked"
+        )
+    if isinstance(payload, LlmCall):
+        _check_credits(account, payload.reserve, params)
+    if isinstance(payload, CreditTransfer):
+        _check_credits(account, payload.amount, params)
+
+
+def is_new(account: AccountReply) -> bool:
+    """Whether the chain knows nothing of an address, so that dust could not open it."""
+    amounts = (account.balance, account.stake, account.credits.available, account.credits.used)
+    return account.nonce == 0 and not any(map(int, amounts))
+
+
+def check_dust(receiver: AccountReply, amount: int, least: int) -> None:
+    """A new account gets ``least`` units at least. Raises DustError."""
+    if amount < least and is_new(receiver):
+        raise DustError(
+            f"{receiver.address} is new to the chain: {esp_text(amount)} cannot open it, "
+            f"send {esp_text(least)} or more"
+        )
+
+
+def check_credit_dust(receiver: AccountReply, amount: int, least: int) -> None:
+    """A new account gets ``least`` micro-credits at least. Raises DustError."""
+    if amount < least and is_new(receiver):
+        raise DustError(
+            f"{receiver.address} is new to the chain: {credits_text(amount)} cannot open it, "
+            f"send {credits_text(least)} or more"
+        )
+
+
+def _check_funds(account: AccountReply, outlay: int, fee: int, released: int) -> None:
+    have = max(int(account.balance) - max(int(account.pending_out) - released, 0), 0)
+    if have >= outlay + fee:
+        return
+    need = (
+        f"{esp_text(outlay)} and {esp_text(fee)} fee" if outlay else f"{esp_text(fee)} for the fee"
+    )
+    parts = [f"the balance is {esp_text(have)}, this needs {need}"]
+    if int(account.pending_out):
+        parts.append(f"{esp_text(account.pending_out)} are in transactions that wait")
+    parts += _to_come(account.immature, "mature")
+    parts += _to_come(account.unbonding, "unbond")
+    raise FundsShortError("; ".join(parts))
+
+
+def _to_come(releases: list[Release], what: str) -> list[str]:
+    """The next few releases in words."""
+    shown = [f"{esp_text(r.amount)} {what} at height {r.height}" for r in releases[:3]]
+    return shown + ([f"more {what} later"] if len(releases) > 3 else [])
+
+
+def _check_credits(account: AccountReply, cost: int, params: NetworkParameters) -> None:
+    held = account.credits
+    available, earned = int(held.available), int(held.per_block)
+    if cost > available:
+        how = "stake some ESP to earn credits: esper stake AMOUNT"
+        if earned:
+            how = f"the stake earns them in about {-((available - cost) // earned)} blocks"
+        raise CreditsShortError(
+            f"there are {credits_text(available)}, this may cost {credits_text(cost)}: {how}"
+        )
+    left = max(int(held.rate_limit) - int(held.used), 0)
+    if cost > left:
+        epoch = params.credits.epoch_blocks
+        following = (account.as_of.height // epoch + 1) * epoch
+        raise CreditsShortError(
+            f"{credits_text(left)} of {credits_text(held.rate_limit)} may still be used in this "
+            f"epoch, this may cost {credits_text(cost)}: wait for height {following} or stake more"
+        )
+    if cost > int(held.spendable):
+        raise CreditsShortError(
+            f"{credits_text(held.spendable)} are not bound by calls that wait, this may cost "
+            f"{credits_text(cost)}: wait until they are answered"
+        )

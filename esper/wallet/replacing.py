@@ -1,0 +1,105 @@
+"""Taking the place of a transaction that waits: the same with more, or one that does nothing."""
+
+from dataclasses import replace
+from typing import Final
+
+from esper.primitives.address import Address
+from esper.primitives.errors import RuleViolation
+from esper.primitives.params import LimitParameters, NetworkParameters
+from esper.rpc.schema import TransactionParams
+from esper.vm.llm_call import LlmCall
+from esper.vm.transaction import Transaction, decode_transaction
+from esper.vm.transfer import Output, Transfer
+from esper.wallet.asked_call import MAX_BID
+from esper.wallet.builder import least_fixed_fee
+from esper.wallet.errors import MisuseError, NodeContradictionError, NotReplaceableError
+from esper.wallet.intents import account_of
+from esper.wallet.limits import check_affordable
+from esper.wallet.node_port import Node
+
+RISE_PERCENT: Final = 10
+"""A replacement pays so much more at least, or what its bytes pay, whichever is more."""
+
+
+def waiting(
+    node: Node, params: NetworkParameters, txid: str, addresses: set[str]
+) -> tuple[Transaction, str]:
+    """A transaction of one of ``addresses`` that waits, and which of them.
+
+    The node gives the bytes, the id proves them. Raises NotReplaceableError,
+    NodeContradictionError, and the node's errors.
+    """
+    reply = node.transaction(TransactionParams(txid))
+    if reply.status != "pending":
+        raise NotReplaceableError(f"the transaction is {reply.status}, only a waiting one can go")
+    try:
+        found = decode_transaction(bytes.fromhex(reply.hex), params.limits.transaction_bytes)
+    except (RuleViolation, ValueError) as error:
+        raise NodeContradictionError(f"the node's transaction is unreadable: {error}") from error
+    if found.txid.hex() != txid:
+        raise NodeContradictionError("the node gave another transaction: ask another node")
+    sender = _text(found, params)
+    if sender not in addresses:
+        raise NotReplaceableError(f"the transaction is {sender}'s, not this wallet's")
+    return found, sender
+
+
+def bumped(old: Transaction, limits: LimitParameters, fee: int | None = None) -> Transaction:
+    """The same payload, unsigned, with a fee of ``fee`` units or the least that replaces the old.
+
+    A call pays no fee; its bid rises instead. Raises MisuseError for a fee that is too small, or
+    for any fee of a call, NotReplaceableError for a bid at its end.
+    """
+    bare = replace(old, signature=b"")
+    if isinstance(old.payload, LlmCall):
+        if fee is not None:
+            raise MisuseError("a call pays no fee: leave --fee out, its bid rises by a tenth")
+        price = old.payload.price + max(1, -(-old.payload.price * RISE_PERCENT // 100))
+        if price > MAX_BID:
+            raise NotReplaceableError("the bid is the largest there can be")
+        return replace(bare, payload=replace(old.payload, price=price))
+    return _with_rise(bare, old.fee, limits, fee)
+
+
+def cancelling(old: Transaction, limits: LimitParameters) -> Transaction:
+    """A transfer of one unit to oneself in the old one's place, unsigned: it does nothing else."""
+    nothing = Transfer((Output(old.sender, 1),))
+    return _with_rise(replace(old, payload=nothing, fee=0, signature=b""), old.fee, limits, None)
+
+
+def check_replacement(
+    node: Node, params: NetworkParameters, old: Transaction, new: Transaction
+) -> None:
+    """The account can pay for the new one once the old is gone.
+
+    Raises FundsShortError, StakeShortError, CreditsShortError, and the node's errors.
+    """
+    account = account_of(node, _text(new, params))
+    if isinstance(new.payload, LlmCall):
+        # The old call's credits are still bound; the node judges the difference.
+        return
+    released = old.payload.outlay + old.fee
+    check_affordable(account, new.payload, new.fee, params, released=released)
+
+
+def _with_rise(
+    bare: Transaction, old_fee: int, limits: LimitParameters, fee: int | None
+) -> Transaction:
+    """``bare`` with ``fee``, or the least that pays for itself and replaces ``old_fee``."""
+
+    def asked(size: int) -> int:
+        relay = limits.fee_per_byte * size
+        own = limits.base_fee + relay
+        if not old_fee:
+            # A call's place is taken: it paid nothing for being relayed.
+            return own + relay
+        return max(own, old_fee + max(-(-old_fee * RISE_PERCENT // 100), relay))
+
+    least = least_fixed_fee(bare, asked)
+    if fee is not None and fee < least:
+        raise MisuseError(f"--fee is {fee} units, must be {least} at least to replace the old one")
+    return replace(bare, fee=least if fee is None else fee)
+
+
+def _text(transaction: Transaction, params: NetworkParameters) -> str:
+    return Address.from_bytes(transaction.sender).to_text(params.address_prefix)

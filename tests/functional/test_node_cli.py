@@ -1,0 +1,110 @@
+"""One machine as a complete Esperchain, through its commands alone, on the genesis model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.functional.node_cli import BIN, RunningNode, User, environment, running, until
+
+COIN = 10**8
+NETWORK = ("--network", "regtest")
+
+
+def units(amount: str) -> int:
+    return int(amount)
+
+
+def account(user: User, wallet: str) -> dict[str, Any]:
+    found: dict[str, Any] = user.json("balance", "--wallet", wallet)
+    return found
+
+
+def spendable_credits(user: User) -> int:
+    accounts = user.json("credits", "--wallet", "alice")["accounts"]
+    return sum(int(one["credits"]["spendable"]) for one in accounts)
+
+
+def confirmed(user: User, txid: str) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = user.json("tx", txid)
+        return found if found["transaction"]["status"] == "confirmed" else None
+
+    return until(f"transaction {txid[:16]} to be in a block", look)
+
+
+def mine_and_spend(node: RunningNode, owner: User, bob: str) -> tuple[str, str]:
+    """Rewards, a payment, a stake and a call; the call's id and its answer."""
+    until(
+        "a reward to mature",
+        lambda: units(account(owner, "alice")["available"]) > 30 * COIN or None,
+    )
+    sent = owner.json("send", bob, "1.5", "--wallet", "alice", "--yes")["txid"]
+    staked = owner.json("stake", "20", "--wallet", "alice", "--yes")["txid"]
+    confirmed(owner, sent)
+    confirmed(owner, staked)
+    until(
+        "credits",
+        lambda: spendable_credits(owner) > 10_000 or None,
+    )
+    called = owner.json(
+        "call", "Once upon a time", "--max-tokens", "12", "--wallet", "alice", "--yes"
+    )
+    assert called["status"] == "answered"
+    assert called["answer"].strip()
+    assert called["block"]
+    assert called["proof_id"]
+    return called["txid"], called["answer"]
+
+
+def test_mine_spend_call_crash_restart_and_restore_elsewhere(tmp_path: Path) -> None:
+    datadir, elsewhere = tmp_path / "node", tmp_path / "elsewhere"
+    owner, bob_user = User(datadir, "a long password"), User(datadir, "another password")
+    owner.run("wallet", "new", *NETWORK, "--wallet", "alice")
+    bob_user.run("wallet", "new", *NETWORK, "--wallet", "bob")
+    alice = owner.json("wallet", "address", "--wallet", "alice")["addresses"][0]["address"]
+    bob = owner.json("wallet", "address", "--wallet", "bob")["addresses"][0]["address"]
+    words = owner.json("wallet", "backup", "--words", "--wallet", "alice")["words"]
+
+    with running("mine", datadir, *NETWORK, "--payee", alice) as node:
+        txid, answer = mine_and_spend(node, owner, bob)
+        workers = node.workers()
+        assert workers
+        node.kill()
+        until("workers to end with their node", lambda: none_runs(workers) or None, 10)
+
+    with running("node", datadir, *NETWORK) as node:
+        assert account(owner, "bob")["available"] == str(3 * COIN // 2)
+        again = owner.json("tx", txid)["call"]
+        assert (again["status"], again["answer"]) == ("answered", answer)
+        # The words alone, another folder, the same node.
+        restored = User(elsewhere, "a third password", rpc=node.url)
+        restored.run("wallet", "restore", *NETWORK, "--wallet", "mine", answer=words)
+        for name in ("available", "stake", "immature", "credits"):
+            assert account(restored, "mine")[name] == account(owner, "alice")[name]
+        assert restored.json("tx", txid)["call"]["answer"] == answer
+        log = node.told
+        assert node.end() == 0
+
+    said = "".join([*owner.said, *bob_user.said, *restored.said, log])
+    for secret in ("a long password", "another password", "a third password"):
+        assert secret not in said
+    token = json.loads(json.dumps(words)).split()
+    # The words were asked for once, and nobody else says them.
+    assert said.count(" ".join(token)) == 1
+    checked = esperd("verify-chain", "--datadir", datadir)
+    assert "blocks valid" in checked
+
+
+def none_runs(pids: list[int]) -> bool:
+    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def esperd(*arguments: str | Path) -> str:
+    import subprocess
+
+    done = subprocess.run(
+        [BIN / "esperd", *arguments], capture_output=True, text=True, check=True, env=environment()
+    )
+    return done.stdout

@@ -1,0 +1,267 @@
+"""The client: to whom it talks, what it believes, and what it says when nobody answers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from esper.rpc import errors as e
+from esper.rpc import schema as s
+from esper.rpc.auth import Cookie, CookieError, write_cookie
+from esper.rpc.client import (
+    LARGEST_ANSWER,
+    NodeAnswerError,
+    NodeError,
+    NodeUnreachableError,
+    RpcClient,
+    RpcUrlError,
+)
+from esper.rpc.examples import ALICE, EXAMPLES, TXID
+from esper.rpc.methods import DISCOVER, METHODS
+from tests.unit.fake_node import TOKEN, FakeNode, served, settings
+
+URL = "http://127.0.0.1:9334/"
+
+
+def client_of(answer: Callable[[httpx.Request], httpx.Response], **how: Any) -> RpcClient:
+    return RpcClient(URL, transport=httpx.MockTransport(answer), **how)
+
+
+def result(value: Any, **more: Any) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda request: httpx.Response(
+        200, json={"jsonrpc": "2.0", "id": 1, "result": value, **more}
+    )
+
+
+def test_every_method_can_be_called(tmp_path: Path) -> None:
+    node = FakeNode()
+    calls: dict[str, Callable[[RpcClient], Any]] = {
+        "get_status": lambda c: c.status(),
+        "get_parameters": lambda c: c.parameters(),
+        "list_models": lambda c: c.models(),
+        "tokenize": lambda c: c.tokenize(s.TokenizeParams("a")),
+        "detokenize": lambda c: c.detokenize(s.DetokenizeParams([1])),
+        "get_block": lambda c: c.block(s.BlockParams(1)),
+        "get_transaction": lambda c: c.transaction(s.TransactionParams(TXID)),
+        "submit_transaction": lambda c: c.submit(s.SubmitParams("00")),
+        "get_account": lambda c: c.account(s.AccountParams(ALICE)),
+        "get_history": lambda c: c.history(s.HistoryParams(ALICE)),
+        "estimate_call": lambda c: c.estimate_call(s.EstimateParams(4, text="a")),
+        "get_call": lambda c: c.call_reply(s.TransactionParams(TXID)),
+        "get_mempool": lambda c: c.mempool(),
+        "get_mining": lambda c: c.mining(),
+        "pause_mining": lambda c: c.pause_mining(),
+        "resume_mining": lambda c: c.resume_mining(),
+        "set_threads": lambda c: c.set_threads(s.ThreadsParams(2)),
+        "generate": lambda c: c.generate(s.GenerateParams(1)),
+        "stop": lambda c: c.stop(),
+        DISCOVER: lambda c: c.call(DISCOVER, None, dict),
+    }
+    assert calls.keys() == METHODS.keys()
+    with served(node, settings(tmp_path)), RpcClient.from_environment({}, tmp_path) as client:
+        for name, call in calls.items():
+            answer = call(client)
+            if name != DISCOVER:
+                assert answer == EXAMPLES[name].result, name
+
+
+def test_what_was_left_out_is_not_sent() -> None:
+    seen: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(json.loads(request.content)["params"])
+        return result(msgspec.to_builtins(EXAMPLES["tokenize"].result))(request)
+
+    client_of(answer).tokenize(s.TokenizeParams(text="a"))
+    assert seen == [{"text": "a"}]
+
+
+def test_fields_that_a_newer_node_adds_are_ignored() -> None:
+    assert client_of(result({"txid": TXID, "new": 1})).submit(s.SubmitParams("00")).txid == TXID
+
+
+def test_nobody_there_is_said_with_the_address_and_the_remedy() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/"
+        with RpcClient(url) as client, pytest.raises(NodeUnreachableError) as caught:
+            client.status()
+    assert caught.value.url == url
+    assert url in str(caught.value)
+    assert "ESPER_RPC" in str(caught.value)
+    assert "esperd" in str(caught.value)
+
+
+def test_an_error_of_the_node_is_typed() -> None:
+    body = {"code": e.REFUSED, "message": "the fee is too low", "data": {"rule": "FeeTooLow"}}
+    for status in (200, 503):
+        client = client_of(
+            lambda request, status=status: httpx.Response(
+                status, json={"jsonrpc": "2.0", "id": None, "error": body}
+            )
+        )
+        with pytest.raises(NodeError, match="fee") as caught:
+            client.status()
+        assert (caught.value.code, caught.value.data) == (e.REFUSED, {"rule": "FeeTooLow"})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"jsonrpc":"2.0","id":1,"result":' + b"[" * 100_000,
+        b'{"jsonrpc":"2.0","id":2,"result":{"done":true}}',
+        b'{"jsonrpc":"2.0","id":1,"result":{"done":"yes"}}',
+        b'{"jsonrpc":"2.0","id":1,"result":[[[1]]]}',
+        b'{"jsonrpc":"2.0","id":1,"error":{"code":"a","message":5}}',
+    ],
+)
+def test_answers_of_another_kind_are_refused(content: bytes) -> None:
+    with pytest.raises(NodeAnswerError, match="9334"):
+        client_of(lambda request: httpx.Response(200, content=content)).stop()
+
+
+def test_no_redirect_is_followed() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(307, headers={"location": "http://attacker.example/"})
+
+    with pytest.raises(NodeAnswerError, match="307"):
+        client_of(answer, token=TOKEN).status()
+    assert asked == [URL]
+
+
+class Endless(httpx.SyncByteStream):
+    """A body without end."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for _ in itertools.count():
+            self.sent += 1 << 20
+            yield bytes(1 << 20)
+
+
+def test_an_endless_answer_is_given_up() -> None:
+    body = Endless()
+    with pytest.raises(NodeAnswerError, match="16777216 bytes"):
+        client_of(lambda request: httpx.Response(200, stream=body)).status()
+    assert body.sent <= LARGEST_ANSWER + (1 << 20)
+
+
+def test_an_answer_that_drips_is_given_up() -> None:
+    clock = itertools.count()
+    body = Endless()
+    client = client_of(
+        lambda request: httpx.Response(200, stream=body), timeout_s=5, now=lambda: next(clock)
+    )
+    with pytest.raises(NodeUnreachableError, match="5 s"):
+        client.status()
+    assert body.sent <= 8 << 20
+
+
+def test_a_compressed_answer_is_not_unpacked() -> None:
+    client = client_of(
+        lambda request: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Endless())
+    )
+    with pytest.raises(NodeAnswerError, match="compressed"):
+        client.status()
+
+
+def test_a_timeout_is_said() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("slow")
+
+    with pytest.raises(NodeUnreachableError, match="no answer within 3 s"):
+        client_of(answer, timeout_s=3).status()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1:9334",
+        "ftp://127.0.0.1/",
+        "http:///",
+        "http://[::1",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:0/",
+        "http://user:password@127.0.0.1/",
+        "http://127.0.0.1/?token=1",
+        "http://127.0.0.1/#a",
+    ],
+)
+def test_addresses_that_are_none_are_refused(url: str) -> None:
+    with pytest.raises(RpcUrlError) as caught:
+        RpcClient(url)
+    assert "password@" not in str(caught.value)
+
+
+def test_a_token_crosses_no_network_in_the_clear() -> None:
+    with pytest.raises(RpcUrlError, match="https"):
+        RpcClient("http://node.example:9334/", TOKEN)
+    RpcClient("https://node.example:9334/", TOKEN).close()
+    RpcClient("http://node.example:9334/").close()
+
+
+def test_a_client_does_not_show_its_token() -> None:
+    with RpcClient(URL, TOKEN) as client:
+        assert TOKEN not in repr(client)
+        assert URL in repr(client)
+
+
+def authorization(client: RpcClient) -> str | None:
+    return client._http.headers.get("authorization")
+
+
+def test_the_cookies_token_goes_to_the_cookies_address_alone(tmp_path: Path) -> None:
+    write_cookie(tmp_path, Cookie(URL, TOKEN))
+    cases = [
+        ({}, URL, f"Bearer {TOKEN}"),
+        ({"ESPER_RPC": URL}, URL, f"Bearer {TOKEN}"),
+        ({"ESPER_RPC": "http://127.0.0.1:9335"}, "http://127.0.0.1:9335/", None),
+        ({"ESPER_RPC": "http://node.example:9334/"}, "http://node.example:9334/", None),
+        ({"ESPER_RPC": "https://127.0.0.1:9334/"}, "https://127.0.0.1:9334/", None),
+        ({"ESPER_RPC": URL, "ESPER_RPC_TOKEN": "other"}, URL, "Bearer other"),
+        ({"ESPER_RPC_TOKEN": "other"}, URL, "Bearer other"),
+    ]
+    for environment, url, header in cases:
+        with RpcClient.from_environment(environment, tmp_path) as client:
+            assert (client.url, authorization(client)) == (url, header), environment
+
+
+def test_without_a_cookie_and_an_address_there_is_no_node(tmp_path: Path) -> None:
+    with pytest.raises(NodeUnreachableError, match=r"rpc\.cookie"):
+        RpcClient.from_environment({}, tmp_path)
+    (tmp_path / "rpc.cookie").write_text("{")
+    with pytest.raises(CookieError):
+        RpcClient.from_environment({}, tmp_path)
+
+
+def test_proxies_of_the_environment_are_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1/")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with (
+        served(FakeNode(), settings(tmp_path)) as port,
+        RpcClient(f"http://127.0.0.1:{port}/") as client,
+    ):
+        assert client.status().height == 1
