@@ -58,7 +58,7 @@ def assemble(
     groups = _candidate_groups(chain, ready, {found.txid for found in candidates})
     while True:
         draft = BlockDraft(chain, state, payee)
-        returned = _reserve_lanes(chain, state, draft, ready, lanes)
+        returned = _reserve_lanes(chain, state, draft, ready, lanes, shared=bool(groups))
         chosen = _chosen_groups(chain, draft, groups, len(returned))
         left_out = _take(draft, candidates, ready, chosen)
         incomplete = [group for group in chosen if not _is_complete(group, draft)]
@@ -93,14 +93,16 @@ def _reserve_lanes(
     draft: BlockDraft,
     ready: ReadyCalls,
     lanes: LaneAnswers | None,
+    *,
+    shared: bool,
 ) -> list[ReadyLane]:
-    """Room for answers to lanes: one group less than the block may have, if there are others."""
+    """Room for answers to lanes: if it is shared, one group less than the block may have."""
     if lanes is None:
         return []
     ledger = Ledger(Overlay(state))
     still = [lane for call_id, lane in ready.lanes.items() if ledger.lane(call_id) is not None]
     limit = chain.params.calls.groups_per_block
-    taken = still[: limit - 1 if ready.groups else limit]
+    taken = still[: limit - 1 if shared else limit]
     fits = []
     for lane in taken:
         size = len(lane.group.to_bytes()) + RESULT_ROOM

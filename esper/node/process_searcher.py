@@ -1,5 +1,7 @@
 """The search in a process of its own."""
 
+from dataclasses import replace
+
 import trio
 
 from esper.node.search import SearchJob
@@ -22,7 +24,8 @@ class ProcessSearcher:
         self._news.set()
 
     def use_threads(self, threads: int) -> None:
-        """Search with so many threads from now on."""
+        """Search with so many threads from now on, also after a new start."""
+        self._settings = replace(self._settings, threads=threads)
         self._threads = UseThreads(threads)
         self._news.set()
 

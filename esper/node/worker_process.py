@@ -77,7 +77,7 @@ class WorkerProcess:
         try:
             await self._process.stdin.send_all(frame(message))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise WorkerError(self._gone()) from error
+            raise WorkerError(await self._gone()) from error
 
     async def receive(self) -> Any:
         """The next message. Raises WorkerError if the worker is gone."""
@@ -105,13 +105,16 @@ class WorkerProcess:
             except trio.ClosedResourceError:
                 data = b""
             if not data:
-                raise WorkerError(self._gone())
+                raise WorkerError(await self._gone())
             self._buffer += data
         found = bytes(self._buffer[:count])
         del self._buffer[:count]
         return found
 
-    def _gone(self) -> str:
-        code = self._process.poll()
+    async def _gone(self) -> str:
+        # A process that ends closes its output a moment before it has a status.
+        with trio.move_on_after(END_WITHIN_S):
+            await self._process.wait()
+        code = self._process.returncode
         how = "closed its output" if code is None else f"ended with status {code}"
         return f"{self._role} worker {how}; what it said is above"

@@ -295,11 +295,11 @@ class NodeWorld:
     async def mine(self, count: int = 1) -> None:
         """Our own blocks, each when its template has come."""
         for _ in range(count):
-            height = self.height
+            before = self.node.chain.tip
             await until(lambda: self.service.doing == f"searching for block {self.height + 1}")
             await until(lambda: self.searcher.job.pre.parent == self.node.chain.tip)
             await self.searcher.find()
-            await until(lambda height=height: self.height > height)  # type: ignore[misc]
+            await until(lambda before=before: self.node.chain.tip != before)  # type: ignore[misc]
 
 
 def mined_block(
@@ -334,9 +334,12 @@ async def until(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> 
 
 
 async def rest() -> None:
-    """Until nothing happens any more but what waits for time or the test."""
-    for _ in range(3):
-        await trio.testing.wait_all_tasks_blocked(0.01)
+    """Until nothing happens any more, in tasks or threads, but what waits for time or the test."""
+    threads = trio.to_thread.current_default_thread_limiter()
+    quiet = 0
+    while quiet < 3:
+        await trio.testing.wait_all_tasks_blocked(0.005)
+        quiet = 0 if threads.borrowed_tokens else quiet + 1
 
 
 def node_clock(params: NetworkParameters) -> Callable[[], int]:
@@ -365,8 +368,11 @@ async def node_world(
     prover, answerer = GatedProver(params), GatedProver(params)
     workers = Workers(searcher, prover, answerer)
     plan = MiningPlan(address(payee), workers, 2, 3, wanted, ends) if mines else None
+    directory = DataDirectory(datadir, params)
+    # The same luck in every run.
+    directory.vrf_secret(bytes(32))
     parts = NodeParts(
-        DataDirectory(datadir, params),
+        directory,
         FakeVerifier(params.model),
         texts or spelled_texts(params),
         clock,
@@ -386,6 +392,7 @@ async def running(world: NodeWorld) -> AsyncIterator[NodeWorld]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(world.mining.run)
         await until(lambda: world.service.doing != "starting")
+        await rest()
         yield world
         nursery.cancel_scope.cancel()
 

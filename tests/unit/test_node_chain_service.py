@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
@@ -17,7 +18,7 @@ from esper.node.chain_service import ChainService
 from esper.primitives.errors import RuleViolation
 from esper.storage.errors import StorageError
 from tests.unit.fake_work import FakeVerifier
-from tests.unit.node_world import PARAMS, go, jump, mined_block, node_world, rest
+from tests.unit.node_world import PARAMS, go, jump, mined_block, node_world
 from tests.unit.vm_world import CAROL, address
 
 FAR = 1 << 60
@@ -135,7 +136,7 @@ def test_nobody_sees_half_a_change(tmp_path: Path) -> None:
                 assert found.manager.context.tip_id == RIGHT[0].header.block_id
                 assert found.chain.tip == before
                 nursery.start_soon(read)
-                await rest()
+                await trio.testing.wait_all_tasks_blocked(0.02)
                 assert seen == []
                 may_end.set()
             assert seen == [RIGHT[2].header.block_id]
@@ -163,7 +164,7 @@ def test_a_reader_in_a_thread_keeps_the_chain_still(tmp_path: Path) -> None:
                 nursery.start_soon(reader)
                 await begun_in_thread(begun)
                 nursery.start_soon(found.submit, LEFT[0])
-                await rest()
+                await trio.testing.wait_all_tasks_blocked(0.02)
                 assert found.follower.told == []
                 may_end.set()
             assert results == [(0, 0)]
