@@ -32,8 +32,8 @@ from esper.model import load_model
 from esper.model.prompts import read_bank
 from esper.node.chain_manager import ChainManager
 from esper.node.miner import Miner
-from esper.node.search import PromptSource
 from esper.node.native_work import NativeInference, NativeProver, NativeVerifier
+from esper.node.search import PromptSource
 from esper.node.store_state import StoreState, genesis_of, replay_of, stored_execution
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters

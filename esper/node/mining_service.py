@@ -175,16 +175,18 @@ class MiningService:
         while True:
             self._news = trio.Event()
             news, moved = self._news, self._chain.next_change
-            tip = self._chain.tip
+            tip, pause = self._chain.tip, REFRESH_S
             if not self.searching:
+                # Whoever asks for a block has waited long enough.
+                pause = 0.0
                 self.doing = "paused" if self.paused else "waiting for blocks to be asked for"
             elif tip in self._proving:
                 self.doing = "proving a block"
             else:
                 self.doing = f"searching for block {await self._begin_search()}"
-            await self._until(news, moved)
+            await self._until(news, moved, pause)
 
-    async def _until(self, news: trio.Event, moved: trio.Event) -> None:
+    async def _until(self, news: trio.Event, moved: trio.Event, pause_s: float) -> None:
         """Until the tip moves, or something else happens and some time has passed."""
         async with trio.open_nursery() as nursery:
 
@@ -195,7 +197,7 @@ class MiningService:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(first, moved, 0.0)
-            nursery.start_soon(first, news, REFRESH_S)
+            nursery.start_soon(first, news, pause_s)
 
     async def _begin_search(self) -> int:
         """Put a template together and let it be searched; the height."""

@@ -59,7 +59,7 @@ def call_of(world: ChainWorld, **parts: int) -> tuple[Transaction, AnsweredCall,
     """Alice's next call, its answer and the miner's proof of it."""
     transaction = world.signed(ALICE, world.call(), **parts)
     said = answered(world, transaction)
-    return transaction, said, world.answerer.prove_own([said])
+    return transaction, said, world.answerer.prove_own([said], MINE)
 
 
 def test_a_group_is_of_no_use_to_another_finder(world: ChainWorld) -> None:
@@ -90,7 +90,7 @@ def test_a_group_proves_its_own_calls_alone(world: ChainWorld) -> None:
 def test_an_order_of_calls_is_proven_too(world: ChainWorld) -> None:
     first, said, _ = call_of(world)
     second, again, _ = call_of(world, nonce=first.nonce + 1)
-    group = world.answerer.prove_own([said, again])
+    group = world.answerer.prove_own([said, again], MINE)
     plan = BlockPlan((first, second), (said.answer, again.answer), (group,))
     extend(world.chain, planned(world.chain, MINE, plan), world.verifier, now_ms=world.now_ms)
     turned = replace(plan, groups=(replace(group, calls=group.calls[::-1]),))
@@ -137,7 +137,7 @@ def result_by(world: ChainWorld, key: KeyPair, said: AnsweredCall, ahead: int = 
 def test_the_proof_of_a_lane_is_of_no_use_to_another_sender() -> None:
     world = rich_caller()
     _, said = lane(world)
-    group = world.answerer.prove_lane(said)
+    group = world.answerer.prove_lane(said, MINE)
     assert group.kind == LANE_ANSWER
     stolen = BlockPlan((result_by(world, BOB, said),), (), (group,))
     for payee in (MINE, HIS):
@@ -150,7 +150,7 @@ def test_the_proof_of_a_lane_is_of_no_use_to_another_sender() -> None:
 def test_a_lane_is_answered_once() -> None:
     world = rich_caller()
     call, said = lane(world)
-    group = world.answerer.prove_lane(said)
+    group = world.answerer.prove_lane(said, MINE)
     first, second = result_by(world, MINER, said), result_by(world, BOB, said)
     block = forged(
         world.chain, MINE, transactions=[first.to_bytes(), second.to_bytes()],
@@ -178,10 +178,12 @@ def test_a_call_opened_and_answered_in_one_block_burns_once() -> None:
     world = rich_caller()
     call, said, _ = call_of(world)
     result = result_by(world, MINER, said)
-    plan = BlockPlan((call, result), (None,), (world.answerer.prove_lane(said),))
+    plan = BlockPlan((call, result), (None,), (world.answerer.prove_lane(said, MINE),))
     block = planned(world.chain, MINE, plan)
     inline = planned(
-        world.chain, MINE, BlockPlan((call,), (said.answer,), (world.answerer.prove_own([said]),))
+        world.chain,
+        MINE,
+        BlockPlan((call,), (said.answer,), (world.answerer.prove_own([said], MINE),)),
     )
     worlds = [ChainWorld(), ChainWorld()]
     for twin, made in zip(worlds, (block, inline), strict=True):

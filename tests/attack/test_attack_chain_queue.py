@@ -1,49 +1,113 @@
 """Transactions that wait must not keep a node from mining."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
-from esper.node import pending
-from esper.node.inbox import Inbox
-from esper.node.mining_node import MiningNode
+from esper.consensus.block_isolation import read_body
+from esper.crypto.signing import KeyPair
+from esper.mempool.errors import NonceTooFarError
+from esper.mempool.policy import DEFAULT_POLICY
+from esper.node import mining_service
+from esper.node.node_mining import NodeMining
+from esper.node.search import SearchJob
+from esper.vm.transaction import decode_transaction
 from esper.vm.transfer import Output, Transfer
-from tests.unit.chain_world import ChainWorld
-from tests.unit.test_chain_manager import PARAMS, Node
-from tests.unit.vm_world import ALICE, BOB, COIN, address
+from tests.crash.node_world import GENESIS, PARAMS, Node, open_node
+from tests.unit.fake_workers import FakeSearcher
+from tests.unit.vm_world import ALICE, BOB, COIN, address, make, sign
 
+ENOUGH_S = 60
+FLOOD = 24
 PAY = Transfer((Output(address(BOB), COIN),))
 
 
-def test_more_than_the_queue_holds_does_not_stop_mining(
+def signed(key: KeyPair, nonce: int) -> bytes:
+    return sign(key, make(key, PAY, nonce), GENESIS).to_bytes()
+
+
+def transactions(node: Node, block_id: bytes) -> list[bytes]:
+    """Ids of a block's transactions, its coinbase apart."""
+    body = read_body(node.manager.block(block_id).body, PARAMS.limits)
+    return [decode_transaction(data, 1 << 20).txid for data in body.transactions[:-1]]
+
+
+def run(datadir: Path, script: Callable[[Node, NodeMining], Awaitable[None]]) -> None:
+    """Let a node mine beside a script."""
+
+    async def main() -> None:
+        with open_node(datadir) as node:
+            mining = node.mining()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(mining.run)
+                with trio.fail_after(ENOUGH_S):
+                    await script(node, mining)
+                nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def test_transactions_far_ahead_of_their_nonce_do_not_stop_mining(tmp_path: Path) -> None:
+    aside = DEFAULT_POLICY.aside_per_sender
+
+    async def script(node: Node, mining: NodeMining) -> None:
+        for nonce in range(7, 7 + aside):
+            await node.mempool.submit(signed(ALICE, nonce))
+        # Each waits for ever, and no sender fills the mempool with such.
+        for nonce in range(7 + aside, 12 + aside):
+            with pytest.raises(NonceTooFarError):
+                await node.mempool.submit(signed(ALICE, nonce))
+        [first, second] = await mining.control.generate(2, None)
+        assert transactions(node, first) == transactions(node, second) == []
+        assert len(node.mempool.pool) == aside
+        # What is in its turn gets its turn.
+        honest = await node.mempool.submit(signed(ALICE, 0))
+        [block_id] = await mining.control.generate(1, None)
+        assert transactions(node, block_id) == [honest.txid]
+        assert len(node.mempool.pool) == aside
+
+    run(tmp_path, script)
+
+
+def test_a_flood_of_sound_transactions_does_not_start_the_search_anew_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pending, "MAX_PENDING", 1)
-    node, world = Node(tmp_path, PARAMS), ChainWorld(PARAMS)
-    inbox = Inbox(tmp_path, PARAMS)
-    # Far ahead of the sender's nonce: each waits for ever, and only one has a place in the queue.
-    for nonce in (7, 8, 9):
-        inbox.put(world.signed(ALICE, PAY, nonce=nonce).to_bytes())
-    asked = 0
+    monkeypatch.setattr(mining_service, "REFRESH_S", 1e6)
+    may_find = trio.Event()
+    jobs: list[SearchJob | None] = []
 
-    def clock() -> int:
-        nonlocal asked
-        asked += 1
-        # A node that starts anew for ever asks for the time for ever.
-        assert asked < 1000
-        return world.now_ms
+    class Slow(FakeSearcher):
+        """Finds nothing until it is let."""
 
-    refused: list[bytes] = []
-    mining = MiningNode(
-        node.manager, world.miner, world.planner, inbox, clock, lambda txid, _: refused.append(txid)
-    )
-    assert mining.next_block().arrival.new
-    assert refused == []
-    assert len(list(inbox)) == 3
-    # What did not fit gets its turn when there is room.
-    honest = world.signed(ALICE, PAY)
-    inbox.put(honest.to_bytes())
-    monkeypatch.setattr(pending, "MAX_PENDING", 10)
-    block = mining.next_block()
-    assert honest.txid in [each.txid for each in block.planned.plan.transactions]
-    node.store.close()
+        def search(self, job: SearchJob | None) -> None:
+            jobs.append(job)
+            super().search(job)
+
+        async def _step(self, job, events) -> None:  # type: ignore[no-untyped-def]
+            await may_find.wait()
+            await super()._step(job, events)
+
+    monkeypatch.setattr("tests.crash.node_world.FakeSearcher", Slow)
+
+    async def script(node: Node, mining: NodeMining) -> None:
+        found: list[bytes] = []
+
+        async def generate() -> None:
+            found.extend(await mining.control.generate(1, None))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(generate)
+            await trio.testing.wait_all_tasks_blocked()
+            sent = [await node.mempool.submit(signed(ALICE, nonce)) for nonce in range(FLOOD)]
+            await trio.testing.wait_all_tasks_blocked()
+            assert len(jobs) == 1
+            may_find.set()
+        # They are not forgotten: the next tip takes them in.
+        assert transactions(node, found[0]) == []
+        [block_id] = await mining.control.generate(1, None)
+        assert transactions(node, block_id) == [one.txid for one in sent]
+
+    run(tmp_path, script)

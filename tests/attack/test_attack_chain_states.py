@@ -72,7 +72,7 @@ def history(from_world: ChainWorld | None, blocks: int, shift: int) -> ChainWorl
             assert isinstance(payload, LlmCall)
             [said] = world.answerer.answer([OpenCall(transactions[-1].txid, payload)])
             answers.append(said.answer if step == 2 else None)
-            groups += [world.answerer.prove_own([said])] if step == 2 else []
+            groups += [world.answerer.prove_own([said], address(MINER))] if step == 2 else []
         else:
             pay = Transfer((Output(address(CAROL), COIN + shift),))
             transactions.append(world.signed(ALICE, pay, nonce=nonce))

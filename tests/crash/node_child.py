@@ -4,13 +4,14 @@ python node_child.py            reads lines: DATADIR SEED SCRIPT [MODE NUMBER]
 
 SCRIPT ``random`` mines, takes transactions in and meets branches at random; ``rehearsed`` mines
 six blocks, arms the fault, meets a branch that takes three blocks off, and goes on. A process is a
-fork of this one, which has imported everything and never opened a store. It tells, on stdout:
+fork of this one, which has imported everything, never opened a store and never ran an event loop.
+It tells, on stdout:
 
     alive PID                        its process
     ready                            the node is open
     begin WHAT                       a step begins
-    sent TXID                        a transaction is in the inbox
-    dropped TXID REASON              the node refuses it
+    sent TXID                        a transaction was admitted
+    dropped TXID REASON              the mempool let go of one that is in no block
     block HEIGHT ID PARENT WEIGHT    a block was accepted; the weight is the chain's afterwards
     moved UNDONE APPLIED             that block changed the chain
     refused STEP ERROR               a write was refused
@@ -23,16 +24,20 @@ import os
 import random
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import trio
+
+from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, read_block
-from esper.node.chain_manager import Arrival
-from esper.node.mining_node import MiningNode
+from esper.node.chain_manager import Arrival, ChainManager
+from esper.node.node_mining import NodeMining
 from esper.storage.errors import StorageError
 from tests.crash.failing_files import Fault
-from tests.crash.node_world import PARAMS, Surroundings, open_node
+from tests.crash.node_world import PARAMS, Node, Surroundings, open_node
 
 STEPS = 400
 BRANCH_SHARE = 0.35
@@ -46,70 +51,104 @@ def tell(*words: object) -> None:
     os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
-class Life:
-    """One node until its end."""
+def tell_block(data: BlockBytes, manager: ChainManager) -> None:
+    header = read_block(data, PARAMS.limits).header
+    pre, weight = header.pre, manager.context.weight
+    tell("block", pre.height, header.block_id.hex(), pre.parent.hex(), weight)
 
-    def __init__(self, datadir: Path, node: MiningNode, seed: int) -> None:
-        self._chooser = random.Random(seed)
-        self._node = node
-        self._around = Surroundings(datadir, node, self._chooser)
 
-    def at_random(self) -> None:
-        for _ in range(STEPS):
-            depth = self._chooser.randint(1, DEEPEST)
-            if self._chooser.random() < BRANCH_SHARE and depth <= self._around.deepest:
-                self.change_chain(self._around.branch(depth))
-            else:
-                self.mine()
+class Teller:
+    """Tells of every change of the chain as soon as anybody hears of it."""
 
-    def rehearsed(self, fault: Fault) -> None:
-        for _ in range(REHEARSED_BLOCKS):
-            self.mine()
-        branch = self._around.branch(REHEARSED_DEPTH)
-        fault.arm()
-        for step in (lambda: self.change_chain(branch), self.mine, self.mine):
-            try:
-                step()
-            except (OSError, StorageError) as error:
-                tell("refused", type(error).__name__, error)
-                return
-        tell("begin", "nothing")
-
-    def mine(self) -> None:
-        tell("begin", "inbox")
-        for _ in range(self._chooser.randrange(3)):
-            tell("sent", self._around.send().txid.hex())
-        tell("begin", "mine")
-        new = self._node.next_block()
-        self._tell_block(BlockBytes.of(new.mined.block), new.arrival)
-        self._around.follow(new)
-
-    def change_chain(self, branch: list[BlockBytes]) -> None:
-        tell("begin", "branch")
-        for block in branch:
-            self._tell_block(block, self._around.arrive(block))
-
-    def _tell_block(self, data: BlockBytes, arrival: Arrival) -> None:
-        pre = read_block(data, PARAMS.limits).header.pre
-        weight = self._node.manager.context.weight
-        tell("block", pre.height, arrival.block_id.hex(), pre.parent.hex(), weight)
+    def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
+        for block_id in arrival.applied:
+            tell_block(manager.block(block_id), manager)
         if arrival.undone:
             tell("moved", len(arrival.undone), len(arrival.applied))
 
 
-def live(datadir: Path, seed: int, script: str, mode: str = "", number: int = 0) -> None:
-    fault = Fault(mode, number)
+class Life:
+    """One node until its end."""
 
-    def refusal(txid: bytes, reason: str) -> None:
-        tell("dropped", txid.hex(), reason)
+    def __init__(self, node: Node, mining: NodeMining, seed: int) -> None:
+        self._chooser = random.Random(seed)
+        self._node = node
+        self._mining = mining
+        self._around = Surroundings(node, self._chooser)
+        node.chain.follow(Teller())
+        node.mempool.on_gone(self._gone)
 
-    with open_node(datadir, fault.opener, refusal) as node:
-        life = Life(datadir, node, seed)
-        tell("ready")
-        if script == "random":
-            life.at_random()
-        else:
-            life.rehearsed(fault)
+    async def at_random(self) -> None:
+        for _ in range(STEPS):
+            depth = self._chooser.randint(1, DEEPEST)
+            if self._chooser.random() < BRANCH_SHARE and depth <= self._around.deepest:
+                await self.change_chain(self._around.branch(depth))
+            else:
+                await self.mine()
+
+    async def rehearsed(self, fault: Fault) -> None:
+        for _ in range(REHEARSED_BLOCKS):
+            await self.mine()
+        branch = self._around.branch(REHEARSED_DEPTH)
+        fault.arm()
+        await self.change_chain(branch)
+        await self.mine()
+        await self.mine()
+        tell("begin", "nothing")
+
+    async def mine(self) -> None:
+        tell("begin", "mempool")
+        for _ in range(self._chooser.randrange(3)):
+            await self._send()
+        tell("begin", "mine")
+        found: list[Block] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._generate, found)
+            # While the block is searched, proven and stored.
+            for _ in range(self._chooser.randrange(2)):
+                await self._send()
+        for block in found:
+            self._around.follow(block)
+
+    async def change_chain(self, branch: list[BlockBytes]) -> None:
+        tell("begin", "branch")
+        for block in branch:
+            await self._node.chain.submit(block)
+            # Beside the chain it is told of here alone.
+            tell_block(block, self._node.manager)
+
+    async def _generate(self, found: list[Block]) -> None:
+        for block_id in await self._mining.control.generate(1, None):
+            async with self._node.chain.reading() as manager:
+                found.append(read_block(manager.block(block_id), PARAMS.limits))
+
+    async def _send(self) -> None:
+        taken = await self._node.mempool.submit((await self._around.transaction()).to_bytes())
+        tell("sent", taken.txid.hex())
+
+    def _gone(self, ids: Sequence[bytes]) -> None:
+        for txid in ids:
+            reason = self._node.mempool.pool.dropped_reason(txid)
+            if reason is not None:
+                tell("dropped", txid.hex(), reason)
+
+
+async def live(datadir: Path, seed: int, script: str, fault: Fault) -> None:
+    with open_node(datadir, fault.opener) as node:
+        mining = node.mining()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(mining.run)
+                life = Life(node, mining, seed)
+                tell("ready")
+                if script == "random":
+                    await life.at_random()
+                else:
+                    await life.rehearsed(fault)
+                nursery.cancel_scope.cancel()
+        except* (OSError, StorageError) as group:
+            error = group.exceptions[0]
+            tell("refused", type(error).__name__, error)
 
 
 def main() -> None:
@@ -120,7 +159,8 @@ def main() -> None:
             code = 1
             try:
                 tell("alive", os.getpid())
-                live(Path(datadir), int(seed), script, *fault[:1], *map(int, fault[1:]))
+                mode, number = (fault[0], int(fault[1])) if fault else ("", 0)
+                trio.run(live, Path(datadir), int(seed), script, Fault(mode, number))
                 code = 0
             except BaseException:
                 traceback.print_exc()

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.genesis import genesis_hash
-from esper.node.chain_manager import Arrival
+from esper.mempool.call_queue import CallPolicy
+from esper.mempool.journal import MempoolJournal
+from esper.mempool.pool import Mempool
+from esper.node.chain_manager import ChainManager
+from esper.node.chain_service import ChainService
 from esper.node.datadir import DataDirectory
-from esper.node.inbox import Inbox
+from esper.node.history import ChainHistory
+from esper.node.mempool_service import MempoolService
 from esper.node.miner import Miner
-from esper.node.mining_node import MiningNode, NewBlock
-from esper.node.wiring import WorkParts, open_mining_node
+from esper.node.node_mining import MiningPlan, NodeMining, Workers
+from esper.node.running_node import JOURNAL_FILE, _HistoryFollower
+from esper.node.text_service import TextService
+from esper.node.wiring import open_chain
 from esper.primitives.params import NetworkParameters
 from esper.storage.segment_writer import Opener, open_for_append
 from esper.storage.store_options import StoreOptions
+from esper.vm.ledger import Ledger
 from esper.vm.stake import Stake
 from esper.vm.state import State
 from esper.vm.state_tree import StateTree
-from esper.vm.transaction import Transaction, decode_transaction
+from esper.vm.transaction import Transaction
 from esper.vm.transfer import Output, Transfer
+from esper.vm.view import Overlay
 from tests.unit.chain_world import funded_network
 from tests.unit.fake_work import FakeInference, FakeProver, FakeVerifier, prompt_source
+from tests.unit.fake_workers import FakeProverPort, FakeSearcher
 from tests.unit.vm_world import ALICE, BOB, CAROL, COIN, MINER, address, make, sign
 
 UNDO_DEPTH = 8
@@ -52,49 +63,70 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def miner_of(payee: bytes, secret: bytes) -> Miner:
-    return Miner(
-        PARAMS,
-        inference=FakeInference(PARAMS.model),
-        prover=FakeProver(),
-        bank=prompt_source(PARAMS),
-        payee=payee,
-        vrf_secret=secret,
-        attempts_per_call=1,
-    )
+@dataclass(frozen=True)
+class Node:
+    """The parts of a running node that its life is about."""
+
+    directory: DataDirectory
+    manager: ChainManager
+    """For looks at a chain that stands still; changes go through ``chain``."""
+    history: ChainHistory
+    chain: ChainService
+    mempool: MempoolService
+
+    def mining(self) -> NodeMining:
+        """A miner whose processes are fakes; it mines what is asked for."""
+        searcher = FakeSearcher(PARAMS, now_ms)
+        workers = Workers(searcher, FakeProverPort(PARAMS), FakeProverPort(PARAMS))
+        return NodeMining(
+            MiningPlan(address(MINER), workers, threads=1, prove_threads=1, wanted=0),
+            self.directory,
+            self.chain,
+            self.mempool,
+            TextService({}),
+            SECRET,
+            now_ms,
+            stop=lambda: None,
+        )
 
 
 @contextmanager
-def open_node(
-    datadir: Path,
-    opener: Opener = open_for_append,
-    refusal: Callable[[bytes, str], None] = lambda txid, reason: None,
-) -> Iterator[MiningNode]:
-    """The node as the command line wires it, with small files and all proofs kept."""
-    parts = WorkParts(FakeInference(PARAMS.model), FakeProver(), VERIFIER, prompt_source(PARAMS))
+def open_node(datadir: Path, opener: Opener = open_for_append) -> Iterator[Node]:
+    """Chain, history and mempool as a node opens them, with small files and all proofs kept."""
     options = StoreOptions(
         segment_bytes=1 << 17, undo_depth=UNDO_DEPTH, reserve_bytes=0, opener=opener
     )
-    with open_mining_node(
-        DataDirectory(datadir, PARAMS),
-        parts,
-        address(MINER),
-        SECRET,
-        now_ms,
-        refusal,
-        prune=False,
-        options=options,
-    ) as node:
-        yield node
+    directory = DataDirectory(datadir, PARAMS)
+    with ExitStack() as closing:
+        manager = closing.enter_context(
+            open_chain(directory, VERIFIER, SECRET, now_ms, prune=False, options=options)
+        )
+        history = ChainHistory(manager.store, PARAMS)
+        closing.callback(history.close)
+        chain = ChainService(manager, now_ms)
+        journal = MempoolJournal(datadir / JOURNAL_FILE, PARAMS.limits.transaction_bytes)
+        mempool = MempoolService(chain, Mempool(PARAMS), journal, PARAMS, now_ms, CallPolicy())
+        mempool.load(manager)
+        closing.callback(mempool.close)
+        chain.follow(_HistoryFollower(history))
+        chain.follow(mempool)
+        yield Node(directory, manager, history, chain, mempool)
 
 
 class Surroundings:
     """What a node meets from outside: signed transactions, and branches that outgrow its chain."""
 
-    def __init__(self, datadir: Path, node: MiningNode, chooser: random.Random) -> None:
+    def __init__(self, node: Node, chooser: random.Random) -> None:
         self._node, self._chooser = node, chooser
-        self._inbox = Inbox(datadir, PARAMS)
-        self._rival = miner_of(address(CAROL), RIVAL_SECRET)
+        self._rival = Miner(
+            PARAMS,
+            inference=FakeInference(PARAMS.model),
+            prover=FakeProver(),
+            bank=prompt_source(PARAMS),
+            payee=address(CAROL),
+            vrf_secret=RIVAL_SECRET,
+            attempts_per_call=1,
+        )
         tree = StateTree()
         for path, value in node.manager.store.state:
             tree = tree.put(path, value)
@@ -105,26 +137,24 @@ class Surroundings:
         """How many blocks a branch can leave behind."""
         return len(self._history) - 1
 
-    def send(self) -> Transaction:
-        """Leave a transaction in the inbox, with a nonce that the chain and the inbox lack."""
-        sender = self._chooser.choice(SENDERS)
-        waiting = [decode_transaction(data, 1 << 20) for _, data in self._inbox]
-        taken = {found.nonce for found in waiting if found.sender == address(sender)}
-        nonce = self._history[-1].state.account(address(sender)).nonce
-        while nonce in taken:
-            nonce += 1
+    async def transaction(self) -> Transaction:
+        """A new one, with the first nonce that chain and mempool lack."""
+        key = self._chooser.choice(SENDERS)
+        sender = address(key)
+        async with self._node.chain.reading() as manager:
+            known = Ledger(Overlay(manager.state)).account(sender).nonce
+            nonce = self._node.mempool.pool.next_nonce(sender, known)
         amount = 1 + self._chooser.randrange(COIN)
         payload = (
             Stake(amount)
             if self._chooser.random() < 0.3
             else Transfer((Output(address(CAROL), amount),))
         )
-        signed = sign(sender, make(sender, payload, nonce), GENESIS)
-        return self._inbox.put(signed.to_bytes())
+        return sign(key, make(key, payload, nonce), GENESIS)
 
-    def follow(self, new: NewBlock) -> None:
+    def follow(self, block: Block) -> None:
         """The node has grown by its own block."""
-        self._history.append(extend(self._history[-1], new.mined.block, VERIFIER, now_ms=now_ms()))
+        self._history.append(extend(self._history[-1], block, VERIFIER, now_ms=now_ms()))
 
     def branch(self, depth: int) -> list[BlockBytes]:
         """Blocks of another miner that leave ``depth`` blocks behind; the last is the heavier."""
@@ -138,7 +168,3 @@ class Surroundings:
             chains.append(extend(at, found.block, VERIFIER, now_ms=now_ms()))
         self._history = chains
         return blocks
-
-    def arrive(self, block: BlockBytes) -> Arrival:
-        """A block of somebody else reaches the node."""
-        return self._node.manager.submit(block, now_ms=now_ms())

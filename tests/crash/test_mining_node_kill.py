@@ -19,8 +19,8 @@ import pytest
 
 from esper.consensus.block_isolation import read_body
 from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
-from esper.node.inbox import INBOX_FOLDER, Inbox
-from esper.node.mining_node import MiningNode
+from esper.node.history import catch_up
+from esper.node.running_node import JOURNAL_FILE
 from esper.node.verify_chain import verified_blocks
 from esper.storage.block_files import (
     BLOCK_FOLDER,
@@ -30,13 +30,15 @@ from esper.storage.block_files import (
     journal_entry,
 )
 from esper.storage.chain_index import ChainIndex
+from esper.storage.history_index import HistoryIndex
 from esper.storage.leveldb import LevelDbStore
+from esper.storage.memory_store import MemoryStore
 from esper.storage.segments import Locator, SegmentReader
 from esper.storage.side_blocks import SIDE_FOLDER
 from esper.storage.store_check import check_store
 from esper.storage.store_options import INDEX_FOLDER
 from esper.vm.transaction import decode_transaction
-from tests.crash.node_world import PARAMS, UNDO_DEPTH, VERIFIER, now_ms, open_node
+from tests.crash.node_world import PARAMS, UNDO_DEPTH, VERIFIER, Node, now_ms, open_node
 
 CHILD = Path(__file__).with_name("node_child.py")
 SHORTEST_LIFE_S = 0.1
@@ -146,10 +148,11 @@ def nursery() -> Iterator[Nursery]:
 def half_done(datadir: Path) -> set[str]:
     """Traces of writes that a kill cut in two, before anything mends them."""
     traces = set()
-    for folder in (SIDE_FOLDER, INBOX_FOLDER):
-        suffixes = {path.suffix for path in (datadir / folder).glob("*")}
-        if suffixes - {".block", ".tx"}:
-            traces.add(f"unfinished file in {folder}")
+    suffixes = {path.suffix for path in (datadir / SIDE_FOLDER).glob("*")}
+    if suffixes - {".block"}:
+        traces.add(f"unfinished file in {SIDE_FOLDER}")
+    if new_journal(datadir).exists():
+        traces.add("unfinished journal of the mempool")
     index = datadir / INDEX_FOLDER
     if not (index / "CURRENT").exists():
         return traces
@@ -163,6 +166,11 @@ def half_done(datadir: Path) -> set[str]:
             if files_end(SegmentReader(datadir / folder)) > Locator(*end):
                 traces.add(f"{folder} ahead of the index")
     return traces
+
+
+def new_journal(datadir: Path) -> Path:
+    """Where a journal is written that is to replace the old one."""
+    return (datadir / JOURNAL_FILE).with_suffix(".new")
 
 
 def files_end(reader: SegmentReader) -> Locator:
@@ -215,9 +223,9 @@ def standing_blocks(datadir: Path) -> list[BlockAdded]:
     return chain
 
 
-def check_node(node: MiningNode, datadir: Path, told: Told, replays: Replays) -> None:
+def check_node(node: Node, datadir: Path, told: Told, replays: Replays) -> None:
     """Nothing that was told is lost, and the state is the journal's."""
-    store, manager = node.manager.store, node.manager
+    manager, store = node.manager, node.manager.store
     tip = store.tip
     assert manager.context.weight >= told.weight
     for block_id in told.blocks:
@@ -233,7 +241,7 @@ def check_node(node: MiningNode, datadir: Path, told: Told, replays: Replays) ->
         for entry in journal_blocks(datadir).values()
         for data in read_body(entry.body, PARAMS.limits).transactions[:-1]
     }
-    waiting = {txid.hex() for txid, _ in Inbox(datadir, PARAMS)}
+    waiting = {transaction.txid.hex() for transaction, _, _ in node.mempool.pool.kept()}
     assert told.sent <= in_blocks | waiting | told.dropped
     check_store(store)
 
@@ -241,6 +249,23 @@ def check_node(node: MiningNode, datadir: Path, told: Told, replays: Replays) ->
 def check_after(datadir: Path, told: Told, replays: Replays) -> None:
     with open_node(datadir) as node:
         check_node(node, datadir, told, replays)
+
+
+def records(index: HistoryIndex) -> dict[bytes, bytes]:
+    """All that a history holds, but for how to undo it."""
+    return {key: value for key, value in index._store.items(b"") if key[:1] != b"u"}
+
+
+def check_history(datadir: Path) -> None:
+    """The history is the one that a node without any would build."""
+    with open_node(datadir) as node:
+        store = node.manager.store
+        genesis_id = store.index.genesis.block_id
+        anew = HistoryIndex(MemoryStore(), Path("nowhere"), genesis_id)
+        catch_up(store, anew, PARAMS)
+        assert node.history.index.tip == anew.tip
+        assert anew.tip.block_id == store.tip.block_id
+        assert records(node.history.index) == records(anew)
 
 
 def kill_often(nursery: Nursery, datadir: Path, kills: int) -> None:
@@ -257,11 +282,8 @@ def kill_often(nursery: Nursery, datadir: Path, kills: int) -> None:
         seen[MID_WRITE] += bool(traces)
         seen[f"during {life.step or 'opening'}"] += 1
         seen.update(traces)
-        for left in set((datadir / INBOX_FOLDER).glob("*")) - set(
-            (datadir / INBOX_FOLDER).glob("*.tx")
-        ):
-            # Nobody reads it; the next kill shall not be credited with it.
-            left.unlink()
+        # Nobody reads it; the next kill shall not be credited with it.
+        new_journal(datadir).unlink(missing_ok=True)
         check_after(datadir, told, replays)
     print(
         f"{kill} kills: {len(told.blocks)} blocks told, {told.moves} changes of chain, "
@@ -275,6 +297,7 @@ def kill_often(nursery: Nursery, datadir: Path, kills: int) -> None:
     *_, last = verified_blocks(PARAMS, BlockFiles(datadir), VERIFIER, now_ms=now_ms())
     with open_node(datadir) as node:
         assert last.chain.state.root == node.manager.store.state.root
+    check_history(datadir)
 
 
 def test_twenty_kills(nursery: Nursery, tmp_path: Path) -> None:
@@ -308,6 +331,7 @@ def struck(
     assert (again.code, again.step) == (0, "nothing")
     assert told.moves > 0
     check_after(datadir, told, replays)
+    check_history(datadir)
     return life, traces
 
 
@@ -360,4 +384,4 @@ def test_every_moment_of_a_change_of_chain(
     strike(nursery, tmp_path, mode, range(1, moments + 1))
     # The change is over soon after: the numbers above are those of nearly all its moments.
     later = nursery.live(Told(), tmp_path / "later", 1, "rehearsed", mode, moments + 3)
-    assert later.step in ("inbox", "mine")
+    assert later.step in ("mempool", "mine")

@@ -28,8 +28,8 @@ from esper.consensus import (
     header_isolation,
 )
 from esper.consensus.chain import BlockBytes
+from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
-from esper.node.inbox import Inbox
 from esper.primitives import bech32m
 from esper.primitives.address import Address, AddressError
 from esper.primitives.bech32m import Bech32Error
@@ -70,7 +70,17 @@ from tests.unit.chain_world import ChainWorld
 from tests.unit.test_proof_file import EXAMPLE as STATEMENT
 from tests.unit.vm_world import ALICE, BOB, address
 
-LAYERS = ("primitives", "crypto", "vm", "consensus", "storage", "node", "prover", "model")
+LAYERS = (
+    "primitives",
+    "crypto",
+    "vm",
+    "consensus",
+    "storage",
+    "mempool",
+    "node",
+    "prover",
+    "model",
+)
 WORLD = ChainWorld()
 PARAMS = WORLD.params
 LIMITS = PARAMS.limits
@@ -195,7 +205,7 @@ class Folder:
 FOLDER = Folder()
 SEGMENTS = SegmentReader(FOLDER.path / "segments")
 SIDE_ID = bytes(64)
-INBOX_NAME = f"inbox/{bytes(64).hex()}.tx"
+JOURNAL = "mempool.dat"
 
 
 def segment_payloads(folder: Path) -> list[bytes]:
@@ -203,11 +213,19 @@ def segment_payloads(folder: Path) -> list[bytes]:
 
 
 def waiting(folder: Path) -> list[Any]:
-    """Read an inbox as the node does."""
-    return [
-        transaction.decode_transaction(data, LIMITS.transaction_bytes)
-        for _, data in Inbox(folder, PARAMS)
-    ]
+    """Read the journal of a mempool as the node does."""
+    limit = LIMITS.transaction_bytes
+    kept = MempoolJournal(folder / JOURNAL, limit).load()
+    return [(one, transaction.decode_transaction(one.data, limit)) for one in kept]
+
+
+def journal_example(*transactions: bytes) -> bytes:
+    """A journal as the node leaves it."""
+    written = MempoolJournal(FOLDER.path / "example.dat", LIMITS.transaction_bytes)
+    for height, data in enumerate(transactions):
+        written.append(data, height, 1_800_000_000_000 + height)
+    written.close()
+    return (FOLDER.path / "example.dat").read_bytes()
 
 
 def reader_of_head(read: Callable[[Reader], Any]) -> Callable[[bytes], Any]:
@@ -288,7 +306,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("storage.format_version.read_format", f("storage-format", format_version.read_format), (FormatDamagedError,), format_version._line(1), format_version._line),
         Decoder("storage.leveldb_diagnosis._log_is_sound", leveldb_diagnosis._log_is_sound, (), bytes(20)),
         Decoder("storage.leveldb_diagnosis._table_is_sound", lambda b: leveldb_diagnosis._table_is_sound(b, entries=True), (), bytes(40) + leveldb_diagnosis.TABLE_MAGIC),
-        Decoder("node.inbox.files", f(INBOX_NAME, waiting), (IsolatedTransactionViolation,), signed),
+        Decoder("mempool.journal.load", f(JOURNAL, waiting), (IsolatedTransactionViolation,), journal_example(signed, signed)),
         Decoder("model.safetensors_file.read_container", f("t", lambda d: safetensors_file.read_container(d / "t")), model_error, safetensors_example()),
         Decoder("model.safetensors_file.read_metadata", f("t", lambda d: safetensors_file.read_metadata(d / "t")), model_error, safetensors_example()),
         Decoder("model.config.read_config", f("c", lambda d: config.read_config(d / "c")), model_error, llama),
@@ -299,7 +317,8 @@ def table() -> tuple[Decoder, ...]:
 
 NOT_BYTES = {
     "model.tokenizer.decode_answer": "token ids",
+    "node.worker_messages.read_message": "a pipe between this program's own processes",
     "model.g16_format.read_integer_model": "a folder; its files are read by read_container",
     "model.g16_format.read_parameters": "a folder; its file is read by read_metadata",
 }
-"""Functions with a decoder's name that are given something else than bytes."""
+"""Functions with a decoder's name that are given something else than bytes of others."""

@@ -68,6 +68,12 @@ PARAMS = fake_network(
     )
 )
 INFERENCE = FakeInference(PARAMS.model)
+ANSWERER = CallAnswerer(
+    INFERENCE,
+    FakeProver(),
+    PARAMS.calls,
+    genesis_hash=ProvenChain.genesis(PARAMS).context.genesis_hash,
+)
 VRF_KEYS = {
     name: VrfKey(bytes(32), start=0, depth=PARAMS.limits.vrf_depth, payee=address(key))
     for name, key in KEYS.items()
@@ -208,15 +214,15 @@ class Workshop:
             draft.transactions, draft.answers = more.transactions, more.answers
             nonces[sender] += 1
             if inline:
-                [call] = _answerer(payee).answer([OpenCall(one.txid, payload)])
+                [call] = ANSWERER.answer([OpenCall(one.txid, payload)])
                 own.append(call)
             elif isinstance(payload, LlmCall):
                 draft.calls.insert(0, (one.txid, payload))
             elif answered is not None:
-                draft.groups.append(_answerer(sender).prove_lane(answered))
-        step = _answerer(payee).calls_per_group
+                draft.groups.append(ANSWERER.prove_lane(answered, _at(sender)))
+        step = ANSWERER.calls_per_group
         for start in range(0, len(own), step):
-            draft.groups.append(_answerer(payee).prove_own(own[start : start + step]))
+            draft.groups.append(ANSWERER.prove_own(own[start : start + step], _at(payee)))
         return draft
 
     def _executed(self, chain: ProvenChain, draft: _Draft, payee: str) -> BlockExecution:
@@ -249,13 +255,6 @@ def _at(name: str) -> bytes:
     return address(KEYS[name])
 
 
-def _answerer(payee: str) -> CallAnswerer:
-    genesis_hash = ProvenChain.genesis(PARAMS).context.genesis_hash
-    return CallAnswerer(
-        INFERENCE, FakeProver(), PARAMS.calls, genesis_hash=genesis_hash, payee=_at(payee)
-    )
-
-
 def _knows(state: State, draft: _Draft, sender: str) -> bool:
     from esper.vm.records import key_path
 
@@ -281,7 +280,7 @@ def _payload(
     (place,) = details
     if place >= len(calls):
         return LlmResult(bytes(64), (2,)), None
-    [answered] = _answerer("miner").answer([OpenCall(*calls[place])])
+    [answered] = ANSWERER.answer([OpenCall(*calls[place])])
     return LlmResult(answered.call_id, answered.answer), answered
 
 

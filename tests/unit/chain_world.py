@@ -4,10 +4,11 @@ from dataclasses import dataclass, field, replace
 
 from esper.consensus.block import Block
 from esper.consensus.chain import ProvenChain, extend
+from esper.consensus.context import ChainContext
 from esper.crypto.signing import KeyPair
+from esper.node.block_assembly import Assembled, LaneAnswers
 from esper.node.call_answerer import AnsweredCall, CallAnswerer
 from esper.node.miner import Miner
-from esper.node.planner import Planned, Planner, ResultSigner
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.vm.llm_call import LlmCall
@@ -21,6 +22,7 @@ from tests.unit.fake_work import (
     fake_network,
     prompt_source,
 )
+from tests.unit.sync_mining import SyncPlanner
 from tests.unit.vm_world import ALICE, BOB, COIN, MINER, address, make, sign
 
 
@@ -65,10 +67,9 @@ class ChainWorld:
             FakeProver(),
             self.params.calls,
             genesis_hash=self.chain.context.genesis_hash,
-            payee=payee,
         )
-        signer: ResultSigner | None = self._result if self.signs_results else None
-        self.planner = Planner(self.answerer, payee, signer)
+        lanes = LaneAnswers(payee, self._result) if self.signs_results else None
+        self.planner = SyncPlanner(self.answerer, payee, lanes)
         self.blocks: list[Block] = []
 
     @property
@@ -84,10 +85,10 @@ class ChainWorld:
         bid = self.params.credits.minimum_bid
         return LlmCall(self.params.model.model_id, prompt, max_tokens, bid)
 
-    def planned(self, *transactions: Transaction) -> Planned:
+    def planned(self, *transactions: Transaction) -> Assembled:
         return self.planner.plan(self.chain.context, self.chain.state, transactions)
 
-    def mined(self, *transactions: Transaction) -> tuple[Block, Planned]:
+    def mined(self, *transactions: Transaction) -> tuple[Block, Assembled]:
         """The next block, not yet part of the chain."""
         planned = self.planned(*transactions)
         found = self.miner.mine(
@@ -96,11 +97,10 @@ class ChainWorld:
         assert found is not None
         return found.block, planned
 
-    def grow(self, *transactions: Transaction) -> Planned:
+    def grow(self, *transactions: Transaction) -> Assembled:
         """Mine, check and connect a block of these transactions."""
         block, planned = self.mined(*transactions)
         self.accept(block)
-        self.planner.settled([transaction.txid for transaction in planned.plan.transactions])
         return planned
 
     def accept(self, block: Block) -> None:
@@ -113,5 +113,6 @@ class ChainWorld:
         for _ in range(self.params.credits.epoch_blocks + 1):
             self.grow()
 
-    def _result(self, answered: AnsweredCall, nonce: int) -> Transaction:
+    def _result(self, chain: ChainContext, answered: AnsweredCall, nonce: int) -> Transaction:
+        del chain
         return self.signed(MINER, LlmResult(answered.call_id, answered.answer), nonce=nonce)

@@ -35,7 +35,7 @@ def block(world: ChainWorld) -> Block:
     nonce = world.chain.state.account(address(ALICE)).nonce
     calls = [world.signed(ALICE, world.call(prompt=(1, 60 + i)), nonce=nonce + i) for i in range(3)]
     block, planned = world.mined(*calls, world.signed(BOB, TO_CAROL))
-    assert planned.refused == planned.waiting == {}
+    assert planned.left_out == {}
     assert len(block.body.results) == 3
     assert len(block.body.call_groups) == 2
     return block
