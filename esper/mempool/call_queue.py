@@ -70,6 +70,8 @@ class CallBudget:
     """The miner's machine."""
     models: Collection[bytes] | None = None
     """64 bytes each: models that the miner answers with; None: all."""
+    declined: Collection[bytes] = ()
+    """Txids of calls that the miner leaves to others."""
 
     @property
     def calls(self) -> int:
@@ -103,7 +105,8 @@ class CallChooser:
     def offer(self, waiting: Waiting) -> None:
         """A call that may be chosen from now on."""
         call = waiting.transaction.payload
-        if isinstance(call, LlmCall) and self._wanted(call):
+        declined = waiting.txid in self._budget.declined
+        if isinstance(call, LlmCall) and not declined and self._wanted(call):
             points = score(call.reserve, call_tokens(call), self._height - waiting.arrival_height)
             self._open[waiting.txid] = waiting
             heapq.heappush(self._by_age, (waiting.order, waiting.txid))

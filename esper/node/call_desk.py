@@ -34,10 +34,12 @@ AFTER_FAILURE_S: Final = 5.0
 class CallQueue(Protocol):
     """Who says which calls come next."""
 
-    def next_calls(self, height: int, taken: frozenset[bytes]) -> Sequence[Transaction]:
+    def next_calls(
+        self, height: int, taken: frozenset[bytes], declined: frozenset[bytes]
+    ) -> Sequence[Transaction]:
         """Calls worth answering for the block at ``height``, the best first.
 
-        ``taken`` are answered already.
+        ``taken`` are answered already; ``declined`` are left to others and take nobody's place.
         """
 
     def observe_answer(self, tokens: int, ms: int) -> None:
@@ -83,6 +85,8 @@ class CallDesk:
         """What the next template may take."""
         self._answering: set[bytes] = set()
         self._unproven: dict[bytes, AnsweredCall] = {}
+        self._opened: dict[bytes, AnsweredCall] = {}
+        """Long answers whose calls are in the chain."""
         self._declined: set[bytes] = set()
         self._news = trio.Event()
         self._told_ready: list[Callable[[], None]] = []
@@ -95,7 +99,7 @@ class CallDesk:
         """Prove for another payee. Groups are bound to theirs, so their calls are proven again."""
         self._payee = payee
         for group in self.ready.groups:
-            self._unproven.update({call.call_id: call for call in group.calls})
+            self._keep_unproven(group.calls)
         self.ready.groups.clear()
         self.wake()
 
@@ -111,11 +115,9 @@ class CallDesk:
             return CallState("proven", said)
         if call_id in self.ready.lanes:
             return CallState("proven", self.ready.lanes[call_id].answered)
-        long = self.ready.long_answers.get(call_id)
-        if long is not None:
-            return CallState("proving", long)
-        if call_id in self._unproven:
-            return CallState("proving", self._unproven[call_id])
+        for answered in (self.ready.long_answers, self._opened, self._unproven):
+            if call_id in answered:
+                return CallState("proving", answered[call_id])
         if call_id in self._declined:
             return CallState("declined", None)
         return CallState("answering", None) if call_id in self._answering else None
@@ -123,18 +125,27 @@ class CallDesk:
     def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
         """Forget the lanes that have their result, or lapsed."""
         ledger = Ledger(Overlay(manager.state))
-        for call_id in list(self.ready.lanes):
+        for call_id in (*self.ready.lanes, *self._opened):
             if ledger.lane(call_id) is None:
-                del self.ready.lanes[call_id]
+                self.ready.lanes.pop(call_id, None)
+                self._opened.pop(call_id, None)
         self.wake()
 
     def settled(self, call_ids: Iterable[bytes]) -> None:
-        """Forget calls that are in the chain, or will never be."""
-        gone = list(call_ids)
+        """Forget calls that are in the chain, or will never be.
+
+        Calls that shared a group with one of them keep their answers and are proven again.
+        """
+        gone = set(call_ids)
         for call_id in gone:
             self._unproven.pop(call_id, None)
+            self._answering.discard(call_id)
             self._declined.discard(call_id)
-        self.ready.forget(gone)
+            if call_id in self.ready.long_answers:
+                # If it is in the chain now, its lane is to be answered next.
+                self._opened[call_id] = self.ready.long_answers[call_id]
+        for group in self.ready.forget(gone):
+            self._keep_unproven(call for call in group.calls if call.call_id not in gone)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -192,9 +203,10 @@ class CallDesk:
         if room <= 0:
             return []
         inline = self.ready.inline()
-        taken = frozenset((*inline, *self.ready.long_answers, *self._unproven, *self._declined))
+        taken = frozenset((*inline, *self.ready.long_answers, *self._unproven))
+        declined, height = frozenset(self._declined), manager.context.height + 1
         found = []
-        for transaction in self._queue.next_calls(manager.context.height + 1, taken):
+        for transaction in self._queue.next_calls(height, taken, declined):
             payload = transaction.payload
             if isinstance(payload, LlmCall) and payload.model_id == self._model_id:
                 found.append(OpenCall(transaction.txid, payload))
@@ -206,7 +218,8 @@ class CallDesk:
         answers = await self._prover.answer(calls)
         tokens = sum(len(said.answer) + len(said.call.prompt) for said in answers)
         self._queue.observe_answer(tokens, max(self._clock() - began, 1))
-        for said in answers:
+        # What was settled meanwhile is nobody's any more.
+        for said in (said for said in answers if said.call_id in self._answering):
             if said.fits_inline(self._params.calls):
                 self._unproven[said.call_id] = said
             elif self._lane_answers is not None:
@@ -224,17 +237,17 @@ class CallDesk:
         payee = self._payee
         group = await self._prover.prove_calls(calls, payee)
         self._observe_proof(len(calls), began)
-        if payee != self._payee:
+        if payee != self._payee or any(call.call_id not in self._unproven for call in calls):
+            # Of no use as a whole; those of its calls that still wait are proven anew.
             return
-        if all(call.call_id in self._unproven for call in calls):
-            self.ready.groups.append(ReadyGroup(tuple(calls), group))
+        self.ready.groups.append(ReadyGroup(tuple(calls), group))
         for call in calls:
-            self._unproven.pop(call.call_id, None)
+            del self._unproven[call.call_id]
         self._tell()
 
     async def _answer_lane(self, lane: OpenCall) -> None:
         assert self._lane_answers is not None
-        said = self.ready.long_answers.get(lane.call_id)
+        said = self._opened.get(lane.call_id)
         if said is None:
             [said] = await self._prover.answer([lane])
         # The lane of the chain, not the transaction that opened it, is what the result answers.
@@ -243,7 +256,11 @@ class CallDesk:
         group = await self._prover.prove_lane(said, self._lane_answers.sender)
         self._observe_proof(1, began)
         self.ready.lanes[lane.call_id] = ReadyLane(said, group)
+        self._opened.pop(lane.call_id, None)
         self._tell()
+
+    def _keep_unproven(self, calls: Iterable[AnsweredCall]) -> None:
+        self._unproven.update({call.call_id: call for call in calls})
 
     def _observe_proof(self, calls: int, began_ms: int) -> None:
         rows = calls * self._params.calls.rows_per_call

@@ -34,6 +34,7 @@ class ChainService:
         self._lock = trio.Lock()
         self._followers: list[ChainFollower] = []
         self._changed = trio.Event()
+        self._tip = manager.context.tip_id
 
     def follow(self, follower: ChainFollower) -> None:
         """Tell a follower of every change from now on."""
@@ -70,6 +71,7 @@ class ChainService:
     def _tell(self, arrival: Arrival) -> None:
         if not arrival.undone and not arrival.applied:
             return
+        self._tip = self._manager.context.tip_id
         for follower in self._followers:
             follower.chain_changed(self._manager, arrival)
         self._changed.set()
@@ -82,5 +84,5 @@ class ChainService:
 
     @property
     def tip(self) -> bytes:
-        """64 bytes: the tip at this moment."""
-        return self._manager.context.tip_id
+        """64 bytes: the tip after the last whole step, also while the next one is under way."""
+        return self._tip

@@ -144,8 +144,13 @@ class MempoolService:
         unlimited = CallBudget(rows=rows, rows_per_call=1)
         return list(islice(self.pool.select(height, unlimited), CANDIDATES))
 
-    def next_calls(self, height: int, taken: frozenset[bytes]) -> list[Transaction]:
-        """Calls worth answering for the next blocks, the best first, but those ``taken``."""
+    def next_calls(
+        self, height: int, taken: frozenset[bytes], declined: frozenset[bytes] = frozenset()
+    ) -> list[Transaction]:
+        """Calls worth answering for the next blocks, the best first, but those ``taken``.
+
+        ``declined`` are left to others, and what their senders sent behind them with them.
+        """
         rules = self._params.calls
         budget = CallBudget(
             rows=rules.rows_per_group * rules.groups_per_block * BLOCKS_AHEAD,
@@ -153,6 +158,7 @@ class MempoolService:
             policy=self._calls,
             speed=self.speed,
             models=(self._params.model.model_id,),
+            declined=declined,
         )
         chosen = islice(self.pool.select(height, budget), CANDIDATES)
         return [

@@ -55,12 +55,12 @@ class ReadyCalls:
         """The group of each call that has one."""
         return {call.call_id: group for group in self.groups for call in group.calls}
 
-    def forget(self, call_ids: Iterable[bytes]) -> None:
-        """Drop what was kept for calls that are in the chain, or will never be."""
+    def forget(self, call_ids: Iterable[bytes]) -> list[ReadyGroup]:
+        """Drop what was kept for calls that are in the chain, or will never be; their groups."""
         gone = set(call_ids)
-        self.groups = [
-            ready for ready in self.groups if not gone & {call.call_id for call in ready.calls}
-        ]
+        dropped = [ready for ready in self.groups if gone & {call.call_id for call in ready.calls}]
+        self.groups = [ready for ready in self.groups if ready not in dropped]
         for call_id in gone:
             self.long_answers.pop(call_id, None)
             self.lanes.pop(call_id, None)
+        return dropped

@@ -7,8 +7,8 @@ before anybody is told of it, so the end may come at any time.
 import logging
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,13 +77,51 @@ async def run_node(
 ) -> None:
     """Run until a signal, a request to stop, or the last wanted block.
 
-    Starts with the port of the RPC. Raises StorageError, RpcBindError, CookieError,
+    Starts with the port of the RPC. Raises what ``open_node`` raises, RpcBindError, CookieError,
     RpcSettingsError and WorkerError, in groups where several tasks end at once.
+    """
+    scope = trio.CancelScope()
+    stop = scope.cancel
+    # Signals are taken until everything is closed: a second ctrl-C must not tear it.
+    taken = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
+    with taken as signals, open_node(settings, parts, stop) as node:
+        with scope:
+            async with trio.open_nursery() as nursery:
+                served = _rpc_settings(settings, parts.directory)
+                bound = await nursery.start(serve, node.rpc, served)
+                nursery.start_soon(_until_signalled, signals, stop)
+                _tell_start(node.manager, settings, bound)
+                if node.mining is not None:
+                    nursery.start_soon(node.mining.run)
+                task_status.started(bound)
+        height = node.manager.context.height
+        LOG.info("stopped at height %d; everything told is on disk", height)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenNode:
+    """A node whose files are open, and nothing of it runs yet."""
+
+    manager: ChainManager
+    """The chain; for ``chain`` alone once anything runs."""
+    chain: ChainService
+    """The chain for many tasks."""
+    mempool: MempoolService
+    """What waits."""
+    mining: NodeMining | None
+    """To be run; None if it only follows the chain."""
+    rpc: RpcNode
+    """What the RPC server answers with."""
+
+
+@contextmanager
+def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) -> Iterator[OpenNode]:
+    """Open what a node keeps on disk and put its parts together; ``stop`` ends the node.
+
+    Raises StorageError and DataDirectoryError.
     """
     secret = parts.directory.vrf_secret(secrets.token_bytes(SECRET_BYTES))
     with ExitStack() as closing:
-        # Until everything is closed: a second ctrl-C must not tear it.
-        signals = closing.enter_context(trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM))
         manager = closing.enter_context(
             open_chain(
                 parts.directory,
@@ -101,28 +139,20 @@ async def run_node(
         closing.callback(mempool.close)
         chain.follow(_HistoryFollower(history))
         chain.follow(mempool)
-        async with trio.open_nursery() as nursery:
-            stop = nursery.cancel_scope.cancel
-            mining = None
-            if parts.mining is not None:
-                mining = NodeMining(
-                    parts.mining,
-                    parts.directory,
-                    chain,
-                    mempool,
-                    parts.texts,
-                    secret,
-                    parts.clock,
-                    stop,
-                )
-            port = _rpc_node(parts, chain, mempool, history, mining, stop)
-            bound = await nursery.start(serve, port, _rpc_settings(settings, parts.directory))
-            nursery.start_soon(_until_signalled, signals, stop)
-            _tell_start(manager, settings, bound)
-            if mining is not None:
-                nursery.start_soon(mining.run)
-            task_status.started(bound)
-        LOG.info("stopped at height %d; everything told is on disk", manager.context.height)
+        mining = None
+        if parts.mining is not None:
+            mining = NodeMining(
+                parts.mining,
+                parts.directory,
+                chain,
+                mempool,
+                parts.texts,
+                secret,
+                parts.clock,
+                stop,
+            )
+        rpc = _rpc_node(parts, chain, mempool, history, mining, stop)
+        yield OpenNode(manager, chain, mempool, mining, rpc)
 
 
 class _HistoryFollower:

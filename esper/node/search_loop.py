@@ -53,7 +53,8 @@ class SearchLoop:
         nonces = range(self._next_nonce, self._next_nonce + self._batch)
         searched = self._search.step(self._job, began, nonces)
         self._next_nonce += self._batch
-        took = self._now_ms() - began
+        # A clock that is set back must not take away from what was measured.
+        took = max(self._now_ms() - began, 0)
         self._adapt(took)
         self._attempts += searched.attempts
         self._tokens += searched.tokens

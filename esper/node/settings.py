@@ -135,15 +135,23 @@ def resolve(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Resolve
         for name in sources
         if (variable := ENVIRONMENT_PREFIX + name.upper()) in environment
     }
-    datadir = given.get("datadir", known.get("datadir", Settings().datadir))
-    file = Path(datadir).expanduser() / SETTINGS_FILE
+    datadir = _datadir(known, given)
+    file = datadir / SETTINGS_FILE
     take("file", str(file), _file_values(file))
     if "datadir" in values:
         raise SettingsError(f"{file}: datadir cannot stand in a file that lies in it")
     take("environment", "environment", known)
     take("flag", "command line", given)
-    values["datadir"] = Path(datadir).expanduser()
+    values["datadir"] = datadir
     return Resolved(Settings(**values), sources)
+
+
+def _datadir(environment: Mapping[str, Any], flags: Mapping[str, Any]) -> Path:
+    """Where the file lies, which has to be known before everything else."""
+    for given, where in ((flags, "command line"), (environment, "environment")):
+        if "datadir" in given:
+            return _as_path(given["datadir"], f"{where}: datadir = {given['datadir']!r}")
+    return Settings().datadir.expanduser()
 
 
 def _file_values(file: Path) -> Mapping[str, Any]:
@@ -164,15 +172,22 @@ def _read(name: str, value: Any, where: str) -> Any:
     if wanted is int:
         return _as_int(name, value, place)
     if wanted is Path:
-        if not isinstance(value, str | os.PathLike):
-            raise SettingsError(f"{place}: must be a path")
-        return Path(value).expanduser()
+        return _as_path(value, place)
     if get_args(wanted):
         texts = value.split(",") if isinstance(value, str) else value
         if not isinstance(texts, list | tuple) or not all(isinstance(one, str) for one in texts):
             raise SettingsError(f"{place}: must be a list of texts")
         return tuple(one.strip() for one in texts if one.strip())
     return _as_text(name, value, place)
+
+
+def _as_path(value: Any, place: str) -> Path:
+    if not isinstance(value, str | os.PathLike):
+        raise SettingsError(f"{place}: must be a path")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise SettingsError(f"{place}: must be a path of this machine: {error}") from error
 
 
 def _as_bool(value: Any, place: str) -> bool:

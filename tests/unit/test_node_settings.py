@@ -1,0 +1,160 @@
+"""Settings: which source wins, and what a value that cannot be used is told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from esper.node.settings import SETTINGS_FILE, Settings, SettingsError, about, resolve
+
+KINDS: list[tuple[str, str, str, Any, tuple[Any, Any, Any]]] = [
+    # name, in the file, in the environment, as a flag, and what each of them means
+    ("network", '"testnet"', "regtest", "mainnet", ("testnet", "regtest", "mainnet")),
+    ("threads", "3", "4", 5, (3, 4, 5)),
+    ("model", '"a"', "b", Path("c"), (Path("a"), Path("b"), Path("c"))),
+    ("log_json", "true", "off", True, (True, False, True)),
+    ("rpc_cors", '["http://a"]', "http://b, http://c,", "http://d",
+     (("http://a",), ("http://b", "http://c"), ("http://d",))),
+]  # fmt: skip
+
+
+@pytest.fixture
+def datadir(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def write(datadir: Path, text: str) -> Path:
+    file = datadir / SETTINGS_FILE
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(("name", "in_file", "variable", "flag", "meant"), KINDS)
+def test_flags_over_environment_over_file_over_default(
+    datadir: Path, name: str, in_file: str, variable: str, flag: Any, meant: tuple[Any, Any, Any]
+) -> None:
+    environment = {"ESPER_DATADIR": str(datadir)}
+
+    def found(flags: dict[str, Any], **more: str) -> tuple[Any, str]:
+        resolved = resolve(flags, environment | more)
+        return getattr(resolved.settings, name), resolved.sources[name]
+
+    assert found({}) == (getattr(Settings(), name), "default")
+    write(datadir, f"{name} = {in_file}")
+    assert found({}) == (meant[0], "file")
+    given = {f"ESPER_{name.upper()}": variable}
+    assert found({}, **given) == (meant[1], "environment")
+    assert found({name: None}, **given) == (meant[1], "environment")
+    assert found({name: flag}, **given) == (meant[2], "flag")
+
+
+def test_the_data_directory_comes_from_flag_or_environment(tmp_path: Path) -> None:
+    for name, threads in (("a", 1), ("b", 2)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, f"threads = {threads}")
+    environment = {"ESPER_DATADIR": str(tmp_path / "a")}
+    by_variable = resolve({}, environment)
+    assert (by_variable.settings.datadir, by_variable.sources["datadir"]) == (
+        tmp_path / "a",
+        "environment",
+    )
+    assert by_variable.settings.threads == 1
+    by_flag = resolve({"datadir": tmp_path / "b"}, environment)
+    assert (by_flag.settings.threads, by_flag.sources["datadir"]) == (2, "flag")
+
+
+def test_a_folder_of_the_person_is_expanded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert resolve({}, {}).settings.datadir == tmp_path / ".esper"
+    assert resolve({"model": "~/m"}, {}).settings.model == tmp_path / "m"
+
+
+def test_a_data_directory_cannot_be_named_by_a_file_in_it(datadir: Path) -> None:
+    file = write(datadir, 'datadir = "/elsewhere"')
+    with pytest.raises(SettingsError, match="datadir cannot stand in a file") as refused:
+        resolve({"datadir": datadir}, {})
+    assert str(file) in str(refused.value)
+
+
+def test_an_unknown_name_is_told_with_its_file(datadir: Path) -> None:
+    file = write(datadir, "treads = 3")
+    with pytest.raises(SettingsError) as refused:
+        resolve({"datadir": datadir}, {})
+    assert str(refused.value).startswith(f"{file}: there is no setting 'treads'")
+    assert "esperd config" in str(refused.value)
+    with pytest.raises(SettingsError, match="command line: there is no setting 'treads'"):
+        resolve({"treads": 3}, {})
+
+
+def test_other_variables_of_the_environment_are_left_alone() -> None:
+    assert resolve({}, {"ESPER_SHARED": "x", "THREADS": "y"}).sources["threads"] == "default"
+
+
+BAD: list[tuple[str, str, str]] = [
+    ("network", "moonnet", "one of mainnet, testnet, devnet, regtest"),
+    ("threads", "-1", "at least 0"),
+    ("threads", "two", "a whole number"),
+    ("threads", "1.5", "a whole number"),
+    ("threads", "9" * 5000, "a whole number"),
+    ("rpc_port", "65536", "at most 65535"),
+    ("mempool_mib", "0", "at least 1"),
+    ("log_json", "maybe", "yes or no"),
+    ("log_level", "loud", "one of debug, info, warning, error"),
+    ("prune", "sometimes", "one of auto, yes, no"),
+    ("model", "~nobody-of-this-name/model", "a path of this machine"),
+    ("datadir", "~nobody-of-this-name", "a path of this machine"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "must"), BAD)
+def test_a_bad_value_names_field_source_and_remedy(
+    tmp_path: Path, name: str, value: str, must: str
+) -> None:
+    environment = {"ESPER_DATADIR": str(tmp_path), f"ESPER_{name.upper()}": value}
+    with pytest.raises(SettingsError) as refused:
+        resolve({}, environment)
+    assert str(refused.value).startswith(f"environment: {name} = ")
+    assert must in str(refused.value)
+    with pytest.raises(SettingsError) as by_flag:
+        resolve({name: value}, {"ESPER_DATADIR": str(tmp_path)})
+    assert str(by_flag.value).startswith(f"command line: {name} = ")
+
+
+@pytest.mark.parametrize(
+    ("line", "must"),
+    [
+        ("threads = true", "a whole number"),
+        ("threads = 2.0", "a whole number"),
+        ("network = 1", "a text"),
+        ("model = 1", "a path"),
+        ("log_json = 1", "yes or no"),
+        ("rpc_cors = [1]", "a list of texts"),
+        ("rpc_tokens = 1", "a list of texts"),
+        ("threads = {}", "a whole number"),
+    ],
+)
+def test_a_file_has_types(datadir: Path, line: str, must: str) -> None:
+    file = write(datadir, line)
+    with pytest.raises(SettingsError, match=must) as refused:
+        resolve({"datadir": datadir}, {})
+    assert str(refused.value).startswith(f"{file}: {line.split()[0]} = ")
+
+
+@pytest.mark.parametrize("data", [b"threads = ", b"\xff", b"a = 1\na = 2"])
+def test_a_file_that_is_no_table_is_named(datadir: Path, data: bytes) -> None:
+    file = datadir / SETTINGS_FILE
+    file.write_bytes(data)
+    with pytest.raises(SettingsError, match=SETTINGS_FILE):
+        resolve({"datadir": datadir}, {})
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(SettingsError, match="directory"):
+        resolve({"datadir": datadir}, {})
+
+
+def test_every_setting_says_what_it_means() -> None:
+    resolved = resolve({}, {})
+    assert all(about(name) for name in resolved.sources)
+    assert set(resolved.sources.values()) == {"default"}
