@@ -72,6 +72,8 @@ class CallBudget:
     """64 bytes each: models that the miner answers with; None: all."""
     declined: Collection[bytes] = ()
     """Txids of calls that the miner leaves to others."""
+    answered: Collection[bytes] | None = None
+    """Txids of the only calls that may be chosen: those whose answer is there; None: all."""
 
     @property
     def calls(self) -> int:
@@ -105,8 +107,7 @@ class CallChooser:
     def offer(self, waiting: Waiting) -> None:
         """A call that may be chosen from now on."""
         call = waiting.transaction.payload
-        declined = waiting.txid in self._budget.declined
-        if isinstance(call, LlmCall) and not declined and self._wanted(call):
+        if isinstance(call, LlmCall) and self._allowed(waiting.txid) and self._wanted(call):
             points = score(call.reserve, call_tokens(call), self._height - waiting.arrival_height)
             self._open[waiting.txid] = waiting
             heapq.heappush(self._by_age, (waiting.order, waiting.txid))
@@ -125,6 +126,10 @@ class CallChooser:
                 self._scored -= 1
                 return found
         return None
+
+    def _allowed(self, txid: bytes) -> bool:
+        answered = self._budget.answered
+        return txid not in self._budget.declined and (answered is None or txid in answered)
 
     def _wanted(self, call: LlmCall) -> bool:
         models = self._budget.models

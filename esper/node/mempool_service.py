@@ -5,7 +5,7 @@ told to whoever keeps something for it.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -138,10 +138,16 @@ class MempoolService:
             self._compact()
         self._tell_change()
 
-    def selection(self, height: int) -> list[Transaction]:
-        """What a block at ``height`` may hold, in an order that respects everybody's nonces."""
+    def selection(
+        self, height: int, answered: Collection[bytes] | None = None
+    ) -> list[Transaction]:
+        """What a block at ``height`` may hold, in an order that respects everybody's nonces.
+
+        Of calls those alone whose txids are ``answered``, all if it is None: calls go first, and
+        thousands that no answer is there for would leave no room for what pays fees.
+        """
         rows = self._params.limits.body_bytes
-        unlimited = CallBudget(rows=rows, rows_per_call=1)
+        unlimited = CallBudget(rows=rows, rows_per_call=1, answered=answered)
         return list(islice(self.pool.select(height, unlimited), CANDIDATES))
 
     def next_calls(

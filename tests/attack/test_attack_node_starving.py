@@ -1,0 +1,53 @@
+"""Attacks on a miner's blocks: making them empty, or its work unpaid, or its callers wait."""
+
+from pathlib import Path
+
+import pytest
+
+from esper.node import mempool_service
+from tests.unit.node_world import copied, go, grown_datadir, node_world, pay, rest, running, until
+from tests.unit.vm_world import ALICE, BOB, CAROL
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return grown_datadir(tmp_path_factory.mktemp("grown"))
+
+
+@pytest.fixture
+def datadir(grown: Path, tmp_path: Path) -> Path:
+    return copied(grown, tmp_path / "node")
+
+
+def test_calls_that_nobody_answers_leave_room_for_what_pays_fees(
+    datadir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls pay no fee and go first: thousands of them once filled every template with nothing."""
+    monkeypatch.setattr(mempool_service, "CANDIDATES", 8)
+
+    async def main() -> None:
+        async with node_world(datadir) as world:
+            world.answerer.hold("answer")
+            for key in (ALICE, BOB):
+                await world.send_calls(*range(50, 56), key=key)
+            paid = await world.send(CAROL, pay(ALICE))
+            async with running(world):
+                await world.mine()
+            assert world.node.mempool.pool.get(paid.txid) is None
+            assert len(world.node.mempool.pool) == 12
+
+    go(main)
+
+
+def test_calls_that_are_answered_still_go_before_what_pays_fees(datadir: Path) -> None:
+    async def main() -> None:
+        async with node_world(datadir) as world:
+            ids = await world.send_calls(50, 51)
+            paid = await world.send(CAROL, pay(ALICE))
+            async with running(world):
+                await until(lambda: len(world.desk.ready.inline()) == 2)
+                await rest()
+                chosen = world.node.mempool.selection(world.height + 1, {ids[0]})
+                assert [one.txid for one in chosen] == [ids[0], paid.txid]
+
+    go(main)
