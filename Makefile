@@ -26,7 +26,7 @@ RUST_SOURCES := $(shell find $(WORKSPACE) -name target -prune -o \
 CARGO := cd $(WORKSPACE) && cargo
 
 .PHONY: build test lint types imports rust-format rust-lint rust-licences rust-test python-test \
-	audit bench soak fuzz devnet fmt lock clean help
+	audit bench bench-hour soak fuzz devnet fmt lock clean help
 
 build: $(VENV)/.stamp-native ## Make .venv, and the extension for this processor
 
@@ -84,6 +84,9 @@ python-test: build
 
 bench: build ## Measure this machine and write bench/RESULTS.md
 	$(BIN)/python bench/run.py
+
+bench-hour: build ## Watch a devnet node for an hour with calls arriving
+	$(BIN)/python -m bench.devnet_run --minutes 60
 
 soak: build ## Run the randomised tests a hundred times longer than `make test` does
 	$(BIN)/python -m pytest -q tests/property tests/fuzz

@@ -96,3 +96,31 @@ def mempool_table() -> list[str]:
             for run in runs
         ),
     ]
+
+
+def node_table(minutes: float) -> list[str]:
+    """A devnet node that mines, asked by one client; an hour of it is `make bench-hour`."""
+    figures: dict[str, Any] = json.loads(
+        _run("bench.devnet_run", "--minutes", str(minutes), "--call-every", "20")
+    )
+    return [
+        f"## A devnet node that mines and answers calls, {figures['minutes']:.0f} minutes",
+        "",
+        "All processors search and prove; one client asks ten times a second; calls arrive at",
+        "random, three a minute on average.",
+        "",
+        "| what | |",
+        "| --- | --- |",
+        f"| blocks, expected | {figures['blocks']:.0f}, {figures['blocks_expected']:.0f} |",
+        f"| calls made, answered | {figures['calls']:.0f}, {figures['calls_answered']:.0f} |",
+        f"| median time to an answer in a block | {figures['answer_median_s']:.1f} s |",
+        f"| JSON-RPC p50, p99, longest | {figures['rpc_p50_ms']:.1f}, {figures['rpc_p99_ms']:.1f}, "
+        f"{figures['rpc_max_ms']:.0f} ms |",
+        f"| node's memory, first and last quarter | {figures['node_mib_first_quarter']:.0f}, "
+        f"{figures['node_mib_last_quarter']:.0f} MiB |",
+        f"| its workers' | {figures['workers_mib_first_quarter']:,.0f}, "
+        f"{figures['workers_mib_last_quarter']:,.0f} MiB |",
+        f"| proof of a ticket, attempts a second | {figures['proof_ms']:.0f} ms, "
+        f"{figures['attempts_per_second']:.0f} |",
+        f"| time to a clean stop | {figures['shutdown_s']:.1f} s |",
+    ]

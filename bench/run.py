@@ -22,10 +22,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "RESULTS.md"
 GENESIS = ROOT / "genesis" / "model"
+NODE_MINUTES = 4.0
 
 sys.path.insert(0, str(ROOT))
 
-from bench.chain_tables import import_table, mempool_table, start_table, state_table  # noqa: E402
+from bench.chain_tables import (  # noqa: E402
+    import_table,
+    mempool_table,
+    node_table,
+    start_table,
+    state_table,
+)
 from bench.random_checkpoint import STORIES_15M, write_random_model  # noqa: E402
 
 
@@ -189,6 +196,8 @@ def report(runs: int) -> str:
         *start_table(),
         "",
         *mempool_table(),
+        "",
+        *node_table(NODE_MINUTES),
     ]
     return "\n".join(lines) + "\n"
 

@@ -104,6 +104,7 @@ class MiningService:
         self._number = 0
         self._proving: set[bytes] = set()
         self._news = trio.Event()
+        self._steered = trio.Event()
         desk.on_ready(self._content_changed)
         mempool.on_change(self._content_changed)
 
@@ -116,32 +117,34 @@ class MiningService:
         """Stop searching; a proof that runs is finished."""
         self.paused = True
         self._searcher.search(None)
-        self._news.set()
+        self._steered.set()
 
     def resume(self) -> None:
         """Go on."""
         self.paused = False
-        self._news.set()
+        self._steered.set()
 
     def want(self, blocks: int) -> None:
         """Mine so many more blocks, where they are mined on demand."""
         if self._wanted is not None:
             self._wanted += blocks
-            self._news.set()
+            self._steered.set()
 
     def stop_wanting(self) -> None:
         """Mine no more, where blocks are mined on demand."""
         if self._wanted is not None:
             self._wanted = 0
             self._searcher.search(None)
-            self._news.set()
+            self._steered.set()
 
     def pay(self, payee: bytes) -> None:
         """Let the next templates pay another address."""
         if payee != self.templates.payee:
             self.templates.pay(payee)
             self._desk.pay(payee)
-            self._news.set()
+            # A ticket that is found now would still pay the other.
+            self._jobs.clear()
+            self._steered.set()
 
     async def run(self) -> None:
         """Mine until cancelled, or until every block that was wanted is there."""
@@ -164,55 +167,56 @@ class MiningService:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(self._searcher.run, events)
                     started = True
-                    self._news.set()
+                    self._steered.set()
             except* WorkerError as group:
                 if not started:
                     raise
-                LOG.error("search stopped: %s; starting it again", group.exceptions[0])
+                LOG.error("search stopped: %s; starting it again", _first(group))
                 await trio.sleep(AFTER_FAILURE_S)
 
     async def _make_templates(self) -> None:
         while True:
-            self._news = trio.Event()
-            news, moved = self._news, self._chain.next_change
-            tip, pause = self._chain.tip, REFRESH_S
+            self._news, self._steered = trio.Event(), trio.Event()
+            news, steered, moved = self._news, self._steered, self._chain.next_change
+            tip = self._chain.tip
             if not self.searching:
-                # Whoever asks for a block has waited long enough.
-                pause = 0.0
                 self.doing = "paused" if self.paused else "waiting for blocks to be asked for"
             elif tip in self._proving:
                 self.doing = "proving a block"
             else:
                 self.doing = f"searching for block {await self._begin_search()}"
-            await self._until(news, moved, pause)
+            await self._until(moved, steered, news)
 
-    async def _until(self, news: trio.Event, moved: trio.Event, pause_s: float) -> None:
-        """Until the tip moves, or something else happens and some time has passed."""
+    async def _until(self, moved: trio.Event, steered: trio.Event, news: trio.Event) -> None:
+        """Until the tip moves or somebody steers, or there is news and some time has passed."""
         async with trio.open_nursery() as nursery:
 
             async def first(event: trio.Event, pause: float) -> None:
                 await event.wait()
-                if pause and self._chain.tip not in self._proving and self.searching:
-                    await trio.sleep(pause)
+                await trio.sleep(pause)
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(first, moved, 0.0)
-            nursery.start_soon(first, news, pause_s)
+            nursery.start_soon(first, steered, 0.0)
+            nursery.start_soon(first, news, REFRESH_S)
 
     async def _begin_search(self) -> int:
         """Put a template together and let it be searched; the height."""
         # The desk goes on while a thread reads this.
-        ready = self._desk.ready.copy()
+        ready, payee = self._desk.ready.copy(), self.templates.payee
 
         def make(manager: ChainManager) -> _Job:
             chain, state = manager.context, manager.state
             answered = {*ready.inline(), *ready.long_answers}
             waiting = self._mempool.selection(chain.height + 1, answered)
-            assembled = assemble(chain, state, self.templates.payee, waiting, ready, self._lanes)
+            assembled = assemble(chain, state, payee, waiting, ready, self._lanes)
             template = self.templates.template(chain, state, assembled.plan, time_ms=self._clock())
             return _Job(template, chain, assembled)
 
         job = await self._chain.in_thread(make)
+        if self.templates.payee != payee:
+            # It may pay either of them. The next one comes at once.
+            return job.chain.height + 1
         self._number += 1
         self._jobs[self._number] = job
         for old in [number for number in self._jobs if number <= self._number - KEPT_JOBS]:
@@ -223,14 +227,17 @@ class MiningService:
 
     def _take_ticket(self, found: Found, nursery: trio.Nursery) -> None:
         job = self._jobs.get(found.number)
-        if job is None or job.chain.tip_id != self._chain.tip:
+        if job is None or self._wanted == 0:
+            # Found before the search heard that nobody wants it any more.
+            return
+        if job.chain.tip_id != self._chain.tip:
             self.statistics.overtaken()
             return
         if job.chain.tip_id in self._proving:
             # The ticket of an older template for the same parent.
             return
         self._proving.add(job.chain.tip_id)
-        self._news.set()
+        self._steered.set()
         nursery.start_soon(self._prove, job, found.ticket)
 
     async def _prove(self, job: _Job, ticket: Ticket) -> None:
@@ -249,16 +256,23 @@ class MiningService:
             return
         finally:
             self._proving.discard(parent)
-            self._news.set()
+            self._steered.set()
         self.statistics.proved(took)
         if arrival.block_id not in arrival.applied:
             self.statistics.overtaken()
             return
         self.statistics.joined()
         if self._wanted is not None:
-            self._wanted -= 1
+            # Two tickets of different parents may both have been under way for the last one.
+            self._wanted = max(self._wanted - 1, 0)
         height = job.chain.height + 1
         self._told(MinedNews(height, arrival.block_id, ticket, job.assembled, len(proof), took))
 
     def _content_changed(self) -> None:
         self._news.set()
+
+
+def _first(group: BaseExceptionGroup[WorkerError]) -> WorkerError:
+    """An error of a group of groups, whose own text says nothing."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

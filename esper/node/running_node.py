@@ -82,9 +82,9 @@ async def run_node(
     """
     scope = trio.CancelScope()
     stop = scope.cancel
-    # Signals are taken until everything is closed: a second ctrl-C must not tear it.
-    taken = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
-    with taken as signals, open_node(settings, parts, stop) as node:
+    # Until everything is closed: a second ctrl-C must not tear it.
+    caught = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
+    with caught as signals, open_node(settings, parts, stop) as node:
         with scope:
             async with trio.open_nursery() as nursery:
                 served = _rpc_settings(settings, parts.directory)

@@ -105,8 +105,10 @@ class ManualSearcher(SearcherPort):
         self._events, self._death = events, trio.Event()
         self.starts += 1
         task_status.started()
-        await self._death.wait()
-        raise WorkerError("search worker ended with status -9")
+        # Its errors come in a group of their own, as those of the process do.
+        async with trio.open_nursery():
+            await self._death.wait()
+            raise WorkerError("search worker ended with status -9")
 
     def search(self, job: SearchJob | None) -> None:
         self.jobs.append(job)
