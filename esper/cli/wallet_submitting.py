@@ -151,8 +151,7 @@ def build_file(s: Session, transaction: Transaction, out: Path) -> None:
 
 
 def _waiting(s: Session, txid: str) -> Transaction:
-    """One that waits and that the wallet's key has signed: a fee or a payment that its owner never
-    agreed to is not to be raised."""
+    """One that waits and that the wallet's key has signed: nothing else is worth raising."""
     found, sender = waiting(s.node, s.params, txid, {own.address for own in s.file.addresses})
     check_signed_by(found, signing_key(s.file, s.secrets, sender), s.genesis)
     return found

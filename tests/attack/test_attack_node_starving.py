@@ -4,8 +4,20 @@ from pathlib import Path
 
 import pytest
 
+from esper.consensus.template import BlockPlan
 from esper.node import mempool_service
-from tests.unit.node_world import copied, go, grown_datadir, node_world, pay, rest, running, until
+from esper.node.datadir import DataDirectory
+from tests.unit.node_world import (
+    copied,
+    go,
+    grown_datadir,
+    node_params,
+    node_world,
+    pay,
+    rest,
+    running,
+    until,
+)
 from tests.unit.vm_world import ALICE, BOB, CAROL
 
 
@@ -49,5 +61,60 @@ def test_calls_that_are_answered_still_go_before_what_pays_fees(datadir: Path) -
                 await rest()
                 chosen = world.node.mempool.selection(world.height + 1, {ids[0]})
                 assert [one.txid for one in chosen] == [ids[0], paid.txid]
+
+    go(main)
+
+
+# --- work that is never paid -------------------------------------------------------------------
+
+LONG = node_params(inline_answer_bytes=4)
+"""Nearly every answer is too long to come with its call's block."""
+NOBODY = bytes([99]) * 32
+"""Seed of a key without coins."""
+
+
+@pytest.fixture(scope="module")
+def grown_long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return grown_datadir(tmp_path_factory.mktemp("long"), LONG)
+
+
+@pytest.mark.parametrize(
+    ("seed", "worked"), [(NOBODY, []), (None, ["answer", "prove_lane"])], ids=["poor", "rich"]
+)
+def test_lanes_are_left_to_others_by_a_node_that_cannot_pay_for_results(
+    grown_long: Path, tmp_path: Path, seed: bytes | None, worked: list[str]
+) -> None:
+    """Lanes go before all other calls: a flood of them cost a node its prover, for nothing."""
+    datadir = copied(grown_long, tmp_path / "node")
+    if seed is not None:
+        DataDirectory(datadir, LONG).results_seed(seed)
+
+    async def main() -> None:
+        async with node_world(datadir, LONG) as world, running(world):
+            call = world.signed(ALICE, world.call(50))
+            await world.take(world.others_block(BlockPlan((call,), (None,))))
+            await rest()
+            assert world.answerer.asked == worked
+
+    go(main)
+
+
+@pytest.mark.parametrize(
+    ("seed", "status"), [(NOBODY, "declined"), (None, "proving")], ids=["poor", "rich"]
+)
+def test_no_caller_s_credits_are_frozen_for_an_answer_that_cannot_be_returned(
+    grown_long: Path, tmp_path: Path, seed: bytes | None, status: str
+) -> None:
+    datadir = copied(grown_long, tmp_path / "node")
+    if seed is not None:
+        DataDirectory(datadir, LONG).results_seed(seed)
+
+    async def main() -> None:
+        async with node_world(datadir, LONG) as world, running(world):
+            [call] = await world.send_calls(50)
+            await rest()
+            state = world.desk.state(call)
+            assert state is not None
+            assert state.status == status
 
     go(main)
