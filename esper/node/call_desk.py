@@ -123,6 +123,11 @@ class CallDesk:
             return CallState("declined", None)
         return CallState("answering", None) if call_id in self._answering else None
 
+    def works_for(self, call_id: bytes) -> bool:
+        """Whether a call is answered or proven here, or was and waits for its block."""
+        state = self.state(call_id)
+        return state is not None and state.status != "declined"
+
     def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
         """Forget the lanes that have their result, or lapsed."""
         ledger = Ledger(Overlay(manager.state))

@@ -15,6 +15,7 @@ from esper.consensus.block import decode_body
 from esper.consensus.block_isolation import read_content
 from esper.consensus.header import decode_header
 from esper.mempool.call_queue import CallBudget, CallPolicy, MeasuredSpeed
+from esper.mempool.errors import CallAnsweredError
 from esper.mempool.journal import JournalError, Kept, MempoolJournal
 from esper.mempool.pool import Mempool
 from esper.node.chain_manager import Arrival, ChainManager
@@ -63,8 +64,13 @@ class MempoolService:
         self._calls = calls
         self.speed = MeasuredSpeed()
         """What this machine was measured to do."""
+        self._held: Callable[[bytes], bool] = lambda _: False
         self._on_change: list[Callable[[], None]] = []
         self._on_gone: list[Callable[[Sequence[bytes]], None]] = []
+
+    def hold(self, held: Callable[[bytes], bool]) -> None:
+        """Refuse to replace calls, by their txids, that ``held`` says are worked for."""
+        self._held = held
 
     def on_change(self, told: Callable[[], None]) -> None:
         """Call this when there may be more to mine."""
@@ -93,6 +99,7 @@ class MempoolService:
         async with self._chain.reading() as manager:
             known = transaction.txid in self.pool
             now_ms = self._clock()
+            self._check_not_held(transaction)
             admission = self.pool.add(transaction, manager.state, manager.context, now_ms=now_ms)
             if not known:
                 self._keep(data, manager.context.height, now_ms)
@@ -192,6 +199,20 @@ class MempoolService:
         header = decode_header(data.header, limits.header_bytes)
         body = decode_body(data.body, limits.body_bytes)
         return list(read_content(body, header.pre, limits).transactions)
+
+    def _check_not_held(self, new: Transaction) -> None:
+        """What is replaced leaves, and what follows it may: no call among it may be held.
+
+        A block takes the call that was answered as well as another, but a group of proven calls is
+        lost if one of them leaves, and replacing costs nothing. Raises CallAnsweredError.
+        """
+        line = self.pool.pending_of(new.sender)
+        old = next((one for one in line if one.nonce == new.nonce), None)
+        if old is None or old.txid == new.txid:
+            return
+        for one in line:
+            if one.nonce >= new.nonce and self._held(one.txid):
+                raise CallAnsweredError(one.nonce)
 
     @property
     def _waiting_bytes(self) -> int:
