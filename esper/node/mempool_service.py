@@ -124,15 +124,14 @@ class MempoolService:
             for transaction in self._transactions(manager, block_id)
             if transaction.txid not in ids
         ]
-        epoch = self._params.credits.epoch_blocks
-        whole = bool(arrival.undone) or manager.context.height % epoch == epoch - 1
         dropped = self.pool.on_chain_change(
             manager.state,
             manager.context,
             included=ids,
             returned=returned,
-            # Where credits lapse or blocks were undone, anybody may have less than before.
-            touched=None if whole else {transaction.sender for transaction in included},
+            # Where blocks were undone, anybody may have less than before. Where credits lapse, the
+            # pool knows who uses any: to judge all of it takes seconds.
+            touched=None if arrival.undone else {one.sender for one in included},
             now_ms=self._clock(),
         )
         for transaction in returned:
