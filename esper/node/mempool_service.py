@@ -103,6 +103,7 @@ class MempoolService:
             admission = self.pool.add(transaction, manager.state, manager.context, now_ms=now_ms)
             if not known:
                 self._keep(data, manager.context.height, now_ms)
+                self._compact_if_worth()
         replaced = (admission.replaced,) if admission.replaced is not None else ()
         gone = (*replaced, *admission.evicted)
         if gone:
@@ -140,8 +141,7 @@ class MempoolService:
         for drop in dropped:
             LOG.info("transaction %s dropped: %s", drop.txid.hex()[:16], drop.reason)
         self._tell_gone([*ids, *(drop.txid for drop in dropped)])
-        if self._journal.is_worth_rewriting(self._waiting_bytes):
-            self._compact()
+        self._compact_if_worth()
         self._tell_change()
 
     def selection(
@@ -223,6 +223,10 @@ class MempoolService:
             self._journal.append(data, height, now_ms)
         except JournalError as error:
             LOG.error("%s", error)
+
+    def _compact_if_worth(self) -> None:
+        if self._journal.is_worth_rewriting(self._waiting_bytes):
+            self._compact()
 
     def _compact(self) -> None:
         kept = (Kept(one.to_bytes(), height, ms) for one, height, ms in self.pool.kept())
