@@ -27,7 +27,13 @@ from esper.wallet.errors import MisuseError, NodeContradictionError
 from esper.wallet.exchange import MAX_FILE_BYTES, exchange_bytes, network_named, read_exchange
 from esper.wallet.keys import signing_key
 from esper.wallet.node_port import Node, check_same_network
-from esper.wallet.replacing import bumped, cancelling, check_replacement, waiting
+from esper.wallet.replacing import (
+    bumped,
+    cancelling,
+    check_replacement,
+    check_signed_by,
+    waiting,
+)
 
 TxId = Annotated[str, typer.Argument(help="Id of a transaction.")]
 Out = Annotated[Path, typer.Option("--out", help="File to write.")]
@@ -145,7 +151,9 @@ def build_file(s: Session, transaction: Transaction, out: Path) -> None:
 
 
 def _waiting(s: Session, txid: str) -> Transaction:
-    found, _ = waiting(s.node, s.params, txid, {own.address for own in s.file.addresses})
+    """One that waits and that the wallet's key has signed: nothing else is worth raising."""
+    found, sender = waiting(s.node, s.params, txid, {own.address for own in s.file.addresses})
+    check_signed_by(found, signing_key(s.file, s.secrets, sender), s.genesis)
     return found
 
 

@@ -54,6 +54,9 @@ class CallPolicy:
     """Time for one block's calls. One call always fits: a slow machine answers one by one."""
     minimum_microcredits_per_second: int = 0
     """Calls that offer less for this machine's time are left to others."""
+    least_window: int = 0
+    """Blocks after the next one in which a call must still be valid: work for one that lapses
+    before this miner finds a block is never paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class CallBudget:
     """64 bytes each: models that the miner answers with; None: all."""
     declined: Collection[bytes] = ()
     """Txids of calls that the miner leaves to others."""
+    answered: Collection[bytes] | None = None
+    """Txids of the only calls that may be chosen: those whose answer is there; None: all."""
 
     @property
     def calls(self) -> int:
@@ -105,8 +110,7 @@ class CallChooser:
     def offer(self, waiting: Waiting) -> None:
         """A call that may be chosen from now on."""
         call = waiting.transaction.payload
-        declined = waiting.txid in self._budget.declined
-        if isinstance(call, LlmCall) and not declined and self._wanted(call):
+        if isinstance(call, LlmCall) and self._allowed(waiting) and self._wanted(call):
             points = score(call.reserve, call_tokens(call), self._height - waiting.arrival_height)
             self._open[waiting.txid] = waiting
             heapq.heappush(self._by_age, (waiting.order, waiting.txid))
@@ -125,6 +129,12 @@ class CallChooser:
                 self._scored -= 1
                 return found
         return None
+
+    def _allowed(self, waiting: Waiting) -> bool:
+        txid, answered = waiting.txid, self._budget.answered
+        if txid in self._budget.declined or (answered is not None and txid not in answered):
+            return False
+        return waiting.transaction.expiry >= self._height + self._budget.policy.least_window
 
     def _wanted(self, call: LlmCall) -> bool:
         models = self._budget.models

@@ -135,6 +135,17 @@ class ReplacementRateError(PolicyError):
 
 
 @dataclass(eq=False)
+class CallAnsweredError(PolicyError):
+    """A replacement that would take from a miner a call that it works for."""
+
+    nonce: int
+    template: ClassVar[str] = (
+        "the call of nonce {nonce} is being answered here or waits for its block with its proof; "
+        "neither it nor what comes before it can be replaced, wait for the block"
+    )
+
+
+@dataclass(eq=False)
 class PendingFundsError(PolicyError):
     """Funds that would do, if the sender's other transactions were not waiting for them."""
 

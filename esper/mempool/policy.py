@@ -10,11 +10,16 @@ class MempoolPolicy:
     """How much may wait, and for how long."""
 
     fee_bytes: int = 64 * MIB
-    """Room for transactions with a fee: wire bytes plus ``entry_bytes`` each."""
+    """Room for transactions with a fee: wire bytes plus what is counted beside them."""
     call_bytes: int = 16 * MIB
     """Room for calls, apart, so that neither crowds out the other."""
     entry_bytes: int = 1024
     """Counted for each transaction beside its bytes: what its places in the indexes take."""
+    output_bytes: int = 320
+    """Counted for each output of a transfer but the first: as objects and in the indexes outputs
+    take several times their bytes, and that many times the work."""
+    token_bytes: int = 44
+    """Counted for each token of a prompt: numbers take several times their bytes."""
     pending_per_sender: int = 32
     """Transactions of one sender in an unbroken line of nonces."""
     aside_per_sender: int = 4

@@ -13,6 +13,8 @@ from esper.mempool.policy import MempoolPolicy
 from esper.mempool.rate_floor import RateFloor
 from esper.mempool.sender_line import SenderLine
 from esper.mempool.waiting import Waiting
+from esper.vm.llm_call import LlmCall
+from esper.vm.transfer import Transfer
 
 _SLACK = 64
 """Outdated entries that are always tolerated."""
@@ -44,11 +46,11 @@ class Room:
         self.limit = limit
         """Most bytes."""
         self.bytes = 0
-        """Bytes taken, ``entry_bytes`` for each transaction included."""
+        """Bytes taken, what the policy counts beside those of the wire included."""
         self.floor = RateFloor(policy.floor_half_life_ms)
         """What the last evictions left behind."""
         self._calls = calls
-        self._entry_bytes = policy.entry_bytes
+        self._policy = policy
         self._bids: list[_Bid] = []
         self._stamps: dict[bytes, int] = {}
         self._last_stamp = 0
@@ -59,7 +61,13 @@ class Room:
 
     def weight(self, waiting: Waiting) -> int:
         """Bytes that a transaction takes."""
-        return waiting.size + self._entry_bytes
+        policy, payload = self._policy, waiting.transaction.payload
+        extra = policy.entry_bytes
+        if isinstance(payload, Transfer):
+            extra += policy.output_bytes * (len(payload.outputs) - 1)
+        elif isinstance(payload, LlmCall):
+            extra += policy.token_bytes * len(payload.prompt)
+        return waiting.size + extra
 
     def least_rate(self, now_ms: int) -> int:
         """What a newcomer has to offer; nothing in particular while the pool is half empty."""

@@ -81,6 +81,13 @@ def open_lanes(chain: ChainContext, state: ChainState) -> list[bytes]:
     return found
 
 
+def payable_results(chain: ChainContext, state: ChainState, sender: bytes) -> int:
+    """How many answers to lanes a 33-byte address can pay the fees of."""
+    limits = chain.params.limits
+    fee = limits.base_fee + limits.fee_per_byte * RESULT_ROOM
+    return Ledger(Overlay(state)).account(sender).balance // fee
+
+
 def _candidate_groups(
     chain: ChainContext, ready: ReadyCalls, waiting: set[bytes]
 ) -> list[ReadyGroup]:
@@ -101,8 +108,9 @@ def _reserve_lanes(
         return []
     ledger = Ledger(Overlay(state))
     still = [lane for call_id, lane in ready.lanes.items() if ledger.lane(call_id) is not None]
-    limit = chain.params.calls.groups_per_block
-    taken = still[: limit - 1 if shared else limit]
+    limit = chain.params.calls.groups_per_block - shared
+    # Those that its sender cannot pay for would keep the room from calls that pay.
+    taken = still[: min(limit, payable_results(chain, state, lanes.sender))]
     fits = []
     for lane in taken:
         size = len(lane.group.to_bytes()) + RESULT_ROOM

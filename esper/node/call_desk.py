@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import trio
 
-from esper.node.block_assembly import LaneAnswers, open_lanes
+from esper.node.block_assembly import LaneAnswers, open_lanes, payable_results
 from esper.node.call_answerer import AnsweredCall, OpenCall
 from esper.node.chain_manager import Arrival, ChainManager
 from esper.node.chain_service import ChainService
@@ -88,6 +88,7 @@ class CallDesk:
         self._opened: dict[bytes, AnsweredCall] = {}
         """Long answers whose calls are in the chain."""
         self._declined: set[bytes] = set()
+        self._returnable = 0
         self._news = trio.Event()
         self._told_ready: list[Callable[[], None]] = []
 
@@ -121,6 +122,11 @@ class CallDesk:
         if call_id in self._declined:
             return CallState("declined", None)
         return CallState("answering", None) if call_id in self._answering else None
+
+    def works_for(self, call_id: bytes) -> bool:
+        """Whether a call is answered or proven here, or was and waits for its block."""
+        state = self.state(call_id)
+        return state is not None and state.status != "declined"
 
     def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
         """Forget the lanes that have their result, or lapsed."""
@@ -184,7 +190,8 @@ class CallDesk:
         return rules.rows_per_group // rules.rows_per_call
 
     def _next_lane(self, manager: ChainManager) -> OpenCall | None:
-        if self._lane_answers is None:
+        self._returnable = self._payable(manager)
+        if not self._returnable:
             return None
         ledger = Ledger(Overlay(manager.state))
         for call_id in open_lanes(manager.context, manager.state):
@@ -196,6 +203,14 @@ class CallDesk:
             ):
                 return OpenCall(call_id, lane)
         return None
+
+    def _payable(self, manager: ChainManager) -> int:
+        """How many more long answers can be returned; without their fees they are never paid."""
+        if self._lane_answers is None:
+            return 0
+        sender = self._lane_answers.sender
+        payable = payable_results(manager.context, manager.state, sender)
+        return max(payable - len(self.ready.lanes), 0)
 
     def _next_calls(self, manager: ChainManager) -> list[OpenCall]:
         """What fits into the next groups, if there is still use for another one."""
@@ -222,7 +237,7 @@ class CallDesk:
         for said in (said for said in answers if said.call_id in self._answering):
             if said.fits_inline(self._params.calls):
                 self._unproven[said.call_id] = said
-            elif self._lane_answers is not None:
+            elif self._returnable > len(self.ready.long_answers):
                 # Left open, proven once the chain has its lane.
                 self.ready.long_answers[said.call_id] = said
             else:

@@ -5,7 +5,7 @@ told to whoever keeps something for it.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +15,7 @@ from esper.consensus.block import decode_body
 from esper.consensus.block_isolation import read_content
 from esper.consensus.header import decode_header
 from esper.mempool.call_queue import CallBudget, CallPolicy, MeasuredSpeed
+from esper.mempool.errors import CallAnsweredError
 from esper.mempool.journal import JournalError, Kept, MempoolJournal
 from esper.mempool.pool import Mempool
 from esper.node.chain_manager import Arrival, ChainManager
@@ -63,8 +64,13 @@ class MempoolService:
         self._calls = calls
         self.speed = MeasuredSpeed()
         """What this machine was measured to do."""
+        self._held: Callable[[bytes], bool] = lambda _: False
         self._on_change: list[Callable[[], None]] = []
         self._on_gone: list[Callable[[Sequence[bytes]], None]] = []
+
+    def hold(self, held: Callable[[bytes], bool]) -> None:
+        """Refuse to replace calls, by their txids, that ``held`` says are worked for."""
+        self._held = held
 
     def on_change(self, told: Callable[[], None]) -> None:
         """Call this when there may be more to mine."""
@@ -93,9 +99,11 @@ class MempoolService:
         async with self._chain.reading() as manager:
             known = transaction.txid in self.pool
             now_ms = self._clock()
+            self._check_not_held(transaction)
             admission = self.pool.add(transaction, manager.state, manager.context, now_ms=now_ms)
             if not known:
                 self._keep(data, manager.context.height, now_ms)
+                self._compact_if_worth()
         replaced = (admission.replaced,) if admission.replaced is not None else ()
         gone = (*replaced, *admission.evicted)
         if gone:
@@ -117,15 +125,14 @@ class MempoolService:
             for transaction in self._transactions(manager, block_id)
             if transaction.txid not in ids
         ]
-        epoch = self._params.credits.epoch_blocks
-        whole = bool(arrival.undone) or manager.context.height % epoch == epoch - 1
         dropped = self.pool.on_chain_change(
             manager.state,
             manager.context,
             included=ids,
             returned=returned,
-            # Where credits lapse or blocks were undone, anybody may have less than before.
-            touched=None if whole else {transaction.sender for transaction in included},
+            # Where blocks were undone, anybody may have less than before. Where credits lapse, the
+            # pool knows who uses any: to judge all of it takes seconds.
+            touched=None if arrival.undone else {one.sender for one in included},
             now_ms=self._clock(),
         )
         for transaction in returned:
@@ -135,14 +142,19 @@ class MempoolService:
         for drop in dropped:
             LOG.info("transaction %s dropped: %s", drop.txid.hex()[:16], drop.reason)
         self._tell_gone([*ids, *(drop.txid for drop in dropped)])
-        if self._journal.is_worth_rewriting(self._waiting_bytes):
-            self._compact()
+        self._compact_if_worth()
         self._tell_change()
 
-    def selection(self, height: int) -> list[Transaction]:
-        """What a block at ``height`` may hold, in an order that respects everybody's nonces."""
+    def selection(
+        self, height: int, answered: Collection[bytes] | None = None
+    ) -> list[Transaction]:
+        """What a block at ``height`` may hold, in an order that respects everybody's nonces.
+
+        Of calls those alone whose txids are ``answered``, all if it is None: calls go first, and
+        thousands that no answer is there for would leave no room for what pays fees.
+        """
         rows = self._params.limits.body_bytes
-        unlimited = CallBudget(rows=rows, rows_per_call=1)
+        unlimited = CallBudget(rows=rows, rows_per_call=1, answered=answered)
         return list(islice(self.pool.select(height, unlimited), CANDIDATES))
 
     def next_calls(self, height: int, taken: frozenset[bytes]) -> list[Transaction]:
@@ -182,6 +194,20 @@ class MempoolService:
         body = decode_body(data.body, limits.body_bytes)
         return list(read_content(body, header.pre, limits).transactions)
 
+    def _check_not_held(self, new: Transaction) -> None:
+        """What is replaced leaves, and what follows it may: no call among it may be held.
+
+        A block takes the call that was answered as well as another, but a group of proven calls is
+        lost if one of them leaves, and replacing costs nothing. Raises CallAnsweredError.
+        """
+        line = self.pool.pending_of(new.sender)
+        old = next((one for one in line if one.nonce == new.nonce), None)
+        if old is None or old.txid == new.txid:
+            return
+        for one in line:
+            if one.nonce >= new.nonce and self._held(one.txid):
+                raise CallAnsweredError(one.nonce)
+
     @property
     def _waiting_bytes(self) -> int:
         numbers = self.pool.statistics()
@@ -192,6 +218,10 @@ class MempoolService:
             self._journal.append(data, height, now_ms)
         except JournalError as error:
             LOG.error("%s", error)
+
+    def _compact_if_worth(self) -> None:
+        if self._journal.is_worth_rewriting(self._waiting_bytes):
+            self._compact()
 
     def _compact(self) -> None:
         kept = (Kept(one.to_bytes(), height, ms) for one, height, ms in self.pool.kept())

@@ -207,7 +207,8 @@ class MiningService:
 
         def make(manager: ChainManager) -> _Job:
             chain, state = manager.context, manager.state
-            waiting = self._mempool.selection(chain.height + 1)
+            answered = {*ready.inline(), *ready.long_answers}
+            waiting = self._mempool.selection(chain.height + 1, answered)
             assembled = assemble(chain, state, payee, waiting, ready, self._lanes)
             template = self.templates.template(chain, state, assembled.plan, time_ms=self._clock())
             return _Job(template, chain, assembled)

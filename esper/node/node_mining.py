@@ -107,6 +107,7 @@ class NodeMining:
         self._teller = BlockTeller(texts)
         self._left = plan.wanted if plan.ends else None
         self._stop = stop
+        mempool.hold(self.desk.works_for)
         mempool.on_gone(self.desk.settled)
         mempool.on_change(self.desk.wake)
         chain.follow(self.desk)

@@ -46,6 +46,9 @@ JOURNAL_FILE: Final = "mempool.dat"
 MIB: Final = 1 << 20
 CALLS_PART: Final = 4
 """Calls have so many times less room than what pays fees."""
+CALL_WINDOW: Final = 8
+"""Blocks that a call must stay valid for to be answered: otherwise callers could let it lapse once
+it is proven, and have the next one answered, at no cost."""
 PRUNE: Final = {"auto": None, "yes": True, "no": False}
 TELL_EVERY: Final = 1_000
 """Blocks between two lines about a history that is built."""
@@ -178,6 +181,7 @@ def _mempool(
     calls = CallPolicy(
         time_budget_ms=1000 * settings.call_seconds,
         minimum_microcredits_per_second=settings.minimum_bid_rate,
+        least_window=CALL_WINDOW,
     )
     mempool = MempoolService(chain, pool, journal, params, parts.clock, calls)
     kept = mempool.load(manager)

@@ -1,8 +1,11 @@
 """A client of a node, synchronous. It talks to one address and to no other."""
 
 import itertools
+import socket
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -17,6 +20,7 @@ from esper.rpc.settings import is_loopback
 
 URL_VARIABLE: Final = "ESPER_RPC"
 TOKEN_VARIABLE: Final = "ESPER_RPC_TOKEN"
+_CONNECTED: Final = frozenset({"connection.connect_tcp.complete", "connection.start_tls.complete"})
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of an answer that are read."""
 
@@ -78,6 +82,45 @@ class _Answer(msgspec.Struct):
     error: _Error | None = None
 
 
+class _Connection:
+    """The socket of a client, to be closed under a read.
+
+    A server that sends a byte now and then, or one provisional answer after the other, never lets
+    a read's own timeout come.
+    """
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._late = False
+
+    def trace(self, event: str, details: Mapping[str, Any]) -> None:
+        """What httpcore tells of a request's course: here a connection that was made."""
+        if event in _CONNECTED:
+            self._socket = details["return_value"].get_extra_info("socket")
+
+    @contextmanager
+    def cut_after(self, seconds: float) -> Iterator[None]:
+        """Raises httpx.ReadTimeout if what is within does not end in time."""
+        self._late = False
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except httpx.HTTPError as error:
+            if self._late:
+                raise httpx.ReadTimeout("cut off") from error
+            raise
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        self._late = True
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
 class RpcClient:
     """Calls the methods of one node. To be closed, or used as a context manager.
 
@@ -101,6 +144,7 @@ class RpcClient:
         headers = {"accept-encoding": "identity", "content-type": "application/json"}
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
+        self._connection = _Connection()
         self._http = httpx.Client(
             headers=headers,
             timeout=timeout_s,
@@ -176,7 +220,12 @@ class RpcClient:
         deadline = self._now() + self._timeout_s
         data = bytearray()
         try:
-            with self._http.stream("POST", self.url, content=body) as answer:
+            with (
+                self._connection.cut_after(self._timeout_s),
+                self._http.stream(
+                    "POST", self.url, content=body, extensions={"trace": self._connection.trace}
+                ) as answer,
+            ):
                 if answer.headers.get("content-encoding", "identity") != "identity":
                     raise NodeAnswerError(self.url, "a compressed body")
                 for part in answer.iter_bytes():

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
+from esper.crypto.signatures import SignatureClaim
+from esper.crypto.signing import KeyPair
 from esper.primitives.address import Address
 from esper.primitives.errors import RuleViolation
 from esper.primitives.params import LimitParameters, NetworkParameters
@@ -26,8 +28,9 @@ def waiting(
 ) -> tuple[Transaction, str]:
     """A transaction of one of ``addresses`` that waits, and which of them.
 
-    The node gives the bytes, the id proves them. Raises NotReplaceableError,
-    NodeContradictionError, and the node's errors.
+    The node gives the bytes, the id proves them; that their sender signed them it does not prove,
+    see ``check_signed_by``. Raises NotReplaceableError, NodeContradictionError, and the node's
+    errors.
     """
     reply = node.transaction(TransactionParams(txid))
     if reply.status != "pending":
@@ -42,6 +45,20 @@ def waiting(
     if sender not in addresses:
         raise NotReplaceableError(f"the transaction is {sender}'s, not this wallet's")
     return found, sender
+
+
+def check_signed_by(old: Transaction, key: KeyPair, genesis_hash: bytes) -> None:
+    """Whoever replaces a transaction signs its payload or its fee again, so it must be their own.
+
+    An id is a hash without the signature: a node, or whoever names the id, can make one of any
+    payment in anybody's name. Raises NodeContradictionError.
+    """
+    digest = old.signing_digest(genesis_hash)
+    if not SignatureClaim(key.suite, key.public, digest, old.signature).holds:
+        raise NodeContradictionError(
+            "nobody with this wallet's key has signed that transaction: do not replace it, and ask "
+            "another node"
+        )
 
 
 def bumped(old: Transaction, limits: LimitParameters, fee: int | None = None) -> Transaction:

@@ -144,7 +144,7 @@ def test_bytes_are_those_of_the_wire_and_of_the_entries() -> None:
     one, two = world.send(ALICE, pay(BOB), 0), world.send(BOB, call(), 0)
     numbers = world.pool.statistics()
     assert numbers.fee_bytes == len(one.to_bytes()) + 1000
-    assert numbers.call_bytes == len(two.to_bytes()) + 1000
+    assert numbers.call_bytes == len(two.to_bytes()) + 1000 + 2 * world.policy.token_bytes
     assert (numbers.transactions, numbers.calls, numbers.senders, numbers.aside) == (2, 1, 2, 0)
     assert (numbers.fee_limit, numbers.call_limit) == (20_000, 20_000)
     world.block(one, two)

@@ -189,6 +189,7 @@ def replaced_price(world: NodeWorld) -> int:
 def test_a_replaced_call_frees_the_others_of_its_group(datadir: Path) -> None:
     async def main() -> None:
         async with desk_world(datadir) as world:
+            world.node.mempool.hold(lambda _: False)
             world.answerer.hold("answer")
             first = await world.send_calls(50)
             await rest()
@@ -217,6 +218,7 @@ def test_a_replaced_call_frees_the_others_of_its_group(datadir: Path) -> None:
 def test_a_call_that_is_settled_meanwhile_is_not_kept(datadir: Path, request_name: str) -> None:
     async def main() -> None:
         async with desk_world(datadir) as world:
+            world.node.mempool.hold(lambda _: False)
             world.answerer.hold(request_name)
             nonce = world.nonce(ALICE)
             [gone] = await world.send_calls(50)
@@ -234,6 +236,7 @@ def test_a_call_that_is_settled_meanwhile_is_not_kept(datadir: Path, request_nam
 def test_the_rest_of_a_group_under_way_keeps_its_answers(datadir: Path) -> None:
     async def main() -> None:
         async with desk_world(datadir) as world:
+            world.node.mempool.hold(lambda _: False)
             world.answerer.hold("answer")
             nonce = world.nonce(ALICE)
             ids = await world.send_calls(50)
