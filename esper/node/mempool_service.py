@@ -136,7 +136,6 @@ class MempoolService:
             now_ms=self._clock(),
         )
         for transaction in returned:
-            # The journal may have forgotten it while it was in the chain.
             if transaction.txid in self.pool:
                 self._keep(transaction.to_bytes(), manager.context.height, self._clock())
         for drop in dropped:
@@ -157,8 +156,13 @@ class MempoolService:
         unlimited = CallBudget(rows=rows, rows_per_call=1, answered=answered)
         return list(islice(self.pool.select(height, unlimited), CANDIDATES))
 
-    def next_calls(self, height: int, taken: frozenset[bytes]) -> list[Transaction]:
-        """Calls worth answering for the next blocks, the best first, but those ``taken``."""
+    def next_calls(
+        self, height: int, taken: frozenset[bytes], declined: frozenset[bytes] = frozenset()
+    ) -> list[Transaction]:
+        """Calls worth answering for the next blocks, the best first, but those ``taken``.
+
+        ``declined`` are left to others, and what their senders sent behind them with them.
+        """
         rules = self._params.calls
         budget = CallBudget(
             rows=rules.rows_per_group * rules.groups_per_block * BLOCKS_AHEAD,
@@ -166,6 +170,7 @@ class MempoolService:
             policy=self._calls,
             speed=self.speed,
             models=(self._params.model.model_id,),
+            declined=declined,
         )
         chosen = islice(self.pool.select(height, budget), CANDIDATES)
         return [
