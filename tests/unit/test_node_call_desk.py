@@ -26,7 +26,7 @@ from tests.unit.node_world import (
 from tests.unit.vm_world import ALICE, BOB, MINER, address
 
 LIMIT = PARAMS.calls.rows_per_group // PARAMS.calls.rows_per_call
-LONG = node_params(inline_answer_bytes=4)
+LONG = node_params(inline_answer_bytes=4, lane_expiry_blocks=4)
 """Every answer of more than a token or two is long."""
 
 

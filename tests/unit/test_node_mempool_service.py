@@ -11,7 +11,7 @@ from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.template import EMPTY_PLAN, BlockPlan
 from esper.mempool.errors import PolicyError
-from esper.mempool.journal import HEAD_BYTES, MAGIC
+from esper.mempool.journal import HEAD_BYTES, MAGIC, MempoolJournal
 from esper.node.running_node import JOURNAL_FILE
 from esper.primitives.params import NetworkParameters
 from esper.primitives.transaction_errors import TransactionViolation
@@ -129,6 +129,17 @@ def test_a_damaged_journal_stops_no_node(tmp_path: Path, data: bytes) -> None:
             await world.send(ALICE, pay(BOB))
         async with node_world(tmp_path, mines=False) as world:
             assert len(waiting(world)) == 1
+
+    go(main)
+
+
+def test_a_journal_of_other_rules_stops_no_node(tmp_path: Path) -> None:
+    async def main() -> None:
+        journal = MempoolJournal(tmp_path / JOURNAL_FILE, PARAMS.limits.transaction_bytes)
+        journal.append(b"no transaction of ours", 0, 0)
+        journal.close()
+        async with node_world(tmp_path, mines=False) as world:
+            assert waiting(world) == set()
 
     go(main)
 

@@ -341,13 +341,13 @@ def test_a_request_that_is_given_up_leaves_nothing_behind(datadir: Path) -> None
             height = world.height
             with trio.CancelScope() as scope:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(world.mining.control.generate, 5, address(BOB))
+                    nursery.start_soon(world.mining.control.generate, 5, None)
                     await rest()
                     job = world.searcher.job
                     scope.cancel()
             await rest()
             assert world.service.doing == "waiting for blocks to be asked for"
-            # Its ticket comes too late, and is for a payee that nobody asks for any more.
+            # Its ticket comes too late: nobody asks for a block any more.
             await world.searcher.find(job)
             await rest()
             assert world.height == height

@@ -40,7 +40,7 @@ from tests.unit.node_world import (
 from tests.unit.vm_world import ALICE, BOB, CAROL, COIN, FEE, MINER, address
 
 HASH = "ab" * 64
-LONG = node_params(inline_answer_bytes=4)
+LONG = node_params(inline_answer_bytes=4, lane_expiry_blocks=4)
 ELSEWHERE = address_text(address(ALICE), MAINNET)
 NOBODY = address_text(b"\1" + bytes(32), PARAMS)
 
