@@ -5,6 +5,8 @@ Exit status: 0 done (or: the proof is valid), 1 refused (or: the proof is invali
 
 from __future__ import annotations
 
+import resource
+
 import typer
 
 from esper.cli import model, prove
@@ -24,6 +26,8 @@ add_wallet_commands(app)
 
 def main() -> None:
     """Run the command line; the entry point of the `esper` script."""
+    # Keys and passwords are in this process's memory: a crash must not write them to a disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     app()
 
 

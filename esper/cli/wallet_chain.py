@@ -23,13 +23,15 @@ def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) ->
     """The node and its chain."""
     with session(datadir, None, as_json) as s:
         found = s.any_node.status()
+        # Whole numbers alone: what the node says may be more than a float holds.
+        percent, tenth = divmod(found.usefulness_per_mille, 10)
         s.answer(
             msgspec.to_builtins(found),
             f"{found.network}, {as_of_text(AsOf(found.height, found.synced), found)}",
             f"tip         {found.tip}",
             f"tip time    {time_text(found.tip_time_ms)} UTC",
             f"issued      {esp_text(found.issued)}",
-            f"usefulness  {found.usefulness_per_mille / 10:.1f} % of proven tokens were paid",
+            f"usefulness  {percent}.{tenth} % of proven tokens were paid",
             f"waiting     {found.mempool_transactions} transactions, {found.mempool_calls} calls",
             f"mining      {'yes' if found.mining else 'no'}",
         )

@@ -5,6 +5,7 @@ waits in ``ReadyCalls`` for the next template.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -29,6 +30,8 @@ LOG: Final = logging.getLogger("esper.calls")
 BLOCKS_AHEAD: Final = 2
 """Proven groups are kept for so many blocks: more would only grow old."""
 AFTER_FAILURE_S: Final = 5.0
+TRIED_ALONE: Final = 2
+"""Failures by itself after which a call is left to others until the chain changes."""
 
 
 class CallQueue(Protocol):
@@ -89,6 +92,10 @@ class CallDesk:
         """Long answers whose calls are in the chain."""
         self._declined: set[bytes] = set()
         self._returnable = 0
+        self._tried: list[bytes] = []
+        self._one_by_one = False
+        self._failures: Counter[bytes] = Counter()
+        """Of each call that was tried alone since the last change of chain."""
         self._news = trio.Event()
         self._told_ready: list[Callable[[], None]] = []
 
@@ -130,6 +137,9 @@ class CallDesk:
 
     def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
         """Forget the lanes that have their result, or lapsed."""
+        # What failed may have been the machine's fault, which is mended by now.
+        self._one_by_one = False
+        self._failures.clear()
         ledger = Ledger(Overlay(manager.state))
         for call_id in (*self.ready.lanes, *self._opened):
             if ledger.lane(call_id) is None:
@@ -162,6 +172,7 @@ class CallDesk:
                 worked = await self._work()
             except WorkerError as error:
                 LOG.error("answering calls failed: %s; trying again", error)
+                self._note_failure()
                 await trio.sleep(AFTER_FAILURE_S)
                 continue
             finally:
@@ -184,10 +195,23 @@ class CallDesk:
             return False
         return True
 
+    def _note_failure(self) -> None:
+        """Find out which call it is, and then leave it alone: the others need not wait for it."""
+        if len(self._tried) > 1:
+            self._one_by_one = True
+            return
+        self._failures.update(self._tried)
+        for call_id in self._failing:
+            self._unproven.pop(call_id, None)
+
+    @property
+    def _failing(self) -> frozenset[bytes]:
+        return frozenset(one for one, times in self._failures.items() if times >= TRIED_ALONE)
+
     @property
     def _group_limit(self) -> int:
         rules = self._params.calls
-        return rules.rows_per_group // rules.rows_per_call
+        return 1 if self._one_by_one else rules.rows_per_group // rules.rows_per_call
 
     def _next_lane(self, manager: ChainManager) -> OpenCall | None:
         self._returnable = self._payable(manager)
@@ -199,6 +223,7 @@ class CallDesk:
             if (
                 lane is not None
                 and call_id not in self.ready.lanes
+                and call_id not in self._failing
                 and lane.model_id == self._model_id
             ):
                 return OpenCall(call_id, lane)
@@ -219,16 +244,17 @@ class CallDesk:
             return []
         inline = self.ready.inline()
         taken = frozenset((*inline, *self.ready.long_answers, *self._unproven))
-        declined, height = frozenset(self._declined), manager.context.height + 1
+        declined, height = self._failing | self._declined, manager.context.height + 1
         found = []
         for transaction in self._queue.next_calls(height, taken, declined):
             payload = transaction.payload
             if isinstance(payload, LlmCall) and payload.model_id == self._model_id:
                 found.append(OpenCall(transaction.txid, payload))
-        return found[: self._group_limit - len(self._unproven)]
+        return found[: max(self._group_limit - len(self._unproven), 0)]
 
     async def _answer(self, calls: Sequence[OpenCall]) -> None:
-        self._answering.update(call.call_id for call in calls)
+        self._tried = [call.call_id for call in calls]
+        self._answering.update(self._tried)
         began = self._clock()
         answers = await self._prover.answer(calls)
         tokens = sum(len(said.answer) + len(said.call.prompt) for said in answers)
@@ -248,6 +274,7 @@ class CallDesk:
 
     async def _prove_group(self) -> None:
         calls = list(self._unproven.values())[: self._group_limit]
+        self._tried = [call.call_id for call in calls]
         began = self._clock()
         payee = self._payee
         group = await self._prover.prove_calls(calls, payee)
@@ -262,6 +289,7 @@ class CallDesk:
 
     async def _answer_lane(self, lane: OpenCall) -> None:
         assert self._lane_answers is not None
+        self._tried = [lane.call_id]
         said = self._opened.get(lane.call_id)
         if said is None:
             [said] = await self._prover.answer([lane])

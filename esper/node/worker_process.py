@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,8 @@ import trio
 
 from esper.node.worker_messages import LENGTH_BYTES, Ready, Unfit, frame
 
+SECRET_VARIABLES: Final = frozenset({"ESPER_PASSWORD", "ESPER_NEW_PASSWORD", "ESPER_RPC_TOKEN"})
+"""Of the wallet, which people set in the shell that they start a node from."""
 END_WITHIN_S: Final = 1.0
 """Time that a worker has to end when its input does."""
 
@@ -34,6 +37,12 @@ class WorkerSettings:
     """Of the engine and of the prover."""
 
 
+def worker_environment(env: Mapping[str, str], threads: int) -> dict[str, str]:
+    """What a worker is to know of the node's environment: no password or token of anybody."""
+    kept = {name: value for name, value in env.items() if name not in SECRET_VARIABLES}
+    return kept | {"RAYON_NUM_THREADS": str(threads)}
+
+
 class WorkerProcess:
     """One running worker."""
 
@@ -48,7 +57,7 @@ class WorkerProcess:
         command = [sys.executable, "-m", "esper.node.worker_main", role]
         command += ["--network", settings.network, "--model", str(settings.model)]
         command += ["--bank", str(settings.bank), "--threads", str(settings.threads)]
-        environment = {**os.environ, "RAYON_NUM_THREADS": str(settings.threads)}
+        environment = worker_environment(os.environ, settings.threads)
         # A session of its own: ctrl-C is the node's, which ends its workers itself.
         process = await trio.lowlevel.open_process(
             command,

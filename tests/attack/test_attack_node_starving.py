@@ -1,16 +1,25 @@
 """Attacks on a miner's blocks: making them empty, or its work unpaid, or its callers wait."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import trio
 
+from esper.consensus.call_groups import CallGroup
 from esper.consensus.template import BlockPlan
 from esper.mempool.errors import CallAnsweredError
 from esper.node import mempool_service
+from esper.node.call_answerer import AnsweredCall, OpenCall
+from esper.node.call_desk import AFTER_FAILURE_S
 from esper.node.datadir import DataDirectory
 from esper.node.running_node import CALL_WINDOW
+from esper.node.worker_process import WorkerError
+from esper.primitives.params import NetworkParameters
 from esper.vm.credit_transfer import CreditTransfer
 from tests.unit.node_world import (
+    PARAMS,
+    GatedProver,
     NodeWorld,
     copied,
     go,
@@ -200,5 +209,55 @@ def test_calls_that_lapse_before_their_block_are_not_answered(
             call = await world.send(ALICE, world.call(50), expiry=world.height + blocks)
             await rest()
             assert world.desk.works_for(call.txid) is answered
+
+    go(main)
+
+
+# --- a call that no prover can do --------------------------------------------------------------
+
+
+class PoisonedProver(GatedProver):
+    """Fails at requests of some kind that one call is among."""
+
+    def __init__(self, params: NetworkParameters, kind: str) -> None:
+        super().__init__(params)
+        self._kind = kind
+        self.poison = b""
+
+    async def answer(self, calls: Sequence[OpenCall]) -> list[AnsweredCall]:
+        self._look("answer", [call.call_id for call in calls])
+        return await super().answer(calls)
+
+    async def prove_calls(self, calls: Sequence[AnsweredCall], payee: bytes) -> CallGroup:
+        self._look("prove_calls", [call.call_id for call in calls])
+        return await super().prove_calls(calls, payee)
+
+    def _look(self, kind: str, ids: list[bytes]) -> None:
+        if kind == self._kind and self.poison in ids:
+            raise WorkerError("this call cannot be done")
+
+
+@pytest.mark.parametrize("kind", ["answer", "prove_calls"])
+def test_a_call_that_the_prover_fails_at_does_not_stop_the_others(datadir: Path, kind: str) -> None:
+    """It came first whenever the desk tried again, every five seconds, until it lapsed."""
+
+    async def main() -> None:
+        async with node_world(datadir) as world:
+            prover = PoisonedProver(PARAMS, kind)
+            world.desk._prover = prover
+            [prover.poison] = await world.send_calls(50, price=90)
+            honest = await world.send_calls(60, 61, key=BOB)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(world.desk.run)
+                for _ in range(6):
+                    await rest()
+                    jump(AFTER_FAILURE_S)
+                await proven(world, *honest)
+                assert not world.desk.works_for(prover.poison)
+                # With the next block it has another chance: the fault may have been the machine's.
+                failing, prover.poison = prover.poison, b""
+                await world.others_turn()
+                await proven(world, failing)
+                nursery.cancel_scope.cancel()
 
     go(main)
