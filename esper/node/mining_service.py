@@ -103,6 +103,9 @@ class MiningService:
         self._jobs: dict[int, _Job] = {}
         self._number = 0
         self._proving: set[bytes] = set()
+        self._refused_after: bytes | None = None
+        """The parent on which a block of what waits was refused: the next on it is empty, for the
+        chain must go on whatever is wrong with what waits."""
         self._news = trio.Event()
         self._steered = trio.Event()
         desk.on_ready(self._content_changed)
@@ -207,13 +210,20 @@ class MiningService:
 
         def make(manager: ChainManager) -> _Job:
             chain, state = manager.context, manager.state
-            answered = {*ready.inline(), *ready.long_answers}
-            waiting = self._mempool.selection(chain.height + 1, answered)
-            assembled = assemble(chain, state, payee, waiting, ready, self._lanes)
+            assembled = Assembled()
+            if chain.tip_id != self._refused_after:
+                answered = {*ready.inline(), *ready.long_answers}
+                waiting = self._mempool.selection(chain.height + 1, answered)
+                assembled = assemble(chain, state, payee, waiting, ready, self._lanes)
             template = self.templates.template(chain, state, assembled.plan, time_ms=self._clock())
             return _Job(template, chain, assembled)
 
-        job = await self._chain.in_thread(make)
+        try:
+            job = await self._chain.in_thread(make)
+        except RuleViolation as violation:
+            LOG.error("no template of what waits: %s; the next block is empty", violation)
+            self._refused_after = self._chain.tip
+            job = await self._chain.in_thread(make)
         if self.templates.payee != payee:
             # It may pay either of them. The next one comes at once.
             return job.chain.height + 1
@@ -252,7 +262,9 @@ class MiningService:
             LOG.error("a ticket for block %d is lost: %s", job.chain.height + 1, error)
             return
         except RuleViolation as violation:
-            LOG.error("our own block %d is refused: %s", job.chain.height + 1, violation)
+            height = job.chain.height + 1
+            LOG.error("our own block %d is refused: %s; mining it empty", height, violation)
+            self._refused_after = parent
             return
         finally:
             self._proving.discard(parent)

@@ -3,12 +3,16 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
+from esper.consensus.template import BlockPlan
+from esper.node import mining_service
+from esper.node.block_assembly import Assembled
 from esper.node.mining_service import AFTER_FAILURE_S, REFRESH_S
 from esper.node.stored_blocks import stored_block
 from esper.node.worker_process import WorkerError
@@ -410,6 +414,61 @@ def test_calls_come_into_the_block_and_are_counted(datadir: Path) -> None:
             view = await world.mining.control.view()
             assert view.calls_answered == 2
             assert view.usefulness_per_mille > 0
+            assert len(world.node.mempool.pool) == 0
+
+    go(main)
+
+
+def test_a_refused_block_of_ours_is_mined_again_empty(datadir: Path) -> None:
+    async def main() -> None:
+        async with mining(datadir) as world:
+            await world.send_calls(50, 51)
+            await rest()
+            # As a machine that is broken: the group's proof is not the prover's.
+            [group] = world.mining.desk.ready.groups
+            forged = replace(group.group, proof=group.group.proof[:-1] + b"?")
+            world.mining.desk.ready.groups[:] = [replace(group, group=forged)]
+            await world.send(BOB, pay(CAROL))
+            jump(REFRESH_S + 0.01)
+            await rest()
+            height, count = world.height, len(world.searcher.jobs)
+            await world.searcher.find()
+            await until(lambda: len(world.searcher.jobs) > count)
+            assert world.height == height
+            await world.searcher.find()
+            await until(lambda: world.height == height + 1)
+            # Nothing is lost by it: the next parent is tried with everything again.
+            assert len(world.node.mempool.pool) == 3
+            await rest()
+            count = len(world.searcher.jobs)
+            await world.searcher.find()
+            await until(lambda: len(world.searcher.jobs) > count)
+            assert world.height == height + 1
+
+    go(main)
+
+
+def test_what_waits_and_breaks_a_template_does_not_stop_mining(
+    datadir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with mining(datadir) as world:
+            honest = mining_service.assemble
+
+            def broken(*arguments: Any) -> Assembled:
+                assembled = honest(*arguments)
+                twice = (*assembled.plan.transactions, *assembled.plan.transactions)
+                return Assembled(BlockPlan(twice))
+
+            monkeypatch.setattr(mining_service, "assemble", broken)
+            await world.send(BOB, pay(CAROL))
+            jump(REFRESH_S + 0.01)
+            await rest()
+            await world.mine()
+            assert len(world.node.mempool.pool) == 1
+            monkeypatch.setattr(mining_service, "assemble", honest)
+            # The template of the next block may have been broken already.
+            await world.mine(2)
             assert len(world.node.mempool.pool) == 0
 
     go(main)
