@@ -7,9 +7,12 @@ import pytest
 import trio
 
 from esper.consensus.call_groups import CallGroup
+from esper.consensus.context import ChainContext
 from esper.consensus.template import BlockPlan
+from esper.crypto.signing import key_from_seed
 from esper.mempool.errors import CallAnsweredError
 from esper.node import mempool_service
+from esper.node.block_assembly import LaneAnswers, assemble
 from esper.node.call_answerer import AnsweredCall, OpenCall
 from esper.node.call_desk import AFTER_FAILURE_S
 from esper.node.datadir import DataDirectory
@@ -17,6 +20,8 @@ from esper.node.running_node import CALL_WINDOW
 from esper.node.worker_process import WorkerError
 from esper.primitives.params import NetworkParameters
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.llm_result import LlmResult
+from esper.vm.transaction import Transaction
 from tests.unit.node_world import (
     PARAMS,
     GatedProver,
@@ -32,7 +37,7 @@ from tests.unit.node_world import (
     running,
     until,
 )
-from tests.unit.vm_world import ALICE, BOB, CAROL, address
+from tests.unit.vm_world import ALICE, BOB, CAROL, MINER, address
 
 
 @pytest.fixture(scope="module")
@@ -259,5 +264,32 @@ def test_a_call_that_the_prover_fails_at_does_not_stop_the_others(datadir: Path,
                 await world.others_turn()
                 await proven(world, failing)
                 nursery.cancel_scope.cancel()
+
+    go(main)
+
+
+def test_answers_that_cannot_be_returned_take_no_room_in_a_template(
+    grown_long: Path, tmp_path: Path
+) -> None:
+    """The key's coins may be gone between the proof and the block."""
+    signed: list[bytes] = []
+
+    async def main() -> None:
+        async with node_world(copied(grown_long, tmp_path / "node"), LONG) as world, running(world):
+
+            def sign(_: ChainContext, answered: AnsweredCall, nonce: int) -> Transaction:
+                signed.append(answered.call_id)
+                result = LlmResult(answered.call_id, answered.answer)
+                return world.signed(CAROL, result, nonce=nonce)
+
+            call = world.signed(ALICE, world.call(50))
+            await world.take(world.others_block(BlockPlan((call,), (None,))))
+            await until(lambda: call.txid in world.desk.ready.lanes)
+            manager, ready = world.node.manager, world.desk.ready
+            for sender, count in ((key_from_seed(1, NOBODY), 0), (CAROL, 1)):
+                lanes = LaneAnswers(address(sender), sign)
+                assemble(manager.context, manager.state, address(MINER), [], ready, lanes)
+                # Nobody's is not even signed.
+                assert signed == [call.txid] * count
 
     go(main)
