@@ -98,6 +98,8 @@ def test_a_flood_of_sound_transactions_does_not_start_the_search_anew_each_time(
         async def generate() -> None:
             found.extend(await mining.control.generate(1, None))
 
+        # A searcher that has just started is told its job again.
+        await trio.testing.wait_all_tasks_blocked()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(generate)
             await trio.testing.wait_all_tasks_blocked()
