@@ -1,5 +1,6 @@
 """Tokens, costs and calls for the RPC."""
 
+from functools import partial
 from typing import Final
 
 from esper.consensus.block import proof_hash
@@ -94,17 +95,21 @@ class CallViews:
     async def call(self, params: s.TransactionParams) -> s.CallReply:
         """A call and its answer. Raises RpcError."""
         txid = bytes.fromhex(params.txid)
-        async with self._chain.reading() as manager:
-            now = as_of(manager.context, self._clock)
-            waiting = self._mempool.pool.get(txid)
-            if waiting is not None:
-                return self._waiting(_call_of(waiting), waiting, manager.context, now)
-            place = self._history.index.call(txid)
-            if place is not None:
-                return self._in_chain(txid, place, manager, now)
+        # The desk goes on while a thread reads blocks.
+        state = self._desk.state(txid) if self._desk is not None else None
+        return await self._chain.in_thread(partial(self._call, txid, state))
+
+    def _call(self, txid: bytes, state: CallState | None, manager: ChainManager) -> s.CallReply:
+        now = as_of(manager.context, self._clock)
+        waiting = self._mempool.pool.get(txid)
+        if waiting is not None:
+            return self._waiting(_call_of(waiting), waiting, state, manager.context, now)
+        place = self._history.index.call(txid)
+        if place is not None:
+            return self._in_chain(txid, place, state, manager, now)
         reason = self._mempool.pool.dropped_reason(txid)
         if reason is None:
-            raise RpcError(NOT_FOUND, f"no call {params.txid[:16]}… waits or is in the chain")
+            raise RpcError(NOT_FOUND, f"no call {txid.hex()[:16]}… waits or is in the chain")
         return _reply(txid, None, "dropped", now, reason=reason)
 
     async def _model(self, model_id: str | None) -> tuple[ModelEntry, ModelText]:
@@ -120,10 +125,14 @@ class CallViews:
             raise RpcError(NOT_FOUND, str(error)) from error
 
     def _waiting(
-        self, call: LlmCall, transaction: Transaction, chain: ChainContext, now: s.AsOf
+        self,
+        call: LlmCall,
+        transaction: Transaction,
+        state: CallState | None,
+        chain: ChainContext,
+        now: s.AsOf,
     ) -> s.CallReply:
         txid = transaction.txid
-        state = self._desk.state(txid) if self._desk is not None else None
         position = self._mempool.pool.call_position(txid, chain.height + 1) or 0
         if state is None or state.status == "declined":
             reason = "" if state is None else "its answer is long, and this node returns no such"
@@ -135,12 +144,17 @@ class CallViews:
         return _reply(txid, call, state.status, now, answer=self._text(call, said), tokens=said)
 
     def _in_chain(
-        self, txid: bytes, place: CallPlace, manager: ChainManager, now: s.AsOf
+        self,
+        txid: bytes,
+        place: CallPlace,
+        state: CallState | None,
+        manager: ChainManager,
+        now: s.AsOf,
     ) -> s.CallReply:
         made = stored_block(manager, place.place.height)
         call = _call_of(made.transaction(place.place.index))
         if place.answered is None:
-            return self._open(txid, call, made, manager, now)
+            return self._open(txid, call, made, state, manager, now)
         block = made
         if place.made.inline:
             said = made.answers()[txid]
@@ -161,7 +175,13 @@ class CallViews:
         )
 
     def _open(
-        self, txid: bytes, call: LlmCall, made: StoredBlock, manager: ChainManager, now: s.AsOf
+        self,
+        txid: bytes,
+        call: LlmCall,
+        made: StoredBlock,
+        state: CallState | None,
+        manager: ChainManager,
+        now: s.AsOf,
     ) -> s.CallReply:
         lane = Ledger(Overlay(manager.state)).lane(txid)
         if lane is None:
@@ -173,7 +193,6 @@ class CallViews:
                 block=made,
                 reason="nobody answered in time; its credits came back",
             )
-        state = self._desk.state(txid) if self._desk is not None else None
         said = state.answered.answer if state is not None and state.answered is not None else None
         reason = f"its answer comes in a later block, before {lane.lapse_height}"
         return _reply(

@@ -1,5 +1,7 @@
 """Blocks and transactions for the RPC."""
 
+from functools import partial
+
 from esper.node.chain_manager import ChainManager
 from esper.node.chain_service import ChainService
 from esper.node.history import ChainHistory
@@ -39,14 +41,17 @@ class ChainViews:
         """A block of the chain, the tip without parameters. Raises RpcError."""
         if params.height is not None and params.hash is not None:
             raise RpcError(INVALID_PARAMS, "height and hash: give one of them")
-        async with self._chain.reading() as manager:
-            found = stored_block(manager, self._height(manager, params))
-            try:
-                proof_bytes = len(manager.store.proof(found.height))
-            except ProofPrunedError:
-                proof_bytes = 0
-            context = manager.context_of(found.block_id)
-            tip = manager.context.height
+        # A full block takes a while to read; others are answered meanwhile.
+        return await self._chain.in_thread(partial(self._block, params))
+
+    def _block(self, params: s.BlockParams, manager: ChainManager) -> s.BlockReply:
+        found = stored_block(manager, self._height(manager, params))
+        try:
+            proof_bytes = len(manager.store.proof(found.height))
+        except ProofPrunedError:
+            proof_bytes = 0
+        context = manager.context_of(found.block_id)
+        tip = manager.context.height
         work = context.tip_work if context is not None else None
         pre = found.header.pre
         return s.BlockReply(
