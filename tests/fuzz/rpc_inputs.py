@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from typing import Any
@@ -33,7 +34,7 @@ ODD: tuple[Any, ...] = (
 
 def odd_value(chooser: random.Random) -> Any:
     """One of them, perhaps within a list or an object."""
-    value = chooser.choice(ODD)
+    value = copy.deepcopy(chooser.choice(ODD))
     for _ in range(chooser.choice((0, 0, 0, 1, 40))):
         value = [value] if chooser.random() < 0.5 else {"a": value}
     return value
