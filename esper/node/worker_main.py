@@ -6,13 +6,11 @@ at once, whatever it is doing: a node that was killed leaves nothing running.
 """
 
 import argparse
-import ctypes
 import os
 import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -106,7 +104,6 @@ def _prove(
     inference, prover = NativeInference(model, chosen.threads), NativeProver(model)
     answerer = CallAnswerer(inference, prover, params.calls, genesis_hash=genesis_hash(params))
     _tell(answers, Ready(inference.model_id))
-    give_back = _memory_returner()
     while True:
         request = requests.get()
         try:
@@ -114,16 +111,6 @@ def _prove(
         except (DisagreementError, ProvingError, ModelError, ValueError) as error:
             answer = Failed(f"{type(error).__name__}: {error}")
         _tell(answers, answer)
-        give_back()
-
-
-def _memory_returner() -> Callable[[], object]:
-    """Gives freed memory back to the system, where its library can: a proof takes gigabytes."""
-    try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):
-        return lambda: None
-    return lambda: trim(0)
 
 
 def _answer(request: object, answerer: CallAnswerer, prover: NativeProver) -> object:
