@@ -273,15 +273,16 @@ def check_history(datadir: Path) -> None:
         assert records(node.history.index) == records(anew)
 
 
-def kill_often(nursery: Nursery, datadir: Path, kills: int) -> None:
+def kill_often(nursery: Nursery, datadir: Path, kills: int, seed: int) -> None:
     """So many kills, and more until some have met a write and a change of chain."""
-    chooser, replays, told = random.Random(kills), Replays(), Told()
+    datadir.mkdir()
+    chooser, replays, told = random.Random(seed), Replays(), Told()
     seen: Counter[str] = Counter()
     for kill in range(3 * kills):
         if kill >= kills and told.moves and seen["during branch"] and seen[MID_WRITE]:
             break
         after = chooser.uniform(SHORTEST_LIFE_S, LONGEST_LIFE_S)
-        life = nursery.live(told, datadir, kill, "random", kill_after=after)
+        life = nursery.live(told, datadir, seed + kill, "random", kill_after=after)
         assert life.code == KILLED
         traces = half_done(datadir)
         seen[MID_WRITE] += bool(traces)
@@ -306,12 +307,14 @@ def kill_often(nursery: Nursery, datadir: Path, kills: int) -> None:
 
 
 def test_twenty_kills(nursery: Nursery, tmp_path: Path) -> None:
-    kill_often(nursery, tmp_path, 20)
+    kill_often(nursery, tmp_path / "node", 20, seed=20)
 
 
 @pytest.mark.soak
 def test_two_hundred_kills(nursery: Nursery, tmp_path: Path) -> None:
-    kill_often(nursery, tmp_path, 200)
+    # Everything is checked after each kill, so one long chain would cost the square of its length.
+    for part in range(10):
+        kill_often(nursery, tmp_path / str(part), 20, seed=1000 * part)
 
 
 WRITES_OF_A_CHANGE = 11
