@@ -9,9 +9,6 @@ from esper.cli import esperd
 from tests.unit.esperd_world import restore_logs
 
 MODEL = Path(__file__).parents[2] / "genesis" / "model" / "g16.safetensors"
-pytestmark = pytest.mark.skipif(
-    not MODEL.exists(), reason="genesis/model has no exported integer model"
-)
 
 
 def test_mine_verify_and_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,22 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-
 from esper.node.datadir import RESULTS_FILE, SECRET_FILE
 from esper.rpc.auth import COOKIE_FILE, Cookie, read_cookie
 from esper.rpc.client import RpcClient, RpcClientError
 from esper.storage.block_files import BlockFiles
-from tests.unit.test_node_workers import MODEL, children, gone_within
+from tests.unit.test_node_workers import children, gone_within
 
 PATIENCE_S = 60
 """For a start on a busy machine."""
 END_S = 5
 """A node that is told to end is gone within that."""
 ESPERD = [sys.executable, "-c", "from esper.cli.esperd import main; main()"]
-pytestmark = pytest.mark.skipif(
-    not (MODEL / "g16.safetensors").exists(), reason="genesis/model has no exported integer model"
-)
 
 
 @dataclass

@@ -30,9 +30,6 @@ from esper.vm.llm_call import LlmCall
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "genesis" / "model"
 SETTINGS = WorkerSettings("regtest", MODEL, ROOT / "prompt_bank" / "bank.json", threads=1)
-pytestmark = pytest.mark.skipif(
-    not (MODEL / "g16.safetensors").exists(), reason="genesis/model has no exported integer model"
-)
 CALL = OpenCall(bytes(64), LlmCall(REGTEST.model.model_id, (1, 50, 51), 4, 10))
 
 
