@@ -18,8 +18,6 @@ import trio
 from anycorn.app_wrappers import ASGIWrapper
 from anycorn.config import Config
 from anycorn.events import Closed, Event, Updated
-from anycorn.protocol.events import Event as StreamEvent
-from anycorn.protocol.events import StreamClosed
 from anycorn.protocol.h11 import H11Protocol
 from anycorn.protocol.http_stream import HTTPStream
 from anycorn.task_group import TaskGroup
@@ -63,13 +61,15 @@ class Http1(H11Protocol):
             await self._send_error_response(505)
             await self.send(Closed())
 
-    async def stream_send(self, event: StreamEvent) -> None:
-        """Send a part of an answer."""
-        if isinstance(event, StreamClosed) and isinstance(self.stream, HTTPStream):
-            # The application is done. To tell it of the end, its queue would be waited for, which
-            # is full if it refused a body unread: it would wait for itself for ever.
-            self.stream.app_put = None
-        await super().stream_send(event)
+    async def _close_stream(self) -> None:
+        stream = self.stream
+        if isinstance(stream, HTTPStream) and stream.app_put is not None:
+            # The application is told of the end in a task of its own. Its queue is full if it
+            # refused a body unread, and where it is the application that finds its client gone, or
+            # that is done, it would wait for itself for ever.
+            tell, stream.app_put = stream.app_put, None
+            self.task_group.spawn(tell, {"type": "http.disconnect"})
+        await super()._close_stream()
 
     async def _check_protocol(self, event: h11.Request) -> None:
         if event.http_version not in (b"1.0", b"1.1"):

@@ -228,6 +228,18 @@ def test_half_closed_connections_are_answered_and_aborted_ones_forgotten(server:
         client.close()
 
 
+def test_a_connection_closed_under_a_refusal_gives_its_place_back(tmp_path: Path) -> None:
+    # The body waits unread, the queue is full, and what follows makes the server close before the
+    # refusal is said: its sender was once told of the end by way of that queue, for ever.
+    refused = post(STATUS, "Origin: http://example.org")
+    with running(tmp_path, max_connections=3, **QUICK) as narrow:
+        for _ in range(10):
+            narrow.send(refused, b"no request\r\n\r\n")
+            narrow.send(refused, refused)
+        eventually(lambda: b'"height":1' in narrow.send(post(STATUS, "Connection: close")), 5)
+        narrow.assert_calm()
+
+
 def test_five_hundred_connections_leave_room_for_an_honest_client(server: Server) -> None:
     with ExitStack() as stack:
         clients = [stack.enter_context(server.connect()) for _ in range(500)]
