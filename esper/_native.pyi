@@ -126,3 +126,6 @@ def poseidon2_digest(tag: str, elements: list[int]) -> list[int]:
 
 def poseidon2_permute(state: list[int]) -> list[int]:
     """One permutation of sixteen canonical field elements; ValueError for others."""
+
+def release_memory() -> int:
+    """Give the memory that proofs keep for the next one back; bytes of its large blocks."""

@@ -19,6 +19,7 @@ from esper.model import ModelError, load_model
 from esper.model.prompts import read_bank
 from esper.node.call_answerer import CallAnswerer
 from esper.node.native_work import DisagreementError, NativeInference, NativeProver
+from esper.node.prove_loop import ProveLoop
 from esper.node.search import PromptSource, TicketSearch, WrongModelError
 from esper.node.search_loop import SearchLoop
 from esper.node.worker_messages import (
@@ -33,7 +34,7 @@ from esper.node.worker_messages import (
     read_message,
 )
 from esper.primitives.networks import network
-from esper.prover import ProvingError
+from esper.prover import ProvingError, release_memory
 
 SEARCH_NICENESS: Final = 15
 """Whoever waits for the node or for a proof goes first."""
@@ -104,13 +105,14 @@ def _prove(
     inference, prover = NativeInference(model, chosen.threads), NativeProver(model)
     answerer = CallAnswerer(inference, prover, params.calls, genesis_hash=genesis_hash(params))
     _tell(answers, Ready(inference.model_id))
-    while True:
-        request = requests.get()
+
+    def answer(request: object) -> object:
         try:
-            answer = _answer(request, answerer, prover)
+            return _answer(request, answerer, prover)
         except (DisagreementError, ProvingError, ModelError, ValueError) as error:
-            answer = Failed(f"{type(error).__name__}: {error}")
-        _tell(answers, answer)
+            return Failed(f"{type(error).__name__}: {error}")
+
+    ProveLoop(requests, answer, lambda message: _tell(answers, message), release_memory).run()
 
 
 def _answer(request: object, answerer: CallAnswerer, prover: NativeProver) -> object:

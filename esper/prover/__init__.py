@@ -1,7 +1,7 @@
 """Proof of inference: what is claimed, proving it with the model, checking it without."""
 
 from esper.prover.errors import ProofError, ProvingError, StatementError, VerificationError
-from esper.prover.proving import ProvableModel, prove
+from esper.prover.proving import ProvableModel, prove, release_memory
 from esper.prover.statement import Sequence, Statement
 from esper.prover.verification import Report, verify
 
@@ -15,5 +15,6 @@ __all__ = [
     "StatementError",
     "VerificationError",
     "prove",
+    "release_memory",
     "verify",
 ]

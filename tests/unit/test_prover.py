@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from esper.prover import (
     VerificationError,
     proof_file,
     prove,
+    release_memory,
     verify,
 )
 
@@ -121,3 +123,19 @@ def test_fields_out_of_range_are_statement_errors(proven: tuple[Statement, bytes
         verify(dataclasses.replace(statement, rows=-1), proof)
     with pytest.raises(StatementError, match="token"):
         verify(changed(statement, prompt=(1 << 40,)), proof)
+
+
+def test_the_memory_of_proofs_goes_back_when_asked(model: LoadedModel) -> None:
+    prove(model, [model.encode("The dog")], max_answer=8, binding=BINDING)
+    held = resident_bytes()
+    released = release_memory()
+    assert released > 32 << 20
+    assert resident_bytes() < held - released // 2
+    assert release_memory() == 0
+    # The next one finds its memory again.
+    verify(*prove(model, [model.encode("The dog")], max_answer=8, binding=BINDING))
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

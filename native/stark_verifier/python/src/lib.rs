@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 static ALLOCATOR: esper_prover::pages::KeptPages = esper_prover::pages::KeptPages;
 
 mod digest;
+mod memory;
 mod model;
 mod proof;
 
@@ -19,6 +20,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
         return Err(pyo3::exceptions::PyImportError::new_err(reason));
     }
     digest::register(module)?;
+    memory::register(module)?;
     model::register(module)?;
     proof::register(module)
 }
