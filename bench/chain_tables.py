@@ -111,15 +111,17 @@ def node_table(minutes: float) -> list[str]:
         "",
         "| what | |",
         "| --- | --- |",
-        f"| blocks, expected | {figures['blocks']:.0f}, {figures['blocks_expected']:.0f} |",
+        "| blocks; expected by the spacing; by speed and target "
+        f"| {figures['blocks']:.0f}; {figures['blocks_expected']:.0f}; "
+        f"{figures['blocks_expected_by_speed']:.0f} |",
         f"| calls made, answered | {figures['calls']:.0f}, {figures['calls_answered']:.0f} |",
         f"| median time to an answer in a block | {figures['answer_median_s']:.1f} s |",
         f"| JSON-RPC p50, p99, longest | {figures['rpc_p50_ms']:.1f}, {figures['rpc_p99_ms']:.1f}, "
         f"{figures['rpc_max_ms']:.0f} ms |",
-        f"| node's memory, first and last quarter | {figures['node_mib_first_quarter']:.0f}, "
-        f"{figures['node_mib_last_quarter']:.0f} MiB |",
-        f"| its workers' | {figures['workers_mib_first_quarter']:,.0f}, "
-        f"{figures['workers_mib_last_quarter']:,.0f} MiB |",
+        f"| node's memory, first and last quarter | {figures['node_mib'][0]:.0f}, "
+        f"{figures['node_mib'][-1]:.0f} MiB |",
+        f"| its provers' | {figures['provers_mib'][0]:,.0f}, {figures['provers_mib'][-1]:,.0f}, "
+        f"at most {figures['provers_mib_most']:,.0f} MiB |",
         f"| proof of a ticket, attempts a second | {figures['proof_ms']:.0f} ms, "
         f"{figures['attempts_per_second']:.0f} |",
         f"| time to a clean stop | {figures['shutdown_s']:.1f} s |",

@@ -1,16 +1,21 @@
 """Run a devnet node with calls arriving, and measure it from outside.
 
-python -m bench.devnet_run [--minutes 60] [--threads 2] [--call-every 30]
+python -m bench.devnet_run [--minutes 60] [--threads 2] [--call-every 30] [--timeline FILE]
 
 Calls arrive at random, on average one in so many seconds (the seed is fixed). JSON-RPC is asked ten
-times a second by one client, reading methods in turns. Memory is that of the node's process, its
-workers apart. Counting begins after a minute, when the first blocks have been mined and the first
-call has been answered. Prints one JSON object.
+times a second by one client, reading methods in turns. Memory is looked at every ten seconds, of
+the node's process and of its workers by what they do. Blocks are expected twice: by the spacing
+that the target rule steers to, and by the speed and target that there were, second by second.
+
+Counting begins after a minute, when the first blocks have been mined and the first call has been
+answered. Prints one JSON object, its lists by quarters of the time; --timeline FILE gets a line of
+memory, height and speed every ten seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -23,6 +28,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from esper.consensus.genesis import genesis_hash
 from esper.crypto.demo_key import demo_key
@@ -45,6 +51,27 @@ STAKED = 1000 * UNITS_PER_ESP
 ASK_EVERY_S = 0.1
 WARM_UP_S = 60
 MEMORY_EVERY_S = 10
+ODDS_EVERY_S = 1
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the processes of a node hold at one moment, in MiB."""
+
+    seconds: float
+    node: float
+    searcher: float
+    provers: float
+
+    @classmethod
+    def of(cls, pid: int, seconds: float) -> Memory:
+        """Of this node, now."""
+        held = {"search": 0.0, "prove": 0.0}
+        for child in children(pid):
+            words = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+            for role in held:
+                held[role] += resident_mib(child) if role in words else 0.0
+        return cls(seconds, resident_mib(pid), held["search"], held["prove"])
 
 
 @dataclass
@@ -52,8 +79,7 @@ class Seen:
     """What was measured."""
 
     latencies_ms: list[float] = field(default_factory=list)
-    memory_mib: list[float] = field(default_factory=list)
-    worker_mib: list[float] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
     made: dict[str, float] = field(default_factory=dict)
     answered_s: list[float] = field(default_factory=list)
 
@@ -83,6 +109,17 @@ class Visitor:
     def height(self) -> int:
         """The node's tip."""
         return self._client.status().height
+
+    def attempts_per_second(self) -> float:
+        """How fast the node searches while it does."""
+        return self._client.mining().attempts_per_second
+
+    def blocks_per_second(self) -> float:
+        """What the target of now and the speed of now give: a ticket, then its proof."""
+        mining = self._client.mining()
+        if not mining.expected_block_ms:
+            return 0.0
+        return 1000 / (mining.expected_block_ms + mining.proof_ms)
 
     def submit(self, payload: Payload) -> str:
         """Sign with the demonstration key and hand in; the id."""
@@ -145,13 +182,25 @@ def warm_up(visitor: Visitor) -> None:
     visitor.seen.answered_s.clear()
 
 
-def watch(visitor: Visitor, pid: int, seconds: float, call_every_s: float) -> dict[str, float]:
+def by_quarters(values: list[float]) -> list[float]:
+    """Their mean in each quarter of the time."""
+    edges = [len(values) * quarter // 4 for quarter in range(5)]
+    parts = [values[low:high] for low, high in itertools.pairwise(edges)]
+    return [round(statistics.mean(part), 1) if part else 0.0 for part in parts]
+
+
+def watch(
+    visitor: Visitor, pid: int, seconds: float, call_every_s: float, timeline: Path | None
+) -> dict[str, Any]:
     """Look, call and count for so long."""
     seen = visitor.seen
     began = time.monotonic()
     first = visitor.height()
     next_call, next_memory = began + visitor.pause(call_every_s), began
+    next_odds, odds = began, 0.0
     calls = refused = 0
+    heights: list[float] = []
+    speeds: list[float] = []
     while (now := time.monotonic()) < began + seconds:
         visitor.look()
         if now >= next_call:
@@ -161,18 +210,25 @@ def watch(visitor: Visitor, pid: int, seconds: float, call_every_s: float) -> di
                 calls += 1
             except NodeError:
                 refused += 1
+        if now >= next_odds:
+            next_odds += ODDS_EVERY_S
+            odds += ODDS_EVERY_S * visitor.blocks_per_second()
         if now >= next_memory:
             next_memory += MEMORY_EVERY_S
-            seen.memory_mib.append(resident_mib(pid))
-            seen.worker_mib.append(sum(map(resident_mib, children(pid))))
+            seen.memory.append(Memory.of(pid, now - began))
+            speeds.append(visitor.attempts_per_second())
+            heights.append(float(visitor.height()))
+            if timeline is not None:
+                write_timeline(timeline, seen.memory, heights, speeds)
             visitor.collect()
         time.sleep(max(0.0, now + ASK_EVERY_S - time.monotonic()))
     took = time.monotonic() - began
-    quarter = max(len(seen.memory_mib) // 4, 1)
+    edges = [heights[(len(heights) - 1) * quarter // 4] for quarter in range(5)]
     return {
         "minutes": took / 60,
         "blocks": visitor.height() - first,
         "blocks_expected": 1000 * took / DEVNET.difficulty.spacing_ms,
+        "blocks_expected_by_speed": odds,
         "calls": calls,
         "calls_refused": refused,
         "calls_answered": len(seen.answered_s),
@@ -181,14 +237,30 @@ def watch(visitor: Visitor, pid: int, seconds: float, call_every_s: float) -> di
         "rpc_p50_ms": percentile(seen.latencies_ms, 0.50),
         "rpc_p99_ms": percentile(seen.latencies_ms, 0.99),
         "rpc_max_ms": max(seen.latencies_ms),
-        "node_mib_first_quarter": statistics.mean(seen.memory_mib[:quarter]),
-        "node_mib_last_quarter": statistics.mean(seen.memory_mib[-quarter:]),
-        "workers_mib_first_quarter": statistics.mean(seen.worker_mib[:quarter]),
-        "workers_mib_last_quarter": statistics.mean(seen.worker_mib[-quarter:]),
+        "blocks_by_quarter": [after - before for before, after in itertools.pairwise(edges)],
+        "attempts_per_second_by_quarter": by_quarters(speeds),
+        "node_mib": by_quarters([held.node for held in seen.memory]),
+        "searcher_mib": by_quarters([held.searcher for held in seen.memory]),
+        "provers_mib": by_quarters([held.provers for held in seen.memory]),
+        "node_mib_most": max(held.node for held in seen.memory),
+        "provers_mib_most": max(held.provers for held in seen.memory),
     }
 
 
-def measure(minutes: float, threads: int, call_every_s: float) -> dict[str, float]:
+def write_timeline(
+    path: Path, memory: list[Memory], heights: list[float], speeds: list[float]
+) -> None:
+    """All that was seen so far, as lines of numbers with a line of names before them."""
+    lines = ["seconds node searcher provers height attempts_per_second"]
+    for held, height, speed in zip(memory, heights, speeds, strict=True):
+        numbers = (held.seconds, held.node, held.searcher, held.provers, height, speed)
+        lines.append(" ".join(f"{number:.0f}" for number in numbers))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def measure(
+    minutes: float, threads: int, call_every_s: float, timeline: Path | None = None
+) -> dict[str, Any]:
     """Start a node in a new folder, measure it, stop it."""
     with tempfile.TemporaryDirectory() as folder:
         datadir = Path(folder) / "devnet"
@@ -206,7 +278,7 @@ def measure(minutes: float, threads: int, call_every_s: float) -> dict[str, floa
                 visitor = Visitor(client, seed=1)
                 warm_up(visitor)
                 visitor.seen.latencies_ms.clear()
-                found = watch(visitor, node.pid, 60 * minutes, call_every_s)
+                found = watch(visitor, node.pid, 60 * minutes, call_every_s, timeline)
                 mining = client.mining()
                 stops = time.monotonic()
                 node.send_signal(signal.SIGTERM)
@@ -229,5 +301,7 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--call-every", type=float, default=30.0)
+    parser.add_argument("--timeline", type=Path)
     options = parser.parse_args()
-    print(json.dumps(measure(options.minutes, options.threads, options.call_every)))
+    chosen = (options.minutes, options.threads, options.call_every, options.timeline)
+    print(json.dumps(measure(*chosen)))
