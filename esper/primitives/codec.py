@@ -28,6 +28,10 @@ class CodecError(ValueError):
         self.position = position
         """Offset of the offending byte."""
 
+    def within(self, record: str) -> "CodecError":
+        """The same error with the field named as one of ``record``."""
+        return CodecError(f"{record}.{self.what}", self.position)
+
 
 class Reader:
     """A cursor over bytes that reads shortest-form MessagePack heads."""
@@ -45,11 +49,19 @@ class Reader:
 
     def take(self, size: int, field: str) -> bytes:
         """The next ``size`` bytes, or CodecError if fewer are left."""
-        if size > self.left:
-            raise CodecError(f"{field}: needs {size} bytes, {self.left} are left", self.position)
         start = self.position
-        self.position += size
-        return self.data[start : self.position]
+        end = start + size
+        if end > len(self.data):
+            raise CodecError(f"{field}: needs {size} bytes, {self.left} are left", start)
+        self.position = end
+        return self.data[start:end]
+
+    def _head(self, field: str) -> int:
+        start = self.position
+        if start >= len(self.data):
+            raise CodecError(f"{field}: needs 1 bytes, 0 are left", start)
+        self.position = start + 1
+        return self.data[start]
 
     def _number(self, size: int, smallest: int, field: str) -> int:
         start = self.position
@@ -61,7 +73,7 @@ class Reader:
     def unsigned(self, field: str) -> int:
         """An unsigned integer of up to 64 bits."""
         start = self.position
-        head = self.take(1, field)[0]
+        head = self._head(field)
         if head < 0x80:
             return head
         match head:
@@ -78,7 +90,7 @@ class Reader:
     def bytes_length(self, field: str) -> int:
         """The declared length of a byte string."""
         start = self.position
-        head = self.take(1, field)[0]
+        head = self._head(field)
         match head:
             case 0xC4:
                 return self._number(1, 0, field)
@@ -91,7 +103,7 @@ class Reader:
     def array_length(self, field: str) -> int:
         """The declared number of elements of an array."""
         start = self.position
-        head = self.take(1, field)[0]
+        head = self._head(field)
         if 0x90 <= head <= 0x9F:
             return head & 0x0F
         match head:
@@ -102,16 +114,29 @@ class Reader:
         raise CodecError(f"{field}: byte 0x{head:02x} starts no array", start)
 
 
-def _head(value: int, heads: tuple[tuple[int, int], ...]) -> bytes:
-    for head, size in heads:
-        if value < 1 << (8 * size):
-            return bytes([head]) + value.to_bytes(size, "big")
-    raise ValueError(f"length {value} does not fit 32 bits")
-
-
 def array_head(count: int) -> bytes:
     """The shortest head of an array of ``count`` elements."""
-    return bytes([0x90 | count]) if count < 16 else _head(count, ((0xDC, 2), (0xDD, 4)))
+    if count < 1 << 4:
+        return bytes((0x90 | count,))
+    if count < 1 << 16:
+        return b"\xdc" + count.to_bytes(2, "big")
+    if count < 1 << 32:
+        return b"\xdd" + count.to_bytes(4, "big")
+    raise ValueError(f"length {count} does not fit 32 bits")
+
+
+def _write_bytes(value: bytes, out: bytearray) -> None:
+    """Append the shortest head of a byte string, and the string."""
+    size = len(value)
+    if size < 1 << 8:
+        out += bytes((0xC4, size))
+    elif size < 1 << 16:
+        out += b"\xc5" + size.to_bytes(2, "big")
+    elif size < 1 << 32:
+        out += b"\xc6" + size.to_bytes(4, "big")
+    else:
+        raise ValueError(f"length {size} does not fit 32 bits")
+    out += value
 
 
 class Codec(Protocol[T]):
@@ -134,10 +159,16 @@ class Unsigned:
         """Append the shortest form."""
         if not 0 <= value < 1 << self.bits:
             raise ValueError(f"{value} does not fit {self.bits} unsigned bits")
-        if value < 0x80:
+        if value < 1 << 7:
             out.append(value)
+        elif value < 1 << 8:
+            out += bytes((0xCC, value))
+        elif value < 1 << 16:
+            out += b"\xcd" + value.to_bytes(2, "big")
+        elif value < 1 << 32:
+            out += b"\xce" + value.to_bytes(4, "big")
         else:
-            out += _head(value, ((0xCC, 1), (0xCD, 2), (0xCE, 4), (0xCF, 8)))
+            out += b"\xcf" + value.to_bytes(8, "big")
 
     def read(self, reader: Reader, field: str) -> int:
         """Read an integer and check its width."""
@@ -178,7 +209,7 @@ class FixedBytes:
         """Append head and bytes."""
         if len(value) != self.size:
             raise ValueError(f"{len(value)} bytes given, must be {self.size}")
-        VarBytes(self.size).write(value, out)
+        _write_bytes(value, out)
 
     def read(self, reader: Reader, field: str) -> bytes:
         """Read the bytes after checking the declared length."""
@@ -199,7 +230,7 @@ class WideUnsigned:
         """Append head and bytes."""
         if not 0 <= value < 1 << (8 * self.size):
             raise ValueError(f"{value} does not fit {self.size} unsigned bytes")
-        VarBytes(self.size).write(value.to_bytes(self.size, "big"), out)
+        _write_bytes(value.to_bytes(self.size, "big"), out)
 
     def read(self, reader: Reader, field: str) -> int:
         """Read the bytes after checking the declared length."""
@@ -216,8 +247,7 @@ class VarBytes:
         """Append head and bytes."""
         if len(value) > self.limit:
             raise ValueError(f"{len(value)} bytes given, at most {self.limit} allowed")
-        out += _head(len(value), ((0xC4, 1), (0xC5, 2), (0xC6, 4)))
-        out += value
+        _write_bytes(value, out)
 
     def read(self, reader: Reader, field: str) -> bytes:
         """Read the bytes after checking the declared length."""
@@ -293,11 +323,12 @@ class Record(Generic[T]):
         else:
             out += array_head(len(self.fields) + 1)
             Unsigned(16).write(self.version, out)
-        for name, codec in self.fields:
-            try:
+        name = ""
+        try:
+            for name, codec in self.fields:
                 codec.write(getattr(value, name), out)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
 
     def read(self, reader: Reader, field: str) -> T:
         """Read the array; arity and version are compared first."""
@@ -312,7 +343,11 @@ class Record(Generic[T]):
                 raise CodecError(
                     f"{field}: version {version}, this node knows {self.version}", start
                 )
-        values = {name: codec.read(reader, f"{field}.{name}") for name, codec in self.fields}
+        # Names of fields are put together only where one is wrong.
+        try:
+            values = {name: codec.read(reader, name) for name, codec in self.fields}
+        except CodecError as error:
+            raise error.within(field) from error.__cause__
         try:
             return self.build(**values)
         except ValueError as error:
@@ -326,6 +361,19 @@ def encode(codec: Codec[T], value: T) -> bytes:
     return bytes(out)
 
 
+def decode_own(codec: Codec[T], data: bytes, *, what: str) -> T:
+    """Read what ``encode`` of this schema wrote and nobody else could change: records of the state.
+
+    Without the second look that ``decode`` takes at bytes from outside. Raises CodecError if
+    ``data`` is no encoding by the schema or has bytes left over.
+    """
+    reader = Reader(data)
+    value = codec.read(reader, what)
+    if reader.left:
+        raise CodecError(f"{what}: {reader.left} bytes left over", reader.position)
+    return value
+
+
 def decode(codec: Codec[T], data: bytes, *, limit: int, what: str) -> T:
     """Read exactly one value from ``data``.
 
@@ -334,10 +382,7 @@ def decode(codec: Codec[T], data: bytes, *, limit: int, what: str) -> T:
     """
     if len(data) > limit:
         raise CodecError(f"{what}: {len(data)} bytes, at most {limit} allowed", limit)
-    reader = Reader(data)
-    value = codec.read(reader, what)
-    if reader.left:
-        raise CodecError(f"{what}: {reader.left} bytes left over", reader.position)
+    value = decode_own(codec, data, what=what)
     if encode(codec, value) != data:
         raise CodecError(f"{what}: not in canonical form", 0)
     return value

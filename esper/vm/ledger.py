@@ -1,9 +1,10 @@
 """Typed reading and writing of records on an overlay, with the coins counted as they move."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from esper.primitives.codec import Record, decode, encode
+from esper.primitives.codec import Record, decode_own, encode
 from esper.primitives.mmr import Mmr
 from esper.vm.records import (
     ACCOUNT,
@@ -19,7 +20,6 @@ from esper.vm.records import (
     PENDING_REWARD,
     RECEIPTS,
     RECEIPTS_PATH,
-    RECORD_LIMIT,
     UNBONDING,
     Account,
     ChainRecord,
@@ -42,6 +42,18 @@ from esper.vm.records import (
 from esper.vm.view import Overlay
 
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class _Unencoded:
+    """A record that was set and is not bytes yet."""
+
+    codec: Record[Any]
+    value: Any
+
+    def to_bytes(self) -> bytes:
+        """Its encoding. Raises ValueError for a value outside the schema."""
+        return encode(self.codec, self.value)
 
 
 class Ledger:
@@ -186,14 +198,19 @@ class Ledger:
         return count
 
     def _read(self, codec: Record[R], path: bytes) -> R | None:
-        data = self._overlay.get(path)
+        data = self._overlay.peek(path)
         if data is None:
             return None
+        known: R
+        if isinstance(data, _Unencoded):
+            known = data.value
+            return known
+        written = data if isinstance(data, bytes) else data.to_bytes()
         seen = self._decoded.get(path)
-        if seen is None or seen[0] != data:
-            record = decode(codec, data, limit=RECORD_LIMIT, what="state record")
-            seen = self._decoded[path] = data, record
-        known: R = seen[1]
+        if seen is None or seen[0] != written:
+            record = decode_own(codec, written, what="state record")
+            seen = self._decoded[path] = written, record
+        known = seen[1]
         return known
 
     def _required(self, codec: Record[R], path: bytes) -> R:
@@ -203,9 +220,4 @@ class Ledger:
         return record
 
     def _write(self, codec: Record[R], path: bytes, value: R | None) -> None:
-        if value is None:
-            self._overlay.put(path, None)
-            return
-        data = encode(codec, value)
-        self._decoded[path] = data, value
-        self._overlay.put(path, data)
+        self._overlay.put(path, None if value is None else _Unencoded(codec, value))

@@ -29,10 +29,19 @@ class Change:
         return Change(self.path, self.after, self.before)
 
 
+class Unwritten(Protocol):
+    """A record whose bytes are not worked out before somebody asks for them."""
+
+    def to_bytes(self) -> bytes:
+        """The record's bytes, never none."""
+
+
 class Overlay:
     """Writes on top of a view that stays as it is; itself a view.
 
-    A record is read from below at most once, and only if someone asks for it or writes it.
+    A record is read from below at most once, and only if someone asks for it or writes it. One that
+    is put unwritten gets its bytes when they are asked for: an account that a block changes a
+    hundred times is encoded once.
     """
 
     __slots__ = ("_before", "_below", "_now")
@@ -40,26 +49,35 @@ class Overlay:
     def __init__(self, below: StateView) -> None:
         self._below = below
         self._before: dict[bytes, bytes | None] = {}
-        self._now: dict[bytes, bytes | None] = {}
+        self._now: dict[bytes, bytes | Unwritten | None] = {}
 
     def get(self, path: bytes) -> bytes | None:
         """The bytes last put at a path, or what the view below has there."""
+        found = self.peek(path)
+        if found is None or isinstance(found, bytes):
+            return found
+        data = self._now[path] = found.to_bytes()
+        return data
+
+    def peek(self, path: bytes) -> bytes | Unwritten | None:
+        """What ``get`` gives, as it was put if its bytes were not asked for since."""
         if path not in self._now:
             self._now[path] = self._before[path] = self._below.get(path)
         return self._now[path]
 
-    def put(self, path: bytes, value: bytes | None) -> None:
-        """Set the bytes at a path; None deletes them."""
+    def put(self, path: bytes, value: bytes | Unwritten | None) -> None:
+        """Set the record at a path; None deletes it."""
         if path not in self._before:
             self._before[path] = self._below.get(path)
         self._now[path] = value
 
     def changes(self) -> tuple[Change, ...]:
         """Every place whose bytes now differ from those below, by ascending path."""
+        places = sorted(self._before.items(), key=lambda item: item[0])
         return tuple(
-            Change(path, before, self._now[path])
-            for path, before in sorted(self._before.items(), key=lambda item: item[0])
-            if self._now[path] != before
+            Change(path, before, after)
+            for path, before in places
+            if (after := self.get(path)) != before
         )
 
     def absorb(self, changes: Iterable[Change]) -> None:
