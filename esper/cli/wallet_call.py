@@ -25,7 +25,7 @@ from esper.cli.wallet_session import (
 from esper.cli.wallet_spending import Expires, From
 from esper.cli.wallet_submitting import own_address, sign, submitted
 from esper.rpc.schema import CallReply
-from esper.wallet.amounts import credits_text
+from esper.wallet.amounts import counted, credits_text
 from esper.wallet.asked_call import asked_call
 from esper.wallet.call_progress import call_progress, phrase
 from esper.wallet.intents import DEFAULT_WINDOW, prepared
@@ -59,7 +59,8 @@ def call_command(
         transaction = prepared(s.node, s.params, own_address(s, sender), call, window=expires)
         s.note(
             f"costs at most {credits_text(call.reserve)} at a bid of {call.price}; "
-            f"{estimate.waiting_calls} calls wait, about {estimate.expected_blocks} blocks"
+            f"waiting before it: {counted(estimate.waiting_calls, 'call')}, "
+            f"about {counted(estimate.expected_blocks, 'block')}"
         )
         _tell_that_prompts_are_public(s)
         found = sign(s, transaction)

@@ -30,6 +30,11 @@ def credits_text(micro: str | int) -> str:
     return f"{whole}.{part:06d}".rstrip("0").rstrip(".") + " credits"
 
 
+def counted(count: int, thing: str) -> str:
+    """So many of a thing, whose name takes an s: ``1 block``, ``2 blocks``."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def _parsed(text: str, unit: int, places: int, name: str) -> int:
     found = _NUMBER.fullmatch(text)
     if found is None:

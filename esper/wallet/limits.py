@@ -6,7 +6,7 @@ from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Payload
 from esper.vm.unstake import Unstake
-from esper.wallet.amounts import credits_text, esp_text
+from esper.wallet.amounts import counted, credits_text, esp_text
 from esper.wallet.errors import CreditsShortError, DustError, FundsShortError, StakeShortError
 
 
@@ -80,7 +80,8 @@ def _check_credits(account: AccountReply, cost: int, params: NetworkParameters) 
     if cost > available:
         how = "stake some ESP to earn credits: esper stake AMOUNT"
         if earned:
-            how = f"the stake earns them in about {-((available - cost) // earned)} blocks"
+            blocks = -((available - cost) // earned)
+            how = f"the stake earns them in about {counted(blocks, 'block')}"
         raise CreditsShortError(
             f"there are {credits_text(available)}, this may cost {credits_text(cost)}: {how}"
         )

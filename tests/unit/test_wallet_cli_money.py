@@ -207,7 +207,8 @@ def test_a_call_is_waited_for(console: Console) -> None:
     earning(console)
     out, err = console.both("call", "Once upon a time", "--max-tokens", "8")
     assert "readable to everyone, for ever" in err
-    assert "costs at most 0.00074 credits at a bid of 20; 3 calls wait, about 2 blocks" in err
+    assert "costs at most 0.00074 credits at a bid of 20; " in err
+    assert "waiting before it: 3 calls, about 2 blocks" in err
     told = ["queued, 2 before it", "answering", "proving", "not final yet", "proven", "in block 13"]
     places = [err.index(text) for text in told]
     assert places == sorted(places)
