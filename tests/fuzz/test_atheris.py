@@ -36,7 +36,10 @@ def fuzz(folder: Path, seconds: int, target: Path = TARGET) -> None:
         env={**os.environ, "ESPER_STALE_NATIVE": "allow"},
         check=False,
     )
-    assert result.returncode == 0, (result.stdout + result.stderr)[-8000:]
+    findings = [f"{path.name}: {path.read_bytes().hex()}" for path in folder.glob("*-*")]
+    # What was raised stands in the one, what was tried in the other.
+    said = "\n".join([result.stdout[-8000:], result.stderr[-2000:], *findings])
+    assert result.returncode == 0, said
     runs = re.search(r"stat::number_of_executed_units: (\d+)", result.stderr)
     new = re.search(r"cov: (\d+)", result.stderr)
     assert runs is not None
