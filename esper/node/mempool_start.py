@@ -46,7 +46,7 @@ def take_up(pool: Mempool, journal: MempoolJournal, manager: ChainManager, *, no
     )
     taken, beside_left_out = 0, Counter[str]()
     # The journal's come with the first of the blocks': they may continue each other's nonces.
-    for batch in _batches(found, TOGETHER_BYTES):
+    for batch in batches(found, TOGETHER_BYTES):
         offered = [*kept, *((one, height, now_ms) for one in batch)]
         left_out = pool.restore(offered, manager.state, manager.context, now_ms=now_ms)
         for txid, rule in left_out.items():
@@ -101,8 +101,8 @@ def _journaled(
     return kept, unreadable
 
 
-def _batches(found: Iterable[Transaction], limit: int) -> Iterator[list[Transaction]]:
-    """Lists of at most about ``limit`` wire bytes, always one at least."""
+def batches(found: Iterable[Transaction], limit: int) -> Iterator[list[Transaction]]:
+    """Lists that end where they reach ``limit`` wire bytes; the last one, maybe empty, does not."""
     batch: list[Transaction] = []
     size = 0
     for transaction in found:

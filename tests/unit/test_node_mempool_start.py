@@ -11,7 +11,7 @@ import pytest
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.template import BlockPlan
-from esper.mempool.journal import MempoolJournal
+from esper.mempool.journal import Kept, MempoolJournal
 from esper.node import mempool_start
 from esper.node.running_node import JOURNAL_FILE
 from esper.storage.chain_store import ChainStore
@@ -125,6 +125,9 @@ def test_a_kill_in_a_change_of_chain_loses_nothing(
             assert world.node.chain.tip == right[2].header.block_id
             assert waiting(world) == {one.txid for one in sent}
             assert world.node.mempool.selection(world.height + 1) == sent
+            # It is as if they had come now.
+            heights = {world.node.mempool.pool.arrival_height(one.txid) for one in sent}
+            assert heights == {world.height}
             # The next kill does not depend on those blocks any more.
             assert journaled(cut) == waiting(world)
 
@@ -215,32 +218,50 @@ def test_what_is_in_the_journal_as_well_is_offered_once(
     assert [record for record in caplog.records if record.name == TOLD] == []
 
 
-def test_those_of_many_blocks_come_in_parts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each part behind those before it, whatever of the line the journal has."""
-    monkeypatch.setattr(mempool_start, "TOGETHER_BYTES", 1)
-    sent = [signed(nonce) for nonce in range(8)]
-    left = branch(*((one,) for one in sent[:4]))
-    right = branch((), (), (), (), (), late_ms=1)
+def left_alone(datadir: Path, sent: list[Transaction], in_blocks: int) -> None:
+    """A killed node's folder: blocks beside the chain hold some, the journal those behind them."""
+    left = branch(*((one,) for one in sent[:in_blocks]))
+    right = branch(*((),) * (in_blocks + 1), late_ms=1)
 
     async def first() -> None:
-        async with node_world(tmp_path, mines=False) as world:
+        async with node_world(datadir, mines=False) as world:
             await take(world, *left, *right)
-            for one in sent[4:]:
-                await world.node.mempool.submit(one.to_bytes())
-        (tmp_path / JOURNAL_FILE).unlink()
-        journal = MempoolJournal(tmp_path / JOURNAL_FILE, PARAMS.limits.transaction_bytes)
-        for one in sent[4:]:
-            journal.append(one.to_bytes(), 5, 0)
-        journal.close()
+
+    go(first)
+    journal = MempoolJournal(datadir / JOURNAL_FILE, PARAMS.limits.transaction_bytes)
+    journal.rewrite(Kept(one.to_bytes(), 1, 0) for one in sent[in_blocks:])
+
+
+@pytest.mark.parametrize(
+    ("together", "in_blocks"),
+    [
+        pytest.param(mempool_start.TOGETHER_BYTES, 1, id="more beyond the gap than may wait there"),
+        pytest.param(1, 4, id="one after the other"),
+    ],
+)
+def test_blocks_and_journal_continue_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int, in_blocks: int
+) -> None:
+    monkeypatch.setattr(mempool_start, "TOGETHER_BYTES", together)
+    sent = [signed(nonce) for nonce in range(8)]
+    left_alone(tmp_path, sent, in_blocks)
 
     async def again() -> None:
         async with node_world(tmp_path, mines=False) as world:
             assert world.node.mempool.selection(world.height + 1) == sent
 
-    go(first)
     go(again)
+
+
+def test_so_many_are_held_at_once() -> None:
+    sent = [signed(nonce) for nonce in range(3)]
+    size = len(sent[0].to_bytes())
+    parts = mempool_start.batches
+    assert list(parts(sent, 1)) == [[sent[0]], [sent[1]], [sent[2]], []]
+    assert list(parts(sent, 2 * size)) == [sent[:2], sent[2:]]
+    assert list(parts(sent, 4 * size)) == [sent]
+    # The journal's are offered whether there is anything beside the chain or not.
+    assert list(parts([], 1)) == [[]]
 
 
 def test_blocks_are_read_lowest_first_and_without_coinbases(tmp_path: Path) -> None:
