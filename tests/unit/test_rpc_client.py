@@ -20,6 +20,7 @@ from esper.rpc.client import (
     LARGEST_ANSWER,
     NodeAnswerError,
     NodeError,
+    NodeGoneError,
     NodeUnreachableError,
     RpcClient,
     RpcUrlError,
@@ -251,6 +252,66 @@ def test_without_a_cookie_and_an_address_there_is_no_node(tmp_path: Path) -> Non
     (tmp_path / "rpc.cookie").write_text("{")
     with pytest.raises(CookieError):
         RpcClient.from_environment({}, tmp_path)
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_the_cookie_of_a_killed_node_is_told_as_such(tmp_path: Path, named: bool) -> None:
+    """Found in the data directory alone, or under the address that it has too."""
+    url = f"http://127.0.0.1:{closed_port()}/"
+    write_cookie(tmp_path, Cookie(url, TOKEN))
+    environment = {"ESPER_RPC": url} if named else {}
+    with (
+        RpcClient.from_environment(environment, tmp_path) as client,
+        pytest.raises(NodeGoneError) as caught,
+    ):
+        client.mining()
+    assert str(caught.value) == (
+        f"the node that wrote {tmp_path / 'rpc.cookie'} is not running (nobody answers at {url}): "
+        "start it with `esperd`, or set ESPER_RPC to the address of another"
+    )
+    assert caught.value.url == url
+
+
+def test_the_cookie_of_a_killed_node_whose_port_another_took(tmp_path: Path) -> None:
+    """Not the other's refusal of the token: nobody could tell what to do from it."""
+    (tmp_path / "other").mkdir()
+    with served(FakeNode(), settings(tmp_path / "other")) as port:
+        url = f"http://127.0.0.1:{port}/"
+        write_cookie(tmp_path, Cookie(url, "ab" * 32))
+        with (
+            RpcClient.from_environment({}, tmp_path) as client,
+            pytest.raises(NodeGoneError, match=r"rpc\.cookie is not running \(another one answers"),
+        ):
+            client.stop()
+        # The honest twin: a token of one's own choice is refused as what it is.
+        environment = {"ESPER_RPC": url, "ESPER_RPC_TOKEN": "cd" * 32}
+        with (
+            RpcClient.from_environment(environment, tmp_path) as client,
+            pytest.raises(NodeError) as refused,
+        ):
+            client.stop()
+        assert refused.value.code == e.UNAUTHORIZED
+        # And other refusals of the node that wrote the cookie stay its own.
+        with RpcClient.from_environment({}, tmp_path / "other") as client:
+            client.stop()
+
+
+def test_a_node_elsewhere_that_is_not_there_is_no_cookies(tmp_path: Path) -> None:
+    write_cookie(tmp_path, Cookie(URL, TOKEN))
+    url = f"http://127.0.0.1:{closed_port()}/"
+    with (
+        RpcClient.from_environment({"ESPER_RPC": url}, tmp_path) as client,
+        pytest.raises(NodeUnreachableError, match="no node answers at") as caught,
+    ):
+        client.status()
+    assert not isinstance(caught.value, NodeGoneError)
 
 
 def test_proxies_of_the_environment_are_not_asked(
