@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -24,12 +26,14 @@ from esper.rpc.client import (
     NodeUnreachableError,
     RpcClient,
     RpcUrlError,
+    _Connection,
 )
 from esper.rpc.examples import ALICE, EXAMPLES, TXID
 from esper.rpc.methods import DISCOVER, METHODS
 from tests.unit.fake_node import TOKEN, FakeNode, served, settings
 
 URL = "http://127.0.0.1:9334/"
+OTHER = "http://127.0.0.1:9335/"
 
 
 def client_of(answer: Callable[[httpx.Request], httpx.Response], **how: Any) -> RpcClient:
@@ -123,6 +127,7 @@ def test_an_error_of_the_node_is_typed() -> None:
         b"{}",
         b"\xff",
         b'{"jsonrpc":"2.0","id":1,"result":' + b"[" * 100_000,
+        b'{"jsonrpc":"2.0","id":1}',
         b'{"jsonrpc":"2.0","id":2,"result":{"done":true}}',
         b'{"jsonrpc":"2.0","id":1,"result":{"done":"yes"}}',
         b'{"jsonrpc":"2.0","id":1,"result":[[[1]]]}',
@@ -132,6 +137,29 @@ def test_an_error_of_the_node_is_typed() -> None:
 def test_answers_of_another_kind_are_refused(content: bytes) -> None:
     with pytest.raises(NodeAnswerError, match="9334"):
         client_of(lambda request: httpx.Response(200, content=content)).stop()
+
+
+def test_an_answer_is_one_of_its_own_request_and_of_success() -> None:
+    client = client_of(result({"done": True}))
+    assert client.stop().done
+    # The same answer once more is the first request's.
+    with pytest.raises(NodeAnswerError, match="another request's answer"):
+        client.stop()
+    body = {"jsonrpc": "2.0", "id": 1, "result": {"done": True}}
+    with pytest.raises(NodeAnswerError, match="status 503"):
+        client_of(lambda request: httpx.Response(503, json=body)).stop()
+
+
+def test_other_refusals_do_not_make_a_cookie_stale(tmp_path: Path) -> None:
+    body = {"code": e.NOT_MINING, "message": "this node does not mine"}
+    client = client_of(
+        lambda request: httpx.Response(200, json={"jsonrpc": "2.0", "id": 1, "error": body}),
+        token=TOKEN,
+        cookie_file=tmp_path / "rpc.cookie",
+    )
+    with pytest.raises(NodeError) as caught:
+        client.pause_mining()
+    assert caught.value.code == e.NOT_MINING
 
 
 def test_no_redirect_is_followed() -> None:
@@ -235,15 +263,32 @@ def test_the_cookies_token_goes_to_the_cookies_address_alone(tmp_path: Path) -> 
     cases = [
         ({}, URL, f"Bearer {TOKEN}"),
         ({"ESPER_RPC": URL}, URL, f"Bearer {TOKEN}"),
-        ({"ESPER_RPC": "http://127.0.0.1:9335"}, "http://127.0.0.1:9335/", None),
+        ({"ESPER_RPC": "http://127.0.0.1:9335"}, OTHER, None),
         ({"ESPER_RPC": "http://node.example:9334/"}, "http://node.example:9334/", None),
         ({"ESPER_RPC": "https://127.0.0.1:9334/"}, "https://127.0.0.1:9334/", None),
         ({"ESPER_RPC": URL, "ESPER_RPC_TOKEN": "other"}, URL, "Bearer other"),
         ({"ESPER_RPC_TOKEN": "other"}, URL, "Bearer other"),
+        # An empty one is none: of the cookie's node it means the cookie's, elsewhere no token.
+        ({"ESPER_RPC_TOKEN": ""}, URL, f"Bearer {TOKEN}"),
+        ({"ESPER_RPC": URL, "ESPER_RPC_TOKEN": ""}, URL, None),
+        ({"ESPER_RPC": OTHER, "ESPER_RPC_TOKEN": ""}, OTHER, None),
     ]
     for environment, url, header in cases:
         with RpcClient.from_environment(environment, tmp_path) as client:
             assert (client.url, authorization(client)) == (url, header), environment
+
+
+def test_a_node_elsewhere_needs_no_cookie(tmp_path: Path) -> None:
+    with RpcClient.from_environment({"ESPER_RPC": URL}, tmp_path) as client:
+        assert (client.url, authorization(client)) == (URL, None)
+
+
+def test_the_patience_is_the_callers(tmp_path: Path) -> None:
+    write_cookie(tmp_path, Cookie(URL, TOKEN))
+    for environment in ({}, {"ESPER_RPC": OTHER}):
+        with RpcClient.from_environment(environment, tmp_path, 3) as client:
+            assert client._http.timeout == httpx.Timeout(3)
+            assert client._timeout_s == 3
 
 
 def test_without_a_cookie_and_an_address_there_is_no_node(tmp_path: Path) -> None:
@@ -326,3 +371,63 @@ def test_proxies_of_the_environment_are_not_asked(
         RpcClient(f"http://127.0.0.1:{port}/") as client,
     ):
         assert client.status().height == 1
+
+
+def timers() -> list[threading.Timer]:
+    """Those that could still cut a connection."""
+    found = [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+    return [one for one in found if not one.finished.is_set()]
+
+
+def test_the_cut_ends_with_its_answer_and_never_holds_the_program() -> None:
+    before = timers()
+    connection = _Connection()
+    with connection.cut_after(3_600):
+        [timer] = [one for one in timers() if one not in before]
+        assert timer.daemon
+    assert timers() == before
+    with pytest.raises(httpx.ReadError), connection.cut_after(3_600):
+        raise httpx.ReadError("reset")
+    assert timers() == before
+
+
+def test_a_cut_of_before_excuses_no_later_failure() -> None:
+    connection = _Connection()
+
+    def is_cut() -> None:
+        with connection.cut_after(3_600):
+            connection._cut()
+            raise httpx.ReadError("cut")
+
+    with pytest.raises(httpx.ReadTimeout):
+        is_cut()
+    with pytest.raises(httpx.ReadError), connection.cut_after(3_600):
+        raise httpx.ReadError("reset")
+
+
+def test_a_cut_finds_no_connection_or_a_closed_one() -> None:
+    connection = _Connection()
+    connection._cut()
+    ours, theirs = socket.socketpair()
+    with theirs:
+        stream = SimpleNamespace(get_extra_info=lambda name: {"socket": ours}[name])
+        # Beginnings and other steps of a request carry no stream.
+        connection.trace("connection.connect_tcp.started", {})
+        connection.trace("connection.connect_tcp.complete", {"return_value": stream})
+        connection._cut()
+        assert theirs.recv(1) == b""
+        ours.close()
+        connection._cut()
+
+
+def test_every_step_of_a_request_has_its_patience_and_no_body_is_packed() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return result({"done": True})(request)
+
+    client_of(answer, timeout_s=7).stop()
+    [request] = seen
+    assert set(request.extensions["timeout"].values()) == {7}
+    assert request.headers["accept-encoding"] == "identity"
