@@ -193,6 +193,31 @@ def test_an_endless_answer_is_given_up() -> None:
     assert body.sent <= LARGEST_ANSWER + (1 << 20)
 
 
+def test_the_largest_answer_is_read() -> None:
+    head, tail = b'{"jsonrpc":"2.0","id":1,"result":{"done":true},"x":"', b'"}'
+    data = head + b" " * (LARGEST_ANSWER - len(head) - len(tail)) + tail
+    parts = [data[: len(data) // 2], data[len(data) // 2 :]]
+    assert client_of(lambda request: httpx.Response(200, content=iter(parts))).stop().done
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (httpx.ReadError("reset by the other side"), "reset by the other side"),
+        (httpx.RemoteProtocolError(""), "RemoteProtocolError"),
+        (httpx.ConnectError(""), "ConnectError"),
+        (httpx.InvalidURL("no such address"), "no such address"),
+    ],
+)
+def test_every_failure_of_the_connection_is_said(failure: Exception, said: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise failure
+
+    with pytest.raises(NodeUnreachableError, match=said) as caught:
+        client_of(answer).status()
+    assert not isinstance(caught.value, NodeGoneError)
+
+
 def test_an_answer_that_drips_is_given_up() -> None:
     clock = itertools.count()
     body = Endless()
@@ -231,6 +256,8 @@ def test_a_timeout_is_said() -> None:
         "http://127.0.0.1:99999/",
         "http://127.0.0.1:0/",
         "http://user:password@127.0.0.1/",
+        "http://user@127.0.0.1/",
+        "http://:password@127.0.0.1/",
         "http://127.0.0.1/?token=1",
         "http://127.0.0.1/#a",
     ],
@@ -289,6 +316,13 @@ def test_the_patience_is_the_callers(tmp_path: Path) -> None:
         with RpcClient.from_environment(environment, tmp_path, 3) as client:
             assert client._http.timeout == httpx.Timeout(3)
             assert client._timeout_s == 3
+
+
+def test_an_address_that_is_none_is_refused_beside_a_cookie_too(tmp_path: Path) -> None:
+    write_cookie(tmp_path, Cookie(URL, TOKEN))
+    for url in ("http://[::1", "http://127.0.0.1:99999/"):
+        with pytest.raises(RpcUrlError, match="no URL"):
+            RpcClient.from_environment({"ESPER_RPC": url}, tmp_path)
 
 
 def test_without_a_cookie_and_an_address_there_is_no_node(tmp_path: Path) -> None:
