@@ -10,6 +10,7 @@ from esper.cli import (
     wallet_chain,
     wallet_keys,
     wallet_looking,
+    wallet_scanning,
     wallet_spending,
     wallet_submitting,
 )
@@ -27,6 +28,7 @@ wallet_app.command("watch")(wallet_keys.watch_command)
 wallet_app.command("address")(wallet_care.address_command)
 wallet_app.command("label")(wallet_care.label_command)
 wallet_app.command("backup")(wallet_care.backup_command)
+wallet_app.command("scan")(wallet_scanning.scan_command)
 wallet_app.command("password")(wallet_care.password_command)
 
 

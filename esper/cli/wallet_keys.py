@@ -33,6 +33,10 @@ DEFAULT_NAME: Final = "main"
 MAX_SECRET_TEXT: Final = 4096
 """Bytes of words or seeds that are read: far more than they have."""
 
+NOT_SCANNED: Final = (
+    "No node was asked whether more of its addresses were used: esper wallet scan does that."
+)
+
 Network = Annotated[
     str | None, typer.Option("--network", help=f"{' | '.join(NETWORKS)}; the node's without it.")
 ]
@@ -66,11 +70,15 @@ def restore_command(
     datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
 ) -> None:
-    """Make a wallet from a backup file, or from 24 words (typed, or on standard input)."""
+    """Make a wallet from a backup file, or from 24 words (typed, or on standard input).
+
+    Asks no node: `esper wallet scan` looks for further addresses that were used.
+    """
     with session(datadir, wallet, as_json) as s:
         if backup is None:
             params = _network(s, network_name)
             _make(s, wallet, params, Secrets(entropy_of(_words())), addresses)
+            s.note(NOT_SCANNED)
             return
         with backup.open("rb") as stream:
             file = read_wallet(stream.read(MAX_FILE_BYTES + 1), str(backup))
@@ -78,6 +86,8 @@ def restore_command(
             open_wallet(file, asked_password(machine.PASSWORD_VARIABLE, f"Password of {backup}"))
         s.folder.create(wallet, file)
         _tell(s, wallet, file)
+        if file.seal is not None:
+            s.note(NOT_SCANNED)
 
 
 def import_command(

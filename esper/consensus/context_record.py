@@ -12,6 +12,7 @@ from esper.consensus.tier_records import TIER_STATE
 from esper.consensus.tiers import TierState
 from esper.primitives.codec import (
     Array,
+    CodecError,
     FixedBytes,
     Record,
     Unsigned,
@@ -105,6 +106,8 @@ def decode_context(data: bytes, params: NetworkParameters) -> ChainContext:
     if not data:
         return ChainContext.genesis(params)
     stored = decode(_STORED, data, limit=CONTEXT_LIMIT, what="chain context")
+    if stored.height == 0:
+        raise CodecError("chain context.height: 0, which the empty record alone stands for", 0)
     return ChainContext(
         params=params,
         genesis_hash=genesis_hash(params),

@@ -5,7 +5,6 @@ the state that it saw last, behind those of the same sender, and its signature w
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -32,6 +31,7 @@ from esper.vm.envelope_rules import check_signature
 from esper.vm.transaction import Transaction
 from esper.vm.view import StateView
 
+_REPLACED_AGAIN = "Replaced"
 _EVICTED = "it paid too little to stay in a full mempool; send it again with a higher fee or price"
 
 
@@ -91,18 +91,25 @@ class Mempool:
         chain: ChainContext,
         *,
         now_ms: int,
-    ) -> int:
+    ) -> dict[bytes, str]:
         """Take in what an earlier run kept: transaction, arrival height, arrival time.
 
-        What is not valid any more is left out silently. Returns how many came in.
+        Returns what was left out, or had to leave for another of them: by txid the name of the rule
+        or refusal.
         """
-        before = len(self)
+        left_out: dict[bytes, str] = {}
         arrived = [self._arriving(*one) for one in sorted(kept, key=lambda one: one[2])]
         # Whatever came first then, no line may begin with a gap now.
         for waiting in sorted(arrived, key=lambda one: one.nonce):
-            with suppress(TransactionViolation, PolicyError):
-                self._add(waiting, view, chain, now_ms, counted=False)
-        return len(self) - before
+            try:
+                admission = self._add(waiting, view, chain, now_ms, counted=False)
+            except (TransactionViolation, PolicyError) as refusal:
+                left_out[waiting.txid] = refusal.rule
+                continue
+            if admission.replaced is not None:
+                left_out[admission.replaced] = _REPLACED_AGAIN
+            left_out.update(dict.fromkeys(admission.evicted, MempoolFullError.__name__))
+        return left_out
 
     def on_chain_change(
         self,

@@ -10,6 +10,7 @@ from esper.mempool.errors import (
 )
 from esper.mempool.policy import MempoolPolicy
 from esper.primitives.params import LimitParameters
+from esper.vm.fees import fee_of_bytes
 from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction
 
@@ -34,7 +35,7 @@ def check_outbids(
     relay = limits.fee_per_byte * size
     if isinstance(old.payload, LlmCall):
         # It paid no fee: what takes its place pays for itself, and for being relayed.
-        needed = limits.base_fee + relay + relay
+        needed = fee_of_bytes(size, limits) + relay
     else:
         needed = old.fee + max(_share(old.fee, policy), relay)
     if new.fee < needed:

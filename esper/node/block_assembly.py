@@ -11,6 +11,7 @@ from esper.node.block_draft import BlockDraft
 from esper.node.call_answerer import AnsweredCall
 from esper.node.ready_calls import ReadyCalls, ReadyGroup, ReadyLane
 from esper.primitives.transaction_errors import TransactionViolation
+from esper.vm.fees import fee_of_bytes
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
@@ -83,8 +84,7 @@ def open_lanes(chain: ChainContext, state: ChainState) -> list[bytes]:
 
 def payable_results(chain: ChainContext, state: ChainState, sender: bytes) -> int:
     """How many answers to lanes a 33-byte address can pay the fees of."""
-    limits = chain.params.limits
-    fee = limits.base_fee + limits.fee_per_byte * RESULT_ROOM
+    fee = fee_of_bytes(RESULT_ROOM, chain.params.limits)
     return Ledger(Overlay(state)).account(sender).balance // fee
 
 

@@ -6,7 +6,6 @@ told to whoever keeps something for it.
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -20,9 +19,9 @@ from esper.mempool.journal import JournalError, Kept, MempoolJournal
 from esper.mempool.pool import Mempool
 from esper.node.chain_manager import Arrival, ChainManager
 from esper.node.chain_service import ChainService
+from esper.node.mempool_start import take_up
 from esper.node.miner import Clock
 from esper.primitives.params import NetworkParameters
-from esper.primitives.transaction_errors import TransactionViolation
 from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction, decode_transaction
 
@@ -81,17 +80,13 @@ class MempoolService:
         self._on_gone.append(told)
 
     def load(self, manager: ChainManager) -> int:
-        """Take in what the journal kept, as far as it is still valid; how many. Call it once."""
-        limit = self._params.limits.transaction_bytes
-        kept: list[tuple[Transaction, int, int]] = []
-        for entry in self._journal.load():
-            # What a program of other rules wrote is no reason not to start.
-            with suppress(TransactionViolation):
-                transaction = decode_transaction(entry.data, limit)
-                kept.append((transaction, entry.arrival_height, entry.arrived_ms))
-        count = self.pool.restore(kept, manager.state, manager.context, now_ms=self._clock())
+        """Take in what waited before, as far as it is still valid; how many. Call it once.
+
+        That is what the journal kept, and what blocks beside the chain hold: see ``mempool_start``.
+        """
+        take_up(self.pool, self._journal, manager, now_ms=self._clock())
         self._compact()
-        return count
+        return len(self.pool)
 
     async def submit(self, data: bytes) -> "Taken":
         """Take a transaction in. Raises a TransactionViolation or PolicyError."""

@@ -7,12 +7,9 @@ from esper.consensus.context import ChainContext
 from esper.crypto.signing import KeyPair
 from esper.node.call_answerer import AnsweredCall
 from esper.primitives.params import LimitParameters
-from esper.vm.llm_call import LlmCall
+from esper.vm.fees import least_fee
 from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Payload, Transaction
-
-SIGNATURE_ROOM: Final = 3_400
-"""Bytes of an ML-DSA-65 signature and of a larger fee."""
 
 RESULT_WINDOW: Final = 100
 """Blocks that a miner's own LlmResult stays valid."""
@@ -43,7 +40,7 @@ def signed_transaction(
 ) -> Transaction:
     """A transaction of an ML-DSA-65 key, valid from now to height ``expiry``; it carries the key.
 
-    Calls pay no fee, all others what ``limits`` ask for their bytes.
+    Calls pay no fee, all others exactly what ``limits`` ask for their bytes.
     """
     bare = Transaction(
         suite=key.suite,
@@ -56,7 +53,5 @@ def signed_transaction(
         payload=payload,
         signature=b"",
     )
-    if not isinstance(payload, LlmCall):
-        size = len(bare.to_bytes()) + SIGNATURE_ROOM
-        bare = replace(bare, fee=limits.base_fee + limits.fee_per_byte * size)
+    bare = replace(bare, fee=least_fee(bare, limits))
     return replace(bare, signature=key.sign(bare.signing_digest(genesis_hash)))

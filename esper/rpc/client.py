@@ -15,7 +15,8 @@ import httpx
 import msgspec
 
 from esper.rpc import schema as s
-from esper.rpc.auth import read_cookie
+from esper.rpc.auth import COOKIE_FILE, read_cookie
+from esper.rpc.errors import UNAUTHORIZED
 from esper.rpc.settings import is_loopback
 
 URL_VARIABLE: Final = "ESPER_RPC"
@@ -45,6 +46,18 @@ class NodeUnreachableError(RpcClientError):
         )
         self.url = url
         """Where it was looked for."""
+
+
+class NodeGoneError(NodeUnreachableError):
+    """The node that wrote a cookie file does not run any more: it was killed."""
+
+    def __init__(self, url: str, cookie_file: Path, reason: str) -> None:
+        RpcClientError.__init__(
+            self,
+            f"the node that wrote {cookie_file} is not running ({reason} at {url}): start it with "
+            f"`esperd`, or set {URL_VARIABLE} to the address of another",
+        )
+        self.url = url
 
 
 class NodeAnswerError(RpcClientError):
@@ -134,12 +147,18 @@ class RpcClient:
         timeout_s: float = 30.0,
         transport: httpx.BaseTransport | None = None,
         now: Callable[[], float] = time.monotonic,
+        cookie_file: Path | None = None,
     ) -> None:
-        """``timeout_s`` holds for a whole answer. ``now`` counts seconds. Raises RpcUrlError."""
+        """``timeout_s`` holds for a whole answer. ``now`` counts seconds. Raises RpcUrlError.
+
+        ``cookie_file`` is where ``token`` was read: a node that is gone, or that does not take the
+        token, is not the one that wrote it, and a NodeGoneError says so.
+        """
         self.url = _checked(url, token is not None)
         """The node's address."""
         self._timeout_s = timeout_s
         self._now = now
+        self._cookie_file = cookie_file
         self._ids = itertools.count(1)
         headers = {"accept-encoding": "identity", "content-type": "application/json"}
         if token is not None:
@@ -166,10 +185,10 @@ class RpcClient:
         url, token = env.get(URL_VARIABLE), env.get(TOKEN_VARIABLE)
         if url is None:
             if cookie is None:
-                raise NodeUnreachableError(str(datadir), "no rpc.cookie there")
-            return cls(cookie.url, token or cookie.token, timeout_s)
+                raise NodeUnreachableError(str(datadir), f"no {COOKIE_FILE} there")
+            url, token = cookie.url, token or None
         if token is None and cookie is not None and _place(url) == _place(cookie.url):
-            token = cookie.token
+            return cls(url, cookie.token, timeout_s, cookie_file=datadir / COOKIE_FILE)
         return cls(url, token or None, timeout_s)
 
     def __enter__(self) -> Self:
@@ -207,6 +226,8 @@ class RpcClient:
         except (msgspec.DecodeError, RecursionError, ValueError):
             raise NodeAnswerError(self.url, f"status {status} without JSON-RPC") from None
         if answer.error is not None:
+            if answer.error.code == UNAUTHORIZED and self._cookie_file is not None:
+                raise NodeGoneError(self.url, self._cookie_file, "another one answers")
             raise NodeError(answer.error.code, answer.error.message, answer.error.data)
         if status != 200 or answer.id != number or answer.result is msgspec.UNSET:
             raise NodeAnswerError(self.url, f"status {status} with another request's answer")
@@ -241,6 +262,10 @@ class RpcClient:
             raise NodeUnreachableError(
                 self.url, f"no answer within {self._timeout_s:g} s"
             ) from None
+        except httpx.ConnectError as error:
+            if self._cookie_file is not None:
+                raise NodeGoneError(self.url, self._cookie_file, "nobody answers") from None
+            raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from None
 

@@ -209,7 +209,9 @@ class ConnectionPool:
     async def serve(self, listeners: Sequence[trio.SocketListener]) -> None:
         """Accept until cancelled; requests that are being answered get ``shutdown_s`` to end."""
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._hold)
+            # Shielded as well: an end that came while it starts would wait for it for ever.
+            with trio.CancelScope(shield=True):
+                await nursery.start(self._hold)
             try:
                 async with trio.open_nursery() as accepting:
                     for listener in listeners:

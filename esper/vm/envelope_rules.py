@@ -26,6 +26,7 @@ from esper.primitives.transaction_errors import (
 )
 from esper.primitives.units import MAX_AMOUNT
 from esper.vm.context import ExecutionContext
+from esper.vm.fees import fee_of_bytes
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
 from esper.vm.records import KnownKey
@@ -114,7 +115,7 @@ def fee_range(transaction: Transaction, limits: LimitParameters) -> tuple[int, i
     """Least and greatest fee in units: by the bytes of the wire, and nothing for a call."""
     if isinstance(transaction.payload, LlmCall):
         return 0, 0
-    return limits.base_fee + limits.fee_per_byte * len(transaction.to_bytes()), MAX_AMOUNT
+    return fee_of_bytes(len(transaction.to_bytes()), limits), MAX_AMOUNT
 
 
 def charge(transaction: Transaction, ledger: Ledger) -> None:

@@ -1,6 +1,5 @@
 """Transactions from what is asked for: the exact fee, then the signature over all of it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -9,7 +8,7 @@ from esper.crypto.signing import KeyPair
 from esper.primitives.errors import RuleViolation
 from esper.primitives.params import LimitParameters
 from esper.vm.envelope_rules import check_isolated
-from esper.vm.llm_call import LlmCall
+from esper.vm.fees import fee_asked, least_fee
 from esper.vm.transaction import Payload, Transaction
 from esper.wallet.errors import ExchangeFileError, NoSecretError
 
@@ -50,31 +49,6 @@ def unsigned(
     return replace(bare, fee=least_fee(bare, limits) if fee is None else fee)
 
 
-def signed_size(transaction: Transaction) -> int:
-    """Bytes of the wire form once it is signed."""
-    signature = bytes(SCHEMES[transaction.suite].signature_bytes)
-    return len(replace(transaction, signature=signature).to_bytes())
-
-
-def least_fee(transaction: Transaction, limits: LimitParameters) -> int:
-    """Units that the rules ask for its bytes once it is signed; nothing for a call."""
-    if isinstance(transaction.payload, LlmCall):
-        return 0
-    return least_fixed_fee(transaction, lambda size: limits.base_fee + limits.fee_per_byte * size)
-
-
-def least_fixed_fee(transaction: Transaction, asked: Callable[[int], int]) -> int:
-    """The least fee that is what ``asked`` makes of the size that the fee itself is part of.
-
-    ``asked`` never falls with the size.
-    """
-    fee = 0
-    while (needed := asked(signed_size(replace(transaction, fee=fee)))) > fee:
-        # A larger fee may take more bytes and so raise itself; after that it stays.
-        fee = needed
-    return fee
-
-
 def signed(
     transaction: Transaction, key: KeyPair, genesis_hash: bytes, limits: LimitParameters
 ) -> Transaction:
@@ -91,7 +65,7 @@ def signed(
         check_isolated(transaction)
     except RuleViolation as violation:
         raise ExchangeFileError(f"the transaction breaks a rule: {violation}") from violation
-    least = least_fee(transaction, limits)
+    least = fee_asked(transaction, limits)
     if transaction.fee < least:
         raise ExchangeFileError(f"the fee is {transaction.fee} units, must be {least} at least")
     digest = transaction.signing_digest(genesis_hash)

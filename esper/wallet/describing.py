@@ -5,6 +5,7 @@ from typing import Final
 from esper.primitives.address import Address
 from esper.primitives.params import NetworkParameters
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.fees import least_fee
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.stake import Stake
@@ -12,7 +13,6 @@ from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from esper.wallet.amounts import credits_text, esp_text
-from esper.wallet.builder import least_fee
 from esper.wallet.keystore import WalletFile
 
 DEAR_TIMES: Final = 3

@@ -81,12 +81,28 @@ def with_next_address(
     """The file with the next address of its words. Raises NoSecretError if it has none."""
     check_label(label)
     secrets = open_wallet(file, password)
-    if not secrets.entropy:
-        raise NoSecretError("this wallet has imported keys alone, no words to make addresses from")
-    taken = [own.index for own in file.addresses if own.source == "words"]
-    fresh = _from_words(file.params, secrets, max(taken, default=-1) + 1)
+    fresh = _from_words(file.params, secrets, next_index(file))
     grown = [*file.addresses, replace(fresh, label=label)]
     return resealed(replace(file, addresses=grown), secrets, password, randomness)
+
+
+def with_addresses_up_to(
+    file: WalletFile, password: str, end: int, randomness: Randomness
+) -> WalletFile:
+    """The file with all addresses of its words below index ``end``; those that it has stay.
+
+    Raises NoSecretError if it has no words.
+    """
+    secrets = open_wallet(file, password)
+    fresh = [_from_words(file.params, secrets, index) for index in range(next_index(file), end)]
+    grown = replace(file, addresses=[*file.addresses, *fresh])
+    return resealed(grown, secrets, password, randomness)
+
+
+def next_index(file: WalletFile) -> int:
+    """The index of the first address of the words that the wallet never had."""
+    taken = [own.index for own in file.addresses if own.source == "words"]
+    return max(taken, default=-1) + 1
 
 
 def with_seed(
@@ -153,7 +169,14 @@ def check_label(label: str) -> None:
         raise MisuseError(f"the label must be one line of at most {MAX_LABEL} characters")
 
 
+def address_of_words(params: NetworkParameters, secrets: Secrets, index: int) -> str:
+    """The text of the words' address of an index, in the wallet or not. Raises NoSecretError."""
+    return _from_words(params, secrets, index).address
+
+
 def _from_words(params: NetworkParameters, secrets: Secrets, index: int) -> OwnAddress:
+    if not secrets.entropy:
+        raise NoSecretError("this wallet has imported keys alone, no words to make addresses from")
     key = derived_key(secrets.entropy, params.name, ACCOUNT, index)
     return OwnAddress(_text(params, key), "words", ACCOUNT, index)
 

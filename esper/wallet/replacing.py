@@ -9,11 +9,11 @@ from esper.primitives.address import Address
 from esper.primitives.errors import RuleViolation
 from esper.primitives.params import LimitParameters, NetworkParameters
 from esper.rpc.schema import TransactionParams
+from esper.vm.fees import fee_of_bytes, least_fixed_fee
 from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.transfer import Output, Transfer
 from esper.wallet.asked_call import MAX_BID
-from esper.wallet.builder import least_fixed_fee
 from esper.wallet.errors import MisuseError, NodeContradictionError, NotReplaceableError
 from esper.wallet.intents import account_of
 from esper.wallet.limits import check_affordable
@@ -106,7 +106,7 @@ def _with_rise(
 
     def asked(size: int) -> int:
         relay = limits.fee_per_byte * size
-        own = limits.base_fee + relay
+        own = fee_of_bytes(size, limits)
         if not old_fee:
             # A call's place is taken: it paid nothing for being relayed.
             return own + relay

@@ -10,7 +10,6 @@ from esper.consensus.genesis import genesis_hash
 from esper.crypto.demo_key import demo_key
 from esper.mempool.journal import MempoolJournal
 from esper.node.running_node import JOURNAL_FILE
-from esper.node.signed_transaction import SIGNATURE_ROOM
 from esper.primitives.networks import DEMO_ADDRESS, REGTEST
 from esper.vm.llm_call import LlmCall
 from esper.vm.stake import Stake
@@ -137,9 +136,3 @@ def test_the_index_is_built_anew(tmp_path: Path) -> None:
     assert "reindex" in mine(datadir, blocks=1, status=1)
     assert "up to height 3" in run("reindex", "--datadir", datadir)
     assert "at height 3" in mine(datadir, blocks=1)
-
-
-def test_the_fee_of_a_result_covers_its_signature() -> None:
-    result = sign(KEY, make(KEY, TO_BOB, 0))
-    bare = replace(result, signature=b"")
-    assert len(result.to_bytes()) - len(bare.to_bytes()) < SIGNATURE_ROOM

@@ -255,3 +255,90 @@ def test_a_fresh_pool_knows_nothing() -> None:
     assert list(pool.fee_order()) == []
     assert pool.pending_of(address(ALICE)) == ()
     assert (pool.spent_by(address(ALICE)).units, pool.received_by(address(ALICE))) == (0, 0)
+
+
+def told(world: PoolWorld, **parts: object) -> list[bytes]:
+    """A new tip with the same accounts; who left."""
+    world.world.height += 1
+    dropped = world.pool.on_chain_change(
+        world.world.state,
+        world.chain,
+        now_ms=world.now_ms,
+        **{"touched": [], **parts},  # type: ignore[arg-type]
+    )
+    return [one.txid for one in dropped]
+
+
+def test_what_is_included_goes_whatever_is_said_of_its_sender() -> None:
+    world = PoolWorld()
+    sent = world.send(ALICE, pay(BOB), 0)
+    told(world)
+    world.world.state = world.world.state.with_account(
+        address(ALICE), replace(world.world.account(ALICE), nonce=1)
+    )
+    assert told(world, included=[sent.txid]) == []
+    assert len(world.pool) == 0
+
+
+def test_equal_histories_drop_in_the_same_order() -> None:
+    keys = [key_from_seed(1, bytes([number, 5]) * 16) for number in range(8)]
+    world = PoolWorld()
+    for key in keys:
+        world.world.state = world.world.state.with_account(
+            address(key), Account(balance=1000 * COIN)
+        )
+    first = {key: world.send(key, pay(BOB), 0) for key in keys}
+    second = {key: world.send(key, pay(BOB, 900 * COIN), 1) for key in keys}
+    told(world)
+    for key in keys:
+        # The first is in the chain, and so is something that took what the second needs.
+        world.world.state = world.world.state.with_account(
+            address(key), Account(balance=COIN, nonce=1)
+        )
+    dropped = told(world, included=[first[key].txid for key in keys])
+    assert dropped == [second[key].txid for key in sorted(keys, key=lambda key: first[key].txid)]
+
+
+def test_a_rival_that_made_room_for_what_came_back_is_told() -> None:
+    world = PoolWorld()
+    before = replace(world.world)
+    sent = sign(ALICE, make(ALICE, pay(BOB), 0, fee=200_000))
+    world.block(sent)
+    undone(world, before)
+    rival = world.send(ALICE, pay(CAROL), 0, fee=50_000)
+    assert undone(world, world.world, sent) == [rival.txid]
+    assert "gave back one of the same nonce" in (world.pool.dropped_reason(rival.txid) or "")
+    # What came back to an empty place drove nobody out.
+    assert world.pool.dropped_reason(sent.txid) is None
+
+
+def test_only_those_that_a_tip_concerns_are_looked_up() -> None:
+    """Callers in the same epoch, strangers that changed, and payers of one who has an account."""
+
+    def reads(world: PoolWorld, touched: list[bytes]) -> int:
+        view = CountingView(world.world.state)
+        world.world.height += 1
+        world.pool.on_chain_change(view, world.chain, touched=touched, now_ms=0)
+        return view.reads
+
+    world, empty = PoolWorld(), PoolWorld()
+    world.send(ALICE, call(), 0)
+    world.send(BOB, pay(CAROL, 1), 0)
+    told(world)
+    told(empty)
+    nothing = reads(world, [])
+    assert nothing == reads(empty, []) == reads(world, [address(MINER)] * 5)
+    receiver = reads(world, [address(CAROL)])
+    # Whether the receiver has an account is one look.
+    assert receiver == nothing + 1
+
+
+def test_what_came_back_too_late_is_told_as_expired() -> None:
+    world = PoolWorld()
+    brief = sign(ALICE, make(ALICE, pay(BOB), 0, expiry=3))
+    late = sign(BOB, make(BOB, pay(ALICE), 0, expiry=4))
+    world.world.until(3)
+    # The next block is the fourth.
+    assert undone(world, world.world, brief, late) == [brief.txid]
+    assert world.pool.dropped_reason(brief.txid) == "height 4, valid until 3"
+    assert late.txid in world.pool

@@ -16,8 +16,9 @@ from esper.mempool.journal import (
     Opener,
     open_unbuffered,
 )
+from esper.mempool.policy import MempoolPolicy
 from tests.unit.mempool_world import PoolWorld, pay
-from tests.unit.vm_world import ALICE, BOB
+from tests.unit.vm_world import ALICE, BOB, CAROL
 
 LIMIT = 100
 RECORDS = [Kept(bytes([number]) * (10 + number), number, 1000 * number) for number in range(5)]
@@ -184,10 +185,10 @@ def test_a_mempool_comes_back_whatever_the_order(tmp_path: Path) -> None:
     # The first of the line came last.
     sent[0] = world.send(ALICE, pay(BOB), 0, fee=200_000)
     other = PoolWorld()
-    count = other.pool.restore(
+    left_out = other.pool.restore(
         list(world.pool.kept()), other.world.state, other.chain, now_ms=other.now_ms + 5
     )
-    assert count == 10
+    assert left_out == {}
     assert list(other.pool.fee_order()) == sent
     assert list(other.pool.kept()) == sorted(world.pool.kept(), key=lambda one: one[0].nonce)
 
@@ -199,4 +200,34 @@ def test_what_is_no_longer_valid_does_not_come_back() -> None:
     kept = list(world.pool.kept())
     other = PoolWorld()
     other.world.block(kept[0][0])
-    assert other.pool.restore(kept, other.world.state, other.chain, now_ms=0) == 2
+    left_out = other.pool.restore(kept, other.world.state, other.chain, now_ms=0)
+    assert left_out == {kept[0][0].txid: "NonceUsedViolation"}
+    assert list(other.pool.fee_order()) == [one for one, _, _ in kept[1:]]
+
+
+def test_what_gives_way_while_it_comes_back_is_told() -> None:
+    world = PoolWorld()
+    poor = world.signed(ALICE, pay(BOB), 0, fee=30_000)
+    rich = world.signed(ALICE, pay(BOB), 0, fee=60_000)
+    for first, second, refusal in (
+        (poor, rich, "Replaced"),
+        (rich, poor, "ReplacementFeeError"),
+    ):
+        other = PoolWorld()
+        kept = [(first, 0, 1), (second, 0, 2)]
+        left_out = other.pool.restore(kept, other.world.state, other.chain, now_ms=3)
+        assert left_out == {poor.txid: refusal}
+        assert list(other.pool.fee_order()) == [rich]
+
+
+def test_what_has_no_room_any_more_is_told() -> None:
+    sent = [
+        PoolWorld().signed(key, pay(CAROL), 0, fee=fee)
+        for key, fee in ((ALICE, 30_000), (BOB, 60_000))
+    ]
+    room = 1024 + len(sent[0].to_bytes()) + 10
+    small = PoolWorld(MempoolPolicy(fee_bytes=room))
+    kept = [(one, 0, when) for when, one in enumerate(sent)]
+    left_out = small.pool.restore(kept, small.world.state, small.chain, now_ms=3)
+    assert left_out == {sent[0].txid: "MempoolFullError"}
+    assert list(small.pool.fee_order()) == [sent[1]]

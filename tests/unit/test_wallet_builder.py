@@ -15,6 +15,7 @@ from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.envelope_rules import fee_range
+from esper.vm.fees import least_fee
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.stake import Stake
@@ -23,7 +24,7 @@ from esper.vm.transfer import Output, Transfer
 from esper.vm.unstake import Unstake
 from esper.wallet.amounts import esp_text
 from esper.wallet.asked_call import asked_call
-from esper.wallet.builder import key_room, least_fee, signed, unsigned
+from esper.wallet.builder import key_room, signed, unsigned
 from esper.wallet.call_progress import call_progress, phrase
 from esper.wallet.describing import described
 from esper.wallet.errors import (
