@@ -34,7 +34,15 @@ def test_golden_vectors() -> None:
     for case in VECTORS["cases"]:
         target = after(anchor, case["blocks"], case["late_ms"])
         assert f"{target:x}" == case["target"]
-        assert block_weight(target, 1 << 16) == case["weight"]
+        assert f"{block_weight(target, 1 << 16):x}" == case["weight"]
+
+
+def test_golden_vectors_reach_both_ends_and_beyond() -> None:
+    targets = [int(case["target"], 16) for case in VECTORS["cases"]]
+    assert 1 in targets
+    assert RULES.max_target in targets
+    exponents = [case["late_ms"] // HALF_LIFE_MS for case in VECTORS["cases"]]
+    assert max(exponents) > RULES.max_target.bit_length() < -min(exponents)
 
 
 @given(st.integers(-6 * HALF_LIFE_MS, 6 * HALF_LIFE_MS))

@@ -1,11 +1,13 @@
 """Write the golden vectors of hashes, encodings, work and blocks.
 
-    python -m tests.vectors.write_consensus
+    python -m tests.vectors.write_consensus [NAME...]
 
-Run it only to add vectors: bytes that change for an old vector break every chain that exists.
+writes the named files, or all of them. Run it only to add vectors: bytes that change for an old
+vector break every chain that exists.
 """
 
 import json
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -103,10 +105,28 @@ def vrf() -> Any:
 
 
 def asert() -> Any:
+    """Near the anchor, at both ends of what a target can be, and far beyond them.
+
+    A whole number of half-lives late or early doubles or halves the target so many times; blocks
+    that all have the anchor's time are one half-life early every 360.
+    """
     anchor = Anchor(height=720, time_ms=1_000_000_000, target=(1 << 500) + 12345)
     rules = MAINNET.difficulty
+    half_life_ms = rules.half_life_blocks * rules.spacing_ms
+    at_once = [(n * rules.half_life_blocks, -n * half_life_ms) for n in (499, 500, 501)]
     cases = []
-    for blocks, late_ms in ((1, 0), (1, 1), (1, -1), (10, 90_000), (300, -4_000_000), (5, 10**9)):
+    for blocks, late_ms in (
+        (1, 0),
+        (1, 1),
+        (1, -1),
+        (10, 90_000),
+        (300, -4_000_000),
+        (5, 10**9),
+        (1, 4 * half_life_ms - 1),
+        *at_once,
+        (1, -(10**18)),
+        (1, 10**18),
+    ):
         height = anchor.height + blocks
         time_ms = anchor.time_ms + blocks * rules.spacing_ms + late_ms
         target = asert_target(anchor, height, time_ms, rules)
@@ -115,7 +135,7 @@ def asert() -> Any:
                 "blocks": blocks,
                 "late_ms": late_ms,
                 "target": f"{target:x}",
-                "weight": block_weight(target, 1 << 16),
+                "weight": f"{block_weight(target, 1 << 16):x}",
             }
         )
     return {"network": "mainnet", "anchor_target": f"{anchor.target:x}", "cases": cases}
@@ -268,8 +288,8 @@ VECTORS = {
 
 
 def main() -> None:
-    for name, make in VECTORS.items():
-        text = json.dumps(make(), indent=1)
+    for name in sys.argv[1:] or VECTORS:
+        text = json.dumps(VECTORS[name](), indent=1)
         (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 

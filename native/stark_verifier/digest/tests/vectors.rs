@@ -1,10 +1,22 @@
 //! The golden vectors that the Python tests read too.
 
-#[expect(dead_code, reason = "the other file of tests needs more")]
-mod common;
+use std::path::Path;
 
-use common::{hex, unhex, vectors};
 use esper_digest::{Tag, Xof, permute, poseidon2_digest, tagged_sha3_256, tagged_sha3_512};
+use serde_json::Value;
+
+fn vectors(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/vectors").join(name);
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+}
 
 #[test]
 fn tagged_hashes() {

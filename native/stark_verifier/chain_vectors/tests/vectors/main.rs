@@ -5,7 +5,21 @@
 
 mod address;
 mod asert;
+mod bank;
+mod block_states;
+mod block_work;
+mod blocks;
+mod cost;
+mod hashing;
+mod header;
+mod merkle;
+mod msgpack;
+mod network;
 mod omega;
 mod reading;
 mod signatures;
+mod state;
+mod transactions;
+mod vrf;
 mod wallet;
+mod work;

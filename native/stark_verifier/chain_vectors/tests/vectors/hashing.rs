@@ -1,0 +1,43 @@
+//! The chain's tagged hashes by the names of their tags.
+
+use esper_digest::{Tag, Xof, tagged_sha3_256, tagged_sha3_512};
+
+fn tag(name: &str) -> Tag {
+    Tag::new(name).unwrap()
+}
+
+/// H: 64 bytes.
+pub fn hash(name: &str, parts: &[&[u8]]) -> [u8; 64] {
+    tagged_sha3_512(tag(name), parts)
+}
+
+/// H32: 32 bytes.
+pub fn hash32(name: &str, parts: &[&[u8]]) -> [u8; 32] {
+    tagged_sha3_256(tag(name), parts)
+}
+
+/// The first 64 bytes of XOF.
+pub fn stretched(name: &str, parts: &[&[u8]]) -> [u8; 64] {
+    let mut bytes = [0; 64];
+    Xof::new(tag(name), parts).read(&mut bytes);
+    bytes
+}
+
+/// Integers below `bound` without end: big-endian words of XOF, those above the last multiple left out.
+pub fn drawn(name: &str, parts: &[&[u8]], bound: u64) -> impl Iterator<Item = u64> + use<> {
+    let mut stream = Xof::new(tag(name), parts);
+    let all = 1u128 << 64;
+    let limit = all - all % u128::from(bound);
+    std::iter::repeat_with(move || {
+        let mut word = [0; 8];
+        stream.read(&mut word);
+        u64::from_be_bytes(word)
+    })
+    .filter(move |word| u128::from(*word) < limit)
+    .map(move |word| word % bound)
+}
+
+/// A name padded to 32 bytes, for lists that are bound to their use.
+pub fn padded(name: &str) -> [u8; 32] {
+    *tag(name).as_bytes()
+}
