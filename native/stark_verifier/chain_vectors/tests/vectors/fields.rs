@@ -13,10 +13,13 @@ use crate::reading;
 /// What a value is on the wire.
 pub enum Form {
     Number,
+    /// A number's sign in its lowest bit: 0, -1, 1, -2 are 0, 1, 2, 3.
+    Signed,
     /// A byte string of 32 bytes, big-endian.
     Wide,
     Bytes,
     List(&'static Form),
+    Record(Fields),
 }
 
 /// Names and forms of a record's fields, in order.
@@ -31,20 +34,27 @@ fn integer<T: std::str::FromStr>(value: &Value) -> T {
     digits(value).parse().unwrap_or_else(|_| panic!("{value} is no integer of this width"))
 }
 
+fn zigzag(value: i64) -> u64 {
+    (value << 1 ^ value >> 63) as u64
+}
+
 fn wide(value: &Value) -> Vec<u8> {
     let found = integer::<BigUint>(value).to_bytes_be();
     [vec![0; 32 - found.len()], found].concat()
 }
 
-fn encoded(form: &Form, value: &Value) -> Vec<u8> {
+/// The bytes of one value.
+pub fn encoded(form: &Form, value: &Value) -> Vec<u8> {
     match form {
         Form::Number => number(integer(value)),
+        Form::Signed => number(zigzag(integer(value))),
         Form::Wide => bytes(&wide(value)),
         Form::Bytes => bytes(&reading::bytes(value)),
         Form::List(element) => {
             let items = value.as_array().expect("a list");
             array(&items.iter().map(|item| encoded(element, item)).collect::<Vec<_>>())
         }
+        Form::Record(fields) => record(fields, value),
     }
 }
 
@@ -59,6 +69,11 @@ pub fn checked(fields: Fields, vector: &Value) -> Vec<u8> {
     let found = record(fields, &vector["fields"]);
     assert_eq!(found, reading::bytes(&vector["bytes"]), "{}: {}", vector["record"], vector["case"]);
     found
+}
+
+#[test]
+fn signs_stand_in_the_lowest_bit() {
+    assert_eq!([0, -1, 1, -2, i64::MAX >> 1].map(zigzag), [0, 1, 2, 3, (1 << 63) - 2]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::fields::{Fields, checked};
 use crate::reading::{bytes, list, number, sized, text, vectors};
 use crate::state::{self, Records, path};
 
-const ACCOUNT: Fields = &[
+pub const ACCOUNT: Fields = &[
     ("version", Number),
     ("nonce", Number),
     ("balance", Number),
@@ -26,7 +26,7 @@ const ACCOUNT: Fields = &[
     ("allowance", Number),
 ];
 const PENDING_REWARD: Fields = &[("version", Number), ("payee", Bytes), ("amount", Number)];
-const CHAIN_RECORD: Fields = &[
+pub const CHAIN_RECORD: Fields = &[
     ("version", Number),
     ("beacon", Bytes),
     ("paid_tokens", Number),
