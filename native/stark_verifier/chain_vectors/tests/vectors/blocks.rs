@@ -14,15 +14,15 @@ use crate::state;
 /// omega of genesis' model.
 const ONE: u64 = 1 << 16;
 
-fn outputs_hash(outputs: &[u8]) -> [u8; 64] {
+pub fn outputs_hash(outputs: &[u8]) -> [u8; 64] {
     hash("esper/work/outputs/v1", &[outputs])
 }
 
-fn proof_hash(proof: &[u8]) -> [u8; 64] {
+pub fn proof_hash(proof: &[u8]) -> [u8; 64] {
     hash("esper/work/proof/v1", &[proof])
 }
 
-fn transaction_root(transactions: &[&[u8]]) -> [u8; 64] {
+pub fn transaction_root(transactions: &[&[u8]]) -> [u8; 64] {
     let ids: Vec<_> =
         transactions.iter().map(|transaction| hash("esper/tx/witness-id/v1", &[transaction])).collect();
     merkle::root("esper/tx/root/v1", &ids.iter().map(|id| &id[..]).collect::<Vec<_>>())

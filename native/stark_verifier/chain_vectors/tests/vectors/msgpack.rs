@@ -84,9 +84,11 @@ pub fn number(value: u64) -> Vec<u8> {
     }
 }
 
-/// A byte string of less than 256 bytes.
+/// A byte string of less than 2^16 bytes.
 pub fn bytes(value: &[u8]) -> Vec<u8> {
-    [&[0xc4, u8::try_from(value.len()).unwrap()], value].concat()
+    let size = u16::try_from(value.len()).unwrap().to_be_bytes();
+    let head: &[u8] = if size[0] == 0 { &[0xc4] } else { &[0xc5, size[0]] };
+    [head, &size[1..], value].concat()
 }
 
 /// An array of elements that are written already.

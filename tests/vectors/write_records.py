@@ -1,0 +1,177 @@
+"""Write the golden vectors of the state's records: fields, bytes and places.
+
+    python -m tests.vectors.write_records
+
+Run it only to add vectors: bytes that change for an old vector break every chain that exists.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from esper.primitives.codec import Record
+from esper.primitives.mmr import Mmr
+from esper.vm import records as state
+from esper.vm.state_tree import StateTree
+from tests.vectors.fields import encoding, number
+
+FILE = Path(__file__).parent / "records.json"
+
+COINS = (1 << 63) - 1
+"""The most of any amount."""
+WORD = (1 << 32) - 1
+LONG = (1 << 64) - 1
+WIDEST = (1 << 256) - 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """A record at its place."""
+
+    name: str
+    codec: Record[Any]
+    value: Any
+    place: dict[str, Any]
+    """What the record is found by."""
+    path: bytes
+
+
+def pattern(size: int, start: int) -> bytes:
+    """Bytes that count up, to tell fields apart."""
+    return bytes((start + step) % 256 for step in range(size))
+
+
+def address(start: int) -> bytes:
+    return b"\1" + pattern(32, start)
+
+
+def at_address(name: str, codec: Record[Any], value: Any, start: int) -> Case:
+    path = state.account_path if codec is state.ACCOUNT else state.key_path
+    owner = address(start)
+    return Case(name, codec, value, {"address": owner.hex()}, path(owner))
+
+
+def accounts() -> list[Case]:
+    numbers = (127, 128, 255, 256, (1 << 64) + 5, 65_535, 65_536, WORD, WORD + 1, 1 << 53)
+    widest = (LONG, COINS, COINS, WORD, WIDEST, COINS, COINS, COINS, COINS, COINS)
+    return [
+        at_address("zeros", state.ACCOUNT, state.Account(), 0),
+        at_address("every width", state.ACCOUNT, state.Account(*numbers), 1),
+        at_address("widest", state.ACCOUNT, state.Account(*widest), 2),
+    ]
+
+
+def keys() -> list[Case]:
+    return [
+        at_address("suite 1", state.KNOWN_KEY, state.KnownKey(1, pattern(1952, 3)), 3),
+        at_address("suite 2", state.KNOWN_KEY, state.KnownKey(2, pattern(32, 4)), 4),
+    ]
+
+
+def rewards() -> list[Case]:
+    return [
+        Case(
+            name,
+            state.PENDING_REWARD,
+            state.PendingReward(address(height % 256), amount),
+            {"height": height},
+            state.reward_path(height),
+        )
+        for name, height, amount in (("of the first block", 1, 45 * 10**8), ("last", WORD, COINS))
+    ]
+
+
+def counts() -> list[Case]:
+    return [
+        Case(name, state.DUE_COUNT, state.DueCount(count), {"height": height, "of": of}, path)
+        for name, height, count, of, path in (
+            ("one unbonding", 258, 1, "unbondings", state.unbonding_count_path(258)),
+            ("most unbondings", WORD, WORD, "unbondings", state.unbonding_count_path(WORD)),
+            ("lanes of the same height", 258, 200, "lanes", state.lane_count_path(258)),
+        )
+    ]
+
+
+def unbondings() -> list[Case]:
+    return [
+        Case(
+            name,
+            state.UNBONDING,
+            state.Unbonding(address(5), amount),
+            {"height": height, "index": index},
+            state.unbonding_path(height, index),
+        )
+        for name, height, index, amount in (("first", 258, 0, 1), ("last", WORD, WORD, COINS))
+    ]
+
+
+def lanes() -> list[Case]:
+    due = [
+        Case(
+            name,
+            state.LANE_DUE,
+            state.LaneDue(pattern(64, start)),
+            {"height": height, "index": index},
+            state.lane_due_path(height, index),
+        )
+        for name, height, index, start in (("first", 258, 0, 6), ("last", WORD, WORD, 7))
+    ]
+    prompt = (0, 127, 128, 255, 256, 65_535, 65_536, WORD)
+    short = state.Lane(address(8), pattern(64, 9), (1,), 1, 10, 2, 0, 90, 258, 0)
+    wide = state.Lane(
+        address(10), pattern(64, 11), prompt * 2, 65_535, WORD, WORD, COINS, COINS - 1, WORD, 65_536
+    )
+    found = [
+        Case(name, state.LANE, lane, {"call_id": call_id.hex()}, state.lane_path(call_id))
+        for name, lane, call_id in (
+            ("short", short, pattern(64, 6)),
+            ("sixteen tokens, widest", wide, pattern(64, 7)),
+        )
+    ]
+    return due + found
+
+
+def singles() -> list[Case]:
+    """Records of which the state holds one each."""
+    totals = state.CreditTotals(3, 10**15, 1 << 200, 1 << 53, 4_096, 8_192, 1_000, 2_000)
+    chain = state.ChainRecord(pattern(64, 12), 300, LONG, COINS)
+    receipts = Mmr(5, (pattern(64, 13), pattern(64, 14)))
+    return [
+        Case("one chain", state.CHAIN_RECORD, chain, {}, state.CHAIN_PATH),
+        Case("one sum", state.CREDIT_TOTALS, totals, {}, state.CREDITS_PATH),
+        Case("five receipts", state.RECEIPTS, receipts, {}, state.RECEIPTS_PATH),
+    ]
+
+
+def edges() -> list[tuple[str, Record[Any], Any]]:
+    """More values of those: they cannot stand in the same state."""
+    zeros, most = state.CreditTotals(), (WORD, COINS, WIDEST, WIDEST - 1, COINS, 1, COINS, 2)
+    return [
+        ("before any block", state.CHAIN_RECORD, state.ChainRecord(bytes(64), 0, 0, 0)),
+        ("zeros", state.CREDIT_TOTALS, zeros),
+        ("widest", state.CREDIT_TOTALS, state.CreditTotals(*most)),
+        ("no receipts", state.RECEIPTS, Mmr()),
+        ("many receipts", state.RECEIPTS, Mmr((1 << 63) + 1, (pattern(64, 15), bytes(64)))),
+        ("seventeen peaks", state.RECEIPTS, Mmr((1 << 17) - 1, (pattern(64, 16),) * 17)),
+    ]
+
+
+def document() -> dict[str, Any]:
+    """The file's content."""
+    cases = accounts() + rewards() + keys() + counts() + unbondings() + lanes() + singles()
+    tree, placed = StateTree(), []
+    for case in cases:
+        vector = encoding(case.codec, case.value, case.name)
+        tree = tree.put(case.path, bytes.fromhex(vector["bytes"]))
+        place = {key: number(v) if isinstance(v, int) else v for key, v in case.place.items()}
+        placed.append(vector | {"place": place, "path": case.path.hex()})
+    return {
+        "records": placed,
+        "state_root": tree.root.hex(),
+        "edges": [encoding(codec, value, name) for name, codec, value in edges()],
+    }
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(document(), indent=1) + "\n")
