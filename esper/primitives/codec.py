@@ -280,7 +280,14 @@ class Array(Generic[T]):
         if count > min(self.limit, reader.left):
             allowed = min(self.limit, reader.left)
             raise CodecError(f"{field}: {count} elements, at most {allowed} possible", start)
-        return tuple(self.element.read(reader, f"{field}[{i}]") for i in range(count))
+        elements: list[T] = []
+        try:
+            for _ in range(count):
+                elements.append(self.element.read(reader, ""))
+        except CodecError as error:
+            named = f"{field}[{len(elements)}]{error.what}"
+            raise CodecError(named, error.position) from error.__cause__
+        return tuple(elements)
 
 
 @dataclass(frozen=True, slots=True)
