@@ -50,13 +50,23 @@ class UnspokenVersionError(Exception):
     """A request of an HTTP that is not spoken here."""
 
 
+class ClientGoneError(Exception):
+    """A request whose answer nobody would take any more."""
+
+
 class Http1(H11Protocol):
     """HTTP/1.0 and 1.1 alone: wishes to upgrade are ignored, as the standard allows."""
 
+    _ended = False
+
     async def handle(self, event: Event) -> None:
         """Take bytes or the end of the connection."""
+        if isinstance(event, Closed):
+            self._ended = True
         try:
             await super().handle(event)
+        except ClientGoneError:
+            await self.send(Closed())
         except UnspokenVersionError:
             await self._send_error_response(505)
             await self.send(Closed())
@@ -72,6 +82,9 @@ class Http1(H11Protocol):
         await super()._close_stream()
 
     async def _check_protocol(self, event: h11.Request) -> None:
+        if self._ended:
+            # One that lay behind others when its client went: hundreds fit into what was read.
+            raise ClientGoneError
         if event.http_version not in (b"1.0", b"1.1"):
             raise UnspokenVersionError
 

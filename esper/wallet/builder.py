@@ -9,6 +9,7 @@ from esper.primitives.errors import RuleViolation
 from esper.primitives.params import LimitParameters
 from esper.vm.envelope_rules import check_isolated
 from esper.vm.fees import fee_asked, least_fee
+from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Payload, Transaction
 from esper.wallet.errors import ExchangeFileError, NoSecretError
 
@@ -59,7 +60,7 @@ def signed(
     """
     if key.address.to_bytes() != transaction.sender:
         raise NoSecretError("the transaction is another address's: choose the wallet that holds it")
-    if transaction.key == key_room(transaction.suite):
+    if transaction.key == key_room(key.suite):
         transaction = replace(transaction, key=key.public)
     try:
         check_isolated(transaction)
@@ -68,5 +69,7 @@ def signed(
     least = fee_asked(transaction, limits)
     if transaction.fee < least:
         raise ExchangeFileError(f"the fee is {transaction.fee} units, must be {least} at least")
+    if transaction.fee and isinstance(transaction.payload, LlmCall):
+        raise ExchangeFileError(f"the fee is {transaction.fee} units, a call's must be 0")
     digest = transaction.signing_digest(genesis_hash)
     return replace(transaction, signature=key.sign(digest))

@@ -4,6 +4,7 @@ An unsigned file's bytes are those of the wire with an empty signature, and zero
 stand. Its summary is for eyes on the building machine; whoever signs is shown what the bytes say.
 """
 
+from dataclasses import replace
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from esper.consensus.genesis import genesis_hash
 from esper.primitives.errors import RuleViolation
 from esper.primitives.networks import UnknownNetworkError, network
 from esper.primitives.params import NetworkParameters
+from esper.vm.envelope_rules import check_isolated
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.wallet.describing import Lines
 from esper.wallet.errors import ExchangeFileError, OtherNetworkError
@@ -78,6 +80,12 @@ def read_exchange(data: bytes, what: What, params: NetworkParameters) -> Transac
         found = decode_transaction(bytes.fromhex(file.hex), params.limits.transaction_bytes)
     except RuleViolation as violation:
         raise ExchangeFileError(f"the file's transaction is unreadable: {violation}") from violation
+    try:
+        # Before anybody is shown suites and addresses that do not exist. The key is left to whoever
+        # signs: zeros may stand for it.
+        check_isolated(replace(found, key=b""))
+    except RuleViolation as violation:
+        raise ExchangeFileError(f"the file's transaction breaks a rule: {violation}") from violation
     if bool(found.signature) != (what == "signed transaction"):
         raise ExchangeFileError(f"the file's bytes are no {what}")
     return found

@@ -8,8 +8,9 @@ from esper.crypto.signing import KeyPair
 from esper.primitives.address import Address
 from esper.primitives.errors import RuleViolation
 from esper.primitives.params import LimitParameters, NetworkParameters
+from esper.primitives.units import MAX_AMOUNT
 from esper.rpc.schema import TransactionParams
-from esper.vm.fees import fee_of_bytes, least_fixed_fee
+from esper.vm.fees import fee_of_bytes, least_fixed_fee, signed_size
 from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.transfer import Output, Transfer
@@ -102,20 +103,28 @@ def check_replacement(
 def _with_rise(
     bare: Transaction, old_fee: int, limits: LimitParameters, fee: int | None
 ) -> Transaction:
-    """``bare`` with ``fee``, or the least that pays for itself and replaces ``old_fee``."""
+    """``bare`` with ``fee``, or the least that pays for itself and replaces ``old_fee``.
+
+    Raises MisuseError for a fee that is too small, NotReplaceableError if none is large enough.
+    """
 
     def asked(size: int) -> int:
         relay = limits.fee_per_byte * size
         own = fee_of_bytes(size, limits)
-        if not old_fee:
-            # A call's place is taken: it paid nothing for being relayed.
-            return own + relay
-        return max(own, old_fee + max(-(-old_fee * RISE_PERCENT // 100), relay))
+        # Without a fee a call's place is taken: it paid nothing for being relayed.
+        risen = old_fee + max(-(-old_fee * RISE_PERCENT // 100), relay) if old_fee else own + relay
+        if max(own, risen) > MAX_AMOUNT:
+            raise NotReplaceableError("the fee is so large that none replaces it")
+        return max(own, risen)
 
     least = least_fixed_fee(bare, asked)
-    if fee is not None and fee < least:
+    if fee is None:
+        return replace(bare, fee=least)
+    # A larger fee may take more bytes: then more than the least fee is asked for.
+    least = max(least, asked(signed_size(replace(bare, fee=min(fee, MAX_AMOUNT)))))
+    if fee < least:
         raise MisuseError(f"--fee is {fee} units, must be {least} at least to replace the old one")
-    return replace(bare, fee=least if fee is None else fee)
+    return replace(bare, fee=fee)
 
 
 def _text(transaction: Transaction, params: NetworkParameters) -> str:

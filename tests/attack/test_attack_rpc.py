@@ -240,6 +240,22 @@ def test_a_connection_closed_under_a_refusal_gives_its_place_back(tmp_path: Path
         narrow.assert_calm()
 
 
+@pytest.mark.parametrize("takes", ["resets", "nothing"])
+def test_requests_behind_a_client_that_went_are_not_begun(tmp_path: Path, takes: str) -> None:
+    # Hundreds of requests fit into what is read at once. Each was answered, and the place held.
+    with running(tmp_path, max_connections=1, slow_s=0.2, **QUICK) as narrow:
+        client = narrow.connect()
+        client.sendall(post(STATUS) * 100)
+        eventually(lambda: narrow.open_sockets() == 1)
+        if takes == "resets":
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        begun = time.monotonic()
+        eventually(lambda: b'"height":1' in narrow.send(post(STATUS, "Connection: close")))
+        assert time.monotonic() - begun < 5
+        narrow.assert_calm()
+
+
 def test_five_hundred_connections_leave_room_for_an_honest_client(server: Server) -> None:
     with ExitStack() as stack:
         clients = [stack.enter_context(server.connect()) for _ in range(500)]
