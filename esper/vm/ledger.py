@@ -1,10 +1,9 @@
 """Typed reading and writing of records on an overlay, with the coins counted as they move."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from esper.primitives.codec import Record, decode_own, encode
+from esper.primitives.codec import Record, decode_own
 from esper.primitives.mmr import Mmr
 from esper.vm.records import (
     ACCOUNT,
@@ -39,21 +38,9 @@ from esper.vm.records import (
     unbonding_count_path,
     unbonding_path,
 )
-from esper.vm.view import Overlay
+from esper.vm.view import Overlay, Unencoded
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class _Unencoded:
-    """A record that was set and is not bytes yet."""
-
-    codec: Record[Any]
-    value: Any
-
-    def to_bytes(self) -> bytes:
-        """Its encoding. Raises ValueError for a value outside the schema."""
-        return encode(self.codec, self.value)
 
 
 class Ledger:
@@ -202,14 +189,13 @@ class Ledger:
         if data is None:
             return None
         known: R
-        if isinstance(data, _Unencoded):
+        if isinstance(data, Unencoded):
             known = data.value
             return known
-        written = data if isinstance(data, bytes) else data.to_bytes()
         seen = self._decoded.get(path)
-        if seen is None or seen[0] != written:
-            record = decode_own(codec, written, what="state record")
-            seen = self._decoded[path] = written, record
+        if seen is None or seen[0] != data:
+            record = decode_own(codec, data, what="state record")
+            seen = self._decoded[path] = data, record
         known = seen[1]
         return known
 
@@ -220,4 +206,4 @@ class Ledger:
         return record
 
     def _write(self, codec: Record[R], path: bytes, value: R | None) -> None:
-        self._overlay.put(path, None if value is None else _Unencoded(codec, value))
+        self._overlay.put(path, None if value is None else Unencoded(codec, value))

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from esper.primitives.codec import Record, encode
 
 
 class StateView(Protocol):
@@ -29,18 +31,25 @@ class Change:
         return Change(self.path, self.after, self.before)
 
 
-class Unwritten(Protocol):
-    """A record whose bytes are not worked out before somebody asks for them."""
+@dataclass(frozen=True, slots=True)
+class Unencoded:
+    """A record that was set and whose bytes nobody has asked for yet."""
+
+    codec: Record[Any]
+    """Its schema."""
+    value: Any
+    """What it holds."""
 
     def to_bytes(self) -> bytes:
-        """The record's bytes, never none."""
+        """Its encoding. Raises ValueError for a value outside the schema."""
+        return encode(self.codec, self.value)
 
 
 class Overlay:
     """Writes on top of a view that stays as it is; itself a view.
 
     A record is read from below at most once, and only if someone asks for it or writes it. One that
-    is put unwritten gets its bytes when they are asked for: an account that a block changes a
+    is put unencoded gets its bytes when they are asked for: an account that a block changes a
     hundred times is encoded once.
     """
 
@@ -49,23 +58,22 @@ class Overlay:
     def __init__(self, below: StateView) -> None:
         self._below = below
         self._before: dict[bytes, bytes | None] = {}
-        self._now: dict[bytes, bytes | Unwritten | None] = {}
+        self._now: dict[bytes, bytes | Unencoded | None] = {}
 
     def get(self, path: bytes) -> bytes | None:
         """The bytes last put at a path, or what the view below has there."""
         found = self.peek(path)
-        if found is None or isinstance(found, bytes):
-            return found
-        data = self._now[path] = found.to_bytes()
-        return data
+        if isinstance(found, Unencoded):
+            found = self._now[path] = found.to_bytes()
+        return found
 
-    def peek(self, path: bytes) -> bytes | Unwritten | None:
+    def peek(self, path: bytes) -> bytes | Unencoded | None:
         """What ``get`` gives, as it was put if its bytes were not asked for since."""
         if path not in self._now:
             self._now[path] = self._before[path] = self._below.get(path)
         return self._now[path]
 
-    def put(self, path: bytes, value: bytes | Unwritten | None) -> None:
+    def put(self, path: bytes, value: bytes | Unencoded | None) -> None:
         """Set the record at a path; None deletes it."""
         if path not in self._before:
             self._before[path] = self._below.get(path)

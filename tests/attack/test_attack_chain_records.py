@@ -35,7 +35,7 @@ from esper.vm.ledger import Ledger
 from esper.vm.records import Account, PendingReward, Unbonding
 from esper.vm.stake import Stake
 from esper.vm.transfer import Output, Transfer
-from esper.vm.view import Change, Overlay, StateView, Unwritten
+from esper.vm.view import Change, Overlay, StateView, Unencoded
 from tests.unit.chain_world import ChainWorld, funded_network
 from tests.unit.vm_world import ALICE, BOB, COIN, MINER, address
 
@@ -153,7 +153,7 @@ class EagerOverlay(Overlay):
 
     __slots__ = ()
 
-    def put(self, path: bytes, value: bytes | Unwritten | None) -> None:
+    def put(self, path: bytes, value: bytes | Unencoded | None) -> None:
         super().put(path, value)
         self.get(path)
 
