@@ -73,9 +73,21 @@ class Server:
         assert answer.startswith(b"HTTP/1.1 200"), answer[:200]
         assert b'"height":1' in answer
 
+    def answers(self) -> bool:
+        """It answers an honest client, and does not turn it away as one too many.
+
+        The place of a connection is free only some steps after its client has seen the end.
+        """
+        return b'"height":1' in self.send(post(STATUS, "Connection: close"))
+
     def assert_calm(self) -> None:
         """It lives, answers, and logged no failure."""
         self.assert_well()
+        self.assert_no_failure()
+
+    def assert_no_failure(self) -> None:
+        """It lives and logged no failure."""
+        assert self.process.poll() is None, self.log
         assert "Traceback" not in self.log, self.log
 
 
