@@ -25,7 +25,8 @@ from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
 from esper.consensus.execution import execute_block
 from esper.consensus.template import BlockPlan
 from esper.consensus.work_rules import check_work
-from esper.crypto.batch import ProcessVerifier
+from esper.crypto.batch import BatchVerifier
+from esper.crypto.processes import ProcessVerifier
 from esper.crypto.signatures import SequentialVerifier, SignatureClaim
 from esper.crypto.signing import KeyPair, key_from_seed
 from esper.model import load_model
@@ -146,7 +147,7 @@ def parts(
     chain, verifier = ProvenChain.genesis(params).context, NativeVerifier()
     options = StoreOptions(reserve_bytes=0)
     store = ChainStore(folder, genesis_of(params), replay_of(params), options)
-    with store, ProcessVerifier(workers) as pool:
+    with store, BatchVerifier(workers, ProcessVerifier(workers)) as pool:
         state = StoreState(store)
         for place, block in enumerate(blocks):
             if place == skipped:
@@ -190,7 +191,7 @@ def whole(
     times: list[float] = []
     options = StoreOptions(reserve_bytes=0)
     store = ChainStore(folder, genesis_of(params), replay_of(params), options)
-    with store, ProcessVerifier(workers) as pool:
+    with store, BatchVerifier(workers, ProcessVerifier(workers)) as pool:
         manager = ChainManager(
             store, params, NativeVerifier(), secret=bytes(32), now_ms=FAR_MS, signatures=pool
         )

@@ -1,4 +1,4 @@
-"""The compiled extension: integer and float engines, digests, proofs."""
+"""The compiled extension: integer and float engines, digests, proofs, signatures."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -129,3 +129,11 @@ def poseidon2_permute(state: list[int]) -> list[int]:
 
 def release_memory() -> int:
     """Give the memory that proofs keep for the next one back; bytes of its large blocks."""
+
+def ml_dsa_65_holds(key: bytes, message: bytes, signature: bytes, /) -> bool:
+    """Whether a signature is the key's, with an empty context; False for other sizes."""
+
+def ml_dsa_65_first_invalid(
+    claims: Sequence[tuple[bytes, bytes, bytes]], threads: int, /
+) -> int | None:
+    """The index of the first (key, message, signature) that fails; lets other threads go on."""

@@ -1,61 +1,73 @@
-"""Checking many signatures across processes; threads gain nothing here.
+"""Checking many signatures at once: ML-DSA-65 on threads of the extension, the rest in processes.
 
 The rules never import this: they ask the ``SignatureVerifier`` that they are given. It stands
 beside the schemes because it knows nothing else.
+
+The extension checks outside the interpreter's lock, so its threads need no copies of what they
+check and work beside the interpreter. Other schemes hold the lock while they check: long lists of
+theirs go to ``processes``.
 """
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Final
+from typing import Final, NamedTuple
 
-from esper.crypto.signatures import SequentialVerifier, SignatureClaim
+from esper._native import ml_dsa_65_first_invalid
+from esper.crypto.processes import ProcessVerifier, VerifierClosedError
+from esper.crypto.signatures import DIGEST_BYTES, SequentialVerifier, SignatureClaim
+from esper.primitives.address import SUITE_ML_DSA_65
 
-DEFAULT_THRESHOLD: Final = 64
-"""Shorter lists are checked in the caller's process: 64 checks take about 10 ms, and sending them
-and waking the workers is not much cheaper."""
-
-CHUNK: Final = 32
-"""Claims a worker takes at a time: about 5 ms of work and 170 kB of pickles."""
-
-
-class VerifierClosedError(RuntimeError):
-    """The verifier was used before it was opened or after it was closed."""
+DEFAULT_THRESHOLD: Final = 8
+"""Shorter lists are checked where they are asked about: that takes less than a millisecond."""
 
 
-def _first_invalid_in_chunk(claims: tuple[SignatureClaim, ...]) -> int | None:
-    return SequentialVerifier().first_invalid(claims)
+class _Begun(NamedTuple):
+    """A list that is being checked."""
+
+    claims: list[SignatureClaim]
+    """All of it."""
+    threaded: list[int]
+    """Places of those that the extension checks."""
+    others: list[int]
+    """Places of the rest."""
+    found: "Future[int | None]"
+    """Which of the threaded ones fails first."""
 
 
-class ProcessVerifier:
-    """A SignatureVerifier on worker processes. Open it, or use it in a ``with`` statement.
+class BatchVerifier:
+    """A SignatureVerifier on threads and processes. Open it, or use it in a ``with`` statement."""
 
-    Workers are spawned, never forked, and start with the first long list. One that dies makes
-    ``first_invalid`` raise BrokenProcessPool: it never turns into a verdict.
-    """
+    def __init__(
+        self, threads: int, processes: ProcessVerifier, threshold: int = DEFAULT_THRESHOLD
+    ) -> None:
+        """``threads`` >= 1 of the extension for lists of ``threshold`` claims and more.
 
-    def __init__(self, workers: int, threshold: int = DEFAULT_THRESHOLD) -> None:
-        """``workers`` >= 1 processes for lists of ``threshold`` claims and more."""
-        if workers < 1:
-            raise ValueError(f"{workers} workers, must be at least 1")
-        self._workers = workers
+        ``processes`` are opened and closed with it.
+        """
+        if threads < 1:
+            raise ValueError(f"{threads} threads, must be at least 1")
+        self._threads = threads
+        self._processes = processes
         self._threshold = threshold
-        self._begun: tuple[list[SignatureClaim], Iterator[int | None]] | None = None
-        self._pool: ProcessPoolExecutor | None = None
+        self._begun: _Begun | None = None
+        self._pool: ThreadPoolExecutor | None = None
 
     def open(self) -> None:
         """Make the verifier usable. Opening an open one changes nothing."""
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"))
+            self._processes.open()
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="signatures")
 
     def close(self) -> None:
-        """End the workers and wait for them. Closing a closed one changes nothing."""
+        """Wait for what is being checked and end. Closing a closed one changes nothing."""
         if self._pool is not None:
+            self._begun = None
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+            self._processes.close()
 
-    def __enter__(self) -> "ProcessVerifier":
+    def __enter__(self) -> "BatchVerifier":
         self.open()
         return self
 
@@ -68,40 +80,51 @@ class ProcessVerifier:
         self.close()
 
     def begin(self, claims: Sequence[SignatureClaim]) -> None:
-        """Let the workers begin with claims that ``first_invalid`` will soon be asked about.
+        """Begin with claims that ``first_invalid`` will soon be asked about.
 
-        It is a hint: other claims than these are checked all the same, and short lists are not sent
-        anywhere. Raises VerifierClosedError.
+        It is a hint: other claims than these are checked all the same, and short lists wait until
+        they are asked about. Raises VerifierClosedError.
         """
-        if self._pool is None:
-            raise VerifierClosedError("open the signature verifier before using it")
+        pool = self._opened()
         self._begun = None
         if len(claims) >= self._threshold:
-            self._begun = list(claims), self._found(self._pool, claims)
+            self._begun = self._start(pool, claims)
 
     def first_invalid(self, claims: Sequence[SignatureClaim]) -> int | None:
         """The index of the first claim that does not hold, None if all do.
 
-        Raises VerifierClosedError, and BrokenProcessPool if a worker died.
+        Raises VerifierClosedError, and BrokenProcessPool if a worker process died.
         """
-        if self._pool is None:
-            raise VerifierClosedError("open the signature verifier before using it")
+        pool = self._opened()
+        begun, self._begun = self._begun, None
         if len(claims) < self._threshold:
             return SequentialVerifier().first_invalid(claims)
-        begun, self._begun = self._begun, None
-        if begun is not None and begun[0] == list(claims):
-            found = begun[1]
-        else:
-            found = self._found(self._pool, claims)
-        # ``map`` keeps the order, so the first chunk with a failure holds the first failure.
-        for start, index in zip(range(0, len(claims), CHUNK), found, strict=True):
-            if index is not None:
-                return start + index
-        return None
+        if begun is None or begun.claims != list(claims):
+            begun = self._start(pool, claims)
+        other = self._processes.first_invalid([claims[place] for place in begun.others])
+        threaded = begun.found.result()
+        failed = []
+        if other is not None:
+            failed.append(begun.others[other])
+        if threaded is not None:
+            failed.append(begun.threaded[threaded])
+        return min(failed, default=None)
 
-    @staticmethod
-    def _found(pool: ProcessPoolExecutor, claims: Sequence[SignatureClaim]) -> Iterator[int | None]:
-        """Per chunk the place of its first failure; the workers begin at once."""
-        starts = range(0, len(claims), CHUNK)
-        chunks = [tuple(claims[start : start + CHUNK]) for start in starts]
-        return pool.map(_first_invalid_in_chunk, chunks)
+    def _opened(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            raise VerifierClosedError("open the signature verifier before using it")
+        return self._pool
+
+    def _start(self, pool: ThreadPoolExecutor, claims: Sequence[SignatureClaim]) -> _Begun:
+        threaded: list[int] = []
+        others: list[int] = []
+        for place, claim in enumerate(claims):
+            # The extension checks messages of any length; whether one is a digest is told here.
+            known = claim.suite == SUITE_ML_DSA_65 and len(claim.digest) == DIGEST_BYTES
+            (threaded if known else others).append(place)
+        parts = [
+            (claims[place].key, claims[place].digest, claims[place].signature) for place in threaded
+        ]
+        self._processes.begin([claims[place] for place in others])
+        found = pool.submit(ml_dsa_65_first_invalid, parts, self._threads)
+        return _Begun(list(claims), threaded, others, found)

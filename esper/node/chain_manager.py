@@ -17,7 +17,7 @@ from esper.consensus.context import ChainContext
 from esper.consensus.context_record import decode_context
 from esper.consensus.fork_choice import BlockTree, ProvenBlock
 from esper.consensus.ports import WorkVerifier
-from esper.crypto.batch import ProcessVerifier
+from esper.crypto.batch import BatchVerifier
 from esper.crypto.signatures import SignatureClaim, SignatureVerifier
 from esper.node.store_state import StoreState, stored_execution
 from esper.primitives.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
@@ -224,8 +224,8 @@ class ChainManager:
             self._store.prune_proofs(context.height - depth)
 
     def _begin_signatures(self, transactions: Sequence[Transaction], parent: ChainContext) -> None:
-        """Let worker processes check signatures while this one executes."""
-        if not isinstance(self._signatures, ProcessVerifier):
+        """Let other threads check signatures while this one executes."""
+        if not isinstance(self._signatures, BatchVerifier):
             return
         ledger = Ledger(Overlay(self.state))
         claims = []

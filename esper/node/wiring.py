@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from esper.consensus.ports import WorkVerifier
-from esper.crypto.batch import ProcessVerifier
+from esper.crypto.batch import BatchVerifier
+from esper.crypto.processes import ProcessVerifier
 from esper.node.chain_manager import ChainManager
 from esper.node.datadir import DataDirectory
 from esper.node.miner import Clock
@@ -41,10 +42,11 @@ def open_chain(
     """
     params = directory.params
     opened = options or store_options(params)
-    # Worker processes start with the first block that has many signatures.
-    workers = ProcessVerifier(os.cpu_count() or 1)
+    # Worker processes start with the first block that has many signatures of the second suite.
+    processors = os.cpu_count() or 1
+    batch = BatchVerifier(processors, ProcessVerifier(processors))
     store = ChainStore(directory.path, genesis_of(params), replay_of(params), opened)
-    with store, workers as signatures:
+    with store, batch as signatures:
         yield ChainManager(
             store,
             params,

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper.crypto.batch import CHUNK, ProcessVerifier, VerifierClosedError
+from esper.crypto.batch import BatchVerifier
+from esper.crypto.processes import CHUNK, ProcessVerifier, VerifierClosedError
 from esper.crypto.signatures import (
     SCHEMES,
     SequentialVerifier,
@@ -194,3 +195,103 @@ def test_a_closed_verifier_gives_no_verdict() -> None:
         verifier.first_invalid([CLAIM])
     with pytest.raises(ValueError, match="0 workers"):
         ProcessVerifier(workers=0)
+
+
+def slh_claim() -> SignatureClaim:
+    vector = next(vector for vector in VECTORS if vector["suite"] == 2)
+    parts = (bytes.fromhex(vector[name]) for name in ("key", "digest", "signature"))
+    return SignatureClaim(2, *parts)
+
+
+def spoilt(claim: SignatureClaim) -> SignatureClaim:
+    return replace(claim, digest=bytes(64))
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_batch_agrees_with_the_plain_way(begun: bool) -> None:
+    other = slh_claim()
+    good = [CLAIM, other, CLAIM, CLAIM, other, CLAIM]
+    lists = [[], [CLAIM], good, [CLAIM] * 6, [other] * 6]
+    # Both kinds of failures before, behind and beside each other.
+    for first in range(6):
+        for second in range(first, 6):
+            claims = list(good)
+            claims[first], claims[second] = spoilt(claims[first]), spoilt(claims[second])
+            lists.append(claims)
+    # What no scheme is asked about.
+    lists += [[*good, replace(CLAIM, suite=3)], [*good, replace(CLAIM, digest=bytes(32))]]
+    lists += [[*good, replace(CLAIM, key=b"")], [*good, replace(CLAIM, signature=b"")]]
+    with BatchVerifier(2, ProcessVerifier(1, threshold=100), threshold=2) as verifier:
+        for claims in lists:
+            if begun:
+                verifier.begin(claims)
+            assert verifier.first_invalid(claims) == SequentialVerifier().first_invalid(claims)
+
+
+def test_a_digest_of_another_size_is_no_digest_in_a_batch_either() -> None:
+    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
+
+    short = MLDSA65PrivateKey.from_seed_bytes(KEY.secret).sign(DIGEST[:32])
+    claims = [CLAIM, replace(CLAIM, digest=DIGEST[:32], signature=short)]
+    with BatchVerifier(1, ProcessVerifier(1), threshold=2) as verifier:
+        assert verifier.first_invalid(claims) == 1
+
+
+def test_a_batch_that_was_begun_is_no_verdict_on_another() -> None:
+    good, bad = [CLAIM] * 4, [CLAIM, CLAIM, spoilt(CLAIM), CLAIM]
+    with BatchVerifier(1, ProcessVerifier(1), threshold=2) as verifier:
+        for begun, asked, answer in ((good, bad, 2), (bad, good, None), (bad, bad[1:], 1)):
+            verifier.begin(begun)
+            assert verifier.first_invalid(asked) == answer
+        verifier.begin(bad)
+        assert verifier.first_invalid([CLAIM]) is None
+        assert verifier.first_invalid(good) is None
+
+
+def test_the_threads_take_what_was_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def count(claims: list[tuple[bytes, bytes, bytes]], threads: int) -> None:
+        asked.append((len(claims), threads))
+
+    monkeypatch.setattr("esper.crypto.batch.ml_dsa_65_first_invalid", count)
+    with BatchVerifier(3, ProcessVerifier(1), threshold=2) as verifier:
+        verifier.begin([CLAIM])
+        assert verifier.first_invalid([CLAIM]) is None
+        verifier.begin([CLAIM, CLAIM])
+        assert verifier.first_invalid([CLAIM, CLAIM]) is None
+        assert asked == [(2, 3)]
+        assert verifier.first_invalid([CLAIM, CLAIM]) is None
+        assert asked == [(2, 3), (2, 3)]
+
+
+def test_long_lists_of_the_second_suite_go_to_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists: list[int] = []
+
+    def count(_: ProcessVerifier, claims: list[SignatureClaim]) -> None:
+        lists.append(len(claims))
+
+    monkeypatch.setattr(ProcessVerifier, "begin", count)
+    with BatchVerifier(1, ProcessVerifier(1), threshold=2) as verifier:
+        verifier.begin([CLAIM, slh_claim(), slh_claim()])
+        assert lists == [2]
+
+
+def test_a_closed_batch_gives_no_verdict() -> None:
+    processes = ProcessVerifier(1)
+    verifier = BatchVerifier(1, processes)
+    with pytest.raises(VerifierClosedError):
+        verifier.first_invalid([])
+    verifier.open()
+    verifier.open()
+    assert verifier.first_invalid([]) is None
+    assert processes.first_invalid([]) is None
+    verifier.begin([CLAIM] * 10)
+    verifier.close()
+    verifier.close()
+    with pytest.raises(VerifierClosedError):
+        verifier.begin([CLAIM] * 10)
+    with pytest.raises(VerifierClosedError):
+        processes.first_invalid([])
+    with pytest.raises(ValueError, match="0 threads"):
+        BatchVerifier(0, processes)

@@ -10,8 +10,9 @@ mod digest;
 mod memory;
 mod model;
 mod proof;
+mod signatures;
 
-/// The compiled extension: integer and float engines, digests, proofs.
+/// The compiled extension: integer and float engines, digests, proofs, signatures.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     if esper_verifier::relation::SWITCHED {
@@ -22,5 +23,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     digest::register(module)?;
     memory::register(module)?;
     model::register(module)?;
-    proof::register(module)
+    proof::register(module)?;
+    signatures::register(module)
 }
