@@ -19,8 +19,8 @@ IMPORT_ROWS = (
     ("rules in isolation: roots, decoding, ids", "isolation"),
     ("the work's proof and its other rules", "work"),
     ("execution without signatures", "execution"),
-    ("signatures, one process", "signatures"),
-    ("signatures, two processes", "signatures_pool"),
+    ("signatures, one thread", "signatures"),
+    ("signatures, two threads", "signatures_pool"),
     ("state root", "root"),
     ("files, index and tip, synced", "append"),
 )
@@ -43,7 +43,7 @@ def import_table() -> list[str]:
     return [
         "## Import of a block with 200 transfers from known keys",
         "",
-        "Genesis model's proof, ML-DSA-65 signatures, two worker processes for them; medians of",
+        "Genesis model's proof, ML-DSA-65 signatures, two threads for them; medians of",
         f"five blocks. **{figures['blocks_per_s']:.1f} blocks a second.**",
         "",
         "| part | ms |",
