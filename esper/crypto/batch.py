@@ -36,7 +36,11 @@ class _Begun(NamedTuple):
 
 
 class BatchVerifier:
-    """A SignatureVerifier on threads and processes. Open it, or use it in a ``with`` statement."""
+    """A SignatureVerifier on threads and processes. Open it, or use it in a ``with`` statement.
+
+    It has one user at a time. Closed from another thread, it gives who asked meanwhile the answer
+    or an error.
+    """
 
     def __init__(
         self, threads: int, processes: ProcessVerifier, threshold: int = DEFAULT_THRESHOLD
@@ -62,7 +66,7 @@ class BatchVerifier:
     def close(self) -> None:
         """Wait for what is being checked and end. Closing a closed one changes nothing."""
         if self._pool is not None:
-            self._begun = None
+            self._forget()
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
             self._processes.close()
@@ -86,7 +90,7 @@ class BatchVerifier:
         they are asked about. Raises VerifierClosedError.
         """
         pool = self._opened()
-        self._begun = None
+        self._forget()
         if len(claims) >= self._threshold:
             self._begun = self._start(pool, claims)
 
@@ -96,11 +100,13 @@ class BatchVerifier:
         Raises VerifierClosedError, and BrokenProcessPool if a worker process died.
         """
         pool = self._opened()
-        begun, self._begun = self._begun, None
-        if len(claims) < self._threshold:
-            return SequentialVerifier().first_invalid(claims)
+        begun = self._begun
         if begun is None or begun.claims != list(claims):
+            self._forget()
+            if len(claims) < self._threshold:
+                return SequentialVerifier().first_invalid(claims)
             begun = self._start(pool, claims)
+        self._begun = None
         other = self._processes.first_invalid([claims[place] for place in begun.others])
         threaded = begun.found.result()
         failed = []
@@ -109,6 +115,12 @@ class BatchVerifier:
         if threaded is not None:
             failed.append(begun.threaded[threaded])
         return min(failed, default=None)
+
+    def _forget(self) -> None:
+        """Nobody will ask about what was begun: if it waits for the threads, it is not checked."""
+        if self._begun is not None:
+            self._begun.found.cancel()
+            self._begun = None
 
     def _opened(self) -> ThreadPoolExecutor:
         if self._pool is None:

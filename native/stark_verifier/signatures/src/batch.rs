@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, Builder};
 
 use crate::Claim;
 
@@ -27,7 +27,10 @@ pub fn first_invalid(claims: &[Claim<'_>], threads: NonZeroUsize) -> Option<usiz
     };
     thread::scope(|scope| {
         for _ in 1..threads.get().min(claims.len()) {
-            scope.spawn(look);
+            // A machine without another thread to give is no reason to give no answer.
+            if Builder::new().spawn_scoped(scope, look).is_err() {
+                break;
+            }
         }
         look();
     });

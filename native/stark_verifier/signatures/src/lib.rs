@@ -3,6 +3,7 @@
 //! AWS-LC does the arithmetic. Nothing here makes keys or signatures.
 
 mod batch;
+mod memory;
 mod ml_dsa_65;
 
 pub use batch::first_invalid;
