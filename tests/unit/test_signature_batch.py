@@ -128,11 +128,15 @@ def test_closing_meanwhile_leaves_the_one_who_asked_an_answer(
 ) -> None:
     judge = HeldJudge()
     judged_by(monkeypatch, judge)
+    waits_for_threads = Event()
+    monkeypatch.setattr(ProcessVerifier, "first_invalid", lambda _, claims: waits_for_threads.set())
     verifier = batch()
     verifier.open()
     with ThreadPoolExecutor(2) as others:
         answer = others.submit(verifier.first_invalid, [CLAIM, CLAIM])
         assert judge.began.wait(60)
+        # Before this the one who asks may be told that the verifier is closed.
+        assert waits_for_threads.wait(60)
         closed = others.submit(verifier.close)
         judge.may_end.set()
         assert answer.result(60) is None
