@@ -6,5 +6,8 @@ mod batch;
 mod memory;
 mod ml_dsa_65;
 
+/// The C library is the one that was read and compared, and no other that the machine had.
+const _: () = assert!(matches!(aws_lc_sys::AWSLC_VERSION_NUMBER_STRING, b"5.12.0\0"));
+
 pub use batch::first_invalid;
 pub use ml_dsa_65::{Claim, KEY_BYTES, SIGNATURE_BYTES};
