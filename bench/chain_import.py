@@ -31,11 +31,10 @@ from esper.crypto.signatures import SequentialVerifier, SignatureClaim
 from esper.crypto.signing import KeyPair, key_from_seed
 from esper.model import load_model
 from esper.model.prompts import read_bank
-from esper.node.chain_manager import ChainManager
-from esper.node.miner import Miner
-from esper.node.native_work import NativeInference, NativeProver, NativeVerifier
-from esper.node.search import PromptSource
-from esper.node.store_state import StoreState, genesis_of, replay_of, stored_execution
+from esper.node.chain.chain_manager import ChainManager
+from esper.node.chain.store_state import StoreState, genesis_of, replay_of, stored_execution
+from esper.node.workers.native_work import NativeInference, NativeProver, NativeVerifier
+from esper.node.workers.search import PromptSource
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.primitives.units import UNITS_PER_ESP
@@ -43,6 +42,7 @@ from esper.storage.chain_store import ChainStore
 from esper.storage.store_options import StoreOptions
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Output, Transfer
+from tests.support.plain_miner import Miner
 
 ROOT = Path(__file__).resolve().parents[1]
 FAR_MS = 1 << 60

@@ -22,9 +22,9 @@ from esper.consensus.execution import execute_block
 from esper.consensus.outputs import WorkOutputs
 from esper.consensus.template import build_template, finished_block
 from esper.crypto.vrf import VrfKey
-from esper.node.chain_manager import ChainManager
-from esper.node.native_work import NativeVerifier
-from esper.node.store_state import StoreState, genesis_of, replay_of, stored_execution
+from esper.node.chain.chain_manager import ChainManager
+from esper.node.chain.store_state import StoreState, genesis_of, replay_of, stored_execution
+from esper.node.workers.native_work import NativeVerifier
 from esper.primitives.networks import DEMO_ADDRESS, REGTEST
 from esper.storage.chain_store import ChainStore
 from esper.storage.store_options import StoreOptions

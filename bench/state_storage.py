@@ -18,8 +18,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from esper.storage.disk_state_tree import LEVELS, Change, DiskStateTree
-from esper.storage.leveldb import LevelDbStore
+from esper.storage.kv.leveldb import LevelDbStore
+from esper.storage.state.disk_state_tree import LEVELS, Change, DiskStateTree
 from esper.vm.state_tree import state_path
 
 BLOCKS = 20

@@ -14,12 +14,12 @@ from esper.native_check import NativeExtensionError
 
 def esper() -> None:
     """The command ``esper``."""
-    _run("esper.cli.app")
+    _run("esper.cli.esper.app")
 
 
 def esperd() -> None:
     """The command ``esperd``."""
-    _run("esper.cli.esperd")
+    _run("esper.cli.esperd.app")
 
 
 def _run(module: str) -> None:

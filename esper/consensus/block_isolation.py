@@ -30,7 +30,8 @@ from esper.consensus.block import (
 )
 from esper.consensus.call_groups import CallGroup, decode_call_group, decode_result
 from esper.consensus.header import Header, PreHeader
-from esper.primitives.block_errors import (
+from esper.primitives.codec import CodecError
+from esper.primitives.errors.block_errors import (
     BodyEncodingViolation,
     CallsRootViolation,
     CoinbaseViolation,
@@ -46,12 +47,11 @@ from esper.primitives.block_errors import (
     TransactionRootViolation,
     TransactionTypeViolation,
 )
-from esper.primitives.codec import CodecError
-from esper.primitives.params import LimitParameters
-from esper.primitives.transaction_errors import (
+from esper.primitives.errors.transaction_errors import (
     UnknownKindViolation,
     UnreadableTransactionViolation,
 )
+from esper.primitives.params import LimitParameters
 from esper.vm.context import Answer
 from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction, decode_transaction, transaction_kind

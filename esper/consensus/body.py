@@ -13,7 +13,7 @@ from esper.consensus.context import ChainContext
 from esper.consensus.execution import BlockExecution, execute_block
 from esper.consensus.ports import ChainState, WorkVerifier
 from esper.crypto.signatures import SignatureVerifier
-from esper.primitives.block_errors import RewardViolation, StateRootViolation
+from esper.primitives.errors.block_errors import RewardViolation, StateRootViolation
 from esper.vm.context import ONE_BY_ONE
 
 

@@ -22,7 +22,7 @@ from esper.consensus.call_groups import (
 from esper.consensus.outputs import Answer as ProvenAnswer
 from esper.consensus.outputs import Candidate
 from esper.consensus.ports import ProofRejectedError, WorkClaim, WorkVerifier
-from esper.primitives.block_errors import (
+from esper.primitives.errors.block_errors import (
     GroupCoverageViolation,
     GroupLimitViolation,
     GroupLogitsViolation,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from esper.consensus.reward import block_reward
-from esper.primitives.block_errors import SupplyViolation
+from esper.primitives.errors.block_errors import SupplyViolation
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.params import NetworkParameters
 from esper.vm.context import ExecutionContext

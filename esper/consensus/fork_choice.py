@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from esper.primitives.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
+from esper.primitives.errors.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
+from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.hashing import make_tag, tagged_hash
-from esper.primitives.header_errors import UnknownParentViolation
 
 TAG_DRAW: Final = make_tag("esper/forkchoice/draw/v1")
 RIVAL_MS: Final = 5_000

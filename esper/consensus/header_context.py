@@ -7,7 +7,7 @@
 from esper.consensus.context import ChainContext
 from esper.consensus.header import Header
 from esper.crypto.vrf import vrf_output
-from esper.primitives.header_errors import (
+from esper.primitives.errors.header_errors import (
     BankViolation,
     HeightViolation,
     ModelViolation,

@@ -8,7 +8,7 @@ from esper.crypto.poseidon import FIELD_ORDER, LIMB_BYTES
 from esper.crypto.vrf import verify_vrf_path
 from esper.primitives.address import Address, AddressError
 from esper.primitives.codec import CodecError
-from esper.primitives.header_errors import (
+from esper.primitives.errors.header_errors import (
     HeaderEncodingViolation,
     HeaderVersionViolation,
     NetworkViolation,

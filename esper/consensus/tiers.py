@@ -30,7 +30,7 @@ from math import prod
 from typing import Final
 
 from esper.consensus.difficulty import Anchor, next_anchor, tier_target
-from esper.primitives.header_errors import TierViolation
+from esper.primitives.errors.header_errors import TierViolation
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import DifficultyParameters
 from esper.primitives.units import FIXED_POINT_ONE

@@ -20,11 +20,7 @@ from esper.consensus.ports import (
     WorkVerifier,
 )
 from esper.consensus.ticket import batch_result, reference_work, wins, work_done
-from esper.primitives.merkle import verify_path
-from esper.primitives.model_entry import ModelEntry
-from esper.primitives.params import PuzzleParameters
-from esper.primitives.prompt import TAG_PROMPT_BANK
-from esper.primitives.work_errors import (
+from esper.primitives.errors.work_errors import (
     AnswerShapeViolation,
     DigestViolation,
     IndexViolation,
@@ -35,6 +31,10 @@ from esper.primitives.work_errors import (
     TicketViolation,
     TopListViolation,
 )
+from esper.primitives.merkle import verify_path
+from esper.primitives.model_entry import ModelEntry
+from esper.primitives.params import PuzzleParameters
+from esper.primitives.prompt import TAG_PROMPT_BANK
 
 
 def check_work(

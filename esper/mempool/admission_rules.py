@@ -5,12 +5,12 @@
 
 from esper.mempool.errors import MempoolFullError, ResultFromOutsideError, TooEarlyError
 from esper.mempool.waiting import offered_rate
-from esper.primitives.params import LimitParameters
-from esper.primitives.transaction_errors import (
+from esper.primitives.errors.transaction_errors import (
     ExpiredViolation,
     FeeViolation,
     TransactionSizeViolation,
 )
+from esper.primitives.params import LimitParameters
 from esper.vm.envelope_rules import check_isolated, fee_range
 from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction

@@ -10,8 +10,8 @@ from esper.mempool.policy import MempoolPolicy
 from esper.mempool.replacement import check_outbids
 from esper.mempool.sender_line import arranged
 from esper.mempool.waiting import Waiting
+from esper.primitives.errors.transaction_errors import ExpiredViolation
 from esper.primitives.params import LimitParameters
-from esper.primitives.transaction_errors import ExpiredViolation
 from esper.vm.ledger import Ledger
 from esper.vm.llm_result import LlmResult
 from esper.vm.records import NO_ACCOUNT

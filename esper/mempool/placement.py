@@ -14,8 +14,8 @@ from esper.mempool.next_block import NextBlock
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.sender_line import SenderLine, arranged
 from esper.mempool.waiting import Waiting, credits_held
-from esper.primitives.call_errors import CreditsViolation, RateViolation
-from esper.primitives.transaction_errors import (
+from esper.primitives.errors.call_errors import CreditsViolation, RateViolation
+from esper.primitives.errors.transaction_errors import (
     FundsViolation,
     NonceUsedViolation,
     TransactionViolation,

@@ -25,8 +25,8 @@ from esper.mempool.selection import selected
 from esper.mempool.sender_line import SenderLine, arranged
 from esper.mempool.statistics import Statistics
 from esper.mempool.waiting import RATE_BYTES, Waiting, credits_held
+from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.params import NetworkParameters
-from esper.primitives.transaction_errors import TransactionViolation
 from esper.vm.envelope_rules import check_signature
 from esper.vm.transaction import Transaction
 from esper.vm.view import StateView

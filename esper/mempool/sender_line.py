@@ -8,7 +8,7 @@ from esper.mempool.next_block import NextBlock
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.projection import Projection
 from esper.mempool.waiting import Waiting
-from esper.primitives.transaction_errors import NonceUsedViolation, TransactionViolation
+from esper.primitives.errors.transaction_errors import NonceUsedViolation, TransactionViolation
 
 BEYOND_GAP = "the transactions before it are gone, and too many wait for that already"
 

@@ -16,7 +16,7 @@ from esper.consensus.genesis import genesis_hash
 from esper.crypto.vrf import SECRET_BYTES
 from esper.primitives.networks import network
 from esper.primitives.params import NetworkParameters
-from esper.storage.segment_writer import sync_folder
+from esper.storage.segments.segment_writer import sync_folder
 
 FORMAT: Final = 1
 CHAIN_FILE: Final = "chain.json"

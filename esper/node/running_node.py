@@ -20,20 +20,20 @@ from esper.mempool.call_queue import CallPolicy
 from esper.mempool.journal import MempoolJournal
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
-from esper.node.account_views import AccountViews
-from esper.node.call_views import CallViews
-from esper.node.chain_manager import Arrival, ChainManager
-from esper.node.chain_service import ChainService
-from esper.node.chain_views import ChainViews
+from esper.node.calls.text_service import TextService
+from esper.node.chain.chain_manager import Arrival, ChainManager
+from esper.node.chain.chain_service import ChainService
+from esper.node.chain.history import ChainHistory
+from esper.node.clock import Clock
 from esper.node.datadir import DataDirectory
-from esper.node.history import ChainHistory
-from esper.node.mempool_service import MempoolService
-from esper.node.miner import Clock
-from esper.node.node_mining import MiningPlan, NodeMining
-from esper.node.rpc_node import RpcNode
+from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.settings import Settings
-from esper.node.status_views import StatusViews
-from esper.node.text_service import TextService
+from esper.node.views.account_views import AccountViews
+from esper.node.views.call_views import CallViews
+from esper.node.views.chain_views import ChainViews
+from esper.node.views.rpc_node import RpcNode
+from esper.node.views.status_views import StatusViews
+from esper.node.waiting.mempool_service import MempoolService
 from esper.node.wiring import open_chain
 from esper.rpc.server import serve
 from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES

@@ -8,10 +8,10 @@ from typing import Final
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.batch import BatchVerifier
 from esper.crypto.processes import ProcessVerifier
-from esper.node.chain_manager import ChainManager
+from esper.node.chain.chain_manager import ChainManager
+from esper.node.chain.store_state import genesis_of, replay_of
+from esper.node.clock import Clock
 from esper.node.datadir import DataDirectory
-from esper.node.miner import Clock
-from esper.node.store_state import genesis_of, replay_of
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
 from esper.storage.reindex import ReindexReport

@@ -1,10 +1,10 @@
 """Carrying over into the index what lies in the files behind the acknowledged ends."""
 
-from esper.storage.block_files import BlockAdded, journal_entry, stored_proof
 from esper.storage.chain_index import ChainIndex
-from esper.storage.disk_state_tree import DiskStateTree
-from esper.storage.segment_writer import SegmentWriter
-from esper.storage.segments import Locator, SegmentReader
+from esper.storage.segments.block_files import BlockAdded, journal_entry, stored_proof
+from esper.storage.segments.segment_reader import Locator, SegmentReader
+from esper.storage.segments.segment_writer import SegmentWriter
+from esper.storage.state.disk_state_tree import DiskStateTree
 from esper.storage.store_options import Replay
 from esper.storage.tip_moves import BlockPlaces, downwards, plan, plan_back, upwards
 

@@ -27,8 +27,8 @@ from esper.primitives.codec import (
 )
 from esper.primitives.hashing import HASH32_BYTES, HASH_BYTES, u32, u64
 from esper.storage.errors import IndexCorruptError
-from esper.storage.segments import MAX_RECORD_BYTES, Locator
-from esper.storage.store_port import KeyValueStore
+from esper.storage.kv.store_port import KeyValueStore
+from esper.storage.segments.segment_reader import MAX_RECORD_BYTES, Locator
 
 T = TypeVar("T")
 

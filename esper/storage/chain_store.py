@@ -12,7 +12,21 @@ from types import TracebackType
 from esper.consensus.chain import BlockBytes
 from esper.primitives.hashing import u32
 from esper.primitives.mmr import MmrProof
-from esper.storage.block_files import (
+from esper.storage.catch_up import catch_up
+from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, ChainIndex, Tip, proof_file_key
+from esper.storage.datadir_lock import DirectoryLock
+from esper.storage.errors import (
+    IndexCorruptError,
+    ProofPrunedError,
+    StoreStoppedError,
+    UnknownBlockError,
+    WriteFailedError,
+    WrongChainError,
+)
+from esper.storage.format_version import bring_up_to_date
+from esper.storage.kv.store_port import KeyValueStore, Write
+from esper.storage.receipt_log import USE_RECEIPTS, ReceiptLog
+from esper.storage.segments.block_files import (
     BLOCK_FOLDER,
     PROOF_FOLDER,
     BlockAdded,
@@ -24,24 +38,10 @@ from esper.storage.block_files import (
     proof_payload,
     stored_proof,
 )
-from esper.storage.catch_up import catch_up
-from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, ChainIndex, Tip, proof_file_key
-from esper.storage.datadir_lock import DirectoryLock
-from esper.storage.disk_state_tree import Change, DiskStateTree, StateUpdate
-from esper.storage.errors import (
-    IndexCorruptError,
-    ProofPrunedError,
-    StoreStoppedError,
-    UnknownBlockError,
-    WriteFailedError,
-    WrongChainError,
-)
-from esper.storage.format_version import bring_up_to_date
-from esper.storage.receipt_log import USE_RECEIPTS, ReceiptLog
-from esper.storage.segment_writer import SegmentWriter
-from esper.storage.segments import Locator, SegmentReader
+from esper.storage.segments.segment_reader import Locator, SegmentReader
+from esper.storage.segments.segment_writer import SegmentWriter
+from esper.storage.state.disk_state_tree import Change, DiskStateTree, StateUpdate
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
-from esper.storage.store_port import KeyValueStore, Write
 from esper.storage.tip_moves import (
     BlockPlaces,
     Execution,

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from esper.primitives.hashing import make_tag, tagged_hash32, u64
-from esper.storage.block_files import BLOCK_FOLDER
 from esper.storage.errors import REINDEX, FormatError
-from esper.storage.segment_writer import sync_folder
-from esper.storage.segments import SegmentReader
+from esper.storage.segments.block_files import BLOCK_FOLDER
+from esper.storage.segments.segment_reader import SegmentReader
+from esper.storage.segments.segment_writer import sync_folder
 
 TAG_FORMAT: Final = make_tag("esper/storage/format/v1")
 FIRST_FORMAT: Final = 1

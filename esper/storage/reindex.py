@@ -10,15 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from esper.primitives.hashing import u32
-from esper.storage.block_files import (
-    BLOCK_FOLDER,
-    PROOF_FOLDER,
-    BlockAdded,
-    BlockFileError,
-    StandingChain,
-    journal_entry,
-    stored_proof,
-)
 from esper.storage.chain_index import (
     FIRST_PROOF_FILE_KEY,
     TIP_KEY,
@@ -28,7 +19,6 @@ from esper.storage.chain_index import (
     pair,
 )
 from esper.storage.datadir_lock import DirectoryLock
-from esper.storage.disk_state_tree import DiskStateTree
 from esper.storage.errors import BlockLostError, StorageError
 from esper.storage.format_version import (
     FormatDamagedError,
@@ -36,8 +26,23 @@ from esper.storage.format_version import (
     read_format,
     write_format,
 )
-from esper.storage.segment_writer import START, SegmentWriter, sync_folder
-from esper.storage.segments import Locator, SegmentCutError, SegmentError, SegmentReader
+from esper.storage.segments.block_files import (
+    BLOCK_FOLDER,
+    PROOF_FOLDER,
+    BlockAdded,
+    BlockFileError,
+    StandingChain,
+    journal_entry,
+    stored_proof,
+)
+from esper.storage.segments.segment_reader import (
+    Locator,
+    SegmentCutError,
+    SegmentError,
+    SegmentReader,
+)
+from esper.storage.segments.segment_writer import START, SegmentWriter, sync_folder
+from esper.storage.state.disk_state_tree import DiskStateTree
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
 from esper.storage.tip_moves import BlockPlaces, GenesisState, begin, plan, upwards
 

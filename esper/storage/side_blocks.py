@@ -14,8 +14,8 @@ from esper.consensus.chain import BlockBytes
 from esper.primitives.codec import CodecError, Record, VarBytes, decode, encode
 from esper.primitives.hashing import HASH_BYTES
 from esper.storage.errors import StorageError
-from esper.storage.segment_writer import sync_folder
-from esper.storage.segments import MAX_RECORD_BYTES
+from esper.storage.segments.segment_reader import MAX_RECORD_BYTES
+from esper.storage.segments.segment_writer import sync_folder
 
 SIDE_FOLDER: Final = "side"
 SUFFIX: Final = ".block"

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from esper.storage.block_files import BlockAdded
-from esper.storage.disk_state_tree import DiskStateTree
 from esper.storage.errors import DiskReserveError
 from esper.storage.format_version import FORMAT, MIGRATIONS, Migrations
-from esper.storage.leveldb import LevelDbStore
-from esper.storage.segment_writer import Opener, open_for_append
-from esper.storage.segments import SEGMENT_BYTES
-from esper.storage.store_port import KeyValueStore
+from esper.storage.kv.leveldb import LevelDbStore
+from esper.storage.kv.store_port import KeyValueStore
+from esper.storage.segments.block_files import BlockAdded
+from esper.storage.segments.segment_reader import SEGMENT_BYTES
+from esper.storage.segments.segment_writer import Opener, open_for_append
+from esper.storage.state.disk_state_tree import DiskStateTree
 from esper.storage.tip_moves import Execution
 
 INDEX_FOLDER: Final = "index"

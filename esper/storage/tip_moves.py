@@ -26,11 +26,11 @@ from esper.storage.chain_index import (
     proof_file_key,
     undo_key,
 )
-from esper.storage.disk_state_tree import Change, DiskStateTree, StateUpdate
 from esper.storage.errors import AlreadyOnChainError, RewindLimitError
+from esper.storage.kv.store_port import Write
 from esper.storage.receipt_log import ReceiptLog
-from esper.storage.segments import Locator
-from esper.storage.store_port import Write
+from esper.storage.segments.segment_reader import Locator
+from esper.storage.state.disk_state_tree import Change, DiskStateTree, StateUpdate
 
 
 @dataclass(frozen=True, slots=True)

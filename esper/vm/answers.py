@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from esper.primitives.call_errors import (
+from esper.primitives.codec import Array, Unsigned, encode
+from esper.primitives.errors.call_errors import (
     AnswerBudgetViolation,
     AnswerEndViolation,
     AnswerTokenViolation,
 )
-from esper.primitives.codec import Array, Unsigned, encode
 from esper.primitives.model_entry import ModelEntry
 from esper.vm.context import Answer
 

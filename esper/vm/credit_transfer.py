@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from esper.primitives.address import ADDRESS_BYTES
-from esper.primitives.call_errors import CreditDustViolation
 from esper.primitives.codec import FixedBytes, Record, Unsigned
-from esper.primitives.transaction_errors import AmountViolation
+from esper.primitives.errors.call_errors import CreditDustViolation
+from esper.primitives.errors.transaction_errors import AmountViolation
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.credits import given, settled, taken
 from esper.vm.ledger import Ledger

@@ -26,7 +26,7 @@ All amounts are micro-credits. The functions are pure and raise nothing but what
 
 from dataclasses import dataclass, replace
 
-from esper.primitives.call_errors import CreditIssueViolation
+from esper.primitives.errors.call_errors import CreditIssueViolation
 from esper.primitives.params import CreditParameters
 from esper.vm.records import Account, CreditTotals
 

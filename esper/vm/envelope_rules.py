@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from esper.crypto.signatures import SCHEMES, SignatureClaim
 from esper.primitives.address import Address
-from esper.primitives.params import LimitParameters
-from esper.primitives.transaction_errors import (
+from esper.primitives.errors.transaction_errors import (
     ExpiredViolation,
     FeeViolation,
     FundsViolation,
@@ -24,6 +23,7 @@ from esper.primitives.transaction_errors import (
     SumViolation,
     WindowViolation,
 )
+from esper.primitives.params import LimitParameters
 from esper.primitives.units import MAX_AMOUNT
 from esper.vm.context import ExecutionContext
 from esper.vm.fees import fee_of_bytes

@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
 from esper.crypto.signatures import SignatureClaim
-from esper.primitives.block_errors import CoinsViolation, RejectedTransactionViolation
-from esper.primitives.call_errors import AnswerCountViolation
-from esper.primitives.transaction_errors import SignatureViolation, TransactionViolation
+from esper.primitives.errors.block_errors import CoinsViolation, RejectedTransactionViolation
+from esper.primitives.errors.call_errors import AnswerCountViolation
+from esper.primitives.errors.transaction_errors import SignatureViolation, TransactionViolation
 from esper.vm.context import Answer, Effect, ExecutionContext
 from esper.vm.credits import totals_at_block
 from esper.vm.envelope_rules import charge, check_in_context, check_isolated

@@ -3,7 +3,7 @@
 A block opens at most as many as may lapse in one, so that no block has more than that to lapse.
 """
 
-from esper.primitives.call_errors import LaneLimitViolation
+from esper.primitives.errors.call_errors import LaneLimitViolation
 from esper.primitives.params import CallParameters
 from esper.vm.credits import Portions, returned, settled
 from esper.vm.ledger import Ledger

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from esper.primitives.call_errors import (
+from esper.primitives.codec import Array, FixedBytes, Record, Unsigned
+from esper.primitives.errors.call_errors import (
     AnswerSizeViolation,
     CallModelViolation,
     CallShapeViolation,
@@ -11,7 +12,6 @@ from esper.primitives.call_errors import (
     PriceViolation,
     PromptTokenViolation,
 )
-from esper.primitives.codec import Array, FixedBytes, Record, Unsigned
 from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.model_entry import ModelEntry
 from esper.vm.answers import MAX_ANSWER_TOKENS, answer_bytes, call_cost, check_answer

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from esper.primitives.call_errors import AnswerBudgetViolation, CallModelViolation, LaneViolation
 from esper.primitives.codec import FixedBytes, Record
+from esper.primitives.errors.call_errors import (
+    AnswerBudgetViolation,
+    CallModelViolation,
+    LaneViolation,
+)
 from esper.primitives.hashing import HASH_BYTES
 from esper.vm.answers import ANSWER, MAX_ANSWER_TOKENS, call_cost, check_answer
 from esper.vm.context import Answer, Effect, ExecutionContext

@@ -1,7 +1,7 @@
 """The rule that what is sent goes to an address."""
 
 from esper.primitives.address import Address, AddressError
-from esper.primitives.transaction_errors import ReceiverViolation
+from esper.primitives.errors.transaction_errors import ReceiverViolation
 
 
 def check_receiver(receiver: bytes) -> None:

@@ -1,6 +1,6 @@
 """The rules that credits are there and may be used in this epoch."""
 
-from esper.primitives.call_errors import CreditsViolation, RateViolation
+from esper.primitives.errors.call_errors import CreditsViolation, RateViolation
 from esper.vm.context import ExecutionContext
 from esper.vm.credits import rate_limit, settled
 from esper.vm.ledger import Ledger

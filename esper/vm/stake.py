@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from esper.primitives.codec import Record, Unsigned
-from esper.primitives.transaction_errors import AmountViolation
+from esper.primitives.errors.transaction_errors import AmountViolation
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.credits import settled
 from esper.vm.ledger import Ledger

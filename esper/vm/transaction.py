@@ -38,12 +38,12 @@ from esper.primitives.codec import (
     decode,
     encode,
 )
-from esper.primitives.hashing import make_tag, tagged_hash
-from esper.primitives.transaction_errors import (
+from esper.primitives.errors.transaction_errors import (
     TransactionSizeViolation,
     UnknownKindViolation,
     UnreadableTransactionViolation,
 )
+from esper.primitives.hashing import make_tag, tagged_hash
 from esper.vm.credit_transfer import CREDIT_TRANSFER, CreditTransfer
 from esper.vm.llm_call import LLM_CALL, LlmCall
 from esper.vm.llm_result import LLM_RESULT, LlmResult

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import Array, FixedBytes, Record, Unsigned
-from esper.primitives.transaction_errors import AmountViolation, DustViolation
+from esper.primitives.errors.transaction_errors import AmountViolation, DustViolation
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.ledger import Ledger
 from esper.vm.receivers import check_receiver

@@ -5,7 +5,7 @@ from typing import Final
 
 from esper.crypto.signatures import SCHEMES
 from esper.crypto.signing import KeyPair
-from esper.primitives.errors import RuleViolation
+from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.params import LimitParameters
 from esper.vm.envelope_rules import check_isolated
 from esper.vm.fees import fee_asked, least_fee

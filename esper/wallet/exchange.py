@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from esper.consensus.genesis import genesis_hash
-from esper.primitives.errors import RuleViolation
+from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.networks import UnknownNetworkError, network
 from esper.primitives.params import NetworkParameters
 from esper.vm.envelope_rules import check_isolated

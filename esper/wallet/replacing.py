@@ -6,7 +6,7 @@ from typing import Final
 from esper.crypto.signatures import SignatureClaim
 from esper.crypto.signing import KeyPair
 from esper.primitives.address import Address
-from esper.primitives.errors import RuleViolation
+from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.params import LimitParameters, NetworkParameters
 from esper.primitives.units import MAX_AMOUNT
 from esper.rpc.schema import TransactionParams

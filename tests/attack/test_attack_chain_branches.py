@@ -10,16 +10,17 @@ import pytest
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.crypto.signatures import SequentialVerifier, SignatureClaim
-from esper.node.chain_manager import ChainManager
-from esper.primitives.chain_errors import TooDeepReorganisation
-from esper.primitives.header_errors import UnknownParentViolation
+from esper.node.chain.chain_manager import ChainManager
+from esper.primitives.errors.chain_errors import TooDeepReorganisation
+from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import StorageError
 from esper.storage.side_blocks import SideBlocks
-from tests.attack.forge import forged
-from tests.unit.chain_world import ChainWorld
-from tests.unit.fake_work import FakeVerifier
-from tests.unit.test_chain_manager import (
+from tests.support.chain_world import ChainWorld
+from tests.support.fake_work import FakeVerifier
+from tests.support.forge import forged
+from tests.support.vm_world import MINER, address
+from tests.unit.node.chain.test_chain_manager import (
     FAR,
     PARAMS,
     SECRET,
@@ -29,7 +30,6 @@ from tests.unit.test_chain_manager import (
     network,
     submit,
 )
-from tests.unit.vm_world import MINER, address
 
 
 @pytest.fixture

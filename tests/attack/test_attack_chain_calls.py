@@ -14,14 +14,14 @@ from esper.consensus.call_groups import (
 from esper.consensus.chain import extend
 from esper.consensus.template import BlockPlan
 from esper.crypto.signing import KeyPair
-from esper.node.call_answerer import AnsweredCall, OpenCall
-from esper.primitives.errors import RuleViolation
+from esper.node.workers.call_answerer import AnsweredCall, OpenCall
+from esper.primitives.errors.rule_violation import RuleViolation
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
-from tests.attack.forge import forged, planned
-from tests.unit.chain_world import ChainWorld
-from tests.unit.vm_world import ALICE, BOB, MINER, address
+from tests.support.chain_world import ChainWorld
+from tests.support.forge import forged, planned
+from tests.support.vm_world import ALICE, BOB, MINER, address
 
 MINE, HIS = address(MINER), address(BOB)
 

@@ -9,13 +9,13 @@ import pytest
 from esper.consensus import block_isolation
 from esper.consensus.block import Block, result_root, transaction_root
 from esper.consensus.chain import BlockBytes, check_proven, read_block
-from esper.primitives.block_errors import BodyEncodingViolation
 from esper.primitives.codec import Array, Unsigned, VarBytes, array_head, encode
-from esper.primitives.errors import RuleViolation
+from esper.primitives.errors.block_errors import BodyEncodingViolation
+from esper.primitives.errors.rule_violation import RuleViolation
 from esper.vm.llm_call import LlmCall
 from esper.vm.transfer import Output, Transfer
-from tests.unit.chain_world import ChainWorld
-from tests.unit.vm_world import ALICE, BOB, COIN, address, make
+from tests.support.chain_world import ChainWorld
+from tests.support.vm_world import ALICE, BOB, COIN, address, make
 
 TO_BOB = Transfer((Output(address(BOB), COIN),))
 

@@ -6,7 +6,7 @@ import pytest
 
 from esper.consensus.reward import block_reward, subsidy
 from esper.crypto.signing import KeyPair, key_from_seed
-from esper.primitives.block_errors import RejectedTransactionViolation
+from esper.primitives.errors.block_errors import RejectedTransactionViolation
 from esper.primitives.networks import NETWORKS, REGTEST
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.credits import settled, totals_at_block
@@ -17,7 +17,7 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Payload
 from esper.vm.transfer import Output, Transfer
 from esper.vm.unstake import Unstake
-from tests.unit.vm_world import ALICE, BOB, CAROL, COIN, FEE, World, address, funded, make
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, World, address, funded, make
 
 GENEROUS = replace(REGTEST.credits, rate_per_staked_unit=1 << 32)
 EPOCH = REGTEST.credits.epoch_blocks

@@ -9,7 +9,7 @@ import pytest
 
 from esper.consensus.call_groups import CallGroup, ProvenCall, encode_result
 from esper.consensus.chain import BlockBytes, extend, read_block
-from esper.primitives.errors import RuleViolation
+from esper.primitives.errors.rule_violation import RuleViolation
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
@@ -17,9 +17,9 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Payload, Transaction
 from esper.vm.transfer import Output, Transfer
 from esper.vm.unstake import Unstake
-from tests.attack.forge import forged
-from tests.unit.chain_world import ChainWorld
-from tests.unit.vm_world import ALICE, BOB, CAROL, MINER, address, sign
+from tests.support.chain_world import ChainWorld
+from tests.support.forge import forged
+from tests.support.vm_world import ALICE, BOB, CAROL, MINER, address, sign
 
 U16, U32, U62, U63, U64 = ((1 << bits) - 1 for bits in (16, 32, 62, 63, 64))
 PAYEE = address(MINER)

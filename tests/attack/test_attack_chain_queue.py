@@ -11,14 +11,14 @@ from esper.consensus.block_isolation import read_body
 from esper.crypto.signing import KeyPair
 from esper.mempool.errors import NonceTooFarError
 from esper.mempool.policy import DEFAULT_POLICY
-from esper.node import mining_service
-from esper.node.node_mining import NodeMining
-from esper.node.search import SearchJob
+from esper.node.mining import mining_service
+from esper.node.mining.node_mining import NodeMining
+from esper.node.workers.search import SearchJob
 from esper.vm.transaction import decode_transaction
 from esper.vm.transfer import Output, Transfer
-from tests.crash.node_world import GENESIS, PARAMS, Node, open_node
-from tests.unit.fake_workers import FakeSearcher
-from tests.unit.vm_world import ALICE, BOB, COIN, address, make, sign
+from tests.support.crash.crash_world import GENESIS, PARAMS, Node, open_node
+from tests.support.fake_workers import FakeSearcher
+from tests.support.vm_world import ALICE, BOB, COIN, address, make, sign
 
 ENOUGH_S = 60
 FLOOD = 24
@@ -90,7 +90,7 @@ def test_a_flood_of_sound_transactions_does_not_start_the_search_anew_each_time(
             await may_find.wait()
             await super()._step(job, events)
 
-    monkeypatch.setattr("tests.crash.node_world.FakeSearcher", Slow)
+    monkeypatch.setattr("tests.support.crash.crash_world.FakeSearcher", Slow)
 
     async def script(node: Node, mining: NodeMining) -> None:
         found: list[bytes] = []

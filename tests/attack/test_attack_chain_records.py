@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from esper.consensus.block import BODY
 from esper.consensus.call_groups import CALL_GROUP
 from esper.consensus.header import HEADER
-from esper.node.block_draft import BlockDraft
-from esper.primitives.call_errors import AnswerBudgetViolation, LaneLimitViolation
+from esper.node.mining.block_draft import BlockDraft
 from esper.primitives.codec import (
     Array,
     Codec,
@@ -29,6 +28,7 @@ from esper.primitives.codec import (
     decode_own,
     encode,
 )
+from esper.primitives.errors.call_errors import AnswerBudgetViolation, LaneLimitViolation
 from esper.vm import records, transaction
 from esper.vm.execute import execute_transactions
 from esper.vm.ledger import Ledger
@@ -36,8 +36,8 @@ from esper.vm.records import Account, PendingReward, Unbonding
 from esper.vm.stake import Stake
 from esper.vm.transfer import Output, Transfer
 from esper.vm.view import Change, Overlay, StateView, Unencoded
-from tests.unit.chain_world import ChainWorld, funded_network
-from tests.unit.vm_world import ALICE, BOB, COIN, MINER, address
+from tests.support.chain_world import ChainWorld, funded_network
+from tests.support.vm_world import ALICE, BOB, COIN, MINER, address
 
 STATE: Final = {name: codec for name, codec in vars(records).items() if isinstance(codec, Record)}
 SCHEMAS: Final[dict[str, Record[Any]]] = {

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from esper.consensus.batch import batch_inputs, draw_indices
 from esper.consensus.header import work_seed
 from esper.consensus.ticket import reference_work, wins, work_done
-from tests.unit.fake_work import BANK, fake_model_entry, fake_network
+from tests.support.fake_work import BANK, fake_model_entry, fake_network
 
 PUZZLE = fake_network().puzzle
 MODEL = fake_model_entry()

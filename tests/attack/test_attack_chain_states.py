@@ -10,16 +10,16 @@ from esper.consensus.block import Block, proof_hash
 from esper.consensus.chain import BlockBytes
 from esper.consensus.ports import WorkClaim
 from esper.consensus.template import BlockPlan
-from esper.node.call_answerer import OpenCall
-from esper.node.chain_manager import ChainManager
-from esper.primitives.block_errors import (
+from esper.node.chain.chain_manager import ChainManager
+from esper.node.workers.call_answerer import OpenCall
+from esper.primitives.errors.block_errors import (
     OutputsHashViolation,
     ProofHashViolation,
     TransactionRootViolation,
 )
-from esper.primitives.chain_errors import InvalidAncestorViolation
-from esper.primitives.errors import RuleViolation
-from esper.primitives.header_errors import TimeFutureViolation
+from esper.primitives.errors.chain_errors import InvalidAncestorViolation
+from esper.primitives.errors.header_errors import TimeFutureViolation
+from esper.primitives.errors.rule_violation import RuleViolation
 from esper.storage.side_blocks import SideBlocks
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
@@ -27,11 +27,11 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Output, Transfer
 from esper.vm.unstake import Unstake
-from tests.attack.forge import forged, planned
-from tests.unit.chain_world import ChainWorld
-from tests.unit.fake_work import FakeVerifier
-from tests.unit.test_chain_manager import PARAMS, SECRET, Node, assert_at, branch, submit
-from tests.unit.vm_world import ALICE, BOB, CAROL, COIN, MINER, address
+from tests.support.chain_world import ChainWorld
+from tests.support.fake_work import FakeVerifier
+from tests.support.forge import forged, planned
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, address
+from tests.unit.node.chain.test_chain_manager import PARAMS, SECRET, Node, assert_at, branch, submit
 
 EPOCH = PARAMS.credits.epoch_blocks
 FAST = replace(PARAMS, calls=replace(PARAMS.calls, lane_expiry_blocks=3))

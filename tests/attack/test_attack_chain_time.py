@@ -10,12 +10,12 @@ from esper.consensus.genesis import genesis_hash
 from esper.consensus.registry import genesis_registry
 from esper.consensus.tiers import ONE, TierState, close_window
 from esper.crypto.signatures import SCHEMES, verify
-from esper.primitives.header_errors import TierViolation
+from esper.primitives.errors.header_errors import TierViolation
 from esper.primitives.networks import DEVNET, MAINNET, REGTEST, TESTNET
 from esper.primitives.params import DifficultyParameters
 from esper.vm.transfer import Output, Transfer
-from tests.unit.fake_work import fake_network
-from tests.unit.vm_world import ALICE, BOB, COIN, GENESIS, address, make, sign
+from tests.support.fake_work import fake_network
+from tests.support.vm_world import ALICE, BOB, COIN, GENESIS, address, make, sign
 
 
 def target_after(times: list[int], rules: DifficultyParameters) -> int:

@@ -10,7 +10,7 @@ from esper.consensus.template import BlockPlan
 from esper.rpc import schema as s
 from esper.rpc.errors import NOT_FOUND, RpcError
 from esper.vm.transaction import Transaction
-from tests.unit.node_world import (
+from tests.support.node_world import (
     NodeWorld,
     copied,
     go,
@@ -22,7 +22,7 @@ from tests.unit.node_world import (
     running,
     until,
 )
-from tests.unit.vm_world import ALICE, BOB, COIN, MINER, address
+from tests.support.vm_world import ALICE, BOB, COIN, MINER, address
 
 Contents = Callable[[NodeWorld], list[Transaction]]
 

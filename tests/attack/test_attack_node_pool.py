@@ -14,8 +14,8 @@ from esper.vm.records import Account
 from esper.vm.transaction import Payload, decode_transaction
 from esper.vm.transfer import MAX_OUTPUTS, Output, Transfer
 from esper.vm.view import StateView
-from tests.unit.mempool_world import PARAMS, PoolWorld, call, rich_state
-from tests.unit.vm_world import COIN
+from tests.support.mempool_world import PARAMS, PoolWorld, call, rich_state
+from tests.support.vm_world import COIN
 
 LIMIT = PARAMS.limits.transaction_bytes
 KEYS = [key_from_seed(1, u32(number) * 8) for number in range(500, 504)]

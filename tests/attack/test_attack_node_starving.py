@@ -11,18 +11,19 @@ from esper.consensus.context import ChainContext
 from esper.consensus.template import BlockPlan
 from esper.crypto.signing import key_from_seed
 from esper.mempool.errors import CallAnsweredError
-from esper.node import mempool_service
-from esper.node.block_assembly import LaneAnswers, assemble
-from esper.node.call_answerer import AnsweredCall, OpenCall
-from esper.node.call_desk import AFTER_FAILURE_S
+from esper.node.calls.call_desk import AFTER_FAILURE_S
+from esper.node.calls.lanes import LaneAnswers
 from esper.node.datadir import DataDirectory
+from esper.node.mining.block_assembly import assemble
 from esper.node.running_node import CALL_WINDOW
-from esper.node.worker_process import WorkerError
+from esper.node.waiting import mempool_service
+from esper.node.workers.call_answerer import AnsweredCall, OpenCall
+from esper.node.workers.worker_process import WorkerError
 from esper.primitives.params import NetworkParameters
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
-from tests.unit.node_world import (
+from tests.support.node_world import (
     PARAMS,
     GatedProver,
     NodeWorld,
@@ -37,7 +38,7 @@ from tests.unit.node_world import (
     running,
     until,
 )
-from tests.unit.vm_world import ALICE, BOB, CAROL, MINER, address
+from tests.support.vm_world import ALICE, BOB, CAROL, MINER, address
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from esper.mempool import journal
-from esper.node import stored_blocks
+from esper.node.chain import stored_blocks
 from esper.rpc import schema as s
 from esper.vm.unstake import Unstake
-from tests.unit.node_world import (
+from tests.support.node_world import (
     PARAMS,
     copied,
     go,
@@ -17,7 +17,7 @@ from tests.unit.node_world import (
     node_world,
     pay,
 )
-from tests.unit.vm_world import ALICE, BOB, COIN
+from tests.support.vm_world import ALICE, BOB, COIN
 
 
 @pytest.fixture(scope="module")

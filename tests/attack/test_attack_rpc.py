@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.fake_node import TOKEN
-from tests.unit.rpc_server_child import STATUS, Server, eventually, post, received, running
+from tests.support.fake_node import TOKEN
+from tests.support.rpc_server_child import STATUS, Server, eventually, post, received, running
 
 MEBIBYTE = 1 << 20
 GROWTH = 96 * MEBIBYTE

@@ -18,7 +18,7 @@ from esper.wallet.builder import signed, unsigned
 from esper.wallet.errors import ExchangeFileError, MisuseError, NoSecretError, NotReplaceableError
 from esper.wallet.exchange import exchange_bytes, read_exchange
 from esper.wallet.replacing import bumped, cancelling
-from tests.unit.vm_world import ALICE, BOB, COIN, GENESIS, MODEL, address
+from tests.support.vm_world import ALICE, BOB, COIN, GENESIS, MODEL, address
 
 LIMITS = REGTEST.limits
 TO_BOB = Transfer((Output(address(BOB), COIN),))

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 import typer
 
-from esper.cli import app as cli
-from esper.node.worker_process import SECRET_VARIABLES, worker_environment
+from esper.cli.esper import app as cli
+from esper.node.workers.worker_process import SECRET_VARIABLES, worker_environment
 from esper.primitives.hashing import tagged_hash32
 from esper.wallet.derivation import key_seed
 from esper.wallet.keystore import TAG_CHECKSUM
 from esper.wallet.sealing import MAX_ITERATIONS, MAX_LANES, MAX_MEMORY_KIB
-from tests.unit.vm_world import BOB
-from tests.unit.wallet_cases import ENTROPY, PASSWORD
-from tests.unit.wallet_console import Console, console
+from tests.support.vm_world import BOB
+from tests.support.wallet_cases import ENTROPY, PASSWORD
+from tests.support.wallet_console import Console, console
 
 __all__ = ["console"]
 

@@ -10,15 +10,15 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from esper.cli import wallet_machine
-from esper.cli.app import app
+from esper.cli.esper import environment as wallet_machine
+from esper.cli.esper.app import app
 from esper.rpc import schema as s
 from esper.rpc.client import RpcClient
 from esper.wallet.node_port import RpcNode
-from tests.unit.fake_wallet_node import credit_rich
-from tests.unit.test_wallet_over_rpc import served
-from tests.unit.vm_world import BOB, World
-from tests.unit.wallet_console import Console, console
+from tests.support.fake_wallet_node import credit_rich
+from tests.support.vm_world import BOB, World
+from tests.support.wallet_console import Console, console
+from tests.unit.wallet.test_wallet_over_rpc import served
 
 __all__ = ["console"]
 

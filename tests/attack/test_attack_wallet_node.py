@@ -6,8 +6,8 @@ import pytest
 
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Output, Transfer
-from tests.unit.vm_world import BOB, COIN, address, make
-from tests.unit.wallet_console import Console, console, own_key
+from tests.support.vm_world import BOB, COIN, address, make
+from tests.support.wallet_console import Console, console, own_key
 
 __all__ = ["console"]
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from esper.storage.block_files import BLOCK_FOLDER, PROOF_FOLDER
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import BlockLostError, ProofPrunedError, StorageError
 from esper.storage.reindex import reindex
-from esper.storage.segments import SegmentError
-from esper.storage.store_check import check_store
-from tests.crash.fake_chain import GENESIS, append_one, opened, options, replay
+from esper.storage.segments.block_files import BLOCK_FOLDER, PROOF_FOLDER
+from esper.storage.segments.segment_reader import SegmentError
+from tests.support.crash.fake_chain import GENESIS, append_one, opened, options, replay
+from tests.support.store_check import check_store
 
 BLOCKS = 40
 # Notes for people, and files without content.

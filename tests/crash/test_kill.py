@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from esper.storage.block_files import BLOCK_FOLDER, PROOF_FOLDER
 from esper.storage.chain_store import ChainStore
-from esper.storage.store_check import check_store
-from tests.crash.fake_chain import GENESIS, opened, replayed_from_files
+from esper.storage.segments.block_files import BLOCK_FOLDER, PROOF_FOLDER
+from tests.support.crash.fake_chain import GENESIS, opened, replayed_from_files
+from tests.support.store_check import check_store
 
-CHILD = Path(__file__).with_name("writer_child.py")
+CHILD = Path(__file__).parents[1] / "support" / "crash" / "writer_child.py"
 LONGEST_LIFE_S = 0.25
 HANGS_AFTER_S = 60
 

@@ -19,28 +19,28 @@ import pytest
 
 from esper.consensus.block_isolation import read_body
 from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
-from esper.node.history import catch_up
+from esper.node.chain.history import catch_up
+from esper.node.offline.verify_chain import verified_blocks
 from esper.node.running_node import JOURNAL_FILE
-from esper.node.verify_chain import verified_blocks
-from esper.storage.block_files import (
+from esper.storage.chain_index import ChainIndex
+from esper.storage.history.history_index import HistoryIndex
+from esper.storage.kv.leveldb import LevelDbStore
+from esper.storage.segments.block_files import (
     BLOCK_FOLDER,
     PROOF_FOLDER,
     BlockAdded,
     BlockFiles,
     journal_entry,
 )
-from esper.storage.chain_index import ChainIndex
-from esper.storage.history_index import HistoryIndex
-from esper.storage.leveldb import LevelDbStore
-from esper.storage.memory_store import MemoryStore
-from esper.storage.segments import Locator, SegmentReader
+from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.storage.side_blocks import SIDE_FOLDER
-from esper.storage.store_check import check_store
 from esper.storage.store_options import INDEX_FOLDER
 from esper.vm.transaction import decode_transaction
-from tests.crash.node_world import PARAMS, UNDO_DEPTH, VERIFIER, Node, now_ms, open_node
+from tests.support.crash.crash_world import PARAMS, UNDO_DEPTH, VERIFIER, Node, now_ms, open_node
+from tests.support.memory_store import MemoryStore
+from tests.support.store_check import check_store
 
-CHILD = Path(__file__).with_name("node_child.py")
+CHILD = Path(__file__).parents[1] / "support" / "crash" / "node_child.py"
 SHORTEST_LIFE_S = 0.1
 LONGEST_LIFE_S = 0.9
 HANGS_AFTER_S = 60

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.node_cli import BIN, PATIENCE_S, environment, running
+from tests.support.node_cli import BIN, PATIENCE_S, environment, running
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))

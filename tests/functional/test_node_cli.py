@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.functional.node_cli import BIN, RunningNode, User, environment, running, until
+from tests.support.node_cli import BIN, RunningNode, User, environment, running, until
 
 COIN = 10**8
 NETWORK = ("--network", "regtest")

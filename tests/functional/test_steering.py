@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.functional.node_cli import BIN, END_S, environment, running, until
+from tests.support.node_cli import BIN, END_S, environment, running, until
 
 
 def esperd(*arguments: str | Path, status: int = 0) -> str:

@@ -48,27 +48,30 @@ from esper.primitives.codec import (
     decode,
     encode,
 )
-from esper.primitives.errors import RuleViolation
+from esper.primitives.errors.rule_violation import RuleViolation
+from esper.primitives.errors.transaction_errors import IsolatedTransactionViolation
 from esper.primitives.prompt import BankPrompt
-from esper.primitives.transaction_errors import IsolatedTransactionViolation
 from esper.prover import proof_file
-from esper.storage import block_files, format_version, leveldb_diagnosis, side_blocks, state_records
+from esper.storage import format_version, side_blocks
 from esper.storage.format_version import FormatDamagedError
-from esper.storage.segments import (
+from esper.storage.kv import leveldb_diagnosis
+from esper.storage.segments.segment_reader import (
     MAGIC,
     Locator,
     SegmentError,
     SegmentReader,
+    block_files,
     record_bytes,
 )
 from esper.storage.side_blocks import SideBlockError, SideBlocks
+from esper.storage.state import state_records
 from esper.vm import transaction
 from esper.vm.stake import Stake
 from esper.vm.transfer import Output, Transfer
 from tests.spec.random_checkpoint import config_fields, random_checkpoint
-from tests.unit.chain_world import ChainWorld
-from tests.unit.test_proof_file import EXAMPLE as STATEMENT
-from tests.unit.vm_world import ALICE, BOB, address
+from tests.support.chain_world import ChainWorld
+from tests.support.vm_world import ALICE, BOB, address
+from tests.unit.prover.test_proof_file import EXAMPLE as STATEMENT
 
 LAYERS = (
     "primitives",
@@ -163,8 +166,8 @@ def modules() -> Iterator[Any]:
     """The modules of esper that hold decoders or schemas."""
     for layer in LAYERS:
         package = importlib.import_module(f"esper.{layer}")
-        for found in pkgutil.iter_modules(package.__path__):
-            yield importlib.import_module(f"esper.{layer}.{found.name}")
+        for found in pkgutil.walk_packages(package.__path__, f"esper.{layer}."):
+            yield importlib.import_module(found.name)
 
 
 def schemas(examples: dict[str, bytes]) -> Iterator[Decoder]:
@@ -298,14 +301,14 @@ def table() -> tuple[Decoder, ...]:
         Decoder("primitives.codec.decode", lambda b: decode(VarBytes(9), b, limit=20, what="bytes"), (CodecError,), b"\xc4\x01a", lambda v: encode(VarBytes(9), v)),
         Decoder("prover.proof_file.decode", proof_file.decode, (proof_file.ProofFileError,), proof_file.encode(STATEMENT, b"proof"), proof_file_bytes),
         Decoder("prover.proof_file.read", f("proof", lambda d: proof_file.read(d / "proof")), (proof_file.ProofFileError,), proof_file.encode(STATEMENT, b"proof"), proof_file_bytes),
-        Decoder("storage.block_files.journal_entry", lambda b: block_files.journal_entry(b, PLACE, SEGMENTS), (block_files.BlockFileError,), entry, block_files.journal_payload),
-        Decoder("storage.block_files.stored_proof", lambda b: block_files.stored_proof(b, PLACE, SEGMENTS), (block_files.BlockFileError,), proof, block_files.proof_payload),
-        Decoder("storage.state_records.decode_node", state_records.decode_node, (state_records.StateRecordError,), state_records.encode_node(node), state_records.encode_node),
-        Decoder("storage.segments.read", f("segments/000000.seg", segment_payloads), (SegmentError,), MAGIC + record_bytes(PLACE, b"payload")),
+        Decoder("storage.segments.block_files.journal_entry", lambda b: block_files.journal_entry(b, PLACE, SEGMENTS), (block_files.BlockFileError,), entry, block_files.journal_payload),
+        Decoder("storage.segments.block_files.stored_proof", lambda b: block_files.stored_proof(b, PLACE, SEGMENTS), (block_files.BlockFileError,), proof, block_files.proof_payload),
+        Decoder("storage.state.state_records.decode_node", state_records.decode_node, (state_records.StateRecordError,), state_records.encode_node(node), state_records.encode_node),
+        Decoder("storage.segments.segment_reader.read", f("segments/000000.seg", segment_payloads), (SegmentError,), MAGIC + record_bytes(PLACE, b"payload")),
         Decoder("storage.side_blocks.get", f(f"side/{SIDE_ID.hex()}.block", lambda d: SideBlocks(d).get(SIDE_ID)), (SideBlockError,), checked_side),
         Decoder("storage.format_version.read_format", f("storage-format", format_version.read_format), (FormatDamagedError,), format_version._line(1), format_version._line),
-        Decoder("storage.leveldb_diagnosis._log_is_sound", leveldb_diagnosis._log_is_sound, (), bytes(20)),
-        Decoder("storage.leveldb_diagnosis._table_is_sound", lambda b: leveldb_diagnosis._table_is_sound(b, entries=True), (), bytes(40) + leveldb_diagnosis.TABLE_MAGIC),
+        Decoder("storage.kv.leveldb_diagnosis._log_is_sound", leveldb_diagnosis._log_is_sound, (), bytes(20)),
+        Decoder("storage.kv.leveldb_diagnosis._table_is_sound", lambda b: leveldb_diagnosis._table_is_sound(b, entries=True), (), bytes(40) + leveldb_diagnosis.TABLE_MAGIC),
         Decoder("mempool.journal.load", f(JOURNAL, waiting), (IsolatedTransactionViolation,), journal_example(signed, signed)),
         Decoder("model.safetensors_file.read_container", f("t", lambda d: safetensors_file.read_container(d / "t")), model_error, safetensors_example()),
         Decoder("model.safetensors_file.read_metadata", f("t", lambda d: safetensors_file.read_metadata(d / "t")), model_error, safetensors_example()),
@@ -317,7 +320,7 @@ def table() -> tuple[Decoder, ...]:
 
 NOT_BYTES = {
     "model.tokenizer.decode_answer": "token ids",
-    "node.worker_messages.read_message": "a pipe between this program's own processes",
+    "node.workers.worker_messages.read_message": "a pipe between this program's own processes",
     "model.g16_format.read_integer_model": "a folder; its files are read by read_container",
     "model.g16_format.read_parameters": "a folder; its file is read by read_metadata",
 }

@@ -23,8 +23,8 @@ from esper.rpc.openrpc import openrpc_document
 from esper.rpc.strict_json import StrictJsonError, read_json
 from tests.fuzz.rpc_inputs import body
 from tests.fuzz.test_atheris import fuzz
-from tests.unit.fake_node import TOKEN, FakeNode, settings
-from tests.unit.rpc_server_child import Server, post, running
+from tests.support.fake_node import TOKEN, FakeNode, settings
+from tests.support.rpc_server_child import Server, post, running
 
 SECONDS = float(os.environ.get("ESPER_FUZZ_SECONDS", "30"))
 GROWTH = 64 << 20

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from esper.consensus.fork_choice import RIVAL_MS, TAG_DRAW, BlockTree, ProvenBlock
-from esper.primitives.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
+from esper.primitives.errors.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
+from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.hashing import tagged_hash
-from esper.primitives.header_errors import UnknownParentViolation
 
 UNDO = 3
 SECRET = b"secret of this node"

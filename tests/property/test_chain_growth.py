@@ -7,18 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
-from esper.node.miner import Miner
-from esper.node.verify_chain import BlockRefusedError, verified_blocks
+from esper.node.offline.verify_chain import BlockRefusedError, verified_blocks
 from esper.primitives.address import Address
-from esper.primitives.errors import RuleViolation
+from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.networks import DEVNET, REGTEST
-from tests.unit.fake_work import (
+from tests.support.fake_work import (
     FakeInference,
     FakeProver,
     FakeVerifier,
     fake_network,
     prompt_source,
 )
+from tests.support.plain_miner import Miner
 
 # Devnet's difficulty with every ticket easy, so that targets move and nobody waits.
 PARAMS = fake_network(

@@ -32,19 +32,19 @@ from hypothesis.stateful import (
 )
 
 from esper.crypto.signatures import SignatureVerifier
-from esper.node.chain_manager import ChainManager
-from esper.node.store_state import genesis_of, replay_of
-from esper.primitives.chain_errors import InvalidAncestorViolation
-from esper.primitives.header_errors import UnknownParentViolation
+from esper.node.chain.chain_manager import ChainManager
+from esper.node.chain.store_state import genesis_of, replay_of
+from esper.primitives.errors.chain_errors import InvalidAncestorViolation
+from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, TIP_KEY, proof_file_key
 from esper.storage.chain_store import ChainStore
 from esper.storage.reindex import reindex
 from esper.storage.store_options import StoreOptions
 from esper.vm.context import ONE_BY_ONE
-from tests.property.block_workshop import INFERENCE, PARAMS, SPOILS, Action, Made, Workshop
 from tests.spec import plain_chain
-from tests.unit.fake_work import FakeVerifier
-from tests.unit.vm_world import COIN, Unchecked
+from tests.support.block_workshop import INFERENCE, PARAMS, SPOILS, Action, Made, Workshop
+from tests.support.fake_work import FakeVerifier
+from tests.support.vm_world import COIN, Unchecked
 
 FAR = 1 << 50
 """A clock so late that no block is from the future."""

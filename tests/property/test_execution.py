@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper.primitives.block_errors import RejectedTransactionViolation
+from esper.primitives.errors.block_errors import RejectedTransactionViolation
+from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.networks import REGTEST
-from esper.primitives.transaction_errors import TransactionViolation
 from esper.vm.context import Answer
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.credits import settled
@@ -22,7 +22,7 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Payload, Transaction, decode_transaction
 from esper.vm.transfer import Output, Transfer
 from esper.vm.unstake import Unstake
-from tests.unit.vm_world import ALICE, BOB, CAROL, COIN, MODEL, World, address, funded, make
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MODEL, World, address, funded, make
 from tests.vectors import write_transactions
 
 KEYS = {"alice": ALICE, "bob": BOB, "carol": CAROL}

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esper.storage.history_records import Place
+from esper.storage.history.history_records import Place
 from esper.vm.answers import call_cost
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
@@ -16,10 +16,10 @@ from esper.vm.llm_result import LlmResult
 from esper.vm.stake import Stake
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
-from tests.property.block_workshop import INFERENCE, Action, Made
 from tests.property.test_chain_machine import bodies, payees
-from tests.unit.history_world import A, B, C, M, Node, action, reward_of, transactions
-from tests.unit.vm_world import COIN
+from tests.support.block_workshop import INFERENCE, Action, Made
+from tests.support.history_world import A, B, C, M, Node, action, reward_of, transactions
+from tests.support.vm_world import COIN
 
 steps = st.lists(st.tuples(st.integers(0, 3), bodies, payees, st.booleans()), max_size=12)
 BEGINNING: list[list[Action]] = [

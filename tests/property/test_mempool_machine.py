@@ -20,7 +20,7 @@ from esper.mempool.call_queue import CallBudget
 from esper.mempool.errors import PolicyError
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
-from esper.primitives.transaction_errors import TransactionViolation
+from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.execute import apply_transaction, start_block
 from esper.vm.ledger import Ledger
@@ -30,8 +30,8 @@ from esper.vm.transaction import Payload, Transaction
 from esper.vm.transfer import Output, Transfer
 from esper.vm.unstake import Unstake
 from esper.vm.view import Overlay
-from tests.unit.mempool_world import EOS, GENESIS_CONTEXT, NOW, PARAMS, earning_state
-from tests.unit.vm_world import ALICE, BOB, CAROL, COIN, MINER, World, address, make, sign
+from tests.support.mempool_world import EOS, GENESIS_CONTEXT, NOW, PARAMS, earning_state
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, World, address, make, sign
 
 KEYS = (ALICE, BOB, CAROL)
 MODEL = PARAMS.model.model_id

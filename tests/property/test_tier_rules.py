@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from esper.consensus.tier_records import TIER_STATE, TIER_STATE_LIMIT
 from esper.consensus.tiers import TierRegistry, TierState, TierTally, close_window
 from esper.primitives.codec import decode, encode
-from tests.unit.tier_cases import ONE, tier
+from tests.support.tier_cases import ONE, tier
 
 LEAST, GREATEST = ONE // 4, 4 * ONE
 

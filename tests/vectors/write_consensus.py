@@ -21,14 +21,13 @@ from esper.consensus.omega import computed_omega
 from esper.consensus.ticket import batch_result, digest_elements, reference_work, work_done
 from esper.crypto.poseidon import digest_bytes
 from esper.crypto.vrf import VrfKey
-from esper.node.miner import Miner
 from esper.primitives.address import Address
 from esper.primitives.hashing import Xof, make_tag, tagged_hash, tagged_hash32
 from esper.primitives.merkle import MerkleTree
 from esper.primitives.model_entry import ModelShape
 from esper.primitives.networks import MAINNET
 from esper.vm.state_tree import StateTree, state_path
-from tests.unit.fake_work import (
+from tests.support.fake_work import (
     BANK,
     FakeInference,
     FakeProver,
@@ -36,6 +35,7 @@ from tests.unit.fake_work import (
     fake_network,
     prompt_source,
 )
+from tests.support.plain_miner import Miner
 
 FOLDER = Path(__file__).parent
 PAYEE = Address(1, bytes(range(32)))

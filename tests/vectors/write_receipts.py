@@ -11,10 +11,10 @@ from typing import Any
 
 from esper.primitives.codec import encode
 from esper.primitives.mmr import Mmr
-from esper.storage.memory_store import MemoryStore
 from esper.storage.receipt_log import USE_RECEIPTS, ReceiptLog
 from esper.vm.receipt import RECEIPT, Receipt
 from esper.vm.records import RECEIPTS
+from tests.support.memory_store import MemoryStore
 from tests.vectors.fields import encoding
 from tests.vectors.write_records import COINS, WORD, address, pattern
 

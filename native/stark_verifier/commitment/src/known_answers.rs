@@ -1,4 +1,4 @@
-//! Answers computed by plain Python (`tests/unit/test_commitment_root.py`), and pinned schedules.
+//! Answers computed by plain Python (`tests/unit/model/test_commitment_root.py`), and pinned schedules.
 
 use alloc::format;
 use alloc::string::{String, ToString};

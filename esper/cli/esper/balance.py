@@ -1,0 +1,143 @@
+"""`esper balance, history, credits`: what the wallet has, and how current that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import msgspec
+import typer
+
+from esper.cli.esper.session import (
+    DEFAULT_DATADIR,
+    Datadir,
+    Json,
+    Session,
+    WalletName,
+    session,
+)
+from esper.rpc.schema import Event, HistoryParams, Release
+from esper.wallet.amounts import credits_text, esp_text
+from esper.wallet.holdings import as_of_text, holdings
+
+CREDIT_EVENTS: Final = frozenset({"credits-sent", "credits-received", "called", "answered"})
+
+
+def balance_command(
+    wallet: WalletName = None, datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False
+) -> None:
+    """What the wallet holds. Needs no password."""
+    with session(datadir, wallet, as_json) as s:
+        found = holdings(s.node, s.file)
+        as_of = as_of_text(found.as_of, s.status)
+        lines = [as_of, f"available  {esp_text(found.available)}"]
+        if found.pending_out:
+            lines.append(f"going out  {esp_text(found.pending_out)}, fees included")
+        if found.pending_in:
+            lines.append(f"coming in  {esp_text(found.pending_in)}")
+        lines += _releases("immature ", found.immature)
+        if found.stake:
+            lines.append(f"staked     {esp_text(found.stake)}")
+        lines += _releases("unbonding", found.unbonding)
+        if found.credits:
+            lines.append(f"credits    {credits_text(found.credits)}")
+        document = {
+            "wallet": s.name,
+            "as_of": msgspec.to_builtins(found.as_of),
+            "why_not_synced": s.status.why_not_synced,
+            "available": str(found.available),
+            "pending_out": str(found.pending_out),
+            "pending_in": str(found.pending_in),
+            "immature": msgspec.to_builtins(found.immature),
+            "stake": str(found.stake),
+            "unbonding": msgspec.to_builtins(found.unbonding),
+            "credits": str(found.credits),
+            "accounts": msgspec.to_builtins(found.accounts),
+        }
+        s.answer(document, *lines)
+
+
+def show_credits(s: Session) -> None:
+    """Credits, address by address."""
+    found = holdings(s.node, s.file)
+    lines = [as_of_text(found.as_of, s.status)]
+    for account in found.accounts:
+        held = account.credits
+        lines.append(account.address)
+        lines.append(f"  usable now    {credits_text(held.spendable)}")
+        lines.append(f"  held          {credits_text(held.available)}")
+        if int(held.lapsing):
+            lines.append(
+                f"  lapsing       {credits_text(held.lapsing)} at height {held.lapse_height}"
+            )
+        lines.append(
+            f"  this epoch    {credits_text(held.used)} used of {credits_text(held.rate_limit)}"
+        )
+        lines.append(f"  stake earns   {credits_text(held.per_block)} a block")
+    accounts = [
+        {"address": account.address, "credits": msgspec.to_builtins(account.credits)}
+        for account in found.accounts
+    ]
+    s.answer({"as_of": msgspec.to_builtins(found.as_of), "accounts": accounts}, *lines)
+
+
+def history_command(
+    address: Annotated[
+        str | None, typer.Argument(help="Any address; all of the wallet's without it.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Events an address.")] = 50,
+    before: Annotated[
+        str | None, typer.Option(help="Cursor of the page before, with an address.")
+    ] = None,
+    wallet: WalletName = None,
+    datadir: Datadir = DEFAULT_DATADIR,
+    as_json: Json = False,
+) -> None:
+    """What happened, newest first."""
+    with session(datadir, wallet, as_json) as s:
+        asked = [address] if address else [own.address for own in s.file.addresses]
+        node = s.any_node if address else s.node
+        pages = {
+            text: node.history(HistoryParams(text, limit=limit, before=before)) for text in asked
+        }
+        events = [event for page in pages.values() for event in page.events]
+        events.sort(key=lambda event: -event.height)
+        lines = [_event_line(event) for event in events]
+        lines += [
+            f"more of {text}: --before {page.cursor}" for text, page in pages.items() if page.cursor
+        ]
+        document = {text: msgspec.to_builtins(page) for text, page in pages.items()}
+        s.answer({"history": document}, *(lines or ["nothing happened yet"]))
+
+
+def _releases(name: str, found: Sequence[Release]) -> list[str]:
+    """One line however many there are: a miner has one for each of its last blocks."""
+    if not found:
+        return []
+    total = sum(int(one.amount) for one in found)
+    first, last = found[0], found[-1]
+    if len(found) == 1:
+        return [f"{name}  {esp_text(total)} until height {first.height}"]
+    return [
+        f"{name}  {esp_text(total)}: {esp_text(first.amount)} until height {first.height}, "
+        f"the last until {last.height}"
+    ]
+
+
+def time_text(time_ms: int) -> str:
+    """A block's time for people, in UTC; the number itself where the calendar ends."""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, OSError, ValueError):
+        return str(time_ms)
+
+
+def _event_line(event: Event) -> str:
+    text = credits_text if event.what in CREDIT_EVENTS else esp_text
+    fee = f", fee {esp_text(event.fee)}" if int(event.fee) else ""
+    other = f"  {event.other}" if event.other else ""
+    return (
+        f"{event.height:>7}  {time_text(event.time_ms)}  {event.what:16} "
+        f"{text(event.amount)}{fee}{other}  {event.txid[:16]}"
+    ).rstrip()

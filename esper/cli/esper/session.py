@@ -1,0 +1,177 @@
+"""What all wallet commands share: options, the chosen wallet, its node, answers and errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+
+from esper.cli.esper import environment
+from esper.consensus.genesis import genesis_hash
+from esper.primitives.params import NetworkParameters
+from esper.rpc.auth import CookieError
+from esper.rpc.client import NodeError, RpcClientError
+from esper.rpc.schema import Status
+from esper.wallet.errors import MisuseError, NoSecretError, WalletError
+from esper.wallet.folder import WalletFolder
+from esper.wallet.keystore import WalletFile, open_wallet
+from esper.wallet.node_port import Node, check_same_network
+from esper.wallet.secrets import Secrets
+
+DEFAULT_DATADIR: Final = Path("~/.esper").expanduser()
+
+WalletName = Annotated[
+    str | None, typer.Option("--wallet", help="Which wallet; the only one without it.")
+]
+Datadir = Annotated[
+    Path, typer.Option("--datadir", envvar="ESPER_DATADIR", help="Folder of node and wallets.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+class Session:
+    """One command: what it was told, and what it reads when it needs it."""
+
+    def __init__(self, datadir: Path, wallet: str | None, as_json: bool, yes: bool) -> None:
+        self.datadir = datadir
+        """Folder of node and wallets."""
+        self.folder = WalletFolder(datadir)
+        """The wallets."""
+        self.as_json = as_json
+        """Whether a program reads the answer."""
+        self._wallet = wallet
+        self._yes = yes
+
+    @cached_property
+    def name(self) -> str:
+        """The chosen wallet's name. Raises WalletMissingError."""
+        return self.folder.chosen(self._wallet)
+
+    @cached_property
+    def file(self) -> WalletFile:
+        """The chosen wallet."""
+        return self.folder.read(self.name)
+
+    @property
+    def params(self) -> NetworkParameters:
+        """The wallet's network."""
+        return self.file.params
+
+    @cached_property
+    def genesis(self) -> bytes:
+        """64 bytes: what the wallet signs for."""
+        return genesis_hash(self.params)
+
+    @cached_property
+    def any_node(self) -> Node:
+        """A node of any network, for looking."""
+        return environment.connect(self.datadir)
+
+    @cached_property
+    def status(self) -> Status:
+        """What the wallet's node says of itself. Raises OtherNetworkError."""
+        status = self.any_node.status()
+        check_same_network(status, self.params, self.genesis)
+        return status
+
+    @property
+    def node(self) -> Node:
+        """A node of the wallet's network. Raises OtherNetworkError."""
+        _ = self.status
+        return self.any_node
+
+    @cached_property
+    def password(self) -> str:
+        """The wallet's password, asked for once. Raises NoSecretError if it has none."""
+        if self.file.seal is None:
+            raise NoSecretError(f"wallet {self.name} only watches: sign where its keys are")
+        return asked_password(environment.PASSWORD_VARIABLE, f"Password of wallet {self.name}")
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """The wallet's secrets."""
+        return open_wallet(self.file, self.password)
+
+    def confirm(self, question: str, *lines: str) -> None:
+        """Ask on a terminal, unless told not to; leaves with status 1 at a no."""
+        if self._yes or not environment.is_terminal():
+            return
+        for line in lines:
+            typer.echo(printable(line), err=True)
+        if not environment.ask_yes(question):
+            self.refuse("Declined", "nothing was done")
+
+    def answer(self, document: dict[str, Any], *lines: str) -> None:
+        """Tell the result: a JSON object, or lines for people."""
+        if self.as_json:
+            typer.echo(json.dumps(document))
+            return
+        for line in lines:
+            typer.echo(printable(line))
+
+    def note(self, line: str) -> None:
+        """Something on the way, for people alone."""
+        if not self.as_json:
+            typer.echo(printable(line), err=True)
+
+    def refuse(self, name: str, message: str, *, status: int = 1, data: Any = None) -> NoReturn:
+        """Say why nothing was done and leave."""
+        if self.as_json:
+            error = {"name": name, "message": message} | ({"data": data} if data else {})
+            typer.echo(json.dumps({"error": error}), err=True)
+        else:
+            typer.echo(printable(message), err=True)
+        raise typer.Exit(status)
+
+
+@contextmanager
+def session(
+    datadir: Path, wallet: str | None = None, as_json: bool = False, yes: bool = False
+) -> Iterator[Session]:
+    """A session whose errors are told: 1 refused, 2 misused."""
+    found = Session(datadir, wallet, as_json, yes)
+    try:
+        yield found
+    except WalletError as error:
+        found.refuse(type(error).__name__, str(error), status=2 if error.misuse else 1)
+    except NodeError as error:
+        found.refuse(
+            type(error).__name__, error.message, data={"code": error.code, "data": error.data}
+        )
+    except (RpcClientError, CookieError) as error:
+        found.refuse(type(error).__name__, str(error))
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        found.refuse(type(error).__name__, f"{named}{error.strerror or error}")
+
+
+def asked_password(variable: str, question: str) -> str:
+    """From the environment, or a hidden prompt. Raises MisuseError without a terminal."""
+    given = environment.variable(variable)
+    if given is not None:
+        return given
+    if not environment.is_terminal():
+        raise MisuseError(f"there is no terminal to ask for the password on: set {variable}")
+    return environment.ask_hidden(question)
+
+
+def chosen_password(variable: str) -> str:
+    """A new password: from the environment, or typed twice. Raises MisuseError."""
+    first = asked_password(variable, "New password")
+    if environment.variable(variable) is None and environment.ask_hidden("The same again") != first:
+        raise MisuseError("the two passwords differ: begin again")
+    return first
+
+
+def printable(text: str) -> str:
+    """Text that cannot steer a terminal: control characters show as U+FFFD."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else "\ufffd"
+        for character in text
+    )

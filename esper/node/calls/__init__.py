@@ -1,0 +1,1 @@
+"""Calls from the mempool to proven groups, and text for them."""

@@ -1,0 +1,314 @@
+"""Calls on their way from the mempool to a block: answered, then proven in groups.
+
+One thing at a time, in the prover's process, while the search for tickets goes on. What is ready
+waits in ``ReadyCalls`` for the next template.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import trio
+
+from esper.node.calls.lanes import LaneAnswers, open_lanes, payable_results
+from esper.node.calls.ready_calls import ReadyCalls, ReadyGroup, ReadyLane
+from esper.node.chain.chain_manager import Arrival, ChainManager
+from esper.node.chain.chain_service import ChainService
+from esper.node.clock import Clock
+from esper.node.workers.call_answerer import AnsweredCall, OpenCall
+from esper.node.workers.work_ports import ProverPort
+from esper.node.workers.worker_process import WorkerError
+from esper.primitives.params import NetworkParameters
+from esper.vm.ledger import Ledger
+from esper.vm.llm_call import LlmCall
+from esper.vm.transaction import Transaction
+from esper.vm.view import Overlay
+
+LOG: Final = logging.getLogger("esper.calls")
+BLOCKS_AHEAD: Final = 2
+"""Proven groups are kept for so many blocks: more would only grow old."""
+AFTER_FAILURE_S: Final = 5.0
+TRIED_ALONE: Final = 2
+"""Failures by itself after which a call is left to others until the chain changes."""
+
+
+class CallQueue(Protocol):
+    """Who says which calls come next."""
+
+    def next_calls(
+        self, height: int, taken: frozenset[bytes], declined: frozenset[bytes]
+    ) -> Sequence[Transaction]:
+        """Calls worth answering for the block at ``height``, the best first.
+
+        ``taken`` are answered already; ``declined`` are left to others and take nobody's place.
+        """
+
+    def observe_answer(self, tokens: int, ms: int) -> None:
+        """So many tokens were answered in so much time."""
+
+    def observe_proof(self, rows: int, ms: int) -> None:
+        """So many rows were proven in so much time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallState:
+    """Where a call stands at this desk."""
+
+    status: str
+    """answering, proving, proven or declined."""
+    answered: AnsweredCall | None
+    """What the model said, if it has."""
+
+
+class CallDesk:
+    """Answers and proves calls for one payee."""
+
+    def __init__(
+        self,
+        chain: ChainService,
+        queue: CallQueue,
+        prover: ProverPort,
+        params: NetworkParameters,
+        *,
+        payee: bytes,
+        lanes: LaneAnswers | None,
+        clock: Clock,
+    ) -> None:
+        self._chain = chain
+        self._queue = queue
+        self._prover = prover
+        self._params = params
+        self._payee = payee
+        self._lane_answers = lanes
+        self._clock = clock
+        self._model_id = params.model.model_id
+        self.ready = ReadyCalls()
+        """What the next template may take."""
+        self._answering: set[bytes] = set()
+        self._unproven: dict[bytes, AnsweredCall] = {}
+        self._opened: dict[bytes, AnsweredCall] = {}
+        """Long answers whose calls are in the chain."""
+        self._declined: set[bytes] = set()
+        self._returnable = 0
+        self._tried: list[bytes] = []
+        self._one_by_one = False
+        self._failures: Counter[bytes] = Counter()
+        """Of each call that was tried alone since the last change of chain."""
+        self._news = trio.Event()
+        self._told_ready: list[Callable[[], None]] = []
+
+    def on_ready(self, told: Callable[[], None]) -> None:
+        """Call this whenever something becomes ready."""
+        self._told_ready.append(told)
+
+    def pay(self, payee: bytes) -> None:
+        """Prove for another payee. Groups are bound to theirs, so their calls are proven again."""
+        self._payee = payee
+        for group in self.ready.groups:
+            self._keep_unproven(group.calls)
+        self.ready.groups.clear()
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be new calls."""
+        self._news.set()
+
+    def state(self, call_id: bytes) -> CallState | None:
+        """Where a call stands, None if it is not at this desk."""
+        inline = self.ready.inline().get(call_id)
+        if inline is not None:
+            said = next(call for call in inline.calls if call.call_id == call_id)
+            return CallState("proven", said)
+        if call_id in self.ready.lanes:
+            return CallState("proven", self.ready.lanes[call_id].answered)
+        for answered in (self.ready.long_answers, self._opened, self._unproven):
+            if call_id in answered:
+                return CallState("proving", answered[call_id])
+        if call_id in self._declined:
+            return CallState("declined", None)
+        return CallState("answering", None) if call_id in self._answering else None
+
+    def works_for(self, call_id: bytes) -> bool:
+        """Whether a call is answered or proven here, or was and waits for its block."""
+        state = self.state(call_id)
+        return state is not None and state.status != "declined"
+
+    def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
+        """Forget the lanes that have their result, or lapsed."""
+        # What failed may have been the machine's fault, which is mended by now.
+        self._one_by_one = False
+        self._failures.clear()
+        ledger = Ledger(Overlay(manager.state))
+        for call_id in (*self.ready.lanes, *self._opened):
+            if ledger.lane(call_id) is None:
+                self.ready.lanes.pop(call_id, None)
+                self._opened.pop(call_id, None)
+        self.wake()
+
+    def settled(self, call_ids: Iterable[bytes]) -> None:
+        """Forget calls that are in the chain, or will never be.
+
+        Calls that shared a group with one of them keep their answers and are proven again.
+        """
+        gone = set(call_ids)
+        for call_id in gone:
+            self._unproven.pop(call_id, None)
+            self._answering.discard(call_id)
+            self._declined.discard(call_id)
+            if call_id in self.ready.long_answers:
+                # If it is in the chain now, its lane is to be answered next.
+                self._opened[call_id] = self.ready.long_answers[call_id]
+        for group in self.ready.forget(gone):
+            self._keep_unproven(call for call in group.calls if call.call_id not in gone)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._news = trio.Event()
+            news = self._news
+            try:
+                worked = await self._work()
+            except WorkerError as error:
+                LOG.error("answering calls failed: %s; trying again", error)
+                self._note_failure()
+                await trio.sleep(AFTER_FAILURE_S)
+                continue
+            finally:
+                self._answering.clear()
+            if not worked:
+                await news.wait()
+
+    async def _work(self) -> bool:
+        """One thing, the most urgent; whether there was any."""
+        async with self._chain.reading() as manager:
+            lane = self._next_lane(manager)
+            calls = self._next_calls(manager)
+        if lane is not None:
+            await self._answer_lane(lane)
+        elif self._unproven and not (calls and len(self._unproven) < self._group_limit):
+            await self._prove_group()
+        elif calls:
+            await self._answer(calls)
+        else:
+            return False
+        return True
+
+    def _note_failure(self) -> None:
+        """Find out which call it is, and then leave it alone: the others need not wait for it."""
+        if len(self._tried) > 1:
+            self._one_by_one = True
+            return
+        self._failures.update(self._tried)
+        for call_id in self._failing:
+            self._unproven.pop(call_id, None)
+
+    @property
+    def _failing(self) -> frozenset[bytes]:
+        return frozenset(one for one, times in self._failures.items() if times >= TRIED_ALONE)
+
+    @property
+    def _group_limit(self) -> int:
+        rules = self._params.calls
+        return 1 if self._one_by_one else rules.rows_per_group // rules.rows_per_call
+
+    def _next_lane(self, manager: ChainManager) -> OpenCall | None:
+        self._returnable = self._payable(manager)
+        if not self._returnable:
+            return None
+        ledger = Ledger(Overlay(manager.state))
+        for call_id in open_lanes(manager.context, manager.state):
+            lane = ledger.lane(call_id)
+            if (
+                lane is not None
+                and call_id not in self.ready.lanes
+                and call_id not in self._failing
+                and lane.model_id == self._model_id
+            ):
+                return OpenCall(call_id, lane)
+        return None
+
+    def _payable(self, manager: ChainManager) -> int:
+        """How many more long answers can be returned; without their fees they are never paid."""
+        if self._lane_answers is None:
+            return 0
+        sender = self._lane_answers.sender
+        payable = payable_results(manager.context, manager.state, sender)
+        return max(payable - len(self.ready.lanes), 0)
+
+    def _next_calls(self, manager: ChainManager) -> list[OpenCall]:
+        """What fits into the next groups, if there is still use for another one."""
+        room = self._params.calls.groups_per_block * BLOCKS_AHEAD - len(self.ready.groups)
+        if room <= 0:
+            return []
+        inline = self.ready.inline()
+        taken = frozenset((*inline, *self.ready.long_answers, *self._unproven))
+        declined, height = self._failing | self._declined, manager.context.height + 1
+        found = []
+        for transaction in self._queue.next_calls(height, taken, declined):
+            payload = transaction.payload
+            if isinstance(payload, LlmCall) and payload.model_id == self._model_id:
+                found.append(OpenCall(transaction.txid, payload))
+        return found[: max(self._group_limit - len(self._unproven), 0)]
+
+    async def _answer(self, calls: Sequence[OpenCall]) -> None:
+        self._tried = [call.call_id for call in calls]
+        self._answering.update(self._tried)
+        began = self._clock()
+        answers = await self._prover.answer(calls)
+        tokens = sum(len(said.answer) + len(said.call.prompt) for said in answers)
+        self._queue.observe_answer(tokens, max(self._clock() - began, 1))
+        # What was settled meanwhile is nobody's any more.
+        for said in (said for said in answers if said.call_id in self._answering):
+            if said.fits_inline(self._params.calls):
+                self._unproven[said.call_id] = said
+            elif self._returnable > len(self.ready.long_answers):
+                # Left open, proven once the chain has its lane.
+                self.ready.long_answers[said.call_id] = said
+            else:
+                # Opening its lane would freeze the caller's credits for nothing.
+                self._declined.add(said.call_id)
+                LOG.info("call %s left to others: long answer", said.call_id.hex()[:16])
+        self._tell()
+
+    async def _prove_group(self) -> None:
+        calls = list(self._unproven.values())[: self._group_limit]
+        self._tried = [call.call_id for call in calls]
+        began = self._clock()
+        payee = self._payee
+        group = await self._prover.prove_calls(calls, payee)
+        self._observe_proof(len(calls), began)
+        if payee != self._payee or any(call.call_id not in self._unproven for call in calls):
+            # Of no use as a whole; those of its calls that still wait are proven anew.
+            return
+        self.ready.groups.append(ReadyGroup(tuple(calls), group))
+        for call in calls:
+            del self._unproven[call.call_id]
+        self._tell()
+
+    async def _answer_lane(self, lane: OpenCall) -> None:
+        assert self._lane_answers is not None
+        self._tried = [lane.call_id]
+        said = self._opened.get(lane.call_id)
+        if said is None:
+            [said] = await self._prover.answer([lane])
+        # The lane of the chain, not the transaction that opened it, is what the result answers.
+        said = AnsweredCall(lane.call_id, lane.call, said.answer, said.logits)
+        began = self._clock()
+        group = await self._prover.prove_lane(said, self._lane_answers.sender)
+        self._observe_proof(1, began)
+        self.ready.lanes[lane.call_id] = ReadyLane(said, group)
+        self._opened.pop(lane.call_id, None)
+        self._tell()
+
+    def _keep_unproven(self, calls: Iterable[AnsweredCall]) -> None:
+        self._unproven.update({call.call_id: call for call in calls})
+
+    def _observe_proof(self, calls: int, began_ms: int) -> None:
+        rows = calls * self._params.calls.rows_per_call
+        self._queue.observe_proof(rows, max(self._clock() - began_ms, 1))
+
+    def _tell(self) -> None:
+        for told in self._told_ready:
+            told()

@@ -1,0 +1,1 @@
+"""The chain of a node: who holds it, who reads it, what follows it."""

@@ -1,0 +1,188 @@
+"""The history of a node's chain: the index kept in step with the store, and what follows from it.
+
+The store says what the chain is; nothing else is asked. So the index finds its way whatever came
+between: a change of chain, a crash before it had the last block, a chain that went back.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from esper.consensus.header import decode_header
+from esper.node.chain.history_entries import block_entries
+from esper.primitives.codec import decode
+from esper.primitives.params import NetworkParameters
+from esper.storage.chain_store import ChainStore
+from esper.storage.errors import WriteFailedError
+from esper.storage.history.history_index import (
+    HistoryIndex,
+    HistoryUnusableError,
+    OpenFolder,
+    open_folder,
+)
+from esper.storage.history.history_records import CallMade, What
+from esper.storage.receipt_log import ReceiptLog
+from esper.vm.receipt import RECEIPT, Receipt
+
+RECEIPT_LIMIT: Final = 1024
+"""Bytes, a few times those of a receipt."""
+
+Progress = Callable[[int, int], None]
+"""Told after each block that was added: its height and the tip's."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Units that become spendable at a height."""
+
+    height: int
+    """The first block whose transactions can spend them."""
+    amount: int
+    """Units."""
+
+
+def silent(height: int, tip: int) -> None:
+    """A progress that tells nobody."""
+
+
+def catch_up(
+    store: ChainStore, index: HistoryIndex, params: NetworkParameters, progress: Progress = silent
+) -> None:
+    """Take out of the index what is not on the store's chain, and add what is missing.
+
+    Raises HistoryUnusableError if the index is damaged or the chain went back further than it can
+    be undone, WriteFailedError, and what reading blocks raises.
+    """
+    tip = index.tip
+    while tip.block_id != _block_id(store, tip.height):
+        index.undo(tip.height)
+        tip = index.tip
+    last = store.tip.height
+    for height in range(tip.height + 1, last + 1):
+        _add(store, index, params, height)
+        progress(height, last)
+
+
+def _block_id(store: ChainStore, height: int) -> bytes | None:
+    """Id of the chain's block at a height, None above the tip."""
+    if height == 0:
+        return store.index.genesis.block_id
+    return None if height > store.tip.height else store.index.entry(height).block_id
+
+
+def _add(store: ChainStore, index: HistoryIndex, params: NetworkParameters, height: int) -> None:
+    def find_call(call_id: bytes) -> CallMade:
+        found = index.call(call_id)
+        if found is None:
+            raise index.unusable(f"call {call_id.hex()[:16]} is missing")
+        return found.made
+
+    block = store.block(height)
+    header = decode_header(block.header, params.limits.header_bytes)
+    entries = block_entries(block.body, _receipts(store, height), params.limits, find_call)
+    index.apply(height, block.block_id, header.pre.time_ms, entries)
+
+
+def _receipts(store: ChainStore, height: int) -> list[Receipt]:
+    """The receipts of a block, in the order of its transactions."""
+    first = 0 if height == 1 else store.index.entry(height - 1).receipts
+    receipts = ReceiptLog(store.index.store)
+    return [
+        decode(RECEIPT, receipts.receipt(number), limit=RECEIPT_LIMIT, what=f"receipt {number}")
+        for number in range(first, store.index.entry(height).receipts)
+    ]
+
+
+class ChainHistory:
+    """The index of an open store. Not for several threads at once."""
+
+    def __init__(
+        self,
+        store: ChainStore,
+        params: NetworkParameters,
+        progress: Progress = silent,
+        opener: OpenFolder = open_folder,
+    ) -> None:
+        """Open the index in the store's data directory and catch up with the chain.
+
+        An index that is damaged, of another format or of another chain is built anew, with a line
+        in the log. Raises WriteFailedError, and what reading the store's blocks raises.
+        """
+        self._store = store
+        self._params = params
+        self._progress = progress
+        self._opener = opener
+        self._index: HistoryIndex | None = None
+        try:
+            self.follow()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def index(self) -> HistoryIndex:
+        """The index, for reading: ask anew after each ``follow``, which may have replaced it.
+
+        Raises HistoryUnusableError after ``close``.
+        """
+        if self._index is None:
+            raise HistoryUnusableError(self._store.datadir, "the history is closed")
+        return self._index
+
+    def follow(self) -> None:
+        """Keep step with the store. Call it after every change of chain, also one that raised.
+
+        Raises what the constructor raises.
+        """
+        try:
+            self._catch_up()
+        except HistoryUnusableError as error:
+            log.warning("history is built anew from block 1: %s: %s", error.folder, error.reason)
+            self.close()
+            HistoryIndex.discard(self._store.datadir)
+            self._catch_up()
+        except WriteFailedError:
+            # LevelDB writes nothing more before it is opened again; the next call does that.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the index. A second call does nothing."""
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+
+    def immature(self, address: bytes) -> list[Released]:
+        """Mining rewards of a 33-byte address that are not spendable yet, the first first.
+
+        Raises HistoryUnusableError.
+        """
+        return self._released(address, What.MINED, self._params.reward.maturity)
+
+    def unbonding(self, address: bytes) -> list[Released]:
+        """Units of a 33-byte address on their way from stake to balance, the first first.
+
+        Raises HistoryUnusableError.
+        """
+        return self._released(address, What.UNSTAKED, self._params.reward.unbonding)
+
+    def _released(self, address: bytes, what: What, blocks: int) -> list[Released]:
+        # Those of block h are spendable in block h + blocks, so once the tip is there.
+        above = self.index.tip.height - blocks
+        found = self.index.released_later(address, what, above)
+        return [Released(height + blocks, amount) for height, amount in found]
+
+    def _catch_up(self) -> None:
+        if self._index is None:
+            self._index = HistoryIndex.open(
+                self._store.datadir,
+                self._store.index.genesis.block_id,
+                self._params.limits.undo_depth,
+                self._opener,
+            )
+        elif self._index.was_damaged:
+            raise HistoryUnusableError(self._index.folder, "was found damaged")
+        catch_up(self._store, self._index, self._params, self._progress)

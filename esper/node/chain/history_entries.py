@@ -1,0 +1,142 @@
+"""What a block of the chain does to the history index. Pure: the block was checked before.
+
+| transaction | events |
+|---|---|
+| Transfer | SENT of the sum; RECEIVED by each receiver, its outputs summed |
+| Stake, Unstake | STAKED, UNSTAKED |
+| CreditTransfer | CREDITS_SENT; CREDITS_RECEIVED |
+| LlmCall | CALLED: burned if its answer is in the block, otherwise locked |
+| LlmResult | ANSWERED, of the caller: what comes back; ANSWERED of nothing, of who sent it |
+| coinbase | MINED |
+
+The fee stands with the event of who signed, so the units of an address are the sum of its events.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, assert_never
+
+from esper.consensus.block import BODY, decode_coinbase
+from esper.consensus.call_groups import encode_result
+from esper.primitives.codec import Codec, Reader
+from esper.primitives.params import LimitParameters
+from esper.storage.history.history_records import CallMade, Entry, Happening, What
+from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.llm_call import LlmCall
+from esper.vm.llm_result import LlmResult
+from esper.vm.receipt import Receipt
+from esper.vm.stake import Stake
+from esper.vm.transaction import decode_transaction
+from esper.vm.transfer import Transfer
+from esper.vm.unstake import Unstake
+
+FindCall = Callable[[bytes], CallMade]
+"""The open call of earlier blocks with this txid."""
+
+_OPEN: Final = encode_result(None)
+_LISTS: Final[dict[str, Codec[tuple[bytes, ...]]]] = {
+    name: codec for name, codec in BODY.fields if name in ("transactions", "results")
+}
+
+
+def block_entries(
+    body: bytes, receipts: Sequence[Receipt], limits: LimitParameters, find_call: FindCall
+) -> list[Entry]:
+    """The entries of a block's transactions, the coinbase's last.
+
+    ``body`` is the canonical body of a block that was executed with these ``receipts``, one for
+    each transaction but the coinbase. Raises CodecError or a TransactionViolation for other bytes,
+    ValueError for another number of receipts, and what ``find_call`` raises.
+    """
+    transactions, results = _lists(body)
+    reading = _Reading(results, find_call, {})
+    entries = []
+    for data, receipt in zip(transactions[:-1], receipts, strict=True):
+        payload = decode_transaction(data, limits.transaction_bytes).payload
+        entry = reading.entry(payload, receipt)
+        entries.append(entry)
+    coinbase = decode_coinbase(transactions[-1])
+    mined = Happening(coinbase.payee, What.MINED, coinbase.amount)
+    return [*entries, Entry(b"", (mined,))]
+
+
+def _lists(body: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Transactions and results. The outputs behind them are most of an empty block: left unread."""
+    reader = Reader(body)
+    reader.array_length("body")
+    reader.unsigned("body.version")
+    transactions = _LISTS["transactions"].read(reader, "body.transactions")
+    return transactions, _LISTS["results"].read(reader, "body.results")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A block while its transactions are read in order."""
+
+    results: tuple[bytes, ...]
+    """One for each call of the block."""
+    find_call: FindCall
+    """Finds calls of earlier blocks."""
+    calls: dict[bytes, CallMade]
+    """Calls of this block so far, by txid."""
+
+    def entry(
+        self,
+        payload: Transfer | Stake | Unstake | CreditTransfer | LlmCall | LlmResult,
+        receipt: Receipt,
+    ) -> Entry:
+        """The entry of a transaction."""
+        sender, fee = receipt.sender, receipt.fee
+        call, answers = None, b""
+        happenings: tuple[Happening, ...]
+        match payload:
+            case Transfer():
+                happenings = _transfer(payload, sender, fee)
+            case Stake():
+                happenings = (Happening(sender, What.STAKED, payload.amount, fee),)
+            case Unstake():
+                happenings = (Happening(sender, What.UNSTAKED, payload.amount, fee),)
+            case CreditTransfer(receiver=receiver, amount=amount):
+                happenings = (
+                    Happening(sender, What.CREDITS_SENT, amount, fee, receiver),
+                    Happening(receiver, What.CREDITS_RECEIVED, amount, other=sender),
+                )
+            case LlmCall():
+                call = self._call(receipt)
+                happenings = (Happening(sender, What.CALLED, call.amount, fee),)
+            case LlmResult():
+                answers = payload.call_id
+                happenings = self._answer(answers, receipt)
+            case _:
+                assert_never(payload)
+        return Entry(receipt.txid, happenings, call, answers)
+
+    def _call(self, receipt: Receipt) -> CallMade:
+        number = len(self.calls)
+        inline = self.results[number] != _OPEN
+        amount = receipt.burned if inline else receipt.locked
+        call = CallMade(receipt.sender, number, int(inline), amount)
+        self.calls[receipt.txid] = call
+        return call
+
+    def _answer(self, call_id: bytes, receipt: Receipt) -> tuple[Happening, ...]:
+        call = self.calls.get(call_id) or self.find_call(call_id)
+        sender, caller = receipt.sender, call.caller
+        back = Happening(caller, What.ANSWERED, call.amount - receipt.burned, other=sender)
+        if caller == sender:
+            return (replace(back, fee=receipt.fee),)
+        return Happening(sender, What.ANSWERED, 0, receipt.fee, caller), back
+
+
+def _transfer(payload: Transfer, sender: bytes, fee: int) -> tuple[Happening, ...]:
+    received: dict[bytes, int] = {}
+    for output in payload.outputs:
+        received[output.receiver] = received.get(output.receiver, 0) + output.amount
+    other = next(iter(received)) if len(received) == 1 else b""
+    return (
+        Happening(sender, What.SENT, payload.outlay, fee, other),
+        *(
+            Happening(receiver, What.RECEIVED, amount, other=sender)
+            for receiver, amount in received.items()
+        ),
+    )

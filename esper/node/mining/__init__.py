@@ -1,0 +1,1 @@
+"""Templates, their search, and mining as a whole."""

@@ -1,0 +1,292 @@
+"""Mining on the event loop: templates here, the search and the proofs in processes of their own.
+
+    tip or content changes ─▶ template ─▶ searcher ─ticket─▶ prover ─proof─▶ chain
+
+The search goes on while calls are answered and proven: what becomes ready is in the next template.
+A ticket is proven beside the search as well. Its own search stops there, since a second ticket on
+the same parent would be worth nothing, and begins again with the first tip that comes, be it this
+block or somebody else's; a proof that is overtaken is finished all the same, for rivals at one
+height draw lots.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from esper.consensus.chain import BlockBytes
+from esper.consensus.context import ChainContext
+from esper.consensus.template import Template
+from esper.node.calls.call_desk import CallDesk
+from esper.node.calls.lanes import LaneAnswers
+from esper.node.chain.chain_manager import ChainManager
+from esper.node.chain.chain_service import ChainService
+from esper.node.clock import Clock
+from esper.node.mining.block_assembly import Assembled, assemble
+from esper.node.mining.mining_statistics import MiningStatistics
+from esper.node.mining.templates import TemplateMaker, block_of, job_of
+from esper.node.waiting.mempool_service import MempoolService
+from esper.node.workers.search import Ticket
+from esper.node.workers.work_ports import ProverPort, SearcherPort
+from esper.node.workers.worker_messages import Found, Progress
+from esper.node.workers.worker_process import WorkerError
+from esper.primitives.errors.rule_violation import RuleViolation
+
+LOG: Final = logging.getLogger("esper.mining")
+REFRESH_S: Final = 1.0
+"""Templates follow new content at most once in so long; a new tip they follow at once."""
+AFTER_FAILURE_S: Final = 5.0
+KEPT_JOBS: Final = 16
+EVENTS_AHEAD: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class MinedNews:
+    """A block of this miner on the chain, for whoever tells people."""
+
+    height: int
+    """The block's height."""
+    block_id: bytes
+    """64 bytes."""
+    ticket: Ticket
+    """What won."""
+    assembled: Assembled
+    """Its transactions and answers."""
+    proof_bytes: int
+    """Length of the proof."""
+    proof_ms: int
+    """Time of the proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    template: Template
+    chain: ChainContext
+    assembled: Assembled
+
+
+class MiningService:
+    """Mines for one payee."""
+
+    def __init__(
+        self,
+        chain: ChainService,
+        mempool: MempoolService,
+        desk: CallDesk,
+        searcher: SearcherPort,
+        prover: ProverPort,
+        templates: TemplateMaker,
+        clock: Clock,
+        *,
+        lanes: LaneAnswers | None,
+        told: Callable[[MinedNews], None],
+        wanted: int | None,
+    ) -> None:
+        """``wanted`` blocks are mined, more with ``want``; without end if it is None."""
+        self._chain = chain
+        self._mempool = mempool
+        self._desk = desk
+        self._searcher = searcher
+        self._prover = prover
+        self.templates = templates
+        """Makes templates, and knows the payee."""
+        self._clock = clock
+        self._lanes = lanes
+        self._told = told
+        self._wanted = wanted
+        self.statistics = MiningStatistics()
+        """How it goes."""
+        self.paused = False
+        """Whether a person stopped it."""
+        self.doing = "starting"
+        """A phrase for people."""
+        self._jobs: dict[int, _Job] = {}
+        self._number = 0
+        self._proving: set[bytes] = set()
+        self._refused_after: bytes | None = None
+        """The parent on which a block of what waits was refused: the next on it is empty, for the
+        chain must go on whatever is wrong with what waits."""
+        self._news = trio.Event()
+        self._steered = trio.Event()
+        desk.on_ready(self._content_changed)
+        mempool.on_change(self._content_changed)
+
+    @property
+    def searching(self) -> bool:
+        """Whether it may search now."""
+        return not self.paused and (self._wanted is None or self._wanted > 0)
+
+    def pause(self) -> None:
+        """Stop searching; a proof that runs is finished."""
+        self.paused = True
+        self._searcher.search(None)
+        self._steered.set()
+
+    def resume(self) -> None:
+        """Go on."""
+        self.paused = False
+        self._steered.set()
+
+    def want(self, blocks: int) -> None:
+        """Mine so many more blocks, where they are mined on demand."""
+        if self._wanted is not None:
+            self._wanted += blocks
+            self._steered.set()
+
+    def stop_wanting(self) -> None:
+        """Mine no more, where blocks are mined on demand."""
+        if self._wanted is not None:
+            self._wanted = 0
+            self._searcher.search(None)
+            self._steered.set()
+
+    def pay(self, payee: bytes) -> None:
+        """Let the next templates pay another address."""
+        if payee != self.templates.payee:
+            self.templates.pay(payee)
+            self._desk.pay(payee)
+            # A ticket that is found now would still pay the other.
+            self._jobs.clear()
+            self._steered.set()
+
+    async def run(self) -> None:
+        """Mine until cancelled, or until every block that was wanted is there."""
+        send, receive = trio.open_memory_channel[Found | Progress](EVENTS_AHEAD)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep_searcher, send)
+            nursery.start_soon(self._desk.run)
+            nursery.start_soon(self._make_templates)
+            async for event in receive:
+                if isinstance(event, Progress):
+                    self.statistics.searched(event.attempts, event.tokens, event.ms)
+                else:
+                    self._take_ticket(event, nursery)
+
+    async def _keep_searcher(self, events: "trio.MemorySendChannel[Found | Progress]") -> None:
+        """Start the searcher again when it dies; give up if it cannot even begin."""
+        started = False
+        while True:
+            try:
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(self._searcher.run, events)
+                    started = True
+                    self._steered.set()
+            except* WorkerError as group:
+                if not started:
+                    raise
+                LOG.error("search stopped: %s; starting it again", _first(group))
+                await trio.sleep(AFTER_FAILURE_S)
+
+    async def _make_templates(self) -> None:
+        while True:
+            self._news, self._steered = trio.Event(), trio.Event()
+            news, steered, moved = self._news, self._steered, self._chain.next_change
+            tip = self._chain.tip
+            if not self.searching:
+                self.doing = "paused" if self.paused else "waiting for blocks to be asked for"
+            elif tip in self._proving:
+                self.doing = "proving a block"
+            else:
+                self.doing = f"searching for block {await self._begin_search()}"
+            await self._until(moved, steered, news)
+
+    async def _until(self, moved: trio.Event, steered: trio.Event, news: trio.Event) -> None:
+        """Until the tip moves or somebody steers, or there is news and some time has passed."""
+        async with trio.open_nursery() as nursery:
+
+            async def first(event: trio.Event, pause: float) -> None:
+                await event.wait()
+                await trio.sleep(pause)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(first, moved, 0.0)
+            nursery.start_soon(first, steered, 0.0)
+            nursery.start_soon(first, news, REFRESH_S)
+
+    async def _begin_search(self) -> int:
+        """Put a template together and let it be searched; the height."""
+        # The desk goes on while a thread reads this.
+        ready, payee = self._desk.ready.copy(), self.templates.payee
+
+        def make(manager: ChainManager) -> _Job:
+            chain, state = manager.context, manager.state
+            assembled = Assembled()
+            if chain.tip_id != self._refused_after:
+                answered = {*ready.inline(), *ready.long_answers}
+                waiting = self._mempool.selection(chain.height + 1, answered)
+                assembled = assemble(chain, state, payee, waiting, ready, self._lanes)
+            template = self.templates.template(chain, state, assembled.plan, time_ms=self._clock())
+            return _Job(template, chain, assembled)
+
+        try:
+            job = await self._chain.in_thread(make)
+        except RuleViolation as violation:
+            LOG.error("no template of what waits: %s; the next block is empty", violation)
+            self._refused_after = self._chain.tip
+            job = await self._chain.in_thread(make)
+        if self.templates.payee != payee:
+            # It may pay either of them. The next one comes at once.
+            return job.chain.height + 1
+        self._number += 1
+        self._jobs[self._number] = job
+        for old in [number for number in self._jobs if number <= self._number - KEPT_JOBS]:
+            del self._jobs[old]
+        if job.chain.tip_id == self._chain.tip and self.searching:
+            self._searcher.search(job_of(self._number, job.template, job.chain))
+        return job.chain.height + 1
+
+    def _take_ticket(self, found: Found, nursery: trio.Nursery) -> None:
+        job = self._jobs.get(found.number)
+        if job is None or self._wanted == 0:
+            # Found before the search heard that nobody wants it any more.
+            return
+        if job.chain.tip_id != self._chain.tip:
+            self.statistics.overtaken()
+            return
+        if job.chain.tip_id in self._proving:
+            # The ticket of an older template for the same parent.
+            return
+        self._proving.add(job.chain.tip_id)
+        self._steered.set()
+        nursery.start_soon(self._prove, job, found.ticket)
+
+    async def _prove(self, job: _Job, ticket: Ticket) -> None:
+        parent = job.chain.tip_id
+        began = self._clock()
+        try:
+            proof = await self._prover.prove_work(ticket.claim)
+            took = self._clock() - began
+            block = block_of(job.template, ticket, proof)
+            arrival = await self._chain.submit(BlockBytes.of(block))
+        except WorkerError as error:
+            LOG.error("a ticket for block %d is lost: %s", job.chain.height + 1, error)
+            return
+        except RuleViolation as violation:
+            height = job.chain.height + 1
+            LOG.error("our own block %d is refused: %s; mining it empty", height, violation)
+            self._refused_after = parent
+            return
+        finally:
+            self._proving.discard(parent)
+            self._steered.set()
+        self.statistics.proved(took)
+        if arrival.block_id not in arrival.applied:
+            self.statistics.overtaken()
+            return
+        self.statistics.joined()
+        if self._wanted is not None:
+            # Two tickets of different parents may both have been under way for the last one.
+            self._wanted = max(self._wanted - 1, 0)
+        height = job.chain.height + 1
+        self._told(MinedNews(height, arrival.block_id, ticket, job.assembled, len(proof), took))
+
+    def _content_changed(self) -> None:
+        self._news.set()
+
+
+def _first(group: BaseExceptionGroup[WorkerError]) -> WorkerError:
+    """An error of a group of groups, whose own text says nothing."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,142 @@
+"""The parts of a node that mine, put together."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from esper.crypto.demo_key import demo_key
+from esper.crypto.signing import SEED_BYTES, KeyPair, key_from_seed
+from esper.node.calls.call_desk import CallDesk
+from esper.node.calls.lanes import LaneAnswers
+from esper.node.calls.signed_transaction import signed_result
+from esper.node.calls.text_service import TextService
+from esper.node.chain.chain_service import ChainService
+from esper.node.clock import Clock
+from esper.node.datadir import DataDirectory
+from esper.node.mining.mining_control import MiningControl
+from esper.node.mining.mining_news import BlockTeller, tell_progress
+from esper.node.mining.mining_service import MinedNews, MiningService
+from esper.node.mining.templates import TemplateMaker
+from esper.node.waiting.mempool_service import MempoolService
+from esper.node.workers.work_ports import ProverPort, SearcherPort
+from esper.primitives.address import SUITE_ML_DSA_65
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Who searches and proves: processes, or stand-ins in tests."""
+
+    searcher: SearcherPort
+    """Searches for tickets."""
+    work_prover: ProverPort
+    """Proves tickets."""
+    call_prover: ProverPort
+    """Answers and proves calls, beside the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class MiningPlan:
+    """What to mine."""
+
+    payee: bytes
+    """33 bytes: who is paid."""
+    workers: Workers
+    """Who does it."""
+    threads: int
+    """Of the search, as it was started."""
+    prove_threads: int
+    """Of each prover, as it was started."""
+    wanted: int | None = None
+    """Blocks to begin with; None: without end."""
+    ends: bool = False
+    """Whether the node stops when they are there."""
+
+
+class NodeMining:
+    """A miner beside a chain and a mempool."""
+
+    def __init__(
+        self,
+        plan: MiningPlan,
+        directory: DataDirectory,
+        chain: ChainService,
+        mempool: MempoolService,
+        texts: TextService,
+        vrf_secret: bytes,
+        clock: Clock,
+        stop: Callable[[], None],
+    ) -> None:
+        params, workers = directory.params, plan.workers
+        key = results_key(directory, plan.payee)
+        lanes = LaneAnswers(key.address.to_bytes(), partial(signed_result, key))
+        self.desk = CallDesk(
+            chain,
+            mempool,
+            workers.call_prover,
+            params,
+            payee=plan.payee,
+            lanes=lanes,
+            clock=clock,
+        )
+        """Answers calls."""
+        self._service = MiningService(
+            chain,
+            mempool,
+            self.desk,
+            workers.searcher,
+            workers.work_prover,
+            TemplateMaker(params, plan.payee, vrf_secret, params.model),
+            clock,
+            lanes=lanes,
+            told=self._heard,
+            wanted=plan.wanted,
+        )
+        self.control = MiningControl(
+            self._service,
+            workers.searcher,
+            [workers.work_prover, workers.call_prover],
+            chain,
+            params,
+            threads=plan.threads,
+            prove_threads=plan.prove_threads,
+        )
+        """Steers it."""
+        self._workers = workers
+        self._teller = BlockTeller(texts)
+        self._left = plan.wanted if plan.ends else None
+        self._stop = stop
+        mempool.hold(self.desk.works_for)
+        mempool.on_gone(self.desk.settled)
+        mempool.on_change(self.desk.wake)
+        chain.follow(self.desk)
+
+    async def run(self) -> None:
+        """Mine until cancelled, or until the last wanted block. Raises WorkerError."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._workers.work_prover.start)
+                nursery.start_soon(self._service.run)
+                nursery.start_soon(tell_progress, self.control)
+        finally:
+            for prover in (self._workers.work_prover, self._workers.call_prover):
+                await prover.close()
+
+    def _heard(self, news: MinedNews) -> None:
+        self._teller.heard(news)
+        self.control.heard(news)
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                self._stop()
+
+
+def results_key(directory: DataDirectory, payee: bytes) -> KeyPair:
+    """The key that returns long answers: the payee's if everyone holds it, else the node's own."""
+    demo = demo_key()
+    if demo.address.to_bytes() == payee:
+        return demo
+    seed = directory.results_seed(secrets.token_bytes(SEED_BYTES))
+    return key_from_seed(SUITE_ML_DSA_65, seed)

@@ -1,0 +1,1 @@
+"""Work on a chain's files while no node runs."""

@@ -1,0 +1,123 @@
+"""Accounts and their histories for the RPC."""
+
+from esper.consensus.context import ChainContext
+from esper.node.chain.chain_service import ChainService
+from esper.node.chain.history import ChainHistory, Released
+from esper.node.clock import Clock
+from esper.node.views.rpc_formats import address_of, address_text, as_of
+from esper.node.waiting.mempool_service import MempoolService
+from esper.primitives.params import NetworkParameters
+from esper.rpc import schema as s
+from esper.rpc.errors import INVALID_PARAMS, RpcError
+from esper.storage.history.history_records import CursorError, HistoryEvent
+from esper.vm.credits import rate_limit, settled, totals_at_block
+from esper.vm.ledger import Ledger
+from esper.vm.records import Account, CreditTotals
+from esper.vm.view import Overlay, StateView
+
+
+class AccountViews:
+    """Answers about addresses."""
+
+    def __init__(
+        self,
+        chain: ChainService,
+        mempool: MempoolService,
+        history: ChainHistory,
+        params: NetworkParameters,
+        clock: Clock,
+    ) -> None:
+        self._chain = chain
+        self._mempool = mempool
+        self._history = history
+        self._params = params
+        self._clock = clock
+
+    async def account(self, params: s.AccountParams) -> s.AccountReply:
+        """What an address holds, as of the tip and of what waits. Raises RpcError."""
+        address = address_of(params.address, self._params)
+        async with self._chain.reading() as manager:
+            chain = manager.context
+            account, known_key, totals = self._read(address, manager.state, chain)
+            immature = self._history.immature(address)
+            unbonding = self._history.unbonding(address)
+            spent = self._mempool.pool.spent_by(address)
+            incoming = self._mempool.pool.received_by(address)
+            next_nonce = self._mempool.pool.next_nonce(address, account.nonce)
+        return s.AccountReply(
+            address=params.address,
+            balance=str(account.balance),
+            pending_out=str(spent.units),
+            pending_in=str(incoming),
+            immature=_releases(immature),
+            stake=str(account.stake),
+            unbonding=_releases(unbonding),
+            nonce=account.nonce,
+            next_nonce=next_nonce,
+            key_known=known_key,
+            credits=self._credits(account, totals, spent.micro_credits, chain),
+            as_of=as_of(chain, self._clock),
+        )
+
+    async def history(self, params: s.HistoryParams) -> s.History:
+        """A page of events, the newest first. Raises RpcError."""
+        address = address_of(params.address, self._params)
+        async with self._chain.reading() as manager:
+            chain = manager.context
+            try:
+                events, cursor = self._history.index.events(address, params.limit, params.before)
+            except CursorError as error:
+                raise RpcError(INVALID_PARAMS, str(error)) from error
+        return s.History(
+            events=[self._event(event) for event in events],
+            cursor=cursor,
+            as_of=as_of(chain, self._clock),
+        )
+
+    def _read(
+        self, address: bytes, state: StateView, chain: ChainContext
+    ) -> tuple[Account, bool, CreditTotals]:
+        """The account as the next block would see it."""
+        ledger = Ledger(Overlay(state))
+        totals = totals_at_block(ledger.totals, chain.height + 1, self._params.credits)
+        account, totals = settled(ledger.account(address), totals)
+        return account, ledger.known_key(address) is not None, totals
+
+    def _credits(
+        self, account: Account, totals: CreditTotals, waiting: int, chain: ChainContext
+    ) -> s.Credits:
+        rules = self._params.credits
+        available = account.older_credits + account.newer_credits
+        limit = rate_limit(account, rules)
+        spendable = min(available, limit - account.used) - waiting
+        return s.Credits(
+            available=str(available),
+            lapsing=str(account.older_credits),
+            lapse_height=(totals.epoch + 1) * rules.epoch_blocks,
+            used=str(account.used),
+            rate_limit=str(limit),
+            spendable=str(max(spendable, 0)),
+            per_block=str(self._earned_per_block(account, totals, chain)),
+        )
+
+    def _earned_per_block(self, account: Account, totals: CreditTotals, chain: ChainContext) -> int:
+        """What one more block would bring."""
+        grown = totals_at_block(totals, chain.height + 1, self._params.credits)
+        before = account.older_credits + account.newer_credits
+        later, _ = settled(account, grown)
+        return later.older_credits + later.newer_credits - before
+
+    def _event(self, event: HistoryEvent) -> s.Event:
+        return s.Event(
+            height=event.height,
+            time_ms=event.time_ms,
+            txid=event.txid.hex(),
+            what=event.what.label,
+            amount=str(event.amount),
+            fee=str(event.fee),
+            other=address_text(event.other, self._params),
+        )
+
+
+def _releases(found: list[Released]) -> list[s.Release]:
+    return [s.Release(height=one.height, amount=str(one.amount)) for one in found]

@@ -1,0 +1,201 @@
+"""Blocks and transactions for the RPC."""
+
+from functools import partial
+
+from esper.node.calls.text_service import NoTextError, TextService
+from esper.node.chain.chain_manager import ChainManager
+from esper.node.chain.chain_service import ChainService
+from esper.node.chain.history import ChainHistory
+from esper.node.chain.stored_blocks import StoredBlock, stored_block
+from esper.node.clock import Clock
+from esper.node.views.rpc_formats import address_text, as_of, kind_of, outputs_of, per_mille
+from esper.node.waiting.mempool_service import MempoolService
+from esper.primitives.params import NetworkParameters
+from esper.rpc import schema as s
+from esper.rpc.errors import INVALID_PARAMS, NOT_FOUND, RpcError
+from esper.storage.errors import ProofPrunedError
+from esper.vm.llm_call import LlmCall
+from esper.vm.transaction import Transaction
+
+
+class ChainViews:
+    """Answers about blocks and transactions."""
+
+    def __init__(
+        self,
+        chain: ChainService,
+        mempool: MempoolService,
+        history: ChainHistory,
+        texts: TextService,
+        params: NetworkParameters,
+        clock: Clock,
+    ) -> None:
+        self._chain = chain
+        self._mempool = mempool
+        self._history = history
+        self._texts = texts
+        self._params = params
+        self._clock = clock
+
+    async def block(self, params: s.BlockParams) -> s.BlockReply:
+        """A block of the chain, the tip without parameters. Raises RpcError."""
+        if params.height is not None and params.hash is not None:
+            raise RpcError(INVALID_PARAMS, "height and hash: give one of them")
+        # A full block takes a while to read; others are answered meanwhile.
+        return await self._chain.in_thread(partial(self._block, params))
+
+    def _block(self, params: s.BlockParams, manager: ChainManager) -> s.BlockReply:
+        found = stored_block(manager, self._height(manager, params))
+        try:
+            proof_bytes = len(manager.store.proof(found.height))
+        except ProofPrunedError:
+            proof_bytes = 0
+        context = manager.context_of(found.block_id)
+        tip = manager.context.height
+        work = context.tip_work if context is not None else None
+        pre = found.header.pre
+        return s.BlockReply(
+            height=found.height,
+            hash=found.block_id.hex(),
+            parent=pre.parent.hex(),
+            time_ms=pre.time_ms,
+            payee=address_text(pre.payee, self._params),
+            reward=str(found.content.coinbase.amount),
+            target=pre.target.hex(),
+            model_id=pre.model_id.hex(),
+            tier=pre.tier,
+            state_root=pre.state_root.hex(),
+            size=found.size,
+            proof_bytes=proof_bytes,
+            confirmations=tip - found.height + 1,
+            usefulness_per_mille=0
+            if work is None
+            else per_mille(work.paid_tokens, work.proven_tokens),
+            transactions=self._summaries(found),
+            work=self._work(found),
+        )
+
+    async def transaction(self, params: s.TransactionParams) -> s.TransactionReply:
+        """A transaction, waiting, in the chain, or dropped lately. Raises RpcError."""
+        txid = bytes.fromhex(params.txid)
+        async with self._chain.reading() as manager:
+            now = as_of(manager.context, self._clock)
+            waiting = self._mempool.pool.get(txid)
+            if waiting is not None:
+                return self._described(waiting, "pending", now)
+            place = self._history.index.transaction(txid)
+            if place is not None:
+                block = stored_block(manager, place.height)
+                return self._described(
+                    block.transaction(place.index),
+                    "confirmed",
+                    now,
+                    height=place.height,
+                    block=block.block_id.hex(),
+                    index=place.index,
+                    time_ms=block.header.pre.time_ms,
+                    confirmations=manager.context.height - place.height + 1,
+                )
+        reason = self._mempool.pool.dropped_reason(txid)
+        if reason is None:
+            raise RpcError(
+                NOT_FOUND, f"no transaction {params.txid[:16]}… waits or is in the chain"
+            )
+        return _dropped(params.txid, reason, now)
+
+    def _height(self, manager: ChainManager, params: s.BlockParams) -> int:
+        tip = manager.context.height
+        if params.hash is not None:
+            height = manager.store.index.height_of(bytes.fromhex(params.hash))
+            if height is None:
+                raise RpcError(NOT_FOUND, f"no block {params.hash[:16]}… is in the chain")
+            return height
+        height = tip if params.height is None else params.height
+        if not 1 <= height <= tip:
+            raise RpcError(NOT_FOUND, f"height {height}: blocks here are 1 to {tip}")
+        return height
+
+    def _summaries(self, block: StoredBlock) -> list[s.TransactionSummary]:
+        answers = block.answers()
+        return [
+            s.TransactionSummary(
+                txid=one.txid.hex(),
+                kind=kind_of(one),
+                sender=address_text(one.sender, self._params),
+                fee=str(one.fee),
+                size=len(one.to_bytes()),
+                answer=self._text(one.payload.model_id, one.payload.prompt, answers[one.txid])
+                if isinstance(one.payload, LlmCall) and one.txid in answers
+                else None,
+            )
+            for one in block.content.transactions
+        ]
+
+    def _work(self, block: StoredBlock) -> list[s.WorkAnswer]:
+        outputs, model_id = block.body.outputs, block.header.pre.model_id
+        return [
+            s.WorkAnswer(
+                prompt_index=opening.index,
+                prompt=self._text(model_id, (), opening.prompt.tokens),
+                answer=self._text(model_id, opening.prompt.tokens, answer.tokens),
+                answer_tokens=len(answer.tokens),
+            )
+            for opening, answer in zip(outputs.openings, outputs.answers, strict=True)
+        ]
+
+    def _text(self, model_id: bytes, prompt: tuple[int, ...], answer: tuple[int, ...]) -> str:
+        try:
+            return self._texts.of(model_id).text(prompt, answer)
+        except NoTextError:
+            return ""
+
+    def _described(
+        self,
+        transaction: Transaction,
+        status: str,
+        now: s.AsOf,
+        *,
+        height: int | None = None,
+        block: str | None = None,
+        index: int | None = None,
+        time_ms: int | None = None,
+        confirmations: int = 0,
+    ) -> s.TransactionReply:
+        data = transaction.to_bytes()
+        return s.TransactionReply(
+            txid=transaction.txid.hex(),
+            status=status,
+            kind=kind_of(transaction),
+            sender=address_text(transaction.sender, self._params),
+            nonce=transaction.nonce,
+            fee=str(transaction.fee),
+            not_before=transaction.not_before,
+            expiry=transaction.expiry,
+            size=len(data),
+            outputs=outputs_of(transaction, self._params),
+            hex=data.hex(),
+            as_of=now,
+            height=height,
+            block=block,
+            index=index,
+            time_ms=time_ms,
+            confirmations=confirmations,
+        )
+
+
+def _dropped(txid: str, reason: str, now: s.AsOf) -> s.TransactionReply:
+    return s.TransactionReply(
+        txid=txid,
+        status="dropped",
+        kind="",
+        sender="",
+        nonce=0,
+        fee="0",
+        not_before=0,
+        expiry=0,
+        size=0,
+        outputs=[],
+        hex="",
+        as_of=now,
+        reason=reason,
+    )

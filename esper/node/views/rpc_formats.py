@@ -1,0 +1,71 @@
+"""Values of the chain as the RPC writes them."""
+
+from typing import Final
+
+from esper.consensus.context import ChainContext
+from esper.node.chain.sync_state import why_not_synced
+from esper.node.clock import Clock
+from esper.primitives.address import Address, AddressError
+from esper.primitives.params import NetworkParameters
+from esper.rpc import schema as s
+from esper.rpc.errors import INVALID_PARAMS, RpcError
+from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.llm_call import LlmCall
+from esper.vm.llm_result import LlmResult
+from esper.vm.stake import Stake
+from esper.vm.transaction import Payload, Transaction
+from esper.vm.transfer import Transfer
+from esper.vm.unstake import Unstake
+
+KIND_NAMES: Final[dict[type[Payload], str]] = {
+    Transfer: "transfer",
+    Stake: "stake",
+    Unstake: "unstake",
+    CreditTransfer: "credit-transfer",
+    LlmCall: "llm-call",
+    LlmResult: "llm-result",
+}
+PER_MILLE: Final = 1000
+
+
+def kind_of(transaction: Transaction) -> str:
+    """The name of a transaction's kind."""
+    return KIND_NAMES[type(transaction.payload)]
+
+
+def address_text(address: bytes, params: NetworkParameters) -> str:
+    """The text of 33 bytes; empty for none."""
+    return Address.from_bytes(address).to_text(params.address_prefix) if address else ""
+
+
+def address_of(text: str, params: NetworkParameters) -> bytes:
+    """The 33 bytes of an address of this network. Raises RpcError."""
+    try:
+        return Address.from_text(text, params.address_prefix).to_bytes()
+    except AddressError as error:
+        raise RpcError(INVALID_PARAMS, str(error)) from error
+
+
+def as_of(chain: ChainContext, clock: Clock) -> s.AsOf:
+    """How current an answer from this chain is."""
+    return s.AsOf(height=chain.height, synced=not why_not_synced(chain, clock()))
+
+
+def outputs_of(transaction: Transaction, params: NetworkParameters) -> list[s.Output]:
+    """Who gets what: units, or micro-credits of a credit transfer."""
+    match transaction.payload:
+        case Transfer(outputs):
+            return [
+                s.Output(address=address_text(one.receiver, params), amount=str(one.amount))
+                for one in outputs
+            ]
+        case CreditTransfer(receiver, amount):
+            return [s.Output(address=address_text(receiver, params), amount=str(amount))]
+        case Stake(amount) | Unstake(amount):
+            return [s.Output(address="", amount=str(amount))]
+    return []
+
+
+def per_mille(part: int, whole: int) -> int:
+    """``part`` of ``whole`` in thousandths, 0 of nothing."""
+    return PER_MILLE * part // whole if whole else 0

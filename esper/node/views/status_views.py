@@ -1,0 +1,129 @@
+"""What a node says of itself, its network and its models."""
+
+from typing import Final
+
+import esper
+from esper.consensus.context import ChainContext
+from esper.node.calls.text_service import TextService
+from esper.node.chain.chain_manager import ChainManager
+from esper.node.chain.chain_service import ChainService
+from esper.node.chain.sync_state import why_not_synced
+from esper.node.clock import Clock
+from esper.node.views.rpc_formats import per_mille
+from esper.node.waiting.mempool_service import MempoolService
+from esper.primitives.params import NetworkParameters
+from esper.rpc import schema as s
+from esper.vm.answers import MAX_ANSWER_TOKENS
+from esper.vm.ledger import Ledger
+from esper.vm.view import Overlay
+
+USEFULNESS_BLOCKS: Final = 100
+"""Usefulness is told over so many of the last blocks."""
+
+
+class StatusViews:
+    """Answers about the node."""
+
+    def __init__(
+        self,
+        chain: ChainService,
+        mempool: MempoolService,
+        texts: TextService,
+        clock: Clock,
+        *,
+        mines: bool,
+    ) -> None:
+        self._chain = chain
+        self._mempool = mempool
+        self._texts = texts
+        self._clock = clock
+        self._mines = mines
+        self._began_ms = clock()
+
+    async def status(self) -> s.Status:
+        """Height, tip, whether it is current, and what waits."""
+        async with self._chain.reading() as manager:
+            chain = manager.context
+            issued = Ledger(Overlay(manager.state)).chain.issued
+            useful = usefulness_per_mille(manager)
+        waiting = self._mempool.pool.statistics()
+        why = why_not_synced(chain, self._clock())
+        return s.Status(
+            network=chain.params.name,
+            genesis_hash=chain.genesis_hash.hex(),
+            version=esper.__version__,
+            height=chain.height,
+            tip=chain.tip_id.hex(),
+            tip_time_ms=chain.times_ms[-1],
+            median_time_ms=chain.median_time_ms,
+            synced=not why,
+            why_not_synced=why,
+            weight=str(chain.weight),
+            issued=str(issued),
+            usefulness_per_mille=useful,
+            mempool_transactions=waiting.transactions,
+            mempool_calls=waiting.calls,
+            mempool_bytes=waiting.fee_bytes + waiting.call_bytes,
+            mining=self._mines,
+            uptime_ms=self._clock() - self._began_ms,
+        )
+
+    async def parameters(self) -> s.Parameters:
+        """The rules that a wallet needs."""
+        async with self._chain.reading() as manager:
+            chain = manager.context
+        return _parameters(chain.params, chain)
+
+    async def models(self) -> list[s.Model]:
+        """The active models by tier."""
+        async with self._chain.reading() as manager:
+            tiers = manager.context.registry.tiers
+        return [
+            s.Model(
+                model_id=tier.model.model_id.hex(),
+                tier=tier.model.tier,
+                vocab=tier.model.shape.vocab,
+                max_seq=tier.model.shape.max_seq,
+                bos=tier.model.bos,
+                eos=tier.model.eos,
+                chat_template=self._texts.knows(tier.model.model_id)
+                and self._texts.of(tier.model.model_id).has_template,
+                answered_here=self._mines and tier.model.tier == 0,
+            )
+            for tier in tiers
+        ]
+
+
+def usefulness_per_mille(manager: ChainManager) -> int:
+    """Paid over proven tokens of the last blocks that are kept in memory."""
+    paid = proven = 0
+    tip = manager.context.height
+    for height in range(max(1, tip - USEFULNESS_BLOCKS + 1), tip + 1):
+        context = manager.context_of(manager.store.index.entry(height).block_id)
+        if context is not None:
+            paid += context.tip_work.paid_tokens
+            proven += context.tip_work.proven_tokens
+    return per_mille(paid, proven)
+
+
+def _parameters(params: NetworkParameters, chain: ChainContext) -> s.Parameters:
+    limits, stakes, calls = params.limits, params.credits, params.calls
+    return s.Parameters(
+        network=params.name,
+        genesis_hash=chain.genesis_hash.hex(),
+        address_prefix=params.address_prefix,
+        spacing_ms=params.difficulty.spacing_ms,
+        base_fee=str(limits.base_fee),
+        fee_per_byte=str(limits.fee_per_byte),
+        dust=str(limits.dust),
+        transaction_bytes=limits.transaction_bytes,
+        maturity=params.reward.maturity,
+        unbonding=params.reward.unbonding,
+        epoch_blocks=stakes.epoch_blocks,
+        minimum_stake=str(stakes.minimum_stake),
+        minimum_bid=stakes.minimum_bid,
+        rows_per_call=min(calls.rows_per_call, params.model.shape.max_seq),
+        max_answer_tokens=MAX_ANSWER_TOKENS,
+        inline_answer_bytes=calls.inline_answer_bytes,
+        lane_expiry_blocks=calls.lane_expiry_blocks,
+    )

@@ -1,0 +1,1 @@
+"""The mempool beside the chain."""

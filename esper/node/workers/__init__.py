@@ -1,0 +1,1 @@
+"""Search and proofs in processes of their own."""

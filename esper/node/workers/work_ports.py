@@ -1,0 +1,54 @@
+"""What mining needs from whoever searches and proves, in processes or in tests."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import trio
+
+from esper.consensus.call_groups import CallGroup
+from esper.consensus.ports import WorkClaim
+from esper.node.workers.call_answerer import AnsweredCall, OpenCall
+from esper.node.workers.search import SearchJob
+from esper.node.workers.worker_messages import Found, Progress
+
+
+class SearcherPort(Protocol):
+    """Searches for tickets beside the event loop."""
+
+    async def run(
+        self,
+        events: "trio.MemorySendChannel[Found | Progress]",
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Work until cancelled; started once it can search. Raises WorkerError."""
+
+    def search(self, job: SearchJob | None) -> None:
+        """Search for this from now on; None: stop."""
+
+    def use_threads(self, threads: int) -> None:
+        """Search with so many threads from now on."""
+
+
+class ProverPort(Protocol):
+    """Proves beside the event loop, one thing at a time. Cancelling a call abandons its proof."""
+
+    async def start(self) -> None:
+        """Be ready before the first request, which begins it otherwise. Raises WorkerError."""
+
+    async def prove_work(self, claim: WorkClaim) -> bytes:
+        """The proof of a ticket. Raises WorkerError."""
+
+    async def answer(self, calls: Sequence[OpenCall]) -> list[AnsweredCall]:
+        """Answers, in the order of the calls. Raises WorkerError."""
+
+    async def prove_calls(self, calls: Sequence[AnsweredCall], payee: bytes) -> CallGroup:
+        """The group of a payee's own calls. Raises WorkerError."""
+
+    async def prove_lane(self, call: AnsweredCall, sender: bytes) -> CallGroup:
+        """The group of an answer to a lane. Raises WorkerError."""
+
+    async def use_threads(self, threads: int) -> None:
+        """Prove with so many threads from the next proof on."""
+
+    async def close(self) -> None:
+        """End what runs."""

@@ -1,0 +1,132 @@
+"""The program of a worker process: ``python -m esper.node.workers.worker_main search|prove ...``.
+
+Reads requests on standard input and answers on standard output, both framed as in
+``worker_messages``; whatever else is printed goes to standard error. It ends when its input does,
+at once, whatever it is doing: a node that was killed leaves nothing running.
+"""
+
+import argparse
+import os
+import queue
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from esper.consensus.genesis import genesis_hash
+from esper.model import ModelError, load_model
+from esper.model.prompts import read_bank
+from esper.node.workers.call_answerer import CallAnswerer
+from esper.node.workers.native_work import DisagreementError, NativeInference, NativeProver
+from esper.node.workers.prove_loop import ProveLoop
+from esper.node.workers.search import PromptSource, TicketSearch, WrongModelError
+from esper.node.workers.search_loop import SearchLoop
+from esper.node.workers.worker_messages import (
+    AnswerCalls,
+    Failed,
+    ProveCalls,
+    ProveLane,
+    ProveWork,
+    Ready,
+    Unfit,
+    frame,
+    read_message,
+)
+from esper.primitives.networks import network
+from esper.prover import ProvingError, release_memory
+
+SEARCH_NICENESS: Final = 15
+"""Whoever waits for the node or for a proof goes first."""
+PROVE_NICENESS: Final = 5
+
+
+def main() -> None:
+    """Run one worker until its input ends."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("role", choices=["search", "prove"])
+    parser.add_argument("--network", required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--bank", type=Path, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    chosen = parser.parse_args()
+    answers = os.fdopen(os.dup(1), "wb")
+    # Nothing that a library prints may get between the frames.
+    os.dup2(2, 1)
+    os.nice(SEARCH_NICENESS if chosen.role == "search" else PROVE_NICENESS)
+    requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
+    try:
+        if chosen.role == "search":
+            _search(chosen, requests, answers)
+        else:
+            _prove(chosen, requests, answers)
+    except (ModelError, WrongModelError) as error:
+        _tell(answers, Unfit(str(error)))
+        sys.exit(2)
+
+
+def _tell(answers: BinaryIO, message: object) -> None:
+    answers.write(frame(message))
+    answers.flush()
+
+
+def _listen(stream: BinaryIO, requests: "queue.SimpleQueue[Any]") -> None:
+    try:
+        while True:
+            requests.put(read_message(stream))
+    except EOFError:
+        os._exit(0)
+
+
+def _search(
+    chosen: argparse.Namespace, requests: "queue.SimpleQueue[Any]", answers: BinaryIO
+) -> None:
+    params = network(chosen.network)
+    inference = NativeInference(load_model(chosen.model), chosen.threads)
+    bank = PromptSource.of(read_bank(chosen.bank).prompts, params)
+    search = TicketSearch(params.puzzle, params.model, inference, bank)
+    _tell(answers, Ready(inference.model_id))
+    loop = SearchLoop(
+        search,
+        requests,
+        lambda message: _tell(answers, message),
+        inference.use_threads,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+    )
+    loop.run()
+
+
+def _prove(
+    chosen: argparse.Namespace, requests: "queue.SimpleQueue[Any]", answers: BinaryIO
+) -> None:
+    params = network(chosen.network)
+    model = load_model(chosen.model)
+    inference, prover = NativeInference(model, chosen.threads), NativeProver(model)
+    answerer = CallAnswerer(inference, prover, params.calls, genesis_hash=genesis_hash(params))
+    _tell(answers, Ready(inference.model_id))
+
+    def answer(request: object) -> object:
+        try:
+            return _answer(request, answerer, prover)
+        except (DisagreementError, ProvingError, ModelError, ValueError) as error:
+            return Failed(f"{type(error).__name__}: {error}")
+
+    ProveLoop(requests, answer, lambda message: _tell(answers, message), release_memory).run()
+
+
+def _answer(request: object, answerer: CallAnswerer, prover: NativeProver) -> object:
+    match request:
+        case ProveWork(claim):
+            return prover.prove(claim)
+        case AnswerCalls(calls):
+            return answerer.answer(calls)
+        case ProveCalls(calls, payee):
+            return answerer.prove_own(calls, payee)
+        case ProveLane(call, sender):
+            return answerer.prove_lane(call, sender)
+    raise ValueError(f"unknown request {type(request).__name__}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""A worker as a child process of the event loop: started, spoken to, and ended with it."""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+
+from esper.node.workers.worker_messages import LENGTH_BYTES, Ready, Unfit, frame
+
+SECRET_VARIABLES: Final = frozenset({"ESPER_PASSWORD", "ESPER_NEW_PASSWORD", "ESPER_RPC_TOKEN"})
+"""Of the wallet, which people set in the shell that they start a node from."""
+END_WITHIN_S: Final = 1.0
+"""Time that a worker has to end when its input does."""
+
+
+class WorkerError(Exception):
+    """A worker that cannot begin, or ended by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How a worker is started."""
+
+    network: str
+    """Name of the network."""
+    model: Path
+    """Folder of the model."""
+    bank: Path
+    """File of the prompt bank."""
+    threads: int
+    """Of the engine and of the prover."""
+
+
+def worker_environment(env: Mapping[str, str], threads: int) -> dict[str, str]:
+    """What a worker is to know of the node's environment: no password or token of anybody."""
+    kept = {name: value for name, value in env.items() if name not in SECRET_VARIABLES}
+    return kept | {"RAYON_NUM_THREADS": str(threads)}
+
+
+class WorkerProcess:
+    """One running worker."""
+
+    def __init__(self, process: trio.Process, role: str) -> None:
+        self._process = process
+        self._role = role
+        self._buffer = bytearray()
+
+    @classmethod
+    async def start(cls, role: str, settings: WorkerSettings) -> "WorkerProcess":
+        """Start a worker of this role and wait until it is ready. Raises WorkerError."""
+        command = [sys.executable, "-m", "esper.node.workers.worker_main", role]
+        command += ["--network", settings.network, "--model", str(settings.model)]
+        command += ["--bank", str(settings.bank), "--threads", str(settings.threads)]
+        environment = worker_environment(os.environ, settings.threads)
+        # A session of its own: ctrl-C is the node's, which ends its workers itself.
+        process = await trio.lowlevel.open_process(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
+        worker = cls(process, role)
+        try:
+            first = await worker.receive()
+        except BaseException:
+            await worker.end()
+            raise
+        if isinstance(first, Unfit):
+            await worker.end()
+            raise WorkerError(first.reason)
+        if not isinstance(first, Ready):
+            await worker.end()
+            raise WorkerError(f"{role} worker began with {type(first).__name__}")
+        return worker
+
+    async def send(self, message: object) -> None:
+        """Send a message. Raises WorkerError if the worker is gone."""
+        assert self._process.stdin is not None
+        try:
+            await self._process.stdin.send_all(frame(message))
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise WorkerError(await self._gone()) from error
+
+    async def receive(self) -> Any:
+        """The next message. Raises WorkerError if the worker is gone."""
+        length = int.from_bytes(await self._exactly(LENGTH_BYTES), "big")
+        return pickle.loads(await self._exactly(length))
+
+    async def end(self) -> None:
+        """End the worker, whatever it does. A second call does nothing."""
+        with trio.CancelScope(shield=True):
+            if self._process.stdin is not None:
+                await self._process.stdin.aclose()
+            with trio.move_on_after(END_WITHIN_S):
+                await self._process.wait()
+            if self._process.returncode is None:
+                self._process.kill()
+                await self._process.wait()
+            if self._process.stdout is not None:
+                await self._process.stdout.aclose()
+
+    async def _exactly(self, count: int) -> bytes:
+        assert self._process.stdout is not None
+        while len(self._buffer) < count:
+            try:
+                data = await self._process.stdout.receive_some()
+            except trio.ClosedResourceError:
+                data = b""
+            if not data:
+                raise WorkerError(await self._gone())
+            self._buffer += data
+        found = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return found
+
+    async def _gone(self) -> str:
+        # A process that ends closes its output a moment before it has a status.
+        with trio.move_on_after(END_WITHIN_S):
+            await self._process.wait()
+        code = self._process.returncode
+        how = "closed its output" if code is None else f"ended with status {code}"
+        return f"{self._role} worker {how}; what it said is above"

@@ -1,0 +1,1 @@
+"""One exception class for each rule, grouped by what is checked."""

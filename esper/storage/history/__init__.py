@@ -1,0 +1,1 @@
+"""The index of transactions, addresses and calls."""

@@ -1,0 +1,134 @@
+"""The key-value store on disk: LevelDB through plyvel.
+
+Every read checks LevelDB's block checksums, every batch is synced unless the store holds only what
+can be derived again, and a transaction: without that, plyvel commits half a batch when an exception
+passes through it. The write buffer of 64 MiB keeps
+compaction from stalling writers for seconds.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import plyvel
+
+from esper.storage.errors import IndexCorruptError, WriteFailedError
+from esper.storage.kv.leveldb_diagnosis import damaged_file
+from esper.storage.kv.store_port import Write
+
+WRITE_BUFFER_BYTES: Final = 64 << 20
+LOOKS: Final = 3
+"""Damage must show so often: a file may change, or go, while it is looked at."""
+
+
+class LevelDbStore:
+    """A folder that LevelDB keeps. One process at a time; the data directory's lock sees to it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        create: bool,
+        write_buffer_bytes: int = WRITE_BUFFER_BYTES,
+        synced: bool = True,
+    ) -> None:
+        """Open a folder, made if ``create``.
+
+        Unless ``synced``, a power cut may take the newest batches, each as a whole. Raises
+        IndexCorruptError for damage that shows on opening, or a folder that is missing.
+        """
+        self.folder = folder
+        self.synced = synced
+        try:
+            self._db = plyvel.DB(
+                str(folder),
+                create_if_missing=create,
+                paranoid_checks=True,
+                write_buffer_size=write_buffer_bytes,
+                # Hashes do not compress.
+                compression=None,
+            )
+        except plyvel.Error as error:
+            raise self._corrupt(error) from error
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, None if there is none. Raises IndexCorruptError."""
+        try:
+            value: bytes | None = self._db.get(key, verify_checksums=True)
+        except plyvel.Error as error:
+            raise self._corrupt(error) from error
+        return value
+
+    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys that begin with ``prefix`` and their values. Raises IndexCorruptError."""
+        try:
+            # The raw iterator: plyvel's other one takes a damaged block for the end.
+            with closing(self._db.raw_iterator(verify_checksums=True)) as found:
+                found.seek(prefix)
+                while found.valid() and found.key().startswith(prefix):
+                    yield found.item()
+                    found.next()
+        except plyvel.Error as error:
+            raise self._corrupt(error) from error
+
+    def items_down(self, prefix: bytes, below: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys of the prefix less than ``below``, descending. Raises IndexCorruptError."""
+        try:
+            with closing(self._db.raw_iterator(verify_checksums=True)) as found:
+                found.seek(below)
+                if found.valid():
+                    found.prev()
+                else:
+                    # All keys are less: the iterator stands behind the last one.
+                    found.seek_to_last()
+                while found.valid() and found.key().startswith(prefix):
+                    yield found.item()
+                    found.prev()
+        except plyvel.Error as error:
+            raise self._corrupt(error) from error
+
+    def write(self, writes: Iterable[Write]) -> None:
+        """Apply all writes in one batch, synced if the store is. Raises WriteFailedError."""
+        try:
+            with self._db.write_batch(transaction=True, sync=self.synced) as batch:
+                for key, value in writes:
+                    if value is None:
+                        batch.delete(key)
+                    else:
+                        batch.put(key, value)
+        except plyvel.CorruptionError as error:
+            raise self._corrupt(error) from error
+        except plyvel.Error as error:
+            raise WriteFailedError(self.folder, _words(error)) from error
+
+    def check(self) -> None:
+        """Read every entry and every file. Raises IndexCorruptError, as reads do."""
+        for _ in self.items(b""):
+            # Reading compares the checksums of the entries' blocks.
+            pass
+        damaged = None
+        for _ in range(LOOKS):
+            damaged = damaged_file(self.folder, entries=False, tables=self._tables())
+            if damaged is None:
+                return
+        if damaged is not None:
+            raise IndexCorruptError(damaged, "a checksum fails")
+
+    def _tables(self) -> set[int]:
+        """The numbers of the tables in use."""
+        lines = self._db.get_property(b"leveldb.sstables").splitlines()
+        return {int(line.split(b":")[0]) for line in lines if line.startswith(b" ")}
+
+    def close(self) -> None:
+        """Close the folder. A second call does nothing."""
+        self._db.close()
+
+    def _corrupt(self, error: Exception) -> IndexCorruptError:
+        return IndexCorruptError(damaged_file(self.folder) or self.folder, _words(error))
+
+
+def _words(error: Exception) -> str:
+    """LevelDB's own sentence, which plyvel hands over as bytes."""
+    words = error.args[0] if error.args else ""
+    return words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)

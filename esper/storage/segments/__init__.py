@@ -1,0 +1,1 @@
+"""Append-only files with checksums: the journal of blocks, and proofs."""

@@ -1,0 +1,195 @@
+"""Blocks on disk: a journal of headers with bodies in one set of segments, proofs in another.
+
+The journal says what happened to the tip, in order: a block was put on top, or the top block was
+taken off. Replaying it from the beginning gives the chain, so everything else can be rebuilt.
+Proofs are apart because they are large and may be deleted below the pruning depth. A proof is
+written before its block, so every block on disk has had its proof there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from esper.consensus.chain import BlockBytes
+from esper.primitives.codec import (
+    CodecError,
+    FixedBytes,
+    Record,
+    VarBytes,
+    array_head,
+    decode,
+    encode,
+)
+from esper.primitives.hashing import HASH_BYTES
+from esper.storage.errors import StorageError
+from esper.storage.segments.segment_reader import MAX_RECORD_BYTES, Locator, SegmentReader
+from esper.storage.segments.segment_writer import SegmentWriter
+
+R = TypeVar("R")
+
+RECORD_VERSION: Final = 1
+BLOCK_FOLDER: Final = "blocks"
+PROOF_FOLDER: Final = "proofs"
+
+
+class BlockFileError(StorageError):
+    """A sound record that does not belong where it stands, or a block whose proof is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockAdded:
+    """Journal entry: a block became the tip."""
+
+    block_id: bytes
+    """64 bytes."""
+    header: bytes
+    """Canonical header."""
+    body: bytes
+    """Canonical body."""
+
+
+@dataclass(frozen=True, slots=True)
+class TipRemoved:
+    """Journal entry: the tip was taken off, its parent is the tip again."""
+
+    block_id: bytes
+    """64 bytes: the block taken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProof:
+    """Record of the proof files."""
+
+    block_id: bytes
+    """64 bytes: the block it proves."""
+    proof: bytes
+    """The work proof."""
+
+
+JournalEntry = BlockAdded | TipRemoved
+
+_BLOCK: Final = Record(
+    BlockAdded,
+    RECORD_VERSION,
+    (
+        ("block_id", FixedBytes(HASH_BYTES)),
+        ("header", VarBytes(MAX_RECORD_BYTES)),
+        ("body", VarBytes(MAX_RECORD_BYTES)),
+    ),
+)
+_REMOVED: Final = Record(TipRemoved, RECORD_VERSION, (("block_id", FixedBytes(HASH_BYTES)),))
+_PROOF: Final = Record(
+    StoredProof,
+    RECORD_VERSION,
+    (("block_id", FixedBytes(HASH_BYTES)), ("proof", VarBytes(MAX_RECORD_BYTES))),
+)
+_REMOVED_HEAD: Final = array_head(len(_REMOVED.fields) + 1)
+
+
+def journal_payload(entry: JournalEntry) -> bytes:
+    """The bytes of a journal entry."""
+    return encode(_BLOCK, entry) if isinstance(entry, BlockAdded) else encode(_REMOVED, entry)
+
+
+def proof_payload(stored: StoredProof) -> bytes:
+    """The bytes of a proof record."""
+    return encode(_PROOF, stored)
+
+
+def journal_entry(payload: bytes, place: Locator, reader: SegmentReader) -> JournalEntry:
+    """The entry that a sound record of the journal holds. Raises BlockFileError."""
+    if payload.startswith(_REMOVED_HEAD):
+        return _decoded(_REMOVED, payload, place, reader)
+    return _decoded(_BLOCK, payload, place, reader)
+
+
+def stored_proof(payload: bytes, place: Locator, reader: SegmentReader) -> StoredProof:
+    """The proof that a sound record of the proof files holds. Raises BlockFileError."""
+    return _decoded(_PROOF, payload, place, reader)
+
+
+class StandingChain:
+    """Which places of the journal hold the blocks of the chain, as its entries are read."""
+
+    def __init__(self) -> None:
+        self.blocks: list[tuple[bytes, Locator]] = []
+        """Block id and place of every block, from height 1."""
+
+    def apply(self, entry: JournalEntry, place: Locator, reader: SegmentReader) -> None:
+        """Raises BlockFileError for an entry that takes off another block than the tip."""
+        if isinstance(entry, BlockAdded):
+            self.blocks.append((entry.block_id, place))
+        elif self.blocks and self.blocks[-1][0] == entry.block_id:
+            self.blocks.pop()
+        else:
+            raise BlockFileError(
+                f"{reader.path(place.file)} at byte {place.offset}: takes off block "
+                f"{entry.block_id.hex()[:16]}, which is not the tip"
+            )
+
+
+class BlockFiles:
+    """The blocks of a data directory that stand, from height 1."""
+
+    def __init__(self, datadir: Path) -> None:
+        self._blocks = SegmentReader(datadir / BLOCK_FOLDER)
+        self._proofs = SegmentReader(datadir / PROOF_FOLDER)
+
+    def __iter__(self) -> Iterator[BlockBytes]:
+        """Every block with its proof.
+
+        Raises SegmentError for damage, BlockFileError for records that are no blocks or a proof
+        that is missing. The bytes inside are not judged.
+        """
+        chain = StandingChain()
+        for place, payload in self._blocks:
+            chain.apply(journal_entry(payload, place, self._blocks), place, self._blocks)
+        proofs = self._proof_places()
+        for block_id, place in chain.blocks:
+            if block_id not in proofs:
+                raise BlockFileError(
+                    f"{self._blocks.path(place.file)} at byte {place.offset}: the proof of block "
+                    f"{block_id.hex()[:16]} is missing from {self._proofs.folder}{self._pruned()}"
+                )
+            entry = journal_entry(self._blocks.read(place), place, self._blocks)
+            found = proofs[block_id]
+            proof = stored_proof(self._proofs.read(found), found, self._proofs)
+            if isinstance(entry, BlockAdded):
+                yield BlockBytes(entry.header, entry.body, proof.proof)
+
+    def _pruned(self) -> str:
+        """A hint, where the first proof files are gone because they were pruned."""
+        files = self._proofs.files()
+        if not files or files[0] == 0:
+            return ""
+        return ": old proofs were pruned; a node run with --keep-proofs has them"
+
+    def _proof_places(self) -> dict[bytes, Locator]:
+        return {
+            stored_proof(payload, place, self._proofs).block_id: place
+            for place, payload in self._proofs
+        }
+
+
+class BlockFileWriter:
+    """Adds blocks to a data directory."""
+
+    def __init__(self, datadir: Path) -> None:
+        """Open for appending; raises SegmentError if the last files are damaged."""
+        self._blocks = SegmentWriter(datadir / BLOCK_FOLDER)
+        self._proofs = SegmentWriter(datadir / PROOF_FOLDER)
+
+    def append(self, block_id: bytes, block: BlockBytes) -> None:
+        """Add a block; proof and block are on disk when this returns."""
+        self._proofs.append(proof_payload(StoredProof(block_id, block.proof)))
+        self._blocks.append(journal_payload(BlockAdded(block_id, block.header, block.body)))
+
+
+def _decoded(codec: Record[R], payload: bytes, place: Locator, reader: SegmentReader) -> R:
+    try:
+        return decode(codec, payload, limit=MAX_RECORD_BYTES, what="record")
+    except CodecError as error:
+        raise BlockFileError(
+            f"{reader.path(place.file)} at byte {place.offset}: {error}"
+        ) from error

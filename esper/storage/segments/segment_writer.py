@@ -1,0 +1,183 @@
+"""Appends to segment files so that a crash, or a full disk, at any point costs nothing kept."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from esper.storage.errors import StoreStoppedError, WriteFailedError
+from esper.storage.segments.segment_reader import (
+    MAGIC,
+    MAX_RECORD_BYTES,
+    SEGMENT_BYTES,
+    Locator,
+    SegmentCutError,
+    SegmentError,
+    SegmentReader,
+    record_bytes,
+    record_end,
+)
+
+Opener = Callable[[Path], BinaryIO]
+"""Opens a file for appending; tests put failing disks here."""
+
+START: Final = Locator(0, 0)
+"""The end of a folder in which nothing is acknowledged."""
+
+
+def open_for_append(path: Path) -> BinaryIO:
+    """The file itself, unbuffered."""
+    return path.open("ab", buffering=0)
+
+
+class SegmentWriter:
+    """Appends records to a folder. One process at a time; the caller sees to that."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        acknowledged: Locator | None = None,
+        opener: Opener = open_for_append,
+    ) -> None:
+        """Open a folder for appending, making it if need be.
+
+        ``acknowledged`` is the end of what the caller knows to be kept: whatever is damaged behind
+        it is the trace of a crash and cut off, with all that follows; sound records behind it stay.
+        A folder that ends before it raises SegmentError. Without it only a cut record at the end
+        of the last file is removed, and other damage in that file raises SegmentError.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.reader = SegmentReader(folder)
+        self._segment_bytes = segment_bytes
+        self._open = opener
+        self._stopped = False
+        if acknowledged is None:
+            self._end = self._repaired_last_file()
+        else:
+            self._check_reaches(acknowledged)
+            self._end = self._cut_behind(acknowledged)
+
+    @property
+    def end(self) -> Locator:
+        """Where the last record ends."""
+        return self._end
+
+    def append(self, payload: bytes) -> Locator:
+        """Append a record; it is on disk when this returns.
+
+        Raises SegmentError if it is too long, and WriteFailedError if the system refuses: the file
+        then ends where it did before.
+        """
+        if self._stopped:
+            raise StoreStoppedError
+        self.check_length(payload)
+        place = self._end
+        if place.offset > self._segment_bytes:
+            place = Locator(place.file + 1, 0)
+        path, kept = self.reader.path(place.file), place.offset
+        magic = MAGIC if place.offset == 0 else b""
+        place = Locator(place.file, kept + len(magic))
+        # Whatever ends this early, an interrupt too, leaves a file that must be opened again.
+        self._stopped = True
+        try:
+            with self._open(path) as stream:
+                _write_all(stream, magic + record_bytes(place, payload))
+                os.fsync(stream.fileno())
+            if magic:
+                sync_folder(path.parent)
+        except OSError as error:
+            self._take_back(path, kept)
+            raise WriteFailedError(path, str(error)) from error
+        self._end = record_end(place, payload)
+        self._stopped = False
+        return place
+
+    def check_length(self, payload: bytes) -> None:
+        """Raises SegmentError for what ``append`` would refuse as too long."""
+        if len(payload) > MAX_RECORD_BYTES:
+            path = self.reader.path(self._end.file)
+            reason = f"{len(payload)} bytes, a record has at most {MAX_RECORD_BYTES}"
+            raise SegmentError(path, self._end.offset, reason)
+
+    def cut(self, end: Locator) -> None:
+        """Remove everything behind ``end``, later files first."""
+        for file in reversed(self.reader.files()):
+            path = self.reader.path(file)
+            if (file, 0) >= (end.file, end.offset):
+                path.unlink(missing_ok=True)
+            elif file == end.file and path.stat().st_size > end.offset:
+                _truncate(path, end.offset)
+        sync_folder(self.reader.folder)
+        self._end = end
+
+    def _take_back(self, path: Path, kept: int) -> None:
+        """Remove a record that was written in part. Unless that succeeds nothing may follow it."""
+        try:
+            if kept:
+                _truncate(path, kept)
+            else:
+                path.unlink(missing_ok=True)
+                sync_folder(path.parent)
+        except OSError:
+            return
+        self._stopped = False
+
+    def _repaired_last_file(self) -> Locator:
+        files = self.reader.files()
+        if not files:
+            return START
+        end = Locator(files[-1], len(MAGIC))
+        for found in self.reader.scan(Locator(files[-1], 0)):
+            if isinstance(found.error, SegmentCutError):
+                _truncate(self.reader.path(found.place.file), found.place.offset)
+                return found.place
+            if found.error is not None:
+                raise found.error
+            if found.payload is not None:
+                end = record_end(found.place, found.payload)
+        return end
+
+    def _check_reaches(self, acknowledged: Locator) -> None:
+        if acknowledged.offset == 0:
+            return
+        path = self.reader.path(acknowledged.file)
+        if not path.exists():
+            raise SegmentError(path, 0, "is missing, though records in it were acknowledged")
+        size = path.stat().st_size
+        if size < acknowledged.offset:
+            raise SegmentError(
+                path, size, f"ends here, records up to byte {acknowledged.offset} were acknowledged"
+            )
+
+    def _cut_behind(self, acknowledged: Locator) -> Locator:
+        end = acknowledged
+        for found in self.reader.scan(acknowledged):
+            if found.payload is None:
+                break
+            end = record_end(found.place, found.payload)
+        self.cut(end)
+        return end
+
+
+def _write_all(stream: BinaryIO, data: bytes) -> None:
+    """Unbuffered files may take a part at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[stream.write(view) :]
+
+
+def _truncate(path: Path, size: int) -> None:
+    with path.open("r+b") as stream:
+        stream.truncate(size)
+        os.fsync(stream.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new file's name survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The state tree and the records beside it."""

@@ -1,0 +1,233 @@
+"""A node for the wallet's tests: balances are the rules' own, blocks come when a test says so."""
+
+from dataclasses import dataclass, field, replace
+
+from esper.crypto.signatures import SignatureClaim
+from esper.primitives.address import Address
+from esper.primitives.errors.rule_violation import RuleViolation
+from esper.rpc import schema as s
+from esper.rpc.client import NodeError
+from esper.rpc.errors import NOT_FOUND, REFUSED
+from esper.vm.credits import rate_limit, settled, totals_at_block
+from esper.vm.envelope_rules import check_isolated, check_signature, fee_range
+from esper.vm.llm_call import LlmCall
+from esper.vm.records import KnownKey
+from esper.vm.transaction import Transaction, decode_transaction
+from esper.vm.transfer import Transfer
+from tests.support.vm_world import GENESIS, MODEL, World
+
+KINDS = {1: "transfer", 2: "stake", 3: "unstake", 4: "credit-transfer", 5: "llm-call"}
+SCRIPT = ("queued", "answering", "proving", "proven")
+"""Where a call stands, one question after the other, before its block comes."""
+
+
+@dataclass
+class FakeNode:
+    """A node that holds one chain, a mempool without limits, and one block at a time."""
+
+    world: World
+    genesis: str = GENESIS.hex()
+    synced: bool = True
+    pending: dict[str, Transaction] = field(default_factory=dict)
+    confirmed: dict[str, tuple[Transaction, int]] = field(default_factory=dict)
+    suggested_bid: int = 20
+    bpe: int = 4
+    """Characters a token."""
+    immature: tuple[s.Release, ...] = ()
+    unbonding: tuple[s.Release, ...] = ()
+    asked: dict[str, int] = field(default_factory=dict)
+    """How often a call was asked about."""
+    answer_text: str = " there was a fox"
+    last_status: str = "answered"
+    history_events: tuple[s.Event, ...] = ()
+
+    # --- what the wallet asks ---
+
+    def status(self) -> s.Status:
+        return s.Status(
+            network="regtest",
+            genesis_hash=self.genesis,
+            version="0.1.0",
+            height=self.world.height,
+            tip="ab" * 64,
+            tip_time_ms=1_793_491_200_000,
+            median_time_ms=1_793_491_200_000,
+            synced=self.synced,
+            why_not_synced="" if self.synced else "the tip is 3 hours old",
+            weight="1",
+            issued="100",
+            usefulness_per_mille=123,
+            mempool_transactions=len(self.pending),
+            mempool_calls=0,
+            mempool_bytes=0,
+            mining=True,
+            uptime_ms=1,
+        )
+
+    def models(self) -> list[s.Model]:
+        return [s.Model(MODEL.model_id.hex(), 0, MODEL.shape.vocab, 512, 1, 2, True, True)]
+
+    def block(self, params: s.BlockParams) -> s.BlockReply:
+        height = self.world.height if params.height is None else params.height
+        if height > self.world.height:
+            raise NodeError(NOT_FOUND, f"there is no block at height {height}")
+        summaries = [
+            s.TransactionSummary(txid, KINDS[t.kind], self._text(t.sender), str(t.fee), 1, None)
+            for txid, (t, at) in self.confirmed.items()
+            if at == height
+        ]
+        return s.BlockReply(
+            height, "cd" * 64, "ab" * 64, 1_793_491_200_000, "payee", "5000000000", "1", "ef" * 64,
+            0, "00" * 64, 2000, 0, 1, 0, summaries, [s.WorkAnswer(0, "Hi \x1b[31m", "there", 2)],
+        )  # fmt: skip
+
+    def account(self, params: s.AccountParams) -> s.AccountReply:
+        address = Address.from_text(params.address, "desp").to_bytes()
+        ledger, rules = self.world.ledger, self.world.params.credits
+        totals = totals_at_block(ledger.totals, self.world.height + 1, rules)
+        account, _ = settled(ledger.account(address), totals)
+        waiting = [t for t in self.pending.values() if t.sender == address]
+        coming = [
+            output.amount
+            for t in self.pending.values()
+            if isinstance(t.payload, Transfer)
+            for output in t.payload.outputs
+            if output.receiver == address
+        ]
+        available, limit = account.older_credits + account.newer_credits, rate_limit(account, rules)
+        bound = sum(t.payload.reserve for t in waiting if isinstance(t.payload, LlmCall))
+        per_block = rules.per_block * account.stake // max(totals.total_stake, 1)
+        return s.AccountReply(
+            address=params.address,
+            balance=str(account.balance),
+            pending_out=str(sum(t.payload.outlay + t.fee for t in waiting)),
+            pending_in=str(sum(coming)),
+            immature=list(self.immature),
+            stake=str(account.stake),
+            unbonding=list(self.unbonding),
+            nonce=account.nonce,
+            next_nonce=account.nonce + len(waiting),
+            key_known=ledger.known_key(address) is not None,
+            credits=s.Credits(
+                available=str(available),
+                lapsing="7",
+                lapse_height=20,
+                used=str(account.used),
+                rate_limit=str(limit),
+                spendable=str(max(min(available, limit - account.used) - bound, 0)),
+                per_block=str(per_block),
+            ),
+            as_of=s.AsOf(self.world.height, self.synced),
+        )
+
+    def submit(self, params: s.SubmitParams) -> s.Submitted:
+        try:
+            found = decode_transaction(bytes.fromhex(params.hex), 1 << 16)
+            check_isolated(found)
+            least, _ = fee_range(found, self.world.params.limits)
+            if found.fee < least:
+                raise NodeError(REFUSED, f"the fee is {found.fee}, must be {least}")
+            known = self.world.ledger.known_key(found.sender)
+            key = KnownKey(found.suite, found.key) if found.key else known
+            assert key is not None, "the key is neither known nor carried"
+            check_signature(found, self._claim(found, key))
+        except RuleViolation as violation:
+            raise NodeError(REFUSED, str(violation), {"rule": violation.rule}) from violation
+        same = [
+            txid
+            for txid, t in self.pending.items()
+            if (t.sender, t.nonce) == (found.sender, found.nonce)
+        ]
+        for txid in same:
+            del self.pending[txid]
+        self.pending[found.txid.hex()] = found
+        return s.Submitted(found.txid.hex(), same[0] if same else None)
+
+    def transaction(self, params: s.TransactionParams) -> s.TransactionReply:
+        found, height = self.confirmed.get(params.txid, (self.pending.get(params.txid), None))
+        if found is None:
+            raise NodeError(NOT_FOUND, "there is no such transaction")
+        outputs = [s.Output("", str(found.payload.outlay))]
+        if isinstance(found.payload, Transfer):
+            outputs = [
+                s.Output(self._text(o.receiver), str(o.amount)) for o in found.payload.outputs
+            ]
+        return s.TransactionReply(
+            txid=params.txid,
+            status="pending" if height is None else "confirmed",
+            kind=KINDS[found.kind],
+            sender=self._text(found.sender),
+            nonce=found.nonce,
+            fee=str(found.fee),
+            not_before=found.not_before,
+            expiry=found.expiry,
+            size=len(found.to_bytes()),
+            outputs=outputs,
+            hex=found.to_bytes().hex(),
+            as_of=s.AsOf(self.world.height, True),
+            height=height,
+            time_ms=None if height is None else 1_793_491_200_000,
+            confirmations=0 if height is None else self.world.height - height + 1,
+        )
+
+    def history(self, params: s.HistoryParams) -> s.History:
+        cursor = "more" if params.limit < len(self.history_events) else None
+        events = list(self.history_events[: params.limit])
+        return s.History(events, cursor, s.AsOf(self.world.height, True))
+
+    def estimate_call(self, params: s.EstimateParams) -> s.Estimate:
+        text = params.text or "".join(message.content for message in params.messages or [])
+        tokens = [1, *(2 + ord(c) % 100 for c in text[:: self.bpe])]
+        cost = self.suggested_bid * (len(tokens) + 4 * params.max_tokens)
+        return s.Estimate(MODEL.model_id.hex(), tokens, self.suggested_bid, str(cost), 3, 2)
+
+    def call(self, params: s.TransactionParams) -> s.CallReply:
+        """One step further at every question; the block comes after the script's end."""
+        step = self.asked[params.txid] = self.asked.get(params.txid, -1) + 1
+        if step == len(SCRIPT) and self.last_status == "answered":
+            self.mine()
+        status = SCRIPT[step] if step < len(SCRIPT) else self.last_status
+        found = self.pending.get(params.txid) or self.confirmed[params.txid][0]
+        assert isinstance(found.payload, LlmCall)
+        known = status in ("proving", "proven", "answered")
+        done = status == "answered"
+        return s.CallReply(
+            txid=params.txid,
+            status=status,
+            position=2 if status == "queued" else 0,
+            prompt_tokens=len(found.payload.prompt),
+            max_tokens=found.payload.max_tokens,
+            price=found.payload.price,
+            answer=self.answer_text if known else None,
+            answer_tokens=1 if known else 0,
+            cost=str(found.payload.price * (len(found.payload.prompt) + 4)) if done else "0",
+            height=self.world.height if done else None,
+            block="cd" * 64 if done else None,
+            proof_id="99" * 64 if done else None,
+            reason="its nonce was used" if status == "dropped" else "",
+            as_of=s.AsOf(self.world.height + step, True),
+        )
+
+    # --- what a test does ---
+
+    def mine(self) -> None:
+        """A block of everything that waits; calls are answered by EOS at once."""
+        order = sorted(self.pending.values(), key=lambda t: t.nonce)
+        answers = [(MODEL.eos,) for t in order if isinstance(t.payload, LlmCall)]
+        self.world.block(*order, answers=answers)
+        for transaction in order:
+            self.confirmed[transaction.txid.hex()] = transaction, self.world.height
+        self.pending.clear()
+
+    def _claim(self, found: Transaction, key: KnownKey) -> SignatureClaim:
+        digest = found.signing_digest(bytes.fromhex(self.genesis))
+        return SignatureClaim(found.suite, key.key, digest, found.signature)
+
+    def _text(self, address: bytes) -> str:
+        return Address.from_bytes(address).to_text("desp")
+
+
+def credit_rich(world: World) -> World:
+    """The same world with rules under which a stake may burn what it earns."""
+    rules = replace(world.params.credits, rate_per_staked_unit=1 << 32)
+    return replace(world, params=replace(world.params, credits=rules))

@@ -1,0 +1,232 @@
+"""Fork choice, case by case."""
+
+import pytest
+
+from esper.consensus.fork_choice import RIVAL_MS, BlockTree, Path, ProvenBlock
+from esper.primitives.errors.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
+from esper.primitives.errors.header_errors import UnknownParentViolation
+from esper.primitives.errors.rule_violation import Consequence
+
+SECRETS = [bytes([i]) * 32 for i in range(64)]
+
+
+class Grower:
+    """A tree and the numbers that its blocks need."""
+
+    def __init__(self, undo_depth: int = 10, secret: bytes = bytes(32)) -> None:
+        self.order = 0
+        root = ProvenBlock(b"root", b"", b"work root", 1, 0, 0)
+        self.tree = BlockTree(root, height=100, total=1000, undo_depth=undo_depth, secret=secret)
+
+    def add(
+        self, name: str, parent: str, weight: int = 10, at: int = 0, work: str | None = None
+    ) -> bool:
+        self.order += 1
+        work_id = f"work {work or name}".encode()
+        return self.tree.add(
+            ProvenBlock(name.encode(), parent.encode(), work_id, weight, self.order, at)
+        )
+
+    def chain(self, prefix: str, parent: str, count: int, weight: int = 10) -> None:
+        for index in range(count):
+            self.add(f"{prefix}{index}", parent, weight)
+            parent = f"{prefix}{index}"
+
+
+def test_weight_decides_not_length() -> None:
+    grown = Grower()
+    grown.chain("long", "root", 3)
+    grown.add("heavy", "root", 31)
+    assert grown.tree.best_tip() == b"heavy"
+    assert grown.tree.total(b"heavy") == 1031
+    assert grown.tree.height(b"long2") == 103
+    grown.add("long3", "long2")
+    assert grown.tree.best_tip() == b"long3"
+
+
+def test_first_verified_wins_against_late_rivals() -> None:
+    for secret in SECRETS:
+        grown = Grower(secret=secret)
+        grown.add("first", "root", at=1000)
+        grown.add("late", "root", at=1000 + RIVAL_MS + 1)
+        assert grown.tree.best_tip() == b"first"
+
+
+def test_an_early_header_proven_late_is_no_rival() -> None:
+    for secret in SECRETS:
+        grown = Grower(secret=secret)
+        grown.add("first", "root", at=10_000)
+        grown.add("slow", "root", at=10_000 - RIVAL_MS - 1)
+        assert grown.tree.best_tip() == b"first"
+
+
+def test_rivals_in_time_draw_lots() -> None:
+    wins = 0
+    for secret in SECRETS:
+        grown = Grower(secret=secret)
+        grown.add("first", "root", at=1000)
+        grown.add("rival", "root", at=1000 + RIVAL_MS)
+        assert grown.tree.best_tip() == grown.tree.best_tip()
+        wins += grown.tree.best_tip() == b"rival"
+    assert 20 <= wins <= 44
+
+
+def test_siblings_of_one_work_have_one_lot_and_the_first_seen_stands() -> None:
+    wins = 0
+    for secret in SECRETS:
+        grown = Grower(secret=secret)
+        grown.add("honest", "root")
+        for index in range(30):
+            grown.add(f"copy{index}", "root", work="copied")
+        assert grown.tree.best_tip() in {b"honest", b"copy0"}
+        wins += grown.tree.best_tip() == b"copy0"
+    assert 20 <= wins <= 44
+
+
+def test_a_child_decides_between_siblings() -> None:
+    grown = Grower()
+    grown.add("a", "root", work="w")
+    grown.add("b", "root", work="w")
+    assert grown.tree.best_tip() == b"a"
+    grown.add("child", "b")
+    assert grown.tree.best_tip() == b"child"
+    assert grown.tree.path(b"a", b"child") == Path((b"a",), (b"b", b"child"))
+
+
+def test_siblings_of_one_work_cannot_differ_in_weight() -> None:
+    grown = Grower()
+    grown.add("a", "root", 10, work="w")
+    with pytest.raises(ValueError, match="weigh 10 and 11"):
+        grown.add("b", "root", 11, work="w")
+    assert b"b" not in grown.tree
+
+
+def test_what_add_refuses() -> None:
+    grown = Grower()
+    assert grown.add("a", "root")
+    assert not grown.add("a", "root", 99)
+    assert grown.tree.total(b"a") == 1010
+    with pytest.raises(UnknownParentViolation) as unknown:
+        grown.add("x", "nowhere")
+    assert unknown.value.parent == b"nowhere"
+    assert unknown.value.consequence is Consequence.RETRY
+    grown.order -= 3
+    with pytest.raises(ValueError, match="order 1 must exceed 1"):
+        grown.add("y", "root")
+    with pytest.raises(ValueError, match="positive"):
+        ProvenBlock(b"z", b"root", b"w", 0, 9, 0)
+
+
+def test_invalid_blocks_take_their_descendants_along() -> None:
+    grown = Grower()
+    grown.chain("bad", "root", 3)
+    grown.chain("good", "root", 2)
+    grown.tree.mark_invalid(b"bad1")
+    assert grown.tree.best_tip() == b"good1"
+    assert [grown.tree.is_invalid(f"bad{i}".encode()) for i in range(3)] == [False, True, True]
+    with pytest.raises(InvalidAncestorViolation) as refused:
+        grown.add("bad3", "bad2", 10_000)
+    assert (refused.value.block, refused.value.ancestor) == (b"bad3", b"bad2")
+    assert not grown.add("bad1", "bad0")
+    assert grown.tree.best_tip() == b"good1"
+    with pytest.raises(KeyError):
+        grown.tree.mark_invalid(b"nowhere")
+
+
+def test_an_invalid_root_needs_the_operator() -> None:
+    grown = Grower(undo_depth=10)
+    grown.chain("a", "root", 3)
+    with pytest.raises(TooDeepReorganisation) as halted:
+        grown.tree.mark_invalid(b"root")
+    assert (halted.value.depth, halted.value.limit) == (4, 10)
+    assert grown.tree.best_tip() == b"a2"
+
+
+def test_paths_between_branches() -> None:
+    grown = Grower()
+    grown.chain("a", "root", 3)
+    grown.chain("b", "a0", 4)
+    assert grown.tree.path(b"a2", b"b3") == Path((b"a2", b"a1"), (b"b0", b"b1", b"b2", b"b3"))
+    assert grown.tree.path(b"b3", b"a2") == Path((b"b3", b"b2", b"b1", b"b0"), (b"a1", b"a2"))
+    assert grown.tree.path(b"a0", b"a2") == Path((), (b"a1", b"a2"))
+    assert grown.tree.path(b"a2", b"a2") == Path((), ())
+    with pytest.raises(KeyError):
+        grown.tree.path(b"a2", b"nowhere")
+
+
+def test_too_deep_is_a_halt_that_names_the_depth() -> None:
+    grown = Grower(undo_depth=4)
+    grown.chain("a", "root", 5)
+    grown.chain("b", "a0", 1, weight=100)
+    grown.chain("c", "root", 1, weight=1000)
+    assert grown.tree.path(b"a4", b"b0").undo == (b"a4", b"a3", b"a2", b"a1")
+    with pytest.raises(TooDeepReorganisation) as halted:
+        grown.tree.path(b"a4", grown.tree.best_tip())
+    assert (halted.value.depth, halted.value.limit) == (5, 4)
+    assert halted.value.consequence is Consequence.HALT
+    assert "undoes 5 blocks, at most 4" in str(halted.value)
+
+
+def test_old_branches_are_forgotten_and_memory_is_bounded() -> None:
+    grown = Grower(undo_depth=5)
+    parent = "root"
+    for index in range(200):
+        grown.add(f"a{index}", parent)
+        grown.add(f"side{index}", parent)
+        parent = f"a{index}"
+        grown.tree.settle(parent.encode())
+        # The root, ten blocks above it and their rivals.
+        assert len(grown.tree) <= 1 + 2 * 10
+    assert grown.tree.root == b"a189"
+    assert grown.tree.height(b"a199") == 300
+    assert b"side189" not in grown.tree
+    assert b"side190" in grown.tree
+    with pytest.raises(UnknownParentViolation):
+        grown.add("ghost", "a188")
+    grown.add("deep", "a192", 10_000)
+    with pytest.raises(TooDeepReorganisation) as halted:
+        grown.tree.path(b"a199", grown.tree.best_tip())
+    assert halted.value.depth == 7
+
+
+def test_forgetting_the_best_branch_chooses_again() -> None:
+    grown = Grower(undo_depth=1)
+    grown.chain("a", "root", 4)
+    grown.chain("rival", "root", 1, weight=500)
+    assert grown.tree.best_tip() == b"rival0"
+    grown.tree.settle(b"a3")
+    assert b"rival0" not in grown.tree
+    assert grown.tree.best_tip() == b"a3"
+
+
+def test_no_node_settles_on_an_invalid_block() -> None:
+    grown = Grower(undo_depth=1)
+    grown.chain("a", "root", 4)
+    grown.tree.mark_invalid(b"a0")
+    with pytest.raises(ValueError, match="invalid"):
+        grown.tree.settle(b"a3")
+    with pytest.raises(KeyError):
+        grown.tree.settle(b"nowhere")
+    assert grown.tree.root == b"root"
+    assert grown.tree.best_tip() == b"root"
+
+
+def test_a_block_that_is_taken_out_may_come_again() -> None:
+    grown = Grower()
+    grown.chain("a", "root", 2)
+    with pytest.raises(ValueError, match="is the root or has children"):
+        grown.tree.forget(b"a0")
+    with pytest.raises(ValueError, match="is the root or has children"):
+        grown.tree.forget(b"root")
+    with pytest.raises(KeyError):
+        grown.tree.forget(b"nowhere")
+    grown.tree.forget(b"a1")
+    assert b"a1" not in grown.tree
+    assert grown.tree.best_tip() == b"a0"
+    assert grown.add("a1", "a0")
+    assert grown.tree.best_tip() == b"a1"
+    grown.tree.mark_invalid(b"a1")
+    grown.tree.forget(b"a1")
+    assert not grown.tree.is_invalid(b"a1")
+    grown.tree.forget(b"a0")
+    assert grown.tree.best_tip() == b"root"

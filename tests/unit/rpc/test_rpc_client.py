@@ -1,0 +1,467 @@
+"""The client: to whom it talks, what it believes, and what it says when nobody answers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from esper.rpc import errors as e
+from esper.rpc import schema as s
+from esper.rpc.auth import Cookie, CookieError, write_cookie
+from esper.rpc.client import (
+    LARGEST_ANSWER,
+    NodeAnswerError,
+    NodeError,
+    NodeGoneError,
+    NodeUnreachableError,
+    RpcClient,
+    RpcUrlError,
+    _Connection,
+)
+from esper.rpc.examples import ALICE, EXAMPLES, TXID
+from esper.rpc.methods import DISCOVER, METHODS
+from tests.support.fake_node import TOKEN, FakeNode, served, settings
+
+URL = "http://127.0.0.1:9334/"
+OTHER = "http://127.0.0.1:9335/"
+
+
+def client_of(answer: Callable[[httpx.Request], httpx.Response], **how: Any) -> RpcClient:
+    return RpcClient(URL, transport=httpx.MockTransport(answer), **how)
+
+
+def result(value: Any, **more: Any) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda request: httpx.Response(
+        200, json={"jsonrpc": "2.0", "id": 1, "result": value, **more}
+    )
+
+
+def test_every_method_can_be_called(tmp_path: Path) -> None:
+    node = FakeNode()
+    calls: dict[str, Callable[[RpcClient], Any]] = {
+        "get_status": lambda c: c.status(),
+        "get_parameters": lambda c: c.parameters(),
+        "list_models": lambda c: c.models(),
+        "tokenize": lambda c: c.tokenize(s.TokenizeParams("a")),
+        "detokenize": lambda c: c.detokenize(s.DetokenizeParams([1])),
+        "get_block": lambda c: c.block(s.BlockParams(1)),
+        "get_transaction": lambda c: c.transaction(s.TransactionParams(TXID)),
+        "submit_transaction": lambda c: c.submit(s.SubmitParams("00")),
+        "get_account": lambda c: c.account(s.AccountParams(ALICE)),
+        "get_history": lambda c: c.history(s.HistoryParams(ALICE)),
+        "estimate_call": lambda c: c.estimate_call(s.EstimateParams(4, text="a")),
+        "get_call": lambda c: c.call_reply(s.TransactionParams(TXID)),
+        "get_mempool": lambda c: c.mempool(),
+        "get_mining": lambda c: c.mining(),
+        "pause_mining": lambda c: c.pause_mining(),
+        "resume_mining": lambda c: c.resume_mining(),
+        "set_threads": lambda c: c.set_threads(s.ThreadsParams(2)),
+        "generate": lambda c: c.generate(s.GenerateParams(1)),
+        "stop": lambda c: c.stop(),
+        DISCOVER: lambda c: c.call(DISCOVER, None, dict),
+    }
+    assert calls.keys() == METHODS.keys()
+    with served(node, settings(tmp_path)), RpcClient.from_environment({}, tmp_path) as client:
+        for name, call in calls.items():
+            answer = call(client)
+            if name != DISCOVER:
+                assert answer == EXAMPLES[name].result, name
+
+
+def test_what_was_left_out_is_not_sent() -> None:
+    seen: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(json.loads(request.content)["params"])
+        return result(msgspec.to_builtins(EXAMPLES["tokenize"].result))(request)
+
+    client_of(answer).tokenize(s.TokenizeParams(text="a"))
+    assert seen == [{"text": "a"}]
+
+
+def test_fields_that_a_newer_node_adds_are_ignored() -> None:
+    assert client_of(result({"txid": TXID, "new": 1})).submit(s.SubmitParams("00")).txid == TXID
+
+
+def test_nobody_there_is_said_with_the_address_and_the_remedy() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/"
+        with RpcClient(url) as client, pytest.raises(NodeUnreachableError) as caught:
+            client.status()
+    assert caught.value.url == url
+    assert url in str(caught.value)
+    assert "ESPER_RPC" in str(caught.value)
+    assert "esperd" in str(caught.value)
+
+
+def test_an_error_of_the_node_is_typed() -> None:
+    body = {"code": e.REFUSED, "message": "the fee is too low", "data": {"rule": "FeeTooLow"}}
+    for status in (200, 503):
+        client = client_of(
+            lambda request, status=status: httpx.Response(
+                status, json={"jsonrpc": "2.0", "id": None, "error": body}
+            )
+        )
+        with pytest.raises(NodeError, match="fee") as caught:
+            client.status()
+        assert (caught.value.code, caught.value.data) == (e.REFUSED, {"rule": "FeeTooLow"})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"jsonrpc":"2.0","id":1,"result":' + b"[" * 100_000,
+        b'{"jsonrpc":"2.0","id":1}',
+        b'{"jsonrpc":"2.0","id":2,"result":{"done":true}}',
+        b'{"jsonrpc":"2.0","id":1,"result":{"done":"yes"}}',
+        b'{"jsonrpc":"2.0","id":1,"result":[[[1]]]}',
+        b'{"jsonrpc":"2.0","id":1,"error":{"code":"a","message":5}}',
+    ],
+)
+def test_answers_of_another_kind_are_refused(content: bytes) -> None:
+    with pytest.raises(NodeAnswerError, match="9334"):
+        client_of(lambda request: httpx.Response(200, content=content)).stop()
+
+
+def test_an_answer_is_one_of_its_own_request_and_of_success() -> None:
+    client = client_of(result({"done": True}))
+    assert client.stop().done
+    # The same answer once more is the first request's.
+    with pytest.raises(NodeAnswerError, match="another request's answer"):
+        client.stop()
+    body = {"jsonrpc": "2.0", "id": 1, "result": {"done": True}}
+    with pytest.raises(NodeAnswerError, match="status 503"):
+        client_of(lambda request: httpx.Response(503, json=body)).stop()
+
+
+def test_other_refusals_do_not_make_a_cookie_stale(tmp_path: Path) -> None:
+    body = {"code": e.NOT_MINING, "message": "this node does not mine"}
+    client = client_of(
+        lambda request: httpx.Response(200, json={"jsonrpc": "2.0", "id": 1, "error": body}),
+        token=TOKEN,
+        cookie_file=tmp_path / "rpc.cookie",
+    )
+    with pytest.raises(NodeError) as caught:
+        client.pause_mining()
+    assert caught.value.code == e.NOT_MINING
+
+
+def test_no_redirect_is_followed() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(307, headers={"location": "http://attacker.example/"})
+
+    with pytest.raises(NodeAnswerError, match="307"):
+        client_of(answer, token=TOKEN).status()
+    assert asked == [URL]
+
+
+class Endless(httpx.SyncByteStream):
+    """A body without end."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for _ in itertools.count():
+            self.sent += 1 << 20
+            yield bytes(1 << 20)
+
+
+def test_an_endless_answer_is_given_up() -> None:
+    body = Endless()
+    with pytest.raises(NodeAnswerError, match="16777216 bytes"):
+        client_of(lambda request: httpx.Response(200, stream=body)).status()
+    assert body.sent <= LARGEST_ANSWER + (1 << 20)
+
+
+def test_the_largest_answer_is_read() -> None:
+    head, tail = b'{"jsonrpc":"2.0","id":1,"result":{"done":true},"x":"', b'"}'
+    data = head + b" " * (LARGEST_ANSWER - len(head) - len(tail)) + tail
+    parts = [data[: len(data) // 2], data[len(data) // 2 :]]
+    assert client_of(lambda request: httpx.Response(200, content=iter(parts))).stop().done
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (httpx.ReadError("reset by the other side"), "reset by the other side"),
+        (httpx.RemoteProtocolError(""), "RemoteProtocolError"),
+        (httpx.ConnectError(""), "ConnectError"),
+        (httpx.InvalidURL("no such address"), "no such address"),
+    ],
+)
+def test_every_failure_of_the_connection_is_said(failure: Exception, said: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise failure
+
+    with pytest.raises(NodeUnreachableError, match=said) as caught:
+        client_of(answer).status()
+    assert not isinstance(caught.value, NodeGoneError)
+
+
+def test_an_answer_that_drips_is_given_up() -> None:
+    clock = itertools.count()
+    body = Endless()
+    client = client_of(
+        lambda request: httpx.Response(200, stream=body), timeout_s=5, now=lambda: next(clock)
+    )
+    with pytest.raises(NodeUnreachableError, match="5 s"):
+        client.status()
+    assert body.sent <= 8 << 20
+
+
+def test_a_compressed_answer_is_not_unpacked() -> None:
+    client = client_of(
+        lambda request: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Endless())
+    )
+    with pytest.raises(NodeAnswerError, match="compressed"):
+        client.status()
+
+
+def test_a_timeout_is_said() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("slow")
+
+    with pytest.raises(NodeUnreachableError, match="no answer within 3 s"):
+        client_of(answer, timeout_s=3).status()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1:9334",
+        "ftp://127.0.0.1/",
+        "http:///",
+        "http://[::1",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:0/",
+        "http://user:password@127.0.0.1/",
+        "http://user@127.0.0.1/",
+        "http://:password@127.0.0.1/",
+        "http://127.0.0.1/?token=1",
+        "http://127.0.0.1/#a",
+    ],
+)
+def test_addresses_that_are_none_are_refused(url: str) -> None:
+    with pytest.raises(RpcUrlError) as caught:
+        RpcClient(url)
+    assert "password@" not in str(caught.value)
+
+
+def test_a_token_crosses_no_network_in_the_clear() -> None:
+    with pytest.raises(RpcUrlError, match="https"):
+        RpcClient("http://node.example:9334/", TOKEN)
+    RpcClient("https://node.example:9334/", TOKEN).close()
+    RpcClient("http://node.example:9334/").close()
+
+
+def test_a_client_does_not_show_its_token() -> None:
+    with RpcClient(URL, TOKEN) as client:
+        assert TOKEN not in repr(client)
+        assert URL in repr(client)
+
+
+def authorization(client: RpcClient) -> str | None:
+    return client._http.headers.get("authorization")
+
+
+def test_the_cookies_token_goes_to_the_cookies_address_alone(tmp_path: Path) -> None:
+    write_cookie(tmp_path, Cookie(URL, TOKEN))
+    cases = [
+        ({}, URL, f"Bearer {TOKEN}"),
+        ({"ESPER_RPC": URL}, URL, f"Bearer {TOKEN}"),
+        ({"ESPER_RPC": "http://127.0.0.1:9335"}, OTHER, None),
+        ({"ESPER_RPC": "http://node.example:9334/"}, "http://node.example:9334/", None),
+        ({"ESPER_RPC": "https://127.0.0.1:9334/"}, "https://127.0.0.1:9334/", None),
+        ({"ESPER_RPC": URL, "ESPER_RPC_TOKEN": "other"}, URL, "Bearer other"),
+        ({"ESPER_RPC_TOKEN": "other"}, URL, "Bearer other"),
+        # An empty one is none: of the cookie's node it means the cookie's, elsewhere no token.
+        ({"ESPER_RPC_TOKEN": ""}, URL, f"Bearer {TOKEN}"),
+        ({"ESPER_RPC": URL, "ESPER_RPC_TOKEN": ""}, URL, None),
+        ({"ESPER_RPC": OTHER, "ESPER_RPC_TOKEN": ""}, OTHER, None),
+    ]
+    for environment, url, header in cases:
+        with RpcClient.from_environment(environment, tmp_path) as client:
+            assert (client.url, authorization(client)) == (url, header), environment
+
+
+def test_a_node_elsewhere_needs_no_cookie(tmp_path: Path) -> None:
+    with RpcClient.from_environment({"ESPER_RPC": URL}, tmp_path) as client:
+        assert (client.url, authorization(client)) == (URL, None)
+
+
+def test_the_patience_is_the_callers(tmp_path: Path) -> None:
+    write_cookie(tmp_path, Cookie(URL, TOKEN))
+    for environment in ({}, {"ESPER_RPC": OTHER}):
+        with RpcClient.from_environment(environment, tmp_path, 3) as client:
+            assert client._http.timeout == httpx.Timeout(3)
+            assert client._timeout_s == 3
+
+
+def test_an_address_that_is_none_is_refused_beside_a_cookie_too(tmp_path: Path) -> None:
+    write_cookie(tmp_path, Cookie(URL, TOKEN))
+    for url in ("http://[::1", "http://127.0.0.1:99999/"):
+        with pytest.raises(RpcUrlError, match="no URL"):
+            RpcClient.from_environment({"ESPER_RPC": url}, tmp_path)
+
+
+def test_without_a_cookie_and_an_address_there_is_no_node(tmp_path: Path) -> None:
+    with pytest.raises(NodeUnreachableError, match=r"rpc\.cookie"):
+        RpcClient.from_environment({}, tmp_path)
+    (tmp_path / "rpc.cookie").write_text("{")
+    with pytest.raises(CookieError):
+        RpcClient.from_environment({}, tmp_path)
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_the_cookie_of_a_killed_node_is_told_as_such(tmp_path: Path, named: bool) -> None:
+    """Found in the data directory alone, or under the address that it has too."""
+    url = f"http://127.0.0.1:{closed_port()}/"
+    write_cookie(tmp_path, Cookie(url, TOKEN))
+    environment = {"ESPER_RPC": url} if named else {}
+    with (
+        RpcClient.from_environment(environment, tmp_path) as client,
+        pytest.raises(NodeGoneError) as caught,
+    ):
+        client.mining()
+    assert str(caught.value) == (
+        f"the node that wrote {tmp_path / 'rpc.cookie'} is not running (nobody answers at {url}): "
+        "start it with `esperd`, or set ESPER_RPC to the address of another"
+    )
+    assert caught.value.url == url
+
+
+def test_the_cookie_of_a_killed_node_whose_port_another_took(tmp_path: Path) -> None:
+    """Not the other's refusal of the token: nobody could tell what to do from it."""
+    (tmp_path / "other").mkdir()
+    with served(FakeNode(), settings(tmp_path / "other")) as port:
+        url = f"http://127.0.0.1:{port}/"
+        write_cookie(tmp_path, Cookie(url, "ab" * 32))
+        with (
+            RpcClient.from_environment({}, tmp_path) as client,
+            pytest.raises(NodeGoneError, match=r"rpc\.cookie is not running \(another one answers"),
+        ):
+            client.stop()
+        # The honest twin: a token of one's own choice is refused as what it is.
+        environment = {"ESPER_RPC": url, "ESPER_RPC_TOKEN": "cd" * 32}
+        with (
+            RpcClient.from_environment(environment, tmp_path) as client,
+            pytest.raises(NodeError) as refused,
+        ):
+            client.stop()
+        assert refused.value.code == e.UNAUTHORIZED
+        # And other refusals of the node that wrote the cookie stay its own.
+        with RpcClient.from_environment({}, tmp_path / "other") as client:
+            client.stop()
+
+
+def test_a_node_elsewhere_that_is_not_there_is_no_cookies(tmp_path: Path) -> None:
+    write_cookie(tmp_path, Cookie(URL, TOKEN))
+    url = f"http://127.0.0.1:{closed_port()}/"
+    with (
+        RpcClient.from_environment({"ESPER_RPC": url}, tmp_path) as client,
+        pytest.raises(NodeUnreachableError, match="no node answers at") as caught,
+    ):
+        client.status()
+    assert not isinstance(caught.value, NodeGoneError)
+
+
+def test_proxies_of_the_environment_are_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1/")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with (
+        served(FakeNode(), settings(tmp_path)) as port,
+        RpcClient(f"http://127.0.0.1:{port}/") as client,
+    ):
+        assert client.status().height == 1
+
+
+def timers() -> list[threading.Timer]:
+    """Those that could still cut a connection."""
+    found = [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+    return [one for one in found if not one.finished.is_set()]
+
+
+def test_the_cut_ends_with_its_answer_and_never_holds_the_program() -> None:
+    before = timers()
+    connection = _Connection()
+    with connection.cut_after(3_600):
+        [timer] = [one for one in timers() if one not in before]
+        assert timer.daemon
+    assert timers() == before
+    with pytest.raises(httpx.ReadError), connection.cut_after(3_600):
+        raise httpx.ReadError("reset")
+    assert timers() == before
+
+
+def test_a_cut_of_before_excuses_no_later_failure() -> None:
+    connection = _Connection()
+
+    def is_cut() -> None:
+        with connection.cut_after(3_600):
+            connection._cut()
+            raise httpx.ReadError("cut")
+
+    with pytest.raises(httpx.ReadTimeout):
+        is_cut()
+    with pytest.raises(httpx.ReadError), connection.cut_after(3_600):
+        raise httpx.ReadError("reset")
+
+
+def test_a_cut_finds_no_connection_or_a_closed_one() -> None:
+    connection = _Connection()
+    connection._cut()
+    ours, theirs = socket.socketpair()
+    with theirs:
+        stream = SimpleNamespace(get_extra_info=lambda name: {"socket": ours}[name])
+        # Beginnings and other steps of a request carry no stream.
+        connection.trace("connection.connect_tcp.started", {})
+        connection.trace("connection.connect_tcp.complete", {"return_value": stream})
+        connection._cut()
+        assert theirs.recv(1) == b""
+        ours.close()
+        connection._cut()
+
+
+def test_every_step_of_a_request_has_its_patience_and_no_body_is_packed() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return result({"done": True})(request)
+
+    client_of(answer, timeout_s=7).stop()
+    [request] = seen
+    assert set(request.extensions["timeout"].values()) == {7}
+    assert request.headers["accept-encoding"] == "identity"
