@@ -20,17 +20,15 @@ from esper.consensus.work_rules import check_work
 from esper.crypto.vrf import VrfKey
 from esper.node.offline.tamper import forgeries
 from esper.primitives.address import Address
-from esper.primitives.errors.block_errors import SupplyViolation
-from esper.primitives.errors.rule_violation import (
-    Consequence,
-    RuleViolation,
-    Scope,
+from esper.primitives.errors import (
     block_errors,
     call_errors,
     header_errors,
     transaction_errors,
     work_errors,
 )
+from esper.primitives.errors.block_errors import SupplyViolation
+from esper.primitives.errors.rule_violation import Consequence, RuleViolation, Scope
 from esper.primitives.networks import DEVNET, REGTEST
 from esper.vm.records import PendingReward
 from tests.support.fake_work import (
@@ -40,7 +38,7 @@ from tests.support.fake_work import (
     fake_network,
     prompt_source,
 )
-from tests.support.plain_miner import Miner
+from tests.support.plain_miner import Miner, standing
 
 PARAMS = fake_network()
 PAYEE = Address(1, bytes(range(32))).to_bytes()
@@ -458,7 +456,7 @@ def test_devnet_mines_to_its_target() -> None:
         attempts_per_call=3,
     )
     for height in range(1, 5):
-        found = miner.mine(chain.context, chain.state, lambda now=START + 10_000 * height: now)  # type: ignore[misc]
+        found = miner.mine(chain.context, chain.state, standing(START + 10_000 * height))
         chain = extend(chain, found.block, verifier, now_ms=START + 10_000 * height)
         attempts.append(found.attempts)
         assert found.attempts == found.block.header.pre.nonce + 1
