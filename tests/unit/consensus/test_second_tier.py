@@ -120,7 +120,6 @@ class World:
     def mined(self, chain: ProvenChain, tier: int) -> Block:
         time_ms = self.params.genesis_time_ms + 10_000 * (chain.context.height + 1)
         found = self.miners[tier].mine(chain.context, chain.state, lambda: time_ms)
-        assert found is not None
         return found.block
 
     def grown(self, tiers: Sequence[int]) -> tuple[ProvenChain, list[Block]]:

@@ -7,7 +7,7 @@ import pytest
 from esper.crypto.signing import generate_key
 from esper.primitives.codec import encode
 from esper.primitives.errors.block_errors import CoinsViolation, RejectedTransactionViolation
-from esper.primitives.errors.rule_violation import Consequence, Scope
+from esper.primitives.errors.rule_violation import Consequence, RuleViolation, Scope
 from esper.primitives.errors.transaction_errors import (
     ExpiredViolation,
     FeeViolation,
@@ -129,8 +129,7 @@ def test_sum() -> None:
 
 
 def test_height() -> None:
-    at_eleven = {"not_before": 11, "expiry": 11}
-    world().block(sign(ALICE, make(ALICE, TO_BOB, 0, **at_eleven)))
+    world().block(sign(ALICE, make(ALICE, TO_BOB, 0, not_before=11, expiry=11)))
     refuse(make(ALICE, TO_BOB, 0, not_before=12), NotYetValidViolation(11, 12))
     refuse(make(ALICE, TO_BOB, 0, expiry=10), ExpiredViolation(11, 10))
 
@@ -163,7 +162,9 @@ def test_nonce() -> None:
     chain.block(first)
     with pytest.raises(RejectedTransactionViolation) as caught:
         chain.block(first)
-    assert caught.value.__cause__.args == NonceUsedViolation(0, 1).args
+    cause = caught.value.__cause__
+    assert isinstance(cause, NonceUsedViolation)
+    assert cause.args == NonceUsedViolation(0, 1).args
     assert caught.value.rule_broken == "NonceUsedViolation"
     second, third = (sign(ALICE, make(ALICE, TO_BOB, nonce)) for nonce in (1, 2))
     chain.block(second, third)
@@ -270,8 +271,14 @@ def test_ids_and_what_they_cover() -> None:
 
 def test_retry_or_never() -> None:
     """What a state may change is retried; what no state can change is not."""
-    retried = {NotYetValidViolation, FeeViolation, NonceGapViolation, KeyUnknownViolation}
-    for rule in (*retried, FundsViolation):
+    retried: tuple[type[RuleViolation], ...] = (
+        NotYetValidViolation,
+        FeeViolation,
+        NonceGapViolation,
+        KeyUnknownViolation,
+        FundsViolation,
+    )
+    for rule in retried:
         assert (rule.scope, rule.consequence) == (Scope.CONTEXT, Consequence.RETRY)
     for rule in (ExpiredViolation, NonceUsedViolation, SignatureViolation):
         assert (rule.scope, rule.consequence) == (Scope.CONTEXT, Consequence.INVALID)

@@ -191,7 +191,8 @@ def test_a_change_that_fails_half_way_is_told_as_far_as_it_went(tmp_path: Path) 
     async def main() -> None:
         async with bench(tmp_path) as found:
             await found.submit(*LEFT, *RIGHT[:2])
-            apply, done = found.manager._apply, []
+            apply = found.manager._apply
+            done: list[Any] = []
 
             def once(new: Any) -> None:
                 if done:
