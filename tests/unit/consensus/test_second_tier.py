@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -201,11 +202,11 @@ CASES = [
 
 @pytest.mark.parametrize(("rule", "changes"), CASES)
 def test_a_tier_is_its_model_and_its_weight(
-    rule: str, changes: dict[str, int], world: World
+    rule: str, changes: dict[str, Any], world: World
 ) -> None:
     chain = ProvenChain.genesis(world.params)
     block = world.mined(chain, 1)
-    pre = replace(block.header.pre, **changes)  # type: ignore[arg-type]
+    pre = replace(block.header.pre, **changes)
     forged = replace(block, header=replace(block.header, pre=pre))
     with pytest.raises(RuleViolation) as refused:
         extend(chain, forged, world.verifier, now_ms=1 << 60)

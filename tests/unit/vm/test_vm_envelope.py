@@ -28,8 +28,10 @@ from esper.primitives.errors.transaction_errors import (
 )
 from esper.primitives.networks import REGTEST
 from esper.primitives.units import MAX_AMOUNT
+from esper.vm.context import Effect, ExecutionContext
 from esper.vm.envelope_rules import check_in_context, check_isolated, check_signature, fee_range
 from esper.vm.execute import execute_transactions
+from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
 from esper.vm.receipt import RECEIPT
 from esper.vm.records import KnownKey
@@ -290,7 +292,7 @@ def test_coins_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = world()
     honest = Transfer.apply
 
-    def minting(self, sender, ledger, context):  # type: ignore[no-untyped-def]
+    def minting(self: Transfer, sender: bytes, ledger: Ledger, context: ExecutionContext) -> Effect:
         account = ledger.account(sender)
         ledger.set_account(sender, replace(account, balance=account.balance + 1))
         return honest(self, sender, ledger, context)
