@@ -20,17 +20,15 @@ from esper.consensus.work_rules import check_work
 from esper.crypto.vrf import VrfKey
 from esper.node.offline.tamper import forgeries
 from esper.primitives.address import Address
-from esper.primitives.errors.block_errors import SupplyViolation
-from esper.primitives.errors.rule_violation import (
-    Consequence,
-    RuleViolation,
-    Scope,
+from esper.primitives.errors import (
     block_errors,
     call_errors,
     header_errors,
     transaction_errors,
     work_errors,
 )
+from esper.primitives.errors.block_errors import SupplyViolation
+from esper.primitives.errors.rule_violation import Consequence, RuleViolation, Scope
 from esper.primitives.networks import DEVNET, REGTEST
 from esper.vm.records import PendingReward
 from tests.support.fake_work import (
