@@ -150,7 +150,8 @@ def parts(
             data, header = BlockBytes.of(block), block.header
             timed(times["read"], read_block, data, params.limits)
             content = timed(times["isolation"], check_block_in_isolation, block, params.limits)
-            timed(times["work"], check_work, block, params.puzzle, params.model, verifier)
+            work = (header, block.body.outputs, block.proof)
+            timed(times["work"], check_work, *work, params.puzzle, params.model, verifier)
             claims = _Claims()
             execute_block(
                 state,

@@ -22,7 +22,7 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
 from esper.node.datadir import DataDirectory
 from esper.node.mining.node_mining import MiningPlan, NodeMining, Workers
-from esper.node.running_node import JOURNAL_FILE, _HistoryFollower
+from esper.node.running_node import JOURNAL_FILE
 from esper.node.waiting.mempool_service import MempoolService
 from esper.node.wiring import open_chain
 from esper.primitives.params import NetworkParameters
@@ -113,7 +113,7 @@ def open_node(datadir: Path, opener: Opener = open_for_append) -> Iterator[Node]
         mempool = MempoolService(chain, Mempool(PARAMS), journal, PARAMS, now_ms, CallPolicy())
         mempool.load(manager)
         closing.callback(mempool.close)
-        chain.follow(_HistoryFollower(history))
+        chain.follow(history)
         chain.follow(mempool)
         yield Node(directory, manager, history, chain, mempool)
 
@@ -146,8 +146,8 @@ class Surroundings:
         """A new one, with the first nonce that chain and mempool lack."""
         key = self._chooser.choice(SENDERS)
         sender = address(key)
-        async with self._node.chain.reading() as manager:
-            known = Ledger(Overlay(manager.state)).account(sender).nonce
+        async with self._node.chain.standing_still() as view:
+            known = Ledger(Overlay(view.state)).account(sender).nonce
             nonce = self._node.mempool.pool.next_nonce(sender, known)
         amount = 1 + self._chooser.randrange(COIN)
         payload = (

@@ -54,7 +54,7 @@ def searched(world: NodeWorld) -> bytes:
 
 
 def payee_at(world: NodeWorld, height: int) -> bytes:
-    return stored_block(world.node.manager, height).header.pre.payee
+    return stored_block(world.node.manager.view(), height).header.pre.payee
 
 
 def test_a_new_tip_is_followed_at_once(datadir: Path) -> None:
@@ -157,10 +157,10 @@ def test_somebody_else_s_block_during_a_proof(datadir: Path) -> None:
             # The search goes on at the new tip while the proof is made.
             assert searched(world) == other.header.block_id == world.node.chain.tip
             assert world.service.doing == f"searching for block {height + 2}"
-            seen = set(world.node.manager._contexts)
+            seen = set(world.node.manager._headers)
             world.prover.release("prove_work")
             await rest()
-            [ours] = set(world.node.manager._contexts) - seen
+            [ours] = set(world.node.manager._headers) - seen
             assert world.node.chain.tip == other.header.block_id != ours
             rates = world.service.statistics.rates()
             assert (rates.found, rates.stale) == (0, 1)

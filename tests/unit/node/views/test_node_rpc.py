@@ -249,7 +249,7 @@ def test_a_block(datadir: Path) -> None:
             [called] = await world.send_calls(50)
             await mined_with_what_waits(world)
             tip = await world.rpc.block(s.BlockParams())
-            found = stored_block(world.node.manager, 13)
+            found = stored_block(world.node.manager.view(), 13)
             assert (tip.height, tip.hash) == (13, found.block_id.hex())
             assert tip.payee == text(MINER)
             assert tip.reward == str(found.content.coinbase.amount)
