@@ -45,6 +45,7 @@ from esper.primitives.codec import (
     UnsignedPair,
     VarBytes,
     WideUnsigned,
+    array_head,
     decode,
     encode,
 )
@@ -68,6 +69,7 @@ from esper.storage.state import state_records
 from esper.vm import transaction
 from esper.vm.stake import Stake
 from esper.vm.transfer import Output, Transfer
+from tests.spec.codec_twice import decoded_twice, encoded_twice
 from tests.spec.random_checkpoint import config_fields, random_checkpoint
 from tests.support.chain_world import ChainWorld
 from tests.support.vm_world import ALICE, BOB, address
@@ -120,34 +122,29 @@ def check(decoder: Decoder, data: bytes) -> bool:
 
 def honest_value(codec: Codec[Any], chooser: random.Random) -> bytes:
     """Bytes that follow a schema; what its ``build`` demands beyond that may be missed."""
-    out = bytearray()
     match codec:
         case Unsigned(bits):
-            codec.write(chooser.randrange(1 << min(bits, chooser.choice((5, 16)))), out)
+            return encode(codec, chooser.randrange(1 << min(bits, chooser.choice((5, 16)))))
         case UnsignedPair():
-            codec.write((0, 1), out)
+            return encode(codec, (0, 1))
         case Signed():
-            codec.write(chooser.randrange(-500, 500), out)
+            return encode(codec, chooser.randrange(-500, 500))
         case WideUnsigned(size):
-            codec.write(chooser.randrange(1 << 8 * size), out)
+            return encode(codec, chooser.randrange(1 << 8 * size))
         case FixedBytes(size):
-            codec.write(chooser.randbytes(size), out)
+            return encode(codec, chooser.randbytes(size))
         case VarBytes(limit):
-            codec.write(chooser.randbytes(min(limit, 7)), out)
+            return encode(codec, chooser.randbytes(min(limit, 7)))
         case Array(element, limit):
             count = min(limit, chooser.randrange(2))
-            out += bytes([0x90 | count])
-            for _ in range(count):
-                out += honest_value(element, chooser)
+            return array_head(count) + b"".join(
+                honest_value(element, chooser) for _ in range(count)
+            )
         case Record(_, version, fields):
-            out += bytes([0x90 | len(fields) + (version is not None)])
-            if version is not None:
-                Unsigned(16).write(version, out)
-            for _, part in fields:
-                out += honest_value(part, chooser)
-        case _:
-            raise TypeError(f"{codec} is a codec that the fuzzers do not know")
-    return bytes(out)
+            head = array_head(len(fields) + (version is not None))
+            named = b"" if version is None else encode(Unsigned(16), version)
+            return head + named + b"".join(honest_value(part, chooser) for _, part in fields)
+    raise TypeError(f"{codec} is a codec that the fuzzers do not know")
 
 
 def honest_record(codec: Codec[Any]) -> bytes:
@@ -170,21 +167,28 @@ def modules() -> Iterator[Any]:
             yield importlib.import_module(found.name)
 
 
-def schemas(examples: dict[str, bytes]) -> Iterator[Decoder]:
-    """Every schema in the first module that knows it; some have an example of their own."""
+def every_schema() -> dict[str, Codec[Any]]:
+    """Every schema by the first module that knows it, and its name there."""
+    found: dict[str, Codec[Any]] = {}
     seen: set[int] = set()
     for module in modules():
         for name, codec in vars(module).items():
             if isinstance(codec, Record | Array) and id(codec) not in seen:
                 seen.add(id(codec))
-                path = f"{module.__name__.removeprefix('esper.')}.{name}"
-                yield Decoder(
-                    path,
-                    partial(decode, codec, limit=LARGEST, what="value"),
-                    (CodecError,),
-                    examples.get(path) or honest_record(codec),
-                    partial(encode, codec),
-                )
+                found[f"{module.__name__.removeprefix('esper.')}.{name}"] = codec
+    return found
+
+
+def schemas(examples: dict[str, bytes]) -> Iterator[Decoder]:
+    """Every schema, read and written as its specification says; some have an example."""
+    for path, codec in every_schema().items():
+        yield Decoder(
+            path,
+            partial(decoded_twice, codec, limit=LARGEST),
+            (CodecError,),
+            examples.get(path) or honest_record(codec),
+            partial(encoded_twice, codec),
+        )
 
 
 class Folder:

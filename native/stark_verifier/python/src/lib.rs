@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 #[global_allocator]
 static ALLOCATOR: esper_prover::pages::KeptPages = esper_prover::pages::KeptPages;
 
+mod codec;
 mod digest;
 mod memory;
 mod model;
@@ -20,6 +21,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "this extension was built for the proof's own tests and accepts forgeries; run `make build`";
         return Err(pyo3::exceptions::PyImportError::new_err(reason));
     }
+    codec::register(module)?;
     digest::register(module)?;
     memory::register(module)?;
     model::register(module)?;
