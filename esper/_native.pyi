@@ -54,9 +54,7 @@ class Schema:
     ) -> Any:
         """The one value in ``data``, which must be the encoding of what was read."""
 
-    def decode_own(
-        self, data: bytes, what: str, refusal: Callable[[str, int], Exception]
-    ) -> Any:
+    def decode_own(self, data: bytes, what: str, refusal: Callable[[str, int], Exception]) -> Any:
         """The one value in ``data``, without the second look."""
 
     def read(

@@ -42,9 +42,7 @@ class Mmr:
     peaks: tuple[bytes, ...] = ()
     """64-byte tops of the perfect trees, tallest first; as many as ``count`` has ones."""
 
-    def extended(
-        self, items: Sequence[bytes]
-    ) -> tuple["Mmr", tuple[tuple[Place, bytes], ...]]:
+    def extended(self, items: Sequence[bytes]) -> tuple["Mmr", tuple[tuple[Place, bytes], ...]]:
         """The range with these items behind its own, and the nodes that they add, leaves first."""
         count = self.count + len(items)
         known = dict(zip(peak_places(self.count), self.peaks, strict=True))

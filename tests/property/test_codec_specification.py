@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -144,41 +146,36 @@ def test_every_prefix_of_honest_bytes(schema: Codec[Any]) -> None:
 @given(st.data())
 def test_values_inside_and_outside_the_schema(schema: Codec[Any], data: st.DataObject) -> None:
     value = data.draw(values(schema))
+    ended = outcome(lambda: encoded_twice(schema, value))
+    assert isinstance(ended, bytes) or ended[0] is ValueError
+
+
+def outcome(action: Callable[[], Any]) -> Any:
+    """What an action gives, or its error described."""
     try:
-        encoded_twice(schema, value)
+        return action()
     except ValueError as error:
-        assert type(error) is ValueError
+        return described(error)
 
 
-@given(st.one_of(like_messages, values(EVERYTHING).map(lambda v: v.text)), st.integers(0, 9))
+@given(like_messages, st.integers(0, 9))
 def test_pieces_are_read_alike(data: bytes, start: int) -> None:
     data = bytes(start) + data
     for schema in (EVERYTHING, Unsigned(64), Array(VarBytes(9), 3)):
         ours, specified = Reader(data), reference.Reader(data)
         ours.position = specified.position = start
-        try:
-            expected = reference.read(schema, specified, "piece")
-        except CodecError as error:
-            with pytest.raises(CodecError) as raised:
-                schema.read(ours, "piece")
-            assert described(raised.value) == described(error)
-            assert ours.position == start
-        else:
-            assert schema.read(ours, "piece") == expected
-            assert ours.position == specified.position
+        found = outcome(partial(schema.read, ours, "piece"))
+        assert found == outcome(partial(reference.read, schema, specified, "piece"))
+        accepted = not isinstance(found, tuple) or found[:1] != (CodecError,)
+        assert ours.position == (specified.position if accepted else start)
 
 
 @given(like_messages)
 def test_heads_of_arrays_are_read_alike(data: bytes) -> None:
     ours, specified = Reader(data), reference.Reader(data)
-    try:
-        expected = specified.array_length("list")
-    except CodecError as error:
-        with pytest.raises(CodecError) as raised:
-            ours.array_length("list")
-        assert described(raised.value) == described(error)
-    else:
-        assert (ours.array_length("list"), ours.position) == (expected, specified.position)
+    found = outcome(lambda: ours.array_length("list"))
+    assert found == outcome(lambda: specified.array_length("list"))
+    assert ours.position == (specified.position if isinstance(found, int) else 0)
 
 
 def test_what_a_constructor_refuses_is_the_cause() -> None:
