@@ -1,4 +1,4 @@
-"""The compiled extension: records, integer and float engines, digests, proofs, signatures."""
+"""The compiled extension: records, state, both engines, digests, proofs, signatures."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
@@ -190,6 +190,20 @@ def sha3_512_many(tag: bytes, messages: Sequence[bytes]) -> list[bytes]:
 
 def sha3_256_many(tag: bytes, messages: Sequence[bytes]) -> list[bytes]:
     """SHA3-256(tag || message) of each message. `ValueError` for what is no tag of 32 bytes."""
+
+def update_state(
+    get: Callable[[bytes], bytes | None],
+    levels: int,
+    top: bytes,
+    changes: Sequence[tuple[bytes, bytes | None, bytes | None]],
+    damaged: Callable[[str], Exception],
+    unfit: Callable[[str], Exception],
+) -> tuple[bytes, bytes, list[tuple[bytes, bytes | None]], int]:
+    """What changes by strictly ascending path do to the state tree with the uppermost node `top`.
+
+    Returns the new uppermost node, its hash, the records to write and how many hashes were
+    computed. Raises `damaged` or `unfit` of a reason, and what `get` raises.
+    """
 
 def poseidon2_digest(tag: str, elements: list[int]) -> list[int]:
     """Eight limbs of the digest of canonical field elements; ValueError for others."""

@@ -71,6 +71,7 @@ from esper.vm.stake import Stake
 from esper.vm.transfer import Output, Transfer
 from tests.spec.codec_twice import decoded_twice, encoded_twice
 from tests.spec.random_checkpoint import config_fields, random_checkpoint
+from tests.spec.state_update_reference import encode_node
 from tests.support.chain_world import ChainWorld
 from tests.support.vm_world import ALICE, BOB, address
 from tests.unit.prover.test_proof_file import EXAMPLE as STATEMENT
@@ -307,7 +308,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("prover.proof_file.read", f("proof", lambda d: proof_file.read(d / "proof")), (proof_file.ProofFileError,), proof_file.encode(STATEMENT, b"proof"), proof_file_bytes),
         Decoder("storage.segments.block_files.journal_entry", lambda b: block_files.journal_entry(b, PLACE, SEGMENTS), (block_files.BlockFileError,), entry, block_files.journal_payload),
         Decoder("storage.segments.block_files.stored_proof", lambda b: block_files.stored_proof(b, PLACE, SEGMENTS), (block_files.BlockFileError,), proof, block_files.proof_payload),
-        Decoder("storage.state.state_records.decode_node", state_records.decode_node, (state_records.StateRecordError,), state_records.encode_node(node), state_records.encode_node),
+        Decoder("storage.state.state_records.decode_node", state_records.decode_node, (state_records.StateRecordError,), encode_node(node), encode_node),
         Decoder("storage.segments.segment_reader.read", f("segments/000000.seg", segment_payloads), (SegmentError,), MAGIC + record_bytes(PLACE, b"payload")),
         Decoder("storage.side_blocks.get", f(f"side/{SIDE_ID.hex()}.block", lambda d: SideBlocks(d).get(SIDE_ID)), (SideBlockError,), checked_side),
         Decoder("storage.format_version.read_format", f("storage-format", format_version.read_format), (FormatDamagedError,), format_version._line(1), format_version._line),

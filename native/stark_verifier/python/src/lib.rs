@@ -12,6 +12,7 @@ mod memory;
 mod model;
 mod proof;
 mod signatures;
+mod state;
 
 /// The compiled extension: integer and float engines, digests, proofs, signatures.
 #[pymodule]
@@ -26,5 +27,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     memory::register(module)?;
     model::register(module)?;
     proof::register(module)?;
-    signatures::register(module)
+    signatures::register(module)?;
+    state::register(module)
 }
