@@ -21,6 +21,7 @@ class ChainReader:
         self, index: ChainIndex[KeyValueView], journal: SegmentReader, proofs: SegmentReader
     ) -> None:
         self._index = index
+        self._state = DiskStateTree(index.store)
         self._journal_files = journal
         self._proof_files = proofs
 
@@ -37,7 +38,7 @@ class ChainReader:
     @property
     def state(self) -> DiskStateTree:
         """The state after the tip: values, root and proofs."""
-        return DiskStateTree(self._index.store)
+        return self._state
 
     def block(self, height: int) -> BlockAdded:
         """The block of a height. Raises UnknownBlockError, SegmentError, BlockFileError."""
