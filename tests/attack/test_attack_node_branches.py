@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from esper.consensus.template import BlockPlan
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.errors import NOT_FOUND, RpcError
+from esper.rpc.method import Method
 from esper.vm.transaction import Transaction
 from tests.support.node_world import (
     NodeWorld,
@@ -156,7 +158,8 @@ def test_an_answered_call_of_a_branch_that_lost_is_answered_again(datadir: Path)
 def test_what_was_never_there_is_not_found(datadir: Path) -> None:
     async def main() -> None:
         async with node_world(datadir, mines=False) as world:
-            for method in (m.GET_TRANSACTION, m.GET_CALL):
+            methods: tuple[Method[s.TransactionParams, Any], ...] = (m.GET_TRANSACTION, m.GET_CALL)
+            for method in methods:
                 with pytest.raises(RpcError) as refused:
                     await world.ask(method, s.TransactionParams(bytes(64).hex()))
                 assert refused.value.code == NOT_FOUND

@@ -27,7 +27,7 @@ def served(dispatcher: Dispatcher) -> httpx.MockTransport:
 
     def answer(request: httpx.Request) -> httpx.Response:
         body = trio.from_thread.run(dispatcher.answer, request.content, Access.READ)
-        return httpx.Response(200, content=iter([body]))
+        return httpx.Response(200, content=iter([body or b""]))
 
     return httpx.MockTransport(answer)
 
