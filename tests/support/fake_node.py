@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class FakeNode(NodePort):
         )
         apart = {m.DISCOVER.name, *(answer.method.name for answer in others)}
         examples = [
-            answers(method, partial(self._example, method))
+            answers(method, functools.partial(self._example, method))
             for method in m.METHODS.values()
             if method.name not in apart
         ]
@@ -119,7 +119,7 @@ def served(node: NodePort, config: RpcSettings) -> Iterator[int]:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             try:
-                state["port"] = await nursery.start(partial(serve, node, config))
+                state["port"] = await nursery.start(functools.partial(serve, node, config))
                 state["stop"] = nursery.cancel_scope.cancel
                 state["trio"] = trio.lowlevel.current_trio_token()
             finally:
