@@ -34,7 +34,9 @@ class Example(Generic[RequestT, ReplyT]):
     """What could be asked, and answered."""
 
     request: RequestT
+    """Of the method's own type, as ``reply`` is."""
     reply: ReplyT
+    """What a node could say to it."""
 
     @property
     def params(self) -> dict[str, Any]:

@@ -25,10 +25,10 @@ class UnansweredMethodError(PortError):
 
 
 class UnknownMethodError(PortError):
-    """A function for a method that is no row of the table."""
+    """A method that is answered or asked, and is no row of the table that is served."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is answered, but no row of the table")
+        super().__init__(f"{name} is no row of the table that is served")
         self.name = name
         """As its own row has it."""
 
@@ -47,7 +47,9 @@ class Answer:
     """A method and who answers it. Made by ``answers``, which checks the types."""
 
     method: Method[Any, Any]
+    """A row of the table that is served."""
     function: Callable[[Any], Awaitable[Any]]
+    """Takes the row's request, gives its reply; may raise RpcError."""
 
 
 def answers(
@@ -85,7 +87,9 @@ class NodePort:
             raise UnansweredMethodError(missing)
 
     async def call(self, method: Method[RequestT, ReplyT], request: RequestT) -> ReplyT:
-        """The answer to a request. Raises RpcError."""
+        """The answer to a request. Raises RpcError, and UnknownMethodError for another table's."""
+        if self.methods.get(method.name) is not method:
+            raise UnknownMethodError(method.name)
         reply: ReplyT = await self._functions[method.name](request)
         return reply
 

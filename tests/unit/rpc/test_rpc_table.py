@@ -148,6 +148,8 @@ def test_a_port_answers_whoever_asks_in_its_process() -> None:
         node = FakeNode()
         assert (await node.call(m.GET_BLOCK, s.BlockParams(height=0))).height == 0
         assert (await node.call(m.DISCOVER, m.NOTHING))["openrpc"]
+        with pytest.raises(UnknownMethodError, match="get_sum"):
+            await node.call(GET_SUM, SumParams(1))
 
     trio.run(main)
 
