@@ -1,7 +1,5 @@
 //! The float engine against plain float64 arithmetic, and against the integers of the fixture.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,8 +1,5 @@
 //! The engine against the plain rules, and against itself on every path.
 
-#[path = "common/reference.rs"]
-mod reference;
-
 use std::sync::Arc;
 
 use esper_model::synthetic::{Clamps, Options, ScoreOverflow, random_model};

@@ -1,7 +1,5 @@
 //! The published 260K model: loads, and its worst cases are within the limits.
 
-mod common;
-
 use std::sync::Arc;
 
 use esper_model::{Engine, Level, Model};

@@ -1,7 +1,5 @@
 //! Files that do not follow the format give an error that names what is wrong, and never a panic.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
 use esper_model::{Model, ModelError};
