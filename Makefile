@@ -26,7 +26,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 RUST_SOURCES := $(shell find $(WORKSPACE) -name target -prune -o \
 	\( -name '*.rs' -o -name Cargo.toml -o -name Cargo.lock \) -print)
-CARGO := cd $(WORKSPACE) && cargo
+# Each of these takes the processors that it finds; from make's own jobs it would get one.
+FREELY := env -u MAKEFLAGS
+CARGO := cd $(WORKSPACE) && $(FREELY) cargo
 
 .PHONY: build test lint types imports rust-format rust-lint rust-licences rust-test python-test \
 	audit bench bench-hour soak fuzz devnet fmt lock clean help
@@ -41,7 +43,7 @@ $(VENV)/.stamp-packages: requirements/bootstrap.lock requirements/test.lock
 	touch $@
 
 $(VENV)/.stamp-native: $(VENV)/.stamp-packages pyproject.toml scripts/build_native.py $(RUST_SOURCES)
-	$(BIN)/python scripts/build_native.py
+	$(FREELY) $(BIN)/python scripts/build_native.py
 	touch $@
 
 # Two at a time, the long ones first; docs/testing.md says what they wait for and why. Each command's
@@ -96,7 +98,7 @@ rust-licences: $(CARGO_DENY)
 	cd $(WORKSPACE) && $(CURDIR)/$(CARGO_DENY) --locked check licenses bans sources
 
 # Tools that run for a second: built in a minute, not for speed.
-INSTALL_TOOL := env -u RUSTFLAGS CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+INSTALL_TOOL := $(FREELY) -u RUSTFLAGS CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 	CARGO_PROFILE_RELEASE_OPT_LEVEL=0 cargo install --locked --quiet --root $(TOOLS) \
 	--target-dir $(CARGO_TARGET_DIR)/tools
 
@@ -111,7 +113,7 @@ audit: $(CARGO_DENY) ## Compare the Rust dependencies with the public advisory d
 
 # Two workers, a file on one of them; tests/conftest.py says which go first and which never meet.
 python-test: build
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
+	$(FREELY) $(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
 
 bench: build ## Measure this machine and write bench/RESULTS.md
 	$(BIN)/python bench/run.py

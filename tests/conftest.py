@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,8 +23,7 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
 
-LONGEST_FIRST = (
-)
+LONGEST_FIRST = ()
 """Files that take the longest, so that no worker begins one when the others are done."""
 
 
@@ -36,9 +37,7 @@ class FilesOnOneWorker(LoadGroupScheduling):
         return super()._split_scope(nodeid).partition("::")[0]
 
 
-def pytest_xdist_make_scheduler(
-    config: pytest.Config, log: Producer
-) -> FilesOnOneWorker | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesOnOneWorker | None:
     """Take the scheduler above where tests run in groups."""
     return FilesOnOneWorker(config, log) if config.getvalue("dist") == "loadgroup" else None
 
@@ -57,6 +56,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("serial"):
             item.add_marker(pytest.mark.xdist_group("serial"))
     items.sort(key=place)
+
+
+def _transportable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {key: _transportable(one) for key, one in value.items()}
+        case list() | tuple():
+            return type(value)(map(_transportable, value))
+    return value
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Let a report reach the main process whatever a test has logged: surrogates are escaped."""
+    return _transportable((yield))
 
 
 @pytest.fixture(scope="session")
