@@ -16,6 +16,8 @@ import pytest
 from tests.support.fake_node import TOKEN
 from tests.support.rpc_server_child import STATUS, Server, eventually, post, received, running
 
+pytestmark = pytest.mark.serial
+
 MEBIBYTE = 1 << 20
 GROWTH = 96 * MEBIBYTE
 """What the server may hold beyond its start: 128 connections with a body and two parts each."""

@@ -10,6 +10,8 @@ import pytest
 
 from esper.rpc.client import LARGEST_ANSWER, NodeAnswerError, NodeUnreachableError, RpcClient
 
+pytestmark = pytest.mark.serial
+
 PATIENCE_S = 0.3
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
