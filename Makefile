@@ -31,7 +31,7 @@ FREELY := env -u MAKEFLAGS
 CARGO := cd $(WORKSPACE) && $(FREELY) cargo
 
 .PHONY: build test lint types imports rust-format rust-lint rust-licences rust-test python-test \
-	audit bench bench-hour soak fuzz devnet fmt lock clean help
+	audit test-flaky bench bench-hour soak fuzz devnet fmt lock clean help
 
 build: $(VENV)/.stamp-native ## Make .venv, and the extension for this processor
 
@@ -114,6 +114,15 @@ audit: $(CARGO_DENY) ## Compare the Rust dependencies with the public advisory d
 # Two workers, a file on one of them; tests/conftest.py says which go first and which never meet.
 python-test: build
 	$(FREELY) $(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
+
+# Beside two loops that want a processor each. Tests that depend on time have to bear that.
+TIMES ?= 30
+TESTS ?= -m "serial and not soak"
+test-flaky: build ## Run the tests that watch time or processes, TIMES over, on a busy machine
+	@trap 'kill $$(jobs -p)' EXIT; for loop in 1 2; do (while :; do :; done) & done; \
+	for run in $$(seq $(TIMES)); do \
+		echo "run $$run of $(TIMES)"; $(BIN)/python -m pytest -q $(TESTS) || exit 1; \
+	done
 
 bench: build ## Measure this machine and write bench/RESULTS.md
 	$(BIN)/python bench/run.py
