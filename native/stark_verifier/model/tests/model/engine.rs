@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::reference;
 use esper_model::synthetic::{Clamps, Options, ScoreOverflow, random_model};
 use esper_model::{Engine, Level, Model, Shape};
 use proptest::prelude::*;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::common;
 use esper_model::{Engine, Level, Model};
 use sha2::{Digest, Sha256};
 

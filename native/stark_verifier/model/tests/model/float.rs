@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::common;
 use esper_model::{Engine, FloatEngine, FloatModel, Level, Model, SITES};
 use serde_json::{Value, json};
 

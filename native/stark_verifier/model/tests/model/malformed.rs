@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::common;
 use esper_model::{Model, ModelError};
 use proptest::prelude::*;
 use serde_json::{Value, json};

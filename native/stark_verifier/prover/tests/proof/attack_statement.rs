@@ -1,6 +1,6 @@
 //! A proof of one statement proves no other: every field changed, replays on other bindings, models, tokens.
 
-use crate::attack_support::{Random, forged, outcome};
+use crate::attack_support::{self, Random, forged, outcome};
 use crate::common::{EVEN, ODD, answered, key, prompts};
 use esper_model::synthetic::{Options, random_model};
 use esper_prover::{ModelKey, prove};
