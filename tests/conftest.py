@@ -23,18 +23,25 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
 
-LONGEST_FIRST = ()
+LONGEST_FIRST: tuple[str, ...] = (
+    "tests/fuzz/test_atheris.py",
+    "tests/fuzz/test_rpc_fuzz.py",
+    "tests/property/test_chain_machine.py",
+    "tests/property/test_mempool_machine.py",
+    "tests/functional/test_cli.py",
+)
 """Files that take the longest, so that no worker begins one when the others are done."""
 
 
-class FilesOnOneWorker(LoadGroupScheduling):
+class FilesOnOneWorker(LoadGroupScheduling):  # type: ignore[misc]  # xdist has no types
     """Gives a worker whole files, so that what a file prepares is prepared once.
 
     The tests that are marked `serial` count as one file: they never meet.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return super()._split_scope(nodeid).partition("::")[0]
+        group: str = super()._split_scope(nodeid)
+        return group.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesOnOneWorker | None:
