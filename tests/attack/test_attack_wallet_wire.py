@@ -12,6 +12,8 @@ from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.client import LARGEST_ANSWER, NodeAnswerError, NodeUnreachableError, RpcClient
 
+pytestmark = pytest.mark.serial
+
 PATIENCE_S = 0.3
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 

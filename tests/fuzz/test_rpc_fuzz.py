@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,6 +130,7 @@ def one_conversation(server: Server, chooser: random.Random) -> int:
     return len(statuses)
 
 
+@pytest.mark.serial
 def test_bytes_over_the_socket_do_no_harm(tmp_path: Path) -> None:
     # One conversation at a time: a place that is not given back would soon be missed.
     quick = {"header_timeout_s": 0.3, "body_timeout_s": 0.3, "max_connections": 6}

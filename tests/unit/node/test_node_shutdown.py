@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from esper.node.datadir import RESULTS_FILE, SECRET_FILE
 from esper.rpc import methods as m
 from esper.rpc import schema as s
@@ -20,6 +22,8 @@ from esper.rpc.auth import COOKIE_FILE, Cookie, read_cookie
 from esper.rpc.client import RpcClient, RpcClientError
 from esper.storage.segments.block_files import BlockFiles
 from tests.unit.node.workers.test_node_workers import children, gone_within
+
+pytestmark = pytest.mark.serial
 
 PATIENCE_S = 60
 """For a start on a busy machine."""

@@ -1,13 +1,11 @@
 //! Honest openings and sums verify, and both sides end in the same transcript state.
 #![cfg(feature = "prover")]
 
-mod support;
-
+use crate::support::{evaluate, evaluate_ext, small_values, zero_sum};
 use esper_commitment::{
     EF, F, GkrSeed, PcsParams, Transcript, commit, fraction_proof_len, open, prove_fraction_sum,
     verify_fraction_sum, verify_opening,
 };
-use support::{evaluate, evaluate_ext, small_values, zero_sum};
 
 #[test]
 fn an_opening_verifies_and_gives_the_values_of_the_polynomial() {

@@ -1,11 +1,10 @@
 //! The float engine against plain float64 arithmetic, and against the integers of the fixture.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::common;
 use esper_model::{Engine, FloatEngine, FloatModel, Level, Model, SITES};
 use serde_json::{Value, json};
 

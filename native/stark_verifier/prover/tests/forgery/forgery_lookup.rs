@@ -2,11 +2,9 @@
 //! Needs the feature `relation-switch`: it lets the prover cheat in the lookup argument as well.
 #![cfg(feature = "relation-switch")]
 
-mod common;
-
-use common::forge::accepted;
-use common::replay::{honest, question};
-use common::{EVEN, prompts};
+use crate::common::forge::{accepted, alone};
+use crate::common::replay::{honest, question};
+use crate::common::{EVEN, prompts};
 use esper_commitment::{F, PrimeCharacteristicRing};
 use esper_model::synthetic::{Options, random_model};
 use esper_prover::prove::prove_counted;
@@ -43,12 +41,12 @@ impl Bench {
     }
 
     fn reason(&mut self, proof: &[u8]) -> Option<VerifyError> {
-        verify(&self.statement, proof, &mut self.seeds).err()
+        alone(|| verify(&self.statement, proof, &mut self.seeds).err())
     }
 
     #[track_caller]
     fn refused(&mut self, name: &str, w: Witness) {
-        let proof = prove_counted(&self.key, &self.statement, w);
+        let proof = alone(|| prove_counted(&self.key, &self.statement, w));
         assert!(self.reason(&proof).is_some(), "{name}: accepted");
     }
 
@@ -129,7 +127,7 @@ fn every_bit_of_the_mask_is_bound() {
         let w = Witness::with_modes(&bench.key, &bench.statement, |needed| {
             if modes.slack_top { modes.clone() } else { needed }
         });
-        let proof = prove_witness(&bench.key, &bench.statement, w.expect("a witness"));
+        let proof = alone(|| prove_witness(&bench.key, &bench.statement, w.expect("a witness")));
         assert_eq!(bench.reason(&proof), None);
         for byte in mask(&bench.key) {
             for bit in 0..8 {
@@ -176,7 +174,7 @@ fn columns_follow_the_mask() {
                 Witness::with_modes(&bench.key, &bench.statement, |_| layout_of.clone()).expect("a witness");
             assert_ne!(Layout::new(&d, &w.instance, said).lookup_cells, w.layout.lookup_cells);
             w.modes = said.clone();
-            let proof = prove_witness(&bench.key, &bench.statement, w);
+            let proof = alone(|| prove_witness(&bench.key, &bench.statement, w));
             assert!(bench.reason(&proof).is_some(), "{said:?} with the cells of {layout_of:?}: accepted");
         }
     }

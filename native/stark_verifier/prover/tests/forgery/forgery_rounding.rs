@@ -3,11 +3,9 @@
 //! Needs the feature `relation-switch`: it lets the prover cheat in the lookup argument as well.
 #![cfg(feature = "relation-switch")]
 
-mod common;
-
-use common::forge::{accepted, refused};
-use common::replay::{Replay, Step, honest, question, replay};
-use common::{EVEN, prompts};
+use crate::common::forge::{accepted, refused};
+use crate::common::replay::{Replay, Step, honest, question, replay};
+use crate::common::{EVEN, prompts};
 use esper_commitment::{F, Field, PrimeCharacteristicRing};
 use esper_model::synthetic::{Options, random_model};
 use esper_model::{Linear, Model};

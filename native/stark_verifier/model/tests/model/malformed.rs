@@ -1,9 +1,8 @@
 //! Files that do not follow the format give an error that names what is wrong, and never a panic.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
+use crate::common;
 use esper_model::{Model, ModelError};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -4,11 +4,8 @@
 //! Cells that are free by design are named in [`free`]; for those the same change must be *accepted*, so that the
 //! list cannot hide more than it says.
 
-mod attack_support;
-mod common;
-
-use attack_support::{Random, forged, outcome};
-use common::{EVEN, ODD, answered, key, prompts};
+use crate::attack_support::{Random, forged, outcome};
+use crate::common::{EVEN, ODD, answered, key, prompts};
 use esper_commitment::{F, PrimeCharacteristicRing};
 use esper_model::Shape;
 use esper_model::synthetic::{Clamps, Options, ScoreOverflow};

@@ -1,10 +1,8 @@
 //! The engine against the plain rules, and against itself on every path.
 
-#[path = "common/reference.rs"]
-mod reference;
-
 use std::sync::Arc;
 
+use crate::reference;
 use esper_model::synthetic::{Clamps, Options, ScoreOverflow, random_model};
 use esper_model::{Engine, Level, Model, Shape};
 use proptest::prelude::*;

@@ -1,5 +1,4 @@
 //! Inputs and slow reference evaluations for the tests.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use esper_commitment::{EF, F, Field, PrimeCharacteristicRing};
 

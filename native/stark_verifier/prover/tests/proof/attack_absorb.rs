@@ -5,9 +5,7 @@
 //! wrong finals w and b whose errors cancel in the combined claim, and whose product is what the sumcheck demands,
 //! solve a quadratic equation: the false statement is accepted. The real verifier refuses the same bytes.
 
-mod common;
-
-use common::{ODD, answered, key, prompts};
+use crate::common::{ODD, answered, key, prompts};
 use esper_commitment::{
     BasedVectorSpace, EF, F, Field, GkrSeed, PrimeCharacteristicRing, PrimeField64, Transcript, commit, open,
     verify_fraction_sum, verify_opening,

@@ -1,9 +1,8 @@
 //! The published 260K model: loads, and its worst cases are within the limits.
 
-mod common;
-
 use std::sync::Arc;
 
+use crate::common;
 use esper_model::{Engine, Level, Model};
 use sha2::{Digest, Sha256};
 

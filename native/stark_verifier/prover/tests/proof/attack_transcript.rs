@@ -5,9 +5,7 @@
 //! add or reorder an item, this list no longer reaches their state and the openings fail here. That the check has
 //! teeth for each single item is shown by leaving each one out in turn.
 
-mod common;
-
-use common::{EVEN, ODD, answered, key, prompts};
+use crate::common::{EVEN, ODD, answered, key, prompts};
 use esper_commitment::{EF, GkrSeed, PcsParams, Transcript, verify_fraction_sum, verify_opening};
 use esper_model::synthetic::{Clamps, Options};
 use esper_prover::{ModelKey, prove};

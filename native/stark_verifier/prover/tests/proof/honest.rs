@@ -1,8 +1,6 @@
 //! Honest proofs are accepted, on shapes that are powers of two and on shapes that are not.
 
-mod common;
-
-use common::{EVEN, ODD, answered, key, prompts};
+use crate::common::{EVEN, ODD, answered, key, prompts};
 use esper_model::synthetic::Options;
 use esper_prover::prove;
 use esper_verifier::{Seeds, verify};

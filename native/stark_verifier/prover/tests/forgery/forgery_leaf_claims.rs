@@ -1,11 +1,9 @@
-//! Forgeries that each of the three claims about the lookup argument's leaves stops (group 11). Alone in its file: the
-//! switch that takes a claim out is global.
+//! Forgeries that each of the three claims about the lookup argument's leaves stops (group 11).
 #![cfg(feature = "relation-switch")]
 
-mod common;
-
-use common::replay::{Replay, honest, question, replay, run_only};
-use common::{EVEN, prompts};
+use crate::common::forge::alone;
+use crate::common::replay::{Replay, honest, question, replay, run_only};
+use crate::common::{EVEN, prompts};
 use esper_commitment::{F, PrimeCharacteristicRing};
 use esper_model::synthetic::{Options, random_model};
 use esper_prover::ModelKey;
@@ -66,17 +64,19 @@ fn each_leaf_claim_is_checked() {
         [keys, multiplicities, model].into_iter().enumerate()
     {
         let mut outcome = |off: Option<usize>| {
-            set_leaf_claim_off(off);
-            let copy = Witness {
-                instance: w.instance,
-                modes: w.modes.clone(),
-                layout: w.layout.clone(),
-                cells: w.cells.clone(),
-            };
-            let proof = prove_with_leaves_of(&key, &statement, copy, (leaf_key, leaf_witness));
-            let result = verify(&statement, &proof, &mut seeds).map(|_| ());
-            set_leaf_claim_off(None);
-            result
+            alone(|| {
+                set_leaf_claim_off(off);
+                let copy = Witness {
+                    instance: w.instance,
+                    modes: w.modes.clone(),
+                    layout: w.layout.clone(),
+                    cells: w.cells.clone(),
+                };
+                let proof = prove_with_leaves_of(&key, &statement, copy, (leaf_key, leaf_witness));
+                let result = verify(&statement, &proof, &mut seeds).map(|_| ());
+                set_leaf_claim_off(None);
+                result
+            })
         };
         assert!(outcome(None).is_err(), "leaf claim {claim}: accepted");
         assert_eq!(outcome(Some(claim)), Ok(()), "leaf claim {claim}: refused for another reason as well");

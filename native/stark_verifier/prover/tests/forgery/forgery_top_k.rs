@@ -2,11 +2,9 @@
 //! Needs the feature `relation-switch`: it lets the prover cheat in the lookup argument as well.
 #![cfg(feature = "relation-switch")]
 
-mod common;
-
-use common::forge::{accepted, alone, refused};
-use common::replay::{Replay, Step, honest, question, replay};
-use common::{EVEN, ODD, answered, prompts};
+use crate::common::forge::{accepted, alone, refused};
+use crate::common::replay::{Replay, Step, honest, question, replay};
+use crate::common::{EVEN, ODD, answered, prompts};
 use esper_model::synthetic::{Options, random_model};
 use esper_model::{Model, Shape};
 use esper_prover::checker::Check;

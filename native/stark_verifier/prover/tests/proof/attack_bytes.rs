@@ -1,11 +1,8 @@
 //! Every byte of a proof counts: bits flipped in every part, cuts, additions, elements that are not canonical,
 //! parts of another proof, and random structured changes for as long as `ESPER_FUZZ_SECONDS` says (30 by default).
 
-mod attack_support;
-mod common;
-
-use attack_support::{Part, Random, outcome, parts};
-use common::{EVEN, ODD, answered, key, prompts};
+use crate::attack_support::{Part, Random, outcome, parts};
+use crate::common::{EVEN, ODD, answered, key, prompts};
 use esper_commitment::{F, PrimeField64};
 use esper_model::synthetic::Options;
 use esper_prover::prove;

@@ -1,10 +1,7 @@
 //! A proof of one statement proves no other: every field changed, replays on other bindings, models, tokens.
 
-mod attack_support;
-mod common;
-
-use attack_support::{Random, forged, outcome};
-use common::{EVEN, ODD, answered, key, prompts};
+use crate::attack_support::{self, Random, forged, outcome};
+use crate::common::{EVEN, ODD, answered, key, prompts};
 use esper_model::synthetic::{Options, random_model};
 use esper_prover::{ModelKey, prove};
 use esper_verifier::embedding::EmbeddingTree;

@@ -3,10 +3,7 @@
 //! much work a verifier can be made to do. (The same holds of every such argument: only the openings tie the values
 //! to a commitment. If a check before them *refuses* a hollow proof, then by the order of the transcript alone.)
 
-mod attack_support;
-mod common;
-
-use attack_support::outcome;
+use crate::attack_support::outcome;
 use esper_commitment::{EF, F, Field, MIN_VARS, PrimeCharacteristicRing, Root, prove_fraction_sum};
 use esper_verifier::claims::{Context, ContractionFinals, PublicRows, combine, contraction_e};
 use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor};

@@ -1,14 +1,12 @@
 //! Everything that is not the honest proof of the honest claim is refused, without panic.
 #![cfg(feature = "prover")]
 
-mod support;
-
+use crate::support::{Random, small_values, zero_sum};
 use esper_commitment::{
     EF, F, GkrError, GkrSeed, MAX_GKR_VARS, MAX_POINTS, PcsError, PcsParams, PrimeCharacteristicRing,
     PrimeField64, Root, Transcript, WireError, commit, open, prove_fraction_sum, verify_fraction_sum,
     verify_opening,
 };
-use support::{Random, small_values, zero_sum};
 
 /// An honest opening, to be changed one part at a time.
 #[derive(Clone)]

@@ -147,9 +147,13 @@ fn announced_lengths_allocate_nothing() {
         let mut bytes = base.clone();
         bytes[8..16].copy_from_slice(&layers.to_le_bytes());
         bytes[16..24].copy_from_slice(&roots.to_le_bytes());
-        let start = Instant::now();
-        assert!(matches!(Descriptor::decode(&bytes), Err(VerifyError::Encoding(_))));
-        assert!(start.elapsed().as_millis() < 100);
+        // The best of some tries: a busy machine may take any one of them for itself.
+        let tries = [(); 5].map(|()| {
+            let start = Instant::now();
+            assert!(matches!(Descriptor::decode(&bytes), Err(VerifyError::Encoding(_))));
+            start.elapsed().as_millis()
+        });
+        assert!(tries.iter().any(|&took| took < 100), "{tries:?} ms");
     }
     for len in 0..base.len() {
         assert!(Descriptor::decode(&base[..len]).is_err());

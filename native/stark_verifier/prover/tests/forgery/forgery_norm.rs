@@ -2,11 +2,9 @@
 //! Needs the feature `relation-switch`: it lets the prover cheat in the lookup argument as well.
 #![cfg(feature = "relation-switch")]
 
-mod common;
-
-use common::forge::{accepted, refused};
-use common::replay::{Replay, Step, honest, question, replay, run_only};
-use common::{ODD, prompts};
+use crate::common::forge::{accepted, refused};
+use crate::common::replay::{Replay, Step, honest, question, replay, run_only};
+use crate::common::{ODD, prompts};
 use esper_commitment::{F, PrimeCharacteristicRing, PrimeField64};
 use esper_model::Model;
 use esper_model::synthetic::{Options, random_model};

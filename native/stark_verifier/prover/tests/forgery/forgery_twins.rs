@@ -1,10 +1,8 @@
 //! Accepted twins of the forgeries: honest witnesses, by both evaluators, in every mode.
 
-mod common;
-
-use common::forge::accepted;
-use common::replay::{honest, question};
-use common::{EVEN, ODD, key, prompts};
+use crate::common::forge::accepted;
+use crate::common::replay::{honest, question};
+use crate::common::{EVEN, ODD, key, prompts};
 use esper_model::synthetic::{Clamps, Options, ScoreOverflow, random_model};
 use esper_prover::ModelKey;
 use esper_prover::witness::Witness;

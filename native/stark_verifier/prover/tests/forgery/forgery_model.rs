@@ -3,11 +3,9 @@
 //! Needs the feature `relation-switch`: it lets the prover cheat in the lookup argument as well.
 #![cfg(feature = "relation-switch")]
 
-mod common;
-
-use common::forge::{accepted, refused};
-use common::replay::{Replay, Step, honest, integers, question, replay, run_only};
-use common::{EVEN, ODD, prompts};
+use crate::common::forge::{accepted, refused};
+use crate::common::replay::{Replay, Step, honest, integers, question, replay, run_only};
+use crate::common::{EVEN, ODD, prompts};
 use esper_commitment::F;
 use esper_model::synthetic::{Options, random_model};
 use esper_model::{Linear, Model, Shape};
