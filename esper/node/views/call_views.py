@@ -5,7 +5,7 @@ from typing import Final
 
 from esper.consensus.block import proof_hash
 from esper.consensus.context import ChainContext
-from esper.node.calls.call_desk import CallDesk, CallState
+from esper.node.calls.call_book import CallBook, CallState
 from esper.node.calls.text_service import ChatMessage, ModelText, NoTextError, TextService
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
@@ -40,7 +40,7 @@ class CallViews:
         mempool: MempoolService,
         history: ChainHistory,
         texts: TextService,
-        desk: CallDesk | None,
+        desk: CallBook,
         params: NetworkParameters,
         clock: Clock,
     ) -> None:
@@ -96,7 +96,7 @@ class CallViews:
         """A call and its answer. Raises RpcError."""
         txid = bytes.fromhex(params.txid)
         # The desk goes on while a thread reads blocks.
-        state = self._desk.state(txid) if self._desk is not None else None
+        state = self._desk.state(txid)
         return await self._chain.in_thread(partial(self._call, txid, state))
 
     def _call(self, txid: bytes, state: CallState | None, manager: ChainManager) -> s.CallReply:

@@ -308,8 +308,10 @@ def test_the_last_wanted_block_stops_a_node_that_is_to_end(datadir: Path) -> Non
     async def main() -> None:
         async with mining(datadir, wanted=2, ends=True) as world:
             await world.mine()
+            await rest()
             assert world.stops == []
             await world.mine()
+            await rest()
             assert world.stops == [True]
 
     go(main)
