@@ -29,8 +29,8 @@ MOST_THREADS: Final = 1024
 MOST_PORT: Final = 65_535
 MOST_MIB: Final = 1 << 20
 DAY_S: Final = 86_400
-MOST_CREDITS: Final = (1 << 63) - 1
-"""As far as every reader of JSON and TOML counts."""
+MOST_BID_RATE: Final = 10**15
+"""Micro-credits a second: a thousand million credits, more than any call can bid."""
 HOST: Final = EachText(
     r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", "a host name in lower case without port, never *"
 )
@@ -132,7 +132,7 @@ class Settings:
         "micro-credits that a call must bid for each second it takes this machine",
         use=Use.MINING,
         least=0,
-        most=MOST_CREDITS,
+        most=MOST_BID_RATE,
     )
     """Calls below wait for others."""
     log_level: str = setting("info", "least severity that is told", choices=LOG_LEVELS)
@@ -153,7 +153,7 @@ class Resolved:
     @property
     def declared(self) -> tuple[Setting, ...]:
         """What there is to set, in order."""
-        return declared(type(self.settings))
+        return declared(Settings)
 
     def value(self, one: Setting) -> Any:
         """The value in effect."""
@@ -167,14 +167,12 @@ class Resolved:
         return one.place(self.value(one), where.get(source, source))
 
 
-def resolve(
-    flags: Mapping[str, Any], environment: Mapping[str, str], kind: type[Settings] = Settings
-) -> Resolved:
-    """Put the sources of settings of a ``kind`` together; flags that are None were not given.
+def resolve(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Resolved:
+    """Put the sources together; ``flags`` that are None were not given.
 
     Raises SettingsError for unknown names and values that cannot be used.
     """
-    known = {one.name: one for one in declared(kind)}
+    known = {one.name: one for one in declared(Settings)}
     values: dict[str, Any] = {}
     sources = dict.fromkeys(known, "default")
 
@@ -199,7 +197,7 @@ def resolve(
     take("environment", "environment", variables)
     take("flag", "command line", given)
     values["datadir"] = datadir
-    return Resolved(kind(**values), sources)
+    return Resolved(Settings(**values), sources)
 
 
 def _datadir(one: Setting, environment: Mapping[str, Any], flags: Mapping[str, Any]) -> Path:

@@ -20,13 +20,13 @@ METAVARS: Final = {int: "INTEGER", str: "TEXT", tuple[str, ...]: "TEXT,..."}
 
 
 def takes_settings(
-    *uses: Use, kind: type[Settings] = Settings
+    *uses: Use,
 ) -> Callable[[Callable[Concatenate[Given, P], None]], Callable[..., None]]:
     """Give a command the flags of all settings of these uses, before its own options.
 
     It is called with what was given on the command line, and its own options by name.
     """
-    taken = [one for one in declared(kind) if one.flag is not None and one.traits.use in uses]
+    taken = [one for one in declared(Settings) if one.flag is not None and one.traits.use in uses]
 
     def decorate(command: Callable[Concatenate[Given, P], None]) -> Callable[..., None]:
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
@@ -54,8 +54,6 @@ def option_of(one: Setting) -> inspect.Parameter:
         declaration = f"{one.flag}/--no-{one.flag.removeprefix('--')}"
     elif one.kind is Path:
         kind = Path | None
-    elif one.traits.choices:
-        shown = "|".join(one.traits.choices)
     option = typer.Option(None, declaration, help=one.described, metavar=shown)
     return inspect.Parameter(
         one.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=option, annotation=kind

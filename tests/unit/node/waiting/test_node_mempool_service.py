@@ -316,6 +316,30 @@ def test_a_replacement_is_told(tmp_path: Path) -> None:
     go(main)
 
 
+def test_what_leaves_a_full_mempool_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Room for one payment alone.
+    monkeypatch.setattr("esper.node.running_node.MIB", 8_000)
+
+    async def main() -> None:
+        async with node_world(tmp_path, mines=False, mempool_mib=1) as world:
+            cheap = await world.send(ALICE, pay(BOB))
+            dear = world.signed(BOB, pay(CAROL), fee=4 * cheap.fee)
+            with world.node.events.subscribe(NodeEvent) as told:
+                await world.node.mempool.submit(dear.to_bytes())
+                [left, came] = await heard(told)
+            assert isinstance(left, TransactionGone)
+            assert (left.txid, left.why) == (cheap.txid, Departure.EVICTED)
+            assert (left.rule, left.reason) == (
+                None,
+                world.node.mempool.pool.dropped_reason(cheap.txid),
+            )
+            assert came == admitted(dear, evicted=(cheap.txid,))
+
+    go(main)
+
+
 @pytest.mark.parametrize(
     "spoil", [lambda data: data[:-1], lambda data: data[:-1] + bytes([data[-1] ^ 1]), lambda _: b""]
 )
