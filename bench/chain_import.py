@@ -158,7 +158,9 @@ def parts(
                 lambda b=block: check_block_in_isolation(b, params.limits), times["isolation"]
             )
             timed(
-                lambda b=block: check_work(b, params.puzzle, params.model, verifier),
+                lambda b=block: check_work(
+                    b.header, b.body.outputs, b.proof, params.puzzle, params.model, verifier
+                ),
                 times["work"],
             )
             claims = _Claims()

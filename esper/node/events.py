@@ -32,7 +32,10 @@ class NodeEvent:
 
 @dataclass(frozen=True, slots=True)
 class TipMoved(NodeEvent):
-    """The chain has another tip."""
+    """The chain has another tip, and everybody in the node agrees with it.
+
+    Told after what the change did to transactions.
+    """
 
     tip_id: bytes
     """64 bytes: the new one."""

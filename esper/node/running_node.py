@@ -23,12 +23,12 @@ from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
 from esper.node.calls.call_book import CallBook, CallsWorkedFor
 from esper.node.calls.text_service import TextService
-from esper.node.chain.chain_manager import Arrival, ChainManager
+from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
 from esper.node.clock import Clock
 from esper.node.datadir import DataDirectory
-from esper.node.events import Events, TipMoved
+from esper.node.events import Events
 from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
@@ -42,7 +42,6 @@ from esper.node.wiring import open_chain
 from esper.rpc.server import serve
 from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES
 from esper.rpc.settings import RpcSettings
-from esper.storage.errors import StorageError
 from esper.storage.store_options import StoreOptions
 
 LOG: Final = logging.getLogger("esper.node")
@@ -153,7 +152,9 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
         closing.callback(events.close)
         mempool = _mempool(settings, parts, chain, manager, calls, events)
         closing.callback(mempool.close)
-        follow_chain(chain, events, history, mempool)
+        chain.follow(history)
+        chain.follow(mempool)
+        chain.tell(events.publish)
         mining = None
         if parts.mining is not None:
             mining = NodeMining(
@@ -171,42 +172,6 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
             chain.follow(mining.desk)
         rpc = _rpc_node(parts, chain, mempool, history, calls, mining, stop)
         yield OpenNode(manager, chain, mempool, mining, calls, events, rpc)
-
-
-def follow_chain(
-    chain: ChainService, events: Events, history: ChainHistory, mempool: MempoolService
-) -> None:
-    """Let everybody who must agree with the chain follow it, in the order of being told.
-
-    A miner's desk comes behind them.
-    """
-    chain.follow(_TipTeller(events))
-    chain.follow(_HistoryFollower(history))
-    chain.follow(mempool)
-
-
-class _TipTeller:
-    """Tells everybody else of a new tip, ahead of what it does to transactions."""
-
-    def __init__(self, events: Events) -> None:
-        self._events = events
-
-    def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
-        tip = manager.context
-        self._events.publish(TipMoved(tip.tip_id, tip.height, arrival.undone, arrival.applied))
-
-
-class _HistoryFollower:
-    """The history as a follower: what it cannot write now it catches up with later."""
-
-    def __init__(self, history: ChainHistory) -> None:
-        self._history = history
-
-    def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
-        try:
-            self._history.follow()
-        except StorageError as error:
-            LOG.error("the history lags behind: %s", error)
 
 
 def _mempool(

@@ -55,12 +55,12 @@ from esper.prover import proof_file
 from esper.storage import format_version, side_blocks
 from esper.storage.format_version import FormatDamagedError
 from esper.storage.kv import leveldb_diagnosis
+from esper.storage.segments import block_files
 from esper.storage.segments.segment_reader import (
     MAGIC,
     Locator,
     SegmentError,
     SegmentReader,
-    block_files,
     record_bytes,
 )
 from esper.storage.side_blocks import SideBlockError, SideBlocks

@@ -30,7 +30,7 @@ from esper.vm.transaction import Payload, Transaction
 from esper.vm.transfer import Output, Transfer
 from esper.vm.unstake import Unstake
 from esper.vm.view import Overlay
-from tests.support.mempool_world import EOS, GENESIS_CONTEXT, NOW, PARAMS, earning_state
+from tests.support.mempool_world import EOS, GENESIS_CONTEXT, NOW, PARAMS, earning_state, move
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, World, address, make, sign
 
 KEYS = (ALICE, BOB, CAROL)
@@ -158,7 +158,8 @@ class MempoolMachine(RuleBasedStateMachine):
             for key in (*KEYS, MINER)
             if before.account(address(key)) != after.account(key)
         ]
-        self.pool.on_chain_change(
+        move(
+            self.pool,
             after.state,
             self.chain,
             included=[one.txid for one in order],
@@ -179,7 +180,7 @@ class MempoolMachine(RuleBasedStateMachine):
         # A foreign one has no signature, and in the mempool none is asked for what a block held.
         for one in undone:
             self.taken[one.sender, one.nonce] = one
-        self.pool.on_chain_change(other.state, self.chain, returned=undone, now_ms=self.now_ms)
+        move(self.pool, other.state, self.chain, returned=undone, now_ms=self.now_ms)
 
     @property
     def budget(self) -> CallBudget:

@@ -1,10 +1,11 @@
 """A mempool on a chain that executes what it is given, with signed transactions of few keys."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from esper.consensus.context import ChainContext
 from esper.crypto.signing import KeyPair
+from esper.mempool.memory import Dropped
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Admission, Mempool
 from esper.primitives.hashing import u64
@@ -13,7 +14,7 @@ from esper.primitives.params import NetworkParameters
 from esper.vm.context import Answer
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
-from esper.vm.records import Account, CreditTotals
+from esper.vm.records import Account, CreditTotals, account_path
 from esper.vm.transaction import Payload, Transaction
 from esper.vm.transfer import Output, Transfer
 from esper.vm.view import Overlay, StateView
@@ -59,6 +60,29 @@ def earning_state(*keys: KeyPair) -> World:
     Ledger(overlay).set_totals(totals)
     world.state = world.state.with_changes(overlay.changes())
     return world
+
+
+def move(
+    pool: Mempool,
+    view: StateView,
+    chain: ChainContext,
+    *,
+    included: Iterable[bytes] = (),
+    returned: Iterable[Transaction] = (),
+    touched: Iterable[bytes] | None = None,
+    now_ms: int,
+) -> tuple[Dropped, ...]:
+    """Tell a pool of a new tip at which these addresses were touched; who left."""
+    prepared = pool.prepared(
+        view,
+        chain,
+        included=included,
+        returned=returned,
+        touched=None if touched is None else [account_path(one) for one in touched],
+        now_ms=now_ms,
+    )
+    pool.put_in_place(prepared)
+    return prepared.dropped
 
 
 @dataclass
@@ -107,7 +131,8 @@ class PoolWorld:
             for key in (ALICE, BOB, CAROL)
             if before.account(address(key)) != self.world.account(key)
         ]
-        dropped = self.pool.on_chain_change(
+        dropped = move(
+            self.pool,
             self.world.state,
             self.chain,
             included=[one.txid for one in transactions],

@@ -23,7 +23,7 @@ from esper.node.chain.history import ChainHistory
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events
 from esper.node.mining.node_mining import MiningPlan, NodeMining, Workers
-from esper.node.running_node import JOURNAL_FILE, follow_chain
+from esper.node.running_node import JOURNAL_FILE
 from esper.node.waiting.mempool_service import MempoolService
 from esper.node.wiring import open_chain
 from esper.primitives.params import NetworkParameters
@@ -121,7 +121,9 @@ def open_node(
         )
         mempool.load(manager)
         closing.callback(mempool.close)
-        follow_chain(chain, events, history, mempool)
+        chain.follow(history)
+        chain.follow(mempool)
+        chain.tell(events.publish)
         yield Node(directory, manager, history, chain, mempool, calls, events)
 
 
@@ -153,8 +155,8 @@ class Surroundings:
         """A new one, with the first nonce that chain and mempool lack."""
         key = self._chooser.choice(SENDERS)
         sender = address(key)
-        async with self._node.chain.reading() as manager:
-            known = Ledger(Overlay(manager.state)).account(sender).nonce
+        async with self._node.chain.standing_still() as view:
+            known = Ledger(Overlay(view.state)).account(sender).nonce
             nonce = self._node.mempool.pool.next_nonce(sender, known)
         amount = 1 + self._chooser.randrange(COIN)
         payload = (

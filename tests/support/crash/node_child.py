@@ -35,7 +35,8 @@ from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, read_block
 from esper.mempool.pool import Mempool
 from esper.node.calls.call_book import CallBook
-from esper.node.chain.chain_manager import Arrival, ChainManager
+from esper.node.chain.chain_manager import ChainManager
+from esper.node.chain.chain_service import ChainChange, Commit
 from esper.node.mining.node_mining import NodeMining
 from esper.storage.errors import StorageError
 from tests.support.crash.crash_world import PARAMS, Node, Surroundings, open_node
@@ -62,11 +63,16 @@ def tell_block(data: BlockBytes, manager: ChainManager) -> None:
 class Teller:
     """Tells of every change of the chain as soon as anybody hears of it."""
 
-    def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
+    def __init__(self, manager: ChainManager) -> None:
+        self._manager = manager
+
+    def prepare(self, change: ChainChange) -> Commit:
+        arrival = change.arrival
         for block_id in arrival.applied:
-            tell_block(manager.block(block_id), manager)
+            tell_block(self._manager.block(block_id), self._manager)
         if arrival.undone:
             tell("moved", len(arrival.undone), len(arrival.applied))
+        return lambda: None
 
 
 class TellingBook(CallBook):
@@ -91,7 +97,7 @@ class Life:
         self._node = node
         self._mining = mining
         self._around = Surroundings(node, self._chooser)
-        node.chain.follow(Teller())
+        node.chain.follow(Teller(node.manager))
 
     async def at_random(self) -> None:
         for _ in range(STEPS):
@@ -134,8 +140,8 @@ class Life:
 
     async def _generate(self, found: list[Block]) -> None:
         for block_id in await self._mining.control.generate(1, None):
-            async with self._node.chain.reading() as manager:
-                found.append(read_block(manager.block(block_id), PARAMS.limits))
+            manager = self._node.manager
+            found.append(read_block(manager.block(block_id), PARAMS.limits))
 
     async def _send(self) -> None:
         taken = await self._node.mempool.submit((await self._around.transaction()).to_bytes())

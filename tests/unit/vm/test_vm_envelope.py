@@ -7,6 +7,7 @@ import pytest
 from esper.crypto.signing import generate_key
 from esper.primitives.codec import encode
 from esper.primitives.errors.block_errors import CoinsViolation, RejectedTransactionViolation
+from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence, Scope
 from esper.primitives.errors.transaction_errors import (
     ExpiredViolation,
@@ -55,7 +56,7 @@ def refuse(transaction: Transaction, expected: TransactionViolation) -> None:
     assert cause.args == expected.args
     assert (caught.value.index, caught.value.txid) == (0, transaction.txid)
     assert caught.value.rule_broken == expected.rule
-    assert caught.value.consequence is Consequence.INVALID
+    assert consequence_of(caught.value, Stage.STATE) is Consequence.FAILED
 
 
 def test_an_honest_transaction() -> None:
@@ -270,13 +271,20 @@ def test_ids_and_what_they_cover() -> None:
 
 def test_retry_or_never() -> None:
     """What a state may change is retried; what no state can change is not."""
+
+    def at_admission(rule: type[TransactionViolation]) -> Consequence:
+        return consequence_of(rule.__new__(rule), Stage.ADMISSION)
+
     retried = {NotYetValidViolation, FeeViolation, NonceGapViolation, KeyUnknownViolation}
     for rule in (*retried, FundsViolation):
-        assert (rule.scope, rule.consequence) == (Scope.CONTEXT, Consequence.RETRY)
-    for rule in (ExpiredViolation, NonceUsedViolation, SignatureViolation):
-        assert (rule.scope, rule.consequence) == (Scope.CONTEXT, Consequence.INVALID)
-    for rule in (SuiteViolation, KeyViolation, WindowViolation, SumViolation):
-        assert (rule.scope, rule.consequence) == (Scope.ISOLATION, Consequence.INVALID)
+        assert (rule.scope, at_admission(rule)) == (Scope.CONTEXT, Consequence.RETRY)
+    # The tip has moved: nobody is to blame, and nothing helps.
+    for rule in (ExpiredViolation, NonceUsedViolation):
+        assert (rule.scope, at_admission(rule)) == (Scope.CONTEXT, Consequence.FAILED)
+    assert at_admission(SignatureViolation) is Consequence.INVALID
+    for rule in (KeyViolation, WindowViolation, SumViolation):
+        assert (rule.scope, at_admission(rule)) == (Scope.ISOLATION, Consequence.INVALID)
+    assert at_admission(SuiteViolation) is Consequence.OTHER_RULES
 
 
 def test_coins_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -303,7 +303,7 @@ def test_a_restart_after_the_tip_went_back(tmp_path: Path) -> None:
 
 
 def test_proofs_below_the_pruning_depth_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from esper.node import chain_manager
+    from esper.node.chain import chain_manager
 
     monkeypatch.setattr(chain_manager, "PRUNE_EVERY", 1)
     asked = []

@@ -182,8 +182,8 @@ def test_a_block_takes_its_transactions_and_replaces_rivals(tmp_path: Path) -> N
             beaten = await world.send(BOB, pay(ALICE))
             with world.node.events.subscribe(TipMoved, TransactionGone) as told:
                 block = await world.others_turn(taken, rival)
-                [tip, *gone] = await heard(told)
-            # The tip is told of before what it did.
+                [*gone, tip] = await heard(told)
+            # The tip is told of behind what it did.
             new = block.header.block_id
             assert tip == TipMoved(new, world.height, undone=(), applied=(new,))
             assert waiting(world) == {behind.txid}
@@ -216,7 +216,7 @@ def test_a_change_of_chain_returns_transactions(tmp_path: Path) -> None:
             assert waiting(world) == set()
             with world.node.events.subscribe(TipMoved, TransactionAdmitted) as told:
                 await take(world, *right.blocks)
-                [moved, *back] = await heard(told)
+                [*back, moved] = await heard(told)
             assert waiting(world) == {first.txid, second.txid}
             gone, new = ids(left.blocks), ids(right.blocks)
             assert moved == TipMoved(new[-1], 3, undone=gone[::-1], applied=new)
