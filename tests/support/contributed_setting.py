@@ -49,6 +49,7 @@ def main(name: str, value: str, datadir: Path) -> None:
         resolve({}, {f"ESPER_{name.upper()}": "\0"})
     except SettingsError as error:
         refused = str(error)
+    assert one.flag is not None
     helped = {
         command: one.flag in CliRunner().invoke(app, [command, "--help"]).stdout
         for command in ("init", "node", "mine", "config")

@@ -96,7 +96,9 @@ def test_a_signal_ends_it_at_once_and_everything_is_closed(
         unit = Unit(datadir)
         async with trio.open_nursery() as nursery:
             port = await nursery.start(unit.run)
-            assert read_cookie(datadir).url == f"http://127.0.0.1:{port}/"
+            cookie = read_cookie(datadir)
+            assert cookie is not None
+            assert cookie.url == f"http://127.0.0.1:{port}/"
             await rest()
             signal.raise_signal(number)
         assert unit.searcher.starts == 1
