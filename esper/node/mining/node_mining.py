@@ -1,7 +1,7 @@
 """The parts of a node that mine, put together."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +17,7 @@ from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock
 from esper.node.datadir import DataDirectory
-from esper.node.events import Events, Missed, Subscription
+from esper.node.events import Events, Missed
 from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_news import BlockTeller, tell_progress
 from esper.node.mining.mining_service import MinedNews, MiningService
@@ -131,7 +131,7 @@ class NodeMining:
             for prover in (self._workers.work_prover, self._workers.call_prover):
                 await prover.close()
 
-    async def _follow_mined(self, mined: Subscription[MinedNews]) -> None:
+    async def _follow_mined(self, mined: AsyncIterable[MinedNews | Missed]) -> None:
         """Tell people, and end the node after the last wanted block."""
         blocks = 0
         async for news in mined:

@@ -12,7 +12,7 @@ import trio
 
 from esper.consensus.template import BlockPlan
 from esper.node.chain.stored_blocks import stored_block
-from esper.node.events import MiningTold
+from esper.node.events import MiningTold, Missed
 from esper.node.mining import mining_service
 from esper.node.mining.block_assembly import Assembled, assemble
 from esper.node.mining.mining_service import AFTER_FAILURE_S, REFRESH_S, MinedNews
@@ -361,6 +361,22 @@ def test_blocks_of_others_are_not_told_as_mined(datadir: Path) -> None:
                 await world.others_turn()
                 await rest()
                 assert await heard(told) == []
+
+    go(main)
+
+
+def test_the_last_wanted_block_counts_though_it_was_missed(datadir: Path) -> None:
+    async def main() -> None:
+        async with node_world(datadir, wanted=3, ends=True) as world:
+
+            async def told(*counts: int) -> AsyncIterator[Missed]:
+                for count in counts:
+                    yield Missed(count)
+
+            await world.mining._follow_mined(told(2))
+            assert world.stops == []
+            await world.mining._follow_mined(told(1, 2))
+            assert world.stops == [True]
 
     go(main)
 
