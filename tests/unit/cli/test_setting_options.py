@@ -31,7 +31,7 @@ def run(*arguments: str | Path, status: int = 0, **environment: str) -> str:
 def test_a_command_takes_the_flags_of_its_settings(command: str) -> None:
     told = run(command, "--help").split()
     for one in declared(Settings):
-        takes = one.flag is not None and one.traits.use in COMMANDS[command]
+        takes = not one.traits.secret and one.traits.use in COMMANDS[command]
         assert (f"--{one.name.replace('_', '-')}" in told) is takes, one.name
     assert ("--no-log-json" in told) is (Use.NODE in COMMANDS[command])
 
