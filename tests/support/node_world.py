@@ -22,6 +22,7 @@ from esper.consensus.genesis import genesis_hash
 from esper.consensus.ports import WorkClaim
 from esper.consensus.template import EMPTY_PLAN, BlockPlan
 from esper.crypto.signing import KeyPair
+from esper.node.calls.call_book import CallBook
 from esper.node.calls.call_desk import CallDesk
 from esper.node.calls.text_service import NoTextError, TextService
 from esper.node.chain.chain_manager import Arrival
@@ -217,6 +218,16 @@ def spelled_texts(params: NetworkParameters) -> TextService:
     return TextService({params.model.model_id: SpelledText()})  # type: ignore[dict-item]
 
 
+class LetGo:
+    """Calls that may be replaced; what is settled is told as ever."""
+
+    def __init__(self, calls: CallBook) -> None:
+        self.settled = calls.settled
+
+    def works_for(self, call_id: bytes) -> bool:
+        return False
+
+
 @dataclass
 class NodeWorld:
     """An open node and whoever works for it."""
@@ -255,6 +266,14 @@ class NodeWorld:
     @property
     def desk(self) -> CallDesk:
         return self.mining.desk
+
+    @property
+    def calls(self) -> CallBook:
+        return self.node.calls
+
+    def let_calls_go(self) -> None:
+        """Calls may be replaced from now on though somebody works for them."""
+        self.node.mempool._worked_for = LetGo(self.node.calls)
 
     @property
     def height(self) -> int:

@@ -524,7 +524,7 @@ def test_a_call_from_the_queue_to_its_answer(datadir: Path) -> None:
             world.answerer.hold("answer")
             world.answerer.hold("prove_calls")
             async with running(world):
-                await until(lambda: world.desk.state(first) is not None)
+                await until(lambda: world.calls.state(first) is not None)
                 assert (await call_of(world, first)).status == "answering"
                 world.answerer.release("answer")
                 await rest()
