@@ -40,8 +40,9 @@ from esper.primitives.params import NetworkParameters
 from esper.primitives.units import UNITS_PER_ESP
 from esper.storage.chain_store import ChainStore
 from esper.storage.store_options import StoreOptions
+from esper.vm.payload import Output
 from esper.vm.transaction import Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from tests.support.plain_miner import Miner
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -37,8 +37,8 @@ from esper.primitives.networks import DEMO_ADDRESS, DEVNET
 from esper.primitives.units import UNITS_PER_ESP
 from esper.rpc import schema as s
 from esper.rpc.client import NodeError, RpcClient
+from esper.vm.payload import Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload
 from esper.wallet.asked_call import asked_call
 from esper.wallet.builder import signed
 from esper.wallet.intents import prepared

@@ -24,7 +24,7 @@ from esper.mempool.room import Room, Victims
 from esper.mempool.selection import selected
 from esper.mempool.sender_line import SenderLine, arranged
 from esper.mempool.statistics import Statistics
-from esper.mempool.waiting import RATE_BYTES, Waiting, credits_held
+from esper.mempool.waiting import RATE_BYTES, Waiting
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.params import NetworkParameters
 from esper.vm.envelope_rules import check_signature
@@ -220,7 +220,8 @@ class Mempool:
         """What a sender's waiting transactions spend, those beyond a gap included."""
         own = [waiting.transaction for waiting in self._contents.lines.get(sender, ())]
         return Spent(
-            sum(one.payload.outlay + one.fee for one in own), sum(credits_held(one) for one in own)
+            sum(one.payload.outlay + one.fee for one in own),
+            sum(one.payload.credits_needed for one in own),
         )
 
     def received_by(self, address: bytes) -> int:

@@ -17,12 +17,12 @@ from esper.crypto.signatures import SignatureClaim
 from esper.primitives.errors.block_errors import CoinsViolation, RejectedTransactionViolation
 from esper.primitives.errors.call_errors import AnswerCountViolation
 from esper.primitives.errors.transaction_errors import SignatureViolation, TransactionViolation
-from esper.vm.context import Answer, Effect, ExecutionContext
+from esper.vm.context import Answer, ExecutionContext
 from esper.vm.credits import totals_at_block
 from esper.vm.envelope_rules import charge, check_in_context, check_isolated
 from esper.vm.lanes import lapse_lanes
 from esper.vm.ledger import Ledger
-from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Inclusion
 from esper.vm.receipt import Receipt
 from esper.vm.transaction import Transaction
 from esper.vm.view import Change, Overlay, StateView
@@ -64,7 +64,7 @@ def execute_transactions(
     when all else is in order; CreditIssueViolation or CoinsViolation for a state that was broken
     before.
     """
-    calls = sum(isinstance(transaction.payload, LlmCall) for transaction in transactions)
+    calls = sum(transaction.payload.TAKES_ANSWER for transaction in transactions)
     if len(context.answers) != calls:
         raise AnswerCountViolation(len(context.answers), calls)
     answers = iter(context.answers)
@@ -76,7 +76,7 @@ def execute_transactions(
     receipts: list[Receipt] = []
     claims: list[SignatureClaim] = []
     for index, transaction in enumerate(transactions):
-        answer = next(answers) if isinstance(transaction.payload, LlmCall) else None
+        answer = next(answers) if transaction.payload.TAKES_ANSWER else None
         try:
             receipt, claim = apply_transaction(transaction, ledger, context, answer)
         except TransactionViolation as error:
@@ -120,7 +120,8 @@ def apply_transaction(
     claim = check_in_context(transaction, ledger, context)
     charge(transaction, ledger)
     txid = transaction.txid
-    effect = _effect(transaction, ledger, context, txid, answer)
+    inclusion = Inclusion(txid, answer)
+    effect = transaction.payload.apply(transaction.sender, ledger, context, inclusion)
     receipt = Receipt(
         kind=transaction.kind,
         txid=txid,
@@ -132,19 +133,6 @@ def apply_transaction(
         own=int((effect.payer or transaction.sender) == context.payee),
     )
     return receipt, claim
-
-
-def _effect(
-    transaction: Transaction,
-    ledger: Ledger,
-    context: ExecutionContext,
-    txid: bytes,
-    answer: Answer | None,
-) -> Effect:
-    payload, sender = transaction.payload, transaction.sender
-    if isinstance(payload, LlmCall):
-        return payload.apply(sender, ledger, context, txid, answer)
-    return payload.apply(sender, ledger, context)
 
 
 def _reject(index: int, transaction: Transaction, violation: TransactionViolation) -> NoReturn:

@@ -14,9 +14,10 @@ from esper.primitives.params import NetworkParameters
 from esper.vm.context import Answer
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output, Payload
 from esper.vm.records import Account, CreditTotals, account_path
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay, StateView
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, World, address, make, sign
 

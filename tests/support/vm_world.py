@@ -11,9 +11,10 @@ from esper.primitives.params import NetworkParameters
 from esper.vm.context import Answer, ExecutionContext
 from esper.vm.execute import Execution, execute_transactions
 from esper.vm.ledger import Ledger
+from esper.vm.payload import Payload
 from esper.vm.records import Account
 from esper.vm.state import State
-from esper.vm.transaction import Payload, Transaction
+from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay
 
 ALICE, BOB, CAROL, MINER = (key_from_seed(1, bytes([number]) * 32) for number in range(1, 5))
@@ -51,7 +52,7 @@ def make(
         sender=address(sender),
         key=sender.public if with_key else b"",
         nonce=nonce,
-        fee=fee if payload.KIND != 5 else 0,
+        fee=fee if payload.PAYS_FEE else 0,
         not_before=not_before,
         expiry=expiry,
         payload=payload,
@@ -108,7 +109,7 @@ class World:
     ) -> Execution:
         """Execute a block of one transaction with the sender's next nonce."""
         transaction = make(sender, payload, self.account(sender).nonce, **parts)
-        return self.block(transaction, answers=[answer] if payload.KIND == 5 else [])
+        return self.block(transaction, answers=[answer] if payload.TAKES_ANSWER else [])
 
     def until(self, height: int) -> None:
         """Execute empty blocks up to this height."""

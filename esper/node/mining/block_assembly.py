@@ -13,7 +13,6 @@ from esper.node.mining.block_draft import BlockDraft
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
-from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay
 
@@ -112,7 +111,7 @@ def _take(
     left_out: dict[bytes, TransactionViolation] = {}
     for transaction in candidates:
         payload, txid = transaction.payload, transaction.txid
-        if isinstance(payload, LlmResult) or not draft.has_room(transaction):
+        if not payload.RELAYED or not draft.has_room(transaction):
             # The proof of somebody else's result does not travel with transactions.
             continue
         answer = None

@@ -8,7 +8,6 @@ from esper.vm.context import Answer, ExecutionContext
 from esper.vm.envelope_rules import check_in_context, check_isolated, check_signature
 from esper.vm.execute import apply_transaction, start_block
 from esper.vm.ledger import Ledger
-from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay
 
@@ -54,5 +53,5 @@ class BlockDraft:
         self._overlay.absorb(below.changes())
         self.room -= len(transaction.to_bytes())
         self.transactions.append(transaction)
-        if isinstance(transaction.payload, LlmCall):
+        if transaction.payload.TAKES_ANSWER:
             self.answers.append(answer)

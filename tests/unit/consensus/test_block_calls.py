@@ -13,7 +13,8 @@ from esper.consensus.call_rules import check_call_groups
 from esper.consensus.chain import connect
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.vm.ledger import Ledger
-from esper.vm.transfer import Output, Transfer
+from esper.vm.payload import Output
+from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.chain_world import ChainWorld, funded_network
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address

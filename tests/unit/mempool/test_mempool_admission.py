@@ -28,9 +28,10 @@ from esper.primitives.errors.transaction_errors import (
 )
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Output
 from esper.vm.records import Account
 from esper.vm.stake import Stake
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.support.mempool_world import EOS, PoolWorld, call, pay
 from tests.support.vm_world import ALICE, BOB, COIN, MINER, address, make

@@ -32,10 +32,11 @@ from esper.primitives.units import MAX_AMOUNT
 from esper.vm.envelope_rules import check_in_context, check_isolated, check_signature, fee_range
 from esper.vm.execute import execute_transactions
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output
 from esper.vm.receipt import RECEIPT
 from esper.vm.records import KnownKey
 from esper.vm.transaction import Transaction, decode_transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, MODEL, World, address, make, sign
 
 LIMIT = REGTEST.limits.transaction_bytes
@@ -291,10 +292,10 @@ def test_coins_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = world()
     honest = Transfer.apply
 
-    def minting(self, sender, ledger, context):  # type: ignore[no-untyped-def]
+    def minting(self, sender, ledger, context, inclusion):  # type: ignore[no-untyped-def]
         account = ledger.account(sender)
         ledger.set_account(sender, replace(account, balance=account.balance + 1))
-        return honest(self, sender, ledger, context)
+        return honest(self, sender, ledger, context, inclusion)
 
     monkeypatch.setattr(Transfer, "apply", minting)
     with pytest.raises(CoinsViolation) as caught:
