@@ -56,11 +56,6 @@ class BlockExecution:
     """Units that the coinbase must pay."""
 
     @property
-    def undo(self) -> tuple[Change, ...]:
-        """The inverse of the changes, by ascending path."""
-        return tuple(change.inverse for change in self.changes)
-
-    @property
     def paid_tokens(self) -> int:
         """Tokens of calls that were answered for credits."""
         return sum(receipt.paid_tokens for receipt in self.receipts)

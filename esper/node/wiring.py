@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.batch import BatchVerifier
@@ -17,8 +16,6 @@ from esper.storage.chain_store import ChainStore
 from esper.storage.reindex import ReindexReport
 from esper.storage.reindex import reindex as reindex_store
 from esper.storage.store_options import StoreOptions
-
-PRUNED_BY_DEFAULT: Final = frozenset({"devnet", "regtest"})
 
 
 def store_options(params: NetworkParameters) -> StoreOptions:
@@ -54,7 +51,7 @@ def open_chain(
             secret=secret,
             now_ms=clock(),
             signatures=signatures,
-            prune=params.name in PRUNED_BY_DEFAULT if prune is None else prune,
+            prune=params.is_local if prune is None else prune,
         )
 
 

@@ -36,18 +36,19 @@ from esper.storage.segments.block_files import (
 )
 from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
-from esper.storage.state.disk_state_tree import Change, DiskStateTree, StateUpdate
+from esper.storage.state.disk_state_tree import DiskStateTree, StateUpdate
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
 from esper.storage.tip_moves import (
     BlockPlaces,
-    Execution,
     GenesisState,
+    StoredExecution,
     begin,
     downwards,
     plan,
     plan_back,
     upwards,
 )
+from esper.vm.view import Change
 
 
 class ChainStore:
@@ -164,7 +165,7 @@ class ChainStore:
             self._worked_out = key, self.state.update(changes)
         return self._worked_out[1]
 
-    def append(self, block_id: bytes, block: BlockBytes, execution: Execution) -> None:
+    def append(self, block_id: bytes, block: BlockBytes, execution: StoredExecution) -> None:
         """Make a block the tip; it is kept when this returns. That it fits the tip is not judged.
 
         Raises AlreadyOnChainError, StateChangeError, DiskReserveError and SegmentError (too long)

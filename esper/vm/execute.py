@@ -28,13 +28,11 @@ from esper.vm.transaction import Transaction
 from esper.vm.view import Change, Overlay, StateView
 
 
-class Execution(NamedTuple):
+class ExecutedTransactions(NamedTuple):
     """What a block's transactions do."""
 
     changes: tuple[Change, ...]
     """Every record that differs afterwards, by ascending path."""
-    undo: tuple[Change, ...]
-    """The inverse of the changes, by ascending path."""
     receipts: tuple[Receipt, ...]
     """One per transaction, in their order."""
 
@@ -48,15 +46,10 @@ class Execution(NamedTuple):
         """B: micro-credits burned in the block."""
         return sum(receipt.burned for receipt in self.receipts)
 
-    @property
-    def paid_tokens(self) -> int:
-        """Tokens of calls that were answered for credits."""
-        return sum(receipt.paid_tokens for receipt in self.receipts)
-
 
 def execute_transactions(
     view: StateView, transactions: Sequence[Transaction], context: ExecutionContext
-) -> Execution:
+) -> ExecutedTransactions:
     """Execute decoded transactions; the view stays as it is.
 
     Raises AnswerCountViolation unless there is one answer per call; RejectedTransactionViolation,
@@ -89,8 +82,7 @@ def execute_transactions(
         violation = SignatureViolation(transactions[failed].txid)
         _reject(failed, transactions[failed], violation)
 
-    changes = overlay.changes()
-    result = Execution(changes, tuple(change.inverse for change in changes), tuple(receipts))
+    result = ExecutedTransactions(overlay.changes(), tuple(receipts))
     if ledger.coins != -result.fees:
         raise CoinsViolation(ledger.coins, result.fees)
     return result

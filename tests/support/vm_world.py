@@ -9,13 +9,13 @@ from esper.crypto.signing import KeyPair, key_from_seed
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.vm.context import Answer, ExecutionContext
-from esper.vm.execute import Execution, execute_transactions
+from esper.vm.execute import ExecutedTransactions, execute_transactions
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Payload
 from esper.vm.records import Account
 from esper.vm.state import State
 from esper.vm.transaction import Transaction
-from esper.vm.view import Overlay
+from esper.vm.view import Change, Overlay
 
 ALICE, BOB, CAROL, MINER = (key_from_seed(1, bytes([number]) * 32) for number in range(1, 5))
 GENESIS = genesis_hash(REGTEST)
@@ -71,6 +71,11 @@ def funded(balances: Iterable[tuple[KeyPair, int]]) -> State:
     return state
 
 
+def taken_back(changes: Iterable[Change]) -> list[Change]:
+    """The changes that lead from the state after ``changes`` to the one before them."""
+    return [Change(path, after, before) for path, before, after in changes]
+
+
 @dataclass
 class World:
     """A state and a height that grow by blocks of transactions."""
@@ -93,11 +98,13 @@ class World:
         )
         return context if self.checked else replace(context, signatures=Unchecked())
 
-    def block(self, *transactions: Transaction, answers: Sequence[Answer | None] = ()) -> Execution:
+    def block(
+        self, *transactions: Transaction, answers: Sequence[Answer | None] = ()
+    ) -> ExecutedTransactions:
         """Execute a block and move on, having checked that its undo leads back."""
         result = execute_transactions(self.state, transactions, self.context(answers))
         after = self.state.with_changes(result.changes)
-        assert after.with_changes(result.undo).root == self.state.root
+        assert after.with_changes(taken_back(result.changes)).root == self.state.root
         assert [change.path for change in result.changes] == sorted(
             {change.path for change in result.changes}
         )
@@ -106,7 +113,7 @@ class World:
 
     def send(
         self, sender: KeyPair, payload: Payload, answer: Answer | None = None, **parts: int
-    ) -> Execution:
+    ) -> ExecutedTransactions:
         """Execute a block of one transaction with the sender's next nonce."""
         transaction = make(sender, payload, self.account(sender).nonce, **parts)
         return self.block(transaction, answers=[answer] if payload.TAKES_ANSWER else [])

@@ -27,7 +27,7 @@ from esper.consensus.execution import ParentWork, genesis_beacon, next_beacon
 from esper.consensus.fork_choice import TAG_DRAW
 from esper.consensus.genesis import genesis_hash, genesis_header, parameter_bytes
 from esper.consensus.header import HEADER, Header, PreHeader, work_seed
-from esper.consensus.outputs import WORK_OUTPUTS, Answer, Candidate, Opening, WorkOutputs
+from esper.consensus.outputs import WORK_OUTPUTS, Candidate, Opening, ProvenAnswer, WorkOutputs
 from esper.consensus.tier_records import TIER, TIER_STATE
 from esper.consensus.tiers import Tier, TierState, TierTally
 from esper.crypto.vrf import VrfProof
@@ -55,10 +55,10 @@ OUTPUTS = WorkOutputs(
         Opening(0, BankPrompt(pattern(64, 3), (7,), (), pattern(64, 7)), ()),
     ),
     (
-        Answer(
+        ProvenAnswer(
             (9, 2), ((Candidate(9, 500), Candidate(8, 500)), (Candidate(2, 1), Candidate(3, -1)))
         ),
-        Answer((WORD,), ((Candidate(WORD, (1 << 62) - 1), Candidate(0, 1 - (1 << 62))),)),
+        ProvenAnswer((WORD,), ((Candidate(WORD, (1 << 62) - 1), Candidate(0, 1 - (1 << 62))),)),
     ),
 )
 BODY_OF_MANY = Body(

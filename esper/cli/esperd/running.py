@@ -8,7 +8,7 @@ import secrets
 import time
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import trio
 import typer
@@ -30,10 +30,6 @@ from esper.primitives.address import Address
 from esper.primitives.networks import DEMO_ADDRESS, network
 from esper.primitives.params import NetworkParameters
 from esper.wallet.demo import demo_wallet
-
-DEMO_NETWORKS: Final = frozenset({"devnet", "regtest"})
-"""Networks without value: mined coins go to the wallet that everyone holds if nobody is named."""
-GENERATES: Final = "regtest"
 
 NetworkOption = Annotated[str | None, typer.Option("--network", help=about("network"))]
 DatadirOption = Annotated[Path | None, typer.Option("--datadir", help=about("datadir"))]
@@ -85,7 +81,7 @@ def node(
     """Keep the chain and serve JSON-RPC. On regtest blocks are mined when they are asked for."""
     with reported_errors():
         settings = _resolved(_flags(locals())).settings
-        wanted = 0 if settings.network == GENERATES else None
+        wanted = 0 if network(settings.network).mines_on_demand else None
         _run(settings, mines=wanted is not None, wanted=wanted, ends=False)
 
 
@@ -179,7 +175,7 @@ def _shown(value: Any) -> str:
 def _directory(settings: Settings) -> DataDirectory:
     params = network(settings.network)
     directory = DataDirectory.open_or_create(settings.datadir, params)
-    if params.name in DEMO_NETWORKS:
+    if params.is_local:
         demo_wallet(directory.path, params, secrets.token_bytes)
     return directory
 
@@ -216,7 +212,8 @@ def _mining_plan(
 def _payee(settings: Settings, params: NetworkParameters) -> bytes:
     if settings.payee:
         return Address.from_text(settings.payee, params.address_prefix).to_bytes()
-    if params.name in DEMO_NETWORKS:
+    if params.is_local:
+        # The wallet that everyone holds.
         return DEMO_ADDRESS
     raise SettingsError(f"payee: {params.name} pays real rewards: name an address with --payee")
 

@@ -22,7 +22,6 @@ from esper.rpc.errors import MEMPOOL_FULL, NOT_MINING, REFUSED, RpcError
 
 LISTED: Final = 1_000
 """Transactions that ``get_mempool`` names."""
-GENERATED_ON: Final = frozenset({"regtest"})
 
 
 class RpcNode:
@@ -116,7 +115,7 @@ class RpcNode:
 
     async def generate(self, params: s.GenerateParams) -> s.Generated:
         """Mine blocks now. Raises RpcError."""
-        if self._params.name not in GENERATED_ON:
+        if not self._params.mines_on_demand:
             raise RpcError(NOT_MINING, f"generate is for regtest, this is {self._params.name}")
         payee = None if params.payee is None else address_of(params.payee, self._params)
         mined = await self._miner().generate(params.blocks, payee)

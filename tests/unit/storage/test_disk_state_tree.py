@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esper.storage.errors import StateChangeError
-from esper.storage.state.disk_state_tree import LEVELS, Change, DiskStateTree
+from esper.storage.state.disk_state_tree import LEVELS, DiskStateTree
 from esper.storage.state.state_records import (
     StateRecordError,
     decode_node,
@@ -14,6 +14,7 @@ from esper.storage.state.state_records import (
     record_key,
 )
 from esper.vm.state_tree import StateTree, proven_value_hash, value_hash
+from esper.vm.view import Change
 from tests.support.memory_store import MemoryStore
 
 # Few distinct first bytes, so that paths share long prefixes and the tree collapses and grows.
@@ -30,7 +31,7 @@ A, B = bytes(32), bytes(31) + b"\1"
 
 
 def changes_to(tree: StateTree, wanted: dict[bytes, bytes | None]) -> list[Change]:
-    return [(path, tree.get(path), wanted[path]) for path in sorted(wanted)]
+    return [Change(path, tree.get(path), wanted[path]) for path in sorted(wanted)]
 
 
 def oracle(tree: StateTree, changes: list[Change]) -> StateTree:
