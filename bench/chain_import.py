@@ -25,14 +25,14 @@ from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
 from esper.consensus.execution import execute_block
 from esper.consensus.template import BlockPlan
 from esper.consensus.work_rules import check_work
-from esper.crypto.batch import BatchVerifier
-from esper.crypto.processes import ProcessVerifier
 from esper.crypto.signatures import SequentialVerifier, SignatureClaim
 from esper.crypto.signing import KeyPair, key_from_seed
 from esper.model import load_model
 from esper.model.prompts import read_bank
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.store_state import StoreState, genesis_of, replay_of, stored_execution
+from esper.node.signatures.batch import BatchVerifier
+from esper.node.signatures.processes import SignatureProcesses
 from esper.node.workers.native_work import NativeInference, NativeProver, NativeVerifier
 from esper.node.workers.search import PromptSource
 from esper.primitives.networks import REGTEST
@@ -148,7 +148,7 @@ def parts(
     chain, verifier = ProvenChain.genesis(params).context, NativeVerifier()
     options = StoreOptions(reserve_bytes=0)
     store = ChainStore(folder, genesis_of(params), replay_of(params), options)
-    with store, BatchVerifier(workers, ProcessVerifier(workers)) as pool:
+    with store, BatchVerifier(workers, SignatureProcesses(workers)) as pool:
         state = StoreState(store)
         for place, block in enumerate(blocks):
             if place == skipped:
@@ -194,7 +194,7 @@ def whole(
     times: list[float] = []
     options = StoreOptions(reserve_bytes=0)
     store = ChainStore(folder, genesis_of(params), replay_of(params), options)
-    with store, BatchVerifier(workers, ProcessVerifier(workers)) as pool:
+    with store, BatchVerifier(workers, SignatureProcesses(workers)) as pool:
         manager = ChainManager(
             store, params, NativeVerifier(), secret=bytes(32), now_ms=FAR_MS, signatures=pool
         )

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from esper.consensus.context import ChainContext
 from esper.mempool.admission_rules import check_by_itself
-from esper.mempool.call_queue import NO_CALLS, CallBudget, CallChooser, position
+from esper.mempool.call_queue import CallBudget, CallChooser, position
 from esper.mempool.chain_change import after_chain_change
 from esper.mempool.contents import Contents
 from esper.mempool.errors import MempoolFullError, PolicyError
@@ -177,14 +177,6 @@ class Mempool:
     def put_in_place(self, prepared: Prepared) -> None:
         """Agree with a new tip from now on."""
         self._contents, self._next = prepared.contents, prepared.next_block
-
-    def fee_order(self) -> Iterator[Transaction]:
-        """What pays a fee, by rate, each sender's by nonce, up to the sender's first call."""
-        return self.select(self._height, NO_CALLS)
-
-    def call_order(self, height: int, budget: CallBudget) -> Iterator[Transaction]:
-        """The calls that ``select`` gives, in its order."""
-        return (one for one in self.select(height, budget) if one.txid in self._contents.calls)
 
     def select(self, height: int, budget: CallBudget) -> Iterator[Transaction]:
         """What the block at ``height`` takes, the first first. Every prefix is valid.

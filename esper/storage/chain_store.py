@@ -11,7 +11,6 @@ from types import TracebackType
 
 from esper.consensus.chain import BlockBytes
 from esper.primitives.hashing import u32
-from esper.primitives.mmr import MmrProof
 from esper.storage.catch_up import catch_up
 from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, ChainIndex, Tip, proof_file_key
 from esper.storage.chain_reader import ChainReader
@@ -198,9 +197,6 @@ class ChainStore:
         self._acknowledge(downwards(back, self._journal.end, self._proofs.end))
         return back.removed
 
-    def prove_receipt(self, number: int) -> MmrProof:
-        """The proof of a receipt under ``receipt_root``. Raises IndexError if there is none."""
-        return ReceiptLog(self._index.store).prove(number, self.tip.receipts)
 
     @property
     def receipt_root(self) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from esper.primitives.codec import FixedBytes, Unsigned, VarBytes
 from esper.primitives.errors.transaction_errors import AmountViolation, StakeViolation
-from esper.vm import kinds
+from esper.vm import kinds, transaction
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion, Output, Payload, Schema
@@ -78,4 +78,5 @@ def pledges() -> Iterator[None]:
     APPLIED.clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kinds, "KINDS", (*kinds.KINDS, Pledge))
+        patch.setattr(transaction, "_FORMS", {})
         yield

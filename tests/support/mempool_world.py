@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from esper.consensus.context import ChainContext
 from esper.crypto.signing import KeyPair
+from esper.mempool.call_queue import CallBudget
 from esper.mempool.memory import Dropped
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Admission, Mempool
@@ -39,6 +40,11 @@ def pay(receiver: KeyPair, amount: int = COIN) -> Transfer:
 
 def call(price: int = 10, prompt: int = 2, max_tokens: int = 3) -> LlmCall:
     return LlmCall(PARAMS.model.model_id, (1, *range(50, 49 + prompt)), max_tokens, price)
+
+
+def fee_order(pool: Mempool) -> list[Transaction]:
+    """What pays a fee, by rate, each sender's by nonce, up to the sender's first call."""
+    return list(pool.select(pool._height, CallBudget(rows=0, rows_per_call=1)))
 
 
 def rich_state(*keys: KeyPair) -> World:

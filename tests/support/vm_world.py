@@ -12,10 +12,10 @@ from esper.vm.context import Answer, ExecutionContext
 from esper.vm.execute import ExecutedTransactions, execute_transactions
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Payload
-from esper.vm.records import Account
+from esper.vm.records import Account, PendingReward
 from esper.vm.state import State
 from esper.vm.transaction import Transaction
-from esper.vm.view import Change, Overlay
+from esper.vm.view import Change, Overlay, StateView
 
 ALICE, BOB, CAROL, MINER = (key_from_seed(1, bytes([number]) * 32) for number in range(1, 5))
 GENESIS = genesis_hash(REGTEST)
@@ -69,6 +69,11 @@ def funded(balances: Iterable[tuple[KeyPair, int]]) -> State:
     for key, amount in balances:
         state = state.with_account(address(key), Account(balance=amount))
     return state
+
+
+def pending_reward(state: StateView, height: int) -> PendingReward | None:
+    """The coinbase of ``height`` if it has not matured; the state stays as it is."""
+    return Ledger(Overlay(state)).take_reward(height)
 
 
 def taken_back(changes: Iterable[Change]) -> list[Change]:

@@ -18,7 +18,6 @@ from esper.consensus.block import (
     Body,
     Coinbase,
     calls_root,
-    coinbase_txid,
     proof_hash,
     result_root,
     transaction_root,
@@ -35,7 +34,7 @@ from esper.primitives import params as kinds
 from esper.primitives.hashing import tagged_hash
 from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.prompt import BankPrompt
-from esper.vm.transaction import TAG_WTXID
+from esper.vm.transaction import TAG_TXID, TAG_WTXID
 from tests.vectors.fields import encoding, number
 from tests.vectors.write_records import COINS, LONG, WORD, address, pattern
 
@@ -208,7 +207,7 @@ def document() -> dict[str, Any]:
         "coinbases": [
             encoding(COINBASE, coinbase, name)
             | {
-                "txid": coinbase_txid(coinbase.to_bytes()).hex(),
+                "txid": tagged_hash(TAG_TXID, coinbase.to_bytes()).hex(),
                 "wtxid": tagged_hash(TAG_WTXID, coinbase.to_bytes()).hex(),
             }
             for name, coinbase in COINBASES

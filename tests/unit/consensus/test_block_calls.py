@@ -17,7 +17,7 @@ from esper.vm.payload import Output
 from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.chain_world import ChainWorld, funded_network
-from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address, taken_back
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address, pending_reward, taken_back
 
 TO_CAROL = Transfer((Output(address(CAROL), COIN),))
 
@@ -88,7 +88,7 @@ def test_the_honest_block_is_accepted(world: ChainWorld, block: Block) -> None:
     assert after.account(address(CAROL)).balance == COIN
     assert after.with_changes(taken_back(execution.changes)).root == world.chain.state.root
     # A tenth of the subsidy is in proportion to what burned; the transfer's fee is in the reward.
-    reward = after.pending_reward(context.height)
+    reward = pending_reward(after, context.height)
     assert reward is not None
     bonus = 5 * COIN * burned // world.params.reward.bonus_credit_cap
     assert reward.amount == content.coinbase.amount == 45 * COIN + bonus + 100_000

@@ -40,6 +40,7 @@ from tests.support.fake_work import (
     prompt_source,
 )
 from tests.support.plain_miner import Miner
+from tests.support.vm_world import pending_reward
 
 PARAMS = fake_network()
 PAYEE = Address(1, bytes(range(32))).to_bytes()
@@ -413,7 +414,7 @@ def test_rewards_mature_and_supply_adds_up() -> None:
         matured = max(0, height - PARAMS.reward.maturity)
         assert chain.state.account(PAYEE).balance == matured * 45 * 10**8
         assert chain.state.chain.issued == height * 45 * 10**8
-        pending = [h for h in range(1, 20) if chain.state.pending_reward(h) is not None]
+        pending = [h for h in range(1, 20) if pending_reward(chain.state, h) is not None]
         assert pending == list(range(matured + 1, height + 1))
 
 

@@ -28,7 +28,7 @@ from esper.storage.errors import (
 )
 from esper.storage.format_version import write_format
 from esper.storage.kv.store_port import Write
-from esper.storage.receipt_log import USE_RECEIPTS
+from esper.storage.receipt_log import USE_RECEIPTS, ReceiptLog
 from esper.storage.segments.block_files import BlockAdded, BlockFileError, BlockFiles
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES, SegmentError
 from esper.storage.segments.segment_writer import open_for_append
@@ -46,6 +46,7 @@ from tests.support.crash.fake_chain import (
 )
 from tests.support.crash.fake_chain import options as crash_options
 from tests.support.memory_store import MemoryStore
+from tests.support.receipt_proofs import prove_receipt
 from tests.support.store_check import check_store
 from tests.unit.storage.test_segment_writer import FullDisk
 
@@ -130,8 +131,9 @@ def test_up_and_down_equal_the_tree_and_the_range_in_memory(at: Fixture) -> None
             assert store.proof(salt + 1) == block.proof
             assert store.index.height_of(block_id) == salt + 1
             check_store(store)
+        log = ReceiptLog(store.index.store)
         for number in range(receipts.count):
-            proof = store.prove_receipt(number)
+            proof = prove_receipt(log, number, receipts.count)
             assert verify_proof(USE_RECEIPTS, root, receipts.count, store.receipt(number), proof)
         for before in reversed(seen):
             removed = store.tip.block_id
@@ -228,11 +230,12 @@ def test_heights_and_receipts_that_are_not_there(at: Fixture) -> None:
                 store.block(height)
             with pytest.raises(UnknownBlockError):
                 store.proof(height)
+        log = ReceiptLog(store.index.store)
         for number in (-1, store.tip.receipts):
             with pytest.raises(IndexError):
                 store.receipt(number)
             with pytest.raises(IndexError):
-                store.prove_receipt(number)
+                prove_receipt(log, number, store.tip.receipts)
 
 
 def test_below_the_reserve_nothing_is_written(at: Fixture) -> None:
