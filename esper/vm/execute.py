@@ -47,6 +47,49 @@ class ExecutedTransactions(NamedTuple):
         return sum(receipt.burned for receipt in self.receipts)
 
 
+class TransactionRun:
+    """Transactions of one block, executed one after the other on a view that stays as it is."""
+
+    def __init__(self, view: StateView, context: ExecutionContext) -> None:
+        """The start of the block has happened. Raises CreditIssueViolation for a broken state."""
+        self._overlay = Overlay(view)
+        self._ledger = Ledger(self._overlay)
+        self._context = context
+        self._receipts: list[Receipt] = []
+        start_block(self._ledger, context)
+
+    @property
+    def view(self) -> StateView:
+        """The state as the next transaction finds it."""
+        return self._overlay
+
+    def apply(self, transaction: Transaction, answer: Answer | None = None) -> SignatureClaim:
+        """Execute the next transaction; returns the claim left to check.
+
+        Raises a TransactionViolation; the run is of no use afterwards.
+        """
+        receipt, claim = apply_transaction(transaction, self._ledger, self._context, answer)
+        self._receipts.append(receipt)
+        return claim
+
+    def offer(self, transaction: Transaction, answer: Answer | None = None) -> SignatureClaim:
+        """The same, but one that raises a TransactionViolation has changed nothing."""
+        above = Overlay(self._overlay)
+        ledger = Ledger(above)
+        receipt, claim = apply_transaction(transaction, ledger, self._context, answer)
+        self._overlay.absorb(above.changes())
+        self._ledger.coins += ledger.coins
+        self._receipts.append(receipt)
+        return claim
+
+    def result(self) -> ExecutedTransactions:
+        """What all of them do. Raises CoinsViolation."""
+        result = ExecutedTransactions(self._overlay.changes(), tuple(self._receipts))
+        if self._ledger.coins != -result.fees:
+            raise CoinsViolation(self._ledger.coins, result.fees)
+        return result
+
+
 def execute_transactions(
     view: StateView, transactions: Sequence[Transaction], context: ExecutionContext
 ) -> ExecutedTransactions:
@@ -62,30 +105,20 @@ def execute_transactions(
         raise AnswerCountViolation(len(context.answers), calls)
     answers = iter(context.answers)
 
-    overlay = Overlay(view)
-    ledger = Ledger(overlay)
-    start_block(ledger, context)
-
-    receipts: list[Receipt] = []
+    run = TransactionRun(view, context)
     claims: list[SignatureClaim] = []
     for index, transaction in enumerate(transactions):
         answer = next(answers) if transaction.payload.TAKES_ANSWER else None
         try:
-            receipt, claim = apply_transaction(transaction, ledger, context, answer)
+            claims.append(run.apply(transaction, answer))
         except TransactionViolation as error:
             _reject(index, transaction, error)
-        receipts.append(receipt)
-        claims.append(claim)
 
     failed = context.signatures.first_invalid(claims)
     if failed is not None:
         violation = SignatureViolation(transactions[failed].txid)
         _reject(failed, transactions[failed], violation)
-
-    result = ExecutedTransactions(overlay.changes(), tuple(receipts))
-    if ledger.coins != -result.fees:
-        raise CoinsViolation(ledger.coins, result.fees)
-    return result
+    return run.result()
 
 
 def start_block(ledger: Ledger, context: ExecutionContext) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from esper.consensus.block import BODY
 from esper.consensus.call_groups import CALL_GROUP
+from esper.consensus.execution import execute_block
 from esper.consensus.header import HEADER
 from esper.node.mining.block_draft import BlockDraft
 from esper.primitives.codec import (
@@ -30,7 +31,6 @@ from esper.primitives.codec import (
 )
 from esper.primitives.errors.call_errors import AnswerBudgetViolation, LaneLimitViolation
 from esper.vm import records
-from esper.vm.execute import execute_transactions
 from esper.vm.kinds import KINDS
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Output
@@ -264,5 +264,4 @@ def test_a_transaction_that_fails_half_way_leaves_a_draft_as_a_block_would_be() 
     last = world.signed(ALICE, Stake(COIN), nonce=nonce + 1)
     draft.add(last)
     judged = replace(context.execution_context(address(MINER)), answers=(None,))
-    executed = execute_transactions(state, [pay, calls[0], last], judged)
-    assert draft._overlay.changes() == executed.changes
+    assert draft.close() == execute_block(state, context.tip_work, [pay, calls[0], last], judged)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from esper.consensus.call_groups import CallGroup
 from esper.consensus.context import ChainContext
+from esper.consensus.execution import BlockExecution
 from esper.consensus.ports import ChainState
 from esper.consensus.template import BlockPlan
 from esper.node.calls.lanes import RESULT_ROOM, LaneAnswers, payable_results
@@ -23,6 +24,8 @@ class Assembled:
 
     plan: BlockPlan = field(default_factory=BlockPlan)
     """For the template."""
+    execution: BlockExecution | None = None
+    """What the plan does to the state that it was made on; None if nothing was executed."""
     left_out: dict[bytes, TransactionViolation] = field(default_factory=dict)
     """By txid: what the state does not allow, now or ever."""
 
@@ -55,7 +58,7 @@ def assemble(
     lane_groups = _add_results(chain, draft, returned, lanes)
     proofs = (*(ready_group.group for ready_group in chosen), *lane_groups)
     plan = BlockPlan(tuple(draft.transactions), tuple(draft.answers), proofs)
-    return Assembled(plan, left_out)
+    return Assembled(plan, draft.close(), left_out)
 
 
 def _candidate_groups(
