@@ -100,7 +100,9 @@ class FakeInference:
 
 def claim_hash(claim: WorkClaim) -> bytes:
     """A hash of every field of a claim."""
-    return hashlib.sha3_512(repr(claim).encode()).digest()
+    # The golden blocks hold fake proofs from when the class of answers had the shorter name.
+    written = repr(claim).replace("ProvenAnswer(", "Answer(")
+    return hashlib.sha3_512(written.encode()).digest()
 
 
 class FakeProver:

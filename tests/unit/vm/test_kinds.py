@@ -100,8 +100,10 @@ def test_a_payload_says_how_it_is_checked_and_what_it_does() -> None:
 
 
 def test_an_unknown_number_is_refused() -> None:
+    with pledges():
+        data = make(ALICE, PLEDGE, 0).to_bytes()
     with pytest.raises(UnknownKindViolation, match="200"):
-        decode_transaction(make(ALICE, PLEDGE, 0).to_bytes(), LIMIT)
+        decode_transaction(data, LIMIT)
 
 
 @pytest.mark.usefixtures("line")

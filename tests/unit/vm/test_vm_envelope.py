@@ -71,7 +71,7 @@ def test_an_honest_transaction() -> None:
     (receipt,) = result.receipts
     assert (receipt.kind, receipt.txid, receipt.fee) == (1, transaction.txid, FEE)
     assert (receipt.sender, receipt.burned, receipt.own) == (address(ALICE), 0, 0)
-    assert (result.fees, result.burned, result.paid_tokens) == (FEE, 0, 0)
+    assert (result.fees, result.burned, receipt.paid_tokens) == (FEE, 0, 0)
 
 
 def test_size() -> None:
