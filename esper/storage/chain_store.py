@@ -197,7 +197,6 @@ class ChainStore:
         self._acknowledge(downwards(back, self._journal.end, self._proofs.end))
         return back.removed
 
-
     @property
     def receipt_root(self) -> bytes:
         """64 bytes: root of the range over all receipts."""

@@ -28,9 +28,9 @@ from esper.node.chain.block_judge import BlockJudge, JudgedBlock
 from esper.node.chain.branches import SIDE_BYTES, Branches
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.store_state import StoreState, TreeState, stored_execution
+from esper.node.signatures.batch import BatchVerifier
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.errors.consequences import Stage, consequence_of
-from esper.node.signatures.batch import BatchVerifier
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 from esper.primitives.params import NetworkParameters

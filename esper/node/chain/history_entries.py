@@ -101,11 +101,7 @@ class _Reading:
     calls: dict[bytes, CallMade]
     """Calls of this block so far, by txid."""
 
-    def entry(
-        self,
-        payload: Payload,
-        receipt: Receipt,
-    ) -> Entry:
+    def entry(self, payload: Payload, receipt: Receipt) -> Entry:
         """The entry of a transaction."""
         sender, fee = receipt.sender, receipt.fee
         call, answers = None, b""
