@@ -271,9 +271,12 @@ def main() -> None:
             end, block = quarry.block(end, payers, shift_ms)
             blocks.append(block)
         branches.append(blocks)
+    left, right = branches
     pool_of = waiting(waiters, chain, count)
     with tempfile.TemporaryDirectory() as temporary:
-        run = partial(measured, params, Path(temporary), stem, *branches, pool_of, options.pool_mib)
+        run = partial(
+            measured, params, Path(temporary), stem, left, right, pool_of, options.pool_mib
+        )
         print(json.dumps(trio.run(run), indent=1))
 
 

@@ -1,4 +1,4 @@
-"""What blocks beside the chain may cost: disk, proofs, executions; and who is told of what failed."""
+"""What blocks beside the chain may cost: disk, proofs, executions; who is told of what failed."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ from esper.consensus.block import Block, proof_hash
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.ports import WorkClaim
 from esper.node.chain import branches as branches_module
-from esper.node.chain.branches import NoRoomBesideError
+from esper.node.chain.branches import SIDE_BYTES, NoRoomBesideError
 from esper.node.chain.chain_manager import ChainManager
 from esper.primitives.errors.block_errors import (
     OutputsHashViolation,
@@ -80,17 +80,16 @@ def false_root(chain: ProvenChain) -> Block:
     world = ChainWorld(PARAMS)
     found = world.miner.mine(
         chain.context,
-        _LyingState(chain),  # type: ignore[arg-type]
+        _LyingState(chain),
         lambda: world.now_ms + 20_000 + 10_000 * chain.context.height,
     )
-    assert found is not None
     return found.block
 
 
-def managed(node: Node, **parts: int) -> ManyProofs:
+def managed(node: Node, side_bytes: int = SIDE_BYTES) -> ManyProofs:
     verifier = ManyProofs()
     node.manager = ChainManager(
-        node.store, node.params, verifier, secret=SECRET, now_ms=node.now_ms, **parts
+        node.store, node.params, verifier, secret=SECRET, now_ms=node.now_ms, side_bytes=side_bytes
     )
     return verifier
 

@@ -12,7 +12,7 @@ import random
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -181,10 +181,10 @@ def schemas(examples: dict[str, bytes]) -> Iterator[Decoder]:
                 path = f"{module.__name__.removeprefix('esper.')}.{name}"
                 yield Decoder(
                     path,
-                    lambda data, codec=codec: decode(codec, data, limit=LARGEST, what="value"),
+                    partial(decode, codec, limit=LARGEST, what="value"),
                     (CodecError,),
                     examples.get(path) or honest_record(codec),
-                    lambda value, codec=codec: encode(codec, value),
+                    partial(encode, codec),
                 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Unpack
 
 from esper.consensus.context import ChainContext
 from esper.crypto.signing import KeyPair
@@ -20,7 +21,17 @@ from esper.vm.records import Account, CreditTotals, account_path
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay, StateView
-from tests.support.vm_world import ALICE, BOB, CAROL, COIN, World, address, make, sign
+from tests.support.vm_world import (
+    ALICE,
+    BOB,
+    CAROL,
+    COIN,
+    EnvelopeParts,
+    World,
+    address,
+    make,
+    sign,
+)
 
 PARAMS = replace(
     REGTEST,
@@ -113,13 +124,17 @@ class PoolWorld:
         tip = self.world.state.root + u64(self.world.height)
         return replace(GENESIS_CONTEXT, params=self.params, height=self.world.height, tip_id=tip)
 
-    def signed(self, key: KeyPair, payload: Payload, nonce: int, **parts: int) -> Transaction:
+    def signed(
+        self, key: KeyPair, payload: Payload, nonce: int, **parts: Unpack[EnvelopeParts]
+    ) -> Transaction:
         return sign(key, make(key, payload, nonce, **parts))
 
     def add(self, transaction: Transaction, view: StateView | None = None) -> Admission:
         return self.pool.add(transaction, view or self.world.state, self.chain, now_ms=self.now_ms)
 
-    def send(self, key: KeyPair, payload: Payload, nonce: int, **parts: int) -> Transaction:
+    def send(
+        self, key: KeyPair, payload: Payload, nonce: int, **parts: Unpack[EnvelopeParts]
+    ) -> Transaction:
         """Make, sign and add."""
         transaction = self.signed(key, payload, nonce, **parts)
         self.add(transaction)

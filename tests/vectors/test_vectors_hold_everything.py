@@ -132,7 +132,8 @@ def encodings(document: Any) -> Iterator[tuple[str, Any]]:
 
 def records_held() -> set[str]:
     """Labels of the records that a vector file holds an encoding of."""
-    known, found = records_made(), set()
+    known = records_made()
+    found: set[str] = set()
     transactions = {kind.KIND: wire_form(kind) for kind in KINDS}
     for file in FOLDER.glob("*.json"):
         for name, fields in encodings(json.loads(file.read_text(encoding="utf-8"))):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from esper.consensus.block import Block
@@ -62,6 +63,10 @@ VERIFIER = FakeVerifier(PARAMS.model)
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _ahead(step_ms: int) -> int:
+    return now_ms() + step_ms
 
 
 @dataclass(frozen=True)
@@ -163,8 +168,7 @@ class Surroundings:
         blocks = []
         for step in range(depth + 1):
             at = chains[-1]
-            found = self._rival.mine(at.context, at.state, lambda ahead=step: now_ms() + ahead)  # type: ignore[misc]
-            assert found is not None
+            found = self._rival.mine(at.context, at.state, partial(_ahead, step))
             blocks.append(BlockBytes.of(found.block))
             chains.append(extend(at, found.block, VERIFIER, now_ms=now_ms()))
         self._history = chains

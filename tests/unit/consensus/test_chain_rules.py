@@ -39,7 +39,7 @@ from tests.support.fake_work import (
     fake_network,
     prompt_source,
 )
-from tests.support.plain_miner import Miner
+from tests.support.plain_miner import Miner, standing
 from tests.support.vm_world import pending_reward
 
 PARAMS = fake_network()
@@ -462,7 +462,7 @@ def test_devnet_mines_to_its_target() -> None:
         attempts_per_call=3,
     )
     for height in range(1, 5):
-        found = miner.mine(chain.context, chain.state, lambda now=START + 10_000 * height: now)  # type: ignore[misc]
+        found = miner.mine(chain.context, chain.state, standing(START + 10_000 * height))
         chain = extend(chain, found.block, verifier, now_ms=START + 10_000 * height)
         attempts.append(found.attempts)
         assert found.attempts == found.block.header.pre.nonce + 1

@@ -1,5 +1,6 @@
 """What a new tip does to what waits, and that it costs no more than what it concerns."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,8 @@ from esper.primitives.errors.call_errors import CreditsViolation
 from esper.vm.llm_result import LlmResult
 from esper.vm.records import NO_ACCOUNT, Account
 from esper.vm.stake import Stake
+from esper.vm.transaction import Transaction
+from esper.vm.view import StateView
 from tests.support.mempool_world import EOS, PARAMS, PoolWorld, call, fee_order, move, pay
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, World, address, make, sign
 
@@ -108,15 +111,17 @@ def test_too_little_for_a_new_account_is_dropped_when_the_account_goes() -> None
     assert kept.txid in world.pool
 
 
-def undone(world: PoolWorld, before: World, *returned: object, **parts: object) -> list[bytes]:
+def undone(
+    world: PoolWorld, before: World, *returned: Transaction, included: Sequence[bytes] = ()
+) -> list[bytes]:
     world.world = before
     dropped = move(
         world.pool,
         before.state,
         world.chain,
-        returned=returned,  # type: ignore[arg-type]
+        included=included,
+        returned=returned,
         now_ms=world.now_ms,
-        **parts,  # type: ignore[arg-type]
     )
     return [one.txid for one in dropped]
 
@@ -196,13 +201,13 @@ def test_another_branch_with_fewer_credits_is_noticed(parted: int) -> None:
 class CountingView:
     """Counts reads."""
 
-    def __init__(self, below: object) -> None:
+    def __init__(self, below: StateView) -> None:
         self._below = below
         self.reads = 0
 
     def get(self, path: bytes) -> bytes | None:
         self.reads += 1
-        return self._below.get(path)  # type: ignore[attr-defined,no-any-return]
+        return self._below.get(path)
 
 
 def test_a_block_costs_what_it_concerns_and_not_what_waits() -> None:
@@ -258,15 +263,16 @@ def test_a_fresh_pool_knows_nothing() -> None:
     assert (pool.spent_by(address(ALICE)).units, pool.received_by(address(ALICE))) == (0, 0)
 
 
-def told(world: PoolWorld, **parts: object) -> list[bytes]:
+def told(world: PoolWorld, included: Sequence[bytes] = ()) -> list[bytes]:
     """A new tip with the same accounts; who left."""
     world.world.height += 1
     dropped = move(
         world.pool,
         world.world.state,
         world.chain,
+        included=included,
+        touched=[],
         now_ms=world.now_ms,
-        **{"touched": [], **parts},  # type: ignore[arg-type]
     )
     return [one.txid for one in dropped]
 

@@ -29,10 +29,12 @@ from esper.primitives.errors.transaction_errors import (
 )
 from esper.primitives.networks import REGTEST
 from esper.primitives.units import MAX_AMOUNT
+from esper.vm.context import Effect, ExecutionContext
 from esper.vm.envelope_rules import check_in_context, check_isolated, check_signature, fee_range
 from esper.vm.execute import execute_transactions
+from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
-from esper.vm.payload import Output
+from esper.vm.payload import Inclusion, Output
 from esper.vm.receipt import RECEIPT
 from esper.vm.records import KnownKey
 from esper.vm.transaction import Transaction, decode_transaction
@@ -131,8 +133,7 @@ def test_sum() -> None:
 
 
 def test_height() -> None:
-    at_eleven = {"not_before": 11, "expiry": 11}
-    world().block(sign(ALICE, make(ALICE, TO_BOB, 0, **at_eleven)))
+    world().block(sign(ALICE, make(ALICE, TO_BOB, 0, not_before=11, expiry=11)))
     refuse(make(ALICE, TO_BOB, 0, not_before=12), NotYetValidViolation(11, 12))
     refuse(make(ALICE, TO_BOB, 0, expiry=10), ExpiredViolation(11, 10))
 
@@ -165,7 +166,9 @@ def test_nonce() -> None:
     chain.block(first)
     with pytest.raises(RejectedTransactionViolation) as caught:
         chain.block(first)
-    assert caught.value.__cause__.args == NonceUsedViolation(0, 1).args
+    cause = caught.value.__cause__
+    assert isinstance(cause, NonceUsedViolation)
+    assert cause.args == NonceUsedViolation(0, 1).args
     assert caught.value.rule_broken == "NonceUsedViolation"
     second, third = (sign(ALICE, make(ALICE, TO_BOB, nonce)) for nonce in (1, 2))
     chain.block(second, third)
@@ -276,8 +279,14 @@ def test_retry_or_never() -> None:
     def at_admission(rule: type[TransactionViolation]) -> Consequence:
         return consequence_of(rule.__new__(rule), Stage.ADMISSION)
 
-    retried = {NotYetValidViolation, FeeViolation, NonceGapViolation, KeyUnknownViolation}
-    for rule in (*retried, FundsViolation):
+    retried: tuple[type[TransactionViolation], ...] = (
+        NotYetValidViolation,
+        FeeViolation,
+        NonceGapViolation,
+        KeyUnknownViolation,
+        FundsViolation,
+    )
+    for rule in retried:
         assert (rule.scope, at_admission(rule)) == (Scope.CONTEXT, Consequence.RETRY)
     # The tip has moved: nobody is to blame, and nothing helps.
     for rule in (ExpiredViolation, NonceUsedViolation):
@@ -292,7 +301,13 @@ def test_coins_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = world()
     honest = Transfer.apply
 
-    def minting(self, sender, ledger, context, inclusion):  # type: ignore[no-untyped-def]
+    def minting(
+        self: Transfer,
+        sender: bytes,
+        ledger: Ledger,
+        context: ExecutionContext,
+        inclusion: Inclusion,
+    ) -> Effect:
         account = ledger.account(sender)
         ledger.set_account(sender, replace(account, balance=account.balance + 1))
         return honest(self, sender, ledger, context, inclusion)

@@ -26,6 +26,7 @@ from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.chain_world import ChainWorld, funded_network
 from tests.support.fake_work import FakeVerifier
+from tests.support.plain_miner import standing
 from tests.support.vm_world import ALICE, BOB, COIN, address
 
 SECRET = bytes(32)
@@ -95,13 +96,7 @@ def branch(
         )
         time_ms = params.genesis_time_ms + 10_000 * (world.chain.context.height + 1) + step_ms
         plan = world.planned(world.signed(ALICE, payload, nonce=nonce)).plan
-        found = world.miner.mine(
-            world.chain.context,
-            world.chain.state,
-            lambda now=time_ms: now,
-            plan,  # type: ignore[misc]
-        )
-        assert found is not None
+        found = world.miner.mine(world.chain.context, world.chain.state, standing(time_ms), plan)
         world.chain = extend(world.chain, found.block, world.verifier, now_ms=FAR)
         world.blocks.append(found.block)
     return world, world.blocks
@@ -210,8 +205,7 @@ def test_an_invalid_block_deep_in_a_branch_is_found_out_and_left(node: Node) -> 
     right = ChainWorld(PARAMS)
     right.chain = stem.chain
     liar = _LyingState(stem.chain)
-    found = right.miner.mine(stem.chain.context, liar, lambda: right.now_ms + 5)  # type: ignore[arg-type]
-    assert found is not None
+    found = right.miner.mine(stem.chain.context, liar, lambda: right.now_ms + 5)
     bad = found.block
     assert submit(node, bad) == (0, 0)
     false_chain = ProvenChain(
@@ -241,12 +235,8 @@ def test_an_invalid_block_deep_in_a_branch_is_found_out_and_left(node: Node) -> 
 def test_an_invalid_block_on_the_tip_is_refused_with_its_rule(node: Node) -> None:
     world, blocks = branch(None, 1, step_ms=1)
     submit(node, blocks[0])
-    found = world.miner.mine(
-        world.chain.context,
-        _LyingState(world.chain),
-        lambda: world.now_ms,  # type: ignore[arg-type]
-    )
-    assert found is not None
+    liar = _LyingState(world.chain)
+    found = world.miner.mine(world.chain.context, liar, lambda: world.now_ms)
     with pytest.raises(StateRootViolation):
         submit(node, found.block)
     assert_at(node, world.chain)
@@ -378,7 +368,6 @@ def empty_blocks(chain: ProvenChain, length: int, later_ms: int = 0) -> list[Blo
     world, blocks = ChainWorld(PARAMS), list[Block]()
     for _ in range(length):
         found = world.miner.mine(chain.context, chain.state, lambda: (1 << 41) + later_ms)
-        assert found is not None
         blocks.append(found.block)
         context = chain.context.extended(found.block.header, found.block.body.outputs, 0)
         chain = ProvenChain(context, chain.state)

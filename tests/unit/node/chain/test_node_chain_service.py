@@ -13,7 +13,8 @@ import trio.testing
 
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
-from esper.node.chain.chain_manager import ChainManager
+from esper.consensus.header_chain import HeaderChain
+from esper.node.chain.chain_manager import ChainManager, ReadBlock
 from esper.node.chain.chain_service import ChainChange, ChainService, Commit, TipMoved
 from esper.node.chain.chain_view import ChainView
 from esper.primitives.errors.rule_violation import RuleViolation
@@ -233,11 +234,11 @@ def test_blocks_are_judged_beside_each_other_and_beside_a_change(tmp_path: Path)
             may_end = threading.Event()
             judge = found.manager.judge.check_work
 
-            def slow(*arguments: Any) -> None:
+            def slow(block: Block, parent: HeaderChain) -> None:
                 inside[0] += 1
                 begun.release()
                 assert may_end.wait(20)
-                judge(*arguments)
+                judge(block, parent)
 
             found.manager.judge.check_work = slow  # type: ignore[method-assign]
             other = branch(1, 7)[0]
@@ -274,12 +275,14 @@ def test_a_change_that_fails_half_way_is_told_as_far_as_it_went(tmp_path: Path) 
     async def main() -> None:
         async with bench(tmp_path) as found:
             await found.submit(*LEFT, *RIGHT[:2])
-            apply, done = found.manager._apply, []
+            apply = found.manager._apply
+            done: list[bytes] = []
 
-            def once(new: Any) -> None:
+            def once(ready: tuple[BlockBytes, ReadBlock]) -> None:
                 if done:
                     raise StorageError("no room on the disk")
-                done.append(apply(new))
+                apply(ready)
+                done.append(ready[0].header)
 
             found.manager._apply = once  # type: ignore[method-assign]
             with pytest.raises(StorageError):
