@@ -35,6 +35,7 @@ from esper.storage.segments.segment_writer import open_for_append
 from esper.storage.store_options import StoreOptions
 from esper.storage.tip_moves import GenesisState, StoredExecution
 from esper.vm.state_tree import StateTree
+from esper.vm.view import Change
 from tests.support.crash.fake_chain import (
     GENESIS,
     PATHS,
@@ -197,7 +198,7 @@ def test_undo_records_are_kept_to_their_depth(at: Fixture) -> None:
 
 
 def test_undo_keeps_leaf_values_only(at: Fixture) -> None:
-    changes = tuple((path, b"genesis", b"x" * 500) for path in PATHS[::3])
+    changes = tuple(Change(path, b"genesis", b"x" * 500) for path in PATHS[::3])
     with at.open() as store:
         store.append(b"1" * 64, BlockBytes(b"", b"", b""), StoredExecution(changes, ()))
         ((_, undo),) = at.index.items(b"u")
@@ -206,7 +207,7 @@ def test_undo_keeps_leaf_values_only(at: Fixture) -> None:
 
 def test_changes_that_do_not_fit_change_nothing(at: Fixture) -> None:
     block = BlockBytes(b"header", b"body", b"proof")
-    wrong = StoredExecution(((PATHS[0], b"another", b"new"),), ())
+    wrong = StoredExecution((Change(PATHS[0], b"another", b"new"),), ())
     with at.open() as store:
         append_one(store, 1, **SMALL)
         before = facts(store), store.journal.files(), store._journal.end, store._proofs.end
@@ -433,7 +434,7 @@ def test_an_index_of_another_state_is_told(at: Fixture) -> None:
         append_one(store, 1, **SMALL)
         before = dict(at.index.items(b"n"))
         block_id, block = make_block(store.tip.block_id, 2, **SMALL)
-        changes = ((PATHS[1], store.state.get(PATHS[1]), b"changed"),)
+        changes = (Change(PATHS[1], store.state.get(PATHS[1]), b"changed"),)
         store.append(block_id, block, StoredExecution(changes, ()))
     at.index.write(before.items())
     with pytest.raises(IndexCorruptError, match="the state is not the tip's; run `esperd reindex`"):
