@@ -18,7 +18,7 @@ from tests.support.node_cli import BIN, PATIENCE_S, environment, running
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-LABELS = {"sh", "text", "toml", "json", "python"}
+LABELS = {"sh", "text", "toml", "json", "python", "diff"}
 PAGE_PATIENCE_S = 3 * PATIENCE_S
 
 NOT_RUN = {
