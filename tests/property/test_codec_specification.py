@@ -27,7 +27,8 @@ from esper.primitives.codec import (
     VarBytes,
     WideUnsigned,
 )
-from esper.vm.transaction import _SIGNED
+from esper.vm.kinds import KINDS
+from esper.vm.transaction import wire_form
 from tests.fuzz.decoders import every_schema, honest_value
 from tests.fuzz.test_decoders import edited, edits
 from tests.spec import codec_reference as reference
@@ -77,7 +78,7 @@ EVERYTHING = Record(
     ),
 )
 SCHEMAS: dict[str, Codec[Any]] = {
-    **{f"transaction {kind}": schema for kind, schema in _SIGNED.items()},
+    **{f"transaction {kind.KIND}": wire_form(kind) for kind in KINDS},
     "everything": EVERYTHING,
     "nested": Array(Record(Outer, None, (("inner", EVERYTHING),)), 3),
     "by name": Record(renamed, None, (("narrow", Unsigned(8)), ("text", VarBytes(9)))),

@@ -11,7 +11,6 @@ from esper.storage.kv.store_port import Write
 from esper.storage.state.disk_state_tree import (
     COUNT_BYTES,
     EMPTY_TOP,
-    Change,
     DiskStateTree,
     StateUpdate,
     bit,
@@ -28,6 +27,7 @@ from esper.storage.state.state_records import (
     record_key,
 )
 from esper.vm.state_tree import TAG_NODE, leaf_hash, value_hash
+from esper.vm.view import Change
 
 
 def encode_node(node: Node) -> bytes:

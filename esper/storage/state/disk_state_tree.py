@@ -36,6 +36,7 @@ from esper.vm.state_tree import (
     leaf_hash,
     value_hash,
 )
+from esper.vm.view import Change
 
 LEVELS: Final = 3
 """Levels of the tree in one record, by measurement: see docs/decisions/state-storage.md."""
@@ -44,9 +45,6 @@ COUNT_BYTES: Final = 8
 
 EMPTY_TOP: Final = bytes(COUNT_BYTES) + bytes([EMPTY_NODE])
 """The uppermost record of a tree without leaves."""
-
-Change = tuple[bytes, bytes | None, bytes | None]
-"""A 32-byte path, the value before and the value after; None where there is no record."""
 
 
 @dataclass(frozen=True, slots=True)

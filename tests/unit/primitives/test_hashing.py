@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from esper._native import sha3_256_many, sha3_512_many
 from esper.primitives.hashing import (
     Xof,
-    length_prefixed,
     make_tag,
     tagged_hash,
     tagged_hash32,
@@ -97,4 +96,3 @@ def test_integers_have_fixed_width() -> None:
     for encode, bits in ((u16, 16), (u32, 32), (u64, 64)):
         with pytest.raises(OverflowError):
             encode(1 << bits)
-    assert length_prefixed(b"ab") == b"\0\0\0\2ab"
