@@ -230,7 +230,7 @@ async def measured(
         blocks = ChainViews(chain, mempool, history, texts, params, clock)
         statuses = StatusViews(chain, mempool, texts, clock, mines=False)
         reads: dict[str, Callable[[], Awaitable[object]]] = {
-            "status": statuses.status,
+            "status": partial(statuses.status, s.NoParams()),
             "account": partial(accounts.account, s.AccountParams(address=someone)),
             "block": partial(blocks.block, s.BlockParams(height=len(stem))),
         }

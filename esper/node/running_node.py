@@ -35,10 +35,13 @@ from esper.node.settings import Settings
 from esper.node.views.account_views import AccountViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
-from esper.node.views.rpc_node import RpcNode
+from esper.node.views.mining_views import MiningViews
+from esper.node.views.pool_views import PoolViews
+from esper.node.views.rpc_node import rpc_node
 from esper.node.views.status_views import StatusViews
 from esper.node.waiting.mempool_service import MempoolService
 from esper.node.wiring import open_chain
+from esper.rpc.port import NodePort
 from esper.rpc.server import serve
 from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES
 from esper.rpc.settings import RpcSettings
@@ -123,7 +126,7 @@ class OpenNode:
     """Where calls of its miner stand; empty without one."""
     events: Events
     """What happens."""
-    rpc: RpcNode
+    rpc: NodePort
     """What the RPC server answers with."""
 
 
@@ -206,18 +209,15 @@ def _rpc_node(
     calls: CallBook,
     mining: NodeMining | None,
     stop: Callable[[], None],
-) -> RpcNode:
+) -> NodePort:
     params, texts, clock = parts.directory.params, parts.texts, parts.clock
-    return RpcNode(
-        chain,
-        mempool,
-        params,
-        clock,
+    return rpc_node(
         statuses=StatusViews(chain, mempool, texts, clock, mines=mining is not None),
         blocks=ChainViews(chain, mempool, history, texts, params, clock),
         accounts=AccountViews(chain, mempool, history, params, clock),
         calls=CallViews(chain, mempool, history, texts, calls, params, clock),
-        mining=mining.control if mining is not None else None,
+        pool=PoolViews(chain, mempool, clock),
+        mining=MiningViews(mining.control if mining is not None else None, params),
         stop=stop,
     )
 
@@ -242,7 +242,7 @@ class _RpcServer:
         self.port = 0
         """What it listens on, once it has started."""
 
-    async def run(self, node: RpcNode, *, task_status: trio.TaskStatus[None]) -> None:
+    async def run(self, node: NodePort, *, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as nursery:
             self.port = await nursery.start(serve, node, self._settings)
             task_status.started()

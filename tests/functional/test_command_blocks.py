@@ -16,6 +16,8 @@ import pytest
 
 from tests.support.node_cli import BIN, PATIENCE_S, environment, running
 
+pytestmark = pytest.mark.serial
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 LABELS = {"sh", "text", "toml", "json", "python", "diff"}

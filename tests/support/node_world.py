@@ -31,7 +31,6 @@ from esper.node.mining.mining_service import MiningService
 from esper.node.mining.node_mining import MiningPlan, NodeMining, Workers
 from esper.node.running_node import NodeParts, OpenNode, open_node
 from esper.node.settings import Settings
-from esper.node.views.rpc_node import RpcNode
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.search import SearchJob, TicketSearch
 from esper.node.workers.work_ports import SearcherPort
@@ -39,6 +38,8 @@ from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
+from esper.rpc.errors import RpcError
+from esper.rpc.method import Method, ReplyT, RequestT
 from esper.storage.store_options import StoreOptions
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
@@ -242,9 +243,16 @@ class NodeWorld:
     stops: list[bool] = field(default_factory=list)
     """One entry for each time that the node was asked to stop."""
 
-    @property
-    def rpc(self) -> RpcNode:
-        return self.node.rpc
+    async def ask(
+        self, method: Method[RequestT, ReplyT], request: RequestT | None = None
+    ) -> ReplyT:
+        """What the RPC server would be told; an error must be one of those that the row lists."""
+        try:
+            return await self.node.rpc.call(method, request or method.read({}))
+        except RpcError as error:
+            if error.code not in method.errors:
+                raise AssertionError(f"the row of {method.name} lacks {error.code}") from error
+            raise
 
     @property
     def mining(self) -> NodeMining:
