@@ -43,9 +43,10 @@ from esper.rpc.method import Method, ReplyT, RequestT
 from esper.storage.store_options import StoreOptions
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.fake_work import (
     FakeInference,
