@@ -1,4 +1,4 @@
-"""Who shuts the way of an honest branch: by taking its room, by length, by threads, by a failure."""
+"""Who shuts the way of an honest branch: by room, by length, by threads, by a failure."""
 
 import threading
 from collections.abc import Iterator
