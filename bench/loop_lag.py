@@ -30,15 +30,19 @@ from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.template import BlockPlan
 from esper.crypto.signing import KeyPair, key_from_seed
 from esper.mempool.call_queue import CallPolicy
+from esper.mempool.errors import MempoolFullError
 from esper.mempool.journal import MempoolJournal
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
 from esper.model import load_model
 from esper.model.prompts import read_bank
+from esper.node.calls.call_book import CallBook
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
 from esper.node.datadir import DataDirectory
+from esper.node.events import Events
+from esper.node.interpreter import share_interpreter
 from esper.node.views.account_views import AccountViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.status_views import StatusViews
@@ -206,7 +210,9 @@ async def measured(
         room = pool_mib * MIB
         pool = Mempool(params, MempoolPolicy(fee_bytes=room, call_bytes=room // 4))
         journal = MempoolJournal(folder / "mempool.dat", params.limits.transaction_bytes)
-        mempool = MempoolService(chain, pool, journal, params, clock, CallPolicy())
+        mempool = MempoolService(
+            chain, pool, journal, params, clock, CallPolicy(), CallBook(), Events()
+        )
         mempool.load(manager)
         closing.callback(mempool.close)
         chain.follow(history)
@@ -214,14 +220,18 @@ async def measured(
         for block in stem:
             await chain.submit(BlockBytes.of(block))
         for transaction in pool_of:
-            await mempool.submit(transaction.to_bytes())
+            try:
+                await mempool.submit(transaction.to_bytes())
+            except MempoolFullError:
+                break
+        waited = len(pool)
         texts = TextService({})
         someone = Address.from_bytes(pool_of[0].sender).to_text(params.address_prefix)
         accounts = AccountViews(chain, mempool, history, params, clock)
         blocks = ChainViews(chain, mempool, history, texts, params, clock)
         statuses = StatusViews(chain, mempool, texts, clock, mines=False)
         reads: dict[str, Callable[[], Awaitable[object]]] = {
-            "status": statuses.status,
+            "status": partial(statuses.status, s.NoParams()),
             "account": partial(accounts.account, s.AccountParams(address=someone)),
             "block": partial(blocks.block, s.BlockParams(height=len(stem))),
         }
@@ -238,7 +248,7 @@ async def measured(
         if chain.tip != right[-1].header.block_id:
             raise RuntimeError("the longer branch is not the chain")
         return {
-            "mempool_transactions": len(pool_of),
+            "mempool_transactions": waited,
             "still_waiting": len(pool),
             "quiet": quiet,
             "import": imported,
@@ -277,6 +287,7 @@ def main() -> None:
         run = partial(
             measured, params, Path(temporary), stem, left, right, pool_of, options.pool_mib
         )
+        share_interpreter()
         print(json.dumps(trio.run(run), indent=1))
 
 

@@ -15,7 +15,6 @@ from esper.rpc.auth import Authority, Cookie, remove_cookie, token_hash, write_c
 from esper.rpc.connections import ConnectionPool
 from esper.rpc.dispatch import Access, Dispatcher
 from esper.rpc.limits import RequestLimits, Slots, refusal
-from esper.rpc.openrpc import openrpc_document
 from esper.rpc.port import NodePort
 from esper.rpc.settings import RpcSettings, is_loopback
 
@@ -81,7 +80,6 @@ def application(port: NodePort, settings: RpcSettings) -> Starlette:
     dispatcher = Dispatcher(
         port,
         settings,
-        document=openrpc_document(),
         new_incident=lambda: secrets.token_hex(4),
     )
     authority = Authority({token_hash(settings.secret.hex()), *settings.token_hashes})

@@ -11,7 +11,6 @@ from types import TracebackType
 
 from esper.consensus.chain import BlockBytes
 from esper.primitives.hashing import u32
-from esper.primitives.mmr import MmrProof
 from esper.storage.catch_up import catch_up
 from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, ChainIndex, Tip, proof_file_key
 from esper.storage.chain_reader import ChainReader
@@ -23,7 +22,7 @@ from esper.storage.errors import (
     WrongChainError,
 )
 from esper.storage.format_version import bring_up_to_date
-from esper.storage.kv.store_port import KeyValueStore, Write
+from esper.storage.kv.store_port import KeyValueStore, KeyValueView, Write
 from esper.storage.receipt_log import USE_RECEIPTS, ReceiptLog
 from esper.storage.segments.block_files import (
     BLOCK_FOLDER,
@@ -36,18 +35,19 @@ from esper.storage.segments.block_files import (
 )
 from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
-from esper.storage.state.disk_state_tree import Change, DiskStateTree, StateUpdate
+from esper.storage.state.disk_state_tree import DiskStateTree, StateUpdate
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
 from esper.storage.tip_moves import (
     BlockPlaces,
-    Execution,
     GenesisState,
+    StoredExecution,
     begin,
     downwards,
     plan,
     plan_back,
     upwards,
 )
+from esper.vm.view import Change
 
 
 class ChainStore:
@@ -83,7 +83,7 @@ class ChainStore:
             self._index: ChainIndex[KeyValueStore] = ChainIndex(self._store, folder)
             self._check_genesis(genesis, fresh)
             self._open_files()
-            self._reader = ChainReader(self._index, self.journal, self.proof_files)
+            self._reader = self._reading(self._index)
             catch_up(self._index, self._journal, self._proofs, replay, options.undo_depth)
         except BaseException:
             self.close()
@@ -140,7 +140,12 @@ class ChainStore:
     def as_of_now(self) -> ChainReader:
         """The chain as it is now, whatever follows; to be read from any thread while it is open."""
         view = self._index.over(self._index.store.snapshot())
-        return ChainReader(view, self._journal.reader, self._proofs.reader)
+        return self._reading(view)
+
+    def _reading(self, index: ChainIndex[KeyValueView]) -> ChainReader:
+        return ChainReader(
+            index, self.journal, self.proof_files, lambda: self._index.first_proof_file
+        )
 
     def block(self, height: int) -> BlockAdded:
         """See ``ChainReader.block``."""
@@ -164,7 +169,7 @@ class ChainStore:
             self._worked_out = key, self.state.update(changes)
         return self._worked_out[1]
 
-    def append(self, block_id: bytes, block: BlockBytes, execution: Execution) -> None:
+    def append(self, block_id: bytes, block: BlockBytes, execution: StoredExecution) -> None:
         """Make a block the tip; it is kept when this returns. That it fits the tip is not judged.
 
         Raises AlreadyOnChainError, StateChangeError, DiskReserveError and SegmentError (too long)
@@ -196,10 +201,6 @@ class ChainStore:
         self._journal_append(journal_payload(TipRemoved(back.removed)))
         self._acknowledge(downwards(back, self._journal.end, self._proofs.end))
         return back.removed
-
-    def prove_receipt(self, number: int) -> MmrProof:
-        """The proof of a receipt under ``receipt_root``. Raises IndexError if there is none."""
-        return ReceiptLog(self._index.store).prove(number, self.tip.receipts)
 
     @property
     def receipt_root(self) -> bytes:

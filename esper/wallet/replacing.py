@@ -9,11 +9,13 @@ from esper.primitives.address import Address
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.params import LimitParameters, NetworkParameters
 from esper.primitives.units import MAX_AMOUNT
+from esper.rpc.methods import GET_TRANSACTION
 from esper.rpc.schema import TransactionParams
 from esper.vm.fees import fee_of_bytes, least_fixed_fee, signed_size
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output
 from esper.vm.transaction import Transaction, decode_transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.wallet.asked_call import MAX_BID
 from esper.wallet.errors import MisuseError, NodeContradictionError, NotReplaceableError
 from esper.wallet.intents import account_of
@@ -33,7 +35,7 @@ def waiting(
     see ``check_signed_by``. Raises NotReplaceableError, NodeContradictionError, and the node's
     errors.
     """
-    reply = node.transaction(TransactionParams(txid))
+    reply = node.call(GET_TRANSACTION, TransactionParams(txid))
     if reply.status != "pending":
         raise NotReplaceableError(f"the transaction is {reply.status}, only a waiting one can go")
     try:

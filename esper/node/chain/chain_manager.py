@@ -23,12 +23,12 @@ from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
 from esper.consensus.ports import WorkVerifier
-from esper.crypto.batch import BatchVerifier
 from esper.crypto.signatures import SignatureClaim, SignatureVerifier
 from esper.node.chain.block_judge import BlockJudge, JudgedBlock
 from esper.node.chain.branches import SIDE_BYTES, Branches
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.store_state import StoreState, TreeState, stored_execution
+from esper.node.signatures.batch import BatchVerifier
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.header_errors import UnknownParentViolation
