@@ -237,6 +237,11 @@ fn refusals_name_field_reason_and_place() {
         (Schema::VarBytes { limit: 9 }, &[0xC4, 3, 0], "value: needs 3 bytes, 1 are left"),
         (Schema::VarBytes { limit: 9 }, &[0xC5, 0, 3], "value: 3 is not in its shortest form"),
         (Schema::WideUnsigned { size: 2 }, &[0xA0], "value: byte 0xa0 starts no byte string"),
+        (
+            Schema::Signed,
+            &[0xCF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+            "value: -4611686018427387904 is outside (-2^62, 2^62)",
+        ),
     ] {
         assert_eq!(refused(&schema, data).what, reason);
     }
@@ -263,6 +268,7 @@ fn values_outside_the_schema_are_not_written() {
         (Schema::Signed, Plain::Signed(1 << 62), "Signed(4611686018427387904) is outside (-2^62, 2^62)"),
         (Schema::Signed, Plain::Signed(-(1 << 62)), "Signed(-4611686018427387904) is outside (-2^62, 2^62)"),
         (Schema::FixedBytes { size: 2 }, bytes(3), "3 bytes given, must be 2"),
+        (Schema::WideUnsigned { size: 2 }, bytes(3), "Bytes([0, 0, 0]) does not fit 2 unsigned bytes"),
         (Schema::VarBytes { limit: 2 }, bytes(3), "3 bytes given, at most 2 allowed"),
         (Schema::UnsignedPair { bits: 8 }, pair(3), "3 elements given, must be 2"),
         (list(Schema::Signed, 1), pair(2), "2 elements given, at most 1 allowed"),
