@@ -80,8 +80,8 @@ async def run_node(
 ) -> None:
     """Run until a signal, a request to stop, or the last wanted block.
 
-    Starts with the port of the RPC. Raises what ``open_node`` raises, RpcBindError, CookieError,
-    RpcSettingsError and WorkerError, in groups where several tasks end at once.
+    Starts with the port of the RPC. Raises what ``open_node`` raises, BindError, CookieError,
+    HttpSettingsError, RpcSettingsError and WorkerError, in groups where several tasks end at once.
     """
     scope = trio.CancelScope()
     stop = scope.cancel

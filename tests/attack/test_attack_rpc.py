@@ -20,7 +20,12 @@ MEBIBYTE = 1 << 20
 GROWTH = 96 * MEBIBYTE
 """What the server may hold beyond its start: 128 connections with a body and two parts each."""
 STOP = b'{"jsonrpc":"2.0","method":"stop","id":1}'
-QUICK = {"header_timeout_s": 0.5, "body_timeout_s": 0.5, "send_timeout_s": 0.5}
+QUICK = {
+    "header_timeout_s": 0.5,
+    "idle_timeout_s": 0.5,
+    "body_timeout_s": 0.5,
+    "send_timeout_s": 0.5,
+}
 
 
 @pytest.fixture(scope="module")

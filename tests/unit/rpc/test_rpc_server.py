@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from esper.http.listening import BindError
 from esper.rpc import errors as e
 from esper.rpc import schema as s
 from esper.rpc.auth import COOKIE_FILE, CookieError, read_cookie
 from esper.rpc.client import NodeError, RpcClient
-from esper.rpc.server import RpcBindError
 from tests.support.fake_node import TOKEN, FakeNode, served, settings
 
 
@@ -58,13 +58,13 @@ def test_a_refused_address_is_named_with_a_remedy_and_the_other_nodes_cookie_sta
         cookie = read_cookie(tmp_path)
         second = settings(tmp_path, port=port, secret=bytes(32))
         with (
-            pytest.raises(RpcBindError, match=f"port {port}.*another port"),
+            pytest.raises(BindError, match=f"port {port}.*another port"),
             served(FakeNode(), second),
         ):
             pass
         assert read_cookie(tmp_path) == cookie
     with (
-        pytest.raises(RpcBindError, match=r"192\.0\.2\.1"),
+        pytest.raises(BindError, match=r"192\.0\.2\.1"),
         served(FakeNode(), settings(tmp_path, host="192.0.2.1")),
     ):
         pass
