@@ -265,9 +265,8 @@ class _Exchange:
                 await connection.say(b"HTTP/1.1 100 Continue\r\n\r\n")
             if not await connection.more():
                 return {"type": "http.disconnect"}
-        while len(connection.data) <= AHEAD_BYTES and not connection.broken:
-            if not await connection.more():
-                break
+        while len(connection.data) <= AHEAD_BYTES and await connection.more():
+            pass
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
