@@ -63,6 +63,8 @@ class ChunkedBody:
         """A chunk's bytes, or the end of its line, come next."""
         self._trailing = False
         self._extensions = 0
+        self._searched = 0
+        """Of the trailer, for its end."""
         self._ended = False
 
     @property
@@ -119,7 +121,8 @@ class ChunkedBody:
         if data.startswith(b"\r\n"):
             end: int | None = 2
         else:
-            end = head_end(data, 0)
+            end = head_end(data, self._searched)
+            self._searched = len(data)
             if end is not None:
                 read_header_lines(bytes(data[:end]))
         if end is not None and end <= TRAILER_BYTES:

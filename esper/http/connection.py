@@ -256,7 +256,13 @@ class _Exchange:
         """The next part of the body; after the last, ``http.disconnect`` when the client ends."""
         connection = self._connection
         while not self._told:
-            part = self._body.take(connection.data)
+            try:
+                part = self._body.take(connection.data)
+            except BadRequestError:
+                if self.answer.begun:
+                    # Too late to say so; nothing that follows has a meaning.
+                    return {"type": "http.disconnect"}
+                raise
             if part or self._body.ended:
                 self._told = self._body.ended
                 return {"type": "http.request", "body": part, "more_body": not self._told}

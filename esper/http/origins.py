@@ -24,7 +24,8 @@ class Origins:
     """Judges hosts and origins by a server's settings."""
 
     def __init__(self, settings: HttpSettings) -> None:
-        self._hosts = LOOPBACK_NAMES | settings.allowed_hosts | {settings.host.lower()}
+        # A request without a host must not be taken for one of a host without a name.
+        self._hosts = (LOOPBACK_NAMES | settings.allowed_hosts | {settings.host.lower()}) - {""}
         self._allowed = settings.allowed_origins
 
     def check_host(self, host: str, authority: str | None, own_address: str | None) -> None:

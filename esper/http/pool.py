@@ -4,7 +4,6 @@ import errno
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 import trio
@@ -23,6 +22,9 @@ REST_S: Final = 0.05
 TURNED_AWAY: Final = 64
 """Clients beyond the last place that are listened to until they have seen so; more are told, and
 cut off at once."""
+
+KEPT_PART: Final = 4
+"""At most one place of so many is kept for what is essential, where there are few."""
 
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -97,7 +99,8 @@ class ConnectionPool:
         place = subscriber(client[0])
         crowd = self._from[place] >= self._settings.max_connections_per_address
         if len(self._open) < self._places and not crowd:
-            is_kept = len(self._open) >= self._places - self._settings.kept_connections
+            kept = min(self._settings.kept_connections, self._places // KEPT_PART)
+            is_kept = len(self._open) >= self._places - kept
             facts = ConnectionFacts(self._closing, is_kept)
             connection = Connection(
                 self._app, stream, self._settings, facts, client=client, server=server
@@ -128,12 +131,15 @@ class ConnectionPool:
         word = plain_answer(503, f"too many connections are open {whose}: try again")
         self._leaving += 1
         try:
-            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                # It fits into a fresh socket's buffer.
-                with trio.move_on_after(REST_S) as patience:
-                    await stream.send_all(word)
-                if not patience.cancelled_caught and self._leaving <= TURNED_AWAY:
-                    await linger(stream)
+            # It fits into a fresh socket's buffer.
+            with trio.move_on_after(REST_S) as patience:
+                await stream.send_all(word)
+            if not patience.cancelled_caught and self._leaving <= TURNED_AWAY:
+                await linger(stream)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        except Exception:
+            LOG.exception("a connection failed")
         finally:
             self._leaving -= 1
             await trio.aclose_forcefully(stream)

@@ -22,7 +22,8 @@ class HttpSettings:
     max_connections: int = 1024
     """Open sockets, as far as the process may have so many; further ones are told to come back."""
     kept_connections: int = 64
-    """The last of them, on which essential routes alone are answered, one request on each."""
+    """The last of them, a quarter at most: essential routes alone are answered there, one request
+    on each."""
     max_connections_per_address: int = 128
     """Of them from one IPv4 address, or one IPv6 network of 64 bits."""
     header_timeout_s: float = 5.0

@@ -50,6 +50,9 @@ class StreamedAnswer(Response):
                 "headers": self.raw_headers,
             }
         )
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body"})
+            return
         await send(_part(b""))
 
         is_gone = is_done = False

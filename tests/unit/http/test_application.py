@@ -124,6 +124,12 @@ def test_the_host_that_is_listened_on_is_served(host: str) -> None:
     assert asked_with(app, "Host: other.lan") == 421
 
 
+def test_a_request_without_a_host_is_refused_wherever_one_listens() -> None:
+    for host in ("", "127.0.0.1"):
+        app = routed([route("/", hello)], host=host)
+        assert status_of(ask(app, b"GET / HTTP/1.0\r\n\r\n")) == 421
+
+
 def test_the_address_that_a_client_connected_to_is_served_and_no_other() -> None:
     # On all addresses a client calls one of them; no page's name can be an address.
     async def main() -> None:

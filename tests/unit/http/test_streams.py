@@ -329,12 +329,30 @@ def test_a_configured_page_may_read_a_stream() -> None:
 
 def test_a_head_alone_is_asked_for_and_nothing_more_is_said() -> None:
     async def main() -> None:
-        async with connected(site(Ticker(2))) as client:
-            await client.say(request("/events", method="HEAD"))
-            await client.stream.send_eof()
-            answer = await client.hear_all()
-        assert status_of(answer) == 200
-        assert answer.endswith(b"\r\n\r\n")
-        assert answer.count(b"\r\n\r\n") == 1
+        ticker = Ticker()
+        async with connected(site(ticker)) as client:
+            await client.say(request("/events", method="HEAD") + request("/"))
+            answer = await client.hear_until(HELLO)
+            assert trio.current_time() == 0
+        assert answer.count(b"HTTP/1.1 200 OK") == 2
+        assert answer.count(b"\r\n\r\n") == 2
+        assert ticker.begun == 0
 
     go(main, mocked=True)
+
+
+def test_a_body_that_goes_wrong_behind_a_stream_that_began_ends_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        ticker = Ticker()
+        async with connected(site(ticker)) as client:
+            await client.say(request("/events", "Transfer-Encoding: chunked") + b"5\r\nhello\r\n")
+            await trio.sleep(2.5)
+            assert ticker.ends == []
+            await client.say(b"no chunk\r\n")
+            await client.ended.wait()
+        assert ticker.ends == [("cancelled", pytest.approx(2.5))]
+
+    go(main, mocked=True)
+    assert failures(caplog.records) == []
