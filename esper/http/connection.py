@@ -127,7 +127,7 @@ class Connection:
             if not exchange.answer.begun:
                 await self._refuse(BadRequestError(500, "the server failed; its log says why"))
             return False
-        if not exchange.answer.is_last and exchange.body_ended:
+        if not exchange.answer.is_last:
             return True
         await self._linger()
         return False
@@ -242,11 +242,6 @@ class _Exchange:
         self.answer = Answer(head)
         """What the application has answered."""
 
-    @property
-    def body_ended(self) -> bool:
-        """Whether the next byte belongs to another request."""
-        return self._body.ended
-
     def check_ended(self) -> None:
         """Raises RuntimeError if the application is done and its answer is not."""
         if not self.answer.ended:
@@ -278,6 +273,7 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         """Send a message of the application. Raises ClientGoneError and AnswerError."""
         connection = self._connection
+        # Where a body was not read to its end, nobody knows where the next request begins.
         is_last = (
             not self._body.ended or connection.facts.is_kept or connection.facts.closing.is_set()
         )

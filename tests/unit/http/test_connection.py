@@ -89,6 +89,17 @@ def test_what_is_no_request_is_told_so_and_ends_the_connection(data: bytes, stat
     go(main, mocked=True)
 
 
+@pytest.mark.parametrize("begin", [b"\x16\x03\x01", b" ", b"\x00", b"\xff", b"(", b"\rX"])
+def test_what_cannot_begin_a_request_is_not_waited_for(begin: bytes) -> None:
+    async def main() -> None:
+        async with connected(Greeter()) as client:
+            await client.say(begin)
+            assert status_of(await client.hear_all()) == 400
+            assert trio.current_time() == 0
+
+    go(main, mocked=True)
+
+
 def test_the_limit_of_a_head_is_what_it_says() -> None:
     async def main() -> None:
         for cut in (b"\r\n\r\n", b"\n\n"):
