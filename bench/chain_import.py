@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from esper.consensus.block import Block
 from esper.consensus.block_isolation import check_block_in_isolation
@@ -42,11 +42,13 @@ from esper.storage.chain_store import ChainStore
 from esper.storage.store_options import StoreOptions
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Output, Transfer
-from tests.support.plain_miner import Miner
+from tests.support.plain_miner import Miner, standing
 
 ROOT = Path(__file__).resolve().parents[1]
 FAR_MS = 1 << 60
 FEE = 100_000
+P = ParamSpec("P")
+T = TypeVar("T")
 KEYS_PER_BLOCK = 100
 """Senders whose first transaction, with its key, fits a block."""
 
@@ -116,23 +118,16 @@ def mined_blocks(
             )
         )
         time_ms = params.genesis_time_ms + 10_000 * (chain.context.height + 1)
-        found = miner.mine(
-            chain.context,
-            chain.state,
-            clock=lambda now=time_ms: now,
-            plan=plan,  # type: ignore[misc]
-        )
-        if found is None:
-            raise RuntimeError("mining was not asked to stop")
+        found = miner.mine(chain.context, chain.state, standing(time_ms), plan)
         chain = extend(chain, found.block, verifier, now_ms=FAR_MS)
         blocks.append(found.block)
     return blocks, len(groups)
 
 
-def timed(action: Callable[[], Any], into: list[float]) -> Any:
+def timed(into: list[float], action: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
     """Run and note the milliseconds."""
     began = time.perf_counter()
-    result = action()
+    result = action(*given, **named)
     into.append((time.perf_counter() - began) * 1000)
     return result
 
@@ -153,14 +148,10 @@ def parts(
             if place == skipped:
                 times = {name: [] for name in names}
             data, header = BlockBytes.of(block), block.header
-            timed(lambda d=data: read_block(d, params.limits), times["read"])
-            content = timed(
-                lambda b=block: check_block_in_isolation(b, params.limits), times["isolation"]
-            )
-            timed(
-                lambda b=block: check_work(b, params.puzzle, params.model, verifier),
-                times["work"],
-            )
+            timed(times["read"], read_block, data, params.limits)
+            content = timed(times["isolation"], check_block_in_isolation, block, params.limits)
+            work = (header, block.body.outputs, block.proof)
+            timed(times["work"], check_work, *work, params.puzzle, params.model, verifier)
             claims = _Claims()
             execute_block(
                 state,
@@ -170,17 +161,14 @@ def parts(
             )
             at = chain.execution_context(header.pre.payee, content.answers, _Believed())
             execution = timed(
-                lambda c=content, t=chain.tip_work, a=at: execute_block(
-                    state, t, c.transactions, a
-                ),
-                times["execution"],
+                times["execution"], execute_block, state, chain.tip_work, content.transactions, at
             )
-            timed(lambda e=execution: state.root_after(e.changes), times["root"])
-            timed(lambda c=claims.seen: SequentialVerifier().first_invalid(c), times["signatures"])
-            timed(lambda c=claims.seen: pool.first_invalid(c), times["signatures_pool"])
+            timed(times["root"], state.root_after, execution.changes)
+            timed(times["signatures"], SequentialVerifier().first_invalid, claims.seen)
+            timed(times["signatures_pool"], pool.first_invalid, claims.seen)
             chain = chain.extended(header, block.body.outputs, execution.paid_tokens)
             kept = stored_execution(execution, chain)
-            timed(lambda i=header.block_id, d=data, e=kept: store.append(i, d, e), times["append"])
+            timed(times["append"], store.append, header.block_id, data, kept)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -197,7 +185,7 @@ def whole(
         )
         for block in blocks:
             data = BlockBytes.of(block)
-            timed(lambda d=data: manager.submit(d, now_ms=FAR_MS), times)
+            timed(times, manager.submit, data, now_ms=FAR_MS)
     return times[skipped:]
 
 

@@ -10,24 +10,26 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Callable
+from typing import NamedTuple
 
 from bench.target_scenarios import SCENARIOS, Scenario
-from bench.target_world import Run, simulate
+from bench.target_world import AfterBlock, Run, TargetOf, simulate
 from bench.tier_rivals import READINGS, rival, unlimited_target, windowed_target
 from esper.consensus.tiers import after_block, target_of
 
-RULES: dict[str, Callable[[], dict[str, object]]] = {
-    "in force": lambda: {"after": after_block, "target": target_of},
-    "discount without limit": lambda: {"after": after_block, "target": unlimited_target},
-    "discount for a share of the window": lambda: {
-        "after": after_block,
-        "target": windowed_target,
-    },
-    **{
-        name: lambda reading=reading: {"after": rival(*reading), "target": unlimited_target}
-        for name, reading in READINGS.items()
-    },
+
+class Rule(NamedTuple):
+    """How tallies and anchor follow a block, and what the target of a tier is."""
+
+    after: AfterBlock
+    target: TargetOf
+
+
+RULES = {
+    "in force": Rule(after_block, target_of),
+    "discount without limit": Rule(after_block, unlimited_target),
+    "discount for a share of the window": Rule(after_block, windowed_target),
+    **{name: Rule(rival(*reading), unlimited_target) for name, reading in READINGS.items()},
 }
 HEADINGS = (
     "scenario",
@@ -87,7 +89,8 @@ def main() -> None:
             asked.blocks,
             seed=asked.seed,
             rules=scenario.rules,
-            **RULES[asked.rule](),  # type: ignore[arg-type]
+            after=RULES[asked.rule].after,
+            target=RULES[asked.rule].target,
         )
         print("| " + " | ".join(figures(name, scenario, run)) + " |", flush=True)
 

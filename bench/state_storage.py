@@ -95,7 +95,10 @@ def measure(folder: Path, levels: int, accounts: int, changes: int) -> Figures:
         )
     store.close()
     stored = sum(file.stat().st_size for file in folder.iterdir()) / (1 << 20)
-    return Figures(*(statistics.median(column) for column in zip(*seen, strict=True)), stored)
+    update_ms, write_ms, read_us, hashes, records, written_kib = (
+        statistics.median(column) for column in zip(*seen, strict=True)
+    )
+    return Figures(update_ms, write_ms, read_us, hashes, records, written_kib, stored)
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ class Corpus:
 
 def read_samples(paths: list[Path]) -> list[Story]:
     """Stories of the JSON-lines files that ``sample_teacher.py`` writes."""
-    stories = []
+    stories: list[Story] = []
     for path in paths:
         with path.open(encoding="utf-8") as file:
             stories.extend(Story(**json.loads(line)) for line in file)

@@ -119,14 +119,15 @@ def train(options: argparse.Namespace) -> None:
         loss: torch.Tensor = compiled(
             batch.inputs, batch.tokens, batch.pieces, batch.probabilities, batch.weights
         )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         muon.step(options.learning_rate * factor)
         for group in adam.param_groups:
             group["lr"] = options.embedding_rate * factor
         adam.step()
         model.zero_grad(set_to_none=False)
-        return loss.item()
+        value: float = loss.item()
+        return value
 
     started = time.monotonic()
     smoothed = 0.0

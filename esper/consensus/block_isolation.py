@@ -30,6 +30,7 @@ from esper.consensus.block import (
 )
 from esper.consensus.call_groups import CallGroup, decode_call_group, decode_result
 from esper.consensus.header import Header, PreHeader
+from esper.consensus.outputs import WorkOutputs
 from esper.primitives.codec import CodecError
 from esper.primitives.errors.block_errors import (
     BodyEncodingViolation,
@@ -83,18 +84,25 @@ class BlockContent:
 
 def check_block_in_isolation(block: Block, limits: LimitParameters) -> BlockContent:
     """Rules 1 and 3 to 11. Raises a subclass of IsolatedBlockViolation."""
-    check_parts_of_work(block, limits)
+    check_parts_of_work(block.header, block.body.outputs, block.proof, limits)
     return check_lists(block, limits)
 
 
-def check_parts_of_work(block: Block, limits: LimitParameters) -> None:
+def check_parts_of_work(
+    header: Header, outputs: WorkOutputs, proof: bytes, limits: LimitParameters
+) -> None:
     """Rules 1, 3 and 4. Raises SizeViolation, OutputsHashViolation or ProofHashViolation."""
     # 1. The proof's size (the body's was checked when it was read).
-    if len(block.proof) > limits.proof_bytes:
-        raise SizeViolation("proof", len(block.proof), limits.proof_bytes)
+    if len(proof) > limits.proof_bytes:
+        raise SizeViolation("proof", len(proof), limits.proof_bytes)
 
     # 3. and 4. Outputs and proof are those that the block's name covers.
-    _check_hashes(block.header, block)
+    got = outputs.hash
+    if got != header.outputs_hash:
+        raise OutputsHashViolation(got, header.outputs_hash)
+    got = proof_hash(proof)
+    if got != header.proof_hash:
+        raise ProofHashViolation(got, header.proof_hash)
 
 
 def check_lists(block: Block, limits: LimitParameters) -> BlockContent:
@@ -147,15 +155,6 @@ def read_content(body: Body, pre: PreHeader, limits: LimitParameters) -> BlockCo
     if coinbase.payee != pre.payee:
         raise CoinbaseViolation(f"payee {coinbase.payee.hex()}, must be {pre.payee.hex()}")
     return BlockContent(transactions, coinbase, answers, groups)
-
-
-def _check_hashes(header: Header, block: Block) -> None:
-    got = block.body.outputs.hash
-    if got != header.outputs_hash:
-        raise OutputsHashViolation(got, header.outputs_hash)
-    got = proof_hash(block.proof)
-    if got != header.proof_hash:
-        raise ProofHashViolation(got, header.proof_hash)
 
 
 def _read_transaction(index: int, data: bytes, limits: LimitParameters) -> Transaction | Coinbase:

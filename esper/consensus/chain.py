@@ -1,9 +1,10 @@
 """Growing a chain by one block: all rules in their order.
 
-    bytes --read--> block --prove--> content --connect--> the longer chain and what changes
+    header --check_header--> fits --check_work_of--> proven --check_lists--> content
+    content --connect--> the longer chain and what changes
 
-``prove`` needs the header's chain alone and can be asked of any branch; ``connect`` needs the
-parent's state.
+All but ``connect`` need the headers of the branch alone and can be asked of any; ``connect`` needs
+the parent's state.
 """
 
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ from esper.consensus.block_isolation import (
 from esper.consensus.body import check_body
 from esper.consensus.context import ChainContext
 from esper.consensus.execution import BlockExecution, genesis_state
+from esper.consensus.header import Header
+from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_context import check_header_in_context
 from esper.consensus.header_isolation import check_header_in_isolation, read_header
+from esper.consensus.outputs import WorkOutputs
 from esper.consensus.ports import ChainState, WorkVerifier
 from esper.consensus.work_rules import check_work
 from esper.crypto.signatures import SignatureVerifier
@@ -50,8 +54,29 @@ def read_block(data: BlockBytes, limits: LimitParameters) -> Block:
     return Block(read_header(data.header, limits), read_body(data.body, limits), data.proof)
 
 
+def check_header(header: Header, chain: HeaderChain, *, now_ms: int) -> None:
+    """All rules of a header on top of a chain; ``now_ms`` is the node's clock, for future times.
+
+    Raises a subclass of IsolatedHeaderViolation or HeaderContextViolation.
+    """
+    check_header_in_isolation(header, chain.genesis_hash, chain.params.limits)
+    check_header_in_context(header, chain, now_ms)
+
+
+def check_work_of(
+    header: Header, outputs: WorkOutputs, proof: bytes, chain: HeaderChain, verifier: WorkVerifier
+) -> None:
+    """All rules of the work of a header that fits ``chain``; no transaction is needed.
+
+    Raises SizeViolation, OutputsHashViolation, ProofHashViolation and subclasses of WorkViolation.
+    """
+    check_parts_of_work(header, outputs, proof, chain.params.limits)
+    model = chain.next_model(header.pre.tier)
+    check_work(header, outputs, proof, chain.params.puzzle, model, verifier)
+
+
 def check_proven(
-    chain: ChainContext, block: Block, verifier: WorkVerifier, *, now_ms: int
+    chain: HeaderChain, block: Block, verifier: WorkVerifier, *, now_ms: int
 ) -> BlockContent:
     """All rules that need no state: its header fits the chain, and its work is proven.
 
@@ -59,13 +84,9 @@ def check_proven(
     it breaks, as its typed violation. The lists of the body come last: a header that fits costs
     nothing, and reading a full body takes seconds that only proven work may ask for.
     """
-    limits = chain.params.limits
-    check_header_in_isolation(block.header, chain.genesis_hash, limits)
-    check_parts_of_work(block, limits)
-    check_header_in_context(block.header, chain, now_ms)
-    model = chain.next_model(block.header.pre.tier)
-    check_work(block, chain.params.puzzle, model, verifier)
-    return check_lists(block, limits)
+    check_header(block.header, chain, now_ms=now_ms)
+    check_work_of(block.header, block.body.outputs, block.proof, chain, verifier)
+    return check_lists(block, chain.params.limits)
 
 
 def connect(

@@ -8,7 +8,9 @@ ASERT: the target doubles for every half-life that the chain is late, measured f
 with 2^x between whole powers by a cubic (error below 0.013 %). The anchor moves on every window
 boundary, to that block and to the target that the old anchor gives its child: so no time is lost
 between two anchors, and the exponent stays small. The first anchor is block 1, not the genesis
-block: the genesis time says nothing about when mining began.
+block: the genesis time says nothing about when mining began. Block 1 may lie about its time,
+though, and too early a time would make all that follows late: up to the first window boundary no
+base exceeds the genesis target.
 """
 
 from dataclasses import dataclass
@@ -55,12 +57,16 @@ def asert_target(
 def child_target(
     anchor: Anchor | None, parent_height: int, parent_time_ms: int, rules: DifficultyParameters
 ) -> int:
-    """The base target of the block after the parent; genesis' target before there is an anchor."""
+    """The base target of the block after the parent; genesis' target before there is an anchor.
+
+    Up to the first window boundary, its anchor included, it is genesis' target at most.
+    """
     if not rules.retargets:
         return rules.max_target
     if anchor is None:
         return rules.genesis_target
-    return asert_target(anchor, parent_height, parent_time_ms, rules)
+    base = asert_target(anchor, parent_height, parent_time_ms, rules)
+    return base if parent_height > rules.window else min(base, rules.genesis_target)
 
 
 def next_anchor(

@@ -6,7 +6,8 @@
    work_id, so it does not depend on who else is there, and r, which a finder could wait for, plays
    no part.
 3. Proofs of one work_id are siblings that anyone with the weights can make. They have one weight
-   and one lot between them, and the first seen stands for all until a child names another.
+   and one lot between them, and the first seen stands for all until a child names another. If the
+   body of one is executed and fails, all of them have failed.
 
 The tree begins at a root, which is never undone. It remembers twice the undo depth, so that a node
 can tell a branch that it must not follow by itself from one that it does not know.
@@ -16,7 +17,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from esper.primitives.errors.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
+from esper.primitives.errors.chain_errors import (
+    InvalidAncestorViolation,
+    InvalidSiblingViolation,
+    TooDeepReorganisation,
+)
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.hashing import make_tag, tagged_hash
 
@@ -67,8 +72,8 @@ class _Node:
 class BlockTree:
     """Proven blocks since a root. Not a value: methods change it, and raise before they do."""
 
-    __slots__ = ("_best", "_children", "_invalid", "_last_order", "_nodes", "_root", "_secret",
-                 "_undo_depth")  # fmt: skip
+    __slots__ = ("_best", "_children", "_failed_works", "_invalid", "_last_order", "_nodes",
+                 "_root", "_secret", "_undo_depth")  # fmt: skip
 
     def __init__(
         self, root: ProvenBlock, *, height: int, total: int, undo_depth: int, secret: bytes
@@ -81,6 +86,8 @@ class BlockTree:
         self._nodes = {root.block_id: _Node(root, height, total)}
         self._children: dict[bytes, list[bytes]] = {root.block_id: []}
         self._invalid: set[bytes] = set()
+        # By work id the height: whatever proves the work, its body stays what it is.
+        self._failed_works: dict[bytes, int] = {}
         self._best = [root.block_id]
         self._last_order = root.order
         self._undo_depth = undo_depth
@@ -109,19 +116,29 @@ class BlockTree:
         """Whether a block was marked invalid or builds on one that was."""
         return block_id in self._invalid
 
+    def check_may_join(self, block_id: bytes, parent_id: bytes, work_id: bytes) -> None:
+        """What the tree knows against a block before anything of it is looked at.
+
+        Raises UnknownParentViolation, InvalidAncestorViolation (also for a block that is marked
+        itself) and InvalidSiblingViolation.
+        """
+        if block_id in self._invalid or parent_id in self._invalid:
+            raise InvalidAncestorViolation(block_id, parent_id)
+        if parent_id not in self._nodes:
+            raise UnknownParentViolation(parent_id)
+        if work_id in self._failed_works and block_id not in self._nodes:
+            raise InvalidSiblingViolation(block_id, work_id)
+
     def add(self, block: ProvenBlock) -> bool:
         """Add a verified block; False if it is known already, which changes nothing.
 
-        Raises UnknownParentViolation, InvalidAncestorViolation; ValueError if ``order`` does not
-        grow or if a sibling of the same work has another weight, which the rules exclude.
+        Raises what ``check_may_join`` raises; ValueError if ``order`` does not grow or if a sibling
+        of the same work has another weight, which the rules exclude.
         """
         if block.block_id in self._nodes:
             return False
-        parent = self._nodes.get(block.parent_id)
-        if parent is None:
-            raise UnknownParentViolation(block.parent_id)
-        if block.parent_id in self._invalid:
-            raise InvalidAncestorViolation(block.block_id, block.parent_id)
+        self.check_may_join(block.block_id, block.parent_id, block.work_id)
+        parent = self._nodes[block.parent_id]
         if block.order <= self._last_order:
             raise ValueError(f"order {block.order} must exceed {self._last_order}")
         for sibling in self._children[block.parent_id]:
@@ -136,18 +153,24 @@ class BlockTree:
         self._consider(block.block_id)
         return True
 
-    def forget(self, block_id: bytes) -> None:
-        """Take out a block that nothing builds on, as if it had never come.
+    def forget(self, block_id: bytes) -> tuple[bytes, ...]:
+        """Take out a block and all that builds on it, as if they had never come; their ids.
 
-        Raises KeyError for an unknown block, ValueError for the root or one with children.
+        Raises KeyError for an unknown block, ValueError for the root.
         """
-        if block_id == self._root or self._children[block_id]:
-            raise ValueError(f"block {block_id.hex()[:16]} is the root or has children")
-        parent_id = self._nodes.pop(block_id).block.parent_id
-        del self._children[block_id]
-        self._children[parent_id].remove(block_id)
-        self._invalid.discard(block_id)
+        if block_id == self._root:
+            raise ValueError(f"block {block_id.hex()[:16]} is the root")
+        gone = tuple(self._subtree(block_id))
+        self._children[self._nodes[block_id].block.parent_id].remove(block_id)
+        for one in gone:
+            del self._nodes[one], self._children[one]
+            self._invalid.discard(one)
         self._choose_again()
+        return gone
+
+    def leaves(self) -> Iterator[bytes]:
+        """Blocks that nothing builds on."""
+        return (block_id for block_id, children in self._children.items() if not children)
 
     def best_tip(self) -> bytes:
         """The block that the node should stand on."""
@@ -158,18 +181,27 @@ class BlockTree:
         drawn = min(rivals, key=lambda b: tagged_hash(TAG_DRAW, self._secret, b.work_id))
         return drawn.block_id
 
-    def mark_invalid(self, block_id: bytes) -> None:
-        """Never follow a block or its descendants again.
+    def mark_invalid(self, block_id: bytes) -> tuple[bytes, ...]:
+        """Never follow a block, another proof of its work, or what builds on any of them again.
 
-        Only for a block whose failing bytes match the hashes in its header: the caller checks that.
-        Raises KeyError for an unknown block, TooDeepReorganisation for the root.
+        Returns who is marked, the block first. Only for a block whose failing bytes match the
+        hashes in its header: the caller checks that. Raises KeyError for an unknown block,
+        TooDeepReorganisation for the root.
         """
         if block_id == self._root:
             depth = self._nodes[self.best_tip()].height - self._nodes[block_id].height + 1
             raise TooDeepReorganisation(depth, self._undo_depth)
-        branch = list(self._subtree(block_id))
-        self._invalid.update(branch)
+        failed = self._nodes[block_id]
+        work_id = failed.block.work_id
+        siblings = self._children[failed.block.parent_id]
+        proofs = [block_id] + [
+            one for one in siblings if one != block_id and self._nodes[one].block.work_id == work_id
+        ]
+        marked = tuple(found for proof in proofs for found in self._subtree(proof))
+        self._invalid.update(marked)
+        self._failed_works[work_id] = failed.height
         self._choose_again()
+        return marked
 
     def path(self, old_tip: bytes, new_tip: bytes) -> Path:
         """What to undo and apply to get from one block to another.
@@ -204,6 +236,9 @@ class BlockTree:
         while root.height > lowest:
             root = self._nodes[root.block.parent_id]
         self._root = root.block.block_id
+        self._failed_works = {
+            work: height for work, height in self._failed_works.items() if height > root.height
+        }
         kept = set(self._subtree(self._root))
         if len(kept) == len(self._nodes):
             return

@@ -4,8 +4,8 @@
 9. omega   10. VRF output
 """
 
-from esper.consensus.context import ChainContext
 from esper.consensus.header import Header
+from esper.consensus.header_chain import HeaderChain
 from esper.crypto.vrf import vrf_output
 from esper.primitives.errors.header_errors import (
     BankViolation,
@@ -20,7 +20,7 @@ from esper.primitives.errors.header_errors import (
 )
 
 
-def check_header_in_context(header: Header, chain: ChainContext, now_ms: int) -> None:
+def check_header_in_context(header: Header, chain: HeaderChain, now_ms: int) -> None:
     """All rules, against the chain whose tip should be the parent, at the node's time ``now_ms``.
 
     Raises a subclass of HeaderContextViolation.

@@ -10,9 +10,8 @@ digest wins. Rule 9 shows it, and nothing counts before.
 from collections.abc import Sequence
 
 from esper.consensus.batch import batch_inputs, draw_indices, longest_prompt
-from esper.consensus.block import Block
-from esper.consensus.header import work_seed
-from esper.consensus.outputs import Answer, Candidate, Opening
+from esper.consensus.header import Header, work_seed
+from esper.consensus.outputs import Answer, Candidate, Opening, WorkOutputs
 from esper.consensus.ports import (
     ProofMalformedError,
     ProofRejectedError,
@@ -38,13 +37,18 @@ from esper.primitives.prompt import TAG_PROMPT_BANK
 
 
 def check_work(
-    block: Block, puzzle: PuzzleParameters, model: ModelEntry, verifier: WorkVerifier
+    header: Header,
+    outputs: WorkOutputs,
+    proof: bytes,
+    puzzle: PuzzleParameters,
+    model: ModelEntry,
+    verifier: WorkVerifier,
 ) -> None:
-    """All rules, for a block of ``model``'s tier whose header fits its chain.
+    """All rules, for a header of ``model``'s tier that fits its chain.
 
-    Raises a subclass of WorkViolation.
+    ``outputs`` and ``proof`` are those that the header names; no transaction is needed. Raises a
+    subclass of WorkViolation.
     """
-    header, outputs = block.header, block.body.outputs
     seed = work_seed(header.work_id)
 
     # 1. The prompts are those that the seed draws.
@@ -89,7 +93,7 @@ def check_work(
         answers=outputs.answers,
     )
     try:
-        verifier.verify(claim, block.proof)
+        verifier.verify(claim, proof)
     except ProofMalformedError as error:
         raise ProofEncodingViolation(str(error)) from error
     except ProofRejectedError as error:

@@ -31,8 +31,8 @@ def after_chain_change(
 ) -> list[Dropped]:
     """Put the lines in order for the block ``now``; returns what left without being in a block.
 
-    ``before`` is the next block of the last change, None at the first. Limits of bytes are the
-    caller's.
+    ``before`` is the next block of the last change, None at the first. ``touched`` are the paths of
+    accounts that may be poorer than before, None if any may be. Limits of bytes are the caller's.
     """
     known = frozenset(included)
     # In the order in which they were met, so that equal histories give equal mempools.
@@ -48,12 +48,16 @@ def after_chain_change(
         if one.txid not in known and not isinstance(one.transaction.payload, LlmResult):
             back.setdefault(one.transaction.sender, []).append(one)
             senders[one.transaction.sender] = None
-    if touched is None or before is None:
+    if touched is None or before is None or now.height < before.height:
+        # On a lower chain what was early enough may be too early again.
         senders.update(dict.fromkeys(contents.lines))
     else:
-        for address in touched:
-            senders[address] = None
-            senders.update(dict.fromkeys(_dust_payers(address, contents, now)))
+        for path in sorted(touched):
+            sender, needed = contents.sender_at(path), contents.incoming.needed_at(path)
+            if sender is not None:
+                senders[sender] = None
+            if needed is not None:
+                senders.update(dict.fromkeys(_dust_payers(needed, contents, now)))
         if now.may_have_fewer_credits_than(before):
             senders.update(dict.fromkeys(contents.credit_users))
 

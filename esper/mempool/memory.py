@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from esper.primitives.params import NetworkParameters
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.records import account_path
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
 
@@ -33,6 +34,12 @@ class DropMemory:
     def __len__(self) -> int:
         return len(self._reasons)
 
+    def copy(self) -> "DropMemory":
+        """Another of the same contents, which changes by itself."""
+        copied = DropMemory(self._limit)
+        copied._reasons = self._reasons.copy()
+        return copied
+
     def add(self, dropped: Dropped) -> None:
         """Remember one; the oldest is forgotten beyond the limit."""
         self._reasons.pop(dropped.txid, None)
@@ -55,6 +62,13 @@ class Expiries:
     def __init__(self) -> None:
         self._at: dict[int, set[bytes]] = {}
         self._heights: list[int] = []
+
+    def copy(self) -> "Expiries":
+        """Another of the same contents, which changes by itself."""
+        copied = Expiries()
+        copied._at = {height: txids.copy() for height, txids in self._at.items()}
+        copied._heights = self._heights.copy()
+        return copied
 
     def add(self, transaction: Transaction) -> None:
         """Count one."""
@@ -85,14 +99,28 @@ class Incoming:
     """What waiting transfers bring to whom, and which of them need the receiver's account."""
 
     def __init__(self, params: NetworkParameters) -> None:
+        self._params = params
         self._dust = params.limits.dust
         self._credit_dust = params.credits.starting_allowance
         self._units: Counter[bytes] = Counter()
         self._needed_by: dict[bytes, set[bytes]] = {}
+        self._needed_at: dict[bytes, bytes] = {}
+
+    def copy(self) -> "Incoming":
+        """Another of the same contents, which changes by itself."""
+        copied = Incoming(self._params)
+        copied._units = self._units.copy()
+        copied._needed_by = {address: txids.copy() for address, txids in self._needed_by.items()}
+        copied._needed_at = self._needed_at.copy()
+        return copied
 
     def units(self, address: bytes) -> int:
         """Units that waiting transfers bring to an address."""
         return self._units.get(address, 0)
+
+    def needed_at(self, path: bytes) -> bytes | None:
+        """The address with this account path if some transaction needs its account."""
+        return self._needed_at.get(path)
 
     def needed_by(self, address: bytes) -> list[bytes]:
         """Txids that are invalid if the address has no account: they bring it less than dust."""
@@ -101,7 +129,10 @@ class Incoming:
     def add(self, transaction: Transaction) -> None:
         """Count a transaction."""
         for receiver in self._small(transaction):
-            self._needed_by.setdefault(receiver, set()).add(transaction.txid)
+            if receiver not in self._needed_by:
+                self._needed_by[receiver] = set()
+                self._needed_at[account_path(receiver)] = receiver
+            self._needed_by[receiver].add(transaction.txid)
         if isinstance(transaction.payload, Transfer):
             for output in transaction.payload.outputs:
                 self._units[output.receiver] += output.amount
@@ -111,8 +142,8 @@ class Incoming:
         for receiver in self._small(transaction):
             needed = self._needed_by.get(receiver, set())
             needed.discard(transaction.txid)
-            if not needed:
-                self._needed_by.pop(receiver, None)
+            if not needed and self._needed_by.pop(receiver, None) is not None:
+                del self._needed_at[account_path(receiver)]
         if isinstance(transaction.payload, Transfer):
             for output in transaction.payload.outputs:
                 self._units[output.receiver] -= output.amount

@@ -55,6 +55,32 @@ class Spent:
     """Given away, or held for the longest answers of calls."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A mempool that agrees with a new tip, to be put in the place of the one before."""
+
+    contents: Contents
+    """What waits then."""
+    next_block: NextBlock
+    """The block after the new tip."""
+    dropped: tuple[Dropped, ...]
+    """What leaves without being in a block."""
+
+    def __contains__(self, txid: bytes) -> bool:
+        """Whether a transaction waits then."""
+        return txid in self.contents.by_txid
+
+    @property
+    def counted_bytes(self) -> int:
+        """Bytes that it counts then."""
+        return sum(room.bytes for room in self.contents.rooms)
+
+    def kept(self) -> Iterator[tuple[Transaction, int, int]]:
+        """Everything with its arrival height and time, as ``restore`` takes it."""
+        for waiting in self.contents.by_txid.values():
+            yield waiting.transaction, waiting.arrival_height, waiting.arrived_ms
+
+
 class Mempool:
     """One node's waiting transactions. Not safe for threads: it belongs to one task."""
 
@@ -111,7 +137,7 @@ class Mempool:
             left_out.update(dict.fromkeys(admission.evicted, MempoolFullError.__name__))
         return left_out
 
-    def on_chain_change(
+    def prepared(
         self,
         view: StateView,
         chain: ChainContext,
@@ -120,32 +146,37 @@ class Mempool:
         returned: Iterable[Transaction] = (),
         touched: Iterable[bytes] | None = None,
         now_ms: int,
-    ) -> tuple[Dropped, ...]:
-        """The tip has moved: to be told after every change, before anything else is asked.
+    ) -> Prepared:
+        """What a new tip does to the mempool, which stays as it is until ``put_in_place``.
 
-        ``included`` are the txids of the new blocks, ``returned`` the transactions of blocks that
-        are no longer in the chain, ``touched`` the addresses whose accounts differ; None: any may.
-        Returns what left without being in a block. Costs as much as the touched senders and what
-        expires, whatever else waits; in the first block of a credit epoch all callers count as
-        touched.
+        May run in another thread while this one reads; nothing may be added meanwhile. ``view`` is
+        the state at ``chain``'s tip. ``included`` are the txids of the new blocks, ``returned`` the
+        transactions of blocks that are no longer in the chain, ``touched`` the state paths of
+        accounts that may be poorer than at the last tip; None: any may. Costs a copy of the indexes
+        and as much as the touched senders and what expires, whatever else waits; in the first block
+        of a credit epoch all callers count as touched.
         """
-        before, self._next = self._next, NextBlock(view, chain)
+        contents, now = self._contents.copy(), NextBlock(view, chain)
         arrivals = [self._arriving(one, chain.height, now_ms) for one in returned]
         dropped = after_chain_change(
-            self._contents,
+            contents,
             self._policy,
             self._params.limits,
-            before=before,
-            now=self._next,
+            before=self._next,
+            now=now,
             included=included,
             returned=arrivals,
             touched=touched,
         )
-        for room in self._contents.rooms:
-            found = room.victims(room.bytes - room.limit, None, None, self._contents.lines)
+        for room in contents.rooms:
+            found = room.victims(room.bytes - room.limit, None, None, contents.lines)
             if found is not None:
-                dropped += self._evict(found, room, now_ms)
-        return tuple(dropped)
+                dropped += _evict(contents, found, room, now_ms)
+        return Prepared(contents, now, tuple(dropped))
+
+    def put_in_place(self, prepared: Prepared) -> None:
+        """Agree with a new tip from now on."""
+        self._contents, self._next = prepared.contents, prepared.next_block
 
     def fee_order(self) -> Iterator[Transaction]:
         """What pays a fee, by rate, each sender's by nonce, up to the sender's first call."""
@@ -283,7 +314,7 @@ class Mempool:
             if counted:
                 self._replacements.add(sender, now_ms)
             contents.drop([(old, "its sender replaced it by another")])
-        dropped += self._evict(victims, room, now_ms)
+        dropped += _evict(contents, victims, room, now_ms)
         replaced = old.txid if old is not None else None
         return Admission(replaced, tuple(one.txid for one in dropped))
 
@@ -309,16 +340,17 @@ class Mempool:
             raise MempoolFullError(worth, max(room.least() + 1, room.least_rate(now_ms)))
         return found
 
-    def _evict(self, victims: Victims, room: Room, now_ms: int) -> list[Dropped]:
-        if not victims.leaving:
-            return []
-        room.floor.rise_above(victims.worth, now_ms)
-        gone = {waiting.txid for waiting in victims.leaving}
-        for sender in dict.fromkeys(one.transaction.sender for one in victims.leaving):
-            # What is left of a line is valid as it was; who comes next has it counted again.
-            line = self._contents.lines[sender]
-            line.projection.outdate()
-            ready = [one for one in line.ready if one.txid not in gone]
-            aside = [one for one in line.aside if one.txid not in gone]
-            self._contents.set_line(sender, SenderLine(line.projection, ready, aside))
-        return self._contents.drop((one, _EVICTED) for one in victims.leaving)
+
+def _evict(contents: Contents, victims: Victims, room: Room, now_ms: int) -> list[Dropped]:
+    if not victims.leaving:
+        return []
+    room.floor.rise_above(victims.worth, now_ms)
+    gone = {waiting.txid for waiting in victims.leaving}
+    for sender in dict.fromkeys(one.transaction.sender for one in victims.leaving):
+        # What is left of a line is valid as it was; who comes next has it counted again.
+        line = contents.lines[sender]
+        line.projection.outdate()
+        ready = [one for one in line.ready if one.txid not in gone]
+        aside = [one for one in line.aside if one.txid not in gone]
+        contents.set_line(sender, SenderLine(line.projection, ready, aside))
+    return contents.drop((one, _EVICTED) for one in victims.leaving)

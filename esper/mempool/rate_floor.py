@@ -11,6 +11,12 @@ class RateFloor:
         self._rate = 0
         self._since_ms = 0
 
+    def copy(self) -> "RateFloor":
+        """Another of the same height, which rises by itself."""
+        copied = RateFloor(self._half_life_ms)
+        copied._rate, copied._since_ms = self._rate, self._since_ms
+        return copied
+
     def at(self, now_ms: int) -> int:
         """The least rate now. A clock that goes back leaves it as it is."""
         elapsed = max(now_ms - self._since_ms, 0)

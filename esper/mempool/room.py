@@ -55,6 +55,16 @@ class Room:
         self._stamps: dict[bytes, int] = {}
         self._last_stamp = 0
 
+    def copy(self) -> "Room":
+        """Another of the same contents, which changes by itself."""
+        copied = Room(self.limit, self._policy, calls=self._calls)
+        copied.bytes = self.bytes
+        copied.floor = self.floor.copy()
+        copied._bids = self._bids.copy()
+        copied._stamps = self._stamps.copy()
+        copied._last_stamp = self._last_stamp
+        return copied
+
     def holds(self, waiting: Waiting) -> bool:
         """Whether a transaction belongs into this pool."""
         return waiting.is_call == self._calls

@@ -21,7 +21,7 @@ from esper.mempool.journal import MempoolJournal
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
 from esper.node.calls.text_service import TextService
-from esper.node.chain.chain_manager import Arrival, ChainManager
+from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
 from esper.node.clock import Clock
@@ -38,7 +38,6 @@ from esper.node.wiring import open_chain
 from esper.rpc.server import serve
 from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES
 from esper.rpc.settings import RpcSettings
-from esper.storage.errors import StorageError
 from esper.storage.store_options import StoreOptions
 
 LOG: Final = logging.getLogger("esper.node")
@@ -140,7 +139,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
         chain = ChainService(manager, parts.clock)
         mempool = _mempool(settings, parts, chain, manager)
         closing.callback(mempool.close)
-        chain.follow(_HistoryFollower(history))
+        chain.follow(history)
         chain.follow(mempool)
         mining = None
         if parts.mining is not None:
@@ -156,19 +155,6 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
             )
         rpc = _rpc_node(parts, chain, mempool, history, mining, stop)
         yield OpenNode(manager, chain, mempool, mining, rpc)
-
-
-class _HistoryFollower:
-    """The history as a follower: what it cannot write now it catches up with later."""
-
-    def __init__(self, history: ChainHistory) -> None:
-        self._history = history
-
-    def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
-        try:
-            self._history.follow()
-        except StorageError as error:
-            LOG.error("the history lags behind: %s", error)
 
 
 def _mempool(

@@ -1,6 +1,7 @@
 """Carrying over into the index what lies in the files behind the acknowledged ends."""
 
 from esper.storage.chain_index import ChainIndex
+from esper.storage.kv.store_port import KeyValueStore
 from esper.storage.segments.block_files import BlockAdded, journal_entry, stored_proof
 from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
@@ -10,7 +11,7 @@ from esper.storage.tip_moves import BlockPlaces, downwards, plan, plan_back, upw
 
 
 def catch_up(
-    index: ChainIndex,
+    index: ChainIndex[KeyValueStore],
     journal: SegmentWriter,
     proofs: SegmentWriter,
     replay: Replay,

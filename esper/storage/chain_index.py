@@ -11,7 +11,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from esper.primitives.codec import (
     Array,
@@ -27,10 +27,11 @@ from esper.primitives.codec import (
 )
 from esper.primitives.hashing import HASH32_BYTES, HASH_BYTES, u32, u64
 from esper.storage.errors import IndexCorruptError
-from esper.storage.kv.store_port import KeyValueStore
+from esper.storage.kv.store_port import KeyValueView
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES, Locator
 
 T = TypeVar("T")
+S = TypeVar("S", bound=KeyValueView, covariant=True)
 
 RECORD_VERSION: Final = 1
 TIP_KEY: Final = b"t"
@@ -184,12 +185,21 @@ def encode_undo(undo: tuple[OldValue, ...]) -> bytes:
     return encode(_UNDO, undo)
 
 
-class ChainIndex:
-    """Typed reads of the index."""
+class ChainIndex(Generic[S]):
+    """Typed reads of the index, of a store or of a view that stays as it was."""
 
-    def __init__(self, store: KeyValueStore, folder: Path) -> None:
-        self.store = store
+    def __init__(self, store: S, folder: Path) -> None:
+        self._store = store
         self._folder = folder
+
+    @property
+    def store(self) -> S:
+        """What it reads."""
+        return self._store
+
+    def over(self, view: KeyValueView) -> "ChainIndex[KeyValueView]":
+        """The index as another view of its store has it."""
+        return ChainIndex(view, self._folder)
 
     def corrupt(self, reason: str) -> IndexCorruptError:
         """The error for a contradiction in the index."""

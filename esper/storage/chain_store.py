@@ -14,12 +14,11 @@ from esper.primitives.hashing import u32
 from esper.primitives.mmr import MmrProof
 from esper.storage.catch_up import catch_up
 from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, ChainIndex, Tip, proof_file_key
+from esper.storage.chain_reader import ChainReader
 from esper.storage.datadir_lock import DirectoryLock
 from esper.storage.errors import (
     IndexCorruptError,
-    ProofPrunedError,
     StoreStoppedError,
-    UnknownBlockError,
     WriteFailedError,
     WrongChainError,
 )
@@ -30,13 +29,10 @@ from esper.storage.segments.block_files import (
     BLOCK_FOLDER,
     PROOF_FOLDER,
     BlockAdded,
-    BlockFileError,
     StoredProof,
     TipRemoved,
-    journal_entry,
     journal_payload,
     proof_payload,
-    stored_proof,
 )
 from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
@@ -84,9 +80,10 @@ class ChainStore:
             if not folder.exists() and not fresh:
                 raise IndexCorruptError(folder, "is missing, though there are blocks")
             self._store = options.open_index(folder, fresh)
-            self._index = ChainIndex(self._store, folder)
+            self._index: ChainIndex[KeyValueStore] = ChainIndex(self._store, folder)
             self._check_genesis(genesis, fresh)
             self._open_files()
+            self._reader = ChainReader(self._index, self.journal, self.proof_files)
             catch_up(self._index, self._journal, self._proofs, replay, options.undo_depth)
         except BaseException:
             self.close()
@@ -121,8 +118,8 @@ class ChainStore:
         return self._proofs.reader
 
     @property
-    def index(self) -> ChainIndex:
-        """The index, for reading."""
+    def index(self) -> ChainIndex[KeyValueStore]:
+        """The index."""
         return self._index
 
     @property
@@ -133,7 +130,29 @@ class ChainStore:
     @property
     def state(self) -> DiskStateTree:
         """The state after the tip: values, root and proofs."""
-        return DiskStateTree(self._index.store)
+        return self._reader.state
+
+    @property
+    def options(self) -> StoreOptions:
+        """What it was opened with."""
+        return self._options
+
+    def as_of_now(self) -> ChainReader:
+        """The chain as it is now, whatever follows; to be read from any thread while it is open."""
+        view = self._index.over(self._index.store.snapshot())
+        return ChainReader(view, self._journal.reader, self._proofs.reader)
+
+    def block(self, height: int) -> BlockAdded:
+        """See ``ChainReader.block``."""
+        return self._reader.block(height)
+
+    def proof(self, height: int) -> bytes:
+        """See ``ChainReader.proof``."""
+        return self._reader.proof(height)
+
+    def receipt(self, number: int) -> bytes:
+        """See ``ChainReader.receipt``."""
+        return self._reader.receipt(number)
 
     def update(self, changes: tuple[Change, ...]) -> StateUpdate:
         """What changes by ascending path do to the tip's state; nothing is written.
@@ -178,41 +197,6 @@ class ChainStore:
         self._acknowledge(downwards(back, self._journal.end, self._proofs.end))
         return back.removed
 
-    def block(self, height: int) -> BlockAdded:
-        """The block of a height. Raises UnknownBlockError, SegmentError, BlockFileError."""
-        self._check_height(height)
-        entry, reader = self._index.entry(height), self._journal.reader
-        place = Locator(*entry.block)
-        found = journal_entry(reader.read(place), place, reader)
-        if not isinstance(found, BlockAdded) or found.block_id != entry.block_id:
-            raise BlockFileError(
-                f"{reader.path(place.file)} at byte {place.offset}: is not block "
-                f"{entry.block_id.hex()[:16]}"
-            )
-        return found
-
-    def proof(self, height: int) -> bytes:
-        """The proof of a block. Raises ProofPrunedError besides what ``block`` does."""
-        self._check_height(height)
-        entry, reader = self._index.entry(height), self._proofs.reader
-        if not entry.proof or entry.proof[0][0] < self._index.first_proof_file:
-            raise ProofPrunedError(height)
-        place = Locator(*entry.proof[0])
-        found = stored_proof(reader.read(place), place, reader)
-        if found.block_id != entry.block_id:
-            raise BlockFileError(
-                f"{reader.path(place.file)} at byte {place.offset}: is not the proof of block "
-                f"{entry.block_id.hex()[:16]}"
-            )
-        return found.proof
-
-    def receipt(self, number: int) -> bytes:
-        """A receipt, counted from 0 over all blocks. Raises IndexError if there is none."""
-        count = self.tip.receipts
-        if not 0 <= number < count:
-            raise IndexError(f"receipt {number} of {count}")
-        return ReceiptLog(self._index.store).receipt(number)
-
     def prove_receipt(self, number: int) -> MmrProof:
         """The proof of a receipt under ``receipt_root``. Raises IndexError if there is none."""
         return ReceiptLog(self._index.store).prove(number, self.tip.receipts)
@@ -246,7 +230,7 @@ class ChainStore:
         found = self._index.genesis.block_id
         if found != genesis.block_id:
             raise WrongChainError(self.datadir, found, genesis.block_id)
-        if self.state.root != self.tip.state_root:
+        if DiskStateTree(self._index.store).root != self.tip.state_root:
             raise self._index.corrupt("the state is not the tip's")
 
     def _open_files(self) -> None:
@@ -288,8 +272,3 @@ class ChainStore:
     def _check_writable(self) -> None:
         if self._stopped:
             raise StoreStoppedError
-
-    def _check_height(self, height: int) -> None:
-        tip = self.tip.height
-        if not 1 <= height <= tip:
-            raise UnknownBlockError(f"there is no block at height {height}, the tip is at {tip}")

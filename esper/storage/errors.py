@@ -63,6 +63,15 @@ class DiskReserveError(StorageError):
         """Bytes that must stay free."""
 
 
+class StoreClosedError(StorageError):
+    """A store was closed while something still read it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} was closed meanwhile: ask again")
+        self.path = path
+        """The folder of the store."""
+
+
 class WriteFailedError(StorageError):
     """The system refused a write. What was acknowledged before is safe."""
 

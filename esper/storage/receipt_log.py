@@ -10,7 +10,7 @@ from typing import Final
 from esper.primitives.hashing import make_tag, u64
 from esper.primitives.mmr import Mmr, MmrProof, Place, peak_places, sibling_places
 from esper.storage.errors import REINDEX, StorageError
-from esper.storage.kv.store_port import KeyValueStore, Write
+from esper.storage.kv.store_port import KeyValueView, Write
 
 USE_RECEIPTS: Final = make_tag("esper/receipts/v1")
 
@@ -25,7 +25,7 @@ class ReceiptMissingError(StorageError):
 class ReceiptLog:
     """The receipts of all blocks of the chain, in order."""
 
-    def __init__(self, store: KeyValueStore) -> None:
+    def __init__(self, store: KeyValueView) -> None:
         self._store = store
 
     def range(self, count: int) -> Mmr:

@@ -47,6 +47,17 @@ class SideBlocks:
     def __init__(self, datadir: Path) -> None:
         self._folder = datadir / SIDE_FOLDER
 
+    def __contains__(self, block_id: bytes) -> bool:
+        """Whether a block is kept, sound or not."""
+        return self._path(block_id).exists()
+
+    def size(self, block_id: bytes) -> int:
+        """Bytes that a block takes, 0 if it is not there."""
+        try:
+            return self._path(block_id).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def put(self, block_id: bytes, block: BlockBytes) -> None:
         """Keep a block; it is on disk when this returns. Raises OSError."""
         self._folder.mkdir(exist_ok=True)

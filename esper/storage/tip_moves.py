@@ -27,7 +27,7 @@ from esper.storage.chain_index import (
     undo_key,
 )
 from esper.storage.errors import AlreadyOnChainError, RewindLimitError
-from esper.storage.kv.store_port import Write
+from esper.storage.kv.store_port import KeyValueView, Write
 from esper.storage.receipt_log import ReceiptLog
 from esper.storage.segments.segment_reader import Locator
 from esper.storage.state.disk_state_tree import Change, DiskStateTree, StateUpdate
@@ -69,7 +69,7 @@ class GenesisState:
     """Path and value of every state record, ascending in path."""
 
 
-def begin(index: ChainIndex, genesis: GenesisState) -> tuple[Write, ...]:
+def begin(index: ChainIndex[KeyValueView], genesis: GenesisState) -> tuple[Write, ...]:
     """The writes that make a new index."""
     changes = [(path, None, value) for path, value in genesis.records]
     update = DiskStateTree(index.store).update(changes)
@@ -102,7 +102,10 @@ class Step:
 
 
 def plan(
-    index: ChainIndex, block_id: bytes, execution: Execution, update: StateUpdate | None = None
+    index: ChainIndex[KeyValueView],
+    block_id: bytes,
+    execution: Execution,
+    update: StateUpdate | None = None,
 ) -> Step:
     """Compare a block's changes with the state.
 
@@ -130,7 +133,7 @@ def plan(
 
 
 def upwards(
-    index: ChainIndex, step: Step, places: BlockPlaces, undo_depth: int
+    index: ChainIndex[KeyValueView], step: Step, places: BlockPlaces, undo_depth: int
 ) -> tuple[Write, ...]:
     """The writes that make a planned block the tip, once it lies in the files."""
     receipts = step.receipts_before + len(step.receipts)
@@ -169,7 +172,7 @@ class StepBack:
     """All but the tip itself."""
 
 
-def plan_back(index: ChainIndex) -> StepBack:
+def plan_back(index: ChainIndex[KeyValueView]) -> StepBack:
     """How to take the tip off.
 
     Raises RewindLimitError where no undo record is kept, IndexCorruptError if undoing does not
@@ -210,7 +213,7 @@ def downwards(back: StepBack, journal: Locator, proofs: Locator) -> tuple[Write,
     return (*back.writes, (TIP_KEY, encode_tip(tip)))
 
 
-def _parent(index: ChainIndex, height: int) -> tuple[bytes, bytes, int]:
+def _parent(index: ChainIndex[KeyValueView], height: int) -> tuple[bytes, bytes, int]:
     """Block id, state root and receipts of the block below."""
     if height == 1:
         return index.genesis.block_id, index.genesis.state_root, 0

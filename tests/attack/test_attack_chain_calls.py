@@ -55,9 +55,11 @@ def answered(world: ChainWorld, transaction: Transaction) -> AnsweredCall:
     return said
 
 
-def call_of(world: ChainWorld, **parts: int) -> tuple[Transaction, AnsweredCall, CallGroup]:
+def call_of(
+    world: ChainWorld, nonce: int | None = None
+) -> tuple[Transaction, AnsweredCall, CallGroup]:
     """Alice's next call, its answer and the miner's proof of it."""
-    transaction = world.signed(ALICE, world.call(), **parts)
+    transaction = world.signed(ALICE, world.call(), nonce)
     said = answered(world, transaction)
     return transaction, said, world.answerer.prove_own([said], MINE)
 

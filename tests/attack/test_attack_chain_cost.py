@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from esper.primitives.codec import Array, Unsigned, VarBytes, array_head, encode
 from esper.primitives.errors.block_errors import BodyEncodingViolation
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.vm.llm_call import LlmCall
+from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.transfer import Output, Transfer
 from tests.support.chain_world import ChainWorld
 from tests.support.vm_world import ALICE, BOB, COIN, address, make
@@ -50,11 +50,10 @@ def test_lists_are_not_read_before_the_work_is_proven(
     calls = tuple(make(ALICE, call, nonce).to_bytes() for nonce in range(40))
     hostile = with_lists(block, (*calls, block.body.transactions[-1]), (b"\x90",) * 40)
     read: list[int] = []
-    decode = block_isolation.decode_transaction
 
-    def counting(data: bytes, limit: int) -> Any:
+    def counting(data: bytes, limit: int) -> Transaction:
         read.append(len(data))
-        return decode(data, limit)
+        return decode_transaction(data, limit)
 
     monkeypatch.setattr(block_isolation, "decode_transaction", counting)
     received = read_block(BlockBytes.of(hostile), world.params.limits)

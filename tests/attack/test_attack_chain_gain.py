@@ -1,6 +1,7 @@
 """Getting more than one's share: credits over boundaries, rates, wash calls, coins out of turn."""
 
 from dataclasses import replace
+from typing import Unpack
 
 import pytest
 
@@ -17,7 +18,18 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Payload
 from esper.vm.transfer import Output, Transfer
 from esper.vm.unstake import Unstake
-from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, World, address, funded, make
+from tests.support.vm_world import (
+    ALICE,
+    BOB,
+    CAROL,
+    COIN,
+    FEE,
+    EnvelopeParts,
+    World,
+    address,
+    funded,
+    make,
+)
 
 GENEROUS = replace(REGTEST.credits, rate_per_staked_unit=1 << 32)
 EPOCH = REGTEST.credits.epoch_blocks
@@ -53,7 +65,7 @@ def credits_of(world: World, key: KeyPair) -> int:
     return account.older_credits + account.newer_credits
 
 
-def cause_of(world: World, key: KeyPair, payload: Payload, **parts: int) -> str:
+def cause_of(world: World, key: KeyPair, payload: Payload, **parts: Unpack[EnvelopeParts]) -> str:
     with pytest.raises(RejectedTransactionViolation) as raised:
         world.send(key, payload, (EOS,) if payload.KIND == 5 else None, **parts)
     return type(raised.value.__cause__).__name__
@@ -214,7 +226,7 @@ def test_no_split_of_a_payment_makes_dust_accounts() -> None:
         (Unstake(0), {}, "AmountViolation"),
     ],
 )
-def test_widths_and_nothings(payload: Payload, parts: dict[str, int], rule: str) -> None:
+def test_widths_and_nothings(payload: Payload, parts: EnvelopeParts, rule: str) -> None:
     assert cause_of(staker(), ALICE, payload, **parts) == rule
 
 

@@ -56,7 +56,8 @@ PRE_FIELDS: list[tuple[str, list[int]]] = [
 
 @pytest.mark.parametrize(("field", "value"), [(f, v) for f, vs in PRE_FIELDS for v in vs])
 def test_extremes_of_the_header(world: ChainWorld, field: str, value: int) -> None:
-    block = forged(world.chain, PAYEE, **{field: value})
+    change: dict[str, Any] = {field: value}
+    block = forged(world.chain, PAYEE, **change)
     assert refusal(world, BlockBytes.of(block)) is not None
 
 

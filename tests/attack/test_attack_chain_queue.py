@@ -14,6 +14,7 @@ from esper.mempool.policy import DEFAULT_POLICY
 from esper.node.mining import mining_service
 from esper.node.mining.node_mining import NodeMining
 from esper.node.workers.search import SearchJob
+from esper.node.workers.worker_messages import Found, Progress
 from esper.vm.transaction import decode_transaction
 from esper.vm.transfer import Output, Transfer
 from tests.support.crash.crash_world import GENESIS, PARAMS, Node, open_node
@@ -86,7 +87,9 @@ def test_a_flood_of_sound_transactions_does_not_start_the_search_anew_each_time(
             jobs.append(job)
             super().search(job)
 
-        async def _step(self, job, events) -> None:  # type: ignore[no-untyped-def]
+        async def _step(
+            self, job: SearchJob, events: trio.MemorySendChannel[Found | Progress]
+        ) -> None:
             await may_find.wait()
             await super()._step(job, events)
 

@@ -12,7 +12,7 @@ from esper.consensus.tiers import ONE, TierState, close_window
 from esper.crypto.signatures import SCHEMES, verify
 from esper.primitives.errors.header_errors import TierViolation
 from esper.primitives.networks import DEVNET, MAINNET, REGTEST, TESTNET
-from esper.primitives.params import DifficultyParameters
+from esper.primitives.params import DifficultyParameters, NetworkParameters
 from esper.vm.transfer import Output, Transfer
 from tests.support.fake_work import fake_network
 from tests.support.vm_world import ALICE, BOB, COIN, GENESIS, address, make, sign
@@ -28,7 +28,7 @@ def target_after(times: list[int], rules: DifficultyParameters) -> int:
 
 @pytest.mark.parametrize("network", [DEVNET, TESTNET])
 @pytest.mark.parametrize("lie", ["boundary late", "boundary early", "all but last early"])
-def test_lies_about_boundaries_leave_nothing_behind(network, lie: str) -> None:  # type: ignore[no-untyped-def]
+def test_lies_about_boundaries_leave_nothing_behind(network: NetworkParameters, lie: str) -> None:
     # The anchor takes the liar's time and the target that goes with it, so that an honest time
     # afterwards brings the honest target back: there is no gap between two windows to widen.
     rules = network.difficulty

@@ -14,7 +14,7 @@ from esper.vm.records import Account
 from esper.vm.transaction import Payload, decode_transaction
 from esper.vm.transfer import MAX_OUTPUTS, Output, Transfer
 from esper.vm.view import StateView
-from tests.support.mempool_world import PARAMS, PoolWorld, call, rich_state
+from tests.support.mempool_world import PARAMS, PoolWorld, call, move, rich_state
 from tests.support.vm_world import COIN
 
 LIMIT = PARAMS.limits.transaction_bytes
@@ -88,7 +88,7 @@ def test_a_pool_that_pays_the_same_accounts_again_and_again_reads_each_once() ->
     for data in hostile(world, [many_outputs(0, amount=1)]):
         world.add(decode_transaction(data, LIMIT))
     view = CountedView(world.world.state)
-    world.pool.on_chain_change(view, world.chain, touched=None, now_ms=world.now_ms)
+    move(world.pool, view, world.chain, touched=None, now_ms=world.now_ms)
     assert len(world.pool) == len(KEYS) * EACH
     assert len(view.reads) > MAX_OUTPUTS
     # The senders' accounts and the totals are read before anything is remembered.

@@ -79,13 +79,13 @@ def test_an_epoch_s_end_does_not_judge_the_whole_pool_anew(
 
     async def main() -> None:
         async with node_world(datadir, mines=False) as world:
-            judge = world.node.mempool.pool.on_chain_change
+            judge = world.node.mempool.pool.prepared
 
             def watched(*args: Any, **parts: Any) -> Any:
                 asked.append(parts["touched"])
                 return judge(*args, **parts)
 
-            monkeypatch.setattr(world.node.mempool.pool, "on_chain_change", watched)
+            monkeypatch.setattr(world.node.mempool.pool, "prepared", watched)
             for _ in range(PARAMS.credits.epoch_blocks):
                 await world.others_turn()
 

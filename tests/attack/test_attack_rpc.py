@@ -354,7 +354,7 @@ def test_connections_that_ask_for_ever_share_with_an_honest_client(server: Serve
 
 
 def test_without_descriptors_the_server_waits_for_better_times(tmp_path: Path) -> None:
-    with running(tmp_path, files=40, max_connections=500, **QUICK) as small:
+    with running(tmp_path, 40, max_connections=500, **QUICK) as small:
         with ExitStack() as stack:
             for _ in range(80):
                 with suppress(OSError):

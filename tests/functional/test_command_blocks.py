@@ -48,7 +48,8 @@ class CommandBlock:
 
 def fences(page: Path) -> Iterator[tuple[str, int, str]]:
     """Label, line and text of every fenced block."""
-    label, began, lines = "", 0, None
+    label, began = "", 0
+    lines: list[str] | None = None
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
         fence = re.match(r"^\s*```(.*)$", line)
         if fence is None:

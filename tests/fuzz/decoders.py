@@ -12,7 +12,7 @@ import random
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,12 @@ from esper.prover import proof_file
 from esper.storage import format_version, side_blocks
 from esper.storage.format_version import FormatDamagedError
 from esper.storage.kv import leveldb_diagnosis
+from esper.storage.segments import block_files
 from esper.storage.segments.segment_reader import (
     MAGIC,
     Locator,
     SegmentError,
     SegmentReader,
-    block_files,
     record_bytes,
 )
 from esper.storage.side_blocks import SideBlockError, SideBlocks
@@ -180,10 +180,10 @@ def schemas(examples: dict[str, bytes]) -> Iterator[Decoder]:
                 path = f"{module.__name__.removeprefix('esper.')}.{name}"
                 yield Decoder(
                     path,
-                    lambda data, codec=codec: decode(codec, data, limit=LARGEST, what="value"),
+                    partial(decode, codec, limit=LARGEST, what="value"),
                     (CodecError,),
                     examples.get(path) or honest_record(codec),
-                    lambda value, codec=codec: encode(codec, value),
+                    partial(encode, codec),
                 )
 
 

@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from esper.consensus.fork_choice import RIVAL_MS, TAG_DRAW, BlockTree, ProvenBlock
-from esper.primitives.errors.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
+from esper.primitives.errors.chain_errors import (
+    InvalidAncestorViolation,
+    InvalidSiblingViolation,
+    TooDeepReorganisation,
+)
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.hashing import tagged_hash
 
@@ -94,6 +98,9 @@ class TreeMachine(RuleBasedStateMachine):
         elif self.oracle.invalid(parent):
             with pytest.raises(InvalidAncestorViolation):
                 self.tree.add(block)
+        elif twin is not None and twin.block_id in self.oracle.marked:
+            with pytest.raises(InvalidSiblingViolation):
+                self.tree.add(block)
         else:
             assert self.tree.add(block)
             assert not self.tree.add(block)
@@ -109,8 +116,16 @@ class TreeMachine(RuleBasedStateMachine):
             with pytest.raises(KeyError):
                 self.tree.mark_invalid(found)
         else:
-            self.tree.mark_invalid(found)
-            self.oracle.marked.add(found)
+            failed = self.oracle.blocks[found]
+            twins = {
+                block.block_id
+                for block in self.oracle.blocks.values()
+                if (block.parent_id, block.work_id) == (failed.parent_id, failed.work_id)
+            }
+            marked = self.tree.mark_invalid(found)
+            assert marked[0] == found
+            self.oracle.marked |= twins
+            assert all(self.oracle.invalid(one) for one in marked)
 
     @rule()
     def follow(self) -> None:

@@ -1,6 +1,7 @@
 """Chains of random length, times and payees: every honest block fits, its changed twins do not."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -96,7 +97,7 @@ def test_one_changed_bit_anywhere_is_refused(
 
 @settings(max_examples=25, deadline=None)
 @given(steps, st.randoms(use_true_random=False))
-def test_order_matters(plan: list[tuple[int, int]], random) -> None:  # type: ignore[no-untyped-def]
+def test_order_matters(plan: list[tuple[int, int]], random: Random) -> None:
     _, blocks, now = grow(plan)
     shuffled = blocks[:]
     random.shuffle(shuffled)

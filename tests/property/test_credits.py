@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from esper.primitives.networks import REGTEST
+from esper.primitives.params import CreditParameters
 from esper.vm.credits import (
     Portions,
     rate_limit,
@@ -90,6 +92,8 @@ steps = st.lists(
     ),
     max_size=40,
 )
+Step = tuple[Any, ...]
+"""What happens and its numbers: see ``follow``."""
 rules = st.builds(
     lambda epoch_blocks, per_block, minimum: replace(
         REGTEST.credits, epoch_blocks=epoch_blocks, per_block=per_block, minimum_stake=minimum
@@ -114,7 +118,7 @@ def spend(lazy: Lazy, exact: Exact, index: int, amount: int) -> Portions:
     return portions
 
 
-def follow(step: tuple, lazy: Lazy, exact: Exact) -> None:  # type: ignore[type-arg]
+def follow(step: Step, lazy: Lazy, exact: Exact) -> None:
     match step:
         case ("stake", index, amount):
             account = lazy.settle(index)
@@ -155,7 +159,9 @@ def follow(step: tuple, lazy: Lazy, exact: Exact) -> None:  # type: ignore[type-
 
 
 @given(rules, steps)
-def test_settling_late_is_the_same_as_visiting_everyone(rules, steps) -> None:  # type: ignore[no-untyped-def]
+def test_settling_late_is_the_same_as_visiting_everyone(
+    rules: CreditParameters, steps: list[Step]
+) -> None:
     lazy, exact, height = Lazy(), Exact(), 0
     blocks = 0
     for step in steps:
@@ -201,7 +207,9 @@ def check(lazy: Lazy, exact: Exact, blocks: int) -> None:
 
 
 @given(rules, st.lists(st.tuples(who, who, amounts), max_size=30))
-def test_passing_credits_around_makes_no_room(rules, gifts) -> None:  # type: ignore[no-untyped-def]
+def test_passing_credits_around_makes_no_room(
+    rules: CreditParameters, gifts: list[tuple[int, int, int]]
+) -> None:
     """However credits are passed, what may still be used together never grows."""
     totals = CreditTotals(epoch=1)
     accounts = [

@@ -5,6 +5,7 @@ by hand foretells which they are.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,10 +104,13 @@ class ByHand:
                 self.exists.add(NAMES[receiver])
 
 
+Action = tuple[Any, ...]
+"""Kind, name of the sender, details: see ``payload_of``."""
+Chosen = list[tuple[Transaction, Answer | None]]
 COINS_ONLY = (Transfer, Stake, Unstake)
 
 
-def payload_of(action: tuple, calls: list[bytes]) -> tuple[Payload, Answer | None]:  # type: ignore[type-arg]
+def payload_of(action: Action, calls: list[bytes]) -> tuple[Payload, Answer | None]:
     match action:
         case ("transfer", _, receiver, amount):
             return Transfer((Output(address(KEYS[receiver]), amount),)), None
@@ -125,7 +129,7 @@ def payload_of(action: tuple, calls: list[bytes]) -> tuple[Payload, Answer | Non
     return LlmResult(call_id, (60,) * (tokens - 1) + (EOS,)), None
 
 
-def accepted(world: World, chosen: list, one: Transaction, answer: Answer | None) -> bool:  # type: ignore[type-arg]
+def accepted(world: World, chosen: Chosen, one: Transaction, answer: Answer | None) -> bool:
     """Whether a block of what was chosen and one more is valid; the world stays as it is.
 
     A refusal of what was chosen counts as good here and comes to light when the block is run.
@@ -138,19 +142,21 @@ def accepted(world: World, chosen: list, one: Transaction, answer: Answer | None
     return True
 
 
-def run(world: World, chosen: list) -> None:  # type: ignore[type-arg]
+def run(world: World, chosen: Chosen) -> None:
     answers = [answer for one, answer in chosen if one.kind == LlmCall.KIND]
     world.block(*(one for one, _ in chosen), answers=answers)
 
 
 @given(blocks)
-def test_blocks_do_what_the_ledger_by_hand_says(blocks) -> None:  # type: ignore[no-untyped-def]
+def test_blocks_do_what_the_ledger_by_hand_says(blocks: list[list[Action]]) -> None:
     world = World(state=funded([(ALICE, 5 * COIN), (BOB, 5 * COIN)]), params=PARAMS)
     hand = ByHand({"alice": 5 * COIN, "bob": 5 * COIN, "carol": 0}, exists={"alice", "bob"})
     calls: list[bytes] = []
     # A first stake and some epochs, so that there are credits to play with.
     play([("stake", "alice", 2 * COIN)], world, hand, calls)
-    for actions in [[]] * 5 + blocks:
+    for _ in range(5):
+        play([], world, hand, calls)
+    for actions in blocks:
         play(actions, world, hand, calls)
     # Without new transactions nothing that waits is left over: neither coins nor lanes.
     for _ in range(LANE_BLOCKS + 1):
@@ -160,11 +166,11 @@ def test_blocks_do_what_the_ledger_by_hand_says(blocks) -> None:  # type: ignore
     assert len(dict(world.state.tree)) == len(hand.exists) + len(known) + 1
 
 
-def play(actions: list, world: World, hand: ByHand, calls: list[bytes]) -> None:  # type: ignore[type-arg]
+def play(actions: list[Action], world: World, hand: ByHand, calls: list[bytes]) -> None:
     """One block of those actions that are allowed, in both ledgers."""
     height = world.height + 1
     hand.start(height)
-    chosen: list[tuple[Transaction, Answer | None]] = []
+    chosen: Chosen = []
     nonces = {name: world.account(key).nonce for name, key in KEYS.items()}
     for action in actions:
         sender = action[1]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from esper.consensus.context import ChainContext
+from esper.crypto.signing import KeyPair
 from esper.mempool.call_queue import CallBudget
 from esper.mempool.errors import PolicyError
 from esper.mempool.policy import MempoolPolicy
@@ -30,7 +31,7 @@ from esper.vm.transaction import Payload, Transaction
 from esper.vm.transfer import Output, Transfer
 from esper.vm.unstake import Unstake
 from esper.vm.view import Overlay
-from tests.support.mempool_world import EOS, GENESIS_CONTEXT, NOW, PARAMS, earning_state
+from tests.support.mempool_world import EOS, GENESIS_CONTEXT, NOW, PARAMS, earning_state, move
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, World, address, make, sign
 
 KEYS = (ALICE, BOB, CAROL)
@@ -99,7 +100,7 @@ class MempoolMachine(RuleBasedStateMachine):
     )
     def arrive(
         self,
-        key: object,
+        key: KeyPair,
         payload: Payload,
         place: int,
         fee: int,
@@ -107,12 +108,12 @@ class MempoolMachine(RuleBasedStateMachine):
         waits: int,
         with_key: bool,
     ) -> None:
-        sender = address(key)  # type: ignore[arg-type]
-        account = self.world.account(key)  # type: ignore[arg-type]
+        sender = address(key)
+        account = self.world.account(key)
         nonce = max(self.pool.next_nonce(sender, account.nonce) + place, 0)
         begins = self.world.height + 1 + waits
         bare = make(
-            key,  # type: ignore[arg-type]
+            key,
             payload,
             nonce,
             fee=fee,
@@ -121,7 +122,7 @@ class MempoolMachine(RuleBasedStateMachine):
             with_key=with_key,
         )
         if bare not in self.signed:
-            self.signed[bare] = sign(key, bare)  # type: ignore[arg-type]
+            self.signed[bare] = sign(key, bare)
         one = self.signed[bare]
         before = self.pool.statistics(), list(self.pool.kept())
         try:
@@ -140,13 +141,13 @@ class MempoolMachine(RuleBasedStateMachine):
         self.now_ms += 60_000 * minutes
 
     @rule(count=st.integers(0, 8), foreign=st.none() | st.tuples(who, coins), all_=st.booleans())
-    def mine(self, count: int, foreign: tuple[object, int] | None, all_: bool) -> None:
+    def mine(self, count: int, foreign: tuple[KeyPair, int] | None, all_: bool) -> None:
         """A block of what is selected first, and of something that the mempool never saw."""
         order = list(self.pool.select(self.world.height + 1, self.budget))[:count]
         if foreign is not None:
             key, amount = foreign
-            nonce = self.world.account(key).nonce  # type: ignore[arg-type]
-            own = make(key, Stake(amount), nonce)  # type: ignore[arg-type]
+            nonce = self.world.account(key).nonce
+            own = make(key, Stake(amount), nonce)
             if self.executes([own]):
                 order = [own, *(one for one in order if one.sender != own.sender)]
         before, after = self.world.state, replace(self.world)
@@ -158,7 +159,8 @@ class MempoolMachine(RuleBasedStateMachine):
             for key in (*KEYS, MINER)
             if before.account(address(key)) != after.account(key)
         ]
-        self.pool.on_chain_change(
+        move(
+            self.pool,
             after.state,
             self.chain,
             included=[one.txid for one in order],
@@ -179,7 +181,7 @@ class MempoolMachine(RuleBasedStateMachine):
         # A foreign one has no signature, and in the mempool none is asked for what a block held.
         for one in undone:
             self.taken[one.sender, one.nonce] = one
-        self.pool.on_chain_change(other.state, self.chain, returned=undone, now_ms=self.now_ms)
+        move(self.pool, other.state, self.chain, returned=undone, now_ms=self.now_ms)
 
     @property
     def budget(self) -> CallBudget:

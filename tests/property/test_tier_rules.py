@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from itertools import pairwise
+from random import Random
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -41,7 +42,7 @@ def exact(registry: TierRegistry, state: TierState) -> list[Fraction]:
     """m'_t before the last clamps, in rationals, written down anew from the formulas."""
     total = sum(tally.blocks for tally in state.tallies)
     shares = due(registry, state)
-    moved = []
+    moved: list[Fraction] = []
     for own, tally in zip(shares, state.tallies, strict=True):
         step = Fraction(2)
         if tally.blocks:
@@ -49,7 +50,8 @@ def exact(registry: TierRegistry, state: TierState) -> list[Fraction]:
             step = Fraction(int(max(Fraction(1, 2), min(wanted, step)) * ONE), ONE)
         raised = step * Fraction(tally.multiplier, ONE)
         moved.append(max(Fraction(1, 4), min(raised, Fraction(4))))
-    mean = sum(own / value for own, value in zip(shares, moved, strict=True)) / sum(shares)
+    parts = (own / value for own, value in zip(shares, moved, strict=True))
+    mean = sum(parts, Fraction()) / sum(shares)
     return [value * mean for value in moved]
 
 
@@ -113,7 +115,7 @@ def test_the_harmonic_mean_is_one_where_no_clamp_bites(
 @given(worlds(6), st.randoms(use_true_random=False))
 def test_names_and_order_do_not_matter(
     world: tuple[TierRegistry, TierState],
-    random,  # type: ignore[no-untyped-def]
+    random: Random,
 ) -> None:
     registry, state = world
     closed = close_window(registry, state)

@@ -37,7 +37,8 @@ def h32(tag: str, *parts: bytes) -> bytes:
 
 
 def packed(*values: Any) -> bytes:
-    return msgpack.packb(values, use_bin_type=True)
+    data: bytes = msgpack.packb(values, use_bin_type=True)
+    return data
 
 
 def unpacked(data: bytes) -> list[Any]:
@@ -283,11 +284,12 @@ def close_lane(world: World, call_id: bytes, burned: int) -> None:
 
 def coins(world: World) -> int:
     """Units in all balances, stakes, unbondings and pending rewards."""
-    return (
+    total: int = (
         sum(account["balance"] + account["stake"] for account in world["accounts"].values())
         + sum(amount for due in world["unbonding"].values() for _, amount in due)
         + sum(amount for _, amount in world["rewards"].values())
     )
+    return total
 
 
 def credits_and_issue(world: World) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -201,8 +201,8 @@ class Workshop:
             payload, answered = _payload(kind, details, parent.calls)
             known = _knows(parent.chain.state, draft, sender)
             one = self._signed(sender, payload, nonces[sender] + shift, with_key or not known)
-            inline = isinstance(payload, LlmCall) and details[-1]
-            said = INFERENCE.answer([payload.prompt], payload.max_tokens, 1)[0] if inline else None
+            inline = payload if isinstance(payload, LlmCall) and details[-1] else None
+            said = INFERENCE.answer([inline.prompt], inline.max_tokens, 1)[0] if inline else None
             more = replace(draft, transactions=[*draft.transactions, one])
             if isinstance(payload, LlmCall):
                 more.answers = [*draft.answers, said.tokens if said else None]
@@ -214,7 +214,7 @@ class Workshop:
             draft.transactions, draft.answers = more.transactions, more.answers
             nonces[sender] += 1
             if inline:
-                [call] = ANSWERER.answer([OpenCall(one.txid, payload)])
+                [call] = ANSWERER.answer([OpenCall(one.txid, inline)])
                 own.append(call)
             elif isinstance(payload, LlmCall):
                 draft.calls.insert(0, (one.txid, payload))

@@ -1,6 +1,7 @@
 """A chain of fake work with funded keys, for tests of blocks that carry transactions."""
 
 from dataclasses import dataclass, field, replace
+from typing import Unpack
 
 from esper.consensus.block import Block
 from esper.consensus.chain import ProvenChain, extend
@@ -24,7 +25,7 @@ from tests.support.fake_work import (
 )
 from tests.support.plain_miner import Miner
 from tests.support.sync_mining import SyncPlanner
-from tests.support.vm_world import ALICE, BOB, COIN, MINER, address, make, sign
+from tests.support.vm_world import ALICE, BOB, COIN, MINER, EnvelopeParts, address, make, sign
 
 
 def funded_network(**calls: int) -> NetworkParameters:
@@ -77,9 +78,15 @@ class ChainWorld:
     def now_ms(self) -> int:
         return self.params.genesis_time_ms + 10_000 * (self.chain.context.height + 1)
 
-    def signed(self, sender: KeyPair, payload: Payload, **parts: int) -> Transaction:
+    def signed(
+        self,
+        sender: KeyPair,
+        payload: Payload,
+        nonce: int | None = None,
+        **parts: Unpack[EnvelopeParts],
+    ) -> Transaction:
         """A transaction with the sender's next nonce."""
-        nonce = parts.pop("nonce", self.chain.state.account(address(sender)).nonce)
+        nonce = self.chain.state.account(address(sender)).nonce if nonce is None else nonce
         return sign(sender, make(sender, payload, nonce, **parts), self.chain.context.genesis_hash)
 
     def call(self, prompt: tuple[int, ...] = (1, 50, 51), max_tokens: int = 8) -> LlmCall:
@@ -95,7 +102,6 @@ class ChainWorld:
         found = self.miner.mine(
             self.chain.context, self.chain.state, lambda: self.now_ms, planned.plan
         )
-        assert found is not None
         return found.block, planned
 
     def grow(self, *transactions: Transaction) -> Assembled:

@@ -38,7 +38,7 @@ def use_fakes(monkeypatch: pytest.MonkeyPatch, *known: NetworkParameters) -> Non
     monkeypatch.setattr(running, "ModelText", lambda *_: FakeText())
     monkeypatch.setattr(running, "read_bank", lambda _: SimpleNamespace(prompts=BANK))
     monkeypatch.setattr(
-        running, "ProcessSearcher", lambda settings: FakeSearcher(of(settings), esperd.now_ms)
+        running, "ProcessSearcher", lambda settings: FakeSearcher(of(settings), running.now_ms)
     )
     monkeypatch.setattr(running, "ProcessProver", lambda settings: FakeProverPort(of(settings)))
     for module in (esperd, running):

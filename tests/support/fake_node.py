@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import trio
@@ -20,8 +20,16 @@ from esper.rpc.examples import ALICE, BLOCK, EXAMPLES, PARENT, TXID
 from esper.rpc.server import serve
 from esper.rpc.settings import RpcSettings
 
+T = TypeVar("T")
 SECRET = bytes(range(32))
 TOKEN = SECRET.hex()
+
+
+def example(rpc_method: str, kind: type[T]) -> T:
+    """What a method answers in its example."""
+    result = EXAMPLES[rpc_method].result
+    assert isinstance(result, kind)
+    return result
 
 
 def settings(datadir: Path, **changes: Any) -> RpcSettings:
@@ -33,10 +41,11 @@ class FakeNode:
     """Answers the examples; counts what it was asked."""
 
     def __init__(self) -> None:
+        block = example("get_block", s.BlockReply)
         genesis = msgspec.structs.replace(
-            EXAMPLES["get_block"].result, height=0, hash=PARENT, parent="00" * 64, transactions=[]
+            block, height=0, hash=PARENT, parent="00" * 64, transactions=[]
         )
-        self.blocks = [genesis, EXAMPLES["get_block"].result]
+        self.blocks = [genesis, block]
         self.asked: list[str] = []
         self.behave: Callable[[str], Any] | None = None
         """Called with each method's name; may raise, or give something to await."""
@@ -49,26 +58,26 @@ class FakeNode:
             if found is not None:
                 await found
 
-    async def _example(self, port_method: str, rpc_method: str) -> Any:
+    async def _example(self, port_method: str, rpc_method: str, kind: type[T]) -> T:
         await self._note(port_method)
-        return EXAMPLES[rpc_method].result
+        return example(rpc_method, kind)
 
     async def status(self) -> s.Status:
-        return await self._example("status", "get_status")
+        return await self._example("status", "get_status", s.Status)
 
     async def parameters(self) -> s.Parameters:
-        return await self._example("parameters", "get_parameters")
+        return await self._example("parameters", "get_parameters", s.Parameters)
 
     async def models(self) -> list[s.Model]:
-        return await self._example("models", "list_models")
+        return await self._example("models", "list_models", list)
 
     async def tokenize(self, params: s.TokenizeParams) -> s.Tokens:
         if (params.text is None) == (params.messages is None):
             raise e.RpcError(e.INVALID_PARAMS, "give text or messages")
-        return await self._example("tokenize", "tokenize")
+        return await self._example("tokenize", "tokenize", s.Tokens)
 
     async def detokenize(self, params: s.DetokenizeParams) -> s.TextReply:
-        return await self._example("detokenize", "detokenize")
+        return await self._example("detokenize", "detokenize", s.TextReply)
 
     async def block(self, params: s.BlockParams) -> s.BlockReply:
         await self._note("block")
@@ -81,7 +90,7 @@ class FakeNode:
         await self._note("transaction")
         if params.txid != TXID:
             raise e.RpcError(e.NOT_FOUND, "no such transaction")
-        return EXAMPLES["get_transaction"].result
+        return example("get_transaction", s.TransactionReply)
 
     async def submit(self, params: s.SubmitParams) -> s.Submitted:
         await self._note("submit")
@@ -92,38 +101,38 @@ class FakeNode:
         await self._note("account")
         if params.address != ALICE:
             raise e.RpcError(e.NOT_FOUND, "no such account")
-        return EXAMPLES["get_account"].result
+        return example("get_account", s.AccountReply)
 
     async def history(self, params: s.HistoryParams) -> s.History:
-        return await self._example("history", "get_history")
+        return await self._example("history", "get_history", s.History)
 
     async def estimate_call(self, params: s.EstimateParams) -> s.Estimate:
-        return await self._example("estimate_call", "estimate_call")
+        return await self._example("estimate_call", "estimate_call", s.Estimate)
 
     async def call(self, params: s.TransactionParams) -> s.CallReply:
-        return await self._example("call", "get_call")
+        return await self._example("call", "get_call", s.CallReply)
 
     async def mempool(self) -> s.MempoolReply:
-        return await self._example("mempool", "get_mempool")
+        return await self._example("mempool", "get_mempool", s.MempoolReply)
 
     async def mining(self) -> s.Mining:
-        return await self._example("mining", "get_mining")
+        return await self._example("mining", "get_mining", s.Mining)
 
     async def pause_mining(self) -> s.Done:
-        return await self._example("pause_mining", "pause_mining")
+        return await self._example("pause_mining", "pause_mining", s.Done)
 
     async def resume_mining(self) -> s.Done:
-        return await self._example("resume_mining", "resume_mining")
+        return await self._example("resume_mining", "resume_mining", s.Done)
 
     async def set_threads(self, params: s.ThreadsParams) -> s.Done:
-        return await self._example("set_threads", "set_threads")
+        return await self._example("set_threads", "set_threads", s.Done)
 
     async def generate(self, params: s.GenerateParams) -> s.Generated:
         await self._note("generate")
         return s.Generated([BLOCK] * params.blocks)
 
     async def stop(self) -> s.Done:
-        return await self._example("stop", "stop")
+        return await self._example("stop", "stop", s.Done)
 
 
 @contextmanager

@@ -32,6 +32,12 @@ class MemoryStore:
             else:
                 self._values[key] = value
 
+    def snapshot(self) -> "MemoryStore":
+        """A copy."""
+        copied = MemoryStore()
+        copied._values = dict(self._values)
+        return copied
+
     def check(self) -> None:
         """Nothing is stored that could be damaged."""
 

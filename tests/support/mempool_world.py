@@ -1,10 +1,12 @@
 """A mempool on a chain that executes what it is given, with signed transactions of few keys."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Unpack
 
 from esper.consensus.context import ChainContext
 from esper.crypto.signing import KeyPair
+from esper.mempool.memory import Dropped
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Admission, Mempool
 from esper.primitives.hashing import u64
@@ -13,11 +15,21 @@ from esper.primitives.params import NetworkParameters
 from esper.vm.context import Answer
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
-from esper.vm.records import Account, CreditTotals
+from esper.vm.records import Account, CreditTotals, account_path
 from esper.vm.transaction import Payload, Transaction
 from esper.vm.transfer import Output, Transfer
 from esper.vm.view import Overlay, StateView
-from tests.support.vm_world import ALICE, BOB, CAROL, COIN, World, address, make, sign
+from tests.support.vm_world import (
+    ALICE,
+    BOB,
+    CAROL,
+    COIN,
+    EnvelopeParts,
+    World,
+    address,
+    make,
+    sign,
+)
 
 PARAMS = replace(
     REGTEST,
@@ -61,6 +73,29 @@ def earning_state(*keys: KeyPair) -> World:
     return world
 
 
+def move(
+    pool: Mempool,
+    view: StateView,
+    chain: ChainContext,
+    *,
+    included: Iterable[bytes] = (),
+    returned: Iterable[Transaction] = (),
+    touched: Iterable[bytes] | None = None,
+    now_ms: int,
+) -> tuple[Dropped, ...]:
+    """Tell a pool of a new tip at which these addresses were touched; who left."""
+    prepared = pool.prepared(
+        view,
+        chain,
+        included=included,
+        returned=returned,
+        touched=None if touched is None else [account_path(one) for one in touched],
+        now_ms=now_ms,
+    )
+    pool.put_in_place(prepared)
+    return prepared.dropped
+
+
 @dataclass
 class PoolWorld:
     """A mempool, and the chain it is told about."""
@@ -82,13 +117,17 @@ class PoolWorld:
         tip = self.world.state.root + u64(self.world.height)
         return replace(GENESIS_CONTEXT, params=self.params, height=self.world.height, tip_id=tip)
 
-    def signed(self, key: KeyPair, payload: Payload, nonce: int, **parts: int) -> Transaction:
+    def signed(
+        self, key: KeyPair, payload: Payload, nonce: int, **parts: Unpack[EnvelopeParts]
+    ) -> Transaction:
         return sign(key, make(key, payload, nonce, **parts))
 
     def add(self, transaction: Transaction, view: StateView | None = None) -> Admission:
         return self.pool.add(transaction, view or self.world.state, self.chain, now_ms=self.now_ms)
 
-    def send(self, key: KeyPair, payload: Payload, nonce: int, **parts: int) -> Transaction:
+    def send(
+        self, key: KeyPair, payload: Payload, nonce: int, **parts: Unpack[EnvelopeParts]
+    ) -> Transaction:
         """Make, sign and add."""
         transaction = self.signed(key, payload, nonce, **parts)
         self.add(transaction)
@@ -107,7 +146,8 @@ class PoolWorld:
             for key in (ALICE, BOB, CAROL)
             if before.account(address(key)) != self.world.account(key)
         ]
-        dropped = self.pool.on_chain_change(
+        dropped = move(
+            self.pool,
             self.world.state,
             self.chain,
             included=[one.txid for one in transactions],

@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import trio
 import trio.testing
@@ -54,7 +54,17 @@ from tests.support.fake_work import (
 )
 from tests.support.fake_workers import FakeProverPort
 from tests.support.plain_miner import Miner
-from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, address, make, sign
+from tests.support.vm_world import (
+    ALICE,
+    BOB,
+    CAROL,
+    COIN,
+    MINER,
+    EnvelopeParts,
+    address,
+    make,
+    sign,
+)
 
 T = TypeVar("T")
 PATIENCE_S = 20.0
@@ -255,15 +265,26 @@ class NodeWorld:
         nonce = self.ledger.account(address(key)).nonce
         return self.node.mempool.pool.next_nonce(address(key), nonce)
 
-    def signed(self, key: KeyPair, payload: Payload, **parts: Any) -> Transaction:
+    def signed(
+        self,
+        key: KeyPair,
+        payload: Payload,
+        nonce: int | None = None,
+        **parts: Unpack[EnvelopeParts],
+    ) -> Transaction:
         """A transaction with the sender's next nonce behind what waits."""
-        nonce = parts.pop("nonce", None)
         nonce = self.nonce(key) if nonce is None else nonce
         return sign(key, make(key, payload, nonce, **parts), self.genesis)
 
-    async def send(self, key: KeyPair, payload: Payload, **parts: Any) -> Transaction:
+    async def send(
+        self,
+        key: KeyPair,
+        payload: Payload,
+        nonce: int | None = None,
+        **parts: Unpack[EnvelopeParts],
+    ) -> Transaction:
         """A transaction that waits."""
-        transaction = self.signed(key, payload, **parts)
+        transaction = self.signed(key, payload, nonce, **parts)
         await self.node.mempool.submit(transaction.to_bytes())
         return transaction
 
@@ -320,9 +341,7 @@ def mined_block(
         vrf_secret=bytes(32),
         attempts_per_call=1,
     )
-    found = miner.mine(chain, state, lambda: now_ms, plan)
-    assert found is not None
-    return found.block
+    return miner.mine(chain, state, lambda: now_ms, plan).block
 
 
 async def until(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> None:

@@ -4,7 +4,6 @@ A node runs the same steps in processes of their own: see ``node/mining/mining_s
 is an argument; nothing here prints or stores.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from esper.consensus.block import Block
@@ -18,8 +17,9 @@ from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import NetworkParameters
 
 
-def _never() -> bool:
-    return False
+def standing(time_ms: int) -> Clock:
+    """A clock that stands still."""
+    return lambda: time_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +69,13 @@ class Miner:
         state: ChainState,
         clock: Clock,
         plan: BlockPlan = EMPTY_PLAN,
-        interrupted: Callable[[], bool] = _never,
-    ) -> MinedBlock | None:
-        """The next block of ``chain``, whose state is ``state``. Takes as long as it takes.
-
-        ``interrupted`` is asked between batches; None if it says so before a ticket wins.
-        """
+    ) -> MinedBlock:
+        """The next block of ``chain``, whose state is ``state``. Takes as long as it takes."""
         template = self._templates.template(chain, state, plan, time_ms=clock())
         job = job_of(0, template, chain)
         began = clock()
         attempts = tokens = first = 0
-        while not interrupted():
+        while True:
             searched = self._search.step(
                 job, clock(), range(first, first + self._attempts_per_call)
             )
@@ -91,4 +87,3 @@ class Miner:
                 proof = self._prover.prove(searched.ticket.claim)
                 block = block_of(template, searched.ticket, proof)
                 return MinedBlock(block, attempts, tokens, found - began, clock() - found)
-        return None

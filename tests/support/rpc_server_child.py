@@ -123,7 +123,7 @@ def eventually(done: Callable[[], bool], within_s: float = 20.0) -> None:
 
 
 @contextmanager
-def running(datadir: Path, files: int = 4096, **changes: Any) -> Iterator[Server]:
+def running(datadir: Path, files: int = 4096, /, **changes: Any) -> Iterator[Server]:
     """A server with these settings and at most so many open files."""
     log = datadir / "server.log"
     with log.open("wb") as stream:

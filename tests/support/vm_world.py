@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypedDict, Unpack
 
 from esper.consensus.genesis import genesis_hash
 from esper.crypto.signatures import SignatureClaim
@@ -33,6 +34,15 @@ class Unchecked:
 
     def first_invalid(self, claims: Sequence[SignatureClaim]) -> int | None:
         return None
+
+
+class EnvelopeParts(TypedDict, total=False):
+    """What ``make`` may be told beyond sender, payload and nonce."""
+
+    fee: int
+    not_before: int
+    expiry: int
+    with_key: bool
 
 
 def make(
@@ -104,7 +114,11 @@ class World:
         return result
 
     def send(
-        self, sender: KeyPair, payload: Payload, answer: Answer | None = None, **parts: int
+        self,
+        sender: KeyPair,
+        payload: Payload,
+        answer: Answer | None = None,
+        **parts: Unpack[EnvelopeParts],
     ) -> Execution:
         """Execute a block of one transaction with the sender's next nonce."""
         transaction = make(sender, payload, self.account(sender).nonce, **parts)

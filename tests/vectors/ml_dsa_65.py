@@ -38,12 +38,14 @@ _INVERSE = np.array(
 
 def ntt(vector: Array) -> Array:
     """Each polynomial at the 256 roots."""
-    return vector % Q @ _NTT.T % Q
+    values: Array = vector % Q @ _NTT.T % Q
+    return values
 
 
 def inverse_ntt(vector: Array) -> Array:
     """The polynomials with these values, coefficients in [0, q)."""
-    return vector % Q @ _INVERSE.T % Q
+    coefficients: Array = vector % Q @ _INVERSE.T % Q
+    return coefficients
 
 
 def candidates(rho: bytes, row: int, column: int) -> Array:

@@ -22,12 +22,13 @@ from esper.consensus.genesis import genesis_hash, genesis_header, parameter_byte
 from esper.consensus.header import HEADER, Header, work_seed
 from esper.consensus.outputs import WORK_OUTPUTS
 from esper.consensus.tier_records import TIER, TIER_STATE
+from esper.primitives.codec import Record
 from tests.support.vector_reading import check_encoding, tagged
 from tests.vectors import write_chain
 from tests.vectors.fields import built
 
 DOCUMENT = json.loads(write_chain.FILE.read_text())
-CODECS = {"Tier": TIER, "TierState": TIER_STATE}
+CODECS: dict[str, Record[Any]] = {"Tier": TIER, "TierState": TIER_STATE}
 
 
 def case(vector: dict[str, Any]) -> str:

@@ -130,7 +130,8 @@ def encodings(document: Any) -> Iterator[tuple[str, Any]]:
 
 def records_held() -> set[str]:
     """Labels of the records that a vector file holds an encoding of."""
-    known, found = records_made(), set()
+    known = records_made()
+    found: set[str] = set()
     for file in FOLDER.glob("*.json"):
         for name, fields in encodings(json.loads(file.read_text(encoding="utf-8"))):
             codec = _SIGNED[fields["kind"]] if name == "Transaction" else known[name]

@@ -35,7 +35,7 @@ from tests.support.fake_work import (
     fake_network,
     prompt_source,
 )
-from tests.support.plain_miner import Miner
+from tests.support.plain_miner import Miner, standing
 
 FOLDER = Path(__file__).parent
 PAYEE = Address(1, bytes(range(32)))
@@ -215,7 +215,7 @@ def blocks() -> Any:
     mined = []
     for height in range(1, 4):
         time_ms = params.genesis_time_ms + 10_000 * height
-        block = miner.mine(chain.context, chain.state, lambda now=time_ms: now).block
+        block = miner.mine(chain.context, chain.state, standing(time_ms)).block
         chain = extend(chain, block, verifier, now_ms=time_ms)
         data = BlockBytes.of(block)
         mined.append(

@@ -8,14 +8,15 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 import trio
 
 from esper.node.calls.lanes import LaneAnswers, open_lanes, payable_results
 from esper.node.calls.ready_calls import ReadyCalls, ReadyGroup, ReadyLane
-from esper.node.chain.chain_manager import Arrival, ChainManager
-from esper.node.chain.chain_service import ChainService
+from esper.node.chain.chain_service import ChainChange, ChainService, Commit
+from esper.node.chain.chain_view import ChainView
 from esper.node.clock import Clock
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.work_ports import ProverPort
@@ -135,12 +136,16 @@ class CallDesk:
         state = self.state(call_id)
         return state is not None and state.status != "declined"
 
-    def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
+    def prepare(self, change: ChainChange) -> Commit:
+        """Nothing in the chain's thread: what a desk keeps belongs to the event loop."""
+        return partial(self._look_at_lanes, change.view)
+
+    def _look_at_lanes(self, view: ChainView) -> None:
         """Forget the lanes that have their result, or lapsed."""
         # What failed may have been the machine's fault, which is mended by now.
         self._one_by_one = False
         self._failures.clear()
-        ledger = Ledger(Overlay(manager.state))
+        ledger = Ledger(Overlay(view.state))
         for call_id in (*self.ready.lanes, *self._opened):
             if ledger.lane(call_id) is None:
                 self.ready.lanes.pop(call_id, None)
@@ -182,9 +187,9 @@ class CallDesk:
 
     async def _work(self) -> bool:
         """One thing, the most urgent; whether there was any."""
-        async with self._chain.reading() as manager:
-            lane = self._next_lane(manager)
-            calls = self._next_calls(manager)
+        view = self._chain.view
+        lane = self._next_lane(view)
+        calls = self._next_calls(view)
         if lane is not None:
             await self._answer_lane(lane)
         elif self._unproven and not (calls and len(self._unproven) < self._group_limit):
@@ -213,12 +218,12 @@ class CallDesk:
         rules = self._params.calls
         return 1 if self._one_by_one else rules.rows_per_group // rules.rows_per_call
 
-    def _next_lane(self, manager: ChainManager) -> OpenCall | None:
-        self._returnable = self._payable(manager)
+    def _next_lane(self, view: ChainView) -> OpenCall | None:
+        self._returnable = self._payable(view)
         if not self._returnable:
             return None
-        ledger = Ledger(Overlay(manager.state))
-        for call_id in open_lanes(manager.context, manager.state):
+        ledger = Ledger(Overlay(view.state))
+        for call_id in open_lanes(view.context, view.state):
             lane = ledger.lane(call_id)
             if (
                 lane is not None
@@ -229,22 +234,22 @@ class CallDesk:
                 return OpenCall(call_id, lane)
         return None
 
-    def _payable(self, manager: ChainManager) -> int:
+    def _payable(self, view: ChainView) -> int:
         """How many more long answers can be returned; without their fees they are never paid."""
         if self._lane_answers is None:
             return 0
         sender = self._lane_answers.sender
-        payable = payable_results(manager.context, manager.state, sender)
+        payable = payable_results(view.context, view.state, sender)
         return max(payable - len(self.ready.lanes), 0)
 
-    def _next_calls(self, manager: ChainManager) -> list[OpenCall]:
+    def _next_calls(self, view: ChainView) -> list[OpenCall]:
         """What fits into the next groups, if there is still use for another one."""
         room = self._params.calls.groups_per_block * BLOCKS_AHEAD - len(self.ready.groups)
         if room <= 0:
             return []
         inline = self.ready.inline()
         taken = frozenset((*inline, *self.ready.long_answers, *self._unproven))
-        declined, height = self._failing | self._declined, manager.context.height + 1
+        declined, height = self._failing | self._declined, view.context.height + 1
         found = []
         for transaction in self._queue.next_calls(height, taken, declined):
             payload = transaction.payload

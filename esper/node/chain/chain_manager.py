@@ -1,31 +1,40 @@
 """The chain of a node: proven blocks of all branches, and the state at the best of their tips.
 
-A block is checked as far as its branch allows, kept on disk, and added to the tree of proven
-blocks; then the node moves to the best tip, block by block. What a change of chain takes off stays
-beside the chain until it can never be needed again, so neither a crash in the middle nor a branch
-that turns out invalid loses anything.
+    block --judge, any thread--> JudgedBlock --adopt, one at a time--> tree, disk, best tip
+
+A judged block is added to the tree of proven blocks and kept on disk as far as its branch may be
+followed; then the node moves to the best tip, block by block. What a change of chain takes off
+stays beside the chain until it can never be needed again, so neither a crash in the middle nor a
+branch that turns out invalid loses anything.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from esper.consensus.block import Block
 from esper.consensus.block_isolation import BlockContent, check_block_in_isolation
-from esper.consensus.chain import BlockBytes, check_proven, connect, read_block
+from esper.consensus.chain import BlockBytes, check_header, connect, read_block
 from esper.consensus.context import ChainContext
 from esper.consensus.context_record import decode_context
 from esper.consensus.fork_choice import BlockTree, ProvenBlock
+from esper.consensus.header import Header
+from esper.consensus.header_chain import HeaderChain
+from esper.consensus.header_isolation import read_header
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.batch import BatchVerifier
 from esper.crypto.signatures import SignatureClaim, SignatureVerifier
-from esper.node.chain.store_state import StoreState, stored_execution
-from esper.primitives.errors.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
+from esper.node.chain.block_judge import BlockJudge, JudgedBlock
+from esper.node.chain.branches import SIDE_BYTES, Branches
+from esper.node.chain.chain_view import ChainView
+from esper.node.chain.store_state import StoreState, TreeState, stored_execution
+from esper.primitives.errors.chain_errors import TooDeepReorganisation
+from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
-from esper.storage.side_blocks import SideBlocks
 from esper.vm.context import ONE_BY_ONE
 from esper.vm.ledger import Ledger
 from esper.vm.transaction import Transaction
@@ -33,11 +42,25 @@ from esper.vm.view import Overlay
 
 PRUNE_EVERY: Final = 64
 """Blocks between two looks for proofs that may be deleted."""
+READ_BLOCKS: Final = 8
+"""Blocks of a change of chain whose content is handed on as it was read; others are read again."""
+
+_NOTHING: Final[Mapping[bytes, RuleViolation]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBlock:
+    """A block with its lists as values."""
+
+    block: Block
+    """Its parts."""
+    content: BlockContent
+    """Its lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What became of a block that broke no rule."""
+    """What became of a block that broke no rule by itself, and of the chain."""
 
     block_id: bytes
     """64 bytes."""
@@ -47,20 +70,32 @@ class Arrival:
     """Ids of blocks that left the chain, the old tip first."""
     applied: tuple[bytes, ...]
     """Ids of blocks that joined it, the new tip last."""
+    invalid: Mapping[bytes, RuleViolation] = field(default_factory=lambda: _NOTHING)
+    """Blocks that were found to be invalid on the way, and the rule that each or the block below
+    it broke; the arriving block may be among them."""
+    touched: frozenset[bytes] = frozenset()
+    """Paths of all state records that any of these blocks changed."""
+    read: Mapping[bytes, ReadBlock] = field(default_factory=dict, compare=False, repr=False)
+    """Some of these blocks, as they were read on the way."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fresh:
-    """A block that was read and checked by itself, ready to be put on its parent."""
+@dataclass(slots=True)
+class _Move:
+    """What happened on the way to the best tip."""
 
-    block_id: bytes
-    data: BlockBytes
-    block: Block
-    content: BlockContent
+    invalid: dict[bytes, RuleViolation] = field(default_factory=dict)
+    touched: set[bytes] = field(default_factory=set)
+    read: dict[bytes, ReadBlock] = field(default_factory=dict)
+
+    def passed(self, block_id: bytes, block: Block, content: BlockContent) -> None:
+        """Keep the last few blocks for those who follow the chain."""
+        self.read[block_id] = ReadBlock(block, content)
+        if len(self.read) > READ_BLOCKS:
+            del self.read[next(iter(self.read))]
 
 
 class ChainManager:
-    """The only writer of a store. Not for several threads at once."""
+    """The only writer of a store. One thread at a time; ``judge`` and ``headers_of`` any."""
 
     def __init__(
         self,
@@ -72,124 +107,211 @@ class ChainManager:
         now_ms: int,
         signatures: SignatureVerifier = ONE_BY_ONE,
         prune: bool = False,
+        side_bytes: int = SIDE_BYTES,
     ) -> None:
         """``secret`` decides between equal tips; ``prune`` deletes proofs below the pruning depth.
 
-        Blocks that a crash left beside the chain are taken up again, as of the clock ``now_ms``.
-        Raises SideBlockError.
+        Blocks that a crash left beside the chain are taken up again, as of the clock ``now_ms``;
+        blocks beside the chain may take ``side_bytes``. Raises SideBlockError.
         """
         self.params = params
         self.state = StoreState(store)
+        """The state at the tip, as it is whenever it is asked."""
+        self.judge = BlockJudge(verifier, params.limits)
+        """Judges blocks, in any thread."""
         self._store = store
-        self._side = SideBlocks(store.datadir)
         self._verifier = verifier
         self._signatures = signatures
         self._prune = prune
         self._order = 0
-        self._contexts: dict[bytes, ChainContext] = {}
+        self._headers: dict[bytes, HeaderChain] = {}
+        self._executed: dict[bytes, ChainContext] = {}
+        self._move = _Move()
         self._tree = self._stored_tree(secret)
+        self._branches = Branches(store, self._tree, side_bytes)
         self._take_up_side_blocks(now_ms)
 
     @property
     def context(self) -> ChainContext:
         """The chain as its next block's header sees it."""
-        return self._contexts[self._store.tip.block_id]
+        return self._executed[self._store.tip.block_id]
 
     @property
     def store(self) -> ChainStore:
         """The store, for reading."""
         return self._store
 
+    def view(self) -> ChainView:
+        """The chain as it stands, for whoever reads it while it moves on."""
+        reader = self._store.as_of_now()
+        executed = MappingProxyType(dict(self._executed))
+        return ChainView(self.params, self.context, TreeState(reader.state), reader, executed)
+
     def knows(self, block_id: bytes) -> bool:
         """Whether a block is in the tree, on any branch."""
         return block_id in self._tree
 
+    def headers_of(self, block_id: bytes) -> HeaderChain | None:
+        """The headers up to a recent block of any branch, None if it is not kept."""
+        return self._headers.get(block_id)
+
     def context_of(self, block_id: bytes) -> ChainContext | None:
-        """The chain up to a recent block of any branch, None if it is not kept."""
-        return self._contexts.get(block_id)
+        """The chain up to a recent block that was executed, None if it is not kept."""
+        return self._executed.get(block_id)
 
     def block(self, block_id: bytes) -> BlockBytes:
         """A known block of any branch. Raises what the store raises for one that is not kept."""
         if self._store.index.height_of(block_id) is None:
-            return self._side.get(block_id)
+            return self._branches.get(block_id)
         return self._stored(block_id)
+
+    def content(self, block_id: bytes) -> ReadBlock:
+        """A known block of any branch, read. Raises what ``block`` raises."""
+        block = read_block(self.block(block_id), self.params.limits)
+        return ReadBlock(block, check_block_in_isolation(block, self.params.limits))
 
     def moved_from(self, before: bytes) -> Arrival:
         """The way from a tip that the chain had to the one that it has."""
         return self._arrival(self._store.tip.block_id, before, new=False)
 
-    def submit(self, data: BlockBytes, *, now_ms: int) -> Arrival:
-        """Check a block, keep it, and move to the best tip.
+    def check_may_come(self, header: Header) -> HeaderChain:
+        """The branch that a header builds on, unless something is known against it.
 
-        Raises the violation of the first rule that it breaks, TooDeepReorganisation if following
-        the best tip needs the operator, and what the store raises. What the machine refuses is no
-        verdict: the block may be brought again.
+        Costs nothing, whoever asks. Raises UnknownParentViolation, InvalidAncestorViolation and
+        InvalidSiblingViolation.
         """
-        block = read_block(data, self.params.limits)
-        block_id = block.header.block_id
+        pre = header.pre
+        self._tree.check_may_join(header.block_id, pre.parent, header.work_id)
+        parent = self._headers.get(pre.parent)
+        if parent is None:
+            raise UnknownParentViolation(pre.parent)
+        return parent
+
+    def submit(self, data: BlockBytes, *, now_ms: int, received_ms: int | None = None) -> Arrival:
+        """Judge a block and adopt it, in one thread; ``received_ms`` is ``now_ms`` if not given.
+
+        Raises what ``check_may_come``, ``BlockJudge.judge`` and ``adopt`` raise.
+        """
+        header = read_header(data.header, self.params.limits)
+        if header.block_id in self._tree:
+            self.check_may_come(header)
+            return self.catch_up(header.block_id)
+        parent = self.check_may_come(header)
+        received_ms = now_ms if received_ms is None else received_ms
+        return self.adopt(self.judge.judge(data, parent, now_ms=now_ms, received_ms=received_ms))
+
+    def catch_up(self, block_id: bytes) -> Arrival:
+        """Move to the best tip, for a block that is known.
+
+        There is nothing to do, unless the machine failed in the middle of a change of chain.
+        Raises what ``adopt`` raises.
+        """
         before = self._store.tip.block_id
+        self._move_to_best(None)
+        return self._arrival(block_id, before, new=False)
+
+    def adopt(self, judged: JudgedBlock) -> Arrival:
+        """Keep a judged block, and move to the best tip.
+
+        Raises the violation of the first rule that it breaks on its parent's state,
+        TooDeepReorganisation if following the best tip needs the operator, NoRoomBesideError, and
+        what the store raises. What the machine refuses is no verdict: the block may be brought
+        again.
+        """
+        block_id, self._move = judged.block_id, _Move()
+        # Again: others came while it was judged.
+        self.check_may_come(judged.header)
         if block_id in self._tree:
-            if self._tree.is_invalid(block_id):
-                raise InvalidAncestorViolation(block_id, block.header.pre.parent)
-            # Nothing to do, unless the machine failed in the middle of a change of chain.
-            self._move_to_best(None)
-            return self._arrival(block_id, before, new=False)
-        fresh = self._add(block, data, now_ms)
+            return self.catch_up(block_id)
+        before = self._store.tip.block_id
+        self._join(judged)
         try:
-            failed = self._move_to_best(fresh)
+            self._move_to_best(judged)
         except BaseException:
-            self._forget_unsaved(block_id, block.header.pre.parent, before)
+            self._forget_unkept(block_id)
             raise
-        if failed is not None:
+        failed = self._move.invalid.get(block_id)
+        if failed is not None and not self._tree.is_invalid(judged.header.pre.parent):
             raise failed
         return self._arrival(block_id, before, new=True)
 
-    def _forget_unsaved(self, block_id: bytes, parent_id: bytes, before: bytes) -> None:
-        """Without this a block that is in the tree and nowhere on disk would block the way."""
-        if parent_id == before and self._store.tip.block_id != block_id:
+    def _join(self, judged: JudgedBlock) -> None:
+        """Into the tree, and onto the disk unless it is about to go on top of the tip."""
+        pre, block_id = judged.header.pre, judged.block_id
+        parent = self._headers[pre.parent]
+        self._tree.add(self._proven(parent, judged.headers, judged.received_ms))
+        self._headers[block_id] = judged.headers
+        if pre.parent == self._store.tip.block_id:
+            return
+        try:
+            if self._may_follow(pre.parent):
+                gone = self._branches.keep(block_id, judged.data)
+            else:
+                gone = self._branches.keep_bare(block_id)
+        except BaseException:
             self._tree.forget(block_id)
-            del self._contexts[block_id]
+            del self._headers[block_id]
+            raise
+        self._forget_contexts(gone)
 
-    def _add(self, block: Block, data: BlockBytes, now_ms: int) -> "_Fresh":
-        """Everything that can be judged on any branch; then into the tree."""
-        pre = block.header.pre
-        parent = self._contexts.get(pre.parent)
-        if parent is None:
-            raise UnknownParentViolation(pre.parent)
-        if self._tree.is_invalid(pre.parent):
-            raise InvalidAncestorViolation(block.header.block_id, pre.parent)
-        content = check_proven(parent, block, self._verifier, now_ms=now_ms)
-        if pre.parent != self._store.tip.block_id:
-            self._side.put(block.header.block_id, data)
-        # What its calls were worth is known when it is executed; no header depends on it.
-        context = parent.extended(block.header, block.body.outputs, paid_tokens=0)
-        self._contexts[context.tip_id] = context
-        self._tree.add(self._proven(parent, context, now_ms))
-        return _Fresh(block.header.block_id, data, block, content)
+    def _may_follow(self, parent_id: bytes) -> bool:
+        """Whether a branch on this block leaves the chain where blocks can still be undone."""
+        if self._branches.is_bare(parent_id):
+            return False
+        try:
+            self._tree.path(self._store.tip.block_id, parent_id)
+        except TooDeepReorganisation:
+            return False
+        return True
 
-    def _move_to_best(self, fresh: "_Fresh | None") -> RuleViolation | None:
-        """Undo and apply until the best tip is the chain's; why ``fresh`` failed, if it did."""
-        failed: RuleViolation | None = None
+    def _forget_unkept(self, block_id: bytes) -> None:
+        """A block that is in the tree and nowhere on disk would block the way for good."""
+        if block_id not in self._tree or self._branches.is_bare(block_id):
+            return
+        on_disk = self._store.index.height_of(block_id) is not None
+        if not on_disk and not self._branches.holds(block_id):
+            self._forget_contexts(self._branches.forget(block_id))
+
+    def _move_to_best(self, fresh: JudgedBlock | None) -> None:
+        """Undo and apply until the best tip is the chain's; ``_move`` says what happened."""
+        self._move = _Move()
         while (best := self._tree.best_tip()) != self._store.tip.block_id:
             path = self._tree.path(self._store.tip.block_id, best)
+            bare = next((one for one in path.apply if self._branches.is_bare(one)), None)
+            if bare is not None:
+                # It was too deep to be kept when it came; whoever has it may bring it again.
+                self._forget_contexts(self._branches.forget(bare))
+                continue
             self._check_undoable(len(path.undo))
             for block_id in path.undo:
-                self._side.put(block_id, self._stored(block_id))
-            for _ in path.undo:
+                self._branches.put_aside(block_id, self._stored(block_id))
+            for block_id in path.undo:
+                undo = self._store.index.undo(self._tree.height(block_id)) or ()
                 self._store.rewind()
+                self._move.touched.update(old.path for old in undo)
             for block_id in path.apply:
-                known = fresh if fresh is not None and fresh.block_id == block_id else None
                 try:
-                    self._apply(known or self._kept(block_id))
+                    self._apply(self._ready(block_id, fresh))
                 except RuleViolation as violation:
-                    if violation.consequence is Consequence.HALT:
+                    if consequence_of(violation, Stage.STATE) is Consequence.HALT:
                         raise
-                    failed = violation if known is not None else failed
-                    self._tree.mark_invalid(block_id)
-                    self._side.remove(block_id)
+                    for marked in self._tree.mark_invalid(block_id):
+                        self._move.invalid[marked] = violation
+                        self._branches.drop(marked)
                     break
+        self._keep_if_left(fresh)
         self._settle()
-        return failed
+
+    def _keep_if_left(self, fresh: JudgedBlock | None) -> None:
+        """A fresh block that the way to the best tip led past is kept beside the chain."""
+        if fresh is None or fresh.block_id not in self._tree:
+            return
+        block_id = fresh.block_id
+        known = self._branches.holds(block_id) or self._branches.is_bare(block_id)
+        if known or self._tree.is_invalid(block_id):
+            return
+        if self._store.index.height_of(block_id) is None:
+            self._branches.put_aside(block_id, fresh.data)
 
     def _check_undoable(self, depth: int) -> None:
         """A chain that has been higher has fewer undo records than the undo depth.
@@ -204,21 +326,28 @@ class ChainManager:
         if kept < depth:
             raise TooDeepReorganisation(depth, kept)
 
-    def _kept(self, block_id: bytes) -> "_Fresh":
-        """A block that waits beside the chain, read and checked by itself again."""
-        data = self._side.get(block_id)
+    def _ready(self, block_id: bytes, fresh: JudgedBlock | None) -> tuple[BlockBytes, ReadBlock]:
+        """A block to be executed: the fresh one, or one that waits beside the chain."""
+        if fresh is not None and fresh.block_id == block_id:
+            return fresh.data, ReadBlock(fresh.block, fresh.content)
+        data = self._branches.get(block_id)
         block = read_block(data, self.params.limits)
-        return _Fresh(block_id, data, block, check_block_in_isolation(block, self.params.limits))
+        return data, ReadBlock(block, check_block_in_isolation(block, self.params.limits))
 
-    def _apply(self, new: "_Fresh") -> None:
-        parent = self._contexts[new.block.header.pre.parent]
-        self._begin_signatures(new.content.transactions, parent)
+    def _apply(self, ready: tuple[BlockBytes, ReadBlock]) -> None:
+        data, new = ready
+        block, content = new.block, new.content
+        block_id = block.header.block_id
+        parent = self._executed[block.header.pre.parent]
+        self._begin_signatures(content.transactions, parent)
         context, execution = connect(
-            parent, self.state, new.block, new.content, self._verifier, self._signatures
+            parent, self.state, block, content, self._verifier, self._signatures
         )
-        self._store.append(new.block_id, new.data, stored_execution(execution, context))
-        self._contexts[new.block_id] = context
-        self._side.remove(new.block_id)
+        self._store.append(block_id, data, stored_execution(execution, context))
+        self._headers[block_id] = self._executed[block_id] = context
+        self._branches.drop(block_id)
+        self._move.touched.update(change.path for change in execution.changes)
+        self._move.passed(block_id, block, content)
         depth = self.params.limits.pruning_depth
         if self._prune and context.height > depth and context.height % PRUNE_EVERY == 0:
             self._store.prune_proofs(context.height - depth)
@@ -245,23 +374,36 @@ class ChainManager:
     def _settle(self) -> None:
         """Forget branches that the undo depth has left behind."""
         self._tree.settle(self._store.tip.block_id)
-        for block_id in [known for known in self._contexts if known not in self._tree]:
-            del self._contexts[block_id]
-            self._side.remove(block_id)
+        self._forget_contexts([known for known in self._headers if known not in self._tree])
+
+    def _forget_contexts(self, gone: Sequence[bytes]) -> None:
+        for block_id in gone:
+            self._headers.pop(block_id, None)
+            self._executed.pop(block_id, None)
+            self._branches.drop(block_id)
 
     def _arrival(self, block_id: bytes, before: bytes, *, new: bool) -> Arrival:
         path = self._tree.path(before, self._store.tip.block_id)
-        return Arrival(block_id, new, path.undo, path.apply)
+        move = self._move
+        return Arrival(
+            block_id,
+            new,
+            path.undo,
+            path.apply,
+            MappingProxyType(move.invalid),
+            frozenset(move.touched),
+            MappingProxyType(move.read),
+        )
 
-    def _proven(self, parent: ChainContext, context: ChainContext, now_ms: int) -> ProvenBlock:
+    def _proven(self, parent: HeaderChain, chain: HeaderChain, received_ms: int) -> ProvenBlock:
         self._order += 1
         return ProvenBlock(
-            block_id=context.tip_id,
+            block_id=chain.tip_id,
             parent_id=parent.tip_id,
-            work_id=context.tip_work_id,
-            weight=context.weight - parent.weight,
+            work_id=chain.tip_work_id,
+            weight=chain.weight - parent.weight,
             order=self._order,
-            received_ms=now_ms,
+            received_ms=received_ms,
         )
 
     def _stored_tree(self, secret: bytes) -> BlockTree:
@@ -271,10 +413,10 @@ class ChainManager:
         below = self._stored_context(root)
         first = ProvenBlock(below.tip_id, bytes(64), below.tip_work_id, 1, 0, 0)
         tree = BlockTree(first, height=root, total=below.weight, undo_depth=depth, secret=secret)
-        self._contexts[below.tip_id] = below
+        self._headers[below.tip_id] = self._executed[below.tip_id] = below
         for height in range(root + 1, tip + 1):
             context = self._stored_context(height)
-            self._contexts[context.tip_id] = context
+            self._headers[context.tip_id] = self._executed[context.tip_id] = context
             tree.add(self._proven(below, context, 0))
             below = context
         return tree
@@ -301,19 +443,26 @@ class ChainManager:
         return decode_context(found, self.params)
 
     def _take_up_side_blocks(self, now_ms: int) -> None:
+        """What was kept beside the chain had its work proven and its lists read before."""
         waiting = []
-        for block_id in self._side:
+        for block_id in self._branches.on_disk:
             if block_id in self._tree:
-                self._side.remove(block_id)
+                self._branches.drop(block_id)
                 continue
-            block = read_block(data := self._side.get(block_id), self.params.limits)
-            waiting.append((block.header.pre.height, block_id, block, data))
-        for _, block_id, block, data in sorted(waiting, key=lambda item: item[:2]):
+            data = self._branches.get(block_id)
+            header = read_header(data.header, self.params.limits)
+            waiting.append((header.pre.height, block_id, header))
+        for _, block_id, header in sorted(waiting, key=lambda item: item[:2]):
             # Its time had come before it was kept, whatever the clock says since.
-            not_before = block.header.pre.time_ms
+            not_before = header.pre.time_ms
             try:
-                self._add(block, data, max(now_ms, not_before))
+                parent = self.check_may_come(header)
+                check_header(header, parent, now_ms=max(now_ms, not_before))
             except RuleViolation:
                 # Its parent was forgotten, or was invalid itself.
-                self._side.remove(block_id)
+                self._branches.drop(block_id)
+                continue
+            headers = parent.extended_by_header(header)
+            self._tree.add(self._proven(parent, headers, now_ms))
+            self._headers[block_id] = headers
         self._move_to_best(None)

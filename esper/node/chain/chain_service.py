@@ -1,28 +1,73 @@
-"""The chain on the event loop: one change at a time, in a thread; readers never see half of one.
+"""The chain on the event loop: judged by many threads, changed by one, read by anybody at once.
 
-Followers are told of every change while the chain still stands still, so that mempool and indexes
-agree with it whenever anybody looks.
+    bytes --judge, in threads--> JudgedBlock --adopt, one thread, under the lock--> new ChainView
+                                                  |
+    followers prepare in that thread, with what was read on the way; then, on the loop and in one
+    step, the view and what they prepared take the place of the old: nobody sees half of a change.
+
+Readers take ``view`` and keep it as long as they like. The lock is for what must not meet a change:
+adopting, and admission to the mempool.
 """
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import trio
 
 from esper.consensus.chain import BlockBytes
-from esper.node.chain.chain_manager import Arrival, ChainManager
+from esper.consensus.header_chain import HeaderChain
+from esper.consensus.header_isolation import read_header
+from esper.node.chain.block_judge import JudgedBlock
+from esper.node.chain.chain_manager import Arrival, ChainManager, ReadBlock
+from esper.node.chain.chain_view import ChainView
 from esper.node.clock import Clock
 
 T = TypeVar("T")
+Commit = Callable[[], None]
+"""Puts what was prepared in place: short, on the event loop, and never raising."""
+
+JUDGING_THREADS: Final = max(2, os.cpu_count() or 1)
+"""Proofs are verified outside the interpreter's lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainChange:
+    """A whole change of chain, as followers are told of it in the chain's thread."""
+
+    view: ChainView
+    """The chain after it."""
+    arrival: Arrival
+    """What left and joined."""
+    content: Callable[[bytes], ReadBlock]
+    """A block of the change as values: as it was read on the way, or read again."""
 
 
 class ChainFollower(Protocol):
     """Who must agree with the chain."""
 
-    def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
-        """Called on the event loop, at the new tip, before anybody else sees it."""
+    def prepare(self, change: ChainChange) -> Commit:
+        """Called in the chain's thread after every change, before anybody sees it.
+
+        What the event loop reads must stay as it is until the answer is called there.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class TipMoved:
+    """What the event loop is told of a change of chain, once everybody agrees with it."""
+
+    height: int
+    """The new tip's."""
+    block_id: bytes
+    """64 bytes: the new tip."""
+    undone: tuple[bytes, ...]
+    """Ids of blocks that left the chain, the old tip first."""
+    applied: tuple[bytes, ...]
+    """Ids of blocks that joined it, the new tip last."""
 
 
 class ChainService:
@@ -32,57 +77,128 @@ class ChainService:
         self._manager = manager
         self._clock = clock
         self._lock = trio.Lock()
+        self._judging = trio.CapacityLimiter(JUDGING_THREADS)
         self._followers: list[ChainFollower] = []
+        self._told: Callable[[TipMoved], None] = _tell_nobody
         self._changed = trio.Event()
-        self._tip = manager.context.tip_id
+        self._view = manager.view()
 
     def follow(self, follower: ChainFollower) -> None:
-        """Tell a follower of every change from now on."""
+        """Let a follower prepare every change from now on."""
         self._followers.append(follower)
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[ChainManager]:
-        """The manager, standing still. Keep it short: nothing else happens meanwhile."""
-        async with self._lock:
-            yield self._manager
+    def tell(self, told: Callable[[TipMoved], None]) -> None:
+        """Call this on the event loop after every change, when all followers agree with it."""
+        self._told = told
 
-    async def in_thread(self, work: Callable[[ChainManager], T]) -> T:
-        """Run something slow that only reads, in a thread, while the chain stands still."""
-        async with self._lock:
-            return await trio.to_thread.run_sync(work, self._manager)
+    @property
+    def view(self) -> ChainView:
+        """The chain after the last whole change; the same object until the next one."""
+        return self._view
 
-    async def submit(self, block: BlockBytes) -> Arrival:
-        """Check a block, keep it, and move to the best tip; see ``ChainManager.submit``.
-
-        Not cancelled half way: a step of the chain is finished once it has begun.
-        """
-        async with self._lock:
-            before = self._manager.context.tip_id
-            work = partial(self._manager.submit, block, now_ms=self._clock())
-            try:
-                arrival = await trio.to_thread.run_sync(work)
-            except BaseException:
-                # What was refused may still have moved the tip: a branch that fails half way.
-                self._tell(self._manager.moved_from(before))
-                raise
-            self._tell(arrival)
-            return arrival
-
-    def _tell(self, arrival: Arrival) -> None:
-        if not arrival.undone and not arrival.applied:
-            return
-        self._tip = self._manager.context.tip_id
-        for follower in self._followers:
-            follower.chain_changed(self._manager, arrival)
-        self._changed.set()
-        self._changed = trio.Event()
+    @property
+    def tip(self) -> bytes:
+        """64 bytes: the tip after the last whole change."""
+        return self._view.context.tip_id
 
     @property
     def next_change(self) -> trio.Event:
         """Set when the tip changes next."""
         return self._changed
 
-    @property
-    def tip(self) -> bytes:
-        """64 bytes: the tip after the last whole step, also while the next one is under way."""
-        return self._tip
+    def headers_of(self, block_id: bytes) -> HeaderChain | None:
+        """The headers up to a recent block of any branch, None if it is not kept."""
+        return self._manager.headers_of(block_id)
+
+    @asynccontextmanager
+    async def standing_still(self) -> AsyncIterator[ChainView]:
+        """The chain, which does not change meanwhile. Keep it short: blocks wait for it."""
+        async with self._lock:
+            yield self._view
+
+    async def in_thread(self, work: Callable[[ChainView], T]) -> T:
+        """Run something slow that only reads, in a thread, on the view of now."""
+        return await trio.to_thread.run_sync(work, self._view)
+
+    async def submit(self, block: BlockBytes, *, received_ms: int | None = None) -> Arrival:
+        """Judge a block in a thread, keep it, and move to the best tip.
+
+        ``received_ms``: when it came, now if not given. Raises what ``ChainManager.submit`` raises.
+        Not cancelled half way: a step of the chain is finished once it has begun.
+        """
+        header = read_header(block.header, self._manager.params.limits)
+        parent = self._manager.check_may_come(header)
+        if self._manager.knows(header.block_id):
+            return await self._change(partial(self._manager.catch_up, header.block_id))
+        judged = await self.judge(block, parent, received_ms=received_ms)
+        return await self.adopt(judged)
+
+    async def judge(
+        self, block: BlockBytes, parent: HeaderChain, *, received_ms: int | None = None
+    ) -> JudgedBlock:
+        """All that needs no state, in a thread, beside whatever else goes on.
+
+        Raises what ``BlockJudge.judge`` raises.
+        """
+        now_ms = self._clock()
+        received_ms = now_ms if received_ms is None else received_ms
+        work = partial(
+            self._manager.judge.judge, block, parent, now_ms=now_ms, received_ms=received_ms
+        )
+        return await trio.to_thread.run_sync(work, limiter=self._judging)
+
+    async def adopt(self, judged: JudgedBlock) -> Arrival:
+        """Keep a judged block and move to the best tip. Raises what ``ChainManager.adopt`` does."""
+        return await self._change(partial(self._manager.adopt, judged))
+
+    async def _change(self, work: Callable[[], Arrival]) -> Arrival:
+        async with self._lock:
+            outcome = await trio.to_thread.run_sync(self._changed_by, work)
+            if outcome.view is not None:
+                self._put_in_place(outcome.view, outcome.arrival, outcome.commits)
+            if outcome.error is not None:
+                raise outcome.error
+            return outcome.arrival
+
+    def _changed_by(self, work: Callable[[], Arrival]) -> "_Outcome":
+        """In the chain's thread: the change, then what followers prepare for it."""
+        before = self._view.context.tip_id
+        error: BaseException | None = None
+        try:
+            arrival = work()
+        except BaseException as raised:
+            # What was refused may still have moved the tip: a branch that fails half way.
+            arrival, error = self._manager.moved_from(before), raised
+        if not arrival.undone and not arrival.applied:
+            return _Outcome(arrival, error)
+        view = self._manager.view()
+        change = ChainChange(view, arrival, partial(_content, self._manager, arrival))
+        commits = tuple(follower.prepare(change) for follower in self._followers)
+        return _Outcome(arrival, error, view, commits)
+
+    def _put_in_place(self, view: ChainView, arrival: Arrival, commits: tuple[Commit, ...]) -> None:
+        self._view = view
+        for commit in commits:
+            commit()
+        tip = view.context
+        self._told(TipMoved(tip.height, tip.tip_id, arrival.undone, arrival.applied))
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a thread brings back."""
+
+    arrival: Arrival
+    error: BaseException | None
+    view: ChainView | None = None
+    commits: tuple[Commit, ...] = ()
+
+
+def _content(manager: ChainManager, arrival: Arrival, block_id: bytes) -> ReadBlock:
+    return arrival.read.get(block_id) or manager.content(block_id)
+
+
+def _tell_nobody(moved: TipMoved) -> None:
+    """Nobody asked to be told."""

@@ -5,23 +5,24 @@ between: a change of chain, a crash before it had the last block, a chain that w
 """
 
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from esper.consensus.header import decode_header
-from esper.node.chain.history_entries import block_entries
+from esper.node.chain.chain_manager import ReadBlock
+from esper.node.chain.chain_service import ChainChange, Commit
+from esper.node.chain.history_entries import block_entries, entries_of
 from esper.primitives.codec import decode
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
-from esper.storage.errors import WriteFailedError
-from esper.storage.history.history_index import (
-    HistoryIndex,
-    HistoryUnusableError,
-    OpenFolder,
-    open_folder,
-)
-from esper.storage.history.history_records import CallMade, What
+from esper.storage.errors import StorageError, WriteFailedError
+from esper.storage.history.history_index import HistoryIndex, OpenFolder, open_folder
+from esper.storage.history.history_reader import HistoryReader, HistoryUnusableError
+from esper.storage.history.history_records import CallMade, CallPlace, HistoryEvent, Place, What
 from esper.storage.receipt_log import ReceiptLog
 from esper.vm.receipt import RECEIPT, Receipt
 
@@ -48,10 +49,20 @@ def silent(height: int, tip: int) -> None:
     """A progress that tells nobody."""
 
 
+NOT_READ: Final[Mapping[bytes, ReadBlock]] = MappingProxyType({})
+"""No block at hand but in the files."""
+
+
 def catch_up(
-    store: ChainStore, index: HistoryIndex, params: NetworkParameters, progress: Progress = silent
+    store: ChainStore,
+    index: HistoryIndex,
+    params: NetworkParameters,
+    progress: Progress = silent,
+    read: Mapping[bytes, ReadBlock] = NOT_READ,
 ) -> None:
     """Take out of the index what is not on the store's chain, and add what is missing.
+
+    ``read`` holds blocks that somebody has read already, by block id.
 
     Raises HistoryUnusableError if the index is damaged or the chain went back further than it can
     be undone, WriteFailedError, and what reading blocks raises.
@@ -62,7 +73,7 @@ def catch_up(
         tip = index.tip
     last = store.tip.height
     for height in range(tip.height + 1, last + 1):
-        _add(store, index, params, height)
+        _add(store, index, params, height, read)
         progress(height, last)
 
 
@@ -73,17 +84,29 @@ def _block_id(store: ChainStore, height: int) -> bytes | None:
     return None if height > store.tip.height else store.index.entry(height).block_id
 
 
-def _add(store: ChainStore, index: HistoryIndex, params: NetworkParameters, height: int) -> None:
+def _add(
+    store: ChainStore,
+    index: HistoryIndex,
+    params: NetworkParameters,
+    height: int,
+    read: Mapping[bytes, ReadBlock],
+) -> None:
     def find_call(call_id: bytes) -> CallMade:
         found = index.call(call_id)
         if found is None:
             raise index.unusable(f"call {call_id.hex()[:16]} is missing")
         return found.made
 
-    block = store.block(height)
-    header = decode_header(block.header, params.limits.header_bytes)
-    entries = block_entries(block.body, _receipts(store, height), params.limits, find_call)
-    index.apply(height, block.block_id, header.pre.time_ms, entries)
+    block_id, receipts = store.index.entry(height).block_id, _receipts(store, height)
+    known = read.get(block_id)
+    if known is not None:
+        time_ms = known.block.header.pre.time_ms
+        entries = entries_of(known.content, receipts, find_call)
+    else:
+        block = store.block(height)
+        time_ms = decode_header(block.header, params.limits.header_bytes).pre.time_ms
+        entries = block_entries(block.body, receipts, params.limits, find_call)
+    index.apply(height, block_id, time_ms, entries)
 
 
 def _receipts(store: ChainStore, height: int) -> list[Receipt]:
@@ -96,8 +119,53 @@ def _receipts(store: ChainStore, height: int) -> list[Receipt]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryView:
+    """The history as of a tip, for reading from any thread.
+
+    All methods raise HistoryUnusableError, and StoreClosedError once the index was closed.
+    """
+
+    _index: HistoryReader
+    _params: NetworkParameters
+    _open: threading.Lock
+    """Held while the index is read, and while it is closed: LevelDB must not be read then."""
+
+    def transaction(self, txid: bytes) -> Place | None:
+        """Where a transaction stands, None if it is not on the chain. A coinbase has no entry."""
+        with self._open:
+            return self._index.transaction(txid)
+
+    def call(self, txid: bytes) -> CallPlace | None:
+        """The call with this txid, None if no call of the chain has it."""
+        with self._open:
+            return self._index.call(txid)
+
+    def events(
+        self, address: bytes, limit: int, before: str | None = None
+    ) -> tuple[list[HistoryEvent], str | None]:
+        """A page of an address's events, as ``HistoryReader.events`` has it. Raises CursorError."""
+        with self._open:
+            return self._index.events(address, limit, before)
+
+    def immature(self, address: bytes) -> list[Released]:
+        """Mining rewards of a 33-byte address that are not spendable yet, the first first."""
+        return self._released(address, What.MINED, self._params.reward.maturity)
+
+    def unbonding(self, address: bytes) -> list[Released]:
+        """Units of a 33-byte address on their way from stake to balance, the first first."""
+        return self._released(address, What.UNSTAKED, self._params.reward.unbonding)
+
+    def _released(self, address: bytes, what: What, blocks: int) -> list[Released]:
+        with self._open:
+            # Those of block h are spendable in block h + blocks, so once the tip is there.
+            above = self._index.tip.height - blocks
+            found = self._index.released_later(address, what, above)
+        return [Released(height + blocks, amount) for height, amount in found]
+
+
 class ChainHistory:
-    """The index of an open store. Not for several threads at once."""
+    """The index of an open store: written by one thread at a time, read by any."""
 
     def __init__(
         self,
@@ -116,6 +184,8 @@ class ChainHistory:
         self._progress = progress
         self._opener = opener
         self._index: HistoryIndex | None = None
+        self._view: HistoryView | None = None
+        self._open = threading.Lock()
         try:
             self.follow()
         except BaseException:
@@ -132,18 +202,42 @@ class ChainHistory:
             raise HistoryUnusableError(self._store.datadir, "the history is closed")
         return self._index
 
-    def follow(self) -> None:
+    @property
+    def view(self) -> HistoryView:
+        """The history as of the tip that the event loop knows; the same until the next one.
+
+        Raises HistoryUnusableError where the index is closed or cannot be opened.
+        """
+        if self._view is None:
+            raise HistoryUnusableError(self._store.datadir, "the history is closed")
+        return self._view
+
+    def prepare(self, change: ChainChange) -> Commit:
+        """Follow a change of chain in its thread; readers see it from the answer's call on."""
+        try:
+            self.follow(change.arrival.read)
+        except StorageError as error:
+            # What cannot be written now is caught up with later.
+            log.error("the history lags behind: %s", error)
+            return self._keep_view
+        return partial(self._show, self.now())
+
+    def now(self) -> HistoryView:
+        """The history as the index has it now. Raises HistoryUnusableError after ``close``."""
+        return HistoryView(self.index.as_of_now(), self._params, self._open)
+
+    def follow(self, read: Mapping[bytes, ReadBlock] = NOT_READ) -> None:
         """Keep step with the store. Call it after every change of chain, also one that raised.
 
-        Raises what the constructor raises.
+        ``read`` holds blocks of the change by block id. Raises what the constructor raises.
         """
         try:
-            self._catch_up()
+            self._catch_up(read)
         except HistoryUnusableError as error:
             log.warning("history is built anew from block 1: %s: %s", error.folder, error.reason)
             self.close()
             HistoryIndex.discard(self._store.datadir)
-            self._catch_up()
+            self._catch_up(read)
         except WriteFailedError:
             # LevelDB writes nothing more before it is opened again; the next call does that.
             self.close()
@@ -151,31 +245,20 @@ class ChainHistory:
 
     def close(self) -> None:
         """Close the index. A second call does nothing."""
+        with self._open:
+            self._view = None
+            if self._index is not None:
+                self._index.close()
+                self._index = None
+
+    def _show(self, view: HistoryView) -> None:
         if self._index is not None:
-            self._index.close()
-            self._index = None
+            self._view = view
 
-    def immature(self, address: bytes) -> list[Released]:
-        """Mining rewards of a 33-byte address that are not spendable yet, the first first.
+    def _keep_view(self) -> None:
+        """Nothing new can be shown."""
 
-        Raises HistoryUnusableError.
-        """
-        return self._released(address, What.MINED, self._params.reward.maturity)
-
-    def unbonding(self, address: bytes) -> list[Released]:
-        """Units of a 33-byte address on their way from stake to balance, the first first.
-
-        Raises HistoryUnusableError.
-        """
-        return self._released(address, What.UNSTAKED, self._params.reward.unbonding)
-
-    def _released(self, address: bytes, what: What, blocks: int) -> list[Released]:
-        # Those of block h are spendable in block h + blocks, so once the tip is there.
-        above = self.index.tip.height - blocks
-        found = self.index.released_later(address, what, above)
-        return [Released(height + blocks, amount) for height, amount in found]
-
-    def _catch_up(self) -> None:
+    def _catch_up(self, read: Mapping[bytes, ReadBlock]) -> None:
         if self._index is None:
             self._index = HistoryIndex.open(
                 self._store.datadir,
@@ -185,4 +268,6 @@ class ChainHistory:
             )
         elif self._index.was_damaged:
             raise HistoryUnusableError(self._index.folder, "was found damaged")
-        catch_up(self._store, self._index, self._params, self._progress)
+        catch_up(self._store, self._index, self._params, self._progress, read)
+        if self._view is None:
+            self._view = self.now()

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from esper.consensus.block import BODY, decode_coinbase
+from esper.consensus.block import BODY, Coinbase, decode_coinbase
+from esper.consensus.block_isolation import BlockContent
 from esper.consensus.call_groups import encode_result
 from esper.primitives.codec import Codec, Reader
 from esper.primitives.params import LimitParameters
@@ -26,7 +27,7 @@ from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.receipt import Receipt
 from esper.vm.stake import Stake
-from esper.vm.transaction import decode_transaction
+from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 
@@ -39,23 +40,43 @@ _LISTS: Final[dict[str, Codec[tuple[bytes, ...]]]] = {
 }
 
 
+def entries_of(
+    content: BlockContent, receipts: Sequence[Receipt], find_call: FindCall
+) -> list[Entry]:
+    """The entries of a block that was read, the coinbase's last.
+
+    ``receipts`` are those of its execution, one for each transaction but the coinbase. Raises
+    ValueError for another number of receipts, and what ``find_call`` raises.
+    """
+    inline = [answer is not None for answer in content.answers]
+    return _entries(content.transactions, inline, content.coinbase, receipts, find_call)
+
+
 def block_entries(
     body: bytes, receipts: Sequence[Receipt], limits: LimitParameters, find_call: FindCall
 ) -> list[Entry]:
-    """The entries of a block's transactions, the coinbase's last.
+    """The same from the canonical body of a block.
 
-    ``body`` is the canonical body of a block that was executed with these ``receipts``, one for
-    each transaction but the coinbase. Raises CodecError or a TransactionViolation for other bytes,
-    ValueError for another number of receipts, and what ``find_call`` raises.
+    Raises CodecError or a TransactionViolation for other bytes, and what ``entries_of`` raises.
     """
-    transactions, results = _lists(body)
-    reading = _Reading(results, find_call, {})
-    entries = []
-    for data, receipt in zip(transactions[:-1], receipts, strict=True):
-        payload = decode_transaction(data, limits.transaction_bytes).payload
-        entry = reading.entry(payload, receipt)
-        entries.append(entry)
-    coinbase = decode_coinbase(transactions[-1])
+    lists, results = _lists(body)
+    transactions = [decode_transaction(data, limits.transaction_bytes) for data in lists[:-1]]
+    inline = [result != _OPEN for result in results]
+    return _entries(transactions, inline, decode_coinbase(lists[-1]), receipts, find_call)
+
+
+def _entries(
+    transactions: Sequence[Transaction],
+    inline: Sequence[bool],
+    coinbase: Coinbase,
+    receipts: Sequence[Receipt],
+    find_call: FindCall,
+) -> list[Entry]:
+    reading = _Reading(inline, find_call, {})
+    entries = [
+        reading.entry(transaction.payload, receipt)
+        for transaction, receipt in zip(transactions, receipts, strict=True)
+    ]
     mined = Happening(coinbase.payee, What.MINED, coinbase.amount)
     return [*entries, Entry(b"", (mined,))]
 
@@ -73,8 +94,8 @@ def _lists(body: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
 class _Reading:
     """A block while its transactions are read in order."""
 
-    results: tuple[bytes, ...]
-    """One for each call of the block."""
+    inline: Sequence[bool]
+    """Of each call of the block, whether its answer is in it."""
     find_call: FindCall
     """Finds calls of earlier blocks."""
     calls: dict[bytes, CallMade]
@@ -113,7 +134,7 @@ class _Reading:
 
     def _call(self, receipt: Receipt) -> CallMade:
         number = len(self.calls)
-        inline = self.results[number] != _OPEN
+        inline = self.inline[number]
         amount = receipt.burned if inline else receipt.locked
         call = CallMade(receipt.sender, number, int(inline), amount)
         self.calls[receipt.txid] = call

@@ -6,7 +6,7 @@ from functools import cached_property
 from esper.consensus.block import Body, decode_body
 from esper.consensus.block_isolation import BlockContent, read_content
 from esper.consensus.header import Header, decode_header
-from esper.node.chain.chain_manager import ChainManager
+from esper.node.chain.chain_view import ChainView
 from esper.primitives.params import LimitParameters
 from esper.vm.context import Answer
 from esper.vm.llm_call import LlmCall
@@ -47,10 +47,10 @@ class StoredBlock:
         return decode_transaction(data, self.limits.transaction_bytes)
 
 
-def stored_block(manager: ChainManager, height: int) -> StoredBlock:
+def stored_block(view: ChainView, height: int) -> StoredBlock:
     """The block at a height. Raises UnknownBlockError and what damaged files raise."""
-    limits = manager.params.limits
-    found = manager.store.block(height)
+    limits = view.params.limits
+    found = view.store.block(height)
     header = decode_header(found.header, limits.header_bytes)
     body = decode_body(found.body, limits.body_bytes)
     size = len(found.header) + len(found.body)

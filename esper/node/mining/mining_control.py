@@ -94,9 +94,9 @@ class MiningControl:
     async def view(self) -> s.Mining:
         """The numbers."""
         rates = self._service.statistics.rates()
-        async with self._chain.reading() as manager:
-            chain = manager.context
-            useful = usefulness_per_mille(manager)
+        view = self._chain.view
+        chain = view.context
+        useful = usefulness_per_mille(view)
         reference = reference_work(self._params.puzzle, self._params.model)
         target = chain.next_target(0)
         return s.Mining(

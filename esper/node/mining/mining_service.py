@@ -21,8 +21,8 @@ from esper.consensus.context import ChainContext
 from esper.consensus.template import Template
 from esper.node.calls.call_desk import CallDesk
 from esper.node.calls.lanes import LaneAnswers
-from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
+from esper.node.chain.chain_view import ChainView
 from esper.node.clock import Clock
 from esper.node.mining.block_assembly import Assembled, assemble
 from esper.node.mining.mining_statistics import MiningStatistics
@@ -210,8 +210,8 @@ class MiningService:
         # The desk goes on while a thread reads this.
         ready, payee = self._desk.ready.copy(), self.templates.payee
 
-        def make(manager: ChainManager) -> _Job:
-            chain, state = manager.context, manager.state
+        def make(view: ChainView) -> _Job:
+            chain, state = view.context, view.state
             assembled = Assembled()
             if chain.tip_id != self._refused_after:
                 answered = {*ready.inline(), *ready.long_answers}

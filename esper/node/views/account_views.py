@@ -36,14 +36,14 @@ class AccountViews:
     async def account(self, params: s.AccountParams) -> s.AccountReply:
         """What an address holds, as of the tip and of what waits. Raises RpcError."""
         address = address_of(params.address, self._params)
-        async with self._chain.reading() as manager:
-            chain = manager.context
-            account, known_key, totals = self._read(address, manager.state, chain)
-            immature = self._history.immature(address)
-            unbonding = self._history.unbonding(address)
-            spent = self._mempool.pool.spent_by(address)
-            incoming = self._mempool.pool.received_by(address)
-            next_nonce = self._mempool.pool.next_nonce(address, account.nonce)
+        view = self._chain.view
+        chain = view.context
+        account, known_key, totals = self._read(address, view.state, chain)
+        immature = self._history.view.immature(address)
+        unbonding = self._history.view.unbonding(address)
+        spent = self._mempool.pool.spent_by(address)
+        incoming = self._mempool.pool.received_by(address)
+        next_nonce = self._mempool.pool.next_nonce(address, account.nonce)
         return s.AccountReply(
             address=params.address,
             balance=str(account.balance),
@@ -62,12 +62,12 @@ class AccountViews:
     async def history(self, params: s.HistoryParams) -> s.History:
         """A page of events, the newest first. Raises RpcError."""
         address = address_of(params.address, self._params)
-        async with self._chain.reading() as manager:
-            chain = manager.context
-            try:
-                events, cursor = self._history.index.events(address, params.limit, params.before)
-            except CursorError as error:
-                raise RpcError(INVALID_PARAMS, str(error)) from error
+        view = self._chain.view
+        chain = view.context
+        try:
+            events, cursor = self._history.view.events(address, params.limit, params.before)
+        except CursorError as error:
+            raise RpcError(INVALID_PARAMS, str(error)) from error
         return s.History(
             events=[self._event(event) for event in events],
             cursor=cursor,

@@ -7,9 +7,9 @@ from esper.consensus.block import proof_hash
 from esper.consensus.context import ChainContext
 from esper.node.calls.call_desk import CallDesk, CallState
 from esper.node.calls.text_service import ChatMessage, ModelText, NoTextError, TextService
-from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
-from esper.node.chain.history import ChainHistory
+from esper.node.chain.chain_view import ChainView
+from esper.node.chain.history import ChainHistory, HistoryView
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.clock import Clock
 from esper.node.views.rpc_formats import as_of
@@ -95,26 +95,36 @@ class CallViews:
     async def call(self, params: s.TransactionParams) -> s.CallReply:
         """A call and its answer. Raises RpcError."""
         txid = bytes.fromhex(params.txid)
-        # The desk goes on while a thread reads blocks.
+        # All of one moment: mempool, desk and chain go on while a thread reads blocks.
+        view, history = self._chain.view, self._history.view
         state = self._desk.state(txid) if self._desk is not None else None
-        return await self._chain.in_thread(partial(self._call, txid, state))
-
-    def _call(self, txid: bytes, state: CallState | None, manager: ChainManager) -> s.CallReply:
-        now = as_of(manager.context, self._clock)
         waiting = self._mempool.pool.get(txid)
         if waiting is not None:
-            return self._waiting(_call_of(waiting), waiting, state, manager.context, now)
-        place = self._history.index.call(txid)
-        if place is not None:
-            return self._in_chain(txid, place, state, manager, now)
+            now = as_of(view.context, self._clock)
+            return self._waiting(_call_of(waiting), waiting, state, view.context, now)
         reason = self._mempool.pool.dropped_reason(txid)
-        if reason is None:
+        return await self._chain.in_thread(partial(self._settled, txid, state, history, reason))
+
+    def _settled(
+        self,
+        txid: bytes,
+        state: CallState | None,
+        history: HistoryView,
+        dropped: str | None,
+        view: ChainView,
+    ) -> s.CallReply:
+        """A call that does not wait."""
+        now = as_of(view.context, self._clock)
+        place = history.call(txid)
+        if place is not None:
+            return self._in_chain(txid, place, state, view, now)
+        if dropped is None:
             raise RpcError(NOT_FOUND, f"no call {txid.hex()[:16]}… waits or is in the chain")
-        return _reply(txid, None, "dropped", now, reason=reason)
+        return _reply(txid, None, "dropped", now, reason=dropped)
 
     async def _model(self, model_id: str | None) -> tuple[ModelEntry, ModelText]:
-        async with self._chain.reading() as manager:
-            models = [tier.model for tier in manager.context.registry.tiers]
+        view = self._chain.view
+        models = [tier.model for tier in view.context.registry.tiers]
         wanted = models[0].model_id if model_id is None else bytes.fromhex(model_id)
         model = next((one for one in models if one.model_id == wanted), None)
         if model is None:
@@ -148,18 +158,18 @@ class CallViews:
         txid: bytes,
         place: CallPlace,
         state: CallState | None,
-        manager: ChainManager,
+        view: ChainView,
         now: s.AsOf,
     ) -> s.CallReply:
-        made = stored_block(manager, place.place.height)
+        made = stored_block(view, place.place.height)
         call = _call_of(made.transaction(place.place.index))
         if place.answered is None:
-            return self._open(txid, call, made, state, manager, now)
+            return self._open(txid, call, made, state, view, now)
         block = made
         if place.made.inline:
             said = made.answers()[txid]
         else:
-            block = stored_block(manager, place.answered.height)
+            block = stored_block(view, place.answered.height)
             result = block.transaction(place.answered.index).payload
             said = result.answer if isinstance(result, LlmResult) else ()
         return _reply(
@@ -180,10 +190,10 @@ class CallViews:
         call: LlmCall,
         made: StoredBlock,
         state: CallState | None,
-        manager: ChainManager,
+        view: ChainView,
         now: s.AsOf,
     ) -> s.CallReply:
-        lane = Ledger(Overlay(manager.state)).lane(txid)
+        lane = Ledger(Overlay(view.state)).lane(txid)
         if lane is None:
             return _reply(
                 txid,

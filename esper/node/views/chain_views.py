@@ -3,8 +3,8 @@
 from functools import partial
 
 from esper.node.calls.text_service import NoTextError, TextService
-from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
+from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.clock import Clock
@@ -44,14 +44,14 @@ class ChainViews:
         # A full block takes a while to read; others are answered meanwhile.
         return await self._chain.in_thread(partial(self._block, params))
 
-    def _block(self, params: s.BlockParams, manager: ChainManager) -> s.BlockReply:
-        found = stored_block(manager, self._height(manager, params))
+    def _block(self, params: s.BlockParams, view: ChainView) -> s.BlockReply:
+        found = stored_block(view, self._height(view, params))
         try:
-            proof_bytes = len(manager.store.proof(found.height))
+            proof_bytes = len(view.store.proof(found.height))
         except ProofPrunedError:
             proof_bytes = 0
-        context = manager.context_of(found.block_id)
-        tip = manager.context.height
+        context = view.context_of(found.block_id)
+        tip = view.context.height
         work = context.tip_work if context is not None else None
         pre = found.header.pre
         return s.BlockReply(
@@ -78,24 +78,24 @@ class ChainViews:
     async def transaction(self, params: s.TransactionParams) -> s.TransactionReply:
         """A transaction, waiting, in the chain, or dropped lately. Raises RpcError."""
         txid = bytes.fromhex(params.txid)
-        async with self._chain.reading() as manager:
-            now = as_of(manager.context, self._clock)
-            waiting = self._mempool.pool.get(txid)
-            if waiting is not None:
-                return self._described(waiting, "pending", now)
-            place = self._history.index.transaction(txid)
-            if place is not None:
-                block = stored_block(manager, place.height)
-                return self._described(
-                    block.transaction(place.index),
-                    "confirmed",
-                    now,
-                    height=place.height,
-                    block=block.block_id.hex(),
-                    index=place.index,
-                    time_ms=block.header.pre.time_ms,
-                    confirmations=manager.context.height - place.height + 1,
-                )
+        view = self._chain.view
+        now = as_of(view.context, self._clock)
+        waiting = self._mempool.pool.get(txid)
+        if waiting is not None:
+            return self._described(waiting, "pending", now)
+        place = self._history.view.transaction(txid)
+        if place is not None:
+            block = stored_block(view, place.height)
+            return self._described(
+                block.transaction(place.index),
+                "confirmed",
+                now,
+                height=place.height,
+                block=block.block_id.hex(),
+                index=place.index,
+                time_ms=block.header.pre.time_ms,
+                confirmations=view.context.height - place.height + 1,
+            )
         reason = self._mempool.pool.dropped_reason(txid)
         if reason is None:
             raise RpcError(
@@ -103,10 +103,10 @@ class ChainViews:
             )
         return _dropped(params.txid, reason, now)
 
-    def _height(self, manager: ChainManager, params: s.BlockParams) -> int:
-        tip = manager.context.height
+    def _height(self, view: ChainView, params: s.BlockParams) -> int:
+        tip = view.context.height
         if params.hash is not None:
-            height = manager.store.index.height_of(bytes.fromhex(params.hash))
+            height = view.store.index.height_of(bytes.fromhex(params.hash))
             if height is None:
                 raise RpcError(NOT_FOUND, f"no block {params.hash[:16]}… is in the chain")
             return height

@@ -13,6 +13,7 @@ from esper.node.views.chain_views import ChainViews
 from esper.node.views.rpc_formats import address_of
 from esper.node.views.status_views import StatusViews
 from esper.node.waiting.mempool_service import MempoolService
+from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.params import NetworkParameters
@@ -72,7 +73,7 @@ class RpcNode:
         except PolicyError as error:
             raise _refused(str(error), error.rule, retry=error.retry) from error
         except TransactionViolation as error:
-            retry = error.consequence is Consequence.RETRY
+            retry = consequence_of(error, Stage.ADMISSION) is Consequence.RETRY
             raise _refused(str(error), error.rule, retry=retry) from error
         replaced = admission.replaced
         return s.Submitted(
@@ -82,8 +83,8 @@ class RpcNode:
     async def mempool(self) -> s.MempoolReply:
         """What waits."""
         numbers = self._mempool.pool.statistics()
-        async with self._chain.reading() as manager:
-            order = self._mempool.selection(manager.context.height + 1)[:LISTED]
+        view = self._chain.view
+        order = self._mempool.selection(view.context.height + 1)[:LISTED]
         return s.MempoolReply(
             transactions=numbers.transactions,
             calls=numbers.calls,

@@ -5,8 +5,8 @@ from typing import Final
 import esper
 from esper.consensus.context import ChainContext
 from esper.node.calls.text_service import TextService
-from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
+from esper.node.chain.chain_view import ChainView
 from esper.node.chain.sync_state import why_not_synced
 from esper.node.clock import Clock
 from esper.node.views.rpc_formats import per_mille
@@ -42,10 +42,10 @@ class StatusViews:
 
     async def status(self) -> s.Status:
         """Height, tip, whether it is current, and what waits."""
-        async with self._chain.reading() as manager:
-            chain = manager.context
-            issued = Ledger(Overlay(manager.state)).chain.issued
-            useful = usefulness_per_mille(manager)
+        view = self._chain.view
+        chain = view.context
+        issued = Ledger(Overlay(view.state)).chain.issued
+        useful = usefulness_per_mille(view)
         waiting = self._mempool.pool.statistics()
         why = why_not_synced(chain, self._clock())
         return s.Status(
@@ -70,14 +70,14 @@ class StatusViews:
 
     async def parameters(self) -> s.Parameters:
         """The rules that a wallet needs."""
-        async with self._chain.reading() as manager:
-            chain = manager.context
+        view = self._chain.view
+        chain = view.context
         return _parameters(chain.params, chain)
 
     async def models(self) -> list[s.Model]:
         """The active models by tier."""
-        async with self._chain.reading() as manager:
-            tiers = manager.context.registry.tiers
+        view = self._chain.view
+        tiers = view.context.registry.tiers
         return [
             s.Model(
                 model_id=tier.model.model_id.hex(),
@@ -94,12 +94,12 @@ class StatusViews:
         ]
 
 
-def usefulness_per_mille(manager: ChainManager) -> int:
+def usefulness_per_mille(view: ChainView) -> int:
     """Paid over proven tokens of the last blocks that are kept in memory."""
     paid = proven = 0
-    tip = manager.context.height
+    tip = view.context.height
     for height in range(max(1, tip - USEFULNESS_BLOCKS + 1), tip + 1):
-        context = manager.context_of(manager.store.index.entry(height).block_id)
+        context = view.context_of(view.store.index.entry(height).block_id)
         if context is not None:
             paid += context.tip_work.paid_tokens
             proven += context.tip_work.proven_tokens

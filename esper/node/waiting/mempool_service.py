@@ -5,24 +5,25 @@ told to whoever keeps something for it.
 """
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Final
 
-from esper.consensus.block import decode_body
-from esper.consensus.block_isolation import read_content
-from esper.consensus.header import decode_header
+import trio
+
 from esper.mempool.call_queue import CallBudget, CallPolicy, MeasuredSpeed
 from esper.mempool.errors import CallAnsweredError
 from esper.mempool.journal import JournalError, Kept, MempoolJournal
-from esper.mempool.pool import Mempool
-from esper.node.chain.chain_manager import Arrival, ChainManager
-from esper.node.chain.chain_service import ChainService
+from esper.mempool.pool import Mempool, Prepared
+from esper.node.chain.chain_manager import ChainManager
+from esper.node.chain.chain_service import ChainChange, ChainService, Commit
 from esper.node.clock import Clock
 from esper.node.waiting.mempool_start import take_up
 from esper.primitives.params import NetworkParameters
 from esper.vm.llm_call import LlmCall
+from esper.vm.records import account_path
 from esper.vm.transaction import Transaction, decode_transaction
 
 LOG: Final = logging.getLogger("esper.mempool")
@@ -56,7 +57,7 @@ class MempoolService:
     ) -> None:
         self._chain = chain
         self.pool = mempool
-        """For reading; it changes on the event loop, while the chain stands still."""
+        """For reading on the event loop, where alone it changes, while the chain stands still."""
         self._journal = journal
         self._params = params
         self._clock = clock
@@ -85,20 +86,21 @@ class MempoolService:
         That is what the journal kept, and what blocks beside the chain hold: see ``mempool_start``.
         """
         take_up(self.pool, self._journal, manager, now_ms=self._clock())
-        self._compact()
+        self._compact(self.pool.kept())
         return len(self.pool)
 
     async def submit(self, data: bytes) -> "Taken":
         """Take a transaction in. Raises a TransactionViolation or PolicyError."""
         transaction = decode_transaction(data, self._params.limits.transaction_bytes)
-        async with self._chain.reading() as manager:
+        async with self._chain.standing_still() as view:
             known = transaction.txid in self.pool
             now_ms = self._clock()
             self._check_not_held(transaction)
-            admission = self.pool.add(transaction, manager.state, manager.context, now_ms=now_ms)
+            admission = self.pool.add(transaction, view.state, view.context, now_ms=now_ms)
             if not known:
-                self._keep(data, manager.context.height, now_ms)
-                self._compact_if_worth()
+                self._keep(data, view.context.height, now_ms)
+                if self._is_worth_compacting():
+                    await trio.to_thread.run_sync(self._compact, self.pool.kept())
         replaced = (admission.replaced,) if admission.replaced is not None else ()
         gone = (*replaced, *admission.evicted)
         if gone:
@@ -108,35 +110,43 @@ class MempoolService:
             self._tell_change()
         return Taken(transaction.txid, admission.replaced)
 
-    def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
+    def prepare(self, change: ChainChange) -> Commit:
         """Drop what the chain has or can never take; take back what it gave up."""
+        arrival, view, now_ms = change.arrival, change.view, self._clock()
         included: list[Transaction] = []
         for block_id in arrival.applied:
-            included += self._transactions(manager, block_id)
+            included += change.content(block_id).content.transactions
         ids = {transaction.txid for transaction in included}
         returned = [
             transaction
             for block_id in reversed(arrival.undone)
-            for transaction in self._transactions(manager, block_id)
+            for transaction in change.content(block_id).content.transactions
             if transaction.txid not in ids
         ]
-        dropped = self.pool.on_chain_change(
-            manager.state,
-            manager.context,
+        # Blocks make nobody poorer but those who sent something, unless others are undone for them.
+        touched: Collection[bytes] = arrival.touched
+        if not arrival.undone:
+            touched = {account_path(one.sender) for one in included}
+        prepared = self.pool.prepared(
+            view.state,
+            view.context,
             included=ids,
             returned=returned,
-            # Where blocks were undone, anybody may have less than before. Where credits lapse, the
-            # pool knows who uses any: to judge all of it takes seconds.
-            touched=None if arrival.undone else {one.sender for one in included},
-            now_ms=self._clock(),
+            touched=touched,
+            now_ms=now_ms,
         )
         for transaction in returned:
-            if transaction.txid in self.pool:
-                self._keep(transaction.to_bytes(), manager.context.height, self._clock())
-        for drop in dropped:
+            if transaction.txid in prepared:
+                self._keep(transaction.to_bytes(), view.context.height, now_ms)
+        if self._journal.is_worth_rewriting(prepared.counted_bytes):
+            self._compact(prepared.kept())
+        for drop in prepared.dropped:
             LOG.info("transaction %s dropped: %s", drop.txid.hex()[:16], drop.reason)
-        self._tell_gone([*ids, *(drop.txid for drop in dropped)])
-        self._compact_if_worth()
+        return partial(self._put_in_place, prepared, ids)
+
+    def _put_in_place(self, prepared: Prepared, included: Collection[bytes]) -> None:
+        self.pool.put_in_place(prepared)
+        self._tell_gone([*included, *(drop.txid for drop in prepared.dropped)])
         self._tell_change()
 
     def selection(
@@ -184,15 +194,8 @@ class MempoolService:
 
     def close(self) -> None:
         """Write the journal anew and close it."""
-        self._compact()
+        self._compact(self.pool.kept())
         self._journal.close()
-
-    def _transactions(self, manager: ChainManager, block_id: bytes) -> list[Transaction]:
-        limits = self._params.limits
-        data = manager.block(block_id)
-        header = decode_header(data.header, limits.header_bytes)
-        body = decode_body(data.body, limits.body_bytes)
-        return list(read_content(body, header.pre, limits).transactions)
 
     def _check_not_held(self, new: Transaction) -> None:
         """What is replaced leaves, and what follows it may: no call among it may be held.
@@ -208,23 +211,18 @@ class MempoolService:
             if one.nonce >= new.nonce and self._held(one.txid):
                 raise CallAnsweredError(one.nonce)
 
-    @property
-    def _waiting_bytes(self) -> int:
-        numbers = self.pool.statistics()
-        return numbers.fee_bytes + numbers.call_bytes
-
     def _keep(self, data: bytes, height: int, now_ms: int) -> None:
         try:
             self._journal.append(data, height, now_ms)
         except JournalError as error:
             LOG.error("%s", error)
 
-    def _compact_if_worth(self) -> None:
-        if self._journal.is_worth_rewriting(self._waiting_bytes):
-            self._compact()
+    def _is_worth_compacting(self) -> bool:
+        numbers = self.pool.statistics()
+        return self._journal.is_worth_rewriting(numbers.fee_bytes + numbers.call_bytes)
 
-    def _compact(self) -> None:
-        kept = (Kept(one.to_bytes(), height, ms) for one, height, ms in self.pool.kept())
+    def _compact(self, waiting: Iterable[tuple[Transaction, int, int]]) -> None:
+        kept = (Kept(one.to_bytes(), height, ms) for one, height, ms in waiting)
         try:
             self._journal.rewrite(kept)
         except JournalError as error:

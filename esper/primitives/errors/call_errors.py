@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from esper.primitives.errors.rule_violation import Consequence, Scope
+from esper.primitives.errors.rule_violation import Scope
 from esper.primitives.errors.transaction_errors import TransactionViolation
 
 
@@ -11,7 +11,6 @@ class CallViolation(TransactionViolation):
     """A call, or a transfer of credits, that the parent's state does not allow."""
 
     scope = Scope.CONTEXT
-    consequence = Consequence.RETRY
 
 
 class AnswerViolation(TransactionViolation):
@@ -46,7 +45,6 @@ class CallModelViolation(CallViolation):
 class PromptTokenViolation(CallViolation):
     """A prompt with an id that the model does not have."""
 
-    consequence = Consequence.INVALID
     token: int
     vocab: int
     template: ClassVar[str] = "prompt token {token}, ids of the model are below {vocab}"

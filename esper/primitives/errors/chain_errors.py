@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from esper.primitives.errors.rule_violation import Consequence, RuleViolation, Scope
+from esper.primitives.errors.rule_violation import RuleViolation, Scope
 
 
 class BranchViolation(RuleViolation):
@@ -22,12 +22,20 @@ class InvalidAncestorViolation(BranchViolation):
 
 
 @dataclass(eq=False)
+class InvalidSiblingViolation(BranchViolation):
+    """Another proof of a work whose body was executed and failed: no proof mends the body."""
+
+    block: bytes
+    work: bytes
+    template: ClassVar[str] = "block {block} proves work {work}, whose body is invalid"
+
+
+@dataclass(eq=False)
 class TooDeepReorganisation(BranchViolation):
     """A better branch that would undo more blocks than a node does by itself."""
 
     depth: int
     limit: int
-    consequence: ClassVar[Consequence] = Consequence.HALT
     template: ClassVar[str] = (
         "the best branch undoes {depth} blocks, at most {limit} are undone unasked: "
         "the operator must decide which branch to follow"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from esper.primitives.errors.rule_violation import Consequence, RuleViolation, Scope
+from esper.primitives.errors.rule_violation import RuleViolation, Scope
 
 
 class IsolatedHeaderViolation(RuleViolation):
@@ -88,7 +88,6 @@ class UnknownParentViolation(HeaderContextViolation):
     """A parent that is not a proven block of this chain."""
 
     parent: bytes
-    consequence: ClassVar[Consequence] = Consequence.RETRY
     template: ClassVar[str] = "parent {parent} is not a proven block known here"
 
 
@@ -116,7 +115,6 @@ class TimeFutureViolation(HeaderContextViolation):
 
     time_ms: int
     latest_ms: int
-    consequence: ClassVar[Consequence] = Consequence.RETRY
     template: ClassVar[str] = "time {time_ms} ms is later than {latest_ms} ms; try again later"
 
 

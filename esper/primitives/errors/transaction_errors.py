@@ -8,7 +8,7 @@ invalid for good: see RejectedTransactionViolation among the rules of blocks.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from esper.primitives.errors.rule_violation import Consequence, RuleViolation, Scope
+from esper.primitives.errors.rule_violation import RuleViolation, Scope
 
 
 class TransactionViolation(RuleViolation):
@@ -25,7 +25,6 @@ class ContextTransactionViolation(TransactionViolation):
     """A transaction that does not fit the state it would change."""
 
     scope = Scope.CONTEXT
-    consequence = Consequence.RETRY
 
 
 @dataclass(eq=False)
@@ -119,7 +118,6 @@ class NotYetValidViolation(ContextTransactionViolation):
 class ExpiredViolation(ContextTransactionViolation):
     """A height after the transaction's window."""
 
-    consequence = Consequence.INVALID
     height: int
     expiry: int
     template: ClassVar[str] = "height {height}, valid until {expiry}"
@@ -139,7 +137,6 @@ class FeeViolation(ContextTransactionViolation):
 class NonceUsedViolation(ContextTransactionViolation):
     """A nonce that the sender has used."""
 
-    consequence = Consequence.INVALID
     got: int
     expected: int
     template: ClassVar[str] = "nonce {got} was used, the next is {expected}"
@@ -166,7 +163,6 @@ class KeyUnknownViolation(ContextTransactionViolation):
 class SignatureViolation(ContextTransactionViolation):
     """A signature that is not the sender's over this transaction on this network."""
 
-    consequence = Consequence.INVALID
     txid: bytes
     template: ClassVar[str] = "signature of {txid} does not fit"
 

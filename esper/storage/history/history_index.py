@@ -5,73 +5,42 @@ is not synced: the blocks have it all.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from itertools import islice
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-from esper.primitives.codec import Codec, CodecError, decode, encode
+from esper.primitives.codec import encode
 from esper.primitives.hashing import u32
-from esper.storage.errors import IndexCorruptError, StorageError, WriteFailedError
+from esper.storage.errors import IndexCorruptError, WriteFailedError
 from esper.storage.history.history_layout import (
-    BEHIND_ALL,
     FORMAT_KEY,
     MARKER_KEY,
-    PLACE_BYTES,
     additions,
-    call_key,
-    events_prefix,
-    place_bytes,
-    place_from,
-    released_prefix,
-    result_key,
-    transaction_key,
     undo_key,
+)
+from esper.storage.history.history_reader import (
+    DAMAGED_FILE,
+    Damage,
+    HistoryReader,
+    HistoryUnusableError,
 )
 from esper.storage.history.history_records import (
     ADDED,
-    CALL,
-    EVENT,
     MARKER,
     AddedKeys,
-    CallPlace,
     Entry,
-    HistoryEvent,
     Marker,
-    Place,
-    What,
-    cursor_of,
-    position_of,
 )
 from esper.storage.kv.leveldb import LevelDbStore
 from esper.storage.kv.store_port import KeyValueStore, Write
-from esper.storage.segments.segment_reader import MAX_RECORD_BYTES
 from esper.storage.store_options import UNDO_DEPTH
-
-T = TypeVar("T")
 
 HISTORY_FOLDER: Final = "history"
 OLD_FOLDER: Final = "history.old"
-DAMAGED_FILE: Final = "damaged"
-"""A note in the folder: what is damaged may not show when the folder is opened."""
 FORMAT: Final = 1
 WRITE_BUFFER_BYTES: Final = 16 << 20
 
 OpenFolder = Callable[[Path], KeyValueStore]
-
-
-class HistoryUnusableError(StorageError):
-    """The index is damaged, or does not follow from this chain by this program."""
-
-    def __init__(self, folder: Path, reason: str) -> None:
-        super().__init__(
-            f"{folder}: {reason}; it is built anew from the blocks at the next block or start"
-        )
-        self.folder = folder
-        """Folder of the index."""
-        self.reason = reason
-        """What is wrong with it."""
 
 
 def open_folder(folder: Path) -> KeyValueStore:
@@ -79,7 +48,7 @@ def open_folder(folder: Path) -> KeyValueStore:
     return LevelDbStore(folder, create=True, write_buffer_bytes=WRITE_BUFFER_BYTES, synced=False)
 
 
-class HistoryIndex:
+class HistoryIndex(HistoryReader):
     """The index of a data directory whose lock is held. Not for several threads at once."""
 
     def __init__(
@@ -89,10 +58,8 @@ class HistoryIndex:
 
         Raises HistoryUnusableError for an index of another format or genesis.
         """
+        super().__init__(store, folder, Damage(folder))
         self._store = store
-        self.folder = folder
-        self.was_damaged = False
-        """Whether anything was found that makes the index unusable."""
         self._undo_depth = undo_depth
         wanted = u32(FORMAT) + genesis_id
         with self._damage_told():
@@ -130,6 +97,10 @@ class HistoryIndex:
             store.close()
             raise
 
+    def as_of_now(self) -> HistoryReader:
+        """The index as it is now, whatever follows; to be read from any thread while it is open."""
+        return HistoryReader(self._store.snapshot(), self.folder, self._damage)
+
     @staticmethod
     def discard(datadir: Path) -> None:
         """Delete the index of a data directory; it must be closed. Raises WriteFailedError."""
@@ -146,14 +117,6 @@ class HistoryIndex:
     def close(self) -> None:
         """Close the folder. A second call does nothing."""
         self._store.close()
-
-    @property
-    def tip(self) -> Marker:
-        """Up to where the index has followed. Raises HistoryUnusableError, as all reads do."""
-        found = self._get(MARKER_KEY)
-        if found is None:
-            raise self.unusable("the marker is missing")
-        return self._decoded(MARKER, found, "marker")
 
     def apply(self, height: int, block_id: bytes, time_ms: int, entries: Sequence[Entry]) -> None:
         """Add the block on top of the marker's: ``entries`` of all its transactions, in order.
@@ -187,84 +150,6 @@ class HistoryIndex:
         marker = encode(MARKER, Marker(height - 1, added.parent))
         self._write([*writes, (undo_key(height), None), (MARKER_KEY, marker)])
 
-    def transaction(self, txid: bytes) -> Place | None:
-        """Where a transaction stands, None if it is not on the chain. A coinbase has no entry."""
-        found = self._get(transaction_key(txid))
-        return None if found is None else self._place(found)
-
-    def call(self, txid: bytes) -> CallPlace | None:
-        """The call with this txid, None if no call of the chain has it."""
-        found = self._get(call_key(txid))
-        if found is None:
-            return None
-        place = self._place(found[:PLACE_BYTES])
-        made = self._decoded(CALL, found[PLACE_BYTES:], "call")
-        result = place_bytes(place) if made.inline else self._get(result_key(txid))
-        return CallPlace(made, place, None if result is None else self._place(result))
-
-    def events(
-        self, address: bytes, limit: int, before: str | None = None
-    ) -> tuple[list[HistoryEvent], str | None]:
-        """At most ``limit`` events of a 33-byte address, the newest first, and the next cursor.
-
-        ``before`` is the cursor that the page before came with; the cursor is None on the last
-        page. Blocks that come between two pages shift nothing. Raises CursorError and
-        HistoryUnusableError.
-        """
-        prefix = events_prefix(address)
-        below = prefix + (BEHIND_ALL if before is None else position_of(before))
-        with self._damage_told():
-            found = list(islice(self._store.items_down(prefix, below), limit + 1))
-        events = [self._decoded(EVENT, value, "event") for _, value in found[:limit]]
-        if len(found) <= limit or not events:
-            return events, None
-        return events, cursor_of(found[limit - 1][0][len(prefix) :])
-
-    def released_later(self, address: bytes, what: What, above: int) -> list[tuple[int, int]]:
-        """Heights above ``above`` and amounts of an address's events of one kind, oldest first.
-
-        ``what`` is one of RELEASED_LATER. Raises HistoryUnusableError.
-        """
-        prefix = released_prefix(address, what)
-        amounts = []
-        with self._damage_told():
-            for key, value in self._store.items_down(prefix, prefix + BEHIND_ALL):
-                height = self._place(key[len(prefix) :]).height
-                if height <= above:
-                    break
-                amounts.append((height, int.from_bytes(value, "big")))
-        return amounts[::-1]
-
-    def _get(self, key: bytes) -> bytes | None:
-        with self._damage_told():
-            return self._store.get(key)
-
     def _write(self, writes: Sequence[Write]) -> None:
         with self._damage_told():
             self._store.write(writes)
-
-    def _place(self, data: bytes) -> Place:
-        if len(data) != PLACE_BYTES:
-            raise self.unusable(f"a place has {len(data)} bytes, must have {PLACE_BYTES}")
-        return place_from(data)
-
-    def _decoded(self, codec: Codec[T], data: bytes, what: str) -> T:
-        try:
-            return decode(codec, data, limit=MAX_RECORD_BYTES, what=what)
-        except CodecError as error:
-            raise self.unusable(str(error)) from error
-
-    @contextmanager
-    def _damage_told(self) -> Iterator[None]:
-        try:
-            yield
-        except IndexCorruptError as error:
-            raise self.unusable(error.reason) from error
-
-    def unusable(self, reason: str) -> HistoryUnusableError:
-        """The error for an index that cannot go on; leaves a note that has it built anew."""
-        self.was_damaged = True
-        # Without the note, damage that opening does not show is found by a read once more.
-        with suppress(OSError):
-            (self.folder / DAMAGED_FILE).touch()
-        return HistoryUnusableError(self.folder, reason)

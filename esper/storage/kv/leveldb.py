@@ -7,13 +7,13 @@ compaction from stalling writers for seconds.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import plyvel
 
-from esper.storage.errors import IndexCorruptError, WriteFailedError
+from esper.storage.errors import IndexCorruptError, StoreClosedError, WriteFailedError
 from esper.storage.kv.leveldb_diagnosis import damaged_file
 from esper.storage.kv.store_port import Write
 
@@ -22,7 +22,57 @@ LOOKS: Final = 3
 """Damage must show so often: a file may change, or go, while it is looked at."""
 
 
-class LevelDbStore:
+class LevelDbView:
+    """A folder's entries, for reading, as they are or as they were at a moment."""
+
+    def __init__(self, folder: Path, source: Any) -> None:
+        """``source`` is a database of plyvel's, or one of its snapshots."""
+        self.folder = folder
+        self._source = source
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, None if there is none. Raises IndexCorruptError."""
+        with self._told():
+            value: bytes | None = self._source.get(key, verify_checksums=True)
+        return value
+
+    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys that begin with ``prefix`` and their values. Raises IndexCorruptError."""
+        # The raw iterator: plyvel's other one takes a damaged block for the end.
+        with self._told(), closing(self._source.raw_iterator(verify_checksums=True)) as found:
+            found.seek(prefix)
+            while found.valid() and found.key().startswith(prefix):
+                yield found.item()
+                found.next()
+
+    def items_down(self, prefix: bytes, below: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys of the prefix less than ``below``, descending. Raises IndexCorruptError."""
+        with self._told(), closing(self._source.raw_iterator(verify_checksums=True)) as found:
+            found.seek(below)
+            if found.valid():
+                found.prev()
+            else:
+                # All keys are less: the iterator stands behind the last one.
+                found.seek_to_last()
+            while found.valid() and found.key().startswith(prefix):
+                yield found.item()
+                found.prev()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except plyvel.Error as error:
+            raise self._corrupt(error) from error
+        except RuntimeError as error:
+            # What plyvel says of a database that was closed, and of nothing else.
+            raise StoreClosedError(self.folder) from error
+
+    def _corrupt(self, error: Exception) -> IndexCorruptError:
+        return IndexCorruptError(damaged_file(self.folder) or self.folder, _words(error))
+
+
+class LevelDbStore(LevelDbView):
     """A folder that LevelDB keeps. One process at a time; the data directory's lock sees to it."""
 
     def __init__(
@@ -38,7 +88,7 @@ class LevelDbStore:
         Unless ``synced``, a power cut may take the newest batches, each as a whole. Raises
         IndexCorruptError for damage that shows on opening, or a folder that is missing.
         """
-        self.folder = folder
+        super().__init__(folder, None)
         self.synced = synced
         try:
             self._db = plyvel.DB(
@@ -51,42 +101,7 @@ class LevelDbStore:
             )
         except plyvel.Error as error:
             raise self._corrupt(error) from error
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value of a key, None if there is none. Raises IndexCorruptError."""
-        try:
-            value: bytes | None = self._db.get(key, verify_checksums=True)
-        except plyvel.Error as error:
-            raise self._corrupt(error) from error
-        return value
-
-    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Keys that begin with ``prefix`` and their values. Raises IndexCorruptError."""
-        try:
-            # The raw iterator: plyvel's other one takes a damaged block for the end.
-            with closing(self._db.raw_iterator(verify_checksums=True)) as found:
-                found.seek(prefix)
-                while found.valid() and found.key().startswith(prefix):
-                    yield found.item()
-                    found.next()
-        except plyvel.Error as error:
-            raise self._corrupt(error) from error
-
-    def items_down(self, prefix: bytes, below: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Keys of the prefix less than ``below``, descending. Raises IndexCorruptError."""
-        try:
-            with closing(self._db.raw_iterator(verify_checksums=True)) as found:
-                found.seek(below)
-                if found.valid():
-                    found.prev()
-                else:
-                    # All keys are less: the iterator stands behind the last one.
-                    found.seek_to_last()
-                while found.valid() and found.key().startswith(prefix):
-                    yield found.item()
-                    found.prev()
-        except plyvel.Error as error:
-            raise self._corrupt(error) from error
+        self._source = self._db
 
     def write(self, writes: Iterable[Write]) -> None:
         """Apply all writes in one batch, synced if the store is. Raises WriteFailedError."""
@@ -101,6 +116,11 @@ class LevelDbStore:
             raise self._corrupt(error) from error
         except plyvel.Error as error:
             raise WriteFailedError(self.folder, _words(error)) from error
+
+    def snapshot(self) -> LevelDbView:
+        """All entries as they are now. Raises StoreClosedError."""
+        with self._told():
+            return LevelDbView(self.folder, self._db.snapshot())
 
     def check(self) -> None:
         """Read every entry and every file. Raises IndexCorruptError, as reads do."""
@@ -123,9 +143,6 @@ class LevelDbStore:
     def close(self) -> None:
         """Close the folder. A second call does nothing."""
         self._db.close()
-
-    def _corrupt(self, error: Exception) -> IndexCorruptError:
-        return IndexCorruptError(damaged_file(self.folder) or self.folder, _words(error))
 
 
 def _words(error: Exception) -> str:

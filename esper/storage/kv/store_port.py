@@ -7,8 +7,8 @@ Write = tuple[bytes, bytes | None]
 """A key and its new value, None to delete it."""
 
 
-class KeyValueStore(Protocol):
-    """An ordered map from bytes to bytes that survives the death of the process."""
+class KeyValueView(Protocol):
+    """An ordered map from bytes to bytes, for reading."""
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key, None if there is none.
@@ -30,10 +30,20 @@ class KeyValueStore(Protocol):
         a page stops there; otherwise as ``items``.
         """
 
+
+class KeyValueStore(KeyValueView, Protocol):
+    """An ordered map from bytes to bytes that survives the death of the process."""
+
     def write(self, writes: Iterable[Write]) -> None:
         """Apply all writes or none; on disk when this returns. Of one key the last write counts.
 
         Raises WriteFailedError if the system refuses; the store is to be closed then.
+        """
+
+    def snapshot(self) -> KeyValueView:
+        """All that is stored now, whatever is written later; to be read from any thread.
+
+        Reading one after ``close`` raises StoreClosedError.
         """
 
     def check(self) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from esper.primitives.hashing import HASH32_BYTES, tagged_hash32, u64
 from esper.storage.errors import StateChangeError
-from esper.storage.kv.store_port import KeyValueStore, Write
+from esper.storage.kv.store_port import KeyValueView, Write
 from esper.storage.state.state_records import (
     FLAT_PREFIX,
     Branch,
@@ -67,7 +67,7 @@ def state_root(count: int, top: bytes) -> bytes:
 class DiskStateTree:
     """The state records in a store."""
 
-    def __init__(self, store: KeyValueStore, *, levels: int = LEVELS) -> None:
+    def __init__(self, store: KeyValueView, *, levels: int = LEVELS) -> None:
         """``levels`` of a record must be the same for the life of a store, 1 to 8."""
         self._store = store
         self._levels = levels

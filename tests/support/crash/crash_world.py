@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from esper.consensus.block import Block
@@ -21,7 +22,7 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
 from esper.node.datadir import DataDirectory
 from esper.node.mining.node_mining import MiningPlan, NodeMining, Workers
-from esper.node.running_node import JOURNAL_FILE, _HistoryFollower
+from esper.node.running_node import JOURNAL_FILE
 from esper.node.waiting.mempool_service import MempoolService
 from esper.node.wiring import open_chain
 from esper.primitives.params import NetworkParameters
@@ -61,6 +62,10 @@ VERIFIER = FakeVerifier(PARAMS.model)
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _ahead(step_ms: int) -> int:
+    return now_ms() + step_ms
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def open_node(datadir: Path, opener: Opener = open_for_append) -> Iterator[Node]
         mempool = MempoolService(chain, Mempool(PARAMS), journal, PARAMS, now_ms, CallPolicy())
         mempool.load(manager)
         closing.callback(mempool.close)
-        chain.follow(_HistoryFollower(history))
+        chain.follow(history)
         chain.follow(mempool)
         yield Node(directory, manager, history, chain, mempool)
 
@@ -141,8 +146,8 @@ class Surroundings:
         """A new one, with the first nonce that chain and mempool lack."""
         key = self._chooser.choice(SENDERS)
         sender = address(key)
-        async with self._node.chain.reading() as manager:
-            known = Ledger(Overlay(manager.state)).account(sender).nonce
+        async with self._node.chain.standing_still() as view:
+            known = Ledger(Overlay(view.state)).account(sender).nonce
             nonce = self._node.mempool.pool.next_nonce(sender, known)
         amount = 1 + self._chooser.randrange(COIN)
         payload = (
@@ -162,8 +167,7 @@ class Surroundings:
         blocks = []
         for step in range(depth + 1):
             at = chains[-1]
-            found = self._rival.mine(at.context, at.state, lambda ahead=step: now_ms() + ahead)  # type: ignore[misc]
-            assert found is not None
+            found = self._rival.mine(at.context, at.state, partial(_ahead, step))
             blocks.append(BlockBytes.of(found.block))
             chains.append(extend(at, found.block, VERIFIER, now_ms=now_ms()))
         self._history = chains

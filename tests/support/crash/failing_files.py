@@ -10,9 +10,12 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from esper.storage.segments.segment_writer import open_for_append
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 SLOW_PARTS = 8
 SLOW_PART_S = 0.001
@@ -40,10 +43,10 @@ class Fault:
         if mode in ("sync", "nospace"):
             sync = os.fsync
 
-            def counted(descriptor: int) -> None:
+            def counted(fd: FileDescriptorLike) -> None:
                 if self.due():
                     self.strike()
-                sync(descriptor)
+                sync(fd)
 
             os.fsync = counted
 
@@ -68,10 +71,10 @@ class Fault:
 class SlowFile:
     """Takes a write in parts with pauses, so that a kill may fall between them."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> SlowFile:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,7 +91,7 @@ class SlowFile:
 class HalfWritten(SlowFile):
     """Writes half of what it is given, then the fault strikes."""
 
-    def __init__(self, stream: Any, fault: Fault) -> None:
+    def __init__(self, stream: BinaryIO, fault: Fault) -> None:
         super().__init__(stream)
         self._fault = fault
 

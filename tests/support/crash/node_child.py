@@ -33,7 +33,8 @@ import trio
 
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, read_block
-from esper.node.chain.chain_manager import Arrival, ChainManager
+from esper.node.chain.chain_manager import ChainManager
+from esper.node.chain.chain_service import ChainChange, Commit
 from esper.node.mining.node_mining import NodeMining
 from esper.storage.errors import StorageError
 from tests.support.crash.crash_world import PARAMS, Node, Surroundings, open_node
@@ -60,11 +61,16 @@ def tell_block(data: BlockBytes, manager: ChainManager) -> None:
 class Teller:
     """Tells of every change of the chain as soon as anybody hears of it."""
 
-    def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
+    def __init__(self, manager: ChainManager) -> None:
+        self._manager = manager
+
+    def prepare(self, change: ChainChange) -> Commit:
+        arrival = change.arrival
         for block_id in arrival.applied:
-            tell_block(manager.block(block_id), manager)
+            tell_block(self._manager.block(block_id), self._manager)
         if arrival.undone:
             tell("moved", len(arrival.undone), len(arrival.applied))
+        return lambda: None
 
 
 class Life:
@@ -75,7 +81,7 @@ class Life:
         self._node = node
         self._mining = mining
         self._around = Surroundings(node, self._chooser)
-        node.chain.follow(Teller())
+        node.chain.follow(Teller(node.manager))
         node.mempool.on_gone(self._gone)
 
     async def at_random(self) -> None:
@@ -119,8 +125,8 @@ class Life:
 
     async def _generate(self, found: list[Block]) -> None:
         for block_id in await self._mining.control.generate(1, None):
-            async with self._node.chain.reading() as manager:
-                found.append(read_block(manager.block(block_id), PARAMS.limits))
+            manager = self._node.manager
+            found.append(read_block(manager.block(block_id), PARAMS.limits))
 
     async def _send(self) -> None:
         taken = await self._node.mempool.submit((await self._around.transaction()).to_bytes())

@@ -58,7 +58,7 @@ class CountingOpener:
         return DyingFile(stream) if self._left == 0 else stream
 
 
-def main(datadir: Path, seed: int, mode: str = "", number: int = 0) -> None:
+def main(datadir: Path, seed: int, mode: str, number: int) -> None:
     opener = CountingOpener(number) if mode == "partial" else open_for_append
     chooser = random.Random(seed)
     index = large_index if mode == "limit" else small_index
@@ -85,4 +85,6 @@ def main(datadir: Path, seed: int, mode: str = "", number: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:4], *map(int, sys.argv[4:5]))
+    _, where, first, *more = sys.argv
+    how, many = more or ("", "0")
+    main(Path(where), int(first), how, int(many))

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 
@@ -17,7 +18,7 @@ from esper.vm.transaction import Payload, Transaction
 from esper.vm.transfer import Output, Transfer
 from tests.support.esperd_world import mine, run, said, use_fakes
 from tests.support.fake_work import fake_network
-from tests.support.vm_world import BOB, COIN, address, make, sign
+from tests.support.vm_world import BOB, COIN, EnvelopeParts, address, make, sign
 
 KEY = demo_key()
 PARAMS = fake_network(
@@ -46,7 +47,7 @@ def leave(datadir: Path, data: bytes) -> None:
     written.close()
 
 
-def waits(datadir: Path, payload: Payload, nonce: int, **parts: int) -> str:
+def waits(datadir: Path, payload: Payload, nonce: int, **parts: Unpack[EnvelopeParts]) -> str:
     """The id of a transaction of the demonstration wallet, left waiting."""
     transaction = sign(KEY, make(KEY, payload, nonce, **parts), genesis_hash(PARAMS))
     leave(datadir, transaction.to_bytes())

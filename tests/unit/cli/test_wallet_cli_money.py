@@ -134,7 +134,7 @@ def test_no_node(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_node_that_takes_another_transaction(console: Console) -> None:
     console.wallet()
-    console.node.submit = lambda _: s.Submitted("00" * 64)  # type: ignore[method-assign]
+    console.node.submit = lambda params: s.Submitted("00" * 64)  # type: ignore[method-assign]
     assert "ask another node" in console.error("send", OTHER, "1")
 
 

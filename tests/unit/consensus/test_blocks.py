@@ -105,15 +105,15 @@ def test_any_parameter_changes_the_genesis_hash() -> None:
     hashes = {genesis_hash(DEVNET)}
     for group in fields(DEVNET):
         value = getattr(DEVNET, group.name)
+        change: dict[str, Any] = {}
         if isinstance(value, int):
-            hashes.add(genesis_hash(replace(DEVNET, **{group.name: value + 1})))
-            continue
-        if isinstance(value, str):
-            hashes.add(genesis_hash(replace(DEVNET, **{group.name: value + "x"})))
-            continue
-        if isinstance(value, tuple):
-            tier = TierParameters(DEVNET.model, 1)
-            hashes.add(genesis_hash(replace(DEVNET, **{group.name: (*value, tier)})))
+            change = {group.name: value + 1}
+        elif isinstance(value, str):
+            change = {group.name: value + "x"}
+        elif isinstance(value, tuple):
+            change = {group.name: (*value, TierParameters(DEVNET.model, 1))}
+        if change:
+            hashes.add(genesis_hash(replace(DEVNET, **change)))
             continue
         for field in fields(value):
             inner = getattr(value, field.name)

@@ -20,17 +20,16 @@ from esper.consensus.work_rules import check_work
 from esper.crypto.vrf import VrfKey
 from esper.node.offline.tamper import forgeries
 from esper.primitives.address import Address
-from esper.primitives.errors.block_errors import SupplyViolation
-from esper.primitives.errors.rule_violation import (
-    Consequence,
-    RuleViolation,
-    Scope,
+from esper.primitives.errors import (
     block_errors,
     call_errors,
     header_errors,
     transaction_errors,
     work_errors,
 )
+from esper.primitives.errors.block_errors import SupplyViolation
+from esper.primitives.errors.consequences import Stage, consequence_of
+from esper.primitives.errors.rule_violation import Consequence, RuleViolation, Scope
 from esper.primitives.networks import DEVNET, REGTEST
 from esper.vm.records import PendingReward
 from tests.support.fake_work import (
@@ -40,7 +39,7 @@ from tests.support.fake_work import (
     fake_network,
     prompt_source,
 )
-from tests.support.plain_miner import Miner
+from tests.support.plain_miner import Miner, standing
 
 PARAMS = fake_network()
 PAYEE = Address(1, bytes(range(32))).to_bytes()
@@ -155,7 +154,7 @@ def test_future_blocks_wait_and_do_not_offend(parent: ProvenChain, block: Block)
     extend(parent, block, VERIFIER, now_ms=time_ms - limit)
     violation = refusal(block, parent, now_ms=time_ms - limit - 1)
     assert violation.rule == "TimeFutureViolation"
-    assert violation.consequence is Consequence.RETRY
+    assert consequence_of(violation, Stage.HEADER) is Consequence.RETRY
 
 
 def test_times_follow_the_median_not_the_parent(parent: ProvenChain) -> None:
@@ -352,7 +351,9 @@ def test_equal_logits_are_ordered_by_id(parent: ProvenChain, block: Block) -> No
 def test_a_prompt_that_leaves_too_little_salt(block: Block) -> None:
     tight = replace(PARAMS, puzzle=replace(PARAMS.puzzle, input_tokens=15))
     with pytest.raises(work_errors.InputLengthViolation, match="at most 1 leave"):
-        check_work(block, tight.puzzle, tight.model, VERIFIER)
+        check_work(
+            block.header, block.body.outputs, block.proof, tight.puzzle, tight.model, VERIFIER
+        )
 
 
 def honest_work(block: Block, **changes: Any) -> Block:
@@ -371,11 +372,13 @@ def honest_work(block: Block, **changes: Any) -> Block:
 def test_a_losing_ticket(block: Block) -> None:
     lost = honest_work(block, target=bytes(63) + b"\1")
     with pytest.raises(work_errors.TicketViolation, match="must be below target 1 x work"):
-        check_work(lost, PARAMS.puzzle, PARAMS.model, VERIFIER)
+        check_work(
+            lost.header, lost.body.outputs, lost.proof, PARAMS.puzzle, PARAMS.model, VERIFIER
+        )
     # The same with an easy target goes on to the proof, which was made for another seed.
     won = honest_work(block, target=b"\xff" * 63 + b"\0")
     with pytest.raises(work_errors.ProofViolation):
-        check_work(won, PARAMS.puzzle, PARAMS.model, VERIFIER)
+        check_work(won.header, won.body.outputs, won.proof, PARAMS.puzzle, PARAMS.model, VERIFIER)
 
 
 def test_proof_rules(parent: ProvenChain, block: Block) -> None:
@@ -458,7 +461,7 @@ def test_devnet_mines_to_its_target() -> None:
         attempts_per_call=3,
     )
     for height in range(1, 5):
-        found = miner.mine(chain.context, chain.state, lambda now=START + 10_000 * height: now)  # type: ignore[misc]
+        found = miner.mine(chain.context, chain.state, standing(START + 10_000 * height))
         chain = extend(chain, found.block, verifier, now_ms=START + 10_000 * height)
         attempts.append(found.attempts)
         assert found.attempts == found.block.header.pre.nonce + 1

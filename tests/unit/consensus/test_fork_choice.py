@@ -3,7 +3,12 @@
 import pytest
 
 from esper.consensus.fork_choice import RIVAL_MS, BlockTree, Path, ProvenBlock
-from esper.primitives.errors.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
+from esper.primitives.errors.chain_errors import (
+    InvalidAncestorViolation,
+    InvalidSiblingViolation,
+    TooDeepReorganisation,
+)
+from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.errors.rule_violation import Consequence
 
@@ -109,7 +114,7 @@ def test_what_add_refuses() -> None:
     with pytest.raises(UnknownParentViolation) as unknown:
         grown.add("x", "nowhere")
     assert unknown.value.parent == b"nowhere"
-    assert unknown.value.consequence is Consequence.RETRY
+    assert consequence_of(unknown.value, Stage.HEADER) is Consequence.RETRY
     grown.order -= 3
     with pytest.raises(ValueError, match="order 1 must exceed 1"):
         grown.add("y", "root")
@@ -163,7 +168,7 @@ def test_too_deep_is_a_halt_that_names_the_depth() -> None:
     with pytest.raises(TooDeepReorganisation) as halted:
         grown.tree.path(b"a4", grown.tree.best_tip())
     assert (halted.value.depth, halted.value.limit) == (5, 4)
-    assert halted.value.consequence is Consequence.HALT
+    assert consequence_of(halted.value, Stage.STATE) is Consequence.HALT
     assert "undoes 5 blocks, at most 4" in str(halted.value)
 
 
@@ -214,19 +219,40 @@ def test_no_node_settles_on_an_invalid_block() -> None:
 def test_a_block_that_is_taken_out_may_come_again() -> None:
     grown = Grower()
     grown.chain("a", "root", 2)
-    with pytest.raises(ValueError, match="is the root or has children"):
-        grown.tree.forget(b"a0")
-    with pytest.raises(ValueError, match="is the root or has children"):
+    with pytest.raises(ValueError, match="is the root"):
         grown.tree.forget(b"root")
     with pytest.raises(KeyError):
         grown.tree.forget(b"nowhere")
-    grown.tree.forget(b"a1")
+    assert grown.tree.forget(b"a1") == (b"a1",)
     assert b"a1" not in grown.tree
     assert grown.tree.best_tip() == b"a0"
     assert grown.add("a1", "a0")
     assert grown.tree.best_tip() == b"a1"
-    grown.tree.mark_invalid(b"a1")
-    grown.tree.forget(b"a1")
-    assert not grown.tree.is_invalid(b"a1")
-    grown.tree.forget(b"a0")
-    assert grown.tree.best_tip() == b"root"
+
+
+def test_a_branch_is_taken_out_as_a_whole() -> None:
+    grown = Grower()
+    grown.chain("a", "root", 2)
+    grown.chain("b", "root", 3)
+    grown.add("b2x", "b1")
+    assert set(grown.tree.leaves()) == {b"a1", b"b2", b"b2x"}
+    assert set(grown.tree.forget(b"b1")) == {b"b1", b"b2", b"b2x"}
+    assert set(grown.tree.leaves()) == {b"a1", b"b0"}
+    assert grown.tree.best_tip() == b"a1"
+    with pytest.raises(UnknownParentViolation):
+        grown.add("b2", "b1")
+
+
+def test_another_proof_of_a_work_whose_body_failed_is_refused() -> None:
+    grown = Grower()
+    grown.chain("a", "root", 2)
+    work = grown.tree._nodes[b"a0"].block.work_id
+    assert grown.tree.mark_invalid(b"a0") == (b"a0", b"a1")
+    with pytest.raises(InvalidSiblingViolation) as refused:
+        grown.tree.check_may_join(b"twin", b"root", work)
+    assert refused.value.work == work
+    grown.tree.check_may_join(b"other", b"root", b"other work")
+    # Forgotten with the height that it stood at.
+    grown.chain("c", "root", 2 * 10 + 2)
+    grown.tree.settle(b"c21")
+    grown.tree.check_may_join(b"twin", b"c21", work)

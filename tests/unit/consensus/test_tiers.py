@@ -1,6 +1,7 @@
 """Tiers: records, counting, targets, and updates worked out by hand."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -161,14 +162,13 @@ def test_targets_follow_omega_and_multiplier() -> None:
 def test_the_boundary_block_closes_its_own_window() -> None:
     anchor = Anchor(1, 0, 1 << 480)
     before = state([ONE, ONE], [540, 179])
-    common = {"height": 720, "time_ms": 10**7, "rules": RULES}
-    after, moved = after_block(HALVES, before, anchor, tier_id=1, **common)
+    at = partial(after_block, HALVES, before, anchor, tier_id=1, time_ms=10**7, rules=RULES)
+    after, moved = at(height=720)
     assert multipliers(after) == [ONE * 2 // 3, 2 * ONE]
     assert [tally.blocks for tally in after.tallies] == [0, 0]
     # Multipliers move, the base target does not.
     assert moved == next_anchor(anchor, 720, 10**7, RULES)
-    common["height"] = 719
-    after, moved = after_block(HALVES, before, anchor, tier_id=1, **common)
+    after, moved = at(height=719)
     assert after == before.counted(1)
     assert moved == anchor
 

@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,7 +36,7 @@ CLAIM = SignatureClaim(1, KEY.public, DIGEST, KEY.sign(DIGEST))
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: f"suite {vector['suite']}")
-def test_known_answers(vector) -> None:  # type: ignore[no-untyped-def]
+def test_known_answers(vector: dict[str, Any]) -> None:
     suite, key = vector["suite"], bytes.fromhex(vector["key"])
     digest, signature = bytes.fromhex(vector["digest"]), bytes.fromhex(vector["signature"])
     assert verify(suite, key, digest, signature)

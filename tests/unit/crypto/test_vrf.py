@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,15 @@ def test_every_height_verifies_and_nothing_else() -> None:
     made = key()
     for height in range(8, 16):
         proof = made.prove(height, bytes(64))
-        right = {"height": height, "index": height - 8, "depth": 3, "payee": PAYEE}
-
-        def check(proof=proof, right=right, root=made.root, **changes):  # type: ignore[no-untyped-def]
-            return verify_vrf_path(root, proof=proof, **{**right, **changes})
+        check = partial(
+            verify_vrf_path,
+            root=made.root,
+            height=height,
+            index=height - 8,
+            depth=3,
+            payee=PAYEE,
+            proof=proof,
+        )
 
         assert check()
         assert not check(height=height + 1)

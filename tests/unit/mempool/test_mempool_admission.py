@@ -30,10 +30,11 @@ from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_result import LlmResult
 from esper.vm.records import Account
 from esper.vm.stake import Stake
+from esper.vm.transaction import Payload
 from esper.vm.transfer import Output, Transfer
 from esper.vm.unstake import Unstake
 from tests.support.mempool_world import EOS, PoolWorld, call, pay
-from tests.support.vm_world import ALICE, BOB, COIN, MINER, address, make
+from tests.support.vm_world import ALICE, BOB, COIN, MINER, EnvelopeParts, address, make
 
 FEW = MempoolPolicy(pending_per_sender=3, aside_per_sender=2)
 
@@ -64,11 +65,11 @@ def test_what_is_valid_waits_and_may_come_again() -> None:
     ],
 )
 def test_what_breaks_a_rule_stays_outside(
-    payload: object, parts: dict[str, int], violation: type[Exception]
+    payload: Payload, parts: EnvelopeParts, violation: type[Exception]
 ) -> None:
     world = PoolWorld()
     with pytest.raises(violation):
-        world.send(ALICE, payload, 0, **parts)  # type: ignore[arg-type]
+        world.send(ALICE, payload, 0, **parts)
     assert len(world.pool) == 0
     assert world.pool.statistics().fee_bytes == 0
 

@@ -31,8 +31,8 @@ def chosen(calls: list[Waiting], budget: CallBudget, height: int = 1) -> list[Wa
     for one in calls:
         chooser.offer(one)
     found = []
-    while (one := chooser.choose()) is not None:
-        found.append(one)
+    while (best := chooser.choose()) is not None:
+        found.append(best)
     return found
 
 

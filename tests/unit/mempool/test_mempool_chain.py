@@ -1,5 +1,6 @@
 """What a new tip does to what waits, and that it costs no more than what it concerns."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,9 @@ from esper.primitives.errors.call_errors import CreditsViolation
 from esper.vm.llm_result import LlmResult
 from esper.vm.records import NO_ACCOUNT, Account
 from esper.vm.stake import Stake
-from tests.support.mempool_world import EOS, PARAMS, PoolWorld, call, pay
+from esper.vm.transaction import Transaction
+from esper.vm.view import StateView
+from tests.support.mempool_world import EOS, PARAMS, PoolWorld, call, move, pay
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, World, address, make, sign
 
 
@@ -84,7 +87,7 @@ def test_a_model_that_goes_takes_its_calls_with_it() -> None:
         world.chain, tip_id=bytes(64), registry=replace(world.chain.registry, tiers=(other,))
     )
     world.block()
-    dropped = world.pool.on_chain_change(world.world.state, chain, touched=[], now_ms=world.now_ms)
+    dropped = move(world.pool, world.world.state, chain, touched=[], now_ms=world.now_ms)
     assert [one.txid for one in dropped] == [sent.txid]
 
 
@@ -96,7 +99,8 @@ def test_too_little_for_a_new_account_is_dropped_when_the_account_goes() -> None
     sent = world.send(ALICE, pay(poor, 5), 0)
     kept = world.send(BOB, pay(CAROL, 5), 0)
     world.world.state = state.with_account(address(poor), NO_ACCOUNT)
-    world.pool.on_chain_change(
+    move(
+        world.pool,
         world.world.state,
         replace(world.chain, tip_id=bytes(64)),
         touched=[address(poor), address(CAROL)],
@@ -107,14 +111,17 @@ def test_too_little_for_a_new_account_is_dropped_when_the_account_goes() -> None
     assert kept.txid in world.pool
 
 
-def undone(world: PoolWorld, before: World, *returned: object, **parts: object) -> list[bytes]:
+def undone(
+    world: PoolWorld, before: World, *returned: Transaction, included: Sequence[bytes] = ()
+) -> list[bytes]:
     world.world = before
-    dropped = world.pool.on_chain_change(
+    dropped = move(
+        world.pool,
         before.state,
         world.chain,
-        returned=returned,  # type: ignore[arg-type]
+        included=included,
+        returned=returned,
         now_ms=world.now_ms,
-        **parts,  # type: ignore[arg-type]
     )
     return [one.txid for one in dropped]
 
@@ -182,27 +189,25 @@ def test_another_branch_with_fewer_credits_is_noticed(parted: int) -> None:
     lonely.until(15)
     crowded.until(15)
     world.world = lonely
-    world.pool.on_chain_change(lonely.state, world.chain, now_ms=0)
+    move(world.pool, lonely.state, world.chain, now_ms=0)
     reserve = 13 * PARAMS.credits.per_block
     sent = world.send(ALICE, call(reserve // 14), 1)
     world.world = crowded
     # Nobody says that Alice was touched: her account is the same on both branches.
-    dropped = world.pool.on_chain_change(
-        crowded.state, world.chain, touched=[address(BOB)], now_ms=0
-    )
+    dropped = move(world.pool, crowded.state, world.chain, touched=[address(BOB)], now_ms=0)
     assert [one.txid for one in dropped] == [sent.txid]
 
 
 class CountingView:
     """Counts reads."""
 
-    def __init__(self, below: object) -> None:
+    def __init__(self, below: StateView) -> None:
         self._below = below
         self.reads = 0
 
     def get(self, path: bytes) -> bytes | None:
         self.reads += 1
-        return self._below.get(path)  # type: ignore[attr-defined,no-any-return]
+        return self._below.get(path)
 
 
 def test_a_block_costs_what_it_concerns_and_not_what_waits() -> None:
@@ -216,7 +221,8 @@ def test_a_block_costs_what_it_concerns_and_not_what_waits() -> None:
             world.send(key, pay(BOB, 10**6), 0)
         world.world.block(world.pool.pending_of(address(keys[0]))[0])
         view = CountingView(world.world.state)
-        world.pool.on_chain_change(
+        move(
+            world.pool,
             view,
             world.chain,
             included=[world.pool.pending_of(address(keys[0]))[0].txid],
@@ -257,14 +263,16 @@ def test_a_fresh_pool_knows_nothing() -> None:
     assert (pool.spent_by(address(ALICE)).units, pool.received_by(address(ALICE))) == (0, 0)
 
 
-def told(world: PoolWorld, **parts: object) -> list[bytes]:
+def told(world: PoolWorld, included: Sequence[bytes] = ()) -> list[bytes]:
     """A new tip with the same accounts; who left."""
     world.world.height += 1
-    dropped = world.pool.on_chain_change(
+    dropped = move(
+        world.pool,
         world.world.state,
         world.chain,
+        included=included,
+        touched=[],
         now_ms=world.now_ms,
-        **{"touched": [], **parts},  # type: ignore[arg-type]
     )
     return [one.txid for one in dropped]
 
@@ -318,7 +326,7 @@ def test_only_those_that_a_tip_concerns_are_looked_up() -> None:
     def reads(world: PoolWorld, touched: list[bytes]) -> int:
         view = CountingView(world.world.state)
         world.world.height += 1
-        world.pool.on_chain_change(view, world.chain, touched=touched, now_ms=0)
+        move(world.pool, view, world.chain, touched=touched, now_ms=0)
         return view.reads
 
     world, empty = PoolWorld(), PoolWorld()

@@ -1,9 +1,11 @@
 """The journal keeps what was admitted, whatever end the process or the disk comes to."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 
@@ -19,6 +21,9 @@ from esper.mempool.journal import (
 from esper.mempool.policy import MempoolPolicy
 from tests.support.mempool_world import PoolWorld, pay
 from tests.support.vm_world import ALICE, BOB, CAROL
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 LIMIT = 100
 RECORDS = [Kept(bytes([number]) * (10 + number), number, 1000 * number) for number in range(5)]
@@ -125,14 +130,14 @@ class FullDisk:
         disk = self
 
         class Stream(io.FileIO):
-            def write(self, data: object, /) -> int:
-                piece = bytes(data)[: disk.room]  # type: ignore[call-overload]
+            def write(self, data: ReadableBuffer, /) -> int:
+                piece = bytes(data)[: disk.room]
                 if not piece:
                     raise OSError(28, "No space left on device")
                 disk.room -= len(piece)
                 return super().write(piece)
 
-        return Stream(path, mode)  # type: ignore[return-value]
+        return Stream(path, mode)
 
 
 def test_a_full_disk_costs_the_record_that_did_not_fit_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
 from esper.mempool.rate_floor import RateFloor
 from esper.primitives.errors.transaction_errors import SignatureViolation
-from tests.support.mempool_world import PoolWorld, call, pay
+from tests.support.mempool_world import PoolWorld, call, move, pay
 from tests.support.vm_world import ALICE, BOB, CAROL, address, make
 
 # A payment with its key takes 5,359 bytes; entries count for 1,000 more.
@@ -193,7 +193,5 @@ def test_outdated_bids_do_not_pile_up() -> None:
     pool: Mempool = world.pool
     for _ in range(300):
         world.add(one)
-        pool.on_chain_change(
-            world.world.state, world.chain, included=[one.txid], touched=[], now_ms=0
-        )
+        move(pool, world.world.state, world.chain, included=[one.txid], touched=[], now_ms=0)
     assert len(pool._contents.fee_room._bids) < 100

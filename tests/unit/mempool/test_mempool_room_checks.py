@@ -42,10 +42,14 @@ class Lines:
             self.lines.pop(sender, None)
         self.room.changed(sender, self.lines.get(sender))
 
-    def victims(self, excess: int, below: int | None = None, spared: bytes | None = None) -> Any:
+    def victims(
+        self, excess: int, below: int | None = None, spared: bytes | None = None
+    ) -> tuple[list[int], int] | None:
         """Orders of those who leave, and what was lost."""
         found = self.room.victims(excess, below, spared, self.lines)
-        return found and ([one.order for one in found.leaving], found.worth)
+        if found is None:
+            return None
+        return [one.order for one in found.leaving], found.worth
 
 
 def test_two_of_the_cheapest_line_leave_before_one_of_a_dearer() -> None:

@@ -46,7 +46,9 @@ class Running:
 
     @property
     def cookie(self) -> Cookie:
-        return read_cookie(self.datadir)
+        found = read_cookie(self.datadir)
+        assert found is not None
+        return found
 
 
 def command(datadir: Path, *more: str) -> list[str]:

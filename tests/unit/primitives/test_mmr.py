@@ -1,6 +1,7 @@
 """The mountain range: by hand, against a naive one, and what must not verify."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -92,7 +93,8 @@ def test_every_proof_verifies_and_no_changed_one_does(place: tuple[int, int]) ->
             for other in (bytes([found[0] ^ 1]) + found[1:], found[:-1]):
                 wrong.append((*hashes[:at], other, *hashes[at + 1 :]))
         for forged in wrong:
-            assert not verify_proof(USE, root, count, item, replace(proof, **{name: forged}))
+            change: dict[str, Any] = {name: forged}
+            assert not verify_proof(USE, root, count, item, replace(proof, **change))
 
 
 def test_bytes_cannot_move_between_hashes() -> None:

@@ -108,11 +108,11 @@ def test_nobody_there_is_said_with_the_address_and_the_remedy() -> None:
 def test_an_error_of_the_node_is_typed() -> None:
     body = {"code": e.REFUSED, "message": "the fee is too low", "data": {"rule": "FeeTooLow"}}
     for status in (200, 503):
-        client = client_of(
-            lambda request, status=status: httpx.Response(
-                status, json={"jsonrpc": "2.0", "id": None, "error": body}
-            )
-        )
+
+        def refuses(request: httpx.Request, status: int = status) -> httpx.Response:
+            return httpx.Response(status, json={"jsonrpc": "2.0", "id": None, "error": body})
+
+        client = client_of(refuses)
         with pytest.raises(NodeError, match="fee") as caught:
             client.status()
         assert (caught.value.code, caught.value.data) == (e.REFUSED, {"rule": "FeeTooLow"})
@@ -282,7 +282,8 @@ def test_a_client_does_not_show_its_token() -> None:
 
 
 def authorization(client: RpcClient) -> str | None:
-    return client._http.headers.get("authorization")
+    found: str | None = client._http.headers.get("authorization")
+    return found
 
 
 def test_the_cookies_token_goes_to_the_cookies_address_alone(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def request(method: str = "get_status", **more: Any) -> dict[str, Any]:
 
 def code(answer: Any) -> int:
     assert "result" not in answer
-    return answer["error"]["code"]
+    found: int = answer["error"]["code"]
+    return found
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trio
+from starlette.types import Message
 from trio.testing import MockClock
 
 from esper.http.application import application
@@ -36,7 +37,8 @@ class Answer:
 
     @property
     def code(self) -> int | None:
-        return json.loads(self.body).get("error", {}).get("code")
+        found: int | None = json.loads(self.body).get("error", {}).get("code")
+        return found
 
 
 class Site:
@@ -72,15 +74,15 @@ class Site:
         answer = Answer()
 
         async def receive() -> dict[str, Any]:
-            while rest and isinstance(rest[0], float):
-                await trio.sleep(rest.pop(0))
-            if not rest:
-                return {"type": "http.disconnect"}
-            body = rest.pop(0)
-            self.read_bytes += len(body)
-            return {"type": "http.request", "body": body, "more_body": bool(rest)}
+            while rest:
+                part = rest.pop(0)
+                if isinstance(part, bytes):
+                    self.read_bytes += len(part)
+                    return {"type": "http.request", "body": part, "more_body": bool(rest)}
+                await trio.sleep(part)
+            return {"type": "http.disconnect"}
 
-        async def reply(message: dict[str, Any]) -> None:
+        async def reply(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer.status = message["status"]
                 answer.headers = {k.decode(): v.decode() for k, v in message["headers"]}

@@ -10,6 +10,7 @@ from esper.storage.segments.segment_reader import (
     HEAD_BYTES,
     MAGIC,
     MAX_RECORD_BYTES,
+    SEGMENT_BYTES,
     Locator,
     SegmentCutError,
     SegmentError,
@@ -20,8 +21,8 @@ from esper.storage.segments.segment_writer import SegmentWriter
 RECORDS = [b"first", b"", bytes(1000), b"last"]
 
 
-def written(folder: Path, **options: int) -> list[Locator]:
-    writer = SegmentWriter(folder, **options)
+def written(folder: Path, segment_bytes: int = SEGMENT_BYTES) -> list[Locator]:
+    writer = SegmentWriter(folder, segment_bytes=segment_bytes)
     return [writer.append(record) for record in RECORDS]
 
 

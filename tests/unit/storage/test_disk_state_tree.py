@@ -43,7 +43,9 @@ def oracle(tree: StateTree, changes: list[Change]) -> StateTree:
 
 
 @given(blocks, st.integers(1, 8), st.lists(paths, max_size=4))
-def test_equals_the_tree_in_memory(blocks, levels, asked) -> None:  # type: ignore[no-untyped-def]
+def test_equals_the_tree_in_memory(
+    blocks: list[dict[bytes, bytes | None]], levels: int, asked: list[bytes]
+) -> None:
     store = MemoryStore()
     disk, memory = DiskStateTree(store, levels=levels), StateTree()
     history: list[tuple[bytes, list[Change]]] = []

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from esper.primitives.hashing import u64
 from esper.storage.errors import IndexCorruptError
 from esper.storage.history.history_index import (
-    DAMAGED_FILE,
     HISTORY_FOLDER,
     OLD_FOLDER,
     HistoryIndex,
-    HistoryUnusableError,
     open_folder,
 )
+from esper.storage.history.history_reader import DAMAGED_FILE, HistoryUnusableError
 from esper.storage.history.history_records import (
     CallMade,
     CallPlace,

@@ -26,7 +26,7 @@ def test_a_new_directory_gets_the_newest_format(tmp_path: Path) -> None:
 
 def test_blocks_without_a_version_are_of_the_first_format(tmp_path: Path) -> None:
     SegmentWriter(tmp_path / "blocks").append(b"block")
-    migrated = []
+    migrated: list[Path] = []
     bring_up_to_date(tmp_path, newest=2, migrations={1: migrated.append})
     assert migrated == [tmp_path]
 

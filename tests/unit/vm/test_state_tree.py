@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -77,7 +78,9 @@ def test_root_equals_the_definition(entries: dict[bytes, bytes]) -> None:
 
 
 @given(records, records, st.randoms(use_true_random=False))
-def test_history_does_not_matter(kept, extra, random) -> None:  # type: ignore[no-untyped-def]
+def test_history_does_not_matter(
+    kept: dict[bytes, bytes], extra: dict[bytes, bytes], random: Random
+) -> None:
     extra = {path: value for path, value in extra.items() if path not in kept}
     steps = [*kept.items(), *extra.items()]
     random.shuffle(steps)
@@ -97,7 +100,9 @@ def test_proofs_of_presence_and_absence(entries: dict[bytes, bytes], path: bytes
 
 
 @given(records.filter(bool), paths, st.data())
-def test_changed_proofs_prove_nothing_else(entries, path, data) -> None:  # type: ignore[no-untyped-def]
+def test_changed_proofs_prove_nothing_else(
+    entries: dict[bytes, bytes], path: bytes, data: st.DataObject
+) -> None:
     tree = build(entries)
     proof = tree.prove(path)
     truth = proven_value_hash(tree.root, path, proof)

@@ -7,6 +7,7 @@ import pytest
 from esper.crypto.signing import generate_key
 from esper.primitives.codec import encode
 from esper.primitives.errors.block_errors import CoinsViolation, RejectedTransactionViolation
+from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence, Scope
 from esper.primitives.errors.transaction_errors import (
     ExpiredViolation,
@@ -28,8 +29,10 @@ from esper.primitives.errors.transaction_errors import (
 )
 from esper.primitives.networks import REGTEST
 from esper.primitives.units import MAX_AMOUNT
+from esper.vm.context import Effect, ExecutionContext
 from esper.vm.envelope_rules import check_in_context, check_isolated, check_signature, fee_range
 from esper.vm.execute import execute_transactions
+from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
 from esper.vm.receipt import RECEIPT
 from esper.vm.records import KnownKey
@@ -55,7 +58,7 @@ def refuse(transaction: Transaction, expected: TransactionViolation) -> None:
     assert cause.args == expected.args
     assert (caught.value.index, caught.value.txid) == (0, transaction.txid)
     assert caught.value.rule_broken == expected.rule
-    assert caught.value.consequence is Consequence.INVALID
+    assert consequence_of(caught.value, Stage.STATE) is Consequence.FAILED
 
 
 def test_an_honest_transaction() -> None:
@@ -129,8 +132,7 @@ def test_sum() -> None:
 
 
 def test_height() -> None:
-    at_eleven = {"not_before": 11, "expiry": 11}
-    world().block(sign(ALICE, make(ALICE, TO_BOB, 0, **at_eleven)))
+    world().block(sign(ALICE, make(ALICE, TO_BOB, 0, not_before=11, expiry=11)))
     refuse(make(ALICE, TO_BOB, 0, not_before=12), NotYetValidViolation(11, 12))
     refuse(make(ALICE, TO_BOB, 0, expiry=10), ExpiredViolation(11, 10))
 
@@ -163,7 +165,9 @@ def test_nonce() -> None:
     chain.block(first)
     with pytest.raises(RejectedTransactionViolation) as caught:
         chain.block(first)
-    assert caught.value.__cause__.args == NonceUsedViolation(0, 1).args
+    cause = caught.value.__cause__
+    assert isinstance(cause, NonceUsedViolation)
+    assert cause.args == NonceUsedViolation(0, 1).args
     assert caught.value.rule_broken == "NonceUsedViolation"
     second, third = (sign(ALICE, make(ALICE, TO_BOB, nonce)) for nonce in (1, 2))
     chain.block(second, third)
@@ -270,20 +274,33 @@ def test_ids_and_what_they_cover() -> None:
 
 def test_retry_or_never() -> None:
     """What a state may change is retried; what no state can change is not."""
-    retried = {NotYetValidViolation, FeeViolation, NonceGapViolation, KeyUnknownViolation}
-    for rule in (*retried, FundsViolation):
-        assert (rule.scope, rule.consequence) == (Scope.CONTEXT, Consequence.RETRY)
-    for rule in (ExpiredViolation, NonceUsedViolation, SignatureViolation):
-        assert (rule.scope, rule.consequence) == (Scope.CONTEXT, Consequence.INVALID)
-    for rule in (SuiteViolation, KeyViolation, WindowViolation, SumViolation):
-        assert (rule.scope, rule.consequence) == (Scope.ISOLATION, Consequence.INVALID)
+
+    def at_admission(rule: type[TransactionViolation]) -> Consequence:
+        return consequence_of(rule.__new__(rule), Stage.ADMISSION)
+
+    retried: tuple[type[TransactionViolation], ...] = (
+        NotYetValidViolation,
+        FeeViolation,
+        NonceGapViolation,
+        KeyUnknownViolation,
+        FundsViolation,
+    )
+    for rule in retried:
+        assert (rule.scope, at_admission(rule)) == (Scope.CONTEXT, Consequence.RETRY)
+    # The tip has moved: nobody is to blame, and nothing helps.
+    for rule in (ExpiredViolation, NonceUsedViolation):
+        assert (rule.scope, at_admission(rule)) == (Scope.CONTEXT, Consequence.FAILED)
+    assert at_admission(SignatureViolation) is Consequence.INVALID
+    for rule in (KeyViolation, WindowViolation, SumViolation):
+        assert (rule.scope, at_admission(rule)) == (Scope.ISOLATION, Consequence.INVALID)
+    assert at_admission(SuiteViolation) is Consequence.OTHER_RULES
 
 
 def test_coins_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = world()
     honest = Transfer.apply
 
-    def minting(self, sender, ledger, context):  # type: ignore[no-untyped-def]
+    def minting(self: Transfer, sender: bytes, ledger: Ledger, context: ExecutionContext) -> Effect:
         account = ledger.account(sender)
         ledger.set_account(sender, replace(account, balance=account.balance + 1))
         return honest(self, sender, ledger, context)

@@ -1,5 +1,7 @@
 """Overlays and ledgers: what is read, what changes, and the way back."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,7 +102,7 @@ def test_changes_of_another_state_are_refused() -> None:
 
 LANE = Lane(OWNER, bytes(64), (1, 2), 8, 10, 3, 100, 200, lapse_height=9, due_index=0)
 
-EXAMPLES: list[tuple[Record, object]] = [
+EXAMPLES: list[tuple[Record[Any], object]] = [
     (records.ACCOUNT, Account(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)),
     (records.PENDING_REWARD, PendingReward(OWNER, 5)),
     (records.KNOWN_KEY, KnownKey(1, bytes(1952))),
@@ -113,7 +115,7 @@ EXAMPLES: list[tuple[Record, object]] = [
 
 
 @pytest.mark.parametrize(("codec", "record"), EXAMPLES, ids=lambda value: type(value).__name__)
-def test_records_read_back(codec: Record, record: object) -> None:
+def test_records_read_back(codec: Record[Any], record: object) -> None:
     data = encode(codec, record)
     assert decode(codec, data, limit=records.RECORD_LIMIT, what="record") == record
 

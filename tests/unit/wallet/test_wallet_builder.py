@@ -228,10 +228,10 @@ def test_credits_that_do_not_reach(held: dict[str, int], says: str) -> None:
     call = LlmCall(MODEL.model_id, (1, 2), 4, 10)
     assert call.reserve == 180
     node = node_of()
-    node.account = lambda _: reply(**held)  # type: ignore[method-assign]
+    node.account = lambda params: reply(**held)  # type: ignore[method-assign]
     with pytest.raises(CreditsShortError, match=says):
         ready(node, call)
-    node.account = lambda _: reply(  # type: ignore[method-assign]
+    node.account = lambda params: reply(  # type: ignore[method-assign]
         available=180, rate_limit=180, spendable=180
     )
     ready(node, call)
@@ -250,7 +250,7 @@ def test_credits_that_do_not_reach(held: dict[str, int], says: str) -> None:
 )
 def test_impossible_accounts(fields: dict[str, Any]) -> None:
     node = node_of()
-    node.account = lambda _: msgspec.structs.replace(  # type: ignore[method-assign]
+    node.account = lambda params: msgspec.structs.replace(  # type: ignore[method-assign]
         reply(), **fields
     )
     with pytest.raises(NodeContradictionError):
@@ -305,7 +305,7 @@ def test_no_news_is_not_told_twice() -> None:
     later = msgspec.structs.replace(first, as_of=s.AsOf(99, True))
     last = msgspec.structs.replace(first, status="dropped", reason="gone")
     script = iter([first, later, last])
-    node.call = lambda _: next(script)  # type: ignore[method-assign]
+    node.call = lambda params: next(script)  # type: ignore[method-assign]
     seen = list(call_progress(node, txid, lambda _: None))
     assert [reply.status for reply in seen] == ["queued", "dropped"]
     assert phrase(seen[-1]) == "dropped: gone"
@@ -363,7 +363,7 @@ def test_a_node_cannot_make_calls_dear() -> None:
 def test_estimates_that_cannot_be(fields: dict[str, Any]) -> None:
     node = node_of()
     usual = node.estimate_call(s.EstimateParams(4, text="Hi"))
-    node.estimate_call = lambda _: msgspec.structs.replace(  # type: ignore[method-assign]
+    node.estimate_call = lambda params: msgspec.structs.replace(  # type: ignore[method-assign]
         usual, **fields
     )
     with pytest.raises(NodeContradictionError):
@@ -373,7 +373,7 @@ def test_estimates_that_cannot_be(fields: dict[str, Any]) -> None:
 def test_an_empty_prompt() -> None:
     node = node_of()
     usual = node.estimate_call(s.EstimateParams(4, text="Hi"))
-    node.estimate_call = lambda _: msgspec.structs.replace(  # type: ignore[method-assign]
+    node.estimate_call = lambda params: msgspec.structs.replace(  # type: ignore[method-assign]
         usual, tokens=[]
     )
     with pytest.raises(CallShapeError, match="0 tokens"):
@@ -452,11 +452,11 @@ def test_what_cannot_be_replaced() -> None:
     true = node.transaction(s.TransactionParams(txid))
     for given_hex in (other.to_bytes().hex(), "00", "zz"):
         lie = msgspec.structs.replace(true, hex=given_hex)
-        node.transaction = lambda _, lie=lie: lie  # type: ignore[method-assign,misc]
+        node.transaction = lambda params, lie=lie: lie  # type: ignore[method-assign,misc]
         with pytest.raises(NodeContradictionError):
             waiting(node, REGTEST, txid, {text(ALICE)})
     done = msgspec.structs.replace(true, status="confirmed")
-    node.transaction = lambda _: done  # type: ignore[method-assign]
+    node.transaction = lambda params: done  # type: ignore[method-assign]
     with pytest.raises(NotReplaceableError, match="is confirmed"):
         waiting(node, REGTEST, txid, {text(ALICE)})
 

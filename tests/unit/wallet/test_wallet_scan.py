@@ -104,7 +104,7 @@ def test_a_node_that_calls_all_used_is_left_after_a_while() -> None:
 
 
 def test_the_oldest_and_least_synced_answer_counts() -> None:
-    parts = {"as_of": s.AsOf(4, False)}
+    parts: dict[str, object] = {"as_of": s.AsOf(4, False)}
     node = ScannedNode(World(height=9), accounts={numbered(2): parts})
     found = scanned(node, numbered, 0)
     assert (found.height, found.synced) == (4, False)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ def test_bip_39_knows_these_words() -> None:
 
 
 @pytest.mark.parametrize("wallet", DOCUMENT["wallets"], ids=lambda wallet: wallet["entropy"][:8])
-def test_seeds_by_the_written_rule_alone(wallet: dict) -> None:  # type: ignore[type-arg]
+def test_seeds_by_the_written_rule_alone(wallet: dict[str, Any]) -> None:
     entropy = bytes.fromhex(wallet["entropy"])
     assert entropy_of(wallet["words"]) == entropy
     numbers = {"mainnet": 0, "testnet": 1, "devnet": 2, "regtest": 3}

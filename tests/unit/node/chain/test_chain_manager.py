@@ -25,6 +25,7 @@ from esper.vm.transfer import Output, Transfer
 from esper.vm.view import Overlay
 from tests.support.chain_world import ChainWorld, funded_network
 from tests.support.fake_work import FakeVerifier
+from tests.support.plain_miner import standing
 from tests.support.vm_world import ALICE, BOB, COIN, address
 
 SECRET = bytes(32)
@@ -94,13 +95,7 @@ def branch(
         )
         time_ms = params.genesis_time_ms + 10_000 * (world.chain.context.height + 1) + step_ms
         plan = world.planned(world.signed(ALICE, payload, nonce=nonce)).plan
-        found = world.miner.mine(
-            world.chain.context,
-            world.chain.state,
-            lambda now=time_ms: now,
-            plan,  # type: ignore[misc]
-        )
-        assert found is not None
+        found = world.miner.mine(world.chain.context, world.chain.state, standing(time_ms), plan)
         world.chain = extend(world.chain, found.block, world.verifier, now_ms=FAR)
         world.blocks.append(found.block)
     return world, world.blocks
@@ -209,8 +204,7 @@ def test_an_invalid_block_deep_in_a_branch_is_found_out_and_left(node: Node) -> 
     right = ChainWorld(PARAMS)
     right.chain = stem.chain
     liar = _LyingState(stem.chain)
-    found = right.miner.mine(stem.chain.context, liar, lambda: right.now_ms + 5)  # type: ignore[arg-type]
-    assert found is not None
+    found = right.miner.mine(stem.chain.context, liar, lambda: right.now_ms + 5)
     bad = found.block
     assert submit(node, bad) == (0, 0)
     false_chain = ProvenChain(
@@ -240,12 +234,8 @@ def test_an_invalid_block_deep_in_a_branch_is_found_out_and_left(node: Node) -> 
 def test_an_invalid_block_on_the_tip_is_refused_with_its_rule(node: Node) -> None:
     world, blocks = branch(None, 1, step_ms=1)
     submit(node, blocks[0])
-    found = world.miner.mine(
-        world.chain.context,
-        _LyingState(world.chain),
-        lambda: world.now_ms,  # type: ignore[arg-type]
-    )
-    assert found is not None
+    liar = _LyingState(world.chain)
+    found = world.miner.mine(world.chain.context, liar, lambda: world.now_ms)
     with pytest.raises(StateRootViolation):
         submit(node, found.block)
     assert_at(node, world.chain)
@@ -303,7 +293,7 @@ def test_a_restart_after_the_tip_went_back(tmp_path: Path) -> None:
 
 
 def test_proofs_below_the_pruning_depth_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from esper.node import chain_manager
+    from esper.node.chain import chain_manager
 
     monkeypatch.setattr(chain_manager, "PRUNE_EVERY", 1)
     asked = []
@@ -377,7 +367,6 @@ def empty_blocks(chain: ProvenChain, length: int, later_ms: int = 0) -> list[Blo
     world, blocks = ChainWorld(PARAMS), list[Block]()
     for _ in range(length):
         found = world.miner.mine(chain.context, chain.state, lambda: (1 << 41) + later_ms)
-        assert found is not None
         blocks.append(found.block)
         context = chain.context.extended(found.block.header, found.block.body.outputs, 0)
         chain = ProvenChain(context, chain.state)

@@ -13,8 +13,10 @@ import trio.testing
 
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
-from esper.node.chain.chain_manager import Arrival, ChainManager
-from esper.node.chain.chain_service import ChainService
+from esper.consensus.header_chain import HeaderChain
+from esper.node.chain.chain_manager import ChainManager, ReadBlock
+from esper.node.chain.chain_service import ChainChange, ChainService, Commit, TipMoved
+from esper.node.chain.chain_view import ChainView
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.storage.errors import StorageError
 from tests.support.fake_work import FakeVerifier
@@ -26,15 +28,26 @@ START = PARAMS.genesis_time_ms + 10_000
 
 
 class Follower:
-    """Writes down what it is told, and the tip that it saw then."""
+    """Writes down what it is told, where, and the tip that the loop saw then."""
 
     def __init__(self, chain: ChainService) -> None:
         self.told: list[tuple[int, int, bytes]] = []
+        self.prepared_on: list[threading.Thread] = []
         self._chain = chain
 
-    def chain_changed(self, manager: ChainManager, arrival: Arrival) -> None:
-        assert manager.context.tip_id == self._chain.tip
-        self.told.append((len(arrival.undone), len(arrival.applied), manager.context.tip_id))
+    def prepare(self, change: ChainChange) -> Commit:
+        before, tip = self._chain.tip, change.view.context.tip_id
+        assert before != tip
+        self.prepared_on.append(threading.current_thread())
+        ids = {*change.arrival.undone, *change.arrival.applied}
+        assert {change.content(one).block.header.block_id for one in ids} == ids
+
+        def commit() -> None:
+            assert threading.current_thread() is threading.main_thread()
+            assert self._chain.tip == tip
+            self.told.append((len(change.arrival.undone), len(change.arrival.applied), tip))
+
+        return commit
 
 
 def branch(length: int, step_ms: int) -> list[Block]:
@@ -117,43 +130,86 @@ def test_a_change_of_chain_is_one_step(tmp_path: Path) -> None:
     go(main)
 
 
-def test_nobody_sees_half_a_change(tmp_path: Path) -> None:
+def test_followers_prepare_off_the_loop_and_the_loop_is_told_last(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(tmp_path) as found:
+            moved: list[TipMoved] = []
+
+            def told(event: TipMoved) -> None:
+                assert len(found.follower.told) == len(moved) + 1
+                moved.append(event)
+
+            found.chain.tell(told)
+            await found.submit(*LEFT, *RIGHT)
+            assert threading.main_thread() not in found.follower.prepared_on
+            ids = [block.header.block_id for block in (*LEFT, *RIGHT)]
+            assert moved == [
+                TipMoved(1, ids[0], (), (ids[0],)),
+                TipMoved(2, ids[1], (), (ids[1],)),
+                TipMoved(3, ids[4], (ids[1], ids[0]), tuple(ids[2:])),
+            ]
+
+    go(main)
+
+
+def test_nobody_sees_half_a_change_and_nobody_waits_for_it(tmp_path: Path) -> None:
     async def main() -> None:
         async with bench(tmp_path) as found:
             await found.submit(*LEFT, *RIGHT[:2])
-            before = found.chain.tip
+            before = found.chain.view
             begun, may_end = held(found.manager, "_apply")
-            seen: list[bytes] = []
-
-            async def read() -> None:
-                async with found.chain.reading() as manager:
-                    seen.append(manager.context.tip_id)
-
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(found.submit, RIGHT[2])
                 await begun_in_thread(begun)
                 # The first block of the other branch is applied: two are gone, two still to come.
                 assert found.manager.context.tip_id == RIGHT[0].header.block_id
-                assert found.chain.tip == before
-                nursery.start_soon(read)
-                await trio.testing.wait_all_tasks_blocked(0.02)
-                assert seen == []
+                assert found.chain.view is before
+                # Readers go on with the chain that they know, down to its state and its blocks.
+                assert before.store.block(2).block_id == LEFT[1].header.block_id
+                assert before.state.root_after(()) == LEFT[1].header.pre.state_root
+                assert await found.chain.in_thread(lambda view: view.store.tip.height) == 2
+                assert found.follower.told[2:] == []
                 may_end.set()
-            assert seen == [RIGHT[2].header.block_id]
+            assert found.chain.view.store.block(2).block_id == RIGHT[1].header.block_id
+            # Whoever holds a view keeps it.
+            assert before.store.block(2).block_id == LEFT[1].header.block_id
+            assert before.context_of(LEFT[0].header.block_id) is not None
 
     go(main)
 
 
-def test_a_reader_in_a_thread_keeps_the_chain_still(tmp_path: Path) -> None:
+def test_what_must_not_meet_a_change_waits_for_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(tmp_path) as found:
+            begun, may_end = held(found.manager, "adopt")
+            seen: list[bytes] = []
+
+            async def admit() -> None:
+                async with found.chain.standing_still() as view:
+                    seen.append(view.context.tip_id)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(found.submit, LEFT[0])
+                await begun_in_thread(begun)
+                nursery.start_soon(admit)
+                await trio.testing.wait_all_tasks_blocked(0.02)
+                assert seen == []
+                may_end.set()
+            assert seen == [LEFT[0].header.block_id]
+
+    go(main)
+
+
+def test_a_reader_in_a_thread_does_not_hold_the_chain_up(tmp_path: Path) -> None:
     async def main() -> None:
         async with bench(tmp_path) as found:
             begun, may_end = threading.Event(), threading.Event()
 
-            def read(manager: ChainManager) -> tuple[int, int]:
-                first = manager.context.height
+            def read(view: ChainView) -> tuple[int, int]:
+                first = view.store.tip.height
                 begun.set()
                 assert may_end.wait(20)
-                return first, manager.context.height
+                return first, view.store.tip.height
 
             results: list[tuple[int, int]] = []
 
@@ -163,12 +219,40 @@ def test_a_reader_in_a_thread_keeps_the_chain_still(tmp_path: Path) -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(reader)
                 await begun_in_thread(begun)
-                nursery.start_soon(found.submit, LEFT[0])
-                await trio.testing.wait_all_tasks_blocked(0.02)
-                assert found.follower.told == []
+                await found.submit(LEFT[0])
+                assert len(found.follower.told) == 1
                 may_end.set()
             assert results == [(0, 0)]
-            assert len(found.follower.told) == 1
+
+    go(main)
+
+
+def test_blocks_are_judged_beside_each_other_and_beside_a_change(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(tmp_path) as found:
+            inside, begun = [0], threading.Semaphore(0)
+            may_end = threading.Event()
+            judge = found.manager.judge.check_work
+
+            def slow(block: Block, parent: HeaderChain) -> None:
+                inside[0] += 1
+                begun.release()
+                assert may_end.wait(20)
+                judge(block, parent)
+
+            found.manager.judge.check_work = slow  # type: ignore[method-assign]
+            other = branch(1, 7)[0]
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(found.submit, LEFT[0])
+                nursery.start_soon(found.submit, other)
+                for _ in range(2):
+                    assert await trio.to_thread.run_sync(begun.acquire, True, 20)
+                async with found.chain.standing_still() as view:
+                    assert view.context.height == 0
+                may_end.set()
+            assert inside == [2]
+            assert found.manager.knows(other.header.block_id)
+            assert found.manager.knows(LEFT[0].header.block_id)
 
     go(main)
 
@@ -191,12 +275,14 @@ def test_a_change_that_fails_half_way_is_told_as_far_as_it_went(tmp_path: Path) 
     async def main() -> None:
         async with bench(tmp_path) as found:
             await found.submit(*LEFT, *RIGHT[:2])
-            apply, done = found.manager._apply, []
+            apply = found.manager._apply
+            done: list[bytes] = []
 
-            def once(new: Any) -> None:
+            def once(ready: tuple[BlockBytes, ReadBlock]) -> None:
                 if done:
                     raise StorageError("no room on the disk")
-                done.append(apply(new))
+                apply(ready)
+                done.append(ready[0].header)
 
             found.manager._apply = once  # type: ignore[method-assign]
             with pytest.raises(StorageError):
@@ -213,7 +299,7 @@ def test_a_change_that_fails_half_way_is_told_as_far_as_it_went(tmp_path: Path) 
 def test_a_step_that_has_begun_is_finished_and_told_though_cancelled(tmp_path: Path) -> None:
     async def main() -> None:
         async with bench(tmp_path) as found:
-            begun, may_end = held(found.manager, "submit")
+            begun, may_end = held(found.manager, "adopt")
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(found.submit, LEFT[0])
                 await begun_in_thread(begun)

@@ -16,12 +16,8 @@ from esper.consensus.outputs import WorkOutputs
 from esper.node.chain.history import ChainHistory, Released, catch_up
 from esper.node.chain.history_entries import block_entries
 from esper.storage.errors import IndexCorruptError, WriteFailedError
-from esper.storage.history.history_index import (
-    DAMAGED_FILE,
-    HISTORY_FOLDER,
-    HistoryIndex,
-    HistoryUnusableError,
-)
+from esper.storage.history.history_index import HISTORY_FOLDER, HistoryIndex
+from esper.storage.history.history_reader import DAMAGED_FILE, HistoryUnusableError
 from esper.storage.history.history_records import (
     CallMade,
     CallPlace,
@@ -181,7 +177,7 @@ def test_the_units_of_an_address_are_the_sum_of_its_events(node: Node) -> None:
             sign = {"mined": 1, "received": 1, "sent": -1, "staked": -1, "unstaked": 1}
             units += sign.get(what, 0) * amount - fee
             staked += {"staked": 1, "unstaked": -1}.get(what, 0) * amount
-        waiting = (*node.history.immature(who), *node.history.unbonding(who))
+        waiting = (*node.history.now().immature(who), *node.history.now().unbonding(who))
         account = state.account(address(key))
         assert account.balance == units - sum(one.amount for one in waiting)
         assert account.stake == staked
@@ -193,21 +189,21 @@ def test_rewards_and_unbonding_until_they_are_released(node: Node) -> None:
     amounts = [reward_of(made.parent), reward_of(made)]  # type: ignore[arg-type]
     first, second = (Released(h + REWARD.maturity, n) for h, n in enumerate(amounts, 1))
     release = Released(2 + REWARD.unbonding, COIN)
-    assert node.history.immature(C) == [first, second]
-    assert node.history.unbonding(A) == [release]
-    assert node.history.immature(A) == node.history.unbonding(C) == []
+    assert node.history.now().immature(C) == [first, second]
+    assert node.history.now().unbonding(A) == [release]
+    assert node.history.now().immature(A) == node.history.now().unbonding(C) == []
     before: dict[int, int] = {}
     while node.tip.height < release.height:
         account = node.tip.chain.state.account(A)
         before[node.tip.height] = account.balance
-        assert node.history.unbonding(A) == [release]
+        assert node.history.now().unbonding(A) == [release]
         node.grow()
         at = node.tip.height
         due = [one for one in (first, second) if one.height > at]
-        assert node.history.immature(C) == due
+        assert node.history.now().immature(C) == due
         mature = sum(one.amount for one in (first, second) if one.height <= at)
         assert node.tip.chain.state.account(C).balance == mature
-    assert node.history.unbonding(A) == []
+    assert node.history.now().unbonding(A) == []
     assert node.tip.chain.state.account(A).balance == before[release.height - 1] + COIN
 
 

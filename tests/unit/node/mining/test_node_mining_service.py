@@ -13,8 +13,9 @@ import trio
 from esper.consensus.template import BlockPlan
 from esper.node.chain.stored_blocks import stored_block
 from esper.node.mining import mining_service
-from esper.node.mining.block_assembly import Assembled
+from esper.node.mining.block_assembly import Assembled, assemble
 from esper.node.mining.mining_service import AFTER_FAILURE_S, REFRESH_S
+from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
 from tests.support.node_world import (
     NodeWorld,
@@ -53,7 +54,7 @@ def searched(world: NodeWorld) -> bytes:
 
 
 def payee_at(world: NodeWorld, height: int) -> bytes:
-    return stored_block(world.node.manager, height).header.pre.payee
+    return stored_block(world.node.manager.view(), height).header.pre.payee
 
 
 def test_a_new_tip_is_followed_at_once(datadir: Path) -> None:
@@ -156,10 +157,10 @@ def test_somebody_else_s_block_during_a_proof(datadir: Path) -> None:
             # The search goes on at the new tip while the proof is made.
             assert searched(world) == other.header.block_id == world.node.chain.tip
             assert world.service.doing == f"searching for block {height + 2}"
-            seen = set(world.node.manager._contexts)
+            seen = set(world.node.manager._headers)
             world.prover.release("prove_work")
             await rest()
-            [ours] = set(world.node.manager._contexts) - seen
+            [ours] = set(world.node.manager._headers) - seen
             assert world.node.chain.tip == other.header.block_id != ours
             rates = world.service.statistics.rates()
             assert (rates.found, rates.stale) == (0, 1)
@@ -224,7 +225,11 @@ def test_a_searcher_that_dies_is_started_again(
 
 def test_a_searcher_that_cannot_begin_ends_the_node(datadir: Path) -> None:
     class Unfit:
-        async def run(self, events: Any, task_status: Any) -> None:
+        async def run(
+            self,
+            events: trio.MemorySendChannel[Found | Progress],
+            task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+        ) -> None:
             async with trio.open_nursery():
                 raise WorkerError("no such model")
 
@@ -453,10 +458,9 @@ def test_what_waits_and_breaks_a_template_does_not_stop_mining(
 ) -> None:
     async def main() -> None:
         async with mining(datadir) as world:
-            honest = mining_service.assemble
 
             def broken(*arguments: Any) -> Assembled:
-                assembled = honest(*arguments)
+                assembled = assemble(*arguments)
                 twice = (*assembled.plan.transactions, *assembled.plan.transactions)
                 return Assembled(BlockPlan(twice))
 
@@ -466,7 +470,7 @@ def test_what_waits_and_breaks_a_template_does_not_stop_mining(
             await rest()
             await world.mine()
             assert len(world.node.mempool.pool) == 1
-            monkeypatch.setattr(mining_service, "assemble", honest)
+            monkeypatch.setattr(mining_service, "assemble", assemble)
             # The template of the next block may have been broken already.
             await world.mine(2)
             assert len(world.node.mempool.pool) == 0

@@ -249,7 +249,7 @@ def test_a_block(datadir: Path) -> None:
             [called] = await world.send_calls(50)
             await mined_with_what_waits(world)
             tip = await world.rpc.block(s.BlockParams())
-            found = stored_block(world.node.manager, 13)
+            found = stored_block(world.node.manager.view(), 13)
             assert (tip.height, tip.hash) == (13, found.block_id.hex())
             assert tip.payee == text(MINER)
             assert tip.reward == str(found.content.coinbase.amount)
@@ -533,7 +533,9 @@ def test_a_long_answer_comes_in_a_later_block(long_datadir: Path) -> None:
     async def main() -> None:
         async with node_world(long_datadir, LONG) as world, running(world):
             # The key that signs results pays their fees.
-            coins = Transfer((Output(world.service._lanes.sender, 10 * COIN),))
+            lanes = world.service._lanes
+            assert lanes is not None
+            coins = Transfer((Output(lanes.sender, 10 * COIN),))
             await world.others_turn(world.signed(CAROL, coins))
             [called] = await world.send_calls(50)
             world.answerer.hold("prove_lane")

@@ -37,7 +37,6 @@ def rival_branch(blocks: int) -> list[BlockBytes]:
     chain, branch = ProvenChain.genesis(PARAMS), []
     for _ in range(blocks):
         found = rival.mine(chain.context, chain.state, now_ms)
-        assert found is not None
         branch.append(BlockBytes.of(found.block))
         chain = extend(chain, found.block, VERIFIER, now_ms=now_ms())
     return branch

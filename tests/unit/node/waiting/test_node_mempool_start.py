@@ -16,7 +16,7 @@ from esper.node.running_node import JOURNAL_FILE
 from esper.node.waiting import mempool_start
 from esper.storage.chain_store import ChainStore
 from esper.storage.side_blocks import SIDE_FOLDER, SideBlocks
-from esper.vm.transaction import Transaction
+from esper.vm.transaction import Transaction, decode_transaction
 from tests.support.fake_work import FakeVerifier
 from tests.support.node_world import (
     PARAMS,
@@ -68,7 +68,7 @@ def waiting(world: NodeWorld) -> set[bytes]:
 def journaled(datadir: Path) -> set[bytes]:
     limit = PARAMS.limits.transaction_bytes
     kept = MempoolJournal(datadir / JOURNAL_FILE, limit).load()
-    return {mempool_start.decode_transaction(one.data, limit).txid for one in kept}
+    return {decode_transaction(one.data, limit).txid for one in kept}
 
 
 def cut_before(datadir: Path, cut: Path, wrapped: Callable[..., Any]) -> Callable[..., Any]:

@@ -38,7 +38,7 @@ class TimedSearch(TicketSearch):
         assert now_ms == self.now_ms
         self.calls.append((job.number, nonces))
         self.now_ms += self.took_ms
-        if self.wins_at in nonces:
+        if self.wins_at is not None and self.wins_at in nonces:
             tried = nonces.index(self.wins_at) + 1
             return Searched(tried, 10 * tried, TICKET)
         return Searched(len(nonces), 10 * len(nonces), None)

@@ -1,0 +1,103 @@
+"""The chain as the next header sees it: a value that grows by headers of proven blocks.
+
+Neither the state nor what blocks hold is part of it: whether a header fits and its work is proven
+can be judged on any branch, and by who has no body yet.
+"""
+
+from dataclasses import dataclass
+
+from esper.consensus.difficulty import Anchor, block_weight, child_target
+from esper.consensus.header import Header
+from esper.consensus.tiers import TierRegistry, TierState, after_block, target_of
+from esper.crypto.signatures import SignatureVerifier
+from esper.primitives.model_entry import ModelEntry
+from esper.primitives.params import NetworkParameters
+from esper.vm.context import ONE_BY_ONE, Answer, ExecutionContext
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderChain:
+    """What headers alone say of the chain up to a proven block, the tip."""
+
+    params: NetworkParameters
+    """The network."""
+    genesis_hash: bytes
+    """64 bytes."""
+    registry: TierRegistry
+    """Models and tiers of the next block."""
+    tip_id: bytes
+    """64 bytes: block_id of the tip."""
+    tip_work_id: bytes
+    """64 bytes: what the next block's VRF takes in."""
+    height: int
+    """The tip's height."""
+    times_ms: tuple[int, ...]
+    """Times of the last blocks, at most median_window, the tip's last."""
+    anchor: Anchor | None
+    """Where targets are measured from."""
+    tiers: TierState
+    """Multipliers and counts of the tiers."""
+    weight: int
+    """Sum of the weights of all blocks after genesis."""
+
+    @property
+    def median_time_ms(self) -> int:
+        """Median of the last times (the upper one of an even number): the next must exceed it."""
+        return sorted(self.times_ms)[len(self.times_ms) // 2]
+
+    def next_omega(self, tier: int) -> int:
+        """Weight of a tier, 16.16. Raises TierViolation if it is not active."""
+        return self.registry.tier(tier).omega
+
+    def next_target(self, tier: int) -> int:
+        """The target that the next block must have if it is of that tier. Raises TierViolation."""
+        rules = self.params.difficulty
+        base = child_target(self.anchor, self.height, self.times_ms[-1], rules)
+        return target_of(tier, self.registry, self.tiers, base, rules)
+
+    def next_model(self, tier: int) -> ModelEntry:
+        """The active model of a tier. Raises TierViolation."""
+        return self.registry.tier(tier).model
+
+    def execution_context(
+        self,
+        payee: bytes,
+        answers: tuple[Answer | None, ...] = (),
+        signatures: SignatureVerifier = ONE_BY_ONE,
+    ) -> ExecutionContext:
+        """What the next block's transactions see; ``payee`` is its finder."""
+        return ExecutionContext(
+            params=self.params,
+            genesis_hash=self.genesis_hash,
+            height=self.height + 1,
+            payee=payee,
+            models=tuple(tier.model for tier in self.registry.tiers),
+            answers=answers,
+            signatures=signatures,
+        )
+
+    def extended_by_header(self, header: Header) -> "HeaderChain":
+        """This chain with a proven block on top."""
+        pre = header.pre
+        rules = self.params.difficulty
+        tiers, anchor = after_block(
+            self.registry,
+            self.tiers,
+            self.anchor,
+            tier_id=pre.tier,
+            height=pre.height,
+            time_ms=pre.time_ms,
+            rules=rules,
+        )
+        return HeaderChain(
+            params=self.params,
+            genesis_hash=self.genesis_hash,
+            registry=self.registry,
+            tip_id=header.block_id,
+            tip_work_id=header.work_id,
+            height=pre.height,
+            times_ms=(*self.times_ms, pre.time_ms)[-rules.median_window :],
+            anchor=anchor,
+            tiers=tiers,
+            weight=self.weight + block_weight(pre.target_value, pre.omega),
+        )

@@ -1,0 +1,145 @@
+"""Branches on disk: what is kept of blocks beside the chain, and how much at most.
+
+A block costs disk only where it may be followed one day, and only as long as its branch is among
+the heaviest. What is said to be kept had its work proven first, so it is not proven again.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+from esper.consensus.chain import BlockBytes
+from esper.consensus.fork_choice import BlockTree
+from esper.storage.chain_store import ChainStore
+from esper.storage.errors import StorageError
+from esper.storage.side_blocks import SideBlocks
+
+SIDE_BYTES: Final = 1 << 30
+"""Most bytes of blocks beside the chain, those apart that a change of chain takes off."""
+HEADERS_ONLY: Final = 4_096
+"""Most blocks beside the chain of which the header alone is kept, a few kilobytes each."""
+
+
+class NoRoomBesideError(StorageError):
+    """Blocks beside the chain take all the room they may, and all are heavier than this one."""
+
+    def __init__(self, block_id: bytes, limit: int) -> None:
+        super().__init__(
+            f"block {block_id.hex()[:16]} is not kept: blocks beside the chain take {limit >> 20} "
+            "MiB already, and all of them weigh more"
+        )
+        self.block_id = block_id
+        """64 bytes."""
+        self.limit = limit
+        """Bytes that they may take."""
+
+
+@dataclass(slots=True)
+class Branches:
+    """Blocks beside the chain of a store, within a bound."""
+
+    store: ChainStore
+    """Whose chain they are beside."""
+    tree: BlockTree
+    """All blocks."""
+    limit: int = SIDE_BYTES
+    """Bytes."""
+    _side: SideBlocks = field(init=False)
+    _sizes: dict[bytes, int] = field(default_factory=dict)
+    _bare: set[bytes] = field(default_factory=set)
+    _bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self._side = SideBlocks(self.store.datadir)
+        self._sizes = {block_id: self._side.size(block_id) for block_id in self._side}
+        self._bytes = sum(self._sizes.values())
+
+    @property
+    def on_disk(self) -> tuple[bytes, ...]:
+        """Ids of all that lie beside the chain."""
+        return tuple(self._sizes)
+
+    @property
+    def taken(self) -> int:
+        """Bytes that they take."""
+        return self._bytes
+
+    def keep(self, block_id: bytes, data: BlockBytes) -> tuple[bytes, ...]:
+        """Keep a block that is in the tree; lighter ones leave for it if there is no room.
+
+        Returns ids of blocks that left the tree with their branches. Raises NoRoomBesideError if
+        nothing is lighter, DiskReserveError, and OSError if the system refuses.
+        """
+        self.store.options.check_reserve(self.store.datadir)
+        size = len(data.header) + len(data.body) + len(data.proof)
+        gone: list[bytes] = []
+        while self.taken + size > self.limit:
+            lightest = self._lightest(block_id, self._sizes.keys())
+            if lightest is None:
+                raise NoRoomBesideError(block_id, self.limit)
+            gone += self.forget(lightest)
+        self._put(block_id, data)
+        return tuple(gone)
+
+    def keep_bare(self, block_id: bytes) -> tuple[bytes, ...]:
+        """Remember a block whose branch cannot be followed by its header alone.
+
+        Returns ids of blocks that left the tree for it. Raises NoRoomBesideError.
+        """
+        gone: list[bytes] = []
+        self._bare.add(block_id)
+        while len(self._bare) > HEADERS_ONLY:
+            lightest = self._lightest(block_id, self._bare)
+            if lightest is None:
+                self._bare.discard(block_id)
+                raise NoRoomBesideError(block_id, self.limit)
+            gone += self.forget(lightest)
+        return tuple(gone)
+
+    def put_aside(self, block_id: bytes, data: BlockBytes) -> None:
+        """Keep a block of the chain that a change of chain is about to take off, whatever room.
+
+        Raises DiskReserveError, and OSError if the system refuses.
+        """
+        self.store.options.check_reserve(self.store.datadir)
+        self._put(block_id, data)
+
+    def get(self, block_id: bytes) -> BlockBytes:
+        """A block that is kept. Raises SideBlockError."""
+        return self._side.get(block_id)
+
+    def holds(self, block_id: bytes) -> bool:
+        """Whether a block lies beside the chain as a whole."""
+        return block_id in self._sizes
+
+    def is_bare(self, block_id: bytes) -> bool:
+        """Whether of a block the header alone is kept."""
+        return block_id in self._bare
+
+    def drop(self, block_id: bytes) -> None:
+        """Delete what is kept of a block, if anything."""
+        self._bare.discard(block_id)
+        if block_id in self._sizes:
+            self._side.remove(block_id)
+            self._bytes -= self._sizes.pop(block_id)
+
+    def forget(self, block_id: bytes) -> tuple[bytes, ...]:
+        """Take a block and what builds on it out of the tree and off the disk; their ids."""
+        gone = self.tree.forget(block_id)
+        for one in gone:
+            self.drop(one)
+        return gone
+
+    def _put(self, block_id: bytes, data: BlockBytes) -> None:
+        self._side.put(block_id, data)
+        size = self._side.size(block_id)
+        self._bytes += size - self._sizes.get(block_id, 0)
+        self._sizes[block_id] = size
+
+    def _lightest(self, spared: bytes, among: Collection[bytes]) -> bytes | None:
+        """The lightest end of a branch among some blocks, if it is lighter than ``spared``."""
+        ends = [one for one in self.tree.leaves() if one in among and one != spared]
+        lightest = min(ends, key=self.tree.total, default=None)
+        if lightest is None or self.tree.total(lightest) >= self.tree.total(spared):
+            return None
+        return lightest

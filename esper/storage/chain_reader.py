@@ -1,0 +1,83 @@
+"""The chain on disk as it is read: by height, from the files that its index names."""
+
+from esper.storage.chain_index import ChainIndex, Tip
+from esper.storage.errors import ProofPrunedError, UnknownBlockError
+from esper.storage.kv.store_port import KeyValueView
+from esper.storage.receipt_log import ReceiptLog
+from esper.storage.segments.block_files import (
+    BlockAdded,
+    BlockFileError,
+    journal_entry,
+    stored_proof,
+)
+from esper.storage.segments.segment_reader import Locator, SegmentReader
+from esper.storage.state.disk_state_tree import DiskStateTree
+
+
+class ChainReader:
+    """A chain up to the tip of its index. Files only grow, so a view of an index stays readable."""
+
+    def __init__(
+        self, index: ChainIndex[KeyValueView], journal: SegmentReader, proofs: SegmentReader
+    ) -> None:
+        self._index = index
+        self._journal_files = journal
+        self._proof_files = proofs
+
+    @property
+    def index(self) -> ChainIndex[KeyValueView]:
+        """The index, for reading."""
+        return self._index
+
+    @property
+    def tip(self) -> Tip:
+        """Where the chain ends."""
+        return self._index.tip
+
+    @property
+    def state(self) -> DiskStateTree:
+        """The state after the tip: values, root and proofs."""
+        return DiskStateTree(self._index.store)
+
+    def block(self, height: int) -> BlockAdded:
+        """The block of a height. Raises UnknownBlockError, SegmentError, BlockFileError."""
+        self._check_height(height)
+        entry, reader = self._index.entry(height), self._journal_files
+        place = Locator(*entry.block)
+        found = journal_entry(reader.read(place), place, reader)
+        if not isinstance(found, BlockAdded) or found.block_id != entry.block_id:
+            raise BlockFileError(
+                f"{reader.path(place.file)} at byte {place.offset}: is not block "
+                f"{entry.block_id.hex()[:16]}"
+            )
+        return found
+
+    def proof(self, height: int) -> bytes:
+        """The proof of a block. Raises ProofPrunedError besides what ``block`` does."""
+        self._check_height(height)
+        entry, reader = self._index.entry(height), self._proof_files
+        if not entry.proof or entry.proof[0][0] < self._index.first_proof_file:
+            raise ProofPrunedError(height)
+        place = Locator(*entry.proof[0])
+        if not reader.path(place.file).exists():
+            # Pruned since this view of the index was taken.
+            raise ProofPrunedError(height)
+        found = stored_proof(reader.read(place), place, reader)
+        if found.block_id != entry.block_id:
+            raise BlockFileError(
+                f"{reader.path(place.file)} at byte {place.offset}: is not the proof of block "
+                f"{entry.block_id.hex()[:16]}"
+            )
+        return found.proof
+
+    def receipt(self, number: int) -> bytes:
+        """A receipt, counted from 0 over all blocks. Raises IndexError if there is none."""
+        count = self.tip.receipts
+        if not 0 <= number < count:
+            raise IndexError(f"receipt {number} of {count}")
+        return ReceiptLog(self._index.store).receipt(number)
+
+    def _check_height(self, height: int) -> None:
+        tip = self.tip.height
+        if not 1 <= height <= tip:
+            raise UnknownBlockError(f"there is no block at height {height}, the tip is at {tip}")
