@@ -40,11 +40,12 @@ def refused(data: bytes) -> int:
 
 def test_a_sized_body_ends_at_its_length() -> None:
     body = SizedBody(5)
-    assert not body.ended
+    states = [body.ended]
     assert taken(body, b"he") == (b"he", b"")
-    assert not body.ended
+    states.append(body.ended)
     assert taken(body, b"lloGET") == (b"llo", b"GET")
-    assert body.ended
+    states.append(body.ended)
+    assert states == [False, False, True]
     assert SizedBody(0).ended
 
 

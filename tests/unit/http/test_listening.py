@@ -23,7 +23,7 @@ def resolved(monkeypatch: pytest.MonkeyPatch, *found: tuple[int, tuple[str]]) ->
     """What names mean from now on."""
 
     async def getaddrinfo(host: str, port: int, **_: Any) -> Sequence[Any]:
-        more = {socket.AF_INET: (), socket.AF_INET6: (0, 0)}
+        more: dict[int, tuple[int, ...]] = {socket.AF_INET: (), socket.AF_INET6: (0, 0)}
         return [(family, 1, 6, "", (*at, port, *more[family])) for family, at in found]
 
     monkeypatch.setattr(trio.socket, "getaddrinfo", getaddrinfo)

@@ -122,9 +122,9 @@ def test_one_too_many_is_not_waited_for_for_long() -> None:
         await pool._turn_away(ours, "here")
         assert ours.socket.fileno() == -1
         # One who takes nothing.
-        ours, theirs = trio.testing.lockstep_stream_pair()
+        slow, _ = trio.testing.lockstep_stream_pair()
         began = trio.current_time()
-        await pool._turn_away(ours, "here")
+        await pool._turn_away(slow, "here")
         assert trio.current_time() - began == pytest.approx(REST_S)
         # One of very many is told, and cut off.
         pool._leaving = TURNED_AWAY

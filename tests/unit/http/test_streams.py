@@ -44,7 +44,7 @@ class Ticker:
         self.part = part
         self.how = how
         self.begun = 0
-        self.ends: list[tuple[str, float]] = []
+        self.ends: list[tuple[str, Any]] = []
         self.wrong: Exception | None = None
         """Raised in the middle."""
 

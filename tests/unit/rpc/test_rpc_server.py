@@ -164,10 +164,10 @@ def test_other_routes_are_served_beside_the_rpc_and_its_own_come_first(tmp_path:
         Route("/health", get, nobody, page, limits),
     ]
     with served(FakeNode(), settings(tmp_path), others=others) as port:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-            assert client.get("/page").text == "a page"
-            assert client.get("/closed").status_code == 401
-            assert client.get("/health").status_code == 200
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
+            assert browser.get("/page").text == "a page"
+            assert browser.get("/closed").status_code == 401
+            assert browser.get("/health").status_code == 200
         with RpcClient.from_environment({}, tmp_path) as client:
             assert client.status().height == 1
 
