@@ -151,11 +151,11 @@ class Connection:
                     return None
         if patience.cancelled_caught:
             return None
+        if self.data[0] not in TOKEN:
+            raise BadRequestError(400, "this is no HTTP")
         with trio.move_on_after(self._settings.header_timeout_s):
             searched = 0
             while (end := head_end(self.data, searched)) is None:
-                if self.data[0] not in TOKEN:
-                    raise BadRequestError(400, "this is no HTTP")
                 searched = len(self.data)
                 if searched > HEAD_BYTES:
                     raise _long_head(self.data)

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from esper.http.application import application
-from esper.http.connection import Connection, ConnectionFacts
+from esper.http.connection import ClientGoneError, Connection, ConnectionFacts
 from esper.http.pool import ConnectionPool
 from esper.http.routes import JSON, Route, RouteLimits, everyone
 from esper.http.settings import HttpSettings
@@ -44,7 +44,7 @@ class Greeter:
 
 
 class Reader:
-    """An application that reads a whole body and says it back."""
+    """An application that reads a whole body and says it back, and nothing to half of one."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
@@ -55,7 +55,7 @@ class Reader:
         while True:
             self.last = await receive()
             if self.last["type"] == "http.disconnect":
-                return
+                raise ClientGoneError
             self.parts.append(self.last["body"])
             if not self.last["more_body"]:
                 break

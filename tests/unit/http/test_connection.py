@@ -185,10 +185,11 @@ def test_a_body_that_breaks_off_is_told_to_the_application(
     async def main() -> None:
         for data in (POST[:-1], CHUNKED[:-1]):
             app = Reader()
-            await asked_once(app, data)
+            assert await asked_once(app, data) == b""
             assert app.last == {"type": "http.disconnect"}
 
     go(main, mocked=True)
+    assert failures(caplog.records) == []
 
 
 def test_after_a_body_the_application_hears_of_nothing_but_the_client_s_end() -> None:
