@@ -205,7 +205,7 @@ class DiedError(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("step", range(12))
+@pytest.mark.parametrize("step", range(11))
 def test_an_end_at_any_step_of_a_change_of_chain(
     step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,8 +231,7 @@ def test_an_end_at_any_step_of_a_change_of_chain(
         for owner, names in ((ChainStore, ("append", "rewind")), (SideBlocks, ("put", "remove"))):
             for name in names:
                 patched.setattr(owner, name, counted(getattr(owner, name)))
-        # The block put beside, two more put, two taken off, three put on and their files removed;
-        # then branches are forgotten.
+        # The block put beside, two more put, two taken off, three put on and their files removed.
         with pytest.raises(DiedError):
             submit(node, right_blocks[2])
     assert steps == step

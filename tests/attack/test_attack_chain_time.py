@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from esper.consensus.difficulty import Anchor, child_target, next_anchor
+from esper.consensus.difficulty import Anchor, asert_target, child_target, next_anchor
 from esper.consensus.genesis import genesis_hash
 from esper.consensus.registry import genesis_registry
 from esper.consensus.tiers import ONE, TierState, close_window
@@ -35,7 +35,10 @@ def test_lies_about_boundaries_leave_nothing_behind(network: NetworkParameters, 
     count = 6 * rules.window + 5
     honest = [1_000_000_000 + rules.spacing_ms * height for height in range(1, count + 1)]
     lies = {
-        "boundary late": lambda h, t: t + 60_000 if h % rules.window == 0 else t,
+        # At the first boundary nothing can be late: the next test is about that one.
+        "boundary late": lambda h, t: (
+            t + 60_000 if h % rules.window == 0 and h > rules.window else t
+        ),
         "boundary early": lambda h, t: t - 5 * rules.spacing_ms if h % rules.window == 0 else t,
         "all but last early": lambda h, t: t - 5 * rules.spacing_ms if h < count else t,
     }
@@ -48,6 +51,34 @@ def test_lies_about_boundaries_leave_nothing_behind(network: NetworkParameters, 
         lied_target = target_after(told, rules)
     # The cubic is off by 0.013 % at most at each of the six boundaries.
     assert abs(lied_target - true_target) * 1000 <= true_target
+
+
+def test_a_first_block_that_lies_about_its_time_eases_nothing() -> None:
+    """A network that starts a day late, as its first block says or as it is."""
+    rules = MAINNET.difficulty
+    day_ms = 86_400_000
+    lied = [1_000_000_000]
+    lied += [1_000_000_000 + day_ms + rules.spacing_ms * n for n in range(1, rules.window + 3)]
+    for count in range(1, len(lied) + 1):
+        assert target_after(lied[:count], rules) <= rules.genesis_target
+    # Without the cap of the first window the day would be caught up with: 21 times as easy.
+    late = Anchor(1, lied[0], rules.genesis_target)
+    assert asert_target(late, 2, lied[1], rules) > 20 * rules.genesis_target
+    # From the boundary on lateness counts again, measured from there.
+    slow = [*lied, lied[-1] + 10 * rules.half_life_blocks * rules.spacing_ms]
+    assert target_after(slow, rules) > 200 * rules.genesis_target
+
+
+def test_a_first_boundary_that_lies_about_being_late_makes_it_harder_once() -> None:
+    rules = DEVNET.difficulty
+    honest = [1_000_000_000 + rules.spacing_ms * height for height in range(1, rules.window + 20)]
+    told = [t + 60_000 if h == rules.window else t for h, t in enumerate(honest, 1)]
+    true_target, lied_target = target_after(honest, rules), target_after(told, rules)
+    # What is late there is forgiven, not kept: whoever lies gains nothing, and the chain is a
+    # minute behind from then on, no more.
+    assert lied_target < true_target
+    made_good = [*told[:-1], told[-1] + 60_000]
+    assert abs(target_after(made_good, rules) - true_target) * 1000 <= true_target
 
 
 def test_a_time_of_the_limit_eases_one_block_by_little() -> None:
