@@ -107,7 +107,7 @@ class ChunkedBody:
 
     def _size_line(self, line: bytes) -> None:
         found = _CHUNK_LINE.fullmatch(line.removesuffix(b"\r\n"))
-        if found is None or not line.endswith(b"\r\n"):
+        if found is None:
             raise BadRequestError(400, "a chunk's size or extension is malformed")
         self._extensions += len(found[2])
         if self._extensions > EXTENSION_BYTES:
