@@ -21,26 +21,36 @@ CARGO_TARGET_DIR ?= $(CURDIR)/$(WORKSPACE)/target
 export RUSTFLAGS ?= -C target-cpu=native
 export CARGO_TARGET_DIR
 
+# The tests start some hundred Python processes: each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 RUST_SOURCES := $(shell find $(WORKSPACE) -name target -prune -o \
 	\( -name '*.rs' -o -name Cargo.toml -o -name Cargo.lock \) -print)
-CARGO := cd $(WORKSPACE) && cargo
+# Each of these takes the processors that it finds; from make's own jobs it would get one.
+FREELY := env -u MAKEFLAGS
+CARGO := cd $(WORKSPACE) && $(FREELY) cargo
 
 .PHONY: build test lint types imports rust-format rust-lint rust-licences rust-test python-test \
-	audit bench bench-hour soak fuzz devnet fmt lock clean help
+	audit test-flaky bench bench-hour soak fuzz devnet fmt lock clean help
 
 build: $(VENV)/.stamp-native ## Make .venv, and the extension for this processor
 
 $(VENV)/.stamp-packages: requirements/bootstrap.lock requirements/test.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/test.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
+		-r requirements/test.lock
 	touch $@
 
 $(VENV)/.stamp-native: $(VENV)/.stamp-packages pyproject.toml scripts/build_native.py $(RUST_SOURCES)
-	$(BIN)/python scripts/build_native.py
+	$(FREELY) $(BIN)/python scripts/build_native.py
 	touch $@
 
-test: lint types imports rust-format rust-licences rust-lint rust-test python-test ## Run every check
+# Two at a time, the long ones first; docs/testing.md says what they wait for and why. Each command's
+# output is printed in one piece when it ends. One that fails is the failure of all.
+CHECKS := build rust-format rust-licences lint types imports python-test rust-lint rust-test
+test: ## Run every check
+	@+$(MAKE) --no-print-directory --jobs=2 --output-sync=line $(CHECKS)
 
 lint: $(VENV)/.stamp-packages
 	$(BIN)/ruff check .
@@ -55,32 +65,64 @@ imports: $(VENV)/.stamp-packages
 rust-format:
 	$(CARGO) fmt --all --check
 
-# Features of tests alone: random models, and the switch that takes a relation out of the proof.
-TEST_FEATURES := esper-commitment/prover,esper-commitment/parallel,esper-model/synthetic,esper-prover/relation-switch
+# Cargo builds a crate again for every set of features, and unites the features of all that one command
+# builds. The proof's crates are therefore tested with the features that the extension gives their
+# dependencies, and so from what its build left; the model's want proptest, the rest other signature
+# schemes. A crate that nobody names here belongs to the rest. Features of tests alone: random models, and
+# the switch that takes a relation out of the proof.
+PROOF := -p esper-commitment -p esper-digest -p esper-verifier -p esper-prover -p esper-python
+PROOF_FEATURES := --features esper-commitment/prover,esper-commitment/parallel,esper-prover/relation-switch
+MODEL := -p esper-model
+MODEL_FEATURES := --features esper-model/synthetic
+REST := --workspace $(patsubst -p,--exclude,$(PROOF) $(MODEL))
 
-rust-lint:
-	$(CARGO) clippy --locked --workspace --all-targets --features $(TEST_FEATURES) -- -D warnings
+# maturin's environment of the extension's build: without it each would undo the other's.
+PYO3_ENVIRONMENT = PYO3_BUILD_EXTENSION_MODULE=1 \
+	PYO3_CONFIG_FILE=$$(ls $(CARGO_TARGET_DIR)/maturin/pyo3-config-*.txt)
 
-rust-test:
-	$(CARGO) test --locked --release --workspace --features $(TEST_FEATURES)
+CLIPPY := clippy --locked --release --all-targets
+rust-lint: build
+	export $(PYO3_ENVIRONMENT) && $(CARGO) $(CLIPPY) $(PROOF) $(PROOF_FEATURES) -- -D warnings
+	$(CARGO) $(CLIPPY) $(MODEL) $(MODEL_FEATURES) -- -D warnings
+	$(CARGO) $(CLIPPY) $(REST) -- -D warnings
+
+# The extension's crate has no tests: named, it only lends its features.
+RUST_TEST := $(CARGO) test --locked --release
+rust-test: build
+	$(RUST_TEST) $(PROOF) $(PROOF_FEATURES)
+	$(RUST_TEST) $(MODEL) -p esper-python $(MODEL_FEATURES)
+	$(RUST_TEST) $(REST)
 
 # Known vulnerabilities need a database that is no package: `make audit`.
 rust-licences: $(CARGO_DENY)
 	cd $(WORKSPACE) && $(CURDIR)/$(CARGO_DENY) --locked check licenses bans sources
 
+# Tools that run for a second: built in a minute, not for speed.
+INSTALL_TOOL := $(FREELY) -u RUSTFLAGS CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=0 cargo install --locked --quiet --root $(TOOLS) \
+	--target-dir $(CARGO_TARGET_DIR)/tools
+
 $(CARGO_DENY):
-	env -u RUSTFLAGS cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --quiet \
-		--root $(TOOLS) --target-dir $(CARGO_TARGET_DIR)/tools
+	$(INSTALL_TOOL) cargo-deny --version $(CARGO_DENY_VERSION)
 
 $(CARGO_FUZZ):
-	env -u RUSTFLAGS cargo install cargo-fuzz --version $(CARGO_FUZZ_VERSION) --locked --quiet \
-		--root $(TOOLS) --target-dir $(CARGO_TARGET_DIR)/tools
+	$(INSTALL_TOOL) cargo-fuzz --version $(CARGO_FUZZ_VERSION)
 
 audit: $(CARGO_DENY) ## Compare the Rust dependencies with the public advisory database (network)
 	cd $(WORKSPACE) && $(CURDIR)/$(CARGO_DENY) --locked check advisories
 
+# Two workers, a file on one of them; tests/conftest.py says which go first and which never meet.
 python-test: build
-	$(BIN)/python -m pytest -q
+	$(FREELY) $(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
+
+# Beside two loops that want a processor each. Tests that depend on time have to bear that.
+TIMES ?= 30
+TESTS ?= -m "serial and not soak"
+test-flaky: build ## Run the tests that watch time or processes, TIMES over, on a busy machine
+	@trap 'kill $$(jobs -p)' EXIT; for loop in 1 2; do (while :; do :; done) & done; \
+	for run in $$(seq $(TIMES)); do \
+		echo "run $$run of $(TIMES)"; $(BIN)/python -m pytest -q $(TESTS) || exit 1; \
+	done
 
 bench: build ## Measure this machine and write bench/RESULTS.md
 	$(BIN)/python bench/run.py
@@ -91,7 +133,7 @@ bench-hour: build ## Watch a devnet node for an hour with calls arriving
 soak: build ## Run the randomised tests a hundred times longer than `make test` does
 	$(BIN)/python -m pytest -q tests/property tests/fuzz
 	$(BIN)/python -m pytest -q -m soak
-	$(CARGO) test --locked --release --workspace --features $(TEST_FEATURES) --test attack_cells
+	$(RUST_TEST) $(PROOF) $(PROOF_FEATURES) --test proof attack_cells::
 	$(MAKE) fuzz
 
 soak: export ESPER_ATTACK_SAMPLES ?= 4
@@ -105,7 +147,7 @@ FUZZ_RUN = $(CARGO) +nightly fuzz run --target-dir $(CARGO_TARGET_DIR)/fuzz
 fuzz: $(CARGO_FUZZ) ## cargo-fuzz on verifier and descriptor (needs the nightly toolchain)
 	cargo +nightly --version >/dev/null || { echo "fuzz: rustup toolchain install nightly" >&2; exit 1; }
 	mkdir -p $(CORPUS)/descriptor
-	$(CARGO) test --locked --release --workspace --features $(TEST_FEATURES) --test attack_bytes honest_proofs
+	$(RUST_TEST) $(PROOF) $(PROOF_FEATURES) --test proof attack_bytes::honest_proofs
 	$(FUZZ_RUN) verify $(CORPUS)/verify -- -max_total_time=$(FUZZ_SECONDS) -max_len=4194304
 	$(FUZZ_RUN) descriptor $(CORPUS)/descriptor -- -max_total_time=$(FUZZ_SECONDS)
 

@@ -35,6 +35,7 @@ from esper.crypto.demo_key import demo_key
 from esper.primitives.address import Address
 from esper.primitives.networks import DEMO_ADDRESS, DEVNET
 from esper.primitives.units import UNITS_PER_ESP
+from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.client import NodeError, RpcClient
 from esper.vm.stake import Stake
@@ -42,7 +43,6 @@ from esper.vm.transaction import Payload
 from esper.wallet.asked_call import asked_call
 from esper.wallet.builder import signed
 from esper.wallet.intents import prepared
-from esper.wallet.node_port import RpcNode
 
 ADDRESS = Address.from_bytes(DEMO_ADDRESS).to_text(DEVNET.address_prefix)
 PROMPTS = ("Once upon a time", "Tom had a red ball.", "The little dog", "One day, Lily saw")
@@ -101,55 +101,54 @@ class Visitor:
 
     def __init__(self, client: RpcClient, seed: int) -> None:
         self._client = client
-        self._node = RpcNode(client)
         self._chooser = random.Random(seed)
         self._turn = 0
         self.seen = Seen()
 
     def height(self) -> int:
         """The node's tip."""
-        return self._client.status().height
+        return self._client.call(m.GET_STATUS, s.NoParams()).height
 
     def attempts_per_second(self) -> float:
         """How fast the node searches while it does."""
-        return self._client.mining().attempts_per_second
+        return self._client.call(m.GET_MINING, s.NoParams()).attempts_per_second
 
     def blocks_per_second(self) -> float:
         """What the target of now and the speed of now give: a ticket, then its proof."""
-        mining = self._client.mining()
+        mining = self._client.call(m.GET_MINING, s.NoParams())
         if not mining.expected_block_ms:
             return 0.0
         return 1000 / (mining.expected_block_ms + mining.proof_ms)
 
     def submit(self, payload: Payload) -> str:
         """Sign with the demonstration key and hand in; the id."""
-        bare = prepared(self._node, DEVNET, ADDRESS, payload)
+        bare = prepared(self._client, DEVNET, ADDRESS, payload)
         done = signed(bare, demo_key(), genesis_hash(DEVNET), DEVNET.limits)
-        return self._client.submit(s.SubmitParams(done.to_bytes().hex())).txid
+        return self._client.call(m.SUBMIT_TRANSACTION, s.SubmitParams(done.to_bytes().hex())).txid
 
     def call(self) -> None:
         """Ask the model something."""
         chosen = self._chooser
         payload, _ = asked_call(
-            self._node, DEVNET, chosen.choice(PROMPTS), chosen.choice(ANSWER_TOKENS)
+            self._client, DEVNET, chosen.choice(PROMPTS), chosen.choice(ANSWER_TOKENS)
         )
         self.seen.made[self.submit(payload)] = time.monotonic()
 
     def collect(self) -> None:
         """See which calls have been answered."""
         for txid, began in list(self.seen.made.items()):
-            if self._client.call_reply(s.TransactionParams(txid)).status == "answered":
+            if self._client.call(m.GET_CALL, s.TransactionParams(txid)).status == "answered":
                 self.seen.answered_s.append(time.monotonic() - began)
                 del self.seen.made[txid]
 
     def look(self) -> None:
         """One timed question, the methods in turns."""
         methods: tuple[Callable[[], object], ...] = (
-            self._client.status,
-            lambda: self._client.account(s.AccountParams(ADDRESS)),
-            lambda: self._client.block(s.BlockParams()),
-            lambda: self._client.history(s.HistoryParams(ADDRESS, limit=20)),
-            self._client.mempool,
+            lambda: self._client.call(m.GET_STATUS, s.NoParams()),
+            lambda: self._client.call(m.GET_ACCOUNT, s.AccountParams(ADDRESS)),
+            lambda: self._client.call(m.GET_BLOCK, s.BlockParams()),
+            lambda: self._client.call(m.GET_HISTORY, s.HistoryParams(ADDRESS, limit=20)),
+            lambda: self._client.call(m.GET_MEMPOOL, s.NoParams()),
         )
         ask = methods[self._turn % len(methods)]
         self._turn += 1
@@ -279,7 +278,7 @@ def measure(
                 warm_up(visitor)
                 visitor.seen.latencies_ms.clear()
                 found = watch(visitor, node.pid, 60 * minutes, call_every_s, timeline)
-                mining = client.mining()
+                mining = client.call(m.GET_MINING, s.NoParams())
                 stops = time.monotonic()
                 node.send_signal(signal.SIGTERM)
                 node.wait(30)

@@ -11,15 +11,17 @@ from typing import Any
 
 import msgspec
 
-from esper.rpc.examples import EXAMPLES
-from esper.rpc.methods import METHODS, Method
-from esper.rpc.openrpc import ERRORS, openrpc_document
+from esper.http.strict_json import MAX_DEPTH, MAX_DIGITS
+from esper.rpc.errors import ERRORS
+from esper.rpc.method import COMMON_ERRORS, Method
+from esper.rpc.methods import METHODS
+from esper.rpc.openrpc import described, openrpc_document
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "rpc.md"
 SHORTENED = 32
 """Characters of hex before the dots."""
 
-HEAD = """# The node's JSON-RPC interface
+HEAD = f"""# The node's JSON-RPC interface
 
 Made by `scripts/write_rpc_docs.py` from `esper/rpc/methods.py`; `rpc.discover` answers the same as
 OpenRPC.
@@ -29,6 +31,10 @@ application/json`: single requests, batches of up to 50, notifications. Paramete
 an array in the order listed here. Amounts are decimal strings in the smallest unit; hashes,
 keys and transactions are lower-case hex. `GET /health` answers without asking the node.
 
+Of JSON, less is read than its grammar allows: a number is written with at most {MAX_DIGITS}
+characters, brackets stand within each other at most {MAX_DEPTH} levels deep, and no object has a
+key twice.
+
 Methods that spend or steer, marked **token**, want the token of the file `rpc.cookie` in the data
 directory, which is new at every start:
 
@@ -37,9 +43,9 @@ COOKIE=$ESPER_DATADIR/rpc.cookie
 URL=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["url"])' $COOKIE)
 TOKEN=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["token"])' $COOKIE)
 curl -sf $URL -H 'Content-Type: application/json' \\
-  -d '{"jsonrpc": "2.0", "method": "get_status", "id": 1}'
+  -d '{{"jsonrpc": "2.0", "method": "get_status", "id": 1}}'
 curl -sf $URL -H 'Content-Type: application/json' -H "Authorization: Bearer $TOKEN" \\
-  -d '{"jsonrpc": "2.0", "method": "resume_mining", "id": 2}'
+  -d '{{"jsonrpc": "2.0", "method": "resume_mining", "id": 2}}'
 ```
 
 ## Errors
@@ -58,6 +64,9 @@ body that broke off or is malformed, 408 one that takes more than 10 s, 413 one 
 a refusal the connection ends; otherwise it may lie idle for 30 s.
 
 ## Methods
+
+Any of them may answer {common};
+further errors stand with each.
 """
 
 
@@ -99,22 +108,30 @@ def type_name(schema: dict[str, Any]) -> str:
     return ", ".join(words).replace("array, of", "array of")
 
 
-def section(method: Method, described: dict[str, Any], number: int) -> str:
+def names(codes: tuple[int, ...]) -> str:
+    """Errors by their names."""
+    return ", ".join(ERRORS[code][0] for code in codes)
+
+
+def section(method: Method[Any, Any], document: dict[str, Any], number: int) -> str:
     """One method."""
     lines = [f"### {method.name}", ""]
-    lines.append(method.description + (" **token**" if method.needs_token else ""))
-    if described["params"]:
+    lines.append(described(method).replace("Needs a token.", "**token**"))
+    if document["params"]:
         lines += ["", "| parameter | needed | what |", "|---|---|---|"]
-        for part in described["params"]:
+        for part in document["params"]:
             needed = "yes" if part["required"] else "no"
             lines.append(f"| {part['name']} | {needed} | {type_name(part['schema'])} |")
-    lines += ["", f"Answers {type_name(described['result']['schema'])}.", "", "```json"]
-    example = EXAMPLES[method.name]
+    answers = f"Answers {type_name(document['result']['schema'])}"
+    if method.raises:
+        answers += f", or {names(method.raises)}"
+    lines += ["", answers + ".", "", "```json"]
+    example = method.example
     request: dict[str, Any] = {"jsonrpc": "2.0", "method": method.name}
     if example.params:
         request["params"] = shortened(example.params)
     request["id"] = number
-    result = shortened(msgspec.to_builtins(example.result))
+    result = shortened(msgspec.to_builtins(example.reply))
     lines.append(json.dumps(request))
     lines.append(json.dumps({"jsonrpc": "2.0", "result": result, "id": number}, indent=1))
     return "\n".join([*lines, "```", ""])
@@ -122,13 +139,14 @@ def section(method: Method, described: dict[str, Any], number: int) -> str:
 
 def page() -> str:
     """The whole page."""
-    described = {method["name"]: method for method in openrpc_document()["methods"]}
-    errors = [f"| {code} | {name} | {meaning} |\n" for name, (code, meaning) in ERRORS.items()]
+    documents = {method["name"]: method for method in openrpc_document(METHODS)["methods"]}
+    errors = [f"| {code} | {name} | {meaning} |\n" for code, (name, meaning) in ERRORS.items()]
     sections = [
-        section(method, described[name], number)
+        section(method, documents[name], number)
         for number, (name, method) in enumerate(METHODS.items(), 1)
     ]
-    return HEAD + "".join(errors) + STATUSES + "\n" + "\n".join(sections)
+    statuses = STATUSES.format(common=names(COMMON_ERRORS))
+    return HEAD + "".join(errors) + statuses + "\n" + "\n".join(sections)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
-"""What every test may ask for: the shared models, and the profiles of the randomised tests."""
+"""The order of the tests, the profiles of the randomised ones, and the shared models."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadGroupScheduling
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -17,6 +21,65 @@ settings.register_profile(
     "soak", deadline=None, max_examples=10_000, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
+
+
+LONGEST_FIRST: tuple[str, ...] = (
+    "tests/fuzz/test_atheris.py",
+    "tests/fuzz/test_rpc_fuzz.py",
+    "tests/property/test_chain_machine.py",
+    "tests/property/test_mempool_machine.py",
+    "tests/functional/test_cli.py",
+)
+"""Files that take the longest, so that no worker begins one when the others are done."""
+
+
+class FilesOnOneWorker(LoadGroupScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives a worker whole files, so that what a file prepares is prepared once.
+
+    The tests that are marked `serial` count as one file: they never meet.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        group: str = super()._split_scope(nodeid)
+        return group.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesOnOneWorker | None:
+    """Take the scheduler above where tests run in groups."""
+    return FilesOnOneWorker(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the tests into the order in which workers take them: serial ones, long ones, others."""
+    rank = {file: place for place, file in enumerate(LONGEST_FIRST)}
+
+    def place(item: pytest.Item) -> int:
+        if item.get_closest_marker("serial"):
+            return -1
+        return rank.get(item.nodeid.partition("::")[0], len(rank))
+
+    for item in items:
+        if item.get_closest_marker("serial"):
+            item.add_marker(pytest.mark.xdist_group("serial"))
+    items.sort(key=place)
+
+
+def _transportable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {key: _transportable(one) for key, one in value.items()}
+        case list() | tuple():
+            return type(value)(map(_transportable, value))
+    return value
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Let a report reach the main process whatever a test has logged: surrogates are escaped."""
+    return _transportable((yield))
 
 
 @pytest.fixture(scope="session")

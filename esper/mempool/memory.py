@@ -1,5 +1,6 @@
 """Small indexes beside the lines: what is coming to whom, what expires when, what was dropped."""
 
+import enum
 import heapq
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
@@ -14,6 +15,19 @@ _SLACK = 64
 """Outdated heights that are always tolerated."""
 
 
+class Departure(enum.Enum):
+    """Why a transaction waits no more."""
+
+    INCLUDED = "included"
+    """A block of the chain has it."""
+    REPLACED = "replaced"
+    """Another of the same sender and nonce took its place."""
+    EVICTED = "evicted"
+    """It paid too little to stay in a full mempool."""
+    DROPPED = "dropped"
+    """It can never be in a block as the chain is now, or what it follows is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """A transaction that left without being in a block."""
@@ -22,6 +36,10 @@ class Dropped:
     """64 bytes."""
     reason: str
     """A sentence."""
+    why: Departure = Departure.DROPPED
+    """What became of it."""
+    rule: str | None = None
+    """Class name of the rule or refusal that says so; None if it is no single one."""
 
 
 class DropMemory:

@@ -14,7 +14,7 @@ from esper.mempool.call_queue import NO_CALLS, CallBudget, CallChooser, position
 from esper.mempool.chain_change import after_chain_change
 from esper.mempool.contents import Contents
 from esper.mempool.errors import MempoolFullError, PolicyError
-from esper.mempool.memory import Dropped
+from esper.mempool.memory import Departure, Dropped
 from esper.mempool.next_block import NextBlock
 from esper.mempool.placement import placed
 from esper.mempool.policy import DEFAULT_POLICY, MempoolPolicy
@@ -41,8 +41,13 @@ class Admission:
 
     replaced: bytes | None = None
     """64 bytes: txid of the one whose place it took."""
-    evicted: tuple[bytes, ...] = ()
-    """Txids that had to leave for it; ``dropped_reason`` says why."""
+    gone: tuple[Dropped, ...] = ()
+    """What had to leave for it, and why: the one that it replaced, and others."""
+
+    @property
+    def evicted(self) -> tuple[bytes, ...]:
+        """Txids of the others."""
+        return tuple(one.txid for one in self.gone if one.txid != self.replaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,10 +318,11 @@ class Mempool:
         if old is not None:
             if counted:
                 self._replacements.add(sender, now_ms)
-            contents.drop([(old, "its sender replaced it by another")])
+            left = [(old, "its sender replaced it by another")]
+            dropped += contents.drop(left, Departure.REPLACED)
         dropped += _evict(contents, victims, room, now_ms)
         replaced = old.txid if old is not None else None
-        return Admission(replaced, tuple(one.txid for one in dropped))
+        return Admission(replaced, tuple(dropped))
 
     def _line(self, sender: bytes, next_block: NextBlock) -> tuple[SenderLine, list[Dropped]]:
         """A sender's line on the state of the next block, and what that cost it."""
@@ -353,4 +359,5 @@ def _evict(contents: Contents, victims: Victims, room: Room, now_ms: int) -> lis
         ready = [one for one in line.ready if one.txid not in gone]
         aside = [one for one in line.aside if one.txid not in gone]
         contents.set_line(sender, SenderLine(line.projection, ready, aside))
-    return contents.drop((one, _EVICTED) for one in victims.leaving)
+    leaving = ((one, _EVICTED) for one in victims.leaving)
+    return contents.drop(leaving, Departure.EVICTED)

@@ -8,24 +8,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
 from esper.http.addresses import is_loopback
-from esper.rpc import schema as s
 from esper.rpc.auth import COOKIE_FILE, read_cookie
 from esper.rpc.errors import UNAUTHORIZED
+from esper.rpc.method import Method, ReplyT, RequestT, params_of
 
 URL_VARIABLE: Final = "ESPER_RPC"
 TOKEN_VARIABLE: Final = "ESPER_RPC_TOKEN"
 _CONNECTED: Final = frozenset({"connection.connect_tcp.complete", "connection.start_tls.complete"})
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of an answer that are read."""
-
-T = TypeVar("T")
 
 
 class RpcClientError(Exception):
@@ -135,10 +133,7 @@ class _Connection:
 
 
 class RpcClient:
-    """Calls the methods of one node. To be closed, or used as a context manager.
-
-    All methods raise NodeUnreachableError, NodeAnswerError and NodeError.
-    """
+    """Calls the methods of one node. To be closed, or used as a context manager."""
 
     def __init__(
         self,
@@ -209,16 +204,19 @@ class RpcClient:
         """Close the connections."""
         self._http.close()
 
-    def call(
-        self, method: str, params: s.Request | Mapping[str, Any] | None, result_type: type[T]
-    ) -> T:
-        """Call any method. ``result_type`` is what the answer must be."""
+    def call(self, method: Method[RequestT, ReplyT], request: RequestT) -> ReplyT:
+        """The node's answer. Where the method ``awaits_blocks``, the client needs time for it.
+
+        Raises NodeUnreachableError, NodeAnswerError and NodeError.
+        """
         number = next(self._ids)
-        # What was left out stays out: a newer client may know fields that the node does not.
-        found: dict[str, Any] = msgspec.to_builtins(params or {})
-        given = {name: value for name, value in found.items() if value is not None}
         body = msgspec.json.encode(
-            {"jsonrpc": "2.0", "method": method, "params": given, "id": number}
+            {
+                "jsonrpc": "2.0",
+                "method": method.name,
+                "params": params_of(request),
+                "id": number,
+            }
         )
         status, data = self._post(body)
         try:
@@ -232,9 +230,9 @@ class RpcClient:
         if status != 200 or answer.id != number or answer.result is msgspec.UNSET:
             raise NodeAnswerError(self.url, f"status {status} with another request's answer")
         try:
-            return msgspec.json.decode(answer.result, type=result_type)
+            return msgspec.json.decode(answer.result, type=method.reply)
         except (msgspec.DecodeError, RecursionError, ValueError) as error:
-            raise NodeAnswerError(self.url, f"{method} in another form ({error})") from None
+            raise NodeAnswerError(self.url, f"{method.name} in another form ({error})") from None
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer, read up to the limits of size and time."""
@@ -268,82 +266,6 @@ class RpcClient:
             raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from None
-
-    def status(self) -> s.Status:
-        """What the node says of itself."""
-        return self.call("get_status", None, s.Status)
-
-    def parameters(self) -> s.Parameters:
-        """The network's rules."""
-        return self.call("get_parameters", None, s.Parameters)
-
-    def models(self) -> list[s.Model]:
-        """The active models, by tier."""
-        return self.call("list_models", None, list[s.Model])
-
-    def tokenize(self, params: s.TokenizeParams) -> s.Tokens:
-        """Text or messages to token ids."""
-        return self.call("tokenize", params, s.Tokens)
-
-    def detokenize(self, params: s.DetokenizeParams) -> s.TextReply:
-        """Token ids to text."""
-        return self.call("detokenize", params, s.TextReply)
-
-    def block(self, params: s.BlockParams) -> s.BlockReply:
-        """A block of the chain."""
-        return self.call("get_block", params, s.BlockReply)
-
-    def transaction(self, params: s.TransactionParams) -> s.TransactionReply:
-        """A transaction, waiting or in the chain."""
-        return self.call("get_transaction", params, s.TransactionReply)
-
-    def submit(self, params: s.SubmitParams) -> s.Submitted:
-        """Hand a signed transaction to the node."""
-        return self.call("submit_transaction", params, s.Submitted)
-
-    def account(self, params: s.AccountParams) -> s.AccountReply:
-        """What an address holds."""
-        return self.call("get_account", params, s.AccountReply)
-
-    def history(self, params: s.HistoryParams) -> s.History:
-        """What happened to an address."""
-        return self.call("get_history", params, s.History)
-
-    def estimate_call(self, params: s.EstimateParams) -> s.Estimate:
-        """What a call would cost."""
-        return self.call("estimate_call", params, s.Estimate)
-
-    def call_reply(self, params: s.TransactionParams) -> s.CallReply:
-        """A call and its answer."""
-        return self.call("get_call", params, s.CallReply)
-
-    def mempool(self) -> s.MempoolReply:
-        """What waits."""
-        return self.call("get_mempool", None, s.MempoolReply)
-
-    def mining(self) -> s.Mining:
-        """How mining goes."""
-        return self.call("get_mining", None, s.Mining)
-
-    def pause_mining(self) -> s.Done:
-        """Stop searching."""
-        return self.call("pause_mining", None, s.Done)
-
-    def resume_mining(self) -> s.Done:
-        """Go on searching."""
-        return self.call("resume_mining", None, s.Done)
-
-    def set_threads(self, params: s.ThreadsParams) -> s.Done:
-        """Cap the threads of search and proofs."""
-        return self.call("set_threads", params, s.Done)
-
-    def generate(self, params: s.GenerateParams) -> s.Generated:
-        """Mine blocks now; regtest alone. Give the client time for it."""
-        return self.call("generate", params, s.Generated)
-
-    def stop(self) -> s.Done:
-        """Shut the node down."""
-        return self.call("stop", None, s.Done)
 
 
 def _checked(url: str, with_token: bool) -> str:

@@ -1,8 +1,7 @@
 """JSON-RPC 2.0: a body in, a body out. Knows nothing of HTTP."""
 
 import logging
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
@@ -12,14 +11,13 @@ import trio
 
 from esper.http.strict_json import StrictJsonError, read_json
 from esper.rpc import errors as e
-from esper.rpc.methods import DISCOVER, METHODS, Method
+from esper.rpc.methods import DISCOVER
 from esper.rpc.port import NodePort
 from esper.rpc.settings import RpcSettings
 
 LOG: Final = logging.getLogger("esper.rpc")
 
 _MEMBERS: Final = frozenset({"jsonrpc", "method", "params", "id"})
-_AT: Final = re.compile(r"(?: - at|field) `(?:\$\.?)?([^`]*)`")
 
 
 class Access(IntEnum):
@@ -52,16 +50,11 @@ class Dispatcher:
         port: NodePort,
         settings: RpcSettings,
         *,
-        document: Mapping[str, Any],
         new_incident: Callable[[], str],
     ) -> None:
-        """``document`` answers ``rpc.discover``; ``new_incident`` makes ids of unforeseen errors.
-
-        ``new_incident`` is called once per such error; its text goes to the client and the log.
-        """
+        """``new_incident`` makes ids of unforeseen errors, for the client and the log."""
         self._port = port
         self._settings = settings
-        self._document = document
         self._new_incident = new_incident
 
     async def answer(self, body: bytes, access: Access) -> bytes | None:
@@ -129,10 +122,10 @@ class Dispatcher:
             return self._incident(call.id)
 
     async def _result(self, call: _Call, access: Access) -> Any:
-        method = METHODS.get(call.method)
+        method = self._port.methods.get(call.method)
         if method is None:
             raise e.RpcError(
-                e.METHOD_NOT_FOUND, f"there is no such method: {DISCOVER} lists them all"
+                e.METHOD_NOT_FOUND, f"there is no such method: {DISCOVER.name} lists them all"
             )
         if access < (Access.STEER if method.needs_token else Access.READ):
             raise e.RpcError(
@@ -140,15 +133,12 @@ class Dispatcher:
                 f"{method.name} needs a token: send the one in the node's rpc.cookie as "
                 "'Authorization: Bearer TOKEN'",
             )
-        params = read_params(method, call.params)
-        if method.name == DISCOVER:
-            return self._document
-        serve = getattr(self._port, method.port_method)
-        limit = (
-            self._settings.generate_timeout_s if method.mines else (self._settings.method_timeout_s)
-        )
+        request = method.read(call.params)
+        limit = self._settings.method_timeout_s
+        if method.awaits_blocks:
+            limit = self._settings.generate_timeout_s
         with trio.move_on_after(limit):
-            return await (serve(params) if method.fields else serve())
+            return await self._port.call(method, request)
         raise e.RpcError(
             e.TIMEOUT, f"{method.name} took longer than {limit:g} s", {"timeout_s": limit}
         )
@@ -178,25 +168,6 @@ class Dispatcher:
                 "id": request_id,
             }
         )
-
-
-def read_params(method: Method, given: dict[str, Any] | list[Any]) -> Any:
-    """The parameters of a method. Raises RpcError that names the field."""
-    if isinstance(given, list):
-        if len(given) > len(method.fields):
-            raise e.RpcError(
-                e.INVALID_PARAMS,
-                f"{method.name} takes {len(method.fields)} parameters, not {len(given)}",
-            )
-        given = dict(zip(method.fields, given, strict=False))
-    try:
-        return msgspec.convert(given, method.params)
-    except msgspec.ValidationError as error:
-        found = _AT.search(str(error))
-        where = found[1] if found else ""
-        raise e.RpcError(
-            e.INVALID_PARAMS, f"params of {method.name}: {error}", {"field": where}
-        ) from None
 
 
 def _read_call(request: Any) -> _Call:

@@ -1,5 +1,6 @@
 """Errors of JSON-RPC: numbers for programs, sentences for people."""
 
+from types import MappingProxyType
 from typing import Any, Final
 
 PARSE_ERROR: Final = -32700
@@ -22,6 +23,28 @@ TIMEOUT: Final = -32006
 """The node took too long."""
 LIMITED: Final = -32007
 """A limit of the server: batch, body, or too many requests at once."""
+
+
+ERRORS: Final = MappingProxyType(
+    {
+        UNAUTHORIZED: ("UNAUTHORIZED", "the method needs a token"),
+        NOT_FOUND: ("NOT_FOUND", "no such block, transaction, model or account"),
+        REFUSED: ("REFUSED", "the transaction breaks a rule: data.rule, data.retry"),
+        MEMPOOL_FULL: ("MEMPOOL_FULL", "no room at that fee: data.minimum_fee_per_byte"),
+        NOT_MINING: ("NOT_MINING", "the method needs a mining node, or regtest"),
+        TIMEOUT: ("TIMEOUT", "the node took too long"),
+        LIMITED: ("LIMITED", "a limit of the server: batch, body, answer or requests at once"),
+        PARSE_ERROR: ("PARSE_ERROR", "the body is no JSON, or JSON of two meanings"),
+        INVALID_REQUEST: ("INVALID_REQUEST", "the form of a request is wrong"),
+        METHOD_NOT_FOUND: ("METHOD_NOT_FOUND", "no such method"),
+        INVALID_PARAMS: ("INVALID_PARAMS", "parameters are wrong: data.field"),
+        INTERNAL_ERROR: (
+            "INTERNAL_ERROR",
+            "the node failed: data.incident, which its log explains",
+        ),
+    }
+)
+"""Name and meaning of every error, by its number, in the order of the page."""
 
 
 class RpcError(Exception):

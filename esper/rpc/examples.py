@@ -1,28 +1,16 @@
-"""One worked example for each method, for the OpenRPC document and the written reference."""
+"""Replies of the worked examples that are too long for their rows of the table."""
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from esper.rpc import schema as s
 
-BLOCK: Final = "4b" * 64
-PARENT: Final = "3a" * 64
+BLOCK_ID: Final = "4b" * 64
+PARENT_ID: Final = "3a" * 64
 TXID: Final = "7c" * 64
-MODEL: Final = "e0" * 64
+MODEL_ID: Final = "e0" * 64
 ALICE: Final = "esp1qz9alice0example0address"
 BOB: Final = "esp1qz9bob0example0address"
 AS_OF: Final = s.AsOf(height=1, synced=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """What could be asked, and answered."""
-
-    params: dict[str, Any]
-    """As JSON values."""
-    result: Any
-    """A value of the method's result type."""
-
 
 _CREDITS: Final = s.Credits(
     available="5000000",
@@ -34,191 +22,143 @@ _CREDITS: Final = s.Credits(
     per_block="1200",
 )
 
-EXAMPLES: Final = {
-    "get_status": Example(
-        {},
-        s.Status(
-            network="devnet",
-            genesis_hash=PARENT,
-            version="0.1.0",
-            height=1,
-            tip=BLOCK,
-            tip_time_ms=1_790_000_060_000,
-            median_time_ms=1_790_000_000_000,
-            synced=True,
-            why_not_synced="",
-            weight="123456",
-            issued="5000000000",
-            usefulness_per_mille=250,
-            mempool_transactions=1,
-            mempool_calls=0,
-            mempool_bytes=5432,
-            mining=True,
-            uptime_ms=61_000,
-        ),
-    ),
-    "get_parameters": Example(
-        {},
-        s.Parameters(
-            network="devnet",
-            genesis_hash=PARENT,
-            address_prefix="desp",
-            spacing_ms=60_000,
-            base_fee="1000",
-            fee_per_byte="1",
-            dust="10000",
-            transaction_bytes=65_536,
-            maturity=100,
-            unbonding=1440,
-            epoch_blocks=4320,
-            minimum_stake="100000000",
-            minimum_bid=10,
-            rows_per_call=512,
-            max_answer_tokens=128,
-            inline_answer_bytes=4096,
-            lane_expiry_blocks=100,
-        ),
-    ),
-    "list_models": Example(
-        {},
-        [
-            s.Model(
-                model_id=MODEL,
-                tier=0,
-                vocab=512,
-                max_seq=512,
-                bos=1,
-                eos=2,
-                chat_template=False,
-                answered_here=True,
-            )
-        ],
-    ),
-    "tokenize": Example(
-        {"text": "Once upon a time"},
-        s.Tokens(model_id=MODEL, tokens=[1, 403, 407, 261, 378], count=5),
-    ),
-    "detokenize": Example({"tokens": [403, 407, 261, 378]}, s.TextReply("Once upon a time")),
-    "get_block": Example(
-        {"height": 1},
-        s.BlockReply(
-            height=1,
-            hash=BLOCK,
-            parent=PARENT,
-            time_ms=1_790_000_060_000,
-            payee=ALICE,
-            reward="5000001000",
-            target="00ff",
-            model_id=MODEL,
-            tier=0,
-            state_root="5d" * 64,
-            size=6000,
-            proof_bytes=220_000,
-            confirmations=1,
-            usefulness_per_mille=250,
-            transactions=[
-                s.TransactionSummary(
-                    txid=TXID, kind="transfer", sender=ALICE, fee="1000", size=5432
-                )
-            ],
-            work=[s.WorkAnswer(7, "What is rain?", " Water that falls.", 5)],
-        ),
-    ),
-    "get_transaction": Example(
-        {"txid": TXID},
-        s.TransactionReply(
-            txid=TXID,
-            status="confirmed",
-            kind="transfer",
-            sender=ALICE,
-            nonce=0,
-            fee="1000",
-            not_before=0,
-            expiry=1000,
-            size=5432,
-            outputs=[s.Output(BOB, "250000000")],
-            hex="00ff",
-            as_of=AS_OF,
-            height=1,
-            block=BLOCK,
-            index=0,
-            time_ms=1_790_000_060_000,
-            confirmations=1,
-        ),
-    ),
-    "submit_transaction": Example({"hex": "00ff"}, s.Submitted(TXID)),
-    "get_account": Example(
-        {"address": ALICE},
-        s.AccountReply(
-            address=ALICE,
-            balance="750000000",
-            pending_out="0",
-            pending_in="0",
-            immature=[s.Release(101, "5000001000")],
-            stake="100000000",
-            unbonding=[],
-            nonce=1,
-            next_nonce=1,
-            key_known=True,
-            credits=_CREDITS,
-            as_of=AS_OF,
-        ),
-    ),
-    "get_history": Example(
-        {"address": ALICE, "limit": 1},
-        s.History(
-            [s.Event(1, 1_790_000_060_000, TXID, "sent", "250000000", "1000", BOB)], "1-0", AS_OF
-        ),
-    ),
-    "estimate_call": Example(
-        {"max_tokens": 16, "text": "Once upon a time"},
-        s.Estimate(MODEL, [1, 403, 407, 261, 378], 12, "828", 3, 1),
-    ),
-    "get_call": Example(
-        {"txid": TXID},
-        s.CallReply(
-            txid=TXID,
-            status="answered",
-            position=0,
-            prompt_tokens=5,
-            max_tokens=16,
-            price=12,
-            answer=", there was a little girl",
-            answer_tokens=6,
-            cost="348",
-            height=1,
-            block=BLOCK,
-            proof_id="9f" * 64,
-            reason="",
-            as_of=AS_OF,
-        ),
-    ),
-    "get_mempool": Example({}, s.MempoolReply(1, 0, 5432, 0, 50_000_000, "1.000", [TXID])),
-    "get_mining": Example(
-        {},
-        s.Mining(
-            running=True,
-            paused=False,
-            payee=ALICE,
-            threads=2,
-            prove_threads=2,
-            attempts_per_second=4.5,
-            tokens_per_second=900.0,
-            expected_block_ms=60_000,
-            proof_ms=21_000,
-            blocks_found=1,
-            blocks_stale=0,
-            stale_per_mille=0,
-            calls_answered=0,
-            usefulness_per_mille=250,
-            doing="searching at height 2",
-        ),
-    ),
-    "pause_mining": Example({}, s.Done()),
-    "resume_mining": Example({}, s.Done()),
-    "set_threads": Example({"threads": 2}, s.Done()),
-    "generate": Example({"blocks": 1}, s.Generated([BLOCK])),
-    "stop": Example({}, s.Done()),
-    "rpc.discover": Example({}, {"openrpc": "1.3.2"}),
-}
-"""By the method's name."""
+STATUS: Final = s.Status(
+    network="devnet",
+    genesis_hash=PARENT_ID,
+    version="0.1.0",
+    height=1,
+    tip=BLOCK_ID,
+    tip_time_ms=1_790_000_060_000,
+    median_time_ms=1_790_000_000_000,
+    synced=True,
+    why_not_synced="",
+    weight="123456",
+    issued="5000000000",
+    usefulness_per_mille=250,
+    mempool_transactions=1,
+    mempool_calls=0,
+    mempool_bytes=5432,
+    mining=True,
+    uptime_ms=61_000,
+)
+PARAMETERS: Final = s.Parameters(
+    network="devnet",
+    genesis_hash=PARENT_ID,
+    address_prefix="desp",
+    spacing_ms=60_000,
+    base_fee="1000",
+    fee_per_byte="1",
+    dust="10000",
+    transaction_bytes=65_536,
+    maturity=100,
+    unbonding=1440,
+    epoch_blocks=4320,
+    minimum_stake="100000000",
+    minimum_bid=10,
+    rows_per_call=512,
+    max_answer_tokens=128,
+    inline_answer_bytes=4096,
+    lane_expiry_blocks=100,
+)
+MODEL: Final = s.Model(
+    model_id=MODEL_ID,
+    tier=0,
+    vocab=512,
+    max_seq=512,
+    bos=1,
+    eos=2,
+    chat_template=False,
+    answered_here=True,
+)
+TOKENS: Final = s.Tokens(model_id=MODEL_ID, tokens=[1, 403, 407, 261, 378], count=5)
+BLOCK: Final = s.BlockReply(
+    height=1,
+    hash=BLOCK_ID,
+    parent=PARENT_ID,
+    time_ms=1_790_000_060_000,
+    payee=ALICE,
+    reward="5000001000",
+    target="00ff",
+    model_id=MODEL_ID,
+    tier=0,
+    state_root="5d" * 64,
+    size=6000,
+    proof_bytes=220_000,
+    confirmations=1,
+    usefulness_per_mille=250,
+    transactions=[
+        s.TransactionSummary(txid=TXID, kind="transfer", sender=ALICE, fee="1000", size=5432)
+    ],
+    work=[s.WorkAnswer(7, "What is rain?", " Water that falls.", 5)],
+)
+TRANSACTION: Final = s.TransactionReply(
+    txid=TXID,
+    status="confirmed",
+    kind="transfer",
+    sender=ALICE,
+    nonce=0,
+    fee="1000",
+    not_before=0,
+    expiry=1000,
+    size=5432,
+    outputs=[s.Output(BOB, "250000000")],
+    hex="00ff",
+    as_of=AS_OF,
+    height=1,
+    block=BLOCK_ID,
+    index=0,
+    time_ms=1_790_000_060_000,
+    confirmations=1,
+)
+ACCOUNT: Final = s.AccountReply(
+    address=ALICE,
+    balance="750000000",
+    pending_out="0",
+    pending_in="0",
+    immature=[s.Release(101, "5000001000")],
+    stake="100000000",
+    unbonding=[],
+    nonce=1,
+    next_nonce=1,
+    key_known=True,
+    credits=_CREDITS,
+    as_of=AS_OF,
+)
+HISTORY: Final = s.History(
+    [s.Event(1, 1_790_000_060_000, TXID, "sent", "250000000", "1000", BOB)], "1-0", AS_OF
+)
+ESTIMATE: Final = s.Estimate(MODEL_ID, [1, 403, 407, 261, 378], 12, "828", 3, 1)
+CALL: Final = s.CallReply(
+    txid=TXID,
+    status="answered",
+    position=0,
+    prompt_tokens=5,
+    max_tokens=16,
+    price=12,
+    answer=", there was a little girl",
+    answer_tokens=6,
+    cost="348",
+    height=1,
+    block=BLOCK_ID,
+    proof_id="9f" * 64,
+    reason="",
+    as_of=AS_OF,
+)
+MEMPOOL: Final = s.MempoolReply(1, 0, 5432, 0, 50_000_000, "1.000", [TXID])
+MINING: Final = s.Mining(
+    running=True,
+    paused=False,
+    payee=ALICE,
+    threads=2,
+    prove_threads=2,
+    attempts_per_second=4.5,
+    tokens_per_second=900.0,
+    expected_block_ms=60_000,
+    proof_ms=21_000,
+    blocks_found=1,
+    blocks_stale=0,
+    stale_per_mille=0,
+    calls_answered=0,
+    usefulness_per_mille=250,
+    doing="searching at height 2",
+)

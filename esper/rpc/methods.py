@@ -1,132 +1,199 @@
-"""The table of methods. Dispatch, the OpenRPC document and the written reference come from it."""
+"""The table of methods: one row each, from which all that knows a method by name comes.
 
-from dataclasses import dataclass
-from types import MappingProxyType
+``docs/contributing.md`` shows how a method is added.
+"""
+
 from typing import Any, Final
 
-import msgspec
-
+from esper.rpc import examples
 from esper.rpc import schema as s
+from esper.rpc.errors import MEMPOOL_FULL, NOT_FOUND, NOT_MINING, REFUSED
+from esper.rpc.method import Example, Method, MethodTable, method_table
 
-DISCOVER: Final = "rpc.discover"
-"""Answered by the server itself."""
+NOTHING: Final = s.NoParams()
 
+# --- the node ---------------------------------------------------------------------------------
 
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One method."""
-
-    name: str
-    """As clients call it."""
-    params: type[s.Request]
-    """What it takes."""
-    result: Any
-    """Type of what it answers."""
-    needs_token: bool
-    """Whether it spends or steers."""
-    description: str
-    """One line."""
-    port_method: str
-    """The method of ``NodePort`` that answers; empty for ``rpc.discover``."""
-    mines: bool = False
-    """Whether it may take as long as blocks take."""
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Names of the parameters, in the order in which an array gives them."""
-        return tuple(part.name for part in msgspec.structs.fields(self.params))
-
-
-def _reads(name: str, params: type[s.Request], result: Any, port: str, about: str) -> Method:
-    return Method(name, params, result, False, about, port)
-
-
-def _steers(
-    name: str, params: type[s.Request], result: Any, port: str, about: str, mines: bool = False
-) -> Method:
-    return Method(name, params, result, True, about, port, mines)
-
-
-METHODS: Final = MappingProxyType(
-    {
-        method.name: method
-        for method in (
-            _reads("get_status", s.NoParams, s.Status, "status", "What the node says of itself."),
-            _reads(
-                "get_parameters", s.NoParams, s.Parameters, "parameters", "The network's rules."
-            ),
-            _reads("list_models", s.NoParams, list[s.Model], "models", "Active models by tier."),
-            _reads("tokenize", s.TokenizeParams, s.Tokens, "tokenize", "Text to token ids."),
-            _reads(
-                "detokenize", s.DetokenizeParams, s.TextReply, "detokenize", "Token ids to text."
-            ),
-            _reads(
-                "get_block",
-                s.BlockParams,
-                s.BlockReply,
-                "block",
-                "A block by height or hash; the tip without either.",
-            ),
-            _reads(
-                "get_transaction",
-                s.TransactionParams,
-                s.TransactionReply,
-                "transaction",
-                "A transaction, waiting or in the chain.",
-            ),
-            _steers(
-                "submit_transaction",
-                s.SubmitParams,
-                s.Submitted,
-                "submit",
-                "Take a signed transaction into the mempool.",
-            ),
-            _reads(
-                "get_account", s.AccountParams, s.AccountReply, "account", "What an address holds."
-            ),
-            _reads(
-                "get_history",
-                s.HistoryParams,
-                s.History,
-                "history",
-                "What happened to an address, the newest first.",
-            ),
-            _reads(
-                "estimate_call",
-                s.EstimateParams,
-                s.Estimate,
-                "estimate_call",
-                "What a call would cost and how long it would wait.",
-            ),
-            _reads("get_call", s.TransactionParams, s.CallReply, "call", "A call and its answer."),
-            _reads("get_mempool", s.NoParams, s.MempoolReply, "mempool", "What waits."),
-            _reads("get_mining", s.NoParams, s.Mining, "mining", "How mining goes."),
-            _steers(
-                "pause_mining",
-                s.NoParams,
-                s.Done,
-                "pause_mining",
-                "Stop searching; a proof that runs is finished.",
-            ),
-            _steers("resume_mining", s.NoParams, s.Done, "resume_mining", "Go on searching."),
-            _steers(
-                "set_threads",
-                s.ThreadsParams,
-                s.Done,
-                "set_threads",
-                "Cap the threads of search and proofs.",
-            ),
-            _steers(
-                "generate",
-                s.GenerateParams,
-                s.Generated,
-                "generate",
-                "Mine blocks now; regtest alone.",
-                mines=True,
-            ),
-            _steers("stop", s.NoParams, s.Done, "stop", "Shut the node down."),
-            _reads(DISCOVER, s.NoParams, dict[str, Any], "", "This interface as OpenRPC."),
-        )
-    }
+GET_STATUS: Final = Method(
+    "get_status",
+    s.NoParams,
+    s.Status,
+    "What the node says of itself.",
+    Example(NOTHING, examples.STATUS),
 )
-"""Every method by its name."""
+GET_PARAMETERS: Final = Method(
+    "get_parameters",
+    s.NoParams,
+    s.Parameters,
+    "The network's rules.",
+    Example(NOTHING, examples.PARAMETERS),
+)
+LIST_MODELS: Final = Method(
+    "list_models",
+    s.NoParams,
+    list[s.Model],
+    "Active models by tier.",
+    Example(NOTHING, [examples.MODEL]),
+)
+
+# --- tokens -----------------------------------------------------------------------------------
+
+TOKENIZE: Final = Method(
+    "tokenize",
+    s.TokenizeParams,
+    s.Tokens,
+    "Text to token ids.",
+    Example(s.TokenizeParams(text="Once upon a time"), examples.TOKENS),
+    raises=(NOT_FOUND,),
+)
+DETOKENIZE: Final = Method(
+    "detokenize",
+    s.DetokenizeParams,
+    s.TextReply,
+    "Token ids to text.",
+    Example(s.DetokenizeParams(tokens=[261, 378], prompt=[1, 403, 407]), s.TextReply(" a time")),
+    raises=(NOT_FOUND,),
+)
+
+# --- blocks and transactions ------------------------------------------------------------------
+
+GET_BLOCK: Final = Method(
+    "get_block",
+    s.BlockParams,
+    s.BlockReply,
+    "A block by height or hash; the tip without either.",
+    Example(s.BlockParams(height=1), examples.BLOCK),
+    raises=(NOT_FOUND,),
+)
+GET_TRANSACTION: Final = Method(
+    "get_transaction",
+    s.TransactionParams,
+    s.TransactionReply,
+    "A transaction, waiting or in the chain.",
+    Example(s.TransactionParams(examples.TXID), examples.TRANSACTION),
+    raises=(NOT_FOUND,),
+)
+SUBMIT_TRANSACTION: Final = Method(
+    "submit_transaction",
+    s.SubmitParams,
+    s.Submitted,
+    "Take a signed transaction into the mempool.",
+    Example(s.SubmitParams("00ff"), s.Submitted(examples.TXID)),
+    raises=(REFUSED, MEMPOOL_FULL),
+    needs_token=True,
+)
+
+# --- accounts ---------------------------------------------------------------------------------
+
+GET_ACCOUNT: Final = Method(
+    "get_account",
+    s.AccountParams,
+    s.AccountReply,
+    "What an address holds.",
+    Example(s.AccountParams(examples.ALICE), examples.ACCOUNT),
+)
+GET_HISTORY: Final = Method(
+    "get_history",
+    s.HistoryParams,
+    s.History,
+    "What happened to an address, the newest first.",
+    Example(s.HistoryParams(examples.ALICE, limit=1), examples.HISTORY),
+)
+
+# --- calls ------------------------------------------------------------------------------------
+
+ESTIMATE_CALL: Final = Method(
+    "estimate_call",
+    s.EstimateParams,
+    s.Estimate,
+    "What a call would cost and how long it would wait.",
+    Example(s.EstimateParams(16, text="Once upon a time"), examples.ESTIMATE),
+    raises=(NOT_FOUND,),
+)
+GET_CALL: Final = Method(
+    "get_call",
+    s.TransactionParams,
+    s.CallReply,
+    "A call and its answer.",
+    Example(s.TransactionParams(examples.TXID), examples.CALL),
+    raises=(NOT_FOUND,),
+)
+
+# --- mempool and mining -----------------------------------------------------------------------
+
+GET_MEMPOOL: Final = Method(
+    "get_mempool",
+    s.NoParams,
+    s.MempoolReply,
+    "What waits.",
+    Example(NOTHING, examples.MEMPOOL),
+)
+GET_MINING: Final = Method(
+    "get_mining",
+    s.NoParams,
+    s.Mining,
+    "How mining goes.",
+    Example(NOTHING, examples.MINING),
+    raises=(NOT_MINING,),
+)
+PAUSE_MINING: Final = Method(
+    "pause_mining",
+    s.NoParams,
+    s.Done,
+    "Stop searching; a proof that runs is finished.",
+    Example(NOTHING, s.Done()),
+    raises=(NOT_MINING,),
+    needs_token=True,
+)
+RESUME_MINING: Final = Method(
+    "resume_mining",
+    s.NoParams,
+    s.Done,
+    "Go on searching.",
+    Example(NOTHING, s.Done()),
+    raises=(NOT_MINING,),
+    needs_token=True,
+)
+SET_THREADS: Final = Method(
+    "set_threads",
+    s.ThreadsParams,
+    s.Done,
+    "Cap the threads of search and proofs.",
+    Example(s.ThreadsParams(threads=2), s.Done()),
+    raises=(NOT_MINING,),
+    needs_token=True,
+)
+GENERATE: Final = Method(
+    "generate",
+    s.GenerateParams,
+    s.Generated,
+    "Mine blocks now; regtest alone.",
+    Example(s.GenerateParams(1), s.Generated([examples.BLOCK_ID])),
+    raises=(NOT_MINING,),
+    needs_token=True,
+    awaits_blocks=True,
+)
+
+# --- the server -------------------------------------------------------------------------------
+
+STOP: Final = Method(
+    "stop",
+    s.NoParams,
+    s.Done,
+    "Shut the node down.",
+    Example(NOTHING, s.Done()),
+    needs_token=True,
+)
+DISCOVER: Final = Method(
+    "rpc.discover",
+    s.NoParams,
+    dict[str, Any],
+    "This interface as OpenRPC.",
+    Example(NOTHING, {"openrpc": "1.3.2"}),
+)
+"""Answered from the table itself."""
+
+METHODS: Final[MethodTable] = method_table(
+    row for row in tuple(globals().values()) if isinstance(row, Method)
+)
+"""Every method above, by its name."""

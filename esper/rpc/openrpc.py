@@ -5,39 +5,22 @@ from typing import Any, Final
 import msgspec
 
 import esper
-from esper.rpc import errors as e
-from esper.rpc.examples import EXAMPLES
-from esper.rpc.methods import METHODS, Method
+from esper.rpc.errors import ERRORS
+from esper.rpc.method import Method, MethodTable
 
 OPENRPC: Final = "1.3.2"
 """Version of the document's own form."""
 
-ERRORS: Final = {
-    "UNAUTHORIZED": (e.UNAUTHORIZED, "the method needs a token"),
-    "NOT_FOUND": (e.NOT_FOUND, "no such block, transaction, model or account"),
-    "REFUSED": (e.REFUSED, "the transaction breaks a rule: data.rule, data.retry"),
-    "MEMPOOL_FULL": (e.MEMPOOL_FULL, "no room at that fee: data.minimum_fee_per_byte"),
-    "NOT_MINING": (e.NOT_MINING, "the method needs a mining node, or regtest"),
-    "TIMEOUT": (e.TIMEOUT, "the node took too long"),
-    "LIMITED": (e.LIMITED, "a limit of the server: batch, body, answer or requests at once"),
-    "PARSE_ERROR": (e.PARSE_ERROR, "the body is no JSON, or JSON of two meanings"),
-    "INVALID_REQUEST": (e.INVALID_REQUEST, "the form of a request is wrong"),
-    "METHOD_NOT_FOUND": (e.METHOD_NOT_FOUND, "no such method"),
-    "INVALID_PARAMS": (e.INVALID_PARAMS, "parameters are wrong: data.field"),
-    "INTERNAL_ERROR": (e.INTERNAL_ERROR, "the node failed: data.incident, which its log explains"),
-}
-"""Number and meaning of every error, by its name."""
-
 _TEMPLATE: Final = "#/components/schemas/{name}"
-_COMMON: Final = ("INVALID_PARAMS", "TIMEOUT", "LIMITED", "INTERNAL_ERROR")
+_ERROR: Final = "#/components/errors/{name}"
 
 
-def openrpc_document() -> dict[str, Any]:
+def openrpc_document(table: MethodTable) -> dict[str, Any]:
     """The whole document, of JSON values alone."""
-    methods = METHODS.values()
-    types = [part for method in methods for part in (method.params, method.result)]
+    methods = table.values()
+    types = [part for method in methods for part in (method.request, method.reply)]
     schemas, components = msgspec.json.schema_components(types, ref_template=_TEMPLATE)
-    results = dict(zip(METHODS, schemas[1::2], strict=True))
+    results = dict(zip(table, schemas[1::2], strict=True))
     return {
         "openrpc": OPENRPC,
         "info": {
@@ -46,25 +29,36 @@ def openrpc_document() -> dict[str, Any]:
             "description": "Amounts are decimal strings in the smallest unit.",
         },
         "methods": [
-            _method(method, components[method.params.__name__], results[method.name])
+            _method(method, components[method.request.__name__], results[method.name])
             for method in methods
         ],
         "components": {
             "schemas": components,
             "errors": {
-                name: {"code": code, "message": message} for name, (code, message) in ERRORS.items()
+                name: {"code": code, "message": message} for code, (name, message) in ERRORS.items()
             },
         },
     }
 
 
-def _method(method: Method, params: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    example = EXAMPLES[method.name]
-    given = msgspec.to_builtins(example.params)
-    needed = ("UNAUTHORIZED",) if method.needs_token else ()
+def described(method: Method[Any, Any]) -> str:
+    """What a method does, needs and takes, in sentences."""
+    sentences = [method.about]
+    if method.needs_token:
+        sentences.append("Needs a token.")
+    if method.awaits_blocks:
+        sentences.append("May take as long as blocks take.")
+    return " ".join(sentences)
+
+
+def _method(
+    method: Method[Any, Any], params: dict[str, Any], result: dict[str, Any]
+) -> dict[str, Any]:
+    given = method.example.params
     return {
         "name": method.name,
-        "summary": method.description,
+        "summary": method.about,
+        "description": described(method),
         "paramStructure": "either",
         "params": [
             {
@@ -75,12 +69,12 @@ def _method(method: Method, params: dict[str, Any], result: dict[str, Any]) -> d
             for name in method.fields
         ],
         "result": {"name": "result", "schema": result},
-        "errors": [{"$ref": f"#/components/errors/{name}"} for name in (*needed, *_COMMON)],
+        "errors": [{"$ref": _ERROR.format(name=ERRORS[code][0])} for code in method.errors],
         "examples": [
             {
                 "name": "example",
                 "params": [{"name": name, "value": given[name]} for name in given],
-                "result": {"name": "result", "value": msgspec.to_builtins(example.result)},
+                "result": {"name": "result", "value": msgspec.to_builtins(method.example.reply)},
             }
         ],
     }

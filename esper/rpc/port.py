@@ -1,66 +1,101 @@
-"""What the server needs from a node. All methods may raise ``RpcError``."""
+"""A node as its server sees it: a function for each method of a table."""
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
-from esper.rpc import schema as s
+from esper.rpc.method import Method, MethodTable, ReplyT, RequestT
+from esper.rpc.methods import DISCOVER, METHODS
+from esper.rpc.openrpc import openrpc_document
+from esper.rpc.schema import NoParams
 
 
-class NodePort(Protocol):
-    """A node as its server sees it. Every method answers within milliseconds but ``generate``."""
+class PortError(Exception):
+    """Table and functions do not match: the node was put together wrongly."""
 
-    async def status(self) -> s.Status:
-        """What the node says of itself."""
 
-    async def parameters(self) -> s.Parameters:
-        """The network's rules."""
+class UnansweredMethodError(PortError):
+    """Methods of the table that no function answers."""
 
-    async def models(self) -> list[s.Model]:
-        """The active models, by tier."""
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(f"nobody answers {', '.join(names)}")
+        self.names = names
+        """In the order of the table."""
 
-    async def tokenize(self, params: s.TokenizeParams) -> s.Tokens:
-        """Text or messages to token ids."""
 
-    async def detokenize(self, params: s.DetokenizeParams) -> s.TextReply:
-        """Token ids to text."""
+class UnknownMethodError(PortError):
+    """A method that is answered or asked, and is no row of the table that is served."""
 
-    async def block(self, params: s.BlockParams) -> s.BlockReply:
-        """A block of the chain."""
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is no row of the table that is served")
+        self.name = name
+        """As its own row has it."""
 
-    async def transaction(self, params: s.TransactionParams) -> s.TransactionReply:
-        """A transaction, waiting or in the chain."""
 
-    async def submit(self, params: s.SubmitParams) -> s.Submitted:
-        """Take a transaction into the mempool."""
+class AnsweredTwiceError(PortError):
+    """Two functions for one method."""
 
-    async def account(self, params: s.AccountParams) -> s.AccountReply:
-        """What an address holds."""
+    def __init__(self, name: str) -> None:
+        super().__init__(f"two functions answer {name}")
+        self.name = name
+        """The method's name."""
 
-    async def history(self, params: s.HistoryParams) -> s.History:
-        """What happened to an address."""
 
-    async def estimate_call(self, params: s.EstimateParams) -> s.Estimate:
-        """What a call would cost."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A method and who answers it. Made by ``answers``, which checks the types."""
 
-    async def call(self, params: s.TransactionParams) -> s.CallReply:
-        """A call and its answer."""
+    method: Method[Any, Any]
+    """A row of the table that is served."""
+    function: Callable[[Any], Awaitable[Any]]
+    """Takes the row's request, gives its reply; may raise RpcError."""
 
-    async def mempool(self) -> s.MempoolReply:
-        """What waits."""
 
-    async def mining(self) -> s.Mining:
-        """How mining goes."""
+def answers(
+    method: Method[RequestT, ReplyT], function: Callable[[RequestT], Awaitable[ReplyT]]
+) -> Answer:
+    """Say that a function answers a method.
 
-    async def pause_mining(self) -> s.Done:
-        """Stop searching; a proof that runs is finished."""
+    It may raise RpcError with the numbers that the method's row lists, and answers within
+    milliseconds unless the row says ``awaits_blocks``.
+    """
+    return Answer(method, function)
 
-    async def resume_mining(self) -> s.Done:
-        """Go on."""
 
-    async def set_threads(self, params: s.ThreadsParams) -> s.Done:
-        """Cap the threads of search and proofs."""
+class NodePort:
+    """Answers the methods of a table, each by one function."""
 
-    async def generate(self, params: s.GenerateParams) -> s.Generated:
-        """Mine blocks now. Regtest alone."""
+    def __init__(self, answered: Iterable[Answer], methods: MethodTable = METHODS) -> None:
+        """``rpc.discover`` answers itself.
 
-    async def stop(self) -> s.Done:
-        """Shut the node down once this is answered."""
+        Raises UnknownMethodError, AnsweredTwiceError, UnansweredMethodError.
+        """
+        self.methods = methods
+        """What is served."""
+        self._functions: dict[str, Callable[[Any], Awaitable[Any]]] = {}
+        discover = [answers(DISCOVER, self._discover)] if DISCOVER.name in methods else []
+        for answer in (*discover, *answered):
+            name = answer.method.name
+            if methods.get(name) is not answer.method:
+                raise UnknownMethodError(name)
+            if name in self._functions:
+                raise AnsweredTwiceError(name)
+            self._functions[name] = answer.function
+        missing = tuple(name for name in methods if name not in self._functions)
+        if missing:
+            raise UnansweredMethodError(missing)
+
+    async def call(self, method: Method[RequestT, ReplyT], request: RequestT) -> ReplyT:
+        """The answer to a request. Raises RpcError, and UnknownMethodError for another table's."""
+        if self.methods.get(method.name) is not method:
+            raise UnknownMethodError(method.name)
+        reply: ReplyT = await self._functions[method.name](request)
+        return reply
+
+    async def _discover(self, _: NoParams) -> dict[str, Any]:
+        return self._document
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return openrpc_document(self.methods)

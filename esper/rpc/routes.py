@@ -14,7 +14,6 @@ from esper.http.slots import Slots
 from esper.rpc import errors as e
 from esper.rpc.auth import Authority, token_hash
 from esper.rpc.dispatch import Access, Dispatcher
-from esper.rpc.openrpc import openrpc_document
 from esper.rpc.port import NodePort
 from esper.rpc.settings import RpcSettings
 
@@ -30,7 +29,6 @@ def rpc_routes(port: NodePort, settings: RpcSettings) -> list[Route[Any]]:
     dispatcher = Dispatcher(
         port,
         settings,
-        document=openrpc_document(),
         new_incident=lambda: secrets.token_hex(4),
     )
     calls = Route(

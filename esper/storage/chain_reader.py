@@ -1,5 +1,7 @@
 """The chain on disk as it is read: by height, from the files that its index names."""
 
+from collections.abc import Callable
+
 from esper.storage.chain_index import ChainIndex, Tip
 from esper.storage.errors import ProofPrunedError, UnknownBlockError
 from esper.storage.kv.store_port import KeyValueView
@@ -18,11 +20,17 @@ class ChainReader:
     """A chain up to the tip of its index. Files only grow, so a view of an index stays readable."""
 
     def __init__(
-        self, index: ChainIndex[KeyValueView], journal: SegmentReader, proofs: SegmentReader
+        self,
+        index: ChainIndex[KeyValueView],
+        journal: SegmentReader,
+        proofs: SegmentReader,
+        first_proof_file: Callable[[], int],
     ) -> None:
+        """``first_proof_file`` says which is the first now: proofs go under a view's hands."""
         self._index = index
         self._journal_files = journal
         self._proof_files = proofs
+        self._first_proof_file = first_proof_file
 
     @property
     def index(self) -> ChainIndex[KeyValueView]:
@@ -56,12 +64,9 @@ class ChainReader:
         """The proof of a block. Raises ProofPrunedError besides what ``block`` does."""
         self._check_height(height)
         entry, reader = self._index.entry(height), self._proof_files
-        if not entry.proof or entry.proof[0][0] < self._index.first_proof_file:
+        if not entry.proof or entry.proof[0][0] < self._first_proof_file():
             raise ProofPrunedError(height)
         place = Locator(*entry.proof[0])
-        if not reader.path(place.file).exists():
-            # Pruned since this view of the index was taken.
-            raise ProofPrunedError(height)
         found = stored_proof(reader.read(place), place, reader)
         if found.block_id != entry.block_id:
             raise BlockFileError(

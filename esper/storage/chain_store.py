@@ -23,7 +23,7 @@ from esper.storage.errors import (
     WrongChainError,
 )
 from esper.storage.format_version import bring_up_to_date
-from esper.storage.kv.store_port import KeyValueStore, Write
+from esper.storage.kv.store_port import KeyValueStore, KeyValueView, Write
 from esper.storage.receipt_log import USE_RECEIPTS, ReceiptLog
 from esper.storage.segments.block_files import (
     BLOCK_FOLDER,
@@ -83,7 +83,7 @@ class ChainStore:
             self._index: ChainIndex[KeyValueStore] = ChainIndex(self._store, folder)
             self._check_genesis(genesis, fresh)
             self._open_files()
-            self._reader = ChainReader(self._index, self.journal, self.proof_files)
+            self._reader = self._reading(self._index)
             catch_up(self._index, self._journal, self._proofs, replay, options.undo_depth)
         except BaseException:
             self.close()
@@ -140,7 +140,12 @@ class ChainStore:
     def as_of_now(self) -> ChainReader:
         """The chain as it is now, whatever follows; to be read from any thread while it is open."""
         view = self._index.over(self._index.store.snapshot())
-        return ChainReader(view, self._journal.reader, self._proofs.reader)
+        return self._reading(view)
+
+    def _reading(self, index: ChainIndex[KeyValueView]) -> ChainReader:
+        return ChainReader(
+            index, self.journal, self.proof_files, lambda: self._index.first_proof_file
+        )
 
     def block(self, height: int) -> BlockAdded:
         """See ``ChainReader.block``."""

@@ -4,6 +4,7 @@ from typing import Final
 
 from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.params import NetworkParameters
+from esper.rpc.methods import ESTIMATE_CALL
 from esper.rpc.schema import Estimate, EstimateParams, Message
 from esper.vm.answers import MAX_ANSWER_TOKENS
 from esper.vm.llm_call import LlmCall
@@ -37,7 +38,7 @@ def asked_call(
     asked = EstimateParams(max_tokens, text=text)
     if chat:
         asked = EstimateParams(max_tokens, messages=[Message("user", text)])
-    estimate = node.estimate_call(asked)
+    estimate = node.call(ESTIMATE_CALL, asked)
     prompt = tuple(estimate.tokens)
     rows, limit = len(prompt) + max_tokens - 1, params.calls.rows_per_call
     if not 1 <= len(prompt) <= MAX_PROMPT_TOKENS or rows > limit:

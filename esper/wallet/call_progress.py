@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from esper.rpc.methods import GET_CALL
 from esper.rpc.schema import AsOf, CallReply, TransactionParams
 from esper.wallet.node_port import Node
 
@@ -24,7 +25,7 @@ def call_progress(
     """
     last: CallReply | None = None
     while True:
-        reply = node.call(TransactionParams(txid))
+        reply = node.call(GET_CALL, TransactionParams(txid))
         # A new block alone is no news.
         news = replace(reply, as_of=AsOf(0, True))
         if news != last:

@@ -5,6 +5,7 @@ from typing import Final
 
 from esper.primitives.address import Address
 from esper.primitives.params import NetworkParameters
+from esper.rpc.methods import GET_ACCOUNT
 from esper.rpc.schema import AccountParams, AccountReply
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.transaction import Payload, Transaction
@@ -54,7 +55,7 @@ def prepared(
 
 def account_of(node: Node, address: str) -> AccountReply:
     """What the node says of an address. Raises NodeContradictionError for what cannot be."""
-    account = node.account(AccountParams(address))
+    account = node.call(GET_ACCOUNT, AccountParams(address))
     if account.address != address:
         raise NodeContradictionError("the node answered about another address: ask another node")
     if not 0 <= account.nonce <= account.next_nonce < 1 << 64:

@@ -9,6 +9,7 @@ from esper.primitives.address import Address
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.params import LimitParameters, NetworkParameters
 from esper.primitives.units import MAX_AMOUNT
+from esper.rpc.methods import GET_TRANSACTION
 from esper.rpc.schema import TransactionParams
 from esper.vm.fees import fee_of_bytes, least_fixed_fee, signed_size
 from esper.vm.llm_call import LlmCall
@@ -33,7 +34,7 @@ def waiting(
     see ``check_signed_by``. Raises NotReplaceableError, NodeContradictionError, and the node's
     errors.
     """
-    reply = node.transaction(TransactionParams(txid))
+    reply = node.call(GET_TRANSACTION, TransactionParams(txid))
     if reply.status != "pending":
         raise NotReplaceableError(f"the transaction is {reply.status}, only a waiting one can go")
     try:

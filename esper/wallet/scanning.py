@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from esper.rpc.methods import GET_HISTORY
 from esper.rpc.schema import HistoryParams
 from esper.wallet.intents import account_of
 from esper.wallet.node_port import Node
@@ -59,6 +60,6 @@ def scanned(
             account.unbonding,
         )
         # What went out again, or lapsed, shows in the history alone.
-        if any(shows) or node.history(HistoryParams(address, limit=1)).events:
+        if any(shows) or node.call(GET_HISTORY, HistoryParams(address, limit=1)).events:
             end = index
     return Scan(end, index - begin, index - end >= GAP_LIMIT, height, synced)

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from esper.consensus.block import Block
 from esper.consensus.template import BlockPlan
+from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.errors import NOT_FOUND, RpcError
+from esper.rpc.method import Method
 from esper.vm.transaction import Transaction
 from tests.support.node_world import (
     NodeWorld,
@@ -53,12 +56,12 @@ def rivals(datadir: Path, contents: Contents = lambda _: [], blocks: int = 2) ->
 
 
 async def status(world: NodeWorld, txid: bytes) -> tuple[str, int | None]:
-    reply = await world.rpc.transaction(s.TransactionParams(txid.hex()))
+    reply = await world.ask(m.GET_TRANSACTION, s.TransactionParams(txid.hex()))
     return reply.status, reply.height
 
 
 async def told_balance(world: NodeWorld, text: str) -> int:
-    return int((await world.rpc.account(s.AccountParams(text))).balance)
+    return int((await world.ask(m.GET_ACCOUNT, s.AccountParams(text))).balance)
 
 
 def test_a_payment_of_a_branch_that_lost_waits_again_and_survives_a_restart(datadir: Path) -> None:
@@ -77,7 +80,7 @@ def test_a_payment_of_a_branch_that_lost_waits_again_and_survives_a_restart(data
             assert world.node.manager.context.tip_id == others[-1].header.block_id
             assert await status(world, one.txid) == ("pending", None)
             assert await told_balance(world, text) == before
-            history = await world.rpc.history(s.HistoryParams(text))
+            history = await world.ask(m.GET_HISTORY, s.HistoryParams(text))
             assert one.txid.hex() not in [event.txid for event in history.events]
         async with node_world(datadir, mines=False) as world:
             assert await status(world, one.txid) == ("pending", None)
@@ -106,7 +109,7 @@ def test_a_payment_that_both_branches_hold_is_there_once(datadir: Path) -> None:
                 await world.take(block)
             assert await status(world, same[0].txid) == ("confirmed", start + 1)
             assert len(world.node.mempool.pool) == 0
-            history = await world.rpc.history(s.HistoryParams(ALICE.address.to_text("desp")))
+            history = await world.ask(m.GET_HISTORY, s.HistoryParams(ALICE.address.to_text("desp")))
             assert [event.txid for event in history.events].count(same[0].txid.hex()) == 1
 
     go(main)
@@ -123,7 +126,7 @@ def test_a_payment_that_the_winning_branch_contradicts_is_told_to_be_dropped(
             await world.others_turn(lost)
             for block in others:
                 await world.take(block)
-            reply = await world.rpc.transaction(s.TransactionParams(lost.txid.hex()))
+            reply = await world.ask(m.GET_TRANSACTION, s.TransactionParams(lost.txid.hex()))
             assert reply.status == "dropped"
             assert "nonce" in reply.reason
             assert len(world.node.mempool.pool) == 0
@@ -142,11 +145,11 @@ def test_an_answered_call_of_a_branch_that_lost_is_answered_again(datadir: Path)
             jump(1.1)
             await rest()
             await world.mine()
-            assert (await world.rpc.call(params)).status == "answered"
+            assert (await world.ask(m.GET_CALL, params)).status == "answered"
             for block in others:
                 await world.take(block)
             await until(lambda: call in world.desk.ready.inline())
-            assert (await world.rpc.call(params)).status == "proven"
+            assert (await world.ask(m.GET_CALL, params)).status == "proven"
             await rest()
 
     go(main)
@@ -155,9 +158,10 @@ def test_an_answered_call_of_a_branch_that_lost_is_answered_again(datadir: Path)
 def test_what_was_never_there_is_not_found(datadir: Path) -> None:
     async def main() -> None:
         async with node_world(datadir, mines=False) as world:
-            for ask in (world.rpc.transaction, world.rpc.call):
+            methods: tuple[Method[s.TransactionParams, Any], ...] = (m.GET_TRANSACTION, m.GET_CALL)
+            for method in methods:
                 with pytest.raises(RpcError) as refused:
-                    await ask(s.TransactionParams(bytes(64).hex()))
+                    await world.ask(method, s.TransactionParams(bytes(64).hex()))
                 assert refused.value.code == NOT_FOUND
             assert world.ledger.account(address(ALICE)).balance > 0
 

@@ -7,6 +7,7 @@ import pytest
 
 from esper.mempool import journal
 from esper.node.chain import stored_blocks
+from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.vm.unstake import Unstake
 from tests.support.node_world import (
@@ -44,7 +45,7 @@ def test_a_transaction_is_found_without_reading_all_of_its_block(
             await world.others_turn(*made)
             monkeypatch.setattr(stored_blocks, "read_content", read_content)
             for index, one in enumerate(made):
-                found = await world.rpc.transaction(s.TransactionParams(one.txid.hex()))
+                found = await world.ask(m.GET_TRANSACTION, s.TransactionParams(one.txid.hex()))
                 assert (found.hex, found.index) == (one.to_bytes().hex(), index)
 
     go(main)
@@ -106,7 +107,7 @@ def test_calls_whose_credits_lapse_with_the_epoch_leave_then(datadir: Path) -> N
                 await world.others_turn()
             # The block after this one is the first of an epoch.
             assert (world.height + 1) % epoch == 0
-            reply = await world.rpc.call(s.TransactionParams(call.hex()))
+            reply = await world.ask(m.GET_CALL, s.TransactionParams(call.hex()))
             assert reply.status == "dropped"
             assert "credits" in reply.reason or "rate" in reply.reason
 

@@ -16,6 +16,8 @@ import pytest
 from tests.support.fake_node import TOKEN
 from tests.support.rpc_server_child import STATUS, Server, eventually, post, received, running
 
+pytestmark = pytest.mark.serial
+
 MEBIBYTE = 1 << 20
 GROWTH = 96 * MEBIBYTE
 """What the server may hold beyond its start: 128 connections with a body and two parts each."""
@@ -337,7 +339,8 @@ def test_five_hundred_connections_leave_room_for_an_honest_client(tmp_path: Path
         for client in clients:
             with suppress(OSError):
                 client.sendall(b"POST / HTTP/1.1\r\n")
-        for client in clients[128:]:
+        # Which of them depends on how fast the machine lets them come.
+        for client in clients:
             turned_away += received(client).startswith(b"HTTP/1.1 503")
         assert turned_away > 0
         # All of them are silent: they lose their places, and the honest client gets one.

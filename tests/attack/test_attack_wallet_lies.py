@@ -14,7 +14,6 @@ from esper.cli.esper import environment as wallet_machine
 from esper.cli.esper.app import app
 from esper.rpc import schema as s
 from esper.rpc.client import RpcClient
-from esper.wallet.node_port import RpcNode
 from tests.support.fake_wallet_node import credit_rich
 from tests.support.vm_world import BOB, World
 from tests.support.wallet_console import Console, console
@@ -82,8 +81,8 @@ class Liar:
 def liar(console: Console, monkeypatch: pytest.MonkeyPatch) -> Liar:
     found = Liar(served(console.node))
 
-    def connect(_: Path) -> RpcNode:
-        return RpcNode(RpcClient("http://127.0.0.1:9334/", transport=httpx.MockTransport(found)))
+    def connect(_: Path) -> RpcClient:
+        return RpcClient("http://127.0.0.1:9334/", transport=httpx.MockTransport(found))
 
     monkeypatch.setattr(wallet_machine, "connect", connect)
     return found

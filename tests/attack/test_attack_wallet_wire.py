@@ -8,7 +8,11 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from esper.rpc import methods as m
+from esper.rpc import schema as s
 from esper.rpc.client import LARGEST_ANSWER, NodeAnswerError, NodeUnreachableError, RpcClient
+
+pytestmark = pytest.mark.serial
 
 PATIENCE_S = 0.3
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -54,7 +58,7 @@ def test_an_answer_that_never_ends_is_given_up(first: bytes, then: bytes) -> Non
         RpcClient(url, timeout_s=PATIENCE_S) as client,
         pytest.raises(NodeUnreachableError, match=r"within 0\.3 s|more than 0\.3 s"),
     ):
-        client.status()
+        client.call(m.GET_STATUS, s.NoParams())
     assert time.monotonic() - began < 10
 
 
@@ -64,7 +68,7 @@ def test_an_answer_larger_than_memory_is_given_up() -> None:
         RpcClient(url) as client,
         pytest.raises(NodeAnswerError, match=f"more than {LARGEST_ANSWER} bytes"),
     ):
-        client.status()
+        client.call(m.GET_STATUS, s.NoParams())
 
 
 def test_a_token_does_not_follow_a_redirect() -> None:
@@ -74,4 +78,4 @@ def test_a_token_does_not_follow_a_redirect() -> None:
         RpcClient(url, "s" * 64) as client,
         pytest.raises(NodeAnswerError, match="status 307"),
     ):
-        client.status()
+        client.call(m.GET_STATUS, s.NoParams())

@@ -18,6 +18,8 @@ from esper.storage.segments.block_files import BLOCK_FOLDER, PROOF_FOLDER
 from tests.support.crash.fake_chain import GENESIS, opened, replayed_from_files
 from tests.support.store_check import check_store
 
+pytestmark = pytest.mark.serial
+
 CHILD = Path(__file__).parents[1] / "support" / "crash" / "writer_child.py"
 LONGEST_LIFE_S = 0.25
 HANGS_AFTER_S = 60

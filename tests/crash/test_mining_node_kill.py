@@ -40,6 +40,8 @@ from tests.support.crash.crash_world import PARAMS, UNDO_DEPTH, VERIFIER, Node, 
 from tests.support.memory_store import MemoryStore
 from tests.support.store_check import check_store
 
+pytestmark = pytest.mark.serial
+
 CHILD = Path(__file__).parents[1] / "support" / "crash" / "node_child.py"
 SHORTEST_LIFE_S = 0.1
 LONGEST_LIFE_S = 0.9

@@ -16,9 +16,11 @@ import pytest
 
 from tests.support.node_cli import BIN, PATIENCE_S, environment, running
 
+pytestmark = pytest.mark.serial
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-LABELS = {"sh", "text", "toml", "json", "python"}
+LABELS = {"sh", "text", "toml", "json", "python", "diff"}
 PAGE_PATIENCE_S = 3 * PATIENCE_S
 
 NOT_RUN = {

@@ -6,7 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.node_cli import BIN, RunningNode, User, environment, running, until
+
+pytestmark = pytest.mark.serial
 
 COIN = 10**8
 NETWORK = ("--network", "regtest")

@@ -6,7 +6,11 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.support.node_cli import BIN, END_S, environment, running, until
+
+pytestmark = pytest.mark.serial
 
 
 def esperd(*arguments: str | Path, status: int = 0) -> str:

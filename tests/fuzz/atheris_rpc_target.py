@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 with atheris.instrument_imports(include=["esper.rpc", "esper.http", "json"]):
     from tests.fuzz.test_rpc_fuzz import answer_to, check_answer
 
-from esper.rpc.examples import EXAMPLES
+from esper.rpc.methods import METHODS
 
 
 def one_input(data: bytes) -> None:
@@ -31,8 +31,8 @@ def write_seeds(corpus: Path) -> None:
     """An honest request for each method, in a corpus that has nothing yet."""
     corpus.mkdir(parents=True, exist_ok=True)
     if not any(corpus.iterdir()):
-        for name, example in EXAMPLES.items():
-            body = {"jsonrpc": "2.0", "method": name, "params": example.params, "id": 1}
+        for name, method in METHODS.items():
+            body = {"jsonrpc": "2.0", "method": name, "params": method.example.params, "id": 1}
             (corpus / name).write_bytes(json.dumps(body).encode())
 
 

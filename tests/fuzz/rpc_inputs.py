@@ -7,7 +7,6 @@ import json
 import random
 from typing import Any
 
-from esper.rpc.examples import EXAMPLES
 from esper.rpc.methods import METHODS
 
 ODD: tuple[Any, ...] = (
@@ -44,8 +43,8 @@ def request(chooser: random.Random) -> Any:
     """A request in which something may be odd."""
     name = chooser.choice([*METHODS, "unknown"])
     found: dict[str, Any] = {"jsonrpc": "2.0", "method": name, "id": chooser.randrange(100)}
-    if name in EXAMPLES and EXAMPLES[name].params:
-        found["params"] = dict(EXAMPLES[name].params)
+    if name in METHODS and METHODS[name].example.params:
+        found["params"] = METHODS[name].example.params
     for _ in range(chooser.choice((0, 1, 1, 2))):
         place = chooser.choice(["jsonrpc", "method", "id", "params", "params", "more"])
         if place == "params" and isinstance(found.get("params"), dict) and chooser.random() < 0.7:

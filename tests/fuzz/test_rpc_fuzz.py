@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,6 @@ from hypothesis import strategies as st
 from esper.http.strict_json import StrictJsonError, read_json
 from esper.rpc import errors as e
 from esper.rpc.dispatch import Access, Dispatcher
-from esper.rpc.openrpc import openrpc_document
 from tests.fuzz.rpc_inputs import body
 from tests.fuzz.test_atheris import fuzz
 from tests.support.fake_node import TOKEN, FakeNode, settings
@@ -28,7 +28,6 @@ from tests.support.rpc_server_child import Server, post, running
 
 SECONDS = float(os.environ.get("ESPER_FUZZ_SECONDS", "30"))
 GROWTH = 64 << 20
-DOCUMENT = openrpc_document()
 CODES = {value for name, value in vars(e).items() if isinstance(value, int)} - {e.INTERNAL_ERROR}
 """What bad input may be told. An incident would be a finding."""
 
@@ -50,9 +49,7 @@ def check_answer(data: bytes | None) -> int:
 
 
 def answer_to(data: bytes, access: Access = Access.STEER) -> bytes | None:
-    dispatcher = Dispatcher(
-        FakeNode(), settings(Path("nowhere")), document=DOCUMENT, new_incident=lambda: "found"
-    )
+    dispatcher = Dispatcher(FakeNode(), settings(Path("nowhere")), new_incident=lambda: "found")
 
     async def main() -> bytes | None:
         return await dispatcher.answer(data, access)
@@ -133,6 +130,7 @@ def one_conversation(server: Server, chooser: random.Random) -> int:
     return len(statuses)
 
 
+@pytest.mark.serial
 def test_bytes_over_the_socket_do_no_harm(tmp_path: Path) -> None:
     # One conversation at a time: a place that is not given back would soon be missed.
     quick = {"header_timeout_s": 0.3, "idle_timeout_s": 0.3, "body_timeout_s": 0.3}

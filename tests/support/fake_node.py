@@ -8,28 +8,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import trio
 
 from esper.http.routes import Route
 from esper.rpc import errors as e
+from esper.rpc import methods as m
 from esper.rpc import schema as s
-from esper.rpc.examples import ALICE, BLOCK, EXAMPLES, PARENT, TXID
+from esper.rpc.examples import ALICE, BLOCK, BLOCK_ID, PARENT_ID, TXID
+from esper.rpc.method import Method, method_table
+from esper.rpc.port import Answer, NodePort, answers
 from esper.rpc.server import serve
 from esper.rpc.settings import RpcSettings
 
-T = TypeVar("T")
 SECRET = bytes(range(32))
 TOKEN = SECRET.hex()
-
-
-def example(rpc_method: str, kind: type[T]) -> T:
-    """What a method answers in its example."""
-    result = EXAMPLES[rpc_method].result
-    assert isinstance(result, kind)
-    return result
 
 
 def settings(datadir: Path, **changes: Any) -> RpcSettings:
@@ -37,106 +32,87 @@ def settings(datadir: Path, **changes: Any) -> RpcSettings:
     return replace(RpcSettings(datadir, SECRET, port=0, wrong_token_delay_s=0.0), **changes)
 
 
-class FakeNode:
+class FakeNode(NodePort):
     """Answers the examples; counts what it was asked."""
 
-    def __init__(self) -> None:
-        block = example("get_block", s.BlockReply)
-        genesis = msgspec.structs.replace(
-            block, height=0, hash=PARENT, parent="00" * 64, transactions=[]
-        )
-        self.blocks = [genesis, block]
+    def __init__(self, *more: Answer) -> None:
+        """``more`` are methods that the node's own table does not have."""
+        self.blocks = [
+            msgspec.structs.replace(
+                BLOCK, height=0, hash=PARENT_ID, parent="00" * 64, transactions=[]
+            ),
+            BLOCK,
+        ]
         self.asked: list[str] = []
+        """Names of methods."""
         self.behave: Callable[[str], Any] | None = None
         """Called with each method's name; may raise, or give something to await."""
         self.waiting: list[str] = []
+        others = (
+            answers(m.TOKENIZE, self._tokenize),
+            answers(m.GET_BLOCK, self._block),
+            answers(m.GET_TRANSACTION, self._transaction),
+            answers(m.SUBMIT_TRANSACTION, self._submit),
+            answers(m.GET_ACCOUNT, self._account),
+            answers(m.GENERATE, self._generate),
+            *more,
+        )
+        apart = {m.DISCOVER.name, *(answer.method.name for answer in others)}
+        examples = [
+            answers(method, functools.partial(self._example, method))
+            for method in m.METHODS.values()
+            if method.name not in apart
+        ]
+        rows = [*m.METHODS.values(), *(answer.method for answer in more)]
+        super().__init__(
+            [*map(self._noted, others), *map(self._noted, examples)], method_table(rows)
+        )
 
-    async def _note(self, name: str) -> None:
-        self.asked.append(name)
-        if self.behave is not None:
-            found = self.behave(name)
-            if found is not None:
-                await found
+    def _noted(self, answer: Answer) -> Answer:
+        async def noted(request: Any) -> Any:
+            self.asked.append(answer.method.name)
+            if self.behave is not None:
+                found = self.behave(answer.method.name)
+                if found is not None:
+                    await found
+            return await answer.function(request)
 
-    async def _example(self, port_method: str, rpc_method: str, kind: type[T]) -> T:
-        await self._note(port_method)
-        return example(rpc_method, kind)
+        return answers(answer.method, noted)
 
-    async def status(self) -> s.Status:
-        return await self._example("status", "get_status", s.Status)
+    async def _example(self, method: Method[Any, Any], _: s.Request) -> Any:
+        return method.example.reply
 
-    async def parameters(self) -> s.Parameters:
-        return await self._example("parameters", "get_parameters", s.Parameters)
-
-    async def models(self) -> list[s.Model]:
-        return await self._example("models", "list_models", list)
-
-    async def tokenize(self, params: s.TokenizeParams) -> s.Tokens:
+    async def _tokenize(self, params: s.TokenizeParams) -> s.Tokens:
         if (params.text is None) == (params.messages is None):
             raise e.RpcError(e.INVALID_PARAMS, "give text or messages")
-        return await self._example("tokenize", "tokenize", s.Tokens)
+        return m.TOKENIZE.example.reply
 
-    async def detokenize(self, params: s.DetokenizeParams) -> s.TextReply:
-        return await self._example("detokenize", "detokenize", s.TextReply)
-
-    async def block(self, params: s.BlockParams) -> s.BlockReply:
-        await self._note("block")
+    async def _block(self, params: s.BlockParams) -> s.BlockReply:
         for block in reversed(self.blocks):
             if params.height in (None, block.height) and params.hash in (None, block.hash):
                 return block
         raise e.RpcError(e.NOT_FOUND, "no such block: the chain ends at height 1")
 
-    async def transaction(self, params: s.TransactionParams) -> s.TransactionReply:
-        await self._note("transaction")
+    async def _transaction(self, params: s.TransactionParams) -> s.TransactionReply:
         if params.txid != TXID:
             raise e.RpcError(e.NOT_FOUND, "no such transaction")
-        return example("get_transaction", s.TransactionReply)
+        return m.GET_TRANSACTION.example.reply
 
-    async def submit(self, params: s.SubmitParams) -> s.Submitted:
-        await self._note("submit")
+    async def _submit(self, params: s.SubmitParams) -> s.Submitted:
         self.waiting.append(params.hex)
         return s.Submitted(TXID)
 
-    async def account(self, params: s.AccountParams) -> s.AccountReply:
-        await self._note("account")
+    async def _account(self, params: s.AccountParams) -> s.AccountReply:
         if params.address != ALICE:
-            raise e.RpcError(e.NOT_FOUND, "no such account")
-        return example("get_account", s.AccountReply)
+            raise e.RpcError(e.INVALID_PARAMS, "no such address")
+        return m.GET_ACCOUNT.example.reply
 
-    async def history(self, params: s.HistoryParams) -> s.History:
-        return await self._example("history", "get_history", s.History)
-
-    async def estimate_call(self, params: s.EstimateParams) -> s.Estimate:
-        return await self._example("estimate_call", "estimate_call", s.Estimate)
-
-    async def call(self, params: s.TransactionParams) -> s.CallReply:
-        return await self._example("call", "get_call", s.CallReply)
-
-    async def mempool(self) -> s.MempoolReply:
-        return await self._example("mempool", "get_mempool", s.MempoolReply)
-
-    async def mining(self) -> s.Mining:
-        return await self._example("mining", "get_mining", s.Mining)
-
-    async def pause_mining(self) -> s.Done:
-        return await self._example("pause_mining", "pause_mining", s.Done)
-
-    async def resume_mining(self) -> s.Done:
-        return await self._example("resume_mining", "resume_mining", s.Done)
-
-    async def set_threads(self, params: s.ThreadsParams) -> s.Done:
-        return await self._example("set_threads", "set_threads", s.Done)
-
-    async def generate(self, params: s.GenerateParams) -> s.Generated:
-        await self._note("generate")
-        return s.Generated([BLOCK] * params.blocks)
-
-    async def stop(self) -> s.Done:
-        return await self._example("stop", "stop", s.Done)
+    async def _generate(self, params: s.GenerateParams) -> s.Generated:
+        return s.Generated([BLOCK_ID] * params.blocks)
 
 
 @contextmanager
-def served(node: FakeNode, config: RpcSettings, others: Sequence[Route[Any]] = ()) -> Iterator[int]:
+def served(node: NodePort, config: RpcSettings, others: Sequence[Route[Any]] = ()) -> Iterator[int]:
     """A server in a thread of its own; the port that it listens on."""
     started = threading.Event()
     state: dict[str, Any] = {}

@@ -1,13 +1,17 @@
 """A node for the wallet's tests: balances are the rules' own, blocks come when a test says so."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from esper.crypto.signatures import SignatureClaim
 from esper.primitives.address import Address
 from esper.primitives.errors.rule_violation import RuleViolation
+from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.client import NodeError
 from esper.rpc.errors import NOT_FOUND, REFUSED
+from esper.rpc.method import Method, ReplyT, RequestT
 from esper.vm.credits import rate_limit, settled, totals_at_block
 from esper.vm.envelope_rules import check_isolated, check_signature, fee_range
 from esper.vm.llm_call import LlmCall
@@ -42,6 +46,22 @@ class FakeNode:
     history_events: tuple[s.Event, ...] = ()
 
     # --- what the wallet asks ---
+
+    def call(self, method: Method[RequestT, ReplyT], request: RequestT) -> ReplyT:
+        """Nothing else is answered: a wallet that asks more fails its tests."""
+        answers: dict[Any, Callable[[Any], Any]] = {
+            m.GET_STATUS.name: lambda _: self.status(),
+            m.LIST_MODELS.name: lambda _: self.models(),
+            m.GET_BLOCK.name: self.block,
+            m.GET_TRANSACTION.name: self.transaction,
+            m.SUBMIT_TRANSACTION.name: self.submit,
+            m.GET_ACCOUNT.name: self.account,
+            m.GET_HISTORY.name: self.history,
+            m.ESTIMATE_CALL.name: self.estimate_call,
+            m.GET_CALL.name: self.asked_about,
+        }
+        reply: ReplyT = answers[method.name](request)
+        return reply
 
     def status(self) -> s.Status:
         return s.Status(
@@ -181,7 +201,7 @@ class FakeNode:
         cost = self.suggested_bid * (len(tokens) + 4 * params.max_tokens)
         return s.Estimate(MODEL.model_id.hex(), tokens, self.suggested_bid, str(cost), 3, 2)
 
-    def call(self, params: s.TransactionParams) -> s.CallReply:
+    def asked_about(self, params: s.TransactionParams) -> s.CallReply:
         """One step further at every question; the block comes after the script's end."""
         step = self.asked[params.txid] = self.asked.get(params.txid, -1) + 1
         if step == len(SCRIPT) and self.last_status == "answered":

@@ -17,6 +17,7 @@ from esper.cli.esper.session import (
     WalletName,
     session,
 )
+from esper.rpc.methods import GET_HISTORY
 from esper.rpc.schema import Event, HistoryParams, Release
 from esper.wallet.amounts import credits_text, esp_text
 from esper.wallet.holdings import as_of_text, holdings
@@ -99,7 +100,8 @@ def history_command(
         asked = [address] if address else [own.address for own in s.file.addresses]
         node = s.any_node if address else s.node
         pages = {
-            text: node.history(HistoryParams(text, limit=limit, before=before)) for text in asked
+            text: node.call(GET_HISTORY, HistoryParams(text, limit=limit, before=before))
+            for text in asked
         }
         events = [event for page in pages.values() for event in page.events]
         events.sort(key=lambda event: -event.height)

@@ -10,7 +10,15 @@ import typer
 from esper.cli.esper import environment
 from esper.cli.esper.balance import time_text
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, session
-from esper.rpc.schema import AsOf, BlockParams, BlockReply, TransactionParams, TransactionReply
+from esper.rpc.methods import GET_BLOCK, GET_CALL, GET_STATUS, GET_TRANSACTION, LIST_MODELS
+from esper.rpc.schema import (
+    AsOf,
+    BlockParams,
+    BlockReply,
+    NoParams,
+    TransactionParams,
+    TransactionReply,
+)
 from esper.wallet.amounts import credits_text, esp_text
 from esper.wallet.call_progress import INTERVAL_S, phrase
 from esper.wallet.errors import MisuseError
@@ -22,7 +30,7 @@ HASH_DIGITS = 128
 def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:
     """The node and its chain."""
     with session(datadir, None, as_json) as s:
-        found = s.any_node.status()
+        found = s.any_node.call(GET_STATUS, NoParams())
         # Whole numbers alone: what the node says may be more than a float holds.
         percent, tenth = divmod(found.usefulness_per_mille, 10)
         s.answer(
@@ -48,16 +56,16 @@ def tx_command(
     """A transaction, and of a call its answer."""
     with session(datadir, None, as_json) as s:
         _check_hash(txid, "transaction id")
-        found = s.any_node.transaction(TransactionParams(txid))
+        found = s.any_node.call(GET_TRANSACTION, TransactionParams(txid))
         while wait and found.status == "pending":
             environment.sleep(INTERVAL_S)
-            found = s.any_node.transaction(TransactionParams(txid))
+            found = s.any_node.call(GET_TRANSACTION, TransactionParams(txid))
         if wait and found.status == "dropped":
             s.refuse("Dropped", f"{txid} is not in the chain: {found.reason}")
         document: dict[str, Any] = {"transaction": msgspec.to_builtins(found)}
         lines = _transaction_lines(found)
         if found.kind == "llm-call":
-            call = s.any_node.call(TransactionParams(txid))
+            call = s.any_node.call(GET_CALL, TransactionParams(txid))
             document["call"] = msgspec.to_builtins(call)
             lines.append(f"call      {phrase(call)}")
             if call.answer is not None:
@@ -76,14 +84,14 @@ def block_command(
 ) -> None:
     """A block: what it paid, what was asked and answered."""
     with session(datadir, None, as_json) as s:
-        found = s.any_node.block(_block_params(which))
+        found = s.any_node.call(GET_BLOCK, _block_params(which))
         s.answer(msgspec.to_builtins(found), *_block_lines(found))
 
 
 def models_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:
     """The models that answer calls."""
     with session(datadir, None, as_json) as s:
-        found = s.any_node.models()
+        found = s.any_node.call(LIST_MODELS, NoParams())
         lines = []
         for model in found:
             chat = ", chat" if model.chat_template else ""

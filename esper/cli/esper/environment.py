@@ -14,7 +14,7 @@ from typing import Final
 import typer
 
 from esper.rpc.client import RpcClient
-from esper.wallet.node_port import Node, RpcNode
+from esper.wallet.node_port import Node
 from esper.wallet.sealing import COST, Cost
 
 PASSWORD_VARIABLE: Final = "ESPER_PASSWORD"
@@ -30,7 +30,7 @@ cost: Cost = COST
 
 def connect(datadir: Path) -> Node:
     """The node of ``ESPER_RPC``, or the one that runs in the data directory."""
-    return RpcNode(RpcClient.from_environment(os.environ, datadir))
+    return RpcClient.from_environment(os.environ, datadir)
 
 
 def variable(name: str) -> str | None:

@@ -16,7 +16,8 @@ from esper.consensus.genesis import genesis_hash
 from esper.primitives.params import NetworkParameters
 from esper.rpc.auth import CookieError
 from esper.rpc.client import NodeError, RpcClientError
-from esper.rpc.schema import Status
+from esper.rpc.methods import GET_STATUS
+from esper.rpc.schema import NoParams, Status
 from esper.wallet.errors import MisuseError, NoSecretError, WalletError
 from esper.wallet.folder import WalletFolder
 from esper.wallet.keystore import WalletFile, open_wallet
@@ -76,7 +77,7 @@ class Session:
     @cached_property
     def status(self) -> Status:
         """What the wallet's node says of itself. Raises OtherNetworkError."""
-        status = self.any_node.status()
+        status = self.any_node.call(GET_STATUS, NoParams())
         check_same_network(status, self.params, self.genesis)
         return status
 

@@ -18,7 +18,8 @@ from esper.cli.esper.session import (
 )
 from esper.consensus.genesis import genesis_hash
 from esper.primitives.address import Address
-from esper.rpc.schema import SubmitParams, Submitted
+from esper.rpc.methods import GET_STATUS, SUBMIT_TRANSACTION
+from esper.rpc.schema import NoParams, SubmitParams, Submitted
 from esper.vm.transaction import Transaction
 from esper.wallet.amounts import parse_esp
 from esper.wallet.builder import signed
@@ -67,7 +68,7 @@ def submit_command(
         data = _file(file)
         params = network_named(data)
         transaction = read_exchange(data, "signed transaction", params)
-        check_same_network(s.any_node.status(), params, genesis_hash(params))
+        check_same_network(s.any_node.call(GET_STATUS, NoParams()), params, genesis_hash(params))
         reply = submitted(s.any_node, transaction)
         _tell_submitted(s, reply)
 
@@ -130,7 +131,7 @@ def sign(s: Session, transaction: Transaction) -> Transaction:
 
 def submitted(node: Node, transaction: Transaction) -> Submitted:
     """Hand a transaction in. Raises NodeContradictionError if the node names another."""
-    reply = node.submit(SubmitParams(transaction.to_bytes().hex()))
+    reply = node.call(SUBMIT_TRANSACTION, SubmitParams(transaction.to_bytes().hex()))
     if reply.txid != transaction.txid.hex():
         raise NodeContradictionError(
             f"the node took {transaction.txid.hex()} for another transaction: ask another node"

@@ -13,11 +13,14 @@ import msgspec
 import typer
 
 from esper.cli.esperd.reported_errors import reported_errors
-from esper.node.settings import Settings, about, resolve
+from esper.node.settings import Settings, resolve
 from esper.rpc.client import NodeError, RpcClient, RpcClientError
-from esper.rpc.schema import ThreadsParams
+from esper.rpc.methods import GET_MINING, PAUSE_MINING, RESUME_MINING, SET_THREADS, STOP
+from esper.rpc.schema import NoParams, ThreadsParams
 
-DatadirOption = Annotated[Path | None, typer.Option("--datadir", help=about("datadir"))]
+DatadirOption = Annotated[
+    Path | None, typer.Option("--datadir", help="Folder of the node's files.")
+]
 
 
 def mining(
@@ -26,7 +29,7 @@ def mining(
 ) -> None:
     """How mining goes."""
     with _node(datadir) as node:
-        now = node.mining()
+        now = node.call(GET_MINING, NoParams())
     if as_json:
         typer.echo(json.dumps(msgspec.to_builtins(now)))
         return
@@ -47,14 +50,14 @@ def mining(
 def pause(datadir: DatadirOption = None) -> None:
     """Stop searching; a proof that runs is finished, and calls are still answered."""
     with _node(datadir) as node:
-        node.pause_mining()
+        node.call(PAUSE_MINING, NoParams())
     typer.echo("paused")
 
 
 def resume(datadir: DatadirOption = None) -> None:
     """Go on searching."""
     with _node(datadir) as node:
-        node.resume_mining()
+        node.call(RESUME_MINING, NoParams())
     typer.echo("searching")
 
 
@@ -65,15 +68,15 @@ def threads(
 ) -> None:
     """Cap the threads of a running miner; what is left out stays."""
     with _node(datadir) as node:
-        node.set_threads(ThreadsParams(threads=search, prove_threads=prove))
-        now = node.mining()
+        node.call(SET_THREADS, ThreadsParams(threads=search, prove_threads=prove))
+        now = node.call(GET_MINING, NoParams())
     typer.echo(f"{now.threads} threads search, {now.prove_threads} prove")
 
 
 def stop(datadir: DatadirOption = None) -> None:
     """Shut the node down."""
     with _node(datadir) as node:
-        node.stop()
+        node.call(STOP, NoParams())
     typer.echo("the node closes")
 
 

@@ -25,6 +25,7 @@ from esper.node.chain.block_judge import JudgedBlock
 from esper.node.chain.chain_manager import Arrival, ChainManager, ReadBlock
 from esper.node.chain.chain_view import ChainView
 from esper.node.clock import Clock
+from esper.node.events import TipMoved
 
 T = TypeVar("T")
 Commit = Callable[[], None]
@@ -54,20 +55,6 @@ class ChainFollower(Protocol):
 
         What the event loop reads must stay as it is until the answer is called there.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class TipMoved:
-    """What the event loop is told of a change of chain, once everybody agrees with it."""
-
-    height: int
-    """The new tip's."""
-    block_id: bytes
-    """64 bytes: the new tip."""
-    undone: tuple[bytes, ...]
-    """Ids of blocks that left the chain, the old tip first."""
-    applied: tuple[bytes, ...]
-    """Ids of blocks that joined it, the new tip last."""
 
 
 class ChainService:
@@ -181,7 +168,7 @@ class ChainService:
         for commit in commits:
             commit()
         tip = view.context
-        self._told(TipMoved(tip.height, tip.tip_id, arrival.undone, arrival.applied))
+        self._told(TipMoved(tip.tip_id, tip.height, arrival.undone, arrival.applied))
         self._changed.set()
         self._changed = trio.Event()
 

@@ -40,7 +40,7 @@ class StatusViews:
         self._mines = mines
         self._began_ms = clock()
 
-    async def status(self) -> s.Status:
+    async def status(self, _: s.NoParams) -> s.Status:
         """Height, tip, whether it is current, and what waits."""
         view = self._chain.view
         chain = view.context
@@ -68,13 +68,13 @@ class StatusViews:
             uptime_ms=self._clock() - self._began_ms,
         )
 
-    async def parameters(self) -> s.Parameters:
+    async def parameters(self, _: s.NoParams) -> s.Parameters:
         """The rules that a wallet needs."""
         view = self._chain.view
         chain = view.context
         return _parameters(chain.params, chain)
 
-    async def models(self) -> list[s.Model]:
+    async def models(self, _: s.NoParams) -> list[s.Model]:
         """The active models by tier."""
         view = self._chain.view
         tiers = view.context.registry.tiers

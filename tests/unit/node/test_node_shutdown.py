@@ -13,11 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from esper.node.datadir import RESULTS_FILE, SECRET_FILE
+from esper.rpc import methods as m
+from esper.rpc import schema as s
 from esper.rpc.auth import COOKIE_FILE, Cookie, read_cookie
 from esper.rpc.client import RpcClient, RpcClientError
 from esper.storage.segments.block_files import BlockFiles
 from tests.unit.node.workers.test_node_workers import children, gone_within
+
+pytestmark = pytest.mark.serial
 
 PATIENCE_S = 60
 """For a start on a busy machine."""
@@ -86,7 +92,7 @@ def ask_until(cookie: Cookie, over: threading.Event) -> None:
     """Keep the server busy until the node is gone."""
     with RpcClient(cookie.url, token=cookie.token) as client, suppress(RpcClientError):
         while not over.is_set():
-            client.status()
+            client.call(m.GET_STATUS, s.NoParams())
 
 
 def ended(node: Running, number: int) -> None:

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from esper.rpc import errors as e
+from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.auth import Cookie, CookieError, write_cookie
 from esper.rpc.client import (
@@ -28,8 +29,8 @@ from esper.rpc.client import (
     RpcUrlError,
     _Connection,
 )
-from esper.rpc.examples import ALICE, EXAMPLES, TXID
-from esper.rpc.methods import DISCOVER, METHODS
+from esper.rpc.examples import TXID
+from esper.rpc.openrpc import openrpc_document
 from tests.support.fake_node import TOKEN, FakeNode, served, settings
 
 URL = "http://127.0.0.1:9334/"
@@ -48,34 +49,14 @@ def result(value: Any, **more: Any) -> Callable[[httpx.Request], httpx.Response]
 
 def test_every_method_can_be_called(tmp_path: Path) -> None:
     node = FakeNode()
-    calls: dict[str, Callable[[RpcClient], Any]] = {
-        "get_status": lambda c: c.status(),
-        "get_parameters": lambda c: c.parameters(),
-        "list_models": lambda c: c.models(),
-        "tokenize": lambda c: c.tokenize(s.TokenizeParams("a")),
-        "detokenize": lambda c: c.detokenize(s.DetokenizeParams([1])),
-        "get_block": lambda c: c.block(s.BlockParams(1)),
-        "get_transaction": lambda c: c.transaction(s.TransactionParams(TXID)),
-        "submit_transaction": lambda c: c.submit(s.SubmitParams("00")),
-        "get_account": lambda c: c.account(s.AccountParams(ALICE)),
-        "get_history": lambda c: c.history(s.HistoryParams(ALICE)),
-        "estimate_call": lambda c: c.estimate_call(s.EstimateParams(4, text="a")),
-        "get_call": lambda c: c.call_reply(s.TransactionParams(TXID)),
-        "get_mempool": lambda c: c.mempool(),
-        "get_mining": lambda c: c.mining(),
-        "pause_mining": lambda c: c.pause_mining(),
-        "resume_mining": lambda c: c.resume_mining(),
-        "set_threads": lambda c: c.set_threads(s.ThreadsParams(2)),
-        "generate": lambda c: c.generate(s.GenerateParams(1)),
-        "stop": lambda c: c.stop(),
-        DISCOVER: lambda c: c.call(DISCOVER, None, dict),
-    }
-    assert calls.keys() == METHODS.keys()
     with served(node, settings(tmp_path)), RpcClient.from_environment({}, tmp_path) as client:
-        for name, call in calls.items():
-            answer = call(client)
-            if name != DISCOVER:
-                assert answer == EXAMPLES[name].result, name
+        for method in m.METHODS.values():
+            answer = client.call(method, method.example.request)
+            if method is m.DISCOVER:
+                assert answer == openrpc_document(m.METHODS)
+            else:
+                assert answer == method.example.reply, method.name
+    assert node.asked == [name for name in m.METHODS if name != m.DISCOVER.name]
 
 
 def test_what_was_left_out_is_not_sent() -> None:
@@ -83,14 +64,15 @@ def test_what_was_left_out_is_not_sent() -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(json.loads(request.content)["params"])
-        return result(msgspec.to_builtins(EXAMPLES["tokenize"].result))(request)
+        return result(msgspec.to_builtins(m.TOKENIZE.example.reply))(request)
 
-    client_of(answer).tokenize(s.TokenizeParams(text="a"))
+    client_of(answer).call(m.TOKENIZE, s.TokenizeParams(text="a"))
     assert seen == [{"text": "a"}]
 
 
 def test_fields_that_a_newer_node_adds_are_ignored() -> None:
-    assert client_of(result({"txid": TXID, "new": 1})).submit(s.SubmitParams("00")).txid == TXID
+    client = client_of(result({"txid": TXID, "new": 1}))
+    assert client.call(m.SUBMIT_TRANSACTION, s.SubmitParams("00")).txid == TXID
 
 
 def test_nobody_there_is_said_with_the_address_and_the_remedy() -> None:
@@ -98,7 +80,7 @@ def test_nobody_there_is_said_with_the_address_and_the_remedy() -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/"
         with RpcClient(url) as client, pytest.raises(NodeUnreachableError) as caught:
-            client.status()
+            client.call(m.GET_STATUS, s.NoParams())
     assert caught.value.url == url
     assert url in str(caught.value)
     assert "ESPER_RPC" in str(caught.value)
@@ -114,7 +96,7 @@ def test_an_error_of_the_node_is_typed() -> None:
 
         client = client_of(refuses)
         with pytest.raises(NodeError, match="fee") as caught:
-            client.status()
+            client.call(m.GET_STATUS, s.NoParams())
         assert (caught.value.code, caught.value.data) == (e.REFUSED, {"rule": "FeeTooLow"})
 
 
@@ -136,18 +118,18 @@ def test_an_error_of_the_node_is_typed() -> None:
 )
 def test_answers_of_another_kind_are_refused(content: bytes) -> None:
     with pytest.raises(NodeAnswerError, match="9334"):
-        client_of(lambda request: httpx.Response(200, content=content)).stop()
+        client_of(lambda request: httpx.Response(200, content=content)).call(m.STOP, s.NoParams())
 
 
 def test_an_answer_is_one_of_its_own_request_and_of_success() -> None:
     client = client_of(result({"done": True}))
-    assert client.stop().done
+    assert client.call(m.STOP, s.NoParams()).done
     # The same answer once more is the first request's.
     with pytest.raises(NodeAnswerError, match="another request's answer"):
-        client.stop()
+        client.call(m.STOP, s.NoParams())
     body = {"jsonrpc": "2.0", "id": 1, "result": {"done": True}}
     with pytest.raises(NodeAnswerError, match="status 503"):
-        client_of(lambda request: httpx.Response(503, json=body)).stop()
+        client_of(lambda request: httpx.Response(503, json=body)).call(m.STOP, s.NoParams())
 
 
 def test_other_refusals_do_not_make_a_cookie_stale(tmp_path: Path) -> None:
@@ -158,7 +140,7 @@ def test_other_refusals_do_not_make_a_cookie_stale(tmp_path: Path) -> None:
         cookie_file=tmp_path / "rpc.cookie",
     )
     with pytest.raises(NodeError) as caught:
-        client.pause_mining()
+        client.call(m.PAUSE_MINING, s.NoParams())
     assert caught.value.code == e.NOT_MINING
 
 
@@ -170,7 +152,7 @@ def test_no_redirect_is_followed() -> None:
         return httpx.Response(307, headers={"location": "http://attacker.example/"})
 
     with pytest.raises(NodeAnswerError, match="307"):
-        client_of(answer, token=TOKEN).status()
+        client_of(answer, token=TOKEN).call(m.GET_STATUS, s.NoParams())
     assert asked == [URL]
 
 
@@ -189,7 +171,7 @@ class Endless(httpx.SyncByteStream):
 def test_an_endless_answer_is_given_up() -> None:
     body = Endless()
     with pytest.raises(NodeAnswerError, match="16777216 bytes"):
-        client_of(lambda request: httpx.Response(200, stream=body)).status()
+        client_of(lambda request: httpx.Response(200, stream=body)).call(m.GET_STATUS, s.NoParams())
     assert body.sent <= LARGEST_ANSWER + (1 << 20)
 
 
@@ -197,7 +179,8 @@ def test_the_largest_answer_is_read() -> None:
     head, tail = b'{"jsonrpc":"2.0","id":1,"result":{"done":true},"x":"', b'"}'
     data = head + b" " * (LARGEST_ANSWER - len(head) - len(tail)) + tail
     parts = [data[: len(data) // 2], data[len(data) // 2 :]]
-    assert client_of(lambda request: httpx.Response(200, content=iter(parts))).stop().done
+    client = client_of(lambda request: httpx.Response(200, content=iter(parts)))
+    assert client.call(m.STOP, s.NoParams()).done
 
 
 @pytest.mark.parametrize(
@@ -214,7 +197,7 @@ def test_every_failure_of_the_connection_is_said(failure: Exception, said: str) 
         raise failure
 
     with pytest.raises(NodeUnreachableError, match=said) as caught:
-        client_of(answer).status()
+        client_of(answer).call(m.GET_STATUS, s.NoParams())
     assert not isinstance(caught.value, NodeGoneError)
 
 
@@ -225,7 +208,7 @@ def test_an_answer_that_drips_is_given_up() -> None:
         lambda request: httpx.Response(200, stream=body), timeout_s=5, now=lambda: next(clock)
     )
     with pytest.raises(NodeUnreachableError, match="5 s"):
-        client.status()
+        client.call(m.GET_STATUS, s.NoParams())
     assert body.sent <= 8 << 20
 
 
@@ -234,7 +217,7 @@ def test_a_compressed_answer_is_not_unpacked() -> None:
         lambda request: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Endless())
     )
     with pytest.raises(NodeAnswerError, match="compressed"):
-        client.status()
+        client.call(m.GET_STATUS, s.NoParams())
 
 
 def test_a_timeout_is_said() -> None:
@@ -242,7 +225,7 @@ def test_a_timeout_is_said() -> None:
         raise httpx.ReadTimeout("slow")
 
     with pytest.raises(NodeUnreachableError, match="no answer within 3 s"):
-        client_of(answer, timeout_s=3).status()
+        client_of(answer, timeout_s=3).call(m.GET_STATUS, s.NoParams())
 
 
 @pytest.mark.parametrize(
@@ -351,7 +334,7 @@ def test_the_cookie_of_a_killed_node_is_told_as_such(tmp_path: Path, named: bool
         RpcClient.from_environment(environment, tmp_path) as client,
         pytest.raises(NodeGoneError) as caught,
     ):
-        client.mining()
+        client.call(m.GET_MINING, s.NoParams())
     assert str(caught.value) == (
         f"the node that wrote {tmp_path / 'rpc.cookie'} is not running (nobody answers at {url}): "
         "start it with `esperd`, or set ESPER_RPC to the address of another"
@@ -369,18 +352,18 @@ def test_the_cookie_of_a_killed_node_whose_port_another_took(tmp_path: Path) -> 
             RpcClient.from_environment({}, tmp_path) as client,
             pytest.raises(NodeGoneError, match=r"rpc\.cookie is not running \(another one answers"),
         ):
-            client.stop()
+            client.call(m.STOP, s.NoParams())
         # The honest twin: a token of one's own choice is refused as what it is.
         environment = {"ESPER_RPC": url, "ESPER_RPC_TOKEN": "cd" * 32}
         with (
             RpcClient.from_environment(environment, tmp_path) as client,
             pytest.raises(NodeError) as refused,
         ):
-            client.stop()
+            client.call(m.STOP, s.NoParams())
         assert refused.value.code == e.UNAUTHORIZED
         # And other refusals of the node that wrote the cookie stay its own.
         with RpcClient.from_environment({}, tmp_path / "other") as client:
-            client.stop()
+            client.call(m.STOP, s.NoParams())
 
 
 def test_a_node_elsewhere_that_is_not_there_is_no_cookies(tmp_path: Path) -> None:
@@ -390,7 +373,7 @@ def test_a_node_elsewhere_that_is_not_there_is_no_cookies(tmp_path: Path) -> Non
         RpcClient.from_environment({"ESPER_RPC": url}, tmp_path) as client,
         pytest.raises(NodeUnreachableError, match="no node answers at") as caught,
     ):
-        client.status()
+        client.call(m.GET_STATUS, s.NoParams())
     assert not isinstance(caught.value, NodeGoneError)
 
 
@@ -405,7 +388,7 @@ def test_proxies_of_the_environment_are_not_asked(
         served(FakeNode(), settings(tmp_path)) as port,
         RpcClient(f"http://127.0.0.1:{port}/") as client,
     ):
-        assert client.status().height == 1
+        assert client.call(m.GET_STATUS, s.NoParams()).height == 1
 
 
 def timers() -> list[threading.Timer]:
@@ -462,7 +445,7 @@ def test_every_step_of_a_request_has_its_patience_and_no_body_is_packed() -> Non
         seen.append(request)
         return result({"done": True})(request)
 
-    client_of(answer, timeout_s=7).stop()
+    client_of(answer, timeout_s=7).call(m.STOP, s.NoParams())
     [request] = seen
     assert set(request.extensions["timeout"].values()) == {7}
     assert request.headers["accept-encoding"] == "identity"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,11 +15,7 @@ from trio.testing import MockClock
 
 from esper.rpc import errors as e
 from esper.rpc.dispatch import Access, Dispatcher
-from esper.rpc.examples import EXAMPLES
 from esper.rpc.methods import DISCOVER, METHODS
-from esper.rpc.openrpc import openrpc_document
-from esper.rpc.port import NodePort
-from esper.rpc.schema import NoParams
 from tests.support.fake_node import FakeNode, settings
 
 HASH = "ab" * 64
@@ -34,7 +29,6 @@ class Desk:
         self._dispatcher = Dispatcher(
             self.node,
             settings(Path("nowhere"), **changes),
-            document=openrpc_document(),
             new_incident=lambda: "incident-7",
         )
 
@@ -65,28 +59,13 @@ def code(answer: Any) -> int:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_answers_its_example(name: str) -> None:
-    example = EXAMPLES[name]
+    example = METHODS[name].example
     answer = Desk().call(name, example.params)
     assert answer["id"] == 1
     assert answer["jsonrpc"] == "2.0"
-    msgspec.convert(answer["result"], METHODS[name].result)
-    if name != DISCOVER:
-        assert answer["result"] == msgspec.to_builtins(example.result)
-
-
-def test_the_table_and_the_port_say_the_same() -> None:
-    served = {method.port_method: method for method in METHODS.values() if method.port_method}
-    port = {
-        name: member
-        for name, member in vars(NodePort).items()
-        if inspect.iscoroutinefunction(member)
-    }
-    assert served.keys() == port.keys()
-    for name, member in port.items():
-        hints = get_type_hints(member)
-        assert hints.pop("return") == served[name].result, name
-        assert list(hints.values()) in ([], [served[name].params]), name
-        assert (served[name].params is NoParams) == (not hints), name
+    msgspec.convert(answer["result"], METHODS[name].reply)
+    if name != DISCOVER.name:
+        assert answer["result"] == msgspec.to_builtins(example.reply)
 
 
 def test_what_spends_or_steers_needs_a_token() -> None:
@@ -102,7 +81,7 @@ def test_what_spends_or_steers_needs_a_token() -> None:
     for name, method in METHODS.items():
         for access in Access:
             desk = Desk()
-            answer = desk.call(name, EXAMPLES[name].params, access)
+            answer = desk.call(name, method.example.params, access)
             allowed = access >= (Access.STEER if method.needs_token else Access.READ)
             assert ("result" in answer) == allowed
             if not allowed:

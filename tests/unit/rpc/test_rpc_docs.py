@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
+from esper.http.strict_json import MAX_DEPTH, MAX_DIGITS
 from esper.rpc import errors
-from esper.rpc.examples import EXAMPLES
+from esper.rpc.method import COMMON_ERRORS
 from esper.rpc.methods import METHODS
-from esper.rpc.openrpc import ERRORS, openrpc_document
+from esper.rpc.openrpc import openrpc_document
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -42,7 +43,7 @@ def references(value: Any) -> set[str]:
 
 
 def test_the_document_holds_all_that_it_refers_to() -> None:
-    document = openrpc_document()
+    document = openrpc_document(METHODS)
     assert [method["name"] for method in document["methods"]] == list(METHODS)
     components = document["components"]
     held = {f"{kind}/{name}" for kind, parts in components.items() for name in parts}
@@ -52,14 +53,44 @@ def test_the_document_holds_all_that_it_refers_to() -> None:
 
 def test_every_error_has_a_meaning() -> None:
     numbers = {name: value for name, value in vars(errors).items() if isinstance(value, int)}
-    assert {name: code for name, (code, _) in ERRORS.items()} == numbers
+    assert {name: code for code, (name, _) in errors.ERRORS.items()} == numbers
 
 
 def test_every_parameter_is_described() -> None:
-    for method in openrpc_document()["methods"]:
+    for method in openrpc_document(METHODS)["methods"]:
         table = METHODS[method["name"]]
         assert tuple(part["name"] for part in method["params"]) == table.fields
         needed = {part["name"] for part in method["params"] if part["required"]}
-        assert needed <= EXAMPLES[method["name"]].params.keys()
+        assert needed <= table.example.params.keys()
         steers = {"$ref": "#/components/errors/UNAUTHORIZED"} in method["errors"]
         assert steers == table.needs_token
+
+
+def test_document_and_page_say_what_a_row_says() -> None:
+    page = (ROOT / "docs" / "rpc.md").read_text(encoding="utf-8")
+    sections = dict(zip(METHODS, page.split("\n### ")[1:], strict=True))
+    for method in openrpc_document(METHODS)["methods"]:
+        name, row = method["name"], METHODS[method["name"]]
+        text = sections[name].partition("```")[0]
+        refused = {part["$ref"].rpartition("/")[2] for part in method["errors"]}
+        assert refused == {errors.ERRORS[code][0] for code in row.errors}
+        shown = {part for part, _ in errors.ERRORS.values() if part in text}
+        assert shown == {errors.ERRORS[code][0] for code in row.raises}, name
+        assert ("**token**" in text) == row.needs_token
+        assert ("Needs a token." in method["description"]) == row.needs_token
+        for told in (text, method["description"]):
+            assert ("as long as blocks take" in told) == row.awaits_blocks
+
+
+def test_errors_of_every_method_stand_before_the_first() -> None:
+    page = (ROOT / "docs" / "rpc.md").read_text(encoding="utf-8")
+    before = page.partition("## Methods\n")[2].partition("### ")[0]
+    shown = {code for code, (name, _) in errors.ERRORS.items() if name in before}
+    assert shown == set(COMMON_ERRORS)
+
+
+def test_the_page_names_the_limits_of_json() -> None:
+    page = (ROOT / "docs" / "rpc.md").read_text(encoding="utf-8")
+    sentence = re.search(r"at most (\d+)\ncharacters, .* at most (\d+) levels deep", page)
+    assert sentence is not None
+    assert (int(sentence[1]), int(sentence[2])) == (MAX_DIGITS, MAX_DEPTH)

@@ -14,6 +14,7 @@ from esper.http.listening import BindError
 from esper.http.routes import RefusedError, Route, RouteLimits, everyone
 from esper.http.slots import Slots
 from esper.rpc import errors as e
+from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.auth import COOKIE_FILE, CookieError, read_cookie
 from esper.rpc.client import NodeError, RpcClient
@@ -29,10 +30,10 @@ def test_a_client_with_the_cookie_reads_and_steers(tmp_path: Path) -> None:
         assert cookie.url == f"http://127.0.0.1:{port}/"
         assert stat.S_IMODE((tmp_path / COOKIE_FILE).stat().st_mode) == 0o600
         with RpcClient.from_environment({}, tmp_path) as client:
-            assert client.status().height == 1
-            assert client.block(s.BlockParams(height=0)).hash == node.blocks[0].hash
-            assert client.submit(s.SubmitParams("00ff")).txid
-            assert client.stop().done
+            assert client.call(m.GET_STATUS, s.NoParams()).height == 1
+            assert client.call(m.GET_BLOCK, s.BlockParams(height=0)).hash == node.blocks[0].hash
+            assert client.call(m.SUBMIT_TRANSACTION, s.SubmitParams("00ff")).txid
+            assert client.call(m.STOP, s.NoParams()).done
     assert node.waiting == ["00ff"]
     assert not (tmp_path / COOKIE_FILE).exists()
 
@@ -40,11 +41,11 @@ def test_a_client_with_the_cookie_reads_and_steers(tmp_path: Path) -> None:
 def test_without_a_token_one_reads_but_does_not_steer(tmp_path: Path) -> None:
     node = FakeNode()
     with served(node, settings(tmp_path)) as port, RpcClient(f"http://127.0.0.1:{port}") as client:
-        assert client.status().network == "devnet"
+        assert client.call(m.GET_STATUS, s.NoParams()).network == "devnet"
         with pytest.raises(NodeError) as caught:
-            client.submit(s.SubmitParams("00ff"))
+            client.call(m.SUBMIT_TRANSACTION, s.SubmitParams("00ff"))
     assert caught.value.code == e.UNAUTHORIZED
-    assert node.asked == ["status"]
+    assert node.asked == ["get_status"]
     assert TOKEN not in str(caught.value)
 
 
@@ -91,18 +92,18 @@ def test_the_cookie_of_a_server_on_all_addresses_names_one_that_can_be_called(
         assert cookie is not None
         assert cookie.url == f"http://127.0.0.1:{port}/"
         with RpcClient.from_environment({}, tmp_path) as client:
-            assert client.status().height == 1
+            assert client.call(m.GET_STATUS, s.NoParams()).height == 1
 
 
 def test_many_requests_share_a_connection(tmp_path: Path) -> None:
     node = FakeNode()
     with served(node, settings(tmp_path)), RpcClient.from_environment({}, tmp_path) as client:
         for _ in range(50):
-            client.status()
+            client.call(m.GET_STATUS, s.NoParams())
         with pytest.raises(NodeError):
-            client.block(s.BlockParams(height=9))
-        assert client.status().height == 1
-    assert node.asked.count("status") == 51
+            client.call(m.GET_BLOCK, s.BlockParams(height=9))
+        assert client.call(m.GET_STATUS, s.NoParams()).height == 1
+    assert node.asked.count("get_status") == 51
 
 
 def test_a_failing_node_fails_one_request_at_a_time(
@@ -116,12 +117,12 @@ def test_a_failing_node_fails_one_request_at_a_time(
 
         node.behave = fail
         with pytest.raises(NodeError, match="incident") as caught:
-            client.status()
+            client.call(m.GET_STATUS, s.NoParams())
         assert caught.value.code == e.INTERNAL_ERROR
         assert "inner" not in str(caught.value)
         assert caught.value.data["incident"] in caplog.text
         node.behave = None
-        assert client.status().height == 1
+        assert client.call(m.GET_STATUS, s.NoParams()).height == 1
 
 
 def test_the_server_does_not_say_what_it_is_made_of(tmp_path: Path) -> None:
@@ -136,8 +137,8 @@ def test_the_host_that_is_listened_on_is_served(tmp_path: Path) -> None:
         assert cookie is not None
         assert cookie.url == f"http://127.0.0.2:{port}/"
         with RpcClient.from_environment({}, tmp_path) as client:
-            assert client.status().height == 1
-            assert client.stop().done
+            assert client.call(m.GET_STATUS, s.NoParams()).height == 1
+            assert client.call(m.STOP, s.NoParams()).done
 
 
 def test_a_name_is_listened_on_and_the_cookie_says_which_address_works(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_a_name_is_listened_on_and_the_cookie_says_which_address_works(tmp_path:
         assert cookie is not None
         assert cookie.url in (f"http://127.0.0.1:{port}/", f"http://[::1]:{port}/")
         with RpcClient.from_environment({}, tmp_path) as client:
-            assert client.status().height == 1
+            assert client.call(m.GET_STATUS, s.NoParams()).height == 1
 
 
 def test_other_routes_are_served_beside_the_rpc_and_its_own_come_first(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_other_routes_are_served_beside_the_rpc_and_its_own_come_first(tmp_path:
             assert browser.get("/closed").status_code == 401
             assert browser.get("/health").status_code == 200
         with RpcClient.from_environment({}, tmp_path) as client:
-            assert client.status().height == 1
+            assert client.call(m.GET_STATUS, s.NoParams()).height == 1
 
 
 def test_the_rpc_and_the_health_check_are_served_on_the_last_connections(tmp_path: Path) -> None:

@@ -385,6 +385,28 @@ def test_pruning_deletes_whole_files_of_old_proofs(at: Fixture) -> None:
         list(BlockFiles(at.datadir))
 
 
+def test_a_view_stays_as_it_was_but_for_proofs_that_were_pruned(at: Fixture) -> None:
+    with at.open(segment_bytes=1500) as store:
+        for salt in range(1, 4):
+            append_one(store, salt, **SMALL)
+        view, tip_id = store.as_of_now(), store.tip.block_id
+        state = dict(store.state)
+        store.rewind()
+        for salt in range(7, 40):
+            append_one(store, salt, **SMALL)
+        assert (view.tip.height, view.tip.block_id) == (3, tip_id)
+        assert view.state.root == view.tip.state_root
+        assert dict(view.state) == state != dict(store.state)
+        # A block that left the chain is still read from the files, which only grow.
+        assert view.block(3).block_id == view.tip.block_id != store.block(3).block_id
+        assert len(view.proof(1)) > 0
+        with pytest.raises(UnknownBlockError):
+            view.block(4)
+        assert store.prune_proofs(30) >= 1
+        with pytest.raises(ProofPrunedError):
+            view.proof(1)
+
+
 def test_pruning_that_was_interrupted_is_finished_on_opening(
     at: Fixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,7 @@ from esper.wallet.exchange import exchange_bytes, network_named, read_exchange
 from esper.wallet.holdings import as_of_text, holdings
 from esper.wallet.intents import account_of, prepared
 from esper.wallet.keys import watching_wallet
-from esper.wallet.node_port import RpcNode, check_same_network
+from esper.wallet.node_port import check_same_network
 from esper.wallet.replacing import bumped, cancelling, check_replacement, waiting
 from tests.support.fake_wallet_node import FakeNode
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, GENESIS, MODEL, World, address
@@ -301,11 +301,11 @@ def test_no_news_is_not_told_twice() -> None:
     node = staked_node()
     call, _ = asked_call(node, RICH, "x", 4)
     txid = hand_in(node, ready(node, call))
-    first = node.call(s.TransactionParams(txid))
+    first = node.asked_about(s.TransactionParams(txid))
     later = msgspec.structs.replace(first, as_of=s.AsOf(99, True))
     last = msgspec.structs.replace(first, status="dropped", reason="gone")
     script = iter([first, later, last])
-    node.call = lambda params: next(script)  # type: ignore[method-assign]
+    node.asked_about = lambda params: next(script)  # type: ignore[method-assign]
     seen = list(call_progress(node, txid, lambda _: None))
     assert [reply.status for reply in seen] == ["queued", "dropped"]
     assert phrase(seen[-1]) == "dropped: gone"
@@ -558,40 +558,6 @@ def test_holdings_are_sums() -> None:
     node.synced = False
     found = holdings(node, file)
     assert as_of_text(found.as_of, node.status()).endswith("syncing: the tip is 3 hours old")
-
-
-def test_methods_of_the_wire() -> None:
-    called: list[tuple[str, Any, Any]] = []
-
-    class Caller:
-        def call(self, method: str, params: Any, result_type: Any) -> Any:
-            called.append((method, params, result_type))
-            return None
-
-    node = RpcNode(Caller())
-    txid, account = s.TransactionParams("00" * 64), s.AccountParams(text(ALICE))
-    history, estimate = s.HistoryParams(text(ALICE)), s.EstimateParams(4, text="Hi")
-    block, submit = s.BlockParams(height=1), s.SubmitParams("00")
-    node.status()
-    node.models()
-    node.block(block)
-    node.transaction(txid)
-    node.submit(submit)
-    node.account(account)
-    node.history(history)
-    node.estimate_call(estimate)
-    node.call(txid)
-    assert called == [
-        ("get_status", s.NoParams(), s.Status),
-        ("list_models", s.NoParams(), list[s.Model]),
-        ("get_block", block, s.BlockReply),
-        ("get_transaction", txid, s.TransactionReply),
-        ("submit_transaction", submit, s.Submitted),
-        ("get_account", account, s.AccountReply),
-        ("get_history", history, s.History),
-        ("estimate_call", estimate, s.Estimate),
-        ("get_call", txid, s.CallReply),
-    ]
 
 
 def test_a_network_signs_for_itself_alone() -> None:

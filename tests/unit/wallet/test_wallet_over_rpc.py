@@ -1,5 +1,7 @@
 """The wallet through the real client: every answer crosses the wire in its schema."""
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,12 @@ import httpx
 import msgspec
 import pytest
 
+import esper.cli.esper
+import esper.wallet
 from esper.cli.esper import environment as wallet_machine
-from esper.rpc import schema as s
 from esper.rpc.client import NodeError, RpcClient
-from esper.wallet.node_port import RpcNode
+from esper.rpc.method import Method
+from esper.rpc.methods import METHODS
 from tests.support.fake_wallet_node import FakeNode
 from tests.support.vm_world import BOB
 from tests.support.wallet_console import Console, console
@@ -23,24 +27,13 @@ OTHER = BOB.address.to_text("desp")
 
 def served(node: FakeNode) -> Callable[[httpx.Request], httpx.Response]:
     """A server in the shape of JSON-RPC around a fake node."""
-    methods: dict[str, tuple[Any, Any]] = {
-        "get_status": (s.NoParams, lambda _: node.status()),
-        "list_models": (s.NoParams, lambda _: node.models()),
-        "get_block": (s.BlockParams, node.block),
-        "get_transaction": (s.TransactionParams, node.transaction),
-        "submit_transaction": (s.SubmitParams, node.submit),
-        "get_account": (s.AccountParams, node.account),
-        "get_history": (s.HistoryParams, node.history),
-        "estimate_call": (s.EstimateParams, node.estimate_call),
-        "get_call": (s.TransactionParams, node.call),
-    }
 
     def handle(request: httpx.Request) -> httpx.Response:
         body = msgspec.json.decode(request.content)
-        shape, method = methods[body["method"]]
+        method = METHODS[body["method"]]
         answer: dict[str, Any] = {"jsonrpc": "2.0", "id": body["id"]}
         try:
-            answer["result"] = method(msgspec.convert(body["params"], shape))
+            answer["result"] = node.call(method, method.read(body["params"]))
         except NodeError as error:
             answer["error"] = {"code": error.code, "message": error.message, "data": error.data}
         # Streamed, as from a socket: the client reads raw parts.
@@ -54,8 +47,8 @@ def served(node: FakeNode) -> Callable[[httpx.Request], httpx.Response]:
 def wired(console: Console, monkeypatch: pytest.MonkeyPatch) -> Console:
     transport = httpx.MockTransport(served(console.node))
 
-    def connect(_: Path) -> RpcNode:
-        return RpcNode(RpcClient("http://127.0.0.1:9334/", transport=transport))
+    def connect(_: Path) -> RpcClient:
+        return RpcClient("http://127.0.0.1:9334/", transport=transport)
 
     monkeypatch.setattr(wallet_machine, "connect", connect)
     return console
@@ -76,6 +69,16 @@ def test_all_commands_cross_the_wire(wired: Console) -> None:
     for arguments in (("status",), ("models",), ("history",), ("block", "1"), ("credits",)):
         assert wired.run(*arguments)
     assert "height 999" in wired.error("block", "999")
+
+
+def test_all_that_a_wallet_asks_of_a_node_but_one_needs_no_token() -> None:
+    named: set[Method[Any, Any]] = set()
+    for package in (esper.wallet, esper.cli.esper):
+        for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            parts = vars(importlib.import_module(found.name)).values()
+            named |= {part for part in parts if isinstance(part, Method)}
+    assert {method.name for method in named if method.needs_token} == {"submit_transaction"}
+    assert len(named) == 9
 
 
 def test_nobody_answers(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:

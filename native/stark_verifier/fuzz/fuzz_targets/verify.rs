@@ -1,7 +1,7 @@
 //! The verifier on arbitrary proofs of a statement that fits the proof's own descriptor: no panic, no acceptance.
 //!
-//! Start from a corpus of honest proofs (`ESPER_FUZZ_CORPUS=DIR cargo test -p esper-prover --test attack_bytes` writes
-//! some); their statement has another binding, so that they are refused as well.
+//! Start from a corpus of honest proofs (`ESPER_FUZZ_CORPUS=DIR cargo test --release -p esper-prover --test proof
+//! attack_bytes` writes some); their statement has another binding, so that they are refused as well.
 #![no_main]
 
 use esper_verifier::proof::ProofHead;

@@ -1,6 +1,6 @@
 """The node as its RPC server sees it: every method, on a chain of fake work."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from esper.node.views.rpc_formats import address_text
 from esper.primitives.networks import DEVNET, MAINNET
 from esper.primitives.params import NetworkParameters
 from esper.rpc import errors as e
+from esper.rpc import methods as m
 from esper.rpc import schema as s
+from esper.rpc.method import Method
 from esper.vm.answers import call_cost
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.credits import rate_limit, settled, totals_at_block
@@ -78,11 +80,11 @@ async def refusal(asked: Awaitable[Any]) -> e.RpcError:
 
 
 async def call_of(world: NodeWorld, txid: bytes) -> s.CallReply:
-    return await world.rpc.call(s.TransactionParams(txid=txid.hex()))
+    return await world.ask(m.GET_CALL, s.TransactionParams(txid=txid.hex()))
 
 
 async def account_of(world: NodeWorld, key: Any) -> s.AccountReply:
-    return await world.rpc.account(s.AccountParams(address=text(key)))
+    return await world.ask(m.GET_ACCOUNT, s.AccountParams(address=text(key)))
 
 
 async def mined_with_what_waits(world: NodeWorld) -> None:
@@ -103,7 +105,7 @@ def test_status(datadir: Path) -> None:
             await world.send(BOB, pay(CAROL))
             await world.send_calls(50)
             jump(7)
-            status = await world.rpc.status()
+            status = await world.ask(m.GET_STATUS)
             chain = world.node.manager.context
             assert (status.network, status.genesis_hash) == ("regtest", world.genesis.hex())
             assert status.version == esper.__version__
@@ -126,11 +128,11 @@ def test_an_old_tip_is_not_current(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with node_world(tmp_path, params, mines=False) as world:
-            status = await world.rpc.status()
+            status = await world.ask(m.GET_STATUS)
             assert not status.synced
             assert status.why_not_synced
             assert not status.mining
-            shown = await world.rpc.account(s.AccountParams(address=text(ALICE, params)))
+            shown = await world.ask(m.GET_ACCOUNT, s.AccountParams(address=text(ALICE, params)))
             assert not shown.as_of.synced
 
     go(main)
@@ -139,12 +141,12 @@ def test_an_old_tip_is_not_current(tmp_path: Path) -> None:
 def test_parameters_and_models(datadir: Path) -> None:
     async def main() -> None:
         async with node_world(datadir) as world:
-            rules = await world.rpc.parameters()
+            rules = await world.ask(m.GET_PARAMETERS)
             assert rules.genesis_hash == world.genesis.hex()
             assert rules.rows_per_call == min(PARAMS.calls.rows_per_call, 512)
             assert rules.minimum_bid == PARAMS.credits.minimum_bid
             assert rules.maturity == PARAMS.reward.maturity
-            [model] = await world.rpc.models()
+            [model] = await world.ask(m.LIST_MODELS)
             assert model.model_id == PARAMS.model.model_id.hex()
             assert (model.tier, model.vocab, model.bos, model.eos) == (0, 1024, 1, 2)
             assert (model.chat_template, model.answered_here) == (False, True)
@@ -158,85 +160,89 @@ def test_parameters_and_models(datadir: Path) -> None:
 def test_text_to_tokens_and_back(datadir: Path) -> None:
     async def main() -> None:
         async with node_world(datadir) as world:
-            tokens = await world.rpc.tokenize(s.TokenizeParams(text="50 51"))
+            tokens = await world.ask(m.TOKENIZE, s.TokenizeParams(text="50 51"))
             assert (tokens.tokens, tokens.count) == ([1, 50, 51], 3)
-            said = await world.rpc.detokenize(s.DetokenizeParams(tokens=[7, 8], prompt=[1]))
+            said = await world.ask(m.DETOKENIZE, s.DetokenizeParams(tokens=[7, 8], prompt=[1]))
             assert said.text == "7 8"
 
     go(main)
 
 
-@pytest.mark.parametrize(
-    ("ask", "code", "said"),
-    [
-        (lambda rpc: rpc.tokenize(s.TokenizeParams()), e.INVALID_PARAMS, "exactly one"),
-        (
-            lambda rpc: rpc.tokenize(
-                s.TokenizeParams(text="5", messages=[s.Message(role="user", content="5")])
-            ),
-            e.INVALID_PARAMS,
-            "exactly one",
-        ),
-        (
-            lambda rpc: rpc.tokenize(
-                s.TokenizeParams(messages=[s.Message(role="user", content="5")])
-            ),
-            e.INVALID_PARAMS,
-            "no chat template",
-        ),
-        (lambda rpc: rpc.tokenize(s.TokenizeParams(text="5", model_id=HASH)), e.NOT_FOUND, "model"),
-        (lambda rpc: rpc.detokenize(s.DetokenizeParams(tokens=[1024])), e.INVALID_PARAMS, "1024"),
-        (
-            lambda rpc: rpc.detokenize(s.DetokenizeParams(tokens=[1], prompt=[5000])),
-            e.INVALID_PARAMS,
-            "5000",
-        ),
-        (
-            lambda rpc: rpc.estimate_call(s.EstimateParams(max_tokens=10**4, tokens=[1])),
-            e.INVALID_PARAMS,
-            "max_tokens",
-        ),
-        (
-            lambda rpc: rpc.estimate_call(s.EstimateParams(max_tokens=1, tokens=[1024])),
-            e.INVALID_PARAMS,
-            "1024",
-        ),
-        (lambda rpc: rpc.block(s.BlockParams(height=13)), e.NOT_FOUND, "1 to 12"),
-        (lambda rpc: rpc.block(s.BlockParams(height=0)), e.NOT_FOUND, "1 to 12"),
-        (lambda rpc: rpc.block(s.BlockParams(hash=HASH)), e.NOT_FOUND, "no block"),
-        (lambda rpc: rpc.block(s.BlockParams(height=1, hash=HASH)), e.INVALID_PARAMS, "one of"),
-        (lambda rpc: rpc.transaction(s.TransactionParams(txid=HASH)), e.NOT_FOUND, "no transact"),
-        (lambda rpc: rpc.call(s.TransactionParams(txid=HASH)), e.NOT_FOUND, "no call"),
-        (lambda rpc: rpc.account(s.AccountParams(address="nonsense")), e.INVALID_PARAMS, "address"),
-        (
-            lambda rpc: rpc.account(s.AccountParams(address=ELSEWHERE)),
-            e.INVALID_PARAMS,
-            "",
-        ),
-        (
-            lambda rpc: rpc.history(s.HistoryParams(address=NOBODY, before="x")),
-            e.INVALID_PARAMS,
-            "",
-        ),
-        (lambda rpc: rpc.submit(s.SubmitParams(hex="00")), e.REFUSED, ""),
-        (
-            lambda rpc: rpc.generate(s.GenerateParams(blocks=1, payee="nonsense")),
-            e.INVALID_PARAMS,
-            "",
-        ),
-    ],
-)
+REFUSALS: list[tuple[Method[Any, Any], s.Request, int, str]] = [
+    (m.TOKENIZE, s.TokenizeParams(), e.INVALID_PARAMS, "exactly one"),
+    (
+        m.TOKENIZE,
+        s.TokenizeParams(text="5", messages=[s.Message(role="user", content="5")]),
+        e.INVALID_PARAMS,
+        "exactly one",
+    ),
+    (
+        m.TOKENIZE,
+        s.TokenizeParams(messages=[s.Message(role="user", content="5")]),
+        e.INVALID_PARAMS,
+        "no chat template",
+    ),
+    (m.TOKENIZE, s.TokenizeParams(text="5", model_id=HASH), e.NOT_FOUND, "model"),
+    (m.DETOKENIZE, s.DetokenizeParams(tokens=[1024]), e.INVALID_PARAMS, "1024"),
+    (m.DETOKENIZE, s.DetokenizeParams(tokens=[1], prompt=[5000]), e.INVALID_PARAMS, "5000"),
+    (m.DETOKENIZE, s.DetokenizeParams(tokens=[1], model_id=HASH), e.NOT_FOUND, "model"),
+    (
+        m.ESTIMATE_CALL,
+        s.EstimateParams(max_tokens=10**4, tokens=[1]),
+        e.INVALID_PARAMS,
+        "max_tokens",
+    ),
+    (m.ESTIMATE_CALL, s.EstimateParams(max_tokens=1, tokens=[1024]), e.INVALID_PARAMS, "1024"),
+    (
+        m.ESTIMATE_CALL,
+        s.EstimateParams(max_tokens=1, tokens=[1], model_id=HASH),
+        e.NOT_FOUND,
+        "model",
+    ),
+    (m.GET_BLOCK, s.BlockParams(height=13), e.NOT_FOUND, "1 to 12"),
+    (m.GET_BLOCK, s.BlockParams(height=0), e.NOT_FOUND, "1 to 12"),
+    (m.GET_BLOCK, s.BlockParams(hash=HASH), e.NOT_FOUND, "no block"),
+    (m.GET_BLOCK, s.BlockParams(height=1, hash=HASH), e.INVALID_PARAMS, "one of"),
+    (m.GET_TRANSACTION, s.TransactionParams(txid=HASH), e.NOT_FOUND, "no transact"),
+    (m.GET_CALL, s.TransactionParams(txid=HASH), e.NOT_FOUND, "no call"),
+    (m.GET_ACCOUNT, s.AccountParams(address="nonsense"), e.INVALID_PARAMS, "address"),
+    (m.GET_ACCOUNT, s.AccountParams(address=ELSEWHERE), e.INVALID_PARAMS, ""),
+    (m.GET_HISTORY, s.HistoryParams(address=NOBODY, before="x"), e.INVALID_PARAMS, ""),
+    (m.SUBMIT_TRANSACTION, s.SubmitParams(hex="00"), e.REFUSED, ""),
+    (m.GENERATE, s.GenerateParams(blocks=1, payee="nonsense"), e.INVALID_PARAMS, ""),
+]
+"""A method, what it is asked, the error's number, and what its message says."""
+MINERS: list[tuple[Method[Any, Any], s.Request]] = [
+    (m.GET_MINING, s.NoParams()),
+    (m.PAUSE_MINING, s.NoParams()),
+    (m.RESUME_MINING, s.NoParams()),
+    (m.SET_THREADS, s.ThreadsParams(threads=1)),
+    (m.GENERATE, s.GenerateParams(blocks=1)),
+]
+"""What is asked of a miner alone."""
+
+
+@pytest.mark.parametrize(("method", "asked", "code", "said"), REFUSALS)
 def test_what_cannot_be_answered_is_told(
-    datadir: Path, ask: Callable[[Any], Awaitable[Any]], code: int, said: str
+    datadir: Path, method: Method[Any, Any], asked: s.Request, code: int, said: str
 ) -> None:
     async def main() -> None:
         async with node_world(datadir, wanted=0) as world:
-            error = await refusal(ask(world.rpc))
+            error = await refusal(world.ask(method, asked))
             assert error.code == code, error
             assert said in error.message
             assert error.message
 
     go(main)
+
+
+def test_every_error_that_a_row_lists_is_shown_here() -> None:
+    shown = {(method.name, code) for method, _, code, _ in REFUSALS}
+    shown |= {(method.name, e.NOT_MINING) for method, _ in MINERS}
+    # By a test of its own: see "a full mempool says what would do".
+    shown |= {(m.SUBMIT_TRANSACTION.name, e.MEMPOOL_FULL)}
+    listed = {(method.name, code) for method in m.METHODS.values() for code in method.raises}
+    assert listed <= shown
 
 
 # --- blocks and transactions -------------------------------------------------------------------
@@ -248,7 +254,7 @@ def test_a_block(datadir: Path) -> None:
             sent = await world.send(BOB, pay(CAROL))
             [called] = await world.send_calls(50)
             await mined_with_what_waits(world)
-            tip = await world.rpc.block(s.BlockParams())
+            tip = await world.ask(m.GET_BLOCK, s.BlockParams())
             found = stored_block(world.node.manager.view(), 13)
             assert (tip.height, tip.hash) == (13, found.block_id.hex())
             assert tip.payee == text(MINER)
@@ -263,9 +269,9 @@ def test_a_block(datadir: Path) -> None:
             assert by_id[called.hex()].answer == " ".join(map(str, answer))
             assert len(tip.work) == PARAMS.puzzle.sequences
             assert all(work.answer and work.prompt for work in tip.work)
-            by_hash = await world.rpc.block(s.BlockParams(hash=tip.hash))
-            assert by_hash == await world.rpc.block(s.BlockParams(height=13)) == tip
-            below = await world.rpc.block(s.BlockParams(height=12))
+            by_hash = await world.ask(m.GET_BLOCK, s.BlockParams(hash=tip.hash))
+            assert by_hash == await world.ask(m.GET_BLOCK, s.BlockParams(height=13)) == tip
+            below = await world.ask(m.GET_BLOCK, s.BlockParams(height=12))
             assert (tip.parent, below.confirmations) == (below.hash, 2)
 
     go(main)
@@ -276,7 +282,7 @@ def test_a_transaction_waiting_confirmed_and_dropped(datadir: Path) -> None:
         async with node_world(datadir) as world:
             sent = await world.send(BOB, pay(CAROL, 5 * COIN))
             ask = s.TransactionParams(txid=sent.txid.hex())
-            waiting = await world.rpc.transaction(ask)
+            waiting = await world.ask(m.GET_TRANSACTION, ask)
             assert (waiting.status, waiting.kind, waiting.sender) == (
                 "pending",
                 "transfer",
@@ -287,7 +293,7 @@ def test_a_transaction_waiting_confirmed_and_dropped(datadir: Path) -> None:
             assert (waiting.height, waiting.confirmations) == (None, 0)
             block = await world.others_turn(sent)
             await world.others_turn()
-            there = await world.rpc.transaction(ask)
+            there = await world.ask(m.GET_TRANSACTION, ask)
             assert (there.status, there.height, there.index) == ("confirmed", 13, 0)
             assert (there.block, there.confirmations) == (block.header.block_id.hex(), 2)
             assert there.time_ms == block.header.pre.time_ms
@@ -296,7 +302,7 @@ def test_a_transaction_waiting_confirmed_and_dropped(datadir: Path) -> None:
             beaten = await world.send(CAROL, pay(BOB))
             rival = world.signed(CAROL, pay(ALICE), nonce=beaten.nonce)
             await world.others_turn(rival)
-            gone = await world.rpc.transaction(s.TransactionParams(txid=beaten.txid.hex()))
+            gone = await world.ask(m.GET_TRANSACTION, s.TransactionParams(txid=beaten.txid.hex()))
             assert gone.status == "dropped"
             assert gone.reason
 
@@ -307,19 +313,25 @@ def test_what_is_submitted_waits_or_is_refused_with_its_rule(datadir: Path) -> N
     async def main() -> None:
         async with node_world(datadir) as world:
             first = world.signed(BOB, pay(CAROL))
-            said = await world.rpc.submit(s.SubmitParams(hex=first.to_bytes().hex()))
+            said = await world.ask(m.SUBMIT_TRANSACTION, s.SubmitParams(hex=first.to_bytes().hex()))
             assert (said.txid, said.replaced) == (first.txid.hex(), None)
             higher = world.signed(BOB, pay(ALICE), nonce=first.nonce, fee=2 * FEE)
-            said = await world.rpc.submit(s.SubmitParams(hex=higher.to_bytes().hex()))
+            said = await world.ask(
+                m.SUBMIT_TRANSACTION, s.SubmitParams(hex=higher.to_bytes().hex())
+            )
             assert (said.txid, said.replaced) == (higher.txid.hex(), first.txid.hex())
             lower = world.signed(BOB, pay(ALICE), nonce=first.nonce, fee=2 * FEE + 1)
-            error = await refusal(world.rpc.submit(s.SubmitParams(hex=lower.to_bytes().hex())))
+            error = await refusal(
+                world.ask(m.SUBMIT_TRANSACTION, s.SubmitParams(hex=lower.to_bytes().hex()))
+            )
             assert (error.code, error.data) == (
                 e.REFUSED,
                 {"rule": "ReplacementFeeError", "retry": False},
             )
             unsigned = replace(world.signed(CAROL, pay(ALICE)), signature=bytes(3309))
-            error = await refusal(world.rpc.submit(s.SubmitParams(hex=unsigned.to_bytes().hex())))
+            error = await refusal(
+                world.ask(m.SUBMIT_TRANSACTION, s.SubmitParams(hex=unsigned.to_bytes().hex()))
+            )
             assert error.code == e.REFUSED
             assert error.data is not None
             assert error.data["rule"] == "SignatureViolation"
@@ -334,7 +346,9 @@ def test_a_full_mempool_says_what_would_do(datadir: Path) -> None:
             world.node.mempool.pool._contents.fee_room.limit = 7000
             await world.send(BOB, pay(CAROL))
             late = world.signed(CAROL, pay(ALICE), fee=60_000)
-            error = await refusal(world.rpc.submit(s.SubmitParams(hex=late.to_bytes().hex())))
+            error = await refusal(
+                world.ask(m.SUBMIT_TRANSACTION, s.SubmitParams(hex=late.to_bytes().hex()))
+            )
             assert error.code == e.MEMPOOL_FULL, error
             assert error.data is not None
             assert error.data["rule"] == "MempoolFullError"
@@ -349,7 +363,7 @@ def test_the_mempool_in_its_order(datadir: Path) -> None:
             cheap = await world.send(BOB, pay(CAROL))
             dear = await world.send(CAROL, pay(BOB), fee=3 * FEE)
             [called] = await world.send_calls(50)
-            shown = await world.rpc.mempool()
+            shown = await world.ask(m.GET_MEMPOOL)
             assert (shown.transactions, shown.calls) == (3, 1)
             assert set(shown.txids) == {one.hex() for one in (cheap.txid, dear.txid, called)}
             assert shown.txids.index(dear.txid.hex()) < shown.txids.index(cheap.txid.hex())
@@ -374,7 +388,7 @@ def test_an_account_with_what_waits(datadir: Path) -> None:
             after = await account_of(world, BOB)
             assert (after.pending_out, after.pending_in) == (str(3 * COIN + FEE), str(4 * COIN))
             assert (after.balance, after.next_nonce) == (before.balance, 2)
-            nobody = await world.rpc.account(s.AccountParams(address=NOBODY))
+            nobody = await world.ask(m.GET_ACCOUNT, s.AccountParams(address=NOBODY))
             assert (nobody.balance, nobody.stake, nobody.nonce) == ("0", "0", 0)
             assert (nobody.key_known, nobody.credits.available) == (False, "0")
 
@@ -446,7 +460,7 @@ def test_the_history_page_by_page(datadir: Path) -> None:
         async with node_world(datadir) as world:
             await world.others_turn(world.signed(BOB, pay(CAROL, 7)))
             ask = s.HistoryParams(address=text(CAROL), limit=5)
-            page = await world.rpc.history(ask)
+            page = await world.ask(m.GET_HISTORY, ask)
             mined, received = page.events[0], page.events[1]
             events = {event.what: event for event in (mined, received)}
             assert set(events) == {"mined", "received"}
@@ -455,7 +469,7 @@ def test_the_history_page_by_page(datadir: Path) -> None:
             seen = list(page.events)
             while page.cursor is not None:
                 ask = s.HistoryParams(address=text(CAROL), limit=5, before=page.cursor)
-                page = await world.rpc.history(ask)
+                page = await world.ask(m.GET_HISTORY, ask)
                 seen += page.events
             assert [event.height for event in seen if event.what == "mined"] == list(
                 range(13, 0, -1)
@@ -472,21 +486,23 @@ def test_what_a_call_would_cost(datadir: Path) -> None:
         async with node_world(datadir) as world:
             least = PARAMS.credits.minimum_bid
             asked = s.EstimateParams(max_tokens=8, text="50")
-            quiet = await world.rpc.estimate_call(asked)
+            quiet = await world.ask(m.ESTIMATE_CALL, asked)
             assert (quiet.tokens, quiet.bid) == ([1, 50], least)
             assert quiet.maximum_cost == str(call_cost(least, 2, 8))
             assert (quiet.waiting_calls, quiet.expected_blocks) == (0, 1)
             rules = PARAMS.calls
             per_block = rules.groups_per_block * (rules.rows_per_group // rules.rows_per_call)
             await world.send_calls(*range(50, 51 + per_block))
-            busy = await world.rpc.estimate_call(asked)
+            busy = await world.ask(m.ESTIMATE_CALL, asked)
             assert busy.bid > least
             assert (busy.waiting_calls, busy.expected_blocks) == (per_block + 1, 2)
             # The longest that a call may be, and one more.
             most = min(rules.rows_per_call, PARAMS.model.shape.max_seq) - 1
-            assert await world.rpc.estimate_call(s.EstimateParams(max_tokens=most, tokens=[1, 5]))
+            assert await world.ask(
+                m.ESTIMATE_CALL, s.EstimateParams(max_tokens=most, tokens=[1, 5])
+            )
             error = await refusal(
-                world.rpc.estimate_call(s.EstimateParams(max_tokens=most + 1, tokens=[1, 5]))
+                world.ask(m.ESTIMATE_CALL, s.EstimateParams(max_tokens=most + 1, tokens=[1, 5]))
             )
             assert f"ask for {most}" in error.message
 
@@ -508,7 +524,7 @@ def test_a_call_from_the_queue_to_its_answer(datadir: Path) -> None:
             world.answerer.hold("answer")
             world.answerer.hold("prove_calls")
             async with running(world):
-                await until(lambda: world.desk.state(first) is not None)
+                await until(lambda: world.calls.state(first) is not None)
                 assert (await call_of(world, first)).status == "answering"
                 world.answerer.release("answer")
                 await rest()
@@ -602,19 +618,19 @@ def test_a_transfer_is_no_call(datadir: Path) -> None:
 def test_mining_is_shown_and_steered(datadir: Path) -> None:
     async def main() -> None:
         async with node_world(datadir) as world, running(world):
-            shown = await world.rpc.mining()
+            shown = await world.ask(m.GET_MINING)
             assert (shown.running, shown.payee) == (True, text(MINER))
             assert shown.doing == "searching for block 13"
-            await world.rpc.pause_mining()
+            await world.ask(m.PAUSE_MINING)
             await rest()
-            assert (await world.rpc.mining()).paused
-            await world.rpc.resume_mining()
+            assert (await world.ask(m.GET_MINING)).paused
+            await world.ask(m.RESUME_MINING)
             await rest()
-            assert (await world.rpc.mining()).running
-            await world.rpc.set_threads(s.ThreadsParams(threads=1))
-            shown = await world.rpc.mining()
+            assert (await world.ask(m.GET_MINING)).running
+            await world.ask(m.SET_THREADS, s.ThreadsParams(threads=1))
+            shown = await world.ask(m.GET_MINING)
             assert (shown.threads, shown.prove_threads) == (1, 3)
-            await world.rpc.stop()
+            await world.ask(m.STOP)
             assert world.stops == [True]
 
     go(main)
@@ -627,12 +643,12 @@ def test_blocks_are_generated_for_whoever_is_named(datadir: Path) -> None:
 
             async def ask() -> None:
                 params = s.GenerateParams(blocks=2, payee=text(BOB))
-                made.append(await world.rpc.generate(params))
+                made.append(await world.ask(m.GENERATE, params))
 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(ask)
                 await world.mine(2)
-            last = await world.rpc.block(s.BlockParams())
+            last = await world.ask(m.GET_BLOCK, s.BlockParams())
             assert (made[0].hashes[-1], last.payee) == (last.hash, text(BOB))
             assert len(made[0].hashes) == 2
 
@@ -642,15 +658,8 @@ def test_blocks_are_generated_for_whoever_is_named(datadir: Path) -> None:
 def test_a_node_that_does_not_mine_says_so(datadir: Path) -> None:
     async def main() -> None:
         async with node_world(datadir, mines=False) as world:
-            rpc = world.rpc
-            for asked in (
-                rpc.mining(),
-                rpc.pause_mining(),
-                rpc.resume_mining(),
-                rpc.set_threads(s.ThreadsParams(threads=1)),
-                rpc.generate(s.GenerateParams(blocks=1)),
-            ):
-                error = await refusal(asked)
+            for method, request in MINERS:
+                error = await refusal(world.ask(method, request))
                 assert error.code == e.NOT_MINING
                 assert "esperd mine" in error.message
 
@@ -660,7 +669,7 @@ def test_a_node_that_does_not_mine_says_so(datadir: Path) -> None:
 def test_blocks_are_generated_on_regtest_alone(tmp_path: Path) -> None:
     async def main() -> None:
         async with node_world(tmp_path, node_params(DEVNET)) as world:
-            error = await refusal(world.rpc.generate(s.GenerateParams(blocks=1)))
+            error = await refusal(world.ask(m.GENERATE, s.GenerateParams(blocks=1)))
             assert error.code == e.NOT_MINING
             assert "regtest" in error.message
 

@@ -27,6 +27,8 @@ from esper.node.workers.worker_process import WorkerError, WorkerSettings
 from esper.primitives.networks import DEMO_ADDRESS, REGTEST
 from esper.vm.llm_call import LlmCall
 
+pytestmark = pytest.mark.serial
+
 ROOT = Path(__file__).parents[4]
 MODEL = ROOT / "genesis" / "model"
 SETTINGS = WorkerSettings("regtest", MODEL, ROOT / "prompt_bank" / "bank.json", threads=1)

@@ -53,7 +53,7 @@ fn answer(level: Level) -> Result<[u8; 32], ModelError> {
 }
 
 #[cfg(test)]
-#[path = "../../tests/common/reference.rs"]
+#[path = "../../tests/model/reference.rs"]
 mod reference;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 /// The switch is global: one proof at a time. The seeds of the verifier are worth keeping.
 static SEEDS: Mutex<Option<Seeds>> = Mutex::new(None);
 
-/// Proves and verifies without a switch, while no other test of the file sets one.
+/// Proves and verifies without a switch, while no other test of the program sets one.
 pub fn alone<T>(act: impl FnOnce() -> T) -> T {
     let _seeds = SEEDS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     act()

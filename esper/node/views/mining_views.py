@@ -1,0 +1,51 @@
+"""The miner for the RPC: how it goes, and what it is told."""
+
+from typing import Final
+
+from esper.node.mining.mining_control import MiningControl
+from esper.node.views.rpc_formats import address_of
+from esper.primitives.params import NetworkParameters
+from esper.rpc import schema as s
+from esper.rpc.errors import NOT_MINING, RpcError
+
+GENERATED_ON: Final = frozenset({"regtest"})
+
+
+class MiningViews:
+    """Answers for the miner, or that there is none."""
+
+    def __init__(self, mining: MiningControl | None, params: NetworkParameters) -> None:
+        self._mining = mining
+        self._params = params
+
+    async def mining(self, _: s.NoParams) -> s.Mining:
+        """How mining goes. Raises RpcError where nobody mines."""
+        return await self._miner().view()
+
+    async def pause(self, _: s.NoParams) -> s.Done:
+        """Stop searching. Raises RpcError."""
+        self._miner().pause()
+        return s.Done()
+
+    async def resume(self, _: s.NoParams) -> s.Done:
+        """Go on. Raises RpcError."""
+        self._miner().resume()
+        return s.Done()
+
+    async def set_threads(self, params: s.ThreadsParams) -> s.Done:
+        """Cap the threads of search and proofs. Raises RpcError."""
+        await self._miner().use_threads(params.threads, params.prove_threads)
+        return s.Done()
+
+    async def generate(self, params: s.GenerateParams) -> s.Generated:
+        """Mine blocks now. Raises RpcError."""
+        if self._params.name not in GENERATED_ON:
+            raise RpcError(NOT_MINING, f"generate is for regtest, this is {self._params.name}")
+        payee = None if params.payee is None else address_of(params.payee, self._params)
+        mined = await self._miner().generate(params.blocks, payee)
+        return s.Generated(hashes=[block_id.hex() for block_id in mined])
+
+    def _miner(self) -> MiningControl:
+        if self._mining is None:
+            raise RpcError(NOT_MINING, "this node does not mine: start it with `esperd mine`")
+        return self._mining

@@ -1,0 +1,8 @@
+//! The format, its bounds and both engines through the crate's public functions.
+
+mod common;
+mod engine;
+mod fixture;
+mod float;
+mod malformed;
+mod reference;
