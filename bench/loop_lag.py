@@ -42,6 +42,7 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events
+from esper.node.interpreter import share_interpreter
 from esper.node.views.account_views import AccountViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.status_views import StatusViews
@@ -286,6 +287,7 @@ def main() -> None:
         run = partial(
             measured, params, Path(temporary), stem, left, right, pool_of, options.pool_mib
         )
+        share_interpreter()
         print(json.dumps(trio.run(run), indent=1))
 
 

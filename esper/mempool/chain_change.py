@@ -13,7 +13,6 @@ from esper.mempool.waiting import Waiting
 from esper.primitives.errors.transaction_errors import ExpiredViolation
 from esper.primitives.params import LimitParameters
 from esper.vm.ledger import Ledger
-from esper.vm.llm_result import LlmResult
 from esper.vm.records import NO_ACCOUNT
 from esper.vm.view import Overlay
 
@@ -45,7 +44,7 @@ def after_chain_change(
         senders[contents.by_txid[txid].transaction.sender] = None
     back: dict[bytes, list[Waiting]] = {}
     for one in returned:
-        if one.txid not in known and not isinstance(one.transaction.payload, LlmResult):
+        if one.txid not in known and one.transaction.payload.RELAYED:
             back.setdefault(one.transaction.sender, []).append(one)
             senders[one.transaction.sender] = None
     if touched is None or before is None or now.height < before.height:

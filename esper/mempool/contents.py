@@ -7,7 +7,7 @@ from esper.mempool.memory import Departure, DropMemory, Dropped, Expiries, Incom
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.room import Room
 from esper.mempool.sender_line import SenderLine
-from esper.mempool.waiting import Waiting, credits_held
+from esper.mempool.waiting import Waiting
 from esper.primitives.params import NetworkParameters
 from esper.vm.records import account_path
 from esper.vm.transaction import Transaction
@@ -127,7 +127,7 @@ class Contents:
         self._count_credit_use(transaction, -1)
 
     def _count_credit_use(self, transaction: Transaction, change: int) -> None:
-        if credits_held(transaction):
+        if transaction.payload.credits_needed:
             self._credit_users[transaction.sender] += change
             if not self._credit_users[transaction.sender]:
                 del self._credit_users[transaction.sender]

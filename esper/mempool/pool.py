@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from esper.consensus.context import ChainContext
 from esper.mempool.admission_rules import check_by_itself
-from esper.mempool.call_queue import NO_CALLS, CallBudget, CallChooser, position
+from esper.mempool.call_queue import CallBudget, CallChooser, position
 from esper.mempool.chain_change import after_chain_change
 from esper.mempool.contents import Contents
 from esper.mempool.errors import MempoolFullError, PolicyError
@@ -24,7 +24,7 @@ from esper.mempool.room import Room, Victims
 from esper.mempool.selection import selected
 from esper.mempool.sender_line import SenderLine, arranged
 from esper.mempool.statistics import Statistics
-from esper.mempool.waiting import RATE_BYTES, Waiting, credits_held
+from esper.mempool.waiting import RATE_BYTES, Waiting
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.params import NetworkParameters
 from esper.vm.envelope_rules import check_signature
@@ -183,14 +183,6 @@ class Mempool:
         """Agree with a new tip from now on."""
         self._contents, self._next = prepared.contents, prepared.next_block
 
-    def fee_order(self) -> Iterator[Transaction]:
-        """What pays a fee, by rate, each sender's by nonce, up to the sender's first call."""
-        return self.select(self._height, NO_CALLS)
-
-    def call_order(self, height: int, budget: CallBudget) -> Iterator[Transaction]:
-        """The calls that ``select`` gives, in its order."""
-        return (one for one in self.select(height, budget) if one.txid in self._contents.calls)
-
     def select(self, height: int, budget: CallBudget) -> Iterator[Transaction]:
         """What the block at ``height`` takes, the first first. Every prefix is valid.
 
@@ -225,7 +217,8 @@ class Mempool:
         """What a sender's waiting transactions spend, those beyond a gap included."""
         own = [waiting.transaction for waiting in self._contents.lines.get(sender, ())]
         return Spent(
-            sum(one.payload.outlay + one.fee for one in own), sum(credits_held(one) for one in own)
+            sum(one.payload.outlay + one.fee for one in own),
+            sum(one.payload.credits_needed for one in own),
         )
 
     def received_by(self, address: bytes) -> int:

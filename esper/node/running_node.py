@@ -29,6 +29,7 @@ from esper.node.chain.history import ChainHistory
 from esper.node.clock import Clock
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events
+from esper.node.interpreter import share_interpreter
 from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
@@ -90,6 +91,7 @@ async def run_node(
     HttpSettingsError and RpcSettingsError, and in groups BindError, CookieError, WorkerError and
     ServiceEndedError.
     """
+    share_interpreter()
     rpc = _RpcServer(_rpc_settings(settings, parts.directory))
     stop = StopRequest()
     # Until everything is closed: a second ctrl-C must not tear it.

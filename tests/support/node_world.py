@@ -43,9 +43,10 @@ from esper.rpc.method import Method, ReplyT, RequestT
 from esper.storage.store_options import StoreOptions
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.fake_work import (
     FakeInference,
@@ -277,16 +278,16 @@ class NodeWorld:
 
     @property
     def height(self) -> int:
-        return self.node.manager.context.height
+        return self.node.chain.view.context.height
 
     @property
     def genesis(self) -> bytes:
-        return self.node.manager.context.genesis_hash
+        return self.node.chain.view.context.genesis_hash
 
     @property
     def ledger(self) -> Ledger:
         """The state at the tip."""
-        return Ledger(Overlay(self.node.manager.state))
+        return Ledger(Overlay(self.node.chain.view.state))
 
     def nonce(self, key: KeyPair) -> int:
         nonce = self.ledger.account(address(key)).nonce

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import time
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import trio
 import typer
@@ -31,10 +31,6 @@ from esper.primitives.networks import DEMO_ADDRESS, network
 from esper.primitives.params import NetworkParameters
 from esper.wallet.demo import demo_wallet
 
-DEMO_NETWORKS: Final = frozenset({"devnet", "regtest"})
-"""Networks without value: mined coins go to the wallet that everyone holds if nobody is named."""
-GENERATES: Final = "regtest"
-
 BlocksOption = Annotated[
     int | None, typer.Option(min=1, help="Stop after this many; without it, on ctrl-C.")
 ]
@@ -55,7 +51,7 @@ def node(given: Given) -> None:
     """Keep the chain and serve JSON-RPC. On regtest blocks are mined when they are asked for."""
     with reported_errors():
         resolved = _resolved(given)
-        wanted = 0 if resolved.settings.network == GENERATES else None
+        wanted = 0 if network(resolved.settings.network).mines_on_demand else None
         _run(resolved, mines=wanted is not None, wanted=wanted, ends=False)
 
 
@@ -114,7 +110,7 @@ def as_lines(resolved: Resolved) -> str:
 def _directory(settings: Settings) -> DataDirectory:
     params = network(settings.network)
     directory = DataDirectory.open_or_create(settings.datadir, params)
-    if params.name in DEMO_NETWORKS:
+    if params.is_local:
         demo_wallet(directory.path, params, secrets.token_bytes)
     return directory
 
@@ -157,7 +153,7 @@ def _payee(resolved: Resolved, params: NetworkParameters) -> bytes:
             return Address.from_text(payee, params.address_prefix).to_bytes()
         except AddressError as error:
             raise SettingsError(f"{resolved.place('payee')}: {error}") from error
-    if params.name in DEMO_NETWORKS:
+    if params.is_local:
         return DEMO_ADDRESS
     raise SettingsError(f"payee: {params.name} pays real rewards: name an address with --payee")
 

@@ -39,7 +39,7 @@ TRIED_ALONE: Final = 2
 class CallQueue(Protocol):
     """Who says which calls come next."""
 
-    def next_calls(
+    async def next_calls(
         self, height: int, taken: frozenset[bytes], declined: frozenset[bytes]
     ) -> Sequence[Transaction]:
         """Calls worth answering for the block at ``height``, the best first.
@@ -143,7 +143,7 @@ class CallDesk:
         """One thing, the most urgent; whether there was any."""
         view = self._chain.view
         lane = self._next_lane(view)
-        calls = self._next_calls(view)
+        calls = await self._next_calls(view)
         if lane is not None:
             await self._answer_lane(lane)
         elif self._book.unproven and not (calls and len(self._book.unproven) < self._group_limit):
@@ -196,7 +196,7 @@ class CallDesk:
         payable = payable_results(view.context, view.state, sender)
         return max(payable - len(self.ready.lanes), 0)
 
-    def _next_calls(self, view: ChainView) -> list[OpenCall]:
+    async def _next_calls(self, view: ChainView) -> list[OpenCall]:
         """What fits into the next groups, if there is still use for another one."""
         room = self._params.calls.groups_per_block * BLOCKS_AHEAD - len(self.ready.groups)
         if room <= 0:
@@ -205,7 +205,7 @@ class CallDesk:
         taken = frozenset((*inline, *self.ready.long_answers, *self._book.unproven))
         declined, height = self._failing | self._book.declined, view.context.height + 1
         found = []
-        for transaction in self._queue.next_calls(height, taken, declined):
+        for transaction in await self._queue.next_calls(height, taken, declined):
             payload = transaction.payload
             if isinstance(payload, LlmCall) and payload.model_id == self._model_id:
                 found.append(OpenCall(transaction.txid, payload))

@@ -239,7 +239,13 @@ class MiningService:
                 answered = {*ready.inline(), *ready.long_answers}
                 waiting = self._mempool.selection(chain.height + 1, answered)
                 assembled = assemble(chain, state, payee, waiting, ready, self._lanes)
-            template = self.templates.template(chain, state, assembled.plan, time_ms=self._clock())
+            template = self.templates.template(
+                chain,
+                state,
+                assembled.plan,
+                time_ms=self._clock(),
+                execution=assembled.execution,
+            )
             return _Job(template, chain, assembled)
 
         try:

@@ -155,12 +155,17 @@ class MempoolService:
         unlimited = CallBudget(rows=rows, rows_per_call=1, answered=answered)
         return list(islice(self.pool.select(height, unlimited), CANDIDATES))
 
-    def next_calls(
+    async def listing(self, height: int) -> list[Transaction]:
+        """``selection`` of everything, in a thread: a full mempool takes tens of milliseconds."""
+        return await trio.to_thread.run_sync(self.selection, height)
+
+    async def next_calls(
         self, height: int, taken: frozenset[bytes], declined: frozenset[bytes] = frozenset()
     ) -> list[Transaction]:
         """Calls worth answering for the next blocks, the best first, but those ``taken``.
 
-        ``declined`` are left to others, and what their senders sent behind them with them.
+        ``declined`` are left to others, and what their senders sent behind them with them. They are
+        chosen in a thread; all of them wait when this returns.
         """
         rules = self._params.calls
         budget = CallBudget(
@@ -171,12 +176,12 @@ class MempoolService:
             models=(self._params.model.model_id,),
             declined=declined,
         )
+        found = await trio.to_thread.run_sync(self._calls_of, height, budget)
+        return [one for one in found if one.txid not in taken and one.txid in self.pool]
+
+    def _calls_of(self, height: int, budget: CallBudget) -> list[Transaction]:
         chosen = islice(self.pool.select(height, budget), CANDIDATES)
-        return [
-            found
-            for found in chosen
-            if isinstance(found.payload, LlmCall) and found.txid not in taken
-        ]
+        return [one for one in chosen if isinstance(one.payload, LlmCall)]
 
     def observe_answer(self, tokens: int, ms: int) -> None:
         """So many tokens were answered in so much time."""

@@ -31,11 +31,12 @@ from esper.primitives.params import NetworkParameters
 from esper.storage.segments.segment_writer import Opener, open_for_append
 from esper.storage.store_options import StoreOptions
 from esper.vm.ledger import Ledger
+from esper.vm.payload import Output
 from esper.vm.stake import Stake
 from esper.vm.state import State
 from esper.vm.state_tree import StateTree
 from esper.vm.transaction import Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.chain_world import funded_network
 from tests.support.fake_work import FakeInference, FakeProver, FakeVerifier, prompt_source

@@ -539,6 +539,24 @@ def test_what_waits_and_breaks_a_template_does_not_stop_mining(
     go(main)
 
 
+def test_a_template_executes_nothing_that_its_draft_has_executed(
+    datadir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again(*_: object) -> None:
+        raise AssertionError("executed for the template")
+
+    async def main() -> None:
+        async with mining(datadir) as world:
+            monkeypatch.setattr("esper.consensus.template.execute_block", again)
+            await world.send(BOB, pay(CAROL))
+            jump(REFRESH_S + 0.01)
+            await rest()
+            await world.mine(2)
+            assert len(world.node.mempool.pool) == 0
+
+    go(main)
+
+
 def test_what_is_said_of_mining(datadir: Path) -> None:
     async def main() -> None:
         async with mining(datadir) as world:

@@ -22,7 +22,8 @@ from esper.vm.answers import call_cost
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.credits import rate_limit, settled, totals_at_block
 from esper.vm.llm_call import LlmCall
-from esper.vm.transfer import Output, Transfer
+from esper.vm.payload import Output
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.support.fake_work import FakeInference
 from tests.support.node_world import (
