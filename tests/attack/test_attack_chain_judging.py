@@ -156,7 +156,7 @@ def test_what_the_judge_remembers_has_a_bound(node: Node, monkeypatch: pytest.Mo
 
 
 def test_a_judged_block_whose_parent_was_forgotten_meanwhile_is_no_mistake(node: Node) -> None:
-    _, first = branch(None, 1, step_ms=1)
+    world, first = branch(None, 1, step_ms=1)
     _, other = branch(None, 2, step_ms=2)
     for block in (*first, other[0]):
         submit(node, block)
@@ -167,8 +167,8 @@ def test_a_judged_block_whose_parent_was_forgotten_meanwhile_is_no_mistake(node:
     with pytest.raises(UnknownParentViolation):
         node.manager.adopt(judged)
     # So it is for who asks while a block is on its way into the tree.
-    node.manager._headers.pop(first[0].header.block_id)
-    _, [child] = branch(branch(None, 1, step_ms=1)[0].chain, 1, step_ms=3)
+    _, [child] = branch(world.chain, 1, step_ms=3)
+    del node.manager._headers[first[0].header.block_id]
     with pytest.raises(UnknownParentViolation):
         node.manager.check_may_come(child.header)
 
