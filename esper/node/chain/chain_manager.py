@@ -344,8 +344,9 @@ class ChainManager:
         context, execution = connect(
             parent, self.state, block, content, self._verifier, self._signatures
         )
-        self._store.append(block_id, data, stored_execution(execution, context))
+        # Before the tip moves: whoever looks at it from outside finds its context.
         self._headers[block_id] = self._executed[block_id] = context
+        self._store.append(block_id, data, stored_execution(execution, context))
         self._move.touched.update(change.path for change in execution.changes)
         self._move.passed(block_id, block, content)
         self._branches.drop(block_id)

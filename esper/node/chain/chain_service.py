@@ -109,8 +109,10 @@ class ChainService:
 
     async def in_thread(self, work: Callable[[ChainView], T]) -> T:
         """Run something slow that only reads, in a thread, on the view of now."""
+        # Of this moment, as whatever the caller took beside it.
+        view = self._view
         async with self._reading:
-            return await trio.to_thread.run_sync(work, self._view)
+            return await trio.to_thread.run_sync(work, view)
 
     async def submit(self, block: BlockBytes, *, received_ms: int | None = None) -> Arrival:
         """Judge a block in a thread, keep it, and move to the best tip.
