@@ -20,8 +20,10 @@ from esper.primitives.errors.header_errors import TimeOldViolation, UnknownParen
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 from esper.storage.errors import DiskReserveError
 from esper.storage.side_blocks import SideBlocks
+from esper.vm.records import account_path
 from tests.attack.test_attack_chain_disk import false_root
 from tests.support.chain_world import ChainWorld
+from tests.support.vm_world import ALICE, address
 from tests.unit.node.chain.test_chain_manager import (
     FAR,
     PARAMS,
@@ -240,6 +242,25 @@ def test_a_chain_that_was_put_aside_in_vain_is_not_taken_for_a_branch(
     submit(node, others[3])
     assert_at(node, right.chain)
     assert node.side() == {block.header.block_id for block in mine}
+
+
+def test_a_block_that_joined_is_told_whole_though_tidying_up_failed(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, [block] = branch(None, 1, step_ms=1)
+    before = node.manager.context.tip_id
+
+    def refused(*_: object) -> None:
+        raise OSError("no such device")
+
+    monkeypatch.setattr(branches_module.Branches, "drop", refused)
+    with pytest.raises(OSError, match="no such device"):
+        submit(node, block)
+    moved = node.manager.moved_from(before)
+    assert moved.applied == (block.header.block_id,)
+    assert account_path(address(ALICE)) in moved.touched
+    assert block.header.block_id in moved.read
+    assert_at(node, world.chain)
 
 
 def test_what_builds_on_a_header_alone_is_a_header_alone(node: Node) -> None:
