@@ -87,8 +87,9 @@ async def run_node(
 ) -> None:
     """Run until a signal, a request to stop, or the last wanted block.
 
-    Starts with the port of the RPC once all services are up. Raises what ``open_node`` raises and
-    RpcSettingsError, and in groups RpcBindError, CookieError, WorkerError and ServiceEndedError.
+    Starts with the port of the RPC once all services are up. Raises what ``open_node`` raises,
+    HttpSettingsError and RpcSettingsError, and in groups BindError, CookieError, WorkerError and
+    ServiceEndedError.
     """
     share_interpreter()
     rpc = _RpcServer(_rpc_settings(settings, parts.directory))
@@ -219,7 +220,7 @@ def _rpc_node(
         accounts=AccountViews(chain, mempool, history, params, clock),
         calls=CallViews(chain, mempool, history, texts, calls, params, clock),
         pool=PoolViews(chain, mempool, clock),
-        mining=MiningViews(mining.control if mining is not None else None, params),
+        mining=MiningViews(mining.control if mining is not None else None, chain, params),
         stop=stop,
     )
 
