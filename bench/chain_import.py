@@ -25,14 +25,14 @@ from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
 from esper.consensus.execution import execute_block
 from esper.consensus.template import BlockPlan
 from esper.consensus.work_rules import check_work
-from esper.crypto.batch import BatchVerifier
-from esper.crypto.processes import ProcessVerifier
 from esper.crypto.signatures import SequentialVerifier, SignatureClaim
 from esper.crypto.signing import KeyPair, key_from_seed
 from esper.model import load_model
 from esper.model.prompts import read_bank
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.store_state import StoreState, genesis_of, replay_of, stored_execution
+from esper.node.signatures.batch import BatchVerifier
+from esper.node.signatures.processes import SignatureProcesses
 from esper.node.workers.native_work import NativeInference, NativeProver, NativeVerifier
 from esper.node.workers.search import PromptSource
 from esper.primitives.networks import REGTEST
@@ -40,8 +40,9 @@ from esper.primitives.params import NetworkParameters
 from esper.primitives.units import UNITS_PER_ESP
 from esper.storage.chain_store import ChainStore
 from esper.storage.store_options import StoreOptions
+from esper.vm.payload import Output
 from esper.vm.transaction import Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from tests.support.plain_miner import Miner, standing
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,7 +143,7 @@ def parts(
     chain, verifier = ProvenChain.genesis(params).context, NativeVerifier()
     options = StoreOptions(reserve_bytes=0)
     store = ChainStore(folder, genesis_of(params), replay_of(params), options)
-    with store, BatchVerifier(workers, ProcessVerifier(workers)) as pool:
+    with store, BatchVerifier(workers, SignatureProcesses(workers)) as pool:
         state = StoreState(store)
         for place, block in enumerate(blocks):
             if place == skipped:
@@ -179,7 +180,7 @@ def whole(
     times: list[float] = []
     options = StoreOptions(reserve_bytes=0)
     store = ChainStore(folder, genesis_of(params), replay_of(params), options)
-    with store, BatchVerifier(workers, ProcessVerifier(workers)) as pool:
+    with store, BatchVerifier(workers, SignatureProcesses(workers)) as pool:
         manager = ChainManager(
             store, params, NativeVerifier(), secret=bytes(32), now_ms=FAR_MS, signatures=pool
         )

@@ -38,8 +38,8 @@ from esper.primitives.units import UNITS_PER_ESP
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.client import NodeError, RpcClient
+from esper.vm.payload import Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload
 from esper.wallet.asked_call import asked_call
 from esper.wallet.builder import signed
 from esper.wallet.intents import prepared

@@ -36,10 +36,13 @@ from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
 from esper.model import load_model
 from esper.model.prompts import read_bank
+from esper.node.calls.call_book import CallBook
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
 from esper.node.datadir import DataDirectory
+from esper.node.events import Events
+from esper.node.interpreter import share_interpreter
 from esper.node.views.account_views import AccountViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.status_views import StatusViews
@@ -207,7 +210,9 @@ async def measured(
         room = pool_mib * MIB
         pool = Mempool(params, MempoolPolicy(fee_bytes=room, call_bytes=room // 4))
         journal = MempoolJournal(folder / "mempool.dat", params.limits.transaction_bytes)
-        mempool = MempoolService(chain, pool, journal, params, clock, CallPolicy())
+        mempool = MempoolService(
+            chain, pool, journal, params, clock, CallPolicy(), CallBook(), Events()
+        )
         mempool.load(manager)
         closing.callback(mempool.close)
         chain.follow(history)
@@ -282,6 +287,7 @@ def main() -> None:
         run = partial(
             measured, params, Path(temporary), stem, left, right, pool_of, options.pool_mib
         )
+        share_interpreter()
         print(json.dumps(trio.run(run), indent=1))
 
 

@@ -25,9 +25,10 @@ from esper.mempool.pool import Mempool
 from esper.primitives.networks import REGTEST
 from esper.primitives.units import UNITS_PER_ESP
 from esper.vm.ledger import Ledger
+from esper.vm.payload import Output
 from esper.vm.records import Account, KnownKey
 from esper.vm.transaction import Transaction, decode_transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 
 CHAIN = ChainContext.genesis(REGTEST)

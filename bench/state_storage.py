@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from esper.storage.kv.leveldb import LevelDbStore
-from esper.storage.state.disk_state_tree import LEVELS, Change, DiskStateTree
+from esper.storage.state.disk_state_tree import LEVELS, DiskStateTree
 from esper.vm.state_tree import state_path
+from esper.vm.view import Change
 
 BLOCKS = 20
 READS = 400
@@ -59,7 +60,7 @@ def measure(folder: Path, levels: int, accounts: int, changes: int) -> Figures:
     tree = DiskStateTree(store, levels=levels)
     paths = [state_path(1, b"%d" % index) for index in range(accounts)]
     values = dict(sorted((path, account_value(i, 0)) for i, path in enumerate(paths)))
-    writes = tree.update([(path, None, value) for path, value in values.items()]).writes
+    writes = tree.update([Change(path, None, value) for path, value in values.items()]).writes
     for start in range(0, len(writes), CHUNK):
         store.write(writes[start : start + CHUNK])
     del writes
@@ -69,7 +70,7 @@ def measure(folder: Path, levels: int, accounts: int, changes: int) -> Figures:
         old = chooser.sample(paths, min(len(paths), changes - changes // 10))
         new = [state_path(2, b"%d %d" % (block, i)) for i in range(changes // 10)]
         listed: list[Change] = [
-            (path, values.get(path), account_value(i, block))
+            Change(path, values.get(path), account_value(i, block))
             for i, path in enumerate(sorted([*old, *new]))
         ]
         reading = time.process_time()

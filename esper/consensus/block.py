@@ -28,7 +28,7 @@ from esper.primitives.codec import (
 )
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.merkle import merkle_root
-from esper.vm.transaction import TAG_TXID, TAG_WTXID, TRANSACTION_VERSION
+from esper.vm.transaction import TAG_WTXID, TRANSACTION_VERSION
 
 TAG_TX_ROOT: Final = make_tag("esper/tx/root/v1")
 TAG_RESULT_ROOT: Final = make_tag("esper/call/results/v1")
@@ -126,11 +126,6 @@ def decode_body(data: bytes, limit: int) -> Body:
 def decode_coinbase(data: bytes) -> Coinbase:
     """Read a coinbase. Raises CodecError."""
     return decode(COINBASE, data, limit=MAX_ITEM_BYTES, what="coinbase")
-
-
-def coinbase_txid(data: bytes) -> bytes:
-    """64 bytes: the id of a coinbase, which has no signature to leave out."""
-    return tagged_hash(TAG_TXID, data)
 
 
 def transaction_root(transactions: Sequence[bytes]) -> bytes:

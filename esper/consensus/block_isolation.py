@@ -54,7 +54,6 @@ from esper.primitives.errors.transaction_errors import (
 )
 from esper.primitives.params import LimitParameters
 from esper.vm.context import Answer
-from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction, decode_transaction, transaction_kind
 
 
@@ -131,7 +130,7 @@ def read_content(body: Body, pre: PreHeader, limits: LimitParameters) -> BlockCo
     transactions = tuple(item for item in read if isinstance(item, Transaction))
 
     # 8. One result per call, and 9. groups that read back.
-    calls = sum(isinstance(transaction.payload, LlmCall) for transaction in transactions)
+    calls = sum(transaction.payload.TAKES_ANSWER for transaction in transactions)
     if len(body.results) != calls:
         raise ResultCountViolation(len(body.results), calls)
     answers = tuple(_read_result(index, data) for index, data in enumerate(body.results))

@@ -19,8 +19,7 @@ from esper.consensus.call_groups import (
     group_binding,
     lane_binding,
 )
-from esper.consensus.outputs import Answer as ProvenAnswer
-from esper.consensus.outputs import Candidate
+from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ports import ProofRejectedError, WorkClaim, WorkVerifier
 from esper.primitives.errors.block_errors import (
     GroupCoverageViolation,

@@ -19,7 +19,7 @@ from esper.primitives.errors.block_errors import SupplyViolation
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.params import NetworkParameters
 from esper.vm.context import ExecutionContext
-from esper.vm.execute import execute_transactions
+from esper.vm.execute import ExecutedTransactions, execute_transactions
 from esper.vm.ledger import Ledger
 from esper.vm.receipt import Receipt
 from esper.vm.records import ChainRecord, PendingReward
@@ -56,11 +56,6 @@ class BlockExecution:
     """Units that the coinbase must pay."""
 
     @property
-    def undo(self) -> tuple[Change, ...]:
-        """The inverse of the changes, by ascending path."""
-        return tuple(change.inverse for change in self.changes)
-
-    @property
     def paid_tokens(self) -> int:
         """Tokens of calls that were answered for credits."""
         return sum(receipt.paid_tokens for receipt in self.receipts)
@@ -89,6 +84,58 @@ def genesis_state(params: NetworkParameters, genesis_hash: bytes) -> State:
     )
 
 
+class OpenBlock:
+    """A block for ``context.payee`` on a state that stays as it is: steps 1 to 3 have happened.
+
+    A miner adds transactions to it until it is full, and has their execution for its template.
+    """
+
+    def __init__(self, state: StateView, parent: ParentWork, context: ExecutionContext) -> None:
+        self._overlay = Overlay(state)
+        self._ledger = Ledger(self._overlay)
+        self._parent = parent
+        self._context = context
+
+        # 1. and 2. What the parent leaves.
+        self._record = self._ledger.chain
+
+        # 3. Maturity.
+        mature = context.height - context.params.reward.maturity
+        matured = self._ledger.take_reward(mature) if mature > 0 else None
+        if matured is not None:
+            account = self._ledger.account(matured.payee)
+            grown = replace(account, balance=account.balance + matured.amount)
+            self._ledger.set_account(matured.payee, grown)
+
+    @property
+    def view(self) -> StateView:
+        """The state that step 4 begins with."""
+        return self._overlay
+
+    def close(self, executed: ExecutedTransactions) -> BlockExecution:
+        """Steps 5 and 6 behind what was executed on ``view``; once. Raises SupplyViolation."""
+        ledger, context, record, parent = self._ledger, self._context, self._record, self._parent
+        self._overlay.absorb(executed.changes)
+
+        # 5. Receipts.
+        if executed.receipts:
+            receipts = ledger.receipts
+            for receipt in executed.receipts:
+                receipts, _ = receipts.append(receipt.to_bytes())
+            ledger.set_receipts(receipts)
+
+        # 6. Coinbase. Fees move from senders to it and are not issued anew.
+        rules = context.params.reward
+        reward = block_reward(context.height, executed.burned, executed.fees, rules)
+        ledger.add_reward(context.height, PendingReward(context.payee, reward))
+        issued = record.issued + reward - executed.fees
+        beacon = next_beacon(record.beacon, parent)
+        ledger.set_chain(ChainRecord(beacon, parent.paid_tokens, parent.proven_tokens, issued))
+
+        check_supply(record.issued + ledger.coins - executed.fees, issued)
+        return BlockExecution(self._overlay.changes(), executed.receipts, reward)
+
+
 def execute_block(
     state: StateView,
     parent: ParentWork,
@@ -99,41 +146,8 @@ def execute_block(
 
     ``state`` stays as it is. Raises what ``execute_transactions`` raises, and SupplyViolation.
     """
-    overlay = Overlay(state)
-    ledger = Ledger(overlay)
-    rules = context.params.reward
-
-    # 1. and 2. What the parent leaves.
-    record = ledger.chain
-    beacon = next_beacon(record.beacon, parent)
-
-    # 3. Maturity.
-    mature = context.height - rules.maturity
-    matured = ledger.take_reward(mature) if mature > 0 else None
-    if matured is not None:
-        account = ledger.account(matured.payee)
-        grown = replace(account, balance=account.balance + matured.amount)
-        ledger.set_account(matured.payee, grown)
-
-    # 4. Transactions.
-    executed = execute_transactions(overlay, transactions, context)
-    overlay.absorb(executed.changes)
-
-    # 5. Receipts.
-    if executed.receipts:
-        receipts = ledger.receipts
-        for receipt in executed.receipts:
-            receipts, _ = receipts.append(receipt.to_bytes())
-        ledger.set_receipts(receipts)
-
-    # 6. Coinbase. Fees move from senders to it and are not issued anew.
-    reward = block_reward(context.height, executed.burned, executed.fees, rules)
-    ledger.add_reward(context.height, PendingReward(context.payee, reward))
-    issued = record.issued + reward - executed.fees
-    ledger.set_chain(ChainRecord(beacon, parent.paid_tokens, parent.proven_tokens, issued))
-
-    check_supply(record.issued + ledger.coins - executed.fees, issued)
-    return BlockExecution(overlay.changes(), executed.receipts, reward)
+    block = OpenBlock(state, parent, context)
+    return block.close(execute_transactions(block.view, transactions, context))
 
 
 def check_supply(counted: int, recorded: int) -> None:

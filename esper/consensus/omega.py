@@ -26,7 +26,8 @@ def computed_omega(puzzle: PuzzleParameters, model: ModelEntry, genesis: ModelEn
 def omega_bounds(computed: int) -> tuple[int, int]:
     """Least and greatest omega that a vote may set, both allowed, 16.16.
 
-    Rounded towards the computed value, so neither is further from it than a quarter.
+    No vote asks yet: it is the DAO's half of the rule above. Rounded towards the computed value,
+    so neither is further from it than a quarter.
     """
     least = -(-computed * (VOTE_DIVISOR - 1) // VOTE_DIVISOR)
     return least, computed * (VOTE_DIVISOR + 1) // VOTE_DIVISOR

@@ -40,7 +40,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProvenAnswer:
     """What the model said to one sequence."""
 
     tokens: tuple[int, ...]
@@ -67,7 +67,7 @@ class WorkOutputs:
 
     openings: tuple[Opening, ...]
     """One per sequence."""
-    answers: tuple[Answer, ...]
+    answers: tuple[ProvenAnswer, ...]
     """One per sequence."""
 
     @property
@@ -78,8 +78,8 @@ class WorkOutputs:
 
 CANDIDATE: Final = Record(Candidate, None, (("token", Unsigned(32)), ("logit", Signed())))
 
-ANSWER: Final = Record(
-    Answer,
+PROVEN_ANSWER: Final = Record(
+    ProvenAnswer,
     None,
     (
         ("tokens", Array(Unsigned(32), MAX_ANSWER)),
@@ -113,6 +113,6 @@ WORK_OUTPUTS: Final = Record(
     OUTPUTS_VERSION,
     (
         ("openings", Array(OPENING, MAX_SEQUENCES)),
-        ("answers", Array(ANSWER, MAX_SEQUENCES)),
+        ("answers", Array(PROVEN_ANSWER, MAX_SEQUENCES)),
     ),
 )

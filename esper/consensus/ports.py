@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from esper.consensus.outputs import Answer
+from esper.consensus.outputs import ProvenAnswer
 from esper.vm.view import Change, StateView
 
 
@@ -28,7 +28,7 @@ class WorkClaim:
     """K."""
     inputs: tuple[tuple[int, ...], ...]
     """Input token ids per sequence."""
-    answers: tuple[Answer, ...]
+    answers: tuple[ProvenAnswer, ...]
     """Answers per sequence."""
 
 
@@ -66,7 +66,7 @@ class Inference(Protocol):
 
     def answer(
         self, inputs: Sequence[tuple[int, ...]], max_answer: int, top_k: int
-    ) -> tuple[Answer, ...]:
+    ) -> tuple[ProvenAnswer, ...]:
         """One answer per input: at most ``max_answer`` tokens, ending with EOS if it comes."""
 
 

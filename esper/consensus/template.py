@@ -15,7 +15,7 @@ from esper.consensus.block import (
 )
 from esper.consensus.call_groups import CallGroup, encode_result
 from esper.consensus.context import ChainContext
-from esper.consensus.execution import execute_block
+from esper.consensus.execution import BlockExecution, execute_block
 from esper.consensus.header import HEADER_VERSION, TARGET_BYTES, Header, PreHeader
 from esper.consensus.outputs import WorkOutputs
 from esper.consensus.ports import ChainState
@@ -65,17 +65,20 @@ def build_template(
     nonce: int = 0,
     tier: int = 0,
     plan: BlockPlan = EMPTY_PLAN,
+    execution: BlockExecution | None = None,
 ) -> Template:
     """The next block of ``chain``, whose state is ``state``, for ``payee`` (33 bytes).
 
     ``time_ms`` is the miner's clock; the template takes the median's successor if that is later.
+    ``execution`` is what this very plan does to this very state, where the caller has it: nothing
+    is executed then, and no signature checked. The block is judged whole when it is submitted.
     Raises VrfKeyError if the key does not cover the height, TierViolation, and what
     ``execute_block`` raises if the plan's transactions do not fit.
     """
     height = chain.height + 1
-    execution = execute_block(
-        state, chain.tip_work, plan.transactions, chain.execution_context(payee, plan.answers)
-    )
+    if execution is None:
+        at = chain.execution_context(payee, plan.answers)
+        execution = execute_block(state, chain.tip_work, plan.transactions, at)
     coinbase = Coinbase(KIND_COINBASE, height, payee, execution.reward)
     transactions = (*_bytes_of(plan.transactions), coinbase.to_bytes())
     results = tuple(encode_result(answer) for answer in plan.answers)

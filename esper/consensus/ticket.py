@@ -12,7 +12,7 @@ would be a bargain to look for.
 from collections.abc import Sequence
 from typing import Final
 
-from esper.consensus.outputs import Answer
+from esper.consensus.outputs import ProvenAnswer
 from esper.crypto.poseidon import FIELD_ORDER, digest_bytes, pack_bytes
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import PuzzleParameters
@@ -26,7 +26,7 @@ def digest_elements(
     puzzle: PuzzleParameters,
     indices: Sequence[int],
     inputs: Sequence[Sequence[int]],
-    answers: Sequence[Answer],
+    answers: Sequence[ProvenAnswer],
 ) -> list[int]:
     """The field elements of a batch, one per number, every list behind its count.
 
@@ -53,7 +53,7 @@ def batch_result(
     puzzle: PuzzleParameters,
     indices: Sequence[int],
     inputs: Sequence[Sequence[int]],
-    answers: Sequence[Answer],
+    answers: Sequence[ProvenAnswer],
 ) -> bytes:
     """The result r as 64 bytes."""
     elements = digest_elements(seed, model_id, puzzle, indices, inputs, answers)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from esper.consensus.batch import batch_inputs, draw_indices, longest_prompt
 from esper.consensus.header import Header, work_seed
-from esper.consensus.outputs import Answer, Candidate, Opening, WorkOutputs
+from esper.consensus.outputs import Candidate, Opening, ProvenAnswer, WorkOutputs
 from esper.consensus.ports import (
     ProofMalformedError,
     ProofRejectedError,
@@ -123,7 +123,7 @@ def _check_opening(
 
 
 def _check_answer_shape(
-    position: int, answer: Answer, puzzle: PuzzleParameters, model: ModelEntry
+    position: int, answer: ProvenAnswer, puzzle: PuzzleParameters, model: ModelEntry
 ) -> None:
     tokens = answer.tokens
     if not 1 <= len(tokens) <= puzzle.max_answer:
@@ -143,7 +143,7 @@ def _check_answer_shape(
 
 
 def _check_top_lists(
-    position: int, answer: Answer, puzzle: PuzzleParameters, model: ModelEntry
+    position: int, answer: ProvenAnswer, puzzle: PuzzleParameters, model: ModelEntry
 ) -> None:
     for place, (token, candidates) in enumerate(zip(answer.tokens, answer.top, strict=True)):
         if len(candidates) != puzzle.top_k:

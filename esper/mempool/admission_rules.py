@@ -12,7 +12,6 @@ from esper.primitives.errors.transaction_errors import (
 )
 from esper.primitives.params import LimitParameters
 from esper.vm.envelope_rules import check_isolated, fee_range
-from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
 
 
@@ -35,7 +34,7 @@ def check_by_itself(
     check_isolated(transaction)
 
     # 2. Results come with their proof.
-    if isinstance(transaction.payload, LlmResult):
+    if not transaction.payload.RELAYED:
         raise ResultFromOutsideError
 
     # 3. The window is open, or opens soon.

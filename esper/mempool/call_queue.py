@@ -84,9 +84,6 @@ class CallBudget:
         return self.rows // self.rows_per_call
 
 
-NO_CALLS: Final = CallBudget(rows=0, rows_per_call=1)
-
-
 class CallChooser:
     """Chooses among the calls that are offered, which may become more between two choices.
 

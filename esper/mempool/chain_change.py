@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from esper.mempool.contents import Contents
 from esper.mempool.errors import PolicyError
-from esper.mempool.memory import Dropped
+from esper.mempool.memory import Departure, Dropped
 from esper.mempool.next_block import NextBlock
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.replacement import check_outbids
@@ -13,7 +13,6 @@ from esper.mempool.waiting import Waiting
 from esper.primitives.errors.transaction_errors import ExpiredViolation
 from esper.primitives.params import LimitParameters
 from esper.vm.ledger import Ledger
-from esper.vm.llm_result import LlmResult
 from esper.vm.records import NO_ACCOUNT
 from esper.vm.view import Overlay
 
@@ -45,7 +44,7 @@ def after_chain_change(
         senders[contents.by_txid[txid].transaction.sender] = None
     back: dict[bytes, list[Waiting]] = {}
     for one in returned:
-        if one.txid not in known and not isinstance(one.transaction.payload, LlmResult):
+        if one.txid not in known and one.transaction.payload.RELAYED:
             back.setdefault(one.transaction.sender, []).append(one)
             senders[one.transaction.sender] = None
     if touched is None or before is None or now.height < before.height:
@@ -87,6 +86,7 @@ def _in_order(
 ) -> list[Dropped]:
     """One sender's line, with what came back to it."""
     gone: list[tuple[Waiting, Exception | str]] = []
+    replaced: list[tuple[Waiting, Exception | str]] = []
     by_nonce: dict[int, Waiting] = {}
     for one in contents.lines.get(sender, ()):
         if one.txid not in known:
@@ -96,14 +96,17 @@ def _in_order(
         if rival is None or _outbids(one, rival, limits, policy):
             by_nonce[one.nonce] = one
             if rival is not None:
-                gone.append((rival, "the chain gave back one of the same nonce that pays more"))
+                replaced.append((rival, "the chain gave back one of the same nonce that pays more"))
     for one in list(by_nonce.values()):
         if one.transaction.expiry < now.height:
             gone.append((one, ExpiredViolation(now.height, one.transaction.expiry)))
             del by_nonce[one.nonce]
     arrangement = arranged(sender, by_nonce.values(), now, policy)
     contents.set_line(sender, arrangement.line)
-    return contents.drop([*gone, *arrangement.dropped])
+    return [
+        *contents.drop(replaced, Departure.REPLACED),
+        *contents.drop([*gone, *arrangement.dropped]),
+    ]
 
 
 def _outbids(new: Waiting, old: Waiting, limits: LimitParameters, policy: MempoolPolicy) -> bool:

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from esper.mempool.memory import DropMemory, Dropped, Expiries, Incoming
+from esper.mempool.memory import Departure, DropMemory, Dropped, Expiries, Incoming
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.room import Room
 from esper.mempool.sender_line import SenderLine
-from esper.mempool.waiting import Waiting, credits_held
+from esper.mempool.waiting import Waiting
 from esper.primitives.params import NetworkParameters
 from esper.vm.records import account_path
 from esper.vm.transaction import Transaction
@@ -93,9 +93,15 @@ class Contents:
         for room in self.rooms:
             room.changed(sender, self.lines.get(sender))
 
-    def drop(self, dropped: Iterable[tuple[Waiting, Exception | str]]) -> list[Dropped]:
+    def drop(
+        self,
+        dropped: Iterable[tuple[Waiting, Exception | str]],
+        why: Departure = Departure.DROPPED,
+    ) -> list[Dropped]:
         """Remember why transactions left; they are out of their lines already."""
-        entries = [Dropped(waiting.txid, str(reason)) for waiting, reason in dropped]
+        entries = [
+            Dropped(waiting.txid, str(reason), why, _rule_of(reason)) for waiting, reason in dropped
+        ]
         for entry in entries:
             self.drops.add(entry)
         return entries
@@ -121,7 +127,11 @@ class Contents:
         self._count_credit_use(transaction, -1)
 
     def _count_credit_use(self, transaction: Transaction, change: int) -> None:
-        if credits_held(transaction):
+        if transaction.payload.credits_needed:
             self._credit_users[transaction.sender] += change
             if not self._credit_users[transaction.sender]:
                 del self._credit_users[transaction.sender]
+
+
+def _rule_of(reason: Exception | str) -> str | None:
+    return type(reason).__name__ if isinstance(reason, Exception) else None

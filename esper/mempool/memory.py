@@ -1,17 +1,29 @@
 """Small indexes beside the lines: what is coming to whom, what expires when, what was dropped."""
 
+import enum
 import heapq
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
 from esper.primitives.params import NetworkParameters
-from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.records import account_path
 from esper.vm.transaction import Transaction
-from esper.vm.transfer import Transfer
 
 _SLACK = 64
 """Outdated heights that are always tolerated."""
+
+
+class Departure(enum.Enum):
+    """Why a transaction waits no more."""
+
+    INCLUDED = "included"
+    """A block of the chain has it."""
+    REPLACED = "replaced"
+    """Another of the same sender and nonce took its place."""
+    EVICTED = "evicted"
+    """It paid too little to stay in a full mempool."""
+    DROPPED = "dropped"
+    """It can never be in a block as the chain is now, or what it follows is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,10 @@ class Dropped:
     """64 bytes."""
     reason: str
     """A sentence."""
+    why: Departure = Departure.DROPPED
+    """What became of it."""
+    rule: str | None = None
+    """Class name of the rule or refusal that says so; None if it is no single one."""
 
 
 class DropMemory:
@@ -133,9 +149,8 @@ class Incoming:
                 self._needed_by[receiver] = set()
                 self._needed_at[account_path(receiver)] = receiver
             self._needed_by[receiver].add(transaction.txid)
-        if isinstance(transaction.payload, Transfer):
-            for output in transaction.payload.outputs:
-                self._units[output.receiver] += output.amount
+        for output in transaction.payload.payments:
+            self._units[output.receiver] += output.amount
 
     def remove(self, transaction: Transaction) -> None:
         """Count it no longer."""
@@ -144,16 +159,12 @@ class Incoming:
             needed.discard(transaction.txid)
             if not needed and self._needed_by.pop(receiver, None) is not None:
                 del self._needed_at[account_path(receiver)]
-        if isinstance(transaction.payload, Transfer):
-            for output in transaction.payload.outputs:
-                self._units[output.receiver] -= output.amount
-                if not self._units[output.receiver]:
-                    del self._units[output.receiver]
+        for output in transaction.payload.payments:
+            self._units[output.receiver] -= output.amount
+            if not self._units[output.receiver]:
+                del self._units[output.receiver]
 
     def _small(self, transaction: Transaction) -> list[bytes]:
         payload = transaction.payload
-        if isinstance(payload, Transfer):
-            return [o.receiver for o in payload.outputs if o.amount < self._dust]
-        if isinstance(payload, CreditTransfer) and payload.amount < self._credit_dust:
-            return [payload.receiver]
-        return []
+        units = [one.receiver for one in payload.payments if one.amount < self._dust]
+        return units + [one.receiver for one in payload.gifts if one.amount < self._credit_dust]

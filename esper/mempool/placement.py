@@ -13,7 +13,7 @@ from esper.mempool.errors import (
 from esper.mempool.next_block import NextBlock
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.sender_line import SenderLine, arranged
-from esper.mempool.waiting import Waiting, credits_held
+from esper.mempool.waiting import Waiting
 from esper.primitives.errors.call_errors import CreditsViolation, RateViolation
 from esper.primitives.errors.transaction_errors import (
     FundsViolation,
@@ -93,6 +93,6 @@ def _refuse(
             alone.account.balance, violation.balance, violation.needed
         ) from violation
     if isinstance(violation, CreditsViolation | RateViolation):
-        held = sum(credits_held(waiting.transaction) for waiting in line.ready)
+        held = sum(waiting.transaction.payload.credits_needed for waiting in line.ready)
         raise PendingCreditsError(held, violation.needed) from violation
     raise violation

@@ -10,11 +10,11 @@ from decimal import Decimal
 
 from esper.consensus.context import ChainContext
 from esper.mempool.admission_rules import check_by_itself
-from esper.mempool.call_queue import NO_CALLS, CallBudget, CallChooser, position
+from esper.mempool.call_queue import CallBudget, CallChooser, position
 from esper.mempool.chain_change import after_chain_change
 from esper.mempool.contents import Contents
 from esper.mempool.errors import MempoolFullError, PolicyError
-from esper.mempool.memory import Dropped
+from esper.mempool.memory import Departure, Dropped
 from esper.mempool.next_block import NextBlock
 from esper.mempool.placement import placed
 from esper.mempool.policy import DEFAULT_POLICY, MempoolPolicy
@@ -24,7 +24,7 @@ from esper.mempool.room import Room, Victims
 from esper.mempool.selection import selected
 from esper.mempool.sender_line import SenderLine, arranged
 from esper.mempool.statistics import Statistics
-from esper.mempool.waiting import RATE_BYTES, Waiting, credits_held
+from esper.mempool.waiting import RATE_BYTES, Waiting
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.params import NetworkParameters
 from esper.vm.envelope_rules import check_signature
@@ -41,8 +41,13 @@ class Admission:
 
     replaced: bytes | None = None
     """64 bytes: txid of the one whose place it took."""
-    evicted: tuple[bytes, ...] = ()
-    """Txids that had to leave for it; ``dropped_reason`` says why."""
+    gone: tuple[Dropped, ...] = ()
+    """What had to leave for it, and why: the one that it replaced, and others."""
+
+    @property
+    def evicted(self) -> tuple[bytes, ...]:
+        """Txids of the others."""
+        return tuple(one.txid for one in self.gone if one.txid != self.replaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +183,6 @@ class Mempool:
         """Agree with a new tip from now on."""
         self._contents, self._next = prepared.contents, prepared.next_block
 
-    def fee_order(self) -> Iterator[Transaction]:
-        """What pays a fee, by rate, each sender's by nonce, up to the sender's first call."""
-        return self.select(self._height, NO_CALLS)
-
-    def call_order(self, height: int, budget: CallBudget) -> Iterator[Transaction]:
-        """The calls that ``select`` gives, in its order."""
-        return (one for one in self.select(height, budget) if one.txid in self._contents.calls)
-
     def select(self, height: int, budget: CallBudget) -> Iterator[Transaction]:
         """What the block at ``height`` takes, the first first. Every prefix is valid.
 
@@ -220,7 +217,8 @@ class Mempool:
         """What a sender's waiting transactions spend, those beyond a gap included."""
         own = [waiting.transaction for waiting in self._contents.lines.get(sender, ())]
         return Spent(
-            sum(one.payload.outlay + one.fee for one in own), sum(credits_held(one) for one in own)
+            sum(one.payload.outlay + one.fee for one in own),
+            sum(one.payload.credits_needed for one in own),
         )
 
     def received_by(self, address: bytes) -> int:
@@ -313,10 +311,11 @@ class Mempool:
         if old is not None:
             if counted:
                 self._replacements.add(sender, now_ms)
-            contents.drop([(old, "its sender replaced it by another")])
+            left = [(old, "its sender replaced it by another")]
+            dropped += contents.drop(left, Departure.REPLACED)
         dropped += _evict(contents, victims, room, now_ms)
         replaced = old.txid if old is not None else None
-        return Admission(replaced, tuple(one.txid for one in dropped))
+        return Admission(replaced, tuple(dropped))
 
     def _line(self, sender: bytes, next_block: NextBlock) -> tuple[SenderLine, list[Dropped]]:
         """A sender's line on the state of the next block, and what that cost it."""
@@ -353,4 +352,5 @@ def _evict(contents: Contents, victims: Victims, room: Room, now_ms: int) -> lis
         ready = [one for one in line.ready if one.txid not in gone]
         aside = [one for one in line.aside if one.txid not in gone]
         contents.set_line(sender, SenderLine(line.projection, ready, aside))
-    return contents.drop((one, _EVICTED) for one in victims.leaving)
+    leaving = ((one, _EVICTED) for one in victims.leaving)
+    return contents.drop(leaving, Departure.EVICTED)

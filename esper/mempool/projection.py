@@ -8,16 +8,11 @@ from dataclasses import replace
 
 from esper.crypto.signatures import SignatureClaim
 from esper.mempool.next_block import NextBlock
-from esper.vm.credit_transfer import CreditTransfer
-from esper.vm.credits import given, settled, taken
-from esper.vm.envelope_rules import check_in_context
+from esper.vm.envelope_rules import charge, check_in_context
 from esper.vm.ledger import Ledger
-from esper.vm.llm_call import LlmCall
-from esper.vm.records import Account, CreditTotals, KnownKey
-from esper.vm.stake import Stake
+from esper.vm.payload import Inclusion
+from esper.vm.records import Account, CreditTotals, KnownKey, Lane, Unbonding
 from esper.vm.transaction import Transaction
-from esper.vm.transfer import Transfer
-from esper.vm.unstake import Unstake
 from esper.vm.view import Overlay
 
 _EXISTS = Account(balance=1)
@@ -68,40 +63,17 @@ class Projection:
 
     def apply(self, transaction: Transaction, next_block: NextBlock) -> None:
         """Let a transaction that was checked happen, a call with its longest answer."""
-        account, payload, sender = self.account, transaction.payload, self.sender
-        match payload:
-            case Transfer():
-                kept = sum(o.amount for o in payload.outputs if o.receiver == sender)
-                account = replace(account, balance=account.balance - payload.outlay + kept)
-                self._created.update(output.receiver for output in payload.outputs)
-            case Stake():
-                account, _ = settled(account, next_block.totals)
-                account = replace(
-                    account,
-                    balance=account.balance - payload.amount,
-                    stake=account.stake + payload.amount,
-                )
-            case Unstake():
-                account, _ = settled(account, next_block.totals)
-                account = replace(account, stake=account.stake - payload.amount)
-            case CreditTransfer():
-                account, portions = taken(settled(account, next_block.totals)[0], payload.amount)
-                if payload.receiver == sender:
-                    account = given(account, portions)
-                self._created.add(payload.receiver)
-            case LlmCall():
-                account, _ = taken(settled(account, next_block.totals)[0], payload.reserve)
-        self.account = replace(
-            account, nonce=account.nonce + 1, balance=account.balance - transaction.fee
-        )
-        if transaction.key:
-            self._key = KnownKey(transaction.suite, transaction.key)
+        ledger = _OwnEffects(next_block, self.sender, self.account, self._key, self._created)
+        charge(transaction, ledger)
+        inclusion = Inclusion(transaction.txid)
+        transaction.payload.apply(self.sender, ledger, next_block.context, inclusion)
+        self.account, self._key = ledger.sender_account, ledger.key
 
 
 class _SenderLedger(Ledger):
     """A ledger to read, in which the sender's own transactions have happened."""
 
-    __slots__ = ("_account", "_created", "_key", "_next", "_sender")
+    __slots__ = ("_created", "_next", "_sender", "key", "sender_account")
 
     def __init__(
         self,
@@ -114,8 +86,10 @@ class _SenderLedger(Ledger):
         super().__init__(Overlay(next_block))
         self._next = next_block
         self._sender = sender
-        self._account = account
-        self._key = key
+        self.sender_account = account
+        """The sender's."""
+        self.key = key
+        """The sender's, where a waiting transaction carries it."""
         self._created = created
 
     @property
@@ -124,8 +98,42 @@ class _SenderLedger(Ledger):
 
     def account(self, address: bytes) -> Account:
         if address == self._sender:
-            return self._account
+            return self.sender_account
         return _EXISTS if address in self._created else super().account(address)
 
     def known_key(self, address: bytes) -> KnownKey | None:
-        return self._key or super().known_key(address)
+        return self.key or super().known_key(address)
+
+
+class _OwnEffects(_SenderLedger):
+    """A ledger in which a transaction happens for its sender alone.
+
+    What it does to others is not looked up: a payment to hundreds of accounts reads none of them.
+    What comes due at a later height is for the block there, and the limits on it are the block's.
+    """
+
+    __slots__ = ()
+
+    def account(self, address: bytes) -> Account:
+        return self.sender_account if address == self._sender else _EXISTS
+
+    def set_account(self, address: bytes, account: Account) -> None:
+        if address == self._sender:
+            self.sender_account = account
+        else:
+            self._created.add(address)
+
+    def set_known_key(self, address: bytes, key: KnownKey) -> None:
+        self.key = key
+
+    def set_totals(self, totals: CreditTotals) -> None:
+        """The next block's stay."""
+
+    def add_unbonding(self, height: int, entry: Unbonding) -> None:
+        """Not the sender's before ``height``."""
+
+    def lanes_due(self, height: int) -> int:
+        return 0
+
+    def add_lane(self, call_id: bytes, lane: Lane) -> None:
+        """Its credits are off the sender's account."""

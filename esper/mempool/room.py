@@ -14,7 +14,6 @@ from esper.mempool.rate_floor import RateFloor
 from esper.mempool.sender_line import SenderLine
 from esper.mempool.waiting import Waiting
 from esper.vm.llm_call import LlmCall
-from esper.vm.transfer import Transfer
 
 _SLACK = 64
 """Outdated entries that are always tolerated."""
@@ -73,9 +72,9 @@ class Room:
         """Bytes that a transaction takes."""
         policy, payload = self._policy, waiting.transaction.payload
         extra = policy.entry_bytes
-        if isinstance(payload, Transfer):
-            extra += policy.output_bytes * (len(payload.outputs) - 1)
-        elif isinstance(payload, LlmCall):
+        if payload.payments:
+            extra += policy.output_bytes * (len(payload.payments) - 1)
+        if isinstance(payload, LlmCall):
             extra += policy.token_bytes * len(payload.prompt)
         return waiting.size + extra
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from esper.mempool.call_score import call_tokens, score
-from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction
 
@@ -60,11 +59,3 @@ def offered_rate(transaction: Transaction) -> int:
     if isinstance(payload, LlmCall):
         return score(payload.reserve, call_tokens(payload), 0)
     return transaction.fee * RATE_BYTES // len(transaction.to_bytes())
-
-
-def credits_held(transaction: Transaction) -> int:
-    """Micro-credits that a waiting transaction keeps its sender from using otherwise."""
-    payload = transaction.payload
-    if isinstance(payload, LlmCall):
-        return payload.reserve
-    return payload.amount if isinstance(payload, CreditTransfer) else 0

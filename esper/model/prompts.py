@@ -8,7 +8,7 @@ order (``esper.primitives.prompt``), and the file has one admissible form only (
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +24,8 @@ from esper.model.errors import (
     TokenizerError,
 )
 from esper.primitives.hashing import make_tag, tagged_hash
-from esper.primitives.merkle import MerkleTree, verify_path
-from esper.primitives.prompt import TAG_PROMPT_BANK, BankPrompt, bank_tree
+from esper.primitives.merkle import MerkleTree
+from esper.primitives.prompt import BankPrompt, bank_tree
 
 BANK_VERSION: Final = 1
 TAG_PROMPT_JSON: Final = make_tag("esper/prompt-json/v1")
@@ -92,13 +92,6 @@ class PromptBank:
     def path(self, index: int) -> tuple[bytes, ...]:
         """The inclusion proof of prompt ``index``. Raises IndexError if there is none."""
         return self.tree.path(index)
-
-
-def is_in_bank(
-    root: bytes, count: int, index: int, prompt: BankPrompt, path: Sequence[bytes]
-) -> bool:
-    """Whether ``prompt`` is entry ``index`` of the bank of ``count`` prompts with this root."""
-    return verify_path(TAG_PROMPT_BANK, root, count, index, prompt.leaf, path)
 
 
 def canonical_json(value: object) -> str:
@@ -198,13 +191,6 @@ class PromptTokenizer:
         """The text of token ids; bytes that are not UTF-8 show as U+FFFD."""
         text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=False)
         return text
-
-
-def tokenise_bank(texts: Iterable[PromptText], folder: Path) -> PromptBank:
-    """The bank of ``texts`` in the ids of the model directory's tokenizer."""
-    tokenizer = PromptTokenizer(folder)
-    kept = tuple(texts)
-    return PromptBank(kept, tuple(map(tokenizer.tokenise, kept)))
 
 
 def _entry(

@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import trio
@@ -20,13 +21,17 @@ from esper.mempool.call_queue import CallPolicy
 from esper.mempool.journal import MempoolJournal
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
+from esper.node.calls.call_book import CallBook, CallsWorkedFor
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
 from esper.node.clock import Clock
 from esper.node.datadir import DataDirectory
+from esper.node.events import Events
+from esper.node.interpreter import share_interpreter
 from esper.node.mining.node_mining import MiningPlan, NodeMining
+from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
 from esper.node.views.account_views import AccountViews
 from esper.node.views.call_views import CallViews
@@ -82,23 +87,28 @@ async def run_node(
 ) -> None:
     """Run until a signal, a request to stop, or the last wanted block.
 
-    Starts with the port of the RPC. Raises what ``open_node`` raises, RpcBindError, CookieError,
-    RpcSettingsError and WorkerError, in groups where several tasks end at once.
+    Starts with the port of the RPC once all services are up. Raises what ``open_node`` raises,
+    HttpSettingsError and RpcSettingsError, and in groups BindError, CookieError, WorkerError and
+    ServiceEndedError.
     """
-    scope = trio.CancelScope()
-    stop = scope.cancel
+    share_interpreter()
+    rpc = _RpcServer(_rpc_settings(settings, parts.directory))
+    stop = StopRequest()
     # Until everything is closed: a second ctrl-C must not tear it.
     caught = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
     with caught as signals, open_node(settings, parts, stop) as node:
-        with scope:
-            async with trio.open_nursery() as nursery:
-                served = _rpc_settings(settings, parts.directory)
-                bound = await nursery.start(serve, node.rpc, served)
-                nursery.start_soon(_until_signalled, signals, stop)
-                _tell_start(node.manager, settings, bound)
-                if node.mining is not None:
-                    nursery.start_soon(node.mining.run)
-                task_status.started(bound)
+
+        def up() -> None:
+            _tell_start(node.manager, settings, rpc.port)
+            task_status.started(rpc.port)
+
+        services = [
+            Service("signals", partial(_stop_when_signalled, signals, stop)),
+            Service("the RPC server", partial(rpc.run, node.rpc)),
+        ]
+        if node.mining is not None:
+            services.append(Service("mining", node.mining.run))
+        await run_services(services, stop, up)
         height = node.manager.context.height
         LOG.info("stopped at height %d; everything told is on disk", height)
 
@@ -115,6 +125,10 @@ class OpenNode:
     """What waits."""
     mining: NodeMining | None
     """To be run; None if it only follows the chain."""
+    calls: CallBook
+    """Where calls of its miner stand; empty without one."""
+    events: Events
+    """What happens."""
     rpc: NodePort
     """What the RPC server answers with."""
 
@@ -140,10 +154,13 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
         history = ChainHistory(manager.store, manager.params, _tell_progress)
         closing.callback(history.close)
         chain = ChainService(manager, parts.clock)
-        mempool = _mempool(settings, parts, chain, manager)
+        events, calls = Events(), CallBook()
+        closing.callback(events.close)
+        mempool = _mempool(settings, parts, chain, manager, calls, events)
         closing.callback(mempool.close)
         chain.follow(history)
         chain.follow(mempool)
+        chain.tell(events.publish)
         mining = None
         if parts.mining is not None:
             mining = NodeMining(
@@ -152,27 +169,35 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 chain,
                 mempool,
                 parts.texts,
+                calls,
+                events,
                 secret,
                 parts.clock,
                 stop,
             )
-        rpc = _rpc_node(parts, chain, mempool, history, mining, stop)
-        yield OpenNode(manager, chain, mempool, mining, rpc)
+            chain.follow(mining.desk)
+        rpc = _rpc_node(parts, chain, mempool, history, calls, mining, stop)
+        yield OpenNode(manager, chain, mempool, mining, calls, events, rpc)
 
 
 def _mempool(
-    settings: Settings, parts: NodeParts, chain: ChainService, manager: ChainManager
+    settings: Settings,
+    parts: NodeParts,
+    chain: ChainService,
+    manager: ChainManager,
+    worked_for: CallsWorkedFor,
+    events: Events,
 ) -> MempoolService:
     params = manager.params
     room = settings.mempool_mib * MIB
     pool = Mempool(params, MempoolPolicy(fee_bytes=room, call_bytes=room // CALLS_PART))
     journal = MempoolJournal(parts.directory.path / JOURNAL_FILE, params.limits.transaction_bytes)
-    calls = CallPolicy(
+    policy = CallPolicy(
         time_budget_ms=1000 * settings.call_seconds,
         minimum_microcredits_per_second=settings.minimum_bid_rate,
         least_window=CALL_WINDOW,
     )
-    mempool = MempoolService(chain, pool, journal, params, parts.clock, calls)
+    mempool = MempoolService(chain, pool, journal, params, parts.clock, policy, worked_for, events)
     kept = mempool.load(manager)
     if kept:
         LOG.info("%d transactions wait from before", kept)
@@ -184,16 +209,16 @@ def _rpc_node(
     chain: ChainService,
     mempool: MempoolService,
     history: ChainHistory,
+    calls: CallBook,
     mining: NodeMining | None,
     stop: Callable[[], None],
 ) -> NodePort:
     params, texts, clock = parts.directory.params, parts.texts, parts.clock
-    desk = mining.desk if mining is not None else None
     return rpc_node(
         statuses=StatusViews(chain, mempool, texts, clock, mines=mining is not None),
         blocks=ChainViews(chain, mempool, history, texts, params, clock),
         accounts=AccountViews(chain, mempool, history, params, clock),
-        calls=CallViews(chain, mempool, history, texts, desk, params, clock),
+        calls=CallViews(chain, mempool, history, texts, calls, params, clock),
         pool=PoolViews(chain, mempool, clock),
         mining=MiningViews(mining.control if mining is not None else None, params),
         stop=stop,
@@ -207,12 +232,30 @@ def _rpc_settings(settings: Settings, directory: DataDirectory) -> RpcSettings:
         host=settings.rpc_host,
         port=settings.rpc_port,
         token_hashes=frozenset(settings.rpc_tokens),
+        allowed_hosts=frozenset(settings.rpc_hosts),
         allowed_origins=frozenset(settings.rpc_cors),
     )
 
 
-async def _until_signalled(signals: AsyncIterator[int], stop: Callable[[], None]) -> None:
+class _RpcServer:
+    """JSON-RPC as a service."""
+
+    def __init__(self, settings: RpcSettings) -> None:
+        self._settings = settings
+        self.port = 0
+        """What it listens on, once it has started."""
+
+    async def run(self, node: NodePort, *, task_status: trio.TaskStatus[None]) -> None:
+        async with trio.open_nursery() as nursery:
+            self.port = await nursery.start(serve, node, self._settings)
+            task_status.started()
+
+
+async def _stop_when_signalled(
+    signals: AsyncIterator[int], stop: Callable[[], None], *, task_status: trio.TaskStatus[None]
+) -> None:
     """Ctrl-C and the system's wish to stop."""
+    task_status.started()
     async for number in signals:
         LOG.info("%s: closing", signal.Signals(number).name)
         stop()

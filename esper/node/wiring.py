@@ -3,22 +3,19 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from esper.consensus.ports import WorkVerifier
-from esper.crypto.batch import BatchVerifier
-from esper.crypto.processes import ProcessVerifier
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.store_state import genesis_of, replay_of
 from esper.node.clock import Clock
 from esper.node.datadir import DataDirectory
+from esper.node.signatures.batch import BatchVerifier
+from esper.node.signatures.processes import SignatureProcesses
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
 from esper.storage.reindex import ReindexReport
 from esper.storage.reindex import reindex as reindex_store
 from esper.storage.store_options import StoreOptions
-
-PRUNED_BY_DEFAULT: Final = frozenset({"devnet", "regtest"})
 
 
 def store_options(params: NetworkParameters) -> StoreOptions:
@@ -44,7 +41,7 @@ def open_chain(
     opened = options or store_options(params)
     # Worker processes start with the first block that has many signatures of the second suite.
     processors = os.cpu_count() or 1
-    batch = BatchVerifier(processors, ProcessVerifier(processors))
+    batch = BatchVerifier(processors, SignatureProcesses(processors))
     store = ChainStore(directory.path, genesis_of(params), replay_of(params), opened)
     with store, batch as signatures:
         yield ChainManager(
@@ -54,7 +51,7 @@ def open_chain(
             secret=secret,
             now_ms=clock(),
             signatures=signatures,
-            prune=params.name in PRUNED_BY_DEFAULT if prune is None else prune,
+            prune=params.is_local if prune is None else prune,
         )
 
 

@@ -104,8 +104,3 @@ def u32(value: int) -> bytes:
 def u64(value: int) -> bytes:
     """Eight bytes, big-endian. Raises OverflowError outside [0, 2^64)."""
     return value.to_bytes(8, "big")
-
-
-def length_prefixed(data: bytes) -> bytes:
-    """``data`` behind its length as four big-endian bytes: joining such parts is unambiguous."""
-    return u32(len(data)) + data

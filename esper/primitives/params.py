@@ -1,8 +1,12 @@
 """The kinds of parameters a network has. The numbers and their reasons are in ``networks``."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from esper.primitives.model_entry import ModelEntry
+
+_ON_DEMAND: Final = "regtest"
+_LOCAL: Final = frozenset({"devnet", _ON_DEMAND})
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +194,19 @@ class NetworkParameters:
     """The DAO."""
     limits: LimitParameters
     """Sizes, fees and depths."""
+
+    # What follows is no parameter: it says how nodes treat the network, and nobody hashes it.
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is for trying things out on one's own machines.
+
+        Its coins are worth nothing: the demonstration key is everyone's, and old proofs are deleted
+        unless somebody asks for them.
+        """
+        return self.name in _LOCAL
+
+    @property
+    def mines_on_demand(self) -> bool:
+        """Whether a block is mined when somebody asks for one, and not before."""
+        return self.name == _ON_DEMAND

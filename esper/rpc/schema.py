@@ -335,9 +335,10 @@ class Event(Reply, frozen=True):
     txid: str
     """Empty for mined rewards."""
     what: str
-    """mined, sent, received, staked, unstaked, credits-sent, credits-received, called, answered."""
+    """mined, sent, received, staked, unstaked, credits-sent, credits-received, called, answered,
+    other."""
     amount: Amount
-    """Units, or micro-credits for the last four."""
+    """Units, or micro-credits from credits-sent to answered."""
     fee: Amount
     other: str
     """Address on the other side, or empty."""

@@ -11,7 +11,6 @@ from types import TracebackType
 
 from esper.consensus.chain import BlockBytes
 from esper.primitives.hashing import u32
-from esper.primitives.mmr import MmrProof
 from esper.storage.catch_up import catch_up
 from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, ChainIndex, Tip, proof_file_key
 from esper.storage.chain_reader import ChainReader
@@ -36,18 +35,19 @@ from esper.storage.segments.block_files import (
 )
 from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
-from esper.storage.state.disk_state_tree import Change, DiskStateTree, StateUpdate
+from esper.storage.state.disk_state_tree import DiskStateTree, StateUpdate
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
 from esper.storage.tip_moves import (
     BlockPlaces,
-    Execution,
     GenesisState,
+    StoredExecution,
     begin,
     downwards,
     plan,
     plan_back,
     upwards,
 )
+from esper.vm.view import Change
 
 
 class ChainStore:
@@ -169,7 +169,7 @@ class ChainStore:
             self._worked_out = key, self.state.update(changes)
         return self._worked_out[1]
 
-    def append(self, block_id: bytes, block: BlockBytes, execution: Execution) -> None:
+    def append(self, block_id: bytes, block: BlockBytes, execution: StoredExecution) -> None:
         """Make a block the tip; it is kept when this returns. That it fits the tip is not judged.
 
         Raises AlreadyOnChainError, StateChangeError, DiskReserveError and SegmentError (too long)
@@ -201,10 +201,6 @@ class ChainStore:
         self._journal_append(journal_payload(TipRemoved(back.removed)))
         self._acknowledge(downwards(back, self._journal.end, self._proofs.end))
         return back.removed
-
-    def prove_receipt(self, number: int) -> MmrProof:
-        """The proof of a receipt under ``receipt_root``. Raises IndexError if there is none."""
-        return ReceiptLog(self._index.store).prove(number, self.tip.receipts)
 
     @property
     def receipt_root(self) -> bytes:

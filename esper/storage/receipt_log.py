@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from esper.primitives.hashing import make_tag, u64
-from esper.primitives.mmr import Mmr, MmrProof, Place, peak_places, sibling_places
+from esper.primitives.mmr import Mmr, Place, peak_places
 from esper.storage.errors import REINDEX, StorageError
 from esper.storage.kv.store_port import KeyValueView, Write
 
@@ -38,16 +38,6 @@ class ReceiptLog:
         if found is None:
             raise ReceiptMissingError(f"receipt {index}")
         return found
-
-    def prove(self, index: int, count: int) -> MmrProof:
-        """The proof of receipt ``index`` under the root of the first ``count``.
-
-        Raises IndexError if it is not among them.
-        """
-        siblings = sibling_places(index, count)
-        own = (len(siblings), index >> len(siblings))
-        others = tuple(self._node(place) for place in peak_places(count) if place != own)
-        return MmrProof(index, tuple(self._node(place) for place in siblings), others)
 
     def append(self, count: int, receipts: Sequence[bytes]) -> Iterator[Write]:
         """The writes that put ``receipts`` behind the first ``count``."""

@@ -14,7 +14,7 @@ from esper.storage.segments.block_files import BlockAdded
 from esper.storage.segments.segment_reader import SEGMENT_BYTES
 from esper.storage.segments.segment_writer import Opener, open_for_append
 from esper.storage.state.disk_state_tree import DiskStateTree
-from esper.storage.tip_moves import Execution
+from esper.storage.tip_moves import StoredExecution
 
 INDEX_FOLDER: Final = "index"
 RESERVE_BYTES: Final = 512 << 20
@@ -22,7 +22,7 @@ RESERVE_BYTES: Final = 512 << 20
 UNDO_DEPTH: Final = 1440
 """The deepest change of chain on the main network."""
 
-Replay = Callable[[BlockAdded, DiskStateTree, bytes], Execution]
+Replay = Callable[[BlockAdded, DiskStateTree, bytes], StoredExecution]
 """Runs a block again on the state of its parent. Must give what ``append`` was given.
 
 The third argument is the context of the parent, empty for the genesis.

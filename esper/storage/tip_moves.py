@@ -30,11 +30,12 @@ from esper.storage.errors import AlreadyOnChainError, RewindLimitError
 from esper.storage.kv.store_port import KeyValueView, Write
 from esper.storage.receipt_log import ReceiptLog
 from esper.storage.segments.segment_reader import Locator
-from esper.storage.state.disk_state_tree import Change, DiskStateTree, StateUpdate
+from esper.storage.state.disk_state_tree import DiskStateTree, StateUpdate
+from esper.vm.view import Change
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
+class StoredExecution:
     """What running a block gave."""
 
     changes: tuple[Change, ...]
@@ -71,7 +72,7 @@ class GenesisState:
 
 def begin(index: ChainIndex[KeyValueView], genesis: GenesisState) -> tuple[Write, ...]:
     """The writes that make a new index."""
-    changes = [(path, None, value) for path, value in genesis.records]
+    changes = [Change(path, None, value) for path, value in genesis.records]
     update = DiskStateTree(index.store).update(changes)
     tip = Tip(0, genesis.block_id, update.root, 0, (0, 0), (0, 0))
     return (
@@ -104,7 +105,7 @@ class Step:
 def plan(
     index: ChainIndex[KeyValueView],
     block_id: bytes,
-    execution: Execution,
+    execution: StoredExecution,
     update: StateUpdate | None = None,
 ) -> Step:
     """Compare a block's changes with the state.
@@ -222,4 +223,6 @@ def _parent(index: ChainIndex[KeyValueView], height: int) -> tuple[bytes, bytes,
 
 
 def _reversed(tree: DiskStateTree, undo: Sequence[OldValue]) -> list[Change]:
-    return [(old.path, tree.get(old.path), old.value[0] if old.value else None) for old in undo]
+    return [
+        Change(old.path, tree.get(old.path), old.value[0] if old.value else None) for old in undo
+    ]

@@ -1,22 +1,23 @@
 """CreditTransfer: credits from one account to another, with the right to burn them."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from esper.primitives.address import ADDRESS_BYTES
-from esper.primitives.codec import FixedBytes, Record, Unsigned
+from esper.primitives.codec import FixedBytes, Unsigned
 from esper.primitives.errors.call_errors import CreditDustViolation
 from esper.primitives.errors.transaction_errors import AmountViolation
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.credits import given, settled, taken
 from esper.vm.ledger import Ledger
+from esper.vm.payload import Inclusion, Output, Payload, Schema
 from esper.vm.receivers import check_receiver
 from esper.vm.records import NO_ACCOUNT
 from esper.vm.spending import check_spending
 
 
 @dataclass(frozen=True, slots=True)
-class CreditTransfer:
+class CreditTransfer(Payload):
     """The payload of a transfer of credits."""
 
     receiver: bytes
@@ -25,11 +26,21 @@ class CreditTransfer:
     """Micro-credits, at least 1."""
 
     KIND: ClassVar[int] = 4
+    NAME: ClassVar[str] = "credit-transfer"
+    SCHEMA: ClassVar[Schema] = (
+        ("receiver", FixedBytes(ADDRESS_BYTES)),
+        ("amount", Unsigned(63)),
+    )
 
     @property
-    def outlay(self) -> int:
-        """Units that the sender needs beside the fee: none."""
-        return 0
+    def credits_needed(self) -> int:
+        """The amount."""
+        return self.amount
+
+    @property
+    def gifts(self) -> tuple[Output, ...]:
+        """The amount, to the receiver."""
+        return (Output(self.receiver, self.amount),)
 
     def check_isolated(self) -> None:
         """Raises ReceiverViolation, or AmountViolation for an amount of nothing."""
@@ -47,7 +58,9 @@ class CreditTransfer:
             raise CreditDustViolation(self.amount, least)
         check_spending(sender, self.amount, ledger, context)
 
-    def apply(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> Effect:
+    def apply(
+        self, sender: bytes, ledger: Ledger, context: ExecutionContext, inclusion: Inclusion
+    ) -> Effect:
         """Move the oldest credits into the receiver's buckets of the same epochs."""
         giver, totals = settled(ledger.account(sender), ledger.totals)
         giver, portions = taken(giver, self.amount)
@@ -56,8 +69,3 @@ class CreditTransfer:
         ledger.set_account(self.receiver, given(receiver, portions))
         ledger.set_totals(totals)
         return NO_EFFECT
-
-
-CREDIT_TRANSFER: Final = Record(
-    CreditTransfer, None, (("receiver", FixedBytes(ADDRESS_BYTES)), ("amount", Unsigned(63)))
-)

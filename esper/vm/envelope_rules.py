@@ -28,7 +28,6 @@ from esper.primitives.units import MAX_AMOUNT
 from esper.vm.context import ExecutionContext
 from esper.vm.fees import fee_of_bytes
 from esper.vm.ledger import Ledger
-from esper.vm.llm_call import LlmCall
 from esper.vm.records import KnownKey
 from esper.vm.transaction import Transaction
 
@@ -112,8 +111,8 @@ def check_signature(transaction: Transaction, claim: SignatureClaim) -> None:
 
 
 def fee_range(transaction: Transaction, limits: LimitParameters) -> tuple[int, int]:
-    """Least and greatest fee in units: by the bytes of the wire, and nothing for a call."""
-    if isinstance(transaction.payload, LlmCall):
+    """Least and greatest fee in units: by the bytes of the wire, or nothing."""
+    if not transaction.payload.PAYS_FEE:
         return 0, 0
     return fee_of_bytes(len(transaction.to_bytes()), limits), MAX_AMOUNT
 

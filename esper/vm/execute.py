@@ -17,24 +17,22 @@ from esper.crypto.signatures import SignatureClaim
 from esper.primitives.errors.block_errors import CoinsViolation, RejectedTransactionViolation
 from esper.primitives.errors.call_errors import AnswerCountViolation
 from esper.primitives.errors.transaction_errors import SignatureViolation, TransactionViolation
-from esper.vm.context import Answer, Effect, ExecutionContext
+from esper.vm.context import Answer, ExecutionContext
 from esper.vm.credits import totals_at_block
 from esper.vm.envelope_rules import charge, check_in_context, check_isolated
 from esper.vm.lanes import lapse_lanes
 from esper.vm.ledger import Ledger
-from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Inclusion
 from esper.vm.receipt import Receipt
 from esper.vm.transaction import Transaction
 from esper.vm.view import Change, Overlay, StateView
 
 
-class Execution(NamedTuple):
+class ExecutedTransactions(NamedTuple):
     """What a block's transactions do."""
 
     changes: tuple[Change, ...]
     """Every record that differs afterwards, by ascending path."""
-    undo: tuple[Change, ...]
-    """The inverse of the changes, by ascending path."""
     receipts: tuple[Receipt, ...]
     """One per transaction, in their order."""
 
@@ -48,15 +46,53 @@ class Execution(NamedTuple):
         """B: micro-credits burned in the block."""
         return sum(receipt.burned for receipt in self.receipts)
 
+
+class TransactionRun:
+    """Transactions of one block, executed one after the other on a view that stays as it is."""
+
+    def __init__(self, view: StateView, context: ExecutionContext) -> None:
+        """The start of the block has happened. Raises CreditIssueViolation for a broken state."""
+        self._overlay = Overlay(view)
+        self._ledger = Ledger(self._overlay)
+        self._context = context
+        self._receipts: list[Receipt] = []
+        start_block(self._ledger, context)
+
     @property
-    def paid_tokens(self) -> int:
-        """Tokens of calls that were answered for credits."""
-        return sum(receipt.paid_tokens for receipt in self.receipts)
+    def view(self) -> StateView:
+        """The state as the next transaction finds it."""
+        return self._overlay
+
+    def apply(self, transaction: Transaction, answer: Answer | None = None) -> SignatureClaim:
+        """Execute the next transaction; returns the claim left to check.
+
+        Raises a TransactionViolation; the run is of no use afterwards.
+        """
+        receipt, claim = apply_transaction(transaction, self._ledger, self._context, answer)
+        self._receipts.append(receipt)
+        return claim
+
+    def offer(self, transaction: Transaction, answer: Answer | None = None) -> SignatureClaim:
+        """The same, but one that raises a TransactionViolation has changed nothing."""
+        above = Overlay(self._overlay)
+        ledger = Ledger(above)
+        receipt, claim = apply_transaction(transaction, ledger, self._context, answer)
+        self._overlay.absorb(above.changes())
+        self._ledger.coins += ledger.coins
+        self._receipts.append(receipt)
+        return claim
+
+    def result(self) -> ExecutedTransactions:
+        """What all of them do. Raises CoinsViolation."""
+        result = ExecutedTransactions(self._overlay.changes(), tuple(self._receipts))
+        if self._ledger.coins != -result.fees:
+            raise CoinsViolation(self._ledger.coins, result.fees)
+        return result
 
 
 def execute_transactions(
     view: StateView, transactions: Sequence[Transaction], context: ExecutionContext
-) -> Execution:
+) -> ExecutedTransactions:
     """Execute decoded transactions; the view stays as it is.
 
     Raises AnswerCountViolation unless there is one answer per call; RejectedTransactionViolation,
@@ -64,36 +100,25 @@ def execute_transactions(
     when all else is in order; CreditIssueViolation or CoinsViolation for a state that was broken
     before.
     """
-    calls = sum(isinstance(transaction.payload, LlmCall) for transaction in transactions)
+    calls = sum(transaction.payload.TAKES_ANSWER for transaction in transactions)
     if len(context.answers) != calls:
         raise AnswerCountViolation(len(context.answers), calls)
     answers = iter(context.answers)
 
-    overlay = Overlay(view)
-    ledger = Ledger(overlay)
-    start_block(ledger, context)
-
-    receipts: list[Receipt] = []
+    run = TransactionRun(view, context)
     claims: list[SignatureClaim] = []
     for index, transaction in enumerate(transactions):
-        answer = next(answers) if isinstance(transaction.payload, LlmCall) else None
+        answer = next(answers) if transaction.payload.TAKES_ANSWER else None
         try:
-            receipt, claim = apply_transaction(transaction, ledger, context, answer)
+            claims.append(run.apply(transaction, answer))
         except TransactionViolation as error:
             _reject(index, transaction, error)
-        receipts.append(receipt)
-        claims.append(claim)
 
     failed = context.signatures.first_invalid(claims)
     if failed is not None:
         violation = SignatureViolation(transactions[failed].txid)
         _reject(failed, transactions[failed], violation)
-
-    changes = overlay.changes()
-    result = Execution(changes, tuple(change.inverse for change in changes), tuple(receipts))
-    if ledger.coins != -result.fees:
-        raise CoinsViolation(ledger.coins, result.fees)
-    return result
+    return run.result()
 
 
 def start_block(ledger: Ledger, context: ExecutionContext) -> None:
@@ -120,7 +145,8 @@ def apply_transaction(
     claim = check_in_context(transaction, ledger, context)
     charge(transaction, ledger)
     txid = transaction.txid
-    effect = _effect(transaction, ledger, context, txid, answer)
+    inclusion = Inclusion(txid, answer)
+    effect = transaction.payload.apply(transaction.sender, ledger, context, inclusion)
     receipt = Receipt(
         kind=transaction.kind,
         txid=txid,
@@ -132,19 +158,6 @@ def apply_transaction(
         own=int((effect.payer or transaction.sender) == context.payee),
     )
     return receipt, claim
-
-
-def _effect(
-    transaction: Transaction,
-    ledger: Ledger,
-    context: ExecutionContext,
-    txid: bytes,
-    answer: Answer | None,
-) -> Effect:
-    payload, sender = transaction.payload, transaction.sender
-    if isinstance(payload, LlmCall):
-        return payload.apply(sender, ledger, context, txid, answer)
-    return payload.apply(sender, ledger, context)
 
 
 def _reject(index: int, transaction: Transaction, violation: TransactionViolation) -> NoReturn:

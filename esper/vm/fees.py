@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from esper.crypto.signatures import SCHEMES
 from esper.primitives.params import LimitParameters
-from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction
 
 
@@ -21,11 +20,11 @@ def signed_size(transaction: Transaction) -> int:
 
 
 def least_fee(transaction: Transaction, limits: LimitParameters) -> int:
-    """Units that the rules ask for its bytes once it is signed, to the unit; nothing for a call.
+    """Units that the rules ask for its bytes once it is signed, to the unit; 0 for who pays none.
 
     Its own fee and signature make no difference, its key must be there or room for it.
     """
-    if isinstance(transaction.payload, LlmCall):
+    if not transaction.payload.PAYS_FEE:
         return 0
     return least_fixed_fee(transaction, lambda size: fee_of_bytes(size, limits))
 
@@ -35,7 +34,7 @@ def fee_asked(transaction: Transaction, limits: LimitParameters) -> int:
 
     Where a larger fee takes more bytes, fees just above the least do not pay for themselves.
     """
-    if isinstance(transaction.payload, LlmCall):
+    if not transaction.payload.PAYS_FEE:
         return 0
     return fee_of_bytes(signed_size(transaction), limits)
 

@@ -1,9 +1,9 @@
 """LlmCall: a prompt for a model, paid in credits. Included with its answer, or left open."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from esper.primitives.codec import Array, FixedBytes, Record, Unsigned
+from esper.primitives.codec import Array, FixedBytes, Unsigned
 from esper.primitives.errors.call_errors import (
     AnswerSizeViolation,
     CallModelViolation,
@@ -15,16 +15,17 @@ from esper.primitives.errors.call_errors import (
 from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.model_entry import ModelEntry
 from esper.vm.answers import MAX_ANSWER_TOKENS, answer_bytes, call_cost, check_answer
-from esper.vm.context import Answer, Effect, ExecutionContext
+from esper.vm.context import Effect, ExecutionContext
 from esper.vm.credits import settled, taken
 from esper.vm.lanes import lapse_height, next_due_index
 from esper.vm.ledger import Ledger
+from esper.vm.payload import Inclusion, Payload, Schema
 from esper.vm.records import MAX_PROMPT_TOKENS, Lane
 from esper.vm.spending import check_spending
 
 
 @dataclass(frozen=True, slots=True)
-class LlmCall:
+class LlmCall(Payload):
     """The payload of a call."""
 
     model_id: bytes
@@ -37,11 +38,15 @@ class LlmCall:
     """The caller's bid: micro-credits per prompt token, and four times that per answer token."""
 
     KIND: ClassVar[int] = 5
-
-    @property
-    def outlay(self) -> int:
-        """Units that the sender needs: none, credits pay."""
-        return 0
+    NAME: ClassVar[str] = "llm-call"
+    SCHEMA: ClassVar[Schema] = (
+        ("model_id", FixedBytes(HASH_BYTES)),
+        ("prompt", Array(Unsigned(32), MAX_PROMPT_TOKENS)),
+        ("max_tokens", Unsigned(16)),
+        ("price", Unsigned(32)),
+    )
+    PAYS_FEE: ClassVar[bool] = False
+    TAKES_ANSWER: ClassVar[bool] = True
 
     def check_isolated(self) -> None:
         """Raises CallShapeViolation."""
@@ -68,25 +73,26 @@ class LlmCall:
         check_spending(sender, self.reserve, ledger, context)
 
     @property
+    def credits_needed(self) -> int:
+        """The reserve."""
+        return self.reserve
+
+    @property
     def reserve(self) -> int:
         """Micro-credits that the longest answer burns."""
         return call_cost(self.price, len(self.prompt), self.max_tokens)
 
     def apply(
-        self,
-        sender: bytes,
-        ledger: Ledger,
-        context: ExecutionContext,
-        call_id: bytes,
-        answer: Answer | None,
+        self, sender: bytes, ledger: Ledger, context: ExecutionContext, inclusion: Inclusion
     ) -> Effect:
         """Burn what the answer costs, or lock what the longest one would for an answer to come.
 
-        ``call_id`` is the transaction's txid. Raises AnswerBudgetViolation, AnswerTokenViolation,
-        AnswerEndViolation, AnswerSizeViolation or LaneLimitViolation.
+        Raises AnswerBudgetViolation, AnswerTokenViolation, AnswerEndViolation, AnswerSizeViolation
+        or LaneLimitViolation.
         """
+        answer = inclusion.answer
         if answer is None:
-            return self._leave_open(sender, ledger, context, call_id)
+            return self._leave_open(sender, ledger, context, inclusion.txid)
         check_answer(answer, self.max_tokens, _active_model(self.model_id, context))
         size, limit = len(answer_bytes(answer)), context.params.calls.inline_answer_bytes
         if size > limit:
@@ -128,15 +134,3 @@ def _active_model(model_id: bytes, context: ExecutionContext) -> ModelEntry:
     if model is None:
         raise CallModelViolation(model_id)
     return model
-
-
-LLM_CALL: Final = Record(
-    LlmCall,
-    None,
-    (
-        ("model_id", FixedBytes(HASH_BYTES)),
-        ("prompt", Array(Unsigned(32), MAX_PROMPT_TOKENS)),
-        ("max_tokens", Unsigned(16)),
-        ("price", Unsigned(32)),
-    ),
-)

@@ -1,9 +1,9 @@
 """LlmResult: the answer to a call that was left open. Its sender is the payee of its proof."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from esper.primitives.codec import FixedBytes, Record
+from esper.primitives.codec import FixedBytes
 from esper.primitives.errors.call_errors import (
     AnswerBudgetViolation,
     CallModelViolation,
@@ -14,11 +14,12 @@ from esper.vm.answers import ANSWER, MAX_ANSWER_TOKENS, call_cost, check_answer
 from esper.vm.context import Answer, Effect, ExecutionContext
 from esper.vm.lanes import burn_and_return
 from esper.vm.ledger import Ledger
+from esper.vm.payload import Inclusion, Payload, Schema
 from esper.vm.records import Lane
 
 
 @dataclass(frozen=True, slots=True)
-class LlmResult:
+class LlmResult(Payload):
     """The payload of a result."""
 
     call_id: bytes
@@ -27,11 +28,12 @@ class LlmResult:
     """Token ids, EOS included."""
 
     KIND: ClassVar[int] = 6
-
-    @property
-    def outlay(self) -> int:
-        """Units that the sender needs beside the fee: none."""
-        return 0
+    NAME: ClassVar[str] = "llm-result"
+    SCHEMA: ClassVar[Schema] = (
+        ("call_id", FixedBytes(HASH_BYTES)),
+        ("answer", ANSWER),
+    )
+    RELAYED: ClassVar[bool] = False
 
     def check_isolated(self) -> None:
         """Raises AnswerBudgetViolation for an answer that no call can have."""
@@ -50,7 +52,9 @@ class LlmResult:
             raise CallModelViolation(lane.model_id)
         check_answer(self.answer, lane.max_tokens, model)
 
-    def apply(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> Effect:
+    def apply(
+        self, sender: bytes, ledger: Ledger, context: ExecutionContext, inclusion: Inclusion
+    ) -> Effect:
         """Burn what the answer costs and return the rest of what the call locked."""
         lane = self._lane(ledger)
         burned = call_cost(lane.price, len(lane.prompt), len(self.answer))
@@ -64,8 +68,3 @@ class LlmResult:
         if lane is None:
             raise LaneViolation(self.call_id)
         return lane
-
-
-LLM_RESULT: Final = Record(
-    LlmResult, None, (("call_id", FixedBytes(HASH_BYTES)), ("answer", ANSWER))
-)

@@ -1,23 +1,26 @@
 """Stake: units from an account's balance to its stake, which earns credits."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from esper.primitives.codec import Record, Unsigned
+from esper.primitives.codec import Unsigned
 from esper.primitives.errors.transaction_errors import AmountViolation
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.credits import settled
 from esper.vm.ledger import Ledger
+from esper.vm.payload import Inclusion, Payload, Schema
 
 
 @dataclass(frozen=True, slots=True)
-class Stake:
+class Stake(Payload):
     """The payload of a stake."""
 
     amount: int
     """Units, at least 1."""
 
     KIND: ClassVar[int] = 2
+    NAME: ClassVar[str] = "stake"
+    SCHEMA: ClassVar[Schema] = (("amount", Unsigned(63)),)
 
     @property
     def outlay(self) -> int:
@@ -32,7 +35,9 @@ class Stake:
     def check_in_context(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> None:
         """The funds are all it needs, and every transaction's are checked."""
 
-    def apply(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> Effect:
+    def apply(
+        self, sender: bytes, ledger: Ledger, context: ExecutionContext, inclusion: Inclusion
+    ) -> Effect:
         """Settle what the old stake has earned, then move the units."""
         account, totals = settled(ledger.account(sender), ledger.totals)
         ledger.set_totals(replace(totals, total_stake=totals.total_stake + self.amount))
@@ -45,6 +50,3 @@ class Stake:
             ),
         )
         return NO_EFFECT
-
-
-STAKE: Final = Record(Stake, None, (("amount", Unsigned(63)),))

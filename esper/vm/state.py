@@ -10,13 +10,10 @@ from esper.vm.records import (
     CHAIN_PATH,
     CHAIN_RECORD,
     NO_ACCOUNT,
-    PENDING_REWARD,
     RECORD_LIMIT,
     Account,
     ChainRecord,
-    PendingReward,
     account_path,
-    reward_path,
 )
 from esper.vm.state_tree import StateTree
 from esper.vm.view import Change
@@ -44,10 +41,6 @@ class State:
         """The account of an address; an empty one if it has none."""
         return self._read(ACCOUNT, account_path(address)) or NO_ACCOUNT
 
-    def pending_reward(self, height: int) -> PendingReward | None:
-        """The coinbase of ``height`` if it has not matured."""
-        return self._read(PENDING_REWARD, reward_path(height))
-
     @property
     def chain(self) -> ChainRecord:
         """The chain's own record. Raises KeyError for a state that no genesis made."""
@@ -62,14 +55,6 @@ class State:
         if account != NO_ACCOUNT:
             return State(self.tree.put(path, encode(ACCOUNT, account)))
         return State(self.tree.delete(path)) if self.tree.get(path) is not None else self
-
-    def with_reward(self, height: int, reward: PendingReward) -> "State":
-        """This state with the coinbase of ``height`` pending."""
-        return State(self.tree.put(reward_path(height), encode(PENDING_REWARD, reward)))
-
-    def without_reward(self, height: int) -> "State":
-        """This state without the pending coinbase of ``height``. Raises KeyError if none is."""
-        return State(self.tree.delete(reward_path(height)))
 
     def with_chain(self, record: ChainRecord) -> "State":
         """This state with another chain record."""

@@ -6,15 +6,8 @@
     txid     = H(esper/tx/id/v1, unsigned)              signing is hedged, so the id leaves it out
     wtxid    = H(esper/tx/witness-id/v1, bytes)         what a block's tx_root commits to
 
-| kind | payload |
-|---|---|
-| 0 | coinbase: no envelope, see ``consensus.block`` |
-| 1 | Transfer |
-| 2 | Stake |
-| 3 | Unstake |
-| 4 | CreditTransfer |
-| 5 | LlmCall |
-| 6 | LlmResult |
+The kinds and their payloads stand in ``kinds``. The coinbase, kind 0, has no envelope: see
+``consensus.block``.
 
 The key travels once: the first transaction of a sender carries it, and it is then in the state. A
 later one may carry it again. It is signed and part of the txid like everything else.
@@ -27,7 +20,6 @@ from typing import Any, Final
 from esper.crypto.signatures import MAX_KEY_BYTES, MAX_SIGNATURE_BYTES
 from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import (
-    Codec,
     CodecError,
     FixedBytes,
     Reader,
@@ -44,20 +36,14 @@ from esper.primitives.errors.transaction_errors import (
     UnreadableTransactionViolation,
 )
 from esper.primitives.hashing import make_tag, tagged_hash
-from esper.vm.credit_transfer import CREDIT_TRANSFER, CreditTransfer
-from esper.vm.llm_call import LLM_CALL, LlmCall
-from esper.vm.llm_result import LLM_RESULT, LlmResult
-from esper.vm.stake import STAKE, Stake
-from esper.vm.transfer import TRANSFER, Transfer
-from esper.vm.unstake import UNSTAKE, Unstake
+from esper.vm.kinds import kind_of_number
+from esper.vm.payload import Payload
 
 TAG_TXID: Final = make_tag("esper/tx/id/v1")
 TAG_WTXID: Final = make_tag("esper/tx/witness-id/v1")
 TAG_SIGNING: Final = make_tag("esper/tx/sign/v1")
 
 TRANSACTION_VERSION: Final = 1
-
-Payload = Transfer | Stake | Unstake | CreditTransfer | LlmCall | LlmResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +80,13 @@ class Transaction:
 
     def to_bytes(self) -> bytes:
         """The canonical bytes of the wire."""
-        return self._once("bytes", lambda: encode(_SIGNED[self.kind], self))
+        return self._once("bytes", lambda: encode(wire_form(type(self.payload)), self))
 
     def unsigned_bytes(self) -> bytes:
         """The canonical bytes without the signature."""
-        return self._once("unsigned", lambda: encode(_UNSIGNED[self.kind], self))
+        return self._once(
+            "unsigned", lambda: encode(wire_form(type(self.payload), signed=False), self)
+        )
 
     @property
     def txid(self) -> bytes:
@@ -129,10 +117,11 @@ def decode_transaction(data: bytes, limit: int) -> Transaction:
     if len(data) > limit:
         raise TransactionSizeViolation(len(data), limit)
     try:
-        kind = transaction_kind(data)
-        if kind not in _SIGNED:
-            raise UnknownKindViolation(kind)
-        found = decode(_SIGNED[kind], data, limit=limit, what="transaction")
+        number = transaction_kind(data)
+        kind = kind_of_number(number)
+        if kind is None:
+            raise UnknownKindViolation(number)
+        found = decode(wire_form(kind), data, limit=limit, what="transaction")
     except CodecError as error:
         raise UnreadableTransactionViolation(str(error)) from error
     # Decoding is strict: only the canonical bytes are read.
@@ -155,16 +144,6 @@ def transaction_kind(data: bytes) -> int:
     return reader.unsigned("transaction.kind")
 
 
-_PAYLOADS: Final[tuple[tuple[type[Payload], Codec[Any]], ...]] = (
-    (Transfer, TRANSFER),
-    (Stake, STAKE),
-    (Unstake, UNSTAKE),
-    (CreditTransfer, CREDIT_TRANSFER),
-    (LlmCall, LLM_CALL),
-    (LlmResult, LLM_RESULT),
-)
-
-
 def _build(kind: int, signature: bytes = b"", **parts: Any) -> Transaction:
     # The record was chosen by the kind, so its payload is of the kind that was read.
     return Transaction(signature=signature, **parts)
@@ -173,7 +152,19 @@ def _build(kind: int, signature: bytes = b"", **parts: Any) -> Transaction:
 _SIGNATURE: Final = VarBytes(MAX_SIGNATURE_BYTES)
 
 
-def _record(payload: Codec[Any], *, signed: bool) -> Record[Transaction]:
+def wire_form(kind: type[Payload], *, signed: bool = True) -> Record[Transaction]:
+    """The schema of a kind's transactions, with the signature at the end or without it."""
+    form = _FORMS.get((kind, signed))
+    if form is None:
+        form = _FORMS[kind, signed] = _record(kind, signed=signed)
+    return form
+
+
+_FORMS: Final[dict[tuple[type[Payload], bool], Record[Transaction]]] = {}
+"""Schemas that were put together before."""
+
+
+def _record(kind: type[Payload], *, signed: bool) -> Record[Transaction]:
     signature = (("signature", _SIGNATURE),) if signed else ()
     return Record(
         _build,
@@ -187,11 +178,7 @@ def _record(payload: Codec[Any], *, signed: bool) -> Record[Transaction]:
             ("fee", Unsigned(63)),
             ("not_before", Unsigned(32)),
             ("expiry", Unsigned(32)),
-            ("payload", payload),
+            ("payload", Record(kind, None, kind.SCHEMA)),
             *signature,
         ),
     )
-
-
-_SIGNED: Final = {payload.KIND: _record(codec, signed=True) for payload, codec in _PAYLOADS}
-_UNSIGNED: Final = {payload.KIND: _record(codec, signed=False) for payload, codec in _PAYLOADS}

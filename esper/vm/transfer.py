@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-from esper.primitives.address import ADDRESS_BYTES
-from esper.primitives.codec import Array, FixedBytes, Record, Unsigned
+from esper.primitives.codec import Array
 from esper.primitives.errors.transaction_errors import AmountViolation, DustViolation
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.ledger import Ledger
+from esper.vm.payload import OUTPUT, Inclusion, Output, Payload, Schema
 from esper.vm.receivers import check_receiver
 from esper.vm.records import NO_ACCOUNT
 
@@ -16,28 +16,25 @@ MAX_OUTPUTS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """Who gets how much."""
-
-    receiver: bytes
-    """33 bytes: an address."""
-    amount: int
-    """Units, at least 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Payload):
     """The payload of a transfer."""
 
     outputs: tuple[Output, ...]
     """At least one, paid in this order."""
 
     KIND: ClassVar[int] = 1
+    NAME: ClassVar[str] = "transfer"
+    SCHEMA: ClassVar[Schema] = (("outputs", Array(OUTPUT, MAX_OUTPUTS)),)
 
     @property
     def outlay(self) -> int:
         """Units that the sender needs beside the fee."""
         return sum(output.amount for output in self.outputs)
+
+    @property
+    def payments(self) -> tuple[Output, ...]:
+        """The outputs."""
+        return self.outputs
 
     def check_isolated(self) -> None:
         """At least one output, each of something to an address.
@@ -61,7 +58,9 @@ class Transfer:
             if output.amount < dust and ledger.account(output.receiver) == NO_ACCOUNT:
                 raise DustViolation(output.amount, dust)
 
-    def apply(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> Effect:
+    def apply(
+        self, sender: bytes, ledger: Ledger, context: ExecutionContext, inclusion: Inclusion
+    ) -> Effect:
         """Move the units. A sender may be its own receiver."""
         for output in self.outputs:
             payer = ledger.account(sender)
@@ -70,10 +69,3 @@ class Transfer:
             paid = replace(payee, balance=payee.balance + output.amount)
             ledger.set_account(output.receiver, paid)
         return NO_EFFECT
-
-
-_OUTPUT: Final = Record(
-    Output, None, (("receiver", FixedBytes(ADDRESS_BYTES)), ("amount", Unsigned(63)))
-)
-
-TRANSFER: Final = Record(Transfer, None, (("outputs", Array(_OUTPUT, MAX_OUTPUTS)),))

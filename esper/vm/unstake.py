@@ -1,29 +1,27 @@
 """Unstake: units leave an account's stake and reach its balance after the unbonding period."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from esper.primitives.codec import Record, Unsigned
+from esper.primitives.codec import Unsigned
 from esper.primitives.errors.transaction_errors import AmountViolation, StakeViolation
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.credits import settled
 from esper.vm.ledger import Ledger
+from esper.vm.payload import Inclusion, Payload, Schema
 from esper.vm.records import Unbonding
 
 
 @dataclass(frozen=True, slots=True)
-class Unstake:
+class Unstake(Payload):
     """The payload of an unstake."""
 
     amount: int
     """Units, at least 1."""
 
     KIND: ClassVar[int] = 3
-
-    @property
-    def outlay(self) -> int:
-        """Units that the sender needs beside the fee: none."""
-        return 0
+    NAME: ClassVar[str] = "unstake"
+    SCHEMA: ClassVar[Schema] = (("amount", Unsigned(63)),)
 
     def check_isolated(self) -> None:
         """Raises AmountViolation for an amount of nothing."""
@@ -36,7 +34,9 @@ class Unstake:
         if self.amount > staked:
             raise StakeViolation(staked, self.amount)
 
-    def apply(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> Effect:
+    def apply(
+        self, sender: bytes, ledger: Ledger, context: ExecutionContext, inclusion: Inclusion
+    ) -> Effect:
         """Settle what the old stake has earned, then let the units unbond.
 
         They are spendable from the start of the block ``unbonding`` blocks later.
@@ -47,6 +47,3 @@ class Unstake:
         release = context.height + context.params.reward.unbonding
         ledger.add_unbonding(release, Unbonding(sender, self.amount))
         return NO_EFFECT
-
-
-UNSTAKE: Final = Record(Unstake, None, (("amount", Unsigned(63)),))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from esper.primitives.codec import Record, encode
 
@@ -14,8 +14,7 @@ class StateView(Protocol):
         """The record's bytes at a 32-byte path, None if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What happens at one place of the state. None stands for no record."""
 
     path: bytes
@@ -23,12 +22,8 @@ class Change:
     before: bytes | None
     """The record's bytes until now."""
     after: bytes | None
-    """The record's bytes from now on; never equal to ``before``."""
-
-    @property
-    def inverse(self) -> "Change":
-        """The change that takes this one back."""
-        return Change(self.path, self.after, self.before)
+    """The record's bytes from now on; never equal to ``before``. The two exchanged take the
+    change back."""
 
 
 @dataclass(frozen=True, slots=True)

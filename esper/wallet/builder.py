@@ -9,8 +9,8 @@ from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.params import LimitParameters
 from esper.vm.envelope_rules import check_isolated
 from esper.vm.fees import fee_asked, least_fee
-from esper.vm.llm_call import LlmCall
-from esper.vm.transaction import Payload, Transaction
+from esper.vm.payload import Payload
+from esper.vm.transaction import Transaction
 from esper.wallet.errors import ExchangeFileError, NoSecretError
 
 MAX_HEIGHT: Final = (1 << 32) - 1
@@ -69,7 +69,7 @@ def signed(
     least = fee_asked(transaction, limits)
     if transaction.fee < least:
         raise ExchangeFileError(f"the fee is {transaction.fee} units, must be {least} at least")
-    if transaction.fee and isinstance(transaction.payload, LlmCall):
+    if transaction.fee and not transaction.payload.PAYS_FEE:
         raise ExchangeFileError(f"the fee is {transaction.fee} units, a call's must be 0")
     digest = transaction.signing_digest(genesis_hash)
     return replace(transaction, signature=key.sign(digest))

@@ -65,11 +65,25 @@ def _payload_lines(
             ]
         case LlmResult() as result:
             return [("answer of call", result.call_id.hex())]
+        case other:
+            # Whoever signs sees every field, whatever the kind.
+            fields = ((name, getattr(other, name)) for name, _ in other.SCHEMA)
+            return [("does", other.NAME), *((name, _plain_text(value)) for name, value in fields)]
+
+
+def _plain_text(value: object) -> str:
+    """A field of a transaction: bytes in hex, the parts of lists and records behind each other."""
+    match value:
+        case bytes():
+            return value.hex() or "nothing"
+        case tuple():
+            return ", ".join(map(_plain_text, value)) or "nothing"
+    return str(value)
 
 
 def _fee_text(transaction: Transaction, params: NetworkParameters) -> str:
     """The fee, and the least one where this is far from it."""
-    if isinstance(transaction.payload, LlmCall):
+    if not transaction.payload.PAYS_FEE:
         return "none, credits pay"
     least = least_fee(transaction, params.limits)
     dear = transaction.fee > DEAR_TIMES * least

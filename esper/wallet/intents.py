@@ -7,9 +7,8 @@ from esper.primitives.address import Address
 from esper.primitives.params import NetworkParameters
 from esper.rpc.methods import GET_ACCOUNT
 from esper.rpc.schema import AccountParams, AccountReply
-from esper.vm.credit_transfer import CreditTransfer
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.transfer import Transfer
+from esper.vm.payload import Payload
+from esper.vm.transaction import Transaction
 from esper.wallet.builder import unsigned
 from esper.wallet.errors import MisuseError, NodeContradictionError
 from esper.wallet.keys import parsed_address
@@ -68,16 +67,14 @@ def account_of(node: Node, address: str) -> AccountReply:
 def _check_receivers(node: Node, params: NetworkParameters, payload: Payload) -> None:
     """Nobody new is sent dust."""
     prefix = params.address_prefix
-    if isinstance(payload, Transfer):
-        least = params.limits.dust
-        for output in payload.outputs:
-            if output.amount < least:
-                check_dust(_receiver(node, output.receiver, prefix), output.amount, least)
-    if isinstance(payload, CreditTransfer):
-        least = params.credits.starting_allowance
-        if payload.amount < least:
-            receiver = _receiver(node, payload.receiver, prefix)
-            check_credit_dust(receiver, payload.amount, least)
+    least = params.limits.dust
+    for output in payload.payments:
+        if output.amount < least:
+            check_dust(_receiver(node, output.receiver, prefix), output.amount, least)
+    least = params.credits.starting_allowance
+    for gift in payload.gifts:
+        if gift.amount < least:
+            check_credit_dust(_receiver(node, gift.receiver, prefix), gift.amount, least)
 
 
 def _receiver(node: Node, address: bytes, prefix: str) -> AccountReply:

@@ -2,9 +2,7 @@
 
 from esper.primitives.params import NetworkParameters
 from esper.rpc.schema import AccountReply, Release
-from esper.vm.credit_transfer import CreditTransfer
-from esper.vm.llm_call import LlmCall
-from esper.vm.transaction import Payload
+from esper.vm.payload import Payload
 from esper.vm.unstake import Unstake
 from esper.wallet.amounts import counted, credits_text, esp_text
 from esper.wallet.errors import CreditsShortError, DustError, FundsShortError, StakeShortError
@@ -23,10 +21,8 @@ def check_affordable(
         raise StakeShortError(
             f"{esp_text(account.stake)} are staked, {esp_text(payload.amount)} cannot be unstaked"
         )
-    if isinstance(payload, LlmCall):
-        _check_credits(account, payload.reserve, params)
-    if isinstance(payload, CreditTransfer):
-        _check_credits(account, payload.amount, params)
+    if payload.credits_needed:
+        _check_credits(account, payload.credits_needed, params)
 
 
 def is_new(account: AccountReply) -> bool:

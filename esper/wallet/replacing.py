@@ -13,8 +13,9 @@ from esper.rpc.methods import GET_TRANSACTION
 from esper.rpc.schema import TransactionParams
 from esper.vm.fees import fee_of_bytes, least_fixed_fee, signed_size
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output
 from esper.vm.transaction import Transaction, decode_transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.wallet.asked_call import MAX_BID
 from esper.wallet.errors import MisuseError, NodeContradictionError, NotReplaceableError
 from esper.wallet.intents import account_of

@@ -21,7 +21,7 @@ from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
 from tests.support.chain_world import ChainWorld
 from tests.support.forge import forged, planned
-from tests.support.vm_world import ALICE, BOB, MINER, address
+from tests.support.vm_world import ALICE, BOB, MINER, address, pending_reward
 
 MINE, HIS = address(MINER), address(BOB)
 
@@ -193,7 +193,7 @@ def test_a_call_opened_and_answered_in_one_block_burns_once() -> None:
         accepted(twin, made)
     lanes, inlines = (twin.chain.state.account(address(ALICE)) for twin in worlds)
     assert lanes == inlines
-    rewards = [twin.chain.state.pending_reward(twin.chain.context.height) for twin in worlds]
+    rewards = [pending_reward(twin.chain.state, twin.chain.context.height) for twin in worlds]
     assert rewards[0] is not None
     assert rewards[1] is not None
     assert rewards[0].amount - rewards[1].amount == result.fee

@@ -12,8 +12,9 @@ from esper.primitives.codec import Array, Unsigned, VarBytes, array_head, encode
 from esper.primitives.errors.block_errors import BodyEncodingViolation
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output
 from esper.vm.transaction import Transaction, decode_transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from tests.support.chain_world import ChainWorld
 from tests.support.vm_world import ALICE, BOB, COIN, address, make
 

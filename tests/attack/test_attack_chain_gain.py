@@ -13,10 +13,10 @@ from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.credits import settled, totals_at_block
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Output, Payload
 from esper.vm.records import Account
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.support.vm_world import (
     ALICE,
@@ -67,7 +67,7 @@ def credits_of(world: World, key: KeyPair) -> int:
 
 def cause_of(world: World, key: KeyPair, payload: Payload, **parts: Unpack[EnvelopeParts]) -> str:
     with pytest.raises(RejectedTransactionViolation) as raised:
-        world.send(key, payload, (EOS,) if payload.KIND == 5 else None, **parts)
+        world.send(key, payload, (EOS,) if payload.TAKES_ANSWER else None, **parts)
     return type(raised.value.__cause__).__name__
 
 

@@ -13,9 +13,10 @@ from esper.primitives.errors.rule_violation import RuleViolation
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.support.chain_world import ChainWorld
 from tests.support.forge import forged

@@ -15,8 +15,9 @@ from esper.node.mining import mining_service
 from esper.node.mining.node_mining import NodeMining
 from esper.node.workers.search import SearchJob
 from esper.node.workers.worker_messages import Found, Progress
+from esper.vm.payload import Output
 from esper.vm.transaction import decode_transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from tests.support.crash.crash_world import GENESIS, PARAMS, Node, open_node
 from tests.support.fake_workers import FakeSearcher
 from tests.support.vm_world import ALICE, BOB, COIN, address, make, sign

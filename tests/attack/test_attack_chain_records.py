@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from esper.consensus.block import BODY
 from esper.consensus.call_groups import CALL_GROUP
+from esper.consensus.execution import execute_block
 from esper.consensus.header import HEADER
 from esper.node.mining.block_draft import BlockDraft
 from esper.primitives.codec import (
@@ -29,12 +30,14 @@ from esper.primitives.codec import (
     encode,
 )
 from esper.primitives.errors.call_errors import AnswerBudgetViolation, LaneLimitViolation
-from esper.vm import records, transaction
-from esper.vm.execute import execute_transactions
+from esper.vm import records
+from esper.vm.kinds import KINDS
 from esper.vm.ledger import Ledger
+from esper.vm.payload import Output
 from esper.vm.records import Account, PendingReward, Unbonding
 from esper.vm.stake import Stake
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import wire_form
+from esper.vm.transfer import Transfer
 from esper.vm.view import Change, Overlay, StateView, Unencoded
 from tests.support.chain_world import ChainWorld, funded_network
 from tests.support.vm_world import ALICE, BOB, COIN, MINER, address
@@ -42,7 +45,7 @@ from tests.support.vm_world import ALICE, BOB, COIN, MINER, address
 STATE: Final = {name: codec for name, codec in vars(records).items() if isinstance(codec, Record)}
 SCHEMAS: Final[dict[str, Record[Any]]] = {
     **STATE,
-    **{f"transaction {kind}": found for kind, found in transaction._SIGNED.items()},
+    **{f"transaction {kind.KIND}": wire_form(kind) for kind in KINDS},
     "body": BODY,
     "group": CALL_GROUP,
     "header": HEADER,
@@ -261,5 +264,4 @@ def test_a_transaction_that_fails_half_way_leaves_a_draft_as_a_block_would_be() 
     last = world.signed(ALICE, Stake(COIN), nonce=nonce + 1)
     draft.add(last)
     judged = replace(context.execution_context(address(MINER)), answers=(None,))
-    executed = execute_transactions(state, [pay, calls[0], last], judged)
-    assert draft._overlay.changes() == executed.changes
+    assert draft.close() == execute_block(state, context.tip_work, [pay, calls[0], last], judged)

@@ -23,9 +23,10 @@ from esper.primitives.errors.rule_violation import RuleViolation
 from esper.storage.side_blocks import SideBlocks
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output
 from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.support.chain_world import ChainWorld
 from tests.support.fake_work import FakeVerifier

@@ -13,7 +13,8 @@ from esper.crypto.signatures import SCHEMES, verify
 from esper.primitives.errors.header_errors import TierViolation
 from esper.primitives.networks import DEVNET, MAINNET, REGTEST, TESTNET
 from esper.primitives.params import DifficultyParameters, NetworkParameters
-from esper.vm.transfer import Output, Transfer
+from esper.vm.payload import Output
+from esper.vm.transfer import Transfer
 from tests.support.fake_work import fake_network
 from tests.support.vm_world import ALICE, BOB, COIN, GENESIS, address, make, sign
 

@@ -10,9 +10,10 @@ import pytest
 from esper.crypto.signing import key_from_seed
 from esper.mempool.next_block import REMEMBERED, NextBlock
 from esper.primitives.hashing import u32
+from esper.vm.payload import Output, Payload
 from esper.vm.records import Account
-from esper.vm.transaction import Payload, decode_transaction
-from esper.vm.transfer import MAX_OUTPUTS, Output, Transfer
+from esper.vm.transaction import decode_transaction
+from esper.vm.transfer import MAX_OUTPUTS, Transfer
 from esper.vm.view import StateView
 from tests.support.mempool_world import PARAMS, PoolWorld, call, move, rich_state
 from tests.support.vm_world import COIN

@@ -133,7 +133,7 @@ def test_no_caller_s_credits_are_frozen_for_an_answer_that_cannot_be_returned(
         async with node_world(datadir, LONG) as world, running(world):
             [call] = await world.send_calls(50)
             await rest()
-            state = world.desk.state(call)
+            state = world.calls.state(call)
             assert state is not None
             assert state.status == status
 
@@ -187,7 +187,7 @@ def test_credits_of_an_answered_call_are_not_taken_away_before_it(datadir: Path)
             spent = world.ledger.account(address(ALICE)).newer_credits
             with pytest.raises(CallAnsweredError):
                 await world.send(ALICE, CreditTransfer(address(BOB), spent), nonce=nonce, fee=10**6)
-            assert world.desk.works_for(call)
+            assert world.calls.works_for(call)
 
     go(main)
 
@@ -214,7 +214,7 @@ def test_calls_that_lapse_before_their_block_are_not_answered(
         async with node_world(datadir) as world, running(world):
             call = await world.send(ALICE, world.call(50), expiry=world.height + blocks)
             await rest()
-            assert world.desk.works_for(call.txid) is answered
+            assert world.calls.works_for(call.txid) is answered
 
     go(main)
 
@@ -259,7 +259,7 @@ def test_a_call_that_the_prover_fails_at_does_not_stop_the_others(datadir: Path,
                     await rest()
                     jump(AFTER_FAILURE_S)
                 await proven(world, *honest)
-                assert not world.desk.works_for(prover.poison)
+                assert not world.calls.works_for(prover.poison)
                 # With the next block it has another chance: the fault may have been the machine's.
                 failing, prover.poison = prover.poison, b""
                 await world.others_turn()

@@ -12,8 +12,9 @@ from esper.primitives.units import MAX_AMOUNT
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.fees import fee_asked, signed_size
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output
 from esper.vm.transaction import Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.wallet.builder import signed, unsigned
 from esper.wallet.errors import ExchangeFileError, MisuseError, NoSecretError, NotReplaceableError
 from esper.wallet.exchange import exchange_bytes, read_exchange

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from esper.vm.payload import Output
 from esper.vm.transaction import Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from tests.support.vm_world import BOB, COIN, address, make
 from tests.support.wallet_console import Console, console, own_key
 

@@ -66,8 +66,9 @@ from esper.storage.segments.segment_reader import (
 from esper.storage.side_blocks import SideBlockError, SideBlocks
 from esper.storage.state import state_records
 from esper.vm import transaction
+from esper.vm.payload import Output
 from esper.vm.stake import Stake
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from tests.spec.random_checkpoint import config_fields, random_checkpoint
 from tests.support.chain_world import ChainWorld
 from tests.support.vm_world import ALICE, BOB, address

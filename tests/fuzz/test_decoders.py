@@ -131,12 +131,13 @@ def decoders_by_name() -> Iterator[str]:
     """Public functions and class methods of esper with a decoder's name."""
     root = Path(esper.__file__).parent
     for layer in LAYERS:
-        for path in sorted((root / layer).glob("*.py")):
-            if f"esper.{layer}.{path.stem}" in READERS_OF_SCHEMAS:
+        for path in sorted((root / layer).rglob("*.py")):
+            module = ".".join(path.relative_to(root).with_suffix("").parts)
+            if f"esper.{module}" in READERS_OF_SCHEMAS:
                 continue
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.FunctionDef) and is_decoder(node):
-                    yield f"{layer}.{path.stem}.{node.name}"
+                    yield f"{module}.{node.name}"
 
 
 def is_decoder(node: ast.FunctionDef) -> bool:

@@ -20,6 +20,7 @@ from tests.support.fake_work import (
     prompt_source,
 )
 from tests.support.plain_miner import Miner
+from tests.support.vm_world import pending_reward
 
 # Devnet's difficulty with every ticket easy, so that targets move and nobody waits.
 PARAMS = fake_network(
@@ -70,7 +71,7 @@ def test_honest_chains_verify_from_their_bytes(plan: list[tuple[int, int]]) -> N
         last.state.account(Address(1, bytes([payee]) * 32).to_bytes()).balance
         for payee in {payee for payee, _ in plan}
     )
-    rewards = (last.state.pending_reward(height) for height in range(1, len(plan) + 1))
+    rewards = (pending_reward(last.state, height) for height in range(1, len(plan) + 1))
     pending = sum(reward.amount for reward in rewards if reward is not None)
     assert held + pending == last.state.chain.issued == 45 * 10**8 * len(plan)
 

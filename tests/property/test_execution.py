@@ -18,10 +18,11 @@ from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.credits import settled
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Output, Payload
 from esper.vm.records import NO_ACCOUNT
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction, decode_transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction, decode_transaction
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MODEL, World, address, funded, make
 from tests.vectors import write_transactions

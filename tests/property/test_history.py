@@ -19,7 +19,7 @@ from esper.vm.unstake import Unstake
 from tests.property.test_chain_machine import bodies, payees
 from tests.support.block_workshop import INFERENCE, Action, Made
 from tests.support.history_world import A, B, C, M, Node, action, reward_of, transactions
-from tests.support.vm_world import COIN
+from tests.support.vm_world import COIN, pending_reward
 
 steps = st.lists(st.tuples(st.integers(0, 3), bodies, payees, st.booleans()), max_size=12)
 BEGINNING: list[list[Action]] = [
@@ -114,6 +114,6 @@ def plain_events(standing: list[Made]) -> dict[bytes, list[PlainEvent]]:
 
 
 def payee_of(block: Made) -> bytes:
-    reward = block.chain.state.pending_reward(block.height)
+    reward = pending_reward(block.chain.state, block.height)
     assert reward is not None
     return reward.payee

@@ -26,9 +26,10 @@ from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.execute import apply_transaction, start_block
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from esper.vm.view import Overlay
 from tests.support.mempool_world import EOS, GENESIS_CONTEXT, NOW, PARAMS, earning_state, move

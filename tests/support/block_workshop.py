@@ -38,10 +38,11 @@ from esper.vm.context import Answer
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
 from esper.vm.state import State
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.support.fake_work import FakeInference, FakeProver, fake_network, prompt_source
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, Unchecked, address, make, sign

@@ -14,8 +14,9 @@ from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction
+from esper.vm.transaction import Transaction
 from tests.support.fake_work import (
     FakeInference,
     FakeProver,

@@ -18,7 +18,16 @@ from esper.vm.transaction import Transaction, decode_transaction
 from tests.support.block_workshop import PARAMS, Action, Made, Workshop
 from tests.support.fake_work import FakeVerifier
 from tests.support.memory_store import MemoryStore
-from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, Unchecked, address
+from tests.support.vm_world import (
+    ALICE,
+    BOB,
+    CAROL,
+    COIN,
+    MINER,
+    Unchecked,
+    address,
+    pending_reward,
+)
 
 A, B, C, M = map(address, (ALICE, BOB, CAROL, MINER))
 FAR = 1 << 50
@@ -137,7 +146,7 @@ def txids(made: Made) -> list[bytes]:
 
 
 def reward_of(made: Made) -> int:
-    reward = made.chain.state.pending_reward(made.height)
+    reward = pending_reward(made.chain.state, made.height)
     assert reward is not None
     return reward.amount
 

@@ -6,6 +6,7 @@ from typing import Unpack
 
 from esper.consensus.context import ChainContext
 from esper.crypto.signing import KeyPair
+from esper.mempool.call_queue import CallBudget
 from esper.mempool.memory import Dropped
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Admission, Mempool
@@ -15,9 +16,10 @@ from esper.primitives.params import NetworkParameters
 from esper.vm.context import Answer
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output, Payload
 from esper.vm.records import Account, CreditTotals, account_path
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay, StateView
 from tests.support.vm_world import (
     ALICE,
@@ -49,6 +51,11 @@ def pay(receiver: KeyPair, amount: int = COIN) -> Transfer:
 
 def call(price: int = 10, prompt: int = 2, max_tokens: int = 3) -> LlmCall:
     return LlmCall(PARAMS.model.model_id, (1, *range(50, 49 + prompt)), max_tokens, price)
+
+
+def fee_order(pool: Mempool) -> list[Transaction]:
+    """What pays a fee, by rate, each sender's by nonce, up to the sender's first call."""
+    return list(pool.select(pool._height, CallBudget(rows=0, rows_per_call=1)))
 
 
 def rich_state(*keys: KeyPair) -> World:

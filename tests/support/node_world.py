@@ -22,6 +22,7 @@ from esper.consensus.genesis import genesis_hash
 from esper.consensus.ports import WorkClaim
 from esper.consensus.template import EMPTY_PLAN, BlockPlan
 from esper.crypto.signing import KeyPair
+from esper.node.calls.call_book import CallBook
 from esper.node.calls.call_desk import CallDesk
 from esper.node.calls.text_service import NoTextError, TextService
 from esper.node.chain.chain_manager import Arrival
@@ -42,9 +43,10 @@ from esper.rpc.method import Method, ReplyT, RequestT
 from esper.storage.store_options import StoreOptions
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.fake_work import (
     FakeInference,
@@ -217,6 +219,16 @@ def spelled_texts(params: NetworkParameters) -> TextService:
     return TextService({params.model.model_id: SpelledText()})  # type: ignore[dict-item]
 
 
+class LetGo:
+    """Calls that may be replaced; what is settled is told as ever."""
+
+    def __init__(self, calls: CallBook) -> None:
+        self.settled = calls.settled
+
+    def works_for(self, call_id: bytes) -> bool:
+        return False
+
+
 @dataclass
 class NodeWorld:
     """An open node and whoever works for it."""
@@ -257,17 +269,25 @@ class NodeWorld:
         return self.mining.desk
 
     @property
+    def calls(self) -> CallBook:
+        return self.node.calls
+
+    def let_calls_go(self) -> None:
+        """Calls may be replaced from now on though somebody works for them."""
+        self.node.mempool._worked_for = LetGo(self.node.calls)
+
+    @property
     def height(self) -> int:
-        return self.node.manager.context.height
+        return self.node.chain.view.context.height
 
     @property
     def genesis(self) -> bytes:
-        return self.node.manager.context.genesis_hash
+        return self.node.chain.view.context.genesis_hash
 
     @property
     def ledger(self) -> Ledger:
         """The state at the tip."""
-        return Ledger(Overlay(self.node.manager.state))
+        return Ledger(Overlay(self.node.chain.view.state))
 
     def nonce(self, key: KeyPair) -> int:
         nonce = self.ledger.account(address(key)).nonce

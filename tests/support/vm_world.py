@@ -10,12 +10,13 @@ from esper.crypto.signing import KeyPair, key_from_seed
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.vm.context import Answer, ExecutionContext
-from esper.vm.execute import Execution, execute_transactions
+from esper.vm.execute import ExecutedTransactions, execute_transactions
 from esper.vm.ledger import Ledger
-from esper.vm.records import Account
+from esper.vm.payload import Payload
+from esper.vm.records import Account, PendingReward
 from esper.vm.state import State
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.view import Overlay
+from esper.vm.transaction import Transaction
+from esper.vm.view import Change, Overlay, StateView
 
 ALICE, BOB, CAROL, MINER = (key_from_seed(1, bytes([number]) * 32) for number in range(1, 5))
 GENESIS = genesis_hash(REGTEST)
@@ -61,7 +62,7 @@ def make(
         sender=address(sender),
         key=sender.public if with_key else b"",
         nonce=nonce,
-        fee=fee if payload.KIND != 5 else 0,
+        fee=fee if payload.PAYS_FEE else 0,
         not_before=not_before,
         expiry=expiry,
         payload=payload,
@@ -78,6 +79,16 @@ def funded(balances: Iterable[tuple[KeyPair, int]]) -> State:
     for key, amount in balances:
         state = state.with_account(address(key), Account(balance=amount))
     return state
+
+
+def pending_reward(state: StateView, height: int) -> PendingReward | None:
+    """The coinbase of ``height`` if it has not matured; the state stays as it is."""
+    return Ledger(Overlay(state)).take_reward(height)
+
+
+def taken_back(changes: Iterable[Change]) -> list[Change]:
+    """The changes that lead from the state after ``changes`` to the one before them."""
+    return [Change(path, after, before) for path, before, after in changes]
 
 
 @dataclass
@@ -102,11 +113,13 @@ class World:
         )
         return context if self.checked else replace(context, signatures=Unchecked())
 
-    def block(self, *transactions: Transaction, answers: Sequence[Answer | None] = ()) -> Execution:
+    def block(
+        self, *transactions: Transaction, answers: Sequence[Answer | None] = ()
+    ) -> ExecutedTransactions:
         """Execute a block and move on, having checked that its undo leads back."""
         result = execute_transactions(self.state, transactions, self.context(answers))
         after = self.state.with_changes(result.changes)
-        assert after.with_changes(result.undo).root == self.state.root
+        assert after.with_changes(taken_back(result.changes)).root == self.state.root
         assert [change.path for change in result.changes] == sorted(
             {change.path for change in result.changes}
         )
@@ -119,10 +132,10 @@ class World:
         payload: Payload,
         answer: Answer | None = None,
         **parts: Unpack[EnvelopeParts],
-    ) -> Execution:
+    ) -> ExecutedTransactions:
         """Execute a block of one transaction with the sender's next nonce."""
         transaction = make(sender, payload, self.account(sender).nonce, **parts)
-        return self.block(transaction, answers=[answer] if payload.KIND == 5 else [])
+        return self.block(transaction, answers=[answer] if payload.TAKES_ANSWER else [])
 
     def until(self, height: int) -> None:
         """Execute empty blocks up to this height."""

@@ -10,6 +10,7 @@ import pytest
 
 from esper.crypto.signatures import MAX_SIGNATURE_BYTES, verify
 from esper.primitives.errors.transaction_errors import UnreadableTransactionViolation
+from esper.vm.kinds import KINDS
 from esper.vm.transaction import Transaction, decode_transaction
 from tests.vectors import write_transactions
 
@@ -105,7 +106,7 @@ def test_what_is_signed_is_the_same_whether_read_or_made(size: int) -> None:
 
 
 def test_every_kind_has_a_vector() -> None:
-    assert {vector["kind"] for vector in VECTORS} == set(range(1, 7))
+    assert {vector["kind"] for vector in VECTORS} == {kind.KIND for kind in KINDS}
 
 
 def test_the_script_writes_this_file() -> None:

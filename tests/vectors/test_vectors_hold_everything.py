@@ -16,7 +16,8 @@ import esper.crypto
 import esper.primitives
 import esper.vm
 from esper.primitives.codec import Array, Record
-from esper.vm.transaction import _SIGNED
+from esper.vm.kinds import KINDS
+from esper.vm.transaction import wire_form
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "vectors"
@@ -102,6 +103,7 @@ def label(codec: Record[Any]) -> str:
 def records_made() -> dict[str, Record[Any]]:
     """Every record of the packages by its label, records inside records too."""
     values = [value for module in modules() for value in vars(module).values()]
+    values += [wire_form(kind) for kind in KINDS]
     return {label(codec): codec for value in values for codec in inner_records(value)}
 
 
@@ -132,9 +134,10 @@ def records_held() -> set[str]:
     """Labels of the records that a vector file holds an encoding of."""
     known = records_made()
     found: set[str] = set()
+    transactions = {kind.KIND: wire_form(kind) for kind in KINDS}
     for file in FOLDER.glob("*.json"):
         for name, fields in encodings(json.loads(file.read_text(encoding="utf-8"))):
-            codec = _SIGNED[fields["kind"]] if name == "Transaction" else known[name]
+            codec = transactions[fields["kind"]] if name == "Transaction" else known[name]
             found.update(used(codec, fields))
     return found
 

@@ -18,7 +18,6 @@ from esper.consensus.block import (
     Body,
     Coinbase,
     calls_root,
-    coinbase_txid,
     proof_hash,
     result_root,
     transaction_root,
@@ -27,7 +26,7 @@ from esper.consensus.execution import ParentWork, genesis_beacon, next_beacon
 from esper.consensus.fork_choice import TAG_DRAW
 from esper.consensus.genesis import genesis_hash, genesis_header, parameter_bytes
 from esper.consensus.header import HEADER, Header, PreHeader, work_seed
-from esper.consensus.outputs import WORK_OUTPUTS, Answer, Candidate, Opening, WorkOutputs
+from esper.consensus.outputs import WORK_OUTPUTS, Candidate, Opening, ProvenAnswer, WorkOutputs
 from esper.consensus.tier_records import TIER, TIER_STATE
 from esper.consensus.tiers import Tier, TierState, TierTally
 from esper.crypto.vrf import VrfProof
@@ -35,7 +34,7 @@ from esper.primitives import params as kinds
 from esper.primitives.hashing import tagged_hash
 from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.prompt import BankPrompt
-from esper.vm.transaction import TAG_WTXID
+from esper.vm.transaction import TAG_TXID, TAG_WTXID
 from tests.vectors.fields import encoding, number
 from tests.vectors.write_records import COINS, LONG, WORD, address, pattern
 
@@ -55,10 +54,10 @@ OUTPUTS = WorkOutputs(
         Opening(0, BankPrompt(pattern(64, 3), (7,), (), pattern(64, 7)), ()),
     ),
     (
-        Answer(
+        ProvenAnswer(
             (9, 2), ((Candidate(9, 500), Candidate(8, 500)), (Candidate(2, 1), Candidate(3, -1)))
         ),
-        Answer((WORD,), ((Candidate(WORD, (1 << 62) - 1), Candidate(0, 1 - (1 << 62))),)),
+        ProvenAnswer((WORD,), ((Candidate(WORD, (1 << 62) - 1), Candidate(0, 1 - (1 << 62))),)),
     ),
 )
 BODY_OF_MANY = Body(
@@ -208,7 +207,7 @@ def document() -> dict[str, Any]:
         "coinbases": [
             encoding(COINBASE, coinbase, name)
             | {
-                "txid": coinbase_txid(coinbase.to_bytes()).hex(),
+                "txid": tagged_hash(TAG_TXID, coinbase.to_bytes()).hex(),
                 "wtxid": tagged_hash(TAG_WTXID, coinbase.to_bytes()).hex(),
             }
             for name, coinbase in COINBASES

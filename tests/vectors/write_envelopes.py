@@ -13,9 +13,10 @@ from typing import Any
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import _SIGNED, Payload, Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction, wire_form
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.vectors.fields import encoding
 from tests.vectors.write_records import COINS, LONG, WORD, address, pattern
@@ -60,7 +61,7 @@ def cases() -> tuple[tuple[str, Transaction], ...]:
 
 def vector(name: str, transaction: Transaction) -> dict[str, Any]:
     """Bytes, ids and digest of one transaction."""
-    return encoding(_SIGNED[transaction.kind], transaction, name) | {
+    return encoding(wire_form(type(transaction.payload)), transaction, name) | {
         "payload": type(transaction.payload).__name__,
         "txid": transaction.txid.hex(),
         "wtxid": transaction.wtxid.hex(),

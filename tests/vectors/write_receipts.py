@@ -15,6 +15,7 @@ from esper.storage.receipt_log import USE_RECEIPTS, ReceiptLog
 from esper.vm.receipt import RECEIPT, Receipt
 from esper.vm.records import RECEIPTS
 from tests.support.memory_store import MemoryStore
+from tests.support.receipt_proofs import prove_receipt
 from tests.vectors.fields import encoding
 from tests.vectors.write_records import COINS, WORD, address, pattern
 
@@ -38,7 +39,7 @@ RECEIPTS_MADE = (
 
 def proof(log: ReceiptLog, index: int, count: int) -> dict[str, Any]:
     """That one receipt is among the first ``count``."""
-    made = log.prove(index, count)
+    made = prove_receipt(log, index, count)
     return {
         "index": index,
         "count": count,

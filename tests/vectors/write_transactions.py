@@ -15,9 +15,10 @@ from esper.crypto.signing import KeyPair, key_from_secret, key_from_seed
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction, decode_transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction, decode_transaction
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.vectors.write_signatures import SLH_SECRET, kept_signature
 

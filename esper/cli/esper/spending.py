@@ -20,9 +20,9 @@ from esper.cli.esper.session import (
 from esper.cli.esper.submitting import build_file, hand_in, own_address
 from esper.primitives.params import NetworkParameters
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from esper.wallet.amounts import parse_credits, parse_esp
 from esper.wallet.intents import DEFAULT_WINDOW, prepared

@@ -8,29 +8,38 @@ from typing import Final
 
 import typer
 
+from esper.http.listening import BindError
+from esper.http.settings import HttpSettingsError
 from esper.model import ModelError
 from esper.node.datadir import DataDirectoryError
 from esper.node.offline.verify_chain import BlockRefusedError
-from esper.node.settings import SettingsError
+from esper.node.services import ServiceEndedError
+from esper.node.setting_fields import SettingsError
 from esper.node.workers.search import WrongModelError
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.address import AddressError
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.networks import UnknownNetworkError
 from esper.rpc.auth import CookieError
-from esper.rpc.server import RpcBindError
 from esper.rpc.settings import RpcSettingsError
 from esper.storage.errors import StorageError
 from esper.wallet.errors import WalletError
 
-REFUSED: Final = (BlockRefusedError, RuleViolation, StorageError, WorkerError)
+REFUSED: Final = (
+    BlockRefusedError,
+    RuleViolation,
+    ServiceEndedError,
+    StorageError,
+    WorkerError,
+)
 """Status 1: the data or the machine."""
 MISUSED: Final = (
     AddressError,
+    BindError,
     CookieError,
     DataDirectoryError,
+    HttpSettingsError,
     ModelError,
-    RpcBindError,
     RpcSettingsError,
     SettingsError,
     UnknownNetworkError,

@@ -6,146 +6,77 @@ import json
 import os
 import secrets
 import time
-from dataclasses import fields
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import trio
 import typer
 
 from esper.cli.esperd.reported_errors import reported_errors
+from esper.cli.esperd.setting_options import Given, takes_settings
 from esper.model.prompts import read_bank
 from esper.node.calls.text_service import ModelText, TextService
 from esper.node.datadir import DataDirectory
 from esper.node.logs import set_up
 from esper.node.mining.node_mining import MiningPlan, Workers
 from esper.node.running_node import NodeParts, run_node
-from esper.node.settings import Resolved, Settings, SettingsError, about, resolve
+from esper.node.setting_fields import SettingsError, Use
+from esper.node.settings import Resolved, Settings, resolve
 from esper.node.workers.native_work import NativeVerifier
 from esper.node.workers.process_prover import ProcessProver
 from esper.node.workers.process_searcher import ProcessSearcher
 from esper.node.workers.search import PromptSource
 from esper.node.workers.worker_process import WorkerSettings
-from esper.primitives.address import Address
+from esper.primitives.address import Address, AddressError
 from esper.primitives.networks import DEMO_ADDRESS, network
 from esper.primitives.params import NetworkParameters
 from esper.wallet.demo import demo_wallet
 
-DEMO_NETWORKS: Final = frozenset({"devnet", "regtest"})
-"""Networks without value: mined coins go to the wallet that everyone holds if nobody is named."""
-GENERATES: Final = "regtest"
-
-NetworkOption = Annotated[str | None, typer.Option("--network", help=about("network"))]
-DatadirOption = Annotated[Path | None, typer.Option("--datadir", help=about("datadir"))]
-PayeeOption = Annotated[str | None, typer.Option("--payee", help=about("payee"))]
-ThreadsOption = Annotated[int | None, typer.Option("--threads", help=about("threads"))]
-ProveThreadsOption = Annotated[
-    int | None, typer.Option("--prove-threads", help=about("prove_threads"))
+BlocksOption = Annotated[
+    int | None, typer.Option(min=1, help="Stop after this many; without it, on ctrl-C.")
 ]
-ModelOption = Annotated[Path | None, typer.Option("--model", help=about("model"))]
-BankOption = Annotated[Path | None, typer.Option("--bank", help=about("bank"))]
-PruneOption = Annotated[str | None, typer.Option("--prune", help=about("prune"))]
-HostOption = Annotated[str | None, typer.Option("--rpc-host", help=about("rpc_host"))]
-PortOption = Annotated[int | None, typer.Option("--rpc-port", help=about("rpc_port"))]
-CorsOption = Annotated[str | None, typer.Option("--rpc-cors", help=about("rpc_cors"))]
-MempoolOption = Annotated[int | None, typer.Option("--mempool-mib", help=about("mempool_mib"))]
-SecondsOption = Annotated[int | None, typer.Option("--call-seconds", help=about("call_seconds"))]
-BidOption = Annotated[
-    int | None, typer.Option("--minimum-bid-rate", help=about("minimum_bid_rate"))
-]
-LevelOption = Annotated[str | None, typer.Option("--log-level", help=about("log_level"))]
-JsonLogOption = Annotated[
-    bool | None, typer.Option("--log-json/--log-text", help=about("log_json"))
-]
+JsonOption = Annotated[bool, typer.Option("--json", help="As a JSON object.")]
 
 
-def init(network_name: NetworkOption = None, datadir: DatadirOption = None) -> None:
+@takes_settings(Use.DIRECTORY)
+def init(given: Given) -> None:
     """Make a data directory for a network, and on networks without value a funded wallet."""
     with reported_errors():
-        settings = _resolved({"network": network_name, "datadir": datadir}).settings
+        settings = _resolved(given).settings
         _directory(settings)
         typer.echo(f"{settings.network} in {settings.datadir}")
 
 
-def node(
-    network_name: NetworkOption = None,
-    datadir: DatadirOption = None,
-    threads: ThreadsOption = None,
-    prove_threads: ProveThreadsOption = None,
-    model: ModelOption = None,
-    bank: BankOption = None,
-    prune: PruneOption = None,
-    rpc_host: HostOption = None,
-    rpc_port: PortOption = None,
-    rpc_cors: CorsOption = None,
-    mempool_mib: MempoolOption = None,
-    log_level: LevelOption = None,
-    log_json: JsonLogOption = None,
-) -> None:
+@takes_settings(Use.DIRECTORY, Use.NODE)
+def node(given: Given) -> None:
     """Keep the chain and serve JSON-RPC. On regtest blocks are mined when they are asked for."""
     with reported_errors():
-        settings = _resolved(_flags(locals())).settings
-        wanted = 0 if settings.network == GENERATES else None
-        _run(settings, mines=wanted is not None, wanted=wanted, ends=False)
+        resolved = _resolved(given)
+        wanted = 0 if network(resolved.settings.network).mines_on_demand else None
+        _run(resolved, mines=wanted is not None, wanted=wanted, ends=False)
 
 
-def mine(
-    network_name: NetworkOption = None,
-    datadir: DatadirOption = None,
-    payee: PayeeOption = None,
-    blocks: Annotated[
-        int | None, typer.Option(min=1, help="Stop after this many; without it, on ctrl-C.")
-    ] = None,
-    threads: ThreadsOption = None,
-    prove_threads: ProveThreadsOption = None,
-    model: ModelOption = None,
-    bank: BankOption = None,
-    prune: PruneOption = None,
-    rpc_host: HostOption = None,
-    rpc_port: PortOption = None,
-    rpc_cors: CorsOption = None,
-    mempool_mib: MempoolOption = None,
-    call_seconds: SecondsOption = None,
-    minimum_bid_rate: BidOption = None,
-    log_level: LevelOption = None,
-    log_json: JsonLogOption = None,
-) -> None:
+@takes_settings(Use.DIRECTORY, Use.NODE, Use.MINING)
+def mine(given: Given, blocks: BlocksOption = None) -> None:
     """Keep the chain, serve JSON-RPC, mine, and answer calls."""
     with reported_errors():
-        given = _flags(locals())
-        given.pop("blocks")
-        _run(_resolved(given).settings, mines=True, wanted=blocks, ends=True)
+        _run(_resolved(given), mines=True, wanted=blocks, ends=True)
 
 
-def config(
-    network_name: NetworkOption = None,
-    datadir: DatadirOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
-) -> None:
+@takes_settings(*Use)
+def config(given: Given, as_json: JsonOption = False) -> None:
     """Show every setting that would be in effect, and where it comes from."""
     with reported_errors():
-        resolved = _resolved({"network": network_name, "datadir": datadir})
-        if as_json:
-            typer.echo(json.dumps(_as_object(resolved)))
-            return
-        for known in fields(Settings):
-            value = _shown(getattr(resolved.settings, known.name))
-            text = f"{known.name} = {value}"
-            typer.echo(f"{text:44} {resolved.sources[known.name]:11} {about(known.name)}")
+        resolved = _resolved(given)
+        typer.echo(json.dumps(as_object(resolved)) if as_json else as_lines(resolved))
 
 
-def _flags(given: dict[str, Any]) -> dict[str, Any]:
-    given["network"] = given.pop("network_name")
-    return given
-
-
-def _resolved(flags: dict[str, Any]) -> Resolved:
+def _resolved(flags: Given) -> Resolved:
     """Raises SettingsError."""
     resolved = resolve(flags, os.environ)
     return _with_directory(resolved, flags)
 
 
-def _with_directory(resolved: Resolved, flags: dict[str, Any]) -> Resolved:
+def _with_directory(resolved: Resolved, flags: Given) -> Resolved:
     """A data directory knows its network: it need not be named again."""
     if resolved.sources["network"] != "default":
         return resolved
@@ -156,42 +87,43 @@ def _with_directory(resolved: Resolved, flags: dict[str, Any]) -> Resolved:
     return Resolved(again.settings, {**again.sources, "network": "directory"})
 
 
-def _as_object(resolved: Resolved) -> dict[str, Any]:
+def as_object(resolved: Resolved) -> dict[str, Any]:
+    """Value and source of every setting, by name."""
     return {
-        known.name: {
-            "value": _plain(getattr(resolved.settings, known.name)),
-            "source": resolved.sources[known.name],
+        one.name: {
+            "value": one.plain(resolved.value(one)),
+            "source": resolved.sources[one.name],
         }
-        for known in fields(Settings)
+        for one in resolved.declared
     }
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(_plain(value))
+def as_lines(resolved: Resolved) -> str:
+    """A line for every setting: its value, its source, what it means."""
+    lines = []
+    for one in resolved.declared:
+        text = f"{one.name} = {json.dumps(one.plain(resolved.value(one)))}"
+        lines.append(f"{text:44} {resolved.sources[one.name]:11} {one.described}")
+    return "\n".join(lines)
 
 
 def _directory(settings: Settings) -> DataDirectory:
     params = network(settings.network)
     directory = DataDirectory.open_or_create(settings.datadir, params)
-    if params.name in DEMO_NETWORKS:
+    if params.is_local:
         demo_wallet(directory.path, params, secrets.token_bytes)
     return directory
 
 
-def _run(settings: Settings, *, mines: bool, wanted: int | None, ends: bool) -> None:
+def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> None:
+    settings = resolved.settings
     set_up(settings.log_level, as_json=settings.log_json)
     params = network(settings.network)
     texts = TextService({params.model.model_id: ModelText(settings.model, params.model)})
     plan = None
     if mines:
         _check_model(settings, params)
-        plan = _mining_plan(settings, params, wanted, ends)
+        plan = _mining_plan(resolved, params, wanted, ends)
     # The last to be asked for: what is refused before leaves nothing behind.
     parts = NodeParts(_directory(settings), NativeVerifier(), texts, now_ms, plan)
     trio.run(run_node, settings, parts)
@@ -203,20 +135,25 @@ def _check_model(settings: Settings, params: NetworkParameters) -> None:
 
 
 def _mining_plan(
-    settings: Settings, params: NetworkParameters, wanted: int | None, ends: bool
+    resolved: Resolved, params: NetworkParameters, wanted: int | None, ends: bool
 ) -> MiningPlan:
+    settings = resolved.settings
     processors = len(os.sched_getaffinity(0))
     threads, prove = settings.threads or processors, settings.prove_threads or processors
     searching = WorkerSettings(params.name, settings.model, settings.bank, threads)
     proving = WorkerSettings(params.name, settings.model, settings.bank, prove)
     workers = Workers(ProcessSearcher(searching), ProcessProver(proving), ProcessProver(proving))
-    return MiningPlan(_payee(settings, params), workers, threads, prove, wanted, ends)
+    return MiningPlan(_payee(resolved, params), workers, threads, prove, wanted, ends)
 
 
-def _payee(settings: Settings, params: NetworkParameters) -> bytes:
-    if settings.payee:
-        return Address.from_text(settings.payee, params.address_prefix).to_bytes()
-    if params.name in DEMO_NETWORKS:
+def _payee(resolved: Resolved, params: NetworkParameters) -> bytes:
+    payee = resolved.settings.payee
+    if payee:
+        try:
+            return Address.from_text(payee, params.address_prefix).to_bytes()
+        except AddressError as error:
+            raise SettingsError(f"{resolved.place('payee')}: {error}") from error
+    if params.is_local:
         return DEMO_ADDRESS
     raise SettingsError(f"payee: {params.name} pays real rewards: name an address with --payee")
 

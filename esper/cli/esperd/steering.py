@@ -13,12 +13,14 @@ import msgspec
 import typer
 
 from esper.cli.esperd.reported_errors import reported_errors
-from esper.node.settings import Settings, about, resolve
+from esper.node.settings import Settings, resolve
 from esper.rpc.client import NodeError, RpcClient, RpcClientError
 from esper.rpc.methods import GET_MINING, PAUSE_MINING, RESUME_MINING, SET_THREADS, STOP
 from esper.rpc.schema import NoParams, ThreadsParams
 
-DatadirOption = Annotated[Path | None, typer.Option("--datadir", help=about("datadir"))]
+DatadirOption = Annotated[
+    Path | None, typer.Option("--datadir", help="Folder of the node's files.")
+]
 
 
 def mining(

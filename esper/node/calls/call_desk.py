@@ -6,18 +6,19 @@ waits in ``ReadyCalls`` for the next template.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol
 
 import trio
 
+from esper.node.calls.call_book import CallBook
 from esper.node.calls.lanes import LaneAnswers, open_lanes, payable_results
-from esper.node.calls.ready_calls import ReadyCalls, ReadyGroup, ReadyLane
+from esper.node.calls.ready_calls import ReadyGroup, ReadyLane
 from esper.node.chain.chain_service import ChainChange, ChainService, Commit
 from esper.node.chain.chain_view import ChainView
 from esper.node.clock import Clock
+from esper.node.events import CallAnswered, CallReady, Events, Subscription, TransactionAdmitted
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.work_ports import ProverPort
 from esper.node.workers.worker_process import WorkerError
@@ -38,7 +39,7 @@ TRIED_ALONE: Final = 2
 class CallQueue(Protocol):
     """Who says which calls come next."""
 
-    def next_calls(
+    async def next_calls(
         self, height: int, taken: frozenset[bytes], declined: frozenset[bytes]
     ) -> Sequence[Transaction]:
         """Calls worth answering for the block at ``height``, the best first.
@@ -53,16 +54,6 @@ class CallQueue(Protocol):
         """So many rows were proven in so much time."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallState:
-    """Where a call stands at this desk."""
-
-    status: str
-    """answering, proving, proven or declined."""
-    answered: AnsweredCall | None
-    """What the model said, if it has."""
-
-
 class CallDesk:
     """Answers and proves calls for one payee."""
 
@@ -72,6 +63,8 @@ class CallDesk:
         queue: CallQueue,
         prover: ProverPort,
         params: NetworkParameters,
+        book: CallBook,
+        events: Events,
         *,
         payee: bytes,
         lanes: LaneAnswers | None,
@@ -85,56 +78,26 @@ class CallDesk:
         self._lane_answers = lanes
         self._clock = clock
         self._model_id = params.model.model_id
-        self.ready = ReadyCalls()
+        self._book = book
+        self._events = events
+        self.ready = book.ready
         """What the next template may take."""
-        self._answering: set[bytes] = set()
-        self._unproven: dict[bytes, AnsweredCall] = {}
-        self._opened: dict[bytes, AnsweredCall] = {}
-        """Long answers whose calls are in the chain."""
-        self._declined: set[bytes] = set()
         self._returnable = 0
         self._tried: list[bytes] = []
         self._one_by_one = False
         self._failures: Counter[bytes] = Counter()
         """Of each call that was tried alone since the last change of chain."""
         self._news = trio.Event()
-        self._told_ready: list[Callable[[], None]] = []
-
-    def on_ready(self, told: Callable[[], None]) -> None:
-        """Call this whenever something becomes ready."""
-        self._told_ready.append(told)
 
     def pay(self, payee: bytes) -> None:
         """Prove for another payee. Groups are bound to theirs, so their calls are proven again."""
         self._payee = payee
-        for group in self.ready.groups:
-            self._keep_unproven(group.calls)
-        self.ready.groups.clear()
+        self._book.prove_again()
         self.wake()
 
     def wake(self) -> None:
         """There may be new calls."""
         self._news.set()
-
-    def state(self, call_id: bytes) -> CallState | None:
-        """Where a call stands, None if it is not at this desk."""
-        inline = self.ready.inline().get(call_id)
-        if inline is not None:
-            said = next(call for call in inline.calls if call.call_id == call_id)
-            return CallState("proven", said)
-        if call_id in self.ready.lanes:
-            return CallState("proven", self.ready.lanes[call_id].answered)
-        for answered in (self.ready.long_answers, self._opened, self._unproven):
-            if call_id in answered:
-                return CallState("proving", answered[call_id])
-        if call_id in self._declined:
-            return CallState("declined", None)
-        return CallState("answering", None) if call_id in self._answering else None
-
-    def works_for(self, call_id: bytes) -> bool:
-        """Whether a call is answered or proven here, or was and waits for its block."""
-        state = self.state(call_id)
-        return state is not None and state.status != "declined"
 
     def prepare(self, change: ChainChange) -> Commit:
         """Nothing in the chain's thread: what a desk keeps belongs to the event loop."""
@@ -145,31 +108,22 @@ class CallDesk:
         # What failed may have been the machine's fault, which is mended by now.
         self._one_by_one = False
         self._failures.clear()
-        ledger = Ledger(Overlay(view.state))
-        for call_id in (*self.ready.lanes, *self._opened):
-            if ledger.lane(call_id) is None:
-                self.ready.lanes.pop(call_id, None)
-                self._opened.pop(call_id, None)
+        self._book.forget_closed(Ledger(Overlay(view.state)))
         self.wake()
-
-    def settled(self, call_ids: Iterable[bytes]) -> None:
-        """Forget calls that are in the chain, or will never be.
-
-        Calls that shared a group with one of them keep their answers and are proven again.
-        """
-        gone = set(call_ids)
-        for call_id in gone:
-            self._unproven.pop(call_id, None)
-            self._answering.discard(call_id)
-            self._declined.discard(call_id)
-            if call_id in self.ready.long_answers:
-                # If it is in the chain now, its lane is to be answered next.
-                self._opened[call_id] = self.ready.long_answers[call_id]
-        for group in self.ready.forget(gone):
-            self._keep_unproven(call for call in group.calls if call.call_id not in gone)
 
     async def run(self) -> None:
         """Work until cancelled."""
+        with self._events.subscribe(TransactionAdmitted, room=1) as admitted:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._wake_with, admitted)
+                await self._work_on()
+
+    async def _wake_with(self, admitted: Subscription[TransactionAdmitted]) -> None:
+        # One that was missed is as good as one that was told: the queue is looked at anew.
+        async for _ in admitted:
+            self.wake()
+
+    async def _work_on(self) -> None:
         while True:
             self._news = trio.Event()
             news = self._news
@@ -181,7 +135,7 @@ class CallDesk:
                 await trio.sleep(AFTER_FAILURE_S)
                 continue
             finally:
-                self._answering.clear()
+                self._book.answering.clear()
             if not worked:
                 await news.wait()
 
@@ -189,10 +143,10 @@ class CallDesk:
         """One thing, the most urgent; whether there was any."""
         view = self._chain.view
         lane = self._next_lane(view)
-        calls = self._next_calls(view)
+        calls = await self._next_calls(view)
         if lane is not None:
             await self._answer_lane(lane)
-        elif self._unproven and not (calls and len(self._unproven) < self._group_limit):
+        elif self._book.unproven and not (calls and len(self._book.unproven) < self._group_limit):
             await self._prove_group()
         elif calls:
             await self._answer(calls)
@@ -207,7 +161,7 @@ class CallDesk:
             return
         self._failures.update(self._tried)
         for call_id in self._failing:
-            self._unproven.pop(call_id, None)
+            self._book.unproven.pop(call_id, None)
 
     @property
     def _failing(self) -> frozenset[bytes]:
@@ -242,60 +196,62 @@ class CallDesk:
         payable = payable_results(view.context, view.state, sender)
         return max(payable - len(self.ready.lanes), 0)
 
-    def _next_calls(self, view: ChainView) -> list[OpenCall]:
+    async def _next_calls(self, view: ChainView) -> list[OpenCall]:
         """What fits into the next groups, if there is still use for another one."""
         room = self._params.calls.groups_per_block * BLOCKS_AHEAD - len(self.ready.groups)
         if room <= 0:
             return []
         inline = self.ready.inline()
-        taken = frozenset((*inline, *self.ready.long_answers, *self._unproven))
-        declined, height = self._failing | self._declined, view.context.height + 1
+        taken = frozenset((*inline, *self.ready.long_answers, *self._book.unproven))
+        declined, height = self._failing | self._book.declined, view.context.height + 1
         found = []
-        for transaction in self._queue.next_calls(height, taken, declined):
+        for transaction in await self._queue.next_calls(height, taken, declined):
             payload = transaction.payload
             if isinstance(payload, LlmCall) and payload.model_id == self._model_id:
                 found.append(OpenCall(transaction.txid, payload))
-        return found[: max(self._group_limit - len(self._unproven), 0)]
+        return found[: max(self._group_limit - len(self._book.unproven), 0)]
 
     async def _answer(self, calls: Sequence[OpenCall]) -> None:
         self._tried = [call.call_id for call in calls]
-        self._answering.update(self._tried)
+        self._book.answering.update(self._tried)
         began = self._clock()
         answers = await self._prover.answer(calls)
         tokens = sum(len(said.answer) + len(said.call.prompt) for said in answers)
         self._queue.observe_answer(tokens, max(self._clock() - began, 1))
         # What was settled meanwhile is nobody's any more.
-        for said in (said for said in answers if said.call_id in self._answering):
+        for said in (said for said in answers if said.call_id in self._book.answering):
+            kept = True
             if said.fits_inline(self._params.calls):
-                self._unproven[said.call_id] = said
+                self._book.unproven[said.call_id] = said
             elif self._returnable > len(self.ready.long_answers):
                 # Left open, proven once the chain has its lane.
                 self.ready.long_answers[said.call_id] = said
             else:
                 # Opening its lane would freeze the caller's credits for nothing.
-                self._declined.add(said.call_id)
+                kept = False
+                self._book.declined.add(said.call_id)
                 LOG.info("call %s left to others: long answer", said.call_id.hex()[:16])
-        self._tell()
+            self._events.publish(CallAnswered(said.call_id, said.answer, kept))
 
     async def _prove_group(self) -> None:
-        calls = list(self._unproven.values())[: self._group_limit]
+        calls = list(self._book.unproven.values())[: self._group_limit]
         self._tried = [call.call_id for call in calls]
         began = self._clock()
         payee = self._payee
         group = await self._prover.prove_calls(calls, payee)
         self._observe_proof(len(calls), began)
-        if payee != self._payee or any(call.call_id not in self._unproven for call in calls):
+        if payee != self._payee or any(call.call_id not in self._book.unproven for call in calls):
             # Of no use as a whole; those of its calls that still wait are proven anew.
             return
         self.ready.groups.append(ReadyGroup(tuple(calls), group))
         for call in calls:
-            del self._unproven[call.call_id]
-        self._tell()
+            del self._book.unproven[call.call_id]
+            self._events.publish(CallReady(call.call_id))
 
     async def _answer_lane(self, lane: OpenCall) -> None:
         assert self._lane_answers is not None
         self._tried = [lane.call_id]
-        said = self._opened.get(lane.call_id)
+        said = self._book.opened.get(lane.call_id)
         if said is None:
             [said] = await self._prover.answer([lane])
         # The lane of the chain, not the transaction that opened it, is what the result answers.
@@ -304,16 +260,9 @@ class CallDesk:
         group = await self._prover.prove_lane(said, self._lane_answers.sender)
         self._observe_proof(1, began)
         self.ready.lanes[lane.call_id] = ReadyLane(said, group)
-        self._opened.pop(lane.call_id, None)
-        self._tell()
-
-    def _keep_unproven(self, calls: Iterable[AnsweredCall]) -> None:
-        self._unproven.update({call.call_id: call for call in calls})
+        self._book.opened.pop(lane.call_id, None)
+        self._events.publish(CallReady(lane.call_id))
 
     def _observe_proof(self, calls: int, began_ms: int) -> None:
         rows = calls * self._params.calls.rows_per_call
         self._queue.observe_proof(rows, max(self._clock() - began_ms, 1))
-
-    def _tell(self) -> None:
-        for told in self._told_ready:
-            told()

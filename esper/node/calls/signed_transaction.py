@@ -9,7 +9,8 @@ from esper.node.workers.call_answerer import AnsweredCall
 from esper.primitives.params import LimitParameters
 from esper.vm.fees import least_fee
 from esper.vm.llm_result import LlmResult
-from esper.vm.transaction import Payload, Transaction
+from esper.vm.payload import Payload
+from esper.vm.transaction import Transaction
 
 RESULT_WINDOW: Final = 100
 """Blocks that a miner's own LlmResult stays valid."""

@@ -23,12 +23,12 @@ from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
 from esper.consensus.ports import WorkVerifier
-from esper.crypto.batch import BatchVerifier
 from esper.crypto.signatures import SignatureClaim, SignatureVerifier
 from esper.node.chain.block_judge import BlockJudge, JudgedBlock
 from esper.node.chain.branches import SIDE_BYTES, Branches
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.store_state import StoreState, TreeState, stored_execution
+from esper.node.signatures.batch import BatchVerifier
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.header_errors import UnknownParentViolation
@@ -275,6 +275,7 @@ class ChainManager:
     def _move_to_best(self, fresh: JudgedBlock | None) -> None:
         """Undo and apply until the best tip is the chain's; ``_move`` says what happened."""
         self._move = _Move()
+        before = self._store.tip.block_id
         while (best := self._tree.best_tip()) != self._store.tip.block_id:
             path = self._tree.path(self._store.tip.block_id, best)
             bare = next((one for one in path.apply if self._branches.is_bare(one)), None)
@@ -300,7 +301,7 @@ class ChainManager:
                         self._branches.drop(marked)
                     break
         self._keep_if_left(fresh)
-        self._settle()
+        self._settle(before)
 
     def _keep_if_left(self, fresh: JudgedBlock | None) -> None:
         """A fresh block that the way to the best tip led past is kept beside the chain."""
@@ -343,11 +344,12 @@ class ChainManager:
         context, execution = connect(
             parent, self.state, block, content, self._verifier, self._signatures
         )
-        self._store.append(block_id, data, stored_execution(execution, context))
+        # Before the tip moves: whoever looks at it from outside finds its context.
         self._headers[block_id] = self._executed[block_id] = context
-        self._branches.drop(block_id)
+        self._store.append(block_id, data, stored_execution(execution, context))
         self._move.touched.update(change.path for change in execution.changes)
         self._move.passed(block_id, block, content)
+        self._branches.drop(block_id)
         depth = self.params.limits.pruning_depth
         if self._prune and context.height > depth and context.height % PRUNE_EVERY == 0:
             self._store.prune_proofs(context.height - depth)
@@ -371,9 +373,15 @@ class ChainManager:
         found = self._store.block(height)
         return BlockBytes(found.header, found.body, self._store.proof(height))
 
-    def _settle(self) -> None:
-        """Forget branches that the undo depth has left behind."""
-        self._tree.settle(self._store.tip.block_id)
+    def _settle(self, before: bytes) -> None:
+        """Forget branches that the undo depth has left behind.
+
+        What left the chain just now stays, however many blocks joined it: followers read it.
+        """
+        joined = self._tree.path(before, self._store.tip.block_id).apply
+        remembered = 2 * self.params.limits.undo_depth
+        far = len(joined) > remembered
+        self._tree.settle(joined[remembered - 1] if far else self._store.tip.block_id)
         self._forget_contexts([known for known in self._headers if known not in self._tree])
 
     def _forget_contexts(self, gone: Sequence[bytes]) -> None:

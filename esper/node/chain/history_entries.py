@@ -8,13 +8,14 @@
 | LlmCall | CALLED: burned if its answer is in the block, otherwise locked |
 | LlmResult | ANSWERED, of the caller: what comes back; ANSWERED of nothing, of who sent it |
 | coinbase | MINED |
+| any other kind | units and credits that it moves as above; OTHER for units that go elsewhere |
 
 The fee stands with the event of who signed, so the units of an address are the sum of its events.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, assert_never
+from typing import Final
 
 from esper.consensus.block import BODY, Coinbase, decode_coinbase
 from esper.consensus.block_isolation import BlockContent
@@ -22,13 +23,12 @@ from esper.consensus.call_groups import encode_result
 from esper.primitives.codec import Codec, Reader
 from esper.primitives.params import LimitParameters
 from esper.storage.history.history_records import CallMade, Entry, Happening, What
-from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Output, Payload
 from esper.vm.receipt import Receipt
 from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction, decode_transaction
-from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 
 FindCall = Callable[[bytes], CallMade]
@@ -101,27 +101,16 @@ class _Reading:
     calls: dict[bytes, CallMade]
     """Calls of this block so far, by txid."""
 
-    def entry(
-        self,
-        payload: Transfer | Stake | Unstake | CreditTransfer | LlmCall | LlmResult,
-        receipt: Receipt,
-    ) -> Entry:
+    def entry(self, payload: Payload, receipt: Receipt) -> Entry:
         """The entry of a transaction."""
         sender, fee = receipt.sender, receipt.fee
         call, answers = None, b""
         happenings: tuple[Happening, ...]
         match payload:
-            case Transfer():
-                happenings = _transfer(payload, sender, fee)
             case Stake():
                 happenings = (Happening(sender, What.STAKED, payload.amount, fee),)
             case Unstake():
                 happenings = (Happening(sender, What.UNSTAKED, payload.amount, fee),)
-            case CreditTransfer(receiver=receiver, amount=amount):
-                happenings = (
-                    Happening(sender, What.CREDITS_SENT, amount, fee, receiver),
-                    Happening(receiver, What.CREDITS_RECEIVED, amount, other=sender),
-                )
             case LlmCall():
                 call = self._call(receipt)
                 happenings = (Happening(sender, What.CALLED, call.amount, fee),)
@@ -129,7 +118,7 @@ class _Reading:
                 answers = payload.call_id
                 happenings = self._answer(answers, receipt)
             case _:
-                assert_never(payload)
+                happenings = _moved(payload, sender, fee)
         return Entry(receipt.txid, happenings, call, answers)
 
     def _call(self, receipt: Receipt) -> CallMade:
@@ -149,15 +138,28 @@ class _Reading:
         return Happening(sender, What.ANSWERED, 0, receipt.fee, caller), back
 
 
-def _transfer(payload: Transfer, sender: bytes, fee: int) -> tuple[Happening, ...]:
+def _moved(payload: Payload, sender: bytes, fee: int) -> tuple[Happening, ...]:
+    """Units and credits as any payload says that it moves them; OTHER for what goes elsewhere."""
+    events = [
+        *_from_to(payload.payments, sender, What.SENT, What.RECEIVED),
+        *_from_to(payload.gifts, sender, What.CREDITS_SENT, What.CREDITS_RECEIVED),
+    ]
+    elsewhere = payload.outlay - sum(output.amount for output in payload.payments)
+    if elsewhere or not events:
+        events.insert(0, Happening(sender, What.OTHER, elsewhere))
+    events[0] = replace(events[0], fee=fee)
+    return tuple(events)
+
+
+def _from_to(outputs: Sequence[Output], sender: bytes, sent: What, got: What) -> list[Happening]:
+    """One event of the sender, and one of each receiver."""
     received: dict[bytes, int] = {}
-    for output in payload.outputs:
+    for output in outputs:
         received[output.receiver] = received.get(output.receiver, 0) + output.amount
+    if not received:
+        return []
     other = next(iter(received)) if len(received) == 1 else b""
-    return (
-        Happening(sender, What.SENT, payload.outlay, fee, other),
-        *(
-            Happening(receiver, What.RECEIVED, amount, other=sender)
-            for receiver, amount in received.items()
-        ),
-    )
+    return [
+        Happening(sender, sent, sum(received.values()), other=other),
+        *(Happening(receiver, got, amount, other=sender) for receiver, amount in received.items()),
+    ]

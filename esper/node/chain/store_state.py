@@ -13,10 +13,9 @@ from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import StorageError
 from esper.storage.segments.block_files import BlockAdded
-from esper.storage.state.disk_state_tree import Change as StoredChange
 from esper.storage.state.disk_state_tree import DiskStateTree
 from esper.storage.store_options import Replay
-from esper.storage.tip_moves import Execution, GenesisState
+from esper.storage.tip_moves import GenesisState, StoredExecution
 from esper.vm.view import Change
 
 
@@ -36,7 +35,7 @@ class TreeState:
 
     def root_after(self, changes: Sequence[Change]) -> bytes:
         """32 bytes: the root after changes by ascending path. Nothing is written."""
-        return self._tree.update(_stored(changes)).root
+        return self._tree.update(changes).root
 
 
 class StoreState:
@@ -51,11 +50,7 @@ class StoreState:
 
     def root_after(self, changes: Sequence[Change]) -> bytes:
         """32 bytes: the root after changes by ascending path. Nothing is written."""
-        return self._store.update(_stored(changes)).root
-
-
-def _stored(changes: Sequence[Change]) -> tuple[StoredChange, ...]:
-    return tuple((change.path, change.before, change.after) for change in changes)
+        return self._store.update(tuple(changes)).root
 
 
 class _Believed:
@@ -65,10 +60,10 @@ class _Believed:
         return None
 
 
-def stored_execution(execution: BlockExecution, context: ChainContext) -> Execution:
+def stored_execution(execution: BlockExecution, context: ChainContext) -> StoredExecution:
     """What the store keeps of a block's execution; ``context`` is the chain with it on top."""
-    return Execution(
-        changes=_stored(execution.changes),
+    return StoredExecution(
+        changes=execution.changes,
         receipts=tuple(receipt.to_bytes() for receipt in execution.receipts),
         context=encode_context(context),
     )
@@ -84,7 +79,7 @@ def genesis_of(params: NetworkParameters) -> GenesisState:
 def replay_of(params: NetworkParameters) -> Replay:
     """Runs blocks of a network's store again; signatures and proofs were checked before."""
 
-    def replay(entry: BlockAdded, tree: DiskStateTree, context: bytes) -> Execution:
+    def replay(entry: BlockAdded, tree: DiskStateTree, context: bytes) -> StoredExecution:
         """Raises ReplayError if the block does not lead to the state that its header promises."""
         chain = decode_context(context, params)
         limits = params.limits

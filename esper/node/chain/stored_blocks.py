@@ -9,7 +9,6 @@ from esper.consensus.header import Header, decode_header
 from esper.node.chain.chain_view import ChainView
 from esper.primitives.params import LimitParameters
 from esper.vm.context import Answer
-from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction, decode_transaction
 
 
@@ -37,7 +36,7 @@ class StoredBlock:
 
     def answers(self) -> dict[bytes, Answer]:
         """By txid: the answers that calls of this block came with."""
-        calls = (one for one in self.content.transactions if isinstance(one.payload, LlmCall))
+        calls = (one for one in self.content.transactions if one.payload.TAKES_ANSWER)
         pairs = zip(calls, self.content.answers, strict=True)
         return {call.txid: answer for call, answer in pairs if answer is not None}
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from esper.consensus.call_groups import CallGroup
 from esper.consensus.context import ChainContext
+from esper.consensus.execution import BlockExecution
 from esper.consensus.ports import ChainState
 from esper.consensus.template import BlockPlan
 from esper.node.calls.lanes import RESULT_ROOM, LaneAnswers, payable_results
@@ -13,7 +14,6 @@ from esper.node.mining.block_draft import BlockDraft
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
-from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay
 
@@ -24,6 +24,8 @@ class Assembled:
 
     plan: BlockPlan = field(default_factory=BlockPlan)
     """For the template."""
+    execution: BlockExecution | None = None
+    """What the plan does to the state that it was made on; None if nothing was executed."""
     left_out: dict[bytes, TransactionViolation] = field(default_factory=dict)
     """By txid: what the state does not allow, now or ever."""
 
@@ -56,7 +58,7 @@ def assemble(
     lane_groups = _add_results(chain, draft, returned, lanes)
     proofs = (*(ready_group.group for ready_group in chosen), *lane_groups)
     plan = BlockPlan(tuple(draft.transactions), tuple(draft.answers), proofs)
-    return Assembled(plan, left_out)
+    return Assembled(plan, draft.close(), left_out)
 
 
 def _candidate_groups(
@@ -112,7 +114,7 @@ def _take(
     left_out: dict[bytes, TransactionViolation] = {}
     for transaction in candidates:
         payload, txid = transaction.payload, transaction.txid
-        if isinstance(payload, LlmResult) or not draft.has_room(transaction):
+        if not payload.RELAYED or not draft.has_room(transaction):
             # The proof of somebody else's result does not travel with transactions.
             continue
         answer = None

@@ -3,12 +3,11 @@
 from typing import Final
 
 from esper.consensus.context import ChainContext
+from esper.consensus.execution import BlockExecution, OpenBlock
 from esper.consensus.ports import ChainState
-from esper.vm.context import Answer, ExecutionContext
-from esper.vm.envelope_rules import check_in_context, check_isolated, check_signature
-from esper.vm.execute import apply_transaction, start_block
+from esper.vm.context import Answer
+from esper.vm.execute import TransactionRun
 from esper.vm.ledger import Ledger
-from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay
 
@@ -17,42 +16,45 @@ BODY_RESERVE: Final = 64 * 1024
 
 
 class BlockDraft:
-    """Transactions that fit together, and how much room is left."""
+    """Transactions that fit together, each executed once, and how much room is left.
+
+    No signature is checked: those of what waits were when it was admitted, and the whole block is
+    judged when it is submitted.
+    """
 
     def __init__(self, chain: ChainContext, state: ChainState, payee: bytes) -> None:
-        self._context: ExecutionContext = chain.execution_context(payee)
-        self._overlay = Overlay(state)
+        context = chain.execution_context(payee)
+        self._block = OpenBlock(state, chain.tip_work, context)
+        self._run = TransactionRun(self._block.view, context)
         self.room = chain.params.limits.body_bytes - BODY_RESERVE
         """Bytes left for transactions and groups."""
         self.transactions: list[Transaction] = []
         """In order of execution."""
         self.answers: list[Answer | None] = []
         """One for each call among them."""
-        start_block(Ledger(self._overlay), self._context)
 
     def nonce(self, address: bytes) -> int:
         """The next nonce of an address."""
-        return Ledger(self._overlay).account(address).nonce
+        return Ledger(Overlay(self._run.view)).account(address).nonce
 
     def has_room(self, transaction: Transaction) -> bool:
         """Whether its bytes fit."""
         return len(transaction.to_bytes()) <= self.room
-
-    def check(self, transaction: Transaction) -> None:
-        """All that can be judged before a call is answered. Raises a TransactionViolation."""
-        check_isolated(transaction)
-        ledger = Ledger(Overlay(self._overlay))
-        check_signature(transaction, check_in_context(transaction, ledger, self._context))
 
     def add(self, transaction: Transaction, answer: Answer | None = None) -> None:
         """Execute a transaction on what is there. Raises a TransactionViolation and adds nothing.
 
         ``answer`` is for calls; None leaves one open. Its signature must have been checked.
         """
-        below = Overlay(self._overlay)
-        apply_transaction(transaction, Ledger(below), self._context, answer)
-        self._overlay.absorb(below.changes())
+        self._run.offer(transaction, answer)
         self.room -= len(transaction.to_bytes())
         self.transactions.append(transaction)
-        if isinstance(transaction.payload, LlmCall):
+        if transaction.payload.TAKES_ANSWER:
             self.answers.append(answer)
+
+    def close(self) -> BlockExecution:
+        """What the block does, once nothing is added any more.
+
+        Raises CoinsViolation or SupplyViolation.
+        """
+        return self._block.close(self._run.result())

@@ -1,13 +1,12 @@
 """Steering a miner, and what it says of itself."""
 
-from collections import deque
 from typing import Final
 
 import trio
 
-from esper.consensus.call_groups import LANE_ANSWER
 from esper.consensus.ticket import reference_work
 from esper.node.chain.chain_service import ChainService
+from esper.node.events import Events, Subscription
 from esper.node.mining.mining_service import MinedNews, MiningService
 from esper.node.mining.mining_statistics import expected_block_ms
 from esper.node.views.rpc_formats import address_text
@@ -30,6 +29,7 @@ class MiningControl:
         provers: list[ProverPort],
         chain: ChainService,
         params: NetworkParameters,
+        events: Events,
         *,
         threads: int,
         prove_threads: int,
@@ -41,21 +41,8 @@ class MiningControl:
         self._params = params
         self._threads = threads
         self._prove_threads = prove_threads
-        self._mined: deque[bytes] = deque(maxlen=MOST_GENERATED)
-        self._mined_ever = 0
-        self._calls_answered = 0
-        self._joined = trio.Event()
+        self._events = events
         self._one_at_a_time = trio.Lock()
-
-    def heard(self, news: MinedNews) -> None:
-        """A block of ours is on the chain."""
-        self._mined.append(news.block_id)
-        self._mined_ever += 1
-        plan = news.assembled.plan
-        self._calls_answered += sum(answer is not None for answer in plan.answers)
-        self._calls_answered += sum(group.kind == LANE_ANSWER for group in plan.groups)
-        self._joined.set()
-        self._joined = trio.Event()
 
     def pause(self) -> None:
         """Stop searching; a proof that runs is finished."""
@@ -78,18 +65,16 @@ class MiningControl:
     async def generate(self, blocks: int, payee: bytes | None) -> list[bytes]:
         """Mine so many blocks, paying ``payee`` if given; their ids."""
         async with self._one_at_a_time:
-            wanted = self._mined_ever + blocks
             usual = self._service.templates.payee
             if payee is not None:
                 self._service.pay(payee)
             try:
-                self._service.want(blocks)
-                while self._mined_ever < wanted:
-                    await self._joined.wait()
+                with self._events.subscribe(MinedNews, room=blocks) as mined:
+                    self._service.want(blocks)
+                    return [await _next_id(mined) for _ in range(blocks)]
             finally:
                 self._service.stop_wanting()
                 self._service.pay(usual)
-            return list(self._mined)[-blocks:]
 
     async def view(self) -> s.Mining:
         """The numbers."""
@@ -114,7 +99,14 @@ class MiningControl:
             blocks_found=rates.found,
             blocks_stale=rates.stale,
             stale_per_mille=rates.stale_per_mille,
-            calls_answered=self._calls_answered,
+            calls_answered=rates.calls_answered,
             usefulness_per_mille=useful,
             doing=self._service.doing,
         )
+
+
+async def _next_id(mined: Subscription[MinedNews]) -> bytes:
+    news = await mined.receive()
+    # There is room for all that are waited for.
+    assert isinstance(news, MinedNews)
+    return news.block_id

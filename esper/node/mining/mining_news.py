@@ -8,7 +8,6 @@ import trio
 from esper.node.calls.text_service import NoTextError, TextService
 from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_service import MinedNews
-from esper.node.views.rpc_formats import kind_of
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 
@@ -47,7 +46,7 @@ class BlockTeller:
                     told = f"  answered {self._text(payload.model_id, payload.prompt, answer)!r}"
             elif isinstance(payload, LlmResult):
                 told = f"  answers {payload.call_id.hex()[:16]}"
-            LOG.info("  %s %s%s", kind_of(transaction), transaction.txid.hex()[:16], told)
+            LOG.info("  %s %s%s", transaction.payload.NAME, transaction.txid.hex()[:16], told)
 
     def _text(self, model_id: bytes, prompt: tuple[int, ...], answer: tuple[int, ...]) -> str:
         try:

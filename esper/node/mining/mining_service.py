@@ -10,12 +10,12 @@ height draw lots.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import trio
 
+from esper.consensus.call_groups import LANE_ANSWER
 from esper.consensus.chain import BlockBytes
 from esper.consensus.context import ChainContext
 from esper.consensus.template import Template
@@ -24,6 +24,15 @@ from esper.node.calls.lanes import LaneAnswers
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.clock import Clock
+from esper.node.events import (
+    CallAnswered,
+    CallReady,
+    Events,
+    MiningTold,
+    NodeEvent,
+    Subscription,
+    TransactionAdmitted,
+)
 from esper.node.mining.block_assembly import Assembled, assemble
 from esper.node.mining.mining_statistics import MiningStatistics
 from esper.node.mining.templates import TemplateMaker, block_of, job_of
@@ -43,8 +52,8 @@ EVENTS_AHEAD: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class MinedNews:
-    """A block of this miner on the chain, for whoever tells people."""
+class MinedNews(NodeEvent):
+    """A block of this miner on the chain."""
 
     height: int
     """The block's height."""
@@ -58,6 +67,13 @@ class MinedNews:
     """Length of the proof."""
     proof_ms: int
     """Time of the proof."""
+
+    @property
+    def calls_answered(self) -> int:
+        """Calls whose answers it holds, long ones among them."""
+        plan = self.assembled.plan
+        long_answers = sum(group.kind == LANE_ANSWER for group in plan.groups)
+        return sum(answer is not None for answer in plan.answers) + long_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +95,9 @@ class MiningService:
         prover: ProverPort,
         templates: TemplateMaker,
         clock: Clock,
+        events: Events,
         *,
         lanes: LaneAnswers | None,
-        told: Callable[[MinedNews], None],
         wanted: int | None,
     ) -> None:
         """``wanted`` blocks are mined, more with ``want``; without end if it is None."""
@@ -94,7 +110,7 @@ class MiningService:
         """Makes templates, and knows the payee."""
         self._clock = clock
         self._lanes = lanes
-        self._told = told
+        self._events = events
         self._wanted = wanted
         self.statistics = MiningStatistics()
         """How it goes."""
@@ -110,8 +126,6 @@ class MiningService:
         chain must go on whatever is wrong with what waits."""
         self._news = trio.Event()
         self._steered = trio.Event()
-        desk.on_ready(self._content_changed)
-        mempool.on_change(self._content_changed)
 
     @property
     def searching(self) -> bool:
@@ -154,15 +168,23 @@ class MiningService:
     async def run(self) -> None:
         """Mine until cancelled, or until every block that was wanted is there."""
         send, receive = trio.open_memory_channel[Found | Progress](EVENTS_AHEAD)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._keep_searcher, send)
-            nursery.start_soon(self._desk.run)
-            nursery.start_soon(self._make_templates)
-            async for event in receive:
-                if isinstance(event, Progress):
-                    self.statistics.searched(event.attempts, event.tokens, event.ms)
-                else:
-                    self._take_ticket(event, nursery)
+        content = self._events.subscribe(TransactionAdmitted, CallAnswered, CallReady, room=1)
+        with content as changes:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._follow_content, changes)
+                nursery.start_soon(self._keep_searcher, send)
+                nursery.start_soon(self._desk.run)
+                nursery.start_soon(self._make_templates)
+                async for event in receive:
+                    if isinstance(event, Progress):
+                        self.statistics.searched(event.attempts, event.tokens, event.ms)
+                    else:
+                        self._take_ticket(event, nursery)
+
+    async def _follow_content(self, changes: Subscription[NodeEvent]) -> None:
+        # One that was missed is as good as one that was told: everything is looked at anew.
+        async for _ in changes:
+            self._news.set()
 
     async def _keep_searcher(self, events: "trio.MemorySendChannel[Found | Progress]") -> None:
         """Start the searcher again when it dies; give up if it cannot even begin."""
@@ -185,11 +207,11 @@ class MiningService:
             news, steered, moved = self._news, self._steered, self._chain.next_change
             tip = self._chain.tip
             if not self.searching:
-                self.doing = "paused" if self.paused else "waiting for blocks to be asked for"
+                self._tell("paused" if self.paused else "waiting for blocks to be asked for")
             elif tip in self._proving:
-                self.doing = "proving a block"
+                self._tell("proving a block")
             else:
-                self.doing = f"searching for block {await self._begin_search()}"
+                self._tell(f"searching for block {await self._begin_search()}")
             await self._until(moved, steered, news)
 
     async def _until(self, moved: trio.Event, steered: trio.Event, news: trio.Event) -> None:
@@ -217,7 +239,13 @@ class MiningService:
                 answered = {*ready.inline(), *ready.long_answers}
                 waiting = self._mempool.selection(chain.height + 1, answered)
                 assembled = assemble(chain, state, payee, waiting, ready, self._lanes)
-            template = self.templates.template(chain, state, assembled.plan, time_ms=self._clock())
+            template = self.templates.template(
+                chain,
+                state,
+                assembled.plan,
+                time_ms=self._clock(),
+                execution=assembled.execution,
+            )
             return _Job(template, chain, assembled)
 
         try:
@@ -275,15 +303,19 @@ class MiningService:
         if arrival.block_id not in arrival.applied:
             self.statistics.overtaken()
             return
-        self.statistics.joined()
+        news = MinedNews(
+            job.chain.height + 1, arrival.block_id, ticket, job.assembled, len(proof), took
+        )
+        self.statistics.joined(news.calls_answered)
         if self._wanted is not None:
             # Two tickets of different parents may both have been under way for the last one.
             self._wanted = max(self._wanted - 1, 0)
-        height = job.chain.height + 1
-        self._told(MinedNews(height, arrival.block_id, ticket, job.assembled, len(proof), took))
+        self._events.publish(news)
 
-    def _content_changed(self) -> None:
-        self._news.set()
+    def _tell(self, doing: str) -> None:
+        if doing != self.doing:
+            self.doing = doing
+            self._events.publish(MiningTold(doing, self.searching, self.paused))
 
 
 def _first(group: BaseExceptionGroup[WorkerError]) -> WorkerError:

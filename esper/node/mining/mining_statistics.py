@@ -24,6 +24,8 @@ class MiningRates:
     """Blocks that joined the chain."""
     stale: int
     """Tickets and blocks of ours that another block overtook."""
+    calls_answered: int
+    """Calls whose answers are in blocks that were found."""
 
     @property
     def stale_per_mille(self) -> int:
@@ -39,7 +41,7 @@ class MiningStatistics:
         self._steps: deque[tuple[int, int, int]] = deque()
         self._sums = [0, 0, 0]
         self._proofs: deque[int] = deque(maxlen=KEPT_PROOFS)
-        self._found = self._stale = 0
+        self._found = self._stale = self._calls = 0
 
     def searched(self, attempts: int, tokens: int, ms: int) -> None:
         """So many batches were answered in so much time."""
@@ -53,9 +55,10 @@ class MiningStatistics:
         """A ticket's proof took so long."""
         self._proofs.append(ms)
 
-    def joined(self) -> None:
-        """A block of ours joined the chain."""
+    def joined(self, calls: int) -> None:
+        """A block of ours with the answers of so many calls joined the chain."""
         self._found += 1
+        self._calls += calls
 
     def overtaken(self) -> None:
         """A ticket or block of ours came too late."""
@@ -70,6 +73,7 @@ class MiningStatistics:
             proof_ms=int(median(self._proofs)) if self._proofs else 0,
             found=self._found,
             stale=self._stale,
+            calls_answered=self._calls,
         )
 
 

@@ -1,7 +1,7 @@
 """The parts of a node that mine, put together."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +9,7 @@ import trio
 
 from esper.crypto.demo_key import demo_key
 from esper.crypto.signing import SEED_BYTES, KeyPair, key_from_seed
+from esper.node.calls.call_book import CallBook
 from esper.node.calls.call_desk import CallDesk
 from esper.node.calls.lanes import LaneAnswers
 from esper.node.calls.signed_transaction import signed_result
@@ -16,6 +17,7 @@ from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock
 from esper.node.datadir import DataDirectory
+from esper.node.events import Events, Missed
 from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_news import BlockTeller, tell_progress
 from esper.node.mining.mining_service import MinedNews, MiningService
@@ -65,6 +67,8 @@ class NodeMining:
         chain: ChainService,
         mempool: MempoolService,
         texts: TextService,
+        calls: CallBook,
+        events: Events,
         vrf_secret: bytes,
         clock: Clock,
         stop: Callable[[], None],
@@ -77,6 +81,8 @@ class NodeMining:
             mempool,
             workers.call_prover,
             params,
+            calls,
+            events,
             payee=plan.payee,
             lanes=lanes,
             clock=clock,
@@ -90,8 +96,8 @@ class NodeMining:
             workers.work_prover,
             TemplateMaker(params, plan.payee, vrf_secret, params.model),
             clock,
+            events,
             lanes=lanes,
-            told=self._heard,
             wanted=plan.wanted,
         )
         self.control = MiningControl(
@@ -100,36 +106,41 @@ class NodeMining:
             [workers.work_prover, workers.call_prover],
             chain,
             params,
+            events,
             threads=plan.threads,
             prove_threads=plan.prove_threads,
         )
         """Steers it."""
         self._workers = workers
+        self._events = events
         self._teller = BlockTeller(texts)
-        self._left = plan.wanted if plan.ends else None
+        self._last = plan.wanted if plan.ends else None
         self._stop = stop
-        mempool.hold(self.desk.works_for)
-        mempool.on_gone(self.desk.settled)
-        mempool.on_change(self.desk.wake)
-        chain.follow(self.desk)
 
-    async def run(self) -> None:
-        """Mine until cancelled, or until the last wanted block. Raises WorkerError."""
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Mine until cancelled; the last wanted block asks for the end. Raises WorkerError."""
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._workers.work_prover.start)
-                nursery.start_soon(self._service.run)
-                nursery.start_soon(tell_progress, self.control)
+            with self._events.subscribe(MinedNews) as mined:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._follow_mined, mined)
+                    nursery.start_soon(self._workers.work_prover.start)
+                    nursery.start_soon(self._service.run)
+                    nursery.start_soon(tell_progress, self.control)
+                    task_status.started()
         finally:
             for prover in (self._workers.work_prover, self._workers.call_prover):
                 await prover.close()
 
-    def _heard(self, news: MinedNews) -> None:
-        self._teller.heard(news)
-        self.control.heard(news)
-        if self._left is not None:
-            self._left -= 1
-            if self._left == 0:
+    async def _follow_mined(self, mined: AsyncIterable[MinedNews | Missed]) -> None:
+        """Tell people, and end the node after the last wanted block."""
+        blocks = 0
+        async for news in mined:
+            if isinstance(news, Missed):
+                blocks += news.count
+            else:
+                blocks += 1
+                self._teller.heard(news)
+            if self._last is not None and blocks >= self._last:
                 self._stop()
 
 

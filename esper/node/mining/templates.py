@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from esper.consensus.block import Block
 from esper.consensus.context import ChainContext
+from esper.consensus.execution import BlockExecution
 from esper.consensus.ports import ChainState
 from esper.consensus.template import BlockPlan, Template, build_template, finished_block
 from esper.crypto.vrf import VrfKey
@@ -31,9 +32,18 @@ class TemplateMaker:
         self._key = None
 
     def template(
-        self, chain: ChainContext, state: ChainState, plan: BlockPlan, *, time_ms: int
+        self,
+        chain: ChainContext,
+        state: ChainState,
+        plan: BlockPlan,
+        *,
+        time_ms: int,
+        execution: BlockExecution | None = None,
     ) -> Template:
-        """The next block of ``chain``, whose state is ``state``. Raises what the plan breaks."""
+        """The next block of ``chain``, whose state is ``state``. Raises what the plan breaks.
+
+        ``execution`` is what the plan does to the state, where it was executed before.
+        """
         key = self._key_for(chain.height + 1)
         return build_template(
             chain,
@@ -43,6 +53,7 @@ class TemplateMaker:
             time_ms=time_ms,
             tier=self._model.tier,
             plan=plan,
+            execution=execution,
         )
 
     def _key_for(self, height: int) -> VrfKey:

@@ -5,7 +5,7 @@ from typing import Final
 
 from esper.consensus.block import proof_hash
 from esper.consensus.context import ChainContext
-from esper.node.calls.call_desk import CallDesk, CallState
+from esper.node.calls.call_book import CallBook, CallState
 from esper.node.calls.text_service import ChatMessage, ModelText, NoTextError, TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
@@ -40,7 +40,7 @@ class CallViews:
         mempool: MempoolService,
         history: ChainHistory,
         texts: TextService,
-        desk: CallDesk | None,
+        desk: CallBook,
         params: NetworkParameters,
         clock: Clock,
     ) -> None:
@@ -97,7 +97,7 @@ class CallViews:
         txid = bytes.fromhex(params.txid)
         # All of one moment: mempool, desk and chain go on while a thread reads blocks.
         view, history = self._chain.view, self._history.view
-        state = self._desk.state(txid) if self._desk is not None else None
+        state = self._desk.state(txid)
         waiting = self._mempool.pool.get(txid)
         if waiting is not None:
             now = as_of(view.context, self._clock)

@@ -8,7 +8,7 @@ from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.clock import Clock
-from esper.node.views.rpc_formats import address_text, as_of, kind_of, outputs_of, per_mille
+from esper.node.views.rpc_formats import address_text, as_of, outputs_of, per_mille
 from esper.node.waiting.mempool_service import MempoolService
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
@@ -120,7 +120,7 @@ class ChainViews:
         return [
             s.TransactionSummary(
                 txid=one.txid.hex(),
-                kind=kind_of(one),
+                kind=one.payload.NAME,
                 sender=address_text(one.sender, self._params),
                 fee=str(one.fee),
                 size=len(one.to_bytes()),
@@ -165,7 +165,7 @@ class ChainViews:
         return s.TransactionReply(
             txid=transaction.txid.hex(),
             status=status,
-            kind=kind_of(transaction),
+            kind=transaction.payload.NAME,
             sender=address_text(transaction.sender, self._params),
             nonce=transaction.nonce,
             fee=str(transaction.fee),

@@ -1,14 +1,10 @@
 """The miner for the RPC: how it goes, and what it is told."""
 
-from typing import Final
-
 from esper.node.mining.mining_control import MiningControl
 from esper.node.views.rpc_formats import address_of
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import NOT_MINING, RpcError
-
-GENERATED_ON: Final = frozenset({"regtest"})
 
 
 class MiningViews:
@@ -39,7 +35,7 @@ class MiningViews:
 
     async def generate(self, params: s.GenerateParams) -> s.Generated:
         """Mine blocks now. Raises RpcError."""
-        if self._params.name not in GENERATED_ON:
+        if not self._params.mines_on_demand:
             raise RpcError(NOT_MINING, f"generate is for regtest, this is {self._params.name}")
         payee = None if params.payee is None else address_of(params.payee, self._params)
         mined = await self._miner().generate(params.blocks, payee)

@@ -46,9 +46,8 @@ class PoolViews:
 
     async def mempool(self, _: s.NoParams) -> s.MempoolReply:
         """What waits."""
+        order = (await self._mempool.listing(self._chain.view.context.height + 1))[:LISTED]
         numbers = self._mempool.pool.statistics()
-        view = self._chain.view
-        order = self._mempool.selection(view.context.height + 1)[:LISTED]
         return s.MempoolReply(
             transactions=numbers.transactions,
             calls=numbers.calls,

@@ -9,28 +9,11 @@ from esper.primitives.address import Address, AddressError
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import INVALID_PARAMS, RpcError
-from esper.vm.credit_transfer import CreditTransfer
-from esper.vm.llm_call import LlmCall
-from esper.vm.llm_result import LlmResult
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.transfer import Transfer
+from esper.vm.transaction import Transaction
 from esper.vm.unstake import Unstake
 
-KIND_NAMES: Final[dict[type[Payload], str]] = {
-    Transfer: "transfer",
-    Stake: "stake",
-    Unstake: "unstake",
-    CreditTransfer: "credit-transfer",
-    LlmCall: "llm-call",
-    LlmResult: "llm-result",
-}
 PER_MILLE: Final = 1000
-
-
-def kind_of(transaction: Transaction) -> str:
-    """The name of a transaction's kind."""
-    return KIND_NAMES[type(transaction.payload)]
 
 
 def address_text(address: bytes, params: NetworkParameters) -> str:
@@ -53,17 +36,13 @@ def as_of(chain: ChainContext, clock: Clock) -> s.AsOf:
 
 def outputs_of(transaction: Transaction, params: NetworkParameters) -> list[s.Output]:
     """Who gets what: units, or micro-credits of a credit transfer."""
-    match transaction.payload:
-        case Transfer(outputs):
-            return [
-                s.Output(address=address_text(one.receiver, params), amount=str(one.amount))
-                for one in outputs
-            ]
-        case CreditTransfer(receiver, amount):
-            return [s.Output(address=address_text(receiver, params), amount=str(amount))]
-        case Stake(amount) | Unstake(amount):
-            return [s.Output(address="", amount=str(amount))]
-    return []
+    payload = transaction.payload
+    if isinstance(payload, Stake | Unstake):
+        return [s.Output(address="", amount=str(payload.amount))]
+    return [
+        s.Output(address=address_text(one.receiver, params), amount=str(one.amount))
+        for one in (*payload.payments, *payload.gifts)
+    ]
 
 
 def per_mille(part: int, whole: int) -> int:

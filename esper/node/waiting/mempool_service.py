@@ -5,7 +5,7 @@ told to whoever keeps something for it.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -16,10 +16,13 @@ import trio
 from esper.mempool.call_queue import CallBudget, CallPolicy, MeasuredSpeed
 from esper.mempool.errors import CallAnsweredError
 from esper.mempool.journal import JournalError, Kept, MempoolJournal
-from esper.mempool.pool import Mempool, Prepared
+from esper.mempool.memory import Departure, Dropped
+from esper.mempool.pool import Admission, Mempool, Prepared
+from esper.node.calls.call_book import CallsWorkedFor
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainChange, ChainService, Commit
 from esper.node.clock import Clock
+from esper.node.events import Events, TransactionAdmitted, TransactionGone
 from esper.node.waiting.mempool_start import take_up
 from esper.primitives.params import NetworkParameters
 from esper.vm.llm_call import LlmCall
@@ -54,7 +57,10 @@ class MempoolService:
         params: NetworkParameters,
         clock: Clock,
         calls: CallPolicy,
+        worked_for: CallsWorkedFor,
+        events: Events,
     ) -> None:
+        """Calls that are ``worked_for`` are not replaced; ``events`` tell what waits or left."""
         self._chain = chain
         self.pool = mempool
         """For reading on the event loop, where alone it changes, while the chain stands still."""
@@ -64,21 +70,8 @@ class MempoolService:
         self._calls = calls
         self.speed = MeasuredSpeed()
         """What this machine was measured to do."""
-        self._held: Callable[[bytes], bool] = lambda _: False
-        self._on_change: list[Callable[[], None]] = []
-        self._on_gone: list[Callable[[Sequence[bytes]], None]] = []
-
-    def hold(self, held: Callable[[bytes], bool]) -> None:
-        """Refuse to replace calls, by their txids, that ``held`` says are worked for."""
-        self._held = held
-
-    def on_change(self, told: Callable[[], None]) -> None:
-        """Call this when there may be more to mine."""
-        self._on_change.append(told)
-
-    def on_gone(self, told: Callable[[Sequence[bytes]], None]) -> None:
-        """Call this with the ids of what was included or dropped."""
-        self._on_gone.append(told)
+        self._worked_for = worked_for
+        self._events = events
 
     def load(self, manager: ChainManager) -> int:
         """Take in what waited before, as far as it is still valid; how many. Call it once.
@@ -101,13 +94,10 @@ class MempoolService:
                 self._keep(data, view.context.height, now_ms)
                 if self._is_worth_compacting():
                     await trio.to_thread.run_sync(self._compact, self.pool.kept())
-        replaced = (admission.replaced,) if admission.replaced is not None else ()
-        gone = (*replaced, *admission.evicted)
-        if gone:
-            self._tell_gone(gone)
+        self._tell_gone([gone_as(one) for one in admission.gone])
         if not known:
             LOG.info("%s %s waits", type(transaction.payload).__name__, transaction.txid.hex()[:16])
-            self._tell_change()
+            self._tell_admitted(transaction.txid, data, admission)
         return Taken(transaction.txid, admission.replaced)
 
     def prepare(self, change: ChainChange) -> Commit:
@@ -135,19 +125,23 @@ class MempoolService:
             touched=touched,
             now_ms=now_ms,
         )
-        for transaction in returned:
-            if transaction.txid in prepared:
-                self._keep(transaction.to_bytes(), view.context.height, now_ms)
+        waiting = [one for one in returned if one.txid in prepared]
+        for transaction in waiting:
+            self._keep(transaction.to_bytes(), view.context.height, now_ms)
         if self._journal.is_worth_rewriting(prepared.counted_bytes):
             self._compact(prepared.kept())
         for drop in prepared.dropped:
             LOG.info("transaction %s dropped: %s", drop.txid.hex()[:16], drop.reason)
-        return partial(self._put_in_place, prepared, ids)
+        return partial(self._put_in_place, prepared, ids, waiting)
 
-    def _put_in_place(self, prepared: Prepared, included: Collection[bytes]) -> None:
+    def _put_in_place(
+        self, prepared: Prepared, included: Collection[bytes], returned: Sequence[Transaction]
+    ) -> None:
         self.pool.put_in_place(prepared)
-        self._tell_gone([*included, *(drop.txid for drop in prepared.dropped)])
-        self._tell_change()
+        in_blocks = (TransactionGone(txid, Departure.INCLUDED) for txid in included)
+        self._tell_gone([*in_blocks, *map(gone_as, prepared.dropped)])
+        for transaction in returned:
+            self._tell_admitted(transaction.txid, transaction.to_bytes(), Admission())
 
     def selection(
         self, height: int, answered: Collection[bytes] | None = None
@@ -161,12 +155,17 @@ class MempoolService:
         unlimited = CallBudget(rows=rows, rows_per_call=1, answered=answered)
         return list(islice(self.pool.select(height, unlimited), CANDIDATES))
 
-    def next_calls(
+    async def listing(self, height: int) -> list[Transaction]:
+        """``selection`` of everything, in a thread: a full mempool takes tens of milliseconds."""
+        return await trio.to_thread.run_sync(self.selection, height)
+
+    async def next_calls(
         self, height: int, taken: frozenset[bytes], declined: frozenset[bytes] = frozenset()
     ) -> list[Transaction]:
         """Calls worth answering for the next blocks, the best first, but those ``taken``.
 
-        ``declined`` are left to others, and what their senders sent behind them with them.
+        ``declined`` are left to others, and what their senders sent behind them with them. They are
+        chosen in a thread; all of them wait when this returns.
         """
         rules = self._params.calls
         budget = CallBudget(
@@ -177,12 +176,12 @@ class MempoolService:
             models=(self._params.model.model_id,),
             declined=declined,
         )
+        found = await trio.to_thread.run_sync(self._calls_of, height, budget)
+        return [one for one in found if one.txid not in taken and one.txid in self.pool]
+
+    def _calls_of(self, height: int, budget: CallBudget) -> list[Transaction]:
         chosen = islice(self.pool.select(height, budget), CANDIDATES)
-        return [
-            found
-            for found in chosen
-            if isinstance(found.payload, LlmCall) and found.txid not in taken
-        ]
+        return [one for one in chosen if isinstance(one.payload, LlmCall)]
 
     def observe_answer(self, tokens: int, ms: int) -> None:
         """So many tokens were answered in so much time."""
@@ -208,7 +207,7 @@ class MempoolService:
         if old is None or old.txid == new.txid:
             return
         for one in line:
-            if one.nonce >= new.nonce and self._held(one.txid):
+            if one.nonce >= new.nonce and self._worked_for.works_for(one.txid):
                 raise CallAnsweredError(one.nonce)
 
     def _keep(self, data: bytes, height: int, now_ms: int) -> None:
@@ -228,10 +227,17 @@ class MempoolService:
         except JournalError as error:
             LOG.error("%s", error)
 
-    def _tell_change(self) -> None:
-        for told in self._on_change:
-            told()
+    def _tell_gone(self, gone: Sequence[TransactionGone]) -> None:
+        """On the event loop's thread. Work for them ends before anybody hears of it."""
+        self._worked_for.settled(one.txid for one in gone)
+        for one in gone:
+            self._events.publish(one)
 
-    def _tell_gone(self, ids: Sequence[bytes]) -> None:
-        for told in self._on_gone:
-            told(ids)
+    def _tell_admitted(self, txid: bytes, data: bytes, admission: Admission) -> None:
+        """On the event loop's thread."""
+        self._events.publish(TransactionAdmitted(txid, data, admission.replaced, admission.evicted))
+
+
+def gone_as(dropped: Dropped) -> TransactionGone:
+    """What is told of a transaction that left without being in a block."""
+    return TransactionGone(dropped.txid, dropped.why, dropped.rule, dropped.reason)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from esper.consensus.outputs import Answer, Candidate
+from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ports import ProofRejectedError, WorkClaim
 from esper.prover import ProofError, ProvableModel, Statement, prove, verify
 from esper.prover import Sequence as ProvenSequence
@@ -57,11 +57,11 @@ class NativeInference:
 
     def answer(
         self, inputs: Sequence[tuple[int, ...]], max_answer: int, top_k: int
-    ) -> tuple[Answer, ...]:
+    ) -> tuple[ProvenAnswer, ...]:
         """All inputs in one batch of the engine."""
         generated = self._model.native.generate(inputs, max_answer, top_k, self._threads)
         return tuple(
-            Answer(tuple(tokens), tuple(tuple(Candidate(*pair) for pair in at) for at in top))
+            ProvenAnswer(tuple(tokens), tuple(tuple(Candidate(*pair) for pair in at) for at in top))
             for tokens, top in generated
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from esper.consensus.batch import batch_inputs, draw_indices
 from esper.consensus.header import PreHeader, work_id, work_seed
-from esper.consensus.outputs import Answer, Opening, WorkOutputs
+from esper.consensus.outputs import Opening, ProvenAnswer, WorkOutputs
 from esper.consensus.ports import Inference, WorkClaim
 from esper.consensus.ticket import batch_result, reference_work, wins, work_done
 from esper.primitives.merkle import MerkleTree
@@ -133,18 +133,18 @@ class TicketSearch:
         prompts = [self._bank.prompts[index] for index in indices]
         return _Attempt(pre, seed, indices, batch_inputs(seed, prompts, puzzle, model))
 
-    def _answers(self, batch: Sequence[_Attempt]) -> Iterator[tuple[Answer, ...]]:
+    def _answers(self, batch: Sequence[_Attempt]) -> Iterator[tuple[ProvenAnswer, ...]]:
         puzzle = self._puzzle
         inputs = [tokens for attempt in batch for tokens in attempt.inputs]
         answers = self._inference.answer(inputs, puzzle.max_answer, puzzle.top_k)
         for start in range(0, len(answers), puzzle.sequences):
             yield answers[start : start + puzzle.sequences]
 
-    def _rows(self, answers: Sequence[Answer]) -> int:
+    def _rows(self, answers: Sequence[ProvenAnswer]) -> int:
         inputs = self._puzzle.input_tokens
         return sum(inputs + len(answer.tokens) - 1 for answer in answers)
 
-    def _winning_result(self, attempt: _Attempt, answers: Sequence[Answer]) -> bytes | None:
+    def _winning_result(self, attempt: _Attempt, answers: Sequence[ProvenAnswer]) -> bytes | None:
         puzzle, model = self._puzzle, self._model
         result = batch_result(
             attempt.seed, model.model_id, puzzle, attempt.indices, attempt.inputs, answers
@@ -154,7 +154,9 @@ class TicketSearch:
         won = wins(int.from_bytes(result, "big"), target, work, reference_work(puzzle, model))
         return result if won else None
 
-    def _ticket(self, attempt: _Attempt, answers: tuple[Answer, ...], result: bytes) -> Ticket:
+    def _ticket(
+        self, attempt: _Attempt, answers: tuple[ProvenAnswer, ...], result: bytes
+    ) -> Ticket:
         puzzle = self._puzzle
         claim = WorkClaim(
             model_id=self._model.model_id,

@@ -42,6 +42,8 @@ class What(IntEnum):
     ANSWERED = 9
     """A call was answered later: to the caller what was locked and not burned comes back, less
     what has lapsed since; to who sent the answer, nothing but its fee."""
+    OTHER = 10
+    """It did something else, for units that left its balance and reached no other, or none."""
 
     @property
     def label(self) -> str:
@@ -68,7 +70,7 @@ class Happening:
     what: What
     """What it is."""
     amount: int
-    """Units, or micro-credits from CREDITS_SENT on."""
+    """Units, or micro-credits from CREDITS_SENT to ANSWERED."""
     fee: int = 0
     """Units that the address paid to the block's finder."""
     other: bytes = b""
@@ -88,7 +90,7 @@ class HistoryEvent:
     what: What
     """What it is."""
     amount: int
-    """Units, or micro-credits from CREDITS_SENT on."""
+    """Units, or micro-credits from CREDITS_SENT to ANSWERED."""
     fee: int
     """Units that the address paid to the block's finder."""
     other: bytes

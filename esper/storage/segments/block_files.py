@@ -24,7 +24,6 @@ from esper.primitives.codec import (
 from esper.primitives.hashing import HASH_BYTES
 from esper.storage.errors import StorageError
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES, Locator, SegmentReader
-from esper.storage.segments.segment_writer import SegmentWriter
 
 R = TypeVar("R")
 
@@ -170,20 +169,6 @@ class BlockFiles:
             stored_proof(payload, place, self._proofs).block_id: place
             for place, payload in self._proofs
         }
-
-
-class BlockFileWriter:
-    """Adds blocks to a data directory."""
-
-    def __init__(self, datadir: Path) -> None:
-        """Open for appending; raises SegmentError if the last files are damaged."""
-        self._blocks = SegmentWriter(datadir / BLOCK_FOLDER)
-        self._proofs = SegmentWriter(datadir / PROOF_FOLDER)
-
-    def append(self, block_id: bytes, block: BlockBytes) -> None:
-        """Add a block; proof and block are on disk when this returns."""
-        self._proofs.append(proof_payload(StoredProof(block_id, block.proof)))
-        self._blocks.append(journal_payload(BlockAdded(block_id, block.header, block.body)))
 
 
 def _decoded(codec: Record[R], payload: bytes, place: Locator, reader: SegmentReader) -> R:

@@ -35,14 +35,12 @@ from esper.vm.state_tree import (
     leaf_hash,
     value_hash,
 )
+from esper.vm.view import Change
 
 LEVELS: Final = 3
 """Levels of the tree in one record, by measurement: see docs/decisions/state-storage.md."""
 
 COUNT_BYTES: Final = 8
-
-Change = tuple[bytes, bytes | None, bytes | None]
-"""A 32-byte path, the value before and the value after; None where there is no record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,13 @@ from esper.consensus.genesis import genesis_hash
 from esper.mempool.call_queue import CallPolicy
 from esper.mempool.journal import MempoolJournal
 from esper.mempool.pool import Mempool
+from esper.node.calls.call_book import CallBook
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
 from esper.node.datadir import DataDirectory
+from esper.node.events import Events
 from esper.node.mining.node_mining import MiningPlan, NodeMining, Workers
 from esper.node.running_node import JOURNAL_FILE
 from esper.node.waiting.mempool_service import MempoolService
@@ -29,11 +31,12 @@ from esper.primitives.params import NetworkParameters
 from esper.storage.segments.segment_writer import Opener, open_for_append
 from esper.storage.store_options import StoreOptions
 from esper.vm.ledger import Ledger
+from esper.vm.payload import Output
 from esper.vm.stake import Stake
 from esper.vm.state import State
 from esper.vm.state_tree import StateTree
 from esper.vm.transaction import Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.chain_world import funded_network
 from tests.support.fake_work import FakeInference, FakeProver, FakeVerifier, prompt_source
@@ -78,25 +81,33 @@ class Node:
     history: ChainHistory
     chain: ChainService
     mempool: MempoolService
+    calls: CallBook
+    events: Events
 
     def mining(self) -> NodeMining:
         """A miner whose processes are fakes; it mines what is asked for."""
         searcher = FakeSearcher(PARAMS, now_ms)
         workers = Workers(searcher, FakeProverPort(PARAMS), FakeProverPort(PARAMS))
-        return NodeMining(
+        mining = NodeMining(
             MiningPlan(address(MINER), workers, threads=1, prove_threads=1, wanted=0),
             self.directory,
             self.chain,
             self.mempool,
             TextService({}),
+            self.calls,
+            self.events,
             SECRET,
             now_ms,
             stop=lambda: None,
         )
+        self.chain.follow(mining.desk)
+        return mining
 
 
 @contextmanager
-def open_node(datadir: Path, opener: Opener = open_for_append) -> Iterator[Node]:
+def open_node(
+    datadir: Path, opener: Opener = open_for_append, calls: CallBook | None = None
+) -> Iterator[Node]:
     """Chain, history and mempool as a node opens them, with small files and all proofs kept."""
     options = StoreOptions(
         segment_bytes=1 << 17, undo_depth=UNDO_DEPTH, reserve_bytes=0, opener=opener
@@ -110,12 +121,16 @@ def open_node(datadir: Path, opener: Opener = open_for_append) -> Iterator[Node]
         closing.callback(history.close)
         chain = ChainService(manager, now_ms)
         journal = MempoolJournal(datadir / JOURNAL_FILE, PARAMS.limits.transaction_bytes)
-        mempool = MempoolService(chain, Mempool(PARAMS), journal, PARAMS, now_ms, CallPolicy())
+        calls, events = calls or CallBook(), Events()
+        mempool = MempoolService(
+            chain, Mempool(PARAMS), journal, PARAMS, now_ms, CallPolicy(), calls, events
+        )
         mempool.load(manager)
         closing.callback(mempool.close)
         chain.follow(history)
         chain.follow(mempool)
-        yield Node(directory, manager, history, chain, mempool)
+        chain.tell(events.publish)
+        yield Node(directory, manager, history, chain, mempool, calls, events)
 
 
 class Surroundings:

@@ -19,10 +19,11 @@ from esper.storage.segments.block_files import (
 )
 from esper.storage.segments.segment_reader import SegmentReader
 from esper.storage.segments.segment_writer import Opener, open_for_append
-from esper.storage.state.disk_state_tree import Change, DiskStateTree
+from esper.storage.state.disk_state_tree import DiskStateTree
 from esper.storage.store_options import StoreOptions
-from esper.storage.tip_moves import Execution, GenesisState
+from esper.storage.tip_moves import GenesisState, StoredExecution
 from esper.vm.state_tree import StateTree, state_path
+from esper.vm.view import Change
 
 PATHS = sorted(state_path(1, b"%d" % number) for number in range(300))
 GENESIS = GenesisState(b"G" * 64, tuple((path, b"genesis") for path in PATHS[::3]))
@@ -71,16 +72,18 @@ def make_block(
     return hashlib.sha3_512(block.header + block.body + block.proof).digest(), block
 
 
-def replay(block: BlockAdded, state: DiskStateTree | StateTree, context: bytes) -> Execution:
+def replay(block: BlockAdded, state: DiskStateTree | StateTree, context: bytes) -> StoredExecution:
     """Changes, receipts and context that follow from the block and the state of its parent."""
     chooser = random.Random(block.block_id + block.body)
     changes: list[Change] = []
     for path in sorted(chooser.sample(PATHS, chooser.randrange(40))):
         old = state.get(path)
         gone = old is not None and chooser.random() < 0.4
-        changes.append((path, old, None if gone else chooser.randbytes(chooser.randrange(60))))
+        changes.append(
+            Change(path, old, None if gone else chooser.randbytes(chooser.randrange(60)))
+        )
     receipts = tuple(chooser.randbytes(20) for _ in range(chooser.randrange(6)))
-    return Execution(tuple(changes), receipts, context[-8:] + block.block_id[:4])
+    return StoredExecution(tuple(changes), receipts, context[-8:] + block.block_id[:4])
 
 
 def append_one(store: ChainStore, salt: int, **sizes: int) -> bytes:

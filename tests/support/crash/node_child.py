@@ -24,7 +24,7 @@ import os
 import random
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
@@ -33,6 +33,8 @@ import trio
 
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, read_block
+from esper.mempool.pool import Mempool
+from esper.node.calls.call_book import CallBook
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainChange, Commit
 from esper.node.mining.node_mining import NodeMining
@@ -73,6 +75,20 @@ class Teller:
         return lambda: None
 
 
+class TellingBook(CallBook):
+    """Tells of what the mempool let go of in the same moment: an event would come later."""
+
+    pool: Mempool
+
+    def settled(self, call_ids: Iterable[bytes]) -> None:
+        ids = list(call_ids)
+        super().settled(ids)
+        for txid in ids:
+            reason = self.pool.dropped_reason(txid)
+            if reason is not None:
+                tell("dropped", txid.hex(), reason)
+
+
 class Life:
     """One node until its end."""
 
@@ -82,7 +98,6 @@ class Life:
         self._mining = mining
         self._around = Surroundings(node, self._chooser)
         node.chain.follow(Teller(node.manager))
-        node.mempool.on_gone(self._gone)
 
     async def at_random(self) -> None:
         for _ in range(STEPS):
@@ -132,15 +147,11 @@ class Life:
         taken = await self._node.mempool.submit((await self._around.transaction()).to_bytes())
         tell("sent", taken.txid.hex())
 
-    def _gone(self, ids: Sequence[bytes]) -> None:
-        for txid in ids:
-            reason = self._node.mempool.pool.dropped_reason(txid)
-            if reason is not None:
-                tell("dropped", txid.hex(), reason)
-
 
 async def live(datadir: Path, seed: int, script: str, fault: Fault) -> None:
-    with open_node(datadir, fault.opener) as node:
+    calls = TellingBook()
+    with open_node(datadir, fault.opener, calls) as node:
+        calls.pool = node.mempool.pool
         mining = node.mining()
         try:
             async with trio.open_nursery() as nursery:

@@ -119,7 +119,8 @@ def test_a_height_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_false_block_is_named_with_its_rule(tmp_path: Path) -> None:
     from esper.consensus.chain import BlockBytes
-    from esper.storage.segments.block_files import BlockFiles, BlockFileWriter
+    from esper.storage.segments.block_files import BlockFiles
+    from tests.support.block_file_writer import BlockFileWriter
 
     mine(tmp_path / "d", blocks=2)
     first, second = BlockFiles(tmp_path / "d")

@@ -13,9 +13,10 @@ from esper.mempool.journal import MempoolJournal
 from esper.node.running_node import JOURNAL_FILE
 from esper.primitives.networks import DEMO_ADDRESS, REGTEST
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
 from tests.support.esperd_world import mine, run, said, use_fakes
 from tests.support.fake_work import fake_network
 from tests.support.vm_world import BOB, COIN, EnvelopeParts, address, make, sign

@@ -13,10 +13,11 @@ from esper.consensus.call_rules import check_call_groups
 from esper.consensus.chain import connect
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.vm.ledger import Ledger
-from esper.vm.transfer import Output, Transfer
+from esper.vm.payload import Output
+from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.chain_world import ChainWorld, funded_network
-from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address, pending_reward, taken_back
 
 TO_CAROL = Transfer((Output(address(CAROL), COIN),))
 
@@ -85,9 +86,9 @@ def test_the_honest_block_is_accepted(world: ChainWorld, block: Block) -> None:
     assert execution.paid_tokens == tokens
     after = world.chain.state.with_changes(execution.changes)
     assert after.account(address(CAROL)).balance == COIN
-    assert after.with_changes(execution.undo).root == world.chain.state.root
+    assert after.with_changes(taken_back(execution.changes)).root == world.chain.state.root
     # A tenth of the subsidy is in proportion to what burned; the transfer's fee is in the reward.
-    reward = after.pending_reward(context.height)
+    reward = pending_reward(after, context.height)
     assert reward is not None
     bonus = 5 * COIN * burned // world.params.reward.bonus_credit_cap
     assert reward.amount == content.coinbase.amount == 45 * COIN + bonus + 100_000

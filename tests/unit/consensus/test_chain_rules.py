@@ -14,7 +14,7 @@ from esper.consensus.block_isolation import check_block_in_isolation, read_body
 from esper.consensus.chain import BlockBytes, ProvenChain, connect, extend, read_block
 from esper.consensus.header import work_seed
 from esper.consensus.header_isolation import read_header
-from esper.consensus.outputs import Answer, Candidate
+from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ticket import batch_result
 from esper.consensus.work_rules import check_work
 from esper.crypto.vrf import VrfKey
@@ -40,6 +40,7 @@ from tests.support.fake_work import (
     prompt_source,
 )
 from tests.support.plain_miner import Miner, standing
+from tests.support.vm_world import pending_reward
 
 PARAMS = fake_network()
 PAYEE = Address(1, bytes(range(32))).to_bytes()
@@ -246,7 +247,7 @@ def with_outputs(block: Block, **changes: Any) -> Block:
     return with_header(resulting(block, outputs=outputs), outputs_hash=outputs.hash)
 
 
-def with_answer(block: Block, answer: Answer) -> Block:
+def with_answer(block: Block, answer: ProvenAnswer) -> Block:
     return with_outputs(block, answers=(answer, block.body.outputs.answers[1]))
 
 
@@ -255,7 +256,7 @@ def with_opening(block: Block, **changes: Any) -> Block:
     return with_outputs(block, openings=(replace(openings[0], **changes), openings[1]))
 
 
-def first(block: Block) -> Answer:
+def first(block: Block) -> ProvenAnswer:
     return block.body.outputs.answers[0]
 
 
@@ -273,8 +274,8 @@ def top(block: Block) -> tuple[Candidate, ...]:
     return first(block).top[0]
 
 
-def cut(answer: Answer, length: int) -> Answer:
-    return Answer(answer.tokens[:length], answer.top[:length])
+def cut(answer: ProvenAnswer, length: int) -> ProvenAnswer:
+    return ProvenAnswer(answer.tokens[:length], answer.top[:length])
 
 
 WORK_CASES: list[tuple[str, str, Callable[[Block], Block]]] = [
@@ -286,8 +287,8 @@ WORK_CASES: list[tuple[str, str, Callable[[Block], Block]]] = [
     ("OpeningViolation", "bank root", lambda b: with_prompt(b, json_hash=bytes(64))),
     ("OpeningViolation", "bank root", lambda b: with_opening(b, path=())),
     ("AnswerShapeViolation", "one of 1", lambda b: with_outputs(b, answers=(first(b),))),
-    ("AnswerShapeViolation", "1 to 16", lambda b: with_answer(b, Answer((), ()))),
-    ("AnswerShapeViolation", "1 to 16", lambda b: with_answer(b, Answer((5,) * 17, ()))),
+    ("AnswerShapeViolation", "1 to 16", lambda b: with_answer(b, ProvenAnswer((), ()))),
+    ("AnswerShapeViolation", "1 to 16", lambda b: with_answer(b, ProvenAnswer((5,) * 17, ()))),
     ("AnswerShapeViolation", "without EOS", lambda b: with_answer(b, cut(first(b), 1))),
     (
         "AnswerShapeViolation",
@@ -413,7 +414,7 @@ def test_rewards_mature_and_supply_adds_up() -> None:
         matured = max(0, height - PARAMS.reward.maturity)
         assert chain.state.account(PAYEE).balance == matured * 45 * 10**8
         assert chain.state.chain.issued == height * 45 * 10**8
-        pending = [h for h in range(1, 20) if chain.state.pending_reward(h) is not None]
+        pending = [h for h in range(1, 20) if pending_reward(chain.state, h) is not None]
         assert pending == list(range(matured + 1, height + 1))
 
 

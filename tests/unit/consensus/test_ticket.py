@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper.consensus.outputs import Answer, Candidate
+from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ticket import (
     batch_result,
     digest_elements,
@@ -70,15 +70,15 @@ def change_every_field(arguments: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     seed, model_id, puzzle, indices, inputs, answers = arguments
     first = answers[0]
     best = first.top[0][0]
-    raised = Answer(
+    raised = ProvenAnswer(
         first.tokens,
         ((Candidate(best.token, best.logit + 1), *first.top[0][1:]), *first.top[1:]),
     )
-    renamed = Answer(
+    renamed = ProvenAnswer(
         first.tokens,
         ((best, Candidate(9, first.top[0][1].logit), *first.top[0][2:]), *first.top[1:]),
     )
-    other_word = Answer((first.tokens[0] + 1, *first.tokens[1:]), first.top)
+    other_word = ProvenAnswer((first.tokens[0] + 1, *first.tokens[1:]), first.top)
     return [
         (bytes(64), model_id, puzzle, indices, inputs, answers),
         (seed, bytes(64), puzzle, indices, inputs, answers),
@@ -102,7 +102,7 @@ def test_every_field_changes_the_result() -> None:
 
 
 def test_negative_logits_are_reduced() -> None:
-    answer = Answer((5,), ((Candidate(5, -1), Candidate(6, -(1 << 62) + 1)),))
+    answer = ProvenAnswer((5,), ((Candidate(5, -1), Candidate(6, -(1 << 62) + 1)),))
     elements = digest_elements(bytes(64), bytes(64), PUZZLE, [0], [[1]], [answer])
     assert elements[-4:] == [5, FIELD_ORDER - 1, 6, FIELD_ORDER - (1 << 62) + 1]
 

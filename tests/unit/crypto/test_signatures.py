@@ -1,7 +1,6 @@
 """Signature suites: known answers, junk, and checking in bulk."""
 
 import json
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper.crypto.batch import BatchVerifier
-from esper.crypto.processes import CHUNK, ProcessVerifier, VerifierClosedError
 from esper.crypto.signatures import (
     SCHEMES,
     SequentialVerifier,
@@ -141,158 +138,3 @@ def test_the_first_failure_is_named() -> None:
     assert verifier.first_invalid([]) is None
     assert verifier.first_invalid([CLAIM, CLAIM]) is None
     assert verifier.first_invalid([CLAIM, wrong, wrong]) == 1
-
-
-def test_processes_agree_with_the_plain_way() -> None:
-    wrong = replace(CLAIM, signature=bytes(3309))
-    with ProcessVerifier(workers=2, threshold=2) as verifier:
-        good = [CLAIM] * (2 * CHUNK + 3)
-        assert verifier.first_invalid(good) is None
-        for place in (0, CHUNK - 1, CHUNK, 2 * CHUNK + 2):
-            claims = list(good)
-            claims[place] = wrong
-            assert verifier.first_invalid(claims) == place
-            claims[-1] = wrong
-            assert verifier.first_invalid(claims) == place
-
-
-def test_what_was_begun_is_no_verdict_on_other_claims() -> None:
-    wrong = replace(CLAIM, signature=bytes(3309))
-    good = [CLAIM] * (CHUNK + 1)
-    with ProcessVerifier(workers=1, threshold=2) as verifier:
-        verifier.begin(good)
-        assert verifier.first_invalid([*good[:-1], wrong]) == CHUNK
-        verifier.begin([*good[:-1], wrong])
-        assert verifier.first_invalid([*good[:-1], wrong]) == CHUNK
-        verifier.begin([wrong, *good])
-        assert verifier.first_invalid(good) is None
-        verifier.begin(good)
-        assert verifier.first_invalid([wrong]) == 0
-    with pytest.raises(VerifierClosedError):
-        verifier.begin(good)
-
-
-def test_short_lists_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a short list went to the workers")
-
-    monkeypatch.setattr(ProcessPoolExecutor, "map", refuse)
-    with ProcessVerifier(workers=1, threshold=3) as verifier:
-        assert verifier.first_invalid([CLAIM, replace(CLAIM, suite=2)]) == 1
-        with pytest.raises(AssertionError, match="went to the workers"):
-            verifier.first_invalid([CLAIM] * 3)
-
-
-def test_a_closed_verifier_gives_no_verdict() -> None:
-    verifier = ProcessVerifier(workers=1)
-    with pytest.raises(VerifierClosedError):
-        verifier.first_invalid([])
-    verifier.open()
-    verifier.open()
-    assert verifier.first_invalid([]) is None
-    verifier.close()
-    verifier.close()
-    with pytest.raises(VerifierClosedError):
-        verifier.first_invalid([CLAIM])
-    with pytest.raises(ValueError, match="0 workers"):
-        ProcessVerifier(workers=0)
-
-
-def slh_claim() -> SignatureClaim:
-    vector = next(vector for vector in VECTORS if vector["suite"] == 2)
-    parts = (bytes.fromhex(vector[name]) for name in ("key", "digest", "signature"))
-    return SignatureClaim(2, *parts)
-
-
-def spoilt(claim: SignatureClaim) -> SignatureClaim:
-    return replace(claim, digest=bytes(64))
-
-
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_batch_agrees_with_the_plain_way(begun: bool) -> None:
-    other = slh_claim()
-    good = [CLAIM, other, CLAIM, CLAIM, other, CLAIM]
-    lists = [[], [CLAIM], good, [CLAIM] * 6, [other] * 6]
-    # Both kinds of failures before, behind and beside each other.
-    for first in range(6):
-        for second in range(first, 6):
-            claims = list(good)
-            claims[first], claims[second] = spoilt(claims[first]), spoilt(claims[second])
-            lists.append(claims)
-    # What no scheme is asked about.
-    lists += [[*good, replace(CLAIM, suite=3)], [*good, replace(CLAIM, digest=bytes(32))]]
-    lists += [[*good, replace(CLAIM, key=b"")], [*good, replace(CLAIM, signature=b"")]]
-    with BatchVerifier(2, ProcessVerifier(1, threshold=100), threshold=2) as verifier:
-        for claims in lists:
-            if begun:
-                verifier.begin(claims)
-            assert verifier.first_invalid(claims) == SequentialVerifier().first_invalid(claims)
-
-
-def test_a_digest_of_another_size_is_no_digest_in_a_batch_either() -> None:
-    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
-
-    short = MLDSA65PrivateKey.from_seed_bytes(KEY.secret).sign(DIGEST[:32])
-    claims = [CLAIM, replace(CLAIM, digest=DIGEST[:32], signature=short)]
-    with BatchVerifier(1, ProcessVerifier(1), threshold=2) as verifier:
-        assert verifier.first_invalid(claims) == 1
-
-
-def test_a_batch_that_was_begun_is_no_verdict_on_another() -> None:
-    good, bad = [CLAIM] * 4, [CLAIM, CLAIM, spoilt(CLAIM), CLAIM]
-    with BatchVerifier(1, ProcessVerifier(1), threshold=2) as verifier:
-        for begun, asked, answer in ((good, bad, 2), (bad, good, None), (bad, bad[1:], 1)):
-            verifier.begin(begun)
-            assert verifier.first_invalid(asked) == answer
-        verifier.begin(bad)
-        assert verifier.first_invalid([CLAIM]) is None
-        assert verifier.first_invalid(good) is None
-
-
-def test_the_threads_take_what_was_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, int]] = []
-
-    def count(claims: list[tuple[bytes, bytes, bytes]], threads: int) -> None:
-        asked.append((len(claims), threads))
-
-    monkeypatch.setattr("esper.crypto.batch.ml_dsa_65_first_invalid", count)
-    with BatchVerifier(3, ProcessVerifier(1), threshold=2) as verifier:
-        verifier.begin([CLAIM])
-        assert verifier.first_invalid([CLAIM]) is None
-        verifier.begin([CLAIM, CLAIM])
-        assert verifier.first_invalid([CLAIM, CLAIM]) is None
-        assert asked == [(2, 3)]
-        assert verifier.first_invalid([CLAIM, CLAIM]) is None
-        assert asked == [(2, 3), (2, 3)]
-
-
-def test_long_lists_of_the_second_suite_go_to_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    lists: list[int] = []
-
-    def count(_: ProcessVerifier, claims: list[SignatureClaim]) -> None:
-        lists.append(len(claims))
-
-    monkeypatch.setattr(ProcessVerifier, "begin", count)
-    with BatchVerifier(1, ProcessVerifier(1), threshold=2) as verifier:
-        verifier.begin([CLAIM, slh_claim(), slh_claim()])
-        assert lists == [2]
-
-
-def test_a_closed_batch_gives_no_verdict() -> None:
-    processes = ProcessVerifier(1)
-    verifier = BatchVerifier(1, processes)
-    with pytest.raises(VerifierClosedError):
-        verifier.first_invalid([])
-    verifier.open()
-    verifier.open()
-    assert verifier.first_invalid([]) is None
-    assert processes.first_invalid([]) is None
-    verifier.begin([CLAIM] * 10)
-    verifier.close()
-    verifier.close()
-    with pytest.raises(VerifierClosedError):
-        verifier.begin([CLAIM] * 10)
-    with pytest.raises(VerifierClosedError):
-        processes.first_invalid([])
-    with pytest.raises(ValueError, match="0 threads"):
-        BatchVerifier(0, processes)

@@ -28,12 +28,12 @@ from esper.primitives.errors.transaction_errors import (
 )
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Output, Payload
 from esper.vm.records import Account
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
-from tests.support.mempool_world import EOS, PoolWorld, call, pay
+from tests.support.mempool_world import EOS, PoolWorld, call, fee_order, pay
 from tests.support.vm_world import ALICE, BOB, COIN, MINER, EnvelopeParts, address, make
 
 FEW = MempoolPolicy(pending_per_sender=3, aside_per_sender=2)
@@ -115,10 +115,10 @@ def test_a_refused_signature_leaves_the_line_as_it_was() -> None:
 def test_windows_that_open_soon_may_wait_and_are_not_chosen() -> None:
     world = PoolWorld()
     early = world.send(ALICE, pay(BOB), 0, not_before=17)
-    assert list(world.pool.fee_order()) == []
+    assert fee_order(world.pool) == []
     world.world.until(16)
     world.block()
-    assert list(world.pool.fee_order()) == [early]
+    assert fee_order(world.pool) == [early]
 
 
 def test_nonces_of_the_past_are_refused() -> None:
@@ -146,7 +146,7 @@ def test_what_lies_beyond_a_gap_joins_when_the_gap_closes() -> None:
     with pytest.raises(NonceTooFarError):
         world.send(ALICE, pay(BOB), 5)
     assert world.pool.pending_of(address(ALICE)) == ()
-    assert list(world.pool.fee_order()) == []
+    assert fee_order(world.pool) == []
     assert world.pool.statistics().aside == 2
     first = world.send(ALICE, pay(BOB), 0)
     assert world.pool.pending_of(address(ALICE)) == (first, late[1], late[0])
@@ -193,7 +193,7 @@ def test_a_line_counts_what_it_does_to_its_own_account() -> None:
     last = world.send(ALICE, CreditTransfer(address(ALICE), 10**12), 5, with_key=False)
     world.send(ALICE, CreditTransfer(address(BOB), 10**12), 6, with_key=False)
     assert last in world.pool.pending_of(address(ALICE))
-    world.block(*world.pool.fee_order())
+    world.block(*fee_order(world.pool))
     assert len(world.pool) == 0
 
 
@@ -205,7 +205,7 @@ def test_queries_about_addresses() -> None:
     assert world.pool.received_by(address(ALICE)) == 0
     assert world.pool.next_nonce(address(ALICE), 0) == 1
     assert world.pool.next_nonce(address(BOB), 9) == 9
-    world.block(*world.pool.fee_order())
+    world.block(*fee_order(world.pool))
     assert world.pool.received_by(address(BOB)) == 4 * COIN
 
 

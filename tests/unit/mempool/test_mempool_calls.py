@@ -14,7 +14,7 @@ from esper.mempool.call_queue import (
 from esper.mempool.call_score import score
 from esper.mempool.waiting import Waiting
 from esper.vm.llm_call import LlmCall
-from tests.support.mempool_world import PARAMS, PoolWorld, call, pay
+from tests.support.mempool_world import PARAMS, PoolWorld, call, fee_order, pay
 from tests.support.vm_world import ALICE, BOB, CAROL, make
 
 ROWS = 128
@@ -162,8 +162,7 @@ def test_calls_and_payments_of_one_sender_keep_their_nonces() -> None:
     assert order == [other, rich, sent[0], sent[1], sent[2], sent[3]]
     # No rows: calls stay, and what follows them.
     assert list(world.pool.select(1, CallBudget(0, ROWS))) == [rich, sent[0]]
-    assert list(world.pool.fee_order()) == [rich, sent[0]]
-    assert list(world.pool.call_order(1, CallBudget(4 * ROWS, ROWS))) == [other, *sent[1:3]]
+    assert fee_order(world.pool) == [rich, sent[0]]
 
 
 def test_places_in_the_queue() -> None:

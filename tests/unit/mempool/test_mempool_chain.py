@@ -13,7 +13,7 @@ from esper.vm.records import NO_ACCOUNT, Account
 from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction
 from esper.vm.view import StateView
-from tests.support.mempool_world import EOS, PARAMS, PoolWorld, call, move, pay
+from tests.support.mempool_world import EOS, PARAMS, PoolWorld, call, fee_order, move, pay
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, World, address, make, sign
 
 
@@ -258,7 +258,7 @@ def test_stake_that_waits_earns_nothing() -> None:
 
 def test_a_fresh_pool_knows_nothing() -> None:
     pool = Mempool(PARAMS)
-    assert list(pool.fee_order()) == []
+    assert fee_order(pool) == []
     assert pool.pending_of(address(ALICE)) == ()
     assert (pool.spent_by(address(ALICE)).units, pool.received_by(address(ALICE))) == (0, 0)
 

@@ -19,7 +19,7 @@ from esper.mempool.journal import (
     open_unbuffered,
 )
 from esper.mempool.policy import MempoolPolicy
-from tests.support.mempool_world import PoolWorld, pay
+from tests.support.mempool_world import PoolWorld, fee_order, pay
 from tests.support.vm_world import ALICE, BOB, CAROL
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def test_a_mempool_comes_back_whatever_the_order(tmp_path: Path) -> None:
         list(world.pool.kept()), other.world.state, other.chain, now_ms=other.now_ms + 5
     )
     assert left_out == {}
-    assert list(other.pool.fee_order()) == sent
+    assert fee_order(other.pool) == sent
     assert list(other.pool.kept()) == sorted(world.pool.kept(), key=lambda one: one[0].nonce)
 
 
@@ -207,7 +207,7 @@ def test_what_is_no_longer_valid_does_not_come_back() -> None:
     other.world.block(kept[0][0])
     left_out = other.pool.restore(kept, other.world.state, other.chain, now_ms=0)
     assert left_out == {kept[0][0].txid: "NonceUsedViolation"}
-    assert list(other.pool.fee_order()) == [one for one, _, _ in kept[1:]]
+    assert fee_order(other.pool) == [one for one, _, _ in kept[1:]]
 
 
 def test_what_gives_way_while_it_comes_back_is_told() -> None:
@@ -222,7 +222,7 @@ def test_what_gives_way_while_it_comes_back_is_told() -> None:
         kept = [(first, 0, 1), (second, 0, 2)]
         left_out = other.pool.restore(kept, other.world.state, other.chain, now_ms=3)
         assert left_out == {poor.txid: refusal}
-        assert list(other.pool.fee_order()) == [rich]
+        assert fee_order(other.pool) == [rich]
 
 
 def test_what_has_no_room_any_more_is_told() -> None:
@@ -235,4 +235,4 @@ def test_what_has_no_room_any_more_is_told() -> None:
     kept = [(one, 0, when) for when, one in enumerate(sent)]
     left_out = small.pool.restore(kept, small.world.state, small.chain, now_ms=3)
     assert left_out == {sent[0].txid: "MempoolFullError"}
-    assert list(small.pool.fee_order()) == [sent[1]]
+    assert fee_order(small.pool) == [sent[1]]

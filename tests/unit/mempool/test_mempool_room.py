@@ -10,7 +10,7 @@ from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
 from esper.mempool.rate_floor import RateFloor
 from esper.primitives.errors.transaction_errors import SignatureViolation
-from tests.support.mempool_world import PoolWorld, call, move, pay
+from tests.support.mempool_world import PoolWorld, call, fee_order, move, pay
 from tests.support.vm_world import ALICE, BOB, CAROL, address, make
 
 # A payment with its key takes 5,359 bytes; entries count for 1,000 more.
@@ -111,7 +111,7 @@ def test_calls_have_their_own_room() -> None:
     admission = world.add(world.signed(CAROL, call(11), 2))
     assert admission.evicted == (calls[1].txid,)
     # Calls never push out payments, nor the other way round.
-    assert len(list(world.pool.fee_order())) == 3
+    assert len(fee_order(world.pool)) == 3
 
 
 def test_a_newcomer_pays_more_than_the_evicted_until_time_has_passed() -> None:
@@ -134,7 +134,7 @@ def test_a_pool_that_is_half_empty_asks_for_nothing() -> None:
     world = full(300_000, 200_000, 400_000)
     evicted = world.pool.pending_of(address(BOB))[0]
     world.add(world.signed(ALICE, pay(BOB), 1, fee=900_000))
-    world.block(*world.pool.fee_order())
+    world.block(*fee_order(world.pool))
     assert world.pool.minimum_fee_per_byte(world.now_ms) == world.params.limits.fee_per_byte
     world.add(evicted)
 

@@ -12,8 +12,8 @@ from esper.mempool.replacement import HOUR_MS, ReplacementCount
 from esper.mempool.room import Room, Victims
 from esper.mempool.sender_line import SenderLine
 from esper.mempool.waiting import Waiting
-from esper.vm.transaction import Payload
-from esper.vm.transfer import Output, Transfer
+from esper.vm.payload import Output, Payload
+from esper.vm.transfer import Transfer
 from tests.support.mempool_world import PoolWorld, call, pay
 from tests.support.vm_world import ALICE, BOB, CAROL, address, make
 

@@ -6,6 +6,7 @@ import json
 import statistics
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from esper.model.prompts import (
     PromptTokenizer,
     canonical_json,
     encode_bank,
-    is_in_bank,
     read_bank,
-    tokenise_bank,
 )
+from esper.primitives.merkle import verify_path
+from esper.primitives.prompt import TAG_PROMPT_BANK, BankPrompt
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 BANK_FILE = REPOSITORY / "prompt_bank" / "bank.json"
@@ -78,6 +79,12 @@ def test_generator_writes_the_committed_bank(
     assert generate.PER_TEMPLATE <= 64
     for name in ("generate", "slots", "templates"):
         sys.modules.pop(name, None)
+
+
+def is_in_bank(
+    root: bytes, count: int, index: int, prompt: BankPrompt, path: Sequence[bytes]
+) -> bool:
+    return verify_path(TAG_PROMPT_BANK, root, count, index, prompt.leaf, path)
 
 
 def test_every_prompt_opens_against_the_root(bank: PromptBank) -> None:
@@ -181,7 +188,8 @@ def test_file_survives_a_round_trip(tmp_path: Path) -> None:
         PromptText(system="Ein Märchen.", user='"Hi," said 猫', mask_range=(0, 2)),
         PromptText(system="", user="b"),
     ]
-    bank = tokenise_bank(texts, MODEL)
+    kept, tokenizer = tuple(texts), PromptTokenizer(MODEL)
+    bank = PromptBank(kept, tuple(map(tokenizer.tokenise, kept)))
     path = tmp_path / "bank.json"
     path.write_bytes(encode_bank(bank))
     again = read_bank(path)

@@ -1,11 +1,19 @@
 """Settings: which source wins, and what a value that cannot be used is told."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from esper.node.settings import SETTINGS_FILE, Settings, SettingsError, about, resolve
+from esper.node.setting_fields import (
+    HIDDEN,
+    SettingsError,
+    declared,
+    setting,
+)
+from esper.node.settings import SETTINGS_FILE, Settings, resolve
+from esper.rpc.settings import RpcSettings
 
 KINDS: list[tuple[str, str, str, Any, tuple[Any, Any, Any]]] = [
     # name, in the file, in the environment, as a flag, and what each of them means
@@ -100,6 +108,17 @@ BAD: list[tuple[str, str, str]] = [
     ("threads", "9" * 5000, "a whole number"),
     ("rpc_port", "65536", "at most 65535"),
     ("mempool_mib", "0", "at least 1"),
+    ("mempool_mib", "1048577", "at most 1048576"),
+    ("threads", "1025", "at most 1024"),
+    ("call_seconds", "86401", "at most 86400"),
+    ("minimum_bid_rate", str(10**15 + 1), f"at most {10**15}"),
+    ("threads", "1_0", "a whole number"),
+    ("threads", "\u0661", "a whole number"),
+    ("rpc_hosts", "node.lan,*", "a host name in lower case without port, never *"),
+    ("rpc_hosts", "Node.lan", "a host name in lower case without port, never *"),
+    ("rpc_hosts", "node.lan:9334", "a host name in lower case without port, never *"),
+    ("rpc_cors", "*", "an origin such as https://wallet.example, without path, never *"),
+    ("rpc_cors", "https://a/", "an origin such as https://wallet.example, without path, never *"),
     ("log_json", "maybe", "yes or no"),
     ("log_level", "loud", "one of debug, info, warning, error"),
     ("prune", "sometimes", "one of auto, yes, no"),
@@ -131,7 +150,6 @@ def test_a_bad_value_names_field_source_and_remedy(
         ("model = 1", "a path"),
         ("log_json = 1", "yes or no"),
         ("rpc_cors = [1]", "a list of texts"),
-        ("rpc_tokens = 1", "a list of texts"),
         ("threads = {}", "a whole number"),
     ],
 )
@@ -156,5 +174,82 @@ def test_a_file_that_is_no_table_is_named(datadir: Path, data: bytes) -> None:
 
 def test_every_setting_says_what_it_means() -> None:
     resolved = resolve({}, {})
-    assert all(about(name) for name in resolved.sources)
+    assert [one.name for one in resolved.declared] == list(resolved.sources)
+    assert all(one.traits.about for one in resolved.declared)
     assert set(resolved.sources.values()) == {"default"}
+
+
+def test_a_value_in_effect_and_its_place(datadir: Path) -> None:
+    file = write(datadir, "threads = 3")
+    resolved = resolve({"datadir": datadir, "payee": "x"}, {"ESPER_BANK": "b"})
+    assert resolved.place("threads") == f"{file}: threads = 3"
+    assert resolved.place("payee") == "command line: payee = 'x'"
+    assert resolved.place("bank") == f"environment: bank = {Path('b')!r}"
+
+
+def test_hosts_that_requests_may_name() -> None:
+    hosts = resolve({}, {"ESPER_RPC_HOSTS": "node.lan, [fe80::1], a_b"}).settings.rpc_hosts
+    assert hosts == ("node.lan", "[fe80::1]", "a_b")
+
+
+TOKEN = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize("wrong", [TOKEN[:-1], TOKEN.upper(), TOKEN + "0", f"{TOKEN},x"])
+def test_what_is_secret_is_never_shown_nor_a_flag(tmp_path: Path, wrong: str) -> None:
+    environment = {"ESPER_DATADIR": str(tmp_path), "ESPER_RPC_TOKENS": TOKEN}
+    resolved = resolve({}, environment)
+    [one] = [one for one in resolved.declared if one.name == "rpc_tokens"]
+    assert one.flag is None
+    assert resolved.settings.rpc_tokens == (TOKEN,)
+    assert one.plain(resolved.value(one)) == HIDDEN
+    assert one.plain(one.default) == []
+    assert resolved.place("rpc_tokens") == f"environment: rpc_tokens = {HIDDEN}"
+    with pytest.raises(SettingsError) as refused:
+        resolve({}, environment | {"ESPER_RPC_TOKENS": wrong})
+    assert "each must be 64 lower-case hex digits" in str(refused.value)
+    assert wrong not in str(refused.value)
+    file = write(tmp_path, "rpc_tokens = 1")
+    with pytest.raises(SettingsError, match="a list of texts") as by_file:
+        resolve({}, {"ESPER_DATADIR": str(tmp_path)})
+    assert str(by_file.value).startswith(f"{file}: rpc_tokens = ")
+
+
+def test_a_field_that_contradicts_itself_is_refused() -> None:
+    with pytest.raises(TypeError, match="a least and a most"):
+        setting(1, "a number", least=0)
+    with pytest.raises(TypeError, match="a least and a most"):
+        setting(1, "a number", most=2)
+    with pytest.raises(ValueError, match="3 is not from 0 to 2"):
+        setting(3, "a number", least=0, most=2)
+    with pytest.raises(ValueError, match="'c' is none of a, b"):
+        setting("c", "a letter", choices=("a", "b"))
+
+    @dataclass(frozen=True, slots=True)
+    class Bare(Settings):
+        bare: int = 1
+
+    with pytest.raises(TypeError, match=r"Bare\.bare"):
+        declared(Bare)
+
+    @dataclass(frozen=True, slots=True)
+    class Odd(Settings):
+        odd: float = setting(1.0, "no float is a setting")
+
+    with pytest.raises(TypeError, match=r"Odd\.odd"):
+        declared(Odd)
+
+
+def test_the_bounds_of_a_setting_are_the_server_s_too() -> None:
+    """What passes here must not be refused later, when the node has begun to start."""
+    values = {"ESPER_RPC_HOSTS": "node.lan", "ESPER_RPC_CORS": "https://a", "ESPER_RPC_PORT": "0"}
+    settings = resolve({}, values | {"ESPER_RPC_TOKENS": TOKEN}).settings
+    served = RpcSettings(
+        Path(),
+        bytes(32),
+        port=settings.rpc_port,
+        token_hashes=frozenset(settings.rpc_tokens),
+        allowed_hosts=frozenset(settings.rpc_hosts),
+        allowed_origins=frozenset(settings.rpc_cors),
+    )
+    assert served.allowed_hosts == {"node.lan"}

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from esper.primitives.hashing import (
     Xof,
-    length_prefixed,
     make_tag,
     tagged_hash,
     tagged_hash32,
@@ -77,4 +76,3 @@ def test_integers_have_fixed_width() -> None:
     for encode, bits in ((u16, 16), (u32, 32), (u64, 64)):
         with pytest.raises(OverflowError):
             encode(1 << bits)
-    assert length_prefixed(b"ab") == b"\0\0\0\2ab"

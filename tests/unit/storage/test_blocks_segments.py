@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from esper.consensus.chain import BlockBytes
-from esper.storage.segments.block_files import BlockFileError, BlockFiles, BlockFileWriter
+from esper.storage.segments.block_files import BlockFileError, BlockFiles
 from esper.storage.segments.segment_reader import (
     HEAD_BYTES,
     MAGIC,
@@ -17,6 +17,7 @@ from esper.storage.segments.segment_reader import (
     SegmentReader,
 )
 from esper.storage.segments.segment_writer import SegmentWriter
+from tests.support.block_file_writer import BlockFileWriter
 
 RECORDS = [b"first", b"", bytes(1000), b"last"]
 

@@ -28,13 +28,14 @@ from esper.storage.errors import (
 )
 from esper.storage.format_version import write_format
 from esper.storage.kv.store_port import Write
-from esper.storage.receipt_log import USE_RECEIPTS
+from esper.storage.receipt_log import USE_RECEIPTS, ReceiptLog
 from esper.storage.segments.block_files import BlockAdded, BlockFileError, BlockFiles
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES, SegmentError
 from esper.storage.segments.segment_writer import open_for_append
 from esper.storage.store_options import StoreOptions
-from esper.storage.tip_moves import Execution, GenesisState
+from esper.storage.tip_moves import GenesisState, StoredExecution
 from esper.vm.state_tree import StateTree
+from esper.vm.view import Change
 from tests.support.crash.fake_chain import (
     GENESIS,
     PATHS,
@@ -46,11 +47,12 @@ from tests.support.crash.fake_chain import (
 )
 from tests.support.crash.fake_chain import options as crash_options
 from tests.support.memory_store import MemoryStore
+from tests.support.receipt_proofs import prove_receipt
 from tests.support.store_check import check_store
 from tests.unit.storage.test_segment_writer import FullDisk
 
 SMALL = {"body": 300, "proof": 600}
-NOTHING = Execution((), ())
+NOTHING = StoredExecution((), ())
 
 
 class KeptMemory(MemoryStore):
@@ -130,8 +132,9 @@ def test_up_and_down_equal_the_tree_and_the_range_in_memory(at: Fixture) -> None
             assert store.proof(salt + 1) == block.proof
             assert store.index.height_of(block_id) == salt + 1
             check_store(store)
+        log = ReceiptLog(store.index.store)
         for number in range(receipts.count):
-            proof = store.prove_receipt(number)
+            proof = prove_receipt(log, number, receipts.count)
             assert verify_proof(USE_RECEIPTS, root, receipts.count, store.receipt(number), proof)
         for before in reversed(seen):
             removed = store.tip.block_id
@@ -195,16 +198,16 @@ def test_undo_records_are_kept_to_their_depth(at: Fixture) -> None:
 
 
 def test_undo_keeps_leaf_values_only(at: Fixture) -> None:
-    changes = tuple((path, b"genesis", b"x" * 500) for path in PATHS[::3])
+    changes = tuple(Change(path, b"genesis", b"x" * 500) for path in PATHS[::3])
     with at.open() as store:
-        store.append(b"1" * 64, BlockBytes(b"", b"", b""), Execution(changes, ()))
+        store.append(b"1" * 64, BlockBytes(b"", b"", b""), StoredExecution(changes, ()))
         ((_, undo),) = at.index.items(b"u")
         assert len(undo) < len(changes) * (32 + len(b"genesis") + 8)
 
 
 def test_changes_that_do_not_fit_change_nothing(at: Fixture) -> None:
     block = BlockBytes(b"header", b"body", b"proof")
-    wrong = Execution(((PATHS[0], b"another", b"new"),), ())
+    wrong = StoredExecution((Change(PATHS[0], b"another", b"new"),), ())
     with at.open() as store:
         append_one(store, 1, **SMALL)
         before = facts(store), store.journal.files(), store._journal.end, store._proofs.end
@@ -233,11 +236,12 @@ def test_heights_and_receipts_that_are_not_there(at: Fixture) -> None:
                 store.block(height)
             with pytest.raises(UnknownBlockError):
                 store.proof(height)
+        log = ReceiptLog(store.index.store)
         for number in (-1, store.tip.receipts):
             with pytest.raises(IndexError):
                 store.receipt(number)
             with pytest.raises(IndexError):
-                store.prove_receipt(number)
+                prove_receipt(log, number, store.tip.receipts)
 
 
 def test_below_the_reserve_nothing_is_written(at: Fixture) -> None:
@@ -452,8 +456,8 @@ def test_an_index_of_another_state_is_told(at: Fixture) -> None:
         append_one(store, 1, **SMALL)
         before = dict(at.index.items(b"n"))
         block_id, block = make_block(store.tip.block_id, 2, **SMALL)
-        changes = ((PATHS[1], store.state.get(PATHS[1]), b"changed"),)
-        store.append(block_id, block, Execution(changes, ()))
+        changes = (Change(PATHS[1], store.state.get(PATHS[1]), b"changed"),)
+        store.append(block_id, block, StoredExecution(changes, ()))
     at.index.write(before.items())
     with pytest.raises(IndexCorruptError, match="the state is not the tip's; run `esperd reindex`"):
         at.open()

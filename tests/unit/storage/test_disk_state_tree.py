@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esper.storage.errors import StateChangeError
-from esper.storage.state.disk_state_tree import LEVELS, Change, DiskStateTree
+from esper.storage.state.disk_state_tree import LEVELS, DiskStateTree
 from esper.storage.state.state_records import (
     StateRecordError,
     decode_node,
@@ -14,6 +14,7 @@ from esper.storage.state.state_records import (
     record_key,
 )
 from esper.vm.state_tree import StateTree, proven_value_hash, value_hash
+from esper.vm.view import Change
 from tests.support.memory_store import MemoryStore
 
 # Few distinct first bytes, so that paths share long prefixes and the tree collapses and grows.
@@ -30,7 +31,7 @@ A, B = bytes(32), bytes(31) + b"\1"
 
 
 def changes_to(tree: StateTree, wanted: dict[bytes, bytes | None]) -> list[Change]:
-    return [(path, tree.get(path), wanted[path]) for path in sorted(wanted)]
+    return [Change(path, tree.get(path), wanted[path]) for path in sorted(wanted)]
 
 
 def oracle(tree: StateTree, changes: list[Change]) -> StateTree:
@@ -66,7 +67,7 @@ def test_equals_the_tree_in_memory(
             expected = None if value is None else value_hash(value)
             assert proven_value_hash(disk.root, path, proof) == expected
     for root, changes in reversed(history):
-        store.write(disk.update([(path, new, old) for path, old, new in changes]).writes)
+        store.write(disk.update([Change(path, new, old) for path, old, new in changes]).writes)
         assert disk.root == root
     # Undone to the beginning, only the empty top is left: no record stays behind.
     assert [key for key, _ in store.items(b"")] in ([], [record_key(0, b"")])
@@ -75,7 +76,7 @@ def test_equals_the_tree_in_memory(
 def filled(count: int = 200) -> tuple[MemoryStore, DiskStateTree]:
     store = MemoryStore()
     tree = DiskStateTree(store)
-    changes = [(bytes([index]) * 32, None, b"%d" % index) for index in range(count)]
+    changes = [Change(bytes([index]) * 32, None, b"%d" % index) for index in range(count)]
     store.write(tree.update(changes).writes)
     return store, tree
 
@@ -84,26 +85,26 @@ def test_a_wrong_value_before_is_refused() -> None:
     _, tree = filled()
     for before in (None, b"other"):
         with pytest.raises(StateChangeError, match="the change expects"):
-            tree.update([(bytes([7]) * 32, before, b"new")])
+            tree.update([Change(bytes([7]) * 32, before, b"new")])
     with pytest.raises(StateChangeError, match="stands no record"):
-        tree.update([(b"\1" * 31 + b"\2", b"phantom", None)])
+        tree.update([Change(b"\1" * 31 + b"\2", b"phantom", None)])
 
 
 @pytest.mark.parametrize("order", [(B, A), (A, A)])
 def test_paths_must_ascend(order: tuple[bytes, bytes]) -> None:
     with pytest.raises(StateChangeError, match="must ascend"):
-        DiskStateTree(MemoryStore()).update([(path, None, b"") for path in order])
+        DiskStateTree(MemoryStore()).update([Change(path, None, b"") for path in order])
 
 
 def test_a_path_of_another_length() -> None:
     with pytest.raises(StateChangeError, match="32 bytes"):
-        DiskStateTree(MemoryStore()).update([(b"short", None, b"")])
+        DiskStateTree(MemoryStore()).update([Change(b"short", None, b"")])
 
 
 def test_an_update_writes_nothing_itself() -> None:
     store, tree = filled()
     before = dict(store.items(b""))
-    tree.update([(bytes([7]) * 32, b"7", None)])
+    tree.update([Change(bytes([7]) * 32, b"7", None)])
     assert dict(store.items(b"")) == before
 
 
@@ -111,7 +112,7 @@ def test_a_missing_or_older_record_is_noticed() -> None:
     store, tree = filled()
     key = record_key(LEVELS, bytes(32))
     old = store.get(key)
-    store.write(tree.update([(bytes(32), b"0", b"changed")]).writes)
+    store.write(tree.update([Change(bytes(32), b"0", b"changed")]).writes)
     store.write([(key, old)])
     with pytest.raises(StateRecordError, match="not the one its parent names"):
         tree.prove(bytes(32))

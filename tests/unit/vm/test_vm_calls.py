@@ -31,9 +31,9 @@ from esper.vm.credits import settled
 from esper.vm.execute import execute_transactions
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Payload
 from esper.vm.records import Account, CreditTotals
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload
 from esper.vm.unstake import Unstake
 from tests.support.vm_world import ALICE, BOB, COIN, FEE, MINER, MODEL, World, address, make
 

@@ -16,9 +16,9 @@ from esper.primitives.errors.transaction_errors import (
 )
 from esper.primitives.networks import REGTEST
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, World, address, make
 

@@ -34,10 +34,11 @@ from esper.vm.envelope_rules import check_in_context, check_isolated, check_sign
 from esper.vm.execute import execute_transactions
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Inclusion, Output
 from esper.vm.receipt import RECEIPT
 from esper.vm.records import KnownKey
 from esper.vm.transaction import Transaction, decode_transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, MODEL, World, address, make, sign
 
 LIMIT = REGTEST.limits.transaction_bytes
@@ -72,7 +73,7 @@ def test_an_honest_transaction() -> None:
     (receipt,) = result.receipts
     assert (receipt.kind, receipt.txid, receipt.fee) == (1, transaction.txid, FEE)
     assert (receipt.sender, receipt.burned, receipt.own) == (address(ALICE), 0, 0)
-    assert (result.fees, result.burned, result.paid_tokens) == (FEE, 0, 0)
+    assert (result.fees, result.burned, receipt.paid_tokens) == (FEE, 0, 0)
 
 
 def test_size() -> None:
@@ -300,10 +301,16 @@ def test_coins_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = world()
     honest = Transfer.apply
 
-    def minting(self: Transfer, sender: bytes, ledger: Ledger, context: ExecutionContext) -> Effect:
+    def minting(
+        self: Transfer,
+        sender: bytes,
+        ledger: Ledger,
+        context: ExecutionContext,
+        inclusion: Inclusion,
+    ) -> Effect:
         account = ledger.account(sender)
         ledger.set_account(sender, replace(account, balance=account.balance + 1))
-        return honest(self, sender, ledger, context)
+        return honest(self, sender, ledger, context, inclusion)
 
     monkeypatch.setattr(Transfer, "apply", minting)
     with pytest.raises(CoinsViolation) as caught:

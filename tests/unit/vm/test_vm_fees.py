@@ -13,9 +13,10 @@ from esper.vm.envelope_rules import fee_range
 from esper.vm.fees import fee_asked, fee_of_bytes, least_fee, least_fixed_fee
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
 from esper.wallet.builder import signed, unsigned
 from esper.wallet.errors import ExchangeFileError
 from tests.support.vm_world import ALICE, BOB, COIN, GENESIS, MODEL, address, make, sign

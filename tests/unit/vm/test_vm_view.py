@@ -19,6 +19,7 @@ from esper.vm.records import (
 )
 from esper.vm.state import State
 from esper.vm.view import Change, Overlay
+from tests.support.vm_world import taken_back
 
 ONE, TWO, THREE = (bytes([number]) * 32 for number in (1, 2, 3))
 OWNER = b"\1" * 33
@@ -56,7 +57,7 @@ def test_changes_are_sorted_and_leave_out_what_is_as_before() -> None:
     overlay.put(ONE, b"a")
     changes = overlay.changes()
     assert changes == (Change(TWO, b"b", None), Change(THREE, None, b"c"))
-    assert [change.inverse for change in changes] == [
+    assert taken_back(changes) == [
         Change(TWO, None, b"b"),
         Change(THREE, b"c", None),
     ]
@@ -91,7 +92,7 @@ def test_undo_leads_back(
     after = state.with_changes(overlay.changes())
     expected = {k: v for k, v in (first | second).items() if v is not None}
     assert dict(after.tree) == expected
-    back = after.with_changes(change.inverse for change in overlay.changes())
+    back = after.with_changes(taken_back(overlay.changes()))
     assert back.root == state.root
 
 

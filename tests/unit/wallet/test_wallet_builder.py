@@ -18,9 +18,10 @@ from esper.vm.envelope_rules import fee_range
 from esper.vm.fees import least_fee
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
-from esper.vm.transaction import Payload, Transaction, decode_transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transaction import Transaction, decode_transaction
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from esper.wallet.amounts import esp_text
 from esper.wallet.asked_call import asked_call

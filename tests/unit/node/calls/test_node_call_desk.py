@@ -9,7 +9,9 @@ import trio
 
 from esper.consensus.template import BlockPlan
 from esper.node.calls.call_desk import AFTER_FAILURE_S, CallDesk
+from esper.node.events import CallAnswered, CallReady
 from esper.primitives.params import NetworkParameters
+from tests.support.heard_events import heard
 from tests.support.node_world import (
     PARAMS,
     GatedProver,
@@ -55,8 +57,15 @@ async def desk_world(datadir: Path, params: NetworkParameters = PARAMS) -> Async
 
 
 def statuses(world: NodeWorld, ids: list[bytes]) -> list[str | None]:
-    found = [world.desk.state(call_id) for call_id in ids]
+    found = [world.calls.state(call_id) for call_id in ids]
     return [state.status if state is not None else None for state in found]
+
+
+def answer_of(world: NodeWorld, call_id: bytes) -> tuple[int, ...]:
+    state = world.calls.state(call_id)
+    assert state is not None
+    assert state.answered is not None
+    return state.answered.answer
 
 
 def groups(world: NodeWorld) -> list[list[bytes]]:
@@ -68,22 +77,24 @@ def test_calls_are_answered_then_proven_in_groups(datadir: Path) -> None:
         async with desk_world(datadir) as world:
             world.answerer.hold("answer")
             world.answerer.hold("prove_calls")
-            told: list[bool] = []
-            world.desk.on_ready(lambda: told.append(True))
-            ids = await world.send_calls(50, 51)
-            await rest()
-            assert statuses(world, ids)[0] == "answering"
-            world.answerer.release("answer")
-            await rest()
-            assert statuses(world, ids) == ["proving", "proving"]
-            state = world.desk.state(ids[0])
-            assert state is not None
-            assert state.answered is not None
-            before = len(told)
-            world.answerer.release("prove_calls")
-            await rest()
-            assert statuses(world, ids) == ["proven", "proven"]
-            assert len(told) > before
+            events = world.node.events.subscribe(CallAnswered, CallReady)
+            with events as told:
+                ids = await world.send_calls(50, 51)
+                await rest()
+                assert statuses(world, ids)[0] == "answering"
+                assert await heard(told) == []
+                world.answerer.release("answer")
+                await rest()
+                assert statuses(world, ids) == ["proving", "proving"]
+                answers = [answer_of(world, call_id) for call_id in ids]
+                assert await heard(told) == [
+                    CallAnswered(call_id, answer, kept=True)
+                    for call_id, answer in zip(ids, answers, strict=True)
+                ]
+                world.answerer.release("prove_calls")
+                await rest()
+                assert statuses(world, ids) == ["proven", "proven"]
+                assert set(await heard(told)) == {CallReady(call_id) for call_id in ids}
             assert {one for group in groups(world) for one in group} == set(ids)
             assert all(len(group) <= LIMIT for group in groups(world))
 
@@ -189,7 +200,7 @@ def replaced_price(world: NodeWorld) -> int:
 def test_a_replaced_call_frees_the_others_of_its_group(datadir: Path) -> None:
     async def main() -> None:
         async with desk_world(datadir) as world:
-            world.node.mempool.hold(lambda _: False)
+            world.let_calls_go()
             world.answerer.hold("answer")
             first = await world.send_calls(50)
             await rest()
@@ -218,7 +229,7 @@ def test_a_replaced_call_frees_the_others_of_its_group(datadir: Path) -> None:
 def test_a_call_that_is_settled_meanwhile_is_not_kept(datadir: Path, request_name: str) -> None:
     async def main() -> None:
         async with desk_world(datadir) as world:
-            world.node.mempool.hold(lambda _: False)
+            world.let_calls_go()
             world.answerer.hold(request_name)
             nonce = world.nonce(ALICE)
             [gone] = await world.send_calls(50)
@@ -236,7 +247,7 @@ def test_a_call_that_is_settled_meanwhile_is_not_kept(datadir: Path, request_nam
 def test_the_rest_of_a_group_under_way_keeps_its_answers(datadir: Path) -> None:
     async def main() -> None:
         async with desk_world(datadir) as world:
-            world.node.mempool.hold(lambda _: False)
+            world.let_calls_go()
             world.answerer.hold("answer")
             nonce = world.nonce(ALICE)
             ids = await world.send_calls(50)
@@ -292,7 +303,7 @@ def test_an_open_call_keeps_its_answer_until_it_is_proven(grown_long: Path, tmp_
             await rest()
             await world.mine()
             await rest()
-            state = world.desk.state(ids[0])
+            state = world.calls.state(ids[0])
             assert state is not None
             assert (state.status, state.answered is None) == ("proving", False)
 
@@ -323,17 +334,19 @@ def test_without_a_signer_a_long_answer_is_declined_once(grown_long: Path, tmp_p
         async with node_world(copied(grown_long, tmp_path / "n"), LONG) as world:
             prover = GatedProver(LONG)
             desk = CallDesk(
-                world.node.chain, world.node.mempool, prover, LONG,
+                world.node.chain, world.node.mempool, prover, LONG, world.calls, world.node.events,
                 payee=address(MINER), lanes=None, clock=world.clock,
             )  # fmt: skip
-            world.node.mempool.on_gone(desk.settled)
-            world.node.mempool.on_change(desk.wake)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(desk.run)
                 nonce = world.nonce(ALICE)
-                [long_one] = await world.send_calls(50)
-                await rest()
-                state = desk.state(long_one)
+                with world.node.events.subscribe(CallAnswered) as told:
+                    [long_one] = await world.send_calls(50)
+                    await rest()
+                    [answered] = await heard(told)
+                assert isinstance(answered, CallAnswered)
+                assert (answered.call_id, answered.kept) == (long_one, False)
+                state = world.calls.state(long_one)
                 assert state is not None
                 assert (state.status, state.answered) == ("declined", None)
                 assert desk.ready.long_answers == {}
@@ -346,7 +359,7 @@ def test_without_a_signer_a_long_answer_is_declined_once(grown_long: Path, tmp_p
                 price = replaced_price(world)
                 await world.send(ALICE, world.call(60, 1, price=price), nonce=nonce)
                 await rest()
-                assert desk.state(long_one) is None
+                assert world.calls.state(long_one) is None
                 assert prover.asked == ["answer", "answer", "prove_calls"]
                 nursery.cancel_scope.cancel()
 
@@ -358,7 +371,7 @@ def test_declined_calls_do_not_keep_the_others_waiting(grown_long: Path, tmp_pat
         async with node_world(copied(grown_long, tmp_path / "n"), LONG) as world:
             prover = GatedProver(LONG)
             desk = CallDesk(
-                world.node.chain, world.node.mempool, prover, LONG,
+                world.node.chain, world.node.mempool, prover, LONG, world.calls, world.node.events,
                 payee=address(MINER), lanes=None, clock=world.clock,
             )  # fmt: skip
             many = 2 * LIMIT * LONG.calls.groups_per_block
@@ -367,7 +380,7 @@ def test_declined_calls_do_not_keep_the_others_waiting(grown_long: Path, tmp_pat
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(desk.run)
                 await rest()
-                state = desk.state(short)
+                state = world.calls.state(short)
                 assert state is not None
                 assert state.status == "proven"
                 nursery.cancel_scope.cancel()

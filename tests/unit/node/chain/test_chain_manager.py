@@ -20,8 +20,9 @@ from esper.storage.receipt_log import USE_RECEIPTS
 from esper.storage.side_blocks import SideBlockError, SideBlocks
 from esper.storage.store_options import StoreOptions
 from esper.vm.ledger import Ledger
+from esper.vm.payload import Output
 from esper.vm.stake import Stake
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.chain_world import ChainWorld, funded_network
 from tests.support.fake_work import FakeVerifier

@@ -15,8 +15,9 @@ from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.header_chain import HeaderChain
 from esper.node.chain.chain_manager import ChainManager, ReadBlock
-from esper.node.chain.chain_service import ChainChange, ChainService, Commit, TipMoved
+from esper.node.chain.chain_service import ChainChange, ChainService, Commit
 from esper.node.chain.chain_view import ChainView
+from esper.node.events import TipMoved
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.storage.errors import StorageError
 from tests.support.fake_work import FakeVerifier
@@ -144,9 +145,9 @@ def test_followers_prepare_off_the_loop_and_the_loop_is_told_last(tmp_path: Path
             assert threading.main_thread() not in found.follower.prepared_on
             ids = [block.header.block_id for block in (*LEFT, *RIGHT)]
             assert moved == [
-                TipMoved(1, ids[0], (), (ids[0],)),
-                TipMoved(2, ids[1], (), (ids[1],)),
-                TipMoved(3, ids[4], (ids[1], ids[0]), tuple(ids[2:])),
+                TipMoved(ids[0], 1, (), (ids[0],)),
+                TipMoved(ids[1], 2, (), (ids[1],)),
+                TipMoved(ids[4], 3, (ids[1], ids[0]), tuple(ids[2:])),
             ]
 
     go(main)

@@ -12,11 +12,13 @@ import trio
 
 from esper.consensus.template import BlockPlan
 from esper.node.chain.stored_blocks import stored_block
+from esper.node.events import MiningTold, Missed
 from esper.node.mining import mining_service
 from esper.node.mining.block_assembly import Assembled, assemble
-from esper.node.mining.mining_service import AFTER_FAILURE_S, REFRESH_S
+from esper.node.mining.mining_service import AFTER_FAILURE_S, REFRESH_S, MinedNews
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
+from tests.support.heard_events import heard
 from tests.support.node_world import (
     NodeWorld,
     copied,
@@ -313,8 +315,67 @@ def test_the_last_wanted_block_stops_a_node_that_is_to_end(datadir: Path) -> Non
     async def main() -> None:
         async with mining(datadir, wanted=2, ends=True) as world:
             await world.mine()
+            await rest()
             assert world.stops == []
             await world.mine()
+            await rest()
+            assert world.stops == [True]
+
+    go(main)
+
+
+def test_blocks_and_what_the_miner_does_are_told(datadir: Path) -> None:
+    async def main() -> None:
+        async with node_world(datadir) as world:
+            height = world.height
+            with world.node.events.subscribe(MinedNews, MiningTold) as told:
+                async with running(world):
+                    assert await heard(told) == [
+                        MiningTold(f"searching for block {height + 1}", True, False)
+                    ]
+                    await world.send_calls(50, 51)
+                    await rest()
+                    jump(REFRESH_S + 0.01)
+                    await rest()
+                    await world.mine()
+                    await rest()
+                    said = await heard(told)
+                    [news] = [one for one in said if isinstance(one, MinedNews)]
+                    assert (news.height, news.block_id) == (height + 1, world.node.chain.tip)
+                    assert news.calls_answered == 2
+                    assert [one.doing for one in said if isinstance(one, MiningTold)] == [
+                        "proving a block",
+                        f"searching for block {height + 2}",
+                    ]
+                    world.service.pause()
+                    await rest()
+                    assert await heard(told) == [MiningTold("paused", False, True)]
+
+    go(main)
+
+
+def test_blocks_of_others_are_not_told_as_mined(datadir: Path) -> None:
+    async def main() -> None:
+        async with mining(datadir) as world:
+            with world.node.events.subscribe(MinedNews) as told:
+                await world.others_turn()
+                await rest()
+                assert await heard(told) == []
+
+    go(main)
+
+
+def test_the_last_wanted_block_counts_though_it_was_missed(datadir: Path) -> None:
+    async def main() -> None:
+        async with node_world(datadir, wanted=3, ends=True) as world:
+
+            async def told(*counts: int) -> AsyncIterator[Missed]:
+                for count in counts:
+                    yield Missed(count)
+
+            await world.mining._follow_mined(told(2))
+            assert world.stops == []
+            await world.mining._follow_mined(told(1, 2))
             assert world.stops == [True]
 
     go(main)
@@ -472,6 +533,24 @@ def test_what_waits_and_breaks_a_template_does_not_stop_mining(
             assert len(world.node.mempool.pool) == 1
             monkeypatch.setattr(mining_service, "assemble", assemble)
             # The template of the next block may have been broken already.
+            await world.mine(2)
+            assert len(world.node.mempool.pool) == 0
+
+    go(main)
+
+
+def test_a_template_executes_nothing_that_its_draft_has_executed(
+    datadir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again(*_: object) -> None:
+        raise AssertionError("executed for the template")
+
+    async def main() -> None:
+        async with mining(datadir) as world:
+            monkeypatch.setattr("esper.consensus.template.execute_block", again)
+            await world.send(BOB, pay(CAROL))
+            jump(REFRESH_S + 0.01)
+            await rest()
             await world.mine(2)
             assert len(world.node.mempool.pool) == 0
 

@@ -50,7 +50,7 @@ def test_the_median_of_the_last_proofs() -> None:
 def test_the_share_of_stale_ones() -> None:
     statistics = MiningStatistics()
     for _ in range(3):
-        statistics.joined()
+        statistics.joined(calls=0)
     statistics.overtaken()
     rates = statistics.rates()
     assert (rates.found, rates.stale, rates.stale_per_mille) == (3, 1, 250)

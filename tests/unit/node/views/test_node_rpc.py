@@ -22,7 +22,8 @@ from esper.vm.answers import call_cost
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.credits import rate_limit, settled, totals_at_block
 from esper.vm.llm_call import LlmCall
-from esper.vm.transfer import Output, Transfer
+from esper.vm.payload import Output
+from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.support.fake_work import FakeInference
 from tests.support.node_world import (
@@ -524,7 +525,7 @@ def test_a_call_from_the_queue_to_its_answer(datadir: Path) -> None:
             world.answerer.hold("answer")
             world.answerer.hold("prove_calls")
             async with running(world):
-                await until(lambda: world.desk.state(first) is not None)
+                await until(lambda: world.calls.state(first) is not None)
                 assert (await call_of(world, first)).status == "answering"
                 world.answerer.release("answer")
                 await rest()

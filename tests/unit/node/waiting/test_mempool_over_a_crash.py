@@ -7,8 +7,9 @@ import trio
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.mempool.journal import MempoolJournal
 from esper.node.running_node import JOURNAL_FILE
+from esper.vm.payload import Output
 from esper.vm.transaction import decode_transaction
-from esper.vm.transfer import Output, Transfer
+from esper.vm.transfer import Transfer
 from tests.support.crash.crash_world import GENESIS, PARAMS, VERIFIER, now_ms, open_node
 from tests.support.fake_work import FakeInference, FakeProver, prompt_source
 from tests.support.plain_miner import Miner

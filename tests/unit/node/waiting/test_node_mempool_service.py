@@ -12,11 +12,14 @@ from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.template import EMPTY_PLAN, BlockPlan
 from esper.mempool.errors import PolicyError
 from esper.mempool.journal import HEAD_BYTES, MAGIC, MempoolJournal
+from esper.mempool.memory import Departure
+from esper.node.events import NodeEvent, TipMoved, TransactionAdmitted, TransactionGone
 from esper.node.running_node import JOURNAL_FILE
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.params import NetworkParameters
 from esper.vm.transaction import Transaction
 from tests.support.fake_work import FakeVerifier
+from tests.support.heard_events import heard
 from tests.support.node_world import (
     PARAMS,
     NodeWorld,
@@ -41,6 +44,16 @@ def waiting(world: NodeWorld) -> set[bytes]:
 
 def journal_bytes(*transactions: Transaction) -> int:
     return len(MAGIC) + sum(HEAD_BYTES + len(one.to_bytes()) for one in transactions)
+
+
+def ids(blocks: list[Block]) -> tuple[bytes, ...]:
+    return tuple(block.header.block_id for block in blocks)
+
+
+def admitted(
+    transaction: Transaction, replaced: bytes | None = None, evicted: tuple[bytes, ...] = ()
+) -> TransactionAdmitted:
+    return TransactionAdmitted(transaction.txid, transaction.to_bytes(), replaced, evicted)
 
 
 class Chain:
@@ -163,15 +176,27 @@ def test_a_disk_that_refuses_is_told_and_the_transaction_waits(
 def test_a_block_takes_its_transactions_and_replaces_rivals(tmp_path: Path) -> None:
     async def main() -> None:
         async with node_world(tmp_path, mines=False) as world:
-            gone: list[bytes] = []
-            world.node.mempool.on_gone(gone.extend)
             taken = await world.send(ALICE, pay(BOB))
             behind = await world.send(ALICE, pay(BOB, 2 * COIN))
             rival = world.signed(BOB, pay(CAROL))
             beaten = await world.send(BOB, pay(ALICE))
-            await world.others_turn(taken, rival)
+            with world.node.events.subscribe(TipMoved, TransactionGone) as told:
+                block = await world.others_turn(taken, rival)
+                [*gone, tip] = await heard(told)
+            # The tip is told of behind what it did.
+            new = block.header.block_id
+            assert tip == TipMoved(new, world.height, undone=(), applied=(new,))
             assert waiting(world) == {behind.txid}
-            assert {taken.txid, rival.txid, beaten.txid} == set(gone)
+            assert set(gone) == {
+                TransactionGone(taken.txid, Departure.INCLUDED),
+                TransactionGone(rival.txid, Departure.INCLUDED),
+                TransactionGone(
+                    beaten.txid,
+                    Departure.DROPPED,
+                    "NonceUsedViolation",
+                    world.node.mempool.pool.dropped_reason(beaten.txid),
+                ),
+            }
             assert world.node.mempool.pool.dropped_reason(beaten.txid)
             assert world.node.mempool.pool.dropped_reason(taken.txid) is None
 
@@ -187,15 +212,17 @@ def test_a_change_of_chain_returns_transactions(tmp_path: Path) -> None:
         for _ in range(3):
             right.grow(step_ms=1)
         async with node_world(tmp_path, mines=False) as world:
-            changes: list[bool] = []
-            world.node.mempool.on_change(lambda: changes.append(True))
             await take(world, *left.blocks)
             assert waiting(world) == set()
-            await take(world, *right.blocks)
+            with world.node.events.subscribe(TipMoved, TransactionAdmitted) as told:
+                await take(world, *right.blocks)
+                [*back, moved] = await heard(told)
             assert waiting(world) == {first.txid, second.txid}
+            gone, new = ids(left.blocks), ids(right.blocks)
+            assert moved == TipMoved(new[-1], 3, undone=gone[::-1], applied=new)
+            assert back == [admitted(first), admitted(second)]
             # In the order of their nonces, and for the next block.
             assert world.node.mempool.selection(world.height + 1) == [first, second]
-            assert len(changes) == 3
         async with node_world(tmp_path, mines=False) as world:
             assert waiting(world) == {first.txid, second.txid}
 
@@ -261,12 +288,11 @@ def test_the_same_one_again_is_no_news(tmp_path: Path) -> None:
     async def main() -> None:
         async with node_world(tmp_path, mines=False) as world:
             sent = await world.send(ALICE, pay(BOB))
-            changes: list[bool] = []
-            world.node.mempool.on_change(lambda: changes.append(True))
             size = (tmp_path / JOURNAL_FILE).stat().st_size
-            again = await world.node.mempool.submit(sent.to_bytes())
+            with world.node.events.subscribe(NodeEvent) as told:
+                again = await world.node.mempool.submit(sent.to_bytes())
+                assert await heard(told) == []
             assert (again.txid, again.replaced) == (sent.txid, None)
-            assert changes == []
             assert (tmp_path / JOURNAL_FILE).stat().st_size == size
 
     go(main)
@@ -275,14 +301,41 @@ def test_the_same_one_again_is_no_news(tmp_path: Path) -> None:
 def test_a_replacement_is_told(tmp_path: Path) -> None:
     async def main() -> None:
         async with node_world(tmp_path, mines=False) as world:
-            gone: list[bytes] = []
-            world.node.mempool.on_gone(gone.extend)
-            first = await world.send(ALICE, pay(BOB))
-            second = world.signed(ALICE, pay(CAROL), nonce=first.nonce, fee=2 * first.fee)
-            taken = await world.node.mempool.submit(second.to_bytes())
+            with world.node.events.subscribe(NodeEvent) as told:
+                first = await world.send(ALICE, pay(BOB))
+                second = world.signed(ALICE, pay(CAROL), nonce=first.nonce, fee=2 * first.fee)
+                taken = await world.node.mempool.submit(second.to_bytes())
+                [came, left, took] = await heard(told)
             assert (taken.txid, taken.replaced) == (second.txid, first.txid)
-            assert gone == [first.txid]
+            assert (came, took) == (admitted(first), admitted(second, replaced=first.txid))
+            assert isinstance(left, TransactionGone)
+            assert (left.txid, left.why) == (first.txid, Departure.REPLACED)
+            assert "replaced" in (left.reason or "")
             assert waiting(world) == {second.txid}
+
+    go(main)
+
+
+def test_what_leaves_a_full_mempool_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Room for one payment alone.
+    monkeypatch.setattr("esper.node.running_node.MIB", 8_000)
+
+    async def main() -> None:
+        async with node_world(tmp_path, mines=False, mempool_mib=1) as world:
+            cheap = await world.send(ALICE, pay(BOB))
+            dear = world.signed(BOB, pay(CAROL), fee=4 * cheap.fee)
+            with world.node.events.subscribe(NodeEvent) as told:
+                await world.node.mempool.submit(dear.to_bytes())
+                [left, came] = await heard(told)
+            assert isinstance(left, TransactionGone)
+            assert (left.txid, left.why) == (cheap.txid, Departure.EVICTED)
+            assert (left.rule, left.reason) == (
+                None,
+                world.node.mempool.pool.dropped_reason(cheap.txid),
+            )
+            assert came == admitted(dear, evicted=(cheap.txid,))
 
     go(main)
 
@@ -311,8 +364,8 @@ def test_calls_that_are_answered_already_are_not_given_again(tmp_path: Path) -> 
         async with node_world(folder, params, mines=False) as world:
             ids = await world.send_calls(50)
             assert waiting(world) == set(ids)
-            again = world.node.mempool.next_calls(world.height + 1, frozenset())
+            again = await world.node.mempool.next_calls(world.height + 1, frozenset())
             assert [one.txid for one in again] == ids
-            assert world.node.mempool.next_calls(world.height + 1, frozenset(ids)) == []
+            assert await world.node.mempool.next_calls(world.height + 1, frozenset(ids)) == []
 
     go(main)

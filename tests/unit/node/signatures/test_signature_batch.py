@@ -7,10 +7,10 @@ from threading import Event
 
 import pytest
 
-from esper.crypto.batch import BatchVerifier
-from esper.crypto.processes import ProcessVerifier
 from esper.crypto.signatures import SignatureClaim
 from esper.crypto.signing import key_from_seed
+from esper.node.signatures.batch import BatchVerifier
+from esper.node.signatures.processes import Checking, SignatureProcesses
 
 KEY = key_from_seed(1, bytes(range(32)))
 DIGEST = bytes(range(64))
@@ -21,11 +21,11 @@ Parts = list[tuple[bytes, bytes, bytes]]
 
 
 def batch() -> BatchVerifier:
-    return BatchVerifier(2, ProcessVerifier(1), threshold=2)
+    return BatchVerifier(2, SignatureProcesses(1), threshold=2)
 
 
 def judged_by(monkeypatch: pytest.MonkeyPatch, judge: Callable[[Parts, int], int | None]) -> None:
-    monkeypatch.setattr("esper.crypto.batch.ml_dsa_65_first_invalid", judge)
+    monkeypatch.setattr("esper.node.signatures.batch.ml_dsa_65_first_invalid", judge)
 
 
 class HeldJudge:
@@ -129,7 +129,7 @@ def test_closing_meanwhile_leaves_the_one_who_asked_an_answer(
     judge = HeldJudge()
     judged_by(monkeypatch, judge)
     waits_for_threads = Event()
-    monkeypatch.setattr(ProcessVerifier, "first_invalid", lambda _, claims: waits_for_threads.set())
+    monkeypatch.setattr(Checking, "result", lambda _: waits_for_threads.set())
     verifier = batch()
     verifier.open()
     with ThreadPoolExecutor(2) as others:

@@ -1,7 +1,6 @@
 """Checking many signatures at once: ML-DSA-65 on threads of the extension, the rest in processes.
 
-The rules never import this: they ask the ``SignatureVerifier`` that they are given. It stands
-beside the schemes because it knows nothing else.
+The rules know nothing of this: they ask the ``SignatureVerifier`` that they are given.
 
 The extension checks outside the interpreter's lock, so its threads need no copies of what they
 check and work beside the interpreter. Other schemes hold the lock while they check: long lists of
@@ -14,8 +13,8 @@ from types import TracebackType
 from typing import Final, NamedTuple
 
 from esper._native import ml_dsa_65_first_invalid
-from esper.crypto.processes import ProcessVerifier, VerifierClosedError
 from esper.crypto.signatures import DIGEST_BYTES, SequentialVerifier, SignatureClaim
+from esper.node.signatures.processes import Checking, SignatureProcesses, VerifierClosedError
 from esper.primitives.address import SUITE_ML_DSA_65
 
 DEFAULT_THRESHOLD: Final = 8
@@ -31,8 +30,24 @@ class _Begun(NamedTuple):
     """Places of those that the extension checks."""
     others: list[int]
     """Places of the rest."""
-    found: "Future[int | None]"
+    first_threaded: "Future[int | None]"
     """Which of the threaded ones fails first."""
+    first_other: Checking
+    """Which of the others does."""
+
+    @property
+    def first_invalid(self) -> int | None:
+        """The place of the first claim that does not hold, None if all do."""
+        other, threaded = self.first_other.result(), self.first_threaded.result()
+        failed = [] if other is None else [self.others[other]]
+        if threaded is not None:
+            failed.append(self.threaded[threaded])
+        return min(failed, default=None)
+
+    def cancel(self) -> None:
+        """Nobody will ask: what has not begun stays undone."""
+        self.first_threaded.cancel()
+        self.first_other.cancel()
 
 
 class BatchVerifier:
@@ -43,7 +58,7 @@ class BatchVerifier:
     """
 
     def __init__(
-        self, threads: int, processes: ProcessVerifier, threshold: int = DEFAULT_THRESHOLD
+        self, threads: int, processes: SignatureProcesses, threshold: int = DEFAULT_THRESHOLD
     ) -> None:
         """``threads`` >= 1 of the extension for lists of ``threshold`` claims and more.
 
@@ -107,19 +122,12 @@ class BatchVerifier:
                 return SequentialVerifier().first_invalid(claims)
             begun = self._start(pool, claims)
         self._begun = None
-        other = self._processes.first_invalid([claims[place] for place in begun.others])
-        threaded = begun.found.result()
-        failed = []
-        if other is not None:
-            failed.append(begun.others[other])
-        if threaded is not None:
-            failed.append(begun.threaded[threaded])
-        return min(failed, default=None)
+        return begun.first_invalid
 
     def _forget(self) -> None:
-        """Nobody will ask about what was begun: if it waits for the threads, it is not checked."""
+        """Nobody will ask about what was begun: if it waits, it is not checked."""
         if self._begun is not None:
-            self._begun.found.cancel()
+            self._begun.cancel()
             self._begun = None
 
     def _opened(self) -> ThreadPoolExecutor:
@@ -137,6 +145,6 @@ class BatchVerifier:
         parts = [
             (claims[place].key, claims[place].digest, claims[place].signature) for place in threaded
         ]
-        self._processes.begin([claims[place] for place in others])
-        found = pool.submit(ml_dsa_65_first_invalid, parts, self._threads)
-        return _Begun(list(claims), threaded, others, found)
+        first_other = self._processes.start([claims[place] for place in others])
+        first_threaded = pool.submit(ml_dsa_65_first_invalid, parts, self._threads)
+        return _Begun(list(claims), threaded, others, first_threaded, first_other)

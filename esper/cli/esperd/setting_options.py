@@ -1,0 +1,60 @@
+"""Flags of commands, made from the settings that they take."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Concatenate, Final, ParamSpec
+
+import typer
+
+from esper.node.setting_fields import Setting, Use, declared
+from esper.node.settings import Settings
+
+P = ParamSpec("P")
+Given = Mapping[str, Any]
+"""Values of flags by the name of their setting; None where one was not given."""
+METAVARS: Final = {int: "INTEGER", str: "TEXT", tuple[str, ...]: "TEXT,..."}
+
+
+def takes_settings(
+    *uses: Use,
+) -> Callable[[Callable[Concatenate[Given, P], None]], Callable[..., None]]:
+    """Give a command the flags of all settings of these uses, before its own options.
+
+    It is called with what was given on the command line, and its own options by name.
+    """
+    taken = [one for one in declared(Settings) if one.flag is not None and one.traits.use in uses]
+
+    def decorate(command: Callable[Concatenate[Given, P], None]) -> Callable[..., None]:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+
+        @functools.wraps(command)
+        def run(*args: P.args, **values: P.kwargs) -> None:
+            given = {one.name: values.pop(one.name) for one in taken}
+            command(given, *args, **values)
+
+        parameters = [*map(option_of, taken), *own]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
+
+
+def option_of(one: Setting) -> inspect.Parameter:
+    """The flag of a setting. Its value is read with the settings, so that all errors are alike."""
+    assert one.flag is not None
+    declaration, shown = one.flag, METAVARS.get(one.kind)
+    kind: Any = str | None
+    if one.kind is bool:
+        kind = bool | None
+        declaration = f"{one.flag}/--no-{one.flag.removeprefix('--')}"
+    elif one.kind is Path:
+        kind = Path | None
+    option = typer.Option(None, declaration, help=one.described, metavar=shown)
+    return inspect.Parameter(
+        one.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=option, annotation=kind
+    )

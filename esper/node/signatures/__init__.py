@@ -1,0 +1,1 @@
+"""Checking a block's signatures on all processors."""

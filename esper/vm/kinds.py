@@ -1,0 +1,25 @@
+"""The kinds of transactions: all but the coinbase, kind 0, which has no envelope."""
+
+from typing import Final
+
+from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.llm_call import LlmCall
+from esper.vm.llm_result import LlmResult
+from esper.vm.payload import Payload
+from esper.vm.stake import Stake
+from esper.vm.transfer import Transfer
+from esper.vm.unstake import Unstake
+
+KINDS: Final[tuple[type[Payload], ...]] = (
+    Transfer,
+    Stake,
+    Unstake,
+    CreditTransfer,
+    LlmCall,
+    LlmResult,
+)
+
+
+def kind_of_number(number: int) -> type[Payload] | None:
+    """The payload of a kind by its number on the wire, None if there is no such kind."""
+    return next((kind for kind in KINDS if number == kind.KIND), None)
