@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
+from esper.primitives.ids import ModelId
+
 class NativeModel:
     """A G16 model in memory, checked on loading, with its integer engine."""
 
@@ -79,7 +81,7 @@ class ProvingKey:
         """Commit. Raises `ValueError` naming what cannot be proven."""
 
     @property
-    def model_id(self) -> bytes:
+    def model_id(self) -> ModelId:
         """64 bytes that name the model together with the proof system."""
 
     @property
@@ -98,7 +100,7 @@ class ProvingKey:
         """Proof of a statement of shape (rows, top_k); `ValueError` if it is false."""
 
 def verify_proof(
-    model_id: bytes,
+    model_id: ModelId,
     binding: bytes,
     shape: tuple[int, int],
     sequences: Sequence[
@@ -118,7 +120,7 @@ class VerifyReport(TypedDict):
     leaf_vars: int
     milliseconds: float
 
-def model_id(model: NativeModel, /) -> bytes:
+def model_id(model: NativeModel, /) -> ModelId:
     """64 bytes that name the model together with the proof system; commits to the weights."""
 
 def poseidon2_digest(tag: str, elements: list[int]) -> list[int]:

@@ -12,6 +12,7 @@ from esper.node.mining.mining_statistics import expected_block_ms
 from esper.node.views.rpc_formats import address_text
 from esper.node.views.status_views import usefulness_per_mille
 from esper.node.workers.work_ports import ProverPort, SearcherPort
+from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 
@@ -62,7 +63,7 @@ class MiningControl:
             for prover in self._provers:
                 await prover.use_threads(prove_threads)
 
-    async def generate(self, blocks: int, payee: bytes | None) -> list[bytes]:
+    async def generate(self, blocks: int, payee: bytes | None) -> list[BlockId]:
         """Mine so many blocks, paying ``payee`` if given; their ids."""
         async with self._one_at_a_time:
             usual = self._service.templates.payee
@@ -105,7 +106,7 @@ class MiningControl:
         )
 
 
-async def _next_id(mined: Subscription[MinedNews]) -> bytes:
+async def _next_id(mined: Subscription[MinedNews]) -> BlockId:
     news = await mined.receive()
     # There is room for all that are waited for.
     assert isinstance(news, MinedNews)

@@ -8,6 +8,7 @@ import trio
 from esper.node.calls.text_service import NoTextError, TextService
 from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_service import MinedNews
+from esper.primitives.ids import ModelId
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 
@@ -48,7 +49,7 @@ class BlockTeller:
                 told = f"  answers {payload.call_id.hex()[:16]}"
             LOG.info("  %s %s%s", transaction.payload.NAME, transaction.txid.hex()[:16], told)
 
-    def _text(self, model_id: bytes, prompt: tuple[int, ...], answer: tuple[int, ...]) -> str:
+    def _text(self, model_id: ModelId, prompt: tuple[int, ...], answer: tuple[int, ...]) -> str:
         try:
             return self._texts.of(model_id).text(prompt, answer)
         except NoTextError:
