@@ -169,9 +169,9 @@ class BlockTree:
         self._choose_again()
         return gone
 
-    def leaves(self) -> Iterator[BlockId]:
-        """Blocks that nothing builds on."""
-        return (block_id for block_id, children in self._children.items() if not children)
+    def children(self, block_id: BlockId) -> tuple[BlockId, ...]:
+        """What builds on a block, the first seen first. Raises KeyError for an unknown block."""
+        return tuple(self._children[block_id])
 
     def best_tip(self) -> BlockId:
         """The block that the node should stand on."""

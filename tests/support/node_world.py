@@ -278,16 +278,16 @@ class NodeWorld:
 
     @property
     def height(self) -> int:
-        return self.node.manager.context.height
+        return self.node.chain.view.context.height
 
     @property
     def genesis(self) -> bytes:
-        return self.node.manager.context.genesis_hash
+        return self.node.chain.view.context.genesis_hash
 
     @property
     def ledger(self) -> Ledger:
         """The state at the tip."""
-        return Ledger(Overlay(self.node.manager.state))
+        return Ledger(Overlay(self.node.chain.view.state))
 
     def nonce(self, key: KeyPair) -> int:
         nonce = self.ledger.account(address(key)).nonce

@@ -16,7 +16,8 @@ from esper.storage.errors import StorageError
 from esper.storage.side_blocks import SideBlocks
 
 SIDE_BYTES: Final = 1 << 30
-"""Most bytes of blocks beside the chain, those apart that a change of chain takes off."""
+"""Most bytes of blocks beside the chain, those apart that a change of chain took off: they were
+the chain, which is what they cost, and the way back must not be shut by how long they are."""
 HEADERS_ONLY: Final = 4_096
 """Most blocks beside the chain of which the header alone is kept, a few kilobytes each."""
 
@@ -47,13 +48,15 @@ class Branches:
     """Bytes."""
     _side: SideBlocks = field(init=False)
     _sizes: dict[BlockId, int] = field(default_factory=dict)
+    _aside: set[BlockId] = field(default_factory=set)
     _bare: set[BlockId] = field(default_factory=set)
     _bytes: int = 0
 
     def __post_init__(self) -> None:
         self._side = SideBlocks(self.store.datadir)
         self._sizes = {block_id: self._side.size(block_id) for block_id in self._side}
-        self._bytes = sum(self._sizes.values())
+        # Which of them were the chain, nobody knows any more.
+        self._aside = set(self._sizes)
 
     @property
     def on_disk(self) -> tuple[BlockId, ...]:
@@ -62,7 +65,7 @@ class Branches:
 
     @property
     def taken(self) -> int:
-        """Bytes that they take."""
+        """Bytes that those take which never were the chain, as far as is known."""
         return self._bytes
 
     def keep(self, block_id: BlockId, data: BlockBytes) -> tuple[BlockId, ...]:
@@ -75,11 +78,12 @@ class Branches:
         size = len(data.header) + len(data.body) + len(data.proof)
         gone: list[BlockId] = []
         while self.taken + size > self.limit:
-            lightest = self._lightest(block_id, self._sizes.keys())
+            lightest = self._lightest(block_id, self._sizes.keys() - self._aside)
             if lightest is None:
                 raise NoRoomBesideError(block_id, self.limit)
             gone += self.forget(lightest)
         self._put(block_id, data)
+        self._bytes += self._sizes[block_id]
         return tuple(gone)
 
     def keep_bare(self, block_id: BlockId) -> tuple[BlockId, ...]:
@@ -103,7 +107,9 @@ class Branches:
         Raises DiskReserveError, and OSError if the system refuses.
         """
         self.store.options.check_reserve(self.store.datadir)
+        self.drop(block_id)
         self._put(block_id, data)
+        self._aside.add(block_id)
 
     def get(self, block_id: BlockId) -> BlockBytes:
         """A block that is kept. Raises SideBlockError."""
@@ -122,7 +128,11 @@ class Branches:
         self._bare.discard(block_id)
         if block_id in self._sizes:
             self._side.remove(block_id)
-            self._bytes -= self._sizes.pop(block_id)
+            size = self._sizes.pop(block_id)
+            if block_id in self._aside:
+                self._aside.discard(block_id)
+            else:
+                self._bytes -= size
 
     def forget(self, block_id: BlockId) -> tuple[BlockId, ...]:
         """Take a block and what builds on it out of the tree and off the disk; their ids."""
@@ -133,13 +143,16 @@ class Branches:
 
     def _put(self, block_id: BlockId, data: BlockBytes) -> None:
         self._side.put(block_id, data)
-        size = self._side.size(block_id)
-        self._bytes += size - self._sizes.get(block_id, 0)
-        self._sizes[block_id] = size
+        self._sizes[block_id] = self._side.size(block_id)
 
     def _lightest(self, spared: BlockId, among: Collection[BlockId]) -> BlockId | None:
-        """The lightest end of a branch among some blocks, if it is lighter than ``spared``."""
-        ends = [one for one in self.tree.leaves() if one in among and one != spared]
+        """The lightest of some blocks on which none of them builds, if lighter than ``spared``.
+
+        What else builds on it, bare or invalid, goes with it: else one cheap header on top of a
+        branch would keep all its blocks here for good.
+        """
+        kept = {*among, spared}
+        ends = [one for one in among if one != spared and kept.isdisjoint(self.tree.children(one))]
         lightest = min(ends, key=self.tree.total, default=None)
         if lightest is None or self.tree.total(lightest) >= self.tree.total(spared):
             return None

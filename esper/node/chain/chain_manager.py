@@ -276,6 +276,7 @@ class ChainManager:
     def _move_to_best(self, fresh: JudgedBlock | None) -> None:
         """Undo and apply until the best tip is the chain's; ``_move`` says what happened."""
         self._move = _Move()
+        before = self._store.tip.block_id
         while (best := self._tree.best_tip()) != self._store.tip.block_id:
             path = self._tree.path(self._store.tip.block_id, best)
             bare = next((one for one in path.apply if self._branches.is_bare(one)), None)
@@ -301,7 +302,7 @@ class ChainManager:
                         self._branches.drop(marked)
                     break
         self._keep_if_left(fresh)
-        self._settle()
+        self._settle(before)
 
     def _keep_if_left(self, fresh: JudgedBlock | None) -> None:
         """A fresh block that the way to the best tip led past is kept beside the chain."""
@@ -344,11 +345,12 @@ class ChainManager:
         context, execution = connect(
             parent, self.state, block, content, self._verifier, self._signatures
         )
-        self._store.append(block_id, data, stored_execution(execution, context))
+        # Before the tip moves: whoever looks at it from outside finds its context.
         self._headers[block_id] = self._executed[block_id] = context
-        self._branches.drop(block_id)
+        self._store.append(block_id, data, stored_execution(execution, context))
         self._move.touched.update(change.path for change in execution.changes)
         self._move.passed(block_id, block, content)
+        self._branches.drop(block_id)
         depth = self.params.limits.pruning_depth
         if self._prune and context.height > depth and context.height % PRUNE_EVERY == 0:
             self._store.prune_proofs(context.height - depth)
@@ -372,9 +374,15 @@ class ChainManager:
         found = self._store.block(height)
         return BlockBytes(found.header, found.body, self._store.proof(height))
 
-    def _settle(self) -> None:
-        """Forget branches that the undo depth has left behind."""
-        self._tree.settle(self._store.tip.block_id)
+    def _settle(self, before: BlockId) -> None:
+        """Forget branches that the undo depth has left behind.
+
+        What left the chain just now stays, however many blocks joined it: followers read it.
+        """
+        joined = self._tree.path(before, self._store.tip.block_id).apply
+        remembered = 2 * self.params.limits.undo_depth
+        far = len(joined) > remembered
+        self._tree.settle(joined[remembered - 1] if far else self._store.tip.block_id)
         self._forget_contexts([known for known in self._headers if known not in self._tree])
 
     def _forget_contexts(self, gone: Sequence[BlockId]) -> None:

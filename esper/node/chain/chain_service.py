@@ -12,7 +12,7 @@ adopting, and admission to the mempool.
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -34,6 +34,8 @@ Commit = Callable[[], None]
 
 JUDGING_THREADS: Final = max(2, os.cpu_count() or 1)
 """Proofs are verified outside the interpreter's lock."""
+READING_THREADS: Final = 16
+"""Well below the threads that trio gives out in all: whoever reads, blocks find one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class ChainService:
         self._clock = clock
         self._lock = trio.Lock()
         self._judging = trio.CapacityLimiter(JUDGING_THREADS)
+        self._reading = trio.Semaphore(READING_THREADS)
+        self._unprepared: frozenset[bytes] | None = None
         self._followers: list[ChainFollower] = []
         self._told: Callable[[TipMoved], None] = _tell_nobody
         self._changed = trio.Event()
@@ -106,7 +110,10 @@ class ChainService:
 
     async def in_thread(self, work: Callable[[ChainView], T]) -> T:
         """Run something slow that only reads, in a thread, on the view of now."""
-        return await trio.to_thread.run_sync(work, self._view)
+        # Of this moment, as whatever the caller took beside it.
+        view = self._view
+        async with self._reading:
+            return await trio.to_thread.run_sync(work, view)
 
     async def submit(self, block: BlockBytes, *, received_ms: int | None = None) -> Arrival:
         """Judge a block in a thread, keep it, and move to the best tip.
@@ -157,11 +164,18 @@ class ChainService:
         except BaseException as raised:
             # What was refused may still have moved the tip: a branch that fails half way.
             arrival, error = self._manager.moved_from(before), raised
+        if self._unprepared is not None:
+            # Followers that could not prepare an earlier change are told of it with this one.
+            whole = self._manager.moved_from(before)
+            touched = self._unprepared | arrival.touched
+            arrival = replace(arrival, undone=whole.undone, applied=whole.applied, touched=touched)
         if not arrival.undone and not arrival.applied:
             return _Outcome(arrival, error)
+        self._unprepared = arrival.touched
         view = self._manager.view()
         change = ChainChange(view, arrival, partial(_content, self._manager, arrival))
         commits = tuple(follower.prepare(change) for follower in self._followers)
+        self._unprepared = None
         return _Outcome(arrival, error, view, commits)
 
     def _put_in_place(self, view: ChainView, arrival: Arrival, commits: tuple[Commit, ...]) -> None:
