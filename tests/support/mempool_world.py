@@ -11,6 +11,7 @@ from esper.mempool.memory import Dropped
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Admission, Mempool
 from esper.primitives.hashing import u64
+from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.vm.context import Answer
@@ -85,7 +86,7 @@ def move(
     view: StateView,
     chain: ChainContext,
     *,
-    included: Iterable[bytes] = (),
+    included: Iterable[Txid] = (),
     returned: Iterable[Transaction] = (),
     touched: Iterable[bytes] | None = None,
     now_ms: int,

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esper.primitives.hashing import u64
+from esper.primitives.ids import BlockId, Txid
 from esper.storage.errors import IndexCorruptError
 from esper.storage.history.history_index import (
     HISTORY_FOLDER,
@@ -32,13 +33,18 @@ from esper.storage.history.history_records import (
 from esper.storage.kv.leveldb import LevelDbStore
 from tests.support.memory_store import MemoryStore
 
-GENESIS = b"genesis!" * 8
+GENESIS = BlockId(b"genesis!" * 8)
 ALICE, BOB = b"\1" + b"a" * 32, b"\1" + b"b" * 32
 
 
-def name(text: str) -> bytes:
+def name(text: str) -> Txid:
     """64 bytes."""
-    return text.encode().ljust(64, b".")
+    return Txid(text.encode().ljust(64, b"."))
+
+
+def block(text: str) -> BlockId:
+    """64 bytes."""
+    return BlockId(name(text))
 
 
 def in_memory(undo_depth: int = 100) -> tuple[MemoryStore, HistoryIndex]:
@@ -57,7 +63,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HistoryInd
 
 def grow(index: HistoryIndex, *entries: Entry, name_of: str = "") -> int:
     height = index.tip.height + 1
-    index.apply(height, name(f"{name_of}{height}"), 1000 * height, entries)
+    index.apply(height, block(f"{name_of}{height}"), 1000 * height, entries)
     return height
 
 
@@ -80,7 +86,7 @@ def test_a_new_index_stands_at_the_genesis(index: HistoryIndex) -> None:
 def test_a_transaction_is_found_with_its_events(index: HistoryIndex) -> None:
     grow(index, Entry(b"", (Happening(BOB, What.MINED, 50),)))
     grow(index, paid("x", 3), paid("y", 4))
-    assert index.tip == Marker(2, name("2"))
+    assert index.tip == Marker(2, block("2"))
     assert index.transaction(name("y")) == Place(2, 1)
     assert index.transaction(b"") is None
     assert index.events(ALICE, 10) == (
@@ -174,7 +180,7 @@ def test_blocks_come_in_their_order(index: HistoryIndex) -> None:
     grow(index)
     for height in (0, 1, 3):
         with pytest.raises(ValueError, match=f"block {height} does not follow block 1"):
-            index.apply(height, name("?"), 0, ())
+            index.apply(height, block("?"), 0, ())
     for height in (0, 2):
         with pytest.raises(ValueError, match=f"block {height} cannot be taken out"):
             index.undo(height)
@@ -192,7 +198,7 @@ def test_undo_reaches_as_deep_as_it_was_told() -> None:
     index.undo(3)
     with pytest.raises(HistoryUnusableError, match="block 2 is too deep to be taken out"):
         index.undo(2)
-    assert index.tip == Marker(2, name("2"))
+    assert index.tip == Marker(2, block("2"))
     assert index.was_damaged
 
 
@@ -250,7 +256,7 @@ def test_an_index_is_found_again_as_it_was(tmp_path: Path) -> None:
     index.close()
     index.close()
     again = HistoryIndex.open(tmp_path, GENESIS)
-    assert again.tip == Marker(1, name("1"))
+    assert again.tip == Marker(1, block("1"))
     assert amounts(again, BOB) == [1]
     again.close()
 
@@ -272,7 +278,7 @@ def test_a_batch_that_was_cut_leaves_the_block_before(tmp_path: Path) -> None:
             data = grown[:length] if file == log else file.read_bytes()
             (copy / HISTORY_FOLDER / file.name).write_bytes(data)
         again = HistoryIndex.open(copy, GENESIS)
-        assert again.tip == Marker(1, name("1"))
+        assert again.tip == Marker(1, block("1"))
         assert amounts(again, ALICE) == [1]
         assert again.transaction(name("y")) is None
         again.close()

@@ -15,6 +15,7 @@ from esper.consensus.call_groups import encode_result
 from esper.consensus.outputs import WorkOutputs
 from esper.node.chain.history import ChainHistory, Released, catch_up
 from esper.node.chain.history_entries import block_entries
+from esper.primitives.ids import Txid
 from esper.storage.errors import IndexCorruptError, WriteFailedError
 from esper.storage.history.history_index import HISTORY_FOLDER, HistoryIndex
 from esper.storage.history.history_reader import DAMAGED_FILE, HistoryUnusableError
@@ -52,7 +53,7 @@ PRICE = 10**5
 REWARD = PARAMS.reward
 
 
-def no_call(call_id: bytes) -> CallMade:
+def no_call(call_id: Txid) -> CallMade:
     """There are no calls of earlier blocks."""
     raise AssertionError(call_id)
 

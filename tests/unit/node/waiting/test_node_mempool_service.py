@@ -16,6 +16,7 @@ from esper.mempool.memory import Departure
 from esper.node.events import NodeEvent, TipMoved, TransactionAdmitted, TransactionGone
 from esper.node.running_node import JOURNAL_FILE
 from esper.primitives.errors.transaction_errors import TransactionViolation
+from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.transaction import Transaction
 from tests.support.fake_work import FakeVerifier
@@ -51,7 +52,7 @@ def ids(blocks: list[Block]) -> tuple[bytes, ...]:
 
 
 def admitted(
-    transaction: Transaction, replaced: bytes | None = None, evicted: tuple[bytes, ...] = ()
+    transaction: Transaction, replaced: Txid | None = None, evicted: tuple[Txid, ...] = ()
 ) -> TransactionAdmitted:
     return TransactionAdmitted(transaction.txid, transaction.to_bytes(), replaced, evicted)
 
