@@ -15,6 +15,7 @@ from esper.node.mining import mining_service
 from esper.node.mining.node_mining import NodeMining
 from esper.node.workers.search import SearchJob
 from esper.node.workers.worker_messages import Found, Progress
+from esper.primitives.ids import BlockId, Txid
 from esper.vm.payload import Output
 from esper.vm.transaction import decode_transaction
 from esper.vm.transfer import Transfer
@@ -31,7 +32,7 @@ def signed(key: KeyPair, nonce: int) -> bytes:
     return sign(key, make(key, PAY, nonce), GENESIS).to_bytes()
 
 
-def transactions(node: Node, block_id: bytes) -> list[bytes]:
+def transactions(node: Node, block_id: BlockId) -> list[Txid]:
     """Ids of a block's transactions, its coinbase apart."""
     body = read_body(node.manager.block(block_id).body, PARAMS.limits)
     return [decode_transaction(data, 1 << 20).txid for data in body.transactions[:-1]]
@@ -112,7 +113,7 @@ def test_a_flood_of_sound_transactions_does_not_start_the_search_anew_each_time(
             assert len(jobs) == 1
             may_find.set()
         # They are not forgotten: the next tip takes them in.
-        assert transactions(node, found[0]) == []
+        assert transactions(node, BlockId(found[0])) == []
         [block_id] = await mining.control.generate(1, None)
         assert transactions(node, block_id) == [one.txid for one in sent]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from esper.primitives.errors.block_errors import RejectedTransactionViolation
 from esper.primitives.errors.transaction_errors import TransactionViolation
+from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from esper.vm.context import Answer
 from esper.vm.credit_transfer import CreditTransfer
@@ -126,8 +127,8 @@ def payload_of(action: Action, calls: list[bytes]) -> tuple[Payload, Answer | No
             return LlmCall(MODEL.model_id, (1, 50), 3, price), answer if answered else None
     _, _, place, tokens = action
     # Of the last few calls that were left open, answered and lapsed ones included.
-    call_id = calls[place] if place < len(calls) else bytes(64)
-    return LlmResult(call_id, (60,) * (tokens - 1) + (EOS,)), None
+    call_id = calls[place] if place < len(calls) else Txid(bytes(64))
+    return LlmResult(Txid(call_id), (60,) * (tokens - 1) + (EOS,)), None
 
 
 def accepted(world: World, chosen: Chosen, one: Transaction, answer: Answer | None) -> bool:

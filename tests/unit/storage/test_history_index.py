@@ -20,6 +20,7 @@ from esper.storage.history.history_index import (
 )
 from esper.storage.history.history_reader import DAMAGED_FILE, HistoryUnusableError
 from esper.storage.history.history_records import (
+    NO_TXID,
     CallMade,
     CallPlace,
     CursorError,
@@ -84,11 +85,11 @@ def test_a_new_index_stands_at_the_genesis(index: HistoryIndex) -> None:
 
 
 def test_a_transaction_is_found_with_its_events(index: HistoryIndex) -> None:
-    grow(index, Entry(b"", (Happening(BOB, What.MINED, 50),)))
+    grow(index, Entry(NO_TXID, (Happening(BOB, What.MINED, 50),)))
     grow(index, paid("x", 3), paid("y", 4))
     assert index.tip == Marker(2, block("2"))
     assert index.transaction(name("y")) == Place(2, 1)
-    assert index.transaction(b"") is None
+    assert index.transaction(NO_TXID) is None
     assert index.events(ALICE, 10) == (
         [
             HistoryEvent(2, 2000, name("y"), What.SENT, 4, 7, BOB),
@@ -99,7 +100,7 @@ def test_a_transaction_is_found_with_its_events(index: HistoryIndex) -> None:
     assert index.events(BOB, 10)[0] == [
         HistoryEvent(2, 2000, name("y"), What.RECEIVED, 4, 0, ALICE),
         HistoryEvent(2, 2000, name("x"), What.RECEIVED, 3, 0, ALICE),
-        HistoryEvent(1, 1000, b"", What.MINED, 50, 0, b""),
+        HistoryEvent(1, 1000, NO_TXID, What.MINED, 50, 0, b""),
     ]
 
 
@@ -164,7 +165,7 @@ def test_calls_and_where_their_answers_came(index: HistoryIndex) -> None:
 
 def test_what_is_released_later_is_found_by_height(index: HistoryIndex) -> None:
     for amount in (5, 6, 7):
-        mined = Entry(b"", (Happening(ALICE, What.MINED, amount),))
+        mined = Entry(NO_TXID, (Happening(ALICE, What.MINED, amount),))
         unstaked = Happening(ALICE, What.UNSTAKED, 10 * amount)
         grow(index, Entry(name(f"u{amount}"), (unstaked, unstaked)), mined)
     assert index.released_later(ALICE, What.MINED, 0) == [(1, 5), (2, 6), (3, 7)]
@@ -226,13 +227,13 @@ def test_an_index_is_that_of_the_blocks_that_stand(
             Entry(name(f"{number} {place}"), (Happening(address, what, amount),))
             for place, (address, what, amount) in enumerate(step)
         ]
-        blocks.append((name(f"block {number}"), added))
-        index.apply(len(blocks), blocks[-1][0], number, added)
+        blocks.append((block(f"block {number}"), added))
+        index.apply(len(blocks), BlockId(blocks[-1][0]), number, added)
 
     fresh_store, fresh = in_memory()
     times = [int(block_id.split(b" ")[1].split(b".")[0]) for block_id, _ in blocks]
     for height, ((block_id, added), time_ms) in enumerate(zip(blocks, times, strict=True), 1):
-        fresh.apply(height, block_id, time_ms, added)
+        fresh.apply(height, BlockId(block_id), time_ms, added)
     assert dict(store.items(b"")) == dict(fresh_store.items(b""))
 
     for address in (ALICE, BOB):
@@ -287,7 +288,7 @@ def test_a_batch_that_was_cut_leaves_the_block_before(tmp_path: Path) -> None:
 def test_another_genesis_or_format_is_refused(tmp_path: Path) -> None:
     HistoryIndex.open(tmp_path, GENESIS).close()
     with pytest.raises(HistoryUnusableError, match="another format or genesis; it is built anew"):
-        HistoryIndex.open(tmp_path, bytes(64))
+        HistoryIndex.open(tmp_path, BlockId(bytes(64)))
     store = open_folder(tmp_path / HISTORY_FOLDER)
     store.write([(b"v", b"\0\0\0\2" + GENESIS)])
     store.close()
@@ -325,7 +326,7 @@ def test_damage_that_a_read_finds_is_remembered(tmp_path: Path) -> None:
     damaged = False
     for table in (tmp_path / HISTORY_FOLDER).glob("*.ldb"):
         data = table.read_bytes()
-        damaged |= name("x") in data
+        damaged |= bytes(name("x")) in data
         table.write_bytes(data.replace(name("x"), name("z")))
     assert damaged
     for log in (tmp_path / HISTORY_FOLDER).glob("*.log"):

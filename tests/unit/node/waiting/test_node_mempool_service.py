@@ -16,7 +16,7 @@ from esper.mempool.memory import Departure
 from esper.node.events import NodeEvent, TipMoved, TransactionAdmitted, TransactionGone
 from esper.node.running_node import JOURNAL_FILE
 from esper.primitives.errors.transaction_errors import TransactionViolation
-from esper.primitives.ids import Txid
+from esper.primitives.ids import BlockId, Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.transaction import Transaction
 from tests.support.fake_work import FakeVerifier
@@ -47,7 +47,7 @@ def journal_bytes(*transactions: Transaction) -> int:
     return len(MAGIC) + sum(HEAD_BYTES + len(one.to_bytes()) for one in transactions)
 
 
-def ids(blocks: list[Block]) -> tuple[bytes, ...]:
+def ids(blocks: list[Block]) -> tuple[BlockId, ...]:
     return tuple(block.header.block_id for block in blocks)
 
 
