@@ -98,7 +98,7 @@ def test_a_flood_of_sound_transactions_does_not_start_the_search_anew_each_time(
     monkeypatch.setattr("tests.support.crash.crash_world.FakeSearcher", Slow)
 
     async def script(node: Node, mining: NodeMining) -> None:
-        found: list[bytes] = []
+        found: list[BlockId] = []
 
         async def generate() -> None:
             found.extend(await mining.control.generate(1, None))
@@ -113,7 +113,7 @@ def test_a_flood_of_sound_transactions_does_not_start_the_search_anew_each_time(
             assert len(jobs) == 1
             may_find.set()
         # They are not forgotten: the next tip takes them in.
-        assert transactions(node, BlockId(found[0])) == []
+        assert transactions(node, found[0]) == []
         [block_id] = await mining.control.generate(1, None)
         assert transactions(node, block_id) == [one.txid for one in sent]
 

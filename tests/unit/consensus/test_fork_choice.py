@@ -244,9 +244,9 @@ def test_a_branch_is_taken_out_as_a_whole() -> None:
     grown.chain("a", "root", 2)
     grown.chain("b", "root", 3)
     grown.add("b2x", "b1")
-    assert grown.tree.children(BlockId(b"b1")) == (b"b2", b"b2x")
+    assert grown.tree.children(block("b1")) == (b"b2", b"b2x")
     assert set(grown.tree.forget(block("b1"))) == {block("b1"), block("b2"), block("b2x")}
-    assert grown.tree.children(BlockId(b"b0")) == grown.tree.children(b"a1") == ()
+    assert grown.tree.children(block("b0")) == grown.tree.children(block("a1")) == ()
     assert grown.tree.best_tip() == b"a1"
     with pytest.raises(UnknownParentViolation):
         grown.add("b2", "b1")

@@ -216,7 +216,7 @@ def test_an_index_is_that_of_the_blocks_that_stand(
 ) -> None:
     """Whatever was added and taken out: as built from scratch, and as a list has it."""
     store, index = in_memory()
-    blocks: list[tuple[bytes, list[Entry]]] = []
+    blocks: list[tuple[BlockId, list[Entry]]] = []
     for number, step in enumerate(steps):
         if step is None:
             if blocks:
@@ -228,12 +228,12 @@ def test_an_index_is_that_of_the_blocks_that_stand(
             for place, (address, what, amount) in enumerate(step)
         ]
         blocks.append((block(f"block {number}"), added))
-        index.apply(len(blocks), BlockId(blocks[-1][0]), number, added)
+        index.apply(len(blocks), blocks[-1][0], number, added)
 
     fresh_store, fresh = in_memory()
     times = [int(block_id.split(b" ")[1].split(b".")[0]) for block_id, _ in blocks]
     for height, ((block_id, added), time_ms) in enumerate(zip(blocks, times, strict=True), 1):
-        fresh.apply(height, BlockId(block_id), time_ms, added)
+        fresh.apply(height, block_id, time_ms, added)
     assert dict(store.items(b"")) == dict(fresh_store.items(b""))
 
     for address in (ALICE, BOB):

@@ -20,6 +20,7 @@ from esper.storage.errors import IndexCorruptError, WriteFailedError
 from esper.storage.history.history_index import HISTORY_FOLDER, HistoryIndex
 from esper.storage.history.history_reader import DAMAGED_FILE, HistoryUnusableError
 from esper.storage.history.history_records import (
+    NO_TXID,
     CallMade,
     CallPlace,
     Entry,
@@ -422,7 +423,7 @@ def test_a_call_that_is_answered_by_a_result_of_its_own_block() -> None:
             ),
             answers=call.txid,
         ),
-        Entry(Txid(b""), (Happening(M, What.MINED, 5),)),
+        Entry(NO_TXID, (Happening(M, What.MINED, 5),)),
     ]
     store = MemoryStore()
     index = HistoryIndex(store, Path("nowhere"), BlockId(bytes(64)))
