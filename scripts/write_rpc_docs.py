@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
+from esper.http.strict_json import MAX_DEPTH, MAX_DIGITS
 from esper.rpc.errors import ERRORS
 from esper.rpc.method import COMMON_ERRORS, Method
 from esper.rpc.methods import METHODS
 from esper.rpc.openrpc import described, openrpc_document
-from esper.rpc.strict_json import MAX_DEPTH, MAX_DIGITS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "rpc.md"
 SHORTENED = 32
@@ -55,10 +55,13 @@ curl -sf $URL -H 'Content-Type: application/json' -H "Authorization: Bearer $TOK
 """
 
 STATUSES = """
-Before a request is read, HTTP says no: 400 the body broke off, 401 a token that is not taken, 403
-an Origin that is not configured, 404 and 405 another address or verb, 408 a body that takes too
-long, 413 a body above 256 KiB, 415 another Content-Type, 421 a Host that is not this machine's, 431
-a head above 16 KiB, 503 too many requests at once (try again).
+Before a body is read, HTTP says no: 400 no request of HTTP, 401 a token that is not taken, or none
+from another machine, 403 a web page that is not configured, 404 and 405 another address or verb
+(whose case matters), 414 and 431 a first line and a head above 16 KiB, 415 another Content-Type,
+421 a Host that is neither this machine's nor listened on, 501 a coding of bodies that is not known,
+503 too many requests or connections at once (try again), 505 another version of HTTP. Then 400 a
+body that broke off or is malformed, 408 one that takes more than 10 s, 413 one above 256 KiB. After
+a refusal the connection ends; otherwise it may lie idle for 30 s.
 
 ## Methods
 

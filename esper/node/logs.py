@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Final, TextIO
 
-NOISY: Final = ("httpx", "httpcore", "anycorn", "asyncio")
+NOISY: Final = ("httpx", "httpcore", "asyncio")
 """Libraries that are heard from warnings on alone."""
 
 

@@ -87,8 +87,9 @@ async def run_node(
 ) -> None:
     """Run until a signal, a request to stop, or the last wanted block.
 
-    Starts with the port of the RPC once all services are up. Raises what ``open_node`` raises and
-    RpcSettingsError, and in groups RpcBindError, CookieError, WorkerError and ServiceEndedError.
+    Starts with the port of the RPC once all services are up. Raises what ``open_node`` raises,
+    HttpSettingsError and RpcSettingsError, and in groups BindError, CookieError, WorkerError and
+    ServiceEndedError.
     """
     share_interpreter()
     rpc = _RpcServer(_rpc_settings(settings, parts.directory))

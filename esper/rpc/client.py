@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
+from esper.http.addresses import is_loopback
 from esper.rpc.auth import COOKIE_FILE, read_cookie
 from esper.rpc.errors import UNAUTHORIZED
 from esper.rpc.method import Method, ReplyT, RequestT, params_of
-from esper.rpc.settings import is_loopback
 
 URL_VARIABLE: Final = "ESPER_RPC"
 TOKEN_VARIABLE: Final = "ESPER_RPC_TOKEN"

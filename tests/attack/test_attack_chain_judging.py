@@ -20,8 +20,10 @@ from esper.primitives.errors.header_errors import TimeOldViolation, UnknownParen
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 from esper.storage.errors import DiskReserveError
 from esper.storage.side_blocks import SideBlocks
+from esper.vm.records import account_path
 from tests.attack.test_attack_chain_disk import false_root
 from tests.support.chain_world import ChainWorld
+from tests.support.vm_world import ALICE, address
 from tests.unit.node.chain.test_chain_manager import (
     FAR,
     PARAMS,
@@ -156,7 +158,7 @@ def test_what_the_judge_remembers_has_a_bound(node: Node, monkeypatch: pytest.Mo
 
 
 def test_a_judged_block_whose_parent_was_forgotten_meanwhile_is_no_mistake(node: Node) -> None:
-    _, first = branch(None, 1, step_ms=1)
+    world, first = branch(None, 1, step_ms=1)
     _, other = branch(None, 2, step_ms=2)
     for block in (*first, other[0]):
         submit(node, block)
@@ -167,8 +169,8 @@ def test_a_judged_block_whose_parent_was_forgotten_meanwhile_is_no_mistake(node:
     with pytest.raises(UnknownParentViolation):
         node.manager.adopt(judged)
     # So it is for who asks while a block is on its way into the tree.
-    node.manager._headers.pop(first[0].header.block_id)
-    _, [child] = branch(branch(None, 1, step_ms=1)[0].chain, 1, step_ms=3)
+    _, [child] = branch(world.chain, 1, step_ms=3)
+    del node.manager._headers[first[0].header.block_id]
     with pytest.raises(UnknownParentViolation):
         node.manager.check_may_come(child.header)
 
@@ -242,6 +244,25 @@ def test_a_chain_that_was_put_aside_in_vain_is_not_taken_for_a_branch(
     assert node.side() == {block.header.block_id for block in mine}
 
 
+def test_a_block_that_joined_is_told_whole_though_tidying_up_failed(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, [block] = branch(None, 1, step_ms=1)
+    before = node.manager.context.tip_id
+
+    def refused(*_: object) -> None:
+        raise OSError("no such device")
+
+    monkeypatch.setattr(branches_module.Branches, "drop", refused)
+    with pytest.raises(OSError, match="no such device"):
+        submit(node, block)
+    moved = node.manager.moved_from(before)
+    assert moved.applied == (block.header.block_id,)
+    assert account_path(address(ALICE)) in moved.touched
+    assert block.header.block_id in moved.read
+    assert_at(node, world.chain)
+
+
 def test_what_builds_on_a_header_alone_is_a_header_alone(node: Node) -> None:
     _, first = branch(None, 3, step_ms=1)
     _, other = branch(None, 2, step_ms=2)
@@ -306,7 +327,8 @@ def test_files_beside_the_chain_are_held_against_the_rules_of_headers(node: Node
     for block in mine:
         submit(node, block)
     bad, orphan = of_the_past(good), branch(ProvenChain.genesis(PARAMS), 3, step_ms=3)[1][2]
-    for block in (good, bad, orphan):
+    # The last is on the chain: the process ended before its file was removed.
+    for block in (good, bad, orphan, mine[0]):
         SideBlocks(node.datadir).put(block.header.block_id, BlockBytes.of(block))
     node.restart()
     known = [node.manager.knows(block.header.block_id) for block in (good, bad, orphan)]

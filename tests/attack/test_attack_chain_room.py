@@ -14,8 +14,9 @@ from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainChange, Commit
 from esper.node.chain.chain_view import ChainView
 from esper.storage.errors import StorageError
+from esper.vm.transaction import Transaction
 from tests.support.chain_world import ChainWorld
-from tests.support.node_world import go, until
+from tests.support.node_world import go, node_world, until
 from tests.support.plain_miner import standing
 from tests.unit.node.chain.test_chain_manager import (
     FAR,
@@ -220,5 +221,29 @@ def test_a_change_that_a_follower_missed_is_told_with_the_next(tmp_path: Path) -
             assert found.follower.told[2:] == [(2, 3, RIGHT[2].header.block_id)]
             assert change.is_set()
             assert failing.touched
+
+    go(main)
+
+
+def test_lists_of_the_mempool_leave_a_thread_for_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with node_world(tmp_path, mines=False) as world, trio.open_nursery() as nursery:
+            may_end = threading.Event()
+
+            def slow(*_: object) -> list[Transaction]:
+                may_end.wait(60)
+                return []
+
+            mempool = world.node.mempool
+            monkeypatch.setattr(mempool, "selection", slow)
+            try:
+                for _ in range(60):
+                    nursery.start_soon(mempool.listing, 1)
+                nursery.start_soon(world.take, LEFT[0])
+                await until(lambda: world.node.chain.tip == LEFT[0].header.block_id)
+            finally:
+                may_end.set()
 
     go(main)

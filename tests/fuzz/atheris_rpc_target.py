@@ -16,7 +16,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 # Only what is imported for the first time in here tells libFuzzer where it has been.
-with atheris.instrument_imports(include=["esper.rpc", "json"]):
+with atheris.instrument_imports(include=["esper.rpc", "esper.http", "json"]):
     from tests.fuzz.test_rpc_fuzz import answer_to, check_answer
 
 from esper.rpc.methods import METHODS

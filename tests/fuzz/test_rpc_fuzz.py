@@ -18,9 +18,9 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esper.http.strict_json import StrictJsonError, read_json
 from esper.rpc import errors as e
 from esper.rpc.dispatch import Access, Dispatcher
-from esper.rpc.strict_json import StrictJsonError, read_json
 from tests.fuzz.rpc_inputs import body
 from tests.fuzz.test_atheris import fuzz
 from tests.support.fake_node import TOKEN, FakeNode, settings
@@ -133,7 +133,8 @@ def one_conversation(server: Server, chooser: random.Random) -> int:
 @pytest.mark.serial
 def test_bytes_over_the_socket_do_no_harm(tmp_path: Path) -> None:
     # One conversation at a time: a place that is not given back would soon be missed.
-    quick = {"header_timeout_s": 0.3, "body_timeout_s": 0.3, "max_connections": 6}
+    quick = {"header_timeout_s": 0.3, "idle_timeout_s": 0.3, "body_timeout_s": 0.3}
+    quick["max_connections"] = 6
     chooser = random.Random(int(os.environ.get("ESPER_FUZZ_SEED", "1")))
     with running(tmp_path, **quick) as server:
         server.assert_well()

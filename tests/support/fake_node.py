@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import trio
 
+from esper.http.routes import Route
 from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s
@@ -111,7 +112,7 @@ class FakeNode(NodePort):
 
 
 @contextmanager
-def served(node: NodePort, config: RpcSettings) -> Iterator[int]:
+def served(node: NodePort, config: RpcSettings, others: Sequence[Route[Any]] = ()) -> Iterator[int]:
     """A server in a thread of its own; the port that it listens on."""
     started = threading.Event()
     state: dict[str, Any] = {}
@@ -119,7 +120,8 @@ def served(node: NodePort, config: RpcSettings) -> Iterator[int]:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             try:
-                state["port"] = await nursery.start(functools.partial(serve, node, config))
+                serving = functools.partial(serve, node, config, others=others)
+                state["port"] = await nursery.start(serving)
                 state["stop"] = nursery.cancel_scope.cancel
                 state["trio"] = trio.lowlevel.current_trio_token()
             finally:

@@ -8,6 +8,8 @@ from typing import Final
 
 import typer
 
+from esper.http.listening import BindError
+from esper.http.settings import HttpSettingsError
 from esper.model import ModelError
 from esper.node.datadir import DataDirectoryError
 from esper.node.offline.verify_chain import BlockRefusedError
@@ -19,7 +21,6 @@ from esper.primitives.address import AddressError
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.networks import UnknownNetworkError
 from esper.rpc.auth import CookieError
-from esper.rpc.server import RpcBindError
 from esper.rpc.settings import RpcSettingsError
 from esper.storage.errors import StorageError
 from esper.wallet.errors import WalletError
@@ -34,10 +35,11 @@ REFUSED: Final = (
 """Status 1: the data or the machine."""
 MISUSED: Final = (
     AddressError,
+    BindError,
     CookieError,
     DataDirectoryError,
+    HttpSettingsError,
     ModelError,
-    RpcBindError,
     RpcSettingsError,
     SettingsError,
     UnknownNetworkError,

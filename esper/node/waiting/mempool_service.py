@@ -156,7 +156,8 @@ class MempoolService:
 
     async def listing(self, height: int) -> list[Transaction]:
         """``selection`` of everything, in a thread: a full mempool takes tens of milliseconds."""
-        return await trio.to_thread.run_sync(self.selection, height)
+        # As other readers: however many ask, blocks find a thread.
+        return await self._chain.in_thread(lambda _: self.selection(height))
 
     async def next_calls(
         self, height: int, taken: frozenset[Txid], declined: frozenset[Txid] = frozenset()

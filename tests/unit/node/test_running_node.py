@@ -13,13 +13,13 @@ import pytest
 import trio
 import trio.testing
 
+from esper.http.listening import BindError
 from esper.node.datadir import DataDirectory
 from esper.node.mining.node_mining import MiningPlan, Workers
 from esper.node.running_node import NodeParts, run_node
 from esper.node.settings import Settings
 from esper.node.workers.worker_process import WorkerError
 from esper.rpc.auth import COOKIE_FILE, read_cookie
-from esper.rpc.server import RpcBindError
 from tests.support.fake_work import FakeVerifier
 from tests.support.node_world import (
     PARAMS,
@@ -115,7 +115,7 @@ def test_a_port_that_is_taken_starts_no_worker(datadir: Path) -> None:
             unit = Unit(datadir, rpc_port=taken.socket.getsockname()[1])
             with pytest.raises(BaseExceptionGroup) as caught:
                 await unit.run()
-        assert caught.value.subgroup(RpcBindError) is not None
+        assert caught.value.subgroup(BindError) is not None
         assert unit.searcher.starts == 0
 
     go(main)

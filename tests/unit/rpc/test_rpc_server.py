@@ -7,13 +7,18 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, Response
 
+from esper.http.listening import BindError
+from esper.http.routes import RefusedError, Route, RouteLimits, everyone
+from esper.http.slots import Slots
 from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.auth import COOKIE_FILE, CookieError, read_cookie
 from esper.rpc.client import NodeError, RpcClient
-from esper.rpc.server import RpcBindError
+from esper.rpc.routes import rpc_routes
 from tests.support.fake_node import TOKEN, FakeNode, served, settings
 
 
@@ -59,13 +64,13 @@ def test_a_refused_address_is_named_with_a_remedy_and_the_other_nodes_cookie_sta
         cookie = read_cookie(tmp_path)
         second = settings(tmp_path, port=port, secret=bytes(32))
         with (
-            pytest.raises(RpcBindError, match=f"port {port}.*another port"),
+            pytest.raises(BindError, match=f"port {port}.*another port"),
             served(FakeNode(), second),
         ):
             pass
         assert read_cookie(tmp_path) == cookie
     with (
-        pytest.raises(RpcBindError, match=r"192\.0\.2\.1"),
+        pytest.raises(BindError, match=r"192\.0\.2\.1"),
         served(FakeNode(), settings(tmp_path, host="192.0.2.1")),
     ):
         pass
@@ -124,3 +129,49 @@ def test_the_server_does_not_say_what_it_is_made_of(tmp_path: Path) -> None:
     with served(FakeNode(), settings(tmp_path)) as port:
         answer = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False)
     assert answer.headers.keys() == {"content-length", "content-type"}
+
+
+def test_the_host_that_is_listened_on_is_served(tmp_path: Path) -> None:
+    with served(FakeNode(), settings(tmp_path, host="127.0.0.2")) as port:
+        cookie = read_cookie(tmp_path)
+        assert cookie is not None
+        assert cookie.url == f"http://127.0.0.2:{port}/"
+        with RpcClient.from_environment({}, tmp_path) as client:
+            assert client.call(m.GET_STATUS, s.NoParams()).height == 1
+            assert client.call(m.STOP, s.NoParams()).done
+
+
+def test_a_name_is_listened_on_and_the_cookie_says_which_address_works(tmp_path: Path) -> None:
+    with served(FakeNode(), settings(tmp_path, host="localhost")) as port:
+        cookie = read_cookie(tmp_path)
+        assert cookie is not None
+        assert cookie.url in (f"http://127.0.0.1:{port}/", f"http://[::1]:{port}/")
+        with RpcClient.from_environment({}, tmp_path) as client:
+            assert client.call(m.GET_STATUS, s.NoParams()).height == 1
+
+
+def test_other_routes_are_served_beside_the_rpc_and_its_own_come_first(tmp_path: Path) -> None:
+    async def page(asked: Request, granted: None) -> Response:
+        return PlainTextResponse("a page")
+
+    async def nobody(asked: HTTPConnection) -> None:
+        raise RefusedError(401, "a key is needed")
+
+    get = frozenset({"GET"})
+    limits = RouteLimits(Slots(1))
+    others = [
+        Route("/page", get, everyone, page, limits),
+        Route("/closed", get, nobody, page, limits),
+        Route("/health", get, nobody, page, limits),
+    ]
+    with served(FakeNode(), settings(tmp_path), others=others) as port:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
+            assert browser.get("/page").text == "a page"
+            assert browser.get("/closed").status_code == 401
+            assert browser.get("/health").status_code == 200
+        with RpcClient.from_environment({}, tmp_path) as client:
+            assert client.call(m.GET_STATUS, s.NoParams()).height == 1
+
+
+def test_the_rpc_and_the_health_check_are_served_on_the_last_connections(tmp_path: Path) -> None:
+    assert all(route.is_essential for route in rpc_routes(FakeNode(), settings(tmp_path)))

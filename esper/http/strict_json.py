@@ -10,8 +10,9 @@ MAX_DEPTH: Final = 32
 MAX_DIGITS: Final = 40
 """Of a number as written. 64-bit heights have 20; converting digits costs their square."""
 
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKETS: Final = re.compile(r"[\[\]{}]")
+_MARKS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+"""Strings and brackets. A string without an end reaches to the end of the text: what was searched
+once is never searched again."""
 
 
 class StrictJsonError(ValueError):
@@ -47,8 +48,10 @@ def read_json(data: bytes) -> Any:
 def _check_depth(text: str) -> None:
     """Refuse nesting before the recursive parser sees it. Strings may hold any brackets."""
     depth = 0
-    for bracket in _BRACKETS.finditer(_STRING.sub("", text)):
-        depth += 1 if bracket[0] in "[{" else -1
+    for mark in _MARKS.finditer(text):
+        if mark[0][0] == '"':
+            continue
+        depth += 1 if mark[0] in "[{" else -1
         if depth > MAX_DEPTH:
             raise StrictJsonError(f"body nests deeper than {MAX_DEPTH} levels")
 

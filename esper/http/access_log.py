@@ -1,0 +1,49 @@
+"""One line per answer, once it has ended: no headers, no bodies, no queries."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+ACCESS_LOG: Final = logging.getLogger("esper.http.access")
+
+
+class AccessLog:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, now: Callable[[], float] = time.monotonic) -> None:
+        """``now`` counts seconds."""
+        self._app = app
+        self._now = now
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, then say with what, when it began and ended, and whether it was whole."""
+        begun = self._now()
+        first_s = 0.0
+        status = sent = 0
+        whole = False
+
+        async def counting(message: Message) -> None:
+            nonlocal first_s, status, sent, whole
+            await send(message)
+            if message["type"] == "http.response.start":
+                status, first_s = message["status"], self._now() - begun
+            else:
+                sent += len(message.get("body", b""))
+                whole = not message.get("more_body", False)
+
+        try:
+            await self._app(scope, receive, counting)
+        finally:
+            ACCESS_LOG.info(
+                "%s %r %d %.1f ms, %s after %.1f ms, %d bytes",
+                scope["method"],
+                scope["path"],
+                status,
+                1000 * first_s,
+                "ended" if whole else "broken off",
+                1000 * (self._now() - begun),
+                sent,
+            )

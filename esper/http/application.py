@@ -1,0 +1,183 @@
+"""The ASGI application made of routes: what stands before an answer, in the order it is judged.
+
+host      421   a name of this machine
+origin    403   no page of another site
+path      404   one of the routes
+method    405   one of the route's
+preflight       answered for configured origins
+type      415   the route's Content-Type
+place     503   the last connections are for essential routes
+authority 401   by the head alone, before a byte of the body is read
+body      413, 408, 400
+slot      503   then the route answers; a streamed answer takes a slot of its own
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import trio
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from esper.http.access_log import AccessLog
+from esper.http.connection import CONNECTION, ConnectionFacts
+from esper.http.origins import Origins
+from esper.http.routes import RefusedError, Route, RouteTable, plain_refusal
+from esper.http.settings import HttpSettings
+from esper.http.slots import Slots
+from esper.http.streams import StreamedAnswer
+
+
+def application(routes: Sequence[Route[Any]], settings: HttpSettings) -> ASGIApp:
+    """The application of these routes; it must run under trio."""
+    app = RoutedApplication(routes, settings)
+    return AccessLog(app) if settings.access_log else app
+
+
+class RoutedApplication:
+    """ASGI application. What reaches a route has its whole body at hand."""
+
+    def __init__(self, routes: Sequence[Route[Any]], settings: HttpSettings) -> None:
+        self._table = RouteTable(list(routes))
+        self._origins = Origins(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer or refuse one request."""
+        headers = Headers(scope=scope)
+        send = self._with_cors(headers, send)
+        found = self._table.find(scope["path"])
+        route = found[0] if found else None
+        try:
+            self._check_sender(scope, headers, route)
+            if found is None or route is None:
+                raise RefusedError(404, "there is nothing at this path")
+            await self._serve(route, {**scope, "path_params": found[1]}, receive, send)
+        except RefusedError as refused:
+            shape = plain_refusal if route is None else route.refusal
+            answer = shape(refused)
+            for name, value in refused.headers.items():
+                answer.headers[name] = value
+            answer.headers["connection"] = "close"
+            await answer(scope, receive, send)
+
+    def _check_sender(self, scope: Scope, headers: Headers, route: Route[Any] | None) -> None:
+        """Host and origin, whatever the path. Raises RefusedError."""
+        server = scope.get("server")
+        self._origins.check_host(
+            headers.get("host", ""), scope.get("esper.authority"), server[0] if server else None
+        )
+        to_page = route is not None and route.is_page and scope["method"] == "GET"
+        self._origins.check_origin(headers, scope["scheme"], to_page=to_page)
+
+    async def _serve(self, route: Route[Any], scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises RefusedError."""
+        headers = Headers(scope=scope)
+        method = scope["method"]
+        if method == "OPTIONS" and self._origins.allowed(headers.get("origin")):
+            await _preflight(route)(scope, receive, send)
+            return
+        if not route.allows(method):
+            allowed = ", ".join(sorted(route.methods))
+            raise RefusedError(405, f"this path takes {allowed}", {"allow": allowed})
+        if route.media_type is not None and not _is_of(headers, route.media_type):
+            raise RefusedError(415, f"Content-Type must be {route.media_type}")
+        facts: ConnectionFacts | None = scope.get("extensions", {}).get(CONNECTION)
+        if facts is not None and facts.is_kept and not route.is_essential:
+            raise _busy("too many connections are open")
+        granted = await route.authority(HTTPConnection(scope))
+        if route.limits.body_bytes:
+            receive = _replay(await _read_body(route, receive), receive)
+        answer = await _answer(route, Request(scope, receive), granted, send)
+        if isinstance(answer, StreamedAnswer):
+            with _slot(route.limits.streams, "streams are open"):
+                await answer(scope, receive, send)
+
+    def _with_cors(self, headers: Headers, send: Send) -> Send:
+        origin = self._origins.allowed(headers.get("origin"))
+        if origin is None:
+            return send
+
+        async def allowing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                found = MutableHeaders(scope=message)
+                found["access-control-allow-origin"] = origin
+                found.add_vary_header("Origin")
+            await send(message)
+
+        return allowing
+
+
+async def _answer(route: Route[Any], request: Request, granted: Any, send: Send) -> Response:
+    """The answer, sent while the slot is held unless it is streamed. Raises RefusedError."""
+    with _slot(route.limits.slots, "requests are being answered"):
+        answer = await route.answer(request, granted)
+        if not isinstance(answer, StreamedAnswer):
+            # Here, and not after: what waits for a client to take it is held in memory.
+            await answer(request.scope, request.receive, send)
+        return answer
+
+
+@contextmanager
+def _slot(slots: Slots, doing: str) -> Iterator[None]:
+    with slots.taken() as free:
+        if not free:
+            raise _busy(f"{slots.limit} {doing}")
+        yield
+
+
+async def _read_body(route: Route[Any], receive: Receive) -> bytes:
+    """The body, counted as it comes: its announced length is worth nothing.
+
+    Raises RefusedError.
+    """
+    body = bytearray()
+    limit, patience_s = route.limits.body_bytes, route.limits.body_timeout_s
+    with trio.move_on_after(patience_s):
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                # Half of a body may be a whole request, but not the one that was meant.
+                raise RefusedError(400, "the body broke off")
+            body += message.get("body", b"")
+            if len(body) > limit:
+                raise RefusedError(413, f"the body is larger than {limit} bytes")
+            if not message.get("more_body", False):
+                return bytes(body)
+    raise RefusedError(408, f"the body took more than {patience_s:g} s")
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """The body as one message, then whatever the connection says: that its client went away."""
+    told = False
+
+    async def replaying() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replaying
+
+
+def _busy(why: str) -> RefusedError:
+    return RefusedError(503, f"{why}: try again", {"retry-after": "1"})
+
+
+def _is_of(headers: Headers, media_type: str) -> bool:
+    types = headers.getlist("content-type")
+    return len(types) == 1 and types[0].partition(";")[0].strip().lower() == media_type
+
+
+def _preflight(route: Route[Any]) -> Response:
+    return Response(
+        status_code=204,
+        headers={
+            "access-control-allow-methods": ", ".join(sorted(route.methods)),
+            "access-control-allow-headers": "authorization, content-type",
+            "access-control-max-age": "600",
+        },
+    )

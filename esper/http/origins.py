@@ -1,0 +1,78 @@
+"""Which requests a web page may have made a browser send, and which of them are answered.
+
+A page of another site can send requests to this machine. The Host must be a name of this machine,
+which it is not when a page has turned its own name towards it (DNS rebinding). Then an Origin must
+be the page itself, which this server sent, or one of the configuration. Browsers say in
+Sec-Fetch-Site where a request comes from even where they send no Origin; what comes from another
+site is answered only if its Origin is configured, or if it is a link to a page.
+"""
+
+from typing import Final
+
+from starlette.datastructures import Headers
+
+from esper.http.addresses import LOOPBACK_NAMES, is_same_address
+from esper.http.routes import RefusedError
+from esper.http.settings import HttpSettings
+
+_OURS: Final = frozenset({"same-origin", "none"})
+"""Of Sec-Fetch-Site: a page of this server, and an address that a person typed. ``same-site`` is
+not among them: to a browser every port of this machine is one site."""
+
+
+class Origins:
+    """Judges hosts and origins by a server's settings."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        # A request without a host must not be taken for one of a host without a name.
+        self._hosts = (LOOPBACK_NAMES | settings.allowed_hosts | {settings.host.lower()}) - {""}
+        self._allowed = settings.allowed_origins
+
+    def check_host(self, host: str, authority: str | None, own_address: str | None) -> None:
+        """``authority``: of a target in absolute form; ``own_address``: where the client connected.
+
+        Raises RefusedError. A host that is an address can be no page's name: the one that the
+        client has connected to is served.
+        """
+        for given in (host,) if authority is None else (host, authority):
+            name = host_name(given)
+            if name not in self._hosts and not is_same_address(name, own_address or ""):
+                raise RefusedError(
+                    421,
+                    "this Host is not served: use 127.0.0.1, localhost or the address that the "
+                    "node listens on",
+                )
+
+    def check_origin(self, headers: Headers, scheme: str, *, to_page: bool) -> None:
+        """``to_page``: a GET of a page. Raises RefusedError."""
+        own = f"{scheme}://{headers.get('host', '')}".lower()
+        origins = headers.getlist("origin")
+        if any(origin not in self._allowed and origin.lower() != own for origin in origins):
+            raise RefusedError(
+                403, "this Origin may not call: allow it in the node's configuration"
+            )
+        if any(origin in self._allowed for origin in origins):
+            return
+        sites = headers.getlist("sec-fetch-site")
+        if all(site in _OURS for site in sites):
+            return
+        if not (to_page and headers.getlist("sec-fetch-mode") == ["navigate"]):
+            raise RefusedError(403, "a page of another site may not call")
+
+    def allowed(self, origin: str | None) -> str | None:
+        """The origin if it is configured: what the answer tells the browser."""
+        return origin if origin in self._allowed else None
+
+
+def host_name(header: str) -> str:
+    """The name in a Host header, without port and brackets, lower case; empty if it has none."""
+    header = header.strip().lower()
+    if header.startswith("["):
+        name, closed, rest = header[1:].partition("]")
+        return name if closed and (rest == "" or _is_port(rest)) else ""
+    name, colon, digits = header.partition(":")
+    return name if not colon or _is_port(colon + digits) else ""
+
+
+def _is_port(text: str) -> bool:
+    return text.startswith(":") and text[1:].isascii() and text[1:].isdigit()

@@ -1,0 +1,108 @@
+"""A route: a path, who may ask there, how much, and what answers."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
+
+from esper.http.slots import Slots
+
+JSON: Final = "application/json"
+
+G = TypeVar("G")
+
+
+class RefusedError(Exception):
+    """A request that is not answered; the connection ends with the refusal."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """Of the answer, from 400."""
+        self.message = message
+        """A sentence that names what is wrong and what to do; nothing of the request stands in
+        it."""
+        self.headers: Mapping[str, str] = headers or {}
+        """Further headers of the refusal."""
+
+
+def plain_refusal(refused: RefusedError) -> Response:
+    """The refusal where no route has a form of its own: ``{"error": sentence}``."""
+    return JSONResponse({"error": refused.message}, refused.status)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteLimits:
+    """What a request to a route may cost."""
+
+    slots: Slots
+    """Of requests whose answer is being made or sent, streams apart."""
+    streams: Slots = field(default_factory=lambda: Slots(0))
+    """Of streamed answers, which may last."""
+    body_bytes: int = 0
+    """Of a request; 0 takes no body."""
+    body_timeout_s: float = 10.0
+    """For the whole body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[G]):
+    """Requests to ``path``. ``G`` is what its authority grants, such as a level of access."""
+
+    path: str
+    """Such as ``/v1/models/{id}``."""
+    methods: frozenset[str]
+    """GET includes HEAD."""
+    authority: Callable[[HTTPConnection], Awaitable[G]]
+    """Judges a request by its head, before a byte of its body is read. Raises RefusedError."""
+    answer: Callable[[Request, G], Awaitable[Response]]
+    """Answers a request whose body is at hand. May raise RefusedError."""
+    limits: RouteLimits
+    media_type: str | None = None
+    """What a request's Content-Type must be. A page of another site cannot send JSON unasked, so
+    every route that changes something should want it."""
+    is_essential: bool = False
+    """It is answered on the last connections too, which others do not get."""
+    is_page: bool = False
+    """A link of another site may lead to it."""
+    refusal: Callable[[RefusedError], Response] = plain_refusal
+    """The form of its refusals."""
+
+    def allows(self, method: str) -> bool:
+        """Whether the method is one of the route's."""
+        return method in self.methods or (method == "HEAD" and "GET" in self.methods)
+
+
+class RouteTable:
+    """Finds routes by their paths. The first that matches is the one."""
+
+    def __init__(self, routes: "list[Route[Any]]") -> None:
+        self._routes = [(*_matcher(route.path), route) for route in routes]
+
+    def find(self, path: str) -> "tuple[Route[Any], dict[str, Any]] | None":
+        """The route of a path and the path's parameters, None for a path that is not served.
+
+        Methods do not tell routes apart: a path is one route.
+        """
+        for matches, read, route in self._routes:
+            found = matches(path)
+            if found is not None:
+                return route, read(found.groupdict())
+        return None
+
+
+def _matcher(path: str) -> tuple[Callable[[str], Any], Callable[[dict[str, Any]], dict[str, Any]]]:
+    pattern, _, convertors = compile_path(path)
+
+    def read(found: dict[str, Any]) -> dict[str, Any]:
+        return {name: convertors[name].convert(value) for name, value in found.items()}
+
+    # The pattern's own end would take a line feed after the path.
+    return pattern.fullmatch, read
+
+
+async def everyone(request: HTTPConnection) -> None:
+    """The authority of a route that answers whoever asks."""
