@@ -67,6 +67,8 @@ def array_length(
 ) -> tuple[int, int]:
     """The declared length of the array that begins at a position, and where its head ends."""
 
+from esper.primitives.ids import ModelId
+
 class NativeModel:
     """A G16 model in memory, checked on loading, with its integer engine."""
 
@@ -143,7 +145,7 @@ class ProvingKey:
         """Commit. Raises `ValueError` naming what cannot be proven."""
 
     @property
-    def model_id(self) -> bytes:
+    def model_id(self) -> ModelId:
         """64 bytes that name the model together with the proof system."""
 
     @property
@@ -162,7 +164,7 @@ class ProvingKey:
         """Proof of a statement of shape (rows, top_k); `ValueError` if it is false."""
 
 def verify_proof(
-    model_id: bytes,
+    model_id: ModelId,
     binding: bytes,
     shape: tuple[int, int],
     sequences: Sequence[
@@ -182,7 +184,7 @@ class VerifyReport(TypedDict):
     leaf_vars: int
     milliseconds: float
 
-def model_id(model: NativeModel, /) -> bytes:
+def model_id(model: NativeModel, /) -> ModelId:
     """64 bytes that name the model together with the proof system; commits to the weights."""
 
 def sha3_512_many(tag: bytes, messages: Sequence[bytes]) -> list[bytes]:

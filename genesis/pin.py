@@ -25,10 +25,11 @@ FRAME = '''"""The genesis model and its prompt bank. Written by ``genesis/pin.py
 
 from typing import Final
 
+from esper.primitives.ids import model_id_of
 from esper.primitives.model_entry import ModelEntry, ModelShape
 
 GENESIS_MODEL: Final = ModelEntry(
-    model_id=bytes.fromhex(
+    model_id=model_id_of(
 {model_id}
     ),
     tier=0,

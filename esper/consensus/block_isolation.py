@@ -52,6 +52,7 @@ from esper.primitives.errors.transaction_errors import (
     UnknownKindViolation,
     UnreadableTransactionViolation,
 )
+from esper.primitives.ids import Txid
 from esper.primitives.params import LimitParameters
 from esper.vm.context import Answer
 from esper.vm.transaction import Transaction, decode_transaction, transaction_kind
@@ -137,7 +138,7 @@ def read_content(body: Body, pre: PreHeader, limits: LimitParameters) -> BlockCo
     groups = tuple(_read_group(index, data) for index, data in enumerate(body.call_groups))
 
     # 10. None occurs twice.
-    seen: set[bytes] = set()
+    seen: set[Txid] = set()
     for transaction in transactions:
         txid = transaction.txid
         if txid in seen:

@@ -20,6 +20,7 @@ from typing import Final
 from esper.primitives.codec import Array, FixedBytes, Record, Signed, Unsigned, VarBytes, decode
 from esper.primitives.codec import encode as encode_value
 from esper.primitives.hashing import HASH_BYTES, make_tag, tagged_hash
+from esper.primitives.ids import ModelId, Txid
 from esper.primitives.merkle import merkle_root
 from esper.vm.answers import ANSWER as ANSWER_TOKENS
 from esper.vm.answers import MAX_ANSWER_TOKENS
@@ -45,7 +46,7 @@ MAX_GROUP_PROOF: Final = 1 << 20
 class ProvenCall:
     """One call of a group."""
 
-    call_id: bytes
+    call_id: Txid
     """64 bytes: the call's txid."""
     logits: tuple[int, ...]
     """The logit of each answer token; no other token's is greater."""
@@ -57,7 +58,7 @@ class CallGroup:
 
     kind: int
     """OWN_CALLS or LANE_ANSWER."""
-    model_id: bytes
+    model_id: ModelId
     """64 bytes."""
     calls: tuple[ProvenCall, ...]
     """In the order of the statement; one for a lane."""
@@ -111,13 +112,13 @@ def encode_result(answer: Answer | None) -> bytes:
 
 
 def group_binding(
-    genesis_hash: bytes, payee: bytes, model_id: bytes, call_ids: Sequence[bytes]
+    genesis_hash: bytes, payee: bytes, model_id: ModelId, call_ids: Sequence[Txid]
 ) -> bytes:
     """64 bytes: what the proof of a block's own calls is bound to."""
     root = merkle_root(TAG_CALL_LIST, call_ids)
     return tagged_hash(TAG_GROUP, genesis_hash, payee, model_id, root)
 
 
-def lane_binding(genesis_hash: bytes, call_id: bytes, sender: bytes) -> bytes:
+def lane_binding(genesis_hash: bytes, call_id: Txid, sender: bytes) -> bytes:
     """64 bytes: what the proof of a lane's answer is bound to."""
     return tagged_hash(TAG_LANE, genesis_hash, call_id, sender)

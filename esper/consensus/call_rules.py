@@ -29,6 +29,7 @@ from esper.primitives.errors.block_errors import (
     GroupProofViolation,
     GroupRowsViolation,
 )
+from esper.primitives.ids import Txid
 from esper.primitives.params import CallParameters
 from esper.vm.context import Answer
 from esper.vm.ledger import Ledger
@@ -75,11 +76,11 @@ def check_call_groups(
         _check_group(place, group, answered, rules, genesis_hash, payee, verifier)
 
 
-def _answered_calls(content: BlockContent, state: StateView) -> dict[tuple[int, bytes], _Answered]:
+def _answered_calls(content: BlockContent, state: StateView) -> dict[tuple[int, Txid], _Answered]:
     """By kind and call id; a lane opened by this very block is found in the block."""
     ledger = Ledger(Overlay(state))
-    opened: dict[bytes, LlmCall] = {}
-    answered: dict[tuple[int, bytes], _Answered] = {}
+    opened: dict[Txid, LlmCall] = {}
+    answered: dict[tuple[int, Txid], _Answered] = {}
     answers = iter(content.answers)
     for transaction in content.transactions:
         payload = transaction.payload
@@ -104,7 +105,7 @@ def _answered_calls(content: BlockContent, state: StateView) -> dict[tuple[int, 
 def _check_group(
     place: int,
     group: CallGroup,
-    answered: dict[tuple[int, bytes], _Answered],
+    answered: dict[tuple[int, Txid], _Answered],
     rules: CallParameters,
     genesis_hash: bytes,
     payee: bytes,

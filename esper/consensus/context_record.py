@@ -21,6 +21,7 @@ from esper.primitives.codec import (
     encode,
 )
 from esper.primitives.hashing import HASH_BYTES
+from esper.primitives.ids import BlockId, WorkId
 from esper.primitives.params import NetworkParameters
 
 CONTEXT_VERSION: Final = 1
@@ -34,8 +35,8 @@ WEIGHT_BYTES: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    tip_id: bytes
-    tip_work_id: bytes
+    tip_id: BlockId
+    tip_work_id: WorkId
     height: int
     times_ms: tuple[int, ...]
     anchor: tuple[Anchor, ...]

@@ -24,6 +24,7 @@ from esper.primitives.errors.chain_errors import (
 )
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.hashing import make_tag, tagged_hash
+from esper.primitives.ids import BlockId, WorkId
 
 TAG_DRAW: Final = make_tag("esper/forkchoice/draw/v1")
 RIVAL_MS: Final = 5_000
@@ -34,11 +35,11 @@ RIVAL_MS: Final = 5_000
 class ProvenBlock:
     """What fork choice needs to know of a verified block. Raises ValueError if weightless."""
 
-    block_id: bytes
+    block_id: BlockId
     """Its name."""
-    parent_id: bytes
+    parent_id: BlockId
     """The block that it builds on."""
-    work_id: bytes
+    work_id: WorkId
     """The work that it proves; siblings share it."""
     weight: int
     """What it adds, at least 1: a block without weight would never be followed."""
@@ -56,9 +57,9 @@ class ProvenBlock:
 class Path:
     """How to get from one tip to another."""
 
-    undo: tuple[bytes, ...]
+    undo: tuple[BlockId, ...]
     """Block ids to undo, the old tip first."""
-    apply: tuple[bytes, ...]
+    apply: tuple[BlockId, ...]
     """Block ids to apply, the new tip last."""
 
 
@@ -84,10 +85,10 @@ class BlockTree:
         """
         self._root = root.block_id
         self._nodes = {root.block_id: _Node(root, height, total)}
-        self._children: dict[bytes, list[bytes]] = {root.block_id: []}
-        self._invalid: set[bytes] = set()
+        self._children: dict[BlockId, list[BlockId]] = {root.block_id: []}
+        self._invalid: set[BlockId] = set()
         # By work id the height: whatever proves the work, its body stays what it is.
-        self._failed_works: dict[bytes, int] = {}
+        self._failed_works: dict[WorkId, int] = {}
         self._best = [root.block_id]
         self._last_order = root.order
         self._undo_depth = undo_depth
@@ -96,27 +97,27 @@ class BlockTree:
     def __len__(self) -> int:
         return len(self._nodes)
 
-    def __contains__(self, block_id: bytes) -> bool:
+    def __contains__(self, block_id: BlockId) -> bool:
         return block_id in self._nodes
 
     @property
-    def root(self) -> bytes:
+    def root(self) -> BlockId:
         """The oldest block that is remembered, an ancestor of all."""
         return self._root
 
-    def height(self, block_id: bytes) -> int:
+    def height(self, block_id: BlockId) -> int:
         """Height of a block in the tree. Raises KeyError."""
         return self._nodes[block_id].height
 
-    def total(self, block_id: bytes) -> int:
+    def total(self, block_id: BlockId) -> int:
         """Weight of the chain up to and with a block in the tree. Raises KeyError."""
         return self._nodes[block_id].total
 
-    def is_invalid(self, block_id: bytes) -> bool:
+    def is_invalid(self, block_id: BlockId) -> bool:
         """Whether a block was marked invalid or builds on one that was."""
         return block_id in self._invalid
 
-    def check_may_join(self, block_id: bytes, parent_id: bytes, work_id: bytes) -> None:
+    def check_may_join(self, block_id: BlockId, parent_id: BlockId, work_id: WorkId) -> None:
         """What the tree knows against a block before anything of it is looked at.
 
         Raises UnknownParentViolation, InvalidAncestorViolation (also for a block that is marked
@@ -153,7 +154,7 @@ class BlockTree:
         self._consider(block.block_id)
         return True
 
-    def forget(self, block_id: bytes) -> tuple[bytes, ...]:
+    def forget(self, block_id: BlockId) -> tuple[BlockId, ...]:
         """Take out a block and all that builds on it, as if they had never come; their ids.
 
         Raises KeyError for an unknown block, ValueError for the root.
@@ -168,11 +169,11 @@ class BlockTree:
         self._choose_again()
         return gone
 
-    def children(self, block_id: bytes) -> tuple[bytes, ...]:
+    def children(self, block_id: BlockId) -> tuple[BlockId, ...]:
         """What builds on a block, the first seen first. Raises KeyError for an unknown block."""
         return tuple(self._children[block_id])
 
-    def best_tip(self) -> bytes:
+    def best_tip(self) -> BlockId:
         """The block that the node should stand on."""
         tied = sorted((self._nodes[tip].block for tip in self._best), key=lambda b: b.order)
         first = tied[0]
@@ -181,7 +182,7 @@ class BlockTree:
         drawn = min(rivals, key=lambda b: tagged_hash(TAG_DRAW, self._secret, b.work_id))
         return drawn.block_id
 
-    def mark_invalid(self, block_id: bytes) -> tuple[bytes, ...]:
+    def mark_invalid(self, block_id: BlockId) -> tuple[BlockId, ...]:
         """Never follow a block, another proof of its work, or what builds on any of them again.
 
         Returns who is marked, the block first. Only for a block whose failing bytes match the
@@ -203,14 +204,14 @@ class BlockTree:
         self._choose_again()
         return marked
 
-    def path(self, old_tip: bytes, new_tip: bytes) -> Path:
+    def path(self, old_tip: BlockId, new_tip: BlockId) -> Path:
         """What to undo and apply to get from one block to another.
 
         Raises KeyError for unknown blocks, TooDeepReorganisation if more than the undo depth is
         to be undone.
         """
-        undo: list[bytes] = []
-        apply: list[bytes] = []
+        undo: list[BlockId] = []
+        apply: list[BlockId] = []
         old, new = self._nodes[old_tip], self._nodes[new_tip]
         while old.block.block_id != new.block.block_id:
             if old.height >= new.height:
@@ -223,7 +224,7 @@ class BlockTree:
             raise TooDeepReorganisation(len(undo), self._undo_depth)
         return Path(tuple(undo), tuple(reversed(apply)))
 
-    def settle(self, tip: bytes) -> None:
+    def settle(self, tip: BlockId) -> None:
         """Forget what the node, now standing on ``tip``, cannot need again.
 
         The root moves to the tip's ancestor at twice the undo depth; branches that leave the chain
@@ -247,14 +248,14 @@ class BlockTree:
         self._invalid &= kept
         self._choose_again()
 
-    def _subtree(self, block_id: bytes) -> Iterator[bytes]:
+    def _subtree(self, block_id: BlockId) -> Iterator[BlockId]:
         waiting = [block_id]
         while waiting:
             found = waiting.pop()
             yield found
             waiting += self._children[found]
 
-    def _consider(self, block_id: bytes) -> None:
+    def _consider(self, block_id: BlockId) -> None:
         total = self._nodes[block_id].total
         best = self._nodes[self._best[0]].total
         if total > best:

@@ -18,6 +18,7 @@ from esper.crypto.vrf import OUTPUT_BYTES, VrfProof
 from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import Unsigned, VarBytes, array_head, encode
 from esper.primitives.hashing import HASH32_BYTES, HASH_BYTES, make_tag, tagged_hash
+from esper.primitives.ids import NO_BLOCK
 from esper.primitives.params import NetworkParameters
 from esper.primitives.units import FIXED_POINT_ONE
 
@@ -67,7 +68,7 @@ def genesis_header(params: NetworkParameters) -> Header:
     pre = PreHeader(
         version=HEADER_VERSION,
         genesis_hash=identity,
-        parent=bytes(HASH_BYTES),
+        parent=NO_BLOCK,
         height=0,
         time_ms=params.genesis_time_ms,
         tx_root=transaction_root(()),

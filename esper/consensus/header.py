@@ -16,6 +16,7 @@ from esper.crypto.vrf import OUTPUT_BYTES, VrfProof
 from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import Array, FixedBytes, Record, Unsigned, decode, encode
 from esper.primitives.hashing import HASH32_BYTES, HASH_BYTES, Xof, make_tag, tagged_hash
+from esper.primitives.ids import BlockId, ModelId, WorkId
 
 TAG_WORK: Final = make_tag("esper/work/v1")
 TAG_SEED: Final = make_tag("esper/work/seed/v1")
@@ -36,7 +37,7 @@ class PreHeader:
     """HEADER_VERSION. The record has no other version element."""
     genesis_hash: bytes
     """Which network this is."""
-    parent: bytes
+    parent: BlockId
     """block_id of the proven block before; zero bytes in the genesis block."""
     height: int
     """The parent's height plus one; 0 for the genesis block."""
@@ -52,7 +53,7 @@ class PreHeader:
     """32 bytes: state after this block, which holds nothing of this block's own work."""
     payee: bytes
     """33 bytes: address of the finder."""
-    model_id: bytes
+    model_id: ModelId
     """Model that the work was done with."""
     tier: int
     """Its tier."""
@@ -136,14 +137,14 @@ class Header:
         return int.from_bytes(self.result, "big")
 
     @property
-    def work_id(self) -> bytes:
+    def work_id(self) -> WorkId:
         """64 bytes; computed anew at every call."""
         return work_id(self.pre)
 
     @property
-    def block_id(self) -> bytes:
+    def block_id(self) -> BlockId:
         """64 bytes; computed anew at every call."""
-        return tagged_hash(
+        identity = tagged_hash(
             TAG_HEADER,
             self.pre.to_bytes(),
             self.result,
@@ -151,6 +152,7 @@ class Header:
             self.outputs_hash,
             self.proof_hash,
         )
+        return BlockId(identity)
 
     def to_bytes(self) -> bytes:
         """The canonical bytes of the wire."""
@@ -170,12 +172,12 @@ HEADER: Final = Record(
 )
 
 
-def work_id(pre: PreHeader) -> bytes:
+def work_id(pre: PreHeader) -> WorkId:
     """64 bytes: the name of the work, one for any change of any field of the pre-header."""
-    return tagged_hash(TAG_WORK, pre.to_bytes())
+    return WorkId(tagged_hash(TAG_WORK, pre.to_bytes()))
 
 
-def work_seed(identity: bytes) -> bytes:
+def work_seed(identity: WorkId) -> bytes:
     """64 bytes: what the batch is drawn from and what the proof is bound to."""
     return Xof(TAG_SEED, identity).read(SEED_BYTES)
 

@@ -10,6 +10,7 @@ from esper.consensus.difficulty import Anchor, block_weight, child_target
 from esper.consensus.header import Header
 from esper.consensus.tiers import TierRegistry, TierState, after_block, target_of
 from esper.crypto.signatures import SignatureVerifier
+from esper.primitives.ids import BlockId, WorkId
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import NetworkParameters
 from esper.vm.context import ONE_BY_ONE, Answer, ExecutionContext
@@ -25,9 +26,9 @@ class HeaderChain:
     """64 bytes."""
     registry: TierRegistry
     """Models and tiers of the next block."""
-    tip_id: bytes
+    tip_id: BlockId
     """64 bytes: block_id of the tip."""
-    tip_work_id: bytes
+    tip_work_id: WorkId
     """64 bytes: what the next block's VRF takes in."""
     height: int
     """The tip's height."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from esper.consensus.outputs import ProvenAnswer
+from esper.primitives.ids import ModelId
 from esper.vm.view import Change, StateView
 
 
@@ -16,7 +17,7 @@ from esper.vm.view import Change, StateView
 class WorkClaim:
     """What a proof must show: this model answers these inputs with exactly these lists."""
 
-    model_id: bytes
+    model_id: ModelId
     """64 bytes."""
     binding: bytes
     """64 bytes: a proof made for anything else does not fit. Of work it is the seed."""
@@ -61,7 +62,7 @@ class Inference(Protocol):
     """Runs a model by greedy decoding."""
 
     @property
-    def model_id(self) -> bytes:
+    def model_id(self) -> ModelId:
         """64 bytes: what the chain calls this model."""
 
     def answer(

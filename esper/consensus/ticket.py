@@ -14,6 +14,7 @@ from typing import Final
 
 from esper.consensus.outputs import ProvenAnswer
 from esper.crypto.poseidon import FIELD_ORDER, digest_bytes, pack_bytes
+from esper.primitives.ids import ModelId
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import PuzzleParameters
 
@@ -22,7 +23,7 @@ DIGEST_TAG: Final = "esper/work/digest/v1"
 
 def digest_elements(
     seed: bytes,
-    model_id: bytes,
+    model_id: ModelId,
     puzzle: PuzzleParameters,
     indices: Sequence[int],
     inputs: Sequence[Sequence[int]],
@@ -49,7 +50,7 @@ def digest_elements(
 
 def batch_result(
     seed: bytes,
-    model_id: bytes,
+    model_id: ModelId,
     puzzle: PuzzleParameters,
     indices: Sequence[int],
     inputs: Sequence[Sequence[int]],

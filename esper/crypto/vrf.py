@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from esper.primitives.hashing import HASH32_BYTES, Xof, make_tag, tagged_hash, tagged_hash32, u64
+from esper.primitives.ids import WorkId
 
 TAG_PRF: Final = make_tag("esper/vrf/prf/v1")
 TAG_INNER: Final = make_tag("esper/vrf/inner/v1")
@@ -104,7 +105,7 @@ class VrfKey:
         """Whether the key has a leaf for ``height``."""
         return self._start <= height < self._start + (1 << self._depth)
 
-    def prove(self, height: int, parent_work_id: bytes) -> VrfProof:
+    def prove(self, height: int, parent_work_id: WorkId) -> VrfProof:
         """The proof for a block at ``height``. Raises VrfKeyError outside the key's window."""
         if not self.covers(height):
             raise VrfKeyError(f"height {height} is outside the key that starts at {self._start}")
@@ -119,7 +120,7 @@ class VrfKey:
         return tagged_hash32(TAG_PRF, self._secret, u64(self._start), u64(index))
 
 
-def vrf_output(root: bytes, index: int, parent_work_id: bytes, value: bytes) -> bytes:
+def vrf_output(root: bytes, index: int, parent_work_id: WorkId, value: bytes) -> bytes:
     """The 64 bytes that a leaf gives on top of a parent."""
     return Xof(TAG_OUTPUT, root, u64(index), parent_work_id, value).read(OUTPUT_BYTES)
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from esper.mempool.call_score import call_tokens, score
 from esper.mempool.waiting import Waiting
+from esper.primitives.ids import ModelId, Txid
 from esper.primitives.units import MS_PER_SECOND
 from esper.vm.llm_call import LlmCall
 
@@ -71,11 +72,11 @@ class CallBudget:
     """The miner's wishes."""
     speed: MeasuredSpeed = field(default_factory=MeasuredSpeed)
     """The miner's machine."""
-    models: Collection[bytes] | None = None
+    models: Collection[ModelId] | None = None
     """64 bytes each: models that the miner answers with; None: all."""
-    declined: Collection[bytes] = ()
+    declined: Collection[Txid] = ()
     """Txids of calls that the miner leaves to others."""
-    answered: Collection[bytes] | None = None
+    answered: Collection[Txid] | None = None
     """Txids of the only calls that may be chosen: those whose answer is there; None: all."""
 
     @property
@@ -98,9 +99,9 @@ class CallChooser:
         # A quarter over the heights, for blocks whose calls do not divide by four.
         self._aged = aged + (height % AGED_SHARE < rest)
         self._scored = budget.calls - self._aged
-        self._by_age: list[tuple[int, bytes]] = []
-        self._by_score: list[tuple[int, int, bytes]] = []
-        self._open: dict[bytes, Waiting] = {}
+        self._by_age: list[tuple[int, Txid]] = []
+        self._by_score: list[tuple[int, int, Txid]] = []
+        self._open: dict[Txid, Waiting] = {}
         self._time_left = budget.policy.time_budget_ms
         self._chosen = 0
 
@@ -142,7 +143,7 @@ class CallChooser:
     def _estimated_ms(self, call: LlmCall) -> float:
         return self._budget.speed.estimated_ms(call, self._budget.rows_per_call)
 
-    def _fitting(self, txid: bytes) -> Waiting | None:
+    def _fitting(self, txid: Txid) -> Waiting | None:
         waiting = self._open.pop(txid, None)
         if waiting is None or not isinstance(waiting.transaction.payload, LlmCall):
             return None

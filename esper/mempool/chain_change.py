@@ -11,6 +11,7 @@ from esper.mempool.replacement import check_outbids
 from esper.mempool.sender_line import arranged
 from esper.mempool.waiting import Waiting
 from esper.primitives.errors.transaction_errors import ExpiredViolation
+from esper.primitives.ids import Txid
 from esper.primitives.params import LimitParameters
 from esper.vm.ledger import Ledger
 from esper.vm.records import NO_ACCOUNT
@@ -24,7 +25,7 @@ def after_chain_change(
     *,
     before: NextBlock | None,
     now: NextBlock,
-    included: Iterable[bytes],
+    included: Iterable[Txid],
     returned: Iterable[Waiting],
     touched: Iterable[bytes] | None,
 ) -> list[Dropped]:
@@ -78,7 +79,7 @@ def _dust_payers(address: bytes, contents: Contents, now: NextBlock) -> list[byt
 def _in_order(
     sender: bytes,
     back: list[Waiting],
-    known: frozenset[bytes],
+    known: frozenset[Txid],
     contents: Contents,
     policy: MempoolPolicy,
     limits: LimitParameters,

@@ -8,6 +8,7 @@ from esper.mempool.policy import MempoolPolicy
 from esper.mempool.room import Room
 from esper.mempool.sender_line import SenderLine
 from esper.mempool.waiting import Waiting
+from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.records import account_path
 from esper.vm.transaction import Transaction
@@ -21,9 +22,9 @@ class Contents:
         self._policy = policy
         self.lines: dict[bytes, SenderLine] = {}
         """By sender; a sender without transactions is absent. Changed by ``set_line`` alone."""
-        self.by_txid: dict[bytes, Waiting] = {}
+        self.by_txid: dict[Txid, Waiting] = {}
         """Everything that waits."""
-        self.calls: dict[bytes, Waiting] = {}
+        self.calls: dict[Txid, Waiting] = {}
         """The calls among it, by txid, in order of arrival."""
         self.fee_room = Room(policy.fee_bytes, policy, calls=False)
         """What transactions with a fee take."""
@@ -106,7 +107,7 @@ class Contents:
             self.drops.add(entry)
         return entries
 
-    def _remember(self, txid: bytes, waiting: Waiting) -> None:
+    def _remember(self, txid: Txid, waiting: Waiting) -> None:
         self.by_txid[txid] = waiting
         if waiting.is_call:
             self.calls[txid] = waiting
@@ -117,7 +118,7 @@ class Contents:
         self.drops.forget(txid)
         self._count_credit_use(transaction, 1)
 
-    def _forget(self, txid: bytes, waiting: Waiting) -> None:
+    def _forget(self, txid: Txid, waiting: Waiting) -> None:
         del self.by_txid[txid]
         self.calls.pop(txid, None)
         self.room_of(waiting).free(waiting)

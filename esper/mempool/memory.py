@@ -5,6 +5,7 @@ import heapq
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
+from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.records import account_path
 from esper.vm.transaction import Transaction
@@ -30,7 +31,7 @@ class Departure(enum.Enum):
 class Dropped:
     """A transaction that left without being in a block."""
 
-    txid: bytes
+    txid: Txid
     """64 bytes."""
     reason: str
     """A sentence."""
@@ -45,7 +46,7 @@ class DropMemory:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._reasons: OrderedDict[bytes, str] = OrderedDict()
+        self._reasons: OrderedDict[Txid, str] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._reasons)
@@ -63,11 +64,11 @@ class DropMemory:
         if len(self._reasons) > self._limit:
             self._reasons.popitem(last=False)
 
-    def forget(self, txid: bytes) -> None:
+    def forget(self, txid: Txid) -> None:
         """It waits again, or is in a block."""
         self._reasons.pop(txid, None)
 
-    def reason(self, txid: bytes) -> str | None:
+    def reason(self, txid: Txid) -> str | None:
         """Why it was dropped, None if it was not lately."""
         return self._reasons.get(txid)
 
@@ -76,7 +77,7 @@ class Expiries:
     """Transactions by their last height."""
 
     def __init__(self) -> None:
-        self._at: dict[int, set[bytes]] = {}
+        self._at: dict[int, set[Txid]] = {}
         self._heights: list[int] = []
 
     def copy(self) -> "Expiries":
@@ -103,9 +104,9 @@ class Expiries:
         if len(self._heights) > 2 * len(self._at) + _SLACK:
             self._heights = sorted(self._at)
 
-    def take_before(self, height: int) -> list[bytes]:
+    def take_before(self, height: int) -> list[Txid]:
         """The txids that are no longer valid at ``height``."""
-        gone: list[bytes] = []
+        gone: list[Txid] = []
         while self._heights and self._heights[0] < height:
             gone += sorted(self._at.pop(heapq.heappop(self._heights), ()))
         return gone
@@ -119,7 +120,7 @@ class Incoming:
         self._dust = params.limits.dust
         self._credit_dust = params.credits.starting_allowance
         self._units: Counter[bytes] = Counter()
-        self._needed_by: dict[bytes, set[bytes]] = {}
+        self._needed_by: dict[bytes, set[Txid]] = {}
         self._needed_at: dict[bytes, bytes] = {}
 
     def copy(self) -> "Incoming":
@@ -138,7 +139,7 @@ class Incoming:
         """The address with this account path if some transaction needs its account."""
         return self._needed_at.get(path)
 
-    def needed_by(self, address: bytes) -> list[bytes]:
+    def needed_by(self, address: bytes) -> list[Txid]:
         """Txids that are invalid if the address has no account: they bring it less than dust."""
         return sorted(self._needed_by.get(address, ()))
 

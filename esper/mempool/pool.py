@@ -26,6 +26,7 @@ from esper.mempool.sender_line import SenderLine, arranged
 from esper.mempool.statistics import Statistics
 from esper.mempool.waiting import RATE_BYTES, Waiting
 from esper.primitives.errors.transaction_errors import TransactionViolation
+from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.envelope_rules import check_signature
 from esper.vm.transaction import Transaction
@@ -39,13 +40,13 @@ _EVICTED = "it paid too little to stay in a full mempool; send it again with a h
 class Admission:
     """A transaction waits."""
 
-    replaced: bytes | None = None
+    replaced: Txid | None = None
     """64 bytes: txid of the one whose place it took."""
     gone: tuple[Dropped, ...] = ()
     """What had to leave for it, and why: the one that it replaced, and others."""
 
     @property
-    def evicted(self) -> tuple[bytes, ...]:
+    def evicted(self) -> tuple[Txid, ...]:
         """Txids of the others."""
         return tuple(one.txid for one in self.gone if one.txid != self.replaced)
 
@@ -71,7 +72,7 @@ class Prepared:
     dropped: tuple[Dropped, ...]
     """What leaves without being in a block."""
 
-    def __contains__(self, txid: bytes) -> bool:
+    def __contains__(self, txid: Txid) -> bool:
         """Whether a transaction waits then."""
         return txid in self.contents.by_txid
 
@@ -100,7 +101,7 @@ class Mempool:
     def __len__(self) -> int:
         return len(self._contents.by_txid)
 
-    def __contains__(self, txid: bytes) -> bool:
+    def __contains__(self, txid: Txid) -> bool:
         return txid in self._contents.by_txid
 
     def add(
@@ -122,13 +123,13 @@ class Mempool:
         chain: ChainContext,
         *,
         now_ms: int,
-    ) -> dict[bytes, str]:
+    ) -> dict[Txid, str]:
         """Take in what an earlier run kept: transaction, arrival height, arrival time.
 
         Returns what was left out, or had to leave for another of them: by txid the name of the rule
         or refusal.
         """
-        left_out: dict[bytes, str] = {}
+        left_out: dict[Txid, str] = {}
         arrived = [self._arriving(*one) for one in sorted(kept, key=lambda one: one[2])]
         # Whatever came first then, no line may begin with a gap now.
         for waiting in sorted(arrived, key=lambda one: one.nonce):
@@ -147,7 +148,7 @@ class Mempool:
         view: StateView,
         chain: ChainContext,
         *,
-        included: Iterable[bytes] = (),
+        included: Iterable[Txid] = (),
         returned: Iterable[Transaction] = (),
         touched: Iterable[bytes] | None = None,
         now_ms: int,
@@ -192,12 +193,12 @@ class Mempool:
         chosen = selected(lines, height, CallChooser(height, budget))
         return (waiting.transaction for waiting in chosen)
 
-    def get(self, txid: bytes) -> Transaction | None:
+    def get(self, txid: Txid) -> Transaction | None:
         """The transaction of this txid, None if it does not wait."""
         found = self._contents.by_txid.get(txid)
         return found.transaction if found is not None else None
 
-    def arrival_height(self, txid: bytes) -> int | None:
+    def arrival_height(self, txid: Txid) -> int | None:
         """Height of the tip when it came, None if it does not wait."""
         found = self._contents.by_txid.get(txid)
         return found.arrival_height if found is not None else None
@@ -229,12 +230,12 @@ class Mempool:
         """All calls, in order of arrival."""
         return tuple(waiting.transaction for waiting in self._contents.calls.values())
 
-    def call_position(self, txid: bytes, height: int) -> int | None:
+    def call_position(self, txid: Txid, height: int) -> int | None:
         """How many calls offer more for the block at ``height``; None if it is none that waits."""
         calls = self._contents.calls
         return position(calls[txid], calls.values(), height) if txid in calls else None
 
-    def dropped_reason(self, txid: bytes) -> str | None:
+    def dropped_reason(self, txid: Txid) -> str | None:
         """Why a transaction was dropped lately, None if it was not."""
         return self._contents.drops.reason(txid)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from esper.crypto.signatures import SignatureClaim
 from esper.mempool.next_block import NextBlock
+from esper.primitives.ids import BlockId, Txid
 from esper.vm.envelope_rules import charge, check_in_context
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion
@@ -38,7 +39,7 @@ class Projection:
 
     def outdate(self) -> None:
         """Some of its transactions are gone: it has to be made anew before it is used."""
-        self.tip_id = b""
+        self.tip_id = BlockId(b"")
 
     def before_all(self, next_block: NextBlock) -> "Projection":
         """The sender without its waiting transactions, its key apart."""
@@ -135,5 +136,5 @@ class _OwnEffects(_SenderLedger):
     def lanes_due(self, height: int) -> int:
         return 0
 
-    def add_lane(self, call_id: bytes, lane: Lane) -> None:
+    def add_lane(self, call_id: Txid, lane: Lane) -> None:
         """Its credits are off the sender's account."""

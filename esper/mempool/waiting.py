@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from esper.mempool.call_score import call_tokens, score
+from esper.primitives.ids import Txid
 from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction
 
@@ -26,7 +27,7 @@ class Waiting:
     """When it came."""
     order: int
     """Its place in the order of arrival at this node."""
-    txid: bytes
+    txid: Txid
     """64 bytes."""
     is_call: bool
     """Whether it pays credits instead of a fee."""

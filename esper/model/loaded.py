@@ -20,6 +20,7 @@ from esper.model.errors import (
 )
 from esper.model.g16_format import INTEGERS_FILE, Parameters, read_parameters
 from esper.model.tokenizer import decode_answer, encode_text, load_tokenizer
+from esper.primitives.ids import ModelId
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -62,7 +63,7 @@ class LoadedModel:
         return self.native.integers_hash
 
     @cached_property
-    def model_id(self) -> bytes:
+    def model_id(self) -> ModelId:
         """64 bytes that name the model together with the proof system.
 
         Computed from the integers on first use, because that commits to all weights; never read

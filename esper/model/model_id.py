@@ -24,6 +24,7 @@ from esper.model.integers_hash import integers_hash
 from esper.model.model_polynomial import model_cells
 from esper.model.safetensors_file import AnyArray
 from esper.primitives.hashing import make_tag, tagged_hash
+from esper.primitives.ids import ModelId
 
 SPEC_VERSION: Final = 1
 """Version of relations, layout and transcript of the proof."""
@@ -39,13 +40,13 @@ _RATES = ((20, 3), (26, 2))
 _MAX_ROOTS = 1 << 10
 
 
-def model_id(directory: Path) -> bytes:
+def model_id(directory: Path) -> ModelId:
     """The 64 bytes that name the model in ``directory`` together with the proof system.
 
     Raises:
         ModelError: the directory does not follow the format, or the model cannot be proven.
     """
-    return tagged_hash(MODEL_ID_TAG, descriptor(read_integer_model(directory)))
+    return ModelId(tagged_hash(MODEL_ID_TAG, descriptor(read_integer_model(directory))))
 
 
 def descriptor(model: IntegerModel) -> bytes:

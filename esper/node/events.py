@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, TypeVar
 import trio
 
 from esper.mempool.memory import Departure
+from esper.primitives.ids import BlockId, Txid
 
 ROOM: Final = 1_024
 """Events that wait for a subscriber who asks for no other number: those of several full blocks, and
@@ -37,13 +38,13 @@ class TipMoved(NodeEvent):
     Told after what the change did to transactions.
     """
 
-    tip_id: bytes
+    tip_id: BlockId
     """64 bytes: the new one."""
     height: int
     """Its height."""
-    undone: tuple[bytes, ...]
+    undone: tuple[BlockId, ...]
     """Ids of blocks that left the chain, 64 bytes each, the old tip first."""
-    applied: tuple[bytes, ...]
+    applied: tuple[BlockId, ...]
     """Ids of blocks that joined it, 64 bytes each, the new tip last."""
 
 
@@ -51,13 +52,13 @@ class TipMoved(NodeEvent):
 class TransactionAdmitted(NodeEvent):
     """A transaction waits: it was sent, or a block that held it left the chain."""
 
-    txid: bytes
+    txid: Txid
     """64 bytes."""
     data: bytes
     """Its wire form."""
-    replaced: bytes | None
+    replaced: Txid | None
     """64 bytes: txid of the one whose place it took. That one is told of by itself as well."""
-    evicted: tuple[bytes, ...]
+    evicted: tuple[Txid, ...]
     """Txids, 64 bytes each, of the others that had to leave for it. Each is told of by itself."""
 
 
@@ -65,7 +66,7 @@ class TransactionAdmitted(NodeEvent):
 class TransactionGone(NodeEvent):
     """A transaction waits no more. Of blocks all are told of, also those that never waited here."""
 
-    txid: bytes
+    txid: Txid
     """64 bytes."""
     why: Departure
     """What became of it."""
@@ -79,7 +80,7 @@ class TransactionGone(NodeEvent):
 class CallAnswered(NodeEvent):
     """The model answered a call that waits; nothing is proven yet."""
 
-    call_id: bytes
+    call_id: Txid
     """64 bytes: txid of the call."""
     answer: tuple[int, ...]
     """Token ids."""
@@ -92,7 +93,7 @@ class CallAnswered(NodeEvent):
 class CallReady(NodeEvent):
     """The answer of a call is proven and waits for a block."""
 
-    call_id: bytes
+    call_id: Txid
     """64 bytes: txid of the call."""
 
 

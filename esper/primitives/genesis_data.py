@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from esper.primitives.ids import model_id_of
 from esper.primitives.model_entry import ModelEntry, ModelShape
 
 GENESIS_MODEL: Final = ModelEntry(
-    model_id=bytes.fromhex(
+    model_id=model_id_of(
         "6943cb4492125a4cb88f361f736be2c29dcffe22ce5f51dd73d13cb95558cf76"
         "eca6ede49310dd2c7e7ee7e2fb87b92950d5be1ac2ca59119324cfbb96f5f822"
     ),

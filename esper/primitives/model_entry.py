@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from esper.primitives.hashing import HASH_BYTES
+from esper.primitives.ids import ModelId
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class ModelShape:
 class ModelEntry:
     """A model that is active in a tier. Raises ValueError if its parts contradict each other."""
 
-    model_id: bytes
+    model_id: ModelId
     """64 bytes: commitment to weights, shape and arithmetic."""
     tier: int
     """Index of its tier, 0 for genesis'."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence as AbstractSequence
 from typing import Protocol
 
+from esper.primitives.ids import ModelId
 from esper.prover.errors import ProvingError
 from esper.prover.statement import Fields, Sequence, Statement
 
@@ -30,7 +31,7 @@ class Key(Protocol):
     """A committed model."""
 
     @property
-    def model_id(self) -> bytes:
+    def model_id(self) -> ModelId:
         """64 bytes."""
 
     def prove(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from esper.primitives.ids import ModelId
 from esper.prover.errors import StatementError
 
 TOKEN_LIMIT = 1 << 32
@@ -31,7 +32,7 @@ class Sequence:
 class Statement:
     """The model with `model_id`, run on these tokens, gives exactly these answers and logits."""
 
-    model_id: bytes
+    model_id: ModelId
     """64 bytes: commitment of the model."""
     binding: bytes
     """64 bytes that the proof is valid for alone: a block's seed, a call group's hash."""

@@ -1,5 +1,6 @@
 """Carrying over into the index what lies in the files behind the acknowledged ends."""
 
+from esper.primitives.ids import BlockId
 from esper.storage.chain_index import ChainIndex
 from esper.storage.kv.store_port import KeyValueStore
 from esper.storage.segments.block_files import BlockAdded, journal_entry, stored_proof
@@ -50,7 +51,7 @@ def catch_up(
 
 def _proofs_behind(
     reader: SegmentReader, acknowledged: Locator
-) -> dict[bytes, tuple[Locator, Locator]]:
+) -> dict[BlockId, tuple[Locator, Locator]]:
     """Place and end of every proof behind ``acknowledged``, by block id."""
     places = {}
     for found in reader.scan(acknowledged):

@@ -26,6 +26,7 @@ from esper.primitives.codec import (
     encode,
 )
 from esper.primitives.hashing import HASH32_BYTES, HASH_BYTES, u32, u64
+from esper.primitives.ids import BlockId
 from esper.storage.errors import IndexCorruptError
 from esper.storage.kv.store_port import KeyValueView
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES, Locator
@@ -48,7 +49,7 @@ class Tip:
 
     height: int
     """0 for the genesis."""
-    block_id: bytes
+    block_id: BlockId
     """64 bytes."""
     state_root: bytes
     """32 bytes: root of the state after the block."""
@@ -64,7 +65,7 @@ class Tip:
 class Genesis:
     """The state before the first block."""
 
-    block_id: bytes
+    block_id: BlockId
     """64 bytes: the parent of the block at height 1."""
     state_root: bytes
     """32 bytes."""
@@ -74,7 +75,7 @@ class Genesis:
 class BlockEntry:
     """Where a block of the chain lies."""
 
-    block_id: bytes
+    block_id: BlockId
     """64 bytes."""
     state_root: bytes
     """32 bytes: after the block."""
@@ -145,7 +146,7 @@ def entry_key(height: int) -> bytes:
     return b"h" + u64(height)
 
 
-def height_key(block_id: bytes) -> bytes:
+def height_key(block_id: BlockId) -> bytes:
     """Where the height of a block stands."""
     return b"i" + block_id
 
@@ -224,7 +225,7 @@ class ChainIndex(Generic[S]):
         found = self._read(entry_key(height), _ENTRY, f"entry of block {height}")
         return self._required(found, f"entry of block {height}")
 
-    def height_of(self, block_id: bytes) -> int | None:
+    def height_of(self, block_id: BlockId) -> int | None:
         """The height of a block of the chain above the genesis, None if it is not on it."""
         found = self.store.get(height_key(block_id))
         return None if found is None else int.from_bytes(found, "big")

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from esper.consensus.chain import BlockBytes
 from esper.primitives.hashing import u32
+from esper.primitives.ids import BlockId
 from esper.storage.catch_up import catch_up
 from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, ChainIndex, Tip, proof_file_key
 from esper.storage.chain_reader import ChainReader
@@ -70,7 +71,7 @@ class ChainStore:
         self.datadir = datadir
         self._options = options
         self._stopped = False
-        self._worked_out: tuple[tuple[bytes, tuple[Change, ...]], StateUpdate] | None = None
+        self._worked_out: tuple[tuple[BlockId, tuple[Change, ...]], StateUpdate] | None = None
         self._lock = DirectoryLock(datadir)
         self._store: KeyValueStore | None = None
         try:
@@ -169,7 +170,7 @@ class ChainStore:
             self._worked_out = key, self.state.update(changes)
         return self._worked_out[1]
 
-    def append(self, block_id: bytes, block: BlockBytes, execution: StoredExecution) -> None:
+    def append(self, block_id: BlockId, block: BlockBytes, execution: StoredExecution) -> None:
         """Make a block the tip; it is kept when this returns. That it fits the tip is not judged.
 
         Raises AlreadyOnChainError, StateChangeError, DiskReserveError and SegmentError (too long)

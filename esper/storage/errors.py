@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from esper.primitives.ids import BlockId
+
 REINDEX: Final = "run `esperd reindex`"
 """Rebuilds the index from the segment files; the remedy for every damage outside of them."""
 
@@ -38,7 +40,7 @@ class FormatError(StorageError):
 class WrongChainError(StorageError):
     """The data directory holds a chain with another genesis."""
 
-    def __init__(self, path: Path, found: bytes, expected: bytes) -> None:
+    def __init__(self, path: Path, found: BlockId, expected: BlockId) -> None:
         super().__init__(
             f"{path} holds the chain of genesis {found.hex()[:16]}, not of "
             f"{expected.hex()[:16]}; use another directory"
@@ -97,7 +99,7 @@ class StateChangeError(StorageError):
 class AlreadyOnChainError(StorageError):
     """A block that is on the chain already, or is its genesis."""
 
-    def __init__(self, block_id: bytes, height: int) -> None:
+    def __init__(self, block_id: BlockId, height: int) -> None:
         super().__init__(f"block {block_id.hex()[:16]} is on the chain already, at height {height}")
         self.block_id = block_id
         """64 bytes."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from esper.primitives.hashing import u32
+from esper.primitives.ids import BlockId
 from esper.storage.chain_index import (
     FIRST_PROOF_FILE_KEY,
     TIP_KEY,
@@ -73,7 +74,7 @@ class _Journal:
 
 @dataclass(frozen=True, slots=True)
 class _Proofs:
-    places: dict[bytes, Locator]
+    places: dict[BlockId, Locator]
     end: Locator
     damage: tuple[SegmentError, ...]
 
@@ -162,7 +163,7 @@ def _is_torn_end(
 
 
 def _read_proofs(reader: SegmentReader, known: Tip | None) -> _Proofs:
-    places: dict[bytes, Locator] = {}
+    places: dict[BlockId, Locator] = {}
     damage: list[SegmentError] = []
     end, files = START, reader.files()
     acknowledged = START if known is None else Locator(*known.proofs)

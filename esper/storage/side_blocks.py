@@ -13,6 +13,7 @@ from typing import Final
 from esper.consensus.chain import BlockBytes
 from esper.primitives.codec import CodecError, Record, VarBytes, decode, encode
 from esper.primitives.hashing import HASH_BYTES
+from esper.primitives.ids import BlockId
 from esper.storage.errors import StorageError
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES
 from esper.storage.segments.segment_writer import sync_folder
@@ -47,18 +48,18 @@ class SideBlocks:
     def __init__(self, datadir: Path) -> None:
         self._folder = datadir / SIDE_FOLDER
 
-    def __contains__(self, block_id: bytes) -> bool:
+    def __contains__(self, block_id: BlockId) -> bool:
         """Whether a block is kept, sound or not."""
         return self._path(block_id).exists()
 
-    def size(self, block_id: bytes) -> int:
+    def size(self, block_id: BlockId) -> int:
         """Bytes that a block takes, 0 if it is not there."""
         try:
             return self._path(block_id).stat().st_size
         except FileNotFoundError:
             return 0
 
-    def put(self, block_id: bytes, block: BlockBytes) -> None:
+    def put(self, block_id: BlockId, block: BlockBytes) -> None:
         """Keep a block; it is on disk when this returns. Raises OSError."""
         self._folder.mkdir(exist_ok=True)
         payload = encode(_BLOCK, block)
@@ -71,7 +72,7 @@ class SideBlocks:
         unfinished.replace(path)
         sync_folder(self._folder)
 
-    def get(self, block_id: bytes) -> BlockBytes:
+    def get(self, block_id: BlockId) -> BlockBytes:
         """A block. Raises SideBlockError, also if it is not there."""
         path = self._path(block_id)
         try:
@@ -85,11 +86,11 @@ class SideBlocks:
         except CodecError as error:
             raise SideBlockError(path, str(error)) from error
 
-    def remove(self, block_id: bytes) -> None:
+    def remove(self, block_id: BlockId) -> None:
         """Forget a block, if it is there."""
         self._path(block_id).unlink(missing_ok=True)
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[BlockId]:
         """Ids of all blocks. Unfinished files, which a crash left, are deleted."""
         for path in sorted(self._folder.glob("*")) if self._folder.exists() else ():
             if path.suffix != SUFFIX:
@@ -101,11 +102,11 @@ class SideBlocks:
                 raise SideBlockError(path, "is no block's file") from None
             if len(block_id) != HASH_BYTES:
                 raise SideBlockError(path, "is no block's file")
-            yield block_id
+            yield BlockId(block_id)
 
-    def _path(self, block_id: bytes) -> Path:
+    def _path(self, block_id: BlockId) -> Path:
         return self._folder / (block_id.hex() + SUFFIX)
 
 
-def _checksum(block_id: bytes, payload: bytes) -> bytes:
+def _checksum(block_id: BlockId, payload: bytes) -> bytes:
     return hashlib.sha3_256(block_id + payload).digest()[:CHECKSUM_BYTES]

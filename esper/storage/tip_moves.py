@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from esper.primitives.hashing import u64
+from esper.primitives.ids import BlockId
 from esper.storage.chain_index import (
     GENESIS_KEY,
     TIP_KEY,
@@ -64,7 +65,7 @@ class BlockPlaces:
 class GenesisState:
     """The state before the first block, as the caller makes it."""
 
-    block_id: bytes
+    block_id: BlockId
     """64 bytes: what the block at height 1 names as its parent."""
     records: tuple[tuple[bytes, bytes], ...]
     """Path and value of every state record, ascending in path."""
@@ -86,7 +87,7 @@ def begin(index: ChainIndex[KeyValueView], genesis: GenesisState) -> tuple[Write
 class Step:
     """A block that was found to fit the tip, before it is in the files."""
 
-    block_id: bytes
+    block_id: BlockId
     """64 bytes."""
     height: int
     """One above the tip."""
@@ -104,7 +105,7 @@ class Step:
 
 def plan(
     index: ChainIndex[KeyValueView],
-    block_id: bytes,
+    block_id: BlockId,
     execution: StoredExecution,
     update: StateUpdate | None = None,
 ) -> Step:
@@ -167,7 +168,7 @@ class StepBack:
 
     parent: Tip
     """The tip afterwards, its ends of files still those of before."""
-    removed: bytes
+    removed: BlockId
     """64 bytes: id of the block taken off."""
     writes: tuple[Write, ...]
     """All but the tip itself."""
@@ -214,7 +215,7 @@ def downwards(back: StepBack, journal: Locator, proofs: Locator) -> tuple[Write,
     return (*back.writes, (TIP_KEY, encode_tip(tip)))
 
 
-def _parent(index: ChainIndex[KeyValueView], height: int) -> tuple[bytes, bytes, int]:
+def _parent(index: ChainIndex[KeyValueView], height: int) -> tuple[BlockId, bytes, int]:
     """Block id, state root and receipts of the block below."""
     if height == 1:
         return index.genesis.block_id, index.genesis.state_root, 0

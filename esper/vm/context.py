@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from esper.crypto.signatures import SequentialVerifier, SignatureVerifier
+from esper.primitives.ids import ModelId
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import NetworkParameters
 
@@ -32,7 +33,7 @@ class ExecutionContext:
     signatures: SignatureVerifier = ONE_BY_ONE
     """Who checks signatures."""
 
-    def model(self, model_id: bytes) -> ModelEntry | None:
+    def model(self, model_id: ModelId) -> ModelEntry | None:
         """The active model of this name."""
         return next((model for model in self.models if model.model_id == model_id), None)
 

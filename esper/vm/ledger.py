@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from esper.primitives.codec import Record, decode_own
+from esper.primitives.ids import Txid
 from esper.primitives.mmr import Mmr
 from esper.vm.records import (
     ACCOUNT,
@@ -137,7 +138,7 @@ class Ledger:
             self._write(UNBONDING, unbonding_path(height, index), None)
             yield entry
 
-    def lane(self, call_id: bytes) -> Lane | None:
+    def lane(self, call_id: Txid) -> Lane | None:
         """The unanswered lane of the call with this txid."""
         return self._read(LANE, lane_path(call_id))
 
@@ -145,7 +146,7 @@ class Ledger:
         """How many lanes were opened that lapse at ``height``."""
         return (self._read(DUE_COUNT, lane_count_path(height)) or DueCount()).count
 
-    def lane_ids_due(self, height: int) -> list[bytes]:
+    def lane_ids_due(self, height: int) -> list[Txid]:
         """Ids of the calls whose lanes lapse at ``height``, unanswered so far, in their order."""
         entries = (
             self._read(LANE_DUE, lane_due_path(height, index))
@@ -153,14 +154,14 @@ class Ledger:
         )
         return [entry.call_id for entry in entries if entry is not None]
 
-    def add_lane(self, call_id: bytes, lane: Lane) -> None:
+    def add_lane(self, call_id: Txid, lane: Lane) -> None:
         """Add a lane whose index is the number of those due at its height so far."""
         self._append(lane_count_path(lane.lapse_height))
         due = lane_due_path(lane.lapse_height, lane.due_index)
         self._write(LANE_DUE, due, LaneDue(call_id))
         self._write(LANE, lane_path(call_id), lane)
 
-    def remove_lane(self, call_id: bytes, lane: Lane) -> None:
+    def remove_lane(self, call_id: Txid, lane: Lane) -> None:
         """Remove a lane and its place among those due."""
         self._write(LANE_DUE, lane_due_path(lane.lapse_height, lane.due_index), None)
         self._write(LANE, lane_path(call_id), None)

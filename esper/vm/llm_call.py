@@ -13,6 +13,7 @@ from esper.primitives.errors.call_errors import (
     PromptTokenViolation,
 )
 from esper.primitives.hashing import HASH_BYTES
+from esper.primitives.ids import ModelId, Txid
 from esper.primitives.model_entry import ModelEntry
 from esper.vm.answers import MAX_ANSWER_TOKENS, answer_bytes, call_cost, check_answer
 from esper.vm.context import Effect, ExecutionContext
@@ -28,7 +29,7 @@ from esper.vm.spending import check_spending
 class LlmCall(Payload):
     """The payload of a call."""
 
-    model_id: bytes
+    model_id: ModelId
     """64 bytes: the model that shall answer."""
     prompt: tuple[int, ...]
     """Input token ids as the model gets them, BOS included: nothing is put in front of them."""
@@ -105,7 +106,7 @@ class LlmCall(Payload):
         return Effect(burned=burned, paid_tokens=len(self.prompt) + len(answer))
 
     def _leave_open(
-        self, sender: bytes, ledger: Ledger, context: ExecutionContext, call_id: bytes
+        self, sender: bytes, ledger: Ledger, context: ExecutionContext, call_id: Txid
     ) -> Effect:
         lapses_at = lapse_height(context.height, context.params.calls)
         index = next_due_index(lapses_at, ledger, context.params.calls)
@@ -129,7 +130,7 @@ class LlmCall(Payload):
         return Effect(locked=self.reserve)
 
 
-def _active_model(model_id: bytes, context: ExecutionContext) -> ModelEntry:
+def _active_model(model_id: ModelId, context: ExecutionContext) -> ModelEntry:
     model = context.model(model_id)
     if model is None:
         raise CallModelViolation(model_id)

@@ -10,6 +10,7 @@ from esper.primitives.errors.call_errors import (
     LaneViolation,
 )
 from esper.primitives.hashing import HASH_BYTES
+from esper.primitives.ids import Txid
 from esper.vm.answers import ANSWER, MAX_ANSWER_TOKENS, call_cost, check_answer
 from esper.vm.context import Answer, Effect, ExecutionContext
 from esper.vm.lanes import burn_and_return
@@ -22,7 +23,7 @@ from esper.vm.records import Lane
 class LlmResult(Payload):
     """The payload of a result."""
 
-    call_id: bytes
+    call_id: Txid
     """64 bytes: txid of the call."""
     answer: Answer
     """Token ids, EOS included."""

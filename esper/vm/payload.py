@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import Codec, FixedBytes, Record, Unsigned
+from esper.primitives.ids import Txid
 from esper.vm.context import Answer, Effect, ExecutionContext
 from esper.vm.ledger import Ledger
 
@@ -35,7 +36,7 @@ OUTPUT: Final = Record(
 class Inclusion(NamedTuple):
     """How a transaction stands in its block."""
 
-    txid: bytes
+    txid: Txid
     """64 bytes: what it makes is found under this id."""
     answer: Answer | None = None
     """The answer that the block brings with it, None if it takes none or is left open."""

@@ -6,6 +6,7 @@ from typing import Final
 from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import FixedBytes, Record, Unsigned, encode
 from esper.primitives.hashing import HASH_BYTES
+from esper.primitives.ids import Txid
 
 RECEIPT_VERSION: Final = 1
 
@@ -16,7 +17,7 @@ class Receipt:
 
     kind: int
     """Number of the transaction's kind."""
-    txid: bytes
+    txid: Txid
     """64 bytes."""
     sender: bytes
     """33 bytes: who signed it."""

@@ -25,6 +25,7 @@ from esper.crypto.signatures import MAX_KEY_BYTES
 from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import Array, FixedBytes, Record, Unsigned, VarBytes, WideUnsigned
 from esper.primitives.hashing import HASH_BYTES, u32, u64
+from esper.primitives.ids import ModelId, Txid
 from esper.primitives.mmr import Mmr
 from esper.vm.state_tree import state_path
 
@@ -176,7 +177,7 @@ class Unbonding:
 class LaneDue:
     """A lane that lapses at the height it stands under, unless it is answered before."""
 
-    call_id: bytes
+    call_id: Txid
     """64 bytes: the call's txid."""
 
 
@@ -186,7 +187,7 @@ class Lane:
 
     caller: bytes
     """33 bytes: who pays, and who gets back what is not burned."""
-    model_id: bytes
+    model_id: ModelId
     """64 bytes: the model that answers."""
     prompt: tuple[int, ...]
     """Input token ids, so that the answer's proof can be checked from the state alone."""
@@ -329,6 +330,6 @@ def lane_due_path(height: int, index: int) -> bytes:
     return state_path(KIND_LANE_DUE, u64(height) + u32(index))
 
 
-def lane_path(call_id: bytes) -> bytes:
+def lane_path(call_id: Txid) -> bytes:
     """Where the lane of a call with this 64-byte txid stands."""
     return state_path(KIND_LANE, call_id)

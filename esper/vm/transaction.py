@@ -36,6 +36,7 @@ from esper.primitives.errors.transaction_errors import (
     UnreadableTransactionViolation,
 )
 from esper.primitives.hashing import make_tag, tagged_hash
+from esper.primitives.ids import Txid
 from esper.vm.kinds import kind_of_number
 from esper.vm.payload import Payload
 
@@ -89,9 +90,9 @@ class Transaction:
         )
 
     @property
-    def txid(self) -> bytes:
+    def txid(self) -> Txid:
         """64 bytes."""
-        return self._once("txid", lambda: tagged_hash(TAG_TXID, self.unsigned_bytes()))
+        return Txid(self._once("txid", lambda: tagged_hash(TAG_TXID, self.unsigned_bytes())))
 
     @property
     def wtxid(self) -> bytes:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from esper.primitives.hashing import HASH_BYTES
+from esper.primitives.ids import ModelId, model_id_of
 from esper.primitives.params import NetworkParameters
 from esper.rpc.methods import ESTIMATE_CALL
 from esper.rpc.schema import Estimate, EstimateParams, Message
@@ -51,14 +51,11 @@ def asked_call(
     return LlmCall(_model_id(estimate), prompt, max_tokens, _bid(bid, estimate, params)), estimate
 
 
-def _model_id(estimate: Estimate) -> bytes:
+def _model_id(estimate: Estimate) -> ModelId:
     try:
-        found = bytes.fromhex(estimate.model_id)
+        return model_id_of(estimate.model_id)
     except ValueError:
-        found = b""
-    if len(found) != HASH_BYTES:
-        raise NodeContradictionError("the node's model_id is no id: ask another node")
-    return found
+        raise NodeContradictionError("the node's model_id is no id: ask another node") from None
 
 
 def _bid(bid: int | None, estimate: Estimate, params: NetworkParameters) -> int:

@@ -16,6 +16,7 @@ from esper.consensus.template import BlockPlan
 from esper.crypto.signing import KeyPair
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.primitives.errors.rule_violation import RuleViolation
+from esper.primitives.ids import ModelId, Txid
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
@@ -107,18 +108,20 @@ def test_an_open_call_is_not_proven_as_an_own_one(world: ChainWorld) -> None:
 
 def test_bindings_are_of_one_network_payee_model_and_call() -> None:
     zeros, ones = bytes(64), b"\1" * 64
+    model, other_model = ModelId(zeros), ModelId(ones)
+    call, other_call = Txid(zeros), Txid(ones)
     payee = bytes(33)
-    base = group_binding(zeros, payee, zeros, [zeros])
+    base = group_binding(zeros, payee, model, [call])
     others = {
-        group_binding(ones, payee, zeros, [zeros]),
-        group_binding(zeros, b"\1" * 33, zeros, [zeros]),
-        group_binding(zeros, payee, ones, [zeros]),
-        group_binding(zeros, payee, zeros, [ones]),
-        group_binding(zeros, payee, zeros, [zeros, zeros]),
-        lane_binding(zeros, zeros, payee),
-        lane_binding(ones, zeros, payee),
-        lane_binding(zeros, ones, payee),
-        lane_binding(zeros, zeros, b"\1" * 33),
+        group_binding(ones, payee, model, [call]),
+        group_binding(zeros, b"\1" * 33, model, [call]),
+        group_binding(zeros, payee, other_model, [call]),
+        group_binding(zeros, payee, model, [other_call]),
+        group_binding(zeros, payee, model, [call, call]),
+        lane_binding(zeros, call, payee),
+        lane_binding(ones, call, payee),
+        lane_binding(zeros, other_call, payee),
+        lane_binding(zeros, call, b"\1" * 33),
     }
     assert len(others) == 9
     assert base not in others

@@ -10,6 +10,7 @@ import pytest
 from esper.consensus.call_groups import CallGroup, ProvenCall, encode_result
 from esper.consensus.chain import BlockBytes, extend, read_block
 from esper.primitives.errors.rule_violation import RuleViolation
+from esper.primitives.ids import ModelId, Txid
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
@@ -77,13 +78,16 @@ def test_another_target_is_refused_before_the_work(world: ChainWorld, target: in
     assert refusal(world, BlockBytes.of(block)) == "TargetViolation"
 
 
+NOT_THERE = Txid(bytes(64))
+
+
 def payloads(world: ChainWorld, rng: random.Random) -> Payload:
     """Any payload with numbers from the edges."""
     amount = rng.choice([0, 1, 2, 10**5, 10**8, U62, U63 - 1, U63])
     receiver = rng.choice(
         [address(ALICE), address(BOB), address(CAROL), bytes(33), b"\2" + bytes(32), b"\xff" * 33]
     )
-    model = rng.choice([world.params.model.model_id, bytes(64)])
+    model = rng.choice([world.params.model.model_id, ModelId(bytes(64))])
     token = rng.choice([0, 1, 2, 1023, 1024, U32])
     makers: list[Callable[[], Payload]] = [
         lambda: Transfer((Output(receiver, amount),) * rng.choice([0, 1, 2, 256])),
@@ -96,7 +100,7 @@ def payloads(world: ChainWorld, rng: random.Random) -> Payload:
             rng.choice([0, 1, 127, 128, 129, U16]),
             rng.choice([0, 1, 10, U32]),
         ),
-        lambda: LlmResult(bytes(64), (token,) * rng.choice([0, 1, 128])),
+        lambda: LlmResult(NOT_THERE, (token,) * rng.choice([0, 1, 128])),
     ]
     return rng.choice(makers)()
 
@@ -127,10 +131,10 @@ def hostile_result(rng: random.Random) -> bytes:
     return rng.choice([answer] * 8 + [b"", b"\xc0", b"\xdd\xff\xff\xff\xff"])
 
 
-def hostile_group(world: ChainWorld, ids: list[bytes], rng: random.Random) -> bytes:
+def hostile_group(world: ChainWorld, ids: list[Txid], rng: random.Random) -> bytes:
     logits = (rng.choice([0, U62 - 1, -(U62 - 1)]),) * rng.choice([0, 1, 8, 128])
-    call = ProvenCall(rng.choice([*ids, bytes(64)]), logits)
-    model = rng.choice([world.params.model.model_id, bytes(64)])
+    call = ProvenCall(rng.choice([*ids, NOT_THERE]), logits)
+    model = rng.choice([world.params.model.model_id, ModelId(bytes(64))])
     group = CallGroup(rng.choice([0, 1]), model, (call,) * rng.choice([0, 1, 2, 64]), b"proof")
     return rng.choice([group.to_bytes()] * 8 + [b"", b"\xc0", b"\x95\x01\x02"])
 

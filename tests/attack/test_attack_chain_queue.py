@@ -15,6 +15,7 @@ from esper.node.mining import mining_service
 from esper.node.mining.node_mining import NodeMining
 from esper.node.workers.search import SearchJob
 from esper.node.workers.worker_messages import Found, Progress
+from esper.primitives.ids import BlockId, Txid
 from esper.vm.payload import Output
 from esper.vm.transaction import decode_transaction
 from esper.vm.transfer import Transfer
@@ -31,7 +32,7 @@ def signed(key: KeyPair, nonce: int) -> bytes:
     return sign(key, make(key, PAY, nonce), GENESIS).to_bytes()
 
 
-def transactions(node: Node, block_id: bytes) -> list[bytes]:
+def transactions(node: Node, block_id: BlockId) -> list[Txid]:
     """Ids of a block's transactions, its coinbase apart."""
     body = read_body(node.manager.block(block_id).body, PARAMS.limits)
     return [decode_transaction(data, 1 << 20).txid for data in body.transactions[:-1]]
@@ -97,7 +98,7 @@ def test_a_flood_of_sound_transactions_does_not_start_the_search_anew_each_time(
     monkeypatch.setattr("tests.support.crash.crash_world.FakeSearcher", Slow)
 
     async def script(node: Node, mining: NodeMining) -> None:
-        found: list[bytes] = []
+        found: list[BlockId] = []
 
         async def generate() -> None:
             found.extend(await mining.control.generate(1, None))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from esper.consensus.batch import batch_inputs, draw_indices
 from esper.consensus.header import work_seed
 from esper.consensus.ticket import reference_work, wins, work_done
+from esper.primitives.ids import WorkId
 from tests.support.fake_work import BANK, fake_model_entry, fake_network
 
 PUZZLE = fake_network().puzzle
@@ -52,7 +53,7 @@ def test_seeds_of_short_prompts_cost_as_much_as_others() -> None:
     # prompt leaves, and every input has the same number of rows.
     chosen = []
     for nonce in range(3000):
-        seed = work_seed(nonce.to_bytes(64, "big"))
+        seed = work_seed(WorkId(nonce.to_bytes(64, "big")))
         indices = draw_indices(seed, MODEL.bank_size, PUZZLE.sequences)
         chosen.append((sum(len(BANK[index].tokens) for index in indices), seed, indices))
     chosen.sort(key=lambda item: item[0])

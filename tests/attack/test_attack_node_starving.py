@@ -19,6 +19,7 @@ from esper.node.running_node import CALL_WINDOW
 from esper.node.waiting import mempool_service
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.worker_process import WorkerError
+from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_result import LlmResult
@@ -140,7 +141,7 @@ def test_no_caller_s_credits_are_frozen_for_an_answer_that_cannot_be_returned(
     go(main)
 
 
-async def proven(world: NodeWorld, *ids: bytes) -> None:
+async def proven(world: NodeWorld, *ids: Txid) -> None:
     await until(lambda: world.desk.ready.inline().keys() >= set(ids))
     await rest()
 
@@ -238,7 +239,7 @@ class PoisonedProver(GatedProver):
         self._look("prove_calls", [call.call_id for call in calls])
         return await super().prove_calls(calls, payee)
 
-    def _look(self, kind: str, ids: list[bytes]) -> None:
+    def _look(self, kind: str, ids: list[Txid]) -> None:
         if kind == self._kind and self.poison in ids:
             raise WorkerError("this call cannot be done")
 

@@ -22,6 +22,7 @@ from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
 from esper.node.chain.history import catch_up
 from esper.node.offline.verify_chain import verified_blocks
 from esper.node.running_node import JOURNAL_FILE
+from esper.primitives.ids import block_id_of
 from esper.storage.chain_index import ChainIndex
 from esper.storage.history.history_index import HistoryIndex
 from esper.storage.kv.leveldb import LevelDbStore
@@ -240,8 +241,8 @@ def check_node(node: Node, datadir: Path, told: Told, replays: Replays) -> None:
     tip = store.tip
     assert manager.context.weight >= told.weight
     for block_id in told.blocks:
-        if not manager.knows(bytes.fromhex(block_id)):
-            on_chain = store.index.height_of(bytes.fromhex(block_id)) is not None
+        if not manager.knows(block_id_of(block_id)):
+            on_chain = store.index.height_of(block_id_of(block_id)) is not None
             assert on_chain or forgotten_by_rule(datadir, told, block_id, tip.height), block_id
     replayed = replays.of(datadir)
     assert replayed.context == manager.context

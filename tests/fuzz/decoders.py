@@ -51,6 +51,7 @@ from esper.primitives.codec import (
 )
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.errors.transaction_errors import IsolatedTransactionViolation
+from esper.primitives.ids import BlockId, ModelId, Txid
 from esper.primitives.prompt import BankPrompt
 from esper.prover import proof_file
 from esper.storage import format_version, side_blocks
@@ -213,7 +214,7 @@ class Folder:
 
 FOLDER = Folder()
 SEGMENTS = SegmentReader(FOLDER.path / "segments")
-SIDE_ID = bytes(64)
+SIDE_ID = BlockId(bytes(64))
 JOURNAL = "mempool.dat"
 
 
@@ -268,10 +269,10 @@ def table() -> tuple[Decoder, ...]:
     signed, coinbase = mined.body.transactions[0], mined.body.transactions[-1]
     limit, violation, model_error = LIMITS.transaction_bytes, (RuleViolation,), (errors.ModelError,)
     group = call_groups.CallGroup(
-        0, bytes(64), (call_groups.ProvenCall(bytes(64), (1, -2)),), b"proof"
+        0, ModelId(bytes(64)), (call_groups.ProvenCall(Txid(bytes(64)), (1, -2)),), b"proof"
     ).to_bytes()
-    entry = block_files.journal_payload(block_files.BlockAdded(bytes(64), head, b"body"))
-    proof = block_files.proof_payload(block_files.StoredProof(bytes(64), b"proof"))
+    entry = block_files.journal_payload(block_files.BlockAdded(BlockId(bytes(64)), head, b"body"))
+    proof = block_files.proof_payload(block_files.StoredProof(BlockId(bytes(64)), b"proof"))
     leaf = state_records.Leaf(bytes(32), b"h" * 32, b"value")
     node = state_records.Branch(b"b" * 32, leaf, state_records.Stub(b"s" * 32))
     text = Address.from_bytes(address(ALICE)).to_text("desp")

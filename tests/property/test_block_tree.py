@@ -15,6 +15,7 @@ from esper.primitives.errors.chain_errors import (
 )
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.hashing import tagged_hash
+from esper.primitives.ids import BlockId, WorkId
 
 UNDO = 3
 SECRET = b"secret of this node"
@@ -24,11 +25,11 @@ SECRET = b"secret of this node"
 class Oracle:
     """Lists and loops only."""
 
-    blocks: dict[bytes, ProvenBlock]
-    root: bytes
-    marked: set[bytes]
+    blocks: dict[BlockId, ProvenBlock]
+    root: BlockId
+    marked: set[BlockId]
 
-    def line(self, block_id: bytes) -> list[bytes]:
+    def line(self, block_id: BlockId) -> list[BlockId]:
         """From a block down to the root, both included; empty if it does not lead there."""
         found = []
         while block_id in self.blocks:
@@ -38,16 +39,16 @@ class Oracle:
             block_id = self.blocks[block_id].parent_id
         return []
 
-    def known(self) -> list[bytes]:
+    def known(self) -> list[BlockId]:
         return [block_id for block_id in self.blocks if self.line(block_id)]
 
-    def invalid(self, block_id: bytes) -> bool:
+    def invalid(self, block_id: BlockId) -> bool:
         return any(ancestor in self.marked for ancestor in self.line(block_id))
 
-    def total(self, block_id: bytes) -> int:
+    def total(self, block_id: BlockId) -> int:
         return sum(self.blocks[ancestor].weight for ancestor in self.line(block_id))
 
-    def best(self) -> bytes:
+    def best(self) -> BlockId:
         valid = [self.blocks[b] for b in self.known() if not self.invalid(b)]
         most = max(self.total(block.block_id) for block in valid)
         tied = [block for block in valid if self.total(block.block_id) == most]
@@ -64,14 +65,15 @@ class Oracle:
 class TreeMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
-        root = ProvenBlock(b"0", b"", b"w0", 5, 0, 0)
+        first = BlockId(b"0")
+        root = ProvenBlock(first, BlockId(b""), WorkId(b"w0"), 5, 0, 0)
         self.tree = BlockTree(root, height=0, total=5, undo_depth=UNDO, secret=SECRET)
-        self.oracle = Oracle({b"0": root}, b"0", set())
+        self.oracle = Oracle({first: root}, first, set())
         self.order = 0
         self.now = 0
-        self.tip = b"0"
+        self.tip = first
 
-    def pick(self, data: st.DataObject) -> bytes:
+    def pick(self, data: st.DataObject) -> BlockId:
         """Any block that ever was: recent ones more often."""
         ids = list(self.oracle.blocks)
         return ids[-1 - min(data.draw(st.integers(0, 12)), len(ids) - 1)]
@@ -83,14 +85,14 @@ class TreeMachine(RuleBasedStateMachine):
         parent = self.pick(data)
         self.order += 1
         self.now += passed
-        name = b"%d" % self.order
+        name = BlockId(b"%d" % self.order)
         twins = [
             block
             for block in self.oracle.blocks.values()
             if block.parent_id == parent and block.weight == weight
         ]
         twin = data.draw(st.sampled_from([None, *twins]))
-        work = twin.work_id if twin else b"w" + name
+        work = twin.work_id if twin else WorkId(b"w" + name)
         block = ProvenBlock(name, parent, work, weight, self.order, self.now)
         if not self.oracle.line(parent):
             with pytest.raises(UnknownParentViolation):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from esper.primitives.errors.block_errors import RejectedTransactionViolation
 from esper.primitives.errors.transaction_errors import TransactionViolation
+from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from esper.vm.context import Answer
 from esper.vm.credit_transfer import CreditTransfer
@@ -111,7 +112,7 @@ Chosen = list[tuple[Transaction, Answer | None]]
 COINS_ONLY = (Transfer, Stake, Unstake)
 
 
-def payload_of(action: Action, calls: list[bytes]) -> tuple[Payload, Answer | None]:
+def payload_of(action: Action, calls: list[Txid]) -> tuple[Payload, Answer | None]:
     match action:
         case ("transfer", _, receiver, amount):
             return Transfer((Output(address(KEYS[receiver]), amount),)), None
@@ -126,7 +127,7 @@ def payload_of(action: Action, calls: list[bytes]) -> tuple[Payload, Answer | No
             return LlmCall(MODEL.model_id, (1, 50), 3, price), answer if answered else None
     _, _, place, tokens = action
     # Of the last few calls that were left open, answered and lapsed ones included.
-    call_id = calls[place] if place < len(calls) else bytes(64)
+    call_id = calls[place] if place < len(calls) else Txid(bytes(64))
     return LlmResult(call_id, (60,) * (tokens - 1) + (EOS,)), None
 
 
@@ -152,7 +153,7 @@ def run(world: World, chosen: Chosen) -> None:
 def test_blocks_do_what_the_ledger_by_hand_says(blocks: list[list[Action]]) -> None:
     world = World(state=funded([(ALICE, 5 * COIN), (BOB, 5 * COIN)]), params=PARAMS)
     hand = ByHand({"alice": 5 * COIN, "bob": 5 * COIN, "carol": 0}, exists={"alice", "bob"})
-    calls: list[bytes] = []
+    calls: list[Txid] = []
     # A first stake and some epochs, so that there are credits to play with.
     play([("stake", "alice", 2 * COIN)], world, hand, calls)
     for _ in range(5):
@@ -167,7 +168,7 @@ def test_blocks_do_what_the_ledger_by_hand_says(blocks: list[list[Action]]) -> N
     assert len(dict(world.state.tree)) == len(hand.exists) + len(known) + 1
 
 
-def play(actions: list[Action], world: World, hand: ByHand, calls: list[bytes]) -> None:
+def play(actions: list[Action], world: World, hand: ByHand, calls: list[Txid]) -> None:
     """One block of those actions that are allowed, in both ledgers."""
     height = world.height + 1
     hand.start(height)

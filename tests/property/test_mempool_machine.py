@@ -22,6 +22,7 @@ from esper.mempool.errors import PolicyError
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
 from esper.primitives.errors.transaction_errors import TransactionViolation
+from esper.primitives.ids import BlockId
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.execute import apply_transaction, start_block
 from esper.vm.ledger import Ledger
@@ -88,7 +89,9 @@ class MempoolMachine(RuleBasedStateMachine):
     @property
     def chain(self) -> ChainContext:
         tip = b"%060d" % self.branch + b"%04d" % self.world.height
-        return replace(GENESIS_CONTEXT, params=PARAMS, height=self.world.height, tip_id=tip)
+        return replace(
+            GENESIS_CONTEXT, params=PARAMS, height=self.world.height, tip_id=BlockId(tip)
+        )
 
     @rule(
         key=who,

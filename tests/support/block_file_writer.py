@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from esper.consensus.chain import BlockBytes
+from esper.primitives.ids import BlockId
 from esper.storage.segments.block_files import (
     BLOCK_FOLDER,
     PROOF_FOLDER,
@@ -21,7 +22,7 @@ class BlockFileWriter:
         self._blocks = SegmentWriter(datadir / BLOCK_FOLDER)
         self._proofs = SegmentWriter(datadir / PROOF_FOLDER)
 
-    def append(self, block_id: bytes, block: BlockBytes) -> None:
+    def append(self, block_id: BlockId, block: BlockBytes) -> None:
         """Add a block; proof and block are on disk when this returns."""
         self._proofs.append(proof_payload(StoredProof(block_id, block.proof)))
         self._blocks.append(journal_payload(BlockAdded(block_id, block.header, block.body)))

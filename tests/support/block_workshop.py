@@ -33,6 +33,7 @@ from esper.primitives.errors.block_errors import (
     RewardViolation,
     StateRootViolation,
 )
+from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from esper.vm.context import Answer
 from esper.vm.credit_transfer import CreditTransfer
@@ -280,7 +281,7 @@ def _payload(
     # A result for one of the calls that were ever left open, answered and lapsed ones included.
     (place,) = details
     if place >= len(calls):
-        return LlmResult(bytes(64), (2,)), None
+        return LlmResult(Txid(bytes(64)), (2,)), None
     [answered] = ANSWERER.answer([OpenCall(*calls[place])])
     return LlmResult(answered.call_id, answered.answer), answered
 

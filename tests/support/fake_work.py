@@ -11,6 +11,7 @@ from dataclasses import replace
 from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ports import ProofMalformedError, ProofRejectedError, WorkClaim
 from esper.node.workers.search import PromptSource
+from esper.primitives.ids import ModelId
 from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.networks import PUZZLE, REGTEST
 from esper.primitives.params import NetworkParameters
@@ -53,7 +54,7 @@ def fake_model_entry() -> ModelEntry:
     """A shape like the genesis model's, under names of its own."""
     tree = bank_tree(BANK)
     return ModelEntry(
-        model_id=hashlib.sha3_512(b"fake model").digest(),
+        model_id=ModelId(hashlib.sha3_512(b"fake model").digest()),
         tier=0,
         shape=SHAPE,
         bos=1,
@@ -77,7 +78,7 @@ class FakeInference:
         self._model = model
 
     @property
-    def model_id(self) -> bytes:
+    def model_id(self) -> ModelId:
         return self._model.model_id
 
     def answer(

@@ -10,6 +10,7 @@ from esper.consensus.header import decode_header
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.history import ChainHistory, catch_up
 from esper.node.chain.store_state import genesis_of, replay_of
+from esper.primitives.ids import Txid
 from esper.storage.chain_store import ChainStore
 from esper.storage.history.history_index import HistoryIndex
 from esper.storage.kv.store_port import KeyValueStore
@@ -140,7 +141,7 @@ def transactions(made: Made) -> list[Transaction]:
     return [decode_transaction(data, 1 << 20) for data in body.transactions[:-1]]
 
 
-def txids(made: Made) -> list[bytes]:
+def txids(made: Made) -> list[Txid]:
     """Their ids."""
     return [transaction.txid for transaction in transactions(made)]
 

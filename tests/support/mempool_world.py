@@ -11,6 +11,7 @@ from esper.mempool.memory import Dropped
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Admission, Mempool
 from esper.primitives.hashing import u64
+from esper.primitives.ids import BlockId, Txid
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.vm.context import Answer
@@ -85,7 +86,7 @@ def move(
     view: StateView,
     chain: ChainContext,
     *,
-    included: Iterable[bytes] = (),
+    included: Iterable[Txid] = (),
     returned: Iterable[Transaction] = (),
     touched: Iterable[bytes] | None = None,
     now_ms: int,
@@ -122,7 +123,9 @@ class PoolWorld:
     def chain(self) -> ChainContext:
         """The tip: its id follows from the state, so that branches differ."""
         tip = self.world.state.root + u64(self.world.height)
-        return replace(GENESIS_CONTEXT, params=self.params, height=self.world.height, tip_id=tip)
+        return replace(
+            GENESIS_CONTEXT, params=self.params, height=self.world.height, tip_id=BlockId(tip)
+        )
 
     def signed(
         self, key: KeyPair, payload: Payload, nonce: int, **parts: Unpack[EnvelopeParts]

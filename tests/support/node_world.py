@@ -36,6 +36,7 @@ from esper.node.workers.search import SearchJob, TicketSearch
 from esper.node.workers.work_ports import SearcherPort
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
+from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.rpc.errors import RpcError
@@ -157,7 +158,7 @@ class GatedProver(FakeProverPort):
         super().__init__(params)
         self.fails: list[str] = []
         """The next requests of these names fail."""
-        self.answered: list[bytes] = []
+        self.answered: list[Txid] = []
         """Ids of the calls that it was asked to answer, in order."""
         self._gates: dict[str, trio.Event] = {}
 
@@ -225,7 +226,7 @@ class LetGo:
     def __init__(self, calls: CallBook) -> None:
         self.settled = calls.settled
 
-    def works_for(self, call_id: bytes) -> bool:
+    def works_for(self, call_id: Txid) -> bool:
         return False
 
 
@@ -316,7 +317,7 @@ class NodeWorld:
         await self.node.mempool.submit(transaction.to_bytes())
         return transaction
 
-    async def send_calls(self, *prompts: int, key: KeyPair = ALICE, **parts: int) -> list[bytes]:
+    async def send_calls(self, *prompts: int, key: KeyPair = ALICE, **parts: int) -> list[Txid]:
         """Calls that wait, told apart by a token of their prompts; their ids."""
         return [(await self.send(key, self.call(one, **parts))).txid for one in prompts]
 

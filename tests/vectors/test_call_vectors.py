@@ -16,15 +16,15 @@ from esper.consensus.call_groups import (
     group_binding,
     lane_binding,
 )
+from esper.primitives.ids import model_id_of, txid_of
 from esper.primitives.merkle import merkle_root
 from tests.support.vector_reading import check_encoding, tagged
 from tests.vectors import write_calls
 
 DOCUMENT = json.loads(write_calls.FILE.read_text())
 RESULTS, GROUPS = DOCUMENT["results"], DOCUMENT["groups"]
-GENESIS, PAYEE, MODEL_ID = (
-    bytes.fromhex(DOCUMENT[name]) for name in ("genesis_hash", "payee", "model_id")
-)
+GENESIS, PAYEE = (bytes.fromhex(DOCUMENT[name]) for name in ("genesis_hash", "payee"))
+MODEL_ID = model_id_of(DOCUMENT["model_id"])
 
 
 def data_of(vectors: list[dict[str, Any]]) -> list[bytes]:
@@ -54,7 +54,7 @@ def test_roots_of_a_blocks_lists() -> None:
 
 @pytest.mark.parametrize("vector", DOCUMENT["own_bindings"], ids=lambda v: len(v["call_ids"]))
 def test_what_own_calls_are_bound_to(vector: dict[str, Any]) -> None:
-    call_ids = [bytes.fromhex(call_id) for call_id in vector["call_ids"]]
+    call_ids = [txid_of(call_id) for call_id in vector["call_ids"]]
     assert group_binding(GENESIS, PAYEE, MODEL_ID, call_ids).hex() == vector["binding"]
     root = bytes.fromhex(vector["list_root"])
     assert merkle_root(TAG_CALL_LIST, call_ids) == root
@@ -63,7 +63,7 @@ def test_what_own_calls_are_bound_to(vector: dict[str, Any]) -> None:
 
 def test_what_a_lane_is_bound_to() -> None:
     vector = DOCUMENT["lane_binding"]
-    call_id, sender = (bytes.fromhex(vector[name]) for name in ("call_id", "sender"))
+    call_id, sender = txid_of(vector["call_id"]), bytes.fromhex(vector["sender"])
     assert lane_binding(GENESIS, call_id, sender).hex() == vector["binding"]
     assert tagged("esper/call/lane/v1", GENESIS, call_id, sender) == vector["binding"]
 

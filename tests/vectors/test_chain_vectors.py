@@ -22,6 +22,7 @@ from esper.consensus.header import HEADER, Header, work_seed
 from esper.consensus.outputs import WORK_OUTPUTS
 from esper.consensus.tier_records import TIER, TIER_STATE
 from esper.primitives.codec import Record
+from esper.primitives.ids import NO_BLOCK, BlockId, WorkId
 from tests.support.vector_reading import check_encoding, tagged
 from tests.vectors import write_chain
 from tests.vectors.fields import built
@@ -134,14 +135,16 @@ def test_rivals_draw_these_lots() -> None:
     vector = DOCUMENT["draws"]
     secret, work_ids = (
         bytes.fromhex(vector["secret"]),
-        [bytes.fromhex(work_id) for work_id in vector["work_ids"]],
+        [WorkId(bytes.fromhex(work_id)) for work_id in vector["work_ids"]],
     )
     lots = [tagged("esper/forkchoice/draw/v1", secret, work_id) for work_id in work_ids]
     assert lots == vector["lots"]
-    root = ProvenBlock(bytes(64), bytes(64), bytes(64), 1, 0, 0)
+    root = ProvenBlock(NO_BLOCK, NO_BLOCK, WorkId(bytes(64)), 1, 0, 0)
     tree = BlockTree(root, height=0, total=1, undo_depth=10, secret=secret)
     for order, work_id in enumerate(work_ids, 1):
-        tree.add(ProvenBlock(work_id[::-1], root.block_id, work_id, 5, order, received_ms=0))
+        tree.add(
+            ProvenBlock(BlockId(work_id[::-1]), root.block_id, work_id, 5, order, received_ms=0)
+        )
     assert tree.best_tip() == work_ids[vector["winner"]][::-1]
     assert vector["winner"] != 0, "the first verified would win without a draw"
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from esper.primitives.codec import Record
+from esper.primitives.ids import txid_of
 from esper.vm import records as state
 from esper.vm.state_tree import StateTree
 from tests.support.vector_reading import check_encoding, tagged32
@@ -42,7 +43,7 @@ PATHS: dict[str, Callable[[Place], bytes]] = {
     }[place["of"]](place["height"]),
     "Unbonding": lambda place: state.unbonding_path(place["height"], place["index"]),
     "LaneDue": lambda place: state.lane_due_path(place["height"], place["index"]),
-    "Lane": lambda place: state.lane_path(bytes.fromhex(place["call_id"])),
+    "Lane": lambda place: state.lane_path(txid_of(place["call_id"])),
     "Mmr": lambda _: state.RECEIPTS_PATH,
 }
 

@@ -21,6 +21,7 @@ from esper.consensus.call_groups import (
     group_binding,
     lane_binding,
 )
+from esper.primitives.ids import ModelId, Txid
 from esper.primitives.merkle import merkle_root
 from tests.vectors.fields import encoding
 from tests.vectors.write_records import WORD, address, pattern
@@ -29,8 +30,8 @@ FILE = Path(__file__).parent / "calls.json"
 
 GENESIS_HASH = pattern(64, 100)
 PAYEE = address(101)
-MODEL_ID = pattern(64, 102)
-CALL_IDS = tuple(pattern(64, 110 + number) for number in range(3))
+MODEL_ID = ModelId(pattern(64, 102))
+CALL_IDS = tuple(Txid(pattern(64, 110 + number)) for number in range(3))
 
 GREATEST = (1 << 62) - 1
 """A logit is between this and its negative."""
@@ -49,7 +50,7 @@ GROUPS = (
     ("answer to a lane", CallGroup(LANE_ANSWER, MODEL_ID, (
         ProvenCall(CALL_IDS[2], tuple(range(-8, 9))),
     ), pattern(7, 2))),
-    ("least", CallGroup(OWN_CALLS, bytes(64), (), b"")),
+    ("least", CallGroup(OWN_CALLS, ModelId(bytes(64)), (), b"")),
 )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from esper.consensus.tiers import Tier, TierState, TierTally
 from esper.crypto.vrf import VrfProof
 from esper.primitives import params as kinds
 from esper.primitives.hashing import tagged_hash
+from esper.primitives.ids import BlockId, ModelId
 from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.prompt import BankPrompt
 from esper.vm.transaction import TAG_TXID, TAG_WTXID
@@ -78,7 +79,7 @@ def header(body: Body, *, height: int, widest: bool) -> Header:
     pre = PreHeader(
         version=1,
         genesis_hash=pattern(64, 20),
-        parent=pattern(64, 21),
+        parent=BlockId(pattern(64, 21)),
         height=height,
         time_ms=COINS if widest else 1_700_000_000_000,
         tx_root=transaction_root(body.transactions),
@@ -86,7 +87,7 @@ def header(body: Body, *, height: int, widest: bool) -> Header:
         calls_root=calls_root(body.call_groups),
         state_root=pattern(32, 22),
         payee=address(23),
-        model_id=pattern(64, 24),
+        model_id=ModelId(pattern(64, 24)),
         tier=255 if widest else 1,
         target=pattern(64, 25),
         omega=LONG if widest else 1 << 16,
@@ -119,10 +120,10 @@ def headers() -> list[dict[str, Any]]:
 
 SHAPE = ModelShape(1024, 64, 172, 5, 8, 4, 200, 70_000)
 MODEL = ModelEntry(
-    pattern(64, 60), 0, SHAPE, 1, 2, (0, 1, 2, 300), pattern(64, 61), pattern(64, 62), 5120
+    ModelId(pattern(64, 60)), 0, SHAPE, 1, 2, (0, 1, 2, 300), pattern(64, 61), pattern(64, 62), 5120
 )
 SECOND = ModelEntry(
-    pattern(64, 63), 255, SHAPE, 0, 5, (0, 5), pattern(64, 64), pattern(64, 65), WORD
+    ModelId(pattern(64, 63)), 255, SHAPE, 0, 5, (0, 5), pattern(64, 64), pattern(64, 65), WORD
 )
 TIERS = (
     ("first", TIER, Tier(MODEL, 1 << 16, 1 << 16)),

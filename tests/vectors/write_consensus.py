@@ -23,6 +23,7 @@ from esper.crypto.poseidon import digest_bytes
 from esper.crypto.vrf import VrfKey
 from esper.primitives.address import Address
 from esper.primitives.hashing import Xof, make_tag, tagged_hash, tagged_hash32
+from esper.primitives.ids import WorkId
 from esper.primitives.merkle import MerkleTree
 from esper.primitives.model_entry import ModelShape
 from esper.primitives.networks import MAINNET
@@ -84,7 +85,7 @@ def poseidon2() -> Any:
 
 def vrf() -> Any:
     key = VrfKey(bytes(range(32)), start=8, depth=3, payee=PAYEE.to_bytes())
-    proofs = [key.prove(height, bytes([height]) * 64) for height in (8, 13, 15)]
+    proofs = [key.prove(height, WorkId(bytes([height]) * 64)) for height in (8, 13, 15)]
     return {
         "secret": bytes(range(32)).hex(),
         "start": 8,

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from esper.primitives.ids import ModelId, Txid
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
@@ -53,9 +54,9 @@ def cases() -> tuple[tuple[str, Transaction], ...]:
         ("widest numbers", enveloped(Stake(COINS), 3, **widest)),
         ("long signature", enveloped(Unstake(1), 4, signature=pattern(256, 0))),
         ("credits", enveloped(CreditTransfer(address(8), 10**6), 5)),
-        ("call", enveloped(LlmCall(pattern(64, 60), TOKENS, 128, 10), 6, fee=0)),
-        ("dearest call", enveloped(LlmCall(pattern(64, 61), (1,), 65_535, WORD), 7)),
-        ("result", enveloped(LlmResult(pattern(64, 62), (*TOKENS, 2)), 8)),
+        ("call", enveloped(LlmCall(ModelId(pattern(64, 60)), TOKENS, 128, 10), 6, fee=0)),
+        ("dearest call", enveloped(LlmCall(ModelId(pattern(64, 61)), (1,), 65_535, WORD), 7)),
+        ("result", enveloped(LlmResult(Txid(pattern(64, 62)), (*TOKENS, 2)), 8)),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from esper.primitives.codec import encode
+from esper.primitives.ids import Txid
 from esper.primitives.mmr import Mmr
 from esper.storage.receipt_log import USE_RECEIPTS, ReceiptLog
 from esper.vm.receipt import RECEIPT, Receipt
@@ -21,19 +22,24 @@ from tests.vectors.write_records import COINS, WORD, address, pattern
 
 FILE = Path(__file__).parent / "receipts.json"
 
+
+def txid(start: int) -> Txid:
+    return Txid(pattern(64, start))
+
+
 COUNTS = (0, 1, 2, 3, 7, 8)
 PROOFS = ((0, 1), (1, 2), (2, 3), (0, 7), (5, 7), (6, 7), (3, 8))
 """(index, count): leaves that are peaks, and ways through trees of every height."""
 
 RECEIPTS_MADE = (
-    ("transfer", Receipt(1, pattern(64, 0), address(1), 20_000, 0, 0, 0, 0)),
-    ("stake", Receipt(2, pattern(64, 1), address(2), 127, 0, 0, 0, 0)),
-    ("unstake", Receipt(3, pattern(64, 2), address(3), 128, 0, 0, 0, 0)),
-    ("credit transfer", Receipt(4, pattern(64, 3), address(4), 255, 0, 0, 0, 0)),
-    ("call, answered", Receipt(5, pattern(64, 4), address(5), 256, 770, 0, 77, 0)),
-    ("call, left open", Receipt(5, pattern(64, 5), address(6), 65_536, 0, 5_210, 0, 0)),
-    ("result, own", Receipt(6, pattern(64, 6), address(7), WORD + 1, 1_040, 0, 104, 1)),
-    ("widest", Receipt(255, pattern(64, 7), address(8), COINS, COINS - 1, COINS - 2, WORD, 1)),
+    ("transfer", Receipt(1, txid(0), address(1), 20_000, 0, 0, 0, 0)),
+    ("stake", Receipt(2, txid(1), address(2), 127, 0, 0, 0, 0)),
+    ("unstake", Receipt(3, txid(2), address(3), 128, 0, 0, 0, 0)),
+    ("credit transfer", Receipt(4, txid(3), address(4), 255, 0, 0, 0, 0)),
+    ("call, answered", Receipt(5, txid(4), address(5), 256, 770, 0, 77, 0)),
+    ("call, left open", Receipt(5, txid(5), address(6), 65_536, 0, 5_210, 0, 0)),
+    ("result, own", Receipt(6, txid(6), address(7), WORD + 1, 1_040, 0, 104, 1)),
+    ("widest", Receipt(255, txid(7), address(8), COINS, COINS - 1, COINS - 2, WORD, 1)),
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from esper.primitives.codec import Record
+from esper.primitives.ids import ModelId, Txid
 from esper.primitives.mmr import Mmr
 from esper.vm import records as state
 from esper.vm.state_tree import StateTree
@@ -111,22 +112,31 @@ def lanes() -> list[Case]:
         Case(
             name,
             state.LANE_DUE,
-            state.LaneDue(pattern(64, start)),
+            state.LaneDue(Txid(pattern(64, start))),
             {"height": height, "index": index},
             state.lane_due_path(height, index),
         )
         for name, height, index, start in (("first", 258, 0, 6), ("last", WORD, WORD, 7))
     ]
     prompt = (0, 127, 128, 255, 256, 65_535, 65_536, WORD)
-    short = state.Lane(address(8), pattern(64, 9), (1,), 1, 10, 2, 0, 90, 258, 0)
+    short = state.Lane(address(8), ModelId(pattern(64, 9)), (1,), 1, 10, 2, 0, 90, 258, 0)
     wide = state.Lane(
-        address(10), pattern(64, 11), prompt * 2, 65_535, WORD, WORD, COINS, COINS - 1, WORD, 65_536
+        address(10),
+        ModelId(pattern(64, 11)),
+        prompt * 2,
+        65_535,
+        WORD,
+        WORD,
+        COINS,
+        COINS - 1,
+        WORD,
+        65_536,
     )
     found = [
         Case(name, state.LANE, lane, {"call_id": call_id.hex()}, state.lane_path(call_id))
         for name, lane, call_id in (
-            ("short", short, pattern(64, 6)),
-            ("sixteen tokens, widest", wide, pattern(64, 7)),
+            ("short", short, Txid(pattern(64, 6))),
+            ("sixteen tokens, widest", wide, Txid(pattern(64, 7))),
         )
     ]
     return due + found

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from esper.crypto.signing import KeyPair, key_from_secret, key_from_seed
+from esper.primitives.ids import ModelId, Txid
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
@@ -28,8 +29,8 @@ LIMIT = 1 << 16
 GENESIS_HASH = bytes(range(64))
 """Of no network: the numbers of the networks may change, these vectors may not."""
 
-MODEL_ID = bytes(range(64, 128))
-CALL_ID = bytes(range(128, 192))
+MODEL_ID = ModelId(bytes(range(64, 128)))
+CALL_ID = Txid(bytes(range(128, 192)))
 ALICE, BOB = (key_from_seed(1, bytes([number]) * 32) for number in (1, 2))
 CAROL = key_from_secret(SLH_SECRET)
 

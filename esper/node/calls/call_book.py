@@ -15,6 +15,7 @@ from typing import Protocol
 
 from esper.node.calls.ready_calls import ReadyCalls
 from esper.node.workers.call_answerer import AnsweredCall
+from esper.primitives.ids import Txid
 from esper.vm.ledger import Ledger
 
 
@@ -31,10 +32,10 @@ class CallState:
 class CallsWorkedFor(Protocol):
     """What a mempool asks and tells of calls that somebody works for. Calls are named by txid."""
 
-    def works_for(self, call_id: bytes) -> bool:
+    def works_for(self, call_id: Txid) -> bool:
         """Whether a call may not be replaced any more, for work on it would be lost."""
 
-    def settled(self, call_ids: Iterable[bytes]) -> None:
+    def settled(self, call_ids: Iterable[Txid]) -> None:
         """Transactions, calls among them, are in the chain or will never be."""
 
 
@@ -44,16 +45,16 @@ class CallBook:
     def __init__(self) -> None:
         self.ready = ReadyCalls()
         """What the next template may take."""
-        self.answering: set[bytes] = set()
+        self.answering: set[Txid] = set()
         """At the model now."""
-        self.unproven: dict[bytes, AnsweredCall] = {}
+        self.unproven: dict[Txid, AnsweredCall] = {}
         """Answered, to be proven in a group."""
-        self.opened: dict[bytes, AnsweredCall] = {}
+        self.opened: dict[Txid, AnsweredCall] = {}
         """Long answers whose calls are in the chain."""
-        self.declined: set[bytes] = set()
+        self.declined: set[Txid] = set()
         """Left to others."""
 
-    def state(self, call_id: bytes) -> CallState | None:
+    def state(self, call_id: Txid) -> CallState | None:
         """Where a call stands, None if it is not at the desk."""
         inline = self.ready.inline().get(call_id)
         if inline is not None:
@@ -68,12 +69,12 @@ class CallBook:
             return CallState("declined", None)
         return CallState("answering", None) if call_id in self.answering else None
 
-    def works_for(self, call_id: bytes) -> bool:
+    def works_for(self, call_id: Txid) -> bool:
         """Whether a call is answered or proven here, or was and waits for its block."""
         state = self.state(call_id)
         return state is not None and state.status != "declined"
 
-    def settled(self, call_ids: Iterable[bytes]) -> None:
+    def settled(self, call_ids: Iterable[Txid]) -> None:
         """Forget calls that are in the chain, or will never be.
 
         Calls that shared a group with one of them keep their answers and are proven again.

@@ -22,6 +22,7 @@ from esper.node.events import CallAnswered, CallReady, Events, Subscription, Tra
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.work_ports import ProverPort
 from esper.node.workers.worker_process import WorkerError
+from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
@@ -40,7 +41,7 @@ class CallQueue(Protocol):
     """Who says which calls come next."""
 
     async def next_calls(
-        self, height: int, taken: frozenset[bytes], declined: frozenset[bytes]
+        self, height: int, taken: frozenset[Txid], declined: frozenset[Txid]
     ) -> Sequence[Transaction]:
         """Calls worth answering for the block at ``height``, the best first.
 
@@ -83,9 +84,9 @@ class CallDesk:
         self.ready = book.ready
         """What the next template may take."""
         self._returnable = 0
-        self._tried: list[bytes] = []
+        self._tried: list[Txid] = []
         self._one_by_one = False
-        self._failures: Counter[bytes] = Counter()
+        self._failures: Counter[Txid] = Counter()
         """Of each call that was tried alone since the last change of chain."""
         self._news = trio.Event()
 
@@ -164,7 +165,7 @@ class CallDesk:
             self._book.unproven.pop(call_id, None)
 
     @property
-    def _failing(self) -> frozenset[bytes]:
+    def _failing(self) -> frozenset[Txid]:
         return frozenset(one for one, times in self._failures.items() if times >= TRIED_ALONE)
 
     @property

@@ -7,6 +7,7 @@ from typing import Final
 from esper.consensus.context import ChainContext
 from esper.consensus.ports import ChainState
 from esper.node.workers.call_answerer import AnsweredCall
+from esper.primitives.ids import Txid
 from esper.vm.fees import fee_of_bytes
 from esper.vm.ledger import Ledger
 from esper.vm.transaction import Transaction
@@ -29,7 +30,7 @@ class LaneAnswers:
     """Its signature."""
 
 
-def open_lanes(chain: ChainContext, state: ChainState) -> list[bytes]:
+def open_lanes(chain: ChainContext, state: ChainState) -> list[Txid]:
     """Ids of the calls that the next block may still answer by a result, the oldest first."""
     ledger = Ledger(Overlay(state))
     found = []

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from esper.consensus.call_groups import CallGroup
 from esper.node.workers.call_answerer import AnsweredCall
+from esper.primitives.ids import Txid
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +43,20 @@ class ReadyCalls:
 
     groups: list[ReadyGroup] = field(default_factory=list)
     """The oldest first."""
-    long_answers: dict[bytes, AnsweredCall] = field(default_factory=dict)
+    long_answers: dict[Txid, AnsweredCall] = field(default_factory=dict)
     """By call id: answers above the inline limit. Their calls are left open."""
-    lanes: dict[bytes, ReadyLane] = field(default_factory=dict)
+    lanes: dict[Txid, ReadyLane] = field(default_factory=dict)
     """By call id: lanes of the chain."""
 
     def copy(self) -> "ReadyCalls":
         """What is ready now, whatever changes later."""
         return ReadyCalls(list(self.groups), dict(self.long_answers), dict(self.lanes))
 
-    def inline(self) -> dict[bytes, ReadyGroup]:
+    def inline(self) -> dict[Txid, ReadyGroup]:
         """The group of each call that has one."""
         return {call.call_id: group for group in self.groups for call in group.calls}
 
-    def forget(self, call_ids: Iterable[bytes]) -> list[ReadyGroup]:
+    def forget(self, call_ids: Iterable[Txid]) -> list[ReadyGroup]:
         """Drop what was kept for calls that are in the chain, or will never be; their groups."""
         gone = set(call_ids)
         dropped = [ready for ready in self.groups if gone & {call.call_id for call in ready.calls}]

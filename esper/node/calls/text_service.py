@@ -15,6 +15,7 @@ from esper.model.errors import MalformedFileError, MissingFileError, TokenizerEr
 from esper.model.prompts import TAG_TOKENIZER
 from esper.model.tokenizer import TOKENIZER_FILE, decode_answer, load_tokenizer
 from esper.primitives.hashing import tagged_hash
+from esper.primitives.ids import ModelId
 from esper.primitives.model_entry import ModelEntry
 
 CONFIG_FILE: Final = "tokenizer_config.json"
@@ -77,18 +78,18 @@ class ModelText:
 class TextService:
     """The texts of a node's models."""
 
-    def __init__(self, texts: dict[bytes, ModelText]) -> None:
+    def __init__(self, texts: dict[ModelId, ModelText]) -> None:
         """``texts`` by model id."""
         self._texts = texts
 
-    def of(self, model_id: bytes) -> ModelText:
+    def of(self, model_id: ModelId) -> ModelText:
         """The text of a model. Raises NoTextError if its tokenizer is not here."""
         found = self._texts.get(model_id)
         if found is None:
             raise NoTextError(f"the tokenizer of model {model_id.hex()[:16]}… is not at this node")
         return found
 
-    def knows(self, model_id: bytes) -> bool:
+    def knows(self, model_id: ModelId) -> bool:
         """Whether ``of`` works."""
         return model_id in self._texts
 

@@ -25,6 +25,7 @@ from esper.consensus.header_isolation import read_header
 from esper.consensus.ports import WorkVerifier
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import RuleViolation
+from esper.primitives.ids import BlockId
 from esper.primitives.params import LimitParameters
 
 V = TypeVar("V")
@@ -37,7 +38,7 @@ REMEMBERED: Final = 8_192
 class JudgedBlock:
     """A block whose header fits its branch, whose work is proven and whose lists read back."""
 
-    block_id: bytes
+    block_id: BlockId
     """64 bytes."""
     data: BlockBytes
     """As it came: what was hashed is what is stored."""
@@ -61,14 +62,14 @@ class _Remembered(Generic[V]):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._values: OrderedDict[bytes, V] = OrderedDict()
+        self._values: OrderedDict[BlockId, V] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, block_id: bytes) -> V | None:
+    def get(self, block_id: BlockId) -> V | None:
         with self._lock:
             return self._values.get(block_id)
 
-    def add(self, block_id: bytes, value: V) -> None:
+    def add(self, block_id: BlockId, value: V) -> None:
         with self._lock:
             self._values[block_id] = value
             self._values.move_to_end(block_id)
@@ -143,7 +144,7 @@ class BlockJudge:
             self._remember(block.header.block_id, violation, Stage.LISTS)
             raise
 
-    def _remember(self, block_id: bytes, violation: RuleViolation, stage: Stage) -> None:
+    def _remember(self, block_id: BlockId, violation: RuleViolation, stage: Stage) -> None:
         if consequence_of(violation, stage).marks:
             # Without the frames that it came through, which hold the block.
             self._refused.add(block_id, copy.copy(violation))

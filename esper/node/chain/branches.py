@@ -10,6 +10,7 @@ from typing import Final
 
 from esper.consensus.chain import BlockBytes
 from esper.consensus.fork_choice import BlockTree
+from esper.primitives.ids import BlockId
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import StorageError
 from esper.storage.side_blocks import SideBlocks
@@ -24,7 +25,7 @@ HEADERS_ONLY: Final = 4_096
 class NoRoomBesideError(StorageError):
     """Blocks beside the chain take all the room they may, and all are heavier than this one."""
 
-    def __init__(self, block_id: bytes, limit: int) -> None:
+    def __init__(self, block_id: BlockId, limit: int) -> None:
         super().__init__(
             f"block {block_id.hex()[:16]} is not kept: blocks beside the chain take {limit >> 20} "
             "MiB already, and all of them weigh more"
@@ -46,9 +47,9 @@ class Branches:
     limit: int = SIDE_BYTES
     """Bytes."""
     _side: SideBlocks = field(init=False)
-    _sizes: dict[bytes, int] = field(default_factory=dict)
-    _aside: set[bytes] = field(default_factory=set)
-    _bare: set[bytes] = field(default_factory=set)
+    _sizes: dict[BlockId, int] = field(default_factory=dict)
+    _aside: set[BlockId] = field(default_factory=set)
+    _bare: set[BlockId] = field(default_factory=set)
     _bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -58,7 +59,7 @@ class Branches:
         self._aside = set(self._sizes)
 
     @property
-    def on_disk(self) -> tuple[bytes, ...]:
+    def on_disk(self) -> tuple[BlockId, ...]:
         """Ids of all that lie beside the chain."""
         return tuple(self._sizes)
 
@@ -67,7 +68,7 @@ class Branches:
         """Bytes that those take which never were the chain, as far as is known."""
         return self._bytes
 
-    def keep(self, block_id: bytes, data: BlockBytes) -> tuple[bytes, ...]:
+    def keep(self, block_id: BlockId, data: BlockBytes) -> tuple[BlockId, ...]:
         """Keep a block that is in the tree; lighter ones leave for it if there is no room.
 
         Returns ids of blocks that left the tree with their branches. Raises NoRoomBesideError if
@@ -75,7 +76,7 @@ class Branches:
         """
         self.store.options.check_reserve(self.store.datadir)
         size = len(data.header) + len(data.body) + len(data.proof)
-        gone: list[bytes] = []
+        gone: list[BlockId] = []
         while self.taken + size > self.limit:
             lightest = self._lightest(block_id, self._sizes.keys() - self._aside)
             if lightest is None:
@@ -85,12 +86,12 @@ class Branches:
         self._bytes += self._sizes[block_id]
         return tuple(gone)
 
-    def keep_bare(self, block_id: bytes) -> tuple[bytes, ...]:
+    def keep_bare(self, block_id: BlockId) -> tuple[BlockId, ...]:
         """Remember a block whose branch cannot be followed by its header alone.
 
         Returns ids of blocks that left the tree for it. Raises NoRoomBesideError.
         """
-        gone: list[bytes] = []
+        gone: list[BlockId] = []
         self._bare.add(block_id)
         while len(self._bare) > HEADERS_ONLY:
             lightest = self._lightest(block_id, self._bare)
@@ -100,7 +101,7 @@ class Branches:
             gone += self.forget(lightest)
         return tuple(gone)
 
-    def put_aside(self, block_id: bytes, data: BlockBytes) -> None:
+    def put_aside(self, block_id: BlockId, data: BlockBytes) -> None:
         """Keep a block of the chain that a change of chain is about to take off, whatever room.
 
         Raises DiskReserveError, and OSError if the system refuses.
@@ -110,19 +111,19 @@ class Branches:
         self._put(block_id, data)
         self._aside.add(block_id)
 
-    def get(self, block_id: bytes) -> BlockBytes:
+    def get(self, block_id: BlockId) -> BlockBytes:
         """A block that is kept. Raises SideBlockError."""
         return self._side.get(block_id)
 
-    def holds(self, block_id: bytes) -> bool:
+    def holds(self, block_id: BlockId) -> bool:
         """Whether a block lies beside the chain as a whole."""
         return block_id in self._sizes
 
-    def is_bare(self, block_id: bytes) -> bool:
+    def is_bare(self, block_id: BlockId) -> bool:
         """Whether of a block the header alone is kept."""
         return block_id in self._bare
 
-    def drop(self, block_id: bytes) -> None:
+    def drop(self, block_id: BlockId) -> None:
         """Delete what is kept of a block, if anything."""
         self._bare.discard(block_id)
         if block_id in self._sizes:
@@ -133,18 +134,18 @@ class Branches:
             else:
                 self._bytes -= size
 
-    def forget(self, block_id: bytes) -> tuple[bytes, ...]:
+    def forget(self, block_id: BlockId) -> tuple[BlockId, ...]:
         """Take a block and what builds on it out of the tree and off the disk; their ids."""
         gone = self.tree.forget(block_id)
         for one in gone:
             self.drop(one)
         return gone
 
-    def _put(self, block_id: bytes, data: BlockBytes) -> None:
+    def _put(self, block_id: BlockId, data: BlockBytes) -> None:
         self._side.put(block_id, data)
         self._sizes[block_id] = self._side.size(block_id)
 
-    def _lightest(self, spared: bytes, among: Collection[bytes]) -> bytes | None:
+    def _lightest(self, spared: BlockId, among: Collection[BlockId]) -> BlockId | None:
         """The lightest of some blocks on which none of them builds, if lighter than ``spared``.
 
         What else builds on it, bare or invalid, goes with it: else one cheap header on top of a

@@ -33,6 +33,7 @@ from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
+from esper.primitives.ids import NO_BLOCK, BlockId
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
 from esper.vm.context import ONE_BY_ONE
@@ -45,7 +46,7 @@ PRUNE_EVERY: Final = 64
 READ_BLOCKS: Final = 8
 """Blocks of a change of chain whose content is handed on as it was read; others are read again."""
 
-_NOTHING: Final[Mapping[bytes, RuleViolation]] = MappingProxyType({})
+_NOTHING: Final[Mapping[BlockId, RuleViolation]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +63,20 @@ class ReadBlock:
 class Arrival:
     """What became of a block that broke no rule by itself, and of the chain."""
 
-    block_id: bytes
+    block_id: BlockId
     """64 bytes."""
     new: bool
     """Whether it was unknown."""
-    undone: tuple[bytes, ...]
+    undone: tuple[BlockId, ...]
     """Ids of blocks that left the chain, the old tip first."""
-    applied: tuple[bytes, ...]
+    applied: tuple[BlockId, ...]
     """Ids of blocks that joined it, the new tip last."""
-    invalid: Mapping[bytes, RuleViolation] = field(default_factory=lambda: _NOTHING)
+    invalid: Mapping[BlockId, RuleViolation] = field(default_factory=lambda: _NOTHING)
     """Blocks that were found to be invalid on the way, and the rule that each or the block below
     it broke; the arriving block may be among them."""
     touched: frozenset[bytes] = frozenset()
     """Paths of all state records that any of these blocks changed."""
-    read: Mapping[bytes, ReadBlock] = field(default_factory=dict, compare=False, repr=False)
+    read: Mapping[BlockId, ReadBlock] = field(default_factory=dict, compare=False, repr=False)
     """Some of these blocks, as they were read on the way."""
 
 
@@ -83,11 +84,11 @@ class Arrival:
 class _Move:
     """What happened on the way to the best tip."""
 
-    invalid: dict[bytes, RuleViolation] = field(default_factory=dict)
+    invalid: dict[BlockId, RuleViolation] = field(default_factory=dict)
     touched: set[bytes] = field(default_factory=set)
-    read: dict[bytes, ReadBlock] = field(default_factory=dict)
+    read: dict[BlockId, ReadBlock] = field(default_factory=dict)
 
-    def passed(self, block_id: bytes, block: Block, content: BlockContent) -> None:
+    def passed(self, block_id: BlockId, block: Block, content: BlockContent) -> None:
         """Keep the last few blocks for those who follow the chain."""
         self.read[block_id] = ReadBlock(block, content)
         if len(self.read) > READ_BLOCKS:
@@ -124,8 +125,8 @@ class ChainManager:
         self._signatures = signatures
         self._prune = prune
         self._order = 0
-        self._headers: dict[bytes, HeaderChain] = {}
-        self._executed: dict[bytes, ChainContext] = {}
+        self._headers: dict[BlockId, HeaderChain] = {}
+        self._executed: dict[BlockId, ChainContext] = {}
         self._move = _Move()
         self._tree = self._stored_tree(secret)
         self._branches = Branches(store, self._tree, side_bytes)
@@ -147,30 +148,30 @@ class ChainManager:
         executed = MappingProxyType(dict(self._executed))
         return ChainView(self.params, self.context, TreeState(reader.state), reader, executed)
 
-    def knows(self, block_id: bytes) -> bool:
+    def knows(self, block_id: BlockId) -> bool:
         """Whether a block is in the tree, on any branch."""
         return block_id in self._tree
 
-    def headers_of(self, block_id: bytes) -> HeaderChain | None:
+    def headers_of(self, block_id: BlockId) -> HeaderChain | None:
         """The headers up to a recent block of any branch, None if it is not kept."""
         return self._headers.get(block_id)
 
-    def context_of(self, block_id: bytes) -> ChainContext | None:
+    def context_of(self, block_id: BlockId) -> ChainContext | None:
         """The chain up to a recent block that was executed, None if it is not kept."""
         return self._executed.get(block_id)
 
-    def block(self, block_id: bytes) -> BlockBytes:
+    def block(self, block_id: BlockId) -> BlockBytes:
         """A known block of any branch. Raises what the store raises for one that is not kept."""
         if self._store.index.height_of(block_id) is None:
             return self._branches.get(block_id)
         return self._stored(block_id)
 
-    def content(self, block_id: bytes) -> ReadBlock:
+    def content(self, block_id: BlockId) -> ReadBlock:
         """A known block of any branch, read. Raises what ``block`` raises."""
         block = read_block(self.block(block_id), self.params.limits)
         return ReadBlock(block, check_block_in_isolation(block, self.params.limits))
 
-    def moved_from(self, before: bytes) -> Arrival:
+    def moved_from(self, before: BlockId) -> Arrival:
         """The way from a tip that the chain had to the one that it has."""
         return self._arrival(self._store.tip.block_id, before, new=False)
 
@@ -200,7 +201,7 @@ class ChainManager:
         received_ms = now_ms if received_ms is None else received_ms
         return self.adopt(self.judge.judge(data, parent, now_ms=now_ms, received_ms=received_ms))
 
-    def catch_up(self, block_id: bytes) -> Arrival:
+    def catch_up(self, block_id: BlockId) -> Arrival:
         """Move to the best tip, for a block that is known.
 
         There is nothing to do, unless the machine failed in the middle of a change of chain.
@@ -254,7 +255,7 @@ class ChainManager:
             raise
         self._forget_contexts(gone)
 
-    def _may_follow(self, parent_id: bytes) -> bool:
+    def _may_follow(self, parent_id: BlockId) -> bool:
         """Whether a branch on this block leaves the chain where blocks can still be undone."""
         if self._branches.is_bare(parent_id):
             return False
@@ -264,7 +265,7 @@ class ChainManager:
             return False
         return True
 
-    def _forget_unkept(self, block_id: bytes) -> None:
+    def _forget_unkept(self, block_id: BlockId) -> None:
         """A block that is in the tree and nowhere on disk would block the way for good."""
         if block_id not in self._tree or self._branches.is_bare(block_id):
             return
@@ -327,7 +328,7 @@ class ChainManager:
         if kept < depth:
             raise TooDeepReorganisation(depth, kept)
 
-    def _ready(self, block_id: bytes, fresh: JudgedBlock | None) -> tuple[BlockBytes, ReadBlock]:
+    def _ready(self, block_id: BlockId, fresh: JudgedBlock | None) -> tuple[BlockBytes, ReadBlock]:
         """A block to be executed: the fresh one, or one that waits beside the chain."""
         if fresh is not None and fresh.block_id == block_id:
             return fresh.data, ReadBlock(fresh.block, fresh.content)
@@ -367,13 +368,13 @@ class ChainManager:
             claims.append(SignatureClaim(transaction.suite, key, digest, transaction.signature))
         self._signatures.begin(claims)
 
-    def _stored(self, block_id: bytes) -> BlockBytes:
+    def _stored(self, block_id: BlockId) -> BlockBytes:
         """A block of the chain from the store."""
         height = self._tree.height(block_id)
         found = self._store.block(height)
         return BlockBytes(found.header, found.body, self._store.proof(height))
 
-    def _settle(self, before: bytes) -> None:
+    def _settle(self, before: BlockId) -> None:
         """Forget branches that the undo depth has left behind.
 
         What left the chain just now stays, however many blocks joined it: followers read it.
@@ -384,13 +385,13 @@ class ChainManager:
         self._tree.settle(joined[remembered - 1] if far else self._store.tip.block_id)
         self._forget_contexts([known for known in self._headers if known not in self._tree])
 
-    def _forget_contexts(self, gone: Sequence[bytes]) -> None:
+    def _forget_contexts(self, gone: Sequence[BlockId]) -> None:
         for block_id in gone:
             self._headers.pop(block_id, None)
             self._executed.pop(block_id, None)
             self._branches.drop(block_id)
 
-    def _arrival(self, block_id: bytes, before: bytes, *, new: bool) -> Arrival:
+    def _arrival(self, block_id: BlockId, before: BlockId, *, new: bool) -> Arrival:
         path = self._tree.path(before, self._store.tip.block_id)
         move = self._move
         return Arrival(
@@ -419,7 +420,7 @@ class ChainManager:
         tip, depth = self._store.tip.height, self.params.limits.undo_depth
         root = self._lowest_kept(tip, depth)
         below = self._stored_context(root)
-        first = ProvenBlock(below.tip_id, bytes(64), below.tip_work_id, 1, 0, 0)
+        first = ProvenBlock(below.tip_id, NO_BLOCK, below.tip_work_id, 1, 0, 0)
         tree = BlockTree(first, height=root, total=below.weight, undo_depth=depth, secret=secret)
         self._headers[below.tip_id] = self._executed[below.tip_id] = below
         for height in range(root + 1, tip + 1):

@@ -26,6 +26,7 @@ from esper.node.chain.chain_manager import Arrival, ChainManager, ReadBlock
 from esper.node.chain.chain_view import ChainView
 from esper.node.clock import Clock
 from esper.node.events import TipMoved
+from esper.primitives.ids import BlockId
 
 T = TypeVar("T")
 Commit = Callable[[], None]
@@ -45,7 +46,7 @@ class ChainChange:
     """The chain after it."""
     arrival: Arrival
     """What left and joined."""
-    content: Callable[[bytes], ReadBlock]
+    content: Callable[[BlockId], ReadBlock]
     """A block of the change as values: as it was read on the way, or read again."""
 
 
@@ -88,7 +89,7 @@ class ChainService:
         return self._view
 
     @property
-    def tip(self) -> bytes:
+    def tip(self) -> BlockId:
         """64 bytes: the tip after the last whole change."""
         return self._view.context.tip_id
 
@@ -97,7 +98,7 @@ class ChainService:
         """Set when the tip changes next."""
         return self._changed
 
-    def headers_of(self, block_id: bytes) -> HeaderChain | None:
+    def headers_of(self, block_id: BlockId) -> HeaderChain | None:
         """The headers up to a recent block of any branch, None if it is not kept."""
         return self._manager.headers_of(block_id)
 
@@ -197,7 +198,7 @@ class _Outcome:
     commits: tuple[Commit, ...] = ()
 
 
-def _content(manager: ChainManager, arrival: Arrival, block_id: bytes) -> ReadBlock:
+def _content(manager: ChainManager, arrival: Arrival, block_id: BlockId) -> ReadBlock:
     return arrival.read.get(block_id) or manager.content(block_id)
 
 

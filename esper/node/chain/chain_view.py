@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from esper.consensus.context import ChainContext
 from esper.consensus.ports import ChainState
+from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_reader import ChainReader
 
@@ -21,9 +22,9 @@ class ChainView:
     """The state at the tip."""
     store: ChainReader
     """Blocks, proofs and receipts up to the tip."""
-    recent: Mapping[bytes, ChainContext]
+    recent: Mapping[BlockId, ChainContext]
     """Contexts of executed blocks above the depth that can be undone, by block id."""
 
-    def context_of(self, block_id: bytes) -> ChainContext | None:
+    def context_of(self, block_id: BlockId) -> ChainContext | None:
         """The chain up to a recent block of it, None if it is not kept."""
         return self.recent.get(block_id)

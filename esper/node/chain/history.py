@@ -17,6 +17,7 @@ from esper.node.chain.chain_manager import ReadBlock
 from esper.node.chain.chain_service import ChainChange, Commit
 from esper.node.chain.history_entries import block_entries, entries_of
 from esper.primitives.codec import decode
+from esper.primitives.ids import BlockId, Txid
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import StorageError, WriteFailedError
@@ -49,7 +50,7 @@ def silent(height: int, tip: int) -> None:
     """A progress that tells nobody."""
 
 
-NOT_READ: Final[Mapping[bytes, ReadBlock]] = MappingProxyType({})
+NOT_READ: Final[Mapping[BlockId, ReadBlock]] = MappingProxyType({})
 """No block at hand but in the files."""
 
 
@@ -58,7 +59,7 @@ def catch_up(
     index: HistoryIndex,
     params: NetworkParameters,
     progress: Progress = silent,
-    read: Mapping[bytes, ReadBlock] = NOT_READ,
+    read: Mapping[BlockId, ReadBlock] = NOT_READ,
 ) -> None:
     """Take out of the index what is not on the store's chain, and add what is missing.
 
@@ -77,7 +78,7 @@ def catch_up(
         progress(height, last)
 
 
-def _block_id(store: ChainStore, height: int) -> bytes | None:
+def _block_id(store: ChainStore, height: int) -> BlockId | None:
     """Id of the chain's block at a height, None above the tip."""
     if height == 0:
         return store.index.genesis.block_id
@@ -89,9 +90,9 @@ def _add(
     index: HistoryIndex,
     params: NetworkParameters,
     height: int,
-    read: Mapping[bytes, ReadBlock],
+    read: Mapping[BlockId, ReadBlock],
 ) -> None:
-    def find_call(call_id: bytes) -> CallMade:
+    def find_call(call_id: Txid) -> CallMade:
         found = index.call(call_id)
         if found is None:
             raise index.unusable(f"call {call_id.hex()[:16]} is missing")
@@ -131,12 +132,12 @@ class HistoryView:
     _open: threading.Lock
     """Held while the index is read, and while it is closed: LevelDB must not be read then."""
 
-    def transaction(self, txid: bytes) -> Place | None:
+    def transaction(self, txid: Txid) -> Place | None:
         """Where a transaction stands, None if it is not on the chain. A coinbase has no entry."""
         with self._open:
             return self._index.transaction(txid)
 
-    def call(self, txid: bytes) -> CallPlace | None:
+    def call(self, txid: Txid) -> CallPlace | None:
         """The call with this txid, None if no call of the chain has it."""
         with self._open:
             return self._index.call(txid)
@@ -226,7 +227,7 @@ class ChainHistory:
         """The history as the index has it now. Raises HistoryUnusableError after ``close``."""
         return HistoryView(self.index.as_of_now(), self._params, self._open)
 
-    def follow(self, read: Mapping[bytes, ReadBlock] = NOT_READ) -> None:
+    def follow(self, read: Mapping[BlockId, ReadBlock] = NOT_READ) -> None:
         """Keep step with the store. Call it after every change of chain, also one that raised.
 
         ``read`` holds blocks of the change by block id. Raises what the constructor raises.
@@ -258,7 +259,7 @@ class ChainHistory:
     def _keep_view(self) -> None:
         """Nothing new can be shown."""
 
-    def _catch_up(self, read: Mapping[bytes, ReadBlock]) -> None:
+    def _catch_up(self, read: Mapping[BlockId, ReadBlock]) -> None:
         if self._index is None:
             self._index = HistoryIndex.open(
                 self._store.datadir,

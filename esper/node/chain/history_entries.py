@@ -21,8 +21,9 @@ from esper.consensus.block import BODY, Coinbase, decode_coinbase
 from esper.consensus.block_isolation import BlockContent
 from esper.consensus.call_groups import encode_result
 from esper.primitives.codec import Codec, Reader
+from esper.primitives.ids import Txid
 from esper.primitives.params import LimitParameters
-from esper.storage.history.history_records import CallMade, Entry, Happening, What
+from esper.storage.history.history_records import NO_TXID, CallMade, Entry, Happening, What
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Output, Payload
@@ -31,7 +32,7 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.unstake import Unstake
 
-FindCall = Callable[[bytes], CallMade]
+FindCall = Callable[[Txid], CallMade]
 """The open call of earlier blocks with this txid."""
 
 _OPEN: Final = encode_result(None)
@@ -78,7 +79,7 @@ def _entries(
         for transaction, receipt in zip(transactions, receipts, strict=True)
     ]
     mined = Happening(coinbase.payee, What.MINED, coinbase.amount)
-    return [*entries, Entry(b"", (mined,))]
+    return [*entries, Entry(NO_TXID, (mined,))]
 
 
 def _lists(body: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
@@ -98,13 +99,13 @@ class _Reading:
     """Of each call of the block, whether its answer is in it."""
     find_call: FindCall
     """Finds calls of earlier blocks."""
-    calls: dict[bytes, CallMade]
+    calls: dict[Txid, CallMade]
     """Calls of this block so far, by txid."""
 
     def entry(self, payload: Payload, receipt: Receipt) -> Entry:
         """The entry of a transaction."""
         sender, fee = receipt.sender, receipt.fee
-        call, answers = None, b""
+        call, answers = None, NO_TXID
         happenings: tuple[Happening, ...]
         match payload:
             case Stake():
@@ -129,7 +130,7 @@ class _Reading:
         self.calls[receipt.txid] = call
         return call
 
-    def _answer(self, call_id: bytes, receipt: Receipt) -> tuple[Happening, ...]:
+    def _answer(self, call_id: Txid, receipt: Receipt) -> tuple[Happening, ...]:
         call = self.calls.get(call_id) or self.find_call(call_id)
         sender, caller = receipt.sender, call.caller
         back = Happening(caller, What.ANSWERED, call.amount - receipt.burned, other=sender)

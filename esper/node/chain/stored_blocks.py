@@ -7,6 +7,7 @@ from esper.consensus.block import Body, decode_body
 from esper.consensus.block_isolation import BlockContent, read_content
 from esper.consensus.header import Header, decode_header
 from esper.node.chain.chain_view import ChainView
+from esper.primitives.ids import BlockId, Txid
 from esper.primitives.params import LimitParameters
 from esper.vm.context import Answer
 from esper.vm.transaction import Transaction, decode_transaction
@@ -18,7 +19,7 @@ class StoredBlock:
 
     height: int
     """Its height."""
-    block_id: bytes
+    block_id: BlockId
     """64 bytes."""
     header: Header
     """Its header."""
@@ -34,7 +35,7 @@ class StoredBlock:
         """The body's lists as values. Of a full body that takes up to a second."""
         return read_content(self.body, self.header.pre, self.limits)
 
-    def answers(self) -> dict[bytes, Answer]:
+    def answers(self) -> dict[Txid, Answer]:
         """By txid: the answers that calls of this block came with."""
         calls = (one for one in self.content.transactions if one.payload.TAKES_ANSWER)
         pairs = zip(calls, self.content.answers, strict=True)

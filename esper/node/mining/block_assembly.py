@@ -12,6 +12,7 @@ from esper.node.calls.lanes import RESULT_ROOM, LaneAnswers, payable_results
 from esper.node.calls.ready_calls import ReadyCalls, ReadyGroup, ReadyLane
 from esper.node.mining.block_draft import BlockDraft
 from esper.primitives.errors.transaction_errors import TransactionViolation
+from esper.primitives.ids import Txid
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction
@@ -26,7 +27,7 @@ class Assembled:
     """For the template."""
     execution: BlockExecution | None = None
     """What the plan does to the state that it was made on; None if nothing was executed."""
-    left_out: dict[bytes, TransactionViolation] = field(default_factory=dict)
+    left_out: dict[Txid, TransactionViolation] = field(default_factory=dict)
     """By txid: what the state does not allow, now or ever."""
 
 
@@ -62,7 +63,7 @@ def assemble(
 
 
 def _candidate_groups(
-    chain: ChainContext, ready: ReadyCalls, waiting: set[bytes]
+    chain: ChainContext, ready: ReadyCalls, waiting: set[Txid]
 ) -> list[ReadyGroup]:
     return [group for group in ready.groups if all(call.call_id in waiting for call in group.calls)]
 
@@ -109,9 +110,9 @@ def _take(
     candidates: Sequence[Transaction],
     ready: ReadyCalls,
     chosen: Sequence[ReadyGroup],
-) -> dict[bytes, TransactionViolation]:
+) -> dict[Txid, TransactionViolation]:
     inline = {call.call_id: call for group in chosen for call in group.calls}
-    left_out: dict[bytes, TransactionViolation] = {}
+    left_out: dict[Txid, TransactionViolation] = {}
     for transaction in candidates:
         payload, txid = transaction.payload, transaction.txid
         if not payload.RELAYED or not draft.has_room(transaction):

@@ -11,6 +11,7 @@ from esper.node.events import Events, Subscription
 from esper.node.mining.mining_service import MinedNews, MiningService
 from esper.node.mining.mining_statistics import MiningRates, expected_block_ms
 from esper.node.workers.work_ports import ProverPort, SearcherPort
+from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
 
 MOST_GENERATED: Final = 1_000
@@ -82,7 +83,7 @@ class MiningControl:
             for prover in self._provers:
                 await prover.use_threads(prove_threads)
 
-    async def generate(self, blocks: int, payee: bytes | None) -> list[bytes]:
+    async def generate(self, blocks: int, payee: bytes | None) -> list[BlockId]:
         """Mine so many blocks, paying ``payee`` if given; their ids."""
         async with self._one_at_a_time:
             usual = self._service.templates.payee
@@ -116,7 +117,7 @@ class MiningControl:
         )
 
 
-async def _next_id(mined: Subscription[MinedNews]) -> bytes:
+async def _next_id(mined: Subscription[MinedNews]) -> BlockId:
     news = await mined.receive()
     # There is room for all that are waited for.
     assert isinstance(news, MinedNews)

@@ -10,6 +10,7 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
 from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_service import MinedNews
+from esper.primitives.ids import ModelId
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 
@@ -50,7 +51,7 @@ class BlockTeller:
                 told = f"  answers {payload.call_id.hex()[:16]}"
             LOG.info("  %s %s%s", transaction.payload.NAME, transaction.txid.hex()[:16], told)
 
-    def _text(self, model_id: bytes, prompt: tuple[int, ...], answer: tuple[int, ...]) -> str:
+    def _text(self, model_id: ModelId, prompt: tuple[int, ...], answer: tuple[int, ...]) -> str:
         try:
             return self._texts.of(model_id).text(prompt, answer)
         except NoTextError:

@@ -42,6 +42,7 @@ from esper.node.workers.work_ports import ProverPort, SearcherPort
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.errors.rule_violation import RuleViolation
+from esper.primitives.ids import BlockId
 
 LOG: Final = logging.getLogger("esper.mining")
 REFRESH_S: Final = 1.0
@@ -57,7 +58,7 @@ class MinedNews(NodeEvent):
 
     height: int
     """The block's height."""
-    block_id: bytes
+    block_id: BlockId
     """64 bytes."""
     ticket: Ticket
     """What won."""
@@ -120,8 +121,8 @@ class MiningService:
         """A phrase for people."""
         self._jobs: dict[int, _Job] = {}
         self._number = 0
-        self._proving: set[bytes] = set()
-        self._refused_after: bytes | None = None
+        self._proving: set[BlockId] = set()
+        self._refused_after: BlockId | None = None
         """The parent on which a block of what waits was refused: the next on it is empty, for the
         chain must go on whatever is wrong with what waits."""
         self._news = trio.Event()

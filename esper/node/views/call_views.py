@@ -14,6 +14,7 @@ from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.clock import Clock
 from esper.node.views.rpc_formats import as_of
 from esper.node.waiting.mempool_service import MempoolService
+from esper.primitives.ids import Txid, model_id_of, txid_of
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
@@ -94,7 +95,7 @@ class CallViews:
 
     async def call(self, params: s.TransactionParams) -> s.CallReply:
         """A call and its answer. Raises RpcError."""
-        txid = bytes.fromhex(params.txid)
+        txid = txid_of(params.txid)
         # All of one moment: mempool, desk and chain go on while a thread reads blocks.
         view, history = self._chain.view, self._history.view
         state = self._desk.state(txid)
@@ -107,7 +108,7 @@ class CallViews:
 
     def _settled(
         self,
-        txid: bytes,
+        txid: Txid,
         state: CallState | None,
         history: HistoryView,
         dropped: str | None,
@@ -125,7 +126,7 @@ class CallViews:
     async def _model(self, model_id: str | None) -> tuple[ModelEntry, ModelText]:
         view = self._chain.view
         models = [tier.model for tier in view.context.registry.tiers]
-        wanted = models[0].model_id if model_id is None else bytes.fromhex(model_id)
+        wanted = models[0].model_id if model_id is None else model_id_of(model_id)
         model = next((one for one in models if one.model_id == wanted), None)
         if model is None:
             raise RpcError(NOT_FOUND, f"model {wanted.hex()[:16]}… is not active; see list_models")
@@ -149,13 +150,13 @@ class CallViews:
             return _reply(txid, call, "queued", now, position=position, reason=reason)
         return self._at_desk(txid, call, state, now)
 
-    def _at_desk(self, txid: bytes, call: LlmCall, state: CallState, now: s.AsOf) -> s.CallReply:
+    def _at_desk(self, txid: Txid, call: LlmCall, state: CallState, now: s.AsOf) -> s.CallReply:
         said = state.answered.answer if state.answered is not None else None
         return _reply(txid, call, state.status, now, answer=self._text(call, said), tokens=said)
 
     def _in_chain(
         self,
-        txid: bytes,
+        txid: Txid,
         place: CallPlace,
         state: CallState | None,
         view: ChainView,
@@ -186,7 +187,7 @@ class CallViews:
 
     def _open(
         self,
-        txid: bytes,
+        txid: Txid,
         call: LlmCall,
         made: StoredBlock,
         state: CallState | None,
@@ -258,7 +259,7 @@ def _call_of(transaction: Transaction) -> LlmCall:
     return payload
 
 
-def _proof_id(block: StoredBlock, txid: bytes) -> str | None:
+def _proof_id(block: StoredBlock, txid: Txid) -> str | None:
     """Hash of the proof that covers a call's answer."""
     for group in block.content.groups:
         if any(proven.call_id == txid for proven in group.calls):
@@ -267,7 +268,7 @@ def _proof_id(block: StoredBlock, txid: bytes) -> str | None:
 
 
 def _reply(
-    txid: bytes,
+    txid: Txid,
     call: LlmCall | None,
     status: str,
     now: s.AsOf,

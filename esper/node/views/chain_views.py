@@ -11,6 +11,7 @@ from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.clock import Clock
 from esper.node.views.rpc_formats import address_text, as_of, outputs_of
 from esper.node.waiting.mempool_service import MempoolService
+from esper.primitives.ids import ModelId, block_id_of, txid_of
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import INVALID_PARAMS, NOT_FOUND, RpcError
@@ -78,7 +79,7 @@ class ChainViews:
 
     async def transaction(self, params: s.TransactionParams) -> s.TransactionReply:
         """A transaction, waiting, in the chain, or dropped lately. Raises RpcError."""
-        txid = bytes.fromhex(params.txid)
+        txid = txid_of(params.txid)
         view = self._chain.view
         now = as_of(view.context, self._clock)
         waiting = self._mempool.pool.get(txid)
@@ -107,7 +108,7 @@ class ChainViews:
     def _height(self, view: ChainView, params: s.BlockParams) -> int:
         tip = view.context.height
         if params.hash is not None:
-            height = view.store.index.height_of(bytes.fromhex(params.hash))
+            height = view.store.index.height_of(block_id_of(params.hash))
             if height is None:
                 raise RpcError(NOT_FOUND, f"no block {params.hash[:16]}… is in the chain")
             return height
@@ -144,7 +145,7 @@ class ChainViews:
             for opening, answer in zip(outputs.openings, outputs.answers, strict=True)
         ]
 
-    def _text(self, model_id: bytes, prompt: tuple[int, ...], answer: tuple[int, ...]) -> str:
+    def _text(self, model_id: ModelId, prompt: tuple[int, ...], answer: tuple[int, ...]) -> str:
         try:
             return self._texts.of(model_id).text(prompt, answer)
         except NoTextError:

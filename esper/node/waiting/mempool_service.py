@@ -24,6 +24,7 @@ from esper.node.chain.chain_service import ChainChange, ChainService, Commit
 from esper.node.clock import Clock
 from esper.node.events import Events, TransactionAdmitted, TransactionGone
 from esper.node.waiting.mempool_start import take_up
+from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.llm_call import LlmCall
 from esper.vm.records import account_path
@@ -40,9 +41,9 @@ BLOCKS_AHEAD: Final = 2
 class Taken:
     """A transaction that waits."""
 
-    txid: bytes
+    txid: Txid
     """64 bytes."""
-    replaced: bytes | None
+    replaced: Txid | None
     """64 bytes: the transaction whose place it took."""
 
 
@@ -138,7 +139,7 @@ class MempoolService:
         return partial(self._put_in_place, prepared, ids, waiting)
 
     def _put_in_place(
-        self, prepared: Prepared, included: Collection[bytes], returned: Sequence[Transaction]
+        self, prepared: Prepared, included: Collection[Txid], returned: Sequence[Transaction]
     ) -> None:
         self.pool.put_in_place(prepared)
         in_blocks = (TransactionGone(txid, Departure.INCLUDED) for txid in included)
@@ -146,9 +147,7 @@ class MempoolService:
         for transaction in returned:
             self._tell_admitted(transaction.txid, transaction.to_bytes(), Admission())
 
-    def selection(
-        self, height: int, answered: Collection[bytes] | None = None
-    ) -> list[Transaction]:
+    def selection(self, height: int, answered: Collection[Txid] | None = None) -> list[Transaction]:
         """What a block at ``height`` may hold, in an order that respects everybody's nonces.
 
         Of calls those alone whose txids are ``answered``, all if it is None: calls go first, and
@@ -164,7 +163,7 @@ class MempoolService:
         return await self._chain.in_thread(lambda _: self.selection(height))
 
     async def next_calls(
-        self, height: int, taken: frozenset[bytes], declined: frozenset[bytes] = frozenset()
+        self, height: int, taken: frozenset[Txid], declined: frozenset[Txid] = frozenset()
     ) -> list[Transaction]:
         """Calls worth answering for the next blocks, the best first, but those ``taken``.
 
@@ -237,7 +236,7 @@ class MempoolService:
         for one in gone:
             self._events.publish(one)
 
-    def _tell_admitted(self, txid: bytes, data: bytes, admission: Admission) -> None:
+    def _tell_admitted(self, txid: Txid, data: bytes, admission: Admission) -> None:
         """On the event loop's thread."""
         self._events.publish(TransactionAdmitted(txid, data, admission.replaced, admission.evicted))
 

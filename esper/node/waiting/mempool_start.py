@@ -18,6 +18,7 @@ from esper.mempool.pool import Mempool
 from esper.node.chain.chain_manager import ChainManager
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.errors.transaction_errors import TransactionViolation
+from esper.primitives.ids import BlockId
 from esper.primitives.params import LimitParameters
 from esper.storage.side_blocks import SideBlockError, SideBlocks
 from esper.vm.transaction import Transaction, decode_transaction
@@ -69,7 +70,7 @@ def transactions_beside(side: SideBlocks, limits: LimitParameters) -> Iterator[T
     One block at a time is in memory. Blocks that cannot be read are passed over: whoever opens the
     chain says what is to be done about them.
     """
-    heights: list[tuple[int, bytes]] = []
+    heights: list[tuple[int, BlockId]] = []
     for block_id in side:
         try:
             block = read_block(side.get(block_id), limits)

@@ -12,6 +12,7 @@ from esper.consensus.call_groups import (
 )
 from esper.consensus.call_rules import group_claim
 from esper.consensus.ports import Inference, WorkProver
+from esper.primitives.ids import ModelId, Txid
 from esper.primitives.params import CallParameters
 from esper.vm.answers import answer_bytes
 from esper.vm.context import Answer
@@ -23,7 +24,7 @@ from esper.vm.records import Lane
 class OpenCall:
     """A call that waits for an answer."""
 
-    call_id: bytes
+    call_id: Txid
     """64 bytes: the call's txid."""
     call: LlmCall | Lane
     """Prompt, model and budget."""
@@ -33,7 +34,7 @@ class OpenCall:
 class AnsweredCall:
     """What the model said."""
 
-    call_id: bytes
+    call_id: Txid
     """64 bytes: the call's txid."""
     call: LlmCall | Lane
     """Prompt, model and budget."""
@@ -65,7 +66,7 @@ class CallAnswerer:
         self._genesis_hash = genesis_hash
 
     @property
-    def model_id(self) -> bytes:
+    def model_id(self) -> ModelId:
         """64 bytes: calls to other models are not answered."""
         return self._inference.model_id
 

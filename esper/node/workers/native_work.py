@@ -5,6 +5,7 @@ from typing import Protocol
 
 from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ports import ProofRejectedError, WorkClaim
+from esper.primitives.ids import ModelId
 from esper.prover import ProofError, ProvableModel, Statement, prove, verify
 from esper.prover import Sequence as ProvenSequence
 
@@ -13,7 +14,7 @@ class MiningModel(ProvableModel, Protocol):
     """A model that can be proven and knows its name, as ``esper.model.load_model`` gives it."""
 
     @property
-    def model_id(self) -> bytes:
+    def model_id(self) -> ModelId:
         """64 bytes."""
 
 
@@ -47,7 +48,7 @@ class NativeInference:
         self._threads = threads
 
     @property
-    def model_id(self) -> bytes:
+    def model_id(self) -> ModelId:
         """64 bytes: the loaded model."""
         return self._model.model_id
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 from esper.consensus.ports import WorkClaim
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.search import SearchJob, Ticket
+from esper.primitives.ids import ModelId
 
 LENGTH_BYTES: Final = 4
 
@@ -20,7 +21,7 @@ LENGTH_BYTES: Final = 4
 class Ready:
     """The first thing that a worker says: it has loaded what it needs."""
 
-    model_id: bytes
+    model_id: ModelId
     """64 bytes."""
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from esper.primitives.errors.rule_violation import RuleViolation, Scope
+from esper.primitives.ids import Txid
 
 
 class IsolatedBlockViolation(RuleViolation):
@@ -85,7 +86,7 @@ class TransactionRootViolation(IsolatedBlockViolation):
 class DuplicateTransactionViolation(IsolatedBlockViolation):
     """One transaction twice."""
 
-    txid: bytes
+    txid: Txid
     template: ClassVar[str] = "transaction {txid} occurs twice"
 
 
@@ -160,7 +161,7 @@ class RejectedTransactionViolation(BodyViolation):
     """
 
     index: int
-    txid: bytes
+    txid: Txid
     rule_broken: str
     reason: str
     template: ClassVar[str] = "transaction {index}, {txid}: {rule_broken}: {reason}"

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from esper.primitives.errors.rule_violation import Scope
 from esper.primitives.errors.transaction_errors import TransactionViolation
+from esper.primitives.ids import ModelId, Txid
 
 
 class CallViolation(TransactionViolation):
@@ -37,7 +38,7 @@ class CallShapeViolation(TransactionViolation):
 class CallModelViolation(CallViolation):
     """A call to a model that is not active."""
 
-    model_id: bytes
+    model_id: ModelId
     template: ClassVar[str] = "model {model_id} is not active"
 
 
@@ -104,7 +105,7 @@ class CreditDustViolation(CallViolation):
 class LaneViolation(CallViolation):
     """A result for a call that waits for none: unknown, answered or lapsed."""
 
-    call_id: bytes
+    call_id: Txid
     template: ClassVar[str] = "call {call_id} waits for no result"
 
 

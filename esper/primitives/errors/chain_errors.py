@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from esper.primitives.errors.rule_violation import RuleViolation, Scope
+from esper.primitives.ids import BlockId, WorkId
 
 
 class BranchViolation(RuleViolation):
@@ -16,8 +17,8 @@ class BranchViolation(RuleViolation):
 class InvalidAncestorViolation(BranchViolation):
     """A block that builds on one marked invalid."""
 
-    block: bytes
-    ancestor: bytes
+    block: BlockId
+    ancestor: BlockId
     template: ClassVar[str] = "block {block} builds on {ancestor}, which is invalid"
 
 
@@ -25,8 +26,8 @@ class InvalidAncestorViolation(BranchViolation):
 class InvalidSiblingViolation(BranchViolation):
     """Another proof of a work whose body was executed and failed: no proof mends the body."""
 
-    block: bytes
-    work: bytes
+    block: BlockId
+    work: WorkId
     template: ClassVar[str] = "block {block} proves work {work}, whose body is invalid"
 
 

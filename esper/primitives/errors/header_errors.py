@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from esper.primitives.errors.rule_violation import RuleViolation, Scope
+from esper.primitives.ids import BlockId, ModelId
 
 
 class IsolatedHeaderViolation(RuleViolation):
@@ -87,7 +88,7 @@ class VrfPathViolation(IsolatedHeaderViolation):
 class UnknownParentViolation(HeaderContextViolation):
     """A parent that is not a proven block of this chain."""
 
-    parent: bytes
+    parent: BlockId
     template: ClassVar[str] = "parent {parent} is not a proven block known here"
 
 
@@ -130,8 +131,8 @@ class TierViolation(HeaderContextViolation):
 class ModelViolation(HeaderContextViolation):
     """A model that is not the tier's active one."""
 
-    got: bytes
-    expected: bytes
+    got: ModelId
+    expected: ModelId
     template: ClassVar[str] = "model {got} is not active, the tier's is {expected}"
 
 

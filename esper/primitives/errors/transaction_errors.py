@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from esper.primitives.errors.rule_violation import RuleViolation, Scope
+from esper.primitives.ids import Txid
 
 
 class TransactionViolation(RuleViolation):
@@ -163,7 +164,7 @@ class KeyUnknownViolation(ContextTransactionViolation):
 class SignatureViolation(ContextTransactionViolation):
     """A signature that is not the sender's over this transaction on this network."""
 
-    txid: bytes
+    txid: Txid
     template: ClassVar[str] = "signature of {txid} does not fit"
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from esper.primitives.codec import encode
 from esper.primitives.hashing import u32
+from esper.primitives.ids import BlockId
 from esper.storage.errors import IndexCorruptError, WriteFailedError
 from esper.storage.history.history_layout import (
     FORMAT_KEY,
@@ -52,7 +53,7 @@ class HistoryIndex(HistoryReader):
     """The index of a data directory whose lock is held. Not for several threads at once."""
 
     def __init__(
-        self, store: KeyValueStore, folder: Path, genesis_id: bytes, undo_depth: int = UNDO_DEPTH
+        self, store: KeyValueStore, folder: Path, genesis_id: BlockId, undo_depth: int = UNDO_DEPTH
     ) -> None:
         """An index in a store, begun if the store is empty. ``open`` is for the data directory.
 
@@ -74,7 +75,7 @@ class HistoryIndex(HistoryReader):
     def open(
         cls,
         datadir: Path,
-        genesis_id: bytes,
+        genesis_id: BlockId,
         undo_depth: int = UNDO_DEPTH,
         opener: OpenFolder = open_folder,
     ) -> "HistoryIndex":
@@ -118,7 +119,7 @@ class HistoryIndex(HistoryReader):
         """Close the folder. A second call does nothing."""
         self._store.close()
 
-    def apply(self, height: int, block_id: bytes, time_ms: int, entries: Sequence[Entry]) -> None:
+    def apply(self, height: int, block_id: BlockId, time_ms: int, entries: Sequence[Entry]) -> None:
         """Add the block on top of the marker's: ``entries`` of all its transactions, in order.
 
         That the block is the marker's child is for the caller to know. Raises ValueError for

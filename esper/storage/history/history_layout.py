@@ -17,6 +17,7 @@ from typing import Final
 
 from esper.primitives.codec import encode
 from esper.primitives.hashing import u32, u64
+from esper.primitives.ids import Txid
 from esper.storage.history.history_records import CALL, EVENT, Entry, HistoryEvent, Place, What
 
 FORMAT_KEY: Final = b"v"
@@ -33,17 +34,17 @@ def undo_key(height: int) -> bytes:
     return b"u" + u32(height)
 
 
-def transaction_key(txid: bytes) -> bytes:
+def transaction_key(txid: Txid) -> bytes:
     """Where the place of a transaction stands."""
     return b"t" + txid
 
 
-def call_key(txid: bytes) -> bytes:
+def call_key(txid: Txid) -> bytes:
     """Where a call stands."""
     return b"c" + txid
 
 
-def result_key(call_id: bytes) -> bytes:
+def result_key(call_id: Txid) -> bytes:
     """Where the place of the result of a call stands."""
     return b"r" + call_id
 

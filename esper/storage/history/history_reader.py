@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from esper.primitives.codec import Codec, CodecError, decode
+from esper.primitives.ids import Txid
 from esper.storage.errors import IndexCorruptError, StorageError
 from esper.storage.history.history_layout import (
     BEHIND_ALL,
@@ -92,12 +93,12 @@ class HistoryReader:
             raise self.unusable("the marker is missing")
         return self._decoded(MARKER, found, "marker")
 
-    def transaction(self, txid: bytes) -> Place | None:
+    def transaction(self, txid: Txid) -> Place | None:
         """Where a transaction stands, None if it is not on the chain. A coinbase has no entry."""
         found = self._get(transaction_key(txid))
         return None if found is None else self._place(found)
 
-    def call(self, txid: bytes) -> CallPlace | None:
+    def call(self, txid: Txid) -> CallPlace | None:
         """The call with this txid, None if no call of the chain has it."""
         found = self._get(call_key(txid))
         if found is None:

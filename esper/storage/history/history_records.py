@@ -11,6 +11,7 @@ from typing import Final
 from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import Array, FixedBytes, Record, Unsigned, VarBytes
 from esper.primitives.hashing import HASH_BYTES
+from esper.primitives.ids import BlockId, Txid
 
 CURSOR_HEX: Final = 16
 """Height and position, four bytes each."""
@@ -18,6 +19,8 @@ MAX_KEY_BYTES: Final = 1 + HASH_BYTES
 """Of the keys that a block adds; the longest is that of a transaction."""
 MAX_KEYS: Final = 1 << 18
 """Of one block, which holds 2 MiB: a key comes from 37 bytes of it at least."""
+NO_TXID: Final = Txid(b"")
+"""Where there is no transaction: nobody sends a reward, and most answer no call."""
 
 
 class What(IntEnum):
@@ -85,7 +88,7 @@ class HistoryEvent:
     """Height of the block."""
     time_ms: int
     """The block's time: milliseconds since 1970."""
-    txid: bytes
+    txid: Txid
     """64 bytes; empty for mined rewards."""
     what: What
     """What it is."""
@@ -127,13 +130,13 @@ class CallPlace:
 class Entry:
     """What one transaction of a block does to the index."""
 
-    txid: bytes
+    txid: Txid
     """64 bytes; empty for the coinbase, which has no events but the reward."""
     happenings: tuple[Happening, ...]
     """In the order in which they took place."""
     call: CallMade | None = None
     """The call that it makes."""
-    answers: bytes = b""
+    answers: Txid = NO_TXID
     """64 bytes: txid of the open call that it answers, empty if it answers none."""
 
 
@@ -143,7 +146,7 @@ class Marker:
 
     height: int
     """0 for the genesis."""
-    block_id: bytes
+    block_id: BlockId
     """64 bytes."""
 
 
@@ -151,7 +154,7 @@ class Marker:
 class AddedKeys:
     """What takes a block back out of the index, which never overwrites a key for a block."""
 
-    parent: bytes
+    parent: BlockId
     """64 bytes: id of the block before."""
     keys: tuple[bytes, ...]
     """Every key that the block added."""

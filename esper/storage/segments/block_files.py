@@ -22,6 +22,7 @@ from esper.primitives.codec import (
     encode,
 )
 from esper.primitives.hashing import HASH_BYTES
+from esper.primitives.ids import BlockId
 from esper.storage.errors import StorageError
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES, Locator, SegmentReader
 
@@ -40,7 +41,7 @@ class BlockFileError(StorageError):
 class BlockAdded:
     """Journal entry: a block became the tip."""
 
-    block_id: bytes
+    block_id: BlockId
     """64 bytes."""
     header: bytes
     """Canonical header."""
@@ -52,7 +53,7 @@ class BlockAdded:
 class TipRemoved:
     """Journal entry: the tip was taken off, its parent is the tip again."""
 
-    block_id: bytes
+    block_id: BlockId
     """64 bytes: the block taken off."""
 
 
@@ -60,7 +61,7 @@ class TipRemoved:
 class StoredProof:
     """Record of the proof files."""
 
-    block_id: bytes
+    block_id: BlockId
     """64 bytes: the block it proves."""
     proof: bytes
     """The work proof."""
@@ -112,7 +113,7 @@ class StandingChain:
     """Which places of the journal hold the blocks of the chain, as its entries are read."""
 
     def __init__(self) -> None:
-        self.blocks: list[tuple[bytes, Locator]] = []
+        self.blocks: list[tuple[BlockId, Locator]] = []
         """Block id and place of every block, from height 1."""
 
     def apply(self, entry: JournalEntry, place: Locator, reader: SegmentReader) -> None:
@@ -164,7 +165,7 @@ class BlockFiles:
             return ""
         return ": old proofs were pruned; a node run with --keep-proofs has them"
 
-    def _proof_places(self) -> dict[bytes, Locator]:
+    def _proof_places(self) -> dict[BlockId, Locator]:
         return {
             stored_proof(payload, place, self._proofs).block_id: place
             for place, payload in self._proofs

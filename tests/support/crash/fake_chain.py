@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from esper.consensus.chain import BlockBytes
+from esper.primitives.ids import BlockId
 from esper.storage.chain_store import ChainStore
 from esper.storage.kv.leveldb import LevelDbStore
 from esper.storage.kv.store_port import KeyValueStore
@@ -26,7 +27,7 @@ from esper.vm.state_tree import StateTree, state_path
 from esper.vm.view import Change
 
 PATHS = sorted(state_path(1, b"%d" % number) for number in range(300))
-GENESIS = GenesisState(b"G" * 64, tuple((path, b"genesis") for path in PATHS[::3]))
+GENESIS = GenesisState(BlockId(b"G" * 64), tuple((path, b"genesis") for path in PATHS[::3]))
 SEGMENT_BYTES = 1 << 16
 UNDO_DEPTH = 20
 WRITE_BUFFER_BYTES = 1 << 16
@@ -60,8 +61,8 @@ def opened(datadir: Path, with_options: StoreOptions | None = None) -> ChainStor
 
 
 def make_block(
-    parent: bytes, salt: int, *, body: int = 20_000, proof: int = 40_000
-) -> tuple[bytes, BlockBytes]:
+    parent: BlockId, salt: int, *, body: int = 20_000, proof: int = 40_000
+) -> tuple[BlockId, BlockBytes]:
     """A block on ``parent``, of random size up to these bytes, and its id."""
     chooser = random.Random(parent + salt.to_bytes(8, "big"))
     block = BlockBytes(
@@ -69,7 +70,7 @@ def make_block(
         chooser.randbytes(chooser.randrange(body)),
         chooser.randbytes(chooser.randrange(proof)),
     )
-    return hashlib.sha3_512(block.header + block.body + block.proof).digest(), block
+    return BlockId(hashlib.sha3_512(block.header + block.body + block.proof).digest()), block
 
 
 def replay(block: BlockAdded, state: DiskStateTree | StateTree, context: bytes) -> StoredExecution:
@@ -86,7 +87,7 @@ def replay(block: BlockAdded, state: DiskStateTree | StateTree, context: bytes) 
     return StoredExecution(tuple(changes), receipts, context[-8:] + block.block_id[:4])
 
 
-def append_one(store: ChainStore, salt: int, **sizes: int) -> bytes:
+def append_one(store: ChainStore, salt: int, **sizes: int) -> BlockId:
     """Append a block that follows from the tip and a salt; its id."""
     block_id, block = make_block(store.tip.block_id, salt, **sizes)
     added = BlockAdded(block_id, block.header, block.body)

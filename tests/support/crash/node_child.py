@@ -38,6 +38,7 @@ from esper.node.calls.call_book import CallBook
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainChange, Commit
 from esper.node.mining.node_mining import NodeMining
+from esper.primitives.ids import Txid
 from esper.storage.errors import StorageError
 from tests.support.crash.crash_world import PARAMS, Node, Surroundings, open_node
 from tests.support.crash.failing_files import Fault
@@ -80,7 +81,7 @@ class TellingBook(CallBook):
 
     pool: Mempool
 
-    def settled(self, call_ids: Iterable[bytes]) -> None:
+    def settled(self, call_ids: Iterable[Txid]) -> None:
         ids = list(call_ids)
         super().settled(ids)
         for txid in ids:

@@ -17,6 +17,7 @@ from esper.node.workers.search import TicketSearch, WrongModelError
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives import networks
 from esper.primitives.address import Address
+from esper.primitives.ids import BlockId
 from esper.primitives.networks import REGTEST
 from esper.storage.datadir_lock import DirectoryLock
 from tests.support.esperd_world import mine, run, said, use_fakes
@@ -127,8 +128,8 @@ def test_a_false_block_is_named_with_its_rule(tmp_path: Path) -> None:
     forged = BlockBytes(second.header, second.body, second.proof + b"\0")
     copy = DataDirectory.open_or_create(tmp_path / "e", PARAMS)
     writer = BlockFileWriter(copy.path)
-    writer.append(bytes(64), first)
-    writer.append(b"\1" * 64, forged)
+    writer.append(BlockId(bytes(64)), first)
+    writer.append(BlockId(b"\1" * 64), forged)
     told = run("verify-chain", "--datadir", tmp_path / "e", status=1)
     assert "block 2 refused: ProofHashViolation" in told
 

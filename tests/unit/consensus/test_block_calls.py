@@ -12,6 +12,7 @@ from esper.consensus.call_groups import CallGroup, decode_call_group, encode_res
 from esper.consensus.call_rules import check_call_groups
 from esper.consensus.chain import connect
 from esper.primitives.errors.rule_violation import RuleViolation
+from esper.primitives.ids import Txid
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Output
 from esper.vm.transfer import Transfer
@@ -195,7 +196,7 @@ def test_a_transaction_that_breaks_a_rule_spoils_its_block(world: ChainWorld, bl
 
 
 @pytest.fixture(scope="module")
-def open_call() -> tuple[ChainWorld, bytes]:
+def open_call() -> tuple[ChainWorld, Txid]:
     """A world where even the shortest answer is too long for its block, and a call left open."""
     grown = ChainWorld(funded_network(inline_answer_bytes=1))
     grown.stake_and_wait()
@@ -204,7 +205,7 @@ def open_call() -> tuple[ChainWorld, bytes]:
     return grown, call.txid
 
 
-def test_a_lane_is_answered_by_a_result_with_its_proof(open_call: tuple[ChainWorld, bytes]) -> None:
+def test_a_lane_is_answered_by_a_result_with_its_proof(open_call: tuple[ChainWorld, Txid]) -> None:
     world, call_id = open_call
     assert Ledger(Overlay(world.chain.state)).lane(call_id) is not None
     block, planned = world.mined()

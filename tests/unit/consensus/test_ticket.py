@@ -18,6 +18,7 @@ from esper.consensus.ticket import (
     work_done,
 )
 from esper.crypto.poseidon import FIELD_ORDER
+from esper.primitives.ids import ModelId
 from tests.spec import poseidon2_reference as reference
 from tests.support.fake_work import SHAPE, FakeInference, fake_network
 
@@ -103,7 +104,7 @@ def test_every_field_changes_the_result() -> None:
 
 def test_negative_logits_are_reduced() -> None:
     answer = ProvenAnswer((5,), ((Candidate(5, -1), Candidate(6, -(1 << 62) + 1)),))
-    elements = digest_elements(bytes(64), bytes(64), PUZZLE, [0], [[1]], [answer])
+    elements = digest_elements(bytes(64), ModelId(bytes(64)), PUZZLE, [0], [[1]], [answer])
     assert elements[-4:] == [5, FIELD_ORDER - 1, 6, FIELD_ORDER - (1 << 62) + 1]
 
 

@@ -26,6 +26,7 @@ from esper.primitives.errors.transaction_errors import (
     SignatureViolation,
     TransactionSizeViolation,
 )
+from esper.primitives.ids import Txid
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Output, Payload
@@ -61,7 +62,7 @@ def test_what_is_valid_waits_and_may_come_again() -> None:
         (pay(MINER, 1), {}, DustViolation),
         (pay(BOB), {"with_key": False}, KeyUnknownViolation),
         (CreditTransfer(address(BOB), 10**13), {}, CreditsViolation),
-        (LlmResult(bytes(64), (EOS,)), {}, ResultFromOutsideError),
+        (LlmResult(Txid(bytes(64)), (EOS,)), {}, ResultFromOutsideError),
     ],
 )
 def test_what_breaks_a_rule_stays_outside(

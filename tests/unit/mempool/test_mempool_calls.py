@@ -13,6 +13,7 @@ from esper.mempool.call_queue import (
 )
 from esper.mempool.call_score import score
 from esper.mempool.waiting import Waiting
+from esper.primitives.ids import ModelId, Txid
 from esper.vm.llm_call import LlmCall
 from tests.support.mempool_world import PARAMS, PoolWorld, call, fee_order, pay
 from tests.support.vm_world import ALICE, BOB, CAROL, make
@@ -102,7 +103,7 @@ def test_one_call_always_fits_the_time() -> None:
 
 def test_other_models_are_left_to_others() -> None:
     one = waiting(call(), 0)
-    assert chosen([one], CallBudget(ROWS, ROWS, models=frozenset({bytes(64)}))) == []
+    assert chosen([one], CallBudget(ROWS, ROWS, models=frozenset({ModelId(bytes(64))}))) == []
     assert chosen([one], CallBudget(ROWS, ROWS, models=frozenset({MODEL}))) == [one]
 
 
@@ -188,4 +189,4 @@ def test_arrival_is_remembered() -> None:
     sent = world.send(ALICE, call(), 0)
     world.block()
     assert world.pool.arrival_height(sent.txid) == 1
-    assert world.pool.arrival_height(bytes(64)) is None
+    assert world.pool.arrival_height(Txid(bytes(64))) is None

@@ -8,6 +8,7 @@ import pytest
 from esper.crypto.signing import key_from_seed
 from esper.mempool.pool import Mempool
 from esper.primitives.errors.call_errors import CreditsViolation
+from esper.primitives.ids import BlockId, ModelId, Txid
 from esper.vm.llm_result import LlmResult
 from esper.vm.records import NO_ACCOUNT, Account
 from esper.vm.stake import Stake
@@ -82,9 +83,11 @@ def test_a_model_that_goes_takes_its_calls_with_it() -> None:
     world = PoolWorld()
     sent = world.send(ALICE, call(), 0)
     tier = world.chain.registry.tiers[0]
-    other = replace(tier, model=replace(tier.model, model_id=bytes(64)))
+    other = replace(tier, model=replace(tier.model, model_id=ModelId(bytes(64))))
     chain = replace(
-        world.chain, tip_id=bytes(64), registry=replace(world.chain.registry, tiers=(other,))
+        world.chain,
+        tip_id=BlockId(bytes(64)),
+        registry=replace(world.chain.registry, tiers=(other,)),
     )
     world.block()
     dropped = move(world.pool, world.world.state, chain, touched=[], now_ms=world.now_ms)
@@ -102,7 +105,7 @@ def test_too_little_for_a_new_account_is_dropped_when_the_account_goes() -> None
     move(
         world.pool,
         world.world.state,
-        replace(world.chain, tip_id=bytes(64)),
+        replace(world.chain, tip_id=BlockId(bytes(64))),
         touched=[address(poor), address(CAROL)],
         now_ms=world.now_ms,
     )
@@ -112,7 +115,7 @@ def test_too_little_for_a_new_account_is_dropped_when_the_account_goes() -> None
 
 
 def undone(
-    world: PoolWorld, before: World, *returned: Transaction, included: Sequence[bytes] = ()
+    world: PoolWorld, before: World, *returned: Transaction, included: Sequence[Txid] = ()
 ) -> list[bytes]:
     world.world = before
     dropped = move(
@@ -160,7 +163,7 @@ def test_a_returned_one_yields_to_a_better_rival_and_outbids_a_worse() -> None:
 
 def test_returned_results_and_invalid_ones_stay_outside() -> None:
     world = PoolWorld()
-    result = make(ALICE, LlmResult(bytes(64), (EOS,)), 0)
+    result = make(ALICE, LlmResult(Txid(bytes(64)), (EOS,)), 0)
     dear = make(BOB, pay(CAROL, 2000 * COIN), 0)
     assert undone(world, world.world, result, dear) == [dear.txid]
     assert len(world.pool) == 0
@@ -263,7 +266,7 @@ def test_a_fresh_pool_knows_nothing() -> None:
     assert (pool.spent_by(address(ALICE)).units, pool.received_by(address(ALICE))) == (0, 0)
 
 
-def told(world: PoolWorld, included: Sequence[bytes] = ()) -> list[bytes]:
+def told(world: PoolWorld, included: Sequence[Txid] = ()) -> list[bytes]:
     """A new tip with the same accounts; who left."""
     world.world.height += 1
     dropped = move(

@@ -30,6 +30,7 @@ from esper.primitives.errors.transaction_errors import (
     NonceUsedViolation,
     TransactionSizeViolation,
 )
+from esper.primitives.ids import Txid
 from esper.primitives.units import MAX_AMOUNT
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_result import LlmResult
@@ -57,7 +58,7 @@ RATE = offered_rate(PAID)
     [
         (PAID, {"limits": replace(LIMITS, transaction_bytes=SIZE - 1)}, TransactionSizeViolation),
         (replace(PAID, key=BOB.public), {}, KeyViolation),
-        (make(ALICE, LlmResult(bytes(64), (EOS,)), 0), {}, ResultFromOutsideError),
+        (make(ALICE, LlmResult(Txid(bytes(64)), (EOS,)), 0), {}, ResultFromOutsideError),
         (replace(PAID, expiry=HEIGHT - 1), {}, ExpiredViolation),
         (replace(PAID, not_before=HEIGHT + 6), {}, TooEarlyError),
         (replace(PAID, fee=LIMITS.base_fee), {}, FeeViolation),

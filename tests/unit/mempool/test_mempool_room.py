@@ -10,6 +10,7 @@ from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
 from esper.mempool.rate_floor import RateFloor
 from esper.primitives.errors.transaction_errors import SignatureViolation
+from esper.primitives.ids import Txid
 from tests.support.mempool_world import PoolWorld, call, fee_order, move, pay
 from tests.support.vm_world import ALICE, BOB, CAROL, address, make
 
@@ -165,12 +166,13 @@ def test_a_floor_halves_and_never_goes_back_with_the_clock() -> None:
 
 def test_drops_are_remembered_up_to_a_number() -> None:
     memory = DropMemory(2)
-    for number in range(3):
-        memory.add(Dropped(bytes([number]), f"reason {number}"))
-    assert [memory.reason(bytes([number])) for number in range(3)] == [None, "reason 1", "reason 2"]
-    memory.add(Dropped(b"\1", "again"))
-    memory.add(Dropped(b"\3", "reason 3"))
-    assert memory.reason(b"\1") == "again"
+    txids = [Txid(bytes([number])) for number in range(4)]
+    for number, txid in enumerate(txids[:3]):
+        memory.add(Dropped(txid, f"reason {number}"))
+    assert [memory.reason(txid) for txid in txids[:3]] == [None, "reason 1", "reason 2"]
+    memory.add(Dropped(txids[1], "again"))
+    memory.add(Dropped(txids[3], "reason 3"))
+    assert memory.reason(txids[1]) == "again"
     assert len(memory) == 2
 
 

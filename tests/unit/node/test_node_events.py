@@ -20,6 +20,7 @@ from esper.node.events import (
     TipMoved,
 )
 from esper.node.mining import mining_service
+from esper.primitives.ids import BlockId, Txid
 from tests.support.heard_events import heard
 
 PATIENCE_S = 30
@@ -27,10 +28,11 @@ PATIENCE_S = 30
 
 
 def ready(number: int) -> CallReady:
-    return CallReady(bytes([number]) * 64)
+    return CallReady(Txid(bytes([number]) * 64))
 
 
-MOVED = TipMoved(b"\1" * 64, 1, (), (b"\1" * 64,))
+TIP = BlockId(b"\1" * 64)
+MOVED = TipMoved(TIP, 1, (), (TIP,))
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esper.primitives.ids import ModelId
 from esper.prover import Sequence, Statement, proof_file
 from esper.prover.proof_file import ProofFileError, decode, encode
 
@@ -18,7 +19,7 @@ LOGITS = st.integers(-(2**63), 2**63 - 1)
 HEADER_BYTES = 28
 
 EXAMPLE = Statement(
-    model_id=bytes(range(64)),
+    model_id=ModelId(bytes(range(64))),
     binding=bytes(64),
     rows=16,
     top_k=2,
@@ -54,7 +55,7 @@ def statements(draw: st.DrawFn) -> Statement:
         )
 
     return Statement(
-        model_id=draw(st.binary(min_size=64, max_size=64)),
+        model_id=ModelId(draw(st.binary(min_size=64, max_size=64))),
         binding=draw(st.binary(min_size=64, max_size=64)),
         rows=draw(st.integers(0, 2**32 - 1)),
         top_k=top_k,
@@ -127,7 +128,7 @@ def test_appended_bytes_are_refused() -> None:
 @pytest.mark.parametrize(
     ("statement", "field"),
     [
-        (replace(EXAMPLE, model_id=b"short"), "model_id"),
+        (replace(EXAMPLE, model_id=ModelId(b"short")), "model_id"),
         (replace(EXAMPLE, binding=b""), "binding"),
         (replace(EXAMPLE, rows=2**32), "shape"),
         (replace(EXAMPLE, top_k=1), "sequence 0"),

@@ -10,6 +10,7 @@ import pytest
 
 from esper.model import load_model
 from esper.model.loaded import LoadedModel
+from esper.primitives.ids import ModelId
 from esper.prover import (
     ProvingError,
     Statement,
@@ -72,7 +73,7 @@ def test_any_other_statement_is_refused(proven: tuple[Statement, bytes]) -> None
     (best, *rest), *later = first.top
     others = {
         "binding": dataclasses.replace(statement, binding=bytes(64)),
-        "model": dataclasses.replace(statement, model_id=bytes(64)),
+        "model": dataclasses.replace(statement, model_id=ModelId(bytes(64))),
         "prompt": changed(statement, prompt=(*first.prompt[:-1], first.prompt[-1] ^ 1)),
         "logit": changed(statement, top=(((best[0], best[1] + 1), *rest), *later)),
         "rows": dataclasses.replace(statement, rows=2 * statement.rows),
@@ -118,7 +119,7 @@ def test_what_cannot_be_proven_says_so(model: LoadedModel) -> None:
 def test_fields_out_of_range_are_statement_errors(proven: tuple[Statement, bytes]) -> None:
     statement, proof = proven
     with pytest.raises(StatementError, match="model_id"):
-        verify(dataclasses.replace(statement, model_id=b"x"), proof)
+        verify(dataclasses.replace(statement, model_id=ModelId(b"x")), proof)
     with pytest.raises(StatementError, match="rows"):
         verify(dataclasses.replace(statement, rows=-1), proof)
     with pytest.raises(StatementError, match="token"):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from esper.consensus.chain import BlockBytes
+from esper.primitives.ids import BlockId
 from esper.storage.segments.block_files import BlockFileError, BlockFiles
 from esper.storage.segments.segment_reader import (
     HEAD_BYTES,
@@ -125,13 +126,13 @@ def test_blocks_and_proofs(tmp_path: Path) -> None:
     blocks = [BlockBytes(b"header %d" % i, b"body", b"proof %d" % i) for i in range(3)]
     writer = BlockFileWriter(tmp_path)
     for number, block in enumerate(blocks):
-        writer.append(bytes([number]) * 64, block)
+        writer.append(BlockId(bytes([number]) * 64), block)
     assert list(BlockFiles(tmp_path)) == blocks
     assert list(BlockFiles(tmp_path / "nothing")) == []
 
 
 def test_a_missing_proof_is_named(tmp_path: Path) -> None:
-    BlockFileWriter(tmp_path).append(b"\xab" * 64, BlockBytes(b"", b"", b""))
+    BlockFileWriter(tmp_path).append(BlockId(b"\xab" * 64), BlockBytes(b"", b"", b""))
     (tmp_path / "proofs" / "000000.seg").unlink()
     with pytest.raises(BlockFileError, match="proof of block abababab"):
         list(BlockFiles(tmp_path))
@@ -147,7 +148,7 @@ def test_a_proof_without_a_block_is_left_alone(tmp_path: Path) -> None:
     # What a crash between the two writes leaves.
     block = BlockBytes(b"header", b"body", b"proof")
     writer = BlockFileWriter(tmp_path)
-    writer.append(b"\1" * 64, block)
+    writer.append(BlockId(b"\1" * 64), block)
     (tmp_path / "blocks" / "000000.seg").unlink()
-    BlockFileWriter(tmp_path).append(b"\2" * 64, block)
+    BlockFileWriter(tmp_path).append(BlockId(b"\2" * 64), block)
     assert list(BlockFiles(tmp_path)) == [block]

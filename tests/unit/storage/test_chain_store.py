@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from esper.consensus.chain import BlockBytes
+from esper.primitives.ids import BlockId
 from esper.primitives.mmr import Mmr, verify_proof
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import (
@@ -53,6 +54,8 @@ from tests.unit.storage.test_segment_writer import FullDisk
 
 SMALL = {"body": 300, "proof": 600}
 NOTHING = StoredExecution((), ())
+NEW = BlockId(b"1" * 64)
+"""A block that is on no chain yet."""
 
 
 class KeptMemory(MemoryStore):
@@ -200,7 +203,7 @@ def test_undo_records_are_kept_to_their_depth(at: Fixture) -> None:
 def test_undo_keeps_leaf_values_only(at: Fixture) -> None:
     changes = tuple(Change(path, b"genesis", b"x" * 500) for path in PATHS[::3])
     with at.open() as store:
-        store.append(b"1" * 64, BlockBytes(b"", b"", b""), StoredExecution(changes, ()))
+        store.append(NEW, BlockBytes(b"", b"", b""), StoredExecution(changes, ()))
         ((_, undo),) = at.index.items(b"u")
         assert len(undo) < len(changes) * (32 + len(b"genesis") + 8)
 
@@ -212,13 +215,13 @@ def test_changes_that_do_not_fit_change_nothing(at: Fixture) -> None:
         append_one(store, 1, **SMALL)
         before = facts(store), store.journal.files(), store._journal.end, store._proofs.end
         with pytest.raises(StateChangeError, match="the change expects 616e6f74686572"):
-            store.append(b"1" * 64, block, wrong)
+            store.append(NEW, block, wrong)
         for known, height in ((store.tip.block_id, 1), (GENESIS.block_id, 0)):
             with pytest.raises(AlreadyOnChainError, match=f"at height {height}"):
                 store.append(known, block, NOTHING)
         long = replace(block, body=bytes(MAX_RECORD_BYTES))
         with pytest.raises(SegmentError, match="a record has at most"):
-            store.append(b"1" * 64, long, NOTHING)
+            store.append(NEW, long, NOTHING)
         assert before == (
             facts(store),
             store.journal.files(),
@@ -266,14 +269,14 @@ def test_a_disk_that_gets_full_within_a_step(at: Fixture, room: int) -> None:
         before = facts(store)
         at.disk.room = room
         with pytest.raises(WriteFailedError, match="No space left on device"):
-            store.append(b"1" * 64, block, NOTHING)
+            store.append(NEW, block, NOTHING)
         assert facts(store) == before
         check_store(store)
         # Space was freed: the same store goes on.
         at.disk.room = 1 << 40
-        store.append(b"1" * 64, block, NOTHING)
+        store.append(NEW, block, NOTHING)
     with at.open() as store:
-        assert store.tip.block_id == b"1" * 64
+        assert store.tip.block_id == NEW
         assert store.proof(2) == bytes(500)
         check_store(store)
 
@@ -435,7 +438,7 @@ def test_a_second_store_is_refused(at: Fixture) -> None:
 
 def test_another_genesis_is_refused(at: Fixture) -> None:
     at.open().close()
-    other = GenesisState(b"H" * 64, ())
+    other = GenesisState(BlockId(b"H" * 64), ())
     with pytest.raises(WrongChainError, match="holds the chain of genesis 4747474747474747"):
         ChainStore(at.datadir, other, replay, at.options)
     at.open().close()

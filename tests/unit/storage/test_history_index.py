@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esper.primitives.hashing import u64
+from esper.primitives.ids import BlockId, Txid
 from esper.storage.errors import IndexCorruptError
 from esper.storage.history.history_index import (
     HISTORY_FOLDER,
@@ -19,6 +20,7 @@ from esper.storage.history.history_index import (
 )
 from esper.storage.history.history_reader import DAMAGED_FILE, HistoryUnusableError
 from esper.storage.history.history_records import (
+    NO_TXID,
     CallMade,
     CallPlace,
     CursorError,
@@ -32,13 +34,18 @@ from esper.storage.history.history_records import (
 from esper.storage.kv.leveldb import LevelDbStore
 from tests.support.memory_store import MemoryStore
 
-GENESIS = b"genesis!" * 8
+GENESIS = BlockId(b"genesis!" * 8)
 ALICE, BOB = b"\1" + b"a" * 32, b"\1" + b"b" * 32
 
 
-def name(text: str) -> bytes:
+def name(text: str) -> Txid:
     """64 bytes."""
-    return text.encode().ljust(64, b".")
+    return Txid(text.encode().ljust(64, b"."))
+
+
+def block(text: str) -> BlockId:
+    """64 bytes."""
+    return BlockId(name(text))
 
 
 def in_memory(undo_depth: int = 100) -> tuple[MemoryStore, HistoryIndex]:
@@ -57,7 +64,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HistoryInd
 
 def grow(index: HistoryIndex, *entries: Entry, name_of: str = "") -> int:
     height = index.tip.height + 1
-    index.apply(height, name(f"{name_of}{height}"), 1000 * height, entries)
+    index.apply(height, block(f"{name_of}{height}"), 1000 * height, entries)
     return height
 
 
@@ -78,11 +85,11 @@ def test_a_new_index_stands_at_the_genesis(index: HistoryIndex) -> None:
 
 
 def test_a_transaction_is_found_with_its_events(index: HistoryIndex) -> None:
-    grow(index, Entry(b"", (Happening(BOB, What.MINED, 50),)))
+    grow(index, Entry(NO_TXID, (Happening(BOB, What.MINED, 50),)))
     grow(index, paid("x", 3), paid("y", 4))
-    assert index.tip == Marker(2, name("2"))
+    assert index.tip == Marker(2, block("2"))
     assert index.transaction(name("y")) == Place(2, 1)
-    assert index.transaction(b"") is None
+    assert index.transaction(NO_TXID) is None
     assert index.events(ALICE, 10) == (
         [
             HistoryEvent(2, 2000, name("y"), What.SENT, 4, 7, BOB),
@@ -93,7 +100,7 @@ def test_a_transaction_is_found_with_its_events(index: HistoryIndex) -> None:
     assert index.events(BOB, 10)[0] == [
         HistoryEvent(2, 2000, name("y"), What.RECEIVED, 4, 0, ALICE),
         HistoryEvent(2, 2000, name("x"), What.RECEIVED, 3, 0, ALICE),
-        HistoryEvent(1, 1000, b"", What.MINED, 50, 0, b""),
+        HistoryEvent(1, 1000, NO_TXID, What.MINED, 50, 0, b""),
     ]
 
 
@@ -158,7 +165,7 @@ def test_calls_and_where_their_answers_came(index: HistoryIndex) -> None:
 
 def test_what_is_released_later_is_found_by_height(index: HistoryIndex) -> None:
     for amount in (5, 6, 7):
-        mined = Entry(b"", (Happening(ALICE, What.MINED, amount),))
+        mined = Entry(NO_TXID, (Happening(ALICE, What.MINED, amount),))
         unstaked = Happening(ALICE, What.UNSTAKED, 10 * amount)
         grow(index, Entry(name(f"u{amount}"), (unstaked, unstaked)), mined)
     assert index.released_later(ALICE, What.MINED, 0) == [(1, 5), (2, 6), (3, 7)]
@@ -174,7 +181,7 @@ def test_blocks_come_in_their_order(index: HistoryIndex) -> None:
     grow(index)
     for height in (0, 1, 3):
         with pytest.raises(ValueError, match=f"block {height} does not follow block 1"):
-            index.apply(height, name("?"), 0, ())
+            index.apply(height, block("?"), 0, ())
     for height in (0, 2):
         with pytest.raises(ValueError, match=f"block {height} cannot be taken out"):
             index.undo(height)
@@ -192,7 +199,7 @@ def test_undo_reaches_as_deep_as_it_was_told() -> None:
     index.undo(3)
     with pytest.raises(HistoryUnusableError, match="block 2 is too deep to be taken out"):
         index.undo(2)
-    assert index.tip == Marker(2, name("2"))
+    assert index.tip == Marker(2, block("2"))
     assert index.was_damaged
 
 
@@ -209,7 +216,7 @@ def test_an_index_is_that_of_the_blocks_that_stand(
 ) -> None:
     """Whatever was added and taken out: as built from scratch, and as a list has it."""
     store, index = in_memory()
-    blocks: list[tuple[bytes, list[Entry]]] = []
+    blocks: list[tuple[BlockId, list[Entry]]] = []
     for number, step in enumerate(steps):
         if step is None:
             if blocks:
@@ -220,7 +227,7 @@ def test_an_index_is_that_of_the_blocks_that_stand(
             Entry(name(f"{number} {place}"), (Happening(address, what, amount),))
             for place, (address, what, amount) in enumerate(step)
         ]
-        blocks.append((name(f"block {number}"), added))
+        blocks.append((block(f"block {number}"), added))
         index.apply(len(blocks), blocks[-1][0], number, added)
 
     fresh_store, fresh = in_memory()
@@ -250,7 +257,7 @@ def test_an_index_is_found_again_as_it_was(tmp_path: Path) -> None:
     index.close()
     index.close()
     again = HistoryIndex.open(tmp_path, GENESIS)
-    assert again.tip == Marker(1, name("1"))
+    assert again.tip == Marker(1, block("1"))
     assert amounts(again, BOB) == [1]
     again.close()
 
@@ -272,7 +279,7 @@ def test_a_batch_that_was_cut_leaves_the_block_before(tmp_path: Path) -> None:
             data = grown[:length] if file == log else file.read_bytes()
             (copy / HISTORY_FOLDER / file.name).write_bytes(data)
         again = HistoryIndex.open(copy, GENESIS)
-        assert again.tip == Marker(1, name("1"))
+        assert again.tip == Marker(1, block("1"))
         assert amounts(again, ALICE) == [1]
         assert again.transaction(name("y")) is None
         again.close()
@@ -281,7 +288,7 @@ def test_a_batch_that_was_cut_leaves_the_block_before(tmp_path: Path) -> None:
 def test_another_genesis_or_format_is_refused(tmp_path: Path) -> None:
     HistoryIndex.open(tmp_path, GENESIS).close()
     with pytest.raises(HistoryUnusableError, match="another format or genesis; it is built anew"):
-        HistoryIndex.open(tmp_path, bytes(64))
+        HistoryIndex.open(tmp_path, BlockId(bytes(64)))
     store = open_folder(tmp_path / HISTORY_FOLDER)
     store.write([(b"v", b"\0\0\0\2" + GENESIS)])
     store.close()
@@ -319,7 +326,7 @@ def test_damage_that_a_read_finds_is_remembered(tmp_path: Path) -> None:
     damaged = False
     for table in (tmp_path / HISTORY_FOLDER).glob("*.ldb"):
         data = table.read_bytes()
-        damaged |= name("x") in data
+        damaged |= bytes(name("x")) in data
         table.write_bytes(data.replace(name("x"), name("z")))
     assert damaged
     for log in (tmp_path / HISTORY_FOLDER).glob("*.log"):

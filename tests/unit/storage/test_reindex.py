@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from esper.primitives.ids import BlockId
 from esper.storage.datadir_lock import DirectoryLock
 from esper.storage.errors import (
     BlockLostError,
@@ -193,7 +194,7 @@ def test_whole_records_cut_off_are_a_loss_too(datadir: Path) -> None:
 
 
 def test_a_journal_that_takes_off_another_block_is_a_loss(datadir: Path) -> None:
-    SegmentWriter(datadir / "blocks").append(journal_payload(TipRemoved(b"?" * 64)))
+    SegmentWriter(datadir / "blocks").append(journal_payload(TipRemoved(BlockId(b"?" * 64))))
     with pytest.raises(IndexCorruptError, match="takes off another block"):
         opened(datadir, OPTIONS)
     with pytest.raises(BlockLostError, match="takes off block 3f3f3f3f3f3f3f3f, which is not"):

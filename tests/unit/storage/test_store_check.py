@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from esper.primitives.hashing import u64
+from esper.primitives.ids import BlockId
 from esper.storage.chain_index import (
     TIP_KEY,
     encode_entry,
@@ -69,7 +70,7 @@ def test_fewer_receipts_than_the_parent(store: ChainStore) -> None:
 
 
 def test_a_tip_that_is_not_its_block(store: ChainStore) -> None:
-    tip = replace(store.tip, block_id=b"?" * 64)
+    tip = replace(store.tip, block_id=BlockId(b"?" * 64))
     store.index.store.write([(TIP_KEY, encode_tip(tip))])
     refused(store, IndexCorruptError, "the tip is not block 6")
 

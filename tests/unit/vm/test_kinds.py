@@ -15,6 +15,7 @@ from esper.primitives.errors.transaction_errors import (
     StakeViolation,
     UnknownKindViolation,
 )
+from esper.primitives.ids import ModelId, Txid
 from esper.primitives.networks import REGTEST
 from esper.storage.history.history_records import CallMade, Happening, What
 from esper.vm.credit_transfer import CreditTransfer
@@ -39,8 +40,8 @@ EACH: tuple[Payload, ...] = (
     Stake(1),
     Unstake(1),
     CreditTransfer(address(BOB), 4),
-    LlmCall(bytes(64), (1, 2), 3, 10),
-    LlmResult(bytes(64), (1,)),
+    LlmCall(ModelId(bytes(64)), (1, 2), 3, 10),
+    LlmResult(Txid(bytes(64)), (1,)),
 )
 
 
@@ -174,7 +175,7 @@ def test_a_new_kind_is_described() -> None:
 
 def test_a_new_kind_is_in_the_history() -> None:
     sender, bob = address(ALICE), address(BOB)
-    receipt = Receipt(Pledge.KIND, bytes(64), sender, 9, 0, 0, 0, 0)
+    receipt = Receipt(Pledge.KIND, Txid(bytes(64)), sender, 9, 0, 0, 0, 0)
     entry = _Reading((), no_call, {}).entry(PLEDGE, receipt)
     assert entry.happenings == (
         Happening(sender, What.OTHER, 5, 9),

@@ -24,6 +24,7 @@ from esper.primitives.errors.call_errors import (
     RateViolation,
 )
 from esper.primitives.errors.transaction_errors import TransactionViolation
+from esper.primitives.ids import ModelId, Txid
 from esper.primitives.networks import REGTEST
 from esper.vm.context import Answer
 from esper.vm.credit_transfer import CreditTransfer
@@ -109,7 +110,12 @@ def test_shape() -> None:
 
 
 def test_model_and_tokens() -> None:
-    refuse(caller(), ALICE, replace(CALL, model_id=bytes(64)), CallModelViolation(bytes(64)))
+    refuse(
+        caller(),
+        ALICE,
+        replace(CALL, model_id=ModelId(bytes(64))),
+        CallModelViolation(ModelId(bytes(64))),
+    )
     caller().send(ALICE, replace(CALL, prompt=(1, VOCAB - 1)), ANSWER)
     call = replace(CALL, prompt=(1, VOCAB))
     refuse(caller(), ALICE, call, PromptTokenViolation(VOCAB, VOCAB))
@@ -252,11 +258,13 @@ def test_a_result_fits_its_call() -> None:
     call = make(ALICE, CALL, 1)
     world.block(call, answers=[None])
     result = LlmResult(call.txid, ANSWER)
-    refuse(world, BOB, replace(result, call_id=bytes(64)), LaneViolation(bytes(64)))
+    refuse(world, BOB, replace(result, call_id=Txid(bytes(64))), LaneViolation(Txid(bytes(64))))
     refuse(world, BOB, replace(result, answer=()), AnswerBudgetViolation(0, 128))
     refuse(world, BOB, replace(result, answer=(60,) * 9), AnswerBudgetViolation(9, 8))
     refuse(world, BOB, replace(result, answer=(60,)), AnswerEndViolation(1, 1, 8))
-    other = replace(world, params=replace(PARAMS, model=replace(MODEL, model_id=bytes(64))))
+    other = replace(
+        world, params=replace(PARAMS, model=replace(MODEL, model_id=ModelId(bytes(64))))
+    )
     refuse(other, BOB, result, CallModelViolation(MODEL.model_id))
     world.send(BOB, result)
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esper.node.calls.signed_transaction import signed_transaction
+from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import LimitParameters
 from esper.vm.envelope_rules import fee_range
@@ -55,7 +56,7 @@ def at_the_edge() -> LimitParameters:
 @given(
     st.one_of(
         st.lists(st.integers(0, 1000), min_size=1, max_size=128).map(
-            lambda tokens: LlmResult(bytes(64), tuple(tokens))
+            lambda tokens: LlmResult(Txid(bytes(64)), tuple(tokens))
         ),
         st.builds(Stake, st.integers(1, 1 << 40)),
     ),

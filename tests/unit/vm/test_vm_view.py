@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esper.primitives.codec import Record, decode, encode
+from esper.primitives.ids import ModelId, Txid
 from esper.vm import records
 from esper.vm.ledger import Ledger
 from esper.vm.records import (
@@ -102,7 +103,7 @@ def test_changes_of_another_state_are_refused() -> None:
         State().with_changes([Change(ONE, b"a", b"b")])
 
 
-LANE = Lane(OWNER, bytes(64), (1, 2), 8, 10, 3, 100, 200, lapse_height=9, due_index=0)
+LANE = Lane(OWNER, ModelId(bytes(64)), (1, 2), 8, 10, 3, 100, 200, lapse_height=9, due_index=0)
 
 EXAMPLES: list[tuple[Record[Any], object]] = [
     (records.ACCOUNT, Account(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)),
@@ -111,7 +112,7 @@ EXAMPLES: list[tuple[Record[Any], object]] = [
     (records.CREDIT_TOTALS, CreditTotals(1, 2, 3, 4, 5, 6, 7, 8)),
     (records.DUE_COUNT, records.DueCount(3)),
     (records.UNBONDING, Unbonding(OWNER, 7)),
-    (records.LANE_DUE, records.LaneDue(bytes(64))),
+    (records.LANE_DUE, records.LaneDue(Txid(bytes(64)))),
     (records.LANE, LANE),
 ]
 
@@ -126,7 +127,7 @@ def test_the_largest_lane_is_within_the_limit() -> None:
     big = (1 << 32) - 1
     amount = (1 << 63) - 1
     prompt = (big,) * records.MAX_PROMPT_TOKENS
-    lane = Lane(OWNER, bytes(64), prompt, 65535, big, big, amount, amount, big, big)
+    lane = Lane(OWNER, ModelId(bytes(64)), prompt, 65535, big, big, amount, amount, big, big)
     assert len(encode(records.LANE, lane)) <= records.RECORD_LIMIT
 
 
@@ -143,7 +144,7 @@ def test_every_place_is_another() -> None:
         records.lane_count_path(7),
         records.lane_due_path(7, 0),
         records.lane_due_path(7, 1),
-        records.lane_path(bytes(64)),
+        records.lane_path(Txid(bytes(64))),
     }
     assert len(paths) == 12
 
@@ -202,13 +203,13 @@ def test_answered_lanes_do_not_lapse() -> None:
     overlay = Overlay(State())
     ledger = Ledger(overlay)
     lanes = [
-        Lane(OWNER, bytes(64), (1,), 8, 10, 3, amount, 0, lapse_height=9, due_index=amount)
+        Lane(OWNER, ModelId(bytes(64)), (1,), 8, 10, 3, amount, 0, lapse_height=9, due_index=amount)
         for amount in range(3)
     ]
     for index, lane in enumerate(lanes):
-        ledger.add_lane(bytes([index]) * 64, lane)
+        ledger.add_lane(Txid(bytes([index]) * 64), lane)
     assert ledger.lanes_due(9) == 3
-    ledger.remove_lane(b"\1" * 64, lanes[1])
+    ledger.remove_lane(Txid(b"\1" * 64), lanes[1])
     assert list(ledger.take_lanes_due(9)) == [lanes[0], lanes[2]]
     assert overlay.changes() == ()
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esper.crypto.signing import KeyPair
+from esper.primitives.ids import Txid
 from esper.primitives.networks import DEVNET, REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
@@ -520,7 +521,7 @@ def test_junk_is_no_file(junk: bytes) -> None:
         (CreditTransfer(address(BOB), 5), ("give", f"0.000005 credits to {text(BOB)} (bob)")),
         (LlmCall(MODEL.model_id, (1, 5), 4, 10), ("costs", "0.00018 credits at most, bid 10")),
         (LlmCall(MODEL.model_id, (1, 5), 4, 10), ("prompt", "2 tokens: 1 5")),
-        (LlmResult(bytes(64), (1,)), ("answer of call", "00" * 64)),
+        (LlmResult(Txid(bytes(64)), (1,)), ("answer of call", "00" * 64)),
     ],
 )
 def test_descriptions(payload: Payload, line: tuple[str, str]) -> None:

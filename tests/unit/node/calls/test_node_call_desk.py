@@ -10,6 +10,7 @@ import trio
 from esper.consensus.template import BlockPlan
 from esper.node.calls.call_desk import AFTER_FAILURE_S, CallDesk
 from esper.node.events import CallAnswered, CallReady
+from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from tests.support.heard_events import heard
 from tests.support.node_world import (
@@ -56,19 +57,19 @@ async def desk_world(datadir: Path, params: NetworkParameters = PARAMS) -> Async
         nursery.cancel_scope.cancel()
 
 
-def statuses(world: NodeWorld, ids: list[bytes]) -> list[str | None]:
+def statuses(world: NodeWorld, ids: list[Txid]) -> list[str | None]:
     found = [world.calls.state(call_id) for call_id in ids]
     return [state.status if state is not None else None for state in found]
 
 
-def answer_of(world: NodeWorld, call_id: bytes) -> tuple[int, ...]:
+def answer_of(world: NodeWorld, call_id: Txid) -> tuple[int, ...]:
     state = world.calls.state(call_id)
     assert state is not None
     assert state.answered is not None
     return state.answered.answer
 
 
-def groups(world: NodeWorld) -> list[list[bytes]]:
+def groups(world: NodeWorld) -> list[list[Txid]]:
     return [[call.call_id for call in ready.calls] for ready in world.desk.ready.groups]
 
 

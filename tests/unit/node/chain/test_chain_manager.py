@@ -14,6 +14,7 @@ from esper.node.chain.store_state import genesis_of, replay_of
 from esper.primitives.errors.block_errors import StateRootViolation
 from esper.primitives.errors.chain_errors import InvalidAncestorViolation, TooDeepReorganisation
 from esper.primitives.errors.header_errors import UnknownParentViolation
+from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
 from esper.storage.receipt_log import USE_RECEIPTS
@@ -340,17 +341,17 @@ def test_a_damaged_side_block_is_named(node: Node) -> None:
 
 
 def test_side_blocks_that_are_missing_or_no_blocks(tmp_path: Path) -> None:
-    side = SideBlocks(tmp_path)
+    side, block_id = SideBlocks(tmp_path), BlockId(bytes(64))
     with pytest.raises(SideBlockError, match="is missing"):
-        side.get(bytes(64))
-    side.put(bytes(64), BlockBytes(b"header", b"body", b"proof"))
-    assert side.get(bytes(64)) == BlockBytes(b"header", b"body", b"proof")
+        side.get(block_id)
+    side.put(block_id, BlockBytes(b"header", b"body", b"proof"))
+    assert side.get(block_id) == BlockBytes(b"header", b"body", b"proof")
     [path] = (tmp_path / "side").iterdir()
     payload = b"\x90"
-    checksum = hashlib.sha3_256(bytes(64) + payload).digest()[:16]
+    checksum = hashlib.sha3_256(block_id + payload).digest()[:16]
     path.write_bytes(checksum + payload)
     with pytest.raises(SideBlockError, match="0 elements, must be 4"):
-        side.get(bytes(64))
+        side.get(block_id)
 
 
 class _LyingState:

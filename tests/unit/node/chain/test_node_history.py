@@ -15,10 +15,12 @@ from esper.consensus.call_groups import encode_result
 from esper.consensus.outputs import WorkOutputs
 from esper.node.chain.history import ChainHistory, Released, catch_up
 from esper.node.chain.history_entries import block_entries
+from esper.primitives.ids import BlockId, Txid
 from esper.storage.errors import IndexCorruptError, WriteFailedError
 from esper.storage.history.history_index import HISTORY_FOLDER, HistoryIndex
 from esper.storage.history.history_reader import DAMAGED_FILE, HistoryUnusableError
 from esper.storage.history.history_records import (
+    NO_TXID,
     CallMade,
     CallPlace,
     Entry,
@@ -52,7 +54,7 @@ PRICE = 10**5
 REWARD = PARAMS.reward
 
 
-def no_call(call_id: bytes) -> CallMade:
+def no_call(call_id: Txid) -> CallMade:
     """There are no calls of earlier blocks."""
     raise AssertionError(call_id)
 
@@ -327,15 +329,15 @@ def test_damage_that_a_read_finds_is_mended_by_the_next_block(
     node: Node, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = node.grow(send())
-    key = b"t" + txids(made)[0]
-    node.memory.write([(key, b"short")])
+    [txid] = txids(made)
+    node.memory.write([(b"t" + txid, b"short")])
     with pytest.raises(HistoryUnusableError, match="at the next block or start"):
-        node.history.index.transaction(key[1:])
+        node.history.index.transaction(txid)
     node.memory = Kept()
     with caplog.at_level(logging.WARNING):
         node.grow()
     assert "was found damaged" in caplog.text
-    assert node.history.index.transaction(key[1:]) == Place(1, 0)
+    assert node.history.index.transaction(txid) == Place(1, 0)
     node.assert_as_built_anew()
 
 
@@ -344,7 +346,7 @@ def test_an_index_of_another_genesis_is_built_anew(disk_node: Node) -> None:
     node.grow(send())
     node.history.close()
     HistoryIndex.discard(node.datadir)
-    HistoryIndex.open(node.datadir, bytes(64)).close()
+    HistoryIndex.open(node.datadir, BlockId(bytes(64))).close()
     node.open_history()
     node.assert_as_built_anew()
 
@@ -421,12 +423,12 @@ def test_a_call_that_is_answered_by_a_result_of_its_own_block() -> None:
             ),
             answers=call.txid,
         ),
-        Entry(b"", (Happening(M, What.MINED, 5),)),
+        Entry(NO_TXID, (Happening(M, What.MINED, 5),)),
     ]
     store = MemoryStore()
-    index = HistoryIndex(store, Path("nowhere"), bytes(64))
+    index = HistoryIndex(store, Path("nowhere"), BlockId(bytes(64)))
     before = dict(store.items(b""))
-    index.apply(1, b"1" * 64, 0, entries)
+    index.apply(1, BlockId(b"1" * 64), 0, entries)
     found = index.call(call.txid)
     assert found is not None
     assert (found.place, found.answered) == (Place(1, 0), Place(1, 1))
@@ -480,7 +482,7 @@ def test_whatever_bit_flips_the_history_comes_out_the_same(disk_node: Node) -> N
         node.open_history()
         try:
             records = node.records()
-            node.history.index.transaction(bytes(64))
+            node.history.index.transaction(Txid(bytes(64)))
         except (HistoryUnusableError, IndexCorruptError):
             node.history.close()
             (folder / DAMAGED_FILE).touch()

@@ -12,6 +12,7 @@ import esper
 from esper.consensus.template import BlockPlan
 from esper.node.chain.stored_blocks import stored_block
 from esper.node.views.rpc_formats import address_text
+from esper.primitives.ids import Txid
 from esper.primitives.networks import DEVNET, MAINNET
 from esper.primitives.params import NetworkParameters
 from esper.rpc import errors as e
@@ -80,7 +81,7 @@ async def refusal(asked: Awaitable[Any]) -> e.RpcError:
     raise AssertionError("it was answered")
 
 
-async def call_of(world: NodeWorld, txid: bytes) -> s.CallReply:
+async def call_of(world: NodeWorld, txid: Txid) -> s.CallReply:
     return await world.ask(m.GET_CALL, s.TransactionParams(txid=txid.hex()))
 
 

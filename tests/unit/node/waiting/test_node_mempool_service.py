@@ -16,6 +16,7 @@ from esper.mempool.memory import Departure
 from esper.node.events import NodeEvent, TipMoved, TransactionAdmitted, TransactionGone
 from esper.node.running_node import JOURNAL_FILE
 from esper.primitives.errors.transaction_errors import TransactionViolation
+from esper.primitives.ids import BlockId, Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.transaction import Transaction
 from tests.support.fake_work import FakeVerifier
@@ -46,12 +47,12 @@ def journal_bytes(*transactions: Transaction) -> int:
     return len(MAGIC) + sum(HEAD_BYTES + len(one.to_bytes()) for one in transactions)
 
 
-def ids(blocks: list[Block]) -> tuple[bytes, ...]:
+def ids(blocks: list[Block]) -> tuple[BlockId, ...]:
     return tuple(block.header.block_id for block in blocks)
 
 
 def admitted(
-    transaction: Transaction, replaced: bytes | None = None, evicted: tuple[bytes, ...] = ()
+    transaction: Transaction, replaced: Txid | None = None, evicted: tuple[Txid, ...] = ()
 ) -> TransactionAdmitted:
     return TransactionAdmitted(transaction.txid, transaction.to_bytes(), replaced, evicted)
 

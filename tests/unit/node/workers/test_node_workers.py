@@ -24,6 +24,7 @@ from esper.node.workers.process_searcher import ProcessSearcher
 from esper.node.workers.search import SearchJob, Ticket
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError, WorkerSettings
+from esper.primitives.ids import Txid
 from esper.primitives.networks import DEMO_ADDRESS, REGTEST
 from esper.vm.llm_call import LlmCall
 
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.serial
 ROOT = Path(__file__).parents[4]
 MODEL = ROOT / "genesis" / "model"
 SETTINGS = WorkerSettings("regtest", MODEL, ROOT / "prompt_bank" / "bank.json", threads=1)
-CALL = OpenCall(bytes(64), LlmCall(REGTEST.model.model_id, (1, 50, 51), 4, 10))
+CALL = OpenCall(Txid(bytes(64)), LlmCall(REGTEST.model.model_id, (1, 50, 51), 4, 10))
 
 
 def first_job(number: int = 1) -> tuple[SearchJob, Template]:
