@@ -104,7 +104,7 @@ class MempoolService:
     def prepare(self, change: ChainChange) -> Commit:
         """Drop what the chain has or can never take; take back what it gave up."""
         arrival, view, now_ms = change.arrival, change.view, self._clock()
-        ids: set[bytes] = set()
+        ids: set[Txid] = set()
         senders: set[bytes] = set()
         # Block by block: those of a long branch do not fit into memory together.
         for block_id in arrival.applied:
