@@ -107,7 +107,14 @@ def verify_proof(
     proof: bytes,
     /,
 ) -> VerifyReport:
-    """Check a proof without weights. Raises `ValueError` with the check that failed."""
+    """Check a proof without weights; lets other threads go on.
+
+    Raises `MalformedProofError` for bytes that do not decode, else `ValueError` with the check that
+    failed.
+    """
+
+class MalformedProofError(ValueError):
+    """Bytes that are no proof: they do not decode, whatever they were to show."""
 
 class VerifyReport(TypedDict):
     """What a verified proof rests on; a plain dict at run time."""
