@@ -40,14 +40,14 @@ from esper.node.calls.call_book import CallBook
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
+from esper.node.chain.opening import open_chain
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events
 from esper.node.interpreter import share_interpreter
+from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.account_views import AccountViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.status_views import StatusViews
-from esper.node.waiting.mempool_service import MempoolService
-from esper.node.wiring import open_chain
 from esper.node.workers.native_work import NativeInference, NativeProver, NativeVerifier
 from esper.node.workers.search import PromptSource
 from esper.primitives.address import Address

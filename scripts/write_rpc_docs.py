@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from esper.http.strict_json import MAX_DEPTH, MAX_DIGITS
 from esper.rpc.errors import ERRORS
 from esper.rpc.method import COMMON_ERRORS, Method
 from esper.rpc.methods import METHODS
 from esper.rpc.openrpc import described, openrpc_document
+from esper.rpc.strict_json import MAX_DEPTH, MAX_DIGITS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "rpc.md"
 SHORTENED = 32

@@ -16,7 +16,7 @@ from esper.consensus.block_isolation import (
     check_parts_of_work,
     read_body,
 )
-from esper.consensus.body import check_body
+from esper.consensus.body_rules import check_body
 from esper.consensus.context import ChainContext
 from esper.consensus.execution import BlockExecution, genesis_state
 from esper.consensus.header import Header

@@ -19,7 +19,7 @@ import trio
 from starlette.types import ASGIApp, Message
 
 from esper.http.answers import Answer, plain_answer
-from esper.http.bodies import Body, ChunkedBody, SizedBody
+from esper.http.body_reading import Body, ChunkedBody, SizedBody
 from esper.http.heads import TOKEN, BadRequestError, Head, head_end, read_head
 from esper.http.settings import HttpSettings
 

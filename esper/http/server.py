@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from esper.http.application import application
+from esper.http.connection_pool import ConnectionPool
 from esper.http.listening import Listening
-from esper.http.pool import ConnectionPool
 from esper.http.routes import Route
 from esper.http.settings import HttpSettings
 

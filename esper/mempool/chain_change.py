@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from esper.mempool.contents import Contents
+from esper.mempool.departures import Departure, Dropped
 from esper.mempool.errors import PolicyError
-from esper.mempool.memory import Departure, Dropped
 from esper.mempool.next_block import NextBlock
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.replacement import check_outbids

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from esper.mempool.memory import Departure, DropMemory, Dropped, Expiries, Incoming
+from esper.mempool.departures import Departure, DropMemory, Dropped
+from esper.mempool.expiries import Expiries
+from esper.mempool.incoming import Incoming
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.room import Room
 from esper.mempool.sender_line import SenderLine

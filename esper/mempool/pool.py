@@ -13,8 +13,8 @@ from esper.mempool.admission_rules import check_by_itself
 from esper.mempool.call_queue import CallBudget, CallChooser, position
 from esper.mempool.chain_change import after_chain_change
 from esper.mempool.contents import Contents
+from esper.mempool.departures import Departure, Dropped
 from esper.mempool.errors import MempoolFullError, PolicyError
-from esper.mempool.memory import Departure, Dropped
 from esper.mempool.next_block import NextBlock
 from esper.mempool.placement import placed
 from esper.mempool.policy import DEFAULT_POLICY, MempoolPolicy

@@ -18,7 +18,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import trio
 
-from esper.mempool.memory import Departure
+from esper.mempool.departures import Departure
 from esper.primitives.ids import BlockId, Txid
 
 ROOM: Final = 1_024

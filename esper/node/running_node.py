@@ -26,10 +26,12 @@ from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
+from esper.node.chain.opening import open_chain
 from esper.node.clock import Clock
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events
 from esper.node.interpreter import share_interpreter
+from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
@@ -40,8 +42,6 @@ from esper.node.views.mining_views import MiningViews
 from esper.node.views.pool_views import PoolViews
 from esper.node.views.rpc_node import rpc_node
 from esper.node.views.status_views import StatusViews
-from esper.node.waiting.mempool_service import MempoolService
-from esper.node.wiring import open_chain
 from esper.rpc.port import NodePort
 from esper.rpc.server import serve
 from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES

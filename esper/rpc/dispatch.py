@@ -9,11 +9,11 @@ from typing import Any, Final
 import msgspec
 import trio
 
-from esper.http.strict_json import StrictJsonError, read_json
 from esper.rpc import errors as e
 from esper.rpc.methods import DISCOVER
 from esper.rpc.port import NodePort
 from esper.rpc.settings import RpcSettings
+from esper.rpc.strict_json import StrictJsonError, read_json
 
 LOG: Final = logging.getLogger("esper.rpc")
 

@@ -8,12 +8,12 @@ from esper.primitives.codec import FixedBytes, Unsigned
 from esper.primitives.errors.call_errors import CreditDustViolation
 from esper.primitives.errors.transaction_errors import AmountViolation
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
+from esper.vm.credit_rules import check_spending
 from esper.vm.credits import given, settled, taken
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion, Output, Payload, Schema
 from esper.vm.receivers import check_receiver
 from esper.vm.records import NO_ACCOUNT
-from esper.vm.spending import check_spending
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from esper.primitives.ids import ModelId, Txid
 from esper.primitives.model_entry import ModelEntry
 from esper.vm.answers import MAX_ANSWER_TOKENS, answer_bytes, call_cost, check_answer
 from esper.vm.context import Effect, ExecutionContext
+from esper.vm.credit_rules import check_spending
 from esper.vm.credits import settled, taken
 from esper.vm.lanes import lapse_height, next_due_index
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion, Payload, Schema
 from esper.vm.records import MAX_PROMPT_TOKENS, Lane
-from esper.vm.spending import check_spending
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from esper.rpc.methods import GET_ACCOUNT
 from esper.rpc.schema import AccountParams, AccountReply
 from esper.vm.payload import Payload
 from esper.vm.transaction import Transaction
+from esper.wallet.affordability import check_affordable, check_credit_dust, check_dust
 from esper.wallet.builder import unsigned
 from esper.wallet.errors import MisuseError, NodeContradictionError
 from esper.wallet.keys import parsed_address
-from esper.wallet.limits import check_affordable, check_credit_dust, check_dust
 from esper.wallet.node_port import Node
 
 DEFAULT_WINDOW: Final = 200

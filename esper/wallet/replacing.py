@@ -16,10 +16,10 @@ from esper.vm.llm_call import LlmCall
 from esper.vm.payload import Output
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.transfer import Transfer
+from esper.wallet.affordability import check_affordable
 from esper.wallet.asked_call import MAX_BID
 from esper.wallet.errors import MisuseError, NodeContradictionError, NotReplaceableError
 from esper.wallet.intents import account_of
-from esper.wallet.limits import check_affordable
 from esper.wallet.node_port import Node
 
 RISE_PERCENT: Final = 10

@@ -153,8 +153,8 @@ def test_what_the_judge_remembers_has_a_bound(node: Node, monkeypatch: pytest.Mo
     assert len(looks) == 5
     for block in blocks:
         submit(node, block)
-    assert len(node.manager.judge._refused._values) == 2
-    assert len(node.manager.judge._worked._values) == 2
+    assert len(node.manager.block_judge._refused._values) == 2
+    assert len(node.manager.block_judge._worked._values) == 2
 
 
 def test_a_judged_block_whose_parent_was_forgotten_meanwhile_is_no_mistake(node: Node) -> None:
@@ -164,7 +164,7 @@ def test_a_judged_block_whose_parent_was_forgotten_meanwhile_is_no_mistake(node:
         submit(node, block)
     data = BlockBytes.of(other[1])
     parent = node.manager.check_may_come(other[1].header)
-    judged = node.manager.judge.judge(data, parent, now_ms=FAR, received_ms=FAR)
+    judged = node.manager.block_judge.judge(data, parent, now_ms=FAR, received_ms=FAR)
     node.manager._forget_contexts(node.manager._branches.forget(other[0].header.block_id))
     with pytest.raises(UnknownParentViolation):
         node.manager.adopt(judged)
@@ -179,7 +179,9 @@ def test_a_block_that_was_judged_twice_is_adopted_once(node: Node) -> None:
     world, [block] = branch(None, 1, step_ms=1)
     parent = node.manager.check_may_come(block.header)
     data = BlockBytes.of(block)
-    judged = [node.manager.judge.judge(data, parent, now_ms=FAR, received_ms=FAR) for _ in range(2)]
+    judged = [
+        node.manager.block_judge.judge(data, parent, now_ms=FAR, received_ms=FAR) for _ in range(2)
+    ]
     assert node.manager.adopt(judged[0]).new
     again = node.manager.adopt(judged[1])
     assert (again.new, again.undone, again.applied) == (False, (), ())

@@ -14,9 +14,9 @@ from esper.mempool.errors import CallAnsweredError
 from esper.node.calls.call_desk import AFTER_FAILURE_S
 from esper.node.calls.lanes import LaneAnswers
 from esper.node.datadir import DataDirectory
+from esper.node.mempool import mempool_service
 from esper.node.mining.block_assembly import assemble
 from esper.node.running_node import CALL_WINDOW
-from esper.node.waiting import mempool_service
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.ids import Txid

@@ -18,9 +18,9 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper.http.strict_json import StrictJsonError, read_json
 from esper.rpc import errors as e
 from esper.rpc.dispatch import Access, Dispatcher
+from esper.rpc.strict_json import StrictJsonError, read_json
 from tests.fuzz.rpc_inputs import body
 from tests.fuzz.test_atheris import fuzz
 from tests.support.fake_node import TOKEN, FakeNode, settings

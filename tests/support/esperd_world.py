@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from esper.cli.esperd import app as esperd
-from esper.cli.esperd import running
+from esper.cli.esperd import node_commands, offline
 from esper.primitives import networks
 from esper.primitives.params import NetworkParameters
 from tests.support.fake_work import BANK, FakeVerifier
@@ -35,13 +35,17 @@ def use_fakes(monkeypatch: pytest.MonkeyPatch, *known: NetworkParameters) -> Non
     def of(settings: Any) -> NetworkParameters:
         return networks.network(settings.network)
 
-    monkeypatch.setattr(running, "ModelText", lambda *_: FakeText())
-    monkeypatch.setattr(running, "read_bank", lambda _: SimpleNamespace(prompts=BANK))
+    monkeypatch.setattr(node_commands, "ModelText", lambda *_: FakeText())
+    monkeypatch.setattr(node_commands, "read_bank", lambda _: SimpleNamespace(prompts=BANK))
     monkeypatch.setattr(
-        running, "ProcessSearcher", lambda settings: FakeSearcher(of(settings), running.now_ms)
+        node_commands,
+        "ProcessSearcher",
+        lambda settings: FakeSearcher(of(settings), node_commands.now_ms),
     )
-    monkeypatch.setattr(running, "ProcessProver", lambda settings: FakeProverPort(of(settings)))
-    for module in (esperd, running):
+    monkeypatch.setattr(
+        node_commands, "ProcessProver", lambda settings: FakeProverPort(of(settings))
+    )
+    for module in (offline, node_commands):
         monkeypatch.setattr(module, "NativeVerifier", lambda: FakeVerifier(model))
 
 

@@ -14,7 +14,7 @@ import trio.testing
 
 from esper.http.application import application
 from esper.http.connection import ClientGoneError, Connection, ConnectionFacts
-from esper.http.pool import ConnectionPool
+from esper.http.connection_pool import ConnectionPool
 from esper.http.routes import JSON, Route, RouteLimits, everyone
 from esper.http.settings import HttpSettings
 from esper.http.slots import Slots

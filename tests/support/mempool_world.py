@@ -7,7 +7,7 @@ from typing import Unpack
 from esper.consensus.context import ChainContext
 from esper.crypto.signing import KeyPair
 from esper.mempool.call_queue import CallBudget
-from esper.mempool.memory import Dropped
+from esper.mempool.departures import Dropped
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Admission, Mempool
 from esper.primitives.hashing import u64

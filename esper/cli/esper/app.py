@@ -9,8 +9,34 @@ import resource
 
 import typer
 
-from esper.cli.esper import model, prove
-from esper.cli.esper.wallet_commands import add_wallet_commands
+from esper.cli.esper import (
+    balance,
+    call,
+    looking,
+    model,
+    prove,
+    spending,
+    submitting,
+    wallet_keys,
+    wallet_scan,
+    wallet_upkeep,
+)
+
+wallet_app = typer.Typer(
+    help="Make wallets and look after them.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+wallet_app.command("new")(wallet_keys.new_command)
+wallet_app.command("restore")(wallet_keys.restore_command)
+wallet_app.command("list")(wallet_keys.list_command)
+wallet_app.command("import")(wallet_keys.import_command)
+wallet_app.command("watch")(wallet_keys.watch_command)
+wallet_app.command("address")(wallet_upkeep.address_command)
+wallet_app.command("label")(wallet_upkeep.label_command)
+wallet_app.command("backup")(wallet_upkeep.backup_command)
+wallet_app.command("scan")(wallet_scan.scan_command)
+wallet_app.command("password")(wallet_upkeep.password_command)
 
 app = typer.Typer(
     name="esper",
@@ -21,7 +47,23 @@ app = typer.Typer(
 app.add_typer(model.app, name="model")
 app.command("prove")(prove.prove_command)
 app.command("verify")(prove.verify_command)
-add_wallet_commands(app)
+app.add_typer(wallet_app, name="wallet")
+app.command("balance")(balance.balance_command)
+app.command("history")(balance.history_command)
+app.command("status")(looking.status_command)
+app.command("send")(spending.send_command)
+app.command("stake")(spending.stake_command)
+app.command("unstake")(spending.unstake_command)
+app.add_typer(spending.credits_app, name="credits")
+app.command("call")(call.call_command)
+app.command("tx")(looking.tx_command)
+app.command("block")(looking.block_command)
+app.command("models")(looking.models_command)
+app.command("cancel")(submitting.cancel_command)
+app.command("bump")(submitting.bump_command)
+app.add_typer(spending.build_app, name="build")
+app.command("sign")(submitting.sign_command)
+app.command("submit")(submitting.submit_command)
 
 
 def main() -> None:

@@ -118,7 +118,7 @@ class ChainManager:
         self.params = params
         self.state = StoreState(store)
         """The state at the tip, as it is whenever it is asked."""
-        self.judge = BlockJudge(verifier, params.limits)
+        self.block_judge = BlockJudge(verifier, params.limits)
         """Judges blocks, in any thread."""
         self._store = store
         self._verifier = verifier
@@ -199,7 +199,9 @@ class ChainManager:
             return self.catch_up(header.block_id)
         parent = self.check_may_come(header)
         received_ms = now_ms if received_ms is None else received_ms
-        return self.adopt(self.judge.judge(data, parent, now_ms=now_ms, received_ms=received_ms))
+        return self.adopt(
+            self.block_judge.judge(data, parent, now_ms=now_ms, received_ms=received_ms)
+        )
 
     def catch_up(self, block_id: BlockId) -> Arrival:
         """Move to the best tip, for a block that is known.

@@ -138,7 +138,7 @@ class ChainService:
         now_ms = self._clock()
         received_ms = now_ms if received_ms is None else received_ms
         work = partial(
-            self._manager.judge.judge, block, parent, now_ms=now_ms, received_ms=received_ms
+            self._manager.block_judge.judge, block, parent, now_ms=now_ms, received_ms=received_ms
         )
         return await trio.to_thread.run_sync(work, limiter=self._judging)
 

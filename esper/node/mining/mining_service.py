@@ -33,10 +33,10 @@ from esper.node.events import (
     Subscription,
     TransactionAdmitted,
 )
+from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.block_assembly import Assembled, assemble
 from esper.node.mining.mining_statistics import MiningStatistics
 from esper.node.mining.templates import TemplateMaker, block_of, job_of
-from esper.node.waiting.mempool_service import MempoolService
 from esper.node.workers.search import Ticket
 from esper.node.workers.work_ports import ProverPort, SearcherPort
 from esper.node.workers.worker_messages import Found, Progress

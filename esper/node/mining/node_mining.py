@@ -18,11 +18,11 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events, Missed
+from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_news import BlockTeller, tell_progress
 from esper.node.mining.mining_service import MinedNews, MiningService
 from esper.node.mining.templates import TemplateMaker
-from esper.node.waiting.mempool_service import MempoolService
 from esper.node.workers.work_ports import ProverPort, SearcherPort
 from esper.primitives.address import SUITE_ML_DSA_65
 

@@ -4,8 +4,8 @@ from esper.consensus.context import ChainContext
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory, Released
 from esper.node.clock import Clock
+from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.rpc_formats import address_of, address_text, as_of
-from esper.node.waiting.mempool_service import MempoolService
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import INVALID_PARAMS, RpcError

@@ -12,8 +12,8 @@ from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory, HistoryView
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.clock import Clock
+from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.rpc_formats import as_of
-from esper.node.waiting.mempool_service import MempoolService
 from esper.primitives.ids import Txid, model_id_of, txid_of
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import NetworkParameters

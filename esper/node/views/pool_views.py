@@ -5,7 +5,7 @@ from typing import Final
 from esper.mempool.errors import MempoolFullError, PolicyError
 from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock
-from esper.node.waiting.mempool_service import MempoolService
+from esper.node.mempool.mempool_service import MempoolService
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence
 from esper.primitives.errors.transaction_errors import TransactionViolation

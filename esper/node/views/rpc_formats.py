@@ -1,7 +1,7 @@
 """Values of the chain as the RPC writes them."""
 
 from esper.consensus.context import ChainContext
-from esper.node.chain.sync_state import why_not_synced
+from esper.node.chain.why_not_synced import why_not_synced
 from esper.node.clock import Clock
 from esper.primitives.address import Address, AddressError
 from esper.primitives.params import NetworkParameters

@@ -5,9 +5,9 @@ from esper.consensus.context import ChainContext
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
-from esper.node.chain.sync_state import why_not_synced
+from esper.node.chain.why_not_synced import why_not_synced
 from esper.node.clock import Clock
-from esper.node.waiting.mempool_service import MempoolService
+from esper.node.mempool.mempool_service import MempoolService
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.vm.answers import MAX_ANSWER_TOKENS

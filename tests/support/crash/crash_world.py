@@ -21,12 +21,12 @@ from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
+from esper.node.chain.opening import open_chain
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events
+from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining, Workers
 from esper.node.running_node import JOURNAL_FILE
-from esper.node.waiting.mempool_service import MempoolService
-from esper.node.wiring import open_chain
 from esper.primitives.params import NetworkParameters
 from esper.storage.segments.segment_writer import Opener, open_for_append
 from esper.storage.store_options import StoreOptions

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from esper.cli.esperd import app as esperd
-from esper.cli.esperd import running
+from esper.cli.esperd import node_commands, offline
 from esper.node.datadir import DataDirectory, DataDirectoryError
 from esper.node.workers.search import TicketSearch, WrongModelError
 from esper.node.workers.worker_process import WorkerError
@@ -107,7 +106,7 @@ def test_the_demonstration_would_tell_of_an_accepted_forgery(
         def verify(self, claim: Any, proof: bytes) -> None:
             del claim, proof
 
-    monkeypatch.setattr(esperd, "NativeVerifier", lambda: Gullible(PARAMS.model))
+    monkeypatch.setattr(offline, "NativeVerifier", lambda: Gullible(PARAMS.model))
     told = run("demo-tamper", "--datadir", tmp_path / "d", status=1)
     assert "ACCEPTED" in told
 
@@ -210,14 +209,16 @@ def test_a_worker_that_cannot_begin_ends_the_node_with_its_reason(
             del events, task_status
             raise WorkerError("model 00 is not the chain's")
 
-    monkeypatch.setattr(running, "ProcessSearcher", lambda _: Unfit(PARAMS, running.now_ms))
+    monkeypatch.setattr(
+        node_commands, "ProcessSearcher", lambda _: Unfit(PARAMS, node_commands.now_ms)
+    )
     told = mine(tmp_path / "d", status=1)
     assert "error: model 00 is not the chain's" in told
     assert "Traceback" not in told
 
 
 def test_another_bank_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "read_bank", lambda _: SimpleNamespace(prompts=BANK[:-1]))
+    monkeypatch.setattr(node_commands, "read_bank", lambda _: SimpleNamespace(prompts=BANK[:-1]))
     assert "over 4095 prompts" in mine(tmp_path / "d", status=2)
     assert not (tmp_path / "d").exists()
 
@@ -235,7 +236,7 @@ def test_interrupting_keeps_what_was_told(
                 await trio.sleep_forever()
             return await super().prove_work(claim)
 
-    monkeypatch.setattr(running, "ProcessProver", lambda _: Stopping(PARAMS))
+    monkeypatch.setattr(node_commands, "ProcessProver", lambda _: Stopping(PARAMS))
     told = run(
         "mine", "--network", "regtest", "--datadir", tmp_path / "d", "--rpc-port", 0
     )  # fmt: skip

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from esper.mempool.departures import DropMemory, Dropped
 from esper.mempool.errors import MempoolFullError
-from esper.mempool.memory import DropMemory, Dropped, Expiries
+from esper.mempool.expiries import Expiries
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
 from esper.mempool.rate_floor import RateFloor

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from esper.http.strict_json import MAX_DEPTH, MAX_DIGITS
 from esper.rpc import errors
 from esper.rpc.method import COMMON_ERRORS
 from esper.rpc.methods import METHODS
 from esper.rpc.openrpc import openrpc_document
+from esper.rpc.strict_json import MAX_DEPTH, MAX_DIGITS
 
 ROOT = Path(__file__).resolve().parents[3]
 

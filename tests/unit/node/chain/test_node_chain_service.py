@@ -233,7 +233,7 @@ def test_blocks_are_judged_beside_each_other_and_beside_a_change(tmp_path: Path)
         async with bench(tmp_path) as found:
             inside, begun = [0], threading.Semaphore(0)
             may_end = threading.Event()
-            judge = found.manager.judge.check_work
+            judge = found.manager.block_judge.check_work
 
             def slow(block: Block, parent: HeaderChain) -> None:
                 inside[0] += 1
@@ -241,7 +241,7 @@ def test_blocks_are_judged_beside_each_other_and_beside_a_change(tmp_path: Path)
                 assert may_end.wait(20)
                 judge(block, parent)
 
-            found.manager.judge.check_work = slow  # type: ignore[method-assign]
+            found.manager.block_judge.check_work = slow  # type: ignore[method-assign]
             other = branch(1, 7)[0]
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(found.submit, LEFT[0])

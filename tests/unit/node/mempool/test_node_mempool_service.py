@@ -10,9 +10,9 @@ import pytest
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.template import EMPTY_PLAN, BlockPlan
+from esper.mempool.departures import Departure
 from esper.mempool.errors import PolicyError
 from esper.mempool.journal import HEAD_BYTES, MAGIC, MempoolJournal
-from esper.mempool.memory import Departure
 from esper.node.events import NodeEvent, TipMoved, TransactionAdmitted, TransactionGone
 from esper.node.running_node import JOURNAL_FILE
 from esper.primitives.errors.transaction_errors import TransactionViolation

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from esper.http.bodies import (
+from esper.http.body_reading import (
     CHUNK_LINE_BYTES,
     EXTENSION_BYTES,
     TRAILER_BYTES,

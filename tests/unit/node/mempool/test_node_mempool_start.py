@@ -12,8 +12,8 @@ from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.template import BlockPlan
 from esper.mempool.journal import Kept, MempoolJournal
+from esper.node.mempool import mempool_start
 from esper.node.running_node import JOURNAL_FILE
-from esper.node.waiting import mempool_start
 from esper.storage.chain_store import ChainStore
 from esper.storage.side_blocks import SIDE_FOLDER, SideBlocks
 from esper.vm.transaction import Transaction, decode_transaction

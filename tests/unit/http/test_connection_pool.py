@@ -9,9 +9,9 @@ import pytest
 import trio
 import trio.testing
 
-from esper.http import pool as pool_module
+from esper.http import connection_pool
 from esper.http.connection import LINGER_S
-from esper.http.pool import REST_S, TURNED_AWAY, ConnectionPool
+from esper.http.connection_pool import REST_S, TURNED_AWAY, ConnectionPool
 from tests.support.http_world import (
     GET,
     HELLO,
@@ -279,7 +279,7 @@ def test_the_end_lets_answers_end_and_cuts_what_does_not() -> None:
 
 def test_places_are_no_more_than_the_process_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        monkeypatch.setattr(pool_module, "room_for", lambda wanted: 1)
+        monkeypatch.setattr(connection_pool, "room_for", lambda wanted: 1)
         async with serving(Greeter(), max_connections=9) as (pool, port, _):
             first = await trio.open_tcp_stream("127.0.0.1", port)
             await until(lambda: len(pool) == 1)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from esper.consensus.context import ChainContext
-from esper.node.chain.sync_state import LEAST_MS, RECENT_SPACINGS, why_not_synced
+from esper.node.chain.why_not_synced import LEAST_MS, RECENT_SPACINGS, why_not_synced
 from esper.primitives.networks import DEVNET, MAINNET, REGTEST, TESTNET
 from esper.primitives.params import NetworkParameters
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from esper.http.strict_json import MAX_DEPTH, StrictJsonError, read_json
+from esper.rpc.strict_json import MAX_DEPTH, StrictJsonError, read_json
 
 HOSTILE = {
     "quotes that are escaped": '\\"',

@@ -14,16 +14,16 @@ from typing import Final
 import trio
 
 from esper.mempool.call_queue import CallBudget, CallPolicy, MeasuredSpeed
+from esper.mempool.departures import Departure, Dropped
 from esper.mempool.errors import CallAnsweredError
 from esper.mempool.journal import JournalError, Kept, MempoolJournal
-from esper.mempool.memory import Departure, Dropped
 from esper.mempool.pool import Admission, Mempool, Prepared
 from esper.node.calls.call_book import CallsWorkedFor
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainChange, ChainService, Commit
 from esper.node.clock import Clock
 from esper.node.events import Events, TransactionAdmitted, TransactionGone
-from esper.node.waiting.mempool_start import take_up
+from esper.node.mempool.mempool_start import take_up
 from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.llm_call import LlmCall
