@@ -41,7 +41,7 @@ impl Bench {
     }
 
     fn reason(&mut self, proof: &[u8]) -> Option<VerifyError> {
-        alone(|| verify(&self.statement, proof, &mut self.seeds).err())
+        alone(|| verify(&self.statement, proof, &self.seeds).err())
     }
 
     #[track_caller]
