@@ -86,7 +86,9 @@ def test_mypy_takes_no_name_for_another(tmp_path: Path) -> None:
     swaps = lines[lines.index("def wrong(") :]
     calls = [line.strip() for line in swaps[swaps.index(") -> None:") + 1 :]]
     told = [line for line in done.stdout.splitlines() if ": error: " in line]
-    refused = [lines[int(line.split(":")[1]) - 1].strip() for line in told]
+    refused = [
+        lines[int(line.split(":")[1]) - 1].strip() if file.name in line else line for line in told
+    ]
     assert refused == calls, done.stdout + done.stderr
     assert all("[arg-type]" in line for line in told)
 
