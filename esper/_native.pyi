@@ -1,7 +1,71 @@
-"""The compiled extension: integer and float engines, digests, proofs, signatures."""
+"""The compiled extension: records, state, both engines, digests, proofs, signatures."""
 
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
+
+class Schema:
+    """A schema of ``esper.primitives.codec``, compiled.
+
+    ``refusal(what, position)`` makes the error that is raised about bytes.
+    """
+
+    @staticmethod
+    def unsigned(bits: int) -> Schema:
+        """An unsigned integer of at most ``bits``, 1 to 64. Raises ValueError for other widths."""
+
+    @staticmethod
+    def signed() -> Schema:
+        """A signed integer in (-2^62, 2^62)."""
+
+    @staticmethod
+    def fixed_bytes(size: int) -> Schema:
+        """A byte string of exactly ``size`` bytes."""
+
+    @staticmethod
+    def wide_unsigned(size: int) -> Schema:
+        """An unsigned integer as exactly ``size`` big-endian bytes."""
+
+    @staticmethod
+    def var_bytes(limit: int) -> Schema:
+        """A byte string of at most ``limit`` bytes."""
+
+    @staticmethod
+    def unsigned_pair(bits: int) -> Schema:
+        """Two integers of at most ``bits`` each, 1 to 64. Raises ValueError for other widths."""
+
+    @staticmethod
+    def array(element: Schema, limit: int) -> Schema:
+        """A list of at most ``limit`` elements."""
+
+    @staticmethod
+    def record(
+        build: Callable[..., object],
+        version: int | None,
+        fields: Sequence[tuple[str, Schema]],
+        by_place: bool,
+    ) -> Schema:
+        """Fields behind a version; ``build`` gets them by name, or in their order."""
+
+    def encode(self, value: object) -> bytes:
+        """The canonical bytes. Raises ValueError for a value outside the schema."""
+
+    def decode(
+        self, data: bytes, limit: int, what: str, refusal: Callable[[str, int], Exception]
+    ) -> Any:
+        """The one value in ``data``, which must be the encoding of what was read."""
+
+    def decode_own(self, data: bytes, what: str, refusal: Callable[[str, int], Exception]) -> Any:
+        """The one value in ``data``, without the second look."""
+
+    def read(
+        self, data: bytes, position: int, what: str, refusal: Callable[[str, int], Exception]
+    ) -> tuple[Any, int]:
+        """The value that begins at a position, and where it ends."""
+
+def array_length(
+    data: bytes, position: int, what: str, refusal: Callable[[str, int], Exception]
+) -> tuple[int, int]:
+    """The declared length of the array that begins at a position, and where its head ends."""
 
 from esper.primitives.ids import ModelId
 
@@ -122,6 +186,26 @@ class VerifyReport(TypedDict):
 
 def model_id(model: NativeModel, /) -> ModelId:
     """64 bytes that name the model together with the proof system; commits to the weights."""
+
+def sha3_512_many(tag: bytes, messages: Sequence[bytes]) -> list[bytes]:
+    """SHA3-512(tag || message) of each message. `ValueError` for what is no tag of 32 bytes."""
+
+def sha3_256_many(tag: bytes, messages: Sequence[bytes]) -> list[bytes]:
+    """SHA3-256(tag || message) of each message. `ValueError` for what is no tag of 32 bytes."""
+
+def update_state(
+    get: Callable[[bytes], bytes | None],
+    levels: int,
+    top: bytes,
+    changes: Sequence[tuple[bytes, bytes | None, bytes | None]],
+    damaged: Callable[[str], Exception],
+    unfit: Callable[[str], Exception],
+) -> tuple[bytes, bytes, list[tuple[bytes, bytes | None]], int]:
+    """What changes by strictly ascending path do to the state tree with the uppermost node `top`.
+
+    Returns the new uppermost node, its hash, the records to write and how many hashes were
+    computed. Raises `damaged` or `unfit` of a reason, and what `get` raises.
+    """
 
 def poseidon2_digest(tag: str, elements: list[int]) -> list[int]:
     """Eight limbs of the digest of canonical field elements; ValueError for others."""

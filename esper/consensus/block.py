@@ -26,7 +26,7 @@ from esper.primitives.codec import (
     decode,
     encode,
 )
-from esper.primitives.hashing import make_tag, tagged_hash
+from esper.primitives.hashing import make_tag, tagged_hash, tagged_hashes
 from esper.primitives.merkle import merkle_root
 from esper.vm.transaction import TAG_WTXID, TRANSACTION_VERSION
 
@@ -130,7 +130,7 @@ def decode_coinbase(data: bytes) -> Coinbase:
 
 def transaction_root(transactions: Sequence[bytes]) -> bytes:
     """64 bytes."""
-    return merkle_root(TAG_TX_ROOT, [tagged_hash(TAG_WTXID, data) for data in transactions])
+    return merkle_root(TAG_TX_ROOT, tagged_hashes(TAG_WTXID, transactions))
 
 
 def result_root(results: Sequence[bytes]) -> bytes:

@@ -119,9 +119,8 @@ class OpenBlock:
 
         # 5. Receipts.
         if executed.receipts:
-            receipts = ledger.receipts
-            for receipt in executed.receipts:
-                receipts, _ = receipts.append(receipt.to_bytes())
+            written = [receipt.to_bytes() for receipt in executed.receipts]
+            receipts, _ = ledger.receipts.extended(written)
             ledger.set_receipts(receipts)
 
         # 6. Coinbase. Fees move from senders to it and are not issued anew.

@@ -220,7 +220,7 @@ def _rpc_node(
         accounts=AccountViews(chain, mempool, history, params, clock),
         calls=CallViews(chain, mempool, history, texts, calls, params, clock),
         pool=PoolViews(chain, mempool, clock),
-        mining=MiningViews(mining.control if mining is not None else None, params),
+        mining=MiningViews(mining.control if mining is not None else None, chain, params),
         stop=stop,
     )
 

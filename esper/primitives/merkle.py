@@ -15,7 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from esper.primitives.hashing import HASH_BYTES, Tag, make_tag, tagged_hash, u64
+from esper.primitives.hashing import (
+    HASH_BYTES,
+    Tag,
+    make_tag,
+    tagged_hash,
+    tagged_hashes,
+    u64,
+)
 
 TAG_LEAF: Final = make_tag("esper/merkle/leaf/v1")
 TAG_NODE: Final = make_tag("esper/merkle/node/v1")
@@ -52,7 +59,7 @@ class MerkleTree:
     def build(cls, use: Tag, items: Sequence[bytes]) -> "MerkleTree":
         """Hash ``items`` (any lengths, any number) into a tree."""
         levels: list[tuple[bytes, ...]] = []
-        level = tuple(leaf_hash(item) for item in items)
+        level = tuple(tagged_hashes(TAG_LEAF, items))
         while level:
             levels.append(level)
             if len(level) == 1:
@@ -127,5 +134,5 @@ def verify_path(
 
 
 def _next_level(level: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    paired = tuple(node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2))
-    return paired + ((level[-1],) if len(level) & 1 else ())
+    pairs = [level[i] + level[i + 1] for i in range(0, len(level) - 1, 2)]
+    return (*tagged_hashes(TAG_NODE, pairs), *level[2 * len(pairs) :])

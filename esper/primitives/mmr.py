@@ -14,7 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from esper.primitives.hashing import HASH_BYTES, Tag, make_tag, tagged_hash, u64
+from esper.primitives.hashing import (
+    HASH_BYTES,
+    Tag,
+    make_tag,
+    tagged_hash,
+    tagged_hashes,
+    u64,
+)
 
 TAG_LEAF: Final = make_tag("esper/mmr/leaf/v1")
 TAG_NODE: Final = make_tag("esper/mmr/node/v1")
@@ -35,16 +42,21 @@ class Mmr:
     peaks: tuple[bytes, ...] = ()
     """64-byte tops of the perfect trees, tallest first; as many as ``count`` has ones."""
 
-    def append(self, item: bytes) -> tuple["Mmr", tuple[tuple[Place, bytes], ...]]:
-        """The range with one item more, and the nodes that it adds, leaf first."""
-        peaks = list(self.peaks)
-        level, index, current = 0, self.count, leaf_hash(item)
-        added = [((level, index), current)]
-        while index & 1:
-            current = node_hash(peaks.pop(), current)
-            level, index = level + 1, index >> 1
-            added.append(((level, index), current))
-        return Mmr(self.count + 1, (*peaks, current)), tuple(added)
+    def extended(self, items: Sequence[bytes]) -> tuple["Mmr", tuple[tuple[Place, bytes], ...]]:
+        """The range with these items behind its own, and the nodes that they add, leaves first."""
+        count = self.count + len(items)
+        known = dict(zip(peak_places(self.count), self.peaks, strict=True))
+        added: list[tuple[Place, bytes]] = []
+        level, index, nodes = 0, self.count, tagged_hashes(TAG_LEAF, items)
+        while nodes:
+            added += [((level, index + place), node) for place, node in enumerate(nodes)]
+            if index & 1:
+                # Its left neighbour is a peak of before.
+                nodes.insert(0, known[level, index - 1])
+            pairs = [nodes[i] + nodes[i + 1] for i in range(0, len(nodes) - 1, 2)]
+            level, index, nodes = level + 1, index >> 1, tagged_hashes(TAG_NODE, pairs)
+        known.update(added)
+        return Mmr(count, tuple(known[place] for place in peak_places(count))), tuple(added)
 
     def root(self, use: Tag) -> bytes:
         """64 bytes."""

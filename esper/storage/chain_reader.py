@@ -28,6 +28,7 @@ class ChainReader:
     ) -> None:
         """``first_proof_file`` says which is the first now: proofs go under a view's hands."""
         self._index = index
+        self._state = DiskStateTree(index.store)
         self._journal_files = journal
         self._proof_files = proofs
         self._first_proof_file = first_proof_file
@@ -45,7 +46,7 @@ class ChainReader:
     @property
     def state(self) -> DiskStateTree:
         """The state after the tip: values, root and proofs."""
-        return DiskStateTree(self._index.store)
+        return self._state
 
     def block(self, height: int) -> BlockAdded:
         """The block of a height. Raises UnknownBlockError, SegmentError, BlockFileError."""

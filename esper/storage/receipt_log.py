@@ -41,12 +41,11 @@ class ReceiptLog:
 
     def append(self, count: int, receipts: Sequence[bytes]) -> Iterator[Write]:
         """The writes that put ``receipts`` behind the first ``count``."""
-        mountains = self.range(count)
-        for receipt in receipts:
-            yield _receipt_key(mountains.count), receipt
-            mountains, added = mountains.append(receipt)
-            for place, node in added:
-                yield _node_key(place), node
+        for place, receipt in enumerate(receipts):
+            yield _receipt_key(count + place), receipt
+        _, added = self.range(count).extended(receipts)
+        for node_place, node in added:
+            yield _node_key(node_place), node
 
     def remove(self, kept: int, count: int) -> Iterator[Write]:
         """The writes that take off all but the first ``kept`` of ``count`` receipts."""

@@ -5,8 +5,6 @@ In context:   6. height  7. fee  8. nonce  9. key known  10. funds  11. the kind
               12. signature, apart, so that a whole block's can be checked at once
 """
 
-from dataclasses import replace
-
 from esper.crypto.signatures import SCHEMES, SignatureClaim
 from esper.primitives.address import Address
 from esper.primitives.errors.transaction_errors import (
@@ -121,8 +119,6 @@ def charge(transaction: Transaction, ledger: Ledger) -> None:
     """What every kind does to its sender: take the fee, count the nonce, remember the key."""
     sender = transaction.sender
     account = ledger.account(sender)
-    ledger.set_account(
-        sender, replace(account, nonce=account.nonce + 1, balance=account.balance - transaction.fee)
-    )
+    ledger.set_account(sender, account.moved(-transaction.fee, transactions=1))
     if transaction.key:
         ledger.set_known_key(sender, KnownKey(transaction.suite, transaction.key))

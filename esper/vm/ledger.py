@@ -97,9 +97,12 @@ class Ledger:
 
     def set_account(self, address: bytes, account: Account) -> None:
         """Replace an account; one of zeros is deleted."""
-        old = self.account(address)
+        path = account_path(address)
+        old = self._read(ACCOUNT, path) or NO_ACCOUNT
         self.coins += account.balance + account.stake - old.balance - old.stake
-        self._write(ACCOUNT, account_path(address), account if account != NO_ACCOUNT else None)
+        # Whoever sent a transaction has a nonce; comparing all fields is slow.
+        absent = account.nonce == 0 and account == NO_ACCOUNT
+        self._write(ACCOUNT, path, None if absent else account)
 
     def known_key(self, address: bytes) -> KnownKey | None:
         """The public key of an address, None if no transaction has carried it."""

@@ -80,6 +80,24 @@ class Account:
     allowance: int = 0
     """Micro-credits received in ``epoch``, less those used: it may burn so many more."""
 
+    def moved(self, units: int, *, transactions: int = 0) -> "Account":
+        """With so many units more (fewer if negative) and so many transactions more.
+
+        What ``replace`` would give, in half the time: three times for each transfer.
+        """
+        return Account(
+            self.nonce + transactions,
+            self.balance + units,
+            self.stake,
+            self.epoch,
+            self.index,
+            self.older_credits,
+            self.newer_credits,
+            self.epoch_stake,
+            self.used,
+            self.allowance,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PendingReward:

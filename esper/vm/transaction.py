@@ -15,7 +15,7 @@ later one may carry it again. It is signed and part of the txid like everything 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from esper.crypto.signatures import MAX_KEY_BYTES, MAX_SIGNATURE_BYTES
 from esper.primitives.address import ADDRESS_BYTES
@@ -69,10 +69,10 @@ class Transaction:
     """What it does."""
     signature: bytes
     """The sender's signature over the digest."""
-    _known: dict[str, bytes] = field(
+    _known: dict[str | bytes, bytes] = field(
         init=False, repr=False, compare=False, hash=False, default_factory=dict
     )
-    """Encodings and ids that were worked out before; a changed copy starts without."""
+    """Encodings, ids and digests worked out before; a changed copy starts without."""
 
     @property
     def kind(self) -> int:
@@ -101,9 +101,15 @@ class Transaction:
 
     def signing_digest(self, genesis_hash: bytes) -> bytes:
         """64 bytes: what the sender signs on the network of this genesis hash."""
-        return tagged_hash(TAG_SIGNING, genesis_hash, bytes([self.suite]), self.unsigned_bytes())
+        # A node asks for one network alone, and twice for each transaction of a block.
+        return self._once(
+            genesis_hash,
+            lambda: tagged_hash(
+                TAG_SIGNING, genesis_hash, bytes([self.suite]), self.unsigned_bytes()
+            ),
+        )
 
-    def _once(self, name: str, work: Callable[[], bytes]) -> bytes:
+    def _once(self, name: str | bytes, work: Callable[[], bytes]) -> bytes:
         found = self._known.get(name)
         if found is None:
             found = self._known[name] = work()
@@ -145,9 +151,20 @@ def transaction_kind(data: bytes) -> int:
     return reader.unsigned("transaction.kind")
 
 
-def _build(kind: int, signature: bytes = b"", **parts: Any) -> Transaction:
+def _build(
+    kind: int,
+    suite: int,
+    sender: bytes,
+    key: bytes,
+    nonce: int,
+    fee: int,
+    not_before: int,
+    expiry: int,
+    payload: Payload,
+    signature: bytes = b"",
+) -> Transaction:
     # The record was chosen by the kind, so its payload is of the kind that was read.
-    return Transaction(signature=signature, **parts)
+    return Transaction(suite, sender, key, nonce, fee, not_before, expiry, payload, signature)
 
 
 _SIGNATURE: Final = VarBytes(MAX_SIGNATURE_BYTES)

@@ -1,6 +1,6 @@
 """Transfer: units from one address to others."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from esper.primitives.codec import Array
@@ -64,8 +64,7 @@ class Transfer(Payload):
         """Move the units. A sender may be its own receiver."""
         for output in self.outputs:
             payer = ledger.account(sender)
-            ledger.set_account(sender, replace(payer, balance=payer.balance - output.amount))
+            ledger.set_account(sender, payer.moved(-output.amount))
             payee = ledger.account(output.receiver)
-            paid = replace(payee, balance=payee.balance + output.amount)
-            ledger.set_account(output.receiver, paid)
+            ledger.set_account(output.receiver, payee.moved(output.amount))
         return NO_EFFECT

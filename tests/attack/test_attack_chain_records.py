@@ -72,16 +72,17 @@ def made(codec: Codec[Any], random_: random.Random) -> bytes:
             for _ in range(count):
                 out += made(element, random_)
         case FixedBytes(size=size) | WideUnsigned(size=size):
-            VarBytes(size).write(random_.randbytes(size), out)
+            out += encode(VarBytes(size), random_.randbytes(size))
         case VarBytes(limit=limit):
-            VarBytes(limit).write(random_.randbytes(min(limit, random_.choice([0, 32, 256]))), out)
+            out += encode(codec, random_.randbytes(min(limit, random_.choice([0, 32, 256]))))
         case UnsignedPair(bits=bits):
             out += b"\x92" + encode(Unsigned(bits), 1) + encode(Unsigned(bits), (1 << bits) - 1)
         case Unsigned(bits=bits):
             edge = random_.choice([0, 7, 8, 16, 32, 63, 64])
-            Unsigned(64).write(((1 << edge) - random_.randrange(2)) & ((1 << bits) - 1), out)
+            number = ((1 << edge) - random_.randrange(2)) & ((1 << bits) - 1)
+            out += encode(Unsigned(64), number)
         case Signed():
-            Unsigned(64).write(random_.getrandbits(random_.choice([3, 62, 63])), out)
+            out += encode(Unsigned(64), random_.getrandbits(random_.choice([3, 62, 63])))
         case _:
             raise AssertionError(f"no bytes are made for {codec}")
     return bytes(out)

@@ -17,7 +17,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 # Only what is imported for the first time in here tells libFuzzer where it has been.
-with atheris.instrument_imports(include=["esper"]):
+with atheris.instrument_imports(include=["esper", "tests.spec.codec_reference"]):
     from tests.fuzz.decoders import Decoder, check, table
 
 TABLE = table()

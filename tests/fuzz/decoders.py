@@ -45,6 +45,7 @@ from esper.primitives.codec import (
     UnsignedPair,
     VarBytes,
     WideUnsigned,
+    array_head,
     decode,
     encode,
 )
@@ -70,7 +71,9 @@ from esper.vm import transaction
 from esper.vm.payload import Output
 from esper.vm.stake import Stake
 from esper.vm.transfer import Transfer
+from tests.spec.codec_twice import decoded_twice, encoded_twice
 from tests.spec.random_checkpoint import config_fields, random_checkpoint
+from tests.spec.state_update_reference import encode_node
 from tests.support.chain_world import ChainWorld
 from tests.support.vm_world import ALICE, BOB, address
 from tests.unit.prover.test_proof_file import EXAMPLE as STATEMENT
@@ -122,34 +125,29 @@ def check(decoder: Decoder, data: bytes) -> bool:
 
 def honest_value(codec: Codec[Any], chooser: random.Random) -> bytes:
     """Bytes that follow a schema; what its ``build`` demands beyond that may be missed."""
-    out = bytearray()
     match codec:
         case Unsigned(bits):
-            codec.write(chooser.randrange(1 << min(bits, chooser.choice((5, 16)))), out)
+            return encode(codec, chooser.randrange(1 << min(bits, chooser.choice((5, 16)))))
         case UnsignedPair():
-            codec.write((0, 1), out)
+            return encode(codec, (0, 1))
         case Signed():
-            codec.write(chooser.randrange(-500, 500), out)
+            return encode(codec, chooser.randrange(-500, 500))
         case WideUnsigned(size):
-            codec.write(chooser.randrange(1 << 8 * size), out)
+            return encode(codec, chooser.randrange(1 << 8 * size))
         case FixedBytes(size):
-            codec.write(chooser.randbytes(size), out)
+            return encode(codec, chooser.randbytes(size))
         case VarBytes(limit):
-            codec.write(chooser.randbytes(min(limit, 7)), out)
+            return encode(codec, chooser.randbytes(min(limit, 7)))
         case Array(element, limit):
             count = min(limit, chooser.randrange(2))
-            out += bytes([0x90 | count])
-            for _ in range(count):
-                out += honest_value(element, chooser)
+            return array_head(count) + b"".join(
+                honest_value(element, chooser) for _ in range(count)
+            )
         case Record(_, version, fields):
-            out += bytes([0x90 | len(fields) + (version is not None)])
-            if version is not None:
-                Unsigned(16).write(version, out)
-            for _, part in fields:
-                out += honest_value(part, chooser)
-        case _:
-            raise TypeError(f"{codec} is a codec that the fuzzers do not know")
-    return bytes(out)
+            head = array_head(len(fields) + (version is not None))
+            named = b"" if version is None else encode(Unsigned(16), version)
+            return head + named + b"".join(honest_value(part, chooser) for _, part in fields)
+    raise TypeError(f"{codec} is a codec that the fuzzers do not know")
 
 
 def honest_record(codec: Codec[Any]) -> bytes:
@@ -172,21 +170,28 @@ def modules() -> Iterator[Any]:
             yield importlib.import_module(found.name)
 
 
-def schemas(examples: dict[str, bytes]) -> Iterator[Decoder]:
-    """Every schema in the first module that knows it; some have an example of their own."""
+def every_schema() -> dict[str, Codec[Any]]:
+    """Every schema by the first module that knows it, and its name there."""
+    found: dict[str, Codec[Any]] = {}
     seen: set[int] = set()
     for module in modules():
         for name, codec in vars(module).items():
             if isinstance(codec, Record | Array) and id(codec) not in seen:
                 seen.add(id(codec))
-                path = f"{module.__name__.removeprefix('esper.')}.{name}"
-                yield Decoder(
-                    path,
-                    partial(decode, codec, limit=LARGEST, what="value"),
-                    (CodecError,),
-                    examples.get(path) or honest_record(codec),
-                    partial(encode, codec),
-                )
+                found[f"{module.__name__.removeprefix('esper.')}.{name}"] = codec
+    return found
+
+
+def schemas(examples: dict[str, bytes]) -> Iterator[Decoder]:
+    """Every schema, read and written as its specification says; some have an example."""
+    for path, codec in every_schema().items():
+        yield Decoder(
+            path,
+            partial(decoded_twice, codec, limit=LARGEST),
+            (CodecError,),
+            examples.get(path) or honest_record(codec),
+            partial(encoded_twice, codec),
+        )
 
 
 class Folder:
@@ -305,7 +310,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("prover.proof_file.read", f("proof", lambda d: proof_file.read(d / "proof")), (proof_file.ProofFileError,), proof_file.encode(STATEMENT, b"proof"), proof_file_bytes),
         Decoder("storage.segments.block_files.journal_entry", lambda b: block_files.journal_entry(b, PLACE, SEGMENTS), (block_files.BlockFileError,), entry, block_files.journal_payload),
         Decoder("storage.segments.block_files.stored_proof", lambda b: block_files.stored_proof(b, PLACE, SEGMENTS), (block_files.BlockFileError,), proof, block_files.proof_payload),
-        Decoder("storage.state.state_records.decode_node", state_records.decode_node, (state_records.StateRecordError,), state_records.encode_node(node), state_records.encode_node),
+        Decoder("storage.state.state_records.decode_node", state_records.decode_node, (state_records.StateRecordError,), encode_node(node), encode_node),
         Decoder("storage.segments.segment_reader.read", f("segments/000000.seg", segment_payloads), (SegmentError,), MAGIC + record_bytes(PLACE, b"payload")),
         Decoder("storage.side_blocks.get", f(f"side/{SIDE_ID.hex()}.block", lambda d: SideBlocks(d).get(SIDE_ID)), (SideBlockError,), checked_side),
         Decoder("storage.format_version.read_format", f("storage-format", format_version.read_format), (FormatDamagedError,), format_version._line(1), format_version._line),

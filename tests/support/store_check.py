@@ -53,6 +53,6 @@ def _check_receipts(store: ChainStore) -> None:
     log, count = ReceiptLog(store.index.store), store.tip.receipts
     computed = Mmr()
     for number in range(count):
-        computed, _ = computed.append(log.receipt(number))
+        computed, _ = computed.extended([log.receipt(number)])
     if computed != log.range(count):
         raise store.index.corrupt("the receipts are not those under the receipt root")

@@ -44,7 +44,7 @@ def test_fields_and_bytes(vector: dict[str, Any]) -> None:
 def test_ranges(vector: dict[str, Any]) -> None:
     count, found = vector["count"], Mmr()
     for item in ITEMS[:count]:
-        found, _ = found.append(item)
+        found, _ = found.extended([item])
     assert [peak.hex() for peak in found.peaks] == vector["peaks"]
     assert found.root(USE).hex() == vector["root"]
     assert [peak.hex() for peak in tops(ITEMS[:count])] == vector["peaks"]

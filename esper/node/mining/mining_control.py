@@ -1,5 +1,6 @@
 """Steering a miner, and what it says of itself."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import trio
@@ -8,16 +9,35 @@ from esper.consensus.ticket import reference_work
 from esper.node.chain.chain_service import ChainService
 from esper.node.events import Events, Subscription
 from esper.node.mining.mining_service import MinedNews, MiningService
-from esper.node.mining.mining_statistics import expected_block_ms
-from esper.node.views.rpc_formats import address_text
-from esper.node.views.status_views import usefulness_per_mille
+from esper.node.mining.mining_statistics import MiningRates, expected_block_ms
 from esper.node.workers.work_ports import ProverPort, SearcherPort
 from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
-from esper.rpc import schema as s
 
 MOST_GENERATED: Final = 1_000
 """Blocks that one request may ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class MiningStanding:
+    """How mining goes at one moment."""
+
+    running: bool
+    """Whether it may search."""
+    paused: bool
+    """Whether a person stopped it."""
+    payee: bytes
+    """33 bytes: who is paid."""
+    threads: int
+    """Of the search, 0: one for each processor."""
+    prove_threads: int
+    """Of each prover, 0: one for each processor."""
+    rates: MiningRates
+    """What was measured."""
+    expected_block_ms: int
+    """Between two blocks of this miner, 0 before anything was measured."""
+    doing: str
+    """A phrase for people."""
 
 
 class MiningControl:
@@ -77,31 +97,22 @@ class MiningControl:
                 self._service.stop_wanting()
                 self._service.pay(usual)
 
-    async def view(self) -> s.Mining:
-        """The numbers."""
+    def standing(self) -> MiningStanding:
+        """How it goes."""
+        chain = self._chain.view.context
         rates = self._service.statistics.rates()
-        view = self._chain.view
-        chain = view.context
-        useful = usefulness_per_mille(view)
         reference = reference_work(self._params.puzzle, self._params.model)
-        target = chain.next_target(0)
-        return s.Mining(
+        expected = expected_block_ms(
+            rates.attempts_per_second, chain.next_target(0), reference, reference
+        )
+        return MiningStanding(
             running=self._service.searching,
             paused=self._service.paused,
-            payee=address_text(self._service.templates.payee, self._params),
+            payee=self._service.templates.payee,
             threads=self._threads,
             prove_threads=self._prove_threads,
-            attempts_per_second=round(rates.attempts_per_second, 1),
-            tokens_per_second=round(rates.tokens_per_second, 1),
-            expected_block_ms=expected_block_ms(
-                rates.attempts_per_second, target, reference, reference
-            ),
-            proof_ms=rates.proof_ms,
-            blocks_found=rates.found,
-            blocks_stale=rates.stale,
-            stale_per_mille=rates.stale_per_mille,
-            calls_answered=rates.calls_answered,
-            usefulness_per_mille=useful,
+            rates=rates,
+            expected_block_ms=expected,
             doing=self._service.doing,
         )
 

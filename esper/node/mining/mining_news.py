@@ -6,6 +6,8 @@ from typing import Final
 import trio
 
 from esper.node.calls.text_service import NoTextError, TextService
+from esper.node.chain.chain_service import ChainService
+from esper.node.chain.recent_usefulness import usefulness_per_mille
 from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_service import MinedNews
 from esper.primitives.ids import ModelId
@@ -56,20 +58,20 @@ class BlockTeller:
             return f"{len(answer)} tokens"
 
 
-async def tell_progress(control: MiningControl) -> None:
+async def tell_progress(control: MiningControl, chain: ChainService) -> None:
     """A line from time to time, until cancelled."""
     while True:
         await trio.sleep(TELL_EVERY_S)
-        now = await control.view()
+        now = control.standing()
         expected = f"{now.expected_block_ms / 1000:.0f} s" if now.expected_block_ms else "unknown"
         LOG.info(
             "%s: %.0f attempts/s, %s tokens/s, a block expected every %s, proof %.2f s, "
             "stale %.1f %%, usefulness %.1f %%",
             now.doing,
-            now.attempts_per_second,
-            f"{now.tokens_per_second:,.0f}",
+            now.rates.attempts_per_second,
+            f"{now.rates.tokens_per_second:,.0f}",
             expected,
-            now.proof_ms / 1000,
-            now.stale_per_mille / 10,
-            now.usefulness_per_mille / 10,
+            now.rates.proof_ms / 1000,
+            now.rates.stale_per_mille / 10,
+            usefulness_per_mille(chain.view) / 10,
         )

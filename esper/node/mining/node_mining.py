@@ -111,6 +111,7 @@ class NodeMining:
             prove_threads=plan.prove_threads,
         )
         """Steers it."""
+        self._chain = chain
         self._workers = workers
         self._events = events
         self._teller = BlockTeller(texts)
@@ -125,7 +126,7 @@ class NodeMining:
                     nursery.start_soon(self._follow_mined, mined)
                     nursery.start_soon(self._workers.work_prover.start)
                     nursery.start_soon(self._service.run)
-                    nursery.start_soon(tell_progress, self.control)
+                    nursery.start_soon(tell_progress, self.control, self._chain)
                     task_status.started()
         finally:
             for prover in (self._workers.work_prover, self._workers.call_prover):

@@ -6,9 +6,10 @@ from esper.node.calls.text_service import NoTextError, TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory
+from esper.node.chain.recent_usefulness import per_mille
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.clock import Clock
-from esper.node.views.rpc_formats import address_text, as_of, outputs_of, per_mille
+from esper.node.views.rpc_formats import address_text, as_of, outputs_of
 from esper.node.waiting.mempool_service import MempoolService
 from esper.primitives.ids import ModelId, block_id_of, txid_of
 from esper.primitives.params import NetworkParameters

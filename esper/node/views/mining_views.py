@@ -1,7 +1,9 @@
 """The miner for the RPC: how it goes, and what it is told."""
 
+from esper.node.chain.chain_service import ChainService
+from esper.node.chain.recent_usefulness import usefulness_per_mille
 from esper.node.mining.mining_control import MiningControl
-from esper.node.views.rpc_formats import address_of
+from esper.node.views.rpc_formats import address_of, address_text
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import NOT_MINING, RpcError
@@ -10,13 +12,33 @@ from esper.rpc.errors import NOT_MINING, RpcError
 class MiningViews:
     """Answers for the miner, or that there is none."""
 
-    def __init__(self, mining: MiningControl | None, params: NetworkParameters) -> None:
+    def __init__(
+        self, mining: MiningControl | None, chain: ChainService, params: NetworkParameters
+    ) -> None:
         self._mining = mining
+        self._chain = chain
         self._params = params
 
     async def mining(self, _: s.NoParams) -> s.Mining:
         """How mining goes. Raises RpcError where nobody mines."""
-        return await self._miner().view()
+        now = self._miner().standing()
+        return s.Mining(
+            running=now.running,
+            paused=now.paused,
+            payee=address_text(now.payee, self._params),
+            threads=now.threads,
+            prove_threads=now.prove_threads,
+            attempts_per_second=round(now.rates.attempts_per_second, 1),
+            tokens_per_second=round(now.rates.tokens_per_second, 1),
+            expected_block_ms=now.expected_block_ms,
+            proof_ms=now.rates.proof_ms,
+            blocks_found=now.rates.found,
+            blocks_stale=now.rates.stale,
+            stale_per_mille=now.rates.stale_per_mille,
+            calls_answered=now.rates.calls_answered,
+            usefulness_per_mille=usefulness_per_mille(self._chain.view),
+            doing=now.doing,
+        )
 
     async def pause(self, _: s.NoParams) -> s.Done:
         """Stop searching. Raises RpcError."""

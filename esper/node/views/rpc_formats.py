@@ -1,7 +1,5 @@
 """Values of the chain as the RPC writes them."""
 
-from typing import Final
-
 from esper.consensus.context import ChainContext
 from esper.node.chain.sync_state import why_not_synced
 from esper.node.clock import Clock
@@ -12,8 +10,6 @@ from esper.rpc.errors import INVALID_PARAMS, RpcError
 from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction
 from esper.vm.unstake import Unstake
-
-PER_MILLE: Final = 1000
 
 
 def address_text(address: bytes, params: NetworkParameters) -> str:
@@ -43,8 +39,3 @@ def outputs_of(transaction: Transaction, params: NetworkParameters) -> list[s.Ou
         s.Output(address=address_text(one.receiver, params), amount=str(one.amount))
         for one in (*payload.payments, *payload.gifts)
     ]
-
-
-def per_mille(part: int, whole: int) -> int:
-    """``part`` of ``whole`` in thousandths, 0 of nothing."""
-    return PER_MILLE * part // whole if whole else 0

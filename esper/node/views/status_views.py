@@ -1,24 +1,18 @@
 """What a node says of itself, its network and its models."""
 
-from typing import Final
-
 import esper
 from esper.consensus.context import ChainContext
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
-from esper.node.chain.chain_view import ChainView
+from esper.node.chain.recent_usefulness import usefulness_per_mille
 from esper.node.chain.sync_state import why_not_synced
 from esper.node.clock import Clock
-from esper.node.views.rpc_formats import per_mille
 from esper.node.waiting.mempool_service import MempoolService
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.vm.answers import MAX_ANSWER_TOKENS
 from esper.vm.ledger import Ledger
 from esper.vm.view import Overlay
-
-USEFULNESS_BLOCKS: Final = 100
-"""Usefulness is told over so many of the last blocks."""
 
 
 class StatusViews:
@@ -92,18 +86,6 @@ class StatusViews:
             )
             for tier in tiers
         ]
-
-
-def usefulness_per_mille(view: ChainView) -> int:
-    """Paid over proven tokens of the last blocks that are kept in memory."""
-    paid = proven = 0
-    tip = view.context.height
-    for height in range(max(1, tip - USEFULNESS_BLOCKS + 1), tip + 1):
-        context = view.context_of(view.store.index.entry(height).block_id)
-        if context is not None:
-            paid += context.tip_work.paid_tokens
-            proven += context.tip_work.proven_tokens
-    return per_mille(paid, proven)
 
 
 def _parameters(params: NetworkParameters, chain: ChainContext) -> s.Parameters:

@@ -104,10 +104,13 @@ class MempoolService:
     def prepare(self, change: ChainChange) -> Commit:
         """Drop what the chain has or can never take; take back what it gave up."""
         arrival, view, now_ms = change.arrival, change.view, self._clock()
-        included: list[Transaction] = []
+        ids: set[Txid] = set()
+        senders: set[bytes] = set()
+        # Block by block: those of a long branch do not fit into memory together.
         for block_id in arrival.applied:
-            included += change.content(block_id).content.transactions
-        ids = {transaction.txid for transaction in included}
+            for one in change.content(block_id).content.transactions:
+                ids.add(one.txid)
+                senders.add(one.sender)
         returned = [
             transaction
             for block_id in reversed(arrival.undone)
@@ -117,7 +120,7 @@ class MempoolService:
         # Blocks make nobody poorer but those who sent something, unless others are undone for them.
         touched: Collection[bytes] = arrival.touched
         if not arrival.undone:
-            touched = {account_path(one.sender) for one in included}
+            touched = {account_path(sender) for sender in senders}
         prepared = self.pool.prepared(
             view.state,
             view.context,

@@ -13,7 +13,12 @@ from typing import Any, Final
 
 import plyvel
 
-from esper.storage.errors import IndexCorruptError, StoreClosedError, WriteFailedError
+from esper.storage.errors import (
+    IndexCorruptError,
+    StorageError,
+    StoreClosedError,
+    WriteFailedError,
+)
 from esper.storage.kv.leveldb_diagnosis import damaged_file
 from esper.storage.kv.store_port import Write
 
@@ -32,8 +37,11 @@ class LevelDbView:
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key, None if there is none. Raises IndexCorruptError."""
-        with self._told():
+        # Hundreds of reads a block: the context manager below takes longer than the read itself.
+        try:
             value: bytes | None = self._source.get(key, verify_checksums=True)
+        except (plyvel.Error, RuntimeError) as error:
+            raise self._stop(error) from error
         return value
 
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -62,11 +70,14 @@ class LevelDbView:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except plyvel.Error as error:
-            raise self._corrupt(error) from error
-        except RuntimeError as error:
-            # What plyvel says of a database that was closed, and of nothing else.
-            raise StoreClosedError(self.folder) from error
+        except (plyvel.Error, RuntimeError) as error:
+            raise self._stop(error) from error
+
+    def _stop(self, error: Exception) -> StorageError:
+        if isinstance(error, plyvel.Error):
+            return self._corrupt(error)
+        # RuntimeError is what plyvel says of a database that was closed, and of nothing else.
+        return StoreClosedError(self.folder)
 
     def _corrupt(self, error: Exception) -> IndexCorruptError:
         return IndexCorruptError(damaged_file(self.folder) or self.folder, _words(error))

@@ -1,20 +1,22 @@
 """The authenticated state on disk: the tree of ``StateTree``, read and changed record by record.
 
 Hashes, shape and proofs are those of the tree in memory, which is its test. A change is worked out
-as a list of writes that the caller puts into the batch that moves the tip; the tree itself keeps
-nothing in memory, so it shows what is on disk and nothing else.
+by the extension (the crate ``esper-state``; ``tests/spec/state_update_reference.py`` says the same
+in Python) as a list of writes that the caller puts into the batch that moves the tip. The tree
+itself keeps nothing in memory, so it shows what is on disk and nothing else.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from esper._native import update_state
 from esper.primitives.hashing import HASH32_BYTES, tagged_hash32, u64
 from esper.storage.errors import StateChangeError
 from esper.storage.kv.store_port import KeyValueView, Write
 from esper.storage.state.state_records import (
+    EMPTY_NODE,
     FLAT_PREFIX,
     Branch,
     Leaf,
@@ -22,7 +24,6 @@ from esper.storage.state.state_records import (
     StateRecordError,
     Stub,
     decode_node,
-    encode_node,
     flat_key,
     record_key,
 )
@@ -41,6 +42,9 @@ LEVELS: Final = 3
 """Levels of the tree in one record, by measurement: see docs/decisions/state-storage.md."""
 
 COUNT_BYTES: Final = 8
+
+EMPTY_TOP: Final = bytes(COUNT_BYTES) + bytes([EMPTY_NODE])
+"""The uppermost record of a tree without leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +122,20 @@ class DiskStateTree:
         for first, second in pairwise(paths):
             if first >= second:
                 raise StateChangeError(f"paths must ascend: {first.hex()}, {second.hex()}")
-        count, top = self._top()
+        data = self._top_record()
+        count = int.from_bytes(data[:COUNT_BYTES], "big")
         count += sum((new is not None) - (old is not None) for _, old, new in changes)
-        pass_ = _Pass(self, changes, paths)
-        node = pass_.inside(top, 0, 0, len(changes))
-        pass_.writes.append((record_key(0, b""), u64(count) + encode_node(node)))
-        pass_.writes += [(flat_key(path), new) for path, _, new in changes]
-        root = state_root(count, hash_of(node))
-        return StateUpdate(root, count, tuple(pass_.writes), pass_.hashes + 1)
-
-    def at_border(self, depth: int) -> bool:
-        """Whether a branch of this depth has a record of its own."""
-        return depth > 0 and depth % self._levels == 0
+        node, top, writes, hashes = update_state(
+            self._store.get,
+            self._levels,
+            data[COUNT_BYTES:],
+            changes,
+            StateRecordError,
+            StateChangeError,
+        )
+        writes.append((record_key(0, b""), u64(count) + node))
+        writes += [(flat_key(path), new) for path, _, new in changes]
+        return StateUpdate(state_root(count, top), count, tuple(writes), hashes + 1)
 
     def load(self, stub: Stub, depth: int, path: bytes) -> Branch:
         """The branch that a stub stands for. Raises StateRecordError if it is not there."""
@@ -142,10 +148,12 @@ class DiskStateTree:
             raise StateRecordError(f"state record {key.hex()} is not the one its parent names")
         return node
 
-    def _top(self) -> tuple[int, Node]:
+    def _top_record(self) -> bytes:
         data = self._store.get(record_key(0, b""))
-        if data is None:
-            return 0, None
+        return EMPTY_TOP if data is None else data
+
+    def _top(self) -> tuple[int, Node]:
+        data = self._top_record()
         return int.from_bytes(data[:COUNT_BYTES], "big"), decode_node(data[COUNT_BYTES:])
 
     def _descend(self, path: bytes) -> tuple[Leaf | None, tuple[bytes, ...]]:
@@ -177,87 +185,6 @@ class DiskStateTree:
             yield node
 
 
-class _Pass:
-    """One walk through the tree that applies all changes and collects the records to write."""
-
-    def __init__(self, tree: DiskStateTree, changes: Sequence[Change], paths: list[bytes]) -> None:
-        self._tree = tree
-        self._changes = changes
-        self._paths = paths
-        self.writes: list[Write] = []
-        self.hashes = 0
-
-    def _below(self, node: Node, depth: int, low: int, high: int) -> Node:
-        """The node after changes[low:high], seen from above: a stub where it has a record."""
-        if low == high:
-            return node
-        path = self._paths[low]
-        had_record = isinstance(node, Stub)
-        if isinstance(node, Stub):
-            node = self._tree.load(node, depth, path)
-        node = self.inside(node, depth, low, high)
-        if not self._tree.at_border(depth):
-            return node
-        if isinstance(node, Branch):
-            self.writes.append((record_key(depth, path), encode_node(node)))
-            return Stub(node.hash)
-        if had_record:
-            self.writes.append((record_key(depth, path), None))
-        return node
-
-    def inside(self, node: Node, depth: int, low: int, high: int) -> Node:
-        """The node after changes[low:high], with what is in its own record."""
-        if low == high:
-            return node
-        if isinstance(node, Branch):
-            middle = self._split(depth, low, high)
-            left = self._below(node.left, depth + 1, low, middle)
-            return self._joined(left, self._below(node.right, depth + 1, middle, high))
-        return self._grown(self._leaves(node, low, high), depth)
-
-    def _leaves(self, node: Node, low: int, high: int) -> list[Leaf]:
-        """What stands in a subtree of at most one leaf after the changes, in the order of paths."""
-        kept = {node.path: node} if isinstance(node, Leaf) else {}
-        for path, old, new in self._changes[low:high]:
-            there = kept.pop(path, None)
-            found = None if there is None else there.value
-            if found != old:
-                raise StateChangeError(
-                    f"at {path.hex()} stands {_shown(found)}, the change expects {_shown(old)}"
-                )
-            if new is not None:
-                self.hashes += 2
-                kept[path] = Leaf(path, leaf_hash(path, value_hash(new)), new)
-        return [kept[path] for path in sorted(kept)]
-
-    def _grown(self, leaves: list[Leaf], depth: int) -> Node:
-        """The subtree of these leaves; its deeper records are written."""
-        if len(leaves) <= 1:
-            return leaves[0] if leaves else None
-        middle = bisect_left(leaves, 1, key=lambda leaf: bit(leaf.path, depth))
-        halves: list[Node] = []
-        for half in (leaves[:middle], leaves[middle:]):
-            node = self._grown(half, depth + 1)
-            if isinstance(node, Branch) and self._tree.at_border(depth + 1):
-                self.writes.append((record_key(depth + 1, half[0].path), encode_node(node)))
-                node = Stub(node.hash)
-            halves.append(node)
-        return self._joined(*halves)
-
-    def _joined(self, left: Node, right: Node) -> Node:
-        """Two halves, collapsed if at most one leaf is left."""
-        if left is None and not isinstance(right, Branch | Stub):
-            return right
-        if right is None and not isinstance(left, Branch | Stub):
-            return left
-        self.hashes += 1
-        return Branch(_node_hash(hash_of(left), hash_of(right)), left, right)
-
-    def _split(self, depth: int, low: int, high: int) -> int:
-        """Where the changes with a 1 at ``depth`` begin."""
-        return bisect_left(self._paths, 1, low, high, key=lambda path: bit(path, depth))
-
-
 def bit(path: bytes, depth: int) -> int:
     """The bit of a path that decides at ``depth``."""
     return path[depth >> 3] >> (7 - (depth & 7)) & 1
@@ -270,7 +197,3 @@ def hash_of(node: Node) -> bytes:
 
 def _node_hash(left: bytes, right: bytes) -> bytes:
     return tagged_hash32(TAG_NODE, left, right)
-
-
-def _shown(value: bytes | None) -> str:
-    return "no record" if value is None else value.hex()

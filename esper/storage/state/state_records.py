@@ -18,7 +18,7 @@ only, and a record that is older than its parent shows.
 from dataclasses import dataclass
 from typing import Final
 
-from esper.primitives.hashing import HASH32_BYTES, u16, u32
+from esper.primitives.hashing import HASH32_BYTES, u16
 from esper.storage.errors import REINDEX, StorageError
 
 PREFIX: Final = b"n"
@@ -87,26 +87,6 @@ def record_key(depth: int, path: bytes) -> bytes:
     if bits:
         prefix += bytes([path[whole] & (0xFF << (8 - bits)) & 0xFF])
     return PREFIX + u16(depth) + prefix
-
-
-def encode_node(node: Node) -> bytes:
-    """The bytes of a node with all that is in its record."""
-    out: list[bytes] = []
-    _write(node, out)
-    return b"".join(out)
-
-
-def _write(node: Node, out: list[bytes]) -> None:
-    if node is None:
-        out.append(b"\0")
-    elif isinstance(node, Leaf):
-        out += (b"\1", node.path, node.hash, u32(len(node.value)), node.value)
-    elif isinstance(node, Stub):
-        out += (b"\3", node.hash)
-    else:
-        out += (b"\2", node.hash)
-        _write(node.left, out)
-        _write(node.right, out)
 
 
 def decode_node(data: bytes) -> Node:

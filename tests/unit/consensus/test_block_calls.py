@@ -244,5 +244,5 @@ def test_receipts_can_be_shown_under_the_state_root(world: ChainWorld, block: Bl
     after = Ledger(Overlay(world.chain.state.with_changes(execution.changes))).receipts
     assert (before.count, after.count) == (1, 5)
     for receipt in execution.receipts:
-        before, _ = before.append(receipt.to_bytes())
+        before, _ = before.extended([receipt.to_bytes()])
     assert before == after

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esper._native import sha3_256_many, sha3_512_many
 from esper.primitives.hashing import (
     Xof,
     make_tag,
     tagged_hash,
     tagged_hash32,
+    tagged_hashes,
     u16,
     u32,
     u64,
@@ -34,6 +36,24 @@ def test_definition() -> None:
     padded = b"esper/test/v1".ljust(32, b"\0")
     assert tagged_hash(TAG, b"a", b"bc") == hashlib.sha3_512(padded + b"abc").digest()
     assert tagged_hash32(TAG, b"abc") == hashlib.sha3_256(padded + b"abc").digest()
+
+
+@given(st.lists(st.binary(max_size=400), max_size=40))
+def test_many_at_once_are_hashed_as_each_by_itself(messages: list[bytes]) -> None:
+    assert tagged_hashes(TAG, messages) == [tagged_hash(TAG, message) for message in messages]
+    assert sha3_256_many(TAG, messages) == [tagged_hash32(TAG, message) for message in messages]
+
+
+def test_long_messages_of_different_lengths_are_hashed_at_once() -> None:
+    messages = [bytes([size % 251]) * (size * 977) for size in range(30)]
+    assert tagged_hashes(TAG, messages) == [tagged_hash(TAG, message) for message in messages]
+
+
+def test_many_under_what_is_no_tag_are_refused() -> None:
+    for tag in (b"esper/test/v1", bytes(32), b"a\0b".ljust(32, b"\0"), b"\xff" * 32):
+        for many in (sha3_512_many, sha3_256_many):
+            with pytest.raises(ValueError, match="tag"):
+                many(tag, [b""])
 
 
 @pytest.mark.parametrize("name", ["", "x" * 33, "with blank", "nul\0", "ümlaut"])

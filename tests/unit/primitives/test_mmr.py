@@ -30,7 +30,7 @@ def items(count: int) -> list[bytes]:
 def build(count: int) -> tuple[Mmr, dict[Place, bytes]]:
     mmr, nodes = Mmr(), {}
     for item in items(count):
-        mmr, added = mmr.append(item)
+        mmr, added = mmr.extended([item])
         for place, found in added:
             assert place not in nodes
             nodes[place] = found
@@ -75,6 +75,15 @@ def test_peaks_are_the_tops_of_perfect_trees(count: int) -> None:
         left = left[size:]
     assert (mmr.count, mmr.peaks) == (count, tuple(peaks))
     assert tuple(nodes[place] for place in peak_places(count)) == mmr.peaks
+
+
+@given(st.integers(0, 70), st.integers(0, 40))
+def test_many_items_at_once_are_as_one_after_the_other(before: int, more: int) -> None:
+    mmr, nodes = build(before)
+    extended, added = mmr.extended(items(before + more)[before:])
+    assert extended == build(before + more)[0]
+    assert len(dict(added)) == len(added)
+    assert {**nodes, **dict(added)} == build(before + more)[1]
 
 
 @given(places)

@@ -126,7 +126,7 @@ def test_up_and_down_equal_the_tree_and_the_range_in_memory(at: Fixture) -> None
             store.append(block_id, block, execution)
             tree = in_memory(execution.changes, tree)
             for receipt in execution.receipts:
-                receipts, _ = receipts.append(receipt)
+                receipts, _ = receipts.extended([receipt])
                 assert store.receipt(receipts.count - 1) == receipt
             root = receipts.root(USE_RECEIPTS)
             assert facts(store) == (salt + 1, block_id, tree.root, root)

@@ -1,20 +1,23 @@
 """The state tree on disk against the one in memory: roots, values, proofs, damage."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esper._native import update_state
 from esper.storage.errors import StateChangeError
-from esper.storage.state.disk_state_tree import LEVELS, DiskStateTree
+from esper.storage.state.disk_state_tree import LEVELS, DiskStateTree, StateUpdate
 from esper.storage.state.state_records import (
     StateRecordError,
     decode_node,
-    encode_node,
     flat_key,
     record_key,
 )
 from esper.vm.state_tree import StateTree, proven_value_hash, value_hash
 from esper.vm.view import Change
+from tests.spec.state_update_reference import encode_node, specified_update
 from tests.support.memory_store import MemoryStore
 
 # Few distinct first bytes, so that paths share long prefixes and the tree collapses and grows.
@@ -55,6 +58,7 @@ def test_equals_the_tree_in_memory(
         history.append((memory.root, changes))
         memory = oracle(memory, changes)
         update = disk.update(changes)
+        assert update == specified_update(disk, changes)
         store.write(update.writes)
         assert (update.root, update.count) == (memory.root, memory.count)
         assert (disk.root, disk.count) == (memory.root, memory.count)
@@ -88,6 +92,64 @@ def test_a_wrong_value_before_is_refused() -> None:
             tree.update([Change(bytes([7]) * 32, before, b"new")])
     with pytest.raises(StateChangeError, match="stands no record"):
         tree.update([Change(b"\1" * 31 + b"\2", b"phantom", None)])
+
+
+def ended(action: Callable[[], StateUpdate]) -> object:
+    """What an update gives, or its error in words."""
+    try:
+        return action()
+    except (StateRecordError, StateChangeError) as error:
+        return type(error), str(error)
+
+
+@given(st.data())
+def test_damaged_records_are_refused_as_the_specification_does(data: st.DataObject) -> None:
+    store, tree = filled(40)
+    key, record = data.draw(st.sampled_from(sorted(store.items(b""))))
+    at = data.draw(st.integers(0, len(record) - 1))
+    piece = data.draw(st.sampled_from([b"", b"\0", b"\1", b"\2", b"\3", b"\xff" * 4, b"\2" * 300]))
+    store.write([(key, record[:at] + piece + record[at + data.draw(st.integers(0, 40)) :])])
+    numbers = data.draw(st.lists(st.integers(0, 44), unique=True).map(sorted))
+    changes = [
+        Change(bytes([n]) * 32, b"%d" % n if n < 40 else None, data.draw(st.none() | st.just(b"x")))
+        for n in numbers
+    ]
+    assert ended(lambda: tree.update(changes)) == ended(lambda: specified_update(tree, changes))
+
+
+@given(st.lists(st.integers(0, 44), unique=True).map(sorted), st.integers(0, 44))
+def test_another_value_before_is_told_as_the_specification_does(
+    numbers: list[int], wrong: int
+) -> None:
+    _, tree = filled(40)
+    changes = [
+        Change(bytes([n]) * 32, b"%d" % n if (n < 40) != (n == wrong) else None, b"new")
+        for n in numbers
+    ]
+    found = ended(lambda: tree.update(changes))
+    assert found == ended(lambda: specified_update(tree, changes))
+    assert isinstance(found, StateUpdate) == (wrong not in numbers)
+
+
+def test_what_the_store_raises_comes_through() -> None:
+    store, _ = filled()
+
+    class Broken(MemoryStore):
+        def get(self, key: bytes) -> bytes | None:
+            if key != record_key(0, b""):
+                raise ZeroDivisionError
+            return store.get(key)
+
+    with pytest.raises(ZeroDivisionError):
+        DiskStateTree(Broken()).update([Change(bytes(32), b"0", None)])
+
+
+def test_levels_and_paths_that_the_extension_refuses() -> None:
+    for levels in (0, -1):
+        with pytest.raises((ValueError, OverflowError)):
+            DiskStateTree(MemoryStore(), levels=levels).update([])
+    with pytest.raises(ValueError, match="32 bytes, not 5"):
+        update_state(lambda _: None, 3, b"\0", [(b"short", None, None)], ValueError, ValueError)
 
 
 @pytest.mark.parametrize("order", [(B, A), (A, A)])

@@ -1,5 +1,6 @@
 """Overlays and ledgers: what is read, what changes, and the way back."""
 
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -158,6 +159,19 @@ def test_empty_records_take_no_place() -> None:
     ledger.set_totals(CreditTotals())
     assert overlay.changes() == ()
     assert ledger.account(OWNER) == Account()
+
+
+def test_an_account_with_any_field_takes_a_place() -> None:
+    for field in fields(Account):
+        overlay = Overlay(State())
+        Ledger(overlay).set_account(OWNER, replace(Account(), **{field.name: 1}))
+        assert len(overlay.changes()) == 1
+
+
+def test_moved_units_and_counted_transactions_change_nothing_else() -> None:
+    account = Account(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+    assert account.moved(5) == replace(account, balance=7)
+    assert account.moved(-2, transactions=1) == replace(account, balance=0, nonce=2)
 
 
 def test_a_ledger_sees_what_others_put_into_its_overlay() -> None:

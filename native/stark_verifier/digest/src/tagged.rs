@@ -51,6 +51,17 @@ impl Tag {
         Ok(Self(padded))
     }
 
+    /// Reads the 32 padded bytes.
+    ///
+    /// # Errors
+    /// [`BadTag`] for bytes that no name is padded to.
+    pub fn from_padded(padded: &[u8]) -> Result<Self, BadTag> {
+        let zeros = padded.iter().rev().take_while(|&&byte| byte == 0).count();
+        let name = &padded[..padded.len() - zeros];
+        let tag = core::str::from_utf8(name).map_err(|error| BadTag::Character(error.valid_up_to()))?;
+        if padded.len() == 32 { Self::new(tag) } else { Err(BadTag::Length(padded.len())) }
+    }
+
     /// The 32 padded bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

@@ -6,11 +6,13 @@ use pyo3::prelude::*;
 #[global_allocator]
 static ALLOCATOR: esper_prover::pages::KeptPages = esper_prover::pages::KeptPages;
 
+mod codec;
 mod digest;
 mod memory;
 mod model;
 mod proof;
 mod signatures;
+mod state;
 
 /// The compiled extension: integer and float engines, digests, proofs, signatures.
 #[pymodule]
@@ -20,9 +22,11 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "this extension was built for the proof's own tests and accepts forgeries; run `make build`";
         return Err(pyo3::exceptions::PyImportError::new_err(reason));
     }
+    codec::register(module)?;
     digest::register(module)?;
     memory::register(module)?;
     model::register(module)?;
     proof::register(module)?;
-    signatures::register(module)
+    signatures::register(module)?;
+    state::register(module)
 }

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from esper.consensus.template import BlockPlan
+from esper.node.chain.recent_usefulness import usefulness_per_mille
 from esper.node.chain.stored_blocks import stored_block
 from esper.node.events import MiningTold, Missed
 from esper.node.mining import mining_service
@@ -477,9 +478,8 @@ def test_calls_come_into_the_block_and_are_counted(datadir: Path) -> None:
             jump(REFRESH_S + 0.01)
             await rest()
             await world.mine()
-            view = await world.mining.control.view()
-            assert view.calls_answered == 2
-            assert view.usefulness_per_mille > 0
+            assert world.mining.control.standing().rates.calls_answered == 2
+            assert usefulness_per_mille(world.node.chain.view) > 0
             assert len(world.node.mempool.pool) == 0
 
     go(main)
@@ -562,16 +562,16 @@ def test_what_is_said_of_mining(datadir: Path) -> None:
         async with mining(datadir) as world:
             await world.mine(2)
             await rest()
-            view = await world.mining.control.view()
+            view = world.mining.control.standing()
             assert (view.running, view.paused) == (True, False)
             assert (view.threads, view.prove_threads) == (2, 3)
-            assert (view.blocks_found, view.blocks_stale) == (2, 0)
+            assert (view.rates.found, view.rates.stale) == (2, 0)
             # Each ticket was the first attempt or soon after it, and took a millisecond.
-            assert view.attempts_per_second >= 1000.0
-            assert view.expected_block_ms == int(1000 / view.attempts_per_second)
+            assert view.rates.attempts_per_second >= 1000.0
+            assert view.expected_block_ms == int(1000 / view.rates.attempts_per_second)
             await world.mining.control.use_threads(5, None)
             await world.mining.control.use_threads(None, 6)
-            view = await world.mining.control.view()
+            view = world.mining.control.standing()
             assert (view.threads, view.prove_threads) == (5, 6)
             assert world.searcher.threads == [5]
             assert world.prover.threads == world.answerer.threads == [6]
