@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
+from esper.primitives.ids import ModelId
+
 class Schema:
     """A schema of ``esper.primitives.codec``, compiled.
 
@@ -66,8 +68,6 @@ def array_length(
     data: bytes, position: int, what: str, refusal: Callable[[str, int], Exception]
 ) -> tuple[int, int]:
     """The declared length of the array that begins at a position, and where its head ends."""
-
-from esper.primitives.ids import ModelId
 
 class NativeModel:
     """A G16 model in memory, checked on loading, with its integer engine."""
@@ -173,7 +173,14 @@ def verify_proof(
     proof: bytes,
     /,
 ) -> VerifyReport:
-    """Check a proof without weights. Raises `ValueError` with the check that failed."""
+    """Check a proof without weights; lets other threads go on.
+
+    Raises `MalformedProofError` for bytes that do not decode, else `ValueError` with the check that
+    failed.
+    """
+
+class MalformedProofError(ValueError):
+    """Bytes that are no proof: they do not decode, whatever they were to show."""
 
 class VerifyReport(TypedDict):
     """What a verified proof rests on; a plain dict at run time."""

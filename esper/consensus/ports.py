@@ -38,7 +38,10 @@ class ProofRejectedError(Exception):
 
 
 class ProofMalformedError(ProofRejectedError):
-    """Bytes that are no canonical proof at all."""
+    """Bytes that are no canonical proof at all: they do not decode, whatever they were to show.
+
+    ``docs/proof.md``, section 15, says which refusals are of this kind.
+    """
 
 
 class ChainState(StateView, Protocol):

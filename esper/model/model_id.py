@@ -37,7 +37,7 @@ CLAMP_CLASSES: Final = ("norm", "qk", "v", "gate", "z", "o_update", "down_update
 _REACH_LIMIT = 2**15 - 1
 _RATES = ((20, 3), (26, 2))
 """Most variables of a polynomial, logarithm of the inverse rate of its code; 1 above the last."""
-_MAX_ROOTS = 1 << 10
+_MAX_ROOTS = 30
 
 
 def model_id(directory: Path) -> ModelId:

@@ -1,11 +1,18 @@
 """Proof of inference: what is claimed, proving it with the model, checking it without."""
 
-from esper.prover.errors import ProofError, ProvingError, StatementError, VerificationError
+from esper.prover.errors import (
+    MalformedProofError,
+    ProofError,
+    ProvingError,
+    StatementError,
+    VerificationError,
+)
 from esper.prover.proving import ProvableModel, prove, release_memory
 from esper.prover.statement import Sequence, Statement
 from esper.prover.verification import Report, verify
 
 __all__ = [
+    "MalformedProofError",
     "ProofError",
     "ProvableModel",
     "ProvingError",

@@ -15,3 +15,7 @@ class ProvingError(ProofError):
 
 class VerificationError(ProofError):
     """The proof does not show the statement; the message is the check that failed."""
+
+
+class MalformedProofError(VerificationError):
+    """The bytes are no proof: they do not decode, whatever they were to show."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from esper.prover.errors import StatementError, VerificationError
+from esper.prover.errors import MalformedProofError, StatementError, VerificationError
 from esper.prover.statement import Statement
 
 
@@ -27,18 +27,23 @@ class Report:
 def verify(statement: Statement, proof: bytes) -> Report:
     """Check that the model with the statement's id gives the statement's answers and logits.
 
+    Other threads of Python go on meanwhile, and may verify at the same time.
+
     Raises:
         StatementError: a field is out of its range.
+        MalformedProofError: the bytes do not decode; ``docs/proof.md``, section 15.
         VerificationError: the proof does not show the statement; the message is the failed check.
     """
-    from esper._native import verify_proof
+    from esper import _native
 
     for field, value in (("model_id", statement.model_id), ("binding", statement.binding)):
         if len(value) != 64:
             raise StatementError(f"{field}: {len(value)} bytes, must be 64")
     shape, fields = statement.shape(), statement.fields()
     try:
-        report = verify_proof(statement.model_id, statement.binding, shape, fields, proof)
+        report = _native.verify_proof(statement.model_id, statement.binding, shape, fields, proof)
+    except _native.MalformedProofError as error:
+        raise MalformedProofError(str(error)) from error
     except ValueError as error:
         raise VerificationError(str(error)) from error
     return Report(

@@ -4,9 +4,16 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from esper.consensus.outputs import Candidate, ProvenAnswer
-from esper.consensus.ports import ProofRejectedError, WorkClaim
+from esper.consensus.ports import ProofMalformedError, ProofRejectedError, WorkClaim
 from esper.primitives.ids import ModelId
-from esper.prover import ProofError, ProvableModel, Statement, prove, verify
+from esper.prover import (
+    MalformedProofError,
+    ProofError,
+    ProvableModel,
+    Statement,
+    prove,
+    verify,
+)
 from esper.prover import Sequence as ProvenSequence
 
 
@@ -98,8 +105,13 @@ class NativeVerifier:
     """Checks work proofs with the native verifier, without weights."""
 
     def verify(self, claim: WorkClaim, proof: bytes) -> None:
-        """Return if the proof shows the claim. Raises ProofRejectedError."""
+        """Return if the proof shows the claim.
+
+        Raises ProofMalformedError for bytes that do not decode, ProofRejectedError otherwise.
+        """
         try:
             verify(statement_of(claim), proof)
+        except MalformedProofError as error:
+            raise ProofMalformedError(str(error)) from error
         except ProofError as error:
             raise ProofRejectedError(str(error)) from error

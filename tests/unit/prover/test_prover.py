@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from esper.model import load_model
 from esper.model.loaded import LoadedModel
 from esper.primitives.ids import ModelId
 from esper.prover import (
+    MalformedProofError,
     ProvingError,
     Statement,
     StatementError,
@@ -97,6 +102,73 @@ def test_changed_proof_is_refused(proven: tuple[Statement, bytes]) -> None:
         verify(statement, proof[:-1])
     with pytest.raises(VerificationError):
         verify(statement, proof + b"\0")
+
+
+def test_bytes_that_do_not_decode_are_told_from_proofs_that_show_nothing(
+    proven: tuple[Statement, bytes],
+) -> None:
+    statement, proof = proven
+    no_element = proof[:-8] + b"\xff" * 8
+    other_version = proof[:4] + b"\2" + proof[5:]
+    for malformed in (b"", proof[:-1], proof + b"\0", no_element, other_version):
+        with pytest.raises(MalformedProofError):
+            verify(statement, malformed)
+    last_bit = proof[:-1] + bytes([proof[-1] ^ 1])
+    for other, rejected in [
+        (statement, last_bit),
+        (dataclasses.replace(statement, binding=bytes(64)), proof),
+        (dataclasses.replace(statement, model_id=ModelId(bytes(64))), proof),
+        (dataclasses.replace(statement, top_k=0), proof),
+    ]:
+        with pytest.raises(VerificationError) as caught:
+            verify(other, rejected)
+        assert not isinstance(caught.value, MalformedProofError)
+
+
+def test_proofs_are_verified_at_the_same_time(proven: tuple[Statement, bytes]) -> None:
+    """Times inside the verifier add up to more than has passed: two were inside at once.
+
+    Behind one lock, or with Python's held, they could never: each time is measured inside. Whether
+    the threads meet in a round is up to the machine, so there are many rounds.
+    """
+
+    def verify_some(_: int) -> float:
+        return sum(verify(*proven).milliseconds for _ in range(5))
+
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(100):
+            start = time.perf_counter()
+            inside = sum(threads.map(verify_some, range(4)))
+            if inside > 1.05 * 1e3 * (time.perf_counter() - start):
+                return
+    raise AssertionError("no two verifications were ever inside at once")
+
+
+def test_python_goes_on_while_a_proof_is_verified(proven: tuple[Statement, bytes]) -> None:
+    """A thread that verifies is never interrupted here, so only what it lets in can run."""
+    inside = met = False
+
+    def verify_until_met() -> None:
+        nonlocal inside
+        for _ in range(1000):
+            inside = True
+            verify(*proven)
+            inside = False
+            if met:
+                return
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    try:
+        thread = threading.Thread(target=verify_until_met)
+        thread.start()
+        while thread.is_alive() and not met:
+            met = inside
+            thread.join(0.0001)
+        thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert met
 
 
 def test_proof_file_round_trip(tmp_path: Path, proven: tuple[Statement, bytes]) -> None:

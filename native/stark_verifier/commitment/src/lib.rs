@@ -23,6 +23,8 @@ mod known_answers;
 mod opening;
 #[cfg(feature = "prover")]
 mod opening_prover;
+#[cfg(all(test, feature = "prover"))]
+mod opening_structure;
 mod opening_wire;
 mod params;
 mod security;
@@ -37,7 +39,7 @@ pub use fraction::{GkrClaim, GkrError, GkrSeed, MAX_GKR_VARS, fraction_proof_len
 #[cfg(feature = "prover")]
 pub use fraction_prover::{prove_fraction_sum, prove_fraction_sum_packed};
 pub use hash::{TAG_LEAF, TAG_NODE, TAG_TRANSCRIPT};
-pub use opening::{MAX_POINTS, PcsError, verify_opening};
+pub use opening::{MAX_POINTS, PcsError, check_opening_encoding, least_opening_len, verify_opening};
 #[cfg(feature = "prover")]
 pub use opening_prover::{Committed, commit, open};
 pub use params::{MAX_VARS, MIN_VARS, PcsParams, Schedule, ScheduleRound};

@@ -24,7 +24,7 @@ use p3_whir::{PcsProof, QueryOpenings, RoundConfig, SharedProofOpening, WhirProo
 use crate::field::{EF, F, PrimeCharacteristicRing};
 use crate::hash::{DIGEST_LEN, Trees};
 use crate::params::Config;
-use crate::wire::{Reader, WireError};
+use crate::wire::{BASE_LEN, COUNT_LEN, EXT_LEN, Reader, WireError};
 
 pub(crate) type Proof = PcsProof<F, EF, Trees>;
 type Openings = QueryOpenings<F, EF, PrunedMerklePaths<u8, DIGEST_LEN>>;
@@ -102,6 +102,25 @@ pub(crate) fn decode(config: &Config, values: &[EF], bytes: &[u8]) -> Result<Pro
         final_sumcheck,
     };
     Ok(PcsProof { whir, evals: values.iter().map(|&v| OpeningBatch::new(vec![v], vec![])).collect() })
+}
+
+/// Bytes that [`decode`] reads of a proof whose lists of siblings are empty.
+pub(crate) fn least_len(config: &Config) -> usize {
+    let nonces = |count: usize, bits: usize| if bits == 0 { 0 } else { count * BASE_LEN };
+    let sumcheck = |rounds: usize, bits: usize| 2 * rounds * EXT_LEN + nonces(rounds, bits);
+    let rows = |round: &RoundConfig, base: bool| {
+        let width = if base { BASE_LEN } else { EXT_LEN };
+        nonces(1, round.pow_bits) + ((query_rows(round) * width) << round.folding_factor) + COUNT_LEN
+    };
+    let mut len = config.commitment_ood_samples() * EXT_LEN;
+    len += sumcheck(config.round_folding_factor(0), config.starting_folding_pow_bits());
+    for (i, round) in config.round_parameters().iter().enumerate() {
+        len += DIGEST_LEN + round.ood_samples * EXT_LEN + rows(round, i == 0);
+        len += sumcheck(config.round_folding_factor(i + 1), round.folding_pow_bits);
+    }
+    let last = config.final_round_config();
+    len += (EXT_LEN << final_variables(config)) + rows(&last, config.round_parameters().is_empty());
+    len + sumcheck(config.final_sumcheck_rounds(), config.final_folding_pow_bits())
 }
 
 #[cfg(feature = "prover")]

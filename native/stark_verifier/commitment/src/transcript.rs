@@ -7,7 +7,6 @@ use p3_symmetric::MerkleCap;
 
 use crate::field::{EF, F, PrimeCharacteristicRing};
 use crate::hash::{DIGEST_LEN, Step, Tagged};
-use crate::params::PcsParams;
 
 /// The sponge under the transcript: a chain of tagged BLAKE3-256 over bytes, read as Goldilocks elements by
 /// rejection.
@@ -78,15 +77,6 @@ impl Transcript {
     /// Absorbs the root of a commitment.
     pub fn absorb_root(&mut self, root: &Root) {
         self.absorb_bytes(&root.0);
-    }
-
-    /// Absorbs the parameters of a commitment of `num_vars` variables and everything that is derived from them.
-    pub fn absorb_params(&mut self, num_vars: usize, params: &PcsParams) {
-        for number in [num_vars, params.log_inv_rate, params.pow_bits, params.security_level] {
-            self.absorb_u64(number as u64);
-        }
-        let schedule = params.schedule(num_vars).map(|schedule| alloc::format!("{schedule}"));
-        self.absorb_bytes(schedule.unwrap_or_default().as_bytes());
     }
 
     /// Draws an extension element.

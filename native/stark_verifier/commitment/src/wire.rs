@@ -13,6 +13,9 @@ pub(crate) const BASE_LEN: usize = 8;
 /// Bytes of an extension element: its three coefficients.
 pub(crate) const EXT_LEN: usize = 3 * BASE_LEN;
 
+/// Bytes of the length of a list of digests.
+pub(crate) const COUNT_LEN: usize = 4;
+
 /// Why bytes are no proof.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum WireError {

@@ -54,7 +54,7 @@ fn main() {
         witness.modes, witness.layout.lookup_cells, witness.layout.table_entries
     );
     drop(witness);
-    let mut seeds = Seeds::default();
+    let seeds = Seeds::default();
     for _ in 0..repeats {
         let start = Instant::now();
         let (mut last, mut last_cpu) = (Instant::now(), processor_milliseconds());
@@ -70,12 +70,12 @@ fn main() {
         let mut verifying: Vec<f64> = (0..21)
             .map(|_| {
                 let start = Instant::now();
-                verify(&statement, &proof, &mut seeds).expect("an accepted proof");
+                verify(&statement, &proof, &seeds).expect("an accepted proof");
                 milliseconds(start)
             })
             .collect();
         verifying.sort_by(f64::total_cmp);
-        let report = verify(&statement, &proof, &mut seeds).expect("an accepted proof");
+        let report = verify(&statement, &proof, &seeds).expect("an accepted proof");
         let peak = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = peak
             .lines()

@@ -4,13 +4,11 @@ use crate::error::ProveError;
 use esper_commitment::{Committed, F, MIN_VARS, PcsParams, PrimeCharacteristicRing, Root, commit};
 use esper_model::{Bounds, Linear, Model};
 use esper_verifier::descriptor::{CLAMP_CLASSES, ClampClass, Descriptor, LayerDescriptor};
+use esper_verifier::descriptor_check::chunk_vars;
 use esper_verifier::embedding::EmbeddingTree;
-use esper_verifier::mle::index_bits;
 use esper_verifier::model_layout::{EXP_ENTRIES, Matrix, ModelLayout, RSQRT_ENTRIES, RSQRT_FIRST};
 use std::sync::Arc;
 
-/// Largest chunk of the model polynomial, in variables: bounds the prover's memory.
-pub const CHUNK_VARS: usize = 27;
 /// Goldilocks.
 const FIELD: u128 = 0xffff_ffff_0000_0001;
 
@@ -43,9 +41,11 @@ impl ModelKey {
         let embedding = EmbeddingTree::new(&model.embed, model.shape.dim);
         let mut descriptor = describe(&model, &bounds, embedding.root())?;
         let layout = ModelLayout::new(&descriptor);
-        let cells_vars = index_bits(layout.cells);
-        descriptor.chunk_vars = cells_vars.clamp(MIN_VARS, CHUNK_VARS);
+        descriptor.chunk_vars = chunk_vars(layout.cells);
         let count = layout.cells.div_ceil(1 << descriptor.chunk_vars);
+        // All that is checked but for the roots themselves, before the work on them.
+        descriptor.roots = vec![Root([0; 32]); count];
+        descriptor.check().map_err(ProveError::Descriptor)?;
         let params = PcsParams::for_proof(descriptor.chunk_vars, 1 + count);
         let mut cells = lay_out(&model, &layout);
         cells.resize(count << descriptor.chunk_vars, F::ZERO);
@@ -57,7 +57,6 @@ impl ModelKey {
         }
         chunks.reverse();
         descriptor.roots = chunks.iter().map(Committed::root).collect::<Vec<Root>>();
-        descriptor.check().map_err(ProveError::Descriptor)?;
         let model_id = descriptor.model_id();
         Ok(Self { model, descriptor, model_id, layout, chunks, embedding })
     }

@@ -9,7 +9,7 @@ use crate::sumcheck::prove_inner;
 use crate::witness::Witness;
 use crate::{claims, virtuals};
 use esper_commitment::{EF, PrimeCharacteristicRing, commit, open, prove_fraction_sum_packed};
-use esper_verifier::claims::{Context, ContractionFinals, PublicRows, combine};
+use esper_verifier::claims::{Claimed, Context, ContractionFinals, PublicRows, combine};
 use esper_verifier::embedding::EmbeddingRows;
 use esper_verifier::functional::Functional;
 use esper_verifier::linear::LinearStage;
@@ -150,16 +150,17 @@ fn prove_stages(
     let public = PublicRows::fold(&tokens, &embedding, d.dim, q.row()).expect("rows of all tokens were read");
     let [model, witness, b] = contraction_finals;
     let delta = t.challenge();
-    let [witness_claim, model_claim] = combine(
-        &context,
-        &leaf,
+    let claimed = Claimed {
+        leaf: &leaf,
         leaf_model,
-        (&stage.functional, linear),
-        &finals,
-        (&end, ContractionFinals { model, witness, b }),
-        &public,
-        delta,
-    );
+        linear: &stage.functional,
+        linear_value: linear,
+        finals: &finals,
+        contraction_end: &end,
+        contraction: ContractionFinals { model, witness, b },
+        public: &public,
+    };
+    let [witness_claim, model_claim] = combine(&context, &claimed, delta);
     let dense = claims::dense(&witness_claim.functional, w.cells.len());
     let (witness_claims, at, values) = prove_inner(vec![(&w.cells, dense)], witness_claim.value, &mut t);
     let witness_value = values[0];

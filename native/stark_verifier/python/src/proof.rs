@@ -2,12 +2,19 @@
 
 use crate::model::NativeModel;
 use esper_prover::{ModelKey, ProveError, prove};
-use esper_verifier::{Seeds, SequenceStatement, Statement, verify};
+use esper_verifier::{Seeds, SequenceStatement, Statement, VerifyError, verify};
+use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+
+create_exception!(
+    esper._native,
+    MalformedProofError,
+    PyValueError,
+    "Bytes that are no proof: they do not decode, whatever they were to show."
+);
 
 /// A model committed for proving; keep it, for making one commits to all weights.
 #[pyclass(frozen, module = "esper._native")]
@@ -19,7 +26,7 @@ pub struct ProvingKey {
 type SequenceFields = (Vec<u32>, Vec<u32>, usize, Vec<Vec<(u32, i64)>>);
 
 /// Seeds of the lookup argument by size, shared by all verifications of this process.
-static SEEDS: Mutex<Option<Seeds>> = Mutex::new(None);
+static SEEDS: Seeds = Seeds::new();
 
 fn identifier(field: &str, bytes: &[u8]) -> PyResult<[u8; 64]> {
     bytes.try_into().map_err(|_| PyValueError::new_err(format!("{field}: {} bytes, must be 64", bytes.len())))
@@ -42,6 +49,11 @@ fn statement(
 
 fn value_error(error: &ProveError) -> PyErr {
     PyValueError::new_err(error.to_string())
+}
+
+fn refusal(error: &VerifyError) -> PyErr {
+    let text = error.to_string();
+    if error.is_malformed() { MalformedProofError::new_err(text) } else { PyValueError::new_err(text) }
 }
 
 #[pymethods]
@@ -84,7 +96,8 @@ impl ProvingKey {
 
 /// Check a proof without weights; a dict of security_bits, terms, witness_vars, leaf_vars, milliseconds.
 ///
-/// Raises ValueError with the check that failed.
+/// Other threads go on meanwhile, and verify at the same time. Raises MalformedProofError for bytes that do not decode,
+/// ValueError with the check that failed otherwise.
 #[pyfunction]
 fn verify_proof<'py>(
     py: Python<'py>,
@@ -97,13 +110,11 @@ fn verify_proof<'py>(
     let statement = statement(model_id, binding, shape, sequences)?;
     let (report, milliseconds) = py
         .detach(|| {
-            // Seeds hold no state that a panic elsewhere could have broken.
-            let mut seeds = SEEDS.lock().unwrap_or_else(PoisonError::into_inner);
             let start = Instant::now();
-            let report = verify(&statement, proof, seeds.get_or_insert_with(Seeds::default));
+            let report = verify(&statement, proof, &SEEDS);
             report.map(|r| (r, start.elapsed().as_secs_f64() * 1e3))
         })
-        .map_err(|e| PyValueError::new_err(e.to_string()))?;
+        .map_err(|e| refusal(&e))?;
     let out = PyDict::new(py);
     out.set_item("security_bits", report.security_bits)?;
     out.set_item("terms", report.terms.iter().map(|t| (t.name, t.bits)).collect::<Vec<_>>())?;
@@ -123,6 +134,7 @@ fn model_id<'py>(py: Python<'py>, model: &NativeModel) -> PyResult<Bound<'py, Py
 /// Adds this file's class and functions to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<ProvingKey>()?;
+    module.add("MalformedProofError", module.py().get_type::<MalformedProofError>())?;
     module.add_function(wrap_pyfunction!(verify_proof, module)?)?;
     module.add_function(wrap_pyfunction!(model_id, module)?)
 }

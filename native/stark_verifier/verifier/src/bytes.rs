@@ -81,6 +81,14 @@ impl<'a> Reader<'a> {
         (0..n).map(|_| self.ext()).collect()
     }
 
+    /// The bytes of `n` canonical extension elements, as they stand.
+    pub fn ext_bytes(&mut self, n: usize) -> Result<&'a [u8], VerifyError> {
+        let bytes = self.take(n.saturating_mul(EF_BYTES))?;
+        let (words, _) = bytes.as_chunks();
+        let canonical = words.iter().all(|&w| u64::from_le_bytes(w) < F::ORDER_U64);
+        if canonical { Ok(bytes) } else { Err(VerifyError::Encoding(self.part)) }
+    }
+
     /// Nothing may be left.
     pub fn finish(self) -> Result<(), VerifyError> {
         if self.rest.is_empty() { Ok(()) } else { Err(VerifyError::Encoding(self.part)) }

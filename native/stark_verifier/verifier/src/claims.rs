@@ -135,32 +135,44 @@ fn residual(b: &mut Board<'_>, layout: &Layout, coefs: &[EF], dim: usize, col: &
     constant
 }
 
-/// The witness claim and the model claim.
-pub fn combine(
-    c: &Context<'_>,
-    leaf: &LeafClaims,
-    leaf_model_value: EF,
-    linear: (&Functional, EF),
-    finals: &Finals<EF>,
-    contraction: (&[EF], ContractionFinals),
-    public: &PublicRows,
-    delta: EF,
-) -> [Claim; 2] {
+/// What prover and verifier have claimed of the committed cells before one claim for each polynomial is made of it.
+pub struct Claimed<'a> {
+    /// Claims of the lookup argument at its leaf point.
+    pub leaf: &'a LeafClaims,
+    /// Value of their model part.
+    pub leaf_model: EF,
+    /// Linear parts of all relations.
+    pub linear: &'a Functional,
+    /// Their value.
+    pub linear_value: EF,
+    /// Final values of the products.
+    pub finals: &'a Finals<EF>,
+    /// End point of the contraction.
+    pub contraction_end: &'a [EF],
+    /// Values of its factors there.
+    pub contraction: ContractionFinals,
+    /// Public token rows, folded by the row of the products' end point.
+    pub public: &'a PublicRows,
+}
+
+/// The witness claim and the model claim: everything claimed, combined by powers of `delta`.
+pub fn combine(c: &Context<'_>, claimed: &Claimed<'_>, delta: EF) -> [Claim; 2] {
+    let &Claimed { leaf, leaf_model, linear, linear_value, finals, contraction_end, contraction, public } =
+        claimed;
     let (mut witness, mut model) = (Claim::default(), Claim::default());
     let mut powers = Powers { delta, next: EF::ONE };
     let leaf_coef = |claim, power| if leaf_claim_enabled(claim) { power } else { EF::ZERO };
     witness.add(leaf_coef(0, powers.take()), &leaf.keys, leaf.keys_value);
     witness.add(leaf_coef(1, powers.take()), &leaf.multiplicities, leaf.multiplicities_value);
-    witness.add(powers.take(), linear.0, linear.1);
-    model.add(leaf_coef(2, powers.take()), &leaf.model, leaf_model_value);
+    witness.add(powers.take(), linear, linear_value);
+    model.add(leaf_coef(2, powers.take()), &leaf.model, leaf_model);
     product_claims(c, finals, public, &mut powers, &mut witness);
     rope_claims(c, finals, &mut powers, &mut model);
-    let (end, values) = contraction;
-    let (a, constant) = contraction_a(c, end);
-    witness.add(powers.take(), &a, values.witness - constant);
-    let (b, constant) = contraction_b(c, end, public);
-    witness.add(powers.take(), &b, values.b - constant);
-    model.add(powers.take(), &contraction_model(c, end), values.model);
+    let (a, constant) = contraction_a(c, contraction_end);
+    witness.add(powers.take(), &a, contraction.witness - constant);
+    let (b, constant) = contraction_b(c, contraction_end, public);
+    witness.add(powers.take(), &b, contraction.b - constant);
+    model.add(powers.take(), &contraction_model(c, contraction_end), contraction.model);
     [witness, model]
 }
 

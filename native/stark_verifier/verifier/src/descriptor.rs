@@ -1,9 +1,7 @@
 //! The model descriptor: everything about a model that a verifier needs, hashed to model_id.
 
-use crate::bytes::Reader;
-use crate::error::VerifyError;
 use alloc::vec::Vec;
-use esper_commitment::{MAX_VARS, MIN_VARS, Root};
+use esper_commitment::Root;
 use esper_digest::{Tag, tagged_sha3_512};
 
 /// Version of relations, layout and transcript: part of model_id.
@@ -171,126 +169,6 @@ impl Descriptor {
         out.extend_from_slice(&self.embedding_root);
         out.extend_from_slice(&self.integers_hash);
         out
-    }
-
-    /// Reads exactly what [`Self::encode`] writes and checks it.
-    pub fn decode(bytes: &[u8]) -> Result<Self, VerifyError> {
-        const PART: &str = "model descriptor";
-        let mut r = Reader::new(bytes, PART);
-        if r.u64()? != u64::from(SPEC_VERSION) {
-            return Err(VerifyError::Descriptor("spec version"));
-        }
-        let small = |r: &mut Reader<'_>| -> Result<usize, VerifyError> {
-            u32::try_from(r.u64()?).map(|v| v as usize).map_err(|_| VerifyError::Encoding(PART))
-        };
-        let (layer_count, root_count) = (small(&mut r)?, small(&mut r)?);
-        let [vocab, dim, hidden, heads, kv_heads, head_dim, max_seq, bos, eos, emax, final_shift] = {
-            let mut v = [0; 11];
-            for x in &mut v {
-                *x = small(&mut r)?;
-            }
-            v
-        };
-        let (eps_term, logit_bound) = (r.u64()?, r.u64()?);
-        let chunk_vars = small(&mut r)?;
-        let mut clamp_reach = [0; CLAMP_CLASSES];
-        for q in &mut clamp_reach {
-            *q = small(&mut r)? as u32;
-        }
-        let mut layers = Vec::new();
-        for _ in 0..layer_count {
-            let mut v = [0u32; 13];
-            for x in &mut v {
-                *x = small(&mut r)? as u32;
-            }
-            let [norm1_shift, norm2_shift, score_shift, gate_bits, o_bits, down_bits, ..] = v;
-            let mut shifts = [0; 7];
-            shifts.copy_from_slice(&v[6..]);
-            layers.push(LayerDescriptor {
-                norm1_shift,
-                norm2_shift,
-                score_shift,
-                gate_bits,
-                o_bits,
-                down_bits,
-                shifts,
-            });
-        }
-        let mut roots = Vec::new();
-        for _ in 0..root_count {
-            roots.push(Root(r.hash32()?));
-        }
-        let (embedding_root, integers_hash) = (r.hash32()?, r.hash64()?);
-        r.finish()?;
-        let d = Self {
-            vocab,
-            dim,
-            hidden,
-            heads,
-            kv_heads,
-            head_dim,
-            max_seq,
-            bos: bos as u32,
-            eos: eos as u32,
-            emax: emax as u32,
-            eps_term,
-            final_shift: final_shift as u32,
-            logit_bound,
-            clamp_reach,
-            layers,
-            chunk_vars,
-            roots,
-            embedding_root,
-            integers_hash,
-        };
-        d.check()?;
-        Ok(d)
-    }
-
-    /// Ranges that keep every later computation in bounds, whoever made the descriptor.
-    pub fn check(&self) -> Result<(), VerifyError> {
-        let must =
-            |ok: bool, what: &'static str| if ok { Ok(()) } else { Err(VerifyError::Descriptor(what)) };
-        must((2..=1 << 18).contains(&self.vocab), "vocab")?;
-        must((1..=1 << 14).contains(&self.dim), "dim")?;
-        must((1..=1 << 16).contains(&self.hidden), "hidden")?;
-        must((1..=1 << 8).contains(&self.heads), "heads")?;
-        must(self.kv_heads >= 1 && self.heads.is_multiple_of(self.kv_heads), "kv_heads")?;
-        must((2..=1 << 9).contains(&self.head_dim) && self.head_dim.is_multiple_of(2), "head_dim")?;
-        must((1..=1 << 16).contains(&self.max_seq), "max_seq")?;
-        must((self.bos as usize) < self.vocab, "bos")?;
-        must((self.eos as usize) < self.vocab, "eos")?;
-        must((1..=1 << 8).contains(&self.layers.len()), "layers")?;
-        // Verification costs a term for each layer and head: this keeps it below a second for any descriptor.
-        must(self.layers.len() * self.heads <= 1 << 12, "layers and heads")?;
-        must(self.eps_term >= 1 && self.eps_term < 1 << 60, "eps_term")?;
-        must(self.emax >= self.emin() && self.emax <= 30, "emax")?;
-        must(self.t0() + 2 * (self.emax + 1) <= 62, "emax")?;
-        must((1..=46).contains(&self.final_shift), "final_shift")?;
-        must(self.logit_bound >= 1 && self.logit_bound < 1 << 46, "logit_bound")?;
-        must(self.clamp_reach.iter().all(|&q| (1..1 << 15).contains(&q)), "clamp_reach")?;
-        must((MIN_VARS..=MAX_VARS.min(27)).contains(&self.chunk_vars), "chunk_vars")?;
-        must((1..=1 << 10).contains(&self.roots.len()), "roots")?;
-        for l in &self.layers {
-            must((1..=46).contains(&l.norm1_shift) && (1..=46).contains(&l.norm2_shift), "norm_shift")?;
-            must((1..=16).contains(&l.score_shift), "score_shift")?;
-            must(l.gate_bits == 12 || l.gate_bits == 16, "gate_bits")?;
-            let update = |b: u32| b.is_multiple_of(2) && (16..=26).contains(&b);
-            must(update(l.o_bits), "o_bits")?;
-            must(update(l.down_bits), "down_bits")?;
-            must(l.shifts.iter().all(|&s| (1..=36).contains(&s)), "linear_shift")?;
-            must(
-                l.shifts[LinearKind::Q as usize] == 16 && l.shifts[LinearKind::K as usize] == 16,
-                "q and k shift",
-            )?;
-        }
-        must(self.model_cells() <= self.roots.len() << self.chunk_vars, "roots")?;
-        must(self.model_cells() > (self.roots.len() - 1) << self.chunk_vars, "roots")?;
-        Ok(())
-    }
-
-    fn model_cells(&self) -> usize {
-        crate::model_layout::ModelLayout::new(self).cells
     }
 
     /// The commitment of the model: 64 bytes.

@@ -12,8 +12,10 @@ pub enum VerifyError {
     Encoding(&'static str),
     /// The model descriptor does not hash to the stated model_id.
     ModelId,
-    /// A descriptor field is out of its range.
+    /// A descriptor field is out of its range, or does not follow from the others.
     Descriptor(&'static str),
+    /// Model and statement together need more cells than can be committed.
+    Sizes,
     /// Unknown mode bit, or modes that exclude each other.
     Modes(&'static str),
     /// An embedding row is not in the model's tree.
@@ -26,6 +28,23 @@ pub enum VerifyError {
     Opening(&'static str),
 }
 
+impl VerifyError {
+    /// Whether the bytes are no proof at all, whatever they were to show: they do not decode (`docs/proof.md`, section
+    /// 15). All other refusals are of a proof that decodes, or of the statement.
+    pub fn is_malformed(&self) -> bool {
+        match self {
+            Self::Encoding(_) | Self::Descriptor(_) | Self::Modes(_) => true,
+            Self::Statement(_)
+            | Self::Sizes
+            | Self::ModelId
+            | Self::Embedding
+            | Self::Lookup
+            | Self::Sumcheck(_)
+            | Self::Opening(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -33,6 +52,7 @@ impl fmt::Display for VerifyError {
             Self::Encoding(s) => write!(f, "proof encoding refused: {s}"),
             Self::ModelId => f.write_str("the proof's model descriptor does not hash to the stated model_id"),
             Self::Descriptor(s) => write!(f, "model descriptor refused: {s}"),
+            Self::Sizes => f.write_str("model and statement need more cells than can be committed"),
             Self::Modes(s) => write!(f, "mode mask refused: {s}"),
             Self::Embedding => f.write_str("an embedding row is not under the model's embedding root"),
             Self::Lookup => f.write_str("the lookup argument does not sum to zero"),

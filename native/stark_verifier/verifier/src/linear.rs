@@ -3,7 +3,7 @@
 //!
 //! Sum over relations of weight * relation = linear + constant + products + contractions = 0.
 
-use crate::descriptor::{ClampClass, Descriptor};
+use crate::descriptor::Descriptor;
 use crate::functional::{ColWeight, Functional, RowWeight, Run};
 use crate::layout::{Layout, NORM_LIMBS, NormCells, Site, TensorId};
 use crate::mle::{eq_index, eq_table, prefix_sums};
@@ -117,19 +117,6 @@ pub fn clamp_sites(layer: &crate::layout::LayerCells) -> [(&Site, Relation); 9] 
         (&layer.z, Relation::ClampZ),
         (&layer.update_down, Relation::ClampUpdateDown),
     ]
-}
-
-/// Class of a site by its relation (used where tables are chosen by class).
-pub fn clamp_class(relation: Relation) -> ClampClass {
-    match relation {
-        Relation::ClampQ | Relation::ClampK => ClampClass::Qk,
-        Relation::ClampV => ClampClass::V,
-        Relation::ClampUpdateO => ClampClass::UpdateO,
-        Relation::ClampGate => ClampClass::Gate,
-        Relation::ClampZ => ClampClass::Z,
-        Relation::ClampUpdateDown => ClampClass::UpdateDown,
-        _ => ClampClass::Norm,
-    }
 }
 
 /// The linear stage: a functional of the witness and a public constant.

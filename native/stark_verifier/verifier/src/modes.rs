@@ -3,6 +3,7 @@
 
 use crate::descriptor::{CLAMP_CLASSES, ClampClass, Descriptor};
 use crate::error::VerifyError;
+use crate::limits;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -73,7 +74,7 @@ impl Modes {
         let mut clamp = [false; CLAMP_CLASSES];
         clamp.iter_mut().enumerate().for_each(|(i, c)| *c = bytes[0] >> i & 1 == 1);
         let overflow = bytes[1] & 3;
-        if overflow == 3 {
+        if !limits::OVERFLOW_LIMBS.takes(overflow) {
             return Err(VerifyError::Modes("three overflow limbs"));
         }
         let wide: Vec<WideUpdates> =

@@ -1,22 +1,27 @@
 //! The proof's bytes: every count follows from the statement, the descriptor and the modes, apart
 //! from the lengths of the descriptor and of each opening, which are checked against what is there.
+//!
+//! All of it is decoded before anything is computed, so that bytes which are no proof are told from a proof that shows
+//! nothing.
 
-use crate::bytes::{Reader, put_ext};
+use crate::bytes::{EF_BYTES, Reader, put_ext};
 use crate::descriptor::Descriptor;
 use crate::error::VerifyError;
 use crate::finals::Finals;
 use crate::layout::Layout;
+use crate::limits;
 use crate::modes::Modes;
 use crate::points::ProductPoint;
 use crate::products::PRODUCT_DEGREE;
 use crate::slots::{CONTRACTION_DEGREE, Slots};
+use crate::soundness::opening_params;
 use crate::statement::Instance;
 use crate::sumcheck::SumcheckProof;
 use alloc::vec::Vec;
-use esper_commitment::{EF, Root, fraction_proof_len};
+use esper_commitment::{EF, PcsParams, Root, check_opening_encoding, fraction_proof_len};
 
 /// Largest proof that is looked at.
-pub const MAX_PROOF_BYTES: usize = 4 << 20;
+pub const MAX_PROOF_BYTES: usize = limits::PROOF_BYTES.most as usize;
 
 /// Part of the proof whose shape follows from the model and the statement alone.
 pub struct ProofHead<'a> {
@@ -67,7 +72,7 @@ pub struct ProofBody<'a> {
 impl<'a> ProofHead<'a> {
     /// Reads descriptor and modes.
     pub fn read(bytes: &'a [u8]) -> Result<Self, VerifyError> {
-        if bytes.len() > MAX_PROOF_BYTES {
+        if !limits::PROOF_BYTES.takes(bytes.len()) {
             return Err(VerifyError::Encoding("proof longer than the limit"));
         }
         let mut r = Reader::new(bytes, "proof");
@@ -80,6 +85,9 @@ impl<'a> ProofHead<'a> {
 
 impl<'a> ProofBody<'a> {
     /// Reads everything to the end.
+    ///
+    /// # Errors
+    /// [`VerifyError::Encoding`] with the part that does not decode.
     pub fn read(
         mut r: Reader<'a>,
         d: &Descriptor,
@@ -88,7 +96,7 @@ impl<'a> ProofBody<'a> {
     ) -> Result<Self, VerifyError> {
         let witness_root = Root(r.hash32()?);
         let out_of_domain = r.ext()?;
-        let fraction_sum = r.take(fraction_proof_len(layout.leaf_vars))?;
+        let fraction_sum = r.ext_bytes(fraction_proof_len(layout.leaf_vars) / EF_BYTES)?;
         let [leaf_model, linear, contractions] = [r.ext()?, r.ext()?, r.ext()?];
         let products = SumcheckProof::read(&mut r, ProductPoint::num_vars(d, instance), PRODUCT_DEGREE)?;
         let finals = Finals::read(&mut r, layout)?;
@@ -98,14 +106,18 @@ impl<'a> ProofBody<'a> {
         let witness_value = r.ext()?;
         let model_claims = SumcheckProof::read(&mut r, d.chunk_vars, 2)?;
         let model_values = r.exts(d.roots.len())?;
-        let opening = |r: &mut Reader<'a>| -> Result<&'a [u8], VerifyError> {
-            let len = r.u32()? as usize;
-            r.take(len)
-        };
-        let witness_opening = opening(&mut r)?;
+        let mut opening =
+            |part: &'static str, num_vars: usize, params: &PcsParams| -> Result<&'a [u8], VerifyError> {
+                let len = r.u32()? as usize;
+                let bytes = r.take(len)?;
+                check_opening_encoding(num_vars, params, bytes).map_err(|_| VerifyError::Encoding(part))?;
+                Ok(bytes)
+            };
+        let (witness_params, model_params) = opening_params(d, layout);
+        let witness_opening = opening("witness opening", layout.num_vars, &witness_params)?;
         let mut model_openings = Vec::new();
         for _ in &d.roots {
-            model_openings.push(opening(&mut r)?);
+            model_openings.push(opening("model opening", d.chunk_vars, &model_params)?);
         }
         r.finish()?;
         Ok(Self {

@@ -2,15 +2,10 @@
 
 use crate::descriptor::Descriptor;
 use crate::error::VerifyError;
+use crate::limits::{self, Limit};
 use crate::mle::index_bits;
 use alloc::vec::Vec;
 use esper_commitment::Transcript;
-
-/// Rows of one proof at most.
-pub const MAX_ROWS: usize = 1 << 14;
-
-/// Listed logits of one proof at most, all answers together: each costs the verifier microseconds.
-pub const MAX_LISTED: usize = 1 << 17;
 
 /// One sequence of the batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,15 +72,22 @@ impl Instance {
 
 impl Statement {
     /// Checks everything that can be checked in the clear (PROOF_SPEC section 3, "Statement").
+    ///
+    /// # Errors
+    /// [`VerifyError::Statement`] with the name of the limit, as in [`limits`], or of the rule.
     pub fn check(&self, d: &Descriptor) -> Result<Instance, VerifyError> {
-        let must = |ok: bool, what: &'static str| if ok { Ok(()) } else { Err(VerifyError::Statement(what)) };
+        let must = |ok: bool, what| if ok { Ok(()) } else { Err(VerifyError::Statement(what)) };
+        let within = |value: usize, limit: Limit| must(limit.takes(value), limit.name);
         must(!self.sequences.is_empty(), "no sequence")?;
-        must(self.rows.is_power_of_two() && self.rows >= 2, "rows is no power of two")?;
+        within(self.rows, limits::ROWS)?;
+        must(self.rows.is_power_of_two(), "rows is no power of two")?;
         must(self.rows <= d.max_seq, "rows exceed the model's max_seq")?;
-        must(self.sequences.len() <= MAX_ROWS / self.rows, "too many rows")?;
-        must((1..=d.vocab.min(1 << 10)).contains(&self.top_k), "top_k")?;
-        let listed = self.sequences.iter().map(|s| s.answer.len()).sum::<usize>();
-        must(listed <= MAX_LISTED / self.top_k, "too many listed logits")?;
+        within(self.sequences.len().saturating_mul(self.rows), limits::ALL_ROWS)?;
+        within(self.top_k, limits::TOP_K)?;
+        must(self.top_k <= d.vocab, "top_k exceeds the vocabulary")?;
+        let answers = self.sequences.iter().map(|s| s.answer.len()).sum::<usize>();
+        must(answers > 0, "empty answer")?;
+        within(answers.saturating_mul(self.top_k), limits::LISTED)?;
         let mut answers = 0;
         for s in &self.sequences {
             must(!s.prompt.is_empty(), "empty prompt")?;

@@ -1,23 +1,24 @@
 //! The verifier, top to bottom in the order of the transcript.
 
-use crate::claims::{Context, ContractionFinals, PublicRows, combine, contraction_e};
+use crate::claims::{Claimed, Context, ContractionFinals, PublicRows, combine, contraction_e};
 use crate::embedding::EmbeddingRows;
 use crate::error::VerifyError;
 use crate::layout::Layout;
+use crate::limits;
 use crate::linear::LinearStage;
 use crate::lookup::leaf_claims;
-use crate::mle::index_bits;
 use crate::model_layout::ModelLayout;
 use crate::points::{ProductPoint, RelationPoints};
 use crate::products::{PRODUCT_DEGREE, summand};
 use crate::proof::{ProofBody, ProofHead};
 use crate::relation::RelationWeights;
+use crate::seeds::Seeds;
 use crate::slots::{CONTRACTION_DEGREE, SlotWeights, Slots};
 use crate::soundness::{SecurityTerm, opening_params, security_terms, total_bits};
 use crate::statement::Statement;
 use crate::transcript;
 use alloc::vec::Vec;
-use esper_commitment::{EF, GkrSeed, verify_fraction_sum, verify_opening};
+use esper_commitment::{EF, verify_fraction_sum, verify_opening};
 
 /// What a verified proof rests on.
 #[derive(Clone, Debug)]
@@ -30,30 +31,13 @@ pub struct Report {
     pub sizes: [usize; 2],
 }
 
-/// Seeds of the fractional sums by size. Making one costs more than a whole verification, and it
-/// depends on the size alone, so keep this between calls.
-#[derive(Default)]
-pub struct Seeds(Vec<GkrSeed>);
-
-impl Seeds {
-    fn get(&mut self, num_vars: usize) -> Result<&GkrSeed, VerifyError> {
-        let at = match self.0.iter().position(|s| s.num_vars() == num_vars) {
-            Some(at) => at,
-            None => {
-                self.0.push(GkrSeed::new(num_vars).map_err(|_| VerifyError::Lookup)?);
-                self.0.len() - 1
-            }
-        };
-        Ok(&self.0[at])
-    }
-}
-
 /// Checks that the statement holds: the model with this id, run on these tokens, gives these
-/// answers and top-K logits. Never panics; allocates by the statement's size, never by a length in the proof.
+/// answers and top-K logits. Never panics; allocates by the statement's size, never by a length in the proof. Locks
+/// nothing: any number of threads verify with the same `seeds` at once.
 ///
 /// # Errors
-/// The first check that fails, as a [`VerifyError`].
-pub fn verify(statement: &Statement, proof: &[u8], seeds: &mut Seeds) -> Result<Report, VerifyError> {
+/// The first check that fails, as a [`VerifyError`]; [`VerifyError::is_malformed`] tells bytes that are no proof.
+pub fn verify(statement: &Statement, proof: &[u8], seeds: &Seeds) -> Result<Report, VerifyError> {
     // What is checked in the clear.
     let ProofHead { descriptor, modes, rest: mut reader } = ProofHead::read(proof)?;
     let d = &descriptor;
@@ -62,7 +46,10 @@ pub fn verify(statement: &Statement, proof: &[u8], seeds: &mut Seeds) -> Result<
     }
     let instance = statement.check(d)?;
     let layout = Layout::new(d, &instance, &modes);
-    let terms = security_terms(d, &instance, &layout).ok_or(VerifyError::Descriptor("sizes"))?;
+    if !limits::WITNESS_VARS.takes(layout.num_vars) || !limits::LEAF_VARS.takes(layout.leaf_vars) {
+        return Err(VerifyError::Sizes);
+    }
+    let terms = security_terms(d, &instance, &layout).ok_or(VerifyError::Sizes)?;
     let model = ModelLayout::new(d);
     let tokens = statement.row_tokens(&instance);
     let mut ids = tokens.clone();
@@ -135,16 +122,17 @@ pub fn verify(statement: &Statement, proof: &[u8], seeds: &mut Seeds) -> Result<
     let public = PublicRows::fold(&tokens, &embedding, d.dim, q.row())?;
     let delta = t.challenge();
     let values = ContractionFinals { model: model_part, witness: witness_part, b };
-    let [witness, model_claim] = combine(
-        &context,
-        &leaf,
-        body.leaf_model,
-        (&linear.functional, body.linear),
-        &body.finals,
-        (&end, values),
-        &public,
-        delta,
-    );
+    let claimed = Claimed {
+        leaf: &leaf,
+        leaf_model: body.leaf_model,
+        linear: &linear.functional,
+        linear_value: body.linear,
+        finals: &body.finals,
+        contraction_end: &end,
+        contraction: values,
+        public: &public,
+    };
+    let [witness, model_claim] = combine(&context, &claimed, delta);
     let (at, value) = body.witness_claims.verify(witness.value, 2, &mut t)?;
     t.absorb(body.witness_value);
     if witness.functional.at(&at) * body.witness_value != value {
@@ -152,19 +140,8 @@ pub fn verify(statement: &Statement, proof: &[u8], seeds: &mut Seeds) -> Result<
     }
     let (model_at, value) = body.model_claims.verify(model_claim.value, 2, &mut t)?;
     t.absorb_slice(&body.model_values);
-    // Chunk c holds the cells c 2^k .. (c + 1) 2^k: its weights are those of the joint index.
-    let chunk_bits = index_bits(d.roots.len());
-    let weighted: EF = body
-        .model_values
-        .iter()
-        .enumerate()
-        .map(|(c, &v)| {
-            let mut point: Vec<EF> =
-                (0..chunk_bits).rev().map(|i| if c >> i & 1 == 1 { ONE } else { ZERO }).collect();
-            point.extend_from_slice(&model_at);
-            model_claim.functional.at(&point) * v
-        })
-        .sum();
+    let weights = model_claim.functional.at_chunks(&model_at, d.roots.len());
+    let weighted: EF = weights.into_iter().zip(&body.model_values).map(|(w, &v)| w * v).sum();
     if weighted != value {
         return Err(VerifyError::Sumcheck("model claims"));
     }
@@ -198,6 +175,3 @@ pub fn verify(statement: &Statement, proof: &[u8], seeds: &mut Seeds) -> Result<
     let security_bits = total_bits(&terms);
     Ok(Report { terms, security_bits, sizes: [layout.num_vars, layout.leaf_vars] })
 }
-
-const ZERO: EF = <EF as esper_commitment::PrimeCharacteristicRing>::ZERO;
-const ONE: EF = <EF as esper_commitment::PrimeCharacteristicRing>::ONE;

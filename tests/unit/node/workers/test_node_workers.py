@@ -14,8 +14,9 @@ import pytest
 import trio
 
 from esper.consensus.chain import BlockBytes, ProvenChain, check_proven, read_block
-from esper.consensus.ports import ProofRejectedError
+from esper.consensus.ports import ProofMalformedError, ProofRejectedError
 from esper.consensus.template import EMPTY_PLAN, Template
+from esper.consensus.work_rules import check_work
 from esper.node.mining.templates import TemplateMaker, block_of, job_of
 from esper.node.workers.call_answerer import OpenCall
 from esper.node.workers.native_work import NativeVerifier
@@ -24,6 +25,11 @@ from esper.node.workers.process_searcher import ProcessSearcher
 from esper.node.workers.search import SearchJob, Ticket
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError, WorkerSettings
+from esper.primitives.errors.work_errors import (
+    ProofEncodingViolation,
+    ProofViolation,
+    WorkViolation,
+)
 from esper.primitives.ids import Txid
 from esper.primitives.networks import DEMO_ADDRESS, REGTEST
 from esper.vm.llm_call import LlmCall
@@ -141,8 +147,27 @@ def test_a_ticket_found_and_proven_makes_a_valid_block(ticket: Ticket) -> None:
     block = read_block(BlockBytes.of(block_of(template, ticket, proof)), REGTEST.limits)
     genesis = ProvenChain.genesis(REGTEST)
     check_proven(genesis.context, block, NativeVerifier(), now_ms=ticket.pre.time_ms)
-    with pytest.raises(ProofRejectedError):
+    with pytest.raises(ProofRejectedError) as rejected:
         NativeVerifier().verify(replace(ticket.claim, binding=bytes(64)), proof)
+    assert not isinstance(rejected.value, ProofMalformedError)
+    # Rules 8 and 9 of work, natively: bytes that do not decode, and a proof that shows nothing.
+    flipped = bytes((*proof[:-1], proof[-1] ^ 1))
+    for changed, violation in [
+        (proof + b"\0", ProofEncodingViolation),
+        (proof[:-1], ProofEncodingViolation),
+        (b"", ProofEncodingViolation),
+        (flipped, ProofViolation),
+    ]:
+        with pytest.raises(WorkViolation) as broken:
+            check_work(
+                block.header,
+                block.body.outputs,
+                changed,
+                REGTEST.puzzle,
+                REGTEST.model,
+                NativeVerifier(),
+            )
+        assert type(broken.value) is violation
 
 
 def test_a_prover_that_is_killed_or_given_up_is_followed_by_another(ticket: Ticket) -> None:

@@ -1,7 +1,7 @@
 //! Matrices laid out for the kernels, and activations split into the parts a kernel multiplies.
 
 use super::Level;
-use super::pages::Pages;
+use super::pages::{Pages, Zeroable};
 use crate::bounds::{ACT_MAX, max_of_width, row_l1};
 use crate::model::Linear;
 
@@ -16,6 +16,9 @@ pub(crate) const TILE_COLUMNS: usize = 4;
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(crate) struct Tile(pub [i8; TILE_ROWS * TILE_COLUMNS]);
+
+// SAFETY: zero is an int8, and an array of them.
+unsafe impl Zeroable for Tile {}
 
 /// One matrix, or several with the same input stacked, in tiles of 16 rows and 4 columns.
 pub(crate) struct Packed {

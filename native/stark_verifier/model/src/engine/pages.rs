@@ -16,8 +16,6 @@ const LARGE_PAGE: usize = 2 << 20;
 /// Implement it only for such types, and for types that need no drop.
 pub(crate) unsafe trait Zeroable: Copy {}
 
-// SAFETY: zero is an int8, and an array of them.
-unsafe impl Zeroable for super::packed::Tile {}
 // SAFETY: zero is a float32.
 unsafe impl Zeroable for f32 {}
 

@@ -59,11 +59,11 @@ fn each_leaf_claim_is_checked() {
     leaves.count(&other_key);
     let model = (false_statement, w, &other_key, &leaves);
 
-    let mut seeds = Seeds::default();
+    let seeds = Seeds::default();
     for (claim, (statement, w, leaf_key, leaf_witness)) in
         [keys, multiplicities, model].into_iter().enumerate()
     {
-        let mut outcome = |off: Option<usize>| {
+        let outcome = |off: Option<usize>| {
             alone(|| {
                 set_leaf_claim_off(off);
                 let copy = Witness {
@@ -73,7 +73,7 @@ fn each_leaf_claim_is_checked() {
                     cells: w.cells.clone(),
                 };
                 let proof = prove_with_leaves_of(&key, &statement, copy, (leaf_key, leaf_witness));
-                let result = verify(&statement, &proof, &mut seeds).map(|_| ());
+                let result = verify(&statement, &proof, &seeds).map(|_| ());
                 set_leaf_claim_off(None);
                 result
             })

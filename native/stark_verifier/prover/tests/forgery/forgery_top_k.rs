@@ -202,7 +202,7 @@ fn negative_logits_are_accepted() {
 }
 
 fn reason(statement: &Statement, proof: &[u8]) -> Option<VerifyError> {
-    alone(|| verify(statement, proof, &mut Seeds::default()).err())
+    alone(|| verify(statement, proof, &Seeds::default()).err())
 }
 
 /// 9 and 10: what is refused in the clear, named by field.

@@ -16,7 +16,7 @@ use esper_prover::products::{self, Shared};
 use esper_prover::sumcheck::prove_inner;
 use esper_prover::witness::Witness;
 use esper_prover::{ModelKey, claims, prove_witness, virtuals};
-use esper_verifier::claims::{Context, ContractionFinals, PublicRows, combine, contraction_e};
+use esper_verifier::claims::{Claimed, Context, ContractionFinals, PublicRows, combine, contraction_e};
 use esper_verifier::embedding::EmbeddingRows;
 use esper_verifier::layout::Layout;
 use esper_verifier::linear::LinearStage;
@@ -156,16 +156,17 @@ fn mutant(s: &Statement, proof: &[u8], absorb_finals: bool) -> Result<(), &'stat
     let public = PublicRows::fold(&tokens, &embedding, d.dim, q.row()).map_err(|_| "rows")?;
     let delta = t.challenge();
     let values = ContractionFinals { model: m, witness: a, b };
-    let [witness, model_claim] = combine(
-        &context,
-        &leaf,
-        body.leaf_model,
-        (&linear.functional, body.linear),
-        &body.finals,
-        (&end, values),
-        &public,
-        delta,
-    );
+    let claimed = Claimed {
+        leaf: &leaf,
+        leaf_model: body.leaf_model,
+        linear: &linear.functional,
+        linear_value: body.linear,
+        finals: &body.finals,
+        contraction_end: &end,
+        contraction: values,
+        public: &public,
+    };
+    let [witness, model_claim] = combine(&context, &claimed, delta);
     let (at, value) = body.witness_claims.verify(witness.value, 2, &mut t).map_err(|_| "rounds")?;
     t.absorb(body.witness_value);
     must(witness.functional.at(&at) * body.witness_value == value, "witness claims")?;
@@ -264,9 +265,17 @@ fn forge(key: &ModelKey, s: &Statement, mut w: Witness) -> Option<Vec<u8>> {
     };
     let public = PublicRows::fold(&tokens, &embedding, d.dim, q.row()).expect("rows");
     let combined = |witness: EF, b: EF| {
-        let values = ContractionFinals { model: m, witness, b };
-        let linear = (&stage.functional, body.linear);
-        combine(&context, &leaf, body.leaf_model, linear, &body.finals, (&end, values), &public, delta)
+        let claimed = Claimed {
+            leaf: &leaf,
+            leaf_model: body.leaf_model,
+            linear: &stage.functional,
+            linear_value: body.linear,
+            finals: &body.finals,
+            contraction_end: &end,
+            contraction: ContractionFinals { model: m, witness, b },
+            public: &public,
+        };
+        combine(&context, &claimed, delta)
     };
     let value = |witness, b| combined(witness, b)[0].value;
     let (zero, by_a, by_b) = (value(EF::ZERO, EF::ZERO), value(EF::ONE, EF::ZERO), value(EF::ZERO, EF::ONE));
@@ -325,14 +334,14 @@ fn finals_chosen_after_delta_would_prove_a_false_logit() {
     let truth = answered(&key, &prompts(ODD.vocab, &[3], 9), 8, 3, 3);
     let witness = || Witness::new(&key, &truth).expect("an honest witness");
     let honest = prove_witness(&key, &truth, witness());
-    assert!(verify(&truth, &honest, &mut Seeds::default()).is_ok());
+    assert!(verify(&truth, &honest, &Seeds::default()).is_ok());
     assert_eq!(mutant(&truth, &honest, true), Ok(()), "with every absorb, the copy is the verifier");
     assert!(mutant(&truth, &honest, false).is_err(), "without one, it is on another transcript");
 
     let mut lie = truth.clone();
     lie.sequences[0].top[0][0].1 += 1;
     let plain = prove_witness(&key, &lie, witness());
-    assert!(verify(&lie, &plain, &mut Seeds::default()).is_err());
+    assert!(verify(&lie, &plain, &Seeds::default()).is_err());
     assert!(mutant(&lie, &plain, true).is_err());
     let forged = (0..64).find_map(|i| {
         // Another binding, other challenges: half of all have a root.
@@ -342,5 +351,5 @@ fn finals_chosen_after_delta_would_prove_a_false_logit() {
     let forged = forged.expect("64 quadratics without a root");
     assert_eq!(mutant(&lie, &forged, false), Ok(()), "the forgery that the missing absorb allows");
     assert!(mutant(&lie, &forged, true).is_err());
-    assert!(verify(&lie, &forged, &mut Seeds::default()).is_err(), "the real verifier absorbs the finals");
+    assert!(verify(&lie, &forged, &Seeds::default()).is_err(), "the real verifier absorbs the finals");
 }

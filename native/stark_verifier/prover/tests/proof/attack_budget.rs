@@ -1,11 +1,11 @@
 //! The security budget holds for every size that the verifier takes, not only for the sizes of the other tests:
 //! whoever proves chooses sizes, modes and (with a model of its own) the number of openings.
 
-use esper_commitment::{MAX_VARS, MIN_VARS, Root};
+use esper_commitment::{MAX_VARS, MIN_VARS, PcsParams, Root, opening_security};
 use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor};
 use esper_verifier::layout::Layout;
 use esper_verifier::modes::Modes;
-use esper_verifier::soundness::{security_terms, total_bits};
+use esper_verifier::soundness::{opening_params, security_terms, total_bits};
 use esper_verifier::statement::Instance;
 
 fn descriptor(layers: usize, chunk_vars: usize, roots: usize) -> Descriptor {
@@ -96,4 +96,91 @@ fn terms_by_name() {
     assert!(terms.iter().all(|t| t.bits.is_finite() && t.bits > 128.0), "{terms:?}");
     // Sums of errors, not the least of them.
     assert!(total_bits(&terms) < terms.iter().map(|t| t.bits).fold(f64::INFINITY, f64::min));
+}
+
+/// Bounds on the challenges that spoil a fold at the Johnson radius, as published; each a theorem.
+#[derive(Clone, Copy)]
+enum Published {
+    /// ePrint 2020/654, theorem 5.1.
+    Bciks20,
+    /// ePrint 2025/2055, theorem 4.2.
+    Bchks25,
+    /// ePrint 2026/2056, theorem 5.12: the one that the commitment counts with.
+    Dkt26,
+}
+
+/// Bits of one fold of a word of 2^vars values at rate 2^-rate, at m = 10, with the bit that the crate keeps in reserve.
+fn fold_bits(bound: Published, vars: f64, rate: f64) -> f64 {
+    const M_HALF: f64 = 10.5;
+    let (n, rho) = (vars + rate, (-rate).exp2());
+    let spoiled = match bound {
+        Published::Bciks20 => (M_HALF.powi(7) / 3.0).log2() + 2.0 * n + 1.5 * rate,
+        Published::Bchks25 => {
+            let gamma = 1.0 - rho.sqrt() * (1.0 + 1.0 / 20.0);
+            let each = (2.0 * M_HALF.powi(5) + 3.0 * M_HALF * gamma * rho) / (3.0 * rho.powf(1.5));
+            (each * n.exp2() + M_HALF / rho.sqrt()).log2()
+        }
+        Published::Dkt26 => {
+            let finite_rate = (1.0 - (-vars).exp2()).log2() - rate;
+            3.0 + n + 3.0 * M_HALF.log2() - 3f64.log2() - finite_rate
+        }
+    };
+    191.0 - spoiled - 1.0
+}
+
+/// An opening's bits with its folds counted by another bound.
+fn opening_under(bound: Published, num_vars: usize, params: &PcsParams, points: usize) -> f64 {
+    let schedule = params.schedule(num_vars).expect("in range");
+    let mut error = (-opening_security(num_vars, params, points).expect("in range").opening).exp2();
+    let (mut vars, mut pow) = (num_vars, schedule.first_fold_pow_bits);
+    for round in &schedule.rounds {
+        let rate = round.log_domain - vars;
+        let fold = |bound| fold_bits(bound, vars as f64, rate as f64) + pow as f64;
+        error += round.fold as f64 * ((-fold(bound)).exp2() - (-fold(Published::Dkt26)).exp2());
+        (vars, pow) = (vars - round.fold, round.fold_pow_bits);
+    }
+    -error.log2()
+}
+
+/// The table of the page: totals of a proof by each published bound.
+#[test]
+fn totals_under_other_published_bounds() {
+    let page = include_str!("../../../../../docs/proof.md");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|l| l.starts_with("| witness 2^"))
+        .map(|l| l.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        let numbers: Vec<usize> =
+            row[0].split(|c: char| !c.is_ascii_digit()).filter_map(|w| w.parse().ok()).collect();
+        let [_, witness, roots, _, chunk_vars] = numbers[..] else { panic!("{row:?}") };
+        let d = descriptor(2, chunk_vars, roots);
+        let instance = Instance { sequences: 1, positions: 64, answers: 32, top_k: 4 };
+        let mut layout = Layout::new(&d, &instance, &Modes::off(2));
+        (layout.num_vars, layout.leaf_vars) = (witness, witness - 1);
+        let terms = security_terms(&d, &instance, &layout).expect("in range");
+        let (w, m) = opening_params(&d, &layout);
+        let bounds = [Published::Dkt26, Published::Bchks25, Published::Bciks20];
+        let totals = bounds.map(|bound| {
+            let mut terms = terms.clone();
+            for term in &mut terms {
+                match term.name {
+                    "witness opening" => term.bits = opening_under(bound, witness, &w, 2),
+                    "model opening" => term.bits = opening_under(bound, chunk_vars, &m, 1),
+                    _ => {}
+                }
+            }
+            total_bits(&terms)
+        });
+        println!("{}: {totals:.2?}", row[0]);
+        assert!(
+            (totals[0] - total_bits(&terms)).abs() < 1e-6,
+            "the crate's own bound is written down wrongly"
+        );
+        for (total, cell) in totals.iter().zip(&row[1..]) {
+            assert_eq!(format!("{total:.1}"), *cell, "{}", row[0]);
+        }
+    }
 }

@@ -56,10 +56,10 @@ fn name(layout: &Layout, id: TensorId) -> String {
 }
 
 fn attack(key: &ModelKey, s: &Statement, choose: fn(Modes, &ModelKey) -> Modes) {
-    let mut seeds = Seeds::default();
+    let seeds = Seeds::default();
     let fresh = || Witness::with_modes(key, s, |m| choose(m, key)).expect("an honest witness");
     let honest = prove_witness(key, s, fresh());
-    assert_eq!(outcome(s, &honest, &mut seeds, "honest"), Ok(()), "the honest twin");
+    assert_eq!(outcome(s, &honest, &seeds, "honest"), Ok(()), "the honest twin");
     let (mut tried, mut frees) = (0, 0);
     let w = fresh();
     for id in 0..w.layout.tensors.len() {
@@ -82,7 +82,7 @@ fn attack(key: &ModelKey, s: &Statement, choose: fn(Modes, &ModelKey) -> Modes) 
                 old - F::ONE
             };
             let proof = forged(|| prove_witness(key, s, w));
-            let result = proof.as_ref().map(|proof| outcome(s, proof, &mut seeds, &what));
+            let result = proof.as_ref().map(|proof| outcome(s, proof, &seeds, &what));
             let taken = matches!(result, Some(Ok(())));
             assert_eq!(taken, is_free, "{what} (free by design: {is_free}): {result:?}");
             tried += 1;

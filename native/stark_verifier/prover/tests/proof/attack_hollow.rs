@@ -3,12 +3,17 @@
 //! much work a verifier can be made to do. (The same holds of every such argument: only the openings tie the values
 //! to a commitment. If a check before them *refuses* a hollow proof, then by the order of the transcript alone.)
 
-use crate::attack_support::outcome;
-use esper_commitment::{EF, F, Field, MIN_VARS, PrimeCharacteristicRing, Root, prove_fraction_sum};
-use esper_verifier::claims::{Context, ContractionFinals, PublicRows, combine, contraction_e};
+use crate::attack_support::{elements, outcome, parts};
+use esper_commitment::{
+    EF, F, Field, MIN_VARS, PrimeCharacteristicRing, PrimeField64, Root, least_opening_len,
+    prove_fraction_sum,
+};
+use esper_verifier::claims::{Claimed, Context, ContractionFinals, PublicRows, combine, contraction_e};
 use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor};
+use esper_verifier::descriptor_check::chunk_vars;
 use esper_verifier::embedding::{EmbeddingRows, EmbeddingTree};
 use esper_verifier::finals::Finals;
+use esper_verifier::functional::{ColWeight, Functional, RowWeight};
 use esper_verifier::layout::Layout;
 use esper_verifier::linear::LinearStage;
 use esper_verifier::lookup::leaf_claims;
@@ -20,6 +25,7 @@ use esper_verifier::products::{PRODUCT_DEGREE, summand};
 use esper_verifier::proof::ProofBody;
 use esper_verifier::relation::RelationWeights;
 use esper_verifier::slots::{CONTRACTION_DEGREE, SlotWeights, Slots};
+use esper_verifier::soundness::opening_params;
 use esper_verifier::sumcheck::SumcheckProof;
 use esper_verifier::{Seeds, SequenceStatement, Statement, VerifyError, bytes::Reader, transcript};
 
@@ -68,7 +74,7 @@ fn descriptor(s: Shape) -> Descriptor {
         integers_hash: [0; 64],
     };
     let cells = ModelLayout::new(&d).cells;
-    d.chunk_vars = index_bits(cells).clamp(MIN_VARS, 26);
+    d.chunk_vars = chunk_vars(cells);
     d.roots = vec![Root([0; 32]); cells.div_ceil(1 << d.chunk_vars)];
     d.check().expect("a descriptor that is taken");
     d
@@ -158,16 +164,17 @@ fn hollow(d: &Descriptor, s: &Statement, modes: &Modes) -> Vec<u8> {
     let public = PublicRows::fold(&tokens, &embedding, d.dim, q.row()).expect("rows");
     let delta = t.challenge();
     let values = ContractionFinals { model: contraction_finals[0], witness: EF::ZERO, b: EF::ONE };
-    let [witness, model_claim] = combine(
-        &context,
-        &leaf,
-        EF::ZERO,
-        (&linear.functional, EF::ZERO),
-        &finals,
-        (&end, values),
-        &public,
-        delta,
-    );
+    let claimed = Claimed {
+        leaf: &leaf,
+        leaf_model: EF::ZERO,
+        linear: &linear.functional,
+        linear_value: EF::ZERO,
+        finals: &finals,
+        contraction_end: &end,
+        contraction: values,
+        public: &public,
+    };
+    let [witness, model_claim] = combine(&context, &claimed, delta);
     let witness_claims = zeros(layout.num_vars, 2);
     let (at, value) = witness_claims.verify(witness.value, 2, &mut t).expect("rounds");
     let witness_value = value * witness.functional.at(&at).inverse();
@@ -178,6 +185,11 @@ fn hollow(d: &Descriptor, s: &Statement, modes: &Modes) -> Vec<u8> {
     point.extend_from_slice(&model_at);
     let mut model_values = vec![EF::ZERO; d.roots.len()];
     model_values[0] = value * model_claim.functional.at(&point).inverse();
+    // Openings that decode and show nothing: zeros, without any sibling.
+    let (witness_params, model_params) = opening_params(d, &layout);
+    let zeros = |vars, params| vec![0; least_opening_len(vars, params).expect("in range")];
+    let witness_opening = zeros(layout.num_vars, &witness_params);
+    let model_opening = zeros(d.chunk_vars, &model_params);
     ProofBody {
         witness_root,
         out_of_domain: EF::ZERO,
@@ -193,35 +205,36 @@ fn hollow(d: &Descriptor, s: &Statement, modes: &Modes) -> Vec<u8> {
         witness_value,
         model_claims,
         model_values,
-        witness_opening: &[],
-        model_openings: vec![&[]; d.roots.len()],
+        witness_opening: &witness_opening,
+        model_openings: vec![&model_opening[..]; d.roots.len()],
     }
     .write(&mut out);
     out
 }
 
-/// Milliseconds of a processor that this thread has had: what else the machine does is not counted.
-fn spent_ms() -> f64 {
+/// Milliseconds of processor time that the verifier spends until it refuses the first opening: what other work the
+/// machine has at the time counts for nothing.
+fn cost(what: &str, d: &Descriptor, s: &Statement) -> f64 {
+    let proof = hollow(d, s, &Modes::all(d));
+    let seeds = Seeds::default();
+    let mut best = f64::INFINITY;
+    for _ in 0..3 {
+        let start = processor_ms();
+        let result = outcome(s, &proof, &seeds, what);
+        best = best.min(processor_ms() - start);
+        assert_eq!(result, Err(VerifyError::Opening("witness")), "{what}: {} bytes", proof.len());
+    }
+    println!("{what}: {best:.1} ms for a hollow proof of {} KiB", proof.len() >> 10);
+    best
+}
+
+/// Processor time of this thread; the verifier uses no other.
+fn processor_ms() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the clock is one of every Unix, and `time` is this function's own.
     let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
     assert_eq!(status, 0, "no clock of the thread");
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
-}
-
-/// Milliseconds that the verifier spends until it refuses the first opening.
-fn cost(what: &str, d: &Descriptor, s: &Statement) -> f64 {
-    let proof = hollow(d, s, &Modes::all(d));
-    let mut seeds = Seeds::default();
-    let mut best = f64::INFINITY;
-    for _ in 0..3 {
-        let start = spent_ms();
-        let result = outcome(s, &proof, &mut seeds, what);
-        best = best.min(spent_ms() - start);
-        assert_eq!(result, Err(VerifyError::Opening("witness")), "{what}: {} bytes", proof.len());
-    }
-    println!("{what}: {best:.1} ms for a hollow proof of {} KiB", proof.len() >> 10);
-    best
 }
 
 const REAL: Shape = Shape {
@@ -249,21 +262,99 @@ fn cost_of_a_model_of_ordinary_shape() {
 }
 
 /// Sizes that fill no power of two, so that column runs do not merge: the cost grows with layers times heads.
+const RUNS: Shape =
+    Shape { vocab: 64, dim: 3, hidden: 3, layers: 16, heads: 255, kv_heads: 255, head_dim: 6, gate_bits: 12 };
+
+/// Below a second for any descriptor: the shapes with the most terms for witness and model, and with most chunks.
 #[test]
-fn cost_of_the_worst_shape() {
-    let shape = Shape {
-        vocab: 64,
-        dim: 3,
-        hidden: 3,
-        layers: 16,
-        heads: 255,
-        kv_heads: 255,
-        head_dim: 6,
-        gate_bits: 12,
-    };
-    let d = descriptor(shape);
-    let ms = cost("16 layers of 255 heads of width 6", &d, &statement(&d, 1, 2, 2, 4));
-    assert!(ms < 10_000.0, "{ms} ms");
+fn cost_of_the_worst_shapes() {
+    // Ten pieces of inputs to a run; then 16 places of a run against a power of two; then twelve pieces in three chunks.
+    for (what, shape) in [
+        ("16 layers of 255 heads of width 6", RUNS),
+        ("the same at dim 1023", Shape { dim: 1023, ..RUNS }),
+        ("the same at dim 63 and width 30", Shape { dim: 63, head_dim: 30, ..RUNS }),
+        ("the same at dim 4095", Shape { dim: 4095, ..RUNS }),
+    ] {
+        let d = descriptor(shape);
+        let what = format!("{what}, {} chunks of 2^{}", d.roots.len(), d.chunk_vars);
+        let ms = cost(&what, &d, &statement(&d, 1, 2, 2, 4));
+        assert!(ms < 1_000.0, "{what}: {ms} ms");
+    }
+}
+
+/// A smaller k means more chunks for the same cells. With 768 of them, the hollow proof of this shape once cost half a
+/// minute.
+#[test]
+fn a_smaller_k_than_the_cells_need_is_refused() {
+    let taken = descriptor(Shape { dim: 1023, ..RUNS });
+    let cells = ModelLayout::new(&taken).cells;
+    assert_eq!((taken.chunk_vars, taken.roots.len()), (27, 1));
+    for chunk_vars in MIN_VARS..taken.chunk_vars {
+        let roots = vec![Root([0; 32]); cells.div_ceil(1 << chunk_vars)];
+        let d = Descriptor { chunk_vars, roots, ..taken.clone() };
+        assert!(matches!(d.check(), Err(VerifyError::Descriptor(_))), "k = {chunk_vars} is taken");
+        if chunk_vars == 17 {
+            assert_eq!(d.roots.len(), 768);
+        }
+    }
+    let two = Descriptor { roots: vec![Root([0; 32]); 2], ..taken };
+    assert_eq!(two.check(), Err(VerifyError::Descriptor("roots do not follow from the cells")));
+}
+
+/// Whatever k is: all chunks together have the terms of the whole functional and those that lie across a border, so
+/// their number does not multiply the work.
+#[test]
+fn chunks_share_the_terms_of_the_model() {
+    let d = descriptor(Shape { dim: 63, layers: 2, ..RUNS });
+    let model = ModelLayout::new(&d);
+    let mut f = Functional::default();
+    let point = f.point(&[]);
+    for layer in &model.layers {
+        for piece in layer.linear[..3].iter().flat_map(|m| &m.pieces) {
+            let row = f.row(RowWeight::Eq(vec![EF::TWO; piece.bits]));
+            for run in 0..510 {
+                f.push(
+                    EF::ONE,
+                    piece.offset + ((3 * run) << piece.bits),
+                    3,
+                    ColWeight::Eq(point, 0),
+                    Some(row),
+                );
+            }
+        }
+    }
+    for k in 10..20 {
+        let chunks = model.cells.div_ceil(1 << k);
+        let pairs: usize = f.touching(k, chunks).iter().map(Vec::len).sum();
+        assert!(pairs < f.terms.len() + chunks, "k = {k}: {pairs} for {} terms", f.terms.len());
+    }
+}
+
+/// Nearly all elements of a hollow proof are 0, so nearly all have a second encoding that fits 8 bytes: value + p.
+/// It is refused everywhere, as bytes that are no proof.
+#[test]
+fn every_element_of_a_hollow_proof_has_one_encoding() {
+    let d = descriptor(Shape { layers: 1, dim: 20, hidden: 28, heads: 3, head_dim: 6, vocab: 64, ..REAL });
+    let (s, seeds) = (statement(&d, 1, 2, 1, 3), Seeds::default());
+    let mut proof = hollow(&d, &s, &Modes::off(1));
+    assert_eq!(outcome(&s, &proof, &seeds, "unchanged"), Err(VerifyError::Opening("witness")));
+    let elements = elements(&s, &proof);
+    let (mut doubled, mut in_openings) = (0, 0);
+    for &(name, at) in &elements {
+        let value = u64::from_le_bytes(proof[at..at + 8].try_into().expect("eight bytes"));
+        let Some(second) = value.checked_add(F::ORDER_U64) else { continue };
+        doubled += 1;
+        in_openings += usize::from(name.ends_with("opening"));
+        proof[at..at + 8].copy_from_slice(&second.to_le_bytes());
+        let result = outcome(&s, &proof, &seeds, name);
+        assert!(matches!(result, Err(VerifyError::Encoding(_))), "{name} at {at}: {result:?}");
+        proof[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+    println!("{doubled} of {} elements written twice, {in_openings} in openings", elements.len());
+    assert!(10 * doubled > 9 * elements.len() && in_openings > 1000, "{doubled}, {in_openings}");
+    for part in parts(&s, &proof).iter().filter(|p| p.elements) {
+        assert!(elements.iter().any(|e| e.0 == part.name), "{} was not looked at", part.name);
+    }
 }
 
 /// Long lists at many answers: work grows with the statement, which its maker has to send as well.

@@ -1,7 +1,7 @@
 //! What the attacks share: the parts of a proof's bytes by name, and a verifier that must not panic.
 #![allow(dead_code)]
 
-use esper_commitment::fraction_proof_len;
+use esper_commitment::{PcsParams, ScheduleRound, fraction_proof_len};
 use esper_verifier::bytes::{EF_BYTES, Reader};
 use esper_verifier::finals::Finals;
 use esper_verifier::layout::Layout;
@@ -9,6 +9,7 @@ use esper_verifier::points::ProductPoint;
 use esper_verifier::products::PRODUCT_DEGREE;
 use esper_verifier::proof::ProofHead;
 use esper_verifier::slots::{CONTRACTION_DEGREE, Slots};
+use esper_verifier::soundness::opening_params;
 use esper_verifier::{Seeds, Statement, VerifyError, verify};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,6 +84,67 @@ pub fn parts(statement: &Statement, proof: &[u8]) -> Vec<Part> {
     out
 }
 
+/// Where every field element of a proof stands: 8 bytes each, with the name of its part, those of openings included.
+pub fn elements(statement: &Statement, proof: &[u8]) -> Vec<(&'static str, usize)> {
+    let d = ProofHead::read(proof).expect("a head").descriptor;
+    let instance = statement.check(&d).expect("a statement");
+    let layout = Layout::new(&d, &instance, &ProofHead::read(proof).expect("a head").modes);
+    let (witness, model) = opening_params(&d, &layout);
+    let mut out = Vec::new();
+    for part in parts(statement, proof) {
+        let bytes = &proof[part.at.clone()];
+        let inside = match part.name {
+            "witness opening" => opening_elements(layout.num_vars, &witness, bytes),
+            "model opening" => opening_elements(d.chunk_vars, &model, bytes),
+            _ if part.elements => (0..bytes.len()).step_by(8).collect(),
+            _ => vec![],
+        };
+        out.extend(inside.into_iter().map(|at| (part.name, part.at.start + at)));
+    }
+    out
+}
+
+/// The same inside an opening, by the list in `commitment/src/opening_wire.rs`, written down a second time.
+fn opening_elements(num_vars: usize, params: &PcsParams, bytes: &[u8]) -> Vec<usize> {
+    struct Cursor<'a>(usize, Vec<usize>, &'a [u8]);
+    impl Cursor<'_> {
+        fn base(&mut self, n: usize) {
+            self.1.extend((0..n).map(|i| self.0 + 8 * i));
+            self.0 += 8 * n;
+        }
+
+        fn sumcheck(&mut self, rounds: usize, pow_bits: usize) {
+            self.base(2 * rounds * 3);
+            self.base(if pow_bits > 0 { rounds } else { 0 });
+        }
+
+        fn queries(&mut self, round: &ScheduleRound, width: usize) {
+            self.base(usize::from(round.query_pow_bits > 0));
+            let rows = round.queries.min(1 << (round.log_domain - round.fold));
+            self.base((rows * width) << round.fold);
+            let siblings = self.2[self.0..self.0 + 4].try_into().expect("four bytes");
+            self.0 += 4 + 32 * u32::from_le_bytes(siblings) as usize;
+        }
+    }
+    let schedule = params.schedule(num_vars).expect("in range");
+    let (last, rounds) = schedule.rounds.split_last().expect("a round");
+    let mut c = Cursor(0, vec![], bytes);
+    c.base(3 * schedule.first_out_of_domain);
+    c.sumcheck(schedule.rounds[0].fold, schedule.first_fold_pow_bits);
+    for (i, round) in rounds.iter().enumerate() {
+        c.0 += 32;
+        c.base(3 * round.out_of_domain);
+        c.queries(round, if i == 0 { 1 } else { 3 });
+        c.sumcheck(schedule.rounds[i + 1].fold, round.fold_pow_bits);
+    }
+    let folded: usize = schedule.rounds.iter().map(|r| r.fold).sum();
+    c.base(3 << (num_vars - folded));
+    c.queries(last, if rounds.is_empty() { 1 } else { 3 });
+    c.sumcheck(schedule.final_sumcheck, schedule.final_fold_pow_bits);
+    assert_eq!(c.0, bytes.len(), "the list covers the opening");
+    c.1
+}
+
 /// Number of sibling hashes in the multiproof of `ids` in a tree of `width` leaves.
 fn siblings(ids: &[u32], mut width: usize) -> usize {
     let mut known: Vec<usize> = ids.iter().map(|&i| i as usize).collect();
@@ -97,12 +159,7 @@ fn siblings(ids: &[u32], mut width: usize) -> usize {
 }
 
 /// Runs the verifier; a panic fails the test with `what`.
-pub fn outcome(
-    statement: &Statement,
-    proof: &[u8],
-    seeds: &mut Seeds,
-    what: &str,
-) -> Result<(), VerifyError> {
+pub fn outcome(statement: &Statement, proof: &[u8], seeds: &Seeds, what: &str) -> Result<(), VerifyError> {
     let result = catch_unwind(AssertUnwindSafe(|| verify(statement, proof, seeds).map(|_| ())));
     result.unwrap_or_else(|_| panic!("the verifier panicked: {what}"))
 }

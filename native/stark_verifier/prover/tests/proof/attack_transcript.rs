@@ -163,7 +163,7 @@ const NAME: &str = "esper proof of inference v1";
 
 fn golden(key: &ModelKey, s: &Statement) {
     let proof = prove(key, s).expect("a proof");
-    verify(s, &proof, &mut Seeds::default()).expect("an accepted proof");
+    verify(s, &proof, &Seeds::default()).expect("an accepted proof");
     let (items, ok) = script(NAME, None).run(s, &proof);
     assert!(ok, "prover and verifier absorb something else than this list: {items:#?}");
     assert!(!script("esper proof of inference v2", None).run(s, &proof).1, "another protocol's name");

@@ -10,7 +10,7 @@ fn one_sequence_even_shape() {
     let key = key(1, EVEN, Options::default());
     let s = answered(&key, &prompts(64, &[5], 3), 8, 3, 4);
     let proof = prove(&key, &s).unwrap();
-    let report = verify(&s, &proof, &mut Seeds::default()).unwrap();
+    let report = verify(&s, &proof, &Seeds::default()).unwrap();
     assert!(report.security_bits >= 128.0, "{report:?}");
 }
 
@@ -19,6 +19,6 @@ fn batch_of_different_lengths_odd_shape() {
     let key = key(2, ODD, Options::default());
     let s = answered(&key, &prompts(53, &[5, 9, 2], 5), 16, 4, 4);
     let proof = prove(&key, &s).unwrap();
-    let report = verify(&s, &proof, &mut Seeds::default()).unwrap();
+    let report = verify(&s, &proof, &Seeds::default()).unwrap();
     assert!(report.security_bits >= 128.0, "{report:?}");
 }

@@ -1,4 +1,5 @@
 //! What the verifier refuses before any proof is looked at.
 
 mod hostile_descriptor;
+mod limits;
 mod statement_rules;

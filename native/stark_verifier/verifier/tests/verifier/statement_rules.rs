@@ -2,7 +2,7 @@
 
 use esper_commitment::Root;
 use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor};
-use esper_verifier::statement::MAX_ROWS;
+use esper_verifier::limits;
 use esper_verifier::{SequenceStatement, Statement, VerifyError};
 
 const EOS: u32 = 1;
@@ -96,15 +96,17 @@ fn what_may_not_be_said() {
     let changes: [Change; 35] = [
         ("no sequence", |s| s.sequences.clear()),
         ("rows is no power of two", |s| s.rows = 7),
-        ("rows is no power of two", |s| s.rows = 0),
-        ("rows is no power of two", |s| s.rows = 1),
+        ("rows", |s| s.rows = 0),
+        ("rows", |s| s.rows = 1),
         ("rows exceed the model's max_seq", |s| s.rows = 32),
-        ("rows exceed the model's max_seq", |s| s.rows = 1 << 63),
-        ("too many rows", |s| s.sequences = vec![s.sequences[0].clone(); MAX_ROWS / 8 + 1]),
+        ("rows", |s| s.rows = 1 << 63),
+        ("sequences times rows", |s| {
+            s.sequences = vec![s.sequences[0].clone(); limits::ALL_ROWS.most as usize / 8 + 1]
+        }),
         ("max_answer", |s| s.sequences[1].max_answer = 0),
         ("max_answer", |s| s.sequences[0].max_answer = 9),
         ("top_k", |s| s.top_k = 0),
-        ("top_k", |s| s.top_k = VOCAB as usize + 1),
+        ("top_k exceeds the vocabulary", |s| s.top_k = VOCAB as usize + 1),
         ("empty prompt", |s| s.sequences[1].prompt.clear()),
         ("empty answer", |s| s.sequences[1].answer.clear()),
         ("answer longer than max_answer", |s| s.sequences[0] = sequence(2, &[4, 5, 6, 7, 8])),

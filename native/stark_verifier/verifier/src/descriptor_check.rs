@@ -1,0 +1,150 @@
+//! Which descriptors are taken: their bytes, the range of each field, and what ties the fields to each other.
+
+use crate::bytes::Reader;
+use crate::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor, LinearKind, SPEC_VERSION};
+use crate::error::VerifyError;
+use crate::limits::{self, Limit};
+use crate::mle::index_bits;
+use crate::model_layout::ModelLayout;
+use alloc::vec::Vec;
+use esper_commitment::Root;
+
+/// Variables of a chunk of a model polynomial of so many cells: as few as hold all of them, within the limits.
+pub fn chunk_vars(cells: usize) -> usize {
+    index_bits(cells).clamp(limits::CHUNK_VARS.least as usize, limits::CHUNK_VARS.most as usize)
+}
+
+fn within(value: impl TryInto<u64>, limit: Limit) -> Result<(), VerifyError> {
+    if limit.takes(value) { Ok(()) } else { Err(VerifyError::Descriptor(limit.name)) }
+}
+
+impl Descriptor {
+    /// Reads exactly what [`Self::encode`] writes and checks it.
+    ///
+    /// # Errors
+    /// [`VerifyError::Encoding`] for bytes of another form, [`VerifyError::Descriptor`] as [`Self::check`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, VerifyError> {
+        const PART: &str = "model descriptor";
+        let mut r = Reader::new(bytes, PART);
+        if r.u64()? != u64::from(SPEC_VERSION) {
+            return Err(VerifyError::Descriptor("spec version"));
+        }
+        let small = |r: &mut Reader<'_>| -> Result<usize, VerifyError> {
+            u32::try_from(r.u64()?).map(|v| v as usize).map_err(|_| VerifyError::Encoding(PART))
+        };
+        let (layer_count, root_count) = (small(&mut r)?, small(&mut r)?);
+        let [vocab, dim, hidden, heads, kv_heads, head_dim, max_seq, bos, eos, emax, final_shift] = {
+            let mut v = [0; 11];
+            for x in &mut v {
+                *x = small(&mut r)?;
+            }
+            v
+        };
+        let (eps_term, logit_bound) = (r.u64()?, r.u64()?);
+        let chunk_vars = small(&mut r)?;
+        let mut clamp_reach = [0; CLAMP_CLASSES];
+        for q in &mut clamp_reach {
+            *q = small(&mut r)? as u32;
+        }
+        let mut layers = Vec::new();
+        for _ in 0..layer_count {
+            let mut v = [0u32; 13];
+            for x in &mut v {
+                *x = small(&mut r)? as u32;
+            }
+            let [norm1_shift, norm2_shift, score_shift, gate_bits, o_bits, down_bits, ..] = v;
+            let mut shifts = [0; 7];
+            shifts.copy_from_slice(&v[6..]);
+            layers.push(LayerDescriptor {
+                norm1_shift,
+                norm2_shift,
+                score_shift,
+                gate_bits,
+                o_bits,
+                down_bits,
+                shifts,
+            });
+        }
+        let mut roots = Vec::new();
+        for _ in 0..root_count {
+            roots.push(Root(r.hash32()?));
+        }
+        let (embedding_root, integers_hash) = (r.hash32()?, r.hash64()?);
+        r.finish()?;
+        let d = Self {
+            vocab,
+            dim,
+            hidden,
+            heads,
+            kv_heads,
+            head_dim,
+            max_seq,
+            bos: bos as u32,
+            eos: eos as u32,
+            emax: emax as u32,
+            eps_term,
+            final_shift: final_shift as u32,
+            logit_bound,
+            clamp_reach,
+            layers,
+            chunk_vars,
+            roots,
+            embedding_root,
+            integers_hash,
+        };
+        d.check()?;
+        Ok(d)
+    }
+
+    /// Ranges that keep every later computation in bounds, whoever made the descriptor, and the work that follows from
+    /// it below a second.
+    ///
+    /// # Errors
+    /// [`VerifyError::Descriptor`] with the name of the limit, as in [`limits`], or of the rule.
+    pub fn check(&self) -> Result<(), VerifyError> {
+        let must = |ok: bool, what| if ok { Ok(()) } else { Err(VerifyError::Descriptor(what)) };
+        within(self.vocab, limits::VOCAB)?;
+        within(self.dim, limits::DIM)?;
+        within(self.hidden, limits::HIDDEN)?;
+        within(self.heads, limits::HEADS)?;
+        within(self.kv_heads, limits::KV_HEADS)?;
+        must(self.heads.is_multiple_of(self.kv_heads), "kv_heads do not divide heads")?;
+        within(self.head_dim, limits::HEAD_DIM)?;
+        must(self.head_dim.is_multiple_of(2), "head_dim is odd")?;
+        within(self.max_seq, limits::MAX_SEQ)?;
+        must((self.bos as usize) < self.vocab, "bos")?;
+        must((self.eos as usize) < self.vocab, "eos")?;
+        within(self.layers.len(), limits::LAYERS)?;
+        within(self.layers.len() * self.heads, limits::LAYER_HEADS)?;
+        within(self.eps_term, limits::EPS_TERM)?;
+        within(self.emax, limits::EMAX)?;
+        must(self.emax >= self.emin(), "emax below emin")?;
+        within(self.t0() + 2 * (self.emax + 1), limits::NORM_BITS)?;
+        within(self.final_shift, limits::NORM_SHIFT)?;
+        within(self.logit_bound, limits::LOGIT_BOUND)?;
+        self.clamp_reach.iter().try_for_each(|&q| within(q, limits::REACH))?;
+        within(self.chunk_vars, limits::CHUNK_VARS)?;
+        within(self.roots.len(), limits::ROOTS)?;
+        for l in &self.layers {
+            within(l.norm1_shift, limits::NORM_SHIFT)?;
+            within(l.norm2_shift, limits::NORM_SHIFT)?;
+            within(l.score_shift, limits::SCORE_SHIFT)?;
+            within(l.gate_bits, limits::GATE_BITS)?;
+            let ends = [limits::GATE_BITS.least, limits::GATE_BITS.most];
+            must(ends.contains(&u64::from(l.gate_bits)), "gate_bits between two widths")?;
+            for bits in [l.o_bits, l.down_bits] {
+                within(bits, limits::UPDATE_BITS)?;
+                must(bits.is_multiple_of(2), "odd width of an update")?;
+            }
+            l.shifts.iter().try_for_each(|&s| within(s, limits::LINEAR_SHIFT))?;
+            for kind in [LinearKind::Q, LinearKind::K] {
+                within(l.shifts[kind as usize], limits::ROTARY_SHIFT)?;
+            }
+        }
+        // The number of chunks, and so the work on them, follows from the number of cells alone.
+        let cells = ModelLayout::new(self).cells;
+        must(self.chunk_vars == chunk_vars(cells), "k does not follow from the cells")?;
+        let chunks = cells.div_ceil(1 << self.chunk_vars);
+        must(self.roots.len() == chunks, "roots do not follow from the cells")
+    }
+}

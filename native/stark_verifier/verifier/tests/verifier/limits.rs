@@ -1,0 +1,241 @@
+//! One table of numbers, three times the same: `docs/proof.md`, the constants, and what is really refused.
+
+use esper_commitment::{PcsParams, Root, least_opening_len};
+use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor};
+use esper_verifier::limits::{self, ALL, Limit};
+use esper_verifier::modes::Modes;
+use esper_verifier::proof::ProofHead;
+use esper_verifier::{Seeds, SequenceStatement, Statement, VerifyError, verify};
+
+const PAGE: &str = include_str!("../../../../../docs/proof.md");
+
+/// `2^n`, `2^n - 1` or digits.
+fn number(text: &str) -> u64 {
+    let (power, less) = text.strip_suffix(" - 1").map_or((text, 0), |p| (p, 1));
+    let value = match power.strip_prefix("2^") {
+        Some(n) => 1u64 << n.parse::<u32>().expect("an exponent"),
+        None => power.parse().expect("a number"),
+    };
+    value - less
+}
+
+#[test]
+fn the_page_has_every_limit_of_the_code_and_no_other() {
+    let section = PAGE.split("\n## ").find(|s| s.starts_with("17. Limits")).expect("section 17");
+    let rows: Vec<Vec<&str>> = section
+        .lines()
+        .filter_map(|l| l.strip_prefix('|').and_then(|l| l.strip_suffix('|')))
+        .map(|l| l.split('|').map(|cell| cell.trim().trim_matches('`')).collect())
+        .collect();
+    assert_eq!(rows[0][..3], ["limit", "least", "most"]);
+    let page: Vec<(&str, u64, u64)> = rows[2..].iter().map(|r| (r[0], number(r[1]), number(r[2]))).collect();
+    let code: Vec<(&str, u64, u64)> = ALL.iter().map(|l| (l.name, l.least, l.most)).collect();
+    assert_eq!(page, code);
+    // Numbers that bound a field stand in that table alone: a second place would be read as well, and not be tested.
+    for section in PAGE.split("\n## ").filter(|s| ["2. S", "3. D"].iter().any(|t| s.starts_with(t))) {
+        for word in ["at least ", "at most ", "<= "] {
+            for (at, _) in section.match_indices(word) {
+                let next = section[at + word.len()..].chars().next();
+                assert!(!next.is_some_and(|c| c.is_ascii_digit()), "{}", &section[at..at + 20]);
+            }
+        }
+    }
+}
+
+/// Checks whose bounds are numbers of their own, which the page would lack, cannot stand unnoticed where fields are
+/// checked: no literal above 2 and no shift of one.
+#[test]
+fn checks_take_their_bounds_from_the_list() {
+    let files = [
+        (include_str!("../../src/descriptor_check.rs"), "pub fn check("),
+        (include_str!("../../src/statement.rs"), "pub fn check("),
+        (include_str!("../../src/modes.rs"), "pub fn decode("),
+        (include_str!("../../src/proof.rs"), "pub fn read("),
+    ];
+    for (text, from) in files {
+        let body = &text[text.find(from).expect("the check")..];
+        let body = &body[..body.find("\n    }\n").expect("its end")];
+        let code = body
+            .lines()
+            .map(|l| l.split("//").next().unwrap_or("").split('"').step_by(2).collect::<String>());
+        for line in code {
+            assert!(!line.contains("1 <<") || line.contains("1 << self.chunk_vars"), "{line}");
+            for word in line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+                // Bits and masks of the mode bytes are no bounds.
+                let mask = line.contains("bytes[") || line.contains("b >> 1");
+                assert!(
+                    mask || word.parse::<u64>().is_ok_and(|n| n <= 2)
+                        || !starts_with_digit(word)
+                        || word == "16",
+                    "{line}"
+                );
+            }
+        }
+    }
+}
+
+fn starts_with_digit(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn descriptor() -> Descriptor {
+    let layer = LayerDescriptor {
+        norm1_shift: 20,
+        norm2_shift: 20,
+        score_shift: 8,
+        gate_bits: 12,
+        o_bits: 20,
+        down_bits: 20,
+        shifts: [16, 16, 20, 20, 20, 32, 20],
+    };
+    Descriptor {
+        vocab: 53,
+        dim: 20,
+        hidden: 28,
+        heads: 6,
+        kv_heads: 2,
+        head_dim: 6,
+        max_seq: 16,
+        bos: 0,
+        eos: 1,
+        emax: 20,
+        eps_term: 11,
+        final_shift: 20,
+        logit_bound: 1 << 40,
+        clamp_reach: [15; CLAMP_CLASSES],
+        layers: vec![layer; 2],
+        chunk_vars: 16,
+        roots: vec![Root([7; 32])],
+        embedding_root: [1; 32],
+        integers_hash: [2; 64],
+    }
+}
+
+fn statement(d: &Descriptor) -> Statement {
+    let one =
+        SequenceStatement { prompt: vec![0, 0], answer: vec![1], max_answer: 1, top: vec![vec![(1, 0)]] };
+    Statement { model_id: d.model_id(), binding: [3; 64], rows: 2, top_k: 1, sequences: vec![one] }
+}
+
+/// The refusal of a descriptor, statement or proof that has `value` in the place that the limit bounds; `None` where
+/// no such thing can be written.
+fn refusal(limit: &Limit, value: u64) -> Option<Option<VerifyError>> {
+    let (mut d, n) = (descriptor(), value as usize);
+    let word = value as u32;
+    match limit.name {
+        "vocab" => d.vocab = n,
+        "dim" => d.dim = n,
+        "hidden" => d.hidden = n,
+        "heads" => (d.heads, d.kv_heads) = (n, 1),
+        "kv_heads" => (d.heads, d.kv_heads) = (6, n),
+        "head_dim" => d.head_dim = n,
+        "max_seq" => d.max_seq = n,
+        "layers" => (d.layers, d.heads, d.kv_heads) = (vec![d.layers[0].clone(); n], 1, 1),
+        "layers times heads" => {
+            // 4097 = 17 * 241.
+            let layers = [16, 17, 1].into_iter().find(|l| n > 0 && n.is_multiple_of(*l))?;
+            (d.layers, d.heads, d.kv_heads) = (vec![d.layers[0].clone(); layers], n / layers, 1);
+        }
+        "eps_term" => (d.eps_term, d.emax) = (value, 30),
+        "emax" => (d.emax, d.eps_term) = (word, 1 << 10),
+        // The sum is even: 12 + 2 emax.
+        "T0 + 2 (emax + 1)" => (d.emax, d.eps_term) = ((word + 1).checked_sub(12)? / 2, 1),
+        "shifts of norms" => d.layers[1].norm2_shift = word,
+        "shifts of matrices" => d.layers[1].shifts[6] = word,
+        "shifts of q and k" => d.layers[1].shifts[1] = word,
+        "score_shift" => d.layers[1].score_shift = word,
+        "gate_bits" => d.layers[1].gate_bits = word,
+        "o_bits, down_bits" => d.layers[1].down_bits = word,
+        "logit_bound" => d.logit_bound = value,
+        "reach" => d.clamp_reach[6] = word,
+        "k" => d.chunk_vars = n,
+        "roots" => d.roots = vec![Root([7; 32]); n],
+        _ => return statement_refusal(limit, value),
+    }
+    Some(d.check().err())
+}
+
+fn statement_refusal(limit: &Limit, value: u64) -> Option<Option<VerifyError>> {
+    let (mut d, n) = (descriptor(), value as usize);
+    (d.max_seq, d.vocab) = (1 << 16, 2000);
+    let mut s = statement(&d);
+    match limit.name {
+        "rows" => s.rows = n,
+        // Fewer are no sequence at all, which is refused under that name.
+        "sequences times rows" if n < 2 => return None,
+        "answer tokens times top_k" if n == 0 => return None,
+        "sequences times rows" => s.sequences = vec![s.sequences[0].clone(); n.div_ceil(2)],
+        "top_k" => s.top_k = n,
+        "answer tokens times top_k" => s.sequences[0].answer = vec![0; n],
+        "overflow limbs" => {
+            let bytes = [0, u8::try_from(value).ok()?, 0, 0];
+            return Some(Modes::decode(&bytes, &descriptor()).err());
+        }
+        "bytes of a proof" => return Some(ProofHead::read(&vec![0; n]).err()),
+        // Both follow from other sizes: the test below.
+        "num_vars" | "leaf_vars" => return None,
+        name => panic!("nothing tries the limit '{name}'"),
+    }
+    Some(s.check(&d).err())
+}
+
+#[test]
+fn each_limit_is_the_last_value_that_is_taken() {
+    let named = |limit: &Limit, e: Option<VerifyError>| match e {
+        Some(VerifyError::Descriptor(name) | VerifyError::Statement(name)) => name == limit.name,
+        Some(VerifyError::Modes(what)) => what == "three overflow limbs",
+        Some(VerifyError::Encoding(what)) => what == "proof longer than the limit",
+        _ => false,
+    };
+    for limit in ALL {
+        for (value, refused) in [
+            (limit.most, false),
+            (limit.most + 1, true),
+            (limit.least, false),
+            (limit.least.wrapping_sub(1), true),
+        ] {
+            if value == u64::MAX {
+                continue;
+            }
+            if let Some(error) = refusal(limit, value) {
+                assert_eq!(named(limit, error.clone()), refused, "{} = {value}: {error:?}", limit.name);
+            }
+        }
+    }
+}
+
+/// The largest statement of the largest model has too many cells, and no proof of it is looked at.
+#[test]
+fn more_cells_than_can_be_committed_are_refused() {
+    let mut d = descriptor();
+    (d.heads, d.kv_heads, d.max_seq) = (256, 256, 1 << 16);
+    d.roots.truncate(1);
+    d.chunk_vars = esper_verifier::descriptor_check::chunk_vars(
+        esper_verifier::model_layout::ModelLayout::new(&d).cells,
+    );
+    assert_eq!(d.check(), Ok(()));
+    let mut s = statement(&d);
+    s.rows = limits::ROWS.most as usize;
+    let encoded = d.encode();
+    let mut proof = (encoded.len() as u32).to_le_bytes().to_vec();
+    proof.extend_from_slice(&encoded);
+    proof.extend_from_slice(&Modes::off(d.layers.len()).encode());
+    assert_eq!(verify(&s, &proof, &Seeds::new()).err(), Some(VerifyError::Sizes));
+}
+
+/// So many roots and no more: their shortest openings, and that of the smallest witness, fill a proof.
+#[test]
+fn roots_are_bounded_by_what_a_proof_holds() {
+    let least = |vars: u64, openings: usize| {
+        let vars = vars as usize;
+        4 + least_opening_len(vars, &PcsParams::for_proof(vars, openings)).expect("in range")
+    };
+    let bytes = |roots: usize| {
+        roots * (24 + least(limits::CHUNK_VARS.most, 1 + roots))
+            + least(limits::WITNESS_VARS.least, 1 + roots)
+    };
+    let most = limits::ROOTS.most as usize;
+    println!("{most} roots: {} bytes, one more: {}", bytes(most), bytes(most + 1));
+    assert!(limits::PROOF_BYTES.takes(bytes(most)), "{} bytes", bytes(most));
+    assert!(!limits::PROOF_BYTES.takes(bytes(most + 1)), "{} bytes", bytes(most + 1));
+}
