@@ -42,6 +42,7 @@ def model_id_of(text: str) -> ModelId:
 
 def _hash_of(text: str) -> bytes:
     found = bytes.fromhex(text)
-    if len(found) != HASH_BYTES:
-        raise ValueError(f"{len(found)} bytes instead of {HASH_BYTES}")
+    # Spaces between the digits are read over, so neither length says all.
+    if len(found) != HASH_BYTES or len(text) != 2 * HASH_BYTES:
+        raise ValueError(f"{len(text)} characters, must be {2 * HASH_BYTES} hexadecimal digits")
     return found

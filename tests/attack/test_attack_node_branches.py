@@ -8,6 +8,7 @@ import pytest
 
 from esper.consensus.block import Block
 from esper.consensus.template import BlockPlan
+from esper.primitives.ids import Txid
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.errors import NOT_FOUND, RpcError
@@ -55,7 +56,7 @@ def rivals(datadir: Path, contents: Contents = lambda _: [], blocks: int = 2) ->
     return made
 
 
-async def status(world: NodeWorld, txid: bytes) -> tuple[str, int | None]:
+async def status(world: NodeWorld, txid: Txid) -> tuple[str, int | None]:
     reply = await world.ask(m.GET_TRANSACTION, s.TransactionParams(txid.hex()))
     return reply.status, reply.height
 

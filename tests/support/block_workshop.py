@@ -33,7 +33,7 @@ from esper.primitives.errors.block_errors import (
     RewardViolation,
     StateRootViolation,
 )
-from esper.primitives.ids import Txid
+from esper.primitives.ids import BlockId, Txid
 from esper.primitives.networks import REGTEST
 from esper.vm.context import Answer
 from esper.vm.credit_transfer import CreditTransfer
@@ -95,7 +95,7 @@ Action = tuple[Any, ...]
 class Made:
     """A block that was made, and the chain up to it."""
 
-    block_id: bytes
+    block_id: BlockId
     """64 bytes."""
     parent: Made | None
     """What it builds on; None for the genesis block."""

@@ -86,16 +86,18 @@ def test_mypy_takes_no_name_for_another(tmp_path: Path) -> None:
     swaps = lines[lines.index("def wrong(") :]
     calls = [line.strip() for line in swaps[swaps.index(") -> None:") + 1 :]]
     told = [line for line in done.stdout.splitlines() if ": error: " in line]
-    refused = [lines[int(line.split(":")[1]) - 1].strip() for line in told]
+    refused = [
+        lines[int(line.split(":")[1]) - 1].strip() if file.name in line else line for line in told
+    ]
     assert refused == calls, done.stdout + done.stderr
     assert all("[arg-type]" in line for line in told)
 
 
 @pytest.mark.parametrize("read", [block_id_of, txid_of, model_id_of])
-def test_hexadecimal_of_any_other_length_names_nothing(read: Callable[[str], bytes]) -> None:
+def test_only_128_hexadecimal_digits_are_a_name(read: Callable[[str], bytes]) -> None:
     assert read("ab" * 64) == b"\xab" * 64
-    for text in ("", "ab" * 63, "ab" * 65):
-        with pytest.raises(ValueError, match="bytes instead of 64"):
+    for text in ("", "ab" * 63, "ab" * 65, " " + "ab" * 64, "ab" * 63 + "  "):
+        with pytest.raises(ValueError, match="must be 128 hexadecimal digits"):
             read(text)
     for text in ("a" * 127, "xy" * 64):
         with pytest.raises(ValueError, match="fromhex"):

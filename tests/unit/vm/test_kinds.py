@@ -186,5 +186,5 @@ def test_a_new_kind_is_in_the_history() -> None:
     assert taken == PLEDGE.outlay + 9
 
 
-def no_call(txid: bytes) -> CallMade:
+def no_call(txid: Txid) -> CallMade:
     raise AssertionError("it answers no call")
