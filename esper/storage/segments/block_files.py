@@ -163,7 +163,7 @@ class BlockFiles:
         files = self._proofs.files()
         if not files or files[0] == 0:
             return ""
-        return ": old proofs were pruned; a node with `prune = "no"` has them"
+        return ": old proofs were pruned; a node whose setting prune is no has them"
 
     def _proof_places(self) -> dict[BlockId, Locator]:
         return {

@@ -388,7 +388,9 @@ def test_pruning_deletes_whole_files_of_old_proofs(at: Fixture) -> None:
         assert list(store.proof_files.files()) == [files[-1]]
         append_one(store, 99, **SMALL)
         check_store(store)
-    with pytest.raises(BlockFileError, match="old proofs were pruned; a node with `prune = "no"`"):
+    with pytest.raises(
+        BlockFileError, match="old proofs were pruned; a node whose setting prune is no"
+    ):
         list(BlockFiles(at.datadir))
 
 
