@@ -79,7 +79,7 @@ def test_a_flood_of_sound_transactions_does_not_start_the_search_anew_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mining_service, "REFRESH_S", 1e6)
-    may_find = trio.Event()
+    may_find, begun = trio.Event(), trio.Event()
     jobs: list[SearchJob | None] = []
 
     class Slow(FakeSearcher):
@@ -87,6 +87,8 @@ def test_a_flood_of_sound_transactions_does_not_start_the_search_anew_each_time(
 
         def search(self, job: SearchJob | None) -> None:
             jobs.append(job)
+            if job is not None:
+                begun.set()
             super().search(job)
 
         async def _step(
@@ -107,7 +109,8 @@ def test_a_flood_of_sound_transactions_does_not_start_the_search_anew_each_time(
         await trio.testing.wait_all_tasks_blocked()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(generate)
-            await trio.testing.wait_all_tasks_blocked()
+            # The template is made in a thread: what comes before it is done may be in it.
+            await begun.wait()
             sent = [await node.mempool.submit(signed(ALICE, nonce)) for nonce in range(FLOOD)]
             await trio.testing.wait_all_tasks_blocked()
             assert len(jobs) == 1
