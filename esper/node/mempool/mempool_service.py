@@ -26,6 +26,7 @@ from esper.node.events import Events, TransactionAdmitted, TransactionGone
 from esper.node.mempool.mempool_start import take_up
 from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
+from esper.storage.errors import StorageError
 from esper.vm.llm_call import LlmCall
 from esper.vm.records import account_path
 from esper.vm.transaction import Transaction, decode_transaction
@@ -111,12 +112,7 @@ class MempoolService:
             for one in change.content(block_id).content.transactions:
                 ids.add(one.txid)
                 senders.add(one.sender)
-        returned = [
-            transaction
-            for block_id in reversed(arrival.undone)
-            for transaction in change.content(block_id).content.transactions
-            if transaction.txid not in ids
-        ]
+        returned = self._given_back(change, ids)
         # Blocks make nobody poorer but those who sent something, unless others are undone for them.
         touched: Collection[bytes] = arrival.touched
         if not arrival.undone:
@@ -137,6 +133,31 @@ class MempoolService:
         for drop in prepared.dropped:
             LOG.info("transaction %s dropped: %s", drop.txid.hex()[:16], drop.reason)
         return partial(self._put_in_place, prepared, ids, waiting)
+
+    def _given_back(self, change: ChainChange, included: Collection[Txid]) -> list[Transaction]:
+        """What the blocks that left held and the new ones lack, the lowest blocks first.
+
+        As much as the mempool has room for at all: their senders have the rest.
+        """
+        numbers = self.pool.statistics()
+        room = numbers.fee_limit + numbers.call_limit
+        found: list[Transaction] = []
+        for block_id in reversed(change.arrival.undone):
+            try:
+                held = change.content(block_id).content.transactions
+            except StorageError as error:
+                # A chain that could not move for this would be worse.
+                LOG.error("what block %s held does not wait again: %s", block_id.hex()[:16], error)
+                continue
+            for one in held:
+                if one.txid in included:
+                    continue
+                room -= len(one.to_bytes())
+                if room < 0:
+                    LOG.warning("the blocks that left held more than the mempool has room for")
+                    return found
+                found.append(one)
+        return found
 
     def _put_in_place(
         self, prepared: Prepared, included: Collection[Txid], returned: Sequence[Transaction]

@@ -13,11 +13,13 @@ from esper.consensus.template import EMPTY_PLAN, BlockPlan
 from esper.mempool.departures import Departure
 from esper.mempool.errors import PolicyError
 from esper.mempool.journal import HEAD_BYTES, MAGIC, MempoolJournal
+from esper.node.chain.chain_manager import ReadBlock
 from esper.node.events import NodeEvent, TipMoved, TransactionAdmitted, TransactionGone
 from esper.node.running_node import JOURNAL_FILE
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import BlockId, Txid
 from esper.primitives.params import NetworkParameters
+from esper.storage.side_blocks import SideBlockError
 from esper.vm.transaction import Transaction
 from tests.support.fake_work import FakeVerifier
 from tests.support.heard_events import heard
@@ -240,6 +242,59 @@ def test_what_is_in_both_branches_does_not_return(tmp_path: Path) -> None:
         async with node_world(tmp_path, mines=False) as world:
             await take(world, *left.blocks, *right.blocks)
             assert waiting(world) == {lost.txid}
+
+    go(main)
+
+
+def test_a_block_that_left_and_cannot_be_read_stops_no_change_of_chain(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        left, right = Chain(), Chain()
+        first, second = left.signed(COIN, 0), left.signed(2 * COIN, 1)
+        left.grow(first)
+        left.grow(second)
+        for _ in range(3):
+            right.grow(step_ms=1)
+        async with node_world(tmp_path, mines=False) as world:
+            await take(world, *left.blocks, *right.blocks[:2])
+            content = world.node.manager.content
+            damaged = left.blocks[1].header.block_id
+
+            def read(block_id: BlockId) -> ReadBlock:
+                if block_id == damaged:
+                    raise SideBlockError(tmp_path / "side", "its checksum is wrong")
+                return content(block_id)
+
+            world.node.manager.content = read  # type: ignore[method-assign]
+            await take(world, right.blocks[2])
+            assert world.node.chain.tip == right.blocks[2].header.block_id
+            assert waiting(world) == {first.txid}
+            assert f"what block {damaged.hex()[:16]} held does not wait again" in caplog.text
+
+    go(main)
+
+
+def test_no_more_is_given_back_than_a_mempool_holds(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        left, right = Chain(), Chain()
+        sent = [left.signed(COIN, nonce) for nonce in range(3)]
+        for one in sent:
+            left.grow(one)
+        for _ in range(4):
+            right.grow(step_ms=1)
+        async with node_world(tmp_path, mines=False) as world:
+            await take(world, *left.blocks)
+            pool = world.node.mempool.pool
+            two = len(sent[0].to_bytes()) + len(sent[1].to_bytes())
+            small = replace(pool.statistics(), fee_limit=two, call_limit=0)
+            monkeypatch.setattr(pool, "statistics", lambda: small)
+            await take(world, *right.blocks)
+            # The lowest first: what follows them needs their nonces.
+            assert waiting(world) == {sent[0].txid, sent[1].txid}
+            assert "held more than the mempool has room for" in caplog.text
 
     go(main)
 
