@@ -282,9 +282,11 @@ def kill_often(nursery: Nursery, datadir: Path, kills: int, seed: int) -> None:
     chooser, replays, told = random.Random(seed), Replays(), Told()
     seen: Counter[str] = Counter()
     for kill in range(3 * kills):
-        if kill >= kills and told.moves and seen["during branch"] and seen[MID_WRITE]:
+        met = told.moves and seen["during branch"] and seen[MID_WRITE]
+        if kill >= kills and met and len(told.blocks) > UNDO_DEPTH:
             break
-        after = chooser.uniform(SHORTEST_LIFE_S, LONGEST_LIFE_S)
+        # Longer lives where the first ones were too short to meet it all: the machine is busy.
+        after = chooser.uniform(SHORTEST_LIFE_S, LONGEST_LIFE_S) * (1 + kill // kills)
         life = nursery.live(told, datadir, seed + kill, "random", kill_after=after)
         assert life.code == KILLED
         traces = half_done(datadir)
