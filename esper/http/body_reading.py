@@ -109,7 +109,8 @@ class ChunkedBody:
         found = _CHUNK_LINE.fullmatch(line.removesuffix(b"\r\n"))
         if found is None:
             raise BadRequestError(400, "a chunk's size or extension is malformed")
-        self._extensions += len(found[2])
+        # Blanks as well: all but the size and the line's end.
+        self._extensions += len(line) - len(found[1]) - 2
         if self._extensions > EXTENSION_BYTES:
             raise BadRequestError(400, "the chunks have too many extensions")
         self._missing = int(found[1], 16)
@@ -124,6 +125,8 @@ class ChunkedBody:
             end = head_end(data, self._searched)
             self._searched = len(data)
             if end is not None:
+                if data.count(b"\n", 0, end) != data.count(b"\r\n", 0, end):
+                    raise BadRequestError(400, "a line after the chunks does not end with CRLF")
                 read_header_lines(bytes(data[:end]))
         if end is not None and end <= TRAILER_BYTES:
             del data[:end]

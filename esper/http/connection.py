@@ -27,6 +27,8 @@ LOG: Final = logging.getLogger("esper.http")
 
 HEAD_BYTES: Final = 16 * 1024
 """Of a request's line and headers, with their line ends."""
+EMPTY_BYTES: Final = 1024
+"""Of empty lines before a request: to skip them costs more than to send them."""
 PART_BYTES: Final = 64 * 1024
 """Read at once."""
 AHEAD_BYTES: Final = 64 * 1024
@@ -140,12 +142,17 @@ class Connection:
 
     async def _head(self, wait_s: float) -> Head | None:
         """The next request's head; None if the client does not send one. Raises BadRequestError."""
+        skipped = 0
         with trio.move_on_after(wait_s) as patience:
             while True:
                 # Some clients end a body with an empty line that its length does not count.
                 while self.data.startswith((b"\r\n", b"\n")):
-                    del self.data[: self.data.index(b"\n") + 1]
-                if self.data.removeprefix(b"\r"):
+                    line = self.data.index(b"\n") + 1
+                    skipped += line
+                    if skipped > EMPTY_BYTES:
+                        raise BadRequestError(400, "there are only empty lines")
+                    del self.data[:line]
+                if self.data and self.data != b"\r":
                     break
                 if not await self.more():
                     return None
@@ -261,7 +268,7 @@ class _Exchange:
             if part or self._body.ended:
                 self._told = self._body.ended
                 return {"type": "http.request", "body": part, "more_body": not self._told}
-            if self._wants_continue:
+            if self._wants_continue and not self.answer.begun:
                 self._wants_continue = False
                 await connection.say(b"HTTP/1.1 100 Continue\r\n\r\n")
             if not await connection.more():

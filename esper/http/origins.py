@@ -66,7 +66,7 @@ class Origins:
 
 def host_name(header: str) -> str:
     """The name in a Host header, without port and brackets, lower case; empty if it has none."""
-    header = header.strip().lower()
+    header = header.strip(" \t").lower()
     if header.startswith("["):
         name, closed, rest = header[1:].partition("]")
         return name if closed and (rest == "" or _is_port(rest)) else ""

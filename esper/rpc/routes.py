@@ -17,9 +17,6 @@ from esper.rpc.dispatch import Access, Dispatcher
 from esper.rpc.port import NodePort
 from esper.rpc.settings import RpcSettings
 
-HEALTH_CHECKS: Final = 64
-"""Answered at once."""
-
 _CODES: Final = {401: e.UNAUTHORIZED, 408: e.LIMITED, 413: e.LIMITED, 503: e.LIMITED}
 """What HTTP refuses, in numbers of JSON-RPC; all else is a request of a wrong form."""
 
@@ -50,7 +47,8 @@ def rpc_routes(port: NodePort, settings: RpcSettings) -> list[Route[Any]]:
         methods=frozenset({"GET"}),
         authority=everyone,
         answer=_health,
-        limits=RouteLimits(Slots(HEALTH_CHECKS)),
+        # A connection has one at a time; whoever does not read keeps nobody else's.
+        limits=RouteLimits(Slots(settings.max_connections)),
         is_essential=True,
     )
     return [calls, health]
