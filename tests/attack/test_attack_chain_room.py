@@ -166,7 +166,7 @@ def test_many_light_blocks_take_the_place_of_few_heavy_ones(weighed: Node) -> No
     assert submit(node, light[4]) == (2, 5)
     assert_at(node, light_chain)
     for block in heavy:
-        assert node.manager.content(block.header.block_id).block == block
+        assert node.manager.content(block.header.block_id).header == block.header
     # The next block leaves them behind.
     _, [more] = timed(light_chain, [200_000])
     assert submit(node, more) == (0, 1)

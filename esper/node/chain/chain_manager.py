@@ -13,13 +13,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from esper.consensus.block import Block
-from esper.consensus.block_isolation import BlockContent, check_block_in_isolation
+from esper.consensus.block import Block, decode_body
+from esper.consensus.block_isolation import (
+    BlockContent,
+    check_block_in_isolation,
+    read_content,
+)
 from esper.consensus.chain import BlockBytes, check_header, connect, read_block
 from esper.consensus.context import ChainContext
 from esper.consensus.context_record import decode_context
 from esper.consensus.fork_choice import BlockTree, ProvenBlock
-from esper.consensus.header import Header
+from esper.consensus.header import Header, decode_header
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
 from esper.consensus.ports import WorkVerifier
@@ -53,8 +57,8 @@ _NOTHING: Final[Mapping[BlockId, RuleViolation]] = MappingProxyType({})
 class ReadBlock:
     """A block with its lists as values."""
 
-    block: Block
-    """Its parts."""
+    header: Header
+    """Its header."""
     content: BlockContent
     """Its lists."""
 
@@ -88,9 +92,9 @@ class _Move:
     touched: set[bytes] = field(default_factory=set)
     read: dict[BlockId, ReadBlock] = field(default_factory=dict)
 
-    def passed(self, block_id: BlockId, block: Block, content: BlockContent) -> None:
+    def passed(self, block: Block, content: BlockContent) -> None:
         """Keep the last few blocks for those who follow the chain."""
-        self.read[block_id] = ReadBlock(block, content)
+        self.read[block.header.block_id] = ReadBlock(block.header, content)
         if len(self.read) > READ_BLOCKS:
             del self.read[next(iter(self.read))]
 
@@ -167,9 +171,15 @@ class ChainManager:
         return self._stored(block_id)
 
     def content(self, block_id: BlockId) -> ReadBlock:
-        """A known block of any branch, read. Raises what ``block`` raises."""
-        block = read_block(self.block(block_id), self.params.limits)
-        return ReadBlock(block, check_block_in_isolation(block, self.params.limits))
+        """A known block of any branch, read again; its proof may be pruned.
+
+        Raises what the store raises for one that is not kept.
+        """
+        limits, height = self.params.limits, self._store.index.height_of(block_id)
+        kept = self._branches.get(block_id) if height is None else self._store.block(height)
+        header = decode_header(kept.header, limits.header_bytes)
+        body = decode_body(kept.body, limits.body_bytes)
+        return ReadBlock(header, read_content(body, header.pre, limits))
 
     def moved_from(self, before: BlockId) -> Arrival:
         """The way from a tip that the chain had to the one that it has."""
@@ -295,7 +305,7 @@ class ChainManager:
                 self._move.touched.update(old.path for old in undo)
             for block_id in path.apply:
                 try:
-                    self._apply(self._ready(block_id, fresh))
+                    self._apply(*self._ready(block_id, fresh))
                 except RuleViolation as violation:
                     if consequence_of(violation, Stage.STATE) is Consequence.HALT:
                         raise
@@ -330,17 +340,17 @@ class ChainManager:
         if kept < depth:
             raise TooDeepReorganisation(depth, kept)
 
-    def _ready(self, block_id: BlockId, fresh: JudgedBlock | None) -> tuple[BlockBytes, ReadBlock]:
+    def _ready(
+        self, block_id: BlockId, fresh: JudgedBlock | None
+    ) -> tuple[BlockBytes, Block, BlockContent]:
         """A block to be executed: the fresh one, or one that waits beside the chain."""
         if fresh is not None and fresh.block_id == block_id:
-            return fresh.data, ReadBlock(fresh.block, fresh.content)
+            return fresh.data, fresh.block, fresh.content
         data = self._branches.get(block_id)
         block = read_block(data, self.params.limits)
-        return data, ReadBlock(block, check_block_in_isolation(block, self.params.limits))
+        return data, block, check_block_in_isolation(block, self.params.limits)
 
-    def _apply(self, ready: tuple[BlockBytes, ReadBlock]) -> None:
-        data, new = ready
-        block, content = new.block, new.content
+    def _apply(self, data: BlockBytes, block: Block, content: BlockContent) -> None:
         block_id = block.header.block_id
         parent = self._executed[block.header.pre.parent]
         self._begin_signatures(content.transactions, parent)
@@ -351,7 +361,7 @@ class ChainManager:
         self._headers[block_id] = self._executed[block_id] = context
         self._store.append(block_id, data, stored_execution(execution, context))
         self._move.touched.update(change.path for change in execution.changes)
-        self._move.passed(block_id, block, content)
+        self._move.passed(block, content)
         self._branches.drop(block_id)
         depth = self.params.limits.pruning_depth
         if self._prune and context.height > depth and context.height % PRUNE_EVERY == 0:

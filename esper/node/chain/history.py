@@ -101,7 +101,7 @@ def _add(
     block_id, receipts = store.index.entry(height).block_id, _receipts(store, height)
     known = read.get(block_id)
     if known is not None:
-        time_ms = known.block.header.pre.time_ms
+        time_ms = known.header.pre.time_ms
         entries = entries_of(known.content, receipts, find_call)
     else:
         block = store.block(height)

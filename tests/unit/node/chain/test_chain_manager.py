@@ -17,6 +17,7 @@ from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
+from esper.storage.errors import ProofPrunedError
 from esper.storage.receipt_log import USE_RECEIPTS
 from esper.storage.side_blocks import SideBlockError, SideBlocks
 from esper.storage.store_options import StoreOptions
@@ -308,6 +309,23 @@ def test_proofs_below_the_pruning_depth_go(tmp_path: Path, monkeypatch: pytest.M
         submit(node, block)
     assert asked == [(4, 1), (5, 2)]
     node.store.close()
+
+
+def test_a_block_is_read_again_though_its_proof_is_pruned(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, blocks = branch(None, 2, step_ms=1)
+    for block in blocks:
+        submit(node, block)
+
+    def pruned(_: ChainStore, height: int) -> bytes:
+        raise ProofPrunedError(height)
+
+    monkeypatch.setattr(ChainStore, "proof", pruned)
+    # Who follows a long change of chain reads blocks whose proofs it has left behind.
+    read = node.manager.content(blocks[0].header.block_id)
+    assert read.header == blocks[0].header
+    assert len(read.content.transactions) == 1
 
 
 def test_a_damaged_side_block_is_named(node: Node) -> None:

@@ -12,9 +12,10 @@ import trio
 import trio.testing
 
 from esper.consensus.block import Block
+from esper.consensus.block_isolation import BlockContent
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.header_chain import HeaderChain
-from esper.node.chain.chain_manager import ChainManager, ReadBlock
+from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainChange, ChainService, Commit
 from esper.node.chain.chain_view import ChainView
 from esper.node.events import TipMoved
@@ -41,7 +42,7 @@ class Follower:
         assert before != tip
         self.prepared_on.append(threading.current_thread())
         ids = {*change.arrival.undone, *change.arrival.applied}
-        assert {change.content(one).block.header.block_id for one in ids} == ids
+        assert {change.content(one).header.block_id for one in ids} == ids
 
         def commit() -> None:
             assert threading.current_thread() is threading.main_thread()
@@ -279,11 +280,11 @@ def test_a_change_that_fails_half_way_is_told_as_far_as_it_went(tmp_path: Path) 
             apply = found.manager._apply
             done: list[bytes] = []
 
-            def once(ready: tuple[BlockBytes, ReadBlock]) -> None:
+            def once(data: BlockBytes, block: Block, content: BlockContent) -> None:
                 if done:
                     raise StorageError("no room on the disk")
-                apply(ready)
-                done.append(ready[0].header)
+                apply(data, block, content)
+                done.append(data.header)
 
             found.manager._apply = once  # type: ignore[method-assign]
             with pytest.raises(StorageError):
