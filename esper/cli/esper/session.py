@@ -24,7 +24,8 @@ from esper.wallet.keystore import WalletFile, open_wallet
 from esper.wallet.node_port import Node, check_same_network
 from esper.wallet.secrets import Secrets
 
-DEFAULT_DATADIR: Final = Path("~/.esper").expanduser()
+DEFAULT_DATADIR: Final = Path("~/.esper")
+"""The home is looked up when it is needed: not every process has one."""
 
 WalletName = Annotated[
     str | None, typer.Option("--wallet", help="Which wallet; the only one without it.")
@@ -40,14 +41,21 @@ class Session:
     """One command: what it was told, and what it reads when it needs it."""
 
     def __init__(self, datadir: Path, wallet: str | None, as_json: bool, yes: bool) -> None:
-        self.datadir = datadir
-        """Folder of node and wallets."""
-        self.folder = WalletFolder(datadir)
-        """The wallets."""
+        self._datadir = datadir
         self.as_json = as_json
         """Whether a program reads the answer."""
         self._wallet = wallet
         self._yes = yes
+
+    @cached_property
+    def datadir(self) -> Path:
+        """Folder of node and wallets. Raises MisuseError."""
+        return expanded(self._datadir)
+
+    @cached_property
+    def folder(self) -> WalletFolder:
+        """The wallets. Raises MisuseError."""
+        return WalletFolder(self.datadir)
 
     @cached_property
     def name(self) -> str:
@@ -129,6 +137,17 @@ class Session:
         else:
             typer.echo(printable(message), err=True)
         raise typer.Exit(status)
+
+
+def expanded(path: Path) -> Path:
+    """A path whose ``~`` is the home, as a node reads its settings. Raises MisuseError."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise MisuseError(
+            f"{path} is below a home folder, and this user has none: set HOME, or name a folder "
+            "with --datadir or ESPER_DATADIR"
+        ) from None
 
 
 @contextmanager
