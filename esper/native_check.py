@@ -16,13 +16,10 @@ import hashlib
 import json
 import os
 import platform
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.abc import MetaPathFinder
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from pathlib import Path
-from types import ModuleType
 from typing import Final
 
 MODULE: Final = "esper._native"
@@ -259,18 +256,10 @@ def _check_processor(record: BuildRecord, machine: str, flags: frozenset[str] | 
         )
 
 
-class _NativeGuard(MetaPathFinder):
-    """Stands before the ordinary finders, checks the extension, and leaves loading to them."""
+def find_native() -> ModuleSpec | None:
+    """What the finder before all others says of the extension: examined, and left to them.
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname == MODULE:
-            check_native(allow_stale=os.environ.get(STALE_VARIABLE) == "allow")
-        return None
-
-
-def guard_native_import() -> None:
-    """Have every import of `esper._native` pass `check_native` first. May be called again."""
-    if not any(isinstance(finder, _NativeGuard) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _NativeGuard())
+    Raises `NativeExtensionError`.
+    """
+    check_native(allow_stale=os.environ.get(STALE_VARIABLE) == "allow")
+    return None

@@ -1,30 +1,28 @@
-"""What the installed commands call: an extension that cannot be loaded is a sentence, no traceback.
+"""What the installed commands call.
 
-Most modules need the extension as soon as they are imported, so the commands are imported here,
-where that can fail.
+Ctrl-C just ends the process until there is something to tidy up: while modules are imported, Python
+would answer it with a traceback. `esper.cli.program` takes it over.
 """
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
+import signal
 
-from esper.native_check import NativeExtensionError
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def esper() -> None:
     """The command ``esper``."""
-    _run("esper.cli.esper.app")
+    _start("esper")
 
 
 def esperd() -> None:
     """The command ``esperd``."""
-    _run("esper.cli.esperd.app")
+    _start("esperd")
 
 
-def _run(module: str) -> None:
-    try:
-        import_module(module).main()
-    except NativeExtensionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from error
+def _start(name: str) -> None:
+    from esper.cli.program import start
+
+    start(name)

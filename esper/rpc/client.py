@@ -1,27 +1,26 @@
 """A client of a node, synchronous. It talks to one address and to no other."""
 
+import http.client
 import itertools
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from esper.http.addresses import is_loopback
 from esper.rpc.auth import COOKIE_FILE, read_cookie
 from esper.rpc.errors import UNAUTHORIZED
+from esper.rpc.exchange import Exchange, HttpExchange, NoConnectionError
 from esper.rpc.method import Method, ReplyT, RequestT, params_of
 
 URL_VARIABLE: Final = "ESPER_RPC"
 TOKEN_VARIABLE: Final = "ESPER_RPC_TOKEN"
-_CONNECTED: Final = frozenset({"connection.connect_tcp.complete", "connection.start_tls.complete"})
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of an answer that are read."""
 
@@ -93,45 +92,6 @@ class _Answer(msgspec.Struct):
     error: _Error | None = None
 
 
-class _Connection:
-    """The socket of a client, to be closed under a read.
-
-    A server that sends a byte now and then, or one provisional answer after the other, never lets
-    a read's own timeout come.
-    """
-
-    def __init__(self) -> None:
-        self._socket: socket.socket | None = None
-        self._late = False
-
-    def trace(self, event: str, details: Mapping[str, Any]) -> None:
-        """What httpcore tells of a request's course: here a connection that was made."""
-        if event in _CONNECTED:
-            self._socket = details["return_value"].get_extra_info("socket")
-
-    @contextmanager
-    def cut_after(self, seconds: float) -> Iterator[None]:
-        """Raises httpx.ReadTimeout if what is within does not end in time."""
-        self._late = False
-        timer = threading.Timer(seconds, self._cut)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        except httpx.HTTPError as error:
-            if self._late:
-                raise httpx.ReadTimeout("cut off") from error
-            raise
-        finally:
-            timer.cancel()
-
-    def _cut(self) -> None:
-        self._late = True
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-
 class RpcClient:
     """Calls the methods of one node. To be closed, or used as a context manager."""
 
@@ -140,7 +100,7 @@ class RpcClient:
         url: str,
         token: str | None = None,
         timeout_s: float = 30.0,
-        transport: httpx.BaseTransport | None = None,
+        exchange: Exchange | None = None,
         now: Callable[[], float] = time.monotonic,
         cookie_file: Path | None = None,
     ) -> None:
@@ -157,15 +117,12 @@ class RpcClient:
         self._ids = itertools.count(1)
         headers = {"accept-encoding": "identity", "content-type": "application/json"}
         if token is not None:
+            if not token.isascii() or not token.isprintable():
+                raise RpcUrlError(
+                    f"{TOKEN_VARIABLE} is no token: it has other than ASCII characters"
+                )
             headers["authorization"] = f"Bearer {token}"
-        self._connection = _Connection()
-        self._http = httpx.Client(
-            headers=headers,
-            timeout=timeout_s,
-            transport=transport,
-            trust_env=False,
-            follow_redirects=False,
-        )
+        self._exchange = exchange or HttpExchange(self.url, headers, timeout_s)
 
     @classmethod
     def from_environment(
@@ -202,7 +159,7 @@ class RpcClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._exchange.close()
 
     def call(self, method: Method[RequestT, ReplyT], request: RequestT) -> ReplyT:
         """The node's answer. Where the method ``awaits_blocks``, the client needs time for it.
@@ -239,33 +196,61 @@ class RpcClient:
         deadline = self._now() + self._timeout_s
         data = bytearray()
         try:
-            with (
-                self._connection.cut_after(self._timeout_s),
-                self._http.stream(
-                    "POST", self.url, content=body, extensions={"trace": self._connection.trace}
-                ) as answer,
-            ):
+            with self._cut_in_time():
+                answer = self._exchange.post(body)
                 if answer.headers.get("content-encoding", "identity") != "identity":
+                    self._exchange.close()
                     raise NodeAnswerError(self.url, "a compressed body")
-                for part in answer.iter_bytes():
-                    data += part
-                    if len(data) > LARGEST_ANSWER:
-                        raise NodeAnswerError(self.url, f"more than {LARGEST_ANSWER} bytes")
-                    if self._now() > deadline:
-                        raise NodeUnreachableError(
-                            self.url, f"its answer took more than {self._timeout_s:g} s"
-                        )
-                return answer.status_code, bytes(data)
-        except httpx.TimeoutException:
+                with closing(answer.parts):  # type: ignore[type-var]
+                    for part in answer.parts:
+                        data += part
+                        if len(data) > LARGEST_ANSWER:
+                            raise NodeAnswerError(self.url, f"more than {LARGEST_ANSWER} bytes")
+                        if self._now() > deadline:
+                            raise NodeUnreachableError(
+                                self.url, f"its answer took more than {self._timeout_s:g} s"
+                            )
+                return answer.status, bytes(data)
+        except TimeoutError:
+            self._exchange.close()
             raise NodeUnreachableError(
                 self.url, f"no answer within {self._timeout_s:g} s"
             ) from None
-        except httpx.ConnectError as error:
+        except NoConnectionError as error:
             if self._cookie_file is not None:
                 raise NodeGoneError(self.url, self._cookie_file, "nobody answers") from None
+            raise NodeUnreachableError(self.url, str(error)) from None
+        except (OSError, http.client.HTTPException) as error:
+            self._exchange.close()
             raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from None
+
+    @contextmanager
+    def _cut_in_time(self) -> Iterator[None]:
+        """Raises TimeoutError if what is within does not end in time.
+
+        A server that sends a byte now and then, or one provisional answer after the other, never
+        lets a read's own timeout come.
+        """
+        late = threading.Event()
+
+        def cut() -> None:
+            late.set()
+            self._exchange.cut()
+
+        timer = threading.Timer(self._timeout_s, cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (OSError, http.client.HTTPException) as error:
+            if late.is_set():
+                raise TimeoutError from error
+            raise
+        else:
+            if late.is_set():
+                raise TimeoutError  # A body that was cut looks like one that ended.
+        finally:
+            timer.cancel()
 
 
 def _checked(url: str, with_token: bool) -> str:

@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from esper.cli.esper import app as cli
+from esper.cli.program import run
 from esper.node.workers.worker_process import SECRET_VARIABLES, worker_environment
 from esper.primitives.hashing import tagged_hash32
 from esper.wallet.derivation import key_seed
@@ -186,10 +187,10 @@ def parameters(command: Any) -> Iterator[Any]:
 
 def test_no_option_takes_a_secret_that_others_could_see() -> None:
     """Arguments are in /proc and in the shell's history."""
-    named = {one.name or "" for one in parameters(typer.main.get_command(cli.app))}
+    named = {one.name or "" for one in parameters(typer.main.get_command(cli.application()))}
     assert {"wallet", "max_tokens"} <= named
     assert not [name for name in named if "password" in name or "secret" in name]
-    flags = [p for p in parameters(typer.main.get_command(cli.app)) if p.name == "words"]
+    flags = [p for p in parameters(typer.main.get_command(cli.application())) if p.name == "words"]
     assert [getattr(one, "is_flag", False) for one in flags] == [True]
 
 
@@ -200,7 +201,12 @@ def test_workers_of_a_node_inherit_no_secret_of_a_wallet() -> None:
 
 def test_a_crash_leaves_no_core_with_keys_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[tuple[int, tuple[int, int]]] = []
-    monkeypatch.setattr(cli, "app", lambda: limits.append((-1, (0, 0))))
     monkeypatch.setattr(resource, "setrlimit", lambda what, to: limits.append((what, to)))
-    cli.main()
+
+    def application(typed: list[str]) -> typer.Typer:
+        limits.append((-1, (0, 0)))
+        raise typer.Exit(3)
+
+    monkeypatch.setattr(cli, "application", application)
+    run("esper", ["status"])
     assert limits == [(resource.RLIMIT_CORE, (0, 0)), (-1, (0, 0))]

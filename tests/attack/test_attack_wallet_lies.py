@@ -11,9 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from esper.cli.esper import environment as wallet_machine
-from esper.cli.esper.app import app
+from esper.cli.esper.app import application
 from esper.rpc import schema as s
 from esper.rpc.client import RpcClient
+from tests.support.answering import Answering
 from tests.support.fake_wallet_node import credit_rich
 from tests.support.vm_world import BOB, World
 from tests.support.wallet_console import Console, console
@@ -82,7 +83,7 @@ def liar(console: Console, monkeypatch: pytest.MonkeyPatch) -> Liar:
     found = Liar(served(console.node))
 
     def connect(_: Path) -> RpcClient:
-        return RpcClient("http://127.0.0.1:9334/", transport=httpx.MockTransport(found))
+        return RpcClient("http://127.0.0.1:9334/", exchange=Answering(found))
 
     monkeypatch.setattr(wallet_machine, "connect", connect)
     return found
@@ -120,7 +121,7 @@ def test_no_lie_of_a_node_crashes_a_command_or_steers_the_terminal(
 
     def told() -> str:
         pending = dict(console.node.pending)
-        result = run.invoke(app, arguments, env={"ESPER_DATADIR": str(console.datadir)})
+        result = run.invoke(application(), arguments, env={"ESPER_DATADIR": str(console.datadir)})
         console.node.pending = pending
         assert result.exception is None or isinstance(result.exception, SystemExit), liar.lie
         return result.stdout + result.stderr

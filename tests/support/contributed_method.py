@@ -18,18 +18,19 @@ import trio
 from esper.rpc.client import NodeError, RpcClient
 from esper.rpc.dispatch import Access, Dispatcher
 from esper.rpc.methods import DISCOVER, METHODS, NOTHING
+from tests.support.answering import Answering
 from tests.support.fake_node import settings
 from tests.support.node_world import go, node_world
 
 
-def served(dispatcher: Dispatcher) -> httpx.MockTransport:
+def served(dispatcher: Dispatcher) -> Answering:
     """A server without a socket; its client runs in a thread."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         body = trio.from_thread.run(dispatcher.answer, request.content, Access.READ)
         return httpx.Response(200, content=iter([body or b""]))
 
-    return httpx.MockTransport(answer)
+    return Answering(answer)
 
 
 async def asked(datadir: Path) -> dict[str, Any]:
@@ -38,10 +39,10 @@ async def asked(datadir: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"example": spacing.example.params}
     datadir.mkdir(exist_ok=True)
     async with node_world(datadir, mines=False) as world:
-        transport = served(
+        exchange = served(
             Dispatcher(world.node.rpc, settings(datadir), new_incident=lambda: "none")
         )
-        with RpcClient("http://127.0.0.1:9334/", transport=transport) as client:
+        with RpcClient("http://127.0.0.1:9334/", exchange=exchange) as client:
 
             async def call(function: Callable[[], Any]) -> Any:
                 return msgspec.to_builtins(await trio.to_thread.run_sync(function))

@@ -14,7 +14,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from esper.cli.esperd.app import app
+from esper.cli.esperd.app import application
 from esper.node.setting_fields import SettingsError, declared
 from esper.node.settings import SETTINGS_FILE, Settings, resolve
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def config(*arguments: str, **environment: str) -> dict[str, Any]:
     """Every setting in effect, and its source."""
-    done = CliRunner().invoke(app, ["config", "--json", *arguments], env=environment)
+    done = CliRunner().invoke(application(), ["config", "--json", *arguments], env=environment)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -39,7 +39,7 @@ def main(name: str, value: str, datadir: Path) -> None:
     by_file = config(*where)[name]
     [line] = [
         line
-        for line in CliRunner().invoke(app, ["config", *where]).stdout.splitlines()
+        for line in CliRunner().invoke(application(), ["config", *where]).stdout.splitlines()
         if line.startswith(name)
     ]
     page = runpy.run_path(str(ROOT / "scripts" / "write_node_docs.py"))["table"]()
@@ -51,7 +51,7 @@ def main(name: str, value: str, datadir: Path) -> None:
         refused = str(error)
     assert one.flag is not None
     helped = {
-        command: one.flag in CliRunner().invoke(app, [command, "--help"]).stdout
+        command: one.flag in CliRunner().invoke(application(), [command, "--help"]).stdout
         for command in ("init", "node", "mine", "config")
     }
     found = {

@@ -58,7 +58,7 @@ def restore_logs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*arguments: Any, status: int = 0) -> str:
     """What a command tells, log lines included; it must end with this status."""
-    result = RUNNER.invoke(esperd.app, [str(argument) for argument in arguments])
+    result = RUNNER.invoke(esperd.application(), [str(argument) for argument in arguments])
     assert result.exit_code == status, (result.output, result.exception)
     return result.output
 

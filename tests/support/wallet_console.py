@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from esper.cli.esper import environment as wallet_machine
-from esper.cli.esper.app import app
+from esper.cli.esper.app import application
 from esper.crypto.signing import KeyPair
 from esper.wallet.derivation import derived_key
 from tests.support.fake_wallet_node import FakeNode
@@ -53,7 +53,7 @@ class Console:
 
     def both(self, *arguments: Any, status: int = 0, given: str | bytes = "") -> tuple[str, str]:
         result = CliRunner().invoke(
-            app,
+            application(),
             [str(argument) for argument in arguments],
             input=given,
             env={"ESPER_DATADIR": str(self.datadir)},

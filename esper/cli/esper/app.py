@@ -5,73 +5,133 @@ Exit status: 0 done (or: the proof is valid), 1 refused (or: the proof is invali
 
 from __future__ import annotations
 
-import resource
+from collections.abc import Sequence
+from typing import Final
 
 import typer
 
-from esper.cli.esper import (
-    balance,
-    call,
-    looking,
-    model,
-    prove,
-    spending,
-    submitting,
-    wallet_keys,
-    wallet_scan,
-    wallet_upkeep,
+from esper.cli.lazy_commands import Command, Group, Table, assembled
+
+WALLET: Final = Group(
+    "wallet",
+    "Make wallets and look after them.",
+    (
+        Command(
+            "new",
+            "wallet_keys:new_command",
+            "Make a wallet with keys of its own and its first address.",
+        ),
+        Command(
+            "restore",
+            "wallet_keys:restore_command",
+            "Make a wallet again, from its words or a backup file.",
+        ),
+        Command(
+            "list",
+            "wallet_keys:list_command",
+            "The wallets of the data directory and their addresses. Needs no password.",
+        ),
+        Command(
+            "import",
+            "wallet_keys:import_command",
+            "Take a key into a wallet, made if need be; with --demo make the wallet `demo`.",
+        ),
+        Command(
+            "watch",
+            "wallet_keys:watch_command",
+            "Make a wallet of addresses alone: it shows balances and builds, but cannot sign.",
+        ),
+        Command(
+            "address", "wallet_upkeep:address_command", "The wallet's addresses, or a new one."
+        ),
+        Command(
+            "label",
+            "wallet_upkeep:label_command",
+            "Call an address by a name wherever it is shown.",
+        ),
+        Command(
+            "backup",
+            "wallet_upkeep:backup_command",
+            "Copy the wallet's file, show its words for paper, or both.",
+        ),
+        Command(
+            "scan",
+            "wallet_scan:scan_command",
+            "Ask the node which further addresses of the words were used, and take them in.",
+        ),
+        Command(
+            "password",
+            "wallet_upkeep:password_command",
+            "Change the password (the new one from ESPER_NEW_PASSWORD, or asked for).",
+        ),
+    ),
 )
-
-wallet_app = typer.Typer(
-    help="Make wallets and look after them.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
+COMMANDS: Final[Table] = (
+    Command("model", "model:app", "Export, inspect and run integer models.", is_group=True),
+    Command(
+        "prove",
+        "prove:prove_command",
+        "Answer prompts greedily with exact integer inference, and prove every token of it.",
+    ),
+    Command(
+        "verify",
+        "prove:verify_command",
+        "Check a proof without the model's weights: status 0 if it is valid, 1 if it is not.",
+    ),
+    WALLET,
+    Command("balance", "balance:balance_command", "What the wallet holds. Needs no password."),
+    Command("history", "balance:history_command", "What happened, newest first."),
+    Command("status", "looking:status_command", "The node and its chain."),
+    Command("send", "spending:send_command", "Send ESP to an address."),
+    Command("stake", "spending:stake_command", "Stake ESP, which then earns credits."),
+    Command(
+        "unstake",
+        "spending:unstake_command",
+        "Take ESP back from the stake; it can be spent after the unbonding time.",
+    ),
+    Command("credits", "spending:credits_app", "Credits, which pay for calls.", is_group=True),
+    Command("call", "call:call_command", "Ask a model of the chain; credits pay."),
+    Command("tx", "looking:tx_command", "A transaction, and of a call its answer."),
+    Command(
+        "block", "looking:block_command", "A block: what it paid, what was asked and answered."
+    ),
+    Command("models", "looking:models_command", "The models that answer calls."),
+    Command(
+        "cancel",
+        "submitting:cancel_command",
+        "Put a transaction that does nothing in the place of one that waits.",
+    ),
+    Command(
+        "bump",
+        "submitting:bump_command",
+        "Make a transaction that waits pay more, so that it goes sooner.",
+    ),
+    Command(
+        "build",
+        "spending:build_app",
+        "Build a transaction for a wallet elsewhere to sign.",
+        is_group=True,
+    ),
+    Command(
+        "sign",
+        "submitting:sign_command",
+        "Sign a transaction that was built elsewhere. Needs no node.",
+    ),
+    Command(
+        "submit",
+        "submitting:submit_command",
+        "Hand a signed transaction to the node. Needs no wallet.",
+    ),
 )
-wallet_app.command("new")(wallet_keys.new_command)
-wallet_app.command("restore")(wallet_keys.restore_command)
-wallet_app.command("list")(wallet_keys.list_command)
-wallet_app.command("import")(wallet_keys.import_command)
-wallet_app.command("watch")(wallet_keys.watch_command)
-wallet_app.command("address")(wallet_upkeep.address_command)
-wallet_app.command("label")(wallet_upkeep.label_command)
-wallet_app.command("backup")(wallet_upkeep.backup_command)
-wallet_app.command("scan")(wallet_scan.scan_command)
-wallet_app.command("password")(wallet_upkeep.password_command)
-
-app = typer.Typer(
-    name="esper",
-    help="The wallet of Esperchain; exact integer inference of language models, and proofs of it.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-)
-app.add_typer(model.app, name="model")
-app.command("prove")(prove.prove_command)
-app.command("verify")(prove.verify_command)
-app.add_typer(wallet_app, name="wallet")
-app.command("balance")(balance.balance_command)
-app.command("history")(balance.history_command)
-app.command("status")(looking.status_command)
-app.command("send")(spending.send_command)
-app.command("stake")(spending.stake_command)
-app.command("unstake")(spending.unstake_command)
-app.add_typer(spending.credits_app, name="credits")
-app.command("call")(call.call_command)
-app.command("tx")(looking.tx_command)
-app.command("block")(looking.block_command)
-app.command("models")(looking.models_command)
-app.command("cancel")(submitting.cancel_command)
-app.command("bump")(submitting.bump_command)
-app.add_typer(spending.build_app, name="build")
-app.command("sign")(submitting.sign_command)
-app.command("submit")(submitting.submit_command)
+"""In the order of the help."""
 
 
-def main() -> None:
-    """Run the command line; the entry point of the `esper` script."""
-    # Keys and passwords are in this process's memory: a crash must not write them to a disk.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    app()
-
-
-if __name__ == "__main__":
-    main()
+def application(typed: Sequence[str] | None = None) -> typer.Typer:
+    """The program, with the command loaded that was typed; with all of them without."""
+    return assembled(
+        "esper",
+        "The wallet of Esperchain; exact integer inference of language models, and proofs of it.",
+        COMMANDS,
+        __package__,
+        typed,
+    )

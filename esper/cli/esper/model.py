@@ -16,16 +16,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from esper.cli.lazy_commands import OPTIONS
+
 if TYPE_CHECKING:
     from esper.model.bounds import Bound
     from esper.model.g16_format import IntegerModel
     from esper.model.publish import Published
 
-app = typer.Typer(
-    help="Export, inspect and run integer models.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-)
+app = typer.Typer(help="Export, inspect and run integer models.", no_args_is_help=True, **OPTIONS)
 _errors = Console(stderr=True)
 _output = Console(soft_wrap=True)
 

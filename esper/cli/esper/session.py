@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from esper.cli.esper import environment
+from esper.cli.telling import system_error
 from esper.consensus.genesis import genesis_hash
 from esper.primitives.params import NetworkParameters
 from esper.rpc.auth import CookieError
@@ -166,9 +167,11 @@ def session(
         )
     except (RpcClientError, CookieError) as error:
         found.refuse(type(error).__name__, str(error))
+    except BrokenPipeError:
+        # Whoever reads the answer has gone: no refusal, and nobody to tell.
+        raise
     except OSError as error:
-        named = f"{error.filename}: " if error.filename else ""
-        found.refuse(type(error).__name__, f"{named}{error.strerror or error}")
+        found.refuse(type(error).__name__, system_error(error))
 
 
 def asked_password(variable: str, question: str) -> str:

@@ -18,6 +18,7 @@ from esper.cli.esper.session import (
     session,
 )
 from esper.cli.esper.submitting import build_file, hand_in, own_address
+from esper.cli.lazy_commands import OPTIONS
 from esper.primitives.params import NetworkParameters
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.payload import Output, Payload
@@ -41,9 +42,11 @@ Fee = Annotated[str | None, typer.Option(help="ESP; the least without it.")]
 Out = Annotated[Path, typer.Option("--out", help="File to write, unsigned.")]
 
 build_app = typer.Typer(
-    help="Build a transaction for a wallet elsewhere to sign.", no_args_is_help=True
+    help="Build a transaction for a wallet elsewhere to sign.", no_args_is_help=True, **OPTIONS
 )
-credits_app = typer.Typer(help="Credits, which pay for calls.", invoke_without_command=True)
+credits_app = typer.Typer(
+    help="Credits, which pay for calls.", invoke_without_command=True, **OPTIONS
+)
 
 
 def send_command(

@@ -5,36 +5,68 @@ Exit status: 0 done, 1 refused or damaged, 2 misused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 import typer
 
-from esper.cli.esperd import node_commands, offline, steering
+from esper.cli.lazy_commands import Command, Table, assembled
 
-app = typer.Typer(
-    name="esperd",
-    help="The Esperchain node: proof of work by proven inference.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
+COMMANDS: Final[Table] = (
+    Command(
+        "init",
+        "node_commands:init",
+        "Make a data directory for a network, and on networks without value a funded wallet.",
+    ),
+    Command(
+        "node",
+        "node_commands:node",
+        "Keep the chain and serve JSON-RPC. On regtest blocks are mined when they are asked for.",
+    ),
+    Command(
+        "mine", "node_commands:mine", "Keep the chain, serve JSON-RPC, mine, and answer calls."
+    ),
+    Command(
+        "config",
+        "node_commands:config",
+        "Show every setting that would be in effect, and where it comes from.",
+    ),
+    Command("mining", "steering:mining", "How mining goes."),
+    Command(
+        "pause",
+        "steering:pause",
+        "Stop searching; a proof that runs is finished, and calls are still answered.",
+    ),
+    Command("resume", "steering:resume", "Go on searching."),
+    Command(
+        "threads", "steering:threads", "Cap the threads of a running miner; what is left out stays."
+    ),
+    Command("stop", "steering:stop", "Shut the node down."),
+    Command(
+        "verify-chain",
+        "offline:verify_chain",
+        "Check every block again, from the files alone: no weights, no prompt bank.",
+    ),
+    Command(
+        "reindex",
+        "offline:reindex",
+        "Build the index of a data directory anew from its block and proof files.",
+    ),
+    Command(
+        "demo-tamper",
+        "offline:demo_tamper",
+        "Change a block in every way that pays and show which rule refuses it. Writes nothing.",
+    ),
 )
+"""In the order of the help."""
 
 
-app.command()(node_commands.init)
-app.command()(node_commands.node)
-app.command()(node_commands.mine)
-app.command()(node_commands.config)
-app.command()(steering.mining)
-app.command()(steering.pause)
-app.command()(steering.resume)
-app.command()(steering.threads)
-app.command()(steering.stop)
-app.command("verify-chain")(offline.verify_chain)
-app.command()(offline.reindex)
-app.command("demo-tamper")(offline.demo_tamper)
-
-
-def main() -> None:
-    """Run the command line; the entry point of the ``esperd`` script."""
-    app()
-
-
-if __name__ == "__main__":
-    main()
+def application(typed: Sequence[str] | None = None) -> typer.Typer:
+    """The program, with the command loaded that was typed; with all of them without."""
+    return assembled(
+        "esperd",
+        "The Esperchain node: proof of work by proven inference.",
+        COMMANDS,
+        __package__,
+        typed,
+    )

@@ -26,8 +26,12 @@ sys.argv = {[command, *arguments]!r}
     )
 
 
-@pytest.mark.parametrize("command", ["esper", "esperd"])
-def test_a_missing_extension_is_one_sentence_with_the_remedy(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "arguments"), [("esper", ["wallet", "new"]), ("esperd", ["init", "--datadir", "x"])]
+)
+def test_a_missing_extension_is_one_sentence_with_the_remedy(
+    command: str, arguments: list[str], tmp_path: Path
+) -> None:
     package = tmp_path / "esper"
     package.mkdir()
     for source in (ROOT / "esper").iterdir():
@@ -36,7 +40,7 @@ def test_a_missing_extension_is_one_sentence_with_the_remedy(command: str, tmp_p
             (package / source.name).symlink_to(source)
         elif source.suffix == ".py":
             shutil.copy(source, package)
-    refused = run(tmp_path, command, "--help")
+    refused = run(tmp_path, command, *arguments)
     assert refused.returncode == 1
     assert refused.stderr == (
         "error: esper._native has not been built: run `make build` in the repository.\n"

@@ -17,15 +17,15 @@ def test_mine_verify_and_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     folder = ["--datadir", str(tmp_path / "d")]
     threads = ["--threads", "2", "--prove-threads", "2"]
     mined = runner.invoke(
-        esperd.app,
+        esperd.application(),
         ["mine", "--network", "regtest", "--blocks", "2", *folder, *threads, "--rpc-port", "0"],
     )
     assert mined.exit_code == 0, mined.output
     assert "block 2 " in mined.output
-    verified = runner.invoke(esperd.app, ["verify-chain", *folder])
+    verified = runner.invoke(esperd.application(), ["verify-chain", *folder])
     assert verified.exit_code == 0, verified.output
     assert "2 blocks valid" in verified.output
-    refused = runner.invoke(esperd.app, ["demo-tamper", *folder])
+    refused = runner.invoke(esperd.application(), ["demo-tamper", *folder])
     assert refused.exit_code == 0, refused.output
     lines = [line.strip() for line in refused.output.splitlines()]
     assert sum(line.startswith("refused: ") for line in lines) == 10

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from esper.cli.esperd.app import app
+from esper.cli.esperd.app import application
 from esper.node.setting_fields import HIDDEN, Use, declared
 from esper.node.settings import Settings
 
@@ -34,7 +34,7 @@ def log_as_before() -> Iterator[None]:
 
 def run(*arguments: str | Path, status: int = 0, **environment: str) -> str:
     plain = {"NO_COLOR": "1", "COLUMNS": "200", **environment}
-    done = CliRunner().invoke(app, [str(one) for one in arguments], env=plain)
+    done = CliRunner().invoke(application(), [str(one) for one in arguments], env=plain)
     assert done.exit_code == status, done.output
     return done.output
 

@@ -29,7 +29,7 @@ PATIENCE_S = 60
 """For a start on a busy machine."""
 END_S = 5
 """A node that is told to end is gone within that."""
-ESPERD = [sys.executable, "-c", "from esper.cli.esperd.app import main; main()"]
+ESPERD = [sys.executable, "-c", "from esper.cli.entry import esperd; esperd()"]
 
 
 @dataclass

@@ -56,12 +56,12 @@ def datadir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("command", WALLET, ids=" ".join)
 def test_wallet_commands(datadir: Path, command: tuple[str, ...]) -> None:
-    check(datadir, app.app, command)
+    check(datadir, app.application(), command)
 
 
 @pytest.mark.parametrize("command", STEERING, ids=" ".join)
 def test_steering_commands(datadir: Path, command: tuple[str, ...]) -> None:
-    check(datadir, esperd.app, command)
+    check(datadir, esperd.application(), command)
 
 
 def check(datadir: Path, program: typer.Typer, command: tuple[str, ...]) -> None:

@@ -16,6 +16,7 @@ from esper.cli.esper import environment as wallet_machine
 from esper.rpc.client import NodeError, RpcClient
 from esper.rpc.method import Method
 from esper.rpc.methods import METHODS
+from tests.support.answering import Answering
 from tests.support.fake_wallet_node import FakeNode
 from tests.support.vm_world import BOB
 from tests.support.wallet_console import Console, console
@@ -45,10 +46,10 @@ def served(node: FakeNode) -> Callable[[httpx.Request], httpx.Response]:
 
 @pytest.fixture
 def wired(console: Console, monkeypatch: pytest.MonkeyPatch) -> Console:
-    transport = httpx.MockTransport(served(console.node))
+    exchange = Answering(served(console.node))
 
     def connect(_: Path) -> RpcClient:
-        return RpcClient("http://127.0.0.1:9334/", transport=transport)
+        return RpcClient("http://127.0.0.1:9334/", exchange=exchange)
 
     monkeypatch.setattr(wallet_machine, "connect", connect)
     return console
