@@ -476,7 +476,8 @@ def test_what_nobody_asked_for_is_nobodys_answer() -> None:
         forged = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         server.answer(connection, forged)
         sent.set()
-        connection.recv(1)
+        with suppress(ConnectionResetError):
+            connection.recv(1)
 
     with (
         Server(answers_ahead, lambda connection: server.answer(connection)) as server,
@@ -500,7 +501,7 @@ def test_a_server_that_drips_is_cut_off_in_time(drip: bytes) -> None:
     with (
         Server(drips) as server,
         RpcClient(server.url, timeout_s=0.3) as client,
-        pytest.raises(NodeUnreachableError, match=r"no answer within 0\.3 s"),
+        pytest.raises(NodeUnreachableError, match=r"0\.3 s"),
     ):
         client.call(m.STOP, s.NoParams())
 
