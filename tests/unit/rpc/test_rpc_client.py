@@ -430,12 +430,12 @@ class Server:
         self.heads.append(data)
         return data
 
-    def answer(self, connection: socket.socket, *more: bytes) -> None:
+    def answer(self, connection: socket.socket) -> None:
         """Read a request and answer it."""
         number = json.loads(self.read(connection).partition(b"\r\n\r\n")[2])["id"]
         body = json.dumps({"jsonrpc": "2.0", "id": number, "result": {"done": True}}).encode()
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
-        connection.sendall(head + body + b"".join(more))
+        connection.sendall(head + body)
 
     def __enter__(self) -> Server:
         return self
@@ -470,11 +470,12 @@ def test_a_connection_is_kept_and_a_stale_one_is_made_anew() -> None:
 
 
 def test_what_nobody_asked_for_is_nobodys_answer() -> None:
-    sent = threading.Event()
+    answered, sent = threading.Event(), threading.Event()
 
     def answers_ahead(connection: socket.socket) -> None:
-        forged = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-        server.answer(connection, forged)
+        server.answer(connection)
+        assert answered.wait(10)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         sent.set()
         with suppress(ConnectionResetError):
             connection.recv(1)
@@ -484,6 +485,7 @@ def test_what_nobody_asked_for_is_nobodys_answer() -> None:
         RpcClient(server.url) as client,
     ):
         client.call(m.STOP, s.NoParams())
+        answered.set()
         assert sent.wait(10)
         assert client.call(m.STOP, s.NoParams()).done
 
