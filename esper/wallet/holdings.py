@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from esper.rpc.schema import AccountReply, AsOf, Release, Status
+from esper.rpc.schema import AccountReply, AsOf, Release
 from esper.wallet.intents import account_of
 from esper.wallet.keystore import WalletFile
 from esper.wallet.node_port import Node
@@ -50,13 +50,6 @@ def holdings(node: Node, file: WalletFile) -> Holdings:
             all(a.as_of.synced for a in accounts),
         ),
     )
-
-
-def as_of_text(as_of: AsOf, status: Status) -> str:
-    """``as of height 7``, and why it may be old if the node is not synced."""
-    if as_of.synced and status.synced:
-        return f"as of height {as_of.height}"
-    return f"as of height {as_of.height}, syncing: {status.why_not_synced or 'the node catches up'}"
 
 
 def _by_height(releases: Iterable[Release]) -> tuple[Release, ...]:

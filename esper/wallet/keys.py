@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from esper.crypto.signing import KeyPair, key_from_seed
 from esper.primitives.address import SUITE_ML_DSA_65, Address, AddressError
 from esper.primitives.params import NetworkParameters
+from esper.wallet.cost import COST, Cost
 from esper.wallet.derivation import SEED_BYTES, derived_key
 from esper.wallet.errors import MisuseError, NoSecretError, ReceiverError, WalletDamagedError
 from esper.wallet.keystore import (
@@ -19,7 +20,7 @@ from esper.wallet.keystore import (
     open_wallet,
     seal_wallet,
 )
-from esper.wallet.sealing import COST, NONCE_BYTES, SALT_BYTES, Cost, check_password
+from esper.wallet.sealing import NONCE_BYTES, SALT_BYTES, check_password
 from esper.wallet.secrets import Secrets
 
 Randomness = Callable[[int], bytes]

@@ -19,13 +19,14 @@ from esper.primitives.address import Address, AddressError
 from esper.primitives.hashing import make_tag, tagged_hash32
 from esper.primitives.networks import UnknownNetworkError, network
 from esper.primitives.params import NetworkParameters
+from esper.wallet.cost import Cost
 from esper.wallet.errors import (
     NoSecretError,
     OtherNetworkError,
     WalletDamagedError,
     WalletNewerError,
 )
-from esper.wallet.sealing import NONCE_BYTES, SALT_BYTES, Cost, opened, sealed
+from esper.wallet.sealing import NONCE_BYTES, SALT_BYTES, opened, sealed
 from esper.wallet.secrets import Secrets
 
 TAG_CHECKSUM: Final = make_tag("esper/wallet/checksum/v1")

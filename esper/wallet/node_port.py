@@ -1,11 +1,15 @@
 """What a wallet asks of a node."""
 
-from typing import Protocol
+from __future__ import annotations
 
-from esper.primitives.params import NetworkParameters
+from typing import TYPE_CHECKING, Protocol
+
 from esper.rpc.method import Method, ReplyT, RequestT
 from esper.rpc.schema import Status
 from esper.wallet.errors import OtherNetworkError
+
+if TYPE_CHECKING:
+    from esper.primitives.params import NetworkParameters
 
 
 class Node(Protocol):

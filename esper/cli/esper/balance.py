@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import msgspec
@@ -20,7 +19,8 @@ from esper.cli.esper.session import (
 from esper.rpc.methods import GET_HISTORY
 from esper.rpc.schema import Event, HistoryParams, Release
 from esper.wallet.amounts import credits_text, esp_text
-from esper.wallet.holdings import as_of_text, holdings
+from esper.wallet.holdings import holdings
+from esper.wallet.moments import as_of_text, time_text
 
 CREDIT_EVENTS: Final = frozenset({"credits-sent", "credits-received", "called", "answered"})
 
@@ -125,14 +125,6 @@ def _releases(name: str, found: Sequence[Release]) -> list[str]:
         f"{name}  {esp_text(total)}: {esp_text(first.amount)} until height {first.height}, "
         f"the last until {last.height}"
     ]
-
-
-def time_text(time_ms: int) -> str:
-    """A block's time for people, in UTC; the number itself where the calendar ends."""
-    try:
-        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (OverflowError, OSError, ValueError):
-        return str(time_ms)
 
 
 def _event_line(event: Event) -> str:

@@ -14,8 +14,8 @@ from typing import Final
 import typer
 
 from esper.rpc.client import RpcClient
+from esper.wallet.cost import COST, Cost
 from esper.wallet.node_port import Node
-from esper.wallet.sealing import COST, Cost
 
 PASSWORD_VARIABLE: Final = "ESPER_PASSWORD"
 NEW_PASSWORD_VARIABLE: Final = "ESPER_NEW_PASSWORD"

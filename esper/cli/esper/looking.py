@@ -8,7 +8,6 @@ import msgspec
 import typer
 
 from esper.cli.esper import environment
-from esper.cli.esper.balance import time_text
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, session
 from esper.rpc.methods import GET_BLOCK, GET_CALL, GET_STATUS, GET_TRANSACTION, LIST_MODELS
 from esper.rpc.schema import (
@@ -22,7 +21,7 @@ from esper.rpc.schema import (
 from esper.wallet.amounts import credits_text, esp_text
 from esper.wallet.call_progress import INTERVAL_S, phrase
 from esper.wallet.errors import MisuseError
-from esper.wallet.holdings import as_of_text
+from esper.wallet.moments import as_of_text, time_text
 
 HASH_DIGITS = 128
 

@@ -7,23 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 from esper.cli.esper import environment
 from esper.cli.telling import system_error
-from esper.consensus.genesis import genesis_hash
-from esper.primitives.params import NetworkParameters
 from esper.rpc.auth import CookieError
 from esper.rpc.client import NodeError, RpcClientError
 from esper.rpc.methods import GET_STATUS
 from esper.rpc.schema import NoParams, Status
 from esper.wallet.errors import MisuseError, NoSecretError, WalletError
-from esper.wallet.folder import WalletFolder
-from esper.wallet.keystore import WalletFile, open_wallet
-from esper.wallet.node_port import Node, check_same_network
-from esper.wallet.secrets import Secrets
+
+if TYPE_CHECKING:
+    # Looking at a node needs no key and no rule: those are imported by whoever needs them.
+    from esper.primitives.params import NetworkParameters
+    from esper.wallet.folder import WalletFolder
+    from esper.wallet.keystore import WalletFile
+    from esper.wallet.node_port import Node
+    from esper.wallet.secrets import Secrets
 
 DEFAULT_DATADIR: Final = Path("~/.esper")
 """The home is looked up when it is needed: not every process has one."""
@@ -56,6 +58,8 @@ class Session:
     @cached_property
     def folder(self) -> WalletFolder:
         """The wallets. Raises MisuseError."""
+        from esper.wallet.folder import WalletFolder
+
         return WalletFolder(self.datadir)
 
     @cached_property
@@ -76,6 +80,8 @@ class Session:
     @cached_property
     def genesis(self) -> bytes:
         """64 bytes: what the wallet signs for."""
+        from esper.consensus.genesis import genesis_hash
+
         return genesis_hash(self.params)
 
     @cached_property
@@ -86,6 +92,8 @@ class Session:
     @cached_property
     def status(self) -> Status:
         """What the wallet's node says of itself. Raises OtherNetworkError."""
+        from esper.wallet.node_port import check_same_network
+
         status = self.any_node.call(GET_STATUS, NoParams())
         check_same_network(status, self.params, self.genesis)
         return status
@@ -106,6 +114,8 @@ class Session:
     @cached_property
     def secrets(self) -> Secrets:
         """The wallet's secrets."""
+        from esper.wallet.keystore import open_wallet
+
         return open_wallet(self.file, self.password)
 
     def confirm(self, question: str, *lines: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from esper.cli.esper import environment
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, WalletName, session
 from esper.rpc.schema import AsOf
-from esper.wallet.holdings import as_of_text
 from esper.wallet.keys import address_of_words, next_index, with_addresses_up_to
+from esper.wallet.moments import as_of_text
 from esper.wallet.scanning import GAP_LIMIT, scanned
 
 

@@ -43,9 +43,10 @@ from esper.wallet.errors import (
     StakeShortError,
 )
 from esper.wallet.exchange import exchange_bytes, network_named, read_exchange
-from esper.wallet.holdings import as_of_text, holdings
+from esper.wallet.holdings import holdings
 from esper.wallet.intents import account_of, prepared
 from esper.wallet.keys import watching_wallet
+from esper.wallet.moments import as_of_text
 from esper.wallet.node_port import check_same_network
 from esper.wallet.replacing import bumped, cancelling, check_replacement, waiting
 from tests.support.fake_wallet_node import FakeNode

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from esper.crypto.demo_key import DEMO_SEED, demo_key
 from esper.primitives.networks import DEMO_ADDRESS, DEVNET, MAINNET, REGTEST
 from esper.wallet import keystore
+from esper.wallet.cost import COST, Cost
 from esper.wallet.demo import DEMO_PASSWORD, demo_wallet
 from esper.wallet.errors import (
     CostError,
@@ -40,7 +41,6 @@ from esper.wallet.keys import (
     with_seed,
 )
 from esper.wallet.keystore import OwnAddress, WalletFile, open_wallet, read_wallet
-from esper.wallet.sealing import COST, Cost
 from esper.wallet.secrets import Secrets
 from tests.support.wallet_cases import CHEAP, ENTROPY, PASSWORD, SECRETS, counted, wallet
 
