@@ -8,6 +8,13 @@ fn release_memory(py: Python<'_>) -> usize {
     py.detach(esper_prover::pages::release)
 }
 
+/// Make so many bytes ready for the first proof of this process; for a thread beside one that does other things.
+#[pyfunction]
+fn reserve_memory(py: Python<'_>, bytes: usize) {
+    py.detach(|| esper_prover::pages::reserve(bytes));
+}
+
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(reserve_memory, module)?)?;
     module.add_function(wrap_pyfunction!(release_memory, module)?)
 }
