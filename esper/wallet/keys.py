@@ -1,17 +1,17 @@
 """What a wallet's keys can do: make addresses, take seeds in, sign, change the password."""
 
+import unicodedata
 from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
 
 from esper.crypto.signing import KeyPair, key_from_seed
-from esper.primitives.address import SUITE_ML_DSA_65, Address, AddressError
+from esper.primitives.address import SUITE_ML_DSA_65
 from esper.primitives.params import NetworkParameters
 from esper.wallet.derivation import SEED_BYTES, derived_key
-from esper.wallet.errors import MisuseError, NoSecretError, ReceiverError, WalletDamagedError
+from esper.wallet.errors import MisuseError, NoSecretError, WalletDamagedError
 from esper.wallet.keystore import (
-    MAX_LABEL,
     Contact,
     OwnAddress,
     WalletFile,
@@ -19,6 +19,7 @@ from esper.wallet.keystore import (
     open_wallet,
     seal_wallet,
 )
+from esper.wallet.labels import canonical_address, check_label
 from esper.wallet.sealing import COST, NONCE_BYTES, SALT_BYTES, Cost, check_password
 from esper.wallet.secrets import Secrets
 
@@ -54,9 +55,8 @@ def new_wallet(
 
 def watching_wallet(params: NetworkParameters, addresses: list[str]) -> WalletFile:
     """A wallet without any key. Raises ReceiverError for a text that is no address."""
-    for text in addresses:
-        parsed_address(text, params)
-    own = [OwnAddress(text, "watched") for text in dict.fromkeys(addresses)]
+    texts = dict.fromkeys(canonical_address(text, params) for text in addresses)
+    own = [OwnAddress(text, "watched") for text in texts]
     return replace(empty_wallet(params), addresses=own)
 
 
@@ -124,7 +124,8 @@ def with_seed(
 def with_label(file: WalletFile, address: str, label: str) -> WalletFile:
     """The file, not sealed yet, with a label; an empty one takes a contact out."""
     check_label(label)
-    parsed_address(address, file.params)
+    label = unicodedata.normalize("NFC", label)
+    address = canonical_address(address, file.params)
     if any(own.address == address for own in file.addresses):
         own = [
             replace(own, label=label) if own.address == address else own for own in file.addresses
@@ -153,20 +154,6 @@ def signing_key(file: WalletFile, secrets: Secrets, address: str) -> KeyPair:
     if _text(file.params, key) != address:
         raise WalletDamagedError(f"the wallet's key does not belong to {address}: restore it")
     return key
-
-
-def parsed_address(text: str, params: NetworkParameters) -> Address:
-    """An address of the network. Raises ReceiverError that tells another network's apart."""
-    try:
-        return Address.from_text(text[:200], params.address_prefix)
-    except AddressError as error:
-        raise ReceiverError(f"{error}; name an address of {params.name}") from None
-
-
-def check_label(label: str) -> None:
-    """Raises MisuseError for a label that is too long or would not show as one line."""
-    if len(label) > MAX_LABEL or not (label.isprintable()):
-        raise MisuseError(f"the label must be one line of at most {MAX_LABEL} characters")
 
 
 def address_of_words(params: NetworkParameters, secrets: Secrets, index: int) -> str:

@@ -26,7 +26,7 @@ from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from esper.wallet.amounts import parse_credits, parse_esp
 from esper.wallet.intents import DEFAULT_WINDOW, prepared
-from esper.wallet.keys import parsed_address
+from esper.wallet.labels import parsed_address
 
 MakePayload = Callable[[NetworkParameters], Payload]
 

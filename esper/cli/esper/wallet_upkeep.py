@@ -17,8 +17,9 @@ from esper.cli.esper.session import (
     session,
 )
 from esper.wallet.errors import MisuseError, NoSecretError
-from esper.wallet.keys import check_label, resealed, with_label, with_next_address
+from esper.wallet.keys import resealed, with_label, with_next_address
 from esper.wallet.keystore import WalletFile, open_wallet
+from esper.wallet.labels import check_label
 from esper.wallet.sealing import check_password
 from esper.wallet.words import words_of
 

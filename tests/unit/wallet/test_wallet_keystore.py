@@ -31,7 +31,6 @@ from esper.wallet.errors import (
 from esper.wallet.folder import WalletFolder
 from esper.wallet.keys import (
     new_wallet,
-    parsed_address,
     resealed,
     signing_key,
     watching_wallet,
@@ -40,6 +39,7 @@ from esper.wallet.keys import (
     with_seed,
 )
 from esper.wallet.keystore import OwnAddress, WalletFile, open_wallet, read_wallet
+from esper.wallet.labels import parsed_address
 from esper.wallet.sealing import COST, Cost
 from esper.wallet.secrets import Secrets
 from tests.support.wallet_cases import CHEAP, ENTROPY, PASSWORD, SECRETS, counted, wallet
@@ -65,7 +65,7 @@ def test_round_trip(entropy: bytes, seeds: list[bytes], password: str) -> None:
     assert again == file
     assert open_wallet(again, password) == secrets
     for own in again.addresses:
-        assert signing_key(again, secrets, own.address).address.to_text("desp") == own.address
+        assert signing_key(again, secrets, own.address).address.to_text("resp") == own.address
     with pytest.raises(WrongPasswordError, match="does not open"):
         open_wallet(again, password + "x")
 
@@ -121,8 +121,8 @@ def test_damage_and_a_wrong_password_differ() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"addresses": [OwnAddress(demo_key().address.to_text("desp"), "words")]},
-        {"contacts": [keystore.Contact(demo_key().address.to_text("desp"), "me")]},
+        {"addresses": [OwnAddress(demo_key().address.to_text("resp"), "words")]},
+        {"contacts": [keystore.Contact(demo_key().address.to_text("resp"), "me")]},
         {"prompts_are_public": True},
         {"addresses": []},
     ],
@@ -178,7 +178,7 @@ def test_other_networks() -> None:
     with pytest.raises(OtherNetworkError, match="must be one of"):
         read_wallet(changed(WALLET, network="othernet"), "wallet")
     own = [OwnAddress(demo_key().address.to_text("esp"), "watched")]
-    with pytest.raises(WalletDamagedError, match="begin with 'desp'"):
+    with pytest.raises(WalletDamagedError, match="begin with 'resp'"):
         read_wallet(changed(WALLET, addresses=own), "wallet")
 
 
@@ -215,7 +215,7 @@ def test_a_password_is_needed() -> None:
 def test_imported_seeds() -> None:
     grown = with_seed(WALLET, PASSWORD, DEMO_SEED, "demo", counted())
     secrets = open_wallet(grown, PASSWORD)
-    address = demo_key().address.to_text("desp")
+    address = demo_key().address.to_text("resp")
     assert signing_key(grown, secrets, address) == demo_key()
     assert secrets.entropy == ENTROPY
     with pytest.raises(MisuseError, match="already"):
@@ -231,7 +231,7 @@ def test_a_wallet_of_seeds_makes_no_addresses() -> None:
 
 
 def test_watching() -> None:
-    text = demo_key().address.to_text("desp")
+    text = demo_key().address.to_text("resp")
     file = read_wallet(watching_wallet(REGTEST, [text, text]).to_bytes(), "wallet")
     assert [own.address for own in file.addresses] == [text]
     with pytest.raises(NoSecretError, match="only watches"):
@@ -244,13 +244,13 @@ def test_watching() -> None:
 
 def test_keys_of_others_are_not_found() -> None:
     with pytest.raises(NoSecretError, match="does not hold"):
-        signing_key(WALLET, SECRETS, demo_key().address.to_text("desp"))
+        signing_key(WALLET, SECRETS, demo_key().address.to_text("resp"))
     with pytest.raises(WalletDamagedError, match="does not belong"):
         signing_key(WALLET, Secrets(bytes(32)), WALLET.addresses[0].address)
 
 
 def test_labels() -> None:
-    own, other = WALLET.addresses[0].address, demo_key().address.to_text("desp")
+    own, other = WALLET.addresses[0].address, demo_key().address.to_text("resp")
     file = with_label(with_label(WALLET, own, "mine"), other, "theirs")
     assert file.addresses[0].label == "mine"
     assert [(c.address, c.label) for c in file.contacts] == [(other, "theirs")]
