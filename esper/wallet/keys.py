@@ -1,6 +1,5 @@
 """What a wallet's keys can do: make addresses, take seeds in, sign, change the password."""
 
-import unicodedata
 from collections.abc import Callable
 from typing import Final
 
@@ -19,7 +18,7 @@ from esper.wallet.keystore import (
     open_wallet,
     seal_wallet,
 )
-from esper.wallet.labels import canonical_address, check_label
+from esper.wallet.labels import canonical_address, checked_label
 from esper.wallet.sealing import COST, NONCE_BYTES, SALT_BYTES, Cost, check_password
 from esper.wallet.secrets import Secrets
 
@@ -37,18 +36,24 @@ def new_wallet(
     randomness: Randomness,
     *,
     addresses: int = 1,
+    label: str = "",
     cost: Cost = COST,
 ) -> WalletFile:
     """A wallet of these secrets: the first ``addresses`` of its words, and all imported seeds.
 
-    Raises MisuseError for a password that is none.
+    ``label`` is what the first address is called. Raises MisuseError for a password or a label
+    that is none, and for a seed of another length.
     """
     check_password(password)
+    label = checked_label(label)
     own = [
         _from_words(params, secrets, index) for index in range(addresses * bool(secrets.entropy))
     ]
     for number, seed in enumerate(secrets.seeds):
+        _check_seed(seed)
         own.append(OwnAddress(_text(params, _key_of_seed(seed)), "seed", index=number))
+    if label:
+        own[0] = replace(own[0], label=label)
     file = replace(empty_wallet(params), addresses=own)
     return resealed(file, secrets, password, randomness, cost=cost)
 
@@ -79,7 +84,7 @@ def with_next_address(
     file: WalletFile, password: str, label: str, randomness: Randomness
 ) -> WalletFile:
     """The file with the next address of its words. Raises NoSecretError if it has none."""
-    check_label(label)
+    label = checked_label(label)
     secrets = open_wallet(file, password)
     fresh = _from_words(file.params, secrets, next_index(file))
     grown = [*file.addresses, replace(fresh, label=label)]
@@ -109,9 +114,8 @@ def with_seed(
     file: WalletFile, password: str, seed: bytes, label: str, randomness: Randomness
 ) -> WalletFile:
     """The file with an imported 32-byte seed. Raises MisuseError if its address is there."""
-    check_label(label)
-    if len(seed) != SEED_BYTES:
-        raise MisuseError(f"the seed has {len(seed)} bytes, must have {SEED_BYTES}")
+    label = checked_label(label)
+    _check_seed(seed)
     secrets = open_wallet(file, password)
     text = _text(file.params, _key_of_seed(seed))
     if any(own.address == text for own in file.addresses):
@@ -123,15 +127,16 @@ def with_seed(
 
 def with_label(file: WalletFile, address: str, label: str) -> WalletFile:
     """The file, not sealed yet, with a label; an empty one takes a contact out."""
-    check_label(label)
-    label = unicodedata.normalize("NFC", label)
+    label = checked_label(label)
     address = canonical_address(address, file.params)
-    if any(own.address == address for own in file.addresses):
+    # Older files may hold an address in upper case.
+    if any(own.address.lower() == address for own in file.addresses):
         own = [
-            replace(own, label=label) if own.address == address else own for own in file.addresses
+            replace(own, label=label) if own.address.lower() == address else own
+            for own in file.addresses
         ]
         return replace(file, addresses=own)
-    contacts = [contact for contact in file.contacts if contact.address != address]
+    contacts = [contact for contact in file.contacts if contact.address.lower() != address]
     if label:
         contacts.append(Contact(address, label))
     return replace(file, contacts=contacts)
@@ -166,6 +171,11 @@ def _from_words(params: NetworkParameters, secrets: Secrets, index: int) -> OwnA
         raise NoSecretError("this wallet has imported keys alone, no words to make addresses from")
     key = derived_key(secrets.entropy, params.name, ACCOUNT, index)
     return OwnAddress(_text(params, key), "words", ACCOUNT, index)
+
+
+def _check_seed(seed: bytes) -> None:
+    if len(seed) != SEED_BYTES:
+        raise MisuseError(f"the seed has {len(seed)} bytes, must have {SEED_BYTES}")
 
 
 def _key_of_seed(seed: bytes) -> KeyPair:

@@ -32,25 +32,34 @@ def address_called(file: WalletFile, text: str, *, own: bool = False) -> str:
         if own and canonical not in _own_labels(file):
             raise ReceiverError(f"the wallet does not hold {canonical}: esper wallet address")
         return canonical
-    labels = _own_labels(file) if own else _labels(file)
-    wanted = unicodedata.normalize("NFC", text)
-    found = [
-        address
-        for address, label in labels.items()
-        if label and unicodedata.normalize("NFC", label) == wanted
-    ]
+    found = addresses_called(file, text, own=own)
     if len(found) > 1:
         raise ReceiverError(
             f"{text!r} is the label of {len(found)} addresses, name one of them instead: "
             f"{', '.join(found)}"
         )
     if not found:
-        raise ReceiverError(_unknown(text, sorted({one for one in labels.values() if one}), file))
+        raise ReceiverError(_unknown(text, file, own=own))
     return found[0]
 
 
-def check_label(label: str) -> None:
-    """A new label shows as what it is, in one line, and is no address. Raises MisuseError."""
+def addresses_called(file: WalletFile, label: str, *, own: bool = False) -> list[str]:
+    """All addresses with this label, in whatever form its letters were typed."""
+    wanted = unicodedata.normalize("NFC", label)
+    found = _own_labels(file) if own else _labels(file)
+    return [
+        address
+        for address, called in found.items()
+        if called and unicodedata.normalize("NFC", called) == wanted
+    ]
+
+
+def checked_label(label: str) -> str:
+    """A new label in the form that is kept: one line, seen as what it is, and no address.
+
+    Raises MisuseError.
+    """
+    label = unicodedata.normalize("NFC", label)
     if len(label) > MAX_LABEL or not label.isprintable():
         raise MisuseError(
             f"the label must be one line of at most {MAX_LABEL} characters, without characters "
@@ -63,6 +72,7 @@ def check_label(label: str) -> None:
             "the label looks like an address, and a payment to it would mean another: "
             "choose a name for it"
         )
+    return label
 
 
 def parsed_address(text: str, params: NetworkParameters) -> Address:
@@ -104,7 +114,8 @@ def _own_labels(file: WalletFile) -> dict[str, str]:
     return {own.address.lower(): own.label for own in file.addresses}
 
 
-def _unknown(text: str, labels: list[str], file: WalletFile) -> str:
+def _unknown(text: str, file: WalletFile, *, own: bool) -> str:
+    labels = sorted({*(_own_labels(file) if own else _labels(file)).values()} - {""})
     shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
     near = get_close_matches(text[:_SHOWN_CHARACTERS], labels, n=3, cutoff=0.6)
     if near:

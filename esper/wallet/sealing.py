@@ -21,6 +21,10 @@ MAX_LANES: Final = 8
 MAX_PASSWORD_CHARACTERS: Final = 1024
 
 
+_UNTYPABLE: Final = frozenset({"Cc", "Zl", "Zp"})
+"""Unicode's categories of control characters and of line and paragraph separators."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """How dear one guess of the password is."""
@@ -50,11 +54,33 @@ COST: Final = Cost(memory_kib=64 * 1024, iterations=3, lanes=4)
 
 
 def check_password(password: str) -> None:
-    """A new password is not empty and no file. Raises MisuseError."""
+    """A new password can be typed again by whoever knows it, and is no file. Raises MisuseError.
+
+    Wallets whose passwords were chosen before these rules still open.
+    """
     if not password:
         raise MisuseError("the password is empty: choose one, it protects the file on this disk")
     if len(password) > MAX_PASSWORD_CHARACTERS:
         raise MisuseError(f"the password is longer than {MAX_PASSWORD_CHARACTERS} characters")
+    odd = _untypable(password)
+    if odd:
+        raise MisuseError(f"the password holds {odd}, which nobody can type again: leave it out")
+    if password != password.strip():
+        raise MisuseError(
+            "the password begins or ends with a blank, which nobody sees: leave it out"
+        )
+
+
+def _untypable(password: str) -> str:
+    """The first thing in it that no keyboard gives, in words; nothing if there is none."""
+    for character in password:
+        if character == "\r":
+            return "a carriage return (does the file that sets it have Windows line ends?)"
+        if unicodedata.category(character) == "Cs":
+            return "bytes that are no text in this locale's encoding"
+        if unicodedata.category(character) in _UNTYPABLE or character == "\ufeff":
+            return f"the control character U+{ord(character):04X}"
+    return ""
 
 
 def sealed(
@@ -76,9 +102,11 @@ def opened(
     try:
         return ChaCha20Poly1305(key).decrypt(nonce, data, associated)
     except InvalidTag:
+        odd = _untypable(password)
+        hint = f"; what was given holds {odd}" if odd else ""
         raise WrongPasswordError(
             "the password does not open this wallet: try again; if you are sure of it, someone "
-            "has changed the file, so restore it from a backup"
+            f"has changed the file, so restore it from a backup{hint}"
         ) from None
 
 

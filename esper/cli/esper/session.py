@@ -22,13 +22,18 @@ from esper.wallet.errors import MisuseError, NoSecretError, WalletError
 from esper.wallet.folder import WalletFolder
 from esper.wallet.keystore import WalletFile, open_wallet
 from esper.wallet.node_port import Node, check_same_network
+from esper.wallet.sealing import check_password
 from esper.wallet.secrets import Secrets
 
 DEFAULT_DATADIR: Final = Path("~/.esper")
 """The home is looked up when it is needed: not every process has one."""
 
+WALLET_VARIABLE: Final = "ESPER_WALLET"
+"""Names the wallet for every command; an option wins."""
+
 WalletName = Annotated[
-    str | None, typer.Option("--wallet", help="Which wallet; the only one without it.")
+    str | None,
+    typer.Option("--wallet", envvar=WALLET_VARIABLE, help="Which wallet; the only one without it."),
 ]
 Datadir = Annotated[
     Path, typer.Option("--datadir", envvar="ESPER_DATADIR", help="Folder of node and wallets.")
@@ -167,8 +172,13 @@ def session(
     except (RpcClientError, CookieError) as error:
         found.refuse(type(error).__name__, str(error))
     except OSError as error:
-        named = f"{error.filename}: " if error.filename else ""
-        found.refuse(type(error).__name__, f"{named}{error.strerror or error}")
+        found.refuse(type(error).__name__, os_error_text(error))
+
+
+def os_error_text(error: OSError) -> str:
+    """What the system refused, and of which file."""
+    named = f"{error.filename}: " if error.filename else ""
+    return f"{named}{error.strerror or error}"
 
 
 def asked_password(variable: str, question: str) -> str:
@@ -181,10 +191,12 @@ def asked_password(variable: str, question: str) -> str:
     return environment.ask_hidden(question)
 
 
-def chosen_password(variable: str) -> str:
+def chosen_password(variable: str, wallet: str) -> str:
     """A new password: from the environment, or typed twice. Raises MisuseError."""
-    first = asked_password(variable, "New password")
-    if environment.variable(variable) is None and environment.ask_hidden("The same again") != first:
+    first = asked_password(variable, f"New password for wallet {wallet}")
+    check_password(first)
+    again = f"The same again, for wallet {wallet}"
+    if environment.variable(variable) is None and environment.ask_hidden(again) != first:
         raise MisuseError("the two passwords differ: begin again")
     return first
 

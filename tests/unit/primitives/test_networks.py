@@ -57,6 +57,7 @@ def test_an_address_of_another_network_is_refused_by_both_names(
     if network is other:
         assert Address.from_text(text, network.address_prefix) == Address(1, bytes(32))
         return
-    says = rf"\({other.name}\); this network's begin with '{network.address_prefix}' \({network.name}\)"
+    own = rf"begin with '{network.address_prefix}' \({network.name}\)"
+    says = rf"\({other.name}\); this network's {own}"
     with pytest.raises(AddressError, match=says):
         Address.from_text(text, network.address_prefix)

@@ -7,7 +7,7 @@ from esper.primitives.networks import MAINNET, REGTEST
 from esper.wallet.errors import MisuseError, ReceiverError
 from esper.wallet.keys import watching_wallet, with_label
 from esper.wallet.keystore import Contact, WalletFile
-from esper.wallet.labels import address_called, canonical_address, check_label, label_of
+from esper.wallet.labels import address_called, canonical_address, checked_label, label_of
 from tests.support.vm_world import ALICE, BOB
 
 PREFIX = REGTEST.address_prefix
@@ -29,6 +29,7 @@ def test_labels_name_addresses(file: WalletFile) -> None:
     assert address_called(file, "Bob Mu\u0308ller") == BOBS
     assert label_of(file, BOBS) == "Bob Müller"
     assert label_of(file, DEMO) == ""
+    assert label_of(file, OWN) == "purse"
 
 
 def test_an_address_is_itself_in_one_form(file: WalletFile) -> None:
@@ -52,7 +53,7 @@ def test_a_label_of_several_addresses_is_refused(file: WalletFile) -> None:
 def test_own_addresses_alone(file: WalletFile) -> None:
     assert address_called(file, OWN.upper(), own=True) == OWN
     for text in ("Bob Müller", BOBS):
-        with pytest.raises(ReceiverError, match="label of this wallet|does not hold"):
+        with pytest.raises(ReceiverError, match=r"label of this wallet|does not hold"):
             address_called(file, text, own=True)
 
 
@@ -91,11 +92,11 @@ def test_a_label_is_no_address(params: object) -> None:
     text = demo_key().address.to_text(prefix)
     for label in (text, text.upper(), text[:-1]):
         with pytest.raises(MisuseError, match="looks like an address"):
-            check_label(label)
+            checked_label(label)
 
 
 @pytest.mark.parametrize(
     "label", ["", "Bob", "x" * 64, "名前", "עברית", "é" * 64, "🦊 fox", "5", "esp"]
 )
 def test_labels_of_all_scripts_are_taken(label: str) -> None:
-    check_label(label)
+    checked_label(label)
