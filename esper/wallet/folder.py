@@ -111,7 +111,9 @@ class WalletFolder:
         try:
             create_private(target.absolute(), data)
         except FileExistsError:
-            what = "is a folder: name a file in it" if target.is_dir() else "exists: name another"
+            what = (
+                "is a folder: name a file in it" if target.is_dir() else "exists: name another file"
+            )
             raise WalletExistsError(f"{target} {what} for the backup") from None
 
     def _file(self, name: str) -> Path:

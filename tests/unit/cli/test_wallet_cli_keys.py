@@ -80,9 +80,9 @@ def test_restore_says_what_is_wrong_with_the_words(console: Console) -> None:
 
 
 def test_standard_input_that_is_no_text(console: Console) -> None:
-    junk = b"\xff\xfe abandon"
+    junk = b"\xfc\xfe abandon"
     said = console.both("wallet", "restore", "--network", "regtest", given=junk, status=2)[1]
-    assert "words, must be 24" in said
+    assert "standard input is no text in UTF-8" in said
     said = console.both("wallet", "import", "-", "--wallet", "a", given=junk, status=2)[1]
     assert "64 hex digits" in said
 

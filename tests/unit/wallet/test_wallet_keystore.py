@@ -56,7 +56,13 @@ def changed(file: WalletFile, **fields: Any) -> bytes:
 @given(
     st.binary(min_size=32, max_size=32),
     st.lists(st.binary(min_size=32, max_size=32), max_size=3, unique=True),
-    st.text(min_size=1, max_size=40),
+    st.text(
+        st.characters(
+            exclude_categories=("Cc", "Cs", "Zl", "Zp", "Zs"), exclude_characters="\ufeff"
+        ),
+        min_size=1,
+        max_size=40,
+    ),
 )
 def test_round_trip(entropy: bytes, seeds: list[bytes], password: str) -> None:
     secrets = Secrets(entropy, tuple(seeds))
@@ -212,6 +218,40 @@ def test_a_password_is_needed() -> None:
         new_wallet(REGTEST, SECRETS, "x" * 1025, counted(), cost=CHEAP)
 
 
+@pytest.mark.parametrize(
+    ("password", "says"),
+    [
+        ("secret\r", "carriage return"),
+        ("sec\rret", "carriage return"),
+        ("secret\n", r"U\+000A"),
+        ("tab\there", r"U\+0009"),
+        ("\x1b[31m", r"U\+001B"),
+        ("del\x7f", r"U\+007F"),
+        ("c1 \x85", r"U\+0085"),
+        ("line\u2028break", r"U\+2028"),
+        ("\ufeffmark", r"U\+FEFF"),
+        ("caf\udce9", "no text in this locale's encoding"),
+        (" secret", "begins or ends with a blank"),
+        ("secret ", "begins or ends with a blank"),
+        ("secret\u00a0", "begins or ends with a blank"),
+        (" ", "begins or ends with a blank"),
+    ],
+)
+def test_a_new_password_can_be_typed_again(password: str, says: str) -> None:
+    with pytest.raises(MisuseError, match=says) as caught:
+        new_wallet(REGTEST, SECRETS, password, counted(), cost=CHEAP)
+    assert "secret" not in str(caught.value)
+
+
+def test_older_passwords_open_and_odd_ones_are_told() -> None:
+    older = resealed(WALLET, SECRETS, "secret\r", counted())
+    assert open_wallet(older, "secret\r") == SECRETS
+    with pytest.raises(WrongPasswordError, match="what was given holds a carriage return"):
+        open_wallet(WALLET, PASSWORD + "\r")
+    with pytest.raises(WrongPasswordError, match=r"backup$"):
+        open_wallet(WALLET, PASSWORD + "x")
+
+
 def test_imported_seeds() -> None:
     grown = with_seed(WALLET, PASSWORD, DEMO_SEED, "demo", counted())
     secrets = open_wallet(grown, PASSWORD)
@@ -266,6 +306,24 @@ def test_labels() -> None:
 def test_addresses_of_other_networks_are_told_apart() -> None:
     with pytest.raises(ReceiverError, match=r"begins with 'esp'.*of regtest"):
         parsed_address(demo_key().address.to_text("esp"), REGTEST)
+
+
+def test_a_wallet_with_a_mark_of_an_editor_or_windows_line_ends() -> None:
+    data = WALLET.to_bytes()
+    assert read_wallet(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"), "wallet") == WALLET
+    with pytest.raises(WalletDamagedError, match=r"w\.json is text in UTF-16"):
+        read_wallet(data.decode().encode("utf-16"), "w.json")
+    for empty in (b"", b" \n"):
+        with pytest.raises(WalletDamagedError, match=r"w\.json is empty: restore it"):
+            read_wallet(empty, "w.json")
+
+
+def test_a_watched_address_in_upper_case_of_an_older_file() -> None:
+    text = demo_key().address.to_text("resp")
+    file = watching_wallet(REGTEST, [text.upper()])
+    assert [own.address for own in file.addresses] == [text]
+    older = read_wallet(changed(file, addresses=[OwnAddress(text.upper(), "watched")]), "wallet")
+    assert with_label(older, text, "mine").addresses[0].label == "mine"
 
 
 def test_files_are_private(tmp_path: Path) -> None:
