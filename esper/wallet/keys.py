@@ -19,7 +19,8 @@ from esper.wallet.keystore import (
     seal_wallet,
 )
 from esper.wallet.labels import canonical_address, checked_label
-from esper.wallet.sealing import COST, NONCE_BYTES, SALT_BYTES, Cost, check_password
+from esper.wallet.passwords import check_password
+from esper.wallet.sealing import COST, NONCE_BYTES, SALT_BYTES, Cost
 from esper.wallet.secrets import Secrets
 
 Randomness = Callable[[int], bytes]

@@ -6,7 +6,7 @@ from typing import Final
 
 from esper.primitives.address import Address
 from esper.primitives.bech32m import Bech32Error, bech32m_decode
-from esper.primitives.networks import NETWORKS
+from esper.primitives.networks import NETWORKS, network_of_prefix
 from esper.primitives.params import NetworkParameters
 from esper.wallet.errors import MisuseError, ReceiverError
 from esper.wallet.keystore import MAX_LABEL, WalletFile
@@ -52,6 +52,21 @@ def addresses_called(file: WalletFile, label: str, *, own: bool = False) -> list
         for address, called in found.items()
         if called and unicodedata.normalize("NFC", called) == wanted
     ]
+
+
+def address_of_any_network(text: str) -> str | None:
+    """The one form of an address, of whatever network; None for what does not look like one.
+
+    Raises ReceiverError for what looks like one and is none.
+    """
+    if not _looks_like_address(text):
+        return None
+    try:
+        prefix, _ = bech32m_decode(text)
+        name = network_of_prefix(prefix)
+        return text.lower() if name is None else canonical_address(text, NETWORKS[name])
+    except Bech32Error as error:
+        raise ReceiverError(f"address {text[:200]!r}: {error}") from None
 
 
 def checked_label(label: str) -> str:

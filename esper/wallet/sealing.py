@@ -8,7 +8,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from esper.wallet.errors import CostError, MisuseError, WrongPasswordError
+from esper.wallet.errors import CostError, WrongPasswordError
+from esper.wallet.passwords import MAX_PASSWORD_CHARACTERS, untypable
 
 SALT_BYTES: Final = 16
 NONCE_BYTES: Final = 12
@@ -18,11 +19,6 @@ MAX_MEMORY_KIB: Final = 256 * 1024
 """Of any file: four times what this program asks for, so that no file can exhaust a machine."""
 MAX_ITERATIONS: Final = 16
 MAX_LANES: Final = 8
-MAX_PASSWORD_CHARACTERS: Final = 1024
-
-
-_UNTYPABLE: Final = frozenset({"Cc", "Zl", "Zp"})
-"""Unicode's categories of control characters and of line and paragraph separators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +49,6 @@ COST: Final = Cost(memory_kib=64 * 1024, iterations=3, lanes=4)
 """RFC 9106's second recommendation: 0.2 s and 64 MiB for each guess, and for each opening."""
 
 
-def check_password(password: str) -> None:
-    """A new password can be typed again by whoever knows it, and is no file. Raises MisuseError.
-
-    Wallets whose passwords were chosen before these rules still open.
-    """
-    if not password:
-        raise MisuseError("the password is empty: choose one, it protects the file on this disk")
-    if len(password) > MAX_PASSWORD_CHARACTERS:
-        raise MisuseError(f"the password is longer than {MAX_PASSWORD_CHARACTERS} characters")
-    odd = _untypable(password)
-    if odd:
-        raise MisuseError(f"the password holds {odd}, which nobody can type again: leave it out")
-    if password != password.strip():
-        raise MisuseError(
-            "the password begins or ends with a blank, which nobody sees: leave it out"
-        )
-
-
-def _untypable(password: str) -> str:
-    """The first thing in it that no keyboard gives, in words; nothing if there is none."""
-    for character in password:
-        if character == "\r":
-            return "a carriage return (does the file that sets it have Windows line ends?)"
-        if unicodedata.category(character) == "Cs":
-            return "bytes that are no text in this locale's encoding"
-        if unicodedata.category(character) in _UNTYPABLE or character == "\ufeff":
-            return f"the control character U+{ord(character):04X}"
-    return ""
-
-
 def sealed(
     secret: bytes, password: str, associated: bytes, *, cost: Cost, salt: bytes, nonce: bytes
 ) -> bytes:
@@ -102,7 +68,7 @@ def opened(
     try:
         return ChaCha20Poly1305(key).decrypt(nonce, data, associated)
     except InvalidTag:
-        odd = _untypable(password)
+        odd = untypable(password)
         hint = f"; what was given holds {odd}" if odd else ""
         raise WrongPasswordError(
             "the password does not open this wallet: try again; if you are sure of it, someone "

@@ -22,7 +22,7 @@ from esper.wallet.errors import MisuseError, NoSecretError, WalletError
 from esper.wallet.folder import WalletFolder
 from esper.wallet.keystore import WalletFile, open_wallet
 from esper.wallet.node_port import Node, check_same_network
-from esper.wallet.sealing import check_password
+from esper.wallet.passwords import check_password
 from esper.wallet.secrets import Secrets
 
 DEFAULT_DATADIR: Final = Path("~/.esper")
@@ -172,13 +172,8 @@ def session(
     except (RpcClientError, CookieError) as error:
         found.refuse(type(error).__name__, str(error))
     except OSError as error:
-        found.refuse(type(error).__name__, os_error_text(error))
-
-
-def os_error_text(error: OSError) -> str:
-    """What the system refused, and of which file."""
-    named = f"{error.filename}: " if error.filename else ""
-    return f"{named}{error.strerror or error}"
+        named = f"{error.filename}: " if error.filename else ""
+        found.refuse(type(error).__name__, f"{named}{error.strerror or error}")
 
 
 def asked_password(variable: str, question: str) -> str:

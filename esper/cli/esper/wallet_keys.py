@@ -18,7 +18,6 @@ from esper.cli.esper.session import (
     WalletName,
     asked_password,
     chosen_password,
-    os_error_text,
     session,
 )
 from esper.node.datadir import CHAIN_FILE, DataDirectory, DataDirectoryError
@@ -174,7 +173,7 @@ def list_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> N
             try:
                 file = found[name] = s.folder.read(name)
             except (WalletError, OSError) as error:
-                told = os_error_text(error) if isinstance(error, OSError) else str(error)
+                told = (error.strerror if isinstance(error, OSError) else "") or str(error)
                 lines.append(f"{name}  cannot be read: {told}")
                 error_told = {"name": type(error).__name__, "message": told}
                 unreadable.append({"wallet": name, "error": error_told})
