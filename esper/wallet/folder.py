@@ -51,7 +51,9 @@ class WalletFolder:
             if name not in names:
                 raise WalletMissingError(f"there is no wallet {name!r}; {self._told(names)}")
             return name
-        if len(names) != 1:
+        if not names:
+            raise WalletMissingError(self._told(names))
+        if len(names) > 1:
             raise WalletMissingError(
                 f"name a wallet with --wallet or ESPER_WALLET: {self._told(names)}"
             )
@@ -152,7 +154,7 @@ class WalletFolder:
 
     def _told(self, names: list[str]) -> str:
         if not names:
-            return f"there is none in {self.path}, make one with `esper wallet new`"
+            return f"there is no wallet in {self.path}, make one with `esper wallet new`"
         return f"there are {', '.join(names)}" if len(names) > 1 else f"there is {names[0]}"
 
 

@@ -33,13 +33,16 @@ def address_called(file: WalletFile, text: str, *, own: bool = False) -> str:
             raise ReceiverError(f"the wallet does not hold {canonical}: esper wallet address")
         return canonical
     found = addresses_called(file, text, own=own)
+    if own and len(found) != 1:
+        many = "several addresses" if found else "no address"
+        raise ReceiverError(f"the wallet has {many} called {_short(text)!r}: esper wallet address")
     if len(found) > 1:
         raise ReceiverError(
             f"{text!r} is the label of {len(found)} addresses, name one of them instead: "
             f"{', '.join(found)}"
         )
     if not found:
-        raise ReceiverError(_unknown(text, file, own=own))
+        raise ReceiverError(_unknown(text, file))
     return found[0]
 
 
@@ -129,12 +132,16 @@ def _own_labels(file: WalletFile) -> dict[str, str]:
     return {own.address.lower(): own.label for own in file.addresses}
 
 
-def _unknown(text: str, file: WalletFile, *, own: bool) -> str:
-    labels = sorted({*(_own_labels(file) if own else _labels(file)).values()} - {""})
-    shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+
+
+def _unknown(text: str, file: WalletFile) -> str:
+    labels = sorted({*_labels(file).values()} - {""})
     near = get_close_matches(text[:_SHOWN_CHARACTERS], labels, n=3, cutoff=0.6)
     if near:
         hint = f"did you mean {' or '.join(map(repr, near))}?"
     else:
         hint = "esper wallet label ADDRESS LABEL gives one"
-    return f"{shown!r} is neither an address of {file.network} nor a label of this wallet; {hint}"
+    neither = f"neither an address of {file.network} nor a label of this wallet"
+    return f"{_short(text)!r} is {neither}; {hint}"

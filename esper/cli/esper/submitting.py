@@ -24,7 +24,7 @@ from esper.vm.transaction import Transaction
 from esper.wallet.amounts import parse_esp
 from esper.wallet.builder import signed
 from esper.wallet.describing import Lines, described, labels_of
-from esper.wallet.errors import MisuseError, NodeContradictionError
+from esper.wallet.errors import ExchangeFileError, MisuseError, NodeContradictionError
 from esper.wallet.exchange import MAX_FILE_BYTES, exchange_bytes, network_named, read_exchange
 from esper.wallet.keys import signing_key
 from esper.wallet.labels import address_called
@@ -175,8 +175,8 @@ def _file(file: Path) -> bytes:
 
 
 def _write(out: Path, data: bytes) -> None:
-    """A new file: no transaction is ever overwritten. Raises MisuseError or OSError."""
+    """A new file: no transaction is ever overwritten. Raises ExchangeFileError, OSError."""
     try:
         create_private(out.absolute(), data, mode=SHARED_MODE)
     except FileExistsError:
-        raise MisuseError(f"{out} exists: name another file with --out") from None
+        raise ExchangeFileError(f"{out} exists: name another file with --out") from None

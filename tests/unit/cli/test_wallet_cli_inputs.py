@@ -9,6 +9,7 @@ import pytest
 
 from esper.cli.esper import environment as wallet_machine
 from esper.crypto.demo_key import DEMO_SEED, demo_key
+from esper.rpc import schema as s
 from esper.wallet.words import words_of
 from tests.support.vm_world import BOB
 from tests.support.wallet_cases import ENTROPY
@@ -112,7 +113,7 @@ def test_places_that_are_no_file(console: Console, tmp_path: Path, command: str)
         assert "address" in sentence(said)
         return
     words = ("wallet", command) if command in ("import", "restore") else (command,)
-    end = ("--out", tmp_path / "out") if command == "sign" else ()
+    end: tuple[object, ...] = ("--out", tmp_path / "out") if command == "sign" else ()
     end = ("--wallet", "r", *ON_REGTEST) if command == "restore" else end
     for place, says in ((tmp_path, "Is a directory"), (tmp_path / "none", "No such file")):
         said = sentence(console.error(*words, place, *end))
@@ -147,7 +148,7 @@ def test_a_transaction_with_windows_line_ends_and_a_mark(console: Console, tmp_p
     marked.write_bytes(b"\xef\xbb\xbf" + plain.read_bytes().replace(b"\n", b"\r\n"))
     console.run("sign", marked, "--out", tmp_path / "signed", "--yes")
     assert "exists: name another file" in console.error(
-        "sign", plain, "--out", tmp_path / "signed", status=2
+        "sign", plain, "--out", tmp_path / "signed", "--yes"
     )
 
 
@@ -356,6 +357,19 @@ def test_labels_of_own_addresses_are_shown(console: Console) -> None:
     console.run("send", "savings", "1", "--yes")
     said = console.error("send", OTHER, "1", "--from", OTHER, "--yes", status=2)
     assert "does not hold" in said
+
+
+def test_labels_in_the_history(console: Console) -> None:
+    event = s.Event(8, 1_793_491_200_000, "aa" * 64, "sent", "150000000", "20000", OTHER)
+    console.node.history_events = (event,)
+    assert f"{OTHER}  aaaa" in console.run("history", OTHER.upper())
+    assert "no wallet" in console.error("history", "Bob", status=2)
+    assert "checksum" in sentence(console.error("history", OTHER[:-1], status=2))
+    console.wallet()
+    console.run("wallet", "label", OTHER, "Bob")
+    assert f"{OTHER} (Bob)  aaaa" in console.run("history")
+    assert list(console.json("history", "Bob")["history"]) == [OTHER]
+    assert list(console.json("history", OTHER.upper())["history"]) == [OTHER]
 
 
 def test_labels_in_json_stay_ascii(console: Console) -> None:
