@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -20,6 +19,13 @@ from esper.cli.esper.session import (
     chosen_password,
     session,
 )
+from esper.cli.esper.wallet_given import (
+    given_bytes,
+    given_entropy,
+    given_seed,
+    is_backup,
+    typed_words,
+)
 from esper.node.datadir import CHAIN_FILE, DataDirectory, DataDirectoryError
 from esper.primitives.networks import NETWORKS, UnknownNetworkError, network
 from esper.primitives.params import NetworkParameters
@@ -29,23 +35,14 @@ from esper.wallet.errors import (
     OtherNetworkError,
     WalletError,
     WalletNameError,
-    WordsError,
 )
-from esper.wallet.given_files import GivenTextError, read_given, text_of
 from esper.wallet.keys import new_wallet, watching_wallet, with_seed
 from esper.wallet.keystore import MAX_FILE_BYTES, WalletFile, open_wallet, read_wallet
 from esper.wallet.labels import checked_label
-from esper.wallet.secrets import Secrets, seed_of
-from esper.wallet.words import ENTROPY_BYTES, WORDS, count_of, entropy_of
+from esper.wallet.secrets import Secrets
+from esper.wallet.words import ENTROPY_BYTES
 
 DEFAULT_NAME: Final = "main"
-MAX_SECRET_TEXT: Final = 4096
-"""Bytes of words or seeds that are read: far more than they have."""
-
-NOT_SCANNED: Final = (
-    "No node was asked whether more of its addresses were used: esper wallet scan does that."
-)
-
 Network = Annotated[
     str | None,
     typer.Option(
@@ -73,7 +70,8 @@ def new_command(
         params = _network(s, network_name)
         secrets = Secrets(environment.randomness(ENTROPY_BYTES))
         _make(s, wallet, params, secrets, 1)
-        s.note("Write its 24 words on paper now, they restore it: esper wallet backup --words")
+        shown = f"esper wallet backup --words --wallet {wallet}"
+        s.note(f"Write its 24 words on paper now, they restore it: {shown}")
 
 
 def restore_command(
@@ -91,14 +89,16 @@ def restore_command(
     Asks no node: `esper wallet scan` looks for further addresses that were used.
     """
     with session(datadir, wallet, as_json) as s:
-        typed = _words() if backup is None else None
-        data, what = _given(backup, MAX_FILE_BYTES) if typed is None else (typed, "what was typed")
+        typed = typed_words() if backup is None else None
+        data, what = (
+            given_bytes(backup, MAX_FILE_BYTES) if typed is None else (typed, "what was typed")
+        )
         if not data.strip():
             raise MisuseError(f"{what} is empty: name a backup file, or give 24 words")
-        if not _is_backup(data):
+        if not is_backup(data):
             params = _network(s, network_name)
-            _make(s, wallet, params, Secrets(_entropy(data, what)), addresses)
-            s.note(NOT_SCANNED)
+            _make(s, wallet, params, Secrets(given_entropy(data, what)), addresses)
+            _note_not_scanned(s, wallet)
             return
         file = read_wallet(data, what)
         _check_fits(file, what, network_name, addresses)
@@ -107,7 +107,7 @@ def restore_command(
         s.folder.create(wallet, file)
         _tell(s, wallet, file)
         if file.seal is not None:
-            s.note(NOT_SCANNED)
+            _note_not_scanned(s, wallet)
 
 
 def import_command(
@@ -133,7 +133,7 @@ def import_command(
             _tell(s, DEMO_NAME, s.folder.read(DEMO_NAME))
             s.note(f"Its key and its password, {DEMO_PASSWORD!r}, are known to everyone.")
             return
-        secret = _seed(seed)
+        secret = given_seed(seed)
         names = s.folder.names()
         name = wallet if wallet is not None or names else DEFAULT_NAME
         if name is not None and name not in names:
@@ -221,6 +221,11 @@ def _tell(s: Session, name: str, file: WalletFile) -> None:
     s.answer(_document(name, file), f"wallet {name} on {file.network}", *lines)
 
 
+def _note_not_scanned(s: Session, name: str) -> None:
+    scan = f"esper wallet scan --wallet {name}"
+    s.note(f"No node was asked whether more of its addresses were used: {scan} does that.")
+
+
 def _document(name: str, file: WalletFile) -> dict[str, object]:
     return {
         "wallet": name,
@@ -250,48 +255,3 @@ def _check_fits(file: WalletFile, what: str, network_name: str | None, addresses
         raise OtherNetworkError(f"{what} is a wallet of {file.network}: leave --network out")
     if addresses != 1:
         raise MisuseError("--addresses is for words: a backup says which addresses there are")
-
-
-def _words() -> bytes | None:
-    """24 words typed in as many lines as they take; None where there is nobody to ask."""
-    if not environment.is_terminal():
-        return None
-    text = environment.ask_line("The 24 words, in one line or several")
-    while text.strip() and (so_far := count_of(text)) < WORDS:
-        line = environment.ask_line(
-            f"{so_far} of {WORDS} so far; nothing more if you leave this empty"
-        )
-        if not line.strip():
-            break
-        text += "\n" + line
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _given(file: Path | None, most: int) -> tuple[bytes, str]:
-    """The bytes of a file, or of standard input without one, and what to call them."""
-    if file is None or str(file) == "-":
-        return environment.standard_input(most), "standard input"
-    return read_given(file, most), str(file)
-
-
-def _is_backup(data: bytes) -> bool:
-    """Whether bytes are a wallet's file rather than words, also the words of --json."""
-    return data.lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith(b"{") and b'"words":' not in data
-
-
-def _entropy(data: bytes, what: str) -> bytes:
-    if len(data) > MAX_SECRET_TEXT:
-        raise MisuseError(f"{what} is neither a backup nor 24 words")
-    try:
-        return entropy_of(text_of(data))
-    except GivenTextError as error:
-        raise WordsError(f"{what} {error}: it is neither a backup nor 24 words") from None
-    except WordsError as error:
-        raise WordsError(f"{what} is no backup file, and of the 24 words: {error}") from None
-
-
-def _seed(file: Path) -> bytes:
-    if str(file) == "-" and environment.is_terminal():
-        return seed_of(environment.ask_hidden("Seed, 64 hex digits").encode(), "what was typed")
-    data, what = _given(file, MAX_SECRET_TEXT)
-    return seed_of(data, what)
