@@ -26,7 +26,7 @@ def typed_words() -> bytes | None:
     text = environment.ask_line("The 24 words, in one line or several")
     while text.strip() and (so_far := count_of(text)) < WORDS:
         line = environment.ask_line(
-            f"{so_far} of {WORDS} so far; nothing more if you leave this empty"
+            f"{so_far} of the {WORDS} words so far; go on, or an empty line to end"
         )
         if not line.strip():
             break
@@ -58,7 +58,7 @@ def given_entropy(data: bytes, what: str) -> bytes:
     except GivenTextError as error:
         raise WordsError(f"{what} {error}: it is neither a backup nor 24 words") from None
     except WordsError as error:
-        raise WordsError(f"{what} is no backup file, and of the 24 words: {error}") from None
+        raise WordsError(f"{what}, read as words: {error}") from None
 
 
 def given_seed(file: Path) -> bytes:
@@ -67,6 +67,7 @@ def given_seed(file: Path) -> bytes:
     Raises MisuseError or OSError.
     """
     if str(file) == "-" and environment.is_terminal():
-        return seed_of(environment.ask_hidden("Seed, 64 hex digits").encode(), "what was typed")
+        text = environment.ask_hidden("Seed, 64 hex digits")
+        return seed_of(text.encode("utf-8", "surrogatepass"), "what was typed")
     data, what = given_bytes(file, MAX_SECRET_TEXT)
     return seed_of(data, what)

@@ -43,6 +43,7 @@ from esper.wallet.secrets import Secrets
 from esper.wallet.words import ENTROPY_BYTES
 
 DEFAULT_NAME: Final = "main"
+
 Network = Annotated[
     str | None,
     typer.Option(

@@ -64,20 +64,26 @@ def sentence(said: str) -> str:
 
 
 @pytest.mark.parametrize("name", STRANGE)
-@pytest.mark.parametrize("whole", [True, False])
-def test_a_file_that_is_no_seed(console: Console, tmp_path: Path, name: str, whole: bool) -> None:
-    """Into a wallet that is there and into a new one."""
-    if whole:
-        console.wallet()
+def test_a_file_that_is_no_seed(console: Console, tmp_path: Path, name: str) -> None:
     file = tmp_path / "seed.hex"
     file.write_bytes(STRANGE[name])
-    target = ("--wallet", "main") if whole else ("--wallet", "new", *ON_REGTEST)
-    said = sentence(console.error("wallet", "import", file, *target, status=2))
+    said = sentence(console.error("wallet", "import", file, *ON_REGTEST, status=2))
     assert str(file) in said
     assert "64 hex digits" in said
     assert HEX[:16] not in said
-    shown = [len(one["addresses"]) for one in console.json("wallet", "list")["wallets"]]
-    assert shown == ([1] if whole else [])
+    assert not (console.datadir / "wallets").exists()
+
+
+def test_a_file_that_is_no_seed_for_a_wallet_that_is_there(
+    console: Console, tmp_path: Path
+) -> None:
+    console.wallet()
+    before = (console.datadir / "wallets/main.json").read_bytes()
+    for name in ("empty", "short", "long"):
+        (tmp_path / name).write_bytes(STRANGE[name])
+        said = console.error("wallet", "import", tmp_path / name, status=2)
+        assert "64 hex digits" in sentence(said)
+    assert (console.datadir / "wallets/main.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("text", SEED_TEXTS.values(), ids=SEED_TEXTS)
@@ -131,14 +137,14 @@ def test_a_pipe_is_read_to_its_end(console: Console, tmp_path: Path) -> None:
     writer.join()
 
 
-@pytest.mark.parametrize("name", STRANGE)
-def test_a_file_that_is_no_transaction(console: Console, tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_no_transaction(console: Console, tmp_path: Path) -> None:
     console.wallet()
     file = tmp_path / "t"
-    file.write_bytes(STRANGE[name])
-    assert "the file" in sentence(console.error("submit", file))
-    assert "the file" in sentence(console.error("sign", file, "--out", tmp_path / "out"))
-    assert not (tmp_path / "out").exists()
+    for data in STRANGE.values():
+        file.write_bytes(data)
+        assert "the file" in sentence(console.error("submit", file))
+        assert "the file" in sentence(console.error("sign", file, "--out", tmp_path / "out"))
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_transaction_with_windows_line_ends_and_a_mark(console: Console, tmp_path: Path) -> None:
@@ -216,6 +222,8 @@ def test_words_are_typed_in_one_line_or_several(console: Console) -> None:
     console.typed = [*numbered[:-1], ""]
     said = console.error("wallet", "restore", "--wallet", "d", *ON_REGTEST, status=2)
     assert "23 words, must be 24" in said
+    console.typed = [HEX]
+    assert DEMO in console.run("wallet", "import", "-", "--wallet", "seed", *ON_REGTEST)
     console.typed = [""]
     said = console.error("wallet", "restore", "--wallet", "d", *ON_REGTEST, status=2)
     assert "is empty" in said
