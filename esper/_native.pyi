@@ -220,8 +220,8 @@ def poseidon2_digest(tag: str, elements: list[int]) -> list[int]:
 def poseidon2_permute(state: list[int]) -> list[int]:
     """One permutation of sixteen canonical field elements; ValueError for others."""
 
-def reserve_memory(bytes: int) -> None:
-    """Make memory ready for the first proof of this process."""
+def reserve_memory(size: int, /) -> None:
+    """Make so many bytes ready for the first proof of this process."""
 
 def release_memory() -> int:
     """Give the memory that proofs keep for the next one back; bytes of its large blocks."""

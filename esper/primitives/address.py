@@ -10,6 +10,7 @@ from typing import Final
 
 from esper.primitives.bech32m import Bech32Error, bech32m_decode, bech32m_encode
 from esper.primitives.hashing import HASH32_BYTES, make_tag, tagged_hash32
+from esper.primitives.networks import network_of_prefix
 
 TAG_ADDRESS: Final = make_tag("esper/address/v1")
 
@@ -64,7 +65,8 @@ class Address:
             raise AddressError(f"address {text!r}: {error}") from error
         if found != prefix:
             raise AddressError(
-                f"address {text!r} begins with {found!r}; this network's begin with {prefix!r}"
+                f"address {text!r} begins with {_told(found)}; this network's begin with "
+                f"{_told(prefix)}"
             )
         return cls.from_bytes(data)
 
@@ -75,3 +77,9 @@ class Address:
     def to_text(self, prefix: str) -> str:
         """The text under a network's prefix."""
         return bech32m_encode(prefix, self.to_bytes())
+
+
+def _told(prefix: str) -> str:
+    """A prefix and, where there is one, the network whose it is."""
+    name = network_of_prefix(prefix)
+    return repr(prefix) if name is None else f"{prefix!r} ({name})"

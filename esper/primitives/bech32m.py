@@ -63,9 +63,13 @@ def bech32m_encode(prefix: str, data: bytes) -> str:
 
 
 def bech32m_decode(text: str) -> tuple[str, bytes]:
-    """(prefix, data) of a text all in lower or all in upper case. Raises Bech32Error."""
+    """(prefix, data) of ASCII all in lower or all in upper case. Raises Bech32Error."""
     if len(text) > MAX_LETTERS:
         raise Bech32Error(f"{len(text)} letters, at most {MAX_LETTERS} allowed")
+    # Before case is folded: U+212A, the Kelvin sign, is a k in lower case.
+    if not text.isascii():
+        letter = next(c for c in text if not c.isascii())
+        raise Bech32Error(f"letter {letter!r} (U+{ord(letter):04X}) does not occur in bech32m")
     if text.lower() != text and text.upper() != text:
         raise Bech32Error("mixed upper and lower case; write it in one of them")
     text = text.lower()

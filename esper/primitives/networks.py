@@ -207,6 +207,8 @@ DEVNET: Final = replace(
 REGTEST: Final = replace(
     DEVNET,
     name="regtest",
+    # Its own, although only one machine ever sees it: an address of the wrong chain is refused.
+    address_prefix="resp",
     difficulty=replace(
         DEVNET.difficulty,
         retargets=False,
@@ -246,3 +248,8 @@ def network(name: str) -> NetworkParameters:
         return NETWORKS[name]
     except KeyError:
         raise UnknownNetworkError(name) from None
+
+
+def network_of_prefix(prefix: str) -> str | None:
+    """The name of the network whose addresses begin so; None if there is none."""
+    return next((one.name for one in NETWORKS.values() if one.address_prefix == prefix), None)

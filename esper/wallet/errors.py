@@ -39,6 +39,10 @@ class WalletExistsError(MisuseError):
     """The name is taken; no wallet is ever overwritten."""
 
 
+class WalletFolderError(WalletError):
+    """The folder of wallets is none."""
+
+
 class WalletDamagedError(WalletError):
     """A file that is no wallet, or not all of one any more."""
 

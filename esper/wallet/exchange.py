@@ -18,6 +18,7 @@ from esper.vm.envelope_rules import check_isolated
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.wallet.describing import Lines
 from esper.wallet.errors import ExchangeFileError, OtherNetworkError
+from esper.wallet.given_files import GivenTextError, without_mark
 
 FORMAT: Final = 1
 MAX_FILE_BYTES: Final = 1 << 20
@@ -93,9 +94,13 @@ def read_exchange(data: bytes, what: What, params: NetworkParameters) -> Transac
 
 def _decoded(data: bytes) -> ExchangeFile:
     if len(data) > MAX_FILE_BYTES:
-        raise ExchangeFileError(f"the file has {len(data)} bytes, none is larger than 1 MiB")
+        raise ExchangeFileError("the file is larger than 1 MiB, as none with a transaction is")
+    if not data.strip():
+        raise ExchangeFileError("the file is empty: build or sign the transaction again")
     try:
-        return msgspec.json.decode(data, type=ExchangeFile)
+        return msgspec.json.decode(without_mark(data), type=ExchangeFile)
+    except GivenTextError as error:
+        raise ExchangeFileError(f"the file {error}") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ExchangeFileError(f"the file holds no transaction: {error}") from None
 

@@ -38,7 +38,7 @@ def holdings(node: Node, file: WalletFile) -> Holdings:
     accounts = tuple(account_of(node, own.address) for own in file.addresses)
     return Holdings(
         accounts=accounts,
-        available=sum(max(int(a.balance) - int(a.pending_out), 0) for a in accounts),
+        available=sum(map(available_of, accounts)),
         pending_out=sum(int(a.pending_out) for a in accounts),
         pending_in=sum(int(a.pending_in) for a in accounts),
         immature=_by_height(release for a in accounts for release in a.immature),
@@ -50,6 +50,11 @@ def holdings(node: Node, file: WalletFile) -> Holdings:
             all(a.as_of.synced for a in accounts),
         ),
     )
+
+
+def available_of(account: AccountReply) -> int:
+    """Units of one address that can be spent now."""
+    return max(int(account.balance) - int(account.pending_out), 0)
 
 
 def _by_height(releases: Iterable[Release]) -> tuple[Release, ...]:

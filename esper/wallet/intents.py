@@ -12,7 +12,7 @@ from esper.vm.transaction import Transaction
 from esper.wallet.affordability import check_affordable, check_credit_dust, check_dust
 from esper.wallet.builder import unsigned
 from esper.wallet.errors import MisuseError, NodeContradictionError
-from esper.wallet.keys import parsed_address
+from esper.wallet.labels import parsed_address
 from esper.wallet.node_port import Node
 
 DEFAULT_WINDOW: Final = 200
@@ -55,7 +55,8 @@ def prepared(
 def account_of(node: Node, address: str) -> AccountReply:
     """What the node says of an address. Raises NodeContradictionError for what cannot be."""
     account = node.call(GET_ACCOUNT, AccountParams(address))
-    if account.address != address:
+    # Older files may hold a watched address in upper case; the node answers in the one form.
+    if account.address not in (address, address.lower()):
         raise NodeContradictionError("the node answered about another address: ask another node")
     if not 0 <= account.nonce <= account.next_nonce < 1 << 64:
         raise NodeContradictionError(f"the node says next_nonce {account.next_nonce}: impossible")

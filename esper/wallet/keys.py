@@ -6,13 +6,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from esper.crypto.signing import KeyPair, key_from_seed
-from esper.primitives.address import SUITE_ML_DSA_65, Address, AddressError
+from esper.primitives.address import SUITE_ML_DSA_65
 from esper.primitives.params import NetworkParameters
 from esper.wallet.cost import COST, Cost
 from esper.wallet.derivation import SEED_BYTES, derived_key
-from esper.wallet.errors import MisuseError, NoSecretError, ReceiverError, WalletDamagedError
+from esper.wallet.errors import MisuseError, NoSecretError, WalletDamagedError
 from esper.wallet.keystore import (
-    MAX_LABEL,
     Contact,
     OwnAddress,
     WalletFile,
@@ -20,7 +19,9 @@ from esper.wallet.keystore import (
     open_wallet,
     seal_wallet,
 )
-from esper.wallet.sealing import NONCE_BYTES, SALT_BYTES, check_password
+from esper.wallet.labels import canonical_address, checked_label
+from esper.wallet.passwords import check_password
+from esper.wallet.sealing import NONCE_BYTES, SALT_BYTES
 from esper.wallet.secrets import Secrets
 
 Randomness = Callable[[int], bytes]
@@ -37,27 +38,32 @@ def new_wallet(
     randomness: Randomness,
     *,
     addresses: int = 1,
+    label: str = "",
     cost: Cost = COST,
 ) -> WalletFile:
     """A wallet of these secrets: the first ``addresses`` of its words, and all imported seeds.
 
-    Raises MisuseError for a password that is none.
+    ``label`` is what the first address is called. Raises MisuseError for a password or a label
+    that is none, and for a seed of another length.
     """
     check_password(password)
+    label = checked_label(label)
     own = [
         _from_words(params, secrets, index) for index in range(addresses * bool(secrets.entropy))
     ]
     for number, seed in enumerate(secrets.seeds):
+        _check_seed(seed)
         own.append(OwnAddress(_text(params, _key_of_seed(seed)), "seed", index=number))
+    if label:
+        own[0] = replace(own[0], label=label)
     file = replace(empty_wallet(params), addresses=own)
     return resealed(file, secrets, password, randomness, cost=cost)
 
 
 def watching_wallet(params: NetworkParameters, addresses: list[str]) -> WalletFile:
     """A wallet without any key. Raises ReceiverError for a text that is no address."""
-    for text in addresses:
-        parsed_address(text, params)
-    own = [OwnAddress(text, "watched") for text in dict.fromkeys(addresses)]
+    texts = dict.fromkeys(canonical_address(text, params) for text in addresses)
+    own = [OwnAddress(text, "watched") for text in texts]
     return replace(empty_wallet(params), addresses=own)
 
 
@@ -80,7 +86,7 @@ def with_next_address(
     file: WalletFile, password: str, label: str, randomness: Randomness
 ) -> WalletFile:
     """The file with the next address of its words. Raises NoSecretError if it has none."""
-    check_label(label)
+    label = checked_label(label)
     secrets = open_wallet(file, password)
     fresh = _from_words(file.params, secrets, next_index(file))
     grown = [*file.addresses, replace(fresh, label=label)]
@@ -110,9 +116,8 @@ def with_seed(
     file: WalletFile, password: str, seed: bytes, label: str, randomness: Randomness
 ) -> WalletFile:
     """The file with an imported 32-byte seed. Raises MisuseError if its address is there."""
-    check_label(label)
-    if len(seed) != SEED_BYTES:
-        raise MisuseError(f"the seed has {len(seed)} bytes, must have {SEED_BYTES}")
+    label = checked_label(label)
+    _check_seed(seed)
     secrets = open_wallet(file, password)
     text = _text(file.params, _key_of_seed(seed))
     if any(own.address == text for own in file.addresses):
@@ -124,14 +129,16 @@ def with_seed(
 
 def with_label(file: WalletFile, address: str, label: str) -> WalletFile:
     """The file, not sealed yet, with a label; an empty one takes a contact out."""
-    check_label(label)
-    parsed_address(address, file.params)
-    if any(own.address == address for own in file.addresses):
+    label = checked_label(label)
+    address = canonical_address(address, file.params)
+    # Older files may hold an address in upper case.
+    if any(own.address.lower() == address for own in file.addresses):
         own = [
-            replace(own, label=label) if own.address == address else own for own in file.addresses
+            replace(own, label=label) if own.address.lower() == address else own
+            for own in file.addresses
         ]
         return replace(file, addresses=own)
-    contacts = [contact for contact in file.contacts if contact.address != address]
+    contacts = [contact for contact in file.contacts if contact.address.lower() != address]
     if label:
         contacts.append(Contact(address, label))
     return replace(file, contacts=contacts)
@@ -156,20 +163,6 @@ def signing_key(file: WalletFile, secrets: Secrets, address: str) -> KeyPair:
     return key
 
 
-def parsed_address(text: str, params: NetworkParameters) -> Address:
-    """An address of the network. Raises ReceiverError that tells another network's apart."""
-    try:
-        return Address.from_text(text[:200], params.address_prefix)
-    except AddressError as error:
-        raise ReceiverError(f"{error}; name an address of {params.name}") from None
-
-
-def check_label(label: str) -> None:
-    """Raises MisuseError for a label that is too long or would not show as one line."""
-    if len(label) > MAX_LABEL or not (label.isprintable()):
-        raise MisuseError(f"the label must be one line of at most {MAX_LABEL} characters")
-
-
 def address_of_words(params: NetworkParameters, secrets: Secrets, index: int) -> str:
     """The text of the words' address of an index, in the wallet or not. Raises NoSecretError."""
     return _from_words(params, secrets, index).address
@@ -180,6 +173,11 @@ def _from_words(params: NetworkParameters, secrets: Secrets, index: int) -> OwnA
         raise NoSecretError("this wallet has imported keys alone, no words to make addresses from")
     key = derived_key(secrets.entropy, params.name, ACCOUNT, index)
     return OwnAddress(_text(params, key), "words", ACCOUNT, index)
+
+
+def _check_seed(seed: bytes) -> None:
+    if len(seed) != SEED_BYTES:
+        raise MisuseError(f"the seed has {len(seed)} bytes, must have {SEED_BYTES}")
 
 
 def _key_of_seed(seed: bytes) -> KeyPair:

@@ -26,6 +26,7 @@ from esper.wallet.errors import (
     WalletDamagedError,
     WalletNewerError,
 )
+from esper.wallet.given_files import GivenTextError, without_mark
 from esper.wallet.sealing import NONCE_BYTES, SALT_BYTES, opened, sealed
 from esper.wallet.secrets import Secrets
 
@@ -35,6 +36,8 @@ TAG_ASSOCIATED: Final = make_tag("esper/wallet/keystore/v1")
 FORMAT: Final = 1
 MAX_FILE_BYTES: Final = 1 << 22
 MAX_LABEL: Final = 64
+
+_REMEDY: Final = "restore it from a backup or its words"
 
 Label = Annotated[str, Meta(max_length=MAX_LABEL)]
 Number = Annotated[int, Meta(ge=0, lt=1 << 32)]
@@ -131,22 +134,23 @@ def read_wallet(data: bytes, what: str) -> WalletFile:
     Raises WalletDamagedError, WalletNewerError or OtherNetworkError.
     """
     if len(data) > MAX_FILE_BYTES:
-        raise WalletDamagedError(f"{what} has {len(data)} bytes, no wallet is larger than 4 MiB")
+        raise WalletDamagedError(f"{what} is larger than 4 MiB, as no wallet is")
+    if not data.strip():
+        raise WalletDamagedError(f"{what} is empty: {_REMEDY}")
     try:
+        data = without_mark(data)
         version = msgspec.json.decode(data, type=_Version).format
         if version > FORMAT:
             raise WalletNewerError(
                 f"{what} has format {version}, this program knows {FORMAT}: use a newer program"
             )
         file = msgspec.json.decode(data, type=WalletFile)
+    except GivenTextError as error:
+        raise WalletDamagedError(f"{what} {error}") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise WalletDamagedError(
-            f"{what} is damaged or no wallet ({error}): restore it from a backup or its words"
-        ) from None
+        raise WalletDamagedError(f"{what} is damaged or no wallet ({error}): {_REMEDY}") from None
     if file.format != FORMAT or _with_checksum(file).checksum != file.checksum:
-        raise WalletDamagedError(
-            f"{what} is damaged, its checksum does not fit: restore it from a backup or its words"
-        )
+        raise WalletDamagedError(f"{what} is damaged, its checksum does not fit: {_REMEDY}")
     _check_network(file, what)
     return file
 
@@ -205,7 +209,8 @@ def _check_network(file: WalletFile, what: str) -> None:
     if file.genesis_hash != known:
         raise OtherNetworkError(
             f"{what} was made for {file.network} with genesis {file.genesis_hash[:16]}…, this "
-            f"program's is {known[:16]}…: use the program that it was made with"
+            f"program's is {known[:16]}…: use the program that it was made with, or restore its "
+            f"words here: esper wallet restore --network {file.network}"
         )
     texts = [own.address for own in file.addresses] + [c.address for c in file.contacts]
     for text in texts:

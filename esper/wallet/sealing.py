@@ -8,21 +8,12 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from esper.wallet.cost import Cost
-from esper.wallet.errors import MisuseError, WrongPasswordError
+from esper.wallet.errors import WrongPasswordError
+from esper.wallet.passwords import MAX_PASSWORD_CHARACTERS, untypable
 
 SALT_BYTES: Final = 16
 NONCE_BYTES: Final = 12
 KEY_BYTES: Final = 32
-
-MAX_PASSWORD_CHARACTERS: Final = 1024
-
-
-def check_password(password: str) -> None:
-    """A new password is not empty and no file. Raises MisuseError."""
-    if not password:
-        raise MisuseError("the password is empty: choose one, it protects the file on this disk")
-    if len(password) > MAX_PASSWORD_CHARACTERS:
-        raise MisuseError(f"the password is longer than {MAX_PASSWORD_CHARACTERS} characters")
 
 
 def sealed(
@@ -44,9 +35,11 @@ def opened(
     try:
         return ChaCha20Poly1305(key).decrypt(nonce, data, associated)
     except InvalidTag:
+        odd = untypable(password)
+        hint = f"; what was given holds {odd}" if odd else ""
         raise WrongPasswordError(
             "the password does not open this wallet: try again; if you are sure of it, someone "
-            "has changed the file, so restore it from a backup"
+            f"has changed the file, so restore it from a backup{hint}"
         ) from None
 
 

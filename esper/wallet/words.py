@@ -10,6 +10,7 @@ from typing import Final
 from mnemonic import Mnemonic
 
 from esper.wallet.errors import WordsError
+from esper.wallet.written_words import parts_of, words_in
 
 ENTROPY_BYTES: Final = 32
 WORDS: Final = 24
@@ -23,6 +24,11 @@ def _list() -> Mnemonic:
     return Mnemonic("english")
 
 
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(_list().wordlist)
+
+
 def words_of(entropy: bytes) -> str:
     """The 24 words, separated by blanks. Raises ValueError unless there are 32 bytes."""
     if len(entropy) != ENTROPY_BYTES:
@@ -31,18 +37,22 @@ def words_of(entropy: bytes) -> str:
 
 
 def entropy_of(text: str) -> bytes:
-    """The 32 bytes that 24 words stand for; case and the kind of blanks do not matter.
+    """The 32 bytes that 24 words stand for, however they are written down.
 
-    Raises WordsError for another number of words, the first word that is not in the list, and
-    words that are all known but do not fit together.
+    Case, blanks, line ends and punctuation do not matter; numbers beside the words say their order;
+    lines above and below that are no words of the list are left out. Raises WordsError for another
+    number of words, the first word that is not in the list, numbers that are not 1 to 24, letters
+    that are not ASCII, and words that are all known but do not fit together.
     """
-    words = text.lower().split()
-    known = set(_list().wordlist)
+    words = words_in(text, _known(), WORDS)
+    wrong = next((n for n, word in enumerate(words, 1) if word not in _known()), None)
     if len(words) != WORDS:
-        raise WordsError(f"there are {len(words)} words, must be {WORDS}: check what is missing")
-    for number, word in enumerate(words, 1):
-        if word not in known:
-            raise WordsError(_unknown(number, word))
+        first = "" if wrong is None else f"; {_unknown(wrong, words[wrong - 1])}"
+        raise WordsError(
+            f"there are {len(words)} words, must be {WORDS}: check what is missing{first}"
+        )
+    if wrong is not None:
+        raise WordsError(_unknown(wrong, words[wrong - 1]))
     try:
         return bytes(_list().to_entropy(words))
     except ValueError:
@@ -50,6 +60,11 @@ def entropy_of(text: str) -> bytes:
             "all words are in the list but their checksum does not fit: "
             "one was copied wrongly, or two changed places"
         ) from None
+
+
+def count_of(text: str) -> int:
+    """How many words of the list a text that may not be complete holds."""
+    return sum(part in _known() for part in parts_of(text))
 
 
 def _unknown(number: int, word: str) -> str:

@@ -71,7 +71,7 @@ def test_a_payment_of_a_branch_that_lost_waits_again_and_survives_a_restart(data
     async def main() -> None:
         async with node_world(datadir, mines=False) as world:
             one = await world.send(ALICE, pay(BOB))
-            text = ALICE.address.to_text("desp")
+            text = ALICE.address.to_text("resp")
             before = await told_balance(world, text)
             await world.others_turn(one)
             assert await status(world, one.txid) == ("confirmed", world.height)
@@ -110,7 +110,7 @@ def test_a_payment_that_both_branches_hold_is_there_once(datadir: Path) -> None:
                 await world.take(block)
             assert await status(world, same[0].txid) == ("confirmed", start + 1)
             assert len(world.node.mempool.pool) == 0
-            history = await world.ask(m.GET_HISTORY, s.HistoryParams(ALICE.address.to_text("desp")))
+            history = await world.ask(m.GET_HISTORY, s.HistoryParams(ALICE.address.to_text("resp")))
             assert [event.txid for event in history.events].count(same[0].txid.hex()) == 1
 
     go(main)

@@ -24,7 +24,7 @@ from tests.support.wallet_console import Console, console
 
 __all__ = ["console"]
 
-OTHER = BOB.address.to_text("desp")
+OTHER = BOB.address.to_text("resp")
 
 
 @pytest.fixture

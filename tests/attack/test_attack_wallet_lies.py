@@ -22,7 +22,7 @@ from tests.unit.wallet.test_wallet_over_rpc import served
 
 __all__ = ["console"]
 
-OTHER = BOB.address.to_text("desp")
+OTHER = BOB.address.to_text("resp")
 HUGE = 10**400
 """More than a double holds, and within what JSON's readers take for a number."""
 STEERING = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m\rq"

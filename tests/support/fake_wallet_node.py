@@ -102,7 +102,7 @@ class FakeNode:
         )  # fmt: skip
 
     def account(self, params: s.AccountParams) -> s.AccountReply:
-        address = Address.from_text(params.address, "desp").to_bytes()
+        address = Address.from_text(params.address, "resp").to_bytes()
         ledger, rules = self.world.ledger, self.world.params.credits
         totals = totals_at_block(ledger.totals, self.world.height + 1, rules)
         account, _ = settled(ledger.account(address), totals)
@@ -244,7 +244,7 @@ class FakeNode:
         return SignatureClaim(found.suite, key.key, digest, found.signature)
 
     def _text(self, address: bytes) -> str:
-        return Address.from_bytes(address).to_text("desp")
+        return Address.from_bytes(address).to_text("resp")
 
 
 def credit_rich(world: World) -> World:

@@ -243,7 +243,9 @@ def address() -> Any:
             "suite": suite,
             "key": key.hex(),
             "bytes": Address.of_key(suite, key).to_bytes().hex(),
-            "text": {p: Address.of_key(suite, key).to_text(p) for p in ("esp", "tesp", "desp")},
+            "text": {
+                p: Address.of_key(suite, key).to_text(p) for p in ("esp", "tesp", "desp", "resp")
+            },
         }
         for suite, key in ((1, bytes(1952)), (2, bytes(range(32))))
     ]

@@ -19,7 +19,10 @@ from esper.cli.esper.session import (
 from esper.rpc.methods import GET_HISTORY
 from esper.rpc.schema import Event, HistoryParams, Release
 from esper.wallet.amounts import credits_text, esp_text
-from esper.wallet.holdings import holdings
+from esper.wallet.describing import labels_of
+from esper.wallet.errors import WalletError
+from esper.wallet.holdings import available_of, holdings
+from esper.wallet.labels import address_called, address_of_any_network
 from esper.wallet.moments import as_of_text, time_text
 
 CREDIT_EVENTS: Final = frozenset({"credits-sent", "credits-received", "called", "answered"})
@@ -31,6 +34,7 @@ def balance_command(
     """What the wallet holds. Needs no password."""
     with session(datadir, wallet, as_json) as s:
         found = holdings(s.node, s.file)
+        labels = [own.label for own in s.file.addresses]
         as_of = as_of_text(found.as_of, s.status)
         lines = [as_of, f"available  {esp_text(found.available)}"]
         if found.pending_out:
@@ -43,6 +47,11 @@ def balance_command(
         lines += _releases("unbonding", found.unbonding)
         if found.credits:
             lines.append(f"credits    {credits_text(found.credits)}")
+        if len(found.accounts) > 1:
+            lines += [
+                f"{account.address}  {esp_text(available_of(account))}  {label}".rstrip()
+                for account, label in zip(found.accounts, labels, strict=True)
+            ]
         document = {
             "wallet": s.name,
             "as_of": msgspec.to_builtins(found.as_of),
@@ -54,7 +63,10 @@ def balance_command(
             "stake": str(found.stake),
             "unbonding": msgspec.to_builtins(found.unbonding),
             "credits": str(found.credits),
-            "accounts": msgspec.to_builtins(found.accounts),
+            "accounts": [
+                msgspec.to_builtins(account) | {"label": label}
+                for account, label in zip(found.accounts, labels, strict=True)
+            ],
         }
         s.answer(document, *lines)
 
@@ -63,9 +75,10 @@ def show_credits(s: Session) -> None:
     """Credits, address by address."""
     found = holdings(s.node, s.file)
     lines = [as_of_text(found.as_of, s.status)]
-    for account in found.accounts:
+    labels = [own.label for own in s.file.addresses]
+    for account, label in zip(found.accounts, labels, strict=True):
         held = account.credits
-        lines.append(account.address)
+        lines.append(f"{account.address}  {label}".rstrip())
         lines.append(f"  usable now    {credits_text(held.spendable)}")
         lines.append(f"  held          {credits_text(held.available)}")
         if int(held.lapsing):
@@ -85,7 +98,8 @@ def show_credits(s: Session) -> None:
 
 def history_command(
     address: Annotated[
-        str | None, typer.Argument(help="Any address; all of the wallet's without it.")
+        str | None,
+        typer.Argument(help="Any address, or its label; all of the wallet's without it."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Events an address.")] = 50,
     before: Annotated[
@@ -97,7 +111,9 @@ def history_command(
 ) -> None:
     """What happened, newest first."""
     with session(datadir, wallet, as_json) as s:
-        asked = [address] if address else [own.address for own in s.file.addresses]
+        other = None if address is None else _address(s, address)
+        names = _names(s, needed=other is None)
+        asked = [own.address for own in s.file.addresses] if other is None else [other]
         node = s.any_node if address else s.node
         pages = {
             text: node.call(GET_HISTORY, HistoryParams(text, limit=limit, before=before))
@@ -105,7 +121,7 @@ def history_command(
         }
         events = [event for page in pages.values() for event in page.events]
         events.sort(key=lambda event: -event.height)
-        lines = [_event_line(event) for event in events]
+        lines = [_event_line(event, names) for event in events]
         lines += [
             f"more of {text}: --before {page.cursor}" for text, page in pages.items() if page.cursor
         ]
@@ -127,10 +143,26 @@ def _releases(name: str, found: Sequence[Release]) -> list[str]:
     ]
 
 
-def _event_line(event: Event) -> str:
+def _address(s: Session, text: str) -> str:
+    """An address of whatever network, for which no wallet is needed, or the one of a label."""
+    return address_of_any_network(text) or address_called(s.file, text)
+
+
+def _names(s: Session, *, needed: bool) -> dict[str, str]:
+    """Labels by address; none where no wallet is needed and none can be read."""
+    try:
+        return labels_of(s.file)
+    except (WalletError, OSError):
+        if needed:
+            raise
+        return {}
+
+
+def _event_line(event: Event, names: dict[str, str]) -> str:
     text = credits_text if event.what in CREDIT_EVENTS else esp_text
     fee = f", fee {esp_text(event.fee)}" if int(event.fee) else ""
-    other = f"  {event.other}" if event.other else ""
+    name = f" ({names[event.other]})" if event.other in names else ""
+    other = f"  {event.other}{name}" if event.other else ""
     return (
         f"{event.height:>7}  {time_text(event.time_ms)}  {event.what:16} "
         f"{text(event.amount)}{fee}{other}  {event.txid[:16]}"

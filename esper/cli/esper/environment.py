@@ -7,7 +7,8 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ import typer
 
 from esper.rpc.client import RpcClient
 from esper.wallet.cost import COST, Cost
+from esper.wallet.errors import MisuseError
 from esper.wallet.node_port import Node
 
 PASSWORD_VARIABLE: Final = "ESPER_PASSWORD"
@@ -39,22 +41,45 @@ def variable(name: str) -> str | None:
 
 
 def is_terminal() -> bool:
-    """Whether there is somebody to ask."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    """Whether there is somebody to ask: a process may have been started without these streams."""
+    return all(
+        stream is not None and not stream.closed and stream.isatty()
+        for stream in (sys.stdin, sys.stderr)
+    )
+
+
+def standard_input(most: int) -> bytes:
+    """The first ``most`` bytes and one more of standard input; nothing where there is none."""
+    if sys.stdin is None or sys.stdin.closed:
+        return b""
+    return sys.stdin.buffer.read(most + 1)
 
 
 def ask_hidden(question: str) -> str:
-    """A line that does not show while it is typed."""
-    found: str = typer.prompt(question, hide_input=True, err=True)
+    """A line that does not show while it is typed. Raises MisuseError."""
+    with _readable():
+        found: str = typer.prompt(question, hide_input=True, err=True)
     return found
 
 
 def ask_line(question: str) -> str:
-    """A line."""
-    found: str = typer.prompt(question, err=True)
+    """A line, which may be empty. Raises MisuseError."""
+    with _readable():
+        found: str = typer.prompt(question, default="", show_default=False, err=True)
     return found
 
 
 def ask_yes(question: str) -> bool:
-    """Yes or no; no if nothing is typed."""
-    return typer.confirm(question, err=True)
+    """Yes or no; no if nothing is typed. Raises MisuseError."""
+    with _readable():
+        return typer.confirm(question, err=True)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise MisuseError(
+            f"what was typed is no text in {error.encoding}, which this terminal is set to"
+        ) from None

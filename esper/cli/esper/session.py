@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 DEFAULT_DATADIR: Final = Path("~/.esper")
 """The home is looked up when it is needed: not every process has one."""
 
+WALLET_VARIABLE: Final = "ESPER_WALLET"
+"""Names the wallet for every command; an option wins."""
+
 WalletName = Annotated[
-    str | None, typer.Option("--wallet", help="Which wallet; the only one without it.")
+    str | None,
+    typer.Option("--wallet", envvar=WALLET_VARIABLE, help="Which wallet; the only one without it."),
 ]
 Datadir = Annotated[
     Path, typer.Option("--datadir", envvar="ESPER_DATADIR", help="Folder of node and wallets.")
@@ -194,10 +198,14 @@ def asked_password(variable: str, question: str) -> str:
     return environment.ask_hidden(question)
 
 
-def chosen_password(variable: str) -> str:
+def chosen_password(variable: str, wallet: str) -> str:
     """A new password: from the environment, or typed twice. Raises MisuseError."""
-    first = asked_password(variable, "New password")
-    if environment.variable(variable) is None and environment.ask_hidden("The same again") != first:
+    from esper.wallet.passwords import check_password
+
+    first = asked_password(variable, f"New password for wallet {wallet}")
+    check_password(first)
+    again = f"The same again, for wallet {wallet}"
+    if environment.variable(variable) is None and environment.ask_hidden(again) != first:
         raise MisuseError("the two passwords differ: begin again")
     return first
 

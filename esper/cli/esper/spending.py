@@ -27,11 +27,11 @@ from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from esper.wallet.amounts import parse_credits, parse_esp
 from esper.wallet.intents import DEFAULT_WINDOW, prepared
-from esper.wallet.keys import parsed_address
+from esper.wallet.labels import address_called, parsed_address
 
 MakePayload = Callable[[NetworkParameters], Payload]
 
-Receiver = Annotated[str, typer.Argument(help="Address of who gets it.")]
+Receiver = Annotated[str, typer.Argument(help="Address of who gets it, or its label.")]
 Esp = Annotated[str, typer.Argument(help="ESP, such as 1.5.")]
 CreditAmount = Annotated[str, typer.Argument(help="Credits, such as 0.5.")]
 From = Annotated[
@@ -62,7 +62,7 @@ def send_command(
 ) -> None:
     """Send ESP to an address."""
     with session(datadir, wallet, as_json, yes) as s:
-        _spend(s, sending(address, amount), sender, expires, fee)
+        _spend(s, sending(address_called(s.file, address), amount), sender, expires, fee)
 
 
 def stake_command(
@@ -125,7 +125,7 @@ def credits_send_command(
 ) -> None:
     """Give credits to an address, with the right to use them in this epoch."""
     with session(datadir, wallet, as_json, yes) as s:
-        _spend(s, giving(address, amount), sender, expires, fee)
+        _spend(s, giving(address_called(s.file, address), amount), sender, expires, fee)
 
 
 @build_app.command("send")
@@ -142,7 +142,7 @@ def build_send_command(
 ) -> None:
     """Build a transfer of ESP."""
     with session(datadir, wallet, as_json) as s:
-        _build(s, sending(address, amount), out, sender, expires, fee)
+        _build(s, sending(address_called(s.file, address), amount), out, sender, expires, fee)
 
 
 @build_app.command("stake")
@@ -191,7 +191,7 @@ def build_credits_command(
 ) -> None:
     """Build a gift of credits."""
     with session(datadir, wallet, as_json) as s:
-        _build(s, giving(address, amount), out, sender, expires, fee)
+        _build(s, giving(address_called(s.file, address), amount), out, sender, expires, fee)
 
 
 def sending(address: str, amount: str) -> MakePayload:

@@ -24,10 +24,12 @@ from esper.vm.transaction import Transaction
 from esper.wallet.amounts import parse_esp
 from esper.wallet.builder import signed
 from esper.wallet.describing import Lines, described, labels_of
-from esper.wallet.errors import MisuseError, NodeContradictionError
+from esper.wallet.errors import ExchangeFileError, MisuseError, NodeContradictionError
 from esper.wallet.exchange import MAX_FILE_BYTES, exchange_bytes, network_named, read_exchange
 from esper.wallet.keys import signing_key
+from esper.wallet.labels import address_called
 from esper.wallet.node_port import Node, check_same_network
+from esper.wallet.private_file import SHARED_MODE, create_private
 from esper.wallet.replacing import (
     bumped,
     cancelling,
@@ -114,11 +116,7 @@ def own_address(s: Session, named: str | None) -> str:
         if not own:
             raise MisuseError("the wallet has no address yet: esper wallet address --new")
         return own[0].address
-    found = [a.address for a in own if named in (a.address, a.label) and named]
-    if len(found) != 1:
-        many = "several addresses" if found else "no address"
-        raise MisuseError(f"the wallet has {many} called {named!r}: esper wallet address")
-    return found[0]
+    return address_called(s.file, named, own=True)
 
 
 def sign(s: Session, transaction: Transaction) -> Transaction:
@@ -177,6 +175,8 @@ def _file(file: Path) -> bytes:
 
 
 def _write(out: Path, data: bytes) -> None:
-    """A new file: no transaction is ever overwritten."""
-    with out.open("xb") as stream:
-        stream.write(data)
+    """A new file: no transaction is ever overwritten. Raises ExchangeFileError, OSError."""
+    try:
+        create_private(out.absolute(), data, mode=SHARED_MODE)
+    except FileExistsError:
+        raise ExchangeFileError(f"{out} exists: name another file with --out") from None

@@ -17,9 +17,9 @@ from esper.cli.esper.session import (
     session,
 )
 from esper.wallet.errors import MisuseError, NoSecretError
-from esper.wallet.keys import check_label, resealed, with_label, with_next_address
+from esper.wallet.keys import resealed, with_label, with_next_address
 from esper.wallet.keystore import WalletFile, open_wallet
-from esper.wallet.sealing import check_password
+from esper.wallet.labels import address_called, addresses_called, checked_label
 from esper.wallet.words import words_of
 
 
@@ -36,7 +36,7 @@ def address_command(
             raise MisuseError("--label is for --new; otherwise: esper wallet label ADDRESS LABEL")
         shown = s.file.addresses
         if new:
-            check_label(label)
+            checked_label(label)
             password = s.password
             file = s.folder.update(
                 s.name,
@@ -49,7 +49,9 @@ def address_command(
 
 
 def label_command(
-    address: Annotated[str, typer.Argument(help="An own address, or someone else's.")],
+    address: Annotated[
+        str, typer.Argument(help="An own address, or someone else's; or its label.")
+    ],
     label: Annotated[str, typer.Argument(help="What to call it; nothing takes it away.")],
     wallet: WalletName = None,
     datadir: Datadir = DEFAULT_DATADIR,
@@ -57,6 +59,7 @@ def label_command(
 ) -> None:
     """Call an address by a name wherever it is shown."""
     with session(datadir, wallet, as_json) as s:
+        address = address_called(s.file, address)
         with_label(s.file, address, label)
         password = "" if s.file.seal is None else s.password
 
@@ -66,7 +69,9 @@ def label_command(
                 return changed
             return resealed(changed, open_wallet(file, password), password, environment.randomness)
 
-        s.folder.update(s.name, change)
+        changed = s.folder.update(s.name, change)
+        if label and len(addresses_called(changed, label)) > 1:
+            s.note("Another address has this label too: payments to it will be refused.")
         s.answer({"address": address, "label": label}, f"{address}  {label}".rstrip())
 
 
@@ -106,8 +111,7 @@ def password_command(
     with session(datadir, wallet, as_json) as s:
         old = s.password
         open_wallet(s.file, old)
-        fresh = chosen_password(environment.NEW_PASSWORD_VARIABLE)
-        check_password(fresh)
+        fresh = chosen_password(environment.NEW_PASSWORD_VARIABLE, s.name)
         s.folder.update(
             s.name,
             lambda file: resealed(

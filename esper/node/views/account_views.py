@@ -45,7 +45,7 @@ class AccountViews:
         incoming = self._mempool.pool.received_by(address)
         next_nonce = self._mempool.pool.next_nonce(address, account.nonce)
         return s.AccountReply(
-            address=params.address,
+            address=address_text(address, self._params),
             balance=str(account.balance),
             pending_out=str(spent.units),
             pending_in=str(incoming),

@@ -68,7 +68,7 @@ def damaged_file(
     for path in sorted(folder.iterdir()):
         if path.name.startswith("MANIFEST-") or path.suffix == ".log":
             sound = _log_is_sound(_bytes_if_there(path))
-        elif path.suffix in (".ldb", ".sst") and path.stem.isdecimal():
+        elif path.suffix in (".ldb", ".sst") and path.stem.isascii() and path.stem.isdecimal():
             if tables is not None and int(path.stem) not in tables:
                 continue
             data = _bytes_if_there(path)

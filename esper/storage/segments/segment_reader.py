@@ -121,7 +121,7 @@ class SegmentReader:
     def files(self) -> range:
         """The numbers of the files. They count up by one; the first need not be 0."""
         names = (path.stem for path in self.folder.glob("*.seg"))
-        numbers = [int(name) for name in names if name.isdecimal()]
+        numbers = [int(name) for name in names if name.isascii() and name.isdecimal()]
         return range(min(numbers), max(numbers) + 1) if numbers else range(0)
 
     def __iter__(self) -> Iterator[tuple[Locator, bytes]]:

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -45,25 +46,25 @@ def homeless(_: Path) -> None:
 
     os.environ.pop("HOME", None)
     os.environ.pop("ESPER_DATADIR", None)
-    pwd.getpwuid = unknown  # type: ignore[assignment]
+    pwd.getpwuid = unknown
 
 
 def closed_input(_: Path) -> None:
     """``<&-``."""
     os.close(0)
-    sys.stdin = None  # type: ignore[assignment]
+    sys.stdin = None
 
 
 def closed_output(_: Path) -> None:
     """``>&-``."""
     os.close(1)
-    sys.stdout = None  # type: ignore[assignment]
+    sys.stdout = None
 
 
 def closed_errors(_: Path) -> None:
     """``2>&-``."""
     os.close(2)
-    sys.stderr = None  # type: ignore[assignment]
+    sys.stderr = None
 
 
 def full_output(_: Path) -> None:
@@ -89,7 +90,7 @@ def ascii_terminal(_: Path) -> None:
 
 def few_descriptors(_: Path) -> None:
     """Three files may be open beside those that are."""
-    most = max(int(one) for one in os.listdir("/proc/self/fd")) + 4
+    most = max(int(one.name) for one in Path("/proc/self/fd").iterdir()) + 4
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
@@ -140,12 +141,9 @@ def _filled(libc: Any, folder: Path, name: bytes) -> bool:
         return False
     os.chdir(folder)  # Where it was lies below the mount now.
     shutil.copytree(kept, folder, dirs_exist_ok=True)
-    try:
-        with (folder / "filler").open("wb", buffering=0) as filler:
-            while filler.write(bytes(4096)):
-                pass
-    except OSError as error:
-        assert error.errno == errno.ENOSPC
+    with suppress(OSError), (folder / "filler").open("wb", buffering=0) as filler:
+        while filler.write(bytes(4096)):
+            pass
     return True
 
 
@@ -157,9 +155,8 @@ def _forbid(folder: Path, number: int) -> None:
             return
         if event != "open" and event not in _CHANGES:
             return
-        if isinstance(arguments[0], str | bytes) and Path(
-            os.path.abspath(os.fsdecode(arguments[0]))
-        ).is_relative_to(folder):
+        named = isinstance(arguments[0], str | bytes)
+        if named and (Path.cwd() / os.fsdecode(arguments[0])).is_relative_to(folder):
             raise OSError(number, os.strerror(number), os.fsdecode(arguments[0]))
 
     sys.addaudithook(refuse)

@@ -65,7 +65,7 @@ def run(case: dict[str, Any]) -> NoReturn:
 
 def listened(child: int, readers: list[int], case: dict[str, Any]) -> tuple[list[str], bool]:
     """What the child says until it ends; ctrl-C comes when the case says so."""
-    said = {reader: b"" for reader in readers}
+    said = dict.fromkeys(readers, b"")
     began = time.monotonic()
     stop_s = case.get("stop_s")
     ended = True

@@ -39,7 +39,7 @@ def test_mine_then_verify_then_mine_on(tmp_path: Path) -> None:
     assert all(line.count("tokens answered by") == 2 for line in told[1:-1])
     assert told[-1].startswith("stopped at height 3")
     verified = run("verify-chain", "--datadir", tmp_path / "d")
-    assert verified.count(" valid, payee desp1") == 3
+    assert verified.count(" valid, payee resp1") == 3
     assert "3 blocks valid" in verified
     assert "135 ESP issued" in verified
     assert "at height 3" in mine(tmp_path / "d", blocks=1)
@@ -47,7 +47,7 @@ def test_mine_then_verify_then_mine_on(tmp_path: Path) -> None:
 
 
 def test_the_named_payee_is_paid(tmp_path: Path) -> None:
-    payee = Address(1, bytes(32)).to_text("desp")
+    payee = Address(1, bytes(32)).to_text("resp")
     mine(tmp_path / "d", "--payee", payee, blocks=1)
     assert payee in run("verify-chain", "--datadir", tmp_path / "d")
 
@@ -55,7 +55,7 @@ def test_the_named_payee_is_paid(tmp_path: Path) -> None:
 def test_a_payee_of_another_network(tmp_path: Path) -> None:
     payee = Address(1, bytes(32)).to_text("esp")
     told = mine(tmp_path / "d", "--payee", payee, status=2)
-    assert "this network's begin with 'desp'" in told
+    assert "this network's begin with 'resp'" in told
     assert not (tmp_path / "d").exists()
 
 

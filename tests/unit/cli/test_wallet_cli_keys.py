@@ -18,9 +18,9 @@ from tests.support.wallet_console import Console, console, own_key
 __all__ = ["console"]
 
 WORDS = words_of(ENTROPY)
-OWN = own_key().address.to_text("desp")
-OTHER = BOB.address.to_text("desp")
-DEMO = demo_key().address.to_text("desp")
+OWN = own_key().address.to_text("resp")
+OTHER = BOB.address.to_text("resp")
+DEMO = demo_key().address.to_text("resp")
 
 
 def test_new(console: Console) -> None:
@@ -63,7 +63,7 @@ def test_restore_from_words(console: Console) -> None:
         "wallet", "restore", "--network", "regtest", "--addresses", 2, given=WORDS + "\n"
     )
     assert made.splitlines() == [
-        "wallet main on regtest", OWN, own_key(1).address.to_text("desp"),
+        "wallet main on regtest", OWN, own_key(1).address.to_text("resp"),
     ]  # fmt: skip
     console.terminal, console.typed = True, [WORDS.replace(" ", "\t")]
     again = console.run("wallet", "restore", "--wallet", "again", "--network", "regtest")
@@ -80,9 +80,9 @@ def test_restore_says_what_is_wrong_with_the_words(console: Console) -> None:
 
 
 def test_standard_input_that_is_no_text(console: Console) -> None:
-    junk = b"\xff\xfe abandon"
+    junk = b"\xfc\xfe abandon"
     said = console.both("wallet", "restore", "--network", "regtest", given=junk, status=2)[1]
-    assert "words, must be 24" in said
+    assert "standard input is no text in UTF-8" in said
     said = console.both("wallet", "import", "-", "--wallet", "a", given=junk, status=2)[1]
     assert "64 hex digits" in said
 
@@ -151,7 +151,7 @@ def test_watch(console: Console) -> None:
 def test_addresses_and_labels(console: Console) -> None:
     console.wallet()
     fresh = console.run("wallet", "address", "--new", "--label", "savings")
-    second = own_key(1).address.to_text("desp")
+    second = own_key(1).address.to_text("resp")
     assert fresh == f"{second}  savings\n"
     console.run("wallet", "label", OTHER, "friend")
     console.run("wallet", "label", OWN, "purse")

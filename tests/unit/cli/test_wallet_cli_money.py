@@ -15,8 +15,8 @@ from tests.support.wallet_console import Console, console, own_key
 
 __all__ = ["console"]
 
-OWN = own_key().address.to_text("desp")
-OTHER = BOB.address.to_text("desp")
+OWN = own_key().address.to_text("resp")
+OTHER = BOB.address.to_text("resp")
 
 
 def bob(console: Console) -> int:

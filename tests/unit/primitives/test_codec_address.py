@@ -102,6 +102,23 @@ def test_other_networks_addresses_are_refused() -> None:
         Address(1, bytes(31))
 
 
+@pytest.mark.parametrize("letter", ["\u212a", "\u017f", "\u0130", "\u0661", "\uff51"])
+@pytest.mark.parametrize("upper", [False, True])
+def test_what_folds_to_a_letter_is_none(letter: str, upper: bool) -> None:
+    """The Kelvin sign is a k in lower case, and so on: refused before case is folded."""
+    text = next(
+        text
+        for text in (Address(1, bytes([n]) * 32).to_text("esp") for n in range(256))
+        if "k" in text[5:] and "s" in text[5:]
+    )
+    for fold in ("k", "s", "1"):
+        wrong = (
+            text.replace(fold, letter) if not upper else text.upper().replace(fold.upper(), letter)
+        )
+        with pytest.raises(AddressError, match=rf"U\+{ord(letter):04X}"):
+            Address.from_text(wrong, "esp")
+
+
 def test_too_long_for_bech32m() -> None:
     with pytest.raises(Bech32Error, match="exceed 90"):
         bech32m_encode("esp", bytes(60))

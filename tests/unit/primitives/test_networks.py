@@ -5,7 +5,15 @@ from dataclasses import fields, replace
 import pytest
 
 from esper.consensus.genesis import genesis_hash
-from esper.primitives.networks import DEVNET, MAINNET, NETWORKS, REGTEST, TESTNET
+from esper.primitives.address import Address, AddressError
+from esper.primitives.networks import (
+    DEVNET,
+    MAINNET,
+    NETWORKS,
+    REGTEST,
+    TESTNET,
+    network_of_prefix,
+)
 from esper.primitives.params import NetworkParameters
 
 
@@ -31,3 +39,25 @@ def test_how_nodes_treat_a_network_is_no_parameter() -> None:
     other = replace(REGTEST, genesis_time_ms=REGTEST.genesis_time_ms + 1)
     assert genesis_hash(other) != genesis_hash(REGTEST)
     assert (other.is_local, other.mines_on_demand) == (True, True)
+
+
+def test_no_two_networks_share_an_address_prefix() -> None:
+    prefixes = {one.address_prefix: name for name, one in NETWORKS.items()}
+    assert len(prefixes) == len(NETWORKS)
+    assert {prefix: network_of_prefix(prefix) for prefix in prefixes} == prefixes
+    assert network_of_prefix("bc") is None
+
+
+@pytest.mark.parametrize("other", NETWORKS.values(), ids=lambda network: network.name)
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=lambda network: network.name)
+def test_an_address_of_another_network_is_refused_by_both_names(
+    network: NetworkParameters, other: NetworkParameters
+) -> None:
+    text = Address(1, bytes(32)).to_text(other.address_prefix)
+    if network is other:
+        assert Address.from_text(text, network.address_prefix) == Address(1, bytes(32))
+        return
+    own = rf"begin with '{network.address_prefix}' \({network.name}\)"
+    says = rf"\({other.name}\); this network's {own}"
+    with pytest.raises(AddressError, match=says):
+        Address.from_text(text, network.address_prefix)

@@ -18,7 +18,7 @@ from tests.support.esperd_world import restore_logs
 from tests.support.vm_world import BOB
 from tests.support.wallet_cases import counted
 
-RECEIVER = BOB.address.to_text("desp")
+RECEIVER = BOB.address.to_text("resp")
 TXID = "ab" * 64
 WALLET = (
     ("balance",),

@@ -52,6 +52,12 @@ def test_files_roll_over(tmp_path: Path) -> None:
     assert list(SegmentReader(tmp_path).files()) == [0, 1]
 
 
+def test_a_name_in_other_digits_is_no_segment(tmp_path: Path) -> None:
+    SegmentWriter(tmp_path).append(b"one")
+    (tmp_path / "\u0663\u0663.seg").write_bytes(b"")
+    assert list(SegmentReader(tmp_path).files()) == [0]
+
+
 def test_every_flipped_byte_is_found_and_its_record_named(tmp_path: Path) -> None:
     places = written(tmp_path)
     path = tmp_path / "000000.seg"

@@ -32,7 +32,6 @@ from esper.wallet.errors import (
 from esper.wallet.folder import WalletFolder
 from esper.wallet.keys import (
     new_wallet,
-    parsed_address,
     resealed,
     signing_key,
     watching_wallet,
@@ -41,6 +40,7 @@ from esper.wallet.keys import (
     with_seed,
 )
 from esper.wallet.keystore import OwnAddress, WalletFile, open_wallet, read_wallet
+from esper.wallet.labels import parsed_address
 from esper.wallet.secrets import Secrets
 from tests.support.wallet_cases import CHEAP, ENTROPY, PASSWORD, SECRETS, counted, wallet
 
@@ -56,7 +56,13 @@ def changed(file: WalletFile, **fields: Any) -> bytes:
 @given(
     st.binary(min_size=32, max_size=32),
     st.lists(st.binary(min_size=32, max_size=32), max_size=3, unique=True),
-    st.text(min_size=1, max_size=40),
+    st.text(
+        st.characters(
+            exclude_categories=("Cc", "Cs", "Zl", "Zp", "Zs"), exclude_characters="\ufeff"
+        ),
+        min_size=1,
+        max_size=40,
+    ),
 )
 def test_round_trip(entropy: bytes, seeds: list[bytes], password: str) -> None:
     secrets = Secrets(entropy, tuple(seeds))
@@ -65,7 +71,7 @@ def test_round_trip(entropy: bytes, seeds: list[bytes], password: str) -> None:
     assert again == file
     assert open_wallet(again, password) == secrets
     for own in again.addresses:
-        assert signing_key(again, secrets, own.address).address.to_text("desp") == own.address
+        assert signing_key(again, secrets, own.address).address.to_text("resp") == own.address
     with pytest.raises(WrongPasswordError, match="does not open"):
         open_wallet(again, password + "x")
 
@@ -121,8 +127,8 @@ def test_damage_and_a_wrong_password_differ() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"addresses": [OwnAddress(demo_key().address.to_text("desp"), "words")]},
-        {"contacts": [keystore.Contact(demo_key().address.to_text("desp"), "me")]},
+        {"addresses": [OwnAddress(demo_key().address.to_text("resp"), "words")]},
+        {"contacts": [keystore.Contact(demo_key().address.to_text("resp"), "me")]},
         {"prompts_are_public": True},
         {"addresses": []},
     ],
@@ -178,7 +184,7 @@ def test_other_networks() -> None:
     with pytest.raises(OtherNetworkError, match="must be one of"):
         read_wallet(changed(WALLET, network="othernet"), "wallet")
     own = [OwnAddress(demo_key().address.to_text("esp"), "watched")]
-    with pytest.raises(WalletDamagedError, match="begin with 'desp'"):
+    with pytest.raises(WalletDamagedError, match="begin with 'resp'"):
         read_wallet(changed(WALLET, addresses=own), "wallet")
 
 
@@ -212,10 +218,44 @@ def test_a_password_is_needed() -> None:
         new_wallet(REGTEST, SECRETS, "x" * 1025, counted(), cost=CHEAP)
 
 
+@pytest.mark.parametrize(
+    ("password", "says"),
+    [
+        ("secret\r", "carriage return"),
+        ("sec\rret", "carriage return"),
+        ("secret\n", r"U\+000A"),
+        ("tab\there", r"U\+0009"),
+        ("\x1b[31m", r"U\+001B"),
+        ("del\x7f", r"U\+007F"),
+        ("c1 \x85", r"U\+0085"),
+        ("line\u2028break", r"U\+2028"),
+        ("\ufeffmark", r"U\+FEFF"),
+        ("caf\udce9", "no text in this locale's encoding"),
+        (" secret", "begins or ends with a blank"),
+        ("secret ", "begins or ends with a blank"),
+        ("secret\u00a0", "begins or ends with a blank"),
+        (" ", "begins or ends with a blank"),
+    ],
+)
+def test_a_new_password_can_be_typed_again(password: str, says: str) -> None:
+    with pytest.raises(MisuseError, match=says) as caught:
+        new_wallet(REGTEST, SECRETS, password, counted(), cost=CHEAP)
+    assert "secret" not in str(caught.value)
+
+
+def test_older_passwords_open_and_odd_ones_are_told() -> None:
+    older = resealed(WALLET, SECRETS, "secret\r", counted())
+    assert open_wallet(older, "secret\r") == SECRETS
+    with pytest.raises(WrongPasswordError, match="what was given holds a carriage return"):
+        open_wallet(WALLET, PASSWORD + "\r")
+    with pytest.raises(WrongPasswordError, match=r"backup$"):
+        open_wallet(WALLET, PASSWORD + "x")
+
+
 def test_imported_seeds() -> None:
     grown = with_seed(WALLET, PASSWORD, DEMO_SEED, "demo", counted())
     secrets = open_wallet(grown, PASSWORD)
-    address = demo_key().address.to_text("desp")
+    address = demo_key().address.to_text("resp")
     assert signing_key(grown, secrets, address) == demo_key()
     assert secrets.entropy == ENTROPY
     with pytest.raises(MisuseError, match="already"):
@@ -231,7 +271,7 @@ def test_a_wallet_of_seeds_makes_no_addresses() -> None:
 
 
 def test_watching() -> None:
-    text = demo_key().address.to_text("desp")
+    text = demo_key().address.to_text("resp")
     file = read_wallet(watching_wallet(REGTEST, [text, text]).to_bytes(), "wallet")
     assert [own.address for own in file.addresses] == [text]
     with pytest.raises(NoSecretError, match="only watches"):
@@ -244,13 +284,13 @@ def test_watching() -> None:
 
 def test_keys_of_others_are_not_found() -> None:
     with pytest.raises(NoSecretError, match="does not hold"):
-        signing_key(WALLET, SECRETS, demo_key().address.to_text("desp"))
+        signing_key(WALLET, SECRETS, demo_key().address.to_text("resp"))
     with pytest.raises(WalletDamagedError, match="does not belong"):
         signing_key(WALLET, Secrets(bytes(32)), WALLET.addresses[0].address)
 
 
 def test_labels() -> None:
-    own, other = WALLET.addresses[0].address, demo_key().address.to_text("desp")
+    own, other = WALLET.addresses[0].address, demo_key().address.to_text("resp")
     file = with_label(with_label(WALLET, own, "mine"), other, "theirs")
     assert file.addresses[0].label == "mine"
     assert [(c.address, c.label) for c in file.contacts] == [(other, "theirs")]
@@ -266,6 +306,24 @@ def test_labels() -> None:
 def test_addresses_of_other_networks_are_told_apart() -> None:
     with pytest.raises(ReceiverError, match=r"begins with 'esp'.*of regtest"):
         parsed_address(demo_key().address.to_text("esp"), REGTEST)
+
+
+def test_a_wallet_with_a_mark_of_an_editor_or_windows_line_ends() -> None:
+    data = WALLET.to_bytes()
+    assert read_wallet(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"), "wallet") == WALLET
+    with pytest.raises(WalletDamagedError, match=r"w\.json is text in UTF-16"):
+        read_wallet(data.decode().encode("utf-16"), "w.json")
+    for empty in (b"", b" \n"):
+        with pytest.raises(WalletDamagedError, match=r"w\.json is empty: restore it"):
+            read_wallet(empty, "w.json")
+
+
+def test_a_watched_address_in_upper_case_of_an_older_file() -> None:
+    text = demo_key().address.to_text("resp")
+    file = watching_wallet(REGTEST, [text.upper()])
+    assert [own.address for own in file.addresses] == [text]
+    older = read_wallet(changed(file, addresses=[OwnAddress(text.upper(), "watched")]), "wallet")
+    assert with_label(older, text, "mine").addresses[0].label == "mine"
 
 
 def test_files_are_private(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.support.wallet_console import Console, console
 
 __all__ = ["console"]
 
-OTHER = BOB.address.to_text("desp")
+OTHER = BOB.address.to_text("resp")
 
 
 def served(node: FakeNode) -> Callable[[httpx.Request], httpx.Response]:

@@ -21,12 +21,12 @@ __all__ = ["console", "wired"]
 
 
 def own(index: int) -> str:
-    return own_key(index).address.to_text("desp")
+    return own_key(index).address.to_text("resp")
 
 
 def numbered(index: int) -> str:
     """An address that costs no key."""
-    return Address(1, index.to_bytes(32, "big")).to_text("desp")
+    return Address(1, index.to_bytes(32, "big")).to_text("resp")
 
 
 @dataclass

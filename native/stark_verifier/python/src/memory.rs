@@ -10,8 +10,9 @@ fn release_memory(py: Python<'_>) -> usize {
 
 /// Make so many bytes ready for the first proof of this process; for a thread beside one that does other things.
 #[pyfunction]
-fn reserve_memory(py: Python<'_>, bytes: usize) {
-    py.detach(|| esper_prover::pages::reserve(bytes));
+#[pyo3(signature = (size, /))]
+fn reserve_memory(py: Python<'_>, size: usize) {
+    py.detach(|| esper_prover::pages::reserve(size));
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -209,6 +209,7 @@ REFUSALS: list[tuple[Method[Any, Any], s.Request, int, str]] = [
     (m.GET_CALL, s.TransactionParams(txid=HASH), e.NOT_FOUND, "no call"),
     (m.GET_ACCOUNT, s.AccountParams(address="nonsense"), e.INVALID_PARAMS, "address"),
     (m.GET_ACCOUNT, s.AccountParams(address=ELSEWHERE), e.INVALID_PARAMS, ""),
+    (m.GET_ACCOUNT, s.AccountParams(address="\u212a" + NOBODY), e.INVALID_PARAMS, "212A"),
     (m.GET_HISTORY, s.HistoryParams(address=NOBODY, before="x"), e.INVALID_PARAMS, ""),
     (m.SUBMIT_TRANSACTION, s.SubmitParams(hex="00"), e.REFUSED, ""),
     (m.GENERATE, s.GenerateParams(blocks=1, payee="nonsense"), e.INVALID_PARAMS, ""),
@@ -393,6 +394,8 @@ def test_an_account_with_what_waits(datadir: Path) -> None:
             nobody = await world.ask(m.GET_ACCOUNT, s.AccountParams(address=NOBODY))
             assert (nobody.balance, nobody.stake, nobody.nonce) == ("0", "0", 0)
             assert (nobody.key_known, nobody.credits.available) == (False, "0")
+            loud = await world.ask(m.GET_ACCOUNT, s.AccountParams(address=NOBODY.upper()))
+            assert loud == nobody
 
     go(main)
 

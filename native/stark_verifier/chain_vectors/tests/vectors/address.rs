@@ -7,7 +7,7 @@ use esper_digest::{Tag, tagged_sha3_256};
 use crate::reading::{bytes, list, sized, suite, text, vectors};
 
 const LETTERS: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-const PREFIXES: [&str; 3] = ["esp", "tesp", "desp"];
+const PREFIXES: [&str; 4] = ["esp", "tesp", "desp", "resp"];
 
 /// The 33 bytes of a public key's address.
 pub fn of_key(suite: u8, key: &[u8]) -> [u8; 33] {

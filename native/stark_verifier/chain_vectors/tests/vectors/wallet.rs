@@ -30,13 +30,13 @@ fn seed_at(entropy: &[u8; 32], path: [u32; 3]) -> [u8; 32] {
     squeeze("esper/wallet/key/v1", &[&node])
 }
 
-/// First step of a path, and the prefix of addresses; regtest shares devnet's.
+/// First step of a path, and the prefix of addresses.
 fn network(name: &str) -> (u32, &'static str) {
     match name {
         "mainnet" => (0, "esp"),
         "testnet" => (1, "tesp"),
         "devnet" => (2, "desp"),
-        "regtest" => (3, "desp"),
+        "regtest" => (3, "resp"),
         _ => panic!("network {name} is unknown"),
     }
 }
