@@ -27,7 +27,7 @@ from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
 from esper.node.chain.opening import open_chain
-from esper.node.clock import Clock
+from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events
 from esper.node.interpreter import share_interpreter
@@ -72,11 +72,13 @@ class NodeParts:
     texts: TextService
     """Tokenizers."""
     clock: Clock
-    """Milliseconds since 1970."""
+    """The machine's, which may step."""
     mining: MiningPlan | None = None
     """None: it only follows the chain."""
     options: StoreOptions | None = None
     """How the store is opened; None: as the network has it."""
+    steady: Clock = steady_ms
+    """Counts evenly, for how long things take."""
 
 
 async def run_node(
@@ -153,7 +155,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
         )
         history = ChainHistory(manager.store, manager.params, _tell_progress)
         closing.callback(history.close)
-        chain = ChainService(manager, parts.clock)
+        chain = ChainService(manager, parts.clock, parts.steady)
         events, calls = Events(), CallBook()
         closing.callback(events.close)
         mempool = _mempool(settings, parts, chain, manager, calls, events)
@@ -174,6 +176,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 secret,
                 parts.clock,
                 stop,
+                parts.steady,
             )
             chain.follow(mining.desk)
         rpc = _rpc_node(parts, chain, mempool, history, calls, mining, stop)
@@ -197,7 +200,7 @@ def _mempool(
         minimum_microcredits_per_second=settings.minimum_bid_rate,
         least_window=CALL_WINDOW,
     )
-    mempool = MempoolService(chain, pool, journal, params, parts.clock, policy, worked_for, events)
+    mempool = MempoolService(chain, pool, journal, params, parts.steady, policy, worked_for, events)
     kept = mempool.load(manager)
     if kept:
         LOG.info("%d transactions wait from before", kept)
@@ -215,11 +218,13 @@ def _rpc_node(
 ) -> NodePort:
     params, texts, clock = parts.directory.params, parts.texts, parts.clock
     return rpc_node(
-        statuses=StatusViews(chain, mempool, texts, clock, mines=mining is not None),
+        statuses=StatusViews(
+            chain, mempool, texts, clock, mines=mining is not None, steady=parts.steady
+        ),
         blocks=ChainViews(chain, mempool, history, texts, params, clock),
         accounts=AccountViews(chain, mempool, history, params, clock),
         calls=CallViews(chain, mempool, history, texts, calls, params, clock),
-        pool=PoolViews(chain, mempool, clock),
+        pool=PoolViews(chain, mempool, parts.steady),
         mining=MiningViews(mining.control if mining is not None else None, chain, params),
         stop=stop,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import time
 from typing import Annotated, Any
 
 import trio
@@ -15,6 +14,7 @@ from esper.cli.esperd.reported_errors import reported_errors
 from esper.cli.esperd.setting_options import Given, takes_settings
 from esper.model.prompts import read_bank
 from esper.node.calls.text_service import ModelText, TextService
+from esper.node.clock import wall_ms
 from esper.node.datadir import DataDirectory
 from esper.node.logs import set_up
 from esper.node.mining.node_mining import MiningPlan, Workers
@@ -160,4 +160,4 @@ def _payee(resolved: Resolved, params: NetworkParameters) -> bytes:
 
 def now_ms() -> int:
     """The machine's clock."""
-    return time.time_ns() // 1_000_000
+    return wall_ms()

@@ -2,7 +2,7 @@
 
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
-from esper.node.mining.mining_control import MiningControl
+from esper.node.mining.mining_control import MiningControl, MiningHeldError
 from esper.node.views.rpc_formats import address_of, address_text
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
@@ -60,7 +60,10 @@ class MiningViews:
         if not self._params.mines_on_demand:
             raise RpcError(NOT_MINING, f"generate is for regtest, this is {self._params.name}")
         payee = None if params.payee is None else address_of(params.payee, self._params)
-        mined = await self._miner().generate(params.blocks, payee)
+        try:
+            mined = await self._miner().generate(params.blocks, payee)
+        except MiningHeldError as error:
+            raise RpcError(NOT_MINING, str(error)) from error
         return s.Generated(hashes=[block_id.hex() for block_id in mined])
 
     def _miner(self) -> MiningControl:

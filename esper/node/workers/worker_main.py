@@ -10,13 +10,13 @@ import os
 import queue
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from esper.consensus.genesis import genesis_hash
 from esper.model import ModelError, load_model
 from esper.model.prompts import read_bank
+from esper.node.clock import steady_ms, wall_ms
 from esper.node.workers.call_answerer import CallAnswerer
 from esper.node.workers.native_work import DisagreementError, NativeInference, NativeProver
 from esper.node.workers.prove_loop import ProveLoop
@@ -92,7 +92,8 @@ def _search(
         requests,
         lambda message: _tell(answers, message),
         inference.use_threads,
-        now_ms=lambda: time.time_ns() // 1_000_000,
+        now_ms=wall_ms,
+        steady_ms=steady_ms,
     )
     loop.run()
 
