@@ -47,6 +47,7 @@ from esper.rpc.server import serve
 from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES
 from esper.rpc.settings import RpcSettings
 from esper.storage.store_options import StoreOptions
+from esper.storage.system_errors import system_told
 
 LOG: Final = logging.getLogger("esper.node")
 JOURNAL_FILE: Final = "mempool.dat"
@@ -139,47 +140,48 @@ class OpenNode:
 def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) -> Iterator[OpenNode]:
     """Open what a node keeps on disk and put its parts together; ``stop`` ends the node.
 
-    Raises StorageError and DataDirectoryError.
+    Raises StorageError, DataDirectoryError and SharedMemoryError.
     """
-    secret = parts.directory.vrf_secret(secrets.token_bytes(SECRET_BYTES))
     with ExitStack() as closing:
-        manager = closing.enter_context(
-            open_chain(
-                parts.directory,
-                parts.verifier,
-                secret,
-                parts.clock,
-                prune=PRUNE[settings.prune],
-                options=parts.options,
+        with system_told(parts.directory.path):
+            secret = parts.directory.vrf_secret(secrets.token_bytes(SECRET_BYTES))
+            manager = closing.enter_context(
+                open_chain(
+                    parts.directory,
+                    parts.verifier,
+                    secret,
+                    parts.clock,
+                    prune=PRUNE[settings.prune],
+                    options=parts.options,
+                )
             )
-        )
-        history = ChainHistory(manager.store, manager.params, _tell_progress)
-        closing.callback(history.close)
-        chain = ChainService(manager, parts.clock, parts.steady)
-        events, calls = Events(), CallBook()
-        closing.callback(events.close)
-        mempool = _mempool(settings, parts, chain, manager, calls, events)
-        closing.callback(mempool.close)
-        chain.follow(history)
-        chain.follow(mempool)
-        chain.tell(events.publish)
-        mining = None
-        if parts.mining is not None:
-            mining = NodeMining(
-                parts.mining,
-                parts.directory,
-                chain,
-                mempool,
-                parts.texts,
-                calls,
-                events,
-                secret,
-                parts.clock,
-                stop,
-                parts.steady,
-            )
-            chain.follow(mining.desk)
-        rpc = _rpc_node(parts, chain, mempool, history, calls, mining, stop)
+            history = ChainHistory(manager.store, manager.params, _tell_progress)
+            closing.callback(history.close)
+            chain = ChainService(manager, parts.clock, parts.steady)
+            events, calls = Events(), CallBook()
+            closing.callback(events.close)
+            mempool = _mempool(settings, parts, chain, manager, calls, events)
+            closing.callback(mempool.close)
+            chain.follow(history)
+            chain.follow(mempool)
+            chain.tell(events.publish)
+            mining = None
+            if parts.mining is not None:
+                mining = NodeMining(
+                    parts.mining,
+                    parts.directory,
+                    chain,
+                    mempool,
+                    parts.texts,
+                    calls,
+                    events,
+                    secret,
+                    parts.clock,
+                    stop,
+                    parts.steady,
+                )
+                chain.follow(mining.desk)
+            rpc = _rpc_node(parts, chain, mempool, history, calls, mining, stop)
         yield OpenNode(manager, chain, mempool, mining, calls, events, rpc)
 
 

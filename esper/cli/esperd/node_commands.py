@@ -29,6 +29,7 @@ from esper.node.workers.worker_process import WorkerSettings
 from esper.primitives.address import Address, AddressError
 from esper.primitives.networks import DEMO_ADDRESS, network
 from esper.primitives.params import NetworkParameters
+from esper.storage.system_errors import system_told
 from esper.wallet.demo import demo_wallet
 
 BlocksOption = Annotated[
@@ -111,7 +112,8 @@ def _directory(settings: Settings) -> DataDirectory:
     params = network(settings.network)
     directory = DataDirectory.open_or_create(settings.datadir, params)
     if params.is_local:
-        demo_wallet(directory.path, params, secrets.token_bytes)
+        with system_told(directory.path):
+            demo_wallet(directory.path, params, secrets.token_bytes)
     return directory
 
 
