@@ -25,6 +25,7 @@ from esper.node.workers.native_work import NativeVerifier
 from esper.node.workers.process_prover import ProcessProver
 from esper.node.workers.process_searcher import ProcessSearcher
 from esper.node.workers.search import PromptSource
+from esper.node.workers.threads import ThreadsError, check_threads, processors
 from esper.node.workers.worker_process import WorkerSettings
 from esper.primitives.address import Address, AddressError
 from esper.primitives.networks import DEMO_ADDRESS, network
@@ -74,6 +75,11 @@ def config(given: Given, as_json: JsonOption = False) -> None:
 def _resolved(flags: Given) -> Resolved:
     """Raises SettingsError."""
     resolved = resolve(flags, os.environ)
+    for name in ("threads", "prove_threads"):
+        try:
+            check_threads(getattr(resolved.settings, name))
+        except ThreadsError as error:
+            raise SettingsError(f"{resolved.place(name)}: {error}") from error
     return _with_directory(resolved, flags)
 
 
@@ -140,8 +146,7 @@ def _mining_plan(
     resolved: Resolved, params: NetworkParameters, wanted: int | None, ends: bool
 ) -> MiningPlan:
     settings = resolved.settings
-    processors = len(os.sched_getaffinity(0))
-    threads, prove = settings.threads or processors, settings.prove_threads or processors
+    threads, prove = settings.threads or processors(), settings.prove_threads or processors()
     searching = WorkerSettings(params.name, settings.model, settings.bank, threads)
     proving = WorkerSettings(params.name, settings.model, settings.bank, prove)
     workers = Workers(ProcessSearcher(searching), ProcessProver(proving), ProcessProver(proving))

@@ -10,6 +10,7 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.events import Events, MiningHeld, NodeEvent, Subscription
 from esper.node.mining.mining_service import MinedNews, MiningService
 from esper.node.mining.mining_statistics import MiningRates, expected_block_ms
+from esper.node.workers.threads import check_threads
 from esper.node.workers.work_ports import ProverPort, SearcherPort
 from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
@@ -78,7 +79,9 @@ class MiningControl:
         self._service.resume()
 
     async def use_threads(self, threads: int | None, prove_threads: int | None) -> None:
-        """Cap the threads; None leaves them."""
+        """Cap the threads; None leaves them. Raises ThreadsError before anything is changed."""
+        for wanted in (threads, prove_threads):
+            check_threads(wanted or 0)
         if threads is not None:
             self._threads = threads
             self._searcher.use_threads(threads)

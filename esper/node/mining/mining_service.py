@@ -53,6 +53,8 @@ REFRESH_S: Final = 1.0
 AFTER_FAILURE_S: Final = 5.0
 KEPT_JOBS: Final = 16
 EVENTS_AHEAD: Final = 64
+SEARCHES: Final = "searching for block "
+"""How the phrase about a search begins; a height follows."""
 WAITS: Final = "waiting: "
 """How a phrase about a chain ahead of the clock begins."""
 
@@ -225,7 +227,7 @@ class MiningService:
             elif why := self._times.why_wait():
                 self._wait_for_time(why)
             else:
-                self._tell(f"searching for block {await self._begin_search()}")
+                self._tell(f"{SEARCHES}{await self._begin_search()}")
             await self._until(moved, steered, news)
 
     async def _until(self, moved: trio.Event, steered: trio.Event, news: trio.Event) -> None:

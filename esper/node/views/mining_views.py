@@ -4,9 +4,10 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
 from esper.node.mining.mining_control import MiningControl, MiningHeldError
 from esper.node.views.rpc_formats import address_of, address_text
+from esper.node.workers.threads import ThreadsError
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
-from esper.rpc.errors import NOT_MINING, RpcError
+from esper.rpc.errors import INVALID_PARAMS, NOT_MINING, RpcError
 
 
 class MiningViews:
@@ -52,7 +53,10 @@ class MiningViews:
 
     async def set_threads(self, params: s.ThreadsParams) -> s.Done:
         """Cap the threads of search and proofs. Raises RpcError."""
-        await self._miner().use_threads(params.threads, params.prove_threads)
+        try:
+            await self._miner().use_threads(params.threads, params.prove_threads)
+        except ThreadsError as error:
+            raise RpcError(INVALID_PARAMS, f"threads {error}") from error
         return s.Done()
 
     async def generate(self, params: s.GenerateParams) -> s.Generated:

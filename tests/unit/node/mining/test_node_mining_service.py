@@ -569,12 +569,12 @@ def test_what_is_said_of_mining(datadir: Path) -> None:
             # Each ticket was the first attempt or soon after it, and took a millisecond.
             assert view.rates.attempts_per_second >= 1000.0
             assert view.expected_block_ms == int(1000 / view.rates.attempts_per_second)
-            await world.mining.control.use_threads(5, None)
-            await world.mining.control.use_threads(None, 6)
+            await world.mining.control.use_threads(3, None)
+            await world.mining.control.use_threads(None, 4)
             view = world.mining.control.standing()
-            assert (view.threads, view.prove_threads) == (5, 6)
-            assert world.searcher.threads == [5]
-            assert world.prover.threads == world.answerer.threads == [6]
+            assert (view.threads, view.prove_threads) == (3, 4)
+            assert world.searcher.threads == [3]
+            assert world.prover.threads == world.answerer.threads == [4]
 
     go(main)
 
