@@ -119,8 +119,8 @@ def _bind_all(addresses: list[Address], port: int) -> tuple[trio.SocketListener,
             if not again or attempt == ATTEMPTS - 1:
                 raise
         else:
-            for where, error in missing:
-                LOG.warning("not listening on %s: %s", where, error.strerror or error)
+            for where, reason in missing:
+                LOG.warning("not listening on %s: %s", where, reason.strerror or reason)
             return tuple(
                 trio.SocketListener(trio.socket.from_stdlib_socket(found)) for found in bound
             )

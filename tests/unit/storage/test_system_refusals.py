@@ -49,14 +49,14 @@ def test_what_passes_is_told_as_what_it_is(
         raise plyvel.IOError(words(number).encode())
 
     assert refused_number(words(number)) == number
-    monkeypatch.setattr(leveldb.plyvel, "DB", refuse)
+    monkeypatch.setattr(plyvel, "DB", refuse)
     with pytest.raises(SystemRefusedError, match=os.strerror(number)) as told:
         LevelDbStore(tmp_path / "index", create=False)
     assert told.value.number == number
     assert "reindex" not in str(told.value)
     # While it runs as well: tables are opened when they are read.
     monkeypatch.setattr(
-        leveldb.plyvel, "DB", lambda *_, **__: Failing(plyvel.IOError(words(number).encode()))
+        plyvel, "DB", lambda *_, **__: Failing(plyvel.IOError(words(number).encode()))
     )
     with pytest.raises(SystemRefusedError):
         LevelDbStore(tmp_path / "index", create=False).get(b"key")

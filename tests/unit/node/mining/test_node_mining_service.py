@@ -16,6 +16,7 @@ from esper.node.chain.stored_blocks import stored_block
 from esper.node.events import MiningTold, Missed
 from esper.node.mining import mining_service
 from esper.node.mining.block_assembly import Assembled, assemble
+from esper.node.mining.mining_news import TELL_EVERY_S
 from esper.node.mining.mining_service import AFTER_FAILURE_S, REFRESH_S, MinedNews
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
@@ -584,5 +585,29 @@ def test_the_provers_are_closed_in_the_end(datadir: Path) -> None:
         async with mining(datadir) as world:
             provers = (world.prover, world.answerer)
         assert [prover.asked[-1] for prover in provers] == ["close", "close"]
+
+    go(main)
+
+
+def test_a_search_that_never_finishes_an_attempt_is_told(
+    datadir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with mining(datadir) as world:
+            for _ in range(2):
+                jump(TELL_EVERY_S + 0.01)
+                await rest()
+            assert "no attempt was finished in 30 s, with 2 threads on" in caplog.text
+            caplog.clear()
+            # One that makes some, and one that is paused, are not.
+            await world.mine()
+            jump(TELL_EVERY_S + 0.01)
+            await rest()
+            world.service.pause()
+            await rest()
+            for _ in range(3):
+                jump(TELL_EVERY_S + 0.01)
+                await rest()
+            assert "no attempt" not in caplog.text
 
     go(main)

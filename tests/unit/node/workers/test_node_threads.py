@@ -1,12 +1,11 @@
 """How many threads are of use: the same bound whoever names them."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from esper.cli.esperd import node_commands
-from esper.node.workers import threads
-from esper.node.workers.threads import PER_PROCESSOR, ThreadsError, check_threads
+from esper.node.workers.threads import PER_PROCESSOR, ThreadsError, check_threads, processors
 from esper.primitives import networks
 from esper.rpc.errors import INVALID_PARAMS, RpcError
 from esper.rpc.methods import GET_MINING, SET_THREADS
@@ -20,7 +19,7 @@ TWO = "must be at most 8 on this machine, which has 2 processors"
 
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: {0, 5})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 5})
 
 
 def test_so_many_for_each_processor_and_no_more() -> None:
@@ -73,4 +72,4 @@ def test_a_request_is_held_to_it_and_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_nothing_said_is_one_for_each_processor() -> None:
-    assert node_commands.processors() == 2
+    assert processors() == 2
