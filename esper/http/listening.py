@@ -1,22 +1,45 @@
 """Sockets to listen on: every address of a name that works, all with one port."""
 
 import errno
+import logging
 import socket
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import trio
 
 from esper.http.addresses import ANYWHERE
 
+LOG: Final = logging.getLogger("esper.http")
 ATTEMPTS: Final = 20
 """To find a port that is free on all addresses, where any will do."""
 BACKLOG: Final = 1024
 """Connections that wait to be accepted."""
 
-_MISSING: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
-"""This machine has no such address, or speaks no such family: IPv6 may be off and yet stand in
-the file of hosts."""
+_OF_ONE_ADDRESS: Final = frozenset(
+    {
+        errno.EADDRNOTAVAIL,
+        errno.EAFNOSUPPORT,
+        errno.EPROTONOSUPPORT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENETUNREACH,
+        errno.ENODEV,
+    }
+)
+"""This machine has no such address, speaks no such family or does not let us: IPv6 may be off and
+yet stand in the file of hosts. The other addresses of a name are none the worse for it."""
+_OTHER_HOST: Final = "name an address of this machine with --rpc-host"
+_REMEDIES: Final = MappingProxyType(
+    {
+        errno.EADDRINUSE: "Another node may run there: stop it, or choose another port with "
+        "--rpc-port (0 takes any)",
+        errno.EACCES: "Ports below 1024 are the administrator's: choose another with --rpc-port",
+        errno.EMFILE: "Raise the limit of open files (ulimit -n)",
+    }
+)
+"""What helps, by error number; with others it is the address."""
 
 
 Address = tuple[int, tuple[object, ...]]
@@ -59,10 +82,10 @@ async def listen(host: str, port: int) -> Listening:
         listeners = _bind_all(addresses, port)
     except OSError as error:
         reason = error.strerror or error
-        raise BindError(
-            f"cannot listen on {host} port {port}: {reason}. "
-            "Another node may run there: stop it, or choose another port (0 takes any)"
-        ) from error
+        remedy = _REMEDIES.get(error.errno or 0, _OTHER_HOST[0].upper() + _OTHER_HOST[1:])
+        raise BindError(f"cannot listen on {host} port {port}: {reason}. {remedy}") from error
+    except UnicodeError as error:
+        raise BindError(f"{host!r} is no host name: {_OTHER_HOST}") from error
     own, bound = listeners[0].socket.getsockname()[:2]
     name = ANYWHERE.get(own, own)
     url = f"http://[{name}]:{bound}/" if ":" in name else f"http://{name}:{bound}/"
@@ -73,20 +96,21 @@ def _bind_all(addresses: list[Address], port: int) -> tuple[trio.SocketListener,
     """Sockets of the addresses that there are, at least one. Raises OSError."""
     for attempt in range(ATTEMPTS):
         bound: list[socket.socket] = []
-        missing: OSError | None = None
+        missing: list[tuple[object, OSError]] = []
         chosen = port
         try:
             for family, at in addresses:
                 try:
                     bound.append(_bind(family, (at[0], chosen, *at[2:])))
                 except OSError as error:
-                    if error.errno not in _MISSING:
+                    if error.errno not in _OF_ONE_ADDRESS:
                         raise
-                    missing = error
+                    missing.append((at[0], error))
                     continue
                 chosen = bound[0].getsockname()[1]
             if not bound:
-                raise missing or OSError(errno.EADDRNOTAVAIL, "the name has no address")
+                nothing = OSError(errno.EADDRNOTAVAIL, "the name has no address")
+                raise missing[0][1] if missing else nothing
         except OSError as error:
             for found in bound:
                 found.close()
@@ -95,6 +119,8 @@ def _bind_all(addresses: list[Address], port: int) -> tuple[trio.SocketListener,
             if not again or attempt == ATTEMPTS - 1:
                 raise
         else:
+            for where, reason in missing:
+                LOG.warning("not listening on %s: %s", where, reason.strerror or reason)
             return tuple(
                 trio.SocketListener(trio.socket.from_stdlib_socket(found)) for found in bound
             )

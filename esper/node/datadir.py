@@ -17,6 +17,7 @@ from esper.crypto.vrf import SECRET_BYTES
 from esper.primitives.networks import network
 from esper.primitives.params import NetworkParameters
 from esper.storage.segments.segment_writer import sync_folder
+from esper.storage.system_errors import system_told
 
 FORMAT: Final = 1
 CHAIN_FILE: Final = "chain.json"
@@ -41,21 +42,25 @@ class DataDirectory:
     def open(cls, path: Path) -> "DataDirectory":
         """Open an existing directory.
 
-        Raises DataDirectoryError if it is none, or was made with other parameters of its network.
+        Raises DataDirectoryError if it is none, or was made with other parameters of its network,
+        and SystemRefusedError.
         """
         file = path / CHAIN_FILE
         try:
-            fields: Any = json.loads(file.read_text(encoding="utf-8"))
+            with system_told(path):
+                text = _text_if_there(file)
+            if text is None:
+                raise DataDirectoryError(
+                    f"{path} is no data directory: it has no {CHAIN_FILE}; "
+                    "make one with `esperd init`"
+                )
+            fields: Any = json.loads(text)
             params = network(fields["network"])
             known, found = genesis_hash(params).hex(), fields["genesis_hash"]
             if fields["format"] != FORMAT:
                 raise DataDirectoryError(
                     f"{file}: format {fields['format']}, this program knows {FORMAT}"
                 )
-        except FileNotFoundError:
-            raise DataDirectoryError(
-                f"{path} is no data directory: it has no {CHAIN_FILE}; make one with `esperd init`"
-            ) from None
         except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise DataDirectoryError(f"{file} is damaged: {error}") from error
         if found != known:
@@ -78,8 +83,19 @@ class DataDirectory:
     def open_or_create(cls, path: Path, params: NetworkParameters) -> "DataDirectory":
         """Open a directory of this network, or make one if the path is free.
 
-        Raises DataDirectoryError if the directory holds something else.
+        Raises DataDirectoryError if the directory holds something else, and SystemRefusedError.
         """
+        with system_told(path):
+            cls._create_if_free(path, params)
+        directory = cls.open(path)
+        if directory.params.name != params.name:
+            raise DataDirectoryError(
+                f"{path} belongs to {directory.params.name}, not to {params.name}"
+            )
+        return directory
+
+    @staticmethod
+    def _create_if_free(path: Path, params: NetworkParameters) -> None:
         file = path / CHAIN_FILE
         if not file.exists():
             if path.exists() and (not path.is_dir() or not _is_free(path)):
@@ -93,12 +109,6 @@ class DataDirectory:
                 "genesis_hash": genesis_hash(params).hex(),
             }
             _write_whole(file, (json.dumps(fields, indent=1) + "\n").encode(), 0o644)
-        directory = cls.open(path)
-        if directory.params.name != params.name:
-            raise DataDirectoryError(
-                f"{path} belongs to {directory.params.name}, not to {params.name}"
-            )
-        return directory
 
     def vrf_secret(self, fresh: bytes) -> bytes:
         """The directory's VRF secret; ``fresh`` (32 random bytes) becomes it if there is none."""
@@ -121,6 +131,14 @@ class DataDirectory:
                 f"{file} has {len(secret)} bytes, must have {SECRET_BYTES}; delete it for a new one"
             )
         return secret
+
+
+def _text_if_there(file: Path) -> str | None:
+    """None if there is no such file, or no folder for it. Raises OSError and ValueError."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _is_free(path: Path) -> bool:

@@ -110,6 +110,14 @@ class MiningTold(NodeEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class MiningHeld(NodeEvent):
+    """Blocks are wanted and none may come yet. Told again and again while it lasts."""
+
+    why: str
+    """A sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class Missed:
     """The subscriber fell behind: look at the node again."""
 

@@ -27,7 +27,7 @@ from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
 from esper.node.chain.opening import open_chain
-from esper.node.clock import Clock
+from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events
 from esper.node.interpreter import share_interpreter
@@ -47,6 +47,7 @@ from esper.rpc.server import serve
 from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES
 from esper.rpc.settings import RpcSettings
 from esper.storage.store_options import StoreOptions
+from esper.storage.system_errors import system_told
 
 LOG: Final = logging.getLogger("esper.node")
 JOURNAL_FILE: Final = "mempool.dat"
@@ -72,11 +73,13 @@ class NodeParts:
     texts: TextService
     """Tokenizers."""
     clock: Clock
-    """Milliseconds since 1970."""
+    """The machine's, which may step."""
     mining: MiningPlan | None = None
     """None: it only follows the chain."""
     options: StoreOptions | None = None
     """How the store is opened; None: as the network has it."""
+    steady: Clock = steady_ms
+    """Counts evenly, for how long things take."""
 
 
 async def run_node(
@@ -137,46 +140,48 @@ class OpenNode:
 def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) -> Iterator[OpenNode]:
     """Open what a node keeps on disk and put its parts together; ``stop`` ends the node.
 
-    Raises StorageError and DataDirectoryError.
+    Raises StorageError, DataDirectoryError and SharedMemoryError.
     """
-    secret = parts.directory.vrf_secret(secrets.token_bytes(SECRET_BYTES))
     with ExitStack() as closing:
-        manager = closing.enter_context(
-            open_chain(
-                parts.directory,
-                parts.verifier,
-                secret,
-                parts.clock,
-                prune=PRUNE[settings.prune],
-                options=parts.options,
+        with system_told(parts.directory.path):
+            secret = parts.directory.vrf_secret(secrets.token_bytes(SECRET_BYTES))
+            manager = closing.enter_context(
+                open_chain(
+                    parts.directory,
+                    parts.verifier,
+                    secret,
+                    parts.clock,
+                    prune=PRUNE[settings.prune],
+                    options=parts.options,
+                )
             )
-        )
-        history = ChainHistory(manager.store, manager.params, _tell_progress)
-        closing.callback(history.close)
-        chain = ChainService(manager, parts.clock)
-        events, calls = Events(), CallBook()
-        closing.callback(events.close)
-        mempool = _mempool(settings, parts, chain, manager, calls, events)
-        closing.callback(mempool.close)
-        chain.follow(history)
-        chain.follow(mempool)
-        chain.tell(events.publish)
-        mining = None
-        if parts.mining is not None:
-            mining = NodeMining(
-                parts.mining,
-                parts.directory,
-                chain,
-                mempool,
-                parts.texts,
-                calls,
-                events,
-                secret,
-                parts.clock,
-                stop,
-            )
-            chain.follow(mining.desk)
-        rpc = _rpc_node(parts, chain, mempool, history, calls, mining, stop)
+            history = ChainHistory(manager.store, manager.params, _tell_progress)
+            closing.callback(history.close)
+            chain = ChainService(manager, parts.clock, parts.steady)
+            events, calls = Events(), CallBook()
+            closing.callback(events.close)
+            mempool = _mempool(settings, parts, chain, manager, calls, events)
+            closing.callback(mempool.close)
+            chain.follow(history)
+            chain.follow(mempool)
+            chain.tell(events.publish)
+            mining = None
+            if parts.mining is not None:
+                mining = NodeMining(
+                    parts.mining,
+                    parts.directory,
+                    chain,
+                    mempool,
+                    parts.texts,
+                    calls,
+                    events,
+                    secret,
+                    parts.clock,
+                    stop,
+                    parts.steady,
+                )
+                chain.follow(mining.desk)
+            rpc = _rpc_node(parts, chain, mempool, history, calls, mining, stop)
         yield OpenNode(manager, chain, mempool, mining, calls, events, rpc)
 
 
@@ -197,7 +202,7 @@ def _mempool(
         minimum_microcredits_per_second=settings.minimum_bid_rate,
         least_window=CALL_WINDOW,
     )
-    mempool = MempoolService(chain, pool, journal, params, parts.clock, policy, worked_for, events)
+    mempool = MempoolService(chain, pool, journal, params, parts.steady, policy, worked_for, events)
     kept = mempool.load(manager)
     if kept:
         LOG.info("%d transactions wait from before", kept)
@@ -215,11 +220,13 @@ def _rpc_node(
 ) -> NodePort:
     params, texts, clock = parts.directory.params, parts.texts, parts.clock
     return rpc_node(
-        statuses=StatusViews(chain, mempool, texts, clock, mines=mining is not None),
+        statuses=StatusViews(
+            chain, mempool, texts, clock, mines=mining is not None, steady=parts.steady
+        ),
         blocks=ChainViews(chain, mempool, history, texts, params, clock),
         accounts=AccountViews(chain, mempool, history, params, clock),
         calls=CallViews(chain, mempool, history, texts, calls, params, clock),
-        pool=PoolViews(chain, mempool, clock),
+        pool=PoolViews(chain, mempool, parts.steady),
         mining=MiningViews(mining.control if mining is not None else None, chain, params),
         stop=stop,
     )

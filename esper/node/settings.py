@@ -66,11 +66,17 @@ class Settings:
     )
     """Text; only networks without value may leave it empty."""
     threads: int = setting(
-        0, "threads of the search; 0: one for each processor", least=0, most=MOST_THREADS
+        0,
+        "threads of the search, at most four for each processor; 0: one",
+        least=0,
+        most=MOST_THREADS,
     )
     """0 stands for all."""
     prove_threads: int = setting(
-        0, "threads of each prover; 0: one for each processor", least=0, most=MOST_THREADS
+        0,
+        "threads of each prover, at most four for each processor; 0: one",
+        least=0,
+        most=MOST_THREADS,
     )
     """0 stands for all."""
     model: Path = setting(
@@ -213,7 +219,10 @@ def _datadir(one: Setting, environment: Mapping[str, Any], flags: Mapping[str, A
 def _file_values(file: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        # Whoever opens the folder says what it is.
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from error

@@ -158,7 +158,7 @@ SET_THREADS: Final = Method(
     "set_threads",
     s.ThreadsParams,
     s.Done,
-    "Cap the threads of search and proofs.",
+    "Cap the threads of search and proofs; at most four for each processor.",
     Example(s.ThreadsParams(threads=2), s.Done()),
     raises=(NOT_MINING,),
     needs_token=True,

@@ -38,6 +38,7 @@ from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
 from esper.storage.state.disk_state_tree import DiskStateTree, StateUpdate
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
+from esper.storage.system_errors import system_told
 from esper.storage.tip_moves import (
     BlockPlaces,
     GenesisState,
@@ -65,14 +66,20 @@ class ChainStore:
 
         ``replay`` runs the blocks that lie in the files and not in the index: at most the one that
         a crash interrupted, unless the index lost writes. Raises DirectoryLockedError, FormatError,
-        WrongChainError, IndexCorruptError and SegmentError.
+        WrongChainError, IndexCorruptError, SegmentError, and SystemRefusedError for what passes.
         """
-        datadir.mkdir(parents=True, exist_ok=True)
         self.datadir = datadir
         self._options = options
         self._stopped = False
         self._worked_out: tuple[tuple[BlockId, tuple[Change, ...]], StateUpdate] | None = None
-        self._lock = DirectoryLock(datadir)
+        with system_told(datadir):
+            datadir.mkdir(parents=True, exist_ok=True)
+            self._lock = DirectoryLock(datadir)
+            self._open(genesis, replay)
+
+    def _open(self, genesis: GenesisState, replay: Replay) -> None:
+        """What the constructor does once the directory is this process' own."""
+        datadir, options = self.datadir, self._options
         self._store: KeyValueStore | None = None
         try:
             bring_up_to_date(datadir, newest=options.newest_format, migrations=options.migrations)

@@ -27,10 +27,15 @@ class IndexCorruptError(StorageError):
 class DirectoryLockedError(StorageError):
     """Another process holds the data directory."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is in use by another process; stop it or name another directory")
+    def __init__(self, path: Path, holder: int | None = None) -> None:
+        known = "" if holder is None else f" (process {holder})"
+        super().__init__(
+            f"{path} is in use by another process; stop it{known} or name another directory"
+        )
         self.path = path
         """The data directory."""
+        self.holder = holder
+        """The process' number, None if it is not known."""
 
 
 class FormatError(StorageError):
@@ -57,7 +62,7 @@ class DiskReserveError(StorageError):
     def __init__(self, path: Path, free: int, reserve: int) -> None:
         super().__init__(
             f"the disk of {path} has {free >> 20} MiB free, the reserve is {reserve >> 20} MiB; "
-            "free some space or lower the reserve, then start again"
+            "free some space, or set disk_reserve_mib lower, then start again"
         )
         self.free = free
         """Bytes free."""

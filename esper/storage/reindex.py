@@ -45,6 +45,7 @@ from esper.storage.segments.segment_reader import (
 from esper.storage.segments.segment_writer import START, SegmentWriter, sync_folder
 from esper.storage.state.disk_state_tree import DiskStateTree
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
+from esper.storage.system_errors import SystemRefusedError, system_told
 from esper.storage.tip_moves import BlockPlaces, GenesisState, begin, plan, upwards
 
 NEW_FOLDER: Final = "index.new"
@@ -91,9 +92,21 @@ def reindex(
 
     A damaged proof is reported and its block kept. Damage in the journal raises BlockLostError and
     changes nothing; with ``accept_loss`` the journal ends before it. Raises DirectoryLockedError,
-    DiskReserveError, and FormatError for a newer format.
+    DiskReserveError, SystemRefusedError, and FormatError for a newer format.
     """
-    datadir.mkdir(parents=True, exist_ok=True)
+    with system_told(datadir):
+        datadir.mkdir(parents=True, exist_ok=True)
+        return _reindexed(datadir, genesis, replay, options, accept_loss=accept_loss)
+
+
+def _reindexed(
+    datadir: Path,
+    genesis: GenesisState,
+    replay: Replay,
+    options: StoreOptions,
+    *,
+    accept_loss: bool,
+) -> ReindexReport:
     with DirectoryLock(datadir):
         try:
             read_format(datadir)
@@ -123,10 +136,14 @@ def _last_known(datadir: Path, options: StoreOptions) -> Tip | None:
     """The tip of the old index if that much can be read: what is cut before it is a loss."""
     try:
         store = options.open_index(datadir / INDEX_FOLDER, False)
+    except SystemRefusedError:
+        raise
     except StorageError:
         return None
     try:
         return ChainIndex(store, datadir / INDEX_FOLDER).tip_if_any()
+    except SystemRefusedError:
+        raise
     except StorageError:
         return None
     finally:

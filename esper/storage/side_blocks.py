@@ -92,7 +92,7 @@ class SideBlocks:
 
     def __iter__(self) -> Iterator[BlockId]:
         """Ids of all blocks. Unfinished files, which a crash left, are deleted."""
-        for path in sorted(self._folder.glob("*")) if self._folder.exists() else ():
+        for path in sorted(self._folder.iterdir()) if self._folder.exists() else ():
             if path.suffix != SUFFIX:
                 path.unlink()
                 continue

@@ -408,10 +408,12 @@ async def node_world(
     ends: bool = False,
     payee: KeyPair = MINER,
     texts: TextService | None = None,
+    wall: Callable[[], int] | None = None,
     **settings: Any,
 ) -> AsyncIterator[NodeWorld]:
-    """A node on a data directory; ``running`` lets it mine."""
-    clock = node_clock(params)
+    """A node on a data directory; ``running`` lets it mine. ``wall`` may step."""
+    steady = node_clock(params)
+    clock = wall or steady
     searcher = ManualSearcher(params, clock)
     prover, answerer = GatedProver(params), GatedProver(params)
     workers = Workers(searcher, prover, answerer)
@@ -429,6 +431,7 @@ async def node_world(
         clock,
         plan,
         store_options(params),
+        steady,
     )
     stops: list[bool] = []
     chosen = Settings(network=params.name, datadir=datadir, **settings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import time
 from typing import Annotated, Any
 
 import trio
@@ -15,6 +14,7 @@ from esper.cli.esperd.reported_errors import reported_errors
 from esper.cli.esperd.setting_options import Given, takes_settings
 from esper.model.prompts import read_bank
 from esper.node.calls.text_service import ModelText, TextService
+from esper.node.clock import wall_ms
 from esper.node.datadir import DataDirectory
 from esper.node.logs import set_up
 from esper.node.mining.node_mining import MiningPlan, Workers
@@ -25,10 +25,12 @@ from esper.node.workers.native_work import NativeVerifier
 from esper.node.workers.process_prover import ProcessProver
 from esper.node.workers.process_searcher import ProcessSearcher
 from esper.node.workers.search import PromptSource
+from esper.node.workers.threads import ThreadsError, check_threads, processors
 from esper.node.workers.worker_process import WorkerSettings
 from esper.primitives.address import Address, AddressError
 from esper.primitives.networks import DEMO_ADDRESS, network
 from esper.primitives.params import NetworkParameters
+from esper.storage.system_errors import system_told
 from esper.wallet.demo import demo_wallet
 
 BlocksOption = Annotated[
@@ -73,6 +75,11 @@ def config(given: Given, as_json: JsonOption = False) -> None:
 def _resolved(flags: Given) -> Resolved:
     """Raises SettingsError."""
     resolved = resolve(flags, os.environ)
+    for name in ("threads", "prove_threads"):
+        try:
+            check_threads(getattr(resolved.settings, name))
+        except ThreadsError as error:
+            raise SettingsError(f"{resolved.place(name)}: {error}") from error
     return _with_directory(resolved, flags)
 
 
@@ -111,7 +118,8 @@ def _directory(settings: Settings) -> DataDirectory:
     params = network(settings.network)
     directory = DataDirectory.open_or_create(settings.datadir, params)
     if params.is_local:
-        demo_wallet(directory.path, params, secrets.token_bytes)
+        with system_told(directory.path):
+            demo_wallet(directory.path, params, secrets.token_bytes)
     return directory
 
 
@@ -138,8 +146,7 @@ def _mining_plan(
     resolved: Resolved, params: NetworkParameters, wanted: int | None, ends: bool
 ) -> MiningPlan:
     settings = resolved.settings
-    processors = len(os.sched_getaffinity(0))
-    threads, prove = settings.threads or processors, settings.prove_threads or processors
+    threads, prove = settings.threads or processors(), settings.prove_threads or processors()
     searching = WorkerSettings(params.name, settings.model, settings.bank, threads)
     proving = WorkerSettings(params.name, settings.model, settings.bank, prove)
     workers = Workers(ProcessSearcher(searching), ProcessProver(proving), ProcessProver(proving))
@@ -160,4 +167,4 @@ def _payee(resolved: Resolved, params: NetworkParameters) -> bytes:
 
 def now_ms() -> int:
     """The machine's clock."""
-    return time.time_ns() // 1_000_000
+    return wall_ms()

@@ -14,6 +14,7 @@ from esper.cli.esperd.reported_errors import reported_errors
 from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
 from esper.consensus.ports import WorkVerifier
 from esper.node.chain.opening import rebuild_index
+from esper.node.clock import utc_text
 from esper.node.datadir import DataDirectory
 from esper.node.offline.tamper import forgeries
 from esper.node.offline.verify_chain import VerifiedBlock, verified_blocks
@@ -32,9 +33,11 @@ def verify_chain(datadir: Datadir) -> None:
     with reported_errors():
         directory = DataDirectory.open(datadir)
         began = time.perf_counter()
-        last = ProvenChain.genesis(directory.params)
+        last, early = ProvenChain.genesis(directory.params), 0
         for verified in _verified(directory, NativeVerifier()):
             last = verified.chain
+            if verified.early_ms and not early:
+                early = last.context.height
             typer.echo(
                 f"block {last.context.height} {last.context.tip_id.hex()[:16]} valid, "
                 f"payee {_payee_text(verified, directory.params)}"
@@ -44,6 +47,8 @@ def verify_chain(datadir: Datadir) -> None:
             f"{last.context.height} blocks valid in {seconds:.2f} s, weight {last.context.weight}, "
             f"{format_esp(last.state.chain.issued)} issued, state {last.state.root.hex()[:16]}"
         )
+        if early:
+            typer.echo(_clock_warning(early, last), err=True)
 
 
 def reindex(
@@ -87,13 +92,25 @@ def demo_tamper(
         if found is None or (height is not None and found.chain.context.height != height):
             raise typer.BadParameter(f"there is no block at height {height or 1} in {datadir}")
         accepted = 0
+        # By a clock behind the chain the true block would be refused as well.
+        time_ms = max(now_ms(), found.block.header.pre.time_ms)
         for forgery in forgeries(found.block, parent):
-            verdict = _verdict(BlockBytes.of(forgery.block), parent, verifier)
+            verdict = _verdict(BlockBytes.of(forgery.block), parent, verifier, time_ms)
             accepted += verdict is None
             typer.echo(f"{forgery.part:8} {forgery.change}")
             typer.echo(f"         {'ACCEPTED' if verdict is None else 'refused: ' + verdict}")
         if accepted:
             raise typer.Exit(1)
+
+
+def _clock_warning(early: int, last: ProvenChain) -> str:
+    """What cannot be judged with a clock that is behind the chain, or a chain from the future."""
+    return (
+        f"warning: this machine's clock ({utc_text(now_ms())}) is behind the chain, whose last "
+        f"block is of {utc_text(last.context.times_ms[-1])}. Whether the time of all blocks has "
+        f"come is not known from block {early} on; every other rule was checked. Set the clock "
+        "(NTP) and run it again"
+    )
 
 
 def _payee_text(verified: VerifiedBlock, params: NetworkParameters) -> str:
@@ -105,11 +122,13 @@ def _verified(directory: DataDirectory, verifier: WorkVerifier) -> Iterator[Veri
     return verified_blocks(directory.params, files, verifier, now_ms=now_ms())
 
 
-def _verdict(data: BlockBytes, parent: ProvenChain, verifier: WorkVerifier) -> str | None:
-    """Why a block is refused, None if it is not."""
+def _verdict(
+    data: BlockBytes, parent: ProvenChain, verifier: WorkVerifier, time_ms: int
+) -> str | None:
+    """Why a block is refused by a clock of this time, None if it is not."""
     try:
         block = read_block(data, parent.context.params.limits)
-        extend(parent, block, verifier, now_ms=now_ms())
+        extend(parent, block, verifier, now_ms=time_ms)
     except RuleViolation as violation:
         return f"{violation.rule}: {violation}"
     return None

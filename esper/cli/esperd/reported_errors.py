@@ -15,6 +15,7 @@ from esper.node.datadir import DataDirectoryError
 from esper.node.offline.verify_chain import BlockRefusedError
 from esper.node.services import ServiceEndedError
 from esper.node.setting_fields import SettingsError
+from esper.node.signatures.processes import SharedMemoryError
 from esper.node.workers.search import WrongModelError
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.address import AddressError
@@ -29,6 +30,7 @@ REFUSED: Final = (
     BlockRefusedError,
     RuleViolation,
     ServiceEndedError,
+    SharedMemoryError,
     StorageError,
     WorkerError,
 )

@@ -24,7 +24,7 @@ from esper.consensus.header_isolation import read_header
 from esper.node.chain.block_judge import JudgedBlock
 from esper.node.chain.chain_manager import Arrival, ChainManager, ReadBlock
 from esper.node.chain.chain_view import ChainView
-from esper.node.clock import Clock
+from esper.node.clock import Clock, steady_ms
 from esper.node.events import TipMoved
 from esper.primitives.ids import BlockId
 
@@ -63,9 +63,11 @@ class ChainFollower(Protocol):
 class ChainService:
     """Access to a chain manager for many tasks."""
 
-    def __init__(self, manager: ChainManager, clock: Clock) -> None:
+    def __init__(self, manager: ChainManager, clock: Clock, steady: Clock = steady_ms) -> None:
+        """``clock`` judges the times of blocks, ``steady`` which of them came together."""
         self._manager = manager
         self._clock = clock
+        self._steady = steady
         self._lock = trio.Lock()
         self._judging = trio.CapacityLimiter(JUDGING_THREADS)
         self._reading = trio.Semaphore(READING_THREADS)
@@ -118,8 +120,9 @@ class ChainService:
     async def submit(self, block: BlockBytes, *, received_ms: int | None = None) -> Arrival:
         """Judge a block in a thread, keep it, and move to the best tip.
 
-        ``received_ms``: when it came, now if not given. Raises what ``ChainManager.submit`` raises.
-        Not cancelled half way: a step of the chain is finished once it has begun.
+        ``received_ms``: when it came, by the steady clock; now if not given. Raises what
+        ``ChainManager.submit`` raises. Not cancelled half way: a step of the chain is
+        finished once it has begun.
         """
         header = read_header(block.header, self._manager.params.limits)
         parent = self._manager.check_may_come(header)
@@ -136,7 +139,7 @@ class ChainService:
         Raises what ``BlockJudge.judge`` raises.
         """
         now_ms = self._clock()
-        received_ms = now_ms if received_ms is None else received_ms
+        received_ms = self._steady() if received_ms is None else received_ms
         work = partial(
             self._manager.block_judge.judge, block, parent, now_ms=now_ms, received_ms=received_ms
         )

@@ -3,6 +3,8 @@
 from typing import Final
 
 from esper.consensus.context import ChainContext
+from esper.node.chain.ahead_of_clock import tip_ahead
+from esper.node.clock import duration_text
 
 RECENT_SPACINGS: Final = 20
 """A tip may be so many mean spacings old: a longer gap comes about once in 10^8 blocks."""
@@ -12,6 +14,9 @@ LEAST_MS: Final = 300_000
 
 def why_not_synced(chain: ChainContext, now_ms: int) -> str:
     """A sentence; empty if the tip is recent. Regtest's blocks come when they are asked for."""
+    ahead = tip_ahead(chain, now_ms)
+    if ahead:
+        return ahead
     rules = chain.params.difficulty
     if not rules.retargets:
         return ""
@@ -20,12 +25,4 @@ def why_not_synced(chain: ChainContext, now_ms: int) -> str:
     age = now_ms - chain.times_ms[-1]
     if age <= max(RECENT_SPACINGS * rules.spacing_ms, LEAST_MS):
         return ""
-    return f"the newest block here is {_duration(age)} old"
-
-
-def _duration(ms: int) -> str:
-    minutes = ms // 60_000
-    if minutes < 120:
-        return f"{minutes} minutes"
-    hours = minutes // 60
-    return f"{hours} hours" if hours < 48 else f"{hours // 24} days"
+    return f"the newest block here is {duration_text(age)} old"

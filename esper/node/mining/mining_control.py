@@ -7,15 +7,20 @@ import trio
 
 from esper.consensus.ticket import reference_work
 from esper.node.chain.chain_service import ChainService
-from esper.node.events import Events, Subscription
+from esper.node.events import Events, MiningHeld, NodeEvent, Subscription
 from esper.node.mining.mining_service import MinedNews, MiningService
 from esper.node.mining.mining_statistics import MiningRates, expected_block_ms
+from esper.node.workers.threads import check_threads
 from esper.node.workers.work_ports import ProverPort, SearcherPort
 from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
 
 MOST_GENERATED: Final = 1_000
 """Blocks that one request may ask for."""
+
+
+class MiningHeldError(Exception):
+    """No block may come yet; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,9 @@ class MiningControl:
         self._service.resume()
 
     async def use_threads(self, threads: int | None, prove_threads: int | None) -> None:
-        """Cap the threads; None leaves them."""
+        """Cap the threads; None leaves them. Raises ThreadsError before anything is changed."""
+        for wanted in (threads, prove_threads):
+            check_threads(wanted or 0)
         if threads is not None:
             self._threads = threads
             self._searcher.use_threads(threads)
@@ -84,13 +91,13 @@ class MiningControl:
                 await prover.use_threads(prove_threads)
 
     async def generate(self, blocks: int, payee: bytes | None) -> list[BlockId]:
-        """Mine so many blocks, paying ``payee`` if given; their ids."""
+        """Mine so many blocks, paying ``payee`` if given; their ids. Raises MiningHeldError."""
         async with self._one_at_a_time:
             usual = self._service.templates.payee
             if payee is not None:
                 self._service.pay(payee)
             try:
-                with self._events.subscribe(MinedNews, room=blocks) as mined:
+                with self._events.subscribe(MinedNews, MiningHeld, room=blocks + 1) as mined:
                     self._service.want(blocks)
                     return [await _next_id(mined) for _ in range(blocks)]
             finally:
@@ -117,8 +124,11 @@ class MiningControl:
         )
 
 
-async def _next_id(mined: Subscription[MinedNews]) -> BlockId:
+async def _next_id(mined: Subscription[NodeEvent]) -> BlockId:
+    """Raises MiningHeldError."""
     news = await mined.receive()
+    if isinstance(news, MiningHeld):
+        raise MiningHeldError(news.why)
     # There is room for all that are waited for.
     assert isinstance(news, MinedNews)
     return news.block_id

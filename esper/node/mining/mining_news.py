@@ -9,7 +9,8 @@ from esper.node.calls.text_service import NoTextError, TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
 from esper.node.mining.mining_control import MiningControl
-from esper.node.mining.mining_service import MinedNews
+from esper.node.mining.mining_service import SEARCHES, MinedNews
+from esper.node.workers.threads import processors
 from esper.primitives.ids import ModelId
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
@@ -60,9 +61,20 @@ class BlockTeller:
 
 async def tell_progress(control: MiningControl, chain: ChainService) -> None:
     """A line from time to time, until cancelled."""
+    before = control.standing()
     while True:
         await trio.sleep(TELL_EVERY_S)
         now = control.standing()
+        idle = now.rates.attempts_ever == before.rates.attempts_ever
+        if idle and now.doing == before.doing and now.doing.startswith(SEARCHES):
+            LOG.warning(
+                "no attempt was finished in %.0f s, with %d threads on %d processors: "
+                "fewer may do better (`esperd threads --search N`), or the machine is too busy",
+                TELL_EVERY_S,
+                now.threads,
+                processors(),
+            )
+        before = now
         expected = f"{now.expected_block_ms / 1000:.0f} s" if now.expected_block_ms else "unknown"
         LOG.info(
             "%s: %.0f attempts/s, %s tokens/s, a block expected every %s, proof %.2f s, "

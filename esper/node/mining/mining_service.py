@@ -23,11 +23,12 @@ from esper.node.calls.call_desk import CallDesk
 from esper.node.calls.lanes import LaneAnswers
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
-from esper.node.clock import Clock
+from esper.node.clock import Clock, steady_ms
 from esper.node.events import (
     CallAnswered,
     CallReady,
     Events,
+    MiningHeld,
     MiningTold,
     NodeEvent,
     Subscription,
@@ -35,12 +36,14 @@ from esper.node.events import (
 )
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.block_assembly import Assembled, assemble
+from esper.node.mining.block_times import BlockTimes
 from esper.node.mining.mining_statistics import MiningStatistics
 from esper.node.mining.templates import TemplateMaker, block_of, job_of
 from esper.node.workers.search import Ticket
 from esper.node.workers.work_ports import ProverPort, SearcherPort
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
+from esper.primitives.errors.header_errors import TimeFutureViolation
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
 
@@ -50,6 +53,10 @@ REFRESH_S: Final = 1.0
 AFTER_FAILURE_S: Final = 5.0
 KEPT_JOBS: Final = 16
 EVENTS_AHEAD: Final = 64
+SEARCHES: Final = "searching for block "
+"""How the phrase about a search begins; a height follows."""
+WAITS: Final = "waiting: "
+"""How a phrase about a chain ahead of the clock begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +107,12 @@ class MiningService:
         *,
         lanes: LaneAnswers | None,
         wanted: int | None,
+        steady: Clock = steady_ms,
     ) -> None:
-        """``wanted`` blocks are mined, more with ``want``; without end if it is None."""
+        """``wanted`` blocks are mined, more with ``want``; without end if it is None.
+
+        ``steady`` counts how long proofs take.
+        """
         self._chain = chain
         self._mempool = mempool
         self._desk = desk
@@ -110,6 +121,8 @@ class MiningService:
         self.templates = templates
         """Makes templates, and knows the payee."""
         self._clock = clock
+        self._steady = steady
+        self._times = BlockTimes(chain, clock)
         self._lanes = lanes
         self._events = events
         self._wanted = wanted
@@ -211,8 +224,10 @@ class MiningService:
                 self._tell("paused" if self.paused else "waiting for blocks to be asked for")
             elif tip in self._proving:
                 self._tell("proving a block")
+            elif why := self._times.why_wait():
+                self._wait_for_time(why)
             else:
-                self._tell(f"searching for block {await self._begin_search()}")
+                self._tell(f"{SEARCHES}{await self._begin_search()}")
             await self._until(moved, steered, news)
 
     async def _until(self, moved: trio.Event, steered: trio.Event, news: trio.Event) -> None:
@@ -227,6 +242,16 @@ class MiningService:
             nursery.start_soon(first, moved, 0.0)
             nursery.start_soon(first, steered, 0.0)
             nursery.start_soon(first, news, REFRESH_S)
+            await self._times.changed()
+            nursery.cancel_scope.cancel()
+
+    def _wait_for_time(self, why: str) -> None:
+        """Search nothing, and say why; whoever asked for a block hears of it at every look."""
+        if not self.doing.startswith(WAITS):
+            LOG.warning("%s", why)
+            self._searcher.search(None)
+        self._tell(f"{WAITS}{why}")
+        self._events.publish(MiningHeld(why))
 
     async def _begin_search(self) -> int:
         """Put a template together and let it be searched; the height."""
@@ -277,20 +302,28 @@ class MiningService:
         if job.chain.tip_id in self._proving:
             # The ticket of an older template for the same parent.
             return
+        if not self._times.may_come(found.ticket.pre.time_ms):
+            self._drop_early(job)
+            self._steered.set()
+            return
         self._proving.add(job.chain.tip_id)
         self._steered.set()
         nursery.start_soon(self._prove, job, found.ticket)
 
     async def _prove(self, job: _Job, ticket: Ticket) -> None:
         parent = job.chain.tip_id
-        began = self._clock()
+        began = self._steady()
         try:
             proof = await self._prover.prove_work(ticket.claim)
-            took = self._clock() - began
+            took = self._steady() - began
             block = block_of(job.template, ticket, proof)
             arrival = await self._chain.submit(BlockBytes.of(block))
         except WorkerError as error:
             LOG.error("a ticket for block %d is lost: %s", job.chain.height + 1, error)
+            return
+        except TimeFutureViolation:
+            # Nothing is wrong with what it holds.
+            self._drop_early(job)
             return
         except RuleViolation as violation:
             height = job.chain.height + 1
@@ -312,6 +345,14 @@ class MiningService:
             # Two tickets of different parents may both have been under way for the last one.
             self._wanted = max(self._wanted - 1, 0)
         self._events.publish(news)
+
+    def _drop_early(self, job: _Job) -> None:
+        """A ticket of before the clock was set back: another is found as soon as one may come."""
+        LOG.warning(
+            "this machine's clock was set back: what was found for block %d is later than it "
+            "allows; searching again",
+            job.chain.height + 1,
+        )
 
     def _tell(self, doing: str) -> None:
         if doing != self.doing:

@@ -26,6 +26,8 @@ class MiningRates:
     """Tickets and blocks of ours that another block overtook."""
     calls_answered: int
     """Calls whose answers are in blocks that were found."""
+    attempts_ever: int
+    """Batches that were answered since the start."""
 
     @property
     def stale_per_mille(self) -> int:
@@ -42,9 +44,11 @@ class MiningStatistics:
         self._sums = [0, 0, 0]
         self._proofs: deque[int] = deque(maxlen=KEPT_PROOFS)
         self._found = self._stale = self._calls = 0
+        self._attempts_ever = 0
 
     def searched(self, attempts: int, tokens: int, ms: int) -> None:
         """So many batches were answered in so much time."""
+        self._attempts_ever += attempts
         self._steps.append((attempts, tokens, ms))
         self._sums = [a + b for a, b in zip(self._sums, (attempts, tokens, ms), strict=True)]
         while len(self._steps) > 1 and self._sums[2] - self._steps[0][2] >= WINDOW_MS:
@@ -74,6 +78,7 @@ class MiningStatistics:
             found=self._found,
             stale=self._stale,
             calls_answered=self._calls,
+            attempts_ever=self._attempts_ever,
         )
 
 

@@ -15,7 +15,7 @@ from esper.node.calls.lanes import LaneAnswers
 from esper.node.calls.signed_transaction import signed_result
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
-from esper.node.clock import Clock
+from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events, Missed
 from esper.node.mempool.mempool_service import MempoolService
@@ -72,7 +72,9 @@ class NodeMining:
         vrf_secret: bytes,
         clock: Clock,
         stop: Callable[[], None],
+        steady: Clock = steady_ms,
     ) -> None:
+        """``steady`` counts how long things take."""
         params, workers = directory.params, plan.workers
         key = results_key(directory, plan.payee)
         lanes = LaneAnswers(key.address.to_bytes(), partial(signed_result, key))
@@ -85,7 +87,7 @@ class NodeMining:
             events,
             payee=plan.payee,
             lanes=lanes,
-            clock=clock,
+            clock=steady,
         )
         """Answers calls."""
         self._service = MiningService(
@@ -99,6 +101,7 @@ class NodeMining:
             events,
             lanes=lanes,
             wanted=plan.wanted,
+            steady=steady,
         )
         self.control = MiningControl(
             self._service,

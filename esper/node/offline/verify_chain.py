@@ -27,6 +27,8 @@ class VerifiedBlock:
 
     block: Block
     chain: ProvenChain
+    early_ms: int
+    """How long before a node with this clock would have taken it; 0 if its time has come."""
 
 
 def verified_blocks(
@@ -38,13 +40,17 @@ def verified_blocks(
 ) -> Iterator[VerifiedBlock]:
     """Check blocks one by one from genesis on. Raises BlockRefusedError at the first bad one.
 
-    ``now_ms`` is the node's clock. Damage that ``blocks`` finds while reading is raised as it is.
+    ``now_ms`` is this machine's clock. That a block is too far ahead of it says nothing about the
+    block: it was kept because its time had come, by the clock of then. It is told with the block,
+    and every other rule is checked. Damage that ``blocks`` finds while reading is raised as it is.
     """
+    limit_ms = now_ms + params.difficulty.future_limit_ms
     chain = ProvenChain.genesis(params)
     for height, data in enumerate(blocks, start=1):
         try:
             block = read_block(data, params.limits)
-            chain = extend(chain, block, verifier, now_ms=now_ms)
+            time_ms = block.header.pre.time_ms
+            chain = extend(chain, block, verifier, now_ms=max(now_ms, time_ms))
         except RuleViolation as violation:
             raise BlockRefusedError(height, violation) from violation
-        yield VerifiedBlock(block, chain)
+        yield VerifiedBlock(block, chain, max(time_ms - limit_ms, 0))

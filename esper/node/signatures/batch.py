@@ -112,7 +112,7 @@ class BatchVerifier:
     def first_invalid(self, claims: Sequence[SignatureClaim]) -> int | None:
         """The index of the first claim that does not hold, None if all do.
 
-        Raises VerifierClosedError, and BrokenProcessPool if a worker process died.
+        Raises VerifierClosedError.
         """
         pool = self._opened()
         begun = self._begun

@@ -1,7 +1,10 @@
 """Checking many signatures across processes, for schemes that hold the interpreter's lock."""
 
+import errno
+import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Final
@@ -14,6 +17,21 @@ and waking the workers is not much cheaper."""
 
 CHUNK: Final = 32
 """Claims a worker takes at a time: about 7 ms of work and 250 kB of pickles."""
+
+
+LOG: Final = logging.getLogger("esper.node")
+_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
+"""Nothing is wrong with the shared memory then."""
+
+
+class SharedMemoryError(Exception):
+    """Processes cannot share locks on this machine: where those lie, and what the system says."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"/dev/shm cannot be used: {reason}; worker processes keep their locks there: mount a "
+            "writable tmpfs with some free space on it"
+        )
 
 
 class VerifierClosedError(RuntimeError):
@@ -36,8 +54,8 @@ class Checking:
     def result(self) -> int | None:
         """The index of the first claim that does not hold, None if all do.
 
-        A list that stayed here is checked now. Raises BrokenProcessPool if a worker died: that
-        never turns into a verdict; and CancelledError if the workers were closed meanwhile.
+        A list that stayed here is checked now, and so is one whose workers died: that never turns
+        into a verdict. Raises CancelledError if the workers were closed meanwhile.
         """
         if not self.chunks:
             return SequentialVerifier().first_invalid(self.claims)
@@ -48,6 +66,9 @@ class Checking:
                 if index is not None:
                     return start + index
             return None
+        except BrokenProcessPool as error:
+            LOG.warning("a process that checks signatures died: %s; checking them here", error)
+            return SequentialVerifier().first_invalid(self.claims)
         finally:
             self.cancel()
 
@@ -69,9 +90,25 @@ class SignatureProcesses:
         self._pool: ProcessPoolExecutor | None = None
 
     def open(self) -> None:
-        """Make them usable. Opening open ones changes nothing."""
+        """Make them usable. Opening open ones changes nothing.
+
+        Raises SharedMemoryError and OSError.
+        """
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"))
+            self._pool = self._new_pool()
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        context = get_context("spawn")
+        try:
+            # The pool makes several, and would say of none where it lies.
+            context.Lock()
+        except (ImportError, NotImplementedError) as error:
+            raise SharedMemoryError(str(error)) from error
+        except OSError as error:
+            if error.errno in _OF_FILES:
+                raise
+            raise SharedMemoryError(error.strerror or str(error)) from error
+        return ProcessPoolExecutor(self._workers, mp_context=context)
 
     def close(self) -> None:
         """End the workers and wait for them. Closing closed ones changes nothing."""
@@ -90,5 +127,25 @@ class SignatureProcesses:
         if len(kept) < self._threshold:
             return Checking(kept, ())
         starts = range(0, len(kept), CHUNK)
-        chunks = (pool.submit(_first_invalid_in_chunk, kept[at : at + CHUNK]) for at in starts)
+        try:
+            chunks = [pool.submit(_first_invalid_in_chunk, kept[at : at + CHUNK]) for at in starts]
+        except (RuntimeError, OSError) as error:
+            # They died with an earlier list, or cannot be started: no memory, no descriptors.
+            LOG.warning("no process checks signatures: %s; checking them here", error)
+            self._start_over(pool)
+            return Checking(kept, ())
         return Checking(kept, tuple(chunks))
+
+    def _start_over(self, pool: ProcessPoolExecutor) -> None:
+        """Other workers for the next list, if there can be any; the old pool takes no more."""
+        pool.shutdown(wait=False, cancel_futures=True)
+        try:
+            fresh = self._new_pool()
+        except (OSError, SharedMemoryError) as error:
+            # The old one refuses every list at once, so that each is checked here.
+            LOG.warning("processes that check signatures cannot be started again: %s", error)
+            return
+        if self._pool is pool:
+            self._pool = fresh
+        else:
+            fresh.shutdown()

@@ -2,11 +2,12 @@
 
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
-from esper.node.mining.mining_control import MiningControl
+from esper.node.mining.mining_control import MiningControl, MiningHeldError
 from esper.node.views.rpc_formats import address_of, address_text
+from esper.node.workers.threads import ThreadsError
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
-from esper.rpc.errors import NOT_MINING, RpcError
+from esper.rpc.errors import INVALID_PARAMS, NOT_MINING, RpcError
 
 
 class MiningViews:
@@ -52,7 +53,10 @@ class MiningViews:
 
     async def set_threads(self, params: s.ThreadsParams) -> s.Done:
         """Cap the threads of search and proofs. Raises RpcError."""
-        await self._miner().use_threads(params.threads, params.prove_threads)
+        try:
+            await self._miner().use_threads(params.threads, params.prove_threads)
+        except ThreadsError as error:
+            raise RpcError(INVALID_PARAMS, f"threads {error}") from error
         return s.Done()
 
     async def generate(self, params: s.GenerateParams) -> s.Generated:
@@ -60,7 +64,10 @@ class MiningViews:
         if not self._params.mines_on_demand:
             raise RpcError(NOT_MINING, f"generate is for regtest, this is {self._params.name}")
         payee = None if params.payee is None else address_of(params.payee, self._params)
-        mined = await self._miner().generate(params.blocks, payee)
+        try:
+            mined = await self._miner().generate(params.blocks, payee)
+        except MiningHeldError as error:
+            raise RpcError(NOT_MINING, str(error)) from error
         return s.Generated(hashes=[block_id.hex() for block_id in mined])
 
     def _miner(self) -> MiningControl:

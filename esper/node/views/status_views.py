@@ -6,7 +6,7 @@ from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
 from esper.node.chain.why_not_synced import why_not_synced
-from esper.node.clock import Clock
+from esper.node.clock import Clock, steady_ms
 from esper.node.mempool.mempool_service import MempoolService
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
@@ -26,13 +26,15 @@ class StatusViews:
         clock: Clock,
         *,
         mines: bool,
+        steady: Clock = steady_ms,
     ) -> None:
         self._chain = chain
         self._mempool = mempool
         self._texts = texts
         self._clock = clock
         self._mines = mines
-        self._began_ms = clock()
+        self._steady = steady
+        self._began_ms = steady()
 
     async def status(self, _: s.NoParams) -> s.Status:
         """Height, tip, whether it is current, and what waits."""
@@ -59,7 +61,7 @@ class StatusViews:
             mempool_calls=waiting.calls,
             mempool_bytes=waiting.fee_bytes + waiting.call_bytes,
             mining=self._mines,
-            uptime_ms=self._clock() - self._began_ms,
+            uptime_ms=self._steady() - self._began_ms,
         )
 
     async def parameters(self, _: s.NoParams) -> s.Parameters:

@@ -27,13 +27,17 @@ class SearchLoop:
         requests: "queue.SimpleQueue[Any]",
         tell: Callable[[Progress | Found], object],
         use_threads: Callable[[int], None],
+        *,
         now_ms: Callable[[], int],
+        steady_ms: Callable[[], int],
     ) -> None:
+        """``now_ms`` is for the headers and may step; ``steady_ms`` is for how long it takes."""
         self._search = search
         self._requests = requests
         self._tell = tell
         self._use_threads = use_threads
         self._now_ms = now_ms
+        self._steady_ms = steady_ms
         self._job: SearchJob | None = None
         self._next_nonce = 0
         self._batch = 1
@@ -49,12 +53,11 @@ class SearchLoop:
         self._take_in()
         if self._job is None:
             return
-        began = self._now_ms()
+        began = self._steady_ms()
         nonces = range(self._next_nonce, self._next_nonce + self._batch)
-        searched = self._search.step(self._job, began, nonces)
+        searched = self._search.step(self._job, self._now_ms(), nonces)
         self._next_nonce += self._batch
-        # A clock that is set back must not take away from what was measured.
-        took = max(self._now_ms() - began, 0)
+        took = self._steady_ms() - began
         self._adapt(took)
         self._attempts += searched.attempts
         self._tokens += searched.tokens

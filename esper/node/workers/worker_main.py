@@ -10,13 +10,15 @@ import os
 import queue
 import sys
 import threading
-import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from esper.consensus.genesis import genesis_hash
 from esper.model import ModelError, load_model
 from esper.model.prompts import read_bank
+from esper.node.clock import steady_ms, wall_ms
 from esper.node.workers.call_answerer import CallAnswerer
 from esper.node.workers.native_work import DisagreementError, NativeInference, NativeProver
 from esper.node.workers.prove_loop import ProveLoop
@@ -58,17 +60,27 @@ def main() -> None:
     threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
     try:
         if chosen.role == "search":
-            _search(chosen, requests, answers)
+            run = _search(chosen, requests, answers)
         else:
-            _prove(chosen, requests, answers)
+            run = _prove(chosen, requests, answers)
     except (ModelError, WrongModelError) as error:
         _tell(answers, Unfit(str(error)))
         sys.exit(2)
+    except (MemoryError, OSError) as error:
+        _tell(answers, Unfit(f"{chosen.role} worker: {_told(error)}"))
+        sys.exit(2)
+    run()
 
 
 def _tell(answers: BinaryIO, message: object) -> None:
     answers.write(frame(message))
     answers.flush()
+
+
+def _told(error: MemoryError | OSError) -> str:
+    if isinstance(error, MemoryError):
+        return "there is too little memory for the model; see its limit (ulimit -v)"
+    return str(error)
 
 
 def _listen(stream: BinaryIO, requests: "queue.SimpleQueue[Any]") -> None:
@@ -81,7 +93,8 @@ def _listen(stream: BinaryIO, requests: "queue.SimpleQueue[Any]") -> None:
 
 def _search(
     chosen: argparse.Namespace, requests: "queue.SimpleQueue[Any]", answers: BinaryIO
-) -> None:
+) -> Callable[[], None]:
+    """What runs until the end, once the node was told that all is there."""
     params = network(chosen.network)
     inference = NativeInference(load_model(chosen.model), chosen.threads)
     bank = PromptSource.of(read_bank(chosen.bank).prompts, params)
@@ -92,14 +105,16 @@ def _search(
         requests,
         lambda message: _tell(answers, message),
         inference.use_threads,
-        now_ms=lambda: time.time_ns() // 1_000_000,
+        now_ms=wall_ms,
+        steady_ms=steady_ms,
     )
-    loop.run()
+    return loop.run
 
 
 def _prove(
     chosen: argparse.Namespace, requests: "queue.SimpleQueue[Any]", answers: BinaryIO
-) -> None:
+) -> Callable[[], None]:
+    """As ``_search``."""
     params = network(chosen.network)
     model = load_model(chosen.model)
     inference, prover = NativeInference(model, chosen.threads), NativeProver(model)
@@ -112,7 +127,8 @@ def _prove(
         except (DisagreementError, ProvingError, ModelError, ValueError) as error:
             return Failed(f"{type(error).__name__}: {error}")
 
-    ProveLoop(requests, answer, lambda message: _tell(answers, message), release_memory).run()
+    tell = partial(_tell, answers)
+    return ProveLoop(requests, answer, tell, release_memory).run
 
 
 def _answer(request: object, answerer: CallAnswerer, prover: NativeProver) -> object:

@@ -2,11 +2,13 @@
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import trio
@@ -15,6 +17,13 @@ from esper.node.workers.worker_messages import LENGTH_BYTES, Ready, Unfit, frame
 
 SECRET_VARIABLES: Final = frozenset({"ESPER_PASSWORD", "ESPER_NEW_PASSWORD", "ESPER_RPC_TOKEN"})
 """Of the wallet, which people set in the shell that they start a node from."""
+KILLS: Final = MappingProxyType(
+    {
+        -signal.SIGKILL: "killed, as the system does when memory runs out",
+        -signal.SIGABRT: "it gave up, mostly for lack of memory",
+    }
+)
+"""What ends of processes mean, by status."""
 END_WITHIN_S: Final = 1.0
 """Time that a worker has to end when its input does."""
 
@@ -59,13 +68,20 @@ class WorkerProcess:
         command += ["--bank", str(settings.bank), "--threads", str(settings.threads)]
         environment = worker_environment(os.environ, settings.threads)
         # A session of its own: ctrl-C is the node's, which ends its workers itself.
-        process = await trio.lowlevel.open_process(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            start_new_session=True,
-        )
+        try:
+            process = await trio.lowlevel.open_process(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            reason = error.strerror or error
+            raise WorkerError(
+                f"{role} worker cannot be started: {reason}; see the limits of open files, "
+                "processes and memory (ulimit -a)"
+            ) from error
         worker = cls(process, role)
         try:
             first = await worker.receive()
@@ -126,4 +142,6 @@ class WorkerProcess:
             await self._process.wait()
         code = self._process.returncode
         how = "closed its output" if code is None else f"ended with status {code}"
+        if code is not None and code in KILLS:
+            how += f" ({KILLS[code]})"
         return f"{self._role} worker {how}; what it said is above"

@@ -21,6 +21,7 @@ from esper.storage.errors import (
 )
 from esper.storage.kv.leveldb_diagnosis import damaged_file
 from esper.storage.kv.store_port import Write
+from esper.storage.system_errors import SystemRefusedError, refused_number, system_told
 
 WRITE_BUFFER_BYTES: Final = 64 << 20
 LOOKS: Final = 3
@@ -36,7 +37,10 @@ class LevelDbView:
         self._source = source
 
     def get(self, key: bytes) -> bytes | None:
-        """The value of a key, None if there is none. Raises IndexCorruptError."""
+        """The value of a key, None if there is none.
+
+        Raises IndexCorruptError, and SystemRefusedError where the system keeps it from reading.
+        """
         # Hundreds of reads a block: the context manager below takes longer than the read itself.
         try:
             value: bytes | None = self._source.get(key, verify_checksums=True)
@@ -79,8 +83,18 @@ class LevelDbView:
         # RuntimeError is what plyvel says of a database that was closed, and of nothing else.
         return StoreClosedError(self.folder)
 
-    def _corrupt(self, error: Exception) -> IndexCorruptError:
-        return IndexCorruptError(damaged_file(self.folder) or self.folder, _words(error))
+    def _corrupt(self, error: Exception) -> StorageError:
+        """Damage, unless it was the system that refused."""
+        words = _words(error)
+        number = refused_number(words)
+        if number is not None:
+            return SystemRefusedError(self.folder, number, words)
+        try:
+            damaged = damaged_file(self.folder)
+        except OSError:
+            # LevelDB has seen damage; where, can be looked at another time.
+            damaged = None
+        return IndexCorruptError(damaged or self.folder, words)
 
 
 class LevelDbStore(LevelDbView):
@@ -97,7 +111,8 @@ class LevelDbStore(LevelDbView):
         """Open a folder, made if ``create``.
 
         Unless ``synced``, a power cut may take the newest batches, each as a whole. Raises
-        IndexCorruptError for damage that shows on opening, or a folder that is missing.
+        IndexCorruptError for damage that shows on opening, or a folder that is missing, and
+        SystemRefusedError for what passes: a lack of descriptors or memory, no permission.
         """
         super().__init__(folder, None)
         self.synced = synced
@@ -134,13 +149,14 @@ class LevelDbStore(LevelDbView):
             return LevelDbView(self.folder, self._db.snapshot())
 
     def check(self) -> None:
-        """Read every entry and every file. Raises IndexCorruptError, as reads do."""
+        """Read every entry and every file. Raises what reads raise."""
         for _ in self.items(b""):
             # Reading compares the checksums of the entries' blocks.
             pass
         damaged = None
         for _ in range(LOOKS):
-            damaged = damaged_file(self.folder, entries=False, tables=self._tables())
+            with system_told(self.folder):
+                damaged = damaged_file(self.folder, entries=False, tables=self._tables())
             if damaged is None:
                 return
         if damaged is not None:

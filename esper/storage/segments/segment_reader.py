@@ -120,7 +120,12 @@ class SegmentReader:
 
     def files(self) -> range:
         """The numbers of the files. They count up by one; the first need not be 0."""
-        names = (path.stem for path in self.folder.glob("*.seg"))
+        try:
+            # Not glob, which takes a folder that it may not read for an empty one.
+            found = list(self.folder.iterdir())
+        except FileNotFoundError:
+            return range(0)
+        names = (path.stem for path in found if path.suffix == ".seg")
         numbers = [int(name) for name in names if name.isascii() and name.isdecimal()]
         return range(min(numbers), max(numbers) + 1) if numbers else range(0)
 

@@ -133,6 +133,44 @@ def test_a_false_block_is_named_with_its_rule(tmp_path: Path) -> None:
     assert "block 2 refused: ProofHashViolation" in told
 
 
+def clock_at(monkeypatch: pytest.MonkeyPatch, time_ms: int) -> None:
+    for module in (offline, node_commands):
+        monkeypatch.setattr(module, "now_ms", lambda: time_ms)
+
+
+def test_a_clock_behind_the_chain_is_named_and_no_block_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine(tmp_path / "d")
+    assert "warning" not in run("verify-chain", "--datadir", tmp_path / "d")
+    # 2020-01-01, as a board without a battery wakes up.
+    clock_at(monkeypatch, 1_577_836_800_000)
+    told = run("verify-chain", "--datadir", tmp_path / "d")
+    assert "3 blocks valid" in told
+    assert "refused" not in told
+    warning = told.splitlines()[-1]
+    assert warning.startswith(
+        "warning: this machine's clock (2020-01-01 00:00:00 UTC) is behind the chain"
+    )
+    assert "from block 1 on" in warning
+    # What does not ask for the time works as ever, and forgeries are refused for what they are.
+    assert "up to height 3" in run("reindex", "--datadir", tmp_path / "d")
+    forged = run("demo-tamper", "--datadir", tmp_path / "d")
+    assert "TimeFutureViolation" not in forged
+    assert "ACCEPTED" not in forged
+
+
+def test_a_false_block_is_refused_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine(tmp_path / "d")
+    clock_at(monkeypatch, 0)
+    [proofs] = (tmp_path / "d" / "proofs").iterdir()
+    proofs.write_bytes(proofs.read_bytes()[:-1] + b"?")
+    told = run("verify-chain", "--datadir", tmp_path / "d", status=1)
+    assert "clock" not in told
+
+
 def test_folders_that_are_no_data_directory(tmp_path: Path) -> None:
     assert "make one with `esperd init`" in run("verify-chain", "--datadir", tmp_path, status=2)
     (tmp_path / "file").write_text("something")

@@ -51,10 +51,11 @@ def test_the_url_is_one_that_can_be_called(host: str, called: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "missing", [errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT]
+    "missing",
+    [errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EACCES, errno.EPERM],
 )
 def test_an_address_that_this_machine_lacks_is_passed_over(
-    monkeypatch: pytest.MonkeyPatch, missing: int
+    monkeypatch: pytest.MonkeyPatch, missing: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     # As where IPv6 is off and the file of hosts still has ::1 for localhost.
     real = listening._bind
@@ -70,9 +71,11 @@ def test_an_address_that_this_machine_lacks_is_passed_over(
         made = listened("localhost")
         assert made.url == f"http://127.0.0.1:{made.port}/"
         assert len(made.listeners) == 1
+        assert caplog.messages.pop() == "not listening on ::1: not here"
     resolved(monkeypatch, V6)
-    with pytest.raises(BindError, match="localhost port 0: not here"):
+    with pytest.raises(BindError, match="localhost port 0: not here") as told:
         listened("localhost")
+    assert "Another node" not in str(told.value)
 
 
 def test_all_addresses_have_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +98,7 @@ def test_an_address_in_use_is_an_error_even_where_another_is_free(
         taken.listen()
         resolved(monkeypatch, V4, OTHER_V4)
         port = taken.getsockname()[1]
-        with pytest.raises(BindError, match=f"port {port}.*another port"):
+        with pytest.raises(BindError, match=f"port {port}.*Another node.*--rpc-port"):
             listened(port=port)
         # And nothing is left listening.
         with socket.socket() as free:
@@ -119,6 +122,19 @@ def test_any_port_is_one_that_is_free_everywhere(monkeypatch: pytest.MonkeyPatch
         listened()
 
 
-def test_a_name_that_means_nothing_is_told() -> None:
-    with pytest.raises(BindError, match=r"nowhere\.invalid"):
-        listened("nowhere.invalid")
+def test_a_lack_of_descriptors_is_no_missing_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bind(family: int, at: tuple[Any, ...]) -> socket.socket:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(listening, "_bind", bind)
+    resolved(monkeypatch, V6, V4)
+    with pytest.raises(BindError, match="ulimit -n"):
+        listened("localhost")
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 64 + ".example", "192.0.2.1"])
+def test_a_name_that_means_nothing_here_is_told(host: str) -> None:
+    with pytest.raises(BindError, match="this machine with --rpc-host") as told:
+        listened(host)
+    assert host in str(told.value)
+    assert "Another node" not in str(told.value)

@@ -49,6 +49,7 @@ class Unit:
             clock,
             plan,
             store_options(PARAMS),
+            clock,
         )
         chosen = {"rpc_port": 0, **settings}
         self.settings = Settings(network=PARAMS.name, datadir=datadir, **chosen)

@@ -1,5 +1,6 @@
 """The version of a data directory: kept, checked, migrated, refused."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -86,4 +87,11 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(DirectoryLockedError, match="in use by another process; stop it") as e:
             DirectoryLock(tmp_path)
         assert e.value.path == tmp_path
+        # Who has it is told, where that is known.
+        assert e.value.holder == os.getpid()
+        assert f"stop it (process {os.getpid()})" in str(e.value)
+        for unknown in (b"", b"4194304999\n", b"someone\n"):
+            (tmp_path / "lock").write_bytes(unknown)
+            with pytest.raises(DirectoryLockedError, match="another process; stop it or name"):
+                DirectoryLock(tmp_path)
     DirectoryLock(tmp_path).release()

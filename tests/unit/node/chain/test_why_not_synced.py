@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from esper.consensus.context import ChainContext
+from esper.node.chain.ahead_of_clock import next_block_ahead
 from esper.node.chain.why_not_synced import LEAST_MS, RECENT_SPACINGS, why_not_synced
 from esper.primitives.networks import DEVNET, MAINNET, REGTEST, TESTNET
 from esper.primitives.params import NetworkParameters
@@ -31,6 +32,34 @@ def test_a_recent_tip_is_current_to_the_millisecond(params: NetworkParameters) -
 
 def test_a_clock_behind_the_tip_is_no_reason() -> None:
     assert why_not_synced(chain(MAINNET), TIP_MS - 10_000) == ""
+
+
+@pytest.mark.parametrize("params", [MAINNET, TESTNET, DEVNET, REGTEST])
+def test_a_chain_that_this_clock_would_refuse_is_ahead_of_it(params: NetworkParameters) -> None:
+    limit, told = params.difficulty.future_limit_ms, "ahead of this machine's clock"
+    alone = replace(chain(params), times_ms=(0, 0, TIP_MS))
+    assert why_not_synced(alone, TIP_MS - limit) == ""
+    assert told in why_not_synced(alone, TIP_MS - limit - 1)
+    # Also where the tip itself is older than the median, which the next block must exceed.
+    old = replace(chain(params), times_ms=(TIP_MS, TIP_MS, TIP_MS - 2 * limit))
+    assert told in why_not_synced(old, TIP_MS - limit)
+
+
+def test_it_is_told_by_how_much_and_until_when() -> None:
+    ahead = replace(chain(REGTEST), times_ms=(TIP_MS,) * 11)
+    now_ms = TIP_MS - 3 * 86_400_000
+    expected = (
+        "the chain is ahead of this machine's clock by 3 days: set the clock (NTP), or wait until "
+        "2027-01-15 07:00:01 UTC"
+    )
+    assert next_block_ahead(ahead, now_ms) == expected
+    assert next_block_ahead(ahead, TIP_MS - 3_600_000 + 1) == ""
+    # Years that no calendar has are no reason to fail.
+    assert "ms after 1970" in next_block_ahead(replace(ahead, times_ms=(10**19,)), now_ms)
+
+
+def test_a_tip_alone_that_is_ahead_keeps_nobody_from_mining() -> None:
+    assert next_block_ahead(replace(chain(REGTEST), times_ms=(0, 0, TIP_MS)), 0) == ""
 
 
 def test_fast_networks_have_minutes() -> None:

@@ -16,6 +16,7 @@ from esper.node.chain.stored_blocks import stored_block
 from esper.node.events import MiningTold, Missed
 from esper.node.mining import mining_service
 from esper.node.mining.block_assembly import Assembled, assemble
+from esper.node.mining.mining_news import TELL_EVERY_S
 from esper.node.mining.mining_service import AFTER_FAILURE_S, REFRESH_S, MinedNews
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
@@ -569,12 +570,12 @@ def test_what_is_said_of_mining(datadir: Path) -> None:
             # Each ticket was the first attempt or soon after it, and took a millisecond.
             assert view.rates.attempts_per_second >= 1000.0
             assert view.expected_block_ms == int(1000 / view.rates.attempts_per_second)
-            await world.mining.control.use_threads(5, None)
-            await world.mining.control.use_threads(None, 6)
+            await world.mining.control.use_threads(3, None)
+            await world.mining.control.use_threads(None, 4)
             view = world.mining.control.standing()
-            assert (view.threads, view.prove_threads) == (5, 6)
-            assert world.searcher.threads == [5]
-            assert world.prover.threads == world.answerer.threads == [6]
+            assert (view.threads, view.prove_threads) == (3, 4)
+            assert world.searcher.threads == [3]
+            assert world.prover.threads == world.answerer.threads == [4]
 
     go(main)
 
@@ -584,5 +585,29 @@ def test_the_provers_are_closed_in_the_end(datadir: Path) -> None:
         async with mining(datadir) as world:
             provers = (world.prover, world.answerer)
         assert [prover.asked[-1] for prover in provers] == ["close", "close"]
+
+    go(main)
+
+
+def test_a_search_that_never_finishes_an_attempt_is_told(
+    datadir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with mining(datadir) as world:
+            for _ in range(2):
+                jump(TELL_EVERY_S + 0.01)
+                await rest()
+            assert "no attempt was finished in 30 s, with 2 threads on" in caplog.text
+            caplog.clear()
+            # One that makes some, and one that is paused, are not.
+            await world.mine()
+            jump(TELL_EVERY_S + 0.01)
+            await rest()
+            world.service.pause()
+            await rest()
+            for _ in range(3):
+                jump(TELL_EVERY_S + 0.01)
+                await rest()
+            assert "no attempt" not in caplog.text
 
     go(main)

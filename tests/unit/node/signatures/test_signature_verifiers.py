@@ -1,10 +1,14 @@
 """Checking signatures in bulk: the same verdicts as the plain way."""
 
+import errno
 import json
+import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ from esper.node.signatures.batch import BatchVerifier
 from esper.node.signatures.processes import (
     CHUNK,
     Checking,
+    SharedMemoryError,
     SignatureProcesses,
     VerifierClosedError,
 )
@@ -207,3 +212,67 @@ def test_a_closed_batch_gives_no_verdict() -> None:
         processes.start([])
     with pytest.raises(ValueError, match="0 threads"):
         BatchVerifier(0, processes)
+
+
+def dying(*_: object) -> None:
+    """What a worker is given when the system ends it for its memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("place", [None, 1])
+def test_workers_that_die_leave_no_verdict_and_others_come(
+    monkeypatch: pytest.MonkeyPatch, place: int | None
+) -> None:
+    claims = [CLAIM if at != place else spoilt(CLAIM) for at in range(3)]
+    with opened(1, threshold=2) as processes:
+        with monkeypatch.context() as patched:
+            patched.setattr("esper.node.signatures.processes._first_invalid_in_chunk", dying)
+            # Neither the list that they died with, nor the next, on the pool that they broke.
+            assert processes.start(claims).result() == place
+        assert processes.start(claims).result() == place
+        broken = processes._pool
+        checking = processes.start(claims)
+        assert processes._pool is broken
+        assert len(checking.chunks) == 1
+        assert checking.result() == place
+
+
+def test_workers_that_cannot_start_are_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", refuse)
+    with opened(1, threshold=2) as processes:
+        for _ in range(2):
+            assert processes.start([CLAIM, spoilt(CLAIM)]).result() == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EROFS, "Read-only file system"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.ENOENT, "No such file or directory"),
+        OSError(errno.EACCES, "Permission denied"),
+        ImportError("this platform has no semaphores"),
+    ],
+)
+def test_shared_memory_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(SpawnContext, "Lock", refuse)
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    with pytest.raises(SharedMemoryError, match=f"^/dev/shm cannot be used: {reason}; "):
+        SignatureProcesses(1).open()
+
+
+def test_a_lack_of_descriptors_is_not_the_shared_memory_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(SpawnContext, "Lock", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        SignatureProcesses(1).open()

@@ -1,5 +1,6 @@
 """The worker processes themselves, on the genesis model: what they find holds, however they end."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,7 @@ from esper.node.workers.native_work import NativeVerifier
 from esper.node.workers.process_prover import ProcessProver
 from esper.node.workers.process_searcher import ProcessSearcher
 from esper.node.workers.search import SearchJob, Ticket
-from esper.node.workers.worker_messages import Found, Progress
+from esper.node.workers.worker_messages import Found, Progress, Unfit, read_message
 from esper.node.workers.worker_process import WorkerError, WorkerSettings
 from esper.primitives.errors.work_errors import (
     ProofEncodingViolation,
@@ -181,7 +183,7 @@ def test_a_prover_that_is_killed_or_given_up_is_followed_by_another(ticket: Tick
             assert os.getpgid(first) != os.getpgid(0)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(kill_soon, first)
-                with pytest.raises(WorkerError, match="prove worker ended with status -9"):
+                with pytest.raises(WorkerError, match=r"status -9 \(killed, as"):
                     await proving.prove_work(ticket.claim)
             # The pool's size is fixed at the start of a process.
             await proving.use_threads(2)
@@ -249,6 +251,43 @@ def test_a_worker_without_a_model_says_why(tmp_path: Path) -> None:
             await proving.start()
         assert children() <= before
 
+    trio.run(main)
+
+
+HUNGRY = """
+import sys
+from esper.node.workers import worker_main
+
+def load(*_):
+    raise MemoryError
+
+worker_main.load_model = load
+worker_main.main()
+"""
+
+
+@pytest.mark.parametrize("role", ["search", "prove"])
+def test_a_worker_that_has_no_memory_for_its_model_says_so(role: str) -> None:
+    words = [role, "--network", "regtest", "--model", "m", "--bank", "b", "--threads", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-c", HUNGRY, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as worker:
+        assert worker.stdout is not None
+        said = read_message(BytesIO(worker.stdout.read()))
+    assert said == Unfit(
+        f"{role} worker: there is too little memory for the model; see its limit (ulimit -v)"
+    )
+
+
+def test_a_worker_that_cannot_be_started_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def main() -> None:
+        with pytest.raises(WorkerError, match="prove worker cannot be started: Too many open"):
+            await ProcessProver(SETTINGS).start()
+
+    monkeypatch.setattr(trio.lowlevel, "open_process", refuse)
     trio.run(main)
 
 
