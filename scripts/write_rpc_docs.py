@@ -15,7 +15,7 @@ from esper.rpc.errors import ERRORS
 from esper.rpc.method import COMMON_ERRORS, Method
 from esper.rpc.methods import METHODS
 from esper.rpc.openrpc import described, openrpc_document
-from esper.rpc.strict_json import MAX_DEPTH, MAX_DIGITS
+from esper.rpc.strict_json import MAX_BRACKETS, MAX_DEPTH, MAX_DIGITS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "rpc.md"
 SHORTENED = 32
@@ -32,8 +32,8 @@ an array in the order listed here. Amounts are decimal strings in the smallest u
 keys and transactions are lower-case hex. `GET /health` answers without asking the node.
 
 Of JSON, less is read than its grammar allows: a number is written with at most {MAX_DIGITS}
-characters, brackets stand within each other at most {MAX_DEPTH} levels deep, and no object has a
-key twice.
+characters, brackets stand within each other at most {MAX_DEPTH} levels deep, a body has at most
+{MAX_BRACKETS} objects and arrays, and no object has a key twice.
 
 Methods that spend or steer, marked **token**, want the token of the file `rpc.cookie` in the data
 directory, which is new at every start:
