@@ -15,7 +15,7 @@ from esper.rpc.errors import ERRORS
 from esper.rpc.method import COMMON_ERRORS, Method
 from esper.rpc.methods import METHODS
 from esper.rpc.openrpc import described, openrpc_document
-from esper.rpc.strict_json import MAX_DEPTH, MAX_DIGITS
+from esper.rpc.strict_json import MAX_BRACKETS, MAX_DEPTH, MAX_DIGITS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "rpc.md"
 SHORTENED = 32
@@ -32,8 +32,8 @@ an array in the order listed here. Amounts are decimal strings in the smallest u
 keys and transactions are lower-case hex. `GET /health` answers without asking the node.
 
 Of JSON, less is read than its grammar allows: a number is written with at most {MAX_DIGITS}
-characters, brackets stand within each other at most {MAX_DEPTH} levels deep, and no object has a
-key twice.
+characters, brackets stand within each other at most {MAX_DEPTH} levels deep, a body has at most
+{MAX_BRACKETS} objects and arrays, and no object has a key twice.
 
 Methods that spend or steer, marked **token**, want the token of the file `rpc.cookie` in the data
 directory, which is new at every start:
@@ -61,7 +61,7 @@ from another machine, 403 a web page that is not configured, 404 and 405 another
 421 a Host that is neither this machine's nor listened on, 501 a coding of bodies that is not known,
 503 too many requests or connections at once (try again), 505 another version of HTTP. Then 400 a
 body that broke off or is malformed, 408 one that takes more than 10 s, 413 one above 256 KiB. After
-a refusal the connection ends; otherwise it may lie idle for 30 s.
+a refusal the connection ends; otherwise it may lie idle for 30 s, as `Keep-Alive` says.
 
 ## Methods
 

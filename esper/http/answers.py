@@ -20,9 +20,14 @@ class AnswerError(Exception):
 class Answer:
     """The answer to one request, message by message."""
 
-    def __init__(self, head: Head | None) -> None:
-        """``head`` is None for a request that could not be read."""
+    def __init__(self, head: Head | None, idle_s: float = 0) -> None:
+        """``head`` is None for a request that could not be read.
+
+        ``idle_s``: how long the connection may lie idle afterwards, which the client is told in
+        whole seconds, so that it does not send its next request into a closed connection.
+        """
         self._head = head
+        self._idle_s = int(idle_s)
         self._start: Message | None = None
         self._chunked = False
         self._missing: int | None = None
@@ -97,6 +102,8 @@ class Answer:
         self.is_last = self.is_last or is_last or b"close" in said
         if self.is_last and not said:
             headers.append((b"connection", b"close"))
+        elif not self.is_last and self._idle_s:
+            headers.append((b"keep-alive", b"timeout=%d" % self._idle_s))
         lines = b"".join(b"%b: %b\r\n" % (name, value) for name, value in headers)
         return b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, _phrase(status), lines)
 

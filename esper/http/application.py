@@ -66,9 +66,13 @@ class RoutedApplication:
     def _check_sender(self, scope: Scope, headers: Headers, route: Route[Any] | None) -> None:
         """Host and origin, whatever the path. Raises RefusedError."""
         server = scope.get("server")
-        self._origins.check_host(
-            headers.get("host", ""), scope.get("esper.authority"), server[0] if server else None
-        )
+        names = headers.getlist("host")
+        # Version 1.0 has no Host, and some health checks of proxies speak it; no browser does.
+        if not names and scope.get("http_version") != "1.0":
+            names = [""]
+        if (authority := scope.get("esper.authority")) is not None:
+            names.append(authority)
+        self._origins.check_hosts(names, server[0] if server else None)
         to_page = route is not None and route.is_page and scope["method"] == "GET"
         self._origins.check_origin(headers, scope["scheme"], to_page=to_page)
 

@@ -77,6 +77,8 @@ class Connection:
         self._app = app
         self._stream = stream
         self._settings = settings
+        self.idle_timeout_s = settings.idle_timeout_s
+        """How long it may lie idle after an answer."""
         self.facts = facts
         self._client = client
         self._server = server
@@ -94,7 +96,7 @@ class Connection:
         try:
             wait_s = self._settings.header_timeout_s
             while not self.facts.closing.is_set() and await self._one(wait_s):
-                wait_s = self._settings.idle_timeout_s
+                wait_s = self.idle_timeout_s
         except (ClientGoneError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
@@ -246,7 +248,7 @@ class _Exchange:
         self._body: Body = ChunkedBody() if head.length is None else SizedBody(head.length)
         self._told = False
         self._wants_continue = head.wants_continue
-        self.answer = Answer(head)
+        self.answer = Answer(head, connection.idle_timeout_s)
         """What the application has answered."""
 
     def check_ended(self) -> None:

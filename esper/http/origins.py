@@ -7,6 +7,7 @@ Sec-Fetch-Site where a request comes from even where they send no Origin; what c
 site is answered only if its Origin is configured, or if it is a link to a page.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -28,13 +29,13 @@ class Origins:
         self._hosts = (LOOPBACK_NAMES | settings.allowed_hosts | {settings.host.lower()}) - {""}
         self._allowed = settings.allowed_origins
 
-    def check_host(self, host: str, authority: str | None, own_address: str | None) -> None:
-        """``authority``: of a target in absolute form; ``own_address``: where the client connected.
+    def check_hosts(self, named: Iterable[str], own_address: str | None) -> None:
+        """``named``: by header or target; ``own_address``: where the client connected.
 
         Raises RefusedError. A host that is an address can be no page's name: the one that the
         client has connected to is served.
         """
-        for given in (host,) if authority is None else (host, authority):
+        for given in named:
             name = host_name(given)
             if name not in self._hosts and not is_same_address(name, own_address or ""):
                 raise RefusedError(
@@ -75,4 +76,5 @@ def host_name(header: str) -> str:
 
 
 def _is_port(text: str) -> bool:
-    return text.startswith(":") and text[1:].isascii() and text[1:].isdigit()
+    """A colon and digits, of which there may be none."""
+    return text == ":" or (text.startswith(":") and text[1:].isascii() and text[1:].isdigit())

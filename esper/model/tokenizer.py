@@ -9,6 +9,9 @@ from tokenizers import Tokenizer
 from esper.model.errors import MalformedFileError, MissingFileError, TokenizerError
 
 TOKENIZER_FILE = "tokenizer.json"
+MAX_WORD_PIECE = 1_000
+"""Characters of a word that the one algorithm of more than linear cost may be given; 100 is usual.
+The others were measured up to 65,536 characters without a blank."""
 
 
 def load_tokenizer(directory: Path, vocab: int) -> Tokenizer:
@@ -29,6 +32,12 @@ def load_tokenizer(directory: Path, vocab: int) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the package raises plain Exception
         raise MalformedFileError(path, str(error)) from error
+    longest = getattr(tokenizer.model, "max_input_chars_per_word", 0)
+    if longest > MAX_WORD_PIECE:
+        raise TokenizerError(
+            f"{path} cuts words of up to {longest} characters into pieces, whose cost grows with "
+            f"their square: set max_input_chars_per_word to {MAX_WORD_PIECE} at most"
+        )
     largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
     if largest >= vocab:
         raise TokenizerError(

@@ -17,7 +17,7 @@ from esper.http.addresses import is_loopback
 from esper.rpc.auth import COOKIE_FILE, read_cookie
 from esper.rpc.errors import UNAUTHORIZED
 from esper.rpc.exchange import Exchange, HttpExchange, NoConnectionError
-from esper.rpc.method import Method, ReplyT, RequestT, params_of
+from esper.rpc.method import Method, ReplyT, RequestT, params_of, shortened
 
 URL_VARIABLE: Final = "ESPER_RPC"
 TOKEN_VARIABLE: Final = "ESPER_RPC_TOKEN"
@@ -181,15 +181,18 @@ class RpcClient:
         except (msgspec.DecodeError, RecursionError, ValueError):
             raise NodeAnswerError(self.url, f"status {status} without JSON-RPC") from None
         if answer.error is not None:
+            said = shortened(answer.error.message)
             if answer.error.code == UNAUTHORIZED and self._cookie_file is not None:
                 raise NodeGoneError(self.url, self._cookie_file, "another one answers")
-            raise NodeError(answer.error.code, answer.error.message, answer.error.data)
+            raise NodeError(answer.error.code, said, answer.error.data)
         if status != 200 or answer.id != number or answer.result is msgspec.UNSET:
             raise NodeAnswerError(self.url, f"status {status} with another request's answer")
         try:
             return msgspec.json.decode(answer.result, type=method.reply)
         except (msgspec.DecodeError, RecursionError, ValueError) as error:
-            raise NodeAnswerError(self.url, f"{method.name} in another form ({error})") from None
+            raise NodeAnswerError(
+                self.url, f"{method.name} in another form ({shortened(str(error))})"
+            ) from None
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer, read up to the limits of size and time."""

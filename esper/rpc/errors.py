@@ -10,7 +10,8 @@ INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 
 UNAUTHORIZED: Final = -32001
-"""The method spends or steers and the request carries no valid token."""
+"""The method spends or steers and the request carries no token, or the request comes from another
+machine without one, or its token is not taken."""
 NOT_FOUND: Final = -32002
 """No such block, transaction, model or account."""
 REFUSED: Final = -32003
@@ -27,7 +28,7 @@ LIMITED: Final = -32007
 
 ERRORS: Final = MappingProxyType(
     {
-        UNAUTHORIZED: ("UNAUTHORIZED", "the method needs a token"),
+        UNAUTHORIZED: ("UNAUTHORIZED", "a token is needed, or the one given is not taken"),
         NOT_FOUND: ("NOT_FOUND", "no such block, transaction, model or account"),
         REFUSED: ("REFUSED", "the transaction breaks a rule: data.rule, data.retry"),
         MEMPOOL_FULL: ("MEMPOOL_FULL", "no room at that fee: data.minimum_fee_per_byte"),

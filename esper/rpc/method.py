@@ -14,8 +14,17 @@ from esper.rpc.schema import Request
 RequestT = TypeVar("RequestT", bound=Request)
 ReplyT = TypeVar("ReplyT")
 
-COMMON_ERRORS: Final = (e.INVALID_PARAMS, e.TIMEOUT, e.LIMITED, e.INTERNAL_ERROR)
-"""What any method may answer with."""
+COMMON_ERRORS: Final = (
+    e.UNAUTHORIZED,
+    e.INVALID_PARAMS,
+    e.TIMEOUT,
+    e.LIMITED,
+    e.INTERNAL_ERROR,
+)
+"""What any method may answer with: a wrong token is refused whatever it is sent for."""
+
+MAX_TOLD: Final = 1_000
+"""Characters of a message that holds something of the request."""
 
 _AT: Final = re.compile(r"(?: - at|field) `(?:\$\.?)?([^`]*)`")
 
@@ -73,8 +82,7 @@ class Method(Generic[RequestT, ReplyT]):
     @property
     def errors(self) -> tuple[int, ...]:
         """Numbers of all errors that it may answer with."""
-        token = (e.UNAUTHORIZED,) if self.needs_token else ()
-        return (*token, *self.raises, *COMMON_ERRORS)
+        return (*self.raises, *COMMON_ERRORS)
 
     def read(self, given: dict[str, Any] | list[Any]) -> RequestT:
         """The request in JSON values: by name, or in the order of ``fields``.
@@ -92,10 +100,17 @@ class Method(Generic[RequestT, ReplyT]):
             return msgspec.convert(given, self.request)
         except msgspec.ValidationError as error:
             found = _AT.search(str(error))
-            where = found[1] if found else ""
+            where = shortened(found[1] if found else "")
             raise e.RpcError(
-                e.INVALID_PARAMS, f"params of {self.name}: {error}", {"field": where}
+                e.INVALID_PARAMS,
+                f"params of {self.name}: {shortened(str(error))}",
+                {"field": where},
             ) from None
+
+
+def shortened(text: str) -> str:
+    """A text in which a stranger's may stand, as it is told again."""
+    return text if len(text) <= MAX_TOLD else text[:MAX_TOLD] + "…"
 
 
 MethodTable = Mapping[str, Method[Any, Any]]

@@ -7,9 +7,18 @@ import msgspec
 import esper
 from esper.rpc.errors import ERRORS
 from esper.rpc.method import Method, MethodTable
+from esper.rpc.strict_json import MAX_BRACKETS, MAX_DEPTH, MAX_DIGITS
 
 OPENRPC: Final = "1.3.2"
 """Version of the document's own form."""
+
+DESCRIPTION: Final = (
+    "Amounts are decimal strings in the smallest unit. Of JSON, less is read than its grammar "
+    f"allows: a number is written with at most {MAX_DIGITS} characters, brackets stand within each "
+    f"other at most {MAX_DEPTH} levels deep, a body has at most {MAX_BRACKETS} objects and arrays, "
+    "and no object has a key twice."
+)
+"""What holds for all methods."""
 
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _ERROR: Final = "#/components/errors/{name}"
@@ -26,7 +35,7 @@ def openrpc_document(table: MethodTable) -> dict[str, Any]:
         "info": {
             "title": "Esperchain node",
             "version": esper.__version__,
-            "description": "Amounts are decimal strings in the smallest unit.",
+            "description": DESCRIPTION,
         },
         "methods": [
             _method(method, components[method.request.__name__], results[method.name])

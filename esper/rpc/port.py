@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from esper.rpc.errors import RpcError
 from esper.rpc.method import Method, MethodTable, ReplyT, RequestT
 from esper.rpc.methods import DISCOVER, METHODS
 from esper.rpc.openrpc import openrpc_document
@@ -40,6 +41,17 @@ class AnsweredTwiceError(PortError):
         super().__init__(f"two functions answer {name}")
         self.name = name
         """The method's name."""
+
+
+class UnlistedErrorError(PortError):
+    """A function answered with an error that its row does not list."""
+
+    def __init__(self, name: str, code: int) -> None:
+        super().__init__(f"{name} answered error {code}, which its row does not list in raises")
+        self.name = name
+        """The method's name."""
+        self.code = code
+        """A number of ``esper.rpc.errors``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +99,19 @@ class NodePort:
             raise UnansweredMethodError(missing)
 
     async def call(self, method: Method[RequestT, ReplyT], request: RequestT) -> ReplyT:
-        """The answer to a request. Raises RpcError, and UnknownMethodError for another table's."""
+        """The answer to a request.
+
+        Raises RpcError with a number that the row lists, UnlistedErrorError for others: clients
+        are told by the row what may come. Raises UnknownMethodError for another table's row.
+        """
         if self.methods.get(method.name) is not method:
             raise UnknownMethodError(method.name)
-        reply: ReplyT = await self._functions[method.name](request)
+        try:
+            reply: ReplyT = await self._functions[method.name](request)
+        except RpcError as error:
+            if error.code not in method.errors:
+                raise UnlistedErrorError(method.name, error.code) from error
+            raise
         return reply
 
     async def _discover(self, _: NoParams) -> dict[str, Any]:

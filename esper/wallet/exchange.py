@@ -39,7 +39,7 @@ class ExchangeFile(Struct, frozen=True, forbid_unknown_fields=True):
     """64 bytes in hex: which network of that name."""
     summary: dict[str, str]
     """For people, never read by a program."""
-    hex: Annotated[str, Meta(pattern="^([0-9a-f]{2})+$")]
+    hex: Annotated[str, Meta(pattern=r"^(?:[0-9a-f]{2})++$(?!\n)")]
     """The transaction's bytes."""
 
 
@@ -107,7 +107,7 @@ def _decoded(data: bytes) -> ExchangeFile:
 
 def _joined(lines: Lines) -> dict[str, str]:
     """Lines of one name become one entry."""
-    summary: dict[str, str] = {}
+    texts: dict[str, list[str]] = {}
     for name, text in lines:
-        summary[name] = f"{summary[name]}; {text}" if name in summary else text
-    return summary
+        texts.setdefault(name, []).append(text)
+    return {name: "; ".join(found) for name, found in texts.items()}

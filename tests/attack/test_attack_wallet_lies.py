@@ -26,7 +26,9 @@ OTHER = BOB.address.to_text("resp")
 HUGE = 10**400
 """More than a double holds, and within what JSON's readers take for a number."""
 STEERING = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m\rq"
-LIES: dict[type, list[Any]] = {int: [HUGE], str: [STEERING], bool: []}
+LARGEST = 10**4300 - 1
+"""The largest that those readers take: no sum with it has a text any more."""
+LIES: dict[type, list[Any]] = {int: [HUGE, LARGEST, -LARGEST], str: [STEERING], bool: []}
 
 Place = tuple[Any, ...]
 Handler = Callable[[httpx.Request], httpx.Response]

@@ -118,6 +118,7 @@ async def connected(
     lockstep: bool = False,
     closing: trio.Event | None = None,
     is_kept: bool = False,
+    address: str = "127.0.0.1",
     **changes: Any,
 ) -> AsyncIterator[Client]:
     """A client of ``app``. ``lockstep``: nothing is sent before the other side takes it."""
@@ -125,7 +126,7 @@ async def connected(
     ours, theirs = make()
     facts = ConnectionFacts(trio.Event() if closing is None else closing, is_kept)
     connection = Connection(
-        app, theirs, http_settings(**changes), facts, client=("127.0.0.1", 5), server=("::1", 6)
+        app, theirs, http_settings(**changes), facts, client=(address, 5), server=("::1", 6)
     )
     client = Client(ours, connection)
 

@@ -28,6 +28,9 @@ from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay
 
+LONGEST_CHAT: Final = 65_536
+"""Characters of all messages together, as of a text: nothing else is answered while a tokenizer
+works, which a text of this length takes up to a sixth of a second of."""
 BUSY_FACTOR: Final = 2
 """With calls waiting for more than a block, a bid of so many times the least goes ahead."""
 
@@ -240,6 +243,12 @@ def _input(
     if given is not None:
         return text.of_text(given)
     chat = [ChatMessage(one.role, one.content) for one in messages or ()]
+    said = sum(len(one.content) for one in chat)
+    if said > LONGEST_CHAT:
+        raise RpcError(
+            INVALID_PARAMS,
+            f"messages: they have {said} characters in all, at most {LONGEST_CHAT} are taken",
+        )
     try:
         return text.of_messages(chat)
     except NoTextError as error:

@@ -18,6 +18,8 @@ LOG_BLOCK: Final = 32 << 10
 LOG_HEAD: Final = 7
 FOOTER_BYTES: Final = 48
 TRAILER_BYTES: Final = 5
+MAX_SHIFT: Final = 63
+"""Of the last byte of a number, which has 64 bits at most."""
 TABLE_MAGIC: Final = bytes.fromhex("57fb808b247547db")
 _POLYNOMIAL: Final = 0x82F63B78
 _MASK_DELTA: Final = 0xA282EAD8
@@ -122,7 +124,12 @@ def _table_is_sound(data: bytes, *, entries: bool) -> bool:
                 handles += _entries(data[offset : offset + size])
     except (IndexError, _LongVarintError):
         return False
-    return all(_block_is_sound(data, offset, size) for offset, size in handles)
+    # Blocks lie behind each other: where they overlap, each would be looked at many times.
+    places = sorted(handles)
+    ends = [offset + size + TRAILER_BYTES for offset, size in places]
+    if any(end > place[0] for end, place in zip(ends, places[1:], strict=False)):
+        return False
+    return all(_block_is_sound(data, offset, size) for offset, size in places)
 
 
 def _block_is_sound(data: bytes, offset: int, size: int) -> bool:
@@ -157,6 +164,8 @@ def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while data[at] & 0x80:
+        if shift > MAX_SHIFT:
+            raise _LongVarintError
         value |= (data[at] & 0x7F) << shift
         at, shift = at + 1, shift + 7
     if shift and not data[at]:

@@ -124,10 +124,18 @@ def test_the_host_that_is_listened_on_is_served(host: str) -> None:
     assert asked_with(app, "Host: other.lan") == 421
 
 
-def test_a_request_without_a_host_is_refused_wherever_one_listens() -> None:
+def test_a_request_without_a_host_is_served_where_the_version_has_none() -> None:
+    # A browser speaks no such version; the health checks of some proxies do.
     for host in ("", "127.0.0.1"):
         app = routed([route("/", hello)], host=host)
-        assert status_of(ask(app, b"GET / HTTP/1.0\r\n\r\n")) == 421
+        assert status_of(ask(app, b"GET / HTTP/1.0\r\n\r\n")) == 200
+        assert status_of(ask(app, b"GET / HTTP/1.1\r\n\r\n")) == 400
+        for wrong in (b"Host:", b"Host: a.example"):
+            for version in (b"1.0", b"1.1"):
+                said = b"GET / HTTP/%b\r\n%b\r\n\r\n" % (version, wrong)
+                assert status_of(ask(app, said)) == 421
+        assert status_of(ask(app, b"GET http://a.example/ HTTP/1.0\r\n\r\n")) == 421
+        assert status_of(ask(app, b"GET http://localhost/ HTTP/1.0\r\n\r\n")) == 200
 
 
 def test_the_address_that_a_client_connected_to_is_served_and_no_other() -> None:

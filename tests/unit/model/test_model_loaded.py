@@ -7,6 +7,8 @@ from typing import cast
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
 
 from esper.model import LoadedModel, ModelError, load_model
 from esper.model.bounds import check_bounds
@@ -134,3 +136,17 @@ def test_tokenizers_must_fit_the_model(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(MalformedFileError):
         load_tokenizer(tmp_path, 40)
+
+
+@pytest.mark.parametrize(("longest", "taken"), [(100, True), (1_000, True), (1_001, False)])
+def test_words_are_not_cut_into_pieces_at_the_square_of_their_length(
+    tmp_path: Path, longest: int, taken: bool
+) -> None:
+    # A thousand letters are a millisecond's work, a text of the greatest length a minute's.
+    pieces = WordPiece({"[UNK]": 0, "a": 1}, unk_token="[UNK]", max_input_chars_per_word=longest)
+    Tokenizer(pieces).save(str(tmp_path / "tokenizer.json"))
+    if taken:
+        load_tokenizer(tmp_path, 2)
+    else:
+        with pytest.raises(TokenizerError, match="max_input_chars_per_word to 1000"):
+            load_tokenizer(tmp_path, 2)

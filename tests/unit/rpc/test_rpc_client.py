@@ -32,6 +32,7 @@ from esper.rpc.client import (
 )
 from esper.rpc.examples import TXID
 from esper.rpc.exchange import HttpExchange, NoConnectionError
+from esper.rpc.method import MAX_TOLD
 from esper.rpc.openrpc import openrpc_document
 from tests.support.answering import Answering
 from tests.support.fake_node import TOKEN, FakeNode, served, settings
@@ -101,6 +102,15 @@ def test_an_error_of_the_node_is_typed() -> None:
         with pytest.raises(NodeError, match="fee") as caught:
             client.call(m.GET_STATUS, s.NoParams())
         assert (caught.value.code, caught.value.data) == (e.REFUSED, {"rule": "FeeTooLow"})
+
+
+def test_megabytes_of_a_message_are_not_shown() -> None:
+    error = {"code": e.REFUSED, "message": "m" * (1 << 22)}
+    body = {"jsonrpc": "2.0", "id": 1, "error": error}
+    with pytest.raises(NodeError) as caught:
+        client_of(lambda _: httpx.Response(200, json=body)).call(m.GET_STATUS, s.NoParams())
+    assert caught.value.message.startswith("mmm")
+    assert len(caught.value.message) <= MAX_TOLD + 1
 
 
 @pytest.mark.parametrize(

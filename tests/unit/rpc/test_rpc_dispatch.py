@@ -252,11 +252,12 @@ def raising(error: Exception) -> Callable[[str], None]:
 @pytest.mark.parametrize(
     "error",
     [
+        e.RpcError(e.NOT_MINING, "secret-of-the-node: no error of this method's row"),
         KeyError("secret-of-the-node"),
         RecursionError("secret-of-the-node"),
         ExceptionGroup("secret-of-the-node", [ValueError("secret-of-the-node")]),
-        e.RpcError(e.REFUSED, "secret-of-the-node", {"unencodable": object()}),
-        e.RpcError(e.REFUSED, "secret-of-the-node \ud800"),
+        e.RpcError(e.INVALID_PARAMS, "secret-of-the-node", {"unencodable": object()}),
+        e.RpcError(e.INVALID_PARAMS, "secret-of-the-node \ud800"),
     ],
 )
 def test_an_unforeseen_error_tells_the_client_a_number_and_the_log_the_rest(

@@ -128,7 +128,7 @@ def test_a_failing_node_fails_one_request_at_a_time(
 def test_the_server_does_not_say_what_it_is_made_of(tmp_path: Path) -> None:
     with served(FakeNode(), settings(tmp_path)) as port:
         answer = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False)
-    assert answer.headers.keys() == {"content-length", "content-type"}
+    assert answer.headers.keys() == {"content-length", "content-type", "keep-alive"}
 
 
 def test_the_host_that_is_listened_on_is_served(tmp_path: Path) -> None:

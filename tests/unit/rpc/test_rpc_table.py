@@ -22,6 +22,7 @@ from esper.rpc.port import (
     NodePort,
     UnansweredMethodError,
     UnknownMethodError,
+    UnlistedErrorError,
     answers,
 )
 from tests.support.fake_node import FakeNode, served, settings
@@ -137,6 +138,20 @@ def test_two_answers_to_a_row_do_not_start(twice: Method[s.NoParams, Any]) -> No
     assert told.value.name == twice.name
 
 
+def test_an_error_that_its_row_does_not_list_is_a_failure_of_the_node() -> None:
+    async def refuse(params: SumParams) -> Sum:
+        raise e.RpcError(e.NOT_MINING if params.left else e.NOT_FOUND, "no")
+
+    port = NodePort(
+        [*all_but(), answers(GET_SUM, refuse)], method_table([*m.METHODS.values(), GET_SUM])
+    )
+    with pytest.raises(e.RpcError):
+        trio.run(port.call, GET_SUM, SumParams(0))
+    with pytest.raises(UnlistedErrorError, match="get_sum") as caught:
+        trio.run(port.call, GET_SUM, SumParams(1))
+    assert (caught.value.name, caught.value.code) == ("get_sum", e.NOT_MINING)
+
+
 def test_two_rows_of_one_name_are_no_table() -> None:
     with pytest.raises(SameNameError, match="get_sum") as told:
         method_table([GET_SUM, *m.METHODS.values(), GET_SUM])
@@ -167,8 +182,8 @@ def test_errors_of_a_row_are_known_and_said_once() -> None:
     for method in m.METHODS.values():
         assert set(method.errors) <= e.ERRORS.keys(), method.name
         assert len(set(method.errors)) == len(method.errors), method.name
-        assert (e.UNAUTHORIZED in method.errors) == method.needs_token
-        assert not {e.UNAUTHORIZED, *COMMON_ERRORS} & set(method.raises), method.name
+        assert e.UNAUTHORIZED in method.errors, "a wrong token is refused everywhere"
+        assert not set(COMMON_ERRORS) & set(method.raises), method.name
 
 
 WRONG = """

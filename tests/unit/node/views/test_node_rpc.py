@@ -202,6 +202,12 @@ REFUSALS: list[tuple[Method[Any, Any], s.Request, int, str]] = [
         "model",
     ),
     (m.GET_BLOCK, s.BlockParams(height=13), e.NOT_FOUND, "1 to 12"),
+    (
+        m.TOKENIZE,
+        s.TokenizeParams(messages=[s.Message("user", "a" * 40_000)] * 2),
+        e.INVALID_PARAMS,
+        "80000 characters in all, at most 65536",
+    ),
     (m.GET_BLOCK, s.BlockParams(height=0), e.NOT_FOUND, "1 to 12"),
     (m.GET_BLOCK, s.BlockParams(hash=HASH), e.NOT_FOUND, "no block"),
     (m.GET_BLOCK, s.BlockParams(height=1, hash=HASH), e.INVALID_PARAMS, "one of"),
