@@ -7,7 +7,7 @@ fields of requests are refused. Patterns end in ``$(?!\n)``: a bare ``$`` would 
 through at the end.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
@@ -15,7 +15,9 @@ Amount = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,18})$(?!\n)")]
 """Units or micro-credits, decimal."""
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}$(?!\n)")]
 """64 bytes in hex."""
-Text = Annotated[str, Meta(max_length=65_536)]
+MAX_TEXT: Final = 65_536
+"""Characters of a text to be tokenised."""
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 """Text that the server may tokenise."""
 AddressText = Annotated[str, Meta(min_length=8, max_length=120)]
 """A bech32m address of the network."""

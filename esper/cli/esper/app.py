@@ -14,6 +14,7 @@ from esper.cli.esper import (
     call,
     looking,
     model,
+    proof,
     prove,
     spending,
     submitting,
@@ -56,6 +57,7 @@ app.command("stake")(spending.stake_command)
 app.command("unstake")(spending.unstake_command)
 app.add_typer(spending.credits_app, name="credits")
 app.command("call")(call.call_command)
+app.command("proof")(proof.proof_command)
 app.command("tx")(looking.tx_command)
 app.command("block")(looking.block_command)
 app.command("models")(looking.models_command)

@@ -17,11 +17,14 @@ from esper.cli.esper.session import (
     WalletName,
     session,
 )
+from esper.cli.esper.shown_text import in_a_line
 from esper.rpc.methods import GET_HISTORY
 from esper.rpc.schema import Event, HistoryParams, Release
 from esper.wallet.amounts import credits_text, esp_text
 from esper.wallet.holdings import as_of_text, holdings
 
+SHOWN_PROMPT: Final = 60
+"""Characters of a prompt in a line of history."""
 CREDIT_EVENTS: Final = frozenset({"credits-sent", "credits-received", "called", "answered"})
 
 
@@ -139,7 +142,8 @@ def _event_line(event: Event) -> str:
     text = credits_text if event.what in CREDIT_EVENTS else esp_text
     fee = f", fee {esp_text(event.fee)}" if int(event.fee) else ""
     other = f"  {event.other}" if event.other else ""
+    asked = f"  asked {in_a_line(event.prompt, SHOWN_PROMPT)!r}" if event.prompt else ""
     return (
         f"{event.height:>7}  {time_text(event.time_ms)}  {event.what:16} "
-        f"{text(event.amount)}{fee}{other}  {event.txid[:16]}"
+        f"{text(event.amount)}{fee}{other}{asked}  {event.txid[:16]}"
     ).rstrip()

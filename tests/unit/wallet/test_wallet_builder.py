@@ -316,9 +316,9 @@ def test_no_news_is_not_told_twice() -> None:
 @pytest.mark.parametrize(
     ("max_tokens", "bid", "error", "says"),
     [
-        (0, None, MisuseError, "must be 1 to 128"),
-        (129, None, MisuseError, "must be 1 to 128"),
-        (128, None, CallShapeError, "is 132 rows; regtest takes 128"),
+        (0, None, MisuseError, "must be 1 at least"),
+        (129, None, MisuseError, "must be 1 to 124 after a prompt of 5 tokens on regtest"),
+        (125, None, MisuseError, "must be 1 to 124 after a prompt of 5 tokens on regtest"),
         (4, 9, MisuseError, "--bid is 9, must be 10"),
         (4, 1 << 32, MisuseError, "--bid"),
     ],
