@@ -419,7 +419,11 @@ class CallReply(Reply, frozen=True):
 
 
 class ProofReply(Reply, frozen=True):
-    """The proof of a call's answer, and what it is bound to. ``docs/proof.md`` checks it."""
+    """The proof of a call's answer, and what it is bound to.
+
+    Height, block and confirmations are the node's word; all else can be checked without it, as
+    ``docs/wallet.md`` says.
+    """
 
     txid: str
     kind: str

@@ -195,5 +195,6 @@ def _tell_end(
         f"block {last.height}  {last.block}",
         f"proof {proven.proof_id}",
         *proven_lines(proven, local),
+        f"keep it with: esper proof {last.txid} --out FILE",
         f"cost  {credits_text(last.cost)} for {last.prompt_tokens} + {last.answer_tokens} tokens",
     )
