@@ -168,7 +168,7 @@ def _reply_phrase(reply: CallReply) -> str:
         case "queued":
             return f"queued, {reply.position} before it" if reply.position else "queued, it is next"
         case "proven":
-            return "proven, waits for its block"
+            return "proven by the node's word, waits for its block"
         case "answered":
             return f"in block {reply.height}"
         case "open":
