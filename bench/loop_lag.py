@@ -231,7 +231,7 @@ async def measured(
         waited = len(pool)
         texts = TextService({})
         someone = Address.from_bytes(pool_of[0].sender).to_text(params.address_prefix)
-        accounts = AccountViews(chain, mempool, history, params, clock)
+        accounts = AccountViews(chain, mempool, history, texts, params, clock)
         blocks = ChainViews(chain, mempool, history, texts, params, clock)
         statuses = StatusViews(chain, mempool, texts, clock, mines=False)
         reads: dict[str, Callable[[], Awaitable[object]]] = {

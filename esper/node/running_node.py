@@ -36,10 +36,12 @@ from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
 from esper.node.views.account_views import AccountViews
+from esper.node.views.answer_views import AnswerViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.mining_views import MiningViews
 from esper.node.views.pool_views import PoolViews
+from esper.node.views.proof_views import ProofViews
 from esper.node.views.rpc_node import rpc_node
 from esper.node.views.status_views import StatusViews
 from esper.rpc.port import NodePort
@@ -219,15 +221,18 @@ def _rpc_node(
     stop: Callable[[], None],
 ) -> NodePort:
     params, texts, clock = parts.directory.params, parts.texts, parts.clock
+    control = mining.control if mining is not None else None
     return rpc_node(
         statuses=StatusViews(
             chain, mempool, texts, clock, mines=mining is not None, steady=parts.steady
         ),
         blocks=ChainViews(chain, mempool, history, texts, params, clock),
-        accounts=AccountViews(chain, mempool, history, params, clock),
-        calls=CallViews(chain, mempool, history, texts, calls, params, clock),
+        accounts=AccountViews(chain, mempool, history, texts, params, clock),
+        calls=CallViews(chain, mempool, texts, params, control),
+        answered=AnswerViews(chain, mempool, history, texts, calls, clock),
+        proofs=ProofViews(chain, mempool, history, calls, params, clock),
         pool=PoolViews(chain, mempool, parts.steady),
-        mining=MiningViews(mining.control if mining is not None else None, chain, params),
+        mining=MiningViews(control, chain, params),
         stop=stop,
     )
 

@@ -127,7 +127,7 @@ ACCOUNT: Final = s.AccountReply(
 HISTORY: Final = s.History(
     [s.Event(1, 1_790_000_060_000, TXID, "sent", "250000000", "1000", BOB)], "1-0", AS_OF
 )
-ESTIMATE: Final = s.Estimate(MODEL_ID, [1, 403, 407, 261, 378], 12, "828", 3, 1)
+ESTIMATE: Final = s.Estimate(MODEL_ID, [1, 403, 407, 261, 378], 12, "828", 3, 1, "yes")
 CALL: Final = s.CallReply(
     txid=TXID,
     status="answered",
@@ -142,6 +142,22 @@ CALL: Final = s.CallReply(
     block=BLOCK_ID,
     proof_id="9f" * 64,
     reason="",
+    as_of=AS_OF,
+    prompt="Once upon a time",
+)
+PROOF: Final = s.ProofReply(
+    txid=TXID,
+    kind="group",
+    file="4553505250524f46",
+    binding="b1" * 64,
+    genesis_hash=PARENT_ID,
+    model_id=MODEL_ID,
+    payee=ALICE,
+    call_ids=[TXID],
+    height=1,
+    block=BLOCK_ID,
+    confirmations=1,
+    proof_id="9f" * 64,
     as_of=AS_OF,
 )
 MEMPOOL: Final = s.MempoolReply(1, 0, 5432, 0, 50_000_000, "1.000", [TXID])

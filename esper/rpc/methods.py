@@ -118,6 +118,14 @@ GET_CALL: Final = Method(
     Example(s.TransactionParams(examples.TXID), examples.CALL),
     raises=(NOT_FOUND,),
 )
+GET_PROOF: Final = Method(
+    "get_proof",
+    s.TransactionParams,
+    s.ProofReply,
+    "The proof of an answered call; `data.status` of NOT_FOUND says why there is none.",
+    Example(s.TransactionParams(examples.TXID), examples.PROOF),
+    raises=(NOT_FOUND,),
+)
 
 # --- mempool and mining -----------------------------------------------------------------------
 

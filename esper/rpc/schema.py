@@ -7,7 +7,7 @@ fields of requests are refused. Patterns end in ``$(?!\n)``: a bare ``$`` would 
 through at the end.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
@@ -15,7 +15,9 @@ Amount = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,18})$(?!\n)")]
 """Units or micro-credits, decimal."""
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}$(?!\n)")]
 """64 bytes in hex."""
-Text = Annotated[str, Meta(max_length=65_536)]
+MAX_TEXT: Final = 65_536
+"""Characters of a text to be tokenised."""
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 """Text that the server may tokenise."""
 AddressText = Annotated[str, Meta(min_length=8, max_length=120)]
 """A bech32m address of the network."""
@@ -185,6 +187,8 @@ class TransactionSummary(Reply, frozen=True):
     size: int
     answer: str | None = None
     """Of calls that were answered inline: the text."""
+    prompt: str | None = None
+    """Of calls: the text of the prompt, whole; None where its tokenizer is not at the node."""
 
 
 class BlockReply(Reply, frozen=True):
@@ -242,6 +246,8 @@ class TransactionReply(Reply, frozen=True):
     confirmations: int = 0
     reason: str = ""
     """Why it was dropped, or why it waits."""
+    prompt: str | None = None
+    """Of calls: the text of the prompt, whole; None where its tokenizer is not at the node."""
 
 
 class Output(Reply, frozen=True):
@@ -342,6 +348,8 @@ class Event(Reply, frozen=True):
     fee: Amount
     other: str
     """Address on the other side, or empty."""
+    prompt: str | None = None
+    """Of ``called``: the text of the prompt, whole."""
 
 
 class History(Reply, frozen=True):
@@ -377,7 +385,10 @@ class Estimate(Reply, frozen=True):
     """Micro-credits at that bid if the answer has max_tokens."""
     waiting_calls: int
     expected_blocks: int
-    """Until it is answered, at that bid."""
+    """Until it is answered, at that bid, while somebody mines."""
+    answering: str | None = None
+    """``yes`` if this node answers such calls now; else a sentence why it does not, and then
+    nobody does unless another miner takes the call. None: a node that does not say."""
 
 
 class CallReply(Reply, frozen=True):
@@ -402,6 +413,39 @@ class CallReply(Reply, frozen=True):
     proof_id: str | None
     """Hash of the proof of the group that it was proven in."""
     reason: str
+    as_of: AsOf
+    prompt: str | None = None
+    """Text of the prompt, whole; None where its tokenizer is not at the node."""
+
+
+class ProofReply(Reply, frozen=True):
+    """The proof of a call's answer, and what it is bound to.
+
+    Height, block and confirmations are the node's word; all else can be checked without it, as
+    ``docs/wallet.md`` says.
+    """
+
+    txid: str
+    kind: str
+    """group: answered in the call's own block, perhaps with others; lane: answered later, alone."""
+    file: str
+    """Statement and proof in hex: the bytes of the file that ``esper verify`` takes."""
+    binding: str
+    """64 bytes that statement and proof are bound to, made from what follows."""
+    genesis_hash: str
+    model_id: str
+    payee: str
+    """Address that the proof is made for: of a group who is paid for the block, of a lane who
+    sent the result."""
+    call_ids: list[str]
+    """Ids of the proven calls, in the order of the statement's sequences; of a lane its call."""
+    height: int
+    """Of the block that holds the answer."""
+    block: str
+    confirmations: int
+    """1 for the tip."""
+    proof_id: str
+    """Hash of the proof."""
     as_of: AsOf
 
 

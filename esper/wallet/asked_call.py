@@ -1,9 +1,11 @@
 """A call to a model: the prompt as tokens, the bid, and what it may cost."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from esper.primitives.ids import ModelId, model_id_of
 from esper.primitives.params import NetworkParameters
+from esper.receipts.call_proof import network_models
 from esper.rpc.methods import ESTIMATE_CALL
 from esper.rpc.schema import Estimate, EstimateParams, Message
 from esper.vm.answers import MAX_ANSWER_TOKENS
@@ -17,6 +19,9 @@ MAX_SUGGESTED_TIMES: Final = 100
 
 MAX_BID: Final = (1 << 32) - 1
 
+ANSWERING: Final = "yes"
+"""What a node that answers calls says of that."""
+
 
 def asked_call(
     node: Node,
@@ -26,36 +31,76 @@ def asked_call(
     *,
     bid: int | None = None,
     chat: bool = False,
+    tokens: Sequence[int] | None = None,
 ) -> tuple[LlmCall, Estimate]:
     """The call, and what the node expects of it.
 
     ``bid`` is micro-credits per weighted token; without it the node's suggestion is taken, within
-    reason. With ``chat`` the text is a user's message in the model's template. Raises
-    CallShapeError, MisuseError, NodeContradictionError, and the node's errors.
+    reason. With ``chat`` the text is a user's message in the model's template. ``tokens`` is the
+    text as the wallet's own tokenizer of the network's first model has it; without them the node's
+    are taken. Raises CallShapeError, MisuseError, NodeContradictionError, and the node's errors.
     """
-    if not 1 <= max_tokens <= MAX_ANSWER_TOKENS:
-        raise MisuseError(f"--max-tokens is {max_tokens}, must be 1 to {MAX_ANSWER_TOKENS}")
-    asked = EstimateParams(max_tokens, text=text)
-    if chat:
-        asked = EstimateParams(max_tokens, messages=[Message("user", text)])
-    estimate = node.call(ESTIMATE_CALL, asked)
-    prompt = tuple(estimate.tokens)
-    rows, limit = len(prompt) + max_tokens - 1, params.calls.rows_per_call
-    if not 1 <= len(prompt) <= MAX_PROMPT_TOKENS or rows > limit:
-        raise CallShapeError(
-            f"the prompt has {len(prompt)} tokens, with {max_tokens} of answer that is {rows} "
-            f"rows; {params.name} takes {limit}: shorten the prompt or lower --max-tokens"
-        )
+    if max_tokens < 1:
+        raise MisuseError(f"--max-tokens is {max_tokens}, must be 1 at least")
+    if tokens is not None:
+        _check_lengths(len(tokens), max_tokens, params)
+    estimate = node.call(ESTIMATE_CALL, _asked(params, text, chat, tokens))
+    prompt = tuple(estimate.tokens if tokens is None else tokens)
+    _check_lengths(len(prompt), max_tokens, params)
     if not all(0 <= token < 1 << 32 for token in prompt):
         raise NodeContradictionError("the node's tokens are no token ids: ask another node")
-    return LlmCall(_model_id(estimate), prompt, max_tokens, _bid(bid, estimate, params)), estimate
+    model_id = _model_id(estimate, params)
+    if tokens is not None and model_id != params.model.model_id:
+        raise NodeContradictionError("the node answers about another model: ask another node")
+    return LlmCall(model_id, prompt, max_tokens, _bid(bid, estimate, params)), estimate
 
 
-def _model_id(estimate: Estimate) -> ModelId:
+def why_not_answered(estimate: Estimate) -> str:
+    """Why nobody at the node answers the call, empty if it does or does not say."""
+    return "" if estimate.answering in (None, ANSWERING) else str(estimate.answering)
+
+
+def _asked(
+    params: NetworkParameters, text: str, chat: bool, tokens: Sequence[int] | None
+) -> EstimateParams:
+    # One token of answer: how long it may be follows from the prompt, and is checked here.
+    if tokens is not None:
+        return EstimateParams(1, tokens=list(tokens), model_id=params.model.model_id.hex())
+    if chat:
+        return EstimateParams(1, messages=[Message("user", text)])
+    return EstimateParams(1, text=text)
+
+
+def _check_lengths(prompt: int, max_tokens: int, params: NetworkParameters) -> None:
+    """Raises CallShapeError for the prompt, MisuseError for ``max_tokens``: each says its most."""
+    limit = min(params.calls.rows_per_call, params.model.shape.max_seq, MAX_PROMPT_TOKENS)
+    if prompt < 1:
+        raise CallShapeError("the prompt has 0 tokens: there is nothing to answer")
+    if prompt > limit:
+        raise CallShapeError(
+            f"the prompt has {prompt} tokens, {params.name} takes at most {limit}, and one of "
+            f"answer then: shorten it by {prompt - limit}"
+        )
+    # The last answer token is never fed back, so it takes no row.
+    most = min(limit + 1 - prompt, MAX_ANSWER_TOKENS)
+    if max_tokens > most:
+        raise MisuseError(
+            f"--max-tokens is {max_tokens}, must be 1 to {most} after a prompt of {prompt} tokens "
+            f"on {params.name}"
+        )
+
+
+def _model_id(estimate: Estimate, params: NetworkParameters) -> ModelId:
     try:
-        return model_id_of(estimate.model_id)
+        found = model_id_of(estimate.model_id)
     except ValueError:
         raise NodeContradictionError("the node's model_id is no id: ask another node") from None
+    if found not in network_models(params):
+        raise NodeContradictionError(
+            f"the node names model {found.hex()[:16]}…, which {params.name} does not: ask another "
+            "node"
+        )
+    return found
 
 
 def _bid(bid: int | None, estimate: Estimate, params: NetworkParameters) -> int:

@@ -97,3 +97,11 @@ class ExchangeFileError(WalletError):
 
 class NodeContradictionError(WalletError):
     """The node answered something that cannot be true."""
+
+
+class CallOverdueError(WalletError):
+    """A call is not answered in the time that somebody waits for it; it goes on."""
+
+
+class NodeLostError(WalletError):
+    """A node that was asked about a call went away and did not come back."""

@@ -99,6 +99,8 @@ CASES = [
     ("get_history", ["history"]),
     ("get_transaction", ["tx", "TXID"]),
     ("get_call", ["tx", "CALL"]),
+    ("get_proof", ["proof", "CALL"]),
+    ("get_transaction", ["proof", "CALL"]),
     ("estimate_call", ["call", "Hi", "--no-wait", "--bid", "20", "--yes"]),
     ("list_models", ["models"]),
     ("submit_transaction", ["stake", "1", "--yes"]),
@@ -118,6 +120,8 @@ def test_no_lie_of_a_node_crashes_a_command_or_steers_the_terminal(
         console.node.world = credit(console.node.world)
     if "CALL" in command:
         ids["CALL"] = console.json("call", "Hi", "--no-wait", "--bid", "20")["txid"]
+    if "proof" in command:
+        console.node.mine()
     arguments = [ids.get(word, word) for word in command]
     run = CliRunner()
 

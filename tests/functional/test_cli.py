@@ -122,7 +122,56 @@ def test_a_file_that_is_no_proof_is_refused(proven: Proven, tmp_path: Path) -> N
     other.write_bytes(b"not a proof at all, but long enough")
     result = proven.verify(file=other)
     assert (result["status"], result["error"]) == (1, "ProofFileError")
-    assert proven.verify(file=tmp_path / "absent")["error"] == "FileNotFoundError"
+
+
+def test_a_file_that_cannot_be_read_is_no_forgery(proven: Proven, tmp_path: Path) -> None:
+    for file, why in ((tmp_path / "absent", "No such file"), (tmp_path, "Is a directory")):
+        done = esper("verify", file, "--model-id", proven.model_id, "--json")
+        assert (done.returncode, done.stdout) == (2, "")
+        error = json.loads(done.stderr)["error"]
+        assert error["name"] == "UnreadableFileError"
+        assert f"{file} is unreadable: {why}" in error["message"]
+        done = esper("verify", file, "--model-id", proven.model_id)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "is unreadable" in done.stderr
+    done = esper(
+        *("verify", proven.file, "--model-id", proven.model_id, "--tokenizer", tmp_path, "--json")
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert json.loads(done.stderr)["error"]["name"] == "MissingFileError"
+
+
+def test_no_proof_is_overwritten_and_no_folder_found_out_late(
+    proven: Proven, tmp_path: Path
+) -> None:
+    out = tmp_path / "mine"
+    out.write_text("mine")
+    for refused, why in (
+        (out, "exists already"),
+        (tmp_path / "no" / "x", "there is no folder"),
+        (tmp_path, "is a folder"),
+    ):
+        # Before the model is looked at: it is not even there.
+        done = esper("prove", tmp_path / "no-model", "--prompt", "a", "--out", refused, "--json")
+        assert (done.returncode, done.stdout) == (1, "")
+        error = json.loads(done.stderr)["error"]
+        assert error["name"] == "OutFileError"
+        assert why in error["message"]
+    assert out.read_text() == "mine"
+    done = esper(
+        *("prove", proven.model, "--prompt", "a", "--max-tokens", "1", "--out", out, "--force")
+    )
+    assert done.returncode == 0, done.stderr
+    assert proof_file.read(out)[0].sequences[0].max_answer == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["mine"]
+
+
+def test_errors_of_a_model_are_objects_for_programs(tmp_path: Path) -> None:
+    done = esper("prove", tmp_path, "--prompt", "a", "--out", tmp_path / "x", "--json")
+    assert (done.returncode, done.stdout) == (1, "")
+    error = json.loads(done.stderr)["error"]
+    assert error["name"].endswith("Error")
+    assert str(tmp_path) in error["message"]
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from esper.consensus.call_groups import group_binding
 from esper.crypto.signatures import SignatureClaim
 from esper.primitives.address import Address
 from esper.primitives.errors.rule_violation import RuleViolation
+from esper.primitives.networks import REGTEST
+from esper.prover import Report, Sequence, Statement, VerificationError, proof_file
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.client import NodeError
@@ -18,9 +21,10 @@ from esper.vm.llm_call import LlmCall
 from esper.vm.records import KnownKey
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.transfer import Transfer
-from tests.support.vm_world import GENESIS, MODEL, World
+from tests.support.vm_world import GENESIS, MINER, MODEL, World, address
 
 KINDS = {1: "transfer", 2: "stake", 3: "unstake", 4: "credit-transfer", 5: "llm-call"}
+FAKE_PROOF = b"fake proof"
 SCRIPT = ("queued", "answering", "proving", "proven")
 """Where a call stands, one question after the other, before its block comes."""
 
@@ -42,6 +46,8 @@ class FakeNode:
     asked: dict[str, int] = field(default_factory=dict)
     """How often a call was asked about."""
     answer_text: str = " there was a fox"
+    answering: str | None = "yes"
+    """Whether anybody here answers, as an estimate says it."""
     last_status: str = "answered"
     history_events: tuple[s.Event, ...] = ()
 
@@ -59,6 +65,7 @@ class FakeNode:
             m.GET_HISTORY.name: self.history,
             m.ESTIMATE_CALL.name: self.estimate_call,
             m.GET_CALL.name: self.asked_about,
+            m.GET_PROOF.name: self.proof,
         }
         reply: ReplyT = answers[method.name](request)
         return reply
@@ -197,9 +204,11 @@ class FakeNode:
 
     def estimate_call(self, params: s.EstimateParams) -> s.Estimate:
         text = params.text or "".join(message.content for message in params.messages or [])
-        tokens = [1, *(2 + ord(c) % 100 for c in text[:: self.bpe])]
+        tokens = params.tokens or [1, *(2 + ord(c) % 100 for c in text[:: self.bpe])]
         cost = self.suggested_bid * (len(tokens) + 4 * params.max_tokens)
-        return s.Estimate(MODEL.model_id.hex(), tokens, self.suggested_bid, str(cost), 3, 2)
+        return s.Estimate(
+            MODEL.model_id.hex(), tokens, self.suggested_bid, str(cost), 3, 2, self.answering
+        )
 
     def asked_about(self, params: s.TransactionParams) -> s.CallReply:
         """One step further at every question; the block comes after the script's end."""
@@ -228,6 +237,13 @@ class FakeNode:
             as_of=s.AsOf(self.world.height + step, True),
         )
 
+    def proof(self, params: s.TransactionParams) -> s.ProofReply:
+        """Of a call in the chain: its answer is EOS, its proof ``FAKE_PROOF``."""
+        found, height = self.confirmed.get(params.txid, (None, 0))
+        if found is None or not isinstance(found.payload, LlmCall):
+            raise NodeError(NOT_FOUND, "no call", {"status": "unknown"})
+        return fake_proof(found, height, self.world.height, self.genesis)
+
     # --- what a test does ---
 
     def mine(self) -> None:
@@ -245,6 +261,38 @@ class FakeNode:
 
     def _text(self, address: bytes) -> str:
         return Address.from_bytes(address).to_text("resp")
+
+
+def fake_proof(made: Transaction, height: int, tip: int, genesis: str) -> s.ProofReply:
+    """What an honest node hands out for a call that EOS answers, but for the proof itself."""
+    call = made.payload
+    assert isinstance(call, LlmCall)
+    payee = address(MINER)
+    binding = group_binding(bytes.fromhex(genesis), payee, call.model_id, [made.txid])
+    said = Sequence(call.prompt, (MODEL.eos,), call.max_tokens, (((MODEL.eos, 7),),))
+    statement = Statement(call.model_id, binding, REGTEST.calls.rows_per_call, 1, (said,))
+    return s.ProofReply(
+        txid=made.txid.hex(),
+        kind="group",
+        file=proof_file.encode(statement, FAKE_PROOF).hex(),
+        binding=binding.hex(),
+        genesis_hash=genesis,
+        model_id=call.model_id.hex(),
+        payee=Address.from_bytes(payee).to_text("desp"),
+        call_ids=[made.txid.hex()],
+        height=height,
+        block="cd" * 64,
+        confirmations=tip - height + 1,
+        proof_id="99" * 64,
+        as_of=s.AsOf(tip, True),
+    )
+
+
+def believing(statement: Statement, proof: bytes) -> Report:
+    """A verifier that takes the fake proof for any statement."""
+    if proof != FAKE_PROOF:
+        raise VerificationError("this is not the fake proof")
+    return Report(128.0, (), len(proof), 1.5, 1, 1)
 
 
 def credit_rich(world: World) -> World:

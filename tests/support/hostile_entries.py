@@ -34,12 +34,14 @@ from esper.rpc.strict_json import read_json
 from esper.storage.history.history_records import position_of
 from esper.storage.kv.leveldb_diagnosis import TABLE_MAGIC, _entries, _table_is_sound
 from esper.wallet.amounts import parse_esp
+from esper.wallet.cost import Cost
 from esper.wallet.exchange import network_named, read_exchange
 from esper.wallet.keystore import read_wallet
-from esper.wallet.sealing import Cost, _key
+from esper.wallet.sealing import _key
 from esper.wallet.secrets import Secrets
 from esper.wallet.words import entropy_of
 from tests.fuzz.decoders import FOLDER
+from tests.support.answering import Answering
 from tests.support.fake_node import FakeNode, settings
 from tests.support.http_world import Reader, asked_once
 
@@ -98,8 +100,8 @@ def told_by_a_node(shape: Callable[[str], Any], data: bytes) -> None:
     """What a client makes of a node's answer, shown on a terminal."""
     answer = shape(text(data))
     content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=iter([content])))
-    with RpcClient("http://127.0.0.1:9334/", transport=transport) as client:
+    exchange = Answering(lambda _: httpx.Response(200, content=iter([content])))
+    with RpcClient("http://127.0.0.1:9334/", exchange=exchange) as client:
         try:
             client.call(GET_BLOCK, BlockParams())
         except Exception as error:

@@ -12,7 +12,7 @@ from esper.cli.esper import environment as wallet_machine
 from esper.cli.esper.app import application
 from esper.crypto.signing import KeyPair
 from esper.wallet.derivation import derived_key
-from tests.support.fake_wallet_node import FakeNode
+from tests.support.fake_wallet_node import FakeNode, believing
 from tests.support.vm_world import COIN, World, funded
 from tests.support.wallet_cases import CHEAP, ENTROPY, PASSWORD
 
@@ -36,12 +36,17 @@ class Console:
     entropy: bytes = ENTROPY
     """What the machine's randomness gives where 32 bytes are drawn."""
     drawn: int = 0
+    seconds: float = 0.0
+    """What its clock shows: it moves while a command sleeps."""
     output: list[str] = field(default_factory=list)
     """All that was ever printed, both streams."""
 
     def randomness(self, size: int) -> bytes:
         self.drawn += 1
         return self.entropy if size == 32 else self.drawn.to_bytes(size, "big")
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
 
     def run(self, *arguments: Any, status: int = 0, given: str | bytes = "") -> str:
         """Standard output of a command."""
@@ -86,7 +91,11 @@ def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
     found = Console(tmp_path / "d", FakeNode(world))
     monkeypatch.setattr(wallet_machine, "connect", lambda _: found.node)
     monkeypatch.setattr(wallet_machine, "randomness", found.randomness)
-    monkeypatch.setattr(wallet_machine, "sleep", lambda _: None)
+    monkeypatch.setattr(wallet_machine, "sleep", found.sleep)
+    monkeypatch.setattr(wallet_machine, "now", lambda: found.seconds)
+    monkeypatch.setattr(wallet_machine, "verify_proof", believing)
+    # The fake node has tokens of its own.
+    monkeypatch.setattr(wallet_machine, "model_text", lambda _: None)
     monkeypatch.setattr(wallet_machine, "cost", CHEAP)
     monkeypatch.setattr(wallet_machine, "is_terminal", lambda: found.terminal)
     monkeypatch.setattr(wallet_machine, "variable", lambda name: found.variables.get(name))

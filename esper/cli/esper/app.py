@@ -24,7 +24,7 @@ WALLET: Final = Group(
         Command(
             "restore",
             "wallet_keys:restore_command",
-            "Make a wallet again, from its words or a backup file.",
+            "Make a wallet from a backup file, or from 24 words (typed, or on standard input).",
         ),
         Command(
             "list",
@@ -76,7 +76,7 @@ COMMANDS: Final[Table] = (
     Command(
         "verify",
         "prove:verify_command",
-        "Check a proof without the model's weights: status 0 if it is valid, 1 if it is not.",
+        "Check a proof without the model's weights: status 0 valid, 1 not valid, 2 unreadable.",
     ),
     WALLET,
     Command("balance", "balance:balance_command", "What the wallet holds. Needs no password."),
@@ -90,7 +90,16 @@ COMMANDS: Final[Table] = (
         "Take ESP back from the stake; it can be spent after the unbonding time.",
     ),
     Command("credits", "spending:credits_app", "Credits, which pay for calls.", is_group=True),
-    Command("call", "call:call_command", "Ask a model of the chain; credits pay."),
+    Command(
+        "call",
+        "call:call_command",
+        "Ask a model of the chain; credits pay. The proof of the answer is checked here.",
+    ),
+    Command(
+        "proof",
+        "proof:proof_command",
+        "Fetch the proof of a call's answer and check it here: no node is believed.",
+    ),
     Command("tx", "looking:tx_command", "A transaction, and of a call its answer."),
     Command(
         "block", "looking:block_command", "A block: what it paid, what was asked and answered."

@@ -16,6 +16,7 @@ from esper.cli.esper.session import (
     WalletName,
     session,
 )
+from esper.cli.esper.shown_text import in_a_line
 from esper.rpc.methods import GET_HISTORY
 from esper.rpc.schema import Event, HistoryParams, Release
 from esper.wallet.amounts import credits_text, esp_text
@@ -25,6 +26,8 @@ from esper.wallet.holdings import available_of, holdings
 from esper.wallet.labels import address_called, address_of_any_network
 from esper.wallet.moments import as_of_text, time_text
 
+SHOWN_PROMPT: Final = 60
+"""Characters of a prompt in a line of history."""
 CREDIT_EVENTS: Final = frozenset({"credits-sent", "credits-received", "called", "answered"})
 
 
@@ -163,7 +166,8 @@ def _event_line(event: Event, names: dict[str, str]) -> str:
     fee = f", fee {esp_text(event.fee)}" if int(event.fee) else ""
     name = f" ({names[event.other]})" if event.other in names else ""
     other = f"  {event.other}{name}" if event.other else ""
+    asked = f"  asked {in_a_line(event.prompt, SHOWN_PROMPT)!r}" if event.prompt else ""
     return (
         f"{event.height:>7}  {time_text(event.time_ms)}  {event.what:16} "
-        f"{text(event.amount)}{fee}{other}  {event.txid[:16]}"
+        f"{text(event.amount)}{fee}{other}{asked}  {event.txid[:16]}"
     ).rstrip()

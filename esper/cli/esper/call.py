@@ -1,17 +1,21 @@
-"""`esper call`: ask a model, wait for the proven answer, or leave it running."""
+"""`esper call`: ask a model, wait for the answer and check its proof, or leave it running."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import Annotated, Any, Final
+from math import isnan
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
 from msgspec.structs import replace
-from rich.console import Console
-from rich.text import Text
 
 from esper.cli.esper import environment
+from esper.cli.esper.call_following import follow
+from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
+from esper.cli.esper.prompt_input import typed_prompt
+from esper.cli.esper.proof import not_proven
+from esper.cli.esper.proof_checking import fetched_proof
+from esper.cli.esper.proven_text import proven_document, proven_lines, words
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
     Datadir,
@@ -19,18 +23,25 @@ from esper.cli.esper.session import (
     Session,
     WalletName,
     Yes,
-    printable,
     session,
 )
 from esper.cli.esper.spending import Expires, From
 from esper.cli.esper.submitting import own_address, sign, submitted
-from esper.rpc.schema import CallReply
+from esper.receipts.call_proof import UnprovenError, network_models
+from esper.rpc.client import NodeError, NodeUnreachableError
+from esper.rpc.schema import CallReply, Estimate
+from esper.vm.llm_call import LlmCall
+from esper.vm.transaction import Transaction
 from esper.wallet.amounts import counted, credits_text
-from esper.wallet.asked_call import asked_call
-from esper.wallet.call_progress import call_progress, phrase
+from esper.wallet.asked_call import asked_call, why_not_answered
+from esper.wallet.call_progress import phrase
+from esper.wallet.errors import CallOverdueError, MisuseError, NodeLostError
 from esper.wallet.intents import DEFAULT_WINDOW, prepared
 from esper.wallet.keys import resealed
 from esper.wallet.keystore import WalletFile, open_wallet
+
+if TYPE_CHECKING:
+    from esper.node.calls.text_service import ModelText
 
 PUBLIC: Final = (
     "Prompts and answers stand in the chain, readable to everyone, for ever. "
@@ -39,13 +50,19 @@ PUBLIC: Final = (
 
 
 def call_command(
-    text: Annotated[str, typer.Argument(help="What to ask, or to continue.")],
-    max_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 16,
+    text: Annotated[
+        str, typer.Argument(help="What to ask, or to continue; - reads standard input.")
+    ],
+    max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
     bid: Annotated[
         int | None, typer.Option(help="Micro-credits a weighted token; the node's advice without.")
     ] = None,
     chat: Annotated[bool, typer.Option("--chat", help="As a message in a chat.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answer.")] = True,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds to wait; without it, as long as blocks come."),
+    ] = None,
     sender: From = None,
     expires: Expires = DEFAULT_WINDOW,
     wallet: WalletName = None,
@@ -53,29 +70,87 @@ def call_command(
     as_json: Json = False,
     yes: Yes = False,
 ) -> None:
-    """Ask a model of the chain; credits pay."""
+    """Ask a model of the chain; credits pay. The proof of the answer is checked here."""
     with session(datadir, wallet, as_json, yes) as s:
-        call, estimate = asked_call(s.node, s.params, text, max_tokens, bid=bid, chat=chat)
-        transaction = prepared(s.node, s.params, own_address(s, sender), call, window=expires)
-        s.note(
-            f"costs at most {credits_text(call.reserve)} at a bid of {call.price}; "
-            f"waiting before it: {counted(estimate.waiting_calls, 'call')}, "
-            f"about {counted(estimate.expected_blocks, 'block')}"
+        if timeout is not None and isnan(timeout):
+            raise MisuseError("--timeout is no number of seconds")
+        prompt = typed_prompt(text)
+        local = environment.model_text(s.params)
+        call, estimate = asked_call(
+            s.node,
+            s.params,
+            prompt,
+            max_tokens,
+            bid=bid,
+            chat=chat,
+            tokens=None if local is None else _tokens(local, prompt, chat=chat),
         )
+        transaction = prepared(s.node, s.params, own_address(s, sender), call, window=expires)
+        warned = _tell_what_it_takes(s, call, estimate, transaction.expiry, yes=yes)
         _tell_that_prompts_are_public(s)
         found = sign(s, transaction)
         txid = submitted(s.node, found).txid
         if not wait:
-            s.answer({"txid": txid, "status": "queued"}, txid)
+            s.answer({"txid": txid, "status": "queued"} | warned, txid)
             return
         s.note(f"call {txid}")
         try:
-            last = _follow(s, txid)
+            last = follow(s, txid, timeout)
         except KeyboardInterrupt:
-            s.note(f"the call goes on without you; look with: esper tx {txid}")
-            s.answer({"txid": txid, "status": "interrupted"})
+            s.note(f"the call goes on without you; {_look(txid)}")
+            s.answer({"txid": txid, "status": "interrupted"} | warned)
             return
-        _tell_end(s, last)
+        except (CallOverdueError, NodeLostError) as error:
+            s.refuse(
+                type(error).__name__,
+                f"{error}. The call is not lost: it stands in the chain, or waits in its node's "
+                f"files until it lapses after height {transaction.expiry}; {_look(txid)}",
+                data={"txid": txid} | warned,
+            )
+        _tell_end(s, found, last, local, warned)
+
+
+def _tokens(local: ModelText, prompt: str, *, chat: bool) -> list[int] | None:
+    """The prompt by this machine's tokenizer, None where its template is not here."""
+    if not chat:
+        return local.of_text(prompt)
+    if not local.has_template:
+        return None
+    from esper.node.calls.text_service import ChatMessage, NoTextError
+
+    try:
+        return local.of_messages([ChatMessage("user", prompt)])
+    except NoTextError as error:
+        raise MisuseError(str(error)) from error
+
+
+def _look(txid: str) -> str:
+    return f"look with: esper tx {txid}, and once it is answered check it with: esper proof {txid}"
+
+
+def _tell_what_it_takes(
+    s: Session, call: LlmCall, estimate: Estimate, expiry: int, *, yes: bool
+) -> dict[str, Any]:
+    """What it costs and how long it waits; that nobody answers here is agreed to, or refused.
+
+    The warning as a member of the answer, if there is one.
+    """
+    cost = f"costs at most {credits_text(call.reserve)} at a bid of {call.price}"
+    before = f"waiting before it: {counted(estimate.waiting_calls, 'call')}"
+    why = why_not_answered(estimate)
+    if not why:
+        s.note(f"{cost}; {before}, about {counted(estimate.expected_blocks, 'block')}")
+        return {}
+    warning = (
+        f"nobody at this node would answer: {why}. The call would wait until another miner of "
+        f"{s.params.name} takes it, or lapse after height {expiry}, at no cost"
+    )
+    if not yes and not environment.is_terminal():
+        s.refuse("NobodyAnswersError", f"{warning}. To make it all the same: --yes")
+    s.note(f"{cost}; {before}")
+    s.note(warning)
+    s.confirm("Make it all the same?")
+    return {"warning": warning}
 
 
 def _tell_that_prompts_are_public(s: Session) -> None:
@@ -93,33 +168,33 @@ def _tell_that_prompts_are_public(s: Session) -> None:
     s.folder.update(s.name, change)
 
 
-def _follow(s: Session, txid: str) -> CallReply:
-    """Show where the call stands, and the answer as soon as it is known; the last news."""
-    console = Console(stderr=True)
-    live = not s.as_json and environment.is_terminal()
-    shown: str | None = None
-    last: CallReply | None = None
-    with console.status("submitted") if live else nullcontext() as line:
-        for last in call_progress(s.node, txid, environment.sleep):
-            if line is not None:
-                line.update(Text(printable(phrase(last))))
-            else:
-                s.note(phrase(last))
-            if last.answer is not None and last.answer != shown and last.status != "answered":
-                shown = last.answer
-                s.note(f"{shown}\n(not final yet)")
-    assert last is not None, "progress ends with news"
-    return last
-
-
-def _tell_end(s: Session, last: CallReply) -> None:
-    document: dict[str, Any] = msgspec.to_builtins(last)
+def _tell_end(
+    s: Session,
+    made: Transaction,
+    last: CallReply,
+    local: ModelText | None,
+    warned: dict[str, Any],
+) -> None:
+    document: dict[str, Any] = msgspec.to_builtins(last) | warned
     if last.status != "answered":
         s.refuse("CallNotAnswered", f"call {last.txid} {phrase(last)}", data=document)
+    try:
+        proven = fetched_proof(s.node, made, s.params, s.genesis, network_models(s.params))
+        _, answer = words(proven, local)
+        if answer is not None and last.answer not in (None, answer):
+            raise UnprovenError("the node shows another answer than the one that is proven")
+    except UnprovenError as error:
+        not_proven(s, f"{error}. The node's answer was {last.answer!r}", document)
+    except (NodeError, NodeUnreachableError) as error:
+        not_proven(
+            s, f"the node gave no proof: {error}; try later: esper proof {last.txid}", document
+        )
     s.answer(
-        document,
-        last.answer or "",
+        document | {"proof": proven_document(proven, local)},
+        (last.answer or "") if answer is None else answer,
         f"block {last.height}  {last.block}",
-        f"proof {last.proof_id}",
+        f"proof {proven.proof_id}",
+        *proven_lines(proven, local),
+        f"keep it with: esper proof {last.txid} --out FILE",
         f"cost  {credits_text(last.cost)} for {last.prompt_tokens} + {last.answer_tokens} tokens",
     )

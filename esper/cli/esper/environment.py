@@ -3,6 +3,8 @@
 Commands reach for these by this module's name, so that tests put theirs here.
 """
 
+from __future__ import annotations
+
 import os
 import secrets
 import sys
@@ -10,14 +12,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
+from esper.primitives.params import NetworkParameters
 from esper.rpc.client import RpcClient
 from esper.wallet.cost import COST, Cost
 from esper.wallet.errors import MisuseError
 from esper.wallet.node_port import Node
+
+if TYPE_CHECKING:
+    from esper.node.calls.text_service import ModelText
+    from esper.prover import Report, Statement
 
 PASSWORD_VARIABLE: Final = "ESPER_PASSWORD"
 NEW_PASSWORD_VARIABLE: Final = "ESPER_NEW_PASSWORD"
@@ -26,6 +33,8 @@ randomness: Callable[[int], bytes] = secrets.token_bytes
 """So many bytes from the operating system."""
 sleep: Callable[[float], None] = time.sleep
 """Waits so many seconds."""
+now: Callable[[], float] = time.monotonic
+"""Seconds, for measuring how long something takes."""
 cost: Cost = COST
 """What opening a new wallet costs."""
 
@@ -38,6 +47,20 @@ def connect(datadir: Path) -> Node:
 def variable(name: str) -> str | None:
     """A variable of the environment."""
     return os.environ.get(name)
+
+
+def model_text(params: NetworkParameters) -> ModelText | None:
+    """The tokenizer of a network's model on this machine, None where it is not."""
+    from esper.cli.esper.local_text import local_text
+
+    return local_text(params)
+
+
+def verify_proof(statement: Statement, proof: bytes) -> Report:
+    """The verifier. Raises ProofError."""
+    from esper.prover import verify
+
+    return verify(statement, proof)
 
 
 def is_terminal() -> bool:

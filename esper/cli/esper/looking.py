@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
 
 from esper.cli.esper import environment
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, session
+from esper.cli.esper.shown_text import in_a_line
 from esper.rpc.methods import GET_BLOCK, GET_CALL, GET_STATUS, GET_TRANSACTION, LIST_MODELS
 from esper.rpc.schema import (
     AsOf,
@@ -23,7 +24,7 @@ from esper.wallet.call_progress import INTERVAL_S, phrase
 from esper.wallet.errors import MisuseError
 from esper.wallet.moments import as_of_text, time_text
 
-HASH_DIGITS = 128
+HASH_DIGITS: Final = 128
 
 
 def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:
@@ -54,7 +55,7 @@ def tx_command(
 ) -> None:
     """A transaction, and of a call its answer."""
     with session(datadir, None, as_json) as s:
-        _check_hash(txid, "transaction id")
+        check_hash(txid, "transaction id")
         found = s.any_node.call(GET_TRANSACTION, TransactionParams(txid))
         while wait and found.status == "pending":
             environment.sleep(INTERVAL_S)
@@ -73,6 +74,7 @@ def tx_command(
                 lines.append(f"cost      {credits_text(call.cost)}")
             if call.proof_id:
                 lines.append(f"proof     {call.proof_id}")
+                lines.append(f"check it  esper proof {txid}")
         s.answer(document, *lines)
 
 
@@ -105,11 +107,11 @@ def _block_params(which: str | None) -> BlockParams:
         return BlockParams()
     if which.isascii() and which.isdigit() and len(which) <= 10 and int(which) < 1 << 32:
         return BlockParams(height=int(which))
-    _check_hash(which, "block")
+    check_hash(which, "block")
     return BlockParams(hash=which)
 
 
-def _check_hash(text: str, what: str) -> None:
+def check_hash(text: str, what: str) -> None:
     """Raises MisuseError unless the text are 128 lower-case hex digits."""
     if len(text) != HASH_DIGITS or not set(text) <= set("0123456789abcdef"):
         raise MisuseError(f"{what} {text[:20]!r}: must be {HASH_DIGITS} lower-case hex digits")
@@ -127,6 +129,8 @@ def _transaction_lines(found: TransactionReply) -> list[str]:
     for output in found.outputs:
         lines.append(f"to        {output.address or 'stake'}  {text(output.amount)}")
     lines.append(f"fee       {esp_text(found.fee)}, {found.size} bytes")
+    if found.prompt is not None:
+        lines.append(f"prompt    {in_a_line(found.prompt)}")
     return lines
 
 
@@ -140,6 +144,7 @@ def _block_lines(found: BlockReply) -> list[str]:
     ]
     lines += [f"asked     {work.prompt}\nanswered  {work.answer}" for work in found.work]
     for summary in found.transactions:
+        asked = "" if summary.prompt is None else f"  asked {in_a_line(summary.prompt)!r}"
         answer = "" if summary.answer is None else f"  answered {summary.answer!r}"
-        lines.append(f"{summary.kind:15} {summary.txid[:16]} from {summary.sender}{answer}")
+        lines.append(f"{summary.kind:15} {summary.txid[:16]} from {summary.sender}{asked}{answer}")
     return lines

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
 from esper.cli.lazy_commands import OPTIONS
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def _print_model(model: IntegerModel, bounds: list[Bound], name: str) -> None:
 def run_command(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an integer model.")],
     prompt: Annotated[str, typer.Option(help="Text to continue.")],
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")],
+    max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
     as_json: _Json = False,
 ) -> None:
     """Continue a text greedily with exact integer inference."""

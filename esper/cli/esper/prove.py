@@ -1,4 +1,8 @@
-"""`esper prove` and `esper verify`: answers with a proof, and the check that needs no weights."""
+"""`esper prove` and `esper verify`: answers with a proof, and the check that needs no weights.
+
+`verify` ends with 0 if the proof is valid, 1 if it is not, and 2 if there is nothing to judge: a
+file that cannot be read is no forgery.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+
+from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
+from esper.cli.esper.out_file import Force, OutFileError, check_out, write_out
+from esper.cli.esper.session import printable
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -21,10 +29,25 @@ _ANY_VOCABULARY = 1 << 32
 _errors = Console(stderr=True)
 
 
-def _refuse(problem: str) -> NoReturn:
-    """Say on standard error why nothing was done, and leave with status 1."""
-    _errors.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
+def _refuse(problem: Exception | str, as_json: bool, *, status: int = 1) -> NoReturn:
+    """Say on standard error why nothing was done, and leave."""
+    name = "Refused" if isinstance(problem, str) else type(problem).__name__
+    if as_json:
+        typer.echo(json.dumps({"error": {"name": name, "message": str(problem)}}), err=True)
+    else:
+        _errors.print(str(problem), style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+def _unreadable(file: Path, error: OSError, as_json: bool) -> NoReturn:
+    """A file that nothing can be said of: neither valid nor forged."""
+    message = f"{file} is unreadable: {error.strerror or error}"
+    if as_json:
+        body = {"name": "UnreadableFileError", "message": message}
+        typer.echo(json.dumps({"error": body}), err=True)
+    else:
+        _errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(2)
 
 
 def _identifier(text: str, option: str) -> bytes:
@@ -42,10 +65,11 @@ def prove_command(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a G16 model.")],
     prompt: Annotated[list[str], typer.Option(help="Text to continue; repeat for a batch.")],
     out: Annotated[Path, typer.Option(help="File to write: statement and proof.")],
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 32,
+    max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
     binding: Annotated[
         str, typer.Option(help="64 bytes in hexadecimal that the proof is valid for alone.")
     ] = _UNBOUND,
+    force: Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Answer prompts greedily with exact integer inference, and prove every token of it."""
@@ -55,6 +79,7 @@ def prove_command(
 
     bound_to = _identifier(binding, "--binding")
     try:
+        check_out(out, force=force)
         with _errors.status("loading the model"):
             model = load_model(directory)
             prompts = [model.encode(text) for text in prompt]
@@ -62,9 +87,9 @@ def prove_command(
         with _errors.status("proving"):
             statement, proof = prove(model, prompts, max_answer=max_tokens, binding=bound_to)
         seconds = time.perf_counter() - started
-        proof_file.write(out, statement, proof)
-    except (ModelError, ProofError, ImportError, OSError, ValueError) as error:
-        _refuse(str(error))
+        write_out(out, proof_file.encode(statement, proof), force=force)
+    except (ModelError, OutFileError, ProofError, ImportError, OSError, ValueError) as error:
+        _refuse(error, as_json)
     fields = _described(statement, model.tokenizer) | {
         "file": str(out),
         "proof_bytes": len(proof),
@@ -80,7 +105,9 @@ def prove_command(
 
 
 def verify_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="File written by `esper prove`.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Of `esper prove` or `esper proof`.")
+    ],
     model_id: Annotated[str, typer.Option(help="64 bytes in hexadecimal: the model to trust.")],
     binding: Annotated[
         str | None, typer.Option(help="Refuse a proof that is bound to anything else.")
@@ -90,7 +117,7 @@ def verify_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check a proof without the model's weights: status 0 if it is valid, 1 if it is not."""
+    """Check a proof without the model's weights: status 0 valid, 1 not valid, 2 unreadable."""
     from esper.model.errors import ModelError
     from esper.model.tokenizer import load_tokenizer
     from esper.prover import ProofError, proof_file, verify
@@ -99,20 +126,24 @@ def verify_command(
     wanted_binding = None if binding is None else _identifier(binding, "--binding")
     try:
         words = None if tokenizer is None else load_tokenizer(tokenizer, _ANY_VOCABULARY)
+    except (ModelError, ImportError, OSError) as error:
+        _refuse(error, as_json, status=2)
+    try:
         statement, proof = proof_file.read(file)
+    except ValueError as error:
+        _forged(error, as_json)
+    except OSError as error:
+        _unreadable(file, error, as_json)
+    try:
         if statement.model_id != wanted_model:
             raise ValueError(f"the proof is about another model: {statement.model_id.hex()}")
         if wanted_binding is not None and statement.binding != wanted_binding:
             raise ValueError(f"the proof is bound to {statement.binding.hex()}")
         report = verify(statement, proof)
-    except (ModelError, ProofError, ImportError, OSError, ValueError) as error:
-        if as_json:
-            typer.echo(
-                json.dumps({"valid": False, "error": type(error).__name__, "reason": str(error)})
-            )
-            raise typer.Exit(1) from error
-        unreadable = isinstance(error, ModelError | ImportError | OSError)
-        _refuse(str(error) if unreadable else f"invalid: {error}")
+    except ImportError as error:
+        _refuse(error, as_json, status=2)
+    except (ProofError, ValueError) as error:
+        _forged(error, as_json)
     fields = _described(statement, words) | {
         "valid": True,
         "security_bits": report.security_bits,
@@ -127,6 +158,14 @@ def verify_command(
         f"valid: {report.security_bits:.1f} bits of security, {report.proof_bytes:,} bytes, "
         f"verified in {report.milliseconds:.1f} ms without the weights"
     )
+
+
+def _forged(error: ValueError, as_json: bool) -> NoReturn:
+    """The file was read, and shows nothing: status 1."""
+    if not as_json:
+        _refuse(f"invalid: {error}", as_json)
+    typer.echo(json.dumps({"valid": False, "error": type(error).__name__, "reason": str(error)}))
+    raise typer.Exit(1) from error
 
 
 def _described(statement: Statement, tokenizer: Tokenizer | None) -> dict[str, Any]:
@@ -159,8 +198,8 @@ def _described_sequence(sequence: Sequence, tokenizer: Tokenizer | None) -> dict
 def _print_sequences(sequences: list[dict[str, Any]]) -> None:
     for number, sequence in enumerate(sequences, start=1):
         if "answer_text" in sequence:
-            typer.echo(f"[{number}] prompt  {sequence['prompt_text']}")
-            typer.echo(f"[{number}] answer  {sequence['answer_text']}")
+            typer.echo(f"[{number}] prompt  {printable(sequence['prompt_text'])}")
+            typer.echo(f"[{number}] answer  {printable(sequence['answer_text'])}")
         else:
             typer.echo(f"[{number}] prompt tokens  {' '.join(map(str, sequence['prompt']))}")
             typer.echo(f"[{number}] answer tokens  {' '.join(map(str, sequence['answer']))}")

@@ -14,7 +14,7 @@ import typer
 from esper.cli.esper import environment
 from esper.cli.telling import system_error
 from esper.rpc.auth import CookieError
-from esper.rpc.client import NodeError, RpcClientError
+from esper.rpc.client import NodeError, NodeUnreachableError, RpcClientError
 from esper.rpc.methods import GET_STATUS
 from esper.rpc.schema import NoParams, Status
 from esper.wallet.errors import MisuseError, NoSecretError, WalletError
@@ -107,6 +107,18 @@ class Session:
         """A node of the wallet's network. Raises OtherNetworkError."""
         _ = self.status
         return self.any_node
+
+    def reconnected(self) -> Node:
+        """The node anew, where its cookie says now: one that was started again may be elsewhere.
+
+        Raises OtherNetworkError and the client's errors.
+        """
+        try:
+            self.any_node = environment.connect(self.datadir)
+        except CookieError as error:
+            raise NodeUnreachableError(str(self.datadir), str(error)) from error
+        self.__dict__.pop("status", None)
+        return self.node
 
     @cached_property
     def password(self) -> str:

@@ -1,19 +1,30 @@
 """Accounts and their histories for the RPC."""
 
+from functools import partial
+
 from esper.consensus.context import ChainContext
+from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
-from esper.node.chain.history import ChainHistory, Released
+from esper.node.chain.chain_view import ChainView
+from esper.node.chain.history import ChainHistory, HistoryView, Released
+from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.clock import Clock
 from esper.node.mempool.mempool_service import MempoolService
+from esper.node.views.call_replies import prompt_text
 from esper.node.views.rpc_formats import address_of, address_text, as_of
+from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import INVALID_PARAMS, RpcError
-from esper.storage.history.history_records import CursorError, HistoryEvent
+from esper.storage.history.history_records import CursorError, HistoryEvent, What
 from esper.vm.credits import rate_limit, settled, totals_at_block
 from esper.vm.ledger import Ledger
+from esper.vm.llm_call import LlmCall
 from esper.vm.records import Account, CreditTotals
 from esper.vm.view import Overlay, StateView
+
+Prompts = dict[Txid, str | None]
+"""Texts of prompts by the ids of their calls."""
 
 
 class AccountViews:
@@ -24,12 +35,14 @@ class AccountViews:
         chain: ChainService,
         mempool: MempoolService,
         history: ChainHistory,
+        texts: TextService,
         params: NetworkParameters,
         clock: Clock,
     ) -> None:
         self._chain = chain
         self._mempool = mempool
         self._history = history
+        self._texts = texts
         self._params = params
         self._clock = clock
 
@@ -62,17 +75,38 @@ class AccountViews:
     async def history(self, params: s.HistoryParams) -> s.History:
         """A page of events, the newest first. Raises RpcError."""
         address = address_of(params.address, self._params)
-        view = self._chain.view
-        chain = view.context
+        view, history = self._chain.view, self._history.view
         try:
-            events, cursor = self._history.view.events(address, params.limit, params.before)
+            events, cursor = history.events(address, params.limit, params.before)
         except CursorError as error:
             raise RpcError(INVALID_PARAMS, str(error)) from error
+        prompts: Prompts = {}
+        if any(event.what is What.CALLED for event in events):
+            # Reading blocks takes a while; others are answered meanwhile.
+            prompts = await self._chain.in_thread(partial(self._prompts, events, history))
         return s.History(
-            events=[self._event(event) for event in events],
+            events=[self._event(event, prompts.get(event.txid)) for event in events],
             cursor=cursor,
-            as_of=as_of(chain, self._clock),
+            as_of=as_of(view.context, self._clock),
         )
+
+    def _prompts(
+        self, events: list[HistoryEvent], history: HistoryView, view: ChainView
+    ) -> Prompts:
+        """The prompts of the calls among events, each of their blocks read once."""
+        blocks: dict[int, StoredBlock] = {}
+        found: Prompts = {}
+        for event in events:
+            place = history.transaction(event.txid) if event.what is What.CALLED else None
+            if place is None:
+                continue
+            if place.height not in blocks:
+                # The events come by height: one block at a time is enough.
+                blocks = {place.height: stored_block(view, place.height)}
+            call = blocks[place.height].transaction(place.index).payload
+            if isinstance(call, LlmCall):
+                found[event.txid] = prompt_text(self._texts, call)
+        return found
 
     def _read(
         self, address: bytes, state: StateView, chain: ChainContext
@@ -107,7 +141,7 @@ class AccountViews:
         later, _ = settled(account, grown)
         return later.older_credits + later.newer_credits - before
 
-    def _event(self, event: HistoryEvent) -> s.Event:
+    def _event(self, event: HistoryEvent, prompt: str | None) -> s.Event:
         return s.Event(
             height=event.height,
             time_ms=event.time_ms,
@@ -116,6 +150,7 @@ class AccountViews:
             amount=str(event.amount),
             fee=str(event.fee),
             other=address_text(event.other, self._params),
+            prompt=prompt,
         )
 
 

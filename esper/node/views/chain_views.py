@@ -10,6 +10,7 @@ from esper.node.chain.recent_usefulness import per_mille
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.clock import Clock
 from esper.node.mempool.mempool_service import MempoolService
+from esper.node.views.call_replies import prompt_text
 from esper.node.views.rpc_formats import address_text, as_of, outputs_of
 from esper.primitives.ids import ModelId, block_id_of, txid_of
 from esper.primitives.params import NetworkParameters
@@ -129,6 +130,7 @@ class ChainViews:
                 answer=self._text(one.payload.model_id, one.payload.prompt, answers[one.txid])
                 if isinstance(one.payload, LlmCall) and one.txid in answers
                 else None,
+                prompt=self._prompt(one),
             )
             for one in block.content.transactions
         ]
@@ -150,6 +152,10 @@ class ChainViews:
             return self._texts.of(model_id).text(prompt, answer)
         except NoTextError:
             return ""
+
+    def _prompt(self, transaction: Transaction) -> str | None:
+        payload = transaction.payload
+        return prompt_text(self._texts, payload) if isinstance(payload, LlmCall) else None
 
     def _described(
         self,
@@ -182,6 +188,7 @@ class ChainViews:
             index=index,
             time_ms=time_ms,
             confirmations=confirmations,
+            prompt=self._prompt(transaction),
         )
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from esper.node.views.account_views import AccountViews
+from esper.node.views.answer_views import AnswerViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.mining_views import MiningViews
 from esper.node.views.pool_views import PoolViews
+from esper.node.views.proof_views import ProofViews
 from esper.node.views.status_views import StatusViews
 from esper.rpc import methods as m
 from esper.rpc.port import NodePort, answers
@@ -19,6 +21,8 @@ def rpc_node(
     blocks: ChainViews,
     accounts: AccountViews,
     calls: CallViews,
+    answered: AnswerViews,
+    proofs: ProofViews,
     pool: PoolViews,
     mining: MiningViews,
     stop: Callable[[], None],
@@ -42,7 +46,8 @@ def rpc_node(
             answers(m.GET_ACCOUNT, accounts.account),
             answers(m.GET_HISTORY, accounts.history),
             answers(m.ESTIMATE_CALL, calls.estimate),
-            answers(m.GET_CALL, calls.call),
+            answers(m.GET_CALL, answered.call),
+            answers(m.GET_PROOF, proofs.proof),
             answers(m.GET_MEMPOOL, pool.mempool),
             answers(m.GET_MINING, mining.mining),
             answers(m.PAUSE_MINING, mining.pause),

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from esper.consensus.block import proof_hash
 from esper.primitives.networks import REGTEST
 from esper.rpc import schema as s
 from esper.rpc.client import NodeUnreachableError
+from tests.support.fake_wallet_node import FAKE_PROOF
 from tests.support.vm_world import BOB, COIN
 from tests.support.wallet_console import Console, console, own_key
 
@@ -59,7 +61,7 @@ def test_send(console: Console) -> None:
         (("send", OTHER, "1", "--from", "nobody"), 2, "no address called 'nobody'"),
         (("unstake", "1"), 1, "0 ESP are staked"),
         (("credits", "send", OTHER, "2"), 1, "stake some ESP"),
-        (("call", "Hi", "--max-tokens", "200"), 2, "1 to 128"),
+        (("call", "Hi", "--max-tokens", "200"), 2, "must be 1 to 127 after a prompt of 2 tokens"),
         (("call", "Hi"), 1, "stake some ESP"),
     ],
 )
@@ -212,12 +214,14 @@ def test_a_call_is_waited_for(console: Console) -> None:
     told = ["queued, 2 before it", "answering", "proving", "not final yet", "proven", "in block 13"]
     places = [err.index(text) for text in told]
     assert places == sorted(places)
-    assert out.splitlines() == [
+    lines = out.splitlines()
+    assert lines[:3] == [
         " there was a fox",
         f"block 13  {'cd' * 64}",
-        f"proof {'99' * 64}",
-        "cost  0.00018 credits for 5 + 1 tokens",
+        f"proof {proof_hash(FAKE_PROOF).hex()}",
     ]
+    assert lines[3].startswith("proven  1 token of answer to a prompt of 5 tokens, at most 8")
+    assert lines[-1] == "cost  0.00018 credits for 5 + 1 tokens"
     # It was said once; the wallet remembers.
     assert "for ever" not in console.both("call", "Again")[1]
 

@@ -28,6 +28,7 @@ WALLET = (
     ("models",),
     ("block", "1"),
     ("tx", TXID),
+    ("proof", TXID),
     ("send", RECEIVER, "1"),
     ("stake", "1"),
     ("unstake", "1"),

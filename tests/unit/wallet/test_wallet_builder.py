@@ -27,7 +27,7 @@ from esper.vm.unstake import Unstake
 from esper.wallet.amounts import esp_text
 from esper.wallet.asked_call import asked_call
 from esper.wallet.builder import key_room, signed, unsigned
-from esper.wallet.call_progress import call_progress, phrase
+from esper.wallet.call_progress import News, call_progress, phrase
 from esper.wallet.describing import described
 from esper.wallet.errors import (
     CallShapeError,
@@ -284,6 +284,12 @@ def test_only_the_right_key_signs_and_only_what_a_block_takes() -> None:
 # --- calls ---
 
 
+def statused(news: News) -> str:
+    """Where a call stands, in news that are about it."""
+    assert isinstance(news, s.CallReply)
+    return news.status
+
+
 def test_a_call_is_answered_and_followed() -> None:
     node = staked_node()
     call, estimate = asked_call(node, RICH, "Once upon a time", 4)
@@ -292,7 +298,7 @@ def test_a_call_is_answered_and_followed() -> None:
     txid = hand_in(node, ready(node, call))
     slept: list[float] = []
     seen = list(call_progress(node, txid, slept.append))
-    assert [reply.status for reply in seen] == [
+    assert [statused(reply) for reply in seen] == [
         "queued", "answering", "proving", "proven", "answered",
     ]  # fmt: skip
     assert slept == [0.5] * 4
@@ -310,16 +316,16 @@ def test_no_news_is_not_told_twice() -> None:
     script = iter([first, later, last])
     node.asked_about = lambda params: next(script)  # type: ignore[method-assign]
     seen = list(call_progress(node, txid, lambda _: None))
-    assert [reply.status for reply in seen] == ["queued", "dropped"]
+    assert [statused(reply) for reply in seen] == ["queued", "dropped"]
     assert phrase(seen[-1]) == "dropped: gone"
 
 
 @pytest.mark.parametrize(
     ("max_tokens", "bid", "error", "says"),
     [
-        (0, None, MisuseError, "must be 1 to 128"),
-        (129, None, MisuseError, "must be 1 to 128"),
-        (128, None, CallShapeError, "is 132 rows; regtest takes 128"),
+        (0, None, MisuseError, "must be 1 at least"),
+        (129, None, MisuseError, "must be 1 to 124 after a prompt of 5 tokens on regtest"),
+        (125, None, MisuseError, "must be 1 to 124 after a prompt of 5 tokens on regtest"),
         (4, 9, MisuseError, "--bid is 9, must be 10"),
         (4, 1 << 32, MisuseError, "--bid"),
     ],

@@ -1,0 +1,116 @@
+"""`esper proof`: the proof of a call's answer, fetched from any node and checked here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from esper.cli.esper import environment
+from esper.cli.esper.looking import check_hash
+from esper.cli.esper.out_file import Force, OutFileError, check_out, write_out
+from esper.cli.esper.proof_checking import fetched_proof, fetched_transaction, has_no_proof
+from esper.cli.esper.proven_text import proven_document, proven_lines, word_lines
+from esper.cli.esper.session import (
+    DEFAULT_DATADIR,
+    Datadir,
+    Json,
+    Session,
+    WalletName,
+    session,
+)
+from esper.consensus.genesis import genesis_hash
+from esper.primitives.ids import ModelId, model_id_of
+from esper.primitives.networks import UnknownNetworkError, network
+from esper.primitives.params import NetworkParameters
+from esper.receipts.call_proof import UnprovenError, network_models
+from esper.rpc.client import NodeError
+from esper.rpc.methods import GET_STATUS
+from esper.rpc.schema import NoParams
+from esper.wallet.errors import MisuseError, OtherNetworkError, WalletMissingError
+from esper.wallet.node_port import check_same_network
+
+
+def proof_command(
+    txid: Annotated[str, typer.Argument(help="Id of a call, anybody's.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write, for `esper verify`.")
+    ] = None,
+    force: Force = False,
+    model_id: Annotated[
+        str | None,
+        typer.Option(help="Trust this model instead of those that the network began with."),
+    ] = None,
+    wallet: WalletName = None,
+    datadir: Datadir = DEFAULT_DATADIR,
+    as_json: Json = False,
+) -> None:
+    """Fetch the proof of a call's answer and check it here: no node is believed."""
+    with session(datadir, wallet, as_json) as s:
+        check_hash(txid, "transaction id")
+        trusted = None if model_id is None else _model(model_id)
+        try:
+            if out is not None:
+                check_out(out, force=force)
+            _prove(s, txid, out, trusted, named=wallet is not None, force=force)
+        except OutFileError as error:
+            s.refuse("OutFileError", str(error))
+        except UnprovenError as error:
+            not_proven(s, str(error))
+
+
+def not_proven(s: Session, reason: str, data: object = None) -> NoReturn:
+    """Say that the proof does not hold, and leave with status 1."""
+    s.refuse("NotProven", f"NOT proven: {reason}", data=data)
+
+
+def _prove(
+    s: Session, txid: str, out: Path | None, trusted: ModelId | None, *, named: bool, force: bool
+) -> None:
+    params = _network(s, named=named)
+    models = network_models(params) if trusted is None else {trusted}
+    transaction = fetched_transaction(s.any_node, txid, params)
+    try:
+        proven = fetched_proof(s.any_node, transaction, params, genesis_hash(params), models)
+    except NodeError as error:
+        if has_no_proof(error):
+            s.refuse("NoProofError", error.message, data=error.data)
+        raise
+    text = environment.model_text(params)
+    document = proven_document(proven, text)
+    lines = word_lines(proven, text) + proven_lines(proven, text)
+    if out is not None:
+        write_out(out, proven.file, force=force)
+        document["file"] = str(out)
+        lines.append(
+            f"written to {out}: esper verify {out} --model-id {proven.call.model_id.hex()} "
+            f"--binding {proven.binding.hex()}"
+        )
+    s.answer(document, *lines)
+
+
+def _network(s: Session, *, named: bool) -> NetworkParameters:
+    """The wallet's network; where no wallet is chosen, the one that the node is on by its word.
+
+    Raises OtherNetworkError, and WalletMissingError for a wallet that was named and is not there.
+    """
+    status = s.any_node.call(GET_STATUS, NoParams())
+    try:
+        params = s.params
+    except WalletMissingError:
+        if named:
+            raise
+        try:
+            params = network(status.network)
+        except UnknownNetworkError as error:
+            raise OtherNetworkError(f"the node: {error}") from None
+    check_same_network(status, params, genesis_hash(params))
+    return params
+
+
+def _model(text: str) -> ModelId:
+    try:
+        return model_id_of(text)
+    except ValueError:
+        raise MisuseError("--model-id: must be 128 hexadecimal digits") from None

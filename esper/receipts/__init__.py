@@ -1,0 +1,1 @@
+"""What shows a customer, who trusts no node, that a call was answered."""

@@ -1,0 +1,93 @@
+"""Commands that load when they are called: the table says what they say, and loads them alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from esper.cli import lazy_commands
+from esper.cli.esper.app import COMMANDS as ESPER
+from esper.cli.esper.app import application as esper
+from esper.cli.esperd.app import COMMANDS as ESPERD
+from esper.cli.esperd.app import application as esperd
+from esper.cli.lazy_commands import Command, Group, Table
+
+
+def commands(table: Table, package: str) -> Iterator[tuple[Command, str]]:
+    for row in table:
+        if isinstance(row, Group):
+            yield from commands(row.commands, package)
+        else:
+            yield row, package
+
+
+ALL = [*commands(ESPER, "esper.cli.esper"), *commands(ESPERD, "esper.cli.esperd")]
+
+
+@pytest.mark.parametrize(("row", "package"), ALL, ids=[row.place for row, _ in ALL])
+def test_the_list_says_what_the_command_says(row: Command, package: str) -> None:
+    found: Any = row.load(package)
+    said = found.info.help if row.is_group else found.__doc__
+    assert isinstance(found, typer.Typer) == row.is_group
+    first = " ".join(said.split("\n\n")[0].split())
+    assert first == row.about
+
+
+@pytest.mark.parametrize("application", [esper, esperd])
+def test_a_typed_command_is_as_it_is_among_all(application: Any) -> None:
+    every: Any = typer.main.get_command(application())
+    for name, command in every.commands.items():
+        alone: Any = typer.main.get_command(application([name]))
+        assert list(alone.commands) == list(every.commands)
+        assert [one.name for one in alone.commands[name].params] == [
+            one.name for one in command.params
+        ]
+        for below in getattr(command, "commands", {}):
+            deep: Any = typer.main.get_command(application([name, below]))
+            assert [one.name for one in deep.commands[name].commands[below].params] == [
+                one.name for one in command.commands[below].params
+            ]
+
+
+def test_what_was_not_typed_is_not_loaded() -> None:
+    code = """
+import sys
+from esper.cli.program import run
+run("esper", ["--help"])
+print(sorted(name for name in sys.modules if name.startswith(("esper.", "numpy", "httpx", "trio"))))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.splitlines()[-1]
+    for heavy in ("esper.rpc", "esper.wallet", "esper.model", "_native'", "numpy", "httpx", "trio"):
+        assert heavy not in loaded, loaded
+
+
+@pytest.mark.parametrize("words", [["status"], ["tx", "ab" * 64], ["models"], ["block"]])
+def test_looking_at_a_node_loads_neither_keys_nor_models(words: list[str]) -> None:
+    code = f"""
+import sys
+from esper.cli.program import run
+run("esper", {words!r})
+print(sorted(name for name in sys.modules if name.startswith(("esper.", "numpy", "httpx"))))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"ESPER_RPC": "http://127.0.0.1:1/", "ESPER_STALE_NATIVE": "allow"},
+    )
+    loaded = done.stdout.splitlines()[-1]
+    assert "esper.rpc.client" in loaded
+    for heavy in ("esper.wallet.keystore", "esper.consensus", "esper._native", "numpy", "httpx"):
+        assert heavy not in loaded, loaded
+
+
+def test_a_place_that_is_none_is_a_defect() -> None:
+    with pytest.raises(AttributeError):
+        lazy_commands.Command("x", "app:nothing", "").load("esper.cli.esper")
