@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from esper.cli.esper.text_arguments import refuse, utf8_texts
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -40,7 +42,9 @@ def _identifier(text: str, option: str) -> bytes:
 
 def prove_command(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a G16 model.")],
-    prompt: Annotated[list[str], typer.Option(help="Text to continue; repeat for a batch.")],
+    prompt: Annotated[
+        list[str], typer.Option(help="Text to continue; repeat for a batch.", callback=utf8_texts)
+    ],
     out: Annotated[Path, typer.Option(help="File to write: statement and proof.")],
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 32,
     binding: Annotated[
@@ -64,7 +68,7 @@ def prove_command(
         seconds = time.perf_counter() - started
         proof_file.write(out, statement, proof)
     except (ModelError, ProofError, ImportError, OSError, ValueError) as error:
-        _refuse(str(error))
+        refuse(error, as_json=as_json)
     fields = _described(statement, model.tokenizer) | {
         "file": str(out),
         "proof_bytes": len(proof),
