@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from esper.model.errors import UnwritableFileError
@@ -22,7 +22,7 @@ class StagedFolder:
         """Where they are until then: a hidden folder within ``target``."""
 
     def changed(self) -> Path | None:
-        """A file of ``target`` that ``publish`` would replace with another; None if there is none."""
+        """A file of ``target`` that ``publish`` would change; None if there is none."""
         for file in sorted(self.folder.iterdir()):
             old = self.target / file.name
             if os.path.lexists(old) and not self._holds(file):
@@ -72,7 +72,6 @@ def staged_folder(target: Path) -> Iterator[StagedFolder]:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    try:
+    # Not where it holds what was published, or was never made.
+    with suppress(OSError):
         folder.rmdir()
-    except OSError:
-        pass  # it holds what was published, or was never made

@@ -21,7 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Cycler, Joiner, Namespace
 
 from esper.model.templates.filters import admitted_filters, checked_call
-from esper.model.templates.limits import LONGEST_LIST, Budget, TemplateLimitError
+from esper.model.templates.limits import LONGEST_LIST, LONGEST_RANGE, Budget, TemplateLimitError
 from esper.model.templates.own_text import OwnText, joined
 
 _TEXT_METHODS: Final = frozenset(
@@ -66,8 +66,7 @@ class _Counting(CodeGenerator):
 
     def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802
         if node.test is not None:  # what is filtered out runs through no block
-            passes = nodes.Call(nodes.EnvironmentAttribute("passes"), [], [], None, None)
-            node.test = nodes.And(passes, node.test)
+            node.test = nodes.And(nodes.EnvironmentAttribute("passes"), node.test)
         super().visit_For(node, frame)
 
     def visit_Const(self, node: nodes.Const, frame: Frame) -> None:  # noqa: N802
@@ -140,7 +139,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         """Of the run that goes on."""
         self.filters = admitted_filters(self)
         self.globals = {
-            "range": self.globals["range"],
+            "range": _range,
             "namespace": Namespace,
             "cycler": Cycler,
             "joiner": Joiner,
@@ -165,8 +164,10 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         self.budget.hold(value)
         return value
 
+    @property
     def passes(self) -> bool:
-        """Count one value that a loop looks at."""
+        """True; counts one value that a loop looks at."""
+        self.budget.spend()
         return True
 
     def concat(self, parts: Iterable[str]) -> str:
@@ -245,6 +246,13 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             name="strftime_now",
             exc=UndefinedError,
         )
+
+
+def _range(*arguments: int) -> range:
+    found = range(*arguments)
+    if len(found) > LONGEST_RANGE:
+        raise TemplateLimitError(f"a range of more than {LONGEST_RANGE:,} numbers")
+    return found
 
 
 def _raise_exception(message: object) -> None:

@@ -27,6 +27,8 @@ _PLAIN: Final = (
 )
 """Filters of Jinja whose result is not much longer than what they are given."""
 _WIDEST_INDENT: Final = 64
+_CALL: Final = 4
+"""Operations that a call weighs."""
 _NO_VALUES: Final = (Cycler, Joiner, LoopContext, Macro, Namespace)
 """Things of the language: their text would be Python's."""
 
@@ -109,6 +111,7 @@ def checked_call(
 ) -> Any:
     """Call ``call`` where ``called`` is no method of a text that would make too much."""
     owner = getattr(called, "__self__", None)
+    budget.spend(_CALL)
     budget.handle(owner, *arguments, *named.values())
     if isinstance(owner, str):
         name = called.__name__

@@ -15,11 +15,13 @@ LONGEST_SOURCE: Final = 1 << 17
 """Characters of a template."""
 LONGEST_TEXT: Final = 1 << 21
 """Characters of one text, the result among them; 32 for every token of the longest model."""
-LONGEST_LIST: Final = 100_000
+LONGEST_LIST: Final = 70_000
 """Values of a list or object, those within it included."""
+LONGEST_RANGE: Final = 10_000
+"""Numbers of a range."""
 _WIDEST_INTEGER: Final = 4_096
 """Bits."""
-_MOST_OPERATIONS: Final = 1 << 19
+_MOST_OPERATIONS: Final = 1 << 17
 _CHARACTERS_PER_OPERATION: Final = 8_192
 """Handling so many characters weighs as much as an operation."""
 _VALUES_PER_OPERATION: Final = 128
