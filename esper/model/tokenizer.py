@@ -11,7 +11,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -95,8 +95,8 @@ def decode_answer(tokenizer: Tokenizer, prompt: list[int], answer: list[int]) ->
     shared = _bytes_over_the_border(tokenizer, prompt, answer)
     if shared is None:
         return _added(tokenizer, prompt, answer)
-    text, taken = shared
-    return text + _added(tokenizer, prompt + answer[:taken], answer[taken:])
+    text, context, rest = shared
+    return text + _added(tokenizer, context, rest)
 
 
 def _added(tokenizer: Tokenizer, prompt: list[int], answer: list[int]) -> str:
@@ -113,19 +113,19 @@ def _added(tokenizer: Tokenizer, prompt: list[int], answer: list[int]) -> str:
 
 
 def _bytes_over_the_border(
-    tokenizer: Tokenizer, prompt: Sequence[int], answer: Sequence[int]
-) -> tuple[str, int] | None:
-    """The text of the bytes that begin ``answer``, and how many of its tokens they are.
+    tokenizer: Tokenizer, prompt: list[int], answer: list[int]
+) -> tuple[str, list[int], list[int]] | None:
+    """The text of the bytes that begin ``answer``; what the rest follows, and the rest.
 
-    None where there are no bytes on both sides of the border. The package decodes neighbouring
-    bytes together, and shows all of them as U+FFFD if one is wrong: characters of the prompt would
-    change with what follows them.
+    None where ``prompt`` does not end in bytes. The package decodes neighbouring bytes together,
+    and shows all of them as U+FFFD if one is wrong: characters of the prompt would change with what
+    follows them.
     """
     if tokenizer.decoder is None or b'"ByteFallback"' not in _state(tokenizer):
         return None
     special = special_tokens(tokenizer)
 
-    def leading(tokens: Iterator[int]) -> tuple[bytes, int]:
+    def leading(tokens: Iterable[int]) -> tuple[bytes, int]:
         found, taken = bytearray(), 0
         for place, token in enumerate(tokens, start=1):
             if token in special:
@@ -137,13 +137,22 @@ def _bytes_over_the_border(
             taken = place
         return bytes(found), taken
 
-    first, _ = leading(reversed(prompt))
-    second, taken = leading(iter(answer))
-    if not first or not second:
+    before, length = leading(reversed(prompt))
+    if not before:
         return None
+    after, taken = leading(answer)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    decoder.decode(first[::-1])
-    return decoder.decode(second, final=True), taken
+    decoder.decode(before[::-1])
+    begun, _ = decoder.getstate()
+    try:
+        codecs.utf_8_decode(begun + after[:1], "strict", False)
+    except UnicodeDecodeError:
+        begun = b""  # no character: the prompt's own fault
+    # A whole character in place of the bytes: the rest follows a text, as it did.
+    stand_in = tokenizer.token_to_id("<0x41>")
+    context = prompt[: len(prompt) - length] + ([] if stand_in is None else [stand_in])
+    text = (begun + after).decode(errors="replace") if after else ""
+    return text, context, answer[taken:]
 
 
 def _state(tokenizer: Tokenizer) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -18,6 +19,7 @@ from typing import Any, Final, NoReturn
 from esper.model.errors import MalformedFileError, MissingFileError
 
 _LEVELS: Final = 127
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def read_bytes(path: Path, remedy: str) -> bytes:
@@ -106,19 +108,18 @@ def _constant(name: str) -> NoReturn:
 
 def _check_levels(value: Any) -> None:
     """Raise ValueError for deep nesting, and for texts with half a surrogate pair."""
-    level = [value]
-    for _ in range(_LEVELS + 1):
+    level, depth = [value], 0
+    while level:
+        depth += 1
         below: list[Any] = []
         for one in level:
-            if isinstance(one, str):
-                if not one.isascii() and any("\ud800" <= c <= "\udfff" for c in one):
-                    raise ValueError("a text holds half a surrogate pair")
-            elif isinstance(one, dict):
+            if isinstance(one, dict | list) and depth > _LEVELS:
+                raise ValueError(f"nested deeper than {_LEVELS} levels")
+            if isinstance(one, dict):
                 below += one.keys()
                 below += one.values()
             elif isinstance(one, list):
                 below += one
-        if not below:
-            return
+            elif isinstance(one, str) and not one.isascii() and _SURROGATE.search(one):
+                raise ValueError("a text holds half a surrogate pair")
         level = below
-    raise ValueError(f"nested deeper than {_LEVELS} levels")

@@ -124,7 +124,7 @@ def _source(folder: Path, config: Path, field: Any) -> str | None:
         return field
     named = field
     if isinstance(field, list) and all(isinstance(one, dict) for one in field):
-        named = {one.get("name"): one.get("template") for one in field}
+        named = {str(one.get("name")): one.get("template") for one in field}
     if isinstance(named, dict) and isinstance(named.get(_DEFAULT), str):
         return str(named[_DEFAULT])
     raise MalformedFileError(

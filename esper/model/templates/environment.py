@@ -133,7 +133,10 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     def __init__(self) -> None:
         # Block handling and extensions as in transformers, whose templates count on them.
         super().__init__(
-            trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loop_controls]
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=[_Generation, loop_controls],
+            optimized=False,  # a list worked out beforehand would not know its literals
         )
         self.budget = Budget()
         """Of the run that goes on."""

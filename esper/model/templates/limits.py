@@ -79,7 +79,8 @@ class Budget:
             if count + len(rest) > LONGEST_LIST or length > LONGEST_TEXT:
                 raise TemplateLimitError("the template makes too long a list")
         self._weight = max(self._weight, 1 + count // _VALUES_PER_OPERATION)
-        self.spend(1 + count // 16)
+        self._operations -= count // 16
+        self.spend()
 
     def integer(self, bits: int) -> None:
         """Refuse an integer of so many bits. Raises TemplateLimitError."""
@@ -91,4 +92,5 @@ class Budget:
         """Count values that are read through."""
         texts = sum(len(one) for one in values if isinstance(one, str))
         others = sum(len(one) for one in values if isinstance(one, list | tuple | dict | range))
-        self.spend(1 + texts // 64 + others)
+        self._operations -= texts // 64 + others
+        self.spend()

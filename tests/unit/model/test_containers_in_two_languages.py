@@ -97,6 +97,7 @@ REFUSED: dict[str, bytes] = {
 }
 OFFICIAL_TAKES = (
     *("another element", "33 dimensions", "shape of minus zero", "an unknown tensor"),
+    *("metadata of null", "blanks before"),
     *(name for name in REFUSED if name.startswith("parameters ")),
 )
 """Ours refuse more: tensors that the format lacks, and what stands in the parameters."""

@@ -120,6 +120,9 @@ def ids(content: bytes) -> list[int]:
     return [byte(one) for one in content]
 
 
+ENCODED_WORDS = encode_text(GENESIS, " upon a time")
+
+
 @pytest.mark.parametrize(
     ("prompt", "answer", "added"),
     [
@@ -132,7 +135,9 @@ def ids(content: bytes) -> list[int]:
         ([1, *ids("😀".encode()[:3])], [*ids("😀".encode()[3:]), *ids("é".encode())], "😀é"),
         ([1, *ids("😀".encode()[:3])], [2], ""),
         ([1, *ids(b"\xe2\x80")], [75], "H"),
-        ([1, *ids(b"\xe2\x80")], ids(b"\xe2\x80\x9b"), "\ufffd\u201b"),
+        ([1, *ids(b"\xe2\x80")], ids(b"\xe2\x80\x9b"), "\u201b"),
+        ([1, *ids(b"\xe2\x80")], ids(b"\xff\xe2"), "\ufffd\ufffd"),
+        ([1, *ids(b"\xe2\x80")], ENCODED_WORDS, " upon a time"),
         ([1, *ids(b"\xe2")], [1, *ids(b"\x80"), 2, *ids(b"\x9b"), 75, 2], "\u201bH"),
         ([1, *ids(b"\xff\xfe")], ids("é".encode()), "é"),
         ([1, *ids("\ufffd".encode())], ids("é".encode()), "é"),
