@@ -22,7 +22,7 @@ LONGEST_RANGE: Final = 10_000
 _WIDEST_INTEGER: Final = 4_096
 """Bits."""
 _MOST_OPERATIONS: Final = 1 << 17
-_CHARACTERS_PER_OPERATION: Final = 8_192
+_CHARACTERS_PER_OPERATION: Final = 4_096
 """Handling so many characters weighs as much as an operation."""
 _VALUES_PER_OPERATION: Final = 128
 """Likewise for values of a list."""

@@ -44,8 +44,8 @@ def refused(result: Any) -> str:
     return str(result.stderr)
 
 
-def as_bytes(content: bytes) -> Callable[[Path], None]:
-    return lambda folder: (folder / "config.json").write_bytes(content) and None
+def as_bytes(content: bytes) -> Callable[[Path], object]:
+    return lambda folder: (folder / "config.json").write_bytes(content)
 
 
 def fields(**changed: Any) -> Callable[[Path], None]:

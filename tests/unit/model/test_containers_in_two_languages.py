@@ -36,7 +36,7 @@ def verdicts(folder: Path) -> tuple[bool, bool]:
     taken = []
     for read in (read_integer_model, NativeModel.load):
         try:
-            read(folder)  # type: ignore[operator]
+            read(folder)
         except (ModelError, ValueError):
             taken.append(False)
         else:

@@ -78,20 +78,34 @@ HOSTILE = {
 }
 
 
+HUNGRY = (
+    *("doubled texts", "joined texts", "written texts", "times", "times of a list", "kept texts"),
+    *("replaced", "replaced by a method", "joined with", "joined by a method", "tabs", "padded"),
+    *("padded by a method", "formatted", "formatted by a method", "bytes", "translated"),
+)
+
+
 @pytest.mark.serial
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_template_is_refused_soon_and_in_little_memory(name: str) -> None:
-    tracemalloc.start()
+def test_a_hostile_template_is_refused_soon(name: str) -> None:
     started = time.process_time()
+    with pytest.raises(TemplateRefusedError) as refused:
+        ChatTemplate(HOSTILE[name], TOKENS).render(HI)
+    assert time.process_time() - started < 5, "half a second on an idle machine"
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize("name", HUNGRY)
+def test_a_hungry_template_gets_little_memory(name: str) -> None:
+    tracemalloc.start()
     try:
-        with pytest.raises(TemplateRefusedError) as refused:
+        with pytest.raises(TemplateRefusedError):
             ChatTemplate(HOSTILE[name], TOKENS).render(HI)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert time.process_time() - started < 10, "a second or so, slowed by the watching"
     assert peak < 128 << 20
-    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
