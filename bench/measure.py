@@ -91,23 +91,24 @@ def decode(directory: Path) -> dict[str, Any]:
     positions as the integer model's answer has. Returns the medians of tokens per second.
     """
     from esper._native import NativeFloatModel, NativeModel
-    from esper.model.config import read_special_tokens
+    from esper.model.config import read_config
+    from esper.model.native_calibration import native_config
 
+    config = read_config(directory / "config.json")
     integer = NativeModel.load(str(directory))
-    floats = NativeFloatModel.load(str(directory), 1)
-    _, eos = read_special_tokens(directory / "config.json")
+    floats = NativeFloatModel.load(str(directory), 1, *native_config(config))
     chooser = random.Random(_SEED)
     speeds: dict[str, list[float]] = {"integer": [], "float": []}
     for _ in range(DECODE_ROUNDS):
         prompt = [chooser.randrange(3, integer.shape["vocab"])]
         # This answer also warms the engines' caches; it is not timed.
         length = len(integer.generate([prompt], DECODE_POSITIONS, 1, 1)[0][0])
-        floats.generate([prompt], length, eos)
+        floats.generate([prompt], length, config.eos)
         started = time.perf_counter()
         tokens = len(integer.generate([prompt], length, 1, 1)[0][0])
         speeds["integer"].append(tokens / (time.perf_counter() - started))
         started = time.perf_counter()
-        tokens = len(floats.generate([prompt], length, eos)[0])
+        tokens = len(floats.generate([prompt], length, config.eos)[0])
         speeds["float"].append(tokens / (time.perf_counter() - started))
     return {name: statistics.median(rounds) for name, rounds in speeds.items()}
 

@@ -1,6 +1,7 @@
 """The compiled extension: records, state, both engines, digests, proofs, signatures."""
 
 from collections.abc import Callable, Sequence
+from os import PathLike
 from typing import Any, TypedDict
 
 from esper.primitives.ids import ModelId
@@ -73,7 +74,7 @@ class NativeModel:
     """A G16 model in memory, checked on loading, with its integer engine."""
 
     @staticmethod
-    def load(directory: str, /) -> NativeModel:
+    def load(directory: str | PathLike[str], /) -> NativeModel:
         """Read, check and hash the model in a directory.
 
         Raises `ValueError` naming field, tensor or bound, `OSError` where a file cannot be read,
@@ -117,8 +118,17 @@ class NativeFloatModel:
     """A float32 Llama checkpoint with its engine. Nothing it computes enters consensus."""
 
     @staticmethod
-    def load(directory: str, threads: int, /) -> NativeFloatModel:
-        """Read `config.json` and `model.safetensors` (F32, F16 or BF16) in a directory.
+    def load(
+        directory: str | PathLike[str],
+        threads: int,
+        sizes: Sequence[int],
+        constants: tuple[float, float, bool],
+        /,
+    ) -> NativeFloatModel:
+        """Read `model.safetensors` (F32, F16 or BF16) in a directory.
+
+        `sizes` are those of `shape` in its order, `constants` norm_eps, rope_theta and whether the
+        embedding is the output matrix.
 
         Raises `ValueError` naming field or tensor, `OSError` where a file cannot be read.
         """

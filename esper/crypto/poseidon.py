@@ -31,5 +31,8 @@ def digest_bytes(tag_name: str, elements: Sequence[int]) -> bytes:
 
     Raises ValueError for an element that is not in [0, 2^64 - 2^32 + 1).
     """
-    limbs = poseidon2_digest(tag_name, list(elements))
+    try:
+        limbs = poseidon2_digest(tag_name, list(elements))
+    except OverflowError as error:  # outside 64 bits: refused before it is a field element
+        raise ValueError(f"an element is outside 0 to {FIELD_ORDER - 1}") from error
     return b"".join(limb.to_bytes(LIMB_BYTES, "big") for limb in limbs)

@@ -21,8 +21,9 @@ from esper.model.errors import (
     CalibrationMismatchError,
     InvalidFieldError,
     MalformedFileError,
-    MissingFileError,
+    UnwritableFileError,
 )
+from esper.model.files.json_file import read_object
 from esper.model.float_reference import FINAL, FloatModel
 
 FORMAT = "esper-calibration"
@@ -195,7 +196,11 @@ def save_calibration(path: Path, calibration: Calibration) -> None:
         "layers": [_spreads_to_json(sites) for sites in calibration.layers],
         "final": _spreads_to_json(calibration.final),
     }
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UnwritableFileError(path, error) from error
 
 
 def _spreads_to_json(sites: Mapping[str, Spread]) -> dict[str, dict[str, str]]:
@@ -213,13 +218,8 @@ def load_calibration(path: Path, checkpoint: Checkpoint) -> Calibration:
             incomplete.
         CalibrationMismatchError: it was taken on other weights.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise MissingFileError(path, "calibrate with --text FILE") from error
-    except (RecursionError, ValueError) as error:
-        raise MalformedFileError(path, f"not JSON: {error}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    content = read_object(path, "calibrate with --text FILE")
+    if content.get("format") != FORMAT:
         raise MalformedFileError(path, f"'format' is not {FORMAT!r}")
     if content.get("version") != VERSION:
         raise InvalidFieldError("version", content.get("version"), str(VERSION))

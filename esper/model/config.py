@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from esper.model.errors import (
-    InvalidFieldError,
-    MalformedFileError,
-    MissingFileError,
-    UnsupportedArchitectureError,
-)
+from esper.model.errors import InvalidFieldError, UnsupportedArchitectureError
+from esper.model.files.json_file import read_object
+from esper.model.files.rotary_config import plain_rope_theta, positive_number
+
+_REMEDY = "give a Hugging Face model directory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +56,29 @@ class LlamaConfig:
 
 # Fields that change the arithmetic, with the values that leave it as the integer model has it.
 _PLAIN_VALUES: Mapping[str, tuple[Any, ...]] = {
-    "hidden_act": ("silu",),
-    "attention_bias": (False,),
-    "mlp_bias": (False,),
-    "rope_scaling": (None,),
-    "rope_interleaved": (False,),
-    "partial_rotary_factor": (1, None),
+    "hidden_act": ("silu", "swish"),
+    "attention_bias": (False, None),
+    "mlp_bias": (False, None),
     "sliding_window": (None,),
-    "use_sliding_window": (False,),
+    "use_sliding_window": (False, None),
     "pretraining_tp": (1,),
     "quantization_config": (None,),
+    "is_encoder_decoder": (False, None),
+    "add_cross_attention": (False, None),
 }
+_SIZES: Mapping[str, int] = {
+    "vocab_size": 1 << 25,
+    "hidden_size": 1 << 16,
+    "intermediate_size": 1 << 16,
+    "num_hidden_layers": 1 << 10,
+    "num_attention_heads": 1 << 16,
+    "num_key_value_heads": 1 << 16,
+    "head_dim": 1 << 16,
+    "max_position_embeddings": 1 << 16,
+}
+"""Largest value that the integer format has, by field: ``docs/g16-format.md``."""
+_QUERY_WIDTH = 1 << 16
+"""Largest ``num_attention_heads * head_dim`` of the format."""
 
 
 def read_config(path: Path) -> LlamaConfig:
@@ -79,26 +89,13 @@ def read_config(path: Path) -> LlamaConfig:
         UnsupportedArchitectureError: a field asks for arithmetic the integer model does not have.
         InvalidFieldError: a size or constant is absent, of the wrong type or out of range.
     """
-    return parse_config(_read_object(path))
+    return parse_config(read_object(path, _REMEDY))
 
 
 def read_special_tokens(path: Path) -> tuple[int, int]:
     """Token ids (bos, eos) of a ``config.json``; errors as in :func:`read_config`."""
-    fields = _read_object(path)
-    vocab = _size(fields, "vocab_size")
-    return _token(fields, "bos_token_id", vocab), _token(fields, "eos_token_id", vocab)
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_bytes())
-    except OSError as error:
-        raise MissingFileError(path, "give a Hugging Face model directory") from error
-    except (RecursionError, ValueError) as error:
-        raise MalformedFileError(path, f"not JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise MalformedFileError(path, "not a JSON object")
-    return fields
+    fields = read_object(path, _REMEDY)
+    return _token(fields, "bos_token_id", 1 << 32), _token(fields, "eos_token_id", 1 << 32)
 
 
 def parse_config(fields: Mapping[str, Any]) -> LlamaConfig:
@@ -108,6 +105,7 @@ def parse_config(fields: Mapping[str, Any]) -> LlamaConfig:
     for name, plain in _PLAIN_VALUES.items():
         if name in fields and not any(fields[name] == value for value in plain):
             raise UnsupportedArchitectureError(name, fields[name], " or ".join(map(repr, plain)))
+    rope_theta = plain_rope_theta(fields)
     dim = _size(fields, "hidden_size")
     heads = _size(fields, "num_attention_heads")
     kv_heads = _size(fields, "num_key_value_heads", default=heads)
@@ -120,6 +118,10 @@ def parse_config(fields: Mapping[str, Any]) -> LlamaConfig:
         raise InvalidFieldError("num_attention_heads", heads, f"a divisor of hidden_size = {dim}")
     if head_dim % 2:
         raise InvalidFieldError("head_dim", head_dim, "an even number")
+    if heads * head_dim > _QUERY_WIDTH:
+        raise UnsupportedArchitectureError(
+            "num_attention_heads * head_dim", heads * head_dim, f"1 to {_QUERY_WIDTH}"
+        )
     shape = Shape(
         vocab=_size(fields, "vocab_size"),
         dim=dim,
@@ -135,45 +137,26 @@ def parse_config(fields: Mapping[str, Any]) -> LlamaConfig:
         raise InvalidFieldError("tie_word_embeddings", tied, "true or false")
     return LlamaConfig(
         shape=shape,
-        norm_eps=_positive(fields, "rms_norm_eps", fields.get("rms_norm_eps", 1e-6)),
-        rope_theta=_rope_theta(fields),
+        norm_eps=positive_number("rms_norm_eps", fields.get("rms_norm_eps", 1e-6)),
+        rope_theta=rope_theta,
         tied=tied,
         bos=_token(fields, "bos_token_id", shape.vocab),
         eos=_token(fields, "eos_token_id", shape.vocab),
     )
 
 
-def _rope_theta(fields: Mapping[str, Any]) -> float:
-    """Find the rotary base at the top level or in ``rope_parameters`` (transformers 5)."""
-    nested = fields.get("rope_parameters")
-    if nested is None:
-        return _positive(fields, "rope_theta", fields.get("rope_theta", 10000.0))
-    if not isinstance(nested, dict):
-        raise InvalidFieldError("rope_parameters", nested, "an object")
-    if nested.get("rope_type", "default") != "default":
-        raise UnsupportedArchitectureError(
-            "rope_parameters.rope_type", nested["rope_type"], "'default'"
-        )
-    if nested.get("partial_rotary_factor", 1) != 1:
-        got = nested["partial_rotary_factor"]
-        raise UnsupportedArchitectureError("rope_parameters.partial_rotary_factor", got, "1")
-    theta = nested.get("rope_theta", fields.get("rope_theta", 10000.0))
-    return _positive(fields, "rope_parameters.rope_theta", theta)
-
-
 def _size(fields: Mapping[str, Any], name: str, default: int | None = None) -> int:
-    value = fields.get(name)
+    value, most = fields.get(name), _SIZES[name]
     if value is None and default is not None:
         value = default
-    if type(value) is not int or not 1 <= value <= 1 << 25:
-        raise InvalidFieldError(name, value, "an integer from 1 to 2^25")
+    if type(value) is not int or value < 1:
+        raise InvalidFieldError(name, value, f"an integer from 1 to {most}")
+    if value > most:
+        remedy = "choose another checkpoint"
+        if name == "max_position_embeddings":
+            remedy = f"write {most} there: a plain rotary code is the same at every length"
+        raise UnsupportedArchitectureError(name, value, f"1 to {most}", remedy)
     return value
-
-
-def _positive(fields: Mapping[str, Any], name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
-        raise InvalidFieldError(name, value, "a positive number")
-    return float(value)
 
 
 def _token(fields: Mapping[str, Any], name: str, vocab: int) -> int:

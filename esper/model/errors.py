@@ -12,9 +12,9 @@ class ModelError(ValueError):
 class MissingFileError(ModelError):
     """A file the model directory must hold is absent or unreadable."""
 
-    def __init__(self, path: Path, remedy: str) -> None:
+    def __init__(self, path: Path, remedy: str, reason: str = "") -> None:
         self.path = path
-        super().__init__(f"{path} cannot be read; {remedy}")
+        super().__init__(f"{path} cannot be read{reason and f' ({reason})'}; {remedy}")
 
 
 class MalformedFileError(ModelError):
@@ -26,6 +26,27 @@ class MalformedFileError(ModelError):
         super().__init__(f"{path} is malformed: {reason}")
 
 
+class UnwritableFileError(ModelError):
+    """A file or folder cannot be written."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} cannot be written: {error.strerror or error}; give a folder that can be "
+            "written to, with room on its disk"
+        )
+
+
+class FolderTakenError(ModelError):
+    """A folder holds something that an export would replace."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} exists and would be replaced; give another folder, or add --overwrite"
+        )
+
+
 class InvalidFieldError(ModelError):
     """A field is absent, of the wrong type or out of range."""
 
@@ -33,19 +54,20 @@ class InvalidFieldError(ModelError):
         self.field = field
         self.got = got
         self.expected = expected
-        super().__init__(f"field '{field}' is {got!r}; expected {expected}")
+        super().__init__(f"field '{field}' is {_shortened(got)}; expected {expected}")
 
 
 class UnsupportedArchitectureError(ModelError):
     """The checkpoint asks for arithmetic the integer model does not have."""
 
-    def __init__(self, field: str, got: object, supported: str) -> None:
+    def __init__(
+        self, field: str, got: object, supported: str, remedy: str = "choose another checkpoint"
+    ) -> None:
         self.field = field
         self.got = got
         self.supported = supported
         super().__init__(
-            f"config.json: '{field}' is {got!r}, supported is {supported}; "
-            "choose another checkpoint"
+            f"config.json: '{field}' is {_shortened(got)}, supported is {supported}; {remedy}"
         )
 
 
@@ -103,9 +125,22 @@ class TokenizerError(ModelError):
     """Text could not be turned into tokens of the model."""
 
 
+class TemplateRefusedError(ModelError):
+    """A chat template cannot be used, or refuses messages; the message is the template's own."""
+
+
 class NativeUnavailableError(ModelError):
     """The compiled extension cannot be loaded."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"the native engine is not available: {reason}")
+
+
+def _shortened(value: object) -> str:
+    """A value from a file, in a sentence: nobody reads a thousand digits."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return "a number of thousands of digits"
+    return text if len(text) <= 200 else f"{text[:200]}…"

@@ -16,6 +16,7 @@ import numpy as np
 from esper.model.checkpoint import LINEAR_NAMES, linear_sizes
 from esper.model.config import Shape, read_special_tokens
 from esper.model.errors import InvalidFieldError, MalformedFileError, WrongTensorError
+from esper.model.files.json_file import parse_json
 from esper.model.safetensors_file import (
     AnyArray,
     read_container,
@@ -197,11 +198,12 @@ def read_parameters(directory: Path) -> Parameters:
 
 def _parse_metadata(path: Path, metadata: Mapping[str, str]) -> Parameters:
     try:
-        fields = json.loads(metadata[METADATA_KEY])
-    except (KeyError, RecursionError, ValueError) as error:
-        reason = (
-            f"the metadata entry '{METADATA_KEY}' is missing or not JSON; export the model again"
-        )
+        fields = parse_json(metadata[METADATA_KEY].encode())
+    except KeyError as error:
+        reason = f"the metadata entry '{METADATA_KEY}' is missing; export the model again"
+        raise MalformedFileError(path, reason) from error
+    except ValueError as error:
+        reason = f"the metadata entry '{METADATA_KEY}': {error}; export the model again"
         raise MalformedFileError(path, reason) from error
     if not isinstance(fields, dict):
         raise MalformedFileError(path, f"the metadata entry '{METADATA_KEY}' is not a JSON object")

@@ -167,7 +167,7 @@ def load_model(directory: Path | str) -> LoadedModel:
         raise MissingFileError(directory / INTEGERS_FILE, remedy)
     parameters = read_parameters(directory)
     try:
-        native = NativeModel.load(str(directory))
+        native = NativeModel.load(directory)
     except (ValueError, OSError, RuntimeError) as error:
         raise ModelError(f"{directory}: {error}") from error
     return LoadedModel(native, parameters, load_tokenizer(directory, parameters.shape.vocab))

@@ -15,7 +15,8 @@ from esper.model.calibration import (
     check_sequences,
 )
 from esper.model.checkpoint import Checkpoint
-from esper.model.errors import NativeUnavailableError
+from esper.model.config import LlamaConfig
+from esper.model.errors import ModelError, NativeUnavailableError
 
 if TYPE_CHECKING:
     from esper._native import FloatCalibration, FloatSpread
@@ -34,7 +35,7 @@ def calibrate_natively(
     """Run the native float engine on the weights in ``directory`` and measure every site.
 
     Args:
-        directory: where ``checkpoint`` was read from.
+        directory: where the weights of ``checkpoint`` were read from.
         checkpoint: the same weights, for their fingerprint.
         sequences: token ids, at most ``max_seq`` each.
         threads: of the engine.
@@ -43,6 +44,7 @@ def calibrate_natively(
     Raises:
         InvalidFieldError: as :func:`~esper.model.calibration.check_sequences`.
         NativeUnavailableError: the extension is not built.
+        ModelError: the engine refuses the weights.
     """
     try:
         from esper._native import NativeFloatModel
@@ -50,7 +52,10 @@ def calibrate_natively(
         raise NativeUnavailableError(str(error)) from error
     shape = checkpoint.config.shape
     check_sequences(sequences, vocab=shape.vocab, max_seq=shape.max_seq)
-    model = NativeFloatModel.load(str(directory), threads)
+    try:
+        model = NativeFloatModel.load(directory, threads, *native_config(checkpoint.config))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ModelError(f"{directory}: {error}") from error
     parts: list[FloatCalibration] = []
     for start in range(0, len(sequences), _SEQUENCES_PER_BATCH):
         batch = sequences[start : start + _SEQUENCES_PER_BATCH]
@@ -73,3 +78,9 @@ def calibrate_natively(
         ),
         final=dict.fromkeys(FINAL_SITES, joined([part["final_input"] for part in parts])),
     )
+
+
+def native_config(config: LlamaConfig) -> tuple[list[int], tuple[float, float, bool]]:
+    """What the native float engine is told of ``config.json``, which it does not read itself."""
+    sizes = [getattr(config.shape, name) for name in config.shape.__slots__]
+    return sizes, (config.norm_eps, config.rope_theta, config.tied)

@@ -8,13 +8,12 @@ order (``esper.primitives.prompt``), and the file has one admissible form only (
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from esper.model.errors import (
@@ -23,6 +22,9 @@ from esper.model.errors import (
     MissingFileError,
     TokenizerError,
 )
+from esper.model.templates.chat_template import CONFIG_FILE, read_chat_template
+from esper.model.templates.markers import MarkerTokenizer
+from esper.model.tokenizer import TOKENIZER_FILE, read_tokenizer_file, tokenizer_of
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.merkle import MerkleTree
 from esper.primitives.prompt import BankPrompt, bank_tree
@@ -30,6 +32,8 @@ from esper.primitives.prompt import BankPrompt, bank_tree
 BANK_VERSION: Final = 1
 TAG_PROMPT_JSON: Final = make_tag("esper/prompt-json/v1")
 TAG_TOKENIZER: Final = make_tag("esper/tokenizer/v1")
+_ANY_VOCABULARY: Final = 1 << 32
+"""Which model the ids are for is not known here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,35 +153,30 @@ class PromptTokenizer:
     """
 
     def __init__(self, folder: Path) -> None:
-        path, config_path = folder / "tokenizer.json", folder / "tokenizer_config.json"
-        remedy = "a model directory holds tokenizer.json and tokenizer_config.json"
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise MissingFileError(path, remedy) from error
-        try:
-            config: dict[str, Any] = json.loads(config_path.read_bytes())
-            template = config["chat_template"]
-        except OSError as error:
-            raise MissingFileError(config_path, remedy) from error
-        except (ValueError, KeyError) as error:
-            raise MalformedFileError(config_path, f"no field 'chat_template': {error!r}") from error
-        self._render = _chat_renderer(template)
-        self._tokenizer: Tokenizer = Tokenizer.from_buffer(data)
-        # A text that spells "</s>" is text; only the chain places special tokens.
-        self._tokenizer.encode_special_tokens = True
-        self.tokenizer_id = tagged_hash(TAG_TOKENIZER, data)
+        template = read_chat_template(folder)
+        if template is None or template.reason:
+            reason = "no field 'chat_template'" if template is None else template.reason
+            raise MalformedFileError(folder / CONFIG_FILE, reason)
+        content, path = read_tokenizer_file(folder), folder / TOKENIZER_FILE
+        self._template = template
+        self._tokenizer: Tokenizer = tokenizer_of(path, content, _ANY_VOCABULARY)
+        self._markers = MarkerTokenizer(self._tokenizer)
+        self.tokenizer_id = tagged_hash(TAG_TOKENIZER, content)
 
     def tokenise(self, text: PromptText) -> BankPrompt:
         """The bank's form of a text: ids of the rendered messages, no BOS, and the mask spans.
 
-        Raises TokenizerError if the chat template alters the user's text.
+        Raises TokenizerError if the chat template alters the user's text, TemplateRefusedError if
+        it refuses it.
         """
-        rendered = self._render(text)
-        encoding = self._tokenizer.encode(rendered, add_special_tokens=False)
+        messages = [{"role": "user", "content": text.user}]
+        if text.system:
+            messages.insert(0, {"role": "system", "content": text.system})
+        laid_out = self._markers.with_stand_ins(self._template.render(messages))
+        encoding = self._tokenizer.encode(laid_out, add_special_tokens=False)
         spans: tuple[tuple[int, int], ...] = ()
         if text.mask_range is not None:
-            offset = rendered.rfind(text.user)
+            offset = laid_out.rfind(text.user)
             if offset < 0:
                 raise TokenizerError(f"the chat template alters the user text {text.user!r}")
             start, end = (offset + edge for edge in text.mask_range)
@@ -185,7 +184,8 @@ class PromptTokenizer:
                 index for index, (a, b) in enumerate(encoding.offsets) if a < end and start < b
             ]
             spans = ((touched[0], touched[-1] + 1 - touched[0]),)
-        return BankPrompt(self.tokenizer_id, tuple(encoding.ids), spans, text.json_hash)
+        ids = tuple(self._markers.as_read(encoding.ids))
+        return BankPrompt(self.tokenizer_id, ids, spans, text.json_hash)
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of token ids; bytes that are not UTF-8 show as U+FFFD."""
@@ -219,18 +219,3 @@ def _number(value: Any) -> int:
     if type(value) is not int:
         raise TypeError(f"{value!r} is no number")
     return value
-
-
-def _chat_renderer(template: str) -> Callable[[PromptText], str]:
-    # Block handling as in transformers, whose templates count on it.
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    compiled = environment.from_string(template)
-
-    def render(text: PromptText) -> str:
-        messages = [{"role": "user", "content": text.user}]
-        if text.system:
-            messages.insert(0, {"role": "system", "content": text.system})
-        rendered: str = compiled.render(messages=messages, add_generation_prompt=True)
-        return rendered
-
-    return render

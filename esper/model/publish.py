@@ -6,7 +6,7 @@ and the configuration, and where a text is given compare both models on a part k
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +23,17 @@ from esper.model.calibration import (
     save_calibration,
 )
 from esper.model.checkpoint import Checkpoint, load_checkpoint
-from esper.model.errors import InvalidFieldError, MissingFileError, NativeUnavailableError
+from esper.model.errors import (
+    FolderTakenError,
+    InvalidFieldError,
+    MalformedFileError,
+    NativeUnavailableError,
+    UnwritableFileError,
+)
 from esper.model.evaluation import bits_per_byte, surprise
 from esper.model.export import ExportOptions, export_model
+from esper.model.files.json_file import read_bytes
+from esper.model.files.staged_folder import staged_folder
 from esper.model.float_reference import FloatModel
 from esper.model.g16_format import INTEGERS_FILE, IntegerModel, write_integer_model
 from esper.model.integers_hash import integers_hash
@@ -34,7 +42,13 @@ from esper.model.native_calibration import calibrate_natively
 from esper.model.tokenizer import TOKENIZER_FILE, encode_text, load_tokenizer
 
 CALIBRATION_FILE = "calibration.json"
-_COPIED_FILES = ("config.json", TOKENIZER_FILE, "tokenizer_config.json", "LICENSE")
+_COPIED_FILES = (
+    "config.json",
+    TOKENIZER_FILE,
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "LICENSE",
+)
 _CALIBRATION_TOKENS = 16_384
 _EVALUATION_TOKENS = 8_192
 _SEQUENCE_TOKENS = 256
@@ -58,6 +72,10 @@ class Quality:
     """Surprise of the exported model; None where the native engine is not built."""
 
 
+NO_TEXT = "the part of the text kept out of calibration has no text of this tokenizer"
+TOO_SHORT = "the text is too short to keep a part out of calibration"
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """What an export wrote."""
@@ -69,7 +87,9 @@ class Published:
     largest_bound: tuple[str, str, int]
     """Site, name and bits of the largest product any input can reach."""
     quality: Quality | None
-    """None where no text was given."""
+    """None where nothing could be compared."""
+    not_compared: str = ""
+    """Why not, where a text was given."""
 
 
 def publish(
@@ -80,6 +100,7 @@ def publish(
     text_file: Path | None = None,
     options: ExportOptions | None = None,
     progress: Progress | None = None,
+    overwrite: bool = False,
 ) -> Published:
     """Export the checkpoint in ``source`` to ``target``, which may be the same directory.
 
@@ -91,30 +112,40 @@ def publish(
         text_file: UTF-8 text to calibrate on, unless a calibration is given, and to compare on.
         options: choices left to the publisher.
         progress: told how far the long steps are.
+        overwrite: replace the files of a model in ``target``. Without it an export into ``source``
+            itself may only repeat what is there, and ``target`` holds no model yet.
 
     Raises:
         ModelError: one of its subclasses says which file, field, tensor or bound is at fault.
     """
     report = progress or _report_nothing
-    report("reading the checkpoint", 0, 1)
-    checkpoint = load_checkpoint(source)
-    tokenizer = load_tokenizer(source, checkpoint.config.shape.vocab)
-    text = _read_text(text_file) if text_file is not None else None
-    cut = len(text) - len(text) // _HELD_OUT_SHARE if text is not None else 0
-    calibration = _calibration(
-        source, calibration_file, checkpoint, tokenizer, text and text[:cut], report
-    )
-    report("rounding to integers", 0, 1)
-    model = export_model(checkpoint, calibration, options)
-    target.mkdir(parents=True, exist_ok=True)
-    write_integer_model(target / INTEGERS_FILE, model)
-    save_calibration(target / CALIBRATION_FILE, calibration)
-    for name in _COPIED_FILES:
-        if (source / name).is_file() and source.resolve() != target.resolve():
-            shutil.copyfile(source / name, target / name)
-    quality = None
-    if text is not None:
-        quality = _compare(checkpoint, tokenizer, model, target, text[cut:], report)
+    in_place = os.path.realpath(source) == os.path.realpath(target)
+    if not overwrite and not in_place:
+        _refuse_taken(source, target, calibration_file)
+    with staged_folder(target) as staged:
+        report("reading the checkpoint", 0, 1)
+        checkpoint = load_checkpoint(source)
+        tokenizer = load_tokenizer(source, checkpoint.config.shape.vocab)
+        text = _read_text(text_file) if text_file is not None else None
+        cut = len(text) - len(text) // _HELD_OUT_SHARE if text is not None else 0
+        calibration = _calibration(
+            source, calibration_file, checkpoint, tokenizer, text and text[:cut], report
+        )
+        report("rounding to integers", 0, 1)
+        model = export_model(checkpoint, calibration, options)
+        write_integer_model(staged.folder / INTEGERS_FILE, model)
+        save_calibration(staged.folder / CALIBRATION_FILE, calibration)
+        for name in _COPIED_FILES:
+            _copy(source / name, staged.folder / name)
+        quality, not_compared = None, ""
+        if text is not None:
+            quality, not_compared = _compare(
+                checkpoint, tokenizer, model, staged.folder, text[cut:], report
+            )
+        changed = staged.changed()
+        if changed is not None and not overwrite:
+            raise FolderTakenError(changed)
+        staged.publish()
     products = [b for b in check_bounds(model) if b.name.endswith((" A", "A_up", "rotary", "gain"))]
     widest = max(products, key=lambda bound: bound.value)
     return Published(
@@ -122,6 +153,7 @@ def publish(
         integers_hash=integers_hash(model),
         largest_bound=(widest.site, widest.name, widest.value.bit_length()),
         quality=quality,
+        not_compared=not_compared,
     )
 
 
@@ -129,13 +161,41 @@ def _report_nothing(step: str, done: int, total: int) -> None:
     """Report to nobody."""
 
 
+def _refuse_taken(source: Path, target: Path, calibration_file: Path | None) -> None:
+    """Raise FolderTakenError for a file of ``target`` that an export would replace."""
+    names = [INTEGERS_FILE]
+    calibration = target / CALIBRATION_FILE
+    if calibration_file is None or not _same_content(calibration_file, calibration):
+        names.append(CALIBRATION_FILE)
+    names += [name for name in _COPIED_FILES if not _same_content(source / name, target / name)]
+    for name in names:
+        if os.path.lexists(target / name):
+            raise FolderTakenError(target / name)
+
+
+def _same_content(first: Path, second: Path) -> bool:
+    """Whether both are files of the same bytes, or the first is none: it replaces nothing."""
+    if not first.is_file():
+        return True
+    return second.is_file() and first.read_bytes() == second.read_bytes()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file if there is one. Raises MissingFileError, UnwritableFileError."""
+    if not os.path.lexists(source):
+        return
+    content = read_bytes(source, "make it readable, or remove it")
+    try:
+        target.write_bytes(content)
+    except OSError as error:
+        raise UnwritableFileError(target, error) from error
+
+
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise MissingFileError(path, "give a readable text file") from error
+        return read_bytes(path, "give a readable text file").decode()
     except UnicodeDecodeError as error:
-        raise InvalidFieldError("text", str(error), "UTF-8") from error
+        raise MalformedFileError(path, f"not UTF-8 at byte {error.start}; save it so") from error
 
 
 def _calibration(
@@ -150,8 +210,9 @@ def _calibration(
         return load_calibration(calibration_file or source / CALIBRATION_FILE, checkpoint)
     config = checkpoint.config
     tokens = encode_text(tokenizer, text)[:_CALIBRATION_TOKENS]
-    if not tokens:
-        raise InvalidFieldError("text", "empty", "a text to calibrate on")
+    if not _known(tokenizer, tokens):
+        reason = "it has no text of this tokenizer; give a text such as the model was trained on"
+        raise InvalidFieldError("text", text[:40], reason)
     sequences = calibration_sequences(
         tokens,
         bos=config.bos,
@@ -169,20 +230,29 @@ def _calibration(
         return calibrate(checkpoint, sequences, progress=progress)
 
 
+def _known(tokenizer: Tokenizer, tokens: list[int]) -> list[int]:
+    """The tokens that stand for something: the one for all unknown text says nothing."""
+    unknown = getattr(tokenizer.model, "unk_token", None)
+    identity = None if unknown is None else tokenizer.token_to_id(unknown)
+    return [token for token in tokens if token != identity]
+
+
 def _compare(
     checkpoint: Checkpoint,
     tokenizer: Tokenizer,
     model: IntegerModel,
-    target: Path,
+    folder: Path,
     text: str,
     report: Progress,
-) -> Quality | None:
-    """Surprise of both models on ``text``, cut short where it is long; None where it is empty."""
+) -> tuple[Quality | None, str]:
+    """Surprise of both models on ``text``, cut short where it is long; None, and why not."""
     config = checkpoint.config
-    tokens = encode_text(tokenizer, text)[:_EVALUATION_TOKENS]
-    if not tokens:
-        return None
+    tokens = _known(tokenizer, encode_text(tokenizer, text)[:_EVALUATION_TOKENS])
+    if not text:
+        return None, TOO_SHORT
     text = tokenizer.decode(tokens)
+    if not text:
+        return None, NO_TEXT
     step = min(_SEQUENCE_TOKENS, config.shape.max_seq) - 1
     sequences = [[config.bos, *tokens[i : i + step]] for i in range(0, len(tokens), step)]
     floats = FloatModel(checkpoint)
@@ -191,11 +261,11 @@ def _compare(
     report("comparing: integer model", 1, 2)
     integer: float | None = None
     try:
-        loaded = load_model(target)
+        loaded = load_model(folder)
     except NativeUnavailableError:
         pass  # the export is complete without it; the caller says so
     else:
         unit = 0.5**model.parameters.logit_bits
         nats = surprise(lambda s: loaded.logits(s) * unit, sequences)
         integer = bits_per_byte(nats, text)
-    return Quality(len(text.encode()), bits_per_byte(float_nats, text), integer)
+    return Quality(len(text.encode()), bits_per_byte(float_nats, text), integer), ""

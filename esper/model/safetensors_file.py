@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -15,11 +16,15 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from esper.model.errors import MalformedFileError, MissingFileError
+from esper.model.errors import MalformedFileError, MissingFileError, UnwritableFileError
+from esper.model.files.json_file import parse_json, read_bytes
 
 AnyArray = npt.NDArray[Any]
 
+_MAX_HEADER = 100_000_000
+"""Longest header, bytes: the public package's limit."""
 _MAX_DIMENSIONS = 32
+_MAX_BYTES = 2**63 - 1
 _MISSING_REMEDY = "check that the model directory is complete"
 _ELEMENT_TYPES: dict[str, np.dtype[Any]] = {
     "I8": np.dtype("<i1"),
@@ -47,10 +52,7 @@ def read_container(path: Path) -> tuple[dict[str, str], dict[str, AnyArray]]:
         MalformedFileError: it is not a container, or holds an element type outside I8, I16, I32,
             F16, BF16, F32.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise MissingFileError(path, _MISSING_REMEDY) from error
+    content = read_bytes(path, _MISSING_REMEDY)
     if len(content) < 8:
         raise MalformedFileError(path, "shorter than 8 bytes")
     start = 8 + int.from_bytes(content[:8], "little")
@@ -82,21 +84,25 @@ def read_metadata(path: Path) -> dict[str, str]:
     """Metadata of ``path``, its tensors left unread; errors as in :func:`read_container`."""
     try:
         with path.open("rb") as file:
-            size = path.stat().st_size
+            size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
-            content = file.read(min(length, size))
+            content = file.read(min(length, size, _MAX_HEADER + 1))
     except OSError as error:
-        raise MissingFileError(path, _MISSING_REMEDY) from error
+        raise MissingFileError(path, _MISSING_REMEDY, error.strerror or "") from error
     if size < 8 + length:
         raise MalformedFileError(path, "the header is longer than the file")
     return _take_metadata(path, _parse_header(path, content))
 
 
 def _parse_header(path: Path, text: bytes) -> dict[str, Any]:
+    if len(text) > _MAX_HEADER:
+        raise MalformedFileError(path, f"the header is longer than {_MAX_HEADER} bytes")
+    if not text.startswith(b"{"):
+        raise MalformedFileError(path, "the header does not begin with '{'")
     try:
-        header = json.loads(text)
-    except (RecursionError, ValueError) as error:
-        raise MalformedFileError(path, f"the header is not JSON: {error}") from error
+        header = parse_json(text)
+    except ValueError as error:
+        raise MalformedFileError(path, f"the header is wrong: {error}") from error
     if not isinstance(header, dict):
         raise MalformedFileError(path, "the header is not a JSON object")
     return header
@@ -124,6 +130,9 @@ def _read_tensor(
         raise MalformedFileError(path, f"tensor '{name}' has no proper 'shape' and 'data_offsets'")
     begin, end = offsets
     kind = _ELEMENT_TYPES[element]
+    # Sizes beside a 0 must fit as well: other readers multiply them.
+    if math.prod(max(size, 1) for size in shape) * kind.itemsize > _MAX_BYTES:
+        raise MalformedFileError(path, f"tensor '{name}' has a shape beyond all memory")
     if not begin <= end <= len(content) - start or end - begin != math.prod(shape) * kind.itemsize:
         raise MalformedFileError(
             path, f"tensor '{name}': the data does not have the length its shape says"
@@ -168,10 +177,14 @@ def write_container(
     text += b" " * (-len(text) % 8)
     # A reader never meets half a file: the name appears when the content is complete.
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little"))
-        file.write(text)
-        for name in order:
-            array = tensors[name]
-            file.write(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little"))
+            file.write(text)
+            for name in order:
+                kind = tensors[name].dtype.newbyteorder("<")
+                file.write(np.ascontiguousarray(tensors[name], dtype=kind).tobytes())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UnwritableFileError(path, error) from error

@@ -1,17 +1,30 @@
-"""Text to token ids and back, with the model's own ``tokenizer.json``."""
+"""Text to token ids and back, with the model's own ``tokenizer.json``.
+
+Every text becomes tokens here: calibration, prompts, calls and chats. What a file says about
+training and serving is laid aside, because equal texts are to be equal tokens everywhere: nothing
+is cut or padded, nothing is dropped by chance, and a text that spells a special token is text.
+Special tokens are placed by the protocol and by a chat template alone.
+"""
 
 from __future__ import annotations
 
+import codecs
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
-from esper.model.errors import MalformedFileError, MissingFileError, TokenizerError
+from esper.model.errors import MalformedFileError, TokenizerError
+from esper.model.files.json_file import read_bytes
 
 TOKENIZER_FILE = "tokenizer.json"
 MAX_WORD_PIECE = 1_000
 """Characters of a word that the one algorithm of more than linear cost may be given; 100 is usual.
 The others were measured up to 65,536 characters without a blank."""
+_BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
 
 
 def load_tokenizer(directory: Path, vocab: int) -> Tokenizer:
@@ -25,12 +38,22 @@ def load_tokenizer(directory: Path, vocab: int) -> Tokenizer:
         MissingFileError, MalformedFileError: the file is absent or not a tokenizer.
         TokenizerError: it can produce ids the model does not know.
     """
-    path = directory / TOKENIZER_FILE
-    if not path.is_file():
-        raise MissingFileError(path, f"copy the checkpoint's {TOKENIZER_FILE} beside the weights")
+    return tokenizer_of(directory / TOKENIZER_FILE, read_tokenizer_file(directory), vocab)
+
+
+def read_tokenizer_file(directory: Path) -> bytes:
+    """Read ``tokenizer.json`` of a model directory. Raises MissingFileError."""
+    remedy = f"copy the checkpoint's {TOKENIZER_FILE} beside the weights"
+    return read_bytes(directory / TOKENIZER_FILE, remedy)
+
+
+def tokenizer_of(path: Path, content: bytes, vocab: int) -> Tokenizer:
+    """Make a tokenizer from a file that was read; errors as in :func:`load_tokenizer`."""
     try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the package raises plain Exception
+        with _package_errors():
+            tokenizer = Tokenizer.from_buffer(content)
+            largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+    except TokenizerError as error:
         raise MalformedFileError(path, str(error)) from error
     longest = getattr(tokenizer.model, "max_input_chars_per_word", 0)
     if longest > MAX_WORD_PIECE:
@@ -38,26 +61,123 @@ def load_tokenizer(directory: Path, vocab: int) -> Tokenizer:
             f"{path} cuts words of up to {longest} characters into pieces, whose cost grows with "
             f"their square: set max_input_chars_per_word to {MAX_WORD_PIECE} at most"
         )
-    largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
     if largest >= vocab:
         raise TokenizerError(
             f"{path} holds token id {largest}, the model knows ids below {vocab}; "
             "take the tokenizer the model was trained with"
         )
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+    if getattr(tokenizer.model, "dropout", None):
+        tokenizer.model.dropout = None  # pieces left unmerged by chance
     return tokenizer
 
 
 def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
-    """Token ids of ``text`` without special tokens: those belong to the protocol."""
-    ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+    """Token ids of ``text`` without special tokens: those belong to the protocol.
+
+    Raises TokenizerError for half a surrogate pair, and for what the tokenizer has no token for.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise TokenizerError(
+            f"the text is not UTF-8 at character {error.start}; write it in UTF-8"
+        ) from error
+    with _package_errors():
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
     return ids
+
+
+def special_tokens(tokenizer: Tokenizer) -> dict[int, AddedToken]:
+    """The tokens that a tokenizer marks as special, by id."""
+    return {i: token for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
 
 
 def decode_answer(tokenizer: Tokenizer, prompt: list[int], answer: list[int]) -> str:
     """Text of ``answer`` as it follows ``prompt``, special tokens left out.
 
-    Decoded together with the prompt, because decoders drop a blank at the start of a text.
+    Decoded together with the prompt, because decoders drop a blank at the start of a text. A
+    character that begins in the prompt and ends in the answer is the answer's.
     """
+    shared = _bytes_over_the_border(tokenizer, prompt, answer)
+    if shared is None:
+        return _added(tokenizer, prompt, answer)
+    text, context, rest = shared
+    return text + _added(tokenizer, context, rest)
+
+
+def _added(tokenizer: Tokenizer, prompt: list[int], answer: list[int]) -> str:
     before: str = tokenizer.decode(prompt, skip_special_tokens=True)
     whole: str = tokenizer.decode(prompt + answer, skip_special_tokens=True)
-    return whole.removeprefix(before)
+    if whole.startswith(before):
+        return whole[len(before) :]
+    # Half a character at the end of the prompt shows as U+FFFD, and not with its other half.
+    same = next(
+        (place for place, pair in enumerate(zip(before, whole, strict=False)) if len({*pair}) > 1),
+        min(len(before), len(whole)),
+    )
+    return whole[same:]
+
+
+def _bytes_over_the_border(
+    tokenizer: Tokenizer, prompt: list[int], answer: list[int]
+) -> tuple[str, list[int], list[int]] | None:
+    """The text of the bytes that begin ``answer``; what the rest follows, and the rest.
+
+    None where ``prompt`` does not end in bytes. The package decodes neighbouring bytes together,
+    and shows all of them as U+FFFD if one is wrong: characters of the prompt would change with what
+    follows them.
+    """
+    if tokenizer.decoder is None or b'"ByteFallback"' not in _state(tokenizer):
+        return None
+    special = special_tokens(tokenizer)
+
+    def leading(tokens: Iterable[int]) -> tuple[bytes, int]:
+        found, taken = bytearray(), 0
+        for place, token in enumerate(tokens, start=1):
+            if token in special:
+                continue
+            piece = _BYTE_PIECE.fullmatch(tokenizer.id_to_token(token) or "")
+            if piece is None:
+                break
+            found.append(int(piece[1], 16))
+            taken = place
+        return bytes(found), taken
+
+    before, length = leading(reversed(prompt))
+    if not before:
+        return None
+    after, taken = leading(answer)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder.decode(before[::-1])
+    begun, _ = decoder.getstate()
+    try:
+        codecs.utf_8_decode(begun + after[:1], "strict", False)
+    except UnicodeDecodeError:
+        begun = b""  # no character: the prompt's own fault
+    # A whole character in place of the bytes: the rest follows a text, as it did.
+    stand_in = tokenizer.token_to_id("<0x41>")
+    context = prompt[: len(prompt) - length] + ([] if stand_in is None else [stand_in])
+    text = (begun + after).decode(errors="replace") if after else ""
+    return text, context, answer[taken:]
+
+
+def _state(tokenizer: Tokenizer) -> bytes:
+    """The decoder of a tokenizer as the file describes it."""
+    state = tokenizer.decoder.__getstate__()
+    return state if isinstance(state, bytes) else json.dumps(state).encode()
+
+
+@contextmanager
+def _package_errors() -> Iterator[None]:
+    """Turn what the package raises, plain Exception and panics, into TokenizerError."""
+    try:
+        yield
+    except Exception as error:
+        raise TokenizerError(f"the tokenizer fails: {error}") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise TokenizerError(f"the tokenizer fails: {error}") from error

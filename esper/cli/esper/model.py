@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
+from esper.cli.esper.text_arguments import refuse, utf8_text
 from esper.cli.lazy_commands import OPTIONS
 
 if TYPE_CHECKING:
@@ -31,12 +33,6 @@ _output = Console(soft_wrap=True)
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def _refuse(problem: Exception) -> NoReturn:
-    """Say on standard error why nothing was done, and leave with status 1."""
-    _errors.print(str(problem), style="red", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(1) from problem
-
-
 @app.command("export")
 def export_command(
     source: Annotated[Path, typer.Argument(metavar="HF_DIR", help="Hugging Face folder.")],
@@ -49,6 +45,10 @@ def export_command(
         typer.Option(help="UTF-8 text to calibrate on and, with its last tenth, to compare on."),
     ] = None,
     gate_bits: Annotated[int, typer.Option(help="Width of the gate: 12 or 16.")] = 16,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model that is in OUT.")
+    ] = False,
+    as_json: _Json = False,
 ) -> None:
     """Round a Llama checkpoint to the integer model that nodes run."""
     from esper.model.errors import ModelError
@@ -58,7 +58,9 @@ def export_command(
     if gate_bits not in (12, 16):
         raise typer.BadParameter(f"is {gate_bits}, must be 12 or 16", param_hint="--gate-bits")
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=_errors, transient=True) as bar:
+    with Progress(
+        *columns, console=_errors, transient=True, disable=not _errors.is_terminal
+    ) as bar:
         task = bar.add_task("starting", total=None)
 
         def show(step: str, done: int, total: int) -> None:
@@ -72,19 +74,42 @@ def export_command(
                 text_file=text,
                 options=ExportOptions(gate_bits=gate_bits),
                 progress=show,
+                overwrite=overwrite,
             )
         except (ModelError, OSError) as error:
-            _refuse(error)
-    _print_export(target, published)
+            refuse(error, as_json=as_json)
+    if as_json:
+        typer.echo(json.dumps(_described_export(target, published)))
+    else:
+        _print_export(target, published)
+
+
+def _described_export(target: Path, published: Published) -> dict[str, Any]:
+    site, name, bits = published.largest_bound
+    quality = published.quality
+    return {
+        "written": _shown(target),
+        "integers_hash": published.integers_hash.hex(),
+        "largest_product": {"site": site, "name": name, "bits": bits},
+        "compared": None if quality is None else asdict(quality),
+        "not_compared": published.not_compared or None,
+    }
+
+
+def _shown(path: Path) -> str:
+    """A path as text, whatever its bytes are."""
+    return str(path).encode(errors="backslashreplace").decode()
 
 
 def _print_export(target: Path, published: Published) -> None:
     site, name, bits = published.largest_bound
-    typer.echo(f"written          {target}")
+    typer.echo(f"written          {_shown(target)}")
     typer.echo(f"integers hash    {published.integers_hash.hex()}")
     typer.echo(f"largest product  {name} of {site}: {bits} bits")
     quality = published.quality
     if quality is None:
+        if published.not_compared:
+            typer.echo(f"not compared     {published.not_compared}")
         return
     typer.echo(f"compared on      {quality.text_bytes:,} bytes kept out of calibration")
     typer.echo(f"float            {quality.float_bits_per_byte:.4f} bits per byte")
@@ -113,7 +138,7 @@ def show_command(
         bounds = check_bounds(model)
         name = integers_hash(model).hex()
     except (ModelError, OSError) as error:
-        _refuse(error)
+        refuse(error, as_json=as_json)
     with _errors.status("committing to the weights"):
         model_id = _model_id(directory)
     if as_json:
@@ -128,7 +153,7 @@ def _model_id(directory: Path) -> str:
     try:
         from esper._native import NativeModel, ProvingKey
 
-        return ProvingKey(NativeModel.load(str(directory))).model_id.hex()
+        return ProvingKey(NativeModel.load(directory)).model_id.hex()
     except (ImportError, ValueError, OSError) as error:
         return f"none: {error}"
 
@@ -196,7 +221,7 @@ def _print_model(model: IntegerModel, bounds: list[Bound], name: str) -> None:
 @app.command("run")
 def run_command(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an integer model.")],
-    prompt: Annotated[str, typer.Option(help="Text to continue.")],
+    prompt: Annotated[str, typer.Option(help="Text to continue.", callback=utf8_text)],
     max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
     as_json: _Json = False,
 ) -> None:
@@ -212,7 +237,7 @@ def run_command(
             answer = model.generate(tokens, max_tokens)
         seconds = time.perf_counter() - started
     except (ModelError, OSError) as error:
-        _refuse(error)
+        refuse(error, as_json=as_json)
     text = model.decode(tokens, answer)
     if not as_json:
         typer.echo(prompt + text)

@@ -17,6 +17,7 @@ from rich.console import Console
 from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
 from esper.cli.esper.out_file import Force, OutFileError, check_out, write_out
 from esper.cli.esper.session import printable
+from esper.cli.esper.text_arguments import utf8_texts
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -35,7 +36,8 @@ def _refuse(problem: Exception | str, as_json: bool, *, status: int = 1) -> NoRe
     if as_json:
         typer.echo(json.dumps({"error": {"name": name, "message": str(problem)}}), err=True)
     else:
-        _errors.print(str(problem), style="red", markup=False, highlight=False, soft_wrap=True)
+        message = str(problem).encode(errors="backslashreplace").decode()
+        _errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(status)
 
 
@@ -63,7 +65,9 @@ def _identifier(text: str, option: str) -> bytes:
 
 def prove_command(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a G16 model.")],
-    prompt: Annotated[list[str], typer.Option(help="Text to continue; repeat for a batch.")],
+    prompt: Annotated[
+        list[str], typer.Option(help="Text to continue; repeat for a batch.", callback=utf8_texts)
+    ],
     out: Annotated[Path, typer.Option(help="File to write: statement and proof.")],
     max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
     binding: Annotated[

@@ -110,8 +110,6 @@ def _input(
         raise RpcError(INVALID_PARAMS, "text, messages, tokens: give exactly one of them")
     if tokens is not None:
         return tokens
-    if given is not None:
-        return text.of_text(given)
     chat = [ChatMessage(one.role, one.content) for one in messages or ()]
     said = sum(len(one.content) for one in chat)
     if said > LONGEST_CHAT:
@@ -120,7 +118,7 @@ def _input(
             f"messages: they have {said} characters in all, at most {LONGEST_CHAT} are taken",
         )
     try:
-        return text.of_messages(chat)
+        return text.of_messages(chat) if given is None else text.of_text(given)
     except NoTextError as error:
         raise RpcError(INVALID_PARAMS, str(error)) from error
 

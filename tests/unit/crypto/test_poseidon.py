@@ -47,10 +47,9 @@ def test_elements_at_or_above_the_order_are_refused() -> None:
         digest_bytes("a", [0, FIELD_ORDER])
     with pytest.raises(ValueError, match="element 15"):
         poseidon2_permute([0] * 15 + [FIELD_ORDER])
-    with pytest.raises(OverflowError):
-        digest_bytes("a", [1 << 64])
-    with pytest.raises(OverflowError):
-        digest_bytes("a", [-1])
+    for outside in (-1, 1 << 64, 1 << 100):
+        with pytest.raises(ValueError, match="outside 0 to 18446744069414584320"):
+            digest_bytes("a", [0, outside])
     with pytest.raises(ValueError, match="32"):
         digest_bytes("a" * 33, [])
 

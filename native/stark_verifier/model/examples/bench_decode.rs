@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use esper_model::synthetic::{Options, random_model};
-use esper_model::{Engine, FloatEngine, FloatModel, Level, Model, ModelError, Shape};
+use esper_model::{Engine, FloatConfig, FloatEngine, FloatModel, Level, Model, ModelError, Shape};
 use serde_json::{Map, Value, json};
 
 const POSITIONS: usize = 256;
@@ -58,7 +58,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Some(path) = directory.as_deref().filter(|d| Path::new(d).join("model.safetensors").is_file()) else {
         return Ok(());
     };
-    let float = Arc::new(FloatModel::load_dir(Path::new(path))?);
+    // Constants of most checkpoints of this size: speed does not depend on them.
+    let tied = !std::fs::read(Path::new(path).join("model.safetensors"))?
+        .windows(b"lm_head.weight".len())
+        .any(|name| name == b"lm_head.weight");
+    let config = FloatConfig { shape: model.shape, norm_eps: 1e-5, rope_theta: 10_000.0, tied };
+    let float = Arc::new(FloatModel::load_dir(Path::new(path), &config)?);
     for level in levels {
         let engine = FloatEngine::with_level(float.clone(), threads, level)?;
         let mut result = header(name, "float32", level, threads);

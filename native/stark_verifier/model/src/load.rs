@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::ModelError;
 use crate::model::{Layer, Linear, Model, Shape};
 use crate::safetensors::{Container, Dtype, to_i8, to_i16, to_i32};
+use crate::{ModelError, json};
 
 /// File of the integers inside a model directory.
 const INTEGERS_FILE: &str = "g16.safetensors";
@@ -39,8 +39,8 @@ impl Model {
         let text = container
             .metadata(METADATA_KEY)
             .ok_or_else(|| field(METADATA_KEY, "the metadata entry is missing; export the model again"))?;
-        let value: Value =
-            serde_json::from_str(text).map_err(|e| field(METADATA_KEY, &format!("not JSON: {e}")))?;
+        let value =
+            json::parse(text.as_bytes()).map_err(|e| field(METADATA_KEY, &format!("not JSON: {e}")))?;
         let fields = Fields { prefix: String::new(), map: object(METADATA_KEY, &value)? };
         check_constants(&fields)?;
         let shape = read_shape(&fields)?;
@@ -236,8 +236,7 @@ fn check_names(container: &Container, layers: usize) -> Result<(), ModelError> {
 /// (bos, eos) of a Hugging Face `config.json`.
 fn special_tokens_of_config(path: &Path) -> Result<(u32, u32), ModelError> {
     let bytes = std::fs::read(path).map_err(|source| ModelError::Io { path: path.into(), source })?;
-    let value: Value =
-        serde_json::from_slice(&bytes).map_err(|e| field("config.json", &format!("not JSON: {e}")))?;
+    let value = json::parse(&bytes).map_err(|e| field("config.json", &format!("not JSON: {e}")))?;
     let token = |name: &str| {
         value.get(name).and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok()).ok_or_else(|| {
             field(name, "config.json needs one integer here, or the g16 metadata the fields 'bos' and 'eos'")

@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::ModelError;
+use crate::{ModelError, json};
+
+/// Longest header, bytes: the public package's limit.
+const MAX_HEADER: usize = 100_000_000;
+/// Most dimensions of a tensor.
+const MAX_DIMENSIONS: usize = 32;
 
 /// Element types this crate reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +100,18 @@ impl Container {
             .and_then(|n| n.checked_add(8))
             .filter(|&end| end <= bytes.len())
             .ok_or_else(|| bad("the header is longer than the file".into()))?;
-        let header: BTreeMap<String, Value> = serde_json::from_slice(&bytes[8..data_start])
-            .map_err(|e| bad(format!("header is not a JSON object: {e}")))?;
+        let text = &bytes[8..data_start];
+        if text.len() > MAX_HEADER {
+            return Err(bad(format!("the header is longer than {MAX_HEADER} bytes")));
+        }
+        if !text.starts_with(b"{") {
+            return Err(bad("the header does not begin with '{'".into()));
+        }
+        let header = match json::parse(text) {
+            Ok(Value::Object(header)) => header,
+            Ok(_) => return Err(bad("the header is not a JSON object".into())),
+            Err(reason) => return Err(bad(format!("the header is not JSON: {reason}"))),
+        };
         let data_length = bytes.len() - data_start;
         let mut entries = BTreeMap::new();
         let mut metadata = BTreeMap::new();
@@ -179,8 +194,13 @@ impl Entry {
         if begin > end || end > data_length {
             return Err(format!("data_offsets [{begin}, {end}] leave the {data_length} bytes of data"));
         }
-        let length =
-            shape.iter().try_fold(dtype.bytes(), |n, &d| n.checked_mul(d)).ok_or("shape overflows")?;
+        if shape.len() > MAX_DIMENSIONS {
+            return Err(format!("has {} dimensions, at most {MAX_DIMENSIONS}", shape.len()));
+        }
+        // Sizes beside a 0 must fit as well: other readers multiply them.
+        let room = |n: usize, &d: &usize| n.checked_mul(d.max(1)).filter(|&n| isize::try_from(n).is_ok());
+        shape.iter().try_fold(dtype.bytes(), room).ok_or("shape overflows")?;
+        let length = shape.iter().product::<usize>() * dtype.bytes();
         if length != end - begin {
             return Err(format!("shape {shape:?} needs {length} bytes, data_offsets give {}", end - begin));
         }

@@ -1,10 +1,12 @@
 //! The integer and float engines for Python.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use esper_model::{Calibration, Engine, FloatEngine, FloatModel, Model, ModelError, SITES, Shape, Spread};
+use esper_model::{
+    Calibration, Engine, FloatConfig, FloatEngine, FloatModel, Model, ModelError, SITES, Shape, Spread,
+};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -28,9 +30,9 @@ impl NativeModel {
     /// Raises ValueError naming field, tensor or bound, OSError where a file cannot be read, RuntimeError where
     /// this machine fails the engine's known-answer test.
     #[staticmethod]
-    fn load(py: Python<'_>, directory: &str) -> PyResult<Self> {
+    fn load(py: Python<'_>, directory: PathBuf) -> PyResult<Self> {
         let load = || {
-            let model = Arc::new(Model::load_dir(Path::new(directory))?);
+            let model = Arc::new(Model::load_dir(&directory)?);
             let engine = Engine::new(model.clone(), 1)?;
             Ok(Self { inner: model, engines: Mutex::new(HashMap::from([(1, Arc::new(engine))])) })
         };
@@ -124,12 +126,24 @@ pub struct NativeFloatModel {
 
 #[pymethods]
 impl NativeFloatModel {
-    /// Read `config.json` and `model.safetensors` (F32, F16 or BF16) in a directory, to run on `threads` threads.
+    /// Read `model.safetensors` (F32, F16 or BF16) in a directory, to run on `threads` threads. What
+    /// `config.json` says is handed over: vocab, dim, hidden, layers, heads, kv_heads, head_dim, max_seq, then
+    /// norm_eps, rope_theta and whether the embedding is the output matrix.
     ///
     /// Raises ValueError naming field or tensor, OSError where a file cannot be read.
     #[staticmethod]
-    fn load(py: Python<'_>, directory: &str, threads: usize) -> PyResult<Self> {
-        let load = || FloatEngine::new(Arc::new(FloatModel::load_dir(Path::new(directory))?), threads);
+    fn load(
+        py: Python<'_>,
+        directory: PathBuf,
+        threads: usize,
+        sizes: [usize; 8],
+        constants: (f64, f64, bool),
+    ) -> PyResult<Self> {
+        let [vocab, dim, hidden, layers, heads, kv_heads, head_dim, max_seq] = sizes;
+        let shape = Shape { vocab, dim, hidden, layers, heads, kv_heads, head_dim, max_seq };
+        let (norm_eps, rope_theta, tied) = constants;
+        let config = FloatConfig { shape, norm_eps, rope_theta, tied };
+        let load = || FloatEngine::new(Arc::new(FloatModel::load_dir(&directory, &config)?), threads);
         Ok(Self { engine: py.detach(load).map_err(python_error)? })
     }
 

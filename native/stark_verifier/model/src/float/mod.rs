@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use calibration::{Calibration, LayerStats, SITES, Spread};
 use forward::{FloatCache, FloatScratch};
 use kernels::FloatPacked;
-pub use model::FloatModel;
+pub use model::{FloatConfig, FloatModel};
 
 use crate::ModelError;
 use crate::engine::{Level, MAX_ROWS, Row, Workers};

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value};
-
 use crate::ModelError;
 use crate::model::Shape;
 use crate::safetensors::{Container, Dtype, View};
@@ -36,24 +34,55 @@ pub struct FloatModel {
     pub(crate) layers: Vec<FloatLayer>,
 }
 
+/// What the weights alone do not say. Whoever reads `config.json` hands it over: one file, one reader.
+#[derive(Clone, Copy, Debug)]
+pub struct FloatConfig {
+    /// Sizes; `max_seq` is the checkpoint's `max_position_embeddings`.
+    pub shape: Shape,
+    /// Added to the mean square of every norm.
+    pub norm_eps: f64,
+    /// Base of the rotary frequencies.
+    pub rope_theta: f64,
+    /// Whether the embedding serves as output matrix.
+    pub tied: bool,
+}
+
+impl FloatConfig {
+    fn check(&self) -> Result<(), ModelError> {
+        let s = &self.shape;
+        let sizes = [s.vocab, s.dim, s.hidden, s.layers, s.heads, s.kv_heads, s.head_dim, s.max_seq];
+        if sizes.iter().any(|size| !(1..=1 << 25).contains(size)) {
+            return Err(field("shape", format!("sizes must be from 1 to 2^25, got {sizes:?}")));
+        }
+        if !s.heads.is_multiple_of(s.kv_heads) {
+            return Err(field(
+                "num_key_value_heads",
+                format!("must divide num_attention_heads = {}", s.heads),
+            ));
+        }
+        if !s.head_dim.is_multiple_of(2) {
+            return Err(field("head_dim", format!("must be even, got {}", s.head_dim)));
+        }
+        for (name, value) in [("rms_norm_eps", self.norm_eps), ("rope_theta", self.rope_theta)] {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(field(name, format!("must be a positive number, got {value}")));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl FloatModel {
-    /// Reads `config.json` and `model.safetensors` (float32, float16 or bfloat16) in directory `path`.
+    /// Reads `model.safetensors` (float32, float16 or bfloat16) in directory `path`.
     ///
     /// # Errors
-    /// [`ModelError::Io`], [`ModelError::Container`], [`ModelError::Field`] for a configuration this engine does not
-    /// compute, [`ModelError::MissingTensor`] and [`ModelError::TensorShape`].
-    pub fn load_dir(path: &Path) -> Result<FloatModel, ModelError> {
-        let config_path = path.join("config.json");
-        let bytes =
-            std::fs::read(&config_path).map_err(|source| ModelError::Io { path: config_path, source })?;
-        let value: Value =
-            serde_json::from_slice(&bytes).map_err(|e| field("config.json", format!("not JSON: {e}")))?;
-        let config = Config(value.as_object().ok_or_else(|| field("config.json", "not an object".into()))?);
-        config.refuse_other_arithmetic()?;
-        let shape = config.shape()?;
+    /// [`ModelError::Field`] for a configuration out of range, [`ModelError::Io`], [`ModelError::Container`],
+    /// [`ModelError::MissingTensor`] and [`ModelError::TensorShape`].
+    pub fn load_dir(path: &Path, config: &FloatConfig) -> Result<FloatModel, ModelError> {
+        config.check()?;
+        let shape = config.shape;
         let container = Container::read(&path.join("model.safetensors"))?;
         let tensor = |name: &str, sizes: &[usize]| float_tensor(&container, name, sizes);
-        let tied = config.0.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(false);
         let (dim, hidden, q, kv) = (shape.dim, shape.hidden, shape.q_width(), shape.kv_width());
         let layer = |index: usize| -> Result<FloatLayer, ModelError> {
             let part =
@@ -72,91 +101,13 @@ impl FloatModel {
         };
         Ok(FloatModel {
             shape,
-            norm_eps: config.positive("rms_norm_eps")? as f32,
-            rope_theta: config.rope_theta()?,
+            norm_eps: config.norm_eps as f32,
+            rope_theta: config.rope_theta,
             embed: tensor("model.embed_tokens.weight", &[shape.vocab, dim])?,
-            lm_head: if tied { None } else { Some(tensor("lm_head.weight", &[shape.vocab, dim])?) },
+            lm_head: if config.tied { None } else { Some(tensor("lm_head.weight", &[shape.vocab, dim])?) },
             final_norm: tensor("model.norm.weight", &[dim])?,
             layers: (0..shape.layers).map(layer).collect::<Result<_, _>>()?,
         })
-    }
-}
-
-/// The fields of `config.json`.
-struct Config<'a>(&'a Map<String, Value>);
-
-impl Config<'_> {
-    fn shape(&self) -> Result<Shape, ModelError> {
-        let dim = self.size("hidden_size", None)?;
-        let heads = self.size("num_attention_heads", None)?;
-        let shape = Shape {
-            vocab: self.size("vocab_size", None)?,
-            dim,
-            hidden: self.size("intermediate_size", None)?,
-            layers: self.size("num_hidden_layers", None)?,
-            heads,
-            kv_heads: self.size("num_key_value_heads", Some(heads))?,
-            head_dim: self.size("head_dim", Some(dim / heads))?,
-            max_seq: self.size("max_position_embeddings", None)?,
-        };
-        if !shape.heads.is_multiple_of(shape.kv_heads) {
-            return Err(field("num_key_value_heads", format!("must divide num_attention_heads = {heads}")));
-        }
-        if shape.head_dim == 0 || !shape.head_dim.is_multiple_of(2) {
-            return Err(field("head_dim", format!("must be even and positive, got {}", shape.head_dim)));
-        }
-        Ok(shape)
-    }
-
-    fn size(&self, name: &str, default: Option<usize>) -> Result<usize, ModelError> {
-        match (self.0.get(name), default) {
-            (None | Some(Value::Null), Some(default)) => Ok(default),
-            (value, _) => match value.and_then(Value::as_u64) {
-                Some(size @ 1..=0x0200_0000) => Ok(size as usize),
-                _ => Err(field(name, "config.json needs an integer from 1 to 2^25 here".into())),
-            },
-        }
-    }
-
-    fn positive(&self, name: &str) -> Result<f64, ModelError> {
-        let value = self.0.get(name).and_then(Value::as_f64).filter(|v| v.is_finite() && *v > 0.0);
-        value.ok_or_else(|| field(name, "config.json needs a positive number here".into()))
-    }
-
-    /// `rope_theta`, at the top or inside `rope_parameters`; 10000 where it is left out.
-    fn rope_theta(&self) -> Result<f64, ModelError> {
-        if self.0.contains_key("rope_theta") {
-            return self.positive("rope_theta");
-        }
-        match self.0.get("rope_parameters").and_then(Value::as_object) {
-            Some(inner) if inner.contains_key("rope_theta") => Config(inner).positive("rope_theta"),
-            _ => Ok(10_000.0),
-        }
-    }
-
-    /// Refuses what would need other formulas than a plain Llama's.
-    fn refuse_other_arithmetic(&self) -> Result<(), ModelError> {
-        let plain = |value: Option<&Value>, admitted: &[Value]| {
-            value.is_none_or(|v| v.is_null() || admitted.contains(v))
-        };
-        let rules = [
-            ("hidden_act", Value::from("silu")),
-            ("attention_bias", Value::from(false)),
-            ("mlp_bias", Value::from(false)),
-            ("rope_interleaved", Value::from(false)),
-            ("rope_scaling", Value::Null),
-            ("quantization_config", Value::Null),
-        ];
-        for (name, admitted) in rules {
-            if !plain(self.0.get(name), std::slice::from_ref(&admitted)) {
-                return Err(field(name, format!("only {admitted} is supported, got {}", self.0[name])));
-            }
-        }
-        let kind = self.0.get("rope_parameters").and_then(|inner| inner.get("rope_type"));
-        if !plain(kind, &[Value::from("default")]) {
-            return Err(field("rope_parameters.rope_type", "only \"default\" is supported".into()));
-        }
-        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::common;
-use esper_model::{Engine, FloatEngine, FloatModel, Level, Model, SITES};
+use esper_model::{Engine, FloatConfig, FloatEngine, FloatModel, Level, Model, SITES, Shape};
 use serde_json::{Value, json};
 
 const DIM: usize = 24;
@@ -52,22 +52,27 @@ fn random_tensors(tied: bool) -> Tensors {
     tensors
 }
 
-fn config(tied: bool) -> Value {
-    json!({
-        "hidden_size": DIM, "intermediate_size": HIDDEN, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
-        "num_key_value_heads": KV_HEADS, "head_dim": HEAD_DIM, "vocab_size": VOCAB, "max_position_embeddings": 64,
-        "rms_norm_eps": 1e-5, "rope_theta": 500.0, "hidden_act": "silu", "tie_word_embeddings": tied,
-    })
+fn config(tied: bool) -> FloatConfig {
+    let shape = Shape {
+        vocab: VOCAB,
+        dim: DIM,
+        hidden: HIDDEN,
+        layers: LAYERS,
+        heads: HEADS,
+        kv_heads: KV_HEADS,
+        head_dim: HEAD_DIM,
+        max_seq: 64,
+    };
+    FloatConfig { shape, norm_eps: 1e-5, rope_theta: 500.0, tied }
 }
 
 /// A model directory that goes away with the value.
 struct Directory(PathBuf);
 
 impl Directory {
-    fn new(name: &str, config: &Value, tensors: &Tensors, dtype: &str) -> Self {
+    fn new(name: &str, tensors: &Tensors, dtype: &str) -> Self {
         let path = std::env::temp_dir().join(format!("esper-float-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
-        std::fs::write(path.join("config.json"), config.to_string()).unwrap();
         let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
         for (name, (shape, values)) in tensors {
             let begin = data.len();
@@ -193,8 +198,8 @@ fn sequences() -> Vec<Vec<u32>> {
 fn logits_on_every_level_and_element_type() {
     for (tied, dtype) in [(true, "F32"), (false, "BF16"), (false, "F16")] {
         let tensors = random_tensors(tied);
-        let dir = Directory::new(dtype, &config(tied), &tensors, dtype);
-        let model = Arc::new(FloatModel::load_dir(&dir.0).unwrap());
+        let dir = Directory::new(dtype, &tensors, dtype);
+        let model = Arc::new(FloatModel::load_dir(&dir.0, &config(tied)).unwrap());
         for level in Level::available() {
             for threads in [1, 2] {
                 let engine = FloatEngine::with_level(model.clone(), threads, level).unwrap();
@@ -213,8 +218,8 @@ fn logits_on_every_level_and_element_type() {
 
 #[test]
 fn answers_follow_the_logits() {
-    let dir = Directory::new("answers", &config(true), &random_tensors(true), "F32");
-    let engine = FloatEngine::new(Arc::new(FloatModel::load_dir(&dir.0).unwrap()), 2).unwrap();
+    let dir = Directory::new("answers", &random_tensors(true), "F32");
+    let engine = FloatEngine::new(Arc::new(FloatModel::load_dir(&dir.0, &config(true)).unwrap()), 2).unwrap();
     let prompts: Vec<Vec<u32>> = vec![vec![3], vec![7, 8, 9], vec![1; 20]];
     let answers = engine.generate(&prompts, 10, u32::MAX).unwrap();
     for (prompt, answer) in prompts.iter().zip(&answers) {
@@ -237,8 +242,8 @@ fn answers_follow_the_logits() {
 #[test]
 fn calibration_measures_every_site() {
     let tensors = random_tensors(true);
-    let dir = Directory::new("calibration", &config(true), &tensors, "F32");
-    let model = Arc::new(FloatModel::load_dir(&dir.0).unwrap());
+    let dir = Directory::new("calibration", &tensors, "F32");
+    let model = Arc::new(FloatModel::load_dir(&dir.0, &config(true)).unwrap());
     let one = FloatEngine::new(model.clone(), 1).unwrap().calibrate(&sequences()).unwrap();
     let two = FloatEngine::new(model, 2).unwrap().calibrate(&sequences()).unwrap();
     assert_eq!(one, two);
@@ -265,28 +270,20 @@ fn calibration_measures_every_site() {
 }
 
 #[test]
-fn other_arithmetic_is_refused() {
-    let refuse = |change: Value| {
-        let mut config = config(true);
-        config.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        let dir = Directory::new("refused", &config, &random_tensors(true), "F32");
-        FloatModel::load_dir(&dir.0).err().unwrap().to_string()
+fn a_configuration_that_does_not_fit_is_refused() {
+    let refuse = |change: fn(&mut FloatConfig)| {
+        let mut other = config(true);
+        change(&mut other);
+        let dir = Directory::new("refused", &random_tensors(true), "F32");
+        FloatModel::load_dir(&dir.0, &other).err().unwrap().to_string()
     };
-    assert!(refuse(json!({"hidden_act": "gelu"})).contains("hidden_act"));
-    assert!(refuse(json!({"rope_scaling": {"factor": 2}})).contains("rope_scaling"));
-    assert!(refuse(json!({"num_key_value_heads": 4})).contains("num_key_value_heads"));
-    assert!(refuse(json!({"hidden_size": 23})).contains("model.embed_tokens.weight"));
-    assert!(refuse(json!({"tie_word_embeddings": false})).contains("lm_head.weight"));
-    assert!(refuse(json!({"rms_norm_eps": 0})).contains("rms_norm_eps"));
-}
-
-#[test]
-fn rope_theta_may_stand_in_rope_parameters() {
-    let mut nested = config(true);
-    nested.as_object_mut().unwrap().remove("rope_theta");
-    nested["rope_parameters"] = json!({"rope_theta": 500.0, "rope_type": "default"});
-    let dir = Directory::new("nested", &nested, &random_tensors(true), "F32");
-    assert_eq!(FloatModel::load_dir(&dir.0).unwrap().rope_theta, 500.0);
+    assert!(refuse(|c| c.shape.kv_heads = 4).contains("num_key_value_heads"));
+    assert!(refuse(|c| c.shape.head_dim = 5).contains("head_dim"));
+    assert!(refuse(|c| c.shape.vocab = 0).contains("shape"));
+    assert!(refuse(|c| c.shape.dim = 23).contains("model.embed_tokens.weight"));
+    assert!(refuse(|c| c.tied = false).contains("lm_head.weight"));
+    assert!(refuse(|c| c.norm_eps = 0.0).contains("rms_norm_eps"));
+    assert!(refuse(|c| c.rope_theta = f64::NAN).contains("rope_theta"));
 }
 
 /// The integers were exported from these floats: nearly all next tokens agree.
@@ -294,8 +291,10 @@ fn rope_theta_may_stand_in_rope_parameters() {
 fn the_fixture_agrees_with_its_integers() {
     let Some(dir) = common::fixture_dir() else { return };
     let tokens = fixture_tokens(&dir);
-    let float = FloatEngine::new(Arc::new(FloatModel::load_dir(&dir).unwrap()), 2).unwrap();
-    let integer = Engine::new(Arc::new(Model::load_dir(&dir).unwrap()), 1).unwrap();
+    let integers = Arc::new(Model::load_dir(&dir).unwrap());
+    let plain = FloatConfig { shape: integers.shape, norm_eps: 1e-5, rope_theta: 10_000.0, tied: true };
+    let float = FloatEngine::new(Arc::new(FloatModel::load_dir(&dir, &plain).unwrap()), 2).unwrap();
+    let integer = Engine::new(integers, 1).unwrap();
     let (mut equal, mut all) = (0, 0);
     for (float, integer) in float.logits(&tokens).unwrap().iter().zip(integer.logits(&tokens).unwrap()) {
         for (float, integer) in float.chunks(512).zip(integer.chunks(512)) {

@@ -1,0 +1,43 @@
+"""Texts on the command line: what is not UTF-8 there is misuse, and is said so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+_errors = Console(stderr=True)
+
+
+def utf8_text(value: str | None) -> str | None:
+    """Check a text; bytes that are not UTF-8 come as half surrogate pairs. Raises BadParameter."""
+    if value is not None:
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            byte = ord(value[error.start]) & 0xFF
+            raise typer.BadParameter(
+                f"is not UTF-8: byte 0x{byte:02x} at character {error.start}; write it in UTF-8"
+            ) from None
+    return value
+
+
+def utf8_texts(values: Sequence[str]) -> list[str]:
+    """Check each of several texts. Raises BadParameter."""
+    for value in values:
+        utf8_text(value)
+    return list(values)
+
+
+def refuse(problem: Exception, *, as_json: bool) -> NoReturn:
+    """Say on standard error why nothing was done, and leave with status 1."""
+    message = str(problem).encode(errors="backslashreplace").decode()
+    if as_json:
+        error = {"name": type(problem).__name__, "message": message}
+        typer.echo(json.dumps({"error": error}), err=True)
+    else:
+        _errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1) from problem

@@ -1,0 +1,1 @@
+"""Chat templates: a stranger's program that lays out messages, run within limits."""
