@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from esper.cli import version
 from esper.native_check import NativeExtensionError
 
 
@@ -23,6 +24,9 @@ def esperd() -> None:
 
 
 def _run(module: str) -> None:
+    if version.asked_for(sys.argv[1:]):
+        version.show(module.split(".")[2])
+        return
     try:
         import_module(module).main()
     except NativeExtensionError as error:

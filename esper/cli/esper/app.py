@@ -9,6 +9,7 @@ import resource
 
 import typer
 
+from esper.cli import version
 from esper.cli.esper import (
     balance,
     call,
@@ -44,6 +45,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.callback()(version.option("esper"))
 app.add_typer(model.app, name="model")
 app.command("prove")(prove.prove_command)
 app.command("verify")(prove.verify_command)

@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from esper.cli.esper.model_argument import MODEL_ARGUMENT
+
 if TYPE_CHECKING:
     from esper.model.bounds import Bound
     from esper.model.g16_format import IntegerModel
@@ -100,7 +102,7 @@ def _print_export(target: Path, published: Published) -> None:
 
 @app.command("show")
 def show_command(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an integer model.")],
+    directory: Annotated[Path, MODEL_ARGUMENT],
     as_json: _Json = False,
 ) -> None:
     """Print sizes, widths, worst-case bounds and the hash of a model."""
@@ -196,7 +198,7 @@ def _print_model(model: IntegerModel, bounds: list[Bound], name: str) -> None:
 
 @app.command("run")
 def run_command(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an integer model.")],
+    directory: Annotated[Path, MODEL_ARGUMENT],
     prompt: Annotated[str, typer.Option(help="Text to continue.")],
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")],
     as_json: _Json = False,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from esper.cli.esper.model_argument import MODEL_ARGUMENT, model_folder
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -39,7 +41,7 @@ def _identifier(text: str, option: str) -> bytes:
 
 
 def prove_command(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a G16 model.")],
+    directory: Annotated[Path, MODEL_ARGUMENT],
     prompt: Annotated[list[str], typer.Option(help="Text to continue; repeat for a batch.")],
     out: Annotated[Path, typer.Option(help="File to write: statement and proof.")],
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 32,
@@ -86,7 +88,10 @@ def verify_command(
         str | None, typer.Option(help="Refuse a proof that is bound to anything else.")
     ] = None,
     tokenizer: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of tokenizer.json, to print text.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", parser=model_folder, help="Folder of tokenizer.json, to print text."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from esper.cli import version
 from esper.cli.esperd import node_commands, offline, steering
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 
 
+app.callback()(version.option("esperd"))
 app.command()(node_commands.init)
 app.command()(node_commands.node)
 app.command()(node_commands.mine)
