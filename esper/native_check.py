@@ -153,7 +153,7 @@ def _read_record(package: Path, remedy: str) -> BuildRecord:
     except FileNotFoundError:
         if next(package.glob("_native*.so"), None) is None:
             raise NativeMissingError(
-                f"{MODULE} has not been built: {remedy}.", name=MODULE
+                f"{MODULE} has not been built: {_FROM_SOURCE}.", name=MODULE
             ) from None
         raise NativeUnrecordedError(
             f"{MODULE} has no build record {RECORD_NAME}, so nothing is known of the processor "

@@ -27,7 +27,7 @@ NOT_RUN = {
     "make devnet": "runs for ever: what it runs is what the other blocks run against",
     "make test": "is what runs this test",
     "apt-get install": "changes the machine",
-    "pip install 'esper[torch]'": "gigabytes, and two hours of training behind it",
+    "pip install '.[torch]'": "gigabytes, and two hours of training behind it",
     "esper model export genesis/model": "writes the genesis model, whose bytes are pinned",
 }
 """Lines that a block begins with, and why it is not run."""
