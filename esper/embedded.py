@@ -48,7 +48,7 @@ def find_embedded(package: Path = _PACKAGE) -> Embedded:
 
 
 def model_folder(text: str) -> Path:
-    """The folder of a model that someone named on the command line.
+    """The folder of a model that someone named, on the command line or in a setting.
 
     The bare word `genesis` is the embedded model, unless a folder of that name lies in the current
     one and holds a model; `./genesis` is always the folder.
@@ -57,3 +57,8 @@ def model_folder(text: str) -> Path:
     if text != WORD or any((named / one).exists() for one in ("config.json", "g16.safetensors")):
         return named
     return find_embedded().model
+
+
+def bank_file(text: str) -> Path:
+    """The file of a prompt bank: `genesis` is the embedded one, unless there is such a file."""
+    return find_embedded().bank if text == WORD and not Path(text).is_file() else Path(text)

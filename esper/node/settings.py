@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from esper.embedded import find_embedded
+from esper.embedded import bank_file, find_embedded, model_folder
 from esper.node.setting_fields import (
     EachText,
     Setting,
@@ -73,12 +73,18 @@ class Settings:
         0, "threads of each prover; 0: one for each processor", least=0, most=MOST_THREADS
     )
     """0 stands for all."""
-    model: Path = setting(EMBEDDED.model, "folder of the model", shown_default="the genesis model")
+    model: Path = setting(
+        EMBEDDED.model,
+        "folder of the model; genesis: the embedded one",
+        path_of=model_folder,
+        shown_default="genesis",
+    )
     """Weights for mining, tokenizer for everybody."""
     bank: Path = setting(
         EMBEDDED.bank,
-        "file of the prompt bank",
-        shown_default="the genesis model's",
+        "file of the prompt bank; genesis: the embedded one",
+        path_of=bank_file,
+        shown_default="genesis",
     )
     """Prompts that work is drawn from."""
     prune: str = setting(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import time
 import zipfile
@@ -40,7 +41,9 @@ def write_wheel(
     for file in sorted(dist_info.rglob("*")):
         if file.is_file() and file.name != "RECORD":
             inside = file.relative_to(dist_info).as_posix()
-            contents[f"{dist_info.name}/{inside}"] = file.read_bytes()
+            of_crates = file.parent.name == "sboms"
+            content = _without_place_and_time(file, root) if of_crates else file.read_bytes()
+            contents[f"{dist_info.name}/{inside}"] = content
     listing = f"{dist_info.name}/RECORD"
     contents[listing] = _listing(contents, listing)
     name = f"{dist_info.name.removesuffix('.dist-info')}-{_tag(dist_info)}.whl"
@@ -54,6 +57,14 @@ def write_wheel(
             archive.writestr(info, content, zipfile.ZIP_DEFLATED, 9)
     unfinished.replace(folder / name)
     return name
+
+
+def _without_place_and_time(bill: Path, root: Path) -> bytes:
+    """maturin's bill of the crates, without the folder, moment and number of this build."""
+    fields = json.loads(bill.read_text(encoding="utf-8").replace(str(root), "esperchain"))
+    fields.pop("serialNumber", None)
+    fields.get("metadata", {}).pop("timestamp", None)
+    return (json.dumps(fields, indent=1) + "\n").encode()
 
 
 def _listing(contents: Mapping[str, bytes], itself: str) -> bytes:
