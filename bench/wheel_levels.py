@@ -2,8 +2,9 @@
 
     python -m bench.wheel_levels dist/esperchain-*.whl [--rounds 15]
 
-Each extension proves the genesis model at 64 rows in a long-lived process of its own. The processes
-take turns, so that other work on the machine meets them all alike; medians and fastest of the rounds.
+Each extension proves the genesis model at 64 rows in a long-lived process of its own. The
+processes take turns, so that other work on the machine meets them all alike; medians and fastest
+of the rounds.
 """
 
 from __future__ import annotations

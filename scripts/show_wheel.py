@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from esper.native_record import RECORD_NAME, BuildRecord  # noqa: E402
+from esper.native_record import RECORD_NAME, BuildRecord
 
 
 def shown(wheel: Path) -> Iterator[str]:

@@ -13,8 +13,8 @@ from esper.node.settings import Settings
 
 SAMPLE = Path(__file__).resolve().parents[1] / "packaging" / "esper.toml"
 HEAD = """\
-# Settings of esperd: a copy of this file goes into the data directory, under the same name. Each line
-# shows the default; take its # away to change it. `esperd config` shows what is in effect, and why.
+# Settings of esperd: a copy of this file goes into the data directory, under the same name. Each
+# line shows the default; take its # away to change it. `esperd config` shows what is in effect.
 # Made by scripts/write_sample_settings.py.
 """
 NOT_IN_THE_FILE = ("datadir",)
