@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
-from esper.cli.esper.app import app
 from esper.embedded import bank_file, find_embedded, model_folder
 from esper.node.settings import SETTINGS_FILE, Settings, resolve
 from esper.primitives.genesis_data import GENESIS_MODEL
+from tests.support.command_lines import command_line
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str) -> str:
-    done = CliRunner().invoke(app, arguments)
+    done = CliRunner().invoke(command_line("esper"), arguments)
     assert done.exit_code == 0, done.output
     return done.output
 

@@ -13,24 +13,21 @@ from pathlib import Path
 
 import click
 import pytest
-import typer
 
-from esper.cli.esper.app import app as wallet_app
-from esper.cli.esperd.app import app as node_app
 from esper.node.setting_fields import declared
 from esper.node.settings import SETTINGS_FILE, Settings, resolve
+from tests.support.command_lines import command_line
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGING = ROOT / "packaging"
 CONTAINER = PACKAGING / "Containerfile"
 UNIT = PACKAGING / "esperd.service"
-PROGRAMS = {"esper": wallet_app, "esperd": node_app}
 
 
 def check_command(words: list[str]) -> None:
     """Parse a command line of ours as the program would. Raises click's errors."""
     program, *rest = words
-    command = typer.main.get_command(PROGRAMS[Path(program).name])
+    command = command_line(Path(program).name)
     context = click.Context(command, info_name=program)
     while isinstance(command, click.Group):
         name, *rest = rest
