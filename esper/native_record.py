@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,8 +78,8 @@ class BuildRecord:
         listed = given.get("extensions")
         if not isinstance(listed, list) or not listed:
             raise ValueError("field 'extensions' of the build record is not a list of objects")
-        known = {one.name: given.get(one.name) for one in fields(cls)}
-        return cls(**known | {"extensions": tuple(map(Extension.from_fields, listed))})
+        extensions = tuple(map(Extension.from_fields, listed))
+        return cls(given["machine"], given["source_sha256"], given.get("commit"), extensions)
 
 
 def _check_text(given: dict[str, Any], name: str) -> None:

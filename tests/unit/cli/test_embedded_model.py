@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from esper.embedded import bank_file, find_embedded, model_folder
 from esper.node.settings import SETTINGS_FILE, Settings, resolve
@@ -17,12 +16,6 @@ from tests.support.command_lines import command_line
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(*arguments: str) -> str:
-    done = CliRunner().invoke(command_line("esper"), arguments)
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 def test_the_bare_word_is_the_embedded_model() -> None:
@@ -51,7 +44,11 @@ def test_any_other_text_is_a_path(text: str) -> None:
     assert model_folder(text) == Path(text)
 
 
-def test_commands_take_the_word() -> None:
+def test_commands_take_the_word(capsys: pytest.CaptureFixture[str]) -> None:
+    def run(*arguments: str) -> str:
+        command_line("esper").main(arguments, prog_name="esper", standalone_mode=False)
+        return capsys.readouterr().out
+
     answer = run("model", "run", "genesis", "--prompt", "Once upon a time", "--max-tokens", "2")
     assert answer.startswith("Once upon a time")
     assert GENESIS_MODEL.model_id.hex() in run("model", "show", "genesis")

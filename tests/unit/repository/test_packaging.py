@@ -11,30 +11,17 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
+from typer.exceptions import TyperException
 
 from esper.node.setting_fields import declared
 from esper.node.settings import SETTINGS_FILE, Settings, resolve
-from tests.support.command_lines import command_line
+from tests.support.command_lines import check_command
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGING = ROOT / "packaging"
 CONTAINER = PACKAGING / "Containerfile"
 UNIT = PACKAGING / "esperd.service"
-
-
-def check_command(words: list[str]) -> None:
-    """Parse a command line of ours as the program would. Raises click's errors."""
-    program, *rest = words
-    command = command_line(Path(program).name)
-    context = click.Context(command, info_name=program)
-    while isinstance(command, click.Group):
-        name, *rest = rest
-        found = command.get_command(context, name)
-        assert found is not None, f"{' '.join(words)}: there is no command {name}"
-        command = found
-    command.make_context(program, rest)
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -63,6 +50,14 @@ def test_the_container_runs_commands_that_exist() -> None:
             check_command(words[2:])
         else:
             assert words[words.index("--file") + 1] == "packaging/Containerfile"
+
+
+@pytest.mark.parametrize(
+    "words", ["esperd nod", "esperd node --nothing", "esper wallet", "esper statu", "esper prove"]
+)
+def test_a_command_that_does_not_exist_is_noticed(words: str) -> None:
+    with pytest.raises((AssertionError, TyperException)):
+        check_command(words.split())
 
 
 def test_the_container_is_made_of_debian_and_of_files_that_exist() -> None:

@@ -122,7 +122,7 @@ def test_each_level_is_compiled_with_its_own_flags_in_its_own_folder(
             archive.writestr("esper/_native.abi3.so", "code")
             archive.writestr("esperchain-1.dist-info/WHEEL", "")
 
-    monkeypatch.setattr(compiling.subprocess, "run", maturin)
+    monkeypatch.setattr("esper_wheel.compiling.subprocess.run", maturin)
     compiled = compiling.compile_level(ROOT, Level("v9", ("-Ca", "-C b")), tmp_path)
     # This variable is read before RUSTFLAGS, and its flags may hold spaces.
     assert told["CARGO_ENCODED_RUSTFLAGS"] == "-Ca\x1f-C b"
