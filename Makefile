@@ -31,7 +31,7 @@ FREELY := env -u MAKEFLAGS
 CARGO := cd $(WORKSPACE) && $(FREELY) cargo
 
 .PHONY: build test lint types imports rust-format rust-lint rust-licences rust-test python-test \
-	audit test-flaky bench bench-hour soak fuzz devnet fmt lock clean help
+	audit test-flaky bench bench-hour soak fuzz devnet wheel fmt lock clean help
 
 build: $(VENV)/.stamp-native ## Make .venv, and the extension for this processor
 
@@ -42,7 +42,8 @@ $(VENV)/.stamp-packages: requirements/bootstrap.lock requirements/test.lock
 		-r requirements/test.lock
 	touch $@
 
-$(VENV)/.stamp-native: $(VENV)/.stamp-packages pyproject.toml scripts/build_native.py $(RUST_SOURCES)
+$(VENV)/.stamp-native: $(VENV)/.stamp-packages pyproject.toml scripts/build_native.py \
+	$(wildcard scripts/esper_wheel/*.py) $(RUST_SOURCES)
 	$(FREELY) $(BIN)/python scripts/build_native.py
 	touch $@
 
@@ -157,6 +158,12 @@ fuzz: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 devnet: build ## Mine a development network on the genesis model until interrupted
 	$(BIN)/esperd mine --network devnet --datadir devnet-data
 
+# Its own flags for each level of processors, whatever RUSTFLAGS says. Nothing is fetched but crates.
+wheel: $(VENV)/.stamp-packages ## Write a wheel for any processor into dist/, and show what is in it
+	rm -f dist/esperchain-*.whl
+	$(FREELY) $(BIN)/uv build --wheel --offline --no-build-isolation --python $(BIN)/python --out-dir dist .
+	$(BIN)/python scripts/show_wheel.py dist/esperchain-*.whl
+
 fmt: $(VENV)/.stamp-packages ## Format Python and Rust
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
@@ -169,7 +176,7 @@ lock: $(VENV)/.stamp-packages ## Resolve pyproject.toml again into requirements/
 	$(LOCK) --extra test pyproject.toml -o requirements/test.lock
 
 clean: ## Remove what the targets above made
-	rm -rf $(VENV) $(TOOLS) $(CARGO_TARGET_DIR) esper/_native*.so esper/_native_build.json
+	rm -rf $(VENV) $(TOOLS) $(CARGO_TARGET_DIR) dist esper/_native*.so esper/_native_build.json
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

@@ -9,9 +9,6 @@ RUSTFLAGS decides the processor (the Makefile passes `-C target-cpu=native`); th
 from __future__ import annotations
 
 import os
-import platform
-import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -22,33 +19,18 @@ PACKAGE = ROOT / "esper"
 
 sys.path.insert(0, str(ROOT))
 
-from esper.native_check import (  # noqa: E402
-    RECORD_NAME,
-    BuildRecord,
-    file_digest,
-    find_extension,
-    source_digest,
-)
+from esper.native_record import RECORD_NAME, source_digest  # noqa: E402
+from esper_wheel.levels import Level, native_level  # noqa: E402
+from esper_wheel.recording import described, record_of  # noqa: E402
 
 
-def target_features(rust_flags: str) -> tuple[str, ...]:
-    """Return the processor features that rustc may use under `rust_flags`, sorted."""
-    configuration = subprocess.run(
-        ["rustc", "--print", "cfg", *shlex.split(rust_flags)],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    return tuple(sorted(re.findall(r'^target_feature="([^"]+)"$', configuration, re.MULTILINE)))
-
-
-def build(rust_flags: str) -> int:
+def build(level: Level) -> int:
     """Build and record; return the builder's exit status."""
     # Before the build: a file edited meanwhile makes the extension stale, never wrongly fresh.
     sources = source_digest(WORKSPACE)
     record = PACKAGE / RECORD_NAME
     record.unlink(missing_ok=True)
-    environment = os.environ | {"RUSTFLAGS": rust_flags, "VIRTUAL_ENV": sys.prefix}
+    environment = os.environ | {"RUSTFLAGS": " ".join(level.flags), "VIRTUAL_ENV": sys.prefix}
     maturin = Path(sys.executable).parent / "maturin"
     status = subprocess.run(
         [maturin, "develop", "--release", "--locked", "--uv"],
@@ -58,21 +40,13 @@ def build(rust_flags: str) -> int:
     ).returncode
     if status != 0:
         return status
-    extension = find_extension(PACKAGE)
-    if extension is None:
+    extension = PACKAGE / "_native.abi3.so"
+    if not extension.is_file():
         print("the build succeeded but left no extension in esper/", file=sys.stderr)
         return 1
-    record.write_text(
-        BuildRecord(
-            extension=extension.name,
-            extension_sha256=file_digest(extension),
-            source_sha256=sources,
-            machine=platform.machine(),
-            target_features=target_features(rust_flags),
-        ).to_json()
-    )
+    record.write_text(record_of([described(extension, level, ROOT)], sources, ROOT).to_json())
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(build(os.environ.get("RUSTFLAGS", "")))
+    sys.exit(build(native_level(os.environ)))

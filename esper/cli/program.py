@@ -17,6 +17,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Final, NoReturn
 
+from esper.cli import version
 from esper.cli.telling import tell
 
 INTERRUPTED: Final = 130
@@ -64,6 +65,9 @@ def run(program: str, typed: Sequence[str], *, interruptible: bool = False) -> i
 
 def _invoke(program: str, typed: Sequence[str]) -> int:
     """Load the command and run it. Raises whatever it raises."""
+    if version.asked_for(typed):
+        version.show(program)
+        return 0
     import typer
 
     if program == "esper":

@@ -7,7 +7,7 @@ its line of ``esperd config``.
 import enum
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_type_hints
@@ -67,6 +67,8 @@ class Traits:
     """Never shown, and no flag: what stands on a command line is seen by everybody."""
     shown_default: str | None
     """The default in words, where the value would not say it."""
+    path_of: Callable[[str], Path]
+    """Of a path: what a text stands for."""
 
 
 _KEY: Final = "setting"
@@ -83,6 +85,7 @@ def setting(
     each: EachText | None = None,
     secret: bool = False,
     shown_default: str | None = None,
+    path_of: Callable[[str], Path] = Path,
 ) -> T:
     """A field of ``Settings``: texts, whole numbers, yes or no, paths, or tuples of texts.
 
@@ -97,7 +100,8 @@ def setting(
             raise ValueError(f"{number} is not from {least} to {most}")
     if choices and default not in choices:
         raise ValueError(f"{default!r} is none of {', '.join(choices)}")
-    traits = Traits(about, use, least or 0, most or 0, tuple(choices), each, secret, shown_default)
+    numbers = (least or 0, most or 0)
+    traits = Traits(about, use, *numbers, tuple(choices), each, secret, shown_default, path_of)
     # A field to dataclasses, the value itself to type checkers.
     made: T = field(default=default, metadata={_KEY: traits})
     return made
@@ -159,7 +163,7 @@ class Setting:
         if self.kind is int:
             return self._as_int(value, place)
         if self.kind is Path:
-            return _as_path(value, place)
+            return _as_path(value, place, self.traits.path_of)
         if self.kind is str:
             return self._as_text(value, place)
         return self._as_texts(value, place)
@@ -209,11 +213,11 @@ def declared(settings: type[Any]) -> tuple[Setting, ...]:
     return tuple(found)
 
 
-def _as_path(value: Any, place: str) -> Path:
+def _as_path(value: Any, place: str, path_of: Callable[[str], Path]) -> Path:
     if not isinstance(value, str | os.PathLike):
         raise SettingsError(f"{place}: must be a path")
     try:
-        return Path(value).expanduser()
+        return path_of(os.fspath(value)).expanduser()
     except RuntimeError as error:
         raise SettingsError(f"{place}: must be a path of this machine: {error}") from error
 

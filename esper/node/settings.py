@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import esper
+from esper.embedded import bank_file, find_embedded, model_folder
 from esper.node.setting_fields import (
     EachText,
     Setting,
@@ -23,7 +23,7 @@ from esper.node.setting_fields import (
 from esper.primitives.networks import NETWORKS
 
 SETTINGS_FILE: Final = "esper.toml"
-ROOT: Final = Path(esper.__file__).resolve().parents[1]
+EMBEDDED: Final = find_embedded()
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 MOST_THREADS: Final = 1024
 MOST_PORT: Final = 65_535
@@ -80,13 +80,17 @@ class Settings:
     )
     """0 stands for all."""
     model: Path = setting(
-        ROOT / "genesis" / "model", "folder of the model", shown_default="the genesis model"
+        EMBEDDED.model,
+        "folder of the model; genesis: the embedded one",
+        path_of=model_folder,
+        shown_default="genesis",
     )
     """Weights for mining, tokenizer for everybody."""
     bank: Path = setting(
-        ROOT / "prompt_bank" / "bank.json",
-        "file of the prompt bank",
-        shown_default="the genesis model's",
+        EMBEDDED.bank,
+        "file of the prompt bank; genesis: the embedded one",
+        path_of=bank_file,
+        shown_default="genesis",
     )
     """Prompts that work is drawn from."""
     prune: str = setting(

@@ -26,8 +26,9 @@ PAGE_PATIENCE_S = 3 * PATIENCE_S
 NOT_RUN = {
     "make devnet": "runs for ever: what it runs is what the other blocks run against",
     "make test": "is what runs this test",
+    "make wheel": "compiles three times: tests/functional/test_wheel.py makes one of what is built",
     "apt-get install": "changes the machine",
-    "pip install 'esper[torch]'": "gigabytes, and two hours of training behind it",
+    "pip install '.[torch]'": "gigabytes, and two hours of training behind it",
     "esper model export genesis/model": "writes the genesis model, whose bytes are pinned",
 }
 """Lines that a block begins with, and why it is not run."""

@@ -10,6 +10,7 @@ from typing import Final
 
 import typer
 
+from esper.cli import version
 from esper.cli.lazy_commands import Command, Group, Table, assembled
 
 WALLET: Final = Group(
@@ -137,10 +138,12 @@ COMMANDS: Final[Table] = (
 
 def application(typed: Sequence[str] | None = None) -> typer.Typer:
     """The program, with the command loaded that was typed; with all of them without."""
-    return assembled(
+    app = assembled(
         "esper",
         "The wallet of Esperchain; exact integer inference of language models, and proofs of it.",
         COMMANDS,
         __package__,
         typed,
     )
+    app.callback()(version.option("esper"))
+    return app

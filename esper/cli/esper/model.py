@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
+from esper.cli.esper.model_argument import MODEL_ARGUMENT
 from esper.cli.esper.text_arguments import refuse, utf8_text
 from esper.cli.lazy_commands import OPTIONS
 
@@ -124,7 +125,7 @@ def _print_export(target: Path, published: Published) -> None:
 
 @app.command("show")
 def show_command(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an integer model.")],
+    directory: Annotated[Path, MODEL_ARGUMENT],
     as_json: _Json = False,
 ) -> None:
     """Print sizes, widths, worst-case bounds and the hash of a model."""
@@ -220,7 +221,7 @@ def _print_model(model: IntegerModel, bounds: list[Bound], name: str) -> None:
 
 @app.command("run")
 def run_command(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an integer model.")],
+    directory: Annotated[Path, MODEL_ARGUMENT],
     prompt: Annotated[str, typer.Option(help="Text to continue.", callback=utf8_text)],
     max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
     as_json: _Json = False,

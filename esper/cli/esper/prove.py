@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
+from esper.cli.esper.model_argument import MODEL_ARGUMENT, model_folder
 from esper.cli.esper.out_file import Force, OutFileError, check_out, write_out
 from esper.cli.esper.session import printable
 from esper.cli.esper.text_arguments import utf8_texts
@@ -64,7 +65,7 @@ def _identifier(text: str, option: str) -> bytes:
 
 
 def prove_command(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a G16 model.")],
+    directory: Annotated[Path, MODEL_ARGUMENT],
     prompt: Annotated[
         list[str], typer.Option(help="Text to continue; repeat for a batch.", callback=utf8_texts)
     ],
@@ -117,7 +118,10 @@ def verify_command(
         str | None, typer.Option(help="Refuse a proof that is bound to anything else.")
     ] = None,
     tokenizer: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of tokenizer.json, to print text.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", parser=model_folder, help="Folder of tokenizer.json, to print text."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 import typer
 
+from esper.cli import version
 from esper.cli.lazy_commands import Command, Table, assembled
 
 COMMANDS: Final[Table] = (
@@ -63,10 +64,12 @@ COMMANDS: Final[Table] = (
 
 def application(typed: Sequence[str] | None = None) -> typer.Typer:
     """The program, with the command loaded that was typed; with all of them without."""
-    return assembled(
+    app = assembled(
         "esperd",
         "The Esperchain node: proof of work by proven inference.",
         COMMANDS,
         __package__,
         typed,
     )
+    app.callback()(version.option("esperd"))
+    return app

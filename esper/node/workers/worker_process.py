@@ -63,7 +63,8 @@ class WorkerProcess:
     @classmethod
     async def start(cls, role: str, settings: WorkerSettings) -> "WorkerProcess":
         """Start a worker of this role and wait until it is ready. Raises WorkerError."""
-        command = [sys.executable, "-m", "esper.node.workers.worker_main", role]
+        # -P: the package that is installed, not one in the folder that the node was started in.
+        command = [sys.executable, "-P", "-m", "esper.node.workers.worker_main", role]
         command += ["--network", settings.network, "--model", str(settings.model)]
         command += ["--bank", str(settings.bank), "--threads", str(settings.threads)]
         environment = worker_environment(os.environ, settings.threads)

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from esper.cli.esper.app import app as esper
-from esper.cli.esper.model import app
+from esper.cli.esper.app import application
 from esper.model import load_model
 from tests.support.model_folders import LETTERS, change, checkpoint_folder
 
@@ -28,7 +27,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str | Path) -> Any:
-    return RUNNER.invoke(app, [str(argument) for argument in arguments])
+    return RUNNER.invoke(application(), [str(argument) for argument in arguments])
 
 
 def export(source: Path, target: Path, *more: str | Path) -> Any:

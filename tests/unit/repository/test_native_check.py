@@ -1,4 +1,4 @@
-"""The extension is examined before it is loaded: each refusal has its sentence."""
+"""The extension is chosen and examined before it is loaded: each refusal has its sentence."""
 
 from __future__ import annotations
 
@@ -13,22 +13,32 @@ import pytest
 
 from esper import native_check
 from esper.native_check import (
-    RECORD_NAME,
-    BuildRecord,
     NativeCpuError,
     NativeMissingError,
     NativeStaleError,
     NativeUnrecordedError,
-    check_native,
+    Usable,
+    usable_extension,
+)
+from esper.native_record import (
+    RECORD_NAME,
+    BuildRecord,
+    Extension,
     file_digest,
-    missing_features,
-    processor_flags,
     source_digest,
     source_files,
 )
+from esper.processor import missing_features, processor_flags
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 FLAGS = frozenset({"sse2", "pni", "avx2"})
+LEVELS = {"v4": ("avx2", "avx512f", "sse3"), "v3": ("avx2", "sse3"), "v2": ("sse3",)}
+
+
+ENTRY = (
+    '{{"machine":"m","source_sha256":"s","extensions":'
+    '[{{"level":{},"file":{},"sha256":"b","target_features":{}}}]}}'
+)
 
 
 class Installation:
@@ -46,13 +56,31 @@ class Installation:
         self.source.write_text("// one\n")
         self.extension.write_bytes(b"not an extension")
         self.record = BuildRecord(
-            extension=self.extension.name,
-            extension_sha256=file_digest(self.extension),
-            source_sha256=source_digest(self.workspace),
             machine="x86_64",
-            target_features=("avx2", "sse2", "sse3"),
+            source_sha256=source_digest(self.workspace),
+            commit="c0ffee",
+            extensions=(self.entry("native", self.extension.name, "avx2", "sse2", "sse3"),),
         )
         self.write(self.record)
+
+    def entry(self, level: str, name: str, *features: str) -> Extension:
+        """What a record says of a file of the package."""
+        return Extension(level, name, file_digest(self.package / name), features)
+
+    def of_features(self, *features: str) -> BuildRecord:
+        """A record of one extension for the machine at hand."""
+        entry = self.entry("native", self.extension.name, *features)
+        return replace(self.record, machine=platform.machine(), extensions=(entry,))
+
+    def levels(self) -> None:
+        """As a wheel has it: three extensions for processors of different age, no sources."""
+        self.extension.unlink()
+        (self.workspace / "Cargo.toml").unlink()
+        entries = []
+        for level, features in LEVELS.items():
+            (self.package / f"_native_{level}.abi3.so").write_text(level)
+            entries.append(self.entry(level, f"_native_{level}.abi3.so", *features))
+        self.write(replace(self.record, extensions=tuple(entries)))
 
     def write(self, record: BuildRecord) -> None:
         (self.package / RECORD_NAME).write_text(record.to_json())
@@ -63,8 +91,8 @@ class Installation:
         machine: str = "x86_64",
         flags: frozenset[str] = FLAGS,
         allow_stale: bool = False,
-    ) -> None:
-        check_native(
+    ) -> Usable:
+        return usable_extension(
             self.package, self.workspace, machine=machine, flags=flags, allow_stale=allow_stale
         )
 
@@ -75,12 +103,17 @@ def installation(tmp_path: Path) -> Installation:
 
 
 def test_a_fresh_extension_for_this_processor_is_accepted(installation: Installation) -> None:
-    installation.check()
-    assert BuildRecord.from_json(installation.record.to_json()) == installation.record
+    usable = installation.check()
+    assert usable.path == installation.extension
+    assert usable.record == BuildRecord.from_json(installation.record.to_json())
+    assert usable.record == installation.record
 
 
 def test_a_missing_extension_names_the_remedy(installation: Installation) -> None:
     installation.extension.unlink()
+    with pytest.raises(NativeMissingError, match=r"is missing, which .*: run `make build`"):
+        installation.check()
+    (installation.package / RECORD_NAME).unlink()
     with pytest.raises(NativeMissingError, match="has not been built: run `make build`"):
         installation.check()
     # What `pytest.importorskip` and `try: import` expect of an absent module.
@@ -114,6 +147,58 @@ def test_another_processor_is_refused_with_the_feature_it_lacks(
         installation.check(flags=FLAGS - {"pni"}, allow_stale=True)
 
 
+@pytest.mark.parametrize(
+    ("flags", "level"),
+    [
+        ({"pni"}, "v2"),
+        ({"pni", "avx2"}, "v3"),
+        ({"pni", "avx512f"}, "v2"),  # AVX-512 alone is no v4
+        ({"pni", "avx2", "avx512f"}, "v4"),
+        ({"pni", "avx2", "avx512f", "amx_tile"}, "v4"),
+    ],
+)
+def test_of_several_the_best_that_the_processor_can_run_is_taken(
+    installation: Installation, flags: set[str], level: str
+) -> None:
+    installation.levels()
+    usable = installation.check(flags=frozenset(flags))
+    assert usable.extension.level == level
+    assert usable.path.read_text() == level
+
+
+def test_where_no_kernel_lists_flags_the_least_demanding_is_taken(
+    installation: Installation,
+) -> None:
+    installation.levels()
+    record = BuildRecord.from_json((installation.package / RECORD_NAME).read_text())
+    assert native_check.choose(record, None).level == "v2"
+
+
+def test_a_processor_below_all_levels_is_told_which_is_the_least(
+    installation: Installation,
+) -> None:
+    installation.levels()
+    with pytest.raises(
+        NativeCpuError, match=r"at least a processor of v2, .* lacks sse3: to build"
+    ):
+        installation.check(flags=frozenset({"sse2"}))
+
+
+def test_the_file_that_is_chosen_must_be_whole(installation: Installation) -> None:
+    installation.levels()
+    (installation.package / "_native_v3.abi3.so").write_text("cut")
+    with pytest.raises(
+        NativeUnrecordedError, match=r"_native_v3\.abi3\.so is not .* install the whe"
+    ):
+        installation.check()
+    (installation.package / "_native_v3.abi3.so").unlink()
+    with pytest.raises(
+        NativeMissingError, match=r"_native_v3\.abi3\.so is missing, .* install the"
+    ):
+        installation.check()
+    installation.check(flags=FLAGS | {"avx512f"})
+
+
 def test_another_architecture_is_refused(installation: Installation) -> None:
     with pytest.raises(NativeCpuError, match="built for x86_64 and this machine is aarch64"):
         installation.check(machine="aarch64")
@@ -136,12 +221,13 @@ def test_a_record_of_another_file_is_refused(installation: Installation) -> None
     [
         ("{", "Expecting property name"),
         ("[]", "not a JSON object"),
-        ("{}", "'extension'"),
-        (
-            '{"extension":"a","extension_sha256":"b","machine":"c","source_sha256":"d",'
-            '"target_features":[1]}',
-            "'target_features'",
-        ),
+        ("{}", "'machine'"),
+        ('{"machine":"m","source_sha256":"s","extensions":[]}', "'extensions'"),
+        ('{"machine":"m","source_sha256":"s","extensions":[[]]}', "'extensions'"),
+        ('{"machine":"m","source_sha256":"s","commit":1,"extensions":[{}]}', "'commit'"),
+        (ENTRY.format("1", '"a"', '[""]'), "'level'"),
+        (ENTRY.format('"l"', '"../a"', '[""]'), "'file'"),
+        (ENTRY.format('"l"', '"a"', "[1]"), "'target_features'"),
     ],
 )
 def test_an_unreadable_record_is_refused(
@@ -196,7 +282,7 @@ def run_import(package: Path, **environment: str) -> subprocess.CompletedProcess
 
 def real_package(installation: Installation, record: BuildRecord) -> Path:
     """Put the real guard beside the false extension; return the package folder."""
-    for name in ("__init__.py", "native_check.py"):
+    for name in ("__init__.py", "native_check.py", "native_record.py", "processor.py"):
         source = (REPOSITORY / "esper" / name).read_text()
         (installation.package / name).write_text(source)
     installation.write(record)
@@ -206,17 +292,14 @@ def real_package(installation: Installation, record: BuildRecord) -> Path:
 def test_the_import_itself_is_refused_before_the_file_is_opened(
     installation: Installation,
 ) -> None:
-    record = replace(
-        installation.record, machine=platform.machine(), target_features=("no-such-feature",)
-    )
-    package = real_package(installation, record)
+    package = real_package(installation, installation.of_features("no-such-feature"))
     if platform.machine() == "x86_64" and processor_flags() is not None:
         refused = run_import(package)
         assert refused.returncode == 1
         assert "NativeCpuError" in refused.stderr
         assert "no-such-feature, which this one lacks" in refused.stderr
     # With a record that fits, the loader does open the file: the refusal above was the guard's.
-    opened = run_import(real_package(installation, replace(record, target_features=())))
+    opened = run_import(real_package(installation, installation.of_features()))
     assert opened.returncode == 1
     assert "NativeExtensionError" not in opened.stderr
     assert "ImportError" in opened.stderr
@@ -226,8 +309,7 @@ def test_the_import_itself_is_refused_before_the_file_is_opened(
 def test_an_import_of_a_stale_extension_is_refused_unless_allowed(
     installation: Installation,
 ) -> None:
-    record = replace(installation.record, machine=platform.machine(), target_features=())
-    package = real_package(installation, record)
+    package = real_package(installation, installation.of_features())
     installation.source.write_text("// two\n")
     assert "NativeStaleError" in run_import(package).stderr
     allowed = run_import(package, **{native_check.STALE_VARIABLE: "allow"})
