@@ -200,7 +200,7 @@ def test_names_that_are_no_text_are_names_all_the_same(source: Path) -> None:
     ],
 )
 def test_a_prompt_that_is_not_utf_8_is_misuse(arguments: tuple[str, ...]) -> None:
-    result = RUNNER.invoke(esper, arguments)
+    result = RUNNER.invoke(application(), arguments)
     assert result.exit_code == 2
     assert "not UTF-8" in result.stderr.replace("\n", " ")
     assert "0xe9" in result.stderr
@@ -213,7 +213,7 @@ def test_refusals_are_json_where_json_is_wanted(tmp_path: Path, command: str) ->
         "run": ("model", "run", tmp_path, "--prompt", "a", "--max-tokens", "1"),
         "prove": ("prove", tmp_path, "--prompt", "a", "--out", tmp_path / "x"),
     }[command]
-    result = RUNNER.invoke(esper, [*map(str, more), "--json"])
+    result = RUNNER.invoke(application(), [*map(str, more), "--json"])
     assert (result.exit_code, result.stdout) == (1, "")
     error = json.loads(result.stderr)["error"]
     assert error["name"] == "MissingFileError"
