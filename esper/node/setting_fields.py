@@ -140,7 +140,8 @@ class Setting:
         if self.traits.secret and value != self.default:
             return HIDDEN
         if isinstance(value, Path):
-            return str(value)
+            # The empty path stands for none, where none is the default.
+            return "" if value == self.default == Path() else str(value)
         return list(value) if isinstance(value, tuple) else value
 
     def place(self, value: Any, where: str) -> str:
@@ -159,7 +160,7 @@ class Setting:
         if self.kind is int:
             return self._as_int(value, place)
         if self.kind is Path:
-            return _as_path(value, place)
+            return _as_path(value, place, may_be_empty=self.default == Path())
         if self.kind is str:
             return self._as_text(value, place)
         return self._as_texts(value, place)
@@ -209,9 +210,12 @@ def declared(settings: type[Any]) -> tuple[Setting, ...]:
     return tuple(found)
 
 
-def _as_path(value: Any, place: str) -> Path:
+def _as_path(value: Any, place: str, *, may_be_empty: bool) -> Path:
     if not isinstance(value, str | os.PathLike):
         raise SettingsError(f"{place}: must be a path")
+    text = os.fspath(value)
+    if "\0" in text or not (text or may_be_empty):
+        raise SettingsError(f"{place}: must be a path, which is neither empty nor has a NUL in it")
     try:
         return Path(value).expanduser()
     except RuntimeError as error:

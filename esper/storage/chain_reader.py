@@ -1,6 +1,7 @@
 """The chain on disk as it is read: by height, from the files that its index names."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from esper.storage.chain_index import ChainIndex, Tip
 from esper.storage.errors import ProofPrunedError, UnknownBlockError
@@ -47,6 +48,16 @@ class ChainReader:
     def state(self) -> DiskStateTree:
         """The state after the tip: values, root and proofs."""
         return self._state
+
+    @property
+    def first_proof_file(self) -> int:
+        """The first proof file that is kept now."""
+        return self._first_proof_file()
+
+    @property
+    def proof_folder(self) -> Path:
+        """Where proofs are."""
+        return self._proof_files.folder
 
     def block(self, height: int) -> BlockAdded:
         """The block of a height. Raises UnknownBlockError, SegmentError, BlockFileError."""

@@ -5,6 +5,7 @@ reindex that is killed is simply run again.
 """
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -43,12 +44,20 @@ from esper.storage.segments.segment_reader import (
     SegmentReader,
 )
 from esper.storage.segments.segment_writer import START, SegmentWriter, sync_folder
+from esper.storage.segments.voiding import is_void
 from esper.storage.state.disk_state_tree import DiskStateTree
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
 from esper.storage.tip_moves import BlockPlaces, GenesisState, begin, plan, upwards
 
+Progress = Callable[[int, int], None]
+"""Told after each block that was done: its height and how many there are."""
+
 NEW_FOLDER: Final = "index.new"
 OLD_FOLDER: Final = "index.old"
+
+
+def silent(height: int, blocks: int) -> None:
+    """A progress that tells nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,7 @@ def reindex(
     options: StoreOptions = DEFAULT_OPTIONS,
     *,
     accept_loss: bool = False,
+    progress: Progress = silent,
 ) -> ReindexReport:
     """Rebuild the index by replaying the journal from its beginning.
 
@@ -109,7 +119,7 @@ def reindex(
                 raise lost
         proofs = _read_proofs(SegmentReader(datadir / PROOF_FOLDER), known)
         try:
-            without = _build(datadir, genesis, replay, options, journal, proofs)
+            without = _build(datadir, genesis, replay, options, journal, proofs, progress)
         except BaseException:
             # Half an index helps nobody, and the disk may be full.
             shutil.rmtree(datadir / NEW_FOLDER, ignore_errors=True)
@@ -171,6 +181,8 @@ def _read_proofs(reader: SegmentReader, known: Tip | None) -> _Proofs:
         if found.error is not None:
             if not _is_torn_end(found.error, found.place, files, acknowledged):
                 damage.append(found.error)
+        elif found.payload is not None and is_void(found.payload):
+            end = found.end
         elif found.payload is not None:
             places[stored_proof(found.payload, found.place, reader).block_id] = found.place
             end = found.end
@@ -184,6 +196,7 @@ def _build(
     options: StoreOptions,
     journal: _Journal,
     proofs: _Proofs,
+    progress: Progress,
 ) -> tuple[int, ...]:
     """Fill the new index; returns the heights that have no proof."""
     folder = datadir / NEW_FOLDER
@@ -206,6 +219,7 @@ def _build(
             step = plan(index, block_id, execution)
             places = BlockPlaces(place, proof, journal.end, proofs.end)
             store.write(upwards(index, step, places, options.undo_depth))
+            progress(height, len(journal.chain.blocks))
         tip = index.tip
         first = SegmentReader(datadir / PROOF_FOLDER).files()
         ends = Tip(

@@ -11,10 +11,13 @@ from esper.node.chain.recent_usefulness import usefulness_per_mille
 from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_service import MinedNews
 from esper.primitives.ids import ModelId
+from esper.saying import say
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 
 LOG: Final = logging.getLogger("esper.mining")
+FIRST_TOLD_S: Final = 5.0
+"""From the start on: who starts a miner wants to see that something happens."""
 TELL_EVERY_S: Final = 30.0
 
 
@@ -31,13 +34,17 @@ class BlockTeller:
             repr(self._text(model_id, opening.prompt.tokens, answer.tokens))
             for opening, answer in zip(outputs.openings, outputs.answers, strict=True)
         )
-        LOG.info(
-            "block %d %s  proof %d KiB in %.2f s  answered %s",
-            news.height,
-            news.block_id.hex()[:16],
-            news.proof_bytes // 1024,
-            news.proof_ms / 1000,
-            answers,
+        say(
+            LOG,
+            "block_mined",
+            "block {height} {short}  proof {proof_kib} KiB in {proof_s:.2f} s  answered {answers}",
+            height=news.height,
+            short=news.block_id.hex()[:16],
+            block=news.block_id.hex(),
+            proof_kib=news.proof_bytes // 1024,
+            proof_s=news.proof_ms / 1000,
+            calls_answered=news.calls_answered,
+            answers=answers,
         )
         said = iter(news.assembled.plan.answers)
         for transaction in news.assembled.plan.transactions:
@@ -49,7 +56,16 @@ class BlockTeller:
                     told = f"  answered {self._text(payload.model_id, payload.prompt, answer)!r}"
             elif isinstance(payload, LlmResult):
                 told = f"  answers {payload.call_id.hex()[:16]}"
-            LOG.info("  %s %s%s", transaction.payload.NAME, transaction.txid.hex()[:16], told)
+            say(
+                LOG,
+                "transaction_mined",
+                "  {kind} {short}{outcome}",
+                kind=payload.NAME,
+                short=transaction.txid.hex()[:16],
+                outcome=told,
+                txid=transaction.txid.hex(),
+                height=news.height,
+            )
 
     def _text(self, model_id: ModelId, prompt: tuple[int, ...], answer: tuple[int, ...]) -> str:
         try:
@@ -59,19 +75,26 @@ class BlockTeller:
 
 
 async def tell_progress(control: MiningControl, chain: ChainService) -> None:
-    """A line from time to time, until cancelled."""
+    """A line soon, then from time to time while it searches, until cancelled."""
+    await trio.sleep(FIRST_TOLD_S)
     while True:
-        await trio.sleep(TELL_EVERY_S)
         now = control.standing()
-        expected = f"{now.expected_block_ms / 1000:.0f} s" if now.expected_block_ms else "unknown"
-        LOG.info(
-            "%s: %.0f attempts/s, %s tokens/s, a block expected every %s, proof %.2f s, "
-            "stale %.1f %%, usefulness %.1f %%",
-            now.doing,
-            now.rates.attempts_per_second,
-            f"{now.rates.tokens_per_second:,.0f}",
-            expected,
-            now.rates.proof_ms / 1000,
-            now.rates.stale_per_mille / 10,
-            usefulness_per_mille(chain.view) / 10,
-        )
+        if now.running:
+            expected = now.expected_block_ms / 1000
+            soon = f"a block expected every {expected:,.0f} s" if expected else "not measured yet"
+            say(
+                LOG,
+                "mining_progress",
+                "{doing}: {attempts_per_s:.0f} attempts/s, {tokens_per_s:,.0f} tokens/s, "
+                "{soon}, proof {proof_s:.2f} s, stale {stale_percent:.1f} %, "
+                "usefulness {usefulness_percent:.1f} %",
+                doing=now.doing,
+                attempts_per_s=round(now.rates.attempts_per_second, 1),
+                tokens_per_s=round(now.rates.tokens_per_second, 1),
+                soon=soon,
+                expected_block_s=expected,
+                proof_s=now.rates.proof_ms / 1000,
+                stale_percent=now.rates.stale_per_mille / 10,
+                usefulness_percent=usefulness_per_mille(chain.view) / 10,
+            )
+        await trio.sleep(TELL_EVERY_S)
