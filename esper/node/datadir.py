@@ -75,6 +75,16 @@ class DataDirectory:
         return name if isinstance(name, str) else None
 
     @classmethod
+    def check(cls, path: Path, params: NetworkParameters) -> None:
+        """Whether ``open_or_create`` would refuse, without making anything. Raises what it does."""
+        if (path / CHAIN_FILE).exists():
+            cls.open_or_create(path, params)
+        elif path.exists() and (not path.is_dir() or not _is_free(path)):
+            raise DataDirectoryError(
+                f"{path} is not empty and no data directory; name another directory"
+            )
+
+    @classmethod
     def open_or_create(cls, path: Path, params: NetworkParameters) -> "DataDirectory":
         """Open a directory of this network, or make one if the path is free.
 
@@ -82,10 +92,7 @@ class DataDirectory:
         """
         file = path / CHAIN_FILE
         if not file.exists():
-            if path.exists() and (not path.is_dir() or not _is_free(path)):
-                raise DataDirectoryError(
-                    f"{path} is not empty and no data directory; name another directory"
-                )
+            cls.check(path, params)
             path.mkdir(parents=True, exist_ok=True)
             fields = {
                 "format": FORMAT,

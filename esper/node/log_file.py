@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from esper.saying import EVENT, FIELDS
+
 MODE: Final = 0o640
 
 
@@ -96,7 +98,7 @@ class LogFile(logging.Handler):
             self._rotate()
             assert self._descriptor is not None
         if self._lost:
-            line = f"{self._lost} log lines before this one were lost\n".encode() + line
+            line = (self.format(_lost_lines(self._lost)) + "\n").encode() + line
         if self._torn:
             line = b"\n" + line
         written = os.write(self._descriptor, line)
@@ -133,6 +135,19 @@ class LogFile(logging.Handler):
             with suppress(OSError):
                 os.close(self._descriptor)
             self._descriptor = None
+
+
+def _lost_lines(count: int) -> logging.LogRecord:
+    return logging.makeLogRecord(
+        {
+            "name": "esper.node",
+            "levelno": logging.WARNING,
+            "levelname": "WARNING",
+            "msg": f"{count} log lines before this one were lost",
+            EVENT: "log_lines_lost",
+            FIELDS: {"lines": count},
+        }
+    )
 
 
 def _tell(sentence: str) -> None:

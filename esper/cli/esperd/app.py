@@ -25,9 +25,11 @@ app.command()(steering.mining)
 app.command()(steering.pause)
 app.command()(steering.resume)
 app.command()(steering.threads)
+app.command()(steering.generate)
 app.command()(steering.stop)
 app.command("verify-chain")(offline.verify_chain)
 app.command()(offline.reindex)
+app.command("repair")(offline.repair_command)
 app.command("demo-tamper")(offline.demo_tamper)
 
 

@@ -124,7 +124,7 @@ class MiningControl:
                         found.append(await _next_id(mined))
             finally:
                 self._generating = None
-                self._service.want_less(blocks - len(found))
+                self._service.stop_wanting(blocks - len(found))
                 self._service.pay(usual)
             if len(found) < blocks:
                 raise MiningPausedError(found)

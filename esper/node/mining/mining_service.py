@@ -172,10 +172,10 @@ class MiningService:
             self._wanted += blocks
             self._steered.set()
 
-    def want_less(self, blocks: int) -> None:
-        """Take back so much of what was wanted, where blocks are mined on demand."""
-        if self._wanted is not None and blocks:
-            self._wanted = max(self._wanted - blocks, 0)
+    def stop_wanting(self, blocks: int | None = None) -> None:
+        """Take back so much of what was wanted, all if it is None, where it is mined on demand."""
+        if self._wanted is not None:
+            self._wanted = 0 if blocks is None else max(self._wanted - blocks, 0)
             if self._wanted == 0:
                 self._searcher.search(None)
             self._steered.set()

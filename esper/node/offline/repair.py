@@ -88,6 +88,7 @@ def repair(
     proofs: Proofs = no_proofs,
     one: tuple[int, bytes, str] | None = None,
     accept_loss: bool = False,
+    only_look: bool = False,
     now_ms: int,
     reserve_bytes: int = RESERVE_BYTES,
     progress: Progress = silent,
@@ -96,8 +97,9 @@ def repair(
 
     ``one`` is a proof by hand: the block's height, the bytes, and where they came from. With
     ``accept_loss`` the chain ends before the first block that stays without a proof it needs, and
-    its transactions wait again as of the clock ``now_ms``. ``progress`` is told of an index that
-    has to be built anew. Raises RepairError and StorageError.
+    its transactions wait again as of the clock ``now_ms``. With ``only_look`` nothing is changed,
+    and all that was found remains. ``progress`` is told of an index that has to be built anew.
+    Raises RepairError and StorageError.
     """
 
     def rebuild(*, accept_loss: bool) -> None:
@@ -114,6 +116,9 @@ def repair(
     with store:
         depth = directory.params.limits.pruning_depth
         found = damaged_proofs(store.as_of_now(), depth)[::-1]
+        if only_look:
+            heights = tuple(damage.height for damage in found)
+            return RepairReport(tuple(found), (), (), heights, None, 0, 0)
         restored = _restore(store, directory.params, found, proofs, one)
         rest = [damage for damage in found if damage.height not in restored]
         given_up = tuple(damage.height for damage in rest if not damage.is_needed)
