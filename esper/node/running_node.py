@@ -33,7 +33,8 @@ from esper.node.datadir import DataDirectory
 from esper.node.events import Events
 from esper.node.interpreter import share_interpreter
 from esper.node.logs import reopen_files
-from esper.node.mempool.mempool_service import JOURNAL_FILE, MempoolService
+from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
+from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings

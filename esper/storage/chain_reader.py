@@ -85,6 +85,9 @@ class ChainReader:
                 f"{reader.path(place.file)} at byte {place.offset}: is not the proof of block "
                 f"{entry.block_id.hex()[:16]}"
             )
+        if not found.proof:
+            # A repair did without it.
+            raise ProofPrunedError(height)
         return found.proof
 
     def receipt(self, number: int) -> bytes:

@@ -6,7 +6,6 @@ is, on opening, carried over into the index if it is whole, and cut off if it is
 that the index lost. Nothing is kept in memory but where the files end.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -240,8 +239,8 @@ class ChainStore:
     def put_proof(self, height: int, proof: bytes) -> None:
         """Keep a proof of a block of the chain that has lost its own; what it shows is not judged.
 
-        Raises UnknownBlockError, and as ``append`` DiskReserveError, SegmentError and
-        WriteFailedError.
+        An empty one says that it is given up, and stays in the files as the others do. Raises
+        UnknownBlockError, and as ``append`` DiskReserveError, SegmentError and WriteFailedError.
         """
         self._check_writable()
         self._options.check_reserve(self.datadir)
@@ -257,19 +256,10 @@ class ChainStore:
             ]
         )
 
-    def give_up_proofs(self, heights: Sequence[int]) -> None:
-        """Let blocks of the chain count as blocks without a proof."""
-        self._check_writable()
-        entries = [(height, self._index.entry(height)) for height in heights]
-        self._index.store.write(
-            [(entry_key(height), encode_entry(replace(one, proof=()))) for height, one in entries]
-        )
-
     def void_damaged_proofs(self) -> int:
         """Write over what is damaged in the proof files; how many places there were.
 
-        Blocks whose proof stood there must have been given up, or been given another. Raises
-        WriteFailedError.
+        Blocks whose proof stood there must have another, be it empty. Raises WriteFailedError.
         """
         self._check_writable()
         heights = range(1, self.tip.height + 1)

@@ -1,6 +1,6 @@
 """Which blocks of a chain have lost their proof, found by reading the proofs.
 
-A proof that was pruned is no loss, nor is one below the pruning depth that a repair gave up.
+A proof that was pruned is no loss, nor is one that a repair gave up.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from esper.primitives.ids import BlockId
 from esper.storage.chain_reader import ChainReader
-from esper.storage.errors import StorageError
+from esper.storage.errors import ProofPrunedError, StorageError
 from esper.storage.segments.segment_reader import Locator
 
 
@@ -46,9 +46,8 @@ def _walk(
             return
         entry, is_needed = index.entry(height), height > tip - pruning_depth
         if not entry.proof:
-            if is_needed:
-                reason = f"it is not in {reader.proof_folder}"
-                missing.append(ProofDamage(height, entry.block_id, reason, is_needed))
+            reason = f"it is not in {reader.proof_folder}"
+            missing.append(ProofDamage(height, entry.block_id, reason, is_needed))
             continue
         if Locator(*entry.proof[0]).file < first:
             # Pruned, and so is everything below; what is missing right above was pruned with it.
@@ -57,6 +56,9 @@ def _walk(
         missing.clear()
         try:
             read += len(reader.proof(height))
+        except ProofPrunedError:
+            # Given up by a repair.
+            continue
         except StorageError as error:
             yield ProofDamage(height, entry.block_id, str(error), is_needed)
     if first == 0:

@@ -71,7 +71,7 @@ class ReindexReport:
     damaged_proofs: tuple[SegmentError, ...]
     """Damage in the proof files."""
     without_proof: tuple[int, ...]
-    """Heights whose proof was pruned or is damaged."""
+    """Heights whose proof was pruned, given up, or is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ class _Journal:
 @dataclass(frozen=True, slots=True)
 class _Proofs:
     places: dict[BlockId, Locator]
+    given_up: frozenset[BlockId]
     end: Locator
     damage: tuple[SegmentError, ...]
 
@@ -174,6 +175,7 @@ def _is_torn_end(
 
 def _read_proofs(reader: SegmentReader, known: Tip | None) -> _Proofs:
     places: dict[BlockId, Locator] = {}
+    proven: dict[BlockId, bool] = {}
     damage: list[SegmentError] = []
     end, files = START, reader.files()
     acknowledged = START if known is None else Locator(*known.proofs)
@@ -184,9 +186,11 @@ def _read_proofs(reader: SegmentReader, known: Tip | None) -> _Proofs:
         elif found.payload is not None and is_void(found.payload):
             end = found.end
         elif found.payload is not None:
-            places[stored_proof(found.payload, found.place, reader).block_id] = found.place
+            stored = stored_proof(found.payload, found.place, reader)
+            places[stored.block_id], proven[stored.block_id] = found.place, bool(stored.proof)
             end = found.end
-    return _Proofs(places, end, tuple(damage))
+    given_up = frozenset(one for one, is_proven in proven.items() if not is_proven)
+    return _Proofs(places, given_up, end, tuple(damage))
 
 
 def _build(
@@ -212,7 +216,7 @@ def _build(
             if not isinstance(entry, BlockAdded):
                 raise BlockFileError(f"{reader.path(place.file)} changed while it was read")
             proof = proofs.places.get(block_id)
-            if proof is None:
+            if proof is None or block_id in proofs.given_up:
                 without.append(height)
             options.check_reserve(datadir)
             execution = replay(entry, DiskStateTree(store), index.tip_context)

@@ -18,7 +18,7 @@ from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
 from esper.consensus.ports import WorkVerifier
 from esper.node.chain.opening import rebuild_index
 from esper.node.datadir import DataDirectory
-from esper.node.offline.repair import RepairReport, no_proofs, proofs_in, repair
+from esper.node.offline.repair import RepairError, RepairReport, no_proofs, proofs_in, repair
 from esper.node.offline.tamper import forgeries
 from esper.node.offline.verify_chain import VerifiedBlock, verified_blocks
 from esper.node.settings import datadir_in_effect, resolve
@@ -102,13 +102,14 @@ def reindex(
         lines = [f"damaged proof: {damage}" for damage in report.damaged_proofs]
         if report.lost is not None:
             lines.append(f"{report.lost}: the chain ends before it")
-        if mended is not None and not accept_loss and not mended.remaining:
-            lines.append("no block needs these proofs: `esperd repair` writes over the damage")
-        elif mended is not None:
-            lines += _repair_lines(mended)
+        lines += [] if mended is None else _repair_lines(mended)
+        remains = mended is not None and not accept_loss
+        if remains:
+            lines.append(
+                "`esperd repair` mends what nobody needs any more, and says what it cannot"
+            )
         for line in [] if as_json else lines:
             typer.echo(line, err=True)
-        remains = mended is not None and bool(mended.remaining or not accept_loss)
         answer(
             as_json,
             {
@@ -227,12 +228,12 @@ def _lacks_proofs(report: ReindexReport, params: NetworkParameters) -> bool:
 
 
 def _proof_bytes(file: Path) -> bytes:
-    """Raises BadParameter."""
+    """Raises RepairError."""
     try:
         with file.expanduser().open("rb") as stream:
             return stream.read(MOST_PROOF_BYTES)
     except OSError as error:
-        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}") from error
+        raise RepairError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _repair_object(report: RepairReport) -> dict[str, object]:
@@ -259,7 +260,8 @@ def _repair_lines(report: RepairReport) -> list[str]:
         )
     if report.voided:
         lines.append(f"{report.voided} damaged places of the proof files were written over")
-    if report.remaining:
+    needed = [one.height for one in report.damaged if one.is_needed]
+    if set(report.remaining) & set(needed):
         lines.append(
             f"still without a proof: blocks {_heights(report.remaining)}. Take it from another "
             "node's folder with `esperd repair --from DATADIR`, or end the chain before block "

@@ -10,6 +10,7 @@ What is damaged in the proof files is written over last. Killed on the way, it i
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from esper.consensus.block import decode_body, proof_hash
 from esper.consensus.block_isolation import read_content
@@ -23,7 +24,12 @@ from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
 from esper.storage.datadir_lock import DirectoryLock
-from esper.storage.errors import IndexCorruptError, RewindLimitError
+from esper.storage.errors import (
+    IndexCorruptError,
+    ProofPrunedError,
+    RewindLimitError,
+    StorageError,
+)
 from esper.storage.proof_check import ProofDamage, damaged_proofs
 from esper.storage.reindex import Progress, silent
 from esper.storage.segments.block_files import (
@@ -35,6 +41,9 @@ from esper.storage.segments.block_files import (
 from esper.storage.segments.segment_reader import SegmentError
 from esper.storage.segments.segment_writer import SegmentWriter
 from esper.storage.store_options import RESERVE_BYTES
+
+GIVEN_UP: Final = b""
+"""In the place of a proof that nobody needs any more."""
 
 Proofs = Callable[[Collection[BlockId]], Iterator[tuple[BlockId, bytes]]]
 """A source of proofs: those that it has of the blocks that it is asked for. None is believed."""
@@ -122,7 +131,8 @@ def repair(
         restored = _restore(store, directory.params, found, proofs, one)
         rest = [damage for damage in found if damage.height not in restored]
         given_up = tuple(damage.height for damage in rest if not damage.is_needed)
-        store.give_up_proofs(given_up)
+        for height in given_up:
+            store.put_proof(height, GIVEN_UP)
         needed = tuple(damage.height for damage in rest if damage.is_needed)
         if needed and accept_loss:
             ended_at = needed[0] - 1
@@ -160,11 +170,7 @@ def _restore(
     one: tuple[int, bytes, str] | None,
 ) -> set[int]:
     """Put proofs in place that are those that the headers name; their heights."""
-    without = {
-        store.index.entry(height).block_id: height
-        for height in range(1, store.tip.height + 1)
-        if not store.index.entry(height).proof
-    }
+    without = _without(store)
     wanted = {damage.block_id: damage.height for damage in damaged} | without
     restored = set()
     if one is not None:
@@ -179,6 +185,21 @@ def _restore(
         if height not in restored and restore_proof(store, params, height, proof):
             restored.add(height)
     return restored
+
+
+def _without(store: ChainStore) -> dict[BlockId, int]:
+    """Blocks that have no proof, pruned and given up ones among them."""
+    found = {}
+    for height in range(1, store.tip.height + 1):
+        entry = store.index.entry(height)
+        try:
+            if not entry.proof or not store.proof(height):
+                found[entry.block_id] = height
+        except ProofPrunedError:
+            found[entry.block_id] = height
+        except StorageError:
+            continue
+    return found
 
 
 def restore_proof(store: ChainStore, params: NetworkParameters, height: int, proof: bytes) -> bool:

@@ -70,7 +70,7 @@ class StoredProof:
     block_id: BlockId
     """64 bytes: the block it proves."""
     proof: bytes
-    """The work proof."""
+    """The work proof; empty where it was lost and given up: no proof is."""
 
 
 JournalEntry = BlockAdded | TipRemoved
@@ -171,11 +171,15 @@ class BlockFiles:
     def standing(self, proofs_needed: int | None) -> Iterator["StandingBlock"]:
         """Every block; the newest ``proofs_needed`` have their proof, all if it is None.
 
-        Raises what iterating raises.
+        Otherwise proofs may be missing that were pruned or given up, though the chain was longer
+        then. Raises what iterating raises.
         """
         chain = self._chain()
         height, places, damage = len(chain.blocks), *self._proof_places()
         needed_above = 0 if proofs_needed is None else height - proofs_needed
+        if proofs_needed is not None and self._were_pruned and not damage:
+            kept = (number for number, (one, _) in enumerate(chain.blocks, 1) if one in places)
+            needed_above = max(needed_above, next(kept, height + 1) - 1)
         for number, (block_id, place) in enumerate(chain.blocks, 1):
             found = places.get(block_id)
             if found is None and number > needed_above:
@@ -183,9 +187,15 @@ class BlockFiles:
             entry = journal_entry(self._blocks.read(place), place, self._blocks)
             proof = None
             if found is not None:
-                proof = stored_proof(self._proofs.read(found), found, self._proofs).proof
+                stored = stored_proof(self._proofs.read(found), found, self._proofs)
+                proof = stored.proof if stored.proof or proofs_needed is None else None
             if isinstance(entry, BlockAdded):
                 yield StandingBlock(number, height, entry.header, entry.body, proof)
+
+    @property
+    def _were_pruned(self) -> bool:
+        files = self._proofs.files()
+        return bool(files) and files[0] > 0
 
     @property
     def has_proofs(self) -> bool:
@@ -197,7 +207,7 @@ class BlockFiles:
         for found in self._proofs.scan():
             if found.payload is not None and not is_void(found.payload):
                 proof = stored_proof(found.payload, found.place, self._proofs)
-                if proof.block_id in wanted:
+                if proof.proof and proof.block_id in wanted:
                     yield proof
 
     def _chain(self) -> StandingChain:
@@ -220,8 +230,7 @@ class BlockFiles:
 
     def _pruned(self) -> str:
         """A hint: whether the first proof files are gone because they were pruned."""
-        files = self._proofs.files()
-        if not files or files[0] == 0:
+        if not self._were_pruned:
             return "; run `esperd repair`"
         return ": old proofs were pruned; a node whose setting prune is no has them"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from esper.node import log_file
+
 from esper.node.log_file import LogFile, LogFileError, check_log_file
 from esper.node.logs import reopen_files, set_up
 
@@ -101,7 +101,7 @@ def test_a_full_disk_costs_lines_and_is_told_once(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(log_file.os, "write", full)
+        patched.setattr(os, "write", full)
         for number in range(3):
             LOG.info("line %d", number)
     LOG.info("line 3")
@@ -119,7 +119,7 @@ def test_lost_lines_are_an_object_for_machines(
     path = tmp_path / "esper.log"
     set_up("info", as_json=True, file=LogFile(path, limit_bytes=1 << 20, kept=0))
     with monkeypatch.context() as patched:
-        patched.setattr(log_file.os, "write", lambda *_: _refuse())
+        patched.setattr(os, "write", lambda *_: _refuse())
         LOG.info("lost")
     LOG.info("kept")
     first, second = (json.loads(line) for line in path.read_text().splitlines())
@@ -146,7 +146,7 @@ def test_a_line_that_was_cut_does_not_swallow_the_next(
         return written
 
     with monkeypatch.context() as patched:
-        patched.setattr(log_file.os, "write", scarce)
+        patched.setattr(os, "write", scarce)
         LOG.info("cut")
     LOG.info("line 1")
     assert path.read_text().splitlines()[-1].endswith("mining   line 1")
@@ -174,6 +174,6 @@ def test_a_file_that_cannot_be_opened_is_a_sentence(tmp_path: Path, name: str) -
     (tmp_path / "file").write_text("")
     path = tmp_path / name
     for ask in (check_log_file, lambda path: LogFile(path, limit_bytes=1, kept=0)):
-        with pytest.raises(LogFileError, match="^log_file = .* cannot be opened: .*; name a file"):
+        with pytest.raises(LogFileError, match=r"^log_file = .* cannot be opened: .*; name a file"):
             ask(path)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["file"]
