@@ -10,16 +10,24 @@ from typing import Any
 
 import pytest
 
+from esper.consensus.genesis import genesis_hash
+from esper.crypto.demo_key import demo_key
+from esper.mempool.journal import MempoolJournal
 from esper.node import running_node
 from esper.node.chain.opening import store_options
 from esper.node.chain.store_state import genesis_of, replay_of
 from esper.node.datadir import DataDirectory
+from esper.node.running_node import JOURNAL_FILE
 from esper.primitives import networks
+from esper.primitives.networks import DEMO_ADDRESS
 from esper.storage.chain_store import ChainStore
 from esper.storage.segments.block_files import PROOF_FOLDER, BlockFiles
 from esper.storage.segments.segment_reader import Locator, SegmentReader
+from esper.vm.payload import Output
+from esper.vm.transfer import Transfer
 from tests.support.esperd_world import mine, run, said, use_fakes
 from tests.support.fake_work import fake_network
+from tests.support.vm_world import BOB, COIN, address, make, sign
 
 PARAMS = fake_network()
 DEPTH = 4
@@ -260,3 +268,30 @@ def test_a_pruned_chain_is_verified_as_far_as_it_is_kept(
     # The first kept one is another matter.
     damage(datadir, 1)
     assert "the proof of block 3 is damaged" in esperd("verify-chain", datadir, status=1)
+
+
+def test_transactions_of_blocks_that_go_wait_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come into a block once the chain goes on."""
+    rich = fake_network(
+        replace(
+            SHALLOW,
+            reward=replace(SHALLOW.reward, genesis_allocation=((DEMO_ADDRESS, 1000 * COIN),)),
+        )
+    )
+    monkeypatch.setattr(networks, "NETWORKS", {rich.name: rich})
+    datadir, key = tmp_path / "d", demo_key()
+    mine(datadir, blocks=1)
+    sent = sign(key, make(key, Transfer((Output(address(BOB), COIN),)), 0), genesis_hash(rich))
+    journal = MempoolJournal(datadir / JOURNAL_FILE, rich.limits.transaction_bytes)
+    journal.append(sent.to_bytes(), 0, 0)
+    journal.close()
+    assert f"  transfer {sent.txid.hex()[:16]}" in mine(datadir, blocks=1)
+    damage(datadir, 2)
+    told = esperd("repair", datadir, "--accept-loss")
+    assert "the chain ends at height 1 now; 1 transactions" in told
+    told = mine(datadir, blocks=1)
+    assert "1 transactions wait from before" in told
+    assert f"  transfer {sent.txid.hex()[:16]}" in told
+    assert "2 blocks valid in" in esperd("verify-chain", datadir)

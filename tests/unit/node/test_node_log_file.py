@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-
 from esper.node.log_file import LogFile, LogFileError, check_log_file
 from esper.node.logs import reopen_files, set_up
 
