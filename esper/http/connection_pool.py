@@ -85,8 +85,7 @@ class ConnectionPool:
                         complain(
                             LOG,
                             "cannot_accept",
-                            "cannot take a connection: {reason}; raise the limit of open files "
-                            "(`ulimit -n`)",
+                            "cannot accept: {reason}; raise the limit of open files",
                             reason=error.strerror,
                         )
                         await trio.sleep(REST_S)

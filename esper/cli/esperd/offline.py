@@ -248,31 +248,29 @@ def _repair_lines(report: RepairReport) -> list[str]:
     """What was found, what was done, and what is left to do."""
     lines = [f"the proof of block {one.height} is damaged: {one.reason}" for one in report.damaged]
     if report.restored:
-        lines.append(f"put in place: the proofs of blocks {_heights(report.restored)}")
+        lines.append(f"put in place: the proofs of {_blocks(report.restored)}")
     if report.given_up:
-        lines.append(
-            f"kept without proof, below the pruning depth: blocks {_heights(report.given_up)}"
-        )
+        lines.append(f"kept without proof, below the pruning depth: {_blocks(report.given_up)}")
     if report.ended_at is not None:
         lines.append(
             f"the chain ends at height {report.ended_at} now; {report.waiting} transactions of the "
             "blocks above wait again"
         )
     if report.voided:
-        lines.append(f"{report.voided} damaged places of the proof files were written over")
+        lines.append(f"damage written over in the proof files: {report.voided}")
     needed = [one.height for one in report.damaged if one.is_needed]
     if set(report.remaining) & set(needed):
         lines.append(
-            f"still without a proof: blocks {_heights(report.remaining)}. Take it from another "
+            f"still without a proof: {_blocks(report.remaining)}. Take it from another "
             "node's folder with `esperd repair --from DATADIR`, or end the chain before block "
             f"{report.remaining[0]} with `esperd repair --accept-loss`"
         )
     return lines or ["nothing is damaged"]
 
 
-def _heights(heights: tuple[int, ...]) -> str:
-    """Such as ``3, 4, 9``."""
-    return ", ".join(map(str, heights))
+def _blocks(heights: tuple[int, ...]) -> str:
+    """Such as ``block 3`` or ``blocks 3, 4, 9``."""
+    return f"block{'s' if len(heights) > 1 else ''} {', '.join(map(str, heights))}"
 
 
 def _payee_text(verified: VerifiedBlock, params: NetworkParameters) -> str:

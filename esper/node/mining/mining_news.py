@@ -81,19 +81,21 @@ async def tell_progress(control: MiningControl, chain: ChainService) -> None:
         now = control.standing()
         if now.running:
             expected = now.expected_block_ms / 1000
-            soon = f"a block expected every {expected:,.0f} s" if expected else "not measured yet"
+            soon = f"a block expected every {expected:,.1f} s" if expected else "not measured yet"
+            proof_s = now.rates.proof_ms / 1000
             say(
                 LOG,
                 "mining_progress",
                 "{doing}: {attempts_per_s:.0f} attempts/s, {tokens_per_s:,.0f} tokens/s, "
-                "{soon}, proof {proof_s:.2f} s, stale {stale_percent:.1f} %, "
+                "{soon}, {proof}, stale {stale_percent:.1f} %, "
                 "usefulness {usefulness_percent:.1f} %",
                 doing=now.doing,
                 attempts_per_s=round(now.rates.attempts_per_second, 1),
                 tokens_per_s=round(now.rates.tokens_per_second, 1),
                 soon=soon,
                 expected_block_s=expected,
-                proof_s=now.rates.proof_ms / 1000,
+                proof=f"proof {proof_s:.2f} s" if proof_s else "no proof yet",
+                proof_s=proof_s,
                 stale_percent=now.rates.stale_per_mille / 10,
                 usefulness_percent=usefulness_per_mille(chain.view) / 10,
             )

@@ -105,8 +105,8 @@ def test_below_the_pruning_depth_a_block_does_without(datadir: Path, where: int)
     told = esperd("verify-chain", datadir) if where == 60 else ""
     assert "block 2" in told or where == 3
     told = esperd("repair", datadir)
-    assert "kept without proof, below the pruning depth: blocks 2\n" in told
-    assert "1 damaged places of the proof files were written over" in told
+    assert "kept without proof, below the pruning depth: block 2\n" in told
+    assert "damage written over in the proof files: 1" in told
     checked = esperd("verify-chain", datadir)
     assert "valid but for its proof (not kept), payee" in checked
     assert f"{BLOCKS} blocks valid, 1 of them without a proof to check" in checked
@@ -120,7 +120,7 @@ def test_a_newer_block_needs_its_proof(datadir: Path) -> None:
     assert "the proof of block 6 is damaged" in esperd("verify-chain", datadir, status=1)
     for _ in range(2):
         told = esperd("repair", datadir, status=1)
-        assert "still without a proof: blocks 6." in told
+        assert "still without a proof: block 6." in told
         assert "esperd repair --from DATADIR" in told
     # Nothing was thrown away that a better disk may still give.
     assert "the proof of block 6 is damaged" in esperd("verify-chain", datadir, status=1)
@@ -180,7 +180,7 @@ def test_reindex_says_that_damage_remains_and_how_it_ends(datadir: Path) -> None
     damage(datadir, 6)
     told = esperd("reindex", datadir, status=1)
     assert "damaged proof: " in told
-    assert "still without a proof: blocks 6." in told
+    assert "still without a proof: block 6." in told
     assert f"index rebuilt up to height {BLOCKS}" in told
     # Lost by the index now, and still told at a start.
     assert f"the proof of block 6 is damaged: it is not in {datadir / 'proofs'}" in mine(
@@ -197,7 +197,7 @@ def test_old_damage_is_no_loss_to_a_reindex_and_is_written_over_by_repair(datadi
     damage(datadir, 2)
     assert "`esperd repair` mends" in esperd("reindex", datadir, status=1)
     assert "the proof of block 2 is damaged" in mine(datadir, "--prune", "no", blocks=1)
-    assert "1 damaged places" in esperd("repair", datadir)
+    assert "written over in the proof files: 1" in esperd("repair", datadir)
     esperd("reindex", datadir)
     mines_on(datadir, BLOCKS + 1)
 
@@ -224,7 +224,7 @@ def test_a_damaged_beginning_of_a_file_is_mended_without_loss(datadir: Path) -> 
     data = bytearray(path.read_bytes())
     data[0] ^= 1
     path.write_bytes(data)
-    assert "1 damaged places" in esperd("repair", datadir)
+    assert "written over in the proof files: 1" in esperd("repair", datadir)
     assert f"{BLOCKS} blocks valid in" in esperd("verify-chain", datadir)
 
 
