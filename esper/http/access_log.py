@@ -7,6 +7,8 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from esper.saying import say
+
 ACCESS_LOG: Final = logging.getLogger("esper.http.access")
 
 
@@ -37,13 +39,16 @@ class AccessLog:
         try:
             await self._app(scope, receive, counting)
         finally:
-            ACCESS_LOG.info(
-                "%s %r %d %.1f ms, %s after %.1f ms, %d bytes",
-                scope["method"],
-                scope["path"],
-                status,
-                1000 * first_s,
-                "ended" if whole else "broken off",
-                1000 * (self._now() - begun),
-                sent,
+            say(
+                ACCESS_LOG,
+                "request",
+                "{method} {path!r} {status} {first_ms:.1f} ms, {end} after {ms:.1f} ms, "
+                "{bytes} bytes",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                first_ms=1000 * first_s,
+                end="ended" if whole else "broken off",
+                ms=1000 * (self._now() - begun),
+                bytes=sent,
             )

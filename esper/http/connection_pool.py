@@ -14,6 +14,7 @@ from esper.http.answers import plain_answer
 from esper.http.connection import Connection, ConnectionFacts, linger
 from esper.http.descriptors import room_for
 from esper.http.settings import HttpSettings
+from esper.saying import complain
 
 LOG: Final = logging.getLogger("esper.http")
 
@@ -81,8 +82,11 @@ class ConnectionPool:
                 except OSError as error:
                     # Others: the client went away between its knock and this answer.
                     if error.errno in _EXHAUSTED:
-                        LOG.error(
-                            "cannot accept: %s; raise the limit of open files", error.strerror
+                        complain(
+                            LOG,
+                            "cannot_accept",
+                            "cannot accept: {reason}; raise the limit of open files",
+                            reason=error.strerror,
                         )
                         await trio.sleep(REST_S)
                     continue

@@ -4,6 +4,8 @@ import logging
 import resource
 from typing import Final
 
+from esper.saying import warn
+
 LOG: Final = logging.getLogger("esper.http")
 
 FILES: Final = 256
@@ -28,10 +30,14 @@ def room_for(connections: int) -> int:
             soft = wanted
     found = max(1, min(connections, max(soft - FILES, soft // 2)))
     if found < connections:
-        LOG.warning(
-            "%d connections at most, not %d: the limit of open files is %d",
-            found,
-            connections,
-            soft,
+        warn(
+            LOG,
+            "few_descriptors",
+            "{found} connections at most, not {wanted}: the limit of open files is {limit}; "
+            "`ulimit -n {needed}` before the start lifts it",
+            found=found,
+            wanted=connections,
+            limit=soft,
+            needed=connections + FILES,
         )
     return found

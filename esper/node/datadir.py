@@ -80,6 +80,16 @@ class DataDirectory:
         return name if isinstance(name, str) else None
 
     @classmethod
+    def check(cls, path: Path, params: NetworkParameters) -> None:
+        """Whether ``open_or_create`` would refuse, without making anything. Raises what it does."""
+        if (path / CHAIN_FILE).exists():
+            cls.open_or_create(path, params)
+        elif path.exists() and (not path.is_dir() or not _is_free(path)):
+            raise DataDirectoryError(
+                f"{path} is not empty and no data directory; name another directory"
+            )
+
+    @classmethod
     def open_or_create(cls, path: Path, params: NetworkParameters) -> "DataDirectory":
         """Open a directory of this network, or make one if the path is free.
 
@@ -94,14 +104,11 @@ class DataDirectory:
             )
         return directory
 
-    @staticmethod
-    def _create_if_free(path: Path, params: NetworkParameters) -> None:
+    @classmethod
+    def _create_if_free(cls, path: Path, params: NetworkParameters) -> None:
         file = path / CHAIN_FILE
         if not file.exists():
-            if path.exists() and (not path.is_dir() or not _is_free(path)):
-                raise DataDirectoryError(
-                    f"{path} is not empty and no data directory; name another directory"
-                )
+            cls.check(path, params)
             path.mkdir(parents=True, exist_ok=True)
             fields = {
                 "format": FORMAT,

@@ -7,10 +7,11 @@ before anybody is told of it, so the end may come at any time.
 import logging
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import trio
@@ -26,15 +27,18 @@ from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
-from esper.node.chain.opening import open_chain
+from esper.node.chain.opening import open_chain, store_options
 from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events
 from esper.node.interpreter import share_interpreter
+from esper.node.logs import reopen_files
+from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
+from esper.node.start_warnings import start_warnings
 from esper.node.views.account_views import AccountViews
 from esper.node.views.answer_views import AnswerViews
 from esper.node.views.call_views import CallViews
@@ -48,11 +52,11 @@ from esper.rpc.port import NodePort
 from esper.rpc.server import serve
 from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES
 from esper.rpc.settings import RpcSettings
+from esper.saying import say, warn
 from esper.storage.store_options import StoreOptions
 from esper.storage.system_errors import system_told
 
 LOG: Final = logging.getLogger("esper.node")
-JOURNAL_FILE: Final = "mempool.dat"
 MIB: Final = 1 << 20
 CALLS_PART: Final = 4
 """Calls have so many times less room than what pays fees."""
@@ -100,7 +104,7 @@ async def run_node(
     rpc = _RpcServer(_rpc_settings(settings, parts.directory))
     stop = StopRequest()
     # Until everything is closed: a second ctrl-C must not tear it.
-    caught = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
+    caught = trio.open_signal_receiver(*_signals(settings))
     with caught as signals, open_node(settings, parts, stop) as node:
 
         def up() -> None:
@@ -115,7 +119,7 @@ async def run_node(
             services.append(Service("mining", node.mining.run))
         await run_services(services, stop, up)
         height = node.manager.context.height
-        LOG.info("stopped at height %d; everything told is on disk", height)
+        say(LOG, "stopped", "stopped at height {height}; everything told is on disk", height=height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
     with ExitStack() as closing:
         with system_told(parts.directory.path):
             secret = parts.directory.vrf_secret(secrets.token_bytes(SECRET_BYTES))
+            reserve = settings.disk_reserve_mib * MIB
             manager = closing.enter_context(
                 open_chain(
                     parts.directory,
@@ -154,15 +159,18 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     secret,
                     parts.clock,
                     prune=PRUNE[settings.prune],
-                    options=parts.options,
+                    options=parts.options or store_options(parts.directory.params, reserve),
                 )
             )
+            warnings = start_warnings(manager, settings)
+            for one in warnings:
+                warn(LOG, "start_warning", "{warning}", warning=one)
             history = ChainHistory(manager.store, manager.params, _tell_progress)
             closing.callback(history.close)
             chain = ChainService(manager, parts.clock, parts.steady)
             events, calls = Events(), CallBook()
             closing.callback(events.close)
-            mempool = _mempool(settings, parts, chain, manager, calls, events)
+            mempool = _mempool(settings, parts, chain, manager, history, calls, events)
             closing.callback(mempool.close)
             chain.follow(history)
             chain.follow(mempool)
@@ -183,7 +191,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     parts.steady,
                 )
                 chain.follow(mining.desk)
-            rpc = _rpc_node(parts, chain, mempool, history, calls, mining, stop)
+            rpc = _rpc_node(parts, chain, mempool, history, calls, mining, warnings, stop)
         yield OpenNode(manager, chain, mempool, mining, calls, events, rpc)
 
 
@@ -192,6 +200,7 @@ def _mempool(
     parts: NodeParts,
     chain: ChainService,
     manager: ChainManager,
+    history: ChainHistory,
     worked_for: CallsWorkedFor,
     events: Events,
 ) -> MempoolService:
@@ -205,9 +214,11 @@ def _mempool(
         least_window=CALL_WINDOW,
     )
     mempool = MempoolService(chain, pool, journal, params, parts.steady, policy, worked_for, events)
-    kept = mempool.load(manager)
+    kept = mempool.load(manager, lambda txid: history.view.transaction(txid) is not None)
     if kept:
-        LOG.info("%d transactions wait from before", kept)
+        say(
+            LOG, "mempool_loaded", "{transactions} transactions wait from before", transactions=kept
+        )
     return mempool
 
 
@@ -218,14 +229,13 @@ def _rpc_node(
     history: ChainHistory,
     calls: CallBook,
     mining: NodeMining | None,
+    warnings: Sequence[str],
     stop: Callable[[], None],
 ) -> NodePort:
     params, texts, clock = parts.directory.params, parts.texts, parts.clock
     control = mining.control if mining is not None else None
     return rpc_node(
-        statuses=StatusViews(
-            chain, mempool, texts, clock, mines=mining is not None, steady=parts.steady
-        ),
+        statuses=StatusViews(chain, mempool, texts, clock, control, warnings, steady=parts.steady),
         blocks=ChainViews(chain, mempool, history, texts, params, clock),
         accounts=AccountViews(chain, mempool, history, texts, params, clock),
         calls=CallViews(chain, mempool, texts, params, control),
@@ -266,24 +276,44 @@ class _RpcServer:
 async def _stop_when_signalled(
     signals: AsyncIterator[int], stop: Callable[[], None], *, task_status: trio.TaskStatus[None]
 ) -> None:
-    """Ctrl-C and the system's wish to stop."""
+    """Ctrl-C and the system's wish to stop, or that a log file was renamed."""
     task_status.started()
     async for number in signals:
-        LOG.info("%s: closing", signal.Signals(number).name)
+        name = signal.Signals(number).name
+        if number == signal.SIGHUP and reopen_files():
+            say(LOG, "log_reopened", "{signal}: the log file is opened anew", signal=name)
+            continue
+        say(LOG, "closing", "{signal}: closing", signal=name)
         stop()
 
 
+def _signals(settings: Settings) -> list[signal.Signals]:
+    """What is listened to: a hangup ends a node without a log file, unless nohup is before it."""
+    found = [signal.SIGINT, signal.SIGTERM]
+    if settings.log_file != Path() or signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        found.append(signal.SIGHUP)
+    return found
+
+
 def _tell_start(manager: ChainManager, settings: Settings, bound: int) -> None:
-    LOG.info(
-        "%s at height %d, RPC on %s port %d, data in %s",
-        manager.params.name,
-        manager.context.height,
-        settings.rpc_host,
-        bound,
-        settings.datadir,
+    say(
+        LOG,
+        "started",
+        "{network} at height {height}, RPC on {rpc_host} port {rpc_port}, data in {datadir}",
+        network=manager.params.name,
+        height=manager.context.height,
+        rpc_host=settings.rpc_host,
+        rpc_port=bound,
+        datadir=str(settings.datadir),
     )
 
 
 def _tell_progress(height: int, tip: int) -> None:
     if height % TELL_EVERY == 0:
-        LOG.info("building the history: block %d of %d", height, tip)
+        say(
+            LOG,
+            "building_history",
+            "building the history: block {height} of {blocks}",
+            height=height,
+            blocks=tip,
+        )

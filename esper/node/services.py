@@ -15,6 +15,8 @@ from typing import Final, Protocol
 
 import trio
 
+from esper.saying import complain
+
 LOG: Final = logging.getLogger("esper.node")
 
 
@@ -98,7 +100,13 @@ async def _running(service: Service, stop: StopRequest) -> AsyncIterator[None]:
             raise ServiceEndedError(f"{service.name} ended by itself")
         except* Exception as group:
             if is_up:
-                LOG.error("%s ends the node: %s", service.name, _first(group))
+                complain(
+                    LOG,
+                    "service_failed",
+                    "{service} ends the node: {reason}",
+                    service=service.name,
+                    reason=str(_first(group)),
+                )
             raise
 
     async with trio.open_nursery() as nursery:

@@ -144,7 +144,8 @@ class Setting:
         if self.traits.secret and value != self.default:
             return HIDDEN
         if isinstance(value, Path):
-            return str(value)
+            # The empty path stands for none, where none is the default.
+            return "" if value == self.default == Path() else str(value)
         return list(value) if isinstance(value, tuple) else value
 
     def place(self, value: Any, where: str) -> str:
@@ -163,7 +164,8 @@ class Setting:
         if self.kind is int:
             return self._as_int(value, place)
         if self.kind is Path:
-            return _as_path(value, place, self.traits.path_of)
+            may_be_empty = self.default == Path()
+            return _as_path(value, place, self.traits.path_of, may_be_empty=may_be_empty)
         if self.kind is str:
             return self._as_text(value, place)
         return self._as_texts(value, place)
@@ -213,11 +215,14 @@ def declared(settings: type[Any]) -> tuple[Setting, ...]:
     return tuple(found)
 
 
-def _as_path(value: Any, place: str, path_of: Callable[[str], Path]) -> Path:
+def _as_path(value: Any, place: str, path_of: Callable[[str], Path], *, may_be_empty: bool) -> Path:
     if not isinstance(value, str | os.PathLike):
         raise SettingsError(f"{place}: must be a path")
+    text = os.fspath(value)
+    if "\0" in text or not (text or may_be_empty):
+        raise SettingsError(f"{place}: must be a path, which is neither empty nor has a NUL in it")
     try:
-        return path_of(os.fspath(value)).expanduser()
+        return path_of(text).expanduser()
     except RuntimeError as error:
         raise SettingsError(f"{place}: must be a path of this machine: {error}") from error
 

@@ -28,6 +28,8 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 MOST_THREADS: Final = 1024
 MOST_PORT: Final = 65_535
 MOST_MIB: Final = 1 << 20
+MOST_LOG_FILES: Final = 1_000
+RESERVE_MIB: Final = 512
 DAY_S: Final = 86_400
 MOST_BID_RATE: Final = 10**15
 """Micro-credits a second: a thousand million credits, more than any call can bid."""
@@ -99,6 +101,13 @@ class Settings:
         choices=("auto", "yes", "no"),
     )
     """auto: yes on networks without value."""
+    disk_reserve_mib: int = setting(
+        RESERVE_MIB,
+        "MiB that must stay free on the disk for anything to be written; 0: as long as it goes",
+        least=0,
+        most=MOST_MIB,
+    )
+    """For compactions of the index, and for what the operator does to get out of it."""
     rpc_host: str = setting("127.0.0.1", "address that JSON-RPC listens on")
     """Another than loopback lets others in; the token still guards what spends."""
     rpc_port: int = setting(
@@ -149,6 +158,20 @@ class Settings:
     """To standard error."""
     log_json: bool = setting(False, "log lines as JSON objects")
     """For machines."""
+    log_file: Path = setting(
+        Path(),
+        "file that log lines are written to beside standard error; SIGHUP opens it anew",
+        shown_default="none",
+    )
+    """The empty path stands for none."""
+    log_file_mib: int = setting(
+        16, "MiB after which a log file is closed and a new one begun", least=1, most=MOST_MIB
+    )
+    """Of the file that is written."""
+    log_files: int = setting(
+        4, "older log files that are kept, as NAME.1, NAME.2, ...", least=0, most=MOST_LOG_FILES
+    )
+    """0: what is full is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +198,14 @@ class Resolved:
         source = self.sources[name]
         where = {"flag": "command line", "file": str(self.settings.datadir / SETTINGS_FILE)}
         return one.place(self.value(one), where.get(source, source))
+
+
+def datadir_in_effect(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Path:
+    """The data directory alone, as ``resolve`` finds it. Raises SettingsError."""
+    one = next(one for one in declared(Settings) if one.name == "datadir")
+    given = {name: value for name, value in flags.items() if value is not None}
+    variables = {one.name: environment[one.variable]} if one.variable in environment else {}
+    return _datadir(one, variables, given)
 
 
 def resolve(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Resolved:
@@ -212,12 +243,12 @@ def resolve(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Resolve
 
 def _datadir(one: Setting, environment: Mapping[str, Any], flags: Mapping[str, Any]) -> Path:
     """Where the file lies, which has to be known before everything else."""
-    found: Path = one.default.expanduser()
     for given, where in ((flags, "command line"), (environment, "environment")):
         if one.name in given:
-            found = one.read(given[one.name], where)
-            break
-    return found
+            found: Path = one.read(given[one.name], where)
+            return found
+    # The home is looked up where it is needed: not everybody has one.
+    return Path(one.read(one.default, "default"))
 
 
 def _file_values(file: Path) -> Mapping[str, Any]:

@@ -39,7 +39,8 @@ class NodeUnreachableError(RpcClientError):
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
             f"no node answers at {url} ({reason}): start one with `esperd`, or set "
-            f"{URL_VARIABLE} to the address of another"
+            f"{URL_VARIABLE} to the address of another, and {TOKEN_VARIABLE} to its token for what "
+            "spends or steers"
         )
         self.url = url
         """Where it was looked for."""

@@ -133,7 +133,7 @@ class Dispatcher:
             raise e.RpcError(
                 e.UNAUTHORIZED,
                 f"{method.name} needs a token: send the one in the node's rpc.cookie as "
-                "'Authorization: Bearer TOKEN'",
+                "'Authorization: Bearer TOKEN'; the commands take it from ESPER_RPC_TOKEN",
             )
         request = method.read(call.params)
         limit = self._settings.method_timeout_s

@@ -24,6 +24,8 @@ TIMEOUT: Final = -32006
 """The node took too long."""
 LIMITED: Final = -32007
 """A limit of the server: batch, body, or too many requests at once."""
+PAUSED: Final = -32008
+"""Blocks were asked for while mining is paused; ``data.hashes`` are those mined before."""
 
 
 ERRORS: Final = MappingProxyType(
@@ -35,6 +37,7 @@ ERRORS: Final = MappingProxyType(
         NOT_MINING: ("NOT_MINING", "the method needs a mining node, or regtest"),
         TIMEOUT: ("TIMEOUT", "the node took too long"),
         LIMITED: ("LIMITED", "a limit of the server: batch, body, answer or requests at once"),
+        PAUSED: ("PAUSED", "mining is paused, resume_mining helps: data.hashes"),
         PARSE_ERROR: ("PARSE_ERROR", "the body is no JSON, or JSON of two meanings"),
         INVALID_REQUEST: ("INVALID_REQUEST", "the form of a request is wrong"),
         METHOD_NOT_FOUND: ("METHOD_NOT_FOUND", "no such method"),

@@ -39,6 +39,9 @@ STATUS: Final = s.Status(
     mempool_calls=0,
     mempool_bytes=5432,
     mining=True,
+    paused=False,
+    answers_calls=True,
+    warnings=[],
     uptime_ms=61_000,
 )
 PARAMETERS: Final = s.Parameters(

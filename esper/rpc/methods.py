@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from esper.rpc import examples
 from esper.rpc import schema as s
-from esper.rpc.errors import MEMPOOL_FULL, NOT_FOUND, NOT_MINING, REFUSED
+from esper.rpc.errors import MEMPOOL_FULL, NOT_FOUND, NOT_MINING, PAUSED, REFUSED
 from esper.rpc.method import Example, Method, MethodTable, method_table
 
 NOTHING: Final = s.NoParams()
@@ -148,7 +148,8 @@ PAUSE_MINING: Final = Method(
     "pause_mining",
     s.NoParams,
     s.Done,
-    "Stop searching; a proof that runs is finished.",
+    "Stop searching until `resume_mining` or a restart; a proof that runs is finished, calls are "
+    "still answered and proven, and `generate` is refused.",
     Example(NOTHING, s.Done()),
     raises=(NOT_MINING,),
     needs_token=True,
@@ -175,9 +176,9 @@ GENERATE: Final = Method(
     "generate",
     s.GenerateParams,
     s.Generated,
-    "Mine blocks now; regtest alone.",
+    "Mine blocks now; regtest alone. While mining is paused it is refused at once.",
     Example(s.GenerateParams(1), s.Generated([examples.BLOCK_ID])),
-    raises=(NOT_MINING,),
+    raises=(NOT_MINING, PAUSED),
     needs_token=True,
     awaits_blocks=True,
 )

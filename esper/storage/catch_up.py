@@ -6,6 +6,7 @@ from esper.storage.kv.store_port import KeyValueStore
 from esper.storage.segments.block_files import BlockAdded, journal_entry, stored_proof
 from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
+from esper.storage.segments.voiding import is_void
 from esper.storage.state.disk_state_tree import DiskStateTree
 from esper.storage.store_options import Replay
 from esper.storage.tip_moves import BlockPlaces, downwards, plan, plan_back, upwards
@@ -55,7 +56,7 @@ def _proofs_behind(
     """Place and end of every proof behind ``acknowledged``, by block id."""
     places = {}
     for found in reader.scan(acknowledged):
-        if found.payload is not None:
+        if found.payload is not None and not is_void(found.payload):
             block_id = stored_proof(found.payload, found.place, reader).block_id
             places[block_id] = found.place, found.end
     return places

@@ -1,6 +1,7 @@
 """The chain on disk as it is read: by height, from the files that its index names."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from esper.storage.chain_index import ChainIndex, Tip
 from esper.storage.errors import ProofPrunedError, UnknownBlockError
@@ -48,6 +49,16 @@ class ChainReader:
         """The state after the tip: values, root and proofs."""
         return self._state
 
+    @property
+    def first_proof_file(self) -> int:
+        """The first proof file that is kept now."""
+        return self._first_proof_file()
+
+    @property
+    def proof_folder(self) -> Path:
+        """Where proofs are."""
+        return self._proof_files.folder
+
     def block(self, height: int) -> BlockAdded:
         """The block of a height. Raises UnknownBlockError, SegmentError, BlockFileError."""
         self._check_height(height)
@@ -74,6 +85,9 @@ class ChainReader:
                 f"{reader.path(place.file)} at byte {place.offset}: is not the proof of block "
                 f"{entry.block_id.hex()[:16]}"
             )
+        if not found.proof:
+            # A repair did without it.
+            raise ProofPrunedError(height)
         return found.proof
 
     def receipt(self, number: int) -> bytes:

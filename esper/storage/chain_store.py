@@ -6,14 +6,25 @@ is, on opening, carried over into the index if it is whole, and cut off if it is
 that the index lost. Nothing is kept in memory but where the files end.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from esper.consensus.chain import BlockBytes
-from esper.primitives.hashing import u32
+from esper.primitives.hashing import u32, u64
 from esper.primitives.ids import BlockId
 from esper.storage.catch_up import catch_up
-from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, ChainIndex, Tip, proof_file_key
+from esper.storage.chain_index import (
+    FIRST_PROOF_FILE_KEY,
+    TIP_KEY,
+    ChainIndex,
+    Tip,
+    encode_entry,
+    encode_tip,
+    entry_key,
+    pair,
+    proof_file_key,
+)
 from esper.storage.chain_reader import ChainReader
 from esper.storage.datadir_lock import DirectoryLock
 from esper.storage.errors import (
@@ -36,6 +47,7 @@ from esper.storage.segments.block_files import (
 )
 from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
+from esper.storage.segments.voiding import void_damage
 from esper.storage.state.disk_state_tree import DiskStateTree, StateUpdate
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
 from esper.storage.system_errors import system_told
@@ -230,6 +242,39 @@ class ChainStore:
             self._index.store.write([*writes, (FIRST_PROOF_FILE_KEY, u32(file))])
             self._delete_pruned()
         return file - first
+
+    def put_proof(self, height: int, proof: bytes) -> None:
+        """Keep a proof of a block of the chain that has lost its own; what it shows is not judged.
+
+        An empty one says that it is given up, and stays in the files as the others do. Raises
+        UnknownBlockError, and as ``append`` DiskReserveError, SegmentError and WriteFailedError.
+        """
+        self._check_writable()
+        self._options.check_reserve(self.datadir)
+        block_id = self.block(height).block_id
+        place = self._proofs.append(proof_payload(StoredProof(block_id, proof)))
+        greatest = max(height, self._index.greatest_in_proof_file(place.file))
+        tip, entry = self.tip, self._index.entry(height)
+        self._index.store.write(
+            [
+                (entry_key(height), encode_entry(replace(entry, proof=(pair(place),)))),
+                (proof_file_key(place.file), u64(greatest)),
+                (TIP_KEY, encode_tip(replace(tip, proofs=pair(self._proofs.end)))),
+            ]
+        )
+
+    def void_damaged_proofs(self) -> int:
+        """Write over what is damaged in the proof files; how many places there were.
+
+        Blocks whose proof stood there must have another, be it empty. Raises WriteFailedError.
+        """
+        self._check_writable()
+        heights = range(1, self.tip.height + 1)
+        known = [Locator(*one) for h in heights for one in self._index.entry(h).proof]
+        try:
+            return void_damage(self.proof_files, known, self._proofs.end)
+        except OSError as error:
+            raise WriteFailedError(self.proof_files.folder, str(error)) from error
 
     def _check_genesis(self, genesis: GenesisState, fresh: bool) -> None:
         if self._index.tip_if_any() is None:

@@ -62,7 +62,8 @@ class DiskReserveError(StorageError):
     def __init__(self, path: Path, free: int, reserve: int) -> None:
         super().__init__(
             f"the disk of {path} has {free >> 20} MiB free, the reserve is {reserve >> 20} MiB; "
-            "free some space, or set disk_reserve_mib lower, then start again"
+            "free some space or lower the setting disk_reserve_mib (--disk-reserve-mib, "
+            "ESPER_DISK_RESERVE_MIB), then start again"
         )
         self.free = free
         """Bytes free."""

@@ -5,6 +5,7 @@ reindex that is killed is simply run again.
 """
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -43,13 +44,21 @@ from esper.storage.segments.segment_reader import (
     SegmentReader,
 )
 from esper.storage.segments.segment_writer import START, SegmentWriter, sync_folder
+from esper.storage.segments.voiding import is_void
 from esper.storage.state.disk_state_tree import DiskStateTree
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
 from esper.storage.system_errors import SystemRefusedError, system_told
 from esper.storage.tip_moves import BlockPlaces, GenesisState, begin, plan, upwards
 
+Progress = Callable[[int, int], None]
+"""Told after each block that was done: its height and how many there are."""
+
 NEW_FOLDER: Final = "index.new"
 OLD_FOLDER: Final = "index.old"
+
+
+def silent(height: int, blocks: int) -> None:
+    """A progress that tells nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ class ReindexReport:
     damaged_proofs: tuple[SegmentError, ...]
     """Damage in the proof files."""
     without_proof: tuple[int, ...]
-    """Heights whose proof was pruned or is damaged."""
+    """Heights whose proof was pruned, given up, or is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class _Journal:
 @dataclass(frozen=True, slots=True)
 class _Proofs:
     places: dict[BlockId, Locator]
+    given_up: frozenset[BlockId]
     end: Locator
     damage: tuple[SegmentError, ...]
 
@@ -87,6 +97,7 @@ def reindex(
     options: StoreOptions = DEFAULT_OPTIONS,
     *,
     accept_loss: bool = False,
+    progress: Progress = silent,
 ) -> ReindexReport:
     """Rebuild the index by replaying the journal from its beginning.
 
@@ -96,7 +107,7 @@ def reindex(
     """
     with system_told(datadir):
         datadir.mkdir(parents=True, exist_ok=True)
-        return _reindexed(datadir, genesis, replay, options, accept_loss=accept_loss)
+        return _reindexed(datadir, genesis, replay, options, progress, accept_loss=accept_loss)
 
 
 def _reindexed(
@@ -104,6 +115,7 @@ def _reindexed(
     genesis: GenesisState,
     replay: Replay,
     options: StoreOptions,
+    progress: Progress,
     *,
     accept_loss: bool,
 ) -> ReindexReport:
@@ -122,7 +134,7 @@ def _reindexed(
                 raise lost
         proofs = _read_proofs(SegmentReader(datadir / PROOF_FOLDER), known)
         try:
-            without = _build(datadir, genesis, replay, options, journal, proofs)
+            without = _build(datadir, genesis, replay, options, journal, proofs, progress)
         except BaseException:
             # Half an index helps nobody, and the disk may be full.
             shutil.rmtree(datadir / NEW_FOLDER, ignore_errors=True)
@@ -181,6 +193,7 @@ def _is_torn_end(
 
 def _read_proofs(reader: SegmentReader, known: Tip | None) -> _Proofs:
     places: dict[BlockId, Locator] = {}
+    proven: dict[BlockId, bool] = {}
     damage: list[SegmentError] = []
     end, files = START, reader.files()
     acknowledged = START if known is None else Locator(*known.proofs)
@@ -188,10 +201,14 @@ def _read_proofs(reader: SegmentReader, known: Tip | None) -> _Proofs:
         if found.error is not None:
             if not _is_torn_end(found.error, found.place, files, acknowledged):
                 damage.append(found.error)
-        elif found.payload is not None:
-            places[stored_proof(found.payload, found.place, reader).block_id] = found.place
+        elif found.payload is not None and is_void(found.payload):
             end = found.end
-    return _Proofs(places, end, tuple(damage))
+        elif found.payload is not None:
+            stored = stored_proof(found.payload, found.place, reader)
+            places[stored.block_id], proven[stored.block_id] = found.place, bool(stored.proof)
+            end = found.end
+    given_up = frozenset(one for one, is_proven in proven.items() if not is_proven)
+    return _Proofs(places, given_up, end, tuple(damage))
 
 
 def _build(
@@ -201,6 +218,7 @@ def _build(
     options: StoreOptions,
     journal: _Journal,
     proofs: _Proofs,
+    progress: Progress,
 ) -> tuple[int, ...]:
     """Fill the new index; returns the heights that have no proof."""
     folder = datadir / NEW_FOLDER
@@ -216,13 +234,14 @@ def _build(
             if not isinstance(entry, BlockAdded):
                 raise BlockFileError(f"{reader.path(place.file)} changed while it was read")
             proof = proofs.places.get(block_id)
-            if proof is None:
+            if proof is None or block_id in proofs.given_up:
                 without.append(height)
             options.check_reserve(datadir)
             execution = replay(entry, DiskStateTree(store), index.tip_context)
             step = plan(index, block_id, execution)
             places = BlockPlaces(place, proof, journal.end, proofs.end)
             store.write(upwards(index, step, places, options.undo_depth))
+            progress(height, len(journal.chain.blocks))
         tip = index.tip
         first = SegmentReader(datadir / PROOF_FOLDER).files()
         ends = Tip(

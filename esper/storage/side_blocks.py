@@ -29,6 +29,9 @@ class SideBlockError(StorageError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}; delete the file")
         self.path = path
+        """Of the block."""
+        self.reason = reason
+        """What is wrong with it."""
 
 
 _BLOCK: Final = Record(

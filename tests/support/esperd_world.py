@@ -73,4 +73,4 @@ def mine(datadir: Path, *more: Any, blocks: int = 3, status: int = 0) -> str:
 
 def said(told: str) -> list[str]:
     """The messages of log lines, without time and subject."""
-    return [line[18:] for line in told.splitlines()]
+    return [line[30:] for line in told.splitlines()]

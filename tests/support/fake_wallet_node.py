@@ -88,6 +88,9 @@ class FakeNode:
             mempool_calls=0,
             mempool_bytes=0,
             mining=True,
+            paused=False,
+            answers_calls=True,
+            warnings=[],
             uptime_ms=1,
         )
 

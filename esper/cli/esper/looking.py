@@ -16,6 +16,7 @@ from esper.rpc.schema import (
     BlockParams,
     BlockReply,
     NoParams,
+    Status,
     TransactionParams,
     TransactionReply,
 )
@@ -41,8 +42,16 @@ def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) ->
             f"issued      {esp_text(found.issued)}",
             f"usefulness  {percent}.{tenth} % of proven tokens were paid",
             f"waiting     {found.mempool_transactions} transactions, {found.mempool_calls} calls",
-            f"mining      {'yes' if found.mining else 'no'}",
+            f"mining      {_mining_text(found)}",
+            *(f"warning     {one}" for one in found.warnings),
         )
+
+
+def _mining_text(found: Status) -> str:
+    """Whether the node mines, and what becomes of calls there."""
+    if found.paused:
+        return "paused (`esperd resume` lets it go on); calls are answered and proven meanwhile"
+    return "yes" if found.mining else "no; calls wait here for other miners"
 
 
 def tx_command(

@@ -25,24 +25,45 @@ COMMANDS: Final[Table] = (
         "Keep the chain and serve JSON-RPC. On regtest blocks are mined when they are asked for.",
     ),
     Command(
-        "mine", "node_commands:mine", "Keep the chain, serve JSON-RPC, mine, and answer calls."
+        "mine",
+        "node_commands:mine",
+        "Keep the chain, serve JSON-RPC, mine, and answer calls.",
     ),
     Command(
         "config",
         "node_commands:config",
         "Show every setting that would be in effect, and where it comes from.",
     ),
-    Command("mining", "steering:mining", "How mining goes."),
+    Command(
+        "mining",
+        "steering:mining",
+        "How mining goes.",
+    ),
     Command(
         "pause",
         "steering:pause",
-        "Stop searching; a proof that runs is finished, and calls are still answered.",
+        "Stop searching until `resume` or a restart; a proof that runs is finished.",
     ),
-    Command("resume", "steering:resume", "Go on searching."),
     Command(
-        "threads", "steering:threads", "Cap the threads of a running miner; what is left out stays."
+        "resume",
+        "steering:resume",
+        "Go on searching.",
     ),
-    Command("stop", "steering:stop", "Shut the node down."),
+    Command(
+        "threads",
+        "steering:threads",
+        "Cap the threads of a running miner; what is left out stays.",
+    ),
+    Command(
+        "generate",
+        "steering:generate",
+        "Mine blocks now, on regtest alone, and print their hashes.",
+    ),
+    Command(
+        "stop",
+        "steering:stop",
+        "Shut the node down.",
+    ),
     Command(
         "verify-chain",
         "offline:verify_chain",
@@ -52,6 +73,11 @@ COMMANDS: Final[Table] = (
         "reindex",
         "offline:reindex",
         "Build the index of a data directory anew from its block and proof files.",
+    ),
+    Command(
+        "repair",
+        "offline:repair_command",
+        "Mend damaged proofs: put others in place, or do without them where that is allowed.",
     ),
     Command(
         "demo-tamper",

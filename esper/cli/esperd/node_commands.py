@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import trio
 import typer
 
+from esper.cli.esperd.answers import JsonOption, answer
 from esper.cli.esperd.reported_errors import reported_errors
 from esper.cli.esperd.setting_options import Given, takes_settings
 from esper.model.prompts import read_bank
 from esper.node.calls.text_service import ModelText, TextService
 from esper.node.clock import wall_ms
 from esper.node.datadir import DataDirectory
+from esper.node.log_file import LogFile, check_log_file
 from esper.node.logs import set_up
 from esper.node.mining.node_mining import MiningPlan, Workers
 from esper.node.running_node import NodeParts, run_node
@@ -36,23 +41,26 @@ from esper.wallet.demo import demo_wallet
 BlocksOption = Annotated[
     int | None, typer.Option(min=1, help="Stop after this many; without it, on ctrl-C.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="As a JSON object.")]
 
 
 @takes_settings(Use.DIRECTORY)
-def init(given: Given) -> None:
+def init(given: Given, as_json: JsonOption = False) -> None:
     """Make a data directory for a network, and on networks without value a funded wallet."""
-    with reported_errors():
-        settings = _resolved(given).settings
-        _directory(settings)
-        typer.echo(f"{settings.network} in {settings.datadir}")
+    with reported_errors(as_json=as_json):
+        settings = resolved_for(given).settings
+        directory = _directory(settings)
+        answer(
+            as_json,
+            {"network": settings.network, "datadir": str(directory.path)},
+            f"{settings.network} in {settings.datadir}",
+        )
 
 
 @takes_settings(Use.DIRECTORY, Use.NODE)
 def node(given: Given) -> None:
     """Keep the chain and serve JSON-RPC. On regtest blocks are mined when they are asked for."""
     with reported_errors():
-        resolved = _resolved(given)
+        resolved = resolved_for(given)
         wanted = 0 if network(resolved.settings.network).mines_on_demand else None
         _run(resolved, mines=wanted is not None, wanted=wanted, ends=False)
 
@@ -61,18 +69,23 @@ def node(given: Given) -> None:
 def mine(given: Given, blocks: BlocksOption = None) -> None:
     """Keep the chain, serve JSON-RPC, mine, and answer calls."""
     with reported_errors():
-        _run(_resolved(given), mines=True, wanted=blocks, ends=True)
+        _run(resolved_for(given), mines=True, wanted=blocks, ends=True)
 
 
 @takes_settings(*Use)
 def config(given: Given, as_json: JsonOption = False) -> None:
-    """Show every setting that would be in effect, and where it comes from."""
-    with reported_errors():
-        resolved = _resolved(given)
+    """Show every setting that would be in effect, and where it comes from.
+
+    Values that a start would refuse are shown and refused here as well.
+    """
+    with reported_errors(as_json=as_json):
+        resolved = resolved_for(given)
         typer.echo(json.dumps(as_object(resolved)) if as_json else as_lines(resolved))
+        needs_payee = resolved.settings.payee != ""
+        prepared(resolved, mines=True, needs_payee=needs_payee)
 
 
-def _resolved(flags: Given) -> Resolved:
+def resolved_for(flags: Given) -> Resolved:
     """Raises SettingsError."""
     resolved = resolve(flags, os.environ)
     for name in ("threads", "prove_threads"):
@@ -123,18 +136,68 @@ def _directory(settings: Settings) -> DataDirectory:
     return directory
 
 
-def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What settings stand for, once they were checked."""
+
+    params: NetworkParameters
+    """Of the network."""
+    texts: TextService
+    """Tokenizers."""
+    payee: bytes | None
+    """33 bytes: who mined blocks pay; None if nobody is named and nothing is mined."""
+
+
+def prepared(resolved: Resolved, *, mines: bool, needs_payee: bool) -> Prepared:
+    """Check all that a start would refuse, before anything is made or listened on.
+
+    ``esperd config`` asks it as well, so that what it shows is what would run. Raises
+    SettingsError, DataDirectoryError, LogFileError, ModelError and UnknownNetworkError.
+    """
     settings = resolved.settings
-    set_up(settings.log_level, as_json=settings.log_json)
     params = network(settings.network)
+    payee = _payee(resolved, params) if settings.payee or needs_payee else None
+    _check_host(resolved)
+    if settings.log_file != Path():
+        check_log_file(settings.log_file)
     texts = TextService({params.model.model_id: ModelText(settings.model, params.model)})
-    plan = None
     if mines:
         _check_model(settings, params)
-        plan = _mining_plan(resolved, params, wanted, ends)
+    DataDirectory.check(settings.datadir, params)
+    return Prepared(params, texts, payee)
+
+
+def _check_host(resolved: Resolved) -> None:
+    """Whether this machine has the address to listen on; the port is found out by listening."""
+    host = resolved.settings.rpc_host
+    try:
+        if not host.strip():
+            raise OSError("it is empty")
+        socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(
+            f"{resolved.place('rpc_host')}: must be an address or name of this machine: {reason}"
+        ) from error
+
+
+def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> None:
+    settings = resolved.settings
+    known = prepared(resolved, mines=mines, needs_payee=mines)
+    set_up(settings.log_level, as_json=settings.log_json, file=_log_file(settings))
+    plan = None if known.payee is None else _mining_plan(settings, known, wanted, ends)
     # The last to be asked for: what is refused before leaves nothing behind.
-    parts = NodeParts(_directory(settings), NativeVerifier(), texts, now_ms, plan)
+    directory = _directory(settings)
+    parts = NodeParts(directory, NativeVerifier(), known.texts, now_ms, plan if mines else None)
     trio.run(run_node, settings, parts)
+
+
+def _log_file(settings: Settings) -> LogFile | None:
+    if settings.log_file == Path():
+        return None
+    return LogFile(
+        settings.log_file, limit_bytes=settings.log_file_mib << 20, kept=settings.log_files
+    )
 
 
 def _check_model(settings: Settings, params: NetworkParameters) -> None:
@@ -142,15 +205,13 @@ def _check_model(settings: Settings, params: NetworkParameters) -> None:
     PromptSource.of(read_bank(settings.bank).prompts, params)
 
 
-def _mining_plan(
-    resolved: Resolved, params: NetworkParameters, wanted: int | None, ends: bool
-) -> MiningPlan:
-    settings = resolved.settings
+def _mining_plan(settings: Settings, known: Prepared, wanted: int | None, ends: bool) -> MiningPlan:
+    assert known.payee is not None
     threads, prove = settings.threads or processors(), settings.prove_threads or processors()
-    searching = WorkerSettings(params.name, settings.model, settings.bank, threads)
-    proving = WorkerSettings(params.name, settings.model, settings.bank, prove)
+    searching = WorkerSettings(known.params.name, settings.model, settings.bank, threads)
+    proving = WorkerSettings(known.params.name, settings.model, settings.bank, prove)
     workers = Workers(ProcessSearcher(searching), ProcessProver(proving), ProcessProver(proving))
-    return MiningPlan(_payee(resolved, params), workers, threads, prove, wanted, ends)
+    return MiningPlan(known.payee, workers, threads, prove, wanted, ends)
 
 
 def _payee(resolved: Resolved, params: NetworkParameters) -> bytes:

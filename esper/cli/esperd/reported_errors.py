@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -12,6 +13,8 @@ from esper.http.listening import BindError
 from esper.http.settings import HttpSettingsError
 from esper.model import ModelError
 from esper.node.datadir import DataDirectoryError
+from esper.node.log_file import LogFileError
+from esper.node.offline.repair import RepairError
 from esper.node.offline.verify_chain import BlockRefusedError
 from esper.node.services import ServiceEndedError
 from esper.node.setting_fields import SettingsError
@@ -22,12 +25,16 @@ from esper.primitives.address import AddressError
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.networks import UnknownNetworkError
 from esper.rpc.auth import CookieError
+from esper.rpc.client import NodeError, RpcClientError
 from esper.rpc.settings import RpcSettingsError
 from esper.storage.errors import StorageError
 from esper.wallet.errors import WalletError
 
 REFUSED: Final = (
     BlockRefusedError,
+    NodeError,
+    RepairError,
+    RpcClientError,
     RuleViolation,
     ServiceEndedError,
     SharedMemoryError,
@@ -41,6 +48,7 @@ MISUSED: Final = (
     CookieError,
     DataDirectoryError,
     HttpSettingsError,
+    LogFileError,
     ModelError,
     RpcSettingsError,
     SettingsError,
@@ -52,17 +60,20 @@ MISUSED: Final = (
 
 
 @contextmanager
-def reported_errors() -> Iterator[None]:
-    """Turn known errors into a line and a status; tasks that end at once come in groups."""
+def reported_errors(*, as_json: bool = False) -> Iterator[None]:
+    """Turn known errors into a line and a status; tasks that end at once come in groups.
+
+    With ``as_json`` the line is {"error": {"name": ..., "message": ...}}.
+    """
     try:
         yield
     except (*REFUSED, *MISUSED) as error:
-        _leave(error)
+        _leave(error, as_json)
     except BaseExceptionGroup as group:
         known = _first_known(group)
         if known is None:
             raise
-        _leave(known)
+        _leave(known, as_json)
 
 
 def _first_known(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
@@ -80,6 +91,11 @@ def _first_known(group: BaseExceptionGroup[BaseException]) -> BaseException | No
     return found[0] if found else None
 
 
-def _leave(error: BaseException) -> None:
-    typer.echo(f"error: {error}", err=True)
+def _leave(error: BaseException, as_json: bool) -> None:
+    name = type(error).__name__.removesuffix("Error")
+    if as_json:
+        line = json.dumps({"error": {"name": name, "message": str(error)}})
+    else:
+        line = f"error: {error}"
+    typer.echo(line, err=True)
     raise typer.Exit(1 if isinstance(error, REFUSED) else 2) from error

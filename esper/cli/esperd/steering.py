@@ -1,8 +1,7 @@
-"""``esperd mining``, ``pause``, ``resume``, ``threads``, ``stop``: steering a node that runs."""
+"""``esperd mining, pause, resume, threads, generate, stop``: steering a node that runs."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,82 +11,126 @@ from typing import Annotated
 import msgspec
 import typer
 
+from esper.cli.esperd.answers import JsonOption, answer, progress
 from esper.cli.esperd.reported_errors import reported_errors
-from esper.node.settings import Settings, resolve
-from esper.rpc.client import NodeError, RpcClient, RpcClientError
-from esper.rpc.methods import GET_MINING, PAUSE_MINING, RESUME_MINING, SET_THREADS, STOP
-from esper.rpc.schema import NoParams, ThreadsParams
+from esper.node.settings import datadir_in_effect
+from esper.rpc.client import RpcClient
+from esper.rpc.methods import (
+    GENERATE,
+    GET_MINING,
+    PAUSE_MINING,
+    RESUME_MINING,
+    SET_THREADS,
+    STOP,
+)
+from esper.rpc.schema import GenerateParams, Mining, NoParams, ThreadsParams
 
 DatadirOption = Annotated[
     Path | None, typer.Option("--datadir", help="Folder of the node's files.")
 ]
 
+BLOCK_S = 610.0
+"""For a block: a little longer than a node waits for one."""
 
-def mining(
-    datadir: DatadirOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
-) -> None:
+
+def mining(datadir: DatadirOption = None, as_json: JsonOption = False) -> None:
     """How mining goes."""
-    with _node(datadir) as node:
+    with _node(datadir, as_json) as node:
         now = node.call(GET_MINING, NoParams())
-    if as_json:
-        typer.echo(json.dumps(msgspec.to_builtins(now)))
-        return
+        answer(as_json, msgspec.to_builtins(now), *_mining_lines(now))
+
+
+def _mining_lines(now: Mining) -> list[str]:
     expected = f"{now.expected_block_ms / 1000:.1f} s" if now.expected_block_ms else "unknown"
-    typer.echo(
-        f"{now.doing}\n"
-        f"payee       {now.payee}\n"
-        f"search      {now.attempts_per_second:,.1f} attempts/s, "
-        f"{now.tokens_per_second:,.0f} tokens/s on {now.threads} threads\n"
-        f"block       expected every {expected} of this machine alone\n"
-        f"proof       {now.proof_ms / 1000:.2f} s on {now.prove_threads} threads\n"
-        f"found       {now.blocks_found} blocks, {now.blocks_stale} stale "
-        f"({now.stale_per_mille / 10:.1f} %), {now.calls_answered} calls answered\n"
-        f"usefulness  {now.usefulness_per_mille / 10:.1f} % of proven tokens were paid"
+    block = f"expected every {expected} of this machine alone"
+    search = (
+        f"{now.attempts_per_second:,.1f} attempts/s, "
+        f"{now.tokens_per_second:,.0f} tokens/s on {now.threads} threads"
     )
+    if now.paused:
+        block = "none until `esperd resume`; calls are answered and proven meanwhile"
+        search = f"paused; {now.threads} threads when it goes on"
+    return [
+        now.doing,
+        f"payee       {now.payee}",
+        f"search      {search}",
+        f"block       {block}",
+        f"proof       {now.proof_ms / 1000:.2f} s on {now.prove_threads} threads",
+        f"found       {now.blocks_found} blocks, {now.blocks_stale} stale "
+        f"({now.stale_per_mille / 10:.1f} %), {now.calls_answered} calls answered",
+        f"usefulness  {now.usefulness_per_mille / 10:.1f} % of proven tokens were paid",
+    ]
 
 
-def pause(datadir: DatadirOption = None) -> None:
-    """Stop searching; a proof that runs is finished, and calls are still answered."""
-    with _node(datadir) as node:
+def pause(datadir: DatadirOption = None, as_json: JsonOption = False) -> None:
+    """Stop searching until `resume` or a restart; a proof that runs is finished.
+
+    Calls are still answered and proven; they come into a block once the search goes on.
+    """
+    with _node(datadir, as_json) as node:
         node.call(PAUSE_MINING, NoParams())
-    typer.echo("paused")
+        answer(as_json, {"paused": True}, "paused")
 
 
-def resume(datadir: DatadirOption = None) -> None:
+def resume(datadir: DatadirOption = None, as_json: JsonOption = False) -> None:
     """Go on searching."""
-    with _node(datadir) as node:
+    with _node(datadir, as_json) as node:
         node.call(RESUME_MINING, NoParams())
-    typer.echo("searching")
+        now = node.call(GET_MINING, NoParams())
+        doing = "searching" if now.running else "not paused; blocks are mined when asked for"
+        answer(as_json, {"paused": now.paused, "running": now.running}, doing)
 
 
 def threads(
     search: Annotated[int | None, typer.Option(min=1, max=1024, help="Of the search.")] = None,
     prove: Annotated[int | None, typer.Option(min=1, max=1024, help="Of each prover.")] = None,
     datadir: DatadirOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Cap the threads of a running miner; what is left out stays."""
-    with _node(datadir) as node:
+    with _node(datadir, as_json) as node:
         node.call(SET_THREADS, ThreadsParams(threads=search, prove_threads=prove))
         now = node.call(GET_MINING, NoParams())
-    typer.echo(f"{now.threads} threads search, {now.prove_threads} prove")
+        answer(
+            as_json,
+            {"threads": now.threads, "prove_threads": now.prove_threads},
+            f"{now.threads} threads search, {now.prove_threads} prove",
+        )
 
 
-def stop(datadir: DatadirOption = None) -> None:
+def generate(
+    blocks: Annotated[int, typer.Argument(min=1, max=1000, help="How many.")] = 1,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Address that they pay; the miner's own without it.")
+    ] = None,
+    datadir: DatadirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Mine blocks now, on regtest alone, and print their hashes."""
+    hashes: list[str] = []
+    with _node(datadir, as_json, BLOCK_S) as node, progress("mining") as told:
+        # One by one: each is told when it is there, and no answer takes longer than a block.
+        for done in range(1, blocks + 1):
+            found = node.call(GENERATE, GenerateParams(1, to)).hashes
+            hashes += found
+            told(done, blocks)
+            for line in [] if as_json else found:
+                typer.echo(line)
+        if as_json:
+            answer(True, {"hashes": hashes})
+
+
+def stop(datadir: DatadirOption = None, as_json: JsonOption = False) -> None:
     """Shut the node down."""
-    with _node(datadir) as node:
+    with _node(datadir, as_json) as node:
         node.call(STOP, NoParams())
-    typer.echo("the node closes")
+        answer(as_json, {"stopping": True}, "the node closes")
 
 
 @contextmanager
-def _node(datadir: Path | None) -> Iterator[RpcClient]:
+def _node(datadir: Path | None, as_json: bool, timeout_s: float = 30.0) -> Iterator[RpcClient]:
     """The node of the data directory, or the one that ESPER_RPC names."""
-    with reported_errors():
-        settings: Settings = resolve({"datadir": datadir}, os.environ).settings
-        try:
-            with RpcClient.from_environment(os.environ, settings.datadir) as client:
-                yield client
-        except (NodeError, RpcClientError) as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(1) from error
+    with reported_errors(as_json=as_json):
+        folder = datadir_in_effect({"datadir": datadir}, os.environ)
+        with RpcClient.from_environment(os.environ, folder, timeout_s) as client:
+            yield client

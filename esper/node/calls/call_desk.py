@@ -24,6 +24,7 @@ from esper.node.workers.work_ports import ProverPort
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
+from esper.saying import complain, say
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction
@@ -131,7 +132,12 @@ class CallDesk:
             try:
                 worked = await self._work()
             except WorkerError as error:
-                LOG.error("answering calls failed: %s; trying again", error)
+                complain(
+                    LOG,
+                    "answering_failed",
+                    "answering calls failed: {reason}; trying again",
+                    reason=str(error),
+                )
                 self._note_failure()
                 await trio.sleep(AFTER_FAILURE_S)
                 continue
@@ -231,7 +237,14 @@ class CallDesk:
                 # Opening its lane would freeze the caller's credits for nothing.
                 kept = False
                 self._book.declined.add(said.call_id)
-                LOG.info("call %s left to others: long answer", said.call_id.hex()[:16])
+                say(
+                    LOG,
+                    "call_left",
+                    "llm-call {short} is left to other miners: its answer is long, and the key "
+                    "that returns long answers (results.key) has no coins for the fee",
+                    short=said.call_id.hex()[:16],
+                    txid=said.call_id.hex(),
+                )
             self._events.publish(CallAnswered(said.call_id, said.answer, kept))
 
     async def _prove_group(self) -> None:

@@ -8,6 +8,7 @@ stays beside the chain until it can never be needed again, so neither a crash in
 branch that turns out invalid loses anything.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -39,12 +40,15 @@ from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 from esper.primitives.ids import NO_BLOCK, BlockId
 from esper.primitives.params import NetworkParameters
+from esper.saying import warn
 from esper.storage.chain_store import ChainStore
+from esper.storage.side_blocks import SideBlockError
 from esper.vm.context import ONE_BY_ONE
 from esper.vm.ledger import Ledger
 from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay
 
+LOG: Final = logging.getLogger("esper.chain")
 PRUNE_EVERY: Final = 64
 """Blocks between two looks for proofs that may be deleted."""
 READ_BLOCKS: Final = 8
@@ -306,6 +310,18 @@ class ChainManager:
             for block_id in path.apply:
                 try:
                     self._apply(*self._ready(block_id, fresh))
+                except SideBlockError as error:
+                    # The disk lost it: whoever has the branch may bring it again.
+                    warn(
+                        LOG,
+                        "branch_lost",
+                        "a block beside the chain is damaged and forgotten with its branch: "
+                        "{reason}",
+                        reason=f"{error.path}: {error.reason}",
+                        block=block_id.hex(),
+                    )
+                    self._forget_contexts(self._branches.forget(block_id))
+                    break
                 except RuleViolation as violation:
                     if consequence_of(violation, Stage.STATE) is Consequence.HALT:
                         raise

@@ -19,6 +19,7 @@ from esper.node.chain.history_entries import block_entries, entries_of
 from esper.primitives.codec import decode
 from esper.primitives.ids import BlockId, Txid
 from esper.primitives.params import NetworkParameters
+from esper.saying import complain, warn
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import StorageError, WriteFailedError
 from esper.storage.history.history_index import HistoryIndex, OpenFolder, open_folder
@@ -33,7 +34,7 @@ RECEIPT_LIMIT: Final = 1024
 Progress = Callable[[int, int], None]
 """Told after each block that was added: its height and the tip's."""
 
-log = logging.getLogger(__name__)
+LOG: Final = logging.getLogger("esper.history")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,12 @@ class ChainHistory:
             self.follow(change.arrival.read)
         except StorageError as error:
             # What cannot be written now is caught up with later.
-            log.error("the history lags behind: %s", error)
+            complain(
+                LOG,
+                "history_behind",
+                "the history of addresses lags behind until the next block: {reason}",
+                reason=str(error),
+            )
             return self._keep_view
         return partial(self._show, self.now())
 
@@ -235,7 +241,13 @@ class ChainHistory:
         try:
             self._catch_up(read)
         except HistoryUnusableError as error:
-            log.warning("history is built anew from block 1: %s: %s", error.folder, error.reason)
+            warn(
+                LOG,
+                "history_rebuilt",
+                "history is built anew from block 1: {folder}: {reason}",
+                folder=str(error.folder),
+                reason=error.reason,
+            )
             self.close()
             HistoryIndex.discard(self._store.datadir)
             self._catch_up(read)

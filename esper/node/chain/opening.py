@@ -13,14 +13,14 @@ from esper.node.signatures.batch import BatchVerifier
 from esper.node.signatures.processes import SignatureProcesses
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
-from esper.storage.reindex import ReindexReport
+from esper.storage.reindex import Progress, ReindexReport, silent
 from esper.storage.reindex import reindex as reindex_store
-from esper.storage.store_options import StoreOptions
+from esper.storage.store_options import RESERVE_BYTES, StoreOptions
 
 
-def store_options(params: NetworkParameters) -> StoreOptions:
-    """How a network's store is opened."""
-    return StoreOptions(undo_depth=params.limits.undo_depth)
+def store_options(params: NetworkParameters, reserve_bytes: int = RESERVE_BYTES) -> StoreOptions:
+    """How a network's store is opened; ``reserve_bytes`` stay free on the disk."""
+    return StoreOptions(undo_depth=params.limits.undo_depth, reserve_bytes=reserve_bytes)
 
 
 @contextmanager
@@ -55,13 +55,23 @@ def open_chain(
         )
 
 
-def rebuild_index(directory: DataDirectory, *, accept_loss: bool) -> ReindexReport:
-    """Build the index anew from block and proof files. Raises StorageError."""
+def rebuild_index(
+    directory: DataDirectory,
+    *,
+    accept_loss: bool,
+    reserve_bytes: int = RESERVE_BYTES,
+    progress: Progress = silent,
+) -> ReindexReport:
+    """Build the index anew from block and proof files. Raises StorageError.
+
+    ``progress`` is told after each block: its height and how many there are.
+    """
     params = directory.params
     return reindex_store(
         directory.path,
         genesis_of(params),
         replay_of(params),
-        store_options(params),
+        store_options(params, reserve_bytes),
         accept_loss=accept_loss,
+        progress=progress,
     )

@@ -23,15 +23,18 @@ from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainChange, ChainService, Commit
 from esper.node.clock import Clock
 from esper.node.events import Events, TransactionAdmitted, TransactionGone
-from esper.node.mempool.mempool_start import take_up
+from esper.node.mempool.mempool_start import InChain, nothing_known, take_up
 from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
+from esper.saying import complain, say, warn
 from esper.storage.errors import StorageError
 from esper.vm.llm_call import LlmCall
 from esper.vm.records import account_path
 from esper.vm.transaction import Transaction, decode_transaction
 
 LOG: Final = logging.getLogger("esper.mempool")
+JOURNAL_FILE: Final = "mempool.dat"
+"""In the data directory: what waits, also while no node runs."""
 CANDIDATES: Final = 2_000
 """Transactions looked at for one template: a few times what a body holds."""
 BLOCKS_AHEAD: Final = 2
@@ -75,12 +78,12 @@ class MempoolService:
         self._worked_for = worked_for
         self._events = events
 
-    def load(self, manager: ChainManager) -> int:
+    def load(self, manager: ChainManager, in_chain: InChain = nothing_known) -> int:
         """Take in what waited before, as far as it is still valid; how many. Call it once.
 
         That is what the journal kept, and what blocks beside the chain hold: see ``mempool_start``.
         """
-        take_up(self.pool, self._journal, manager, now_ms=self._clock())
+        take_up(self.pool, self._journal, manager, now_ms=self._clock(), in_chain=in_chain)
         self._compact(self.pool.kept())
         return len(self.pool)
 
@@ -98,7 +101,14 @@ class MempoolService:
                     await trio.to_thread.run_sync(self._compact, self.pool.kept())
         self._tell_gone([gone_as(one) for one in admission.gone])
         if not known:
-            LOG.info("%s %s waits", type(transaction.payload).__name__, transaction.txid.hex()[:16])
+            say(
+                LOG,
+                "transaction_waits",
+                "{kind} {short} waits",
+                kind=transaction.payload.NAME,
+                short=transaction.txid.hex()[:16],
+                txid=transaction.txid.hex(),
+            )
             self._tell_admitted(transaction.txid, data, admission)
         return Taken(transaction.txid, admission.replaced)
 
@@ -131,7 +141,14 @@ class MempoolService:
         if self._journal.is_worth_rewriting(prepared.counted_bytes):
             self._compact(prepared.kept())
         for drop in prepared.dropped:
-            LOG.info("transaction %s dropped: %s", drop.txid.hex()[:16], drop.reason)
+            say(
+                LOG,
+                "transaction_dropped",
+                "transaction {short} waits no longer: {reason}",
+                short=drop.txid.hex()[:16],
+                txid=drop.txid.hex(),
+                reason=drop.reason,
+            )
         return partial(self._put_in_place, prepared, ids, waiting)
 
     def _given_back(self, change: ChainChange, included: Collection[Txid]) -> list[Transaction]:
@@ -147,14 +164,26 @@ class MempoolService:
                 held = change.content(block_id).content.transactions
             except StorageError as error:
                 # A chain that could not move for this would be worse.
-                LOG.error("what block %s held does not wait again: %s", block_id.hex()[:16], error)
+                complain(
+                    LOG,
+                    "block_unreadable",
+                    "what block {short} held does not wait again: {reason}",
+                    short=block_id.hex()[:16],
+                    block=block_id.hex(),
+                    reason=str(error),
+                )
                 continue
             for one in held:
                 if one.txid in included:
                     continue
                 room -= len(one.to_bytes())
                 if room < 0:
-                    LOG.warning("the blocks that left held more than the mempool has room for")
+                    warn(
+                        LOG,
+                        "no_room_for_returned",
+                        "the blocks that left the chain held more than the mempool has room for; "
+                        "what does not fit its senders have to send again",
+                    )
                     return found
                 found.append(one)
         return found
@@ -238,7 +267,7 @@ class MempoolService:
         try:
             self._journal.append(data, height, now_ms)
         except JournalError as error:
-            LOG.error("%s", error)
+            complain(LOG, "journal_failed", "{reason}", reason=str(error))
 
     def _is_worth_compacting(self) -> bool:
         numbers = self.pool.statistics()
@@ -249,7 +278,7 @@ class MempoolService:
         try:
             self._journal.rewrite(kept)
         except JournalError as error:
-            LOG.error("%s", error)
+            complain(LOG, "journal_failed", "{reason}", reason=str(error))
 
     def _tell_gone(self, gone: Sequence[TransactionGone]) -> None:
         """On the event loop's thread. Work for them ends before anybody hears of it."""

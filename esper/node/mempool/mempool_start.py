@@ -8,7 +8,7 @@ given back in time: all are offered, and the mempool's rules know which have the
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from esper.consensus.block_isolation import read_content
@@ -17,9 +17,10 @@ from esper.mempool.journal import MempoolJournal
 from esper.mempool.pool import Mempool
 from esper.node.chain.chain_manager import ChainManager
 from esper.primitives.errors.rule_violation import RuleViolation
-from esper.primitives.errors.transaction_errors import TransactionViolation
-from esper.primitives.ids import BlockId
+from esper.primitives.errors.transaction_errors import NonceUsedViolation, TransactionViolation
+from esper.primitives.ids import BlockId, Txid
 from esper.primitives.params import LimitParameters
+from esper.saying import say
 from esper.storage.side_blocks import SideBlockError, SideBlocks
 from esper.vm.transaction import Transaction, decode_transaction
 
@@ -27,15 +28,44 @@ LOG: Final = logging.getLogger("esper.mempool")
 TOGETHER_BYTES: Final = 16 << 20
 """Transactions of blocks that are held at once: of very many branches not all fit into memory."""
 
+IN_CHAIN: Final = "in the chain"
+USED: Final = NonceUsedViolation.__name__
+MEANINGS: Final = {
+    USED: "another of the same sender took their place in the chain",
+    "ExpiredViolation": "their last height has passed",
+    "NonceGapViolation": "what they follow is missing",
+    "ReplacementFeeError": "another took their place",
+    "MempoolFullError": "no room",
+    "UnreadableTransactionViolation": "no transactions of this program",
+}
+"""Of rules that are met when nothing is wrong."""
+
+InChain = Callable[[Txid], bool]
+"""Whether a transaction is in a block of the chain."""
+
 Arrived = tuple[Transaction, int, int]
 """A transaction, the height of the tip when it came, and when that was, in ms since 1970."""
 
 
-def take_up(pool: Mempool, journal: MempoolJournal, manager: ChainManager, *, now_ms: int) -> None:
+def nothing_known(txid: Txid) -> bool:
+    """Where there is no history to ask."""
+    del txid
+    return False
+
+
+def take_up(
+    pool: Mempool,
+    journal: MempoolJournal,
+    manager: ChainManager,
+    *,
+    now_ms: int,
+    in_chain: InChain = nothing_known,
+) -> None:
     """Offer an empty mempool what waited before; what is left out is told in a line each.
 
-    ``now_ms`` is when transactions of blocks count as arrived. Neither a damaged journal nor a
-    damaged block is a reason not to start.
+    ``now_ms`` is when transactions of blocks count as arrived; ``in_chain`` tells what came into a
+    block from what cannot come into one any more. Neither a damaged journal nor a damaged block is
+    a reason not to start.
     """
     height, limits = manager.context.height, manager.params.limits
     kept, journal_left_out = _journaled(journal, limits)
@@ -51,16 +81,17 @@ def take_up(pool: Mempool, journal: MempoolJournal, manager: ChainManager, *, no
         offered = [*kept, *((one, height, now_ms) for one in batch)]
         left_out = pool.restore(offered, manager.state, manager.context, now_ms=now_ms)
         for txid, rule in left_out.items():
-            (journal_left_out if txid in known else beside_left_out)[rule] += 1
+            why = IN_CHAIN if rule == USED and in_chain(txid) else rule
+            (journal_left_out if txid in known else beside_left_out)[why] += 1
         taken += sum(one.txid in pool for one in batch)
         kept = []
     if journal_left_out:
-        LOG.info("of those that waited before, left out: %s", _by_rule(journal_left_out))
+        _tell_left_out("of those that waited before, {outcome}", journal_left_out)
     if taken or beside_left_out:
-        LOG.info(
-            "of blocks beside the chain %d transactions wait, left out: %s",
-            taken,
-            _by_rule(beside_left_out),
+        _tell_left_out(
+            "of blocks beside the chain, {waiting} transactions wait, {outcome}",
+            beside_left_out,
+            waiting=taken,
         )
 
 
@@ -115,6 +146,23 @@ def batches(found: Iterable[Transaction], limit: int) -> Iterator[list[Transacti
     yield batch
 
 
-def _by_rule(left_out: Counter[str]) -> str:
-    """Such as ``NonceUsedViolation 3, ExpiredViolation 1``, the commonest first."""
-    return ", ".join(f"{rule} {count}" for rule, count in left_out.most_common()) or "none"
+def _tell_left_out(sentence: str, found: Counter[str], **values: int) -> None:
+    """What does not wait any more; that it came into a block is no loss, and told first."""
+    arrived = found.pop(IN_CHAIN, 0)
+    left_out = dict(found.most_common())
+    parts = [f"{arrived} are in the chain already"] if arrived else []
+    parts += [f"{count} left out: {_words(rule)}" for rule, count in left_out.items()]
+    say(
+        LOG,
+        "mempool_left_out",
+        sentence,
+        outcome=", ".join(parts) or "none is left out",
+        in_chain=arrived,
+        left_out=left_out,
+        **values,
+    )
+
+
+def _words(rule: str) -> str:
+    """Such as ``expired (ExpiredViolation)``."""
+    return f"{MEANINGS[rule]} ({rule})" if rule in MEANINGS else rule

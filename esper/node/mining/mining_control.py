@@ -23,6 +23,18 @@ class MiningHeldError(Exception):
     """No block may come yet; the message says why and what to do."""
 
 
+class MiningPausedError(Exception):
+    """Blocks were asked for while mining is paused."""
+
+    def __init__(self, found: list[BlockId]) -> None:
+        mined = f" after {len(found)} of the blocks" if found else ""
+        super().__init__(
+            f"mining is paused{mined}: `esperd resume` (or resume_mining) lets it go on"
+        )
+        self.found = tuple(found)
+        """Blocks that were mined before."""
+
+
 @dataclass(frozen=True, slots=True)
 class MiningStanding:
     """How mining goes at one moment."""
@@ -40,7 +52,7 @@ class MiningStanding:
     rates: MiningRates
     """What was measured."""
     expected_block_ms: int
-    """Between two blocks of this miner, 0 before anything was measured."""
+    """Between two blocks of this miner, 0 while it is paused or nothing was measured."""
     doing: str
     """A phrase for people."""
 
@@ -69,10 +81,18 @@ class MiningControl:
         self._prove_threads = prove_threads
         self._events = events
         self._one_at_a_time = trio.Lock()
+        self._generating: trio.CancelScope | None = None
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person stopped the search."""
+        return self._service.paused
 
     def pause(self) -> None:
-        """Stop searching; a proof that runs is finished."""
+        """Stop searching; a proof that runs is finished, and who waits for blocks is told."""
         self._service.pause()
+        if self._generating is not None:
+            self._generating.cancel()
 
     def resume(self) -> None:
         """Go on."""
@@ -91,27 +111,44 @@ class MiningControl:
                 await prover.use_threads(prove_threads)
 
     async def generate(self, blocks: int, payee: bytes | None) -> list[BlockId]:
-        """Mine so many blocks, paying ``payee`` if given; their ids. Raises MiningHeldError."""
+        """Mine so many blocks, paying ``payee`` if given; their ids.
+
+        Raises MiningPausedError at once where mining is paused, or is while this waits, and
+        MiningHeldError where no block may come yet.
+        """
+        self._check_not_paused()
         async with self._one_at_a_time:
-            usual = self._service.templates.payee
+            self._check_not_paused()
+            usual, found = self._service.templates.payee, list[BlockId]()
             if payee is not None:
                 self._service.pay(payee)
             try:
-                with self._events.subscribe(MinedNews, MiningHeld, room=blocks + 1) as mined:
+                with (
+                    self._events.subscribe(MinedNews, MiningHeld, room=blocks + 1) as mined,
+                    trio.CancelScope() as self._generating,
+                ):
                     self._service.want(blocks)
-                    return [await _next_id(mined) for _ in range(blocks)]
+                    while len(found) < blocks:
+                        found.append(await _next_id(mined))
             finally:
-                self._service.stop_wanting()
+                self._generating = None
+                self._service.stop_wanting(blocks - len(found))
                 self._service.pay(usual)
+            if len(found) < blocks:
+                raise MiningPausedError(found)
+            return found
+
+    def _check_not_paused(self) -> None:
+        if self._service.paused:
+            raise MiningPausedError([])
 
     def standing(self) -> MiningStanding:
         """How it goes."""
         chain = self._chain.view.context
         rates = self._service.statistics.rates()
         reference = reference_work(self._params.puzzle, self._params.model)
-        expected = expected_block_ms(
-            rates.attempts_per_second, chain.next_target(0), reference, reference
-        )
+        speed = 0.0 if self._service.paused else rates.attempts_per_second
+        expected = expected_block_ms(speed, chain.next_target(0), reference, reference)
         return MiningStanding(
             running=self._service.searching,
             paused=self._service.paused,

@@ -12,10 +12,13 @@ from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_service import SEARCHES, MinedNews
 from esper.node.workers.threads import processors
 from esper.primitives.ids import ModelId
+from esper.saying import say, warn
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 
 LOG: Final = logging.getLogger("esper.mining")
+FIRST_TOLD_S: Final = 5.0
+"""From the start on: who starts a miner wants to see that something happens."""
 TELL_EVERY_S: Final = 30.0
 
 
@@ -32,13 +35,17 @@ class BlockTeller:
             repr(self._text(model_id, opening.prompt.tokens, answer.tokens))
             for opening, answer in zip(outputs.openings, outputs.answers, strict=True)
         )
-        LOG.info(
-            "block %d %s  proof %d KiB in %.2f s  answered %s",
-            news.height,
-            news.block_id.hex()[:16],
-            news.proof_bytes // 1024,
-            news.proof_ms / 1000,
-            answers,
+        say(
+            LOG,
+            "block_mined",
+            "block {height} {short}  proof {proof_kib} KiB in {proof_s:.2f} s  answered {answers}",
+            height=news.height,
+            short=news.block_id.hex()[:16],
+            block=news.block_id.hex(),
+            proof_kib=news.proof_bytes // 1024,
+            proof_s=news.proof_ms / 1000,
+            calls_answered=news.calls_answered,
+            answers=answers,
         )
         said = iter(news.assembled.plan.answers)
         for transaction in news.assembled.plan.transactions:
@@ -50,7 +57,16 @@ class BlockTeller:
                     told = f"  answered {self._text(payload.model_id, payload.prompt, answer)!r}"
             elif isinstance(payload, LlmResult):
                 told = f"  answers {payload.call_id.hex()[:16]}"
-            LOG.info("  %s %s%s", transaction.payload.NAME, transaction.txid.hex()[:16], told)
+            say(
+                LOG,
+                "transaction_mined",
+                "  {kind} {short}{outcome}",
+                kind=payload.NAME,
+                short=transaction.txid.hex()[:16],
+                outcome=told,
+                txid=transaction.txid.hex(),
+                height=news.height,
+            )
 
     def _text(self, model_id: ModelId, prompt: tuple[int, ...], answer: tuple[int, ...]) -> str:
         try:
@@ -60,30 +76,41 @@ class BlockTeller:
 
 
 async def tell_progress(control: MiningControl, chain: ChainService) -> None:
-    """A line from time to time, until cancelled."""
+    """A line soon, then from time to time while it searches, until cancelled."""
     before = control.standing()
+    await trio.sleep(FIRST_TOLD_S)
     while True:
-        await trio.sleep(TELL_EVERY_S)
         now = control.standing()
         idle = now.rates.attempts_ever == before.rates.attempts_ever
         if idle and now.doing == before.doing and now.doing.startswith(SEARCHES):
-            LOG.warning(
-                "no attempt was finished in %.0f s, with %d threads on %d processors: "
-                "fewer may do better (`esperd threads --search N`), or the machine is too busy",
-                TELL_EVERY_S,
-                now.threads,
-                processors(),
+            warn(
+                LOG,
+                "mining_idle",
+                "no attempt was finished for a while, with {threads} threads on {processors} "
+                "processors: fewer may do better (`esperd threads --search N`), or the machine is "
+                "too busy",
+                threads=now.threads,
+                processors=processors(),
             )
         before = now
-        expected = f"{now.expected_block_ms / 1000:.0f} s" if now.expected_block_ms else "unknown"
-        LOG.info(
-            "%s: %.0f attempts/s, %s tokens/s, a block expected every %s, proof %.2f s, "
-            "stale %.1f %%, usefulness %.1f %%",
-            now.doing,
-            now.rates.attempts_per_second,
-            f"{now.rates.tokens_per_second:,.0f}",
-            expected,
-            now.rates.proof_ms / 1000,
-            now.rates.stale_per_mille / 10,
-            usefulness_per_mille(chain.view) / 10,
-        )
+        if now.running:
+            expected = now.expected_block_ms / 1000
+            soon = f"a block expected every {expected:,.1f} s" if expected else "not measured yet"
+            proof_s = now.rates.proof_ms / 1000
+            say(
+                LOG,
+                "mining_progress",
+                "{doing}: {attempts_per_s:.0f} attempts/s, {tokens_per_s:,.0f} tokens/s, "
+                "{soon}, {proof}, stale {stale_percent:.1f} %, "
+                "usefulness {usefulness_percent:.1f} %",
+                doing=now.doing,
+                attempts_per_s=round(now.rates.attempts_per_second, 1),
+                tokens_per_s=round(now.rates.tokens_per_second, 1),
+                soon=soon,
+                expected_block_s=expected,
+                proof=f"proof {proof_s:.2f} s" if proof_s else "no proof yet",
+                proof_s=proof_s,
+                stale_percent=now.rates.stale_per_mille / 10,
+                usefulness_percent=usefulness_per_mille(chain.view) / 10,
+            )
+        await trio.sleep(TELL_EVERY_S)

@@ -46,8 +46,11 @@ from esper.node.workers.worker_process import WorkerError
 from esper.primitives.errors.header_errors import TimeFutureViolation
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
+from esper.saying import complain, say
 
 LOG: Final = logging.getLogger("esper.mining")
+PAUSED: Final = "paused"
+PAUSED_PROVING: Final = "paused, finishing the proof of a block"
 REFRESH_S: Final = 1.0
 """Templates follow new content at most once in so long; a new tip they follow at once."""
 AFTER_FAILURE_S: Final = 5.0
@@ -130,8 +133,7 @@ class MiningService:
         """How it goes."""
         self.paused = False
         """Whether a person stopped it."""
-        self.doing = "starting"
-        """A phrase for people."""
+        self._doing = "starting"
         self._jobs: dict[int, _Job] = {}
         self._number = 0
         self._proving: set[BlockId] = set()
@@ -146,14 +148,34 @@ class MiningService:
         """Whether it may search now."""
         return not self.paused and (self._wanted is None or self._wanted > 0)
 
+    @property
+    def doing(self) -> str:
+        """A phrase for people."""
+        if self.paused:
+            return PAUSED_PROVING if self._proving else PAUSED
+        return self._doing
+
+    @property
+    def _outlook(self) -> str:
+        """What comes next, for people."""
+        if self.paused:
+            return "mining is paused"
+        if not self.searching:
+            return "blocks are mined when they are asked for"
+        return "how long a block takes is told once it is measured"
+
     def pause(self) -> None:
         """Stop searching; a proof that runs is finished."""
+        if not self.paused:
+            say(LOG, "mining_paused", "mining is paused; `esperd resume` goes on")
         self.paused = True
         self._searcher.search(None)
         self._steered.set()
 
     def resume(self) -> None:
         """Go on."""
+        if self.paused:
+            say(LOG, "mining_resumed", "mining goes on")
         self.paused = False
         self._steered.set()
 
@@ -163,11 +185,12 @@ class MiningService:
             self._wanted += blocks
             self._steered.set()
 
-    def stop_wanting(self) -> None:
-        """Mine no more, where blocks are mined on demand."""
+    def stop_wanting(self, blocks: int | None = None) -> None:
+        """Take back so much of what was wanted, all if it is None, where it is mined on demand."""
         if self._wanted is not None:
-            self._wanted = 0
-            self._searcher.search(None)
+            self._wanted = 0 if blocks is None else max(self._wanted - blocks, 0)
+            if self._wanted == 0:
+                self._searcher.search(None)
             self._steered.set()
 
     def pay(self, payee: bytes) -> None:
@@ -203,16 +226,29 @@ class MiningService:
     async def _keep_searcher(self, events: "trio.MemorySendChannel[Found | Progress]") -> None:
         """Start the searcher again when it dies; give up if it cannot even begin."""
         started = False
+        say(LOG, "search_starting", "loading the model for the search")
         while True:
             try:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(self._searcher.run, events)
+                    say(
+                        LOG,
+                        "search_started",
+                        "the search is ready: {outlook}",
+                        outlook=self._outlook,
+                    )
                     started = True
                     self._steered.set()
             except* WorkerError as group:
                 if not started:
                     raise
-                LOG.error("search stopped: %s; starting it again", _first(group))
+                reason = str(_first(group))
+                complain(
+                    LOG,
+                    "search_stopped",
+                    "search stopped: {reason}; starting it again",
+                    reason=reason,
+                )
                 await trio.sleep(AFTER_FAILURE_S)
 
     async def _make_templates(self) -> None:
@@ -221,7 +257,7 @@ class MiningService:
             news, steered, moved = self._news, self._steered, self._chain.next_change
             tip = self._chain.tip
             if not self.searching:
-                self._tell("paused" if self.paused else "waiting for blocks to be asked for")
+                self._tell(PAUSED if self.paused else "waiting for blocks to be asked for")
             elif tip in self._proving:
                 self._tell("proving a block")
             elif why := self._times.why_wait():
@@ -277,7 +313,13 @@ class MiningService:
         try:
             job = await self._chain.in_thread(make)
         except RuleViolation as violation:
-            LOG.error("no template of what waits: %s; the next block is empty", violation)
+            complain(
+                LOG,
+                "template_refused",
+                "what waits makes no block: {reason} ({rule}); the next block is mined empty",
+                rule=violation.rule,
+                reason=str(violation),
+            )
             self._refused_after = self._chain.tip
             job = await self._chain.in_thread(make)
         if self.templates.payee != payee:
@@ -319,7 +361,13 @@ class MiningService:
             block = block_of(job.template, ticket, proof)
             arrival = await self._chain.submit(BlockBytes.of(block))
         except WorkerError as error:
-            LOG.error("a ticket for block %d is lost: %s", job.chain.height + 1, error)
+            complain(
+                LOG,
+                "ticket_lost",
+                "block {height} was won and could not be proven: {reason}; the search goes on",
+                height=job.chain.height + 1,
+                reason=str(error),
+            )
             return
         except TimeFutureViolation:
             # Nothing is wrong with what it holds.
@@ -327,7 +375,14 @@ class MiningService:
             return
         except RuleViolation as violation:
             height = job.chain.height + 1
-            LOG.error("our own block %d is refused: %s; mining it empty", height, violation)
+            complain(
+                LOG,
+                "own_block_refused",
+                "our own block {height} is refused: {reason} ({rule}); mining it empty",
+                height=height,
+                rule=violation.rule,
+                reason=str(violation),
+            )
             self._refused_after = parent
             return
         finally:
@@ -355,8 +410,8 @@ class MiningService:
         )
 
     def _tell(self, doing: str) -> None:
-        if doing != self.doing:
-            self.doing = doing
+        if doing != self._doing:
+            self._doing = doing
             self._events.publish(MiningTold(doing, self.searching, self.paused))
 
 

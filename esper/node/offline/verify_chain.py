@@ -4,10 +4,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from esper.consensus.block import Block
-from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
-from esper.consensus.ports import WorkVerifier
+from esper.consensus.block_isolation import check_lists
+from esper.consensus.chain import (
+    BlockBytes,
+    ProvenChain,
+    check_header,
+    connect,
+    extend,
+    read_block,
+)
+from esper.consensus.ports import WorkClaim, WorkVerifier
+from esper.consensus.work_rules import check_work
+from esper.primitives.errors.block_errors import OutputsHashViolation
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.params import NetworkParameters
+from esper.storage.segments.block_files import StandingBlock
 
 
 class BlockRefusedError(Exception):
@@ -27,13 +38,17 @@ class VerifiedBlock:
 
     block: Block
     chain: ProvenChain
-    early_ms: int
+    early_ms: int = 0
     """How long before a node with this clock would have taken it; 0 if its time has come."""
+    had_proof: bool = True
+    """Whether its work was proven again; if not, every rule but the proof's was checked."""
+    blocks: int = 0
+    """How many the files hold; 0 if that is not known."""
 
 
 def verified_blocks(
     params: NetworkParameters,
-    blocks: Iterable[BlockBytes],
+    blocks: Iterable[BlockBytes | StandingBlock],
     verifier: WorkVerifier,
     *,
     now_ms: int,
@@ -47,10 +62,40 @@ def verified_blocks(
     limit_ms = now_ms + params.difficulty.future_limit_ms
     chain = ProvenChain.genesis(params)
     for height, data in enumerate(blocks, start=1):
+        count, proof = (data.blocks if isinstance(data, StandingBlock) else 0), data.proof
         try:
-            block = read_block(data, params.limits)
+            parts = BlockBytes(data.header, data.body, proof or b"")
+            block = read_block(parts, params.limits)
             time_ms = block.header.pre.time_ms
-            chain = extend(chain, block, verifier, now_ms=max(now_ms, time_ms))
+            clock_ms = max(now_ms, time_ms)
+            if proof is None:
+                chain = _extend_without_proof(chain, block, verifier, clock_ms)
+            else:
+                chain = extend(chain, block, verifier, now_ms=clock_ms)
         except RuleViolation as violation:
             raise BlockRefusedError(height, violation) from violation
-        yield VerifiedBlock(block, chain, max(time_ms - limit_ms, 0))
+        early_ms = max(time_ms - limit_ms, 0)
+        yield VerifiedBlock(block, chain, early_ms, proof is not None, count)
+
+
+class _NoProof:
+    """Lets work pass whose proof is not kept."""
+
+    def verify(self, claim: WorkClaim, proof: bytes) -> None:
+        """Nothing can be said."""
+
+
+def _extend_without_proof(
+    chain: ProvenChain, block: Block, verifier: WorkVerifier, now_ms: int
+) -> ProvenChain:
+    """The chain with a block on top whose work proof is not kept; its calls have their own."""
+    params, header = chain.context.params, block.header
+    check_header(header, chain.context, now_ms=now_ms)
+    got = block.body.outputs.hash
+    if got != header.outputs_hash:
+        raise OutputsHashViolation(got, header.outputs_hash)
+    model = chain.context.next_model(header.pre.tier)
+    check_work(header, block.body.outputs, b"", params.puzzle, model, _NoProof())
+    content = check_lists(block, params.limits)
+    context, execution = connect(chain.context, chain.state, block, content, verifier)
+    return ProvenChain(context, chain.state.with_changes(execution.changes))

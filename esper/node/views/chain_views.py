@@ -115,7 +115,7 @@ class ChainViews:
             return height
         height = tip if params.height is None else params.height
         if not 1 <= height <= tip:
-            raise RpcError(NOT_FOUND, f"height {height}: blocks here are 1 to {tip}")
+            raise RpcError(NOT_FOUND, _no_block(height, tip))
         return height
 
     def _summaries(self, block: StoredBlock) -> list[s.TransactionSummary]:
@@ -208,3 +208,11 @@ def _dropped(txid: str, reason: str, now: s.AsOf) -> s.TransactionReply:
         as_of=now,
         reason=reason,
     )
+
+
+def _no_block(height: int, tip: int) -> str:
+    """Why there is no block at a height, for people."""
+    if tip == 0:
+        return "there is no block yet: the chain begins with the first that is mined"
+    there = "1 alone" if tip == 1 else f"1 to {tip}"
+    return f"there is no block at height {height}: blocks here are {there}"

@@ -2,12 +2,16 @@
 
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
-from esper.node.mining.mining_control import MiningControl, MiningHeldError
+from esper.node.mining.mining_control import (
+    MiningControl,
+    MiningHeldError,
+    MiningPausedError,
+)
 from esper.node.views.rpc_formats import address_of, address_text
 from esper.node.workers.threads import ThreadsError
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
-from esper.rpc.errors import INVALID_PARAMS, NOT_MINING, RpcError
+from esper.rpc.errors import INVALID_PARAMS, NOT_MINING, PAUSED, RpcError
 
 
 class MiningViews:
@@ -60,7 +64,7 @@ class MiningViews:
         return s.Done()
 
     async def generate(self, params: s.GenerateParams) -> s.Generated:
-        """Mine blocks now. Raises RpcError."""
+        """Mine blocks now. Raises RpcError, at once where mining is or becomes paused."""
         if not self._params.mines_on_demand:
             raise RpcError(NOT_MINING, f"generate is for regtest, this is {self._params.name}")
         payee = None if params.payee is None else address_of(params.payee, self._params)
@@ -68,6 +72,9 @@ class MiningViews:
             mined = await self._miner().generate(params.blocks, payee)
         except MiningHeldError as error:
             raise RpcError(NOT_MINING, str(error)) from error
+        except MiningPausedError as error:
+            hashes = [block_id.hex() for block_id in error.found]
+            raise RpcError(PAUSED, str(error), {"hashes": hashes}) from error
         return s.Generated(hashes=[block_id.hex() for block_id in mined])
 
     def _miner(self) -> MiningControl:

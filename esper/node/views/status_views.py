@@ -1,5 +1,7 @@
 """What a node says of itself, its network and its models."""
 
+from collections.abc import Sequence
+
 import esper
 from esper.consensus.context import ChainContext
 from esper.node.calls.text_service import TextService
@@ -8,6 +10,7 @@ from esper.node.chain.recent_usefulness import usefulness_per_mille
 from esper.node.chain.why_not_synced import why_not_synced
 from esper.node.clock import Clock, steady_ms
 from esper.node.mempool.mempool_service import MempoolService
+from esper.node.mining.mining_control import MiningControl
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.vm.answers import MAX_ANSWER_TOKENS
@@ -24,15 +27,18 @@ class StatusViews:
         mempool: MempoolService,
         texts: TextService,
         clock: Clock,
+        mining: MiningControl | None,
+        warnings: Sequence[str] = (),
         *,
-        mines: bool,
         steady: Clock = steady_ms,
     ) -> None:
+        """``warnings`` are sentences on what was found when the node started."""
         self._chain = chain
         self._mempool = mempool
         self._texts = texts
         self._clock = clock
-        self._mines = mines
+        self._mining = mining
+        self._warnings = tuple(warnings)
         self._steady = steady
         self._began_ms = steady()
 
@@ -60,7 +66,10 @@ class StatusViews:
             mempool_transactions=waiting.transactions,
             mempool_calls=waiting.calls,
             mempool_bytes=waiting.fee_bytes + waiting.call_bytes,
-            mining=self._mines,
+            mining=self._mining is not None and not self._mining.paused,
+            paused=self._mining is not None and self._mining.paused,
+            answers_calls=self._mining is not None,
+            warnings=list(self._warnings),
             uptime_ms=self._steady() - self._began_ms,
         )
 
@@ -84,7 +93,7 @@ class StatusViews:
                 eos=tier.model.eos,
                 chat_template=self._texts.knows(tier.model.model_id)
                 and self._texts.of(tier.model.model_id).has_template,
-                answered_here=self._mines and tier.model.tier == 0,
+                answered_here=self._mining is not None and tier.model.tier == 0,
             )
             for tier in tiers
         ]

@@ -6,7 +6,7 @@ Proofs are apart because they are large and may be deleted below the pruning dep
 written before its block, so every block on disk has had its proof there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -24,7 +24,13 @@ from esper.primitives.codec import (
 from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.ids import BlockId
 from esper.storage.errors import StorageError
-from esper.storage.segments.segment_reader import MAX_RECORD_BYTES, Locator, SegmentReader
+from esper.storage.segments.segment_reader import (
+    MAX_RECORD_BYTES,
+    Locator,
+    SegmentError,
+    SegmentReader,
+)
+from esper.storage.segments.voiding import is_void
 
 R = TypeVar("R")
 
@@ -64,7 +70,7 @@ class StoredProof:
     block_id: BlockId
     """64 bytes: the block it proves."""
     proof: bytes
-    """The work proof."""
+    """The work proof; empty where it was lost and given up: no proof is."""
 
 
 JournalEntry = BlockAdded | TipRemoved
@@ -129,6 +135,22 @@ class StandingChain:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class StandingBlock:
+    """A block of the chain as the files have it."""
+
+    height: int
+    """Its own."""
+    blocks: int
+    """How many the chain has."""
+    header: bytes
+    """Canonical header."""
+    body: bytes
+    """Canonical body."""
+    proof: bytes | None
+    """The work proof, None where it was pruned or given up."""
+
+
 class BlockFiles:
     """The blocks of a data directory that stand, from height 1."""
 
@@ -142,34 +164,86 @@ class BlockFiles:
         Raises SegmentError for damage, BlockFileError for records that are no blocks or a proof
         that is missing. The bytes inside are not judged.
         """
+        for found in self.standing(None):
+            assert found.proof is not None
+            yield BlockBytes(found.header, found.body, found.proof)
+
+    def standing(self, proofs_needed: int | None) -> Iterator["StandingBlock"]:
+        """Every block; the newest ``proofs_needed`` have their proof, all if it is None.
+
+        Otherwise proofs may be missing that were pruned or given up, though the chain was longer
+        then. Raises what iterating raises.
+        """
+        chain = self._chain()
+        height, places, damage = len(chain.blocks), *self._proof_places()
+        needed_above = 0 if proofs_needed is None else height - proofs_needed
+        if proofs_needed is not None and self._were_pruned and not damage:
+            kept = (number for number, (one, _) in enumerate(chain.blocks, 1) if one in places)
+            needed_above = max(needed_above, next(kept, height + 1) - 1)
+        for number, (block_id, place) in enumerate(chain.blocks, 1):
+            found = places.get(block_id)
+            if found is None and number > needed_above:
+                raise self._proof_error(number, block_id, place, damage)
+            entry = journal_entry(self._blocks.read(place), place, self._blocks)
+            proof = None
+            if found is not None:
+                stored = stored_proof(self._proofs.read(found), found, self._proofs)
+                proof = stored.proof if stored.proof or proofs_needed is None else None
+            if isinstance(entry, BlockAdded):
+                yield StandingBlock(number, height, entry.header, entry.body, proof)
+
+    @property
+    def _were_pruned(self) -> bool:
+        files = self._proofs.files()
+        return bool(files) and files[0] > 0
+
+    @property
+    def has_proofs(self) -> bool:
+        """Whether there are proof files."""
+        return bool(self._proofs.files())
+
+    def proofs_of(self, wanted: Collection[BlockId]) -> Iterator[StoredProof]:
+        """Sound proofs of these blocks; damage is passed over. Raises BlockFileError."""
+        for found in self._proofs.scan():
+            if found.payload is not None and not is_void(found.payload):
+                proof = stored_proof(found.payload, found.place, self._proofs)
+                if proof.proof and proof.block_id in wanted:
+                    yield proof
+
+    def _chain(self) -> StandingChain:
         chain = StandingChain()
         for place, payload in self._blocks:
             chain.apply(journal_entry(payload, place, self._blocks), place, self._blocks)
-        proofs = self._proof_places()
-        for block_id, place in chain.blocks:
-            if block_id not in proofs:
-                raise BlockFileError(
-                    f"{self._blocks.path(place.file)} at byte {place.offset}: the proof of block "
-                    f"{block_id.hex()[:16]} is missing from {self._proofs.folder}{self._pruned()}"
-                )
-            entry = journal_entry(self._blocks.read(place), place, self._blocks)
-            found = proofs[block_id]
-            proof = stored_proof(self._proofs.read(found), found, self._proofs)
-            if isinstance(entry, BlockAdded):
-                yield BlockBytes(entry.header, entry.body, proof.proof)
+        return chain
+
+    def _proof_error(
+        self, height: int, block_id: BlockId, place: Locator, damage: list[SegmentError]
+    ) -> StorageError:
+        if damage:
+            return BlockFileError(
+                f"the proof of block {height} is damaged: {damage[0]}; or run `esperd repair`"
+            )
+        return BlockFileError(
+            f"{self._blocks.path(place.file)} at byte {place.offset}: the proof of block "
+            f"{block_id.hex()[:16]} is missing from {self._proofs.folder}{self._pruned()}"
+        )
 
     def _pruned(self) -> str:
-        """A hint, where the first proof files are gone because they were pruned."""
-        files = self._proofs.files()
-        if not files or files[0] == 0:
-            return ""
+        """A hint: whether the first proof files are gone because they were pruned."""
+        if not self._were_pruned:
+            return "; run `esperd repair`"
         return ": old proofs were pruned; a node whose setting prune is no has them"
 
-    def _proof_places(self) -> dict[BlockId, Locator]:
-        return {
-            stored_proof(payload, place, self._proofs).block_id: place
-            for place, payload in self._proofs
-        }
+    def _proof_places(self) -> tuple[dict[BlockId, Locator], list[SegmentError]]:
+        """Where proofs are, and what is damaged: a proof that no block needs is no loss."""
+        places, damage = dict[BlockId, Locator](), list[SegmentError]()
+        for found in self._proofs.scan():
+            if found.error is not None:
+                damage.append(found.error)
+            elif found.payload is not None and not is_void(found.payload):
+                proof = stored_proof(found.payload, found.place, self._proofs)
+                places[proof.block_id] = found.place
+        return places, damage
 
 
 def _decoded(codec: Record[R], payload: bytes, place: Locator, reader: SegmentReader) -> R:

@@ -34,9 +34,11 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_mine_then_verify_then_mine_on(tmp_path: Path) -> None:
     told = said(mine(tmp_path / "d"))
     assert told[0].startswith("regtest at height 0, RPC on 127.0.0.1 port ")
-    assert [line.split()[:2] for line in told[1:-1]] == [["block", str(h)] for h in (1, 2, 3)]
-    assert all("proof 0 KiB in" in line for line in told[1:-1])
-    assert all(line.count("tokens answered by") == 2 for line in told[1:-1])
+    assert told[1] == "loading the model for the search"
+    assert told[2].startswith("the search is ready: ")
+    assert [line.split()[:2] for line in told[3:-1]] == [["block", str(h)] for h in (1, 2, 3)]
+    assert all("proof 0 KiB in" in line for line in told[3:-1])
+    assert all(line.count("tokens answered by") == 2 for line in told[3:-1])
     assert told[-1].startswith("stopped at height 3")
     verified = run("verify-chain", "--datadir", tmp_path / "d")
     assert verified.count(" valid, payee resp1") == 3

@@ -103,6 +103,26 @@ def test_what_comes_too_early_waits_over_a_restart(tmp_path: Path) -> None:
     assert waiting(datadir) == []
 
 
+def test_what_came_into_a_block_before_a_kill_is_no_loss(tmp_path: Path) -> None:
+    """The journal of a node that was killed still holds what the chain has."""
+    datadir = tmp_path / "d"
+    mine(datadir, blocks=1)
+    waits(datadir, TO_BOB, 0)
+    kept = (datadir / JOURNAL_FILE).read_bytes()
+    mine(datadir, blocks=1)
+    (datadir / JOURNAL_FILE).write_bytes(kept)
+    told = said(mine(datadir, blocks=1))
+    assert "of those that waited before, 1 are in the chain already" in told
+    assert not [line for line in told if "left out" in line or "Violation" in line]
+    # Another with its nonce is another matter.
+    waits(datadir, Stake(COIN), 0)
+    told = said(mine(datadir, blocks=1))
+    assert (
+        "of those that waited before, 1 left out: another of the same sender took their place in "
+        "the chain (NonceUsedViolation)"
+    ) in told
+
+
 def forged() -> Transaction:
     bare = sign(KEY, make(KEY, TO_BOB, 0), genesis_hash(PARAMS))
     return replace(bare, signature=bytes(len(bare.signature)))

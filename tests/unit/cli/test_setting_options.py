@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from esper.cli.esperd.app import application
+from esper.embedded import embedded
 from esper.node.setting_fields import HIDDEN, Use, declared
 from esper.node.settings import Settings
 
@@ -49,12 +50,14 @@ def test_a_command_takes_the_flags_of_its_settings(command: str) -> None:
 
 
 def test_config_shows_flags_of_every_type(tmp_path: Path) -> None:
-    given = ("--threads", "3", "--rpc-hosts", "a.lan,b.lan", "--no-log-json", "--prune", "no")
-    found = json.loads(run("config", "--datadir", tmp_path, "--json", "--model", tmp_path, *given))
+    model = str(embedded().model)
+    given = ["--threads", "3", "--rpc-hosts", "a.lan,b.lan", "--no-log-json", "--prune", "no"]
+    given += ["--model", model]
+    found = json.loads(run("config", "--datadir", tmp_path, "--json", *given))
     assert {name: one["value"] for name, one in found.items() if one["source"] == "flag"} == {
         "datadir": str(tmp_path),
         "threads": 3,
-        "model": str(tmp_path),
+        "model": model,
         "rpc_hosts": ["a.lan", "b.lan"],
         "log_json": False,
         "prune": "no",

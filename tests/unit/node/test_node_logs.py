@@ -4,12 +4,15 @@ import io
 import json
 import logging
 import re
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from esper.node.logs import set_up
+from esper.saying import say, warn
 
 LOG = logging.getLogger("esper.mining")
 
@@ -42,7 +45,7 @@ def test_a_line_for_people() -> None:
     LOG.info("block %d", 7)
     LOG.warning("slow")
     quiet, loud = stream.getvalue().splitlines()
-    assert re.fullmatch(r"\d\d:\d\d:\d\d mining   block 7", quiet)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ mining   block 7", quiet)
     assert loud.endswith(" mining   WARNING: slow")
 
 
@@ -120,3 +123,62 @@ def test_set_up_again_replaces_what_was_there() -> None:
     LOG.info("once")
     assert first.getvalue() == ""
     assert second.getvalue().count("once") == 1
+
+
+def test_the_time_is_utc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        stream = said("info", as_json=False)
+        record = LOG.makeRecord("esper.node", logging.INFO, __file__, 1, "hello", (), None)
+        record.created = 1_700_000_000.0
+        LOG.handle(record)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert stream.getvalue() == "2023-11-14T22:13:20Z node     hello\n"
+
+
+def test_values_are_members_and_stand_in_the_sentence() -> None:
+    for as_json in (False, True):
+        stream = said("info", as_json=as_json)
+        say(LOG, "block_mined", "block {height} in {seconds:.1f} s", height=7, seconds=0.25, a="b")
+        warn(LOG, "slow", "it is slow")
+        if not as_json:
+            assert stream.getvalue().splitlines()[0].endswith("mining   block 7 in 0.2 s")
+            continue
+        mined, slow = entries(stream)
+        assert (mined["event"], mined["message"]) == ("block_mined", "block 7 in 0.2 s")
+        assert (mined["height"], mined["seconds"], mined["a"]) == (7, 0.25, "b")
+        assert (slow["event"], slow["level"]) == ("slow", "warning")
+
+
+def test_a_value_cannot_hide_what_every_line_has() -> None:
+    said("info", as_json=True)
+    with pytest.raises(ValueError, match="message stands in every line"):
+        say(LOG, "event", "sentence", message="another")
+
+
+def test_every_line_of_ours_has_a_kind() -> None:
+    """Calls of a logger's own methods have a sentence alone: nothing for machines to find."""
+    root = Path(__file__).resolve().parents[3] / "esper"
+    bare = [
+        f"{file.relative_to(root)}: {line.strip()}"
+        for file in root.rglob("*.py")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if re.search(r"\b\w*(LOG|log)\.(debug|info|warning|error|critical)\(", line)
+    ]
+    assert bare == []
+
+
+def test_nobody_who_reads_is_no_reason_to_stop(capsys: pytest.CaptureFixture[str]) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    closed = io.StringIO()
+    closed.close()
+    for stream in (Full(), closed):
+        set_up("info", as_json=False, stream=stream)
+        LOG.info("lost")
+    assert capsys.readouterr().err == ""

@@ -1,9 +1,11 @@
 """A node in one process, with its server and fake workers: start, end, and being cut off."""
 
+import logging
 import re
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ import trio.testing
 
 from esper.http.listening import BindError
 from esper.node.datadir import DataDirectory
+from esper.node.log_file import LogFile
+from esper.node.logs import set_up
 from esper.node.mining.node_mining import MiningPlan, Workers
 from esper.node.running_node import NodeParts, run_node
 from esper.node.settings import Settings
@@ -212,3 +216,36 @@ def test_cut_off_anywhere_nothing_stays_open(datadir: Path, during: str) -> None
         assert not (datadir / COOKIE_FILE).exists(), steps
         steps += 1
     assert steps > 10
+
+
+@pytest.mark.usefixtures("nothing_left_open")
+def test_a_hangup_opens_the_log_file_anew_and_ends_a_node_without_one(datadir: Path) -> None:
+    path, moved = datadir / "esper.log", datadir / "moved.log"
+
+    async def main(**settings: Any) -> None:
+        async with trio.open_nursery() as nursery:
+            unit = Unit(datadir, **settings)
+            await nursery.start(unit.run)
+            await rest()
+            if settings:
+                path.rename(moved)
+                signal.raise_signal(signal.SIGHUP)
+                await rest()
+                assert "log file is opened anew" in path.read_text()
+                signal.raise_signal(signal.SIGTERM)
+            else:
+                signal.raise_signal(signal.SIGHUP)
+
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    file = LogFile(path, limit_bytes=1 << 20, kept=0)
+    try:
+        set_up("info", as_json=False, file=file)
+        go(partial(main, log_file=path))
+        assert "SIGTERM: closing" in path.read_text()
+        assert "at height 0" in moved.read_text()
+    finally:
+        file.close()
+        root.handlers[:] = before
+        root.setLevel(level)
+    go(main)

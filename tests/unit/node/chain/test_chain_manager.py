@@ -358,6 +358,29 @@ def test_a_damaged_side_block_is_named(node: Node) -> None:
     assert node.side() == set()
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_branch_that_the_disk_lost_does_not_stop_the_chain(
+    node: Node, lost: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, blocks = branch(None, 2, step_ms=1)
+    _, other = branch(None, 3, step_ms=2)
+    for block in (*blocks, *other[:2]):
+        submit(node, block)
+    path = node.datadir / "side" / f"{other[lost].header.block_id.hex()}.block"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    # The next block makes that branch the best; its parent or grandparent cannot be read.
+    submit(node, other[2])
+    assert f"{path}: its checksum is wrong" in caplog.text
+    assert_at(node, first.chain)
+    assert not path.exists()
+    # Whoever has it brings it again, and the chain follows.
+    for block in other[lost:]:
+        submit(node, block)
+    assert node.store.tip.block_id == other[2].header.block_id
+    node.restart()
+    assert node.store.tip.block_id == other[2].header.block_id
+
+
 def test_side_blocks_that_are_missing_or_no_blocks(tmp_path: Path) -> None:
     side, block_id = SideBlocks(tmp_path), BlockId(bytes(64))
     with pytest.raises(SideBlockError, match="is missing"):

@@ -159,7 +159,8 @@ def test_what_the_chain_has_does_not_come_back(
     with caplog.at_level(logging.INFO, TOLD):
         go(again)
     assert [record.getMessage() for record in caplog.records if record.name == TOLD] == [
-        "of blocks beside the chain 1 transactions wait, left out: NonceUsedViolation 2"
+        "of blocks beside the chain, 1 transactions wait, 1 are in the chain already, 1 left out: "
+        "another of the same sender took their place in the chain (NonceUsedViolation)"
     ]
 
 
@@ -188,7 +189,8 @@ def test_what_was_replaced_does_not_displace_its_replacement(
         with caplog.at_level(logging.INFO, TOLD):
             go(again)
         assert [record.getMessage() for record in caplog.records if record.name == TOLD] == [
-            "of blocks beside the chain 0 transactions wait, left out: ReplacementFeeError 1"
+            "of blocks beside the chain, 0 transactions wait, 1 left out: "
+            "another took their place (ReplacementFeeError)"
         ]
 
 
@@ -313,8 +315,9 @@ def test_what_the_journal_has_and_the_state_refuses_is_counted_by_rule(
 
     go(first)
     assert told() == [
-        "of those that waited before, left out: NonceUsedViolation 2, "
-        "UnreadableTransactionViolation 1, ExpiredViolation 1"
+        "of those that waited before, 2 are in the chain already, "
+        "1 left out: no transactions of this program (UnreadableTransactionViolation), "
+        "1 left out: their last height has passed (ExpiredViolation)"
     ]
     # What is left of the journal is sound.
     assert told() == []

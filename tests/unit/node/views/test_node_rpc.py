@@ -252,6 +252,8 @@ def test_every_error_that_a_row_lists_is_shown_here() -> None:
     shown |= {(method.name, e.NOT_MINING) for method, _ in MINERS}
     # By a test of its own: see "a full mempool says what would do".
     shown |= {(m.SUBMIT_TRANSACTION.name, e.MEMPOOL_FULL)}
+    # "blocks are refused while mining is paused".
+    shown |= {(m.GENERATE.name, e.PAUSED)}
     listed = {(method.name, code) for method in m.METHODS.values() for code in method.raises}
     assert listed <= shown
 
@@ -666,6 +668,17 @@ def test_blocks_are_generated_for_whoever_is_named(datadir: Path) -> None:
             last = await world.ask(m.GET_BLOCK, s.BlockParams())
             assert (made[0].hashes[-1], last.payee) == (last.hash, text(BOB))
             assert len(made[0].hashes) == 2
+
+    go(main)
+
+
+def test_blocks_are_refused_while_mining_is_paused(datadir: Path) -> None:
+    async def main() -> None:
+        async with node_world(datadir, wanted=0) as world, running(world):
+            await world.ask(m.PAUSE_MINING)
+            error = await refusal(world.ask(m.GENERATE, s.GenerateParams(blocks=1)))
+            assert error.code == e.PAUSED
+            assert "esperd resume" in error.message
 
     go(main)
 
