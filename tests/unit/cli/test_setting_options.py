@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from esper.cli.esperd.app import application
-from esper.embedded import embedded
+from esper.embedded import find_embedded
 from esper.node.setting_fields import HIDDEN, Use, declared
 from esper.node.settings import Settings
 
@@ -50,7 +50,7 @@ def test_a_command_takes_the_flags_of_its_settings(command: str) -> None:
 
 
 def test_config_shows_flags_of_every_type(tmp_path: Path) -> None:
-    model = str(embedded().model)
+    model = str(find_embedded().model)
     given = ["--threads", "3", "--rpc-hosts", "a.lan,b.lan", "--no-log-json", "--prune", "no"]
     given += ["--model", model]
     found = json.loads(run("config", "--datadir", tmp_path, "--json", *given))
