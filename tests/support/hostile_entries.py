@@ -218,6 +218,6 @@ ENTRIES: dict[str, Entry] = {
     "password": of_text(lambda said: _key(said, CHEAP, bytes(16))),
     # --- files of the node
     "a table of LevelDB": table_of,
-    "an index block of LevelDB": _entries,
+    "an index block of LevelDB": lambda data: _entries(data + bytes(4)),
 }  # fmt: skip
 """By name."""
