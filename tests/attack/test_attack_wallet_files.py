@@ -80,7 +80,7 @@ def test_a_backup_never_writes_through_a_link(console: Console, tmp_path: Path) 
     elsewhere, link = tmp_path / "elsewhere", tmp_path / "copy.json"
     link.symlink_to(elsewhere)
     assert "exists" in console.error("wallet", "backup", link, status=2)
-    trap = tmp_path / f".real.json.{os.getpid()}.new"
+    trap = tmp_path / f".esper.{os.getpid()}.new"
     trap.symlink_to(elsewhere)
     console.run("wallet", "backup", tmp_path / "real.json")
     assert not elsewhere.exists()

@@ -165,7 +165,7 @@ def watch_command(
 
 
 def list_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:
-    """The wallets of the data directory and their addresses. Needs no password."""
+    """The wallets of the data directory, their addresses and labels. Needs no password."""
     with session(datadir, None, as_json) as s:
         found: dict[str, WalletFile] = {}
         unreadable: list[dict[str, object]] = []
@@ -182,6 +182,9 @@ def list_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> N
             kind = "watches" if file.seal is None else "holds keys"
             lines.append(f"{name}  {file.network}, {kind}")
             lines += [f"  {own.address}  {own.label}".rstrip() for own in file.addresses]
+            if file.contacts:
+                lines.append("  addresses of others:")
+            lines += [f"  {contact.address}  {contact.label}" for contact in file.contacts]
         for file_name in s.folder.misnamed():
             told = "no wallet's name: rename it to letters, digits, - and _ before .json"
             lines.append(f"{file_name}  cannot be read: {told}")
@@ -233,6 +236,7 @@ def _document(name: str, file: WalletFile) -> dict[str, object]:
         "network": file.network,
         "watch_only": file.seal is None,
         "addresses": [{"address": own.address, "label": own.label} for own in file.addresses],
+        "contacts": [{"address": one.address, "label": one.label} for one in file.contacts],
     }
 
 

@@ -380,6 +380,29 @@ def test_labels_in_the_history(console: Console) -> None:
     assert list(console.json("history", OTHER.upper())["history"]) == [OTHER]
 
 
+def test_labels_of_others_are_listed(console: Console) -> None:
+    console.wallet()
+    console.run("wallet", "label", OTHER, "Bob")
+    assert console.run("wallet", "list").splitlines() == [
+        "main  regtest, holds keys", f"  {OWN}", "  addresses of others:", f"  {OTHER}  Bob",
+    ]  # fmt: skip
+    contacts = console.json("wallet", "list")["wallets"][0]["contacts"]
+    assert contacts == [{"address": OTHER, "label": "Bob"}]
+
+
+def test_a_folder_below_the_home_is_meant_by_every_command(
+    console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also as an environment file writes it, where no shell has read the tilde."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    console.datadir = Path("~/chain")
+    console.run("wallet", "import", "--demo", *ON_REGTEST)
+    console.run("wallet", "watch", OWN, *ON_REGTEST)
+    assert sorted(file.name for file in tmp_path.rglob("*.json")) == ["demo.json", "watch.json"]
+    assert not (tmp_path / "~").exists()
+
+
 def test_labels_in_json_stay_ascii(console: Console) -> None:
     console.wallet()
     console.run("wallet", "label", OWN, "财布")

@@ -262,6 +262,9 @@ def test_imported_seeds() -> None:
         with_seed(grown, PASSWORD, DEMO_SEED, "", counted())
     with pytest.raises(MisuseError, match="31 bytes"):
         with_seed(grown, PASSWORD, bytes(31), "", counted())
+    for size in (0, 31, 33):
+        with pytest.raises(MisuseError, match=f"{size} bytes, must have 32"):
+            wallet(Secrets(seeds=(bytes(size),)))
 
 
 def test_a_wallet_of_seeds_makes_no_addresses() -> None:
