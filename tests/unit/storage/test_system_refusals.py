@@ -10,12 +10,17 @@ from typing import Any
 import plyvel
 import pytest
 
+from esper.node.chain.store_state import genesis_of, replay_of
+from esper.storage.chain_store import ChainStore
 from esper.storage.errors import IndexCorruptError, StorageError
 from esper.storage.kv import leveldb
 from esper.storage.kv.leveldb import LevelDbStore
+from esper.storage.reindex import _last_known
 from esper.storage.segments.segment_reader import SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
+from esper.storage.store_options import StoreOptions
 from esper.storage.system_errors import SystemRefusedError, refused_number, system_told
+from tests.support.node_world import PARAMS, go, node_world
 
 ROOT = Path(__file__).parents[3]
 PASSING = (
@@ -122,6 +127,34 @@ def test_a_folder_that_may_not_be_read_is_not_empty(
 def test_the_sentence_names_file_reason_and_remedy(error: Exception, told: str) -> None:
     with pytest.raises(StorageError, match=told), system_told(Path("/d")):
         raise error
+
+
+def test_a_store_that_the_system_refuses_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemRefusedError, match="Not a directory"):
+        ChainStore(tmp_path / "file" / "d", genesis_of(PARAMS), replay_of(PARAMS))
+    # Whatever else a node opens: what waits, for one, is not thrown away for a lack.
+    (tmp_path / "d" / "mempool.dat").mkdir(parents=True)
+
+    async def main() -> None:
+        async with node_world(tmp_path / "d"):
+            raise AssertionError("it started")
+
+    with pytest.raises(SystemRefusedError, match=r"mempool\.dat: Is a directory"):
+        go(main)
+
+
+def test_a_reindex_begins_nothing_without_the_old_index_s_tip(tmp_path: Path) -> None:
+    genesis, replay = genesis_of(PARAMS), replay_of(PARAMS)
+    with ChainStore(tmp_path, genesis, replay, StoreOptions(reserve_bytes=0)):
+        pass
+
+    def refuse(folder: Path, create: bool) -> LevelDbStore:
+        raise SystemRefusedError(folder, errno.EMFILE, os.strerror(errno.EMFILE))
+
+    # What the old tip has acknowledged must not be cut: without it nobody knows what that is.
+    with pytest.raises(SystemRefusedError):
+        _last_known(tmp_path, StoreOptions(open_index=refuse))
 
 
 STARVED = """

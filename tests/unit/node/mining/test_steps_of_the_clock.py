@@ -191,6 +191,7 @@ def test_proofs_and_the_node_s_age_are_measured_evenly(datadir: Path) -> None:
         clock = Steps()
         async with node_world(datadir, wall=clock) as world, running(world):
             world.prover.hold("prove_work")
+            clock.ahead_ms = 1_800_000
             with world.node.events.subscribe(MinedNews) as mined:
                 await world.searcher.find()
                 await until(lambda: world.service.doing == "proving a block")
