@@ -47,9 +47,11 @@ def variable(name: str) -> str | None:
     return os.environ.get(name)
 
 
-def standard_input(most: int) -> bytes | None:
-    """What is piped in, up to so many bytes; None if standard input is closed."""
-    return None if sys.stdin is None else sys.stdin.buffer.read(most)
+def standard_input(most: int) -> bytes:
+    """The first ``most`` bytes and one more of standard input; nothing where there is none."""
+    if sys.stdin is None or sys.stdin.closed:
+        return b""
+    return sys.stdin.buffer.read(most + 1)
 
 
 def model_text(params: NetworkParameters) -> ModelText | None:

@@ -28,9 +28,7 @@ def typed_prompt(text: str) -> str:
 
 def _from_stdin() -> str:
     """Standard input without the line break that ends it."""
-    data = environment.standard_input(MAX_BYTES + 1)
-    if data is None:
-        raise MisuseError("there is no standard input to read the prompt from: type it instead")
+    data = environment.standard_input(MAX_BYTES)
     if len(data) > MAX_BYTES:
         raise MisuseError(
             f"standard input has more than {MAX_BYTES} bytes, and no prompt may: shorten it"
