@@ -24,7 +24,7 @@ from esper.primitives.params import NetworkParameters
 from esper.vm.answers import MAX_ANSWER_TOKENS
 from esper.vm.context import Answer
 from esper.vm.llm_call import LlmCall
-from esper.vm.transaction import Transaction
+from esper.vm.payload import Payload
 
 
 class UnprovenError(Exception):
@@ -62,21 +62,22 @@ def network_models(params: NetworkParameters) -> frozenset[ModelId]:
 
 
 def shown_answer(
-    transaction: Transaction,
+    txid: Txid,
+    call: Payload,
     handed: HandedProof,
     params: NetworkParameters,
     genesis_hash: bytes,
     models: Set[ModelId],
 ) -> ShownAnswer:
-    """The answer to the call of ``transaction`` that a valid proof of the claim would show.
+    """The answer to a call that a valid proof of the claim would show.
 
+    ``call`` is the payload of the transaction ``txid``, which the caller has hashed.
     ``genesis_hash`` and ``params`` are the caller's own, ``models`` those that it trusts to be
     the network's. Raises UnprovenError.
     """
-    claim, txid = handed.claim, transaction.txid
+    claim = handed.claim
 
     # 1. The transaction asks for an answer.
-    call = transaction.payload
     if not isinstance(call, LlmCall):
         raise UnprovenError(f"transaction {txid.hex()[:16]}… is a {call.NAME}, no call")
 

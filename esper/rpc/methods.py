@@ -120,10 +120,10 @@ GET_CALL: Final = Method(
 )
 GET_PROOF: Final = Method(
     "get_proof",
-    s.TransactionParams,
+    s.ProofParams,
     s.ProofReply,
     "The proof of an answered call; `data.status` of NOT_FOUND says why there is none.",
-    Example(s.TransactionParams(examples.TXID), examples.PROOF),
+    Example(s.ProofParams(examples.TXID), examples.PROOF),
     raises=(NOT_FOUND,),
 )
 

@@ -394,8 +394,9 @@ class Estimate(Reply, frozen=True):
     expected_blocks: int
     """Until it is answered, at that bid, while somebody mines."""
     answering: str | None = None
-    """``yes`` if this node answers such calls now; else a sentence why it does not, and then
-    nobody does unless another miner takes the call. None: a node that does not say."""
+    """``yes`` if this node answers such calls now (``yes, ...`` if something must be done for it);
+    else a sentence why it does not, and then nobody does unless another miner takes the call.
+    None: a node that does not say."""
 
 
 class CallReply(Reply, frozen=True):
@@ -423,6 +424,12 @@ class CallReply(Reply, frozen=True):
     as_of: AsOf
     prompt: str | None = None
     """Text of the prompt, whole; None where its tokenizer is not at the node."""
+
+
+class ProofParams(Request, frozen=True):
+    """A call by its whole id: what is proven is bound to that."""
+
+    txid: Hash
 
 
 class ProofReply(Reply, frozen=True):

@@ -57,7 +57,14 @@ def asked_call(
 
 def why_not_answered(estimate: Estimate) -> str:
     """Why nobody at the node answers the call, empty if it does or does not say."""
-    return "" if estimate.answering in (None, ANSWERING) else str(estimate.answering)
+    said = estimate.answering
+    return "" if said is None or said == ANSWERING or said.startswith(f"{ANSWERING}, ") else said
+
+
+def answered_when(estimate: Estimate) -> str:
+    """What a node that answers adds to that, such as that its blocks must be asked for."""
+    said = estimate.answering or ""
+    return said.removeprefix(ANSWERING) if said.startswith(f"{ANSWERING}, ") else ""
 
 
 def _asked(

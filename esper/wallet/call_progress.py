@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from esper.rpc.client import NodeUnreachableError
+from esper.rpc.client import NodeAnswerError, NodeUnreachableError
 from esper.rpc.methods import GET_CALL
 from esper.rpc.schema import AsOf, CallReply, TransactionParams
 from esper.wallet.errors import CallOverdueError, NodeLostError
@@ -125,7 +125,7 @@ def call_progress(
             if away_since is not None and reconnect is not None:
                 node = reconnect()
             reply = node.call(GET_CALL, TransactionParams(txid))
-        except NodeUnreachableError as error:
+        except (NodeUnreachableError, NodeAnswerError) as error:
             if away_since is None:
                 away_since = now()
                 yield NodeAway(str(error))

@@ -181,6 +181,7 @@ def test_errors_of_a_model_are_objects_for_programs(tmp_path: Path) -> None:
         ("verify", "any.proof", "--model-id", "00"),
         ("prove", ".", "--prompt", "a", "--out", "x.proof", "--binding", "00"),
         ("prove", ".", "--prompt", "a", "--out", "x.proof", "--max-tokens", "0"),
+        ("prove", ".", "--prompt", "caf\udce9", "--out", "x.proof"),
         ("prove", "."),
         ("unknown",),
     ],

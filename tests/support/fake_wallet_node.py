@@ -240,7 +240,7 @@ class FakeNode:
             as_of=s.AsOf(self.world.height + step, True),
         )
 
-    def proof(self, params: s.TransactionParams) -> s.ProofReply:
+    def proof(self, params: s.ProofParams) -> s.ProofReply:
         """Of a call in the chain: its answer is EOS, its proof ``FAKE_PROOF``."""
         found, height = self.confirmed.get(params.txid, (None, 0))
         if found is None or not isinstance(found.payload, LlmCall):

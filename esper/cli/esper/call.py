@@ -27,15 +27,16 @@ from esper.cli.esper.session import (
 )
 from esper.cli.esper.spending import Expires, From
 from esper.cli.esper.submitting import own_address, sign, submitted
+from esper.primitives.ids import txid_of
 from esper.receipts.call_proof import UnprovenError, network_models
-from esper.rpc.client import NodeError, NodeUnreachableError
+from esper.rpc.client import NodeAnswerError, NodeUnreachableError, RpcClientError
 from esper.rpc.schema import CallReply, Estimate
 from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction
 from esper.wallet.amounts import counted, credits_text
-from esper.wallet.asked_call import asked_call, why_not_answered
+from esper.wallet.asked_call import answered_when, asked_call, why_not_answered
 from esper.wallet.call_progress import phrase
-from esper.wallet.errors import CallOverdueError, MisuseError, NodeLostError
+from esper.wallet.errors import CallOverdueError, MisuseError, NodeLostError, OtherNetworkError
 from esper.wallet.intents import DEFAULT_WINDOW, prepared
 from esper.wallet.keys import resealed
 from esper.wallet.keystore import WalletFile, open_wallet
@@ -89,7 +90,7 @@ def call_command(
         warned = _tell_what_it_takes(s, call, estimate, transaction.expiry, yes=yes)
         _tell_that_prompts_are_public(s)
         found = sign(s, transaction)
-        txid = submitted(s.node, found).txid
+        txid = _handed_in(s, found)
         if not wait:
             s.answer({"txid": txid, "status": "queued"} | warned, txid)
             return
@@ -100,14 +101,14 @@ def call_command(
             s.note(f"the call goes on without you; {_look(txid)}")
             s.answer({"txid": txid, "status": "interrupted"} | warned)
             return
-        except (CallOverdueError, NodeLostError) as error:
+        except (CallOverdueError, NodeLostError, OtherNetworkError, RpcClientError) as error:
             s.refuse(
                 type(error).__name__,
                 f"{error}. The call is not lost: it stands in the chain, or waits in its node's "
                 f"files until it lapses after height {transaction.expiry}; {_look(txid)}",
                 data={"txid": txid} | warned,
             )
-        _tell_end(s, found, last, local, warned)
+        _tell_end(s, txid, call, last, local, warned)
 
 
 def _tokens(local: ModelText, prompt: str, *, chat: bool) -> list[int] | None:
@@ -122,6 +123,18 @@ def _tokens(local: ModelText, prompt: str, *, chat: bool) -> list[int] | None:
         return local.of_messages([ChatMessage("user", prompt)])
     except NoTextError as error:
         raise MisuseError(str(error)) from error
+
+
+def _handed_in(s: Session, call: Transaction) -> str:
+    """Submit the call; its id. A node that goes away meanwhile may have taken it."""
+    try:
+        return submitted(s.node, call).txid
+    except (NodeUnreachableError, NodeAnswerError) as error:
+        s.refuse(
+            type(error).__name__,
+            f"{error}. Whether it took the call is not known; {_look(call.txid.hex())}",
+            data={"txid": call.txid.hex()},
+        )
 
 
 def _look(txid: str) -> str:
@@ -139,7 +152,8 @@ def _tell_what_it_takes(
     before = f"waiting before it: {counted(estimate.waiting_calls, 'call')}"
     why = why_not_answered(estimate)
     if not why:
-        s.note(f"{cost}; {before}, about {counted(estimate.expected_blocks, 'block')}")
+        blocks = f"about {counted(estimate.expected_blocks, 'block')}"
+        s.note(f"{cost}; {before}, {blocks}{answered_when(estimate)}")
         return {}
     warning = (
         f"nobody at this node would answer: {why}. The call would wait until another miner of "
@@ -170,31 +184,32 @@ def _tell_that_prompts_are_public(s: Session) -> None:
 
 def _tell_end(
     s: Session,
-    made: Transaction,
+    txid: str,
+    call: LlmCall,
     last: CallReply,
     local: ModelText | None,
     warned: dict[str, Any],
 ) -> None:
     document: dict[str, Any] = msgspec.to_builtins(last) | warned
     if last.status != "answered":
-        s.refuse("CallNotAnswered", f"call {last.txid} {phrase(last)}", data=document)
+        s.refuse("CallNotAnswered", f"call {txid} {phrase(last)}", data=document)
     try:
-        proven = fetched_proof(s.node, made, s.params, s.genesis, network_models(s.params))
+        proven = fetched_proof(
+            s.node, txid_of(txid), call, s.params, s.genesis, network_models(s.params)
+        )
         _, answer = words(proven, local)
         if answer is not None and last.answer not in (None, answer):
             raise UnprovenError("the node shows another answer than the one that is proven")
     except UnprovenError as error:
         not_proven(s, f"{error}. The node's answer was {last.answer!r}", document)
-    except (NodeError, NodeUnreachableError) as error:
-        not_proven(
-            s, f"the node gave no proof: {error}; try later: esper proof {last.txid}", document
-        )
+    except RpcClientError as error:
+        not_proven(s, f"the node gave no proof: {error}; try later: esper proof {txid}", document)
     s.answer(
         document | {"proof": proven_document(proven, local)},
         (last.answer or "") if answer is None else answer,
         f"block {last.height}  {last.block}",
         f"proof {proven.proof_id}",
         *proven_lines(proven, local),
-        f"keep it with: esper proof {last.txid} --out FILE",
+        f"keep it with: esper proof {txid} --out FILE",
         f"cost  {credits_text(last.cost)} for {last.prompt_tokens} + {last.answer_tokens} tokens",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -25,7 +25,7 @@ from esper.wallet.call_progress import INTERVAL_S, phrase
 from esper.wallet.errors import MisuseError
 from esper.wallet.moments import as_of_text, time_text
 
-HASH_DIGITS: Final = 128
+HASH_DIGITS = 128
 
 
 def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:
@@ -64,7 +64,7 @@ def tx_command(
 ) -> None:
     """A transaction, and of a call its answer."""
     with session(datadir, None, as_json) as s:
-        check_hash(txid, "transaction id")
+        _check_hash(txid, "transaction id")
         found = s.any_node.call(GET_TRANSACTION, TransactionParams(txid))
         while wait and found.status == "pending":
             environment.sleep(INTERVAL_S)
@@ -116,11 +116,11 @@ def _block_params(which: str | None) -> BlockParams:
         return BlockParams()
     if which.isascii() and which.isdigit() and len(which) <= 10 and int(which) < 1 << 32:
         return BlockParams(height=int(which))
-    check_hash(which, "block")
+    _check_hash(which, "block")
     return BlockParams(hash=which)
 
 
-def check_hash(text: str, what: str) -> None:
+def _check_hash(text: str, what: str) -> None:
     """Raises MisuseError unless the text are 128 lower-case hex digits."""
     if len(text) != HASH_DIGITS or not set(text) <= set("0123456789abcdef"):
         raise MisuseError(f"{what} {text[:20]!r}: must be {HASH_DIGITS} lower-case hex digits")

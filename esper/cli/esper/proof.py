@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 
 from esper.cli.esper import environment
-from esper.cli.esper.looking import check_hash
 from esper.cli.esper.out_file import Force, OutFileError, check_out, write_out
 from esper.cli.esper.proof_checking import fetched_proof, fetched_transaction, has_no_proof
 from esper.cli.esper.proven_text import proven_document, proven_lines, word_lines
@@ -31,6 +30,9 @@ from esper.rpc.schema import NoParams
 from esper.wallet.errors import MisuseError, OtherNetworkError, WalletMissingError
 from esper.wallet.node_port import check_same_network
 
+LEAST_DIGITS: Final = 8
+MOST_DIGITS: Final = 128
+
 
 def proof_command(
     txid: Annotated[str, typer.Argument(help="Id of a call, anybody's.")],
@@ -48,7 +50,7 @@ def proof_command(
 ) -> None:
     """Fetch the proof of a call's answer and check it here: no node is believed."""
     with session(datadir, wallet, as_json) as s:
-        check_hash(txid, "transaction id")
+        _check_digits(txid)
         trusted = None if model_id is None else _model(model_id)
         try:
             if out is not None:
@@ -72,14 +74,22 @@ def _prove(
     models = network_models(params) if trusted is None else {trusted}
     transaction = fetched_transaction(s.any_node, txid, params)
     try:
-        proven = fetched_proof(s.any_node, transaction, params, genesis_hash(params), models)
+        proven = fetched_proof(
+            s.any_node,
+            transaction.txid,
+            transaction.payload,
+            params,
+            genesis_hash(params),
+            models,
+        )
     except NodeError as error:
         if has_no_proof(error):
             s.refuse("NoProofError", error.message, data=error.data)
         raise
     text = environment.model_text(params)
     document = proven_document(proven, text)
-    lines = word_lines(proven, text) + proven_lines(proven, text)
+    lines = [f"call    {proven.txid.hex()}", *word_lines(proven, text)]
+    lines += proven_lines(proven, text)
     if out is not None:
         write_out(out, proven.file, force=force)
         document["file"] = str(out)
@@ -107,6 +117,15 @@ def _network(s: Session, *, named: bool) -> NetworkParameters:
             raise OtherNetworkError(f"the node: {error}") from None
     check_same_network(status, params, genesis_hash(params))
     return params
+
+
+def _check_digits(text: str) -> None:
+    """Raises MisuseError for what no id begins with."""
+    if not LEAST_DIGITS <= len(text) <= MOST_DIGITS or not set(text) <= set("0123456789abcdef"):
+        raise MisuseError(
+            f"transaction id {text[:20]!r}: must be {MOST_DIGITS} lower-case hex digits, or the "
+            f"first {LEAST_DIGITS} and more where the node takes them"
+        )
 
 
 def _model(text: str) -> ModelId:

@@ -13,14 +13,15 @@ from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ports import WorkClaim
 from esper.primitives.address import Address, AddressError
 from esper.primitives.errors.rule_violation import RuleViolation
-from esper.primitives.ids import ModelId, txid_of
+from esper.primitives.ids import ModelId, Txid, txid_of
 from esper.primitives.params import NetworkParameters
 from esper.receipts.call_proof import HandedProof, UnprovenError, shown_answer
 from esper.rpc.client import NodeError
 from esper.rpc.errors import METHOD_NOT_FOUND, NOT_FOUND
 from esper.rpc.methods import GET_PROOF, GET_TRANSACTION
-from esper.rpc.schema import ProofReply, TransactionParams
+from esper.rpc.schema import ProofParams, ProofReply, TransactionParams
 from esper.vm.llm_call import LlmCall
+from esper.vm.payload import Payload
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.wallet.node_port import Node
 
@@ -36,7 +37,9 @@ MAX_FILE: Final = 2 * MAX_GROUP_PROOF
 class CheckedProof:
     """A proof that was verified on this machine."""
 
-    transaction: Transaction
+    txid: Txid
+    """64 bytes: the call's id."""
+    call: LlmCall
     """The call."""
     reply: ProofReply
     """What the node said; height, block and confirmations are its word."""
@@ -57,16 +60,12 @@ class CheckedProof:
     report: Report
     """What the verifier found."""
 
-    @property
-    def call(self) -> LlmCall:
-        """The call's payload."""
-        payload = self.transaction.payload
-        assert isinstance(payload, LlmCall), "only calls have checked proofs"
-        return payload
-
 
 def fetched_transaction(node: Node, txid: str, params: NetworkParameters) -> Transaction:
-    """The transaction of an id, which names its bytes. Raises UnprovenError, the node's errors."""
+    """The transaction of an id, or of its first digits; the id is the hash of its bytes.
+
+    Raises UnprovenError, and the node's errors.
+    """
     reply = node.call(GET_TRANSACTION, TransactionParams(txid))
     if not reply.hex:
         why = reply.reason or "the node has no bytes of it"
@@ -75,21 +74,22 @@ def fetched_transaction(node: Node, txid: str, params: NetworkParameters) -> Tra
         found = decode_transaction(bytes.fromhex(reply.hex), params.limits.transaction_bytes)
     except (RuleViolation, ValueError) as error:
         raise UnprovenError(f"the node's transaction cannot be read: {error}") from error
-    if found.txid.hex() != txid:
+    if not found.txid.hex().startswith(txid):
         raise UnprovenError("the node gave another transaction: its id is not the one asked for")
     return found
 
 
 def fetched_proof(
     node: Node,
-    transaction: Transaction,
+    txid: Txid,
+    call: Payload,
     params: NetworkParameters,
     genesis_hash: bytes,
     models: Set[ModelId],
 ) -> CheckedProof:
     """The proof of a call, verified. Raises UnprovenError; NodeError where there is none yet."""
     try:
-        reply = node.call(GET_PROOF, TransactionParams(transaction.txid.hex()))
+        reply = node.call(GET_PROOF, ProofParams(txid.hex()))
     except NodeError as error:
         if error.code == METHOD_NOT_FOUND:
             raise UnprovenError(
@@ -97,7 +97,7 @@ def fetched_proof(
                 "with ESPER_RPC"
             ) from error
         raise
-    return checked_proof(reply, transaction, params, genesis_hash, models)
+    return checked_proof(reply, txid, call, params, genesis_hash, models)
 
 
 def has_no_proof(error: NodeError) -> bool:
@@ -107,7 +107,8 @@ def has_no_proof(error: NodeError) -> bool:
 
 def checked_proof(
     reply: ProofReply,
-    transaction: Transaction,
+    txid: Txid,
+    call: Payload,
     params: NetworkParameters,
     genesis_hash: bytes,
     models: Set[ModelId],
@@ -128,14 +129,16 @@ def checked_proof(
     if reply.genesis_hash != genesis_hash.hex():
         raise UnprovenError(f"the node's proof is of another network than {params.name}")
     shown = shown_answer(
-        transaction, _handed(reply, statement, params), params, genesis_hash, models
+        txid, call, _handed(reply, statement, params), params, genesis_hash, models
     )
     try:
         report = environment.verify_proof(statement, proof)
     except ProofError as error:
         raise UnprovenError(f"the verifier refuses the proof: {error}") from error
+    assert isinstance(call, LlmCall), "only calls are shown to be answered"
     return CheckedProof(
-        transaction=transaction,
+        txid=txid,
+        call=call,
         reply=reply,
         params=params,
         genesis_hash=genesis_hash,

@@ -83,6 +83,11 @@ def prove_command(
     from esper.prover import ProofError, proof_file, prove
 
     bound_to = _identifier(binding, "--binding")
+    for text in prompt:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise typer.BadParameter("is not UTF-8", param_hint="--prompt") from None
     try:
         check_out(out, force=force)
         with _errors.status("loading the model"):

@@ -48,7 +48,7 @@ def proven_document(proven: CheckedProof, text: ModelText | None) -> dict[str, A
     prompt, answer = words(proven, text)
     return {
         "proven": True,
-        "txid": proven.transaction.txid.hex(),
+        "txid": proven.txid.hex(),
         "network": proven.params.name,
         "genesis_hash": proven.genesis_hash.hex(),
         "model_id": call.model_id.hex(),

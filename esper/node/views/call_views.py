@@ -82,8 +82,11 @@ class CallViews:
             return "this node does not mine, so it answers no calls"
         if model_id != self._params.model.model_id:
             return f"this node mines with another model, not with {model_id.hex()[:16]}…"
-        if self._mining.standing().paused:
+        standing = self._mining.standing()
+        if standing.paused:
             return "mining is paused at this node: go on with `esperd resume`"
+        if not standing.running:
+            return "yes, in blocks that `generate` must be asked for"
         return "yes"
 
     async def _model(self, model_id: str | None) -> tuple[ModelEntry, ModelText]:

@@ -56,7 +56,7 @@ class ProofViews:
         self._params = params
         self._clock = clock
 
-    async def proof(self, params: s.TransactionParams) -> s.ProofReply:
+    async def proof(self, params: s.ProofParams) -> s.ProofReply:
         """The proof of a call that was answered. Raises RpcError with ``data.status``."""
         txid = txid_of(params.txid)
         waiting = self._mempool.pool.get(txid)

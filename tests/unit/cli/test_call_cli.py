@@ -8,7 +8,8 @@ import pytest
 
 from esper.cli.esper import environment as wallet_machine
 from esper.rpc import schema as s
-from esper.rpc.client import NodeUnreachableError
+from esper.rpc.client import NodeAnswerError, NodeError, NodeUnreachableError
+from esper.rpc.errors import INTERNAL_ERROR
 from tests.support.wallet_console import Console, console
 from tests.unit.cli.test_wallet_cli_money import earning
 
@@ -120,6 +121,38 @@ def test_who_says_yes_is_warned_and_goes_on(asking: Console) -> None:
 def test_a_node_that_does_not_say_whether_it_answers(asking: Console) -> None:
     asking.node.answering = None
     assert "about 2 blocks" in asking.both("call", "Hi")[1]
+
+
+def test_blocks_that_must_be_asked_for(asking: Console) -> None:
+    asking.node.answering = "yes, in blocks that `generate` must be asked for"
+    err = asking.both("call", "Hi", "--no-wait")[1]
+    assert "about 2 blocks, in blocks that `generate` must be asked for" in err
+
+
+@pytest.mark.parametrize("error", [NodeUnreachableError, NodeAnswerError])
+def test_a_node_that_goes_away_while_it_takes_the_call(
+    asking: Console, error: type[NodeUnreachableError | NodeAnswerError]
+) -> None:
+    taken = asking.node.submit
+
+    def cut(params: s.SubmitParams) -> s.Submitted:
+        taken(params)
+        raise error("http://127.0.0.1:1/", "status 502")
+
+    asking.node.submit = cut  # type: ignore[method-assign]
+    told = json.loads(asking.error("call", "Hi", "--json"))["error"]
+    (txid,) = asking.node.pending
+    assert f"Whether it took the call is not known; look with: esper tx {txid}" in told["message"]
+    assert told["data"] == {"txid": txid}
+
+
+def test_a_node_that_fails_while_a_call_is_followed(asking: Console) -> None:
+    def fails(params: s.TransactionParams) -> s.CallReply:
+        raise NodeError(INTERNAL_ERROR, "the node failed")
+
+    asking.node.asked_about = fails  # type: ignore[method-assign]
+    told = asking.error("call", "Hi")
+    assert "the node failed. The call is not lost" in told
 
 
 # --- waiting ---

@@ -55,7 +55,7 @@ def test_a_proof_is_shown_and_written(real: Console, tmp_path: Path) -> None:
     hands_out(real, reply)
     out = tmp_path / "answer.proof"
     told = real.run("proof", first.txid.hex(), "--out", out)
-    assert f"prompt  {PROMPT}" in told
+    assert told.startswith(f"call    {first.txid.hex()}\nprompt  {PROMPT}\n")
     assert f"answer  {answer_of(reply)}" in told
     assert f"by model {MODEL_ID}" in told
     assert "call 1 of 2 in a group for desp1" in told
@@ -132,6 +132,8 @@ def test_a_model_that_the_network_does_not_name_is_not_trusted(real: Console) ->
     assert "does not name" in real.error("proof", first.txid.hex(), *other)
     assert real.json("proof", first.txid.hex(), "--model-id", MODEL_ID)["proven"]
     assert "128 hex" in real.error("proof", first.txid.hex(), "--model-id", "07", status=2)
+    for wrong in ("x" * 128, "ab", "AB" * 64, "ab" * 65):
+        assert "hex digits" in real.error("proof", wrong, status=2)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_a_node_without_the_proof(
 ) -> None:
     first, _ = two_calls(real)
 
-    def refuses(params: s.TransactionParams) -> s.ProofReply:
+    def refuses(params: s.ProofParams) -> s.ProofReply:
         raise NodeError(code, message, {"status": "queued"})
 
     real.node.proof = refuses  # type: ignore[method-assign]
@@ -180,7 +182,7 @@ def test_files_are_looked_at_before_anything_is_fetched(real: Console, tmp_path:
 def proving(console: Console, lie: Lie = lambda reply: reply) -> None:
     """The node proves the call that it has, for real, and lies about it."""
 
-    def proof(params: s.TransactionParams) -> s.ProofReply:
+    def proof(params: s.ProofParams) -> s.ProofReply:
         return lie(handed_out((console.node.confirmed[params.txid][0],), 0, True))
 
     console.node.proof = proof  # type: ignore[method-assign]
@@ -223,6 +225,23 @@ def test_a_call_with_a_false_proof(real: Console, lie: Lie, says: str) -> None:
     assert out == ""
     assert f"NOT proven: {says}" in err or says in err.split("NOT proven: ")[1]
     assert " proven  " not in err
+
+
+def test_the_answer_to_another_call_is_none_to_this_one(real: Console) -> None:
+    """The node says that it followed another call, with the same prompt, and has its proof."""
+    real.run(*CALL, "--no-wait")
+    (other,) = real.node.pending.values()
+    real.node.mine()
+    reply = handed_out((other,), 0, True)
+    usual = real.node.asked_about
+
+    def another(params: s.TransactionParams) -> s.CallReply:
+        return msgspec.structs.replace(usual(params), txid=other.txid.hex())
+
+    real.node.asked_about = another  # type: ignore[method-assign]
+    real.node.answer_text = answer_of(reply)
+    hands_out(real, reply)
+    assert "NOT proven: the proven calls name this one 0 times" in real.error(*CALL)
 
 
 def test_a_node_that_answers_with_a_toy_model(real: Console) -> None:

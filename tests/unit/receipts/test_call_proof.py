@@ -58,7 +58,7 @@ def honest(kind: int = OWN_CALLS, made: Transaction = CALL) -> HandedProof:
 
 def judged(handed: HandedProof, made: Transaction = CALL, **parts: Any) -> ShownAnswer:
     known: dict[str, Any] = {"params": REGTEST, "genesis_hash": GENESIS, "models": MODELS} | parts
-    return shown_answer(made, handed, **known)
+    return shown_answer(made.txid, made.payload, handed, **known)
 
 
 def test_what_a_proof_shows_of_a_call() -> None:

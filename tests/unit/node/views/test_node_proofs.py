@@ -43,7 +43,7 @@ def grown_long(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def proof_of(world: NodeWorld, txid: Txid) -> s.ProofReply:
-    return await world.ask(m.GET_PROOF, s.TransactionParams(txid=txid.hex()))
+    return await world.ask(m.GET_PROOF, s.ProofParams(txid=txid.hex()))
 
 
 async def why_none(world: NodeWorld, txid: Txid) -> str:
@@ -84,7 +84,9 @@ def test_the_proof_of_a_group_is_what_a_customer_can_check(
                 assert reply.block == world.node.chain.tip.hex()
                 assert reply.payee == address_text(address(MINER), PARAMS)
                 assert set(reply.call_ids) == {one.txid.hex() for one in made}
-                found = checked_proof(reply, call, PARAMS, world.genesis, network_models(PARAMS))
+                found = checked_proof(
+                    reply, call.txid, call.payload, PARAMS, world.genesis, network_models(PARAMS)
+                )
                 assert found.call == call.payload
                 assert (
                     found.answer
@@ -116,7 +118,9 @@ def test_the_proof_of_a_lane(grown_long: Path, tmp_path: Path, verified: None) -
             reply = await proof_of(world, call.txid)
             assert (reply.kind, reply.call_ids, reply.height) == ("lane", [call.txid.hex()], 15)
             assert reply.payee == address_text(lanes.sender, LONG)
-            found = checked_proof(reply, call, LONG, world.genesis, network_models(LONG))
+            found = checked_proof(
+                reply, call.txid, call.payload, LONG, world.genesis, network_models(LONG)
+            )
             statement, _ = proof_file.decode(found.file)
             assert len(statement.sequences) == 1
 
@@ -185,5 +189,12 @@ def test_a_node_says_whether_it_answers(grown: Path, tmp_path: Path) -> None:
             await world.ask(m.RESUME_MINING)
             assert (await world.ask(m.ESTIMATE_CALL, asked)).answering == "yes"
 
+    async def on_demand() -> None:
+        folder = copied(grown, tmp_path / "demand")
+        async with node_world(folder, wanted=0) as world, running(world):
+            said = (await world.ask(m.ESTIMATE_CALL, asked)).answering
+            assert said == "yes, in blocks that `generate` must be asked for"
+
+    go(on_demand)
     go(watching)
     go(mining)
