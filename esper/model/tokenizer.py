@@ -77,7 +77,8 @@ def tokenizer_of(path: Path, content: bytes, vocab: int) -> Tokenizer:
 def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
     """Token ids of ``text`` without special tokens: those belong to the protocol.
 
-    Raises TokenizerError for half a surrogate pair, and for what the tokenizer has no token for.
+    Raises TokenizerError for half a surrogate pair, for what the tokenizer has no token for, and
+    for a spelled special token that the tokenizer's model reads as one by itself.
     """
     try:
         text.encode()
@@ -87,6 +88,15 @@ def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
         ) from error
     with _package_errors():
         ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+    # Some models hold their special tokens among their pieces (Unigram, WordLevel).
+    special, unknown = special_tokens(tokenizer), getattr(tokenizer.model, "unk_token", None)
+    for token in special.keys() & set(ids):
+        content = special[token].content
+        if content in text and content != unknown:
+            raise TokenizerError(
+                f"the text spells the special token {content!r}, which this tokenizer cannot read "
+                "as text; leave it out"
+            )
     return ids
 
 

@@ -144,6 +144,11 @@ def test_a_model_is_not_replaced_unasked(source: Path) -> None:
     assert "g16.safetensors" in sentence
     assert "--overwrite" in sentence
     assert {file.name: file.read_bytes() for file in target.iterdir()} == before
+    weights = source / "model.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(b"never read")
+    assert "--overwrite" in refused(export(source, target))
+    weights.write_bytes(kept)
     assert export(source, target, "--gate-bits", "12", "--overwrite").exit_code == 0
     assert (target / "g16.safetensors").read_bytes() != before["g16.safetensors"]
 

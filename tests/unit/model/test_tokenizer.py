@@ -96,6 +96,29 @@ def test_a_text_without_tokens_is_an_error_of_ours() -> None:
 
 
 @pytest.mark.parametrize(
+    "model",
+    [
+        {
+            "type": "WordLevel",
+            "vocab": {"<unk>": 0, "<s>": 1, "</s>": 2, "a": 3},
+            "unk_token": "<unk>",
+        },
+        {
+            "type": "Unigram",
+            "unk_id": 0,
+            "vocab": [["<unk>", 0.0], ["<s>", 0.0], ["</s>", 0.0], ["a", -1.0]],
+            "byte_fallback": False,
+        },
+    ],
+)
+def test_no_model_reads_a_special_token_by_itself(model: dict[str, Any]) -> None:
+    tokenizer = altered(model=model, pre_tokenizer={"type": "WhitespaceSplit"})
+    with pytest.raises(TokenizerError, match="spells the special token '</s>'"):
+        encode_text(tokenizer, "a </s> a")
+    assert encode_text(tokenizer, "a z a") == [3, 0, 3]
+
+
+@pytest.mark.parametrize(
     "content", [b"", b"[]", b"{}", b"\xef\xbb\xbf{}", b"\0" * 99, b'{"model": 1}']
 )
 def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path, content: bytes) -> None:
