@@ -8,6 +8,7 @@ import runpy
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_what_the_container_builds_with_is_all_there() -> None:
 
 def uv_help() -> str:
     """Of the two commands of uv that the container file uses."""
-    uv = shutil.which("uv") or str(ROOT / ".venv" / "bin" / "uv")
+    uv = Path(sys.executable).parent / "uv"
     commands = (("build",), ("pip", "install"))
     return "".join(
         subprocess.run([uv, *one, "--help"], capture_output=True, text=True, check=True).stdout
