@@ -127,7 +127,8 @@ def read_bank(path: Path) -> PromptBank:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise MissingFileError(path, "write it with prompt_bank/generate.py") from error
+        remedy = "name the file of a prompt bank, or none: `genesis` stands for the embedded one"
+        raise MissingFileError(path, remedy) from error
     try:
         fields = json.loads(data)
         version, tokenizer_id = fields["version"], bytes.fromhex(fields["tokenizer_id"])

@@ -28,6 +28,7 @@ from esper_wheel.compiling import WORKSPACE, compile_level
 from esper_wheel.levels import Level, native_level, portable_levels, published
 from esper_wheel.packing import write_wheel
 from esper_wheel.recording import described, record_of
+from esper_wheel.sources import write_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("portable", "native", "built")
@@ -112,8 +113,11 @@ def build_editable(
 def build_sdist(sdist_directory: str, config_settings: Given = None) -> str:
     """Pack the sources."""
     _find_tools()
-    name: str = maturin.build_sdist(sdist_directory)
-    return name
+    with tempfile.TemporaryDirectory(prefix="esper-sources-") as scratch:
+        dist_info = Path(scratch) / maturin.prepare_metadata_for_build_wheel(scratch)
+        metadata = (dist_info / "METADATA").read_bytes()
+        stem = dist_info.name.removesuffix(".dist-info")
+        return write_sources(Path(sdist_directory), ROOT, metadata, stem)
 
 
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Given = None) -> str:

@@ -14,6 +14,8 @@ from esper_wheel.levels import Level, target_features
 
 COMMIT_VARIABLE: Final = "ESPER_BUILD_COMMIT"
 """Names the commit where the sources are built without their repository, as in a container."""
+COMMIT_FILE: Final = "COMMIT"
+"""In an archive of the sources."""
 
 
 def commit_of(root: Path) -> str | None:
@@ -21,6 +23,9 @@ def commit_of(root: Path) -> str | None:
     named = os.environ.get(COMMIT_VARIABLE)
     if named:
         return named
+    archived = root / COMMIT_FILE
+    if archived.is_file():
+        return archived.read_text(encoding="utf-8").strip()
     # Without the check git would answer for a repository that this folder merely lies in.
     if not (root / ".git").exists():
         return None

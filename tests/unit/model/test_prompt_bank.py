@@ -143,8 +143,8 @@ def test_templates_share_the_bank_evenly(bank: PromptBank) -> None:
     assert opening.most_common(1)[0][1] < len(bank.texts) // 5
 
 
-def test_missing_file_names_the_generator(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match=r"generate\.py"):
+def test_a_missing_file_names_the_one_that_there_always_is(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="`genesis` stands for the embedded one"):
         read_bank(tmp_path / "bank.json")
 
 

@@ -8,6 +8,7 @@ import runpy
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from typer.exceptions import TyperException
 
 from esper.node.setting_fields import declared
 from esper.node.settings import SETTINGS_FILE, Settings, resolve
+from esper_wheel.sources import source_paths
 from tests.support.command_lines import check_command
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,9 +80,9 @@ def test_the_container_is_made_of_debian_and_of_files_that_exist() -> None:
 
 def test_what_the_container_builds_with_is_all_there() -> None:
     copied = {file for word, rest in instructions() if word == "COPY" for file in rest.split()[:-1]}
-    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for path in re.findall(r'path = "([^"]+)", format = "sdist"', settings):
-        assert copied & {str(parent) for parent in (Path(path), *Path(path).parents)}, path
+    for path in source_paths(ROOT):
+        inside = path.relative_to(ROOT)
+        assert copied & {inside.as_posix(), *map(str, inside.parents)} or inside.name == "LICENSE"
     for option in ("--build-constraints", "--require-hashes", "--compile-bytecode", "--offline"):
         assert option in CONTAINER.read_text()
         assert re.search(rf"{option}\b", uv_help()), option
@@ -88,7 +90,7 @@ def test_what_the_container_builds_with_is_all_there() -> None:
 
 def uv_help() -> str:
     """Of the two commands of uv that the container file uses."""
-    uv = shutil.which("uv") or str(ROOT / ".venv" / "bin" / "uv")
+    uv = Path(sys.executable).parent / "uv"
     commands = (("build",), ("pip", "install"))
     return "".join(
         subprocess.run([uv, *one, "--help"], capture_output=True, text=True, check=True).stdout

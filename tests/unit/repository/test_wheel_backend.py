@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import platform
+import tarfile
 import tomllib
 import zipfile
 from base64 import urlsafe_b64encode
@@ -16,9 +17,10 @@ import pytest
 import esper
 from esper import native_check
 from esper.embedded import BANK_FILE, FOLDER, MODEL_FILES, find_embedded
-from esper.native_record import RECORD_NAME, BuildRecord
+from esper.native_record import RECORD_NAME, BuildRecord, source_digest
 from esper.processor import missing_features
 from esper_wheel import backend, compiling, recording
+from esper_wheel.compiling import WORKSPACE
 from esper_wheel.levels import (
     GENERIC,
     PORTABLE_X86,
@@ -29,6 +31,7 @@ from esper_wheel.levels import (
     target_features,
 )
 from esper_wheel.packing import package_files, write_wheel
+from esper_wheel.sources import write_sources
 
 ROOT = Path(__file__).resolve().parents[3]
 X86_HAS_LEVELS = pytest.mark.skipif(
@@ -209,15 +212,27 @@ def test_nothing_that_a_build_left_in_the_checkout_is_carried() -> None:
     assert f"esper/{FOLDER}/genesis/g16.safetensors" in names
 
 
-def test_the_sources_archive_carries_what_the_wheel_is_made_with() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    included = {
-        file for one in settings["tool"]["maturin"]["include"] for file in ROOT.glob(one["path"])
-    }
-    embedded = find_embedded(ROOT / "esper")
-    assert {embedded.bank, *(embedded.model / name for name in MODEL_FILES)} <= included
-    assert set((ROOT / "scripts" / "esper_wheel").glob("*.py")) <= included
-    assert ROOT / ".cargo" / "config.toml" in included
+def test_the_archive_of_sources_makes_the_same_extension(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(recording.COMMIT_VARIABLE, "c0ffee")
+    names = [write_sources(tmp_path, ROOT, b"Name: a\n", stem) for stem in ("a", "b")]
+    assert names == ["a.tar.gz", "b.tar.gz"]
+    with tarfile.open(tmp_path / "a.tar.gz") as archive:
+        archive.extractall(tmp_path)
+    found = tmp_path / "a"
+    # Cargo takes the lock file for these crates alone, and the digest is the record's.
+    assert source_digest(found / WORKSPACE) == source_digest(ROOT / WORKSPACE)
+    members = tomllib.loads((found / WORKSPACE / "Cargo.toml").read_text())["workspace"]["members"]
+    assert all((found / WORKSPACE / one / "Cargo.toml").is_file() for one in members)
+    assert dict(package_files(found)).keys() == dict(package_files(ROOT)).keys()
+    assert all(file.is_file() for file in dict(package_files(found)).values())
+    assert (found / ".cargo" / "config.toml").is_file()
+    assert (found / "scripts" / "esper_wheel" / "backend.py").is_file()
+    assert (found / "PKG-INFO").read_text() == "Name: a\n"
+    monkeypatch.delenv(recording.COMMIT_VARIABLE)
+    assert recording.commit_of(found) == "c0ffee"
+    assert not list(found.rglob("*.so"))
 
 
 @pytest.mark.parametrize("given", [{"extensions": "all"}, {"extensions": ""}])
