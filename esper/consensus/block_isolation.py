@@ -89,17 +89,22 @@ def check_block_in_isolation(block: Block, limits: LimitParameters) -> BlockCont
 
 
 def check_parts_of_work(
-    header: Header, outputs: WorkOutputs, proof: bytes, limits: LimitParameters
+    header: Header, outputs: WorkOutputs, proof: bytes | None, limits: LimitParameters
 ) -> None:
-    """Rules 1, 3 and 4. Raises SizeViolation, OutputsHashViolation or ProofHashViolation."""
+    """Rules 1, 3 and 4; without a proof, as of a pruned block, what is left of them.
+
+    Raises SizeViolation, OutputsHashViolation or ProofHashViolation.
+    """
     # 1. The proof's size (the body's was checked when it was read).
-    if len(proof) > limits.proof_bytes:
+    if proof is not None and len(proof) > limits.proof_bytes:
         raise SizeViolation("proof", len(proof), limits.proof_bytes)
 
     # 3. and 4. Outputs and proof are those that the block's name covers.
     got = outputs.hash
     if got != header.outputs_hash:
         raise OutputsHashViolation(got, header.outputs_hash)
+    if proof is None:
+        return
     got = proof_hash(proof)
     if got != header.proof_hash:
         raise ProofHashViolation(got, header.proof_hash)

@@ -76,13 +76,13 @@ class Status(Reply, frozen=True):
     mempool_bytes: int
     mining: bool
     """Whether this node mines now: false without a miner, and while it is paused."""
-    paused: bool
-    """Whether this node has a miner that a person stopped."""
-    answers_calls: bool
-    """Whether this node answers and proves calls that wait here; also while it is paused."""
-    warnings: list[str]
-    """Sentences on what an operator has to see to, with what helps; empty if nothing."""
     uptime_ms: int
+    paused: bool = False
+    """Whether this node has a miner that a person stopped."""
+    answers_calls: bool = False
+    """Whether this node answers and proves calls that wait here; also while it is paused."""
+    warnings: list[str] = []
+    """Sentences on what an operator has to see to, with what helps; empty if nothing."""
 
 
 class Parameters(Reply, frozen=True):

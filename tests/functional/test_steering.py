@@ -43,6 +43,7 @@ def test_a_miner_is_paused_resumed_capped_and_stopped(tmp_path: Path) -> None:
         assert esperd("threads", "--search", "2", *where) == "2 threads search, 1 prove\n"
         told = esperd("mining", *where)
         assert "on 2 threads" in told
+        assert "esperd resume" in esperd("generate", *where, status=1)
         # A proof that ran when it was paused may still have brought one block.
         assert mined() <= before + 1
         esperd("resume", *where)

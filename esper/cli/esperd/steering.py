@@ -49,7 +49,7 @@ def _mining_lines(now: Mining) -> list[str]:
     )
     if now.paused:
         block = "none until `esperd resume`; calls are answered and proven meanwhile"
-        search = f"paused; {now.threads} threads when it goes on"
+        search = f"paused, on {now.threads} threads when it goes on"
     return [
         now.doing,
         f"payee       {now.payee}",

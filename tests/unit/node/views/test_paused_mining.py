@@ -36,11 +36,20 @@ def datadir(grown: Path, tmp_path: Path) -> Path:
     return copied(grown, tmp_path / "node")
 
 
-async def refused(world: NodeWorld, blocks: int = 1) -> RpcError:
-    """What ``generate`` is told, at once."""
-    with trio.fail_after(5), pytest.raises(RpcError) as caught:
+async def told_of(world: NodeWorld, blocks: int, told: list[RpcError]) -> None:
+    """Ask for blocks; the error goes to ``told``."""
+    with pytest.raises(RpcError) as caught:
         await world.ask(m.GENERATE, s.GenerateParams(blocks=blocks))
-    return caught.value
+    told.append(caught.value)
+
+
+async def refused(world: NodeWorld, blocks: int = 1) -> RpcError:
+    """What ``generate`` is told, at once: time stands still here."""
+    told: list[RpcError] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(told_of, world, blocks, told)
+        await until(lambda: bool(told), 5)
+    return told[0]
 
 
 @pytest.mark.parametrize("wanted", [0, None])
@@ -67,18 +76,15 @@ def test_who_waits_for_blocks_is_told_of_the_pause(datadir: Path) -> None:
     async def main() -> None:
         async with node_world(datadir, wanted=0) as world, running(world):
             told: list[RpcError] = []
-
-            async def ask() -> None:
-                told.append(await refused(world, 3))
-
             async with trio.open_nursery() as nursery:
                 # The second waits for the first.
-                nursery.start_soon(ask)
+                nursery.start_soon(told_of, world, 3, told)
                 await rest()
-                nursery.start_soon(ask)
+                nursery.start_soon(told_of, world, 3, told)
                 await world.mine()
                 await rest()
                 await world.ask(m.PAUSE_MINING)
+                await until(lambda: len(told) == 2, 5)
             assert [error.code for error in told] == [e.PAUSED, e.PAUSED]
             assert [len((error.data or {})["hashes"]) for error in told] == [1, 0]
             # Nothing is owed afterwards, and the usual payee is paid again.
