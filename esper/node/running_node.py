@@ -38,7 +38,9 @@ from esper.node.settings import Settings
 from esper.node.views.account_views import AccountViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
+from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
+from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
 from esper.node.views.rpc_node import rpc_node
 from esper.node.views.status_views import StatusViews
@@ -216,10 +218,12 @@ def _rpc_node(
     params, texts, clock = parts.directory.params, parts.texts, parts.clock
     return rpc_node(
         statuses=StatusViews(chain, mempool, texts, clock, mines=mining is not None),
+        names=TransactionNames(mempool, history),
         blocks=ChainViews(chain, mempool, history, texts, params, clock),
         accounts=AccountViews(chain, mempool, history, params, clock),
         calls=CallViews(chain, mempool, history, texts, calls, params, clock),
         pool=PoolViews(chain, mempool, clock),
+        pending=PendingViews(chain, mempool, params, clock),
         mining=MiningViews(mining.control if mining is not None else None, chain, params),
         stop=stop,
     )

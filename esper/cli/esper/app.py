@@ -11,6 +11,7 @@ import typer
 
 from esper.cli.esper import (
     balance,
+    building,
     call,
     looking,
     model,
@@ -61,7 +62,7 @@ app.command("block")(looking.block_command)
 app.command("models")(looking.models_command)
 app.command("cancel")(submitting.cancel_command)
 app.command("bump")(submitting.bump_command)
-app.add_typer(spending.build_app, name="build")
+app.add_typer(building.build_app, name="build")
 app.command("sign")(submitting.sign_command)
 app.command("submit")(submitting.submit_command)
 

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from esper.cli.esper import environment
+from esper.cli.esper.fee_options import Expires, From
+from esper.cli.esper.paying import own_address, pay
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
     Datadir,
@@ -22,10 +24,8 @@ from esper.cli.esper.session import (
     printable,
     session,
 )
-from esper.cli.esper.spending import Expires, From
-from esper.cli.esper.submitting import own_address, sign, submitted
 from esper.rpc.schema import CallReply
-from esper.wallet.amounts import counted, credits_text
+from esper.wallet.amounts import bid_text, counted, credits_text
 from esper.wallet.asked_call import asked_call
 from esper.wallet.call_progress import call_progress, phrase
 from esper.wallet.intents import DEFAULT_WINDOW, prepared
@@ -56,15 +56,15 @@ def call_command(
     """Ask a model of the chain; credits pay."""
     with session(datadir, wallet, as_json, yes) as s:
         call, estimate = asked_call(s.node, s.params, text, max_tokens, bid=bid, chat=chat)
-        transaction = prepared(s.node, s.params, own_address(s, sender), call, window=expires)
+        payer = own_address(s, sender)
+        prepared(s.node, s.params, payer, call, window=expires)
         s.note(
-            f"costs at most {credits_text(call.reserve)} at a bid of {call.price}; "
+            f"costs at most {credits_text(call.reserve)} at a bid of {bid_text(call.price)}; "
             f"waiting before it: {counted(estimate.waiting_calls, 'call')}, "
             f"about {counted(estimate.expected_blocks, 'block')}"
         )
         _tell_that_prompts_are_public(s)
-        found = sign(s, transaction)
-        txid = submitted(s.node, found).txid
+        txid = pay(s, payer, call, expires).txid
         if not wait:
             s.answer({"txid": txid, "status": "queued"}, txid)
             return
@@ -72,7 +72,7 @@ def call_command(
         try:
             last = _follow(s, txid)
         except KeyboardInterrupt:
-            s.note(f"the call goes on without you; look with: esper tx {txid}")
+            s.note(f"the call goes on without you; look with: {s.command('tx', txid)}")
             s.answer({"txid": txid, "status": "interrupted"})
             return
         _tell_end(s, last)

@@ -116,6 +116,7 @@ class AccountViews:
             amount=str(event.amount),
             fee=str(event.fee),
             other=address_text(event.other, self._params),
+            cursor=event.cursor,
         )
 
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from esper.node.views.account_views import AccountViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
+from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
+from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
 from esper.node.views.status_views import StatusViews
 from esper.rpc import methods as m
@@ -16,10 +18,12 @@ from esper.rpc.schema import Done, NoParams
 def rpc_node(
     *,
     statuses: StatusViews,
+    names: TransactionNames,
     blocks: ChainViews,
     accounts: AccountViews,
     calls: CallViews,
     pool: PoolViews,
+    pending: PendingViews,
     mining: MiningViews,
     stop: Callable[[], None],
 ) -> NodePort:
@@ -37,12 +41,13 @@ def rpc_node(
             answers(m.TOKENIZE, calls.tokenize),
             answers(m.DETOKENIZE, calls.detokenize),
             answers(m.GET_BLOCK, blocks.block),
-            answers(m.GET_TRANSACTION, blocks.transaction),
+            answers(m.GET_TRANSACTION, names.whole(blocks.transaction)),
             answers(m.SUBMIT_TRANSACTION, pool.submit),
             answers(m.GET_ACCOUNT, accounts.account),
             answers(m.GET_HISTORY, accounts.history),
+            answers(m.GET_PENDING, pending.pending),
             answers(m.ESTIMATE_CALL, calls.estimate),
-            answers(m.GET_CALL, calls.call),
+            answers(m.GET_CALL, names.whole(calls.call)),
             answers(m.GET_MEMPOOL, pool.mempool),
             answers(m.GET_MINING, mining.mining),
             answers(m.PAUSE_MINING, mining.pause),

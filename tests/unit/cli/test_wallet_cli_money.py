@@ -152,7 +152,9 @@ def test_bump_and_cancel(console: Console) -> None:
     assert found["replaced"] == txid
     found = console.json("bump", found["txid"], "--fee", "0.1")
     assert console.node.pending[found["txid"]].fee == COIN // 10
-    assert "in the place of" in console.run("cancel", found["txid"])
+    out, err = console.both("cancel", found["txid"])
+    assert len(out.split()) == 1, "a script takes the id from it"
+    assert f"in the place of {found['txid']}" in err
     console.node.mine()
     assert bob(console) == 0
     assert console.node.world.account(own_key()).nonce == 1
@@ -207,7 +209,7 @@ def test_a_call_is_waited_for(console: Console) -> None:
     earning(console)
     out, err = console.both("call", "Once upon a time", "--max-tokens", "8")
     assert "readable to everyone, for ever" in err
-    assert "costs at most 0.00074 credits at a bid of 20; " in err
+    assert "costs at most 0.00074 credits at a bid of 20 micro-credits a token; " in err
     assert "waiting before it: 3 calls, about 2 blocks" in err
     told = ["queued, 2 before it", "answering", "proving", "not final yet", "proven", "in block 13"]
     places = [err.index(text) for text in told]

@@ -1,0 +1,151 @@
+"""`esper build`: transactions on paper, for a wallet elsewhere to sign."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esper.cli.esper.fee_options import Expires, Fee, From, MaxFee
+from esper.cli.esper.paying import own_address
+from esper.cli.esper.prompt_source import PromptSource
+from esper.cli.esper.session import (
+    DEFAULT_DATADIR,
+    Datadir,
+    Json,
+    Session,
+    WalletName,
+    session,
+)
+from esper.cli.esper.spending import CreditAmount, Esp, Receiver
+from esper.cli.esper.submitting import write_new
+from esper.cli.esper.wish_words import MakeWish, giving, sending, staking, unstaking
+from esper.wallet.describing import described, labels_of, shown
+from esper.wallet.exchange import exchange_bytes
+from esper.wallet.fee_terms import DEFAULT_MAX_FEE, FeeTerms
+from esper.wallet.intents import DEFAULT_WINDOW, drafted
+from esper.wallet.wishes import Wish
+
+Out = Annotated[Path, typer.Option("--out", help="File to write, unsigned.")]
+
+build_app = typer.Typer(
+    help="Build a transaction for a wallet elsewhere to sign.", no_args_is_help=True
+)
+
+
+@build_app.command("send")
+def build_send_command(
+    address: Receiver,
+    amount: Esp,
+    out: Out,
+    sender: From = None,
+    expires: Expires = DEFAULT_WINDOW,
+    fee: Fee = None,
+    max_fee: MaxFee = DEFAULT_MAX_FEE,
+    wallet: WalletName = None,
+    datadir: Datadir = DEFAULT_DATADIR,
+    as_json: Json = False,
+) -> None:
+    """Build a transfer of ESP."""
+    with session(datadir, wallet, as_json) as s:
+        _build(s, sending(address, amount), out, sender, expires, FeeTerms.parsed(fee, max_fee))
+
+
+@build_app.command("stake")
+def build_stake_command(
+    amount: Esp,
+    out: Out,
+    sender: From = None,
+    expires: Expires = DEFAULT_WINDOW,
+    fee: Fee = None,
+    max_fee: MaxFee = DEFAULT_MAX_FEE,
+    wallet: WalletName = None,
+    datadir: Datadir = DEFAULT_DATADIR,
+    as_json: Json = False,
+) -> None:
+    """Build a stake."""
+    with session(datadir, wallet, as_json) as s:
+        _build(s, staking(amount), out, sender, expires, FeeTerms.parsed(fee, max_fee))
+
+
+@build_app.command("unstake")
+def build_unstake_command(
+    amount: Esp,
+    out: Out,
+    sender: From = None,
+    expires: Expires = DEFAULT_WINDOW,
+    fee: Fee = None,
+    max_fee: MaxFee = DEFAULT_MAX_FEE,
+    wallet: WalletName = None,
+    datadir: Datadir = DEFAULT_DATADIR,
+    as_json: Json = False,
+) -> None:
+    """Build an unstake."""
+    with session(datadir, wallet, as_json) as s:
+        _build(s, unstaking(amount), out, sender, expires, FeeTerms.parsed(fee, max_fee))
+
+
+@build_app.command("credits")
+def build_credits_command(
+    address: Receiver,
+    amount: CreditAmount,
+    out: Out,
+    sender: From = None,
+    expires: Expires = DEFAULT_WINDOW,
+    fee: Fee = None,
+    max_fee: MaxFee = DEFAULT_MAX_FEE,
+    wallet: WalletName = None,
+    datadir: Datadir = DEFAULT_DATADIR,
+    as_json: Json = False,
+) -> None:
+    """Build a gift of credits."""
+    with session(datadir, wallet, as_json) as s:
+        _build(s, giving(address, amount), out, sender, expires, FeeTerms.parsed(fee, max_fee))
+
+
+@build_app.command("call")
+def build_call_command(
+    out: Out,
+    text: Annotated[
+        str | None, typer.Argument(help="What to ask, or to continue; none with --tokens.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 16,
+    bid: Annotated[
+        int | None, typer.Option(help="Micro-credits a weighted token; the least or the node's.")
+    ] = None,
+    chat: Annotated[bool, typer.Option("--chat", help="As a message in a chat.")] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="Folder of the network's model, to make the tokens here."),
+    ] = None,
+    tokens: Annotated[
+        Path | None, typer.Option("--tokens", help="File of the prompt's token ids; - is stdin.")
+    ] = None,
+    sender: From = None,
+    expires: Expires = DEFAULT_WINDOW,
+    wallet: WalletName = None,
+    datadir: Datadir = DEFAULT_DATADIR,
+    as_json: Json = False,
+) -> None:
+    """Build a call to a model. The node makes the tokens, unless a folder or a file gives them."""
+    with session(datadir, wallet, as_json) as s:
+        source = PromptSource(text, chat=chat, model=model, tokens=tokens)
+        call = source.call(s, max_tokens, bid)
+        _build(s, lambda _: call, out, sender, expires, FeeTerms())
+
+
+def _build(
+    s: Session, wish: MakeWish, out: Path, sender: str | None, window: int, fees: FeeTerms
+) -> None:
+    made: Wish = wish(s.params)
+    draft = drafted(s.node, s.params, own_address(s, sender), made, window=window, fees=fees)
+    lines = described(draft.transaction, s.params, labels_of(s.file))
+    write_new(out, exchange_bytes(draft.transaction, s.params, lines))
+    signed = out.with_suffix(".signed")
+    if signed == out:
+        signed = out.with_name(out.name + ".signed")
+    # The machine that signs has other folders and wallets: the file's name alone is the same there.
+    hint = shlex.join(["esper", "sign", out.name, "--out", signed.name])
+    s.answer({"file": str(out)}, *shown(lines), f"written to {out}: {hint}")
