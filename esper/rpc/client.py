@@ -209,14 +209,20 @@ class RpcClient:
 
         Raises NodeUnreachableError, NodeAnswerError and NodeError.
         """
+        result = self.ask(method.name, params_of(request))
+        try:
+            return msgspec.json.decode(result, type=method.reply)
+        except (msgspec.DecodeError, RecursionError, ValueError) as error:
+            raise NodeAnswerError(self.url, f"{method.name} in another form ({error})") from None
+
+    def ask(self, name: str, params: dict[str, Any] | list[Any]) -> bytes:
+        """The JSON of the node's answer to a method of any name.
+
+        Raises NodeUnreachableError, NodeAnswerError and NodeError.
+        """
         number = next(self._ids)
         body = msgspec.json.encode(
-            {
-                "jsonrpc": "2.0",
-                "method": method.name,
-                "params": params_of(request),
-                "id": number,
-            }
+            {"jsonrpc": "2.0", "method": name, "params": params, "id": number}
         )
         status, data = self._post(body)
         try:
@@ -229,10 +235,7 @@ class RpcClient:
             raise NodeError(answer.error.code, answer.error.message, answer.error.data)
         if status != 200 or answer.id != number or answer.result is msgspec.UNSET:
             raise NodeAnswerError(self.url, f"status {status} with another request's answer")
-        try:
-            return msgspec.json.decode(answer.result, type=method.reply)
-        except (msgspec.DecodeError, RecursionError, ValueError) as error:
-            raise NodeAnswerError(self.url, f"{method.name} in another form ({error})") from None
+        return bytes(answer.result)
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer, read up to the limits of size and time."""

@@ -9,8 +9,8 @@ from esper.wallet.errors import FeeCapError, MisuseError
 
 MAX_FEE_VARIABLE: Final = "ESPER_MAX_FEE"
 DEFAULT_MAX_FEE: Final = "0.1"
-"""ESP. The largest transaction costs less than a hundredth of it, and a slip of the keyboard, such
-as the amount as the fee, more."""
+"""ESP. The largest transaction costs a fiftieth of it, and a slip of the keyboard, such as the
+amount in the place of the fee, more."""
 
 
 @dataclass(frozen=True, slots=True)

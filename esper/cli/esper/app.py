@@ -13,9 +13,11 @@ from esper.cli.esper import (
     balance,
     building,
     call,
+    history,
     looking,
     model,
     prove,
+    rpc,
     spending,
     submitting,
     wallet_keys,
@@ -44,13 +46,15 @@ app = typer.Typer(
     help="The wallet of Esperchain; exact integer inference of language models, and proofs of it.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
+    # Plain help: the other one shows <bool> behind options that take no value.
+    rich_markup_mode=None,
 )
 app.add_typer(model.app, name="model")
 app.command("prove")(prove.prove_command)
 app.command("verify")(prove.verify_command)
 app.add_typer(wallet_app, name="wallet")
 app.command("balance")(balance.balance_command)
-app.command("history")(balance.history_command)
+app.command("history")(history.history_command)
 app.command("status")(looking.status_command)
 app.command("send")(spending.send_command)
 app.command("stake")(spending.stake_command)
@@ -63,6 +67,7 @@ app.command("models")(looking.models_command)
 app.command("cancel")(submitting.cancel_command)
 app.command("bump")(submitting.bump_command)
 app.add_typer(building.build_app, name="build")
+app.command("rpc")(rpc.rpc_command)
 app.command("sign")(submitting.sign_command)
 app.command("submit")(submitting.submit_command)
 

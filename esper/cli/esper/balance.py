@@ -1,13 +1,11 @@
-"""`esper balance, history, credits`: what the wallet has, and how current that is."""
+"""`esper balance, credits`: what the wallet has, and how current that is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Final
 
 import msgspec
-import typer
 
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
@@ -17,12 +15,9 @@ from esper.cli.esper.session import (
     WalletName,
     session,
 )
-from esper.rpc.methods import GET_HISTORY
-from esper.rpc.schema import Event, HistoryParams, Release
+from esper.rpc.schema import Release
 from esper.wallet.amounts import credits_text, esp_text
 from esper.wallet.holdings import as_of_text, holdings
-
-CREDIT_EVENTS: Final = frozenset({"credits-sent", "credits-received", "called", "answered"})
 
 
 def balance_command(
@@ -83,36 +78,6 @@ def show_credits(s: Session) -> None:
     s.answer({"as_of": msgspec.to_builtins(found.as_of), "accounts": accounts}, *lines)
 
 
-def history_command(
-    address: Annotated[
-        str | None, typer.Argument(help="Any address; all of the wallet's without it.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="Events an address.")] = 50,
-    before: Annotated[
-        str | None, typer.Option(help="Cursor of the page before, with an address.")
-    ] = None,
-    wallet: WalletName = None,
-    datadir: Datadir = DEFAULT_DATADIR,
-    as_json: Json = False,
-) -> None:
-    """What happened, newest first."""
-    with session(datadir, wallet, as_json) as s:
-        asked = [address] if address else [own.address for own in s.file.addresses]
-        node = s.any_node if address else s.node
-        pages = {
-            text: node.call(GET_HISTORY, HistoryParams(text, limit=limit, before=before))
-            for text in asked
-        }
-        events = [event for page in pages.values() for event in page.events]
-        events.sort(key=lambda event: -event.height)
-        lines = [_event_line(event) for event in events]
-        lines += [
-            f"more of {text}: --before {page.cursor}" for text, page in pages.items() if page.cursor
-        ]
-        document = {text: msgspec.to_builtins(page) for text, page in pages.items()}
-        s.answer({"history": document}, *(lines or ["nothing happened yet"]))
-
-
 def _releases(name: str, found: Sequence[Release]) -> list[str]:
     """One line however many there are: a miner has one for each of its last blocks."""
     if not found:
@@ -133,13 +98,3 @@ def time_text(time_ms: int) -> str:
         return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (OverflowError, OSError, ValueError):
         return str(time_ms)
-
-
-def _event_line(event: Event) -> str:
-    text = credits_text if event.what in CREDIT_EVENTS else esp_text
-    fee = f", fee {esp_text(event.fee)}" if int(event.fee) else ""
-    other = f"  {event.other}" if event.other else ""
-    return (
-        f"{event.height:>7}  {time_text(event.time_ms)}  {event.what:16} "
-        f"{text(event.amount)}{fee}{other}  {event.txid[:16]}"
-    ).rstrip()

@@ -33,6 +33,16 @@ def connect(datadir: Path) -> Node:
     return RpcClient.from_environment(os.environ, datadir)
 
 
+def rpc_client(datadir: Path, timeout_s: float) -> RpcClient:
+    """The same node, for any of its methods; ``timeout_s`` holds for a whole answer."""
+    return RpcClient.from_environment(os.environ, datadir, timeout_s)
+
+
+def stdin_bytes(limit: int) -> bytes:
+    """At most so many bytes of standard input."""
+    return sys.stdin.buffer.read(limit)
+
+
 def variable(name: str) -> str | None:
     """A variable of the environment."""
     return os.environ.get(name)

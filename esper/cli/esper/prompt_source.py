@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from esper.cli.esper import environment
 from esper.cli.esper.session import Session
+from esper.cli.esper.typed_ids import check_utf8
 from esper.vm.llm_call import LlmCall
 from esper.wallet.asked_call import asked_call, call_of_tokens
 from esper.wallet.errors import MisuseError
@@ -37,6 +38,7 @@ class PromptSource:
             return call_of_tokens(s.params, _read_ids(self.tokens), max_tokens, bid)
         if not self.text:
             raise MisuseError("name a text to ask, or --tokens FILE with the prompt's token ids")
+        check_utf8(self.text, "text")
         if self.model is not None:
             ids = _encoded(s, self.model, self.text, chat=self.chat)
             return call_of_tokens(s.params, ids, max_tokens, bid)
@@ -61,7 +63,7 @@ def _encoded(s: Session, folder: Path, text: str, *, chat: bool) -> list[int]:
 def _read_ids(file: Path) -> list[int]:
     """Token ids as JSON, or as numbers with blanks, commas or lines between them."""
     if str(file) == "-":
-        data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        data = environment.stdin_bytes(MAX_FILE_BYTES + 1)
     else:
         with file.open("rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)

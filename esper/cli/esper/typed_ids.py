@@ -1,4 +1,4 @@
-"""Ids as they are typed: whole, or the first digits of them."""
+"""What is typed: ids, whole or the first digits of them, and texts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ LEAST_DIGITS: Final = 8
 """Fewer are a height, or a slip."""
 
 TxId = Annotated[str, typer.Argument(help="Id of a transaction, or its first 8 digits and more.")]
+
+
+def check_utf8(text: str, what: str) -> None:
+    """Raises MisuseError for an argument with bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise MisuseError(
+            f"{what} {text[:40]!a} is not UTF-8: check the terminal's encoding"
+        ) from None
 
 
 def checked_id(text: str, what: str) -> str:

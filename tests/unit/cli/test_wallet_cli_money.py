@@ -316,7 +316,8 @@ def test_history(console: Console) -> None:
     assert [line.split()[0] for line in lines] == ["9", "8", "7"]
     assert "2026-11-01 00:00:00  called           1.5 credits" in lines[0]
     assert "1.5 ESP, fee 0.0002 ESP" in lines[1]
-    assert "--before more" in console.run("history", OTHER, "--limit", 1)
+    shown = console.run("history", OTHER, "--limit", 1)
+    assert f"more: esper history {OTHER} --limit 1 --before 00000009" in shown
     assert console.json("history")["history"][OWN]["cursor"] is None
 
 
@@ -327,7 +328,7 @@ def test_the_chain_needs_no_wallet(console: Console) -> None:
     assert console.json("status")["height"] == 0
     assert "tier 0" in console.run("models")
     assert "height 7" in console.error("block", "7")
-    for text in ("x", "00" * 63, "1.5", "99999999999"):
+    for text in ("x", "00" * 65, "1.5", "1234567z", "0" * 127 + "g"):
         assert "hex digits" in console.error("block", text, status=2)
         assert "hex digits" in console.error("tx", text, status=2)
 
