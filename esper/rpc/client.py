@@ -39,7 +39,7 @@ class NodeUnreachableError(RpcClientError):
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
-            f"no node answers at {url} ({reason}): start one with `esperd`, or set "
+            f"no node answers at {url} ({reason}): start one with `esperd node`, or set "
             f"{URL_VARIABLE} to the address of another"
         )
         self.url = url
@@ -53,7 +53,7 @@ class NodeGoneError(NodeUnreachableError):
         RpcClientError.__init__(
             self,
             f"the node that wrote {cookie_file} is not running ({reason} at {url}): start it with "
-            f"`esperd`, or set {URL_VARIABLE} to the address of another",
+            f"`esperd node`, or set {URL_VARIABLE} to the address of another",
         )
         self.url = url
 

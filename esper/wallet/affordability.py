@@ -80,7 +80,7 @@ def _check_credits(account: AccountReply, cost: int, params: NetworkParameters) 
     held = account.credits
     available, earned = int(held.available), int(held.per_block)
     if cost > available:
-        how = "stake some ESP to earn credits: esper stake AMOUNT"
+        how = "stake some ESP to earn credits, such as `esper stake 1`"
         if earned:
             blocks = -((available - cost) // earned)
             how = f"the stake earns them in about {counted(blocks, 'block')}"

@@ -14,7 +14,7 @@ import typer
 from esper.cli.esper.balance import time_text
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, Session, WalletName, session
 from esper.rpc.methods import GET_HISTORY, GET_PENDING
-from esper.rpc.schema import AccountParams, AsOf, Event, HistoryParams, PendingEvent
+from esper.rpc.schema import AccountParams, AsOf, Event, HistoryParams, Pending, PendingEvent
 from esper.wallet.amounts import credits_text, esp_text
 from esper.wallet.errors import MisuseError
 from esper.wallet.node_port import Node
@@ -56,11 +56,16 @@ def history_command(
         wanted = _events_of(kind)
         asked = [address] if address else [own.address for own in s.file.addresses]
         node = s.any_node if address else s.node
-        waiting = {} if before else _waiting(node, asked, wanted)
-        page = _Page([], None, {})
+        waiting = {} if before else _waiting(node, asked)
         if not pending:
             page = _page(node, asked, wanted, limit, before)
-        lines = [_pending_line(event) for events in waiting.values() for event in events]
+        else:
+            page = _Page([], None, {text: one.as_of for text, one in waiting.items()})
+        coming = {
+            text: [event for event in one.events if wanted is None or event.what in wanted]
+            for text, one in waiting.items()
+        }
+        lines = [_pending_line(event) for events in coming.values() for event in events]
         lines += [_event_line(event) for _, event in page.events]
         nothing = "nothing waits" if pending else "nothing happened yet"
         if wanted is not None or before:
@@ -68,7 +73,7 @@ def history_command(
         lines = lines or [nothing]
         if page.cursor is not None:
             lines.append(f"more: {_following(s, address, kind, limit, page.cursor)}")
-        s.answer(_document(asked, waiting, page), *lines)
+        s.answer(_document(asked, coming, page), *lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +132,8 @@ def _page(
     return _Page(found, cursor, as_of)
 
 
-def _waiting(
-    node: Node, asked: Sequence[str], wanted: frozenset[str] | None
-) -> dict[str, list[PendingEvent]]:
-    found = {text: node.call(GET_PENDING, AccountParams(text)).events for text in asked}
-    return {
-        text: [event for event in events if wanted is None or event.what in wanted]
-        for text, events in found.items()
-    }
+def _waiting(node: Node, asked: Sequence[str]) -> dict[str, Pending]:
+    return {text: node.call(GET_PENDING, AccountParams(text)) for text in asked}
 
 
 def _events_of(kinds: Sequence[str] | None) -> frozenset[str] | None:

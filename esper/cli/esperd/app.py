@@ -14,6 +14,8 @@ app = typer.Typer(
     help="The Esperchain node: proof of work by proven inference.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
+    # Plain help: the other one shows <bool> behind options that take no value.
+    rich_markup_mode=None,
 )
 
 
