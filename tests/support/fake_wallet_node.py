@@ -176,7 +176,7 @@ class FakeNode:
 
     def transaction(self, params: s.TransactionParams) -> s.TransactionReply:
         txid = self._whole(params.txid)
-        if txid in self.replaced:
+        if txid in self.replaced and txid not in self.pending:
             return self._gone(txid)
         found, height = self.confirmed.get(txid, (self.pending.get(txid), None))
         if found is None:
@@ -205,7 +205,7 @@ class FakeNode:
         )
 
     def _whole(self, beginning: str) -> str:
-        known = (*self.pending, *self.confirmed, *self.replaced)
+        known = {*self.pending, *self.confirmed, *self.replaced}
         found = [txid for txid in known if txid.startswith(beginning)]
         if len(found) > 1:
             raise NodeError(INVALID_PARAMS, f"several transactions begin with {beginning}")

@@ -11,7 +11,6 @@ import typer
 
 from esper.cli.esper import (
     balance,
-    building,
     call,
     history,
     looking,
@@ -24,6 +23,7 @@ from esper.cli.esper import (
     wallet_scan,
     wallet_upkeep,
 )
+from esper.cli.esper.spend.building import build_app
 
 wallet_app = typer.Typer(
     help="Make wallets and look after them.",
@@ -66,7 +66,7 @@ app.command("block")(looking.block_command)
 app.command("models")(looking.models_command)
 app.command("cancel")(submitting.cancel_command)
 app.command("bump")(submitting.bump_command)
-app.add_typer(building.build_app, name="build")
+app.add_typer(build_app, name="build")
 app.command("rpc")(rpc.rpc_command)
 app.command("sign")(submitting.sign_command)
 app.command("submit")(submitting.submit_command)

@@ -12,8 +12,6 @@ from rich.console import Console
 from rich.text import Text
 
 from esper.cli.esper import environment
-from esper.cli.esper.fee_options import Expires, From
-from esper.cli.esper.paying import own_address, pay
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
     Datadir,
@@ -24,6 +22,8 @@ from esper.cli.esper.session import (
     printable,
     session,
 )
+from esper.cli.esper.spend.fee_options import Expires, From
+from esper.cli.esper.spend.paying import own_address, pay
 from esper.rpc.schema import CallReply
 from esper.wallet.amounts import bid_text, counted, credits_text
 from esper.wallet.asked_call import asked_call

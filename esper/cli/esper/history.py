@@ -15,7 +15,7 @@ from esper.cli.esper.balance import time_text
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, Session, WalletName, session
 from esper.rpc.methods import GET_HISTORY, GET_PENDING
 from esper.rpc.schema import AccountParams, AsOf, Event, HistoryParams, Pending, PendingEvent
-from esper.wallet.amounts import credits_text, esp_text
+from esper.wallet.amounts import counted, credits_text, esp_text
 from esper.wallet.errors import MisuseError
 from esper.wallet.node_port import Node
 
@@ -45,7 +45,9 @@ def history_command(
         typer.Option(help=f"Only these: {', '.join(KINDS)}, mined; may be repeated."),
     ] = None,
     pending: Annotated[bool, typer.Option("--pending", help="Only what waits.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Events at most.")] = DEFAULT_LIMIT,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1000, help="Events at most, and as many that wait.")
+    ] = DEFAULT_LIMIT,
     before: Annotated[str | None, typer.Option(help="Cursor of the page before.")] = None,
     wallet: WalletName = None,
     datadir: Datadir = DEFAULT_DATADIR,
@@ -66,6 +68,9 @@ def history_command(
             for text, one in waiting.items()
         }
         lines = [_pending_line(event) for events in coming.values() for event in events]
+        if len(lines) > limit:
+            rest = counted(len(lines) - limit, "event")
+            lines[limit:] = [f"{rest} more of what waits: --pending with a larger --limit"]
         lines += [_event_line(event) for _, event in page.events]
         nothing = "nothing waits" if pending else "nothing happened yet"
         if wanted is not None or before:

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from esper.cli.esper.fee_options import Expires, Fee, From, MaxFee
-from esper.cli.esper.paying import own_address, pay, tell_submitted
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
     Datadir,
@@ -17,7 +15,9 @@ from esper.cli.esper.session import (
     Yes,
     session,
 )
-from esper.cli.esper.wish_words import MakeWish, giving, sending, staking, unstaking
+from esper.cli.esper.spend.fee_options import Expires, Fee, From, MaxFee
+from esper.cli.esper.spend.paying import own_address, pay, tell_submitted
+from esper.cli.esper.spend.wish_words import MakeWish, giving, sending, staking, unstaking
 from esper.wallet.fee_terms import DEFAULT_MAX_FEE, FeeTerms
 from esper.wallet.intents import DEFAULT_WINDOW
 

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from esper.cli.esper.fee_options import MaxFee
-from esper.cli.esper.paying import sign, submitted, tell_submitted
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
     Datadir,
@@ -18,6 +16,8 @@ from esper.cli.esper.session import (
     Yes,
     session,
 )
+from esper.cli.esper.spend.fee_options import MaxFee
+from esper.cli.esper.spend.paying import sign, submitted, tell_submitted
 from esper.cli.esper.typed_ids import TxId, checked_id
 from esper.consensus.genesis import genesis_hash
 from esper.rpc.methods import GET_STATUS

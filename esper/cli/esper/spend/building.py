@@ -8,9 +8,6 @@ from typing import Annotated
 
 import typer
 
-from esper.cli.esper.fee_options import Expires, Fee, From, MaxFee
-from esper.cli.esper.paying import own_address
-from esper.cli.esper.prompt_source import PromptSource
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
     Datadir,
@@ -19,9 +16,12 @@ from esper.cli.esper.session import (
     WalletName,
     session,
 )
+from esper.cli.esper.spend.fee_options import Expires, Fee, From, MaxFee
+from esper.cli.esper.spend.paying import own_address
+from esper.cli.esper.spend.prompt_source import PromptSource
+from esper.cli.esper.spend.wish_words import MakeWish, giving, sending, staking, unstaking
 from esper.cli.esper.spending import CreditAmount, Esp, Receiver
 from esper.cli.esper.submitting import write_new
-from esper.cli.esper.wish_words import MakeWish, giving, sending, staking, unstaking
 from esper.wallet.describing import described, labels_of, shown
 from esper.wallet.exchange import exchange_bytes
 from esper.wallet.fee_terms import DEFAULT_MAX_FEE, FeeTerms
