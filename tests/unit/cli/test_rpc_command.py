@@ -93,6 +93,8 @@ def test_parameters_from_standard_input(
         (("{",), "not JSON"),
         (('{"a": 1, "a": 2}',), "twice"),
         (("[1", "2]"), "NAME=VALUE"),
+        (("hash=\udcff",), "not UTF-8"),
+        (("{\udcff}",), "not UTF-8"),
     ],
 )
 def test_parameters_that_are_none(

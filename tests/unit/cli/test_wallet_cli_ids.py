@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
+import msgspec
+
 from esper.rpc import schema as s
+from esper.rpc.client import NodeError
+from esper.rpc.errors import NOT_FOUND
 from tests.support.wallet_console import Console, console
 from tests.unit.cli.test_wallet_cli_money import OTHER
 
@@ -72,3 +76,33 @@ def test_hints_can_be_pasted(console: Console, tmp_path: Path) -> None:
     assert txid in console.node.pending
     said = console.error("send", OTHER, "1", "--from", "nobody", "--wallet", "main", status=2)
     assert "--wallet main" in said
+
+
+def test_digits_alone_are_a_height_or_else_the_beginning_of_a_hash(console: Console) -> None:
+    console.node.mine()
+    known = console.node.block(s.BlockParams(height=1))
+
+    def block(params: s.BlockParams) -> s.BlockReply:
+        if params.height in (1, 12_345_678) or params.hash in ("87654321", "abcdef01"):
+            return known
+        raise NodeError(NOT_FOUND, f"nothing at {params.height or params.hash}")
+
+    console.node.block = block  # type: ignore[method-assign]
+    for which in ("1", "12345678", "87654321", "abcdef01", "ABCDEF01"):
+        assert console.run("block", which).startswith("block 1 ")
+    assert "nothing at 2\n" in console.error("block", "2")
+    assert "nothing at 11111111\n" in console.error("block", "11111111")
+
+
+def test_block_0(console: Console) -> None:
+    honest = console.node.block
+
+    def genesis(params: s.BlockParams) -> s.BlockReply:
+        assert params.height == 0
+        empty = {"payee": "", "reward": "0", "size": 0, "transactions": [], "work": []}
+        return msgspec.structs.replace(honest(s.BlockParams()), height=0, **empty)
+
+    console.node.block = genesis  # type: ignore[method-assign]
+    lines = console.run("block", "0").splitlines()
+    assert [line.split()[0] for line in lines] == ["block", "time", "genesis"]
+    assert console.json("block", "0")["height"] == 0

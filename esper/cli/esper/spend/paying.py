@@ -123,8 +123,9 @@ def _taken(transaction: Transaction, error: NodeError, replaces: tuple[str, ...]
     if replaces:
         return f"another transaction took its place meanwhile{by}: nothing was replaced"
     return (
-        f"another transaction of nonce {transaction.nonce} waits{by}: nothing was replaced; send "
-        "this one again, or build and sign it again"
+        f"another transaction of nonce {transaction.nonce} waits{by}: nothing was replaced. Look "
+        "at what waits (esper history --pending), then send this one again, or build and sign it "
+        "anew"
     )
 
 
