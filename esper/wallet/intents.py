@@ -86,6 +86,36 @@ def drafted(
     return Draft(found, account)
 
 
+def drafted_without_node(
+    params: NetworkParameters,
+    sender: str,
+    payload: Payload,
+    *,
+    nonce: int,
+    height: int,
+    window: int = DEFAULT_WINDOW,
+    fees: FeeTerms | None = None,
+) -> Transaction:
+    """An unsigned transaction with this nonce that lapses ``window`` blocks after ``height``.
+
+    Nobody is asked what the account has, or whether its key is known: the key travels along. Raises
+    FeeCapError, and MisuseError for a fee below the least.
+    """
+    terms = fees or FeeTerms()
+    found = unsigned(
+        payload,
+        sender=parsed_address(sender, params).to_bytes(),
+        carries_key=True,
+        nonce=nonce,
+        expiry=height + window,
+        limits=params.limits,
+        fee=terms.fee,
+    )
+    terms.check_least(fee_asked(found, params.limits))
+    terms.check(found.fee)
+    return found
+
+
 def account_of(node: Node, address: str) -> AccountReply:
     """What the node says of an address. Raises NodeContradictionError for what cannot be."""
     account = node.call(GET_ACCOUNT, AccountParams(address))

@@ -8,8 +8,8 @@ from esper.cli.esper import environment as wallet_machine
 from esper.node.calls.text_service import ModelText
 from esper.primitives.networks import REGTEST
 from esper.vm.llm_call import LlmCall
-from tests.support.wallet_console import Console, console
-from tests.unit.cli.test_wallet_cli_money import earning
+from tests.support.wallet_console import Console, console, own_key
+from tests.unit.cli.test_wallet_cli_money import OTHER, earning
 
 __all__ = ["console"]
 
@@ -54,6 +54,31 @@ def test_a_folder_makes_the_tokens_and_no_node_is_asked_for_them(
     )
     assert "tokenizer.json" in said
     assert not (tmp_path / "x").exists()
+
+
+def test_no_node_is_needed(console: Console, tmp_path: Path) -> None:
+    console.wallet()
+    earning(console)
+    online, console.node = console.node, None  # type: ignore[assignment]
+    unsigned, signed, send = tmp_path / "a", tmp_path / "b", tmp_path / "c"
+    offline = ("--nonce", "1", "--height", "12")
+    console.run("build", "call", "Hi", "--model", MODEL, "--out", unsigned, *offline)
+    console.run("sign", unsigned, "--out", signed)
+    console.run("build", "send", OTHER, "1", "--out", send, *offline)
+    assert "nonce 1" in " ".join(console.run("sign", send, "--out", tmp_path / "e").split())
+    refused = tmp_path / "x"
+    for words, says in (
+        (("call", "Hi", *offline), "--model DIR or --tokens FILE"),
+        (("send", OTHER, "all", *offline), "name the amount"),
+        (("stake", "1", "--nonce", "1"), "name both"),
+        (("unstake", "1", "--height", "1"), "name both"),
+    ):
+        assert says in console.error("build", *words, "--out", refused, status=2)
+    assert not refused.exists()
+    console.node = online
+    txid = console.run("submit", signed).strip()
+    call = console.node.pending[txid]
+    assert (call.nonce, call.expiry, call.key) == (1, 212, own_key().public)
 
 
 @pytest.mark.parametrize("written", ["[1, 5, 6]", "1 5 6\n", "1,5,6", "[1\n 5\n 6]"])
