@@ -131,7 +131,7 @@ class RewardViolation(BodyViolation):
 
     got: int
     expected: int
-    template: ClassVar[str] = "reward {got:esp}, must be {expected:esp}"
+    template: ClassVar[str] = "reward {got} units, must be {expected}"
 
 
 @dataclass(eq=False)
@@ -149,7 +149,7 @@ class SupplyViolation(BodyViolation):
 
     counted: int
     recorded: int
-    template: ClassVar[str] = "accounts hold {counted:esp}, {recorded:esp} were issued"
+    template: ClassVar[str] = "accounts hold {counted} units, {recorded} were issued"
 
 
 @dataclass(eq=False)
@@ -173,7 +173,7 @@ class CoinsViolation(BodyViolation):
 
     gained: int
     fees: int
-    template: ClassVar[str] = "accounts gained {gained:esp} while paying {fees:esp} in fees"
+    template: ClassVar[str] = "accounts gained {gained} units while paying {fees} in fees"
 
 
 @dataclass(eq=False)

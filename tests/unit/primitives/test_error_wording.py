@@ -1,4 +1,4 @@
-"""Messages of rules and refusals: amounts as people type them, never in bare units."""
+"""Messages about transactions: amounts as people type them, never in bare units."""
 
 import re
 from dataclasses import fields
@@ -8,14 +8,14 @@ import pytest
 
 from esper.mempool import errors as refusals
 from esper.mempool.errors import MempoolFullError, PolicyError
-from esper.primitives.errors import block_errors, call_errors, transaction_errors
+from esper.primitives.errors import call_errors, transaction_errors
 from esper.primitives.errors.call_errors import PriceViolation
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.errors.transaction_errors import FeeViolation, FundsViolation
 
 
 def classes() -> list[type[Any]]:
-    modules = (transaction_errors, call_errors, block_errors, refusals)
+    modules = (transaction_errors, call_errors, refusals)
     found = {part for module in modules for part in vars(module).values() if isinstance(part, type)}
     return sorted(
         (one for one in found if issubclass(one, RuleViolation | PolicyError) and fields(one)),
