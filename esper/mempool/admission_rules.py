@@ -51,4 +51,4 @@ def check_by_itself(
     # 5. It offers what the pool asks for after evictions.
     rate = offered_rate(transaction)
     if rate < least_rate:
-        raise MempoolFullError(rate, least_rate)
+        raise MempoolFullError(rate, least_rate, not transaction.payload.PAYS_FEE)

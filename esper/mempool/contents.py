@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from esper.mempool.departures import Departure, DropMemory, Dropped
+from esper.mempool.departures import Departure, DropMemory, Dropped, Outline
 from esper.mempool.expiries import Expiries
 from esper.mempool.incoming import Incoming
 from esper.mempool.policy import MempoolPolicy
@@ -100,10 +100,19 @@ class Contents:
         self,
         dropped: Iterable[tuple[Waiting, Exception | str]],
         why: Departure = Departure.DROPPED,
+        replaced_by: Txid | None = None,
     ) -> list[Dropped]:
         """Remember why transactions left; they are out of their lines already."""
         entries = [
-            Dropped(waiting.txid, str(reason), why, _rule_of(reason)) for waiting, reason in dropped
+            Dropped(
+                waiting.txid,
+                str(reason),
+                why,
+                _rule_of(reason),
+                Outline.of(waiting.transaction),
+                replaced_by,
+            )
+            for waiting, reason in dropped
         ]
         for entry in entries:
             self.drops.add(entry)

@@ -3,8 +3,10 @@
 import enum
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Final
 
 from esper.primitives.ids import Txid
+from esper.vm.transaction import Transaction
 
 
 class Departure(enum.Enum):
@@ -21,6 +23,43 @@ class Departure(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Outline:
+    """What is kept of a transaction that is gone: its envelope, of a few bytes."""
+
+    kind: str
+    """Name of its payload's kind."""
+    sender: bytes
+    """33 bytes."""
+    nonce: int
+    """Of the sender's."""
+    fee: int
+    """Units."""
+    not_before: int
+    """The first height that it was valid at."""
+    expiry: int
+    """The last one."""
+    size: int
+    """Bytes of the wire."""
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> "Outline":
+        """The outline of a transaction."""
+        return cls(
+            kind=transaction.payload.NAME,
+            sender=transaction.sender,
+            nonce=transaction.nonce,
+            fee=transaction.fee,
+            not_before=transaction.not_before,
+            expiry=transaction.expiry,
+            size=len(transaction.to_bytes()),
+        )
+
+
+UNKNOWN: Final = Outline("", b"", 0, 0, 0, 0, 0)
+"""Of a transaction that nobody has described."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """A transaction that left without being in a block."""
 
@@ -32,35 +71,48 @@ class Dropped:
     """What became of it."""
     rule: str | None = None
     """Class name of the rule or refusal that says so; None if it is no single one."""
+    outline: Outline = UNKNOWN
+    """What it was."""
+    replaced_by: Txid | None = None
+    """The transaction that took its place; None where none did."""
 
 
 class DropMemory:
-    """Why the last dropped transactions were dropped."""
+    """The last dropped transactions: what they were, and why they were dropped."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._reasons: OrderedDict[Txid, str] = OrderedDict()
+        self._gone: OrderedDict[Txid, Dropped] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._reasons)
+        return len(self._gone)
 
     def copy(self) -> "DropMemory":
         """Another of the same contents, which changes by itself."""
         copied = DropMemory(self._limit)
-        copied._reasons = self._reasons.copy()
+        copied._gone = self._gone.copy()
         return copied
 
     def add(self, dropped: Dropped) -> None:
         """Remember one; the oldest is forgotten beyond the limit."""
-        self._reasons.pop(dropped.txid, None)
-        self._reasons[dropped.txid] = dropped.reason
-        if len(self._reasons) > self._limit:
-            self._reasons.popitem(last=False)
+        self._gone.pop(dropped.txid, None)
+        self._gone[dropped.txid] = dropped
+        if len(self._gone) > self._limit:
+            self._gone.popitem(last=False)
 
     def forget(self, txid: Txid) -> None:
         """It waits again, or is in a block."""
-        self._reasons.pop(txid, None)
+        self._gone.pop(txid, None)
+
+    def get(self, txid: Txid) -> Dropped | None:
+        """What is remembered of a transaction, None if it was not dropped lately."""
+        return self._gone.get(txid)
 
     def reason(self, txid: Txid) -> str | None:
         """Why it was dropped, None if it was not lately."""
-        return self._reasons.get(txid)
+        found = self._gone.get(txid)
+        return None if found is None else found.reason
+
+    def txids(self) -> list[Txid]:
+        """Of all that are remembered, the oldest first."""
+        return list(self._gone)

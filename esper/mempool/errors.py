@@ -6,6 +6,10 @@ Broken rules are raised as they are: see ``transaction_errors`` and ``call_error
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+from esper.primitives.errors.wording import worded
+from esper.primitives.ids import Txid
+from esper.primitives.units import FIXED_POINT_ONE, format_credits
+
 
 @dataclass(eq=False)
 class PolicyError(Exception):
@@ -29,8 +33,7 @@ class PolicyError(Exception):
         return type(self).__name__
 
     def __str__(self) -> str:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return self.template.format(**values)
+        return worded(self.template, self)
 
 
 @dataclass(eq=False)
@@ -62,10 +65,21 @@ class MempoolFullError(PolicyError):
     """What the transaction offers, as ``Waiting.rate``."""
     minimum_rate: int
     """What would do now: units per 1,000 bytes, for a call its score."""
+    is_call: bool = False
+    """Whether it is the room of calls that is full."""
     template: ClassVar[str] = (
-        "the mempool is full: rate {rate}, at least {minimum_rate} needed (units per 1,000 bytes, "
-        "for calls micro-credits per token times 2^16); raise the fee or the price, or wait"
+        "the mempool is full: the fee is {rate:esp} for 1,000 bytes, at least {minimum_rate:esp} "
+        "needed; raise the fee, or wait"
     )
+
+    def __str__(self) -> str:
+        if not self.is_call:
+            return super().__str__()
+        offered, needed = self.rate // FIXED_POINT_ONE, -(-self.minimum_rate // FIXED_POINT_ONE)
+        return (
+            f"the mempool is full of calls: this one offers {format_credits(offered)} for a token, "
+            f"at least {format_credits(needed)} needed; raise the bid, or wait"
+        )
 
 
 @dataclass(eq=False)
@@ -90,6 +104,18 @@ class NonceTooFarError(PolicyError):
 
 
 @dataclass(eq=False)
+class NonceWaitsError(PolicyError):
+    """Another transaction waits with the nonce, and this one was not sent to replace it."""
+
+    nonce: int
+    waiting: Txid
+    template: ClassVar[str] = (
+        "nonce {nonce} is taken by {waiting}, which waits, and nothing was replaced; take the "
+        "next nonce"
+    )
+
+
+@dataclass(eq=False)
 class ReplacementFeeError(PolicyError):
     """A replacement that does not pay enough more than what it replaces."""
 
@@ -97,7 +123,7 @@ class ReplacementFeeError(PolicyError):
     fee: int
     needed: int
     template: ClassVar[str] = (
-        "fee {fee}, at least {needed} needed to replace the transaction of this nonce"
+        "fee {fee:esp}, at least {needed:esp} needed to replace the transaction of this nonce"
     )
 
 
@@ -108,7 +134,9 @@ class ReplacementPriceError(PolicyError):
     retry = False
     price: int
     needed: int
-    template: ClassVar[str] = "price {price}, at least {needed} needed to replace the call"
+    template: ClassVar[str] = (
+        "bid of {price:credits} a token, at least {needed:credits} needed to replace the call"
+    )
 
 
 @dataclass(eq=False)
@@ -153,7 +181,7 @@ class PendingFundsError(PolicyError):
     left: int
     needed: int
     template: ClassVar[str] = (
-        "balance {balance}, {left} units left after what waits, {needed} needed; "
+        "balance {balance:esp}, {left:esp} left after what waits, {needed:esp} needed; "
         "wait for a block or replace one that waits"
     )
 
@@ -165,6 +193,6 @@ class PendingCreditsError(PolicyError):
     waiting: int
     needed: int
     template: ClassVar[str] = (
-        "the sender's waiting transactions hold {waiting} micro-credits, {needed} more needed; "
+        "the sender's waiting transactions hold {waiting:credits}, {needed:credits} more needed; "
         "wait for a block or replace one that waits"
     )

@@ -4,7 +4,7 @@ It sees the state through a view and the time as an argument. Every transaction 
 the state that it saw last, behind those of the same sender, and its signature was checked.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from esper.mempool.call_queue import CallBudget, CallChooser, position
 from esper.mempool.chain_change import after_chain_change
 from esper.mempool.contents import Contents
 from esper.mempool.departures import Departure, Dropped
-from esper.mempool.errors import MempoolFullError, PolicyError
+from esper.mempool.errors import MempoolFullError, NonceWaitsError, PolicyError
 from esper.mempool.next_block import NextBlock
 from esper.mempool.placement import placed
 from esper.mempool.policy import DEFAULT_POLICY, MempoolPolicy
@@ -105,14 +105,21 @@ class Mempool:
         return txid in self._contents.by_txid
 
     def add(
-        self, transaction: Transaction, view: StateView, chain: ChainContext, *, now_ms: int
+        self,
+        transaction: Transaction,
+        view: StateView,
+        chain: ChainContext,
+        *,
+        now_ms: int,
+        replaces: Collection[Txid] | None = None,
     ) -> Admission:
         """Take a decoded transaction in; ``view`` is the state at ``chain``'s tip.
 
-        One that waits already stays as it is. Raises a TransactionViolation, or a PolicyError whose
-        ``retry`` says whether the same transaction may be taken later; the mempool then holds what
-        it held before.
+        One that waits already stays as it is. ``replaces`` are the only ones whose place it may
+        take, None: any. Raises a TransactionViolation, or a PolicyError whose ``retry`` says
+        whether the same transaction may be taken later; the mempool then holds what it held before.
         """
+        self._check_may_replace(transaction, replaces)
         arriving = self._arriving(transaction, chain.height, now_ms)
         return self._add(arriving, view, chain, now_ms)
 
@@ -239,6 +246,16 @@ class Mempool:
         """Why a transaction was dropped lately, None if it was not."""
         return self._contents.drops.reason(txid)
 
+    def dropped(self, txid: Txid) -> Dropped | None:
+        """What is remembered of a transaction that was dropped lately, None if it was not."""
+        return self._contents.drops.get(txid)
+
+    def txids_with(self, prefix: str) -> list[Txid]:
+        """Of what waits or was dropped lately, those whose hex begins with ``prefix``."""
+        known = (*self._contents.by_txid, *self._contents.drops.txids())
+        whole = bytes.fromhex(prefix[: len(prefix) & ~1])
+        return [txid for txid in known if txid.startswith(whole) and txid.hex().startswith(prefix)]
+
     def kept(self) -> Iterator[tuple[Transaction, int, int]]:
         """Everything with its arrival height and time, as ``restore`` takes it."""
         for waiting in list(self._contents.by_txid.values()):
@@ -266,6 +283,15 @@ class Mempool:
     @property
     def _height(self) -> int:
         return self._next.height if self._next is not None else 0
+
+    def _check_may_replace(self, new: Transaction, replaces: Collection[Txid] | None) -> None:
+        """Raises NonceWaitsError if another waits with the nonce whose place it may not take."""
+        line = self._contents.lines.get(new.sender)
+        old = line.at(new.nonce) if line is not None else None
+        if old is None or replaces is None or old.txid == new.txid:
+            return
+        if old.txid not in replaces:
+            raise NonceWaitsError(new.nonce, old.txid)
 
     def _arriving(self, transaction: Transaction, height: int, arrived_ms: int) -> Waiting:
         self._arrivals += 1
@@ -313,7 +339,7 @@ class Mempool:
             if counted:
                 self._replacements.add(sender, now_ms)
             left = [(old, "its sender replaced it by another")]
-            dropped += contents.drop(left, Departure.REPLACED)
+            dropped += contents.drop(left, Departure.REPLACED, new.txid)
         dropped += _evict(contents, victims, room, now_ms)
         replaced = old.txid if old is not None else None
         return Admission(replaced, tuple(dropped))
@@ -337,7 +363,8 @@ class Mempool:
         worth = room.worth(after) or 0
         found = room.victims(room.bytes + growth - room.limit, worth, sender, self._contents.lines)
         if found is None:
-            raise MempoolFullError(worth, max(room.least() + 1, room.least_rate(now_ms)))
+            needed = max(room.least() + 1, room.least_rate(now_ms))
+            raise MempoolFullError(worth, needed, room is self._contents.call_room)
         return found
 
 

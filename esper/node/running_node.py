@@ -43,7 +43,9 @@ from esper.node.views.account_views import AccountViews
 from esper.node.views.answer_views import AnswerViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
+from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
+from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
 from esper.node.views.proof_views import ProofViews
 from esper.node.views.rpc_node import rpc_node
@@ -236,12 +238,14 @@ def _rpc_node(
     control = mining.control if mining is not None else None
     return rpc_node(
         statuses=StatusViews(chain, mempool, texts, clock, control, warnings, steady=parts.steady),
+        names=TransactionNames(mempool, history),
         blocks=ChainViews(chain, mempool, history, texts, params, clock),
         accounts=AccountViews(chain, mempool, history, texts, params, clock),
         calls=CallViews(chain, mempool, texts, params, control),
         answered=AnswerViews(chain, mempool, history, texts, calls, clock),
         proofs=ProofViews(chain, mempool, history, calls, params, clock),
         pool=PoolViews(chain, mempool, parts.steady),
+        pending=PendingViews(chain, mempool, params, clock),
         mining=MiningViews(control, chain, params),
         stop=stop,
     )

@@ -23,5 +23,15 @@ RANGE_512: Final = 1 << 512
 
 def format_esp(units: int) -> str:
     """An amount for people: ``4500000000`` is ``45 ESP``, trailing zeros left out."""
-    whole, part = divmod(units, UNITS_PER_ESP)
-    return f"{whole}.{part:08d}".rstrip("0").rstrip(".") + " ESP"
+    return _decimal(units, UNITS_PER_ESP, 8) + " ESP"
+
+
+def format_credits(micro: int) -> str:
+    """Credits for people: ``1500000`` is ``1.5 credits``, trailing zeros left out."""
+    return _decimal(micro, MICRO, 6) + (" credit" if micro == MICRO else " credits")
+
+
+def _decimal(amount: int, one: int, places: int) -> str:
+    whole, part = divmod(abs(amount), one)
+    sign = "-" if amount < 0 else ""
+    return sign + f"{whole}.{part:0{places}d}".rstrip("0").rstrip(".")

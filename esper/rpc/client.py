@@ -38,7 +38,7 @@ class NodeUnreachableError(RpcClientError):
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
-            f"no node answers at {url} ({reason}): start one with `esperd`, or set "
+            f"no node answers at {url} ({reason}): start one with `esperd node`, or set "
             f"{URL_VARIABLE} to the address of another, and {TOKEN_VARIABLE} to its token for what "
             "spends or steers"
         )
@@ -53,7 +53,7 @@ class NodeGoneError(NodeUnreachableError):
         RpcClientError.__init__(
             self,
             f"the node that wrote {cookie_file} is not running ({reason} at {url}): start it with "
-            f"`esperd`, or set {URL_VARIABLE} to the address of another",
+            f"`esperd node`, or set {URL_VARIABLE} to the address of another",
         )
         self.url = url
 
@@ -167,14 +167,22 @@ class RpcClient:
 
         Raises NodeUnreachableError, NodeAnswerError and NodeError.
         """
+        result = self.ask(method.name, params_of(request))
+        try:
+            return msgspec.json.decode(result, type=method.reply)
+        except (msgspec.DecodeError, RecursionError, ValueError) as error:
+            raise NodeAnswerError(
+                self.url, f"{method.name} in another form ({shortened(str(error))})"
+            ) from None
+
+    def ask(self, name: str, params: dict[str, Any] | list[Any]) -> bytes:
+        """The JSON of the node's answer to a method of any name.
+
+        Raises NodeUnreachableError, NodeAnswerError and NodeError.
+        """
         number = next(self._ids)
         body = msgspec.json.encode(
-            {
-                "jsonrpc": "2.0",
-                "method": method.name,
-                "params": params_of(request),
-                "id": number,
-            }
+            {"jsonrpc": "2.0", "method": name, "params": params, "id": number}
         )
         status, data = self._post(body)
         try:
@@ -188,12 +196,7 @@ class RpcClient:
             raise NodeError(answer.error.code, said, answer.error.data)
         if status != 200 or answer.id != number or answer.result is msgspec.UNSET:
             raise NodeAnswerError(self.url, f"status {status} with another request's answer")
-        try:
-            return msgspec.json.decode(answer.result, type=method.reply)
-        except (msgspec.DecodeError, RecursionError, ValueError) as error:
-            raise NodeAnswerError(
-                self.url, f"{method.name} in another form ({shortened(str(error))})"
-            ) from None
+        return bytes(answer.result)
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer, read up to the limits of size and time."""

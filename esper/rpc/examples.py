@@ -10,6 +10,7 @@ TXID: Final = "7c" * 64
 MODEL_ID: Final = "e0" * 64
 ALICE: Final = "esp1qz9alice0example0address"
 BOB: Final = "esp1qz9bob0example0address"
+CURSOR: Final = "0000000100000000"
 AS_OF: Final = s.AsOf(height=1, synced=True)
 
 _CREDITS: Final = s.Credits(
@@ -128,8 +129,11 @@ ACCOUNT: Final = s.AccountReply(
     as_of=AS_OF,
 )
 HISTORY: Final = s.History(
-    [s.Event(1, 1_790_000_060_000, TXID, "sent", "250000000", "1000", BOB)], "1-0", AS_OF
+    [s.Event(1, 1_790_000_060_000, TXID, "sent", "250000000", "1000", BOB, cursor=CURSOR)],
+    CURSOR,
+    AS_OF,
 )
+PENDING: Final = s.Pending([s.PendingEvent(TXID, "sent", "250000000", "1000", BOB, 1, 201)], AS_OF)
 ESTIMATE: Final = s.Estimate(MODEL_ID, [1, 403, 407, 261, 378], 12, "828", 3, 1, "yes")
 CALL: Final = s.CallReply(
     txid=TXID,

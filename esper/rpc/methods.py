@@ -61,7 +61,7 @@ GET_BLOCK: Final = Method(
     "get_block",
     s.BlockParams,
     s.BlockReply,
-    "A block by height or hash; the tip without either.",
+    "A block by height or hash, or by the first digits of its hash; the tip without either.",
     Example(s.BlockParams(height=1), examples.BLOCK),
     raises=(NOT_FOUND,),
 )
@@ -69,7 +69,7 @@ GET_TRANSACTION: Final = Method(
     "get_transaction",
     s.TransactionParams,
     s.TransactionReply,
-    "A transaction, waiting or in the chain.",
+    "A transaction, waiting or in the chain, by its id or the first digits of it.",
     Example(s.TransactionParams(examples.TXID), examples.TRANSACTION),
     raises=(NOT_FOUND,),
 )
@@ -78,7 +78,7 @@ SUBMIT_TRANSACTION: Final = Method(
     s.SubmitParams,
     s.Submitted,
     "Take a signed transaction into the mempool.",
-    Example(s.SubmitParams("00ff"), s.Submitted(examples.TXID)),
+    Example(s.SubmitParams("00ff", []), s.Submitted(examples.TXID)),
     raises=(REFUSED, MEMPOOL_FULL),
     needs_token=True,
 )
@@ -98,6 +98,13 @@ GET_HISTORY: Final = Method(
     s.History,
     "What happened to an address, the newest first.",
     Example(s.HistoryParams(examples.ALICE, limit=1), examples.HISTORY),
+)
+GET_PENDING: Final = Method(
+    "get_pending",
+    s.AccountParams,
+    s.Pending,
+    "What waits and concerns an address.",
+    Example(s.AccountParams(examples.ALICE), examples.PENDING),
 )
 
 # --- calls ------------------------------------------------------------------------------------

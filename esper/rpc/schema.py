@@ -15,6 +15,8 @@ Amount = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,18})$(?!\n)")]
 """Units or micro-credits, decimal."""
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}$(?!\n)")]
 """64 bytes in hex."""
+IdBeginning = Annotated[str, Meta(pattern=r"^[0-9a-f]{8,128}$(?!\n)")]
+"""Hex of 64 bytes, or the first 8 digits and more where no other id begins with them."""
 MAX_TEXT: Final = 65_536
 """Characters of a text to be tokenised."""
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
@@ -168,10 +170,10 @@ class TextReply(Reply, frozen=True):
 
 
 class BlockParams(Request, frozen=True):
-    """Either of both; the tip without any."""
+    """Either of both; the tip without any. The genesis is block 0."""
 
     height: Height | None = None
-    hash: Hash | None = None
+    hash: IdBeginning | None = None
 
 
 class WorkAnswer(Reply, frozen=True):
@@ -225,7 +227,7 @@ class BlockReply(Reply, frozen=True):
 class TransactionParams(Request, frozen=True):
     """A transaction by its id."""
 
-    txid: Hash
+    txid: IdBeginning
 
 
 class TransactionReply(Reply, frozen=True):
@@ -244,7 +246,7 @@ class TransactionReply(Reply, frozen=True):
     outputs: list["Output"]
     """Of transfers and credit transfers; one without address for stake and unstake."""
     hex: str
-    """The wire bytes; empty if dropped."""
+    """The wire bytes; empty if dropped, of which a node keeps the envelope alone."""
     as_of: AsOf
     height: int | None = None
     block: str | None = None
@@ -255,6 +257,8 @@ class TransactionReply(Reply, frozen=True):
     """Why it was dropped, or why it waits."""
     prompt: str | None = None
     """Of calls: the text of the prompt, whole; None where its tokenizer is not at the node."""
+    replaced_by: str | None = None
+    """Id of the transaction that took its place."""
 
 
 class Output(Reply, frozen=True):
@@ -268,6 +272,9 @@ class SubmitParams(Request, frozen=True):
     """Wire bytes of a signed transaction."""
 
     hex: Annotated[str, Meta(pattern=r"^([0-9a-f]{2})+$(?!\n)", max_length=131_072)]
+    replaces: Annotated[list[Hash], Meta(max_length=8)] | None = None
+    """Ids of waiting transactions whose place it may take: none if the list is empty, whichever
+    waits with its nonce if it is left out."""
 
 
 class Submitted(Reply, frozen=True):
@@ -357,6 +364,32 @@ class Event(Reply, frozen=True):
     """Address on the other side, or empty."""
     prompt: str | None = None
     """Of ``called``: the text of the prompt, whole."""
+    cursor: str = ""
+    """``before`` of the events before this one, of whatever address."""
+
+
+class PendingEvent(Reply, frozen=True):
+    """What a transaction that waits will do to an address."""
+
+    txid: str
+    what: str
+    """As of events."""
+    amount: Amount
+    """Units, or micro-credits; of a call those of its longest answer."""
+    fee: Amount
+    other: str
+    """Address on the other side, or empty."""
+    nonce: int
+    expiry: int
+    """Height after which it lapses."""
+
+
+class Pending(Reply, frozen=True):
+    """What waits and concerns an address."""
+
+    events: list[PendingEvent]
+    """At most 200: what it sent itself by nonce, then what comes to it, as it arrived."""
+    as_of: AsOf
 
 
 class History(Reply, frozen=True):

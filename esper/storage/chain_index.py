@@ -10,6 +10,7 @@
 """
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -229,6 +230,19 @@ class ChainIndex(Generic[S]):
         """The height of a block of the chain above the genesis, None if it is not on it."""
         found = self.store.get(height_key(block_id))
         return None if found is None else int.from_bytes(found, "big")
+
+    def ids_with(self, prefix: str, limit: int) -> list[BlockId]:
+        """At most ``limit`` ids of the chain's blocks whose hex begins with ``prefix``, in order.
+
+        The genesis is among them.
+        """
+        whole = height_key(BlockId(bytes.fromhex(prefix[: len(prefix) & ~1])))
+        ids = (BlockId(key[1:]) for key, _ in self.store.items(whole))
+        fitting = list(islice((one for one in ids if one.hex().startswith(prefix)), limit))
+        genesis = self.genesis.block_id
+        if genesis.hex().startswith(prefix):
+            fitting.append(genesis)
+        return sorted(fitting)[:limit]
 
     def undo(self, height: int) -> tuple[OldValue, ...] | None:
         """The undo record of a height, None if none is kept."""

@@ -16,7 +16,7 @@ def check_affordable(
     ``released`` are units that a replaced transaction no longer takes. Raises FundsShortError,
     StakeShortError or CreditsShortError.
     """
-    _check_funds(account, payload.outlay, fee, released)
+    check_funds(account, payload.outlay, fee, released)
     if isinstance(payload, Unstake) and payload.amount > int(account.stake):
         raise StakeShortError(
             f"{esp_text(account.stake)} are staked, {esp_text(payload.amount)} cannot be unstaked"
@@ -49,8 +49,14 @@ def check_credit_dust(receiver: AccountReply, amount: int, least: int) -> None:
         )
 
 
-def _check_funds(account: AccountReply, outlay: int, fee: int, released: int) -> None:
-    have = max(int(account.balance) - max(int(account.pending_out) - released, 0), 0)
+def available(account: AccountReply, released: int = 0) -> int:
+    """Units that can be spent now, what waits deducted but for ``released`` of it."""
+    return max(int(account.balance) - max(int(account.pending_out) - released, 0), 0)
+
+
+def check_funds(account: AccountReply, outlay: int, fee: int, released: int = 0) -> None:
+    """The balance covers amount and fee, in units. Raises FundsShortError."""
+    have = available(account, released)
     if have >= outlay + fee:
         return
     need = (
@@ -74,7 +80,7 @@ def _check_credits(account: AccountReply, cost: int, params: NetworkParameters) 
     held = account.credits
     available, earned = int(held.available), int(held.per_block)
     if cost > available:
-        how = "stake some ESP to earn credits: esper stake AMOUNT"
+        how = "stake some ESP to earn credits, such as `esper stake 1`"
         if earned:
             blocks = -((available - cost) // earned)
             how = f"the stake earns them in about {counted(blocks, 'block')}"

@@ -3,20 +3,39 @@
 import re
 from typing import Final
 
-from esper.primitives.units import MAX_AMOUNT, MICRO, UNITS_PER_ESP, format_esp
+from esper.primitives.units import (
+    MAX_AMOUNT,
+    MICRO,
+    UNITS_PER_ESP,
+    format_credits,
+    format_esp,
+)
 from esper.wallet.errors import AmountError
 
 _NUMBER: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,20}))?", re.ASCII)
 
 
-def parse_esp(text: str) -> int:
-    """Units of an amount like ``1.5``. Raises AmountError."""
-    return _parsed(text, UNITS_PER_ESP, 8, "ESP")
+def parse_esp(text: str, what: str = "amount", *, zero: bool = False) -> int:
+    """Units of an amount like ``1.5``; ``what`` names it.
+
+    Raises AmountError, for nothing at all as well unless ``zero``.
+    """
+    return _parsed(text, UNITS_PER_ESP, 8, "ESP", what, zero)
 
 
-def parse_credits(text: str) -> int:
-    """Micro-credits of an amount like ``0.25``. Raises AmountError."""
-    return _parsed(text, MICRO, 6, "credits")
+def parse_credits(text: str, what: str = "amount") -> int:
+    """Micro-credits of an amount like ``0.25``; ``what`` names it. Raises AmountError."""
+    return _parsed(text, MICRO, 6, "credits", what, False)
+
+
+def bare_esp(units: int) -> str:
+    """Units as they are typed: ``1.5``."""
+    return format_esp(units).removesuffix(" ESP")
+
+
+def bid_text(price: int) -> str:
+    """A bid for people, in what ``--bid`` takes."""
+    return f"{counted(price, 'micro-credit')} a token"
 
 
 def esp_text(units: str | int) -> str:
@@ -26,8 +45,7 @@ def esp_text(units: str | int) -> str:
 
 def credits_text(micro: str | int) -> str:
     """Micro-credits, also as the node's decimal text, for people: ``1.5 credits``."""
-    whole, part = divmod(int(micro), MICRO)
-    return f"{whole}.{part:06d}".rstrip("0").rstrip(".") + " credits"
+    return format_credits(int(micro))
 
 
 def counted(count: int, thing: str) -> str:
@@ -35,18 +53,18 @@ def counted(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
-def _parsed(text: str, unit: int, places: int, name: str) -> int:
+def _parsed(text: str, unit: int, places: int, name: str, what: str, zero: bool) -> int:
     found = _NUMBER.fullmatch(text)
     if found is None:
         raise AmountError(
-            f"amount {text[:40]!r} is no number of {name}: write digits, and a point like 1.5"
+            f"{what} {text[:40]!r} is no number of {name}: write digits, and a point like 1.5"
         )
     whole, part = found[1], found[2] or ""
     if len(part.rstrip("0")) > places:
-        raise AmountError(f"amount {text} has {len(part)} decimals, {name} have at most {places}")
+        raise AmountError(f"{what} {text} has {len(part)} decimals, {name} have at most {places}")
     amount = int(whole) * unit + int(part[:places].ljust(places, "0"))
-    if amount == 0:
-        raise AmountError(f"amount is {text}: nothing would move, name more than 0 {name}")
+    if amount == 0 and not zero:
+        raise AmountError(f"{what} is {text}: nothing would move, name more than 0 {name}")
     if amount > MAX_AMOUNT:
-        raise AmountError(f"amount {text} is more than there can ever be")
+        raise AmountError(f"{what} {text} is more than there can ever be")
     return amount

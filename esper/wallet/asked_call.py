@@ -11,6 +11,7 @@ from esper.rpc.schema import Estimate, EstimateParams, Message
 from esper.vm.answers import MAX_ANSWER_TOKENS
 from esper.vm.llm_call import LlmCall
 from esper.vm.records import MAX_PROMPT_TOKENS
+from esper.wallet.amounts import bid_text
 from esper.wallet.errors import CallShapeError, MisuseError, NodeContradictionError
 from esper.wallet.node_port import Node
 
@@ -53,6 +54,27 @@ def asked_call(
     if tokens is not None and model_id != params.model.model_id:
         raise NodeContradictionError("the node answers about another model: ask another node")
     return LlmCall(model_id, prompt, max_tokens, _bid(bid, estimate, params)), estimate
+
+
+def call_of_tokens(
+    params: NetworkParameters, tokens: Sequence[int], max_tokens: int, bid: int | None = None
+) -> LlmCall:
+    """A call to the network's model with a prompt of these token ids; no node is asked.
+
+    ``bid`` is micro-credits per weighted token, the least without. Raises CallShapeError, and
+    MisuseError for an answer, a bid or an id that cannot be.
+    """
+    if max_tokens < 1:
+        raise MisuseError(f"--max-tokens is {max_tokens}, must be 1 at least")
+    model, least = params.model, params.credits.minimum_bid
+    wrong = next((token for token in tokens if not 0 <= token < model.shape.vocab), None)
+    if wrong is not None:
+        raise MisuseError(f"token id {wrong}: ids of the model are below {model.shape.vocab}")
+    prompt = tuple(tokens)
+    _check_lengths(len(prompt), max_tokens, params)
+    if bid is not None:
+        _check_bid(bid, least)
+    return LlmCall(model.model_id, prompt, max_tokens, least if bid is None else bid)
 
 
 def why_not_answered(estimate: Estimate) -> str:
@@ -110,15 +132,19 @@ def _model_id(estimate: Estimate, params: NetworkParameters) -> ModelId:
     return found
 
 
+def _check_bid(bid: int, least: int) -> None:
+    if not least <= bid <= MAX_BID:
+        raise MisuseError(f"--bid is {bid}, must be {least} to {MAX_BID} micro-credits a token")
+
+
 def _bid(bid: int | None, estimate: Estimate, params: NetworkParameters) -> int:
     least = params.credits.minimum_bid
     if bid is not None:
-        if not least <= bid <= MAX_BID:
-            raise MisuseError(f"--bid is {bid}, must be {least} to {MAX_BID} micro-credits")
+        _check_bid(bid, least)
         return bid
     if estimate.bid > MAX_SUGGESTED_TIMES * least:
         raise NodeContradictionError(
-            f"the node suggests a bid of {estimate.bid}, the least is {least}: "
-            f"if you mean it, say --bid {estimate.bid}"
+            f"the node suggests a bid of {bid_text(estimate.bid)}, more than the cap of "
+            f"{bid_text(MAX_SUGGESTED_TIMES * least)}: if you mean it, add --bid {estimate.bid}"
         )
     return max(estimate.bid, least)

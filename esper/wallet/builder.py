@@ -11,6 +11,7 @@ from esper.vm.envelope_rules import check_isolated
 from esper.vm.fees import fee_asked, least_fee
 from esper.vm.payload import Payload
 from esper.vm.transaction import Transaction
+from esper.wallet.amounts import esp_text
 from esper.wallet.errors import ExchangeFileError, NoSecretError
 
 MAX_HEIGHT: Final = (1 << 32) - 1
@@ -68,8 +69,10 @@ def signed(
         raise ExchangeFileError(f"the transaction breaks a rule: {violation}") from violation
     least = fee_asked(transaction, limits)
     if transaction.fee < least:
-        raise ExchangeFileError(f"the fee is {transaction.fee} units, must be {least} at least")
+        raise ExchangeFileError(
+            f"the fee is {esp_text(transaction.fee)}, must be {esp_text(least)} at least"
+        )
     if transaction.fee and not transaction.payload.PAYS_FEE:
-        raise ExchangeFileError(f"the fee is {transaction.fee} units, a call's must be 0")
+        raise ExchangeFileError(f"the fee is {esp_text(transaction.fee)}, a call's must be 0 ESP")
     digest = transaction.signing_digest(genesis_hash)
     return replace(transaction, signature=key.sign(digest))

@@ -4,6 +4,7 @@ from typing import Final
 
 from esper.primitives.address import Address
 from esper.primitives.params import NetworkParameters
+from esper.rpc.schema import AccountReply
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.fees import least_fee
 from esper.vm.llm_call import LlmCall
@@ -12,7 +13,8 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
-from esper.wallet.amounts import credits_text, esp_text
+from esper.wallet.affordability import available
+from esper.wallet.amounts import bid_text, counted, credits_text, esp_text
 from esper.wallet.keystore import WalletFile
 
 DEAR_TIMES: Final = 3
@@ -27,16 +29,52 @@ def labels_of(file: WalletFile) -> dict[str, str]:
     return found | {own.address: own.label or "this wallet" for own in file.addresses}
 
 
-def described(transaction: Transaction, params: NetworkParameters, labels: dict[str, str]) -> Lines:
-    """Name and text of everything that whoever signs should look at."""
+def described(
+    transaction: Transaction,
+    params: NetworkParameters,
+    labels: dict[str, str],
+    account: AccountReply | None = None,
+) -> Lines:
+    """Name and text of everything that whoever signs should look at.
+
+    With the sender's ``account`` what is left there is told as well, and no nonce: it is chosen
+    when the owner has agreed.
+    """
     lines: Lines = [("from", _named(transaction.sender, params, labels))]
     lines += _payload_lines(transaction, params, labels)
     lines.append(("fee", _fee_text(transaction, params)))
-    lines.append(("nonce", str(transaction.nonce)))
+    if account is None:
+        lines.append(("nonce", str(transaction.nonce)))
+    else:
+        lines += _sum_lines(transaction, account)
     if transaction.not_before:
         lines.append(("not before", f"height {transaction.not_before}"))
     lines.append(("lapses", f"after height {transaction.expiry}"))
     lines.append(("network", params.name))
+    return lines
+
+
+def shown(lines: Lines) -> list[str]:
+    """Lines for people: the texts stand below each other."""
+    width = max((len(name) for name, _ in lines), default=0) + 2
+    return [f"{name:{width}}{text}" for name, text in lines]
+
+
+def _sum_lines(transaction: Transaction, account: AccountReply) -> Lines:
+    """What goes and what remains."""
+    payload = transaction.payload
+    lines: Lines = []
+    spent = payload.outlay + transaction.fee
+    if payload.outlay:
+        lines.append(("total", esp_text(spent)))
+    left = []
+    if spent:
+        left.append(esp_text(max(available(account) - spent, 0)))
+    if payload.credits_needed:
+        credit = max(int(account.credits.spendable) - payload.credits_needed, 0)
+        left.append(f"{credits_text(credit)}")
+    if left:
+        lines.append(("remains", ", ".join(left)))
     return lines
 
 
@@ -53,15 +91,18 @@ def _payload_lines(
             return [("stake", esp_text(amount))]
         case Unstake(amount):
             blocks = params.reward.unbonding
-            return [("unstake", f"{esp_text(amount)}, spendable after {blocks} blocks")]
+            return [("unstake", f"{esp_text(amount)}, spendable after {counted(blocks, 'block')}")]
         case CreditTransfer(receiver, amount):
             return [("give", f"{credits_text(amount)} to {_named(receiver, params, labels)}")]
         case LlmCall() as call:
             return [
                 ("call", f"model {call.model_id.hex()}"),
-                ("prompt", f"{len(call.prompt)} tokens: {' '.join(map(str, call.prompt))}"),
-                ("answer", f"{call.max_tokens} tokens at most"),
-                ("costs", f"{credits_text(call.reserve)} at most, bid {call.price}"),
+                (
+                    "prompt",
+                    f"{counted(len(call.prompt), 'token')}: {' '.join(map(str, call.prompt))}",
+                ),
+                ("answer", f"{counted(call.max_tokens, 'token')} at most"),
+                ("costs", f"{credits_text(call.reserve)} at most, bid {bid_text(call.price)}"),
             ]
         case LlmResult() as result:
             return [("answer of call", result.call_id.hex())]

@@ -83,6 +83,14 @@ class DustError(WalletError):
     """Too little to open a new account with."""
 
 
+class FeeCapError(WalletError):
+    """A fee above the most that is paid without saying so."""
+
+
+class NonceTakenError(WalletError):
+    """Another transaction of the account came first; nothing was replaced."""
+
+
 class CallShapeError(WalletError):
     """A call that no block could take."""
 

@@ -70,7 +70,9 @@ def read_exchange(data: bytes, what: What, params: NetworkParameters) -> Transac
     if file.format != FORMAT:
         raise ExchangeFileError(f"the file has format {file.format}, this program knows {FORMAT}")
     if file.what != what:
-        raise ExchangeFileError(f"the file holds a {file.what}, an {what} is needed here")
+        raise ExchangeFileError(
+            f"the file holds {_article(file.what)}, {_article(what)} is needed here"
+        )
     known = genesis_hash(params).hex()
     if file.genesis_hash != known:
         raise OtherNetworkError(
@@ -90,6 +92,10 @@ def read_exchange(data: bytes, what: What, params: NetworkParameters) -> Transac
     if bool(found.signature) != (what == "signed transaction"):
         raise ExchangeFileError(f"the file's bytes are no {what}")
     return found
+
+
+def _article(what: str) -> str:
+    return f"an {what}" if what.startswith("u") else f"a {what}"
 
 
 def _decoded(data: bytes) -> ExchangeFile:

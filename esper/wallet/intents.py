@@ -1,54 +1,118 @@
 """From a wish and the node's view of the account to an unsigned transaction."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Final
 
 from esper.primitives.address import Address
 from esper.primitives.params import NetworkParameters
 from esper.rpc.methods import GET_ACCOUNT
 from esper.rpc.schema import AccountParams, AccountReply
+from esper.vm.fees import fee_asked
 from esper.vm.payload import Payload
 from esper.vm.transaction import Transaction
 from esper.wallet.affordability import check_affordable, check_credit_dust, check_dust
 from esper.wallet.builder import unsigned
-from esper.wallet.errors import MisuseError, NodeContradictionError
+from esper.wallet.errors import NodeContradictionError
+from esper.wallet.fee_terms import FeeTerms
 from esper.wallet.labels import parsed_address
 from esper.wallet.node_port import Node
+from esper.wallet.wishes import Everything, Wish, everything
 
 DEFAULT_WINDOW: Final = 200
 """Blocks until a transaction lapses that no block took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An unsigned transaction, and the account as it was when that was made."""
+
+    transaction: Transaction
+    """With the sender's next nonce."""
+    account: AccountReply
+    """What the node said of the sender."""
 
 
 def prepared(
     node: Node,
     params: NetworkParameters,
     sender: str,
-    payload: Payload,
+    wish: Wish,
     *,
     window: int = DEFAULT_WINDOW,
     fee: int | None = None,
 ) -> Transaction:
+    """The transaction of ``drafted``, with a fee in units or the least."""
+    return drafted(node, params, sender, wish, window=window, fees=FeeTerms(fee)).transaction
+
+
+def drafted(
+    node: Node,
+    params: NetworkParameters,
+    sender: str,
+    wish: Wish,
+    *,
+    window: int = DEFAULT_WINDOW,
+    fees: FeeTerms | None = None,
+) -> Draft:
     """An unsigned transaction with the sender's next nonce that the account can pay for.
 
-    It lapses ``window`` blocks (at least 1) after the node's tip. ``fee`` is units, the least
-    without it. Raises FundsShortError, StakeShortError, CreditsShortError, DustError, MisuseError
-    for a fee below the least, NodeContradictionError, and the node's errors.
+    It lapses ``window`` blocks (at least 1) after the node's tip. Without ``fees`` it pays the
+    least. Raises FundsShortError, StakeShortError, CreditsShortError, DustError, FeeCapError,
+    MisuseError for a fee below the least, NodeContradictionError, and the node's errors.
     """
-    account = account_of(node, sender)
+    account, terms = account_of(node, sender), fees or FeeTerms()
+    address = parsed_address(sender, params).to_bytes()
+
+    def build(payload: Payload, fee: int | None) -> Transaction:
+        found = unsigned(
+            payload,
+            sender=address,
+            carries_key=not account.key_known,
+            nonce=account.next_nonce,
+            expiry=account.as_of.height + window,
+            limits=params.limits,
+            fee=fee,
+        )
+        terms.check_least(fee_asked(found, params.limits))
+        return found
+
+    if isinstance(wish, Everything):
+        found = everything(wish, account, build, terms.fee)
+    else:
+        found = build(wish, terms.fee)
+    terms.check(found.fee)
+    check_affordable(account, found.payload, found.fee, params)
+    _check_receivers(node, params, found.payload)
+    return Draft(found, account)
+
+
+def drafted_without_node(
+    params: NetworkParameters,
+    sender: str,
+    payload: Payload,
+    *,
+    nonce: int,
+    height: int,
+    window: int = DEFAULT_WINDOW,
+    fees: FeeTerms | None = None,
+) -> Transaction:
+    """An unsigned transaction with this nonce that lapses ``window`` blocks after ``height``.
+
+    Nobody is asked what the account has, or whether its key is known: the key travels along. Raises
+    FeeCapError, and MisuseError for a fee below the least.
+    """
+    terms = fees or FeeTerms()
     found = unsigned(
         payload,
         sender=parsed_address(sender, params).to_bytes(),
-        carries_key=not account.key_known,
-        nonce=account.next_nonce,
-        expiry=account.as_of.height + window,
+        carries_key=True,
+        nonce=nonce,
+        expiry=height + window,
         limits=params.limits,
+        fee=terms.fee,
     )
-    if fee is not None:
-        if fee < found.fee:
-            raise MisuseError(f"the fee is {fee} units, must be {found.fee} at least")
-        found = replace(found, fee=fee)
-    check_affordable(account, payload, found.fee, params)
-    _check_receivers(node, params, payload)
+    terms.check_least(fee_asked(found, params.limits))
+    terms.check(found.fee)
     return found
 
 

@@ -19,6 +19,7 @@ from esper.vm.transfer import Transfer
 from esper.wallet.affordability import check_affordable
 from esper.wallet.asked_call import MAX_BID
 from esper.wallet.errors import MisuseError, NodeContradictionError, NotReplaceableError
+from esper.wallet.fee_terms import FeeTerms
 from esper.wallet.intents import account_of
 from esper.wallet.node_port import Node
 
@@ -31,18 +32,22 @@ def waiting(
 ) -> tuple[Transaction, str]:
     """A transaction of one of ``addresses`` that waits, and which of them.
 
+    ``txid`` is its id, or the first digits of it.
     The node gives the bytes, the id proves them; that their sender signed them it does not prove,
     see ``check_signed_by``. Raises NotReplaceableError, NodeContradictionError, and the node's
     errors.
     """
     reply = node.call(GET_TRANSACTION, TransactionParams(txid))
     if reply.status != "pending":
-        raise NotReplaceableError(f"the transaction is {reply.status}, only a waiting one can go")
+        by = f" and replaced by {reply.replaced_by}" if reply.replaced_by else ""
+        raise NotReplaceableError(
+            f"the transaction is {reply.status}{by}: only one that waits can be replaced"
+        )
     try:
         found = decode_transaction(bytes.fromhex(reply.hex), params.limits.transaction_bytes)
     except (RuleViolation, ValueError) as error:
         raise NodeContradictionError(f"the node's transaction is unreadable: {error}") from error
-    if found.txid.hex() != txid:
+    if not found.txid.hex().startswith(txid):
         raise NodeContradictionError("the node gave another transaction: ask another node")
     sender = _text(found, params)
     if sender not in addresses:
@@ -64,11 +69,14 @@ def check_signed_by(old: Transaction, key: KeyPair, genesis_hash: bytes) -> None
         )
 
 
-def bumped(old: Transaction, limits: LimitParameters, fee: int | None = None) -> Transaction:
+def bumped(
+    old: Transaction, limits: LimitParameters, fee: int | None = None, *, most: int = MAX_AMOUNT
+) -> Transaction:
     """The same payload, unsigned, with a fee of ``fee`` units or the least that replaces the old.
 
     A call pays no fee; its bid rises instead. Raises MisuseError for a fee that is too small, or
-    for any fee of a call, NotReplaceableError for a bid at its end.
+    for any fee of a call, FeeCapError for one above ``most`` units, NotReplaceableError for a bid
+    at its end.
     """
     bare = replace(old, signature=b"")
     if isinstance(old.payload, LlmCall):
@@ -78,13 +86,17 @@ def bumped(old: Transaction, limits: LimitParameters, fee: int | None = None) ->
         if price > MAX_BID:
             raise NotReplaceableError("the bid is the largest there can be")
         return replace(bare, payload=replace(old.payload, price=price))
-    return _with_rise(bare, old.fee, limits, fee)
+    return _with_rise(bare, old.fee, limits, FeeTerms(fee, most))
 
 
 def cancelling(old: Transaction, limits: LimitParameters) -> Transaction:
-    """A transfer of one unit to oneself in the old one's place, unsigned: it does nothing else."""
+    """A transfer of one unit to oneself in the old one's place, unsigned: it does nothing else.
+
+    Its fee needs no cap: it is a tenth above one that the owner agreed to, or the least.
+    """
     nothing = Transfer((Output(old.sender, 1),))
-    return _with_rise(replace(old, payload=nothing, fee=0, signature=b""), old.fee, limits, None)
+    bare = replace(old, payload=nothing, fee=0, signature=b"")
+    return _with_rise(bare, old.fee, limits, FeeTerms(None, MAX_AMOUNT))
 
 
 def check_replacement(
@@ -103,12 +115,14 @@ def check_replacement(
 
 
 def _with_rise(
-    bare: Transaction, old_fee: int, limits: LimitParameters, fee: int | None
+    bare: Transaction, old_fee: int, limits: LimitParameters, terms: FeeTerms
 ) -> Transaction:
-    """``bare`` with ``fee``, or the least that pays for itself and replaces ``old_fee``.
+    """``bare`` with the fee asked for, or the least that pays for itself and replaces ``old_fee``.
 
-    Raises MisuseError for a fee that is too small, NotReplaceableError if none is large enough.
+    Raises MisuseError for a fee that is too small, FeeCapError for one that is too large,
+    NotReplaceableError if none is large enough.
     """
+    fee = terms.fee
 
     def asked(size: int) -> int:
         relay = limits.fee_per_byte * size
@@ -121,11 +135,12 @@ def _with_rise(
 
     least = least_fixed_fee(bare, asked)
     if fee is None:
+        terms.check(least)
         return replace(bare, fee=least)
     # A larger fee may take more bytes: then more than the least fee is asked for.
     least = max(least, asked(signed_size(replace(bare, fee=min(fee, MAX_AMOUNT)))))
-    if fee < least:
-        raise MisuseError(f"--fee is {fee} units, must be {least} at least to replace the old one")
+    terms.check_least(least, " to replace the old one")
+    terms.check(fee)
     return replace(bare, fee=fee)
 
 

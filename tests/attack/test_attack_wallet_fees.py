@@ -15,6 +15,7 @@ from esper.vm.llm_call import LlmCall
 from esper.vm.payload import Output
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
+from esper.wallet.amounts import esp_text
 from esper.wallet.builder import signed, unsigned
 from esper.wallet.errors import ExchangeFileError, MisuseError, NoSecretError, NotReplaceableError
 from esper.wallet.exchange import exchange_bytes, read_exchange
@@ -54,7 +55,7 @@ def test_room_for_a_key_breaks_no_rule_of_a_file() -> None:
 def test_a_call_with_a_fee_is_not_signed() -> None:
     call = replace(BARE, payload=LlmCall(MODEL.model_id, (1, 2), 4, 10), fee=0)
     assert signed(call, ALICE, GENESIS, LIMITS).fee == 0
-    with pytest.raises(ExchangeFileError, match="call's must be 0"):
+    with pytest.raises(ExchangeFileError, match="call's must be 0 ESP"):
         signed(replace(call, fee=1), ALICE, GENESIS, LIMITS)
 
 
@@ -79,10 +80,10 @@ def test_a_chosen_fee_that_takes_more_bytes_outbids_with_them() -> None:
         short = replace(least, fee=fee)
         assert fee_asked(short, LIMITS) <= fee, "it pays for itself, and a block would take it"
         assert not outbids(short, old)
-        with pytest.raises(MisuseError, match=f"must be {enough} at least"):
+        with pytest.raises(MisuseError, match=f"must be {esp_text(enough)} at least"):
             bumped(old, LIMITS, fee)
     assert outbids(bumped(old, LIMITS, enough), old)
-    with pytest.raises(MisuseError, match=f"must be {least.fee} at least"):
+    with pytest.raises(MisuseError, match=f"must be {esp_text(least.fee)} at least"):
         bumped(old, LIMITS, 1)
 
 

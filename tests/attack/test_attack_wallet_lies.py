@@ -97,6 +97,8 @@ CASES = [
     ("get_account", ["send", OTHER, "1", "--yes"]),
     ("get_block", ["block"]),
     ("get_history", ["history"]),
+    ("get_pending", ["history"]),
+    ("get_transaction", ["bump", "TXID", "--yes"]),
     ("get_transaction", ["tx", "TXID"]),
     ("get_call", ["tx", "CALL"]),
     ("get_proof", ["proof", "CALL"]),

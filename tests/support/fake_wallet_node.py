@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from msgspec.structs import replace as replaced
+
 from esper.consensus.call_groups import group_binding
 from esper.crypto.signatures import SignatureClaim
 from esper.primitives.address import Address
@@ -13,7 +15,7 @@ from esper.prover import Report, Sequence, Statement, VerificationError, proof_f
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.client import NodeError
-from esper.rpc.errors import NOT_FOUND, REFUSED
+from esper.rpc.errors import INVALID_PARAMS, NOT_FOUND, REFUSED
 from esper.rpc.method import Method, ReplyT, RequestT
 from esper.vm.credits import rate_limit, settled, totals_at_block
 from esper.vm.envelope_rules import check_isolated, check_signature, fee_range
@@ -49,6 +51,8 @@ class FakeNode:
     answering: str | None = "yes"
     """Whether anybody here answers, as an estimate says it."""
     last_status: str = "answered"
+    replaced: dict[str, str] = field(default_factory=dict)
+    """What took the place of a transaction."""
     history_events: tuple[s.Event, ...] = ()
 
     # --- what the wallet asks ---
@@ -63,6 +67,7 @@ class FakeNode:
             m.SUBMIT_TRANSACTION.name: self.submit,
             m.GET_ACCOUNT.name: self.account,
             m.GET_HISTORY.name: self.history,
+            m.GET_PENDING.name: self.waiting_for,
             m.ESTIMATE_CALL.name: self.estimate_call,
             m.GET_CALL.name: self.asked_about,
             m.GET_PROOF.name: self.proof,
@@ -168,13 +173,22 @@ class FakeNode:
             for txid, t in self.pending.items()
             if (t.sender, t.nonce) == (found.sender, found.nonce)
         ]
+        if params.replaces is not None and set(same) - {*params.replaces, found.txid.hex()}:
+            data = {"rule": "NonceWaitsError", "retry": True, "waiting": same[0]}
+            raise NodeError(REFUSED, f"nonce {found.nonce} is taken", data)
+        if found.nonce < self.world.ledger.account(found.sender).nonce:
+            raise NodeError(REFUSED, "the nonce was used", {"rule": "NonceUsedViolation"})
         for txid in same:
             del self.pending[txid]
+            self.replaced[txid] = found.txid.hex()
         self.pending[found.txid.hex()] = found
         return s.Submitted(found.txid.hex(), same[0] if same else None)
 
     def transaction(self, params: s.TransactionParams) -> s.TransactionReply:
-        found, height = self.confirmed.get(params.txid, (self.pending.get(params.txid), None))
+        txid = self._whole(params.txid)
+        if txid in self.replaced and txid not in self.pending:
+            return self._gone(txid)
+        found, height = self.confirmed.get(txid, (self.pending.get(txid), None))
         if found is None:
             raise NodeError(NOT_FOUND, "there is no such transaction")
         outputs = [s.Output("", str(found.payload.outlay))]
@@ -183,7 +197,7 @@ class FakeNode:
                 s.Output(self._text(o.receiver), str(o.amount)) for o in found.payload.outputs
             ]
         return s.TransactionReply(
-            txid=params.txid,
+            txid=txid,
             status="pending" if height is None else "confirmed",
             kind=KINDS[found.kind],
             sender=self._text(found.sender),
@@ -200,10 +214,37 @@ class FakeNode:
             confirmations=0 if height is None else self.world.height - height + 1,
         )
 
+    def _whole(self, beginning: str) -> str:
+        known = {*self.pending, *self.confirmed, *self.replaced}
+        found = [txid for txid in known if txid.startswith(beginning)]
+        if len(found) > 1:
+            raise NodeError(INVALID_PARAMS, f"several transactions begin with {beginning}")
+        return found[0] if found else beginning
+
+    def _gone(self, txid: str) -> s.TransactionReply:
+        return s.TransactionReply(
+            txid, "dropped", "", "", 0, "0", 0, 0, 0, [], "", s.AsOf(self.world.height, True),
+            reason="its sender replaced it by another", replaced_by=self.replaced[txid],
+        )  # fmt: skip
+
     def history(self, params: s.HistoryParams) -> s.History:
-        cursor = "more" if params.limit < len(self.history_events) else None
-        events = list(self.history_events[: params.limit])
+        """Every address has the same; the cursor is a height."""
+        before = params.before or "9" * 12
+        below = int(before) if before.isdigit() else 0
+        left = [event for event in self.history_events if event.height < below]
+        events = sorted(left, key=lambda event: -event.height)[: params.limit]
+        events = [replaced(event, cursor=f"{event.height:08}") for event in events]
+        cursor = events[-1].cursor if len(events) < len(left) else None
         return s.History(events, cursor, s.AsOf(self.world.height, True))
+
+    def waiting_for(self, params: s.AccountParams) -> s.Pending:
+        address = Address.from_text(params.address, "resp").to_bytes()
+        events = [
+            s.PendingEvent(txid, "sent", str(t.payload.outlay), str(t.fee), "", t.nonce, t.expiry)
+            for txid, t in self.pending.items()
+            if t.sender == address
+        ]
+        return s.Pending(events, s.AsOf(self.world.height, True))
 
     def estimate_call(self, params: s.EstimateParams) -> s.Estimate:
         text = params.text or "".join(message.content for message in params.messages or [])

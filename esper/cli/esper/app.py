@@ -30,7 +30,7 @@ WALLET: Final = Group(
         Command(
             "list",
             "wallet_keys:list_command",
-            "The wallets of the data directory and their addresses. Needs no password.",
+            "The wallets of the data directory, their addresses and labels. Needs no password.",
         ),
         Command(
             "import",
@@ -43,7 +43,9 @@ WALLET: Final = Group(
             "Make a wallet of addresses alone: it shows balances and builds, but cannot sign.",
         ),
         Command(
-            "address", "wallet_upkeep:address_command", "The wallet's addresses, or a new one."
+            "address",
+            "wallet_upkeep:address_command",
+            "The wallet's addresses, or a new one.",
         ),
         Command(
             "label",
@@ -80,11 +82,31 @@ COMMANDS: Final[Table] = (
         "Check a proof without the model's weights: status 0 valid, 1 not valid, 2 unreadable.",
     ),
     WALLET,
-    Command("balance", "balance:balance_command", "What the wallet holds. Needs no password."),
-    Command("history", "balance:history_command", "What happened, newest first."),
-    Command("status", "looking:status_command", "The node and its chain."),
-    Command("send", "spending:send_command", "Send ESP to an address."),
-    Command("stake", "spending:stake_command", "Stake ESP, which then earns credits."),
+    Command(
+        "balance",
+        "balance:balance_command",
+        "What the wallet holds. Needs no password.",
+    ),
+    Command(
+        "history",
+        "history:history_command",
+        "What waits, and what happened, newest first.",
+    ),
+    Command(
+        "status",
+        "looking:status_command",
+        "The node and its chain.",
+    ),
+    Command(
+        "send",
+        "spending:send_command",
+        "Send ESP to an address; all leaves nothing behind, the fee deducted.",
+    ),
+    Command(
+        "stake",
+        "spending:stake_command",
+        "Stake ESP, which then earns credits.",
+    ),
     Command(
         "unstake",
         "spending:unstake_command",
@@ -101,11 +123,26 @@ COMMANDS: Final[Table] = (
         "proof:proof_command",
         "Fetch the proof of a call's answer and check it here: no node is believed.",
     ),
-    Command("tx", "looking:tx_command", "A transaction, and of a call its answer."),
     Command(
-        "block", "looking:block_command", "A block: what it paid, what was asked and answered."
+        "tx",
+        "looking:tx_command",
+        "A transaction, and of a call its answer.",
     ),
-    Command("models", "looking:models_command", "The models that answer calls."),
+    Command(
+        "block",
+        "looking:block_command",
+        "A block: what it paid, what was asked and answered.",
+    ),
+    Command(
+        "rpc",
+        "rpc:rpc_command",
+        "Ask the node by method; values are JSON, or text where they are none.",
+    ),
+    Command(
+        "models",
+        "looking:models_command",
+        "The models that answer calls.",
+    ),
     Command(
         "cancel",
         "submitting:cancel_command",
@@ -118,7 +155,7 @@ COMMANDS: Final[Table] = (
     ),
     Command(
         "build",
-        "spending:build_app",
+        "spend.building:build_app",
         "Build a transaction for a wallet elsewhere to sign.",
         is_group=True,
     ),

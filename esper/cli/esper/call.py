@@ -25,15 +25,14 @@ from esper.cli.esper.session import (
     Yes,
     session,
 )
-from esper.cli.esper.spending import Expires, From
-from esper.cli.esper.submitting import own_address, sign, submitted
+from esper.cli.esper.spend.fee_options import Expires, From
+from esper.cli.esper.spend.paying import own_address, pay
 from esper.primitives.ids import txid_of
 from esper.receipts.call_proof import UnprovenError, network_models
-from esper.rpc.client import NodeAnswerError, NodeUnreachableError, RpcClientError
+from esper.rpc.client import RpcClientError
 from esper.rpc.schema import CallReply, Estimate
 from esper.vm.llm_call import LlmCall
-from esper.vm.transaction import Transaction
-from esper.wallet.amounts import counted, credits_text
+from esper.wallet.amounts import bid_text, counted, credits_text
 from esper.wallet.asked_call import answered_when, asked_call, why_not_answered
 from esper.wallet.call_progress import phrase
 from esper.wallet.errors import CallOverdueError, MisuseError, NodeLostError, OtherNetworkError
@@ -86,11 +85,11 @@ def call_command(
             chat=chat,
             tokens=None if local is None else _tokens(local, prompt, chat=chat),
         )
-        transaction = prepared(s.node, s.params, own_address(s, sender), call, window=expires)
+        payer = own_address(s, sender)
+        transaction = prepared(s.node, s.params, payer, call, window=expires)
         warned = _tell_what_it_takes(s, call, estimate, transaction.expiry, yes=yes)
         _tell_that_prompts_are_public(s)
-        found = sign(s, transaction)
-        txid = _handed_in(s, found)
+        txid = pay(s, payer, call, expires).txid
         if not wait:
             s.answer({"txid": txid, "status": "queued"} | warned, txid)
             return
@@ -98,14 +97,14 @@ def call_command(
         try:
             last = follow(s, txid, timeout)
         except KeyboardInterrupt:
-            s.note(f"the call goes on without you; {_look(txid)}")
+            s.note(f"the call goes on without you; {_look(s, txid)}")
             s.answer({"txid": txid, "status": "interrupted"} | warned)
             return
         except (CallOverdueError, NodeLostError, OtherNetworkError, RpcClientError) as error:
             s.refuse(
                 type(error).__name__,
                 f"{error}. The call is not lost: it stands in the chain, or waits in its node's "
-                f"files until it lapses after height {transaction.expiry}; {_look(txid)}",
+                f"files until it lapses after height {transaction.expiry}; {_look(s, txid)}",
                 data={"txid": txid} | warned,
             )
         _tell_end(s, txid, call, last, local, warned)
@@ -125,20 +124,9 @@ def _tokens(local: ModelText, prompt: str, *, chat: bool) -> list[int] | None:
         raise MisuseError(str(error)) from error
 
 
-def _handed_in(s: Session, call: Transaction) -> str:
-    """Submit the call; its id. A node that goes away meanwhile may have taken it."""
-    try:
-        return submitted(s.node, call).txid
-    except (NodeUnreachableError, NodeAnswerError) as error:
-        s.refuse(
-            type(error).__name__,
-            f"{error}. Whether it took the call is not known; {_look(call.txid.hex())}",
-            data={"txid": call.txid.hex()},
-        )
-
-
-def _look(txid: str) -> str:
-    return f"look with: esper tx {txid}, and once it is answered check it with: esper proof {txid}"
+def _look(s: Session, txid: str) -> str:
+    look, check = s.command("tx", txid), s.command("proof", txid)
+    return f"look with: {look}, and once it is answered check it with: {check}"
 
 
 def _tell_what_it_takes(
@@ -148,7 +136,7 @@ def _tell_what_it_takes(
 
     The warning as a member of the answer, if there is one.
     """
-    cost = f"costs at most {credits_text(call.reserve)} at a bid of {call.price}"
+    cost = f"costs at most {credits_text(call.reserve)} at a bid of {bid_text(call.price)}"
     before = f"waiting before it: {counted(estimate.waiting_calls, 'call')}"
     why = why_not_answered(estimate)
     if not why:

@@ -44,6 +44,11 @@ def connect(datadir: Path) -> Node:
     return RpcClient.from_environment(os.environ, datadir)
 
 
+def rpc_client(datadir: Path, timeout_s: float) -> RpcClient:
+    """The same node, for any of its methods; ``timeout_s`` holds for a whole answer."""
+    return RpcClient.from_environment(os.environ, datadir, timeout_s)
+
+
 def variable(name: str) -> str | None:
     """A variable of the environment."""
     return os.environ.get(name)

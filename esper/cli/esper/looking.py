@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -10,6 +11,9 @@ import typer
 from esper.cli.esper import environment
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, session
 from esper.cli.esper.shown_text import in_a_line
+from esper.cli.esper.typed_ids import LEAST_DIGITS, TxId, checked_id
+from esper.rpc.client import NodeError
+from esper.rpc.errors import NOT_FOUND
 from esper.rpc.methods import GET_BLOCK, GET_CALL, GET_STATUS, GET_TRANSACTION, LIST_MODELS
 from esper.rpc.schema import (
     AsOf,
@@ -20,12 +24,11 @@ from esper.rpc.schema import (
     TransactionParams,
     TransactionReply,
 )
-from esper.wallet.amounts import credits_text, esp_text
+from esper.wallet.amounts import counted, credits_text, esp_text
 from esper.wallet.call_progress import INTERVAL_S, phrase
-from esper.wallet.errors import MisuseError
+from esper.wallet.errors import NodeContradictionError
 from esper.wallet.moments import as_of_text, time_text
-
-HASH_DIGITS = 128
+from esper.wallet.node_port import Node
 
 
 def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:
@@ -41,7 +44,8 @@ def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) ->
             f"tip time    {time_text(found.tip_time_ms)} UTC",
             f"issued      {esp_text(found.issued)}",
             f"usefulness  {percent}.{tenth} % of proven tokens were paid",
-            f"waiting     {found.mempool_transactions} transactions, {found.mempool_calls} calls",
+            f"waiting     {counted(found.mempool_transactions, 'transaction')}, "
+            f"{counted(found.mempool_calls, 'call')}",
             f"mining      {_mining_text(found)}",
             *(f"warning     {one}" for one in found.warnings),
         )
@@ -55,7 +59,7 @@ def _mining_text(found: Status) -> str:
 
 
 def tx_command(
-    txid: Annotated[str, typer.Argument(help="Id of a transaction.")],
+    txid: TxId,
     wait: Annotated[
         bool, typer.Option("--wait", help="Until it is in a block, or dropped: status 1 then.")
     ] = False,
@@ -64,16 +68,20 @@ def tx_command(
 ) -> None:
     """A transaction, and of a call its answer."""
     with session(datadir, None, as_json) as s:
-        _check_hash(txid, "transaction id")
-        found = s.any_node.call(GET_TRANSACTION, TransactionParams(txid))
+        beginning = checked_id(txid, "transaction id")
+        found = s.any_node.call(GET_TRANSACTION, TransactionParams(beginning))
+        if not found.txid.startswith(beginning):
+            raise NodeContradictionError("the node gave another transaction: ask another node")
+        txid = found.txid
         while wait and found.status == "pending":
             environment.sleep(INTERVAL_S)
             found = s.any_node.call(GET_TRANSACTION, TransactionParams(txid))
         if wait and found.status == "dropped":
-            s.refuse("Dropped", f"{txid} is not in the chain: {found.reason}")
+            by = f" ({found.replaced_by})" if found.replaced_by else ""
+            s.refuse("Dropped", f"{txid} is not in the chain: {found.reason}{by}")
         document: dict[str, Any] = {"transaction": msgspec.to_builtins(found)}
         lines = _transaction_lines(found)
-        if found.kind == "llm-call":
+        if found.kind == "llm-call" and found.status != "dropped":
             call = s.any_node.call(GET_CALL, TransactionParams(txid))
             document["call"] = msgspec.to_builtins(call)
             lines.append(f"call      {phrase(call)}")
@@ -83,18 +91,21 @@ def tx_command(
                 lines.append(f"cost      {credits_text(call.cost)}")
             if call.proof_id:
                 lines.append(f"proof     {call.proof_id}")
-                lines.append(f"check it  esper proof {txid}")
+                lines.append(f"check it  {s.command('proof', found.txid)}")
         s.answer(document, *lines)
 
 
 def block_command(
-    which: Annotated[str | None, typer.Argument(help="Height or hash; the tip without.")] = None,
+    which: Annotated[
+        str | None,
+        typer.Argument(help="Height, hash, or a hash's first 8 digits and more; the tip without."),
+    ] = None,
     datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
 ) -> None:
     """A block: what it paid, what was asked and answered."""
     with session(datadir, None, as_json) as s:
-        found = s.any_node.call(GET_BLOCK, _block_params(which))
+        found = _block(s.any_node, which)
         s.answer(msgspec.to_builtins(found), *_block_lines(found))
 
 
@@ -111,46 +122,57 @@ def models_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) ->
         s.answer({"models": msgspec.to_builtins(found)}, *lines)
 
 
-def _block_params(which: str | None) -> BlockParams:
+def _block(node: Node, which: str | None) -> BlockReply:
+    """Digits alone are a height, and where there is no such block the beginning of a hash."""
     if which is None:
-        return BlockParams()
+        return node.call(GET_BLOCK, BlockParams())
     if which.isascii() and which.isdigit() and len(which) <= 10 and int(which) < 1 << 32:
-        return BlockParams(height=int(which))
-    _check_hash(which, "block")
-    return BlockParams(hash=which)
-
-
-def _check_hash(text: str, what: str) -> None:
-    """Raises MisuseError unless the text are 128 lower-case hex digits."""
-    if len(text) != HASH_DIGITS or not set(text) <= set("0123456789abcdef"):
-        raise MisuseError(f"{what} {text[:20]!r}: must be {HASH_DIGITS} lower-case hex digits")
+        try:
+            return node.call(GET_BLOCK, BlockParams(height=int(which)))
+        except NodeError as error:
+            if error.code != NOT_FOUND or len(which) < LEAST_DIGITS:
+                raise
+            with suppress(NodeError):
+                return node.call(GET_BLOCK, BlockParams(hash=which))
+            raise
+    return node.call(GET_BLOCK, BlockParams(hash=checked_id(which, "block")))
 
 
 def _transaction_lines(found: TransactionReply) -> list[str]:
-    lines = [f"{found.kind} {found.txid}", f"status    {found.status}"]
+    lines = [f"{found.kind} {found.txid}".lstrip(), f"status    {found.status}"]
     if found.reason:
         lines.append(f"reason    {found.reason}")
     if found.height is not None:
         when = "" if found.time_ms is None else f", {time_text(found.time_ms)} UTC"
-        lines.append(f"block     {found.height}, {found.confirmations} confirmations{when}")
+        confirmed = counted(found.confirmations, "confirmation")
+        lines.append(f"block     {found.height}, {confirmed}{when}")
+    if found.replaced_by:
+        lines.append(f"replaced  by {found.replaced_by}")
+    if not found.sender:
+        return lines
     lines.append(f"from      {found.sender}, nonce {found.nonce}")
     text = credits_text if found.kind == "credit-transfer" else esp_text
     for output in found.outputs:
         lines.append(f"to        {output.address or 'stake'}  {text(output.amount)}")
-    lines.append(f"fee       {esp_text(found.fee)}, {found.size} bytes")
+    lines.append(f"fee       {esp_text(found.fee)}, {counted(found.size, 'byte')}")
     if found.prompt is not None:
         lines.append(f"prompt    {in_a_line(found.prompt)}")
     return lines
 
 
 def _block_lines(found: BlockReply) -> list[str]:
-    proof = f"proof {found.proof_bytes} bytes" if found.proof_bytes else "proof pruned"
     lines = [
         f"block {found.height} {found.hash}",
-        f"time      {time_text(found.time_ms)} UTC, {found.confirmations} confirmations",
-        f"payee     {found.payee}  {esp_text(found.reward)}",
-        f"size      {found.size} bytes, {proof}",
+        f"time      {time_text(found.time_ms)} UTC, {counted(found.confirmations, 'confirmation')}",
     ]
+    if found.payee:
+        lines.append(f"payee     {found.payee}  {esp_text(found.reward)}")
+    if found.size:
+        pruned = "proof pruned"
+        proof = f"proof {counted(found.proof_bytes, 'byte')}" if found.proof_bytes else pruned
+        lines.append(f"size      {counted(found.size, 'byte')}, {proof}")
+    else:
+        lines.append("genesis   made of the network's parameters, nobody worked for it")
     lines += [f"asked     {work.prompt}\nanswered  {work.answer}" for work in found.work]
     for summary in found.transactions:
         asked = "" if summary.prompt is None else f"  asked {in_a_line(summary.prompt)!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -134,9 +135,24 @@ class Session:
 
         return open_wallet(self.file, self.password)
 
+    @property
+    def asks(self) -> bool:
+        """Whether somebody is asked before anything is done."""
+        return not self._yes and environment.is_terminal()
+
+    def command(self, *words: str, wallet: bool = False) -> str:
+        """A command to paste that goes to the same folder, and with ``wallet`` the same wallet."""
+        places: list[str] = []
+        if wallet and self._wallet is not None:
+            places += ["--wallet", self._wallet]
+        given = str(self._datadir)
+        if self._datadir != DEFAULT_DATADIR and given != environment.variable("ESPER_DATADIR"):
+            places += ["--datadir", given]
+        return shlex.join(["esper", *words, *places])
+
     def confirm(self, question: str, *lines: str) -> None:
         """Ask on a terminal, unless told not to; leaves with status 1 at a no."""
-        if self._yes or not environment.is_terminal():
+        if not self.asks:
             return
         for line in lines:
             typer.echo(printable(line), err=True)

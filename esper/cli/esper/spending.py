@@ -1,9 +1,7 @@
-"""`esper send, stake, unstake, credits`, and the same on paper: `esper build`."""
+"""`esper send, stake, unstake, credits`: what moves coins and credits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,33 +15,18 @@ from esper.cli.esper.session import (
     Yes,
     session,
 )
-from esper.cli.esper.submitting import build_file, hand_in, own_address
+from esper.cli.esper.spend.fee_options import Expires, Fee, From, MaxFee
+from esper.cli.esper.spend.paying import own_address, pay, tell_submitted
+from esper.cli.esper.spend.wish_words import MakeWish, giving, sending, staking, unstaking
 from esper.cli.lazy_commands import OPTIONS
-from esper.primitives.params import NetworkParameters
-from esper.vm.credit_transfer import CreditTransfer
-from esper.vm.payload import Output, Payload
-from esper.vm.stake import Stake
-from esper.vm.transfer import Transfer
-from esper.vm.unstake import Unstake
-from esper.wallet.amounts import parse_credits, parse_esp
-from esper.wallet.intents import DEFAULT_WINDOW, prepared
-from esper.wallet.labels import address_called, parsed_address
-
-MakePayload = Callable[[NetworkParameters], Payload]
+from esper.wallet.fee_terms import DEFAULT_MAX_FEE, FeeTerms
+from esper.wallet.intents import DEFAULT_WINDOW
+from esper.wallet.labels import address_called
 
 Receiver = Annotated[str, typer.Argument(help="Address of who gets it, or its label.")]
-Esp = Annotated[str, typer.Argument(help="ESP, such as 1.5.")]
-CreditAmount = Annotated[str, typer.Argument(help="Credits, such as 0.5.")]
-From = Annotated[
-    str | None, typer.Option("--from", help="Own address or label; the first without it.")
-]
-Expires = Annotated[int, typer.Option(min=1, help="Blocks until it lapses untaken.")]
-Fee = Annotated[str | None, typer.Option(help="ESP; the least without it.")]
-Out = Annotated[Path, typer.Option("--out", help="File to write, unsigned.")]
+Esp = Annotated[str, typer.Argument(help="ESP, such as 1.5, or all.")]
+CreditAmount = Annotated[str, typer.Argument(help="Credits, such as 0.5, or all.")]
 
-build_app = typer.Typer(
-    help="Build a transaction for a wallet elsewhere to sign.", no_args_is_help=True, **OPTIONS
-)
 credits_app = typer.Typer(
     help="Credits, which pay for calls.", invoke_without_command=True, **OPTIONS
 )
@@ -55,14 +38,16 @@ def send_command(
     sender: From = None,
     expires: Expires = DEFAULT_WINDOW,
     fee: Fee = None,
+    max_fee: MaxFee = DEFAULT_MAX_FEE,
     wallet: WalletName = None,
     datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
     yes: Yes = False,
 ) -> None:
-    """Send ESP to an address."""
+    """Send ESP to an address; all leaves nothing behind, the fee deducted."""
     with session(datadir, wallet, as_json, yes) as s:
-        _spend(s, sending(address_called(s.file, address), amount), sender, expires, fee)
+        wish = sending(address_called(s.file, address), amount)
+        _spend(s, wish, sender, expires, FeeTerms.parsed(fee, max_fee))
 
 
 def stake_command(
@@ -70,6 +55,7 @@ def stake_command(
     sender: From = None,
     expires: Expires = DEFAULT_WINDOW,
     fee: Fee = None,
+    max_fee: MaxFee = DEFAULT_MAX_FEE,
     wallet: WalletName = None,
     datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
@@ -77,7 +63,7 @@ def stake_command(
 ) -> None:
     """Stake ESP, which then earns credits."""
     with session(datadir, wallet, as_json, yes) as s:
-        _spend(s, lambda _: Stake(parse_esp(amount)), sender, expires, fee)
+        _spend(s, staking(amount), sender, expires, FeeTerms.parsed(fee, max_fee))
 
 
 def unstake_command(
@@ -85,6 +71,7 @@ def unstake_command(
     sender: From = None,
     expires: Expires = DEFAULT_WINDOW,
     fee: Fee = None,
+    max_fee: MaxFee = DEFAULT_MAX_FEE,
     wallet: WalletName = None,
     datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
@@ -92,7 +79,7 @@ def unstake_command(
 ) -> None:
     """Take ESP back from the stake; it can be spent after the unbonding time."""
     with session(datadir, wallet, as_json, yes) as s:
-        _spend(s, lambda _: Unstake(parse_esp(amount)), sender, expires, fee)
+        _spend(s, unstaking(amount), sender, expires, FeeTerms.parsed(fee, max_fee))
 
 
 @credits_app.callback()
@@ -118,6 +105,7 @@ def credits_send_command(
     sender: From = None,
     expires: Expires = DEFAULT_WINDOW,
     fee: Fee = None,
+    max_fee: MaxFee = DEFAULT_MAX_FEE,
     wallet: WalletName = None,
     datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
@@ -125,102 +113,10 @@ def credits_send_command(
 ) -> None:
     """Give credits to an address, with the right to use them in this epoch."""
     with session(datadir, wallet, as_json, yes) as s:
-        _spend(s, giving(address_called(s.file, address), amount), sender, expires, fee)
+        wish = giving(address_called(s.file, address), amount)
+        _spend(s, wish, sender, expires, FeeTerms.parsed(fee, max_fee))
 
 
-@build_app.command("send")
-def build_send_command(
-    address: Receiver,
-    amount: Esp,
-    out: Out,
-    sender: From = None,
-    expires: Expires = DEFAULT_WINDOW,
-    fee: Fee = None,
-    wallet: WalletName = None,
-    datadir: Datadir = DEFAULT_DATADIR,
-    as_json: Json = False,
-) -> None:
-    """Build a transfer of ESP."""
-    with session(datadir, wallet, as_json) as s:
-        _build(s, sending(address_called(s.file, address), amount), out, sender, expires, fee)
-
-
-@build_app.command("stake")
-def build_stake_command(
-    amount: Esp,
-    out: Out,
-    sender: From = None,
-    expires: Expires = DEFAULT_WINDOW,
-    fee: Fee = None,
-    wallet: WalletName = None,
-    datadir: Datadir = DEFAULT_DATADIR,
-    as_json: Json = False,
-) -> None:
-    """Build a stake."""
-    with session(datadir, wallet, as_json) as s:
-        _build(s, lambda _: Stake(parse_esp(amount)), out, sender, expires, fee)
-
-
-@build_app.command("unstake")
-def build_unstake_command(
-    amount: Esp,
-    out: Out,
-    sender: From = None,
-    expires: Expires = DEFAULT_WINDOW,
-    fee: Fee = None,
-    wallet: WalletName = None,
-    datadir: Datadir = DEFAULT_DATADIR,
-    as_json: Json = False,
-) -> None:
-    """Build an unstake."""
-    with session(datadir, wallet, as_json) as s:
-        _build(s, lambda _: Unstake(parse_esp(amount)), out, sender, expires, fee)
-
-
-@build_app.command("credits")
-def build_credits_command(
-    address: Receiver,
-    amount: CreditAmount,
-    out: Out,
-    sender: From = None,
-    expires: Expires = DEFAULT_WINDOW,
-    fee: Fee = None,
-    wallet: WalletName = None,
-    datadir: Datadir = DEFAULT_DATADIR,
-    as_json: Json = False,
-) -> None:
-    """Build a gift of credits."""
-    with session(datadir, wallet, as_json) as s:
-        _build(s, giving(address_called(s.file, address), amount), out, sender, expires, fee)
-
-
-def sending(address: str, amount: str) -> MakePayload:
-    """A transfer of ``amount`` ESP; parsed once the network is known."""
-    return lambda params: Transfer(
-        (Output(parsed_address(address, params).to_bytes(), parse_esp(amount)),)
-    )
-
-
-def giving(address: str, amount: str) -> MakePayload:
-    """A transfer of ``amount`` credits; parsed once the network is known."""
-    return lambda params: CreditTransfer(
-        parsed_address(address, params).to_bytes(), parse_credits(amount)
-    )
-
-
-def _spend(
-    s: Session, payload: MakePayload, sender: str | None, window: int, fee: str | None
-) -> None:
-    made = payload(s.params)
-    units = None if fee is None else parse_esp(fee)
-    transaction = prepared(s.node, s.params, own_address(s, sender), made, window=window, fee=units)
-    hand_in(s, transaction)
-
-
-def _build(
-    s: Session, payload: MakePayload, out: Path, sender: str | None, window: int, fee: str | None
-) -> None:
-    made = payload(s.params)
-    units = None if fee is None else parse_esp(fee)
-    transaction = prepared(s.node, s.params, own_address(s, sender), made, window=window, fee=units)
-    build_file(s, transaction, out)
+def _spend(s: Session, wish: MakeWish, sender: str | None, window: int, fees: FeeTerms) -> None:
+    made = wish(s.params)
+    tell_submitted(s, pay(s, own_address(s, sender), made, window, fees))

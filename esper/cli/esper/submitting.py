@@ -1,4 +1,4 @@
-"""Unsigned transactions to the node or to a file: `esper sign`, `submit`, `cancel`, `bump`."""
+"""`esper sign, submit`: transactions of files. `cancel, bump`: in the place of those that wait."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from esper.cli.esper.session import (
     Yes,
     session,
 )
+from esper.cli.esper.spend.fee_options import MaxFee
+from esper.cli.esper.spend.paying import sign, submitted, tell_submitted
+from esper.cli.esper.typed_ids import TxId, checked_id
 from esper.consensus.genesis import genesis_hash
-from esper.primitives.address import Address
-from esper.rpc.methods import GET_STATUS, SUBMIT_TRANSACTION
-from esper.rpc.schema import NoParams, SubmitParams, Submitted
+from esper.rpc.methods import GET_STATUS
+from esper.rpc.schema import NoParams
 from esper.vm.transaction import Transaction
-from esper.wallet.amounts import parse_esp
-from esper.wallet.builder import signed
-from esper.wallet.describing import Lines, described, labels_of
-from esper.wallet.errors import ExchangeFileError, MisuseError, NodeContradictionError
+from esper.wallet.describing import described, labels_of, shown
+from esper.wallet.errors import ExchangeFileError
 from esper.wallet.exchange import MAX_FILE_BYTES, exchange_bytes, network_named, read_exchange
+from esper.wallet.fee_terms import DEFAULT_MAX_FEE, FeeTerms
 from esper.wallet.keys import signing_key
-from esper.wallet.labels import address_called
-from esper.wallet.node_port import Node, check_same_network
+from esper.wallet.node_port import check_same_network
 from esper.wallet.private_file import SHARED_MODE, create_private
 from esper.wallet.replacing import (
     bumped,
@@ -38,13 +38,13 @@ from esper.wallet.replacing import (
     waiting,
 )
 
-TxId = Annotated[str, typer.Argument(help="Id of a transaction.")]
 Out = Annotated[Path, typer.Option("--out", help="File to write.")]
 
 
 def sign_command(
     file: Annotated[Path, typer.Argument(help="What `esper build` wrote.")],
     out: Out,
+    max_fee: MaxFee = DEFAULT_MAX_FEE,
     wallet: WalletName = None,
     datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
@@ -53,11 +53,12 @@ def sign_command(
     """Sign a transaction that was built elsewhere. Needs no node."""
     with session(datadir, wallet, as_json, yes) as s:
         transaction = read_exchange(_file(file), "unsigned transaction", s.params)
+        FeeTerms.parsed(None, max_fee).check(transaction.fee)
         found = sign(s, transaction)
-        lines = _lines(s, found)
-        _write(out, exchange_bytes(found, s.params, lines))
+        lines = described(found, s.params, labels_of(s.file))
+        write_new(out, exchange_bytes(found, s.params, lines))
         document = {"txid": found.txid.hex(), "file": str(out)}
-        s.answer(document, *_shown(lines), f"signed into {out}: esper submit {out}")
+        s.answer(document, *shown(lines), f"signed into {out}: {s.command('submit', str(out))}")
 
 
 def submit_command(
@@ -71,8 +72,7 @@ def submit_command(
         params = network_named(data)
         transaction = read_exchange(data, "signed transaction", params)
         check_same_network(s.any_node.call(GET_STATUS, NoParams()), params, genesis_hash(params))
-        reply = submitted(s.any_node, transaction)
-        _tell_submitted(s, reply)
+        tell_submitted(s, submitted(s.any_node, transaction, ()))
 
 
 def cancel_command(
@@ -87,7 +87,7 @@ def cancel_command(
         old = _waiting(s, txid)
         fresh = cancelling(old, s.params.limits)
         check_replacement(s.node, s.params, old, fresh)
-        hand_in(s, fresh)
+        _hand_in(s, fresh, old)
 
 
 def bump_command(
@@ -95,6 +95,7 @@ def bump_command(
     fee: Annotated[
         str | None, typer.Option(help="ESP; the least that replaces it without.")
     ] = None,
+    max_fee: MaxFee = DEFAULT_MAX_FEE,
     wallet: WalletName = None,
     datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
@@ -102,71 +103,25 @@ def bump_command(
 ) -> None:
     """Make a transaction that waits pay more, so that it goes sooner."""
     with session(datadir, wallet, as_json, yes) as s:
-        units = None if fee is None else parse_esp(fee)
+        terms = FeeTerms.parsed(fee, max_fee)
         old = _waiting(s, txid)
-        fresh = bumped(old, s.params.limits, units)
+        fresh = bumped(old, s.params.limits, terms.fee, most=terms.most)
         check_replacement(s.node, s.params, old, fresh)
-        hand_in(s, fresh)
-
-
-def own_address(s: Session, named: str | None) -> str:
-    """The wallet's address of this text or label, the first without one. Raises MisuseError."""
-    own = s.file.addresses
-    if named is None:
-        if not own:
-            raise MisuseError("the wallet has no address yet: esper wallet address --new")
-        return own[0].address
-    return address_called(s.file, named, own=True)
-
-
-def sign(s: Session, transaction: Transaction) -> Transaction:
-    """Show what the bytes say, ask, and sign with the wallet's key."""
-    sender = Address.from_bytes(transaction.sender).to_text(s.params.address_prefix)
-    s.confirm("Sign this?", *_shown(_lines(s, transaction)))
-    key = signing_key(s.file, s.secrets, sender)
-    return signed(transaction, key, s.genesis, s.params.limits)
-
-
-def submitted(node: Node, transaction: Transaction) -> Submitted:
-    """Hand a transaction in. Raises NodeContradictionError if the node names another."""
-    reply = node.call(SUBMIT_TRANSACTION, SubmitParams(transaction.to_bytes().hex()))
-    if reply.txid != transaction.txid.hex():
-        raise NodeContradictionError(
-            f"the node took {transaction.txid.hex()} for another transaction: ask another node"
-        )
-    return reply
-
-
-def hand_in(s: Session, transaction: Transaction) -> None:
-    """Sign, submit and tell the id."""
-    _tell_submitted(s, submitted(s.node, sign(s, transaction)))
-
-
-def build_file(s: Session, transaction: Transaction, out: Path) -> None:
-    """Write an unsigned transaction for another machine."""
-    lines = _lines(s, transaction)
-    _write(out, exchange_bytes(transaction, s.params, lines))
-    s.answer({"file": str(out)}, *_shown(lines), f"written to {out}: esper sign {out}")
+        _hand_in(s, fresh, old)
 
 
 def _waiting(s: Session, txid: str) -> Transaction:
     """One that waits and that the wallet's key has signed: nothing else is worth raising."""
-    found, sender = waiting(s.node, s.params, txid, {own.address for own in s.file.addresses})
+    beginning = checked_id(txid, "transaction id")
+    found, sender = waiting(s.node, s.params, beginning, {own.address for own in s.file.addresses})
     check_signed_by(found, signing_key(s.file, s.secrets, sender), s.genesis)
     return found
 
 
-def _tell_submitted(s: Session, reply: Submitted) -> None:
-    lines = [reply.txid] + ([f"in the place of {reply.replaced}"] if reply.replaced else [])
-    s.answer({"txid": reply.txid, "replaced": reply.replaced}, *lines)
-
-
-def _lines(s: Session, transaction: Transaction) -> Lines:
-    return described(transaction, s.params, labels_of(s.file))
-
-
-def _shown(lines: Lines) -> list[str]:
-    return [f"{name:11} {text}" for name, text in lines]
+def _hand_in(s: Session, transaction: Transaction, old: Transaction) -> None:
+    """Sign what takes the place of ``old`` and of no other, submit it and tell the id."""
+    reply = submitted(s.node, sign(s, transaction), (old.txid.hex(),))
+    tell_submitted(s, reply)
 
 
 def _file(file: Path) -> bytes:
@@ -174,7 +129,7 @@ def _file(file: Path) -> bytes:
         return stream.read(MAX_FILE_BYTES + 1)
 
 
-def _write(out: Path, data: bytes) -> None:
+def write_new(out: Path, data: bytes) -> None:
     """A new file: no transaction is ever overwritten. Raises ExchangeFileError, OSError."""
     try:
         create_private(out.absolute(), data, mode=SHARED_MODE)

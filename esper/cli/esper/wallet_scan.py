@@ -29,10 +29,11 @@ def scan_command(
             )
         fresh = [own.address for own in file.addresses if own.address not in before]
         lines = [as_of_text(AsOf(found.height, found.synced), s.status), *fresh]
+        more = f"{len(fresh)} more address" + ("" if len(fresh) == 1 else "es")
         lines.append(
-            f"{len(fresh)} more addresses; the {GAP_LIMIT} behind them were never used"
+            f"{more}; the {GAP_LIMIT} behind them were never used"
             if found.complete
-            else f"{len(fresh)} more addresses, and there may be others: scan again"
+            else f"{more}, and there may be others: scan again"
         )
         document = {
             "wallet": s.name,

@@ -138,6 +138,11 @@ class HistoryView:
         with self._open:
             return self._index.transaction(txid)
 
+    def txids_with(self, prefix: str, limit: int) -> list[Txid]:
+        """At most ``limit`` txids of the chain whose hex begins with ``prefix``, in order."""
+        with self._open:
+            return self._index.txids_with(prefix, limit)
+
     def call(self, txid: Txid) -> CallPlace | None:
         """The call with this txid, None if no call of the chain has it."""
         with self._open:

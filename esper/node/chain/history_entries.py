@@ -139,6 +139,19 @@ class _Reading:
         return Happening(sender, What.ANSWERED, 0, receipt.fee, caller), back
 
 
+def waiting_happenings(transaction: Transaction) -> tuple[Happening, ...]:
+    """What a transaction that waits would do; a call with its longest answer."""
+    payload, sender, fee = transaction.payload, transaction.sender, transaction.fee
+    match payload:
+        case Stake():
+            return (Happening(sender, What.STAKED, payload.amount, fee),)
+        case Unstake():
+            return (Happening(sender, What.UNSTAKED, payload.amount, fee),)
+        case LlmCall():
+            return (Happening(sender, What.CALLED, payload.reserve, fee),)
+    return _moved(payload, sender, fee)
+
+
 def _moved(payload: Payload, sender: bytes, fee: int) -> tuple[Happening, ...]:
     """Units and credits as any payload says that it moves them; OTHER for what goes elsewhere."""
     events = [

@@ -87,14 +87,19 @@ class MempoolService:
         self._compact(self.pool.kept())
         return len(self.pool)
 
-    async def submit(self, data: bytes) -> "Taken":
-        """Take a transaction in. Raises a TransactionViolation or PolicyError."""
+    async def submit(self, data: bytes, replaces: Collection[Txid] | None = None) -> Taken:
+        """Take a transaction in; ``replaces`` are the only ones whose place it may take, None: any.
+
+        Raises a TransactionViolation or PolicyError.
+        """
         transaction = decode_transaction(data, self._params.limits.transaction_bytes)
         async with self._chain.standing_still() as view:
             known = transaction.txid in self.pool
             now_ms = self._clock()
             self._check_not_held(transaction)
-            admission = self.pool.add(transaction, view.state, view.context, now_ms=now_ms)
+            admission = self.pool.add(
+                transaction, view.state, view.context, now_ms=now_ms, replaces=replaces
+            )
             if not known:
                 self._keep(data, view.context.height, now_ms)
                 if self._is_worth_compacting():

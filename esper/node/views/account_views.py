@@ -151,6 +151,7 @@ class AccountViews:
             fee=str(event.fee),
             other=address_text(event.other, self._params),
             prompt=prompt,
+            cursor=event.cursor,
         )
 
 

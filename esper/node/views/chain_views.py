@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from esper.consensus.genesis import genesis_header
+from esper.mempool.departures import Dropped
 from esper.node.calls.text_service import NoTextError, TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
@@ -11,8 +13,9 @@ from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.clock import Clock
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import prompt_text
+from esper.node.views.id_names import block_with
 from esper.node.views.rpc_formats import address_text, as_of, outputs_of
-from esper.primitives.ids import ModelId, block_id_of, txid_of
+from esper.primitives.ids import ModelId, txid_of
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import INVALID_PARAMS, NOT_FOUND, RpcError
@@ -48,7 +51,10 @@ class ChainViews:
         return await self._chain.in_thread(partial(self._block, params))
 
     def _block(self, params: s.BlockParams, view: ChainView) -> s.BlockReply:
-        found = stored_block(view, self._height(view, params))
+        height = self._height(view, params)
+        if height == 0:
+            return self._genesis(view)
+        found = stored_block(view, height)
         try:
             proof_bytes = len(view.store.proof(found.height))
         except ProofPrunedError:
@@ -78,6 +84,29 @@ class ChainViews:
             work=self._work(found),
         )
 
+    def _genesis(self, view: ChainView) -> s.BlockReply:
+        """Block 0, which everyone derives from the parameters; nobody worked for it."""
+        header = genesis_header(self._params)
+        pre = header.pre
+        return s.BlockReply(
+            height=0,
+            hash=header.block_id.hex(),
+            parent=pre.parent.hex(),
+            time_ms=pre.time_ms,
+            payee="",
+            reward="0",
+            target=pre.target.hex(),
+            model_id=pre.model_id.hex(),
+            tier=pre.tier,
+            state_root=pre.state_root.hex(),
+            size=0,
+            proof_bytes=0,
+            confirmations=view.context.height + 1,
+            usefulness_per_mille=0,
+            transactions=[],
+            work=[],
+        )
+
     async def transaction(self, params: s.TransactionParams) -> s.TransactionReply:
         """A transaction, waiting, in the chain, or dropped lately. Raises RpcError."""
         txid = txid_of(params.txid)
@@ -99,23 +128,25 @@ class ChainViews:
                 time_ms=block.header.pre.time_ms,
                 confirmations=view.context.height - place.height + 1,
             )
-        reason = self._mempool.pool.dropped_reason(txid)
-        if reason is None:
+        dropped = self._mempool.pool.dropped(txid)
+        if dropped is None:
             raise RpcError(
                 NOT_FOUND, f"no transaction {params.txid[:16]}… waits or is in the chain"
             )
-        return _dropped(params.txid, reason, now)
+        return self._dropped(dropped, now)
 
     def _height(self, view: ChainView, params: s.BlockParams) -> int:
         tip = view.context.height
         if params.hash is not None:
-            height = view.store.index.height_of(block_id_of(params.hash))
-            if height is None:
-                raise RpcError(NOT_FOUND, f"no block {params.hash[:16]}… is in the chain")
-            return height
+            block_id = block_with(params.hash, view)
+            # The genesis stands in no file: everyone derives it.
+            return view.store.index.height_of(block_id) or 0
         height = tip if params.height is None else params.height
-        if not 1 <= height <= tip:
-            raise RpcError(NOT_FOUND, _no_block(height, tip))
+        if not 0 <= height <= tip:
+            there = "0 alone" if tip == 0 else f"0 to {tip}"
+            raise RpcError(
+                NOT_FOUND, f"there is no block at height {height}: blocks here are {there}"
+            )
         return height
 
     def _summaries(self, block: StoredBlock) -> list[s.TransactionSummary]:
@@ -191,28 +222,22 @@ class ChainViews:
             prompt=self._prompt(transaction),
         )
 
-
-def _dropped(txid: str, reason: str, now: s.AsOf) -> s.TransactionReply:
-    return s.TransactionReply(
-        txid=txid,
-        status="dropped",
-        kind="",
-        sender="",
-        nonce=0,
-        fee="0",
-        not_before=0,
-        expiry=0,
-        size=0,
-        outputs=[],
-        hex="",
-        as_of=now,
-        reason=reason,
-    )
-
-
-def _no_block(height: int, tip: int) -> str:
-    """Why there is no block at a height, for people."""
-    if tip == 0:
-        return "there is no block yet: the chain begins with the first that is mined"
-    there = "1 alone" if tip == 1 else f"1 to {tip}"
-    return f"there is no block at height {height}: blocks here are {there}"
+    def _dropped(self, dropped: Dropped, now: s.AsOf) -> s.TransactionReply:
+        """What is remembered of one that is gone."""
+        outline, by = dropped.outline, dropped.replaced_by
+        return s.TransactionReply(
+            txid=dropped.txid.hex(),
+            status="dropped",
+            kind=outline.kind,
+            sender=address_text(outline.sender, self._params),
+            nonce=outline.nonce,
+            fee=str(outline.fee),
+            not_before=outline.not_before,
+            expiry=outline.expiry,
+            size=outline.size,
+            outputs=[],
+            hex="",
+            as_of=now,
+            reason=dropped.reason,
+            replaced_by=None if by is None else by.hex(),
+        )

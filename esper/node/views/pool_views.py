@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from esper.mempool.errors import MempoolFullError, PolicyError
+from esper.mempool.errors import MempoolFullError, NonceWaitsError, PolicyError
 from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock
 from esper.node.mempool.mempool_service import MempoolService
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence
 from esper.primitives.errors.transaction_errors import TransactionViolation
+from esper.primitives.ids import txid_of
 from esper.rpc import schema as s
 from esper.rpc.errors import MEMPOOL_FULL, REFUSED, RpcError
 
@@ -28,12 +29,16 @@ class PoolViews:
         """Take a transaction into the mempool. Raises RpcError."""
         try:
             data = bytes.fromhex(params.hex)
-            admission = await self._mempool.submit(data)
+            replaces = None if params.replaces is None else list(map(txid_of, params.replaces))
+            admission = await self._mempool.submit(data, replaces)
         except MempoolFullError as error:
             rate = self._mempool.pool.minimum_fee_per_byte(self._clock())
             raise RpcError(
                 MEMPOOL_FULL, str(error), {"rule": error.rule, "minimum_fee_per_byte": str(rate)}
             ) from error
+        except NonceWaitsError as error:
+            data_of = {"rule": error.rule, "retry": error.retry, "waiting": error.waiting.hex()}
+            raise RpcError(REFUSED, str(error), data_of) from error
         except PolicyError as error:
             raise _refused(str(error), error.rule, retry=error.retry) from error
         except TransactionViolation as error:

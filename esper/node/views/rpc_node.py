@@ -6,7 +6,9 @@ from esper.node.views.account_views import AccountViews
 from esper.node.views.answer_views import AnswerViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
+from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
+from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
 from esper.node.views.proof_views import ProofViews
 from esper.node.views.status_views import StatusViews
@@ -18,12 +20,14 @@ from esper.rpc.schema import Done, NoParams
 def rpc_node(
     *,
     statuses: StatusViews,
+    names: TransactionNames,
     blocks: ChainViews,
     accounts: AccountViews,
     calls: CallViews,
     answered: AnswerViews,
     proofs: ProofViews,
     pool: PoolViews,
+    pending: PendingViews,
     mining: MiningViews,
     stop: Callable[[], None],
 ) -> NodePort:
@@ -41,12 +45,13 @@ def rpc_node(
             answers(m.TOKENIZE, calls.tokenize),
             answers(m.DETOKENIZE, calls.detokenize),
             answers(m.GET_BLOCK, blocks.block),
-            answers(m.GET_TRANSACTION, blocks.transaction),
+            answers(m.GET_TRANSACTION, names.whole(blocks.transaction)),
             answers(m.SUBMIT_TRANSACTION, pool.submit),
             answers(m.GET_ACCOUNT, accounts.account),
             answers(m.GET_HISTORY, accounts.history),
+            answers(m.GET_PENDING, pending.pending),
             answers(m.ESTIMATE_CALL, calls.estimate),
-            answers(m.GET_CALL, answered.call),
+            answers(m.GET_CALL, names.whole(answered.call)),
             answers(m.GET_PROOF, proofs.proof),
             answers(m.GET_MEMPOOL, pool.mempool),
             answers(m.GET_MINING, mining.mining),

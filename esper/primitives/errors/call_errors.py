@@ -66,7 +66,7 @@ class PriceViolation(CallViolation):
 
     price: int
     minimum: int
-    template: ClassVar[str] = "price of {price} micro-credits a token, at least {minimum}"
+    template: ClassVar[str] = "bid of {price:credits} a token, at least {minimum:credits}"
 
 
 @dataclass(eq=False)
@@ -75,7 +75,7 @@ class CreditsViolation(CallViolation):
 
     available: int
     needed: int
-    template: ClassVar[str] = "{available} micro-credits available, {needed} needed"
+    template: ClassVar[str] = "{available:credits} available, {needed:credits} needed"
 
 
 @dataclass(eq=False)
@@ -86,7 +86,8 @@ class RateViolation(CallViolation):
     needed: int
     limit: int
     template: ClassVar[str] = (
-        "{used} micro-credits used in this epoch and {needed} more needed, at most {limit}"
+        "{used:credits} used in this epoch and {needed:credits} more needed, "
+        "at most {limit:credits}"
     )
 
 
@@ -97,7 +98,7 @@ class CreditDustViolation(CallViolation):
     amount: int
     minimum: int
     template: ClassVar[str] = (
-        "{amount} micro-credits to an address without an account, at least {minimum}"
+        "{amount:credits} to an address without an account, at least {minimum:credits}"
     )
 
 
@@ -175,5 +176,5 @@ class CreditIssueViolation(AnswerViolation):
     drawn: int
     issued: int
     template: ClassVar[str] = (
-        "epoch {epoch}: accounts drew {drawn} micro-credits, {issued} were issued"
+        "epoch {epoch}: accounts drew {drawn:credits}, {issued:credits} were issued"
     )

@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import ClassVar
 
+from esper.primitives.errors.wording import worded
+
 
 class Scope(Enum):
     """What must be known before a rule can be judged."""
@@ -55,7 +57,8 @@ class RuleViolation(Exception):
 
     scope: ClassVar[Scope]
     template: ClassVar[str]
-    """Message with the fields' names in braces: what was found, and what must be."""
+    """Message with the fields' names in braces: what was found, and what must be. ``worded`` says
+    how amounts stand in it."""
 
     def __post_init__(self) -> None:
         # BaseException keeps only positional arguments; pickling to a worker needs them all.
@@ -67,13 +70,4 @@ class RuleViolation(Exception):
         return type(self).__name__
 
     def __str__(self) -> str:
-        values = {field.name: _shown(getattr(self, field.name)) for field in fields(self)}
-        return self.template.format(**values)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bytes):
-        return value.hex() if len(value) <= 12 else f"{value[:8].hex()}… ({len(value)} bytes)"
-    if isinstance(value, int) and value >> 80:
-        return f"about 2^{value.bit_length()}"
-    return str(value)
+        return worded(self.template, self)

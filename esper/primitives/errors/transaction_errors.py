@@ -85,7 +85,7 @@ class AmountViolation(IsolatedTransactionViolation):
     """An amount of nothing."""
 
     what: str
-    template: ClassVar[str] = "{what} must be at least 1"
+    template: ClassVar[str] = "{what} must be more than 0"
 
 
 @dataclass(eq=False)
@@ -103,7 +103,7 @@ class SumViolation(IsolatedTransactionViolation):
 
     total: int
     limit: int
-    template: ClassVar[str] = "amounts and fee of {total} units together, at most {limit}"
+    template: ClassVar[str] = "amounts and fee of {total:esp} together, at most {limit:esp}"
 
 
 @dataclass(eq=False)
@@ -131,7 +131,7 @@ class FeeViolation(ContextTransactionViolation):
     got: int
     minimum: int
     maximum: int
-    template: ClassVar[str] = "fee {got}, must be in [{minimum}, {maximum}]"
+    template: ClassVar[str] = "fee {got:esp}, must be {minimum:esp} to {maximum:esp}"
 
 
 @dataclass(eq=False)
@@ -174,7 +174,7 @@ class FundsViolation(ContextTransactionViolation):
 
     balance: int
     needed: int
-    template: ClassVar[str] = "{balance} units spendable, {needed} needed"
+    template: ClassVar[str] = "{balance:esp} spendable, {needed:esp} needed"
 
 
 @dataclass(eq=False)
@@ -183,7 +183,9 @@ class DustViolation(ContextTransactionViolation):
 
     amount: int
     minimum: int
-    template: ClassVar[str] = "{amount} units to an address without an account, at least {minimum}"
+    template: ClassVar[str] = (
+        "{amount:esp} to an address without an account, at least {minimum:esp}"
+    )
 
 
 @dataclass(eq=False)
@@ -192,4 +194,4 @@ class StakeViolation(ContextTransactionViolation):
 
     staked: int
     amount: int
-    template: ClassVar[str] = "{staked} units staked, {amount} asked for"
+    template: ClassVar[str] = "{staked:esp} staked, {amount:esp} asked for"

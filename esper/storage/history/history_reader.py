@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
@@ -98,6 +99,13 @@ class HistoryReader:
         found = self._get(transaction_key(txid))
         return None if found is None else self._place(found)
 
+    def txids_with(self, prefix: str, limit: int) -> list[Txid]:
+        """At most ``limit`` txids of the chain whose hex begins with ``prefix``, in order."""
+        whole = transaction_key(Txid(bytes.fromhex(prefix[: len(prefix) & ~1])))
+        with self._damage_told():
+            txids = (Txid(key[1:]) for key, _ in self._view.items(whole))
+            return list(islice((one for one in txids if one.hex().startswith(prefix)), limit))
+
     def call(self, txid: Txid) -> CallPlace | None:
         """The call with this txid, None if no call of the chain has it."""
         found = self._get(call_key(txid))
@@ -121,10 +129,13 @@ class HistoryReader:
         below = prefix + (BEHIND_ALL if before is None else position_of(before))
         with self._damage_told():
             found = list(islice(self._view.items_down(prefix, below), limit + 1))
-        events = [self._decoded(EVENT, value, "event") for _, value in found[:limit]]
+        events = [
+            replace(self._decoded(EVENT, value, "event"), cursor=cursor_of(key[len(prefix) :]))
+            for key, value in found[:limit]
+        ]
         if len(found) <= limit or not events:
             return events, None
-        return events, cursor_of(found[limit - 1][0][len(prefix) :])
+        return events, events[-1].cursor
 
     def released_later(self, address: bytes, what: What, above: int) -> list[tuple[int, int]]:
         """Heights above ``above`` and amounts of an address's events of one kind, oldest first.

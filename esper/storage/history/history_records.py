@@ -4,7 +4,7 @@ An entry is what one transaction of a block does to the index: events of address
 made, a call that was answered.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -98,6 +98,8 @@ class HistoryEvent:
     """Units that the address paid to the block's finder."""
     other: bytes
     """33 bytes: the address on the other side; empty if there is none or more than one."""
+    cursor: str = field(default="", compare=False)
+    """Of the events before it; set where it is read, not stored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,9 @@ def test_bump_and_cancel(console: Console) -> None:
     assert found["replaced"] == txid
     found = console.json("bump", found["txid"], "--fee", "0.1")
     assert console.node.pending[found["txid"]].fee == COIN // 10
-    assert "in the place of" in console.run("cancel", found["txid"])
+    out, err = console.both("cancel", found["txid"])
+    assert len(out.split()) == 1, "a script takes the id from it"
+    assert f"in the place of {found['txid']}" in err
     console.node.mine()
     assert bob(console) == 0
     assert console.node.world.account(own_key()).nonce == 1
@@ -209,7 +211,7 @@ def test_a_call_is_waited_for(console: Console) -> None:
     earning(console)
     out, err = console.both("call", "Once upon a time", "--max-tokens", "8")
     assert "readable to everyone, for ever" in err
-    assert "costs at most 0.00074 credits at a bid of 20; " in err
+    assert "costs at most 0.00074 credits at a bid of 20 micro-credits a token; " in err
     assert "waiting before it: 3 calls, about 2 blocks" in err
     told = ["queued, 2 before it", "answering", "proving", "not final yet", "proven", "in block 13"]
     places = [err.index(text) for text in told]
@@ -318,7 +320,8 @@ def test_history(console: Console) -> None:
     assert [line.split()[0] for line in lines] == ["9", "8", "7"]
     assert "2026-11-01 00:00:00  called           1.5 credits" in lines[0]
     assert "1.5 ESP, fee 0.0002 ESP" in lines[1]
-    assert "--before more" in console.run("history", OTHER, "--limit", 1)
+    shown = console.run("history", OTHER, "--limit", 1)
+    assert f"more: esper history {OTHER} --limit 1 --before 00000009" in shown
     assert console.json("history")["history"][OWN]["cursor"] is None
 
 
@@ -329,7 +332,7 @@ def test_the_chain_needs_no_wallet(console: Console) -> None:
     assert console.json("status")["height"] == 0
     assert "tier 0" in console.run("models")
     assert "height 7" in console.error("block", "7")
-    for text in ("x", "00" * 63, "1.5", "99999999999"):
+    for text in ("x", "00" * 65, "1.5", "1234567z", "0" * 127 + "g"):
         assert "hex digits" in console.error("block", text, status=2)
         assert "hex digits" in console.error("tx", text, status=2)
 

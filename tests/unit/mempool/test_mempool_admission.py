@@ -160,7 +160,7 @@ def test_what_cannot_be_paid_when_the_gap_closes_is_dropped() -> None:
     late = world.send(ALICE, pay(BOB, 999 * COIN), 1)
     admission = world.add(world.signed(ALICE, pay(BOB, 2 * COIN), 0))
     assert admission.evicted == (late.txid,)
-    assert "units spendable" in (world.pool.dropped_reason(late.txid) or "")
+    assert "997.999 ESP spendable" in (world.pool.dropped_reason(late.txid) or "")
 
 
 def test_funds_and_credits_count_what_waits_already() -> None:

@@ -75,7 +75,7 @@ def test_credits_that_lapse_take_calls_with_them_though_nobody_touched_them() ->
         assert world.block() == ()
     # Credits of epoch 0 lapse when epoch 2 begins, at height 20.
     assert world.block() == (sent.txid,)
-    assert "micro-credits available" in (world.pool.dropped_reason(sent.txid) or "")
+    assert "credits available" in (world.pool.dropped_reason(sent.txid) or "")
     assert paid.txid in world.pool
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from esper.mempool.errors import (
+    NonceWaitsError,
     ReplacementFeeError,
     ReplacementKindError,
     ReplacementPriceError,
@@ -126,3 +127,28 @@ def test_the_count_forgets_what_is_old_whatever_the_clock_does() -> None:
         count.check(b"b", 4000 + HOUR_MS)
     count.check(b"b", 5000 + HOUR_MS)
     assert len(count) == 0
+
+
+def test_nothing_is_replaced_that_is_not_named() -> None:
+    world = PoolWorld()
+    first = world.send(ALICE, pay(BOB), 0)
+    far = world.send(ALICE, pay(BOB), 5)
+    for old in (first, far):
+        new = world.signed(ALICE, pay(CAROL), old.nonce, fee=COIN)
+        for replaces in ((), (new.txid,), (first.txid if old is far else far.txid,)):
+            with pytest.raises(NonceWaitsError) as error:
+                world.pool.add(
+                    new, world.world.state, world.chain, now_ms=world.now_ms, replaces=replaces
+                )
+            assert error.value.waiting == old.txid
+        assert old.txid in world.pool
+        admission = world.pool.add(
+            new, world.world.state, world.chain, now_ms=world.now_ms, replaces=(old.txid,)
+        )
+        assert admission.replaced == old.txid
+        gone = world.pool.dropped(old.txid)
+        assert gone is not None
+        assert (gone.replaced_by, gone.outline.nonce) == (new.txid, old.nonce)
+    # A nonce that nothing waits with is free.
+    fresh = world.signed(ALICE, pay(BOB), 1)
+    world.pool.add(fresh, world.world.state, world.chain, now_ms=world.now_ms, replaces=())

@@ -353,7 +353,7 @@ def test_the_cookie_of_a_killed_node_is_told_as_such(tmp_path: Path, named: bool
         client.call(m.GET_MINING, s.NoParams())
     assert str(caught.value) == (
         f"the node that wrote {tmp_path / 'rpc.cookie'} is not running (nobody answers at {url}): "
-        "start it with `esperd`, or set ESPER_RPC to the address of another"
+        "start it with `esperd node`, or set ESPER_RPC to the address of another"
     )
     assert caught.value.url == url
 

@@ -18,6 +18,7 @@ from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
+from esper.wallet.amounts import esp_text
 from esper.wallet.builder import signed, unsigned
 from esper.wallet.errors import ExchangeFileError
 from tests.support.vm_world import ALICE, BOB, COIN, GENESIS, MODEL, address, make, sign
@@ -109,7 +110,7 @@ def test_a_fee_above_the_least_may_not_pay_for_its_own_bytes() -> None:
     for fee in (65_536, 65_535 + WIDER - 1):
         short = replace(bare, fee=fee)
         assert fee_asked(short, limits) == 65_535 + WIDER > fee
-        with pytest.raises(ExchangeFileError, match=f"must be {65_535 + WIDER} at least"):
+        with pytest.raises(ExchangeFileError, match=f"must be {esp_text(65_535 + WIDER)} at least"):
             signed(short, ALICE, GENESIS, limits)
     enough = signed(replace(bare, fee=65_535 + WIDER), ALICE, GENESIS, limits)
     assert fee_range(enough, limits)[0] == enough.fee

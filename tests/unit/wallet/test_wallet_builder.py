@@ -151,7 +151,7 @@ def test_a_chosen_fee() -> None:
     node = node_of()
     least = prepared(node, REGTEST, text(ALICE), TO_BOB).fee
     assert ready(node, TO_BOB, fee=least + 5).fee == least + 5
-    with pytest.raises(MisuseError, match=f"must be {least} at least"):
+    with pytest.raises(MisuseError, match=f"must be {esp_text(least)} at least"):
         ready(node, TO_BOB, fee=least - 1)
 
 
@@ -526,7 +526,10 @@ def test_junk_is_no_file(junk: bytes) -> None:
         (Stake(COIN), ("stake", "1 ESP")),
         (Unstake(COIN), ("unstake", "1 ESP, spendable after 20 blocks")),
         (CreditTransfer(address(BOB), 5), ("give", f"0.000005 credits to {text(BOB)} (bob)")),
-        (LlmCall(MODEL.model_id, (1, 5), 4, 10), ("costs", "0.00018 credits at most, bid 10")),
+        (
+            LlmCall(MODEL.model_id, (1, 5), 4, 10),
+            ("costs", "0.00018 credits at most, bid 10 micro-credits a token"),
+        ),
         (LlmCall(MODEL.model_id, (1, 5), 4, 10), ("prompt", "2 tokens: 1 5")),
         (LlmResult(Txid(bytes(64)), (1,)), ("answer of call", "00" * 64)),
     ],

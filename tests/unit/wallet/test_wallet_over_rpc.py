@@ -75,7 +75,7 @@ def test_all_commands_cross_the_wire(wired: Console) -> None:
 def test_all_that_a_wallet_asks_of_a_node_but_one_needs_no_token() -> None:
     named: set[Method[Any, Any]] = set()
     for package in (esper.wallet, esper.cli.esper):
-        for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             parts = vars(importlib.import_module(found.name)).values()
             named |= {part for part in parts if isinstance(part, Method)}
     assert {method.name for method in named if method.needs_token} == {"submit_transaction"}

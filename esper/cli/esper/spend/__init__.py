@@ -1,0 +1,1 @@
+"""What the commands that make transactions share, and `esper build`."""

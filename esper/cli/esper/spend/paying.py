@@ -1,0 +1,143 @@
+"""From a wish to a transaction that the node has: shown, agreed to, numbered, signed, handed in."""
+
+from __future__ import annotations
+
+from esper.cli.esper.session import Session
+from esper.primitives.address import Address
+from esper.rpc.client import NodeAnswerError, NodeError, NodeUnreachableError
+from esper.rpc.errors import REFUSED
+from esper.rpc.methods import SUBMIT_TRANSACTION
+from esper.rpc.schema import SubmitParams, Submitted
+from esper.vm.transaction import Transaction
+from esper.wallet.account_lock import account_lock
+from esper.wallet.builder import signed
+from esper.wallet.describing import described, labels_of, shown
+from esper.wallet.errors import MisuseError, NodeContradictionError, NonceTakenError
+from esper.wallet.fee_terms import FeeTerms
+from esper.wallet.intents import Draft, drafted
+from esper.wallet.keys import signing_key
+from esper.wallet.labels import address_called
+from esper.wallet.node_port import Node
+from esper.wallet.wishes import Wish
+
+
+def own_address(s: Session, named: str | None) -> str:
+    """The wallet's address of this text or label, the first without one. Raises MisuseError."""
+    own = s.file.addresses
+    if named is None:
+        if not own:
+            make = s.command("wallet", "address", "--new", wallet=True)
+            raise MisuseError(f"the wallet has no address yet: {make}")
+        return own[0].address
+    return address_called(s.file, named, own=True)
+
+
+def pay(
+    s: Session, sender: str, wish: Wish, window: int, fees: FeeTerms | None = None
+) -> Submitted:
+    """Show what would be signed, ask, and hand it in with the next nonce of ``sender``.
+
+    Nothing that waits is replaced: the nonce is looked up when the owner has agreed, by one process
+    at a time. What has become dearer or other meanwhile is asked about again. Raises what
+    ``drafted`` raises, NonceTakenError, NodeContradictionError, and the node's errors.
+    """
+    draft = drafted(s.node, s.params, sender, wish, window=window, fees=fees)
+    while True:
+        lines = described(draft.transaction, s.params, labels_of(s.file), draft.account)
+        s.confirm("Sign this?", *shown(lines))
+        key = signing_key(s.file, s.secrets, sender)
+        with account_lock(s.folder.path, sender, lambda: _tell_that_it_waits(s)):
+            fresh = drafted(s.node, s.params, sender, wish, window=window, fees=fees)
+            if not s.asks or _no_worse(fresh, draft, window):
+                ready = signed(fresh.transaction, key, s.genesis, s.params.limits)
+                return _handed_in(s, ready)
+        s.note("the account changed meanwhile, so this is asked again:")
+        draft = fresh
+
+
+def _handed_in(s: Session, transaction: Transaction) -> Submitted:
+    """Submit; a node that goes away meanwhile may have taken it, and that is said."""
+    try:
+        return submitted(s.node, transaction, ())
+    except (NodeUnreachableError, NodeAnswerError) as error:
+        txid = transaction.txid.hex()
+        s.refuse(
+            type(error).__name__,
+            f"{error}. Whether it took the transaction is not known; look with: "
+            f"{s.command('tx', txid)}",
+            data={"txid": txid},
+        )
+
+
+def sign(s: Session, transaction: Transaction) -> Transaction:
+    """Show what the bytes say, ask, and sign with the wallet's key."""
+    sender = Address.from_bytes(transaction.sender).to_text(s.params.address_prefix)
+    s.confirm("Sign this?", *shown(described(transaction, s.params, labels_of(s.file))))
+    key = signing_key(s.file, s.secrets, sender)
+    return signed(transaction, key, s.genesis, s.params.limits)
+
+
+def submitted(node: Node, transaction: Transaction, replaces: tuple[str, ...]) -> Submitted:
+    """Hand a transaction in, which may take the place of those with the ids ``replaces`` alone.
+
+    Raises NonceTakenError if another has its nonce, NodeContradictionError if the node names
+    another, and the node's errors.
+    """
+    asked = SubmitParams(transaction.to_bytes().hex(), list(replaces))
+    try:
+        reply = node.call(SUBMIT_TRANSACTION, asked)
+    except NodeError as error:
+        taken = _taken(transaction, error, replaces)
+        if taken is None:
+            raise
+        raise NonceTakenError(taken) from error
+    if reply.txid != transaction.txid.hex():
+        raise NodeContradictionError(
+            f"the node took {transaction.txid.hex()} for another transaction: ask another node"
+        )
+    return reply
+
+
+def tell_submitted(s: Session, reply: Submitted) -> None:
+    """The id, alone on a line of standard output; the rest beside it."""
+    s.answer({"txid": reply.txid, "replaced": reply.replaced}, reply.txid)
+    if reply.replaced:
+        s.note(f"in the place of {reply.replaced}")
+
+
+def _no_worse(fresh: Draft, agreed: Draft, window: int) -> bool:
+    """Whether whoever agreed to one agreed to the other: the same payload, no higher fee."""
+    new, old = fresh.transaction, agreed.transaction
+    return (
+        new.payload == old.payload
+        and new.fee <= old.fee
+        and new.not_before == old.not_before
+        and new.expiry <= old.expiry + window
+    )
+
+
+def _taken(transaction: Transaction, error: NodeError, replaces: tuple[str, ...]) -> str | None:
+    """Why the nonce is not free, None if that is not what the node says."""
+    data = error.data if error.code == REFUSED and isinstance(error.data, dict) else {}
+    rule, other = data.get("rule"), data.get("waiting")
+    if rule == "NonceUsedViolation":
+        if replaces:
+            return "it is in a block by now, or another of its nonce is: nothing was replaced"
+        return (
+            f"nonce {transaction.nonce} was used by a transaction that is in a block: build and "
+            "sign this one again"
+        )
+    if rule != "NonceWaitsError":
+        return None
+    by = f", {other}" if isinstance(other, str) else ""
+    if replaces:
+        return f"another transaction took its place meanwhile{by}: nothing was replaced"
+    return (
+        f"another transaction of nonce {transaction.nonce} waits{by}: nothing was replaced. Look "
+        "at what waits (esper history --pending), then send this one again, or build and sign it "
+        "anew"
+    )
+
+
+def _tell_that_it_waits(s: Session) -> None:
+    s.note("another esper sends from this address: waiting for it")

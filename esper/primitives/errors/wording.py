@@ -1,0 +1,37 @@
+"""Messages of errors from their templates: amounts in the coin and in credits, hashes shortened."""
+
+from dataclasses import fields
+from string import Formatter
+from typing import Any, Final
+
+from esper.primitives.units import format_credits, format_esp
+
+_AMOUNTS: Final = {"esp": format_esp, "credits": format_credits}
+"""What stands behind a field's colon, and how an amount so named is written."""
+_LARGE: Final = 80
+"""Bits of the largest number that is written digit by digit."""
+
+
+class _Wording(Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, int) and value >> _LARGE:
+            return f"about 2^{value.bit_length()}"
+        if format_spec:
+            return _AMOUNTS[format_spec](value)
+        if isinstance(value, bytes):
+            return value.hex() if len(value) <= 12 else f"{value[:8].hex()}… ({len(value)} bytes)"
+        return str(value)
+
+
+_WORDING: Final = _Wording()
+
+
+def worded(template: str, error: Any) -> str:
+    """A template with the fields of a dataclass in the place of their names in braces.
+
+    ``{name:esp}`` is a field of units, ``{name:credits}`` one of micro-credits: both show as people
+    type them.
+    """
+    return _WORDING.vformat(
+        template, (), {field.name: getattr(error, field.name) for field in fields(error)}
+    )
