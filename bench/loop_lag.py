@@ -233,7 +233,7 @@ async def measured(
         someone = Address.from_bytes(pool_of[0].sender).to_text(params.address_prefix)
         accounts = AccountViews(chain, mempool, history, params, clock)
         blocks = ChainViews(chain, mempool, history, texts, params, clock)
-        statuses = StatusViews(chain, mempool, texts, clock, mines=False)
+        statuses = StatusViews(chain, mempool, texts, clock, None)
         reads: dict[str, Callable[[], Awaitable[object]]] = {
             "status": partial(statuses.status, s.NoParams()),
             "account": partial(accounts.account, s.AccountParams(address=someone)),

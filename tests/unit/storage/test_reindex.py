@@ -48,8 +48,8 @@ def datadir(sound: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(sound, tmp_path / "d"))
 
 
-def rebuilt(datadir: Path, **how: bool) -> ReindexReport:
-    return reindex(datadir, GENESIS, replay, OPTIONS, **how)
+def rebuilt(datadir: Path, *, accept_loss: bool = False) -> ReindexReport:
+    return reindex(datadir, GENESIS, replay, OPTIONS, accept_loss=accept_loss)
 
 
 def entries(datadir: Path) -> dict[bytes, bytes]:
