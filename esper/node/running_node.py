@@ -6,12 +6,10 @@ before anybody is told of it, so the end may come at any time.
 
 import logging
 import secrets
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import trio
@@ -32,13 +30,13 @@ from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events
 from esper.node.interpreter import share_interpreter
-from esper.node.logs import reopen_files
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
 from esper.node.start_warnings import start_warnings
+from esper.node.stop_signals import signals_of, stop_when_signalled
 from esper.node.views.account_views import AccountViews
 from esper.node.views.answer_views import AnswerViews
 from esper.node.views.call_views import CallViews
@@ -106,7 +104,7 @@ async def run_node(
     rpc = _RpcServer(_rpc_settings(settings, parts.directory))
     stop = StopRequest()
     # Until everything is closed: a second ctrl-C must not tear it.
-    caught = trio.open_signal_receiver(*_signals(settings))
+    caught = trio.open_signal_receiver(*signals_of(settings))
     with caught as signals, open_node(settings, parts, stop) as node:
 
         def up() -> None:
@@ -114,7 +112,7 @@ async def run_node(
             task_status.started(rpc.port)
 
         services = [
-            Service("signals", partial(_stop_when_signalled, signals, stop)),
+            Service("signals", partial(stop_when_signalled, signals, stop)),
             Service("the RPC server", partial(rpc.run, node.rpc)),
         ]
         if node.mining is not None:
@@ -275,28 +273,6 @@ class _RpcServer:
         async with trio.open_nursery() as nursery:
             self.port = await nursery.start(serve, node, self._settings)
             task_status.started()
-
-
-async def _stop_when_signalled(
-    signals: AsyncIterator[int], stop: Callable[[], None], *, task_status: trio.TaskStatus[None]
-) -> None:
-    """Ctrl-C and the system's wish to stop, or that a log file was renamed."""
-    task_status.started()
-    async for number in signals:
-        name = signal.Signals(number).name
-        if number == signal.SIGHUP and reopen_files():
-            say(LOG, "log_reopened", "{signal}: the log file is opened anew", signal=name)
-            continue
-        say(LOG, "closing", "{signal}: closing", signal=name)
-        stop()
-
-
-def _signals(settings: Settings) -> list[signal.Signals]:
-    """What is listened to: a hangup ends a node without a log file, unless nohup is before it."""
-    found = [signal.SIGINT, signal.SIGTERM]
-    if settings.log_file != Path() or signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        found.append(signal.SIGHUP)
-    return found
 
 
 def _tell_start(manager: ChainManager, settings: Settings, bound: int) -> None:
