@@ -90,7 +90,7 @@ def test_a_file_gives_the_tokens(
     (tmp_path / "ids").write_text(written)
     call = built(console, tmp_path, "--tokens", str(tmp_path / "ids"), "--bid", "30")
     assert (call.prompt, call.price) == ((1, 5, 6), 30)
-    monkeypatch.setattr(wallet_machine, "stdin_bytes", lambda _: written.encode())
+    monkeypatch.setattr(wallet_machine, "standard_input", lambda _: written.encode())
     assert built(console, tmp_path, "--tokens", "-").prompt == (1, 5, 6)
 
 
@@ -106,7 +106,7 @@ def test_a_file_gives_the_tokens(
         ("one", "no token ids"),
         ("١ ٢", "not ASCII"),
         ("1 99999", "ids of the model are below"),
-        ("1 " * 600, "shorten the prompt"),
+        ("1 " * 600, "shorten it by 472"),
     ],
 )
 def test_a_file_of_anything_else_is_refused(

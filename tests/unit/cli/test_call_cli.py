@@ -142,7 +142,10 @@ def test_a_node_that_goes_away_while_it_takes_the_call(
     asking.node.submit = cut  # type: ignore[method-assign]
     told = json.loads(asking.error("call", "Hi", "--json"))["error"]
     (txid,) = asking.node.pending
-    assert f"Whether it took the call is not known; look with: esper tx {txid}" in told["message"]
+    assert (
+        f"Whether it took the transaction is not known; look with: esper tx {txid}"
+        in told["message"]
+    )
     assert told["data"] == {"txid": txid}
 
 

@@ -80,9 +80,9 @@ def test_parameters(
 def test_parameters_from_standard_input(
     console: Console, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wallet_machine, "stdin_bytes", lambda _: b'{"height": 9}\n')
+    monkeypatch.setattr(wallet_machine, "standard_input", lambda _: b'{"height": 9}\n')
     assert json.loads(console.run("rpc", "get_block", "-"))["params"] == {"height": 9}
-    monkeypatch.setattr(wallet_machine, "stdin_bytes", lambda _: b"7")
+    monkeypatch.setattr(wallet_machine, "standard_input", lambda _: b"7")
     assert "object or array" in console.error("rpc", "get_block", "-", status=2)
 
 

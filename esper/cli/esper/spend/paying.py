@@ -12,7 +12,12 @@ from esper.vm.transaction import Transaction
 from esper.wallet.account_lock import account_lock
 from esper.wallet.builder import signed
 from esper.wallet.describing import described, labels_of, shown
-from esper.wallet.errors import MisuseError, NodeContradictionError, NonceTakenError
+from esper.wallet.errors import (
+    MisuseError,
+    NodeContradictionError,
+    NonceTakenError,
+    ReceiverError,
+)
 from esper.wallet.fee_terms import FeeTerms
 from esper.wallet.intents import Draft, drafted
 from esper.wallet.keys import signing_key
@@ -29,7 +34,12 @@ def own_address(s: Session, named: str | None) -> str:
             make = s.command("wallet", "address", "--new", wallet=True)
             raise MisuseError(f"the wallet has no address yet: {make}")
         return own[0].address
-    return address_called(s.file, named, own=True)
+    try:
+        return address_called(s.file, named, own=True)
+    except ReceiverError as error:
+        # The command that lists them, so that it can be pasted: it may need the wallet's name.
+        listing = s.command("wallet", "address", wallet=True)
+        raise ReceiverError(str(error).replace("esper wallet address", listing)) from error
 
 
 def pay(
