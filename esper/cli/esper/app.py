@@ -30,7 +30,7 @@ WALLET: Final = Group(
         Command(
             "list",
             "wallet_keys:list_command",
-            "The wallets of the data directory and their addresses. Needs no password.",
+            "The wallets of the data directory, their addresses and labels. Needs no password.",
         ),
         Command(
             "import",

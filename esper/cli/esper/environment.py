@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from esper.primitives.params import NetworkParameters
 from esper.rpc.client import RpcClient
 from esper.wallet.cost import COST, Cost
 from esper.wallet.errors import MisuseError
@@ -24,6 +23,7 @@ from esper.wallet.node_port import Node
 
 if TYPE_CHECKING:
     from esper.node.calls.text_service import ModelText
+    from esper.primitives.params import NetworkParameters
     from esper.prover import Report, Statement
 
 PASSWORD_VARIABLE: Final = "ESPER_PASSWORD"
