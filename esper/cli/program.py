@@ -71,7 +71,7 @@ def _invoke(program: str, typed: Sequence[str]) -> int:
         return 0
     import typer
 
-    # What tells of an error is loaded first: after it there may be no memory or file left to load it.
+    # What tells of an error is loaded first: after one there may be no memory left for it.
     import esper.cli.telling  # noqa: F401
 
     if program == "esper":
