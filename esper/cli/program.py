@@ -18,7 +18,6 @@ from importlib import import_module
 from typing import Final, NoReturn
 
 from esper.cli import version
-from esper.cli.telling import tell
 
 INTERRUPTED: Final = 130
 """As shells have it: 128 and the number of the signal."""
@@ -56,6 +55,8 @@ def run(program: str, typed: Sequence[str], *, interruptible: bool = False) -> i
                 return INTERRUPTED
             if isinstance(error, BrokenPipeError) and _reader_left():
                 return 0
+            from esper.cli.telling import tell
+
             return tell(program, error, as_json=as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -69,6 +70,9 @@ def _invoke(program: str, typed: Sequence[str]) -> int:
         version.show(program)
         return 0
     import typer
+
+    # What tells of an error is loaded first: after one there may be no memory left for it.
+    import esper.cli.telling  # noqa: F401
 
     if program == "esper":
         # Keys and passwords are in this process's memory: a crash must not write them to a disk.

@@ -10,6 +10,7 @@ from typing import Final
 import trio
 
 from esper.http.addresses import ANYWHERE
+from esper.saying import warn
 
 LOG: Final = logging.getLogger("esper.http")
 ATTEMPTS: Final = 20
@@ -120,7 +121,13 @@ def _bind_all(addresses: list[Address], port: int) -> tuple[trio.SocketListener,
                 raise
         else:
             for where, reason in missing:
-                LOG.warning("not listening on %s: %s", where, reason.strerror or reason)
+                warn(
+                    LOG,
+                    "not_listening",
+                    "not listening on {where}: {reason}",
+                    where=where,
+                    reason=reason.strerror or str(reason),
+                )
             return tuple(
                 trio.SocketListener(trio.socket.from_stdlib_socket(found)) for found in bound
             )

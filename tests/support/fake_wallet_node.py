@@ -322,7 +322,7 @@ def fake_proof(made: Transaction, height: int, tip: int, genesis: str) -> s.Proo
         binding=binding.hex(),
         genesis_hash=genesis,
         model_id=call.model_id.hex(),
-        payee=Address.from_bytes(payee).to_text("desp"),
+        payee=Address.from_bytes(payee).to_text(REGTEST.address_prefix),
         call_ids=[made.txid.hex()],
         height=height,
         block="cd" * 64,

@@ -46,7 +46,7 @@ from esper.node.workers.worker_process import WorkerError
 from esper.primitives.errors.header_errors import TimeFutureViolation
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
-from esper.saying import complain, say
+from esper.saying import complain, say, warn
 
 LOG: Final = logging.getLogger("esper.mining")
 PAUSED: Final = "paused"
@@ -284,7 +284,7 @@ class MiningService:
     def _wait_for_time(self, why: str) -> None:
         """Search nothing, and say why; whoever asked for a block hears of it at every look."""
         if not self.doing.startswith(WAITS):
-            LOG.warning("%s", why)
+            warn(LOG, "mining_held", "{why}", why=why)
             self._searcher.search(None)
         self._tell(f"{WAITS}{why}")
         self._events.publish(MiningHeld(why))
@@ -403,10 +403,12 @@ class MiningService:
 
     def _drop_early(self, job: _Job) -> None:
         """A ticket of before the clock was set back: another is found as soon as one may come."""
-        LOG.warning(
-            "this machine's clock was set back: what was found for block %d is later than it "
+        warn(
+            LOG,
+            "ticket_too_early",
+            "this machine's clock was set back: what was found for block {height} is later than it "
             "allows; searching again",
-            job.chain.height + 1,
+            height=job.chain.height + 1,
         )
 
     def _tell(self, doing: str) -> None:

@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from typing import Final
 
 from esper.crypto.signatures import SequentialVerifier, SignatureClaim
+from esper.saying import warn
 
 DEFAULT_THRESHOLD: Final = 64
 """Shorter lists are checked in the caller's process: 64 checks take about 15 ms, and sending them
@@ -67,7 +68,12 @@ class Checking:
                     return start + index
             return None
         except BrokenProcessPool as error:
-            LOG.warning("a process that checks signatures died: %s; checking them here", error)
+            warn(
+                LOG,
+                "signature_process_died",
+                "a process that checks signatures died: {error}; checking them here",
+                error=str(error),
+            )
             return SequentialVerifier().first_invalid(self.claims)
         finally:
             self.cancel()
@@ -131,7 +137,12 @@ class SignatureProcesses:
             chunks = [pool.submit(_first_invalid_in_chunk, kept[at : at + CHUNK]) for at in starts]
         except (RuntimeError, OSError) as error:
             # They died with an earlier list, or cannot be started: no memory, no descriptors.
-            LOG.warning("no process checks signatures: %s; checking them here", error)
+            warn(
+                LOG,
+                "no_signature_process",
+                "no process checks signatures: {error}; checking them here",
+                error=str(error),
+            )
             self._start_over(pool)
             return Checking(kept, ())
         return Checking(kept, tuple(chunks))
@@ -143,7 +154,12 @@ class SignatureProcesses:
             fresh = self._new_pool()
         except (OSError, SharedMemoryError) as error:
             # The old one refuses every list at once, so that each is checked here.
-            LOG.warning("processes that check signatures cannot be started again: %s", error)
+            warn(
+                LOG,
+                "signature_processes_not_restarted",
+                "processes that check signatures cannot be started again: {error}",
+                error=str(error),
+            )
             return
         if self._pool is pool:
             self._pool = fresh

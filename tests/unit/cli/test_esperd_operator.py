@@ -133,7 +133,7 @@ def test_steering_answers_with_objects(client: FakeClient) -> None:
     }
     assert asked("stop", "--json")[0] == {"stopping": True}
     assert asked("generate", 3, "--json")[0] == {"hashes": ["ab" * 64] * 3}
-    payee = Address(1, bytes(32)).to_text("desp")
+    payee = Address(1, bytes(32)).to_text("resp")
     assert run("generate", "--to", payee) == "ab" * 64 + "\n"
     assert client.asked[-1] == ("generate", GenerateParams(1, payee))
 
@@ -141,8 +141,8 @@ def test_steering_answers_with_objects(client: FakeClient) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("payee", "desp1nonsense", "payee = 'desp1nonsense'"),
-        ("payee", Address(1, bytes(32)).to_text("esp"), "this network's begin with 'desp'"),
+        ("payee", "resp1nonsense", "payee = 'resp1nonsense'"),
+        ("payee", Address(1, bytes(32)).to_text("esp"), "this network's begin with 'resp'"),
         ("threads", "5000", "threads = '5000': must be a whole number of at least 0"),
         ("rpc_host", "no such host", "rpc_host = 'no such host': must be an address or name"),
         ("rpc_hosts", "*", "rpc_hosts"),

@@ -80,7 +80,7 @@ def test_misuse_leaves_status_two(checkpoint_folder: Path, tmp_path: Path) -> No
     for arguments in (
         ["export", str(checkpoint_folder), str(tmp_path / "out"), "--gate-bits", "14"],
         ["export", str(checkpoint_folder)],
-        ["run", str(checkpoint_folder), "--prompt", "a"],
+        ["run", str(checkpoint_folder)],
         ["run", str(checkpoint_folder), "--prompt", "a", "--max-tokens", "0"],
     ):
         assert RUNNER.invoke(app, arguments).exit_code == 2, arguments

@@ -27,7 +27,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str | Path) -> Any:
-    return RUNNER.invoke(application(), [str(argument) for argument in arguments])
+    return RUNNER.invoke(application(), ["model", *map(str, arguments)])
 
 
 def export(source: Path, target: Path, *more: str | Path) -> Any:

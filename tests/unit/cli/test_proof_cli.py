@@ -58,7 +58,7 @@ def test_a_proof_is_shown_and_written(real: Console, tmp_path: Path) -> None:
     assert told.startswith(f"call    {first.txid.hex()}\nprompt  {PROMPT}\n")
     assert f"answer  {answer_of(reply)}" in told
     assert f"by model {MODEL_ID}" in told
-    assert "call 1 of 2 in a group for desp1" in told
+    assert "call 1 of 2 in a group for resp1" in told
     assert reply.binding in told
     assert "By this node's word it is in block 13, 1 confirmation\n" in told
     assert out.read_bytes() == bytes.fromhex(reply.file)
@@ -75,7 +75,7 @@ def test_a_proof_is_shown_and_written(real: Console, tmp_path: Path) -> None:
 def test_a_lane_is_proven_alone(real: Console) -> None:
     first, _ = two_calls(real)
     hands_out(real, handed_out((first,), 0, True))
-    assert "bound   to this call alone for desp1" in real.run("proof", first.txid.hex())
+    assert "bound   to this call alone for resp1" in real.run("proof", first.txid.hex())
 
 
 def test_no_lie_is_believed(real: Console, tmp_path: Path) -> None:

@@ -202,6 +202,7 @@ def test_every_kind_of_event_is_frozen_and_has_a_payload() -> None:
         "CallAnswered",
         "CallReady",
         "MiningTold",
+        "MiningHeld",
         "MinedNews",
     }
     for kind in KINDS:
