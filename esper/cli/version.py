@@ -27,7 +27,7 @@ def described(program: str) -> str:
         return "\n".join([*lines, f"extension  none: {error}"])
     record, loaded = usable.record, usable.extension
     others = [one.level for one in record.extensions if one is not loaded]
-    beside = f" (there are also {', '.join(others)})" if others else ""
+    beside = f" (beside {', '.join(others)})" if others else ""
     lines.append(f"extension  {loaded.level}{beside}, {record.machine}")
     lines.append(f"built for  {_in_short(loaded.target_features)}")
     lines.append(f"commit     {record.commit or 'not known to the build'}")

@@ -58,7 +58,7 @@ def test_of_several_extensions_it_names_the_one_that_is_loaded(
         version, "usable_extension", lambda **_: Usable(Path("nowhere"), new, record)
     )
     assert version.described("esper").splitlines()[1:] == [
-        "extension  v3 (there are also v2), x86_64",
+        "extension  v3 (beside v2), x86_64",
         "built for  sse4.2, avx2 and 1 more",
         "commit     not known to the build",
     ]
