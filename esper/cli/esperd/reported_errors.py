@@ -9,52 +9,36 @@ from typing import Final
 
 import typer
 
-from esper.http.listening import BindError
-from esper.http.settings import HttpSettingsError
-from esper.model import ModelError
-from esper.node.datadir import DataDirectoryError
-from esper.node.log_file import LogFileError
-from esper.node.offline.repair import RepairError
-from esper.node.offline.verify_chain import BlockRefusedError
-from esper.node.services import ServiceEndedError
-from esper.node.setting_fields import SettingsError
-from esper.node.signatures.processes import SharedMemoryError
-from esper.node.workers.search import WrongModelError
-from esper.node.workers.worker_process import WorkerError
-from esper.primitives.address import AddressError
-from esper.primitives.errors.rule_violation import RuleViolation
-from esper.primitives.networks import UnknownNetworkError
-from esper.rpc.auth import CookieError
-from esper.rpc.client import NodeError, RpcClientError
-from esper.rpc.settings import RpcSettingsError
-from esper.storage.errors import StorageError
-from esper.wallet.errors import WalletError
-
-REFUSED: Final = (
-    BlockRefusedError,
-    NodeError,
-    RepairError,
-    RpcClientError,
-    RuleViolation,
-    ServiceEndedError,
-    SharedMemoryError,
-    StorageError,
-    WorkerError,
+# By name: whoever has raised one has imported it, and steering a node needs next to nothing.
+REFUSED: Final = frozenset(
+    {
+        "esper.node.offline.verify_chain:BlockRefusedError",
+        "esper.rpc.client:NodeError",
+        "esper.node.offline.repair:RepairError",
+        "esper.rpc.client:RpcClientError",
+        "esper.primitives.errors.rule_violation:RuleViolation",
+        "esper.node.services:ServiceEndedError",
+        "esper.node.signatures.processes:SharedMemoryError",
+        "esper.storage.errors:StorageError",
+        "esper.node.workers.worker_process:WorkerError",
+    }
 )
-"""Status 1: the data or the machine."""
-MISUSED: Final = (
-    AddressError,
-    BindError,
-    CookieError,
-    DataDirectoryError,
-    HttpSettingsError,
-    LogFileError,
-    ModelError,
-    RpcSettingsError,
-    SettingsError,
-    UnknownNetworkError,
-    WalletError,
-    WrongModelError,
+"""Status 1: the data or the machine. ``module:name``; what is derived from one counts as well."""
+MISUSED: Final = frozenset(
+    {
+        "esper.primitives.address:AddressError",
+        "esper.http.listening:BindError",
+        "esper.rpc.auth:CookieError",
+        "esper.node.datadir:DataDirectoryError",
+        "esper.http.settings:HttpSettingsError",
+        "esper.node.log_file:LogFileError",
+        "esper.model.errors:ModelError",
+        "esper.rpc.settings:RpcSettingsError",
+        "esper.node.setting_fields:SettingsError",
+        "esper.primitives.networks:UnknownNetworkError",
+        "esper.wallet.errors:WalletError",
+        "esper.node.workers.search:WrongModelError",
+    }
 )
 """Status 2: what was asked for."""
 
@@ -67,13 +51,20 @@ def reported_errors(*, as_json: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except (*REFUSED, *MISUSED) as error:
-        _leave(error, as_json)
     except BaseExceptionGroup as group:
         known = _first_known(group)
         if known is None:
             raise
         _leave(known, as_json)
+    except Exception as error:
+        if not _is_among(error, REFUSED | MISUSED):
+            raise
+        _leave(error, as_json)
+
+
+def _is_among(error: BaseException, names: frozenset[str]) -> bool:
+    kinds = type(error).__mro__
+    return any(f"{one.__module__}:{one.__qualname__}" in names for one in kinds)
 
 
 def _first_known(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
@@ -84,7 +75,7 @@ def _first_known(group: BaseExceptionGroup[BaseException]) -> BaseException | No
         error = rest.pop()
         if isinstance(error, BaseExceptionGroup):
             rest += error.exceptions
-        elif not isinstance(error, (*REFUSED, *MISUSED)):
+        elif not _is_among(error, REFUSED | MISUSED):
             return None
         else:
             found.append(error)
@@ -98,4 +89,4 @@ def _leave(error: BaseException, as_json: bool) -> None:
     else:
         line = f"error: {error}"
     typer.echo(line, err=True)
-    raise typer.Exit(1 if isinstance(error, REFUSED) else 2) from error
+    raise typer.Exit(1 if _is_among(error, REFUSED) else 2) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from esper.cli.esper.app import COMMANDS as ESPER
 from esper.cli.esper.app import application as esper
 from esper.cli.esperd.app import COMMANDS as ESPERD
 from esper.cli.esperd.app import application as esperd
+from esper.cli.esperd.reported_errors import MISUSED, REFUSED
 from esper.cli.lazy_commands import Command, Group, Table
 
 
@@ -91,3 +93,15 @@ print(sorted(name for name in sys.modules if name.startswith(("esper.", "numpy",
 def test_a_place_that_is_none_is_a_defect() -> None:
     with pytest.raises(AttributeError):
         lazy_commands.Command("x", "app:nothing", "").load("esper.cli.esper")
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED | MISUSED))
+def test_an_error_that_is_known_by_name_is_one(name: str) -> None:
+    module, _, kind = name.partition(":")
+    found = getattr(importlib.import_module(module), kind)
+    assert issubclass(found, Exception)
+    assert f"{found.__module__}:{found.__qualname__}" == name
+
+
+def test_no_error_is_both_refused_and_misused() -> None:
+    assert not REFUSED & MISUSED
