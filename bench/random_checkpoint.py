@@ -13,7 +13,8 @@ from esper.model.calibration import calibrate, save_calibration
 from esper.model.checkpoint import load_checkpoint
 from esper.model.config import Shape
 from esper.model.export import ExportOptions, export_model
-from esper.model.g16_format import INTEGERS_FILE, write_integer_model
+from esper.model.g16_format import write_integer_model
+from esper.model.g16_parameters import INTEGERS_FILE
 from esper.model.safetensors_file import write_container
 
 STORIES_15M = Shape(

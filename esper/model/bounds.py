@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from esper.model.errors import BoundExceededError
-from esper.model.g16_format import ACTIVATION_TOP, IntegerModel, LayerParameters
+from esper.model.g16_format import IntegerModel
+from esper.model.g16_parameters import ACTIVATION_TOP, LayerParameters
 from esper.model.safetensors_file import AnyArray
 
 LIMIT = 1 << 62

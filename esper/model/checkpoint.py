@@ -13,13 +13,12 @@ import numpy.typing as npt
 
 from esper.model.config import LlamaConfig, Shape, read_config
 from esper.model.errors import MissingFileError, WrongTensorError
+from esper.model.g16_parameters import LINEAR_NAMES
 from esper.model.safetensors_file import AnyArray, read_container
 
 Floats = npt.NDArray[np.float32]
 
 WEIGHTS_FILE = "model.safetensors"
-LINEAR_NAMES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""The seven projections of a layer, in the order the integer format lists them."""
 _ATTENTION = frozenset(LINEAR_NAMES[:4])
 
 

@@ -24,7 +24,8 @@ from esper.model.bounds import (
 from esper.model.calibration import Calibration, Spread
 from esper.model.checkpoint import Checkpoint
 from esper.model.errors import CalibrationMismatchError, InvalidFieldError, ScaleOutOfRangeError
-from esper.model.g16_format import ACTIVATION_TOP, IntegerModel, LayerParameters, Parameters
+from esper.model.g16_format import IntegerModel
+from esper.model.g16_parameters import ACTIVATION_TOP, LayerParameters, Parameters
 from esper.model.layer_export import LayerPlan, export_layer, headroom_scale, norm_gain
 from esper.model.quantize import round_linear
 from esper.model.safetensors_file import AnyArray

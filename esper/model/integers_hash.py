@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from esper.model.checkpoint import LINEAR_NAMES
-from esper.model.g16_format import VERSION, IntegerModel, Parameters
+from esper.model.g16_format import IntegerModel
+from esper.model.g16_parameters import LINEAR_NAMES, VERSION, Parameters
 
 TAG = b"esper/model/integers/v1"
 _ELEMENT_CODES = {np.dtype(np.int8): 0, np.dtype(np.int16): 1, np.dtype(np.int32): 2}

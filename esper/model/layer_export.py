@@ -14,7 +14,7 @@ from esper.model.calibration import Spread
 from esper.model.checkpoint import LayerWeights
 from esper.model.config import Shape
 from esper.model.errors import ScaleOutOfRangeError
-from esper.model.g16_format import ACTIVATION_TOP, LayerParameters
+from esper.model.g16_parameters import ACTIVATION_TOP, LayerParameters
 from esper.model.quantize import (
     IntegerGain,
     IntegerLinear,

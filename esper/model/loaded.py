@@ -8,9 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from esper.model.config import Shape
 from esper.model.errors import (
     InvalidFieldError,
@@ -18,11 +15,13 @@ from esper.model.errors import (
     ModelError,
     NativeUnavailableError,
 )
-from esper.model.g16_format import INTEGERS_FILE, Parameters, read_parameters
+from esper.model.g16_parameters import INTEGERS_FILE, Parameters, read_parameters
 from esper.model.tokenizer import decode_answer, encode_text, load_tokenizer
 from esper.primitives.ids import ModelId
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from tokenizers import Tokenizer
 
     from esper._native import NativeModel, ProvingKey
@@ -103,6 +102,8 @@ class LoadedModel:
         Raises:
             InvalidFieldError: the tokens do not fit the model.
         """
+        import numpy as np
+
         self._check_tokens(tokens, len(tokens))
         content = self.native.logits([list(tokens)], _threads(threads))[0]
         return np.frombuffer(content, dtype="<i8").reshape(-1, self.shape.vocab).astype(np.int64)

@@ -16,10 +16,10 @@ from typing import Final
 from blake3 import blake3
 
 from esper.model.bounds import Bound, check_bounds, width_top
-from esper.model.checkpoint import LINEAR_NAMES
 from esper.model.commitment_root import MODULUS, commitment_root
 from esper.model.errors import BoundExceededError, InvalidFieldError
-from esper.model.g16_format import IntegerModel, LayerParameters, Parameters, read_integer_model
+from esper.model.g16_format import IntegerModel, read_integer_model
+from esper.model.g16_parameters import LINEAR_NAMES, LayerParameters, Parameters
 from esper.model.integers_hash import integers_hash
 from esper.model.model_polynomial import model_cells
 from esper.model.safetensors_file import AnyArray

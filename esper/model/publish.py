@@ -35,7 +35,8 @@ from esper.model.export import ExportOptions, export_model
 from esper.model.files.json_file import read_bytes
 from esper.model.files.staged_folder import staged_folder
 from esper.model.float_reference import FloatModel
-from esper.model.g16_format import INTEGERS_FILE, IntegerModel, write_integer_model
+from esper.model.g16_format import IntegerModel, write_integer_model
+from esper.model.g16_parameters import INTEGERS_FILE
 from esper.model.integers_hash import integers_hash
 from esper.model.loaded import load_model
 from esper.model.native_calibration import calibrate_natively

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from esper.model.errors import ScaleOutOfRangeError
-from esper.model.g16_format import ACTIVATION_TOP
+from esper.model.g16_parameters import ACTIVATION_TOP
 from esper.model.safetensors_file import AnyArray
 
 WEIGHT_TOP = 127

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -16,16 +15,18 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from esper.model.errors import MalformedFileError, MissingFileError, UnwritableFileError
-from esper.model.files.json_file import parse_json, read_bytes
+from esper.model.errors import MalformedFileError, UnwritableFileError
+from esper.model.files.json_file import read_bytes
+from esper.model.files.safetensors_header import (
+    MISSING_REMEDY,
+    parse_header,
+    take_metadata,
+)
 
 AnyArray = npt.NDArray[Any]
 
-_MAX_HEADER = 100_000_000
-"""Longest header, bytes: the public package's limit."""
 _MAX_DIMENSIONS = 32
 _MAX_BYTES = 2**63 - 1
-_MISSING_REMEDY = "check that the model directory is complete"
 _ELEMENT_TYPES: dict[str, np.dtype[Any]] = {
     "I8": np.dtype("<i1"),
     "I16": np.dtype("<i2"),
@@ -52,14 +53,14 @@ def read_container(path: Path) -> tuple[dict[str, str], dict[str, AnyArray]]:
         MalformedFileError: it is not a container, or holds an element type outside I8, I16, I32,
             F16, BF16, F32.
     """
-    content = read_bytes(path, _MISSING_REMEDY)
+    content = read_bytes(path, MISSING_REMEDY)
     if len(content) < 8:
         raise MalformedFileError(path, "shorter than 8 bytes")
     start = 8 + int.from_bytes(content[:8], "little")
     if start > len(content):
         raise MalformedFileError(path, "the header is longer than the file")
-    header = _parse_header(path, content[8:start])
-    metadata = _take_metadata(path, header)
+    header = parse_header(path, content[8:start])
+    metadata = take_metadata(path, header)
     spans = []
     tensors = {}
     for name, entry in header.items():
@@ -78,41 +79,6 @@ def read_container(path: Path) -> tuple[dict[str, str], dict[str, AnyArray]]:
             path, f"{len(content) - start - position} bytes follow the last tensor"
         )
     return metadata, tensors
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Metadata of ``path``, its tensors left unread; errors as in :func:`read_container`."""
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            length = int.from_bytes(file.read(8), "little")
-            content = file.read(min(length, size, _MAX_HEADER + 1))
-    except OSError as error:
-        raise MissingFileError(path, _MISSING_REMEDY, error.strerror or "") from error
-    if size < 8 + length:
-        raise MalformedFileError(path, "the header is longer than the file")
-    return _take_metadata(path, _parse_header(path, content))
-
-
-def _parse_header(path: Path, text: bytes) -> dict[str, Any]:
-    if len(text) > _MAX_HEADER:
-        raise MalformedFileError(path, f"the header is longer than {_MAX_HEADER} bytes")
-    if not text.startswith(b"{"):
-        raise MalformedFileError(path, "the header does not begin with '{'")
-    try:
-        header = parse_json(text)
-    except ValueError as error:
-        raise MalformedFileError(path, f"the header is wrong: {error}") from error
-    if not isinstance(header, dict):
-        raise MalformedFileError(path, "the header is not a JSON object")
-    return header
-
-
-def _take_metadata(path: Path, header: dict[str, Any]) -> dict[str, str]:
-    metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise MalformedFileError(path, "'__metadata__' is not a map of strings")
-    return metadata
 
 
 def _read_tensor(

@@ -7,7 +7,7 @@ from esper.prover.errors import (
     StatementError,
     VerificationError,
 )
-from esper.prover.proving import ProvableModel, prove, release_memory
+from esper.prover.proving import ProvableModel, prepare_memory, prove, release_memory
 from esper.prover.statement import Sequence, Statement
 from esper.prover.verification import Report, verify
 
@@ -21,6 +21,7 @@ __all__ = [
     "Statement",
     "StatementError",
     "VerificationError",
+    "prepare_memory",
     "prove",
     "release_memory",
     "verify",

@@ -30,6 +30,7 @@ from esper.consensus import (
 from esper.consensus.chain import BlockBytes
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
+from esper.model.files import safetensors_header
 from esper.primitives import bech32m
 from esper.primitives.address import Address, AddressError
 from esper.primitives.bech32m import Bech32Error
@@ -318,7 +319,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("storage.kv.leveldb_diagnosis._table_is_sound", lambda b: leveldb_diagnosis._table_is_sound(b, entries=True), (), bytes(40) + leveldb_diagnosis.TABLE_MAGIC),
         Decoder("mempool.journal.load", f(JOURNAL, waiting), (IsolatedTransactionViolation,), journal_example(signed, signed)),
         Decoder("model.safetensors_file.read_container", f("t", lambda d: safetensors_file.read_container(d / "t")), model_error, safetensors_example()),
-        Decoder("model.safetensors_file.read_metadata", f("t", lambda d: safetensors_file.read_metadata(d / "t")), model_error, safetensors_example()),
+        Decoder("model.files.safetensors_header.read_metadata", f("t", lambda d: safetensors_header.read_metadata(d / "t")), model_error, safetensors_example()),
         Decoder("model.config.read_config", f("c", lambda d: config.read_config(d / "c")), model_error, llama),
         Decoder("model.config.read_special_tokens", f("c", lambda d: config.read_special_tokens(d / "c")), model_error, b'{"vocab_size": 9, "bos_token_id": 1, "eos_token_id": 2}'),
         Decoder("model.prompts.read_bank", f("b", lambda d: prompts.read_bank(d / "b")), model_error, prompts.encode_bank(bank), prompts.encode_bank),

@@ -9,9 +9,10 @@ import math
 
 import numpy as np
 
-from esper.model.checkpoint import LINEAR_NAMES, linear_sizes
+from esper.model.checkpoint import linear_sizes
 from esper.model.config import Shape
-from esper.model.g16_format import IntegerModel, LayerParameters, Parameters
+from esper.model.g16_format import IntegerModel
+from esper.model.g16_parameters import LINEAR_NAMES, LayerParameters, Parameters
 from esper.model.safetensors_file import AnyArray
 
 _FRAC_BITS = 10

@@ -7,12 +7,14 @@ file that cannot be read is no forgery.
 from __future__ import annotations
 
 import json
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 
 from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
 from esper.cli.esper.model_argument import MODEL_ARGUMENT, model_folder
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 _UNBOUND = "00" * 64
 _ANY_VOCABULARY = 1 << 32
 """The verifier's side has no model whose vocabulary a tokenizer could exceed."""
-_errors = Console(stderr=True)
 
 
 def _refuse(problem: Exception | str, as_json: bool, *, status: int = 1) -> NoReturn:
@@ -38,7 +39,11 @@ def _refuse(problem: Exception | str, as_json: bool, *, status: int = 1) -> NoRe
         typer.echo(json.dumps({"error": {"name": name, "message": str(problem)}}), err=True)
     else:
         message = str(problem).encode(errors="backslashreplace").decode()
-        _errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+        from rich.console import Console
+
+        Console(stderr=True).print(
+            message, style="red", markup=False, highlight=False, soft_wrap=True
+        )
     raise typer.Exit(status)
 
 
@@ -49,8 +54,24 @@ def _unreadable(file: Path, error: OSError, as_json: bool) -> NoReturn:
         body = {"name": "UnreadableFileError", "message": message}
         typer.echo(json.dumps({"error": body}), err=True)
     else:
-        _errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+        from rich.console import Console
+
+        Console(stderr=True).print(
+            message, style="red", markup=False, highlight=False, soft_wrap=True
+        )
     raise typer.Exit(2)
+
+
+@contextmanager
+def _status(doing: str) -> Iterator[None]:
+    """What is being done, for whoever watches a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(doing):
+        yield
 
 
 def _identifier(text: str, option: str) -> bytes:
@@ -78,9 +99,12 @@ def prove_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Answer prompts greedily with exact integer inference, and prove every token of it."""
+    from esper.prover import ProofError, prepare_memory, proof_file, prove
+
+    # Beside what this thread has yet to import and to read.
+    prepare_memory()
     from esper.model import load_model
     from esper.model.errors import ModelError
-    from esper.prover import ProofError, proof_file, prove
 
     bound_to = _identifier(binding, "--binding")
     for text in prompt:
@@ -90,11 +114,11 @@ def prove_command(
             raise typer.BadParameter("is not UTF-8", param_hint="--prompt") from None
     try:
         check_out(out, force=force)
-        with _errors.status("loading the model"):
+        with _status("loading the model"):
             model = load_model(directory)
             prompts = [model.encode(text) for text in prompt]
         started = time.perf_counter()
-        with _errors.status("proving"):
+        with _status("proving"):
             statement, proof = prove(model, prompts, max_answer=max_tokens, binding=bound_to)
         seconds = time.perf_counter() - started
         write_out(out, proof_file.encode(statement, proof), force=force)

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import typer
-from rich.console import Console
-
-_errors = Console(stderr=True)
 
 
 def utf8_text(value: str | None) -> str | None:
@@ -39,5 +36,8 @@ def refuse(problem: Exception, *, as_json: bool) -> NoReturn:
         error = {"name": type(problem).__name__, "message": message}
         typer.echo(json.dumps({"error": error}), err=True)
     else:
-        _errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+        from rich.console import Console
+
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console.print(message, style="red", markup=False)
     raise typer.Exit(1) from problem

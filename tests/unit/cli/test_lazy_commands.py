@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,3 +106,15 @@ def test_an_error_that_is_known_by_name_is_one(name: str) -> None:
 
 def test_no_error_is_both_refused_and_misused() -> None:
     assert not REFUSED & MISUSED
+
+
+def test_proving_takes_no_numpy(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from esper.cli.program import run
+words = ["prove", "genesis", "--prompt", "Once", "--max-tokens", "1", "--out"]
+status = run("esper", [*words, {str(tmp_path / "a")!r}])
+print(status, "numpy" in sys.modules, "rich" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 False False", done.stderr

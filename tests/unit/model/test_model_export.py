@@ -25,12 +25,8 @@ from esper.model.errors import (
 from esper.model.evaluation import bits_per_byte, surprise
 from esper.model.export import ExportOptions, export_model
 from esper.model.float_reference import FloatModel
-from esper.model.g16_format import (
-    IntegerModel,
-    read_integer_model,
-    read_parameters,
-    write_integer_model,
-)
+from esper.model.g16_format import IntegerModel, read_integer_model, write_integer_model
+from esper.model.g16_parameters import read_parameters
 from esper.model.integers_hash import integers_hash
 from esper.model.safetensors_file import read_container, write_container
 from esper.model.tokenizer import encode_text, load_tokenizer

@@ -9,7 +9,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from esper.model.errors import MalformedFileError, MissingFileError
-from esper.model.safetensors_file import AnyArray, read_container, read_metadata, write_container
+from esper.model.files.safetensors_header import read_metadata
+from esper.model.safetensors_file import AnyArray, read_container, write_container
 
 
 def _file(path: Path, header: Any, body: bytes) -> Path:
