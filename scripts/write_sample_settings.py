@@ -23,16 +23,23 @@ NOT_IN_THE_FILE = ("datadir",)
 
 def default(one: Setting) -> str:
     """What holds if nobody says anything, as the file has it."""
-    if one.kind is Path:
-        return json.dumps(one.traits.shown_default or str(one.default))
-    return json.dumps(list(one.default) if isinstance(one.default, tuple) else one.default)
+    words = one.traits.shown_default
+    value = words if words and _is_said_in_words(one) else one.plain(one.default)
+    return json.dumps(value)
+
+
+def _is_said_in_words(one: Setting) -> bool:
+    """Whether the words of the default stand for it in the file too, as `genesis` does."""
+    return one.kind is Path and one.default != Path()
 
 
 def entry(one: Setting) -> str:
     """Meaning, range and default of one setting."""
     words = one.traits.shown_default
     told = (
-        f"{one.described}\n# default: {words}" if words and one.kind is not Path else one.described
+        f"{one.described}\n# default: {words}"
+        if words and not _is_said_in_words(one)
+        else one.described
     )
     return f"\n# {told}\n#{one.name} = {default(one)}\n"
 

@@ -78,17 +78,19 @@ class BlockTeller:
 async def tell_progress(control: MiningControl, chain: ChainService) -> None:
     """A line soon, then from time to time while it searches, until cancelled."""
     before = control.standing()
-    await trio.sleep(FIRST_TOLD_S)
+    waited_s = FIRST_TOLD_S
     while True:
+        await trio.sleep(waited_s)
         now = control.standing()
         idle = now.rates.attempts_ever == before.rates.attempts_ever
         if idle and now.doing == before.doing and now.doing.startswith(SEARCHES):
             warn(
                 LOG,
                 "mining_idle",
-                "no attempt was finished for a while, with {threads} threads on {processors} "
-                "processors: fewer may do better (`esperd threads --search N`), or the machine is "
-                "too busy",
+                "no attempt was finished in {waited_s:.0f} s, with {threads} threads on "
+                "{processors} processors: fewer may do better (`esperd threads --search N`), or "
+                "the machine is too busy",
+                waited_s=waited_s,
                 threads=now.threads,
                 processors=processors(),
             )
@@ -113,4 +115,4 @@ async def tell_progress(control: MiningControl, chain: ChainService) -> None:
                 stale_percent=now.rates.stale_per_mille / 10,
                 usefulness_percent=usefulness_per_mille(chain.view) / 10,
             )
-        await trio.sleep(TELL_EVERY_S)
+        waited_s = TELL_EVERY_S

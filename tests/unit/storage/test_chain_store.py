@@ -256,7 +256,7 @@ def test_below_the_reserve_nothing_is_written(at: Fixture) -> None:
         for step in (store.rewind, lambda: append_one(store, 2, **SMALL)):
             with pytest.raises(DiskReserveError, match="511 MiB free, the reserve is 512 MiB") as e:
                 step()
-            assert "set disk_reserve_mib lower" in str(e.value)
+            assert "lower the setting disk_reserve_mib (" in str(e.value)
         assert facts(store) == before
         free = 1 << 29
         append_one(store, 2, **SMALL)
