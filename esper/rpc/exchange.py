@@ -48,6 +48,16 @@ class Exchange(Protocol):
         """Close the connection."""
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """The answer itself: what a server says before it (1xx) is passed over, as HTTP wants it."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        is_provisional = 100 <= status < 200 and status != http.HTTPStatus.SWITCHING_PROTOCOLS
+        # The library passes over this one alone.
+        return version, http.HTTPStatus.CONTINUE if is_provisional else status, reason
+
+
 class HttpExchange:
     """Asks over a socket, whatever proxies the environment names. Redirects are answers."""
 
@@ -57,6 +67,7 @@ class HttpExchange:
         secure = parts.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         self._connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
+        self._connection.response_class = _FinalResponse
         self._path = parts.path or "/"
         self._headers = dict(headers)
         self._socket: socket.socket | None = None

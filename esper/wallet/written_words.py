@@ -60,11 +60,12 @@ def _without_margins(lines: list[list[str]], known: frozenset[str]) -> list[list
     def is_margin(line: list[str]) -> bool:
         return any(part not in known and not _NUMBER.fullmatch(part) for part in line)
 
-    while lines and is_margin(lines[0]):
-        lines = lines[1:]
-    while lines and is_margin(lines[-1]):
-        lines = lines[:-1]
-    return lines
+    first, behind = 0, len(lines)
+    while first < behind and is_margin(lines[first]):
+        first += 1
+    while first < behind and is_margin(lines[behind - 1]):
+        behind -= 1
+    return lines[first:behind]
 
 
 def _joined(lines: Iterable[list[str]]) -> list[str]:

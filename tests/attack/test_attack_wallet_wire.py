@@ -62,6 +62,14 @@ def test_an_answer_that_never_ends_is_given_up(first: bytes, then: bytes) -> Non
     assert time.monotonic() - began < 10
 
 
+def test_what_comes_before_the_answer_is_passed_over() -> None:
+    body = b'{"jsonrpc":"2.0","result":[],"id":1}'
+    before = b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+    said = before + HEAD + b"content-length: %d\r\n\r\n" % len(body) + body
+    with server(said, b"") as url, RpcClient(url) as client:
+        assert client.call(m.LIST_MODELS, s.NoParams()) == []
+
+
 def test_an_answer_larger_than_memory_is_given_up() -> None:
     with (
         server(HEAD + b"content-length: 9999999999\r\n\r\n", b" " * (1 << 20), 0) as url,

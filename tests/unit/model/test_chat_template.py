@@ -15,9 +15,7 @@ from esper.model.templates.own_text import OwnText, joined, mask_of
 from esper.model.tokenizer import decode_answer, encode_text, tokenizer_of
 from tests.support.model_folders import change, genesis_tokenizer
 
-VECTORS: dict[str, Any] = json.loads(
-    (Path(__file__).parents[2] / "vectors" / "chat_templates.json").read_bytes()
-)
+VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "chat_templates.json").read_bytes())
 """What transformers 5.23 makes of these templates and chats, with the tokenizers below."""
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 HI = [{"role": "user", "content": "hi"}]
