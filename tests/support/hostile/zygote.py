@@ -47,6 +47,9 @@ def run(case: dict[str, Any]) -> NoReturn:
     try:
         os.setsid()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        # As an interpreter that begins would make them: those of this process were files, perhaps.
+        for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
         os.environ.clear()
         os.environ.update(case["environment"])
         os.chdir(case["folder"])
