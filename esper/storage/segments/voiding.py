@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from esper.storage.own_file import open_own, write_all
 from esper.storage.segments.segment_reader import (
     HEAD_BYTES,
     MAGIC,
@@ -70,9 +71,7 @@ def _void(path: Path, place: Locator, end: int) -> None:
 
 
 def _write(path: Path, offset: int, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-    with os.fdopen(descriptor, "wb") as stream:
+    with open_own(path, "r+b") as stream:
         stream.seek(offset)
-        stream.write(data)
-        stream.flush()
+        write_all(stream, data)
         os.fsync(stream.fileno())
