@@ -26,7 +26,7 @@ from esper.cli.esper.session import (
     session,
 )
 from esper.cli.esper.spend.fee_options import Expires, From
-from esper.cli.esper.spend.paying import own_address, pay
+from esper.cli.esper.spend.paying import own_address, pay, told_as_sent
 from esper.primitives.ids import txid_of
 from esper.receipts.call_proof import UnprovenError, network_models
 from esper.rpc.client import RpcClientError
@@ -91,7 +91,8 @@ def call_command(
         _tell_that_prompts_are_public(s)
         txid = pay(s, payer, call, expires).txid
         if not wait:
-            s.answer({"txid": txid, "status": "queued"} | warned, txid)
+            with told_as_sent(s, txid):
+                s.answer({"txid": txid, "status": "queued"} | warned, txid)
             return
         s.note(f"call {txid}")
         try:
@@ -107,7 +108,8 @@ def call_command(
                 f"files until it lapses after height {transaction.expiry}; {_look(s, txid)}",
                 data={"txid": txid} | warned,
             )
-        _tell_end(s, txid, call, last, local, warned)
+        with told_as_sent(s, txid):
+            _tell_end(s, txid, call, last, local, warned)
 
 
 def _tokens(local: ModelText, prompt: str, *, chat: bool) -> list[int] | None:
