@@ -31,6 +31,7 @@ from esper.primitives.ids import txid_of
 from esper.receipts.call_proof import UnprovenError, network_models
 from esper.rpc.client import RpcClientError
 from esper.rpc.schema import CallReply, Estimate
+from esper.vm.answers import call_cost
 from esper.vm.llm_call import LlmCall
 from esper.wallet.amounts import bid_text, counted, credits_text
 from esper.wallet.asked_call import answered_when, asked_call, why_not_answered
@@ -187,13 +188,26 @@ def _tell_end(
         proven = fetched_proof(
             s.node, txid_of(txid), call, s.params, s.genesis, network_models(s.params)
         )
-        _, answer = words(proven, local)
+        prompt, answer = words(proven, local)
         if answer is not None and last.answer not in (None, answer):
             raise UnprovenError("the node shows another answer than the one that is proven")
     except UnprovenError as error:
         not_proven(s, f"{error}. The node's answer was {last.answer!r}", document)
     except RpcClientError as error:
         not_proven(s, f"the node gave no proof: {error}; try later: esper proof {txid}", document)
+    cost = str(call_cost(call.price, len(call.prompt), len(proven.answer)))
+    # The rest of what the node said stands beside it; what is known here is not its word.
+    document |= {
+        "txid": txid,
+        "prompt_tokens": len(call.prompt),
+        "max_tokens": call.max_tokens,
+        "price": call.price,
+        "answer_tokens": len(proven.answer),
+        "cost": cost,
+        "proof_id": proven.proof_id,
+    }
+    if answer is not None:
+        document |= {"prompt": prompt, "answer": answer}
     s.answer(
         document | {"proof": proven_document(proven, local)},
         (last.answer or "") if answer is None else answer,
@@ -201,5 +215,5 @@ def _tell_end(
         f"proof {proven.proof_id}",
         *proven_lines(proven, local),
         f"keep it with: esper proof {txid} --out FILE",
-        f"cost  {credits_text(last.cost)} for {last.prompt_tokens} + {last.answer_tokens} tokens",
+        f"cost  {credits_text(cost)} for {len(call.prompt)} + {len(proven.answer)} tokens",
     )
