@@ -1,9 +1,13 @@
 """A lying node beside a true proof: what the wallet shows with "proven" is what was proven."""
 
 import json
+from pathlib import Path
 
 import msgspec
 
+from esper.cli.esper.local_text import local_text
+from esper.node.calls.text_service import ChatMessage
+from esper.primitives.networks import REGTEST
 from esper.rpc import schema as s
 from tests.support.wallet_console import Console, console
 from tests.unit.cli.test_proof_cli import CALL, PROMPT, proving, real, said
@@ -42,3 +46,20 @@ def test_what_is_known_here_is_not_the_node_s_word(real: Console) -> None:
     shown = real.run(*CALL)
     assert " tokens\n" in shown
     assert "+ 9999 tokens" not in shown
+
+
+def test_a_call_that_is_built_asks_what_was_typed(real: Console, tmp_path: Path) -> None:
+    """Whoever signs elsewhere sees token ids alone: a node could have had another prompt signed."""
+    usual = real.node.estimate_call
+
+    def other(params: s.EstimateParams) -> s.Estimate:
+        return msgspec.structs.replace(usual(params), tokens=[1, 5, 6, 7])
+
+    real.node.estimate_call = other  # type: ignore[method-assign]
+    text = local_text(REGTEST)
+    assert text is not None
+    shown = " ".join(real.run("build", "call", PROMPT, "--out", tmp_path / "a").split())
+    assert f"tokens: {' '.join(map(str, text.of_text(PROMPT)))} " in shown
+    shown = " ".join(real.run("build", "call", PROMPT, "--chat", "--out", tmp_path / "b").split())
+    chat = text.of_messages([ChatMessage("user", PROMPT)])
+    assert f"tokens: {' '.join(map(str, chat))} " in shown

@@ -76,6 +76,8 @@ def call_command(
         if timeout is not None and isnan(timeout):
             raise MisuseError("--timeout is no number of seconds")
         prompt = typed_prompt(text)
+        from esper.cli.esper.local_text import tokens_of
+
         local = environment.model_text(s.params)
         call, estimate = asked_call(
             s.node,
@@ -84,7 +86,7 @@ def call_command(
             max_tokens,
             bid=bid,
             chat=chat,
-            tokens=None if local is None else _tokens(local, prompt, chat=chat),
+            tokens=None if local is None else tokens_of(local, prompt, chat=chat),
         )
         payer = own_address(s, sender)
         transaction = prepared(s.node, s.params, payer, call, window=expires)
@@ -111,20 +113,6 @@ def call_command(
             )
         with told_as_sent(s, txid):
             _tell_end(s, txid, call, last, local, warned)
-
-
-def _tokens(local: ModelText, prompt: str, *, chat: bool) -> list[int] | None:
-    """The prompt by this machine's tokenizer, None where its template is not here."""
-    if not chat:
-        return local.of_text(prompt)
-    if not local.has_template:
-        return None
-    from esper.node.calls.text_service import ChatMessage, NoTextError
-
-    try:
-        return local.of_messages([ChatMessage("user", prompt)])
-    except NoTextError as error:
-        raise MisuseError(str(error)) from error
 
 
 def _look(s: Session, txid: str) -> str:
