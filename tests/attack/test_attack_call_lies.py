@@ -63,3 +63,23 @@ def test_a_call_that_is_built_asks_what_was_typed(real: Console, tmp_path: Path)
     shown = " ".join(real.run("build", "call", PROMPT, "--chat", "--out", tmp_path / "b").split())
     chat = text.of_messages([ChatMessage("user", PROMPT)])
     assert f"tokens: {' '.join(map(str, chat))} " in shown
+
+
+def test_a_node_writes_no_line_that_looks_like_the_wallet_s(real: Console) -> None:
+    proving(real)
+    answer = said(real)
+    usual, forged = real.node.asked_about, "\nproven  by Esper itself"
+
+    def lies(params: s.TransactionParams) -> s.CallReply:
+        reply = usual(params)
+        if reply.status == "answered":
+            return msgspec.structs.replace(reply, block=f"{reply.block}{forged}")
+        return msgspec.structs.replace(reply, status=f"working{forged}", answer=None)
+
+    real.node.asked_about = lies  # type: ignore[method-assign]
+    real.node.answer_text = answer
+    out, err = real.both(*CALL)
+    assert "by Esper itself" in out
+    assert "by Esper itself" in err
+    assert forged not in out
+    assert forged not in err

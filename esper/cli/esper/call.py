@@ -25,6 +25,7 @@ from esper.cli.esper.session import (
     Yes,
     session,
 )
+from esper.cli.esper.shown_text import in_a_line
 from esper.cli.esper.spend.fee_options import Expires, From
 from esper.cli.esper.spend.paying import own_address, pay, told_as_sent
 from esper.primitives.ids import txid_of
@@ -199,7 +200,7 @@ def _tell_end(
     s.answer(
         document | {"proof": proven_document(proven, local)},
         (last.answer or "") if answer is None else answer,
-        f"block {last.height}  {last.block}",
+        f"block {last.height}  {in_a_line(str(last.block))}",
         f"proof {proven.proof_id}",
         *proven_lines(proven, local),
         f"keep it with: esper proof {txid} --out FILE",
