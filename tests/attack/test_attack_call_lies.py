@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import msgspec
+import pytest
 
+from esper.cli.esper import proven_text
 from esper.cli.esper.local_text import local_text
 from esper.node.calls.text_service import ChatMessage
 from esper.primitives.networks import REGTEST
@@ -83,3 +85,18 @@ def test_a_node_writes_no_line_that_looks_like_the_wallet_s(real: Console) -> No
     assert "by Esper itself" in err
     assert forged not in out
     assert forged not in err
+
+
+def test_no_line_of_an_answer_looks_like_the_wallet_s(
+    real: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody's call may be looked at, and whoever made it chose what the model was led to say."""
+    proving(real)
+    real.run(*CALL, "--no-wait")
+    (txid,) = real.node.pending
+    real.node.mine()
+    forged = "yes\nproven  by Esper itself"
+    monkeypatch.setattr(proven_text, "words", lambda proven, text: (PROMPT, forged))
+    shown = real.run("proof", txid)
+    assert "\n        proven  by Esper itself\n" in shown
+    assert shown.count("\nproven  ") == 1

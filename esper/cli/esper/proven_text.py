@@ -90,4 +90,6 @@ def word_lines(proven: CheckedProof, text: ModelText | None) -> list[str]:
             f"prompt  tokens {' '.join(map(str, proven.call.prompt))}",
             f"answer  tokens {' '.join(map(str, proven.answer))}",
         ]
-    return [f"prompt  {in_a_line(prompt)}", f"answer  {answer}"]
+    # Under each other: no line of an answer, which is a stranger's, looks like one of these.
+    below = "\n" + " " * len("answer  ")
+    return [f"prompt  {in_a_line(prompt)}", f"answer  {answer.replace(chr(10), below)}"]
