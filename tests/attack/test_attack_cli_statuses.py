@@ -14,6 +14,7 @@ import typer
 from esper.rpc import schema as s
 from tests.support.vm_world import BOB
 from tests.support.wallet_console import Console, console
+from tests.unit.cli.test_wallet_cli_money import earning
 
 __all__ = ["console"]
 
@@ -75,3 +76,16 @@ def test_a_payment_whose_id_cannot_be_written_was_sent(
     (txid,) = console.node.pending
     assert "was handed in all the same" in told
     assert f"esper tx {txid}" in told
+
+
+def test_ctrl_c_while_a_proof_is_checked_tells_of_the_call(console: Console) -> None:
+    console.wallet()
+    earning(console)
+
+    def interrupted(params: s.ProofParams) -> s.ProofReply:
+        raise KeyboardInterrupt
+
+    console.node.proof = interrupted  # type: ignore[method-assign]
+    told = console.error("call", "Hi", "--max-tokens", "4", "--bid", "20", "--json", status=130)
+    txid = json.loads(told)["error"]["data"]["txid"]
+    assert txid in console.node.confirmed

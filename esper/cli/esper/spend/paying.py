@@ -148,12 +148,18 @@ def told_as_sent(s: Session, txid: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        s.refuse(
-            type(error).__name__,
-            f"{system_error(error)}. The transaction was handed in all the same; look with: "
-            f"{s.command('tx', txid)}",
-            data={"txid": txid},
-        )
+        _sent_all_the_same(s, txid, type(error).__name__, system_error(error))
+    except KeyboardInterrupt:
+        _sent_all_the_same(s, txid, "Interrupted", "interrupted", status=INTERRUPTED)
+
+
+def _sent_all_the_same(s: Session, txid: str, name: str, why: str, *, status: int = 1) -> NoReturn:
+    s.refuse(
+        name,
+        f"{why}. The transaction was handed in all the same; look with: {s.command('tx', txid)}",
+        status=status,
+        data={"txid": txid},
+    )
 
 
 def _no_worse(fresh: Draft, agreed: Draft, window: int) -> bool:
