@@ -38,9 +38,11 @@ def void_damage(reader: SegmentReader, known: Iterable[Locator], end: Locator) -
     ``known`` are places of sound records, behind which nothing is lost where the head of a record
     before them is damaged. Raises OSError.
     """
-    places, done = sorted(known), 0
-    while (found := _first_damage(reader)) is not None:
-        place, path = found.place, reader.path(found.place.file)
+    places, done, start = sorted(known), 0, None
+    while (found := _first_damage(reader, start)) is not None:
+        # What is sound before it is not read again for each of the rest.
+        start = place = found.place
+        path = reader.path(place.file)
         if place.offset == 0:
             _write(path, 0, MAGIC)
         elif isinstance(found.error, PayloadDamagedError):
@@ -53,8 +55,8 @@ def void_damage(reader: SegmentReader, known: Iterable[Locator], end: Locator) -
     return done
 
 
-def _first_damage(reader: SegmentReader) -> Scanned | None:
-    return next((one for one in reader.scan() if one.error is not None), None)
+def _first_damage(reader: SegmentReader, start: Locator | None) -> Scanned | None:
+    return next((one for one in reader.scan(start) if one.error is not None), None)
 
 
 def _void(path: Path, place: Locator, end: int) -> None:
