@@ -100,3 +100,29 @@ def test_no_line_of_an_answer_looks_like_the_wallet_s(
     shown = real.run("proof", txid)
     assert "\n        proven  by Esper itself\n" in shown
     assert shown.count("\nproven  ") == 1
+
+
+@pytest.mark.parametrize("trick", ["marker", "cut", "blanks", "none"])
+def test_tokens_that_read_alike_are_told_apart(real: Console, tmp_path: Path, trick: str) -> None:
+    """A prompt of hidden markers, or of words cut otherwise, shown to others as a plain one."""
+    text = local_text(REGTEST)
+    assert text is not None
+    plain = text.of_text(PROMPT)
+    tokens = {
+        "none": plain,
+        "blanks": text.of_text(PROMPT.replace(" ", "\n\n", 1)),
+        "marker": [plain[0], REGTEST.model.eos, *plain[1:]],
+        "cut": [plain[0], *(token for letter in PROMPT for token in text.of_text(letter)[1:])],
+    }[trick]
+    file, unsigned, signed = tmp_path / "tokens", tmp_path / "a", tmp_path / "b"
+    file.write_text(json.dumps(tokens))
+    real.run("build", "call", "--tokens", file, "--max-tokens", "4", "--out", unsigned)
+    real.run("sign", unsigned, "--out", signed)
+    txid = real.run("submit", signed).strip()
+    real.node.mine()
+    proving(real)
+    shown, found = real.run("proof", txid), real.json("proof", txid)
+    assert ("not to the letter" in shown) == (trick != "none")
+    assert f"prompt  {PROMPT}\n" in shown or trick == "cut"
+    assert found["prompt_is_exact"] == (trick in ("none", "blanks"))
+    assert found["prompt_tokens"] == tokens
