@@ -9,6 +9,7 @@ import pytest
 from esper.cli.esper import proven_text
 from esper.cli.esper.local_text import local_text
 from esper.node.calls.text_service import ChatMessage
+from esper.node.settings import Settings
 from esper.primitives.networks import REGTEST
 from esper.rpc import schema as s
 from tests.support.wallet_console import Console, console
@@ -126,3 +127,8 @@ def test_tokens_that_read_alike_are_told_apart(real: Console, tmp_path: Path, tr
     assert f"prompt  {PROMPT}\n" in shown or trick == "cut"
     assert found["prompt_is_exact"] == (trick in ("none", "blanks"))
     assert found["prompt_tokens"] == tokens
+    out = tmp_path / "proof"
+    real.run("proof", txid, "--out", out)
+    options = ("--model-id", found["model_id"], "--tokenizer", Settings(network="regtest").model)
+    checked = real.run("verify", out, *options)
+    assert f"[1] prompt tokens  {' '.join(map(str, tokens))}\n" in checked

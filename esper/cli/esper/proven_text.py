@@ -98,8 +98,8 @@ def word_lines(proven: CheckedProof, text: ModelText | None) -> list[str]:
     lines = [f"prompt  {shown}"]
     if not _reads_as(text, shown, proven.call.prompt):
         lines.append(
-            "        not to the letter: the prompt is longer, or holds blanks, line breaks, markers "
-            "or a way of cutting words that this line does not show; --json has its tokens"
+            "        not to the letter: the prompt is longer, or holds blanks, line breaks, markers"
+            " or a way of cutting words that this line does not show; --json has its tokens"
         )
     return [*lines, f"answer  {answer.replace(chr(10), below)}"]
 
