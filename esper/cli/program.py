@@ -1,12 +1,14 @@
 """A program's one handler: whatever a command raises becomes a sentence and an exit status.
 
-Exit status: what the command says; 0 where a reader closed the pipe, having seen enough; 1 where
-the machine refuses; 2 for a command line that means nothing; 130 after ctrl-C; 70 for a defect.
+Exit status: what the command says; 0 where a reader of the answer closed the pipe, having seen
+enough; 1 where the machine refuses; 2 for a command line that means nothing; 130 after ctrl-C; 70
+for a defect. That nobody reads standard error changes nothing of what is done, nor the status.
 A defect names its place; with ``ESPER_TRACEBACK`` set it comes with its traceback.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import select
@@ -15,13 +17,24 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 from esper.cli import version
 
 INTERRUPTED: Final = 130
 """As shells have it: 128 and the number of the signal."""
 STANDARD_OUTPUT: Final = 1
+STANDARD_ERROR: Final = 2
+
+
+class _PerhapsUnread(io.FileIO):
+    """A stream whose reader may leave: what is written then is lost, and nothing else."""
+
+    def write(self, data: Any, /) -> int:
+        """As of ``FileIO``, but for a closed pipe."""
+        with suppress(BrokenPipeError):
+            return super().write(data)
+        return len(data)
 
 
 def start(program: str) -> NoReturn:
@@ -113,13 +126,31 @@ def _open_standard_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    sys.stderr = _standard_error()
+
+
+def _standard_error() -> TextIO:
+    """A refusal that nobody reads is a refusal, and a hint that nobody reads stops no payment."""
+    found = sys.stderr
+    try:
+        is_the_process_s_own = found.fileno() == STANDARD_ERROR
+        found.flush()
+    except (OSError, ValueError):
+        return found
+    if not is_the_process_s_own:
+        return found
+    return io.TextIOWrapper(
+        io.BufferedWriter(_PerhapsUnread(STANDARD_ERROR, "w", closefd=False)),
+        encoding=found.encoding,
+        errors=found.errors,
+        line_buffering=True,
+    )
 
 
 def _reader_left() -> bool:
-    """Whether whoever read standard output or error has gone."""
+    """Whether whoever read standard output has gone."""
     poll = select.poll()
-    for number in (STANDARD_OUTPUT, 2):
-        poll.register(number, 0)
+    poll.register(STANDARD_OUTPUT, 0)
     return any(what & select.POLLERR for _, what in poll.poll(0))
 
 

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, cast
 
 MAGIC: Final = b"esper mempool 1\n"
 _HEAD: Final = struct.Struct(">IIQ")
@@ -30,9 +30,12 @@ Opener = Callable[[Path, str], BinaryIO]
 
 
 def open_unbuffered(path: Path, mode: str) -> BinaryIO:
-    """The file itself."""
-    stream: BinaryIO = path.open(mode, buffering=0)  # type: ignore[assignment]
-    return stream
+    """The file itself; a symbolic link in its place would lead anywhere, and is refused."""
+    return cast(BinaryIO, open(path, mode, buffering=0, opener=_in_place))
+
+
+def _in_place(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
 
 
 class JournalError(OSError):

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import BinaryIO, Final
 
 from esper.storage.errors import DirectoryLockedError
+from esper.storage.own_file import open_own
 
 LOCK_FILE: Final = "lock"
 PID_BYTES: Final = 20
@@ -22,7 +23,7 @@ class DirectoryLock:
     def __init__(self, datadir: Path) -> None:
         """Raises DirectoryLockedError if another process, or another lock here, has it, OSError."""
         # Not emptied before it is ours: what stands there is the holder's.
-        self._stream = (datadir / LOCK_FILE).open("a+b", buffering=0)
+        self._stream = open_own(datadir / LOCK_FILE, "a+b")
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._stream.truncate(0)

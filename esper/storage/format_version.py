@@ -10,6 +10,7 @@ from typing import Final
 
 from esper.primitives.hashing import make_tag, tagged_hash32, u64
 from esper.storage.errors import REINDEX, FormatError
+from esper.storage.own_file import open_own, write_all
 from esper.storage.segments.block_files import BLOCK_FOLDER
 from esper.storage.segments.segment_reader import SegmentReader
 from esper.storage.segments.segment_writer import sync_folder
@@ -47,9 +48,8 @@ def write_format(datadir: Path, version: int) -> None:
     """Record a version; the file has the old or the new one, whatever happens."""
     path = datadir / FORMAT_FILE
     fresh = path.with_suffix(".new")
-    with fresh.open("wb") as stream:
-        stream.write(_line(version))
-        stream.flush()
+    with open_own(fresh, "wb") as stream:
+        write_all(stream, _line(version))
         os.fsync(stream.fileno())
     fresh.replace(path)
     sync_folder(datadir)

@@ -15,6 +15,7 @@ from esper.primitives.codec import CodecError, Record, VarBytes, decode, encode
 from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.ids import BlockId
 from esper.storage.errors import StorageError
+from esper.storage.own_file import open_own, write_all
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES
 from esper.storage.segments.segment_writer import sync_folder
 
@@ -68,9 +69,8 @@ class SideBlocks:
         payload = encode(_BLOCK, block)
         path = self._path(block_id)
         unfinished = path.with_suffix(".new")
-        with unfinished.open("wb") as file:
-            file.write(_checksum(block_id, payload) + payload)
-            file.flush()
+        with open_own(unfinished, "wb") as file:
+            write_all(file, _checksum(block_id, payload) + payload)
             os.fsync(file.fileno())
         unfinished.replace(path)
         sync_folder(self._folder)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from esper.wallet.private_file import FILE_MODE
+from esper.wallet.private_file import FILE_MODE, offered
 
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -19,18 +19,24 @@ def account_lock(folder: Path, address: str, waits: Callable[[], None]) -> Itera
 
     ``folder`` is the one of the wallets, ``waits`` is called before waiting. The system releases
     the lock with the process, however that ends. A folder that cannot be written to is locked as a
-    whole. Raises OSError.
+    whole; where the file system has no locks there is none, and the node alone sees to it that
+    nothing is replaced. Raises OSError.
     """
     descriptor = _opened(folder, address)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waits()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with offered():
+            _lock(descriptor, waits)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, waits: Callable[[], None]) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        waits()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _opened(folder: Path, address: str) -> int:

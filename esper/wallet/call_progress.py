@@ -151,7 +151,11 @@ def call_progress(
 
 
 def phrase(news: News) -> str:
-    """Where a call stands, in a few words."""
+    """Where a call stands, in a few words on one line, whatever the node says."""
+    return " ".join(_phrase(news).split())
+
+
+def _phrase(news: News) -> str:
     match news:
         case StillTip(height, seconds):
             return f"no block for {seconds} seconds: the chain stands at {height}"

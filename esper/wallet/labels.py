@@ -1,5 +1,6 @@
 """What the owner calls addresses: from a label to its address, and back."""
 
+import re
 import unicodedata
 from difflib import get_close_matches
 from typing import Final
@@ -11,6 +12,12 @@ from esper.primitives.params import NetworkParameters
 from esper.wallet.errors import MisuseError, ReceiverError
 from esper.wallet.keystore import MAX_LABEL, WalletFile
 
+_UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+"""Characters that count as printable and show as nothing: fillers, joiners, variants of others.
+With one of them, two labels look the same and mean two addresses."""
 _SHOWN_CHARACTERS: Final = 40
 """A wrong text is shown no longer than this."""
 
@@ -78,7 +85,7 @@ def checked_label(label: str) -> str:
     Raises MisuseError.
     """
     label = unicodedata.normalize("NFC", label)
-    if len(label) > MAX_LABEL or not label.isprintable():
+    if len(label) > MAX_LABEL or not label.isprintable() or _UNSEEN.search(label):
         raise MisuseError(
             f"the label must be one line of at most {MAX_LABEL} characters, without characters "
             "that cannot be seen"

@@ -86,7 +86,7 @@ def locked(folder: Path) -> Iterator[None]:
     with _named(folder):
         descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     try:
-        with _named(folder), _offered():
+        with _named(folder), offered():
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -104,7 +104,7 @@ def _written(file: Path, data: bytes, mode: int) -> Iterator[Path]:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
-            with _offered():
+            with offered():
                 os.fsync(stream.fileno())
         yield fresh
     finally:
@@ -119,7 +119,7 @@ def _claim(file: Path, mode: int) -> None:
 def _sync_folder(folder: Path) -> None:
     """Make a new name last, where that can be asked for."""
     # A folder that may be written and not read can only be left to the system.
-    with _offered(), suppress(PermissionError):
+    with offered(), suppress(PermissionError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
@@ -128,7 +128,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _offered() -> Iterator[None]:
+def offered() -> Iterator[None]:
     """Go on without what the file system lacks."""
     try:
         yield

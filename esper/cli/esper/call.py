@@ -25,12 +25,14 @@ from esper.cli.esper.session import (
     Yes,
     session,
 )
+from esper.cli.esper.shown_text import in_a_line
 from esper.cli.esper.spend.fee_options import Expires, From
-from esper.cli.esper.spend.paying import own_address, pay
+from esper.cli.esper.spend.paying import own_address, pay, told_as_sent
 from esper.primitives.ids import txid_of
 from esper.receipts.call_proof import UnprovenError, network_models
 from esper.rpc.client import RpcClientError
 from esper.rpc.schema import CallReply, Estimate
+from esper.vm.answers import call_cost
 from esper.vm.llm_call import LlmCall
 from esper.wallet.amounts import bid_text, counted, credits_text
 from esper.wallet.asked_call import answered_when, asked_call, why_not_answered
@@ -75,6 +77,8 @@ def call_command(
         if timeout is not None and isnan(timeout):
             raise MisuseError("--timeout is no number of seconds")
         prompt = typed_prompt(text)
+        from esper.cli.esper.local_text import tokens_of
+
         local = environment.model_text(s.params)
         call, estimate = asked_call(
             s.node,
@@ -83,7 +87,7 @@ def call_command(
             max_tokens,
             bid=bid,
             chat=chat,
-            tokens=None if local is None else _tokens(local, prompt, chat=chat),
+            tokens=None if local is None else tokens_of(local, prompt, chat=chat),
         )
         payer = own_address(s, sender)
         transaction = prepared(s.node, s.params, payer, call, window=expires)
@@ -91,7 +95,8 @@ def call_command(
         _tell_that_prompts_are_public(s)
         txid = pay(s, payer, call, expires).txid
         if not wait:
-            s.answer({"txid": txid, "status": "queued"} | warned, txid)
+            with told_as_sent(s, txid):
+                s.answer({"txid": txid, "status": "queued"} | warned, txid)
             return
         s.note(f"call {txid}")
         try:
@@ -107,21 +112,8 @@ def call_command(
                 f"files until it lapses after height {transaction.expiry}; {_look(s, txid)}",
                 data={"txid": txid} | warned,
             )
-        _tell_end(s, txid, call, last, local, warned)
-
-
-def _tokens(local: ModelText, prompt: str, *, chat: bool) -> list[int] | None:
-    """The prompt by this machine's tokenizer, None where its template is not here."""
-    if not chat:
-        return local.of_text(prompt)
-    if not local.has_template:
-        return None
-    from esper.node.calls.text_service import ChatMessage, NoTextError
-
-    try:
-        return local.of_messages([ChatMessage("user", prompt)])
-    except NoTextError as error:
-        raise MisuseError(str(error)) from error
+        with told_as_sent(s, txid):
+            _tell_end(s, txid, call, last, local, warned)
 
 
 def _look(s: Session, txid: str) -> str:
@@ -185,19 +177,32 @@ def _tell_end(
         proven = fetched_proof(
             s.node, txid_of(txid), call, s.params, s.genesis, network_models(s.params)
         )
-        _, answer = words(proven, local)
+        prompt, answer = words(proven, local)
         if answer is not None and last.answer not in (None, answer):
             raise UnprovenError("the node shows another answer than the one that is proven")
     except UnprovenError as error:
         not_proven(s, f"{error}. The node's answer was {last.answer!r}", document)
     except RpcClientError as error:
         not_proven(s, f"the node gave no proof: {error}; try later: esper proof {txid}", document)
+    cost = str(call_cost(call.price, len(call.prompt), len(proven.answer)))
+    # The rest of what the node said stands beside it; what is known here is not its word.
+    document |= {
+        "txid": txid,
+        "prompt_tokens": len(call.prompt),
+        "max_tokens": call.max_tokens,
+        "price": call.price,
+        "answer_tokens": len(proven.answer),
+        "cost": cost,
+        "proof_id": proven.proof_id,
+    }
+    if answer is not None:
+        document |= {"prompt": prompt, "answer": answer}
     s.answer(
         document | {"proof": proven_document(proven, local)},
         (last.answer or "") if answer is None else answer,
-        f"block {last.height}  {last.block}",
+        f"block {last.height}  {in_a_line(str(last.block))}",
         f"proof {proven.proof_id}",
         *proven_lines(proven, local),
         f"keep it with: esper proof {txid} --out FILE",
-        f"cost  {credits_text(last.cost)} for {last.prompt_tokens} + {last.answer_tokens} tokens",
+        f"cost  {credits_text(cost)} for {len(call.prompt)} + {len(proven.answer)} tokens",
     )

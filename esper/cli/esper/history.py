@@ -119,7 +119,8 @@ class _Stream:
             self.as_of = self.as_of or reply.as_of
             for event in reply.events:
                 yield self.address, event
-            if not reply.cursor or reply.cursor == before:
+            # A node without an end of pages that hold nothing would be asked for ever.
+            if not reply.events or not reply.cursor or reply.cursor == before:
                 return
             before = reply.cursor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -93,10 +94,9 @@ def _prove(
     if out is not None:
         write_out(out, proven.file, force=force)
         document["file"] = str(out)
-        lines.append(
-            f"written to {out}: esper verify {out} --model-id {proven.call.model_id.hex()} "
-            f"--binding {proven.binding.hex()}"
-        )
+        model = ("--model-id", proven.call.model_id.hex())
+        verify = ("esper", "verify", str(out), *model, "--binding", proven.binding.hex())
+        lines.append(f"written to {out}: {shlex.join(verify)}")
     s.answer(document, *lines)
 
 

@@ -237,6 +237,6 @@ def _print_sequences(sequences: list[dict[str, Any]]) -> None:
         if "answer_text" in sequence:
             typer.echo(f"[{number}] prompt  {printable(sequence['prompt_text'])}")
             typer.echo(f"[{number}] answer  {printable(sequence['answer_text'])}")
-        else:
-            typer.echo(f"[{number}] prompt tokens  {' '.join(map(str, sequence['prompt']))}")
-            typer.echo(f"[{number}] answer tokens  {' '.join(map(str, sequence['answer']))}")
+        # Beside the words as well: many lists of tokens read alike, and what is proven are these.
+        typer.echo(f"[{number}] prompt tokens  {' '.join(map(str, sequence['prompt']))}")
+        typer.echo(f"[{number}] answer tokens  {' '.join(map(str, sequence['answer']))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from esper.cli.esper.proof_checking import CheckedProof
@@ -54,6 +55,7 @@ def proven_document(proven: CheckedProof, text: ModelText | None) -> dict[str, A
         "model_id": call.model_id.hex(),
         "prompt_tokens": list(call.prompt),
         "prompt": prompt,
+        "prompt_is_exact": None if prompt is None else _reads_as(text, prompt, call.prompt),
         "max_tokens": call.max_tokens,
         "answer_tokens": list(proven.answer),
         "answer": answer,
@@ -90,4 +92,29 @@ def word_lines(proven: CheckedProof, text: ModelText | None) -> list[str]:
             f"prompt  tokens {' '.join(map(str, proven.call.prompt))}",
             f"answer  tokens {' '.join(map(str, proven.answer))}",
         ]
-    return [f"prompt  {in_a_line(prompt)}", f"answer  {answer}"]
+    # Under each other: no line of an answer, which is a stranger's, looks like one of these.
+    below = "\n" + " " * len("answer  ")
+    shown = in_a_line(prompt)
+    lines = [f"prompt  {shown}"]
+    if not _reads_as(text, shown, proven.call.prompt):
+        lines.append(
+            "        not to the letter: the prompt is longer, or holds blanks, line breaks, markers"
+            " or a way of cutting words that this line does not show; --json has its tokens"
+        )
+    return [*lines, f"answer  {answer.replace(chr(10), below)}"]
+
+
+def _reads_as(text: ModelText | None, words: str, tokens: Sequence[int]) -> bool | None:
+    """Whether whoever asks with these words asks with these tokens; None without a tokenizer.
+
+    Many lists of tokens have the same words, and a model does not answer them alike: whoever shows
+    a call of theirs to others may have chosen one for its answer.
+    """
+    from esper.node.calls.text_service import NoTextError
+
+    if text is None:
+        return None
+    try:
+        return text.of_text(words) == list(tokens)
+    except NoTextError:
+        return False

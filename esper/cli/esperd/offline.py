@@ -30,6 +30,7 @@ from esper.primitives.params import NetworkParameters
 from esper.primitives.units import format_esp
 from esper.storage.reindex import ReindexReport
 from esper.storage.segments.block_files import BlockFiles
+from esper.wallet.amounts import counted
 
 DatadirOption = Annotated[
     Path | None, typer.Option("--datadir", help="Folder of the chain's files.")
@@ -47,10 +48,12 @@ def verify_chain(datadir: DatadirOption = None, as_json: JsonOption = False) -> 
         directory = _directory(datadir)
         began = time.perf_counter()
         last, pruned, early = ProvenChain.genesis(directory.params), 0, 0
+        depth, lacking = directory.params.limits.pruning_depth, 0
         with progress("verifying") as told:
             for verified in _verified(directory, NativeVerifier()):
                 last, height = verified.chain, verified.chain.context.height
                 pruned += not verified.had_proof
+                lacking += not verified.had_proof and height > verified.blocks - depth
                 if verified.early_ms and not early:
                     early = height
                 told(height, verified.blocks)
@@ -69,6 +72,7 @@ def verify_chain(datadir: DatadirOption = None, as_json: JsonOption = False) -> 
                 "height": height,
                 "tip": last.context.tip_id.hex(),
                 "without_proof": pruned,
+                "lacking_proof": lacking,
                 "weight": str(last.context.weight),
                 "issued": str(last.state.chain.issued),
                 "state": last.state.root.hex(),
@@ -77,6 +81,8 @@ def verify_chain(datadir: DatadirOption = None, as_json: JsonOption = False) -> 
             f"{height} blocks valid{without} in {seconds:.2f} s, weight {last.context.weight}, "
             f"{issued} issued, state {last.state.root.hex()[:16]}",
         )
+        if lacking and not as_json:
+            typer.echo(_proof_warning(lacking, min(depth, height)), err=True)
         if early:
             typer.echo(_clock_warning(early, last), err=True)
 
@@ -278,6 +284,16 @@ def _repair_lines(report: RepairReport) -> list[str]:
 def _blocks(heights: tuple[int, ...]) -> str:
     """Such as ``block 3`` or ``blocks 3, 4, 9``."""
     return f"block{'s' if len(heights) > 1 else ''} {', '.join(map(str, heights))}"
+
+
+def _proof_warning(lacking: int, newest: int) -> str:
+    """Old proofs may be pruned anywhere; what a chain weighs is shown by its newest ones."""
+    return (
+        f"warning: {lacking} of the newest {counted(newest, 'block')} have no proof here, though "
+        "no node prunes those: nothing shows that anybody worked for them. If the files are a "
+        "stranger's, do not believe their weight; if they are yours, `esperd repair --from "
+        "DATADIR` takes the proofs from another node's folder"
+    )
 
 
 def _clock_warning(early: int, last: ProvenChain) -> str:

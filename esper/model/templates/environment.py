@@ -219,6 +219,11 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         )
         return __self.held(value) if isinstance(value, list | tuple | dict) else value
 
+    def call_test(self, *arguments: Any, **named: Any) -> Any:
+        """A test that a filter makes of each of its values, counted."""
+        self.budget.spend()
+        return super().call_test(*arguments, **named)
+
     def getattr(self, obj: Any, attribute: str) -> Any:
         """An attribute or item, counted."""
         self.budget.spend()

@@ -23,9 +23,13 @@ _PLAIN: Final = (
     *("abs", "capitalize", "count", "d", "default", "dictsort", "first"),
     *("float", "int", "items", "last", "length", "list", "lower"),
     *("map", "max", "min", "reject", "rejectattr", "reverse", "select"),
-    *("selectattr", "sort", "title", "trim", "unique", "upper"),
+    *("selectattr", "sort", "title", "unique", "upper"),
 )
 """Filters of Jinja whose result is not much longer than what they are given."""
+_SEARCHES: Final = frozenset(
+    ("strip", "lstrip", "rstrip", "rfind", "rindex", "rpartition", "rsplit")
+)
+"""Methods of texts that compare each character with the whole of what they look for."""
 _WIDEST_INDENT: Final = 64
 _CALL: Final = 4
 """Operations that a call weighs."""
@@ -84,6 +88,12 @@ def admitted_filters(environment: TemplateEnvironment) -> dict[str, Callable[...
             sort_keys=sort_keys,
         )
 
+    def trim(value: Any, chars: str | None = None) -> str:
+        text = environment.written(value)
+        if chars is not None:
+            environment.budget.search(text, str(chars))
+        return text.strip(chars)
+
     def escaped(value: Any) -> str:
         return str(escape(environment.written(value)))
 
@@ -94,6 +104,7 @@ def admitted_filters(environment: TemplateEnvironment) -> dict[str, Callable[...
         "tojson": to_json,
         "string": environment.written,
         "safe": environment.written,  # nothing is escaped here
+        "trim": trim,
         "escape": escaped,
         "e": escaped,
     }
@@ -117,6 +128,10 @@ def checked_call(
         name = called.__name__
         if name == "replace" and len(arguments) >= 2:
             _check_replacing(budget, owner, str(arguments[0]), str(arguments[1]))
+        elif name in _SEARCHES:
+            for sought in (*arguments, *named.values()):
+                if isinstance(sought, str):
+                    budget.search(owner, sought)
         elif name == "join" and len(arguments) == 1:
             return _joined(budget, owner, list(islice(arguments[0], LONGEST_LIST + 1)))
     return call(*all_arguments, **named)

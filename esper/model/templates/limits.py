@@ -88,6 +88,14 @@ class Budget:
             raise TemplateLimitError("the template makes too large a number")
         self.spend()
 
+    def search(self, text: str, sought: str) -> None:
+        """Count a search whose cost may grow with the product of both lengths.
+
+        Raises TemplateLimitError.
+        """
+        self._operations -= len(text) * len(sought) // _CHARACTERS_PER_OPERATION
+        self.spend()
+
     def handle(self, *values: object) -> None:
         """Count values that are read through."""
         texts = sum(len(one) for one in values if isinstance(one, str))

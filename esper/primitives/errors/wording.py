@@ -14,7 +14,7 @@ _LARGE: Final = 80
 
 class _Wording(Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
-        if isinstance(value, int) and value >> _LARGE:
+        if isinstance(value, int) and abs(value) >> _LARGE:
             return f"about 2^{value.bit_length()}"
         if format_spec:
             return _AMOUNTS[format_spec](value)

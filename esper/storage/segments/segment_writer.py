@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from esper.storage.errors import StoreStoppedError, WriteFailedError
+from esper.storage.own_file import open_own, write_all
 from esper.storage.segments.segment_reader import (
     MAGIC,
     MAX_RECORD_BYTES,
@@ -27,7 +28,7 @@ START: Final = Locator(0, 0)
 
 def open_for_append(path: Path) -> BinaryIO:
     """The file itself, unbuffered."""
-    return path.open("ab", buffering=0)
+    return open_own(path, "ab")
 
 
 class SegmentWriter:
@@ -83,7 +84,7 @@ class SegmentWriter:
         self._stopped = True
         try:
             with self._open(path) as stream:
-                _write_all(stream, magic + record_bytes(place, payload))
+                write_all(stream, magic + record_bytes(place, payload))
                 os.fsync(stream.fileno())
             if magic:
                 sync_folder(path.parent)
@@ -161,15 +162,8 @@ class SegmentWriter:
         return end
 
 
-def _write_all(stream: BinaryIO, data: bytes) -> None:
-    """Unbuffered files may take a part at a time."""
-    view = memoryview(data)
-    while view:
-        view = view[stream.write(view) :]
-
-
 def _truncate(path: Path, size: int) -> None:
-    with path.open("r+b") as stream:
+    with open_own(path, "r+b") as stream:
         stream.truncate(size)
         os.fsync(stream.fileno())
 

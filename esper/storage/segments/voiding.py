@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from esper.storage.own_file import open_own, write_all
 from esper.storage.segments.segment_reader import (
     HEAD_BYTES,
     MAGIC,
@@ -37,9 +38,11 @@ def void_damage(reader: SegmentReader, known: Iterable[Locator], end: Locator) -
     ``known`` are places of sound records, behind which nothing is lost where the head of a record
     before them is damaged. Raises OSError.
     """
-    places, done = sorted(known), 0
-    while (found := _first_damage(reader)) is not None:
-        place, path = found.place, reader.path(found.place.file)
+    places, done, start = sorted(known), 0, None
+    while (found := _first_damage(reader, start)) is not None:
+        # What is sound before it is not read again for each of the rest.
+        start = place = found.place
+        path = reader.path(place.file)
         if place.offset == 0:
             _write(path, 0, MAGIC)
         elif isinstance(found.error, PayloadDamagedError):
@@ -52,8 +55,8 @@ def void_damage(reader: SegmentReader, known: Iterable[Locator], end: Locator) -
     return done
 
 
-def _first_damage(reader: SegmentReader) -> Scanned | None:
-    return next((one for one in reader.scan() if one.error is not None), None)
+def _first_damage(reader: SegmentReader, start: Locator | None) -> Scanned | None:
+    return next((one for one in reader.scan(start) if one.error is not None), None)
 
 
 def _void(path: Path, place: Locator, end: int) -> None:
@@ -70,9 +73,7 @@ def _void(path: Path, place: Locator, end: int) -> None:
 
 
 def _write(path: Path, offset: int, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-    with os.fdopen(descriptor, "wb") as stream:
+    with open_own(path, "r+b") as stream:
         stream.seek(offset)
-        stream.write(data)
-        stream.flush()
+        write_all(stream, data)
         os.fsync(stream.fileno())

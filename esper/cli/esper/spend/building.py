@@ -169,7 +169,7 @@ def build_call_command(
     datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
 ) -> None:
-    """Build a call to a model. The node makes the tokens, unless a folder or a file gives them."""
+    """Build a call to a model. The node makes the tokens where its tokenizer is not here."""
     with session(datadir, wallet, as_json) as s:
         terms = Terms(expires, FeeTerms(), nonce, height)
         source = PromptSource(text, chat=chat, model=model, tokens=tokens)

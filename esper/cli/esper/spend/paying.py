@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
 from esper.cli.esper.session import Session
+from esper.cli.program import INTERRUPTED
+from esper.cli.telling import system_error
 from esper.primitives.address import Address
 from esper.rpc.client import NodeAnswerError, NodeError, NodeUnreachableError
 from esper.rpc.errors import REFUSED
@@ -70,13 +76,28 @@ def _handed_in(s: Session, transaction: Transaction) -> Submitted:
     try:
         return submitted(s.node, transaction, ())
     except (NodeUnreachableError, NodeAnswerError) as error:
-        txid = transaction.txid.hex()
-        s.refuse(
-            type(error).__name__,
-            f"{error}. Whether it took the transaction is not known; look with: "
-            f"{s.command('tx', txid)}",
-            data={"txid": txid},
+        _not_known(s, transaction, type(error).__name__, str(error))
+    except KeyboardInterrupt:
+        # Whoever believes that nothing was sent sends it again, with the next nonce.
+        _not_known(
+            s,
+            transaction,
+            "Interrupted",
+            "interrupted while the node was asked",
+            status=INTERRUPTED,
         )
+
+
+def _not_known(
+    s: Session, transaction: Transaction, name: str, why: str, *, status: int = 1
+) -> NoReturn:
+    txid = transaction.txid.hex()
+    s.refuse(
+        name,
+        f"{why}. Whether it took the transaction is not known; look with: {s.command('tx', txid)}",
+        status=status,
+        data={"txid": txid},
+    )
 
 
 def sign(s: Session, transaction: Transaction) -> Transaction:
@@ -110,9 +131,35 @@ def submitted(node: Node, transaction: Transaction, replaces: tuple[str, ...]) -
 
 def tell_submitted(s: Session, reply: Submitted) -> None:
     """The id, alone on a line of standard output; the rest beside it."""
-    s.answer({"txid": reply.txid, "replaced": reply.replaced}, reply.txid)
+    with told_as_sent(s, reply.txid):
+        s.answer({"txid": reply.txid, "replaced": reply.replaced}, reply.txid)
     if reply.replaced:
         s.note(f"in the place of {reply.replaced}")
+
+
+@contextmanager
+def told_as_sent(s: Session, txid: str) -> Iterator[None]:
+    """What is told of a transaction that the node has: if it cannot be, that it was sent still is.
+
+    A status without a word would let a script send the same again.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _sent_all_the_same(s, txid, type(error).__name__, system_error(error))
+    except KeyboardInterrupt:
+        _sent_all_the_same(s, txid, "Interrupted", "interrupted", status=INTERRUPTED)
+
+
+def _sent_all_the_same(s: Session, txid: str, name: str, why: str, *, status: int = 1) -> NoReturn:
+    s.refuse(
+        name,
+        f"{why}. The transaction was handed in all the same; look with: {s.command('tx', txid)}",
+        status=status,
+        data={"txid": txid},
+    )
 
 
 def _no_worse(fresh: Draft, agreed: Draft, window: int) -> bool:

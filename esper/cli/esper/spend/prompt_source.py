@@ -1,4 +1,4 @@
-"""Where the tokens of a call that is built come from: the node, a model's folder, or a file."""
+"""Where the tokens of a call come from: this machine's tokenizer, a folder, a file, or the node."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class PromptSource:
     def call(self, s: Session, max_tokens: int, bid: int | None) -> LlmCall:
         """The call that was asked for. Raises MisuseError, CallShapeError, and the node's errors.
 
-        Only without folder and file is the node asked for the tokens.
+        The node is asked for the tokens only without folder and file, and where the tokenizer of
+        the network's model is not on this machine.
         """
         if self.tokens is not None:
             if self.text is not None or self.chat or self.model is not None:
@@ -42,7 +43,13 @@ class PromptSource:
         if self.model is not None:
             ids = _encoded(s, self.model, self.text, chat=self.chat)
             return call_of_tokens(s.params, ids, max_tokens, bid)
-        call, _ = asked_call(s.node, s.params, self.text, max_tokens, bid=bid, chat=self.chat)
+        from esper.cli.esper.local_text import tokens_of
+
+        local = environment.model_text(s.params)
+        here = None if local is None else tokens_of(local, self.text, chat=self.chat)
+        call, _ = asked_call(
+            s.node, s.params, self.text, max_tokens, bid=bid, chat=self.chat, tokens=here
+        )
         return call
 
 
