@@ -69,14 +69,14 @@ class Settings:
     """Text; only networks without value may leave it empty."""
     threads: int = setting(
         0,
-        "threads of the search, at most four for each processor; 0: one",
+        "threads of the search, at most four for each processor; 0: one for each",
         least=0,
         most=MOST_THREADS,
     )
     """0 stands for all."""
     prove_threads: int = setting(
         0,
-        "threads of each prover, at most four for each processor; 0: one",
+        "threads of each prover, at most four for each processor; 0: one for each",
         least=0,
         most=MOST_THREADS,
     )
