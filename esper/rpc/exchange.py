@@ -106,7 +106,12 @@ class HttpExchange:
     def _is_stale(self) -> bool:
         """Whether the server closed a kept connection, or sent what nobody asked for."""
         kept: socket.socket | None = self._connection.sock
-        return kept is not None and bool(select.select([kept], [], [], 0)[0])
+        if kept is None:
+            return False
+        # Not select, which takes no descriptor above a thousand.
+        poll = select.poll()
+        poll.register(kept, select.POLLIN)
+        return bool(poll.poll(0))
 
     def cut(self) -> None:
         """Shut the socket down under whoever reads from it."""
