@@ -41,8 +41,8 @@ from esper.rpc.client import NodeError, RpcClient
 from esper.vm.payload import Payload
 from esper.vm.stake import Stake
 from esper.wallet.asked_call import asked_call
-from esper.wallet.builder import signed
-from esper.wallet.intents import prepared
+from esper.wallet.making.builder import signed
+from esper.wallet.making.intents import prepared
 
 ADDRESS = Address.from_bytes(DEMO_ADDRESS).to_text(DEVNET.address_prefix)
 PROMPTS = ("Once upon a time", "Tom had a red ball.", "The little dog", "One day, Lily saw")

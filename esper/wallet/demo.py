@@ -5,9 +5,9 @@ from typing import Final
 
 from esper.crypto.demo_key import DEMO_SEED
 from esper.primitives.params import NetworkParameters
-from esper.wallet.cost import Cost
 from esper.wallet.errors import MisuseError, WalletExistsError
-from esper.wallet.folder import WalletFolder
+from esper.wallet.files.cost import Cost
+from esper.wallet.files.folder import WalletFolder
 from esper.wallet.keys import Randomness, new_wallet
 from esper.wallet.secrets import Secrets
 

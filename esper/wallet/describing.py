@@ -13,9 +13,9 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
-from esper.wallet.affordability import available
 from esper.wallet.amounts import bid_text, counted, credits_text, esp_text
-from esper.wallet.keystore import WalletFile
+from esper.wallet.files.keystore import WalletFile
+from esper.wallet.making.affordability import available
 
 DEAR_TIMES: Final = 3
 """A fee above so many times the least is worth a word to whoever signs it."""

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from esper.rpc.schema import AccountReply, AsOf, Release
-from esper.wallet.intents import account_of
-from esper.wallet.keystore import WalletFile
+from esper.wallet.files.keystore import WalletFile
+from esper.wallet.making.intents import account_of
 from esper.wallet.node_port import Node
 
 

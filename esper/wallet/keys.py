@@ -8,10 +8,10 @@ from msgspec.structs import replace
 from esper.crypto.signing import KeyPair, key_from_seed
 from esper.primitives.address import SUITE_ML_DSA_65
 from esper.primitives.params import NetworkParameters
-from esper.wallet.cost import COST, Cost
 from esper.wallet.derivation import SEED_BYTES, derived_key
 from esper.wallet.errors import MisuseError, NoSecretError, WalletDamagedError
-from esper.wallet.keystore import (
+from esper.wallet.files.cost import COST, Cost
+from esper.wallet.files.keystore import (
     Contact,
     OwnAddress,
     WalletFile,
@@ -19,9 +19,9 @@ from esper.wallet.keystore import (
     open_wallet,
     seal_wallet,
 )
+from esper.wallet.files.passwords import check_password
+from esper.wallet.files.sealing import NONCE_BYTES, SALT_BYTES
 from esper.wallet.labels import canonical_address, checked_label
-from esper.wallet.passwords import check_password
-from esper.wallet.sealing import NONCE_BYTES, SALT_BYTES
 from esper.wallet.secrets import Secrets
 
 Randomness = Callable[[int], bytes]

@@ -10,7 +10,7 @@ from esper.primitives.bech32m import Bech32Error, bech32m_decode
 from esper.primitives.networks import NETWORKS, network_of_prefix
 from esper.primitives.params import NetworkParameters
 from esper.wallet.errors import MisuseError, ReceiverError
-from esper.wallet.keystore import MAX_LABEL, WalletFile
+from esper.wallet.files.keystore import MAX_LABEL, WalletFile
 
 _UNSEEN: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"

@@ -6,7 +6,7 @@ from typing import Final
 
 from esper.rpc.methods import GET_HISTORY
 from esper.rpc.schema import HistoryParams
-from esper.wallet.intents import account_of
+from esper.wallet.making.intents import account_of
 from esper.wallet.node_port import Node
 
 GAP_LIMIT: Final = 20

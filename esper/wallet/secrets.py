@@ -8,7 +8,7 @@ import msgspec
 
 from esper.wallet.derivation import SEED_BYTES
 from esper.wallet.errors import MisuseError, WalletDamagedError
-from esper.wallet.given_files import GivenTextError, text_of
+from esper.wallet.files.given_files import GivenTextError, text_of
 from esper.wallet.words import ENTROPY_BYTES
 
 _SEED: Final = f"a seed is {2 * SEED_BYTES} hex digits"

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from esper.cli.esper import proven_text
-from esper.cli.esper.local_text import local_text
+from esper.cli.esper.calls import proven_text
+from esper.cli.esper.calls.local_text import local_text
 from esper.node.calls.text_service import ChatMessage
 from esper.node.settings import Settings
 from esper.primitives.networks import REGTEST

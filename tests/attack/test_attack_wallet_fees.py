@@ -16,10 +16,10 @@ from esper.vm.payload import Output
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
 from esper.wallet.amounts import esp_text
-from esper.wallet.builder import signed, unsigned
 from esper.wallet.errors import ExchangeFileError, MisuseError, NoSecretError, NotReplaceableError
-from esper.wallet.exchange import exchange_bytes, read_exchange
-from esper.wallet.replacing import bumped, cancelling
+from esper.wallet.files.exchange import exchange_bytes, read_exchange
+from esper.wallet.making.builder import signed, unsigned
+from esper.wallet.making.replacing import bumped, cancelling
 from tests.support.vm_world import ALICE, BOB, COIN, GENESIS, MODEL, address
 
 LIMITS = REGTEST.limits

@@ -15,9 +15,9 @@ from esper.cli.esper import app as cli
 from esper.cli.program import run
 from esper.node.workers.worker_process import SECRET_VARIABLES, worker_environment
 from esper.primitives.hashing import tagged_hash32
-from esper.wallet.cost import MAX_ITERATIONS, MAX_LANES, MAX_MEMORY_KIB
 from esper.wallet.derivation import key_seed
-from esper.wallet.keystore import TAG_CHECKSUM
+from esper.wallet.files.cost import MAX_ITERATIONS, MAX_LANES, MAX_MEMORY_KIB
+from esper.wallet.files.keystore import TAG_CHECKSUM
 from tests.support.vm_world import BOB
 from tests.support.wallet_cases import ENTROPY, PASSWORD
 from tests.support.wallet_console import Console, console

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from esper.wallet.account_lock import account_lock
+from esper.wallet.making.account_lock import account_lock
 from tests.support.vm_world import BOB
 from tests.support.wallet_console import Console, console
 

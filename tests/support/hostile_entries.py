@@ -34,10 +34,10 @@ from esper.rpc.strict_json import read_json
 from esper.storage.history.history_records import position_of
 from esper.storage.kv.leveldb_diagnosis import TABLE_MAGIC, _entries, _table_is_sound
 from esper.wallet.amounts import parse_esp
-from esper.wallet.cost import Cost
-from esper.wallet.exchange import network_named, read_exchange
-from esper.wallet.keystore import read_wallet
-from esper.wallet.sealing import _key
+from esper.wallet.files.cost import Cost
+from esper.wallet.files.exchange import network_named, read_exchange
+from esper.wallet.files.keystore import read_wallet
+from esper.wallet.files.sealing import _key
 from esper.wallet.secrets import Secrets
 from esper.wallet.words import entropy_of
 from tests.fuzz.decoders import FOLDER

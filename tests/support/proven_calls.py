@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from esper.cli.esper.local_text import local_text
+from esper.cli.esper.calls.local_text import local_text
 from esper.consensus.call_rules import group_claim
 from esper.model import load_model
 from esper.node.settings import Settings

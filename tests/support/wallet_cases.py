@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from esper.primitives.networks import REGTEST
-from esper.wallet.cost import Cost
+from esper.wallet.files.cost import Cost
+from esper.wallet.files.keystore import WalletFile
 from esper.wallet.keys import new_wallet
-from esper.wallet.keystore import WalletFile
 from esper.wallet.secrets import Secrets
 
 CHEAP = Cost(memory_kib=8, iterations=1, lanes=1)

@@ -19,66 +19,66 @@ WALLET: Final = Group(
     (
         Command(
             "new",
-            "wallet_keys:new_command",
+            "wallets.wallet_keys:new_command",
             "Make a wallet with keys of its own and its first address.",
         ),
         Command(
             "restore",
-            "wallet_keys:restore_command",
+            "wallets.wallet_keys:restore_command",
             "Make a wallet from a backup file, or from 24 words (typed, or on standard input).",
         ),
         Command(
             "list",
-            "wallet_keys:list_command",
+            "wallets.wallet_keys:list_command",
             "The wallets of the data directory, their addresses and labels. Needs no password.",
         ),
         Command(
             "import",
-            "wallet_keys:import_command",
+            "wallets.wallet_keys:import_command",
             "Take a key into a wallet, made if need be; with --demo make the wallet `demo`.",
         ),
         Command(
             "watch",
-            "wallet_keys:watch_command",
+            "wallets.wallet_keys:watch_command",
             "Make a wallet of addresses alone: it shows balances and builds, but cannot sign.",
         ),
         Command(
             "address",
-            "wallet_upkeep:address_command",
+            "wallets.wallet_upkeep:address_command",
             "The wallet's addresses, or a new one.",
         ),
         Command(
             "label",
-            "wallet_upkeep:label_command",
+            "wallets.wallet_upkeep:label_command",
             "Call an address by a name wherever it is shown.",
         ),
         Command(
             "backup",
-            "wallet_upkeep:backup_command",
+            "wallets.wallet_upkeep:backup_command",
             "Copy the wallet's file, show its words for paper, or both.",
         ),
         Command(
             "scan",
-            "wallet_scan:scan_command",
+            "wallets.wallet_scan:scan_command",
             "Ask the node which further addresses of the words were used, and take them in.",
         ),
         Command(
             "password",
-            "wallet_upkeep:password_command",
+            "wallets.wallet_upkeep:password_command",
             "Change the password (the new one from ESPER_NEW_PASSWORD, or asked for).",
         ),
     ),
 )
 COMMANDS: Final[Table] = (
-    Command("model", "model:app", "Export, inspect and run integer models.", is_group=True),
+    Command("model", "models.model:app", "Export, inspect and run integer models.", is_group=True),
     Command(
         "prove",
-        "prove:prove_command",
+        "models.prove:prove_command",
         "Answer prompts greedily with exact integer inference, and prove every token of it.",
     ),
     Command(
         "verify",
-        "prove:verify_command",
+        "models.prove:verify_command",
         "Check a proof without the model's weights: status 0 valid, 1 not valid, 2 unreadable.",
     ),
     WALLET,
@@ -115,12 +115,12 @@ COMMANDS: Final[Table] = (
     Command("credits", "spending:credits_app", "Credits, which pay for calls.", is_group=True),
     Command(
         "call",
-        "call:call_command",
+        "calls.call:call_command",
         "Ask a model of the chain; credits pay. The proof of the answer is checked here.",
     ),
     Command(
         "proof",
-        "proof:proof_command",
+        "calls.proof:proof_command",
         "Fetch the proof of a call's answer and check it here: no node is believed.",
     ),
     Command(

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from esper.rpc.client import RpcClient
-from esper.wallet.cost import COST, Cost
 from esper.wallet.errors import MisuseError
+from esper.wallet.files.cost import COST, Cost
 from esper.wallet.node_port import Node
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def variable(name: str) -> str | None:
 
 def model_text(params: NetworkParameters) -> ModelText | None:
     """The tokenizer of a network's model on this machine, None where it is not."""
-    from esper.cli.esper.local_text import local_text
+    from esper.cli.esper.calls.local_text import local_text
 
     return local_text(params)
 

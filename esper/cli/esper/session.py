@@ -23,8 +23,8 @@ from esper.wallet.errors import MisuseError, NoSecretError, WalletError
 if TYPE_CHECKING:
     # Looking at a node needs no key and no rule: those are imported by whoever needs them.
     from esper.primitives.params import NetworkParameters
-    from esper.wallet.folder import WalletFolder
-    from esper.wallet.keystore import WalletFile
+    from esper.wallet.files.folder import WalletFolder
+    from esper.wallet.files.keystore import WalletFile
     from esper.wallet.node_port import Node
     from esper.wallet.secrets import Secrets
 
@@ -63,7 +63,7 @@ class Session:
     @cached_property
     def folder(self) -> WalletFolder:
         """The wallets. Raises MisuseError."""
-        from esper.wallet.folder import WalletFolder
+        from esper.wallet.files.folder import WalletFolder
 
         return WalletFolder(self.datadir)
 
@@ -131,7 +131,7 @@ class Session:
     @cached_property
     def secrets(self) -> Secrets:
         """The wallet's secrets."""
-        from esper.wallet.keystore import open_wallet
+        from esper.wallet.files.keystore import open_wallet
 
         return open_wallet(self.file, self.password)
 
@@ -228,7 +228,7 @@ def asked_password(variable: str, question: str) -> str:
 
 def chosen_password(variable: str, wallet: str) -> str:
     """A new password: from the environment, or typed twice. Raises MisuseError."""
-    from esper.wallet.passwords import check_password
+    from esper.wallet.files.passwords import check_password
 
     first = asked_password(variable, f"New password for wallet {wallet}")
     check_password(first)

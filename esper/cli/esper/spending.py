@@ -19,9 +19,9 @@ from esper.cli.esper.spend.fee_options import Expires, Fee, From, MaxFee
 from esper.cli.esper.spend.paying import own_address, pay, tell_submitted
 from esper.cli.esper.spend.wish_words import MakeWish, giving, sending, staking, unstaking
 from esper.cli.lazy_commands import OPTIONS
-from esper.wallet.fee_terms import DEFAULT_MAX_FEE, FeeTerms
-from esper.wallet.intents import DEFAULT_WINDOW
 from esper.wallet.labels import address_called
+from esper.wallet.making.fee_terms import DEFAULT_MAX_FEE, FeeTerms
+from esper.wallet.making.intents import DEFAULT_WINDOW
 
 Receiver = Annotated[str, typer.Argument(help="Address of who gets it, or its label.")]
 Esp = Annotated[str, typer.Argument(help="ESP, such as 1.5, or all.")]

@@ -25,18 +25,18 @@ from esper.rpc.schema import NoParams
 from esper.vm.transaction import Transaction
 from esper.wallet.describing import described, labels_of, shown
 from esper.wallet.errors import ExchangeFileError
-from esper.wallet.exchange import MAX_FILE_BYTES, exchange_bytes, network_named, read_exchange
-from esper.wallet.fee_terms import DEFAULT_MAX_FEE, FeeTerms
+from esper.wallet.files.exchange import MAX_FILE_BYTES, exchange_bytes, network_named, read_exchange
+from esper.wallet.files.private_file import SHARED_MODE, create_private
 from esper.wallet.keys import signing_key
-from esper.wallet.node_port import check_same_network
-from esper.wallet.private_file import SHARED_MODE, create_private
-from esper.wallet.replacing import (
+from esper.wallet.making.fee_terms import DEFAULT_MAX_FEE, FeeTerms
+from esper.wallet.making.replacing import (
     bumped,
     cancelling,
     check_replacement,
     check_signed_by,
     waiting,
 )
+from esper.wallet.node_port import check_same_network
 
 Out = Annotated[Path, typer.Option("--out", help="File to write.")]
 

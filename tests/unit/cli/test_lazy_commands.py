@@ -87,7 +87,13 @@ print(sorted(name for name in sys.modules if name.startswith(("esper.", "numpy",
     )
     loaded = done.stdout.splitlines()[-1]
     assert "esper.rpc.client" in loaded
-    for heavy in ("esper.wallet.keystore", "esper.consensus", "esper._native", "numpy", "httpx"):
+    for heavy in (
+        "esper.wallet.files.keystore",
+        "esper.consensus",
+        "esper._native",
+        "numpy",
+        "httpx",
+    ):
         assert heavy not in loaded, loaded
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from esper.cli.esper.model import app
+from esper.cli.esper.models.model import app
 from tests.spec.random_checkpoint import random_checkpoint, write_checkpoint, write_tokenizer
 
 RUNNER = CliRunner()

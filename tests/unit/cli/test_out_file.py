@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from esper.cli.esper.call import call_command
-from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS
-from esper.cli.esper.model import run_command
-from esper.cli.esper.out_file import OutFileError, check_out, write_out
-from esper.cli.esper.prove import prove_command
+from esper.cli.esper.calls.call import call_command
+from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS
+from esper.cli.esper.models.model import run_command
+from esper.cli.esper.models.out_file import OutFileError, check_out, write_out
+from esper.cli.esper.models.prove import prove_command
 
 
 def test_a_file_is_written_once(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from esper.cli.esper import environment as wallet_machine
-from esper.cli.esper.local_text import local_text
+from esper.cli.esper.calls.local_text import local_text
 from esper.primitives.networks import REGTEST
 from esper.prover import proof_file, verify
 from esper.rpc import schema as s

@@ -16,7 +16,7 @@ from esper.rpc import schema as s
 from esper.vm.payload import Output
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
-from esper.wallet.account_lock import account_lock
+from esper.wallet.making.account_lock import account_lock
 from tests.support.vm_world import BOB, COIN, FEE, address, make
 from tests.support.wallet_console import Console, console, own_key
 from tests.unit.cli.test_wallet_cli_money import OTHER, OWN

@@ -19,8 +19,8 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
 from esper.wallet.amounts import esp_text
-from esper.wallet.builder import signed, unsigned
 from esper.wallet.errors import ExchangeFileError
+from esper.wallet.making.builder import signed, unsigned
 from tests.support.vm_world import ALICE, BOB, COIN, GENESIS, MODEL, address, make, sign
 
 LIMITS = REGTEST.limits

@@ -26,7 +26,6 @@ from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from esper.wallet.amounts import esp_text
 from esper.wallet.asked_call import asked_call
-from esper.wallet.builder import key_room, signed, unsigned
 from esper.wallet.call_progress import News, call_progress, phrase
 from esper.wallet.describing import described
 from esper.wallet.errors import (
@@ -42,13 +41,14 @@ from esper.wallet.errors import (
     OtherNetworkError,
     StakeShortError,
 )
-from esper.wallet.exchange import exchange_bytes, network_named, read_exchange
+from esper.wallet.files.exchange import exchange_bytes, network_named, read_exchange
 from esper.wallet.holdings import holdings
-from esper.wallet.intents import account_of, prepared
 from esper.wallet.keys import watching_wallet
+from esper.wallet.making.builder import key_room, signed, unsigned
+from esper.wallet.making.intents import account_of, prepared
+from esper.wallet.making.replacing import bumped, cancelling, check_replacement, waiting
 from esper.wallet.moments import as_of_text
 from esper.wallet.node_port import check_same_network
-from esper.wallet.replacing import bumped, cancelling, check_replacement, waiting
 from tests.support.fake_wallet_node import FakeNode
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, GENESIS, MODEL, World, address
 

@@ -12,8 +12,6 @@ from msgspec.structs import replace
 
 from esper.crypto.demo_key import DEMO_SEED, demo_key
 from esper.primitives.networks import DEMO_ADDRESS, DEVNET, MAINNET, REGTEST
-from esper.wallet import keystore
-from esper.wallet.cost import COST, Cost
 from esper.wallet.demo import DEMO_PASSWORD, demo_wallet
 from esper.wallet.errors import (
     CostError,
@@ -29,7 +27,10 @@ from esper.wallet.errors import (
     WalletNewerError,
     WrongPasswordError,
 )
-from esper.wallet.folder import WalletFolder
+from esper.wallet.files import keystore
+from esper.wallet.files.cost import COST, Cost
+from esper.wallet.files.folder import WalletFolder
+from esper.wallet.files.keystore import OwnAddress, WalletFile, open_wallet, read_wallet
 from esper.wallet.keys import (
     new_wallet,
     resealed,
@@ -39,7 +40,6 @@ from esper.wallet.keys import (
     with_next_address,
     with_seed,
 )
-from esper.wallet.keystore import OwnAddress, WalletFile, open_wallet, read_wallet
 from esper.wallet.labels import parsed_address
 from esper.wallet.secrets import Secrets
 from tests.support.wallet_cases import CHEAP, ENTROPY, PASSWORD, SECRETS, counted, wallet

@@ -5,8 +5,8 @@ import pytest
 from esper.crypto.demo_key import demo_key
 from esper.primitives.networks import MAINNET, REGTEST
 from esper.wallet.errors import MisuseError, ReceiverError
+from esper.wallet.files.keystore import Contact, WalletFile
 from esper.wallet.keys import watching_wallet, with_label
-from esper.wallet.keystore import Contact, WalletFile
 from esper.wallet.labels import address_called, canonical_address, checked_label, label_of
 from tests.support.vm_world import ALICE, BOB
 

@@ -12,16 +12,16 @@ from typing import Any, NoReturn
 import pytest
 
 from esper.wallet.errors import WalletExistsError, WalletMissingError
-from esper.wallet.folder import WalletFolder
-from esper.wallet.keys import with_label
-from esper.wallet.keystore import read_wallet
-from esper.wallet.private_file import (
+from esper.wallet.files.folder import WalletFolder
+from esper.wallet.files.keystore import read_wallet
+from esper.wallet.files.private_file import (
     SHARED_MODE,
     create_private,
     locked,
     private_folder,
     replace_private,
 )
+from esper.wallet.keys import with_label
 from tests.support.wallet_cases import wallet
 
 WALLET = wallet()

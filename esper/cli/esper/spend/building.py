@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
+from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
     Datadir,
@@ -28,11 +28,11 @@ from esper.cli.lazy_commands import OPTIONS
 from esper.vm.transaction import Transaction
 from esper.wallet.describing import described, labels_of, shown
 from esper.wallet.errors import MisuseError
-from esper.wallet.exchange import exchange_bytes
-from esper.wallet.fee_terms import DEFAULT_MAX_FEE, FeeTerms
-from esper.wallet.intents import DEFAULT_WINDOW, drafted, drafted_without_node
+from esper.wallet.files.exchange import exchange_bytes
 from esper.wallet.labels import address_called
-from esper.wallet.wishes import Everything, Wish
+from esper.wallet.making.fee_terms import DEFAULT_MAX_FEE, FeeTerms
+from esper.wallet.making.intents import DEFAULT_WINDOW, drafted, drafted_without_node
+from esper.wallet.making.wishes import Everything, Wish
 
 Out = Annotated[Path, typer.Option("--out", help="File to write, unsigned.")]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from esper.wallet.fee_terms import MAX_FEE_VARIABLE
+from esper.wallet.making.fee_terms import MAX_FEE_VARIABLE
 
 From = Annotated[
     str | None, typer.Option("--from", help="Own address or label; the first without it.")

@@ -15,8 +15,6 @@ from esper.rpc.errors import REFUSED
 from esper.rpc.methods import SUBMIT_TRANSACTION
 from esper.rpc.schema import SubmitParams, Submitted
 from esper.vm.transaction import Transaction
-from esper.wallet.account_lock import account_lock
-from esper.wallet.builder import signed
 from esper.wallet.describing import described, labels_of, shown
 from esper.wallet.errors import (
     MisuseError,
@@ -24,12 +22,14 @@ from esper.wallet.errors import (
     NonceTakenError,
     ReceiverError,
 )
-from esper.wallet.fee_terms import FeeTerms
-from esper.wallet.intents import Draft, drafted
 from esper.wallet.keys import signing_key
 from esper.wallet.labels import address_called
+from esper.wallet.making.account_lock import account_lock
+from esper.wallet.making.builder import signed
+from esper.wallet.making.fee_terms import FeeTerms
+from esper.wallet.making.intents import Draft, drafted
+from esper.wallet.making.wishes import Wish
 from esper.wallet.node_port import Node
-from esper.wallet.wishes import Wish
 
 
 def own_address(s: Session, named: str | None) -> str:

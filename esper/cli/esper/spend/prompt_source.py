@@ -43,7 +43,7 @@ class PromptSource:
         if self.model is not None:
             ids = _encoded(s, self.model, self.text, chat=self.chat)
             return call_of_tokens(s.params, ids, max_tokens, bid)
-        from esper.cli.esper.local_text import tokens_of
+        from esper.cli.esper.calls.local_text import tokens_of
 
         local = environment.model_text(s.params)
         here = None if local is None else tokens_of(local, self.text, chat=self.chat)

@@ -12,7 +12,7 @@ from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from esper.wallet.amounts import parse_credits, parse_esp
 from esper.wallet.labels import parsed_address
-from esper.wallet.wishes import ALL, Everything, Source, Wish
+from esper.wallet.making.wishes import ALL, Everything, Source, Wish
 
 MakeWish = Callable[[NetworkParameters], Wish]
 """A wish, once the network is known."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from esper.cli.esper.proof_checking import checked_proof, claim_of
+from esper.cli.esper.calls.proof_checking import checked_proof, claim_of
 from esper.consensus.template import BlockPlan
 from esper.node.views.rpc_formats import address_text
 from esper.primitives.ids import Txid

@@ -7,9 +7,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from esper.wallet.cost import Cost
 from esper.wallet.errors import WrongPasswordError
-from esper.wallet.passwords import MAX_PASSWORD_CHARACTERS, untypable
+from esper.wallet.files.cost import Cost
+from esper.wallet.files.passwords import MAX_PASSWORD_CHARACTERS, untypable
 
 SALT_BYTES: Final = 16
 NONCE_BYTES: Final = 12

@@ -8,7 +8,7 @@ from typing import Final
 
 from esper.cli.esper import environment
 from esper.wallet.errors import MisuseError, WordsError
-from esper.wallet.given_files import GivenTextError, read_given, text_of
+from esper.wallet.files.given_files import GivenTextError, read_given, text_of
 from esper.wallet.secrets import seed_of
 from esper.wallet.words import WORDS, count_of, entropy_of
 

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
-from esper.cli.esper.model_argument import MODEL_ARGUMENT
-from esper.cli.esper.text_arguments import refuse, utf8_text
+from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
+from esper.cli.esper.models.model_argument import MODEL_ARGUMENT
+from esper.cli.esper.models.text_arguments import refuse, utf8_text
 from esper.cli.lazy_commands import OPTIONS
 
 if TYPE_CHECKING:

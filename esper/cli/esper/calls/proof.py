@@ -9,9 +9,9 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from esper.cli.esper import environment
-from esper.cli.esper.out_file import Force, OutFileError, check_out, write_out
-from esper.cli.esper.proof_checking import fetched_proof, fetched_transaction, has_no_proof
-from esper.cli.esper.proven_text import proven_document, proven_lines, word_lines
+from esper.cli.esper.calls.proof_checking import fetched_proof, fetched_transaction, has_no_proof
+from esper.cli.esper.calls.proven_text import proven_document, proven_lines, word_lines
+from esper.cli.esper.models.out_file import Force, OutFileError, check_out, write_out
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
     Datadir,

@@ -10,13 +10,13 @@ from esper.rpc.schema import AccountParams, AccountReply
 from esper.vm.fees import fee_asked
 from esper.vm.payload import Payload
 from esper.vm.transaction import Transaction
-from esper.wallet.affordability import check_affordable, check_credit_dust, check_dust
-from esper.wallet.builder import unsigned
 from esper.wallet.errors import NodeContradictionError
-from esper.wallet.fee_terms import FeeTerms
 from esper.wallet.labels import parsed_address
+from esper.wallet.making.affordability import check_affordable, check_credit_dust, check_dust
+from esper.wallet.making.builder import unsigned
+from esper.wallet.making.fee_terms import FeeTerms
+from esper.wallet.making.wishes import Everything, Wish, everything
 from esper.wallet.node_port import Node
-from esper.wallet.wishes import Everything, Wish, everything
 
 DEFAULT_WINDOW: Final = 200
 """Blocks until a transaction lapses that no block took."""

@@ -10,12 +10,12 @@ import typer
 from msgspec.structs import replace
 
 from esper.cli.esper import environment
-from esper.cli.esper.call_following import follow
-from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
-from esper.cli.esper.prompt_input import typed_prompt
-from esper.cli.esper.proof import not_proven
-from esper.cli.esper.proof_checking import fetched_proof
-from esper.cli.esper.proven_text import proven_document, proven_lines, words
+from esper.cli.esper.calls.call_following import follow
+from esper.cli.esper.calls.prompt_input import typed_prompt
+from esper.cli.esper.calls.proof import not_proven
+from esper.cli.esper.calls.proof_checking import fetched_proof
+from esper.cli.esper.calls.proven_text import proven_document, proven_lines, words
+from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
     Datadir,
@@ -38,9 +38,9 @@ from esper.wallet.amounts import bid_text, counted, credits_text
 from esper.wallet.asked_call import answered_when, asked_call, why_not_answered
 from esper.wallet.call_progress import phrase
 from esper.wallet.errors import CallOverdueError, MisuseError, NodeLostError, OtherNetworkError
-from esper.wallet.intents import DEFAULT_WINDOW, prepared
+from esper.wallet.files.keystore import WalletFile, open_wallet
 from esper.wallet.keys import resealed
-from esper.wallet.keystore import WalletFile, open_wallet
+from esper.wallet.making.intents import DEFAULT_WINDOW, prepared
 
 if TYPE_CHECKING:
     from esper.node.calls.text_service import ModelText
@@ -77,7 +77,7 @@ def call_command(
         if timeout is not None and isnan(timeout):
             raise MisuseError("--timeout is no number of seconds")
         prompt = typed_prompt(text)
-        from esper.cli.esper.local_text import tokens_of
+        from esper.cli.esper.calls.local_text import tokens_of
 
         local = environment.model_text(s.params)
         call, estimate = asked_call(

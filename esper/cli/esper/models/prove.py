@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from esper.cli.esper.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
-from esper.cli.esper.model_argument import MODEL_ARGUMENT, model_folder
-from esper.cli.esper.out_file import Force, OutFileError, check_out, write_out
+from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
+from esper.cli.esper.models.model_argument import MODEL_ARGUMENT, model_folder
+from esper.cli.esper.models.out_file import Force, OutFileError, check_out, write_out
+from esper.cli.esper.models.text_arguments import utf8_texts
 from esper.cli.esper.session import printable
-from esper.cli.esper.text_arguments import utf8_texts
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -18,7 +18,7 @@ from esper.vm.envelope_rules import check_isolated
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.wallet.describing import Lines
 from esper.wallet.errors import ExchangeFileError, OtherNetworkError
-from esper.wallet.given_files import GivenTextError, without_mark
+from esper.wallet.files.given_files import GivenTextError, without_mark
 
 FORMAT: Final = 1
 MAX_FILE_BYTES: Final = 1 << 20

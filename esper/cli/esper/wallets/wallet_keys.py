@@ -19,7 +19,7 @@ from esper.cli.esper.session import (
     chosen_password,
     session,
 )
-from esper.cli.esper.wallet_given import (
+from esper.cli.esper.wallets.wallet_given import (
     given_bytes,
     given_entropy,
     given_seed,
@@ -36,8 +36,8 @@ from esper.wallet.errors import (
     WalletError,
     WalletNameError,
 )
+from esper.wallet.files.keystore import MAX_FILE_BYTES, WalletFile, open_wallet, read_wallet
 from esper.wallet.keys import new_wallet, watching_wallet, with_seed
-from esper.wallet.keystore import MAX_FILE_BYTES, WalletFile, open_wallet, read_wallet
 from esper.wallet.labels import checked_label
 from esper.wallet.secrets import Secrets
 from esper.wallet.words import ENTROPY_BYTES

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from esper.wallet.private_file import FILE_MODE, offered
+from esper.wallet.files.private_file import FILE_MODE, offered
 
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 

@@ -16,11 +16,11 @@ from esper.vm.llm_call import LlmCall
 from esper.vm.payload import Output
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.transfer import Transfer
-from esper.wallet.affordability import check_affordable
 from esper.wallet.asked_call import MAX_BID
 from esper.wallet.errors import MisuseError, NodeContradictionError, NotReplaceableError
-from esper.wallet.fee_terms import FeeTerms
-from esper.wallet.intents import account_of
+from esper.wallet.making.affordability import check_affordable
+from esper.wallet.making.fee_terms import FeeTerms
+from esper.wallet.making.intents import account_of
 from esper.wallet.node_port import Node
 
 RISE_PERCENT: Final = 10

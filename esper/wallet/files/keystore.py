@@ -19,15 +19,15 @@ from esper.primitives.address import Address, AddressError
 from esper.primitives.hashing import make_tag, tagged_hash32
 from esper.primitives.networks import UnknownNetworkError, network
 from esper.primitives.params import NetworkParameters
-from esper.wallet.cost import Cost
 from esper.wallet.errors import (
     NoSecretError,
     OtherNetworkError,
     WalletDamagedError,
     WalletNewerError,
 )
-from esper.wallet.given_files import GivenTextError, without_mark
-from esper.wallet.sealing import NONCE_BYTES, SALT_BYTES, opened, sealed
+from esper.wallet.files.cost import Cost
+from esper.wallet.files.given_files import GivenTextError, without_mark
+from esper.wallet.files.sealing import NONCE_BYTES, SALT_BYTES, opened, sealed
 from esper.wallet.secrets import Secrets
 
 TAG_CHECKSUM: Final = make_tag("esper/wallet/checksum/v1")

@@ -8,9 +8,9 @@ from typing import Final
 from esper.rpc.schema import AccountReply
 from esper.vm.payload import Payload
 from esper.vm.transaction import Transaction
-from esper.wallet.affordability import available, check_funds
 from esper.wallet.amounts import esp_text
 from esper.wallet.errors import CreditsShortError, StakeShortError
+from esper.wallet.making.affordability import available, check_funds
 
 ALL: Final = "all"
 """Typed in the place of an amount: everything, down to the last unit."""

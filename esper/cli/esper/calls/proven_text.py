@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from esper.cli.esper.proof_checking import CheckedProof
+from esper.cli.esper.calls.proof_checking import CheckedProof
 from esper.cli.esper.shown_text import in_a_line
 from esper.wallet.amounts import counted
 

@@ -12,9 +12,9 @@ from esper.wallet.errors import (
     WalletMissingError,
     WalletNameError,
 )
-from esper.wallet.given_files import read_regular
-from esper.wallet.keystore import MAX_FILE_BYTES, WalletFile, read_wallet
-from esper.wallet.private_file import create_private, locked, private_folder, replace_private
+from esper.wallet.files.given_files import read_regular
+from esper.wallet.files.keystore import MAX_FILE_BYTES, WalletFile, read_wallet
+from esper.wallet.files.private_file import create_private, locked, private_folder, replace_private
 
 FOLDER: Final = "wallets"
 _SUFFIX: Final = ".json"

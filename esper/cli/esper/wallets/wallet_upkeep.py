@@ -17,8 +17,8 @@ from esper.cli.esper.session import (
     session,
 )
 from esper.wallet.errors import MisuseError, NoSecretError
+from esper.wallet.files.keystore import WalletFile, open_wallet
 from esper.wallet.keys import resealed, with_label, with_next_address
-from esper.wallet.keystore import WalletFile, open_wallet
 from esper.wallet.labels import address_called, addresses_called, checked_label
 from esper.wallet.words import words_of
 

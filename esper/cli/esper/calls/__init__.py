@@ -1,0 +1,1 @@
+"""Commands that ask a model of the chain, and check what it answered."""

@@ -1,0 +1,1 @@
+"""Commands on models and proofs that no chain is needed for."""

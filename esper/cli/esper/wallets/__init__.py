@@ -1,0 +1,1 @@
+"""Commands that make wallets and look after them."""

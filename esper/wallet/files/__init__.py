@@ -1,0 +1,1 @@
+"""Wallets, backups and transactions as files."""
