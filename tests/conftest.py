@@ -26,6 +26,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 LONGEST_FIRST: tuple[str, ...] = (
     "tests/fuzz/test_atheris.py",
     "tests/fuzz/test_rpc_fuzz.py",
+    "tests/functional/test_hostile_machines.py",
     "tests/property/test_chain_machine.py",
     "tests/property/test_mempool_machine.py",
     "tests/functional/test_cli.py",

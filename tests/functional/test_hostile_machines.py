@@ -22,8 +22,6 @@ from esper.cli.esperd.app import application as esperd
 from tests.support.hostile.conditions import CONDITIONS
 from tests.support.node_process import BIN, RunningNode, running
 
-pytestmark = pytest.mark.serial
-
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS, TXID, MODEL_ID = "ADDRESS", "TXID", "MODEL_ID"
 """Stand for what is known when the node runs."""
