@@ -2,6 +2,7 @@
 
 import http.client
 import itertools
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -33,12 +34,18 @@ class RpcUrlError(RpcClientError):
     """An address that a client will not talk to; the message says why."""
 
 
+def _start(datadir: Path) -> str:
+    """What a shell takes to start the node of a data directory, wherever ESPER_DATADIR points."""
+    return f"esperd node --datadir {shlex.quote(str(datadir))}"
+
+
 class NodeUnreachableError(RpcClientError):
     """Nobody answers at the address."""
 
-    def __init__(self, url: str, reason: str) -> None:
+    def __init__(self, url: str, reason: str, datadir: Path | None = None) -> None:
+        start = "esperd node" if datadir is None else _start(datadir)
         super().__init__(
-            f"no node answers at {url} ({reason}): start one with `esperd node`, or set "
+            f"no node answers at {url} ({reason}): start one with `{start}`, or set "
             f"{URL_VARIABLE} to the address of another, and {TOKEN_VARIABLE} to its token for what "
             "spends or steers"
         )
@@ -53,7 +60,7 @@ class NodeGoneError(NodeUnreachableError):
         RpcClientError.__init__(
             self,
             f"the node that wrote {cookie_file} is not running ({reason} at {url}): start it with "
-            f"`esperd node`, or set {URL_VARIABLE} to the address of another",
+            f"`{_start(cookie_file.parent)}`, or set {URL_VARIABLE} to the address of another",
         )
         self.url = url
 
@@ -138,7 +145,7 @@ class RpcClient:
         url, token = env.get(URL_VARIABLE), env.get(TOKEN_VARIABLE)
         if url is None:
             if cookie is None:
-                raise NodeUnreachableError(str(datadir), f"no {COOKIE_FILE} there")
+                raise NodeUnreachableError(str(datadir), f"no {COOKIE_FILE} there", datadir)
             url, token = cookie.url, token or None
         if token is None and cookie is not None and _place(url) == _place(cookie.url):
             return cls(url, cookie.token, timeout_s, cookie_file=datadir / COOKIE_FILE)

@@ -85,7 +85,7 @@ def _check_credits(account: AccountReply, cost: int, params: NetworkParameters) 
             blocks = -((available - cost) // earned)
             how = f"the stake earns them in about {counted(blocks, 'block')}"
         raise CreditsShortError(
-            f"there are {credits_text(available)}, this may cost {credits_text(cost)}: {how}"
+            f"there are {credits_text(available)}, this needs {credits_text(cost)}: {how}"
         )
     left = max(int(held.rate_limit) - int(held.used), 0)
     if cost > left:
@@ -93,10 +93,10 @@ def _check_credits(account: AccountReply, cost: int, params: NetworkParameters) 
         following = (account.as_of.height // epoch + 1) * epoch
         raise CreditsShortError(
             f"{credits_text(left)} of {credits_text(held.rate_limit)} may still be used in this "
-            f"epoch, this may cost {credits_text(cost)}: wait for height {following} or stake more"
+            f"epoch, this needs {credits_text(cost)}: wait for height {following} or stake more"
         )
     if cost > int(held.spendable):
         raise CreditsShortError(
-            f"{credits_text(held.spendable)} are not bound by calls that wait, this may cost "
+            f"{credits_text(held.spendable)} are not bound by calls that wait, this needs "
             f"{credits_text(cost)}: wait until they are answered"
         )

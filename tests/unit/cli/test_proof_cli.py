@@ -157,6 +157,17 @@ def test_a_node_without_the_proof(
     assert says in error["message"]
 
 
+def test_what_is_no_call_is_named_with_the_command_that_shows_it(real: Console) -> None:
+    real.run("stake", "1")
+    (staked,) = real.node.pending.values()
+    error = json.loads(real.error("proof", staked.txid.hex(), "--json"))["error"]
+    short = staked.txid.hex()[:16]
+    assert error["name"] == "NoProofError"
+    assert "no call but a transaction of kind stake" in error["message"]
+    assert f"`esper tx {short}` shows it" in error["message"]
+    assert real.run("tx", short).startswith(f"stake {short}")
+
+
 def test_files_are_looked_at_before_anything_is_fetched(real: Console, tmp_path: Path) -> None:
     first, second = two_calls(real)
     reply = handed_out((first, second), 0, False)

@@ -353,9 +353,20 @@ def test_the_cookie_of_a_killed_node_is_told_as_such(tmp_path: Path, named: bool
         client.call(m.GET_MINING, s.NoParams())
     assert str(caught.value) == (
         f"the node that wrote {tmp_path / 'rpc.cookie'} is not running (nobody answers at {url}): "
-        "start it with `esperd node`, or set ESPER_RPC to the address of another"
+        f"start it with `esperd node --datadir {tmp_path}`, or set ESPER_RPC to the address of "
+        "another"
     )
     assert caught.value.url == url
+
+
+def test_without_a_node_the_command_that_starts_the_one_of_this_folder_is_named(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "my node"
+    folder.mkdir()
+    with pytest.raises(NodeUnreachableError) as caught:
+        RpcClient.from_environment({}, folder)
+    assert f"start one with `esperd node --datadir '{folder}'`, or set" in str(caught.value)
 
 
 def test_the_cookie_of_a_killed_node_whose_port_another_took(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def reply(**held: int) -> s.AccountReply:
 @pytest.mark.parametrize(
     ("held", "says"),
     [
-        ({}, "there are 0 credits, this may cost 0.00018 credits: stake some ESP"),
+        ({}, "there are 0 credits, this needs 0.00018 credits: stake some ESP"),
         ({"per_block": 100}, "earns them in about 2 blocks$"),
         ({"per_block": 10_000}, "earns them in about 1 block$"),
         ({"available": 1000, "rate_limit": 179}, "0.000179 credits of .* wait for height 20"),

@@ -140,7 +140,7 @@ def test_a_restored_wallet_finds_what_it_had(console: Console) -> None:
     assert said.splitlines() == [
         "as of height 0",
         *map(own, range(1, 5)),
-        "4 more addresses; the 20 behind them were never used",
+        "4 more addresses; the 20 behind the wallet's last were never used",
     ]
     assert "available  1014 ESP" in console.run("balance")
     # And can spend them: the keys are the addresses'.
@@ -173,7 +173,7 @@ def test_restoring_asks_no_node(console: Console, monkeypatch: pytest.MonkeyPatc
 def test_nothing_found_changes_nothing(console: Console) -> None:
     restored(console)
     before = (console.datadir / "wallets/main.json").read_bytes()
-    assert "0 more addresses; the 20" in console.run("wallet", "scan")
+    assert "no more addresses; the 20" in console.run("wallet", "scan")
     assert (console.datadir / "wallets/main.json").read_bytes() == before
 
 

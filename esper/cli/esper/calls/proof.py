@@ -28,6 +28,7 @@ from esper.receipts.call_proof import UnprovenError, network_models
 from esper.rpc.client import NodeError
 from esper.rpc.methods import GET_STATUS
 from esper.rpc.schema import NoParams
+from esper.vm.llm_call import LlmCall
 from esper.wallet.errors import MisuseError, OtherNetworkError, WalletMissingError
 from esper.wallet.node_port import check_same_network
 
@@ -74,6 +75,14 @@ def _prove(
     params = _network(s, named=named)
     models = network_models(params) if trusted is None else {trusted}
     transaction = fetched_transaction(s.any_node, txid, params)
+    if not isinstance(transaction.payload, LlmCall):
+        short = transaction.txid.hex()[:16]
+        kind = transaction.payload.NAME
+        s.refuse(
+            "NoProofError",
+            f"{short}… is no call but a transaction of kind {kind}: proofs are of calls; "
+            f"`esper tx {short}` shows it",
+        )
     try:
         proven = fetched_proof(
             s.any_node,

@@ -29,9 +29,9 @@ def scan_command(
             )
         fresh = [own.address for own in file.addresses if own.address not in before]
         lines = [as_of_text(AsOf(found.height, found.synced), s.status), *fresh]
-        more = f"{len(fresh)} more address" + ("" if len(fresh) == 1 else "es")
+        more = f"{len(fresh) or 'no'} more address" + ("" if len(fresh) == 1 else "es")
         lines.append(
-            f"{more}; the {GAP_LIMIT} behind them were never used"
+            f"{more}; the {GAP_LIMIT} behind the wallet's last were never used"
             if found.complete
             else f"{more}, and there may be others: scan again"
         )
