@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
@@ -30,6 +30,9 @@ from esper.wallet.errors import NodeContradictionError
 from esper.wallet.moments import as_of_text, time_text
 from esper.wallet.node_port import Node
 
+ON_DEMAND: Final = "regtest"
+"""The network whose nodes mine what is asked for. Its parameters are too much to load for a line."""
+
 
 def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:
     """The node and its chain."""
@@ -55,7 +58,11 @@ def _mining_text(found: Status) -> str:
     """Whether the node mines, and what becomes of calls there."""
     if found.paused:
         return "paused (`esperd resume` lets it go on); calls are answered and proven meanwhile"
-    return "yes" if found.mining else "no; calls wait here for other miners"
+    if not found.mining:
+        return "no; calls wait here for other miners"
+    if found.network == ON_DEMAND:
+        return "when blocks are asked for: `esperd generate`"
+    return "yes"
 
 
 def tx_command(

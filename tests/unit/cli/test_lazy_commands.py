@@ -15,10 +15,12 @@ import typer
 from esper.cli import lazy_commands
 from esper.cli.esper.app import COMMANDS as ESPER
 from esper.cli.esper.app import application as esper
+from esper.cli.esper.looking import ON_DEMAND
 from esper.cli.esperd.app import COMMANDS as ESPERD
 from esper.cli.esperd.app import application as esperd
 from esper.cli.esperd.reported_errors import MISUSED, REFUSED
 from esper.cli.lazy_commands import Command, Group, Table
+from esper.primitives.networks import NETWORKS, network
 
 
 def commands(table: Table, package: str) -> Iterator[tuple[Command, str]]:
@@ -124,3 +126,7 @@ print(status, "numpy" in sys.modules, "rich" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 False False", done.stderr
+
+
+def test_the_network_that_mines_on_demand_is_known_by_its_name() -> None:
+    assert [name for name in NETWORKS if network(name).mines_on_demand] == [ON_DEMAND]

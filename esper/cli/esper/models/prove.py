@@ -195,6 +195,9 @@ def verify_command(
         f"valid: {report.security_bits:.1f} bits of security, {report.proof_bytes:,} bytes, "
         f"verified in {report.milliseconds:.1f} ms without the weights"
     )
+    if wanted_binding is None and statement.binding != bytes.fromhex(_UNBOUND):
+        bound = statement.binding.hex()
+        typer.echo(f"bound to {bound}: not compared, --binding HEX does that")
 
 
 def _forged(error: ValueError, as_json: bool) -> NoReturn:
