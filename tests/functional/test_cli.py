@@ -83,6 +83,12 @@ def test_people_read_the_answer_and_the_figures(proven: Proven) -> None:
     assert "bits of security" in done.stdout
 
 
+def test_a_binding_that_nobody_compared_is_said(proven: Proven) -> None:
+    words = ("verify", proven.file, "--model-id", proven.model_id)
+    assert f"bound to {BINDING}: not compared" in esper(*words).stdout
+    assert "not compared" not in esper(*words, "--binding", BINDING).stdout
+
+
 def test_another_answer_is_refused(proven: Proven, tmp_path: Path) -> None:
     statement, proof = proof_file.read(proven.file)
     data = bytearray(proof_file.encode(statement, proof))

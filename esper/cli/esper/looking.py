@@ -31,7 +31,7 @@ from esper.wallet.moments import as_of_text, time_text
 from esper.wallet.node_port import Node
 
 ON_DEMAND: Final = "regtest"
-"""The network whose nodes mine what is asked for. Its parameters are too much to load for a line."""
+"""The network whose nodes mine what is asked for. Its parameters are much to load for a line."""
 
 
 def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:

@@ -371,3 +371,7 @@ def test_options_that_cannot_be_meant(console: Console) -> None:
     for arguments in ((), ("send",), ("send", OTHER, "1", "--expires", "0"), ("frob",)):
         result: Any = console.both(*arguments, status=2)
         assert result
+
+
+def test_a_node_that_mines_on_demand_is_not_said_to_mine(console: Console) -> None:
+    assert "mining      when blocks are asked for: `esperd generate`" in console.run("status")
