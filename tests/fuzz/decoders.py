@@ -30,7 +30,8 @@ from esper.consensus import (
 from esper.consensus.chain import BlockBytes
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
-from esper.model.files import safetensors_header
+from esper.model.files import json_file, safetensors_header
+from esper.model.templates import chat_template
 from esper.primitives import bech32m
 from esper.primitives.address import Address, AddressError
 from esper.primitives.bech32m import Bech32Error
@@ -320,6 +321,8 @@ def table() -> tuple[Decoder, ...]:
         Decoder("mempool.journal.load", f(JOURNAL, waiting), (IsolatedTransactionViolation,), journal_example(signed, signed)),
         Decoder("model.safetensors_file.read_container", f("t", lambda d: safetensors_file.read_container(d / "t")), model_error, safetensors_example()),
         Decoder("model.files.safetensors_header.read_metadata", f("t", lambda d: safetensors_header.read_metadata(d / "t")), model_error, safetensors_example()),
+        Decoder("model.files.json_file.read_object", f("c", lambda d: json_file.read_object(d / "c", "")), model_error, llama),
+        Decoder("model.templates.chat_template.read_chat_template", f("tokenizer_config.json", chat_template.read_chat_template), model_error, b'{"bos_token": "<s>", "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}'),
         Decoder("model.config.read_config", f("c", lambda d: config.read_config(d / "c")), model_error, llama),
         Decoder("model.config.read_special_tokens", f("c", lambda d: config.read_special_tokens(d / "c")), model_error, b'{"vocab_size": 9, "bos_token_id": 1, "eos_token_id": 2}'),
         Decoder("model.prompts.read_bank", f("b", lambda d: prompts.read_bank(d / "b")), model_error, prompts.encode_bank(bank), prompts.encode_bank),
@@ -330,6 +333,8 @@ NOT_BYTES = {
     "model.tokenizer.decode_answer": "token ids",
     "node.workers.worker_messages.read_message": "a pipe between this program's own processes",
     "model.g16_format.read_integer_model": "a folder; its files are read by read_container",
-    "model.g16_format.read_parameters": "a folder; its file is read by read_metadata",
+    "model.g16_parameters.read_parameters": "a folder; its file is read by read_metadata",
+    "model.tokenizer.read_tokenizer_file": "reads a file whole, whatever it holds",
+    "model.files.json_file.read_bytes": "reads a file whole, whatever it holds",
 }
 """Functions with a decoder's name that are given something else than bytes of others."""

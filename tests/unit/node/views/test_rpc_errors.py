@@ -61,15 +61,23 @@ def answered() -> dict[str, set[int]]:
         match node:
             case ast.Call(func=ast.Name(id="answers"), args=[ast.Attribute(attr=row), function]):
                 name = getattr(m, row).name
+                found[name] = set[int]()
+                match function:
+                    case ast.Call(func=ast.Attribute(value=ast.Name(id="names"), attr=way)):
+                        # A wrapper raises what it does, and what it is around.
+                        module = inspect.getmodule(parts["names"])
+                        assert module is not None
+                        found[name] = raised(way, module)
+                        [function] = function.args
                 match function:
                     case ast.Attribute(value=ast.Name(id=part), attr=called):
                         module = inspect.getmodule(parts[part])
                         assert module is not None
-                        found[name] = raised(called, module)
+                        found[name] |= raised(called, module)
                     case ast.Name(id=called):
                         module = inspect.getmodule(rpc_node)
                         assert module is not None
-                        found[name] = raised(called, module)
+                        found[name] |= raised(called, module)
     return found
 
 
