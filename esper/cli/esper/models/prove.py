@@ -19,7 +19,7 @@ import typer
 from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
 from esper.cli.esper.models.model_argument import MODEL_ARGUMENT, model_folder
 from esper.cli.esper.models.out_file import Force, OutFileError, check_out, write_out
-from esper.cli.esper.models.text_arguments import utf8_texts
+from esper.cli.esper.models.text_arguments import refuse, utf8_texts
 from esper.cli.esper.session import printable
 
 if TYPE_CHECKING:
@@ -32,34 +32,10 @@ _ANY_VOCABULARY = 1 << 32
 """The verifier's side has no model whose vocabulary a tokenizer could exceed."""
 
 
-def _refuse(problem: Exception | str, as_json: bool, *, status: int = 1) -> NoReturn:
-    """Say on standard error why nothing was done, and leave."""
-    name = "Refused" if isinstance(problem, str) else type(problem).__name__
-    if as_json:
-        typer.echo(json.dumps({"error": {"name": name, "message": str(problem)}}), err=True)
-    else:
-        message = str(problem).encode(errors="backslashreplace").decode()
-        from rich.console import Console
-
-        Console(stderr=True).print(
-            message, style="red", markup=False, highlight=False, soft_wrap=True
-        )
-    raise typer.Exit(status)
-
-
 def _unreadable(file: Path, error: OSError, as_json: bool) -> NoReturn:
     """A file that nothing can be said of: neither valid nor forged."""
     message = f"{file} is unreadable: {error.strerror or error}"
-    if as_json:
-        body = {"name": "UnreadableFileError", "message": message}
-        typer.echo(json.dumps({"error": body}), err=True)
-    else:
-        from rich.console import Console
-
-        Console(stderr=True).print(
-            message, style="red", markup=False, highlight=False, soft_wrap=True
-        )
-    raise typer.Exit(2)
+    refuse(message, as_json=as_json, name="UnreadableFileError", status=2)
 
 
 @contextmanager
@@ -107,11 +83,6 @@ def prove_command(
     from esper.model.errors import ModelError
 
     bound_to = _identifier(binding, "--binding")
-    for text in prompt:
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise typer.BadParameter("is not UTF-8", param_hint="--prompt") from None
     try:
         check_out(out, force=force)
         with _status("loading the model"):
@@ -123,7 +94,7 @@ def prove_command(
         seconds = time.perf_counter() - started
         write_out(out, proof_file.encode(statement, proof), force=force)
     except (ModelError, OutFileError, ProofError, ImportError, OSError, ValueError) as error:
-        _refuse(error, as_json)
+        refuse(error, as_json=as_json)
     fields = _described(statement, model.tokenizer) | {
         "file": str(out),
         "proof_bytes": len(proof),
@@ -164,7 +135,7 @@ def verify_command(
     try:
         words = None if tokenizer is None else load_tokenizer(tokenizer, _ANY_VOCABULARY)
     except (ModelError, ImportError, OSError) as error:
-        _refuse(error, as_json, status=2)
+        refuse(error, as_json=as_json, status=2)
     try:
         statement, proof = proof_file.read(file)
     except ValueError as error:
@@ -178,7 +149,7 @@ def verify_command(
             raise ValueError(f"the proof is bound to {statement.binding.hex()}")
         report = verify(statement, proof)
     except ImportError as error:
-        _refuse(error, as_json, status=2)
+        refuse(error, as_json=as_json, status=2)
     except (ProofError, ValueError) as error:
         _forged(error, as_json)
     fields = _described(statement, words) | {
@@ -203,7 +174,7 @@ def verify_command(
 def _forged(error: ValueError, as_json: bool) -> NoReturn:
     """The file was read, and shows nothing: status 1."""
     if not as_json:
-        _refuse(f"invalid: {error}", as_json)
+        refuse(f"invalid: {error}", as_json=as_json, name="Refused")
     typer.echo(json.dumps({"valid": False, "error": type(error).__name__, "reason": str(error)}))
     raise typer.Exit(1) from error
 

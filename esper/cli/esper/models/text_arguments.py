@@ -29,15 +29,17 @@ def utf8_texts(values: Sequence[str]) -> list[str]:
     return list(values)
 
 
-def refuse(problem: Exception, *, as_json: bool) -> NoReturn:
-    """Say on standard error why nothing was done, and leave with status 1."""
+def refuse(
+    problem: Exception | str, *, as_json: bool, name: str | None = None, status: int = 1
+) -> NoReturn:
+    """Say on standard error why nothing was done, and leave. Programs read ``name``."""
     message = str(problem).encode(errors="backslashreplace").decode()
     if as_json:
-        error = {"name": type(problem).__name__, "message": message}
+        error = {"name": name or type(problem).__name__, "message": message}
         typer.echo(json.dumps({"error": error}), err=True)
     else:
         from rich.console import Console
 
         console = Console(stderr=True, soft_wrap=True, highlight=False)
         console.print(message, style="red", markup=False)
-    raise typer.Exit(1) from problem
+    raise typer.Exit(status) from (problem if isinstance(problem, Exception) else None)
