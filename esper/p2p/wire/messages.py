@@ -20,7 +20,7 @@ from esper.p2p.limits import (
 )
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
-from esper.primitives.codec import Codec, CodecError, decode, encode
+from esper.primitives.codec import CodecError, Record, decode, encode
 
 Request = talk.GetBlock | talk.GetBlockTxs | talk.GetTxs | talk.GetHeaders | talk.GetBlocks
 """What has a number and is answered."""
@@ -57,7 +57,7 @@ class StreamKind(Enum):
     """Answers and pushed blocks."""
 
 
-RECORDS: Final[dict[int, Codec[Any]]] = {
+RECORDS: Final[dict[int, Record[Any]]] = {
     0: talk.HELLO,
     1: talk.PING,
     2: talk.PONG,
