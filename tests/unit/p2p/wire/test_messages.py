@@ -79,7 +79,8 @@ def test_types() -> None:
     assert decode_message(200, b"anything") is None
     with pytest.raises(Fault, match="unknown"):
         decode_message(99, b"\x91\x01")
-    assert all(kind == codec.build.TYPE for kind, codec in RECORDS.items())
+    builders: dict[int, Any] = {kind: codec.build for kind, codec in RECORDS.items()}
+    assert all(kind == build.TYPE for kind, build in builders.items())
 
 
 def test_weights() -> None:
