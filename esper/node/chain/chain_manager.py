@@ -29,7 +29,7 @@ from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.signatures import SignatureClaim, SignatureVerifier
-from esper.node.chain.block_judge import BlockJudge, JudgedBlock
+from esper.node.chain.block_judge import BlockJudge, JudgedBlock, JudgementError
 from esper.node.chain.branches import SIDE_BYTES, Branches
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.store_state import StoreState, TreeState, stored_execution
@@ -205,7 +205,7 @@ class ChainManager:
     def submit(self, data: BlockBytes, *, now_ms: int, received_ms: int | None = None) -> Arrival:
         """Judge a block and adopt it, in one thread; ``received_ms`` is ``now_ms`` if not given.
 
-        Raises what ``check_may_come``, ``BlockJudge.judge`` and ``adopt`` raise.
+        Raises what ``check_may_come`` and ``adopt`` raise, and the rule that the judge names.
         """
         header = read_header(data.header, self.params.limits)
         if header.block_id in self._tree:
@@ -213,9 +213,11 @@ class ChainManager:
             return self.catch_up(header.block_id)
         parent = self.check_may_come(header)
         received_ms = now_ms if received_ms is None else received_ms
-        return self.adopt(
-            self.block_judge.judge(data, parent, now_ms=now_ms, received_ms=received_ms)
-        )
+        try:
+            judged = self.block_judge.judge(data, parent, now_ms=now_ms, received_ms=received_ms)
+        except JudgementError as refused:
+            raise refused.violation from None
+        return self.adopt(judged)
 
     def catch_up(self, block_id: BlockId) -> Arrival:
         """Move to the best tip, for a block that is known.
