@@ -184,7 +184,7 @@ class BlockJudge:
     def check_lists(
         self,
         header: Header,
-        outputs: WorkOutputs,
+        outputs: bytes,
         proof: bytes,
         transactions: Sequence[bytes],
         results: Sequence[bytes],
@@ -194,9 +194,11 @@ class BlockJudge:
 
         The roots are compared first: whoever brought other lists says nothing about the block, and
         a body that is too long counts against it only once the header names these very lists.
-        Raises JudgementError.
+        ``outputs`` are the bytes that ``check_work`` read. Raises JudgementError.
         """
-        body = Body(tuple(transactions), tuple(results), tuple(groups), outputs)
+        with self._remembering(Stage.WORK, header.block_id):
+            read = read_outputs(outputs, header)
+        body = Body(tuple(transactions), tuple(results), tuple(groups), read)
         block = Block(header, body, proof)
         content = self._check_lists(block)
         size = len(body.to_bytes())

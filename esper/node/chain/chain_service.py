@@ -193,7 +193,7 @@ class ChainService:
     async def judge_lists(
         self,
         header: Header,
-        outputs: WorkOutputs,
+        outputs: bytes,
         proof: bytes,
         parent: HeaderChain,
         transactions: Sequence[bytes],

@@ -55,8 +55,8 @@ def test_a_block_is_put_together_from_its_parts_and_proven_once() -> None:
     verifier = FakeVerifier(PARAMS.model)
     staged = BlockJudge(verifier, PARAMS.limits)
     staged.check_header(BLOCK.header, GENESIS, now_ms=FAR)
-    outputs = staged.check_work(BLOCK.header, outputs_of(BLOCK), BLOCK.proof, GENESIS)
-    block, content = staged.check_lists(BLOCK.header, outputs, BLOCK.proof, *LISTS)
+    staged.check_work(BLOCK.header, outputs_of(BLOCK), BLOCK.proof, GENESIS)
+    block, content = staged.check_lists(BLOCK.header, outputs_of(BLOCK), BLOCK.proof, *LISTS)
     judged = staged.judged(block, content, GENESIS, received_ms=7)
     assert verifier.verified == 1
     whole = judge().judge(BlockBytes.of(BLOCK), GENESIS, now_ms=FAR, received_ms=7)
@@ -65,15 +65,15 @@ def test_a_block_is_put_together_from_its_parts_and_proven_once() -> None:
 
 def test_nothing_is_put_together_whose_work_nobody_checked() -> None:
     fresh = judge()
-    block, content = fresh.check_lists(BLOCK.header, BLOCK.body.outputs, BLOCK.proof, *LISTS)
+    block, content = fresh.check_lists(BLOCK.header, outputs_of(BLOCK), BLOCK.proof, *LISTS)
     with pytest.raises(ValueError, match="nobody has checked the work"):
         fresh.judged(block, content, GENESIS, received_ms=0)
 
 
 def test_another_proof_is_not_put_under_a_proven_header() -> None:
     staged = judge()
-    outputs = staged.check_work(BLOCK.header, outputs_of(BLOCK), BLOCK.proof, GENESIS)
-    block, content = staged.check_lists(BLOCK.header, outputs, b"another", *LISTS)
+    staged.check_work(BLOCK.header, outputs_of(BLOCK), BLOCK.proof, GENESIS)
+    block, content = staged.check_lists(BLOCK.header, outputs_of(BLOCK), b"another", *LISTS)
     with pytest.raises(JudgementError) as error:
         staged.judged(block, content, GENESIS, received_ms=0)
     assert refused(error) == (Stage.WORK, ProofHashViolation)
@@ -133,7 +133,7 @@ def test_a_header_of_the_past_is_refused_at_its_own_stage() -> None:
 def test_other_lists_than_the_header_s_are_their_sender_s_fault_alone() -> None:
     staged = judge()
     with pytest.raises(JudgementError) as error:
-        staged.check_lists(BLOCK.header, BLOCK.body.outputs, BLOCK.proof, (), (), ())
+        staged.check_lists(BLOCK.header, outputs_of(BLOCK), BLOCK.proof, (), (), ())
     assert refused(error) == (Stage.LISTS, TransactionRootViolation)
     assert error.value.consequence is Consequence.WRONG_BYTES
     staged.check_header(BLOCK.header, GENESIS, now_ms=FAR)
@@ -147,7 +147,7 @@ def with_transactions(*transactions: bytes) -> Header:
 def test_lists_that_the_header_names_and_that_are_none_mark_it() -> None:
     staged = judge()
     with pytest.raises(JudgementError) as error:
-        staged.check_lists(with_transactions(), BLOCK.body.outputs, BLOCK.proof, (), (), ())
+        staged.check_lists(with_transactions(), outputs_of(BLOCK), BLOCK.proof, (), (), ())
     assert refused(error) == (Stage.LISTS, CoinbaseViolation)
     assert_marked(staged, with_transactions(), Stage.LISTS)
 
@@ -156,7 +156,7 @@ def test_a_body_above_the_limit_is_found_when_its_lists_are_the_header_s() -> No
     limits = replace(PARAMS.limits, body_bytes=len(BLOCK.body.to_bytes()) - 1)
     staged = BlockJudge(FakeVerifier(PARAMS.model), limits)
     with pytest.raises(JudgementError) as error:
-        staged.check_lists(BLOCK.header, BLOCK.body.outputs, BLOCK.proof, *LISTS)
+        staged.check_lists(BLOCK.header, outputs_of(BLOCK), BLOCK.proof, *LISTS)
     assert refused(error) == (Stage.LISTS, SizeViolation)
     assert_marked(staged, BLOCK.header, Stage.LISTS)
 
@@ -191,7 +191,7 @@ async def staged_block(found: Bench, block: Block) -> None:
     body = block.body
     judged = await chain.judge_lists(
         header,
-        outputs,
+        outputs_of(block),
         block.proof,
         parent,
         body.transactions,
