@@ -1,0 +1,1 @@
+"""Connections: Noise and Yamux over TCP, behind one port."""
