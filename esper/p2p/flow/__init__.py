@@ -1,0 +1,1 @@
+"""Requests, answers and the rates at which peers may ask."""

@@ -1,0 +1,1 @@
+"""Which peers there are, which are connected, and which are kept away."""

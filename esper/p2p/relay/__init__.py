@@ -1,0 +1,1 @@
+"""What is new, told at once: blocks and transactions."""

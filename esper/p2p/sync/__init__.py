@@ -1,0 +1,1 @@
+"""Following the chain that peers have: claims, headers, blocks in order."""

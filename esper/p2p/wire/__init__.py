@@ -1,0 +1,1 @@
+"""Bytes of the wire: frames and the records in them."""
