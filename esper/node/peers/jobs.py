@@ -71,6 +71,7 @@ class ChainJobs:
                 return await self._adopt([_judged(one) for one in job.blocks])
             case Reroot():
                 raise NotImplementedError
+
     async def _adopt(self, blocks: Sequence[JudgedBlock]) -> Adopted:
         for done, block in enumerate(blocks):
             try:

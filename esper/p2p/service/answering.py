@@ -24,7 +24,7 @@ ITEM_HEAD: Final = 5
 """Bytes of a byte string's head in a list."""
 
 
-class NotHere(Exception):  # noqa: N818  # an answer, not an error
+class NotHere(Exception):
     """What was asked for is not served; ``code`` is the refusal's."""
 
     def __init__(self, code: int) -> None:
@@ -103,7 +103,7 @@ class Answering:
                 await self._answer_to(turn, connection)
         except NotHere as refusal:
             if connection is not None:
-                connection.send(talk.Refuse(turn.number, WHOLE_REST, refusal.code))
+                await self._refuse(connection, talk.Refuse(turn.number, WHOLE_REST, refusal.code))
         except LinkClosed:
             # Its connection says so itself.
             return
@@ -178,7 +178,8 @@ class Answering:
                     if not await self._send_history(turn, connection, answer):
                         return
             except NotHere as refusal:
-                connection.send(talk.Refuse(turn.number, block_id, refusal.code))
+                refuse = talk.Refuse(turn.number, block_id, refusal.code)
+                await connection.send_bulk(frame_bytes(refuse))
 
     async def _send_history(self, turn: Turn, connection: Connection, answer: Answer) -> bool:
         while wait := self._served.history_wait_ms(turn, self._steady()):
@@ -193,7 +194,14 @@ class Answering:
     async def _send_frame(self, turn: Turn, connection: Connection, frame: bytes) -> bool:
         """Whether the answer goes on behind this frame."""
         if self._served.is_cancelled(turn):
-            connection.send(talk.Refuse(turn.number, WHOLE_REST, talk.REFUSED_CANCELLED))
+            refuse = talk.Refuse(turn.number, WHOLE_REST, talk.REFUSED_CANCELLED)
+            await self._refuse(connection, refuse)
             return False
         await connection.send_bulk(frame)
         return True
+
+    async def _refuse(self, connection: Connection, refuse: talk.Refuse) -> None:
+        try:
+            await connection.send_bulk(frame_bytes(refuse))
+        except LinkClosed:
+            return

@@ -8,8 +8,7 @@ connection and nothing else.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -30,7 +29,13 @@ from esper.p2p.ports import Random
 from esper.p2p.transport.link import Link, LinkClosed, Stream
 from esper.p2p.wire.fields import Claim, weight_bytes
 from esper.p2p.wire.framing import FrameReader, frame_bytes
-from esper.p2p.wire.messages import FrameLimits, Message, StreamKind, decode_message
+from esper.p2p.wire.messages import (
+    FrameLimits,
+    Message,
+    StreamKind,
+    decode_message,
+    stream_of,
+)
 from esper.p2p.wire.talk_messages import BYE_FAULT, BYE_STOPPING, Bye, Ping, Pong
 
 READ_BYTES: Final = 64 * KIB
@@ -61,12 +66,40 @@ class Owner(Protocol):
 class ConnectionStatistics:
     """What a connection holds and has carried."""
 
-    talk_queued: int
+    queued: int
     """Bytes of messages that wait to be sent."""
     frames_held: int
     """Bytes of frames that are not whole."""
     ping_ms: int | None
     """The least time that a pong took; None before the first."""
+
+
+class _Lane:
+    """Frames that wait for one stream."""
+
+    def __init__(self) -> None:
+        self._frames: deque[bytes] = deque()
+        self._filled = trio.Event()
+        self.queued = 0
+        """Bytes."""
+
+    def put(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        self.queued += len(frame)
+        self._filled.set()
+
+    async def next(self) -> bytes:
+        """The next frames to send; short ones are sent together."""
+        while not self._frames:
+            self._filled = trio.Event()
+            await self._filled.wait()
+        taken = [self._frames.popleft()]
+        size = len(taken[0])
+        while self._frames and size + len(self._frames[0]) <= JOINED_BYTES:
+            taken.append(self._frames.popleft())
+            size += len(taken[-1])
+        self.queued -= size
+        return b"".join(taken)
 
 
 class Connection:
@@ -98,9 +131,7 @@ class Connection:
         self._readers = {kind: FrameReader(kind, frames) for kind in StreamKind}
         self._allowed = TokenBucket(TALK_PER_S, TALK_BURST, steady())
         self._unpaused = 0
-        self._queue: deque[bytes] = deque()
-        self._queued = 0
-        self._filled = trio.Event()
+        self._lanes = {kind: _Lane() for kind in StreamKind}
         self._bulk = trio.Lock()
         self._scope = trio.CancelScope()
         self._bye: int | None = BYE_STOPPING
@@ -108,25 +139,27 @@ class Connection:
         self._ponged = trio.Event()
 
     def send(self, message: Message) -> None:
-        """Queue a message of the talk stream. A peer that reads too slowly loses the connection."""
+        """Queue a short message. A peer that reads too slowly loses the connection."""
         frame = frame_bytes(message)
-        if self._queued + len(frame) > TALK_QUEUE_BYTES:
+        lane = self._lanes[stream_of(message.TYPE)]
+        if lane.queued + len(frame) > TALK_QUEUE_BYTES:
             self.end(Fault(Offence.LATE, "it reads too slowly"), None)
             return
-        self._queue.append(frame)
-        self._queued += len(frame)
-        self._filled.set()
+        lane.put(frame)
+
+    def push(self, messages: tuple[Message, ...]) -> bool:
+        """Queue a block nobody asked for; False if the one before it has not left yet."""
+        lane = self._lanes[StreamKind.BULK]
+        if lane.queued > TALK_QUEUE_BYTES // 2:
+            return False
+        for message in messages:
+            lane.put(frame_bytes(message))
+        return True
 
     async def send_bulk(self, frame: bytes) -> None:
         """Send one frame of the bulk stream; others wait. Raises LinkClosed."""
         async with self._bulk:
             await self.link.bulk.send_all(frame)
-
-    @asynccontextmanager
-    async def bulk_turn(self) -> AsyncIterator[Stream]:
-        """Send several frames of the bulk stream with none of another in between."""
-        async with self._bulk:
-            yield self.link.bulk
 
     def end(self, fault: Fault | None, bye: int | None, why: str = "") -> None:
         """End it, from anywhere; the first reason stays. ``bye`` is said to the peer, if any."""
@@ -145,6 +178,7 @@ class Connection:
                     nursery.start_soon(self._guarded, self._read_talk)
                     nursery.start_soon(self._guarded, self._read_bulk)
                     nursery.start_soon(self._guarded, self._write_talk)
+                    nursery.start_soon(self._guarded, self._write_bulk)
                     nursery.start_soon(self._guarded, self._ping)
         finally:
             await self._last_words()
@@ -162,7 +196,8 @@ class Connection:
     def statistics(self) -> ConnectionStatistics:
         """What it holds."""
         held = sum(reader.held for reader in self._readers.values())
-        return ConnectionStatistics(self._queued, held, self.ping_ms)
+        queued = sum(lane.queued for lane in self._lanes.values())
+        return ConnectionStatistics(queued, held, self.ping_ms)
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         """Whatever a task of the connection raises ends the connection, and no more."""
@@ -197,7 +232,9 @@ class Connection:
 
     async def _pay_for(self, size: int) -> None:
         """Not read on before its rate allows: TCP holds the peer back."""
-        pause = self._allowed.debt_ms(size + MESSAGE_COST_BYTES, self._steady())
+        now = self._steady()
+        self._allowed.charge(size + MESSAGE_COST_BYTES, now)
+        pause = self._allowed.wait_ms(0, now)
         self._unpaused = 0 if pause else self._unpaused + 1
         if pause:
             await trio.sleep(pause / 1000)
@@ -206,21 +243,14 @@ class Connection:
             await trio.lowlevel.checkpoint()
 
     async def _write_talk(self) -> None:
+        lane = self._lanes[StreamKind.TALK]
         while True:
-            await self._filled.wait()
-            self._filled = trio.Event()
-            while self._queue:
-                await self.link.talk.send_all(self._taken())
+            await self.link.talk.send_all(await lane.next())
 
-    def _taken(self) -> bytes:
-        """The next bytes to send; at least one frame."""
-        taken = [self._queue.popleft()]
-        size = len(taken[0])
-        while self._queue and size + len(self._queue[0]) <= JOINED_BYTES:
-            taken.append(self._queue.popleft())
-            size += len(taken[-1])
-        self._queued -= size
-        return b"".join(taken)
+    async def _write_bulk(self) -> None:
+        lane = self._lanes[StreamKind.BULK]
+        while True:
+            await self.send_bulk(await lane.next())
 
     async def _ping(self) -> None:
         while True:
@@ -244,9 +274,9 @@ class Connection:
             self.why = "this node is stopping"
         if self._bye is None:
             return
-        with trio.move_on_after(BYE_S, shield=True):
+        with trio.CancelScope(deadline=trio.current_time() + BYE_S, shield=True):
             try:
-                await self.link.talk.send_all(b"".join((*self._queue, frame_bytes(Bye(self._bye)))))
+                await self.link.talk.send_all(frame_bytes(Bye(self._bye)))
             except Exception:
                 # It goes anyway.
                 return
