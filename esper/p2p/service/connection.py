@@ -156,6 +156,11 @@ class Connection:
             lane.put(frame_bytes(message))
         return True
 
+    def push_on(self, messages: tuple[Message, ...]) -> None:
+        """Queue what belongs to a block whose first part was pushed."""
+        for message in messages:
+            self._lanes[StreamKind.BULK].put(frame_bytes(message))
+
     async def send_bulk(self, frame: bytes) -> None:
         """Send one frame of the bulk stream; others wait. Raises LinkClosed."""
         async with self._bulk:
