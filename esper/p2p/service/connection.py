@@ -55,8 +55,8 @@ class Owner(Protocol):
     def received(self, connection: "Connection", message: Message, size: int) -> None:
         """A message of ``size`` bytes came. Raises Fault, which ends the connection."""
 
-    def progressed(self, connection: "Connection", held: int) -> None:
-        """So many bytes of a frame of the bulk stream are here that is not whole."""
+    def progressed(self, connection: "Connection", kind: int, size: int) -> None:
+        """So many more bytes came of a frame of the bulk stream that is not whole."""
 
     def claim(self) -> Claim:
         """The tip that this node stands on."""
@@ -198,6 +198,11 @@ class Connection:
         self._waiting = None
         self._ponged.set()
 
+    def pong_to(self, ping: Ping) -> None:
+        """Answer a ping."""
+        claim = self._owner.claim()
+        self.send(Pong(ping.nonce, claim.height, weight_bytes(claim.weight), claim.tip))
+
     def statistics(self) -> ConnectionStatistics:
         """What it holds."""
         held = sum(reader.held for reader in self._readers.values())
@@ -231,8 +236,8 @@ class Connection:
                     self._owner.received(self, message, frame.size)
                 if kind is StreamKind.TALK or message is None:
                     await self._pay_for(frame.size)
-            if kind is StreamKind.BULK:
-                self._owner.progressed(self, reader.held)
+            if kind is StreamKind.BULK and reader.kind is not None:
+                self._owner.progressed(self, reader.kind, min(len(data), reader.held))
         self.end(None, None, "the peer closed the connection")
 
     async def _pay_for(self, size: int) -> None:
