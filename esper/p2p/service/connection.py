@@ -137,6 +137,7 @@ class Connection:
         self._bye: int | None = BYE_STOPPING
         self._waiting: tuple[int, int] | None = None
         self._ponged = trio.Event()
+        self._ping_wanted = trio.Event()
 
     def send(self, message: Message) -> None:
         """Queue a short message. A peer that reads too slowly loses the connection."""
@@ -262,18 +263,23 @@ class Connection:
         while True:
             await self.send_bulk(await lane.next())
 
+    def ping_soon(self) -> None:
+        """Ask now whether the peer is there; its pong, or its silence, is told as always."""
+        self._ping_wanted.set()
+
     async def _ping(self) -> None:
         while True:
-            await self.ping_now()
-            await trio.sleep(PING_EVERY_MS / 1000)
+            self._ping_wanted = trio.Event()
+            await self._ping_once()
+            with trio.move_on_after(PING_EVERY_MS / 1000):
+                await self._ping_wanted.wait()
 
-    async def ping_now(self) -> None:
+    async def _ping_once(self) -> None:
         """Send a ping and wait for its pong. Raises Fault (LATE)."""
-        if self._waiting is None:
-            claim = self._owner.claim()
-            nonce = self._random.getrandbits(64)
-            self._waiting, self._ponged = (nonce, self._steady()), trio.Event()
-            self.send(Ping(nonce, claim.height, weight_bytes(claim.weight), claim.tip))
+        claim = self._owner.claim()
+        nonce = self._random.getrandbits(64)
+        self._waiting, self._ponged = (nonce, self._steady()), trio.Event()
+        self.send(Ping(nonce, claim.height, weight_bytes(claim.weight), claim.tip))
         with trio.move_on_after(PONG_MS / 1000) as waited:
             await self._ponged.wait()
         if waited.cancelled_caught:

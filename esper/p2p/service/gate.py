@@ -19,13 +19,14 @@ from esper.p2p.peer import ARCHIVE, TRANSACTIONS, Peer, PeerNumber
 from esper.p2p.peers.address_answers import AddressAnswers
 from esper.p2p.peers.address_book import AddressBook
 from esper.p2p.peers.address_gossip import AddressGossip, Gossiper
+from esper.p2p.peers.connections import Close, Kind, PingOlder, Settled, SlotAction
 from esper.p2p.peers.dial_plan import Dial, DialPlan
 from esper.p2p.peers.netgroup import Localities, ip_from_text, ip_text
 from esper.p2p.peers.outbound_care import OutboundCare
 from esper.p2p.peers.own_addresses import OwnAddresses
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
 from esper.p2p.peers.penalties import Consequence, Offender, Penalties
-from esper.p2p.peers.slots import Close, Kind, PingOlder, Settled, SlotAction, Slots
+from esper.p2p.peers.slots import Slots
 from esper.p2p.ports import Random
 from esper.p2p.service.connection import Connection
 from esper.p2p.service.peer_table import Connected, PeerTable
@@ -86,9 +87,8 @@ class Gate:
         proofs_from: Callable[[], int],
         port: Callable[[], int],
         joined: Callable[[Peer, Claim], None],
-        ping: Callable[[Connection], None],
     ) -> None:
-        """``joined`` hears of every new peer, ``ping`` pings one whose id came a second time."""
+        """``joined`` hears of every new peer."""
         self._hello = hello
         self.parts = parts
         """The machines about peers."""
@@ -101,7 +101,6 @@ class Gate:
         self._proofs_from = proofs_from
         self._port = port
         self._joined = joined
-        self._ping = ping
 
     @property
     def _minute(self) -> int:
@@ -302,7 +301,7 @@ class Gate:
                 case PingOlder():
                     connection = self._table.connection(action.number)
                     if connection is not None:
-                        self._ping(connection)
+                        connection.ping_soon()
 
     def _settle(self, number: PeerNumber) -> None:
         connected = self._table.get(number)

@@ -1,8 +1,8 @@
 """The network service: connections, machines and this node's chain, put together.
 
-    endpoint ─▶ connection* ─▶ gate ─▶ machine room ─▶ chain, mempool
-                                            ▲
-                    tip moved, transaction admitted or gone
+endpoint ─▶ connection* ─▶ gate ─▶ machine room ─▶ chain, mempool
+                                        ▲
+                tip moved, transaction admitted or gone
 """
 
 import logging
@@ -21,7 +21,7 @@ from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.peers.dial_plan import Dial
 from esper.p2p.peers.netgroup import ip_from_text, ip_text
 from esper.p2p.peers.peer_address import PeerAddress
-from esper.p2p.peers.slots import Kind
+from esper.p2p.peers.connections import Kind
 from esper.p2p.ports import Random
 from esper.p2p.service.answering import Answering
 from esper.p2p.service.connection import Connection
@@ -106,9 +106,7 @@ class Network:
 
     async def connect(self, address: PeerAddress) -> Connected:
         """Dial a peer now. Raises LinkClosed."""
-        link = await self._parts.endpoint.dial(
-            ip_text(address.ip), address.port, address.peer_id
-        )
+        link = await self._parts.endpoint.dial(ip_text(address.ip), address.port, address.peer_id)
         return self._begin(link, Kind.STATIC, address)
 
     # What connections tell.
@@ -316,4 +314,3 @@ class Network:
         for connected in self._parts.table.all():
             connected.connection.end(None, talk.BYE_STOPPING, "this node is stopping")
         self._parts.save()
-
