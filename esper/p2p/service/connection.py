@@ -132,6 +132,7 @@ class Connection:
         self._allowed = TokenBucket(TALK_PER_S, TALK_BURST, steady())
         self._unpaused = 0
         self._lanes = {kind: _Lane() for kind in StreamKind}
+        self._pushed_bytes = frames.limits.fetch
         self._bulk = trio.Lock()
         self._scope = trio.CancelScope()
         self._bye: int | None = BYE_STOPPING
@@ -142,8 +143,11 @@ class Connection:
     def send(self, message: Message) -> None:
         """Queue a short message. A peer that reads too slowly loses the connection."""
         frame = frame_bytes(message)
-        lane = self._lanes[stream_of(message.TYPE)]
-        if lane.queued + len(frame) > TALK_QUEUE_BYTES:
+        kind = stream_of(message.TYPE)
+        lane = self._lanes[kind]
+        # A pushed block may wait on the bulk stream beside them.
+        most = TALK_QUEUE_BYTES + (self._pushed_bytes if kind is StreamKind.BULK else 0)
+        if lane.queued + len(frame) > most:
             self.end(Fault(Offence.LATE, "it reads too slowly"), None)
             return
         lane.put(frame)

@@ -5,7 +5,7 @@
                                             ▼
                                            bye
 
-The network page, sections 3, 5, 9 and 10. Pure decisions come from ``peers``; this carries them out.
+The network page, sections 3, 5, 9 and 10. What ``peers`` decides is carried out here.
 """
 
 import logging

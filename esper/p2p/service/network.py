@@ -13,15 +13,14 @@ from typing import Final, Protocol
 import trio
 
 from esper.p2p.faults import Fault, Offence
-from esper.p2p.flow.open_requests import Owner
 from esper.p2p.flow.requests import Requests
 from esper.p2p.flow.served import Served
 from esper.p2p.limits import HELLO_MS, NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
+from esper.p2p.peers.connections import Kind
 from esper.p2p.peers.dial_plan import Dial
 from esper.p2p.peers.netgroup import ip_from_text, ip_text
 from esper.p2p.peers.peer_address import PeerAddress
-from esper.p2p.peers.connections import Kind
 from esper.p2p.ports import Random
 from esper.p2p.service.answering import Answering
 from esper.p2p.service.connection import Connection
@@ -303,7 +302,8 @@ class Network:
     async def _save(self) -> None:
         while True:
             await trio.sleep(SAVE_EVERY_S)
-            await trio.to_thread.run_sync(self._parts.save)
+            # On the loop: what it writes changes there, and it takes milliseconds.
+            self._parts.save()
 
     def _ticked(self, late_ms: int) -> None:
         now = self._parts.steady()
