@@ -1,7 +1,4 @@
-"""The files of the peers that a node knows: read at the start, written while it runs and at its end.
-
-    peers.dat, anchors.dat, bans.dat          see ``peers.address_files``
-"""
+"""What a node knows of peers, in files: read at the start, written while it runs and at its end."""
 
 import logging
 from collections.abc import Callable
@@ -9,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from esper.p2p.peers.address_book import SECRET_BYTES
 from esper.p2p.peers.address_files import (
     ANCHOR_LIST,
     ANCHORS_FILE,
@@ -24,6 +20,7 @@ from esper.p2p.peers.address_files import (
     kept_bans,
     kept_book,
 )
+from esper.p2p.peers.address_table import SECRET_BYTES
 from esper.p2p.peers.bars import Barred
 from esper.p2p.peers.checked_file import FileKind, read_file, write_file
 from esper.p2p.peers.peer_address import PeerAddress
