@@ -38,13 +38,7 @@ class ChainJobs:
         except RuleViolation as violation:
             return Failure.of(violation, Stage.STATE)
         except Exception as error:
-            # A full disk or a closed worker says nothing about whoever brought the block.
-            complain(
-                LOG,
-                "job_failed",
-                "a block could not be judged here: {reason}",
-                reason=f"{type(error).__name__}: {error}",
-            )
+            self._complain(error)
             return Failure.of_machine(error)
 
     async def _run(self, job: Job) -> object:
@@ -72,13 +66,26 @@ class ChainJobs:
             case Reroot():
                 raise NotImplementedError
 
+
     async def _adopt(self, blocks: Sequence[JudgedBlock]) -> Adopted:
-        for done, block in enumerate(blocks):
-            try:
-                await self._chain.submit_checked(block)
-            except JudgementError as refused:
-                return Adopted(done, Failure.of(refused.violation, refused.stage))
-        return Adopted(len(blocks))
+        adopted = await self._chain.adopt_many(blocks)
+        match adopted.failure:
+            case None:
+                return Adopted(adopted.done)
+            case JudgementError() as refused:
+                return Adopted(adopted.done, Failure.of(refused.violation, refused.stage))
+            case error:
+                self._complain(error)
+                return Adopted(adopted.done, Failure.of_machine(error))
+
+    def _complain(self, error: Exception) -> None:
+        # A full disk or a closed worker says nothing about whoever brought the block.
+        complain(
+            LOG,
+            "job_failed",
+            "a block could not be judged here: {reason}",
+            reason=f"{type(error).__name__}: {error}",
+        )
 
 
 def _judged(proven: object) -> JudgedBlock:
