@@ -87,9 +87,7 @@ def test_blocks_come_id_by_id_body_then_proof_and_may_be_skipped() -> None:
     assert [one[0] for one in outcomes] == [
         Delivered(PEER, Owner.SYNC, "key", message) for message in messages
     ]
-    assert [one[1:] for one in outcomes] == [()] * 4 + [
-        (Ended(PEER, Owner.SYNC, "key", End.DONE),)
-    ]
+    assert [one[1:] for one in outcomes] == [()] * 4 + [(Ended(PEER, Owner.SYNC, "key", End.DONE),)]
 
 
 @pytest.mark.parametrize("parts", [talk.PART_BODY, talk.PART_PROOF])
