@@ -13,9 +13,11 @@ from types import TracebackType
 from esper.consensus.chain import BlockBytes
 from esper.primitives.hashing import u32, u64
 from esper.primitives.ids import BlockId
+from esper.storage.block_reader import BlockReader
 from esper.storage.catch_up import catch_up
 from esper.storage.chain_index import (
     FIRST_PROOF_FILE_KEY,
+    PROOFS_FROM_KEY,
     TIP_KEY,
     ChainIndex,
     Tip,
@@ -48,6 +50,7 @@ from esper.storage.segments.block_files import (
 from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
 from esper.storage.segments.voiding import void_damage
+from esper.storage.side_blocks import SideBlocks
 from esper.storage.state.disk_state_tree import DiskStateTree, StateUpdate
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
 from esper.storage.system_errors import system_told
@@ -162,6 +165,10 @@ class ChainStore:
         view = self._index.over(self._index.store.snapshot())
         return self._reading(view)
 
+    def blocks(self) -> BlockReader:
+        """All blocks that are kept, by id; to be read from any thread while it is open."""
+        return BlockReader(self.as_of_now, SideBlocks(self.datadir))
+
     def _reading(self, index: ChainIndex[KeyValueView]) -> ChainReader:
         return ChainReader(
             index, self.journal, self.proof_files, lambda: self._index.first_proof_file
@@ -207,7 +214,8 @@ class ChainStore:
         proof = self._proofs.append(proof_payload(StoredProof(block_id, block.proof)))
         place = self._journal_append(entry)
         places = BlockPlaces(place, proof, self._journal.end, self._proofs.end)
-        self._acknowledge(upwards(self._index, step, places, self._options.undo_depth))
+        writes = upwards(self._index, step, places, self._options.undo_depth)
+        self._acknowledge((*writes, *self._gap_at(step.height, block.proof)))
 
     def rewind(self) -> bytes:
         """Take the tip off and return its block id; its bytes stay in the files.
@@ -235,11 +243,17 @@ class ChainStore:
         self._check_writable()
         first = file = self._index.first_proof_file
         writes: list[Write] = []
-        while file < self._proofs.end.file and self._index.greatest_in_proof_file(file) < below:
+        lowest = self._index.proofs_from
+        while file < self._proofs.end.file:
+            greatest = self._index.greatest_in_proof_file(file)
+            if greatest >= below:
+                break
             writes.append((proof_file_key(file), None))
+            lowest = max(lowest, greatest + 1)
             file += 1
         if file > first:
-            self._index.store.write([*writes, (FIRST_PROOF_FILE_KEY, u32(file))])
+            writes += [(FIRST_PROOF_FILE_KEY, u32(file)), (PROOFS_FROM_KEY, u64(lowest))]
+            self._index.store.write(writes)
             self._delete_pruned()
         return file - first
 
@@ -257,11 +271,18 @@ class ChainStore:
         tip, entry = self.tip, self._index.entry(height)
         self._index.store.write(
             [
+                *self._gap_at(height, proof),
                 (entry_key(height), encode_entry(replace(entry, proof=(pair(place),)))),
                 (proof_file_key(place.file), u64(greatest)),
                 (TIP_KEY, encode_tip(replace(tip, proofs=pair(self._proofs.end)))),
             ]
         )
+
+    def _gap_at(self, height: int, proof: bytes) -> tuple[Write, ...]:
+        """What is written beside a block of this height whose proof may be empty: not kept."""
+        if proof or height < self._index.proofs_from:
+            return ()
+        return ((PROOFS_FROM_KEY, u64(height + 1)),)
 
     def void_damaged_proofs(self) -> int:
         """Write over what is damaged in the proof files; how many places there were.

@@ -17,7 +17,8 @@ from typing import Final
 from esper.consensus.block import Block, decode_body
 from esper.consensus.block_isolation import (
     BlockContent,
-    check_block_in_isolation,
+    check_lists,
+    check_parts_of_work,
     read_content,
 )
 from esper.consensus.chain import BlockBytes, check_header, connect, read_block
@@ -29,7 +30,7 @@ from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.signatures import SignatureClaim, SignatureVerifier
-from esper.node.chain.block_judge import BlockJudge, JudgedBlock
+from esper.node.chain.block_judge import BlockJudge, JudgedBlock, JudgementError
 from esper.node.chain.branches import SIDE_BYTES, Branches
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.store_state import StoreState, TreeState, stored_execution
@@ -42,6 +43,7 @@ from esper.primitives.ids import NO_BLOCK, BlockId
 from esper.primitives.params import NetworkParameters
 from esper.saying import warn
 from esper.storage.chain_store import ChainStore
+from esper.storage.errors import ProofPrunedError
 from esper.storage.side_blocks import SideBlockError
 from esper.vm.context import ONE_BY_ONE
 from esper.vm.ledger import Ledger
@@ -205,7 +207,7 @@ class ChainManager:
     def submit(self, data: BlockBytes, *, now_ms: int, received_ms: int | None = None) -> Arrival:
         """Judge a block and adopt it, in one thread; ``received_ms`` is ``now_ms`` if not given.
 
-        Raises what ``check_may_come``, ``BlockJudge.judge`` and ``adopt`` raise.
+        Raises what ``check_may_come`` and ``adopt`` raise, and the rule that the judge names.
         """
         header = read_header(data.header, self.params.limits)
         if header.block_id in self._tree:
@@ -213,9 +215,11 @@ class ChainManager:
             return self.catch_up(header.block_id)
         parent = self.check_may_come(header)
         received_ms = now_ms if received_ms is None else received_ms
-        return self.adopt(
-            self.block_judge.judge(data, parent, now_ms=now_ms, received_ms=received_ms)
-        )
+        try:
+            judged = self.block_judge.judge(data, parent, now_ms=now_ms, received_ms=received_ms)
+        except JudgementError as refused:
+            raise refused.violation from None
+        return self.adopt(judged)
 
     def catch_up(self, block_id: BlockId) -> Arrival:
         """Move to the best tip, for a block that is known.
@@ -363,8 +367,11 @@ class ChainManager:
         if fresh is not None and fresh.block_id == block_id:
             return fresh.data, fresh.block, fresh.content
         data = self._branches.get(block_id)
-        block = read_block(data, self.params.limits)
-        return data, block, check_block_in_isolation(block, self.params.limits)
+        limits = self.params.limits
+        block = read_block(data, limits)
+        # One that was taken on trust came without its proof.
+        check_parts_of_work(block.header, block.body.outputs, block.proof or None, limits)
+        return data, block, check_lists(block, limits)
 
     def _apply(self, data: BlockBytes, block: Block, content: BlockContent) -> None:
         block_id = block.header.block_id
@@ -397,10 +404,14 @@ class ChainManager:
         self._signatures.begin(claims)
 
     def _stored(self, block_id: BlockId) -> BlockBytes:
-        """A block of the chain from the store."""
+        """A block of the chain from the store, without its proof if that is not kept."""
         height = self._tree.height(block_id)
         found = self._store.block(height)
-        return BlockBytes(found.header, found.body, self._store.proof(height))
+        try:
+            proof = self._store.proof(height)
+        except ProofPrunedError:
+            proof = b""
+        return BlockBytes(found.header, found.body, proof)
 
     def _settle(self, before: BlockId) -> None:
         """Forget branches that the undo depth has left behind.

@@ -313,7 +313,10 @@ class GetBlocks(NumberedRequest):
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Ends a request, or skips one of its blocks."""
+    """Ends a request, or skips one of its blocks.
+
+    Of the bulk stream, as the answers in whose place it comes: on the other it would overtake them.
+    """
 
     number: int
     """The request's."""
@@ -322,7 +325,7 @@ class Refuse:
     code: int
     """One of REFUSED_*."""
 
-    TYPE: ClassVar[int] = 15
+    TYPE: ClassVar[int] = 38
 
     def __post_init__(self) -> None:
         if self.code > MOST_REFUSED:
