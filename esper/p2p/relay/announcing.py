@@ -7,7 +7,6 @@ nodes speak does not say where a transaction began.
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import batched
 from math import log
 from typing import Final
 
@@ -151,9 +150,12 @@ class Announcing:
         return now + 1 + min(int(-log(1.0 - self._random.random()) * mean), MOST_DELAY * mean)
 
     def _speak(self, hearer: _Hearer) -> Iterator[Send]:
-        found = [self._pooled[prefix] for prefix in hearer.pending if prefix in self._pooled]
+        found = lower_nonces_first(
+            [self._pooled[prefix] for prefix in hearer.pending if prefix in self._pooled]
+        )
         hearer.pending.clear()
-        for batch in batched(lower_nonces_first(found), MOST_ANNOUNCED, strict=False):
+        for start in range(0, len(found), MOST_ANNOUNCED):
+            batch = found[start : start + MOST_ANNOUNCED]
             for one in batch:
                 hearer.told.add(one.prefix)
                 self._untold.pop(one.prefix, None)
@@ -161,7 +163,7 @@ class Announcing:
             yield Send(hearer.peer.number, HaveTxs(announced))
 
 
-def lower_nonces_first(found: list[Pooled]) -> Iterator[Pooled]:
+def lower_nonces_first(found: list[Pooled]) -> list[Pooled]:
     """In the order given, but each sender's in the order of their nonces."""
     by_sender: defaultdict[bytes, list[Pooled]] = defaultdict(list)
     for one in found:
@@ -169,8 +171,7 @@ def lower_nonces_first(found: list[Pooled]) -> Iterator[Pooled]:
     queues = {
         sender: deque(sorted(many, key=lambda one: one.nonce)) for sender, many in by_sender.items()
     }
-    for one in found:
-        yield queues[one.sender].popleft()
+    return [queues[one.sender].popleft() for one in found]
 
 
 def _put(held: OrderedDict[bytes, None], prefix: bytes) -> None:
