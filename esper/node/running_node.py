@@ -33,6 +33,7 @@ from esper.node.interpreter import share_interpreter
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
+from esper.node.peers.network_settings import prunes
 from esper.node.peers.port import PeersPort
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
@@ -66,7 +67,6 @@ CALLS_PART: Final = 4
 CALL_WINDOW: Final = 8
 """Blocks that a call must stay valid for to be answered: otherwise callers could let it lapse once
 it is proven, and have the next one answered, at no cost."""
-PRUNE: Final = {"auto": None, "yes": True, "no": False}
 TELL_EVERY: Final = 1_000
 """Blocks between two lines about a history that is built."""
 
@@ -163,7 +163,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     parts.verifier,
                     secret,
                     parts.clock,
-                    prune=PRUNE[settings.prune],
+                    prune=prunes(settings),
                     options=parts.options or store_options(parts.directory.params, reserve),
                 )
             )
