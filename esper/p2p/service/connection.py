@@ -8,8 +8,7 @@ connection and nothing else.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -30,7 +29,13 @@ from esper.p2p.ports import Random
 from esper.p2p.transport.link import Link, LinkClosed, Stream
 from esper.p2p.wire.fields import Claim, weight_bytes
 from esper.p2p.wire.framing import FrameReader, frame_bytes
-from esper.p2p.wire.messages import FrameLimits, Message, StreamKind, decode_message
+from esper.p2p.wire.messages import (
+    FrameLimits,
+    Message,
+    StreamKind,
+    decode_message,
+    stream_of,
+)
 from esper.p2p.wire.talk_messages import BYE_FAULT, BYE_STOPPING, Bye, Ping, Pong
 
 READ_BYTES: Final = 64 * KIB
@@ -50,8 +55,8 @@ class Owner(Protocol):
     def received(self, connection: "Connection", message: Message, size: int) -> None:
         """A message of ``size`` bytes came. Raises Fault, which ends the connection."""
 
-    def progressed(self, connection: "Connection", held: int) -> None:
-        """So many bytes of a frame of the bulk stream are here that is not whole."""
+    def progressed(self, connection: "Connection", kind: int, size: int) -> None:
+        """So many more bytes came of a frame of the bulk stream that is not whole."""
 
     def claim(self) -> Claim:
         """The tip that this node stands on."""
@@ -61,12 +66,40 @@ class Owner(Protocol):
 class ConnectionStatistics:
     """What a connection holds and has carried."""
 
-    talk_queued: int
+    queued: int
     """Bytes of messages that wait to be sent."""
     frames_held: int
     """Bytes of frames that are not whole."""
     ping_ms: int | None
     """The least time that a pong took; None before the first."""
+
+
+class _Lane:
+    """Frames that wait for one stream."""
+
+    def __init__(self) -> None:
+        self._frames: deque[bytes] = deque()
+        self._filled = trio.Event()
+        self.queued = 0
+        """Bytes."""
+
+    def put(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        self.queued += len(frame)
+        self._filled.set()
+
+    async def next(self) -> bytes:
+        """The next frames to send; short ones are sent together."""
+        while not self._frames:
+            self._filled = trio.Event()
+            await self._filled.wait()
+        taken = [self._frames.popleft()]
+        size = len(taken[0])
+        while self._frames and size + len(self._frames[0]) <= JOINED_BYTES:
+            taken.append(self._frames.popleft())
+            size += len(taken[-1])
+        self.queued -= size
+        return b"".join(taken)
 
 
 class Connection:
@@ -98,35 +131,45 @@ class Connection:
         self._readers = {kind: FrameReader(kind, frames) for kind in StreamKind}
         self._allowed = TokenBucket(TALK_PER_S, TALK_BURST, steady())
         self._unpaused = 0
-        self._queue: deque[bytes] = deque()
-        self._queued = 0
-        self._filled = trio.Event()
+        self._lanes = {kind: _Lane() for kind in StreamKind}
+        self._pushed_bytes = frames.limits.fetch
         self._bulk = trio.Lock()
         self._scope = trio.CancelScope()
         self._bye: int | None = BYE_STOPPING
         self._waiting: tuple[int, int] | None = None
         self._ponged = trio.Event()
+        self._ping_wanted = trio.Event()
 
     def send(self, message: Message) -> None:
-        """Queue a message of the talk stream. A peer that reads too slowly loses the connection."""
+        """Queue a short message. A peer that reads too slowly loses the connection."""
         frame = frame_bytes(message)
-        if self._queued + len(frame) > TALK_QUEUE_BYTES:
+        kind = stream_of(message.TYPE)
+        lane = self._lanes[kind]
+        # A pushed block may wait on the bulk stream beside them.
+        most = TALK_QUEUE_BYTES + (self._pushed_bytes if kind is StreamKind.BULK else 0)
+        if lane.queued + len(frame) > most:
             self.end(Fault(Offence.LATE, "it reads too slowly"), None)
             return
-        self._queue.append(frame)
-        self._queued += len(frame)
-        self._filled.set()
+        lane.put(frame)
+
+    def push(self, messages: tuple[Message, ...]) -> bool:
+        """Queue a block nobody asked for; False if the one before it has not left yet."""
+        lane = self._lanes[StreamKind.BULK]
+        if lane.queued > TALK_QUEUE_BYTES // 2:
+            return False
+        for message in messages:
+            lane.put(frame_bytes(message))
+        return True
+
+    def push_on(self, messages: tuple[Message, ...]) -> None:
+        """Queue what belongs to a block whose first part was pushed."""
+        for message in messages:
+            self._lanes[StreamKind.BULK].put(frame_bytes(message))
 
     async def send_bulk(self, frame: bytes) -> None:
         """Send one frame of the bulk stream; others wait. Raises LinkClosed."""
         async with self._bulk:
             await self.link.bulk.send_all(frame)
-
-    @asynccontextmanager
-    async def bulk_turn(self) -> AsyncIterator[Stream]:
-        """Send several frames of the bulk stream with none of another in between."""
-        async with self._bulk:
-            yield self.link.bulk
 
     def end(self, fault: Fault | None, bye: int | None, why: str = "") -> None:
         """End it, from anywhere; the first reason stays. ``bye`` is said to the peer, if any."""
@@ -145,6 +188,7 @@ class Connection:
                     nursery.start_soon(self._guarded, self._read_talk)
                     nursery.start_soon(self._guarded, self._read_bulk)
                     nursery.start_soon(self._guarded, self._write_talk)
+                    nursery.start_soon(self._guarded, self._write_bulk)
                     nursery.start_soon(self._guarded, self._ping)
         finally:
             await self._last_words()
@@ -159,10 +203,16 @@ class Connection:
         self._waiting = None
         self._ponged.set()
 
+    def pong_to(self, ping: Ping) -> None:
+        """Answer a ping."""
+        claim = self._owner.claim()
+        self.send(Pong(ping.nonce, claim.height, weight_bytes(claim.weight), claim.tip))
+
     def statistics(self) -> ConnectionStatistics:
         """What it holds."""
         held = sum(reader.held for reader in self._readers.values())
-        return ConnectionStatistics(self._queued, held, self.ping_ms)
+        queued = sum(lane.queued for lane in self._lanes.values())
+        return ConnectionStatistics(queued, held, self.ping_ms)
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         """Whatever a task of the connection raises ends the connection, and no more."""
@@ -191,13 +241,15 @@ class Connection:
                     self._owner.received(self, message, frame.size)
                 if kind is StreamKind.TALK or message is None:
                     await self._pay_for(frame.size)
-            if kind is StreamKind.BULK:
-                self._owner.progressed(self, reader.held)
+            if kind is StreamKind.BULK and reader.kind is not None:
+                self._owner.progressed(self, reader.kind, min(len(data), reader.held))
         self.end(None, None, "the peer closed the connection")
 
     async def _pay_for(self, size: int) -> None:
         """Not read on before its rate allows: TCP holds the peer back."""
-        pause = self._allowed.debt_ms(size + MESSAGE_COST_BYTES, self._steady())
+        now = self._steady()
+        self._allowed.charge(size + MESSAGE_COST_BYTES, now)
+        pause = self._allowed.wait_ms(0, now)
         self._unpaused = 0 if pause else self._unpaused + 1
         if pause:
             await trio.sleep(pause / 1000)
@@ -206,34 +258,32 @@ class Connection:
             await trio.lowlevel.checkpoint()
 
     async def _write_talk(self) -> None:
+        lane = self._lanes[StreamKind.TALK]
         while True:
-            await self._filled.wait()
-            self._filled = trio.Event()
-            while self._queue:
-                await self.link.talk.send_all(self._taken())
+            await self.link.talk.send_all(await lane.next())
 
-    def _taken(self) -> bytes:
-        """The next bytes to send; at least one frame."""
-        taken = [self._queue.popleft()]
-        size = len(taken[0])
-        while self._queue and size + len(self._queue[0]) <= JOINED_BYTES:
-            taken.append(self._queue.popleft())
-            size += len(taken[-1])
-        self._queued -= size
-        return b"".join(taken)
+    async def _write_bulk(self) -> None:
+        lane = self._lanes[StreamKind.BULK]
+        while True:
+            await self.send_bulk(await lane.next())
+
+    def ping_soon(self) -> None:
+        """Ask now whether the peer is there; its pong, or its silence, is told as always."""
+        self._ping_wanted.set()
 
     async def _ping(self) -> None:
         while True:
-            await self.ping_now()
-            await trio.sleep(PING_EVERY_MS / 1000)
+            self._ping_wanted = trio.Event()
+            await self._ping_once()
+            with trio.move_on_after(PING_EVERY_MS / 1000):
+                await self._ping_wanted.wait()
 
-    async def ping_now(self) -> None:
+    async def _ping_once(self) -> None:
         """Send a ping and wait for its pong. Raises Fault (LATE)."""
-        if self._waiting is None:
-            claim = self._owner.claim()
-            nonce = self._random.getrandbits(64)
-            self._waiting, self._ponged = (nonce, self._steady()), trio.Event()
-            self.send(Ping(nonce, claim.height, weight_bytes(claim.weight), claim.tip))
+        claim = self._owner.claim()
+        nonce = self._random.getrandbits(64)
+        self._waiting, self._ponged = (nonce, self._steady()), trio.Event()
+        self.send(Ping(nonce, claim.height, weight_bytes(claim.weight), claim.tip))
         with trio.move_on_after(PONG_MS / 1000) as waited:
             await self._ponged.wait()
         if waited.cancelled_caught:
@@ -244,9 +294,9 @@ class Connection:
             self.why = "this node is stopping"
         if self._bye is None:
             return
-        with trio.move_on_after(BYE_S, shield=True):
+        with trio.CancelScope(deadline=trio.current_time() + BYE_S, shield=True):
             try:
-                await self.link.talk.send_all(b"".join((*self._queue, frame_bytes(Bye(self._bye)))))
+                await self.link.talk.send_all(frame_bytes(Bye(self._bye)))
             except Exception:
                 # It goes anyway.
                 return

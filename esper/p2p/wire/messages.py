@@ -73,13 +73,13 @@ RECORDS: Final[dict[int, Record[Any]]] = {
     12: talk.GET_TXS,
     13: talk.GET_HEADERS,
     14: talk.GET_BLOCKS,
-    15: talk.REFUSE,
     32: bulk.COMPACT,
     33: bulk.PROOF,
     34: bulk.TXS,
     35: bulk.HEADERS,
     36: bulk.BODY,
     37: bulk.BLOCK_TXS,
+    38: talk.REFUSE,
 }
 """By type the record."""
 
@@ -121,6 +121,8 @@ class FrameLimits:
                 return TRANSACTIONS_BYTES
             case bulk.Headers.TYPE:
                 return HEADERS_BYTES
+            case talk.Refuse.TYPE:
+                return ANSWER_HEAD_BYTES
             case _:
                 return self.limits.body + ANSWER_HEAD_BYTES
 
