@@ -1,7 +1,7 @@
 """Jobs of the network's machines, done by this node's chain in threads."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from esper.node.chain.block_judge import JudgedBlock, JudgementError
@@ -26,8 +26,10 @@ LOG: Final = logging.getLogger("esper.network")
 class ChainJobs:
     """Does what machines ask for. Nothing is raised but Cancelled: a failure is a value."""
 
-    def __init__(self, chain: ChainService) -> None:
+    def __init__(self, chain: ChainService, adopted: Callable[[JudgedBlock], None]) -> None:
+        """``adopted`` hears of the last of blocks that were adopted together."""
         self._chain = chain
+        self._adopted = adopted
 
     async def run(self, job: Job) -> object:
         """The job's value, or a Failure."""
@@ -66,9 +68,10 @@ class ChainJobs:
             case Reroot():
                 raise NotImplementedError
 
-
     async def _adopt(self, blocks: Sequence[JudgedBlock]) -> Adopted:
         adopted = await self._chain.adopt_many(blocks)
+        if adopted.done:
+            self._adopted(blocks[adopted.done - 1])
         match adopted.failure:
             case None:
                 return Adopted(adopted.done)

@@ -12,8 +12,8 @@ from typing import Final
 
 import trio
 
-from esper.consensus.header_isolation import read_header
 from esper.consensus.block import decode_body
+from esper.consensus.header_isolation import read_header
 from esper.node.chain.chain_service import ChainService
 from esper.node.events import Events, TipMoved
 from esper.node.mempool.mempool_service import MempoolService
@@ -135,7 +135,10 @@ class NetworkService:
         self.following = Following(sync, blocks, transactions, made_of.steady, self._told)
         """The machines about chain and transactions."""
         requests, served = Requests(), Served(now)
-        chain_jobs, pool_jobs = ChainJobs(made_of.chain), PoolJobs(made_of.mempool, made_of.chain)
+        chain_jobs, pool_jobs = (
+            ChainJobs(made_of.chain, blocks.proven_by_sync),
+            PoolJobs(made_of.mempool, made_of.chain),
+        )
         self.gate = Gate(
             OwnHello(
                 made_of.genesis_hash,

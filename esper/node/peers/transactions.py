@@ -91,9 +91,7 @@ class PoolNews:
         self._relay = relay
         self._prefixes: dict[Txid, bytes] = {}
 
-    async def run(
-        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled."""
         with self._events.subscribe(TransactionAdmitted, TransactionGone) as news:
             self._look_again()
@@ -127,4 +125,3 @@ class PoolNews:
         prefix = self._prefixes.pop(txid, None)
         if prefix is not None:
             self._relay.gone(prefix)
-

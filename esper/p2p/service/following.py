@@ -1,8 +1,8 @@
 """The three machines together: what messages tell them, and what they tell each other.
 
-    announce, push ─▶ block relay ─ToSync─▶ sync        have_txs ─▶ transaction relay
-                          ▲ busy              │ busy                     ▲ busy
-                          └───────────────────┴──────────────────────────┘
+announce, push ─▶ block relay ─ToSync─▶ sync        have_txs ─▶ transaction relay
+▲ busy              │ busy                     ▲ busy
+└───────────────────┴──────────────────────────┘
 """
 
 from collections.abc import Callable, Iterable
@@ -100,4 +100,3 @@ class Following:
     def _do(self, owner: Owner, actions: Iterable[object]) -> None:
         if self._room is not None:
             self._room.perform(owner, actions)
-

@@ -9,7 +9,7 @@ something while another is told something is served afterwards, so no machine is
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 import trio
@@ -30,7 +30,10 @@ LONGEST_SLEEP_S: Final = 1.0
 
 
 class Machine(Protocol):
-    """What all machines hear. Each answers with actions."""
+    """What all machines hear. Each answers with actions.
+
+    Keys and values are those of the machine's own requests and jobs.
+    """
 
     def joined(self, peer: Peer, now: int) -> Iterable[object]:
         """A peer is connected and has said hello."""
@@ -38,15 +41,13 @@ class Machine(Protocol):
     def left(self, number: PeerNumber, now: int) -> Iterable[object]:
         """It is gone."""
 
-    def answered(
-        self, number: PeerNumber, key: Hashable, answer: Answer | talk.Refuse, now: int
-    ) -> Iterable[object]:
+    def answered(self, number: PeerNumber, key: Any, answer: Any, now: int) -> Iterable[object]:
         """A part of what was asked for."""
 
-    def ended(self, number: PeerNumber, key: Hashable, end: End, now: int) -> Iterable[object]:
+    def ended(self, number: PeerNumber, key: Any, end: End, now: int) -> Iterable[object]:
         """Nothing more comes of a request."""
 
-    def done(self, key: Hashable, result: Any, now: int) -> Iterable[object]:
+    def done(self, key: Any, value: Any, now: int) -> Iterable[object]:
         """A job is done: its value or a Failure."""
 
     def chain_changed(self, now: int) -> Iterable[object]:
