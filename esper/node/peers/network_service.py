@@ -7,7 +7,7 @@ place (``NetworkIngredients``).
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 import trio
@@ -24,6 +24,9 @@ from esper.p2p.flow.requests import Requests
 from esper.p2p.flow.served import Served
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
+from esper.p2p.peers.multiaddr import endpoint_text
+from esper.p2p.peers.netgroup import Reach, ip_from_text, reach_of
+from esper.p2p.peers.peer_address import PeerAddress
 from esper.p2p.ports import (
     Adopt,
     ChainPort,
@@ -135,6 +138,7 @@ class NetworkService:
         self.following = Following(sync, blocks, transactions, made_of.steady, self._told)
         """The machines about chain and transactions."""
         requests, served = Requests(), Served(now)
+        self._requests, self._served = requests, served
         chain_jobs, pool_jobs = (
             ChainJobs(made_of.chain, blocks.proven_by_sync),
             PoolJobs(made_of.mempool, made_of.chain),
@@ -196,6 +200,65 @@ class NetworkService:
     def network(self) -> Network:
         """The connections."""
         return self._network
+
+    @property
+    def node_id(self) -> bytes:
+        """38 bytes."""
+        return self._made_of.node_id
+
+    @property
+    def settings(self) -> NetworkSettings:
+        """What the operator chose."""
+        return self._made_of.settings
+
+    @property
+    def chain_port(self) -> ChainPort:
+        """The chain, as machines see it."""
+        return self._made_of.chain_port
+
+    @property
+    def wall(self) -> Callable[[], int]:
+        """The time of day, ms."""
+        return self._made_of.wall
+
+    @property
+    def listening(self) -> str:
+        """Where peers are let in; empty if they are not."""
+        port, hosts = self._made_of.endpoint.port, self._made_of.settings.hosts
+        return ", ".join(endpoint_text(ip_from_text(host), port) for host in hosts if port)
+
+    @property
+    def own_address(self) -> PeerAddress | None:
+        """Where others may dial this node, as far as it is known."""
+        port, hosts = self._made_of.endpoint.port, self._made_of.settings.hosts
+        for ip, known_port in self.parts.own.known():
+            return PeerAddress(ip, known_port or port, self.node_id)
+        for host in hosts:
+            ip = ip_from_text(host)
+            if port and reach_of(ip) is not Reach.NOWHERE:
+                return PeerAddress(ip, port, self.node_id)
+        return None
+
+    def static_ids(self) -> frozenset[bytes]:
+        """Ids of the configured peers."""
+        return frozenset(one.peer_id for one in self._made_of.settings.static)
+
+    def counters(self) -> dict[str, int]:
+        """Numbers for people who look closer."""
+        found: dict[str, int] = {}
+        machines = self.following
+        for name, statistics in (
+            ("sync", machines.sync.statistics()),
+            ("blocks", machines.blocks.statistics()),
+            ("transactions", machines.transactions.statistics()),
+            ("requests", self._requests.statistics()),
+            ("served", self._served.statistics()),
+            ("book", self.parts.book.statistics()),
+            ("slots", self.parts.slots.statistics()),
+        ):
+            for one in fields(statistics):
+                found[f"{name}_{one.name}"] = getattr(statistics, one.name)
+        return found
 
     def claim(self) -> Claim:
         """The tip that this node stands on."""
