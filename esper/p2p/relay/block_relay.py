@@ -29,9 +29,9 @@ from esper.p2p.relay.relay_actions import ToSync
 from esper.p2p.relay.spreading import KnowsOf, Spreading
 from esper.p2p.relay.works import Candidate
 from esper.p2p.verdicts import Failure
-from esper.p2p.wire.bulk_messages import BlockTxs, Compact, Proof
+from esper.p2p.wire.bulk_messages import Compact, Proof
 from esper.p2p.wire.messages import Answer
-from esper.p2p.wire.talk_messages import GetBlock, GetBlockTxs, Refuse
+from esper.p2p.wire.talk_messages import Refuse
 from esper.primitives.ids import BlockId
 
 
@@ -225,18 +225,22 @@ class BlockRelay:
 
     # Serving.
 
-    def block_for(self, number: PeerNumber, request: GetBlock) -> tuple[Compact, Proof] | None:
-        """The answer to a get_block; None: unknown here."""
-        parts = self.recent.get(request.block_id)
-        return None if parts is None else self._spreading.answer(parts, number, request.number)
+    def compact_for(self, number: PeerNumber, block_id: bytes) -> tuple[Compact, bytes] | None:
+        """A compact block for a peer that asked for it, with number 0, and its proof.
 
-    def transactions_for(self, request: GetBlockTxs) -> BlockTxs | None:
-        """The answer to a get_block_txs; None: no such block here, or no such places in it."""
-        parts = self.recent.get(request.block_id)
-        if parts is None or request.indices[-1] >= len(parts.transactions):
+        None: it is not recent.
+        """
+        parts = self.recent.get(block_id)
+        return None if parts is None else (self._spreading.compact(parts, number), parts.proof)
+
+    def transactions_of(
+        self, block_id: bytes, indices: tuple[int, ...]
+    ) -> tuple[bytes, ...] | None:
+        """Transactions of a recent block by place; None: it is not recent, or has no such place."""
+        parts = self.recent.get(block_id)
+        if parts is None or max(indices, default=0) >= len(parts.transactions):
             return None
-        wanted = tuple(parts.transactions[index] for index in request.indices)
-        return BlockTxs(request.number, request.block_id, wanted)
+        return tuple(parts.transactions[index] for index in indices)
 
     def statistics(self) -> RelayStatistics:
         """How much of everything there is."""

@@ -6,7 +6,7 @@ The network page, section 6, step 1, and section 10.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from esper.consensus.difficulty import block_weight
@@ -17,18 +17,15 @@ from esper.p2p.faults import Offence
 from esper.p2p.limits import NEAR_FORK, NetworkLimits
 from esper.p2p.ports import ChainPort
 from esper.p2p.verdicts import Failure
-from esper.primitives.errors.block_errors import IsolatedBlockViolation
 from esper.primitives.errors.chain_errors import InvalidAncestorViolation, InvalidSiblingViolation
 from esper.primitives.errors.consequences import Stage
 from esper.primitives.errors.header_errors import (
-    HeaderContextViolation,
     HeaderEncodingViolation,
     IsolatedHeaderViolation,
     TimeFutureViolation,
     UnknownParentViolation,
 )
 from esper.primitives.errors.rule_violation import RuleViolation
-from esper.primitives.errors.work_errors import WorkViolation
 from esper.primitives.ids import BlockId
 
 MARKS: Final = 1_024
@@ -111,7 +108,7 @@ class HeaderGate:
         except TimeFutureViolation as violation:
             return Early(violation.time_ms - violation.latest_ms)
         except RuleViolation as violation:
-            return Refused(Failure.of(violation, stage_of(violation)))
+            return Refused(Failure.of(violation, Stage.HEADER))
         return Fits(parent, fork) if self._is_near(header, parent, fork) else Elsewhere()
 
     def mark_forged(self, block_id: BlockId, failure: Failure) -> None:
@@ -152,12 +149,17 @@ class HeaderGate:
         return Elsewhere()
 
     def _on_invalid(self, violation: InvalidAncestorViolation, now: int) -> Failure:
+        """Who follows a chain that this node executed and refused has other rules.
+
+        Nobody is blamed for a block whose own state failed, whose parent is ours, nor soon after.
+        """
+        failure = Failure.of(violation, Stage.HEADER)
         failed = self._failed.get(violation.ancestor)
-        offence = Offence.OTHER_RULES
-        if failed is not None and now < failed + STATE_GRACE_MS:
-            return Failure.of(violation, Stage.HEADER)
-        consequence = Failure.of(violation, Stage.HEADER).consequence
-        return Failure(consequence, offence, str(violation), violation.rule)
+        if self._chain.height_on_chain(violation.ancestor) is not None or (
+            failed is not None and now < failed + STATE_GRACE_MS
+        ):
+            return failure
+        return replace(failure, offence=Offence.OTHER_RULES)
 
     def _is_near(self, header: Header, parent: HeaderChain, fork: int) -> bool:
         tip, pre = self._chain.tip, header.pre
@@ -165,16 +167,3 @@ class HeaderGate:
             return False
         weight = parent.weight + block_weight(pre.target_value, pre.omega)
         return tip.height - fork <= NEAR_FORK or weight > tip.weight
-
-
-def stage_of(violation: RuleViolation) -> Stage:
-    """The stage at which a rule is looked at, for one that is remembered from earlier."""
-    match violation:
-        case IsolatedHeaderViolation() | HeaderContextViolation():
-            return Stage.HEADER
-        case WorkViolation():
-            return Stage.WORK
-        case IsolatedBlockViolation():
-            return Stage.LISTS
-        case _:
-            return Stage.STATE

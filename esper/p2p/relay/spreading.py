@@ -37,8 +37,7 @@ class Spreading:
         proof = Proof(0, parts.block_id, parts.proof)
         for number in self.preferrers.first_of(lacking):
             del lacking[number]
-            self._peers[number].learned(parts.block_id)
-            sends.append(Send(number, parts.compact(self._knows(number))))
+            sends.append(Send(number, self.compact(parts, number)))
             sends.append(Send(number, proof))
         return [*sends, *self._announce(parts, list(lacking))]
 
@@ -47,13 +46,12 @@ class Spreading:
         lacking = [number for number, peer in self._peers.items() if not peer.has(parts.block_id)]
         return self._announce(parts, lacking)
 
-    def answer(self, parts: BlockParts, number: PeerNumber, request: int) -> tuple[Compact, Proof]:
-        """What a peer gets that asked for a block."""
+    def compact(self, parts: BlockParts, number: PeerNumber) -> Compact:
+        """The compact block for a peer that is going to have it."""
         peer = self._peers.get(number)
         if peer is not None:
             peer.learned(parts.block_id)
-        compact = parts.compact(self._knows(number), request)
-        return compact, Proof(request, parts.block_id, parts.proof)
+        return parts.compact(self._knows(number))
 
     def _announce(self, parts: BlockParts, numbers: list[PeerNumber]) -> list[Send]:
         message = Announce(parts.header)
