@@ -18,6 +18,8 @@ PAUSE_MS: Final = 1_000
 LATE_PAUSE_MS: Final = 10_000
 HINT_EVERY_MS: Final = 10_000
 """Unknown parents lead to one request for headers in so long, unless the last brought news."""
+FUTURE_AGAIN_MS: Final = 10_000
+"""When headers ahead of our clock are looked at again."""
 
 # Half of what a peer serves: the other half is for relay. A request costs 1, a part 1/20.
 COST_PER_S: Final = 10.0
@@ -60,8 +62,10 @@ class SyncPeer:
     """Until when it is asked for nothing."""
     lacks_from: int | None = None
     """The lowest height of the current branch whose block it does not know."""
+    ahead_of_clock: bool = False
+    """Whether its last headers ended with one that lies ahead of our clock."""
     future_until: int = 0
-    """Until when its headers lie ahead of our clock."""
+    """Until when that one is not looked at again."""
     _credit: float = COST_BURST
     _credited_ms: int = 0
 
@@ -71,6 +75,12 @@ class SyncPeer:
             self.claim = claim
             self.claimed_ms = now
             self.lacks_from = None
+
+    def looked_ahead(self, future: bool, now: int) -> None:
+        """Its headers were read; ``future``: up to one ahead of our clock."""
+        self.ahead_of_clock = future
+        if future:
+            self.future_until = now + FUTURE_AGAIN_MS
 
     @property
     def height(self) -> int:

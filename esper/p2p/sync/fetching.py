@@ -11,6 +11,7 @@ from esper.p2p.sync.claims import PAUSE_MS, SyncPeer, blocks_cost
 from esper.p2p.sync.following import Following
 from esper.p2p.sync.header_run import blamed_for_state
 from esper.p2p.sync.lead import STALLED_MS, Lead
+from esper.p2p.sync.words import RESYNC
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import BodyOf, Proof
 from esper.p2p.wire.talk_messages import (
@@ -259,6 +260,7 @@ class Fetching:
             lead.retry_ms = now + AGAIN_MS
         elif failure.consequence is Consequence.HALT:
             board.halted = failure.reason
+            board.tell(f"halted: {failure.reason}; {RESYNC}", alarming=True)
         else:
             self._failed(lead, failure, now)
 

@@ -20,8 +20,6 @@ MOST_LEADS: Final = 2
 RELAY_MS: Final = 2_000
 """So long a claim just above our tip is left to the relay of blocks."""
 RELAY_BLOCKS: Final = 2
-FUTURE_AGAIN_MS: Final = 10_000
-"""When headers ahead of our clock are looked at again."""
 GROUPS_HEARD: Final = 4
 """Enough groups have said what they have."""
 
@@ -129,7 +127,7 @@ class Following:
         self._board.leave(lead)
         if giver is None or claim is None or claim != lead.complete:
             return
-        if claim.weight > self._board.chain.tip.weight and now >= giver.future_until:
+        if claim.weight > self._board.chain.tip.weight and not giver.ahead_of_clock:
             self.void(giver, now)
 
     # Choosing.
@@ -209,8 +207,7 @@ class Following:
         if run.failure is not None:
             self.void(peer, now)
             return
-        if run.future:
-            peer.future_until = now + FUTURE_AGAIN_MS
+        peer.looked_ahead(run.future, now)
         if run.links:
             peer.hinted_until = now
             self._make_lead(peer, run, asked, answer, now)
@@ -240,8 +237,7 @@ class Following:
             return
         for link in run.links:
             lead.append(link)
-        if run.future:
-            board.peers[asked.peer].future_until = now + FUTURE_AGAIN_MS
+        board.peers[asked.peer].looked_ahead(run.future, now)
         if run.future or len(answer.headers) < asked.most:
             lead.complete = asked.claim
             lead.orphaned = lead.complete is None

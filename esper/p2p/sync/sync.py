@@ -29,6 +29,7 @@ from esper.p2p.sync.sync_state import (
     blocks_left,
     target_height,
 )
+from esper.p2p.sync.words import words_of
 from esper.p2p.wire.bulk_messages import BodyOf, Headers, Proof
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import Refuse
@@ -176,7 +177,14 @@ class Sync:
             target_height=target,
             blocks_per_s=pace,
             seconds_left=seconds,
-            words=self._words(phase, target),
+            words=words_of(
+                board,
+                phase,
+                target=target,
+                pace=pace,
+                left=seconds,
+                busy=self._busy.now_busy,
+            ),
         )
 
     def statistics(self) -> SyncStatistics:
@@ -225,15 +233,3 @@ class Sync:
         if near:
             return Phase.NEAR
         return Phase.BLOCKS if any(lead.brought for lead in board.leads) else Phase.HEADERS
-
-    def _words(self, phase: Phase, target: int) -> str:
-        height = self._board.chain.tip.height
-        match phase:
-            case Phase.HALTED:
-                return f"halted at block {height}: {self._board.halted}"
-            case Phase.ASKING:
-                return "listens to what its peers have"
-            case Phase.NEAR:
-                return f"at block {height}"
-            case _:
-                return f"at block {height} of {target}"
