@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
+from heapq import heappop, heappush
 from random import Random
 
 from esper.p2p.actions import Ask, Blame, Cancel, Send
@@ -113,11 +115,11 @@ class TxWorld:
                     self.asked.append((self.now, to, request.prefixes))
                     sent = self.requests.ask(to, Owner.TRANSACTIONS, key, request, self.now)
                     assert isinstance(sent, GetTxs)
-                    self._after(self.latency, lambda to=to, sent=sent: self._answer(to, sent))
+                    self._after(self.latency, partial(self._answer, to, sent))
                 case Send(to, HaveTxs(many)):
                     self.told.append((self.now, to, tuple(one.prefix for one in many)))
                 case Admit():
-                    self._after(self.judging_ms, lambda job=action: self._judge(job))
+                    self._after(self.judging_ms, partial(self._judge, action))
                 case SelectNext(key):
                     self.act(self.relay.done(key, self.selected, self.now))
                 case Blame():
@@ -131,7 +133,11 @@ class TxWorld:
         """Lets time pass until a moment, ms."""
         rounds = 0
         while True:
-            times = [self.relay.due(), self.requests.due(), *(at for at, _, _ in self.later)]
+            times = [
+                self.relay.due(),
+                self.requests.due(),
+                self.later[0][0] if self.later else None,
+            ]
             at = min(time for time in times if time is not None)
             if at > until:
                 self.now = until
@@ -139,16 +145,14 @@ class TxWorld:
             rounds = rounds + 1 if at <= self.now else 0
             assert rounds < 100_000, "time stands still"
             self.now = max(self.now, at)
-            due = sorted(one for one in self.later if one[0] <= self.now)
-            self.later = [one for one in self.later if one[0] > self.now]
-            for _, _, act in due:
-                act()
+            while self.later and self.later[0][0] <= self.now:
+                heappop(self.later)[2]()
             self._outcomes(self.requests.on_time(self.now))
             self.act(self.relay.on_time(self.now))
 
     def _after(self, ms: int, act: Callable[[], None]) -> None:
         self.order += 1
-        self.later.append((self.now + ms, self.order, act))
+        heappush(self.later, (self.now + ms, self.order, act))
 
     def _answer(self, number: PeerNumber, request: GetTxs) -> None:
         answering = self.answering.get(number)

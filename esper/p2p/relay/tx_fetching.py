@@ -254,7 +254,7 @@ class Fetching:
         return True
 
     def _pass_stale_on(self, announcer: Announcer, now: int) -> None:
-        for prefix, since in tuple(islice(announcer.queue.items(), MOST_ASKED)):
+        for prefix, since in tuple(announcer.queue.items()):
             if now < since + TX_ANSWER_MS:
                 return
             self._wanted.pass_on(announcer, prefix, now)

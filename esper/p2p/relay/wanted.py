@@ -7,14 +7,13 @@ asked of one.
 from dataclasses import dataclass, field
 from typing import Final
 
-from esper.p2p.flow.budgets import SharedRoom, TokenBucket
+from esper.p2p.flow.budgets import TokenBucket
 from esper.p2p.limits import TX_BURST, TX_PER_S, TX_WAIT_FOR_OUTBOUND_MS
 from esper.p2p.peer import Peer, PeerNumber
 
-WANTED_OF_A_PEER: Final = 1_024
-"""A peer's announcements that were neither asked for nor dropped; more are ignored."""
-WANTED_IN_ALL: Final = 8_192
-"""Some 5 MB; a third is for what outbound peers were first to announce."""
+WANTED_OF_A_PEER: Final = TX_BURST
+"""A peer's announcements that did not come yet; more are ignored, as they could not be asked for
+soon. The same for each, so that whoever announces much takes no room from others."""
 
 
 @dataclass(slots=True)
@@ -70,11 +69,9 @@ class Announcer:
 class Wanted:
     """A transaction that is not here."""
 
-    outbound: bool
-    """Whether an outbound peer announced it first: whose room it takes."""
-    holder: PeerNumber | None
+    holder: PeerNumber
     """In whose queue it is, or of whom it was asked."""
-    announcers: dict[PeerNumber, None]
+    announcers: dict[PeerNumber, None] = field(default_factory=dict)
     """All that have it and were not asked in vain; the holder is one."""
     asked: bool = False
     """Whether its holder was asked."""
@@ -86,7 +83,6 @@ class WantedTransactions:
     def __init__(self) -> None:
         self.announcers: dict[PeerNumber, Announcer] = {}
         self._wanted: dict[bytes, Wanted] = {}
-        self._room = SharedRoom(WANTED_IN_ALL)
 
     def __len__(self) -> int:
         return len(self._wanted)
@@ -98,18 +94,15 @@ class WantedTransactions:
         """A peer announces a transaction that is not here; beyond its room it is ignored."""
         if prefix in announcer.listed or len(announcer.listed) >= WANTED_OF_A_PEER:
             return
+        announcer.listed[prefix] = size
+        number = announcer.peer.number
         wanted = self._wanted.get(prefix)
         if wanted is None:
-            outbound = announcer.peer.outbound
-            if not self._room.take(1, outbound):
-                return
-            wanted = self._wanted[prefix] = Wanted(outbound, None, {})
-        wanted.announcers[announcer.peer.number] = None
-        announcer.listed[prefix] = size
-        if wanted.holder is None:
+            wanted = self._wanted[prefix] = Wanted(number)
             self._hold(wanted, prefix, announcer, now, first=True)
         elif not wanted.asked:
             self._improve(wanted, prefix, announcer, now)
+        wanted.announcers[number] = None
 
     def ask(self, announcer: Announcer, prefix: bytes) -> None:
         """It is asked of its holder now."""
@@ -143,7 +136,6 @@ class WantedTransactions:
         wanted = self._wanted.pop(prefix, None)
         if wanted is None:
             return
-        self._room.free(1, wanted.outbound)
         for number in wanted.announcers:
             self._unlist(number, prefix)
 
@@ -169,7 +161,6 @@ class WantedTransactions:
 
     def _improve(self, wanted: Wanted, prefix: bytes, announcer: Announcer, now: int) -> None:
         """Whether a new announcer is better than the one in whose queue it stands."""
-        assert wanted.holder is not None
         holder = self.announcers[wanted.holder]
         if holder.peer.outbound != announcer.peer.outbound:
             better = announcer.peer.outbound
