@@ -51,6 +51,7 @@ class World:
     listener: Listener
     frames: SharedFrameBudget
     links: list[Link] = field(default_factory=list)
+    bare: list[trio.SocketStream] = field(default_factory=list)
     _came: trio.Event = field(default_factory=trio.Event)
 
     def on_link(self, link: Link) -> None:
@@ -84,7 +85,9 @@ class World:
 
     async def connect(self, source_ip: str | None = None) -> trio.SocketStream:
         """A bare TCP connection to the node."""
-        return await trio.open_tcp_stream(HOST, self.listener.port, local_address=source_ip)
+        stream = await trio.open_tcp_stream(HOST, self.listener.port, local_address=source_ip)
+        self.bare.append(stream)
+        return stream
 
 
 @asynccontextmanager
@@ -101,6 +104,8 @@ async def world(*, local: bool = True) -> AsyncIterator[World]:
             try:
                 yield made
             finally:
+                for stream in made.bare:
+                    stream.socket.close()
                 nursery.cancel_scope.cancel()
 
 

@@ -54,7 +54,7 @@ def _library() -> _Library:
         from libp2p.peer.id import ID
         from libp2p.security.noise.exceptions import PeerIDMismatchesPubkey
         from libp2p.security.noise.patterns import PatternXX
-    # Ids are Ed25519 alone. A signature of RSA may be given an exponent that takes half a second.
+    # Ids are Ed25519 alone. Reading and checking a key of RSA may be made to take 45 ms.
     for kind in [kind for kind in readers if kind != KeyType.Ed25519.value]:
         del readers[kind]
     session = create_session_key().private_key
