@@ -2,6 +2,7 @@ import pytest
 
 from esper.p2p.peers.bars import (
     LONGEST_MS,
+    MADE_ROOM,
     MOST_BARS,
     REMEMBERED_MS,
     SUBJECT_BYTES,
@@ -82,36 +83,49 @@ def test_what_is_remembered() -> None:
     assert (told.dropped, told.banned, told.by_hand) == (1, 1, 1)
 
 
-def test_there_are_so_many_and_the_weakest_goes() -> None:
+def is_kept(bars: Bars, value: int) -> bool:
+    return bars.until(of_id(peer_id(value)), NOW) is not None
+
+
+def test_there_are_so_many_and_the_weakest_go() -> None:
     bars = Bars()
     bars.put(barred(0, Bar.BY_HAND, 5), NOW)
     bars.put(barred(1, Bar.BAN, 10), NOW)
-    for value in range(2, MOST_BARS + 1):
+    for value in range(2, MOST_BARS):
         bars.put(barred(value, Bar.DROP, 10_000 + value), NOW)
-    assert bars.until(of_id(peer_id(2)), NOW) is None
-    assert bars.until(of_id(peer_id(3)), NOW) is not None
-    # Bans push out drops, not each other, and nothing pushes out what a person wants.
-    for value in range(MOST_BARS + 1, 2 * MOST_BARS - 1):
-        bars.put(barred(value, Bar.BAN, 20), NOW)
-    assert bars.until(of_id(peer_id(1)), NOW) is not None
-    bars.put(barred(9_999, Bar.BAN, 20), NOW)
-    assert bars.until(of_id(peer_id(1)), NOW) is None
-    assert bars.until(of_id(peer_id(0)), NOW) is not None
     assert len(bars.current(NOW)) == MOST_BARS
+    bars.put(barred(MOST_BARS, Bar.DROP, 10_000), NOW)
+    # The drops that end first have gone.
+    assert len(bars.current(NOW)) == MOST_BARS + 1 - MADE_ROOM
+    assert is_kept(bars, MOST_BARS)
+    assert not is_kept(bars, MADE_ROOM + 1)
+    assert is_kept(bars, MADE_ROOM + 2)
+    # Bans push out drops before each other, and nothing pushes out what a person wants.
+    for value in range(MOST_BARS + 1, 2 * MOST_BARS - 2 * MADE_ROOM):
+        bars.put(barred(value, Bar.BAN, 20), NOW)
+    assert is_kept(bars, 1)
+    for value in range(2 * MOST_BARS, 4 * MOST_BARS):
+        bars.put(barred(value, Bar.BAN, 20), NOW)
+    assert not is_kept(bars, 1)
+    assert is_kept(bars, 0)
+    assert len(bars.current(NOW)) <= MOST_BARS
 
 
 def test_what_is_over_goes_first() -> None:
     bars = Bars()
-    bars.put(barred(0, Bar.BAN, 5), NOW)
-    bars.put(barred(1, Bar.DROP, 5), NOW)
-    for value in range(2, MOST_BARS + 1):
+    for value in range(MADE_ROOM - 1):
+        bars.put(barred(value, Bar.BAN, 5), NOW)
+    bars.put(barred(MADE_ROOM - 1, Bar.DROP, 5), NOW)
+    for value in range(MADE_ROOM, MOST_BARS + 1):
         bars.put(barred(value, Bar.DROP, 10_000), NOW + 5)
-    assert bars.found(of_id(peer_id(1))) is None
-    assert bars.found(of_id(peer_id(0))) is not None
-    bars.put(barred(9_999, Bar.DROP, 10_000), NOW + 5)
-    # A ban that is over and only remembered goes before a bar in force.
-    assert bars.found(of_id(peer_id(0))) is None
-    assert len(bars.current(NOW + 5)) == MOST_BARS
+    # Bans that are over and only remembered go before bars in force.
+    assert len(bars.current(NOW + 5)) == MOST_BARS + 1 - MADE_ROOM
+    assert bars.statistics().banned == 0
+    everything = Bars()
+    for value in range(MOST_BARS):
+        everything.put(barred(value, Bar.DROP, 5), NOW)
+    everything.put(barred(MOST_BARS, Bar.DROP, 5), NOW + 5)
+    assert everything.statistics().dropped == 1
 
 
 @pytest.mark.parametrize("later_ms", [0, 400, 999])

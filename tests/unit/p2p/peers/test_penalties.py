@@ -1,7 +1,7 @@
 import pytest
 
 from esper.p2p.faults import Offence
-from esper.p2p.peers.bars import FOR_GOOD_MS, LONGEST_MS, MOST_BARS, Bar
+from esper.p2p.peers.bars import FOR_GOOD_MS, LONGEST_MS, MADE_ROOM, MOST_BARS, Bar
 from esper.p2p.peers.netgroup import Localities
 from esper.p2p.peers.own_fault import GRACE_MS, TICKER_LATE_MS
 from esper.p2p.peers.penalties import (
@@ -51,8 +51,15 @@ def barred(some: Penalties, who: Offender, now_ms: int = NOW) -> tuple[int | Non
 
 @pytest.mark.parametrize(
     "offence",
-    [Offence.CODEC, Offence.GUARD, Offence.ORDER, Offence.UNASKED, Offence.SIZE, Offence.LATE]
-    + [Offence.BUSY],
+    [
+        Offence.CODEC,
+        Offence.GUARD,
+        Offence.ORDER,
+        Offence.UNASKED,
+        Offence.SIZE,
+        Offence.LATE,
+        Offence.BUSY,
+    ],
 )
 def test_what_drops_at_once(offence: Offence) -> None:
     some = penalties()
@@ -282,4 +289,4 @@ def test_everything_is_bounded() -> None:
         some.offended(who, Offence.OTHER_RULES, NOW)
     told = some.statistics()
     assert told.scores == MOST_SCORES
-    assert told.bars.dropped == MOST_BARS
+    assert MOST_BARS - MADE_ROOM < told.bars.dropped <= MOST_BARS
