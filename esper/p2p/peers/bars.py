@@ -7,12 +7,15 @@ anybody; on disk they are times of day.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from heapq import nsmallest
 from typing import Final
 
 from esper.p2p.peers.netgroup import ban_key
 from esper.p2p.wire.fields import PEER_ID_BYTES
 
 MOST_BARS: Final = 4_096
+MADE_ROOM: Final = 64
+"""So many are forgotten at least when there are too many."""
 REMEMBERED_MS: Final = 7 * 24 * 3_600_000
 """A ban is remembered for so long after it began, to double the next."""
 LONGEST_MS: Final = 24 * 3_600_000
@@ -102,9 +105,9 @@ class Bars:
                     until_ms=max(found.until_ms, barred.until_ms),
                     repeats=max(found.repeats, barred.repeats),
                 )
-        self._bars[barred.subject] = barred
-        if len(self._bars) > MOST_BARS:
+        if found is None and len(self._bars) >= MOST_BARS:
             self._make_room(now_ms)
+        self._bars[barred.subject] = barred
 
     def lift(self, subject: bytes) -> bool:
         """Let a subject in again; whether it was known."""
@@ -135,17 +138,18 @@ class Bars:
         return BarStatistics(bars.count(Bar.DROP), bars.count(Bar.BAN), bars.count(Bar.BY_HAND))
 
     def _make_room(self, now_ms: int) -> None:
-        """Forget what is over; if that is none, the weakest that ends first."""
-        over = [key for key, one in self._bars.items() if _is_forgotten(one, now_ms)]
-        if not over:
-            over = [
-                min(
-                    self._bars.values(),
-                    key=lambda one: (one.until_ms > now_ms, one.bar, one.until_ms, one.subject),
-                ).subject
-            ]
-        for key in over:
-            del self._bars[key]
+        """Forget what is over; if that is little, the weakest too, of those what ends first.
+
+        Several at once: a stranger with any number of ids must not have all looked at each time.
+        """
+        weakest = nsmallest(
+            MADE_ROOM,
+            self._bars.values(),
+            key=lambda one: (one.until_ms > now_ms, one.bar, one.until_ms, one.subject),
+        )
+        over = [one for one in self._bars.values() if _is_forgotten(one, now_ms)]
+        for one in max(weakest, over, key=len):
+            del self._bars[one.subject]
 
 
 def _is_forgotten(one: Barred, now_ms: int) -> bool:

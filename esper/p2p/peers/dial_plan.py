@@ -56,7 +56,7 @@ class DialStatistics:
     dialling: int
     """Dials that run."""
     static_missing: int
-    """Static peers that are not connected, as of the last look."""
+    """Static peers that are not connected."""
     anchors: int
     """Anchors that were not dialled yet."""
 
@@ -66,7 +66,6 @@ class _Static:
     address: PeerAddress
     failures: int = 0
     rests_until_ms: int = 0
-    missing: bool = True
 
 
 class DialPlan:
@@ -167,9 +166,7 @@ class DialPlan:
 
     def statistics(self) -> DialStatistics:
         """Counts."""
-        return DialStatistics(
-            len(self._dialling), sum(one.missing for one in self._static), len(self._anchors)
-        )
+        return DialStatistics(len(self._dialling), self._static_missing(), len(self._anchors))
 
     def _next(self, now_ms: int, random: Random, is_barred: Callable[[bytes], bool]) -> Dial | None:
         dialled = {dial.address.peer_id for dial in self._dialling.values()}
@@ -205,10 +202,10 @@ class DialPlan:
     ) -> Dial | None:
         found = None
         for one in self._static:
-            one.missing = one.address.peer_id not in ids
-            wanted = one.missing and one.rests_until_ms <= now_ms
-            if found is None and wanted and not is_barred(one.address.peer_id):
+            wanted = one.address.peer_id not in ids and one.rests_until_ms <= now_ms
+            if wanted and not is_barred(one.address.peer_id):
                 found = one
+                break
         if found is None:
             return None
         found.failures = min(found.failures + 1, MOST_FAILURES)
@@ -252,8 +249,11 @@ class DialPlan:
         """Places of a kind that neither a connection has nor a dial will have."""
         dialled = [dial.kind for dial in self._dialling.values()]
         if kind is Kind.FULL:
-            named = sum(one.address.peer_id not in self._slots.ids() for one in self._static)
             taken = self._slots.count(Kind.FULL, Kind.STATIC) + dialled.count(Kind.FULL)
-            return FULL_OUTBOUND - taken - named
+            return FULL_OUTBOUND - taken - self._static_missing()
         most = BLOCKS_ONLY_OUTBOUND if kind is Kind.BLOCKS_ONLY else 1
         return most - self._slots.count(kind) - dialled.count(kind)
+
+    def _static_missing(self) -> int:
+        ids = self._slots.ids()
+        return sum(one.address.peer_id not in ids for one in self._static)

@@ -178,7 +178,8 @@ class Slots:
         """Let in who waited while the older connection of its id kept silent."""
         actions: list[SlotAction] = []
         for number, waiting in list(self._waiting.items()):
-            if waiting.until_ms <= now_ms:
+            # One that settles may have another evicted, and who waits for that one with it.
+            if waiting.until_ms <= now_ms and number in self._waiting:
                 del self._waiting[number]
                 actions.append(self._close(self._settled[number], BYE_DUPLICATE))
                 actions += self._settle(waiting.connection)
