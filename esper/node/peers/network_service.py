@@ -54,7 +54,6 @@ from esper.p2p.sync.events import SyncedOnce, Tell
 from esper.p2p.sync.sync import Sync
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire.fields import Claim
-from esper.p2p.wire.talk_messages import GetBlock, GetBlockTxs
 from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
 from esper.saying import say, warn
@@ -323,15 +322,13 @@ class NetworkService:
 
     def compact_for(self, peer: PeerNumber, block_id: bytes) -> tuple[bulk.Compact, bytes] | None:
         """See ``answering.RecentBlocks``."""
-        found = self.following.blocks.block_for(peer, GetBlock(0, block_id))
-        return None if found is None else (found[0], found[1].proof)
+        return self.following.blocks.compact_for(peer, BlockId(block_id))
 
     def transactions_of(
         self, block_id: bytes, indices: tuple[int, ...]
     ) -> tuple[bytes, ...] | None:
         """See ``answering.RecentBlocks``."""
-        found = self.following.blocks.transactions_for(GetBlockTxs(0, block_id, indices))
-        return None if found is None else found.transactions
+        return self.following.blocks.transactions_of(block_id, indices)
 
     def transaction_for(self, peer: PeerNumber, prefix: bytes) -> bytes | None:
         """See ``answering.TransactionSource``."""
