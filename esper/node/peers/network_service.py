@@ -6,17 +6,19 @@ place (``NetworkIngredients``).
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, fields
 from typing import Final
 
 import trio
 
 from esper.consensus.block import decode_body
+from esper.consensus.chain import BlockBytes
 from esper.consensus.header_isolation import read_header
 from esper.node.chain.chain_service import ChainService
 from esper.node.events import Events, TipMoved
 from esper.node.mempool.mempool_service import MempoolService
+from esper.node.mining.mining_service import MinedNews
 from esper.node.peers.jobs import ChainJobs
 from esper.node.peers.transactions import PoolJobs, PoolNews
 from esper.p2p.flow.open_requests import Owner
@@ -54,7 +56,6 @@ from esper.p2p.sync.events import SyncedOnce, Tell
 from esper.p2p.sync.sync import Sync
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire.fields import Claim
-from esper.p2p.wire.talk_messages import GetBlock, GetBlockTxs
 from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
 from esper.saying import say, warn
@@ -94,6 +95,8 @@ class NetworkIngredients:
     """What was known of peers."""
     proofs_from: Callable[[], int]
     """Lowest height from which every proof is kept."""
+    whole_block: Callable[[BlockId], Awaitable[BlockBytes]]
+    """Reads a block of the chain, in a thread."""
     random: Random = field(default_factory=random.SystemRandom)
     """Chance."""
     was_synced: bool = False
@@ -281,6 +284,7 @@ class NetworkService:
             await nursery.start(self._network.run)
             await nursery.start(news.run)
             nursery.start_soon(self._follow_tip)
+            nursery.start_soon(self._follow_own_blocks)
             task_status.started()
 
     # What the node tells.
@@ -292,7 +296,14 @@ class NetworkService:
                 self._room.chain_changed()
                 self.following.note_busy()
 
-    async def own_block(self, header: bytes, body: bytes, proof: bytes) -> None:
+    async def _follow_own_blocks(self) -> None:
+        with self._made_of.events.subscribe(MinedNews) as mined:
+            async for news in mined:
+                if isinstance(news, MinedNews):
+                    whole = await self._made_of.whole_block(news.block_id)
+                    self.own_block(whole.header, whole.body, whole.proof)
+
+    def own_block(self, header: bytes, body: bytes, proof: bytes) -> None:
         """This node found a block, and its chain took it."""
         limits = self._made_of.params.limits
         self._room.perform(
@@ -323,15 +334,13 @@ class NetworkService:
 
     def compact_for(self, peer: PeerNumber, block_id: bytes) -> tuple[bulk.Compact, bytes] | None:
         """See ``answering.RecentBlocks``."""
-        found = self.following.blocks.block_for(peer, GetBlock(0, block_id))
-        return None if found is None else (found[0], found[1].proof)
+        return self.following.blocks.compact_for(peer, BlockId(block_id))
 
     def transactions_of(
         self, block_id: bytes, indices: tuple[int, ...]
     ) -> tuple[bytes, ...] | None:
         """See ``answering.RecentBlocks``."""
-        found = self.following.blocks.transactions_for(GetBlockTxs(0, block_id, indices))
-        return None if found is None else found.transactions
+        return self.following.blocks.transactions_of(block_id, indices)
 
     def transaction_for(self, peer: PeerNumber, prefix: bytes) -> bytes | None:
         """See ``answering.TransactionSource``."""

@@ -266,7 +266,9 @@ class Gate:
         connected.connection.send(talk.Addrs(told))
 
     def told_addresses(self, connected: Connected, message: talk.Addrs) -> None:
-        """Addresses from a peer, asked for or not."""
+        """Addresses from a peer, asked for or not. Our own is none that we lack."""
+        own = self._hello.node_id
+        message = talk.Addrs(tuple(one for one in message.addresses if one.peer_id != own))
         teller = _gossiper(connected)
         if connected.asked_addresses:
             connected.asked_addresses = False
