@@ -33,6 +33,8 @@ from esper.node.interpreter import share_interpreter
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
+from esper.node.peers.network_settings import prunes
+from esper.node.peers.port import PeersPort
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
 from esper.node.start_warnings import start_warnings
@@ -43,11 +45,13 @@ from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
+from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
 from esper.node.views.proof_views import ProofViews
 from esper.node.views.rpc_node import rpc_node
 from esper.node.views.status_views import StatusViews
+from esper.node.views.sync_state import SyncState
 from esper.rpc.port import NodePort
 from esper.rpc.server import serve
 from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES
@@ -63,7 +67,6 @@ CALLS_PART: Final = 4
 CALL_WINDOW: Final = 8
 """Blocks that a call must stay valid for to be answered: otherwise callers could let it lapse once
 it is proven, and have the next one answered, at no cost."""
-PRUNE: Final = {"auto": None, "yes": True, "no": False}
 TELL_EVERY: Final = 1_000
 """Blocks between two lines about a history that is built."""
 
@@ -86,6 +89,8 @@ class NodeParts:
     """How the store is opened; None: as the network has it."""
     steady: Clock = steady_ms
     """Counts evenly, for how long things take."""
+    peers: PeersPort | None = None
+    """The network, as operators ask it; None: the node is alone."""
 
 
 async def run_node(
@@ -158,7 +163,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     parts.verifier,
                     secret,
                     parts.clock,
-                    prune=PRUNE[settings.prune],
+                    prune=prunes(settings),
                     options=parts.options or store_options(parts.directory.params, reserve),
                 )
             )
@@ -232,19 +237,23 @@ def _rpc_node(
     warnings: Sequence[str],
     stop: Callable[[], None],
 ) -> NodePort:
-    params, texts, clock = parts.directory.params, parts.texts, parts.clock
+    params, texts, peers = parts.directory.params, parts.texts, parts.peers
+    sync = SyncState(parts.clock, peers)
     control = mining.control if mining is not None else None
     return rpc_node(
-        statuses=StatusViews(chain, mempool, texts, clock, control, warnings, steady=parts.steady),
+        statuses=StatusViews(
+            chain, mempool, texts, sync, control, warnings, peers=peers, steady=parts.steady
+        ),
         names=TransactionNames(mempool, history),
-        blocks=ChainViews(chain, mempool, history, texts, params, clock),
-        accounts=AccountViews(chain, mempool, history, texts, params, clock),
+        blocks=ChainViews(chain, mempool, history, texts, params, sync),
+        accounts=AccountViews(chain, mempool, history, texts, params, sync),
         calls=CallViews(chain, mempool, texts, params, control),
-        answered=AnswerViews(chain, mempool, history, texts, calls, clock),
-        proofs=ProofViews(chain, mempool, history, calls, params, clock),
+        answered=AnswerViews(chain, mempool, history, texts, calls, sync),
+        proofs=ProofViews(chain, mempool, history, calls, params, sync),
         pool=PoolViews(chain, mempool, parts.steady),
-        pending=PendingViews(chain, mempool, params, clock),
+        pending=PendingViews(chain, mempool, params, sync),
         mining=MiningViews(control, chain, params),
+        peers=PeerViews(peers, chain, sync),
         stop=stop,
     )
 

@@ -23,6 +23,7 @@ from esper.node.datadir import DataDirectory
 from esper.node.log_file import LogFile, check_log_file
 from esper.node.logs import set_up
 from esper.node.mining.node_mining import MiningPlan, Workers
+from esper.node.peers.network_settings import NetworkSettings, network_settings
 from esper.node.running_node import NodeParts, run_node
 from esper.node.setting_fields import SettingsError, Use
 from esper.node.settings import Resolved, Settings, resolve
@@ -146,6 +147,8 @@ class Prepared:
     """Tokenizers."""
     payee: bytes | None
     """33 bytes: who mined blocks pay; None if nobody is named and nothing is mined."""
+    network: NetworkSettings
+    """What the network service is started with."""
 
 
 def prepared(resolved: Resolved, *, mines: bool, needs_payee: bool) -> Prepared:
@@ -157,19 +160,22 @@ def prepared(resolved: Resolved, *, mines: bool, needs_payee: bool) -> Prepared:
     settings = resolved.settings
     params = network(settings.network)
     payee = _payee(resolved, params) if settings.payee or needs_payee else None
-    _check_host(resolved)
+    _check_host(resolved, "rpc_host")
+    if settings.listen:
+        _check_host(resolved, "listen")
+    peers = network_settings(resolved, params)
     if settings.log_file != Path():
         check_log_file(settings.log_file)
     texts = TextService({params.model.model_id: ModelText(settings.model, params.model)})
     if mines:
         _check_model(settings, params)
     DataDirectory.check(settings.datadir, params)
-    return Prepared(params, texts, payee)
+    return Prepared(params, texts, payee, peers)
 
 
-def _check_host(resolved: Resolved) -> None:
+def _check_host(resolved: Resolved, name: str) -> None:
     """Whether this machine has the address to listen on; the port is found out by listening."""
-    host = resolved.settings.rpc_host
+    host = getattr(resolved.settings, name)
     try:
         if not host.strip():
             raise OSError("it is empty")
@@ -177,7 +183,7 @@ def _check_host(resolved: Resolved) -> None:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SettingsError(
-            f"{resolved.place('rpc_host')}: must be an address or name of this machine: {reason}"
+            f"{resolved.place(name)}: must be an address or name of this machine: {reason}"
         ) from error
 
 

@@ -24,11 +24,12 @@ from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
 from esper.consensus.outputs import WorkOutputs
 from esper.node.chain.block_judge import JudgedBlock, JudgementError, at_stage
-from esper.node.chain.chain_manager import Arrival, ChainManager, ReadBlock
+from esper.node.chain.chain_manager import Adopted, Arrival, ChainManager, ReadBlock
 from esper.node.chain.chain_view import ChainView
 from esper.node.clock import Clock, steady_ms
 from esper.node.events import TipMoved
 from esper.primitives.errors.consequences import Stage
+from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
 
 T = TypeVar("T")
@@ -233,6 +234,26 @@ class ChainService:
     async def adopt(self, judged: JudgedBlock) -> Arrival:
         """Keep a judged block and move to the best tip. Raises what ``ChainManager.adopt`` does."""
         return await self._change(partial(self._manager.adopt, judged))
+
+    async def adopt_many(self, judged: Sequence[JudgedBlock]) -> Adopted:
+        """Keep judged blocks in order, up to the first that fails, in one turn.
+
+        Nobody is told of any of them before all that were kept are on disk. A rule that the state
+        breaks is a JudgementError in ``failure``.
+        """
+        found: list[Adopted] = []
+
+        def work() -> Arrival:
+            found.append(self._manager.adopt_many(judged))
+            return found[0].arrival
+
+        await self._change(work)
+        adopted = found[0]
+        if isinstance(adopted.failure, RuleViolation):
+            block_id = judged[adopted.done].block_id
+            failure = JudgementError(Stage.STATE, adopted.failure, block_id)
+            return replace(adopted, failure=failure)
+        return adopted
 
     async def _change(self, work: Callable[[], Arrival]) -> Arrival:
         async with self._lock:

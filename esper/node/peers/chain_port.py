@@ -31,6 +31,20 @@ class NodeChain:
         index = self._chain.view.store.index
         return 0 if block_id == index.genesis.block_id else index.height_of(block_id)
 
+    def fork_height(self, block_id: BlockId) -> int | None:
+        """See ``ChainPort``."""
+        found: BlockId | None = block_id
+        try:
+            while found is not None:
+                height = self.height_on_chain(found)
+                if height is not None:
+                    return height
+                found = self._manager.parent_of(found)
+        except KeyError:
+            # The tree has just forgotten it, in the thread that grows the chain.
+            return None
+        return None
+
     def id_at(self, height: int) -> BlockId:
         """See ``ChainPort``."""
         index = self._chain.view.store.index

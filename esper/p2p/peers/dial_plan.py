@@ -102,6 +102,18 @@ class DialPlan:
         """The last blocks-only peers, at most 2: dialled first after the next start."""
         return tuple(self._last_blocks_only)
 
+    def add_static(self, address: PeerAddress) -> None:
+        """Stay connected to a peer from now on. Raises TooManyStaticError."""
+        if any(one.address == address for one in self._static):
+            return
+        if len(self._static) >= MOST_STATIC:
+            raise TooManyStaticError(len(self._static) + 1)
+        self._static.append(_Static(address))
+
+    def remove_static(self, peer_id: bytes) -> None:
+        """Dial a peer no more on its own account."""
+        self._static = [one for one in self._static if one.address.peer_id != peer_id]
+
     def due(self) -> int:
         """When ``next_dials`` is to be called again."""
         return self._look_ms

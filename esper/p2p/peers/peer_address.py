@@ -100,7 +100,7 @@ def parse_peer_address(text: str) -> PeerAddress:
     if len(parts) != 7 or parts[0] or parts[3] != "tcp" or parts[5] != "p2p":
         raise AddressTextError("address", f"{text!r} has another form", whole)
     _, kind, host, _, port, _, peer_id = parts
-    return PeerAddress(_ip(kind, host), _port(port), peer_id_from_text(peer_id))
+    return PeerAddress(_ip(kind, host), port_from_text(port), peer_id_from_text(peer_id))
 
 
 def _ip(kind: str, host: str) -> bytes:
@@ -116,7 +116,8 @@ def _ip(kind: str, host: str) -> bytes:
     return ip
 
 
-def _port(text: str) -> int:
+def port_from_text(text: str) -> int:
+    """A port from 1 to 65535. Raises AddressTextError."""
     # isascii: other scripts' digits are digits to Python.
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and text[0] != "0"):
         raise AddressTextError("port", f"{text!r} is none", "write a number from 1 to 65535")

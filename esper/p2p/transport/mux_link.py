@@ -7,7 +7,7 @@ from typing import Final
 
 import trio
 
-from esper.p2p.faults import Fault
+from esper.p2p.faults import Fault, Offence
 from esper.p2p.transport.channel import SocketChannel
 from esper.p2p.transport.guard import FrameBudget
 from esper.p2p.transport.link import (
@@ -30,6 +30,11 @@ FRAMES_AT_ONCE: Final = 64
 def now_ms() -> int:
     """Milliseconds of trio's clock."""
     return int(trio.current_time() * 1000)
+
+
+def _not_taken() -> LinkClosed:
+    fault = Fault(Offence.LATE, "does not take what we send")
+    return LinkClosed(Ending.DEADLINE, fault.reason, fault)
 
 
 class LinkStream:
@@ -69,7 +74,7 @@ class LinkStream:
                     await self.news.wait()
                 rest = rest[sent:]
         if scope.cancelled_caught:
-            self._link.end(LinkClosed(Ending.DEADLINE, "the peer does not take what we send"))
+            self._link.end(_not_taken())
             self._link.check_open()
 
 
@@ -239,7 +244,7 @@ class MuxLink:
             with trio.move_on_after(SEND_BASE_S) as scope:
                 await self._send_answers()
             if scope.cancelled_caught:
-                raise LinkClosed(Ending.DEADLINE, "the peer does not take what we send")
+                raise _not_taken()
 
     async def _write(self, data: bytes) -> None:
         self.check_open()

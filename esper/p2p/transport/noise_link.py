@@ -48,10 +48,15 @@ def _library() -> _Library:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from libp2p.crypto.ed25519 import create_new_key_pair
+        from libp2p.crypto.keys import KeyType
+        from libp2p.crypto.serialization import key_type_to_public_key_deserializer as readers
         from libp2p.crypto.x25519 import create_new_key_pair as create_session_key
         from libp2p.peer.id import ID
         from libp2p.security.noise.exceptions import PeerIDMismatchesPubkey
         from libp2p.security.noise.patterns import PatternXX
+    # Ids are Ed25519 alone. Reading and checking a key of RSA may be made to take 45 ms.
+    for kind in [kind for kind in readers if kind != KeyType.Ed25519.value]:
+        del readers[kind]
     session = create_session_key().private_key
     return _Library(PatternXX, ID, create_new_key_pair, PeerIDMismatchesPubkey, session)
 
