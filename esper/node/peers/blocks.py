@@ -5,6 +5,7 @@ from typing import Final, TypeVar
 
 import trio
 
+from esper.consensus.chain import BlockBytes
 from esper.p2p.service.answering import NotHere
 from esper.p2p.wire.talk_messages import REFUSED_PRUNED, REFUSED_UNKNOWN
 from esper.primitives.ids import BlockId
@@ -38,6 +39,10 @@ class NodeBlocks:
     async def proof(self, block_id: bytes) -> bytes:
         """See ``BlockSource``."""
         return await self._read(lambda: self._reader.proof(BlockId(block_id)))
+
+    async def whole(self, block_id: BlockId) -> BlockBytes:
+        """All of a block. Raises NotHere."""
+        return await self._read(lambda: self._reader.parts(block_id))
 
     async def _read(self, work: Callable[[], T]) -> T:
         try:

@@ -6,17 +6,19 @@ place (``NetworkIngredients``).
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, fields
 from typing import Final
 
 import trio
 
 from esper.consensus.block import decode_body
+from esper.consensus.chain import BlockBytes
 from esper.consensus.header_isolation import read_header
 from esper.node.chain.chain_service import ChainService
 from esper.node.events import Events, TipMoved
 from esper.node.mempool.mempool_service import MempoolService
+from esper.node.mining.mining_service import MinedNews
 from esper.node.peers.jobs import ChainJobs
 from esper.node.peers.transactions import PoolJobs, PoolNews
 from esper.p2p.flow.open_requests import Owner
@@ -93,6 +95,8 @@ class NetworkIngredients:
     """What was known of peers."""
     proofs_from: Callable[[], int]
     """Lowest height from which every proof is kept."""
+    whole_block: Callable[[BlockId], Awaitable[BlockBytes]]
+    """Reads a block of the chain, in a thread."""
     random: Random = field(default_factory=random.SystemRandom)
     """Chance."""
     was_synced: bool = False
@@ -280,6 +284,7 @@ class NetworkService:
             await nursery.start(self._network.run)
             await nursery.start(news.run)
             nursery.start_soon(self._follow_tip)
+            nursery.start_soon(self._follow_own_blocks)
             task_status.started()
 
     # What the node tells.
@@ -291,7 +296,14 @@ class NetworkService:
                 self._room.chain_changed()
                 self.following.note_busy()
 
-    async def own_block(self, header: bytes, body: bytes, proof: bytes) -> None:
+    async def _follow_own_blocks(self) -> None:
+        with self._made_of.events.subscribe(MinedNews) as mined:
+            async for news in mined:
+                if isinstance(news, MinedNews):
+                    whole = await self._made_of.whole_block(news.block_id)
+                    self.own_block(whole.header, whole.body, whole.proof)
+
+    def own_block(self, header: bytes, body: bytes, proof: bytes) -> None:
         """This node found a block, and its chain took it."""
         limits = self._made_of.params.limits
         self._room.perform(
