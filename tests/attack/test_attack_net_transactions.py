@@ -72,8 +72,9 @@ def test_black_holes_delay_a_transaction_a_few_seconds_and_only_the_first() -> N
         world.have(honest, [one])
         world.run((count + 1) * 100_000)
     waits = [world.admitted_at[one] - 100_000 * count for count, one in enumerate(data)]
-    # The very first meets every liar. Nobody here is thrown out; each is asked 16 times in vain.
-    assert max(waits) <= 2_000 + 3_000 * INBOUND + 100
+    # Only the very first meets every liar; from then on whoever gave something is asked before.
+    assert waits[0] <= 2_000 + 3_000 * INBOUND + 100
+    assert max(waits[1:]) <= 2_100
     asked = Counter(number for _, number, _ in world.asked)
     assert all(asked[number] <= 16 for number in liars)
 
@@ -93,20 +94,20 @@ def test_black_holes_on_all_inbound_slots_do_not_delay_an_outbound_announcer() -
 def test_black_holes_on_most_outbound_slots_are_found_out_together() -> None:
     world = Watched()
     liars = [world.join(number, outbound=True) for number in range(OUTBOUND)]
-    data = transactions(100)
-    honest = world.join(100, outbound=True, answering=having(data))
-    _announced_by_all(world, data, liars)
-    world.have(honest, data)
-    world.run(60_000)
-    assert set(world.judged) == set(data)
-    assert max(world.admitted_at.values()) <= 3_000 * (OUTBOUND + 2)
-    world.judged.clear()
-    later = transactions(100, salt=1)
-    world.answering[honest] = having(later)
-    _announced_by_all(world, later, liars)
-    world.have(honest, later)
-    world.run(60_500)
-    assert set(world.judged) == set(later)
+    honest = world.join(100, outbound=True)
+    waits: list[int] = []
+    for wave in range(6):
+        data = transactions(100, salt=wave)
+        world.answering[honest] = having(data)
+        began = world.now
+        _announced_by_all(world, data, liars)
+        world.have(honest, data)
+        world.run(began + 30_000)
+        waits.append(max(world.admitted_at[one] for one in data) - began)
+    # Two of them at first, then one at a time of those that were not yet met: then nobody is left.
+    assert waits[0] <= 2 * 3_000 + 500
+    assert max(waits) <= waits[0]
+    assert waits[-1] <= 500
 
 
 def test_who_withholds_some_and_gives_others_delays_what_it_withholds_and_no_more() -> None:
@@ -122,20 +123,25 @@ def test_who_withholds_some_and_gives_others_delays_what_it_withholds_and_no_mor
 
 def _flood(seconds: int, attackers: int) -> tuple[Watched, int, list[int]]:
     """Bad transactions from many peers, who come again; what an honest one still gets through."""
-    world = Watched(judge=lambda data: BAD if data.startswith(b"000001") else Verdict.ACCEPTED)
+    world = Watched(judge=lambda data: BAD if data.startswith(b"0000") else Verdict.ACCEPTED)
     sent = next_number = 0
     liars: set[PeerNumber] = set()
-    good = transactions(seconds, salt=7)
+    bad: dict[bytes, bytes] = {}
+
+    def give(request: GetTxs) -> Txs:
+        return Txs(request.number, tuple(bad[one] for one in request.prefixes))
+
+    good = transactions(seconds, salt=10**8)
     honest = world.join(1, outbound=True, answering=having(good))
     inner = world.join(2, answering=having(good[1::2]))
     for second in range(seconds):
         while len(liars) < attackers:
             next_number += 1
-            liars.add(world.join(1_000 + next_number))
+            liars.add(world.join(1_000 + next_number, answering=give))
         for number in liars:
-            fresh = transactions(256, salt=1_000 + sent // 256, size=200)
+            fresh = transactions(256, salt=1_000 + sent // 256, size=60)
             sent += 256
-            world.answering[number] = having(fresh)
+            bad.update((prefix_of(one), one) for one in fresh)
             world.have(number, fresh)
         world.have(inner if second % 2 else honest, [good[second]])
         for _ in range(4):
@@ -149,10 +155,11 @@ def _flood(seconds: int, attackers: int) -> tuple[Watched, int, list[int]]:
 def test_a_hundred_thousand_bad_transactions_cost_two_hundred_a_second() -> None:
     world, sent, waits = _flood(seconds=15, attackers=INBOUND)
     assert sent >= 100_000
+    assert len(world.judged) > 2_000
     assert len(world.judged) <= TX_BURST + TX_PER_S_IN_ALL * 25
-    # What an outbound peer announces comes at once, what an inbound one does, a few seconds later.
-    assert max(waits[0::2]) <= 500
-    assert max(waits[1::2]) <= 8_000
+    # What an outbound peer announces comes at once; what an inbound one does, when it may be asked.
+    assert max(waits[0::2]) <= 100
+    assert max(waits[1::2]) <= 3_000
     statistics = world.relay.statistics()
     assert statistics.refused <= REFUSED_PREFIXES
     assert statistics.held_bytes <= TX_IN_FLIGHT_BYTES_IN_ALL
