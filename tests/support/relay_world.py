@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from esper.consensus.block import decode_body
 from esper.consensus.chain import check_header
@@ -139,6 +139,7 @@ class RelayWorld:
     """One relay; what it does is kept by kind."""
 
     now: int = 0
+    shift_ms: int = 0
     sends: list[Send] = field(default_factory=list)
     blames: list[Blame] = field(default_factory=list)
     to_sync: list[ToSync] = field(default_factory=list)
@@ -164,7 +165,11 @@ class RelayWorld:
 
     @property
     def wall_ms(self) -> int:
-        return PARAMS.genesis_time_ms + 3_600_000 + self.now
+        return PARAMS.genesis_time_ms + 3_600_000 + self.shift_ms + self.now
+
+    def shift_clock(self, wall_ms: int) -> None:
+        """The wall clock shows this now."""
+        self.shift_ms += wall_ms - self.wall_ms
 
     # Peers.
 
@@ -387,3 +392,19 @@ def _about(request: Request, block_id: bytes) -> bool:
 
 def transactions_of(made: Made) -> tuple[bytes, ...]:
     return decode_body(made.data.body, len(made.data.body)).transactions
+
+
+def fake_work(made: Made, number: int) -> bytes:
+    """A header that fits its chain and has another work, which nobody did: made for nothing."""
+    header = header_of(made)
+    return replace(header, pre=replace(header.pre, nonce=header.pre.nonce + 1 + number)).to_bytes()
+
+
+def fake_sibling(made: Made, number: int) -> bytes:
+    """Another id of a block's work, with a proof that nobody has: made for nothing."""
+    return replace(header_of(made), proof_hash=b"%064d" % number).to_bytes()
+
+
+def parts_with(parts: BlockParts, **changes: object) -> BlockParts:
+    """Parts as a liar gives them."""
+    return replace(parts, **changes)  # type: ignore[arg-type]
