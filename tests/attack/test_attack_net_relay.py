@@ -26,7 +26,7 @@ from esper.p2p.limits import (
     WORKS_OF_A_PEER,
 )
 from esper.p2p.peer import PeerNumber
-from esper.p2p.relay.delivery import Key
+from esper.p2p.relay.blocks.delivery import Key
 from esper.p2p.wire.bulk_messages import BlockTxs, BodyOf, Compact, Proof
 from esper.p2p.wire.talk_messages import GetBlock, GetBlocks, GetBlockTxs
 from tests.support.block_workshop import Made
@@ -311,7 +311,8 @@ class TestPoison:
             "results": (b"\x90",),
             "groups": (b"group",),
         }
-        spoiled = replace(parts.compact(lambda _: False, 1), **{what: changes[what]})
+        sound = parts.compact(lambda _: False, 1)
+        spoiled = replace(sound, **{what: changes[what]})  # type: ignore[arg-type]
         key = block_key(world, liar)
         world.answer(liar, key, spoiled, Proof(1, made.block_id, parts.proof))
         world.work()

@@ -15,9 +15,9 @@ from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.ports import Adopt, Adopted, CheckLists, CheckWork
 from esper.p2p.relay.block_relay import BlockRelay
+from esper.p2p.relay.blocks.assembly import Output
+from esper.p2p.relay.blocks.delivery import Key
 from esper.p2p.relay.compact import BlockParts, prefixes_of
-from esper.p2p.relay.delivery import Key
-from esper.p2p.relay.fetching import Output
 from esper.p2p.relay.relay_actions import ToSync
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import BlockTxs, BodyOf, Compact, Proof
