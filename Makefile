@@ -40,6 +40,8 @@ $(VENV)/.stamp-packages: requirements/bootstrap.lock requirements/test.lock
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.lock
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
 		-r requirements/test.lock
+	# trio-typing, which libp2p brings, has stubs of an old trio: mypy would read them first.
+	rm -rf $(VENV)/lib/python3*/site-packages/trio-stubs
 	touch $@
 
 $(VENV)/.stamp-native: $(VENV)/.stamp-packages pyproject.toml scripts/build_native.py \

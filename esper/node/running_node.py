@@ -33,7 +33,10 @@ from esper.node.interpreter import share_interpreter
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
+from esper.node.peers.network_plan import NetworkPlan, network_service
+from esper.node.peers.network_service import NetworkService
 from esper.node.peers.network_settings import prunes
+from esper.node.peers.operator import NetworkPeers
 from esper.node.peers.port import PeersPort
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
@@ -89,8 +92,10 @@ class NodeParts:
     """How the store is opened; None: as the network has it."""
     steady: Clock = steady_ms
     """Counts evenly, for how long things take."""
+    network: NetworkPlan | None = None
+    """Its part in the network; None: the node is alone."""
     peers: PeersPort | None = None
-    """The network, as operators ask it; None: the node is alone."""
+    """In place of the network, as operators ask it."""
 
 
 async def run_node(
@@ -120,6 +125,8 @@ async def run_node(
             Service("signals", partial(stop_when_signalled, signals, stop)),
             Service("the RPC server", partial(rpc.run, node.rpc)),
         ]
+        if node.network is not None:
+            services.append(Service("the network", node.network.run))
         if node.mining is not None:
             services.append(Service("mining", node.mining.run))
         await run_services(services, stop, up)
@@ -143,6 +150,8 @@ class OpenNode:
     """Where calls of its miner stand; empty without one."""
     events: Events
     """What happens."""
+    network: NetworkService | None
+    """To be run; None if the node is alone."""
     rpc: NodePort
     """What the RPC server answers with."""
 
@@ -196,8 +205,21 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     parts.steady,
                 )
                 chain.follow(mining.desk)
-            rpc = _rpc_node(parts, chain, mempool, history, calls, mining, warnings, stop)
-        yield OpenNode(manager, chain, mempool, mining, calls, events, rpc)
+            network, peers = None, parts.peers
+            if parts.network is not None:
+                network = network_service(
+                    parts.network,
+                    parts.directory.path,
+                    manager,
+                    chain,
+                    mempool,
+                    events,
+                    wall=parts.clock,
+                    steady=parts.steady,
+                )
+                peers = NetworkPeers(network, parts.steady)
+            rpc = _rpc_node(parts, chain, mempool, history, calls, mining, peers, warnings, stop)
+        yield OpenNode(manager, chain, mempool, mining, calls, events, network, rpc)
 
 
 def _mempool(
@@ -234,10 +256,11 @@ def _rpc_node(
     history: ChainHistory,
     calls: CallBook,
     mining: NodeMining | None,
+    peers: PeersPort | None,
     warnings: Sequence[str],
     stop: Callable[[], None],
 ) -> NodePort:
-    params, texts, peers = parts.directory.params, parts.texts, parts.peers
+    params, texts = parts.directory.params, parts.texts
     sync = SyncState(parts.clock, peers)
     control = mining.control if mining is not None else None
     return rpc_node(

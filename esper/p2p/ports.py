@@ -27,6 +27,12 @@ class ChainPort(Protocol):
     def height_on_chain(self, block_id: BlockId) -> int | None:
         """The height of a block of the executed chain, None for others."""
 
+    def fork_height(self, block_id: BlockId) -> int | None:
+        """Where the branch up to a proven block leaves the executed chain, None for others.
+
+        That is the height of its last executed block on our chain; its own for one of ours.
+        """
+
     def id_at(self, height: int) -> BlockId:
         """The block of the executed chain at a height from 0 to the tip's. Raises LookupError."""
 

@@ -7,6 +7,7 @@
 "u" || height as u64   the undo record: path and value before of every change
 "p" || file as u32     no proof of a greater height is in that file, as u64
 "q"                    number of the first proof file that is kept, as u32
+"k"                    the lowest height from which every proof is kept, as u64
 """
 
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ RECORD_VERSION: Final = 1
 TIP_KEY: Final = b"t"
 GENESIS_KEY: Final = b"g"
 FIRST_PROOF_FILE_KEY: Final = b"q"
+PROOFS_FROM_KEY: Final = b"k"
 
 Pair = tuple[int, int]
 """File and offset of a Locator."""
@@ -268,6 +270,26 @@ class ChainIndex(Generic[S]):
     def first_proof_file(self) -> int:
         """The first proof file that is kept."""
         return int.from_bytes(self.store.get(FIRST_PROOF_FILE_KEY) or b"", "big")
+
+    @property
+    def proofs_from(self) -> int:
+        """The lowest height from which every proof is kept, at least 1; never too low."""
+        found = self.store.get(PROOFS_FROM_KEY)
+        if found is not None:
+            return int.from_bytes(found, "big")
+        return self._first_with_proof() if self.first_proof_file else 1
+
+    def _first_with_proof(self) -> int:
+        """Of an index whose proofs were pruned before that height was written down."""
+        low, high, first = 1, self.tip.height + 1, self.first_proof_file
+        while low < high:
+            middle = (low + high) // 2
+            proof = self.entry(middle).proof
+            if proof and proof[0][0] >= first:
+                high = middle
+            else:
+                low = middle + 1
+        return low
 
     def _required(self, found: T | None, what: str) -> T:
         if found is None:

@@ -10,10 +10,11 @@ from esper.storage.receipt_log import ReceiptLog
 from esper.storage.segments.block_files import (
     BlockAdded,
     BlockFileError,
+    header_at,
     journal_entry,
     stored_proof,
 )
-from esper.storage.segments.segment_reader import Locator, SegmentReader
+from esper.storage.segments.segment_reader import Locator, SegmentError, SegmentReader
 from esper.storage.state.disk_state_tree import DiskStateTree
 
 
@@ -72,6 +73,12 @@ class ChainReader:
             )
         return found
 
+    def header(self, height: int) -> bytes:
+        """The header of a block, without its body. Raises what ``block`` does."""
+        self._check_height(height)
+        entry = self._index.entry(height)
+        return header_at(self._journal_files, Locator(*entry.block), entry.block_id)
+
     def proof(self, height: int) -> bytes:
         """The proof of a block. Raises ProofPrunedError besides what ``block`` does."""
         self._check_height(height)
@@ -79,7 +86,14 @@ class ChainReader:
         if not entry.proof or entry.proof[0][0] < self._first_proof_file():
             raise ProofPrunedError(height)
         place = Locator(*entry.proof[0])
-        found = stored_proof(reader.read(place), place, reader)
+        try:
+            payload = reader.read(place)
+        except SegmentError:
+            if place.file < self._first_proof_file():
+                # It went while it was looked for.
+                raise ProofPrunedError(height) from None
+            raise
+        found = stored_proof(payload, place, reader)
         if found.block_id != entry.block_id:
             raise BlockFileError(
                 f"{reader.path(place.file)} at byte {place.offset}: is not the proof of block "

@@ -13,16 +13,19 @@ from typing import Annotated, Any
 import trio
 import typer
 
+import esper
 from esper.cli.esperd.answers import JsonOption, answer
 from esper.cli.esperd.reported_errors import reported_errors
 from esper.cli.esperd.setting_options import Given, takes_settings
+from esper.consensus.genesis import genesis_hash
 from esper.model.prompts import read_bank
 from esper.node.calls.text_service import ModelText, TextService
-from esper.node.clock import wall_ms
+from esper.node.clock import steady_ms, wall_ms
 from esper.node.datadir import DataDirectory
 from esper.node.log_file import LogFile, check_log_file
 from esper.node.logs import set_up
 from esper.node.mining.node_mining import MiningPlan, Workers
+from esper.node.peers.network_plan import network_plan
 from esper.node.peers.network_settings import NetworkSettings, network_settings
 from esper.node.running_node import NodeParts, run_node
 from esper.node.setting_fields import SettingsError, Use
@@ -194,7 +197,22 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
     plan = None if known.payee is None else _mining_plan(settings, known, wanted, ends)
     # The last to be asked for: what is refused before leaves nothing behind.
     directory = _directory(settings)
-    parts = NodeParts(directory, NativeVerifier(), known.texts, now_ms, plan if mines else None)
+    plan_of_network = network_plan(
+        known.network,
+        known.params,
+        genesis_hash(known.params),
+        directory.path,
+        f"esper/{esper.__version__}",
+        steady_ms(),
+    )
+    parts = NodeParts(
+        directory,
+        NativeVerifier(),
+        known.texts,
+        wall_ms,
+        plan if mines else None,
+        network=plan_of_network,
+    )
     trio.run(run_node, settings, parts)
 
 

@@ -10,7 +10,7 @@ adopting, and admission to the mempool.
 """
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,13 +19,17 @@ from typing import Final, Protocol, TypeVar
 import trio
 
 from esper.consensus.chain import BlockBytes
+from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
-from esper.node.chain.block_judge import JudgedBlock
-from esper.node.chain.chain_manager import Arrival, ChainManager, ReadBlock
+from esper.consensus.outputs import WorkOutputs
+from esper.node.chain.block_judge import JudgedBlock, JudgementError, at_stage
+from esper.node.chain.chain_manager import Adopted, Arrival, ChainManager, ReadBlock
 from esper.node.chain.chain_view import ChainView
 from esper.node.clock import Clock, steady_ms
 from esper.node.events import TipMoved
+from esper.primitives.errors.consequences import Stage
+from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
 
 T = TypeVar("T")
@@ -66,6 +70,7 @@ class ChainService:
     def __init__(self, manager: ChainManager, clock: Clock, steady: Clock = steady_ms) -> None:
         """``clock`` judges the times of blocks, ``steady`` which of them came together."""
         self._manager = manager
+        self._judge = manager.block_judge
         self._clock = clock
         self._steady = steady
         self._lock = trio.Lock()
@@ -128,26 +133,127 @@ class ChainService:
         parent = self._manager.check_may_come(header)
         if self._manager.knows(header.block_id):
             return await self._change(partial(self._manager.catch_up, header.block_id))
-        judged = await self.judge(block, parent, received_ms=received_ms)
+        try:
+            judged = await self.judge(block, parent, received_ms=received_ms)
+        except JudgementError as refused:
+            raise refused.violation from None
         return await self.adopt(judged)
 
     async def judge(
-        self, block: BlockBytes, parent: HeaderChain, *, received_ms: int | None = None
+        self,
+        block: BlockBytes,
+        parent: HeaderChain,
+        *,
+        received_ms: int | None = None,
+        assumed: bool = False,
     ) -> JudgedBlock:
         """All that needs no state, in a thread, beside whatever else goes on.
 
-        Raises what ``BlockJudge.judge`` raises.
+        Of a block that is ``assumed`` to be proven the proof is not asked for. Raises
+        JudgementError.
         """
         now_ms = self._clock()
         received_ms = self._steady() if received_ms is None else received_ms
-        work = partial(
-            self._manager.block_judge.judge, block, parent, now_ms=now_ms, received_ms=received_ms
+        return await self._judged(
+            partial(
+                self._judge.judge,
+                block,
+                parent,
+                now_ms=now_ms,
+                received_ms=received_ms,
+                assumed=assumed,
+            )
         )
+
+    def parent_of(self, header: Header) -> HeaderChain:
+        """The branch that a header builds on, unless the tree knows something against it.
+
+        Raises JudgementError at the stage of the header.
+        """
+        with at_stage(Stage.HEADER, header.block_id):
+            return self._manager.check_may_come(header)
+
+    def read_header(self, data: bytes) -> Header:
+        """A header from its bytes. Raises JudgementError."""
+        return self._judge.read_header(data)
+
+    def judge_header(self, header: Header, parent: HeaderChain) -> HeaderChain:
+        """A header on top of any branch, by the clock of now: the branch with it on top.
+
+        Cheap, and done at once. Raises JudgementError.
+        """
+        self._judge.check_header(header, parent, now_ms=self._clock())
+        return parent.extended_by_header(header)
+
+    async def judge_work(
+        self, header: Header, outputs: bytes, proof: bytes, parent: HeaderChain
+    ) -> WorkOutputs:
+        """The work of a header that fits ``parent``, in a thread. Raises JudgementError."""
+        return await self._judged(partial(self._judge.check_work, header, outputs, proof, parent))
+
+    async def judge_lists(
+        self,
+        header: Header,
+        outputs: bytes,
+        proof: bytes,
+        parent: HeaderChain,
+        transactions: Sequence[bytes],
+        results: Sequence[bytes],
+        groups: Sequence[bytes],
+        *,
+        received_ms: int,
+    ) -> JudgedBlock:
+        """The lists of a block whose work ``judge_work`` let pass, in a thread: now it is proven.
+
+        ``received_ms`` is when it came, by the steady clock. Raises JudgementError, and ValueError
+        for a block whose work was not judged before.
+        """
+
+        def work() -> JudgedBlock:
+            block, content = self._judge.check_lists(
+                header, outputs, proof, transactions, results, groups
+            )
+            return self._judge.judged(block, content, parent, received_ms=received_ms)
+
+        return await self._judged(work)
+
+    async def submit_checked(self, judged: JudgedBlock, received_ms: int | None = None) -> Arrival:
+        """Adopt a judged block; ``received_ms`` takes the place of when it was said to have come.
+
+        Raises JudgementError at the stage of the state for a rule that is broken there, and what
+        else ``ChainManager.adopt`` raises.
+        """
+        if received_ms is not None:
+            judged = replace(judged, received_ms=received_ms)
+        with at_stage(Stage.STATE, judged.block_id):
+            return await self.adopt(judged)
+
+    async def _judged(self, work: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(work, limiter=self._judging)
 
     async def adopt(self, judged: JudgedBlock) -> Arrival:
         """Keep a judged block and move to the best tip. Raises what ``ChainManager.adopt`` does."""
         return await self._change(partial(self._manager.adopt, judged))
+
+    async def adopt_many(self, judged: Sequence[JudgedBlock]) -> Adopted:
+        """Keep judged blocks in order, up to the first that fails, in one turn.
+
+        Nobody is told of any of them before all that were kept are on disk. A rule that the state
+        breaks is a JudgementError in ``failure``.
+        """
+        found: list[Adopted] = []
+
+        def work() -> Arrival:
+            found.append(self._manager.adopt_many(judged))
+            return found[0].arrival
+
+        await self._change(work)
+        adopted = found[0]
+        if isinstance(adopted.failure, RuleViolation):
+            block_id = judged[adopted.done].block_id
+            failure = JudgementError(Stage.STATE, adopted.failure, block_id)
+            return replace(adopted, failure=failure)
+        return adopted
 
     async def _change(self, work: Callable[[], Arrival]) -> Arrival:
         async with self._lock:

@@ -1,1 +1,1 @@
-"""The network as the node sees it: settings, the port that others ask, what operators are told."""
+"""The network as the node sees it: its needs of the chain, settings, what operators are told."""

@@ -8,7 +8,7 @@ from esper.embedded import SEED_FILES, find_embedded
 from esper.node.setting_fields import SettingsError
 from esper.node.settings import OWN_PORT, Resolved, Settings
 from esper.p2p.peers.multiaddr import Multiaddr, parse_endpoint, parse_multiaddr
-from esper.p2p.peers.seeds import SeedsError, read_seeds
+from esper.p2p.peers.seeds import SeedError, read_seeds
 from esper.p2p.sync.assumed import AssumedBlock, parse_assumed
 from esper.primitives.params import NetworkParameters
 
@@ -107,7 +107,11 @@ def _seeds(resolved: Resolved, params: NetworkParameters) -> tuple[Multiaddr, ..
         if own not in SEED_FILES:
             return ()
         file = find_embedded().seeds / own
+    elif not file.exists():
+        raise SettingsError(
+            f"{resolved.place('seeds_file')}: {file} cannot be read: there is no such file"
+        )
     try:
         return read_seeds(file)
-    except SeedsError as error:
+    except (SeedError, OSError) as error:
         raise SettingsError(f"{resolved.place('seeds_file')}: {error}") from error

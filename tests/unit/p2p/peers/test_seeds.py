@@ -1,55 +1,50 @@
-"""Files of peers to begin with."""
-
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
 
-from esper.embedded import SEED_FILES, find_embedded
-from esper.p2p.peers.multiaddr import parse_multiaddr, peer_id_text
-from esper.p2p.peers.seeds import MOST_BYTES, MOST_SEEDS, SeedsError, parse_seeds, read_seeds
-from tests.support.fake_peers import CLOSED, FRIEND, IDS
+from esper.p2p.peers.seeds import MAX_BYTES, MOST_SEEDS, SeedError, parse_seeds, read_seeds
+from tests.support.peer_world import address
 
 
-def test_a_file_of_peers(tmp_path: Path) -> None:
-    file = tmp_path / "seeds.txt"
-    file.write_text(f"# ours\n\n{FRIEND}  # Jos\u00e9's\n{CLOSED}\n{FRIEND}\n", encoding="utf-8")
-    assert read_seeds(file) == (FRIEND, CLOSED)
+def test_seeds_are_read_beside_comments(tmp_path: Path) -> None:
+    one, other = address(1), address(2)
+    file = tmp_path / "devnet.txt"
+    file.write_text(f"# of the release\n\n  {one}  # first\n{other}\n", encoding="utf-8")
+    assert read_seeds(file) == (one, other)
 
 
-def test_a_line_that_is_no_address_is_named() -> None:
-    with pytest.raises(SeedsError, match=r"^list, line 2: address: .*write it as /ip4/"):
-        parse_seeds(f"{FRIEND}\nseed.example:9333\n", "list")
+def test_no_file_is_no_seeds(tmp_path: Path) -> None:
+    assert read_seeds(tmp_path / "devnet.txt") == ()
 
 
-def test_a_list_without_end_is_refused(tmp_path: Path) -> None:
-    lines = [
-        f"/ip4/10.0.{number >> 8}.{number & 255}/tcp/1/p2p/{peer_id_text(IDS[1])}"
-        for number in range(MOST_SEEDS + 1)
-    ]
-    assert len(parse_seeds("\n".join(lines[:-1]), "list")) == MOST_SEEDS
-    with pytest.raises(SeedsError, match="more than 1024 peers"):
-        parse_seeds("\n".join(lines), "list")
-    file = tmp_path / "long"
-    file.write_bytes(b"#" * MOST_BYTES)
+def test_a_bad_line_is_named_with_its_remedy() -> None:
+    with pytest.raises(SeedError) as caught:
+        parse_seeds(f"# one\n{address(1)}\n/ip4/1.2.3.4/tcp/99999/p2p/x\n", "devnet.txt")
+    assert caught.value.line == 3
+    assert str(caught.value) == (
+        "devnet.txt, line 3: port: 99999 is too large; write a number from 1 to 65535"
+    )
+
+
+def test_an_address_stands_once() -> None:
+    with pytest.raises(SeedError, match="line 2: names an address again"):
+        parse_seeds(f"{address(1)}\n{address(1)}", "devnet.txt")
+
+
+def test_there_is_a_limit() -> None:
+    lines = [str(address(1, host)) for host in range(1, MOST_SEEDS + 2)]
+    assert len(parse_seeds("\n".join(lines[:-1]), "devnet.txt")) == MOST_SEEDS
+    with pytest.raises(SeedError, match=f"line {MOST_SEEDS + 1}"):
+        parse_seeds("\n".join(lines), "devnet.txt")
+
+
+def test_a_large_or_strange_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "devnet.txt"
+    file.write_bytes(b"#" * MAX_BYTES)
     assert read_seeds(file) == ()
-    file.write_bytes(b"#" * (MOST_BYTES + 1))
-    with pytest.raises(SeedsError, match="more than 1048576 bytes"):
+    file.write_bytes(b"#" * (MAX_BYTES + 1))
+    with pytest.raises(SeedError, match="more than"):
         read_seeds(file)
-
-
-@pytest.mark.parametrize("content", [None, b"\xff"])
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
-    file = tmp_path / "seeds.txt"
-    if content is not None:
-        file.write_bytes(content)
-    with pytest.raises(SeedsError) as refused:
+    file.write_bytes(b"#\n#\xff\n")
+    with pytest.raises(SeedError, match="line 2: is no UTF-8"):
         read_seeds(file)
-    assert str(refused.value).startswith(str(file))
-
-
-@pytest.mark.parametrize("name", SEED_FILES)
-def test_the_release_s_lists_can_be_read(name: str) -> None:
-    for one in read_seeds(find_embedded().seeds / name):
-        assert parse_multiaddr(str(one)) == one
