@@ -134,7 +134,10 @@ class DialPlan:
         return dials
 
     def reached(self, address: PeerAddress, services: int, now_min: int) -> None:
-        """A dial came to its hello, and met the id that it expected."""
+        """A dial came to its hello, and met the id that it expected.
+
+        Then the connection is told to the slots at once: in between its place looks free.
+        """
         dial = self._dialling.pop(address.endpoint, None)
         self._book.reached(address, services, now_min)
         for one in self._static:

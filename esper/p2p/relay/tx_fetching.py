@@ -28,14 +28,14 @@ from esper.p2p.limits import (
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.relay.known import RefusedPrefixes, is_call, prefix_of
 from esper.p2p.relay.tx_jobs import Admit, Verdict
-from esper.p2p.relay.wanted import Announcer, Asked, WantedTransactions
+from esper.p2p.relay.wanted import ASK_EVERY_MS, Announcer, Asked, WantedTransactions
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Txs
 from esper.p2p.wire.talk_messages import Announced, GetTxs
 from esper.primitives.errors.rule_violation import Consequence
 
-ASK_EVERY_MS: Final = 250
-"""Between two requests to one peer: single ones would soon cost it more than it serves."""
+SHARE: Final = 8
+"""Asked of one peer at a time when the budget of all is short, so that a turn comes soon."""
 _NEVER_VALID: Final = (Consequence.INVALID, Consequence.WRONG_BYTES)
 
 
@@ -120,10 +120,11 @@ class Fetching:
         for prefix, size in asked.sizes.items():
             self._land(announcer.peer, size)
             if prefix in self._wanted:
-                announcer.unanswered += end is not End.LEFT
+                announcer.gave_not()
                 self._wanted.failed(number, prefix, now)
         if announcer.unanswered >= TX_UNANSWERED:
-            announcer.unanswered = 0
+            # One more that it does not give, and it is silenced again.
+            announcer.unanswered = TX_UNANSWERED - 1
             announcer.silent_until = now + TX_NOT_ASKED_MS
             self._pass_all_on(announcer, now)
         yield from self._ask_all(now)
@@ -141,6 +142,9 @@ class Fetching:
             case Failure(consequence=consequence) if consequence is not None:
                 self.refused.add_until_tip_moves(prefix)
         if isinstance(verdict, Failure) and verdict.offence is not None:
+            announcer = self._peers.get(judged.giver.number)
+            if announcer is not None:
+                announcer.given = 0
             yield Blame(judged.giver.number, verdict.offence, verdict.reason)
         yield from self._ask_all(now)
 
@@ -186,7 +190,7 @@ class Fetching:
         self, announcer: Announcer, asked: Asked, prefix: bytes, data: bytes, now: int
     ) -> Iterator[Admit]:
         size = asked.sizes.pop(prefix)
-        announcer.unanswered = max(0, announcer.unanswered - 1)
+        announcer.gave()
         if is_call(data):
             announcer.budget.charge(1, now)
         if prefix not in self._wanted:
@@ -224,7 +228,8 @@ class Fetching:
             announcer.wake_by(announcer.asked_at + ASK_EVERY_MS)
             return
         sizes: dict[bytes, int] = {}
-        for prefix in tuple(islice(announcer.queue, MOST_ASKED)):
+        scarce = self._budget.wait_ms(MOST_ASKED, announcer.peer.outbound, now) > 0
+        for prefix in tuple(islice(announcer.queue, SHARE if scarce else MOST_ASKED)):
             size = announcer.listed[prefix]
             if not self._may_fly(announcer, size, now):
                 break

@@ -151,6 +151,7 @@ class Board:
         self.leads.remove(lead)
         for peer in self.peers.values():
             peer.lacks_from = None
+            peer.agrees_until = 0
 
     def blame(self, number: PeerNumber, offence: Offence, reason: str) -> None:
         """Something counts against a peer, if it is still here."""

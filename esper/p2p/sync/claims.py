@@ -62,6 +62,10 @@ class SyncPeer:
     """Until when it is asked for nothing."""
     lacks_from: int | None = None
     """The lowest height of the current branch whose block it does not know."""
+    agrees_until: int = 0
+    """Until when it is not asked again, for it has what a lead has."""
+    turns: int = 0
+    """Leads of its that made room for others."""
     ahead_of_clock: bool = False
     """Whether its last headers ended with one that lies ahead of our clock."""
     future_until: int = 0

@@ -7,6 +7,7 @@ from esper.consensus.chain import BlockBytes
 from esper.p2p.peer import PeerNumber
 from esper.p2p.ports import Adopt, Adopted, JudgeBlock, Proven
 from esper.p2p.sync.board import BlocksAsked, Board, OpenJob
+from esper.p2p.sync.busy import has_half_weight
 from esper.p2p.sync.claims import PAUSE_MS, SyncPeer, blocks_cost
 from esper.p2p.sync.following import Following
 from esper.p2p.sync.header_run import blamed_for_state
@@ -24,6 +25,8 @@ from esper.p2p.wire.talk_messages import (
 from esper.primitives.errors.rule_violation import Consequence
 from esper.primitives.ids import BlockId
 
+LONG_BLOCKS: Final = 256
+"""A long branch has so many proven blocks to show that it weighs half of ours."""
 JOBS_PER_THREAD: Final = 2
 AGAIN_MS: Final = 1_000
 """After trouble of this machine."""
@@ -286,6 +289,18 @@ class Fetching:
             self._board.blame(lead.giver, failure.offence, failure.reason)
         self._following.give_up(lead, now)
 
+    def _is_worth_it(self, lead: Lead) -> bool:
+        """Whether a branch beside our chain may still become it."""
+        board = self._board
+        branch, limits = lead.branch, board.limits
+        if board.chain.tip.height - branch.fork.height > limits.undo:
+            return False
+        if branch.base.height - branch.fork.height >= limits.horizon:
+            return False
+        least = min(LONG_BLOCKS, limits.horizon)
+        proven = branch.base.height - branch.fork.height
+        return not lead.long or proven < least or has_half_weight(lead, board.chain)
+
     def _catch_up(self, lead: Lead, now: int) -> None:
         board = self._board
         if board.chain.height_on_chain(lead.branch.fork.tip_id) is None:
@@ -296,7 +311,9 @@ class Fetching:
             self._take_back(lead, peer, height)
         if lead.done:
             self._following.ended_lead(lead, now)
-        elif not lead.window.waits_for_peers or not lead.fetching:
+        elif not self._is_worth_it(lead):
+            self._following.give_up(lead, now)
+        elif len(lead.branch) and not lead.window.waits_for_peers:
             lead.progress_ms = now
         elif now - lead.progress_ms >= STALLED_MS:
             board.tell(_stalled(lead))

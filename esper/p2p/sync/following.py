@@ -20,6 +20,10 @@ MOST_LEADS: Final = 2
 RELAY_MS: Final = 2_000
 """So long a claim just above our tip is left to the relay of blocks."""
 RELAY_BLOCKS: Final = 2
+AGREES_MS: Final = 60_000
+"""A peer that has what a lead has is not asked again for so long."""
+TURN_MS: Final = 120_000
+"""So long a branch beside the lead keeps its place while others wait."""
 GROUPS_HEARD: Final = 4
 """Enough groups have said what they have."""
 
@@ -55,7 +59,14 @@ class Following:
 
     def compare(self) -> None:
         """Look whether the givers of the leads have more headers than are here, as they say."""
-        for lead in self._board.leads:
+        board = self._board
+        if len(board.leads) == MOST_LEADS:
+            first, second = board.leads
+            link = second.branch.get(second.branch.base.height + 1)
+            known = first.branch.get(link.height) if link is not None else None
+            if link is not None and known is not None and link.block_id == known.block_id:
+                board.leave(second)
+        for lead in board.leads:
             giver = self._board.peers.get(lead.giver)
             if giver is None or giver.claim is None:
                 continue
@@ -143,10 +154,11 @@ class Following:
         )
 
     def _may_probe(self, now: int) -> bool:
-        leads = self._board.leads
-        if len(leads) >= MOST_LEADS:
-            return False
-        return all(now - lead.began_ms > STALLED_MS and not lead.is_brisk(now) for lead in leads)
+        """Whether another claim may be looked at: beside leads only when they take their time.
+
+        So nobody can keep a node from looking at others by giving a long branch slowly.
+        """
+        return all(now - lead.began_ms > STALLED_MS for lead in self._board.leads)
 
     def _best(self, now: int) -> SyncPeer | None:
         givers = {lead.giver for lead in self._board.leads}
@@ -182,6 +194,7 @@ class Following:
             peer.void_until,
             peer.paused_until,
             peer.future_until,
+            peer.agrees_until,
             peer.affordable_at(HEADERS_COST, now),
         )
 
@@ -271,9 +284,13 @@ class Following:
         for lead in board.leads:
             known = lead.branch.get(first.height)
             if known is not None and known.block_id == first.block_id:
+                peer.agrees_until = now + AGREES_MS
                 return
         if board.chain.tip.height - run.fork.height > board.limits.undo:
             self.void(peer, now)
+            return
+        if len(board.leads) >= MOST_LEADS and not self._made_room(now):
+            peer.agrees_until = now + AGREES_MS
             return
         window = BlockWindow(board.buffer, board.limits.block, run.base.height)
         branch = HeaderBranch(run.fork, run.base)
@@ -286,6 +303,22 @@ class Following:
             lead.orphaned = asked.claim is None
         board.leads.append(lead)
         self._judge(lead, now)
+
+    def _made_room(self, now: int) -> bool:
+        """Set a lead aside that takes its time, so that others have their turn."""
+        board = self._board
+        for lead in board.leads:
+            if not lead.is_brisk(now):
+                self.give_up(lead, now)
+                return True
+        beside = board.leads[-1]
+        if now - beside.began_ms < TURN_MS:
+            return False
+        giver = board.peers.get(beside.giver)
+        if giver is not None:
+            giver.turns += 1
+        board.leave(beside)
+        return True
 
     def _judge(self, lead: Lead, now: int) -> None:
         """Whether a lead's headers are reason enough to fetch its blocks."""
@@ -302,7 +335,14 @@ class Following:
         ended = lead.complete is not None or lead.orphaned
         if ended or (lead.most_headers(board.limits) <= 0 and claimed <= tip.weight):
             self.give_up(lead, now)
-        elif lead.most_headers(board.limits) <= 0:
+        elif lead.most_headers(board.limits) > 0:
+            return
+        elif any(other.long for other in board.leads):
+            # One at a time: they take room on the disk.
+            board.leave(lead)
+            if giver is not None:
+                giver.agrees_until = now + AGREES_MS
+        else:
             lead.fetching = lead.long = True
 
     def _is_void(self, peer: SyncPeer, asked: HeadersAsked) -> bool:
@@ -317,7 +357,7 @@ class Following:
         lead.orphaned = lead.complete is None
 
 
-def _rank(peer: SyncPeer) -> tuple[bool, int, int]:
-    """Outbound first, then by weight; of equals the longest connected."""
+def _rank(peer: SyncPeer) -> tuple[bool, int, int, int]:
+    """Outbound first, then who had fewer turns, then by weight, then the longest connected."""
     weight = peer.claim.weight if peer.claim is not None else 0
-    return peer.peer.outbound, weight, -peer.peer.number
+    return peer.peer.outbound, -peer.turns, weight, -peer.peer.number
