@@ -20,6 +20,7 @@ from typing import Final, Protocol, TypeVar
 import trio
 
 from esper.consensus.chain import BlockBytes
+from esper.consensus.context import ChainContext
 from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
@@ -28,6 +29,7 @@ from esper.node.chain.block_judge import JudgedBlock, JudgementError, at_stage
 from esper.node.chain.chain_manager import Adopted, Arrival, ChainManager, ReadBlock
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.milestones import MilestoneFile, Milestones
+from esper.node.chain.sync_state import NetworkState, why_not_synced
 from esper.node.clock import Clock, steady_ms
 from esper.node.events import TipMoved
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
@@ -106,6 +108,8 @@ class ChainService:
         self._view = manager.view()
         self._milestone_file = milestones
         self._milestones = milestones.load() if milestones is not None else Milestones()
+        self.network: NetworkState | None = None
+        """What the network knows of this chain; None in a node without one."""
         self.blocks = manager.store.blocks()
         """Blocks by id, from any thread and without waiting for a change."""
         if manager.halted is not None:
@@ -115,6 +119,10 @@ class ChainService:
     def halted(self) -> str:
         """Why this node neither follows the best branch nor mines, and what helps; else empty."""
         return self._milestones.halted
+
+    def why_not_synced(self, now_ms: int, chain: ChainContext | None = None) -> str:
+        """A sentence; empty if the chain, by default the present one, is current."""
+        return self.halted or why_not_synced(chain or self._view.context, self.network, now_ms)
 
     @property
     def was_synced(self) -> bool:

@@ -69,7 +69,7 @@ class AccountViews:
             next_nonce=next_nonce,
             key_known=known_key,
             credits=self._credits(account, totals, spent.micro_credits, chain),
-            as_of=as_of(chain, self._clock),
+            as_of=as_of(self._chain, chain, self._clock),
         )
 
     async def history(self, params: s.HistoryParams) -> s.History:
@@ -87,7 +87,7 @@ class AccountViews:
         return s.History(
             events=[self._event(event, prompts.get(event.txid)) for event in events],
             cursor=cursor,
-            as_of=as_of(view.context, self._clock),
+            as_of=as_of(self._chain, view.context, self._clock),
         )
 
     def _prompts(

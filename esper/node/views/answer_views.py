@@ -59,7 +59,7 @@ class AnswerViews:
         state = self._desk.state(txid)
         waiting = self._mempool.pool.get(txid)
         if waiting is not None:
-            now = as_of(view.context, self._clock)
+            now = as_of(self._chain, view.context, self._clock)
             return self._waiting(call_of(waiting), waiting, state, view.context, now)
         reason = self._mempool.pool.dropped_reason(txid)
         return await self._chain.in_thread(partial(self._settled, txid, state, history, reason))
@@ -73,7 +73,7 @@ class AnswerViews:
         view: ChainView,
     ) -> s.CallReply:
         """A call that does not wait."""
-        now = as_of(view.context, self._clock)
+        now = as_of(self._chain, view.context, self._clock)
         place = history.call(txid)
         if place is not None:
             return self._in_chain(txid, place, state, view, now)

@@ -111,7 +111,7 @@ class ChainViews:
         """A transaction, waiting, in the chain, or dropped lately. Raises RpcError."""
         txid = txid_of(params.txid)
         view = self._chain.view
-        now = as_of(view.context, self._clock)
+        now = as_of(self._chain, view.context, self._clock)
         waiting = self._mempool.pool.get(txid)
         if waiting is not None:
             return self._described(waiting, "pending", now)

@@ -43,7 +43,7 @@ class PendingViews:
         own = sorted((one for one in waiting if one.sender == address), key=lambda one: one.nonce)
         coming = [one for one in waiting if one.sender != address and _brings(one, address)]
         events = [event for one in (*own, *coming)[:LISTED] for event in self._events(one, address)]
-        return s.Pending(events[:LISTED], as_of(view.context, self._clock))
+        return s.Pending(events[:LISTED], as_of(self._chain, view.context, self._clock))
 
     def _events(self, transaction: Transaction, address: bytes) -> list[s.PendingEvent]:
         return [

@@ -118,7 +118,7 @@ class ProofViews:
             block=block.block_id.hex(),
             confirmations=view.context.height - block.height + 1,
             proof_id=proof_hash(group.proof).hex(),
-            as_of=as_of(view.context, self._clock),
+            as_of=as_of(self._chain, view.context, self._clock),
         )
 
     def _member(

@@ -1,7 +1,7 @@
 """Values of the chain as the RPC writes them."""
 
 from esper.consensus.context import ChainContext
-from esper.node.chain.why_not_synced import why_not_synced
+from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock
 from esper.primitives.address import Address, AddressError
 from esper.primitives.params import NetworkParameters
@@ -25,9 +25,9 @@ def address_of(text: str, params: NetworkParameters) -> bytes:
         raise RpcError(INVALID_PARAMS, str(error)) from error
 
 
-def as_of(chain: ChainContext, clock: Clock) -> s.AsOf:
-    """How current an answer from this chain is."""
-    return s.AsOf(height=chain.height, synced=not why_not_synced(chain, clock()))
+def as_of(service: ChainService, chain: ChainContext, clock: Clock) -> s.AsOf:
+    """How current an answer from this chain is, as the service had it."""
+    return s.AsOf(height=chain.height, synced=not service.why_not_synced(clock(), chain))
 
 
 def outputs_of(transaction: Transaction, params: NetworkParameters) -> list[s.Output]:

@@ -7,7 +7,6 @@ from esper.consensus.context import ChainContext
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
-from esper.node.chain.why_not_synced import why_not_synced
 from esper.node.clock import Clock, steady_ms
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_control import MiningControl
@@ -49,7 +48,7 @@ class StatusViews:
         issued = Ledger(Overlay(view.state)).chain.issued
         useful = usefulness_per_mille(view)
         waiting = self._mempool.pool.statistics()
-        why = why_not_synced(chain, self._clock())
+        why = self._chain.why_not_synced(self._clock(), chain)
         return s.Status(
             network=chain.params.name,
             genesis_hash=chain.genesis_hash.hex(),
