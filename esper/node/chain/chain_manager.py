@@ -198,6 +198,10 @@ class ChainManager:
         """The headers up to a recent block of any branch, None if it is not kept."""
         return self._headers.get(block_id)
 
+    def parent_of(self, block_id: BlockId) -> BlockId | None:
+        """The block below one of any branch, None if it is not in the tree."""
+        return self._tree.parent(block_id) if block_id in self._tree else None
+
     def context_of(self, block_id: BlockId) -> ChainContext | None:
         """The chain up to a recent block that was executed, None if it is not kept."""
         return self._executed.get(block_id)

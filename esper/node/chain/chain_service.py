@@ -37,6 +37,7 @@ from esper.primitives.errors.consequences import Stage
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
 from esper.saying import complain
+from esper.storage.errors import RewindLimitError
 
 T = TypeVar("T")
 Commit = Callable[[], None]
@@ -56,6 +57,16 @@ class FinalChainError(Exception):
 
     def __init__(self) -> None:
         super().__init__("this chain was current once: nothing below the undo depth is given up")
+
+
+class StartAgainError(Exception):
+    """Blocks must be executed again from the genesis on, which the next start does."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "going back to an older branch needs blocks to be executed again: stop this node and "
+            "start it again"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +169,17 @@ class ChainService:
         """Take off all above a block of the chain, however deep, to follow another branch there.
 
         What the blocks that leave held does not wait again. Raises FinalChainError in a node that
-        was synced once, and what ``ChainManager.reroot`` raises.
+        was synced once, StartAgainError where undo records are missing, and what
+        ``ChainManager.reroot`` raises.
         """
         if self.was_synced:
             raise FinalChainError
-        return await self._change(lambda: self._manager.reroot(block_id, now_ms=self._clock()))
+        try:
+            return await self._change(lambda: self._manager.reroot(block_id, now_ms=self._clock()))
+        except RewindLimitError as error:
+            back = replace(self._milestones, back_to=block_id)
+            await trio.to_thread.run_sync(self._reach, back)
+            raise StartAgainError from error
 
     def follow(self, follower: ChainFollower) -> None:
         """Let a follower prepare every change from now on."""
