@@ -20,6 +20,7 @@ from esper.node.events import Events, TipMoved
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_service import MinedNews
 from esper.node.peers.jobs import ChainJobs
+from esper.node.peers.progress import Progress
 from esper.node.peers.transactions import PoolJobs, PoolNews
 from esper.p2p.flow.open_requests import Owner
 from esper.p2p.flow.requests import Requests
@@ -35,6 +36,7 @@ from esper.p2p.ports import (
     CheckLists,
     CheckWork,
     JudgeBlock,
+    Proven,
     Random,
     Reroot,
 )
@@ -143,7 +145,7 @@ class NetworkService:
         requests, served = Requests(), Served(now)
         self._requests, self._served = requests, served
         chain_jobs, pool_jobs = (
-            ChainJobs(made_of.chain, blocks.proven_by_sync),
+            ChainJobs(made_of.chain, self._brought),
             PoolJobs(made_of.mempool, made_of.chain),
         )
         self.gate = Gate(
@@ -198,6 +200,7 @@ class NetworkService:
             )
         )
         self._saves: list[Callable[[], None]] = []
+        self._progress = Progress(lambda: self.following.state, made_of.steady)
 
     @property
     def network(self) -> Network:
@@ -362,6 +365,10 @@ class NetworkService:
         if connected is not None:
             now = self._made_of.steady()
             self.parts.penalties.asked(connected.address.peer_id, now)
+
+    def _brought(self, block: Proven) -> None:
+        self.following.blocks.proven_by_sync(block)
+        self._progress.brought(block)
 
     def _told(self, action: object) -> None:
         match action:

@@ -30,7 +30,9 @@ class CareStatistics:
 @dataclass(slots=True)
 class _Watched:
     weight: int
+    """The greatest it claimed."""
     news_ms: int
+    """When it last was not behind, or brought a block."""
 
 
 class OutboundCare:
@@ -47,7 +49,6 @@ class OutboundCare:
         if watched is None:
             self._watched[number] = _Watched(weight, now_ms)
         elif weight > watched.weight:
-            # Only proven news count as such: a claim alone is free.
             watched.weight = weight
 
     def brought_block(self, number: PeerNumber, weight: int, now_ms: int) -> None:
@@ -66,8 +67,12 @@ class OutboundCare:
     ) -> PeerNumber | None:
         """Whose connection is closed for another; None if there is nobody, or one was just now.
 
-        Static peers stay: the operator chose them.
+        To be asked every few seconds: whoever claims as much as we have is seen not to be behind,
+        and his 20 minutes begin anew. Static peers stay: the operator chose them.
         """
+        for watched in self._watched.values():
+            if watched.weight >= our_weight:
+                watched.news_ms = now_ms
         if now_ms < self._rests_until_ms:
             return None
         stuck = [
@@ -76,7 +81,6 @@ class OutboundCare:
             if one.kind in (Kind.FULL, Kind.BLOCKS_ONLY)
             and not one.static
             and one.number in self._watched
-            and self._watched[one.number].weight < our_weight
             and now_ms - self._watched[one.number].news_ms >= BEHIND_MS
         ]
         if not stuck:

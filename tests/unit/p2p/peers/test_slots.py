@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import pytest
 
 from esper.p2p.limits import INBOUND
@@ -146,6 +148,20 @@ def test_of_opposite_dials_that_of_the_smaller_id_stays(peer: bytes, ours_first:
     assert [one.kind for one in some.connections] == [stays]
     some.left(number(2) if kinds[0] is stays else number(1))
     assert some.ids() == {peer}
+
+
+@pytest.mark.parametrize("order", list(permutations(["a1", "a2", "b1", "b2"])))
+def test_both_ends_keep_the_same_of_two_opposite_dials(order: tuple[str, ...]) -> None:
+    """Connection 1 is dialled by a, 2 by b; their hellos come in any order."""
+    ids = {"a": SMALLER, "b": GREATER}
+    ends = {end: Slots(own, SECRET, PUBLIC) for end, own in ids.items()}
+    for step in order:
+        end, value = step[0], int(step[1])
+        other = ids["b" if end == "a" else "a"]
+        kind = Kind.FULL if (end == "a") == (value == 1) else Kind.INBOUND
+        ends[end].hello(number(value), kind, PeerAddress(ip("8.8.8.8"), 1, other), NOW, NOW)
+    for slots_of_end in ends.values():
+        assert [one.number for one in slots_of_end.connections] == [1]
 
 
 def second(kinds: tuple[Kind, Kind] = (Kind.INBOUND, Kind.INBOUND), later_ms: int = 1) -> Slots:
