@@ -6,9 +6,10 @@ buckets is chosen as often as his buckets are, not as his addresses are.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from esper.p2p.peers.netgroup import Reach, reach_of
 from esper.p2p.peers.peer_address import PeerAddress
 from esper.p2p.ports import Random
 from esper.primitives.hashing import Tag, make_tag, tagged_hash32, u16
@@ -62,6 +63,11 @@ class Entry:
     """In which table it is."""
     place: Place = (0, 0)
     """Bucket and slot there."""
+    reach: Reach = field(init=False)
+    """From where it can be reached."""
+
+    def __post_init__(self) -> None:
+        self.reach = reach_of(self.address.ip)
 
     def gives_way(self, now_min: int) -> bool:
         """Whether it is so stale that another may have its slot in *new*."""
