@@ -230,6 +230,7 @@ def test_static_peers_come_and_go_while_the_node_runs() -> None:
     world = World(static=[address(500)])
     world.plan.add_static(address(501))
     world.plan.add_static(address(501))
+    assert world.plan.statistics().static_missing == 2
     first = world.dials()
     assert [dial.address for dial in first] == [address(500), address(501)]
     for dial in first:
@@ -301,3 +302,59 @@ def test_the_plan_is_asked_every_second() -> None:
     assert world.plan.due() == NOW
     world.dials(NOW + 7)
     assert world.plan.due() == NOW + 7 + LOOK_AGAIN_MS
+
+
+def test_the_book_hears_how_dials_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(3)
+    one, other, third = world.dials()
+    failed: list[bytes] = []
+    monkeypatch.setattr(world.book, "failed", lambda endpoint, now_min: failed.append(endpoint))
+    world.connect(one)
+    assert failed == []
+    entry = world.book.find(one.address.endpoint)
+    assert entry is not None
+    assert entry.tried
+    world.plan.failed(other.address, MINUTE)
+    world.plan.met_another(third.address, peer_id(5), MINUTE)
+    assert failed == [other.address.endpoint, third.address.endpoint]
+
+
+def test_only_blocks_only_peers_become_anchors() -> None:
+    world = World(40)
+    world.settle()
+    anchors = world.plan.anchors
+    full = next(one for one in world.slots.connections if one.kind is Kind.FULL)
+    world.slots.left(full.number)
+    assert [dial.kind for dial in world.settle(NOW + 1)] == [Kind.FULL]
+    assert world.plan.anchors == anchors
+    # A connection that nobody dialled is none either.
+    world.plan.reached(address(900), 1, MINUTE)
+    assert world.plan.anchors == anchors
+
+
+def test_an_anchor_that_is_reached_again_stands_once() -> None:
+    anchors = [address(600), address(601)]
+    world = World(anchors=anchors)
+    for dial in world.dials():
+        if dial.address == anchors[1]:
+            world.connect(dial)
+    assert world.plan.anchors == tuple(anchors)
+
+
+def test_a_static_peer_that_is_reached_lets_others_rest() -> None:
+    static = [address(500), address(501)]
+    world = World(static=static, connect_only=True)
+    now_ms = NOW
+    for _ in range(6):
+        for dial in world.dials(now_ms):
+            if dial.address == static[1]:
+                world.connect(dial, now_ms)
+            else:
+                world.plan.failed(dial.address, MINUTE)
+        now_ms += 3_600_000
+    for dial in world.dials(now_ms):
+        world.plan.failed(dial.address, MINUTE)
+    world.slots.left(number(1))
+    for dial in world.dials(now_ms + 10):
+        world.connect(dial, now_ms)
+    assert world.dials(now_ms + 60_000) == []
