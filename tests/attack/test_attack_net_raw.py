@@ -17,6 +17,8 @@ import trio
 import trio.testing
 
 from esper.p2p.faults import Offence
+from esper.p2p.transport.channel import HANDSHAKE_BYTES, SocketChannel
+from esper.p2p.transport.dialler import dial
 from esper.p2p.transport.guard import FRAMES_BURST, FRAMES_PER_S
 from esper.p2p.transport.identity import Identity
 from esper.p2p.transport.link import Ending, LinkClosed
@@ -31,12 +33,16 @@ from esper.p2p.transport.yamux import (
     head,
 )
 from tests.support.transport_world import (
+    HOST,
     NODE,
     PEER,
+    PROTOCOLS,
     SELECTION,
     TALK,
     RawPeer,
     World,
+    new_frames,
+    read_until,
     world,
 )
 
@@ -115,9 +121,6 @@ async def _handshake_with(made: World, private: Any) -> bytes:
     from libp2p.peer.id import ID
     from libp2p.security.noise.patterns import PatternXX
 
-    from esper.p2p.transport.channel import SocketChannel
-    from tests.support.transport_world import read_until
-
     stream = await made.connect()
     channel = SocketChannel(stream)
     await stream.send_all(SELECTION + message("/noise"))
@@ -136,6 +139,43 @@ def test_an_identity_cannot_be_stolen() -> None:
             await still_serves(made)
 
     trio.run(main)
+
+
+def test_a_thief_that_is_dialled_is_found_out_and_fills_no_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """libp2p tells the log of each."""
+    from libp2p.crypto.x25519 import create_new_key_pair
+    from libp2p.peer.id import ID
+    from libp2p.security.noise.patterns import PatternXX
+
+    caplog.set_level(logging.INFO)
+    pattern = PatternXX(
+        ID(VICTIM.node_id), _signing_as(VICTIM.seed, PEER.seed), create_new_key_pair().private_key
+    )
+
+    async def main() -> None:
+        (listener,) = await trio.open_tcp_listeners(0, host=HOST)
+
+        async def steal() -> None:
+            stream = await listener.accept()
+            await stream.send_all(SELECTION + message("/noise"))
+            channel = SocketChannel(stream)
+            await read_until(channel, SELECTION + message("/noise"))
+            with suppress(LinkClosed):
+                await pattern.handshake_inbound(channel)  # type: ignore[arg-type]
+            stream.socket.close()
+
+        port = listener.socket.getsockname()[1]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(steal)
+            with pytest.raises(LinkClosed) as raised:
+                await dial(HOST, port, VICTIM.node_id, NODE, PROTOCOLS, new_frames())
+        assert raised.value.ending is Ending.BROKEN
+        listener.socket.close()
+
+    trio.run(main)
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("kind", ["rsa", "secp256k1"])
@@ -201,6 +241,18 @@ def test_garbage_at_any_stage_ends_one_connection_and_says_nothing(
 
     trio.run(main)
     assert caplog.records == []
+
+
+def test_a_long_message_in_the_handshake_is_refused_by_its_length() -> None:
+    async def main() -> None:
+        async with world() as made:
+            stream = await made.connect()
+            size = HANDSHAKE_BYTES
+            await stream.send_all(SELECTION + message("/noise") + size.to_bytes(2))
+            assert await all_of(stream) == SELECTION + message("/noise")
+            assert made.listener.statistics().endings == {Ending.BROKEN: 1}
+
+    trio.run(main)
 
 
 def test_more_than_16_kib_before_both_streams_are_open_are_refused() -> None:
@@ -343,10 +395,9 @@ def test_empty_messages_count_as_frames() -> None:
     async def main() -> None:
         async with world() as made:
             peer, link = await RawPeer.linked(made)
-            for _ in range(FRAMES_BURST + 100):
-                await peer.send(b"")
             while link.statistics().held_back_ms == 0:
-                await trio.sleep(0.01)
+                await peer.send(b"")
+            assert link.statistics().frames_in < 10
             peer.stream.socket.close()
 
     trio.run(main)

@@ -2,23 +2,22 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from esper.consensus.block import decode_body
 from esper.consensus.chain import check_header
 from esper.consensus.header import Header, decode_header
 from esper.consensus.header_chain import HeaderChain
 from esper.node.chain.block_judge import BlockJudge, JudgedBlock, JudgementError
-from esper.p2p.actions import Ask, Blame, Cancel, End, Send
+from esper.p2p.actions import Ask, Blame, Brought, Cancel, End, Send
 from esper.p2p.faults import Offence
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.ports import Adopt, Adopted, CheckLists, CheckWork
 from esper.p2p.relay.block_relay import BlockRelay
+from esper.p2p.relay.blocks.assembly import Output
+from esper.p2p.relay.blocks.delivery import Key
 from esper.p2p.relay.compact import BlockParts, prefixes_of
-from esper.p2p.relay.delivery import Key
-from esper.p2p.relay.fetching import Output
 from esper.p2p.relay.relay_actions import ToSync
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import BlockTxs, BodyOf, Compact, Proof
@@ -84,6 +83,9 @@ class PlayedChain:
     def height_on_chain(self, block_id: BlockId) -> int | None:
         return self.executed.index(block_id) if block_id in self.executed else None
 
+    def tip_is_current(self) -> bool:
+        return True
+
     def fork_height(self, block_id: BlockId) -> int | None:
         if block_id not in self.proven:
             return None
@@ -140,8 +142,10 @@ class RelayWorld:
     """One relay; what it does is kept by kind."""
 
     now: int = 0
+    shift_ms: int = 0
     sends: list[Send] = field(default_factory=list)
     blames: list[Blame] = field(default_factory=list)
+    brought: list[Brought] = field(default_factory=list)
     to_sync: list[ToSync] = field(default_factory=list)
     cancels: list[Cancel] = field(default_factory=list)
     jobs: list[CheckWork | CheckLists | Adopt] = field(default_factory=list)
@@ -165,7 +169,11 @@ class RelayWorld:
 
     @property
     def wall_ms(self) -> int:
-        return PARAMS.genesis_time_ms + 3_600_000 + self.now
+        return PARAMS.genesis_time_ms + 3_600_000 + self.shift_ms + self.now
+
+    def shift_clock(self, wall_ms: int) -> None:
+        """The wall clock shows this now."""
+        self.shift_ms += wall_ms - self.wall_ms
 
     # Peers.
 
@@ -189,8 +197,8 @@ class RelayWorld:
             del self.asks[key]
         del self.peers[number]
         self.do(self.relay.left(number, self.now))
-        for _, ended in gone:
-            self.do(self.relay.ended(number, ended, End.LEFT, self.now))
+        for _, key in gone:
+            self.do(self.relay.ended(number, key, End.LEFT, self.now))
 
     # What happens.
 
@@ -212,6 +220,8 @@ class RelayWorld:
                     self.cancels.append(action)
                 case Blame():
                     self.blames.append(action)
+                case Brought():
+                    self.brought.append(action)
                 case ToSync():
                     self.to_sync.append(action)
                 case CheckWork() | CheckLists() | Adopt():
@@ -245,10 +255,10 @@ class RelayWorld:
         if proof:
             self.do(self.relay.pushed(number, Proof(0, parts.block_id, parts.proof), self.now))
 
-    def answer(self, number: PeerNumber, key: Key, *answers: Any, end: bool = True) -> None:
+    def answer(self, number: PeerNumber, key: Key, *answers: object, end: bool = True) -> None:
         for one in answers:
             if (number, key) in self.asks:
-                self.do(self.relay.answered(number, key, one, self.now))
+                self.do(self.relay.answered(number, key, one, self.now))  # type: ignore[arg-type]
         if end and (number, key) in self.asks:
             self.end(number, key, End.DONE)
 
@@ -308,7 +318,7 @@ class RelayWorld:
                     value = self._adopt(job)
         except JudgementError as error:
             value = Failure.of(error.violation, error.stage)
-        self.do(self.relay.done(job.key, value, self.now))
+        self.do(self.relay.done(job.key, value, self.now))  # type: ignore[arg-type]
         if isinstance(job, Adopt):
             self.do(self.relay.chain_changed(self.now))
 
@@ -388,3 +398,19 @@ def _about(request: Request, block_id: bytes) -> bool:
 
 def transactions_of(made: Made) -> tuple[bytes, ...]:
     return decode_body(made.data.body, len(made.data.body)).transactions
+
+
+def fake_work(made: Made, number: int) -> bytes:
+    """A header that fits its chain and has another work, which nobody did: made for nothing."""
+    header = header_of(made)
+    return replace(header, pre=replace(header.pre, nonce=header.pre.nonce + 1 + number)).to_bytes()
+
+
+def fake_sibling(made: Made, number: int) -> bytes:
+    """Another id of a block's work, with a proof that nobody has: made for nothing."""
+    return replace(header_of(made), proof_hash=b"%064d" % number).to_bytes()
+
+
+def parts_with(parts: BlockParts, **changes: object) -> BlockParts:
+    """Parts as a liar gives them."""
+    return replace(parts, **changes)  # type: ignore[arg-type]

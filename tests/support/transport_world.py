@@ -24,7 +24,7 @@ TALK, BULK = PROTOCOLS = ("/esper/0011223344556677/talk/1", "/esper/001122334455
 SELECTION = message("/multistream/1.0.0")
 NODE = Identity.from_seed(b"n" * 32)
 PEER = Identity.from_seed(b"p" * 32)
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 HOST = "127.0.0.1"
 
 
@@ -92,7 +92,7 @@ class World:
 
 @asynccontextmanager
 async def world(*, local: bool = True) -> AsyncIterator[World]:
-    """Let a node listen; everything ends within 20 seconds."""
+    """Let a node listen; everything ends within a minute."""
     frames = new_frames()
     with trio.fail_after(PATIENCE_S):
         async with trio.open_nursery() as nursery:

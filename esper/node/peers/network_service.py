@@ -20,7 +20,9 @@ from esper.node.events import Events, TipMoved
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_service import MinedNews
 from esper.node.peers.jobs import ChainJobs
+from esper.node.peers.progress import Progress
 from esper.node.peers.transactions import PoolJobs, PoolNews
+from esper.p2p.actions import Brought
 from esper.p2p.flow.open_requests import Owner
 from esper.p2p.flow.requests import Requests
 from esper.p2p.flow.served import Served
@@ -35,6 +37,7 @@ from esper.p2p.ports import (
     CheckLists,
     CheckWork,
     JudgeBlock,
+    Proven,
     Random,
     Reroot,
 )
@@ -140,10 +143,10 @@ class NetworkService:
         blocks.knows_of = transactions.told
         self.following = Following(sync, blocks, transactions, made_of.steady, self._told)
         """The machines about chain and transactions."""
-        requests, served = Requests(), Served(now)
+        requests, served = Requests(), Served(now, made_of.settings.upload_per_s)
         self._requests, self._served = requests, served
         chain_jobs, pool_jobs = (
-            ChainJobs(made_of.chain, blocks.proven_by_sync),
+            ChainJobs(made_of.chain, self._brought),
             PoolJobs(made_of.mempool, made_of.chain),
         )
         self.gate = Gate(
@@ -198,6 +201,7 @@ class NetworkService:
             )
         )
         self._saves: list[Callable[[], None]] = []
+        self._progress = Progress(lambda: self.following.state, made_of.steady)
 
     @property
     def network(self) -> Network:
@@ -363,12 +367,18 @@ class NetworkService:
             now = self._made_of.steady()
             self.parts.penalties.asked(connected.address.peer_id, now)
 
+    def _brought(self, block: Proven) -> None:
+        self.following.blocks.proven_by_sync(block)
+        self._progress.brought(block)
+
     def _told(self, action: object) -> None:
         match action:
             case Tell(words, True):
                 warn(LOG, "network_told", "{words}", words=words)
             case Tell(words, False):
                 say(LOG, "network_told", "{words}", words=words)
+            case Brought(peer, weight):
+                self.gate.brought(peer, weight)
             case SyncedOnce():
                 self._made_of.synced_once()
             case _:

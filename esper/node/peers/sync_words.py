@@ -7,7 +7,7 @@ and stands with at least one peer that it chose itself. Silence proves nothing.
 from statistics import median
 from typing import Final
 
-from esper.node.clock import duration_text
+from esper.node.clock import duration_s, duration_text
 from esper.node.peers.network_service import NetworkService
 from esper.p2p.sync.sync_state import Phase
 
@@ -59,11 +59,6 @@ def _catches_up(service: NetworkService) -> str:
     speed = f", {state.blocks_per_s:.1f} blocks a second" if state.blocks_per_s else ""
     left = "" if state.seconds_left is None else f", {duration_s(state.seconds_left)} to go"
     return f"block {state.height} of {max(state.target_height, state.height)}{speed}{left}: wait"
-
-
-def duration_s(seconds: int) -> str:
-    """A length of time in words."""
-    return f"{seconds} seconds" if seconds < 120 else duration_text(seconds * 1000)
 
 
 def warnings_of(service: NetworkService, now: int) -> tuple[str, ...]:

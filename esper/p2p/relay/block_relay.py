@@ -12,22 +12,23 @@ from typing import Protocol, cast
 
 from esper.consensus.block import Body
 from esper.consensus.header import Header
-from esper.p2p.actions import Blame, End
+from esper.p2p.actions import Blame, Brought, End
 from esper.p2p.faults import Offence
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.ports import Adopt, Adopted, ChainPort, Proven, Random
-from esper.p2p.relay.announces import RelayPeer
+from esper.p2p.relay.blocks.announces import RelayPeer
+from esper.p2p.relay.blocks.assembly import Output
+from esper.p2p.relay.blocks.delivery import Delivery, Key, Part, Slot
+from esper.p2p.relay.blocks.fetching import Fetching
+from esper.p2p.relay.blocks.futures import Futures
+from esper.p2p.relay.blocks.header_gate import Early, Elsewhere, HeaderGate, Refused
+from esper.p2p.relay.blocks.preference import Preference
+from esper.p2p.relay.blocks.spreading import KnowsOf, Spreading
+from esper.p2p.relay.blocks.works import Candidate
 from esper.p2p.relay.compact import BlockParts
-from esper.p2p.relay.delivery import Delivery, Key, Part, Slot
-from esper.p2p.relay.fetching import Fetching, Output
-from esper.p2p.relay.futures import Futures
-from esper.p2p.relay.header_gate import Early, Elsewhere, HeaderGate, Refused
-from esper.p2p.relay.preference import Preference
 from esper.p2p.relay.recent_blocks import RecentBlocks
 from esper.p2p.relay.relay_actions import ToSync
-from esper.p2p.relay.spreading import KnowsOf, Spreading
-from esper.p2p.relay.works import Candidate
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Compact, Proof
 from esper.p2p.wire.messages import Answer
@@ -244,7 +245,7 @@ class BlockRelay:
 
     def statistics(self) -> RelayStatistics:
         """How much of everything there is."""
-        deliveries = list(self._fetching.deliveries.values())
+        deliveries = self._fetching.under_way
         works = self._fetching.works
         slots = [one.slot for one in deliveries]
         return RelayStatistics(
@@ -318,6 +319,7 @@ class BlockRelay:
         source = self._peers.get(delivery.source)
         if source is not None:
             found += self._preference.delivered(source.peer, now)
+            found.append(Brought(source.peer.number, proven.headers.weight))
         return [*found, Adopt(Key(Part.ADOPT, serial), (proven,))]
 
     def _adopted(self, serial: int, value: object, now: int) -> None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from esper.p2p.flow.budgets import TokenBucket
-from esper.p2p.limits import TX_BURST, TX_PER_S, TX_WAIT_FOR_OUTBOUND_MS
+from esper.p2p.limits import TX_BURST, TX_PER_S, TX_UNANSWERED, TX_WAIT_FOR_OUTBOUND_MS
 from esper.p2p.peer import Peer, PeerNumber
 
+ASK_EVERY_MS: Final = 250
+"""Between two requests to one peer: single ones would soon cost it more than it serves."""
 WANTED_OF_A_PEER: Final = TX_BURST
 """A peer's announcements that did not come yet; more are ignored, as they could not be asked for
 soon. The same for each, so that whoever announces much takes no room from others."""
@@ -24,16 +26,18 @@ class Asked:
     """By prefix, in the order asked, what its announcer said of its size."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Announcer:
     """A peer that has transactions which are not here."""
 
     peer: Peer
     budget: TokenBucket
+    asked_at: int
+    """When it was last asked, ms; who is new comes behind all who wait."""
     listed: dict[bytes, int] = field(default_factory=dict)
     """All that it announced and that is still wanted: by prefix the size it said."""
     waiting: dict[bytes, int] = field(default_factory=dict)
-    """Until when an outbound announcer is waited for, ms, ascending."""
+    """Until when an outbound announcer is waited for, ms; looked at in this order."""
     queue: dict[bytes, int] = field(default_factory=dict)
     """What is to be asked of it, with the time since when, ascending."""
     asked: dict[int, Asked] = field(default_factory=dict)
@@ -43,21 +47,41 @@ class Announcer:
     flying_bytes: int = 0
     """Their bytes, as it said."""
     unanswered: int = 0
+    """What it did not give when asked, less what it gave."""
+    given: int = 0
+    """What it gave since it last failed to, at most ``TX_UNANSWERED``."""
     silent_until: int = 0
     """Not asked before, ms."""
-    asked_at: int = -(1 << 62)
-    """When it was last asked, ms."""
     wake: int | None = None
     """When its queue is looked at, ms."""
 
     @classmethod
     def of(cls, peer: Peer, now: int) -> "Announcer":
         """One that just joined."""
-        return cls(peer, TokenBucket(TX_PER_S, TX_BURST, now))
+        return cls(peer, TokenBucket(TX_PER_S, TX_BURST, now), now - ASK_EVERY_MS)
 
     def wake_by(self, at: int) -> None:
         """Its queue is looked at at that time or before."""
         self.wake = at if self.wake is None else min(self.wake, at)
+
+    def gave(self) -> None:
+        """It gave what it was asked for."""
+        self.unanswered = max(0, self.unanswered - 1)
+        self.given = min(TX_UNANSWERED, self.given + 1)
+
+    def gave_not(self) -> None:
+        """It did not."""
+        self.unanswered += 1
+        self.given = 0
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """Less is better: outbound, then whoever gave what it was asked for.
+
+        So a swarm of fresh peers that give nothing comes behind one that gave something, and each
+        of them keeps a transaction waiting once.
+        """
+        return not self.peer.outbound, self.unanswered, -self.given
 
     @property
     def backlog(self) -> int:
@@ -99,7 +123,9 @@ class WantedTransactions:
         wanted = self._wanted.get(prefix)
         if wanted is None:
             wanted = self._wanted[prefix] = Wanted(number)
-            self._hold(wanted, prefix, announcer, now, first=True)
+            outbound = announcer.peer.outbound
+            until = None if outbound else now + TX_WAIT_FOR_OUTBOUND_MS
+            self._hold(wanted, prefix, announcer, now, until)
         elif not wanted.asked:
             self._improve(wanted, prefix, announcer, now)
         wanted.announcers[number] = None
@@ -149,37 +175,40 @@ class WantedTransactions:
             announcer.queue[prefix] = now
 
     def _hold(
-        self, wanted: Wanted, prefix: bytes, announcer: Announcer, now: int, first: bool
+        self,
+        wanted: Wanted,
+        prefix: bytes,
+        announcer: Announcer,
+        now: int,
+        until: int | None = None,
     ) -> None:
+        """It is to be asked of this one, not before ``until``."""
         wanted.holder, wanted.asked = announcer.peer.number, False
-        if first and not announcer.peer.outbound:
-            announcer.waiting[prefix] = now + TX_WAIT_FOR_OUTBOUND_MS
-            announcer.wake_by(now + TX_WAIT_FOR_OUTBOUND_MS)
+        if until is not None:
+            announcer.waiting[prefix] = until
         else:
             announcer.queue[prefix] = now
-            announcer.wake_by(now)
+        announcer.wake_by(now if until is None else until)
 
     def _improve(self, wanted: Wanted, prefix: bytes, announcer: Announcer, now: int) -> None:
         """Whether a new announcer is better than the one in whose queue it stands."""
         holder = self.announcers[wanted.holder]
-        if holder.peer.outbound != announcer.peer.outbound:
-            better = announcer.peer.outbound
-        else:
-            better = announcer.backlog < holder.backlog // 2
-        if not better or (prefix in holder.waiting and not announcer.peer.outbound):
+        shorter = announcer.rank == holder.rank and announcer.backlog < holder.backlog // 2
+        if announcer.rank >= holder.rank and not shorter:
             return
-        holder.waiting.pop(prefix, None)
+        until = holder.waiting.pop(prefix, None)
         holder.queue.pop(prefix, None)
-        self._hold(wanted, prefix, announcer, now, first=False)
+        if announcer.peer.outbound:
+            until = None
+        self._hold(wanted, prefix, announcer, now, until)
 
     def _to_next(self, wanted: Wanted, prefix: bytes, now: int) -> None:
         numbers = wanted.announcers
         if not numbers:
             self.forget(prefix)
             return
-        outbound = (one for one in numbers if self.announcers[one].peer.outbound)
-        chosen = next(outbound, next(iter(numbers)))
-        self._hold(wanted, prefix, self.announcers[chosen], now, first=False)
+        chosen = min((self.announcers[one] for one in numbers), key=lambda one: one.rank)
+        self._hold(wanted, prefix, chosen, now)
 
     def _unlist(self, number: PeerNumber, prefix: bytes) -> None:
         announcer = self.announcers[number]

@@ -41,7 +41,7 @@ class Busy:
         if (
             not self.now_busy
             and self._spent < SIDE_MS
-            and any(_weighs(one, chain) for one in ahead)
+            and any(has_half_weight(one, chain) for one in ahead)
         ):
             self.now_busy = True
             self._side_since = now
@@ -56,15 +56,8 @@ class Busy:
         return times
 
 
-def _weighs(lead: Lead, chain: ChainPort) -> bool:
+def has_half_weight(lead: Lead, chain: ChainPort) -> bool:
     """Whether its proven blocks weigh at least half of ours each, since the fork."""
-    return has_half_weight(lead, chain, 1)
-
-
-def has_half_weight(lead: Lead, chain: ChainPort, least: int) -> bool:
-    """Whether at least ``least`` blocks are proven that weigh half of ours each, since the fork."""
     fork, base, tip = lead.branch.fork, lead.branch.base, chain.tip
     theirs, ours = base.height - fork.height, tip.height - fork.height
-    if theirs < least:
-        return False
     return 2 * (base.weight - fork.weight) * ours >= (tip.weight - fork.weight) * theirs

@@ -7,6 +7,7 @@ from esper.consensus.chain import BlockBytes
 from esper.p2p.peer import PeerNumber
 from esper.p2p.ports import Adopt, Adopted, JudgeBlock, Proven
 from esper.p2p.sync.board import BlocksAsked, Board, OpenJob
+from esper.p2p.sync.busy import has_half_weight
 from esper.p2p.sync.claims import PAUSE_MS, SyncPeer, blocks_cost
 from esper.p2p.sync.following import Following
 from esper.p2p.sync.header_run import blamed_for_state
@@ -24,6 +25,8 @@ from esper.p2p.wire.talk_messages import (
 from esper.primitives.errors.rule_violation import Consequence
 from esper.primitives.ids import BlockId
 
+LONG_BLOCKS: Final = 256
+"""A long branch has so many proven blocks to show that it weighs half of ours."""
 JOBS_PER_THREAD: Final = 2
 AGAIN_MS: Final = 1_000
 """After trouble of this machine."""
@@ -41,7 +44,7 @@ class Fetching:
         times: list[int] = []
         for lead in self._board.leads:
             if lead.window.waits_for_peers:
-                times.append(lead.progress_ms + STALLED_MS)
+                times.append(lead.progress_ms + lead.patience_ms)
             slow = lead.window.slow_at()
             if slow is not None:
                 times.append(slow)
@@ -85,6 +88,8 @@ class Fetching:
         if isinstance(answer, Refuse):
             _note_refusal(peer, answer.code, height, now)
             lead.window.failed(height, asked.peer)
+            if answer.code == REFUSED_UNKNOWN and asked.peer == lead.giver:
+                self._following.left_branch(lead, now)
             return
         peer.on_time()
         proof = answer.proof if isinstance(answer, Proof) else b""
@@ -237,10 +242,10 @@ class Fetching:
 
     def _adopt(self, lead: Lead, now: int) -> None:
         board = self._board
-        if lead.adopting or now < lead.retry_ms:
+        if lead.adopting or board.rerooting is not None or now < lead.retry_ms:
             return
         base = lead.branch.base.height
-        blocks = lead.window.proven_from(base + 1)
+        blocks = self._may_come(lead, lead.window.proven_from(base + 1))
         if not blocks:
             return
         lead.adopting = True
@@ -249,6 +254,17 @@ class Fetching:
         sizes = tuple((height, lead.window.lend(height)) for height in heights)
         board.jobs[key] = OpenJob(lead.serial, sizes)
         board.actions.append(Adopt(key, blocks))
+
+    def _may_come(self, lead: Lead, blocks: tuple[Proven, ...]) -> tuple[Proven, ...]:
+        """Blocks that the chain may be given now, from the first on."""
+        tip = self._board.chain.tip
+        highest = self._following.check.highest
+        if lead.owed and self._board.is_deep(lead):
+            # With more weight than ours it is stood on by a job of its own.
+            return tuple(one for one in blocks if one.headers.weight <= tip.weight)
+        if highest is None or lead.branch.base.tip_id != tip.tip_id:
+            return blocks
+        return tuple(one for one in blocks if one.headers.height <= highest)
 
     def _adopted(self, lead: Lead, failure: object, now: int) -> None:
         board = self._board
@@ -286,6 +302,20 @@ class Fetching:
             self._board.blame(lead.giver, failure.offence, failure.reason)
         self._following.give_up(lead, now)
 
+    def _is_worth_it(self, lead: Lead) -> bool:
+        """Whether a branch beside our chain may still become it."""
+        board = self._board
+        branch, limits = lead.branch, board.limits
+        if lead.owed:
+            return True
+        if board.is_deep(lead):
+            return False
+        if branch.base.height - branch.fork.height >= limits.horizon:
+            return False
+        least = min(LONG_BLOCKS, limits.horizon)
+        proven = branch.base.height - branch.fork.height
+        return not lead.long or proven < least or has_half_weight(lead, board.chain)
+
     def _catch_up(self, lead: Lead, now: int) -> None:
         board = self._board
         if board.chain.height_on_chain(lead.branch.fork.tip_id) is None:
@@ -296,9 +326,11 @@ class Fetching:
             self._take_back(lead, peer, height)
         if lead.done:
             self._following.ended_lead(lead, now)
-        elif not lead.window.waits_for_peers or not lead.fetching:
+        elif not self._is_worth_it(lead):
+            self._following.give_up(lead, now)
+        elif len(lead.branch) and not lead.window.waits_for_peers:
             lead.progress_ms = now
-        elif now - lead.progress_ms >= STALLED_MS:
+        elif now - lead.progress_ms >= lead.patience_ms:
             board.tell(_stalled(lead))
             self._following.give_up(lead, now)
 
@@ -316,6 +348,6 @@ def _note_refusal(peer: SyncPeer, code: int, height: int, now: int) -> None:
 def _stalled(lead: Lead) -> str:
     height = lead.branch.base.height + 1
     return (
-        f"no peer gave block {height} in {STALLED_MS // 1000} seconds: "
+        f"no peer gave block {height} in {lead.patience_ms // 1000} seconds: "
         "its branch is set aside, and the next claim is tried"
     )

@@ -9,6 +9,7 @@ from esper.p2p.peer import PeerNumber
 from esper.p2p.sync.block_window import BlockWindow
 from esper.p2p.sync.board import Board, HeadersAsked
 from esper.p2p.sync.claims import HEADERS_COST, HINT_EVERY_MS, VOID_MS, SyncPeer
+from esper.p2p.sync.fork_check import ForkCheck
 from esper.p2p.sync.header_branch import HeaderBranch
 from esper.p2p.sync.header_run import HeaderRun, read_run, start_of
 from esper.p2p.sync.lead import STALLED_MS, Lead
@@ -20,6 +21,12 @@ MOST_LEADS: Final = 2
 RELAY_MS: Final = 2_000
 """So long a claim just above our tip is left to the relay of blocks."""
 RELAY_BLOCKS: Final = 2
+AGREES_MS: Final = 60_000
+"""A peer that has what a lead has is not asked again for so long."""
+LEFT_MS: Final = 2_000
+"""A giver that leaves its branch is asked again so much later, longer each time."""
+TURN_MS: Final = 120_000
+"""So long a branch beside the lead keeps its place while others wait."""
 GROUPS_HEARD: Final = 4
 """Enough groups have said what they have."""
 
@@ -27,12 +34,12 @@ GROUPS_HEARD: Final = 4
 class Following:
     """Chooses claims, asks for headers and makes leads of them."""
 
-    def __init__(self, board: Board, now: int) -> None:
+    def __init__(self, board: Board, check: ForkCheck, now: int) -> None:
         self._board = board
+        self.check = check
         self._listens_until = now + board.limits.asking_ms
         self._listening = not board.settings.alone
         self._probe: Hashable | None = None
-        self.told_deep = False
 
     @property
     def listening(self) -> bool:
@@ -55,13 +62,20 @@ class Following:
 
     def compare(self) -> None:
         """Look whether the givers of the leads have more headers than are here, as they say."""
-        for lead in self._board.leads:
+        board = self._board
+        if len(board.leads) == MOST_LEADS:
+            first, second = board.leads
+            link = second.branch.get(second.branch.base.height + 1)
+            known = first.branch.get(link.height) if link is not None else None
+            if link is not None and known is not None and link.block_id == known.block_id:
+                board.leave(first if second.owed else second)
+        for lead in board.leads:
             giver = self._board.peers.get(lead.giver)
             if giver is None or giver.claim is None:
                 continue
             claim, branch = giver.claim, lead.branch
-            known = self._board.chain.headers_of(BlockId(claim.tip)) is not None
-            if known or claim.tip == branch.top.tip_id:
+            here = self._board.chain.headers_of(BlockId(claim.tip)) is not None
+            if here or claim.tip == branch.top.tip_id:
                 lead.complete = claim
             elif lead.complete != claim:
                 lead.complete = None
@@ -120,11 +134,21 @@ class Following:
             self.void(giver, now)
         self._board.leave(lead)
 
+    def left_branch(self, lead: Lead, now: int) -> None:
+        """A lead's giver has another branch now: a little later it is asked for that."""
+        self._board.leave(lead)
+        giver = self._board.peers.get(lead.giver)
+        if giver is not None:
+            giver.turns += 1
+            giver.waits_until = now + min(LEFT_MS * giver.turns, AGREES_MS)
+
     def ended_lead(self, lead: Lead, now: int) -> None:
         """All of a lead is in the tree."""
         giver = self._board.peers.get(lead.giver)
         claim = giver.claim if giver is not None else None
         self._board.leave(lead)
+        if lead.brought:
+            self.check.lead_ended()
         if giver is None or claim is None or claim != lead.complete:
             return
         if claim.weight > self._board.chain.tip.weight and not giver.ahead_of_clock:
@@ -143,10 +167,11 @@ class Following:
         )
 
     def _may_probe(self, now: int) -> bool:
-        leads = self._board.leads
-        if len(leads) >= MOST_LEADS:
-            return False
-        return all(now - lead.began_ms > STALLED_MS and not lead.is_brisk(now) for lead in leads)
+        """Whether another claim may be looked at: beside leads only when they take their time.
+
+        So nobody can keep a node from looking at others by giving a long branch slowly.
+        """
+        return all(now - lead.began_ms > STALLED_MS for lead in self._board.leads)
 
     def _best(self, now: int) -> SyncPeer | None:
         givers = {lead.giver for lead in self._board.leads}
@@ -182,6 +207,7 @@ class Following:
             peer.void_until,
             peer.paused_until,
             peer.future_until,
+            peer.waits_until,
             peer.affordable_at(HEADERS_COST, now),
         )
 
@@ -201,7 +227,7 @@ class Following:
     def _probed(self, asked: HeadersAsked, answer: Headers, now: int) -> None:
         board = self._board
         peer = board.peers[asked.peer]
-        run = self._run(asked, answer)
+        run = self.run_of(asked, answer)
         if run is None:
             return
         if run.failure is not None:
@@ -228,7 +254,7 @@ class Following:
             # Its giver left that branch: what it has now is asked for anew.
             if BlockId(answer.fork) not in asked.locator:
                 self._blame_start(asked.peer)
-            board.leave(lead)
+            self.left_branch(lead, now)
             return
         run = read_run(answer, top, board.chain)
         if run.failure is not None:
@@ -243,7 +269,8 @@ class Following:
             lead.orphaned = lead.complete is None
         self._judge(lead, now)
 
-    def _run(self, asked: HeadersAsked, answer: Headers) -> HeaderRun | None:
+    def run_of(self, asked: HeadersAsked, answer: Headers) -> HeaderRun | None:
+        """What headers say; None if they begin nowhere. Blames whoever gave wrong ones."""
         board = self._board
         if BlockId(answer.fork) not in asked.locator:
             self._blame_start(asked.peer)
@@ -271,21 +298,49 @@ class Following:
         for lead in board.leads:
             known = lead.branch.get(first.height)
             if known is not None and known.block_id == first.block_id:
+                peer.waits_until = now + AGREES_MS
                 return
         if board.chain.tip.height - run.fork.height > board.limits.undo:
+            self.check.owe(peer, run.fork, now)
             self.void(peer, now)
+            peer.parted_deep = True
             return
+        peer.parted_deep = False
+        if len(board.leads) >= MOST_LEADS and not self._made_room(now):
+            peer.waits_until = now + AGREES_MS
+            return
+        lead = self.new_lead(asked, run, answer, now)
+        self._judge(lead, now)
+
+    def new_lead(self, asked: HeadersAsked, run: HeaderRun, answer: Headers, now: int) -> Lead:
+        """A lead of headers that came."""
+        board = self._board
         window = BlockWindow(board.buffer, board.limits.block, run.base.height)
         branch = HeaderBranch(run.fork, run.base)
-        number = peer.peer.number
-        lead = Lead(board.serial(), number, branch, window, now, progress_ms=now)
+        lead = Lead(board.serial(), asked.peer, branch, window, now, progress_ms=now)
         for link in run.links:
             lead.append(link)
         if run.future or len(answer.headers) < asked.most:
             lead.complete = asked.claim
             lead.orphaned = asked.claim is None
         board.leads.append(lead)
-        self._judge(lead, now)
+        return lead
+
+    def _made_room(self, now: int) -> bool:
+        """Set a lead aside that takes its time, so that others have their turn."""
+        board = self._board
+        for lead in board.leads:
+            if not lead.is_brisk(now):
+                self.give_up(lead, now)
+                return True
+        beside = board.leads[-1]
+        if now - beside.began_ms < TURN_MS:
+            return False
+        giver = board.peers.get(beside.giver)
+        if giver is not None:
+            giver.turns += 1
+        board.leave(beside)
+        return True
 
     def _judge(self, lead: Lead, now: int) -> None:
         """Whether a lead's headers are reason enough to fetch its blocks."""
@@ -296,14 +351,23 @@ class Following:
         depth = tip.height - lead.branch.fork.height
         if top.weight > tip.weight or depth <= NEAR_FORK:
             lead.fetching = True
+            lead.progress_ms = now
             return
         giver = board.peers.get(lead.giver)
         claimed = giver.claim.weight if giver is not None and giver.claim is not None else 0
         ended = lead.complete is not None or lead.orphaned
         if ended or (lead.most_headers(board.limits) <= 0 and claimed <= tip.weight):
             self.give_up(lead, now)
-        elif lead.most_headers(board.limits) <= 0:
+        elif lead.most_headers(board.limits) > 0:
+            return
+        elif any(other.long for other in board.leads):
+            # One at a time: they take room on the disk.
+            board.leave(lead)
+            if giver is not None:
+                giver.waits_until = now + AGREES_MS
+        else:
             lead.fetching = lead.long = True
+            lead.progress_ms = now
 
     def _is_void(self, peer: SyncPeer, asked: HeadersAsked) -> bool:
         """Whether a claim stands that was made before it was asked for, and brought nothing."""
@@ -317,7 +381,7 @@ class Following:
         lead.orphaned = lead.complete is None
 
 
-def _rank(peer: SyncPeer) -> tuple[bool, int, int]:
-    """Outbound first, then by weight; of equals the longest connected."""
+def _rank(peer: SyncPeer) -> tuple[bool, int, int, int]:
+    """Outbound first, then who had fewer turns, then by weight, then the longest connected."""
     weight = peer.claim.weight if peer.claim is not None else 0
-    return peer.peer.outbound, weight, -peer.peer.number
+    return peer.peer.outbound, -peer.turns, weight, -peer.peer.number

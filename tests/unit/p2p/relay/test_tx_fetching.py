@@ -15,9 +15,8 @@ from esper.p2p.limits import (
 )
 from esper.p2p.peer import PeerNumber
 from esper.p2p.relay.known import prefix_of
-from esper.p2p.relay.tx_fetching import ASK_EVERY_MS
 from esper.p2p.relay.tx_jobs import Admit, Verdict
-from esper.p2p.relay.wanted import WANTED_OF_A_PEER
+from esper.p2p.relay.wanted import ASK_EVERY_MS, WANTED_OF_A_PEER
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Txs
 from esper.p2p.wire.talk_messages import (
@@ -186,6 +185,49 @@ def test_what_is_given_makes_up_for_what_was_not() -> None:
     assert len(world.judged) == 30
 
 
+def test_whoever_gave_before_is_asked_before_others_of_its_kind() -> None:
+    world = TxWorld()
+    data = transactions(12)
+    giver = world.join(9, answering=having(data))
+    world.have(giver, data[:1])
+    world.run(5_000)
+    liars = [world.join(number) for number in range(3)]
+    for number in liars:
+        world.have(number, data[1:])
+    world.have(giver, data[1:])
+    world.run(10_000)
+    assert [number for _, number, _ in world.asked] == [giver, giver]
+    assert len(world.judged) == 12
+
+
+def test_who_gave_bad_ones_is_not_asked_before_others() -> None:
+    world = TxWorld(judge=lambda data: BAD, leave_on_blame=False)
+    data = transactions(2)
+    giver, fresh = world.join(1, True, having(data)), world.join(2, True, having(data))
+    world.have(giver, data[:1])
+    world.run(5_000)
+    world.answering[fresh] = silent
+    slow = world.join(3, True)
+    for number in (slow, fresh, giver):
+        world.have(number, data[1:])
+    world.run(20_000)
+    assert [number for _, number, _ in world.asked] == [giver, slow, fresh, giver]
+
+
+def test_an_announcer_that_gives_takes_over_from_one_that_waits_but_not_sooner() -> None:
+    world = TxWorld()
+    data = transactions(2)
+    giver = world.join(1, answering=having(data))
+    world.have(giver, data[:1])
+    world.run(10_000)
+    liar = world.join(2)
+    world.have(liar, data[1:])
+    world.run(11_000)
+    world.have(giver, data[1:])
+    world.run(20_000)
+    assert _asked(world) == [(2_000, giver), (12_000, giver)]
+
+
 def test_what_came_another_way_is_neither_asked_for_nor_admitted() -> None:
     world = TxWorld()
     data = transactions(3)
@@ -202,8 +244,8 @@ def test_what_came_another_way_is_neither_asked_for_nor_admitted() -> None:
 def _announce_all(world: TxWorld, sets: dict[PeerNumber, list[bytes]], seconds: int) -> None:
     """Every second each peer announces all that it has."""
     for _ in range(seconds):
+        judged = set(world.judged)
         for number, data in sets.items():
-            judged = set(world.judged)
             world.have(number, [one for one in data if one not in judged][:300])
         world.run(world.now + 1_000)
 

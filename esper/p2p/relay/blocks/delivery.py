@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from esper.p2p.limits import BLOCK_WHOLE_MS, WAIT_FOR_PUSH_MS
 from esper.p2p.peer import PeerNumber
+from esper.p2p.relay.blocks.works import Candidate
 from esper.p2p.relay.compact import Filling
-from esper.p2p.relay.works import Candidate
 from esper.p2p.wire.bulk_messages import Compact
 
 LAST_BYTE_GRACE_MS: Final = 1_000

@@ -18,9 +18,9 @@ from esper.p2p.limits import (
     WAIT_FOR_OUTBOUND_MS,
 )
 from esper.p2p.peer import PeerNumber
-from esper.p2p.relay.announces import RelayPeer
-from esper.p2p.relay.delivery import Delivery, Slot
-from esper.p2p.relay.works import Candidate, Work, Works
+from esper.p2p.relay.blocks.announces import RelayPeer
+from esper.p2p.relay.blocks.delivery import Delivery, Slot
+from esper.p2p.relay.blocks.works import Candidate, Work, Works
 
 MOST = {
     Slot.INBOUND: FETCHES_INBOUND,

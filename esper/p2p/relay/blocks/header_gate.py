@@ -29,7 +29,7 @@ from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
 
 MARKS: Final = 1_024
-"""Ids that are remembered as forged, and as proven with a state that failed."""
+"""Ids that are remembered: as forged, as proven with a state that failed, as parents."""
 STATE_GRACE_MS: Final = 60_000
 """So long after a block's state failed here nobody is blamed for a block on top of it: whoever
 relayed that had not executed its parent yet."""
@@ -78,6 +78,8 @@ class HeaderGate:
         self._forged: OrderedDict[BlockId, Failure] = OrderedDict()
         self._failed: OrderedDict[BlockId, int] = OrderedDict()
         self._adopting: dict[BlockId, tuple[HeaderChain, int]] = {}
+        self._forks: dict[BlockId, int | None] = {}
+        self._forks_at = chain.tip.tip_id
 
     def read(self, data: bytes) -> Header | Refused:
         """A header from its bytes."""
@@ -135,10 +137,22 @@ class HeaderGate:
         if adopting is not None:
             return adopting
         parent = self._chain.check_may_come(header)
-        fork = self._chain.fork_height(parent.tip_id)
+        fork = self._fork_of(parent.tip_id)
         if fork is None:
             raise UnknownParentViolation(header.pre.parent)
         return parent, fork
+
+    def _fork_of(self, block_id: BlockId) -> int | None:
+        """As the chain says; children cost nothing to make, so their parents are looked up once."""
+        tip_id = self._chain.tip.tip_id
+        if self._forks_at != tip_id:
+            self._forks.clear()
+            self._forks_at = tip_id
+        if block_id not in self._forks:
+            if len(self._forks) >= MARKS:
+                self._forks.clear()
+            self._forks[block_id] = self._chain.fork_height(block_id)
+        return self._forks[block_id]
 
     def _alone(self, header: Header) -> Judged:
         tip = self._chain.tip

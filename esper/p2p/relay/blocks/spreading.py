@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 from esper.p2p.actions import Send
 from esper.p2p.peer import PeerNumber
-from esper.p2p.relay.announces import RelayPeer
+from esper.p2p.relay.blocks.announces import RelayPeer
+from esper.p2p.relay.blocks.preference import Preferrers
 from esper.p2p.relay.compact import BlockParts
-from esper.p2p.relay.preference import Preferrers
 from esper.p2p.wire.bulk_messages import Compact, Proof
 from esper.p2p.wire.talk_messages import Announce
 
