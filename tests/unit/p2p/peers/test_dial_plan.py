@@ -352,9 +352,12 @@ def test_a_static_peer_that_is_reached_lets_others_rest() -> None:
             else:
                 world.plan.failed(dial.address, MINUTE)
         now_ms += 3_600_000
-    for dial in world.dials(now_ms):
-        world.plan.failed(dial.address, MINUTE)
     world.slots.left(number(1))
-    for dial in world.dials(now_ms + 10):
-        world.connect(dial, now_ms)
-    assert world.dials(now_ms + 60_000) == []
+    for dial in world.dials(now_ms):
+        if dial.address == static[1]:
+            world.connect(dial, now_ms)
+        else:
+            world.plan.failed(dial.address, MINUTE)
+    [dial] = world.dials(now_ms + 7_200_000)
+    world.plan.failed(dial.address, MINUTE)
+    assert world.dials(now_ms + 7_260_000) == []
