@@ -48,6 +48,11 @@ class Failure:
         return cls(consequence, offences.get(consequence), str(violation), violation.rule)
 
     @classmethod
+    def of_policy(cls, reason: str, rule: str) -> "Failure":
+        """This node does not want it now, which says nothing of who brought it."""
+        return cls(Consequence.RETRY, None, reason, rule)
+
+    @classmethod
     def of_machine(cls, error: BaseException) -> "Failure":
         """Something here failed: nobody is blamed."""
         return cls(None, None, f"{type(error).__name__}: {error}")

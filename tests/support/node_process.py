@@ -117,7 +117,7 @@ def running(
     (datadir / "rpc.cookie").unlink(missing_ok=True)
     call: Sequence[str | Path] = [
         *(BIN / "esperd", command, "--datadir", datadir),
-        *("--rpc-port", "0", *arguments),
+        *("--rpc-port", "0", "--port", "0", "--alone", *arguments),
     ]
     with log.open("wb") as stream:
         process = subprocess.Popen(

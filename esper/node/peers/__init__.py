@@ -1,1 +1,1 @@
-"""What the network needs of this node, and what people see of the network."""
+"""The network as the node sees it: its needs of the chain, settings, what operators are told."""

@@ -1,7 +1,7 @@
 """Jobs of the network's machines, done by this node's chain in threads."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from esper.node.chain.block_judge import JudgedBlock, JudgementError
@@ -26,8 +26,10 @@ LOG: Final = logging.getLogger("esper.network")
 class ChainJobs:
     """Does what machines ask for. Nothing is raised but Cancelled: a failure is a value."""
 
-    def __init__(self, chain: ChainService) -> None:
+    def __init__(self, chain: ChainService, adopted: Callable[[JudgedBlock], None]) -> None:
+        """``adopted`` hears of the last of blocks that were adopted together."""
         self._chain = chain
+        self._adopted = adopted
 
     async def run(self, job: Job) -> object:
         """The job's value, or a Failure."""
@@ -38,13 +40,7 @@ class ChainJobs:
         except RuleViolation as violation:
             return Failure.of(violation, Stage.STATE)
         except Exception as error:
-            # A full disk or a closed worker says nothing about whoever brought the block.
-            complain(
-                LOG,
-                "job_failed",
-                "a block could not be judged here: {reason}",
-                reason=f"{type(error).__name__}: {error}",
-            )
+            self._complain(error)
             return Failure.of_machine(error)
 
     async def _run(self, job: Job) -> object:
@@ -73,12 +69,26 @@ class ChainJobs:
                 raise NotImplementedError
 
     async def _adopt(self, blocks: Sequence[JudgedBlock]) -> Adopted:
-        for done, block in enumerate(blocks):
-            try:
-                await self._chain.submit_checked(block)
-            except JudgementError as refused:
-                return Adopted(done, Failure.of(refused.violation, refused.stage))
-        return Adopted(len(blocks))
+        adopted = await self._chain.adopt_many(blocks)
+        if adopted.done:
+            self._adopted(blocks[adopted.done - 1])
+        match adopted.failure:
+            case None:
+                return Adopted(adopted.done)
+            case JudgementError() as refused:
+                return Adopted(adopted.done, Failure.of(refused.violation, refused.stage))
+            case error:
+                self._complain(error)
+                return Adopted(adopted.done, Failure.of_machine(error))
+
+    def _complain(self, error: Exception) -> None:
+        # A full disk or a closed worker says nothing about whoever brought the block.
+        complain(
+            LOG,
+            "job_failed",
+            "a block could not be judged here: {reason}",
+            reason=f"{type(error).__name__}: {error}",
+        )
 
 
 def _judged(proven: object) -> JudgedBlock:

@@ -10,8 +10,8 @@ from esper.p2p.actions import Action, Blame, End
 from esper.p2p.faults import Offence
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.ports import Random
-from esper.p2p.relay.announcing import SELECT_KEY, Announcing
-from esper.p2p.relay.fetching import Fetching
+from esper.p2p.relay.tx_announcing import SELECT_KEY, Announcing
+from esper.p2p.relay.tx_fetching import Fetching
 from esper.p2p.relay.tx_jobs import Admit, Pooled, SelectNext, Verdict
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Txs

@@ -55,8 +55,8 @@ class Owner(Protocol):
     def received(self, connection: "Connection", message: Message, size: int) -> None:
         """A message of ``size`` bytes came. Raises Fault, which ends the connection."""
 
-    def progressed(self, connection: "Connection", held: int) -> None:
-        """So many bytes of a frame of the bulk stream are here that is not whole."""
+    def progressed(self, connection: "Connection", kind: int, size: int) -> None:
+        """So many more bytes came of a frame of the bulk stream that is not whole."""
 
     def claim(self) -> Claim:
         """The tip that this node stands on."""
@@ -132,17 +132,22 @@ class Connection:
         self._allowed = TokenBucket(TALK_PER_S, TALK_BURST, steady())
         self._unpaused = 0
         self._lanes = {kind: _Lane() for kind in StreamKind}
+        self._pushed_bytes = frames.limits.fetch
         self._bulk = trio.Lock()
         self._scope = trio.CancelScope()
         self._bye: int | None = BYE_STOPPING
         self._waiting: tuple[int, int] | None = None
         self._ponged = trio.Event()
+        self._ping_wanted = trio.Event()
 
     def send(self, message: Message) -> None:
         """Queue a short message. A peer that reads too slowly loses the connection."""
         frame = frame_bytes(message)
-        lane = self._lanes[stream_of(message.TYPE)]
-        if lane.queued + len(frame) > TALK_QUEUE_BYTES:
+        kind = stream_of(message.TYPE)
+        lane = self._lanes[kind]
+        # A pushed block may wait on the bulk stream beside them.
+        most = TALK_QUEUE_BYTES + (self._pushed_bytes if kind is StreamKind.BULK else 0)
+        if lane.queued + len(frame) > most:
             self.end(Fault(Offence.LATE, "it reads too slowly"), None)
             return
         lane.put(frame)
@@ -155,6 +160,11 @@ class Connection:
         for message in messages:
             lane.put(frame_bytes(message))
         return True
+
+    def push_on(self, messages: tuple[Message, ...]) -> None:
+        """Queue what belongs to a block whose first part was pushed."""
+        for message in messages:
+            self._lanes[StreamKind.BULK].put(frame_bytes(message))
 
     async def send_bulk(self, frame: bytes) -> None:
         """Send one frame of the bulk stream; others wait. Raises LinkClosed."""
@@ -193,6 +203,11 @@ class Connection:
         self._waiting = None
         self._ponged.set()
 
+    def pong_to(self, ping: Ping) -> None:
+        """Answer a ping."""
+        claim = self._owner.claim()
+        self.send(Pong(ping.nonce, claim.height, weight_bytes(claim.weight), claim.tip))
+
     def statistics(self) -> ConnectionStatistics:
         """What it holds."""
         held = sum(reader.held for reader in self._readers.values())
@@ -226,8 +241,8 @@ class Connection:
                     self._owner.received(self, message, frame.size)
                 if kind is StreamKind.TALK or message is None:
                     await self._pay_for(frame.size)
-            if kind is StreamKind.BULK:
-                self._owner.progressed(self, reader.held)
+            if kind is StreamKind.BULK and reader.kind is not None:
+                self._owner.progressed(self, reader.kind, min(len(data), reader.held))
         self.end(None, None, "the peer closed the connection")
 
     async def _pay_for(self, size: int) -> None:
@@ -252,18 +267,23 @@ class Connection:
         while True:
             await self.send_bulk(await lane.next())
 
+    def ping_soon(self) -> None:
+        """Ask now whether the peer is there; its pong, or its silence, is told as always."""
+        self._ping_wanted.set()
+
     async def _ping(self) -> None:
         while True:
-            await self.ping_now()
-            await trio.sleep(PING_EVERY_MS / 1000)
+            self._ping_wanted = trio.Event()
+            await self._ping_once()
+            with trio.move_on_after(PING_EVERY_MS / 1000):
+                await self._ping_wanted.wait()
 
-    async def ping_now(self) -> None:
+    async def _ping_once(self) -> None:
         """Send a ping and wait for its pong. Raises Fault (LATE)."""
-        if self._waiting is None:
-            claim = self._owner.claim()
-            nonce = self._random.getrandbits(64)
-            self._waiting, self._ponged = (nonce, self._steady()), trio.Event()
-            self.send(Ping(nonce, claim.height, weight_bytes(claim.weight), claim.tip))
+        claim = self._owner.claim()
+        nonce = self._random.getrandbits(64)
+        self._waiting, self._ponged = (nonce, self._steady()), trio.Event()
+        self.send(Ping(nonce, claim.height, weight_bytes(claim.weight), claim.tip))
         with trio.move_on_after(PONG_MS / 1000) as waited:
             await self._ponged.wait()
         if waited.cancelled_caught:

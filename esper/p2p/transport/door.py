@@ -130,7 +130,8 @@ class Door:
             return False
         self._full_ms.pop(key, None)
         self._full_ms[key] = full_ms + KNOCK_EVERY_MS
-        for first in list(self._full_ms):
+        while True:
+            first = next(iter(self._full_ms))
             if self._full_ms[first] > now_ms and len(self._full_ms) <= ADDRESSES_KEPT:
                 break
             del self._full_ms[first]

@@ -8,6 +8,7 @@ section 2.
 from typing import Final
 
 from esper.p2p.faults import Fault, Offence
+from esper.p2p.limits import OUTBOUND_PART
 
 FRAMES_PER_S: Final = 200
 FRAMES_BURST: Final = 2_000
@@ -17,7 +18,7 @@ DATA_PER_FRAME: Final = 4096
 """Bytes of data that earn one frame more: whoever sends full frames is never held back."""
 LONGEST_PAUSE_MS: Final = 5_000
 """After so long the budgets are looked at again."""
-INBOUND_FLOOR: Final = FRAMES_BURST_IN_ALL // 3
+INBOUND_FLOOR: Final = FRAMES_BURST_IN_ALL // OUTBOUND_PART
 """What inbound peers leave to outbound ones."""
 
 _PARTS: Final = 1_000
@@ -42,7 +43,8 @@ class _Bucket:
         """Count ``frames`` frames with ``data`` bytes of data in them."""
         self._refill(now_ms)
         earned = data * _PARTS // DATA_PER_FRAME
-        self._level = min(self._most, self._level + earned - frames * _PARTS)
+        # What is beyond the most is taken off before anything is counted again.
+        self._level += earned - frames * _PARTS
 
     def wait_ms(self, floor: int, now_ms: int) -> int:
         """Until ``floor`` frames may come."""

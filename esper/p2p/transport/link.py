@@ -8,16 +8,15 @@ from enum import Enum
 from typing import Final, Protocol
 
 from esper.p2p.faults import Fault
+from esper.p2p.limits import KIB, SEND_MS, SEND_MS_PER_64_KIB
 
-SEND_BASE_S: Final = 20.0
+SEND_BASE_S: Final = SEND_MS / 1000
 """What every write may take at least."""
-SEND_BYTES_PER_S: Final = 64 * 1024
-"""Further data may take a second for each so many bytes."""
 
 
 def send_deadline_s(size: int) -> float:
     """Seconds that writing ``size`` bytes may take: 20, and 1 for each 64 KiB."""
-    return SEND_BASE_S + size / SEND_BYTES_PER_S
+    return SEND_BASE_S + size / (64 * KIB) * SEND_MS_PER_64_KIB / 1000
 
 
 class Ending(Enum):

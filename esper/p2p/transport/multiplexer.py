@@ -165,7 +165,7 @@ class Multiplexer:
                     self._into.received += memoryview(self._input)[self._at : self._at + size]
                 self._at += size
                 continue
-            if frames == most:
+            if frames == most or self._at == end:
                 break
             if end - self._at < HEAD_BYTES:
                 self._head, self._at = self._input[self._at :], end

@@ -1,13 +1,12 @@
 """A connection that works: streams over Yamux over Noise, with their deadlines."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
 import trio
 
-from esper.p2p.faults import Fault
+from esper.p2p.faults import Fault, Offence
 from esper.p2p.transport.channel import SocketChannel
 from esper.p2p.transport.guard import FrameBudget
 from esper.p2p.transport.link import (
@@ -30,6 +29,11 @@ FRAMES_AT_ONCE: Final = 64
 def now_ms() -> int:
     """Milliseconds of trio's clock."""
     return int(trio.current_time() * 1000)
+
+
+def _not_taken() -> LinkClosed:
+    fault = Fault(Offence.LATE, "does not take what we send")
+    return LinkClosed(Ending.DEADLINE, fault.reason, fault)
 
 
 class LinkStream:
@@ -69,7 +73,7 @@ class LinkStream:
                     await self.news.wait()
                 rest = rest[sent:]
         if scope.cancelled_caught:
-            self._link.end(LinkClosed(Ending.DEADLINE, "the peer does not take what we send"))
+            self._link.end(_not_taken())
             self._link.check_open()
 
 
@@ -157,28 +161,24 @@ class MuxLink:
         """Read until the link is closed; raises nothing but Cancelled, which closes the link."""
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._until_closed, self._write_answers)
-                await self._until_closed(self._read)
-                nursery.cancel_scope.cancel()
+                nursery.start_soon(self._write_answers)
+                await self._read()
         except* Exception as errors:
-            self._broken(errors)
+            self._end_by(errors)
         finally:
             self.close()
 
-    async def _until_closed(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except LinkClosed as closed:
-            self.end(closed)
-        except Fault as fault:
-            self.end(LinkClosed(Ending.BROKEN, fault.reason, fault))
-        except Exception as error:
-            self._broken(error)
-
-    def _broken(self, error: BaseException) -> None:
+    def _end_by(self, error: BaseException) -> None:
         """Whatever a stranger's bytes bring about ends one connection."""
-        LOG.debug("a connection ends by an error", exc_info=error)
-        self.end(LinkClosed(Ending.BROKEN, f"unexpected {type(error).__name__}"))
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, Fault):
+            self.end(LinkClosed(Ending.BROKEN, error.reason, error))
+        elif isinstance(error, LinkClosed):
+            self.end(error)
+        else:
+            LOG.debug("a connection ends by an error", exc_info=error)
+            self.end(LinkClosed(Ending.BROKEN, f"unexpected {type(error).__name__}"))
 
     async def _read(self) -> None:
         while True:
@@ -187,10 +187,11 @@ class MuxLink:
 
     async def _follow(self, message: bytes) -> None:
         self._mux.feed(message)
-        # A message costs as much as a frame, though it may hold none.
+        # A message costs as much as a frame, though it may hold none. In the handshake what follows
+        # the agreement may come along with it: each frame is looked at before the next.
         first = 1
         while True:
-            frames, data = self._mux.parse(FRAMES_AT_ONCE)
+            frames, data = self._mux.parse(1 if self._channel.in_handshake else FRAMES_AT_ONCE)
             if first or frames or data:
                 self._frames.add(max(first, frames), data, now_ms())
             if frames == data == 0:
@@ -239,7 +240,7 @@ class MuxLink:
             with trio.move_on_after(SEND_BASE_S) as scope:
                 await self._send_answers()
             if scope.cancelled_caught:
-                raise LinkClosed(Ending.DEADLINE, "the peer does not take what we send")
+                raise _not_taken()
 
     async def _write(self, data: bytes) -> None:
         self.check_open()

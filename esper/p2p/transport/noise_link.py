@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from esper.p2p.faults import Fault
 from esper.p2p.transport.channel import SocketChannel
-from esper.p2p.transport.identity import Identity, is_node_id
+from esper.p2p.transport.identity import Identity
 from esper.p2p.transport.link import Ending, LinkClosed
 
 if TYPE_CHECKING:
     from libp2p.crypto.keys import PrivateKey
 
 NOISE: Final = "/noise"
+LENGTH_BYTES: Final = 2
+"""Of a sealed message, before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +42,42 @@ def prepare() -> None:
 
 @lru_cache(maxsize=1)
 def _library() -> _Library:
-    # It tells strangers' doings line by line: whatever matters comes back as an exception.
-    for name in ("libp2p", "multiaddr", "noise"):
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.CRITICAL + 1)
-        logger.propagate = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from libp2p.crypto.ed25519 import create_new_key_pair
+        from libp2p.crypto.keys import KeyType
+        from libp2p.crypto.serialization import key_type_to_public_key_deserializer as readers
         from libp2p.crypto.x25519 import create_new_key_pair as create_session_key
         from libp2p.peer.id import ID
         from libp2p.security.noise.exceptions import PeerIDMismatchesPubkey
         from libp2p.security.noise.patterns import PatternXX
+    # It tells strangers' doings line by line: whatever matters comes back as an exception. Its
+    # import sets the level itself.
+    logging.getLogger("libp2p").setLevel(logging.CRITICAL + 1)
+    # Ids are Ed25519 alone. Reading and checking a key of RSA may be made to take 45 ms.
+    for kind in [kind for kind in readers if kind != KeyType.Ed25519.value]:
+        del readers[kind]
     session = create_session_key().private_key
     return _Library(PatternXX, ID, create_new_key_pair, PeerIDMismatchesPubkey, session)
 
 
 class SecuredChannel:
-    """Messages that nobody but the peer can have sent, or read."""
+    """Messages that nobody but the peer can have sent, or read.
 
-    def __init__(self, conn: Any, remote_id: bytes) -> None:
-        self._conn = conn
+    The library seals and opens them. Around it, its reader and writer copy more and log each.
+    """
+
+    def __init__(self, channel: SocketChannel, cipher: Any, remote_id: bytes) -> None:
+        self._channel = channel
+        self._cipher = cipher
         self.remote_id = remote_id
 
     async def read_message(self) -> bytes:
         """The next message, up to 65,519 bytes, perhaps none. Raises LinkClosed or Fault."""
+        size = int.from_bytes(await self._channel.read(LENGTH_BYTES))
+        sealed = await self._channel.read(size)
         try:
-            message: bytes = await self._conn.read_msg()
-        except (LinkClosed, Fault):
-            raise
+            message: bytes = self._cipher.decrypt(sealed)
         except Exception as error:
             # Anybody on the way may have changed the bytes: nobody is to blame.
             raise LinkClosed(Ending.BROKEN, "bytes that the peer did not seal") from error
@@ -79,7 +88,8 @@ class SecuredChannel:
 
         Whoever cancels it must close the connection: Noise counts its messages.
         """
-        await self._conn.write_msg(data)
+        sealed: bytes = self._cipher.encrypt(data)
+        await self._channel.write(len(sealed).to_bytes(LENGTH_BYTES) + sealed)
 
 
 async def secure(
@@ -106,7 +116,4 @@ async def secure(
         raise LinkClosed(Ending.WRONG_ID) from error
     except Exception as error:
         raise LinkClosed(Ending.BROKEN, "no proof of an id") from error
-    remote_id: bytes = session.remote_peer.to_bytes()
-    if not is_node_id(remote_id):
-        raise LinkClosed(Ending.BROKEN, "an id of another kind than Ed25519")
-    return SecuredChannel(session.conn, remote_id)
+    return SecuredChannel(channel, session.conn, session.remote_peer.to_bytes())

@@ -8,6 +8,7 @@ from typing import Final
 import trio
 
 from esper.p2p.faults import Fault
+from esper.p2p.limits import HANDSHAKE_MS
 from esper.p2p.transport.channel import SocketChannel
 from esper.p2p.transport.guard import FrameBudget, SharedFrameBudget
 from esper.p2p.transport.identity import Identity
@@ -19,7 +20,7 @@ from esper.p2p.transport.noise_link import NOISE, SecuredChannel, secure
 from esper.p2p.transport.yamux import FIRST_WINDOW
 
 YAMUX: Final = "/yamux/1.0.0"
-HANDSHAKE_S: Final = 10.0
+HANDSHAKE_S: Final = HANDSHAKE_MS / 1000
 """From TCP to both streams."""
 
 

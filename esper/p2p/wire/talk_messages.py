@@ -57,6 +57,16 @@ BYE_WORDS: Final = (
     "it only tried whether this node answers",
     "it follows other rules",
 )
+BYE_WORDS_OURS: Final = (
+    "this node is stopping",
+    "this node has no room for another peer",
+    "there is another connection to it",
+    "it is on another network",
+    "it is kept away",
+    "it broke the protocol",
+    "it only was to be tried",
+    "it follows other rules",
+)
 
 REFUSED_UNKNOWN: Final = 0
 REFUSED_PRUNED: Final = 1

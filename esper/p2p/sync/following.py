@@ -1,0 +1,387 @@
+"""Whom to ask for headers, and what becomes of them: leads."""
+
+from collections.abc import Hashable
+from typing import Final
+
+from esper.p2p.faults import Offence
+from esper.p2p.limits import MOST_HEADERS, NEAR_FORK
+from esper.p2p.peer import PeerNumber
+from esper.p2p.sync.block_window import BlockWindow
+from esper.p2p.sync.board import Board, HeadersAsked
+from esper.p2p.sync.claims import HEADERS_COST, HINT_EVERY_MS, VOID_MS, SyncPeer
+from esper.p2p.sync.fork_check import ForkCheck
+from esper.p2p.sync.header_branch import HeaderBranch
+from esper.p2p.sync.header_run import HeaderRun, read_run, start_of
+from esper.p2p.sync.lead import STALLED_MS, Lead
+from esper.p2p.sync.locator import locator_of
+from esper.p2p.wire.bulk_messages import Headers
+from esper.primitives.ids import BlockId
+
+MOST_LEADS: Final = 2
+RELAY_MS: Final = 2_000
+"""So long a claim just above our tip is left to the relay of blocks."""
+RELAY_BLOCKS: Final = 2
+AGREES_MS: Final = 60_000
+"""A peer that has what a lead has is not asked again for so long."""
+LEFT_MS: Final = 2_000
+"""A giver that leaves its branch is asked again so much later, longer each time."""
+TURN_MS: Final = 120_000
+"""So long a branch beside the lead keeps its place while others wait."""
+GROUPS_HEARD: Final = 4
+"""Enough groups have said what they have."""
+
+
+class Following:
+    """Chooses claims, asks for headers and makes leads of them."""
+
+    def __init__(self, board: Board, check: ForkCheck, now: int) -> None:
+        self._board = board
+        self.check = check
+        self._listens_until = now + board.limits.asking_ms
+        self._listening = not board.settings.alone
+        self._probe: Hashable | None = None
+
+    @property
+    def listening(self) -> bool:
+        """Whether the node still listens to what peers claim, before it follows the greatest."""
+        return self._listening
+
+    @property
+    def probing(self) -> bool:
+        """Whether a peer is being asked what it has beyond our chain."""
+        return self._probe is not None
+
+    def due(self, now: int) -> list[int]:
+        """When something is to be done without an event."""
+        times = [self._listens_until] if self._listening else []
+        for peer in self._board.peers.values():
+            wakes = self._askable_at(peer, now)
+            if wakes is not None:
+                times.append(wakes)
+        return times
+
+    def compare(self) -> None:
+        """Look whether the givers of the leads have more headers than are here, as they say."""
+        board = self._board
+        if len(board.leads) == MOST_LEADS:
+            first, second = board.leads
+            link = second.branch.get(second.branch.base.height + 1)
+            known = first.branch.get(link.height) if link is not None else None
+            if link is not None and known is not None and link.block_id == known.block_id:
+                board.leave(first if second.owed else second)
+        for lead in board.leads:
+            giver = self._board.peers.get(lead.giver)
+            if giver is None or giver.claim is None:
+                continue
+            claim, branch = giver.claim, lead.branch
+            here = self._board.chain.headers_of(BlockId(claim.tip)) is not None
+            if here or claim.tip == branch.top.tip_id:
+                lead.complete = claim
+            elif lead.complete != claim:
+                lead.complete = None
+
+    def work(self, now: int) -> None:
+        """Ask for headers: those that follow in leads, then what the greatest claim is about."""
+        board = self._board
+        if self._listening and self._heard_enough(now):
+            self._listening = False
+        for lead in board.leads:
+            giver = board.peers.get(lead.giver)
+            if giver is None or not lead.wants_headers(board.limits) or giver.busy_headers:
+                continue
+            if now >= giver.paused_until and giver.may_spend(HEADERS_COST, now):
+                locator = (lead.branch.top.tip_id, *self._locator())[:32]
+                most = lead.most_headers(board.limits)
+                asked = HeadersAsked(lead.giver, locator, most, giver.claim, lead.serial)
+                lead.asked = board.ask_headers(asked, now)
+        if self._listening or self._probe is not None or not self._may_probe(now):
+            return
+        best = self._best(now)
+        if best is not None:
+            self._probe_peer(best, self._locator(), now)
+
+    def answered(self, key: Hashable, asked: HeadersAsked, answer: Headers, now: int) -> None:
+        """Headers came."""
+        if asked.lead is None:
+            self._probed(asked, answer, now)
+        else:
+            self._went_on(asked, answer, now)
+
+    def ended(self, key: Hashable, asked: HeadersAsked, *, done: bool, now: int) -> None:
+        """A request for headers is over; ``done``: with an answer."""
+        board = self._board
+        if key == self._probe:
+            self._probe = None
+            peer = board.peers.get(asked.peer)
+            if not done and peer is not None:
+                self.void(peer, now)
+        lead = board.lead(asked.lead) if asked.lead is not None else None
+        if lead is not None and lead.asked == key:
+            lead.asked = None
+            if not done:
+                self._ended_without(lead)
+                self._judge(lead, now)
+
+    def void(self, peer: SyncPeer, now: int) -> None:
+        """A peer's claims are not followed for a while."""
+        peer.void_until = now + VOID_MS
+        peer.hint_ms = None
+
+    def give_up(self, lead: Lead, now: int) -> None:
+        """A lead and its giver are set aside."""
+        giver = self._board.peers.get(lead.giver)
+        if giver is not None:
+            self.void(giver, now)
+        self._board.leave(lead)
+
+    def left_branch(self, lead: Lead, now: int) -> None:
+        """A lead's giver has another branch now: a little later it is asked for that."""
+        self._board.leave(lead)
+        giver = self._board.peers.get(lead.giver)
+        if giver is not None:
+            giver.turns += 1
+            giver.waits_until = now + min(LEFT_MS * giver.turns, AGREES_MS)
+
+    def ended_lead(self, lead: Lead, now: int) -> None:
+        """All of a lead is in the tree."""
+        giver = self._board.peers.get(lead.giver)
+        claim = giver.claim if giver is not None else None
+        self._board.leave(lead)
+        if lead.brought:
+            self.check.lead_ended()
+        if giver is None or claim is None or claim != lead.complete:
+            return
+        if claim.weight > self._board.chain.tip.weight and not giver.ahead_of_clock:
+            self.void(giver, now)
+
+    # Choosing.
+
+    def _heard_enough(self, now: int) -> bool:
+        board = self._board
+        heard = [peer for peer in board.peers.values() if peer.claim is not None]
+        groups = {peer.peer.group for peer in heard}
+        configured = sum(peer.peer.static for peer in heard)
+        named = board.settings.configured_peers
+        return (
+            now >= self._listens_until or len(groups) >= GROUPS_HEARD or (0 < named <= configured)
+        )
+
+    def _may_probe(self, now: int) -> bool:
+        """Whether another claim may be looked at: beside leads only when they take their time.
+
+        So nobody can keep a node from looking at others by giving a long branch slowly.
+        """
+        return all(now - lead.began_ms > STALLED_MS for lead in self._board.leads)
+
+    def _best(self, now: int) -> SyncPeer | None:
+        givers = {lead.giver for lead in self._board.leads}
+        groups = {
+            self._board.peers[giver].peer.group for giver in givers if giver in self._board.peers
+        }
+        best: SyncPeer | None = None
+        for peer in self._board.peers.values():
+            if peer.peer.group in groups:
+                continue
+            wakes = self._askable_at(peer, now)
+            if wakes is None or wakes > now:
+                continue
+            if best is None or _rank(peer) > _rank(best):
+                best = peer
+        return best
+
+    def _askable_at(self, peer: SyncPeer, now: int) -> int | None:
+        """When a peer may be asked what it has beyond our chain; None: it says nothing of it."""
+        tip = self._board.chain.tip
+        if peer.busy_headers:
+            return None
+        times = []
+        if peer.claim is not None and peer.claim.weight > tip.weight:
+            left_to_relay = peer.claim.height <= tip.height + RELAY_BLOCKS
+            times.append(peer.claimed_ms + (RELAY_MS if left_to_relay and tip.height else 0))
+        if peer.hint_ms is not None:
+            times.append(max(peer.hint_ms, peer.hinted_until))
+        if not times:
+            return None
+        return max(
+            min(times),
+            peer.void_until,
+            peer.paused_until,
+            peer.future_until,
+            peer.waits_until,
+            peer.affordable_at(HEADERS_COST, now),
+        )
+
+    def _locator(self) -> tuple[BlockId, ...]:
+        board = self._board
+        return locator_of(board.chain, board.limits.undo, deep=not board.settings.was_synced)
+
+    def _probe_peer(self, peer: SyncPeer, locator: tuple[BlockId, ...], now: int) -> None:
+        most = min(MOST_HEADERS, self._board.limits.ahead)
+        peer.hint_ms = None
+        peer.hinted_until = now + HINT_EVERY_MS
+        asked = HeadersAsked(peer.peer.number, locator, most, peer.claim)
+        self._probe = self._board.ask_headers(asked, now)
+
+    # Answers.
+
+    def _probed(self, asked: HeadersAsked, answer: Headers, now: int) -> None:
+        board = self._board
+        peer = board.peers[asked.peer]
+        run = self.run_of(asked, answer)
+        if run is None:
+            return
+        if run.failure is not None:
+            self.void(peer, now)
+            return
+        peer.looked_ahead(run.future, now)
+        if run.links:
+            peer.hinted_until = now
+            self._make_lead(peer, run, asked, answer, now)
+        elif len(answer.headers) >= asked.most and not run.future:
+            self._probe = None
+            known = (run.base.tip_id, *self._locator())[:32]
+            self._probe_peer(peer, known, now)
+        elif not run.future and self._is_void(peer, asked):
+            self.void(peer, now)
+
+    def _went_on(self, asked: HeadersAsked, answer: Headers, now: int) -> None:
+        board = self._board
+        lead = board.lead(asked.lead or 0)
+        if lead is None:
+            return
+        top = lead.branch.top
+        if answer.fork != top.tip_id:
+            # Its giver left that branch: what it has now is asked for anew.
+            if BlockId(answer.fork) not in asked.locator:
+                self._blame_start(asked.peer)
+            self.left_branch(lead, now)
+            return
+        run = read_run(answer, top, board.chain)
+        if run.failure is not None:
+            self._blame(asked.peer, run)
+            self.give_up(lead, now)
+            return
+        for link in run.links:
+            lead.append(link)
+        board.peers[asked.peer].looked_ahead(run.future, now)
+        if run.future or len(answer.headers) < asked.most:
+            lead.complete = asked.claim
+            lead.orphaned = lead.complete is None
+        self._judge(lead, now)
+
+    def run_of(self, asked: HeadersAsked, answer: Headers) -> HeaderRun | None:
+        """What headers say; None if they begin nowhere. Blames whoever gave wrong ones."""
+        board = self._board
+        if BlockId(answer.fork) not in asked.locator:
+            self._blame_start(asked.peer)
+            return None
+        start = start_of(answer, asked.locator, board.chain)
+        if start is None:
+            return None
+        run = read_run(answer, start, board.chain)
+        self._blame(asked.peer, run)
+        return run
+
+    def _blame_start(self, peer: PeerNumber) -> None:
+        words = "its headers follow a block that was not named"
+        self._board.blame(peer, Offence.UNASKED, words)
+
+    def _blame(self, peer: PeerNumber, run: HeaderRun) -> None:
+        if run.failure is not None and run.failure.offence is not None:
+            self._board.blame(peer, run.failure.offence, run.failure.reason)
+
+    def _make_lead(
+        self, peer: SyncPeer, run: HeaderRun, asked: HeadersAsked, answer: Headers, now: int
+    ) -> None:
+        board = self._board
+        first = run.links[0]
+        for lead in board.leads:
+            known = lead.branch.get(first.height)
+            if known is not None and known.block_id == first.block_id:
+                peer.waits_until = now + AGREES_MS
+                return
+        if board.chain.tip.height - run.fork.height > board.limits.undo:
+            self.check.owe(peer, run.fork, now)
+            self.void(peer, now)
+            peer.parted_deep = True
+            return
+        peer.parted_deep = False
+        if len(board.leads) >= MOST_LEADS and not self._made_room(now):
+            peer.waits_until = now + AGREES_MS
+            return
+        lead = self.new_lead(asked, run, answer, now)
+        self._judge(lead, now)
+
+    def new_lead(self, asked: HeadersAsked, run: HeaderRun, answer: Headers, now: int) -> Lead:
+        """A lead of headers that came."""
+        board = self._board
+        window = BlockWindow(board.buffer, board.limits.block, run.base.height)
+        branch = HeaderBranch(run.fork, run.base)
+        lead = Lead(board.serial(), asked.peer, branch, window, now, progress_ms=now)
+        for link in run.links:
+            lead.append(link)
+        if run.future or len(answer.headers) < asked.most:
+            lead.complete = asked.claim
+            lead.orphaned = asked.claim is None
+        board.leads.append(lead)
+        return lead
+
+    def _made_room(self, now: int) -> bool:
+        """Set a lead aside that takes its time, so that others have their turn."""
+        board = self._board
+        for lead in board.leads:
+            if not lead.is_brisk(now):
+                self.give_up(lead, now)
+                return True
+        beside = board.leads[-1]
+        if now - beside.began_ms < TURN_MS:
+            return False
+        giver = board.peers.get(beside.giver)
+        if giver is not None:
+            giver.turns += 1
+        board.leave(beside)
+        return True
+
+    def _judge(self, lead: Lead, now: int) -> None:
+        """Whether a lead's headers are reason enough to fetch its blocks."""
+        if lead.fetching:
+            return
+        board = self._board
+        tip, top = board.chain.tip, lead.branch.top
+        depth = tip.height - lead.branch.fork.height
+        if top.weight > tip.weight or depth <= NEAR_FORK:
+            lead.fetching = True
+            lead.progress_ms = now
+            return
+        giver = board.peers.get(lead.giver)
+        claimed = giver.claim.weight if giver is not None and giver.claim is not None else 0
+        ended = lead.complete is not None or lead.orphaned
+        if ended or (lead.most_headers(board.limits) <= 0 and claimed <= tip.weight):
+            self.give_up(lead, now)
+        elif lead.most_headers(board.limits) > 0:
+            return
+        elif any(other.long for other in board.leads):
+            # One at a time: they take room on the disk.
+            board.leave(lead)
+            if giver is not None:
+                giver.waits_until = now + AGREES_MS
+        else:
+            lead.fetching = lead.long = True
+            lead.progress_ms = now
+
+    def _is_void(self, peer: SyncPeer, asked: HeadersAsked) -> bool:
+        """Whether a claim stands that was made before it was asked for, and brought nothing."""
+        claim = peer.claim
+        heavier = claim is not None and claim.weight > self._board.chain.tip.weight
+        return heavier and claim == asked.claim
+
+    def _ended_without(self, lead: Lead) -> None:
+        giver = self._board.peers.get(lead.giver)
+        lead.complete = giver.claim if giver is not None else None
+        lead.orphaned = lead.complete is None
+
+
+def _rank(peer: SyncPeer) -> tuple[bool, int, int, int]:
+    """Outbound first, then who had fewer turns, then by weight, then the longest connected."""
+    weight = peer.claim.weight if peer.claim is not None else 0
+    return peer.peer.outbound, -peer.turns, weight, -peer.peer.number
