@@ -189,6 +189,8 @@ def test_what_was_selected_and_is_gone_is_not_announced_again() -> None:
     world = TxWorld()
     world.join(1)
     world.selected = tuple(Pooled(prefix_of(data), 200, b"s", 0) for data in transactions(100))
+    world.run(AGAIN_EVERY_MS)
+    assert world.relay.statistics().pending == 0
     world.run(2 * AGAIN_EVERY_MS)
     assert world.told == []
 
