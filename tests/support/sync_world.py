@@ -59,7 +59,7 @@ BAD_STATE = "bad state"
 """Real work, and a body that no state allows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Made:
     """A block."""
 
@@ -363,7 +363,7 @@ class World:
         self.peers: dict[PeerNumber, Script] = {}
         self.blamed: list[tuple[PeerNumber, Offence, str]] = []
         self.told: list[str] = []
-        self.synced_once = False
+        self.syncs = 0
         self.asked: list[tuple[int, PeerNumber, GetHeaders | GetBlocks]] = []
         self.most_bytes = 0
         self.most_headers = 0
@@ -488,7 +488,7 @@ class World:
                 case Tell():
                     self.told.append(action.words)
                 case SyncedOnce():
-                    self.synced_once = True
+                    self.syncs += 1
                 case KeepFrom():
                     self.chain.kept_from = action.height
                 case _:

@@ -108,6 +108,13 @@ class Board:
         """Whether the chain would not change to a lead by itself."""
         return self.chain.tip.height - lead.branch.fork.height > self.limits.undo
 
+    @property
+    def is_parted(self) -> bool:
+        """Whether half of the outbound peers stand on chains that we cannot go back to."""
+        outbound = [peer for peer in self.peers.values() if peer.peer.outbound]
+        parted = sum(peer.parted_deep for peer in outbound)
+        return parted > 0 and 2 * parted >= len(outbound)
+
     def ask_headers(self, asked: HeadersAsked, now: int) -> Hashable:
         """Ask a peer for headers."""
         key = ("headers", self.serial())

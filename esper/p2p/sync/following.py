@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 from typing import Final
 
+from esper.consensus.header_chain import HeaderChain
 from esper.p2p.faults import Offence
 from esper.p2p.limits import MOST_HEADERS, NEAR_FORK
 from esper.p2p.peer import PeerNumber
@@ -14,6 +15,7 @@ from esper.p2p.sync.header_branch import HeaderBranch
 from esper.p2p.sync.header_run import HeaderRun, read_run, start_of
 from esper.p2p.sync.lead import STALLED_MS, Lead
 from esper.p2p.sync.locator import locator_of
+from esper.p2p.sync.words import PARTED
 from esper.p2p.wire.bulk_messages import Headers
 from esper.primitives.ids import BlockId
 
@@ -233,6 +235,11 @@ class Following:
         if run.failure is not None:
             self.void(peer, now)
             return
+        oldest = board.chain.tip.height - board.limits.undo
+        if board.settings.was_synced and answer.headers and run.start.height < oldest:
+            # The block at the undo depth is not on its chain: where they part is of no interest.
+            self._parted_deep(peer, run.fork, now)
+            return
         peer.looked_ahead(run.future, now)
         if run.links:
             peer.hinted_until = now
@@ -301,9 +308,7 @@ class Following:
                 peer.waits_until = now + AGREES_MS
                 return
         if board.chain.tip.height - run.fork.height > board.limits.undo:
-            self.check.owe(peer, run.fork, now)
-            self.void(peer, now)
-            peer.parted_deep = True
+            self._parted_deep(peer, run.fork, now)
             return
         peer.parted_deep = False
         if len(board.leads) >= MOST_LEADS and not self._made_room(now):
@@ -325,6 +330,16 @@ class Following:
             lead.orphaned = asked.claim is None
         board.leads.append(lead)
         return lead
+
+    def _parted_deep(self, peer: SyncPeer, fork: HeaderChain, now: int) -> None:
+        """A peer's chain parts from ours deeper than we undo."""
+        board = self._board
+        self.check.owe(peer, fork, now)
+        self.void(peer, now)
+        was_parted = board.is_parted
+        peer.parted_deep = True
+        if board.settings.was_synced and board.is_parted and not was_parted:
+            board.tell(PARTED, alarming=True)
 
     def _made_room(self, now: int) -> bool:
         """Set a lead aside that takes its time, so that others have their turn."""
