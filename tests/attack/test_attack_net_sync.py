@@ -139,8 +139,8 @@ def test_a_cheap_deep_branch_takes_no_more_disk_than_the_horizon_and_never_stops
     cheap = world.makers.chain(fork, 2_000, UNIT // 10)[-1]
     for _ in range(4):
         world.honest(cheap, claim=Claim(cheap.height, HUGE, cheap.block_id))
-    for _ in range(7_200):
-        world.run(500)
+    for _ in range(1_200):
+        world.run(1_000)
         assert not world.sync.state.busy
     beside = [made for made in world.chain.known.values() if made not in world.chain.chain]
     assert len(beside) <= 2 * limits.horizon

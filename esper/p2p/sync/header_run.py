@@ -38,13 +38,17 @@ class HeaderRun:
         return self.links[-1].headers if self.links else self.base
 
 
-def read_run(answer: Headers, start: HeaderChain, chain: ChainPort) -> HeaderRun:
-    """Check headers from the child of ``start``, a block of our executed chain or a branch's top.
+def read_run(
+    answer: Headers, start: HeaderChain, chain: ChainPort, left: HeaderChain | None = None
+) -> HeaderRun:
+    """Check headers from the child of ``start``: of a block that we have, or of a branch's top.
 
-    One pass: each header is read, named, and checked on the one before it.
+    ``left``: where it parts from our executed chain, if it is not on that. One pass: each header is
+    read, named, and checked on the one before it.
     """
     on_chain = chain.height_on_chain(start.tip_id) is not None
-    fork = base = start
+    fork = start if on_chain or left is None else left
+    base = start
     parent = start
     links: list[Link] = []
     for data in answer.headers:
