@@ -37,6 +37,8 @@ MOST_NODES: Final = 32
 LOOK_EVERY_S: Final = 0.2
 START_S: Final = 60.0
 """A first start builds indexes and reads the model."""
+BOUNCE_S: Final = 0.5
+"""A second wish to end that comes sooner is the first one again: `timeout` sends two."""
 LINE_BYTES: Final = 1 << 16
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG: Final = 1
@@ -139,6 +141,7 @@ class Devnet:
         self._width = max(len(one.name) for one in planned)
         self._stops = 0
         """How often somebody wished the end."""
+        self._stopped_at = -BOUNCE_S
         self._failed = False
 
     def run(self) -> int:
@@ -214,7 +217,10 @@ class Devnet:
                 del self._running[name]
                 self._ended(name, status)
             case Signalled():
-                self._stops += 1
+                now = time.monotonic()
+                if now - self._stopped_at < BOUNCE_S:
+                    return
+                self._stops, self._stopped_at = self._stops + 1, now
                 if self._stops == 1:
                     self._say(f"stopping {_counted(len(self._running))}; ctrl-C again kills")
                 self._signal(signal.SIGINT if self._stops == 1 else signal.SIGKILL)

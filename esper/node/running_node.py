@@ -25,6 +25,7 @@ from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
+from esper.node.chain.milestones import MilestoneFile
 from esper.node.chain.opening import open_chain, store_options
 from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
@@ -181,7 +182,8 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 warn(LOG, "start_warning", "{warning}", warning=one)
             history = ChainHistory(manager.store, manager.params, _tell_progress)
             closing.callback(history.close)
-            chain = ChainService(manager, parts.clock, parts.steady)
+            milestones = MilestoneFile(parts.directory.path)
+            chain = ChainService(manager, parts.clock, parts.steady, milestones)
             events, calls = Events(), CallBook()
             closing.callback(events.close)
             mempool = _mempool(settings, parts, chain, manager, history, calls, events)

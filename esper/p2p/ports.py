@@ -36,6 +36,10 @@ class ChainPort(Protocol):
     def id_at(self, height: int) -> BlockId:
         """The block of the executed chain at a height from 0 to the tip's. Raises LookupError."""
 
+    def tip_is_current(self) -> bool:
+        """Whether the tip is recent by this node's clock, and its chain weighs at least what the
+        release says."""
+
     def check_may_come(self, header: Header) -> HeaderChain:
         """The branch that a header builds on.
 
@@ -139,13 +143,15 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Reroot:
-    """Go back to a block deeper than the undo depth, and follow another branch from there.
+    """Stand on a proven block of another branch, however deep that parts from ours.
 
-    Only in a node that was never synced. The value is None.
+    Only in a node that was never synced. Both branches stay known: sync may go back. The value is
+    None; after a ``Failure`` the chain is where it was.
     """
 
     key: Hashable
     block_id: BlockId
+    """The block to stand on: a block that was adopted beside the chain, or was its tip."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ NO_NETWORK: Final = -32009
 UNREACHED: Final = -32010
 """A peer did not answer, or did not stay."""
 SPARED: Final = -32011
-"""A peer that is never kept away: a configured one, or one of this machine or its network."""
+"""A configured peer, which is never kept away."""
 
 
 ERRORS: Final = MappingProxyType(
@@ -46,7 +46,7 @@ ERRORS: Final = MappingProxyType(
         PAUSED: ("PAUSED", "mining is paused, resume_mining helps: data.hashes"),
         NO_NETWORK: ("NO_NETWORK", "the node has no network to ask"),
         UNREACHED: ("UNREACHED", "the peer did not answer, or did not stay"),
-        SPARED: ("SPARED", "a peer that is never kept away: configured, or of this machine"),
+        SPARED: ("SPARED", "a configured peer, which is never kept away"),
         PARSE_ERROR: ("PARSE_ERROR", "the body is no JSON, or JSON of two meanings"),
         INVALID_REQUEST: ("INVALID_REQUEST", "the form of a request is wrong"),
         METHOD_NOT_FOUND: ("METHOD_NOT_FOUND", "no such method"),

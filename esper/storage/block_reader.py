@@ -3,6 +3,7 @@
 A block that is kept lies in the journal, in a file beside the chain, or in both: a change of chain
 writes the second before it takes the first out of the index, and the other way round. So whoever
 looks at the chain, then beside it, then at the chain again finds it, whatever goes on meanwhile.
+What was left behind for another branch far below stays in the journal, and is found there.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import TypeVar
 from esper.consensus.chain import BlockBytes
 from esper.consensus.header import decode_header
 from esper.primitives.ids import BlockId
+from esper.storage.chain_index import BlockEntry
 from esper.storage.chain_reader import ChainReader
 from esper.storage.errors import ProofPrunedError, UnknownBlockError
 from esper.storage.side_blocks import SideBlockError, SideBlocks
@@ -28,21 +30,31 @@ class BlockReader:
 
     def header(self, block_id: BlockId) -> bytes:
         """The header of a block. Raises UnknownBlockError, SegmentError, BlockFileError."""
-        return self._found(block_id, ChainReader.header, lambda kept: kept.header)
+        return self._found(block_id, ChainReader.header_at, lambda kept: kept.header)
 
     def body(self, block_id: BlockId) -> bytes:
         """The body of a block. Raises what ``header`` does."""
-        return self._found(block_id, _body, lambda kept: kept.body)
+
+        def on_chain(chain: ChainReader, entry: BlockEntry) -> bytes:
+            return chain.block_at(entry).body
+
+        return self._found(block_id, on_chain, lambda kept: kept.body)
 
     def proof(self, block_id: BlockId) -> bytes:
         """The proof of a block. Raises ProofPrunedError besides what ``header`` does."""
 
+        def on_chain(chain: ChainReader, entry: BlockEntry) -> bytes:
+            try:
+                return chain.proof_at(entry, 0)
+            except ProofPrunedError:
+                raise _pruned(chain.header_at(entry)) from None
+
         def beside(kept: BlockBytes) -> bytes:
             if not kept.proof:
-                raise ProofPrunedError(decode_header(kept.header, len(kept.header)).pre.height)
+                raise _pruned(kept.header)
             return kept.proof
 
-        return self._found(block_id, ChainReader.proof, beside)
+        return self._found(block_id, on_chain, beside)
 
     def parts(self, block_id: BlockId) -> BlockBytes:
         """All of a block. Raises what ``proof`` does."""
@@ -91,14 +103,15 @@ class BlockReader:
     def _found(
         self,
         block_id: BlockId,
-        on_chain: Callable[[ChainReader, int], T],
+        on_chain: Callable[[ChainReader, BlockEntry], T],
         beside: Callable[[BlockBytes], T],
     ) -> T:
         for last in (False, True):
             chain = self._as_of_now()
             height = chain.index.height_of(block_id)
-            if height is not None:
-                return on_chain(chain, height)
+            entry = chain.index.left(block_id) if height is None else chain.index.entry(height)
+            if entry is not None:
+                return on_chain(chain, entry)
             if not last:
                 try:
                     return beside(self._side.get(block_id))
@@ -108,11 +121,11 @@ class BlockReader:
         raise UnknownBlockError(f"block {block_id.hex()[:16]} is not kept here")
 
 
+def _pruned(header: bytes) -> ProofPrunedError:
+    return ProofPrunedError(decode_header(header, len(header)).pre.height)
+
+
 def _height(chain: ChainReader, block_id: BlockId) -> int | None:
     if block_id == chain.index.genesis.block_id:
         return 0
     return chain.index.height_of(block_id)
-
-
-def _body(chain: ChainReader, height: int) -> bytes:
-    return chain.block(height).body

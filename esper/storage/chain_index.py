@@ -7,6 +7,8 @@
 "u" || height as u64   the undo record: path and value before of every change
 "p" || file as u32     no proof of a greater height is in that file, as u64
 "q"                    number of the first proof file that is kept, as u32
+"l" || block id        BlockEntry of a block that was left behind for another branch
+"w"                    undo records and contexts are kept from that height on, as u64, if it is set
 "k"                    the lowest height from which every proof is kept, as u64
 """
 
@@ -41,6 +43,7 @@ TIP_KEY: Final = b"t"
 GENESIS_KEY: Final = b"g"
 FIRST_PROOF_FILE_KEY: Final = b"q"
 PROOFS_FROM_KEY: Final = b"k"
+UNDO_FROM_KEY: Final = b"w"
 
 Pair = tuple[int, int]
 """File and offset of a Locator."""
@@ -147,6 +150,11 @@ def pair(place: Locator) -> Pair:
 def entry_key(height: int) -> bytes:
     """Where the entry of a height stands."""
     return b"h" + u64(height)
+
+
+def left_key(block_id: BlockId) -> bytes:
+    """Where the entry of a block stands that was left behind."""
+    return b"l" + block_id
 
 
 def height_key(block_id: BlockId) -> bytes:
@@ -270,6 +278,16 @@ class ChainIndex(Generic[S]):
     def first_proof_file(self) -> int:
         """The first proof file that is kept."""
         return int.from_bytes(self.store.get(FIRST_PROOF_FILE_KEY) or b"", "big")
+
+    def left(self, block_id: BlockId) -> BlockEntry | None:
+        """Where a block lies that was left behind for another branch, None for others."""
+        return self._read(left_key(block_id), _ENTRY, f"entry of block {block_id.hex()[:16]}")
+
+    @property
+    def undo_from(self) -> int | None:
+        """The height from which undo records are kept however deep, None if none is set."""
+        found = self.store.get(UNDO_FROM_KEY)
+        return None if found is None else int.from_bytes(found, "big")
 
     @property
     def proofs_from(self) -> int:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from esper.consensus.chain import BlockBytes
 from esper.primitives.hashing import u32, u64
@@ -22,6 +23,7 @@ from esper.storage.chain_index import (
     FIRST_PROOF_FILE_KEY,
     PROOFS_FROM_KEY,
     TIP_KEY,
+    UNDO_FROM_KEY,
     ChainIndex,
     Tip,
     encode_entry,
@@ -64,11 +66,15 @@ from esper.storage.tip_moves import (
     StoredExecution,
     begin,
     downwards,
+    forget_undo,
     plan,
     plan_back,
     upwards,
 )
 from esper.vm.view import Change
+
+FORGOTTEN_AT_ONCE: Final = 1_000
+"""Undo records that go in one batch."""
 
 
 class ChainStore:
@@ -203,7 +209,7 @@ class ChainStore:
 
     @contextmanager
     def group(self) -> Iterator[None]:
-        """Blocks that are appended within are kept together when it ends, none of them before.
+        """Steps within, up or down, are kept together when it ends, none of them before.
 
         One sync of each file and one of the index do for all of them. If it ends with an error,
         nothing of them was kept. Raises at its end what ``append`` raises of the system's.
@@ -260,21 +266,41 @@ class ChainStore:
         writes = upwards(self._index, step, places, self._options.undo_depth)
         self._index.store.write((*writes, *self._gap_at(step.height, block.proof)))
 
-    def rewind(self) -> bytes:
+    def rewind(self, *, left: bool = False) -> bytes:
         """Take the tip off and return its block id; its bytes stay in the files.
 
-        Raises RewindLimitError at the genesis or deeper than undo records reach, and
-        DiskReserveError and WriteFailedError as ``append`` does.
+        ``left``: they are to be found by that id as long as the index lasts. Within a group it is
+        kept when that ends. Raises RewindLimitError at the genesis or deeper than undo records
+        reach, and DiskReserveError and WriteFailedError as ``append`` does.
+        """
+        if self._grouping:
+            return self._stage_rewind(left=left)
+        with self.group():
+            return self._stage_rewind(left=left)
+
+    def _stage_rewind(self, *, left: bool) -> bytes:
+        self._options.check_reserve(self.datadir)
+        back = plan_back(self._index, left=left)
+        self._journal.stage(journal_payload(TipRemoved(back.removed)))
+        self._index.store.write(downwards(back, self._journal.end, self._proofs.end))
+        return back.removed
+
+    def keep_undo_from(self, height: int | None) -> None:
+        """Keep undo records and contexts from a height on, however deep; None: as usual again.
+
+        What is gone already stays gone. Raises WriteFailedError.
         """
         self._check_writable()
         self._check_alone()
-        self._options.check_reserve(self.datadir)
-        back = plan_back(self._index)
-        self._journal.stage(journal_payload(TipRemoved(back.removed)))
-        self._journal_commit()
-        self._index.store.write(downwards(back, self._journal.end, self._proofs.end))
-        self._stopped = False
-        return back.removed
+        before, usual = self._index.undo_from, self.tip.height - self._options.undo_depth
+        if before == height:
+            return
+        kept = usual + 1 if height is None else min(height, usual + 1)
+        gone = range(kept if before is None else max(before, 1), kept)
+        for first in range(gone.start, gone.stop, FORGOTTEN_AT_ONCE):
+            part = gone[first - gone.start :][:FORGOTTEN_AT_ONCE]
+            self._index.store.write([one for deep in part for one in forget_undo(deep)])
+        self._index.store.write([(UNDO_FROM_KEY, None if height is None else u64(height))])
 
     @property
     def receipt_root(self) -> bytes:
@@ -390,7 +416,7 @@ class ChainStore:
 
     def _check_alone(self) -> None:
         if self._grouping:
-            raise ValueError("a group of blocks that are appended holds nothing else")
+            raise ValueError("a group of steps of the tip holds nothing else")
 
     def _check_writable(self) -> None:
         if self._stopped:

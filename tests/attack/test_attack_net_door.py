@@ -187,6 +187,24 @@ def test_a_node_without_descriptors_accepts_again_when_it_has_some(
     trio.run(main)
 
 
+def test_a_listener_that_is_closed_lets_nobody_in_and_ends_nothing_else() -> None:
+    async def main() -> None:
+        async with world() as made:
+            link = await made.dial()
+            stream = await made.connect()
+            while not made.listener.statistics().door.shaking:
+                await trio.sleep(0.01)
+            made.listener.close()
+            with pytest.raises(OSError, match="connect"):
+                await trio.open_tcp_stream("127.0.0.1", link.remote_address[1])
+            await stream.send_all(SELECTION)
+            assert await stream.receive_some(len(SELECTION)) == SELECTION
+            await link.talk.send_all(b"still there")
+            assert await (await made.link()).talk.receive_some(99) == b"still there"
+
+    trio.run(main)
+
+
 def test_stopping_closes_all_that_shake_hands_and_the_port() -> None:
     async def main() -> None:
         before = open_sockets()

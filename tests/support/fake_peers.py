@@ -99,8 +99,8 @@ class FakePeers(PeersPort):
         return 1
 
     def ban(self, target: Target, seconds: int) -> BanView:
-        if target.ip == LOOPBACK:
-            raise PeerSparedError("peer", "is of this machine", "use `esperd disconnect`")
+        if target.peer_id == IDS[2]:
+            raise PeerSparedError("peer", "it is a configured peer", "take it out of `connect`")
         view = BanView("192.0.2.7", seconds, "a person asked for it")
         self.kept_away.append((target, view))
         return view

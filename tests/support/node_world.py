@@ -434,7 +434,7 @@ async def node_world(
         plan,
         store_options(params),
         steady,
-        peers,
+        peers=peers,
     )
     stops: list[bool] = []
     chosen = Settings(network=params.name, datadir=datadir, **settings)

@@ -120,6 +120,7 @@ class Makers:
     def __init__(self) -> None:
         self.genesis = Made(_header(GENESIS, 1, 0, 0), GENESIS, None)
         self.by_id: dict[BlockId, Made] = {GENESIS.tip_id: self.genesis}
+        self.by_header: dict[bytes, Made] = {}
         self._nonce = 0
 
     def block(
@@ -131,6 +132,7 @@ class Makers:
         headers = parent.headers.extended_by_header(header)
         made = Made(header, headers, parent, kind)
         self.by_id[made.block_id] = made
+        self.by_header[header.to_bytes()] = made
         return made
 
     def chain(self, parent: Made, count: int, weight: int = UNIT, kind: str = SOUND) -> list[Made]:
@@ -543,7 +545,7 @@ class World:
         self._do(self.sync.done(job.key, value, self.now))
 
     def _made(self, header: bytes) -> Made:
-        return next(one for one in self.makers.by_id.values() if one.header.to_bytes() == header)
+        return self.makers.by_header[header]
 
     def _adopt(self, job: Adopt) -> None:
         adopted = self.chain.adopt(self.makers.by_id[one.block_id] for one in job.blocks)

@@ -11,6 +11,7 @@ import typer
 from esper.cli.esperd.answers import JsonOption, answer
 from esper.cli.esperd.asked_node import DatadirOption
 from esper.cli.esperd.reported_errors import reported_errors
+from esper.node.clock import wall_ms
 from esper.node.datadir import DataDirectory
 from esper.node.settings import datadir_in_effect
 
@@ -36,10 +37,17 @@ def resync(
                 "mean it"
             )
         # Late: looking at the help opens no store.
-        aside = import_module("esper.node.offline.resync").set_chain_aside(directory)
+        done = import_module("esper.node.offline.resync").resync(
+            directory, accept_loss=True, now_ms=wall_ms()
+        )
+        aside = None if done.aside is None else str(done.aside)
+        told = (
+            "there was no chain to set aside"
+            if aside is None
+            else f"the chain lies in {aside} now; delete it once the new one is there"
+        )
         answer(
             as_json,
-            {"datadir": str(directory.path), "set_aside": str(aside)},
-            f"the chain lies in {aside} now; delete it once the new one is there. `esperd node` "
-            "fetches the network's",
+            {"datadir": str(directory.path), "set_aside": aside},
+            f"{told}. `esperd node` fetches the network's",
         )

@@ -24,7 +24,7 @@ from esper.consensus.block_isolation import (
 from esper.consensus.chain import BlockBytes, check_header, connect, read_block
 from esper.consensus.context import ChainContext
 from esper.consensus.context_record import decode_context
-from esper.consensus.fork_choice import BlockTree, ProvenBlock
+from esper.consensus.fork_choice import BlockTree, Path, ProvenBlock
 from esper.consensus.header import Header, decode_header
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
@@ -43,7 +43,7 @@ from esper.primitives.ids import NO_BLOCK, BlockId
 from esper.primitives.params import NetworkParameters
 from esper.saying import warn
 from esper.storage.chain_store import ChainStore
-from esper.storage.errors import ProofPrunedError
+from esper.storage.errors import ProofPrunedError, RewindLimitError, UnknownBlockError
 from esper.storage.side_blocks import SideBlockError
 from esper.vm.context import ONE_BY_ONE
 from esper.vm.ledger import Ledger
@@ -55,6 +55,8 @@ PRUNE_EVERY: Final = 64
 """Blocks between two looks for proofs that may be deleted."""
 GROUP_BLOCKS: Final = 16
 """Most blocks that share one commit: what a crash in sync may cost."""
+STEPS_BACK: Final = 64
+"""Blocks that are taken off by one commit on the way to a block far below."""
 GROUP_BYTES: Final = 8 << 20
 """Bytes of blocks from which on a group takes no other."""
 READ_BLOCKS: Final = GROUP_BLOCKS
@@ -139,7 +141,8 @@ class ChainManager:
         """``secret`` decides between equal tips; ``prune`` deletes proofs below the pruning depth.
 
         Blocks that a crash left beside the chain are taken up again, as of the clock ``now_ms``;
-        blocks beside the chain may take ``side_bytes``. Raises SideBlockError.
+        blocks beside the chain may take ``side_bytes``. Raises SideBlockError. A branch that is
+        too deep to be followed is no reason not to open: ``halted`` says so.
         """
         self.params = params
         self.state = StoreState(store)
@@ -150,13 +153,26 @@ class ChainManager:
         self._verifier = verifier
         self._signatures = signatures
         self._prune = prune
+        self._secret = secret
         self._order = 0
         self._headers: dict[BlockId, HeaderChain] = {}
         self._executed: dict[BlockId, ChainContext] = {}
         self._move = _Move()
-        self._tree = self._stored_tree(secret)
-        self._branches = Branches(store, self._tree, side_bytes)
-        self._take_up_side_blocks(now_ms)
+        self._side_bytes = side_bytes
+        self.halted: TooDeepReorganisation | None = None
+        """The branch beside the chain that it must not follow unasked, as far as it is known."""
+        self._root_anew(now_ms)
+
+    def _root_anew(self, now_ms: int) -> None:
+        """A tree of the store's chain as it is, and of what lies beside it and belongs to it."""
+        self._headers.clear()
+        self._executed.clear()
+        self._tree = self._stored_tree(self._secret)
+        self._branches = Branches(self._store, self._tree, self._side_bytes)
+        try:
+            self._take_up_side_blocks(now_ms)
+        except TooDeepReorganisation as violation:
+            self.halted = violation
 
     @property
     def context(self) -> ChainContext:
@@ -208,8 +224,56 @@ class ChainManager:
         return ReadBlock(header, read_content(body, header.pre, limits))
 
     def moved_from(self, before: BlockId) -> Arrival:
-        """The way from a tip that the chain had to the one that it has."""
+        """The way from a tip that the chain had to the one that it has.
+
+        Nothing is undone or applied in it where the old tip is forgotten: see ``reroot``.
+        """
         return self._arrival(self._store.tip.block_id, before, new=False)
+
+    def headers_at(self, height: int) -> HeaderChain | None:
+        """The headers up to the chain's block of a height, None where they are not kept.
+
+        They are as deep as blocks can be taken off, and from where ``keep_undo_from`` says.
+        """
+        if not 0 <= height <= self._store.tip.height:
+            return None
+        if height and self._store.index.context(height) is None:
+            return None
+        return self._stored_context(height)
+
+    def keep_undo_from(self, height: int | None) -> None:
+        """Let every block above a height be taken off, however deep it lies; None: no more.
+
+        What cannot be taken off now cannot later. Raises what the store raises.
+        """
+        self._store.keep_undo_from(None if height is None else height + 1)
+
+    def reroot(self, block_id: BlockId, *, now_ms: int) -> Arrival:
+        """Take off all above a block of the chain, however deep, and begin a new tree there.
+
+        The blocks above stay readable by their ids, and may be brought again; so may any other
+        branch that leaves the chain there. Blocks beside the chain that do not build on what is
+        left are forgotten. Raises UnknownBlockError for a block that is not on the chain,
+        RewindLimitError where an undo record is missing, before anything is done, and what the
+        store raises; then some of them may be off.
+        """
+        index, before = self._store.index, self._store.tip
+        genesis = block_id == index.genesis.block_id
+        height = 0 if genesis else index.height_of(block_id)
+        if height is None:
+            raise UnknownBlockError(f"block {block_id.hex()[:16]} is not on the chain")
+        for above in range(height + 1, before.height + 1):
+            if index.undo(above) is None:
+                raise RewindLimitError(above)
+        self._move = _Move()
+        try:
+            while self._store.tip.height > height:
+                with self._store.group():
+                    for _ in range(min(STEPS_BACK, self._store.tip.height - height)):
+                        self._store.rewind(left=True)
+        finally:
+            self._root_anew(now_ms)
+        return self.moved_from(before.block_id)
 
     def check_may_come(self, header: Header) -> HeaderChain:
         """The branch that a header builds on, unless something is known against it.
@@ -534,7 +598,9 @@ class ChainManager:
             self._branches.drop(block_id)
 
     def _arrival(self, block_id: BlockId, before: BlockId, *, new: bool) -> Arrival:
-        path = self._tree.path(before, self._store.tip.block_id)
+        tip, path = self._store.tip.block_id, Path((), ())
+        if before in self._tree:
+            path = self._tree.path(before, tip)
         move = self._move
         return Arrival(
             block_id,

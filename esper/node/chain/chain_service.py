@@ -9,6 +9,7 @@ Readers take ``view`` and keep it as long as they like. The lock is for what mus
 adopting, and admission to the mempool.
 """
 
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -26,11 +27,14 @@ from esper.consensus.outputs import WorkOutputs
 from esper.node.chain.block_judge import JudgedBlock, JudgementError, at_stage
 from esper.node.chain.chain_manager import Adopted, Arrival, ChainManager, ReadBlock
 from esper.node.chain.chain_view import ChainView
+from esper.node.chain.milestones import MilestoneFile, Milestones
 from esper.node.clock import Clock, steady_ms
 from esper.node.events import TipMoved
+from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.errors.consequences import Stage
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
+from esper.saying import complain
 
 T = TypeVar("T")
 Commit = Callable[[], None]
@@ -40,6 +44,16 @@ JUDGING_THREADS: Final = max(2, os.cpu_count() or 1)
 """Proofs are verified outside the interpreter's lock."""
 READING_THREADS: Final = 16
 """Well below the threads that trio gives out in all: whoever reads, blocks find one."""
+
+
+LOG: Final = logging.getLogger("esper.chain")
+
+
+class FinalChainError(Exception):
+    """A chain that was current once is not taken back further than the undo depth."""
+
+    def __init__(self) -> None:
+        super().__init__("this chain was current once: nothing below the undo depth is given up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +81,17 @@ class ChainFollower(Protocol):
 class ChainService:
     """Access to a chain manager for many tasks."""
 
-    def __init__(self, manager: ChainManager, clock: Clock, steady: Clock = steady_ms) -> None:
-        """``clock`` judges the times of blocks, ``steady`` which of them came together."""
+    def __init__(
+        self,
+        manager: ChainManager,
+        clock: Clock,
+        steady: Clock = steady_ms,
+        milestones: MilestoneFile | None = None,
+    ) -> None:
+        """``clock`` judges the times of blocks, ``steady`` which of them came together.
+
+        ``milestones`` keeps what must outlive a restart; None: nothing does.
+        """
         self._manager = manager
         self._judge = manager.block_judge
         self._clock = clock
@@ -81,6 +104,57 @@ class ChainService:
         self._told: Callable[[TipMoved], None] = _tell_nobody
         self._changed = trio.Event()
         self._view = manager.view()
+        self._milestone_file = milestones
+        self._milestones = milestones.load() if milestones is not None else Milestones()
+        self.blocks = manager.store.blocks()
+        """Blocks by id, from any thread and without waiting for a change."""
+        if manager.halted is not None:
+            self._halt(manager.halted)
+
+    @property
+    def halted(self) -> str:
+        """Why this node neither follows the best branch nor mines, and what helps; else empty."""
+        return self._milestones.halted
+
+    @property
+    def was_synced(self) -> bool:
+        """Whether this chain was current once: from then on the undo depth binds."""
+        return self._milestones.synced
+
+    async def note_synced(self) -> None:
+        """The chain is current now. From the first time on it is final below the undo depth."""
+        if not self.was_synced:
+            await trio.to_thread.run_sync(self._reach, replace(self._milestones, synced=True))
+
+    def _reach(self, milestones: Milestones) -> None:
+        self._milestones = milestones
+        if self._milestone_file is not None:
+            self._milestone_file.save(milestones)
+
+    def _halt(self, violation: TooDeepReorganisation) -> None:
+        if not self.halted:
+            why = f"{violation}; `esperd resync --accept-loss` gives up this one and fetches anew"
+            complain(LOG, "chain_halted", "{why}", why=why)
+            self._reach(replace(self._milestones, halted=why))
+
+    def headers_at(self, height: int) -> HeaderChain | None:
+        """The headers up to a block of the chain, None where they are not kept."""
+        return self._manager.headers_at(height)
+
+    async def keep_undo_from(self, height: int | None) -> None:
+        """Let all blocks above a height be taken off, however deep it lies; None: no more."""
+        async with self._lock:
+            await trio.to_thread.run_sync(self._manager.keep_undo_from, height)
+
+    async def reroot(self, block_id: BlockId) -> Arrival:
+        """Take off all above a block of the chain, however deep, to follow another branch there.
+
+        What the blocks that leave held does not wait again. Raises FinalChainError in a node that
+        was synced once, and what ``ChainManager.reroot`` raises.
+        """
+        if self.was_synced:
+            raise FinalChainError
+        return await self._change(lambda: self._manager.reroot(block_id, now_ms=self._clock()))
 
     def follow(self, follower: ChainFollower) -> None:
         """Let a follower prepare every change from now on."""
@@ -249,6 +323,8 @@ class ChainService:
 
         await self._change(work)
         adopted = found[0]
+        if isinstance(adopted.failure, TooDeepReorganisation):
+            await trio.to_thread.run_sync(self._halt, adopted.failure)
         if isinstance(adopted.failure, RuleViolation):
             block_id = judged[adopted.done].block_id
             failure = JudgementError(Stage.STATE, adopted.failure, block_id)
@@ -278,7 +354,9 @@ class ChainService:
             whole = self._manager.moved_from(before)
             touched = self._unprepared | arrival.touched
             arrival = replace(arrival, undone=whole.undone, applied=whole.applied, touched=touched)
-        if not arrival.undone and not arrival.applied:
+        if isinstance(error, TooDeepReorganisation):
+            self._halt(error)
+        if self._manager.context.tip_id == before:
             return _Outcome(arrival, error)
         self._unprepared = arrival.touched
         view = self._manager.view()

@@ -145,7 +145,7 @@ class NetworkService:
         requests, served = Requests(), Served(now)
         self._requests, self._served = requests, served
         chain_jobs, pool_jobs = (
-            ChainJobs(made_of.chain, blocks.proven_by_sync),
+            ChainJobs(made_of.chain, self._brought),
             PoolJobs(made_of.mempool, made_of.chain),
         )
         self.gate = Gate(

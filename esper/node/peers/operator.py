@@ -129,7 +129,7 @@ class NetworkPeers(PeersPort):
         found = self._meant(target)
         if not found:
             raise NoSuchPeerError(
-                "target", "no such peer is connected", "`esperd peers` shows who is"
+                "peer", "no such peer is connected", "`esperd peers` shows who is"
             )
         for one in found:
             self._service.parts.plan.remove_static(one.address.peer_id)
@@ -141,7 +141,7 @@ class NetworkPeers(PeersPort):
         penalties, now = self._service.parts.penalties, self._steady()
         if target.peer_id in self._service.static_ids():
             raise PeerSparedError(
-                "target", "it is a configured peer", "take it out of `connect` first"
+                "peer", "it is a configured peer", "take it out of `connect` first"
             )
         if target.peer_id:
             penalties.ban_id(target.peer_id, now, seconds * 1000)
@@ -159,7 +159,7 @@ class NetworkPeers(PeersPort):
             penalties.lift_id(target.peer_id) if target.peer_id else penalties.lift_ip(target.ip)
         )
         if not known:
-            raise NoSuchPeerError("target", "it is not banned", "`esperd bans` shows who is")
+            raise NoSuchPeerError("peer", "it is not banned", "`esperd bans` shows who is")
 
     def _with_id(self, peer_id: bytes) -> list[Connected]:
         table = self._service.table.settled()

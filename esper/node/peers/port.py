@@ -33,7 +33,7 @@ class PeerUnreachedError(PeersError):
 
 
 class PeerSparedError(PeersError):
-    """A peer that is never kept away: a configured one, or one of this machine or its network."""
+    """A configured peer, which is never kept away."""
 
 
 @dataclass(frozen=True, slots=True)

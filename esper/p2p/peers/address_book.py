@@ -174,13 +174,17 @@ class AddressBook:
         entry.tried = True
         self._tried.put(entry, place)
 
-    def met_another(self, address: PeerAddress, found_id: bytes, now_min: int) -> None:
-        """A dial met another id than expected: back to *new*, under the id that is there."""
+    def met_another(self, address: PeerAddress, found_id: bytes | None, now_min: int) -> None:
+        """A dial met another id than expected: back to *new*, under the id that is there.
+
+        Where that did not show (None) the old one stays.
+        """
         entry = self._entries.get(address.endpoint)
         if entry is None or entry.address.peer_id != address.peer_id:
             return
         self._tests.pop(address.endpoint, None)
-        entry.address = PeerAddress(address.ip, address.port, found_id)
+        if found_id is not None:
+            entry.address = PeerAddress(address.ip, address.port, found_id)
         entry.services = 0
         entry.succeeded_min = 0
         if entry.tried:

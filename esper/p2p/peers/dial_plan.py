@@ -109,10 +109,12 @@ class DialPlan:
         if len(self._static) >= MOST_STATIC:
             raise TooManyStaticError(len(self._static) + 1)
         self._static.append(_Static(address))
+        self._slots.add_static(address.peer_id)
 
     def remove_static(self, peer_id: bytes) -> None:
         """Dial a peer no more on its own account."""
         self._static = [one for one in self._static if one.address.peer_id != peer_id]
+        self._slots.remove_static(peer_id)
 
     def due(self) -> int:
         """When ``next_dials`` is to be called again."""
@@ -153,7 +155,7 @@ class DialPlan:
         self._dialling.pop(address.endpoint, None)
         self._book.failed(address.endpoint, now_min)
 
-    def met_another(self, address: PeerAddress, found_id: bytes, now_min: int) -> None:
+    def met_another(self, address: PeerAddress, found_id: bytes | None, now_min: int) -> None:
         """A dial met another id than expected, and was closed."""
         self._dialling.pop(address.endpoint, None)
         self._book.failed(address.endpoint, now_min)

@@ -126,7 +126,7 @@ class Penalties:
 
     def __init__(self, localities: Localities, static_ids: Collection[bytes] = ()) -> None:
         self._localities = localities
-        self._static_ids = frozenset(static_ids)
+        self._static_ids = set(static_ids)
         self._bars = Bars()
         self._own_fault = OwnFault()
         self._scores: OrderedDict[bytes, dict[Offence | None, _Window]] = OrderedDict()
@@ -134,6 +134,14 @@ class Penalties:
         self._dropped_late: OrderedDict[bytes, int] = OrderedDict()
         """Ids that were dropped for being late within the last minute."""
         self._other_rules: OrderedDict[bytes, int] = OrderedDict()
+
+    def add_static(self, peer_id: bytes) -> None:
+        """The operator names a peer: it is dropped at most from now on."""
+        self._static_ids.add(peer_id)
+
+    def remove_static(self, peer_id: bytes) -> None:
+        """The operator names a peer no more."""
+        self._static_ids.discard(peer_id)
 
     def asked(self, peer_id: bytes, now_ms: int) -> None:
         """A peer was asked something that has a deadline."""

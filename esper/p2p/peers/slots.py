@@ -77,7 +77,7 @@ class Slots:
         self._own_id = own_id
         self._secret = secret
         self._localities = localities
-        self._static_ids = frozenset(static_ids)
+        self._static_ids = set(static_ids)
         self._most_inbound = inbound
         self._entered: dict[PeerNumber, bytes] = {}
         """Address of each inbound connection, until it leaves."""
@@ -108,6 +108,18 @@ class Slots:
     def count(self, *kinds: Kind) -> int:
         """Settled connections of some kinds."""
         return sum(one.kind in kinds for one in self._settled.values())
+
+    def add_static(self, peer_id: bytes) -> None:
+        """The operator names a peer: it is not evicted from now on."""
+        self._static_ids.add(peer_id)
+        if peer_id in self._by_id:
+            self._by_id[peer_id].static = True
+
+    def remove_static(self, peer_id: bytes) -> None:
+        """The operator names a peer no more."""
+        self._static_ids.discard(peer_id)
+        if peer_id in self._by_id:
+            self._by_id[peer_id].static = False
 
     def enter(self, number: PeerNumber, ip: bytes) -> bool:
         """Whether an accepted connection may go on to its handshake; if not, it never entered."""

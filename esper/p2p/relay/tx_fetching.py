@@ -12,30 +12,22 @@ from typing import Final
 
 from esper.p2p.actions import Action, Ask, Blame, End
 from esper.p2p.faults import Offence
-from esper.p2p.flow.budgets import SharedBucket, SharedRoom
 from esper.p2p.limits import (
-    MOST_ASKED,
     TRANSACTION_BYTES,
     TX_ANSWER_MS,
-    TX_BURST,
-    TX_IN_FLIGHT,
-    TX_IN_FLIGHT_BYTES,
-    TX_IN_FLIGHT_BYTES_IN_ALL,
     TX_NOT_ASKED_MS,
-    TX_PER_S_IN_ALL,
     TX_UNANSWERED,
 )
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.relay.known import RefusedPrefixes, is_call, prefix_of
 from esper.p2p.relay.tx_jobs import Admit, Verdict
+from esper.p2p.relay.tx_turns import Turns
 from esper.p2p.relay.wanted import ASK_EVERY_MS, Announcer, Asked, WantedTransactions
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Txs
 from esper.p2p.wire.talk_messages import Announced, GetTxs
 from esper.primitives.errors.rule_violation import Consequence
 
-SHARE: Final = 8
-"""Asked of one peer at a time when the budget of all is short, so that a turn comes soon."""
 _NEVER_VALID: Final = (Consequence.INVALID, Consequence.WRONG_BYTES)
 
 
@@ -53,8 +45,7 @@ class Fetching:
     def __init__(self, now: int) -> None:
         self._wanted = WantedTransactions()
         self._peers = self._wanted.announcers
-        self._budget = SharedBucket(TX_PER_S_IN_ALL, TX_BURST, now)
-        self._bytes = SharedRoom(TX_IN_FLIGHT_BYTES_IN_ALL)
+        self._turns = Turns(now)
         self._judged: dict[bytes, _Judged] = {}
         self._last_key = 0
         self.refused: Final = RefusedPrefixes()
@@ -70,7 +61,8 @@ class Fetching:
         if announcer is None:
             return
         for asked in announcer.asked.values():
-            self._bytes.free(sum(asked.sizes.values()), announcer.peer.outbound)
+            self._turns.land(announcer.peer, sum(asked.sizes.values()))
+        self._turns.left(announcer)
         self._pass_all_on(announcer, now)
         del self._peers[number]
         yield from self._ask_all(now)
@@ -159,7 +151,8 @@ class Fetching:
 
     def due(self) -> int | None:
         """When something is to be asked at the earliest, ms."""
-        return min((one.wake for one in self._peers.values() if one.wake is not None), default=None)
+        times = (self._turns.due(), *(one.wake for one in self._peers.values()))
+        return min((one for one in times if one is not None), default=None)
 
     @property
     def wanted(self) -> int:
@@ -174,7 +167,7 @@ class Fetching:
     @property
     def held_bytes(self) -> int:
         """Bytes of what was asked for or is being admitted."""
-        return self._bytes.held
+        return self._turns.held_bytes
 
     @property
     def judging_bytes(self) -> int:
@@ -202,7 +195,7 @@ class Fetching:
         yield Admit(prefix, data)
 
     def _land(self, giver: Peer, size: int) -> None:
-        self._bytes.free(size, giver.outbound)
+        self._turns.land(giver, size)
         announcer = self._peers.get(giver.number)
         if announcer is not None:
             announcer.flying -= 1
@@ -214,9 +207,10 @@ class Fetching:
 
     def _ask_all(self, now: int) -> Iterator[Action]:
         awake = [one for one in self._peers.values() if one.wake is not None and one.wake <= now]
-        # Whoever was asked longest ago comes first, for all share a budget.
         for announcer in sorted(awake, key=lambda one: one.asked_at):
             yield from self._ask(announcer, now)
+        for announcer in self._turns.come(now):
+            yield from self._send(announcer, now)
 
     def _ask(self, announcer: Announcer, now: int) -> Iterator[Action]:
         announcer.wake = None
@@ -227,12 +221,17 @@ class Fetching:
         if now < announcer.asked_at + ASK_EVERY_MS:
             announcer.wake_by(announcer.asked_at + ASK_EVERY_MS)
             return
+        if not self._turns.must_wait(announcer, now):
+            yield from self._send(announcer, now)
+
+    def _send(self, announcer: Announcer, now: int) -> Iterator[Action]:
         sizes: dict[bytes, int] = {}
-        scarce = self._budget.wait_ms(MOST_ASKED, announcer.peer.outbound, now) > 0
-        for prefix in tuple(islice(announcer.queue, SHARE if scarce else MOST_ASKED)):
+        most, left = self._turns.share(announcer, now)
+        for prefix in tuple(islice(announcer.queue, most)):
             size = announcer.listed[prefix]
-            if not self._may_fly(announcer, size, now):
+            if size > left or not self._turns.take(announcer, size, now):
                 break
+            left -= size
             self._wanted.ask(announcer, prefix)
             sizes[prefix] = size
         if announcer.queue:
@@ -243,20 +242,6 @@ class Fetching:
         announcer.asked_at = now
         announcer.asked[self._last_key] = Asked(sizes)
         yield Ask(announcer.peer.number, self._last_key, GetTxs(0, tuple(sizes)))
-
-    def _may_fly(self, announcer: Announcer, size: int, now: int) -> bool:
-        outbound = announcer.peer.outbound
-        if announcer.flying >= TX_IN_FLIGHT or announcer.flying_bytes + size > TX_IN_FLIGHT_BYTES:
-            return False
-        if not self._bytes.has(size, outbound) or self._budget.wait_ms(1, outbound, now):
-            return False
-        if not announcer.budget.take(1, now):
-            return False
-        self._budget.take(1, outbound, now)
-        self._bytes.take(size, outbound)
-        announcer.flying += 1
-        announcer.flying_bytes += size
-        return True
 
     def _pass_stale_on(self, announcer: Announcer, now: int) -> None:
         for prefix, since in tuple(announcer.queue.items()):

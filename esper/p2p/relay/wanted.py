@@ -26,7 +26,7 @@ class Asked:
     """By prefix, in the order asked, what its announcer said of its size."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Announcer:
     """A peer that has transactions which are not here."""
 

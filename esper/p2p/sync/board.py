@@ -83,6 +83,8 @@ class Board:
     asked: dict[Hashable, HeadersAsked | BlocksAsked] = field(default_factory=dict)
     jobs: dict[Hashable, OpenJob] = field(default_factory=dict)
     buffer: Buffer = field(default_factory=lambda: Buffer(SYNC_BYTES))
+    rerooting: Hashable | None = None
+    """The job that changes to a branch that parts deep from ours."""
     halted: str = ""
     """Why the node needs its operator; empty: it does not."""
     actions: list[SyncAction] = field(default_factory=list)
@@ -102,12 +104,16 @@ class Board:
         """A lead that is still followed."""
         return next((lead for lead in self.leads if lead.serial == serial), None)
 
+    def is_deep(self, lead: Lead) -> bool:
+        """Whether the chain would not change to a lead by itself."""
+        return self.chain.tip.height - lead.branch.fork.height > self.limits.undo
+
     def ask_headers(self, asked: HeadersAsked, now: int) -> Hashable:
         """Ask a peer for headers."""
         key = ("headers", self.serial())
         peer = self.peers[asked.peer]
         peer.spend(HEADERS_COST, now)
-        peer.busy_headers = True
+        peer.headers_open += 1
         self.asked[key] = asked
         self.actions.append(Ask(asked.peer, key, GetHeaders(0, asked.locator, asked.most)))
         return key
@@ -130,7 +136,7 @@ class Board:
             if isinstance(asked, BlocksAsked):
                 peer.in_flight -= len(asked.heights)
             else:
-                peer.busy_headers = False
+                peer.headers_open -= 1
         return asked
 
     def cancel(self, key: Hashable) -> None:
@@ -151,7 +157,7 @@ class Board:
         self.leads.remove(lead)
         for peer in self.peers.values():
             peer.lacks_from = None
-            peer.agrees_until = 0
+            peer.waits_until = 0
 
     def blame(self, number: PeerNumber, offence: Offence, reason: str) -> None:
         """Something counts against a peer, if it is still here."""

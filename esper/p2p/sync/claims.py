@@ -52,8 +52,8 @@ class SyncPeer:
     """Of that header."""
     hinted_until: int = 0
     """Until when hints wait."""
-    busy_headers: bool = False
-    """Whether a request for headers is open."""
+    headers_open: int = 0
+    """Open requests for headers."""
     in_flight: int = 0
     """Blocks asked of it."""
     allowed: int = LEAST_IN_FLIGHT
@@ -62,10 +62,12 @@ class SyncPeer:
     """Until when it is asked for nothing."""
     lacks_from: int | None = None
     """The lowest height of the current branch whose block it does not know."""
-    agrees_until: int = 0
-    """Until when it is not asked again, for it has what a lead has."""
+    waits_until: int = 0
+    """Until when it is not asked again: it has what a lead has, or left the branch it gave."""
     turns: int = 0
     """Leads of its that made room for others."""
+    parted_deep: bool = False
+    """Whether its chain was last seen to part from ours deeper than the undo depth."""
     ahead_of_clock: bool = False
     """Whether its last headers ended with one that lies ahead of our clock."""
     future_until: int = 0
@@ -85,6 +87,11 @@ class SyncPeer:
         self.ahead_of_clock = future
         if future:
             self.future_until = now + FUTURE_AGAIN_MS
+
+    @property
+    def busy_headers(self) -> bool:
+        """Whether a request for headers is open."""
+        return self.headers_open > 0
 
     @property
     def height(self) -> int:

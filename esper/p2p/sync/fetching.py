@@ -44,7 +44,7 @@ class Fetching:
         times: list[int] = []
         for lead in self._board.leads:
             if lead.window.waits_for_peers:
-                times.append(lead.progress_ms + STALLED_MS)
+                times.append(lead.progress_ms + lead.patience_ms)
             slow = lead.window.slow_at()
             if slow is not None:
                 times.append(slow)
@@ -88,6 +88,8 @@ class Fetching:
         if isinstance(answer, Refuse):
             _note_refusal(peer, answer.code, height, now)
             lead.window.failed(height, asked.peer)
+            if answer.code == REFUSED_UNKNOWN and asked.peer == lead.giver:
+                self._following.left_branch(lead, now)
             return
         peer.on_time()
         proof = answer.proof if isinstance(answer, Proof) else b""
@@ -240,10 +242,10 @@ class Fetching:
 
     def _adopt(self, lead: Lead, now: int) -> None:
         board = self._board
-        if lead.adopting or now < lead.retry_ms:
+        if lead.adopting or board.rerooting is not None or now < lead.retry_ms:
             return
         base = lead.branch.base.height
-        blocks = lead.window.proven_from(base + 1)
+        blocks = self._may_come(lead, lead.window.proven_from(base + 1))
         if not blocks:
             return
         lead.adopting = True
@@ -252,6 +254,17 @@ class Fetching:
         sizes = tuple((height, lead.window.lend(height)) for height in heights)
         board.jobs[key] = OpenJob(lead.serial, sizes)
         board.actions.append(Adopt(key, blocks))
+
+    def _may_come(self, lead: Lead, blocks: tuple[Proven, ...]) -> tuple[Proven, ...]:
+        """Blocks that the chain may be given now, from the first on."""
+        tip = self._board.chain.tip
+        highest = self._following.check.highest
+        if lead.owed and self._board.is_deep(lead):
+            # With more weight than ours it is stood on by a job of its own.
+            return tuple(one for one in blocks if one.headers.weight <= tip.weight)
+        if highest is None or lead.branch.base.tip_id != tip.tip_id:
+            return blocks
+        return tuple(one for one in blocks if one.headers.height <= highest)
 
     def _adopted(self, lead: Lead, failure: object, now: int) -> None:
         board = self._board
@@ -293,7 +306,9 @@ class Fetching:
         """Whether a branch beside our chain may still become it."""
         board = self._board
         branch, limits = lead.branch, board.limits
-        if board.chain.tip.height - branch.fork.height > limits.undo:
+        if lead.owed:
+            return True
+        if board.is_deep(lead):
             return False
         if branch.base.height - branch.fork.height >= limits.horizon:
             return False
@@ -315,7 +330,7 @@ class Fetching:
             self._following.give_up(lead, now)
         elif len(lead.branch) and not lead.window.waits_for_peers:
             lead.progress_ms = now
-        elif now - lead.progress_ms >= STALLED_MS:
+        elif now - lead.progress_ms >= lead.patience_ms:
             board.tell(_stalled(lead))
             self._following.give_up(lead, now)
 
@@ -333,6 +348,6 @@ def _note_refusal(peer: SyncPeer, code: int, height: int, now: int) -> None:
 def _stalled(lead: Lead) -> str:
     height = lead.branch.base.height + 1
     return (
-        f"no peer gave block {height} in {STALLED_MS // 1000} seconds: "
+        f"no peer gave block {height} in {lead.patience_ms // 1000} seconds: "
         "its branch is set aside, and the next claim is tried"
     )

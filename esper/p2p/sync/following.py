@@ -9,6 +9,7 @@ from esper.p2p.peer import PeerNumber
 from esper.p2p.sync.block_window import BlockWindow
 from esper.p2p.sync.board import Board, HeadersAsked
 from esper.p2p.sync.claims import HEADERS_COST, HINT_EVERY_MS, VOID_MS, SyncPeer
+from esper.p2p.sync.fork_check import ForkCheck
 from esper.p2p.sync.header_branch import HeaderBranch
 from esper.p2p.sync.header_run import HeaderRun, read_run, start_of
 from esper.p2p.sync.lead import STALLED_MS, Lead
@@ -22,6 +23,8 @@ RELAY_MS: Final = 2_000
 RELAY_BLOCKS: Final = 2
 AGREES_MS: Final = 60_000
 """A peer that has what a lead has is not asked again for so long."""
+LEFT_MS: Final = 2_000
+"""A giver that leaves its branch is asked again so much later, longer each time."""
 TURN_MS: Final = 120_000
 """So long a branch beside the lead keeps its place while others wait."""
 GROUPS_HEARD: Final = 4
@@ -31,12 +34,12 @@ GROUPS_HEARD: Final = 4
 class Following:
     """Chooses claims, asks for headers and makes leads of them."""
 
-    def __init__(self, board: Board, now: int) -> None:
+    def __init__(self, board: Board, check: ForkCheck, now: int) -> None:
         self._board = board
+        self.check = check
         self._listens_until = now + board.limits.asking_ms
         self._listening = not board.settings.alone
         self._probe: Hashable | None = None
-        self.told_deep = False
 
     @property
     def listening(self) -> bool:
@@ -65,14 +68,14 @@ class Following:
             link = second.branch.get(second.branch.base.height + 1)
             known = first.branch.get(link.height) if link is not None else None
             if link is not None and known is not None and link.block_id == known.block_id:
-                board.leave(second)
+                board.leave(first if second.owed else second)
         for lead in board.leads:
             giver = self._board.peers.get(lead.giver)
             if giver is None or giver.claim is None:
                 continue
             claim, branch = giver.claim, lead.branch
-            known = self._board.chain.headers_of(BlockId(claim.tip)) is not None
-            if known or claim.tip == branch.top.tip_id:
+            here = self._board.chain.headers_of(BlockId(claim.tip)) is not None
+            if here or claim.tip == branch.top.tip_id:
                 lead.complete = claim
             elif lead.complete != claim:
                 lead.complete = None
@@ -131,11 +134,21 @@ class Following:
             self.void(giver, now)
         self._board.leave(lead)
 
+    def left_branch(self, lead: Lead, now: int) -> None:
+        """A lead's giver has another branch now: a little later it is asked for that."""
+        self._board.leave(lead)
+        giver = self._board.peers.get(lead.giver)
+        if giver is not None:
+            giver.turns += 1
+            giver.waits_until = now + min(LEFT_MS * giver.turns, AGREES_MS)
+
     def ended_lead(self, lead: Lead, now: int) -> None:
         """All of a lead is in the tree."""
         giver = self._board.peers.get(lead.giver)
         claim = giver.claim if giver is not None else None
         self._board.leave(lead)
+        if lead.brought:
+            self.check.lead_ended()
         if giver is None or claim is None or claim != lead.complete:
             return
         if claim.weight > self._board.chain.tip.weight and not giver.ahead_of_clock:
@@ -194,7 +207,7 @@ class Following:
             peer.void_until,
             peer.paused_until,
             peer.future_until,
-            peer.agrees_until,
+            peer.waits_until,
             peer.affordable_at(HEADERS_COST, now),
         )
 
@@ -214,7 +227,7 @@ class Following:
     def _probed(self, asked: HeadersAsked, answer: Headers, now: int) -> None:
         board = self._board
         peer = board.peers[asked.peer]
-        run = self._run(asked, answer)
+        run = self.run_of(asked, answer)
         if run is None:
             return
         if run.failure is not None:
@@ -241,7 +254,7 @@ class Following:
             # Its giver left that branch: what it has now is asked for anew.
             if BlockId(answer.fork) not in asked.locator:
                 self._blame_start(asked.peer)
-            board.leave(lead)
+            self.left_branch(lead, now)
             return
         run = read_run(answer, top, board.chain)
         if run.failure is not None:
@@ -256,7 +269,8 @@ class Following:
             lead.orphaned = lead.complete is None
         self._judge(lead, now)
 
-    def _run(self, asked: HeadersAsked, answer: Headers) -> HeaderRun | None:
+    def run_of(self, asked: HeadersAsked, answer: Headers) -> HeaderRun | None:
+        """What headers say; None if they begin nowhere. Blames whoever gave wrong ones."""
         board = self._board
         if BlockId(answer.fork) not in asked.locator:
             self._blame_start(asked.peer)
@@ -284,25 +298,33 @@ class Following:
         for lead in board.leads:
             known = lead.branch.get(first.height)
             if known is not None and known.block_id == first.block_id:
-                peer.agrees_until = now + AGREES_MS
+                peer.waits_until = now + AGREES_MS
                 return
         if board.chain.tip.height - run.fork.height > board.limits.undo:
+            self.check.owe(peer, run.fork, now)
             self.void(peer, now)
+            peer.parted_deep = True
             return
+        peer.parted_deep = False
         if len(board.leads) >= MOST_LEADS and not self._made_room(now):
-            peer.agrees_until = now + AGREES_MS
+            peer.waits_until = now + AGREES_MS
             return
+        lead = self.new_lead(asked, run, answer, now)
+        self._judge(lead, now)
+
+    def new_lead(self, asked: HeadersAsked, run: HeaderRun, answer: Headers, now: int) -> Lead:
+        """A lead of headers that came."""
+        board = self._board
         window = BlockWindow(board.buffer, board.limits.block, run.base.height)
         branch = HeaderBranch(run.fork, run.base)
-        number = peer.peer.number
-        lead = Lead(board.serial(), number, branch, window, now, progress_ms=now)
+        lead = Lead(board.serial(), asked.peer, branch, window, now, progress_ms=now)
         for link in run.links:
             lead.append(link)
         if run.future or len(answer.headers) < asked.most:
             lead.complete = asked.claim
             lead.orphaned = asked.claim is None
         board.leads.append(lead)
-        self._judge(lead, now)
+        return lead
 
     def _made_room(self, now: int) -> bool:
         """Set a lead aside that takes its time, so that others have their turn."""
@@ -329,6 +351,7 @@ class Following:
         depth = tip.height - lead.branch.fork.height
         if top.weight > tip.weight or depth <= NEAR_FORK:
             lead.fetching = True
+            lead.progress_ms = now
             return
         giver = board.peers.get(lead.giver)
         claimed = giver.claim.weight if giver is not None and giver.claim is not None else 0
@@ -341,9 +364,10 @@ class Following:
             # One at a time: they take room on the disk.
             board.leave(lead)
             if giver is not None:
-                giver.agrees_until = now + AGREES_MS
+                giver.waits_until = now + AGREES_MS
         else:
             lead.fetching = lead.long = True
+            lead.progress_ms = now
 
     def _is_void(self, peer: SyncPeer, asked: HeadersAsked) -> bool:
         """Whether a claim stands that was made before it was asked for, and brought nothing."""

@@ -36,6 +36,10 @@ class Lead:
     """Whether its blocks are asked for; else its headers must show first that it weighs."""
     long: bool = False
     """Whether it is fetched on its giver's word for its weight, in windows."""
+    owed: bool = False
+    """Whether it parts from our chain deeper than the chain itself would change, and is tried."""
+    patience_ms: int = STALLED_MS
+    """Without a proof for so long it is set aside."""
     complete: Claim | None = None
     """What the giver claimed when it had no more headers; None: there may be more."""
     orphaned: bool = False

@@ -8,7 +8,7 @@ claim has its turn.
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from esper.consensus.header import Header
 from esper.p2p.actions import End
@@ -18,9 +18,10 @@ from esper.p2p.ports import ChainPort, Random
 from esper.p2p.sync.board import BlocksAsked, Board, HeadersAsked, SyncSettings
 from esper.p2p.sync.busy import Busy
 from esper.p2p.sync.claims import SyncPeer
-from esper.p2p.sync.events import SyncAction
+from esper.p2p.sync.events import SyncAction, SyncedOnce
 from esper.p2p.sync.fetching import Fetching
 from esper.p2p.sync.following import Following
+from esper.p2p.sync.fork_check import ForkCheck
 from esper.p2p.sync.sync_state import (
     NEAR_BLOCKS,
     Pace,
@@ -29,6 +30,7 @@ from esper.p2p.sync.sync_state import (
     blocks_left,
     target_height,
 )
+from esper.p2p.sync.trials import Trials
 from esper.p2p.sync.words import words_of
 from esper.p2p.wire.bulk_messages import BodyOf, Headers, Proof
 from esper.p2p.wire.fields import Claim
@@ -69,8 +71,10 @@ class Sync:
         now: int = 0,
     ) -> None:
         self._board = Board(limits, chain, random, settings)
-        self._following = Following(self._board, now)
+        self._check = ForkCheck(self._board)
+        self._following = Following(self._board, self._check, now)
         self._fetching = Fetching(self._board, self._following)
+        self._trials = Trials(self._board, self._following, self._check)
         self._busy = Busy()
         self._pace = Pace()
         self._now = now
@@ -89,6 +93,7 @@ class Sync:
             if asked.peer == number:
                 self._end(key, End.LEFT, now)
         board.peers.pop(number, None)
+        self._check.left(number)
         for lead in board.leads:
             lead.orphaned = lead.orphaned or lead.giver == number
         return self._work(now)
@@ -114,6 +119,10 @@ class Sync:
         """An answer, or a refusal that skips one block."""
         asked = self._board.asked.get(key)
         match asked, answer:
+            case HeadersAsked(check=True), Headers():
+                self._check.answered(key, asked, answer, now)
+            case HeadersAsked(), Headers() if self._trials.asked(key):
+                self._trials.answered(asked, answer, now)
             case HeadersAsked(), Headers():
                 self._following.answered(key, asked, answer, now)
             case BlocksAsked(), BodyOf() | Proof() | Refuse():
@@ -127,7 +136,10 @@ class Sync:
 
     def done(self, key: Hashable, value: object, now: int) -> list[SyncAction]:
         """A job came back with a value or a ``Failure``."""
-        self._fetching.done(key, value, now)
+        if key == self._board.rerooting:
+            self._trials.done(value, now)
+        else:
+            self._fetching.done(key, value, now)
         return self._work(now)
 
     def chain_changed(self, now: int) -> list[SyncAction]:
@@ -146,6 +158,8 @@ class Sync:
         times: Sequence[int] = (
             *self._following.due(now),
             *self._fetching.due(now),
+            *self._check.due(),
+            *self._trials.due(now),
             *self._busy.due(self._board.leads, now),
         )
         later = [time for time in times if time > now]
@@ -157,11 +171,7 @@ class Sync:
     def state(self) -> SyncState:
         """What is true now."""
         board = self._board
-        left = blocks_left(board)
-        near = not board.halted and left <= NEAR_BLOCKS and not self._following.listening
-        owed = 0
-        outbound = any(peer.peer.outbound for peer in board.peers.values())
-        settled = near and not self._busy.now_busy and not owed
+        near = self._is_near()
         pace = self._pace.blocks_per_s(self._now)
         target = target_height(board)
         height = board.chain.tip.height
@@ -171,8 +181,8 @@ class Sync:
             phase=phase,
             near=near,
             busy=self._busy.now_busy,
-            owed=owed,
-            settled=settled and (outbound or board.settings.alone),
+            owed=self._check.owed,
+            settled=self._is_settled(),
             height=height,
             target_height=target,
             blocks_per_s=pace,
@@ -204,7 +214,11 @@ class Sync:
 
     def _end(self, key: Hashable, end: End, now: int) -> None:
         asked = self._board.close(key)
-        if isinstance(asked, HeadersAsked):
+        if isinstance(asked, HeadersAsked) and asked.check:
+            self._check.ended(key)
+        elif isinstance(asked, HeadersAsked) and self._trials.asked(key):
+            self._trials.ended(key, now)
+        elif isinstance(asked, HeadersAsked):
             self._following.ended(key, asked, done=end is End.DONE, now=now)
         elif asked is not None:
             self._fetching.ended(key, asked, late=end is End.LATE, now=now)
@@ -220,9 +234,33 @@ class Sync:
                 board.leave(lead)
         else:
             self._following.work(now)
+            at_rest = not board.leads and not self._following.probing
+            self._check.work(now, at_rest=at_rest and not self._following.listening)
+            self._trials.work(now)
         self._pace.at(board.chain.tip.height, now)
         self._busy.update(board.leads, board.chain, now)
+        if self._check.active and self._is_settled() and board.chain.tip_is_current():
+            board.settings = replace(board.settings, was_synced=True)
+            self._check.close()
+            board.actions.append(SyncedOnce())
         return board.take()
+
+    def _is_near(self) -> bool:
+        board = self._board
+        if board.halted or board.rerooting is not None or self._following.listening:
+            return False
+        return blocks_left(board) <= NEAR_BLOCKS
+
+    def _is_settled(self) -> bool:
+        board = self._board
+        if not self._is_near() or self._busy.now_busy:
+            return False
+        if self._check.active and not (
+            self._check.complete and self._trials.at_rest and not self._check.owed
+        ):
+            return False
+        outbound = any(peer.peer.outbound for peer in board.peers.values())
+        return outbound or board.settings.alone
 
     def _phase(self, near: bool) -> Phase:
         board = self._board

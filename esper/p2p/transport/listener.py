@@ -22,9 +22,8 @@ from esper.p2p.transport.mux_link import now_ms
 from esper.p2p.transport.opening import HANDSHAKE_S, open_link
 
 LOG: Final = logging.getLogger("esper.p2p")
-NO_DESCRIPTOR_S: Final = 0.1
-"""Until the next try when this process has no descriptor left for a connection."""
-_NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+RETRY_S: Final = 0.1
+"""Until the next try when the machine cannot give us a connection."""
 
 
 async def accept(
@@ -132,10 +131,13 @@ class Listener:
         while True:
             try:
                 stream = await listener.accept()
+            except trio.ClosedResourceError:
+                return
             except OSError as error:
-                # Anything else (ECONNABORTED) is the peer's, who left while it waited.
-                if error.errno in _NO_DESCRIPTOR:
-                    await trio.sleep(NO_DESCRIPTOR_S)
+                # That one is the peer's, who left while it waited. Others stay for a while, such as
+                # having no descriptor left.
+                if error.errno != errno.ECONNABORTED:
+                    await trio.sleep(RETRY_S)
                 continue
             number = self._knock(stream)
             if number is None:

@@ -1,7 +1,6 @@
 """A connection that works: streams over Yamux over Noise, with their deadlines."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -162,28 +161,24 @@ class MuxLink:
         """Read until the link is closed; raises nothing but Cancelled, which closes the link."""
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._until_closed, self._write_answers)
-                await self._until_closed(self._read)
-                nursery.cancel_scope.cancel()
+                nursery.start_soon(self._write_answers)
+                await self._read()
         except* Exception as errors:
-            self._broken(errors)
+            self._end_by(errors)
         finally:
             self.close()
 
-    async def _until_closed(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except LinkClosed as closed:
-            self.end(closed)
-        except Fault as fault:
-            self.end(LinkClosed(Ending.BROKEN, fault.reason, fault))
-        except Exception as error:
-            self._broken(error)
-
-    def _broken(self, error: BaseException) -> None:
+    def _end_by(self, error: BaseException) -> None:
         """Whatever a stranger's bytes bring about ends one connection."""
-        LOG.debug("a connection ends by an error", exc_info=error)
-        self.end(LinkClosed(Ending.BROKEN, f"unexpected {type(error).__name__}"))
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, Fault):
+            self.end(LinkClosed(Ending.BROKEN, error.reason, error))
+        elif isinstance(error, LinkClosed):
+            self.end(error)
+        else:
+            LOG.debug("a connection ends by an error", exc_info=error)
+            self.end(LinkClosed(Ending.BROKEN, f"unexpected {type(error).__name__}"))
 
     async def _read(self) -> None:
         while True:
@@ -192,10 +187,11 @@ class MuxLink:
 
     async def _follow(self, message: bytes) -> None:
         self._mux.feed(message)
-        # A message costs as much as a frame, though it may hold none.
+        # A message costs as much as a frame, though it may hold none. In the handshake what follows
+        # the agreement may come along with it: each frame is looked at before the next.
         first = 1
         while True:
-            frames, data = self._mux.parse(FRAMES_AT_ONCE)
+            frames, data = self._mux.parse(1 if self._channel.in_handshake else FRAMES_AT_ONCE)
             if first or frames or data:
                 self._frames.add(max(first, frames), data, now_ms())
             if frames == data == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -213,11 +213,13 @@ def set_aside(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     done: list[Path] = []
     stand_in: Any = ModuleType("esper.node.offline.resync")
 
-    def set_chain_aside(directory: Any) -> Path:
+    def resync(directory: Any, *, accept_loss: bool, now_ms: int) -> Any:
+        assert accept_loss
+        assert now_ms > 0
         done.append(directory.path)
-        return Path(directory.path / "aside-1")
+        return SimpleNamespace(aside=directory.path / "aside-1" if len(done) < 3 else None)
 
-    stand_in.set_chain_aside = set_chain_aside
+    stand_in.resync = resync
     monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
     use_fakes(monkeypatch, fake_network())
     return done
@@ -236,6 +238,8 @@ def test_a_chain_is_set_aside_by_whoever_means_it(tmp_path: Path, set_aside: lis
         "datadir": str(tmp_path / "d"),
         "set_aside": str(tmp_path / "d" / "aside-1"),
     }
+    found = run("resync", "--datadir", tmp_path / "d", "--accept-loss")
+    assert found.startswith("there was no chain to set aside. ")
 
 
 def test_what_is_no_data_directory_is_left_alone(tmp_path: Path, set_aside: list[Path]) -> None:

@@ -134,12 +134,25 @@ def test_all_that_die_are_the_end(tmp_path: Path) -> None:
     assert run.told("node2") == []
 
 
-def test_a_second_interrupt_kills(tmp_path: Path) -> None:
+def test_a_second_interrupt_kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DEVNET, "BOUNCE_S", 0.0)
     (tmp_path / "node2.behave").write_text("deaf")
     run = Run(tmp_path, nodes=2)
     run.reactions = {"node2 | says": run.interrupt, "node1 | stopped": run.interrupt}
     assert run.devnet.run() == 0
     assert run.said[-1] == "node2 | ended, killed by SIGKILL"
+
+
+def test_two_interrupts_at_once_are_one(tmp_path: Path) -> None:
+    run = Run(tmp_path, nodes=1)
+
+    def twice() -> None:
+        run.interrupt()
+        run.interrupt()
+
+    run.reactions["node1 | says"] = twice
+    assert run.devnet.run() == 0
+    assert run.said[-1] == "node1 | stopped"
 
 
 def test_a_first_node_that_nobody_can_dial_is_the_end(tmp_path: Path) -> None:

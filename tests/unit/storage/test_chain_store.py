@@ -168,12 +168,13 @@ def test_one_step_is_one_batch_after_the_files_are_synced(
         append_one(store, 1, **SMALL)
         assert told == ["proof", "journal", "batch"]
         store.rewind()
-        assert told[3:] == ["journal", "batch"]
+        # No proof is staged: the first writes nothing.
+        assert told[3:] == ["proof", "journal", "batch"]
         with store.group():
             for salt in range(5):
                 append_one(store, salt, **SMALL)
-            assert told[5:] == []
-        assert told[5:] == ["proof", "journal", "batch"]
+            assert told[6:] == []
+        assert told[6:] == ["proof", "journal", "batch"]
 
 
 def append_group(store: ChainStore, *salts: int, then: Callable[[], object] = int) -> None:
@@ -219,10 +220,68 @@ def test_a_group_that_ends_with_an_error_was_none(at: Fixture) -> None:
 def test_nothing_else_goes_into_a_group(at: Fixture) -> None:
     with at.open() as store:
         append_one(store, 1, **SMALL)
-        for other in (store.rewind, lambda: store.prune_proofs(1), store.group().__enter__):
+        for other in (lambda: store.prune_proofs(1), store.group().__enter__):
             with pytest.raises(ValueError, match="holds nothing else"), store.group():
                 other()
         assert store.tip.height == 1
+
+
+def test_steps_down_may_share_a_commit_and_leave_their_blocks_readable(at: Fixture) -> None:
+    with at.open() as store:
+        seen = []
+        for salt in range(6):
+            seen.append(facts(store))
+            append_one(store, salt, **SMALL)
+        ids = [store.index.entry(height).block_id for height in range(1, 7)]
+        parts = [(store.block(h).body, store.proof(h)) for h in range(1, 7)]
+        with store.group():
+            for _ in range(4):
+                store.rewind(left=True)
+            append_one(store, 9, **SMALL)
+        assert store.tip.height == 3
+        store.rewind()
+        assert facts(store) == seen[2]
+        check_store(store)
+        blocks = store.blocks()
+        for block_id, (body, proof) in zip(ids[2:], parts[2:], strict=True):
+            assert (blocks.body(block_id), blocks.proof(block_id)) == (body, proof)
+            assert blocks.height_of(block_id) is None
+    with at.open() as store:
+        assert facts(store) == seen[2]
+
+
+def test_undo_records_are_kept_from_a_height_on_until_they_are_let_go(at: Fixture) -> None:
+    def kept(store: ChainStore) -> list[int]:
+        return [h for h in range(1, store.tip.height + 1) if store.index.undo(h) is not None]
+
+    def contexts(store: ChainStore) -> list[int]:
+        return [h for h in range(1, store.tip.height + 1) if store.index.context(h) is not None]
+
+    with at.open(undo_depth=3) as store:
+        for salt in range(4):
+            append_one(store, salt, **SMALL)
+        assert (kept(store), contexts(store)) == ([2, 3, 4], [1, 2, 3, 4])
+        store.keep_undo_from(3)
+        for salt in range(8):
+            append_one(store, salt, **SMALL)
+        assert (kept(store), contexts(store)) == ([*range(3, 13)], [*range(2, 13)])
+    with at.open(undo_depth=3) as store:
+        append_one(store, 20, **SMALL)
+        assert kept(store) == [*range(3, 14)]
+        # A fork that is not so deep is enough.
+        store.keep_undo_from(8)
+        assert (kept(store), contexts(store)) == ([*range(8, 14)], [*range(7, 14)])
+        for _ in range(6):
+            store.rewind()
+        with pytest.raises(RewindLimitError):
+            store.rewind()
+        for salt in range(30, 36):
+            append_one(store, salt, **SMALL)
+        store.keep_undo_from(None)
+        assert (kept(store), contexts(store)) == ([11, 12, 13], [10, 11, 12, 13])
+        append_one(store, 40, **SMALL)
+        assert kept(store) == [12, 13, 14]
+        check_store(store)
 
 
 @pytest.mark.parametrize("room", [0, 100, 1_500, 3_000])

@@ -151,7 +151,7 @@ REFUSALS: list[tuple[Method[Any, Any], s.Request, int, str]] = [
     (m.CONNECT_PEER, s.ConnectParams(str(CLOSED)), e.UNREACHED, "start it"),
     (m.DISCONNECT_PEER, s.PeerParams("nobody"), e.INVALID_PARAMS, "name an id"),
     (m.DISCONNECT_PEER, s.PeerParams(STRANGER_ID), e.NOT_FOUND, "esperd peers"),
-    (m.BAN_PEER, s.BanParams("127.0.0.1"), e.SPARED, "esperd disconnect"),
+    (m.BAN_PEER, s.BanParams(str(SILENT)), e.SPARED, "take it out of `connect`"),
     (m.BAN_PEER, s.BanParams("::g"), e.INVALID_PARAMS, "name an id"),
     (m.UNBAN_PEER, s.PeerParams("192.0.2.7"), e.NOT_FOUND, "esperd bans"),
     (m.UNBAN_PEER, s.PeerParams("/ip4/x"), e.INVALID_PARAMS, "name an id"),

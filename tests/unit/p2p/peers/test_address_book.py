@@ -279,6 +279,16 @@ def test_another_id_than_expected_is_met() -> None:
     assert len(told) == 1
 
 
+def test_another_id_that_did_not_show_is_met() -> None:
+    told = book()
+    add(told, address(1))
+    told.reached(address(1), 1, MINUTE)
+    told.met_another(address(1), None, MINUTE)
+    one = entry(told, address(1))
+    assert not one.tried
+    assert one.address == address(1)
+
+
 def test_tried_and_new_are_chosen_as_often() -> None:
     told = book()
     for group in range(1, 40):

@@ -225,6 +225,31 @@ def test_static_peers_are_bounded() -> None:
     World(static=[address(500)] * 20)
 
 
+def test_static_peers_come_and_go_while_the_node_runs() -> None:
+    world = World(static=[address(500)])
+    world.plan.add_static(address(501))
+    world.plan.add_static(address(501))
+    first = world.dials()
+    assert [dial.address for dial in first] == [address(500), address(501)]
+    for dial in first:
+        world.connect(dial)
+    assert [one.static for one in world.slots.connections] == [True, True]
+    world.plan.remove_static(address(501).peer_id)
+    assert [one.static for one in world.slots.connections] == [True, False]
+    world.slots.left(number(2))
+    assert world.dials(NOW + 10**8) == []
+    world.plan.add_static(address(501))
+    world.slots.hello(number(7), Kind.INBOUND, address(502), NOW, NOW)
+    world.plan.add_static(address(502))
+    assert [one.static for one in world.slots.connections] == [True, True]
+    world.slots.hello(number(8), Kind.INBOUND, address(501), NOW, NOW)
+    assert [one.static for one in world.slots.connections] == [True, True, True]
+    for host in range(MOST_STATIC - 3):
+        world.plan.add_static(address(600, host))
+    with pytest.raises(TooManyStaticError):
+        world.plan.add_static(address(700))
+
+
 def test_anchors_are_the_first_blocks_only_peers() -> None:
     anchors = [address(600), address(601)]
     world = World(30, anchors=anchors)

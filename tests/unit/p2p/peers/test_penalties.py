@@ -177,6 +177,14 @@ def test_static_peers_are_dropped_at_most() -> None:
     assert barred(some, PEER) == (DROP_MS, None)
 
 
+def test_who_is_static_may_change() -> None:
+    some = penalties()
+    some.add_static(PEER.peer_id)
+    assert some.offended(PEER, Offence.FORGED, NOW) is Consequence.DROP
+    some.remove_static(PEER.peer_id)
+    assert some.offended(PEER, Offence.FORGED, NOW) is Consequence.BAN
+
+
 def test_nobody_is_late_alone_among_many_that_are() -> None:
     some = Penalties(PUBLIC)
     for value in range(6):

@@ -15,7 +15,6 @@ from esper.p2p.limits import (
 )
 from esper.p2p.peer import PeerNumber
 from esper.p2p.relay.known import prefix_of
-from esper.p2p.relay.tx_fetching import ASK_EVERY_MS
 from esper.p2p.relay.tx_jobs import Admit, Verdict
 from esper.p2p.relay.wanted import ASK_EVERY_MS, WANTED_OF_A_PEER
 from esper.p2p.verdicts import Failure

@@ -31,7 +31,7 @@ def test_blocks_come_from_all_that_have_them() -> None:
 
 
 def test_headers_reach_no_further_than_they_may_above_the_last_proven_block() -> None:
-    world = World(limits=replace(LIMITS, ahead=12))
+    world = World(limits=replace(LIMITS, ahead=12), was_synced=True)
     tip = world.makers.chain(world.makers.genesis, 60)[-1]
     world.honest(tip)
     world.until(lambda: world.tip is tip)
@@ -144,7 +144,7 @@ def test_a_chain_that_moves_while_it_is_fetched_is_followed_to_its_end() -> None
 
 
 def test_blocks_that_come_by_relay_are_not_waited_for() -> None:
-    world = World()
+    world = World(was_synced=True)
     blocks = world.makers.chain(world.makers.genesis, 30)
     world.join(Script(world.makers, up_to(blocks[-1]), silent=(GetBlocks,)))
     world.run(3_200)
@@ -171,7 +171,7 @@ def test_who_joins_with_a_chain_of_its_own_asks_from_its_tip() -> None:
 
 
 def test_an_announced_header_of_unknown_parent_leads_to_one_request_in_ten_seconds() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     blocks = world.makers.chain(world.makers.genesis, 8)
     peer = world.honest(world.makers.genesis)
     for _ in range(5):

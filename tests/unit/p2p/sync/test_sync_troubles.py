@@ -37,7 +37,7 @@ def blamed(world: World) -> list[tuple[int, Offence]]:
 
 
 def test_a_claim_that_brings_nothing_is_void_for_ten_minutes() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     liar = world.honest(world.makers.genesis, claim=Claim(9, HUGE, b"t" * 64))
     world.run(500_000)
     assert len(world.asked) == 1
@@ -48,7 +48,7 @@ def test_a_claim_that_brings_nothing_is_void_for_ten_minutes() -> None:
 
 
 def test_who_says_nothing_about_headers_is_left_for_the_next() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     tip = grown(world, 12)
     world.honest(world.makers.genesis, claim=Claim(99, HUGE, b"t" * 64), silent=(GetHeaders,))
     world.honest(tip)
@@ -56,7 +56,7 @@ def test_who_says_nothing_about_headers_is_left_for_the_next() -> None:
 
 
 def test_forged_proofs_are_the_fault_of_who_gave_the_headers() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     tip = grown(world)
     good = world.makers.chain(world.makers.genesis, 10)
     bad = world.makers.chain(good[-1], 10, 9 * UNIT, FORGED)
@@ -69,7 +69,7 @@ def test_forged_proofs_are_the_fault_of_who_gave_the_headers() -> None:
 
 
 def test_other_bytes_than_the_header_names_are_the_senders_fault() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     tip = grown(world)
     giver = world.honest(tip)
     spoiler = world.honest(tip, body_of=lambda made: b"another", claim=Claim(60, 1, tip.block_id))
@@ -79,7 +79,7 @@ def test_other_bytes_than_the_header_names_are_the_senders_fault() -> None:
 
 
 def test_a_state_that_fails_is_other_rules_of_who_says_that_he_executed_it() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     tip = grown(world)
     bad = world.makers.chain(world.makers.genesis, 5, 30 * UNIT, BAD_STATE)
     other = world.honest(bad[-1])
@@ -94,7 +94,7 @@ def test_a_state_that_fails_is_other_rules_of_who_says_that_he_executed_it() -> 
 
 
 def test_a_header_that_breaks_a_rule_is_forged_or_of_other_rules() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     blocks = world.makers.chain(world.makers.genesis, 5)
     world.chain.refused[blocks[2].block_id] = TargetViolation(1, 2)
     peer = world.honest(blocks[-1])
@@ -123,14 +123,14 @@ class Elsewhere(Script):
 
 @pytest.mark.parametrize("kind", [Mixed, Elsewhere])
 def test_headers_that_do_not_link_end_the_connection(kind: type[Script]) -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     peer = world.join(kind(world.makers, up_to(grown(world, 9))))
     world.run(1_000)
     assert blamed(world) == [(peer, Offence.UNASKED)]
 
 
 def test_the_lowest_missing_block_is_asked_of_a_second_after_two_seconds() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     tip = grown(world, 12)
     staller = world.honest(tip, silent=(GetBlocks,), outbound=True)
     world.honest(tip, outbound=False, claim=Claim(12, 1, tip.block_id))
@@ -151,7 +151,7 @@ def test_the_lowest_missing_block_is_asked_of_a_second_after_two_seconds() -> No
 
 
 def test_in_flight_begins_at_two_grows_to_eight_and_halves_when_late() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     number = world.honest(grown(world, 100))
     peer = world.sync._board.peers[number]
     assert peer.allowed == LEAST_IN_FLIGHT
@@ -166,7 +166,7 @@ def test_in_flight_begins_at_two_grows_to_eight_and_halves_when_late() -> None:
 
 
 def test_a_branch_without_a_proof_for_thirty_seconds_is_set_aside_with_its_giver() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     heavy = world.makers.chain(world.makers.genesis, 20, 9 * UNIT)[-1]
     tip = grown(world, 20)
     staller = world.honest(heavy, silent=(GetBlocks,))
@@ -182,7 +182,7 @@ def test_a_branch_without_a_proof_for_thirty_seconds_is_set_aside_with_its_giver
 
 
 def test_a_machine_that_is_slow_itself_sets_nobody_aside() -> None:
-    world = World(alone=True, judge_ms=40_000, threads=4)
+    world = World(alone=True, was_synced=True, judge_ms=40_000, threads=4)
     tip = grown(world, 5)
     world.honest(tip)
     world.until(lambda: world.tip is tip, ms=100_000)
@@ -190,7 +190,7 @@ def test_a_machine_that_is_slow_itself_sets_nobody_aside() -> None:
 
 
 def test_pruned_peers_are_not_asked_again_and_who_has_proofs_gives_them() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     tip = grown(world)
     pruned = world.honest(tip, says_pruned=True)
     said = world.honest(tip, proofs_from=40)
@@ -206,7 +206,7 @@ def test_pruned_peers_are_not_asked_again_and_who_has_proofs_gives_them() -> Non
 
 
 def test_a_newcomer_without_an_archive_names_the_height() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     world.honest(grown(world), proofs_from=30)
     world.run(10_000)
     assert "proof of block 1" in world.sync.state.words
@@ -214,7 +214,7 @@ def test_a_newcomer_without_an_archive_names_the_height() -> None:
 
 
 def test_a_header_ahead_of_our_clock_ends_the_run_without_fault() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     tip = grown(world, 40)
     world.chain.now_ms = up_to(tip)[25].headers.times_ms[-1]
     world.honest(tip)
@@ -230,7 +230,7 @@ def test_a_header_ahead_of_our_clock_ends_the_run_without_fault() -> None:
 
 
 def test_a_giver_that_leaves_is_replaced() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     tip = grown(world, 90)
     first = world.honest(tip)
     world.honest(tip, outbound=False)
@@ -246,7 +246,7 @@ def test_a_giver_that_leaves_is_replaced() -> None:
 
 
 def test_a_giver_that_changes_its_branch_is_asked_anew() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     stem = grown(world, 30)
     old = world.makers.chain(stem, 40)[-1]
     new = world.makers.chain(stem, 41)[-1]
@@ -258,7 +258,7 @@ def test_a_giver_that_changes_its_branch_is_asked_anew() -> None:
 
 
 def test_the_buffer_is_never_exceeded() -> None:
-    world = World(alone=True, threads=2, limits=LIMITS)
+    world = World(alone=True, was_synced=True, threads=2, limits=LIMITS)
     world.sync._board.buffer.limit = 5 * LIMITS.block
     tip = grown(world, 90)
     for _ in range(6):
@@ -270,7 +270,7 @@ def test_the_buffer_is_never_exceeded() -> None:
 
 
 def test_a_job_that_could_not_be_done_here_is_done_again_and_blames_nobody() -> None:
-    world = World(alone=True)
+    world = World(alone=True, was_synced=True)
     tip = grown(world, 9)
     failures = [Failure.of_machine(OSError("disk")), Failure.of_machine(MemoryError())]
     judge, adopt = world._judge, world._adopt

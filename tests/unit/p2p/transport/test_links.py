@@ -11,7 +11,9 @@ from esper.p2p.faults import Offence
 from esper.p2p.transport.dialler import dial
 from esper.p2p.transport.identity import Identity
 from esper.p2p.transport.link import Ending, LinkClosed
+from esper.p2p.transport.multiplexer import MuxStream
 from esper.p2p.transport.mux_link import MuxLink
+from esper.p2p.transport.yamux import DATA, FIN, GO_AWAY, RST, WINDOW_UPDATE, head
 from tests.support.transport_world import (
     HOST,
     NODE,
@@ -124,6 +126,50 @@ def test_what_came_before_the_peer_closed_can_still_be_read() -> None:
     trio.run(main)
 
 
+def test_what_came_before_we_closed_is_not_wanted_any_more() -> None:
+    async def main() -> None:
+        async with world() as made:
+            ours, theirs = await made.dial(), await made.link()
+            await ours.talk.send_all(b"too late")
+            while not theirs.statistics().buffered:
+                await trio.sleep(0.01)
+            theirs.close()
+            with pytest.raises(LinkClosed) as raised:
+                await theirs.talk.receive_some(99)
+            assert raised.value.ending is Ending.OURS
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize(
+    "frame", [head(GO_AWAY, 0, 0, 0), head(WINDOW_UPDATE, RST, 1, 0), head(DATA, RST, 3, 0)]
+)
+def test_a_farewell_or_a_reset_ends_the_link_and_is_no_fault(frame: bytes) -> None:
+    async def main() -> None:
+        async with world() as made:
+            peer, link = await RawPeer.linked(made)
+            await peer.send(frame)
+            with pytest.raises(LinkClosed) as raised:
+                await link.talk.receive_some(1)
+            assert raised.value.ending is Ending.PEERS
+            assert raised.value.fault is None
+
+    trio.run(main)
+
+
+def test_a_stream_that_the_peer_ends_is_read_to_its_end_and_may_be_written_on() -> None:
+    async def main() -> None:
+        async with world() as made:
+            peer, link = await RawPeer.linked(made)
+            await peer.send(head(DATA, FIN, 1, 4) + b"last")
+            assert await link.talk.receive_some(99) == b"last"
+            assert await link.talk.receive_some(99) == b""
+            await link.talk.send_all(b"answer")
+            assert await peer.read_until(b"answer")
+
+    trio.run(main)
+
+
 def test_cancelling_run_closes_the_link() -> None:
     async def main() -> None:
         async with world() as made:
@@ -207,6 +253,31 @@ def test_dials_that_come_to_nothing_say_why_and_leave_no_socket(
                 assert await ending(silent.getsockname()[1]) is Ending.DEADLINE
             await trio.sleep(0.05)
             assert open_sockets() == before
+
+    trio.run(main)
+
+
+def test_what_follows_the_agreement_at_once_is_no_stranger_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A listener may greet and announce as soon as it has agreed."""
+    real = MuxLink._agree
+
+    def greeting(link: MuxLink, stream: MuxStream, name: str, window: int) -> None:
+        real(link, stream, name, window)
+        if not link.outbound:
+            # In one message with the agreement, and after it.
+            link._mux._answers += link._mux.frame(stream, memoryview(bytes(3000)))
+
+    monkeypatch.setattr(MuxLink, "_agree", greeting)
+
+    async def main() -> None:
+        async with world() as made:
+            ours = await made.dial()
+            for stream in (ours.talk, ours.bulk):
+                got = b""
+                while len(got) < 3000:
+                    got += await stream.receive_some(3000)
 
     trio.run(main)
 
