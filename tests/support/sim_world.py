@@ -12,6 +12,7 @@ from unittest import mock
 
 import trio
 
+from esper.crypto.signing import KeyPair
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.service.gate import Gate
 from esper.p2p.service.peer_table import Connected
@@ -22,8 +23,10 @@ from tests.support.memory_link import MemoryNetwork
 from tests.support.node_world import node_params
 from tests.support.sim_mining import Pace
 from tests.support.sim_node import Place, Plan, SimNode
+from tests.support.sim_weather import Weather
 
 UNDO_DEPTH = 16
+CALM = Weather()
 
 
 def sim_params() -> NetworkParameters:
@@ -61,6 +64,8 @@ class SimWorld:
     chance: random.Random
     events: list[str] = field(default_factory=list)
     blames: list[Blamed] = field(default_factory=list)
+    other_payees: list[KeyPair] = field(default_factory=list)
+    """Of miners without a node in the network."""
 
     def log(self, what: str) -> None:
         """An event of the trace."""
@@ -78,6 +83,11 @@ class SimWorld:
     async def stop(self, node: SimNode) -> None:
         self.log(f"{node} stops")
         await node.stop()
+
+    @property
+    def payees(self) -> list[KeyPair]:
+        """Whom blocks pay."""
+        return [*(one.plan.place.key for one in self.nodes), *self.other_payees]
 
     def stop_mining(self) -> None:
         for node in self.nodes:
@@ -121,14 +131,16 @@ async def sim_world(
     *,
     params: NetworkParameters = PARAMS,
     pace: Pace | None = None,
-    latency_s: tuple[float, float] = (0.01, 0.15),
-    mean_life_s: float | None = None,
+    weather: Weather = CALM,
 ) -> AsyncIterator[SimWorld]:
     """Nodes that do not run yet."""
     chance = random.Random(f"world {seed}")
     network = MemoryNetwork(
-        random.Random(f"network {seed}"), latency_s=latency_s, mean_life_s=mean_life_s
+        random.Random(f"network {seed}"),
+        latency_s=weather.latency_s,
+        mean_life_s=weather.mean_life_s,
     )
+    weather.begin(network, random.Random(f"meddling {seed}"))
     folder = Path(tempfile.mkdtemp(prefix="esper-sim-", dir=_memory()))
     verifier = FakeVerifier(params.model)
     number_of = {plan.place.node_id: plan.place.number for plan in plans}
@@ -147,7 +159,9 @@ async def sim_world(
                     world.log,
                 )
                 world.nodes.append(node)
-            with _blames_heard(world, number_of):
+            # Looked at often enough for tests; four times a second costs a fifth of all time.
+            rarely = mock.patch("esper.p2p.service.network.GATE_EVERY_S", 1.0)
+            with rarely, _blames_heard(world, number_of):
                 yield world
             nursery.cancel_scope.cancel()
     finally:
