@@ -6,8 +6,8 @@ import pytest
 
 from esper.p2p.actions import Send
 from esper.p2p.limits import AGAIN_EVERY_MS, KNOWN_PREFIXES, MOST_ANNOUNCED
-from esper.p2p.relay.tx_announcing import MOST_DELAY, lower_nonces_first
 from esper.p2p.relay.known import prefix_of
+from esper.p2p.relay.tx_announcing import MOST_DELAY, lower_nonces_first
 from esper.p2p.relay.tx_jobs import Pooled
 from esper.p2p.relay.tx_relay import TxRelay
 from tests.support.tx_relay_world import TxWorld, transactions
