@@ -32,19 +32,17 @@ def check_nobody_wronged(world: SimWorld, *, quiet: bool = True) -> None:
         assert silence, f"{blame}\n{world.told()}"
     for node in world.up:
         for barred in node.service.parts.penalties.barred(node.steady()):
-            assert barred.bar is Bar.DROP and not quiet, f"{node}: {barred}\n{world.told()}"
+            late = barred.bar is Bar.DROP and not quiet
+            assert late, f"{node}: {barred}\n{world.told()}"
 
 
 def txids_on_chain(world: SimWorld) -> set[bytes]:
     """Of all transactions up to the tip, from the first node."""
     node = world.up[0]
-    store = node.node.chain.view.store
-    found: set[bytes] = set()
+    index, found = node.node.chain.view.store.index, set[bytes]()
     for height in range(1, node.height + 1):
-        for one in node.node.manager.content(
-            store.index.entry(height).block_id
-        ).content.transactions:
-            found.add(one.txid)
+        block = node.node.manager.content(index.entry(height).block_id)
+        found |= {one.txid for one in block.content.transactions}
     return found
 
 
