@@ -40,6 +40,7 @@ from esper.node.peers.network_service import NetworkService
 from esper.node.peers.network_settings import prunes
 from esper.node.peers.operator import NetworkPeers
 from esper.node.peers.port import PeersPort
+from esper.node.peers.standing import NetworkStanding
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
 from esper.node.start_warnings import start_warnings
@@ -221,7 +222,8 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     wall=parts.clock,
                     steady=parts.steady,
                 )
-                peers = NetworkPeers(network, parts.steady)
+                standing = NetworkStanding(network)
+                chain.network, peers = standing, NetworkPeers(network, standing)
             rpc = _rpc_node(parts, chain, mempool, history, calls, mining, peers, warnings, stop)
         yield OpenNode(manager, chain, mempool, mining, calls, events, network, rpc)
 

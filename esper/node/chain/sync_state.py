@@ -58,7 +58,7 @@ def why_not_synced(chain: ChainContext, network: NetworkState | None, now_ms: in
     ahead = tip_ahead(chain, now_ms)
     if ahead:
         return ahead
-    if network is not None and (why := _why_not_connected(network)):
+    if network is not None and (why := why_not_connected(network)):
         return why
     if chain.params.difficulty.retargets and chain.height == 0:
         return "no block but the genesis is here yet"
@@ -76,7 +76,8 @@ def is_recent(chain: ChainContext, now_ms: int) -> bool:
     return chain.height > 0 and age <= max(RECENT_SPACINGS * rules.spacing_ms, LEAST_MS)
 
 
-def _why_not_connected(network: NetworkState) -> str:
+def why_not_connected(network: NetworkState) -> str:
+    """What the network has against calling the chain current, in a sentence; empty if nothing."""
     now = f" ({network.words})" if network.words else ""
     if network.busy:
         return f"a better chain is being fetched{now}: wait until it is here"
