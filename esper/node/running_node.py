@@ -34,6 +34,7 @@ from esper.node.interpreter import share_interpreter
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
+from esper.node.offline.going_back import go_back_if_asked
 from esper.node.peers.network_plan import NetworkPlan, network_service
 from esper.node.peers.network_service import NetworkService
 from esper.node.peers.network_settings import prunes
@@ -167,6 +168,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
         with system_told(parts.directory.path):
             secret = parts.directory.vrf_secret(secrets.token_bytes(SECRET_BYTES))
             reserve = settings.disk_reserve_mib * MIB
+            go_back_if_asked(parts.directory, reserve)
             manager = closing.enter_context(
                 open_chain(
                     parts.directory,
@@ -263,7 +265,7 @@ def _rpc_node(
     stop: Callable[[], None],
 ) -> NodePort:
     params, texts = parts.directory.params, parts.texts
-    sync = SyncState(parts.clock, peers)
+    sync = SyncState(parts.clock, peers, lambda: chain.halted)
     control = mining.control if mining is not None else None
     return rpc_node(
         statuses=StatusViews(
