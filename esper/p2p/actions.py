@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import Enum
 
+from esper.consensus.header_chain import HeaderChain
 from esper.p2p.faults import Offence
 from esper.p2p.peer import PeerNumber
 from esper.p2p.wire.messages import Message, Request
@@ -82,8 +83,8 @@ class Brought:
 
     peer: PeerNumber
     """Who."""
-    weight: int | None
-    """Of the chain with the block that it brought on top; None: it was a transaction."""
+    chain: HeaderChain | None
+    """That ends with the block that it brought; None: it was a transaction."""
 
 
 Action = Send | Ask | Cancel | Blame | Brought

@@ -39,12 +39,12 @@ def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) ->
     payer.run("wallet", "new", "--network", "regtest", "--wallet", "alice")
     own = payer.json("wallet", "address", "--wallet", "alice")["addresses"][0]["address"]
     with ExitStack() as stack:
-        first = stack.enter_context(node("mine", tmp_path / "first", "--archive", "--payee", own))
-        second = stack.enter_context(node("node", tmp_path / "second", connect=(first.address,)))
-        third = stack.enter_context(node("mine", tmp_path / "third", connect=(second.address,)))
+        first = stack.enter_context(node(tmp_path / "first", "--archive", "--payee", own))
+        second = stack.enter_context(node(tmp_path / "second", connect=(first.address,)))
+        third = stack.enter_context(node(tmp_path / "third", connect=(second.address,)))
         proxy, through = stack.enter_context(proxied(second.address))
         fourth = stack.enter_context(
-            node("node", tmp_path / "fourth", "--connect-only", connect=(through,))
+            node(tmp_path / "fourth", "--connect-only", connect=(through,))
         )
         tip = first.generate(7)[-1]
         wait_for_one_tip([first, second, third, fourth], tip)
@@ -69,7 +69,7 @@ def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) ->
         first.generate(2)
         proxy.mend()
         wait_for_one_tip([second, fourth], first.tip)
-        third = stack.enter_context(node("mine", tmp_path / "third", connect=(second.address,)))
+        third = stack.enter_context(node(tmp_path / "third", connect=(second.address,)))
         third.wait_for_tip(first.tip)
         assert not first.peers()["bans"]
         assert not second.peers()["bans"]
@@ -80,7 +80,7 @@ def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) ->
         third.wait_for_tip(first.tip)
         tip = third.generate(left - left // 2)[-1]
         began = time.monotonic()
-        fifth = stack.enter_context(node("node", tmp_path / "fifth", connect=(fourth.address,)))
+        fifth = stack.enter_context(node(tmp_path / "fifth", connect=(fourth.address,)))
         wait_for_one_tip([first, second, fourth, fifth], tip)
         assert heights([first, fifth]) == [BLOCKS, BLOCKS]
         assert time.monotonic() - began < 60

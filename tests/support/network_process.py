@@ -82,12 +82,12 @@ class NetworkNode:
 
 @contextmanager
 def node(
-    kind: str, datadir: Path, *arguments: str | Path, connect: tuple[str, ...] = ()
+    datadir: Path, *arguments: str | Path, connect: tuple[str, ...] = ()
 ) -> Iterator[NetworkNode]:
-    """``esperd node`` or ``mine`` on regtest, that dials ``connect`` and nobody without them."""
+    """``esperd node`` on regtest, which mines on demand; it dials ``connect``, or needs nobody."""
     named = [word for one in connect for word in ("--connect", one)]
     flags = ("--network", "regtest", *named, *arguments)
-    with running(kind, datadir, *flags, alone=not connect) as found:
+    with running("node", datadir, *flags, alone=not connect) as found:
         yield NetworkNode(found)
 
 

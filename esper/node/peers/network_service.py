@@ -388,8 +388,8 @@ class NetworkService:
                 warn(LOG, "network_told", "{words}", words=words)
             case Tell(words, False):
                 say(LOG, "network_told", "{words}", words=words)
-            case Brought(peer, weight):
-                self.gate.brought(peer, weight)
+            case Brought(peer, chain):
+                self.gate.brought(peer, chain)
             case SyncedOnce() | KeepFrom():
                 self._errands.append(action)
                 self._errand.set()

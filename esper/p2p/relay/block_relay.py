@@ -319,7 +319,7 @@ class BlockRelay:
         source = self._peers.get(delivery.source)
         if source is not None:
             found += self._preference.delivered(source.peer, now)
-            found.append(Brought(source.peer.number, proven.headers.weight))
+            found.append(Brought(source.peer.number, proven.headers))
         return [*found, Adopt(Key(Part.ADOPT, serial), (proven,))]
 
     def _adopted(self, serial: int, value: object, now: int) -> None:

@@ -68,7 +68,7 @@ class Following:
                 now = self._steady()
                 self._do(SYNC, self.sync.header_announced(action.peer, action.header, now))
             case Brought():
-                if action.weight is not None:
+                if action.chain is not None:
                     self.blocks.brought_news(action.peer)
                 self._tell(action)
             case _:

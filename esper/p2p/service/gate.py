@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from esper.consensus.header_chain import HeaderChain
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import ARCHIVE, TRANSACTIONS, Peer, PeerNumber
@@ -213,14 +214,16 @@ class Gate:
             number = connected.connection.number
             self.parts.care.claims(number, claim.weight, self._steady())
 
-    def brought(self, number: PeerNumber, weight: int | None) -> None:
-        """A peer was the first with a block on a chain of that weight; None: with a transaction."""
-        now = self._steady()
-        if weight is None:
+    def brought(self, number: PeerNumber, chain: HeaderChain | None) -> None:
+        """A peer was the first with a block, the tip of ``chain``; None: with a transaction."""
+        now, connected = self._steady(), self._table.get(number)
+        if chain is None:
             self.parts.slots.first_with_transaction(number, now)
             return
         self.parts.slots.first_with_block(number, now)
-        self.parts.care.brought_block(number, weight, now)
+        self.parts.care.brought_block(number, chain.weight, now)
+        if connected is not None:
+            connected.claim = Claim(chain.height, chain.weight, chain.tip_id)
 
     def blamed(self, number: PeerNumber, offence: Offence, reason: str) -> None:
         """Something counts against a peer; its connection may end for it."""
