@@ -73,4 +73,17 @@ class End(Enum):
     """The peer is gone."""
 
 
-Action = Send | Ask | Cancel | Blame
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A peer was the first with something new that holds: it counts for it when places are short.
+
+    The network page, section 9.
+    """
+
+    peer: PeerNumber
+    """Who."""
+    weight: int | None
+    """Of the chain with the block that it brought on top; None: it was a transaction."""
+
+
+Action = Send | Ask | Cancel | Blame | Brought

@@ -37,9 +37,7 @@ class ChainPort(Protocol):
         """The block of the executed chain at a height from 0 to the tip's. Raises LookupError."""
 
     def tip_is_current(self) -> bool:
-        """Whether the tip is recent by this node's clock, and its chain weighs at least what the
-        release says.
-        """
+        """Whether the tip is recent by this node's clock, and weighs what the release says."""
 
     def check_may_come(self, header: Header) -> HeaderChain:
         """The branch that a header builds on.

@@ -9,7 +9,7 @@ from esper.consensus.chain import check_header
 from esper.consensus.header import Header, decode_header
 from esper.consensus.header_chain import HeaderChain
 from esper.node.chain.block_judge import BlockJudge, JudgedBlock, JudgementError
-from esper.p2p.actions import Ask, Blame, Cancel, End, Send
+from esper.p2p.actions import Ask, Blame, Brought, Cancel, End, Send
 from esper.p2p.faults import Offence
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
@@ -83,6 +83,9 @@ class PlayedChain:
     def height_on_chain(self, block_id: BlockId) -> int | None:
         return self.executed.index(block_id) if block_id in self.executed else None
 
+    def tip_is_current(self) -> bool:
+        return True
+
     def fork_height(self, block_id: BlockId) -> int | None:
         if block_id not in self.proven:
             return None
@@ -142,6 +145,7 @@ class RelayWorld:
     shift_ms: int = 0
     sends: list[Send] = field(default_factory=list)
     blames: list[Blame] = field(default_factory=list)
+    brought: list[Brought] = field(default_factory=list)
     to_sync: list[ToSync] = field(default_factory=list)
     cancels: list[Cancel] = field(default_factory=list)
     jobs: list[CheckWork | CheckLists | Adopt] = field(default_factory=list)
@@ -216,6 +220,8 @@ class RelayWorld:
                     self.cancels.append(action)
                 case Blame():
                     self.blames.append(action)
+                case Brought():
+                    self.brought.append(action)
                 case ToSync():
                     self.to_sync.append(action)
                 case CheckWork() | CheckLists() | Adopt():

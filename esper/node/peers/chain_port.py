@@ -1,10 +1,13 @@
 """The chain as the network's machines see it."""
 
+from esper.consensus.context import ChainContext
 from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
 from esper.node.chain.block_judge import JudgementError
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
+from esper.node.chain.why_not_synced import why_not_synced
+from esper.node.clock import Clock
 from esper.primitives.ids import BlockId
 from esper.storage.errors import UnknownBlockError
 
@@ -12,10 +15,16 @@ from esper.storage.errors import UnknownBlockError
 class NodeChain:
     """A ``ChainPort``: everything is answered at once, from memory or the index."""
 
-    def __init__(self, chain: ChainService, manager: ChainManager) -> None:
-        """``manager`` is the one behind ``chain``."""
+    def __init__(self, chain: ChainService, manager: ChainManager, wall: Clock) -> None:
+        """``manager`` is the one behind ``chain``; ``wall`` is the time of day."""
         self._chain = chain
         self._manager = manager
+        self._wall = wall
+
+    @property
+    def tip_context(self) -> ChainContext:
+        """The chain as its next block sees it."""
+        return self._chain.view.context
 
     @property
     def tip(self) -> HeaderChain:
@@ -56,6 +65,10 @@ class NodeChain:
             return index.entry(height).block_id
         except UnknownBlockError as error:
             raise LookupError(height) from error
+
+    def tip_is_current(self) -> bool:
+        """See ``ChainPort``."""
+        return not why_not_synced(self.tip_context, self._wall())
 
     def check_may_come(self, header: Header) -> HeaderChain:
         """See ``ChainPort``."""

@@ -22,6 +22,7 @@ from esper.node.mining.mining_service import MinedNews
 from esper.node.peers.jobs import ChainJobs
 from esper.node.peers.progress import Progress
 from esper.node.peers.transactions import PoolJobs, PoolNews
+from esper.p2p.actions import Brought
 from esper.p2p.flow.open_requests import Owner
 from esper.p2p.flow.requests import Requests
 from esper.p2p.flow.served import Served
@@ -142,7 +143,7 @@ class NetworkService:
         blocks.knows_of = transactions.told
         self.following = Following(sync, blocks, transactions, made_of.steady, self._told)
         """The machines about chain and transactions."""
-        requests, served = Requests(), Served(now)
+        requests, served = Requests(), Served(now, made_of.settings.upload_per_s)
         self._requests, self._served = requests, served
         chain_jobs, pool_jobs = (
             ChainJobs(made_of.chain, self._brought),
@@ -376,6 +377,8 @@ class NetworkService:
                 warn(LOG, "network_told", "{words}", words=words)
             case Tell(words, False):
                 say(LOG, "network_told", "{words}", words=words)
+            case Brought(peer, weight):
+                self.gate.brought(peer, weight)
             case SyncedOnce():
                 self._made_of.synced_once()
             case _:

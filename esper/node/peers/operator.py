@@ -42,6 +42,8 @@ BAR_WORDS: Final = {
     Bar.BAN: "for an offence that honest nodes do not commit",
     Bar.BY_HAND: "by the operator",
 }
+STAYS_S: Final = 0.5
+"""A peer that is still there so long after its hello stays."""
 IPV6_BAN_BYTES: Final = 9
 """The key of a barred IPv6 address: its kind, and its first 64 bits."""
 
@@ -122,6 +124,12 @@ class NetworkPeers(PeersPort):
                 await trio.sleep(0.02)
         if connected.peer is None:
             raise self._unreached(address, connected.connection.why or "no hello")
+        # Who keeps this node away says so right behind its own hello.
+        with trio.move_on_after(STAYS_S):
+            while not connected.connection.why:
+                await trio.sleep(0.02)
+        if connected.connection.why:
+            raise self._unreached(address, connected.connection.why)
         return _view(connected, self._steady())
 
     def disconnect(self, target: Target) -> int:

@@ -101,10 +101,11 @@ class _Asker:
 class Served:
     """All requests of all peers to this node."""
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: int, upload_per_s: int = SERVED_PER_S) -> None:
+        """``upload_per_s``: bytes of history that all peers together are given."""
         self._askers: OrderedDict[PeerNumber, _Asker] = OrderedDict()
         self._room = SharedRoom(ANSWERS_HELD)
-        self._history = SharedBucket(SERVED_PER_S, SERVED_BURST, now)
+        self._history = SharedBucket(upload_per_s, max(upload_per_s, SERVED_BURST), now)
 
     def joined(self, peer: Peer, now: int) -> None:
         """A peer that may ask from now on."""

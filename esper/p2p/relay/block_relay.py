@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 from esper.consensus.block import Body
 from esper.consensus.header import Header
-from esper.p2p.actions import Blame, End
+from esper.p2p.actions import Blame, Brought, End
 from esper.p2p.faults import Offence
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
@@ -319,6 +319,7 @@ class BlockRelay:
         source = self._peers.get(delivery.source)
         if source is not None:
             found += self._preference.delivered(source.peer, now)
+            found.append(Brought(source.peer.number, proven.headers.weight))
         return [*found, Adopt(Key(Part.ADOPT, serial), (proven,))]
 
     def _adopted(self, serial: int, value: object, now: int) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from esper.p2p.actions import Action, Ask, Blame, End
+from esper.p2p.actions import Action, Ask, Blame, Brought, End
 from esper.p2p.faults import Offence
 from esper.p2p.limits import (
     TRANSACTION_BYTES,
@@ -126,6 +126,8 @@ class Fetching:
         judged = self._judged.pop(prefix)
         self._land(judged.giver, judged.size)
         match verdict:
+            case Verdict.ACCEPTED:
+                yield Brought(judged.giver.number, None)
             case Verdict.KNOWN:
                 # With another signature: neither asked for again nor passed on.
                 self.refused.add_until_tip_moves(prefix)

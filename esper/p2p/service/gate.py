@@ -210,6 +210,15 @@ class Gate:
             number = connected.connection.number
             self.parts.care.claims(number, claim.weight, self._steady())
 
+    def brought(self, number: PeerNumber, weight: int | None) -> None:
+        """A peer was the first with a block on a chain of that weight; None: with a transaction."""
+        now = self._steady()
+        if weight is None:
+            self.parts.slots.first_with_transaction(number, now)
+            return
+        self.parts.slots.first_with_block(number, now)
+        self.parts.care.brought_block(number, weight, now)
+
     def blamed(self, number: PeerNumber, offence: Offence, reason: str) -> None:
         """Something counts against a peer; its connection may end for it."""
         connected = self._table.get(number)

@@ -237,4 +237,4 @@ class Assembly:
         """A peer does not give what is missing."""
         delivery.failed.add(number)
         self._deliveries.release(number, delivery)
-        return self._deliveries.ask_for_parts(delivery) if delivery.is_held else []
+        return list(self._deliveries.ask_for_parts(delivery)) if delivery.is_held else []

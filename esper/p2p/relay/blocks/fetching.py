@@ -205,7 +205,7 @@ class Fetching:
     def settle(self, work_id: WorkId) -> list[Output]:
         """A work was proven without us."""
         work = self.works.get(work_id)
-        found = [] if work is None else self._deliveries.settle(work)
+        found: list[Output] = [] if work is None else list(self._deliveries.settle(work))
         self.works.settle(work_id)
         return found
 
