@@ -195,8 +195,18 @@ class ChainManager:
         return block_id in self._tree
 
     def headers_of(self, block_id: BlockId) -> HeaderChain | None:
-        """The headers up to a recent block of any branch, None if it is not kept."""
-        return self._headers.get(block_id)
+        """The headers up to a recent block of any branch, None if it is not kept.
+
+        Those of the chain are kept as deep as ``headers_at`` says.
+        """
+        found = self._headers.get(block_id)
+        if found is not None:
+            return found
+        index = self._store.index
+        if block_id == index.genesis.block_id:
+            return self._stored_context(0)
+        height = index.height_of(block_id)
+        return None if height is None else self.headers_at(height)
 
     def parent_of(self, block_id: BlockId) -> BlockId | None:
         """The block below one of any branch, None if it is not in the tree."""

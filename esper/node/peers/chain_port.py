@@ -6,7 +6,7 @@ from esper.consensus.header_chain import HeaderChain
 from esper.node.chain.block_judge import JudgementError
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
-from esper.node.chain.why_not_synced import why_not_synced
+from esper.node.chain.sync_state import why_not_synced
 from esper.node.clock import Clock
 from esper.primitives.ids import BlockId
 from esper.storage.errors import UnknownBlockError
@@ -68,7 +68,7 @@ class NodeChain:
 
     def tip_is_current(self) -> bool:
         """See ``ChainPort``."""
-        return not why_not_synced(self.tip_context, self._wall())
+        return not why_not_synced(self.tip_context, None, self._wall())
 
     def check_may_come(self, header: Header) -> HeaderChain:
         """See ``ChainPort``."""

@@ -66,7 +66,8 @@ class ChainJobs:
             case Adopt():
                 return await self._adopt([_judged(one) for one in job.blocks])
             case Reroot():
-                raise NotImplementedError
+                await self._chain.reroot(job.block_id)
+                return None
 
     async def _adopt(self, blocks: Sequence[JudgedBlock]) -> Adopted:
         adopted = await self._chain.adopt_many(blocks)

@@ -75,14 +75,18 @@ def test_a_fork_below_the_undo_depth_is_gone_back_to_and_back_again(
 
 
 def test_headers_are_kept_as_deep_as_blocks_can_be_taken_off(node: Node) -> None:
-    assert node.manager.headers_of(FORK) is None or node.manager.headers_at(2) is not None
-    found = node.manager.headers_at(2)
-    assert found == STEM.chain.context
+    assert not node.manager.knows(FORK)
+    assert node.manager.headers_at(2) == node.manager.headers_of(FORK) == STEM.chain.context
     assert node.manager.headers_at(0) is not None
     assert node.manager.headers_at(1) is None
     assert node.manager.headers_at(11) is None
+    assert node.manager.headers_of(STEM_BLOCKS[0].header.block_id) is None
+    genesis = node.store.index.genesis.block_id
+    assert node.manager.headers_of(genesis) == node.manager.headers_at(0)
+    assert node.manager.headers_of(BlockId(b"?" * 64)) is None
     node.manager.keep_undo_from(None)
     assert node.manager.headers_at(2) is None
+    assert node.manager.headers_of(FORK) is None
 
 
 def test_without_undo_records_nothing_is_begun(node: Node) -> None:
