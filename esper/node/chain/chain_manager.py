@@ -92,6 +92,9 @@ class Arrival:
     it broke; the arriving block may be among them."""
     touched: frozenset[bytes] = frozenset()
     """Paths of all state records that any of these blocks changed."""
+    rerooted: bool = False
+    """Whether the old tip is forgotten: the chain went back far below it, and anything in the state
+    may be another. Nothing is said to be undone or applied then."""
     read: Mapping[BlockId, ReadBlock] = field(default_factory=dict, compare=False, repr=False)
     """Some of these blocks, as they were read on the way."""
 
@@ -619,7 +622,8 @@ class ChainManager:
             path.apply,
             MappingProxyType(move.invalid),
             frozenset(move.touched),
-            MappingProxyType(move.read),
+            rerooted=before not in self._tree,
+            read=MappingProxyType(move.read),
         )
 
     def _proven(self, parent: HeaderChain, chain: HeaderChain, received_ms: int) -> ProvenBlock:

@@ -17,7 +17,8 @@ from esper.primitives.ids import BlockId
 from esper.storage.chain_index import undo_key
 from esper.storage.errors import RewindLimitError, UnknownBlockError
 from esper.storage.side_blocks import SideBlocks
-from tests.support.node_world import go, node_world
+from tests.support.node_world import go, jump, node_world, pay
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address
 from tests.unit.node.chain.test_chain_manager import (
     FAR,
     Node,
@@ -50,7 +51,7 @@ def test_a_fork_below_the_undo_depth_is_gone_back_to_and_back_again(
 ) -> None:
     monkeypatch.setattr(chain_manager, "STEPS_BACK", 3)
     arrival = node.manager.reroot(FORK, now_ms=FAR)
-    assert (arrival.undone, arrival.applied) == ((), ())
+    assert (arrival.undone, arrival.applied, arrival.rerooted) == ((), (), True)
     assert_at(node, STEM.chain)
     assert not node.manager.knows(OLD_BLOCKS[0].header.block_id)
     for block in NEW_BLOCKS:
@@ -147,7 +148,6 @@ def test_followers_see_a_chain_that_went_back(tmp_path: Path) -> None:
             assert chain.tip == genesis
             assert chain.headers_at(0) == chain.view.context
             assert told == [TipMoved(genesis, 0, (), ())]
-            assert world.node.mempool.pool.statistics().transactions == 0
             for block in RIGHT:
                 await world.take(block)
             assert chain.view.context.height == 3
@@ -157,6 +157,27 @@ def test_followers_see_a_chain_that_went_back(tmp_path: Path) -> None:
         async with node_world(tmp_path, mines=False) as world:
             assert world.node.chain.was_synced
             assert world.node.chain.tip == RIGHT[2].header.block_id
+
+    go(main)
+
+
+def test_what_waits_is_looked_at_again_though_the_chain_is_as_high_as_before(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with node_world(tmp_path, mines=False) as world:
+            chain, pool = world.node.chain, world.node.mempool.pool
+            await world.others_turn(world.signed(ALICE, pay(CAROL, 500 * COIN)))
+            await world.node.mempool.submit(world.signed(CAROL, pay(BOB, 1200 * COIN)).to_bytes())
+            await world.node.mempool.submit(world.signed(BOB, pay(ALICE)).to_bytes())
+            jump(60)
+            await world.take(RIGHT[0])
+            assert (world.height, len(pool)) == (1, 2)
+            await chain.keep_undo_from(0)
+            await chain.reroot(chain.view.store.index.genesis.block_id)
+            # What lay beside it is the chain now; nobody has paid Carol on it.
+            assert chain.tip == RIGHT[0].header.block_id
+            assert [one.sender for one, _, _ in pool.kept()] == [address(BOB)]
 
     go(main)
 
