@@ -24,6 +24,7 @@ from esper.node.calls.call_book import CallBook, CallsWorkedFor
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
+from esper.node.chain.going_back import go_back_if_asked
 from esper.node.chain.history import ChainHistory
 from esper.node.chain.milestones import MilestoneFile
 from esper.node.chain.opening import open_chain, store_options
@@ -34,7 +35,6 @@ from esper.node.interpreter import share_interpreter
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
-from esper.node.offline.going_back import go_back_if_asked
 from esper.node.peers.network_plan import NetworkPlan, network_service
 from esper.node.peers.network_service import NetworkService
 from esper.node.peers.network_settings import prunes

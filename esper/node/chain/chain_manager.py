@@ -92,6 +92,9 @@ class Arrival:
     it broke; the arriving block may be among them."""
     touched: frozenset[bytes] = frozenset()
     """Paths of all state records that any of these blocks changed."""
+    rerooted: bool = False
+    """Whether the old tip is forgotten: the chain went back far below it, and anything in the state
+    may be another. Nothing is said to be undone or applied then."""
     read: Mapping[BlockId, ReadBlock] = field(default_factory=dict, compare=False, repr=False)
     """Some of these blocks, as they were read on the way."""
 
@@ -195,8 +198,18 @@ class ChainManager:
         return block_id in self._tree
 
     def headers_of(self, block_id: BlockId) -> HeaderChain | None:
-        """The headers up to a recent block of any branch, None if it is not kept."""
-        return self._headers.get(block_id)
+        """The headers up to a recent block of any branch, None if it is not kept.
+
+        Those of the chain are kept as deep as ``headers_at`` says.
+        """
+        found = self._headers.get(block_id)
+        if found is not None:
+            return found
+        index = self._store.index
+        if block_id == index.genesis.block_id:
+            return self._stored_context(0)
+        height = index.height_of(block_id)
+        return None if height is None else self.headers_at(height)
 
     def parent_of(self, block_id: BlockId) -> BlockId | None:
         """The block below one of any branch, None if it is not in the tree."""
@@ -609,7 +622,8 @@ class ChainManager:
             path.apply,
             MappingProxyType(move.invalid),
             frozenset(move.touched),
-            MappingProxyType(move.read),
+            rerooted=before not in self._tree,
+            read=MappingProxyType(move.read),
         )
 
     def _proven(self, parent: HeaderChain, chain: HeaderChain, received_ms: int) -> ProvenBlock:

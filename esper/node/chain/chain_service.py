@@ -148,7 +148,16 @@ class ChainService:
     def _reach(self, milestones: Milestones) -> None:
         self._milestones = milestones
         if self._milestone_file is not None:
-            self._milestone_file.save(milestones)
+            try:
+                self._milestone_file.save(milestones)
+            except OSError as error:
+                # What is known now holds all the same until this process ends.
+                complain(
+                    LOG,
+                    "milestone_lost",
+                    "what this chain has reached could not be written down: {reason}",
+                    reason=str(error),
+                )
 
     def _halt(self, violation: TooDeepReorganisation) -> None:
         if not self.halted:

@@ -157,8 +157,10 @@ class MempoolService:
                 senders.add(one.sender)
         returned = self._given_back(change, ids)
         # Blocks make nobody poorer but those who sent something, unless others are undone for them.
-        touched: Collection[bytes] = arrival.touched
-        if not arrival.undone:
+        touched: Collection[bytes] | None = arrival.touched
+        if arrival.rerooted:
+            touched = None
+        elif not arrival.undone:
             touched = {account_path(sender) for sender in senders}
         prepared = self.pool.prepared(
             view.state,

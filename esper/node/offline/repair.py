@@ -23,7 +23,6 @@ from esper.node.mempool.mempool_service import JOURNAL_FILE
 from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
-from esper.storage.datadir_lock import DirectoryLock
 from esper.storage.errors import (
     IndexCorruptError,
     ProofPrunedError,
@@ -33,14 +32,11 @@ from esper.storage.errors import (
 from esper.storage.proof_check import ProofDamage, damaged_proofs
 from esper.storage.reindex import Progress, silent
 from esper.storage.segments.block_files import (
-    BLOCK_FOLDER,
     BlockFiles,
-    TipRemoved,
-    journal_payload,
 )
 from esper.storage.segments.segment_reader import SegmentError
-from esper.storage.segments.segment_writer import SegmentWriter
 from esper.storage.store_options import RESERVE_BYTES
+from esper.storage.taking_off import take_off
 
 GIVEN_UP: Final = b""
 """In the place of a proof that nobody needs any more."""
@@ -144,7 +140,7 @@ def repair(
                 while store.tip.height > ended_at:
                     store.rewind()
     if gone:
-        take_off(directory, gone)
+        take_off(directory.path, gone)
         rebuild(accept_loss=False)
     voided, remaining = 0, () if ended_at is not None else needed
     if not remaining:
@@ -230,12 +226,3 @@ def _give_back(store: ChainStore, params: NetworkParameters, ended_at: int, now_
     finally:
         journal.close()
     return count
-
-
-def take_off(directory: DataDirectory, gone: Sequence[BlockId]) -> None:
-    """Say in the journal that blocks left the chain, the tip first; the index does not know yet."""
-    with DirectoryLock(directory.path):
-        writer = SegmentWriter(directory.path / BLOCK_FOLDER)
-        for block_id in gone:
-            writer.stage(journal_payload(TipRemoved(block_id)))
-        writer.commit()

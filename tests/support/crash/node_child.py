@@ -45,6 +45,9 @@ from tests.support.crash.failing_files import Fault
 
 STEPS = 400
 BRANCH_SHARE = 0.35
+TOGETHER_SHARE = 0.5
+SYNC_SHARE = 0.3
+LONGEST_GROUP = 6
 DEEPEST = 4
 REHEARSED_BLOCKS = 6
 REHEARSED_DEPTH = 3
@@ -104,7 +107,13 @@ class Life:
         for _ in range(STEPS):
             depth = self._chooser.randint(1, DEEPEST)
             if self._chooser.random() < BRANCH_SHARE and depth <= self._around.deepest:
-                await self.change_chain(self._around.branch(depth))
+                together = self._chooser.random() < TOGETHER_SHARE
+                await self.change_chain(self._around.branch(depth), together=together)
+            elif self._chooser.random() < SYNC_SHARE:
+                # Blocks of others that extend the chain, as many as may share a commit.
+                count = self._chooser.randint(2, LONGEST_GROUP)
+                ahead = [one for _ in range(count) for one in self._around.branch(0)]
+                await self.change_chain(ahead, together=True)
             else:
                 await self.mine()
 
@@ -132,12 +141,30 @@ class Life:
         for block in found:
             self._around.follow(block)
 
-    async def change_chain(self, branch: list[BlockBytes]) -> None:
+    async def change_chain(self, branch: list[BlockBytes], *, together: bool = False) -> None:
         tell("begin", "branch")
+        if together:
+            await self._adopt_together(branch)
+            return
         for block in branch:
             await self._node.chain.submit(block)
             # Beside the chain it is told of here alone.
             tell_block(block, self._node.manager)
+
+    async def _adopt_together(self, branch: list[BlockBytes]) -> None:
+        """As in sync: all of them are judged on each other's headers, then adopted in one turn."""
+        chain, manager = self._node.chain, self._node.manager
+        parent, judged = None, []
+        for block in branch:
+            header = chain.read_header(block.header)
+            parent = chain.parent_of(header) if parent is None else parent
+            judged.append(await chain.judge(block, parent))
+            parent = judged[-1].headers
+        adopted = await chain.adopt_many(judged)
+        if adopted.failure is not None:
+            raise adopted.failure
+        for block in branch:
+            tell_block(block, manager)
 
     async def _generate(self, found: list[Block]) -> None:
         for block_id in await self._mining.control.generate(1, None):

@@ -17,7 +17,8 @@ from esper.primitives.ids import BlockId
 from esper.storage.chain_index import undo_key
 from esper.storage.errors import RewindLimitError, UnknownBlockError
 from esper.storage.side_blocks import SideBlocks
-from tests.support.node_world import go, node_world
+from tests.support.node_world import go, jump, node_world, pay
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address
 from tests.unit.node.chain.test_chain_manager import (
     FAR,
     Node,
@@ -50,7 +51,7 @@ def test_a_fork_below_the_undo_depth_is_gone_back_to_and_back_again(
 ) -> None:
     monkeypatch.setattr(chain_manager, "STEPS_BACK", 3)
     arrival = node.manager.reroot(FORK, now_ms=FAR)
-    assert (arrival.undone, arrival.applied) == ((), ())
+    assert (arrival.undone, arrival.applied, arrival.rerooted) == ((), (), True)
     assert_at(node, STEM.chain)
     assert not node.manager.knows(OLD_BLOCKS[0].header.block_id)
     for block in NEW_BLOCKS:
@@ -75,14 +76,18 @@ def test_a_fork_below_the_undo_depth_is_gone_back_to_and_back_again(
 
 
 def test_headers_are_kept_as_deep_as_blocks_can_be_taken_off(node: Node) -> None:
-    assert node.manager.headers_of(FORK) is None or node.manager.headers_at(2) is not None
-    found = node.manager.headers_at(2)
-    assert found == STEM.chain.context
+    assert not node.manager.knows(FORK)
+    assert node.manager.headers_at(2) == node.manager.headers_of(FORK) == STEM.chain.context
     assert node.manager.headers_at(0) is not None
     assert node.manager.headers_at(1) is None
     assert node.manager.headers_at(11) is None
+    assert node.manager.headers_of(STEM_BLOCKS[0].header.block_id) is None
+    genesis = node.store.index.genesis.block_id
+    assert node.manager.headers_of(genesis) == node.manager.headers_at(0)
+    assert node.manager.headers_of(BlockId(b"?" * 64)) is None
     node.manager.keep_undo_from(None)
     assert node.manager.headers_at(2) is None
+    assert node.manager.headers_of(FORK) is None
 
 
 def test_without_undo_records_nothing_is_begun(node: Node) -> None:
@@ -143,7 +148,6 @@ def test_followers_see_a_chain_that_went_back(tmp_path: Path) -> None:
             assert chain.tip == genesis
             assert chain.headers_at(0) == chain.view.context
             assert told == [TipMoved(genesis, 0, (), ())]
-            assert world.node.mempool.pool.statistics().transactions == 0
             for block in RIGHT:
                 await world.take(block)
             assert chain.view.context.height == 3
@@ -153,6 +157,27 @@ def test_followers_see_a_chain_that_went_back(tmp_path: Path) -> None:
         async with node_world(tmp_path, mines=False) as world:
             assert world.node.chain.was_synced
             assert world.node.chain.tip == RIGHT[2].header.block_id
+
+    go(main)
+
+
+def test_what_waits_is_looked_at_again_though_the_chain_is_as_high_as_before(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with node_world(tmp_path, mines=False) as world:
+            chain, pool = world.node.chain, world.node.mempool.pool
+            await world.others_turn(world.signed(ALICE, pay(CAROL, 500 * COIN)))
+            await world.node.mempool.submit(world.signed(CAROL, pay(BOB, 1200 * COIN)).to_bytes())
+            await world.node.mempool.submit(world.signed(BOB, pay(ALICE)).to_bytes())
+            jump(60)
+            await world.take(RIGHT[0])
+            assert (world.height, len(pool)) == (1, 2)
+            await chain.keep_undo_from(0)
+            await chain.reroot(chain.view.store.index.genesis.block_id)
+            # What lay beside it is the chain now; nobody has paid Carol on it.
+            assert chain.tip == RIGHT[0].header.block_id
+            assert [one.sender for one, _, _ in pool.kept()] == [address(BOB)]
 
     go(main)
 

@@ -14,12 +14,12 @@ from esper.node.chain.milestones import MilestoneFile
 from esper.node.chain.opening import rebuild_index, store_options
 from esper.node.chain.store_state import genesis_of, replay_of
 from esper.node.datadir import DataDirectory
-from esper.node.offline.repair import take_off
 from esper.primitives.ids import BlockId
 from esper.saying import say
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import RewindLimitError
 from esper.storage.store_options import RESERVE_BYTES
+from esper.storage.taking_off import take_off
 
 LOG: Final = logging.getLogger("esper.chain")
 
@@ -45,14 +45,12 @@ def go_back(
     directory: DataDirectory, block_id: BlockId, reserve_bytes: int = RESERVE_BYTES
 ) -> None:
     """Make a block the tip if it is on the chain. Raises StorageError."""
-    params = directory.params
-    options = store_options(params, reserve_bytes)
     try:
-        store = ChainStore(directory.path, genesis_of(params), replay_of(params), options)
+        store = _opened(directory, reserve_bytes)
     except RewindLimitError:
-        # The journal says already what left.
+        # The journal says already of some of them that they left.
         rebuild_index(directory, accept_loss=False, reserve_bytes=reserve_bytes)
-        return
+        store = _opened(directory, reserve_bytes)
     with store:
         index = store.index
         genesis = block_id == index.genesis.block_id
@@ -60,5 +58,11 @@ def go_back(
         if height is None or height == store.tip.height:
             return
         gone = [index.entry(above).block_id for above in range(store.tip.height, height, -1)]
-    take_off(directory, gone)
+    take_off(directory.path, gone)
     rebuild_index(directory, accept_loss=False, reserve_bytes=reserve_bytes)
+
+
+def _opened(directory: DataDirectory, reserve_bytes: int) -> ChainStore:
+    params = directory.params
+    options = store_options(params, reserve_bytes)
+    return ChainStore(directory.path, genesis_of(params), replay_of(params), options)

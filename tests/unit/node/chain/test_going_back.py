@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from esper.node.chain import going_back
 from esper.node.chain.chain_service import StartAgainError
 from esper.node.chain.milestones import MilestoneFile
 from esper.node.datadir import DataDirectory
-from esper.node.offline import going_back
 from esper.primitives.ids import BlockId
+from esper.storage.taking_off import take_off
 from tests.support.node_world import PARAMS, go, jump, node_world
 from tests.unit.node.chain.test_node_chain_service import LEFT, RIGHT
 
@@ -69,6 +70,16 @@ def test_killed_on_the_way_the_start_after_goes_on(
     with pytest.raises(KeyboardInterrupt):
         going_back.go_back_if_asked(DataDirectory(asked[0], PARAMS))
     monkeypatch.undo()
+    check_back_and_on(*asked)
+
+
+def test_a_crash_that_kept_some_of_it_is_gone_on_from(asked: tuple[Path, BlockId]) -> None:
+    take_off(asked[0], [block.header.block_id for block in RIGHT[:0:-1]])
+    check_back_and_on(*asked)
+
+
+def test_a_crash_that_kept_what_cannot_be_undone(asked: tuple[Path, BlockId]) -> None:
+    take_off(asked[0], [block.header.block_id for block in RIGHT[::-1]])
     check_back_and_on(*asked)
 
 
