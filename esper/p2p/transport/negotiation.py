@@ -38,8 +38,6 @@ def _take(data: bytearray) -> str | None:
         size, begin = size - 128 + (data[1] << 7), 2
         if data[1] >= 128 or size > LONGEST:
             raise _violation("a long message while a protocol is chosen")
-    if size == 0:
-        raise _violation("an empty message while a protocol is chosen")
     if len(data) < begin + size:
         return None
     text = bytes(data[begin : begin + size])
