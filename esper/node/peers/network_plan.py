@@ -71,7 +71,8 @@ def network_plan(
             else (settings.assumed.height, settings.assumed.block_id)
         ),
         alone=settings.alone,
-        local_groups=settings.local_groups,
+        local_groups=params.is_local and settings.local_groups,
+        spares_local=settings.local_groups or not params.is_local,
         keeps_local=params.is_local,
         upload_per_s=settings.upload_per_s,
         agent=agent.encode("ascii", "replace")[:64],

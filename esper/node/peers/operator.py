@@ -116,6 +116,7 @@ class NetworkPeers(PeersPort):
         if known:
             return _view(known[0], self._steady())
         service.parts.plan.add_static(address)
+        service.parts.penalties.add_static(address.peer_id)
         try:
             connected = await service.network.connect(address)
         except LinkClosed as closed:
@@ -143,6 +144,7 @@ class NetworkPeers(PeersPort):
             )
         for one in found:
             self._service.parts.plan.remove_static(one.address.peer_id)
+            self._service.parts.penalties.remove_static(one.address.peer_id)
             one.connection.end(None, BYE_STOPPING, "the operator disconnected it")
         return len(found)
 

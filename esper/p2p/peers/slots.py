@@ -178,7 +178,7 @@ class Slots:
         connection = self._settled.pop(number, None)
         if connection is None:
             return []
-        self._drop_id(connection)
+        del self._by_id[connection.address.peer_id]
         waiting_for_it = self._waiting.pop(number, None)
         return [] if waiting_for_it is None else self._settle(waiting_for_it.connection)
 
@@ -260,12 +260,8 @@ class Slots:
     def _close(self, connection: Connection, code: int) -> Close:
         """Take the slot of a connection that is told to go."""
         del self._settled[connection.number]
-        self._drop_id(connection)
+        del self._by_id[connection.address.peer_id]
         return Close(connection.number, code)
-
-    def _drop_id(self, connection: Connection) -> None:
-        if self._by_id.get(connection.address.peer_id) is connection:
-            del self._by_id[connection.address.peer_id]
 
     def _forget_entered(self, number: PeerNumber) -> None:
         ip = self._entered.pop(number, None)

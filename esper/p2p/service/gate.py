@@ -30,7 +30,7 @@ from esper.p2p.peers.slots import Slots
 from esper.p2p.ports import Random
 from esper.p2p.service.connection import Connection
 from esper.p2p.service.peer_table import Connected, PeerTable
-from esper.p2p.transport.link import Link
+from esper.p2p.transport.link import Ending, Link, LinkClosed
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim, KnownAddress, weight_bytes
 from esper.saying import say, warn
@@ -145,10 +145,13 @@ class Gate:
             now, self._random, lambda peer_id: penalties.id_barred_until(peer_id, now) is not None
         )
 
-    def dial_failed(self, dial: Dial, why: str) -> None:
+    def dial_failed(self, dial: Dial, closed: LinkClosed) -> None:
         """A dial came to no link."""
-        self.parts.plan.failed(dial.address, self._minute)
-        self._table.unreached(dial.address, why, self._steady())
+        if closed.ending is Ending.WRONG_ID:
+            self.parts.plan.met_another(dial.address, None, self._minute)
+        else:
+            self.parts.plan.failed(dial.address, self._minute)
+        self._table.unreached(dial.address, closed.reason, self._steady())
 
     def greeted(self, connected: Connected, hello: talk.Hello) -> None:
         """The first message of the other side. Raises Fault for a second one."""

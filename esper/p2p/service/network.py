@@ -295,7 +295,7 @@ class Network:
                 ip_text(address.ip), address.port, address.peer_id
             )
         except LinkClosed as closed:
-            self._parts.gate.dial_failed(dial, closed.reason)
+            self._parts.gate.dial_failed(dial, closed)
             return
         self._begin(link, dial.kind, address)
 

@@ -29,7 +29,7 @@ def make_peer_parts(
     """
     localities = Localities(
         own_groups=settings.local_groups,
-        spared=settings.local_groups,
+        spared=settings.spares_local,
         kept=settings.keeps_local,
     )
     minute = wall_ms // MINUTE_MS

@@ -32,6 +32,8 @@ class NetworkSettings:
     """Whether the node may be synced, and mine, without a peer: the first of a new network."""
     local_groups: bool = True
     """Whether local addresses are a netgroup each: devnet and regtest."""
+    spares_local: bool = True
+    """Whether local addresses are never limited and never banned; no: for tests that attack."""
     keeps_local: bool = True
     """Whether local addresses enter the book: devnet and regtest, or private networks."""
     upload_per_s: int = 16 * MIB

@@ -20,6 +20,7 @@ from esper.p2p.transport.multiplexer import Multiplexer, MuxStream
 from esper.p2p.transport.negotiation import Answerer, Asker
 from esper.p2p.transport.noise_link import SecuredChannel
 from esper.p2p.transport.yamux import HEAD_BYTES
+from esper.saying import say
 
 LOG: Final = logging.getLogger("esper.p2p")
 FRAMES_AT_ONCE: Final = 64
@@ -177,7 +178,13 @@ class MuxLink:
         elif isinstance(error, LinkClosed):
             self.end(error)
         else:
-            LOG.debug("a connection ends by an error", exc_info=error)
+            say(
+                LOG,
+                "link_failed",
+                "a connection ends by an error: {reason}",
+                level=logging.DEBUG,
+                reason=f"{type(error).__name__}: {error}",
+            )
             self.end(LinkClosed(Ending.BROKEN, f"unexpected {type(error).__name__}"))
 
     async def _read(self) -> None:
