@@ -33,7 +33,8 @@ class Offence(Enum):
     """Hundreds of requests beyond what was served."""
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: contextlib sets the traceback of what passes through it, which would fail.
+@dataclass(slots=True, unsafe_hash=True)
 class Fault(Exception):
     """An offence with its circumstances."""
 

@@ -36,10 +36,8 @@ def _take(data: bytearray) -> str | None:
         if len(data) < 2:
             return None
         size, begin = size - 128 + (data[1] << 7), 2
-        if data[1] >= 128 or size > LONGEST:
+        if size > LONGEST:
             raise _violation("a long message while a protocol is chosen")
-    if size == 0:
-        raise _violation("an empty message while a protocol is chosen")
     if len(data) < begin + size:
         return None
     text = bytes(data[begin : begin + size])

@@ -69,7 +69,7 @@ def test_a_refusal_is_told() -> None:
         b"\x01x",
         b"\x07/noise\n",
         b"GET / HTTP/1.1\r\n" + bytes(200),
-        b"\x81\x08" + bytes(1025),
+        b"\x81\x08",
         b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
     ],
 )
