@@ -156,7 +156,15 @@ class TestForged:
             for one, key in tuple(world.asks):
                 world.end(one, key, End.REFUSED)
         most = PROOFS_PER_S_IN_ALL - PROOFS_PER_S_IN_ALL // 3 + 3
-        assert 12 < len(world.asked) <= most
+        asked = len(world.asked)
+        assert 12 < asked <= most
+        # The others wait for what comes in again.
+        assert world.relay.statistics().works > 0
+        due = world.relay.due()
+        assert due is not None
+        assert due <= world.now + 100
+        world.pass_ms(100)
+        assert len(world.asked) > asked
         honest = world.peer(outbound=True)
         world.announce(honest, made)
         world.serve(honest, made)

@@ -402,6 +402,17 @@ def test_events_of_strangers_and_late_ones_are_ignored() -> None:
     assert isinstance(request, GetBlock)
 
 
+def test_nobody_else_is_asked_while_a_proof_is_being_verified() -> None:
+    world = RelayWorld()
+    first, second = world.outbound(2)
+    made = made_on(GENESIS, "alice")
+    world.announce(first, made)
+    world.announce(second, made)
+    world.serve(first, made, jobs=False)
+    world.pass_ms(5_000)
+    assert [number for number, _ in world.asked] == [first]
+
+
 def test_who_left_is_forgotten() -> None:
     world = RelayWorld()
     giver, other = world.outbound(2)
