@@ -39,6 +39,7 @@ from tests.support.relay_world import (
     fake_sibling,
     fake_work,
     header_of,
+    honest_answers,
     made_on,
     parts_of,
     transactions_of,
@@ -155,7 +156,15 @@ class TestForged:
             for one, key in tuple(world.asks):
                 world.end(one, key, End.REFUSED)
         most = PROOFS_PER_S_IN_ALL - PROOFS_PER_S_IN_ALL // 3 + 3
-        assert 12 < len(world.asked) <= most
+        asked = len(world.asked)
+        assert 12 < asked <= most
+        # The others wait for what comes in again.
+        assert world.relay.statistics().works > 0
+        due = world.relay.due()
+        assert due is not None
+        assert due <= world.now + 100
+        world.pass_ms(100)
+        assert len(world.asked) > asked
         honest = world.peer(outbound=True)
         world.announce(honest, made)
         world.serve(honest, made)
@@ -315,6 +324,8 @@ class TestPoison:
         spoiled = replace(sound, **{what: changes[what]})  # type: ignore[arg-type]
         key = block_key(world, liar)
         world.answer(liar, key, spoiled, Proof(1, made.block_id, parts.proof))
+        # What costs a hash is looked at at once, before any thread is asked.
+        assert world.offences() == ([] if what == "outputs" else [(liar, Offence.BYTES)])
         world.work()
         assert world.offences() == [(liar, Offence.BYTES)]
         world.serve(honest, made)
@@ -376,6 +387,41 @@ class TestPoison:
         world.work()
         assert world.has(made)
         assert world.offences() == []
+
+    def test_parts_are_asked_of_nobody_who_owes_another_block(self) -> None:
+        world = RelayWorld()
+        miser, honest = world.outbound(2)
+        made, other = made_on(GENESIS, "alice", "bob"), made_on(GENESIS, payee="carol")
+        world.announce(miser, made)
+        world.announce(honest, other)
+        world.announce(honest, made)
+        parts = parts_of(made)
+        proof = Proof(1, made.block_id, parts.proof)
+        world.answer(miser, block_key(world, miser), parts.compact(lambda _: True, 1), proof)
+        world.work()
+        [(key, _)] = world.open(miser)
+        world.end(miser, key, End.REFUSED)
+        assert [type(one) for _, one in world.open(honest)] == [GetBlock]
+        world.serve(honest, other)
+        assert [type(one) for _, one in world.open(honest)] == [GetBlockTxs]
+        world.serve(honest, made)
+        assert world.has(made)
+
+    def test_a_body_under_another_id_is_wrong(self) -> None:
+        world = RelayWorld()
+        [liar] = world.outbound(1)
+        made = made_on(GENESIS, "alice", "bob")
+        world.pool.add(*transactions_of(made))
+        first, second, *_ = world.pool.transactions
+        world.pool.transactions[first] = world.pool.transactions[second]
+        world.announce(liar, made)
+        parts = parts_of(made)
+        proof = Proof(1, made.block_id, parts.proof)
+        world.answer(liar, block_key(world, liar), parts.compact(lambda _: True, 1), proof)
+        world.work()
+        [(key, _)] = world.open(liar)
+        world.answer(liar, key, BodyOf(1, bytes(64), made.data.body), end=False)
+        assert world.offences() == [(liar, Offence.BYTES)]
 
     @pytest.mark.parametrize("body", [b"no body", None])
     def test_a_whole_body_of_another_block_bans_and_the_next_is_asked(
@@ -444,6 +490,15 @@ class TestBadState:
         assert len(world.asked) == asked
         assert world.offences() == []
 
+    def test_who_announces_a_block_that_sync_found_bad_is_not_blamed(self) -> None:
+        world = RelayWorld()
+        [giver] = world.outbound(1)
+        made = made_on(GENESIS, spoil="root")
+        world.chain.invalid.add(made.block_id)
+        world.announce(giver, made)
+        assert world.offences() == []
+        assert world.asked == []
+
     def test_a_block_on_top_blames_nobody_soon_after_and_other_rules_later(self) -> None:
         world = RelayWorld()
         giver, listener = world.outbound(2)
@@ -476,6 +531,70 @@ class TestPrefer:
         # What it pushes in the end is thrown away.
         world.do(world.relay.pushed(slow, Proof(0, made.block_id, made.data.proof), world.now))
         assert world.offences() == []
+
+    def test_a_second_push_does_not_prolong_the_wait(self) -> None:
+        world = RelayWorld()
+        blocks = chain_of(2)
+        first, second = _preferred(world, blocks[:1]), _preferred(world, blocks[1:])
+        [honest] = world.outbound(1)
+        made = made_on(blocks[-1], "alice")
+        world.push(first, made, proof=False)
+        world.announce(honest, made)
+        world.pass_ms(200)
+        world.push(second, made, proof=False)
+        world.pass_ms(WAIT_FOR_PUSH_MS - 200)
+        assert world.asked_of() == [honest]
+
+    def test_a_pushed_proof_is_of_the_block_that_was_pushed(self) -> None:
+        world = RelayWorld()
+        blocks = chain_of(1)
+        liar = _preferred(world, blocks)
+        made = made_on(blocks[-1])
+        world.push(liar, made, proof=False)
+        world.do(world.relay.pushed(liar, Proof(0, bytes(64), made.data.proof), world.now))
+        assert world.offences() == [(liar, Offence.BYTES)]
+        assert world.jobs == []
+
+    def test_no_more_than_two_pushes_are_held(self) -> None:
+        world = RelayWorld()
+        blocks = chain_of(5)
+        pushers = [_preferred(world, blocks[:1]), _preferred(world, blocks[1:2])]
+        [third] = world.outbound(1)
+        for made in blocks[2:]:
+            world.announce(third, made)
+            world.serve(third, made)
+        assert third in world.preferred()
+        assert len(world.preferred()) == 2
+        # Whoever was replaced may still have a push on its way.
+        for number, pusher in enumerate((*pushers, third)):
+            world.push(pusher, made_on(blocks[-1], *["alice"] * number), proof=False)
+        assert world.relay.statistics().pushes == PUSHES
+        assert world.offences() == []
+
+    def test_wrong_shorts_and_two_candidates_cost_the_preference(self) -> None:
+        for ambiguous in (False, True):
+            world = RelayWorld()
+            blocks = chain_of(1)
+            friend = _preferred(world, blocks)
+            made = made_on(blocks[-1], "alice", "bob")
+            if ambiguous:
+                rival = made_on(blocks[-1], "alice", "bob", payee="carol")
+                world.announce(friend, rival)
+                world.serve(friend, rival)
+            world.pool.add(*transactions_of(made))
+            if ambiguous:
+                for prefix in world.pool.transactions:
+                    world.pool.transactions[prefix] = b"another one"
+            else:
+                first, second, *_ = world.pool.transactions
+                world.pool.transactions[first] = world.pool.transactions[second]
+            world.announce(friend, made)
+            parts = parts_of(made)
+            [(key, request)] = world.open(friend)
+            world.answer(friend, key, *honest_answers(parts, request, lambda _: True))
+            world.work()
+            assert friend not in world.preferred()
+            assert world.offences() == []
 
     def test_who_is_slow_is_replaced_by_who_is_first_in_three(self) -> None:
         world = RelayWorld()
@@ -562,6 +681,32 @@ class TestDraws:
         world.pass_ms(2_500)
         world.serve(giver, made)
         assert [one.received_ms for one in world.lists] == [1_500]
+
+    def test_a_proof_or_a_body_held_back_counts_as_well(self) -> None:
+        world = RelayWorld()
+        [giver] = world.outbound(1)
+        made = made_on(GENESIS, "alice", "bob")
+        parts = parts_of(made)
+        world.announce(giver, made)
+        key = block_key(world, giver)
+        world.answer(giver, key, parts.compact(lambda _: False, 1), end=False)
+        world.pass_ms(2_000)
+        world.answer(giver, key, Proof(1, made.block_id, parts.proof))
+        world.work()
+        assert [one.received_ms for one in world.lists] == [1_000]
+        world = RelayWorld()
+        [giver] = world.outbound(1)
+        world.pool.add(*transactions_of(made))
+        first, second, *_ = world.pool.transactions
+        world.pool.transactions[first] = world.pool.transactions[second]
+        world.announce(giver, made)
+        key = block_key(world, giver)
+        proof = Proof(1, made.block_id, parts.proof)
+        world.answer(giver, key, parts.compact(lambda _: True, 1), proof)
+        world.work()
+        world.pass_ms(4_000)
+        world.serve(giver, made)
+        assert [one.received_ms for one in world.lists] == [0, 3_000]
 
     def test_a_header_that_had_to_wait_for_its_time_came_when_that_came(self) -> None:
         world = RelayWorld()
@@ -650,6 +795,21 @@ class TestFutureBlocks:
         world.pass_ms(ahead)
         world.serve(honest, made)
         assert world.has(made)
+
+    def test_nobody_is_asked_while_busy_or_for_who_left(self) -> None:
+        for leaves in (False, True):
+            world = RelayWorld()
+            [giver, _] = world.outbound(2)
+            made = made_on(GENESIS)
+            ahead = _ahead(world, made, 60_000)
+            world.announce(giver, made)
+            if leaves:
+                world.leave(giver)
+                assert world.relay.statistics().future_headers == 0
+            else:
+                world.relay.busy = True
+            world.pass_ms(ahead)
+            assert world.asked == []
 
     def test_farther_than_ten_minutes_nobody_waits(self) -> None:
         world = RelayWorld()

@@ -97,7 +97,7 @@ class PlayedChain:
         return self.executed[height]
 
     def check_may_come(self, header: Header) -> HeaderChain:
-        if header.pre.parent in self.invalid:
+        if header.block_id in self.invalid or header.pre.parent in self.invalid:
             raise InvalidAncestorViolation(header.block_id, header.pre.parent)
         parent = self.proven.get(header.pre.parent)
         if parent is None:

@@ -57,7 +57,7 @@ class FetchPlan:
         """The works of which one more fetch may start now, by whose turn it is."""
         self.due = None
         found = [(work, choice) for work in works if (choice := self.choice(work, now))]
-        found.sort(key=lambda pair: (not pair[1].asked.peer.outbound, pair[1].asked.turn))
+        found.sort(key=lambda pair: pair[1].asked.turn)
         return [work for work, _ in found]
 
     def choice(self, work: Work, now: int) -> Choice | None:

@@ -95,8 +95,6 @@ class Fetching:
         asked.push = None
         if delivery is None:
             return []
-        if asked.fetching == delivery.serial and asked.peer.number not in delivery.open.values():
-            asked.fetching = None
         try:
             return self._assembly.take_proof(delivery, proof, now)
         except Fault as fault:

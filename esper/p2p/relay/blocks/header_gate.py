@@ -90,7 +90,7 @@ class HeaderGate:
 
     def is_proven(self, block_id: BlockId) -> bool:
         """Whether a block is here already."""
-        return block_id in self._adopting or self._chain.headers_of(block_id) is not None
+        return self._chain.headers_of(block_id) is not None
 
     def judge(self, header: Header, block_id: BlockId, now: int) -> Judged:
         """What to do about a header of a block that is not here."""

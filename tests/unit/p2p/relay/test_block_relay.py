@@ -8,10 +8,12 @@ from esper.p2p.faults import Offence
 from esper.p2p.limits import WAIT_FOR_OUTBOUND_MS
 from esper.p2p.peer import PeerNumber
 from esper.p2p.ports import Adopt, CheckLists, CheckWork
+from esper.p2p.relay.blocks.works import SEEN_WORKS, Works
 from esper.p2p.relay.compact import BlockParts
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Compact, Proof
 from esper.p2p.wire.talk_messages import Announce, GetBlock, GetBlocks, GetBlockTxs
+from esper.primitives.ids import WorkId
 from tests.support.block_workshop import Made
 from tests.support.forge import forged
 from tests.support.relay_world import (
@@ -398,6 +400,92 @@ def test_events_of_strangers_and_late_ones_are_ignored() -> None:
         assert actions == []
     assert relay.statistics().preferrers == 0
     assert isinstance(request, GetBlock)
+
+
+def test_nobody_else_is_asked_while_a_proof_is_being_verified() -> None:
+    world = RelayWorld()
+    first, second = world.outbound(2)
+    made = made_on(GENESIS, "alice")
+    world.announce(first, made)
+    world.announce(second, made)
+    world.serve(first, made, jobs=False)
+    world.pass_ms(5_000)
+    assert [number for number, _ in world.asked] == [first]
+
+
+def test_who_left_is_forgotten() -> None:
+    world = RelayWorld()
+    giver, other = world.outbound(2)
+    made = made_on(GENESIS)
+    world.do(world.relay.prefer(giver, 1, world.now))
+    world.announce(giver, made)
+    world.serve(giver, made)
+    found = world.relay.statistics()
+    assert (found.preferred, found.preferrers, found.peers) == (1, 1, 2)
+    world.announce(giver, made_on(made, "alice"))
+    world.leave(giver)
+    found = world.relay.statistics()
+    assert (found.preferred, found.preferrers, found.peers) == (0, 0, 1)
+    assert (found.works, found.ids, found.header_bytes) == (0, 0, 0)
+    assert list(world.peers) == [other]
+
+
+def test_a_push_of_a_block_whose_proof_is_here_takes_no_place() -> None:
+    world = RelayWorld()
+    friend, miser = world.outbound(2)
+    first = made_on(GENESIS)
+    world.announce(friend, first)
+    world.serve(friend, first)
+    made = made_on(first, "alice", "bob")
+    world.announce(miser, made)
+    [(key, request)] = world.open(miser)
+    world.answer(miser, key, *honest_answers(parts_of(made), request, lambda _: True))
+    world.work()
+    world.push(friend, made, proof=False)
+    assert world.relay.statistics().pushes == 0
+    # Whoever pushed it has it all the same.
+    [(key, _)] = world.open(miser)
+    world.end(miser, key, End.REFUSED)
+    world.serve(friend, made)
+    assert world.has(made)
+
+
+def test_a_push_of_a_peer_that_owes_another_block_is_asked_for_later() -> None:
+    world = RelayWorld()
+    [friend] = world.outbound(1)
+    first = made_on(GENESIS)
+    world.announce(friend, first)
+    world.serve(friend, first)
+    made, other = made_on(first, "alice"), made_on(first, "bob", payee="carol")
+    world.announce(friend, other)
+    world.push(friend, made)
+    assert world.relay.statistics().pushes == 0
+    world.serve(friend, other)
+    world.serve(friend, made)
+    assert world.has(made)
+    assert world.offences() == []
+
+
+def test_where_a_branch_forks_is_looked_up_again_when_the_tip_moves() -> None:
+    world = RelayWorld()
+    [giver] = world.outbound(1)
+    theirs = chain_of(8, payee="bob")
+    world.chain.grow(*chain_of(3))
+    world.chain.grow(*theirs[:3])
+    world.announce(giver, made_on(theirs[2], payee="carol"))
+    world.chain.grow(*theirs[3:])
+    rival = made_on(theirs[2], "alice", payee="carol")
+    world.announce(giver, rival)
+    assert world.to_sync == []
+
+
+def test_proven_works_are_remembered_up_to_a_bound() -> None:
+    works = Works()
+    for number in range(SEEN_WORKS + 1):
+        works.settle(WorkId(b"%064d" % number))
+    assert works.seen_count == SEEN_WORKS
+    assert not works.is_seen(WorkId(b"%064d" % 0))
+    assert works.is_seen(WorkId(b"%064d" % 1))
 
 
 class _Proven:

@@ -101,7 +101,6 @@ def test_transactions_are_found_by_prefix_or_missing() -> None:
     here = {PARTS.prefixes[1]: (PARTS.transactions[1],)}
     filling = Filling(compact, lambda prefix: here.get(prefix, ()), BODY)
     assert filling.missing == (0,)
-    assert not filling.is_whole
     with pytest.raises(ValueError, match="missing"):
         _ = filling.transactions
     filling.take([PARTS.transactions[0]])

@@ -12,7 +12,7 @@ def peer(number: int, *, outbound: bool = True) -> Peer:
 
 
 def said(sends: list[Send]) -> list[tuple[int, int]]:
-    found = []
+    found: list[tuple[int, int]] = []
     for one in sends:
         assert isinstance(one.message, Prefer)
         found.append((one.peer, one.message.push))
