@@ -260,7 +260,7 @@ class Sync:
         if board.halted or board.rerooting is not None or self._following.listening:
             return False
         # Between two windows of a lead that brings blocks nothing is ahead for a moment.
-        if any(lead.complete is None and lead.is_brisk(self._now) for lead in board.leads):
+        if any(lead.goes_on(self._now) for lead in board.leads):
             return False
         return blocks_left(board) <= NEAR_BLOCKS
 

@@ -208,7 +208,7 @@ def test_an_assumed_block_is_led_to_by_headers_before_any_proof_is_skipped() -> 
 
 
 def test_a_branch_that_misses_the_assumed_block_is_proven() -> None:
-    world = World(was_synced=True, assume_valid=(10, b"another" * 9 + b"!"))  # type: ignore[arg-type]
+    world = World(was_synced=True, assume_valid=(10, b"another" * 9 + b"!"))
     tip = world.makers.chain(world.makers.genesis, 15)[-1]
     world.honest(tip)
     world.until(lambda: world.tip is tip)
