@@ -47,6 +47,8 @@ class HeadersAsked:
     """The lead that goes on; None: what the peer has beyond our chain."""
     check: bool = False
     """Whether it belongs to a fork check."""
+    below: int | None = None
+    """Where its chain has parted from ours, as earlier answers have shown."""
     left: HeaderChain | None = None
     """Where the blocks that the locator begins with part from our executed chain, if they do."""
 

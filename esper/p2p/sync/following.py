@@ -1,11 +1,12 @@
 """Asking for headers, and what becomes of them: leads."""
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Final
 
 from esper.consensus.header_chain import HeaderChain
 from esper.p2p.faults import Offence
-from esper.p2p.limits import NEAR_FORK
+from esper.p2p.limits import MOST_LOCATOR, NEAR_FORK
 from esper.p2p.peer import PeerNumber
 from esper.p2p.sync.block_window import BlockWindow
 from esper.p2p.sync.board import Board, HeadersAsked
@@ -15,7 +16,7 @@ from esper.p2p.sync.fork_check import ForkCheck
 from esper.p2p.sync.header_branch import HeaderBranch
 from esper.p2p.sync.header_run import HeaderRun, read_run, start_of
 from esper.p2p.sync.lead import MOST_AT_ONCE, Lead
-from esper.p2p.sync.locator import locator_of
+from esper.p2p.sync.locator import locator_between, locator_of, parts_below
 from esper.p2p.sync.words import PARTED
 from esper.p2p.wire.bulk_messages import Headers
 from esper.primitives.ids import BlockId
@@ -39,6 +40,7 @@ class Following:
         self._listens_until = now + board.limits.asking_ms
         self._listening = not board.settings.alone
         self._probe: Hashable | None = None
+        self._walk: HeadersAsked | None = None
 
     @property
     def listening(self) -> bool:
@@ -48,11 +50,14 @@ class Following:
     @property
     def probing(self) -> bool:
         """Whether a peer is being asked what it has beyond our chain."""
-        return self._probe is not None
+        return self._probe is not None or self._walk is not None
 
     def due(self, now: int) -> list[int]:
         """When something is to be done without an event."""
         times = [self._listens_until] if self._listening else []
+        walker = self._board.peers.get(self._walk.peer) if self._walk is not None else None
+        if walker is not None:
+            times.append(walker.affordable_at(HEADERS_COST, now))
         for peer in self._board.peers.values():
             wakes = self._choosing.askable_at(peer, now)
             if wakes is not None:
@@ -89,15 +94,26 @@ class Following:
             if giver is None or not lead.wants_headers(board.limits) or giver.busy_headers:
                 continue
             if now >= giver.paused_until and giver.may_spend(HEADERS_COST, now):
-                locator = (lead.branch.top.tip_id, *self._locator())[:32]
+                locator = (lead.branch.top.tip_id, *self._locator()[: MOST_LOCATOR - 1])
                 most = lead.most_headers(board.limits)
                 asked = HeadersAsked(lead.giver, locator, most, giver.claim, lead.serial)
                 lead.asked = board.ask_headers(asked, now)
-        if self._listening or self._probe is not None or not self._choosing.may_probe(now):
+        if self._listening or self._probe is not None:
             return
-        best = self._choosing.best(now)
+        walk = self._walk
+        if walk is not None:
+            peer = board.peers.get(walk.peer)
+            if peer is not None and not peer.may_spend(HEADERS_COST, now):
+                return
+            self._walk = None
+            if peer is not None:
+                self._probe_peer(peer, walk, now)
+                return
+        best = self._choosing.best(now) if self._choosing.may_probe(now) else None
         if best is not None:
-            self._probe_peer(best, self._locator(), now)
+            most = min(MOST_AT_ONCE, board.limits.ahead)
+            asked = HeadersAsked(best.peer.number, self._locator(), most, best.claim)
+            self._probe_peer(best, asked, now)
 
     def answered(self, key: Hashable, asked: HeadersAsked, answer: Headers, now: int) -> None:
         """Headers came."""
@@ -157,18 +173,21 @@ class Following:
         board = self._board
         return locator_of(board.chain, board.limits.undo, deep=not board.settings.was_synced)
 
-    def _probe_peer(
-        self,
-        peer: SyncPeer,
-        locator: tuple[BlockId, ...],
-        now: int,
-        left: HeaderChain | None = None,
-    ) -> None:
-        most = min(MOST_AT_ONCE, self._board.limits.ahead)
+    def _probe_peer(self, peer: SyncPeer, asked: HeadersAsked, now: int) -> None:
         peer.hint_ms = None
         peer.hinted_until = now + HINT_EVERY_MS
-        asked = HeadersAsked(peer.peer.number, locator, most, peer.claim, left=left)
         self._probe = self._board.ask_headers(asked, now)
+
+    def _walk_on(self, asked: HeadersAsked, run: HeaderRun) -> None:
+        """All that came is here already: ask on, as soon as the peer serves it."""
+        chain, base = self._board.chain, run.base
+        below = parts_below(chain, asked.locator, run.start.tip_id, asked.below)
+        if run.fork is not base:
+            locator = (base.tip_id, *self._locator()[: MOST_LOCATOR - 1])
+            self._walk = replace(asked, locator=locator, left=run.fork, below=None)
+        elif base.height + 1 < below:
+            locator = locator_between(chain, base.height, below)
+            self._walk = replace(asked, locator=locator, below=below)
 
     # Answers.
 
@@ -191,9 +210,7 @@ class Following:
             peer.hinted_until = now
             self._make_lead(peer, run, asked, answer, now)
         elif len(answer.headers) >= asked.most and not run.future:
-            self._probe = None
-            known = (run.base.tip_id, *self._locator())[:32]
-            self._probe_peer(peer, known, now, left=run.fork)
+            self._walk_on(asked, run)
         elif not run.future and self._is_void(peer, asked):
             self.void(peer, now)
 
