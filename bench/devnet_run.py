@@ -264,7 +264,7 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         datadir = Path(folder) / "devnet"
         command = [Path(sys.executable).parent / "esperd", "mine", "--network", "devnet"]
-        command += ["--datadir", datadir, "--rpc-port", "0"]
+        command += ["--datadir", datadir, "--rpc-port", "0", "--port", "0", "--alone"]
         command += ["--threads", str(threads), "--prove-threads", str(threads)]
         with (Path(folder) / "log").open("wb") as log:
             node = subprocess.Popen([*map(str, command)], stderr=log, start_new_session=True)

@@ -49,6 +49,7 @@ from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.account_views import AccountViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.status_views import StatusViews
+from esper.node.views.sync_state import SyncState
 from esper.node.workers.native_work import NativeInference, NativeProver, NativeVerifier
 from esper.node.workers.search import PromptSource
 from esper.primitives.address import Address
@@ -231,9 +232,10 @@ async def measured(
         waited = len(pool)
         texts = TextService({})
         someone = Address.from_bytes(pool_of[0].sender).to_text(params.address_prefix)
-        accounts = AccountViews(chain, mempool, history, texts, params, clock)
-        blocks = ChainViews(chain, mempool, history, texts, params, clock)
-        statuses = StatusViews(chain, mempool, texts, clock, None)
+        sync = SyncState(clock)
+        accounts = AccountViews(chain, mempool, history, texts, params, sync)
+        blocks = ChainViews(chain, mempool, history, texts, params, sync)
+        statuses = StatusViews(chain, mempool, texts, sync, None)
         reads: dict[str, Callable[[], Awaitable[object]]] = {
             "status": partial(statuses.status, s.NoParams()),
             "account": partial(accounts.account, s.AccountParams(address=someone)),

@@ -1,4 +1,4 @@
-"""Where the genesis model and its prompt bank are: carried by a wheel, or in the repository.
+"""Where the genesis model, its prompt bank and lists of peers are: in a wheel, or the repository.
 
 A wheel carries them in the folder `esper/embedded_files` (`scripts/esper_wheel` puts them there);
 in a checkout they stay where they are made, and no second copy is kept.
@@ -24,27 +24,35 @@ MODEL_FILES: Final = (
 """What inference, proving and a node read, and the licence. The float checkpoint, from which the
 integers were made, and its calibration are for the repository alone."""
 BANK_FILE: Final = "bank.json"
+SEEDS: Final = "seeds"
+"""The folder of lists of peers, here and there."""
+SEED_FILES: Final = ("mainnet.txt", "testnet.txt")
+"""Networks of one's own machines have none."""
 
 _PACKAGE: Final = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The two places."""
+    """The places."""
 
     model: Path
     """A folder that commands take as a model."""
     bank: Path
     """The file of the prompt bank."""
+    seeds: Path
+    """The folder of lists of peers to begin with, a file for each network."""
 
 
 def find_embedded(package: Path = _PACKAGE) -> Embedded:
     """The places that belong to the package in this folder; whether they exist is not asked."""
     installed = package / FOLDER
     if installed.is_dir():
-        return Embedded(installed / "genesis", installed / BANK_FILE)
+        return Embedded(installed / "genesis", installed / BANK_FILE, installed / SEEDS)
     checkout = package.parent
-    return Embedded(checkout / "genesis" / "model", checkout / "prompt_bank" / BANK_FILE)
+    return Embedded(
+        checkout / "genesis" / "model", checkout / "prompt_bank" / BANK_FILE, checkout / SEEDS
+    )
 
 
 def model_folder(text: str) -> Path:

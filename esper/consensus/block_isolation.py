@@ -30,8 +30,8 @@ from esper.consensus.block import (
 )
 from esper.consensus.call_groups import CallGroup, decode_call_group, decode_result
 from esper.consensus.header import Header, PreHeader
-from esper.consensus.outputs import WorkOutputs
-from esper.primitives.codec import CodecError
+from esper.consensus.outputs import WORK_OUTPUTS, WorkOutputs, outputs_hash
+from esper.primitives.codec import CodecError, decode
 from esper.primitives.errors.block_errors import (
     BodyEncodingViolation,
     CallsRootViolation,
@@ -52,6 +52,7 @@ from esper.primitives.errors.transaction_errors import (
     UnknownKindViolation,
     UnreadableTransactionViolation,
 )
+from esper.primitives.errors.work_errors import OutputsEncodingViolation
 from esper.primitives.ids import Txid
 from esper.primitives.params import LimitParameters
 from esper.vm.context import Answer
@@ -66,6 +67,21 @@ def read_body(data: bytes, limits: LimitParameters) -> Body:
         return decode_body(data, limits.body_bytes)
     except CodecError as error:
         raise BodyEncodingViolation(str(error)) from error
+
+
+def read_outputs(data: bytes, header: Header) -> WorkOutputs:
+    """Rule 3 of outputs that came by themselves, and what they say.
+
+    Raises OutputsHashViolation, and OutputsEncodingViolation for bytes that the header names and
+    that are none.
+    """
+    got = outputs_hash(data)
+    if got != header.outputs_hash:
+        raise OutputsHashViolation(got, header.outputs_hash)
+    try:
+        return decode(WORK_OUTPUTS, data, limit=len(data), what="outputs")
+    except CodecError as error:
+        raise OutputsEncodingViolation(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,15 +64,20 @@ def check_header(header: Header, chain: HeaderChain, *, now_ms: int) -> None:
 
 
 def check_work_of(
-    header: Header, outputs: WorkOutputs, proof: bytes, chain: HeaderChain, verifier: WorkVerifier
+    header: Header,
+    outputs: WorkOutputs,
+    proof: bytes | None,
+    chain: HeaderChain,
+    verifier: WorkVerifier,
 ) -> None:
     """All rules of the work of a header that fits ``chain``; no transaction is needed.
 
-    Raises SizeViolation, OutputsHashViolation, ProofHashViolation and subclasses of WorkViolation.
+    Without a proof ``verifier`` is asked about an empty one, which it has to know about. Raises
+    SizeViolation, OutputsHashViolation, ProofHashViolation and subclasses of WorkViolation.
     """
     check_parts_of_work(header, outputs, proof, chain.params.limits)
     model = chain.next_model(header.pre.tier)
-    check_work(header, outputs, proof, chain.params.puzzle, model, verifier)
+    check_work(header, outputs, proof or b"", chain.params.puzzle, model, verifier)
 
 
 def check_proven(

@@ -109,6 +109,10 @@ class BlockTree:
         """Height of a block in the tree. Raises KeyError."""
         return self._nodes[block_id].height
 
+    def parent(self, block_id: BlockId) -> BlockId:
+        """The block below one in the tree. Raises KeyError."""
+        return self._nodes[block_id].block.parent_id
+
     def total(self, block_id: BlockId) -> int:
         """Weight of the chain up to and with a block in the tree. Raises KeyError."""
         return self._nodes[block_id].total

@@ -73,7 +73,12 @@ class WorkOutputs:
     @property
     def hash(self) -> bytes:
         """64 bytes: the header's outputs_hash. Computed anew at every call."""
-        return tagged_hash(TAG_OUTPUTS, encode(WORK_OUTPUTS, self))
+        return outputs_hash(encode(WORK_OUTPUTS, self))
+
+
+def outputs_hash(data: bytes) -> bytes:
+    """64 bytes: the header's outputs_hash, from the bytes of the outputs."""
+    return tagged_hash(TAG_OUTPUTS, data)
 
 
 CANDIDATE: Final = Record(Candidate, None, (("token", Unsigned(32)), ("logit", Signed())))

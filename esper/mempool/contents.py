@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 from esper.mempool.departures import Departure, DropMemory, Dropped, Outline
 from esper.mempool.expiries import Expiries
@@ -15,6 +16,9 @@ from esper.primitives.params import NetworkParameters
 from esper.vm.records import account_path
 from esper.vm.transaction import Transaction
 
+PREFIX_BYTES: Final = 16
+"""Of a wtxid, by which the network names transactions."""
+
 
 class Contents:
     """Lines by sender, and what can be found without looking through them."""
@@ -26,6 +30,8 @@ class Contents:
         """By sender; a sender without transactions is absent. Changed by ``set_line`` alone."""
         self.by_txid: dict[Txid, Waiting] = {}
         """Everything that waits."""
+        self.by_prefix: dict[bytes, Waiting] = {}
+        """Everything that waits, by the beginning of its wtxid."""
         self.calls: dict[Txid, Waiting] = {}
         """The calls among it, by txid, in order of arrival."""
         self.fee_room = Room(policy.fee_bytes, policy, calls=False)
@@ -49,6 +55,7 @@ class Contents:
         copied = Contents(self._params, self._policy)
         copied.lines = self.lines.copy()
         copied.by_txid = self.by_txid.copy()
+        copied.by_prefix = self.by_prefix.copy()
         copied.calls = self.calls.copy()
         copied.fee_room = self.fee_room.copy()
         copied.call_room = self.call_room.copy()
@@ -120,6 +127,7 @@ class Contents:
 
     def _remember(self, txid: Txid, waiting: Waiting) -> None:
         self.by_txid[txid] = waiting
+        self.by_prefix[_prefix(waiting)] = waiting
         if waiting.is_call:
             self.calls[txid] = waiting
         self.room_of(waiting).take(waiting)
@@ -131,6 +139,9 @@ class Contents:
 
     def _forget(self, txid: Txid, waiting: Waiting) -> None:
         del self.by_txid[txid]
+        # Two of one prefix are no accident, and not worth a list.
+        if self.by_prefix.get(_prefix(waiting)) is waiting:
+            del self.by_prefix[_prefix(waiting)]
         self.calls.pop(txid, None)
         self.room_of(waiting).free(waiting)
         transaction = waiting.transaction
@@ -143,6 +154,10 @@ class Contents:
             self._credit_users[transaction.sender] += change
             if not self._credit_users[transaction.sender]:
                 del self._credit_users[transaction.sender]
+
+
+def _prefix(waiting: Waiting) -> bytes:
+    return waiting.transaction.wtxid[:PREFIX_BYTES]
 
 
 def _rule_of(reason: Exception | str) -> str | None:

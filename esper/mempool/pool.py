@@ -205,6 +205,11 @@ class Mempool:
         found = self._contents.by_txid.get(txid)
         return found.transaction if found is not None else None
 
+    def by_prefix(self, prefix: bytes) -> bytes | None:
+        """The bytes of what waits whose wtxid begins with these 16 bytes, None if nothing does."""
+        found = self._contents.by_prefix.get(prefix)
+        return found.transaction.to_bytes() if found is not None else None
+
     def arrival_height(self, txid: Txid) -> int | None:
         """Height of the tip when it came, None if it does not wait."""
         found = self._contents.by_txid.get(txid)

@@ -48,3 +48,8 @@ def duration_text(ms: int) -> str:
         return f"{minutes} minutes"
     hours = minutes // 60
     return f"{hours} hours" if hours < 48 else f"{hours // 24} days"
+
+
+def duration_s(seconds: int) -> str:
+    """A length of time in words, seconds below two minutes."""
+    return f"{seconds} seconds" if seconds < 120 else duration_text(seconds * 1000)

@@ -25,6 +25,7 @@ from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.history import ChainHistory
+from esper.node.chain.milestones import MilestoneFile
 from esper.node.chain.opening import open_chain, store_options
 from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
@@ -33,6 +34,13 @@ from esper.node.interpreter import share_interpreter
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
+from esper.node.offline.going_back import go_back_if_asked
+from esper.node.peers.network_plan import NetworkPlan, network_service
+from esper.node.peers.network_service import NetworkService
+from esper.node.peers.network_settings import prunes
+from esper.node.peers.operator import NetworkPeers
+from esper.node.peers.port import PeersPort
+from esper.node.peers.standing import NetworkStanding
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
 from esper.node.start_warnings import start_warnings
@@ -43,11 +51,13 @@ from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
+from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
 from esper.node.views.proof_views import ProofViews
 from esper.node.views.rpc_node import rpc_node
 from esper.node.views.status_views import StatusViews
+from esper.node.views.sync_state import SyncState
 from esper.rpc.port import NodePort
 from esper.rpc.server import serve
 from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES
@@ -63,7 +73,6 @@ CALLS_PART: Final = 4
 CALL_WINDOW: Final = 8
 """Blocks that a call must stay valid for to be answered: otherwise callers could let it lapse once
 it is proven, and have the next one answered, at no cost."""
-PRUNE: Final = {"auto": None, "yes": True, "no": False}
 TELL_EVERY: Final = 1_000
 """Blocks between two lines about a history that is built."""
 
@@ -86,6 +95,10 @@ class NodeParts:
     """How the store is opened; None: as the network has it."""
     steady: Clock = steady_ms
     """Counts evenly, for how long things take."""
+    network: NetworkPlan | None = None
+    """Its part in the network; None: the node is alone."""
+    peers: PeersPort | None = None
+    """In place of the network, as operators ask it."""
 
 
 async def run_node(
@@ -115,6 +128,8 @@ async def run_node(
             Service("signals", partial(stop_when_signalled, signals, stop)),
             Service("the RPC server", partial(rpc.run, node.rpc)),
         ]
+        if node.network is not None:
+            services.append(Service("the network", node.network.run))
         if node.mining is not None:
             services.append(Service("mining", node.mining.run))
         await run_services(services, stop, up)
@@ -138,6 +153,8 @@ class OpenNode:
     """Where calls of its miner stand; empty without one."""
     events: Events
     """What happens."""
+    network: NetworkService | None
+    """To be run; None if the node is alone."""
     rpc: NodePort
     """What the RPC server answers with."""
 
@@ -152,13 +169,14 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
         with system_told(parts.directory.path):
             secret = parts.directory.vrf_secret(secrets.token_bytes(SECRET_BYTES))
             reserve = settings.disk_reserve_mib * MIB
+            go_back_if_asked(parts.directory, reserve)
             manager = closing.enter_context(
                 open_chain(
                     parts.directory,
                     parts.verifier,
                     secret,
                     parts.clock,
-                    prune=PRUNE[settings.prune],
+                    prune=prunes(settings),
                     options=parts.options or store_options(parts.directory.params, reserve),
                 )
             )
@@ -167,7 +185,8 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 warn(LOG, "start_warning", "{warning}", warning=one)
             history = ChainHistory(manager.store, manager.params, _tell_progress)
             closing.callback(history.close)
-            chain = ChainService(manager, parts.clock, parts.steady)
+            milestones = MilestoneFile(parts.directory.path)
+            chain = ChainService(manager, parts.clock, parts.steady, milestones)
             events, calls = Events(), CallBook()
             closing.callback(events.close)
             mempool = _mempool(settings, parts, chain, manager, history, calls, events)
@@ -191,8 +210,22 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     parts.steady,
                 )
                 chain.follow(mining.desk)
-            rpc = _rpc_node(parts, chain, mempool, history, calls, mining, warnings, stop)
-        yield OpenNode(manager, chain, mempool, mining, calls, events, rpc)
+            network, peers = None, parts.peers
+            if parts.network is not None:
+                network = network_service(
+                    parts.network,
+                    parts.directory.path,
+                    manager,
+                    chain,
+                    mempool,
+                    events,
+                    wall=parts.clock,
+                    steady=parts.steady,
+                )
+                standing = NetworkStanding(network)
+                chain.network, peers = standing, NetworkPeers(network, standing)
+            rpc = _rpc_node(parts, chain, mempool, history, calls, mining, peers, warnings, stop)
+        yield OpenNode(manager, chain, mempool, mining, calls, events, network, rpc)
 
 
 def _mempool(
@@ -229,22 +262,27 @@ def _rpc_node(
     history: ChainHistory,
     calls: CallBook,
     mining: NodeMining | None,
+    peers: PeersPort | None,
     warnings: Sequence[str],
     stop: Callable[[], None],
 ) -> NodePort:
-    params, texts, clock = parts.directory.params, parts.texts, parts.clock
+    params, texts = parts.directory.params, parts.texts
+    sync = SyncState(parts.clock, peers, lambda: chain.halted)
     control = mining.control if mining is not None else None
     return rpc_node(
-        statuses=StatusViews(chain, mempool, texts, clock, control, warnings, steady=parts.steady),
+        statuses=StatusViews(
+            chain, mempool, texts, sync, control, warnings, peers=peers, steady=parts.steady
+        ),
         names=TransactionNames(mempool, history),
-        blocks=ChainViews(chain, mempool, history, texts, params, clock),
-        accounts=AccountViews(chain, mempool, history, texts, params, clock),
+        blocks=ChainViews(chain, mempool, history, texts, params, sync),
+        accounts=AccountViews(chain, mempool, history, texts, params, sync),
         calls=CallViews(chain, mempool, texts, params, control),
-        answered=AnswerViews(chain, mempool, history, texts, calls, clock),
-        proofs=ProofViews(chain, mempool, history, calls, params, clock),
+        answered=AnswerViews(chain, mempool, history, texts, calls, sync),
+        proofs=ProofViews(chain, mempool, history, calls, params, sync),
         pool=PoolViews(chain, mempool, parts.steady),
-        pending=PendingViews(chain, mempool, params, clock),
+        pending=PendingViews(chain, mempool, params, sync),
         mining=MiningViews(control, chain, params),
+        peers=PeerViews(peers, chain, sync),
         stop=stop,
     )
 

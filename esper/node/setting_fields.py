@@ -69,6 +69,9 @@ class Traits:
     """The default in words, where the value would not say it."""
     path_of: Callable[[str], Path]
     """Of a path: what a text stands for."""
+    check: Callable[[str], object] | None
+    """Of a text that is not empty, and of each text of a list: raises ValueError with what is wrong
+    and what must stand there."""
 
 
 _KEY: Final = "setting"
@@ -86,6 +89,7 @@ def setting(
     secret: bool = False,
     shown_default: str | None = None,
     path_of: Callable[[str], Path] = Path,
+    check: Callable[[str], object] | None = None,
 ) -> T:
     """A field of ``Settings``: texts, whole numbers, yes or no, paths, or tuples of texts.
 
@@ -101,7 +105,9 @@ def setting(
     if choices and default not in choices:
         raise ValueError(f"{default!r} is none of {', '.join(choices)}")
     numbers = (least or 0, most or 0)
-    traits = Traits(about, use, *numbers, tuple(choices), each, secret, shown_default, path_of)
+    traits = Traits(
+        about, use, *numbers, tuple(choices), each, secret, shown_default, path_of, check
+    )
     # A field to dataclasses, the value itself to type checkers.
     made: T = field(default=default, metadata={_KEY: traits})
     return made
@@ -187,6 +193,8 @@ class Setting:
         choices = self.traits.choices
         if choices and value not in choices:
             raise SettingsError(f"{place}: must be one of {', '.join(choices)}")
+        if value:
+            self._check(value, place)
         return value
 
     def _as_texts(self, value: Any, place: str) -> tuple[str, ...]:
@@ -197,7 +205,16 @@ class Setting:
         each = self.traits.each
         if each is not None and not all(re.fullmatch(each.pattern, one) for one in found):
             raise SettingsError(f"{place}: each must be {each.must}")
+        for one in found:
+            self._check(one, place)
         return found
+
+    def _check(self, text: str, place: str) -> None:
+        if self.traits.check is not None:
+            try:
+                self.traits.check(text)
+            except ValueError as error:
+                raise SettingsError(f"{place}: {error}") from error
 
 
 def declared(settings: type[Any]) -> tuple[Setting, ...]:

@@ -20,6 +20,8 @@ from esper.node.setting_fields import (
     declared,
     setting,
 )
+from esper.p2p.peers.multiaddr import parse_endpoint, parse_multiaddr
+from esper.p2p.sync.assumed import parse_assumed
 from esper.primitives.networks import NETWORKS
 
 SETTINGS_FILE: Final = "esper.toml"
@@ -27,6 +29,11 @@ EMBEDDED: Final = find_embedded()
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 MOST_THREADS: Final = 1024
 MOST_PORT: Final = 65_535
+OWN_PORT: Final = -1
+"""Of the network: the one that it has by default."""
+MOST_CONNECTIONS: Final = 256
+"""That others may open: each may take about 2 MiB and a hundredth of a processor."""
+MOST_UPLOAD_MIB: Final = 1_024
 MOST_MIB: Final = 1 << 20
 MOST_LOG_FILES: Final = 1_000
 RESERVE_MIB: Final = 512
@@ -108,6 +115,69 @@ class Settings:
         most=MOST_MIB,
     )
     """For compactions of the index, and for what the operator does to get out of it."""
+    listen: str = setting(
+        "",
+        "address that peers may connect to",
+        shown_default="all of this machine's; 127.0.0.1 on devnet and regtest",
+    )
+    """Empty: as the network has it. A name or address of this machine."""
+    port: int = setting(
+        OWN_PORT,
+        "port that peers may connect to; 0: any that is free; -1: the network's own",
+        least=OWN_PORT,
+        most=MOST_PORT,
+        shown_default="9333 on mainnet, 19333 testnet, 29333 devnet, 39333 regtest",
+    )
+    """Of TCP."""
+    no_listen: bool = setting(False, "let no peer in, and only dial others")
+    """A node behind a router without a forwarded port need not say so: nobody comes."""
+    external_address: str = setting(
+        "",
+        "address that others are told to dial, with a port if it is another than `port`",
+        check=parse_endpoint,
+        shown_default="what three peers of different networks say",
+    )
+    """Such as 192.0.2.7 or 192.0.2.7:9333."""
+    connect: tuple[str, ...] = setting(
+        (),
+        "peers to stay connected to, as /ip4/ADDRESS/tcp/PORT/p2p/ID",
+        check=parse_multiaddr,
+    )
+    """Never banned."""
+    connect_only: bool = setting(False, "dial nobody but those of `connect`")
+    """Others may still dial this node, unless `no_listen` is set."""
+    seeds_file: Path = setting(
+        Path(),
+        "file of peers to begin with, an address as of `connect` on each line",
+        shown_default="the release's own for the network",
+    )
+    """The empty path stands for the release's."""
+    connections: int = setting(
+        32, "peers that may dial this node and stay", least=0, most=MOST_CONNECTIONS
+    )
+    """Beside the ten that it dials itself."""
+    upload_mib: int = setting(
+        16,
+        "MiB a second of old blocks that all peers together are given",
+        least=1,
+        most=MOST_UPLOAD_MIB,
+    )
+    """New blocks and transactions are outside of it."""
+    archive: bool = setting(False, "keep every proof, so that newcomers can start from here")
+    """Instead of ``prune``."""
+    assume_valid: str = setting(
+        "",
+        "block whose proof and all below it are not checked, as HEIGHT:ID; its headers still are",
+        check=parse_assumed,
+    )
+    """Whoever sets it believes whoever named the block."""
+    alone: bool = setting(False, "mine and be synced without any peer: a network's first node")
+    """Else a node without peers does not know whether its chain is the network's."""
+    local_groups: bool = setting(
+        True,
+        "on devnet and regtest, count each local address with its port as a network of its own",
+    )
+    """No: as elsewhere, for tests that attack from many addresses of this machine."""
     rpc_host: str = setting("127.0.0.1", "address that JSON-RPC listens on")
     """Another than loopback lets others in; the token still guards what spends."""
     rpc_port: int = setting(

@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import Enum
 
+from esper.consensus.header_chain import HeaderChain
 from esper.p2p.faults import Offence
 from esper.p2p.peer import PeerNumber
 from esper.p2p.wire.messages import Message, Request
@@ -73,4 +74,17 @@ class End(Enum):
     """The peer is gone."""
 
 
-Action = Send | Ask | Cancel | Blame
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A peer was the first with something new that holds: it counts for it when places are short.
+
+    The network page, section 9.
+    """
+
+    peer: PeerNumber
+    """Who."""
+    chain: HeaderChain | None
+    """That ends with the block that it brought; None: it was a transaction."""
+
+
+Action = Send | Ask | Cancel | Blame | Brought

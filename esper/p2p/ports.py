@@ -27,11 +27,17 @@ class ChainPort(Protocol):
     def height_on_chain(self, block_id: BlockId) -> int | None:
         """The height of a block of the executed chain, None for others."""
 
+    def fork_height(self, block_id: BlockId) -> int | None:
+        """Where the branch up to a proven block leaves the executed chain, None for others.
+
+        That is the height of its last executed block on our chain; its own for one of ours.
+        """
+
     def id_at(self, height: int) -> BlockId:
         """The block of the executed chain at a height from 0 to the tip's. Raises LookupError."""
 
     def tip_is_current(self) -> bool:
-        """Whether the tip is recent by this node's clock, and weighs what the release asks for."""
+        """Whether the tip is recent by this node's clock, and weighs what the release says."""
 
     def check_may_come(self, header: Header) -> HeaderChain:
         """The branch that a header builds on.

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from esper.p2p.faults import Offence
-from esper.primitives.errors.block_errors import SizeViolation
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 
@@ -16,17 +15,10 @@ _BLOCK: Final = {
     Consequence.INVALID: Offence.FORGED,
     Consequence.WRONG_BYTES: Offence.BYTES,
     Consequence.OTHER_RULES: Offence.OTHER_RULES,
-    Consequence.FAILED: None,
-    Consequence.RETRY: None,
-    Consequence.HALT: None,
 }
 _ADMISSION: Final = {
     Consequence.INVALID: Offence.BAD_TX,
     Consequence.WRONG_BYTES: Offence.BAD_TX,
-    Consequence.OTHER_RULES: None,
-    Consequence.FAILED: None,
-    Consequence.RETRY: None,
-    Consequence.HALT: None,
 }
 
 
@@ -45,10 +37,20 @@ class Failure:
 
     @classmethod
     def of(cls, violation: RuleViolation, stage: Stage) -> "Failure":
-        """What a violation that was found at a stage says."""
+        """What a violation that was found at a stage says.
+
+        A header that was refused for good is refused again with what it was refused for, which may
+        belong to a later stage: then that counts.
+        """
+        stage = _stage_of(violation, stage)
         consequence = consequence_of(violation, stage)
-        offence = _offence(violation, stage, consequence)
-        return cls(consequence, offence, str(violation), violation.rule)
+        offences = _ADMISSION if stage is Stage.ADMISSION else _BLOCK
+        return cls(consequence, offences.get(consequence), str(violation), violation.rule)
+
+    @classmethod
+    def of_policy(cls, reason: str, rule: str) -> "Failure":
+        """This node does not want it now, which says nothing of who brought it."""
+        return cls(Consequence.RETRY, None, reason, rule)
 
     @classmethod
     def of_machine(cls, error: BaseException) -> "Failure":
@@ -56,10 +58,11 @@ class Failure:
         return cls(None, None, f"{type(error).__name__}: {error}")
 
 
-def _offence(violation: RuleViolation, stage: Stage, consequence: Consequence) -> Offence | None:
-    if stage is Stage.ADMISSION:
-        return _ADMISSION[consequence]
-    if stage is Stage.WORK and isinstance(violation, SizeViolation):
-        # Whoever carries a block can lengthen its proof, and nobody else gains by one that is.
-        return Offence.BYTES
-    return _BLOCK[consequence]
+def _stage_of(violation: RuleViolation, stage: Stage) -> Stage:
+    for tried in (stage, Stage.WORK, Stage.LISTS):
+        try:
+            consequence_of(violation, tried)
+        except LookupError:
+            continue
+        return tried
+    return Stage.STATE

@@ -13,7 +13,7 @@ UNAUTHORIZED: Final = -32001
 """The method spends or steers and the request carries no token, or the request comes from another
 machine without one, or its token is not taken."""
 NOT_FOUND: Final = -32002
-"""No such block, transaction, model or account."""
+"""No such block, transaction, model, account or peer."""
 REFUSED: Final = -32003
 """A transaction that breaks a rule: ``data.rule`` names it, ``data.retry`` says whether to wait."""
 MEMPOOL_FULL: Final = -32004
@@ -26,18 +26,27 @@ LIMITED: Final = -32007
 """A limit of the server: batch, body, or too many requests at once."""
 PAUSED: Final = -32008
 """Blocks were asked for while mining is paused; ``data.hashes`` are those mined before."""
+NO_NETWORK: Final = -32009
+"""The node has no network to ask."""
+UNREACHED: Final = -32010
+"""A peer did not answer, or did not stay."""
+SPARED: Final = -32011
+"""A peer of the setting ``connect``, which is never kept away."""
 
 
 ERRORS: Final = MappingProxyType(
     {
         UNAUTHORIZED: ("UNAUTHORIZED", "a token is needed, or the one given is not taken"),
-        NOT_FOUND: ("NOT_FOUND", "no such block, transaction, model or account"),
+        NOT_FOUND: ("NOT_FOUND", "no such block, transaction, model, account or peer"),
         REFUSED: ("REFUSED", "the transaction breaks a rule: data.rule, data.retry"),
         MEMPOOL_FULL: ("MEMPOOL_FULL", "no room at that fee: data.minimum_fee_per_byte"),
         NOT_MINING: ("NOT_MINING", "the method needs a mining node, or regtest"),
         TIMEOUT: ("TIMEOUT", "the node took too long"),
         LIMITED: ("LIMITED", "a limit of the server: batch, body, answer or requests at once"),
         PAUSED: ("PAUSED", "mining is paused, resume_mining helps: data.hashes"),
+        NO_NETWORK: ("NO_NETWORK", "the node has no network to ask"),
+        UNREACHED: ("UNREACHED", "the peer did not answer, or did not stay"),
+        SPARED: ("SPARED", "a configured peer, which is never kept away"),
         PARSE_ERROR: ("PARSE_ERROR", "the body is no JSON, or JSON of two meanings"),
         INVALID_REQUEST: ("INVALID_REQUEST", "the form of a request is wrong"),
         METHOD_NOT_FOUND: ("METHOD_NOT_FOUND", "no such method"),

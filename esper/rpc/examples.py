@@ -11,6 +11,8 @@ MODEL_ID: Final = "e0" * 64
 ALICE: Final = "esp1qz9alice0example0address"
 BOB: Final = "esp1qz9bob0example0address"
 CURSOR: Final = "0000000100000000"
+PEER_ID: Final = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
+MULTIADDR: Final = f"/ip4/192.0.2.7/tcp/9333/p2p/{PEER_ID}"
 AS_OF: Final = s.AsOf(height=1, synced=True)
 
 _CREDITS: Final = s.Credits(
@@ -44,6 +46,9 @@ STATUS: Final = s.Status(
     answers_calls=True,
     warnings=[],
     uptime_ms=61_000,
+    inbound=1,
+    outbound=2,
+    best_height=1,
 )
 PARAMETERS: Final = s.Parameters(
     network="devnet",
@@ -185,3 +190,40 @@ MINING: Final = s.Mining(
     usefulness_per_mille=250,
     doing="searching at height 2",
 )
+PEER: Final = s.ConnectedPeer(
+    number=7,
+    address="192.0.2.7:9333",
+    peer_id=PEER_ID,
+    direction="out",
+    height=1,
+    ping_ms=41,
+    bytes_in=812_345,
+    bytes_out=9_876,
+    services=["archive", "transactions"],
+    connected_s=3_601,
+    agent="esper/0.1.0",
+    blocks_only=False,
+    static=True,
+)
+PEERS: Final = s.Peers(
+    [PEER], [s.LeftPeer("198.51.100.9:41022", PEER_ID, 12, "late: no pong in 20 s")]
+)
+NETWORK: Final = s.NetworkReply(
+    synced=True,
+    why_not_synced="",
+    near=True,
+    busy=False,
+    state="synced",
+    height=1,
+    best_height=1,
+    blocks_per_second=0.0,
+    seconds_left=None,
+    inbound=1,
+    outbound=2,
+    listening="0.0.0.0:9333",
+    multiaddr=MULTIADDR,
+    peer_id=PEER_ID,
+    counters={"blocks_relayed": 1},
+    warnings=[],
+)
+BAN: Final = s.Ban("192.0.2.7", 3600, "a person asked for it")

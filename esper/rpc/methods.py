@@ -7,7 +7,16 @@ from typing import Any, Final
 
 from esper.rpc import examples
 from esper.rpc import schema as s
-from esper.rpc.errors import MEMPOOL_FULL, NOT_FOUND, NOT_MINING, PAUSED, REFUSED
+from esper.rpc.errors import (
+    MEMPOOL_FULL,
+    NO_NETWORK,
+    NOT_FOUND,
+    NOT_MINING,
+    PAUSED,
+    REFUSED,
+    SPARED,
+    UNREACHED,
+)
 from esper.rpc.method import Example, Method, MethodTable, method_table
 
 NOTHING: Final = s.NoParams()
@@ -188,6 +197,69 @@ GENERATE: Final = Method(
     raises=(NOT_MINING, PAUSED),
     needs_token=True,
     awaits_blocks=True,
+)
+
+# --- the network ------------------------------------------------------------------------------
+
+GET_NETWORK: Final = Method(
+    "get_network",
+    s.NoParams,
+    s.NetworkReply,
+    "How the node stands to its network.",
+    Example(NOTHING, examples.NETWORK),
+    raises=(NO_NETWORK,),
+)
+GET_PEERS: Final = Method(
+    "get_peers",
+    s.NoParams,
+    s.Peers,
+    "Who is connected, and why the last ones left.",
+    Example(NOTHING, examples.PEERS),
+    raises=(NO_NETWORK,),
+)
+CONNECT_PEER: Final = Method(
+    "connect_peer",
+    s.ConnectParams,
+    s.ConnectedPeer,
+    "Dial a peer, and keep it as a configured one until the node ends.",
+    Example(s.ConnectParams(examples.MULTIADDR), examples.PEER),
+    raises=(NO_NETWORK, UNREACHED),
+    needs_token=True,
+)
+DISCONNECT_PEER: Final = Method(
+    "disconnect_peer",
+    s.PeerParams,
+    s.Disconnected,
+    "End a peer's connections; it may come back.",
+    Example(s.PeerParams(examples.PEER_ID), s.Disconnected(1)),
+    raises=(NO_NETWORK, NOT_FOUND),
+    needs_token=True,
+)
+BAN_PEER: Final = Method(
+    "ban_peer",
+    s.BanParams,
+    s.Ban,
+    "Keep an id or an address away for a while, and end its connections.",
+    Example(s.BanParams("192.0.2.7", 3600), examples.BAN),
+    raises=(NO_NETWORK, SPARED),
+    needs_token=True,
+)
+UNBAN_PEER: Final = Method(
+    "unban_peer",
+    s.PeerParams,
+    s.Done,
+    "Let an id or an address come again.",
+    Example(s.PeerParams("192.0.2.7"), s.Done()),
+    raises=(NO_NETWORK, NOT_FOUND),
+    needs_token=True,
+)
+GET_BANS: Final = Method(
+    "get_bans",
+    s.NoParams,
+    list[s.Ban],
+    "Whom this node keeps away.",
+    Example(NOTHING, [examples.BAN]),
+    raises=(NO_NETWORK,),
 )
 
 # --- the server -------------------------------------------------------------------------------

@@ -21,9 +21,9 @@ def catch_up(
 ) -> None:
     """Repeat the steps of the tip that the index does not have.
 
-    At most the step that a crash interrupted, unless the index lost writes. A last block whose
-    proof is not there was never whole: it is cut off. Raises IndexCorruptError for steps that do
-    not fit.
+    At most those that a crash interrupted, a step or a group, unless the index lost writes. A last
+    block whose proof is not there was never whole: it is cut off. Raises IndexCorruptError for
+    steps that do not fit.
     """
     found_proofs = _proofs_behind(proofs.reader, Locator(*index.tip.proofs))
     for found in journal.reader.scan(Locator(*index.tip.journal)):

@@ -7,6 +7,9 @@
 "u" || height as u64   the undo record: path and value before of every change
 "p" || file as u32     no proof of a greater height is in that file, as u64
 "q"                    number of the first proof file that is kept, as u32
+"l" || block id        BlockEntry of a block that was left behind for another branch
+"w"                    undo records and contexts are kept from that height on, as u64, if it is set
+"k"                    the lowest height from which every proof is kept, as u64
 """
 
 from dataclasses import dataclass
@@ -39,6 +42,8 @@ RECORD_VERSION: Final = 1
 TIP_KEY: Final = b"t"
 GENESIS_KEY: Final = b"g"
 FIRST_PROOF_FILE_KEY: Final = b"q"
+PROOFS_FROM_KEY: Final = b"k"
+UNDO_FROM_KEY: Final = b"w"
 
 Pair = tuple[int, int]
 """File and offset of a Locator."""
@@ -145,6 +150,11 @@ def pair(place: Locator) -> Pair:
 def entry_key(height: int) -> bytes:
     """Where the entry of a height stands."""
     return b"h" + u64(height)
+
+
+def left_key(block_id: BlockId) -> bytes:
+    """Where the entry of a block stands that was left behind."""
+    return b"l" + block_id
 
 
 def height_key(block_id: BlockId) -> bytes:
@@ -268,6 +278,36 @@ class ChainIndex(Generic[S]):
     def first_proof_file(self) -> int:
         """The first proof file that is kept."""
         return int.from_bytes(self.store.get(FIRST_PROOF_FILE_KEY) or b"", "big")
+
+    def left(self, block_id: BlockId) -> BlockEntry | None:
+        """Where a block lies that was left behind for another branch, None for others."""
+        return self._read(left_key(block_id), _ENTRY, f"entry of block {block_id.hex()[:16]}")
+
+    @property
+    def undo_from(self) -> int | None:
+        """The height from which undo records are kept however deep, None if none is set."""
+        found = self.store.get(UNDO_FROM_KEY)
+        return None if found is None else int.from_bytes(found, "big")
+
+    @property
+    def proofs_from(self) -> int:
+        """The lowest height from which every proof is kept, at least 1; never too low."""
+        found = self.store.get(PROOFS_FROM_KEY)
+        if found is not None:
+            return int.from_bytes(found, "big")
+        return self._first_with_proof() if self.first_proof_file else 1
+
+    def _first_with_proof(self) -> int:
+        """Of an index whose proofs were pruned before that height was written down."""
+        low, high, first = 1, self.tip.height + 1, self.first_proof_file
+        while low < high:
+            middle = (low + high) // 2
+            proof = self.entry(middle).proof
+            if proof and proof[0][0] >= first:
+                high = middle
+            else:
+                low = middle + 1
+        return low
 
     def _required(self, found: T | None, what: str) -> T:
         if found is None:

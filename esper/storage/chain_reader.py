@@ -3,17 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from esper.storage.chain_index import ChainIndex, Tip
+from esper.storage.chain_index import BlockEntry, ChainIndex, Tip
 from esper.storage.errors import ProofPrunedError, UnknownBlockError
 from esper.storage.kv.store_port import KeyValueView
 from esper.storage.receipt_log import ReceiptLog
 from esper.storage.segments.block_files import (
     BlockAdded,
     BlockFileError,
+    header_at,
     journal_entry,
     stored_proof,
 )
-from esper.storage.segments.segment_reader import Locator, SegmentReader
+from esper.storage.segments.segment_reader import Locator, SegmentError, SegmentReader
 from esper.storage.state.disk_state_tree import DiskStateTree
 
 
@@ -62,8 +63,11 @@ class ChainReader:
     def block(self, height: int) -> BlockAdded:
         """The block of a height. Raises UnknownBlockError, SegmentError, BlockFileError."""
         self._check_height(height)
-        entry, reader = self._index.entry(height), self._journal_files
-        place = Locator(*entry.block)
+        return self.block_at(self._index.entry(height))
+
+    def block_at(self, entry: BlockEntry) -> BlockAdded:
+        """The block of an entry, on the chain or left behind. Raises what ``block`` does."""
+        reader, place = self._journal_files, Locator(*entry.block)
         found = journal_entry(reader.read(place), place, reader)
         if not isinstance(found, BlockAdded) or found.block_id != entry.block_id:
             raise BlockFileError(
@@ -72,14 +76,34 @@ class ChainReader:
             )
         return found
 
+    def header(self, height: int) -> bytes:
+        """The header of a block, without its body. Raises what ``block`` does."""
+        self._check_height(height)
+        return self.header_at(self._index.entry(height))
+
+    def header_at(self, entry: BlockEntry) -> bytes:
+        """The header of an entry's block. Raises what ``block`` does."""
+        return header_at(self._journal_files, Locator(*entry.block), entry.block_id)
+
     def proof(self, height: int) -> bytes:
         """The proof of a block. Raises ProofPrunedError besides what ``block`` does."""
         self._check_height(height)
-        entry, reader = self._index.entry(height), self._proof_files
+        return self.proof_at(self._index.entry(height), height)
+
+    def proof_at(self, entry: BlockEntry, height: int) -> bytes:
+        """The proof of an entry's block, which is of this height. Raises what ``proof`` does."""
+        reader = self._proof_files
         if not entry.proof or entry.proof[0][0] < self._first_proof_file():
             raise ProofPrunedError(height)
         place = Locator(*entry.proof[0])
-        found = stored_proof(reader.read(place), place, reader)
+        try:
+            payload = reader.read(place)
+        except SegmentError:
+            if place.file < self._first_proof_file():
+                # It went while it was looked for.
+                raise ProofPrunedError(height) from None
+            raise
+        found = stored_proof(payload, place, reader)
         if found.block_id != entry.block_id:
             raise BlockFileError(
                 f"{reader.path(place.file)} at byte {place.offset}: is not the proof of block "

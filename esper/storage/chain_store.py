@@ -1,22 +1,29 @@
 """The chain on disk: blocks and proofs in segments, tip, state, undo and receipts in one index.
 
 A step of the tip, up or down, is in this order: proof synced, journal entry synced, one synced
-batch into the index. The batch is the acknowledgement. Whatever a crash leaves behind in the files
+batch into the index. The batch is the acknowledgement. Steps up may share all three: a group's
+proofs are synced, then its entries, then one batch is. Whatever a crash leaves behind in the files
 is, on opening, carried over into the index if it is whole, and cut off if it is not; so is a step
-that the index lost. Nothing is kept in memory but where the files end.
+that the index lost. Nothing is kept in memory but where the files end, and a group until its end.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from esper.consensus.chain import BlockBytes
 from esper.primitives.hashing import u32, u64
 from esper.primitives.ids import BlockId
+from esper.storage.block_reader import BlockReader
 from esper.storage.catch_up import catch_up
 from esper.storage.chain_index import (
     FIRST_PROOF_FILE_KEY,
+    PROOFS_FROM_KEY,
     TIP_KEY,
+    UNDO_FROM_KEY,
     ChainIndex,
     Tip,
     encode_entry,
@@ -34,6 +41,7 @@ from esper.storage.errors import (
     WrongChainError,
 )
 from esper.storage.format_version import bring_up_to_date
+from esper.storage.kv.grouping import GroupingStore
 from esper.storage.kv.store_port import KeyValueStore, KeyValueView, Write
 from esper.storage.receipt_log import USE_RECEIPTS, ReceiptLog
 from esper.storage.segments.block_files import (
@@ -48,6 +56,7 @@ from esper.storage.segments.block_files import (
 from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
 from esper.storage.segments.voiding import void_damage
+from esper.storage.side_blocks import SideBlocks
 from esper.storage.state.disk_state_tree import DiskStateTree, StateUpdate
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions
 from esper.storage.system_errors import system_told
@@ -57,11 +66,15 @@ from esper.storage.tip_moves import (
     StoredExecution,
     begin,
     downwards,
+    forget_undo,
     plan,
     plan_back,
     upwards,
 )
 from esper.vm.view import Change
+
+FORGOTTEN_AT_ONCE: Final = 1_000
+"""Undo records that go in one batch."""
 
 
 class ChainStore:
@@ -83,6 +96,7 @@ class ChainStore:
         self.datadir = datadir
         self._options = options
         self._stopped = False
+        self._grouping = False
         self._worked_out: tuple[tuple[BlockId, tuple[Change, ...]], StateUpdate] | None = None
         with system_told(datadir):
             datadir.mkdir(parents=True, exist_ok=True)
@@ -92,14 +106,14 @@ class ChainStore:
     def _open(self, genesis: GenesisState, replay: Replay) -> None:
         """What the constructor does once the directory is this process' own."""
         datadir, options = self.datadir, self._options
-        self._store: KeyValueStore | None = None
+        self._store: GroupingStore | None = None
         try:
             bring_up_to_date(datadir, newest=options.newest_format, migrations=options.migrations)
             folder = datadir / INDEX_FOLDER
             fresh = not SegmentReader(datadir / BLOCK_FOLDER).files()
             if not folder.exists() and not fresh:
                 raise IndexCorruptError(folder, "is missing, though there are blocks")
-            self._store = options.open_index(folder, fresh)
+            self._store = GroupingStore(options.open_index(folder, fresh))
             self._index: ChainIndex[KeyValueStore] = ChainIndex(self._store, folder)
             self._check_genesis(genesis, fresh)
             self._open_files()
@@ -162,6 +176,10 @@ class ChainStore:
         view = self._index.over(self._index.store.snapshot())
         return self._reading(view)
 
+    def blocks(self) -> BlockReader:
+        """All blocks that are kept, by id; to be read from any thread while it is open."""
+        return BlockReader(self.as_of_now, SideBlocks(self.datadir))
+
     def _reading(self, index: ChainIndex[KeyValueView]) -> ChainReader:
         return ChainReader(
             index, self.journal, self.proof_files, lambda: self._index.first_proof_file
@@ -189,38 +207,100 @@ class ChainStore:
             self._worked_out = key, self.state.update(changes)
         return self._worked_out[1]
 
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """Steps within, up or down, are kept together when it ends, none of them before.
+
+        One sync of each file and one of the index do for all of them. If it ends with an error,
+        nothing of them was kept. Raises at its end what ``append`` raises of the system's.
+        """
+        self._check_writable()
+        self._check_alone()
+        assert self._store is not None
+        self._grouping = True
+        self._store.begin()
+        try:
+            yield
+            self._grouping = False
+            self._proofs.commit()
+            self._journal_commit()
+            self._store.commit()
+            self._stopped = False
+        finally:
+            self._grouping = False
+            self._store.discard()
+            self._proofs.discard()
+            self._journal.discard()
+
+    @property
+    def staged_bytes(self) -> int:
+        """Bytes of blocks that wait for the end of their group."""
+        return self._proofs.staged_bytes + self._journal.staged_bytes
+
     def append(self, block_id: BlockId, block: BlockBytes, execution: StoredExecution) -> None:
         """Make a block the tip; it is kept when this returns. That it fits the tip is not judged.
 
-        Raises AlreadyOnChainError, StateChangeError, DiskReserveError and SegmentError (too long)
-        before anything is written, and WriteFailedError if the system refuses: the block may or may
-        not be there after opening again, everything before it is.
+        Within a group it is kept when that ends. Raises AlreadyOnChainError, StateChangeError,
+        DiskReserveError and SegmentError (too long) before anything is written, and
+        WriteFailedError if the system refuses: the block may or may not be there after opening
+        again, everything before it is.
         """
-        self._check_writable()
+        if self._grouping:
+            self._stage(block_id, block, execution)
+            return
+        with self.group():
+            self._stage(block_id, block, execution)
+
+    def _stage(self, block_id: BlockId, block: BlockBytes, execution: StoredExecution) -> None:
         self._options.check_reserve(self.datadir)
         key = self.tip.block_id, execution.changes
         known, self._worked_out = self._worked_out, None
         update = known[1] if known is not None and known[0] == key else None
         step = plan(self._index, block_id, execution, update)
         entry = journal_payload(BlockAdded(block_id, block.header, block.body))
+        stored = proof_payload(StoredProof(block_id, block.proof))
         self._journal.check_length(entry)
-        proof = self._proofs.append(proof_payload(StoredProof(block_id, block.proof)))
-        place = self._journal_append(entry)
+        proof = self._proofs.stage(stored)
+        place = self._journal.stage(entry)
         places = BlockPlaces(place, proof, self._journal.end, self._proofs.end)
-        self._acknowledge(upwards(self._index, step, places, self._options.undo_depth))
+        writes = upwards(self._index, step, places, self._options.undo_depth)
+        self._index.store.write((*writes, *self._gap_at(step.height, block.proof)))
 
-    def rewind(self) -> bytes:
+    def rewind(self, *, left: bool = False) -> bytes:
         """Take the tip off and return its block id; its bytes stay in the files.
 
-        Raises RewindLimitError at the genesis or deeper than undo records reach, and
-        DiskReserveError and WriteFailedError as ``append`` does.
+        ``left``: they are to be found by that id as long as the index lasts. Within a group it is
+        kept when that ends. Raises RewindLimitError at the genesis or deeper than undo records
+        reach, and DiskReserveError and WriteFailedError as ``append`` does.
+        """
+        if self._grouping:
+            return self._stage_rewind(left=left)
+        with self.group():
+            return self._stage_rewind(left=left)
+
+    def _stage_rewind(self, *, left: bool) -> bytes:
+        self._options.check_reserve(self.datadir)
+        back = plan_back(self._index, left=left)
+        self._journal.stage(journal_payload(TipRemoved(back.removed)))
+        self._index.store.write(downwards(back, self._journal.end, self._proofs.end))
+        return back.removed
+
+    def keep_undo_from(self, height: int | None) -> None:
+        """Keep undo records and contexts from a height on, however deep; None: as usual again.
+
+        What is gone already stays gone. Raises WriteFailedError.
         """
         self._check_writable()
-        self._options.check_reserve(self.datadir)
-        back = plan_back(self._index)
-        self._journal_append(journal_payload(TipRemoved(back.removed)))
-        self._acknowledge(downwards(back, self._journal.end, self._proofs.end))
-        return back.removed
+        self._check_alone()
+        before, usual = self._index.undo_from, self.tip.height - self._options.undo_depth
+        if before == height:
+            return
+        kept = usual + 1 if height is None else min(height, usual + 1)
+        gone = range(kept if before is None else max(before, 1), kept)
+        for first in range(gone.start, gone.stop, FORGOTTEN_AT_ONCE):
+            part = gone[first - gone.start :][:FORGOTTEN_AT_ONCE]
+            self._index.store.write([one for deep in part for one in forget_undo(deep)])
+        self._index.store.write([(UNDO_FROM_KEY, None if height is None else u64(height))])
 
     @property
     def receipt_root(self) -> bytes:
@@ -233,13 +313,20 @@ class ChainStore:
         Returns how many went. The file that is being written stays.
         """
         self._check_writable()
+        self._check_alone()
         first = file = self._index.first_proof_file
         writes: list[Write] = []
-        while file < self._proofs.end.file and self._index.greatest_in_proof_file(file) < below:
+        lowest = self._index.proofs_from
+        while file < self._proofs.end.file:
+            greatest = self._index.greatest_in_proof_file(file)
+            if greatest >= below:
+                break
             writes.append((proof_file_key(file), None))
+            lowest = max(lowest, greatest + 1)
             file += 1
         if file > first:
-            self._index.store.write([*writes, (FIRST_PROOF_FILE_KEY, u32(file))])
+            writes += [(FIRST_PROOF_FILE_KEY, u32(file)), (PROOFS_FROM_KEY, u64(lowest))]
+            self._index.store.write(writes)
             self._delete_pruned()
         return file - first
 
@@ -250,6 +337,7 @@ class ChainStore:
         UnknownBlockError, and as ``append`` DiskReserveError, SegmentError and WriteFailedError.
         """
         self._check_writable()
+        self._check_alone()
         self._options.check_reserve(self.datadir)
         block_id = self.block(height).block_id
         place = self._proofs.append(proof_payload(StoredProof(block_id, proof)))
@@ -257,11 +345,18 @@ class ChainStore:
         tip, entry = self.tip, self._index.entry(height)
         self._index.store.write(
             [
+                *self._gap_at(height, proof),
                 (entry_key(height), encode_entry(replace(entry, proof=(pair(place),)))),
                 (proof_file_key(place.file), u64(greatest)),
                 (TIP_KEY, encode_tip(replace(tip, proofs=pair(self._proofs.end)))),
             ]
         )
+
+    def _gap_at(self, height: int, proof: bytes) -> tuple[Write, ...]:
+        """What is written beside a block of this height whose proof may be empty: not kept."""
+        if proof or height < self._index.proofs_from:
+            return ()
+        return ((PROOFS_FROM_KEY, u64(height + 1)),)
 
     def void_damaged_proofs(self) -> int:
         """Write over what is damaged in the proof files; how many places there were.
@@ -309,19 +404,19 @@ class ChainStore:
             if file < self._index.first_proof_file:
                 reader.path(file).unlink(missing_ok=True)
 
-    def _journal_append(self, entry: bytes) -> Locator:
+    def _journal_commit(self) -> None:
         """From here until the index has the entry, the store cannot go on if anything happens."""
         self._stopped = True
         try:
-            return self._journal.append(entry)
+            self._journal.commit()
         except WriteFailedError:
             # Taken back, or the writer itself refuses from now on.
             self._stopped = False
             raise
 
-    def _acknowledge(self, writes: tuple[Write, ...]) -> None:
-        self._index.store.write(writes)
-        self._stopped = False
+    def _check_alone(self) -> None:
+        if self._grouping:
+            raise ValueError("a group of steps of the tip holds nothing else")
 
     def _check_writable(self) -> None:
         if self._stopped:

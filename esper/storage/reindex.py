@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from esper.primitives.hashing import u32
+from esper.primitives.hashing import u32, u64
 from esper.primitives.ids import BlockId
 from esper.storage.chain_index import (
     FIRST_PROOF_FILE_KEY,
+    PROOFS_FROM_KEY,
     TIP_KEY,
     ChainIndex,
     Tip,
@@ -252,9 +253,9 @@ def _build(
             pair(journal.end),
             pair(proofs.end),
         )
-        store.write(
-            [(TIP_KEY, encode_tip(ends)), (FIRST_PROOF_FILE_KEY, u32(first[0] if first else 0))]
-        )
+        gaps = [(PROOFS_FROM_KEY, u64(without[-1] + 1))] if without else []
+        first_file = u32(first[0] if first else 0)
+        store.write([(TIP_KEY, encode_tip(ends)), (FIRST_PROOF_FILE_KEY, first_file), *gaps])
     finally:
         store.close()
     return tuple(without)

@@ -23,6 +23,7 @@ from esper.storage.chain_index import (
     encode_undo,
     entry_key,
     height_key,
+    left_key,
     pair,
     proof_file_key,
     undo_key,
@@ -155,11 +156,18 @@ def upwards(
     if places.proof is not None:
         # The newest block of the chain is its highest, so this is the greatest in the file.
         writes.append((proof_file_key(places.proof.file), u64(step.height)))
-    if step.height > undo_depth:
-        # The parent of the deepest block that can be taken off keeps its context.
-        writes.append((undo_key(step.height - undo_depth), None))
-        writes.append((context_key(step.height - undo_depth - 1), None))
+    kept_from = index.undo_from
+    if step.height > undo_depth and (kept_from is None or step.height - undo_depth < kept_from):
+        writes += forget_undo(step.height - undo_depth)
     return tuple(writes)
+
+
+def forget_undo(height: int) -> tuple[Write, Write]:
+    """The writes that keep a block from being taken off any more.
+
+    The parent of the deepest block that can be taken off keeps its context.
+    """
+    return (undo_key(height), None), (context_key(height - 1), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +182,8 @@ class StepBack:
     """All but the tip itself."""
 
 
-def plan_back(index: ChainIndex[KeyValueView]) -> StepBack:
-    """How to take the tip off.
+def plan_back(index: ChainIndex[KeyValueView], *, left: bool = False) -> StepBack:
+    """How to take the tip off; ``left``: it is to be found by its id all the same.
 
     Raises RewindLimitError where no undo record is kept, IndexCorruptError if undoing does not
     give the parent's state.
@@ -197,6 +205,8 @@ def plan_back(index: ChainIndex[KeyValueView]) -> StepBack:
         (undo_key(tip.height), None),
         (context_key(tip.height), None),
     )
+    if left:
+        writes = (*writes, (left_key(tip.block_id), encode_entry(index.entry(tip.height))))
     parent = Tip(tip.height - 1, block_id, root, receipts, tip.journal, tip.proofs)
     return StepBack(parent, tip.block_id, tuple(writes))
 

@@ -11,7 +11,15 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from esper.embedded import BANK_FILE, FOLDER, MODEL_FILES, WORD, find_embedded
+from esper.embedded import (
+    BANK_FILE,
+    FOLDER,
+    MODEL_FILES,
+    SEED_FILES,
+    SEEDS,
+    WORD,
+    find_embedded,
+)
 from esper.native_record import RECORD_NAME, BuildRecord
 
 EARLIEST_S = 315_532_800
@@ -19,7 +27,7 @@ EARLIEST_S = 315_532_800
 
 
 def package_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """What is installed of the checkout: the package's sources, the genesis model, the bank."""
+    """What is installed of the checkout: the sources, the genesis model, the bank, the seeds."""
     package = root / "esper"
     for pattern in ("**/*.py", "*.pyi"):
         for file in sorted(package.glob(pattern)):
@@ -28,6 +36,8 @@ def package_files(root: Path) -> Iterator[tuple[str, Path]]:
     for name in MODEL_FILES:
         yield f"esper/{FOLDER}/{WORD}/{name}", embedded.model / name
     yield f"esper/{FOLDER}/{BANK_FILE}", embedded.bank
+    for name in SEED_FILES:
+        yield f"esper/{FOLDER}/{SEEDS}/{name}", embedded.seeds / name
 
 
 def write_wheel(

@@ -26,6 +26,7 @@ PATTERNS: Final = (
     "pyproject.toml",
     "requirements/*.lock",
     "scripts/esper_wheel/*.py",
+    "seeds/*.txt",
 )
 """Beside the package and the crates."""
 

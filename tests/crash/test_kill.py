@@ -37,6 +37,8 @@ class Life:
     """The error of a refused write."""
     code: int
     """Its exit status; -9 if it was killed."""
+    blocks: int = 1
+    """How many blocks that step was to append."""
 
 
 def live(datadir: Path, seed: int, *mode: str, kill_after: float | None = None) -> Life:
@@ -53,7 +55,7 @@ def live(datadir: Path, seed: int, *mode: str, kill_after: float | None = None) 
                 break
             word, *rest = line.split()
             if word == "begin":
-                life.interrupted = rest[0]
+                life.interrupted, life.blocks = rest[0], int(rest[1]) if rest[1:] else 1
             elif word == "refused":
                 life.refused = line
             else:
@@ -78,8 +80,9 @@ def check_nothing_lost(store: ChainStore, life: Life) -> bool:
     if (tip.height, tip.block_id.hex()) == (height, block_id):
         return False
     assert life.interrupted is not None, f"tip {tip.height}, acknowledged {height}"
-    if life.interrupted == "append":
-        assert tip.height == height + 1
+    if life.interrupted in ("append", "group"):
+        # Of a group any beginning may have come through.
+        assert height < tip.height <= height + life.blocks
         assert id_at(store, height) == block_id
     else:
         assert tip.height == height - 1
@@ -91,11 +94,11 @@ def file_bytes(datadir: Path) -> int:
     return sum(file.stat().st_size for folder in folders for file in folder.glob("*.seg"))
 
 
-def kill_often(datadir: Path, kills: int, check_every: int) -> None:
+def kill_often(datadir: Path, kills: int, check_every: int, *mode: str) -> None:
     chooser = random.Random(kills)
     mid_step = carried_over = cut = steps = 0
     for kill in range(kills):
-        life = live(datadir, kill, kill_after=chooser.random() * LONGEST_LIFE_S)
+        life = live(datadir, kill, *mode, kill_after=chooser.random() * LONGEST_LIFE_S)
         assert life.code == -9
         before = file_bytes(datadir)
         with opened(datadir) as store:
@@ -114,6 +117,27 @@ def kill_often(datadir: Path, kills: int, check_every: int) -> None:
 
 def test_twenty_kills(tmp_path: Path) -> None:
     kill_often(tmp_path, 20, check_every=1)
+
+
+def test_twenty_kills_of_a_writer_of_groups(tmp_path: Path) -> None:
+    kill_often(tmp_path, 20, 1, "groups", "0")
+
+
+@pytest.mark.parametrize("write", [1, 2, 3, 4, 9, 12])
+def test_killed_in_the_middle_of_a_group(tmp_path: Path, write: int) -> None:
+    life = live(tmp_path, 11, "torn", str(write))
+    assert life.code == -9
+    assert life.interrupted is not None
+    before = file_bytes(tmp_path)
+    with opened(tmp_path) as store:
+        assert file_bytes(tmp_path) < before
+        check_nothing_lost(store, life)
+        check_store(store)
+        assert replayed_from_files(tmp_path) == (store.tip.height, store.state.root)
+    again = live(tmp_path, 12, "torn", "6")
+    with opened(tmp_path) as store:
+        check_nothing_lost(store, again)
+        check_store(store)
 
 
 @pytest.mark.soak

@@ -95,7 +95,7 @@ def execute(found: Sequence[CommandBlock], folder: Path, **variables: str) -> st
         text=True,
         check=False,
         timeout=PAGE_PATIENCE_S,
-        env=environment(ESPER_RPC_PORT="0", **variables),
+        env=environment(ESPER_RPC_PORT="0", ESPER_PORT="0", **variables),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -126,14 +126,16 @@ def test_the_two_commands_are_targets() -> None:
 
 
 def test_readme_wallet_and_rpc_pages_against_a_devnet(checkout: Path) -> None:
-    with running("mine", checkout / "devnet-data", "--network", "devnet", cwd=checkout):
+    first = checkout / "devnet-data" / "node1"
+    first.parent.mkdir()
+    with running("mine", first, "--network", "devnet", cwd=checkout):
         told = execute(blocks(ROOT / "README.md"), checkout)
         assert re.search(r"^block \d+  [0-9a-f]{128}$", told, re.MULTILINE), told
         assert "proof " in told
         assert re.search(r"valid: 1\d\d\.\d bits", told), told
         assert "3 blocks valid" in told
         assert "available  1.5 ESP" in told
-        datadir = {"ESPER_DATADIR": "devnet-data"}
+        datadir = {"ESPER_DATADIR": "devnet-data/node1"}
         told = execute(blocks(ROOT / "docs" / "wallet.md"), checkout, **datadir)
         assert "available  12.5 ESP" in told
         told = execute(blocks(ROOT / "docs" / "rpc.md"), checkout, **datadir)

@@ -23,6 +23,8 @@ from tests.support.hostile.conditions import CONDITIONS
 from tests.support.node_process import BIN, RunningNode, running
 
 ROOT = Path(__file__).resolve().parents[2]
+PEER_ID = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
+"""Nobody's: a peer that is not there."""
 ADDRESS, TXID, MODEL_ID = "ADDRESS", "TXID", "MODEL_ID"
 """Stand for what is known when the node runs."""
 LASTS = {"esperd node", "esperd mine"}
@@ -70,8 +72,8 @@ COMMANDS: dict[str, list[str]] = {
     "esper sign": ["a.unsigned", "--out", "b.signed"],
     "esper submit": ["a.signed"],
     "esperd init": ["--network", "devnet"],
-    "esperd node": ["--rpc-port", "0"],
-    "esperd mine": ["--rpc-port", "0", "--threads", "1"],
+    "esperd node": ["--rpc-port", "0", "--port", "0"],
+    "esperd mine": ["--rpc-port", "0", "--port", "0", "--threads", "1"],
     "esperd config": [],
     "esperd mining": [],
     "esperd pause": [],
@@ -79,6 +81,13 @@ COMMANDS: dict[str, list[str]] = {
     "esperd threads": ["--search", "1"],
     "esperd generate": [],
     "esperd stop": [],
+    "esperd peers": [],
+    "esperd connect": [f"/ip4/127.0.0.1/tcp/1/p2p/{PEER_ID}"],
+    "esperd disconnect": [PEER_ID],
+    "esperd ban": [PEER_ID],
+    "esperd unban": [PEER_ID],
+    "esperd bans": [],
+    "esperd resync": [],
     "esperd verify-chain": [],
     "esperd reindex": [],
     "esperd repair": [],
@@ -90,6 +99,7 @@ HARMLESS = {"closed_input", "closed_output", "closed_errors", "ascii_terminal", 
 SPENDING = {
     *("esper send", "esper stake", "esper unstake", "esper credits send", "esper call"),
     *("esper cancel", "esper bump", "esper submit", "esperd resume", "esperd threads"),
+    *("esperd ban", "esperd unban"),
 }
 """What comes out of these depends on those before."""
 OF_THE_NODE = {"esperd stop"}

@@ -91,8 +91,9 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
 
 def test_a_miner_needs_nothing_of_the_environment(tmp_path: Path) -> None:
     kept = {name: os.environ[name] for name in ("ESPER_STALE_NATIVE",) if name in os.environ}
+    ports = ("--rpc-port", "0", "--port", "0")
     done = subprocess.run(
-        [BIN / "esperd", "mine", *REGTEST, tmp_path / "d", "--rpc-port", "0", "--blocks", "1"],
+        [BIN / "esperd", "mine", *REGTEST, tmp_path / "d", *ports, "--blocks", "1"],
         capture_output=True,
         text=True,
         check=False,

@@ -97,9 +97,9 @@ def test_it_proves_and_verifies(installed: Installed, elsewhere: Path) -> None:
 
 NODE = """\
 set -eux
-esperd mine --network regtest --blocks 1 --datadir chain --rpc-port 0
+esperd mine --network regtest --blocks 1 --datadir chain --rpc-port 0 --port 0
 esperd verify-chain --datadir chain
-esperd node --datadir chain --rpc-port 0 & NODE=$!
+esperd node --datadir chain --rpc-port 0 --port 0 & NODE=$!
 until esper status --datadir chain --json; do kill -0 $NODE; done
 esperd stop --datadir chain
 wait $NODE

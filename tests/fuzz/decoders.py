@@ -32,6 +32,10 @@ from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
 from esper.model.files import json_file, safetensors_header
 from esper.model.templates import chat_template
+from esper.p2p.faults import Fault
+from esper.p2p.transport.multiplexer import LARGEST_WINDOW, Multiplexer
+from esper.p2p.transport.negotiation import Answerer, Asker
+from esper.p2p.transport.yamux import head as frame_head
 from esper.primitives import bech32m
 from esper.primitives.address import Address, AddressError
 from esper.primitives.bech32m import Bech32Error
@@ -261,6 +265,15 @@ def safetensors_example() -> bytes:
 
 
 @cache
+def multiplexed(data: bytes) -> None:
+    """A peer's frames, on a connection that has one stream of ours."""
+    multiplexer = Multiplexer(dialler=False)
+    multiplexer.agree(multiplexer.open(), LARGEST_WINDOW)
+    multiplexer.feed(data)
+    while multiplexer.parse(64) != (0, 0):
+        pass
+
+
 def table() -> tuple[Decoder, ...]:
     """All of them."""
     WORLD.grow(
@@ -325,6 +338,8 @@ def table() -> tuple[Decoder, ...]:
         Decoder("model.templates.chat_template.read_chat_template", f("tokenizer_config.json", chat_template.read_chat_template), model_error, b'{"bos_token": "<s>", "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}'),
         Decoder("model.config.read_config", f("c", lambda d: config.read_config(d / "c")), model_error, llama),
         Decoder("model.config.read_special_tokens", f("c", lambda d: config.read_special_tokens(d / "c")), model_error, b'{"vocab_size": 9, "bos_token_id": 1, "eos_token_id": 2}'),
+        Decoder("p2p.transport.multiplexer.parse", multiplexed, (Fault,), frame_head(0, 1, 1, 3) + b"abc"),
+        Decoder("p2p.transport.negotiation.receive", lambda b: Answerer({"/noise"}).receive(bytearray(b)), (Fault,), Asker("/noise").proposal),
         Decoder("model.prompts.read_bank", f("b", lambda d: prompts.read_bank(d / "b")), model_error, prompts.encode_bank(bank), prompts.encode_bank),
     )  # fmt: skip
 

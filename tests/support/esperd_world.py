@@ -67,7 +67,7 @@ def mine(datadir: Path, *more: Any, blocks: int = 3, status: int = 0) -> str:
     """Mine on regtest, with the RPC on any port."""
     return run(
         "mine", "--network", "regtest", "--blocks", blocks, "--datadir", datadir, "--rpc-port", 0,
-        *more, status=status,
+        "--port", 0, *more, status=status,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from esper.node.chain.chain_manager import Arrival
 from esper.node.datadir import DataDirectory
 from esper.node.mining.mining_service import MiningService
 from esper.node.mining.node_mining import MiningPlan, NodeMining, Workers
+from esper.node.peers.port import PeersPort
 from esper.node.running_node import NodeParts, OpenNode, open_node
 from esper.node.settings import Settings
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
@@ -409,6 +410,7 @@ async def node_world(
     payee: KeyPair = MINER,
     texts: TextService | None = None,
     wall: Callable[[], int] | None = None,
+    peers: PeersPort | None = None,
     **settings: Any,
 ) -> AsyncIterator[NodeWorld]:
     """A node on a data directory; ``running`` lets it mine. ``wall`` may step."""
@@ -432,6 +434,7 @@ async def node_world(
         plan,
         store_options(params),
         steady,
+        peers=peers,
     )
     stops: list[bool] = []
     chosen = Settings(network=params.name, datadir=datadir, **settings)

@@ -202,6 +202,12 @@ class FakeChain:
             return None
         return made.height if self.chain[made.height].block_id == block_id else None
 
+    def fork_height(self, block_id: BlockId) -> int | None:
+        found = self.known.get(block_id)
+        while found is not None and self.height_on_chain(found.block_id) is None:
+            found = found.parent
+        return None if found is None else found.height
+
     def id_at(self, height: int) -> BlockId:
         if height < 0:
             raise LookupError(height)

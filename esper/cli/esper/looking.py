@@ -50,8 +50,19 @@ def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) ->
             f"waiting     {counted(found.mempool_transactions, 'transaction')}, "
             f"{counted(found.mempool_calls, 'call')}",
             f"mining      {_mining_text(found)}",
+            *_peer_lines(found),
             *(f"warning     {one}" for one in found.warnings),
         )
+
+
+def _peer_lines(found: Status) -> list[str]:
+    """How many there are; nothing of a node without a network."""
+    if found.outbound is None or found.inbound is None:
+        return []
+    best = found.best_height or 0
+    ahead = f"; the best claims height {best}" if best > found.height else ""
+    dialled = f"{found.outbound} that this node dialled, {found.inbound} that dialled it"
+    return [f"peers       {dialled}{ahead}"]
 
 
 def _mining_text(found: Status) -> str:

@@ -65,6 +65,41 @@ COMMANDS: Final[Table] = (
         "Shut the node down.",
     ),
     Command(
+        "peers",
+        "networking:peers",
+        "Who is connected, how the node stands, and why the last ones left.",
+    ),
+    Command(
+        "connect",
+        "networking:connect",
+        "Dial a peer, and stay connected to it until the node ends.",
+    ),
+    Command(
+        "disconnect",
+        "networking:disconnect",
+        "End a peer's connections; it may come back.",
+    ),
+    Command(
+        "ban",
+        "networking:ban",
+        "Keep an id or an address away for a while, and end its connections.",
+    ),
+    Command(
+        "unban",
+        "networking:unban",
+        "Let an id or an address come again.",
+    ),
+    Command(
+        "bans",
+        "networking:bans",
+        "Whom this node keeps away, why and how long.",
+    ),
+    Command(
+        "resync",
+        "resync:resync",
+        "Set the chain aside, and fetch all of it from the network at the next start.",
+    ),
+    Command(
         "verify-chain",
         "offline:verify_chain",
         "Check every block again, from the files alone: no weights, no prompt bank.",

@@ -13,16 +13,20 @@ from typing import Annotated, Any
 import trio
 import typer
 
+import esper
 from esper.cli.esperd.answers import JsonOption, answer
 from esper.cli.esperd.reported_errors import reported_errors
 from esper.cli.esperd.setting_options import Given, takes_settings
+from esper.consensus.genesis import genesis_hash
 from esper.model.prompts import read_bank
 from esper.node.calls.text_service import ModelText, TextService
-from esper.node.clock import wall_ms
+from esper.node.clock import steady_ms, wall_ms
 from esper.node.datadir import DataDirectory
 from esper.node.log_file import LogFile, check_log_file
 from esper.node.logs import set_up
 from esper.node.mining.node_mining import MiningPlan, Workers
+from esper.node.peers.network_plan import network_plan
+from esper.node.peers.network_settings import NetworkSettings, network_settings
 from esper.node.running_node import NodeParts, run_node
 from esper.node.setting_fields import SettingsError, Use
 from esper.node.settings import Resolved, Settings, resolve
@@ -146,6 +150,8 @@ class Prepared:
     """Tokenizers."""
     payee: bytes | None
     """33 bytes: who mined blocks pay; None if nobody is named and nothing is mined."""
+    network: NetworkSettings
+    """What the network service is started with."""
 
 
 def prepared(resolved: Resolved, *, mines: bool, needs_payee: bool) -> Prepared:
@@ -157,19 +163,22 @@ def prepared(resolved: Resolved, *, mines: bool, needs_payee: bool) -> Prepared:
     settings = resolved.settings
     params = network(settings.network)
     payee = _payee(resolved, params) if settings.payee or needs_payee else None
-    _check_host(resolved)
+    _check_host(resolved, "rpc_host")
+    if settings.listen:
+        _check_host(resolved, "listen")
+    peers = network_settings(resolved, params)
     if settings.log_file != Path():
         check_log_file(settings.log_file)
     texts = TextService({params.model.model_id: ModelText(settings.model, params.model)})
     if mines:
         _check_model(settings, params)
     DataDirectory.check(settings.datadir, params)
-    return Prepared(params, texts, payee)
+    return Prepared(params, texts, payee, peers)
 
 
-def _check_host(resolved: Resolved) -> None:
+def _check_host(resolved: Resolved, name: str) -> None:
     """Whether this machine has the address to listen on; the port is found out by listening."""
-    host = resolved.settings.rpc_host
+    host = getattr(resolved.settings, name)
     try:
         if not host.strip():
             raise OSError("it is empty")
@@ -177,7 +186,7 @@ def _check_host(resolved: Resolved) -> None:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SettingsError(
-            f"{resolved.place('rpc_host')}: must be an address or name of this machine: {reason}"
+            f"{resolved.place(name)}: must be an address or name of this machine: {reason}"
         ) from error
 
 
@@ -188,7 +197,22 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
     plan = None if known.payee is None else _mining_plan(settings, known, wanted, ends)
     # The last to be asked for: what is refused before leaves nothing behind.
     directory = _directory(settings)
-    parts = NodeParts(directory, NativeVerifier(), known.texts, now_ms, plan if mines else None)
+    plan_of_network = network_plan(
+        known.network,
+        known.params,
+        genesis_hash(known.params),
+        directory.path,
+        f"esper/{esper.__version__}",
+        steady_ms(),
+    )
+    parts = NodeParts(
+        directory,
+        NativeVerifier(),
+        known.texts,
+        wall_ms,
+        plan if mines else None,
+        network=plan_of_network,
+    )
     trio.run(run_node, settings, parts)
 
 

@@ -51,7 +51,9 @@ def option_of(one: Setting) -> inspect.Parameter:
     kind: Any = str | None
     if one.kind is bool:
         kind = bool | None
-        declaration = f"{one.flag}/--no-{one.flag.removeprefix('--')}"
+        # What says no by its name has no other side.
+        if not one.name.startswith("no_"):
+            declaration = f"{one.flag}/--no-{one.flag.removeprefix('--')}"
     elif one.kind is Path:
         kind = Path | None
     option = typer.Option(None, declaration, help=one.described, metavar=shown)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
 from esper.cli.esperd.answers import JsonOption, answer, progress
-from esper.cli.esperd.reported_errors import reported_errors
-from esper.node.settings import datadir_in_effect
-from esper.rpc.client import RpcClient
+from esper.cli.esperd.asked_node import DatadirOption, asked_node
 from esper.rpc.methods import (
     GENERATE,
     GET_MINING,
@@ -25,17 +19,13 @@ from esper.rpc.methods import (
 )
 from esper.rpc.schema import GenerateParams, Mining, NoParams, ThreadsParams
 
-DatadirOption = Annotated[
-    Path | None, typer.Option("--datadir", help="Folder of the node's files.")
-]
-
 BLOCK_S = 610.0
 """For a block: a little longer than a node waits for one."""
 
 
 def mining(datadir: DatadirOption = None, as_json: JsonOption = False) -> None:
     """How mining goes."""
-    with _node(datadir, as_json) as node:
+    with asked_node(datadir, as_json) as node:
         now = node.call(GET_MINING, NoParams())
         answer(as_json, msgspec.to_builtins(now), *_mining_lines(now))
 
@@ -67,14 +57,14 @@ def pause(datadir: DatadirOption = None, as_json: JsonOption = False) -> None:
 
     Calls are still answered and proven; they come into a block once the search goes on.
     """
-    with _node(datadir, as_json) as node:
+    with asked_node(datadir, as_json) as node:
         node.call(PAUSE_MINING, NoParams())
         answer(as_json, {"paused": True}, "paused")
 
 
 def resume(datadir: DatadirOption = None, as_json: JsonOption = False) -> None:
     """Go on searching."""
-    with _node(datadir, as_json) as node:
+    with asked_node(datadir, as_json) as node:
         node.call(RESUME_MINING, NoParams())
         now = node.call(GET_MINING, NoParams())
         doing = "searching" if now.running else "not paused; blocks are mined when asked for"
@@ -88,7 +78,7 @@ def threads(
     as_json: JsonOption = False,
 ) -> None:
     """Cap the threads of a running miner; what is left out stays."""
-    with _node(datadir, as_json) as node:
+    with asked_node(datadir, as_json) as node:
         node.call(SET_THREADS, ThreadsParams(threads=search, prove_threads=prove))
         now = node.call(GET_MINING, NoParams())
         answer(
@@ -108,7 +98,7 @@ def generate(
 ) -> None:
     """Mine blocks now, on regtest alone, and print their hashes."""
     hashes: list[str] = []
-    with _node(datadir, as_json, BLOCK_S) as node, progress("mining") as told:
+    with asked_node(datadir, as_json, BLOCK_S) as node, progress("mining") as told:
         # One by one: each is told when it is there, and no answer takes longer than a block.
         for done in range(1, blocks + 1):
             found = node.call(GENERATE, GenerateParams(1, to)).hashes
@@ -122,15 +112,6 @@ def generate(
 
 def stop(datadir: DatadirOption = None, as_json: JsonOption = False) -> None:
     """Shut the node down."""
-    with _node(datadir, as_json) as node:
+    with asked_node(datadir, as_json) as node:
         node.call(STOP, NoParams())
         answer(as_json, {"stopping": True}, "the node closes")
-
-
-@contextmanager
-def _node(datadir: Path | None, as_json: bool, timeout_s: float = 30.0) -> Iterator[RpcClient]:
-    """The node of the data directory, or the one that ESPER_RPC names."""
-    with reported_errors(as_json=as_json):
-        folder = datadir_in_effect({"datadir": datadir}, os.environ)
-        with RpcClient.from_environment(os.environ, folder, timeout_s) as client:
-            yield client

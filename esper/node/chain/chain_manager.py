@@ -17,19 +17,20 @@ from typing import Final
 from esper.consensus.block import Block, decode_body
 from esper.consensus.block_isolation import (
     BlockContent,
-    check_block_in_isolation,
+    check_lists,
+    check_parts_of_work,
     read_content,
 )
 from esper.consensus.chain import BlockBytes, check_header, connect, read_block
 from esper.consensus.context import ChainContext
 from esper.consensus.context_record import decode_context
-from esper.consensus.fork_choice import BlockTree, ProvenBlock
+from esper.consensus.fork_choice import BlockTree, Path, ProvenBlock
 from esper.consensus.header import Header, decode_header
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.signatures import SignatureClaim, SignatureVerifier
-from esper.node.chain.block_judge import BlockJudge, JudgedBlock
+from esper.node.chain.block_judge import BlockJudge, JudgedBlock, JudgementError
 from esper.node.chain.branches import SIDE_BYTES, Branches
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.store_state import StoreState, TreeState, stored_execution
@@ -42,6 +43,7 @@ from esper.primitives.ids import NO_BLOCK, BlockId
 from esper.primitives.params import NetworkParameters
 from esper.saying import warn
 from esper.storage.chain_store import ChainStore
+from esper.storage.errors import ProofPrunedError, RewindLimitError, UnknownBlockError
 from esper.storage.side_blocks import SideBlockError
 from esper.vm.context import ONE_BY_ONE
 from esper.vm.ledger import Ledger
@@ -51,7 +53,13 @@ from esper.vm.view import Overlay
 LOG: Final = logging.getLogger("esper.chain")
 PRUNE_EVERY: Final = 64
 """Blocks between two looks for proofs that may be deleted."""
-READ_BLOCKS: Final = 8
+GROUP_BLOCKS: Final = 16
+"""Most blocks that share one commit: what a crash in sync may cost."""
+STEPS_BACK: Final = 64
+"""Blocks that are taken off by one commit on the way to a block far below."""
+GROUP_BYTES: Final = 8 << 20
+"""Bytes of blocks from which on a group takes no other."""
+READ_BLOCKS: Final = GROUP_BLOCKS
 """Blocks of a change of chain whose content is handed on as it was read; others are read again."""
 
 _NOTHING: Final[Mapping[BlockId, RuleViolation]] = MappingProxyType({})
@@ -88,6 +96,18 @@ class Arrival:
     """Some of these blocks, as they were read on the way."""
 
 
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What became of judged blocks that were given together."""
+
+    arrival: Arrival
+    """The change that they made."""
+    done: int
+    """How many of them, from the first on, are on the chain or kept beside it."""
+    failure: Exception | None = None
+    """What ``adopt`` raised for the one behind them, None if there is none."""
+
+
 @dataclass(slots=True)
 class _Move:
     """What happened on the way to the best tip."""
@@ -121,7 +141,8 @@ class ChainManager:
         """``secret`` decides between equal tips; ``prune`` deletes proofs below the pruning depth.
 
         Blocks that a crash left beside the chain are taken up again, as of the clock ``now_ms``;
-        blocks beside the chain may take ``side_bytes``. Raises SideBlockError.
+        blocks beside the chain may take ``side_bytes``. Raises SideBlockError. A branch that is
+        too deep to be followed is no reason not to open: ``halted`` says so.
         """
         self.params = params
         self.state = StoreState(store)
@@ -132,13 +153,26 @@ class ChainManager:
         self._verifier = verifier
         self._signatures = signatures
         self._prune = prune
+        self._secret = secret
         self._order = 0
         self._headers: dict[BlockId, HeaderChain] = {}
         self._executed: dict[BlockId, ChainContext] = {}
         self._move = _Move()
-        self._tree = self._stored_tree(secret)
-        self._branches = Branches(store, self._tree, side_bytes)
-        self._take_up_side_blocks(now_ms)
+        self._side_bytes = side_bytes
+        self.halted: TooDeepReorganisation | None = None
+        """The branch beside the chain that it must not follow unasked, as far as it is known."""
+        self._root_anew(now_ms)
+
+    def _root_anew(self, now_ms: int) -> None:
+        """A tree of the store's chain as it is, and of what lies beside it and belongs to it."""
+        self._headers.clear()
+        self._executed.clear()
+        self._tree = self._stored_tree(self._secret)
+        self._branches = Branches(self._store, self._tree, self._side_bytes)
+        try:
+            self._take_up_side_blocks(now_ms)
+        except TooDeepReorganisation as violation:
+            self.halted = violation
 
     @property
     def context(self) -> ChainContext:
@@ -164,6 +198,10 @@ class ChainManager:
         """The headers up to a recent block of any branch, None if it is not kept."""
         return self._headers.get(block_id)
 
+    def parent_of(self, block_id: BlockId) -> BlockId | None:
+        """The block below one of any branch, None if it is not in the tree."""
+        return self._tree.parent(block_id) if block_id in self._tree else None
+
     def context_of(self, block_id: BlockId) -> ChainContext | None:
         """The chain up to a recent block that was executed, None if it is not kept."""
         return self._executed.get(block_id)
@@ -186,8 +224,56 @@ class ChainManager:
         return ReadBlock(header, read_content(body, header.pre, limits))
 
     def moved_from(self, before: BlockId) -> Arrival:
-        """The way from a tip that the chain had to the one that it has."""
+        """The way from a tip that the chain had to the one that it has.
+
+        Nothing is undone or applied in it where the old tip is forgotten: see ``reroot``.
+        """
         return self._arrival(self._store.tip.block_id, before, new=False)
+
+    def headers_at(self, height: int) -> HeaderChain | None:
+        """The headers up to the chain's block of a height, None where they are not kept.
+
+        They are as deep as blocks can be taken off, and from where ``keep_undo_from`` says.
+        """
+        if not 0 <= height <= self._store.tip.height:
+            return None
+        if height and self._store.index.context(height) is None:
+            return None
+        return self._stored_context(height)
+
+    def keep_undo_from(self, height: int | None) -> None:
+        """Let every block above a height be taken off, however deep it lies; None: no more.
+
+        What cannot be taken off now cannot later. Raises what the store raises.
+        """
+        self._store.keep_undo_from(None if height is None else height + 1)
+
+    def reroot(self, block_id: BlockId, *, now_ms: int) -> Arrival:
+        """Take off all above a block of the chain, however deep, and begin a new tree there.
+
+        The blocks above stay readable by their ids, and may be brought again; so may any other
+        branch that leaves the chain there. Blocks beside the chain that do not build on what is
+        left are forgotten. Raises UnknownBlockError for a block that is not on the chain,
+        RewindLimitError where an undo record is missing, before anything is done, and what the
+        store raises; then some of them may be off.
+        """
+        index, before = self._store.index, self._store.tip
+        genesis = block_id == index.genesis.block_id
+        height = 0 if genesis else index.height_of(block_id)
+        if height is None:
+            raise UnknownBlockError(f"block {block_id.hex()[:16]} is not on the chain")
+        for above in range(height + 1, before.height + 1):
+            if index.undo(above) is None:
+                raise RewindLimitError(above)
+        self._move = _Move()
+        try:
+            while self._store.tip.height > height:
+                with self._store.group():
+                    for _ in range(min(STEPS_BACK, self._store.tip.height - height)):
+                        self._store.rewind(left=True)
+        finally:
+            self._root_anew(now_ms)
+        return self.moved_from(before.block_id)
 
     def check_may_come(self, header: Header) -> HeaderChain:
         """The branch that a header builds on, unless something is known against it.
@@ -205,7 +291,7 @@ class ChainManager:
     def submit(self, data: BlockBytes, *, now_ms: int, received_ms: int | None = None) -> Arrival:
         """Judge a block and adopt it, in one thread; ``received_ms`` is ``now_ms`` if not given.
 
-        Raises what ``check_may_come``, ``BlockJudge.judge`` and ``adopt`` raise.
+        Raises what ``check_may_come`` and ``adopt`` raise, and the rule that the judge names.
         """
         header = read_header(data.header, self.params.limits)
         if header.block_id in self._tree:
@@ -213,9 +299,11 @@ class ChainManager:
             return self.catch_up(header.block_id)
         parent = self.check_may_come(header)
         received_ms = now_ms if received_ms is None else received_ms
-        return self.adopt(
-            self.block_judge.judge(data, parent, now_ms=now_ms, received_ms=received_ms)
-        )
+        try:
+            judged = self.block_judge.judge(data, parent, now_ms=now_ms, received_ms=received_ms)
+        except JudgementError as refused:
+            raise refused.violation from None
+        return self.adopt(judged)
 
     def catch_up(self, block_id: BlockId) -> Arrival:
         """Move to the best tip, for a block that is known.
@@ -223,7 +311,7 @@ class ChainManager:
         There is nothing to do, unless the machine failed in the middle of a change of chain.
         Raises what ``adopt`` raises.
         """
-        before = self._store.tip.block_id
+        before, self._move = self._store.tip.block_id, _Move()
         self._move_to_best(None)
         return self._arrival(block_id, before, new=False)
 
@@ -235,12 +323,39 @@ class ChainManager:
         what the store raises. What the machine refuses is no verdict: the block may be brought
         again.
         """
-        block_id, self._move = judged.block_id, _Move()
+        before, self._move = self._store.tip.block_id, _Move()
+        new = self._adopt(judged)
+        return self._arrival(judged.block_id, before, new=new)
+
+    def adopt_many(self, judged: Sequence[JudgedBlock]) -> Adopted:
+        """Keep judged blocks in order, the lowest first, up to the first that fails.
+
+        Those that extend the chain share commits, at most GROUP_BLOCKS each: all of them are on
+        disk when this returns, and after a crash a group may be missing from some block on.
+        """
+        before, self._move = self._store.tip.block_id, _Move()
+        done, failure = 0, None
+        try:
+            while failure is None and done < len(judged):
+                if self._extends_tip(judged[done]):
+                    count, failure = self._adopt_group(judged[done : done + GROUP_BLOCKS])
+                    done += count
+                else:
+                    self._adopt(judged[done])
+                    done += 1
+        except Exception as error:
+            failure = error
+        last = judged[done - 1].block_id if done else before
+        return Adopted(self._arrival(last, before, new=done > 0), done, failure)
+
+    def _adopt(self, judged: JudgedBlock) -> bool:
+        """Whether it was new."""
+        block_id = judged.block_id
         # Again: others came while it was judged.
         self.check_may_come(judged.header)
         if block_id in self._tree:
-            return self.catch_up(block_id)
-        before = self._store.tip.block_id
+            self._move_to_best(None)
+            return False
         self._join(judged)
         try:
             self._move_to_best(judged)
@@ -250,7 +365,61 @@ class ChainManager:
         failed = self._move.invalid.get(block_id)
         if failed is not None and not self._tree.is_invalid(judged.header.pre.parent):
             raise failed
-        return self._arrival(block_id, before, new=True)
+        return True
+
+    def _extends_tip(self, judged: JudgedBlock) -> bool:
+        """Whether a new block goes on top of the tip, which is the best: it will be the best."""
+        tip = self._store.tip.block_id
+        return (
+            judged.header.pre.parent == tip
+            and judged.block_id not in self._tree
+            and self._tree.best_tip() == tip
+        )
+
+    def _adopt_group(self, judged: Sequence[JudgedBlock]) -> tuple[int, Exception | None]:
+        """Blocks of which the first extends the tip; how many did, and what stopped the next."""
+        before, done, failure = self._store.tip.block_id, 0, None
+        try:
+            with self._store.group():
+                for one in judged:
+                    full = self._store.staged_bytes > GROUP_BYTES
+                    if done and (full or not self._extends_tip(one)):
+                        break
+                    try:
+                        self._extend(one)
+                    except Exception as error:
+                        failure = error
+                        break
+                    done += 1
+        except BaseException:
+            # None of them was kept; whoever has them may bring them again.
+            if done:
+                self._forget_contexts(self._branches.forget(judged[0].block_id))
+            raise
+        self._prune_passed(before)
+        self._settle(before)
+        return done, failure
+
+    def _extend(self, judged: JudgedBlock) -> None:
+        """Put a block on top of the tip. Raises as ``adopt``."""
+        block_id = judged.block_id
+        self.check_may_come(judged.header)
+        self._join(judged)
+        try:
+            self._apply(judged.data, judged.block, judged.content)
+        except RuleViolation as violation:
+            if consequence_of(violation, Stage.STATE) is Consequence.HALT:
+                raise
+            self._mark(block_id, violation)
+            raise
+        except BaseException:
+            self._forget_contexts(self._branches.forget(block_id))
+            raise
+
+    def _mark(self, block_id: BlockId, violation: RuleViolation) -> None:
+        for marked in self._tree.mark_invalid(block_id):
+            self._move.invalid[marked] = violation
+            self._branches.drop(marked)
 
     def _join(self, judged: JudgedBlock) -> None:
         """Into the tree, and onto the disk unless it is about to go on top of the tip."""
@@ -291,7 +460,6 @@ class ChainManager:
 
     def _move_to_best(self, fresh: JudgedBlock | None) -> None:
         """Undo and apply until the best tip is the chain's; ``_move`` says what happened."""
-        self._move = _Move()
         before = self._store.tip.block_id
         while (best := self._tree.best_tip()) != self._store.tip.block_id:
             path = self._tree.path(self._store.tip.block_id, best)
@@ -325,11 +493,10 @@ class ChainManager:
                 except RuleViolation as violation:
                     if consequence_of(violation, Stage.STATE) is Consequence.HALT:
                         raise
-                    for marked in self._tree.mark_invalid(block_id):
-                        self._move.invalid[marked] = violation
-                        self._branches.drop(marked)
+                    self._mark(block_id, violation)
                     break
         self._keep_if_left(fresh)
+        self._prune_passed(before)
         self._settle(before)
 
     def _keep_if_left(self, fresh: JudgedBlock | None) -> None:
@@ -363,8 +530,11 @@ class ChainManager:
         if fresh is not None and fresh.block_id == block_id:
             return fresh.data, fresh.block, fresh.content
         data = self._branches.get(block_id)
-        block = read_block(data, self.params.limits)
-        return data, block, check_block_in_isolation(block, self.params.limits)
+        limits = self.params.limits
+        block = read_block(data, limits)
+        # One that was taken on trust came without its proof.
+        check_parts_of_work(block.header, block.body.outputs, block.proof or None, limits)
+        return data, block, check_lists(block, limits)
 
     def _apply(self, data: BlockBytes, block: Block, content: BlockContent) -> None:
         block_id = block.header.block_id
@@ -379,9 +549,6 @@ class ChainManager:
         self._move.touched.update(change.path for change in execution.changes)
         self._move.passed(block, content)
         self._branches.drop(block_id)
-        depth = self.params.limits.pruning_depth
-        if self._prune and context.height > depth and context.height % PRUNE_EVERY == 0:
-            self._store.prune_proofs(context.height - depth)
 
     def _begin_signatures(self, transactions: Sequence[Transaction], parent: ChainContext) -> None:
         """Let other threads check signatures while this one executes."""
@@ -397,10 +564,21 @@ class ChainManager:
         self._signatures.begin(claims)
 
     def _stored(self, block_id: BlockId) -> BlockBytes:
-        """A block of the chain from the store."""
+        """A block of the chain from the store, without its proof if that is not kept."""
         height = self._tree.height(block_id)
         found = self._store.block(height)
-        return BlockBytes(found.header, found.body, self._store.proof(height))
+        try:
+            proof = self._store.proof(height)
+        except ProofPrunedError:
+            proof = b""
+        return BlockBytes(found.header, found.body, proof)
+
+    def _prune_passed(self, before: BlockId) -> None:
+        """Prune once so many blocks joined the chain."""
+        tip, depth = self._store.tip.height, self.params.limits.pruning_depth
+        passed = self._tree.height(before) // PRUNE_EVERY < tip // PRUNE_EVERY
+        if self._prune and tip > depth and passed:
+            self._store.prune_proofs(tip - depth)
 
     def _settle(self, before: BlockId) -> None:
         """Forget branches that the undo depth has left behind.
@@ -420,7 +598,9 @@ class ChainManager:
             self._branches.drop(block_id)
 
     def _arrival(self, block_id: BlockId, before: BlockId, *, new: bool) -> Arrival:
-        path = self._tree.path(before, self._store.tip.block_id)
+        tip, path = self._store.tip.block_id, Path((), ())
+        if before in self._tree:
+            path = self._tree.path(before, tip)
         move = self._move
         return Arrival(
             block_id,

@@ -9,8 +9,9 @@ Readers take ``view`` and keep it as long as they like. The lock is for what mus
 adopting, and admission to the mempool.
 """
 
+import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,14 +20,24 @@ from typing import Final, Protocol, TypeVar
 import trio
 
 from esper.consensus.chain import BlockBytes
+from esper.consensus.context import ChainContext
+from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
-from esper.node.chain.block_judge import JudgedBlock
-from esper.node.chain.chain_manager import Arrival, ChainManager, ReadBlock
+from esper.consensus.outputs import WorkOutputs
+from esper.node.chain.block_judge import JudgedBlock, JudgementError, at_stage
+from esper.node.chain.chain_manager import Adopted, Arrival, ChainManager, ReadBlock
 from esper.node.chain.chain_view import ChainView
+from esper.node.chain.milestones import MilestoneFile, Milestones
+from esper.node.chain.sync_state import NetworkState, why_not_synced
 from esper.node.clock import Clock, steady_ms
 from esper.node.events import TipMoved
+from esper.primitives.errors.chain_errors import TooDeepReorganisation
+from esper.primitives.errors.consequences import Stage
+from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
+from esper.saying import complain
+from esper.storage.errors import RewindLimitError
 
 T = TypeVar("T")
 Commit = Callable[[], None]
@@ -36,6 +47,26 @@ JUDGING_THREADS: Final = max(2, os.cpu_count() or 1)
 """Proofs are verified outside the interpreter's lock."""
 READING_THREADS: Final = 16
 """Well below the threads that trio gives out in all: whoever reads, blocks find one."""
+
+
+LOG: Final = logging.getLogger("esper.chain")
+
+
+class FinalChainError(Exception):
+    """A chain that was current once is not taken back further than the undo depth."""
+
+    def __init__(self) -> None:
+        super().__init__("this chain was current once: nothing below the undo depth is given up")
+
+
+class StartAgainError(Exception):
+    """Blocks must be executed again from the genesis on, which the next start does."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "going back to an older branch needs blocks to be executed again: stop this node and "
+            "start it again"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +94,19 @@ class ChainFollower(Protocol):
 class ChainService:
     """Access to a chain manager for many tasks."""
 
-    def __init__(self, manager: ChainManager, clock: Clock, steady: Clock = steady_ms) -> None:
-        """``clock`` judges the times of blocks, ``steady`` which of them came together."""
+    def __init__(
+        self,
+        manager: ChainManager,
+        clock: Clock,
+        steady: Clock = steady_ms,
+        milestones: MilestoneFile | None = None,
+    ) -> None:
+        """``clock`` judges the times of blocks, ``steady`` which of them came together.
+
+        ``milestones`` keeps what must outlive a restart; None: nothing does.
+        """
         self._manager = manager
+        self._judge = manager.block_judge
         self._clock = clock
         self._steady = steady
         self._lock = trio.Lock()
@@ -76,6 +117,69 @@ class ChainService:
         self._told: Callable[[TipMoved], None] = _tell_nobody
         self._changed = trio.Event()
         self._view = manager.view()
+        self._milestone_file = milestones
+        self._milestones = milestones.load() if milestones is not None else Milestones()
+        self.network: NetworkState | None = None
+        """What the network knows of this chain; None in a node without one."""
+        self.blocks = manager.store.blocks()
+        """Blocks by id, from any thread and without waiting for a change."""
+        if manager.halted is not None:
+            self._halt(manager.halted)
+
+    @property
+    def halted(self) -> str:
+        """Why this node neither follows the best branch nor mines, and what helps; else empty."""
+        return self._milestones.halted
+
+    def why_not_synced(self, now_ms: int, chain: ChainContext | None = None) -> str:
+        """A sentence; empty if the chain, by default the present one, is current."""
+        return self.halted or why_not_synced(chain or self._view.context, self.network, now_ms)
+
+    @property
+    def was_synced(self) -> bool:
+        """Whether this chain was current once: from then on the undo depth binds."""
+        return self._milestones.synced
+
+    async def note_synced(self) -> None:
+        """The chain is current now. From the first time on it is final below the undo depth."""
+        if not self.was_synced:
+            await trio.to_thread.run_sync(self._reach, replace(self._milestones, synced=True))
+
+    def _reach(self, milestones: Milestones) -> None:
+        self._milestones = milestones
+        if self._milestone_file is not None:
+            self._milestone_file.save(milestones)
+
+    def _halt(self, violation: TooDeepReorganisation) -> None:
+        if not self.halted:
+            why = f"{violation}; `esperd resync --accept-loss` gives up this one and fetches anew"
+            complain(LOG, "chain_halted", "{why}", why=why)
+            self._reach(replace(self._milestones, halted=why))
+
+    def headers_at(self, height: int) -> HeaderChain | None:
+        """The headers up to a block of the chain, None where they are not kept."""
+        return self._manager.headers_at(height)
+
+    async def keep_undo_from(self, height: int | None) -> None:
+        """Let all blocks above a height be taken off, however deep it lies; None: no more."""
+        async with self._lock:
+            await trio.to_thread.run_sync(self._manager.keep_undo_from, height)
+
+    async def reroot(self, block_id: BlockId) -> Arrival:
+        """Take off all above a block of the chain, however deep, to follow another branch there.
+
+        What the blocks that leave held does not wait again. Raises FinalChainError in a node that
+        was synced once, StartAgainError where undo records are missing, and what
+        ``ChainManager.reroot`` raises.
+        """
+        if self.was_synced:
+            raise FinalChainError
+        try:
+            return await self._change(lambda: self._manager.reroot(block_id, now_ms=self._clock()))
+        except RewindLimitError as error:
+            back = replace(self._milestones, back_to=block_id)
+            await trio.to_thread.run_sync(self._reach, back)
+            raise StartAgainError from error
 
     def follow(self, follower: ChainFollower) -> None:
         """Let a follower prepare every change from now on."""
@@ -128,26 +232,129 @@ class ChainService:
         parent = self._manager.check_may_come(header)
         if self._manager.knows(header.block_id):
             return await self._change(partial(self._manager.catch_up, header.block_id))
-        judged = await self.judge(block, parent, received_ms=received_ms)
+        try:
+            judged = await self.judge(block, parent, received_ms=received_ms)
+        except JudgementError as refused:
+            raise refused.violation from None
         return await self.adopt(judged)
 
     async def judge(
-        self, block: BlockBytes, parent: HeaderChain, *, received_ms: int | None = None
+        self,
+        block: BlockBytes,
+        parent: HeaderChain,
+        *,
+        received_ms: int | None = None,
+        assumed: bool = False,
     ) -> JudgedBlock:
         """All that needs no state, in a thread, beside whatever else goes on.
 
-        Raises what ``BlockJudge.judge`` raises.
+        Of a block that is ``assumed`` to be proven the proof is not asked for. Raises
+        JudgementError.
         """
         now_ms = self._clock()
         received_ms = self._steady() if received_ms is None else received_ms
-        work = partial(
-            self._manager.block_judge.judge, block, parent, now_ms=now_ms, received_ms=received_ms
+        return await self._judged(
+            partial(
+                self._judge.judge,
+                block,
+                parent,
+                now_ms=now_ms,
+                received_ms=received_ms,
+                assumed=assumed,
+            )
         )
+
+    def parent_of(self, header: Header) -> HeaderChain:
+        """The branch that a header builds on, unless the tree knows something against it.
+
+        Raises JudgementError at the stage of the header.
+        """
+        with at_stage(Stage.HEADER, header.block_id):
+            return self._manager.check_may_come(header)
+
+    def read_header(self, data: bytes) -> Header:
+        """A header from its bytes. Raises JudgementError."""
+        return self._judge.read_header(data)
+
+    def judge_header(self, header: Header, parent: HeaderChain) -> HeaderChain:
+        """A header on top of any branch, by the clock of now: the branch with it on top.
+
+        Cheap, and done at once. Raises JudgementError.
+        """
+        self._judge.check_header(header, parent, now_ms=self._clock())
+        return parent.extended_by_header(header)
+
+    async def judge_work(
+        self, header: Header, outputs: bytes, proof: bytes, parent: HeaderChain
+    ) -> WorkOutputs:
+        """The work of a header that fits ``parent``, in a thread. Raises JudgementError."""
+        return await self._judged(partial(self._judge.check_work, header, outputs, proof, parent))
+
+    async def judge_lists(
+        self,
+        header: Header,
+        outputs: bytes,
+        proof: bytes,
+        parent: HeaderChain,
+        transactions: Sequence[bytes],
+        results: Sequence[bytes],
+        groups: Sequence[bytes],
+        *,
+        received_ms: int,
+    ) -> JudgedBlock:
+        """The lists of a block whose work ``judge_work`` let pass, in a thread: now it is proven.
+
+        ``received_ms`` is when it came, by the steady clock. Raises JudgementError, and ValueError
+        for a block whose work was not judged before.
+        """
+
+        def work() -> JudgedBlock:
+            block, content = self._judge.check_lists(
+                header, outputs, proof, transactions, results, groups
+            )
+            return self._judge.judged(block, content, parent, received_ms=received_ms)
+
+        return await self._judged(work)
+
+    async def submit_checked(self, judged: JudgedBlock, received_ms: int | None = None) -> Arrival:
+        """Adopt a judged block; ``received_ms`` takes the place of when it was said to have come.
+
+        Raises JudgementError at the stage of the state for a rule that is broken there, and what
+        else ``ChainManager.adopt`` raises.
+        """
+        if received_ms is not None:
+            judged = replace(judged, received_ms=received_ms)
+        with at_stage(Stage.STATE, judged.block_id):
+            return await self.adopt(judged)
+
+    async def _judged(self, work: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(work, limiter=self._judging)
 
     async def adopt(self, judged: JudgedBlock) -> Arrival:
         """Keep a judged block and move to the best tip. Raises what ``ChainManager.adopt`` does."""
         return await self._change(partial(self._manager.adopt, judged))
+
+    async def adopt_many(self, judged: Sequence[JudgedBlock]) -> Adopted:
+        """Keep judged blocks in order, up to the first that fails, in one turn.
+
+        Nobody is told of any of them before all that were kept are on disk. A rule that the state
+        breaks is a JudgementError in ``failure``.
+        """
+        found: list[Adopted] = []
+
+        def work() -> Arrival:
+            found.append(self._manager.adopt_many(judged))
+            return found[0].arrival
+
+        await self._change(work)
+        adopted = found[0]
+        if isinstance(adopted.failure, TooDeepReorganisation):
+            await trio.to_thread.run_sync(self._halt, adopted.failure)
+        if isinstance(adopted.failure, RuleViolation):
+            block_id = judged[adopted.done].block_id
+            failure = JudgementError(Stage.STATE, adopted.failure, block_id)
+            return replace(adopted, failure=failure)
+        return adopted
 
     async def _change(self, work: Callable[[], Arrival]) -> Arrival:
         async with self._lock:
@@ -172,7 +379,9 @@ class ChainService:
             whole = self._manager.moved_from(before)
             touched = self._unprepared | arrival.touched
             arrival = replace(arrival, undone=whole.undone, applied=whole.applied, touched=touched)
-        if not arrival.undone and not arrival.applied:
+        if isinstance(error, TooDeepReorganisation):
+            self._halt(error)
+        if self._manager.context.tip_id == before:
             return _Outcome(arrival, error)
         self._unprepared = arrival.touched
         view = self._manager.view()

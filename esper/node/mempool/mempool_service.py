@@ -15,15 +15,17 @@ import trio
 
 from esper.mempool.call_queue import CallBudget, CallPolicy, MeasuredSpeed
 from esper.mempool.departures import Departure, Dropped
-from esper.mempool.errors import CallAnsweredError
+from esper.mempool.errors import CallAnsweredError, PolicyError
 from esper.mempool.journal import JournalError, Kept, MempoolJournal
 from esper.mempool.pool import Admission, Mempool, Prepared
+from esper.mempool.verdict import Outcome, Verdict
 from esper.node.calls.call_book import CallsWorkedFor
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainChange, ChainService, Commit
 from esper.node.clock import Clock
 from esper.node.events import Events, TransactionAdmitted, TransactionGone
 from esper.node.mempool.mempool_start import InChain, nothing_known, take_up
+from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.saying import complain, say, warn
@@ -49,6 +51,8 @@ class Taken:
     """64 bytes."""
     replaced: Txid | None
     """64 bytes: the transaction whose place it took."""
+    new: bool = True
+    """Whether it did not wait before."""
 
 
 class MempoolService:
@@ -87,12 +91,36 @@ class MempoolService:
         self._compact(self.pool.kept())
         return len(self.pool)
 
+    async def admit(self, data: bytes) -> Verdict:
+        """Take in what a peer sent; a refusal is an answer.
+
+        A txid that waits already stays as it is, whatever signature comes with it.
+        """
+        try:
+            transaction = decode_transaction(data, self._params.limits.transaction_bytes)
+        except TransactionViolation as violation:
+            return Verdict.of_refusal(violation)
+        try:
+            taken = await self._take(transaction, data, None)
+        except (TransactionViolation, PolicyError) as refusal:
+            return Verdict.of_refusal(refusal, transaction.txid)
+        return Verdict(Outcome.ACCEPTED if taken.new else Outcome.KNOWN, transaction.txid)
+
+    def by_prefix(self, prefix: bytes) -> bytes | None:
+        """What waits and is named by the first 16 bytes of its wtxid, None if nothing is."""
+        return self.pool.by_prefix(prefix)
+
     async def submit(self, data: bytes, replaces: Collection[Txid] | None = None) -> Taken:
         """Take a transaction in; ``replaces`` are the only ones whose place it may take, None: any.
 
         Raises a TransactionViolation or PolicyError.
         """
         transaction = decode_transaction(data, self._params.limits.transaction_bytes)
+        return await self._take(transaction, data, replaces)
+
+    async def _take(
+        self, transaction: Transaction, data: bytes, replaces: Collection[Txid] | None
+    ) -> Taken:
         async with self._chain.standing_still() as view:
             known = transaction.txid in self.pool
             now_ms = self._clock()
@@ -115,7 +143,7 @@ class MempoolService:
                 txid=transaction.txid.hex(),
             )
             self._tell_admitted(transaction.txid, data, admission)
-        return Taken(transaction.txid, admission.replaced)
+        return Taken(transaction.txid, admission.replaced, not known)
 
     def prepare(self, change: ChainChange) -> Commit:
         """Drop what the chain has or can never take; take back what it gave up."""

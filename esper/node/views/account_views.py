@@ -8,10 +8,10 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory, HistoryView, Released
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
-from esper.node.clock import Clock
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import prompt_text
-from esper.node.views.rpc_formats import address_of, address_text, as_of
+from esper.node.views.rpc_formats import address_of, address_text
+from esper.node.views.sync_state import SyncState
 from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
@@ -37,14 +37,14 @@ class AccountViews:
         history: ChainHistory,
         texts: TextService,
         params: NetworkParameters,
-        clock: Clock,
+        sync: SyncState,
     ) -> None:
         self._chain = chain
         self._mempool = mempool
         self._history = history
         self._texts = texts
         self._params = params
-        self._clock = clock
+        self._sync = sync
 
     async def account(self, params: s.AccountParams) -> s.AccountReply:
         """What an address holds, as of the tip and of what waits. Raises RpcError."""
@@ -69,7 +69,7 @@ class AccountViews:
             next_nonce=next_nonce,
             key_known=known_key,
             credits=self._credits(account, totals, spent.micro_credits, chain),
-            as_of=as_of(chain, self._clock),
+            as_of=self._sync.as_of(chain),
         )
 
     async def history(self, params: s.HistoryParams) -> s.History:
@@ -87,7 +87,7 @@ class AccountViews:
         return s.History(
             events=[self._event(event, prompts.get(event.txid)) for event in events],
             cursor=cursor,
-            as_of=as_of(view.context, self._clock),
+            as_of=self._sync.as_of(view.context),
         )
 
     def _prompts(

@@ -10,7 +10,6 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory, HistoryView
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
-from esper.node.clock import Clock
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import (
     answer_text,
@@ -19,7 +18,7 @@ from esper.node.views.call_replies import (
     no_such_call,
     prompt_text,
 )
-from esper.node.views.rpc_formats import as_of
+from esper.node.views.sync_state import SyncState
 from esper.primitives.ids import Txid, txid_of
 from esper.rpc import schema as s
 from esper.storage.history.history_records import CallPlace
@@ -42,14 +41,14 @@ class AnswerViews:
         history: ChainHistory,
         texts: TextService,
         desk: CallBook,
-        clock: Clock,
+        sync: SyncState,
     ) -> None:
         self._chain = chain
         self._mempool = mempool
         self._history = history
         self._texts = texts
         self._desk = desk
-        self._clock = clock
+        self._sync = sync
 
     async def call(self, params: s.TransactionParams) -> s.CallReply:
         """A call and its answer. Raises RpcError."""
@@ -59,7 +58,7 @@ class AnswerViews:
         state = self._desk.state(txid)
         waiting = self._mempool.pool.get(txid)
         if waiting is not None:
-            now = as_of(view.context, self._clock)
+            now = self._sync.as_of(view.context)
             return self._waiting(call_of(waiting), waiting, state, view.context, now)
         reason = self._mempool.pool.dropped_reason(txid)
         return await self._chain.in_thread(partial(self._settled, txid, state, history, reason))
@@ -73,7 +72,7 @@ class AnswerViews:
         view: ChainView,
     ) -> s.CallReply:
         """A call that does not wait."""
-        now = as_of(view.context, self._clock)
+        now = self._sync.as_of(view.context)
         place = history.call(txid)
         if place is not None:
             return self._in_chain(txid, place, state, view, now)

@@ -10,11 +10,11 @@ from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory
 from esper.node.chain.recent_usefulness import per_mille
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
-from esper.node.clock import Clock
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import prompt_text
 from esper.node.views.id_names import block_with
-from esper.node.views.rpc_formats import address_text, as_of, outputs_of
+from esper.node.views.rpc_formats import address_text, outputs_of
+from esper.node.views.sync_state import SyncState
 from esper.primitives.ids import ModelId, txid_of
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
@@ -34,14 +34,14 @@ class ChainViews:
         history: ChainHistory,
         texts: TextService,
         params: NetworkParameters,
-        clock: Clock,
+        sync: SyncState,
     ) -> None:
         self._chain = chain
         self._mempool = mempool
         self._history = history
         self._texts = texts
         self._params = params
-        self._clock = clock
+        self._sync = sync
 
     async def block(self, params: s.BlockParams) -> s.BlockReply:
         """A block of the chain, the tip without parameters. Raises RpcError."""
@@ -111,7 +111,7 @@ class ChainViews:
         """A transaction, waiting, in the chain, or dropped lately. Raises RpcError."""
         txid = txid_of(params.txid)
         view = self._chain.view
-        now = as_of(view.context, self._clock)
+        now = self._sync.as_of(view.context)
         waiting = self._mempool.pool.get(txid)
         if waiting is not None:
             return self._described(waiting, "pending", now)

@@ -6,9 +6,9 @@ from typing import Final
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history_entries import waiting_happenings
-from esper.node.clock import Clock
 from esper.node.mempool.mempool_service import MempoolService
-from esper.node.views.rpc_formats import address_of, address_text, as_of
+from esper.node.views.rpc_formats import address_of, address_text
+from esper.node.views.sync_state import SyncState
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.vm.transaction import Transaction
@@ -25,12 +25,12 @@ class PendingViews:
         chain: ChainService,
         mempool: MempoolService,
         params: NetworkParameters,
-        clock: Clock,
+        sync: SyncState,
     ) -> None:
         self._chain = chain
         self._mempool = mempool
         self._params = params
-        self._clock = clock
+        self._sync = sync
 
     async def pending(self, params: s.AccountParams) -> s.Pending:
         """What waits for an address. Raises RpcError."""
@@ -43,7 +43,7 @@ class PendingViews:
         own = sorted((one for one in waiting if one.sender == address), key=lambda one: one.nonce)
         coming = [one for one in waiting if one.sender != address and _brings(one, address)]
         events = [event for one in (*own, *coming)[:LISTED] for event in self._events(one, address)]
-        return s.Pending(events[:LISTED], as_of(view.context, self._clock))
+        return s.Pending(events[:LISTED], self._sync.as_of(view.context))
 
     def _events(self, transaction: Transaction, address: bytes) -> list[s.PendingEvent]:
         return [

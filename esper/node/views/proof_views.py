@@ -16,10 +16,10 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory, HistoryView
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
-from esper.node.clock import Clock
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import call_of, no_such_call
-from esper.node.views.rpc_formats import address_text, as_of
+from esper.node.views.rpc_formats import address_text
+from esper.node.views.sync_state import SyncState
 from esper.node.workers.native_work import statement_of
 from esper.primitives.ids import Txid, txid_of
 from esper.primitives.params import NetworkParameters
@@ -47,14 +47,14 @@ class ProofViews:
         history: ChainHistory,
         desk: CallBook,
         params: NetworkParameters,
-        clock: Clock,
+        sync: SyncState,
     ) -> None:
         self._chain = chain
         self._mempool = mempool
         self._history = history
         self._desk = desk
         self._params = params
-        self._clock = clock
+        self._sync = sync
 
     async def proof(self, params: s.ProofParams) -> s.ProofReply:
         """The proof of a call that was answered. Raises RpcError with ``data.status``."""
@@ -118,7 +118,7 @@ class ProofViews:
             block=block.block_id.hex(),
             confirmations=view.context.height - block.height + 1,
             proof_id=proof_hash(group.proof).hex(),
-            as_of=as_of(view.context, self._clock),
+            as_of=self._sync.as_of(view.context),
         )
 
     def _member(

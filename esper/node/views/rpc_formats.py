@@ -1,8 +1,5 @@
 """Values of the chain as the RPC writes them."""
 
-from esper.consensus.context import ChainContext
-from esper.node.chain.why_not_synced import why_not_synced
-from esper.node.clock import Clock
 from esper.primitives.address import Address, AddressError
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
@@ -23,11 +20,6 @@ def address_of(text: str, params: NetworkParameters) -> bytes:
         return Address.from_text(text, params.address_prefix).to_bytes()
     except AddressError as error:
         raise RpcError(INVALID_PARAMS, str(error)) from error
-
-
-def as_of(chain: ChainContext, clock: Clock) -> s.AsOf:
-    """How current an answer from this chain is."""
-    return s.AsOf(height=chain.height, synced=not why_not_synced(chain, clock()))
 
 
 def outputs_of(transaction: Transaction, params: NetworkParameters) -> list[s.Output]:

@@ -8,6 +8,7 @@ from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
+from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
 from esper.node.views.proof_views import ProofViews
@@ -29,6 +30,7 @@ def rpc_node(
     pool: PoolViews,
     pending: PendingViews,
     mining: MiningViews,
+    peers: PeerViews,
     stop: Callable[[], None],
 ) -> NodePort:
     """A port over the parts of a running node; ``stop`` ends it once that is answered."""
@@ -59,6 +61,13 @@ def rpc_node(
             answers(m.RESUME_MINING, mining.resume),
             answers(m.SET_THREADS, mining.set_threads),
             answers(m.GENERATE, mining.generate),
+            answers(m.GET_NETWORK, peers.network),
+            answers(m.GET_PEERS, peers.peers),
+            answers(m.CONNECT_PEER, peers.connect),
+            answers(m.DISCONNECT_PEER, peers.disconnect),
+            answers(m.BAN_PEER, peers.ban),
+            answers(m.UNBAN_PEER, peers.unban),
+            answers(m.GET_BANS, peers.bans),
             answers(m.STOP, stopped),
         ]
     )

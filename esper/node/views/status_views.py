@@ -7,10 +7,11 @@ from esper.consensus.context import ChainContext
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
-from esper.node.chain.why_not_synced import why_not_synced
 from esper.node.clock import Clock, steady_ms
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_control import MiningControl
+from esper.node.peers.port import PeersPort
+from esper.node.views.sync_state import SyncState
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.vm.answers import MAX_ANSWER_TOKENS
@@ -26,17 +27,19 @@ class StatusViews:
         chain: ChainService,
         mempool: MempoolService,
         texts: TextService,
-        clock: Clock,
+        sync: SyncState,
         mining: MiningControl | None,
         warnings: Sequence[str] = (),
         *,
+        peers: PeersPort | None = None,
         steady: Clock = steady_ms,
     ) -> None:
         """``warnings`` are sentences on what was found when the node started."""
+        self._peers = peers
         self._chain = chain
         self._mempool = mempool
         self._texts = texts
-        self._clock = clock
+        self._sync = sync
         self._mining = mining
         self._warnings = tuple(warnings)
         self._steady = steady
@@ -49,7 +52,8 @@ class StatusViews:
         issued = Ledger(Overlay(view.state)).chain.issued
         useful = usefulness_per_mille(view)
         waiting = self._mempool.pool.statistics()
-        why = why_not_synced(chain, self._clock())
+        why = self._sync.why_not(chain)
+        network = None if self._peers is None else self._peers.network()
         return s.Status(
             network=chain.params.name,
             genesis_hash=chain.genesis_hash.hex(),
@@ -69,8 +73,11 @@ class StatusViews:
             mining=self._mining is not None and not self._mining.paused,
             paused=self._mining is not None and self._mining.paused,
             answers_calls=self._mining is not None,
-            warnings=list(self._warnings),
+            warnings=[*self._warnings, *(network.warnings if network is not None else ())],
             uptime_ms=self._steady() - self._began_ms,
+            inbound=None if network is None else network.inbound,
+            outbound=None if network is None else network.outbound,
+            best_height=None if network is None else network.best_height,
         )
 
     async def parameters(self, _: s.NoParams) -> s.Parameters:

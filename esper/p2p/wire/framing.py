@@ -56,6 +56,11 @@ class FrameReader:
         """Bytes of a frame that is not whole; 0 between two frames."""
         return len(self._held)
 
+    @property
+    def kind(self) -> int | None:
+        """The type of the frame that is under way; None between two, and within a head."""
+        return self._kind if self._kind >= 0 else None
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that are whole with these bytes; take them all before the next call.
 

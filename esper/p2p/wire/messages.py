@@ -20,7 +20,7 @@ from esper.p2p.limits import (
 )
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
-from esper.primitives.codec import Codec, CodecError, decode, encode
+from esper.primitives.codec import CodecError, Record, decode, encode
 
 Request = talk.GetBlock | talk.GetBlockTxs | talk.GetTxs | talk.GetHeaders | talk.GetBlocks
 """What has a number and is answered."""
@@ -57,7 +57,7 @@ class StreamKind(Enum):
     """Answers and pushed blocks."""
 
 
-RECORDS: Final[dict[int, Codec[Any]]] = {
+RECORDS: Final[dict[int, Record[Any]]] = {
     0: talk.HELLO,
     1: talk.PING,
     2: talk.PONG,
@@ -73,13 +73,13 @@ RECORDS: Final[dict[int, Codec[Any]]] = {
     12: talk.GET_TXS,
     13: talk.GET_HEADERS,
     14: talk.GET_BLOCKS,
-    15: talk.REFUSE,
     32: bulk.COMPACT,
     33: bulk.PROOF,
     34: bulk.TXS,
     35: bulk.HEADERS,
     36: bulk.BODY,
     37: bulk.BLOCK_TXS,
+    38: talk.REFUSE,
 }
 """By type the record."""
 
@@ -121,6 +121,8 @@ class FrameLimits:
                 return TRANSACTIONS_BYTES
             case bulk.Headers.TYPE:
                 return HEADERS_BYTES
+            case talk.Refuse.TYPE:
+                return ANSWER_HEAD_BYTES
             case _:
                 return self.limits.body + ANSWER_HEAD_BYTES
 

@@ -57,6 +57,16 @@ BYE_WORDS: Final = (
     "it only tried whether this node answers",
     "it follows other rules",
 )
+BYE_WORDS_OURS: Final = (
+    "this node is stopping",
+    "this node has no room for another peer",
+    "there is another connection to it",
+    "it is on another network",
+    "it is kept away",
+    "it broke the protocol",
+    "it only was to be tried",
+    "it follows other rules",
+)
 
 REFUSED_UNKNOWN: Final = 0
 REFUSED_PRUNED: Final = 1
@@ -313,7 +323,10 @@ class GetBlocks(NumberedRequest):
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Ends a request, or skips one of its blocks."""
+    """Ends a request, or skips one of its blocks.
+
+    Of the bulk stream, as the answers in whose place it comes: on the other it would overtake them.
+    """
 
     number: int
     """The request's."""
@@ -322,7 +335,7 @@ class Refuse:
     code: int
     """One of REFUSED_*."""
 
-    TYPE: ClassVar[int] = 15
+    TYPE: ClassVar[int] = 38
 
     def __post_init__(self) -> None:
         if self.code > MOST_REFUSED:

@@ -13,6 +13,14 @@ class WorkViolation(RuleViolation):
 
 
 @dataclass(eq=False)
+class OutputsEncodingViolation(WorkViolation):
+    """Bytes under the header's outputs hash that are no outputs: whoever made the header hid it."""
+
+    reason: str
+    template: ClassVar[str] = "outputs: {reason}"
+
+
+@dataclass(eq=False)
 class IndexViolation(WorkViolation):
     """Prompts other than those the seed draws."""
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from esper.consensus.chain import BlockBytes
+from esper.consensus.header import decode_header
 from esper.primitives.codec import (
     CodecError,
     FixedBytes,
+    Reader,
     Record,
     VarBytes,
     array_head,
@@ -90,6 +92,10 @@ _PROOF: Final = Record(
     RECORD_VERSION,
     (("block_id", FixedBytes(HASH_BYTES)), ("proof", VarBytes(MAX_RECORD_BYTES))),
 )
+_ID: Final = FixedBytes(HASH_BYTES)
+_HEADER: Final = VarBytes(MAX_RECORD_BYTES)
+HEADER_WITHIN: Final = 8 << 10
+"""Bytes of a journal entry within which its header ends: no network's has more than half of it."""
 _REMOVED_HEAD: Final = array_head(len(_REMOVED.fields) + 1)
 
 
@@ -108,6 +114,27 @@ def journal_entry(payload: bytes, place: Locator, reader: SegmentReader) -> Jour
     if payload.startswith(_REMOVED_HEAD):
         return _decoded(_REMOVED, payload, place, reader)
     return _decoded(_BLOCK, payload, place, reader)
+
+
+def header_at(reader: SegmentReader, place: Locator, block_id: BlockId) -> bytes:
+    """The header of the block whose journal entry stands at a place; its body is not read.
+
+    It is compared with the block's id, which covers it. Raises SegmentError and BlockFileError.
+    """
+    cursor = Reader(reader.read_beginning(place, HEADER_WITHIN))
+    where = f"{reader.path(place.file)} at byte {place.offset}"
+    try:
+        if cursor.array_length("entry") != len(_BLOCK.fields) + 1:
+            raise BlockFileError(f"{where}: is not block {block_id.hex()[:16]}")
+        cursor.unsigned("entry.version")
+        _ID.read(cursor, "entry.block_id")
+        found = _HEADER.read(cursor, "entry.header")
+        is_it = decode_header(found, HEADER_WITHIN).block_id == block_id
+    except CodecError as error:
+        raise BlockFileError(f"{where}: {error}") from error
+    if not is_it:
+        raise BlockFileError(f"{where}: is not the header of block {block_id.hex()[:16]}")
+    return found
 
 
 def stored_proof(payload: bytes, place: Locator, reader: SegmentReader) -> StoredProof:

@@ -157,6 +157,20 @@ class SegmentReader:
         except FileNotFoundError:
             raise SegmentError(path, place.offset, "the file is missing") from None
 
+    def read_beginning(self, place: Locator, size: int) -> bytes:
+        """The first ``size`` bytes of the payload at a place, all of a shorter one.
+
+        Their checksum covers the whole payload, so nobody has compared them: the caller must know
+        otherwise what they should be. Raises SegmentError if no record stands there.
+        """
+        path = self.path(place.file)
+        try:
+            with path.open("rb") as stream:
+                length = self._read_head(stream, path, place)
+                return self._take(stream, path, place, min(size, length))
+        except FileNotFoundError:
+            raise SegmentError(path, place.offset, "the file is missing") from None
+
     def _scanned_file(self, file: int, offset: int) -> Iterator[Scanned]:
         path = self.path(file)
         if not path.exists():
@@ -191,17 +205,19 @@ class SegmentReader:
             return SegmentError(path, 0, f"does not begin with {MAGIC!r}; not a segment file")
         return None
 
-    def _read_record(self, stream: BinaryIO, path: Path, place: Locator) -> bytes:
-        def take(size: int) -> bytes:
-            data = stream.read(size)
-            if len(data) < size:
-                raise SegmentCutError(
-                    path, place.offset, "the file ends within this record; it was not kept"
-                )
-            return data
+    @staticmethod
+    def _take(stream: BinaryIO, path: Path, place: Locator, size: int) -> bytes:
+        data = stream.read(size)
+        if len(data) < size:
+            raise SegmentCutError(
+                path, place.offset, "the file ends within this record; it was not kept"
+            )
+        return data
 
+    def _read_head(self, stream: BinaryIO, path: Path, place: Locator) -> int:
+        """The length of the payload, behind which the stream stands then."""
         stream.seek(place.offset)
-        head = take(HEAD_BYTES)
+        head = self._take(stream, path, place, HEAD_BYTES)
         length, checksum = head[:LENGTH_BYTES], head[LENGTH_BYTES:]
         if checksum != _head_checksum(place, length):
             raise SegmentError(
@@ -210,7 +226,13 @@ class SegmentReader:
         size = int.from_bytes(length, "big")
         if size > MAX_RECORD_BYTES:
             raise SegmentError(path, place.offset, f"a record of {size} bytes cannot be")
-        payload = take(size)
-        if take(PAYLOAD_CHECKSUM_BYTES) != tagged_hash32(TAG_PAYLOAD, checksum, payload):
+        return size
+
+    def _read_record(self, stream: BinaryIO, path: Path, place: Locator) -> bytes:
+        size = self._read_head(stream, path, place)
+        payload = self._take(stream, path, place, size)
+        checksum = _head_checksum(place, u32(size))
+        kept = self._take(stream, path, place, PAYLOAD_CHECKSUM_BYTES)
+        if kept != tagged_hash32(TAG_PAYLOAD, checksum, payload):
             raise PayloadDamagedError(path, place.offset, record_end(place, payload).offset)
         return payload

@@ -54,6 +54,8 @@ class SegmentWriter:
         self._segment_bytes = segment_bytes
         self._open = opener
         self._stopped = False
+        self._staged: list[tuple[int, int, list[bytes]]] = []
+        self._kept = START
         if acknowledged is None:
             self._end = self._repaired_last_file()
         else:
@@ -65,35 +67,70 @@ class SegmentWriter:
         """Where the last record ends."""
         return self._end
 
+    @property
+    def staged_bytes(self) -> int:
+        """Bytes that wait for ``commit``."""
+        return sum(len(part) for _, _, parts in self._staged for part in parts)
+
     def append(self, payload: bytes) -> Locator:
         """Append a record; it is on disk when this returns.
 
         Raises SegmentError if it is too long, and WriteFailedError if the system refuses: the file
         then ends where it did before.
         """
+        place = self.stage(payload)
+        self.commit()
+        return place
+
+    def stage(self, payload: bytes) -> Locator:
+        """Choose a record's place behind all others; ``commit`` writes it. Raises SegmentError."""
         if self._stopped:
             raise StoreStoppedError
         self.check_length(payload)
         place = self._end
         if place.offset > self._segment_bytes:
             place = Locator(place.file + 1, 0)
-        path, kept = self.reader.path(place.file), place.offset
-        magic = MAGIC if place.offset == 0 else b""
-        place = Locator(place.file, kept + len(magic))
-        # Whatever ends this early, an interrupt too, leaves a file that must be opened again.
-        self._stopped = True
-        try:
-            with self._open(path) as stream:
-                write_all(stream, magic + record_bytes(place, payload))
-                os.fsync(stream.fileno())
-            if magic:
-                sync_folder(path.parent)
-        except OSError as error:
-            self._take_back(path, kept)
-            raise WriteFailedError(path, str(error)) from error
+        if not self._staged:
+            self._kept = self._end
+        if not self._staged or self._staged[-1][0] != place.file:
+            self._staged.append((place.file, place.offset, []))
+        parts = self._staged[-1][2]
+        if place.offset == 0:
+            parts.append(MAGIC)
+            place = Locator(place.file, len(MAGIC))
+        parts.append(record_bytes(place, payload))
         self._end = record_end(place, payload)
-        self._stopped = False
         return place
+
+    def discard(self) -> None:
+        """Forget what is staged."""
+        if self._staged:
+            self._staged, self._end = [], self._kept
+
+    def commit(self) -> None:
+        """Write what is staged, a sync for each file; on disk when this returns.
+
+        Raises WriteFailedError if the system refuses: the files then end where they did before.
+        """
+        if not self._staged:
+            return
+        staged, self._staged = self._staged, []
+        end, self._end = self._end, self._kept
+        # Whatever ends this early, an interrupt too, leaves files that must be opened again.
+        self._stopped = True
+        for number, (file, kept, parts) in enumerate(staged):
+            path = self.reader.path(file)
+            try:
+                with self._open(path) as stream:
+                    write_all(stream, b"".join(parts))
+                    os.fsync(stream.fileno())
+                if kept == 0:
+                    sync_folder(path.parent)
+            except OSError as error:
+                self._take_back(staged[: number + 1])
+                raise WriteFailedError(path, str(error)) from error
+        self._end = end
+        self._stopped = False
 
     def check_length(self, payload: bytes) -> None:
         """Raises SegmentError for what ``append`` would refuse as too long."""
@@ -113,14 +150,16 @@ class SegmentWriter:
         sync_folder(self.reader.folder)
         self._end = end
 
-    def _take_back(self, path: Path, kept: int) -> None:
-        """Remove a record that was written in part. Unless that succeeds nothing may follow it."""
+    def _take_back(self, begun: list[tuple[int, int, list[bytes]]]) -> None:
+        """Remove what was written, maybe in part. Unless that succeeds nothing may follow it."""
         try:
-            if kept:
-                _truncate(path, kept)
-            else:
-                path.unlink(missing_ok=True)
-                sync_folder(path.parent)
+            for file, kept, _ in reversed(begun):
+                path = self.reader.path(file)
+                if kept:
+                    _truncate(path, kept)
+                else:
+                    path.unlink(missing_ok=True)
+                    sync_folder(path.parent)
         except OSError:
             return
         self._stopped = False

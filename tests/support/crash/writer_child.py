@@ -1,9 +1,10 @@
 """Appends and rewinds until it is killed; tells before and after every step.
 
-python writer_child.py DATADIR SEED [partial N | limit BYTES]
+python writer_child.py DATADIR SEED [groups 0 | torn N | partial N | limit BYTES]
 
-``partial N`` kills itself in the middle of the Nth write to a segment file, ``limit BYTES`` makes
-the system refuse files longer than that, as a full disk would.
+``groups`` appends several blocks at once, ``torn N`` does that and kills itself in the middle of
+the Nth write to a segment file, as ``partial N`` does block by block, ``limit BYTES`` makes the
+system refuse files longer than that, as a full disk would.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ STEPS = 2000
 REWIND_SHARE = 0.3
 PRUNE_EVERY = 25
 PRUNE_DEPTH = 30
+LONGEST_GROUP = 8
 
 
 class DyingFile:
@@ -59,7 +61,8 @@ class CountingOpener:
 
 
 def main(datadir: Path, seed: int, mode: str, number: int) -> None:
-    opener = CountingOpener(number) if mode == "partial" else open_for_append
+    dies, grouped = mode in ("partial", "torn"), mode in ("groups", "torn")
+    opener = CountingOpener(number) if dies else open_for_append
     chooser = random.Random(seed)
     index = large_index if mode == "limit" else small_index
     with opened(datadir, options(opener, index)) as store:
@@ -68,10 +71,16 @@ def main(datadir: Path, seed: int, mode: str, number: int) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (number, number))
         for step in range(STEPS):
             back = chooser.random() < REWIND_SHARE
-            print("begin", "rewind" if back else "append", flush=True)
+            count = 0 if back or not grouped else chooser.randint(1, LONGEST_GROUP)
+            word = "rewind" if back else f"group {count}" if count else "append"
+            print("begin", word, flush=True)
             try:
                 if back:
                     store.rewind()
+                elif count:
+                    with store.group():
+                        for place in range(count):
+                            append_one(store, (seed * STEPS + step) * LONGEST_GROUP + place)
                 else:
                     append_one(store, seed * STEPS + step)
             except RewindLimitError:

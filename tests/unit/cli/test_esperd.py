@@ -278,7 +278,7 @@ def test_interrupting_keeps_what_was_told(
 
     monkeypatch.setattr(node_commands, "ProcessProver", lambda _: Stopping(PARAMS))
     told = run(
-        "mine", "--network", "regtest", "--datadir", tmp_path / "d", "--rpc-port", 0
+        "mine", "--network", "regtest", "--datadir", tmp_path / "d", "--rpc-port", 0, "--port", 0
     )  # fmt: skip
     assert f"{number.name}: closing" in told
     assert "stopped at height 2" in told

@@ -16,9 +16,10 @@ def test_mine_verify_and_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     runner = CliRunner()
     folder = ["--datadir", str(tmp_path / "d")]
     threads = ["--threads", "2", "--prove-threads", "2"]
+    ports = ["--rpc-port", "0", "--port", "0"]
     mined = runner.invoke(
         esperd.application(),
-        ["mine", "--network", "regtest", "--blocks", "2", *folder, *threads, "--rpc-port", "0"],
+        ["mine", "--network", "regtest", "--blocks", "2", *folder, *threads, *ports],
     )
     assert mined.exit_code == 0, mined.output
     assert "block 2 " in mined.output

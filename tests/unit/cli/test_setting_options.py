@@ -47,6 +47,7 @@ def test_a_command_takes_the_flags_of_its_settings(command: str) -> None:
         takes = not one.traits.secret and one.traits.use in COMMANDS[command]
         assert (f"--{one.name.replace('_', '-')}" in told) is takes, one.name
     assert ("--no-log-json" in told) is (Use.NODE in COMMANDS[command])
+    assert "--no-no-listen" not in told
 
 
 def test_config_shows_flags_of_every_type(tmp_path: Path) -> None:
@@ -89,6 +90,9 @@ def test_a_data_directory_knows_its_network(tmp_path: Path) -> None:
         (("--network", "moonnet"), "network = 'moonnet': must be one of mainnet,"),
         (("--rpc-hosts", "*"), "rpc_hosts = '*': each must be a host name"),
         (("--payee", "nobody", "--network", "regtest"), "payee = 'nobody': "),
+        (("--connect", "192.0.2.7"), "connect = '192.0.2.7': address: "),
+        (("--listen", "no such host"), "listen = 'no such host': must be an address or name"),
+        (("--no-listen", "--listen", "127.0.0.1"), "listen = '127.0.0.1': leave it out, or"),
     ],
 )
 def test_a_wrong_flag_is_one_line_before_anything_is_opened(

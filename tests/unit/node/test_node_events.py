@@ -204,6 +204,7 @@ def test_every_kind_of_event_is_frozen_and_has_a_payload() -> None:
         "MiningTold",
         "MiningHeld",
         "MinedNews",
+        "MinedStale",
     }
     for kind in KINDS:
         assert fields(kind) or kind is NodeEvent

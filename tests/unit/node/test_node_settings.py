@@ -124,6 +124,19 @@ BAD: list[tuple[str, str, str]] = [
     ("prune", "sometimes", "one of auto, yes, no"),
     ("model", "~nobody-of-this-name/model", "a path of this machine"),
     ("datadir", "~nobody-of-this-name", "a path of this machine"),
+    ("port", "-2", "at least -1"),
+    ("port", "65536", "at most 65535"),
+    ("connections", "257", "at most 256"),
+    ("upload_mib", "0", "at least 1"),
+    ("connect", "192.0.2.7:9333", "write it as /ip4/"),
+    ("connect", "/ip4/seed.example/tcp/1/p2p/x", "names are not looked up"),
+    ("external_address", "node.example", "names are not looked up"),
+    ("external_address", "192.0.2.7:", "port: is missing behind the colon"),
+    ("assume_valid", "12", "must be HEIGHT:ID"),
+    ("assume_valid", "0:" + "ab" * 64, "must be HEIGHT:ID"),
+    ("assume_valid", "4294967296:" + "ab" * 64, "must be HEIGHT:ID"),
+    ("assume_valid", "12:" + "ab" * 63, "must be HEIGHT:ID"),
+    ("seeds_file", "~nobody-of-this-name/seeds", "a path of this machine"),
 ]
 
 

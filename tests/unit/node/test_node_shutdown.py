@@ -58,7 +58,7 @@ class Running:
 
 
 def command(datadir: Path, *more: str) -> list[str]:
-    settings = ["--network", "regtest", "--datadir", str(datadir), "--rpc-port", "0"]
+    settings = ["--network", "regtest", "--datadir", str(datadir), "--rpc-port", "0", "--port", "0"]
     return [*ESPERD, "mine", *settings, "--threads", "1", "--prove-threads", "1", *more]
 
 

@@ -55,7 +55,7 @@ class Unit:
             store_options(PARAMS),
             clock,
         )
-        chosen = {"rpc_port": 0, **settings}
+        chosen = {"rpc_port": 0, "port": 0, **settings}
         self.settings = Settings(network=PARAMS.name, datadir=datadir, **chosen)
 
     async def run(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:

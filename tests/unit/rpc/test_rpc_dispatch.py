@@ -76,6 +76,10 @@ def test_what_spends_or_steers_needs_a_token() -> None:
         "resume_mining",
         "set_threads",
         "generate",
+        "connect_peer",
+        "disconnect_peer",
+        "ban_peer",
+        "unban_peer",
         "stop",
     }
     for name, method in METHODS.items():

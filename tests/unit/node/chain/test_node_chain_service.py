@@ -14,7 +14,6 @@ import trio.testing
 from esper.consensus.block import Block
 from esper.consensus.block_isolation import BlockContent
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
-from esper.consensus.header_chain import HeaderChain
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainChange, ChainService, Commit
 from esper.node.chain.chain_view import ChainView
@@ -234,15 +233,15 @@ def test_blocks_are_judged_beside_each_other_and_beside_a_change(tmp_path: Path)
         async with bench(tmp_path) as found:
             inside, begun = [0], threading.Semaphore(0)
             may_end = threading.Event()
-            judge = found.manager.block_judge.check_work
+            judge = found.manager.block_judge._check_work
 
-            def slow(block: Block, parent: HeaderChain) -> None:
+            def slow(*given: Any, **named: Any) -> None:
                 inside[0] += 1
                 begun.release()
                 assert may_end.wait(20)
-                judge(block, parent)
+                judge(*given, **named)
 
-            found.manager.block_judge.check_work = slow  # type: ignore[method-assign]
+            found.manager.block_judge._check_work = slow  # type: ignore[method-assign]
             other = branch(1, 7)[0]
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(found.submit, LEFT[0])

@@ -1,0 +1,114 @@
+"""What a node must know of its chain after a restart, beside the chain itself.
+
+chain-milestones    record || first 16 bytes of its tagged hash
+"""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from esper.primitives.codec import (
+    Array,
+    CodecError,
+    FixedBytes,
+    Record,
+    Unsigned,
+    VarBytes,
+    decode,
+    encode,
+)
+from esper.primitives.hashing import HASH_BYTES, make_tag, tagged_hash32
+from esper.primitives.ids import BlockId
+from esper.saying import warn
+from esper.storage.own_file import open_own, write_all
+from esper.storage.segments.segment_writer import sync_folder
+
+LOG: Final = logging.getLogger("esper.chain")
+MILESTONE_FILE: Final = "chain-milestones"
+"""In the data directory; belongs to the chain that lies there."""
+TAG: Final = make_tag("esper/node/milestones/v1")
+CHECKSUM_BYTES: Final = 16
+MOST_BYTES: Final = 4096
+HALTED_BYTES: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Milestones:
+    """What was reached."""
+
+    synced: bool = False
+    """Whether the chain was current once."""
+    halted: str = ""
+    """Why it follows the best branch no more; empty if it does."""
+    back_to: BlockId | None = None
+    """64 bytes: the block that the next start goes back to, however deep it lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    synced: int
+    halted: bytes
+    back_to: tuple[bytes, ...]
+
+
+_RECORD: Final = Record(
+    _Stored,
+    1,
+    (
+        ("synced", Unsigned(1)),
+        ("halted", VarBytes(HALTED_BYTES)),
+        ("back_to", Array(FixedBytes(HASH_BYTES), 1)),
+    ),
+)
+
+
+class MilestoneFile:
+    """The milestones of a data directory."""
+
+    def __init__(self, datadir: Path) -> None:
+        self._path = datadir / MILESTONE_FILE
+
+    def load(self) -> Milestones:
+        """What was reached. A damaged file is set aside and said: nothing is known then."""
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return Milestones()
+        payload = data[:-CHECKSUM_BYTES]
+        try:
+            if len(data) > MOST_BYTES or data[len(payload) :] != _checksum(payload):
+                raise CodecError("its checksum is wrong", 0)
+            stored = decode(_RECORD, payload, limit=MOST_BYTES, what="milestones")
+            back_to = BlockId(stored.back_to[0]) if stored.back_to else None
+            return Milestones(bool(stored.synced), stored.halted.decode(), back_to)
+        except (CodecError, UnicodeDecodeError) as error:
+            aside = self._path.with_suffix(".damaged")
+            self._path.replace(aside)
+            warn(
+                LOG,
+                "milestones_damaged",
+                "{path} is damaged and set aside as {aside}: {reason}; the chain counts as never "
+                "having been current",
+                path=str(self._path),
+                aside=aside.name,
+                reason=str(error),
+            )
+            return Milestones()
+
+    def save(self, milestones: Milestones) -> None:
+        """Keep them; on disk when this returns, whole or as before. Raises OSError."""
+        halted = milestones.halted.encode()[:HALTED_BYTES].decode(errors="ignore").encode()
+        back_to = () if milestones.back_to is None else (milestones.back_to,)
+        payload = encode(_RECORD, _Stored(int(milestones.synced), halted, back_to))
+        fresh = self._path.with_suffix(".new")
+        with open_own(fresh, "wb") as stream:
+            write_all(stream, payload + _checksum(payload))
+            os.fsync(stream.fileno())
+        fresh.replace(self._path)
+        sync_folder(self._path.parent)
+
+
+def _checksum(payload: bytes) -> bytes:
+    return tagged_hash32(TAG, payload)[:CHECKSUM_BYTES]

@@ -1,0 +1,99 @@
+"""Jobs of the network's machines, done by this node's chain in threads."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from esper.node.chain.block_judge import JudgedBlock, JudgementError
+from esper.node.chain.chain_service import ChainService
+from esper.p2p.ports import (
+    Adopt,
+    Adopted,
+    CheckLists,
+    CheckWork,
+    Job,
+    JudgeBlock,
+    Reroot,
+)
+from esper.p2p.verdicts import Failure
+from esper.primitives.errors.consequences import Stage
+from esper.primitives.errors.rule_violation import RuleViolation
+from esper.primitives.ids import BlockId
+from esper.saying import complain
+
+LOG: Final = logging.getLogger("esper.network")
+
+
+class ChainJobs:
+    """Does what machines ask for. Nothing is raised but Cancelled: a failure is a value."""
+
+    def __init__(self, chain: ChainService, adopted: Callable[[JudgedBlock], None]) -> None:
+        """``adopted`` hears of the last of blocks that were adopted together."""
+        self._chain = chain
+        self._adopted = adopted
+
+    async def run(self, job: Job) -> object:
+        """The job's value, or a Failure."""
+        try:
+            return await self._run(job)
+        except JudgementError as refused:
+            return Failure.of(refused.violation, refused.stage)
+        except RuleViolation as violation:
+            return Failure.of(violation, Stage.STATE)
+        except Exception as error:
+            self._complain(error)
+            return Failure.of_machine(error)
+
+    async def _run(self, job: Job) -> object:
+        match job:
+            case CheckWork():
+                await self._chain.judge_work(job.header, job.outputs, job.proof, job.parent)
+                return None
+            case CheckLists():
+                return await self._chain.judge_lists(
+                    job.header,
+                    job.outputs,
+                    job.proof,
+                    job.parent,
+                    job.transactions,
+                    job.results,
+                    job.groups,
+                    received_ms=job.received_ms,
+                )
+            case JudgeBlock():
+                return await self._chain.judge(
+                    job.data, job.parent, received_ms=job.received_ms, assumed=job.assumed
+                )
+            case Adopt():
+                return await self._adopt([_judged(one) for one in job.blocks])
+            case Reroot():
+                await self._chain.reroot(BlockId(job.block_id))
+                return None
+
+    async def _adopt(self, blocks: Sequence[JudgedBlock]) -> Adopted:
+        adopted = await self._chain.adopt_many(blocks)
+        if adopted.done:
+            self._adopted(blocks[adopted.done - 1])
+        match adopted.failure:
+            case None:
+                return Adopted(adopted.done)
+            case JudgementError() as refused:
+                return Adopted(adopted.done, Failure.of(refused.violation, refused.stage))
+            case error:
+                self._complain(error)
+                return Adopted(adopted.done, Failure.of_machine(error))
+
+    def _complain(self, error: Exception) -> None:
+        # A full disk or a closed worker says nothing about whoever brought the block.
+        complain(
+            LOG,
+            "job_failed",
+            "a block could not be judged here: {reason}",
+            reason=f"{type(error).__name__}: {error}",
+        )
+
+
+def _judged(proven: object) -> JudgedBlock:
+    if not isinstance(proven, JudgedBlock):
+        raise TypeError(f"{type(proven).__name__} is no block that was judged here")
+    return proven

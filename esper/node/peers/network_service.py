@@ -1,0 +1,401 @@
+"""The network of a running node: its parts made of settings and of what the node has.
+
+The real ones meet here: sockets, chain, mempool, clocks, files. Simulations put others in their
+place (``NetworkIngredients``).
+"""
+
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, fields
+from typing import Final
+
+import trio
+
+from esper.consensus.block import decode_body
+from esper.consensus.chain import BlockBytes
+from esper.consensus.header_isolation import read_header
+from esper.node.chain.chain_service import ChainService
+from esper.node.events import Events, TipMoved
+from esper.node.mempool.mempool_service import MempoolService
+from esper.node.mining.mining_service import MinedNews
+from esper.node.peers.jobs import ChainJobs
+from esper.node.peers.progress import Progress
+from esper.node.peers.transactions import PoolJobs, PoolNews
+from esper.p2p.actions import Brought
+from esper.p2p.flow.open_requests import Owner
+from esper.p2p.flow.requests import Requests
+from esper.p2p.flow.served import Served
+from esper.p2p.limits import NetworkLimits
+from esper.p2p.peer import Peer, PeerNumber
+from esper.p2p.peers.multiaddr import endpoint_text
+from esper.p2p.peers.netgroup import Reach, ip_from_text, reach_of
+from esper.p2p.peers.peer_address import PeerAddress
+from esper.p2p.ports import (
+    Adopt,
+    ChainPort,
+    CheckLists,
+    CheckWork,
+    JudgeBlock,
+    Proven,
+    Random,
+    Reroot,
+)
+from esper.p2p.relay.block_relay import BlockRelay
+from esper.p2p.relay.tx_jobs import Admit, Pooled, SelectNext
+from esper.p2p.relay.tx_relay import TxRelay
+from esper.p2p.service.answering import Answering, BlockSource
+from esper.p2p.service.endpoint import Endpoint
+from esper.p2p.service.following import Following
+from esper.p2p.service.gate import Gate, OwnHello
+from esper.p2p.service.machine_room import MachineRoom
+from esper.p2p.service.network import Network, NetworkParts
+from esper.p2p.service.peer_files import KnownPeers
+from esper.p2p.service.peer_parts import make_peer_parts
+from esper.p2p.service.peer_table import PeerTable
+from esper.p2p.service.settings import NetworkSettings
+from esper.p2p.sync.board import SyncSettings
+from esper.p2p.sync.events import KeepFrom, SyncedOnce, Tell
+from esper.p2p.sync.sync import Sync
+from esper.p2p.wire import bulk_messages as bulk
+from esper.p2p.wire.fields import Claim
+from esper.primitives.ids import BlockId
+from esper.primitives.params import NetworkParameters
+from esper.saying import say, warn
+
+LOG: Final = logging.getLogger("esper.network")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkIngredients:
+    """What a network service is made of."""
+
+    params: NetworkParameters
+    """The network."""
+    genesis_hash: bytes
+    """64 bytes."""
+    settings: NetworkSettings
+    """What the operator chose."""
+    node_id: bytes
+    """38 bytes."""
+    endpoint: Endpoint
+    """Where links come from."""
+    chain: ChainService
+    """The chain."""
+    chain_port: ChainPort
+    """The same, for machines."""
+    blocks: BlockSource
+    """Its blocks, for peers."""
+    mempool: MempoolService
+    """What waits."""
+    events: Events
+    """What happens in the node."""
+    steady: Callable[[], int]
+    """Counts ms evenly."""
+    wall: Callable[[], int]
+    """The time of day, ms."""
+    known: KnownPeers
+    """What was known of peers."""
+    proofs_from: Callable[[], int]
+    """Lowest height from which every proof is kept."""
+    whole_block: Callable[[BlockId], Awaitable[BlockBytes]]
+    """Reads a block of the chain, in a thread."""
+    random: Random = field(default_factory=random.SystemRandom)
+    """Chance."""
+    threads: int = 1
+    """That verify proofs."""
+
+
+class NetworkService:
+    """A network service and everything that it is joined to."""
+
+    def __init__(self, made_of: NetworkIngredients) -> None:
+        self._made_of = made_of
+        now = made_of.steady()
+        limits = NetworkLimits.of(made_of.params)
+        settings = made_of.settings
+        self.parts = make_peer_parts(
+            settings, made_of.known, made_of.node_id, settings.port, now, made_of.wall()
+        )
+        """The machines about peers."""
+        self.table = PeerTable()
+        """Who is connected."""
+        assumed = settings.assume_valid
+        sync = Sync(
+            limits,
+            made_of.chain_port,
+            made_of.random,
+            SyncSettings(
+                assume_valid=None if assumed is None else (assumed[0], BlockId(assumed[1])),
+                alone=settings.alone,
+                was_synced=made_of.chain.was_synced,
+                threads=made_of.threads,
+                configured_peers=len(settings.static),
+            ),
+            now,
+        )
+        blocks = BlockRelay(limits, made_of.chain_port, made_of.mempool, made_of.random)
+        transactions = TxRelay(made_of.random, now)
+        blocks.knows_of = transactions.told
+        self.following = Following(sync, blocks, transactions, made_of.steady, self._told)
+        """The machines about chain and transactions."""
+        requests, served = Requests(), Served(now, made_of.settings.upload_per_s)
+        self._requests, self._served = requests, served
+        chain_jobs, pool_jobs = (
+            ChainJobs(made_of.chain, self._brought),
+            PoolJobs(made_of.mempool, made_of.chain),
+        )
+        self.gate = Gate(
+            OwnHello(
+                made_of.genesis_hash,
+                made_of.node_id,
+                made_of.random.getrandbits(64),
+                0,
+                settings.agent,
+            ),
+            self.parts,
+            self.table,
+            limits,
+            made_of.steady,
+            made_of.wall,
+            made_of.random,
+            claim=self.claim,
+            proofs_from=made_of.proofs_from,
+            port=lambda: made_of.endpoint.port,
+            joined=self._joined,
+        )
+        """Lets peers in."""
+        self._room = MachineRoom(
+            self.following.machines,
+            requests,
+            {
+                **dict.fromkeys((CheckWork, CheckLists, JudgeBlock, Adopt, Reroot), chain_jobs),
+                **dict.fromkeys((Admit, SelectNext), pool_jobs),
+            },
+            made_of.steady,
+            connection_of=self.table.connection,
+            blamed=self.gate.blamed,
+            asked=self._asked,
+            told=self.following.told,
+        )
+        self.following.perform_in(self._room)
+        self._network = Network(
+            NetworkParts(
+                limits=limits,
+                endpoint=made_of.endpoint,
+                table=self.table,
+                gate=self.gate,
+                room=self._room,
+                requests=requests,
+                served=served,
+                answering=Answering(served, made_of.blocks, self, self, made_of.steady),
+                machines=self.following,
+                steady=made_of.steady,
+                random=made_of.random,
+                claim=self.claim,
+                save=self._save,
+            )
+        )
+        self._errands: list[SyncedOnce | KeepFrom] = []
+        self._errand = trio.Event()
+        self._saves: list[Callable[[], None]] = []
+        self._progress = Progress(lambda: self.following.state, made_of.steady)
+
+    @property
+    def network(self) -> Network:
+        """The connections."""
+        return self._network
+
+    @property
+    def node_id(self) -> bytes:
+        """38 bytes."""
+        return self._made_of.node_id
+
+    @property
+    def settings(self) -> NetworkSettings:
+        """What the operator chose."""
+        return self._made_of.settings
+
+    @property
+    def chain_port(self) -> ChainPort:
+        """The chain, as machines see it."""
+        return self._made_of.chain_port
+
+    @property
+    def steady(self) -> Callable[[], int]:
+        """Counts ms evenly."""
+        return self._made_of.steady
+
+    @property
+    def listening(self) -> str:
+        """Where peers are let in; empty if they are not."""
+        port, hosts = self._made_of.endpoint.port, self._made_of.settings.hosts
+        return ", ".join(endpoint_text(ip_from_text(host), port) for host in hosts if port)
+
+    @property
+    def own_address(self) -> PeerAddress | None:
+        """Where others may dial this node, as far as it is known."""
+        port, hosts = self._made_of.endpoint.port, self._made_of.settings.hosts
+        for ip, known_port in self.parts.own.known():
+            return PeerAddress(ip, known_port or port, self.node_id)
+        for host in hosts:
+            ip = ip_from_text(host)
+            if port and reach_of(ip) is not Reach.NOWHERE:
+                return PeerAddress(ip, port, self.node_id)
+        return None
+
+    def static_ids(self) -> frozenset[bytes]:
+        """Ids of the configured peers."""
+        return frozenset(one.peer_id for one in self._made_of.settings.static)
+
+    def counters(self) -> dict[str, int]:
+        """Numbers for people who look closer."""
+        found: dict[str, int] = {}
+        machines = self.following
+        for name, statistics in (
+            ("sync", machines.sync.statistics()),
+            ("blocks", machines.blocks.statistics()),
+            ("transactions", machines.transactions.statistics()),
+            ("requests", self._requests.statistics()),
+            ("served", self._served.statistics()),
+            ("book", self.parts.book.statistics()),
+            ("slots", self.parts.slots.statistics()),
+        ):
+            for one in fields(statistics):
+                found[f"{name}_{one.name}"] = getattr(statistics, one.name)
+        return found
+
+    def claim(self) -> Claim:
+        """The tip that this node stands on."""
+        tip = self._made_of.chain_port.tip
+        return Claim(tip.height, tip.weight, tip.tip_id)
+
+    def save_with(self, save: Callable[[], None]) -> None:
+        """Call this now and then, and at the end."""
+        self._saves.append(save)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Until cancelled. Raises PortError before it has started."""
+        news = PoolNews(
+            self._made_of.events,
+            self._made_of.mempool,
+            self._made_of.params.limits.transaction_bytes,
+            self,
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._network.run)
+            await nursery.start(news.run)
+            nursery.start_soon(self._follow_tip)
+            nursery.start_soon(self._follow_own_blocks)
+            nursery.start_soon(self._run_errands)
+            task_status.started()
+
+    # What the node tells.
+
+    async def _follow_tip(self) -> None:
+        with self._made_of.events.subscribe(TipMoved, room=1) as moves:
+            async for _ in moves:
+                # One that was missed is as good as one that was told: the tip is looked at.
+                self._room.chain_changed()
+                self.following.note_busy()
+
+    async def _run_errands(self) -> None:
+        """What sync wants of the chain beside jobs, in order."""
+        while True:
+            await self._errand.wait()
+            self._errand = trio.Event()
+            while self._errands:
+                match self._errands.pop(0):
+                    case SyncedOnce():
+                        await self._made_of.chain.note_synced()
+                    case KeepFrom(height):
+                        await self._made_of.chain.keep_undo_from(height)
+
+    async def _follow_own_blocks(self) -> None:
+        with self._made_of.events.subscribe(MinedNews) as mined:
+            async for news in mined:
+                if isinstance(news, MinedNews):
+                    whole = await self._made_of.whole_block(news.block_id)
+                    self.own_block(whole.header, whole.body, whole.proof)
+
+    def own_block(self, header: bytes, body: bytes, proof: bytes) -> None:
+        """This node found a block, and its chain took it."""
+        limits = self._made_of.params.limits
+        self._room.perform(
+            Owner.BLOCKS,
+            self.following.blocks.own_block(
+                read_header(header, limits),
+                decode_body(body, limits.body_bytes),
+                proof,
+                self._made_of.steady(),
+            ),
+        )
+
+    def admitted(self, one: Pooled) -> None:
+        """A transaction waits."""
+        self._room.perform(
+            Owner.TRANSACTIONS,
+            self.following.transactions.admitted(
+                one.prefix, one.size, one.sender, one.nonce, one.is_call, self._made_of.steady()
+            ),
+        )
+
+    def gone(self, prefix: bytes) -> None:
+        """A transaction waits no more."""
+        actions = self.following.transactions.gone(prefix)
+        self._room.perform(Owner.TRANSACTIONS, actions)
+
+    # What is answered from memory.
+
+    def compact_for(self, peer: PeerNumber, block_id: bytes) -> tuple[bulk.Compact, bytes] | None:
+        """See ``answering.RecentBlocks``."""
+        return self.following.blocks.compact_for(peer, BlockId(block_id))
+
+    def transactions_of(
+        self, block_id: bytes, indices: tuple[int, ...]
+    ) -> tuple[bytes, ...] | None:
+        """See ``answering.RecentBlocks``."""
+        return self.following.blocks.transactions_of(block_id, indices)
+
+    def transaction_for(self, peer: PeerNumber, prefix: bytes) -> bytes | None:
+        """See ``answering.TransactionSource``."""
+        if not self.following.transactions.may_serve(peer, prefix):
+            return None
+        waiting = self._made_of.mempool.by_prefix(prefix)
+        if waiting is not None:
+            return waiting
+        recent = self.following.blocks.recent.by_prefix(prefix)
+        return recent[0] if len(recent) == 1 else None
+
+    # What the service tells.
+
+    def _joined(self, peer: Peer, claim: Claim) -> None:
+        self._network.joined(peer, claim)
+
+    def _asked(self, number: PeerNumber) -> None:
+        connected = self.table.get(number)
+        if connected is not None:
+            now = self._made_of.steady()
+            self.parts.penalties.asked(connected.address.peer_id, now)
+
+    def _brought(self, block: Proven) -> None:
+        self.following.blocks.proven_by_sync(block)
+        self._progress.brought(block)
+
+    def _told(self, action: object) -> None:
+        match action:
+            case Tell(words, True):
+                warn(LOG, "network_told", "{words}", words=words)
+            case Tell(words, False):
+                say(LOG, "network_told", "{words}", words=words)
+            case Brought(peer, chain):
+                self.gate.brought(peer, chain)
+            case SyncedOnce() | KeepFrom():
+                self._errands.append(action)
+                self._errand.set()
+            case _:
+                return
+
+    def _save(self) -> None:
+        for save in self._saves:
+            save()

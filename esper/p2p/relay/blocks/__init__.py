@@ -1,0 +1,1 @@
+"""What the relay of blocks is made of."""

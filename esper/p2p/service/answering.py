@@ -1,0 +1,207 @@
+"""Answering requests: whose turn it is comes from ``flow.served``, what it says from the chain.
+
+A part of an answer is read when it is about to be sent, so a slow reader holds one part and one of
+the few places; who waits for a place waits behind others of its kind.
+"""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import trio
+
+from esper.p2p.flow.answer_shapes import WHOLE_REST
+from esper.p2p.flow.served import Served, Turn
+from esper.p2p.limits import TRANSACTIONS_BYTES
+from esper.p2p.peer import PeerNumber
+from esper.p2p.service.connection import Connection
+from esper.p2p.transport.link import LinkClosed
+from esper.p2p.wire import bulk_messages as bulk
+from esper.p2p.wire import talk_messages as talk
+from esper.p2p.wire.framing import frame_bytes
+from esper.p2p.wire.messages import Answer
+
+ITEM_HEAD: Final = 5
+"""Bytes of a byte string's head in a list."""
+
+
+class NotHere(Exception):
+    """What was asked for is not served; ``code`` is the refusal's."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class BlockSource(Protocol):
+    """Blocks of this node, from any branch, read in threads."""
+
+    async def headers_after(
+        self, locator: tuple[bytes, ...], most: int
+    ) -> tuple[bytes, tuple[bytes, ...]]:
+        """The first block of the locator on the chain, and the headers above it."""
+
+    async def body(self, block_id: bytes) -> bytes:
+        """A body. Raises NotHere."""
+
+    async def proof(self, block_id: bytes) -> bytes:
+        """A proof. Raises NotHere."""
+
+
+class RecentBlocks(Protocol):
+    """Blocks that were just relayed, in memory."""
+
+    def compact_for(self, peer: PeerNumber, block_id: bytes) -> tuple[bulk.Compact, bytes] | None:
+        """The compact block for a peer, with number 0, and the proof; None: not recent."""
+
+    def transactions_of(
+        self, block_id: bytes, indices: tuple[int, ...]
+    ) -> tuple[bytes, ...] | None:
+        """Transactions by place; None: not recent, or no such place."""
+
+
+class TransactionSource(Protocol):
+    """Transactions that a peer was told of."""
+
+    def transaction_for(self, peer: PeerNumber, prefix: bytes) -> bytes | None:
+        """Its bytes; None: gone, or never announced to this peer."""
+
+
+class Answering:
+    """Answers what peers ask."""
+
+    def __init__(
+        self,
+        served: Served,
+        blocks: BlockSource,
+        recent: RecentBlocks,
+        transactions: TransactionSource,
+        steady: Callable[[], int],
+    ) -> None:
+        self._served = served
+        self._blocks = blocks
+        self._recent = recent
+        self._transactions = transactions
+        self._steady = steady
+        self._wanted = trio.Event()
+
+    def wake(self) -> None:
+        """Somebody asked, or a place became free."""
+        self._wanted.set()
+
+    async def run(self, connection_of: Callable[[PeerNumber], Connection | None]) -> None:
+        """Begin what has its turn, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                self._wanted = trio.Event()
+                for turn in self._served.turns():
+                    nursery.start_soon(self._answer, turn, connection_of(turn.peer))
+                await self._wanted.wait()
+
+    async def _answer(self, turn: Turn, connection: Connection | None) -> None:
+        try:
+            if connection is not None:
+                await self._answer_to(turn, connection)
+        except NotHere as refusal:
+            if connection is not None:
+                await self._refuse(connection, talk.Refuse(turn.number, WHOLE_REST, refusal.code))
+        except LinkClosed:
+            # Its connection says so itself.
+            return
+        finally:
+            self._served.done(turn)
+            self.wake()
+
+    async def _answer_to(self, turn: Turn, connection: Connection) -> None:
+        match turn.request:
+            case talk.GetBlock() as request:
+                await self._send_recent(turn, connection, request)
+            case talk.GetBlockTxs() as request:
+                found = self._recent.transactions_of(request.block_id, request.indices)
+                if found is None:
+                    raise NotHere(talk.REFUSED_UNKNOWN)
+                answer = bulk.BlockTxs(turn.number, request.block_id, found)
+                await self._send(turn, connection, answer)
+            case talk.GetTxs() as request:
+                await self._send_transactions(turn, connection, request)
+            case talk.GetHeaders() as request:
+                fork, headers = await self._blocks.headers_after(request.locator, request.most)
+                await self._send_history(turn, connection, bulk.Headers(turn.number, fork, headers))
+            case talk.GetBlocks() as request:
+                await self._send_blocks(turn, connection, request)
+
+    async def _send_recent(
+        self, turn: Turn, connection: Connection, request: talk.GetBlock
+    ) -> None:
+        found = self._recent.compact_for(connection.number, request.block_id)
+        if found is None:
+            raise NotHere(talk.REFUSED_UNKNOWN)
+        compact, proof = found
+        numbered = bulk.Compact(
+            turn.number,
+            compact.header,
+            compact.outputs,
+            compact.results,
+            compact.groups,
+            compact.shorts,
+            compact.filled,
+        )
+        if await self._send(turn, connection, numbered):
+            await self._send(turn, connection, bulk.Proof(turn.number, request.block_id, proof))
+
+    async def _send_transactions(
+        self, turn: Turn, connection: Connection, request: talk.GetTxs
+    ) -> None:
+        found, size = [], ITEM_HEAD * 3
+        for prefix in request.prefixes:
+            one = self._transactions.transaction_for(connection.number, prefix)
+            if one is None:
+                continue
+            size += len(one) + ITEM_HEAD
+            if size > TRANSACTIONS_BYTES:
+                break
+            found.append(one)
+        await self._send(turn, connection, bulk.Txs(turn.number, tuple(found)))
+
+    async def _send_blocks(
+        self, turn: Turn, connection: Connection, request: talk.GetBlocks
+    ) -> None:
+        for block_id in request.block_ids:
+            try:
+                if request.parts & talk.PART_BODY:
+                    body = await self._blocks.body(block_id)
+                    answer: Answer = bulk.BodyOf(turn.number, block_id, body)
+                    if not await self._send_history(turn, connection, answer):
+                        return
+                if request.parts & talk.PART_PROOF:
+                    proof = await self._blocks.proof(block_id)
+                    answer = bulk.Proof(turn.number, block_id, proof)
+                    if not await self._send_history(turn, connection, answer):
+                        return
+            except NotHere as refusal:
+                refuse = talk.Refuse(turn.number, block_id, refusal.code)
+                await connection.send_bulk(frame_bytes(refuse))
+
+    async def _send_history(self, turn: Turn, connection: Connection, answer: Answer) -> bool:
+        while wait := self._served.history_wait_ms(turn, self._steady()):
+            await trio.sleep(wait / 1000)
+        frame = frame_bytes(answer)
+        self._served.sent_history(len(frame), self._steady())
+        return await self._send_frame(turn, connection, frame)
+
+    async def _send(self, turn: Turn, connection: Connection, answer: Answer) -> bool:
+        return await self._send_frame(turn, connection, frame_bytes(answer))
+
+    async def _send_frame(self, turn: Turn, connection: Connection, frame: bytes) -> bool:
+        """Whether the answer goes on behind this frame."""
+        if self._served.is_cancelled(turn):
+            refuse = talk.Refuse(turn.number, WHOLE_REST, talk.REFUSED_CANCELLED)
+            await self._refuse(connection, refuse)
+            return False
+        await connection.send_bulk(frame)
+        return True
+
+    async def _refuse(self, connection: Connection, refuse: talk.Refuse) -> None:
+        try:
+            await connection.send_bulk(frame_bytes(refuse))
+        except LinkClosed:
+            return

@@ -1,0 +1,316 @@
+"""The network service: connections, machines and this node's chain, put together.
+
+endpoint ─▶ connection* ─▶ gate ─▶ machine room ─▶ chain, mempool
+                                        ▲
+                tip moved, transaction admitted or gone
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import trio
+
+from esper.p2p.faults import Fault, Offence
+from esper.p2p.flow.requests import Requests
+from esper.p2p.flow.served import Served
+from esper.p2p.limits import HELLO_MS, NetworkLimits
+from esper.p2p.peer import Peer, PeerNumber
+from esper.p2p.peers.connections import Kind
+from esper.p2p.peers.dial_plan import Dial
+from esper.p2p.peers.netgroup import ip_from_text, ip_text
+from esper.p2p.peers.peer_address import PeerAddress
+from esper.p2p.ports import Random
+from esper.p2p.service.answering import Answering
+from esper.p2p.service.connection import Connection
+from esper.p2p.service.endpoint import Endpoint
+from esper.p2p.service.gate import Gate
+from esper.p2p.service.machine_room import MachineRoom
+from esper.p2p.service.peer_table import Connected, PeerTable
+from esper.p2p.transport.link import Link, LinkClosed
+from esper.p2p.wire import bulk_messages as bulk
+from esper.p2p.wire import talk_messages as talk
+from esper.p2p.wire.fields import Claim
+from esper.p2p.wire.messages import FrameLimits, Message
+from esper.saying import say
+
+LOG: Final = logging.getLogger("esper.network")
+SAVE_EVERY_S: Final = 600.0
+GATE_EVERY_S: Final = 0.25
+
+
+class Followed(Protocol):
+    """The three machines, as the messages reach them."""
+
+    def claimed(self, number: PeerNumber, claim: Claim) -> None:
+        """A peer says its tip."""
+
+    def announced(self, number: PeerNumber, message: talk.Announce) -> None:
+        """A peer has a block."""
+
+    def pushed(self, number: PeerNumber, message: bulk.Compact | bulk.Proof) -> None:
+        """A part of a block that nobody asked for."""
+
+    def preferred(self, number: PeerNumber, message: talk.Prefer) -> None:
+        """A peer wants blocks pushed, or no more."""
+
+    def have(self, number: PeerNumber, message: talk.HaveTxs) -> None:
+        """A peer has transactions."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkParts:
+    """What a network service is made of."""
+
+    limits: NetworkLimits
+    endpoint: Endpoint
+    table: PeerTable
+    gate: Gate
+    room: MachineRoom
+    requests: Requests
+    served: Served
+    answering: Answering
+    machines: Followed
+    steady: Callable[[], int]
+    random: Random
+    claim: Callable[[], Claim]
+    save: Callable[[], None]
+
+
+class Network:
+    """Runs the connections of a node."""
+
+    def __init__(self, parts: NetworkParts) -> None:
+        self._parts = parts
+        self._frames = FrameLimits(parts.limits)
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Until cancelled; then peers are told so and every socket is closed."""
+        parts = self._parts
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            await nursery.start(parts.endpoint.run, self._accepted, parts.gate.may_enter)
+            await nursery.start(parts.room.run, self._ticked)
+            nursery.start_soon(parts.answering.run, parts.table.connection)
+            nursery.start_soon(self._dial)
+            nursery.start_soon(self._save)
+            task_status.started()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._nursery = None
+                self._stop()
+
+    async def connect(self, address: PeerAddress) -> Connected:
+        """Dial a peer now. Raises LinkClosed."""
+        link = await self._parts.endpoint.dial(ip_text(address.ip), address.port, address.peer_id)
+        return self._begin(link, Kind.STATIC, address)
+
+    # What connections tell.
+
+    def received(self, connection: Connection, message: Message, size: int) -> None:
+        """A message came. Raises Fault."""
+        parts, number = self._parts, connection.number
+        connected = parts.table.get(number)
+        if connected is None:
+            return
+        if isinstance(message, talk.Hello):
+            parts.gate.greeted(connected, message)
+            return
+        if isinstance(message, talk.Bye):
+            connection.end(None, None, f"the peer says: {message.words}")
+            return
+        if connected.hello is None:
+            raise Fault(Offence.ORDER, f"message of type {message.TYPE} before hello")
+        if connected.peer is None:
+            self._early(connected, message)
+            return
+        self._from_peer(connected, message)
+
+    def progressed(self, connection: Connection, kind: int, size: int) -> None:
+        """More bytes came of a frame of the bulk stream that is not whole."""
+        self._parts.requests.arriving(connection.number, kind, size, self._parts.steady())
+
+    def claim(self) -> Claim:
+        """This node's tip."""
+        return self._parts.claim()
+
+    def _early(self, connected: Connected, message: Message) -> None:
+        """What may come while a slot is waited for: its pings are answered, the rest is lost."""
+        match message:
+            case talk.Pong():
+                connected.connection.pong(message)
+            case talk.Ping():
+                connected.connection.pong_to(message)
+            case _:
+                return
+
+    def _from_peer(self, connected: Connected, message: Message) -> None:
+        parts, connection = self._parts, connected.connection
+        number = connection.number
+        match message:
+            case talk.Pong():
+                connection.pong(message)
+                parts.gate.ponged(connected)
+                self._claimed(connected, message.claim)
+            case talk.Ping():
+                connection.pong_to(message)
+                self._claimed(connected, message.claim)
+            case talk.GetAddrs():
+                if parts.served.asked_addresses(number, parts.steady()):
+                    parts.gate.asked_for_addresses(connected)
+            case talk.Addrs():
+                parts.gate.told_addresses(connected, message)
+            case talk.Prefer():
+                parts.machines.preferred(number, message)
+            case talk.Announce():
+                parts.machines.announced(number, message)
+            case talk.HaveTxs():
+                parts.machines.have(number, message)
+            case talk.Nevermind():
+                self._send(connection, parts.served.nevermind(number, message.number))
+                parts.answering.wake()
+            case talk.Refuse():
+                parts.room.answer(number, message)
+            case bulk.Compact() | bulk.Proof() if message.number == 0:
+                parts.requests.arrived(number)
+                parts.machines.pushed(number, message)
+            case (
+                bulk.Compact()
+                | bulk.Proof()
+                | bulk.Txs()
+                | bulk.Headers()
+                | bulk.BodyOf()
+                | bulk.BlockTxs()
+            ):
+                parts.requests.arrived(number)
+                parts.room.answer(number, message)
+            case (
+                talk.GetBlock()
+                | talk.GetBlockTxs()
+                | talk.GetTxs()
+                | talk.GetHeaders()
+                | talk.GetBlocks()
+            ):
+                self._send(connection, parts.served.asked(number, message, parts.steady()))
+                parts.answering.wake()
+            case _:
+                raise Fault(Offence.ORDER, f"message of type {message.TYPE} may not come here")
+
+    def _claimed(self, connected: Connected, claim: Claim) -> None:
+        self._parts.gate.claimed(connected, claim)
+        self._parts.machines.claimed(connected.connection.number, claim)
+
+    def _send(self, connection: Connection, message: Message | None) -> None:
+        if message is not None:
+            connection.send(message)
+
+    # Connections.
+
+    def _accepted(self, link: Link) -> None:
+        ip, port = link.remote_address
+        address = PeerAddress(ip_from_text(ip), port, link.remote_id)
+        self._begin(link, Kind.INBOUND, address)
+
+    def _begin(self, link: Link, kind: Kind, address: PeerAddress) -> Connected:
+        parts = self._parts
+        number = parts.table.number()
+        connection = Connection(number, link, self, self._frames, parts.steady, parts.random)
+        connected = Connected(connection, kind, address, parts.steady())
+        if kind is Kind.INBOUND and not parts.gate.enter(number, link):
+            link.close()
+            return connected
+        if self._nursery is None:
+            link.close()
+            return connected
+        parts.table.add(connected)
+        self._nursery.start_soon(self._run_connection, connected, link)
+        return connected
+
+    async def _run_connection(self, connected: Connected, link: Link) -> None:
+        connection, parts = connected.connection, self._parts
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(link.run)
+            nursery.start_soon(self._expect_hello, connected)
+            try:
+                connection.send(parts.gate.own_hello(connection, connected.kind))
+                await connection.run()
+            finally:
+                # Also where this is cancelled: machines must not believe in a peer that is gone.
+                parts.table.remove(connection.number, parts.steady())
+                if connected.peer is not None:
+                    parts.served.left(connection.number)
+                    parts.room.left(connection.number)
+                    self._tell_left(connected)
+                parts.gate.ended(connected)
+                self._blame(connected)
+                nursery.cancel_scope.cancel()
+
+    def joined(self, peer: Peer, claim: Claim) -> None:
+        """A connection got its slot."""
+        parts = self._parts
+        parts.served.joined(peer, parts.steady())
+        parts.room.joined(peer)
+        parts.machines.claimed(peer.number, claim)
+
+    async def _expect_hello(self, connected: Connected) -> None:
+        await trio.sleep(HELLO_MS / 1000)
+        if connected.hello is None:
+            connected.connection.end(
+                Fault(Offence.LATE, f"no hello within {HELLO_MS // 1000} s"), talk.BYE_FAULT
+            )
+
+    def _blame(self, connected: Connected) -> None:
+        """What ended a connection counts after it, so that its own end is not told twice."""
+        fault = connected.connection.fault
+        if fault is not None:
+            self._parts.gate.count(connected, fault)
+
+    def _tell_left(self, connected: Connected) -> None:
+        say(
+            LOG,
+            "peer_left",
+            "peer {peer} left: {why}",
+            peer=f"{ip_text(connected.address.ip)} port {connected.address.port}",
+            why=connected.connection.why,
+            peers=len(self._parts.table.settled()),
+        )
+
+    # Long tasks.
+
+    async def _dial(self) -> None:
+        async with trio.open_nursery() as nursery:
+            while True:
+                for dial in self._parts.gate.dials():
+                    nursery.start_soon(self._dial_one, dial)
+                self._parts.gate.on_time()
+                await trio.sleep(GATE_EVERY_S)
+
+    async def _dial_one(self, dial: Dial) -> None:
+        address = dial.address
+        try:
+            link = await self._parts.endpoint.dial(
+                ip_text(address.ip), address.port, address.peer_id
+            )
+        except LinkClosed as closed:
+            self._parts.gate.dial_failed(dial, closed)
+            return
+        self._begin(link, dial.kind, address)
+
+    async def _save(self) -> None:
+        while True:
+            await trio.sleep(SAVE_EVERY_S)
+            # On the loop: what it writes changes there, and it takes milliseconds.
+            self._parts.save()
+
+    def _ticked(self, late_ms: int) -> None:
+        now = self._parts.steady()
+        if self._parts.gate.parts.penalties.ticked(late_ms, now):
+            self._parts.requests.begin_anew(now)
+
+    def _stop(self) -> None:
+        for connected in self._parts.table.all():
+            connected.connection.end(None, talk.BYE_STOPPING, "this node is stopping")
+        self._parts.save()

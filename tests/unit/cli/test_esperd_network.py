@@ -1,0 +1,254 @@
+"""What an operator sees of the network, and does about it, through ``esperd`` and ``esper``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from esper.cli.esper import app as esper
+from esper.cli.esperd import app as esperd
+from esper.cli.esperd.networking import length, size
+from esper.rpc import methods as m
+from esper.rpc import schema as s
+from esper.rpc.client import RpcClient
+from esper.rpc.examples import BAN, MULTIADDR, NETWORK, PEER, PEER_ID, PEERS, STATUS
+from esper.rpc.method import Method
+from tests.support.esperd_world import run, use_fakes
+from tests.support.fake_work import fake_network
+
+
+class FakeClient:
+    """A node that answers the examples, or what a test put in their place."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Any]] = []
+        self.answers: dict[str, Any] = {}
+
+    def __enter__(self) -> FakeClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def call(self, method: Method[Any, Any], request: Any) -> Any:
+        self.asked.append((method.name, request))
+        return self.answers.get(method.name, method.example.reply)
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
+    made = FakeClient()
+    monkeypatch.setattr(RpcClient, "from_environment", lambda *_: made)
+    return made
+
+
+def asked(*arguments: Any) -> Any:
+    return json.loads(run(*arguments, "--json"))
+
+
+def test_peers_are_a_table_with_what_can_be_typed_again(client: FakeClient) -> None:
+    other = msgspec.structs.replace(
+        PEER,
+        address="[2001:db8::7]:41022",
+        direction="in",
+        ping_ms=None,
+        bytes_in=999,
+        connected_s=59,
+        services=[],
+        blocks_only=True,
+        static=False,
+    )
+    client.answers["get_peers"] = s.Peers([PEER, other], PEERS.left)
+    lines = run("peers").splitlines()
+    at = next(place for place, line in enumerate(lines) if line.startswith("address"))
+    head, first, second = lines[at : at + 3]
+    assert head.split() == ["address", "id", "dir", "height", "ping", "in", "out", "since",
+                            "services"]  # fmt: skip
+    assert first.split() == ["192.0.2.7:9333", PEER_ID, "out", "1", "41", "ms", "793.3", "KiB",
+                             "9.6", "KiB", "1", "h", "0", "m", "archive", "transactions",
+                             "(configured)"]  # fmt: skip
+    assert second.split() == ["[2001:db8::7]:41022", PEER_ID, "in", "1", "-", "999", "B", "9.6",
+                              "KiB", "59", "s", "(blocks", "only)"]  # fmt: skip
+    for word in ("id", "height", "since"):
+        column = head.index(word)
+        assert first[column - 1] == second[column - 1] == " "
+        assert " " not in (first[column], second[column])
+    assert lines[at + 4] == "who left last, and why"
+    assert lines[at + 5] == f"12 s ago  198.51.100.9:41022  {PEER_ID}  late: no pong in 20 s"
+
+
+def test_peers_say_how_the_node_stands(client: FakeClient) -> None:
+    lines = run("peers").splitlines()
+    assert lines[:4] == [
+        "network     synced, height 1",
+        "peers       2 that this node dialled, 1 that dialled it",
+        "listening   0.0.0.0:9333",
+        f"own address {MULTIADDR}",
+    ]
+    client.answers["get_network"] = msgspec.structs.replace(
+        NETWORK, synced=False, why_not_synced="it catches up: wait", state="blocks", height=100,
+        best_height=1204, blocks_per_second=12.5, seconds_left=88, listening="", multiaddr="",
+        warnings=["this machine's clock is 40 s behind: set it"],
+    )  # fmt: skip
+    client.answers["get_peers"] = s.Peers([], [])
+    assert run("peers").splitlines() == [
+        "network     blocks, height 100 of 1204 that a peer claims, 12.5 blocks/s, 1 m 28 s left; "
+        "not synced: it catches up: wait",
+        "peers       2 that this node dialled, 1 that dialled it",
+        "listening   no: nobody is let in",
+        "warning     this machine's clock is 40 s behind: set it",
+        "",
+        "nobody is connected",
+    ]
+
+
+def test_peers_as_an_object(client: FakeClient) -> None:
+    found = asked("peers")
+    assert found == {
+        "network": msgspec.to_builtins(NETWORK),
+        **msgspec.to_builtins(PEERS),
+    }
+
+
+def test_steering_the_network(client: FakeClient) -> None:
+    assert run("connect", MULTIADDR) == "connected to 192.0.2.7:9333, at height 1, esper/0.1.0\n"
+    assert client.asked.pop() == ("connect_peer", s.ConnectParams(MULTIADDR))
+    assert asked("connect", MULTIADDR) == msgspec.to_builtins(PEER)
+    assert run("disconnect", PEER_ID) == "1 connection ended\n"
+    client.answers["disconnect_peer"] = s.Disconnected(2)
+    assert run("disconnect", "192.0.2.7") == "2 connections ended\n"
+    assert client.asked.pop() == ("disconnect_peer", s.PeerParams("192.0.2.7"))
+    assert asked("disconnect", PEER_ID) == {"connections": 2}
+    told = "192.0.2.7 is kept away for 1 h 0 m: a person asked for it\n"
+    assert run("ban", "192.0.2.7", "--seconds", 3600) == told
+    assert client.asked.pop() == ("ban_peer", s.BanParams("192.0.2.7", 3600))
+    assert asked("ban", "192.0.2.7") == msgspec.to_builtins(BAN)
+    assert client.asked.pop() == ("ban_peer", s.BanParams("192.0.2.7", 86_400))
+    assert run("bans") == told
+    assert asked("bans") == {"bans": [msgspec.to_builtins(BAN)]}
+    client.answers["get_bans"] = []
+    assert run("bans") == "nobody is kept away\n"
+    assert run("unban", "192.0.2.7") == "192.0.2.7 may come again\n"
+    assert client.asked.pop() == ("unban_peer", s.PeerParams("192.0.2.7"))
+    assert asked("unban", PEER_ID) == {"unbanned": PEER_ID}
+
+
+def test_a_ban_of_no_time_is_misused() -> None:
+    assert "seconds" in run("ban", PEER_ID, "--seconds", 0, status=2)
+
+
+@pytest.mark.parametrize("command", ["peers", "connect", "disconnect", "ban", "unban", "bans"])
+def test_without_a_node_there_is_a_sentence(tmp_path: Path, command: str) -> None:
+    given = [] if command in ("peers", "bans") else [PEER_ID]
+    told = run(command, *given, "--datadir", tmp_path, status=1)
+    assert str(tmp_path) in told
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (5 << 20, "5.0 MiB"),
+        (3 << 40, "3072.0 GiB"),
+    ],
+)
+def test_sizes_for_people(count: int, told: str) -> None:
+    assert size(count) == told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 m 0 s"), (3_725, "1 h 2 m"), (90_000, "1 d 1 h")],
+)
+def test_times_for_people(seconds: int, told: str) -> None:
+    assert length(seconds) == told
+
+
+# --- esper status ------------------------------------------------------------------------------
+
+
+def status_lines(client: FakeClient, **changes: Any) -> list[str]:
+    client.answers[m.GET_STATUS.name] = msgspec.structs.replace(STATUS, **changes)
+    done = CliRunner().invoke(esper.application(), ["status"])
+    assert done.exit_code == 0, done.output
+    return done.output.splitlines()
+
+
+def test_status_tells_of_peers(client: FakeClient) -> None:
+    lines = status_lines(client, best_height=9)
+    assert (
+        "peers       2 that this node dialled, 1 that dialled it; the best claims height 9" in lines
+    )
+    assert lines[0] == "devnet, as of height 1"
+
+
+def test_status_without_a_network(client: FakeClient) -> None:
+    lines = status_lines(client, inbound=None, outbound=None, best_height=None)
+    assert not [line for line in lines if line.startswith("peers")]
+
+
+def test_status_says_why_it_is_not_synced_and_what_helps(client: FakeClient) -> None:
+    why = "nobody is connected: `esperd connect ADDRESS` names a peer"
+    lines = status_lines(client, synced=False, why_not_synced=why, inbound=0, outbound=0,
+                         best_height=0)  # fmt: skip
+    assert lines[0] == f"devnet, as of height 1, syncing: {why}"
+    assert "peers       0 that this node dialled, 0 that dialled it" in lines
+
+
+# --- esperd resync -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def set_aside(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The data directories whose chains were set aside."""
+    done: list[Path] = []
+    stand_in: Any = ModuleType("esper.node.offline.resync")
+
+    def resync(directory: Any, *, accept_loss: bool, now_ms: int) -> Any:
+        assert accept_loss
+        assert now_ms > 0
+        done.append(directory.path)
+        return SimpleNamespace(aside=directory.path / "aside-1" if len(done) < 3 else None)
+
+    stand_in.resync = resync
+    monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
+    use_fakes(monkeypatch, fake_network())
+    return done
+
+
+def test_a_chain_is_set_aside_by_whoever_means_it(tmp_path: Path, set_aside: list[Path]) -> None:
+    run("init", "--network", "regtest", "--datadir", tmp_path / "d")
+    told = run("resync", "--datadir", tmp_path / "d", status=2)
+    assert "--accept-loss" in told
+    assert set_aside == []
+    told = run("resync", "--datadir", tmp_path / "d", "--accept-loss")
+    assert told.startswith(f"the chain lies in {tmp_path / 'd' / 'aside-1'} now")
+    assert set_aside == [tmp_path / "d"]
+    found = asked("resync", "--datadir", tmp_path / "d", "--accept-loss")
+    assert found == {
+        "datadir": str(tmp_path / "d"),
+        "set_aside": str(tmp_path / "d" / "aside-1"),
+    }
+    found = run("resync", "--datadir", tmp_path / "d", "--accept-loss")
+    assert found.startswith("there was no chain to set aside. ")
+
+
+def test_what_is_no_data_directory_is_left_alone(tmp_path: Path, set_aside: list[Path]) -> None:
+    told = run("resync", "--datadir", tmp_path, "--accept-loss", status=2)
+    assert "is no data directory" in told
+    assert set_aside == []
+
+
+def test_the_commands_of_the_network_are_in_the_list() -> None:
+    done = CliRunner().invoke(esperd.application([]), ["--help"])
+    for name in ("peers", "connect", "disconnect", "ban", "unban", "bans", "resync"):
+        assert f"  {name} " in done.output
