@@ -436,7 +436,6 @@ class World:
             self.now = max(self.now, soonest)
             self._step()
         self.now = end
-        self._do(self.sync.on_time(self.now))
 
     def until(self, wish: Callable[[], bool], ms: int = 600_000, step: int = 100) -> None:
         """Let time pass until something is so. Fails if it never is."""

@@ -47,6 +47,8 @@ class HeadersAsked:
     """The lead that goes on; None: what the peer has beyond our chain."""
     check: bool = False
     """Whether it belongs to a fork check."""
+    below: int | None = None
+    """Where its chain has parted from ours, as earlier answers have shown."""
     left: HeaderChain | None = None
     """Where the blocks that the locator begins with part from our executed chain, if they do."""
 
@@ -70,6 +72,8 @@ class OpenJob:
     lead: int
     sizes: tuple[tuple[int, int], ...]
     """Height and bytes of each."""
+    adopts: bool = False
+    """Whether they are with the chain."""
 
 
 @dataclass(slots=True)
@@ -158,6 +162,26 @@ class Board:
     def open_of(self, lead: Lead) -> Iterator[tuple[Hashable, HeadersAsked | BlocksAsked]]:
         """Requests of a lead."""
         return iter([(key, one) for key, one in self.asked.items() if one.lead == lead.serial])
+
+    def take_back(self, lead: Lead, peer: PeerNumber, height: int) -> None:
+        """A block is here: a peer that is asked for nothing else need not send it."""
+        for key, asked in self.open_of(lead):
+            if asked.peer != peer or not isinstance(asked, BlocksAsked):
+                continue
+            for block_id, other in tuple(asked.heights.items()):
+                if other == height:
+                    del asked.heights[block_id]
+                    self.peers[peer].in_flight -= 1
+            if not asked.heights:
+                self.cancel(key)
+
+    def is_assumed(self, lead: Lead, height: int) -> bool:
+        """Whether a block's proof is not looked at, for the operator vouches for it."""
+        assumed = self.settings.assume_valid
+        if assumed is None or height > assumed[0]:
+            return False
+        link = lead.branch.get(assumed[0])
+        return link is not None and link.block_id == assumed[1]
 
     def leave(self, lead: Lead) -> None:
         """A lead is followed no further."""

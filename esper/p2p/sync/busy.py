@@ -35,7 +35,8 @@ class Busy:
         ahead = [
             lead
             for lead in leads
-            if lead.branch.top.height > tip.height + NEAR_BLOCKS and lead.is_brisk(now)
+            if (lead.branch.top.height > tip.height + NEAR_BLOCKS or lead.goes_on(now))
+            and lead.is_brisk(now)
         ]
         self.now_busy = any(lead.branch.fork.tip_id == tip.tip_id for lead in ahead)
         if (

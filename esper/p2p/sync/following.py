@@ -1,47 +1,46 @@
-"""Whom to ask for headers, and what becomes of them: leads."""
+"""Asking for headers, and what becomes of them: leads."""
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Final
 
 from esper.consensus.header_chain import HeaderChain
 from esper.p2p.faults import Offence
-from esper.p2p.limits import NEAR_FORK
+from esper.p2p.limits import MOST_LOCATOR, NEAR_FORK
 from esper.p2p.peer import PeerNumber
 from esper.p2p.sync.block_window import BlockWindow
 from esper.p2p.sync.board import Board, HeadersAsked
+from esper.p2p.sync.choosing import Choosing
 from esper.p2p.sync.claims import HEADERS_COST, HINT_EVERY_MS, VOID_MS, SyncPeer
 from esper.p2p.sync.fork_check import ForkCheck
 from esper.p2p.sync.header_branch import HeaderBranch
 from esper.p2p.sync.header_run import HeaderRun, read_run, start_of
-from esper.p2p.sync.lead import MOST_AT_ONCE, STALLED_MS, Lead
-from esper.p2p.sync.locator import locator_of
+from esper.p2p.sync.lead import MOST_AT_ONCE, Lead
+from esper.p2p.sync.locator import locator_between, locator_of, parts_below
 from esper.p2p.sync.words import PARTED
 from esper.p2p.wire.bulk_messages import Headers
 from esper.primitives.ids import BlockId
 
 MOST_LEADS: Final = 2
-RELAY_MS: Final = 2_000
-"""So long a claim just above our tip is left to the relay of blocks."""
-RELAY_BLOCKS: Final = 2
 AGREES_MS: Final = 60_000
 """A peer that has what a lead has is not asked again for so long."""
 LEFT_MS: Final = 2_000
 """A giver that leaves its branch is asked again so much later, longer each time."""
 TURN_MS: Final = 120_000
 """So long a branch beside the lead keeps its place while others wait."""
-GROUPS_HEARD: Final = 4
-"""Enough groups have said what they have."""
 
 
 class Following:
-    """Chooses claims, asks for headers and makes leads of them."""
+    """Asks for headers and makes leads of them."""
 
     def __init__(self, board: Board, check: ForkCheck, now: int) -> None:
         self._board = board
         self.check = check
+        self._choosing = Choosing(board)
         self._listens_until = now + board.limits.asking_ms
         self._listening = not board.settings.alone
         self._probe: Hashable | None = None
+        self._walk: HeadersAsked | None = None
 
     @property
     def listening(self) -> bool:
@@ -51,13 +50,16 @@ class Following:
     @property
     def probing(self) -> bool:
         """Whether a peer is being asked what it has beyond our chain."""
-        return self._probe is not None
+        return self._probe is not None or self._walk is not None
 
     def due(self, now: int) -> list[int]:
         """When something is to be done without an event."""
         times = [self._listens_until] if self._listening else []
+        walker = self._board.peers.get(self._walk.peer) if self._walk is not None else None
+        if walker is not None:
+            times.append(walker.affordable_at(HEADERS_COST, now))
         for peer in self._board.peers.values():
-            wakes = self._askable_at(peer, now)
+            wakes = self._choosing.askable_at(peer, now)
             if wakes is not None:
                 times.append(wakes)
         return times
@@ -85,22 +87,33 @@ class Following:
     def work(self, now: int) -> None:
         """Ask for headers: those that follow in leads, then what the greatest claim is about."""
         board = self._board
-        if self._listening and self._heard_enough(now):
+        if self._listening and self._choosing.heard_enough(self._listens_until, now):
             self._listening = False
         for lead in board.leads:
             giver = board.peers.get(lead.giver)
             if giver is None or not lead.wants_headers(board.limits) or giver.busy_headers:
                 continue
             if now >= giver.paused_until and giver.may_spend(HEADERS_COST, now):
-                locator = (lead.branch.top.tip_id, *self._locator())[:32]
+                locator = (lead.branch.top.tip_id, *self._locator()[: MOST_LOCATOR - 1])
                 most = lead.most_headers(board.limits)
                 asked = HeadersAsked(lead.giver, locator, most, giver.claim, lead.serial)
                 lead.asked = board.ask_headers(asked, now)
-        if self._listening or self._probe is not None or not self._may_probe(now):
+        if self._listening or self._probe is not None:
             return
-        best = self._best(now)
+        walk = self._walk
+        if walk is not None:
+            peer = board.peers.get(walk.peer)
+            if peer is not None and not peer.may_spend(HEADERS_COST, now):
+                return
+            self._walk = None
+            if peer is not None:
+                self._probe_peer(peer, walk, now)
+                return
+        best = self._choosing.best(now) if self._choosing.may_probe(now) else None
         if best is not None:
-            self._probe_peer(best, self._locator(), now)
+            most = min(MOST_AT_ONCE, board.limits.ahead)
+            asked = HeadersAsked(best.peer.number, self._locator(), most, best.claim)
+            self._probe_peer(best, asked, now)
 
     def answered(self, key: Hashable, asked: HeadersAsked, answer: Headers, now: int) -> None:
         """Headers came."""
@@ -156,79 +169,25 @@ class Following:
         if claim.weight > self._board.chain.tip.weight and not giver.ahead_of_clock:
             self.void(giver, now)
 
-    # Choosing.
-
-    def _heard_enough(self, now: int) -> bool:
-        board = self._board
-        heard = [peer for peer in board.peers.values() if peer.claim is not None]
-        groups = {peer.peer.group for peer in heard}
-        configured = sum(peer.peer.static for peer in heard)
-        named = board.settings.configured_peers
-        return (
-            now >= self._listens_until or len(groups) >= GROUPS_HEARD or (0 < named <= configured)
-        )
-
-    def _may_probe(self, now: int) -> bool:
-        """Whether another claim may be looked at: beside leads only when they take their time.
-
-        So nobody can keep a node from looking at others by giving a long branch slowly.
-        """
-        return all(now - lead.began_ms > STALLED_MS for lead in self._board.leads)
-
-    def _best(self, now: int) -> SyncPeer | None:
-        givers = {lead.giver for lead in self._board.leads}
-        groups = {
-            self._board.peers[giver].peer.group for giver in givers if giver in self._board.peers
-        }
-        best: SyncPeer | None = None
-        for peer in self._board.peers.values():
-            if peer.peer.group in groups:
-                continue
-            wakes = self._askable_at(peer, now)
-            if wakes is None or wakes > now:
-                continue
-            if best is None or _rank(peer) > _rank(best):
-                best = peer
-        return best
-
-    def _askable_at(self, peer: SyncPeer, now: int) -> int | None:
-        """When a peer may be asked what it has beyond our chain; None: it says nothing of it."""
-        tip = self._board.chain.tip
-        if peer.busy_headers:
-            return None
-        times = []
-        if peer.claim is not None and peer.claim.weight > tip.weight:
-            left_to_relay = peer.claim.height <= tip.height + RELAY_BLOCKS
-            times.append(peer.claimed_ms + (RELAY_MS if left_to_relay and tip.height else 0))
-        if peer.hint_ms is not None:
-            times.append(max(peer.hint_ms, peer.hinted_until))
-        if not times:
-            return None
-        return max(
-            min(times),
-            peer.void_until,
-            peer.paused_until,
-            peer.future_until,
-            peer.waits_until,
-            peer.affordable_at(HEADERS_COST, now),
-        )
-
     def _locator(self) -> tuple[BlockId, ...]:
         board = self._board
         return locator_of(board.chain, board.limits.undo, deep=not board.settings.was_synced)
 
-    def _probe_peer(
-        self,
-        peer: SyncPeer,
-        locator: tuple[BlockId, ...],
-        now: int,
-        left: HeaderChain | None = None,
-    ) -> None:
-        most = min(MOST_AT_ONCE, self._board.limits.ahead)
+    def _probe_peer(self, peer: SyncPeer, asked: HeadersAsked, now: int) -> None:
         peer.hint_ms = None
         peer.hinted_until = now + HINT_EVERY_MS
-        asked = HeadersAsked(peer.peer.number, locator, most, peer.claim, left=left)
         self._probe = self._board.ask_headers(asked, now)
+
+    def _walk_on(self, asked: HeadersAsked, run: HeaderRun) -> None:
+        """All that came is here already: ask on, as soon as the peer serves it."""
+        chain, base = self._board.chain, run.base
+        below = parts_below(chain, asked.locator, run.start.tip_id, asked.below)
+        if run.fork is not base:
+            locator = (base.tip_id, *self._locator()[: MOST_LOCATOR - 1])
+            self._walk = replace(asked, locator=locator, left=run.fork, below=None)
+        elif base.height + 1 < below:
+            locator = locator_between(chain, base.height, below)
+            self._walk = replace(asked, locator=locator, below=below)
 
     # Answers.
 
@@ -251,9 +210,7 @@ class Following:
             peer.hinted_until = now
             self._make_lead(peer, run, asked, answer, now)
         elif len(answer.headers) >= asked.most and not run.future:
-            self._probe = None
-            known = (run.base.tip_id, *self._locator())[:32]
-            self._probe_peer(peer, known, now, left=run.fork)
+            self._walk_on(asked, run)
         elif not run.future and self._is_void(peer, asked):
             self.void(peer, now)
 
@@ -276,6 +233,8 @@ class Following:
             return
         for link in run.links:
             lead.append(link)
+        if run.links and not lead.fetching:
+            lead.progress_ms = now
         board.peers[asked.peer].looked_ahead(run.future, now)
         if run.future or len(answer.headers) < asked.most:
             lead.complete = asked.claim
@@ -405,9 +364,3 @@ class Following:
         giver = self._board.peers.get(lead.giver)
         lead.complete = giver.claim if giver is not None else None
         lead.orphaned = lead.complete is None
-
-
-def _rank(peer: SyncPeer) -> tuple[bool, int, int, int]:
-    """Outbound first, then who had fewer turns, then by weight, then the longest connected."""
-    weight = peer.claim.weight if peer.claim is not None else 0
-    return peer.peer.outbound, -peer.turns, weight, -peer.peer.number

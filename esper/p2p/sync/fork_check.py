@@ -19,7 +19,7 @@ from esper.p2p.sync.claims import SyncPeer
 from esper.p2p.sync.events import KeepFrom
 from esper.p2p.sync.header_run import failure_of, start_of
 from esper.p2p.sync.lead import MOST_AT_ONCE
-from esper.p2p.sync.locator import locator_of
+from esper.p2p.sync.locator import locator_between, locator_of, parts_below
 from esper.p2p.wire.bulk_messages import Headers
 from esper.primitives.errors.header_errors import TimeFutureViolation
 from esper.primitives.errors.rule_violation import RuleViolation
@@ -113,15 +113,21 @@ class ForkCheck:
                 words = "its headers follow a block that was not named"
                 board.blame(asked.peer, Offence.UNASKED, words)
             return
-        first = len(asked.locator) > 1
-        if first and board.chain.height_on_chain(start.tip_id) == self._at:
+        if board.chain.height_on_chain(start.tip_id) == self._at:
             self.forgive(asked.peer)
             return
         parted, last = self._parted(peer, start, answer)
         if parted:
             self.owe(peer, last, now)
-        elif first or len(answer.headers) >= asked.most:
-            on = HeadersAsked(asked.peer, (last.tip_id,), MOST_AT_ONCE, peer.claim, check=True)
+            return
+        below = parts_below(board.chain, asked.locator, start.tip_id, asked.below)
+        full = len(answer.headers) >= asked.most
+        if full and last.height + 1 < below:
+            # A few requests in all: they wait for nothing, for a check has its time.
+            locator = locator_between(board.chain, last.height, below)
+            on = HeadersAsked(
+                asked.peer, locator, MOST_AT_ONCE, peer.claim, check=True, below=below
+            )
             self._open.add(board.ask_headers(on, now))
 
     def ended(self, key: Hashable) -> None:

@@ -106,3 +106,7 @@ class Lead:
     def is_brisk(self, now: int) -> bool:
         """Whether it brought proven blocks just now."""
         return len(self.proofs) == BRISK_PROOFS and now - self.proofs[0] <= STALLED_MS
+
+    def goes_on(self, now: int) -> bool:
+        """Whether it brings blocks and its next headers are still to come: it has no end yet."""
+        return self.complete is None and not self.orphaned and self.is_brisk(now)

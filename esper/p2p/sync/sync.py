@@ -9,12 +9,14 @@ claim has its turn.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from esper.consensus.header import Header
 from esper.p2p.actions import End
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.ports import ChainPort, Random
+from esper.p2p.sync.adopting import Adopting
 from esper.p2p.sync.board import BlocksAsked, Board, HeadersAsked, SyncSettings
 from esper.p2p.sync.busy import Busy
 from esper.p2p.sync.claims import SyncPeer
@@ -37,6 +39,9 @@ from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import Refuse
 
 __all__ = ["Sync", "SyncSettings", "SyncState", "SyncStatistics"]
+
+CURRENT_AGAIN_MS: Final = 5_000
+"""When a node that was never synced looks again whether its tip is recent: clocks are set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class Sync:
         self._check = ForkCheck(self._board)
         self._following = Following(self._board, self._check, now)
         self._fetching = Fetching(self._board, self._following)
+        self._adopting = Adopting(self._board, self._following)
         self._trials = Trials(self._board, self._following, self._check)
         self._busy = Busy()
         self._pace = Pace()
@@ -139,7 +145,7 @@ class Sync:
         if key == self._board.rerooting:
             self._trials.done(value, now)
         else:
-            self._fetching.done(key, value, now)
+            self._adopting.done(key, value, now)
         return self._work(now)
 
     def chain_changed(self, now: int) -> list[SyncAction]:
@@ -158,11 +164,14 @@ class Sync:
         times: Sequence[int] = (
             *self._following.due(now),
             *self._fetching.due(now),
+            *self._adopting.due(now),
             *self._check.due(),
             *self._trials.due(now),
             *self._busy.due(self._board.leads, now),
         )
         later = [time for time in times if time > now]
+        if self._check.active and self._is_settled():
+            later.append(now + CURRENT_AGAIN_MS)
         return min(later, default=None)
 
     # What it says.
@@ -228,15 +237,16 @@ class Sync:
         self._now = now
         if not board.halted:
             self._following.compare()
-            self._fetching.work(now)
-        if board.halted:
-            for lead in tuple(board.leads):
-                board.leave(lead)
-        else:
+            self._adopting.catch_up(now)
             self._following.work(now)
             at_rest = not board.leads and not self._following.probing
             self._check.work(now, at_rest=at_rest and not self._following.listening)
             self._trials.work(now)
+            self._fetching.work(now)
+            self._adopting.work(now)
+        if board.halted:
+            for lead in tuple(board.leads):
+                board.leave(lead)
         self._pace.at(board.chain.tip.height, now)
         self._busy.update(board.leads, board.chain, now)
         if self._check.active and self._is_settled() and board.chain.tip_is_current():
@@ -250,7 +260,7 @@ class Sync:
         if board.halted or board.rerooting is not None or self._following.listening:
             return False
         # Between two windows of a lead that brings blocks nothing is ahead for a moment.
-        if any(lead.complete is None and lead.is_brisk(self._now) for lead in board.leads):
+        if any(lead.goes_on(self._now) for lead in board.leads):
             return False
         return blocks_left(board) <= NEAR_BLOCKS
 

@@ -63,33 +63,38 @@ class Trials:
 
     def work(self, now: int) -> None:
         """Reroot, go back, or try the next."""
-        board, check = self._board, self._check
-        if not check.active or board.rerooting is not None:
-            return
-        trial = self._trial
-        if trial is not None and trial.lead is not None:
-            if trial.lead not in board.leads:
-                self._close(trial, trial.lead, now)
-            elif self._is_ripe(trial.lead):
-                self._reroot(trial.lead)
-            return
-        if trial is not None or not self._has_room(now):
-            return
+        while self._check.active and self._board.rerooting is None and self._step(now):
+            pass
+
+    def _step(self, now: int) -> bool:
+        """One step; whether another may follow at once."""
+        board, check, trial = self._board, self._check, self._trial
+        if trial is not None:
+            if trial.lead is None or trial.lead in board.leads:
+                if trial.lead is not None and self._is_ripe(trial.lead):
+                    self._reroot(trial.lead)
+                return False
+            self._close(trial, trial.lead, now)
+            return True
+        if not self._has_room(now):
+            return False
         if self._back is not None:
             self._compare(self._back)
-            return
+            return True
         found = check.next_owed()
         if found is None:
-            return
+            return False
         owed, peer = found
         if board.chain.height_on_chain(owed.fork.tip_id) is None:
             # It was seen from another chain: the next check sees it from this one.
             check.forgive(owed.giver)
-        elif peer.may_spend(HEADERS_COST, now) and now >= peer.paused_until:
+            return True
+        if peer.may_spend(HEADERS_COST, now) and now >= peer.paused_until:
             most = min(MOST_AT_ONCE, board.limits.ahead)
             asked = HeadersAsked(owed.giver, (owed.fork.tip_id,), most, peer.claim)
             key = board.ask_headers(asked, now)
             self._trial = _Trial(owed.giver, peer.peer.group, key)
+        return False
 
     def due(self, now: int) -> list[int]:
         """When something is to be done without an event."""

@@ -145,8 +145,11 @@ def test_a_lead_on_our_tip_keeps_the_node_busy_while_it_brings_blocks() -> None:
     assert not world.sync.state.busy
     world.until(lambda: world.tip.height >= 8, step=10)
     world.run(100)
-    state = world.sync.state
-    assert (state.busy, state.near) == (True, False)
+    for _ in range(30):
+        # Between two windows as well.
+        world.run(20)
+        state = world.sync.state
+        assert (state.busy, state.near, state.settled) == (True, False, False)
     world.peers[number].silent = (GetBlocks,)
     world.run(32_000)
     assert not world.sync.state.busy

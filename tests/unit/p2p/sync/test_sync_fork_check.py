@@ -193,7 +193,7 @@ def test_synced_once_needs_a_tip_that_is_current_and_an_outbound_peer() -> None:
     settled.append(world.sync.state.settled)
     before = world.syncs
     world.chain.current = True
-    world.run(1_000)
+    world.run(6_000)
     assert (before, world.syncs) == (0, 1)
     world.leave(number)
     settled.append(world.sync.state.settled)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from esper.p2p.sync.sync_state import Phase
-from esper.p2p.wire.talk_messages import GetBlocks, GetHeaders
+from esper.p2p.wire.talk_messages import PART_BODY, PART_PROOF, GetBlocks, GetHeaders
 from tests.support.sync_world import LIMITS, UNIT, Script, World, up_to
 
 
@@ -185,3 +185,50 @@ def test_an_announced_header_of_unknown_parent_leads_to_one_request_in_ten_secon
     world._do(world.sync.header_announced(peer, blocks[-1].header, world.now))
     world.run(12_000)
     assert world.tip is blocks[-1]
+
+
+def test_an_assumed_block_is_led_to_by_headers_before_any_proof_is_skipped() -> None:
+    makers = World().makers
+    blocks = makers.chain(makers.genesis, 60)
+    vouched = blocks[29]
+    world = World(makers=makers, was_synced=True, assume_valid=(30, vouched.block_id))
+    world.honest(blocks[-1])
+    world.until(lambda: world.tip is blocks[-1])
+    parts: dict[int, set[int]] = {}
+    for _, _, request in world.asked:
+        if isinstance(request, GetBlocks):
+            for one in request.block_ids:
+                parts.setdefault(makers.by_id[one].height, set()).add(request.parts)  # type: ignore[index]
+    # Its header comes with those of a window; from then on bodies alone are asked for.
+    bodies = [height for height, asked in parts.items() if asked == {PART_BODY}]
+    assert bodies
+    assert max(bodies) == 30
+    assert all(asked == {PART_BODY | PART_PROOF} for height, asked in parts.items() if height > 30)
+    assert parts[1] == {PART_BODY | PART_PROOF}
+
+
+def test_a_branch_that_misses_the_assumed_block_is_proven() -> None:
+    world = World(was_synced=True, assume_valid=(10, b"another" * 9 + b"!"))
+    tip = world.makers.chain(world.makers.genesis, 15)[-1]
+    world.honest(tip)
+    world.until(lambda: world.tip is tip)
+    asked = [request.parts for _, _, request in world.asked if isinstance(request, GetBlocks)]
+    assert set(asked) == {PART_BODY | PART_PROOF}
+
+
+def test_what_it_says_names_heights_pace_and_time() -> None:
+    world = World(was_synced=True)
+    tip = world.makers.chain(world.makers.genesis, 300)[-1]
+    world.honest(tip)
+    world.run(6_000)
+    state = world.sync.state
+    assert state.height == world.tip.height
+    assert state.target_height == 300
+    assert state.blocks_per_s > 1
+    assert state.seconds_left is not None
+    assert state.words == (
+        f"at block {state.height} of 300, {state.blocks_per_s:.1f} blocks a second, "
+        f"{state.seconds_left} s left; mining waits for another branch"
+    )
+    nobody = World()
+    assert "no peer is connected" in nobody.sync.state.words
