@@ -73,6 +73,8 @@ class MemoryNetwork:
         self._next_port = 40_000
         self.links: list[MemoryLink] = []
         """All that are open, both ends."""
+        self.meddle: Callable[[str, bytes], Awaitable[bytes]] | None = None
+        """What becomes of bytes that are sent on a stream of a name; may wait."""
 
     def listen(
         self, address: Address, node_id: bytes, accept: Callable[[Link], None]
@@ -204,6 +206,9 @@ class MemoryStream:
 
     async def send_all(self, data: bytes) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
+        if self._link.network.meddle is not None:
+            with trio.CancelScope(shield=True):
+                data = await self._link.network.meddle(self._name, data)
         deadline = trio.current_time() + send_deadline_s(len(data))
         with trio.CancelScope(shield=True, deadline=deadline) as scope:
             rest = memoryview(data)
