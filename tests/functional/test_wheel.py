@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import esper
-from esper.embedded import BANK_FILE, FOLDER, MODEL_FILES
+from esper.embedded import BANK_FILE, FOLDER, MODEL_FILES, SEED_FILES
 from esper.native_record import RECORD_NAME, BuildRecord
 from tests.support.wheel_world import (
     BIN,
@@ -51,6 +51,9 @@ def test_the_wheel_carries_what_the_checkout_has(wheel: Path) -> None:
             assert carried == (ROOT / "genesis" / "model" / name).read_bytes()
         carried = archive.read(f"esper/{FOLDER}/{BANK_FILE}")
         assert carried == (ROOT / "prompt_bank" / BANK_FILE).read_bytes()
+        for name in SEED_FILES:
+            carried = archive.read(f"esper/{FOLDER}/seeds/{name}")
+            assert carried == (ROOT / "seeds" / name).read_bytes()
         record = BuildRecord.from_json(archive.read(f"esper/{RECORD_NAME}").decode())
     assert record == BuildRecord.from_json((ROOT / "esper" / RECORD_NAME).read_text())
     assert f"esper/{record.extensions[0].file}" in names

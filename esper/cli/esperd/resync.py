@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from esper.cli.esperd.asked_node import DatadirOption
 from esper.cli.esperd.reported_errors import reported_errors
 from esper.node.clock import wall_ms
 from esper.node.datadir import DataDirectory
+from esper.node.offline.resync import resync as set_aside
 from esper.node.settings import datadir_in_effect
 
 
@@ -36,10 +36,7 @@ def resync(
                 f"all blocks in {directory.path} would be set aside; name --accept-loss if you "
                 "mean it"
             )
-        # Late: looking at the help opens no store.
-        done = import_module("esper.node.offline.resync").resync(
-            directory, accept_loss=True, now_ms=wall_ms()
-        )
+        done = set_aside(directory, accept_loss=True, now_ms=wall_ms())
         aside = None if done.aside is None else str(done.aside)
         told = (
             "there was no chain to set aside"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -20,7 +18,7 @@ from esper.rpc import schema as s
 from esper.rpc.client import RpcClient
 from esper.rpc.examples import BAN, MULTIADDR, NETWORK, PEER, PEER_ID, PEERS, STATUS
 from esper.rpc.method import Method
-from tests.support.esperd_world import run, use_fakes
+from tests.support.esperd_world import mine, run, use_fakes
 from tests.support.fake_work import fake_network
 
 
@@ -208,44 +206,36 @@ def test_status_says_why_it_is_not_synced_and_what_helps(client: FakeClient) -> 
 
 
 @pytest.fixture
-def set_aside(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The data directories whose chains were set aside."""
-    done: list[Path] = []
-    stand_in: Any = ModuleType("esper.node.offline.resync")
-
-    def resync(directory: Any, *, accept_loss: bool, now_ms: int) -> Any:
-        assert accept_loss
-        assert now_ms > 0
-        done.append(directory.path)
-        return SimpleNamespace(aside=directory.path / "aside-1" if len(done) < 3 else None)
-
-    stand_in.resync = resync
-    monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
+def regtest(monkeypatch: pytest.MonkeyPatch) -> None:
     use_fakes(monkeypatch, fake_network())
-    return done
 
 
-def test_a_chain_is_set_aside_by_whoever_means_it(tmp_path: Path, set_aside: list[Path]) -> None:
-    run("init", "--network", "regtest", "--datadir", tmp_path / "d")
-    told = run("resync", "--datadir", tmp_path / "d", status=2)
+@pytest.mark.usefixtures("regtest")
+def test_a_chain_is_set_aside_by_whoever_means_it(tmp_path: Path) -> None:
+    datadir = tmp_path / "d"
+    mine(datadir, blocks=1)
+    told = run("resync", "--datadir", datadir, status=2)
     assert "--accept-loss" in told
-    assert set_aside == []
-    told = run("resync", "--datadir", tmp_path / "d", "--accept-loss")
-    assert told.startswith(f"the chain lies in {tmp_path / 'd' / 'aside-1'} now")
-    assert set_aside == [tmp_path / "d"]
-    found = asked("resync", "--datadir", tmp_path / "d", "--accept-loss")
-    assert found == {
-        "datadir": str(tmp_path / "d"),
-        "set_aside": str(tmp_path / "d" / "aside-1"),
-    }
-    found = run("resync", "--datadir", tmp_path / "d", "--accept-loss")
-    assert found.startswith("there was no chain to set aside. ")
+    assert "1 blocks valid" in run("verify-chain", "--datadir", datadir)
+    told = run("resync", "--datadir", datadir, "--accept-loss")
+    [aside] = datadir.glob("set-aside-*")
+    assert told.startswith(f"the chain lies in {aside} now")
+    assert "0 blocks valid" in run("verify-chain", "--datadir", datadir)
+    assert (datadir / "wallets").is_dir()
+    found = asked("resync", "--datadir", datadir, "--accept-loss")
+    assert found == {"datadir": str(datadir), "set_aside": None}
+    told = run("resync", "--datadir", datadir, "--accept-loss")
+    assert told.startswith("there was no chain to set aside. ")
+    mine(datadir, blocks=1)
+    found = asked("resync", "--datadir", datadir, "--accept-loss")
+    assert Path(found["set_aside"]).is_dir()
 
 
-def test_what_is_no_data_directory_is_left_alone(tmp_path: Path, set_aside: list[Path]) -> None:
+@pytest.mark.usefixtures("regtest")
+def test_what_is_no_data_directory_is_left_alone(tmp_path: Path) -> None:
     told = run("resync", "--datadir", tmp_path, "--accept-loss", status=2)
     assert "is no data directory" in told
-    assert set_aside == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_commands_of_the_network_are_in_the_list() -> None:

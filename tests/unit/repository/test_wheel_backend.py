@@ -278,7 +278,9 @@ def test_the_embedded_files_are_found_where_they_are(tmp_path: Path) -> None:
     checkout = find_embedded(ROOT / "esper")
     assert checkout.model == ROOT / "genesis" / "model"
     assert checkout.bank == ROOT / "prompt_bank" / BANK_FILE
+    assert checkout.seeds == ROOT / "seeds"
     (tmp_path / FOLDER).mkdir()
+    assert find_embedded(tmp_path).seeds == tmp_path / FOLDER / "seeds"
     assert find_embedded(tmp_path).model == tmp_path / FOLDER / "genesis"
     assert find_embedded(tmp_path).bank == tmp_path / FOLDER / BANK_FILE
     assert RECORD_NAME not in MODEL_FILES
