@@ -26,6 +26,8 @@ from tests.support.sim_node import Place, Plan, SimNode
 from tests.support.sim_weather import Weather
 
 UNDO_DEPTH = 16
+REST_S = 10.0
+"""How long all have to stay where they are."""
 CALM = Weather()
 
 
@@ -91,7 +93,7 @@ class SimWorld:
 
     def stop_mining(self) -> None:
         for node in self.nodes:
-            node.mines = False
+            node.wanted = 0
 
     @property
     def up(self) -> list[SimNode]:
@@ -109,8 +111,21 @@ class SimWorld:
             await trio.sleep(0.5)
 
     async def converge(self, within_s: float = 900.0) -> None:
-        """Until all stand on one tip, and go on standing there."""
-        await self.until(self.agree, within_s)
+        """Nobody mines any more: until all stand on one tip.
+
+        Between rivals of equal weight each node draws lots for itself; then nothing but another
+        block decides, and one is mined.
+        """
+        self.stop_mining()
+        while True:
+            await self.until(lambda: len({one.weight for one in self.up}) == 1, within_s)
+            await trio.sleep(REST_S)
+            if self.agree():
+                return
+            if len({one.weight for one in self.up}) == 1:
+                self.log("a tie")
+                next(one for one in self.up if one.plan.share).wanted = 1
+                await self.until(lambda: len({one.weight for one in self.up}) > 1, within_s)
 
     def told(self) -> str:
         """What a failure shows."""
