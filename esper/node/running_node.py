@@ -34,11 +34,13 @@ from esper.node.interpreter import share_interpreter
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
+from esper.node.offline.going_back import go_back_if_asked
 from esper.node.peers.network_plan import NetworkPlan, network_service
 from esper.node.peers.network_service import NetworkService
 from esper.node.peers.network_settings import prunes
 from esper.node.peers.operator import NetworkPeers
 from esper.node.peers.port import PeersPort
+from esper.node.peers.standing import NetworkStanding
 from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
 from esper.node.start_warnings import start_warnings
@@ -167,6 +169,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
         with system_told(parts.directory.path):
             secret = parts.directory.vrf_secret(secrets.token_bytes(SECRET_BYTES))
             reserve = settings.disk_reserve_mib * MIB
+            go_back_if_asked(parts.directory, reserve)
             manager = closing.enter_context(
                 open_chain(
                     parts.directory,
@@ -219,7 +222,8 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     wall=parts.clock,
                     steady=parts.steady,
                 )
-                peers = NetworkPeers(network, parts.steady)
+                standing = NetworkStanding(network)
+                chain.network, peers = standing, NetworkPeers(network, standing)
             rpc = _rpc_node(parts, chain, mempool, history, calls, mining, peers, warnings, stop)
         yield OpenNode(manager, chain, mempool, mining, calls, events, network, rpc)
 
@@ -263,7 +267,7 @@ def _rpc_node(
     stop: Callable[[], None],
 ) -> NodePort:
     params, texts = parts.directory.params, parts.texts
-    sync = SyncState(parts.clock, peers)
+    sync = SyncState(parts.clock, peers, lambda: chain.halted)
     control = mining.control if mining is not None else None
     return rpc_node(
         statuses=StatusViews(

@@ -31,7 +31,7 @@ NO_NETWORK: Final = -32009
 UNREACHED: Final = -32010
 """A peer did not answer, or did not stay."""
 SPARED: Final = -32011
-"""A configured peer, which is never kept away."""
+"""A peer of the setting ``connect``, which is never kept away."""
 
 
 ERRORS: Final = MappingProxyType(

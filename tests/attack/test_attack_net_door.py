@@ -11,6 +11,7 @@ import trio.testing
 
 from esper.p2p.transport.door import SLOTS
 from esper.p2p.transport.link import Ending, LinkClosed
+from esper.p2p.transport.listener import RETRY_S
 from esper.p2p.transport.negotiation import message
 from tests.support.transport_world import SELECTION, TALK, RawPeer, World, open_sockets, world
 
@@ -181,8 +182,11 @@ def test_a_node_without_descriptors_accepts_again_when_it_has_some(
 
     async def main() -> None:
         async with world() as made:
+            began = trio.current_time()
             assert (await made.dial()).closed is None
             assert failures == []
+            # It does not try again at once for ever.
+            assert trio.current_time() - began > 1.5 * RETRY_S
 
     trio.run(main)
 

@@ -348,6 +348,7 @@ def test_other_protocols_are_refused_and_the_link_stays(protocol: str) -> None:
             await peer.data(1, b"still")
             assert await link.talk.receive_some(5) == b"still"
             assert link.statistics().streams == 2
+            assert not link._answerers
             peer.stream.socket.close()
 
     trio.run(main)

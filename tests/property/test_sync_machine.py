@@ -168,3 +168,94 @@ SyncMachine.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+class NewcomerMachine(RuleBasedStateMachine):
+    """A node that was never synced, among liars with light chains, stubs and forgeries."""
+
+    @initialize(threads=st.integers(1, 3), stem=st.integers(0, 60), more=st.integers(1, 60))
+    def begin(self, threads: int, stem: int, more: int) -> None:
+        self.world = World(threads=threads)
+        self.world.chain.current = False
+        self.main = self.world.makers.chain(self.world.makers.genesis, stem + more)
+        self.honest = [self.world.honest(self.main[-1])]
+        self.liars: list[PeerNumber] = []
+
+    @rule(outbound=st.booleans(), behind=st.integers(0, 30))
+    def join_honest(self, outbound: bool, behind: int) -> None:
+        if len(self.honest) < 4:
+            tip = self.main[-1 - min(behind, len(self.main) - 1)]
+            self.honest.append(self.world.honest(tip, outbound=outbound))
+
+    @rule(count=st.integers(1, 20))
+    def grow(self, count: int) -> None:
+        self.main += self.world.makers.chain(self.main[-1], count)
+        for number in self.honest:
+            self.world.move(number, self.main[-1])
+
+    @rule(
+        place=st.integers(0, 100),
+        count=st.integers(1, 90),
+        weight=st.sampled_from([UNIT // 10, UNIT // 2, 3 * UNIT]),
+        kind=st.sampled_from(["sound", "sound", FORGED, BAD_STATE]),
+        boasts=st.booleans(),
+        delay=st.sampled_from([5, 500, 4_000]),
+    )
+    def join_liar(
+        self, place: int, count: int, weight: int, kind: str, boasts: bool, delay: int
+    ) -> None:
+        if len(self.liars) >= 5:
+            return
+        # A sound branch that is heavier than the honest one would be the chain.
+        base = self.main[place * (len(self.main) - 1) // 100]
+        if kind == "sound":
+            room = self.main[-1].headers.weight - base.headers.weight
+            count = min(count, room // weight)
+        if count < 1:
+            return
+        tip = self.world.makers.chain(base, count, weight, kind)[-1]
+        claim = Claim(tip.height, (1 << 500) - 1, tip.block_id) if boasts else None
+        self.liars.append(self.world.honest(tip, claim=claim, delay_ms=delay))
+
+    @rule(ms=st.sampled_from([10, 500, 3_000, 15_000, 90_000]))
+    def wait(self, ms: int) -> None:
+        self.world.run(ms)
+
+    @invariant()
+    def bounded(self) -> None:
+        held = self.world.sync.statistics()
+        assert held.leads <= 2
+        assert held.headers <= 2 * LIMITS.ahead
+        assert not {number for number, _, _ in self.world.blamed} & set(self.honest)
+
+    @invariant()
+    def undone_as_deep_as_was_kept(self) -> None:
+        kept, chain = self.world.chain.kept_from, self.world.chain
+        owed = self.world.sync._check._owed.values()
+        assert all(kept is not None and kept <= one.fork.height for one in owed)
+        assert self.world.syncs == 0 or chain.current
+
+    def teardown(self) -> None:
+        world = self.world
+        end = world.now + DEEP_ENOUGH
+        best = self.main[-1]
+        while world.tip.headers.weight < best.headers.weight:
+            assert world.now < end, (world.sync.state, world.sync.statistics())
+            for number in list(world.peers):
+                world.claim(number)
+            world.run(15_000)
+            self.bounded()
+        world.chain.current = True
+        while world.syncs == 0:
+            assert world.now < end, (world.sync.state, world.sync.statistics())
+            world.run(15_000)
+        assert world.tip.headers.weight >= best.headers.weight
+
+
+TestNewcomerMachine: Callable[[], None] = NewcomerMachine.TestCase  # type: ignore[assignment]
+NewcomerMachine.TestCase.settings = settings(
+    max_examples=40,
+    stateful_step_count=15,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)

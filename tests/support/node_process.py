@@ -110,14 +110,18 @@ class RunningNode:
 
 @contextmanager
 def running(
-    command: str, datadir: Path, *arguments: str | Path, cwd: Path | None = None
+    command: str,
+    datadir: Path,
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    alone: bool = True,
 ) -> Iterator[RunningNode]:
     """``esperd command`` on a data directory, once its RPC answers."""
     log = datadir.parent / f"{datadir.name}-{time.monotonic_ns()}.log"
     (datadir / "rpc.cookie").unlink(missing_ok=True)
     call: Sequence[str | Path] = [
         *(BIN / "esperd", command, "--datadir", datadir),
-        *("--rpc-port", "0", "--port", "0", "--alone", *arguments),
+        *("--rpc-port", "0", "--port", "0", *(["--alone"] if alone else []), *arguments),
     ]
     with log.open("wb") as stream:
         process = subprocess.Popen(

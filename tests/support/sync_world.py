@@ -7,7 +7,7 @@ it. No work is done: a thousand blocks take a fraction of a second.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
@@ -59,7 +59,7 @@ BAD_STATE = "bad state"
 """Real work, and a body that no state allows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Made:
     """A block."""
 
@@ -297,8 +297,6 @@ class Script:
     """Requests that it never answers."""
     says_pruned: bool = False
     """Whether it keeps no proofs and did not say so."""
-    relays: list[Made] = field(default_factory=list)
-    """Blocks beside its chain that it gives too."""
     honest: bool = True
 
     @property
@@ -315,21 +313,20 @@ class Script:
         return self._blocks(request)
 
     def _headers(self, request: GetHeaders) -> list[Any]:
-        places = {made.block_id: made.height for made in self.chain}
         for block_id in request.locator:
-            place = places.get(BlockId(block_id))
-            if place is not None:
+            made = self.makers.by_id.get(BlockId(block_id))
+            place = made.height if made is not None else len(self.chain)
+            if place < len(self.chain) and self.chain[place] is made:
                 follow = self.chain[place + 1 : place + 1 + request.most]
                 headers = tuple(made.header.to_bytes() for made in follow)
                 return [Headers(0, block_id, headers), End.DONE]
         return [End.REFUSED]
 
     def _blocks(self, request: GetBlocks) -> list[Any]:
-        own = {made.block_id for made in (*self.chain, *self.relays)}
         said: list[Any] = []
         for block_id in request.block_ids:
             made = self.makers.by_id[BlockId(block_id)]
-            if made.block_id not in own:
+            if made.height >= len(self.chain) or self.chain[made.height] is not made:
                 said.append(Refuse(0, block_id, REFUSED_UNKNOWN))
             elif self.says_pruned or made.height < self.proofs_from:
                 said.append(Refuse(0, block_id, REFUSED_PRUNED))
@@ -369,7 +366,7 @@ class World:
         self.peers: dict[PeerNumber, Script] = {}
         self.blamed: list[tuple[PeerNumber, Offence, str]] = []
         self.told: list[str] = []
-        self.synced_once = False
+        self.syncs = 0
         self.asked: list[tuple[int, PeerNumber, GetHeaders | GetBlocks]] = []
         self.most_bytes = 0
         self.most_headers = 0
@@ -494,7 +491,7 @@ class World:
                 case Tell():
                     self.told.append(action.words)
                 case SyncedOnce():
-                    self.synced_once = True
+                    self.syncs += 1
                 case KeepFrom():
                     self.chain.kept_from = action.height
                 case _:

@@ -20,6 +20,7 @@ from typing import Final, Protocol, TypeVar
 import trio
 
 from esper.consensus.chain import BlockBytes
+from esper.consensus.context import ChainContext
 from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
@@ -28,6 +29,7 @@ from esper.node.chain.block_judge import JudgedBlock, JudgementError, at_stage
 from esper.node.chain.chain_manager import Adopted, Arrival, ChainManager, ReadBlock
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.milestones import MilestoneFile, Milestones
+from esper.node.chain.sync_state import NetworkState, why_not_synced
 from esper.node.clock import Clock, steady_ms
 from esper.node.events import TipMoved
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
@@ -35,6 +37,7 @@ from esper.primitives.errors.consequences import Stage
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
 from esper.saying import complain
+from esper.storage.errors import RewindLimitError
 
 T = TypeVar("T")
 Commit = Callable[[], None]
@@ -54,6 +57,16 @@ class FinalChainError(Exception):
 
     def __init__(self) -> None:
         super().__init__("this chain was current once: nothing below the undo depth is given up")
+
+
+class StartAgainError(Exception):
+    """Blocks must be executed again from the genesis on, which the next start does."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "going back to an older branch needs blocks to be executed again: stop this node and "
+            "start it again"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +119,8 @@ class ChainService:
         self._view = manager.view()
         self._milestone_file = milestones
         self._milestones = milestones.load() if milestones is not None else Milestones()
+        self.network: NetworkState | None = None
+        """What the network knows of this chain; None in a node without one."""
         self.blocks = manager.store.blocks()
         """Blocks by id, from any thread and without waiting for a change."""
         if manager.halted is not None:
@@ -115,6 +130,10 @@ class ChainService:
     def halted(self) -> str:
         """Why this node neither follows the best branch nor mines, and what helps; else empty."""
         return self._milestones.halted
+
+    def why_not_synced(self, now_ms: int, chain: ChainContext | None = None) -> str:
+        """A sentence; empty if the chain, by default the present one, is current."""
+        return self.halted or why_not_synced(chain or self._view.context, self.network, now_ms)
 
     @property
     def was_synced(self) -> bool:
@@ -150,11 +169,17 @@ class ChainService:
         """Take off all above a block of the chain, however deep, to follow another branch there.
 
         What the blocks that leave held does not wait again. Raises FinalChainError in a node that
-        was synced once, and what ``ChainManager.reroot`` raises.
+        was synced once, StartAgainError where undo records are missing, and what
+        ``ChainManager.reroot`` raises.
         """
         if self.was_synced:
             raise FinalChainError
-        return await self._change(lambda: self._manager.reroot(block_id, now_ms=self._clock()))
+        try:
+            return await self._change(lambda: self._manager.reroot(block_id, now_ms=self._clock()))
+        except RewindLimitError as error:
+            back = replace(self._milestones, back_to=block_id)
+            await trio.to_thread.run_sync(self._reach, back)
+            raise StartAgainError from error
 
     def follow(self, follower: ChainFollower) -> None:
         """Let a follower prepare every change from now on."""

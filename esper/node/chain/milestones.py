@@ -9,8 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from esper.primitives.codec import CodecError, Record, Unsigned, VarBytes, decode, encode
-from esper.primitives.hashing import make_tag, tagged_hash32
+from esper.primitives.codec import (
+    Array,
+    CodecError,
+    FixedBytes,
+    Record,
+    Unsigned,
+    VarBytes,
+    decode,
+    encode,
+)
+from esper.primitives.hashing import HASH_BYTES, make_tag, tagged_hash32
+from esper.primitives.ids import BlockId
 from esper.saying import warn
 from esper.storage.own_file import open_own, write_all
 from esper.storage.segments.segment_writer import sync_folder
@@ -32,15 +42,26 @@ class Milestones:
     """Whether the chain was current once."""
     halted: str = ""
     """Why it follows the best branch no more; empty if it does."""
+    back_to: BlockId | None = None
+    """64 bytes: the block that the next start goes back to, however deep it lies."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
     synced: int
     halted: bytes
+    back_to: tuple[bytes, ...]
 
 
-_RECORD: Final = Record(_Stored, 1, (("synced", Unsigned(1)), ("halted", VarBytes(HALTED_BYTES))))
+_RECORD: Final = Record(
+    _Stored,
+    1,
+    (
+        ("synced", Unsigned(1)),
+        ("halted", VarBytes(HALTED_BYTES)),
+        ("back_to", Array(FixedBytes(HASH_BYTES), 1)),
+    ),
+)
 
 
 class MilestoneFile:
@@ -60,7 +81,8 @@ class MilestoneFile:
             if len(data) > MOST_BYTES or data[len(payload) :] != _checksum(payload):
                 raise CodecError("its checksum is wrong", 0)
             stored = decode(_RECORD, payload, limit=MOST_BYTES, what="milestones")
-            return Milestones(bool(stored.synced), stored.halted.decode())
+            back_to = BlockId(stored.back_to[0]) if stored.back_to else None
+            return Milestones(bool(stored.synced), stored.halted.decode(), back_to)
         except (CodecError, UnicodeDecodeError) as error:
             aside = self._path.with_suffix(".damaged")
             self._path.replace(aside)
@@ -78,7 +100,8 @@ class MilestoneFile:
     def save(self, milestones: Milestones) -> None:
         """Keep them; on disk when this returns, whole or as before. Raises OSError."""
         halted = milestones.halted.encode()[:HALTED_BYTES].decode(errors="ignore").encode()
-        payload = encode(_RECORD, _Stored(int(milestones.synced), halted))
+        back_to = () if milestones.back_to is None else (milestones.back_to,)
+        payload = encode(_RECORD, _Stored(int(milestones.synced), halted, back_to))
         fresh = self._path.with_suffix(".new")
         with open_own(fresh, "wb") as stream:
             write_all(stream, payload + _checksum(payload))

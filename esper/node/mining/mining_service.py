@@ -30,8 +30,10 @@ from esper.node.events import (
     Events,
     MiningHeld,
     MiningTold,
+    Missed,
     NodeEvent,
     Subscription,
+    TipMoved,
     TransactionAdmitted,
 )
 from esper.node.mempool.mempool_service import MempoolService
@@ -55,6 +57,8 @@ REFRESH_S: Final = 1.0
 """Templates follow new content at most once in so long; a new tip they follow at once."""
 AFTER_FAILURE_S: Final = 5.0
 KEPT_JOBS: Final = 16
+KEPT_OWN: Final = 256
+"""Blocks of ours of which it is said if they leave the chain."""
 EVENTS_AHEAD: Final = 64
 SEARCHES: Final = "searching for block "
 """How the phrase about a search begins; a height follows."""
@@ -85,6 +89,16 @@ class MinedNews(NodeEvent):
         plan = self.assembled.plan
         long_answers = sum(group.kind == LANE_ANSWER for group in plan.groups)
         return sum(answer is not None for answer in plan.answers) + long_answers
+
+
+@dataclass(frozen=True, slots=True)
+class MinedStale(NodeEvent):
+    """A block of this miner that lost against another, at once or after a change of chain."""
+
+    height: int
+    """The block's height."""
+    block_id: BlockId
+    """64 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +139,7 @@ class MiningService:
         """Makes templates, and knows the payee."""
         self._clock = clock
         self._steady = steady
-        self._times = BlockTimes(chain, clock)
+        self._times = BlockTimes(chain, clock, steady)
         self._lanes = lanes
         self._events = events
         self._wanted = wanted
@@ -137,11 +151,21 @@ class MiningService:
         self._jobs: dict[int, _Job] = {}
         self._number = 0
         self._proving: set[BlockId] = set()
+        self._own: dict[BlockId, int] = {}
         self._refused_after: BlockId | None = None
         """The parent on which a block of what waits was refused: the next on it is empty, for the
         chain must go on whatever is wrong with what waits."""
         self._news = trio.Event()
         self._steered = trio.Event()
+
+    def look_again(self) -> None:
+        """Judge anew whether it may search: the network knows something else than before.
+
+        A search that may not go on ends at once.
+        """
+        if self._times.why_wait():
+            self._searcher.search(None)
+        self._steered.set()
 
     @property
     def searching(self) -> bool:
@@ -206,9 +230,11 @@ class MiningService:
         """Mine until cancelled, or until every block that was wanted is there."""
         send, receive = trio.open_memory_channel[Found | Progress](EVENTS_AHEAD)
         content = self._events.subscribe(TransactionAdmitted, CallAnswered, CallReady, room=1)
-        with content as changes:
+        tips = self._events.subscribe(TipMoved)
+        with content as changes, tips as moves:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._follow_content, changes)
+                nursery.start_soon(self._follow_tip, moves)
                 nursery.start_soon(self._keep_searcher, send)
                 nursery.start_soon(self._desk.run)
                 nursery.start_soon(self._make_templates)
@@ -329,7 +355,8 @@ class MiningService:
         self._jobs[self._number] = job
         for old in [number for number in self._jobs if number <= self._number - KEPT_JOBS]:
             del self._jobs[old]
-        if job.chain.tip_id == self._chain.tip and self.searching:
+        may_search = self.searching and not self._times.why_wait()
+        if job.chain.tip_id == self._chain.tip and may_search:
             self._searcher.search(job_of(self._number, job.template, job.chain))
         return job.chain.height + 1
 
@@ -391,7 +418,11 @@ class MiningService:
         self.statistics.proved(took)
         if arrival.block_id not in arrival.applied:
             self.statistics.overtaken()
+            self._stale(job.chain.height + 1, arrival.block_id)
             return
+        self._own[arrival.block_id] = job.chain.height + 1
+        if len(self._own) > KEPT_OWN:
+            del self._own[next(iter(self._own))]
         news = MinedNews(
             job.chain.height + 1, arrival.block_id, ticket, job.assembled, len(proof), took
         )
@@ -400,6 +431,29 @@ class MiningService:
             # Two tickets of different parents may both have been under way for the last one.
             self._wanted = max(self._wanted - 1, 0)
         self._events.publish(news)
+
+    async def _follow_tip(self, moves: Subscription[TipMoved]) -> None:
+        """Say which blocks of ours lose after all."""
+        async for moved in moves:
+            if isinstance(moved, Missed):
+                continue
+            for block_id in moved.undone:
+                height = self._own.pop(block_id, None)
+                if height is not None:
+                    self.statistics.left()
+                    self._stale(height, block_id)
+
+    def _stale(self, height: int, block_id: BlockId) -> None:
+        """What it held waits again: the mempool and the desk see to that themselves."""
+        say(
+            LOG,
+            "block_stale",
+            "our block {height} {short} is stale: another branch won; what it held waits again",
+            height=height,
+            short=block_id.hex()[:16],
+            block=block_id.hex(),
+        )
+        self._events.publish(MinedStale(height, block_id))
 
     def _drop_early(self, job: _Job) -> None:
         """A ticket of before the clock was set back: another is found as soon as one may come."""

@@ -68,6 +68,11 @@ class MiningStatistics:
         """A ticket or block of ours came too late."""
         self._stale += 1
 
+    def left(self) -> None:
+        """A block of ours left the chain again."""
+        self._found -= 1
+        self._stale += 1
+
     def rates(self) -> MiningRates:
         """The numbers now."""
         attempts, tokens, ms = self._sums

@@ -144,7 +144,7 @@ def repair(
                 while store.tip.height > ended_at:
                     store.rewind()
     if gone:
-        _take_off(directory, gone)
+        take_off(directory, gone)
         rebuild(accept_loss=False)
     voided, remaining = 0, () if ended_at is not None else needed
     if not remaining:
@@ -232,9 +232,10 @@ def _give_back(store: ChainStore, params: NetworkParameters, ended_at: int, now_
     return count
 
 
-def _take_off(directory: DataDirectory, gone: Sequence[BlockId]) -> None:
+def take_off(directory: DataDirectory, gone: Sequence[BlockId]) -> None:
     """Say in the journal that blocks left the chain, the tip first; the index does not know yet."""
     with DirectoryLock(directory.path):
         writer = SegmentWriter(directory.path / BLOCK_FOLDER)
         for block_id in gone:
-            writer.append(journal_payload(TipRemoved(block_id)))
+            writer.stage(journal_payload(TipRemoved(block_id)))
+        writer.commit()

@@ -1,12 +1,11 @@
 """The chain as the network's machines see it."""
 
-from esper.consensus.context import ChainContext
 from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
 from esper.node.chain.block_judge import JudgementError
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
-from esper.node.chain.why_not_synced import why_not_synced
+from esper.node.chain.sync_state import is_recent
 from esper.node.clock import Clock
 from esper.primitives.ids import BlockId
 from esper.storage.errors import UnknownBlockError
@@ -15,16 +14,14 @@ from esper.storage.errors import UnknownBlockError
 class NodeChain:
     """A ``ChainPort``: everything is answered at once, from memory or the index."""
 
-    def __init__(self, chain: ChainService, manager: ChainManager, wall: Clock) -> None:
+    def __init__(
+        self, chain: ChainService, manager: ChainManager, wall: Clock, minimum_weight: int
+    ) -> None:
         """``manager`` is the one behind ``chain``; ``wall`` is the time of day."""
         self._chain = chain
         self._manager = manager
         self._wall = wall
-
-    @property
-    def tip_context(self) -> ChainContext:
-        """The chain as its next block sees it."""
-        return self._chain.view.context
+        self._minimum_weight = minimum_weight
 
     @property
     def tip(self) -> HeaderChain:
@@ -68,7 +65,8 @@ class NodeChain:
 
     def tip_is_current(self) -> bool:
         """See ``ChainPort``."""
-        return not why_not_synced(self.tip_context, self._wall())
+        tip = self._chain.view.context
+        return is_recent(tip, self._wall()) and tip.weight >= self._minimum_weight
 
     def check_may_come(self, header: Header) -> HeaderChain:
         """See ``ChainPort``."""

@@ -18,6 +18,7 @@ from esper.p2p.ports import (
 from esper.p2p.verdicts import Failure
 from esper.primitives.errors.consequences import Stage
 from esper.primitives.errors.rule_violation import RuleViolation
+from esper.primitives.ids import BlockId
 from esper.saying import complain
 
 LOG: Final = logging.getLogger("esper.network")
@@ -66,7 +67,8 @@ class ChainJobs:
             case Adopt():
                 return await self._adopt([_judged(one) for one in job.blocks])
             case Reroot():
-                raise NotImplementedError
+                await self._chain.reroot(BlockId(job.block_id))
+                return None
 
     async def _adopt(self, blocks: Sequence[JudgedBlock]) -> Adopted:
         adopted = await self._chain.adopt_many(blocks)

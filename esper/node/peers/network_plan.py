@@ -103,7 +103,7 @@ def network_service(
             node_id=plan.node_id,
             endpoint=plan.endpoint,
             chain=chain,
-            chain_port=NodeChain(chain, manager, wall),
+            chain_port=NodeChain(chain, manager, wall, plan.settings.minimum_weight),
             blocks=source,
             whole_block=source.whole,
             mempool=mempool,

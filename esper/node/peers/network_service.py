@@ -55,7 +55,7 @@ from esper.p2p.service.peer_parts import make_peer_parts
 from esper.p2p.service.peer_table import PeerTable
 from esper.p2p.service.settings import NetworkSettings
 from esper.p2p.sync.board import SyncSettings
-from esper.p2p.sync.events import SyncedOnce, Tell
+from esper.p2p.sync.events import KeepFrom, SyncedOnce, Tell
 from esper.p2p.sync.sync import Sync
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire.fields import Claim
@@ -102,12 +102,8 @@ class NetworkIngredients:
     """Reads a block of the chain, in a thread."""
     random: Random = field(default_factory=random.SystemRandom)
     """Chance."""
-    was_synced: bool = False
-    """Whether the node ever was."""
     threads: int = 1
     """That verify proofs."""
-    synced_once: Callable[[], None] = lambda: None
-    """Called when it is synced for the first time."""
 
 
 class NetworkService:
@@ -132,7 +128,7 @@ class NetworkService:
             SyncSettings(
                 assume_valid=None if assumed is None else (assumed[0], BlockId(assumed[1])),
                 alone=settings.alone,
-                was_synced=made_of.was_synced,
+                was_synced=made_of.chain.was_synced,
                 threads=made_of.threads,
                 configured_peers=len(settings.static),
             ),
@@ -200,6 +196,8 @@ class NetworkService:
                 save=self._save,
             )
         )
+        self._errands: list[SyncedOnce | KeepFrom] = []
+        self._errand = trio.Event()
         self._saves: list[Callable[[], None]] = []
         self._progress = Progress(lambda: self.following.state, made_of.steady)
 
@@ -224,9 +222,9 @@ class NetworkService:
         return self._made_of.chain_port
 
     @property
-    def wall(self) -> Callable[[], int]:
-        """The time of day, ms."""
-        return self._made_of.wall
+    def steady(self) -> Callable[[], int]:
+        """Counts ms evenly."""
+        return self._made_of.steady
 
     @property
     def listening(self) -> str:
@@ -289,6 +287,7 @@ class NetworkService:
             await nursery.start(news.run)
             nursery.start_soon(self._follow_tip)
             nursery.start_soon(self._follow_own_blocks)
+            nursery.start_soon(self._run_errands)
             task_status.started()
 
     # What the node tells.
@@ -299,6 +298,18 @@ class NetworkService:
                 # One that was missed is as good as one that was told: the tip is looked at.
                 self._room.chain_changed()
                 self.following.note_busy()
+
+    async def _run_errands(self) -> None:
+        """What sync wants of the chain beside jobs, in order."""
+        while True:
+            await self._errand.wait()
+            self._errand = trio.Event()
+            while self._errands:
+                match self._errands.pop(0):
+                    case SyncedOnce():
+                        await self._made_of.chain.note_synced()
+                    case KeepFrom(height):
+                        await self._made_of.chain.keep_undo_from(height)
 
     async def _follow_own_blocks(self) -> None:
         with self._made_of.events.subscribe(MinedNews) as mined:
@@ -379,8 +390,9 @@ class NetworkService:
                 say(LOG, "network_told", "{words}", words=words)
             case Brought(peer, weight):
                 self.gate.brought(peer, weight)
-            case SyncedOnce():
-                self._made_of.synced_once()
+            case SyncedOnce() | KeepFrom():
+                self._errands.append(action)
+                self._errand.set()
             case _:
                 return
 

@@ -1,10 +1,11 @@
 """The network service as its operator sees it: who is connected, how the node stands, steering."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import trio
 
+from esper.node.chain.sync_state import why_not_connected
 from esper.node.peers.network_service import NetworkService
 from esper.node.peers.port import (
     BanView,
@@ -18,7 +19,7 @@ from esper.node.peers.port import (
     PeerView,
     Target,
 )
-from esper.node.peers.sync_words import warnings_of, why_not
+from esper.node.peers.standing import NetworkStanding
 from esper.p2p.limits import HELLO_MS
 from esper.p2p.peer import ARCHIVE, CHUNKS, PROMPTS, SNAPSHOTS, TRANSACTIONS
 from esper.p2p.peers.bars import Bar, Barred, of_id, of_ip
@@ -42,6 +43,8 @@ BAR_WORDS: Final = {
     Bar.BAN: "for an offence that honest nodes do not commit",
     Bar.BY_HAND: "by the operator",
 }
+STAYS_S: Final = 0.5
+"""A peer that is still there so long after its hello stays."""
 IPV6_BAN_BYTES: Final = 9
 """The key of a barred IPv6 address: its kind, and its first 64 bits."""
 
@@ -49,9 +52,10 @@ IPV6_BAN_BYTES: Final = 9
 class NetworkPeers(PeersPort):
     """Answers from memory."""
 
-    def __init__(self, service: NetworkService, steady: Callable[[], int]) -> None:
+    def __init__(self, service: NetworkService, standing: NetworkStanding) -> None:
         self._service = service
-        self._steady = steady
+        self._standing = standing
+        self._steady = service.steady
 
     def peers(self) -> Sequence[PeerView]:
         """See ``PeersPort``."""
@@ -79,10 +83,10 @@ class NetworkPeers(PeersPort):
     def network(self) -> NetworkView:
         """See ``PeersPort``."""
         service = self._service
-        state, table, now = service.following.state, service.table.settled(), self._steady()
+        state, table = service.following.state, service.table.settled()
         outbound = sum(one.connection.link.outbound for one in table)
         claims = [one.claim.height for one in table if one.claim is not None]
-        objection = why_not(service, now)
+        objection = self._standing.halted or why_not_connected(self._standing)
         address = service.own_address
         return NetworkView(
             synced=not objection,
@@ -100,7 +104,7 @@ class NetworkPeers(PeersPort):
             multiaddr="" if address is None else str(address),
             peer_id=peer_id_text(service.node_id),
             counters=service.counters(),
-            warnings=warnings_of(service, now),
+            warnings=self._standing.warnings(),
         )
 
     async def connect(self, address: Multiaddr) -> PeerView:
@@ -122,6 +126,12 @@ class NetworkPeers(PeersPort):
                 await trio.sleep(0.02)
         if connected.peer is None:
             raise self._unreached(address, connected.connection.why or "no hello")
+        # Who keeps this node away says so right behind its own hello.
+        with trio.move_on_after(STAYS_S):
+            while not connected.connection.why:
+                await trio.sleep(0.02)
+        if connected.connection.why:
+            raise self._unreached(address, connected.connection.why)
         return _view(connected, self._steady())
 
     def disconnect(self, target: Target) -> int:

@@ -33,7 +33,7 @@ class PeerUnreachedError(PeersError):
 
 
 class PeerSparedError(PeersError):
-    """A configured peer, which is never kept away."""
+    """A peer of the setting ``connect``, which is never kept away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ The chain alone sees an old tip, the network what peers have and this node lacks
 only if neither objects: silent peers make no tip recent, and a recent tip is not the best one.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from esper.consensus.context import ChainContext
-from esper.node.chain.why_not_synced import why_not_synced
+from esper.node.chain.sync_state import why_not_synced
 from esper.node.clock import Clock
 from esper.node.peers.port import PeersPort
 from esper.rpc.schema import AsOf
@@ -21,14 +22,26 @@ NOBODY_HAS_NEWER: Final = (
 class SyncState:
     """Asked by all views."""
 
-    def __init__(self, clock: Clock, peers: PeersPort | None = None) -> None:
-        """Without ``peers`` the node is alone, and its chain decides."""
+    def __init__(
+        self,
+        clock: Clock,
+        peers: PeersPort | None = None,
+        halted: Callable[[], str] = str,
+    ) -> None:
+        """Without ``peers`` the node is alone, and its chain decides.
+
+        ``halted`` says why the chain follows no branch any more, empty if it does.
+        """
         self._clock = clock
         self._peers = peers
+        self._halted = halted
 
     def why_not(self, chain: ChainContext) -> str:
         """Cause and remedy in a sentence; empty if the node is synced."""
-        old = why_not_synced(chain, self._clock())
+        halted = self._halted()
+        if halted:
+            return halted
+        old = why_not_synced(chain, None, self._clock())
         if self._peers is None:
             return old
         network = self._peers.network()

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from esper.p2p.limits import MOST_ADDRESSES
-from esper.p2p.peers.address_book import STALE_MIN, AddressBook
-from esper.p2p.peers.netgroup import IP_BYTES, Localities, may_be_told
+from esper.p2p.peers.address_book import AddressBook
+from esper.p2p.peers.address_table import STALE_MIN
+from esper.p2p.peers.netgroup import IP_BYTES, Localities, reaches_told
 from esper.p2p.ports import Random
 from esper.p2p.wire.fields import KnownAddress
 from esper.primitives.hashing import u32
@@ -63,11 +64,12 @@ class AddressAnswers:
             self._answers.move_to_end(group)
             if len(self._answers) > MOST_GROUPS:
                 self._answers.popitem(last=False)
+        told = reaches_told(ip)
         found = []
         for start in range(0, len(kept.lines), _LINE_BYTES):
             endpoint = kept.lines[start : start + _ENDPOINT_BYTES]
             entry = self._book.find(endpoint)
-            if entry is not None and may_be_told(entry.address.ip, ip):
+            if entry is not None and entry.reach in told:
                 minute = kept.lines[start + _ENDPOINT_BYTES : start + _LINE_BYTES]
                 found.append(
                     KnownAddress(
@@ -88,12 +90,11 @@ class AddressAnswers:
 
     def _lines(self, ip: bytes, now_min: int, random: Random) -> bytes:
         """A random part of what may be told, without what is stale or was dialled in vain."""
+        told = reaches_told(ip)
         good = [
             entry
             for entry in self._book.entries()
-            if may_be_told(entry.address.ip, ip)
-            and entry.seen_min + STALE_MIN >= now_min
-            and entry.failures < 2
+            if entry.reach in told and entry.seen_min + STALE_MIN >= now_min and entry.failures < 2
         ]
         count = min(MOST_ADDRESSES, len(good), max(LEAST_TOLD, len(good) // PART_TOLD))
         for place in range(count):

@@ -35,13 +35,6 @@ ENOUGH_TRIED: Final = 16
 
 TOLD_AGE_MIN: Final = 120
 """Taken off what others say of when a node was seen: they may exaggerate."""
-STALE_MIN: Final = 30 * 24 * 60
-"""Not seen for so long: gives way."""
-FAILURES_AT_FIRST: Final = 3
-"""An address that was never reached gives way after so many dials."""
-FAILURES_LATER: Final = 10
-"""So does one that was reached, more than a week ago."""
-WEEK_MIN: Final = 7 * 24 * 60
 
 ENTRY_BYTES: Final = 700
 """What an entry takes in memory, about."""
@@ -293,7 +286,7 @@ class AddressBook:
         place = self._places.in_new(entry)
         holder = self._new.at(place)
         if holder is not None:
-            if not _gives_way(holder, now_min):
+            if not holder.gives_way(now_min):
                 self._entries.pop(entry.address.endpoint, None)
                 return False
             self.remove(holder.address.endpoint)
@@ -311,12 +304,3 @@ class AddressBook:
         """Move an entry of *tried*; it is forgotten if its slot in *new* is somebody else's."""
         self._tried.remove(entry)
         self._put_new(entry, now_min)
-
-
-def _gives_way(entry: Entry, now_min: int) -> bool:
-    """Whether an address of *new* is so stale that another may have its slot."""
-    if entry.seen_min + STALE_MIN < now_min:
-        return True
-    if entry.succeeded_min == 0:
-        return entry.failures >= FAILURES_AT_FIRST
-    return entry.failures >= FAILURES_LATER and entry.succeeded_min + WEEK_MIN < now_min

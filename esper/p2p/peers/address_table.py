@@ -6,9 +6,10 @@ buckets is chosen as often as his buckets are, not as his addresses are.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from esper.p2p.peers.netgroup import Reach, reach_of
 from esper.p2p.peers.peer_address import PeerAddress
 from esper.p2p.ports import Random
 from esper.primitives.hashing import Tag, make_tag, tagged_hash32, u16
@@ -20,6 +21,14 @@ TRIED_BUCKETS: Final = 64
 NEW_BUCKETS_OF_A_SOURCE: Final = 16
 TRIED_BUCKETS_OF_A_GROUP: Final = 4
 SECRET_BYTES: Final = 32
+
+STALE_MIN: Final = 30 * 24 * 60
+"""Not seen for so long: gives way."""
+FAILURES_AT_FIRST: Final = 3
+"""An address that was never reached gives way after so many dials."""
+FAILURES_LATER: Final = 10
+"""So does one that was reached, more than a week ago."""
+WEEK_MIN: Final = 7 * 24 * 60
 
 TAG_NEW: Final = make_tag("esper/p2p/book/new/v1")
 TAG_TRIED: Final = make_tag("esper/p2p/book/tried/v1")
@@ -54,6 +63,19 @@ class Entry:
     """In which table it is."""
     place: Place = (0, 0)
     """Bucket and slot there."""
+    reach: Reach = field(init=False)
+    """From where it can be reached."""
+
+    def __post_init__(self) -> None:
+        self.reach = reach_of(self.address.ip)
+
+    def gives_way(self, now_min: int) -> bool:
+        """Whether it is so stale that another may have its slot in *new*."""
+        if self.seen_min + STALE_MIN < now_min:
+            return True
+        if self.succeeded_min == 0:
+            return self.failures >= FAILURES_AT_FIRST
+        return self.failures >= FAILURES_LATER and self.succeeded_min + WEEK_MIN < now_min
 
 
 class Places:

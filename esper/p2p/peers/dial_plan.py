@@ -184,10 +184,10 @@ class DialPlan:
             for dial in self._dialling.values()
             if dial.kind is not Kind.FEELER
         }
-        if self._free(Kind.BLOCKS_ONLY) > 0:
-            anchor = self._next_anchor(groups, ids, is_barred)
-            if anchor is not None:
-                return anchor
+        # There are as many blocks-only places as anchors, and no other dial comes before these.
+        anchor = self._next_anchor(groups, ids, is_barred)
+        if anchor is not None:
+            return anchor
         for kind in (Kind.FULL, Kind.BLOCKS_ONLY):
             if self._free(kind) > 0:
                 address = self._book.choose(

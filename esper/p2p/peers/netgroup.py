@@ -9,6 +9,7 @@ about owners, and behind one of them may stand everybody (a proxy, a container's
 import ipaddress
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Final
 
 from esper.primitives.hashing import u16
@@ -34,6 +35,16 @@ class Reach(Enum):
     """From everywhere."""
     NOWHERE = 3
     """Reserved, multicast, for documentation: nobody listens there."""
+
+
+_TOLD: Final = MappingProxyType(
+    {
+        Reach.LOOPBACK: frozenset({Reach.LOOPBACK, Reach.PRIVATE, Reach.ROUTABLE}),
+        Reach.PRIVATE: frozenset({Reach.PRIVATE, Reach.ROUTABLE}),
+        Reach.ROUTABLE: frozenset({Reach.ROUTABLE}),
+        Reach.NOWHERE: frozenset({Reach.ROUTABLE}),
+    }
+)
 
 
 def _networks(*texts: str) -> tuple[tuple[int, int], ...]:
@@ -111,17 +122,17 @@ def is_routable(ip: bytes) -> bool:
     return reach_of(ip) is Reach.ROUTABLE
 
 
-def may_be_told(ip: bytes, peer_ip: bytes) -> bool:
-    """Whether an address means the same to a peer: loopback over loopback, private over those.
+def reaches_told(peer_ip: bytes) -> frozenset[Reach]:
+    """Addresses that mean the same to a peer: loopback over loopback, private over those.
 
     Holds in both directions: what may not be told is not believed either.
     """
-    reach, over = reach_of(ip), reach_of(peer_ip)
-    if reach is Reach.LOOPBACK:
-        return over is Reach.LOOPBACK
-    if reach is Reach.PRIVATE:
-        return over in (Reach.LOOPBACK, Reach.PRIVATE)
-    return reach is Reach.ROUTABLE
+    return _TOLD[reach_of(peer_ip)]
+
+
+def may_be_told(ip: bytes, peer_ip: bytes) -> bool:
+    """Whether an address means the same to a peer as to us."""
+    return reach_of(ip) in reaches_told(peer_ip)
 
 
 def group_of(ip: bytes, port: int, *, local_groups: bool) -> bytes:

@@ -111,6 +111,9 @@ class TxRelay:
             return []
         assert isinstance(key, bytes)
         assert isinstance(value, Verdict | Failure)
+        if value is Verdict.ACCEPTED and not self._announcing.has(key):
+            # The news of it may come later than the verdict: until then nobody is asked again.
+            self._fetching.refused.add_until_tip_moves(key)
         return list(self._fetching.judged(key, value, now))
 
     def admitted(

@@ -6,8 +6,10 @@ from typing import Final
 
 from esper.p2p.flow.budgets import SharedBucket, SharedRoom
 from esper.p2p.limits import (
+    KIB,
     MOST_ASKED,
     TRANSACTION_BYTES,
+    TRANSACTIONS_BYTES,
     TX_BURST,
     TX_IN_FLIGHT,
     TX_IN_FLIGHT_BYTES,
@@ -21,6 +23,8 @@ SHARE: Final = 8
 """Asked of one peer at a time when the budget is short, so that all turns come soon."""
 SHARE_BYTES: Final = TRANSACTION_BYTES
 """The same in bytes: one transaction of the largest size."""
+MOST_ASKED_BYTES: Final = TRANSACTIONS_BYTES - KIB
+"""Asked for at once: with all heads it is a message that may be sent."""
 
 
 class Turns:
@@ -78,7 +82,7 @@ class Turns:
             or self._budget.wait_ms(MOST_ASKED, outbound, now)
             or not self._bytes.has(TX_IN_FLIGHT_BYTES, outbound)
         )
-        return (SHARE, SHARE_BYTES) if scarce else (MOST_ASKED, TX_IN_FLIGHT_BYTES)
+        return (SHARE, SHARE_BYTES) if scarce else (MOST_ASKED, MOST_ASKED_BYTES)
 
     def take(self, announcer: Announcer, size: int, now: int) -> bool:
         """Whether a transaction may be asked for; then it counts until ``land``."""

@@ -36,5 +36,7 @@ class NetworkSettings:
     """Whether local addresses enter the book: devnet and regtest, or private networks."""
     upload_per_s: int = 16 * MIB
     """Bytes of history served in all."""
+    minimum_weight: int = 0
+    """What this release knows the network's chain to weigh at least."""
     agent: bytes = b"esper"
     """What peers are told of this program, at most 64 printable characters."""

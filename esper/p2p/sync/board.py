@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
+from esper.consensus.header_chain import HeaderChain
 from esper.p2p.actions import Ask, Blame, Cancel
 from esper.p2p.faults import Offence
 from esper.p2p.limits import SYNC_BYTES, NetworkLimits
@@ -46,6 +47,8 @@ class HeadersAsked:
     """The lead that goes on; None: what the peer has beyond our chain."""
     check: bool = False
     """Whether it belongs to a fork check."""
+    left: HeaderChain | None = None
+    """Where the blocks that the locator begins with part from our executed chain, if they do."""
 
 
 @dataclass(slots=True)
@@ -108,6 +111,13 @@ class Board:
         """Whether the chain would not change to a lead by itself."""
         return self.chain.tip.height - lead.branch.fork.height > self.limits.undo
 
+    @property
+    def is_parted(self) -> bool:
+        """Whether half of the outbound peers stand on chains that we cannot go back to."""
+        outbound = [peer for peer in self.peers.values() if peer.peer.outbound]
+        parted = sum(peer.parted_deep for peer in outbound)
+        return parted > 0 and 2 * parted >= len(outbound)
+
     def ask_headers(self, asked: HeadersAsked, now: int) -> Hashable:
         """Ask a peer for headers."""
         key = ("headers", self.serial())
@@ -157,7 +167,8 @@ class Board:
         self.leads.remove(lead)
         for peer in self.peers.values():
             peer.lacks_from = None
-            peer.waits_until = 0
+            if peer.waits_for == lead.serial:
+                peer.wait_for(None, 0)
 
     def blame(self, number: PeerNumber, offence: Offence, reason: str) -> None:
         """Something counts against a peer, if it is still here."""

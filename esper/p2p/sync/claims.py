@@ -64,6 +64,8 @@ class SyncPeer:
     """The lowest height of the current branch whose block it does not know."""
     waits_until: int = 0
     """Until when it is not asked again: it has what a lead has, or left the branch it gave."""
+    waits_for: int | None = None
+    """The lead whose end ends that."""
     turns: int = 0
     """Leads of its that made room for others."""
     parted_deep: bool = False
@@ -81,6 +83,10 @@ class SyncPeer:
             self.claim = claim
             self.claimed_ms = now
             self.lacks_from = None
+
+    def wait_for(self, lead: int | None, until: int) -> None:
+        """It is not asked again until a time, or until a lead has ended."""
+        self.waits_for, self.waits_until = lead, until
 
     def looked_ahead(self, future: bool, now: int) -> None:
         """Its headers were read; ``future``: up to one ahead of our clock."""

@@ -320,7 +320,7 @@ class Fetching:
         board = self._board
         if board.chain.height_on_chain(lead.branch.fork.tip_id) is None:
             # Our chain left the block that it grows on: what its giver has is asked for anew.
-            board.leave(lead)
+            self._following.left_branch(lead, now)
             return
         for peer, height in lead.catch_up(board.chain, now):
             self._take_back(lead, peer, height)

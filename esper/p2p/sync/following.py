@@ -3,8 +3,9 @@
 from collections.abc import Hashable
 from typing import Final
 
+from esper.consensus.header_chain import HeaderChain
 from esper.p2p.faults import Offence
-from esper.p2p.limits import MOST_HEADERS, NEAR_FORK
+from esper.p2p.limits import NEAR_FORK
 from esper.p2p.peer import PeerNumber
 from esper.p2p.sync.block_window import BlockWindow
 from esper.p2p.sync.board import Board, HeadersAsked
@@ -12,8 +13,9 @@ from esper.p2p.sync.claims import HEADERS_COST, HINT_EVERY_MS, VOID_MS, SyncPeer
 from esper.p2p.sync.fork_check import ForkCheck
 from esper.p2p.sync.header_branch import HeaderBranch
 from esper.p2p.sync.header_run import HeaderRun, read_run, start_of
-from esper.p2p.sync.lead import STALLED_MS, Lead
+from esper.p2p.sync.lead import MOST_AT_ONCE, STALLED_MS, Lead
 from esper.p2p.sync.locator import locator_of
+from esper.p2p.sync.words import PARTED
 from esper.p2p.wire.bulk_messages import Headers
 from esper.primitives.ids import BlockId
 
@@ -140,7 +142,7 @@ class Following:
         giver = self._board.peers.get(lead.giver)
         if giver is not None:
             giver.turns += 1
-            giver.waits_until = now + min(LEFT_MS * giver.turns, AGREES_MS)
+            giver.wait_for(None, now + min(LEFT_MS * giver.turns, AGREES_MS))
 
     def ended_lead(self, lead: Lead, now: int) -> None:
         """All of a lead is in the tree."""
@@ -215,11 +217,17 @@ class Following:
         board = self._board
         return locator_of(board.chain, board.limits.undo, deep=not board.settings.was_synced)
 
-    def _probe_peer(self, peer: SyncPeer, locator: tuple[BlockId, ...], now: int) -> None:
-        most = min(MOST_HEADERS, self._board.limits.ahead)
+    def _probe_peer(
+        self,
+        peer: SyncPeer,
+        locator: tuple[BlockId, ...],
+        now: int,
+        left: HeaderChain | None = None,
+    ) -> None:
+        most = min(MOST_AT_ONCE, self._board.limits.ahead)
         peer.hint_ms = None
         peer.hinted_until = now + HINT_EVERY_MS
-        asked = HeadersAsked(peer.peer.number, locator, most, peer.claim)
+        asked = HeadersAsked(peer.peer.number, locator, most, peer.claim, left=left)
         self._probe = self._board.ask_headers(asked, now)
 
     # Answers.
@@ -233,6 +241,11 @@ class Following:
         if run.failure is not None:
             self.void(peer, now)
             return
+        oldest = board.chain.tip.height - board.limits.undo
+        if board.settings.was_synced and answer.headers and run.start.height < oldest:
+            # The block at the undo depth is not on its chain: where they part is of no interest.
+            self._parted_deep(peer, run.fork, now)
+            return
         peer.looked_ahead(run.future, now)
         if run.links:
             peer.hinted_until = now
@@ -240,7 +253,7 @@ class Following:
         elif len(answer.headers) >= asked.most and not run.future:
             self._probe = None
             known = (run.base.tip_id, *self._locator())[:32]
-            self._probe_peer(peer, known, now)
+            self._probe_peer(peer, known, now, left=run.fork)
         elif not run.future and self._is_void(peer, asked):
             self.void(peer, now)
 
@@ -278,7 +291,7 @@ class Following:
         start = start_of(answer, asked.locator, board.chain)
         if start is None:
             return None
-        run = read_run(answer, start, board.chain)
+        run = read_run(answer, start, board.chain, asked.left)
         self._blame(asked.peer, run)
         return run
 
@@ -298,16 +311,17 @@ class Following:
         for lead in board.leads:
             known = lead.branch.get(first.height)
             if known is not None and known.block_id == first.block_id:
-                peer.waits_until = now + AGREES_MS
+                peer.wait_for(lead.serial, now + AGREES_MS)
                 return
         if board.chain.tip.height - run.fork.height > board.limits.undo:
-            self.check.owe(peer, run.fork, now)
-            self.void(peer, now)
-            peer.parted_deep = True
+            self._parted_deep(peer, run.fork, now)
             return
         peer.parted_deep = False
+        if run.base.height - run.fork.height >= board.limits.horizon:
+            self.void(peer, now)
+            return
         if len(board.leads) >= MOST_LEADS and not self._made_room(now):
-            peer.waits_until = now + AGREES_MS
+            peer.wait_for(board.leads[-1].serial, now + AGREES_MS)
             return
         lead = self.new_lead(asked, run, answer, now)
         self._judge(lead, now)
@@ -325,6 +339,16 @@ class Following:
             lead.orphaned = asked.claim is None
         board.leads.append(lead)
         return lead
+
+    def _parted_deep(self, peer: SyncPeer, fork: HeaderChain, now: int) -> None:
+        """A peer's chain parts from ours deeper than we undo."""
+        board = self._board
+        self.check.owe(peer, fork, now)
+        self.void(peer, now)
+        was_parted = board.is_parted
+        peer.parted_deep = True
+        if board.settings.was_synced and board.is_parted and not was_parted:
+            board.tell(PARTED, alarming=True)
 
     def _made_room(self, now: int) -> bool:
         """Set a lead aside that takes its time, so that others have their turn."""
@@ -358,16 +382,18 @@ class Following:
         ended = lead.complete is not None or lead.orphaned
         if ended or (lead.most_headers(board.limits) <= 0 and claimed <= tip.weight):
             self.give_up(lead, now)
-        elif lead.most_headers(board.limits) > 0:
             return
-        elif any(other.long for other in board.leads):
+        if lead.most_headers(board.limits) > 0:
+            return
+        others = [other for other in board.leads if other.long]
+        if others:
             # One at a time: they take room on the disk.
             board.leave(lead)
             if giver is not None:
-                giver.waits_until = now + AGREES_MS
-        else:
-            lead.fetching = lead.long = True
-            lead.progress_ms = now
+                giver.wait_for(others[0].serial, now + AGREES_MS)
+            return
+        lead.fetching = lead.long = True
+        lead.progress_ms = now
 
     def _is_void(self, peer: SyncPeer, asked: HeadersAsked) -> bool:
         """Whether a claim stands that was made before it was asked for, and brought nothing."""

@@ -13,12 +13,12 @@ from typing import Final
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
 from esper.p2p.faults import Offence
-from esper.p2p.limits import MOST_HEADERS
 from esper.p2p.peer import PeerNumber
 from esper.p2p.sync.board import Board, HeadersAsked
 from esper.p2p.sync.claims import SyncPeer
 from esper.p2p.sync.events import KeepFrom
 from esper.p2p.sync.header_run import failure_of, start_of
+from esper.p2p.sync.lead import MOST_AT_ONCE
 from esper.p2p.sync.locator import locator_of
 from esper.p2p.wire.bulk_messages import Headers
 from esper.primitives.errors.header_errors import TimeFutureViolation
@@ -121,7 +121,7 @@ class ForkCheck:
         if parted:
             self.owe(peer, last, now)
         elif first or len(answer.headers) >= asked.most:
-            on = HeadersAsked(asked.peer, (last.tip_id,), MOST_HEADERS, peer.claim, check=True)
+            on = HeadersAsked(asked.peer, (last.tip_id,), MOST_AT_ONCE, peer.claim, check=True)
             self._open.add(board.ask_headers(on, now))
 
     def ended(self, key: Hashable) -> None:

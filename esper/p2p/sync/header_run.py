@@ -19,6 +19,8 @@ from esper.primitives.ids import BlockId
 class HeaderRun:
     """Headers that were read, as far as they fit."""
 
+    start: HeaderChain
+    """The block that they follow."""
     fork: HeaderChain
     """The last of them, or the block that they follow, that is on our executed chain."""
     base: HeaderChain
@@ -36,13 +38,17 @@ class HeaderRun:
         return self.links[-1].headers if self.links else self.base
 
 
-def read_run(answer: Headers, start: HeaderChain, chain: ChainPort) -> HeaderRun:
-    """Check headers from the child of ``start``, a block of our executed chain or a branch's top.
+def read_run(
+    answer: Headers, start: HeaderChain, chain: ChainPort, left: HeaderChain | None = None
+) -> HeaderRun:
+    """Check headers from the child of ``start``: of a block that we have, or of a branch's top.
 
-    One pass: each header is read, named, and checked on the one before it.
+    ``left``: where it parts from our executed chain, if it is not on that. One pass: each header is
+    read, named, and checked on the one before it.
     """
     on_chain = chain.height_on_chain(start.tip_id) is not None
-    fork = base = start
+    fork = start if on_chain or left is None else left
+    base = start
     parent = start
     links: list[Link] = []
     for data in answer.headers:
@@ -51,7 +57,7 @@ def read_run(answer: Headers, start: HeaderChain, chain: ChainPort) -> HeaderRun
             if header.pre.parent != parent.tip_id:
                 words = "its headers do not follow each other"
                 failure = Failure(Consequence.INVALID, Offence.UNASKED, words)
-                return HeaderRun(fork, base, tuple(links), failure)
+                return HeaderRun(start, fork, base, tuple(links), failure)
             if not links and chain.headers_of(parent.tip_id) is not None:
                 known = chain.headers_of(header.block_id)
                 if known is not None:
@@ -62,13 +68,13 @@ def read_run(answer: Headers, start: HeaderChain, chain: ChainPort) -> HeaderRun
                 chain.check_may_come(header)
             chain.check_header(header, parent)
         except TimeFutureViolation:
-            return HeaderRun(fork, base, tuple(links), future=True)
+            return HeaderRun(start, fork, base, tuple(links), future=True)
         except RuleViolation as violation:
-            return HeaderRun(fork, base, tuple(links), failure_of(violation))
+            return HeaderRun(start, fork, base, tuple(links), failure_of(violation))
         link = Link.on(parent, header, len(data))
         links.append(link)
         parent = link.headers
-    return HeaderRun(fork, base, tuple(links))
+    return HeaderRun(start, fork, base, tuple(links))
 
 
 def failure_of(violation: RuleViolation) -> Failure:

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
-from esper.p2p.limits import MOST_HEADERS, NetworkLimits
+from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import PeerNumber
 from esper.p2p.ports import ChainPort
 from esper.p2p.sync.block_window import BlockWindow
@@ -14,6 +14,9 @@ from esper.p2p.wire.fields import Claim
 
 STALLED_MS: Final = 30_000
 """Without a proof for so long a branch and its giver are set aside."""
+MOST_AT_ONCE: Final = 64
+"""Headers that are asked for at a time: half of what may be, for they are checked on the event
+loop, a third of a millisecond each."""
 BRISK_PROOFS: Final = 3
 """So many proven blocks within STALLED_MS, and a branch is worth waiting for."""
 
@@ -84,14 +87,16 @@ class Lead:
         top = self.branch.top.height
         ahead = self.branch.base.height + limits.ahead
         horizon = self.branch.fork.height + limits.horizon
-        return min(MOST_HEADERS, ahead - top, horizon - top)
+        return min(MOST_AT_ONCE, ahead - top, horizon - top)
 
     def wants_headers(self, limits: NetworkLimits) -> bool:
         """Whether the next are to be asked for: a quarter is free."""
         if self.asked is not None or self.complete is not None or self.orphaned:
             return False
         free = self.most_headers(limits)
-        return free >= max(1, limits.ahead // 4) or (free > 0 and not len(self.branch))
+        if not self.fetching or not len(self.branch):
+            return free > 0
+        return free >= min(MOST_AT_ONCE, max(1, limits.ahead // 4))
 
     @property
     def done(self) -> bool:

@@ -249,6 +249,9 @@ class Sync:
         board = self._board
         if board.halted or board.rerooting is not None or self._following.listening:
             return False
+        # Between two windows of a lead that brings blocks nothing is ahead for a moment.
+        if any(lead.complete is None and lead.is_brisk(self._now) for lead in board.leads):
+            return False
         return blocks_left(board) <= NEAR_BLOCKS
 
     def _is_settled(self) -> bool:

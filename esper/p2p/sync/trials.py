@@ -8,7 +8,6 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final
 
-from esper.p2p.limits import MOST_HEADERS
 from esper.p2p.peer import PeerNumber
 from esper.p2p.ports import Reroot
 from esper.p2p.sync.board import Board, HeadersAsked
@@ -16,7 +15,7 @@ from esper.p2p.sync.claims import HEADERS_COST
 from esper.p2p.sync.following import Following
 from esper.p2p.sync.fork_check import ForkCheck
 from esper.p2p.sync.header_run import blamed_for_state
-from esper.p2p.sync.lead import Lead
+from esper.p2p.sync.lead import MOST_AT_ONCE, Lead
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Headers
 from esper.primitives.ids import BlockId
@@ -87,7 +86,7 @@ class Trials:
             # It was seen from another chain: the next check sees it from this one.
             check.forgive(owed.giver)
         elif peer.may_spend(HEADERS_COST, now) and now >= peer.paused_until:
-            most = min(MOST_HEADERS, board.limits.ahead)
+            most = min(MOST_AT_ONCE, board.limits.ahead)
             asked = HeadersAsked(owed.giver, (owed.fork.tip_id,), most, peer.claim)
             key = board.ask_headers(asked, now)
             self._trial = _Trial(owed.giver, peer.peer.group, key)

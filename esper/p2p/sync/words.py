@@ -8,6 +8,11 @@ RESYNC = (
     "or keep this one if it is yours"
 )
 
+PARTED = (
+    "half of the outbound peers follow a heavier chain that parts from this one deeper than a node "
+    f"goes back by itself: {RESYNC}"
+)
+
 
 def words_of(
     board: Board, phase: Phase, *, target: int, pace: float, left: int | None, busy: bool
@@ -37,6 +42,8 @@ def _groups(board: Board) -> str:
 def _hindrance(board: Board, phase: Phase) -> str:
     if not board.peers and not board.settings.alone:
         return "no peer is connected: name one with --connect, or wait for the network"
+    if board.settings.was_synced and board.is_parted:
+        return PARTED
     if any(peer.ahead_of_clock for peer in board.peers.values()):
         return "the next block lies ahead of this machine's clock: check the clock"
     if phase in (Phase.HEADERS, Phase.BLOCKS):

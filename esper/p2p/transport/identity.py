@@ -4,6 +4,7 @@ The id is what libp2p makes of an Ed25519 key: 38 bytes that hold the public key
 whoever knows an id knows the key. The network page, sections 2 and 9.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -19,6 +20,8 @@ ID_BYTES: Final = 38
 ID_HEAD: Final = bytes.fromhex("002408011220")
 """Identity multihash of 36 bytes, which are a protobuf: key type 1 (Ed25519), 32 bytes of key."""
 KEY_FILE: Final = "node.key"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_RIGHTS: Final = "Give the user of this node the right to read and write it"
 
 
 class NodeKeyError(Exception):
@@ -62,9 +65,9 @@ def load_identity(folder: Path, random_bytes: Callable[[int], bytes]) -> Identit
             seed = random_bytes(SEED_BYTES)
             _write(path, seed)
     except OSError as error:
+        remedy = "Free some space" if error.errno in _FULL else _RIGHTS
         raise NodeKeyError(
-            f"{path}, the key of this node in the network: {error.strerror or error}. Give the "
-            "user of this node the right to read and write it"
+            f"{path}, the key of this node in the network: {error.strerror or error}. {remedy}"
         ) from error
     return Identity.from_seed(seed)
 
@@ -100,10 +103,14 @@ def _write(path: Path, seed: bytes) -> None:
     beside = path.with_name(path.name + ".new")
     beside.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(beside, flags, 0o600), "wb") as stream:
-        stream.write(seed)
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with os.fdopen(os.open(beside, flags, 0o600), "wb") as stream:
+            stream.write(seed)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
     beside.rename(path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

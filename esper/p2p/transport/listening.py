@@ -15,8 +15,8 @@ ATTEMPTS: Final = 20
 _NO_IPV6: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
 _REMEDIES: Final = MappingProxyType(
     {
-        errno.EADDRINUSE: "Another node may run there: stop it, or choose another port "
-        "(0 takes any)",
+        errno.EADDRINUSE: "Another node may run there: stop it, or choose another port with "
+        "--port (0 takes any)",
         errno.EACCES: "Ports below 1024 are the administrator's: choose another",
         errno.EMFILE: "Raise the limit of open files (ulimit -n)",
     }

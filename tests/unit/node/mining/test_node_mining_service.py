@@ -17,7 +17,7 @@ from esper.node.events import MiningTold, Missed
 from esper.node.mining import mining_service
 from esper.node.mining.block_assembly import Assembled, assemble
 from esper.node.mining.mining_news import TELL_EVERY_S
-from esper.node.mining.mining_service import AFTER_FAILURE_S, REFRESH_S, MinedNews
+from esper.node.mining.mining_service import AFTER_FAILURE_S, REFRESH_S, MinedNews, MinedStale
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
 from tests.support.heard_events import heard
@@ -162,9 +162,11 @@ def test_somebody_else_s_block_during_a_proof(datadir: Path) -> None:
             assert searched(world) == other.header.block_id == world.node.chain.tip
             assert world.service.doing == f"searching for block {height + 2}"
             seen = set(world.node.manager._headers)
-            world.prover.release("prove_work")
-            await rest()
-            [ours] = set(world.node.manager._headers) - seen
+            with world.node.events.subscribe(MinedStale) as stale:
+                world.prover.release("prove_work")
+                await rest()
+                [ours] = set(world.node.manager._headers) - seen
+                assert await heard(stale) == [MinedStale(height + 1, ours)]
             assert world.node.chain.tip == other.header.block_id != ours
             rates = world.service.statistics.rates()
             assert (rates.found, rates.stale) == (0, 1)

@@ -399,4 +399,25 @@ def test_a_peer_that_ends_nothing_is_late_before_it_owes_much() -> None:
     (blame,) = requests.on_time(0)
     assert isinstance(blame, Blame)
     assert blame.offence is Offence.LATE
-    assert requests.statistics().timers == MOST_CLOSING + 2
+    # What was looked at early is not looked at twice for ever.
+    requests.on_time(60_000)
+    assert requests.statistics().timers == MOST_CLOSING + 1
+
+
+def test_a_drip_says_nothing_about_what_is_thrown_away_anyway() -> None:
+    requests = Requests()
+    ask(requests, talk.GetBlocks(0, (A,), BOTH), "cancelled")
+    requests.cancel(PEER, Owner.SYNC, "cancelled", 0)
+    ask(requests, talk.GetBlocks(0, (A,), BOTH))
+    found = _drip(requests, bulk.BodyOf.TYPE, 1_000, 9)
+    assert [one for one in found if isinstance(one, Ended)] == [
+        Ended(PEER, Owner.SYNC, "key", End.LATE)
+    ]
+
+
+def test_a_closing_request_gets_no_time_from_what_arrives() -> None:
+    requests = Requests()
+    ask(requests, talk.GetBlocks(0, (A,), BOTH))
+    requests.cancel(PEER, Owner.SYNC, "key", 0)
+    found = _drip(requests, bulk.BodyOf.TYPE, 1 << 20, 60)
+    assert [one.offence for one in found if isinstance(one, Blame)] == [Offence.LATE]

@@ -144,6 +144,7 @@ def test_what_is_being_answered_is_told_to_stop() -> None:
     assert made.nevermind(peer(0), 1) is None
     assert made.is_cancelled(turn)
     made.done(turn)
+    assert not made.is_cancelled(turn)
     assert made.nevermind(peer(0), 1) is None
     assert made.statistics() == ServedStatistics(0, 0, 0)
 

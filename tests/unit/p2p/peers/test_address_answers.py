@@ -6,7 +6,8 @@ from esper.p2p.peers.address_answers import (
     PART_TOLD,
     AddressAnswers,
 )
-from esper.p2p.peers.address_book import STALE_MIN, AddressBook
+from esper.p2p.peers.address_book import AddressBook
+from esper.p2p.peers.address_table import STALE_MIN
 from tests.support.peer_world import (
     DEVNET,
     MINUTE,
@@ -41,15 +42,15 @@ def ask(
 
 
 def test_an_answer_is_a_part_of_the_book() -> None:
-    assert len(ask(AddressAnswers(filled(400), PUBLIC))) == 400 // PART_TOLD
-    assert len(ask(AddressAnswers(filled(2_000), PUBLIC))) == MOST_ADDRESSES
+    assert len(ask(AddressAnswers(filled(120), PUBLIC))) == 120 // PART_TOLD
+    assert len(ask(AddressAnswers(filled(1_100), PUBLIC))) == MOST_ADDRESSES
     assert len(ask(AddressAnswers(filled(20), PUBLIC))) == LEAST_TOLD
     assert len(ask(AddressAnswers(filled(3), PUBLIC))) == 3
     assert ask(AddressAnswers(AddressBook(SECRET, PUBLIC), PUBLIC)) == set()
 
 
 def test_a_group_gets_the_same_for_a_day() -> None:
-    answers = AddressAnswers(filled(400), PUBLIC)
+    answers = AddressAnswers(filled(120), PUBLIC)
     first = ask(answers)
     assert ask(answers, ip("9.9.200.3"), NOW + CACHE_MS - 1, seed=2) == first
     assert ask(answers, ip("9.8.1.1"), seed=2) != first
@@ -92,7 +93,7 @@ def test_local_addresses_stay_where_they_mean_something() -> None:
 
 
 def test_answers_are_bounded() -> None:
-    book = filled(400)
+    book = filled(120)
     answers = AddressAnswers(book, PUBLIC)
     first = ask(answers, public_ip(0))
     for group in range(1, MOST_GROUPS):
@@ -100,5 +101,5 @@ def test_answers_are_bounded() -> None:
     assert ask(answers, public_ip(0), seed=7) == first
     ask(answers, public_ip(MOST_GROUPS))
     assert answers.statistics().groups == MOST_GROUPS
-    assert answers.statistics().bytes == MOST_GROUPS * 22 * (400 // PART_TOLD)
+    assert answers.statistics().bytes == MOST_GROUPS * 22 * (120 // PART_TOLD)
     assert ask(answers, public_ip(0), seed=7) != first

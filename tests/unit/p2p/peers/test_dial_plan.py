@@ -220,8 +220,9 @@ def test_connect_only_dials_nobody_else() -> None:
 
 
 def test_static_peers_are_bounded() -> None:
-    with pytest.raises(TooManyStaticError, match="name at most 8"):
+    with pytest.raises(TooManyStaticError, match="name at most 8") as caught:
         World(static=[address(500, host) for host in range(MOST_STATIC + 1)])
+    assert caught.value.count == MOST_STATIC + 1
     World(static=[address(500)] * 20)
 
 
@@ -229,6 +230,7 @@ def test_static_peers_come_and_go_while_the_node_runs() -> None:
     world = World(static=[address(500)])
     world.plan.add_static(address(501))
     world.plan.add_static(address(501))
+    assert world.plan.statistics().static_missing == 2
     first = world.dials()
     assert [dial.address for dial in first] == [address(500), address(501)]
     for dial in first:
@@ -300,3 +302,62 @@ def test_the_plan_is_asked_every_second() -> None:
     assert world.plan.due() == NOW
     world.dials(NOW + 7)
     assert world.plan.due() == NOW + 7 + LOOK_AGAIN_MS
+
+
+def test_the_book_hears_how_dials_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(3)
+    one, other, third = world.dials()
+    failed: list[bytes] = []
+    monkeypatch.setattr(world.book, "failed", lambda endpoint, now_min: failed.append(endpoint))
+    world.connect(one)
+    assert failed == []
+    entry = world.book.find(one.address.endpoint)
+    assert entry is not None
+    assert entry.tried
+    world.plan.failed(other.address, MINUTE)
+    world.plan.met_another(third.address, peer_id(5), MINUTE)
+    assert failed == [other.address.endpoint, third.address.endpoint]
+
+
+def test_only_blocks_only_peers_become_anchors() -> None:
+    world = World(40)
+    world.settle()
+    anchors = world.plan.anchors
+    full = next(one for one in world.slots.connections if one.kind is Kind.FULL)
+    world.slots.left(full.number)
+    assert [dial.kind for dial in world.settle(NOW + 1)] == [Kind.FULL]
+    assert world.plan.anchors == anchors
+    # A connection that nobody dialled is none either.
+    world.plan.reached(address(900), 1, MINUTE)
+    assert world.plan.anchors == anchors
+
+
+def test_an_anchor_that_is_reached_again_stands_once() -> None:
+    anchors = [address(600), address(601)]
+    world = World(anchors=anchors)
+    for dial in world.dials():
+        if dial.address == anchors[1]:
+            world.connect(dial)
+    assert world.plan.anchors == tuple(anchors)
+
+
+def test_a_static_peer_that_is_reached_lets_others_rest() -> None:
+    static = [address(500), address(501)]
+    world = World(static=static, connect_only=True)
+    now_ms = NOW
+    for _ in range(6):
+        for dial in world.dials(now_ms):
+            if dial.address == static[1]:
+                world.connect(dial, now_ms)
+            else:
+                world.plan.failed(dial.address, MINUTE)
+        now_ms += 3_600_000
+    world.slots.left(number(1))
+    for dial in world.dials(now_ms):
+        if dial.address == static[1]:
+            world.connect(dial, now_ms)
+        else:
+            world.plan.failed(dial.address, MINUTE)
+    [dial] = world.dials(now_ms + 7_200_000)
+    world.plan.failed(dial.address, MINUTE)
+    assert world.dials(now_ms + 7_260_000) == []

@@ -81,6 +81,14 @@ def test_four_groups_stay_and_only_the_secret_says_which() -> None:
     assert one != other
 
 
+def test_the_order_of_connections_says_nothing() -> None:
+    everybody = [candidate(value, b"%d" % (value % 7)) for value in range(40)]
+    mixed = [everybody[value * 17 % 40] for value in range(40)]
+    for secret in (SECRET, bytes(32)):
+        assert stayers(mixed, secret) == stayers(everybody, secret)
+        assert stayers(everybody[::-1], secret) == stayers(everybody, secret)
+
+
 def test_a_group_is_protected_through_its_oldest_alone() -> None:
     everybody = [candidate(value) for value in range(40)]
     assert stayers(everybody, SECRET) == {0, 1}

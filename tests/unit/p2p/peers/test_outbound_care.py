@@ -36,6 +36,17 @@ def test_a_block_gives_another_twenty_minutes() -> None:
     assert care.choose([connection(1)], OURS, NOW + BEHIND_MS + 5) == 1
 
 
+def test_a_block_says_what_its_bringer_has() -> None:
+    care = OutboundCare()
+    for value in (1, 2):
+        care.claims(number(value), OURS - 2, NOW)
+    care.brought_block(number(1), OURS, NOW)
+    care.claims(number(2), OURS, NOW)
+    care.brought_block(number(2), OURS - 1, NOW)
+    peers = [connection(1), connection(2)]
+    assert care.choose(peers, OURS, NOW + BEHIND_MS) is None
+
+
 def test_a_claim_that_does_not_catch_up_is_no_news() -> None:
     care = OutboundCare()
     care.claims(number(1), OURS - 2, NOW)

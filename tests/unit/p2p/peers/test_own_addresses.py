@@ -57,3 +57,14 @@ def test_votes_are_bounded_to_the_last() -> None:
     own.told(b"last", OTHER)
     assert own.known() == ()
     assert own.statistics().votes == MOST_VOTES
+
+
+def test_a_repeated_word_is_a_fresh_one() -> None:
+    own = OwnAddresses(PUBLIC, 1)
+    for group in (b"a", b"b", b"c"):
+        own.told(group, OURS)
+    for value in range(MOST_VOTES):
+        own.told(b"%d" % value, bytes([0] * 10 + [255, 255, 9, 9, 9, value]))
+        for group in (b"a", b"b", b"c"):
+            own.told(group, OURS)
+    assert own.known() == ((OURS, 1),)

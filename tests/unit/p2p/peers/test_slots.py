@@ -57,6 +57,21 @@ def test_connections_settle_and_leave() -> None:
     assert some.left(number(99)) == []
 
 
+def test_who_is_static_may_change() -> None:
+    some = slots()
+    let_in(some, 1, address(1))
+    for value in (1, 2):
+        some.add_static(address(value).peer_id)
+    let_in(some, 2, address(2))
+    assert [one.static for one in some.connections] == [True, True]
+    for value in (1, 2, 3):
+        some.remove_static(address(value).peer_id)
+    assert [one.static for one in some.connections] == [False, False]
+    some.left(number(2))
+    let_in(some, 4, address(2))
+    assert [one.static for one in some.connections] == [False, False]
+
+
 def test_our_own_id_is_closed() -> None:
     met = PeerAddress(ip("8.8.8.8"), 1, OWN)
     assert slots().hello(number(1), Kind.FULL, met, NOW, NOW) == [Close(number(1), BYE_DUPLICATE)]

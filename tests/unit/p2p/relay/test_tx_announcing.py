@@ -113,6 +113,18 @@ def test_what_a_block_that_was_undone_gives_back_is_announced() -> None:
     assert _heard(world, number) == [prefix]
 
 
+def test_who_was_told_before_is_not_told_again_when_it_comes_back() -> None:
+    world = TxWorld()
+    number = world.join(1)
+    (data,) = transactions(1)
+    prefix = world.admit(data)
+    world.run(60_000)
+    world.relay.gone(prefix)
+    world.admit(data)
+    world.run(120_000)
+    assert _heard(world, number) == [prefix]
+
+
 def test_served_is_only_what_was_announced() -> None:
     world = TxWorld()
     number, other = world.join(1), world.join(2)
@@ -177,6 +189,8 @@ def test_what_was_selected_and_is_gone_is_not_announced_again() -> None:
     world = TxWorld()
     world.join(1)
     world.selected = tuple(Pooled(prefix_of(data), 200, b"s", 0) for data in transactions(100))
+    world.run(AGAIN_EVERY_MS)
+    assert world.relay.statistics().pending == 0
     world.run(2 * AGAIN_EVERY_MS)
     assert world.told == []
 

@@ -8,6 +8,7 @@ from esper.p2p.actions import End
 from esper.p2p.faults import Offence
 from esper.p2p.limits import (
     TRANSACTION_BYTES,
+    TRANSACTIONS_BYTES,
     TX_BURST,
     TX_IN_FLIGHT,
     TX_IN_FLIGHT_BYTES,
@@ -19,6 +20,7 @@ from esper.p2p.relay.tx_jobs import Admit, Verdict
 from esper.p2p.relay.wanted import ASK_EVERY_MS, WANTED_OF_A_PEER
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Txs
+from esper.p2p.wire.messages import encode_message
 from esper.p2p.wire.talk_messages import (
     REFUSED_BUSY,
     Announced,
@@ -319,7 +321,20 @@ def test_no_more_bytes_of_a_peer_are_in_flight_than_512_kib() -> None:
     one = world.join(1, True)
     world.have(one, transactions(64), size=TRANSACTION_BYTES)
     world.run(2_999)
-    assert world.relay.statistics().held_bytes == TX_IN_FLIGHT_BYTES
+    held = world.relay.statistics().held_bytes
+    assert TX_IN_FLIGHT_BYTES - TRANSACTION_BYTES <= held <= TX_IN_FLIGHT_BYTES
+
+
+def test_what_is_asked_for_at_once_fits_into_one_message() -> None:
+    world = TxWorld()
+    one = world.join(1, True)
+    data = [*transactions(63, size=8_320), *transactions(1, salt=1, size=128)]
+    world.have(one, data)
+    ((_, _, prefixes),) = world.asked
+    asked = [one for one in data if prefix_of(one) in prefixes]
+    assert sum(map(len, data)) == TX_IN_FLIGHT_BYTES
+    assert len(asked) >= 62
+    assert len(encode_message(Txs(1, tuple(asked)))) <= TRANSACTIONS_BYTES
 
 
 def test_bytes_in_flight_are_bounded_in_all_with_a_third_for_outbound() -> None:
@@ -351,6 +366,24 @@ def test_bytes_count_until_the_mempool_has_judged_them() -> None:
     statistics = world.relay.statistics()
     assert (statistics.held_bytes, statistics.judging_bytes) == (0, 0)
     assert len(world.judged) == 10
+
+
+def test_what_was_accepted_is_not_asked_of_another_before_the_news_of_it_come() -> None:
+    world = TxWorld()
+    data = transactions(1)
+    one, two = world.join(1, True), world.join(2, True)
+    world.have(one, data)
+    (admit,) = world.relay.answered(one, 1, Txs(1, tuple(data)), 0)
+    assert isinstance(admit, Admit)
+    world.relay.done(admit.key, Verdict.ACCEPTED, 0)
+    world.have(two, data)
+    assert _asked(world) == [(0, one)]
+    prefix = world.admit(data[0])
+    assert world.relay.statistics().refused == 0
+    world.relay.gone(prefix)
+    three = world.join(3, True)
+    world.have(three, data)
+    assert _asked(world) == [(0, one), (0, three)]
 
 
 def test_what_is_being_judged_is_not_asked_of_another() -> None:

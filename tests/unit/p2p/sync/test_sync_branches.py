@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from esper.p2p.limits import NetworkLimits
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import GetBlocks, GetHeaders
 from tests.support.sync_world import LIMITS, UNIT, Made, World
@@ -11,8 +12,8 @@ from tests.support.sync_world import LIMITS, UNIT, Made, World
 HUGE = (1 << 500) - 1
 
 
-def standing(count: int = 60, **settings: object) -> World:
-    world = World(was_synced=True, alone=True, **settings)
+def standing(count: int = 60, limits: NetworkLimits = LIMITS) -> World:
+    world = World(was_synced=True, alone=True, limits=limits)
     world.stand_on(world.makers.chain(world.makers.genesis, count)[-1])
     return world
 
@@ -144,8 +145,8 @@ def test_a_lead_on_our_tip_keeps_the_node_busy_while_it_brings_blocks() -> None:
     assert not world.sync.state.busy
     world.until(lambda: world.tip.height >= 8, step=10)
     world.run(100)
-    assert world.sync.state.busy
-    assert not world.sync.state.near
+    state = world.sync.state
+    assert (state.busy, state.near) == (True, False)
     world.peers[number].silent = (GetBlocks,)
     world.run(32_000)
     assert not world.sync.state.busy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -97,3 +98,15 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(NodeKeyError, match=r"gone/node\.key"):
         load_identity(tmp_path / "gone", lambda size: SEED)
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(NodeKeyError, match=r"node\.key.*No space left on device\. Free some space"):
+        load_identity(tmp_path, lambda size: SEED)
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 import trio
+import trio.testing
 
 from esper.p2p.faults import Offence
 from esper.p2p.transport.dialler import dial
@@ -13,7 +14,7 @@ from esper.p2p.transport.identity import Identity
 from esper.p2p.transport.link import Ending, LinkClosed
 from esper.p2p.transport.multiplexer import MuxStream
 from esper.p2p.transport.mux_link import MuxLink
-from esper.p2p.transport.yamux import DATA, FIN, GO_AWAY, RST, WINDOW_UPDATE, head
+from esper.p2p.transport.yamux import DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW_UPDATE, head
 from tests.support.transport_world import (
     HOST,
     NODE,
@@ -224,6 +225,27 @@ def test_a_peer_that_does_not_take_what_we_send_is_left_when_the_time_is_over(
             peer.stream.socket.close()
 
     trio.run(main)
+
+
+def test_a_peer_that_takes_no_answers_is_left_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = trio.testing.MockClock()
+
+    async def main() -> None:
+        async with world() as made:
+            peer, link = await RawPeer.linked(made)
+            # The way back is full.
+            monkeypatch.setattr(link._channel, "write", lambda data: trio.sleep_forever())
+            await peer.send(head(PING, SYN, 0, 1))
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            clock.jump(19)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            link.check_open()
+            clock.jump(1.1)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert link.closed is not None
+            assert link.closed.ending is Ending.DEADLINE
+
+    trio.run(main, clock=clock)
 
 
 def test_dials_that_come_to_nothing_say_why_and_leave_no_socket(

@@ -1,0 +1,87 @@
+"""Real nodes and real sockets: they find each other, follow one chain, and survive what happens."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.network_process import NetworkNode, node, proxied
+from tests.support.node_process import User, until
+
+pytestmark = pytest.mark.serial
+
+BLOCKS = 100
+
+
+def heights(nodes: list[NetworkNode]) -> list[int]:
+    return [one.status()["height"] for one in nodes]
+
+
+def wait_for_one_tip(nodes: list[NetworkNode], tip: str) -> None:
+    for one in nodes:
+        one.wait_for_tip(tip)
+
+
+def status_of(user: User, txid: str) -> str | None:
+    """None: that node does not know it."""
+    found: dict[str, Any] = user.json("tx", txid)
+    status: str = found["transaction"]["status"]
+    return status
+
+
+def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) -> None:
+    payer = User(tmp_path / "payer", "a long password")
+    payer.run("wallet", "new", "--network", "regtest", "--wallet", "alice")
+    own = payer.json("wallet", "address", "--wallet", "alice")["addresses"][0]["address"]
+    with ExitStack() as stack:
+        first = stack.enter_context(node("mine", tmp_path / "first", "--archive", "--payee", own))
+        second = stack.enter_context(node("node", tmp_path / "second", connect=(first.address,)))
+        third = stack.enter_context(node("mine", tmp_path / "third", connect=(second.address,)))
+        proxy, through = stack.enter_context(proxied(second.address))
+        fourth = stack.enter_context(
+            node("node", tmp_path / "fourth", "--connect-only", connect=(through,))
+        )
+        tip = first.generate(7)[-1]
+        wait_for_one_tip([first, second, third, fourth], tip)
+
+        # A payment to one node is mined by another, and seen at a third.
+        payer.rpc = fourth.node.url
+        sent = payer.json("send", own, "1", "--wallet", "alice", "--yes")["txid"]
+        watcher = User(tmp_path / "payer", "a long password", rpc=third.node.url)
+        until(
+            "the payment to reach the miner", lambda: status_of(watcher, sent) == "pending" or None
+        )
+        wait_for_one_tip([first, second, third, fourth], third.generate(1)[-1])
+        assert status_of(payer, sent) == "confirmed"
+
+        # One is killed, one stands still and one is cut off while the chain grows.
+        third.node.kill()
+        second.node.process.send_signal(signal.SIGSTOP)
+        first.generate(3)
+        second.node.process.send_signal(signal.SIGCONT)
+        second.wait_for_tip(first.tip)
+        proxy.cut()
+        first.generate(2)
+        proxy.mend()
+        wait_for_one_tip([second, fourth], first.tip)
+        third = stack.enter_context(node("mine", tmp_path / "third", connect=(second.address,)))
+        third.wait_for_tip(first.tip)
+        assert not first.peers()["bans"]
+        assert not second.peers()["bans"]
+
+        # Both mine on; a fifth joins at a hundred proven blocks.
+        left = BLOCKS - first.status()["height"]
+        first.generate(left // 2)
+        third.wait_for_tip(first.tip)
+        tip = third.generate(left - left // 2)[-1]
+        began = time.monotonic()
+        fifth = stack.enter_context(node("node", tmp_path / "fifth", connect=(fourth.address,)))
+        wait_for_one_tip([first, second, fourth, fifth], tip)
+        assert heights([first, fifth]) == [BLOCKS, BLOCKS]
+        assert time.monotonic() - began < 60
+        assert "to go" in fifth.node.told or "blocks a second" in fifth.node.told
