@@ -36,7 +36,12 @@ def sim_params() -> NetworkParameters:
     base = node_params()
     return replace(
         base,
-        difficulty=replace(base.difficulty, retargets=True, genesis_target=RANGE_512 >> 3),
+        difficulty=replace(
+            base.difficulty,
+            retargets=True,
+            genesis_target=RANGE_512 >> 3,
+            future_limit_ms=60_000,
+        ),
         limits=replace(base.limits, undo_depth=UNDO_DEPTH),
     )
 
@@ -62,6 +67,8 @@ class SimWorld:
     seed: int
     network: MemoryNetwork
     nodes: list[SimNode]
+    folder: Path
+    """Where data directories are."""
     nursery: trio.Nursery
     chance: random.Random
     events: list[str] = field(default_factory=list)
@@ -161,7 +168,7 @@ async def sim_world(
     number_of = {plan.place.node_id: plan.place.number for plan in plans}
     try:
         async with trio.open_nursery() as nursery:
-            world = SimWorld(seed, network, [], nursery, chance)
+            world = SimWorld(seed, network, [], folder, nursery, chance)
             for plan in plans:
                 node = SimNode(
                     plan,
