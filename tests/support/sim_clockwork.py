@@ -10,6 +10,7 @@ from unittest import mock
 import trio
 
 from tests.support.memory_link import seeded_run
+from tests.support.sim_signatures import fake_signatures
 
 T = TypeVar("T")
 
@@ -40,5 +41,5 @@ def inline_threads(randomness: random.Random, most_s: float = 0.004) -> Iterator
 
 def simulated(main: Callable[[], Awaitable[T]], seed: int) -> T:
     """Run a whole simulation: equal seeds give equal runs."""
-    with inline_threads(random.Random(f"threads {seed}")):
+    with inline_threads(random.Random(f"threads {seed}")), fake_signatures():
         return seeded_run(main, seed=seed)

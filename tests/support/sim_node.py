@@ -87,8 +87,8 @@ class SimNode:
         self.params = params
         self.skew_ms = plan.skew_ms
         """Its clock less the true time; may be set."""
-        self.mines = True
-        """Whether it goes on mining."""
+        self.wanted: int | None = None
+        """Blocks that it still mines; None: without end."""
         self.mined = 0
         """Blocks that it found."""
         self._network = network
@@ -126,6 +126,10 @@ class SimNode:
     @property
     def tip(self) -> bytes:
         return self.node.chain.tip
+
+    @property
+    def weight(self) -> int:
+        return self.node.chain.view.context.weight
 
     def steady(self) -> int:
         """Milliseconds of trio's clock."""
@@ -214,10 +218,12 @@ class SimNode:
 
     def _may_mine(self) -> bool:
         state = self.service.following.state
-        return self.mines and not state.busy and state.phase is not Phase.HALTED
+        return self.wanted != 0 and not state.busy and state.phase is not Phase.HALTED
 
     def _found(self, found: Found) -> None:
         self.mined += 1
+        if self.wanted:
+            self.wanted -= 1
         block = found.block
         count = len(block.body.transactions)
         self._log(f"{self}: found {block.header.block_id.hex()[:8]} of {count} transactions")

@@ -26,6 +26,8 @@ from tests.support.sim_node import Place, Plan, SimNode
 from tests.support.sim_weather import Weather
 
 UNDO_DEPTH = 16
+REST_S = 10.0
+"""How long all have to stay where they are."""
 CALM = Weather()
 
 
@@ -34,7 +36,12 @@ def sim_params() -> NetworkParameters:
     base = node_params()
     return replace(
         base,
-        difficulty=replace(base.difficulty, retargets=True, genesis_target=RANGE_512 >> 3),
+        difficulty=replace(
+            base.difficulty,
+            retargets=True,
+            genesis_target=RANGE_512 >> 3,
+            future_limit_ms=60_000,
+        ),
         limits=replace(base.limits, undo_depth=UNDO_DEPTH),
     )
 
@@ -60,6 +67,8 @@ class SimWorld:
     seed: int
     network: MemoryNetwork
     nodes: list[SimNode]
+    folder: Path
+    """Where data directories are."""
     nursery: trio.Nursery
     chance: random.Random
     events: list[str] = field(default_factory=list)
@@ -91,7 +100,7 @@ class SimWorld:
 
     def stop_mining(self) -> None:
         for node in self.nodes:
-            node.mines = False
+            node.wanted = 0
 
     @property
     def up(self) -> list[SimNode]:
@@ -109,8 +118,21 @@ class SimWorld:
             await trio.sleep(0.5)
 
     async def converge(self, within_s: float = 900.0) -> None:
-        """Until all stand on one tip, and go on standing there."""
-        await self.until(self.agree, within_s)
+        """Nobody mines any more: until all stand on one tip.
+
+        Between rivals of equal weight each node draws lots for itself; then nothing but another
+        block decides, and one is mined.
+        """
+        self.stop_mining()
+        while True:
+            await self.until(lambda: len({one.weight for one in self.up}) == 1, within_s)
+            await trio.sleep(REST_S)
+            if self.agree():
+                return
+            if len({one.weight for one in self.up}) == 1:
+                self.log("a tie")
+                next(one for one in self.up if one.plan.share).wanted = 1
+                await self.until(lambda: len({one.weight for one in self.up}) > 1, within_s)
 
     def told(self) -> str:
         """What a failure shows."""
@@ -146,7 +168,7 @@ async def sim_world(
     number_of = {plan.place.node_id: plan.place.number for plan in plans}
     try:
         async with trio.open_nursery() as nursery:
-            world = SimWorld(seed, network, [], nursery, chance)
+            world = SimWorld(seed, network, [], folder, nursery, chance)
             for plan in plans:
                 node = SimNode(
                     plan,
