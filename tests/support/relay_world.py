@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from esper.consensus.block import decode_body
 from esper.consensus.chain import check_header
