@@ -35,9 +35,6 @@ def status_of(user: User, txid: str) -> str | None:
 
 
 def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) -> None:
-    payer = User(tmp_path / "payer", "demo")
-    payer.run("wallet", "import", "--demo", "--network", "regtest")
-    own = payer.json("wallet", "address", "--wallet", "demo")["addresses"][0]["address"]
     with ExitStack() as stack:
         first = stack.enter_context(node(tmp_path / "first", "--archive"))
         second = stack.enter_context(node(tmp_path / "second", connect=(first.address,)))
@@ -50,9 +47,10 @@ def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) ->
         wait_for_one_tip([first, second, third, fourth], tip)
 
         # A payment to one node is mined by another, and seen at a third.
-        payer.rpc = fourth.node.url
+        payer, watcher = User(fourth.datadir, "demo"), User(third.datadir, "demo")
+        payer.run("wallet", "import", "--demo", "--network", "regtest")
+        own = payer.json("wallet", "address", "--wallet", "demo")["addresses"][0]["address"]
         sent = payer.json("send", own, "1", "--wallet", "demo", "--yes")["txid"]
-        watcher = User(tmp_path / "payer", "demo", rpc=third.node.url)
         until(
             "the payment to reach the miner", lambda: status_of(watcher, sent) == "pending" or None
         )
