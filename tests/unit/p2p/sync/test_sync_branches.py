@@ -88,6 +88,8 @@ def test_no_more_than_the_horizon_is_put_on_disk_for_a_branch() -> None:
     world.run(500_000)
     beside = [made for made in world.chain.known.values() if made not in world.chain.chain]
     assert len(beside) <= LIMITS.horizon
+    # It is given up for its length, and nobody is waited for.
+    assert world.told == []
 
 
 def test_a_branch_that_our_chain_outgrows_by_the_undo_depth_is_left() -> None:
@@ -186,3 +188,15 @@ def test_a_heavy_branch_beside_ours_keeps_the_node_busy() -> None:
         if below(world, 0).height <= 60:
             seen.append(world.sync.state.busy)
     assert any(seen)
+
+
+def test_one_long_branch_at_a_time_takes_room_on_the_disk() -> None:
+    world = standing(limits=replace(LIMITS, ahead=10))
+    for _ in range(3):
+        tip = world.makers.chain(below(world, 16), 18)[-1]
+        world.honest(tip, delay_ms=6_000)
+    most = 0
+    for _ in range(120):
+        world.run(1_000)
+        most = max(most, sum(lead.long for lead in world.sync._board.leads))
+    assert most == 1
