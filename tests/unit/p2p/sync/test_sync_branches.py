@@ -200,3 +200,12 @@ def test_one_long_branch_at_a_time_takes_room_on_the_disk() -> None:
         world.run(1_000)
         most = max(most, sum(lead.long for lead in world.sync._board.leads))
     assert most == 1
+
+
+def test_a_long_branch_shows_its_weight_after_256_blocks_at_the_latest() -> None:
+    world = standing(count=400, limits=replace(LIMITS, ahead=100, horizon=390, undo=330))
+    tip = world.makers.chain(below(world, 330), 600, UNIT * 2 // 5)[-1]
+    world.honest(tip, claim=Claim(tip.height, HUGE, tip.block_id))
+    world.run(120_000)
+    assert 256 <= fetched(world) < 300
+    assert world.told == []
