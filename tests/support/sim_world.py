@@ -106,6 +106,11 @@ class SimWorld:
     def up(self) -> list[SimNode]:
         return [one for one in self.nodes if one.is_up]
 
+    @property
+    def best(self) -> int:
+        """The weight of the heaviest chain that anybody has."""
+        return max(one.weight for one in self.up)
+
     def agree(self) -> bool:
         """Whether all are on one tip."""
         return len({one.tip for one in self.up}) == 1
@@ -132,7 +137,8 @@ class SimWorld:
             if len({one.weight for one in self.up}) == 1:
                 self.log("a tie")
                 next(one for one in self.up if one.plan.share).wanted = 1
-                await self.until(lambda: len({one.weight for one in self.up}) > 1, within_s)
+                before = self.best
+                await self.until(lambda before=before: self.best > before, within_s)  # type: ignore[misc]
 
     def told(self) -> str:
         """What a failure shows."""
@@ -141,7 +147,12 @@ class SimWorld:
             state = one.service.following.state
             lines.append(
                 f"{one}: {one.tip.hex()[:8]} at {one.height}, {state.phase.value}, "
-                f"{len(one.service.table.settled())} peers; {state.words}"
+                f"{len(one.service.table.settled())} peers; {state.words}; "
+                + " ".join(
+                    f"{'->' if peer.connection.link.outbound else '<-'}"
+                    f"{peer.address.peer_id[-1]}:{peer.skew_ms}"
+                    for peer in one.service.table.settled()
+                )
             )
         return "\n".join([*lines, *map(str, self.blames[-20:]), *self.events[-40:]])
 
