@@ -12,18 +12,18 @@ from unittest import mock
 
 import trio
 
-from esper.crypto.signing import KeyPair
+from esper.crypto.signing import KeyPair, key_from_seed
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.service.gate import Gate
 from esper.p2p.service.peer_table import Connected
 from esper.primitives.params import NetworkParameters
 from esper.primitives.units import RANGE_512
-from tests.support.fake_work import FakeVerifier
+from tests.support.fake_work import FakeVerifier, fake_network
 from tests.support.memory_link import MemoryNetwork
-from tests.support.node_world import node_params
 from tests.support.sim_mining import Pace
 from tests.support.sim_node import Place, Plan, SimNode
 from tests.support.sim_weather import Weather
+from tests.support.vm_world import COIN, address
 
 UNDO_DEPTH = 16
 REST_S = 10.0
@@ -33,9 +33,11 @@ CALM = Weather()
 
 def sim_params() -> NetworkParameters:
     """Regtest with fake work whose targets follow time, and a short memory."""
-    base = node_params()
+    base = fake_network()
+    allocation = tuple((address(key), 1000 * COIN) for key in WALLETS)
     return replace(
         base,
+        reward=replace(base.reward, genesis_allocation=allocation),
         difficulty=replace(
             base.difficulty,
             retargets=True,
@@ -46,6 +48,8 @@ def sim_params() -> NetworkParameters:
     )
 
 
+WALLETS = tuple(key_from_seed(1, b"sim wallet" + bytes(21) + bytes([at])) for at in range(20))
+"""Whose coins are there from the start."""
 PARAMS = sim_params()
 
 
