@@ -35,11 +35,11 @@ def status_of(user: User, txid: str) -> str | None:
 
 
 def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) -> None:
-    payer = User(tmp_path / "payer", "a long password")
-    payer.run("wallet", "new", "--network", "regtest", "--wallet", "alice")
-    own = payer.json("wallet", "address", "--wallet", "alice")["addresses"][0]["address"]
+    payer = User(tmp_path / "payer", "demo")
+    payer.run("wallet", "import", "--demo", "--network", "regtest")
+    own = payer.json("wallet", "address", "--wallet", "demo")["addresses"][0]["address"]
     with ExitStack() as stack:
-        first = stack.enter_context(node(tmp_path / "first", "--archive", "--payee", own))
+        first = stack.enter_context(node(tmp_path / "first", "--archive"))
         second = stack.enter_context(node(tmp_path / "second", connect=(first.address,)))
         third = stack.enter_context(node(tmp_path / "third", connect=(second.address,)))
         proxy, through = stack.enter_context(proxied(second.address))
@@ -51,8 +51,8 @@ def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) ->
 
         # A payment to one node is mined by another, and seen at a third.
         payer.rpc = fourth.node.url
-        sent = payer.json("send", own, "1", "--wallet", "alice", "--yes")["txid"]
-        watcher = User(tmp_path / "payer", "a long password", rpc=third.node.url)
+        sent = payer.json("send", own, "1", "--wallet", "demo", "--yes")["txid"]
+        watcher = User(tmp_path / "payer", "demo", rpc=third.node.url)
         until(
             "the payment to reach the miner", lambda: status_of(watcher, sent) == "pending" or None
         )
