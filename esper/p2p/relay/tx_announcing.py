@@ -31,8 +31,8 @@ from esper.p2p.wire.talk_messages import Announced, HaveTxs
 MOST_DELAY: Final = 10
 """An exponential delay is cut off at so many times its mean."""
 TOLD_AT_ONCE: Final = TX_BURST // 2
-"""A peer keeps no more than ``TX_BURST`` announcements of us and takes ``TX_PER_S``: it would ignore
-what comes faster, and not hear of it again soon. The other half is for what it has not asked yet."""
+"""A peer keeps no more than ``TX_BURST`` of our announcements and takes ``TX_PER_S``: what comes
+faster it would ignore, and not hear of again soon. The other half is for what it did not ask yet."""
 TOLD_NEXT: Final = 64
 """Behind those, so many are told together."""
 SELECT_KEY: Final = "again"
