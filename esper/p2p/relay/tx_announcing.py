@@ -32,7 +32,7 @@ MOST_DELAY: Final = 10
 """An exponential delay is cut off at so many times its mean."""
 TOLD_AT_ONCE: Final = TX_BURST // 2
 """A peer keeps no more than ``TX_BURST`` of our announcements and takes ``TX_PER_S``: what comes
-faster it would ignore, and not hear of again soon. The other half is for what it did not ask yet."""
+faster it would ignore, and not hear of again soon. The other half is what it has not asked yet."""
 TOLD_NEXT: Final = 64
 """Behind those, so many are told together."""
 SELECT_KEY: Final = "again"
