@@ -28,7 +28,7 @@ def check_end(world: SimWorld, *, quiet: bool = True) -> None:
 def check_nobody_wronged(world: SimWorld, *, quiet: bool = True) -> None:
     """Honest nodes blame nobody, but for silence where links failed, and ban nobody."""
     for blame in world.blames:
-        silence = blame.offence is Offence.LATE and not quiet
+        silence = blame.offence in (Offence.LATE, Offence.LATE_ANSWER) and not quiet
         assert silence, f"{blame}\n{world.told()}"
     for node in world.up:
         for barred in node.service.parts.penalties.barred(node.steady()):

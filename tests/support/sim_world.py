@@ -158,7 +158,7 @@ class SimWorld:
                     for peer in one.service.table.settled()
                 )
             )
-        return "\n".join([*lines, *map(str, self.blames[-20:]), *self.events[-40:]])
+        return "\n".join([*lines, *map(str, self.blames[-20:]), *self.events[-60:]])
 
 
 @asynccontextmanager
