@@ -12,13 +12,16 @@ from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim
 from tests.support.net_attack_world import (
+    HEIGHT,
     Attacker,
     attack_world,
     base_branch,
     never,
     run_attack,
+    serves,
     until,
 )
+from tests.support.vm_world import BOB
 
 pytestmark = pytest.mark.serial
 
@@ -82,5 +85,41 @@ def test_a_newcomer_is_not_synced_by_silence_nor_by_claims_below_it(tmp_path: Pa
             assert not lone.view.synced
             assert lone.view.why_not
             assert world.target.view.synced
+
+    run_attack(test)
+
+
+def test_unknown_parents_again_and_again_cost_one_question(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with attack_world(tmp_path) as world:
+            calm = await world.calm_s()
+            theirs = base_branch().until(2).longer(12, BOB)
+            liars = [
+                await world.attacker(handlers={talk.GetHeaders: nothing_new}) for _ in range(4)
+            ]
+            for block in theirs.blocks[4:]:
+                for liar in liars:
+                    await liar.say(talk.Announce(block.header.to_bytes()))
+            await world.check_alive(calm)
+            for liar in liars:
+                assert len(liar.of(talk.GetHeaders)) <= 1
+                assert not liar.of(talk.GetBlock)
+
+    run_attack(test)
+
+
+def test_two_blocks_in_a_row_of_an_unknown_parent_wait_for_no_ping(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with attack_world(tmp_path) as world:
+            await world.arrival_s()
+            theirs = base_branch().until(6).longer(HEIGHT, BOB)
+            giver = await world.attacker(handlers=serves(theirs))
+            for block in theirs.blocks[-2:]:
+                await giver.say(talk.Announce(block.header.to_bytes()))
+                await trio.sleep(0.2)
+            # Its pings come each half minute; its last announcement must do before.
+            await until(lambda: world.target.tip == theirs.top.context.tip_id, 8.0)
+            await until(lambda: world.honest.tip == theirs.top.context.tip_id, 8.0)
+            world.check_honest()
 
     run_attack(test)
