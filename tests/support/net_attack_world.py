@@ -18,13 +18,16 @@ import trio
 
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
+from esper.consensus.outputs import WORK_OUTPUTS
 from esper.consensus.ports import WorkVerifier
 from esper.consensus.template import EMPTY_PLAN, BlockPlan
 from esper.crypto.signing import KeyPair
 from esper.node.datadir import DataDirectory
 from esper.node.peers.network_plan import NetworkPlan
 from esper.node.peers.network_service import NetworkService
+from esper.node.peers.operator import NetworkPeers
 from esper.node.peers.port import NetworkView
+from esper.node.peers.standing import NetworkStanding
 from esper.node.running_node import NodeParts, OpenNode, open_node
 from esper.node.settings import Settings
 from esper.p2p.limits import NetworkLimits
@@ -42,6 +45,7 @@ from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim, weight_bytes
 from esper.p2p.wire.framing import FrameReader, frame_bytes
 from esper.p2p.wire.messages import FrameLimits, Message, StreamKind, decode_message, stream_of
+from esper.primitives.codec import encode
 from tests.support.fake_work import FakeVerifier
 from tests.support.node_world import NoTexts, mined_block, node_params, store_options
 from tests.support.vm_world import CAROL, MINER, address
@@ -151,15 +155,12 @@ class AttackedNode:
 
     @property
     def chain(self) -> ProvenChain:
-        view = self.node.chain.view
-        return ProvenChain(view.context, view.state)
+        manager = self.node.manager
+        return ProvenChain(manager.context, manager.state)
 
     @property
     def view(self) -> NetworkView:
         """What its operator reads."""
-        from esper.node.peers.operator import NetworkPeers
-        from esper.node.peers.standing import NetworkStanding
-
         return NetworkPeers(self.service, NetworkStanding(self.service)).network()
 
     async def load(self, branch: Branch) -> None:
@@ -289,7 +290,9 @@ class Attacker:
 
     async def send(self, kind: StreamKind, data: bytes) -> None:
         stream, lock = (
-            (self.link.talk, self._talk) if kind is StreamKind.TALK else (self.link.bulk, self._bulk)
+            (self.link.talk, self._talk)
+            if kind is StreamKind.TALK
+            else (self.link.bulk, self._bulk)
         )
         try:
             async with lock:
@@ -498,9 +501,6 @@ def run_attack(test: Callable[[], Awaitable[None]], within_s: float = 60.0) -> N
 
 def compact_of(block: Block, number: int, header: bytes | None = None) -> bulk.Compact:
     """A block with all its transactions filled."""
-    from esper.consensus.outputs import WORK_OUTPUTS
-    from esper.primitives.codec import encode
-
     body = block.body
     return bulk.Compact(
         number=number,
@@ -522,7 +522,10 @@ def serves(branch: Branch) -> dict[type, Handler]:
     blocks = branch.by_id()
 
     async def get_headers(attacker: Attacker, asked: talk.GetHeaders) -> None:
-        ids = [branch.chains[0].context.tip_id, *(one.header.block_id for one in branch.blocks)]
+        ids: list[bytes] = [
+            branch.chains[0].context.tip_id,
+            *(one.header.block_id for one in branch.blocks),
+        ]
         for locator in asked.locator:
             if locator in ids:
                 at = ids.index(locator)

@@ -107,6 +107,11 @@ class Answering:
         except LinkClosed:
             # Its connection says so itself.
             return
+        except Exception as error:
+            # Our own trouble with one answer must not take the other peers along.
+            if connection is not None:
+                why = f"an error here: {type(error).__name__}: {error}"
+                connection.end(None, talk.BYE_STOPPING, why)
         finally:
             self._served.done(turn)
             self.wake()
