@@ -12,11 +12,11 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import trio
 
-from esper.consensus.block import Block
+from esper.consensus.block import Block, proof_hash
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.outputs import WORK_OUTPUTS
 from esper.consensus.ports import WorkVerifier
@@ -46,6 +46,7 @@ from esper.p2p.wire.fields import Claim, weight_bytes
 from esper.p2p.wire.framing import FrameReader, frame_bytes
 from esper.p2p.wire.messages import FrameLimits, Message, StreamKind, decode_message, stream_of
 from esper.primitives.codec import encode
+from esper.vm.state import State
 from tests.support.fake_work import FakeVerifier
 from tests.support.node_world import NoTexts, mined_block, node_params, store_options
 from tests.support.vm_world import CAROL, MINER, address
@@ -156,7 +157,8 @@ class AttackedNode:
     @property
     def chain(self) -> ProvenChain:
         manager = self.node.manager
-        return ProvenChain(manager.context, manager.state)
+        # A state on disk reads as one in memory does.
+        return ProvenChain(manager.context, cast(State, manager.state))
 
     @property
     def view(self) -> NetworkView:
@@ -436,6 +438,15 @@ class AttackWorld:
         await until(lambda: self.target.tip == block_id)
         return time.monotonic() - began
 
+    async def arrival_of_s(self, block: Block) -> float:
+        """Likewise for a block that others were told of before."""
+        began = time.monotonic()
+        data = BlockBytes.of(block)
+        await self.honest.node.chain.submit(data)
+        self.honest.service.own_block(data.header, data.body, data.proof)
+        await until(lambda: self.target.tip == block.header.block_id)
+        return time.monotonic() - began
+
     async def calm_s(self) -> float:
         """The longest of three arrivals without an attack."""
         return max([await self.arrival_s() for _ in range(3)])
@@ -560,3 +571,27 @@ def serves(branch: Branch) -> dict[type, Handler]:
 async def never(attacker: Attacker, message: object) -> None:
     """Answers nothing."""
     await trio.lowlevel.checkpoint()
+
+
+class Believer:
+    """A verifier that looks at nothing: for chains that others forge."""
+
+    def verify(self, claim: object, proof: bytes) -> None:
+        """Accepts."""
+
+
+def with_false_proof(block: Block, noise: int = 0) -> Block:
+    """The same work under another proof, which is none."""
+    proof = block.proof + b"no proof" + bytes([noise])
+    return replace(block, header=replace(block.header, proof_hash=proof_hash(proof)), proof=proof)
+
+
+def forged_branch(base: Branch, count: int, payee: KeyPair = CAROL) -> Branch:
+    """Blocks on top whose proofs are none, however well the headers look."""
+    found = base
+    for _ in range(count):
+        block = with_false_proof(next_block(found.top, payee))
+        now = block.header.pre.time_ms + 1
+        top = extend(found.top, block, Believer(), now_ms=now)
+        found = Branch((*found.chains, top), (*found.blocks, block))
+    return found
