@@ -111,7 +111,7 @@ def test_whom_a_node_prefers_and_who_then_is_slow_costs_a_quarter_second(tmp_pat
                 found = blocks[asked.block_id]
                 await attacker.say(compact_of(found, asked.number), proof_of(found, asked.number))
 
-            blocks = {}
+            blocks: dict[bytes, Block] = {}
             friend = await world.attacker(handlers={talk.GetBlock: gives})
             for _ in range(8):
                 block = next_block(world.target.chain, BOB)

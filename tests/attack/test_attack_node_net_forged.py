@@ -11,7 +11,9 @@ from esper.p2p.transport.link import LinkClosed
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from tests.support.forge import forged
+from tests.support.fake_work import FakeVerifier
 from tests.support.net_attack_world import (
+    PARAMS,
     Attacker,
     attack_world,
     base_branch,
@@ -54,10 +56,10 @@ def test_a_forged_proof_bans_its_id_and_its_address(tmp_path: Path) -> None:
 
 def test_a_forged_chain_of_headers_bans_its_giver_at_the_first_proof(tmp_path: Path) -> None:
     async def test() -> None:
-        async with attack_world(tmp_path) as world:
+        verifier = FakeVerifier(PARAMS.model)
+        async with attack_world(tmp_path, verifier=verifier) as world:
             calm = await world.calm_s()
             lies = forged_branch(base_branch(), 8, ALICE)
-            verifier = world.target.node.manager._verifier  # type: ignore[attr-defined]
             before = verifier.verified
             liar = await world.attacker(claim=lies.claim, handlers=serves(lies))
             await liar.ended()
