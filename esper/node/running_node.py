@@ -224,6 +224,8 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 )
                 standing = NetworkStanding(network)
                 chain.network, peers = standing, NetworkPeers(network, standing)
+                if mining is not None:
+                    network.following.busy_changed = mining.look_again
             rpc = _rpc_node(parts, chain, mempool, history, calls, mining, peers, warnings, stop)
         yield OpenNode(manager, chain, mempool, mining, calls, events, network, rpc)
 

@@ -98,7 +98,9 @@ FUTURE_HEADERS_OF_A_PEER: Final = 2
 FUTURE_HEADERS: Final = 16
 PREFERRED: Final = 2
 PREFERRERS: Final = 10
-PREFER_GRACE_MS: Final = 10_000
+PREFER_GRACE_MS: Final = PING_EVERY_MS + PONG_MS + 10_000
+"""A connection that fails for no longer than pings bear brings what was pushed before: nobody is
+to blame for that."""
 FIRST_OF: Final = 8
 FIRST_IN: Final = 3
 FILLED_BYTES: Final = 64 * KIB

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.network_process import NetworkNode, node, proxied
-from tests.support.node_process import User, until
+from tests.support.node_process import BIN, User, environment, until
 
 pytestmark = pytest.mark.serial
 
@@ -29,17 +30,24 @@ def wait_for_one_tip(nodes: list[NetworkNode], tip: str) -> None:
 
 def status_of(user: User, txid: str) -> str | None:
     """None: that node does not know it."""
-    found: dict[str, Any] = user.json("tx", txid)
-    status: str = found["transaction"]["status"]
+    known = subprocess.run(
+        [BIN / "esper", "tx", txid, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment(ESPER_DATADIR=str(user.datadir)),
+    )
+    if known.returncode:
+        assert "no transaction" in known.stderr
+        return None
+    status: str = json.loads(known.stdout)["transaction"]["status"]
     return status
 
 
 def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) -> None:
-    payer = User(tmp_path / "payer", "a long password")
-    payer.run("wallet", "new", "--network", "regtest", "--wallet", "alice")
-    own = payer.json("wallet", "address", "--wallet", "alice")["addresses"][0]["address"]
     with ExitStack() as stack:
-        first = stack.enter_context(node(tmp_path / "first", "--archive", "--payee", own))
+        first = stack.enter_context(node(tmp_path / "first", "--archive"))
         second = stack.enter_context(node(tmp_path / "second", connect=(first.address,)))
         third = stack.enter_context(node(tmp_path / "third", connect=(second.address,)))
         proxy, through = stack.enter_context(proxied(second.address))
@@ -50,9 +58,10 @@ def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) ->
         wait_for_one_tip([first, second, third, fourth], tip)
 
         # A payment to one node is mined by another, and seen at a third.
-        payer.rpc = fourth.node.url
-        sent = payer.json("send", own, "1", "--wallet", "alice", "--yes")["txid"]
-        watcher = User(tmp_path / "payer", "a long password", rpc=third.node.url)
+        payer, watcher = User(fourth.datadir, "demo"), User(third.datadir, "demo")
+        payer.run("wallet", "import", "--demo", "--network", "regtest")
+        own = payer.json("wallet", "address", "--wallet", "demo")["addresses"][0]["address"]
+        sent = payer.json("send", own, "1", "--wallet", "demo", "--yes")["txid"]
         until(
             "the payment to reach the miner", lambda: status_of(watcher, sent) == "pending" or None
         )

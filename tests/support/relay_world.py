@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from esper.consensus.block import decode_body
 from esper.consensus.chain import check_header
@@ -197,8 +198,8 @@ class RelayWorld:
             del self.asks[key]
         del self.peers[number]
         self.do(self.relay.left(number, self.now))
-        for _, key in gone:
-            self.do(self.relay.ended(number, key, End.LEFT, self.now))
+        for _, ended in gone:
+            self.do(self.relay.ended(number, ended, End.LEFT, self.now))
 
     # What happens.
 
@@ -255,10 +256,10 @@ class RelayWorld:
         if proof:
             self.do(self.relay.pushed(number, Proof(0, parts.block_id, parts.proof), self.now))
 
-    def answer(self, number: PeerNumber, key: Key, *answers: object, end: bool = True) -> None:
+    def answer(self, number: PeerNumber, key: Key, *answers: Any, end: bool = True) -> None:
         for one in answers:
             if (number, key) in self.asks:
-                self.do(self.relay.answered(number, key, one, self.now))  # type: ignore[arg-type]
+                self.do(self.relay.answered(number, key, one, self.now))
         if end and (number, key) in self.asks:
             self.end(number, key, End.DONE)
 
@@ -318,7 +319,7 @@ class RelayWorld:
                     value = self._adopt(job)
         except JudgementError as error:
             value = Failure.of(error.violation, error.stage)
-        self.do(self.relay.done(job.key, value, self.now))  # type: ignore[arg-type]
+        self.do(self.relay.done(job.key, value, self.now))
         if isinstance(job, Adopt):
             self.do(self.relay.chain_changed(self.now))
 

@@ -12,18 +12,18 @@ from unittest import mock
 
 import trio
 
-from esper.crypto.signing import KeyPair
+from esper.crypto.signing import KeyPair, key_from_seed
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.service.gate import Gate
 from esper.p2p.service.peer_table import Connected
 from esper.primitives.params import NetworkParameters
 from esper.primitives.units import RANGE_512
-from tests.support.fake_work import FakeVerifier
+from tests.support.fake_work import FakeVerifier, fake_network
 from tests.support.memory_link import MemoryNetwork
-from tests.support.node_world import node_params
 from tests.support.sim_mining import Pace
 from tests.support.sim_node import Place, Plan, SimNode
 from tests.support.sim_weather import Weather
+from tests.support.vm_world import COIN, address
 
 UNDO_DEPTH = 16
 REST_S = 10.0
@@ -33,9 +33,11 @@ CALM = Weather()
 
 def sim_params() -> NetworkParameters:
     """Regtest with fake work whose targets follow time, and a short memory."""
-    base = node_params()
+    base = fake_network()
+    allocation = tuple((address(key), 1000 * COIN) for key in WALLETS)
     return replace(
         base,
+        reward=replace(base.reward, genesis_allocation=allocation),
         difficulty=replace(
             base.difficulty,
             retargets=True,
@@ -46,6 +48,8 @@ def sim_params() -> NetworkParameters:
     )
 
 
+WALLETS = tuple(key_from_seed(1, b"sim wallet" + bytes(21) + bytes([at])) for at in range(20))
+"""Whose coins are there from the start."""
 PARAMS = sim_params()
 
 
@@ -106,6 +110,11 @@ class SimWorld:
     def up(self) -> list[SimNode]:
         return [one for one in self.nodes if one.is_up]
 
+    @property
+    def best(self) -> int:
+        """The weight of the heaviest chain that anybody has."""
+        return max(one.weight for one in self.up)
+
     def agree(self) -> bool:
         """Whether all are on one tip."""
         return len({one.tip for one in self.up}) == 1
@@ -132,7 +141,8 @@ class SimWorld:
             if len({one.weight for one in self.up}) == 1:
                 self.log("a tie")
                 next(one for one in self.up if one.plan.share).wanted = 1
-                await self.until(lambda: len({one.weight for one in self.up}) > 1, within_s)
+                before = self.best
+                await self.until(lambda before=before: self.best > before, within_s)  # type: ignore[misc]
 
     def told(self) -> str:
         """What a failure shows."""
@@ -141,9 +151,14 @@ class SimWorld:
             state = one.service.following.state
             lines.append(
                 f"{one}: {one.tip.hex()[:8]} at {one.height}, {state.phase.value}, "
-                f"{len(one.service.table.settled())} peers; {state.words}"
+                f"{len(one.service.table.settled())} peers; {state.words}; "
+                + " ".join(
+                    f"{'->' if peer.connection.link.outbound else '<-'}"
+                    f"{peer.address.peer_id[-1]}:{peer.skew_ms}"
+                    for peer in one.service.table.settled()
+                )
             )
-        return "\n".join([*lines, *map(str, self.blames[-20:]), *self.events[-40:]])
+        return "\n".join([*lines, *map(str, self.blames[-20:]), *self.events[-60:]])
 
 
 @asynccontextmanager

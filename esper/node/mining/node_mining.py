@@ -121,6 +121,10 @@ class NodeMining:
         self._last = plan.wanted if plan.ends else None
         self._stop = stop
 
+    def look_again(self) -> None:
+        """Whether mining may go on may have changed."""
+        self._service.look_again()
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Mine until cancelled; the last wanted block asks for the end. Raises WorkerError."""
         try:

@@ -129,6 +129,7 @@ class NetworkService:
                 assume_valid=None if assumed is None else (assumed[0], BlockId(assumed[1])),
                 alone=settings.alone,
                 was_synced=made_of.chain.was_synced,
+                halted=made_of.chain.halted,
                 threads=made_of.threads,
                 configured_peers=len(settings.static),
             ),

@@ -45,6 +45,8 @@ class Following:
         """Relays transactions."""
         self._steady = steady
         self._tell = tell
+        self.busy_changed: Callable[[], None] = _tell_nobody
+        """Called when relay and mining are to rest, or may go on."""
         self._room: MachineRoom | None = None
 
     @property
@@ -78,8 +80,11 @@ class Following:
     def note_busy(self) -> None:
         """Relay rests while sync catches up."""
         busy = self.sync.state.busy
+        changed = busy != self.blocks.busy
         self.blocks.busy = busy
         self.transactions.busy = busy
+        if changed:
+            self.busy_changed()
 
     def claimed(self, number: PeerNumber, claim: Claim) -> None:
         """A peer says its tip."""
@@ -105,3 +110,7 @@ class Following:
     def _do(self, owner: Owner, actions: Iterable[object]) -> None:
         if self._room is not None:
             self._room.perform(owner, actions)
+
+
+def _tell_nobody() -> None:
+    """Nobody mines here."""

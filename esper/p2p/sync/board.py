@@ -32,6 +32,8 @@ class SyncSettings:
     """That verify proofs."""
     configured_peers: int = 0
     """Peers that the operator named; 0: whoever comes."""
+    halted: str = ""
+    """Why the chain follows no branch any more, if it was halted before it was opened."""
 
 
 @dataclass(frozen=True, slots=True)

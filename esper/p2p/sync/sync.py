@@ -76,6 +76,7 @@ class Sync:
         now: int = 0,
     ) -> None:
         self._board = Board(limits, chain, random, settings)
+        self._board.halted = settings.halted
         self._check = ForkCheck(self._board)
         self._following = Following(self._board, self._check, now)
         self._fetching = Fetching(self._board, self._following)
