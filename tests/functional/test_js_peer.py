@@ -96,20 +96,21 @@ class Peer:
 def peer(node_js: str, tmp_path: Path, *arguments: str) -> Iterator[Peer]:
     """``peer.mjs`` with arguments."""
     errors = tmp_path / "js_peer.log"
-    with errors.open("w") as stream:
-        process = subprocess.Popen(
+    with (
+        errors.open("w") as stream,
+        subprocess.Popen(
             [node_js, FOLDER / "peer.mjs", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stream,
             text=True,
             bufsize=1,
-        )
-    try:
-        yield Peer(process, errors)
-    finally:
-        process.kill()
-        process.communicate()
+        ) as process,
+    ):
+        try:
+            yield Peer(process, errors)
+        finally:
+            process.kill()
 
 
 def check_talk(said: dict[str, Any], tip: str) -> None:

@@ -39,7 +39,7 @@ def steady() -> int:
 
 def hello(**other: Any) -> talk.Hello:
     """A stranger's, with what a test wants otherwise."""
-    fields = {
+    fields: dict[str, Any] = {
         "genesis": GENESIS,
         "nonce": 1,
         "services": 2,

@@ -181,6 +181,10 @@ class Connection:
         self._ending.set()
         self._scope.cancel()
 
+    def end_by(self, error: Exception) -> None:
+        """End it for an error of ours."""
+        self.end(None, BYE_STOPPING, f"an error here: {type(error).__name__}: {error}")
+
     async def run(self) -> None:
         """Until it ends; the link is closed then. Raises nothing but Cancelled."""
         over = trio.Event()
@@ -242,7 +246,7 @@ class Connection:
             self.end(closed.fault, None, closed.reason)
         except Exception as error:
             # Our own trouble with one peer must not take the others along.
-            self.end(None, BYE_STOPPING, f"an error here: {type(error).__name__}: {error}")
+            self.end_by(error)
 
     async def _read_talk(self) -> None:
         await self._read(StreamKind.TALK, self.link.talk)

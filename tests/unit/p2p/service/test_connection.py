@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import trio
@@ -582,6 +583,6 @@ def test_cancelled_at_any_moment_it_says_bye_and_closes_the_link(
             return True
 
     after = 1
-    while mocked(lambda: main(after)):
+    while mocked(partial(main, after)):
         after += 1
     assert after > 20
