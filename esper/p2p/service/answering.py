@@ -108,10 +108,9 @@ class Answering:
             # Its connection says so itself.
             return
         except Exception as error:
-            # Our own trouble with one answer must not take the other peers along.
+            # A disk that fails, say. Others are answered on.
             if connection is not None:
-                why = f"an error here: {type(error).__name__}: {error}"
-                connection.end(None, talk.BYE_STOPPING, why)
+                connection.end_by(error)
         finally:
             self._served.done(turn)
             self.wake()
