@@ -153,6 +153,7 @@ class ChainManager:
         self.block_judge = BlockJudge(verifier, params.limits)
         """Judges blocks, in any thread."""
         self._store = store
+        self._genesis_id = store.index.genesis.block_id
         self._verifier = verifier
         self._signatures = signatures
         self._prune = prune
@@ -205,10 +206,9 @@ class ChainManager:
         found = self._headers.get(block_id)
         if found is not None:
             return found
-        index = self._store.index
-        if block_id == index.genesis.block_id:
+        if block_id == self._genesis_id:
             return self._stored_context(0)
-        height = index.height_of(block_id)
+        height = self._store.index.height_of(block_id)
         return None if height is None else self.headers_at(height)
 
     def parent_of(self, block_id: BlockId) -> BlockId | None:
