@@ -111,6 +111,7 @@ class NetworkService:
 
     def __init__(self, made_of: NetworkIngredients) -> None:
         self._made_of = made_of
+        made_of.chain.keep_far()
         now = made_of.steady()
         limits = NetworkLimits.of(made_of.params)
         settings = made_of.settings
@@ -309,8 +310,8 @@ class NetworkService:
                 match self._errands.pop(0):
                     case SyncedOnce():
                         await self._made_of.chain.note_synced()
-                    case KeepFrom(height):
-                        await self._made_of.chain.keep_undo_from(height)
+                    case KeepFrom():
+                        await self._made_of.chain.keep_undo_from()
 
     async def _follow_own_blocks(self) -> None:
         with self._made_of.events.subscribe(MinedNews) as mined:
@@ -392,6 +393,9 @@ class NetworkService:
             case Brought(peer, chain):
                 self.gate.brought(peer, chain)
             case SyncedOnce() | KeepFrom():
+                if isinstance(action, KeepFrom):
+                    # Before the blocks that sync may give to the chain next.
+                    self._made_of.chain.want_undo_from(action.height)
                 self._errands.append(action)
                 self._errand.set()
             case _:
