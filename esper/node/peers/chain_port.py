@@ -84,7 +84,7 @@ class NodeChain:
 
     def check_may_come(self, header: Header) -> HeaderChain:
         """See ``ChainPort``."""
-        return self._manager.check_may_come(header)
+        return self._manager.check_may_lead(header)
 
     def check_header(self, header: Header, parent: HeaderChain) -> None:
         """See ``ChainPort``."""

@@ -67,7 +67,7 @@ class ChainJobs:
             case Adopt():
                 return await self._adopt([_judged(one) for one in job.blocks])
             case Reroot():
-                await self._chain.reroot(BlockId(job.block_id))
+                await self._chain.stand_on(BlockId(job.block_id))
                 return None
 
     async def _adopt(self, blocks: Sequence[JudgedBlock]) -> Adopted:

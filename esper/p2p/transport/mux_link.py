@@ -24,7 +24,7 @@ from esper.saying import say
 
 LOG: Final = logging.getLogger("esper.p2p")
 MESSAGES_AT_ONCE: Final = 4
-"""Of those that have come already: after so many, 64 KiB if they are full, other tasks get a turn."""
+"""Of those that came already: after so many, 64 KiB if they are full, others get a turn."""
 FRAMES_AT_ONCE: Final = 64
 """Followed before the budgets are asked: nobody runs far into debt, and other tasks get a turn."""
 
