@@ -50,6 +50,7 @@ MESSAGES_AT_ONCE: Final = 64
 """After so many others get their turn."""
 BYE_S: Final = 1.0
 """How long the last message may take."""
+CUT_OFF_LOOK_S: Final = 0.01
 
 
 class Owner(Protocol):
@@ -193,6 +194,7 @@ class Connection:
                     nursery.start_soon(self._guarded, self._write_talk)
                     nursery.start_soon(self._guarded, self._write_bulk)
                     nursery.start_soon(self._guarded, self._ping)
+                    nursery.start_soon(self._cut_off, nursery)
         finally:
             await self._last_words()
             self.link.close()
@@ -298,6 +300,17 @@ class Connection:
             await self._ponged.wait()
         if waited.cancelled_caught:
             raise Fault(Offence.LATE, f"no pong within {PONG_MS // 1000} s")
+
+    async def _cut_off(self, nursery: trio.Nursery) -> None:
+        """Sends are shielded: who does not read would keep its place until they are late."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(deadline=trio.current_time() + BYE_S, shield=True) as scope:
+                while len(nursery.child_tasks) > 1:
+                    await trio.sleep(CUT_OFF_LOOK_S)
+            if scope.cancelled_caught:
+                self.link.close()
 
     async def _last_words(self) -> None:
         if not self.why:
