@@ -10,8 +10,8 @@ from esper.p2p.peers.bars import Bar
 from esper.p2p.transport.link import LinkClosed
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
-from tests.support.forge import forged
 from tests.support.fake_work import FakeVerifier
+from tests.support.forge import forged
 from tests.support.net_attack_world import (
     PARAMS,
     Attacker,

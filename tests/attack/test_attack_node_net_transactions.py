@@ -40,9 +40,7 @@ def gives(*known: Transaction) -> dict[type, Handler]:
 
 
 def having(*known: Transaction) -> talk.HaveTxs:
-    return talk.HaveTxs(
-        tuple(talk.Announced(one.wtxid[:16], len(one.to_bytes())) for one in known)
-    )
+    return talk.HaveTxs(tuple(talk.Announced(one.wtxid[:16], len(one.to_bytes())) for one in known))
 
 
 def test_bad_transactions_by_the_hundred_end_with_the_tenth(tmp_path: Path) -> None:
@@ -85,7 +83,9 @@ def test_many_signatures_of_one_transaction_are_one(tmp_path: Path) -> None:
                 await maker.say(having(*all_of_it))
             pool = world.target.node.mempool.pool
             await until(lambda: len(list(pool.kept())) == 1)
-            await until(lambda: world.target.service.following.transactions.statistics().wanted == 0)
+            await until(
+                lambda: world.target.service.following.transactions.statistics().wanted == 0
+            )
             assert len(list(pool.kept())) == 1
             for maker in makers:
                 assert maker.is_up
