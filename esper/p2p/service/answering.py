@@ -5,13 +5,15 @@ the few places; who waits for a place waits behind others of its kind.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 import trio
 
+from esper.p2p.faults import Fault, Offence
 from esper.p2p.flow.answer_shapes import WHOLE_REST
 from esper.p2p.flow.served import Served, Turn
-from esper.p2p.limits import TRANSACTIONS_BYTES
+from esper.p2p.limits import DRIP_BYTES_PER_S, TRANSACTIONS_BYTES
 from esper.p2p.peer import PeerNumber
 from esper.p2p.service.connection import Connection
 from esper.p2p.transport.link import LinkClosed
@@ -20,6 +22,10 @@ from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import Answer
 
+READS_OVER_S: Final = 3.0
+"""Over so long a reader of history is measured."""
+LOOK_AGAIN_S: Final = 1.0
+"""Who waits too long for its turn is told after so long at the latest."""
 ITEM_HEAD: Final = 5
 """Bytes of a byte string's head in a list."""
 
@@ -93,9 +99,15 @@ class Answering:
         async with trio.open_nursery() as nursery:
             while True:
                 self._wanted = trio.Event()
+                for turn in self._served.waited_too_long(self._steady()):
+                    connection = connection_of(turn.peer)
+                    if connection is not None:
+                        refuse = talk.Refuse(turn.number, WHOLE_REST, talk.REFUSED_BUSY)
+                        connection.send(refuse)
                 for turn in self._served.turns():
                     nursery.start_soon(self._answer, turn, connection_of(turn.peer))
-                await self._wanted.wait()
+                with trio.move_on_after(LOOK_AGAIN_S):
+                    await self._wanted.wait()
 
     async def _answer(self, turn: Turn, connection: Connection | None) -> None:
         try:
@@ -190,7 +202,24 @@ class Answering:
             await trio.sleep(wait / 1000)
         frame = frame_bytes(answer)
         self._served.sent_history(len(frame), self._steady())
-        return await self._send_frame(turn, connection, frame)
+        went_on = False
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, turn, connection)
+            with suppress(LinkClosed):
+                went_on = await self._send_frame(turn, connection, frame)
+            nursery.cancel_scope.cancel()
+        return went_on
+
+    async def _watch(self, turn: Turn, connection: Connection) -> None:
+        """Who reads history more slowly than it may be given loses its place to who waits."""
+        while True:
+            before = connection.link.statistics().bytes_out
+            await trio.sleep(READS_OVER_S)
+            read = connection.link.statistics().bytes_out - before
+            if read < DRIP_BYTES_PER_S * READS_OVER_S and self._served.others_wait(turn):
+                fault = Fault(Offence.LATE, "it reads history slowly while others wait for it")
+                connection.end(fault, talk.BYE_FAULT)
+                return
 
     async def _send(self, turn: Turn, connection: Connection, answer: Answer) -> bool:
         return await self._send_frame(turn, connection, frame_bytes(answer))
