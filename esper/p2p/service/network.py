@@ -32,7 +32,7 @@ from esper.p2p.transport.link import Link, LinkClosed
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim
-from esper.p2p.wire.messages import FrameLimits, Message
+from esper.p2p.wire.messages import FrameLimits, Message, StreamKind, stream_of
 from esper.saying import say
 
 LOG: Final = logging.getLogger("esper.network")
@@ -138,7 +138,12 @@ class Network:
         return self._parts.claim()
 
     def _early(self, connected: Connected, message: Message) -> None:
-        """What may come while a slot is waited for: its pings are answered, the rest is lost."""
+        """What may come while a slot is waited for: its pings are answered, its news is lost.
+
+        Raises Fault for answers and pushes: nothing was asked for, and none is paid for.
+        """
+        if stream_of(message.TYPE) is StreamKind.BULK:
+            raise Fault(Offence.UNASKED, f"message of type {message.TYPE} before it is a peer")
         match message:
             case talk.Pong():
                 connected.connection.pong(message)
@@ -231,8 +236,10 @@ class Network:
 
     async def _run_connection(self, connected: Connected, link: Link) -> None:
         connection, parts = connected.connection, self._parts
+        # A link that is cancelled closes at once: last words need it a moment longer.
+        carrying = trio.CancelScope(shield=True)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(link.run)
+            nursery.start_soon(_run_in, carrying, link)
             nursery.start_soon(self._expect_hello, connected)
             try:
                 connection.send(parts.gate.own_hello(connection, connected.kind))
@@ -246,6 +253,7 @@ class Network:
                     self._tell_left(connected)
                 parts.gate.ended(connected)
                 self._blame(connected)
+                carrying.cancel()
                 nursery.cancel_scope.cancel()
 
     def joined(self, peer: Peer, claim: Claim) -> None:
@@ -314,3 +322,8 @@ class Network:
         for connected in self._parts.table.all():
             connected.connection.end(None, talk.BYE_STOPPING, "this node is stopping")
         self._parts.save()
+
+
+async def _run_in(scope: trio.CancelScope, link: Link) -> None:
+    with scope:
+        await link.run()
