@@ -156,14 +156,10 @@ class Disk:
         go_back_if_asked(self.directory, 0)
         self.store = ChainStore(folder, genesis_of(params), replay_of(params), options)
         self.verifier = FakeVerifier(params.model)
-        self.manager = ChainManager(
-            self.store, params, self.verifier, secret=bytes(32), now_ms=FAR
-        )
+        self.manager = ChainManager(self.store, params, self.verifier, secret=bytes(32), now_ms=FAR)
         self.time = 0
         # Rivals that come far apart draw no lots.
-        self.service = ChainService(
-            self.manager, lambda: FAR, self._later, MilestoneFile(folder)
-        )
+        self.service = ChainService(self.manager, lambda: FAR, self._later, MilestoneFile(folder))
         self.service.keep_far()
 
     def _later(self) -> int:
