@@ -80,8 +80,8 @@ def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) ->
         wait_for_one_tip([second, fourth], first.tip)
         third = stack.enter_context(node(tmp_path / "third", connect=(second.address,)))
         third.wait_for_tip(first.tip)
-        assert not first.peers()["bans"]
-        assert not second.peers()["bans"]
+        for one in (first, second, fourth):
+            assert not json.loads(one.esperd("bans", "--json"))["bans"]
 
         # Both mine on; a fifth joins at a hundred proven blocks.
         left = BLOCKS - first.status()["height"]

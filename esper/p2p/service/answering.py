@@ -107,6 +107,10 @@ class Answering:
         except LinkClosed:
             # Its connection says so itself.
             return
+        except Exception as error:
+            # A disk that fails, say. Others are answered on.
+            if connection is not None:
+                connection.end_by(error)
         finally:
             self._served.done(turn)
             self.wake()

@@ -8,8 +8,10 @@ Everything happens at once on the event loop, but jobs, which threads do. A mach
 something while another is told something is served afterwards, so no machine is entered twice.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 import trio
@@ -23,7 +25,9 @@ from esper.p2p.service.connection import Connection
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.messages import Answer
+from esper.saying import complain
 
+LOG: Final = logging.getLogger("esper.network")
 LEAST_SLEEP_S: Final = 0.005
 """Timers that are due together are served together."""
 LONGEST_SLEEP_S: Final = 1.0
@@ -116,7 +120,12 @@ class MachineRoom:
                         await self._due_sooner.wait()
                     now = self._steady()
                     ticked(max(now - meant, 0))
-                    self._serve_timers(now)
+                    try:
+                        self._serve_timers(now)
+                    except Exception as error:
+                        self._complain(None, error)
+                        # Its timer may be due still.
+                        await trio.sleep(LONGEST_SLEEP_S)
             finally:
                 self._nursery = None
 
@@ -132,13 +141,13 @@ class MachineRoom:
         self._unpushed.pop(number, None)
         self._tell_ends(self._requests.left(number))
         for owner, machine in self._machines.items():
-            self.perform(owner, machine.left(number, now))
+            self._tell(owner, partial(machine.left, number, now))
 
     def chain_changed(self) -> None:
         """Tell all machines that the tip moved."""
         now = self._steady()
         for owner, machine in self._machines.items():
-            self.perform(owner, machine.chain_changed(now))
+            self._tell(owner, partial(machine.chain_changed, now))
 
     def answer(self, number: PeerNumber, message: Answer | talk.Refuse) -> None:
         """An answer came. Raises Fault for one that nobody asked for."""
@@ -220,7 +229,8 @@ class MachineRoom:
 
     async def _work(self, owner: Owner, job: Any) -> None:
         result = await self._jobs[type(job)].run(job)
-        self.perform(owner, self._machines[owner].done(job.key, result, self._steady()))
+        machine = self._machines[owner]
+        self._tell(owner, lambda: machine.done(job.key, result, self._steady()))
 
     def _serve_timers(self, now: int) -> None:
         for event in self._requests.on_time(now):
@@ -234,6 +244,26 @@ class MachineRoom:
             due = machine.due()
             if due is not None and due <= now:
                 self.perform(owner, machine.on_time(now))
+
+    def _tell(self, owner: Owner, event: Callable[[], Iterable[object]]) -> None:
+        """Tell a machine what no connection answers for.
+
+        A mistake in it, in a case that nobody thought of, must not end the node. What follows from
+        a message ends the connection that it came by instead.
+        """
+        try:
+            self.perform(owner, event())
+        except Exception as error:
+            self._complain(owner, error)
+
+    def _complain(self, owner: Owner | None, error: Exception) -> None:
+        complain(
+            LOG,
+            "machine_failed",
+            "an error in what follows the network: {reason}",
+            reason=f"{type(error).__name__}: {error}",
+            machine="" if owner is None else owner.value,
+        )
 
     def _pause_s(self) -> float:
         now = self._steady()
