@@ -463,7 +463,6 @@ class ChainManager:
                     done += count
                 elif self.keeps_far and self._is_far(judged[done].header):
                     one = judged[done]
-                    self.check_may_lead(one.header)
                     self.far.keep(one.block_id, one.headers, one.data)
                     done += 1
                 else:
@@ -478,17 +477,16 @@ class ChainManager:
         """Whether a block leaves the chain deeper than that goes back by itself.
 
         What it builds on is brought to where it has to be for that: into the tree, or out of it.
+        Raises what ``check_may_lead`` raises.
         """
+        self.check_may_lead(header)
         above: list[BlockId] = []
         at, index = header.pre.parent, self._store.index
         while at != index.genesis.block_id and index.height_of(at) is None:
             above.append(at)
             if len(above) > self.far.most_blocks:
                 return True
-            parent = self.parent_of(at)
-            if parent is None and self.headers_of(at) is None:
-                return False
-            at = parent or self._parent_left(at)
+            at = self.parent_of(at) or self._parent_left(at)
         above.reverse()
         if not self._may_follow(at):
             for beside in above:
