@@ -48,6 +48,8 @@ MESSAGE_COST_BYTES: Final = 120
 """What a message costs beside its bytes: a short one takes as long to read as many bytes."""
 MESSAGES_AT_ONCE: Final = 64
 """After so many others get their turn."""
+LAST_WRITE_S: Final = 0.5
+"""How long a write may go on that is under way when a connection ends."""
 BYE_S: Final = 1.0
 """How long the last message may take."""
 
@@ -187,15 +189,31 @@ class Connection:
         """Until it ends; the link is closed then. Raises nothing but Cancelled."""
         try:
             with self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._guarded, self._read_talk)
-                    nursery.start_soon(self._guarded, self._read_bulk)
-                    nursery.start_soon(self._guarded, self._write_talk)
-                    nursery.start_soon(self._guarded, self._write_bulk)
-                    nursery.start_soon(self._guarded, self._ping)
+                async with trio.open_nursery() as around:
+                    written = trio.Event()
+                    around.start_soon(self._cut_short, written)
+                    try:
+                        async with trio.open_nursery() as nursery:
+                            nursery.start_soon(self._guarded, self._read_talk)
+                            nursery.start_soon(self._guarded, self._read_bulk)
+                            nursery.start_soon(self._guarded, self._write_talk)
+                            nursery.start_soon(self._guarded, self._write_bulk)
+                            nursery.start_soon(self._guarded, self._ping)
+                    finally:
+                        written.set()
         finally:
             await self._last_words()
             self.link.close()
+
+    async def _cut_short(self, written: trio.Event) -> None:
+        """At the end a write that is under way has a moment: who takes nothing must not stay."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(deadline=trio.current_time() + LAST_WRITE_S, shield=True):
+                await written.wait()
+            if not written.is_set():
+                self.link.close()
 
     def pong(self, message: Pong) -> None:
         """A pong came. Raises Fault if no ping waits for it."""
