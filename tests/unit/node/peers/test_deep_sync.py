@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from esper.p2p.wire.fields import Claim
-from tests.support.deep_world import UNDO, DeepWorld, RealMakers
+from tests.support.deep_world import DeepWorld, RealMakers
 
 HUGE = (1 << 500) - 1
 
