@@ -339,7 +339,7 @@ def table() -> tuple[Decoder, ...]:
     bank = prompts.PromptBank((asked,), (tokens,))
     known = address_files.KeptEntry(bytes(16), 1, ID_PREFIX + bytes(32), bytes(4), 1, 2, 3, 4, 0)
     anchors = address_files.kept_anchors([peer_address.PeerAddress(bytes(16), 1, known.peer_id)])
-    work_outputs = encode(block.WORK_OUTPUTS, mined.body.outputs)
+    work_outputs = encode(WORK_OUTPUTS, mined.body.outputs)
     seed = "/ip4/192.0.2.7/tcp/9333/p2p/" + peer_address.peer_id_text(ID_PREFIX + bytes(32))
     f = FOLDER.reader
     return (
@@ -386,7 +386,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("model.config.read_special_tokens", f("c", lambda d: config.read_special_tokens(d / "c")), model_error, b'{"vocab_size": 9, "bos_token_id": 1, "eos_token_id": 2}'),
         Decoder("p2p.transport.multiplexer.parse", multiplexed, (Fault,), frame_head(0, 1, 1, 3) + b"abc"),
         Decoder("p2p.transport.negotiation.receive", lambda b: Answerer({"/noise"}).receive(bytearray(b)), (Fault,), Asker("/noise").proposal),
-        Decoder("consensus.block_isolation.read_outputs", lambda b: block_isolation.read_outputs(b, mined.header), violation, work_outputs, lambda v: encode(block.WORK_OUTPUTS, v)),
+        Decoder("consensus.block_isolation.read_outputs", lambda b: block_isolation.read_outputs(b, mined.header), violation, work_outputs, lambda v: encode(WORK_OUTPUTS, v)),
         Decoder("p2p.relay.compact.read_whole_body", lambda b: compact.read_whole_body(b, LARGEST, work_outputs, mined.header), (Fault,), body, block.Body.to_bytes),
         Decoder("p2p.peers.seeds.read_seeds", f("seeds", lambda d: seeds.read_seeds(d / "seeds")), (seeds.SeedError,), seed.encode()),
         Decoder("p2p.peers.checked_file.read_file", f("kept", lambda d: checked_file.read_file(d / "kept", address_files.ANCHOR_LIST)), (), kept_file(address_files.ANCHOR_LIST, anchors)),
