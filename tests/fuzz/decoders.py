@@ -28,6 +28,7 @@ from esper.consensus import (
     header_isolation,
 )
 from esper.consensus.chain import BlockBytes
+from esper.consensus.outputs import WORK_OUTPUTS
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
 from esper.model.files import json_file, safetensors_header

@@ -8,7 +8,7 @@ from esper.p2p.actions import Blame, End, Send
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.flow.open_requests import Owner
 from esper.p2p.flow.requests import Delivered, Ended, Requests
-from esper.p2p.flow.served import Served
+from esper.p2p.flow.served import Served, Turn
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.transport.multiplexer import LARGEST_WINDOW, MOST_STREAMS, Multiplexer
@@ -28,6 +28,11 @@ LIMITS = FrameLimits(NetworkLimits.of(REGTEST))
 PEER = PeerNumber(1)
 IDS = (b"a" * 64, b"b" * 64)
 PREFIX = b"p" * 16
+
+
+def only(fault: Fault, *offences: Offence) -> None:
+    """Bytes may come to nothing worse."""
+    assert fault.offence in offences, fault
 
 
 def frames(data: bytes) -> None:
@@ -53,7 +58,7 @@ def _messages(kind: StreamKind, pieces: list[bytes]) -> list[object]:
                     assert frame_bytes(message)[5:] == frame.record, "two forms of one message"
                 found.append(message)
     except Fault as fault:
-        assert fault.offence is Offence.CODEC
+        only(fault, Offence.CODEC)
         return [*found, str(fault)]
     return found
 
@@ -84,7 +89,7 @@ def requests(data: bytes) -> None:
                     machine.arrived(PEER)
                     _told(machine.answer(PEER, message, now), open_keys)
         except Fault as fault:
-            assert fault.offence in (Offence.UNASKED, Offence.SIZE), fault
+            only(fault, Offence.UNASKED, Offence.SIZE)
             break
     _told(machine.left(PEER), open_keys)
     assert not open_keys, "a request without an end"
@@ -148,10 +153,10 @@ def _answer(what: int, number: int, size: int) -> Message:
 
 
 def served(data: bytes) -> None:
-    """What peers ask, take back and are answered; places and budgets come back to what they were."""
+    """What peers ask, take back and are answered; places come back to what they were."""
     machine = Served(0)
     machine.joined(Peer(PEER, b"p" * 38, outbound=False, group=b"g"), 0)
-    turns = []
+    turns: list[Turn] = []
     now = number = 0
     for step in data:
         now += step >> 2
@@ -167,7 +172,7 @@ def served(data: bytes) -> None:
                     if turns and step & 4:
                         machine.done(turns.pop(0))
         except Fault as fault:
-            assert fault.offence in (Offence.ORDER, Offence.BUSY)
+            only(fault, Offence.ORDER, Offence.BUSY)
             break
         assert len(turns) <= 2, "more answers at a time than one of each kind"
         assert machine.statistics().waiting <= 64
@@ -198,7 +203,7 @@ def multiplexer(data: bytes) -> None:
             if mux.gone:
                 return
     except Fault as fault:
-        assert fault.offence is Offence.GUARD
+        only(fault, Offence.GUARD)
 
 
 TARGETS = (frames, requests, served, multiplexer)
