@@ -90,7 +90,6 @@ ANOTHER_FETCH_MS: Final = 1_000
 WAIT_FOR_OUTBOUND_MS: Final = 50
 WAIT_FOR_PUSH_MS: Final = 250
 WORKS_OF_A_PEER: Final = 4
-UNKNOWN_PARENT_MS: Final = 10_000
 NEAR_FORK: Final = 6
 """A branch that leaves our chain deeper than this below the tip is left to sync."""
 FUTURE_MS: Final = 600_000
@@ -98,7 +97,9 @@ FUTURE_HEADERS_OF_A_PEER: Final = 2
 FUTURE_HEADERS: Final = 16
 PREFERRED: Final = 2
 PREFERRERS: Final = 10
-PREFER_GRACE_MS: Final = 10_000
+PREFER_GRACE_MS: Final = PING_EVERY_MS + PONG_MS + 10_000
+"""A connection that fails for no longer than pings bear brings what was pushed before: nobody is
+to blame for that."""
 FIRST_OF: Final = 8
 FIRST_IN: Final = 3
 FILLED_BYTES: Final = 64 * KIB

@@ -145,6 +145,8 @@ def test_a_cheap_deep_branch_takes_no_more_disk_than_the_horizon_and_never_stops
     beside = [made for made in world.chain.known.values() if made not in world.chain.chain]
     assert len(beside) <= 2 * limits.horizon
     assert world.blamed == []
+    # Blocks that are here, and givers that were set aside, are not asked for again and again.
+    assert len(world.asked) <= 120
 
 
 def test_branches_beside_ours_keep_the_node_busy_ten_minutes_an_hour_at_most() -> None:

@@ -4,8 +4,8 @@ from esper.p2p.faults import Offence
 from esper.p2p.peers.bars import Bar
 from esper.vm.ledger import Ledger
 from esper.vm.view import Overlay
-from tests.support.sim_world import SimWorld
-from tests.support.vm_world import ALICE, BOB, CAROL, MINER, address
+from tests.support.sim_world import WALLETS, SimWorld
+from tests.support.vm_world import address
 
 
 def check_end(world: SimWorld, *, quiet: bool = True) -> None:
@@ -28,7 +28,7 @@ def check_end(world: SimWorld, *, quiet: bool = True) -> None:
 def check_nobody_wronged(world: SimWorld, *, quiet: bool = True) -> None:
     """Honest nodes blame nobody, but for silence where links failed, and ban nobody."""
     for blame in world.blames:
-        silence = blame.offence is Offence.LATE and not quiet
+        silence = blame.offence in (Offence.LATE, Offence.LATE_ANSWER) and not quiet
         assert silence, f"{blame}\n{world.told()}"
     for node in world.up:
         for barred in node.service.parts.penalties.barred(node.steady()):
@@ -48,7 +48,7 @@ def txids_on_chain(world: SimWorld) -> set[bytes]:
 
 def _coins(world: SimWorld, ledger: Ledger, height: int) -> int:
     """All there are: balances, and rewards that have not matured."""
-    keys = [ALICE, BOB, CAROL, MINER, *world.payees]
+    keys = [*WALLETS, *world.payees]
     balances = sum(ledger.account(address(key)).balance for key in keys)
     maturity = world.nodes[0].params.reward.maturity
     waiting = 0

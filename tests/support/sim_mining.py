@@ -21,6 +21,7 @@ from esper.node.mining.mining_service import MinedNews
 from esper.node.mining.templates import TemplateMaker, block_of, job_of
 from esper.node.running_node import OpenNode
 from esper.node.workers.search import Ticket, TicketSearch
+from esper.primitives.errors.header_errors import TimeFutureViolation
 from esper.primitives.params import NetworkParameters
 from tests.support.fake_work import FakeInference, FakeProver, prompt_source
 from tests.support.vm_world import address
@@ -107,7 +108,12 @@ async def mine_on(
         with trio.move_on_after(randomness.uniform(*pace.proof_s)):
             await changed.wait()
             continue
-        arrival = await node.chain.submit(one.data)
+        try:
+            arrival = await node.chain.submit(one.data)
+        except TimeFutureViolation:
+            # Its clock was set back: the chain is ahead of it.
+            await trio.sleep(pace.spacing_s)
+            continue
         if arrival.block_id in arrival.applied:
             height = tip.context.height + 1
             size = len(one.block.proof)

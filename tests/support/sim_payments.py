@@ -7,10 +7,8 @@ from esper.vm.transaction import Transaction
 from tests.support.node_world import pay
 from tests.support.sim_checks import txids_on_chain
 from tests.support.sim_node import SimNode
-from tests.support.sim_world import SimWorld
-from tests.support.vm_world import ALICE, BOB, CAROL, MINER, address, make, sign
-
-WALLETS = (ALICE, BOB, CAROL, MINER)
+from tests.support.sim_world import WALLETS, SimWorld
+from tests.support.vm_world import address, make, sign
 
 
 class Payments:
@@ -32,6 +30,12 @@ class Payments:
             payer, payee = chance.sample(WALLETS, 2)
             if self._homes[payer].is_up:
                 await self.pay(payer, payee)
+
+    async def pay_all_at_once(self, count: int, home: SimNode) -> None:
+        """So many payments, all told to one node."""
+        self._homes = dict.fromkeys(WALLETS, home)
+        for number in range(count):
+            await self.pay(WALLETS[number % len(WALLETS)], WALLETS[(number + 1) % len(WALLETS)])
 
     async def pay(self, payer: KeyPair, payee: KeyPair) -> Transaction:
         """One payment, told to the payer's node."""

@@ -12,18 +12,18 @@ from unittest import mock
 
 import trio
 
-from esper.crypto.signing import KeyPair
+from esper.crypto.signing import KeyPair, key_from_seed
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.service.gate import Gate
 from esper.p2p.service.peer_table import Connected
 from esper.primitives.params import NetworkParameters
 from esper.primitives.units import RANGE_512
-from tests.support.fake_work import FakeVerifier
+from tests.support.fake_work import FakeVerifier, fake_network
 from tests.support.memory_link import MemoryNetwork
-from tests.support.node_world import node_params
 from tests.support.sim_mining import Pace
 from tests.support.sim_node import Place, Plan, SimNode
 from tests.support.sim_weather import Weather
+from tests.support.vm_world import COIN, address
 
 UNDO_DEPTH = 16
 REST_S = 10.0
@@ -33,9 +33,11 @@ CALM = Weather()
 
 def sim_params() -> NetworkParameters:
     """Regtest with fake work whose targets follow time, and a short memory."""
-    base = node_params()
+    base = fake_network()
+    allocation = tuple((address(key), 1000 * COIN) for key in WALLETS)
     return replace(
         base,
+        reward=replace(base.reward, genesis_allocation=allocation),
         difficulty=replace(
             base.difficulty,
             retargets=True,
@@ -46,6 +48,8 @@ def sim_params() -> NetworkParameters:
     )
 
 
+WALLETS = tuple(key_from_seed(1, b"sim wallet" + bytes(21) + bytes([at])) for at in range(20))
+"""Whose coins are there from the start."""
 PARAMS = sim_params()
 
 
@@ -71,6 +75,8 @@ class SimWorld:
     """Where data directories are."""
     nursery: trio.Nursery
     chance: random.Random
+    make: Callable[[Plan], SimNode]
+    """Another node, which does not run yet."""
     events: list[str] = field(default_factory=list)
     blames: list[Blamed] = field(default_factory=list)
     other_payees: list[KeyPair] = field(default_factory=list)
@@ -106,6 +112,11 @@ class SimWorld:
     def up(self) -> list[SimNode]:
         return [one for one in self.nodes if one.is_up]
 
+    @property
+    def best(self) -> int:
+        """The weight of the heaviest chain that anybody has."""
+        return max(one.weight for one in self.up)
+
     def agree(self) -> bool:
         """Whether all are on one tip."""
         return len({one.tip for one in self.up}) == 1
@@ -132,7 +143,8 @@ class SimWorld:
             if len({one.weight for one in self.up}) == 1:
                 self.log("a tie")
                 next(one for one in self.up if one.plan.share).wanted = 1
-                await self.until(lambda: len({one.weight for one in self.up}) > 1, within_s)
+                before = self.best
+                await self.until(lambda before=before: self.best > before, within_s)  # type: ignore[misc]
 
     def told(self) -> str:
         """What a failure shows."""
@@ -141,9 +153,14 @@ class SimWorld:
             state = one.service.following.state
             lines.append(
                 f"{one}: {one.tip.hex()[:8]} at {one.height}, {state.phase.value}, "
-                f"{len(one.service.table.settled())} peers; {state.words}"
+                f"{len(one.service.table.settled())} peers; {state.words}; "
+                + " ".join(
+                    f"{'->' if peer.connection.link.outbound else '<-'}"
+                    f"{peer.address.peer_id[-1]}:{peer.skew_ms}"
+                    for peer in one.service.table.settled()
+                )
             )
-        return "\n".join([*lines, *map(str, self.blames[-20:]), *self.events[-40:]])
+        return "\n".join([*lines, *map(str, self.blames[-20:]), *self.events[-60:]])
 
 
 @asynccontextmanager
@@ -165,11 +182,11 @@ async def sim_world(
     weather.begin(network, random.Random(f"meddling {seed}"))
     folder = Path(tempfile.mkdtemp(prefix="esper-sim-", dir=_memory()))
     verifier = FakeVerifier(params.model)
-    number_of = {plan.place.node_id: plan.place.number for plan in plans}
+    number_of: dict[bytes, int] = {}
     try:
         async with trio.open_nursery() as nursery:
-            world = SimWorld(seed, network, [], folder, nursery, chance)
-            for plan in plans:
+
+            def make(plan: Plan) -> SimNode:
                 node = SimNode(
                     plan,
                     params,
@@ -180,7 +197,13 @@ async def sim_world(
                     f"node {seed}",
                     world.log,
                 )
+                number_of[plan.place.node_id] = plan.place.number
                 world.nodes.append(node)
+                return node
+
+            world = SimWorld(seed, network, [], folder, nursery, chance, make)
+            for plan in plans:
+                make(plan)
             # Looked at often enough for tests; four times a second costs a fifth of all time.
             rarely = mock.patch("esper.p2p.service.network.GATE_EVERY_S", 1.0)
             with rarely, _blames_heard(world, number_of):

@@ -11,6 +11,7 @@ from math import log
 from typing import Final
 
 from esper.p2p.actions import Send
+from esper.p2p.flow.budgets import TokenBucket
 from esper.p2p.limits import (
     AGAIN_EVERY_MS,
     AGAIN_PART,
@@ -18,6 +19,8 @@ from esper.p2p.limits import (
     KNOWN_PREFIXES,
     MOST_ANNOUNCED,
     OUTBOUND_DELAY_MS,
+    TX_BURST,
+    TX_PER_S,
 )
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.ports import Random
@@ -27,12 +30,19 @@ from esper.p2p.wire.talk_messages import Announced, HaveTxs
 
 MOST_DELAY: Final = 10
 """An exponential delay is cut off at so many times its mean."""
+TOLD_AT_ONCE: Final = TX_BURST // 2
+"""A peer keeps no more than ``TX_BURST`` of our announcements and takes ``TX_PER_S``: what comes
+faster it would ignore, and not hear of again soon. The other half is what it has not asked yet."""
+TOLD_NEXT: Final = 64
+"""Behind those, so many are told together."""
 SELECT_KEY: Final = "again"
 
 
 @dataclass(slots=True)
 class _Hearer:
     peer: Peer
+    budget: TokenBucket
+    """What it takes; a call counts twice, as it does there."""
     said: Prefixes = field(default_factory=lambda: Prefixes(KNOWN_PREFIXES))
     """What it told us that it has."""
     told: Prefixes = field(default_factory=lambda: Prefixes(KNOWN_PREFIXES))
@@ -57,7 +67,8 @@ class Announcing:
 
     def joined(self, peer: Peer, now: int) -> None:
         """A peer that hears of transactions: first of all that nobody heard of yet."""
-        hearer = self._hearers[peer.number] = _Hearer(peer)
+        budget = TokenBucket(TX_PER_S, TOLD_AT_ONCE, now)
+        hearer = self._hearers[peer.number] = _Hearer(peer, budget)
         for prefix in self._untold:
             self._will_tell(hearer, prefix, now)
 
@@ -114,7 +125,7 @@ class Announcing:
             if hearer.speak_at is not None and hearer.speak_at <= now:
                 hearer.speak_at = self._delayed(hearer, now) if self.busy else None
                 if not self.busy:
-                    yield from self._speak(hearer)
+                    yield from self._speak(hearer, now)
         if self._again_at <= now:
             self._again_at = now + AGAIN_EVERY_MS
             if self._hearers and not self.busy:
@@ -149,16 +160,22 @@ class Announcing:
         mean = OUTBOUND_DELAY_MS if hearer.peer.outbound else INBOUND_DELAY_MS
         return now + 1 + min(int(-log(1.0 - self._random.random()) * mean), MOST_DELAY * mean)
 
-    def _speak(self, hearer: _Hearer) -> Iterator[Send]:
-        found = lower_nonces_first(
+    def _speak(self, hearer: _Hearer, now: int) -> Iterator[Send]:
+        waiting = lower_nonces_first(
             [self._pooled[prefix] for prefix in hearer.pending if prefix in self._pooled]
         )
-        hearer.pending.clear()
-        for start in range(0, len(found), MOST_ANNOUNCED):
-            batch = found[start : start + MOST_ANNOUNCED]
-            for one in batch:
-                hearer.told.add(one.prefix)
-                self._untold.pop(one.prefix, None)
+        batch: list[Pooled] = []
+        for one in waiting[:MOST_ANNOUNCED]:
+            if not hearer.budget.take(1 + one.is_call, now):
+                break
+            batch.append(one)
+            hearer.told.add(one.prefix)
+            self._untold.pop(one.prefix, None)
+        rest = waiting[len(batch) :]
+        hearer.pending = OrderedDict.fromkeys(one.prefix for one in rest)
+        if rest:
+            hearer.speak_at = now + max(1, hearer.budget.wait_ms(min(len(rest), TOLD_NEXT), now))
+        if batch:
             announced = tuple(Announced(one.prefix, one.size) for one in batch)
             yield Send(hearer.peer.number, HaveTxs(announced))
 

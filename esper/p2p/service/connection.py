@@ -7,6 +7,7 @@ The readers call the owner at once and never wait for the chain. Whatever goes w
 connection and nothing else.
 """
 
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ from esper.p2p.wire.messages import (
     stream_of,
 )
 from esper.p2p.wire.talk_messages import BYE_FAULT, BYE_STOPPING, Bye, Ping, Pong
+from esper.saying import complain
 
+LOG: Final = logging.getLogger("esper.network")
 READ_BYTES: Final = 64 * KIB
 JOINED_BYTES: Final = 16 * KIB
 """Short messages that wait are sent together up to so many bytes."""
@@ -182,8 +185,15 @@ class Connection:
         self._scope.cancel()
 
     def end_by(self, error: Exception) -> None:
-        """End it for an error of ours."""
-        self.end(None, BYE_STOPPING, f"an error here: {type(error).__name__}: {error}")
+        """End it for an error of ours, which must not take the other connections along."""
+        reason = f"{type(error).__name__}: {error}"
+        complain(
+            LOG,
+            "connection_failed",
+            "a connection ends by an error of this node, please report it: {reason}",
+            reason=reason,
+        )
+        self.end(None, BYE_STOPPING, f"an error here: {reason}")
 
     async def run(self) -> None:
         """Until it ends; the link is closed then. Raises nothing but Cancelled."""

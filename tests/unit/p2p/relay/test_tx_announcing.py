@@ -1,13 +1,14 @@
 """Who is told of which transactions, when and in which order."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
 
 from esper.p2p.actions import Send
-from esper.p2p.limits import AGAIN_EVERY_MS, KNOWN_PREFIXES, MOST_ANNOUNCED
+from esper.p2p.limits import AGAIN_EVERY_MS, KNOWN_PREFIXES, TX_BURST
 from esper.p2p.relay.known import prefix_of
-from esper.p2p.relay.tx_announcing import MOST_DELAY, lower_nonces_first
+from esper.p2p.relay.tx_announcing import MOST_DELAY, TOLD_AT_ONCE, lower_nonces_first
 from esper.p2p.relay.tx_jobs import Pooled
 from esper.p2p.relay.tx_relay import TxRelay
 from tests.support.tx_relay_world import TxWorld, transactions
@@ -60,14 +61,29 @@ def test_delays_are_random_with_a_mean(outbound: bool, mean: int) -> None:
     assert 2 * mean < max(delays) <= MOST_DELAY * mean + 1
 
 
-def test_batches_are_of_256_at_most() -> None:
+def test_nobody_is_told_faster_than_it_takes() -> None:
     world = TxWorld()
-    world.join(1)
-    for data in transactions(600):
-        world.admit(data)
+    number = world.join(1)
+    many = [world.admit(data) for data in transactions(600)]
     world.run(60_000)
-    assert [len(prefixes) for _, _, prefixes in world.told] == [MOST_ANNOUNCED, 256, 88]
-    assert len({at for at, _, _ in world.told}) == 1
+    assert [len(prefixes) for _, _, prefixes in world.told] == [TOLD_AT_ONCE, *[64] * 7, 24]
+    times = [at for at, _, _ in world.told]
+    # 64 at 20 a second.
+    assert [later - at for at, later in pairwise(times)] == [3_200] * 7 + [1_200]
+    assert _heard(world, number) == many
+    # A peer that takes 20 a second never has more of ours to fetch than it keeps.
+    assert TOLD_AT_ONCE + 64 <= TX_BURST
+
+
+def test_what_is_gone_before_its_turn_is_not_told() -> None:
+    world = TxWorld()
+    number = world.join(1)
+    many = [world.admit(data) for data in transactions(TOLD_AT_ONCE + 1)]
+    while not world.told:
+        world.run(world.now + 1)
+    world.relay.gone(many[-1])
+    world.run(world.now + 60_000)
+    assert _heard(world, number) == many[:-1]
 
 
 def test_of_each_sender_lower_nonces_come_first() -> None:

@@ -88,6 +88,8 @@ def test_no_more_than_the_horizon_is_put_on_disk_for_a_branch() -> None:
     world.run(500_000)
     beside = [made for made in world.chain.known.values() if made not in world.chain.chain]
     assert len(beside) <= LIMITS.horizon
+    # It is given up for its length, and nobody is waited for.
+    assert world.told == []
 
 
 def test_a_branch_that_our_chain_outgrows_by_the_undo_depth_is_left() -> None:
@@ -186,3 +188,24 @@ def test_a_heavy_branch_beside_ours_keeps_the_node_busy() -> None:
         if below(world, 0).height <= 60:
             seen.append(world.sync.state.busy)
     assert any(seen)
+
+
+def test_one_long_branch_at_a_time_takes_room_on_the_disk() -> None:
+    world = standing(limits=replace(LIMITS, ahead=10))
+    for _ in range(3):
+        tip = world.makers.chain(below(world, 16), 18)[-1]
+        world.honest(tip, delay_ms=6_000)
+    most = 0
+    for _ in range(120):
+        world.run(1_000)
+        most = max(most, sum(lead.long for lead in world.sync._board.leads))
+    assert most == 1
+
+
+def test_a_long_branch_shows_its_weight_after_256_blocks_at_the_latest() -> None:
+    world = standing(count=400, limits=replace(LIMITS, ahead=100, horizon=390, undo=330))
+    tip = world.makers.chain(below(world, 330), 600, UNIT * 2 // 5)[-1]
+    world.honest(tip, claim=Claim(tip.height, HUGE, tip.block_id))
+    world.run(120_000)
+    assert 256 <= fetched(world) < 300
+    assert world.told == []

@@ -1,7 +1,14 @@
 """Who pushes to whom."""
 
 from esper.p2p.actions import Send
-from esper.p2p.limits import FIRST_IN, FIRST_OF, PREFER_GRACE_MS, PREFERRERS
+from esper.p2p.limits import (
+    FIRST_IN,
+    FIRST_OF,
+    PING_EVERY_MS,
+    PONG_MS,
+    PREFER_GRACE_MS,
+    PREFERRERS,
+)
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.relay.blocks.preference import Preference, Preferrers
 from esper.p2p.wire.talk_messages import Prefer
@@ -71,6 +78,8 @@ def test_a_push_on_its_way_is_no_offence_for_ten_seconds() -> None:
     preference.delivered(peer(1), 0)
     assert said(preference.lose(PeerNumber(1), 1_000)) == [(1, 0)]
     assert preference.lose(PeerNumber(1), 1_000) == []
+    # As long as a link may fail without being given up.
+    assert preference.may_push(PeerNumber(1), 1_000 + PING_EVERY_MS + PONG_MS)
     assert preference.may_push(PeerNumber(1), 1_000 + PREFER_GRACE_MS - 1)
     assert not preference.may_push(PeerNumber(1), 1_000 + PREFER_GRACE_MS)
     assert not preference.may_push(PeerNumber(2), 0)
