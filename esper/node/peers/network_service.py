@@ -61,9 +61,11 @@ from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire.fields import Claim
 from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
-from esper.saying import say, warn
+from esper.saying import complain, say, warn
 
 LOG: Final = logging.getLogger("esper.network")
+ERRAND_AGAIN_S: Final = 10.0
+"""Between tries to write down what sync reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,18 +308,43 @@ class NetworkService:
             await self._errand.wait()
             self._errand = trio.Event()
             while self._errands:
-                match self._errands.pop(0):
-                    case SyncedOnce():
-                        await self._made_of.chain.note_synced()
-                    case KeepFrom(height):
-                        await self._made_of.chain.keep_undo_from(height)
+                try:
+                    await self._run_errand(self._errands[0])
+                except Exception as error:
+                    # A full disk, for example: it is tried again until it works.
+                    self._failed("a record of what sync reached", error)
+                    await trio.sleep(ERRAND_AGAIN_S)
+                    continue
+                del self._errands[0]
+
+    async def _run_errand(self, errand: SyncedOnce | KeepFrom) -> None:
+        match errand:
+            case SyncedOnce():
+                await self._made_of.chain.note_synced()
+            case KeepFrom(height):
+                await self._made_of.chain.keep_undo_from(height)
+
+    def _failed(self, what: str, error: Exception) -> None:
+        """An error of this machine, which must not end the service."""
+        complain(
+            LOG,
+            "network_task_failed",
+            "{what} failed on this machine: {reason}",
+            what=what,
+            reason=f"{type(error).__name__}: {error}",
+        )
 
     async def _follow_own_blocks(self) -> None:
         with self._made_of.events.subscribe(MinedNews) as mined:
             async for news in mined:
-                if isinstance(news, MinedNews):
+                if not isinstance(news, MinedNews):
+                    continue
+                try:
                     whole = await self._made_of.whole_block(news.block_id)
                     self.own_block(whole.header, whole.body, whole.proof)
+                except Exception as error:
+                    # It may be gone already; peers hear of the tip all the same.
+                    self._failed("the telling of an own block", error)
 
     def own_block(self, header: bytes, body: bytes, proof: bytes) -> None:
         """This node found a block, and its chain took it."""
