@@ -48,8 +48,6 @@ MESSAGE_COST_BYTES: Final = 120
 """What a message costs beside its bytes: a short one takes as long to read as many bytes."""
 MESSAGES_AT_ONCE: Final = 64
 """After so many others get their turn."""
-LAST_WRITE_S: Final = 0.5
-"""How long a write may go on that is under way when a connection ends."""
 BYE_S: Final = 1.0
 """How long the last message may take."""
 
@@ -135,11 +133,11 @@ class Connection:
         self._random = random
         self._readers = {kind: FrameReader(kind, frames) for kind in StreamKind}
         self._allowed = TokenBucket(TALK_PER_S, TALK_BURST, steady())
-        self._unpaused = 0
         self._lanes = {kind: _Lane() for kind in StreamKind}
         self._pushed_bytes = frames.limits.fetch
         self._bulk = trio.Lock()
         self._scope = trio.CancelScope()
+        self._ending = trio.Event()
         self._bye: int | None = BYE_STOPPING
         self._waiting: tuple[int, int] | None = None
         self._ponged = trio.Event()
@@ -183,37 +181,50 @@ class Connection:
         self.fault = fault
         self.why = why or (str(fault) if fault is not None else "closed")
         self._bye = bye
+        self._ending.set()
         self._scope.cancel()
+
+    def end_by(self, error: Exception) -> None:
+        """End it for an error of ours, which must not take the other connections along."""
+        reason = f"{type(error).__name__}: {error}"
+        complain(
+            LOG,
+            "connection_failed",
+            "a connection ends by an error of this node, please report it: {reason}",
+            reason=reason,
+        )
+        self.end(None, BYE_STOPPING, f"an error here: {reason}")
 
     async def run(self) -> None:
         """Until it ends; the link is closed then. Raises nothing but Cancelled."""
-        try:
-            with self._scope:
-                async with trio.open_nursery() as around:
-                    written = trio.Event()
-                    around.start_soon(self._cut_short, written)
-                    try:
-                        async with trio.open_nursery() as nursery:
-                            nursery.start_soon(self._guarded, self._read_talk)
-                            nursery.start_soon(self._guarded, self._read_bulk)
-                            nursery.start_soon(self._guarded, self._write_talk)
-                            nursery.start_soon(self._guarded, self._write_bulk)
-                            nursery.start_soon(self._guarded, self._ping)
-                    finally:
-                        written.set()
-        finally:
-            await self._last_words()
-            self.link.close()
-
-    async def _cut_short(self, written: trio.Event) -> None:
-        """At the end a write that is under way has a moment: who takes nothing must not stay."""
-        try:
-            await trio.sleep_forever()
-        finally:
-            with trio.CancelScope(deadline=trio.current_time() + LAST_WRITE_S, shield=True):
-                await written.wait()
-            if not written.is_set():
+        over = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._close_in_time, over)
+            try:
+                await self._carry()
+            finally:
+                await self._last_words()
                 self.link.close()
+                over.set()
+                self._ending.set()
+
+    async def _carry(self) -> None:
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._guarded, self._read_talk)
+                nursery.start_soon(self._guarded, self._read_bulk)
+                nursery.start_soon(self._guarded, self._write_talk)
+                nursery.start_soon(self._guarded, self._write_bulk)
+                nursery.start_soon(self._guarded, self._ping)
+
+    async def _close_in_time(self, over: trio.Event) -> None:
+        """Writes are shielded: one that hangs must not hold the end up, nor must the last words."""
+        try:
+            await self._ending.wait()
+        finally:
+            with trio.CancelScope(deadline=trio.current_time() + BYE_S, shield=True):
+                await over.wait()
+            self.link.close()
 
     def pong(self, message: Pong) -> None:
         """A pong came. Raises Fault if no ping waits for it."""
@@ -245,14 +256,7 @@ class Connection:
             self.end(closed.fault, None, closed.reason)
         except Exception as error:
             # Our own trouble with one peer must not take the others along.
-            reason = f"{type(error).__name__}: {error}"
-            complain(
-                LOG,
-                "connection_failed",
-                "a connection ends by an error of this node, please report it: {reason}",
-                reason=reason,
-            )
-            self.end(None, BYE_STOPPING, f"an error here: {reason}")
+            self.end_by(error)
 
     async def _read_talk(self) -> None:
         await self._read(StreamKind.TALK, self.link.talk)
@@ -261,29 +265,28 @@ class Connection:
         await self._read(StreamKind.BULK, self.link.bulk)
 
     async def _read(self, kind: StreamKind, stream: Stream) -> None:
-        reader = self._readers[kind]
+        reader, unpaused = self._readers[kind], 0
         while data := await stream.receive_some(READ_BYTES):
             for frame in reader.feed(data):
                 message = decode_message(frame.kind, frame.record)
                 if message is not None:
                     self._owner.received(self, message, frame.size)
-                if kind is StreamKind.TALK or message is None:
-                    await self._pay_for(frame.size)
+                paid = kind is StreamKind.TALK or message is None
+                pause = self._price_of(frame.size) if paid else 0
+                unpaused = 0 if pause else unpaused + 1
+                if pause:
+                    await trio.sleep(pause / 1000)
+                elif unpaused % MESSAGES_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
             if kind is StreamKind.BULK and reader.kind is not None:
                 self._owner.progressed(self, reader.kind, min(len(data), reader.held))
         self.end(None, None, "the peer closed the connection")
 
-    async def _pay_for(self, size: int) -> None:
-        """Not read on before its rate allows: TCP holds the peer back."""
+    def _price_of(self, size: int) -> int:
+        """How long not to read on, ms: TCP holds the peer back."""
         now = self._steady()
         self._allowed.charge(size + MESSAGE_COST_BYTES, now)
-        pause = self._allowed.wait_ms(0, now)
-        self._unpaused = 0 if pause else self._unpaused + 1
-        if pause:
-            await trio.sleep(pause / 1000)
-        elif self._unpaused >= MESSAGES_AT_ONCE:
-            self._unpaused = 0
-            await trio.lowlevel.checkpoint()
+        return self._allowed.wait_ms(0, now)
 
     async def _write_talk(self) -> None:
         lane = self._lanes[StreamKind.TALK]
@@ -322,7 +325,7 @@ class Connection:
             self.why = "this node is stopping"
         if self._bye is None:
             return
-        with trio.CancelScope(deadline=trio.current_time() + BYE_S, shield=True):
+        with trio.CancelScope(shield=True):
             try:
                 await self.link.talk.send_all(frame_bytes(Bye(self._bye)))
             except Exception:

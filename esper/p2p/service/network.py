@@ -32,7 +32,7 @@ from esper.p2p.transport.link import Ending, Link, LinkClosed
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim
-from esper.p2p.wire.messages import FrameLimits, Message
+from esper.p2p.wire.messages import FrameLimits, Message, StreamKind, stream_of
 from esper.saying import complain, say
 
 LOG: Final = logging.getLogger("esper.network")
@@ -140,7 +140,12 @@ class Network:
         return self._parts.claim()
 
     def _early(self, connected: Connected, message: Message) -> None:
-        """What may come while a slot is waited for: its pings are answered, the rest is lost."""
+        """What may come while a slot is waited for: its pings are answered, its news is lost.
+
+        Raises Fault for answers and pushes: nothing was asked for, and none is paid for.
+        """
+        if stream_of(message.TYPE) is StreamKind.BULK:
+            raise Fault(Offence.UNASKED, f"message of type {message.TYPE} before it is a peer")
         match message:
             case talk.Pong():
                 connected.connection.pong(message)
@@ -233,27 +238,19 @@ class Network:
 
     async def _run_connection(self, connected: Connected, link: Link) -> None:
         connection, parts = connected.connection, self._parts
-        # Cancelled from outside, the link goes on until the last words are said.
+        # A link that is cancelled closes at once: last words need it a moment longer.
         carrying = trio.CancelScope(shield=True)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._carry, link, carrying)
+            nursery.start_soon(_run_in, carrying, link)
             nursery.start_soon(self._expect_hello, connected)
             try:
                 connection.send(parts.gate.own_hello(connection, connected.kind))
                 await connection.run()
-            except Exception as error:
-                self._failed("a connection", error)
             finally:
                 # Also where this is cancelled: machines must not believe in a peer that is gone.
-                link.close()
-                carrying.cancel()
                 self._ended(connected)
+                carrying.cancel()
                 nursery.cancel_scope.cancel()
-
-    @staticmethod
-    async def _carry(link: Link, scope: trio.CancelScope) -> None:
-        with scope:
-            await link.run()
 
     def _ended(self, connected: Connected) -> None:
         parts, number = self._parts, connected.connection.number
@@ -263,6 +260,7 @@ class Network:
             parts.room.left(number)
             self._tell_left(connected)
         try:
+            # Another of its id may get its slot, and is told to the machines.
             parts.gate.ended(connected)
         except Exception as error:
             self._failed("the end of a connection", error)
@@ -338,7 +336,7 @@ class Network:
         try:
             self._parts.save()
         except Exception as error:
-            self._failed("writing what is known of peers", error)
+            self._failed("the writing of what is known of peers", error)
 
     def _failed(self, what: str, error: Exception) -> None:
         """An error of ours, which must not end the service: peers could bring it about again."""
@@ -359,3 +357,8 @@ class Network:
         for connected in self._parts.table.all():
             connected.connection.end(None, talk.BYE_STOPPING, "this node is stopping")
         self._save_now()
+
+
+async def _run_in(scope: trio.CancelScope, link: Link) -> None:
+    with scope:
+        await link.run()

@@ -56,8 +56,7 @@ class Adopting:
             return
         failure = value.failure if isinstance(value, Adopted) else value
         if isinstance(failure, Failure) and failure.consequence is Consequence.HALT:
-            board.halted = failure.reason
-            board.tell(f"halted: {failure.reason}; {RESYNC}", alarming=True)
+            board.halt(f"{failure.reason}; {RESYNC}")
         lead = board.lead(job.lead)
         if lead is None:
             board.buffer.used -= sum(size for _, size in job.sizes)

@@ -133,7 +133,8 @@ class Sync:
             case HeadersAsked(), Headers():
                 self._following.answered(key, asked, answer, now)
             case BlocksAsked(), BodyOf() | Proof() | Refuse():
-                self._fetching.answered(key, asked, answer, now)
+                if not self._fetching.answered(key, asked, answer, now):
+                    return []
         return self._work(now)
 
     def ended(self, number: PeerNumber, key: Hashable, end: End, now: int) -> list[SyncAction]:

@@ -18,6 +18,7 @@ from esper.p2p.sync.header_run import blamed_for_state
 from esper.p2p.sync.lead import MOST_AT_ONCE, Lead
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Headers
+from esper.primitives.errors.rule_violation import Consequence
 from esper.primitives.ids import BlockId
 
 OWED_STALLED_MS: Final = 60_000
@@ -134,6 +135,9 @@ class Trials:
             return
         # The chain stays where it was: nothing is left to go back to.
         self._forget_back()
+        if value.consequence is Consequence.HALT:
+            board.halt(value.reason)
+            return
         if trial is None or trial.lead is None or trial.lead not in board.leads:
             return
         failure = blamed_for_state(value)
