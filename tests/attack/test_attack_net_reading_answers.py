@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
 import trio
@@ -30,9 +29,6 @@ BLOCK = b"b" * 64
 
 
 class _Link:
-    def statistics(self) -> SimpleNamespace:
-        return SimpleNamespace(bytes_out=sum(map(len, self.sent)))
-
     """Takes what is sent until it is gone."""
 
     def __init__(self) -> None:
