@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
 import trio
@@ -14,20 +12,16 @@ import trio.testing
 from esper.p2p.flow.served import Served
 from esper.p2p.limits import ANSWERS_HELD, MIB, SERVED_BURST
 from esper.p2p.peer import Peer, PeerNumber
-from esper.p2p.service.answering import Answering, NotHere
+from esper.p2p.service.answering import Answering
 from esper.p2p.service.connection import Connection
-from esper.p2p.transport.link import Ending, LinkClosed
+from esper.p2p.transport.link import Ending, LinkClosed, LinkStatistics
 from esper.p2p.transport.mux_link import now_ms
-from esper.p2p.wire.framing import FrameReader
-from esper.p2p.wire.messages import FrameLimits, StreamKind, decode_message
+from esper.p2p.wire.messages import FrameLimits
 from esper.p2p.wire.talk_messages import (
     PART_BODY,
     PART_PROOF,
-    REFUSED_BUSY,
-    REFUSED_UNKNOWN,
     GetBlocks,
     GetHeaders,
-    Refuse,
 )
 from tests.support.bare_network import LIMITS, NoBlocks
 
@@ -35,9 +29,6 @@ BLOCK = b"b" * 64
 
 
 class _Link:
-    def statistics(self) -> SimpleNamespace:
-        return SimpleNamespace(bytes_out=sum(map(len, self.sent)))
-
     """Takes what is sent until it is gone."""
 
     def __init__(self) -> None:
@@ -47,6 +38,9 @@ class _Link:
     @property
     def bulk(self) -> _Link:
         return self
+
+    def statistics(self) -> LinkStatistics:
+        return LinkStatistics(0, sum(map(len, self.sent)), 0, 0, 2, 0)
 
     async def send_all(self, data: bytes) -> None:
         await trio.lowlevel.checkpoint()
@@ -145,46 +139,3 @@ def test_headers_are_not_read_either_for_who_left() -> None:
         assert reads == 0
 
     _run(main, upload_per_s=64 * 1024)
-
-
-def _code_of(link: _Link) -> int:
-    reader = FrameReader(StreamKind.BULK, FrameLimits(LIMITS))
-    (frame,) = reader.feed(b"".join(link.sent))
-    message = decode_message(frame.kind, frame.record)
-    assert isinstance(message, Refuse)
-    return message.code
-
-
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (NotHere(REFUSED_UNKNOWN), REFUSED_UNKNOWN),
-        (OSError(24, "no descriptor"), REFUSED_BUSY),
-        (RuntimeError("no thread can be started"), REFUSED_BUSY),
-    ],
-)
-def test_a_block_that_cannot_be_read_here_is_refused_and_the_service_goes_on(
-    error: Exception, code: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def main(world: _World, blocks: NoBlocks) -> None:
-        async def fail(block_id: bytes) -> bytes:
-            raise error
-
-        async def proof(block_id: bytes) -> bytes:
-            return b"proof"
-
-        blocks.body, blocks.proof = fail, proof  # type: ignore[method-assign]
-        link = world.join(1)
-        world.ask(1, GetBlocks(1, (BLOCK,), PART_BODY))
-        await trio.testing.wait_all_tasks_blocked()
-        assert _code_of(link) == code
-        other = world.join(2)
-        world.ask(2, GetBlocks(1, (BLOCK,), PART_PROOF))
-        await trio.testing.wait_all_tasks_blocked()
-        assert b"proof" in other.sent[0]
-
-    with caplog.at_level(logging.ERROR):
-        _run(main)
-    assert ("answer_failed" in [getattr(one, "esper_event", "") for one in caplog.records]) == (
-        code == REFUSED_BUSY
-    )

@@ -1,5 +1,6 @@
-"""Requests and connections beyond all measure, against a whole node. Network page, sections 5, 15."""
+"""Requests and connections beyond measure, against a whole node. Network page, sections 5, 15."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -123,12 +124,15 @@ def test_frames_that_are_none_end_their_connection_alone(tmp_path: Path) -> None
                 await broken.send(kind, data)
                 await broken.ended()
                 assert world.target.barred(broken.identity) is Bar.DROP
-            with pytest.raises(LinkClosed):
-                # Dropped thrice for what nobody sends by chance: its address is known by then.
-                for turn in range(9):
+            # Other ids from one address: it may knock eight times, then each two seconds.
+            entered = 0
+            for turn in range(10):
+                with suppress(LinkClosed):
                     again = await world.attacker(200 + turn, source="127.201.1.1")
+                    entered += 1
                     await again.send(*cases[0])
                     await again.ended()
+            assert 8 <= entered <= 9
             await world.check_alive(calm)
 
     run_attack(test)

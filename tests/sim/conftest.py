@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from esper.p2p.service.machine_room import MACHINE_FAILED
 from esper.saying import EVENT
+
+FAILURES = frozenset({"machine_failed", "network_failed", "connection_failed"})
 
 
 class _Failures(logging.Handler):
@@ -15,7 +16,7 @@ class _Failures(logging.Handler):
         self.told: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, EVENT, "") in (MACHINE_FAILED, "network_failed", "connection_failed"):
+        if getattr(record, EVENT, "") in FAILURES:
             self.told.append(record.getMessage())
 
 

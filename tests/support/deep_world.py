@@ -6,6 +6,7 @@ plain event queue says so; the machine sees the chain through ``NodeChain``.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -211,14 +212,18 @@ class DeepWorld(World):
         del block
 
     def restart(self, *, kill: bool = False) -> None:
-        """The node ends and is started again; its peers come back. ``kill``: nothing is closed."""
+        """The node ends and is started again; its peers come back.
+
+        ``kill``: as a process that is killed leaves it, with nothing closed.
+        """
         scripts = list(self.peers.values())
         self.peers.clear()
         self._open.clear()
         self._queue.clear()
         if kill:
-            # What an ended process leaves: files as they are, and no lock.
-            self.disk.store._lock.close() if hasattr(self.disk.store, "_lock") else None
+            left = self.folder.with_name(self.folder.name + "-killed")
+            shutil.copytree(self.folder, left)
+            self.folder = left
         self.disk.store.close()
         self._open_disk()
         for script in scripts:
@@ -256,6 +261,7 @@ class DeepWorld(World):
             match action:
                 case KeepFrom(height):
                     self.service.want_undo_from(height)
+                    self._later(20, self._keep_undo)
                 case SyncedOnce():
                     self.syncs += 1
                     self._await(self.service.note_synced)
@@ -266,6 +272,10 @@ class DeepWorld(World):
                 case _:
                     rest.append(action)
         super()._do(rest)
+
+    def _keep_undo(self) -> None:
+        self._await(self.service.keep_undo_from)
+        self._do(self.sync.on_time(self.now))
 
     def _run_job(self, job: Any) -> None:
         before = self.service.tip

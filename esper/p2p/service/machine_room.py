@@ -125,7 +125,7 @@ class MachineRoom:
                     try:
                         self._serve_timers(now)
                     except Exception as error:
-                        self._complain(None, error)
+                        self._failed(None, error)
                         # Its timer may be due still.
                         await trio.sleep(LONGEST_SLEEP_S)
             finally:
@@ -195,12 +195,12 @@ class MachineRoom:
         except Exception as error:
             self._failed(owner, error)
 
-    def _failed(self, owner: Owner, error: Exception) -> None:
+    def _failed(self, owner: Owner | None, error: Exception) -> None:
         complain(
             LOG,
             MACHINE_FAILED,
             "the following of {what} failed by an error of this node, please report it: {reason}",
-            what=owner.value,
+            what="requests" if owner is None else owner.value,
             reason=f"{type(error).__name__}: {error}",
         )
 
@@ -271,15 +271,6 @@ class MachineRoom:
             due = machine.due()
             if due is not None and due <= now:
                 self._safely(owner, partial(machine.on_time, now))
-
-    def _complain(self, owner: Owner | None, error: Exception) -> None:
-        complain(
-            LOG,
-            "machine_failed",
-            "an error in what follows the network: {reason}",
-            reason=f"{type(error).__name__}: {error}",
-            machine="" if owner is None else owner.value,
-        )
 
     def _pause_s(self) -> float:
         now = self._steady()

@@ -87,6 +87,7 @@ class Network:
         self._parts = parts
         self._frames = FrameLimits(parts.limits)
         self._nursery: trio.Nursery | None = None
+        self._own_fault = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled; then peers are told so and every socket is closed."""
@@ -356,9 +357,13 @@ class Network:
         )
 
     def _ticked(self, late_ms: int) -> None:
-        now = self._parts.steady()
-        if self._parts.gate.parts.penalties.ticked(late_ms, now):
+        """Where this machine was too slow itself, deadlines begin anew and nobody is blamed."""
+        now, penalties = self._parts.steady(), self._parts.gate.parts.penalties
+        stood_still = penalties.ticked(late_ms, now)
+        own_fault = penalties.is_own_fault(now)
+        if stood_still or (own_fault and not self._own_fault):
             self._parts.requests.begin_anew(now)
+        self._own_fault = own_fault
 
     def _stop(self) -> None:
         for connected in self._parts.table.all():

@@ -239,10 +239,11 @@ class Sync:
         if not board.halted:
             self._following.compare()
             self._adopting.catch_up(now)
-            self._following.work(now)
-            at_rest = not board.leads and not self._following.probing
-            self._check.work(now, at_rest=at_rest and not self._following.listening)
-            self._trials.work(now)
+            if board.rerooting is None:
+                self._following.work(now)
+                at_rest = not board.leads and not self._following.probing
+                self._check.work(now, at_rest=at_rest and not self._following.listening)
+                self._trials.work(now)
             self._fetching.work(now)
             self._adopting.work(now)
         if board.halted:
