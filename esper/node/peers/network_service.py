@@ -112,6 +112,7 @@ class NetworkService:
 
     def __init__(self, made_of: NetworkIngredients) -> None:
         self._made_of = made_of
+        made_of.chain.keep_far()
         now = made_of.steady()
         limits = NetworkLimits.of(made_of.params)
         settings = made_of.settings
@@ -310,12 +311,12 @@ class NetworkService:
                 match self._errands.pop(0):
                     case SyncedOnce():
                         await self._made_of.chain.note_synced()
-                    case KeepFrom(height):
-                        await self._keep_from(height)
+                    case KeepFrom():
+                        await self._keep_undo()
 
-    async def _keep_from(self, height: int | None) -> None:
+    async def _keep_undo(self) -> None:
         try:
-            await self._made_of.chain.keep_undo_from(height)
+            await self._made_of.chain.keep_undo_from()
         except (StorageError, OSError) as error:
             # Then a branch that parts deeper is followed from genesis, if ever it must be.
             complain(LOG, "undo_not_kept", "undo records are not kept: {reason}", reason=str(error))
@@ -410,6 +411,9 @@ class NetworkService:
             case Brought(peer, chain):
                 self.gate.brought(peer, chain)
             case SyncedOnce() | KeepFrom():
+                if isinstance(action, KeepFrom):
+                    # Before the blocks that sync may give to the chain next.
+                    self._made_of.chain.want_undo_from(action.height)
                 self._errands.append(action)
                 self._errand.set()
             case _:

@@ -63,7 +63,6 @@ MESSAGES_AT_ONCE: Final = 64
 """After so many others get their turn."""
 BYE_S: Final = 1.0
 """How long the last message may take."""
-CUT_OFF_LOOK_S: Final = 0.01
 
 
 class Owner(Protocol):
@@ -147,11 +146,11 @@ class Connection:
         self._random = random
         self._readers = {kind: FrameReader(kind, frames) for kind in StreamKind}
         self._allowed = TokenBucket(TALK_PER_S, TALK_BURST, steady())
-        self._unpaused = 0
         self._lanes = {kind: _Lane() for kind in StreamKind}
         self._pushed_bytes = frames.limits.fetch
         self._bulk = trio.Lock()
         self._scope = trio.CancelScope()
+        self._ending = trio.Event()
         self._bye: int | None = BYE_STOPPING
         self._waiting: tuple[int, int] | None = None
         self._ponged = trio.Event()
@@ -195,21 +194,49 @@ class Connection:
         self.fault = fault
         self.why = why or (str(fault) if fault is not None else "closed")
         self._bye = bye
+        self._ending.set()
         self._scope.cancel()
+
+    def end_by(self, error: Exception) -> None:
+        """End it for an error of ours, which must not take the other connections along."""
+        reason = f"{type(error).__name__}: {error}"
+        complain(
+            LOG,
+            "connection_failed",
+            "a connection ends by an error of this node, please report it: {reason}",
+            reason=reason,
+        )
+        self.end(None, BYE_STOPPING, f"an error here: {reason}")
 
     async def run(self) -> None:
         """Until it ends; the link is closed then. Raises nothing but Cancelled."""
+        over = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._close_in_time, over)
+            try:
+                await self._carry()
+            finally:
+                await self._last_words()
+                self.link.close()
+                over.set()
+                self._ending.set()
+
+    async def _carry(self) -> None:
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._guarded, self._read_talk)
+                nursery.start_soon(self._guarded, self._read_bulk)
+                nursery.start_soon(self._guarded, self._write_talk)
+                nursery.start_soon(self._guarded, self._write_bulk)
+                nursery.start_soon(self._guarded, self._ping)
+
+    async def _close_in_time(self, over: trio.Event) -> None:
+        """Writes are shielded: one that hangs must not hold the end up, nor must the last words."""
         try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._guarded, self._read_talk)
-                    nursery.start_soon(self._guarded, self._read_bulk)
-                    nursery.start_soon(self._guarded, self._write_talk)
-                    nursery.start_soon(self._guarded, self._write_bulk)
-                    nursery.start_soon(self._guarded, self._ping)
-                    nursery.start_soon(self._cut_off, nursery)
+            await self._ending.wait()
         finally:
-            await self._last_words()
+            with trio.CancelScope(deadline=trio.current_time() + BYE_S, shield=True):
+                await over.wait()
             self.link.close()
 
     def pong(self, message: Pong) -> None:
@@ -242,14 +269,7 @@ class Connection:
             self.end(closed.fault, None, closed.reason)
         except Exception as error:
             # Our own trouble with one peer must not take the others along.
-            reason = f"{type(error).__name__}: {error}"
-            complain(
-                LOG,
-                "connection_failed",
-                "a connection ends by an error of this node, please report it: {reason}",
-                reason=reason,
-            )
-            self.end(None, BYE_STOPPING, f"an error here: {reason}")
+            self.end_by(error)
 
     async def _read_talk(self) -> None:
         await self._read(StreamKind.TALK, self.link.talk)
@@ -258,30 +278,29 @@ class Connection:
         await self._read(StreamKind.BULK, self.link.bulk)
 
     async def _read(self, kind: StreamKind, stream: Stream) -> None:
-        reader = self._readers[kind]
+        reader, unpaused = self._readers[kind], 0
         while data := await stream.receive_some(READ_BYTES):
             for frame in reader.feed(data):
                 message = decode_message(frame.kind, frame.record)
                 if message is not None:
                     self._owner.received(self, message, frame.size)
-                await self._pay_for(_cost(kind, message, frame.size))
+                pause = self._price_of(_cost(kind, message, frame.size))
+                unpaused = 0 if pause else unpaused + 1
+                if pause:
+                    await trio.sleep(pause / 1000)
+                elif unpaused % MESSAGES_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
             if kind is StreamKind.BULK and reader.kind is not None:
                 self._owner.progressed(self, reader.kind, min(len(data), reader.held))
         self.end(None, None, "the peer closed the connection")
 
-    async def _pay_for(self, cost: int) -> None:
-        """Not read on before its rate allows: TCP holds the peer back."""
+    def _price_of(self, cost: int) -> int:
+        """How long not to read on, ms: TCP holds the peer back."""
         if not cost:
-            return
+            return 0
         now = self._steady()
         self._allowed.charge(cost, now)
-        pause = self._allowed.wait_ms(0, now)
-        self._unpaused = 0 if pause else self._unpaused + 1
-        if pause:
-            await trio.sleep(pause / 1000)
-        elif self._unpaused >= MESSAGES_AT_ONCE:
-            self._unpaused = 0
-            await trio.lowlevel.checkpoint()
+        return self._allowed.wait_ms(0, now)
 
     async def _write_talk(self) -> None:
         lane = self._lanes[StreamKind.TALK]
@@ -315,23 +334,12 @@ class Connection:
         if waited.cancelled_caught:
             raise Fault(Offence.LATE, f"no pong within {PONG_MS // 1000} s")
 
-    async def _cut_off(self, nursery: trio.Nursery) -> None:
-        """Sends are shielded: who does not read would keep its place until they are late."""
-        try:
-            await trio.sleep_forever()
-        finally:
-            with trio.CancelScope(deadline=trio.current_time() + BYE_S, shield=True) as scope:
-                while len(nursery.child_tasks) > 1:
-                    await trio.sleep(CUT_OFF_LOOK_S)
-            if scope.cancelled_caught:
-                self.link.close()
-
     async def _last_words(self) -> None:
         if not self.why:
             self.why = "this node is stopping"
         if self._bye is None:
             return
-        with trio.CancelScope(deadline=trio.current_time() + BYE_S, shield=True):
+        with trio.CancelScope(shield=True):
             try:
                 await self.link.talk.send_all(frame_bytes(Bye(self._bye)))
             except Exception:

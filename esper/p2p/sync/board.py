@@ -33,7 +33,7 @@ class SyncSettings:
     configured_peers: int = 0
     """Peers that the operator named; 0: whoever comes."""
     halted: str = ""
-    """Why the chain follows no branch any more, if it was halted before it was opened."""
+    """Why the chain follows no branch any more, and what helps, if it was halted before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Board:
     rerooting: Hashable | None = None
     """The job that changes to a branch that parts deep from ours."""
     halted: str = ""
-    """Why the node needs its operator; empty: it does not."""
+    """Why the node needs its operator, and what helps; empty: it does not."""
     actions: list[SyncAction] = field(default_factory=list)
     _serial: int = 0
 
@@ -200,6 +200,11 @@ class Board:
         """Something counts against a peer, if it is still here."""
         if number in self.peers:
             self.actions.append(Blame(number, offence, reason))
+
+    def halt(self, words: str) -> None:
+        """The node follows nothing any more; why, and what helps."""
+        self.halted = words
+        self.tell(f"halted: {words}", alarming=True)
 
     def tell(self, words: str, *, alarming: bool = False) -> None:
         """Something for the log."""

@@ -133,7 +133,8 @@ class Sync:
             case HeadersAsked(), Headers():
                 self._following.answered(key, asked, answer, now)
             case BlocksAsked(), BodyOf() | Proof() | Refuse():
-                self._fetching.answered(key, asked, answer, now)
+                if not self._fetching.answered(key, asked, answer, now):
+                    return []
         return self._work(now)
 
     def ended(self, number: PeerNumber, key: Hashable, end: End, now: int) -> list[SyncAction]:
@@ -239,10 +240,11 @@ class Sync:
         if not board.halted:
             self._following.compare()
             self._adopting.catch_up(now)
-            self._following.work(now)
-            at_rest = not board.leads and not self._following.probing
-            self._check.work(now, at_rest=at_rest and not self._following.listening)
-            self._trials.work(now)
+            if board.rerooting is None:
+                self._following.work(now)
+                at_rest = not board.leads and not self._following.probing
+                self._check.work(now, at_rest=at_rest and not self._following.listening)
+                self._trials.work(now)
             self._fetching.work(now)
             self._adopting.work(now)
         if board.halted:

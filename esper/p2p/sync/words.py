@@ -20,7 +20,7 @@ def words_of(
     """One phrase, without a full stop."""
     height = board.chain.tip.height
     if phase is Phase.HALTED:
-        return f"halted at block {height}: {board.halted}; {RESYNC}"
+        return f"halted at block {height}: {board.halted}"
     hindrance = _hindrance(board, phase)
     if phase is Phase.ASKING:
         return hindrance or f"listens to what its peers have; {_groups(board)}"
