@@ -68,9 +68,7 @@ def test_one_honest_outbound_peer_suffices_against_a_light_chain(
 
 
 @pytest.mark.parametrize("kill", [False, True])
-@pytest.mark.parametrize(
-    "moment", ["light", "owed", "fetched", "rerooting", "over"], ids=str
-)
+@pytest.mark.parametrize("moment", ["light", "owed", "fetched", "rerooting", "over"], ids=str)
 def test_restarts_in_the_middle_keep_going(world: DeepWorld, moment: str, kill: bool) -> None:
     lied_to(world, 1)
     world.honest(HONEST)
