@@ -13,6 +13,7 @@ from esper.p2p.sync.sync_state import Phase
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import GetBlocks
 from esper.primitives.units import RANGE_512
+from esper.storage.errors import ProofPrunedError
 from esper.storage.side_blocks import FAR_FOLDER, SIDE_FOLDER
 from tests.support.deep_world import FAR, PARAMS, UNDO, DeepWorld, RealMade, RealMakers, deep_params
 
@@ -212,4 +213,26 @@ def test_a_cheap_branch_is_bounded_on_disk_and_given_up(tmp_path: Path) -> None:
     assert not world.sync.state.busy
     assert busy == 0
     assert world.sync._board.peers[giver].void_until > world.now
+    world.close()
+
+
+def test_a_node_without_the_proofs_below_an_assumed_block_does_not_claim_them(
+    tmp_path: Path,
+) -> None:
+    vouched = OTHERS[17]
+    world = DeepWorld(
+        tmp_path / "node", makers=MAKERS, assume_valid=(vouched.height, vouched.block_id)
+    )
+    world.current = True
+    world.honest(OTHERS[-1], proofs_from=vouched.height + 1)
+    world.until(lambda: world.syncs == 1 and world.tip is OTHERS[-1], ms=120_000)
+    assert world.disk.verifier.verified == OTHERS[-1].height - vouched.height
+    for _ in range(2):
+        blocks = world.service.blocks
+        assert blocks.proofs_from == vouched.height + 1
+        assert blocks.proof(OTHERS[18].block_id) == OTHERS[18].proof
+        assert blocks.body(vouched.block_id) == vouched.body
+        with pytest.raises(ProofPrunedError):
+            blocks.proof(vouched.block_id)
+        world.restart()
     world.close()
