@@ -12,6 +12,7 @@ from esper.node.chain.chain_view import ChainView
 from esper.node.peers.standing import NetworkStanding
 from tests.support.sim_checks import check_end
 from tests.support.sim_mining import Pace
+from tests.support.sim_node import Place, Plan
 from tests.support.sim_payments import Payments
 from tests.support.sim_private import PrivateMiner, Times, honest_times
 from tests.support.sim_weather import Weather
@@ -177,6 +178,29 @@ async def cut_links(world: SimWorld) -> bool:
     return True
 
 
+async def newcomer(world: SimWorld) -> bool:
+    """A node that knows nothing but two others joins an old chain, and mines with them."""
+    await world.until(lambda: world.nodes[0].height >= 20, 600)
+    seeds = tuple(one.plan.place for one in world.nodes[:2])
+    node = world.make(Plan(Place(len(world.nodes) + 1), seeds=seeds, share=1 / len(world.nodes)))
+    height = world.nodes[0].height
+    await world.start(node)
+    await world.until(lambda: node.height >= height, 120)
+    await world.until(lambda: node.mined > 0, 600)
+    return True
+
+
+async def storm(world: SimWorld) -> bool:
+    """One thing after the other."""
+    quiet = True
+    for _ in range(3):
+        happening = world.chance.choice(
+            (partial(split, lasts_s=(3, 20), silent=False), cut_links, restart_one, restart_all)
+        )
+        quiet = await happening(world) and quiet
+    return quiet
+
+
 SCENARIOS: dict[str, tuple[Happening, Pace]] = {
     "nothing": (nothing, PACE),
     "short split": (partial(split, lasts_s=(5, 14), silent=False), PACE),
@@ -189,4 +213,6 @@ SCENARIOS: dict[str, tuple[Happening, Pace]] = {
     "restart": (restart_one, PACE),
     "restart all": (restart_all, PACE),
     "cut": (cut_links, PACE),
+    "newcomer": (newcomer, PACE),
+    "storm": (storm, PACE),
 }

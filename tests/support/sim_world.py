@@ -75,6 +75,8 @@ class SimWorld:
     """Where data directories are."""
     nursery: trio.Nursery
     chance: random.Random
+    make: Callable[[Plan], SimNode]
+    """Another node, which does not run yet."""
     events: list[str] = field(default_factory=list)
     blames: list[Blamed] = field(default_factory=list)
     other_payees: list[KeyPair] = field(default_factory=list)
@@ -180,11 +182,11 @@ async def sim_world(
     weather.begin(network, random.Random(f"meddling {seed}"))
     folder = Path(tempfile.mkdtemp(prefix="esper-sim-", dir=_memory()))
     verifier = FakeVerifier(params.model)
-    number_of = {plan.place.node_id: plan.place.number for plan in plans}
+    number_of: dict[bytes, int] = {}
     try:
         async with trio.open_nursery() as nursery:
-            world = SimWorld(seed, network, [], folder, nursery, chance)
-            for plan in plans:
+
+            def make(plan: Plan) -> SimNode:
                 node = SimNode(
                     plan,
                     params,
@@ -195,7 +197,13 @@ async def sim_world(
                     f"node {seed}",
                     world.log,
                 )
+                number_of[plan.place.node_id] = plan.place.number
                 world.nodes.append(node)
+                return node
+
+            world = SimWorld(seed, network, [], folder, nursery, chance, make)
+            for plan in plans:
+                make(plan)
             # Looked at often enough for tests; four times a second costs a fifth of all time.
             rarely = mock.patch("esper.p2p.service.network.GATE_EVERY_S", 1.0)
             with rarely, _blames_heard(world, number_of):
