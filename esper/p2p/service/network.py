@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import trio
 
 from esper.p2p.faults import Fault, Offence
+from esper.p2p.flow.budgets import TokenBucket
 from esper.p2p.flow.requests import Requests
 from esper.p2p.flow.served import Served
 from esper.p2p.limits import HELLO_MS, NetworkLimits
@@ -38,6 +39,9 @@ from esper.saying import complain, say
 LOG: Final = logging.getLogger("esper.network")
 SAVE_EVERY_S: Final = 600.0
 GATE_EVERY_S: Final = 0.25
+CLAIMS_PER_S: Final = 1
+CLAIM_BURST: Final = 16
+"""Of what pings and pongs say of a peer's tip; more is not looked at."""
 FAILED_S: Final = 10.0
 """After an error here the next look at peers waits so long: it is told each time."""
 
@@ -208,6 +212,12 @@ class Network:
                 raise Fault(Offence.ORDER, f"message of type {message.TYPE} may not come here")
 
     def _claimed(self, connected: Connected, claim: Claim) -> None:
+        now = self._parts.steady()
+        if connected.claims is None:
+            connected.claims = TokenBucket(CLAIMS_PER_S, CLAIM_BURST, now)
+        if not connected.claims.take(1, now):
+            # All of sync looks at a claim. An honest peer says one each half minute.
+            return
         self._parts.gate.claimed(connected, claim)
         self._parts.machines.claimed(connected.connection.number, claim)
 
