@@ -78,6 +78,9 @@ async def split(world: SimWorld, lasts_s: tuple[float, float], *, silent: bool) 
         await trio.sleep(3)
     world.log("healed")
     world.network.heal()
+    if silent:
+        # Pings tell of a heavier tip.
+        await world.until(lambda: len({one.weight for one in world.up}) == 1, BACK_S)
     return False
 
 
