@@ -90,7 +90,6 @@ ANOTHER_FETCH_MS: Final = 1_000
 WAIT_FOR_OUTBOUND_MS: Final = 50
 WAIT_FOR_PUSH_MS: Final = 250
 WORKS_OF_A_PEER: Final = 4
-UNKNOWN_PARENT_MS: Final = 10_000
 NEAR_FORK: Final = 6
 """A branch that leaves our chain deeper than this below the tip is left to sync."""
 FUTURE_MS: Final = 600_000

@@ -8,6 +8,7 @@
 "p" || file as u32     no proof of a greater height is in that file, as u64
 "q"                    number of the first proof file that is kept, as u32
 "l" || block id        BlockEntry of a block that was left behind for another branch
+"x" || block id        the context of one of CONTEXT_EVERY of those
 "w"                    undo records and contexts are kept from that height on, as u64, if it is set
 "k"                    the lowest height from which every proof is kept, as u64
 """
@@ -157,6 +158,11 @@ def left_key(block_id: BlockId) -> bytes:
     return b"l" + block_id
 
 
+def left_context_key(block_id: BlockId) -> bytes:
+    """Where the context of some of the blocks stands that were left behind."""
+    return b"x" + block_id
+
+
 def height_key(block_id: BlockId) -> bytes:
     """Where the height of a block stands."""
     return b"i" + block_id
@@ -282,6 +288,10 @@ class ChainIndex(Generic[S]):
     def left(self, block_id: BlockId) -> BlockEntry | None:
         """Where a block lies that was left behind for another branch, None for others."""
         return self._read(left_key(block_id), _ENTRY, f"entry of block {block_id.hex()[:16]}")
+
+    def left_context(self, block_id: BlockId) -> bytes | None:
+        """The context of a block that was left behind, None where it is not kept."""
+        return self.store.get(left_context_key(block_id))
 
     @property
     def undo_from(self) -> int | None:

@@ -20,6 +20,8 @@ from esper.storage.segments.segment_reader import MAX_RECORD_BYTES
 from esper.storage.segments.segment_writer import sync_folder
 
 SIDE_FOLDER: Final = "side"
+FAR_FOLDER: Final = "far"
+"""Of blocks whose branch leaves the chain deeper than that goes back by itself."""
 SUFFIX: Final = ".block"
 CHECKSUM_BYTES: Final = 16
 
@@ -49,8 +51,8 @@ _BLOCK: Final = Record(
 class SideBlocks:
     """The blocks beside the chain of a data directory."""
 
-    def __init__(self, datadir: Path) -> None:
-        self._folder = datadir / SIDE_FOLDER
+    def __init__(self, datadir: Path, folder: str = SIDE_FOLDER) -> None:
+        self._folder = datadir / folder
 
     def __contains__(self, block_id: BlockId) -> bool:
         """Whether a block is kept, sound or not."""

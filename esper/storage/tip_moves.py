@@ -5,6 +5,7 @@ Nothing here writes: the caller puts the whole list into one batch, after the fi
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from esper.primitives.hashing import u64
 from esper.primitives.ids import BlockId
@@ -23,6 +24,7 @@ from esper.storage.chain_index import (
     encode_undo,
     entry_key,
     height_key,
+    left_context_key,
     left_key,
     pair,
     proof_file_key,
@@ -34,6 +36,9 @@ from esper.storage.receipt_log import ReceiptLog
 from esper.storage.segments.segment_reader import Locator
 from esper.storage.state.disk_state_tree import DiskStateTree, StateUpdate
 from esper.vm.view import Change
+
+CONTEXT_EVERY: Final = 16
+"""Of so many blocks one keeps its context for good: from there the others are had from headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +167,14 @@ def upwards(
     return tuple(writes)
 
 
-def forget_undo(height: int) -> tuple[Write, Write]:
+def forget_undo(height: int) -> tuple[Write, ...]:
     """The writes that keep a block from being taken off any more.
 
-    The parent of the deepest block that can be taken off keeps its context.
+    The parent of the deepest block that can be taken off keeps its context, and so does one block
+    of CONTEXT_EVERY.
     """
-    return (undo_key(height), None), (context_key(height - 1), None)
+    undo = (undo_key(height), None)
+    return (undo,) if (height - 1) % CONTEXT_EVERY == 0 else (undo, (context_key(height - 1), None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +214,9 @@ def plan_back(index: ChainIndex[KeyValueView], *, left: bool = False) -> StepBac
     )
     if left:
         writes = (*writes, (left_key(tip.block_id), encode_entry(index.entry(tip.height))))
+        context = index.context(tip.height)
+        if context is not None and tip.height % CONTEXT_EVERY == 0:
+            writes = (*writes, (left_context_key(tip.block_id), context))
     parent = Tip(tip.height - 1, block_id, root, receipts, tip.journal, tip.proofs)
     return StepBack(parent, tip.block_id, tuple(writes))
 

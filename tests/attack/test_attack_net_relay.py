@@ -20,7 +20,6 @@ from esper.p2p.limits import (
     PROOF_BURST,
     PROOFS_PER_S_IN_ALL,
     PUSHES,
-    UNKNOWN_PARENT_MS,
     WAIT_FOR_OUTBOUND_MS,
     WAIT_FOR_PUSH_MS,
     WORKS_OF_A_PEER,
@@ -720,28 +719,16 @@ class TestDraws:
 
 
 class TestOrphans:
-    def test_unknown_parents_cost_one_question_in_ten_seconds(self) -> None:
+    def test_unknown_parents_are_told_to_sync_within_what_may_be_announced(self) -> None:
         world = RelayWorld()
         [liar] = world.outbound(1)
         blocks = chain_of(12)
-        for made in blocks[1:]:
+        for made in 4 * blocks[1:]:
             world.announce(liar, made)
-        assert len(world.to_sync) == 1
-        assert world.to_sync[0].peer == liar
-        world.pass_ms(UNKNOWN_PARENT_MS)
-        world.announce(liar, blocks[5])
-        assert len(world.to_sync) == 2
+        assert len(world.to_sync) == ANNOUNCE_BURST
+        assert {one.peer for one in world.to_sync} == {liar}
         assert world.asked == []
         assert world.offences() == []
-
-    def test_who_brought_news_may_be_asked_at_once(self) -> None:
-        world = RelayWorld()
-        [giver] = world.outbound(1)
-        blocks = chain_of(4)
-        world.announce(giver, blocks[1])
-        world.relay.brought_news(giver)
-        world.announce(giver, blocks[3])
-        assert len(world.to_sync) == 2
 
     def test_an_orphan_that_breaks_a_rule_by_itself_is_forged(self) -> None:
         world = RelayWorld()

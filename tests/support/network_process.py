@@ -45,6 +45,10 @@ class NetworkNode:
         found: dict[str, Any] = json.loads(self.esperd("peers", "--json"))
         return found
 
+    def bans(self) -> list[Any]:
+        found: list[Any] = json.loads(self.esperd("bans", "--json"))["bans"]
+        return found
+
     @property
     def address(self) -> str:
         """As ``--connect`` takes it."""

@@ -119,6 +119,10 @@ class Branches:
         """Whether a block lies beside the chain as a whole."""
         return block_id in self._sizes
 
+    def never_executed(self, block_id: BlockId) -> bool:
+        """Whether a block lies beside the chain that never was part of it, as far as is known."""
+        return block_id in self._sizes and block_id not in self._aside
+
     def is_bare(self, block_id: BlockId) -> bool:
         """Whether of a block the header alone is kept."""
         return block_id in self._bare

@@ -9,7 +9,7 @@ branch that turns out invalid loses anything.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -33,6 +33,8 @@ from esper.crypto.signatures import SignatureClaim, SignatureVerifier
 from esper.node.chain.block_judge import BlockJudge, JudgedBlock, JudgementError
 from esper.node.chain.branches import SIDE_BYTES, Branches
 from esper.node.chain.chain_view import ChainView
+from esper.node.chain.far_branches import FarBranches
+from esper.node.chain.header_chains import HeaderChains
 from esper.node.chain.store_state import StoreState, TreeState, stored_execution
 from esper.node.signatures.batch import BatchVerifier
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
@@ -100,6 +102,17 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How to get to a block that is kept."""
+
+    fork: BlockId
+    """The last block of the chain on the way: where it leaves the chain."""
+    above: tuple[BlockId, ...]
+    """The blocks from there on, the lowest first, the wanted one last; none if it is on the
+    chain."""
+
+
+@dataclass(frozen=True, slots=True)
 class Adopted:
     """What became of judged blocks that were given together."""
 
@@ -164,7 +177,26 @@ class ChainManager:
         self._side_bytes = side_bytes
         self.halted: TooDeepReorganisation | None = None
         """The branch beside the chain that it must not follow unasked, as far as it is known."""
+        self._chains = HeaderChains(store, params)
+        self.keeps_far = False
+        """Whether far branches are kept: in a node that was never current."""
         self._root_anew(now_ms)
+        self.far = FarBranches(store, params, self._headers_here, side_bytes)
+        """Branches that leave the chain deeper than it goes back by itself."""
+        self._take_up_far()
+
+    def _take_up_far(self) -> None:
+        """Follow the far branches of an earlier run that leave the chain where it ends now."""
+        for block_id in tuple(self.far):
+            parent = self.far.parent_of(block_id)
+            if parent is None or not self._may_follow(parent):
+                continue
+            try:
+                [judged] = self._judged_again([block_id], 0, 0)
+                self._adopt(judged)
+            except RuleViolation:
+                self.far.refuse(block_id)
+            self.far.drop(block_id)
 
     def _root_anew(self, now_ms: int) -> None:
         """A tree of the store's chain as it is, and of what lies beside it and belongs to it."""
@@ -198,22 +230,20 @@ class ChainManager:
         return block_id in self._tree
 
     def headers_of(self, block_id: BlockId) -> HeaderChain | None:
-        """The headers up to a recent block of any branch, None if it is not kept.
+        """The headers up to a block of any branch, None if it is not kept.
 
-        Those of the chain are kept as deep as ``headers_at`` says.
+        Those of the chain and of what was left behind for another branch are kept for good.
         """
-        found = self._headers.get(block_id)
-        if found is not None:
-            return found
-        index = self._store.index
-        if block_id == index.genesis.block_id:
-            return self._stored_context(0)
-        height = index.height_of(block_id)
-        return None if height is None else self.headers_at(height)
+        return self._headers_here(block_id) or self.far.headers_of(block_id)
+
+    def _headers_here(self, block_id: BlockId) -> HeaderChain | None:
+        return self._headers.get(block_id) or self._chains.of(block_id)
 
     def parent_of(self, block_id: BlockId) -> BlockId | None:
-        """The block below one of any branch, None if it is not in the tree."""
-        return self._tree.parent(block_id) if block_id in self._tree else None
+        """The block below one of any branch, None if it is in no branch beside the chain."""
+        if block_id in self._tree:
+            return self._tree.parent(block_id)
+        return self.far.parent_of(block_id)
 
     def context_of(self, block_id: BlockId) -> ChainContext | None:
         """The chain up to a recent block that was executed, None if it is not kept."""
@@ -244,15 +274,12 @@ class ChainManager:
         return self._arrival(self._store.tip.block_id, before, new=False)
 
     def headers_at(self, height: int) -> HeaderChain | None:
-        """The headers up to the chain's block of a height, None where they are not kept.
-
-        They are as deep as blocks can be taken off, and from where ``keep_undo_from`` says.
-        """
+        """The headers up to the chain's block of a height, None where it has none."""
+        index = self._store.index
         if not 0 <= height <= self._store.tip.height:
             return None
-        if height and self._store.index.context(height) is None:
-            return None
-        return self._stored_context(height)
+        at = index.entry(height).block_id if height else index.genesis.block_id
+        return self._headers_here(at)
 
     def keep_undo_from(self, height: int | None) -> None:
         """Let every block above a height be taken off, however deep it lies; None: no more.
@@ -261,14 +288,82 @@ class ChainManager:
         """
         self._store.keep_undo_from(None if height is None else height + 1)
 
-    def reroot(self, block_id: BlockId, *, now_ms: int) -> Arrival:
+    def way_to(self, block_id: BlockId) -> Way:
+        """The way to any block that is kept, left behind ones too. Raises UnknownBlockError."""
+        index = self._store.index
+        above: list[BlockId] = []
+        at = block_id
+        while at != index.genesis.block_id and index.height_of(at) is None:
+            above.append(at)
+            at = self.parent_of(at) or self._parent_left(at)
+        return Way(at, tuple(reversed(above)))
+
+    def _parent_left(self, block_id: BlockId) -> BlockId:
+        data = self._store.blocks().header(block_id)
+        return decode_header(data, self.params.limits.header_bytes).pre.parent
+
+    def lead_up(self, block_ids: Sequence[BlockId], *, now_ms: int, received_ms: int) -> Arrival:
+        """Adopt blocks that are kept, the lowest first, which builds on the tree.
+
+        They were proven when they came. Raises what ``adopt_many`` names as a failure; a block
+        whose state fails may not come again.
+        """
+        adopted = self.adopt_many(self._judged_again(block_ids, now_ms, received_ms))
+        for block_id in block_ids[: adopted.done]:
+            self.far.drop(block_id)
+        if adopted.failure is not None:
+            if isinstance(adopted.failure, RuleViolation):
+                self.far.refuse(block_ids[adopted.done])
+            raise adopted.failure
+        return adopted.arrival
+
+    def _judged_again(
+        self, block_ids: Sequence[BlockId], now_ms: int, received_ms: int
+    ) -> list[JudgedBlock]:
+        judged: list[JudgedBlock] = []
+        parent: HeaderChain | None = None
+        for block_id in block_ids:
+            data = self._kept(block_id)
+            header = read_header(data.header, self.params.limits)
+            parent = parent or self.headers_of(header.pre.parent)
+            if parent is None:
+                raise UnknownParentViolation(header.pre.parent)
+            # Its time had come before it was kept, whatever the clock says since.
+            now_ms = max(now_ms, header.pre.time_ms)
+            try:
+                one = self.block_judge.judge(
+                    data, parent, now_ms=now_ms, received_ms=received_ms, assumed=True
+                )
+            except JudgementError as refused:
+                raise refused.violation from None
+            judged.append(one)
+            parent = one.headers
+        return judged
+
+    def _kept(self, block_id: BlockId) -> BlockBytes:
+        """A block from wherever it is kept, without its proof if that is not."""
+        if block_id in self.far:
+            return self.far.get(block_id)
+        if self._branches.holds(block_id):
+            return self._branches.get(block_id)
+        blocks = self._store.blocks()
+        try:
+            proof = blocks.proof(block_id)
+        except ProofPrunedError:
+            proof = b""
+        return BlockBytes(blocks.header(block_id), blocks.body(block_id), proof)
+
+    def reroot(
+        self, block_id: BlockId, *, now_ms: int, spared: Collection[BlockId] | None = None
+    ) -> Arrival:
         """Take off all above a block of the chain, however deep, and begin a new tree there.
 
         The blocks above stay readable by their ids, and may be brought again; so may any other
         branch that leaves the chain there. Blocks beside the chain that do not build on what is
-        left are forgotten. Raises UnknownBlockError for a block that is not on the chain,
-        RewindLimitError where an undo record is missing, before anything is done, and what the
-        store raises; then some of them may be off.
+        left are forgotten, and those that are not ``spared``, if that is given. Raises
+        UnknownBlockError for a block that is not on the chain, RewindLimitError where an undo
+        record is missing, before anything is done, and what the store raises; then some of them
+        may be off.
         """
         index, before = self._store.index, self._store.tip
         genesis = block_id == index.genesis.block_id
@@ -284,6 +379,9 @@ class ChainManager:
                 with self._store.group():
                     for _ in range(min(STEPS_BACK, self._store.tip.height - height)):
                         self._store.rewind(left=True)
+            if spared is not None:
+                for beside in set(self._branches.on_disk).difference(spared):
+                    self._branches.drop(beside)
         finally:
             self._root_anew(now_ms)
         return self.moved_from(before.block_id)
@@ -300,6 +398,12 @@ class ChainManager:
         if parent is None:
             raise UnknownParentViolation(pre.parent)
         return parent
+
+    def check_may_lead(self, header: Header) -> HeaderChain:
+        """As ``check_may_come``, of headers on any block that is kept, however deep it lies."""
+        if header.pre.parent in self._tree:
+            return self.check_may_come(header)
+        return self.far.check_may_come(header.block_id, header.pre.parent)
 
     def submit(self, data: BlockBytes, *, now_ms: int, received_ms: int | None = None) -> Arrival:
         """Judge a block and adopt it, in one thread; ``received_ms`` is ``now_ms`` if not given.
@@ -343,6 +447,10 @@ class ChainManager:
     def adopt_many(self, judged: Sequence[JudgedBlock]) -> Adopted:
         """Keep judged blocks in order, the lowest first, up to the first that fails.
 
+        With ``keeps_far`` blocks that leave the chain deeper than it goes back by itself are kept
+        as a whole and not followed, until ``reroot`` and ``lead_up`` do; else their headers are
+        remembered, and TooDeepReorganisation is the failure once they weigh more.
+
         Those that extend the chain share commits, at most GROUP_BLOCKS each: all of them are on
         disk when this returns, and after a crash a group may be missing from some block on.
         """
@@ -353,6 +461,10 @@ class ChainManager:
                 if self._extends_tip(judged[done]):
                     count, failure = self._adopt_group(judged[done : done + GROUP_BLOCKS])
                     done += count
+                elif self.keeps_far and self._is_far(judged[done].header):
+                    one = judged[done]
+                    self.far.keep(one.block_id, one.headers, one.data)
+                    done += 1
                 else:
                     self._adopt(judged[done])
                     done += 1
@@ -360,6 +472,32 @@ class ChainManager:
             failure = error
         last = judged[done - 1].block_id if done else before
         return Adopted(self._arrival(last, before, new=done > 0), done, failure)
+
+    def _is_far(self, header: Header) -> bool:
+        """Whether a block leaves the chain deeper than that goes back by itself.
+
+        What it builds on is brought to where it has to be for that: into the tree, or out of it.
+        Raises what ``check_may_lead`` raises.
+        """
+        self.check_may_lead(header)
+        above: list[BlockId] = []
+        at, index = header.pre.parent, self._store.index
+        while at != index.genesis.block_id and index.height_of(at) is None:
+            above.append(at)
+            if len(above) > self.far.most_blocks:
+                return True
+            at = self.parent_of(at) or self._parent_left(at)
+        above.reverse()
+        if not self._may_follow(at):
+            for beside in above:
+                if beside not in self.far and self._branches.holds(beside):
+                    self.far.keep(beside, self._headers[beside], self._branches.get(beside))
+            return True
+        outside = [one for one in above if one not in self._tree]
+        for judged in self._judged_again(outside, 0, 0):
+            self._adopt(judged)
+            self.far.drop(judged.block_id)
+        return False
 
     def _adopt(self, judged: JudgedBlock) -> bool:
         """Whether it was new."""
@@ -455,7 +593,7 @@ class ChainManager:
 
     def _may_follow(self, parent_id: BlockId) -> bool:
         """Whether a branch on this block leaves the chain where blocks can still be undone."""
-        if self._branches.is_bare(parent_id):
+        if parent_id not in self._tree or self._branches.is_bare(parent_id):
             return False
         try:
             self._tree.path(self._store.tip.block_id, parent_id)
@@ -602,7 +740,14 @@ class ChainManager:
         remembered = 2 * self.params.limits.undo_depth
         far = len(joined) > remembered
         self._tree.settle(joined[remembered - 1] if far else self._store.tip.block_id)
-        self._forget_contexts([known for known in self._headers if known not in self._tree])
+        gone = [known for known in self._headers if known not in self._tree]
+        for block_id in gone if self.keeps_far else ():
+            # Somebody may still be about to prove that it weighs more.
+            if self._branches.never_executed(block_id):
+                data = self._branches.get(block_id)
+                if self.far.has_room(data):
+                    self.far.keep(block_id, self._headers[block_id], data)
+        self._forget_contexts(gone)
 
     def _forget_contexts(self, gone: Sequence[BlockId]) -> None:
         for block_id in gone:

@@ -11,7 +11,8 @@ adopting, and admission to the mempool.
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +27,7 @@ from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
 from esper.consensus.outputs import WorkOutputs
 from esper.node.chain.block_judge import JudgedBlock, JudgementError, at_stage
-from esper.node.chain.chain_manager import Adopted, Arrival, ChainManager, ReadBlock
+from esper.node.chain.chain_manager import GROUP_BLOCKS, Adopted, Arrival, ChainManager, ReadBlock
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.milestones import MilestoneFile, Milestones
 from esper.node.chain.sync_state import NetworkState, why_not_synced
@@ -116,6 +117,7 @@ class ChainService:
         self._followers: list[ChainFollower] = []
         self._told: Callable[[TipMoved], None] = _tell_nobody
         self._changed = trio.Event()
+        self._undo_wishes: deque[int | None] = deque()
         self._view = manager.view()
         self._milestone_file = milestones
         self._milestones = milestones.load() if milestones is not None else Milestones()
@@ -123,6 +125,10 @@ class ChainService:
         """What the network knows of this chain; None in a node without one."""
         self.blocks = manager.store.blocks()
         """Blocks by id, from any thread and without waiting for a change."""
+        if self.was_synced:
+            # It may have ended right after it was.
+            manager.far.clear()
+            self._undo_wishes.append(None)
         if manager.halted is not None:
             self._halt(manager.halted)
 
@@ -144,6 +150,11 @@ class ChainService:
         """The chain is current now. From the first time on it is final below the undo depth."""
         if not self.was_synced:
             await trio.to_thread.run_sync(self._reach, replace(self._milestones, synced=True))
+            self._manager.keeps_far = False
+            async with self._lock:
+                await trio.to_thread.run_sync(self._manager.far.clear)
+            # Whatever an earlier run of this node wanted to keep.
+            await self.keep_undo_from(None)
 
     def _reach(self, milestones: Milestones) -> None:
         self._milestones = milestones
@@ -169,22 +180,73 @@ class ChainService:
         """The headers up to a block of the chain, None where they are not kept."""
         return self._manager.headers_at(height)
 
-    async def keep_undo_from(self, height: int | None) -> None:
-        """Let all blocks above a height be taken off, however deep it lies; None: no more."""
-        async with self._lock:
-            await trio.to_thread.run_sync(self._manager.keep_undo_from, height)
+    def want_undo_from(self, height: int | None) -> None:
+        """As ``keep_undo_from``, before anything else changes the chain, and without waiting."""
+        self._undo_wishes.append(height)
 
-    async def reroot(self, block_id: BlockId) -> Arrival:
+    async def keep_undo_from(self, *heights: int | None) -> None:
+        """Let all blocks above a height be taken off, however deep it lies; None: no more.
+
+        Without a height what was wanted is seen to now.
+        """
+        self._undo_wishes.extend(heights)
+        async with self._lock:
+            await trio.to_thread.run_sync(self._keep_undo)
+
+    def _keep_undo(self) -> None:
+        while self._undo_wishes:
+            self._manager.keep_undo_from(self._undo_wishes.popleft())
+
+    def keep_far(self) -> None:
+        """Keep branches that leave the chain deep, if it never was current: see ``stand_on``."""
+        self._manager.keeps_far = not self.was_synced
+
+    async def stand_on(self, block_id: BlockId) -> None:
+        """Go to any block that is kept, however deep its branch leaves the chain.
+
+        After an error the chain is where it was, unless the way back failed too; a crash in the
+        middle leaves it on the way. Blocks are executed again and their proofs are not looked at.
+        Raises FinalChainError in a node that was synced once, UnknownBlockError for a block that
+        is not kept, StartAgainError where undo records are missing, the rule that a block breaks,
+        and what the store raises.
+        """
+        if self.was_synced:
+            raise FinalChainError
+        before = self.tip
+        try:
+            await self._go_to(block_id)
+        except Exception:
+            with trio.CancelScope(shield=True):
+                if self.tip != before:
+                    await self._go_to(before)
+            raise
+
+    async def _go_to(self, block_id: BlockId) -> None:
+        async with self._lock:
+            way = await trio.to_thread.run_sync(self._manager.way_to, block_id)
+        await self.reroot(way.fork, frozenset(way.above))
+        for start in range(0, len(way.above), GROUP_BLOCKS):
+            part = way.above[start : start + GROUP_BLOCKS]
+            await self._change(
+                lambda part=part: self._manager.lead_up(  # type: ignore[misc]
+                    part, now_ms=self._clock(), received_ms=self._steady()
+                )
+            )
+
+    async def reroot(self, block_id: BlockId, spared: Collection[BlockId] | None = None) -> Arrival:
         """Take off all above a block of the chain, however deep, to follow another branch there.
 
-        What the blocks that leave held does not wait again. Raises FinalChainError in a node that
+        Blocks beside the chain that are not ``spared`` are forgotten, if that is given. What the
+        blocks that leave held does not wait again. Raises FinalChainError in a node that
         was synced once, StartAgainError where undo records are missing, and what
         ``ChainManager.reroot`` raises.
         """
         if self.was_synced:
             raise FinalChainError
         try:
-            return await self._change(lambda: self._manager.reroot(block_id, now_ms=self._clock()))
+            return await self._change(
+                lambda: self._manager.reroot(block_id, now_ms=self._clock(), spared=spared)
+            )
         except RewindLimitError as error:
             back = replace(self._milestones, back_to=block_id)
             await trio.to_thread.run_sync(self._reach, back)
@@ -379,6 +441,7 @@ class ChainService:
         before = self._view.context.tip_id
         error: BaseException | None = None
         try:
+            self._keep_undo()
             arrival = work()
         except BaseException as raised:
             # What was refused may still have moved the tip: a branch that fails half way.

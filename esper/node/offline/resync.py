@@ -21,7 +21,7 @@ from esper.storage.history.history_index import OLD_FOLDER as OLD_HISTORY_FOLDER
 from esper.storage.reindex import NEW_FOLDER, OLD_FOLDER
 from esper.storage.segments.block_files import BLOCK_FOLDER, PROOF_FOLDER
 from esper.storage.segments.segment_writer import sync_folder
-from esper.storage.side_blocks import SIDE_FOLDER
+from esper.storage.side_blocks import FAR_FOLDER, SIDE_FOLDER
 from esper.storage.store_options import INDEX_FOLDER
 from esper.storage.system_errors import system_told
 
@@ -36,6 +36,7 @@ OF_THE_CHAIN: Final = (
     HISTORY_FOLDER,
     OLD_HISTORY_FOLDER,
     SIDE_FOLDER,
+    FAR_FOLDER,
     PROOF_FOLDER,
     FORMAT_FILE,
     BLOCK_FOLDER,

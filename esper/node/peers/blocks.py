@@ -49,6 +49,6 @@ class NodeBlocks:
             return await trio.to_thread.run_sync(work, limiter=self._threads)
         except ProofPrunedError as error:
             raise NotHere(REFUSED_PRUNED) from error
-        except (StorageError, LookupError) as error:
-            # Damaged or not there, for whoever asks that is one and the same.
+        except (StorageError, LookupError, OSError) as error:
+            # Damaged, not there, or a disk that cannot be read: for whoever asks that is the same.
             raise NotHere(REFUSED_UNKNOWN) from error

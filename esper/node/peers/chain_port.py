@@ -1,14 +1,20 @@
 """The chain as the network's machines see it."""
 
+from typing import Final
+
 from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
 from esper.node.chain.block_judge import JudgementError
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
+from esper.node.chain.chain_view import ChainView
 from esper.node.chain.sync_state import is_recent
 from esper.node.clock import Clock
 from esper.primitives.ids import BlockId
 from esper.storage.errors import UnknownBlockError
+
+HEIGHTS_KEPT: Final = 1_024
+"""Machines ask for the same few blocks at every event, and the index would be read each time."""
 
 
 class NodeChain:
@@ -22,6 +28,9 @@ class NodeChain:
         self._manager = manager
         self._wall = wall
         self._minimum_weight = minimum_weight
+        self._genesis = chain.view.store.index.genesis.block_id
+        self._view: ChainView | None = None
+        self._heights: dict[BlockId, int | None] = {}
 
     @property
     def tip(self) -> HeaderChain:
@@ -34,8 +43,13 @@ class NodeChain:
 
     def height_on_chain(self, block_id: BlockId) -> int | None:
         """See ``ChainPort``."""
-        index = self._chain.view.store.index
-        return 0 if block_id == index.genesis.block_id else index.height_of(block_id)
+        view = self._chain.view
+        if view is not self._view or len(self._heights) >= HEIGHTS_KEPT:
+            # A view never changes: what it said of a block, it says again.
+            self._view, self._heights = view, {self._genesis: 0}
+        if block_id not in self._heights:
+            self._heights[block_id] = view.store.index.height_of(block_id)
+        return self._heights[block_id]
 
     def fork_height(self, block_id: BlockId) -> int | None:
         """See ``ChainPort``."""
@@ -70,7 +84,7 @@ class NodeChain:
 
     def check_may_come(self, header: Header) -> HeaderChain:
         """See ``ChainPort``."""
-        return self._manager.check_may_come(header)
+        return self._manager.check_may_lead(header)
 
     def check_header(self, header: Header, parent: HeaderChain) -> None:
         """See ``ChainPort``."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from esper.node.chain.block_judge import JudgedBlock, JudgementError
-from esper.node.chain.chain_service import ChainService
+from esper.node.chain.chain_service import ChainService, StartAgainError
 from esper.p2p.ports import (
     Adopt,
     Adopted,
@@ -17,7 +17,7 @@ from esper.p2p.ports import (
 )
 from esper.p2p.verdicts import Failure
 from esper.primitives.errors.consequences import Stage
-from esper.primitives.errors.rule_violation import RuleViolation
+from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 from esper.primitives.ids import BlockId
 from esper.saying import complain
 
@@ -40,6 +40,8 @@ class ChainJobs:
             return Failure.of(refused.violation, refused.stage)
         except RuleViolation as violation:
             return Failure.of(violation, Stage.STATE)
+        except StartAgainError as error:
+            return Failure(Consequence.HALT, None, str(error))
         except Exception as error:
             self._complain(error)
             return Failure.of_machine(error)
@@ -67,7 +69,7 @@ class ChainJobs:
             case Adopt():
                 return await self._adopt([_judged(one) for one in job.blocks])
             case Reroot():
-                await self._chain.reroot(BlockId(job.block_id))
+                await self._chain.stand_on(BlockId(job.block_id))
                 return None
 
     async def _adopt(self, blocks: Sequence[JudgedBlock]) -> Adopted:

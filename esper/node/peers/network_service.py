@@ -44,7 +44,7 @@ from esper.p2p.ports import (
 from esper.p2p.relay.block_relay import BlockRelay
 from esper.p2p.relay.tx_jobs import Admit, Pooled, SelectNext
 from esper.p2p.relay.tx_relay import TxRelay
-from esper.p2p.service.answering import Answering, BlockSource
+from esper.p2p.service.answering import Answering, BlockSource, NotHere
 from esper.p2p.service.endpoint import Endpoint
 from esper.p2p.service.following import Following
 from esper.p2p.service.gate import Gate, OwnHello
@@ -61,7 +61,8 @@ from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire.fields import Claim
 from esper.primitives.ids import BlockId
 from esper.primitives.params import NetworkParameters
-from esper.saying import say, warn
+from esper.saying import complain, say, warn
+from esper.storage.errors import StorageError
 
 LOG: Final = logging.getLogger("esper.network")
 
@@ -111,6 +112,7 @@ class NetworkService:
 
     def __init__(self, made_of: NetworkIngredients) -> None:
         self._made_of = made_of
+        made_of.chain.keep_far()
         now = made_of.steady()
         limits = NetworkLimits.of(made_of.params)
         settings = made_of.settings
@@ -309,14 +311,31 @@ class NetworkService:
                 match self._errands.pop(0):
                     case SyncedOnce():
                         await self._made_of.chain.note_synced()
-                    case KeepFrom(height):
-                        await self._made_of.chain.keep_undo_from(height)
+                    case KeepFrom():
+                        await self._keep_undo()
+
+    async def _keep_undo(self) -> None:
+        try:
+            await self._made_of.chain.keep_undo_from()
+        except (StorageError, OSError) as error:
+            # Then a branch that parts deeper is followed from genesis, if ever it must be.
+            complain(LOG, "undo_not_kept", "undo records are not kept: {reason}", reason=str(error))
 
     async def _follow_own_blocks(self) -> None:
         with self._made_of.events.subscribe(MinedNews) as mined:
             async for news in mined:
                 if isinstance(news, MinedNews):
-                    whole = await self._made_of.whole_block(news.block_id)
+                    try:
+                        whole = await self._made_of.whole_block(news.block_id)
+                    except NotHere:
+                        # Peers hear of it as of any new tip, and this disk serves it if it can.
+                        complain(
+                            LOG,
+                            "own_block_unread",
+                            "block {height} of this node could not be read back to be sent",
+                            height=news.height,
+                        )
+                        continue
                     self.own_block(whole.header, whole.body, whole.proof)
 
     def own_block(self, header: bytes, body: bytes, proof: bytes) -> None:
@@ -392,6 +411,9 @@ class NetworkService:
             case Brought(peer, chain):
                 self.gate.brought(peer, chain)
             case SyncedOnce() | KeepFrom():
+                if isinstance(action, KeepFrom):
+                    # Before the blocks that sync may give to the chain next.
+                    self._made_of.chain.want_undo_from(action.height)
                 self._errands.append(action)
                 self._errand.set()
             case _:

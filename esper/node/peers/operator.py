@@ -117,11 +117,15 @@ class NetworkPeers(PeersPort):
             return _view(known[0], self._steady())
         service.parts.plan.add_static(address)
         service.parts.penalties.add_static(address.peer_id)
+        service.parts.plan.begun(address)
         try:
             connected = await service.network.connect(address)
         except LinkClosed as closed:
             service.parts.plan.failed(address, 0)
             raise self._unreached(address, closed.reason) from closed
+        except trio.Cancelled:
+            service.parts.plan.failed(address, 0)
+            raise
         with trio.move_on_after(HELLO_MS / 1000 + 1):
             while connected.peer is None and not connected.connection.why:
                 await trio.sleep(0.02)

@@ -27,6 +27,8 @@ from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.messages import Request
 
+PLACE_MS: Final = 7_000
+"""So long a request for history waits for its turn: whoever asks gives up after ten seconds."""
 _UNIT: Final = 20
 """Costs are counted in twentieths, the price of one part of a block."""
 
@@ -83,6 +85,8 @@ class _Asker:
     last_number: int = 0
     quick: deque[Request] = field(default_factory=deque)
     history: deque[Request] = field(default_factory=deque)
+    came: dict[int, int] = field(default_factory=dict)
+    """When the requests in ``history`` came, ms, by number."""
     answering: dict[int, bool] = field(default_factory=dict)
     """By number, whether it is of history."""
     cancelled: set[int] = field(default_factory=set)
@@ -135,7 +139,11 @@ class Served:
         if asker.open >= EVENTS_WAITING or not asker.budget.take(cost_of(request), now):
             self._refuse(asker, now)
             return talk.Refuse(request.number, WHOLE_REST, talk.REFUSED_BUSY)
-        (asker.history if is_history(request) else asker.quick).append(request)
+        if is_history(request):
+            asker.history.append(request)
+            asker.came[request.number] = now
+        else:
+            asker.quick.append(request)
         return None
 
     def asked_addresses(self, peer: PeerNumber, now: int) -> bool:
@@ -162,6 +170,7 @@ class Served:
             for request in queue:
                 if request.number == number:
                     queue.remove(request)
+                    asker.came.pop(number, None)
                     return talk.Refuse(number, WHOLE_REST, talk.REFUSED_CANCELLED)
         return None
 
@@ -185,6 +194,30 @@ class Served:
             return
         asker.cancelled.discard(turn.number)
         self._free(asker, asker.answering.pop(turn.number))
+
+    def waited_too_long(self, now: int) -> tuple[Turn, ...]:
+        """Requests for history that did not get a place in time: refused as busy, and forgotten.
+
+        Otherwise whoever asks would take this node for late, though others hold the places.
+        """
+        found = []
+        for number, asker in self._askers.items():
+            if asker.answers(history=True):
+                # It waits for its own answers, which it sees coming.
+                asker.came = dict.fromkeys(asker.came, now)
+            while asker.history and now >= asker.came[asker.history[0].number] + PLACE_MS:
+                request = asker.history.popleft()
+                del asker.came[request.number]
+                found.append(Turn(number, request))
+        return tuple(found)
+
+    def others_wait(self, turn: Turn) -> bool:
+        """Whether another peer waits for the place of history that an answer holds."""
+        return any(
+            asker.history and not asker.answers(history=True)
+            for number, asker in self._askers.items()
+            if number != turn.peer
+        )
 
     def history_wait_ms(self, turn: Turn, now: int) -> int:
         """How long the next part of history must wait; 0: it may be read and sent."""
@@ -216,6 +249,7 @@ class Served:
 
     def _begin(self, asker: _Asker, queue: deque[Request], history: bool) -> Turn:
         request = queue.popleft()
+        asker.came.pop(request.number, None)
         asker.answering[request.number] = history
         return Turn(asker.peer.number, request)
 

@@ -170,10 +170,14 @@ class AddressBook:
     def met_another(self, address: PeerAddress, found_id: bytes | None, now_min: int) -> None:
         """A dial met another id than expected: back to *new*, under the id that is there.
 
-        Where that did not show (None) the old one stays.
+        Where that did not show (None) an address that was never reached is forgotten: under an id
+        that somebody made up nobody could ever tell us the true one. One that was reached stays.
         """
         entry = self._entries.get(address.endpoint)
         if entry is None or entry.address.peer_id != address.peer_id:
+            return
+        if found_id is None and entry.succeeded_min == 0:
+            self.remove(address.endpoint)
             return
         self._tests.pop(address.endpoint, None)
         if found_id is not None:

@@ -116,6 +116,10 @@ class DialPlan:
         self._static = [one for one in self._static if one.address.peer_id != peer_id]
         self._slots.remove_static(peer_id)
 
+    def begun(self, address: PeerAddress) -> None:
+        """The operator's own dial of a static peer runs: no second one is wanted beside it."""
+        self._dialling[address.endpoint] = Dial(address, Kind.STATIC)
+
     def due(self) -> int:
         """When ``next_dials`` is to be called again."""
         return self._look_ms

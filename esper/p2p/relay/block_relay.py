@@ -123,12 +123,6 @@ class BlockRelay:
         self._spreading.preferrers.set(number, False)
         return self._after(self._fetching.left(number), now)
 
-    def brought_news(self, number: PeerNumber) -> None:
-        """Headers that a peer was asked for because of ``ToSync`` were new."""
-        peer = self._peers.get(number)
-        if peer is not None:
-            peer.brought_news()
-
     # Messages.
 
     def announced(self, number: PeerNumber, data: bytes, now: int) -> list[Output]:
@@ -159,9 +153,10 @@ class BlockRelay:
 
     def prefer(self, number: PeerNumber, push: int, now: int) -> list[Output]:
         """A peer says whether new blocks are to be pushed to it."""
+        # Nothing may begin by it, and nothing is looked at: it costs its sender eight bytes.
         if number in self._peers:
             self._spreading.preferrers.set(number, bool(push))
-        return self._after([], now)
+        return []
 
     def answered(
         self, number: PeerNumber, key: Hashable, answer: Answer | Refuse, now: int
@@ -293,8 +288,8 @@ class BlockRelay:
                     self._futures.add(peer.peer, block_id, data, judged.wait_ms, now)
                     return [], None
                 case Elsewhere():
-                    asks = peer.may_ask_headers(now)
-                    return [ToSync(number, header)] if asks else [], None
+                    # Sync asks once in 10 s, and remembers: what is dropped here would be lost.
+                    return [ToSync(number, header)], None
             candidate = Candidate(block_id, work_id, header, data, judged.parent, judged.fork, now)
         self._fetching.announced(peer, candidate)
         return [], candidate

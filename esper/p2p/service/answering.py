@@ -4,14 +4,17 @@ A part of an answer is read when it is about to be sent, so a slow reader holds 
 the few places; who waits for a place waits behind others of its kind.
 """
 
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 import trio
 
+from esper.p2p.faults import Fault, Offence
 from esper.p2p.flow.answer_shapes import WHOLE_REST
 from esper.p2p.flow.served import Served, Turn
-from esper.p2p.limits import TRANSACTIONS_BYTES
+from esper.p2p.limits import DRIP_BYTES_PER_S, TRANSACTIONS_BYTES
 from esper.p2p.peer import PeerNumber
 from esper.p2p.service.connection import Connection
 from esper.p2p.transport.link import LinkClosed
@@ -19,7 +22,15 @@ from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import Answer
+from esper.saying import complain
 
+READS_OVER_S: Final = 3.0
+"""Over so long a reader of history is measured."""
+LOOK_AGAIN_S: Final = 1.0
+"""Who waits too long for its turn is told after so long at the latest."""
+LOG: Final = logging.getLogger("esper.network")
+LOOK_AGAIN_MS: Final = 1_000
+"""Whoever waits to read looks so often whether the peer is still there."""
 ITEM_HEAD: Final = 5
 """Bytes of a byte string's head in a list."""
 
@@ -93,9 +104,15 @@ class Answering:
         async with trio.open_nursery() as nursery:
             while True:
                 self._wanted = trio.Event()
+                for turn in self._served.waited_too_long(self._steady()):
+                    connection = connection_of(turn.peer)
+                    if connection is not None:
+                        refuse = talk.Refuse(turn.number, WHOLE_REST, talk.REFUSED_BUSY)
+                        connection.send(refuse)
                 for turn in self._served.turns():
                     nursery.start_soon(self._answer, turn, connection_of(turn.peer))
-                await self._wanted.wait()
+                with trio.move_on_after(LOOK_AGAIN_S):
+                    await self._wanted.wait()
 
     async def _answer(self, turn: Turn, connection: Connection | None) -> None:
         try:
@@ -107,6 +124,17 @@ class Answering:
         except LinkClosed:
             # Its connection says so itself.
             return
+        except Exception as error:
+            # A disk that fails, say. Others are answered on.
+            complain(
+                LOG,
+                "answer_failed",
+                "an answer to a peer failed by an error of this node: {reason}",
+                reason=f"{type(error).__name__}: {error}",
+            )
+            if connection is not None:
+                refuse = talk.Refuse(turn.number, WHOLE_REST, talk.REFUSED_BUSY)
+                await self._refuse(connection, refuse)
         finally:
             self._served.done(turn)
             self.wake()
@@ -119,13 +147,16 @@ class Answering:
                 found = self._recent.transactions_of(request.block_id, request.indices)
                 if found is None:
                     raise NotHere(talk.REFUSED_UNKNOWN)
-                answer = bulk.BlockTxs(turn.number, request.block_id, found)
-                await self._send(turn, connection, answer)
+                await self._send(
+                    turn, connection, bulk.BlockTxs(turn.number, request.block_id, found)
+                )
             case talk.GetTxs() as request:
                 await self._send_transactions(turn, connection, request)
             case talk.GetHeaders() as request:
-                fork, headers = await self._blocks.headers_after(request.locator, request.most)
-                await self._send_history(turn, connection, bulk.Headers(turn.number, fork, headers))
+                if await self._may_read(turn, connection):
+                    fork, headers = await self._blocks.headers_after(request.locator, request.most)
+                    answer = bulk.Headers(turn.number, fork, headers)
+                    await self._send_history(turn, connection, answer)
             case talk.GetBlocks() as request:
                 await self._send_blocks(turn, connection, request)
 
@@ -168,11 +199,15 @@ class Answering:
         for block_id in request.block_ids:
             try:
                 if request.parts & talk.PART_BODY:
+                    if not await self._may_read(turn, connection):
+                        return
                     body = await self._blocks.body(block_id)
                     answer: Answer = bulk.BodyOf(turn.number, block_id, body)
                     if not await self._send_history(turn, connection, answer):
                         return
                 if request.parts & talk.PART_PROOF:
+                    if not await self._may_read(turn, connection):
+                        return
                     proof = await self._blocks.proof(block_id)
                     answer = bulk.Proof(turn.number, block_id, proof)
                     if not await self._send_history(turn, connection, answer):
@@ -181,12 +216,40 @@ class Answering:
                 refuse = talk.Refuse(turn.number, block_id, refusal.code)
                 await connection.send_bulk(frame_bytes(refuse))
 
+    async def _may_read(self, turn: Turn, connection: Connection) -> bool:
+        """Wait until a part of history may be read; False if the answer is wanted no more.
+
+        Nothing is held meanwhile: whoever asks, leaves and comes back would fill the memory.
+        """
+        while not self._served.is_cancelled(turn):
+            wait = self._served.history_wait_ms(turn, self._steady())
+            if not wait:
+                return True
+            await trio.sleep(min(wait, LOOK_AGAIN_MS) / 1000)
+        await self._refuse_cancelled(turn, connection)
+        return False
+
     async def _send_history(self, turn: Turn, connection: Connection, answer: Answer) -> bool:
-        while wait := self._served.history_wait_ms(turn, self._steady()):
-            await trio.sleep(wait / 1000)
         frame = frame_bytes(answer)
         self._served.sent_history(len(frame), self._steady())
-        return await self._send_frame(turn, connection, frame)
+        went_on = False
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, turn, connection)
+            with suppress(LinkClosed):
+                went_on = await self._send_frame(turn, connection, frame)
+            nursery.cancel_scope.cancel()
+        return went_on
+
+    async def _watch(self, turn: Turn, connection: Connection) -> None:
+        """Who reads history more slowly than it may be given loses its place to who waits."""
+        while True:
+            before = connection.link.statistics().bytes_out
+            await trio.sleep(READS_OVER_S)
+            read = connection.link.statistics().bytes_out - before
+            if read < DRIP_BYTES_PER_S * READS_OVER_S and self._served.others_wait(turn):
+                fault = Fault(Offence.LATE, "it reads history slowly while others wait for it")
+                connection.end(fault, talk.BYE_FAULT)
+                return
 
     async def _send(self, turn: Turn, connection: Connection, answer: Answer) -> bool:
         return await self._send_frame(turn, connection, frame_bytes(answer))
@@ -194,11 +257,14 @@ class Answering:
     async def _send_frame(self, turn: Turn, connection: Connection, frame: bytes) -> bool:
         """Whether the answer goes on behind this frame."""
         if self._served.is_cancelled(turn):
-            refuse = talk.Refuse(turn.number, WHOLE_REST, talk.REFUSED_CANCELLED)
-            await self._refuse(connection, refuse)
+            await self._refuse_cancelled(turn, connection)
             return False
         await connection.send_bulk(frame)
         return True
+
+    async def _refuse_cancelled(self, turn: Turn, connection: Connection) -> None:
+        refuse = talk.Refuse(turn.number, WHOLE_REST, talk.REFUSED_CANCELLED)
+        await self._refuse(connection, refuse)
 
     async def _refuse(self, connection: Connection, refuse: talk.Refuse) -> None:
         try:

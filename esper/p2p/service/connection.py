@@ -28,6 +28,7 @@ from esper.p2p.limits import (
 from esper.p2p.peer import PeerNumber
 from esper.p2p.ports import Random
 from esper.p2p.transport.link import Link, LinkClosed, Stream
+from esper.p2p.wire.bulk_messages import Compact, Proof
 from esper.p2p.wire.fields import Claim, weight_bytes
 from esper.p2p.wire.framing import FrameReader, frame_bytes
 from esper.p2p.wire.messages import (
@@ -37,15 +38,27 @@ from esper.p2p.wire.messages import (
     decode_message,
     stream_of,
 )
-from esper.p2p.wire.talk_messages import BYE_FAULT, BYE_STOPPING, Bye, Ping, Pong
+from esper.p2p.wire.talk_messages import (
+    BYE_FAULT,
+    BYE_STOPPING,
+    Addrs,
+    Bye,
+    HaveTxs,
+    Ping,
+    Pong,
+)
 from esper.saying import complain
 
 LOG: Final = logging.getLogger("esper.network")
 READ_BYTES: Final = 64 * KIB
 JOINED_BYTES: Final = 16 * KIB
 """Short messages that wait are sent together up to so many bytes."""
-MESSAGE_COST_BYTES: Final = 120
-"""What a message costs beside its bytes: a short one takes as long to read as many bytes."""
+MESSAGE_COST_BYTES: Final = 512
+"""What a message costs beside its bytes: a short one takes as long to read and to answer."""
+LISTED_COST: Final = 4
+"""Lists of many short values take so many times longer to read than other bytes."""
+PUSHED_COST: Final = 16
+"""So many bytes of a pushed block cost what one of the talk stream does: 1 MiB/s, 16 MiB."""
 MESSAGES_AT_ONCE: Final = 64
 """After so many others get their turn."""
 BYE_S: Final = 1.0
@@ -133,11 +146,11 @@ class Connection:
         self._random = random
         self._readers = {kind: FrameReader(kind, frames) for kind in StreamKind}
         self._allowed = TokenBucket(TALK_PER_S, TALK_BURST, steady())
-        self._unpaused = 0
         self._lanes = {kind: _Lane() for kind in StreamKind}
         self._pushed_bytes = frames.limits.fetch
         self._bulk = trio.Lock()
         self._scope = trio.CancelScope()
+        self._ending = trio.Event()
         self._bye: int | None = BYE_STOPPING
         self._waiting: tuple[int, int] | None = None
         self._ponged = trio.Event()
@@ -181,20 +194,49 @@ class Connection:
         self.fault = fault
         self.why = why or (str(fault) if fault is not None else "closed")
         self._bye = bye
+        self._ending.set()
         self._scope.cancel()
+
+    def end_by(self, error: Exception) -> None:
+        """End it for an error of ours, which must not take the other connections along."""
+        reason = f"{type(error).__name__}: {error}"
+        complain(
+            LOG,
+            "connection_failed",
+            "a connection ends by an error of this node, please report it: {reason}",
+            reason=reason,
+        )
+        self.end(None, BYE_STOPPING, f"an error here: {reason}")
 
     async def run(self) -> None:
         """Until it ends; the link is closed then. Raises nothing but Cancelled."""
+        over = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._close_in_time, over)
+            try:
+                await self._carry()
+            finally:
+                await self._last_words()
+                self.link.close()
+                over.set()
+                self._ending.set()
+
+    async def _carry(self) -> None:
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._guarded, self._read_talk)
+                nursery.start_soon(self._guarded, self._read_bulk)
+                nursery.start_soon(self._guarded, self._write_talk)
+                nursery.start_soon(self._guarded, self._write_bulk)
+                nursery.start_soon(self._guarded, self._ping)
+
+    async def _close_in_time(self, over: trio.Event) -> None:
+        """Writes are shielded: one that hangs must not hold the end up, nor must the last words."""
         try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._guarded, self._read_talk)
-                    nursery.start_soon(self._guarded, self._read_bulk)
-                    nursery.start_soon(self._guarded, self._write_talk)
-                    nursery.start_soon(self._guarded, self._write_bulk)
-                    nursery.start_soon(self._guarded, self._ping)
+            await self._ending.wait()
         finally:
-            await self._last_words()
+            with trio.CancelScope(deadline=trio.current_time() + BYE_S, shield=True):
+                await over.wait()
             self.link.close()
 
     def pong(self, message: Pong) -> None:
@@ -227,14 +269,7 @@ class Connection:
             self.end(closed.fault, None, closed.reason)
         except Exception as error:
             # Our own trouble with one peer must not take the others along.
-            reason = f"{type(error).__name__}: {error}"
-            complain(
-                LOG,
-                "connection_failed",
-                "a connection ends by an error of this node, please report it: {reason}",
-                reason=reason,
-            )
-            self.end(None, BYE_STOPPING, f"an error here: {reason}")
+            self.end_by(error)
 
     async def _read_talk(self) -> None:
         await self._read(StreamKind.TALK, self.link.talk)
@@ -243,29 +278,29 @@ class Connection:
         await self._read(StreamKind.BULK, self.link.bulk)
 
     async def _read(self, kind: StreamKind, stream: Stream) -> None:
-        reader = self._readers[kind]
+        reader, unpaused = self._readers[kind], 0
         while data := await stream.receive_some(READ_BYTES):
             for frame in reader.feed(data):
                 message = decode_message(frame.kind, frame.record)
                 if message is not None:
                     self._owner.received(self, message, frame.size)
-                if kind is StreamKind.TALK or message is None:
-                    await self._pay_for(frame.size)
+                pause = self._price_of(_cost(kind, message, frame.size))
+                unpaused = 0 if pause else unpaused + 1
+                if pause:
+                    await trio.sleep(pause / 1000)
+                elif unpaused % MESSAGES_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
             if kind is StreamKind.BULK and reader.kind is not None:
                 self._owner.progressed(self, reader.kind, min(len(data), reader.held))
         self.end(None, None, "the peer closed the connection")
 
-    async def _pay_for(self, size: int) -> None:
-        """Not read on before its rate allows: TCP holds the peer back."""
+    def _price_of(self, cost: int) -> int:
+        """How long not to read on, ms: TCP holds the peer back."""
+        if not cost:
+            return 0
         now = self._steady()
-        self._allowed.charge(size + MESSAGE_COST_BYTES, now)
-        pause = self._allowed.wait_ms(0, now)
-        self._unpaused = 0 if pause else self._unpaused + 1
-        if pause:
-            await trio.sleep(pause / 1000)
-        elif self._unpaused >= MESSAGES_AT_ONCE:
-            self._unpaused = 0
-            await trio.lowlevel.checkpoint()
+        self._allowed.charge(cost, now)
+        return self._allowed.wait_ms(0, now)
 
     async def _write_talk(self) -> None:
         lane = self._lanes[StreamKind.TALK]
@@ -304,9 +339,21 @@ class Connection:
             self.why = "this node is stopping"
         if self._bye is None:
             return
-        with trio.CancelScope(deadline=trio.current_time() + BYE_S, shield=True):
+        with trio.CancelScope(shield=True):
             try:
                 await self.link.talk.send_all(frame_bytes(Bye(self._bye)))
             except Exception:
                 # It goes anyway.
                 return
+
+
+def _cost(kind: StreamKind, message: Message | None, size: int) -> int:
+    """What a message takes of the rate of its peer: answers that were asked for take nothing."""
+    match message:
+        case Compact(number=0) | Proof(number=0):
+            return size // PUSHED_COST
+        case HaveTxs() | Addrs():
+            return MESSAGE_COST_BYTES + LISTED_COST * size
+        case None:
+            return MESSAGE_COST_BYTES + size
+    return MESSAGE_COST_BYTES + size if kind is StreamKind.TALK else 0

@@ -8,7 +8,6 @@ announce, push ─▶ block relay ─ToSync─▶ sync        have_txs ─▶ tr
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from esper.p2p.actions import Brought
 from esper.p2p.flow.open_requests import Owner
 from esper.p2p.peer import PeerNumber
 from esper.p2p.relay.block_relay import BlockRelay
@@ -69,10 +68,6 @@ class Following:
             case ToSync():
                 now = self._steady()
                 self._do(SYNC, self.sync.header_announced(action.peer, action.header, now))
-            case Brought():
-                if action.chain is not None:
-                    self.blocks.brought_news(action.peer)
-                self._tell(action)
             case _:
                 self._tell(action)
         self.note_busy()

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import trio
 
 from esper.p2p.faults import Fault, Offence
+from esper.p2p.flow.budgets import TokenBucket
 from esper.p2p.flow.requests import Requests
 from esper.p2p.flow.served import Served
 from esper.p2p.limits import HELLO_MS, NetworkLimits
@@ -28,16 +29,21 @@ from esper.p2p.service.endpoint import Endpoint
 from esper.p2p.service.gate import Gate
 from esper.p2p.service.machine_room import MachineRoom
 from esper.p2p.service.peer_table import Connected, PeerTable
-from esper.p2p.transport.link import Link, LinkClosed
+from esper.p2p.transport.link import Ending, Link, LinkClosed
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim
-from esper.p2p.wire.messages import FrameLimits, Message
-from esper.saying import say
+from esper.p2p.wire.messages import FrameLimits, Message, StreamKind, stream_of
+from esper.saying import complain, say
 
 LOG: Final = logging.getLogger("esper.network")
 SAVE_EVERY_S: Final = 600.0
 GATE_EVERY_S: Final = 0.25
+CLAIMS_PER_S: Final = 1
+CLAIM_BURST: Final = 16
+"""Of what pings and pongs say of a peer's tip; more is not looked at."""
+FAILED_S: Final = 10.0
+"""After an error here the next look at peers waits so long: it is told each time."""
 
 
 class Followed(Protocol):
@@ -85,6 +91,7 @@ class Network:
         self._parts = parts
         self._frames = FrameLimits(parts.limits)
         self._nursery: trio.Nursery | None = None
+        self._own_fault = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled; then peers are told so and every socket is closed."""
@@ -138,7 +145,12 @@ class Network:
         return self._parts.claim()
 
     def _early(self, connected: Connected, message: Message) -> None:
-        """What may come while a slot is waited for: its pings are answered, the rest is lost."""
+        """What may come while a slot is waited for: its pings are answered, its news is lost.
+
+        Raises Fault for answers and pushes: nothing was asked for, and none is paid for.
+        """
+        if stream_of(message.TYPE) is StreamKind.BULK:
+            raise Fault(Offence.UNASKED, f"message of type {message.TYPE} before it is a peer")
         match message:
             case talk.Pong():
                 connected.connection.pong(message)
@@ -200,6 +212,12 @@ class Network:
                 raise Fault(Offence.ORDER, f"message of type {message.TYPE} may not come here")
 
     def _claimed(self, connected: Connected, claim: Claim) -> None:
+        now = self._parts.steady()
+        if connected.claims is None:
+            connected.claims = TokenBucket(CLAIMS_PER_S, CLAIM_BURST, now)
+        if not connected.claims.take(1, now):
+            # All of sync looks at a claim. An honest peer says one each half minute.
+            return
         self._parts.gate.claimed(connected, claim)
         self._parts.machines.claimed(connected.connection.number, claim)
 
@@ -231,22 +249,40 @@ class Network:
 
     async def _run_connection(self, connected: Connected, link: Link) -> None:
         connection, parts = connected.connection, self._parts
+        # Cancelled from outside, the link goes on until the last words are said.
+        carrying = trio.CancelScope(shield=True)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(link.run)
+            nursery.start_soon(self._carry, link, carrying)
             nursery.start_soon(self._expect_hello, connected)
             try:
                 connection.send(parts.gate.own_hello(connection, connected.kind))
                 await connection.run()
+            except Exception as error:
+                self._failed("a connection", error)
             finally:
                 # Also where this is cancelled: machines must not believe in a peer that is gone.
-                parts.table.remove(connection.number, parts.steady())
-                if connected.peer is not None:
-                    parts.served.left(connection.number)
-                    parts.room.left(connection.number)
-                    self._tell_left(connected)
-                parts.gate.ended(connected)
-                self._blame(connected)
+                link.close()
+                carrying.cancel()
+                self._ended(connected)
                 nursery.cancel_scope.cancel()
+
+    @staticmethod
+    async def _carry(link: Link, scope: trio.CancelScope) -> None:
+        with scope:
+            await link.run()
+
+    def _ended(self, connected: Connected) -> None:
+        parts, number = self._parts, connected.connection.number
+        parts.table.remove(number, parts.steady())
+        if connected.peer is not None:
+            parts.served.left(number)
+            parts.room.left(number)
+            self._tell_left(connected)
+        try:
+            parts.gate.ended(connected)
+        except Exception as error:
+            self._failed("the end of a connection", error)
+        self._blame(connected)
 
     def joined(self, peer: Peer, claim: Claim) -> None:
         """A connection got its slot."""
@@ -283,9 +319,13 @@ class Network:
     async def _dial(self) -> None:
         async with trio.open_nursery() as nursery:
             while True:
-                for dial in self._parts.gate.dials():
-                    nursery.start_soon(self._dial_one, dial)
-                self._parts.gate.on_time()
+                try:
+                    for dial in self._parts.gate.dials():
+                        nursery.start_soon(self._dial_one, dial)
+                    self._parts.gate.on_time()
+                except Exception as error:
+                    self._failed("the choice of peers", error)
+                    await trio.sleep(FAILED_S)
                 await trio.sleep(GATE_EVERY_S)
 
     async def _dial_one(self, dial: Dial) -> None:
@@ -297,20 +337,45 @@ class Network:
         except LinkClosed as closed:
             self._parts.gate.dial_failed(dial, closed)
             return
+        except Exception as error:
+            # One address must not end the dialling of all.
+            self._failed("a dial", error)
+            self._parts.gate.dial_failed(dial, LinkClosed(Ending.UNREACHABLE, "an error here"))
+            return
         self._begin(link, dial.kind, address)
 
     async def _save(self) -> None:
         while True:
             await trio.sleep(SAVE_EVERY_S)
-            # On the loop: what it writes changes there, and it takes milliseconds.
+            self._save_now()
+
+    def _save_now(self) -> None:
+        # On the loop: what it writes changes there, and it takes milliseconds.
+        try:
             self._parts.save()
+        except Exception as error:
+            self._failed("writing what is known of peers", error)
+
+    def _failed(self, what: str, error: Exception) -> None:
+        """An error of ours, which must not end the service: peers could bring it about again."""
+        complain(
+            LOG,
+            "network_failed",
+            "{what} failed by an error of this node, please report it: {reason}",
+            what=what,
+            reason=f"{type(error).__name__}: {error}",
+        )
 
     def _ticked(self, late_ms: int) -> None:
-        now = self._parts.steady()
-        if self._parts.gate.parts.penalties.ticked(late_ms, now):
+        """Where this machine was too slow itself, deadlines begin anew and nobody is blamed."""
+        now, penalties = self._parts.steady(), self._parts.gate.parts.penalties
+        stood_still = penalties.ticked(late_ms, now)
+        own_fault = penalties.is_own_fault(now)
+        if stood_still or (own_fault and not self._own_fault):
             self._parts.requests.begin_anew(now)
+        self._own_fault = own_fault
 
     def _stop(self) -> None:
         for connected in self._parts.table.all():
             connected.connection.end(None, talk.BYE_STOPPING, "this node is stopping")
-        self._parts.save()
+        self._save_now()

@@ -42,7 +42,11 @@ async def dial(
 
 async def _connect(ip: str, port: int, source_ip: str | None) -> trio.SocketStream:
     version = ipaddress.ip_address(ip).version
-    made = trio.socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6)
+    try:
+        made = trio.socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6)
+    except OSError as error:
+        # No descriptor left, or a machine without IPv6: anybody may name such an address.
+        raise LinkClosed(Ending.UNREACHABLE, error.strerror or str(error)) from error
     try:
         if source_ip is not None:
             await made.bind((source_ip, 0))

@@ -134,6 +134,11 @@ class Multiplexer:
         return bool(self._answers)
 
     @property
+    def parsed(self) -> bool:
+        """Whether all that was fed has been followed."""
+        return self._at == len(self._input)
+
+    @property
     def buffered(self) -> int:
         """Bytes held."""
         held = sum(len(stream.received) for stream in self.streams.values())

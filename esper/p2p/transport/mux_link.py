@@ -23,6 +23,8 @@ from esper.p2p.transport.yamux import HEAD_BYTES
 from esper.saying import say
 
 LOG: Final = logging.getLogger("esper.p2p")
+MESSAGES_AT_ONCE: Final = 4
+"""Of those that came already: after so many, 64 KiB if they are full, others get a turn."""
 FRAMES_AT_ONCE: Final = 64
 """Followed before the budgets are asked: nobody runs far into debt, and other tasks get a turn."""
 
@@ -43,13 +45,19 @@ class LinkStream:
     def __init__(self, link: "MuxLink", stream: MuxStream) -> None:
         self._link = link
         self._stream = stream
-        self.news = trio.Event()
-        """Set when bytes came, more may go, or the link is closed."""
+        self._news = trio.Event()
+        self._awaited = False
 
     def wake(self) -> None:
-        """Let whoever waits look again."""
-        self.news.set()
-        self.news = trio.Event()
+        """Let whoever waits look again: bytes came, more may go, or the link is closed."""
+        if self._awaited:
+            self._awaited = False
+            self._news.set()
+            self._news = trio.Event()
+
+    async def _wait(self) -> None:
+        self._awaited = True
+        await self._news.wait()
 
     async def receive_some(self, most: int) -> bytes:
         """Between 1 and ``most`` bytes; none at the end. Raises LinkClosed."""
@@ -59,7 +67,7 @@ class LinkStream:
             if self._stream.ended:
                 return b""
             self._link.check_open()
-            await self.news.wait()
+            await self._wait()
         return self._link.take(self._stream, most)
 
     async def send_all(self, data: bytes) -> None:
@@ -71,7 +79,7 @@ class LinkStream:
             while rest:
                 sent = await self._link.send_frame(self._stream, rest)
                 if sent == 0:
-                    await self.news.wait()
+                    await self._wait()
                 rest = rest[sent:]
         if scope.cancelled_caught:
             self._link.end(_not_taken())
@@ -189,7 +197,8 @@ class MuxLink:
 
     async def _read(self) -> None:
         while True:
-            await self._follow(await self._secured.read_message())
+            for _ in range(MESSAGES_AT_ONCE):
+                await self._follow(await self._secured.read_message())
             await trio.lowlevel.checkpoint()
 
     async def _follow(self, message: bytes) -> None:
@@ -200,14 +209,16 @@ class MuxLink:
         while True:
             frames, data = self._mux.parse(1 if self._channel.in_handshake else FRAMES_AT_ONCE)
             if first or frames or data:
-                self._frames.add(max(first, frames), data, now_ms())
-            if frames == data == 0:
+                now = now_ms()
+                self._frames.add(max(first, frames), data, now)
+                if frames or data:
+                    self._negotiate()
+                    self._wake()
+                if self._frames.pause_ms(now) > 0:
+                    await self._hold_back()
+            if frames == data == 0 or self._mux.parsed:
                 break
             first = 0
-            self._negotiate()
-            self._wake()
-            await self._hold_back()
-        await self._hold_back()
         if self._mux.gone:
             raise LinkClosed(Ending.PEERS)
 

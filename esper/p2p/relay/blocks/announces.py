@@ -9,7 +9,6 @@ from esper.p2p.limits import (
     ANNOUNCES_PER_S,
     PROOF_BURST,
     PROOFS_PER_S,
-    UNKNOWN_PARENT_MS,
 )
 from esper.p2p.peer import Peer
 from esper.primitives.ids import BlockId
@@ -22,7 +21,6 @@ class RelayPeer:
     """A connected peer."""
 
     __slots__ = (
-        "_asked_headers",
         "_known",
         "announces",
         "fetching",
@@ -46,7 +44,6 @@ class RelayPeer:
         self.turn = 0
         """When it was asked last: who waits longest comes first."""
         self._known: OrderedDict[BlockId, None] = OrderedDict()
-        self._asked_headers: int | None = None
 
     def learned(self, block_id: BlockId) -> None:
         """It has a block."""
@@ -58,14 +55,3 @@ class RelayPeer:
     def has(self, block_id: BlockId) -> bool:
         """Whether it is known to have a block."""
         return block_id in self._known
-
-    def may_ask_headers(self, now: int) -> bool:
-        """Whether it may be asked for headers again: once in 10 s, unless it brought news."""
-        if self._asked_headers is not None and now < self._asked_headers + UNKNOWN_PARENT_MS:
-            return False
-        self._asked_headers = now
-        return True
-
-    def brought_news(self) -> None:
-        """The last headers it was asked for were new."""
-        self._asked_headers = None

@@ -14,6 +14,7 @@ from esper.node.events import TipMoved
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.errors.rule_violation import Consequence
 from esper.primitives.ids import BlockId
+from esper.storage import tip_moves
 from esper.storage.chain_index import undo_key
 from esper.storage.errors import RewindLimitError, UnknownBlockError
 from esper.storage.side_blocks import SideBlocks
@@ -75,19 +76,33 @@ def test_a_fork_below_the_undo_depth_is_gone_back_to_and_back_again(
     assert_at(node, OLD.chain)
 
 
-def test_headers_are_kept_as_deep_as_blocks_can_be_taken_off(node: Node) -> None:
+def test_headers_are_had_of_every_block_that_was_executed(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert not node.manager.knows(FORK)
     assert node.manager.headers_at(2) == node.manager.headers_of(FORK) == STEM.chain.context
     assert node.manager.headers_at(0) is not None
-    assert node.manager.headers_at(1) is None
+    first = node.manager.headers_at(1)
+    assert first is not None
+    assert first == node.manager.headers_of(STEM_BLOCKS[0].header.block_id)
+    assert (first.tip_id, first.height) == (STEM_BLOCKS[0].header.block_id, 1)
     assert node.manager.headers_at(11) is None
-    assert node.manager.headers_of(STEM_BLOCKS[0].header.block_id) is None
     genesis = node.store.index.genesis.block_id
     assert node.manager.headers_of(genesis) == node.manager.headers_at(0)
     assert node.manager.headers_of(BlockId(b"?" * 64)) is None
+    old = [node.manager.headers_at(height) for height in range(3, 11)]
+    monkeypatch.setattr(tip_moves, "CONTEXT_EVERY", 4)
+    node.manager.reroot(FORK, now_ms=FAR)
     node.manager.keep_undo_from(None)
-    assert node.manager.headers_at(2) is None
-    assert node.manager.headers_of(FORK) is None
+    node.restart()
+    # What was left behind, too; but for the class, which says that it was executed.
+    for was, block in zip(old, OLD_BLOCKS, strict=True):
+        found = node.manager.headers_of(block.header.block_id)
+        assert was is not None
+        assert found is not None
+        assert (found.tip_id, found.weight) == (was.tip_id, was.weight)
+        assert (found.times_ms, found.tiers, found.anchor) == (was.times_ms, was.tiers, was.anchor)
+        assert (found.height, found.tip_work_id) == (was.height, was.tip_work_id)
 
 
 def test_without_undo_records_nothing_is_begun(node: Node) -> None:

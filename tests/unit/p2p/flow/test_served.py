@@ -4,7 +4,7 @@ import pytest
 
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.flow.answer_shapes import WHOLE_REST
-from esper.p2p.flow.served import Served, ServedStatistics, Turn
+from esper.p2p.flow.served import PLACE_MS, Served, ServedStatistics, Turn
 from esper.p2p.limits import ANSWERS_HELD, BUSY_REFUSALS, EVENTS_WAITING, MIB
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.wire import talk_messages as talk
@@ -202,6 +202,24 @@ def test_slow_readers_of_history_delay_nothing_else() -> None:
     for number, request in enumerate(requests):
         made.asked(peer(number), request, 0)
         assert [turn.peer for turn in made.turns()] == [number]
+
+
+def test_who_gets_no_place_in_time_is_refused_but_not_who_waits_for_its_own_answers() -> None:
+    made = served(*[False] * 6)
+    for number in range(5):
+        for ask in (1, 2):
+            assert made.asked(peer(number), talk.GetBlocks(ask, (A,), 3), 0) is None
+    turns = made.turns()
+    assert [turn.peer for turn in turns] == [0, 1, 2, 3]
+    assert [made.others_wait(turn) for turn in turns] == [True] * 4
+    assert made.waited_too_long(PLACE_MS - 1) == ()
+    late = made.waited_too_long(PLACE_MS)
+    assert [(turn.peer, turn.number) for turn in late] == [(4, 1), (4, 2)]
+    assert [made.others_wait(turn) for turn in turns] == [False] * 4
+    made.done(turns[0])
+    [next_turn] = made.turns()
+    assert (next_turn.peer, next_turn.number) == (0, 2)
+    assert made.waited_too_long(2 * PLACE_MS) == ()
 
 
 def test_peers_take_turns() -> None:

@@ -252,6 +252,16 @@ def test_static_peers_come_and_go_while_the_node_runs() -> None:
         world.plan.add_static(address(700))
 
 
+def test_beside_the_operators_own_dial_there_is_no_other() -> None:
+    world = World()
+    world.plan.add_static(address(501))
+    world.plan.begun(address(501))
+    assert world.dials() == []
+    assert world.plan.statistics().dialling == 1
+    world.plan.failed(address(501), MINUTE)
+    assert [dial.address for dial in world.dials()] == [address(501)]
+
+
 def test_anchors_are_the_first_blocks_only_peers() -> None:
     anchors = [address(600), address(601)]
     world = World(30, anchors=anchors)

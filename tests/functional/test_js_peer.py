@@ -1,0 +1,162 @@
+"""js-libp2p, with nothing of our code, dials a node, is dialled by it, and talks with it.
+
+It wants Node and the packages of ``js_peer/package-lock.json``, which `npm ci` fetches.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from esper.consensus.genesis import genesis_hash
+from esper.primitives.networks import REGTEST
+from tests.support.network_process import NetworkNode, node
+
+pytestmark = [pytest.mark.serial, pytest.mark.xdist_group("js_peer")]
+
+FOLDER = Path(__file__).parent / "js_peer"
+VECTORS = Path(__file__).parents[1] / "vectors" / "network.json"
+LEAST_NODE = 20
+INSTALL_S = 60
+PATIENCE_S = 30
+BLOCKS = 2
+"""As peer.mjs expects."""
+GENESIS = genesis_hash(REGTEST).hex()
+
+
+def node_js() -> str:
+    """Node of a version that can run the peer; skips without one."""
+    found = shutil.which("node")
+    if found is None:
+        pytest.skip("there is no Node on this machine")
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    version = re.match(r"v(\d+)\.", said)
+    if version is None or int(version[1]) < LEAST_NODE:
+        pytest.skip(f"Node is {said.strip()}, must be {LEAST_NODE} or later")
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed() -> str:
+    """Node, with the peer's packages in place; skips where they cannot be had."""
+    found = node_js()
+    lock = FOLDER / "package-lock.json"
+    mark = FOLDER / "node_modules" / ".package-lock.json"
+    if mark.exists() and mark.stat().st_mtime >= lock.stat().st_mtime:
+        return found
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("there is no npm on this machine")
+    call = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0"]
+    try:
+        done = subprocess.run(
+            call, cwd=FOLDER, capture_output=True, text=True, check=False, timeout=INSTALL_S
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm does not get the packages in time")
+    if done.returncode != 0:
+        assert "EUSAGE" not in done.stderr, done.stderr
+        pytest.skip(f"npm cannot install the packages: {done.stderr[-500:]}")
+    return found
+
+
+class Peer:
+    """The process."""
+
+    def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
+        self._process = process
+        self._errors = errors
+
+    def says(self, what: str) -> Any:
+        """Its next line, which must be about ``what``."""
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE_S)
+        line = self._process.stdout.readline() if ready else ""
+        assert line, self._errors.read_text()
+        return json.loads(line)[what]
+
+    def end(self) -> int:
+        """Tell it to end; its exit status."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return self._process.wait(PATIENCE_S)
+
+
+@contextmanager
+def peer(node_js: str, tmp_path: Path, *arguments: str) -> Iterator[Peer]:
+    """``peer.mjs`` with arguments."""
+    errors = tmp_path / "js_peer.log"
+    with (
+        errors.open("w") as stream,
+        subprocess.Popen(
+            [node_js, FOLDER / "peer.mjs", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            text=True,
+            bufsize=1,
+        ) as process,
+    ):
+        try:
+            yield Peer(process, errors)
+        finally:
+            process.kill()
+
+
+def check_talk(said: dict[str, Any], tip: str) -> None:
+    """What it found out is what the node has."""
+    assert said["tip"] == tip
+    assert said["headers"] == BLOCKS
+    assert said["pings"] >= 1
+
+
+def wait_for_nobody(one: NetworkNode) -> None:
+    """Its peer is gone, and nothing was held against it."""
+    ends = time.monotonic() + PATIENCE_S
+    while one.peers()["peers"]:
+        assert time.monotonic() < ends
+        time.sleep(0.2)
+    assert one.bans() == []
+    assert one.node.process.poll() is None
+
+
+def test_another_reader_of_the_bytes_agrees() -> None:
+    done = subprocess.run(
+        [node_js(), FOLDER / "peer.mjs", "vectors", VECTORS],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["done"] == len(json.loads(VECTORS.read_text())["messages"])
+
+
+def test_a_js_peer_dials_a_node_and_is_dialled_by_it(installed: str, tmp_path: Path) -> None:
+    with node(tmp_path / "node", "--archive") as one:
+        tip = one.generate(BLOCKS)[-1]
+        with peer(installed, tmp_path, "dial", GENESIS, one.address) as dialling:
+            check_talk(dialling.says("done"), tip)
+            (seen,) = one.peers()["peers"]
+            assert seen["agent"] == "js-libp2p"
+            assert seen["direction"] == "in"
+            assert dialling.end() == 0
+        wait_for_nobody(one)
+        with peer(installed, tmp_path, "listen", GENESIS) as listening:
+            said = one.esperd("connect", listening.says("listening"))
+            assert "js-libp2p" in said
+            check_talk(listening.says("done"), tip)
+            (seen,) = one.peers()["peers"]
+            assert seen["direction"] == "out"
+            assert listening.end() == 0
+        wait_for_nobody(one)
