@@ -105,7 +105,14 @@ class RealMakers:
             attempts_per_call=1,
         )
 
-    def chain(self, parent: RealMade, count: int, *, spoiled: int | None = None) -> list[RealMade]:
+    def chain(
+        self,
+        parent: RealMade,
+        count: int,
+        *,
+        spoiled: int | None = None,
+        spacing_ms: int = 10_000,
+    ) -> list[RealMade]:
         """So many blocks on top of a parent, the lowest first.
 
         ``spoiled``: the number of one with real work whose state root is wrong.
@@ -113,13 +120,13 @@ class RealMakers:
         self._branches += 1
         made = []
         for number in range(count):
-            parent = self._block(parent, spoil=number == spoiled)
+            parent = self._block(parent, spacing_ms, spoil=number == spoiled)
             made.append(parent)
         return made
 
-    def _block(self, parent: RealMade, *, spoil: bool) -> RealMade:
+    def _block(self, parent: RealMade, spacing_ms: int, *, spoil: bool) -> RealMade:
         chain = parent.chain
-        time_ms = self.params.genesis_time_ms + 10_000 * (parent.height + 1) + self._branches
+        time_ms = chain.context.times_ms[-1] + spacing_ms + self._branches
         state: Any = _Spoiled(chain.state) if spoil else chain.state
         block = self._miner.mine(chain.context, state, standing(time_ms)).block
         if spoil:

@@ -328,7 +328,9 @@ class Script:
             made = self.makers.by_id[BlockId(block_id)]
             if made.height >= len(self.chain) or self.chain[made.height] is not made:
                 said.append(Refuse(0, block_id, REFUSED_UNKNOWN))
-            elif self.says_pruned or made.height < self.proofs_from:
+            elif request.parts & PART_PROOF and (
+                self.says_pruned or made.height < self.proofs_from
+            ):
                 said.append(Refuse(0, block_id, REFUSED_PRUNED))
             else:
                 if request.parts & PART_BODY:

@@ -181,7 +181,7 @@ class Adopting:
             self._following.ended_lead(lead, now)
         elif not self._is_worth_it(lead):
             self._following.give_up(lead, now)
-        elif len(lead.branch) and not lead.window.waits_for_peers:
+        elif lead.giver == board.walker or (len(lead.branch) and not lead.window.waits_for_peers):
             lead.progress_ms = now
         elif now - lead.progress_ms >= lead.patience_ms:
             board.tell(_stalled(lead))
