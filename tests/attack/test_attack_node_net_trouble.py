@@ -208,13 +208,14 @@ def test_a_mistake_in_a_machine_ends_no_node(
     run_attack(test)
 
 
-def test_an_answer_that_fails_here_ends_one_connection(tmp_path: Path) -> None:
+def test_an_answer_that_fails_here_is_refused_and_ends_nothing(tmp_path: Path) -> None:
     async def test() -> None:
         async with attack_world(tmp_path) as world:
             asker = await world.attacker()
             world.target.service.compact_for = broken  # type: ignore[method-assign]
             await asker.say(talk.GetBlock(asker.number(), bytes(64)))
-            await asker.ended()
+            await asker.hears(talk.Refuse)
+            assert asker.is_up
             await world.arrival_s()
             check_nobody_blamed(world)
 
