@@ -162,12 +162,7 @@ class MachineRoom:
         self._performing = True
         try:
             while self._waiting:
-                owner, action = self._waiting.popleft()
-                try:
-                    self._carry_out(owner, action)
-                except Exception as error:
-                    # What waits behind it, and whoever is served now, have no part in that.
-                    self._complain(owner, error)
+                self._carry_out(*self._waiting.popleft())
         finally:
             self._performing = False
         self._due_sooner.set()
