@@ -4,12 +4,12 @@ python -m bench.network_relay [--shape star|mesh] [--known] [--blocks 6] [--veri
 python -m bench.network_relay --gossipsub [--shape star|mesh] [--blocks 6] [--bytes 500000]
 
 Eleven nodes in one process, on sockets of 127.0.0.1. In a star ten nodes dial the first, which
-finds the blocks; in a mesh each dials the next four. Blocks are of FAKE WORK: proofs of a real one's
-size, a verifier that computes for ``--verify-ms``; 60 signed transfers, that the mempools know with
-``--known``. ``--gossipsub`` lets py-libp2p's pubsub carry a message of as many bytes, which nobody
-checks, between as many hosts. Prints one JSON object, medians of blocks but the first two: until
-the last part of it came at the last node, until the last node has proven it, until the last has
-executed it; and for pubsub until the last host has it.
+finds the blocks; in a mesh each dials the next four. Blocks are of FAKE WORK: proofs of a real
+one's size, a verifier that computes for ``--verify-ms``; 60 signed transfers, that the mempools
+know with ``--known``. ``--gossipsub`` lets py-libp2p's pubsub carry a message of as many bytes,
+which nobody checks, between as many hosts. Prints one JSON object, medians of blocks but the first
+two: until the last part of it came at the last node, until the last node has proven it, until the
+last has executed it; and for pubsub until the last host has it.
 """
 
 from __future__ import annotations

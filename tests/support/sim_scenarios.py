@@ -78,6 +78,9 @@ async def split(world: SimWorld, lasts_s: tuple[float, float], *, silent: bool) 
         await trio.sleep(3)
     world.log("healed")
     world.network.heal()
+    if silent:
+        # Pings tell of a heavier tip.
+        await world.until(lambda: len({one.weight for one in world.up}) == 1, BACK_S)
     return False
 
 
@@ -157,6 +160,8 @@ async def skewed(world: SimWorld) -> bool:
     await world.until(lambda: min(one.height for one in others) > max(heights), 120)
     for node in off:
         node.skew_ms = 0
+    # Blocks of the fast clock are of the future for others, until theirs outweigh them.
+    await world.until(world.agree, 900)
     return True
 
 

@@ -269,6 +269,11 @@ class FakeChain:
 
     def reroot(self, block_id: BlockId) -> None:
         """Stand on a proven block of any branch."""
+        fork = self.fork_height(block_id)
+        assert fork is not None
+        if self.tip.height - fork > self.undo:
+            assert self.kept_from is not None, "undo records are gone before they are needed"
+            assert self.kept_from <= fork
         self.rerooted.append(block_id)
         self.chain = up_to(self.known[block_id])
 

@@ -71,6 +71,12 @@ class Owner(Protocol):
     def received(self, connection: "Connection", message: Message, size: int) -> None:
         """A message of ``size`` bytes came. Raises Fault, which ends the connection."""
 
+    def begins(self, connection: "Connection", kind: int) -> None:
+        """A frame of the bulk stream begins: nothing of it is held yet.
+
+        Raises Fault for one that nobody asked for, which ends the connection.
+        """
+
     def progressed(self, connection: "Connection", kind: int, size: int) -> None:
         """So many more bytes came of a frame of the bulk stream that is not whole."""
 
@@ -144,7 +150,12 @@ class Connection:
         self._owner = owner
         self._steady = steady
         self._random = random
-        self._readers = {kind: FrameReader(kind, frames) for kind in StreamKind}
+        self._readers = {
+            StreamKind.TALK: FrameReader(StreamKind.TALK, frames),
+            StreamKind.BULK: FrameReader(
+                StreamKind.BULK, frames, lambda kind: owner.begins(self, kind)
+            ),
+        }
         self._allowed = TokenBucket(TALK_PER_S, TALK_BURST, steady())
         self._lanes = {kind: _Lane() for kind in StreamKind}
         self._pushed_bytes = frames.limits.fetch
