@@ -267,7 +267,7 @@ def test_messages_come_no_faster_than_they_may_be_read(tmp_path: Path) -> None:
                 came[0] += 1
                 told(*arguments)
 
-            machines.preferred = preferred  # type: ignore[method-assign]
+            machines.preferred = preferred  # type: ignore[assignment, method-assign]
             many = frame_bytes(talk.Prefer(1)) * 500
 
             async def floods(one: Attacker) -> None:

@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from esper.p2p.peers.bars import Bar
+from esper.p2p.service.endpoint import TcpEndpoint
 from esper.p2p.transport.identity import Identity
 from esper.p2p.transport.listening import PortError
 from esper.p2p.wire import talk_messages as talk
@@ -156,8 +157,7 @@ def test_a_bye_of_no_known_code_is_no_text(tmp_path: Path) -> None:
 def test_a_second_node_on_a_port_is_told_so(tmp_path: Path) -> None:
     async def test() -> None:
         async with attack_world(tmp_path) as world:
-            service = world.target.service
-            endpoint = type(service._made_of.endpoint)(
+            endpoint = TcpEndpoint(
                 Identity.from_seed(b"s" * 32),
                 ("a", "b"),
                 ("127.0.0.1",),
