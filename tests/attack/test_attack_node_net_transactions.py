@@ -1,4 +1,4 @@
-"""Transactions that strangers make up, against a whole node. Network page, sections 5, 7, 10, 15."""
+"""Transactions that strangers make up, against a whole node. Network page, sections 5, 7, 10."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -3,6 +3,7 @@
 The network page, sections 5 and 10: our machine is no verdict.
 """
 
+import errno
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,8 +15,10 @@ from esper.consensus.ports import WorkClaim
 from esper.node.chain.milestones import MilestoneFile
 from esper.node.mining.mining_service import MinedNews
 from esper.p2p.flow.open_requests import Owner
+from esper.p2p.peers.peer_address import PeerAddress
 from esper.p2p.relay.tx_jobs import Admit
 from esper.p2p.sync.events import KeepFrom
+from esper.p2p.transport.identity import Identity
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.storage.errors import DiskReserveError
@@ -205,14 +208,37 @@ def test_a_mistake_in_a_machine_ends_no_node(
     run_attack(test)
 
 
-def test_an_answer_that_fails_here_ends_one_connection(tmp_path: Path) -> None:
+def test_an_answer_that_fails_here_is_refused_and_ends_nothing(tmp_path: Path) -> None:
     async def test() -> None:
         async with attack_world(tmp_path) as world:
             asker = await world.attacker()
             world.target.service.compact_for = broken  # type: ignore[method-assign]
             await asker.say(talk.GetBlock(asker.number(), bytes(64)))
-            await asker.ended()
+            await asker.hears(talk.Refuse)
+            assert asker.is_up
             await world.arrival_s()
             check_nobody_blamed(world)
 
     run_attack(test)
+
+
+def test_no_descriptor_for_a_dial_ends_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with attack_world(tmp_path) as world:
+            there = world.honest.address
+            nowhere = PeerAddress(there.ip, 1, Identity.from_seed(b"nobody".ljust(32)).node_id)
+            with monkeypatch.context() as patch:
+                patch.setattr(trio.socket, "socket", none_left)
+                world.target.service.parts.plan.add_static(nowhere)
+                left = world.target.service.table
+                await until(lambda: any("descriptors" in one.why for one in left.left))
+            await world.arrival_s()
+            check_nobody_blamed(world)
+
+    run_attack(test)
+
+
+def none_left(*_: Any, **__: Any) -> NoReturn:
+    raise OSError(errno.EMFILE, "no descriptors left")

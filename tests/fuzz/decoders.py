@@ -28,14 +28,24 @@ from esper.consensus import (
     header_isolation,
 )
 from esper.consensus.chain import BlockBytes
+from esper.consensus.outputs import WORK_OUTPUTS
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
 from esper.model.files import json_file, safetensors_header
 from esper.model.templates import chat_template
 from esper.p2p.faults import Fault
+from esper.p2p.limits import NetworkLimits
+from esper.p2p.peers import address_files, checked_file, peer_address, seeds
+from esper.p2p.peers.peer_address import ID_PREFIX
+from esper.p2p.relay import compact
 from esper.p2p.transport.multiplexer import LARGEST_WINDOW, Multiplexer
 from esper.p2p.transport.negotiation import Answerer, Asker
 from esper.p2p.transport.yamux import head as frame_head
+from esper.p2p.transport.yamux import read_head
+from esper.p2p.wire import messages
+from esper.p2p.wire.framing import FrameReader, frame_bytes
+from esper.p2p.wire.messages import FrameLimits, StreamKind
+from esper.p2p.wire.talk_messages import Prefer
 from esper.primitives import bech32m
 from esper.primitives.address import Address, AddressError
 from esper.primitives.bech32m import Bech32Error
@@ -94,6 +104,7 @@ LAYERS = (
     "node",
     "prover",
     "model",
+    "p2p",
 )
 WORLD = ChainWorld()
 PARAMS = WORLD.params
@@ -274,6 +285,36 @@ def multiplexed(data: bytes) -> None:
         pass
 
 
+FRAME_LIMITS = FrameLimits(NetworkLimits.of(PARAMS))
+
+
+def framed(data: bytes) -> list[Any]:
+    """The messages of a stream; the first byte names it, and where its bytes are cut."""
+    cut = 1 + data[0] // 2 if data else 1
+    reader = FrameReader(list(StreamKind)[data[0] % 2 if data else 0], FRAME_LIMITS)
+    parts = (data[at : at + cut] for at in range(1, len(data), cut))
+    frames = [frame for part in parts for frame in reader.feed(part)]
+    return [messages.decode_message(frame.kind, frame.record) for frame in frames]
+
+
+def message_again(data: bytes) -> bytes:
+    """A message behind its type, read and written."""
+    message = messages.decode_message(int.from_bytes(data[:1], "big"), data[1:])
+    return data if message is None else bytes((message.TYPE,)) + messages.encode_message(message)
+
+
+def vector_of(record: str) -> bytes:
+    """The first golden vector of a message."""
+    path = Path(__file__).parents[1] / "vectors" / "network.json"
+    found = json.loads(path.read_bytes())["messages"]
+    return bytes.fromhex(next(one["bytes"] for one in found if one["record"] == record))
+
+
+def kept_file(kind: checked_file.FileKind[Any], value: Any) -> bytes:
+    checked_file.write_file(FOLDER.path / "example.dat", kind, value)
+    return (FOLDER.path / "example.dat").read_bytes()
+
+
 def table() -> tuple[Decoder, ...]:
     """All of them."""
     WORLD.grow(
@@ -297,12 +338,18 @@ def table() -> tuple[Decoder, ...]:
     asked = prompts.PromptText("", "what?", (0, 4))
     tokens = BankPrompt(bytes(64), (5, 6, 7), ((1, 2),), asked.json_hash)
     bank = prompts.PromptBank((asked,), (tokens,))
+    known = address_files.KeptEntry(bytes(16), 1, ID_PREFIX + bytes(32), bytes(4), 1, 2, 3, 4, 0)
+    anchors = address_files.kept_anchors([peer_address.PeerAddress(bytes(16), 1, known.peer_id)])
+    work_outputs = encode(WORK_OUTPUTS, mined.body.outputs)
+    seed = "/ip4/192.0.2.7/tcp/9333/p2p/" + peer_address.peer_id_text(ID_PREFIX + bytes(32))
     f = FOLDER.reader
     return (
         *schemas(
             {
                 "consensus.header.PRE_HEADER": mined.header.pre.to_bytes(),
                 "consensus.header.HEADER": head,
+                "p2p.wire.talk_messages.HELLO": vector_of("Hello"),
+                "p2p.peers.address_files._ENTRY": encode(address_files._ENTRY, known),
             }
         ),
         Decoder("consensus.header.decode_header", lambda b: header.decode_header(b, LARGEST), (CodecError,), head, header.Header.to_bytes),
@@ -340,12 +387,21 @@ def table() -> tuple[Decoder, ...]:
         Decoder("model.config.read_special_tokens", f("c", lambda d: config.read_special_tokens(d / "c")), model_error, b'{"vocab_size": 9, "bos_token_id": 1, "eos_token_id": 2}'),
         Decoder("p2p.transport.multiplexer.parse", multiplexed, (Fault,), frame_head(0, 1, 1, 3) + b"abc"),
         Decoder("p2p.transport.negotiation.receive", lambda b: Answerer({"/noise"}).receive(bytearray(b)), (Fault,), Asker("/noise").proposal),
+        Decoder("consensus.block_isolation.read_outputs", lambda b: block_isolation.read_outputs(b, mined.header), violation, work_outputs, lambda v: encode(WORK_OUTPUTS, v)),
+        Decoder("p2p.relay.compact.read_whole_body", lambda b: compact.read_whole_body(b, LARGEST, work_outputs, mined.header), (Fault,), body, block.Body.to_bytes),
+        Decoder("p2p.peers.seeds.read_seeds", f("seeds", lambda d: seeds.read_seeds(d / "seeds")), (seeds.SeedError,), seed.encode()),
+        Decoder("p2p.peers.checked_file.read_file", f("kept", lambda d: checked_file.read_file(d / "kept", address_files.ANCHOR_LIST)), (), kept_file(address_files.ANCHOR_LIST, anchors)),
+        Decoder("p2p.transport.yamux.read_head", lambda b: read_head(b.ljust(12, b"\0")), (), frame_head(0, 1, 1, 3)),
+        Decoder("p2p.wire.messages.decode_message", message_again, (Fault,), b"\0" + vector_of("Hello"), lambda v: v),
+        Decoder("p2p.wire.framing.feed", framed, (Fault,), b"\x0e" + frame_bytes(Prefer(1)) * 2),
         Decoder("model.prompts.read_bank", f("b", lambda d: prompts.read_bank(d / "b")), model_error, prompts.encode_bank(bank), prompts.encode_bank),
     )  # fmt: skip
 
 
 NOT_BYTES = {
     "model.tokenizer.decode_answer": "token ids",
+    "p2p.service.peer_files.read_known_peers": "a folder; its files are read by read_file",
+    "p2p.sync.header_run.read_run": "headers, each read by read_header",
     "node.workers.worker_messages.read_message": "a pipe between this program's own processes",
     "model.g16_format.read_integer_model": "a folder; its files are read by read_container",
     "model.g16_parameters.read_parameters": "a folder; its file is read by read_metadata",

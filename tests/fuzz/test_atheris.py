@@ -1,4 +1,7 @@
-"""Atheris over the table of decoders, for some seconds here and for an hour in ``make soak``."""
+"""Atheris over the table of decoders and the network's machines.
+
+A minute for both together here, an hour each in ``make soak``.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pathlib import Path
 import pytest
 
 TARGET = Path(__file__).with_name("atheris_target.py")
+NETWORK_TARGET = Path(__file__).with_name("atheris_network_target.py")
 LONGEST_INPUT = 16_384
 STARTS_IN_S = 120
 """Importing with instrumentation, and the honest examples, before the clock of libFuzzer runs."""
@@ -48,10 +52,19 @@ def fuzz(folder: Path, seconds: int, target: Path = TARGET) -> None:
     assert int(runs[1]) > 10 * seconds
 
 
-def test_atheris_finds_nothing_in_a_minute(tmp_path: Path) -> None:
-    fuzz(tmp_path, 60)
+def test_atheris_finds_nothing_in_the_decoders(tmp_path: Path) -> None:
+    fuzz(tmp_path, 40)
+
+
+def test_atheris_finds_nothing_in_the_network(tmp_path: Path) -> None:
+    fuzz(tmp_path, 20, NETWORK_TARGET)
 
 
 @pytest.mark.soak
 def test_atheris_finds_nothing_in_an_hour(tmp_path: Path) -> None:
     fuzz(tmp_path, int(os.environ.get("ESPER_FUZZ_SECONDS", "3600")))
+
+
+@pytest.mark.soak
+def test_atheris_finds_nothing_in_the_network_in_an_hour(tmp_path: Path) -> None:
+    fuzz(tmp_path, int(os.environ.get("ESPER_FUZZ_SECONDS", "3600")), NETWORK_TARGET)

@@ -6,6 +6,7 @@ plain event queue says so; the machine sees the chain through ``NodeChain``.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -104,7 +105,14 @@ class RealMakers:
             attempts_per_call=1,
         )
 
-    def chain(self, parent: RealMade, count: int, *, spoiled: int | None = None) -> list[RealMade]:
+    def chain(
+        self,
+        parent: RealMade,
+        count: int,
+        *,
+        spoiled: int | None = None,
+        spacing_ms: int = 10_000,
+    ) -> list[RealMade]:
         """So many blocks on top of a parent, the lowest first.
 
         ``spoiled``: the number of one with real work whose state root is wrong.
@@ -112,13 +120,13 @@ class RealMakers:
         self._branches += 1
         made = []
         for number in range(count):
-            parent = self._block(parent, spoil=number == spoiled)
+            parent = self._block(parent, spacing_ms, spoil=number == spoiled)
             made.append(parent)
         return made
 
-    def _block(self, parent: RealMade, *, spoil: bool) -> RealMade:
+    def _block(self, parent: RealMade, spacing_ms: int, *, spoil: bool) -> RealMade:
         chain = parent.chain
-        time_ms = self.params.genesis_time_ms + 10_000 * (parent.height + 1) + self._branches
+        time_ms = chain.context.times_ms[-1] + spacing_ms + self._branches
         state: Any = _Spoiled(chain.state) if spoil else chain.state
         block = self._miner.mine(chain.context, state, standing(time_ms)).block
         if spoil:
@@ -211,14 +219,18 @@ class DeepWorld(World):
         del block
 
     def restart(self, *, kill: bool = False) -> None:
-        """The node ends and is started again; its peers come back. ``kill``: nothing is closed."""
+        """The node ends and is started again; its peers come back.
+
+        ``kill``: as a process that is killed leaves it, with nothing closed.
+        """
         scripts = list(self.peers.values())
         self.peers.clear()
         self._open.clear()
         self._queue.clear()
         if kill:
-            # What an ended process leaves: files as they are, and no lock.
-            self.disk.store._lock.close() if hasattr(self.disk.store, "_lock") else None
+            left = self.folder.with_name(self.folder.name + "-killed")
+            shutil.copytree(self.folder, left)
+            self.folder = left
         self.disk.store.close()
         self._open_disk()
         for script in scripts:
@@ -256,6 +268,7 @@ class DeepWorld(World):
             match action:
                 case KeepFrom(height):
                     self.service.want_undo_from(height)
+                    self._later(20, self._keep_undo)
                 case SyncedOnce():
                     self.syncs += 1
                     self._await(self.service.note_synced)
@@ -266,6 +279,10 @@ class DeepWorld(World):
                 case _:
                     rest.append(action)
         super()._do(rest)
+
+    def _keep_undo(self) -> None:
+        self._await(self.service.keep_undo_from)
+        self._do(self.sync.on_time(self.now))
 
     def _run_job(self, job: Any) -> None:
         before = self.service.tip

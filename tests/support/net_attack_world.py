@@ -398,6 +398,7 @@ class AttackWorld:
         *,
         reads: bool = True,
         settled: bool = True,
+        greets: bool = True,
         source: str | None = None,
         name: str = "attacker",
         **hello: Any,
@@ -422,8 +423,9 @@ class AttackWorld:
         if reads:
             self.nursery.start_soon(made.read, StreamKind.TALK)
             self.nursery.start_soon(made.read, StreamKind.BULK)
-        await made.say(self.hello(made.claim, **hello))
-        if settled:
+        if greets:
+            await made.say(self.hello(made.claim, **hello))
+        if settled and greets:
             await until(lambda: self.target.is_connected(identity) or not made.is_up)
         return made
 

@@ -125,8 +125,10 @@ class ChainService:
         """What the network knows of this chain; None in a node without one."""
         self.blocks = manager.store.blocks()
         """Blocks by id, from any thread and without waiting for a change."""
-        if self.was_synced and len(manager.far):
+        if self.was_synced:
+            # It may have ended right after it was.
             manager.far.clear()
+            self._undo_wishes.append(None)
         if manager.halted is not None:
             self._halt(manager.halted)
 
@@ -151,6 +153,8 @@ class ChainService:
             self._manager.keeps_far = False
             async with self._lock:
                 await trio.to_thread.run_sync(self._manager.far.clear)
+            # Whatever an earlier run of this node wanted to keep.
+            await self.keep_undo_from(None)
 
     def _reach(self, milestones: Milestones) -> None:
         self._milestones = milestones

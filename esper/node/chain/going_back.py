@@ -60,6 +60,9 @@ def go_back(
         gone = [index.entry(above).block_id for above in range(store.tip.height, height, -1)]
     take_off(directory.path, gone)
     rebuild_index(directory, accept_loss=False, reserve_bytes=reserve_bytes)
+    with _opened(directory, reserve_bytes) as store:
+        # Two branches part there: whichever is followed first, the way to the other stays open.
+        store.keep_undo_from(height)
 
 
 def _opened(directory: DataDirectory, reserve_bytes: int) -> ChainStore:

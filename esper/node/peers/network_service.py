@@ -308,18 +308,23 @@ class NetworkService:
             await self._errand.wait()
             self._errand = trio.Event()
             while self._errands:
-                match self._errands.pop(0):
-                    case SyncedOnce():
-                        await self._made_of.chain.note_synced()
-                    case KeepFrom():
-                        await self._keep_undo()
+                try:
+                    await self._run_errand(self._errands.pop(0))
+                except (StorageError, OSError) as error:
+                    # Then a branch that parts deeper is followed from genesis, if it ever must be.
+                    complain(
+                        LOG,
+                        "errand_failed",
+                        "undo records are not kept as sync wants them: {reason}",
+                        reason=str(error),
+                    )
 
-    async def _keep_undo(self) -> None:
-        try:
-            await self._made_of.chain.keep_undo_from()
-        except (StorageError, OSError) as error:
-            # Then a branch that parts deeper is followed from genesis, if ever it must be.
-            complain(LOG, "undo_not_kept", "undo records are not kept: {reason}", reason=str(error))
+    async def _run_errand(self, errand: SyncedOnce | KeepFrom) -> None:
+        match errand:
+            case SyncedOnce():
+                await self._made_of.chain.note_synced()
+            case KeepFrom():
+                await self._made_of.chain.keep_undo_from()
 
     async def _follow_own_blocks(self) -> None:
         with self._made_of.events.subscribe(MinedNews) as mined:

@@ -4,6 +4,7 @@ A part of an answer is read when it is about to be sent, so a slow reader holds 
 the few places; who waits for a place waits behind others of its kind.
 """
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
@@ -21,11 +22,15 @@ from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import Answer
+from esper.saying import complain
 
 READS_OVER_S: Final = 3.0
 """Over so long a reader of history is measured."""
 LOOK_AGAIN_S: Final = 1.0
 """Who waits too long for its turn is told after so long at the latest."""
+LOG: Final = logging.getLogger("esper.network")
+LOOK_AGAIN_MS: Final = 1_000
+"""Whoever waits to read looks so often whether the peer is still there."""
 ITEM_HEAD: Final = 5
 """Bytes of a byte string's head in a list."""
 
@@ -121,8 +126,15 @@ class Answering:
             return
         except Exception as error:
             # A disk that fails, say. Others are answered on.
+            complain(
+                LOG,
+                "answer_failed",
+                "an answer to a peer failed by an error of this node: {reason}",
+                reason=f"{type(error).__name__}: {error}",
+            )
             if connection is not None:
-                connection.end_by(error)
+                refuse = talk.Refuse(turn.number, WHOLE_REST, talk.REFUSED_BUSY)
+                await self._refuse(connection, refuse)
         finally:
             self._served.done(turn)
             self.wake()
@@ -135,15 +147,16 @@ class Answering:
                 found = self._recent.transactions_of(request.block_id, request.indices)
                 if found is None:
                     raise NotHere(talk.REFUSED_UNKNOWN)
-                answer = bulk.BlockTxs(turn.number, request.block_id, found)
-                await self._send(turn, connection, answer)
+                await self._send(
+                    turn, connection, bulk.BlockTxs(turn.number, request.block_id, found)
+                )
             case talk.GetTxs() as request:
                 await self._send_transactions(turn, connection, request)
             case talk.GetHeaders() as request:
                 if await self._may_read(turn, connection):
                     fork, headers = await self._blocks.headers_after(request.locator, request.most)
-                    found_headers = bulk.Headers(turn.number, fork, headers)
-                    await self._send_history(turn, connection, found_headers)
+                    answer = bulk.Headers(turn.number, fork, headers)
+                    await self._send_history(turn, connection, answer)
             case talk.GetBlocks() as request:
                 await self._send_blocks(turn, connection, request)
 
@@ -212,7 +225,7 @@ class Answering:
             wait = self._served.history_wait_ms(turn, self._steady())
             if not wait:
                 return True
-            await trio.sleep(min(wait / 1000, LOOK_AGAIN_S))
+            await trio.sleep(min(wait, LOOK_AGAIN_MS) / 1000)
         await self._refuse_cancelled(turn, connection)
         return False
 

@@ -289,6 +289,9 @@ class Gate:
             connected.asked_addresses = False
             self.parts.gossip.answered(teller, message.addresses, self._minute)
             return
+        if self.parts.gossip.has_told_enough(teller.number, self._steady()):
+            # Not even looked at: to find out who else might hear of it is dear.
+            return
         others = [
             _gossiper(one)
             for one in self._table.settled()

@@ -28,6 +28,8 @@ from esper.p2p.wire.messages import Answer
 from esper.saying import complain
 
 LOG: Final = logging.getLogger("esper.network")
+MACHINE_FAILED: Final = "machine_failed"
+"""The event of an error of ours in the log: simulations look for it."""
 LEAST_SLEEP_S: Final = 0.005
 """Timers that are due together are served together."""
 LONGEST_SLEEP_S: Final = 1.0
@@ -123,7 +125,7 @@ class MachineRoom:
                     try:
                         self._serve_timers(now)
                     except Exception as error:
-                        self._complain(None, error)
+                        self._failed(None, error)
                         # Its timer may be due still.
                         await trio.sleep(LONGEST_SLEEP_S)
             finally:
@@ -140,15 +142,15 @@ class MachineRoom:
         now = self._steady()
         self._unpushed.pop(number, None)
         for event in self._requests.left(number):
-            self._tell(event.owner, partial(self._actions_of, event, now))
+            self._safely(event.owner, partial(self._actions_of, event, now))
         for owner, machine in self._machines.items():
-            self._tell(owner, partial(machine.left, number, now))
+            self._safely(owner, partial(machine.left, number, now))
 
     def chain_changed(self) -> None:
         """Tell all machines that the tip moved."""
         now = self._steady()
         for owner, machine in self._machines.items():
-            self._tell(owner, partial(machine.chain_changed, now))
+            self._safely(owner, partial(machine.chain_changed, now))
 
     def answer(self, number: PeerNumber, message: Answer | talk.Refuse) -> None:
         """An answer came. Raises Fault for one that nobody asked for."""
@@ -162,7 +164,12 @@ class MachineRoom:
         self._performing = True
         try:
             while self._waiting:
-                self._carry_out(*self._waiting.popleft())
+                owner, action = self._waiting.popleft()
+                try:
+                    self._carry_out(owner, action)
+                except Exception as error:
+                    # Whoever is served now has no part in what waits.
+                    self._failed(owner, error)
         finally:
             self._performing = False
         self._due_sooner.set()
@@ -177,6 +184,25 @@ class MachineRoom:
         if isinstance(event, Delivered):
             return machine.answered(event.peer, event.key, event.answer, now)
         return machine.ended(event.peer, event.key, event.end, now)
+
+    def _safely(self, owner: Owner, tell: Callable[[], Iterable[object]]) -> None:
+        """Tell a machine something that no connection can be ended for.
+
+        An error of one must not keep the others from hearing, nor end the service.
+        """
+        try:
+            self.perform(owner, tell())
+        except Exception as error:
+            self._failed(owner, error)
+
+    def _failed(self, owner: Owner | None, error: Exception) -> None:
+        complain(
+            LOG,
+            MACHINE_FAILED,
+            "the following of {what} failed by an error of this node, please report it: {reason}",
+            what="requests" if owner is None else owner.value,
+            reason=f"{type(error).__name__}: {error}",
+        )
 
     def _carry_out(self, owner: Owner, action: object) -> None:
         match action:
@@ -231,41 +257,20 @@ class MachineRoom:
 
     async def _work(self, owner: Owner, job: Any) -> None:
         result = await self._jobs[type(job)].run(job)
-        machine = self._machines[owner]
-        self._tell(owner, lambda: machine.done(job.key, result, self._steady()))
+        self._safely(owner, lambda: self._machines[owner].done(job.key, result, self._steady()))
 
     def _serve_timers(self, now: int) -> None:
         for event in self._requests.on_time(now):
             match event:
                 case Ended():
-                    self._tell_ends((event,))
+                    self._safely(event.owner, partial(self._actions_of, event, now))
                 case _:
                     # Blames and neverminds: of no machine in particular.
                     self.perform(Owner.SYNC, (event,))
         for owner, machine in self._machines.items():
             due = machine.due()
             if due is not None and due <= now:
-                self.perform(owner, machine.on_time(now))
-
-    def _tell(self, owner: Owner, event: Callable[[], Iterable[object]]) -> None:
-        """Tell a machine what no connection answers for.
-
-        A mistake in it, in a case that nobody thought of, must not end the node. What follows from
-        a message ends the connection that it came by instead.
-        """
-        try:
-            self.perform(owner, event())
-        except Exception as error:
-            self._complain(owner, error)
-
-    def _complain(self, owner: Owner | None, error: Exception) -> None:
-        complain(
-            LOG,
-            "machine_failed",
-            "an error in what follows the network: {reason}",
-            reason=f"{type(error).__name__}: {error}",
-            machine="" if owner is None else owner.value,
-        )
+                self._safely(owner, partial(machine.on_time, now))
 
     def _pause_s(self) -> float:
         now = self._steady()

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import trio
 
 from esper.p2p.faults import Fault, Offence
+from esper.p2p.flow.budgets import TokenBucket
 from esper.p2p.flow.requests import Requests
 from esper.p2p.flow.served import Served
 from esper.p2p.limits import HELLO_MS, NetworkLimits
@@ -44,6 +45,9 @@ from esper.saying import complain, say
 LOG: Final = logging.getLogger("esper.network")
 SAVE_EVERY_S: Final = 600.0
 GATE_EVERY_S: Final = 0.25
+CLAIMS_PER_S: Final = 1
+CLAIM_BURST: Final = 16
+"""Of what pings and pongs say of a peer's tip; more is not looked at."""
 PUSHED: Final = frozenset({bulk.Compact.TYPE, bulk.Proof.TYPE})
 UNCHECKED: Final = frozenset({talk.Refuse.TYPE, *range(UNKNOWN_FROM, 256)})
 """Types of the bulk stream that are short, and told apart when they are whole."""
@@ -99,6 +103,7 @@ class Network:
         self._parts = parts
         self._frames = FrameLimits(parts.limits)
         self._nursery: trio.Nursery | None = None
+        self._own_fault = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled; then peers are told so and every socket is closed."""
@@ -236,6 +241,12 @@ class Network:
                 raise Fault(Offence.ORDER, f"message of type {message.TYPE} may not come here")
 
     def _claimed(self, connected: Connected, claim: Claim) -> None:
+        now = self._parts.steady()
+        if connected.claims is None:
+            connected.claims = TokenBucket(CLAIMS_PER_S, CLAIM_BURST, now)
+        if not connected.claims.take(1, now):
+            # All of sync looks at a claim. An honest peer says one each half minute.
+            return
         self._parts.gate.claimed(connected, claim)
         self._parts.machines.claimed(connected.connection.number, claim)
 
@@ -267,19 +278,27 @@ class Network:
 
     async def _run_connection(self, connected: Connected, link: Link) -> None:
         connection, parts = connected.connection, self._parts
-        # A link that is cancelled closes at once: last words need it a moment longer.
+        # Cancelled from outside, the link goes on until the last words are said.
         carrying = trio.CancelScope(shield=True)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_run_in, carrying, link)
+            nursery.start_soon(self._carry, link, carrying)
             nursery.start_soon(self._expect_hello, connected)
             try:
                 connection.send(parts.gate.own_hello(connection, connected.kind))
                 await connection.run()
+            except Exception as error:
+                self._failed("a connection", error)
             finally:
                 # Also where this is cancelled: machines must not believe in a peer that is gone.
-                self._ended(connected)
+                link.close()
                 carrying.cancel()
+                self._ended(connected)
                 nursery.cancel_scope.cancel()
+
+    @staticmethod
+    async def _carry(link: Link, scope: trio.CancelScope) -> None:
+        with scope:
+            await link.run()
 
     def _ended(self, connected: Connected) -> None:
         parts, number = self._parts, connected.connection.number
@@ -289,7 +308,6 @@ class Network:
             parts.room.left(number)
             self._tell_left(connected)
         try:
-            # Another of its id may get its slot, and is told to the machines.
             parts.gate.ended(connected)
         except Exception as error:
             self._failed("the end of a connection", error)
@@ -365,7 +383,7 @@ class Network:
         try:
             self._parts.save()
         except Exception as error:
-            self._failed("the writing of what is known of peers", error)
+            self._failed("writing what is known of peers", error)
 
     def _failed(self, what: str, error: Exception) -> None:
         """An error of ours, which must not end the service: peers could bring it about again."""
@@ -378,16 +396,15 @@ class Network:
         )
 
     def _ticked(self, late_ms: int) -> None:
-        now = self._parts.steady()
-        if self._parts.gate.parts.penalties.ticked(late_ms, now):
+        """Where this machine was too slow itself, deadlines begin anew and nobody is blamed."""
+        now, penalties = self._parts.steady(), self._parts.gate.parts.penalties
+        stood_still = penalties.ticked(late_ms, now)
+        own_fault = penalties.is_own_fault(now)
+        if stood_still or (own_fault and not self._own_fault):
             self._parts.requests.begin_anew(now)
+        self._own_fault = own_fault
 
     def _stop(self) -> None:
         for connected in self._parts.table.all():
             connected.connection.end(None, talk.BYE_STOPPING, "this node is stopping")
         self._save_now()
-
-
-async def _run_in(scope: trio.CancelScope, link: Link) -> None:
-    with scope:
-        await link.run()

@@ -39,7 +39,11 @@ class Adopting:
     def catch_up(self, now: int) -> None:
         """Look what the tree has by now, and leave what is done or stands still."""
         for lead in tuple(self._board.leads):
-            self._catch_up(lead, now)
+            if self._board.rerooting is not None:
+                # The chain is somewhere on its way, and nobody is to blame for the time.
+                lead.progress_ms = now
+            else:
+                self._catch_up(lead, now)
 
     def work(self, now: int) -> None:
         """Judge and adopt what can be."""
@@ -177,7 +181,7 @@ class Adopting:
             self._following.ended_lead(lead, now)
         elif not self._is_worth_it(lead):
             self._following.give_up(lead, now)
-        elif len(lead.branch) and not lead.window.waits_for_peers:
+        elif lead.giver == board.walker or (len(lead.branch) and not lead.window.waits_for_peers):
             lead.progress_ms = now
         elif now - lead.progress_ms >= lead.patience_ms:
             board.tell(_stalled(lead))

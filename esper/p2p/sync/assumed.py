@@ -8,6 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from esper.consensus.header_chain import HeaderChain
+from esper.primitives.ids import BlockId
+
 ID_BYTES: Final = 64
 MOST_HEIGHT: Final = (1 << 32) - 1
 _FORM: Final = re.compile(r"([1-9][0-9]{0,9}):([0-9a-f]{128})", re.ASCII)
@@ -39,3 +42,35 @@ def parse_assumed(text: str) -> AssumedBlock:
     if found is None or int(found[1]) > MOST_HEIGHT:
         raise AssumedTextError
     return AssumedBlock(int(found[1]), bytes.fromhex(found[2]))
+
+
+KEPT_BYTES: Final = 16
+"""Of each id: nobody finds another block with the same, 2^128 being too many to try."""
+
+
+class AssumedPath:
+    """The blocks below an assumed one, as far as they were walked."""
+
+    __slots__ = ("_first", "_ids", "top")
+
+    def __init__(self, below: HeaderChain) -> None:
+        """``below`` is where the walk begins."""
+        self._first = below.height + 1
+        self._ids = bytearray()
+        self.top = below
+        """The last header that was walked, with its chain."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, KEPT_BYTES a block."""
+        return len(self._ids)
+
+    def append(self, headers: HeaderChain) -> None:
+        """The next block."""
+        self._ids += headers.tip_id[:KEPT_BYTES]
+        self.top = headers
+
+    def holds(self, height: int, block_id: BlockId) -> bool:
+        """Whether a block of a height is one of these."""
+        place = (height - self._first) * KEPT_BYTES
+        return place >= 0 and self._ids[place : place + KEPT_BYTES] == block_id[:KEPT_BYTES]

@@ -9,6 +9,7 @@ from esper.p2p.faults import Offence
 from esper.p2p.limits import SYNC_BYTES, NetworkLimits
 from esper.p2p.peer import PeerNumber
 from esper.p2p.ports import ChainPort, Random
+from esper.p2p.sync.assumed import AssumedPath
 from esper.p2p.sync.block_window import Buffer
 from esper.p2p.sync.claims import HEADERS_COST, SyncPeer, blocks_cost
 from esper.p2p.sync.events import SyncAction, Tell
@@ -94,10 +95,19 @@ class Board:
     buffer: Buffer = field(default_factory=lambda: Buffer(SYNC_BYTES))
     rerooting: Hashable | None = None
     """The job that changes to a branch that parts deep from ours."""
+    assumed_path: AssumedPath | None = None
+    """The blocks whose proofs are not looked at, once headers led to the one above them."""
+    walker: PeerNumber | None = None
+    """Whose headers are walked up to an assumed block: the blocks of its lead wait for that."""
     halted: str = ""
     """Why the node needs its operator, and what helps; empty: it does not."""
     actions: list[SyncAction] = field(default_factory=list)
     _serial: int = 0
+
+    @property
+    def walked_with(self) -> SyncPeer | None:
+        """The walker, if it is still here."""
+        return self.peers.get(self.walker) if self.walker is not None else None
 
     def take(self) -> list[SyncAction]:
         """The actions since the last time."""
@@ -182,6 +192,9 @@ class Board:
         assumed = self.settings.assume_valid
         if assumed is None or height > assumed[0]:
             return False
+        own = lead.branch.get(height)
+        if self.assumed_path is not None and own is not None:
+            return self.assumed_path.holds(height, own.block_id)
         link = lead.branch.get(assumed[0])
         return link is not None and link.block_id == assumed[1]
 

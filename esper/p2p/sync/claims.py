@@ -122,9 +122,11 @@ class SyncPeer:
         passed = max(0, now - self._credited_ms)
         return min(COST_BURST, self._credit + passed * COST_PER_S / 1_000)
 
-    def can_give(self, height: int, now: int) -> bool:
-        """Whether the block of a height may be asked of it."""
-        if now < self.paused_until or self.proofs_from > height or self.height < height:
+    def can_give(self, height: int, now: int, *, proof: bool = True) -> bool:
+        """Whether the block of a height may be asked of it, its ``proof`` too if so."""
+        if now < self.paused_until or self.height < height:
+            return False
+        if proof and self.proofs_from > height:
             return False
         return self.lacks_from is None or height < self.lacks_from
 

@@ -41,38 +41,39 @@ class Fetching:
     def work(self, now: int) -> None:
         """Ask for what is missing."""
         for lead in self._board.leads:
-            if lead.fetching:
+            if lead.fetching and lead.giver != self._board.walker:
                 self._ask(lead, now)
                 self._ask_second(lead, now)
 
     def answered(
         self, key: Hashable, asked: BlocksAsked, answer: BodyOf | Proof | Refuse, now: int
-    ) -> bool:
-        """A part of a block came, or a block is skipped. Whether that lets anything go on."""
+    ) -> None:
+        """A part of a block came, or a block is skipped."""
         board = self._board
         block_id = BlockId(answer.block_id)
         height = asked.heights.get(block_id)
         lead = board.lead(asked.lead)
         if height is None or lead is None:
-            return False
+            return
         peer = board.peers[asked.peer]
         if isinstance(answer, BodyOf):
             lead.window.body(height, asked.peer, answer.body)
             if asked.proofs:
-                return False
+                return
         del asked.heights[block_id]
         peer.in_flight -= 1
         if isinstance(answer, Refuse):
-            _note_refusal(peer, answer.code, height, now)
+            # A body is never pruned: who says so has none.
+            bare = answer.code == REFUSED_PRUNED and not asked.proofs
+            _note_refusal(peer, REFUSED_UNKNOWN if bare else answer.code, height, now)
             lead.window.failed(height, asked.peer)
             if answer.code == REFUSED_UNKNOWN and asked.peer == lead.giver:
                 self._following.left_branch(lead, now)
-            return True
+            return
         peer.on_time()
         proof = answer.proof if isinstance(answer, Proof) else b""
         for other in lead.window.whole(height, asked.peer, proof, now):
             board.take_back(lead, other, height)
-        return True
 
     def ended(self, key: Hashable, asked: BlocksAsked, *, late: bool, now: int) -> None:
         """A request for blocks is over; what did not come of it is missing."""
@@ -94,14 +95,16 @@ class Fetching:
         board = self._board
         share = len([one for one in board.leads if one.fetching])
         while (height := lead.window.next_missing()) is not None:
-            peer = self._least_busy(height, now)
+            assumed = board.is_assumed(lead, height)
+            peer = self._least_busy(height, now, proof=not assumed)
             if peer is None or not lead.window.has_room(1, share):
                 return
             free = min(peer.allowed - peer.in_flight, MOST_IN_FLIGHT)
             heights: dict[BlockId, int] = {}
-            assumed = self._board.is_assumed(lead, height)
             while height is not None and len(heights) < free:
-                if not lead.window.has_room(1, share) or not peer.can_give(height, now):
+                if not lead.window.has_room(1, share) or not peer.can_give(
+                    height, now, proof=not assumed
+                ):
                     break
                 if self._board.is_assumed(lead, height) != assumed:
                     break
@@ -116,12 +119,12 @@ class Fetching:
             return
         wanted = lead.window.get(height)
         asked = tuple(wanted.askers) if wanted is not None else ()
-        peer = self._least_busy(height, now, second=True, but=asked, first=lead.giver)
+        proofs = not self._board.is_assumed(lead, height)
+        peer = self._least_busy(height, now, second=True, but=asked, first=lead.giver, proof=proofs)
         if peer is None:
             return
         lead.window.ask(height, peer.peer.number, now)
         heights = {lead.branch.link(height).block_id: height}
-        proofs = not self._board.is_assumed(lead, height)
         self._board.ask_blocks(BlocksAsked(peer.peer.number, lead.serial, heights, proofs), now)
 
     def _least_busy(
@@ -132,6 +135,7 @@ class Fetching:
         second: bool = False,
         but: tuple[PeerNumber, ...] = (),
         first: PeerNumber | None = None,
+        proof: bool = True,
     ) -> SyncPeer | None:
         """Who may be asked for a block: who has the largest part of its places free.
 
@@ -144,7 +148,9 @@ class Fetching:
             free = peer.allowed - peer.in_flight + second
             # Few places at a time would make many requests, and requests are counted.
             enough = second or peer.in_flight == 0 or 2 * free >= peer.allowed
-            if number in but or free <= 0 or not enough or not peer.can_give(height, now):
+            if number in but or free <= 0 or not enough:
+                continue
+            if not peer.can_give(height, now, proof=proof):
                 continue
             if not peer.may_spend(blocks_cost(free), now):
                 continue

@@ -93,6 +93,8 @@ class Following:
             giver = board.peers.get(lead.giver)
             if giver is None or not lead.wants_headers(board.limits) or giver.busy_headers:
                 continue
+            if giver is board.walked_with:
+                continue
             if now >= giver.paused_until and giver.may_spend(HEADERS_COST, now):
                 locator = (lead.branch.top.tip_id, *self._locator()[: MOST_LOCATOR - 1])
                 most = lead.most_headers(board.limits)

@@ -17,6 +17,7 @@ from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.ports import ChainPort, Random
 from esper.p2p.sync.adopting import Adopting
+from esper.p2p.sync.assumed_walk import AssumedWalk
 from esper.p2p.sync.board import BlocksAsked, Board, HeadersAsked, SyncSettings
 from esper.p2p.sync.busy import Busy
 from esper.p2p.sync.claims import SyncPeer
@@ -58,6 +59,8 @@ class SyncStatistics:
     """Blocks that are wanted or here."""
     block_bytes: int
     """Blocks that are here, being judged or adopted, and the room of those asked for."""
+    assumed_bytes: int
+    """Of ids below an assumed block."""
     requests: int
     """Open requests."""
     jobs: int
@@ -82,6 +85,7 @@ class Sync:
         self._fetching = Fetching(self._board, self._following)
         self._adopting = Adopting(self._board, self._following)
         self._trials = Trials(self._board, self._following, self._check)
+        self._walk = AssumedWalk(self._board)
         self._busy = Busy()
         self._pace = Pace()
         self._now = now
@@ -101,6 +105,7 @@ class Sync:
                 self._end(key, End.LEFT, now)
         board.peers.pop(number, None)
         self._check.left(number)
+        self._walk.left(number)
         for lead in board.leads:
             lead.orphaned = lead.orphaned or lead.giver == number
         return self._work(now)
@@ -128,13 +133,14 @@ class Sync:
         match asked, answer:
             case HeadersAsked(check=True), Headers():
                 self._check.answered(key, asked, answer, now)
+            case HeadersAsked(), Headers() if self._walk.asked(key):
+                self._walk.answered(asked, answer)
             case HeadersAsked(), Headers() if self._trials.asked(key):
                 self._trials.answered(asked, answer, now)
             case HeadersAsked(), Headers():
                 self._following.answered(key, asked, answer, now)
             case BlocksAsked(), BodyOf() | Proof() | Refuse():
-                if not self._fetching.answered(key, asked, answer, now):
-                    return []
+                self._fetching.answered(key, asked, answer, now)
         return self._work(now)
 
     def ended(self, number: PeerNumber, key: Hashable, end: End, now: int) -> list[SyncAction]:
@@ -169,6 +175,7 @@ class Sync:
             *self._adopting.due(now),
             *self._check.due(),
             *self._trials.due(now),
+            *self._walk.due(now),
             *self._busy.due(self._board.leads, now),
         )
         later = [time for time in times if time > now]
@@ -217,6 +224,7 @@ class Sync:
             header_bytes=sum(lead.branch.size for lead in board.leads),
             blocks=sum(len(lead.window) for lead in board.leads),
             block_bytes=board.buffer.used,
+            assumed_bytes=self._walk.size,
             requests=len(board.asked),
             jobs=len(board.jobs),
         )
@@ -227,6 +235,8 @@ class Sync:
         asked = self._board.close(key)
         if isinstance(asked, HeadersAsked) and asked.check:
             self._check.ended(key)
+        elif isinstance(asked, HeadersAsked) and self._walk.asked(key):
+            self._walk.ended(key, done=end is End.DONE)
         elif isinstance(asked, HeadersAsked) and self._trials.asked(key):
             self._trials.ended(key, now)
         elif isinstance(asked, HeadersAsked):
@@ -240,10 +250,12 @@ class Sync:
         if not board.halted:
             self._following.compare()
             self._adopting.catch_up(now)
-            self._following.work(now)
-            at_rest = not board.leads and not self._following.probing
-            self._check.work(now, at_rest=at_rest and not self._following.listening)
-            self._trials.work(now)
+            if board.rerooting is None:
+                self._following.work(now)
+                at_rest = not board.leads and not self._following.probing
+                self._check.work(now, at_rest=at_rest and not self._following.listening)
+                self._trials.work(now)
+            self._walk.work(now)
             self._fetching.work(now)
             self._adopting.work(now)
         if board.halted:

@@ -5,7 +5,7 @@ else: back
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from esper.p2p.peer import PeerNumber
@@ -33,6 +33,8 @@ class _Trial:
     group: bytes
     asked: Hashable | None
     lead: Lead | None = None
+    next: HeadersAsked | None = None
+    """What to ask next: all that came is here already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Trials:
         self._check = check
         self._trial: _Trial | None = None
         self._back: _Back | None = None
+        self._goes_back = False
 
     @property
     def at_rest(self) -> bool:
@@ -71,6 +74,9 @@ class Trials:
         """One step; whether another may follow at once."""
         board, check, trial = self._board, self._check, self._trial
         if trial is not None:
+            if trial.next is not None:
+                self._go_on(trial, trial.next, now)
+                return False
             if trial.lead is None or trial.lead in board.leads:
                 if trial.lead is not None and self._is_ripe(trial.lead):
                     self._reroot(trial.lead)
@@ -97,6 +103,14 @@ class Trials:
             self._trial = _Trial(owed.giver, peer.peer.group, key)
         return False
 
+    def _go_on(self, trial: _Trial, asked: HeadersAsked, now: int) -> None:
+        peer = self._board.peers.get(trial.giver)
+        if peer is None:
+            self._trial = None
+        elif trial.asked is None and peer.may_spend(HEADERS_COST, now):
+            trial.next = None
+            trial.asked = self._board.ask_headers(asked, now)
+
     def due(self, now: int) -> list[int]:
         """When something is to be done without an event."""
         if not self._check.owed:
@@ -108,9 +122,16 @@ class Trials:
 
     def answered(self, asked: HeadersAsked, answer: Headers, now: int) -> None:
         """The first headers of an owed branch came."""
-        trial = self._trial
+        trial, limits = self._trial, self._board.limits
         run = self._following.run_of(asked, answer)
-        if trial is None or run is None or run.failure is not None or not run.links:
+        if trial is None or run is None or run.failure is not None:
+            return
+        here = run.base.height - run.fork.height
+        if not run.links and here < limits.horizon:
+            if here and len(answer.headers) >= asked.most:
+                # An earlier try brought these.
+                locator = (run.base.tip_id, run.fork.tip_id)
+                trial.next = replace(asked, locator=locator, left=run.fork)
             return
         lead = self._following.new_lead(asked, run, answer, now)
         lead.owed = lead.fetching = True
@@ -122,7 +143,7 @@ class Trials:
         trial = self._trial
         if trial is not None and trial.asked == key:
             trial.asked = None
-            if trial.lead is None:
+            if trial.lead is None and trial.next is None:
                 self._trial = None
                 if trial.giver in self._board.peers:
                     self._check.came_to_nothing(trial.group, now)
@@ -131,7 +152,12 @@ class Trials:
         """The chain stands on the other branch, or could not."""
         board, trial = self._board, self._trial
         board.rerooting = None
+        went_back, self._goes_back = self._goes_back, False
         if not isinstance(value, Failure):
+            if went_back:
+                self._forget_back()
+            elif trial is not None and trial.lead is not None:
+                trial.lead.owed = False
             return
         # The chain stays where it was: nothing is left to go back to.
         self._forget_back()
@@ -173,7 +199,6 @@ class Trials:
         self._check.holds = min(fork, self._check.holds if self._check.holds is not None else fork)
         self._check.rerooted(fork)
         self._check.keep()
-        lead.owed = False
         for other in tuple(board.leads):
             if other is not lead:
                 board.leave(other)
@@ -183,11 +208,14 @@ class Trials:
         """The branch has ended: the heavier total stays."""
         board = self._board
         holds = self._check.holds
-        self._forget_back()
-        if back.weight > board.chain.tip.weight:
-            if holds is not None:
-                self._check.rerooted(holds)
-            self._stand_on(back.tip)
+        if back.weight <= board.chain.tip.weight:
+            self._forget_back()
+            return
+        if holds is not None:
+            self._check.rerooted(holds)
+        # Until it is there the undo records are needed.
+        self._goes_back = True
+        self._stand_on(back.tip)
 
     def _forget_back(self) -> None:
         self._back = None

@@ -49,7 +49,9 @@ def _hindrance(board: Board, phase: Phase) -> str:
     if phase in (Phase.HEADERS, Phase.BLOCKS):
         for lead in board.leads:
             height = lead.window.next_missing()
-            if height is not None and _is_pruned(board, height):
+            if height is None or board.is_assumed(lead, height):
+                continue
+            if _is_pruned(board, height):
                 return (
                     f"no connected peer keeps the proof of block {height}: "
                     "connect to an archive (--connect)"

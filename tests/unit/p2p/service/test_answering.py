@@ -304,13 +304,13 @@ def test_each_turn_is_given_back_once_whatever_was_asked() -> None:
     mocked(main)
 
 
-def test_an_error_of_ours_ends_one_connection_and_others_are_answered() -> None:
+def test_an_error_of_ours_is_a_refusal_and_others_are_answered() -> None:
     async def main() -> None:
         async with world(peers=2) as made:
             made.ask(PeerNumber(1), talk.GetBlocks(1, (BROKEN, ONE), 3))
             await trio.sleep(1)
-            assert made.connections[PeerNumber(1)].why == "an error here: OSError: the disk"
-            assert made.connections[PeerNumber(1)].fault is None
+            assert made.connections[PeerNumber(1)].why == ""
+            assert made.heard(0)[-1] == talk.Refuse(1, WHOLE_REST, talk.REFUSED_BUSY)
             made.ask(PeerNumber(2), talk.GetBlock(1, ONE))
             await trio.sleep(1)
             assert len(made.heard(1)) == 2

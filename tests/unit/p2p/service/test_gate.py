@@ -366,3 +366,42 @@ def test_a_late_answer_alone_costs_no_connection() -> None:
         assert stranger.link.closed is None
 
     among(test)
+
+
+@pytest.mark.parametrize(
+    "how", ["unreached", "another id", "another network", "barred", "ourselves", "silent", "peer"]
+)
+def test_a_dial_is_over_however_it_ends(how: str) -> None:
+    async def test(made: ServiceNode) -> None:
+        says = {"another network": hello(genesis=b"x" * 64), "ourselves": hello(nonce=OWN_NONCE)}
+        if how == "silent":
+            made.memory.listen(("2.1.0.1", PORT), peer_id(1), lambda link: None)
+        elif how != "unreached":
+            made.listens(1, says=says.get(how), is_id=2 if how == "another id" else None)
+        if how == "barred":
+            made.parts.penalties.ban_id(peer_id(1), 0)
+        assert made.parts.book.add_given(address(1), WALL_MS // 60_000)
+        made.parts.plan.begun(address(1))
+        await made.network._dial_one(Dial(address(1), Kind.FULL))
+        await trio.sleep(HELLO_MS / 1000 + 2)
+        assert made.parts.plan.statistics().dialling == 0
+        (peers, left) = (made.heard.of("joined"), made.table.left)
+        assert (len(peers), len(left)) == ((1, 0) if how == "peer" else (0, 1))
+        entry = made.parts.book.find(address(1).endpoint)
+        # Ours is no address to keep; nor is one whose id was made up.
+        assert (entry is None) is (how in ("ourselves", "another id"))
+        assert entry is None or entry.tried is (how == "peer")
+
+    among(test)
+
+
+def test_a_brought_block_counts_for_who_brought_it() -> None:
+    async def test(made: ServiceNode) -> None:
+        await made.dialled_by(1)
+        number = made.heard.of("joined")[0][0].number
+        made.gate.brought(number, None)
+        (slot,) = made.parts.slots.connections
+        assert slot.transaction_ms is not None
+        assert slot.block_ms is None
+
+    among(test)
