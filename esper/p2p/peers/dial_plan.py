@@ -13,7 +13,7 @@ from typing import Final
 from esper.p2p.limits import BLOCKS_ONLY_OUTBOUND, FULL_OUTBOUND
 from esper.p2p.peers.address_book import AddressBook
 from esper.p2p.peers.connections import Kind
-from esper.p2p.peers.dial_backoff import MOST_FAILURES, backoff_ms
+from esper.p2p.peers.dial_backoff import LONGEST_STATIC_MS, MOST_FAILURES, backoff_ms
 from esper.p2p.peers.netgroup import Localities
 from esper.p2p.peers.peer_address import PeerAddress
 from esper.p2p.peers.slots import Slots
@@ -232,7 +232,7 @@ class DialPlan:
         if found is None:
             return None
         found.failures = min(found.failures + 1, MOST_FAILURES)
-        found.rests_until_ms = now_ms + backoff_ms(found.failures, random)
+        found.rests_until_ms = now_ms + backoff_ms(found.failures, random, LONGEST_STATIC_MS)
         return self._unless_ours(found.address, Kind.STATIC)
 
     def _next_anchor(
