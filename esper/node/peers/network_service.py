@@ -30,7 +30,7 @@ from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.peers.multiaddr import endpoint_text
 from esper.p2p.peers.netgroup import Reach, ip_from_text, reach_of
-from esper.p2p.peers.peer_address import PeerAddress
+from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
 from esper.p2p.ports import (
     Adopt,
     ChainPort,
@@ -287,6 +287,7 @@ class NetworkService:
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(self._network.run)
+            self._tell_listening()
             await nursery.start(news.run)
             nursery.start_soon(self._follow_tip)
             nursery.start_soon(self._follow_own_blocks)
@@ -294,6 +295,18 @@ class NetworkService:
             task_status.started()
 
     # What the node tells.
+
+    def _tell_listening(self) -> None:
+        where = (
+            f"peers may dial {self.listening}" if self.listening else "nobody may dial this node"
+        )
+        say(
+            LOG,
+            "network_started",
+            "{where}; its id is {id}",
+            where=where,
+            id=peer_id_text(self.node_id),
+        )
 
     async def _follow_tip(self) -> None:
         with self._made_of.events.subscribe(TipMoved, room=1) as moves:

@@ -20,6 +20,7 @@ from esper.p2p.limits import HELLO_MS, NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.peers.connections import Kind
 from esper.p2p.peers.dial_plan import Dial
+from esper.p2p.peers.multiaddr import endpoint_text
 from esper.p2p.peers.netgroup import ip_from_text, ip_text
 from esper.p2p.peers.peer_address import PeerAddress
 from esper.p2p.ports import Random
@@ -338,7 +339,7 @@ class Network:
             LOG,
             "peer_left",
             "peer {peer} left: {why}",
-            peer=f"{ip_text(connected.address.ip)} port {connected.address.port}",
+            peer=endpoint_text(connected.address.ip, connected.address.port),
             why=connected.connection.why,
             peers=len(self._parts.table.settled()),
         )
