@@ -1,4 +1,4 @@
-"""Nodes of the network's measurements: whole ones, on sockets of 127.0.0.1, without RPC or mining."""
+"""Whole nodes for the network's measurements: on sockets of 127.0.0.1, without RPC or mining."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -38,13 +39,13 @@ HOST = "127.0.0.1"
 
 
 def plan(
-    params: NetworkParameters, name: str, static: Sequence[PeerAddress] = (), **settings: object
+    params: NetworkParameters, name: str, static: Sequence[PeerAddress] = (), **settings: Any
 ) -> NetworkPlan:
     """The part of a node in the network; its identity follows from its name."""
     identity = Identity.from_seed(hashlib.sha3_256(name.encode()).digest())
     chosen = NetworkSettings(
         hosts=(HOST,), static=tuple(static), connect_only=True, archive=True, agent=b"bench",
-        **settings,  # type: ignore[arg-type]
+        **settings,
     )  # fmt: skip
     protocols = protocols_of(genesis_hash(params))
     endpoint = TcpEndpoint(identity, protocols, chosen.hosts, 0, steady_ms())
@@ -82,13 +83,13 @@ async def give(node: OpenNode, blocks: Sequence[BlockBytes]) -> None:
 
 def address_of(service: NetworkService) -> PeerAddress:
     """Where a running service is dialled."""
-    port = service._made_of.endpoint.port  # noqa: SLF001
+    port = service._made_of.endpoint.port
     return PeerAddress(ip_from_text(HOST), port, service.node_id)
 
 
 @asynccontextmanager
 async def further_services(
-    node: OpenNode, folder: Path, count: int, **settings: object
+    node: OpenNode, folder: Path, count: int, **settings: Any
 ) -> AsyncIterator[list[NetworkService]]:
     """So many network services on one chain: peers that share their disk."""
     services = []
@@ -152,7 +153,7 @@ class Sampler:
         while not self._stop.is_set():
             time.sleep(self._every_s)
             self.taken += 1
-            for ident, frame in sys._current_frames().items():  # noqa: SLF001
+            for ident, frame in sys._current_frames().items():
                 if ident == own:
                     continue
                 where = "loop" if ident == main else "thread"

@@ -146,7 +146,8 @@ def once(asked: argparse.Namespace, arguments: list[str]) -> dict[str, Any]:
         [*command, "--serve"], cwd=ROOT, env=environment, stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert peers.stdout is not None and peers.stdin is not None
+    assert peers.stdout is not None
+    assert peers.stdin is not None
     try:
         addresses = peers.stdout.readline().strip()
         follower = subprocess.run(

@@ -33,6 +33,7 @@ from bench.chain_tables import (  # noqa: E402
     start_table,
     state_table,
 )
+from bench.network_tables import network_tables  # noqa: E402
 from bench.random_checkpoint import STORIES_15M, write_random_model  # noqa: E402
 
 
@@ -198,6 +199,8 @@ def report(runs: int) -> str:
         *mempool_table(),
         "",
         *node_table(NODE_MINUTES),
+        "",
+        *network_tables(runs),
     ]
     return "\n".join(lines) + "\n"
 

@@ -27,6 +27,7 @@ LONGEST_FIRST: tuple[str, ...] = (
     "tests/fuzz/test_atheris.py",
     "tests/fuzz/test_rpc_fuzz.py",
     "tests/functional/test_hostile_machines.py",
+    "tests/sim/test_sim_scenarios.py",
     "tests/property/test_chain_machine.py",
     "tests/property/test_mempool_machine.py",
     "tests/functional/test_cli.py",

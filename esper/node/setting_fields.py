@@ -156,7 +156,8 @@ class Setting:
 
     def place(self, value: Any, where: str) -> str:
         """A value and where it stands, as errors begin."""
-        shown = HIDDEN if self.traits.secret else repr(value)
+        plain = str(value) if isinstance(value, Path) else value
+        shown = HIDDEN if self.traits.secret else repr(plain)
         return f"{where}: {self.name} = {shown}"
 
     def read(self, value: Any, where: str) -> Any:

@@ -1,22 +1,36 @@
 """Requests and connections beyond measure, against a whole node. Network page, sections 5, 15."""
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
-from esper.p2p.limits import BUSY_REFUSALS
+from esper.p2p.flow.budgets import TokenBucket
+from esper.p2p.limits import BUSY_REFUSALS, MIB, TALK_BURST, TALK_PER_S
+from esper.p2p.peers.address_gossip import UNASKED
 from esper.p2p.peers.bars import Bar
+from esper.p2p.peers.netgroup import ip_from_text
+from esper.p2p.peers.peer_address import ID_PREFIX
+from esper.p2p.service.connection import MESSAGE_COST_BYTES, MESSAGES_AT_ONCE
+from esper.p2p.service.network import CLAIM_BURST, CLAIMS_PER_S
 from esper.p2p.transport.link import LinkClosed
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
-from esper.p2p.wire.messages import StreamKind
+from esper.p2p.wire.fields import KnownAddress
+from esper.p2p.wire.framing import frame_bytes
+from esper.p2p.wire.messages import Message, StreamKind
 from tests.support.net_attack_world import (
     LIMITS,
     Attacker,
     attack_world,
     base_branch,
+    compact_of,
+    never,
     run_attack,
     until,
 )
@@ -76,8 +90,11 @@ def test_pings_without_end_are_held_back_and_the_others_are_heard(tmp_path: Path
     run_attack(test)
 
 
-def test_slow_readers_of_history_make_room_for_others(tmp_path: Path) -> None:
-    """Four of them would hold all places that inbound peers have."""
+def test_slow_readers_of_history_make_room_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four of them would hold all places that inbound peers have, here faster."""
+    monkeypatch.setattr("esper.p2p.service.answering.READS_OVER_S", 1.0)
 
     async def test() -> None:
         async with attack_world(tmp_path) as world:
@@ -98,8 +115,8 @@ def test_slow_readers_of_history_make_room_for_others(tmp_path: Path) -> None:
             newcomer = await world.attacker()
             await newcomer.say(talk.GetBlocks(newcomer.number(), ids[:1], talk.PART_BODY))
             await world.check_alive(calm)
-            # What whoever asks waits for, before it takes this node for late.
-            await newcomer.hears(bulk.BodyOf, within_s=10.0)
+            # Before whoever asks takes this node for late.
+            await newcomer.hears(bulk.BodyOf, within_s=5.0)
             await world.check_alive(calm)
             assert newcomer.is_up
 
@@ -161,18 +178,146 @@ def test_who_reads_nothing_and_breaks_a_rule_is_gone_at_once(tmp_path: Path) -> 
     async def test() -> None:
         async with attack_world(tmp_path) as world:
             deaf = await world.attacker(reads=False)
-            for number in range(3_500):
-                await deaf.say(talk.Ping(number, 0, b"", bytes(64)))
             [ours] = [
                 one
                 for one in world.target.service.table.settled()
                 if one.address.peer_id == deaf.identity.node_id
             ]
+            # As if it had come to this over minutes.
+            ours.connection._allowed = TokenBucket(MIB, 8 * MIB, world.target.service.steady())
+            pings = b"".join(frame_bytes(talk.Ping(at, 0, b"", bytes(64))) for at in range(3_500))
+            await deaf.send(StreamKind.TALK, pings)
             await until(lambda: ours.connection.statistics().queued > 0)
             await trio.sleep(0.2)
             assert ours.connection.statistics().queued > 0
             await deaf.send(StreamKind.TALK, b"\x00\x00\x00\x00\x01")
             await until(lambda: not world.target.is_connected(deaf.identity), 4.0)
             assert world.target.barred(deaf.identity) is Bar.DROP
+
+    run_attack(test)
+
+
+CHEAP: dict[str, tuple[str, Callable[[int], Message], int]] = {
+    "prefer": ("blocks._fetching.start", lambda at: talk.Prefer(at % 2), 0),
+    "ping": (
+        "sync._work",
+        lambda at: talk.Ping(at, at, b"\x7f" * 63, at.to_bytes(64)),
+        CLAIM_BURST + CLAIMS_PER_S * 10,
+    ),
+    "addrs": (
+        "gossip.heard",
+        lambda at: talk.Addrs(
+            (KnownAddress(ip_from_text(f"44.3.{at % 256}.1"), 9, ID_PREFIX + bytes(32), 1, 1),)
+        ),
+        UNASKED,
+    ),
+}
+"""Short messages by what is dear of what they may make a node do, and how often they may."""
+
+
+@pytest.mark.parametrize("kind", CHEAP)
+def test_what_costs_a_stranger_a_few_bytes_is_looked_at_a_few_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Counted, not timed: with fakes in all slots each look at them takes milliseconds."""
+
+    async def test() -> None:
+        async with attack_world(tmp_path) as world:
+            liar = await world.attacker(handlers={talk.GetHeaders: never})
+            service = world.target.service
+            [number] = [
+                one.connection.number
+                for one in service.table.settled()
+                if one.address.peer_id == liar.identity.node_id
+            ]
+            where, message, most = CHEAP[kind]
+            *path, name = where.split(".")
+            owner: Any = service.parts if path[0] == "gossip" else service.following
+            for part in path:
+                owner = getattr(owner, part)
+            dear, looks = getattr(owner, name), [0]
+
+            def counted(*arguments: Any) -> Any:
+                looks[0] += 1
+                return dear(*arguments)
+
+            monkeypatch.setattr(owner, name, counted)
+            connected = service.table.get(number)
+            assert connected is not None
+            # As they are when they were read: nothing else goes on between them.
+            for at in range(200):
+                service.network.received(connected.connection, message(at), 100)
+            assert looks[0] <= most + 2
+            assert connected.connection.why == ""
+            await world.arrival_s()
+
+    run_attack(test)
+
+
+def test_messages_come_no_faster_than_they_may_be_read(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with attack_world(tmp_path) as world:
+            calm = await world.calm_s()
+            liars = [await world.attacker() for _ in range(8)]
+            came = [0]
+            machines = world.target.service.network._parts.machines
+            told = machines.preferred
+
+            def preferred(*arguments: Any) -> None:
+                came[0] += 1
+                told(*arguments)
+
+            machines.preferred = preferred  # type: ignore[assignment, method-assign]
+            many = frame_bytes(talk.Prefer(1)) * 500
+
+            async def floods(one: Attacker) -> None:
+                for _ in range(20):
+                    await one.send(StreamKind.TALK, many)
+
+            async with trio.open_nursery() as nursery:
+                for liar in liars:
+                    nursery.start_soon(floods, liar)
+                began = time.monotonic()
+                await trio.sleep(1.0)
+                await world.check_alive(calm)
+                passed = time.monotonic() - began
+                each = (TALK_BURST + passed * TALK_PER_S) / MESSAGE_COST_BYTES
+                assert came[0] <= 8 * (each + MESSAGES_AT_ONCE)
+                nursery.cancel_scope.cancel()
+
+    run_attack(test)
+
+
+def test_a_preferred_peer_that_pushes_without_end_is_held_back(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with attack_world(tmp_path) as world:
+            calm = await world.calm_s()
+            pusher = await world.attacker()
+            [ours] = [
+                one
+                for one in world.target.service.table.settled()
+                if one.address.peer_id == pusher.identity.node_id
+            ]
+            steady = world.target.service.steady
+            ours.connection._allowed = TokenBucket(TALK_PER_S, TALK_PER_S, steady())
+            relay = world.target.service.following.blocks
+            relay._preference.may_push = lambda *_: True  # type: ignore[method-assign]
+            # Known long since: nothing follows from it, whatever it brings along.
+            block = base_branch().blocks[3]
+            large = replace(compact_of(block, 0), results=(bytes(1 << 20),))
+            frame = frame_bytes(large)
+
+            async def push() -> None:
+                while pusher.is_up:
+                    await pusher.send(StreamKind.BULK, frame)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(push)
+                await trio.sleep(2.0)
+                await world.check_alive(calm)
+                came = ours.connection.link.statistics().bytes_in
+                # One at once of the 16 that it may have, one a second, and what is under way.
+                assert came <= 6 * MIB, f"{came >> 20} MiB"
+                nursery.cancel_scope.cancel()
 
     run_attack(test)

@@ -242,8 +242,8 @@ def bare_network(
 
 @asynccontextmanager
 async def running(*networks: BareNetwork) -> AsyncIterator[trio.Nursery]:
-    """Let networks run; everything ends within a minute."""
-    with trio.fail_after(60):
+    """Let networks run; everything ends within ten minutes."""
+    with trio.fail_after(600):
         async with trio.open_nursery() as nursery:
             for one in networks:
                 await nursery.start(one.run)

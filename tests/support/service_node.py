@@ -88,6 +88,9 @@ class Heard:
     def pushed(self, number: PeerNumber, message: Message) -> None:
         self.events.append(("pushed", number, message))
 
+    def may_push(self, number: PeerNumber) -> bool:
+        return True
+
     def preferred(self, number: PeerNumber, message: Message) -> None:
         self.events.append(("preferred", number, message))
 

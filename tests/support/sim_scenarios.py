@@ -20,6 +20,8 @@ from tests.support.sim_world import SimWorld, ring, sim_world
 
 HOUR_MS = 3_600_000
 PACE = Pace(5.0, (0.2, 1.0))
+BACK_S = 120.0
+"""After a line works again."""
 Happening = Callable[[SimWorld], Awaitable[bool]]
 """Something that befalls a network; whether all links were quick enough for pings."""
 
@@ -76,6 +78,24 @@ async def split(world: SimWorld, lasts_s: tuple[float, float], *, silent: bool) 
         await trio.sleep(3)
     world.log("healed")
     world.network.heal()
+    if silent:
+        # Pings tell of a heavier tip.
+        await world.until(lambda: len({one.weight for one in world.up}) == 1, BACK_S)
+    return False
+
+
+async def outage(world: SimWorld) -> bool:
+    """One node's line fails for longer than pings bear; soon after that it follows again."""
+    chance = world.chance
+    node = chance.choice(world.nodes)
+    others = [one for one in world.nodes if one is not node]
+    world.network.partition([[one.plan.place.ip for one in others]])
+    world.log(f"{node} is cut off")
+    await trio.sleep(chance.uniform(55, 75))
+    world.network.heal()
+    world.log("healed")
+    best = others[0].weight
+    await world.until(lambda: node.weight >= best, BACK_S)
     return False
 
 
@@ -140,6 +160,8 @@ async def skewed(world: SimWorld) -> bool:
     await world.until(lambda: min(one.height for one in others) > max(heights), 120)
     for node in off:
         node.skew_ms = 0
+    # Blocks of the fast clock are of the future for others, until theirs outweigh them.
+    await world.until(world.agree, 900)
     return True
 
 
@@ -206,6 +228,7 @@ SCENARIOS: dict[str, tuple[Happening, Pace]] = {
     "short split": (partial(split, lasts_s=(5, 14), silent=False), PACE),
     "short split, silence": (partial(split, lasts_s=(8, 14), silent=True), PACE),
     "long split": (partial(split, lasts_s=(30, 50), silent=False), PACE),
+    "outage": (outage, PACE),
     "selfish": (selfish, PACE),
     "banked": (banked, PACE),
     "slow proofs": (nothing, Pace(5.0, (1.0, 12.0))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -80,7 +81,10 @@ def disconnect(
     with asked_node(datadir, as_json) as node:
         ended = node.call(DISCONNECT_PEER, PeerParams(peer)).connections
         things = "connection" if ended == 1 else "connections"
-        answer(as_json, {"connections": ended}, f"{ended} {things} ended")
+        told = (
+            f"{ended} {things} ended" if ended else "it was not connected, and is dialled no more"
+        )
+        answer(as_json, {"connections": ended}, told)
 
 
 def ban(
@@ -168,8 +172,13 @@ def _row(peer: ConnectedPeer) -> tuple[str, ...]:
 def _left_lines(left: Sequence[LeftPeer]) -> list[str]:
     if not left:
         return []
+    # One that is dialled in vain again and again is one line, of the last time.
+    times = Counter((one.address, one.peer_id, one.why) for one in left)
+    newest = {(one.address, one.peer_id, one.why): one.left_s for one in reversed(left)}
     lines = [
-        f"{length(one.left_s)} ago  {one.address}  {one.peer_id or '-'}  {one.why}" for one in left
+        f"{length(newest[key])} ago  {key[0]}  {key[1] or '-'}  {key[2]}"
+        + (f" ({count} times)" if count > 1 else "")
+        for key, count in times.items()
     ]
     return ["", "who left last, and why", *lines]
 

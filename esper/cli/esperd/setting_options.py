@@ -33,7 +33,7 @@ def takes_settings(
 
         @functools.wraps(command)
         def run(*args: P.args, **values: P.kwargs) -> None:
-            given = {one.name: values.pop(one.name) for one in taken}
+            given = {one.name: _given(values.pop(one.name)) for one in taken}
             command(given, *args, **values)
 
         parameters = [*map(option_of, taken), *own]
@@ -56,7 +56,17 @@ def option_of(one: Setting) -> inspect.Parameter:
             declaration = f"{one.flag}/--no-{one.flag.removeprefix('--')}"
     elif one.kind is Path:
         kind = Path | None
+    elif one.kind == tuple[str, ...]:
+        # Whoever repeats the flag names more, and does not mean the last alone.
+        kind = list[str] | None
     option = typer.Option(None, declaration, help=one.described, metavar=shown)
     return inspect.Parameter(
         one.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=option, annotation=kind
     )
+
+
+def _given(value: Any) -> Any:
+    """A flag's value as the settings read it: a list that was repeated is one with commas."""
+    if isinstance(value, list):
+        return ",".join(value) if value else None
+    return value

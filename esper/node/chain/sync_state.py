@@ -84,7 +84,7 @@ def why_not_connected(network: NetworkState) -> str:
     if network.outbound == 0 and not network.alone:
         return (
             f"no peer that this node chose is connected{now}: check the connection, or name a node "
-            "to connect to; the first node of a network says that it is alone"
+            "with `esperd connect` or the setting `connect`; a network's first node has `alone`"
         )
     if not network.near:
         return f"peers have more blocks than are here{now}: wait until they are fetched"

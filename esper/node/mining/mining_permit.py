@@ -47,7 +47,7 @@ class MiningPermit:
         if self._quiet_since is None:
             return (
                 "the newest block here is old and no peer that this node chose is connected: "
-                "check the connection, or name a node to connect to"
+                "check the connection, or name a node with `esperd connect`"
             )
         if self._steady() - self._quiet_since < QUIET_MS:
             return (

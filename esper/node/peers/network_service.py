@@ -30,7 +30,7 @@ from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.peers.multiaddr import endpoint_text
 from esper.p2p.peers.netgroup import Reach, ip_from_text, reach_of
-from esper.p2p.peers.peer_address import PeerAddress
+from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
 from esper.p2p.ports import (
     Adopt,
     ChainPort,
@@ -287,6 +287,7 @@ class NetworkService:
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(self._network.run)
+            self._tell_listening()
             await nursery.start(news.run)
             nursery.start_soon(self._follow_tip)
             nursery.start_soon(self._follow_own_blocks)
@@ -294,6 +295,18 @@ class NetworkService:
             task_status.started()
 
     # What the node tells.
+
+    def _tell_listening(self) -> None:
+        where = (
+            f"peers may dial {self.listening}" if self.listening else "nobody may dial this node"
+        )
+        say(
+            LOG,
+            "network_started",
+            "{where}; its id is {id}",
+            where=where,
+            id=peer_id_text(self.node_id),
+        )
 
     async def _follow_tip(self) -> None:
         with self._made_of.events.subscribe(TipMoved, room=1) as moves:
@@ -308,18 +321,23 @@ class NetworkService:
             await self._errand.wait()
             self._errand = trio.Event()
             while self._errands:
-                match self._errands.pop(0):
-                    case SyncedOnce():
-                        await self._made_of.chain.note_synced()
-                    case KeepFrom():
-                        await self._keep_undo()
+                try:
+                    await self._run_errand(self._errands.pop(0))
+                except (StorageError, OSError) as error:
+                    # Then a branch that parts deeper is followed from genesis, if it ever must be.
+                    complain(
+                        LOG,
+                        "errand_failed",
+                        "undo records are not kept as sync wants them: {reason}",
+                        reason=str(error),
+                    )
 
-    async def _keep_undo(self) -> None:
-        try:
-            await self._made_of.chain.keep_undo_from()
-        except (StorageError, OSError) as error:
-            # Then a branch that parts deeper is followed from genesis, if ever it must be.
-            complain(LOG, "undo_not_kept", "undo records are not kept: {reason}", reason=str(error))
+    async def _run_errand(self, errand: SyncedOnce | KeepFrom) -> None:
+        match errand:
+            case SyncedOnce():
+                await self._made_of.chain.note_synced()
+            case KeepFrom():
+                await self._made_of.chain.keep_undo_from()
 
     async def _follow_own_blocks(self) -> None:
         with self._made_of.events.subscribe(MinedNews) as mined:

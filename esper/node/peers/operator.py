@@ -24,11 +24,12 @@ from esper.p2p.limits import HELLO_MS
 from esper.p2p.peer import ARCHIVE, CHUNKS, PROMPTS, SNAPSHOTS, TRANSACTIONS
 from esper.p2p.peers.bars import Bar, Barred, of_id, of_ip
 from esper.p2p.peers.connections import Kind
+from esper.p2p.peers.dial_plan import TooManyStaticError
 from esper.p2p.peers.multiaddr import Multiaddr, endpoint_text
 from esper.p2p.peers.netgroup import ip_text
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
 from esper.p2p.service.peer_table import Connected
-from esper.p2p.transport.link import LinkClosed
+from esper.p2p.transport.link import Ending, LinkClosed
 from esper.p2p.wire.talk_messages import BYE_BARRED, BYE_STOPPING
 
 SERVICES: Final = (
@@ -43,6 +44,12 @@ BAR_WORDS: Final = {
     Bar.BAN: "for an offence that honest nodes do not commit",
     Bar.BY_HAND: "by the operator",
 }
+HELPS: Final = {
+    Ending.WRONG_ID: "see which id `esperd peers` shows there; ",
+    Ending.BROKEN: "see that this is a node's port for peers, not that of JSON-RPC; ",
+    Ending.REFUSED: "see that it is on the same network; ",
+}
+"""What an operator may look at where a dial failed."""
 STAYS_S: Final = 0.5
 """A peer that is still there so long after its hello stays."""
 IPV6_BAN_BYTES: Final = 9
@@ -115,14 +122,17 @@ class NetworkPeers(PeersPort):
         known = self._with_id(address.peer_id)
         if known:
             return _view(known[0], self._steady())
-        service.parts.plan.add_static(address)
+        try:
+            service.parts.plan.add_static(address)
+        except TooManyStaticError as error:
+            raise PeersError("address", str(error), "`esperd disconnect` one of them") from error
         service.parts.penalties.add_static(address.peer_id)
         service.parts.plan.begun(address)
         try:
             connected = await service.network.connect(address)
         except LinkClosed as closed:
             service.parts.plan.failed(address, 0)
-            raise self._unreached(address, closed.reason) from closed
+            raise self._unreached(address, closed.reason, HELPS.get(closed.ending, "")) from closed
         except trio.Cancelled:
             service.parts.plan.failed(address, 0)
             raise
@@ -142,7 +152,12 @@ class NetworkPeers(PeersPort):
     def disconnect(self, target: Target) -> int:
         """See ``PeersPort``."""
         found = self._meant(target)
-        if not found:
+        forgotten = self._service.parts.plan.static_ids(target.peer_id, target.ip, target.port)
+        for peer_id in forgotten:
+            # A peer that is dialled in vain is there no less for the operator.
+            self._service.parts.plan.remove_static(peer_id)
+            self._service.parts.penalties.remove_static(peer_id)
+        if not found and not forgotten:
             raise NoSuchPeerError(
                 "peer", "no such peer is connected", "`esperd peers` shows who is"
             )
@@ -191,11 +206,12 @@ class NetworkPeers(PeersPort):
         ]
 
     @staticmethod
-    def _unreached(address: PeerAddress, why: str) -> PeerUnreachedError:
+    def _unreached(address: PeerAddress, why: str, helps: str = "") -> PeerUnreachedError:
         return PeerUnreachedError(
             "address",
             f"{endpoint_text(address.ip, address.port)}: {why}",
-            "it stays configured and is dialled again; `esperd disconnect` ends that",
+            f"{helps}it is dialled again until the node ends; `esperd disconnect` with its id ends "
+            "that",
         )
 
 

@@ -39,12 +39,15 @@ class Progress:
             return
         self._told_ms, self._far = now, not state.near
         left = "" if state.seconds_left is None else f", {duration_s(state.seconds_left)} to go"
+        # At first there is no measure yet, and 0.0 would frighten.
+        pace = f", {state.blocks_per_s:.1f} blocks a second" if state.blocks_per_s else ""
         say(
             LOG,
             "sync_progress",
-            "at block {height} of {target}, {speed:.1f} blocks a second{left}",
+            "at block {height} of {target}{pace}{left}",
             height=state.height,
             target=max(state.target_height, state.height),
+            pace=pace,
             speed=state.blocks_per_s,
             left=left,
         )

@@ -10,6 +10,7 @@ from typing import Final
 from esper.node.chain.sync_state import NetworkState
 from esper.node.clock import duration_s
 from esper.node.peers.network_service import NetworkService
+from esper.p2p.peers.multiaddr import endpoint_text
 from esper.p2p.sync.sync_state import Phase
 
 SKEW_MS: Final = 30_000
@@ -78,12 +79,15 @@ class NetworkStanding(NetworkState):
     def _without_peers(self) -> str:
         service = self._service
         inbound = len(service.table.settled())
-        if inbound:
-            return f"{inbound} dialled this node, and it reached none itself"
-        left = service.table.left
-        if left:
-            ago = duration_s((service.steady() - left[0].at_ms) // 1000)
-            return f"no peer for {ago}; the last one: {left[0].why}"
+        told = [f"{inbound} dialled this node, which does not count"] if inbound else []
+        # Who dialled this node says nothing of why it reaches nobody itself.
+        left = next((one for one in service.table.left if one.outbound), None)
+        if left is not None:
+            ago = duration_s((service.steady() - left.at_ms) // 1000)
+            who = endpoint_text(left.address.ip, left.address.port)
+            told.append(f"{ago} ago {who}: {left.why}")
+        if told:
+            return "; ".join(told)
         if not len(service.parts.book) and not service.settings.static:
             return "it knows no other node"
         return "nobody has answered yet"

@@ -36,4 +36,5 @@ def multiaddr_of(text: str, field: str) -> Multiaddr:
     try:
         return parse_multiaddr(text)
     except AddressTextError as error:
-        raise PeersError(field, f"{error.part}: {error.what}", error.remedy) from error
+        what = error.what if error.part == field else f"{error.part}: {error.what}"
+        raise PeersError(field, what, error.remedy) from error

@@ -92,6 +92,13 @@ class Requests:
         self._hurry_oldest_closing(peer, requests, now)
         return talk.Nevermind(number)
 
+    def awaits(self, peer: PeerNumber, kind: int) -> bool:
+        """Whether a frame of this type is the next part of what a peer was asked for."""
+        requests = self._peers.get(peer)
+        return requests is not None and any(
+            kind in request.shape.awaited for request in requests.open.values()
+        )
+
     def arriving(self, peer: PeerNumber, kind: int, size: int, now: int) -> None:
         """So many more bytes came of a frame of the bulk stream that is not yet whole.
 

@@ -81,6 +81,11 @@ class AddressGossip:
             self._book.add(address, teller.ip, teller.port, now_min) for address in addresses
         )
 
+    def has_told_enough(self, number: PeerNumber, now_ms: int) -> bool:
+        """Whether nothing that a peer tells unasked is taken in for now."""
+        heard = self._heard.get(number)
+        return heard is not None and heard.count >= UNASKED and now_ms - heard.since_ms < UNASKED_MS
+
     def heard(
         self,
         teller: Gossiper,

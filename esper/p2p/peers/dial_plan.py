@@ -13,7 +13,7 @@ from typing import Final
 from esper.p2p.limits import BLOCKS_ONLY_OUTBOUND, FULL_OUTBOUND
 from esper.p2p.peers.address_book import AddressBook
 from esper.p2p.peers.connections import Kind
-from esper.p2p.peers.dial_backoff import MOST_FAILURES, backoff_ms
+from esper.p2p.peers.dial_backoff import LONGEST_STATIC_MS, MOST_FAILURES, backoff_ms
 from esper.p2p.peers.netgroup import Localities
 from esper.p2p.peers.peer_address import PeerAddress
 from esper.p2p.peers.slots import Slots
@@ -34,7 +34,9 @@ class TooManyStaticError(ValueError):
     """More static peers than there are places."""
 
     def __init__(self, count: int) -> None:
-        super().__init__(f"{count} static peers are configured, name at most {MOST_STATIC}")
+        super().__init__(
+            f"{count} peers to stay connected to are named, {MOST_STATIC} are the most"
+        )
         self.count = count
         """So many."""
 
@@ -110,6 +112,18 @@ class DialPlan:
             raise TooManyStaticError(len(self._static) + 1)
         self._static.append(_Static(address))
         self._slots.add_static(address.peer_id)
+
+    def static_ids(self, peer_id: bytes, ip: bytes, port: int) -> tuple[bytes, ...]:
+        """Ids of static peers of an id, or, where it is empty, of an address; port 0: any."""
+        return tuple(
+            one.address.peer_id
+            for one in self._static
+            if (
+                one.address.peer_id == peer_id
+                if peer_id
+                else one.address.ip == ip and port in (0, one.address.port)
+            )
+        )
 
     def remove_static(self, peer_id: bytes) -> None:
         """Dial a peer no more on its own account."""
@@ -218,7 +232,7 @@ class DialPlan:
         if found is None:
             return None
         found.failures = min(found.failures + 1, MOST_FAILURES)
-        found.rests_until_ms = now_ms + backoff_ms(found.failures, random)
+        found.rests_until_ms = now_ms + backoff_ms(found.failures, random, LONGEST_STATIC_MS)
         return self._unless_ours(found.address, Kind.STATIC)
 
     def _next_anchor(

@@ -6,7 +6,7 @@
     codec, guard, order, unasked, size        DROP       3 drops a day: BAN
     bad transaction                           10 in 10 min: DROP, counted with those
     late answer (block, sync)                 2 in 10 min: DROP      none while it is our own fault
-    late (ping, handshake, send)              DROP                   likewise
+    late (ping, handshake, send)              for 20 s   3 in 10 min: DROP, likewise
     busy                                      DROP: the caller counted 200 in 10 min
 
 DROP: closed, and the id neither dialled nor let in for 10 min. BAN: the id 24 h, the address (the
@@ -46,7 +46,11 @@ OTHER_RULES_MS: Final = HOUR_MS
 BAN_ID_MS: Final = 24 * HOUR_MS
 BAN_IP_MS: Final = HOUR_MS
 WINDOW_MS: Final = 600_000
-"""Of late answers and bad transactions."""
+"""Of late answers, silence and bad transactions."""
+SILENT_MS: Final = 20_000
+"""Whoever fell silent may come back so soon: a line that fails for a minute must not keep a node
+away from all its peers for ten."""
+SILENT_BEFORE_DROP: Final = 3
 DROPS_BEFORE_BAN: Final = 3
 DROPS_WINDOW_MS: Final = 24 * HOUR_MS
 GROUPS_OF_OTHER_RULES: Final = 4
@@ -181,6 +185,10 @@ class Penalties:
         if offence is Offence.OTHER_RULES:
             self._note_other_rules(who, now_ms)
             return self._drop(who, OTHER_RULES_MS, now_ms)
+        if offence is Offence.LATE:
+            silent = self._window(who.peer_id, offence)
+            if not silent.reaches(SILENT_BEFORE_DROP, WINDOW_MS, now_ms):
+                return self._drop(who, SILENT_MS, now_ms)
         return self._drop(who, DROP_MS, now_ms)
 
     def release_may_be_old(self, now_ms: int) -> bool:
@@ -273,6 +281,7 @@ class Penalties:
             windows = self._scores.get(peer_id)
             if windows is not None:
                 windows.pop(Offence.LATE_ANSWER, None)
+                windows.pop(Offence.LATE, None)
             if self._dropped_late.pop(peer_id, None) is not None:
                 self._bars.lift_drop(of_id(peer_id))
 

@@ -151,11 +151,17 @@ class BlockRelay:
             found += self._fetching.pushed(peer, candidate, message, now)
         return self._after(found, now)
 
+    def may_push(self, number: PeerNumber, now: int) -> bool:
+        """Whether a compact block of a peer, or the proof of one that it pushed, is wanted."""
+        peer = self._peers.get(number)
+        return peer is not None and (peer.pushing or self._preference.may_push(number, now))
+
     def prefer(self, number: PeerNumber, push: int, now: int) -> list[Output]:
         """A peer says whether new blocks are to be pushed to it."""
+        # Nothing may begin by it, and nothing is looked at: it costs its sender eight bytes.
         if number in self._peers:
             self._spreading.preferrers.set(number, bool(push))
-        return self._after([], now)
+        return []
 
     def answered(
         self, number: PeerNumber, key: Hashable, answer: Answer | Refuse, now: int

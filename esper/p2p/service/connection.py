@@ -26,8 +26,10 @@ from esper.p2p.limits import (
     TALK_QUEUE_BYTES,
 )
 from esper.p2p.peer import PeerNumber
+from esper.p2p.peers.own_fault import TICKER_LATE_MS
 from esper.p2p.ports import Random
 from esper.p2p.transport.link import Link, LinkClosed, Stream
+from esper.p2p.wire.bulk_messages import Compact, Proof
 from esper.p2p.wire.fields import Claim, weight_bytes
 from esper.p2p.wire.framing import FrameReader, frame_bytes
 from esper.p2p.wire.messages import (
@@ -37,15 +39,27 @@ from esper.p2p.wire.messages import (
     decode_message,
     stream_of,
 )
-from esper.p2p.wire.talk_messages import BYE_FAULT, BYE_STOPPING, Bye, Ping, Pong
+from esper.p2p.wire.talk_messages import (
+    BYE_FAULT,
+    BYE_STOPPING,
+    Addrs,
+    Bye,
+    HaveTxs,
+    Ping,
+    Pong,
+)
 from esper.saying import complain
 
 LOG: Final = logging.getLogger("esper.network")
 READ_BYTES: Final = 64 * KIB
 JOINED_BYTES: Final = 16 * KIB
 """Short messages that wait are sent together up to so many bytes."""
-MESSAGE_COST_BYTES: Final = 120
-"""What a message costs beside its bytes: a short one takes as long to read as many bytes."""
+MESSAGE_COST_BYTES: Final = 512
+"""What a message costs beside its bytes: a short one takes as long to read and to answer."""
+LISTED_COST: Final = 4
+"""Lists of many short values take so many times longer to read than other bytes."""
+PUSHED_COST: Final = 16
+"""So many bytes of a pushed block cost what one of the talk stream does: 1 MiB/s, 16 MiB."""
 MESSAGES_AT_ONCE: Final = 64
 """After so many others get their turn."""
 BYE_S: Final = 1.0
@@ -57,6 +71,12 @@ class Owner(Protocol):
 
     def received(self, connection: "Connection", message: Message, size: int) -> None:
         """A message of ``size`` bytes came. Raises Fault, which ends the connection."""
+
+    def begins(self, connection: "Connection", kind: int) -> None:
+        """A frame of the bulk stream begins: nothing of it is held yet.
+
+        Raises Fault for one that nobody asked for, which ends the connection.
+        """
 
     def progressed(self, connection: "Connection", kind: int, size: int) -> None:
         """So many more bytes came of a frame of the bulk stream that is not whole."""
@@ -131,7 +151,12 @@ class Connection:
         self._owner = owner
         self._steady = steady
         self._random = random
-        self._readers = {kind: FrameReader(kind, frames) for kind in StreamKind}
+        self._readers = {
+            StreamKind.TALK: FrameReader(StreamKind.TALK, frames),
+            StreamKind.BULK: FrameReader(
+                StreamKind.BULK, frames, lambda kind: owner.begins(self, kind)
+            ),
+        }
         self._allowed = TokenBucket(TALK_PER_S, TALK_BURST, steady())
         self._lanes = {kind: _Lane() for kind in StreamKind}
         self._pushed_bytes = frames.limits.fetch
@@ -271,8 +296,7 @@ class Connection:
                 message = decode_message(frame.kind, frame.record)
                 if message is not None:
                     self._owner.received(self, message, frame.size)
-                paid = kind is StreamKind.TALK or message is None
-                pause = self._price_of(frame.size) if paid else 0
+                pause = self._price_of(_cost(kind, message, frame.size))
                 unpaused = 0 if pause else unpaused + 1
                 if pause:
                     await trio.sleep(pause / 1000)
@@ -282,10 +306,12 @@ class Connection:
                 self._owner.progressed(self, reader.kind, min(len(data), reader.held))
         self.end(None, None, "the peer closed the connection")
 
-    def _price_of(self, size: int) -> int:
+    def _price_of(self, cost: int) -> int:
         """How long not to read on, ms: TCP holds the peer back."""
+        if not cost:
+            return 0
         now = self._steady()
-        self._allowed.charge(size + MESSAGE_COST_BYTES, now)
+        self._allowed.charge(cost, now)
         return self._allowed.wait_ms(0, now)
 
     async def _write_talk(self) -> None:
@@ -315,10 +341,14 @@ class Connection:
         nonce = self._random.getrandbits(64)
         self._waiting, self._ponged = (nonce, self._steady()), trio.Event()
         self.send(Ping(nonce, claim.height, weight_bytes(claim.weight), claim.tip))
-        with trio.move_on_after(PONG_MS / 1000) as waited:
-            await self._ponged.wait()
-        if waited.cancelled_caught:
-            raise Fault(Offence.LATE, f"no pong within {PONG_MS // 1000} s")
+        while True:
+            meant = self._steady() + PONG_MS
+            with trio.move_on_after(PONG_MS / 1000):
+                await self._ponged.wait()
+                return
+            if self._steady() - meant <= TICKER_LATE_MS:
+                raise Fault(Offence.LATE, f"no pong within {PONG_MS // 1000} s")
+            # This node slept: the pong may have come long ago, and lie unread.
 
     async def _last_words(self) -> None:
         if not self.why:
@@ -331,3 +361,15 @@ class Connection:
             except Exception:
                 # It goes anyway.
                 return
+
+
+def _cost(kind: StreamKind, message: Message | None, size: int) -> int:
+    """What a message takes of the rate of its peer: answers that were asked for take nothing."""
+    match message:
+        case Compact(number=0) | Proof(number=0):
+            return size // PUSHED_COST
+        case HaveTxs() | Addrs():
+            return MESSAGE_COST_BYTES + LISTED_COST * size
+        case None:
+            return MESSAGE_COST_BYTES + size
+    return MESSAGE_COST_BYTES + size if kind is StreamKind.TALK else 0

@@ -94,6 +94,10 @@ class Following:
         """A part of a block that nobody asked for."""
         self._do(BLOCKS, self.blocks.pushed(number, message, self._steady()))
 
+    def may_push(self, number: PeerNumber) -> bool:
+        """Whether a block that a peer pushes is wanted."""
+        return self.blocks.may_push(number, self._steady())
+
     def preferred(self, number: PeerNumber, message: talk.Prefer) -> None:
         """A peer wants blocks pushed, or no more."""
         self._do(BLOCKS, self.blocks.prefer(number, bool(message.push), self._steady()))

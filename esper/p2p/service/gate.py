@@ -21,8 +21,9 @@ from esper.p2p.peers.address_answers import AddressAnswers
 from esper.p2p.peers.address_book import AddressBook
 from esper.p2p.peers.address_gossip import AddressGossip, Gossiper
 from esper.p2p.peers.connections import Close, Kind, PingOlder, Settled, SlotAction
-from esper.p2p.peers.dial_plan import Dial, DialPlan
-from esper.p2p.peers.netgroup import Localities, ip_from_text, ip_text
+from esper.p2p.peers.dial_plan import MOST_STATIC, Dial, DialPlan
+from esper.p2p.peers.multiaddr import endpoint_text
+from esper.p2p.peers.netgroup import Localities, ip_from_text
 from esper.p2p.peers.outbound_care import OutboundCare
 from esper.p2p.peers.own_addresses import OwnAddresses
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
@@ -102,6 +103,8 @@ class Gate:
         self._proofs_from = proofs_from
         self._port = port
         self._joined = joined
+        self._unreached: dict[PeerAddress, str] = {}
+        """What was told of configured peers that could not be reached."""
 
     @property
     def _minute(self) -> int:
@@ -153,6 +156,24 @@ class Gate:
         else:
             self.parts.plan.failed(dial.address, self._minute)
         self._table.unreached(dial.address, closed.reason, self._steady())
+        if dial.kind is Kind.STATIC:
+            self._tell_unreached(dial.address, closed.reason)
+
+    def _tell_unreached(self, address: PeerAddress, why: str) -> None:
+        """Once for each cause: it is dialled again and again."""
+        if self._unreached.get(address) == why:
+            return
+        while len(self._unreached) >= MOST_STATIC:
+            # The operator named others since.
+            del self._unreached[next(iter(self._unreached))]
+        self._unreached[address] = why
+        warn(
+            LOG,
+            "configured_peer_unreached",
+            "the configured peer {peer} cannot be reached and is dialled again: {why}",
+            peer=str(address),
+            why=why,
+        )
 
     def greeted(self, connected: Connected, hello: talk.Hello) -> None:
         """The first message of the other side. Raises Fault for a second one."""
@@ -253,7 +274,7 @@ class Gate:
             "peer_banned" if banned else "peer_dropped",
             "peer {peer} {what}: {reason}",
             what="banned" if banned else "dropped",
-            peer=f"{ip_text(connected.address.ip)} port {connected.address.port}",
+            peer=endpoint_text(connected.address.ip, connected.address.port),
             id=peer_id_text(connected.address.peer_id),
             reason=str(fault),
         )
@@ -288,6 +309,9 @@ class Gate:
         if connected.asked_addresses:
             connected.asked_addresses = False
             self.parts.gossip.answered(teller, message.addresses, self._minute)
+            return
+        if self.parts.gossip.has_told_enough(teller.number, self._steady()):
+            # Not even looked at: to find out who else might hear of it is dear.
             return
         others = [
             _gossiper(one)
@@ -348,11 +372,12 @@ class Gate:
         say(
             LOG,
             "peer_joined",
-            "peer {peer} joined at height {height}, {peers} peers",
-            peer=f"{ip_text(connected.address.ip)} port {connected.address.port}",
+            "peer {peer} joined at height {height}, {side}; peers now: {peers}",
+            peer=endpoint_text(connected.address.ip, connected.address.port),
             height=hello.height,
             peers=len(self._table.settled()),
             id=peer_id_text(peer.peer_id),
+            side="dialled by this node" if peer.outbound else "it dialled",
             outbound=peer.outbound,
         )
         self._joined(peer, hello.claim)

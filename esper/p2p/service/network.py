@@ -13,12 +13,14 @@ from typing import Final, Protocol
 import trio
 
 from esper.p2p.faults import Fault, Offence
+from esper.p2p.flow.budgets import TokenBucket
 from esper.p2p.flow.requests import Requests
 from esper.p2p.flow.served import Served
 from esper.p2p.limits import HELLO_MS, NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.peers.connections import Kind
 from esper.p2p.peers.dial_plan import Dial
+from esper.p2p.peers.multiaddr import endpoint_text
 from esper.p2p.peers.netgroup import ip_from_text, ip_text
 from esper.p2p.peers.peer_address import PeerAddress
 from esper.p2p.ports import Random
@@ -32,12 +34,24 @@ from esper.p2p.transport.link import Ending, Link, LinkClosed
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim
-from esper.p2p.wire.messages import FrameLimits, Message, StreamKind, stream_of
+from esper.p2p.wire.messages import (
+    UNKNOWN_FROM,
+    FrameLimits,
+    Message,
+    StreamKind,
+    stream_of,
+)
 from esper.saying import complain, say
 
 LOG: Final = logging.getLogger("esper.network")
 SAVE_EVERY_S: Final = 600.0
 GATE_EVERY_S: Final = 0.25
+CLAIMS_PER_S: Final = 1
+CLAIM_BURST: Final = 16
+"""Of what pings and pongs say of a peer's tip; more is not looked at."""
+PUSHED: Final = frozenset({bulk.Compact.TYPE, bulk.Proof.TYPE})
+UNCHECKED: Final = frozenset({talk.Refuse.TYPE, *range(UNKNOWN_FROM, 256)})
+"""Types of the bulk stream that are short, and told apart when they are whole."""
 FAILED_S: Final = 10.0
 """After an error here the next look at peers waits so long: it is told each time."""
 
@@ -53,6 +67,9 @@ class Followed(Protocol):
 
     def pushed(self, number: PeerNumber, message: bulk.Compact | bulk.Proof) -> None:
         """A part of a block that nobody asked for."""
+
+    def may_push(self, number: PeerNumber) -> bool:
+        """Whether a block that a peer pushes is wanted."""
 
     def preferred(self, number: PeerNumber, message: talk.Prefer) -> None:
         """A peer wants blocks pushed, or no more."""
@@ -132,6 +149,23 @@ class Network:
             return
         self._from_peer(connected, message)
 
+    def begins(self, connection: Connection, kind: int) -> None:
+        """A frame of the bulk stream begins: held is only what somebody waits for.
+
+        Else each connection could have us hold the largest block there is. Raises Fault.
+        """
+        parts, number = self._parts, connection.number
+        connected = parts.table.get(number)
+        if connected is None or kind in UNCHECKED:
+            return
+        if connected.hello is None:
+            raise Fault(Offence.ORDER, f"message of type {kind} before hello")
+        if parts.requests.awaits(number, kind):
+            return
+        if kind in PUSHED and connected.peer is not None and parts.machines.may_push(number):
+            return
+        raise Fault(Offence.UNASKED, f"message of type {kind}, which nobody asked for")
+
     def progressed(self, connection: Connection, kind: int, size: int) -> None:
         """More bytes came of a frame of the bulk stream that is not whole."""
         self._parts.requests.arriving(connection.number, kind, size, self._parts.steady())
@@ -208,6 +242,12 @@ class Network:
                 raise Fault(Offence.ORDER, f"message of type {message.TYPE} may not come here")
 
     def _claimed(self, connected: Connected, claim: Claim) -> None:
+        now = self._parts.steady()
+        if connected.claims is None:
+            connected.claims = TokenBucket(CLAIMS_PER_S, CLAIM_BURST, now)
+        if not connected.claims.take(1, now):
+            # All of sync looks at a claim. An honest peer says one each half minute.
+            return
         self._parts.gate.claimed(connected, claim)
         self._parts.machines.claimed(connected.connection.number, claim)
 
@@ -299,7 +339,7 @@ class Network:
             LOG,
             "peer_left",
             "peer {peer} left: {why}",
-            peer=f"{ip_text(connected.address.ip)} port {connected.address.port}",
+            peer=endpoint_text(connected.address.ip, connected.address.port),
             why=connected.connection.why,
             peers=len(self._parts.table.settled()),
         )

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from esper.p2p.flow.budgets import TokenBucket
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.peers.connections import Kind
 from esper.p2p.peers.peer_address import PeerAddress
@@ -39,6 +40,8 @@ class Connected:
     """Whether it was answered a get_addrs."""
     asked_addresses: bool = False
     """Whether it was asked for addresses and did not answer yet."""
+    claims: TokenBucket | None = None
+    """How often what it claims is looked at."""
     skew_ms: int = 0
     """Its clock less ours, at hello."""
 

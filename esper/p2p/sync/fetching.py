@@ -47,19 +47,19 @@ class Fetching:
 
     def answered(
         self, key: Hashable, asked: BlocksAsked, answer: BodyOf | Proof | Refuse, now: int
-    ) -> bool:
-        """A part of a block came, or a block is skipped. Whether that lets anything go on."""
+    ) -> None:
+        """A part of a block came, or a block is skipped."""
         board = self._board
         block_id = BlockId(answer.block_id)
         height = asked.heights.get(block_id)
         lead = board.lead(asked.lead)
         if height is None or lead is None:
-            return False
+            return
         peer = board.peers[asked.peer]
         if isinstance(answer, BodyOf):
             lead.window.body(height, asked.peer, answer.body)
             if asked.proofs:
-                return False
+                return
         del asked.heights[block_id]
         peer.in_flight -= 1
         if isinstance(answer, Refuse):
@@ -69,12 +69,11 @@ class Fetching:
             lead.window.failed(height, asked.peer)
             if answer.code == REFUSED_UNKNOWN and asked.peer == lead.giver:
                 self._following.left_branch(lead, now)
-            return True
+            return
         peer.on_time()
         proof = answer.proof if isinstance(answer, Proof) else b""
         for other in lead.window.whole(height, asked.peer, proof, now):
             board.take_back(lead, other, height)
-        return True
 
     def ended(self, key: Hashable, asked: BlocksAsked, *, late: bool, now: int) -> None:
         """A request for blocks is over; what did not come of it is missing."""

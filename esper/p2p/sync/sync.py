@@ -140,8 +140,7 @@ class Sync:
             case HeadersAsked(), Headers():
                 self._following.answered(key, asked, answer, now)
             case BlocksAsked(), BodyOf() | Proof() | Refuse():
-                if not self._fetching.answered(key, asked, answer, now):
-                    return []
+                self._fetching.answered(key, asked, answer, now)
         return self._work(now)
 
     def ended(self, number: PeerNumber, key: Hashable, end: End, now: int) -> list[SyncAction]:

@@ -1,6 +1,7 @@
 """The act of dialling. Whom and when, others decide."""
 
 import ipaddress
+import os
 import socket
 
 import trio
@@ -55,7 +56,9 @@ async def _connect(ip: str, port: int, source_ip: str | None) -> trio.SocketStre
         return trio.SocketStream(made)
     except OSError as error:
         made.close()
-        raise LinkClosed(Ending.UNREACHABLE, error.strerror or str(error)) from error
+        # Trio's own text names the address once more.
+        what = str(error) if error.errno is None else os.strerror(error.errno)
+        raise LinkClosed(Ending.UNREACHABLE, what) from error
     except BaseException:
         made.close()
         raise

@@ -26,7 +26,7 @@ class Ending(Enum):
     PEERS = "closed by the peer"
     UNREACHABLE = "not reached"
     DEADLINE = "too slow"
-    REFUSED = "the peer speaks no protocol of ours"
+    REFUSED = "it speaks no protocol of this network"
     WRONG_ID = "another id than expected"
     BROKEN = "broke the rules of the transport"
 

@@ -6,7 +6,7 @@ Length and type are held against the limits before anything else is read, and no
 what has not come.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,10 +43,16 @@ def frame_bytes(message: Message) -> bytes:
 class FrameReader:
     """Takes bytes as they come, and gives whole frames."""
 
-    def __init__(self, stream: StreamKind, limits: FrameLimits) -> None:
-        """``limits`` are the network's."""
+    def __init__(
+        self,
+        stream: StreamKind,
+        limits: FrameLimits,
+        may_begin: Callable[[int], None] | None = None,
+    ) -> None:
+        """``limits`` are the network's; ``may_begin`` raises Fault for a type not wanted now."""
         self._stream = stream
         self._limits = limits
+        self._may_begin = may_begin
         self._held = bytearray()
         self._wanted = _HEAD
         self._kind = -1
@@ -64,7 +70,8 @@ class FrameReader:
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that are whole with these bytes; take them all before the next call.
 
-        Raises Fault (CODEC) at a head that no frame may have; nothing can be read after it.
+        Raises Fault (CODEC) at a head that no frame may have, or what ``may_begin`` raises; nothing
+        can be read after it.
         """
         position = 0
         while position < len(data):
@@ -90,4 +97,6 @@ class FrameReader:
             raise Fault(
                 Offence.CODEC, f"message of type {kind} has {length - 1} bytes, at most {most}"
             )
+        if self._may_begin is not None:
+            self._may_begin(kind)
         self._kind, self._wanted = kind, FRAME_HEAD_BYTES + length

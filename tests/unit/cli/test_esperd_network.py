@@ -107,6 +107,17 @@ def test_peers_say_how_the_node_stands(client: FakeClient) -> None:
     ]
 
 
+def test_a_peer_that_is_dialled_in_vain_is_one_line(client: FakeClient) -> None:
+    gone = s.LeftPeer("192.0.2.9:9333", PEER_ID, 5, "not reached: Connection refused")
+    later, other = [msgspec.structs.replace(gone, left_s=seconds) for seconds in (25, 60)]
+    left = [gone, later, msgspec.structs.replace(other, why="closed by the peer")]
+    client.answers["get_peers"] = s.Peers([], left)
+    assert run("peers").splitlines()[-2:] == [
+        f"5 s ago  192.0.2.9:9333  {PEER_ID}  not reached: Connection refused (2 times)",
+        f"1 m 0 s ago  192.0.2.9:9333  {PEER_ID}  closed by the peer",
+    ]
+
+
 def test_peers_as_an_object(client: FakeClient) -> None:
     found = asked("peers")
     assert found == {
@@ -124,6 +135,8 @@ def test_steering_the_network(client: FakeClient) -> None:
     assert run("disconnect", "192.0.2.7") == "2 connections ended\n"
     assert client.asked.pop() == ("disconnect_peer", s.PeerParams("192.0.2.7"))
     assert asked("disconnect", PEER_ID) == {"connections": 2}
+    client.answers["disconnect_peer"] = s.Disconnected(0)
+    assert run("disconnect", PEER_ID) == "it was not connected, and is dialled no more\n"
     told = "192.0.2.7 is kept away for 1 h 0 m: a person asked for it\n"
     assert run("ban", "192.0.2.7", "--seconds", 3600) == told
     assert client.asked.pop() == ("ban_peer", s.BanParams("192.0.2.7", 3600))

@@ -68,6 +68,14 @@ def test_config_shows_flags_of_every_type(tmp_path: Path) -> None:
     assert [line.split(" = ")[0] for line in lines] == list(found)
 
 
+def test_a_list_may_be_given_in_one_flag_or_in_several(tmp_path: Path) -> None:
+    given = ("--rpc-hosts", "a.lan", "--rpc-hosts", "b.lan,c.lan")
+    found = json.loads(run("config", "--datadir", tmp_path, "--json", *given))
+    assert found["rpc_hosts"] == {"value": ["a.lan", "b.lan", "c.lan"], "source": "flag"}
+    found = json.loads(run("config", "--datadir", tmp_path, "--json", ESPER_RPC_HOSTS="d.lan"))
+    assert found["rpc_hosts"] == {"value": ["d.lan"], "source": "environment"}
+
+
 def test_config_hides_what_is_secret(tmp_path: Path) -> None:
     digest = "ab" * 32
     for form in ((), ("--json",)):
@@ -92,6 +100,7 @@ def test_a_data_directory_knows_its_network(tmp_path: Path) -> None:
         (("--payee", "nobody", "--network", "regtest"), "payee = 'nobody': "),
         (("--connect", "192.0.2.7"), "connect = '192.0.2.7': address: "),
         (("--listen", "no such host"), "listen = 'no such host': must be an address or name"),
+        (("--seeds-file", "/no/such"), "seeds_file = '/no/such': /no/such cannot be read"),
         (("--no-listen", "--listen", "127.0.0.1"), "listen = '127.0.0.1': leave it out, or"),
     ],
 )

@@ -10,6 +10,9 @@ import pytest
 
 from esper.node.chain.sync_state import why_not_connected
 from esper.node.peers.standing import NetworkStanding
+from esper.p2p.peers.netgroup import ip_from_text
+from esper.p2p.peers.peer_address import PeerAddress
+from esper.p2p.service.peer_table import Left
 from esper.p2p.sync.sync_state import Phase, SyncState
 
 NOW = 100_000
@@ -40,6 +43,11 @@ CATCHING = replace(
 def peer(*, outbound: bool = True, skew_ms: int = 0) -> Any:
     link = SimpleNamespace(outbound=outbound)
     return SimpleNamespace(connection=SimpleNamespace(link=link), skew_ms=skew_ms)
+
+
+def gone(why: str, *, outbound: bool = True, at_ms: int = 60_000) -> Left:
+    address = PeerAddress(ip_from_text("192.0.2.7"), 9333, bytes(38))
+    return Left(address, outbound, at_ms, why)
 
 
 def standing(
@@ -76,10 +84,14 @@ def standing(
         (standing(alone=True), ""),
         (standing(), "it knows no other node"),
         (standing(book=3), "nobody has answered yet"),
-        (standing(peers=(peer(outbound=False),)), "1 dialled this node, and it reached none"),
+        (standing(peers=(peer(outbound=False),)), "(1 dialled this node, which does not count)"),
         (
-            standing(left=(SimpleNamespace(at_ms=60_000, why="late: no pong within 20 s"),)),
-            "no peer for 40 seconds; the last one: late: no pong within 20 s",
+            standing(left=(gone("went", outbound=False, at_ms=99_000), gone("late: no pong"))),
+            "(40 seconds ago 192.0.2.7:9333: late: no pong)",
+        ),
+        (
+            standing(peers=(peer(outbound=False),), left=(gone("not reached: refused"),)),
+            "(1 dialled this node, which does not count; 40 seconds ago 192.0.2.7:9333: not reach",
         ),
         (
             standing(CATCHING, (peer(),)),

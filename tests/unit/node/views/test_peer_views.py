@@ -148,6 +148,7 @@ def test_steering_the_network(tmp_path: Path) -> None:
 
 REFUSALS: list[tuple[Method[Any, Any], s.Request, int, str]] = [
     (m.CONNECT_PEER, s.ConnectParams("192.0.2.7:9333"), e.INVALID_PARAMS, "write it as /ip4/"),
+    (m.CONNECT_PEER, s.ConnectParams("foo"), e.INVALID_PARAMS, "address: 'foo' has another form"),
     (m.CONNECT_PEER, s.ConnectParams(str(CLOSED)), e.UNREACHED, "start it"),
     (m.DISCONNECT_PEER, s.PeerParams("nobody"), e.INVALID_PARAMS, "name an id"),
     (m.DISCONNECT_PEER, s.PeerParams(STRANGER_ID), e.NOT_FOUND, "esperd peers"),
@@ -169,6 +170,7 @@ def test_what_is_refused_names_the_field_and_the_remedy(
             [field] = method.fields[:1]
             assert (error.code, error.data) == (code, {"field": field})
             assert error.message.startswith(f"{field}: ")
+            assert not error.message.startswith(f"{field}: {field}: ")
             assert said in error.message
 
     go(main)

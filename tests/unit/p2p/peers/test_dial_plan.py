@@ -190,8 +190,9 @@ def test_a_static_peer_is_dialled_again_and_again() -> None:
         rests.append(now_ms - began)
         now_ms += 2 * 3_600_000
     assert 5_000 <= rests[0] <= 16_000
-    assert all(rest <= 5_401_000 for rest in rests)
-    assert rests[-1] >= 1_800_000
+    # The operator waits for it: the hour of other addresses would be too long.
+    assert all(rest <= 181_000 for rest in rests)
+    assert all(rest >= 60_000 for rest in rests[4:])
     # Once reached, it is soon dialled again.
     [dial] = world.dials(now_ms)
     connection = world.connect(dial, now_ms)
@@ -220,7 +221,7 @@ def test_connect_only_dials_nobody_else() -> None:
 
 
 def test_static_peers_are_bounded() -> None:
-    with pytest.raises(TooManyStaticError, match="name at most 8") as caught:
+    with pytest.raises(TooManyStaticError, match="8 are the most") as caught:
         World(static=[address(500, host) for host in range(MOST_STATIC + 1)])
     assert caught.value.count == MOST_STATIC + 1
     World(static=[address(500)] * 20)

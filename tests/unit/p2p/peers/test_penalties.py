@@ -14,6 +14,7 @@ from esper.p2p.peers.penalties import (
     HOUR_MS,
     MOST_SCORES,
     OTHER_RULES_MS,
+    SILENT_MS,
     WINDOW_MS,
     Consequence,
     Offender,
@@ -57,7 +58,6 @@ def barred(some: Penalties, who: Offender, now_ms: int = NOW) -> tuple[int | Non
         Offence.ORDER,
         Offence.UNASKED,
         Offence.SIZE,
-        Offence.LATE,
         Offence.BUSY,
     ],
 )
@@ -66,6 +66,33 @@ def test_what_drops_at_once(offence: Offence) -> None:
     assert some.offended(PEER, offence, NOW) is Consequence.DROP
     assert barred(some, PEER) == (DROP_MS, None)
     assert barred(some, PEER, NOW + DROP_MS) == (None, None)
+
+
+def answered_by_others(some: Penalties, now_ms: int) -> None:
+    """So that it is not our own line that fails."""
+    for value in range(10, 20):
+        some.asked(peer_id(value), now_ms)
+
+
+def test_silence_keeps_away_for_seconds_and_the_third_for_longer() -> None:
+    some = penalties()
+    for at in (NOW, NOW + 60_000):
+        answered_by_others(some, at)
+        assert some.offended(PEER, Offence.LATE, at) is Consequence.DROP
+        assert barred(some, PEER, at) == (SILENT_MS, None)
+        assert barred(some, PEER, at + SILENT_MS) == (None, None)
+    answered_by_others(some, NOW + 120_000)
+    assert some.offended(PEER, Offence.LATE, NOW + 120_000) is Consequence.DROP
+    assert barred(some, PEER, NOW + 120_000) == (DROP_MS, None)
+
+
+def test_silence_now_and_then_adds_up_to_nothing() -> None:
+    some = penalties()
+    for number in range(6):
+        at = NOW + number * WINDOW_MS // 2
+        answered_by_others(some, at)
+        assert some.offended(PEER, Offence.LATE, at) is Consequence.DROP
+        assert barred(some, PEER, at) == (SILENT_MS, None)
 
 
 def test_other_rules_keep_an_id_away_for_an_hour() -> None:

@@ -70,6 +70,9 @@ class Quiet:
     def received(self, connection: Connection, message: Message, size: int) -> None:
         """Nothing is of interest."""
 
+    def begins(self, connection: Connection, kind: int) -> None:
+        """Everything is wanted."""
+
     def progressed(self, connection: Connection, kind: int, size: int) -> None:
         """Nothing is of interest."""
 

@@ -69,6 +69,9 @@ class Owner:
                 connection.pong_to(message)
         self.on(message)
 
+    def begins(self, connection: Connection, kind: int) -> None:
+        """Everything is wanted."""
+
     def progressed(self, connection: Connection, kind: int, size: int) -> None:
         self.progress.append((kind, size))
 

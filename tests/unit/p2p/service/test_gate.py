@@ -254,6 +254,33 @@ def test_a_configured_peer_is_dialled_asked_for_addresses_and_dialled_again() ->
     among(test, static=(address(1),))
 
 
+def test_a_configured_peer_that_cannot_be_reached_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test(made: ServiceNode) -> None:
+        await trio.sleep(300)
+        assert len(made.reasons) > 2
+        made.listens(2, is_id=3)
+        await until(lambda: "another id than expected" in made.reasons, 600)
+
+    among(test, static=(address(1), address(2)))
+    told = [one.getMessage() for one in caplog.records if "configured peer" in one.getMessage()]
+    again, refused = "cannot be reached and is dialled again", "not reached: connection refused"
+    assert sorted(told) == sorted(
+        f"the configured peer {address(number)} {again}: {why}"
+        for number, why in ((1, refused), (2, refused), (2, "another id than expected"))
+    )
+
+
+def test_a_dial_of_the_book_that_fails_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(made: ServiceNode) -> None:
+        await made.network._dial_one(Dial(address(1), Kind.FULL))
+        assert made.reasons == ["not reached: connection refused"]
+
+    among(test)
+    assert "configured" not in caplog.text
+
+
 def test_another_id_than_expected_is_no_peer() -> None:
     async def test(made: ServiceNode) -> None:
         found = made.listens(1, is_id=2)
