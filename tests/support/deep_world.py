@@ -29,6 +29,7 @@ from esper.node.datadir import DataDirectory
 from esper.node.peers.chain_port import NodeChain
 from esper.node.peers.jobs import ChainJobs
 from esper.p2p.limits import NetworkLimits
+from esper.p2p.peer import PeerNumber
 from esper.p2p.ports import Adopt, JudgeBlock, Reroot
 from esper.p2p.sync.events import KeepFrom, SyncedOnce
 from esper.p2p.sync.sync import Sync, SyncSettings
@@ -91,7 +92,7 @@ class RealMakers:
         chain = ProvenChain.genesis(params)
         nothing = BlockBytes(b"", b"", b"")
         self.genesis = RealMade(None, chain.context, None, nothing, chain)  # type: ignore[arg-type]
-        self.by_id: dict[BlockId, Any] = {self.genesis.block_id: self.genesis}
+        self.by_id: dict[Any, Any] = {self.genesis.block_id: self.genesis}
         self.by_header: dict[bytes, Any] = {}
         self._verifier = FakeVerifier(params.model)
         self._branches = 0
@@ -189,7 +190,8 @@ class DeepWorld(World):
         seed: int = 0,
         **settings: Any,
     ) -> None:
-        super().__init__(makers=makers or RealMakers(params), seed=seed)
+        chosen: Any = makers or RealMakers(params)
+        super().__init__(makers=chosen, seed=seed)
         self.folder, self.params = folder, params
         self.current = False
         self.rerooted: list[BlockId] = []
@@ -256,6 +258,10 @@ class DeepWorld(World):
         for made in reversed(path):
             self._await(partial(self.service.submit, made.data))
         self._do(self.sync.chain_changed(self.now))
+
+    def honest(self, tip: Any, **fields: Any) -> PeerNumber:
+        """A peer that stands on a block joins."""
+        return super().honest(tip, **fields)
 
     # Inside.
 

@@ -58,6 +58,11 @@ class Following:
         walker = self._board.peers.get(self._walk.peer) if self._walk is not None else None
         if walker is not None:
             times.append(walker.affordable_at(HEADERS_COST, now))
+        for lead in self._board.leads:
+            giver = self._board.peers.get(lead.giver)
+            if giver is not None and lead.wants_headers(self._board.limits):
+                # Whether or not its claims are followed: this is its lead already.
+                times.append(max(giver.paused_until, giver.affordable_at(HEADERS_COST, now)))
         for peer in self._board.peers.values():
             wakes = self._choosing.askable_at(peer, now)
             if wakes is not None:

@@ -130,8 +130,7 @@ def test_a_halted_node_says_so_serves_on_and_follows_nothing_until_resync(
     assert report.aside is not None
     world.peers.clear()
     world._open_disk()
-    assert world.service.halted == ""
-    assert not world.service.was_synced
+    assert (world.service.halted, world.service.was_synced) == ("", False)
     world.honest(WIDE_OTHERS[-1])
     world.until(lambda: world.tip is WIDE_OTHERS[-1], ms=60_000)
     world.until(lambda: world.syncs == 1, ms=60_000)
