@@ -168,6 +168,7 @@ class NetworkService:
             joined=self._joined,
         )
         """Lets peers in."""
+        self._chain_jobs = chain_jobs
         self._room = MachineRoom(
             self.following.machines,
             requests,
@@ -246,6 +247,11 @@ class NetworkService:
             if port and reach_of(ip) is not Reach.NOWHERE:
                 return PeerAddress(ip, port, self.node_id)
         return None
+
+    @property
+    def trouble(self) -> str:
+        """Why this machine cannot take blocks now; empty if it can."""
+        return self._chain_jobs.trouble
 
     def static_ids(self) -> frozenset[bytes]:
         """Ids of the configured peers."""
