@@ -9,7 +9,9 @@ def as_of_text(as_of: AsOf, status: Status) -> str:
     """``as of height 7``, and why it may be old if the node is not synced."""
     if as_of.synced and status.synced:
         return f"as of height {as_of.height}"
-    return f"as of height {as_of.height}, syncing: {status.why_not_synced or 'the node catches up'}"
+    return (
+        f"as of height {as_of.height}, not synced: {status.why_not_synced or 'the node catches up'}"
+    )
 
 
 def time_text(time_ms: int) -> str:

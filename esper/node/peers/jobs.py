@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import trio
+
 from esper.node.chain.block_judge import JudgedBlock, JudgementError
 from esper.node.chain.chain_service import ChainService, StartAgainError
 from esper.p2p.ports import (
@@ -20,8 +22,11 @@ from esper.primitives.errors.consequences import Stage
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 from esper.primitives.ids import BlockId
 from esper.saying import complain
+from esper.storage.errors import StorageError
 
 LOG: Final = logging.getLogger("esper.network")
+TELL_AGAIN_S: Final = 60
+"""A trouble that lasts is told so often."""
 
 
 class ChainJobs:
@@ -31,6 +36,9 @@ class ChainJobs:
         """``adopted`` hears of the last of blocks that were adopted together."""
         self._chain = chain
         self._adopted = adopted
+        self._told_s = -float(TELL_AGAIN_S)
+        self.trouble = ""
+        """Why blocks cannot be taken now by a fault of this machine; empty if they can."""
 
     async def run(self, job: Job) -> object:
         """The job's value, or a Failure."""
@@ -74,6 +82,8 @@ class ChainJobs:
 
     async def _adopt(self, blocks: Sequence[JudgedBlock]) -> Adopted:
         adopted = await self._chain.adopt_many(blocks)
+        if adopted.failure is None:
+            self.trouble = ""
         if adopted.done:
             self._adopted(blocks[adopted.done - 1])
         match adopted.failure:
@@ -87,12 +97,16 @@ class ChainJobs:
 
     def _complain(self, error: Exception) -> None:
         # A full disk or a closed worker says nothing about whoever brought the block.
-        complain(
-            LOG,
-            "job_failed",
-            "a block could not be judged here: {reason}",
-            reason=f"{type(error).__name__}: {error}",
-        )
+        reason = str(error)
+        if not isinstance(error, StorageError):
+            reason = f"{type(error).__name__}: {error}"
+        same, self.trouble = reason == self.trouble, reason
+        now = trio.current_time()
+        if same and now - self._told_s < TELL_AGAIN_S:
+            # It is tried again each second.
+            return
+        self._told_s = now
+        complain(LOG, "job_failed", "a block could not be taken here: {reason}", reason=reason)
 
 
 def _judged(proven: object) -> JudgedBlock:

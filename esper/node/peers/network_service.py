@@ -168,6 +168,7 @@ class NetworkService:
             joined=self._joined,
         )
         """Lets peers in."""
+        self._chain_jobs = chain_jobs
         self._room = MachineRoom(
             self.following.machines,
             requests,
@@ -247,6 +248,11 @@ class NetworkService:
                 return PeerAddress(ip, port, self.node_id)
         return None
 
+    @property
+    def trouble(self) -> str:
+        """Why this machine cannot take blocks now; empty if it can."""
+        return self._chain_jobs.trouble
+
     def static_ids(self) -> frozenset[bytes]:
         """Ids of the configured peers."""
         return frozenset(one.peer_id for one in self._made_of.settings.static)
@@ -287,7 +293,7 @@ class NetworkService:
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(self._network.run)
-            self._tell_listening()
+            self.tell_listening()
             await nursery.start(news.run)
             nursery.start_soon(self._follow_tip)
             nursery.start_soon(self._follow_own_blocks)
@@ -296,14 +302,15 @@ class NetworkService:
 
     # What the node tells.
 
-    def _tell_listening(self) -> None:
+    def tell_listening(self) -> None:
+        """Where others come in and whom they meet: what a person passes on to them."""
         where = (
             f"peers may dial {self.listening}" if self.listening else "nobody may dial this node"
         )
         say(
             LOG,
             "network_started",
-            "{where}; its id is {id}",
+            "{where}; the id of this node is {id}",
             where=where,
             id=peer_id_text(self.node_id),
         )

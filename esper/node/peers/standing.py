@@ -106,4 +106,6 @@ class NetworkStanding(NetworkState):
             found.append("peers follow other rules: this release may be old, look for a newer one")
         if penalties.is_own_fault(now):
             found.append("this machine was too slow to hear its peers in time: nobody is blamed")
+        if self._service.trouble:
+            found.append(f"blocks cannot be taken here: {self._service.trouble}")
         return tuple(found)

@@ -1,4 +1,6 @@
-"""When an address is dialled again: 10 s x 2^n, at most 1 h (2 min for static peers), give or take half at random.
+"""When an address is dialled again: 10 s x 2^n, at most 1 h, give or take half at random.
+
+Static peers rest 2 minutes at most.
 
 At random, so that nodes which were stopped together do not return together.
 """

@@ -211,7 +211,7 @@ def test_status_says_why_it_is_not_synced_and_what_helps(client: FakeClient) -> 
     why = "nobody is connected: `esperd connect ADDRESS` names a peer"
     lines = status_lines(client, synced=False, why_not_synced=why, inbound=0, outbound=0,
                          best_height=0)  # fmt: skip
-    assert lines[0] == f"devnet, as of height 1, syncing: {why}"
+    assert lines[0] == f"devnet, as of height 1, not synced: {why}"
     assert "peers       0 that this node dialled, 0 that dialled it" in lines
 
 

@@ -300,7 +300,7 @@ def test_balance_tells_its_age(console: Console) -> None:
     console.node.immature = (s.Release(7, "5000000000"),)
     console.node.unbonding = (s.Release(9, "100000000"),)
     out = console.run("balance")
-    assert out.startswith("as of height 0, syncing: the tip is 3 hours old\n")
+    assert out.startswith("as of height 0, not synced: the tip is 3 hours old\n")
     assert "immature   50 ESP until height 7" in out
     assert "unbonding  1 ESP until height 9" in out
     found = console.json("balance")

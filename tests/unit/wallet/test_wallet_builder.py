@@ -569,7 +569,7 @@ def test_holdings_are_sums() -> None:
     assert as_of_text(found.as_of, node.status()) == "as of height 0"
     node.synced = False
     found = holdings(node, file)
-    assert as_of_text(found.as_of, node.status()).endswith("syncing: the tip is 3 hours old")
+    assert as_of_text(found.as_of, node.status()).endswith("not synced: the tip is 3 hours old")
 
 
 def test_a_network_signs_for_itself_alone() -> None:

@@ -201,7 +201,7 @@ def test_a_node_of_another_network_is_not_asked(console: Console) -> None:
 def test_a_node_that_is_behind_says_so(console: Console) -> None:
     restored(console)
     console.node.synced = False
-    assert "as of height 0, syncing: the tip is 3 hours old" in console.run("wallet", "scan")
+    assert "as of height 0, not synced: the tip is 3 hours old" in console.run("wallet", "scan")
     assert console.json("wallet", "scan")["as_of"] == {"height": 0, "synced": False}
 
 

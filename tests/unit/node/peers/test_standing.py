@@ -60,6 +60,7 @@ def standing(
     minimum_weight: int = 0,
     old_release: bool = False,
     own_fault: bool = False,
+    trouble: str = "",
 ) -> NetworkStanding:
     service: Any = SimpleNamespace(
         following=SimpleNamespace(state=state),
@@ -73,6 +74,7 @@ def standing(
         ),
         chain_port=SimpleNamespace(tip=SimpleNamespace(weight=50)),
         steady=lambda: NOW,
+        trouble=trouble,
     )
     return NetworkStanding(service)
 
@@ -135,3 +137,6 @@ def test_a_clock_that_is_off_is_told_by_three_peers_of_our_choice(
 def test_what_an_operator_should_see_to_is_told() -> None:
     assert "release may be old" in standing(old_release=True).warnings()[0]
     assert "nobody is blamed" in standing(own_fault=True).warnings()[0]
+    assert standing(trouble="the disk is full").warnings() == (
+        "blocks cannot be taken here: the disk is full",
+    )
