@@ -109,6 +109,13 @@ def test_peers_say_how_the_node_stands(client: FakeClient) -> None:
     ]
 
 
+def test_near_without_being_synced_is_called_waiting(client: FakeClient) -> None:
+    client.answers["get_network"] = msgspec.structs.replace(
+        NETWORK, synced=False, why_not_synced="no peer", state="near"
+    )
+    assert run("peers").startswith("network     waiting, height 1; not synced: no peer\n")
+
+
 def test_a_peer_that_is_dialled_in_vain_is_one_line(client: FakeClient) -> None:
     gone = s.LeftPeer("192.0.2.9:9333", PEER_ID, 5, "not reached: Connection refused")
     later, other = [msgspec.structs.replace(gone, left_s=seconds) for seconds in (25, 60)]
