@@ -129,10 +129,11 @@ def _network_lines(now: NetworkReply) -> list[str]:
 
 
 def _standing(now: NetworkReply) -> str:
-    told = f"{now.state}, height {now.height}"
+    # A node that is near the best chain it knows, and not synced, waits for something else.
+    told = f"{'waiting' if now.state == 'near' else now.state}, height {now.height}"
     if now.best_height > now.height:
         told += f" of {now.best_height} that a peer claims"
-    if now.blocks_per_second > 0:
+    if now.blocks_per_second > 0 and not now.synced:
         told += f", {now.blocks_per_second:g} blocks/s"
     if now.seconds_left is not None:
         told += f", {length(now.seconds_left)} left"

@@ -29,7 +29,7 @@ from esper.p2p.peers.multiaddr import Multiaddr, endpoint_text
 from esper.p2p.peers.netgroup import ip_text
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
 from esper.p2p.service.peer_table import Connected
-from esper.p2p.transport.link import Ending, LinkClosed
+from esper.p2p.transport.link import LinkClosed
 from esper.p2p.wire.talk_messages import BYE_BARRED, BYE_STOPPING
 
 SERVICES: Final = (
@@ -44,12 +44,6 @@ BAR_WORDS: Final = {
     Bar.BAN: "for an offence that honest nodes do not commit",
     Bar.BY_HAND: "by the operator",
 }
-HELPS: Final = {
-    Ending.WRONG_ID: "see which id `esperd peers` shows there; ",
-    Ending.BROKEN: "see that this is a node's port for peers, not that of JSON-RPC; ",
-    Ending.REFUSED: "see that it is on the same network; ",
-}
-"""What an operator may look at where a dial failed."""
 STAYS_S: Final = 0.5
 """A peer that is still there so long after its hello stays."""
 IPV6_BAN_BYTES: Final = 9
@@ -132,7 +126,7 @@ class NetworkPeers(PeersPort):
             connected = await service.network.connect(address)
         except LinkClosed as closed:
             service.parts.plan.failed(address, 0)
-            raise self._unreached(address, closed.reason, HELPS.get(closed.ending, "")) from closed
+            raise self._unreached(address, closed.reason_and_remedy) from closed
         except trio.Cancelled:
             service.parts.plan.failed(address, 0)
             raise
@@ -206,12 +200,11 @@ class NetworkPeers(PeersPort):
         ]
 
     @staticmethod
-    def _unreached(address: PeerAddress, why: str, helps: str = "") -> PeerUnreachedError:
+    def _unreached(address: PeerAddress, why: str) -> PeerUnreachedError:
         return PeerUnreachedError(
             "address",
             f"{endpoint_text(address.ip, address.port)}: {why}",
-            f"{helps}it is dialled again until the node ends; `esperd disconnect` with its id ends "
-            "that",
+            "it is dialled again until the node ends; `esperd disconnect` with its id ends that",
         )
 
 

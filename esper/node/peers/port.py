@@ -162,7 +162,7 @@ class PeersPort(Protocol):
         """Dial a peer, and keep it as a configured one until the node ends.
 
         Answers the connection that there is, if it is connected already. A peer that cannot be
-        reached now stays configured and is dialled again. Raises PeerUnreachedError, and PeersError
+        reached now is dialled again. Raises PeerUnreachedError, and PeersError
         for this node itself.
         """
 

@@ -157,7 +157,7 @@ class Gate:
             self.parts.plan.failed(dial.address, self._minute)
         self._table.unreached(dial.address, closed.reason, self._steady())
         if dial.kind is Kind.STATIC:
-            self._tell_unreached(dial.address, closed.reason)
+            self._tell_unreached(dial.address, closed.reason_and_remedy)
 
     def _tell_unreached(self, address: PeerAddress, why: str) -> None:
         """Once for each cause: it is dialled again and again."""

@@ -31,6 +31,14 @@ class Ending(Enum):
     BROKEN = "broke the rules of the transport"
 
 
+REMEDIES: Final = {
+    Ending.WRONG_ID: "see which id `esperd peers` shows there",
+    Ending.BROKEN: "see that a node's port for peers is there, not that of JSON-RPC",
+    Ending.REFUSED: "see that it is on the same network",
+}
+"""What an operator may look at where a dial to a peer that he named failed."""
+
+
 class LinkClosed(Exception):
     """The connection is gone, or never came about."""
 
@@ -46,6 +54,12 @@ class LinkClosed(Exception):
     def reason(self) -> str:
         """The whole, for people."""
         return str(self)
+
+    @property
+    def reason_and_remedy(self) -> str:
+        """For the operator who named the peer that was dialled."""
+        remedy = REMEDIES.get(self.ending)
+        return f"{self.reason}; {remedy}" if remedy else self.reason
 
     def again(self) -> "LinkClosed":
         """A copy: an exception that several tasks raise would collect their tracebacks."""

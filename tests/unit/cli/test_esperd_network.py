@@ -83,6 +83,8 @@ def test_peers_are_a_table_with_what_can_be_typed_again(client: FakeClient) -> N
 
 
 def test_peers_say_how_the_node_stands(client: FakeClient) -> None:
+    # What it did while it caught up is of no use any more.
+    client.answers["get_network"] = msgspec.structs.replace(NETWORK, blocks_per_second=0.2)
     lines = run("peers").splitlines()
     assert lines[:4] == [
         "network     synced, height 1",
@@ -105,6 +107,13 @@ def test_peers_say_how_the_node_stands(client: FakeClient) -> None:
         "",
         "nobody is connected",
     ]
+
+
+def test_near_without_being_synced_is_called_waiting(client: FakeClient) -> None:
+    client.answers["get_network"] = msgspec.structs.replace(
+        NETWORK, synced=False, why_not_synced="no peer", state="near"
+    )
+    assert run("peers").startswith("network     waiting, height 1; not synced: no peer\n")
 
 
 def test_a_peer_that_is_dialled_in_vain_is_one_line(client: FakeClient) -> None:
