@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from esper.p2p.actions import Ask, End
+from esper.p2p.faults import Fault, Offence
 from esper.p2p.flow.open_requests import Owner
 from esper.p2p.peer import PeerNumber
 from esper.p2p.service.network import SAVE_EVERY_S
@@ -16,7 +17,7 @@ from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.framing import frame_bytes
 from tests.support.service_node import ServiceNode, address, node
-from tests.support.service_world import mocked
+from tests.support.service_world import mocked, steady
 
 ID = b"i" * 64
 COMPACT = bulk.Compact(0, b"h", b"o", (), (), (bytes(16),), ())
@@ -209,5 +210,28 @@ def test_a_peer_is_dialled_on_demand(reached: bool) -> None:
         else:
             with pytest.raises(LinkClosed):
                 await made.network.connect(address(4))
+
+    among(test)
+
+
+def test_deadlines_begin_anew_once_when_this_machine_was_too_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test(made: ServiceNode) -> None:
+        begun: list[int] = []
+        monkeypatch.setattr(made.requests, "begin_anew", begun.append)
+        penalties = made.gate.parts.penalties
+        for name in (1, 2):
+            await made.dialled_by(name)
+        late = Fault(Offence.LATE_ANSWER, "a block did not come in time")
+        for connected in made.table.settled():
+            penalties.asked(connected.address.peer_id, steady())
+        await trio.sleep(2)
+        assert begun == []
+        for connected in made.table.settled():
+            made.gate.count(connected, late)
+        assert penalties.is_own_fault(steady())
+        await trio.sleep(5)
+        assert len(begun) == 1
 
     among(test)
