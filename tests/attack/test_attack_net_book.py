@@ -291,7 +291,7 @@ def test_our_own_slow_line_drops_nobody_for_good() -> None:
     penalties = Penalties(PUBLIC)
     peers = [Offender(peer_id(v), public_ip(v), b"%d" % v, True) for v in range(10)]
     for peer in peers:
-        penalties.asked(peer.peer_id, NOW)
+        penalties.asked(peer.peer_id, peer.group, NOW)
     for step, peer in enumerate(peers * 3):
         penalties.offended(peer, Offence.LATE, NOW + step)
         penalties.offended(peer, Offence.LATE_ANSWER, NOW + step)

@@ -421,7 +421,8 @@ class NetworkService:
         connected = self.table.get(number)
         if connected is not None:
             now = self._made_of.steady()
-            self.parts.penalties.asked(connected.address.peer_id, now)
+            group = b"" if connected.peer is None else connected.peer.group
+            self.parts.penalties.asked(connected.address.peer_id, group, now)
 
     def _brought(self, block: Proven) -> None:
         self.following.blocks.proven_by_sync(block)

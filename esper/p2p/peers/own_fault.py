@@ -1,7 +1,8 @@
 """Whether it is we who are slow: then nobody is blamed for being late.
 
 The network page, section 5: half of those who were asked are late within a minute, or our own
-ticker comes more than 5 s late, as after SIGSTOP or a laptop's sleep.
+ticker comes more than 5 s late, as after SIGSTOP or a laptop's sleep. Netgroups are counted, not
+ids: one owner of many addresses could otherwise be late with all of them and excuse everybody.
 """
 
 from dataclasses import dataclass
@@ -28,26 +29,32 @@ class OwnFaultStatistics:
     """How often it was our own fault."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    at_ms: int
+    group: bytes
+
+
 class OwnFault:
     """Counts who was asked and who was late within a minute."""
 
     def __init__(self) -> None:
-        self._asked: dict[bytes, int] = {}
-        self._late: dict[bytes, int] = {}
+        self._asked: dict[bytes, _Noted] = {}
+        self._late: dict[bytes, _Noted] = {}
         self._until_ms: int | None = None
         self._times = 0
 
-    def asked(self, peer_id: bytes, now_ms: int) -> None:
-        """A peer was asked something that has a deadline."""
-        _note(self._asked, peer_id, now_ms)
+    def asked(self, peer_id: bytes, group: bytes, now_ms: int) -> None:
+        """A peer of a netgroup was asked something that has a deadline."""
+        _note(self._asked, peer_id, group, now_ms)
 
-    def late(self, peer_id: bytes, now_ms: int) -> bool:
+    def late(self, peer_id: bytes, group: bytes, now_ms: int) -> bool:
         """A peer was late; whether that is our own fault."""
-        _note(self._asked, peer_id, now_ms)
-        _note(self._late, peer_id, now_ms)
+        _note(self._asked, peer_id, group, now_ms)
+        _note(self._late, peer_id, group, now_ms)
         if self.is_ours(now_ms):
             return True
-        asked, late = _fresh(self._asked, now_ms), _fresh(self._late, now_ms)
+        asked, late = _groups(self._asked, now_ms), _groups(self._late, now_ms)
         if 2 * late >= asked and late >= min(asked, LATE_AT_LEAST):
             self._begin(now_ms)
             return True
@@ -66,7 +73,7 @@ class OwnFault:
 
     def late_since(self, now_ms: int) -> list[bytes]:
         """Who was late within the last minute, and is excused too."""
-        return [peer_id for peer_id, at in self._late.items() if now_ms - at < TOGETHER_MS]
+        return [peer_id for peer_id, one in self._late.items() if now_ms - one.at_ms < TOGETHER_MS]
 
     def statistics(self) -> OwnFaultStatistics:
         """Counts."""
@@ -78,15 +85,15 @@ class OwnFault:
         self._until_ms = now_ms + GRACE_MS
 
 
-def _note(when: dict[bytes, int], peer_id: bytes, now_ms: int) -> None:
+def _note(when: dict[bytes, _Noted], peer_id: bytes, group: bytes, now_ms: int) -> None:
     when.pop(peer_id, None)
-    when[peer_id] = now_ms
+    when[peer_id] = _Noted(now_ms, group)
     if len(when) > MOST_IDS:
         del when[next(iter(when))]
 
 
-def _fresh(when: dict[bytes, int], now_ms: int) -> int:
-    """Forget what is older than a minute; how many are left. The oldest stand first."""
-    while when and now_ms - when[next(iter(when))] >= TOGETHER_MS:
+def _groups(when: dict[bytes, _Noted], now_ms: int) -> int:
+    """Forget what is older than a minute; of how many netgroups the rest are."""
+    while when and now_ms - when[next(iter(when))].at_ms >= TOGETHER_MS:
         del when[next(iter(when))]
-    return len(when)
+    return len({one.group for one in when.values()})

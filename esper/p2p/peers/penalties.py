@@ -147,9 +147,9 @@ class Penalties:
         """The operator names a peer no more."""
         self._static_ids.discard(peer_id)
 
-    def asked(self, peer_id: bytes, now_ms: int) -> None:
-        """A peer was asked something that has a deadline."""
-        self._own_fault.asked(peer_id, now_ms)
+    def asked(self, peer_id: bytes, group: bytes, now_ms: int) -> None:
+        """A peer of a netgroup was asked something that has a deadline."""
+        self._own_fault.asked(peer_id, group, now_ms)
 
     def ticked(self, late_ms: int, now_ms: int) -> bool:
         """Our ticker came late; True if deadlines are to begin anew and nobody is scored."""
@@ -168,7 +168,7 @@ class Penalties:
         The fault is our own, and nobody else's, if the answer to many LATE is NONE: then deadlines
         begin anew, as ``is_own_fault`` says.
         """
-        if offence in _LATE and self._own_fault.late(who.peer_id, now_ms):
+        if offence in _LATE and self._own_fault.late(who.peer_id, who.group, now_ms):
             self._excuse(now_ms)
             return Consequence.NONE
         if offence in _BANNED:

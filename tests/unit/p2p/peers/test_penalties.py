@@ -37,7 +37,7 @@ def penalties(static: tuple[bytes, ...] = (), localities: Localities = PUBLIC) -
     some = Penalties(localities, static)
     # Many were asked, so nobody who is late is excused.
     for value in range(100, 120):
-        some.asked(peer_id(value), NOW)
+        some.asked(peer_id(value), b"group %d" % value, NOW)
     return some
 
 
@@ -71,7 +71,7 @@ def test_what_drops_at_once(offence: Offence) -> None:
 def answered_by_others(some: Penalties, now_ms: int) -> None:
     """So that it is not our own line that fails."""
     for value in range(10, 20):
-        some.asked(peer_id(value), now_ms)
+        some.asked(peer_id(value), b"group %d" % value, now_ms)
 
 
 def test_silence_keeps_away_for_seconds_and_the_third_for_longer() -> None:
@@ -126,7 +126,7 @@ def test_what_drops_when_it_is_often(offence: Offence, count: int) -> None:
     assert barred(some, PEER) == (None, None)
     last = NOW + WINDOW_MS - 1
     for value in range(100, 120):
-        some.asked(peer_id(value), last)
+        some.asked(peer_id(value), b"group %d" % value, last)
     assert some.offended(PEER, offence, last) is Consequence.DROP
     # Counted anew from there.
     assert some.offended(PEER, offence, last) is Consequence.NONE
@@ -138,7 +138,7 @@ def test_ten_minutes_later_it_is_not_often(offence: Offence, count: int) -> None
     for _ in range(count - 1):
         some.offended(PEER, offence, NOW)
     for value in range(100, 120):
-        some.asked(peer_id(value), NOW + WINDOW_MS)
+        some.asked(peer_id(value), b"group %d" % value, NOW + WINDOW_MS)
     assert some.offended(PEER, offence, NOW + WINDOW_MS) is Consequence.NONE
     assert some.offended(offender(2), offence, NOW + WINDOW_MS) is Consequence.NONE
 
@@ -215,7 +215,7 @@ def test_who_is_static_may_change() -> None:
 def test_nobody_is_late_alone_among_many_that_are() -> None:
     some = Penalties(PUBLIC)
     for value in range(6):
-        some.asked(peer_id(value), NOW)
+        some.asked(peer_id(value), b"group %d" % value, NOW)
     # The first is dropped before it shows that all are late.
     assert some.offended(offender(0), Offence.LATE, NOW) is Consequence.DROP
     assert some.offended(offender(1), Offence.LATE_ANSWER, NOW) is Consequence.NONE
@@ -225,7 +225,7 @@ def test_nobody_is_late_alone_among_many_that_are() -> None:
     assert barred(some, offender(0)) == (None, None)
     # What was counted is forgotten, other offences are not excused.
     for value in range(20):
-        some.asked(peer_id(value), NOW + GRACE_MS)
+        some.asked(peer_id(value), b"group %d" % value, NOW + GRACE_MS)
     assert not some.is_own_fault(NOW + GRACE_MS)
     assert some.offended(offender(1), Offence.LATE_ANSWER, NOW + GRACE_MS) is Consequence.NONE
     assert some.offended(offender(1), Offence.CODEC, NOW) is Consequence.DROP
@@ -234,7 +234,7 @@ def test_nobody_is_late_alone_among_many_that_are() -> None:
 def test_other_drops_are_not_taken_back() -> None:
     some = Penalties(PUBLIC)
     for value in range(6):
-        some.asked(peer_id(value), NOW)
+        some.asked(peer_id(value), b"group %d" % value, NOW)
     assert some.offended(offender(0), Offence.CODEC, NOW) is Consequence.DROP
     assert some.offended(offender(0), Offence.LATE, NOW) is Consequence.DROP
     some.offended(offender(1), Offence.LATE, NOW)

@@ -225,7 +225,9 @@ def test_deadlines_begin_anew_once_when_this_machine_was_too_slow(
             await made.dialled_by(name)
         late = Fault(Offence.LATE_ANSWER, "a block did not come in time")
         for connected in made.table.settled():
-            penalties.asked(connected.address.peer_id, steady())
+            peer = connected.peer
+            assert peer is not None
+            penalties.asked(peer.peer_id, peer.group, steady())
         await trio.sleep(2)
         assert begun == []
         for connected in made.table.settled():
