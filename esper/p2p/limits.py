@@ -56,7 +56,6 @@ OUTBOUND_PART: Final = 3
 """Of every limit "in all" one part in so many is kept for outbound peers."""
 
 # Requests.
-BLOCK_BEGINS_MS: Final = 1_000
 BLOCK_WHOLE_MS: Final = 10_000
 QUICK_BEGINS_MS: Final = 3_000
 """Of txs and block_txs."""
@@ -84,7 +83,6 @@ PROOFS_PER_S_IN_ALL: Final = 50
 FETCHES_INBOUND: Final = 6
 FETCHES_OUTBOUND: Final = 5
 PUSHES: Final = 2
-FETCHES_WAITING: Final = 4
 FETCHES_OF_A_WORK: Final = 3
 ANOTHER_FETCH_MS: Final = 1_000
 WAIT_FOR_OUTBOUND_MS: Final = 50
@@ -110,7 +108,6 @@ SYNC_BYTES: Final = 32 * MIB
 
 # Transactions.
 TX_PER_S: Final = 20
-CALLS_PER_S: Final = 10
 TX_BURST: Final = 256
 TX_PER_S_IN_ALL: Final = 200
 TX_IN_FLIGHT: Final = 64
