@@ -109,7 +109,9 @@ def test_no_way_in_takes_longer_than_its_bytes_are_worth(name: str) -> None:
             large = seconds(EVERY[name], text)
             if large > 0.25:
                 small = min(seconds(EVERY[name], texts[0]) for _ in range(3))
-                large = large if large > 5 else min(large, seconds(EVERY[name], text))
+                # The least of several: what a busy machine adds is not the text's.
+                again = 0 if large > 5 else 3
+                large = min([large, *(seconds(EVERY[name], text) for _ in range(again))])
                 assert large < times * small + 0.15, (text[:40], len(text), small, large)
 
 

@@ -99,7 +99,7 @@ HARMLESS = {"closed_input", "closed_output", "closed_errors", "ascii_terminal", 
 SPENDING = {
     *("esper send", "esper stake", "esper unstake", "esper credits send", "esper call"),
     *("esper cancel", "esper bump", "esper submit", "esperd resume", "esperd threads"),
-    *("esperd ban", "esperd unban"),
+    *("esperd disconnect", "esperd ban", "esperd unban"),
 }
 """What comes out of these depends on those before."""
 OF_THE_NODE = {"esperd stop"}

@@ -13,6 +13,7 @@ import pytest
 
 import esper.consensus
 import esper.crypto
+import esper.p2p.wire
 import esper.primitives
 import esper.vm
 from esper.primitives.codec import Array, Record
@@ -21,7 +22,7 @@ from esper.vm.transaction import wire_form
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "vectors"
-PACKAGES = (esper.consensus, esper.vm, esper.crypto, esper.primitives)
+PACKAGES = (esper.consensus, esper.vm, esper.crypto, esper.primitives, esper.p2p.wire)
 
 TAG = re.compile(r'"(esper/[a-z0-9/-]+/v\d+)"')
 """A string literal that is a tag."""
@@ -46,7 +47,16 @@ HELD_BY = {
 }
 """The file whose values change with a tag; names stand without ``esper/`` and the version."""
 
+OWN_BOOK = "where one node keeps its peers: no other reads or computes it"
+
 TAGS_WITHOUT = {
+    "esper/node/milestones/v1": "what one node's chain has reached",
+    "esper/p2p/book/new/v1": OWN_BOOK,
+    "esper/p2p/book/slot/v1": OWN_BOOK,
+    "esper/p2p/book/spread/v1": OWN_BOOK,
+    "esper/p2p/book/tried/v1": OWN_BOOK,
+    "esper/p2p/eviction/v1": OWN_BOOK,
+    "esper/p2p/gossip/v1": OWN_BOOK,
     "esper/segment/head/v1": "block files of one node: no other reads them",
     "esper/segment/payload/v1": "block files of one node: no other reads them",
     "esper/storage/format/v1": "the layout of one node's folder",

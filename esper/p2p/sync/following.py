@@ -238,6 +238,10 @@ class Following:
             self._blame(asked.peer, run)
             self.give_up(lead, now)
             return
+        if run.links and run.base.tip_id != top.tip_id:
+            # Relay brought blocks past the top meanwhile: what is above them is asked for anew.
+            self.left_branch(lead, now)
+            return
         for link in run.links:
             lead.append(link)
         if run.links and not lead.fetching:

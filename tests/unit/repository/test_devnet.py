@@ -162,7 +162,8 @@ def test_a_first_node_that_nobody_can_dial_is_the_end(tmp_path: Path) -> None:
     run = Run(tmp_path, address=nowhere)
     assert run.devnet.run() == 1
     assert "node1 cannot be dialled: it lets nobody in; the others are not started" in run.said
-    assert run.told("node1")[-1] in ("stopped", "ended, killed by SIGINT")
+    # Interrupted while its interpreter starts, it ends with a status.
+    assert run.told("node1")[-1].startswith(("stopped", "ended, "))
     assert run.told("node2") == []
 
 

@@ -17,6 +17,7 @@ mod fields;
 mod hashing;
 mod header;
 mod merkle;
+mod messages;
 mod msgpack;
 mod network;
 mod omega;

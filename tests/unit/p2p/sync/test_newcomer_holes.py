@@ -1,0 +1,51 @@
+"""What a search found and nobody has mended yet: a newcomer that stays on a lighter sound chain.
+
+A liar's chain of few heavy blocks parts from the honest one deeper than a node goes back. Headers
+of the honest peer are walked, and it is set aside since its branch is longer than the horizon, again
+every ten minutes; the fork check owes it nothing. Each case fails in its last step alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.property.test_sync_machine import NewcomerMachine
+
+LIAR = {"boasts": False, "delay": 5, "weight": 3_000}
+Step = tuple[str, dict[str, Any]]
+ONE: Step = ("grow", {"count": 1})
+
+FIRST: tuple[Step, ...] = (
+    ("begin", {"threads": 1, "stem": 2, "more": 51}),
+    ("wait", {"ms": 15_000}),
+    *(ONE,) * 5,
+    ("grow", {"count": 3}),
+    ("join_liar", {**LIAR, "count": 21, "kind": "bad state", "place": 0}),
+    ("wait", {"ms": 500}),
+    ("grow", {"count": 15}),
+    ("join_liar", {**LIAR, "count": 14, "kind": "sound", "place": 28}),
+)
+SECOND: tuple[Step, ...] = (
+    ("begin", {"threads": 2, "stem": 0, "more": 51}),
+    ("wait", {"ms": 90_000}),
+    ONE,
+    ("join_liar", {**LIAR, "count": 26, "kind": "bad state", "place": 0}),
+    ONE,
+    ("wait", {"ms": 15_000}),
+    ("grow", {"count": 16}),
+    *(ONE,) * 3,
+    ("join_liar", {**LIAR, "count": 17, "kind": "sound", "place": 34}),
+)
+
+
+@pytest.mark.parametrize("steps", [FIRST, SECOND], ids=["first", "second"])
+@pytest.mark.xfail(raises=AssertionError, strict=True, reason="the honest chain is not followed")
+def test_a_newcomer_ends_on_the_heaviest_sound_chain(steps: tuple[Step, ...]) -> None:
+    machine = NewcomerMachine()
+    for name, given in steps:
+        getattr(machine, name)(**given)
+        machine.bounded()
+        machine.undone_as_deep_as_was_kept()
+    machine.teardown()
