@@ -253,8 +253,8 @@ class NewcomerMachine(RuleBasedStateMachine):
         assert world.tip.headers.weight >= best.headers.weight
 
 
-# Some runs still fail: see ``tests/unit/p2p/sync/test_newcomer_holes.py``, and docs/STATUS.md. Until
-# the cause is mended the search for others of their kind belongs to the soak.
+# Some runs still fail: ``tests/unit/p2p/sync/test_newcomer_holes.py`` and docs/STATUS.md say how.
+# Until the cause is mended the search for others of their kind belongs to the soak.
 TestNewcomerMachine = pytest.mark.soak(NewcomerMachine.TestCase)
 NewcomerMachine.TestCase.settings = settings(
     max_examples=40,

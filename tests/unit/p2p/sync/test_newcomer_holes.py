@@ -1,8 +1,8 @@
 """What a search found and nobody has mended yet: a newcomer that stays on a lighter sound chain.
 
 A liar's chain of few heavy blocks parts from the honest one deeper than a node goes back. Headers
-of the honest peer are walked, and it is set aside since its branch is longer than the horizon, again
-every ten minutes; the fork check owes it nothing. Each case fails in its last step alone.
+of the honest peer are walked, and it is set aside as its branch is longer than the horizon, again
+and again; the fork check owes it nothing. Each case fails in its last step alone.
 """
 
 from __future__ import annotations
