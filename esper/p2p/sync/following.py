@@ -288,7 +288,11 @@ class Following:
             return
         peer.parted_deep = False
         if run.base.height - run.fork.height >= board.limits.horizon:
-            self.void(peer, now)
+            if board.settings.was_synced:
+                self.void(peer, now)
+            else:
+                # A branch that was left for another, and whose blocks are all here still.
+                self._parted_deep(peer, run.fork, now)
             return
         if len(board.leads) >= MOST_LEADS and not self._made_room(now):
             peer.wait_for(board.leads[-1].serial, now + AGREES_MS)

@@ -127,11 +127,12 @@ class Trials:
         if trial is None or run is None or run.failure is not None:
             return
         here = run.base.height - run.fork.height
+        if here and not run.links and len(answer.headers) >= asked.most:
+            # An earlier try brought these, or our chain was there before: to the end of them.
+            locator = (run.base.tip_id, run.fork.tip_id)
+            trial.next = replace(asked, locator=locator, left=run.fork)
+            return
         if not run.links and here < limits.horizon:
-            if here and len(answer.headers) >= asked.most:
-                # An earlier try brought these.
-                locator = (run.base.tip_id, run.fork.tip_id)
-                trial.next = replace(asked, locator=locator, left=run.fork)
             return
         lead = self._following.new_lead(asked, run, answer, now)
         lead.owed = lead.fetching = True
@@ -183,10 +184,13 @@ class Trials:
         """Whether enough is proven to stand on a branch that the chain would not change to."""
         board, branch = self._board, lead.branch
         proven = branch.base.height - branch.fork.height
-        if lead.adopting or not proven or not board.is_deep(lead):
+        if lead.adopting or not proven:
             return False
         if proven >= board.limits.horizon:
+            # Also where it parts from ours not so deep: one that was left before comes back whole.
             return True
+        if not board.is_deep(lead):
+            return False
         following = lead.window.proven_from(branch.base.height + 1)
         return bool(following) and following[0].headers.weight > board.chain.tip.weight
 
