@@ -80,8 +80,10 @@ def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) ->
         wait_for_one_tip([second, fourth], first.tip)
         third = stack.enter_context(node(tmp_path / "third", connect=(second.address,)))
         third.wait_for_tip(first.tip)
+        # Whoever stood still for long may have been let go for seconds; nobody is banned for it.
         for one in (first, second, fourth):
-            assert not json.loads(one.esperd("bans", "--json"))["bans"]
+            kept_away = json.loads(one.esperd("bans", "--json"))["bans"]
+            assert all("may be a mistake" in ban["why"] for ban in kept_away), kept_away
 
         # Both mine on; a fifth joins at a hundred proven blocks.
         left = BLOCKS - first.status()["height"]
