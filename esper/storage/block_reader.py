@@ -65,11 +65,6 @@ class BlockReader:
         """The height of a block of the chain, 0 of the genesis; None for any other."""
         return _height(self._as_of_now(), block_id)
 
-    def heights_of(self, block_ids: Sequence[BlockId]) -> tuple[int | None, ...]:
-        """What ``height_of`` says of each, on one and the same chain."""
-        chain = self._as_of_now()
-        return tuple(_height(chain, one) for one in block_ids)
-
     def id_at(self, height: int) -> BlockId:
         """The block of the chain at a height. Raises UnknownBlockError."""
         chain = self._as_of_now()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,3 +64,16 @@ def changed_sources(folder: Path, changes: list[Hunk]) -> Path:
     for change in changes:
         change.apply(folder)
     return folder
+
+
+def run_python(sources: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python on other sources of the package, with the tests of these."""
+    path = os.pathsep.join([str(sources), str(ROOT)])
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=sources,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

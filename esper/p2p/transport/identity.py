@@ -15,10 +15,10 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from esper.p2p.peers.peer_address import ID_PREFIX
+
 SEED_BYTES: Final = 32
 ID_BYTES: Final = 38
-ID_HEAD: Final = bytes.fromhex("002408011220")
-"""Identity multihash of 36 bytes, which are a protobuf: key type 1 (Ed25519), 32 bytes of key."""
 KEY_FILE: Final = "node.key"
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _RIGHTS: Final = "Give the user of this node the right to read and write it"
@@ -41,7 +41,7 @@ class Identity:
     def from_seed(cls, seed: bytes) -> "Identity":
         """Return the identity of 32 secret bytes."""
         key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
-        return cls(seed, ID_HEAD + key.public_bytes(Encoding.Raw, PublicFormat.Raw))
+        return cls(seed, ID_PREFIX + key.public_bytes(Encoding.Raw, PublicFormat.Raw))
 
     def __repr__(self) -> str:
         """Show the id alone: what is logged must not hold the seed."""
@@ -50,7 +50,7 @@ class Identity:
 
 def is_node_id(data: bytes) -> bool:
     """Whether these are the bytes of an Ed25519 id, the only kind that the network has."""
-    return len(data) == ID_BYTES and data.startswith(ID_HEAD)
+    return len(data) == ID_BYTES and data.startswith(ID_PREFIX)
 
 
 def load_identity(folder: Path, random_bytes: Callable[[int], bytes]) -> Identity:

@@ -29,7 +29,6 @@ from esper.p2p.wire.fields import (
     check_ascending,
     check_count,
     check_weight,
-    weight_bytes,
 )
 from esper.primitives.codec import Array, Record, Unsigned, VarBytes
 
@@ -385,8 +384,3 @@ GET_BLOCKS: Final = Record(
     (("number", NUMBER), ("block_ids", Array(ID, MOST_BLOCKS)), ("parts", Unsigned(2))),
 )
 REFUSE: Final = Record(Refuse, 1, (("number", NUMBER), ("block_id", ID), ("code", Unsigned(8))))
-
-
-def tip_fields(claim: Claim) -> tuple[int, bytes, bytes]:
-    """Height, weight and tip as hello, ping and pong carry them."""
-    return claim.height, weight_bytes(claim.weight), claim.tip

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.page_diffs import ROOT, changed_sources, hunks, section_of
+from tests.support.page_diffs import ROOT, changed_sources, hunks, run_python, section_of
 from tests.support.vm_world import BOB, COIN, FEE, address
 
 SECTION = section_of(ROOT / "docs" / "contributing.md", "Add a kind of transaction")
 FILE = re.compile(r"^The file, `([a-z_/.]+)`:\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def run(sources: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Python on other sources of the package, with the tests of these."""
-    path = os.pathsep.join([str(sources), str(ROOT)])
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=sources,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +38,7 @@ def test_a_kind_is_one_file_and_one_line() -> None:
 
 
 def test_the_kind_of_the_page_goes_from_bytes_to_receipt_and_words(sources: Path) -> None:
-    done = run(sources, "-m", "tests.support.contributed_kind")
+    done = run_python(sources, "-m", "tests.support.contributed_kind")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
         "name": "stake-for",
@@ -78,5 +62,5 @@ def test_the_change_of_the_page_is_in_the_style_of_the_house(sources: Path) -> N
     [(path, _)] = FILE.findall(SECTION)
     config = ["--config", str(ROOT / "pyproject.toml")]
     for command in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
-        done = run(sources, "-m", "ruff", *command, *config, path, "esper/vm/kinds.py")
+        done = run_python(sources, "-m", "ruff", *command, *config, path, "esper/vm/kinds.py")
         assert done.returncode == 0, done.stdout + done.stderr

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.page_diffs import ROOT, Hunk, changed_sources, hunks, section_of
+from tests.support.page_diffs import ROOT, Hunk, changed_sources, hunks, run_python, section_of
 
 PAGE = ROOT / "docs" / "contributing.md"
-
-
-def run(sources: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Python on other sources of the package, with the tests of these."""
-    path = os.pathsep.join([str(sources), str(ROOT)])
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=sources,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def changes() -> list[Hunk]:
@@ -38,7 +22,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_message_of_the_page_is_sent_heard_and_ignored_by_others(sources: Path) -> None:
-    done = run(sources, "-m", "tests.support.contributed_message")
+    done = run_python(sources, "-m", "tests.support.contributed_message")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
         "frame": "00000003809101",
@@ -48,7 +32,7 @@ def test_the_message_of_the_page_is_sent_heard_and_ignored_by_others(sources: Pa
 
 
 def test_who_does_not_know_it_ignores_it() -> None:
-    done = run(
+    done = run_python(
         ROOT,
         "-c",
         "from esper.p2p.wire import messages; print(messages.decode_message(128, bytes([145, 1])))",
@@ -60,5 +44,5 @@ def test_the_change_of_the_page_is_in_the_style_of_the_house(sources: Path) -> N
     paths = sorted({change.path for change in changes()})
     config = ["--config", str(ROOT / "pyproject.toml")]
     for command in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
-        done = run(sources, "-m", "ruff", *command, *config, *paths)
+        done = run_python(sources, "-m", "ruff", *command, *config, *paths)
         assert done.returncode == 0, done.stdout + done.stderr

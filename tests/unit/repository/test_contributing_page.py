@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from esper.rpc.errors import NOT_FOUND
-from tests.support.page_diffs import ROOT, Hunk, changed_sources, hunks, section_of
+from tests.support.page_diffs import ROOT, Hunk, changed_sources, hunks, run_python, section_of
 
 PAGE = ROOT / "docs" / "contributing.md"
-
-
-def run(sources: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Python on other sources of the package, with the tests of these."""
-    path = os.pathsep.join([str(sources), str(ROOT)])
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=sources,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def changes() -> list[Hunk]:
@@ -40,7 +24,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_method_of_the_page_is_served_and_called(sources: Path, tmp_path: Path) -> None:
-    done = run(sources, "-m", "tests.support.contributed_method", str(tmp_path))
+    done = run_python(sources, "-m", "tests.support.contributed_method", str(tmp_path))
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     times = found["times"]
@@ -54,7 +38,7 @@ def test_the_method_of_the_page_is_served_and_called(sources: Path, tmp_path: Pa
 
 def test_the_page_of_methods_has_it_too(sources: Path) -> None:
     program = "import runpy; print(runpy.run_path({!r})['page']())"
-    done = run(sources, "-c", program.format(str(ROOT / "scripts" / "write_rpc_docs.py")))
+    done = run_python(sources, "-c", program.format(str(ROOT / "scripts" / "write_rpc_docs.py")))
     assert done.returncode == 0, done.stderr
     assert "### get_spacing\n" in done.stdout
     assert "Answers `Spacing`, or NOT_FOUND." in done.stdout
@@ -64,7 +48,7 @@ def test_a_node_that_forgets_to_answer_it_does_not_start(tmp_path: Path) -> None
     kept = [change for change in changes() if change.path != "esper/node/views/rpc_node.py"]
     assert len(kept) == len(changes()) - 1
     sources = changed_sources(tmp_path, kept)
-    done = run(sources, "-m", "tests.support.contributed_method", str(tmp_path / "data"))
+    done = run_python(sources, "-m", "tests.support.contributed_method", str(tmp_path / "data"))
     assert done.returncode != 0
     assert "UnansweredMethodError: nobody answers get_spacing" in done.stderr
 
@@ -73,5 +57,5 @@ def test_the_change_of_the_page_is_in_the_style_of_the_house(sources: Path) -> N
     paths = sorted({change.path for change in changes()})
     config = ["--config", str(ROOT / "pyproject.toml")]
     for command in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
-        done = run(sources, "-m", "ruff", *command, *config, *paths)
+        done = run_python(sources, "-m", "ruff", *command, *config, *paths)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.page_diffs import ROOT, Hunk, changed_sources, hunks, section_of
+from tests.support.page_diffs import ROOT, Hunk, changed_sources, hunks, run_python, section_of
 
 PAGE = ROOT / "docs" / "contributing.md"
 NAME = "rpc_access_log"
-
-
-def run(sources: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Python on other sources of the package, with the tests of these."""
-    path = os.pathsep.join([str(sources), str(ROOT)])
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=sources,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def changes() -> list[Hunk]:
@@ -42,7 +26,9 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_field_is_a_flag_a_variable_a_key_a_row_and_a_line(
     sources: Path, tmp_path: Path
 ) -> None:
-    done = run(sources, "-m", "tests.support.contributed_setting", NAME, "true", str(tmp_path))
+    done = run_python(
+        sources, "-m", "tests.support.contributed_setting", NAME, "true", str(tmp_path)
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     assert found["default"] == {"value": False, "source": "default"}
@@ -68,5 +54,5 @@ def test_the_change_of_the_page_is_in_the_style_of_the_house(sources: Path) -> N
     paths = sorted({change.path for change in changes()})
     config = ["--config", str(ROOT / "pyproject.toml")]
     for command in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
-        done = run(sources, "-m", "ruff", *command, *config, *paths)
+        done = run_python(sources, "-m", "ruff", *command, *config, *paths)
         assert done.returncode == 0, done.stdout + done.stderr
