@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.network_process import NetworkNode, node, proxied
-from tests.support.node_process import BIN, User, environment, until
+from tests.support.node_process import BIN, User, environment, running, until
 
 pytestmark = pytest.mark.serial
 
 BLOCKS = 100
+MANY_BLOCKS = 2_000
+COIN = 10**8
+LONG_S = 900
 
 
 def heights(nodes: list[NetworkNode]) -> list[int]:
@@ -96,3 +99,75 @@ def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) ->
         assert heights([first, fifth]) == [BLOCKS, BLOCKS]
         assert time.monotonic() - began < 60
         assert "to go" in fifth.node.told or "blocks a second" in fifth.node.told
+
+
+def spendable_credits(user: User) -> int:
+    accounts = user.json("credits", "--wallet", "demo")["accounts"]
+    return sum(int(one["credits"]["spendable"]) for one in accounts)
+
+
+def test_a_call_made_at_one_node_is_answered_by_the_block_of_another(tmp_path: Path) -> None:
+    caller = User(tmp_path / "caller", "demo")
+    caller.run("wallet", "import", "--demo", "--network", "regtest")
+    own = caller.json("wallet", "address", "--wallet", "demo")["addresses"][0]["address"]
+    mine = ("--network", "regtest", "--payee", own)
+    with ExitStack() as stack:
+        miner = NetworkNode(stack.enter_context(running("mine", tmp_path / "miner", *mine)))
+        stack.enter_context(node(caller.datadir, connect=(miner.address,)))
+        until(
+            "a reward to mature",
+            lambda: (
+                int(caller.json("balance", "--wallet", "demo")["available"]) > 30 * COIN or None
+            ),
+        )
+        caller.run("stake", "20", "--wallet", "demo", "--yes")
+        until("credits", lambda: spendable_credits(caller) > 10_000 or None)
+        # Its command fetches the proof from the node that does not mine, and verifies it.
+        called = caller.json(
+            "call", "Once upon a time", "--max-tokens", "12", "--wallet", "demo", "--yes"
+        )
+        assert called["status"] == "answered"
+        assert called["answer"].strip()
+        watcher = User(miner.datadir, "demo")
+        seen = watcher.json("tx", called["txid"])["call"]
+        assert (seen["status"], seen["answer"]) == ("answered", called["answer"])
+        # The miner's log names it among what its own block carries.
+        assert f"{called['txid'][:16]}  answered" in miner.node.told
+
+
+@pytest.mark.soak
+def test_a_newcomer_follows_two_thousand_blocks_and_survives_a_kill(tmp_path: Path) -> None:
+    """From an archive whose line is cut and a peer that prunes; half an hour, mostly mining."""
+    with ExitStack() as stack:
+        archive = stack.enter_context(node(tmp_path / "archive", "--archive"))
+        prunes = stack.enter_context(
+            node(tmp_path / "prunes", "--prune", "yes", connect=(archive.address,))
+        )
+        proxy, through = stack.enter_context(proxied(archive.address))
+        for _ in range(0, MANY_BLOCKS, 50):
+            tip = archive.generate(50)[-1]
+        prunes.wait_for_tip(tip)
+
+        datadir, peers = tmp_path / "newcomer", (through, prunes.address)
+        newcomer = stack.enter_context(node(datadir, "--connect-only", connect=peers))
+        until(
+            "a third of the chain",
+            lambda: newcomer.status()["height"] > MANY_BLOCKS // 3 or None,
+            LONG_S,
+        )
+        reached = newcomer.status()["height"]
+        newcomer.node.kill()
+        newcomer = stack.enter_context(node(datadir, "--connect-only", connect=peers))
+        # Nothing that was acknowledged is fetched again.
+        assert newcomer.status()["height"] >= reached
+        until(
+            "two thirds of the chain",
+            lambda: newcomer.status()["height"] > 2 * MANY_BLOCKS // 3 or None,
+            LONG_S,
+        )
+        proxy.cut()
+        time.sleep(2)
+        proxy.mend()
+        newcomer.wait_for_tip(tip, LONG_S)
+        assert newcomer.status()["height"] == MANY_BLOCKS
+        assert [newcomer.bans(), prunes.bans(), archive.bans()] == [[], [], []]
