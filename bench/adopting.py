@@ -20,8 +20,9 @@ from pathlib import Path
 
 from esper.consensus.chain import BlockBytes, extend
 from esper.node.chain.block_judge import JudgedBlock
-from esper.node.chain.chain_manager import GROUP_BLOCKS, ChainManager
+from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
+from esper.node.chain.changes.arrival import GROUP_BLOCKS
 from esper.primitives.params import NetworkParameters
 from tests.support.chain_world import ChainWorld
 from tests.support.node_world import PARAMS, go, node_world, pay

@@ -19,7 +19,7 @@ import trio
 from esper.consensus.chain import BlockBytes
 from esper.consensus.genesis import genesis_hash
 from esper.consensus.ports import WorkVerifier
-from esper.node.chain.chain_manager import GROUP_BLOCKS
+from esper.node.chain.changes.arrival import GROUP_BLOCKS
 from esper.node.clock import steady_ms, wall_ms
 from esper.node.datadir import DataDirectory
 from esper.node.peers.network_plan import NetworkPlan, network_service

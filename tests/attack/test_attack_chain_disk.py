@@ -118,7 +118,7 @@ def test_what_became_shallow_again_may_be_brought_again(short: Node) -> None:
     with pytest.raises(TooDeepReorganisation):
         submit(short, old[3])
     # The chain is lower: the branch could be followed, if more than its headers were here.
-    short.manager._branches.put_aside(chain[2].header.block_id, BlockBytes.of(chain[2]))
+    short.manager.known.branches.put_aside(chain[2].header.block_id, BlockBytes.of(chain[2]))
     short.store.rewind()
     short.manager.catch_up(chain[2].header.block_id)
     assert_at(short, world.chain)
@@ -319,7 +319,7 @@ def test_lots_are_drawn_by_arrival_and_times_are_judged_by_now(node: Node) -> No
     node.manager.submit(BlockBytes.of(one), now_ms=FAR, received_ms=early)
     node.manager.submit(BlockBytes.of(two), now_ms=FAR + 10**6, received_ms=early + 1)
     received = {
-        block_id: node.manager._tree._nodes[block_id].block.received_ms
+        block_id: node.manager.known.tree._nodes[block_id].block.received_ms
         for block_id in (one.header.block_id, two.header.block_id)
     }
     assert received == {one.header.block_id: early, two.header.block_id: early + 1}

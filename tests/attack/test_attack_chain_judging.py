@@ -9,10 +9,11 @@ import pytest
 
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain
-from esper.node.chain import block_judge, chain_manager
+from esper.node.chain import block_judge
 from esper.node.chain import branches as branches_module
 from esper.node.chain.branches import NoRoomBesideError
 from esper.node.chain.chain_manager import ChainManager
+from esper.node.chain.changes import tip_mover
 from esper.primitives.errors.block_errors import CoinbaseViolation, StateRootViolation
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.errors.consequences import Stage, consequence_of
@@ -165,12 +166,12 @@ def test_a_judged_block_whose_parent_was_forgotten_meanwhile_is_no_mistake(node:
     data = BlockBytes.of(other[1])
     parent = node.manager.check_may_come(other[1].header)
     judged = node.manager.block_judge.judge(data, parent, now_ms=FAR, received_ms=FAR)
-    node.manager._forget_contexts(node.manager._branches.forget(other[0].header.block_id))
+    node.manager.known.forget(other[0].header.block_id)
     with pytest.raises(UnknownParentViolation):
         node.manager.adopt(judged)
     # So it is for who asks while a block is on its way into the tree.
     _, [child] = branch(world.chain, 1, step_ms=3)
-    del node.manager._headers[first[0].header.block_id]
+    del node.manager.known.headers[first[0].header.block_id]
     with pytest.raises(UnknownParentViolation):
         node.manager.check_may_come(child.header)
 
@@ -270,9 +271,9 @@ def test_what_builds_on_a_header_alone_is_a_header_alone(node: Node) -> None:
     _, other = branch(None, 2, step_ms=2)
     for block in (*first, other[0]):
         submit(node, block)
-    node.manager._branches.keep_bare(other[0].header.block_id)
+    node.manager.known.branches.keep_bare(other[0].header.block_id)
     submit(node, other[1])
-    assert node.manager._branches.is_bare(other[1].header.block_id)
+    assert node.manager.known.branches.is_bare(other[1].header.block_id)
     assert other[1].header.block_id not in node.side()
 
 
@@ -284,7 +285,7 @@ def test_a_header_that_found_no_room_is_none(short: Node, monkeypatch: pytest.Mo
         submit(short, block)
     with pytest.raises(NoRoomBesideError):
         submit(short, old)
-    assert not short.manager._branches.is_bare(old.header.block_id)
+    assert not short.manager.known.branches.is_bare(old.header.block_id)
 
 
 def test_a_halted_node_stays_halted_whoever_extends_its_chain(short: Node) -> None:
@@ -307,7 +308,7 @@ def test_what_needs_the_operator_marks_nobody(node: Node, monkeypatch: pytest.Mo
     def halts(*_: object, **__: object) -> None:
         raise TooDeepReorganisation(3, 2)
 
-    monkeypatch.setattr(chain_manager, "connect", halts)
+    monkeypatch.setattr(tip_mover, "connect", halts)
     with pytest.raises(TooDeepReorganisation):
         submit(node, block)
     monkeypatch.undo()

@@ -34,7 +34,7 @@ def signed(key: KeyPair, nonce: int) -> bytes:
 
 def transactions(node: Node, block_id: BlockId) -> list[Txid]:
     """Ids of a block's transactions, its coinbase apart."""
-    body = read_body(node.manager.block(block_id).body, PARAMS.limits)
+    body = read_body(node.manager.known.block(block_id).body, PARAMS.limits)
     return [decode_transaction(data, 1 << 20).txid for data in body.transactions[:-1]]
 
 

@@ -147,11 +147,11 @@ def test_room_that_a_branch_gave_back_is_free_again(node: Node) -> None:
     for block in (*mine[:2], *others):
         submit(node, block)
     # What was the chain and what is the chain are not counted.
-    assert node.manager._branches.taken == 0
+    assert node.manager.known.branches.taken == 0
     submit(node, mine[2])
-    assert node.manager._branches.taken > 0
+    assert node.manager.known.branches.taken > 0
     submit(node, mine[3])
-    assert node.manager._branches.taken == 0
+    assert node.manager.known.branches.taken == 0
 
 
 def test_many_light_blocks_take_the_place_of_few_heavy_ones(weighed: Node) -> None:
@@ -166,7 +166,7 @@ def test_many_light_blocks_take_the_place_of_few_heavy_ones(weighed: Node) -> No
     assert submit(node, light[4]) == (2, 5)
     assert_at(node, light_chain)
     for block in heavy:
-        assert node.manager.content(block.header.block_id).header == block.header
+        assert node.manager.known.content(block.header.block_id).header == block.header
     # The next block leaves them behind.
     _, [more] = timed(light_chain, [200_000])
     assert submit(node, more) == (0, 1)

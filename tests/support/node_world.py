@@ -25,7 +25,7 @@ from esper.crypto.signing import KeyPair
 from esper.node.calls.call_book import CallBook
 from esper.node.calls.call_desk import CallDesk
 from esper.node.calls.text_service import NoTextError, TextService
-from esper.node.chain.chain_manager import Arrival
+from esper.node.chain.changes.arrival import Arrival
 from esper.node.datadir import DataDirectory
 from esper.node.mining.mining_service import MiningService
 from esper.node.mining.node_mining import MiningPlan, NodeMining, Workers

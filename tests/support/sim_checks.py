@@ -41,7 +41,7 @@ def txids_on_chain(world: SimWorld) -> set[bytes]:
     node = world.up[0]
     index, found = node.node.chain.view.store.index, set[bytes]()
     for height in range(1, node.height + 1):
-        block = node.node.manager.content(index.entry(height).block_id)
+        block = node.node.manager.known.content(index.entry(height).block_id)
         found |= {one.txid for one in block.content.transactions}
     return found
 

@@ -122,7 +122,7 @@ class PrivateMiner:
         self._open = closing.enter_context(open_node(settings, parts, lambda: None))
         index, manager = self._window.node.chain.view.store.index, self._window.node.manager
         for height in range(1, self._window.height + 1):
-            await self.node.chain.submit(manager.block(index.entry(height).block_id))
+            await self.node.chain.submit(manager.known.block(index.entry(height).block_id))
 
     async def _take(self, moved: TipMoved) -> bool:
         """Let it see what the network has; whether any of that is new."""
@@ -130,7 +130,7 @@ class PrivateMiner:
         for block_id in moved.applied:
             if not self.node.manager.knows(block_id):
                 news = True
-                await self.node.chain.submit(self._window.node.manager.block(block_id))
+                await self.node.chain.submit(self._window.node.manager.known.block(block_id))
         if self.node.chain.tip == self._window.tip:
             self.held.clear()
         return news

@@ -27,8 +27,9 @@ from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
 from esper.consensus.outputs import WorkOutputs
 from esper.node.chain.block_judge import JudgedBlock, JudgementError, at_stage
-from esper.node.chain.chain_manager import GROUP_BLOCKS, Adopted, Arrival, ChainManager, ReadBlock
+from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_view import ChainView
+from esper.node.chain.changes.arrival import GROUP_BLOCKS, Adopted, Arrival, ReadBlock
 from esper.node.chain.milestones import MilestoneFile, Milestones
 from esper.node.chain.sync_state import NetworkState, why_not_synced
 from esper.node.clock import Clock, steady_ms
@@ -127,7 +128,7 @@ class ChainService:
         """Blocks by id, from any thread and without waiting for a change."""
         if self.was_synced:
             # It may have ended right after it was.
-            manager.far.clear()
+            manager.known.far.clear()
             self._undo_wishes.append(None)
         if manager.halted is not None:
             self._halt(manager.halted)
@@ -150,9 +151,9 @@ class ChainService:
         """The chain is current now. From the first time on it is final below the undo depth."""
         if not self.was_synced:
             await trio.to_thread.run_sync(self._reach, replace(self._milestones, synced=True))
-            self._manager.keeps_far = False
+            self._manager.known.keeps_far = False
             async with self._lock:
-                await trio.to_thread.run_sync(self._manager.far.clear)
+                await trio.to_thread.run_sync(self._manager.known.far.clear)
             # Whatever an earlier run of this node wanted to keep.
             await self.keep_undo_from(None)
 
@@ -178,7 +179,7 @@ class ChainService:
 
     def headers_at(self, height: int) -> HeaderChain | None:
         """The headers up to a block of the chain, None where they are not kept."""
-        return self._manager.headers_at(height)
+        return self._manager.known.headers_at(height)
 
     def want_undo_from(self, height: int | None) -> None:
         """As ``keep_undo_from``, before anything else changes the chain, and without waiting."""
@@ -199,7 +200,7 @@ class ChainService:
 
     def keep_far(self) -> None:
         """Keep branches that leave the chain deep, if it never was current: see ``stand_on``."""
-        self._manager.keeps_far = not self.was_synced
+        self._manager.known.keeps_far = not self.was_synced
 
     async def stand_on(self, block_id: BlockId) -> None:
         """Go to any block that is kept, however deep its branch leaves the chain.
@@ -223,7 +224,7 @@ class ChainService:
 
     async def _go_to(self, block_id: BlockId) -> None:
         async with self._lock:
-            way = await trio.to_thread.run_sync(self._manager.way_to, block_id)
+            way = await trio.to_thread.run_sync(self._manager.known.way_to, block_id)
         await self.reroot(way.fork, frozenset(way.above))
         for start in range(0, len(way.above), GROUP_BLOCKS):
             part = way.above[start : start + GROUP_BLOCKS]
@@ -483,7 +484,7 @@ class _Outcome:
 
 
 def _content(manager: ChainManager, arrival: Arrival, block_id: BlockId) -> ReadBlock:
-    return arrival.read.get(block_id) or manager.content(block_id)
+    return arrival.read.get(block_id) or manager.known.content(block_id)
 
 
 def _tell_nobody(moved: TipMoved) -> None:

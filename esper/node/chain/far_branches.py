@@ -55,7 +55,6 @@ class FarBranches:
         self._blocks: dict[BlockId, _Far] = {}
         self._refused: dict[BlockId, None] = {}
         self._bytes = 0
-        self._take_up()
 
     def __contains__(self, block_id: BlockId) -> bool:
         return block_id in self._blocks
@@ -164,7 +163,7 @@ class FarBranches:
             raise NoRoomBesideError(block_id, self._most_bytes)
         self._forget(oldest)
 
-    def _take_up(self) -> None:
+    def take_up(self) -> None:
         """What an earlier run kept; what builds on nothing that is here is deleted."""
         waiting = []
         for block_id in tuple(self._disk):

@@ -59,7 +59,7 @@ class NodeChain:
                 height = self.height_on_chain(found)
                 if height is not None:
                     return height
-                found = self._manager.parent_of(found)
+                found = self._manager.known.parent_of(found)
         except KeyError:
             # The tree has just forgotten it, in the thread that grows the chain.
             return None

@@ -73,7 +73,7 @@ class Teller:
     def prepare(self, change: ChainChange) -> Commit:
         arrival = change.arrival
         for block_id in arrival.applied:
-            tell_block(self._manager.block(block_id), self._manager)
+            tell_block(self._manager.known.block(block_id), self._manager)
         if arrival.undone:
             tell("moved", len(arrival.undone), len(arrival.applied))
         return lambda: None
@@ -169,7 +169,7 @@ class Life:
     async def _generate(self, found: list[Block]) -> None:
         for block_id in await self._mining.control.generate(1, None):
             manager = self._node.manager
-            found.append(read_block(manager.block(block_id), PARAMS.limits))
+            found.append(read_block(manager.known.block(block_id), PARAMS.limits))
 
     async def _send(self) -> None:
         taken = await self._node.mempool.submit((await self._around.transaction()).to_bytes())

@@ -37,7 +37,7 @@ def right(
     txid: bytes = transaction.txid
     tree.height(header.pre.parent)
     tree.check_may_join(header.block_id, header.pre.parent, header.work_id)
-    manager.block(header.block_id)
+    manager.known.block(header.block_id)
     pool.get(transaction.txid)
     history.transaction(txid_of(txid.hex()))
     work_seed(header.work_id)
@@ -58,7 +58,7 @@ def wrong(
     tree.height(transaction.txid)
     tree.height(bytes(64))
     tree.check_may_join(header.block_id, header.pre.parent, header.block_id)
-    manager.block(transaction.txid)
+    manager.known.block(transaction.txid)
     manager.knows(header.work_id)
     index.height_of(transaction.txid)
     side.get(header.work_id)

@@ -9,7 +9,7 @@ import pytest
 
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes
-from esper.node.chain import chain_manager
+from esper.node.chain.changes import tip_mover
 from esper.primitives.ids import BlockId
 from esper.storage.block_reader import BlockReader
 from esper.storage.errors import ProofPrunedError, UnknownBlockError
@@ -148,7 +148,7 @@ def test_a_change_of_chain_takes_blocks_along_that_came_without_proof(tmp_path: 
 def test_readers_find_every_block_while_chains_change_and_proofs_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chain_manager, "PRUNE_EVERY", 1)
+    monkeypatch.setattr(tip_mover, "PRUNE_EVERY", 1)
     node = Node(tmp_path, network(undo_depth=6), prune=True)
     node.store._proofs._segment_bytes = 1
     world, made = branch(None, 3, step_ms=1, params=node.params)

@@ -10,9 +10,9 @@ from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain
 from esper.consensus.context import ChainContext
 from esper.consensus.header_chain import HeaderChain
-from esper.node.chain import chain_manager
 from esper.node.chain.block_judge import JudgedBlock, JudgementError
-from esper.node.chain.chain_manager import Adopted
+from esper.node.chain.changes import adopter
+from esper.node.chain.changes.arrival import Adopted
 from esper.primitives.errors.block_errors import StateRootViolation
 from esper.primitives.errors.chain_errors import InvalidAncestorViolation
 from esper.primitives.errors.consequences import Stage
@@ -85,7 +85,7 @@ def test_many_blocks_share_commits_and_make_the_same_chain(
     assert (adopted.arrival.applied, adopted.arrival.undone) == (ids, ())
     assert told == [16, 20]
     assert_at(node, WORLD.chain)
-    assert all(node.manager.knows(one) and node.manager.context_of(one) for one in ids)
+    assert all(node.manager.knows(one) and node.manager.known.context_of(one) for one in ids)
     node.restart()
     assert_at(node, WORLD.chain)
 
@@ -93,7 +93,7 @@ def test_many_blocks_share_commits_and_make_the_same_chain(
 def test_a_full_group_is_ended_before_it_is_long(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chain_manager, "GROUP_BYTES", 1)
+    monkeypatch.setattr(adopter, "GROUP_BYTES", 1)
     told = commits(node, monkeypatch)
     assert node.manager.adopt_many(judged(node, *BLOCKS[:3])).done == 3
     assert told == [1, 2, 3]

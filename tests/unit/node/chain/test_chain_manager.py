@@ -223,7 +223,7 @@ def test_an_invalid_block_deep_in_a_branch_is_found_out_and_left(node: Node) -> 
         with pytest.raises(InvalidAncestorViolation):
             submit(node, block)
     # Another child is refused without a look at its proof, and leaves nothing behind.
-    verifier, waiting = node.manager._verifier, node.side()
+    verifier, waiting = node.manager._mover._verifier, node.side()
     assert isinstance(verifier, FakeVerifier)
     verified = verifier.verified
     [another] = empty_blocks(false_chain, 1, later_ms=1)
@@ -296,9 +296,9 @@ def test_a_restart_after_the_tip_went_back(tmp_path: Path) -> None:
 
 
 def test_proofs_below_the_pruning_depth_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from esper.node.chain import chain_manager
+    from esper.node.chain.changes import tip_mover
 
-    monkeypatch.setattr(chain_manager, "PRUNE_EVERY", 1)
+    monkeypatch.setattr(tip_mover, "PRUNE_EVERY", 1)
     asked = []
     monkeypatch.setattr(
         ChainStore, "prune_proofs", lambda self, below: asked.append((self.tip.height, below))
@@ -323,7 +323,7 @@ def test_a_block_is_read_again_though_its_proof_is_pruned(
 
     monkeypatch.setattr(ChainStore, "proof", pruned)
     # Who follows a long change of chain reads blocks whose proofs it has left behind.
-    read = node.manager.content(blocks[0].header.block_id)
+    read = node.manager.known.content(blocks[0].header.block_id)
     assert read.header == blocks[0].header
     assert len(read.content.transactions) == 1
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import trio
 
-from esper.node.chain.chain_manager import Adopted
 from esper.node.chain.chain_service import FinalChainError, StartAgainError
+from esper.node.chain.changes.arrival import Adopted
 from esper.node.chain.milestones import MilestoneFile
 from esper.primitives.errors.block_errors import StateRootViolation
 from esper.primitives.errors.chain_errors import InvalidAncestorViolation
@@ -137,7 +137,7 @@ def test_far_branches_outlive_a_restart_and_damage_costs_one_branch(
     again = reopened(disk)
     disk.store = again.store
     assert again.service.tip == OLD[-1].block_id
-    assert list(again.manager.far) == [made.block_id for made in NEW]
+    assert list(again.manager.known.far) == [made.block_id for made in NEW]
     path = again.store.datadir / FAR_FOLDER / f"{NEW[4].block_id.hex()}.block"
     path.write_bytes(path.read_bytes()[:-1])
     third = reopened(again)
@@ -156,7 +156,7 @@ def test_far_branches_outlive_a_restart_and_damage_costs_one_branch(
 
 
 def test_they_take_no_more_room_than_the_horizon(disk: Disk) -> None:
-    far = disk.manager.far
+    far = disk.manager.known.far
     horizon = UNDO + UNDO // 5
 
     async def main() -> None:

@@ -276,7 +276,7 @@ def test_a_change_that_fails_half_way_is_told_as_far_as_it_went(tmp_path: Path) 
     async def main() -> None:
         async with bench(tmp_path) as found:
             await found.submit(*LEFT, *RIGHT[:2])
-            apply = found.manager._apply
+            apply = found.manager._mover.apply
             done: list[bytes] = []
 
             def once(data: BlockBytes, block: Block, content: BlockContent) -> None:
@@ -285,12 +285,12 @@ def test_a_change_that_fails_half_way_is_told_as_far_as_it_went(tmp_path: Path) 
                 apply(data, block, content)
                 done.append(data.header)
 
-            found.manager._apply = once  # type: ignore[method-assign]
+            found.manager._mover.apply = once  # type: ignore[method-assign]
             with pytest.raises(StorageError):
                 await found.submit(RIGHT[2])
             assert found.follower.told[2:] == [(2, 1, RIGHT[0].header.block_id)]
             # With room again the very same block takes the chain the rest of the way.
-            found.manager._apply = apply  # type: ignore[method-assign]
+            found.manager._mover.apply = apply  # type: ignore[method-assign]
             await found.submit(RIGHT[2])
             assert found.follower.told[3:] == [(0, 2, RIGHT[2].header.block_id)]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
-from esper.node.chain import chain_manager
 from esper.node.chain.chain_service import ChainService, FinalChainError
+from esper.node.chain.changes import far_ways
 from esper.node.chain.milestones import MILESTONE_FILE, MilestoneFile, Milestones
 from esper.node.events import TipMoved
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
@@ -50,7 +50,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
 def test_a_fork_below_the_undo_depth_is_gone_back_to_and_back_again(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chain_manager, "STEPS_BACK", 3)
+    monkeypatch.setattr(far_ways, "STEPS_BACK", 3)
     arrival = node.manager.reroot(FORK, now_ms=FAR)
     assert (arrival.undone, arrival.applied, arrival.rerooted) == ((), (), True)
     assert_at(node, STEM.chain)
@@ -80,17 +80,17 @@ def test_headers_are_had_of_every_block_that_was_executed(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not node.manager.knows(FORK)
-    assert node.manager.headers_at(2) == node.manager.headers_of(FORK) == STEM.chain.context
-    assert node.manager.headers_at(0) is not None
-    first = node.manager.headers_at(1)
+    assert node.manager.known.headers_at(2) == node.manager.headers_of(FORK) == STEM.chain.context
+    assert node.manager.known.headers_at(0) is not None
+    first = node.manager.known.headers_at(1)
     assert first is not None
     assert first == node.manager.headers_of(STEM_BLOCKS[0].header.block_id)
     assert (first.tip_id, first.height) == (STEM_BLOCKS[0].header.block_id, 1)
-    assert node.manager.headers_at(11) is None
+    assert node.manager.known.headers_at(11) is None
     genesis = node.store.index.genesis.block_id
-    assert node.manager.headers_of(genesis) == node.manager.headers_at(0)
+    assert node.manager.headers_of(genesis) == node.manager.known.headers_at(0)
     assert node.manager.headers_of(BlockId(b"?" * 64)) is None
-    old = [node.manager.headers_at(height) for height in range(3, 11)]
+    old = [node.manager.known.headers_at(height) for height in range(3, 11)]
     monkeypatch.setattr(tip_moves, "CONTEXT_EVERY", 4)
     node.manager.reroot(FORK, now_ms=FAR)
     node.manager.keep_undo_from(None)

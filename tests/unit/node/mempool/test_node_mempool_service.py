@@ -13,7 +13,7 @@ from esper.consensus.template import EMPTY_PLAN, BlockPlan
 from esper.mempool.departures import Departure
 from esper.mempool.errors import PolicyError
 from esper.mempool.journal import HEAD_BYTES, MAGIC, MempoolJournal
-from esper.node.chain.chain_manager import ReadBlock
+from esper.node.chain.changes.arrival import ReadBlock
 from esper.node.events import NodeEvent, TipMoved, TransactionAdmitted, TransactionGone
 from esper.node.running_node import JOURNAL_FILE
 from esper.primitives.errors.transaction_errors import TransactionViolation
@@ -258,7 +258,7 @@ def test_a_block_that_left_and_cannot_be_read_stops_no_change_of_chain(
             right.grow(step_ms=1)
         async with node_world(tmp_path, mines=False) as world:
             await take(world, *left.blocks, *right.blocks[:2])
-            content = world.node.manager.content
+            content = world.node.manager.known.content
             damaged = left.blocks[1].header.block_id
 
             def read(block_id: BlockId) -> ReadBlock:
@@ -266,7 +266,7 @@ def test_a_block_that_left_and_cannot_be_read_stops_no_change_of_chain(
                     raise SideBlockError(tmp_path / "side", "its checksum is wrong")
                 return content(block_id)
 
-            world.node.manager.content = read  # type: ignore[method-assign]
+            world.node.manager.known.content = read  # type: ignore[method-assign]
             await take(world, right.blocks[2])
             assert world.node.chain.tip == right.blocks[2].header.block_id
             assert waiting(world) == {first.txid}

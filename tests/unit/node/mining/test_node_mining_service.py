@@ -161,11 +161,11 @@ def test_somebody_else_s_block_during_a_proof(datadir: Path) -> None:
             # The search goes on at the new tip while the proof is made.
             assert searched(world) == other.header.block_id == world.node.chain.tip
             assert world.service.doing == f"searching for block {height + 2}"
-            seen = set(world.node.manager._headers)
+            seen = set(world.node.manager.known.headers)
             with world.node.events.subscribe(MinedStale) as stale:
                 world.prover.release("prove_work")
                 await rest()
-                [ours] = set(world.node.manager._headers) - seen
+                [ours] = set(world.node.manager.known.headers) - seen
                 assert await heard(stale) == [MinedStale(height + 1, ours)]
             assert world.node.chain.tip == other.header.block_id != ours
             rates = world.service.statistics.rates()

@@ -51,7 +51,7 @@ def then_synced(world: DeepWorld, tip: RealMade) -> None:
     assert world.tip is tip
     assert world.service.was_synced
     # From now on the undo depth binds: what was kept for going back is gone.
-    assert len(world.disk.manager.far) == 0
+    assert len(world.disk.manager.known.far) == 0
     assert world.disk.store.index.undo_from is None
 
 
@@ -75,7 +75,7 @@ def test_restarts_in_the_middle_keep_going(world: DeepWorld, moment: str, kill: 
     reached: dict[str, Callable[[], bool]] = {
         "light": lambda: world.tip.height > 20,
         "owed": lambda: world.sync.state.owed > 0 and world.tip is LIGHT,
-        "fetched": lambda: len(world.disk.manager.far) > 4,
+        "fetched": lambda: len(world.disk.manager.known.far) > 4,
         "rerooting": lambda: bool(world.rerooted),
         "over": lambda: bool(world.rerooted) and world.tip.height > 12 + UNDO
         and world.disk.store.index.height_of(LIGHT.block_id) is None,
