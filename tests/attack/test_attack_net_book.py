@@ -7,21 +7,21 @@ import pytest
 
 from esper.p2p.faults import Offence
 from esper.p2p.limits import INBOUND
-from esper.p2p.peers import address_table
-from esper.p2p.peers.address_answers import AddressAnswers
-from esper.p2p.peers.address_book import AddressBook
-from esper.p2p.peers.address_gossip import UNASKED, AddressGossip, Gossiper
-from esper.p2p.peers.address_table import (
+from esper.p2p.peers.bars import MOST_BARS
+from esper.p2p.peers.book import address_table
+from esper.p2p.peers.book.address_answers import AddressAnswers
+from esper.p2p.peers.book.address_book import AddressBook
+from esper.p2p.peers.book.address_gossip import UNASKED, AddressGossip, Gossiper
+from esper.p2p.peers.book.address_table import (
     NEW_BUCKETS_OF_A_SOURCE,
     SLOTS,
     TRIED_BUCKETS_OF_A_GROUP,
 )
-from esper.p2p.peers.bars import MOST_BARS
-from esper.p2p.peers.connections import Close, Kind, Settled
 from esper.p2p.peers.netgroup import Localities
 from esper.p2p.peers.peer_address import PeerAddress
 from esper.p2p.peers.penalties import Consequence, Offender, Penalties
-from esper.p2p.peers.slots import INBOUND_NEAR, INBOUND_WIDE, Slots
+from esper.p2p.peers.places.connections import Close, Kind, Settled
+from esper.p2p.peers.places.slots import INBOUND_NEAR, INBOUND_WIDE, Slots
 from esper.primitives.hashing import Tag, tagged_hash32
 from tests.support.peer_world import (
     MINUTE,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from esper.p2p.peers.address_book import AddressBook
-from esper.p2p.peers.dial_plan import DialPlan
-from esper.p2p.peers.slots import Slots
+from esper.p2p.peers.book.address_book import AddressBook
+from esper.p2p.peers.places.dial_plan import DialPlan
+from esper.p2p.peers.places.slots import Slots
 from tests.support.peer_world import (
     MINUTE,
     NOW,

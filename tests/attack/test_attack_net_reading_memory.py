@@ -35,10 +35,10 @@ from esper.p2p.limits import (
     NetworkLimits,
 )
 from esper.p2p.peer import Peer, PeerNumber
-from esper.p2p.peers.address_answers import MOST_GROUPS
-from esper.p2p.peers.address_book import ENTRY_BYTES
-from esper.p2p.peers.address_table import NEW_BUCKETS, TRIED_BUCKETS
-from esper.p2p.peers.address_table import SLOTS as ADDRESS_SLOTS
+from esper.p2p.peers.book.address_answers import MOST_GROUPS
+from esper.p2p.peers.book.address_book import ENTRY_BYTES
+from esper.p2p.peers.book.address_table import NEW_BUCKETS, TRIED_BUCKETS
+from esper.p2p.peers.book.address_table import SLOTS as ADDRESS_SLOTS
 from esper.p2p.peers.penalties import Offender, Penalties
 from esper.p2p.service.connection import Connection
 from esper.p2p.transport.channel import HANDSHAKE_BYTES, READ_BYTES

@@ -12,8 +12,8 @@ import trio
 
 from esper.p2p.flow.budgets import TokenBucket
 from esper.p2p.limits import BUSY_REFUSALS, MIB, TALK_BURST, TALK_PER_S
-from esper.p2p.peers.address_gossip import UNASKED
 from esper.p2p.peers.bars import Bar
+from esper.p2p.peers.book.address_gossip import UNASKED
 from esper.p2p.peers.netgroup import ip_from_text
 from esper.p2p.peers.peer_address import ID_PREFIX
 from esper.p2p.service.connection import MESSAGE_COST_BYTES, MESSAGES_AT_ONCE

@@ -35,7 +35,8 @@ from esper.model.files import json_file, safetensors_header
 from esper.model.templates import chat_template
 from esper.p2p.faults import Fault
 from esper.p2p.limits import NetworkLimits
-from esper.p2p.peers import address_files, checked_file, peer_address, seeds
+from esper.p2p.peers import address_files, checked_file, peer_address
+from esper.p2p.peers.book import seeds
 from esper.p2p.peers.peer_address import ID_PREFIX
 from esper.p2p.relay import compact
 from esper.p2p.transport.multiplexer import LARGEST_WINDOW, Multiplexer
@@ -389,7 +390,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("p2p.transport.negotiation.receive", lambda b: Answerer({"/noise"}).receive(bytearray(b)), (Fault,), Asker("/noise").proposal),
         Decoder("consensus.block_isolation.read_outputs", lambda b: block_isolation.read_outputs(b, mined.header), violation, work_outputs, lambda v: encode(WORK_OUTPUTS, v)),
         Decoder("p2p.relay.compact.read_whole_body", lambda b: compact.read_whole_body(b, LARGEST, work_outputs, mined.header), (Fault,), body, block.Body.to_bytes),
-        Decoder("p2p.peers.seeds.read_seeds", f("seeds", lambda d: seeds.read_seeds(d / "seeds")), (seeds.SeedError,), seed.encode()),
+        Decoder("p2p.peers.book.seeds.read_seeds", f("seeds", lambda d: seeds.read_seeds(d / "seeds")), (seeds.SeedError,), seed.encode()),
         Decoder("p2p.peers.checked_file.read_file", f("kept", lambda d: checked_file.read_file(d / "kept", address_files.ANCHOR_LIST)), (), kept_file(address_files.ANCHOR_LIST, anchors)),
         Decoder("p2p.transport.yamux.read_head", lambda b: read_head(b.ljust(12, b"\0")), (), frame_head(0, 1, 1, 3)),
         Decoder("p2p.wire.messages.decode_message", message_again, (Fault,), b"\0" + vector_of("Hello"), lambda v: v),

@@ -11,9 +11,9 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from esper.p2p.peers.address_book import MOST_TESTS, AddressBook
 from esper.p2p.peers.address_files import BOOK, book_entries, kept_book
-from esper.p2p.peers.address_table import Entry, Place, Places
+from esper.p2p.peers.book.address_book import MOST_TESTS, AddressBook
+from esper.p2p.peers.book.address_table import Entry, Place, Places
 from esper.p2p.peers.peer_address import PeerAddress
 from esper.primitives.codec import decode, encode
 from tests.support.peer_world import (

@@ -32,7 +32,7 @@ MISUSED: Final = frozenset(
         "esper.node.datadir:DataDirectoryError",
         "esper.http.settings:HttpSettingsError",
         "esper.node.log_file:LogFileError",
-        "esper.p2p.peers.dial_plan:TooManyStaticError",
+        "esper.p2p.peers.places.dial_plan:TooManyStaticError",
         "esper.p2p.transport.identity:NodeKeyError",
         "esper.p2p.transport.listening:PortError",
         "esper.model.errors:ModelError",

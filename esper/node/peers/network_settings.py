@@ -7,8 +7,8 @@ from typing import Final
 from esper.embedded import SEED_FILES, find_embedded
 from esper.node.setting_fields import SettingsError
 from esper.node.settings import OWN_PORT, Resolved, Settings
+from esper.p2p.peers.book.seeds import SeedError, read_seeds
 from esper.p2p.peers.multiaddr import Multiaddr, parse_endpoint, parse_multiaddr
-from esper.p2p.peers.seeds import SeedError, read_seeds
 from esper.p2p.sync.assumed import AssumedBlock, parse_assumed
 from esper.primitives.params import NetworkParameters
 

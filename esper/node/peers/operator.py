@@ -23,11 +23,11 @@ from esper.node.peers.standing import NetworkStanding
 from esper.p2p.limits import HELLO_MS
 from esper.p2p.peer import ARCHIVE, CHUNKS, PROMPTS, SNAPSHOTS, TRANSACTIONS
 from esper.p2p.peers.bars import Bar, Barred, of_id, of_ip
-from esper.p2p.peers.connections import Kind
-from esper.p2p.peers.dial_plan import TooManyStaticError
 from esper.p2p.peers.multiaddr import Multiaddr, endpoint_text
 from esper.p2p.peers.netgroup import ip_text
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
+from esper.p2p.peers.places.connections import Kind
+from esper.p2p.peers.places.dial_plan import TooManyStaticError
 from esper.p2p.service.peer_table import Connected
 from esper.p2p.transport.link import LinkClosed
 from esper.p2p.wire.talk_messages import BYE_BARRED, BYE_STOPPING

@@ -11,19 +11,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from esper.p2p.peers.address_book import AddressBook
-from esper.p2p.peers.address_table import (
+from esper.p2p.peers.bars import MOST_BARS, SUBJECT_BYTES, Bar, Barred
+from esper.p2p.peers.book.address_book import AddressBook
+from esper.p2p.peers.book.address_table import (
     NEW_BUCKETS,
     SECRET_BYTES,
     SLOTS,
     TRIED_BUCKETS,
     Entry,
 )
-from esper.p2p.peers.bars import MOST_BARS, SUBJECT_BYTES, Bar, Barred
 from esper.p2p.peers.checked_file import FileKind
-from esper.p2p.peers.dial_plan import ANCHORS
 from esper.p2p.peers.netgroup import GROUP_BYTES
 from esper.p2p.peers.peer_address import ID_PREFIX, PeerAddress
+from esper.p2p.peers.places.dial_plan import ANCHORS
 from esper.p2p.wire.fields import IP, PEER_ID
 from esper.primitives.codec import Array, FixedBytes, Record, Unsigned, VarBytes
 from esper.primitives.hashing import make_tag

@@ -17,18 +17,18 @@ from esper.consensus.header_chain import HeaderChain
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import ARCHIVE, TRANSACTIONS, Peer, PeerNumber
-from esper.p2p.peers.address_answers import AddressAnswers
-from esper.p2p.peers.address_book import AddressBook
-from esper.p2p.peers.address_gossip import AddressGossip, Gossiper
-from esper.p2p.peers.connections import Close, Kind, PingOlder, Settled, SlotAction
-from esper.p2p.peers.dial_plan import MOST_STATIC, Dial, DialPlan
+from esper.p2p.peers.book.address_answers import AddressAnswers
+from esper.p2p.peers.book.address_book import AddressBook
+from esper.p2p.peers.book.address_gossip import AddressGossip, Gossiper
+from esper.p2p.peers.book.own_addresses import OwnAddresses
 from esper.p2p.peers.multiaddr import endpoint_text
 from esper.p2p.peers.netgroup import Localities, ip_from_text
-from esper.p2p.peers.outbound_care import OutboundCare
-from esper.p2p.peers.own_addresses import OwnAddresses
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
 from esper.p2p.peers.penalties import Consequence, Offender, Penalties
-from esper.p2p.peers.slots import Slots
+from esper.p2p.peers.places.connections import Close, Kind, PingOlder, Settled, SlotAction
+from esper.p2p.peers.places.dial_plan import MOST_STATIC, Dial, DialPlan
+from esper.p2p.peers.places.outbound_care import OutboundCare
+from esper.p2p.peers.places.slots import Slots
 from esper.p2p.ports import Random
 from esper.p2p.service.connection import Connection
 from esper.p2p.service.peer_table import Connected, PeerTable

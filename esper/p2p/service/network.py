@@ -18,11 +18,11 @@ from esper.p2p.flow.requests import Requests
 from esper.p2p.flow.served import Served
 from esper.p2p.limits import HELLO_MS, NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
-from esper.p2p.peers.connections import Kind
-from esper.p2p.peers.dial_plan import Dial
 from esper.p2p.peers.multiaddr import endpoint_text
 from esper.p2p.peers.netgroup import ip_from_text, ip_text
 from esper.p2p.peers.peer_address import PeerAddress
+from esper.p2p.peers.places.connections import Kind
+from esper.p2p.peers.places.dial_plan import Dial
 from esper.p2p.ports import Random
 from esper.p2p.service.answering import Answering
 from esper.p2p.service.connection import Connection

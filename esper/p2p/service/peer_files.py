@@ -20,8 +20,8 @@ from esper.p2p.peers.address_files import (
     kept_bans,
     kept_book,
 )
-from esper.p2p.peers.address_table import SECRET_BYTES
 from esper.p2p.peers.bars import Barred
+from esper.p2p.peers.book.address_table import SECRET_BYTES
 from esper.p2p.peers.checked_file import FileKind, read_file, write_file
 from esper.p2p.peers.peer_address import PeerAddress
 from esper.p2p.service.gate import PeerParts

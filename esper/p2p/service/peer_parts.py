@@ -1,15 +1,15 @@
 """The machines about peers, from settings and what the node knew when it ended."""
 
-from esper.p2p.peers.address_answers import AddressAnswers
-from esper.p2p.peers.address_book import AddressBook
 from esper.p2p.peers.address_files import book_entries
-from esper.p2p.peers.address_gossip import AddressGossip
-from esper.p2p.peers.dial_plan import DialPlan
+from esper.p2p.peers.book.address_answers import AddressAnswers
+from esper.p2p.peers.book.address_book import AddressBook
+from esper.p2p.peers.book.address_gossip import AddressGossip
+from esper.p2p.peers.book.own_addresses import OwnAddresses
 from esper.p2p.peers.netgroup import Localities
-from esper.p2p.peers.outbound_care import OutboundCare
-from esper.p2p.peers.own_addresses import OwnAddresses
 from esper.p2p.peers.penalties import Penalties
-from esper.p2p.peers.slots import Slots
+from esper.p2p.peers.places.dial_plan import DialPlan
+from esper.p2p.peers.places.outbound_care import OutboundCare
+from esper.p2p.peers.places.slots import Slots
 from esper.p2p.service.gate import MINUTE_MS, PeerParts
 from esper.p2p.service.peer_files import KnownPeers
 from esper.p2p.service.settings import NetworkSettings

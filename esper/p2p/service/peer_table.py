@@ -7,8 +7,8 @@ from typing import Final
 
 from esper.p2p.flow.budgets import TokenBucket
 from esper.p2p.peer import Peer, PeerNumber
-from esper.p2p.peers.connections import Kind
 from esper.p2p.peers.peer_address import PeerAddress
+from esper.p2p.peers.places.connections import Kind
 from esper.p2p.service.connection import Connection
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import Hello

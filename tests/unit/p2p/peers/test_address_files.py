@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from esper.p2p.peers.address_book import AddressBook
 from esper.p2p.peers.address_files import (
     ANCHOR_LIST,
     BAN_RULES,
@@ -21,6 +20,7 @@ from esper.p2p.peers.address_files import (
     kept_book,
 )
 from esper.p2p.peers.bars import MOST_BARS, Bar, Barred, of_id, of_ip
+from esper.p2p.peers.book.address_book import AddressBook
 from esper.p2p.peers.checked_file import read_file, write_file
 from esper.primitives.codec import encode
 from tests.support.peer_world import MINUTE, PUBLIC, SECRET, address, ip, known, peer_id

@@ -9,8 +9,8 @@ import trio
 
 from esper.p2p.faults import Offence
 from esper.p2p.limits import HELLO_MS
-from esper.p2p.peers.connections import Kind
-from esper.p2p.peers.dial_plan import Dial
+from esper.p2p.peers.places.connections import Kind
+from esper.p2p.peers.places.dial_plan import Dial
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import KnownAddress
 from tests.support.peer_world import ip, peer_id

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from esper.p2p.peers.seeds import MAX_BYTES, MOST_SEEDS, SeedError, parse_seeds, read_seeds
+from esper.p2p.peers.book.seeds import MAX_BYTES, MOST_SEEDS, SeedError, parse_seeds, read_seeds
 from tests.support.peer_world import address
 
 

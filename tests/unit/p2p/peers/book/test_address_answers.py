@@ -1,13 +1,13 @@
 from esper.p2p.limits import MOST_ADDRESSES
-from esper.p2p.peers.address_answers import (
+from esper.p2p.peers.book.address_answers import (
     CACHE_MS,
     LEAST_TOLD,
     MOST_GROUPS,
     PART_TOLD,
     AddressAnswers,
 )
-from esper.p2p.peers.address_book import AddressBook
-from esper.p2p.peers.address_table import STALE_MIN
+from esper.p2p.peers.book.address_book import AddressBook
+from esper.p2p.peers.book.address_table import STALE_MIN
 from tests.support.peer_world import (
     DEVNET,
     MINUTE,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from esper.p2p.peer import PeerNumber
-from esper.p2p.peers.address_book import AddressBook
+from esper.p2p.peers.book.address_book import AddressBook
 from esper.p2p.peers.netgroup import Localities, may_be_told
 from esper.p2p.wire.fields import KnownAddress
 from esper.primitives.hashing import make_tag, tagged_hash32, u16, u64

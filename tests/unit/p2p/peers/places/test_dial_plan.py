@@ -4,9 +4,10 @@ import pytest
 
 from esper.p2p.limits import BLOCKS_ONLY_OUTBOUND, FULL_OUTBOUND
 from esper.p2p.peer import PeerNumber
-from esper.p2p.peers.address_book import AddressBook
-from esper.p2p.peers.connections import Kind
-from esper.p2p.peers.dial_plan import (
+from esper.p2p.peers.book.address_book import AddressBook
+from esper.p2p.peers.peer_address import PeerAddress
+from esper.p2p.peers.places.connections import Kind
+from esper.p2p.peers.places.dial_plan import (
     ANCHORS,
     DIALS_AT_ONCE,
     FEELER_EVERY_MS,
@@ -17,8 +18,7 @@ from esper.p2p.peers.dial_plan import (
     DialPlan,
     TooManyStaticError,
 )
-from esper.p2p.peers.peer_address import PeerAddress
-from esper.p2p.peers.slots import Slots
+from esper.p2p.peers.places.slots import Slots
 from tests.support.peer_world import (
     MINUTE,
     NOW,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from esper.p2p.limits import MOST_ADDRESSES
-from esper.p2p.peers.address_book import AddressBook
-from esper.p2p.peers.address_table import STALE_MIN
+from esper.p2p.peers.book.address_book import AddressBook
+from esper.p2p.peers.book.address_table import STALE_MIN
 from esper.p2p.peers.netgroup import IP_BYTES, Localities, reaches_told
 from esper.p2p.ports import Random
 from esper.p2p.wire.fields import KnownAddress

@@ -3,13 +3,13 @@ from itertools import count
 
 import pytest
 
-from esper.p2p.peers.address_book import (
+from esper.p2p.peers.book.address_book import (
     ENOUGH_TRIED,
     MOST_TESTS,
     TOLD_AGE_MIN,
     AddressBook,
 )
-from esper.p2p.peers.address_table import (
+from esper.p2p.peers.book.address_table import (
     FAILURES_AT_FIRST,
     FAILURES_LATER,
     STALE_MIN,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from esper.p2p.peers.address_table import (
+from esper.p2p.peers.book.address_table import (
     NEW_BUCKETS,
     TRIED_BUCKETS,
     AddressTable,

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from esper.p2p.peers.address_table import (
+from esper.p2p.peers.book.address_table import (
     NEW_BUCKETS,
     NEW_BUCKETS_OF_A_SOURCE,
     SLOTS,

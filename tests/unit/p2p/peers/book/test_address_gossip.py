@@ -1,5 +1,5 @@
-from esper.p2p.peers.address_book import AddressBook
-from esper.p2p.peers.address_gossip import (
+from esper.p2p.peers.book.address_book import AddressBook
+from esper.p2p.peers.book.address_gossip import (
     FRESH_MIN,
     MOST_PASSED,
     PASSED_AGAIN_MS,

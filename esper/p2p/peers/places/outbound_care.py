@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from esper.p2p.peer import PeerNumber
-from esper.p2p.peers.connections import Connection, Kind
+from esper.p2p.peers.places.connections import Connection, Kind
 
 BEHIND_MS: Final = 20 * 60_000
 BETWEEN_MS: Final = 120_000

@@ -15,7 +15,9 @@ from typing import Final
 
 from esper.p2p.limits import INBOUND
 from esper.p2p.peer import PeerNumber
-from esper.p2p.peers.connections import (
+from esper.p2p.peers.netgroup import Localities, near_key, wide_key
+from esper.p2p.peers.peer_address import PeerAddress
+from esper.p2p.peers.places.connections import (
     Close,
     Connection,
     Kind,
@@ -23,9 +25,7 @@ from esper.p2p.peers.connections import (
     Settled,
     SlotAction,
 )
-from esper.p2p.peers.eviction import Candidate, choose_to_leave
-from esper.p2p.peers.netgroup import Localities, near_key, wide_key
-from esper.p2p.peers.peer_address import PeerAddress
+from esper.p2p.peers.places.eviction import Candidate, choose_to_leave
 from esper.p2p.wire.talk_messages import BYE_DUPLICATE, BYE_FULL
 
 INBOUND_NEAR: Final = 4

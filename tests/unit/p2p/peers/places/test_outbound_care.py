@@ -1,5 +1,5 @@
-from esper.p2p.peers.connections import Connection, Kind
-from esper.p2p.peers.outbound_care import BEHIND_MS, BETWEEN_MS, OutboundCare
+from esper.p2p.peers.places.connections import Connection, Kind
+from esper.p2p.peers.places.outbound_care import BEHIND_MS, BETWEEN_MS, OutboundCare
 from tests.support.peer_world import NOW, address, number
 
 OURS = 100

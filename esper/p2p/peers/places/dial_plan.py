@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from esper.p2p.limits import BLOCKS_ONLY_OUTBOUND, FULL_OUTBOUND
-from esper.p2p.peers.address_book import AddressBook
-from esper.p2p.peers.connections import Kind
+from esper.p2p.peers.book.address_book import AddressBook
 from esper.p2p.peers.dial_backoff import LONGEST_STATIC_MS, MOST_FAILURES, backoff_ms
 from esper.p2p.peers.netgroup import Localities
 from esper.p2p.peers.peer_address import PeerAddress
-from esper.p2p.peers.slots import Slots
+from esper.p2p.peers.places.connections import Kind
+from esper.p2p.peers.places.slots import Slots
 from esper.p2p.ports import Random
 
 DIALS_AT_ONCE: Final = 4

@@ -3,10 +3,10 @@ from itertools import permutations
 import pytest
 
 from esper.p2p.limits import INBOUND
-from esper.p2p.peers.connections import Close, Kind, PingOlder, Settled
 from esper.p2p.peers.netgroup import Localities
 from esper.p2p.peers.peer_address import PeerAddress
-from esper.p2p.peers.slots import (
+from esper.p2p.peers.places.connections import Close, Kind, PingOlder, Settled
+from esper.p2p.peers.places.slots import (
     INBOUND_NEAR,
     INBOUND_WIDE,
     MOST_ENTERED,

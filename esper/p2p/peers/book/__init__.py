@@ -1,0 +1,1 @@
+"""Which nodes there are: addresses, where they come from, and who is told of them."""
