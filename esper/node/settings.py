@@ -21,7 +21,7 @@ from esper.node.setting_fields import (
     setting,
 )
 from esper.p2p.peers.multiaddr import parse_endpoint, parse_multiaddr
-from esper.p2p.sync.assumed import parse_assumed
+from esper.p2p.sync.headers.assumed import parse_assumed
 from esper.primitives.networks import NETWORKS
 
 SETTINGS_FILE: Final = "esper.toml"

@@ -402,7 +402,7 @@ def table() -> tuple[Decoder, ...]:
 NOT_BYTES = {
     "model.tokenizer.decode_answer": "token ids",
     "p2p.service.peer_files.read_known_peers": "a folder; its files are read by read_file",
-    "p2p.sync.header_run.read_run": "headers, each read by read_header",
+    "p2p.sync.headers.header_run.read_run": "headers, each read by read_header",
     "node.workers.worker_messages.read_message": "a pipe between this program's own processes",
     "model.g16_format.read_integer_model": "a folder; its files are read by read_container",
     "model.g16_parameters.read_parameters": "a folder; its file is read by read_metadata",

@@ -9,7 +9,7 @@ from esper.node.setting_fields import SettingsError
 from esper.node.settings import OWN_PORT, Resolved, Settings
 from esper.p2p.peers.book.seeds import SeedError, read_seeds
 from esper.p2p.peers.multiaddr import Multiaddr, parse_endpoint, parse_multiaddr
-from esper.p2p.sync.assumed import AssumedBlock, parse_assumed
+from esper.p2p.sync.headers.assumed import AssumedBlock, parse_assumed
 from esper.primitives.params import NetworkParameters
 
 PORTS: Final = {"mainnet": 9333, "testnet": 19333, "devnet": 29333, "regtest": 39333}

@@ -8,8 +8,8 @@ from typing import Final
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import PeerNumber
 from esper.p2p.ports import ChainPort
-from esper.p2p.sync.block_window import BlockWindow
-from esper.p2p.sync.header_branch import HeaderBranch, Link
+from esper.p2p.sync.blocks.block_window import BlockWindow
+from esper.p2p.sync.headers.header_branch import HeaderBranch, Link
 from esper.p2p.wire.fields import Claim
 
 STALLED_MS: Final = 30_000

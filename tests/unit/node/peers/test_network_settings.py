@@ -12,7 +12,7 @@ from esper.node.peers.network_settings import prunes as prunes_of
 from esper.node.setting_fields import SettingsError
 from esper.node.settings import Resolved, Settings, resolve
 from esper.p2p.peers.multiaddr import ip_from_text
-from esper.p2p.sync.assumed import AssumedBlock
+from esper.p2p.sync.headers.assumed import AssumedBlock
 from esper.primitives.networks import NETWORKS, network
 from tests.support.fake_peers import CLOSED, FRIEND
 

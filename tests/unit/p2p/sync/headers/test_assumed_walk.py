@@ -4,7 +4,7 @@ import pytest
 
 from esper.p2p.actions import End
 from esper.p2p.faults import Offence
-from esper.p2p.sync.assumed import KEPT_BYTES
+from esper.p2p.sync.headers.assumed import KEPT_BYTES
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import (
     PART_BODY,

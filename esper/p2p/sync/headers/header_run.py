@@ -6,7 +6,7 @@ from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
 from esper.p2p.faults import Offence
 from esper.p2p.ports import ChainPort
-from esper.p2p.sync.header_branch import Link
+from esper.p2p.sync.headers.header_branch import Link
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Headers
 from esper.primitives.errors.consequences import Stage

@@ -7,8 +7,8 @@ from esper.consensus.chain import BlockBytes
 from esper.p2p.ports import Adopt, Adopted, JudgeBlock, Proven
 from esper.p2p.sync.board import Board, OpenJob
 from esper.p2p.sync.busy import has_half_weight
-from esper.p2p.sync.following import Following
-from esper.p2p.sync.header_run import blamed_for_state
+from esper.p2p.sync.headers.following import Following
+from esper.p2p.sync.headers.header_run import blamed_for_state
 from esper.p2p.sync.lead import STALLED_MS, Lead
 from esper.p2p.sync.words import RESYNC
 from esper.p2p.verdicts import Failure

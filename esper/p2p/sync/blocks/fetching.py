@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from esper.p2p.peer import PeerNumber
 from esper.p2p.sync.board import BlocksAsked, Board
 from esper.p2p.sync.claims import MOST_IN_FLIGHT, PAUSE_MS, SyncPeer, blocks_cost
-from esper.p2p.sync.following import Following
+from esper.p2p.sync.headers.following import Following
 from esper.p2p.sync.lead import Lead
 from esper.p2p.wire.bulk_messages import BodyOf, Proof
 from esper.p2p.wire.talk_messages import (

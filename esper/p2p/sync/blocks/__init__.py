@@ -1,0 +1,1 @@
+"""Blocks of the branches that lead: asked for, judged, and given to the chain in order."""

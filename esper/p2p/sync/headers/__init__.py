@@ -1,0 +1,1 @@
+"""Asking for headers, and what becomes of them: branches that lead."""
