@@ -9,10 +9,10 @@ from esper.p2p.faults import Offence
 from esper.p2p.limits import SYNC_BYTES, NetworkLimits
 from esper.p2p.peer import PeerNumber
 from esper.p2p.ports import ChainPort, Random
-from esper.p2p.sync.headers.assumed import AssumedPath
 from esper.p2p.sync.blocks.block_window import Buffer
 from esper.p2p.sync.claims import HEADERS_COST, SyncPeer, blocks_cost
 from esper.p2p.sync.events import SyncAction, Tell
+from esper.p2p.sync.headers.assumed import AssumedPath
 from esper.p2p.sync.lead import Lead
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import PART_BODY, PART_PROOF, GetBlocks, GetHeaders

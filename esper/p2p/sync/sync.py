@@ -17,14 +17,15 @@ from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.ports import ChainPort, Random
 from esper.p2p.sync.blocks.adopting import Adopting
-from esper.p2p.sync.headers.assumed_walk import AssumedWalk
+from esper.p2p.sync.blocks.fetching import Fetching
 from esper.p2p.sync.board import BlocksAsked, Board, HeadersAsked, SyncSettings
 from esper.p2p.sync.busy import Busy
 from esper.p2p.sync.claims import SyncPeer
 from esper.p2p.sync.events import SyncAction, SyncedOnce
-from esper.p2p.sync.blocks.fetching import Fetching
-from esper.p2p.sync.headers.following import Following
 from esper.p2p.sync.forks.fork_check import ForkCheck
+from esper.p2p.sync.forks.trials import Trials
+from esper.p2p.sync.headers.assumed_walk import AssumedWalk
+from esper.p2p.sync.headers.following import Following
 from esper.p2p.sync.sync_state import (
     NEAR_BLOCKS,
     Pace,
@@ -33,7 +34,6 @@ from esper.p2p.sync.sync_state import (
     blocks_left,
     target_height,
 )
-from esper.p2p.sync.forks.trials import Trials
 from esper.p2p.sync.words import words_of
 from esper.p2p.wire.bulk_messages import BodyOf, Headers, Proof
 from esper.p2p.wire.fields import Claim

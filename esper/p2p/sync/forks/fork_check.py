@@ -18,8 +18,8 @@ from esper.p2p.sync.board import Board, HeadersAsked
 from esper.p2p.sync.claims import SyncPeer
 from esper.p2p.sync.events import KeepFrom
 from esper.p2p.sync.headers.header_run import failure_of, start_of
-from esper.p2p.sync.lead import MOST_AT_ONCE
 from esper.p2p.sync.headers.locator import locator_between, locator_of, parts_below
+from esper.p2p.sync.lead import MOST_AT_ONCE
 from esper.p2p.wire.bulk_messages import Headers
 from esper.primitives.errors.header_errors import TimeFutureViolation
 from esper.primitives.errors.rule_violation import RuleViolation

@@ -12,8 +12,8 @@ from esper.p2p.peer import PeerNumber
 from esper.p2p.ports import Reroot
 from esper.p2p.sync.board import Board, HeadersAsked
 from esper.p2p.sync.claims import HEADERS_COST
-from esper.p2p.sync.headers.following import Following
 from esper.p2p.sync.forks.fork_check import ForkCheck
+from esper.p2p.sync.headers.following import Following
 from esper.p2p.sync.headers.header_run import blamed_for_state
 from esper.p2p.sync.lead import MOST_AT_ONCE, Lead
 from esper.p2p.verdicts import Failure

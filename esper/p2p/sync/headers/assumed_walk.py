@@ -11,9 +11,9 @@ from typing import Final
 
 from esper.consensus.header_isolation import read_header
 from esper.p2p.peer import PeerNumber
-from esper.p2p.sync.headers.assumed import AssumedPath
 from esper.p2p.sync.board import Board, HeadersAsked
 from esper.p2p.sync.claims import HEADERS_COST
+from esper.p2p.sync.headers.assumed import AssumedPath
 from esper.p2p.sync.headers.header_run import failure_of
 from esper.p2p.sync.lead import MOST_AT_ONCE
 from esper.p2p.wire.bulk_messages import Headers

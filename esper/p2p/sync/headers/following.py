@@ -10,13 +10,13 @@ from esper.p2p.limits import MOST_LOCATOR, NEAR_FORK
 from esper.p2p.peer import PeerNumber
 from esper.p2p.sync.blocks.block_window import BlockWindow
 from esper.p2p.sync.board import Board, HeadersAsked
-from esper.p2p.sync.headers.choosing import Choosing
 from esper.p2p.sync.claims import HEADERS_COST, HINT_EVERY_MS, VOID_MS, SyncPeer
 from esper.p2p.sync.forks.fork_check import ForkCheck
+from esper.p2p.sync.headers.choosing import Choosing
 from esper.p2p.sync.headers.header_branch import HeaderBranch
 from esper.p2p.sync.headers.header_run import HeaderRun, read_run, start_of
-from esper.p2p.sync.lead import MOST_AT_ONCE, Lead
 from esper.p2p.sync.headers.locator import locator_between, locator_of, parts_below
+from esper.p2p.sync.lead import MOST_AT_ONCE, Lead
 from esper.p2p.sync.words import PARTED
 from esper.p2p.wire.bulk_messages import Headers
 from esper.primitives.ids import BlockId

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from esper.p2p.sync.headers.assumed import MOST_HEIGHT, AssumedBlock, AssumedTextError, parse_assumed
+from esper.p2p.sync.headers.assumed import (
+    MOST_HEIGHT,
+    AssumedBlock,
+    AssumedTextError,
+    parse_assumed,
+)
 
 ID = "3a" * 64
 
