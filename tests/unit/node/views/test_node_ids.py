@@ -1,6 +1,5 @@
 """Ids by their first digits, the genesis, what waits for an address, and who replaced whom."""
 
-from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +15,9 @@ from esper.rpc import schema as s
 from esper.vm.payload import Output
 from esper.vm.stake import Stake
 from esper.vm.transfer import Transfer
-from tests.support.node_world import (
-    PARAMS,
-    copied,
-    go,
-    grown_datadir,
-    node_world,
-    pay,
-)
+from tests.support.node_world import PARAMS, go, node_world, pay
+from tests.support.rpc_asking import refusal
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, address
-
-
-@pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return grown_datadir(tmp_path_factory.mktemp("grown"))
-
-
-@pytest.fixture
-def datadir(grown: Path, tmp_path: Path) -> Path:
-    return copied(grown, tmp_path / "node")
-
-
-async def refusal(asked: Awaitable[Any]) -> e.RpcError:
-    try:
-        await asked
-    except e.RpcError as error:
-        return error
-    raise AssertionError("it was answered")
 
 
 def text(key: Any) -> str:

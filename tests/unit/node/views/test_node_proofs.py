@@ -21,25 +21,14 @@ from tests.support.node_world import (
     NodeWorld,
     copied,
     go,
-    grown_datadir,
     node_world,
     pay,
     rest,
     running,
     until,
 )
+from tests.support.rpc_asking import LONG, mined_with_what_waits, refusal
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, address
-from tests.unit.node.views.test_node_rpc import LONG, mined_with_what_waits, refusal
-
-
-@pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return grown_datadir(tmp_path_factory.mktemp("grown"))
-
-
-@pytest.fixture(scope="module")
-def grown_long(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return grown_datadir(tmp_path_factory.mktemp("long"), LONG)
 
 
 async def proof_of(world: NodeWorld, txid: Txid) -> s.ProofReply:

@@ -12,28 +12,8 @@ from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.errors import RpcError
-from tests.support.node_world import (
-    NodeWorld,
-    copied,
-    go,
-    grown_datadir,
-    jump,
-    node_world,
-    rest,
-    running,
-    until,
-)
+from tests.support.node_world import NodeWorld, go, jump, node_world, rest, running, until
 from tests.support.vm_world import BOB, MINER, address
-
-
-@pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return grown_datadir(tmp_path_factory.mktemp("grown"))
-
-
-@pytest.fixture
-def datadir(grown: Path, tmp_path: Path) -> Path:
-    return copied(grown, tmp_path / "node")
 
 
 async def told_of(world: NodeWorld, blocks: int, told: list[RpcError]) -> None:
