@@ -26,12 +26,12 @@ from esper.storage.segments.block_files import BlockFileError
 from esper.storage.state.state_records import StateRecordError
 from tests.support.crash.fake_chain import append_one
 from tests.support.store_check import check_store
-from tests.unit.storage.test_chain_store import SMALL, Fixture
+from tests.support.store_world import SMALL, StoreWorld
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ChainStore]:
-    with Fixture(tmp_path / "d").open() as opened:
+    with StoreWorld(tmp_path / "d").open() as opened:
         for salt in range(6):
             append_one(opened, salt, **SMALL)
         assert opened.index.entry(3).receipts > 0
