@@ -5,8 +5,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from esper.consensus.block import Block
 from esper.consensus.call_groups import LANE_ANSWER, OWN_CALLS
 from esper.consensus.template import BlockPlan
@@ -24,7 +22,6 @@ from tests.support.fake_work import FakeInference, FakeProver
 from tests.support.node_world import (
     PARAMS,
     NodeWorld,
-    copied,
     go,
     grown_datadir,
     node_params,
@@ -35,16 +32,6 @@ from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, MINER, address
 
 LANES = LaneAnswers(address(MINER), partial(signed_result, MINER))
 GROUPS = PARAMS.calls.groups_per_block
-
-
-@pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return grown_datadir(tmp_path_factory.mktemp("grown"))
-
-
-@pytest.fixture
-def datadir(grown: Path, tmp_path: Path) -> Path:
-    return copied(grown, tmp_path / "node")
 
 
 class Table:

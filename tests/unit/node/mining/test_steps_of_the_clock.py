@@ -17,9 +17,7 @@ from tests.support.heard_events import heard
 from tests.support.node_world import PARAMS as NETWORK
 from tests.support.node_world import (
     NodeWorld,
-    copied,
     go,
-    grown_datadir,
     jump,
     node_clock,
     node_world,
@@ -34,16 +32,6 @@ DAY_MS = 86_400_000
 FUTURE_MS = NETWORK.difficulty.future_limit_ms
 MEDIAN_OF = NETWORK.difficulty.median_window
 NTP = "the chain is ahead of this machine's clock by 23 hours: set the clock (NTP), or wait until"
-
-
-@pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return grown_datadir(tmp_path_factory.mktemp("grown"))
-
-
-@pytest.fixture
-def datadir(grown: Path, tmp_path: Path) -> Path:
-    return copied(grown, tmp_path / "node")
 
 
 class Steps:
