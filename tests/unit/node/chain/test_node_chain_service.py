@@ -86,9 +86,9 @@ async def bench(datadir: Path) -> AsyncIterator[Bench]:
         yield Bench(world.node.manager, world.clock)
 
 
-def held(manager: ChainManager, method: str) -> tuple[threading.Event, threading.Event]:
-    """Let a method of the manager wait at its end, in its thread: begun, and may end."""
-    before, begun, may_end = getattr(manager, method), threading.Event(), threading.Event()
+def held(owner: object, method: str) -> tuple[threading.Event, threading.Event]:
+    """Let a method wait at its end, in its thread: begun, and may end."""
+    before, begun, may_end = getattr(owner, method), threading.Event(), threading.Event()
 
     def slow(*arguments: Any, **named: Any) -> Any:
         done = before(*arguments, **named)
@@ -96,7 +96,7 @@ def held(manager: ChainManager, method: str) -> tuple[threading.Event, threading
         assert may_end.wait(20)
         return done
 
-    setattr(manager, method, slow)
+    setattr(owner, method, slow)
     return begun, may_end
 
 
@@ -158,7 +158,7 @@ def test_nobody_sees_half_a_change_and_nobody_waits_for_it(tmp_path: Path) -> No
         async with bench(tmp_path) as found:
             await found.submit(*LEFT, *RIGHT[:2])
             before = found.chain.view
-            begun, may_end = held(found.manager, "_apply")
+            begun, may_end = held(found.manager._mover, "apply")
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(found.submit, RIGHT[2])
                 await begun_in_thread(begun)
