@@ -73,7 +73,7 @@ async def give(node: OpenNode, blocks: Sequence[BlockBytes]) -> None:
     parent = node.manager.headers_of(node.chain.tip)
     for one in blocks:
         assert parent is not None
-        judged.append(await node.chain.judge(one, parent, assumed=True))
+        judged.append(await node.chain.judging.judge(one, parent, assumed=True))
         parent = judged[-1].headers
     for first in range(0, len(judged), GROUP_BLOCKS):
         adopted = await node.chain.adopt_many(judged[first : first + GROUP_BLOCKS])

@@ -152,8 +152,8 @@ async def esper(asked: argparse.Namespace) -> dict[str, Any]:
             nodes.append(node)
             if number:
                 nursery.start_soon(tell_moves, node, arrivals, number)
-                node.chain.judge_lists = noting(  # type: ignore[method-assign, assignment]
-                    node.chain.judge_lists, arrivals, number
+                node.chain.judging.judge_lists = noting(  # type: ignore[method-assign, assignment]
+                    node.chain.judging.judge_lists, arrivals, number
                 )
                 relay = node.network.following.blocks
                 for part in ("pushed", "answered"):

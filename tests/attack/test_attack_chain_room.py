@@ -11,8 +11,8 @@ import trio
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.node.chain.chain_manager import ChainManager
-from esper.node.chain.chain_service import ChainChange, Commit
 from esper.node.chain.chain_view import ChainView
+from esper.node.chain.changes.followers import ChainChange, Commit
 from esper.storage.errors import StorageError
 from esper.vm.transaction import Transaction
 from tests.support.chain_world import ChainWorld

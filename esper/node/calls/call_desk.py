@@ -15,8 +15,9 @@ import trio
 from esper.node.calls.call_book import CallBook
 from esper.node.calls.lanes import LaneAnswers, open_lanes, payable_results
 from esper.node.calls.ready_calls import ReadyGroup, ReadyLane
-from esper.node.chain.chain_service import ChainChange, ChainService, Commit
+from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
+from esper.node.chain.changes.followers import ChainChange, Commit
 from esper.node.clock import Clock
 from esper.node.events import CallAnswered, CallReady, Events, Subscription, TransactionAdmitted
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall

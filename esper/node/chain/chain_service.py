@@ -10,27 +10,26 @@ adopting, and admission to the mempool.
 """
 
 import logging
-import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import trio
 
 from esper.consensus.chain import BlockBytes
 from esper.consensus.context import ChainContext
-from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
-from esper.consensus.outputs import WorkOutputs
 from esper.node.chain.block_judge import JudgedBlock, JudgementError, at_stage
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.changes.arrival import GROUP_BLOCKS, Adopted, Arrival, ReadBlock
-from esper.node.chain.milestones import MilestoneFile, Milestones
+from esper.node.chain.changes.followers import ChainChange, ChainFollower, Commit
+from esper.node.chain.judging import Judging
+from esper.node.chain.milestones import MilestoneFile, Reached
 from esper.node.chain.sync_state import NetworkState, why_not_synced
 from esper.node.clock import Clock, steady_ms
 from esper.node.events import TipMoved
@@ -38,15 +37,9 @@ from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.errors.consequences import Stage
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
-from esper.saying import complain
 from esper.storage.errors import RewindLimitError
 
 T = TypeVar("T")
-Commit = Callable[[], None]
-"""Puts what was prepared in place: short, on the event loop, and never raising."""
-
-JUDGING_THREADS: Final = max(2, os.cpu_count() or 1)
-"""Proofs are verified outside the interpreter's lock."""
 READING_THREADS: Final = 16
 """Well below the threads that trio gives out in all: whoever reads, blocks find one."""
 
@@ -71,28 +64,6 @@ class StartAgainError(Exception):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ChainChange:
-    """A whole change of chain, as followers are told of it in the chain's thread."""
-
-    view: ChainView
-    """The chain after it."""
-    arrival: Arrival
-    """What left and joined."""
-    content: Callable[[BlockId], ReadBlock]
-    """A block of the change as values: as it was read on the way, or read again."""
-
-
-class ChainFollower(Protocol):
-    """Who must agree with the chain."""
-
-    def prepare(self, change: ChainChange) -> Commit:
-        """Called in the chain's thread after every change, before anybody sees it.
-
-        What the event loop reads must stay as it is until the answer is called there.
-        """
-
-
 class ChainService:
     """Access to a chain manager for many tasks."""
 
@@ -108,11 +79,9 @@ class ChainService:
         ``milestones`` keeps what must outlive a restart; None: nothing does.
         """
         self._manager = manager
-        self._judge = manager.block_judge
         self._clock = clock
         self._steady = steady
         self._lock = trio.Lock()
-        self._judging = trio.CapacityLimiter(JUDGING_THREADS)
         self._reading = trio.Semaphore(READING_THREADS)
         self._unprepared: frozenset[bytes] | None = None
         self._followers: list[ChainFollower] = []
@@ -120,8 +89,9 @@ class ChainService:
         self._changed = trio.Event()
         self._undo_wishes: deque[int | None] = deque()
         self._view = manager.view()
-        self._milestone_file = milestones
-        self._milestones = milestones.load() if milestones is not None else Milestones()
+        self.judging = Judging(manager, clock, steady)
+        """Judges blocks, whole or in parts."""
+        self._reached = Reached(milestones)
         self.network: NetworkState | None = None
         """What the network knows of this chain; None in a node without one."""
         self.blocks = manager.store.blocks()
@@ -131,12 +101,12 @@ class ChainService:
             manager.known.far.clear()
             self._undo_wishes.append(None)
         if manager.halted is not None:
-            self._halt(manager.halted)
+            self._reached.halt(manager.halted)
 
     @property
     def halted(self) -> str:
         """Why this node neither follows the best branch nor mines, and what helps; else empty."""
-        return self._milestones.halted
+        return self._reached.milestones.halted
 
     def why_not_synced(self, now_ms: int, chain: ChainContext | None = None) -> str:
         """A sentence; empty if the chain, by default the present one, is current."""
@@ -145,37 +115,18 @@ class ChainService:
     @property
     def was_synced(self) -> bool:
         """Whether this chain was current once: from then on the undo depth binds."""
-        return self._milestones.synced
+        return self._reached.milestones.synced
 
     async def note_synced(self) -> None:
         """The chain is current now. From the first time on it is final below the undo depth."""
         if not self.was_synced:
-            await trio.to_thread.run_sync(self._reach, replace(self._milestones, synced=True))
+            synced = replace(self._reached.milestones, synced=True)
+            await trio.to_thread.run_sync(self._reached.reach, synced)
             self._manager.known.keeps_far = False
             async with self._lock:
                 await trio.to_thread.run_sync(self._manager.known.far.clear)
             # Whatever an earlier run of this node wanted to keep.
             await self.keep_undo_from(None)
-
-    def _reach(self, milestones: Milestones) -> None:
-        self._milestones = milestones
-        if self._milestone_file is not None:
-            try:
-                self._milestone_file.save(milestones)
-            except OSError as error:
-                # What is known now holds all the same until this process ends.
-                complain(
-                    LOG,
-                    "milestone_lost",
-                    "what this chain has reached could not be written down: {reason}",
-                    reason=str(error),
-                )
-
-    def _halt(self, violation: TooDeepReorganisation) -> None:
-        if not self.halted:
-            why = f"{violation}; `esperd resync --accept-loss` gives up this one and fetches anew"
-            complain(LOG, "chain_halted", "{why}", why=why)
-            self._reach(replace(self._milestones, halted=why))
 
     def headers_at(self, height: int) -> HeaderChain | None:
         """The headers up to a block of the chain, None where they are not kept."""
@@ -249,8 +200,8 @@ class ChainService:
                 lambda: self._manager.reroot(block_id, now_ms=self._clock(), spared=spared)
             )
         except RewindLimitError as error:
-            back = replace(self._milestones, back_to=block_id)
-            await trio.to_thread.run_sync(self._reach, back)
+            back = replace(self._reached.milestones, back_to=block_id)
+            await trio.to_thread.run_sync(self._reached.reach, back)
             raise StartAgainError from error
 
     def follow(self, follower: ChainFollower) -> None:
@@ -305,88 +256,10 @@ class ChainService:
         if self._manager.knows(header.block_id):
             return await self._change(partial(self._manager.catch_up, header.block_id))
         try:
-            judged = await self.judge(block, parent, received_ms=received_ms)
+            judged = await self.judging.judge(block, parent, received_ms=received_ms)
         except JudgementError as refused:
             raise refused.violation from None
         return await self.adopt(judged)
-
-    async def judge(
-        self,
-        block: BlockBytes,
-        parent: HeaderChain,
-        *,
-        received_ms: int | None = None,
-        assumed: bool = False,
-    ) -> JudgedBlock:
-        """All that needs no state, in a thread, beside whatever else goes on.
-
-        Of a block that is ``assumed`` to be proven the proof is not asked for. Raises
-        JudgementError.
-        """
-        now_ms = self._clock()
-        received_ms = self._steady() if received_ms is None else received_ms
-        return await self._judged(
-            partial(
-                self._judge.judge,
-                block,
-                parent,
-                now_ms=now_ms,
-                received_ms=received_ms,
-                assumed=assumed,
-            )
-        )
-
-    def parent_of(self, header: Header) -> HeaderChain:
-        """The branch that a header builds on, unless the tree knows something against it.
-
-        Raises JudgementError at the stage of the header.
-        """
-        with at_stage(Stage.HEADER, header.block_id):
-            return self._manager.check_may_come(header)
-
-    def read_header(self, data: bytes) -> Header:
-        """A header from its bytes. Raises JudgementError."""
-        return self._judge.read_header(data)
-
-    def judge_header(self, header: Header, parent: HeaderChain) -> HeaderChain:
-        """A header on top of any branch, by the clock of now: the branch with it on top.
-
-        Cheap, and done at once. Raises JudgementError.
-        """
-        self._judge.check_header(header, parent, now_ms=self._clock())
-        return parent.extended_by_header(header)
-
-    async def judge_work(
-        self, header: Header, outputs: bytes, proof: bytes, parent: HeaderChain
-    ) -> WorkOutputs:
-        """The work of a header that fits ``parent``, in a thread. Raises JudgementError."""
-        return await self._judged(partial(self._judge.check_work, header, outputs, proof, parent))
-
-    async def judge_lists(
-        self,
-        header: Header,
-        outputs: bytes,
-        proof: bytes,
-        parent: HeaderChain,
-        transactions: Sequence[bytes],
-        results: Sequence[bytes],
-        groups: Sequence[bytes],
-        *,
-        received_ms: int,
-    ) -> JudgedBlock:
-        """The lists of a block whose work ``judge_work`` let pass, in a thread: now it is proven.
-
-        ``received_ms`` is when it came, by the steady clock. Raises JudgementError, and ValueError
-        for a block whose work was not judged before.
-        """
-
-        def work() -> JudgedBlock:
-            block, content = self._judge.check_lists(
-                header, outputs, proof, transactions, results, groups
-            )
-            return self._judge.judged(block, content, parent, received_ms=received_ms)
-
-        return await self._judged(work)
 
     async def submit_checked(self, judged: JudgedBlock, received_ms: int | None = None) -> Arrival:
         """Adopt a judged block; ``received_ms`` takes the place of when it was said to have come.
@@ -398,9 +271,6 @@ class ChainService:
             judged = replace(judged, received_ms=received_ms)
         with at_stage(Stage.STATE, judged.block_id):
             return await self.adopt(judged)
-
-    async def _judged(self, work: Callable[[], T]) -> T:
-        return await trio.to_thread.run_sync(work, limiter=self._judging)
 
     async def adopt(self, judged: JudgedBlock) -> Arrival:
         """Keep a judged block and move to the best tip. Raises what ``ChainManager.adopt`` does."""
@@ -421,7 +291,7 @@ class ChainService:
         await self._change(work)
         adopted = found[0]
         if isinstance(adopted.failure, TooDeepReorganisation):
-            await trio.to_thread.run_sync(self._halt, adopted.failure)
+            await trio.to_thread.run_sync(self._reached.halt, adopted.failure)
         if isinstance(adopted.failure, RuleViolation):
             block_id = judged[adopted.done].block_id
             failure = JudgementError(Stage.STATE, adopted.failure, block_id)
@@ -453,7 +323,7 @@ class ChainService:
             touched = self._unprepared | arrival.touched
             arrival = replace(arrival, undone=whole.undone, applied=whole.applied, touched=touched)
         if isinstance(error, TooDeepReorganisation):
-            self._halt(error)
+            self._reached.halt(error)
         if self._manager.context.tip_id == before:
             return _Outcome(arrival, error)
         self._unprepared = arrival.touched

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Final
 
 from esper.consensus.header import decode_header
-from esper.node.chain.chain_service import ChainChange, Commit
 from esper.node.chain.changes.arrival import ReadBlock
+from esper.node.chain.changes.followers import ChainChange, Commit
 from esper.node.chain.history_entries import block_entries, entries_of
 from esper.primitives.codec import decode
 from esper.primitives.ids import BlockId, Txid

@@ -5,7 +5,7 @@ chain-milestones    record || first 16 bytes of its tagged hash
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +19,10 @@ from esper.primitives.codec import (
     decode,
     encode,
 )
+from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.hashing import HASH_BYTES, make_tag, tagged_hash32
 from esper.primitives.ids import BlockId
-from esper.saying import warn
+from esper.saying import complain, warn
 from esper.storage.own_file import open_own, write_all
 from esper.storage.segments.segment_writer import sync_folder
 
@@ -108,6 +109,38 @@ class MilestoneFile:
             os.fsync(stream.fileno())
         fresh.replace(self._path)
         sync_folder(self._path.parent)
+
+
+class Reached:
+    """The milestones of a running node: what is known holds, whether or not it can be kept."""
+
+    def __init__(self, file: MilestoneFile | None) -> None:
+        """``file`` keeps what must outlive a restart; None: nothing does."""
+        self._file = file
+        self.milestones = file.load() if file is not None else Milestones()
+        """As of now."""
+
+    def reach(self, milestones: Milestones) -> None:
+        """Keep them in the place of those of now."""
+        self.milestones = milestones
+        if self._file is not None:
+            try:
+                self._file.save(milestones)
+            except OSError as error:
+                # What is known now holds all the same until this process ends.
+                complain(
+                    LOG,
+                    "milestone_lost",
+                    "what this chain has reached could not be written down: {reason}",
+                    reason=str(error),
+                )
+
+    def halt(self, violation: TooDeepReorganisation) -> None:
+        """The best branch is too deep to be followed unasked, which is said once."""
+        if not self.milestones.halted:
+            why = f"{violation}; `esperd resync --accept-loss` gives up this one and fetches anew"
+            complain(LOG, "chain_halted", "{why}", why=why)
+            self.reach(replace(self.milestones, halted=why))
 
 
 def _checksum(payload: bytes) -> bytes:

@@ -21,7 +21,8 @@ from esper.mempool.pool import Admission, Mempool, Prepared
 from esper.mempool.verdict import Outcome, Verdict
 from esper.node.calls.call_book import CallsWorkedFor
 from esper.node.chain.chain_manager import ChainManager
-from esper.node.chain.chain_service import ChainChange, ChainService, Commit
+from esper.node.chain.chain_service import ChainService
+from esper.node.chain.changes.followers import ChainChange, Commit
 from esper.node.clock import Clock
 from esper.node.events import Events, TransactionAdmitted, TransactionGone
 from esper.node.mempool.mempool_start import InChain, nothing_known, take_up

@@ -89,6 +89,6 @@ class NodeChain:
     def check_header(self, header: Header, parent: HeaderChain) -> None:
         """See ``ChainPort``."""
         try:
-            self._chain.judge_header(header, parent)
+            self._chain.judging.judge_header(header, parent)
         except JudgementError as refused:
             raise refused.violation from None

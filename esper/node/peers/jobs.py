@@ -57,10 +57,10 @@ class ChainJobs:
     async def _run(self, job: Job) -> object:
         match job:
             case CheckWork():
-                await self._chain.judge_work(job.header, job.outputs, job.proof, job.parent)
+                await self._chain.judging.judge_work(job.header, job.outputs, job.proof, job.parent)
                 return None
             case CheckLists():
-                return await self._chain.judge_lists(
+                return await self._chain.judging.judge_lists(
                     job.header,
                     job.outputs,
                     job.proof,
@@ -71,7 +71,7 @@ class ChainJobs:
                     received_ms=job.received_ms,
                 )
             case JudgeBlock():
-                return await self._chain.judge(
+                return await self._chain.judging.judge(
                     job.data, job.parent, received_ms=job.received_ms, assumed=job.assumed
                 )
             case Adopt():

@@ -36,7 +36,7 @@ from esper.consensus.chain import BlockBytes, read_block
 from esper.mempool.pool import Mempool
 from esper.node.calls.call_book import CallBook
 from esper.node.chain.chain_manager import ChainManager
-from esper.node.chain.chain_service import ChainChange, Commit
+from esper.node.chain.changes.followers import ChainChange, Commit
 from esper.node.mining.node_mining import NodeMining
 from esper.primitives.ids import Txid
 from esper.storage.errors import StorageError
@@ -156,9 +156,9 @@ class Life:
         chain, manager = self._node.chain, self._node.manager
         parent, judged = None, []
         for block in branch:
-            header = chain.read_header(block.header)
-            parent = chain.parent_of(header) if parent is None else parent
-            judged.append(await chain.judge(block, parent))
+            header = chain.judging.read_header(block.header)
+            parent = chain.judging.parent_of(header) if parent is None else parent
+            judged.append(await chain.judging.judge(block, parent))
             parent = judged[-1].headers
         adopted = await chain.adopt_many(judged)
         if adopted.failure is not None:

@@ -187,7 +187,7 @@ def test_followers_are_told_once_of_many_and_not_before_they_are_kept(tmp_path: 
             parent = manager.headers_of(chain.tip)
             for block in RIGHT:
                 assert parent is not None
-                given.append(await chain.judge(BlockBytes.of(block), parent))
+                given.append(await chain.judging.judge(BlockBytes.of(block), parent))
                 parent = given[-1].headers
             outcome: list[Adopted] = []
 
@@ -201,7 +201,7 @@ def test_followers_are_told_once_of_many_and_not_before_they_are_kept(tmp_path: 
             again = await chain.adopt_many([given[0]])
             assert (again.done, again.arrival.applied) == (1, ())
             parent = ChainContext.genesis(NODE_PARAMS).extended_by_header(LEFT[0].header)
-            orphan = await chain.judge(BlockBytes.of(LEFT[1]), parent)
+            orphan = await chain.judging.judge(BlockBytes.of(LEFT[1]), parent)
             failed = await chain.adopt_many([orphan])
             assert isinstance(failed.failure, JudgementError)
             assert failed.failure.stage is Stage.STATE

@@ -183,13 +183,13 @@ def test_an_assumed_block_is_judged_in_all_but_its_proof(proof: bytes) -> None:
 async def staged_block(found: Bench, block: Block) -> None:
     """A block as a peer gives it: its parts one by one."""
     chain = found.chain
-    header = chain.read_header(block.header.to_bytes())
-    parent = chain.parent_of(header)
-    assert chain.judge_header(header, parent).tip_id == header.block_id
-    outputs = await chain.judge_work(header, outputs_of(block), block.proof, parent)
+    header = chain.judging.read_header(block.header.to_bytes())
+    parent = chain.judging.parent_of(header)
+    assert chain.judging.judge_header(header, parent).tip_id == header.block_id
+    outputs = await chain.judging.judge_work(header, outputs_of(block), block.proof, parent)
     assert isinstance(outputs, WorkOutputs)
     body = block.body
-    judged = await chain.judge_lists(
+    judged = await chain.judging.judge_lists(
         header,
         outputs_of(block),
         block.proof,
@@ -219,14 +219,14 @@ def test_a_header_that_does_not_fit_is_told_with_its_stage(tmp_path: Path) -> No
         async with bench(tmp_path) as found:
             pre = BLOCK.header.pre
             with pytest.raises(JudgementError) as error:
-                found.chain.judge_header(LEFT[1].header, GENESIS)
+                found.chain.judging.judge_header(LEFT[1].header, GENESIS)
             assert error.value.stage is Stage.HEADER
             unknown = replace(BLOCK.header, pre=replace(pre, parent=BlockId(bytes(64))))
             with pytest.raises(JudgementError) as error:
-                found.chain.parent_of(unknown)
+                found.chain.judging.parent_of(unknown)
             assert error.value.consequence is Consequence.RETRY
             with pytest.raises(JudgementError) as error:
-                found.chain.read_header(b"junk")
+                found.chain.judging.read_header(b"junk")
             assert error.value.consequence is Consequence.OTHER_RULES
             assert error.value.block_id is None
 
@@ -239,7 +239,7 @@ def test_a_state_that_fails_is_told_with_its_stage(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with bench(tmp_path) as found:
-            judged = await found.chain.judge(BlockBytes.of(bad), found.chain.view.context)
+            judged = await found.chain.judging.judge(BlockBytes.of(bad), found.chain.view.context)
             with pytest.raises(JudgementError) as error:
                 await found.chain.submit_checked(judged)
             assert refused(error) == (Stage.STATE, StateRootViolation)

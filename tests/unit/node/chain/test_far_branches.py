@@ -43,7 +43,9 @@ async def give(disk: Disk, blocks: Sequence[RealMade]) -> Adopted:
     judged = []
     for made in blocks:
         assert made.parent is not None
-        judged.append(await disk.service.judge(made.data, made.parent.headers, received_ms=0))
+        judged.append(
+            await disk.service.judging.judge(made.data, made.parent.headers, received_ms=0)
+        )
     return await disk.service.adopt_many(judged)
 
 

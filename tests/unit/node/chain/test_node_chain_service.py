@@ -15,8 +15,9 @@ from esper.consensus.block import Block
 from esper.consensus.block_isolation import BlockContent
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.node.chain.chain_manager import ChainManager
-from esper.node.chain.chain_service import ChainChange, ChainService, Commit
+from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
+from esper.node.chain.changes.followers import ChainChange, Commit
 from esper.node.events import TipMoved
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.storage.errors import StorageError

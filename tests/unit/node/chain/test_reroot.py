@@ -209,9 +209,9 @@ def test_a_chain_that_may_not_follow_says_so_and_serves_on(tmp_path: Path, toget
         for block in (*STEM_BLOCKS, *OLD_BLOCKS[:4], *NEW_BLOCKS[:4]):
             await chain.submit(BlockBytes.of(block))
         assert chain.halted == ""
-        last, parent = BlockBytes.of(NEW_BLOCKS[4]), chain.parent_of(NEW_BLOCKS[4].header)
+        last, parent = BlockBytes.of(NEW_BLOCKS[4]), chain.judging.parent_of(NEW_BLOCKS[4].header)
         if together:
-            adopted = await chain.adopt_many([await chain.judge(last, parent)])
+            adopted = await chain.adopt_many([await chain.judging.judge(last, parent)])
             assert adopted.failure is not None
             assert adopted.failure.consequence is Consequence.HALT  # type: ignore[attr-defined]
         else:
