@@ -22,7 +22,7 @@ from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 from esper.storage.errors import DiskReserveError
 from esper.storage.side_blocks import SideBlocks
 from esper.vm.records import account_path
-from tests.attack.test_attack_chain_disk import false_root
+from tests.attack.chain.test_attack_chain_disk import false_root
 from tests.support.chain_world import ChainWorld
 from tests.support.vm_world import ALICE, address
 from tests.unit.node.chain.test_chain_manager import (
