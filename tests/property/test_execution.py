@@ -26,7 +26,7 @@ from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MODEL, World, address, funded, make
-from tests.vectors import write_transactions
+from tests.vectors.writers import write_transactions
 
 KEYS = {"alice": ALICE, "bob": BOB, "carol": CAROL}
 NAMES = {address(key): name for name, key in KEYS.items()}

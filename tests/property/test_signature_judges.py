@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esper.crypto.signatures import verify
-from tests.vectors import write_signature_borders
 from tests.vectors.ml_dsa_65 import (
     BETA,
     CHALLENGE_BYTES,
@@ -27,6 +26,7 @@ from tests.vectors.ml_dsa_65 import (
     sign,
     sign_open,
 )
+from tests.vectors.writers import write_signature_borders
 
 LIMIT = GAMMA1 - BETA
 

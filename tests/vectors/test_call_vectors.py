@@ -19,7 +19,7 @@ from esper.consensus.call_groups import (
 from esper.primitives.ids import model_id_of, txid_of
 from esper.primitives.merkle import merkle_root
 from tests.support.vector_reading import check_encoding, tagged
-from tests.vectors import write_calls
+from tests.vectors.writers import write_calls
 
 DOCUMENT = json.loads(write_calls.FILE.read_text())
 RESULTS, GROUPS = DOCUMENT["results"], DOCUMENT["groups"]

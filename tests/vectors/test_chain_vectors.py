@@ -24,8 +24,8 @@ from esper.consensus.tier_records import TIER, TIER_STATE
 from esper.primitives.codec import Record
 from esper.primitives.ids import NO_BLOCK, BlockId, WorkId
 from tests.support.vector_reading import check_encoding, tagged
-from tests.vectors import write_chain
 from tests.vectors.fields import built
+from tests.vectors.writers import write_chain
 
 DOCUMENT = json.loads(write_chain.FILE.read_text())
 CODECS: dict[str, Record[Any]] = {"Tier": TIER, "TierState": TIER_STATE}

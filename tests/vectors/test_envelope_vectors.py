@@ -9,8 +9,8 @@ import pytest
 from esper.vm.kinds import KINDS
 from esper.vm.transaction import Transaction, decode_transaction, wire_form
 from tests.support.vector_reading import check_encoding, tagged
-from tests.vectors import write_envelopes
 from tests.vectors.fields import built
+from tests.vectors.writers import write_envelopes
 
 DOCUMENT = json.loads(write_envelopes.FILE.read_text())
 GENESIS = bytes.fromhex(DOCUMENT["genesis_hash"])

@@ -16,7 +16,7 @@ from esper.p2p.wire.messages import (
 )
 from esper.primitives.networks import MAINNET
 from tests.support.vector_reading import check_encoding
-from tests.vectors import write_network
+from tests.vectors.writers import write_network
 
 VECTORS = json.loads(write_network.FILE.read_text())["messages"]
 LIMITS = FrameLimits(NetworkLimits.of(MAINNET))

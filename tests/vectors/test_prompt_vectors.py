@@ -9,8 +9,8 @@ from esper.consensus.outputs import BANK_PROMPT
 from esper.model.prompts import PromptText
 from esper.primitives.prompt import BankPrompt, bank_tree
 from tests.support.vector_reading import check_encoding, tagged
-from tests.vectors import write_prompts
 from tests.vectors.fields import built
+from tests.vectors.writers import write_prompts
 
 DOCUMENT = json.loads(write_prompts.FILE.read_text())
 TEXTS, PROMPTS = DOCUMENT["texts"], DOCUMENT["prompts"]

@@ -10,7 +10,7 @@ from esper.primitives.hashing import make_tag
 from esper.primitives.mmr import Mmr, MmrProof, verify_proof
 from esper.vm.receipt import RECEIPT
 from tests.support.vector_reading import check_encoding, tagged
-from tests.vectors import write_receipts
+from tests.vectors.writers import write_receipts
 
 DOCUMENT = json.loads(write_receipts.FILE.read_text())
 VECTORS, RANGES, PROOFS = (DOCUMENT[name] for name in ("receipts", "ranges", "proofs"))

@@ -11,7 +11,7 @@ from esper.primitives.ids import txid_of
 from esper.vm import records as state
 from esper.vm.state_tree import StateTree
 from tests.support.vector_reading import check_encoding, tagged32
-from tests.vectors import write_records
+from tests.vectors.writers import write_records
 
 DOCUMENT = json.loads(write_records.FILE.read_text())
 RECORDS, EDGES = DOCUMENT["records"], DOCUMENT["edges"]

@@ -12,7 +12,7 @@ from esper.crypto.signatures import MAX_SIGNATURE_BYTES, verify
 from esper.primitives.errors.transaction_errors import UnreadableTransactionViolation
 from esper.vm.kinds import KINDS
 from esper.vm.transaction import Transaction, decode_transaction
-from tests.vectors import write_transactions
+from tests.vectors.writers import write_transactions
 
 DOCUMENT = json.loads(write_transactions.FILE.read_text())
 GENESIS = bytes.fromhex(DOCUMENT["genesis_hash"])

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
 
 from esper._native import ml_dsa_65_first_invalid
 from esper.crypto.signatures import verify
-from tests.vectors import write_signature_borders
+from tests.vectors.writers import write_signature_borders
 
 DOCUMENT = json.loads(write_signature_borders.FILE.read_text())
 DIGEST = bytes.fromhex(DOCUMENT["digest"])

@@ -12,7 +12,7 @@ from esper.wallet.amounts import credits_text, esp_text, parse_credits, parse_es
 from esper.wallet.derivation import derived_key, key_seed
 from esper.wallet.errors import AmountError, WordsError
 from esper.wallet.words import entropy_of, words_of
-from tests.vectors import write_wallet
+from tests.vectors.writers import write_wallet
 
 DOCUMENT = json.loads(write_wallet.FILE.read_text())
 WORDS = words_of(bytes(range(32)))

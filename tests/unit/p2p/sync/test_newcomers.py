@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.property.test_sync_machine import NewcomerMachine
+from tests.property.net.test_sync_machine import NewcomerMachine
 
 LIAR = {"boasts": False, "delay": 5, "weight": 3_000}
 Step = tuple[str, dict[str, Any]]

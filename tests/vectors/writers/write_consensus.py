@@ -1,6 +1,6 @@
 """Write the golden vectors of hashes, encodings, work and blocks.
 
-    python -m tests.vectors.write_consensus [NAME...]
+    python -m tests.vectors.writers.write_consensus [NAME...]
 
 writes the named files, or all of them. Run it only to add vectors: bytes that change for an old
 vector break every chain that exists.
@@ -38,7 +38,7 @@ from tests.support.fake_work import (
 )
 from tests.support.plain_miner import Miner, standing
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1]
 PAYEE = Address(1, bytes(range(32)))
 
 

@@ -1,6 +1,6 @@
 """Write the golden vectors of calls in blocks: answers, groups, and what proofs are bound to.
 
-    python -m tests.vectors.write_calls
+    python -m tests.vectors.writers.write_calls
 
 Run it only to add vectors: bytes that change for an old vector break every chain that exists.
 """
@@ -24,9 +24,9 @@ from esper.consensus.call_groups import (
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.merkle import merkle_root
 from tests.vectors.fields import encoding
-from tests.vectors.write_records import WORD, address, pattern
+from tests.vectors.writers.write_records import WORD, address, pattern
 
-FILE = Path(__file__).parent / "calls.json"
+FILE = Path(__file__).parents[1] / "calls.json"
 
 GENESIS_HASH = pattern(64, 100)
 PAYEE = address(101)

@@ -1,6 +1,6 @@
 """Write the golden vector of model names from the plain Python implementation.
 
-    python -m tests.vectors.write_model_id
+    python -m tests.vectors.writers.write_model_id
 
 Run it only when the version of the proof system changes: a name that changes is another model.
 """
@@ -46,5 +46,5 @@ def vector() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    path = Path(__file__).with_name("model_id_tiny.json")
+    path = Path(__file__).parents[1] / "model_id_tiny.json"
     path.write_text(json.dumps(vector(), indent=1) + "\n")

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from esper.cli.esperd import app as esperd
 from tests.support.esperd_world import restore_logs
 
-MODEL = Path(__file__).parents[3] / "genesis" / "model" / "g16.safetensors"
+MODEL = Path(__file__).parents[4] / "genesis" / "model" / "g16.safetensors"
 
 
 def test_mine_verify_and_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Write the golden vectors of the state's records: fields, bytes and places.
 
-    python -m tests.vectors.write_records
+    python -m tests.vectors.writers.write_records
 
 Run it only to add vectors: bytes that change for an old vector break every chain that exists.
 """
@@ -17,7 +17,7 @@ from esper.vm import records as state
 from esper.vm.state_tree import StateTree
 from tests.vectors.fields import encoding, number
 
-FILE = Path(__file__).parent / "records.json"
+FILE = Path(__file__).parents[1] / "records.json"
 
 COINS = (1 << 63) - 1
 """The most of any amount."""

@@ -16,7 +16,7 @@ from esper.p2p.wire.messages import FrameLimits, StreamKind, decode_message
 from esper.primitives.networks import REGTEST
 
 LIMITS = FrameLimits(NetworkLimits.of(REGTEST))
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "network.json").read_bytes())
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "network.json").read_bytes())
 FRAMES = {
     kind: [
         bytes.fromhex(one["frame"]) for one in VECTORS["messages"] if one["stream"] == kind.value

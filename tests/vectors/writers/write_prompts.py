@@ -1,6 +1,6 @@
 """Write the golden vectors of the prompt bank: texts, prompts, leaves and the root.
 
-    python -m tests.vectors.write_prompts
+    python -m tests.vectors.writers.write_prompts
 
 Run it only to add vectors: bytes that change for an old vector break every chain that exists.
 """
@@ -13,9 +13,9 @@ from esper.consensus.outputs import BANK_PROMPT
 from esper.model.prompts import PromptText, canonical_json
 from esper.primitives.prompt import BankPrompt, bank_tree
 from tests.vectors.fields import encoding
-from tests.vectors.write_records import WORD, pattern
+from tests.vectors.writers.write_records import WORD, pattern
 
-FILE = Path(__file__).parent / "prompts.json"
+FILE = Path(__file__).parents[1] / "prompts.json"
 
 TEXTS = (
     PromptText("", "Tell me a story."),

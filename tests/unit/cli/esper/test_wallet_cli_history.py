@@ -2,7 +2,7 @@
 
 from esper.rpc import schema as s
 from tests.support.wallet_console import Console, console
-from tests.unit.cli.test_wallet_cli_money import OTHER, OWN
+from tests.unit.cli.esper.test_wallet_cli_money import OTHER, OWN
 
 __all__ = ["console"]
 

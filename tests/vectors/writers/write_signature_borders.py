@@ -1,6 +1,6 @@
 """Write signatures of suite 1 at the borders of what FIPS 204 accepts.
 
-    python -m tests.vectors.write_signature_borders
+    python -m tests.vectors.writers.write_signature_borders
 
 Each is consistent but for what its name says: the challenge is the hash of what a verifier computes
 that does not look. Everything is drawn from fixed seeds, so running this again changes nothing.
@@ -39,7 +39,7 @@ from tests.vectors.ml_dsa_65 import (
     times,
 )
 
-FILE = Path(__file__).parent / "signature_borders.json"
+FILE = Path(__file__).parents[1] / "signature_borders.json"
 
 DIGEST = bytes(range(64))
 RHO = bytes(range(32))

@@ -1,6 +1,6 @@
 """Write the golden vectors of transactions: one of each kind, and the edges of the envelope.
 
-    python -m tests.vectors.write_transactions
+    python -m tests.vectors.writers.write_transactions
 
 Run it only to add vectors. Keys grow from fixed seeds; signing is hedged, so a signature that the
 file holds and that still fits is kept, and running this again changes nothing.
@@ -21,9 +21,9 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
-from tests.vectors.write_signatures import SLH_SECRET, kept_signature
+from tests.vectors.writers.write_signatures import SLH_SECRET, kept_signature
 
-FILE = Path(__file__).parent / "transactions.json"
+FILE = Path(__file__).parents[1] / "transactions.json"
 
 LIMIT = 1 << 16
 GENESIS_HASH = bytes(range(64))

@@ -1,6 +1,6 @@
 """Write the golden vectors of the network's messages and frames.
 
-    python -m tests.vectors.write_network
+    python -m tests.vectors.writers.write_network
 
 Run it only to add vectors: bytes that change for an old vector cut a network in two.
 """
@@ -15,9 +15,9 @@ from esper.p2p.wire.fields import MOST_WEIGHT, KnownAddress, weight_bytes
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import RECORDS, Message, stream_of
 from tests.vectors.fields import encoding
-from tests.vectors.write_records import pattern
+from tests.vectors.writers.write_records import pattern
 
-FILE: Final = Path(__file__).parent / "network.json"
+FILE: Final = Path(__file__).parents[1] / "network.json"
 
 V4: Final = bytes(10) + b"\xff\xff" + bytes((127, 0, 0, 1))
 V6: Final = bytes.fromhex("20010db8000000000000000000000001")

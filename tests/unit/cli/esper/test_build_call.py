@@ -9,11 +9,11 @@ from esper.node.calls.text_service import ModelText
 from esper.primitives.networks import REGTEST
 from esper.vm.llm_call import LlmCall
 from tests.support.wallet_console import Console, console, own_key
-from tests.unit.cli.test_wallet_cli_money import OTHER, earning
+from tests.unit.cli.esper.test_wallet_cli_money import OTHER, earning
 
 __all__ = ["console"]
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 MODEL = ROOT / "genesis" / "model"
 
 

@@ -1,6 +1,6 @@
 """Write the golden vectors of what blocks are made of, field by field, and of the chain's draws.
 
-    python -m tests.vectors.write_chain
+    python -m tests.vectors.writers.write_chain
 
 Run it only to add vectors: bytes that change for an old vector break every chain that exists.
 The parameters are of no network: the numbers of the networks may change, these vectors may not.
@@ -37,9 +37,9 @@ from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.prompt import BankPrompt
 from esper.vm.transaction import TAG_TXID, TAG_WTXID
 from tests.vectors.fields import encoding, number
-from tests.vectors.write_records import COINS, LONG, WORD, address, pattern
+from tests.vectors.writers.write_records import COINS, LONG, WORD, address, pattern
 
-FILE = Path(__file__).parent / "chain.json"
+FILE = Path(__file__).parents[1] / "chain.json"
 
 COINBASES = (
     ("first", Coinbase(KIND_COINBASE, 1, address(1), 45 * 10**8)),

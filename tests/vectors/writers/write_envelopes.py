@@ -1,6 +1,6 @@
 """Write the golden vectors of transactions by their fields: the envelope and all six payloads.
 
-    python -m tests.vectors.write_envelopes
+    python -m tests.vectors.writers.write_envelopes
 
 Run it only to add vectors: bytes that change for an old vector break every chain that exists.
 Signatures are bytes that count up; ``transactions.json`` has real ones.
@@ -20,9 +20,9 @@ from esper.vm.transaction import Transaction, wire_form
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.vectors.fields import encoding
-from tests.vectors.write_records import COINS, LONG, WORD, address, pattern
+from tests.vectors.writers.write_records import COINS, LONG, WORD, address, pattern
 
-FILE = Path(__file__).parent / "envelopes.json"
+FILE = Path(__file__).parents[1] / "envelopes.json"
 
 GENESIS_HASH = pattern(64, 200)
 TOKENS = (0, 127, 128, 255, 256, 65_535, 65_536, WORD)

@@ -1,6 +1,6 @@
 """Write the golden vectors of the signature suites.
 
-    python -m tests.vectors.write_signatures
+    python -m tests.vectors.writers.write_signatures
 
 Signing is hedged, so a signature that the file holds and that still fits is kept: running this
 again changes nothing.
@@ -13,7 +13,7 @@ from typing import Any
 from esper.crypto.signatures import verify
 from esper.crypto.signing import KeyPair, key_from_secret, key_from_seed
 
-FILE = Path(__file__).parent / "signatures.json"
+FILE = Path(__file__).parents[1] / "signatures.json"
 
 SEED = bytes(range(32))
 SLH_SECRET = bytes.fromhex(

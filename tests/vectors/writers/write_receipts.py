@@ -1,6 +1,6 @@
 """Write the golden vectors of receipts and of the mountain range over them.
 
-    python -m tests.vectors.write_receipts
+    python -m tests.vectors.writers.write_receipts
 
 Run it only to add vectors: bytes that change for an old vector break every chain that exists.
 """
@@ -18,9 +18,9 @@ from esper.vm.records import RECEIPTS
 from tests.support.memory_store import MemoryStore
 from tests.support.receipt_proofs import prove_receipt
 from tests.vectors.fields import encoding
-from tests.vectors.write_records import COINS, WORD, address, pattern
+from tests.vectors.writers.write_records import COINS, WORD, address, pattern
 
-FILE = Path(__file__).parent / "receipts.json"
+FILE = Path(__file__).parents[1] / "receipts.json"
 
 
 def txid(start: int) -> Txid:

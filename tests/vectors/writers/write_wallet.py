@@ -1,6 +1,6 @@
 """Write the golden vectors of the wallet: words, entropy, seeds and addresses.
 
-python -m tests.vectors.write_wallet
+python -m tests.vectors.writers.write_wallet
 """
 
 import json
@@ -11,7 +11,7 @@ from esper.primitives.networks import NETWORKS
 from esper.wallet.derivation import derived_key
 from esper.wallet.words import words_of
 
-FILE = Path(__file__).parent / "wallet.json"
+FILE = Path(__file__).parents[1] / "wallet.json"
 
 ENTROPIES = (bytes(32), bytes(range(32)), bytes([0xFF]) * 32)
 PATHS = ((0, 0), (0, 1), (1, 0), (0, (1 << 32) - 1))

@@ -17,7 +17,7 @@ from esper.rpc.errors import METHOD_NOT_FOUND, NOT_FOUND
 from esper.vm.transaction import Transaction
 from tests.support.proven_calls import LIES, Lie, answer_of, handed_out
 from tests.support.wallet_console import Console, console
-from tests.unit.cli.test_wallet_cli_money import earning
+from tests.unit.cli.esper.test_wallet_cli_money import earning
 
 __all__ = ["console"]
 
