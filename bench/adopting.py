@@ -25,7 +25,7 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.changes.arrival import GROUP_BLOCKS
 from esper.primitives.params import NetworkParameters
 from tests.support.chain_world import ChainWorld
-from tests.support.node_world import PARAMS, go, node_world, pay
+from tests.support.node.node_world import PARAMS, go, node_world, pay
 from tests.support.plain_miner import standing
 from tests.support.vm_world import ALICE, BOB, COIN, address
 

@@ -33,7 +33,7 @@ from esper.p2p.service.settings import NetworkSettings
 from esper.p2p.transport.identity import Identity
 from esper.primitives.params import NetworkParameters
 from esper.storage.store_options import StoreOptions
-from tests.support.node_world import NoTexts
+from tests.support.node.node_world import NoTexts
 
 HOST = "127.0.0.1"
 

@@ -12,7 +12,7 @@ from esper.node.calls.text_service import ChatMessage
 from esper.node.settings import Settings
 from esper.primitives.networks import REGTEST
 from esper.rpc import schema as s
-from tests.support.wallet_console import Console, console
+from tests.support.wallet.wallet_console import Console, console
 from tests.unit.cli.esper.test_proof_cli import CALL, PROMPT, proving, real, said
 
 __all__ = ["console", "real"]

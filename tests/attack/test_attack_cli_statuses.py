@@ -13,7 +13,7 @@ import typer
 
 from esper.rpc import schema as s
 from tests.support.vm_world import BOB
-from tests.support.wallet_console import Console, console
+from tests.support.wallet.wallet_console import Console, console
 from tests.unit.cli.esper.test_wallet_cli_money import earning
 
 __all__ = ["console"]

@@ -14,8 +14,8 @@ from esper.http.routes import Route, RouteLimits, everyone
 from esper.http.slots import Slots
 from esper.http.streams import StreamedAnswer
 from esper.rpc.routes import rpc_routes
-from tests.support.fake_node import FakeNode, settings
-from tests.support.http_world import Greeter, asked_once, connected, go, http_settings, request
+from tests.support.http.http_world import Greeter, asked_once, connected, go, http_settings, request
+from tests.support.node.fake_node import FakeNode, settings
 
 
 def test_a_flood_of_empty_lines_is_refused() -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fake_node import TOKEN
-from tests.support.rpc_server_child import STATUS, Server, eventually, post, received, running
+from tests.support.http.rpc_server_child import STATUS, Server, eventually, post, received, running
+from tests.support.node.fake_node import TOKEN
 
 pytestmark = pytest.mark.serial
 

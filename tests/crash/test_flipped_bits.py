@@ -17,7 +17,7 @@ from esper.storage.reindex import reindex
 from esper.storage.segments.block_files import BLOCK_FOLDER, PROOF_FOLDER
 from esper.storage.segments.segment_reader import SegmentError
 from tests.support.crash.fake_chain import GENESIS, append_one, opened, options, replay
-from tests.support.store_check import check_store
+from tests.support.storage.store_check import check_store
 
 BLOCKS = 40
 # Notes for people, and files without content.

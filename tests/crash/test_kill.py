@@ -16,7 +16,7 @@ import pytest
 from esper.storage.chain_store import ChainStore
 from esper.storage.segments.block_files import BLOCK_FOLDER, PROOF_FOLDER
 from tests.support.crash.fake_chain import GENESIS, opened, replayed_from_files
-from tests.support.store_check import check_store
+from tests.support.storage.store_check import check_store
 
 pytestmark = pytest.mark.serial
 

@@ -38,8 +38,8 @@ from esper.storage.side_blocks import SIDE_FOLDER
 from esper.storage.store_options import INDEX_FOLDER
 from esper.vm.transaction import decode_transaction
 from tests.support.crash.crash_world import PARAMS, UNDO_DEPTH, VERIFIER, Node, now_ms, open_node
-from tests.support.memory_store import MemoryStore
-from tests.support.store_check import check_store
+from tests.support.storage.memory_store import MemoryStore
+from tests.support.storage.store_check import check_store
 
 pytestmark = pytest.mark.serial
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node_process import BIN, PATIENCE_S, environment, running
+from tests.support.node.node_process import BIN, PATIENCE_S, environment, running
 
 pytestmark = pytest.mark.serial
 

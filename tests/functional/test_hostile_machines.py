@@ -20,7 +20,7 @@ import typer
 from esper.cli.esper.app import application as esper
 from esper.cli.esperd.app import application as esperd
 from tests.support.hostile.conditions import CONDITIONS
-from tests.support.node_process import BIN, RunningNode, running
+from tests.support.node.node_process import BIN, RunningNode, running
 
 ROOT = Path(__file__).resolve().parents[2]
 PEER_ID = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"

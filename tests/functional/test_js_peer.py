@@ -20,7 +20,7 @@ import pytest
 
 from esper.consensus.genesis import genesis_hash
 from esper.primitives.networks import REGTEST
-from tests.support.network_process import NetworkNode, node
+from tests.support.net.network_process import NetworkNode, node
 
 pytestmark = [pytest.mark.serial, pytest.mark.xdist_group("js_peer")]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.network_process import NetworkNode, node, proxied
-from tests.support.node_process import BIN, User, environment, running, until
+from tests.support.net.network_process import NetworkNode, node, proxied
+from tests.support.node.node_process import BIN, User, environment, running, until
 
 pytestmark = pytest.mark.serial
 

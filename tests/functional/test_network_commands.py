@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.node_process import BIN, RunningNode, environment, running, until
+from tests.support.node.node_process import BIN, RunningNode, environment, running, until
 
 pytestmark = pytest.mark.serial
 

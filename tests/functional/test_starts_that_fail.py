@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node_process import BIN, environment
+from tests.support.node.node_process import BIN, environment
 
 pytestmark = pytest.mark.serial
 

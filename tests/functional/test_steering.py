@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node_process import BIN, END_S, environment, running, until
+from tests.support.node.node_process import BIN, END_S, environment, running, until
 
 pytestmark = pytest.mark.serial
 

@@ -23,8 +23,8 @@ from esper.rpc.dispatch import Access, Dispatcher
 from esper.rpc.strict_json import StrictJsonError, read_json
 from tests.fuzz.rpc_inputs import body
 from tests.fuzz.test_atheris import fuzz
-from tests.support.fake_node import TOKEN, FakeNode, settings
-from tests.support.rpc_server_child import Server, post, running
+from tests.support.http.rpc_server_child import Server, post, running
+from tests.support.node.fake_node import TOKEN, FakeNode, settings
 
 SECONDS = float(os.environ.get("ESPER_FUZZ_SECONDS", "30"))
 GROWTH = 64 << 20

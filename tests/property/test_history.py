@@ -18,7 +18,7 @@ from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.property.test_chain_machine import bodies, payees
 from tests.support.block_workshop import INFERENCE, Action, Made
-from tests.support.history_world import A, B, C, M, Node, action, reward_of, transactions
+from tests.support.node.history_world import A, B, C, M, Node, action, reward_of, transactions
 from tests.support.vm_world import COIN, pending_reward
 
 steps = st.lists(st.tuples(st.integers(0, 3), bodies, payees, st.booleans()), max_size=12)

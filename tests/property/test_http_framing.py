@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as quick
 from hypothesis import strategies as st
 
-from tests.support.http_world import Reader, connected, failures, go, status_of
+from tests.support.http.http_world import Reader, connected, failures, go, status_of
 
 PIECES = (
     b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",

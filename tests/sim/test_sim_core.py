@@ -2,12 +2,12 @@
 
 import trio
 
-from tests.support.sim_checks import check_end, txids_on_chain
-from tests.support.sim_clockwork import simulated
-from tests.support.sim_mining import Pace
-from tests.support.sim_payments import Payments
-from tests.support.sim_propagation import propagation
-from tests.support.sim_world import ring, sim_world
+from tests.support.sim.sim_checks import check_end, txids_on_chain
+from tests.support.sim.sim_clockwork import simulated
+from tests.support.sim.sim_mining import Pace
+from tests.support.sim.sim_payments import Payments
+from tests.support.sim.sim_propagation import propagation
+from tests.support.sim.sim_world import ring, sim_world
 
 
 async def _mine_together() -> None:

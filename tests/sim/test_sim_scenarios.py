@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from tests.support.sim_clockwork import simulated
-from tests.support.sim_scenarios import SCENARIOS, play
+from tests.support.sim.sim_clockwork import simulated
+from tests.support.sim.sim_scenarios import SCENARIOS, play
 
 FEW = 3
 MANY = 75

@@ -24,8 +24,8 @@ from tests.support.fake_work import (
     fake_network,
     prompt_source,
 )
+from tests.support.net.sync_mining import SyncPlanner
 from tests.support.plain_miner import Miner
-from tests.support.sync_mining import SyncPlanner
 from tests.support.vm_world import ALICE, BOB, COIN, MINER, EnvelopeParts, address, make, sign
 
 

@@ -41,9 +41,9 @@ from esper.wallet.files.sealing import _key
 from esper.wallet.secrets import Secrets
 from esper.wallet.words import entropy_of
 from tests.fuzz.decoders import FOLDER
-from tests.support.answering import Answering
-from tests.support.fake_node import FakeNode, settings
-from tests.support.http_world import Reader, asked_once
+from tests.support.http.http_world import Reader, asked_once
+from tests.support.node.answering import Answering
+from tests.support.node.fake_node import FakeNode, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = settings(Path("nowhere"), max_body_bytes=1 << 24)

@@ -20,7 +20,7 @@ from esper.vm.payload import Output
 from esper.vm.transaction import decode_transaction
 from esper.vm.transfer import Transfer
 from tests.support.crash.crash_world import GENESIS, PARAMS, Node, open_node
-from tests.support.fake_workers import FakeSearcher
+from tests.support.node.fake_workers import FakeSearcher
 from tests.support.vm_world import ALICE, BOB, COIN, address, make, sign
 
 ENOUGH_S = 60

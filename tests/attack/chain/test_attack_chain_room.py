@@ -16,7 +16,7 @@ from esper.node.chain.changes.followers import ChainChange, Commit
 from esper.storage.errors import StorageError
 from esper.vm.transaction import Transaction
 from tests.support.chain_world import ChainWorld
-from tests.support.node_world import go, node_world, until
+from tests.support.node.node_world import go, node_world, until
 from tests.support.plain_miner import standing
 from tests.unit.node.chain.test_chain_manager import (
     FAR,

@@ -21,8 +21,8 @@ from esper.storage.segments.block_files import (
 )
 from esper.storage.segments.segment_reader import MAGIC, SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
-from tests.support.esperd_world import mine, run, use_fakes
 from tests.support.fake_work import fake_network
+from tests.support.node.esperd_world import mine, run, use_fakes
 
 DEPTH = 2
 SHALLOW = replace(

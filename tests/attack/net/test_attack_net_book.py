@@ -23,7 +23,7 @@ from esper.p2p.peers.penalties import Consequence, Offender, Penalties
 from esper.p2p.peers.places.connections import Close, Kind, Settled
 from esper.p2p.peers.places.slots import INBOUND_NEAR, INBOUND_WIDE, Slots
 from esper.primitives.hashing import Tag, tagged_hash32
-from tests.support.peer_world import (
+from tests.support.net.peer_world import (
     MINUTE,
     NOW,
     PUBLIC,

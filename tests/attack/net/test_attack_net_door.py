@@ -13,7 +13,7 @@ from esper.p2p.transport.door import SLOTS
 from esper.p2p.transport.link import Ending, LinkClosed
 from esper.p2p.transport.listener import RETRY_S
 from esper.p2p.transport.negotiation import message
-from tests.support.transport_world import SELECTION, TALK, RawPeer, World, open_sockets, world
+from tests.support.net.transport_world import SELECTION, TALK, RawPeer, World, open_sockets, world
 
 
 async def says_nothing(stream: trio.SocketStream) -> None:

@@ -32,7 +32,7 @@ from esper.p2p.transport.yamux import (
     WINDOW_UPDATE,
     head,
 )
-from tests.support.transport_world import (
+from tests.support.net.transport_world import (
     HOST,
     NODE,
     PEER,

@@ -23,7 +23,7 @@ from esper.p2p.wire.talk_messages import (
     GetBlocks,
     GetHeaders,
 )
-from tests.support.bare_network import LIMITS, NoBlocks
+from tests.support.net.bare_network import LIMITS, NoBlocks
 
 BLOCK = b"b" * 64
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from esper.p2p.peers.book.address_book import AddressBook
 from esper.p2p.peers.places.dial_plan import DialPlan
 from esper.p2p.peers.places.slots import Slots
-from tests.support.peer_world import (
+from tests.support.net.peer_world import (
     MINUTE,
     NOW,
     PUBLIC,

@@ -20,10 +20,10 @@ from esper.p2p.transport.link import Ending, Link, LinkClosed
 from esper.p2p.transport.noise_link import prepare
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.talk_messages import BYE_FAULT, BYE_STOPPING, Bye
-from tests.support.bare_network import BareNetwork, Stranger, bare_network, running
-from tests.support.memory_link import MemoryNetwork, seeded_run
-from tests.support.sim_endpoint import MemoryEndpoint
-from tests.support.transport_world import PROTOCOLS, open_sockets
+from tests.support.net.bare_network import BareNetwork, Stranger, bare_network, running
+from tests.support.net.memory_link import MemoryNetwork, seeded_run
+from tests.support.net.transport_world import PROTOCOLS, open_sockets
+from tests.support.sim.sim_endpoint import MemoryEndpoint
 
 PEERS = 40
 DEAF = 8

@@ -15,15 +15,15 @@ from esper.p2p.service.peer_table import Connected
 from esper.p2p.transport.identity import Identity
 from esper.p2p.transport.yamux import FIN, WINDOW_UPDATE, head
 from esper.p2p.wire.talk_messages import PART_PROOF, GetBlocks
-from tests.support.bare_network import (
+from tests.support.net.bare_network import (
     LIMITS,
     Stranger,
     bare_network,
     hello_of,
     running,
 )
-from tests.support.memory_link import MemoryNetwork, seeded_run
-from tests.support.sim_endpoint import MemoryEndpoint
+from tests.support.net.memory_link import MemoryNetwork, seeded_run
+from tests.support.sim.sim_endpoint import MemoryEndpoint
 
 COMPACT, PROOF, TXS, HEADERS, BODY, BLOCK_TXS = range(32, 38)
 BLOCK = b"b" * 64

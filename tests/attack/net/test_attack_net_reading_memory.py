@@ -57,7 +57,7 @@ from esper.p2p.wire.talk_messages import (
     Refuse,
 )
 from esper.primitives.networks import MAINNET
-from tests.support.peer_world import NOW, PUBLIC, peer_id, public_ip
+from tests.support.net.peer_world import NOW, PUBLIC, peer_id, public_ip
 
 LIMITS = NetworkLimits.of(MAINNET)
 ID = b"i" * 64

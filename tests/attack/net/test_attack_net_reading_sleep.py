@@ -12,9 +12,9 @@ from esper.p2p.transport.identity import Identity
 from esper.p2p.wire.framing import FrameReader
 from esper.p2p.wire.messages import FrameLimits, StreamKind, decode_message
 from esper.p2p.wire.talk_messages import Ping, Pong
-from tests.support.bare_network import LIMITS, Stranger, bare_network, hello_of, running
-from tests.support.memory_link import MemoryNetwork
-from tests.support.sim_endpoint import MemoryEndpoint
+from tests.support.net.bare_network import LIMITS, Stranger, bare_network, hello_of, running
+from tests.support.net.memory_link import MemoryNetwork
+from tests.support.sim.sim_endpoint import MemoryEndpoint
 
 SLEPT_S = 60.0
 

@@ -13,8 +13,8 @@ from esper.p2p.limits import (
     WAIT_FOR_OUTBOUND_MS,
     WORKS_OF_A_PEER,
 )
-from tests.support.relay_attacks import answer_with_header, drip
-from tests.support.relay_world import GENESIS, RelayWorld, fake_sibling, fake_work, made_on
+from tests.support.net.relay_attacks import answer_with_header, drip
+from tests.support.net.relay_world import GENESIS, RelayWorld, fake_sibling, fake_work, made_on
 
 
 class TestForged:

@@ -4,8 +4,15 @@ from dataclasses import replace
 
 from esper.p2p.faults import Offence
 from esper.p2p.limits import ANNOUNCE_BURST, FUTURE_HEADERS, FUTURE_HEADERS_OF_A_PEER
-from tests.support.relay_attacks import come_early
-from tests.support.relay_world import GENESIS, RelayWorld, chain_of, fake_work, header_of, made_on
+from tests.support.net.relay_attacks import come_early
+from tests.support.net.relay_world import (
+    GENESIS,
+    RelayWorld,
+    chain_of,
+    fake_work,
+    header_of,
+    made_on,
+)
 
 
 class TestOrphans:

@@ -9,8 +9,8 @@ from esper.p2p.faults import Offence
 from esper.p2p.limits import COMPACT_EXTRA_BYTES
 from esper.p2p.wire.bulk_messages import BlockTxs, BodyOf, Compact, Proof
 from esper.p2p.wire.talk_messages import GetBlock, GetBlocks, GetBlockTxs
-from tests.support.relay_attacks import answer_with_header, block_key
-from tests.support.relay_world import (
+from tests.support.net.relay_attacks import answer_with_header, block_key
+from tests.support.net.relay_world import (
     GENESIS,
     LIMITS,
     RelayWorld,

@@ -3,8 +3,8 @@
 from esper.p2p.faults import Offence
 from esper.p2p.limits import PUSHES, WAIT_FOR_PUSH_MS
 from esper.p2p.wire.bulk_messages import Proof
-from tests.support.relay_attacks import preferred
-from tests.support.relay_world import (
+from tests.support.net.relay_attacks import preferred
+from tests.support.net.relay_world import (
     GENESIS,
     RelayWorld,
     chain_of,

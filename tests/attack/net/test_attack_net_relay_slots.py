@@ -2,8 +2,8 @@
 
 from esper.p2p.limits import FETCHES_INBOUND, FETCHES_OUTBOUND, PUSHES, WAIT_FOR_OUTBOUND_MS
 from esper.p2p.wire.bulk_messages import Proof
-from tests.support.relay_attacks import block_key, come_early, drip, preferred
-from tests.support.relay_world import (
+from tests.support.net.relay_attacks import block_key, come_early, drip, preferred
+from tests.support.net.relay_world import (
     GENESIS,
     LIMITS,
     RelayWorld,

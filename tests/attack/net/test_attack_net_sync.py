@@ -13,7 +13,7 @@ from esper.p2p.sync.busy import SIDE_MS
 from esper.p2p.sync.sync_state import Phase
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import GetBlocks, GetHeaders
-from tests.support.sync_world import (
+from tests.support.net.sync_world import (
     BAD_STATE,
     FORGED,
     LIMITS,

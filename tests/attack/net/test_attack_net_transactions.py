@@ -26,7 +26,7 @@ from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Txs
 from esper.p2p.wire.talk_messages import GetTxs
 from esper.primitives.errors.rule_violation import Consequence
-from tests.support.tx_relay_world import TxWorld, having, silent, transactions
+from tests.support.net.tx_relay_world import TxWorld, having, silent, transactions
 
 BAD = Failure(Consequence.INVALID, Offence.BAD_TX, "signature does not verify")
 INBOUND = 31

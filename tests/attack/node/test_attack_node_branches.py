@@ -14,7 +14,7 @@ from esper.rpc import schema as s
 from esper.rpc.errors import NOT_FOUND, RpcError
 from esper.rpc.method import Method
 from esper.vm.transaction import Transaction
-from tests.support.node_world import (
+from tests.support.node.node_world import (
     NodeWorld,
     copied,
     go,

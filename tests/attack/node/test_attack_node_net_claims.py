@@ -11,7 +11,7 @@ import trio
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim
-from tests.support.net_attack_world import (
+from tests.support.net.net_attack_world import (
     HEIGHT,
     Attacker,
     attack_world,

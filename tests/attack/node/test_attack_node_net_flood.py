@@ -24,7 +24,7 @@ from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import KnownAddress
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import Message, StreamKind
-from tests.support.net_attack_world import (
+from tests.support.net.net_attack_world import (
     LIMITS,
     Attacker,
     attack_world,

@@ -12,7 +12,7 @@ from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from tests.support.fake_work import FakeVerifier
 from tests.support.forge import forged
-from tests.support.net_attack_world import (
+from tests.support.net.net_attack_world import (
     PARAMS,
     Attacker,
     attack_world,

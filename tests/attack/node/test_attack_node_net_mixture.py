@@ -32,7 +32,7 @@ from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import StreamKind
-from tests.support.net_attack_world import (
+from tests.support.net.net_attack_world import (
     LIMITS,
     AttackedNode,
     Attacker,

@@ -10,7 +10,7 @@ from esper.p2p.peers.bars import Bar
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.vm.transaction import Transaction
-from tests.support.net_attack_world import (
+from tests.support.net.net_attack_world import (
     Attacker,
     AttackWorld,
     Handler,
@@ -18,7 +18,7 @@ from tests.support.net_attack_world import (
     run_attack,
     until,
 )
-from tests.support.node_world import pay
+from tests.support.node.node_world import pay
 from tests.support.vm_world import ALICE, BOB, CAROL, make, sign
 
 pytestmark = pytest.mark.serial

@@ -23,7 +23,7 @@ from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.storage.errors import DiskReserveError
 from tests.support.fake_work import FakeVerifier
-from tests.support.net_attack_world import (
+from tests.support.net.net_attack_world import (
     PARAMS,
     AttackWorld,
     attack_world,

@@ -24,7 +24,7 @@ from esper.primitives.params import NetworkParameters
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
-from tests.support.node_world import (
+from tests.support.node.node_world import (
     PARAMS,
     GatedProver,
     NodeWorld,

@@ -10,7 +10,7 @@ from esper.node.chain import stored_blocks
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.vm.unstake import Unstake
-from tests.support.node_world import (
+from tests.support.node.node_world import (
     PARAMS,
     copied,
     go,

@@ -19,8 +19,8 @@ from esper.wallet.derivation import key_seed
 from esper.wallet.files.cost import MAX_ITERATIONS, MAX_LANES, MAX_MEMORY_KIB
 from esper.wallet.files.keystore import TAG_CHECKSUM
 from tests.support.vm_world import BOB
-from tests.support.wallet_cases import ENTROPY, PASSWORD
-from tests.support.wallet_console import Console, console
+from tests.support.wallet.wallet_cases import ENTROPY, PASSWORD
+from tests.support.wallet.wallet_console import Console, console
 
 __all__ = ["console"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from esper.rpc import schema as s
 from tests.support.vm_world import BOB
-from tests.support.wallet_console import Console, console
+from tests.support.wallet.wallet_console import Console, console
 
 __all__ = ["console"]
 

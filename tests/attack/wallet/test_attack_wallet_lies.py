@@ -14,10 +14,10 @@ from esper.cli.esper import environment as wallet_machine
 from esper.cli.esper.app import application
 from esper.rpc import schema as s
 from esper.rpc.client import RpcClient
-from tests.support.answering import Answering
-from tests.support.fake_wallet_node import credit_rich
+from tests.support.node.answering import Answering
 from tests.support.vm_world import BOB, World
-from tests.support.wallet_console import Console, console
+from tests.support.wallet.fake_wallet_node import credit_rich
+from tests.support.wallet.wallet_console import Console, console
 from tests.unit.wallet.test_wallet_over_rpc import served
 
 __all__ = ["console"]

@@ -9,7 +9,7 @@ import pytest
 
 from esper.wallet.making.account_lock import account_lock
 from tests.support.vm_world import BOB
-from tests.support.wallet_console import Console, console
+from tests.support.wallet.wallet_console import Console, console
 
 __all__ = ["console"]
 

@@ -8,7 +8,7 @@ from esper.vm.payload import Output
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
 from tests.support.vm_world import BOB, COIN, address, make
-from tests.support.wallet_console import Console, console, own_key
+from tests.support.wallet.wallet_console import Console, console, own_key
 
 __all__ = ["console"]
 

@@ -16,7 +16,7 @@ from esper.p2p.peers.book.address_book import MOST_TESTS, AddressBook
 from esper.p2p.peers.book.address_table import Entry, Place, Places
 from esper.p2p.peers.peer_address import PeerAddress
 from esper.primitives.codec import decode, encode
-from tests.support.peer_world import (
+from tests.support.net.peer_world import (
     MINUTE,
     NOW,
     PUBLIC,

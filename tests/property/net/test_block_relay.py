@@ -26,7 +26,7 @@ from esper.p2p.wire.bulk_messages import BlockTxs, BodyOf, Compact, Proof
 from esper.p2p.wire.messages import Request
 from esper.p2p.wire.talk_messages import Announce, GetBlock, GetBlockTxs
 from tests.support.block_workshop import Made
-from tests.support.relay_world import (
+from tests.support.net.relay_world import (
     GENESIS,
     LIMITS,
     RelayWorld,

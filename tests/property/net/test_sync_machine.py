@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from esper.p2p.peer import PeerNumber
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import GetBlocks, GetHeaders
-from tests.support.sync_world import (
+from tests.support.net.sync_world import (
     BAD_STATE,
     FORGED,
     LIMITS,

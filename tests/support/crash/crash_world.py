@@ -40,7 +40,7 @@ from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.chain_world import funded_network
 from tests.support.fake_work import FakeInference, FakeProver, FakeVerifier, prompt_source
-from tests.support.fake_workers import FakeProverPort, FakeSearcher
+from tests.support.node.fake_workers import FakeProverPort, FakeSearcher
 from tests.support.plain_miner import Miner
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, address, make, sign
 

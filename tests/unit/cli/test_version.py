@@ -13,7 +13,7 @@ import esper
 from esper.cli import version
 from esper.native_check import NativeCpuError, Usable
 from esper.native_record import BuildRecord, Extension
-from tests.support.node_process import environment
+from tests.support.node.node_process import environment
 
 HEAVY = ("numpy", "typer", "rich", "esper._native", "msgspec", "trio")
 

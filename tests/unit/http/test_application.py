@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from esper.http.origins import host_name
 from esper.http.routes import JSON, RefusedError, RouteLimits, RouteTable
 from esper.http.slots import Slots
-from tests.support.http_world import (
+from tests.support.http.http_world import (
     HELLO,
     App,
     body_of,

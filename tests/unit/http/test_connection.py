@@ -18,7 +18,7 @@ from esper.http.connection import (
     Connection,
     ConnectionFacts,
 )
-from tests.support.http_world import (
+from tests.support.http.http_world import (
     GET,
     HELLO,
     LAST,

@@ -12,7 +12,7 @@ import trio.testing
 from esper.http import connection_pool
 from esper.http.connection import LINGER_S
 from esper.http.connection_pool import REST_S, TURNED_AWAY, ConnectionPool
-from tests.support.http_world import (
+from tests.support.http.http_world import (
     GET,
     HELLO,
     LAST,

@@ -14,9 +14,9 @@ import trio
 
 from esper.http.application import application
 from esper.rpc.routes import rpc_routes
-from tests.support.fake_node import FakeNode, settings
-from tests.support.http_conversations import BODY, BROKEN_OFF, CLOSED, GOOD, KEPT, LENGTH, post
-from tests.support.http_world import App, asked_once, connected, go
+from tests.support.http.http_conversations import BODY, BROKEN_OFF, CLOSED, GOOD, KEPT, LENGTH, post
+from tests.support.http.http_world import App, asked_once, connected, go
+from tests.support.node.fake_node import FakeNode, settings
 
 
 def app_of(node: FakeNode) -> App:

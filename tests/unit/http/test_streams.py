@@ -15,7 +15,7 @@ from esper.http.access_log import ACCESS_LOG
 from esper.http.routes import RouteLimits
 from esper.http.slots import Slots
 from esper.http.streams import StreamedAnswer, Write
-from tests.support.http_world import (
+from tests.support.http.http_world import (
     HELLO,
     LONG_S,
     App,

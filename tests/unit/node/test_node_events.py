@@ -21,7 +21,7 @@ from esper.node.events import (
 )
 from esper.node.mining import mining_service
 from esper.primitives.ids import BlockId, Txid
-from tests.support.heard_events import heard
+from tests.support.node.heard_events import heard
 
 PATIENCE_S = 30
 """For what comes at once or never."""

@@ -25,7 +25,7 @@ from esper.node.settings import Settings
 from esper.node.workers.worker_process import WorkerError
 from esper.rpc.auth import COOKIE_FILE, read_cookie
 from tests.support.fake_work import FakeVerifier
-from tests.support.node_world import (
+from tests.support.node.node_world import (
     PARAMS,
     GatedProver,
     ManualSearcher,

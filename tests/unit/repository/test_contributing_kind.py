@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.page_diffs import ROOT, changed_sources, hunks, run_python, section_of
+from tests.support.contributed.page_diffs import (
+    ROOT,
+    changed_sources,
+    hunks,
+    run_python,
+    section_of,
+)
 from tests.support.vm_world import BOB, COIN, FEE, address
 
 SECTION = section_of(ROOT / "docs" / "contributing.md", "Add a kind of transaction")
@@ -38,7 +44,7 @@ def test_a_kind_is_one_file_and_one_line() -> None:
 
 
 def test_the_kind_of_the_page_goes_from_bytes_to_receipt_and_words(sources: Path) -> None:
-    done = run_python(sources, "-m", "tests.support.contributed_kind")
+    done = run_python(sources, "-m", "tests.support.contributed.contributed_kind")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
         "name": "stake-for",

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.page_diffs import ROOT, Hunk, changed_sources, hunks, run_python, section_of
+from tests.support.contributed.page_diffs import (
+    ROOT,
+    Hunk,
+    changed_sources,
+    hunks,
+    run_python,
+    section_of,
+)
 
 PAGE = ROOT / "docs" / "contributing.md"
 
@@ -22,7 +29,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_message_of_the_page_is_sent_heard_and_ignored_by_others(sources: Path) -> None:
-    done = run_python(sources, "-m", "tests.support.contributed_message")
+    done = run_python(sources, "-m", "tests.support.contributed.contributed_message")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
         "frame": "00000003809101",

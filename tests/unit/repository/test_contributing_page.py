@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from esper.rpc.errors import NOT_FOUND
-from tests.support.page_diffs import ROOT, Hunk, changed_sources, hunks, run_python, section_of
+from tests.support.contributed.page_diffs import (
+    ROOT,
+    Hunk,
+    changed_sources,
+    hunks,
+    run_python,
+    section_of,
+)
 
 PAGE = ROOT / "docs" / "contributing.md"
 
@@ -24,7 +31,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_method_of_the_page_is_served_and_called(sources: Path, tmp_path: Path) -> None:
-    done = run_python(sources, "-m", "tests.support.contributed_method", str(tmp_path))
+    done = run_python(sources, "-m", "tests.support.contributed.contributed_method", str(tmp_path))
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     times = found["times"]
@@ -48,7 +55,9 @@ def test_a_node_that_forgets_to_answer_it_does_not_start(tmp_path: Path) -> None
     kept = [change for change in changes() if change.path != "esper/node/views/rpc_node.py"]
     assert len(kept) == len(changes()) - 1
     sources = changed_sources(tmp_path, kept)
-    done = run_python(sources, "-m", "tests.support.contributed_method", str(tmp_path / "data"))
+    done = run_python(
+        sources, "-m", "tests.support.contributed.contributed_method", str(tmp_path / "data")
+    )
     assert done.returncode != 0
     assert "UnansweredMethodError: nobody answers get_spacing" in done.stderr
 

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.page_diffs import ROOT, Hunk, changed_sources, hunks, run_python, section_of
+from tests.support.contributed.page_diffs import (
+    ROOT,
+    Hunk,
+    changed_sources,
+    hunks,
+    run_python,
+    section_of,
+)
 
 PAGE = ROOT / "docs" / "contributing.md"
 NAME = "rpc_access_log"
@@ -27,7 +34,7 @@ def test_one_field_is_a_flag_a_variable_a_key_a_row_and_a_line(
     sources: Path, tmp_path: Path
 ) -> None:
     done = run_python(
-        sources, "-m", "tests.support.contributed_setting", NAME, "true", str(tmp_path)
+        sources, "-m", "tests.support.contributed.contributed_setting", NAME, "true", str(tmp_path)
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

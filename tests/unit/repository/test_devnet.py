@@ -21,7 +21,7 @@ pytestmark = pytest.mark.serial
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "scripts" / "devnet.py"
-STANDIN = ROOT / "tests" / "support" / "standin_esperd.py"
+STANDIN = ROOT / "tests" / "support" / "node" / "standin_esperd.py"
 ADDRESS = f"/ip4/127.0.0.1/tcp/29333/p2p/{PEER_ID}"
 
 

@@ -18,7 +18,7 @@ from esper.rpc.auth import (
     token_hash,
     write_cookie,
 )
-from tests.support.fake_node import TOKEN
+from tests.support.node.fake_node import TOKEN
 
 COOKIE = Cookie("http://127.0.0.1:9334/", TOKEN)
 

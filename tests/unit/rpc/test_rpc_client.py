@@ -34,8 +34,8 @@ from esper.rpc.examples import TXID
 from esper.rpc.exchange import HttpExchange, NoConnectionError
 from esper.rpc.method import MAX_TOLD
 from esper.rpc.openrpc import openrpc_document
-from tests.support.answering import Answering
-from tests.support.fake_node import TOKEN, FakeNode, served, settings
+from tests.support.node.answering import Answering
+from tests.support.node.fake_node import TOKEN, FakeNode, served, settings
 
 URL = "http://127.0.0.1:9334/"
 OTHER = "http://127.0.0.1:9335/"

@@ -16,7 +16,7 @@ from trio.testing import MockClock
 from esper.rpc import errors as e
 from esper.rpc.dispatch import Access, Dispatcher
 from esper.rpc.methods import DISCOVER, METHODS
-from tests.support.fake_node import FakeNode, settings
+from tests.support.node.fake_node import FakeNode, settings
 
 HASH = "ab" * 64
 

@@ -20,7 +20,7 @@ from esper.rpc import errors as e
 from esper.rpc.auth import token_hash
 from esper.rpc.routes import rpc_routes
 from esper.rpc.settings import RpcSettings, RpcSettingsError
-from tests.support.fake_node import SECRET, TOKEN, FakeNode, settings
+from tests.support.node.fake_node import SECRET, TOKEN, FakeNode, settings
 
 STATUS = b'{"jsonrpc":"2.0","method":"get_status","id":1}'
 STOP = b'{"jsonrpc":"2.0","method":"stop","id":1}'

@@ -19,7 +19,7 @@ from esper.rpc import schema as s
 from esper.rpc.auth import COOKIE_FILE, CookieError, read_cookie
 from esper.rpc.client import NodeError, RpcClient
 from esper.rpc.routes import rpc_routes
-from tests.support.fake_node import TOKEN, FakeNode, served, settings
+from tests.support.node.fake_node import TOKEN, FakeNode, served, settings
 
 
 def test_a_client_with_the_cookie_reads_and_steers(tmp_path: Path) -> None:

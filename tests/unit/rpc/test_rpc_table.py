@@ -25,7 +25,7 @@ from esper.rpc.port import (
     UnlistedErrorError,
     answers,
 )
-from tests.support.fake_node import FakeNode, served, settings
+from tests.support.node.fake_node import FakeNode, served, settings
 
 ROOT = Path(__file__).resolve().parents[3]
 

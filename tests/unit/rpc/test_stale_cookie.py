@@ -14,9 +14,9 @@ from esper.cli.esperd import app as esperd
 from esper.primitives.networks import REGTEST
 from esper.rpc.auth import Cookie, write_cookie
 from esper.wallet.demo import demo_wallet
-from tests.support.esperd_world import restore_logs
+from tests.support.node.esperd_world import restore_logs
 from tests.support.vm_world import BOB
-from tests.support.wallet_cases import counted
+from tests.support.wallet.wallet_cases import counted
 
 RECEIVER = BOB.address.to_text("resp")
 TXID = "ab" * 64

@@ -19,8 +19,8 @@ from esper.rpc.dispatch import Access, Dispatcher
 from esper.rpc.method import MAX_TOLD
 from esper.rpc.methods import METHODS
 from esper.rpc.routes import rpc_routes
-from tests.support.fake_node import FakeNode, settings
-from tests.support.http_world import connected, go
+from tests.support.http.http_world import connected, go
+from tests.support.node.fake_node import FakeNode, settings
 
 STATUS = {"jsonrpc": "2.0", "method": "get_status", "id": 1}
 STOP = {"jsonrpc": "2.0", "method": "stop", "id": 2}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.store_world import StoreWorld
+from tests.support.storage.store_world import StoreWorld
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from esper.storage.segments.segment_reader import (
     SegmentReader,
 )
 from esper.storage.segments.segment_writer import SegmentWriter
-from tests.support.block_file_writer import BlockFileWriter
+from tests.support.storage.block_file_writer import BlockFileWriter
 
 RECORDS = [b"first", b"", bytes(1000), b"last"]
 

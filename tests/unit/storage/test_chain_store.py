@@ -32,8 +32,8 @@ from tests.support.crash.fake_chain import (
     replay,
 )
 from tests.support.receipt_proofs import prove_receipt
-from tests.support.store_check import check_store
-from tests.support.store_world import NEW, NOTHING, SMALL, StoreWorld, facts
+from tests.support.storage.store_check import check_store
+from tests.support.storage.store_world import NEW, NOTHING, SMALL, StoreWorld, facts
 
 
 def genesis_tree() -> StateTree:

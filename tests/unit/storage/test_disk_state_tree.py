@@ -18,7 +18,7 @@ from esper.storage.state.state_records import (
 from esper.vm.state_tree import StateTree, proven_value_hash, value_hash
 from esper.vm.view import Change
 from tests.spec.state_update_reference import encode_node, specified_update
-from tests.support.memory_store import MemoryStore
+from tests.support.storage.memory_store import MemoryStore
 
 # Few distinct first bytes, so that paths share long prefixes and the tree collapses and grows.
 paths = st.builds(

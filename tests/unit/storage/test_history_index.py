@@ -32,7 +32,7 @@ from esper.storage.history.history_records import (
     What,
 )
 from esper.storage.kv.leveldb import LevelDbStore
-from tests.support.memory_store import MemoryStore
+from tests.support.storage.memory_store import MemoryStore
 
 GENESIS = BlockId(b"genesis!" * 8)
 ALICE, BOB = b"\1" + b"a" * 32, b"\1" + b"b" * 32

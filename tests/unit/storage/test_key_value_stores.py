@@ -11,7 +11,7 @@ from esper.storage.errors import IndexCorruptError, WriteFailedError
 from esper.storage.kv.leveldb import LevelDbStore
 from esper.storage.kv.leveldb_diagnosis import damaged_file, masked_crc
 from esper.storage.kv.store_port import KeyValueStore, Write
-from tests.support.memory_store import MemoryStore
+from tests.support.storage.memory_store import MemoryStore
 
 
 @pytest.fixture(params=["memory", "leveldb"])

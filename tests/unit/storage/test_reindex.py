@@ -25,7 +25,7 @@ from esper.storage.reindex import ReindexReport, reindex
 from esper.storage.segments.block_files import TipRemoved, journal_payload
 from esper.storage.segments.segment_writer import SegmentWriter
 from tests.support.crash.fake_chain import GENESIS, append_one, opened, options, replay
-from tests.support.store_check import check_store
+from tests.support.storage.store_check import check_store
 
 SMALL = {"body": 300, "proof": 600}
 OPTIONS = replace(options(), segment_bytes=3000)

@@ -11,7 +11,7 @@ import pytest
 from esper.storage.errors import StoreStoppedError, WriteFailedError
 from esper.storage.segments.segment_reader import MAGIC, Locator, SegmentError, SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
-from tests.support.full_disk import FullDisk
+from tests.support.storage.full_disk import FullDisk
 
 
 def records(folder: Path) -> list[bytes]:

@@ -25,8 +25,8 @@ from esper.storage.receipt_log import ReceiptMissingError
 from esper.storage.segments.block_files import BlockFileError
 from esper.storage.state.state_records import StateRecordError
 from tests.support.crash.fake_chain import append_one
-from tests.support.store_check import check_store
-from tests.support.store_world import SMALL, StoreWorld
+from tests.support.storage.store_check import check_store
+from tests.support.storage.store_world import SMALL, StoreWorld
 
 
 @pytest.fixture

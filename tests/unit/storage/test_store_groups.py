@@ -8,8 +8,8 @@ import pytest
 
 from esper.storage.errors import StoreStoppedError, WriteFailedError
 from tests.support.crash.fake_chain import append_one
-from tests.support.store_check import check_store
-from tests.support.store_world import SMALL, StoreWorld, append_group, facts
+from tests.support.storage.store_check import check_store
+from tests.support.storage.store_world import SMALL, StoreWorld, append_group, facts
 
 
 def test_one_step_is_one_batch_after_the_files_are_synced(

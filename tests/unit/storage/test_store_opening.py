@@ -21,7 +21,7 @@ from esper.storage.store_options import StoreOptions
 from esper.storage.tip_moves import GenesisState, StoredExecution
 from esper.vm.view import Change
 from tests.support.crash.fake_chain import GENESIS, PATHS, append_one, make_block, replay
-from tests.support.store_world import SMALL, StoreWorld
+from tests.support.storage.store_world import SMALL, StoreWorld
 
 
 def test_a_second_store_is_refused(at: StoreWorld) -> None:

@@ -8,8 +8,8 @@ from esper.storage.chain_store import ChainStore
 from esper.storage.errors import ProofPrunedError, UnknownBlockError
 from esper.storage.segments.block_files import BlockFileError, BlockFiles
 from tests.support.crash.fake_chain import append_one
-from tests.support.store_check import check_store
-from tests.support.store_world import SMALL, StoreWorld
+from tests.support.storage.store_check import check_store
+from tests.support.storage.store_world import SMALL, StoreWorld
 
 
 def test_pruning_deletes_whole_files_of_old_proofs(at: StoreWorld) -> None:

@@ -13,8 +13,8 @@ from esper.storage.errors import (
 )
 from esper.storage.segments.block_files import BlockAdded
 from tests.support.crash.fake_chain import append_one, make_block, replay
-from tests.support.store_check import check_store
-from tests.support.store_world import NEW, NOTHING, SMALL, StoreWorld, facts
+from tests.support.storage.store_check import check_store
+from tests.support.storage.store_world import NEW, NOTHING, SMALL, StoreWorld, facts
 
 
 def test_below_the_reserve_nothing_is_written(at: StoreWorld) -> None:

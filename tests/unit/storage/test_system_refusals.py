@@ -20,7 +20,7 @@ from esper.storage.segments.segment_reader import SegmentReader
 from esper.storage.segments.segment_writer import SegmentWriter
 from esper.storage.store_options import StoreOptions
 from esper.storage.system_errors import SystemRefusedError, refused_number, system_told
-from tests.support.node_world import PARAMS, go, node_world
+from tests.support.node.node_world import PARAMS, go, node_world
 
 ROOT = Path(__file__).parents[3]
 PASSING = (

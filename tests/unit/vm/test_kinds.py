@@ -29,7 +29,7 @@ from esper.vm.transaction import decode_transaction
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from esper.wallet.describing import described
-from tests.support.made_up_kind import APPLIED, Pledge, pledges
+from tests.support.contributed.made_up_kind import APPLIED, Pledge, pledges
 from tests.support.mempool_world import PoolWorld
 from tests.support.vm_world import ALICE, BOB, COIN, FEE, World, address, make, sign
 

@@ -49,8 +49,8 @@ from esper.wallet.making.intents import account_of, prepared
 from esper.wallet.making.replacing import bumped, cancelling, check_replacement, waiting
 from esper.wallet.moments import as_of_text
 from esper.wallet.node_port import check_same_network
-from tests.support.fake_wallet_node import FakeNode
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, GENESIS, MODEL, World, address
+from tests.support.wallet.fake_wallet_node import FakeNode
 
 LIMITS = REGTEST.limits
 RICH = replace(REGTEST, credits=replace(REGTEST.credits, rate_per_staked_unit=1 << 32))

@@ -42,7 +42,7 @@ from esper.wallet.keys import (
 )
 from esper.wallet.labels import parsed_address
 from esper.wallet.secrets import Secrets
-from tests.support.wallet_cases import CHEAP, ENTROPY, PASSWORD, SECRETS, counted, wallet
+from tests.support.wallet.wallet_cases import CHEAP, ENTROPY, PASSWORD, SECRETS, counted, wallet
 
 WALLET = wallet()
 

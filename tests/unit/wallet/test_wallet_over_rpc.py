@@ -16,10 +16,10 @@ from esper.cli.esper import environment as wallet_machine
 from esper.rpc.client import NodeError, RpcClient
 from esper.rpc.method import Method
 from esper.rpc.methods import METHODS
-from tests.support.answering import Answering
-from tests.support.fake_wallet_node import FakeNode
+from tests.support.node.answering import Answering
 from tests.support.vm_world import BOB
-from tests.support.wallet_console import Console, console
+from tests.support.wallet.fake_wallet_node import FakeNode
+from tests.support.wallet.wallet_console import Console, console
 
 __all__ = ["console"]
 

@@ -22,7 +22,7 @@ from esper.wallet.files.private_file import (
     replace_private,
 )
 from esper.wallet.keys import with_label
-from tests.support.wallet_cases import wallet
+from tests.support.wallet.wallet_cases import wallet
 
 WALLET = wallet()
 

@@ -11,10 +11,10 @@ from esper.vm.records import Account
 from esper.wallet.errors import NodeContradictionError
 from esper.wallet.scanning import GAP_LIMIT, SCAN_LIMIT, Scan, scanned
 from esper.wallet.words import words_of
-from tests.support.fake_wallet_node import FakeNode
 from tests.support.vm_world import COIN, World, address
-from tests.support.wallet_cases import ENTROPY, PASSWORD
-from tests.support.wallet_console import Console, console, own_key
+from tests.support.wallet.fake_wallet_node import FakeNode
+from tests.support.wallet.wallet_cases import ENTROPY, PASSWORD
+from tests.support.wallet.wallet_console import Console, console, own_key
 from tests.unit.wallet.test_wallet_over_rpc import wired
 
 __all__ = ["console", "wired"]

@@ -15,8 +15,8 @@ from esper.primitives.mmr import Mmr
 from esper.storage.receipt_log import USE_RECEIPTS, ReceiptLog
 from esper.vm.receipt import RECEIPT, Receipt
 from esper.vm.records import RECEIPTS
-from tests.support.memory_store import MemoryStore
 from tests.support.receipt_proofs import prove_receipt
+from tests.support.storage.memory_store import MemoryStore
 from tests.vectors.fields import encoding
 from tests.vectors.writers.write_records import COINS, WORD, address, pattern
 

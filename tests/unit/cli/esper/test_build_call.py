@@ -8,7 +8,7 @@ from esper.cli.esper import environment as wallet_machine
 from esper.node.calls.text_service import ModelText
 from esper.primitives.networks import REGTEST
 from esper.vm.llm_call import LlmCall
-from tests.support.wallet_console import Console, console, own_key
+from tests.support.wallet.wallet_console import Console, console, own_key
 from tests.unit.cli.esper.test_wallet_cli_money import OTHER, earning
 
 __all__ = ["console"]

@@ -10,7 +10,7 @@ from esper.cli.esper import environment as wallet_machine
 from esper.rpc import schema as s
 from esper.rpc.client import NodeAnswerError, NodeError, NodeUnreachableError
 from esper.rpc.errors import INTERNAL_ERROR
-from tests.support.wallet_console import Console, console
+from tests.support.wallet.wallet_console import Console, console
 from tests.unit.cli.esper.test_wallet_cli_money import earning
 
 __all__ = ["console"]

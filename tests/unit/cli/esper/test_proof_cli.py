@@ -15,8 +15,8 @@ from esper.rpc import schema as s
 from esper.rpc.client import NodeError
 from esper.rpc.errors import METHOD_NOT_FOUND, NOT_FOUND
 from esper.vm.transaction import Transaction
-from tests.support.proven_calls import LIES, Lie, answer_of, handed_out
-from tests.support.wallet_console import Console, console
+from tests.support.node.proven_calls import LIES, Lie, answer_of, handed_out
+from tests.support.wallet.wallet_console import Console, console
 from tests.unit.cli.esper.test_wallet_cli_money import earning
 
 __all__ = ["console"]

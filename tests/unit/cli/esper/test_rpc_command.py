@@ -12,8 +12,8 @@ import pytest
 from esper.cli.esper import environment as wallet_machine
 from esper.rpc.client import NodeUnreachableError, RpcClient
 from esper.rpc.methods import METHODS
-from tests.support.answering import Answering
-from tests.support.wallet_console import Console, console
+from tests.support.node.answering import Answering
+from tests.support.wallet.wallet_console import Console, console
 
 __all__ = ["console"]
 

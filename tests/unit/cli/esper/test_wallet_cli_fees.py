@@ -8,7 +8,7 @@ import pytest
 from esper.rpc import schema as s
 from esper.vm.fees import fee_asked
 from tests.support.vm_world import COIN
-from tests.support.wallet_console import Console, console, own_key
+from tests.support.wallet.wallet_console import Console, console, own_key
 from tests.unit.cli.esper.test_wallet_cli_money import OTHER, earning
 
 __all__ = ["console"]

@@ -1,7 +1,7 @@
 """`esper history`: kinds, what waits, and pages, of one address and of all."""
 
 from esper.rpc import schema as s
-from tests.support.wallet_console import Console, console
+from tests.support.wallet.wallet_console import Console, console
 from tests.unit.cli.esper.test_wallet_cli_money import OTHER, OWN
 
 __all__ = ["console"]

@@ -8,7 +8,7 @@ import msgspec
 from esper.rpc import schema as s
 from esper.rpc.client import NodeError
 from esper.rpc.errors import NOT_FOUND
-from tests.support.wallet_console import Console, console
+from tests.support.wallet.wallet_console import Console, console
 from tests.unit.cli.esper.test_wallet_cli_money import OTHER
 
 __all__ = ["console"]

@@ -12,8 +12,8 @@ from esper.crypto.demo_key import DEMO_SEED, demo_key
 from esper.rpc import schema as s
 from esper.wallet.words import words_of
 from tests.support.vm_world import BOB
-from tests.support.wallet_cases import ENTROPY
-from tests.support.wallet_console import Console, console, own_key
+from tests.support.wallet.wallet_cases import ENTROPY
+from tests.support.wallet.wallet_console import Console, console, own_key
 
 __all__ = ["console"]
 

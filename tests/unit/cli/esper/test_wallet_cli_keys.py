@@ -12,8 +12,8 @@ from esper.node.datadir import DataDirectory
 from esper.primitives.networks import REGTEST
 from esper.wallet.words import words_of
 from tests.support.vm_world import BOB
-from tests.support.wallet_cases import ENTROPY, PASSWORD
-from tests.support.wallet_console import Console, console, own_key
+from tests.support.wallet.wallet_cases import ENTROPY, PASSWORD
+from tests.support.wallet.wallet_console import Console, console, own_key
 
 __all__ = ["console"]
 

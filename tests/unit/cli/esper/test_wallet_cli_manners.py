@@ -18,7 +18,7 @@ from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
 from esper.wallet.making.account_lock import account_lock
 from tests.support.vm_world import BOB, COIN, FEE, address, make
-from tests.support.wallet_console import Console, console, own_key
+from tests.support.wallet.wallet_console import Console, console, own_key
 from tests.unit.cli.esper.test_wallet_cli_money import OTHER, OWN
 
 __all__ = ["console"]

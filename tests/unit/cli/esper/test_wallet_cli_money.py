@@ -11,9 +11,9 @@ from esper.consensus.block import proof_hash
 from esper.primitives.networks import REGTEST
 from esper.rpc import schema as s
 from esper.rpc.client import NodeUnreachableError
-from tests.support.fake_wallet_node import FAKE_PROOF
 from tests.support.vm_world import BOB, COIN
-from tests.support.wallet_console import Console, console, own_key
+from tests.support.wallet.fake_wallet_node import FAKE_PROOF
+from tests.support.wallet.wallet_console import Console, console, own_key
 
 __all__ = ["console"]
 

@@ -19,9 +19,9 @@ from esper.primitives.address import Address
 from esper.primitives.ids import BlockId
 from esper.primitives.networks import REGTEST
 from esper.storage.datadir_lock import DirectoryLock
-from tests.support.esperd_world import mine, run, said, use_fakes
 from tests.support.fake_work import BANK, FakeInference, FakeVerifier, fake_network, prompt_source
-from tests.support.fake_workers import FakeProverPort, FakeSearcher
+from tests.support.node.esperd_world import mine, run, said, use_fakes
+from tests.support.node.fake_workers import FakeProverPort, FakeSearcher
 
 PARAMS = fake_network()
 
@@ -122,7 +122,7 @@ def test_a_height_that_is_not_there(tmp_path: Path) -> None:
 def test_a_false_block_is_named_with_its_rule(tmp_path: Path) -> None:
     from esper.consensus.chain import BlockBytes
     from esper.storage.segments.block_files import BlockFiles
-    from tests.support.block_file_writer import BlockFileWriter
+    from tests.support.storage.block_file_writer import BlockFileWriter
 
     mine(tmp_path / "d", blocks=2)
     first, second = BlockFiles(tmp_path / "d")

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from esper.cli.esperd import app as esperd
-from tests.support.esperd_world import restore_logs
+from tests.support.node.esperd_world import restore_logs
 
 MODEL = Path(__file__).parents[4] / "genesis" / "model" / "g16.safetensors"
 

@@ -18,8 +18,8 @@ from esper.rpc import schema as s
 from esper.rpc.client import RpcClient
 from esper.rpc.examples import BAN, MULTIADDR, NETWORK, PEER, PEER_ID, PEERS, STATUS
 from esper.rpc.method import Method
-from tests.support.esperd_world import mine, run, use_fakes
 from tests.support.fake_work import fake_network
+from tests.support.node.esperd_world import mine, run, use_fakes
 
 
 class FakeClient:

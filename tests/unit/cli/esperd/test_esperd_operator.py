@@ -16,8 +16,8 @@ from esper.rpc.client import RpcClient
 from esper.rpc.examples import MINING
 from esper.rpc.method import Method
 from esper.rpc.schema import Done, Generated, GenerateParams
-from tests.support.esperd_world import mine, run, use_fakes
 from tests.support.fake_work import fake_network
+from tests.support.node.esperd_world import mine, run, use_fakes
 
 PARAMS = fake_network()
 OFFLINE = ("verify-chain", "reindex", "repair", "demo-tamper")

@@ -25,8 +25,8 @@ from esper.storage.segments.block_files import PROOF_FOLDER, BlockFiles
 from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.vm.payload import Output
 from esper.vm.transfer import Transfer
-from tests.support.esperd_world import mine, run, said, use_fakes
 from tests.support.fake_work import fake_network
+from tests.support.node.esperd_world import mine, run, said, use_fakes
 from tests.support.vm_world import BOB, COIN, address, make, sign
 
 PARAMS = fake_network()

@@ -17,8 +17,8 @@ from esper.vm.payload import Output, Payload
 from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
-from tests.support.esperd_world import mine, run, said, use_fakes
 from tests.support.fake_work import fake_network
+from tests.support.node.esperd_world import mine, run, said, use_fakes
 from tests.support.vm_world import BOB, COIN, EnvelopeParts, address, make, sign
 
 KEY = demo_key()

@@ -12,8 +12,8 @@ from esper.node.calls.call_desk import AFTER_FAILURE_S, CallDesk
 from esper.node.events import CallAnswered, CallReady
 from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
-from tests.support.heard_events import heard
-from tests.support.node_world import (
+from tests.support.node.heard_events import heard
+from tests.support.node.node_world import (
     PARAMS,
     GatedProver,
     NodeWorld,

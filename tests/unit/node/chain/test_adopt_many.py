@@ -19,8 +19,8 @@ from esper.primitives.errors.consequences import Stage
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.ids import BlockId
 from esper.storage.errors import DiskReserveError, WriteFailedError
-from tests.support.node_world import PARAMS as NODE_PARAMS
-from tests.support.node_world import go
+from tests.support.node.node_world import PARAMS as NODE_PARAMS
+from tests.support.node.node_world import go
 from tests.unit.node.chain.test_chain_manager import (
     FAR,
     PARAMS,

@@ -29,7 +29,7 @@ from esper.primitives.errors.work_errors import (
 )
 from esper.primitives.ids import BlockId
 from tests.support.fake_work import FakeVerifier
-from tests.support.node_world import PARAMS, go, mined_block
+from tests.support.node.node_world import PARAMS, go, mined_block
 from tests.support.vm_world import CAROL, address
 from tests.unit.node.chain.test_chain_manager import _LyingState
 from tests.unit.node.chain.test_node_chain_service import FAR, LEFT, Bench, bench

@@ -16,7 +16,7 @@ from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.ids import BlockId
 from esper.storage.errors import UnknownBlockError
 from esper.storage.side_blocks import FAR_FOLDER, SideBlocks
-from tests.support.deep_world import PARAMS, UNDO, Disk, RealMade, RealMakers
+from tests.support.node.deep_world import PARAMS, UNDO, Disk, RealMade, RealMakers
 
 MAKERS = RealMakers()
 STEM = MAKERS.chain(MAKERS.genesis, 3)

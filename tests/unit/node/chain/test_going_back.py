@@ -10,7 +10,7 @@ from esper.node.chain.milestones import MilestoneFile
 from esper.node.datadir import DataDirectory
 from esper.primitives.ids import BlockId
 from esper.storage.taking_off import take_off
-from tests.support.node_world import PARAMS, go, jump, node_world
+from tests.support.node.node_world import PARAMS, go, jump, node_world
 from tests.unit.node.chain.test_node_chain_service import LEFT, RIGHT
 
 

@@ -22,7 +22,7 @@ from esper.node.events import TipMoved
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.storage.errors import StorageError
 from tests.support.fake_work import FakeVerifier
-from tests.support.node_world import PARAMS, go, jump, mined_block, node_world
+from tests.support.node.node_world import PARAMS, go, jump, mined_block, node_world
 from tests.support.vm_world import CAROL, address
 
 FAR = 1 << 60

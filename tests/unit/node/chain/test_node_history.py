@@ -33,7 +33,7 @@ from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.receipt import Receipt
 from tests.support.block_workshop import INFERENCE, PARAMS, Made
-from tests.support.history_world import (
+from tests.support.node.history_world import (
     A,
     B,
     C,
@@ -47,7 +47,7 @@ from tests.support.history_world import (
     txids,
     with_credits,
 )
-from tests.support.memory_store import MemoryStore
+from tests.support.storage.memory_store import MemoryStore
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, MINER, address, make
 
 PRICE = 10**5

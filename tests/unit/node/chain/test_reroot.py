@@ -18,7 +18,7 @@ from esper.storage import tip_moves
 from esper.storage.chain_index import undo_key
 from esper.storage.errors import RewindLimitError, UnknownBlockError
 from esper.storage.side_blocks import SideBlocks
-from tests.support.node_world import go, jump, node_world, pay
+from tests.support.node.node_world import go, jump, node_world, pay
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address
 from tests.unit.node.chain.test_chain_manager import (
     FAR,

@@ -10,8 +10,8 @@ from esper.mempool.verdict import Outcome, Verdict
 from esper.node.events import TransactionAdmitted, TransactionGone
 from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
-from tests.support.heard_events import heard
-from tests.support.node_world import NodeWorld, copied, go, grown_datadir, node_world, pay
+from tests.support.node.heard_events import heard
+from tests.support.node.node_world import NodeWorld, copied, go, grown_datadir, node_world, pay
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN
 
 

@@ -22,8 +22,8 @@ from esper.primitives.params import NetworkParameters
 from esper.storage.side_blocks import SideBlockError
 from esper.vm.transaction import Transaction
 from tests.support.fake_work import FakeVerifier
-from tests.support.heard_events import heard
-from tests.support.node_world import (
+from tests.support.node.heard_events import heard
+from tests.support.node.node_world import (
     PARAMS,
     NodeWorld,
     copied,

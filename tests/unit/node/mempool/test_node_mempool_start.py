@@ -18,7 +18,7 @@ from esper.storage.chain_store import ChainStore
 from esper.storage.side_blocks import SIDE_FOLDER, SideBlocks
 from esper.vm.transaction import Transaction, decode_transaction
 from tests.support.fake_work import FakeVerifier
-from tests.support.node_world import (
+from tests.support.node.node_world import (
     PARAMS,
     NodeWorld,
     genesis_of,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node_world import copied, grown_datadir
+from tests.support.node.node_world import copied, grown_datadir
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from esper.node.mining.mining_news import TELL_EVERY_S
 from esper.node.mining.mining_service import AFTER_FAILURE_S, REFRESH_S
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
-from tests.support.mining_world import mining, searched
-from tests.support.node_world import go, jump, node_world, pay, rest, until
+from tests.support.node.mining_world import mining, searched
+from tests.support.node.node_world import go, jump, node_world, pay, rest, until
 from tests.support.vm_world import BOB, CAROL
 
 

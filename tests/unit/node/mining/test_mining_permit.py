@@ -15,8 +15,8 @@ from esper.node.mining.mining_control import MiningHeldError
 from esper.node.mining.mining_permit import QUIET_MS, MiningPermit
 from esper.node.mining.mining_service import WAITS, MinedStale
 from esper.primitives.networks import DEVNET
-from tests.support.heard_events import heard
-from tests.support.node_world import go, jump, node_world, pay, rest, running, until
+from tests.support.node.heard_events import heard
+from tests.support.node.node_world import go, jump, node_world, pay, rest, running, until
 from tests.support.vm_world import ALICE, BOB
 from tests.unit.node.chain.test_node_chain_service import RIGHT
 from tests.unit.node.chain.test_sync_state import Network

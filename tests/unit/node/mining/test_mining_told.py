@@ -4,9 +4,9 @@ from pathlib import Path
 
 from esper.node.events import MiningTold
 from esper.node.mining.mining_service import REFRESH_S, MinedNews
-from tests.support.heard_events import heard
-from tests.support.mining_world import mining
-from tests.support.node_world import go, jump, node_world, rest, running
+from tests.support.node.heard_events import heard
+from tests.support.node.mining_world import mining
+from tests.support.node.node_world import go, jump, node_world, rest, running
 
 
 def test_blocks_and_what_the_miner_does_are_told(datadir: Path) -> None:

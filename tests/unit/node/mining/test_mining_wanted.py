@@ -7,8 +7,8 @@ import trio
 
 from esper.node.events import Missed
 from esper.node.mining.mining_service import REFRESH_S
-from tests.support.mining_world import mining, payee_at, searched
-from tests.support.node_world import go, jump, node_world, pay, rest, until
+from tests.support.node.mining_world import mining, payee_at, searched
+from tests.support.node.node_world import go, jump, node_world, pay, rest, until
 from tests.support.vm_world import BOB, CAROL, MINER, address
 
 

@@ -19,7 +19,7 @@ from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
 from tests.support.fake_work import FakeInference, FakeProver
-from tests.support.node_world import (
+from tests.support.node.node_world import (
     PARAMS,
     NodeWorld,
     go,

@@ -6,9 +6,9 @@ import pytest
 
 from esper.node.chain.recent_usefulness import usefulness_per_mille
 from esper.node.mining.mining_service import REFRESH_S, MinedStale
-from tests.support.heard_events import heard
-from tests.support.mining_world import mining, payee_at, searched
-from tests.support.node_world import go, jump, pay, rest, until
+from tests.support.node.heard_events import heard
+from tests.support.node.mining_world import mining, payee_at, searched
+from tests.support.node.node_world import go, jump, pay, rest, until
 from tests.support.vm_world import BOB, CAROL, MINER, address
 
 

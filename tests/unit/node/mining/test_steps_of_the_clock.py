@@ -13,9 +13,9 @@ from esper.node.mining.mining_service import MinedNews
 from esper.rpc.errors import NOT_MINING, RpcError
 from esper.rpc.methods import GENERATE, GET_MINING, GET_STATUS
 from esper.rpc.schema import GenerateParams
-from tests.support.heard_events import heard
-from tests.support.node_world import PARAMS as NETWORK
-from tests.support.node_world import (
+from tests.support.node.heard_events import heard
+from tests.support.node.node_world import PARAMS as NETWORK
+from tests.support.node.node_world import (
     NodeWorld,
     go,
     jump,

@@ -9,7 +9,7 @@ from esper.node.datadir import DataDirectory
 from esper.node.offline.resync import OF_THE_CHAIN, ResyncError, resync
 from esper.storage.datadir_lock import DirectoryLock
 from esper.storage.errors import DirectoryLockedError
-from tests.support.node_world import PARAMS, go, jump, node_world, pay
+from tests.support.node.node_world import PARAMS, go, jump, node_world, pay
 from tests.support.vm_world import ALICE, BOB
 
 NOW_MS = 1_796_000_000_000

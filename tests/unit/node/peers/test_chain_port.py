@@ -7,7 +7,7 @@ import pytest
 from esper.node.peers import chain_port
 from esper.node.peers.chain_port import NodeChain
 from esper.primitives.ids import BlockId
-from tests.support.node_world import NodeWorld, go, node_world
+from tests.support.node.node_world import NodeWorld, go, node_world
 
 
 def port_of(world: NodeWorld) -> NodeChain:

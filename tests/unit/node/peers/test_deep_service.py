@@ -6,9 +6,9 @@ from esper.consensus.context import ChainContext
 from esper.p2p.sync.sync_state import Phase
 from tests.support.fake_work import FakeInference, FakeProver, FakeVerifier, prompt_source
 from tests.support.plain_miner import Miner, standing
-from tests.support.sim_clockwork import simulated
-from tests.support.sim_node import Place, Plan, SimNode
-from tests.support.sim_world import PARAMS, UNDO_DEPTH, SimWorld, sim_world
+from tests.support.sim.sim_clockwork import simulated
+from tests.support.sim.sim_node import Place, Plan, SimNode
+from tests.support.sim.sim_world import PARAMS, UNDO_DEPTH, SimWorld, sim_world
 from tests.support.vm_world import MINER, address
 
 AGE_MS = 86_400_000

@@ -10,7 +10,7 @@ from esper.p2p.peer import PeerNumber
 from esper.p2p.sync.sync_state import Phase
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import GetBlocks
-from tests.support.deep_world import UNDO, DeepWorld, RealMade, RealMakers
+from tests.support.node.deep_world import UNDO, DeepWorld, RealMade, RealMakers
 
 HUGE = (1 << 500) - 1
 

@@ -9,7 +9,7 @@ import pytest
 
 from esper.node.peers.network_service import NetworkService
 from esper.p2p.peers.peer_address import peer_id_text
-from tests.support.service_node import NODE
+from tests.support.net.service_node import NODE
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from esper.node.settings import Resolved, Settings, resolve
 from esper.p2p.peers.multiaddr import ip_from_text
 from esper.p2p.sync.headers.assumed import AssumedBlock
 from esper.primitives.networks import NETWORKS, network
-from tests.support.fake_peers import CLOSED, FRIEND
+from tests.support.net.fake_peers import CLOSED, FRIEND
 
 
 def resolved(folder: Path, **flags: Any) -> Resolved:

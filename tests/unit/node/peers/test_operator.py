@@ -12,9 +12,9 @@ import trio
 from esper.node.peers.operator import NetworkPeers
 from esper.node.peers.port import NoSuchPeerError, PeersError, PeerUnreachedError, Target
 from esper.p2p.limits import FULL_OUTBOUND
-from tests.support.peer_world import peer_id
-from tests.support.service_node import NODE, ServiceNode, address, node
-from tests.support.service_world import mocked, steady
+from tests.support.net.peer_world import peer_id
+from tests.support.net.service_node import NODE, ServiceNode, address, node
+from tests.support.net.service_world import mocked, steady
 
 Test = Callable[[ServiceNode, NetworkPeers], Awaitable[None]]
 

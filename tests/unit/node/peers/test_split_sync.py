@@ -15,7 +15,15 @@ from esper.p2p.wire.talk_messages import GetBlocks
 from esper.primitives.units import RANGE_512
 from esper.storage.errors import ProofPrunedError
 from esper.storage.side_blocks import FAR_FOLDER, SIDE_FOLDER
-from tests.support.deep_world import FAR, PARAMS, UNDO, DeepWorld, RealMade, RealMakers, deep_params
+from tests.support.node.deep_world import (
+    FAR,
+    PARAMS,
+    UNDO,
+    DeepWorld,
+    RealMade,
+    RealMakers,
+    deep_params,
+)
 
 HUGE = (1 << 500) - 1
 HORIZON = UNDO + UNDO // 5

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node_world import copied, grown_datadir
-from tests.support.rpc_asking import LONG
+from tests.support.node.node_world import copied, grown_datadir
+from tests.support.node.rpc_asking import LONG
 
 
 @pytest.fixture(scope="session")

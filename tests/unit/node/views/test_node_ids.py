@@ -15,8 +15,8 @@ from esper.rpc import schema as s
 from esper.vm.payload import Output
 from esper.vm.stake import Stake
 from esper.vm.transfer import Transfer
-from tests.support.node_world import PARAMS, go, node_world, pay
-from tests.support.rpc_asking import refusal
+from tests.support.node.node_world import PARAMS, go, node_world, pay
+from tests.support.node.rpc_asking import refusal
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, address
 
 

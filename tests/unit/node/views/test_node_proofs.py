@@ -16,7 +16,7 @@ from esper.rpc import schema as s
 from esper.vm.payload import Output
 from esper.vm.transfer import Transfer
 from tests.support.fake_work import FakeInference, FakeVerifier
-from tests.support.node_world import (
+from tests.support.node.node_world import (
     PARAMS,
     NodeWorld,
     copied,
@@ -27,7 +27,7 @@ from tests.support.node_world import (
     running,
     until,
 )
-from tests.support.rpc_asking import LONG, mined_with_what_waits, refusal
+from tests.support.node.rpc_asking import LONG, mined_with_what_waits, refusal
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, address
 
 

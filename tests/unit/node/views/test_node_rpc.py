@@ -11,8 +11,8 @@ from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.method import Method
-from tests.support.node_world import PARAMS, go, jump, node_params, node_world, pay
-from tests.support.rpc_asking import ELSEWHERE, HASH, NOBODY, refusal, text
+from tests.support.node.node_world import PARAMS, go, jump, node_params, node_world, pay
+from tests.support.node.rpc_asking import ELSEWHERE, HASH, NOBODY, refusal, text
 from tests.support.vm_world import ALICE, BOB, CAROL
 
 

@@ -12,7 +12,7 @@ from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.errors import RpcError
-from tests.support.node_world import NodeWorld, go, jump, node_world, rest, running, until
+from tests.support.node.node_world import NodeWorld, go, jump, node_world, rest, running, until
 from tests.support.vm_world import BOB, MINER, address
 
 

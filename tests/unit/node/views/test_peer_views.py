@@ -19,7 +19,7 @@ from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.method import Method
-from tests.support.fake_peers import (
+from tests.support.net.fake_peers import (
     CATCHES_UP,
     CLOSED,
     FRIEND,
@@ -29,7 +29,7 @@ from tests.support.fake_peers import (
     SILENT,
     FakePeers,
 )
-from tests.support.node_world import NodeWorld, go, node_params, node_world
+from tests.support.node.node_world import NodeWorld, go, node_params, node_world
 from tests.support.vm_world import ALICE, address
 
 FRIEND_ID = peer_id_text(IDS[1])

@@ -8,8 +8,8 @@ from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.credits import rate_limit, settled, totals_at_block
 from esper.vm.llm_call import LlmCall
 from esper.vm.unstake import Unstake
-from tests.support.node_world import PARAMS, go, node_world, pay
-from tests.support.rpc_asking import NOBODY, account_of, text
+from tests.support.node.node_world import PARAMS, go, node_world, pay
+from tests.support.node.rpc_asking import NOBODY, account_of, text
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, address
 
 

@@ -7,8 +7,8 @@ from esper.node.chain.stored_blocks import stored_block
 from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s
-from tests.support.node_world import PARAMS, go, node_world, pay, running
-from tests.support.rpc_asking import mined_with_what_waits, refusal, text
+from tests.support.node.node_world import PARAMS, go, node_world, pay, running
+from tests.support.node.rpc_asking import mined_with_what_waits, refusal, text
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, MINER
 
 

@@ -10,8 +10,8 @@ from esper.vm.answers import call_cost
 from esper.vm.payload import Output
 from esper.vm.transfer import Transfer
 from tests.support.fake_work import FakeInference
-from tests.support.node_world import PARAMS, go, node_world, pay, rest, running, until
-from tests.support.rpc_asking import LONG, call_of, mined_with_what_waits, refusal
+from tests.support.node.node_world import PARAMS, go, node_world, pay, rest, running, until
+from tests.support.node.rpc_asking import LONG, call_of, mined_with_what_waits, refusal
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN
 
 

@@ -8,8 +8,8 @@ from esper.primitives.networks import DEVNET
 from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s
-from tests.support.node_world import go, node_params, node_world, rest, running
-from tests.support.rpc_asking import refusal, text
+from tests.support.node.node_world import go, node_params, node_world, rest, running
+from tests.support.node.rpc_asking import refusal, text
 from tests.support.vm_world import BOB, MINER
 
 

@@ -10,9 +10,9 @@ from esper.primitives import networks
 from esper.rpc.errors import INVALID_PARAMS, RpcError
 from esper.rpc.methods import GET_MINING, SET_THREADS
 from esper.rpc.schema import ThreadsParams
-from tests.support.esperd_world import run, use_fakes
 from tests.support.fake_work import fake_network
-from tests.support.node_world import go, grown_datadir, node_world, running
+from tests.support.node.esperd_world import run, use_fakes
+from tests.support.node.node_world import go, grown_datadir, node_world, running
 
 TWO = "must be at most 8 on this machine, which has 2 processors"
 

@@ -23,7 +23,7 @@ from esper.p2p.peers.bars import MOST_BARS, Bar, Barred, of_id, of_ip
 from esper.p2p.peers.book.address_book import AddressBook
 from esper.p2p.peers.checked_file import read_file, write_file
 from esper.primitives.codec import encode
-from tests.support.peer_world import MINUTE, PUBLIC, SECRET, address, ip, known, peer_id
+from tests.support.net.peer_world import MINUTE, PUBLIC, SECRET, address, ip, known, peer_id
 
 
 def test_a_book_comes_back(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from esper.p2p.peers.bars import (
     of_id,
     of_ip,
 )
-from tests.support.peer_world import NOW, ip, peer_id
+from tests.support.net.peer_world import NOW, ip, peer_id
 
 WALL = 1_700_000_000_000
 

@@ -7,7 +7,7 @@ from esper.p2p.peers import checked_file
 from esper.p2p.peers.address_files import ANCHOR_LIST, BANS, KeptAnchors, kept_anchors, kept_bans
 from esper.p2p.peers.checked_file import CHECKSUM_BYTES, read_file, write_file
 from esper.storage.system_errors import SystemRefusedError
-from tests.support.peer_world import address
+from tests.support.net.peer_world import address
 
 ONE = kept_anchors([address(1)])
 OTHER = kept_anchors([address(2)])

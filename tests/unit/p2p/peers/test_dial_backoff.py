@@ -1,7 +1,7 @@
 import pytest
 
 from esper.p2p.peers.dial_backoff import MOST_FAILURES, backoff_ms
-from tests.support.peer_world import Fixed
+from tests.support.net.peer_world import Fixed
 
 
 @pytest.mark.parametrize(

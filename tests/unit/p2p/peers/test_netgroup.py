@@ -18,7 +18,7 @@ from esper.p2p.peers.netgroup import (
     reach_of,
     wide_key,
 )
-from tests.support.peer_world import ip
+from tests.support.net.peer_world import ip
 
 
 @pytest.mark.parametrize(

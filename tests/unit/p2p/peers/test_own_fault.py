@@ -1,5 +1,5 @@
 from esper.p2p.peers.own_fault import GRACE_MS, MOST_IDS, TICKER_LATE_MS, TOGETHER_MS, OwnFault
-from tests.support.peer_world import NOW, peer_id
+from tests.support.net.peer_world import NOW, peer_id
 
 
 def group(value: int) -> bytes:

@@ -9,7 +9,7 @@ from esper.p2p.peers.peer_address import (
     peer_id_from_text,
     peer_id_text,
 )
-from tests.support.peer_world import at, ip, peer_id
+from tests.support.net.peer_world import at, ip, peer_id
 
 TEXTS = {
     "00" * 32: "12D3KooW9pNAk8aiBuGVQtWRdbkLmo5qVL3e2h5UxbN2Nz9ttwiw",

@@ -20,7 +20,7 @@ from esper.p2p.peers.penalties import (
     Offender,
     Penalties,
 )
-from tests.support.peer_world import NOW, PUBLIC, ip, peer_id, public_ip
+from tests.support.net.peer_world import NOW, PUBLIC, ip, peer_id, public_ip
 
 WALL = 1_700_000_000_000
 WEEK = 7 * 24 * HOUR_MS

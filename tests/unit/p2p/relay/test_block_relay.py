@@ -16,7 +16,7 @@ from esper.p2p.wire.talk_messages import Announce, GetBlock, GetBlocks, GetBlock
 from esper.primitives.ids import WorkId
 from tests.support.block_workshop import Made
 from tests.support.forge import forged
-from tests.support.relay_world import (
+from tests.support.net.relay_world import (
     GENESIS,
     LIMITS,
     RelayWorld,

@@ -21,7 +21,7 @@ from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import TAG_WTXID
 from esper.vm.transfer import Transfer
-from tests.support.relay_world import (
+from tests.support.net.relay_world import (
     GENESIS,
     LIMITS,
     body_of,

@@ -6,7 +6,7 @@ from esper.consensus.chain import BlockBytes
 from esper.p2p.limits import RECENT_BLOCKS, RECENT_BYTES
 from esper.p2p.relay.compact import prefixes_of
 from esper.p2p.relay.recent_blocks import RecentBlocks
-from tests.support.relay_world import GENESIS, chain_of, made_on, parts_of, transactions_of
+from tests.support.net.relay_world import GENESIS, chain_of, made_on, parts_of, transactions_of
 
 BLOCKS = chain_of(3)
 

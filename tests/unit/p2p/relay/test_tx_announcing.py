@@ -11,7 +11,7 @@ from esper.p2p.relay.known import prefix_of
 from esper.p2p.relay.tx_announcing import MOST_DELAY, TOLD_AT_ONCE, lower_nonces_first
 from esper.p2p.relay.tx_jobs import Pooled
 from esper.p2p.relay.tx_relay import TxRelay
-from tests.support.tx_relay_world import TxWorld, transactions
+from tests.support.net.tx_relay_world import TxWorld, transactions
 
 
 def _heard(world: TxWorld, number: int) -> list[bytes]:

@@ -31,7 +31,7 @@ from esper.p2p.wire.talk_messages import (
 from esper.primitives.codec import Array, Unsigned, encode
 from esper.primitives.errors.rule_violation import Consequence
 from esper.vm.llm_call import LlmCall
-from tests.support.tx_relay_world import Answering, TxWorld, having, silent, transactions
+from tests.support.net.tx_relay_world import Answering, TxWorld, having, silent, transactions
 
 BAD = Failure(Consequence.INVALID, Offence.BAD_TX, "bad")
 RETRY = Failure(Consequence.RETRY, None, "later")

@@ -17,7 +17,7 @@ from esper.p2p.service.connection import Connection
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.messages import Message, Request
-from tests.support.service_world import CLAIM, FRAMES, Stranger, linked, mocked, steady, until
+from tests.support.net.service_world import CLAIM, FRAMES, Stranger, linked, mocked, steady, until
 
 ONE, TWO = b"1" * 64, b"2" * 64
 PRUNED, LOST, BROKEN = b"p" * 64, b"l" * 64, b"x" * 64

@@ -33,8 +33,8 @@ from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim, weight_bytes
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import Message
-from tests.support.memory_link import MemoryLink
-from tests.support.service_world import (
+from tests.support.net.memory_link import MemoryLink
+from tests.support.net.service_world import (
     CLAIM,
     FRAMES,
     Stranger,

@@ -13,8 +13,8 @@ from esper.p2p.peers.places.connections import Kind
 from esper.p2p.peers.places.dial_plan import Dial
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import KnownAddress
-from tests.support.peer_world import ip, peer_id
-from tests.support.service_node import (
+from tests.support.net.peer_world import ip, peer_id
+from tests.support.net.service_node import (
     NODE,
     OWN_NONCE,
     WALL_MS,
@@ -22,8 +22,8 @@ from tests.support.service_node import (
     address,
     node,
 )
-from tests.support.service_world import CLAIM, GENESIS, hello, mocked, until
-from tests.support.sim_endpoint import PORT
+from tests.support.net.service_world import CLAIM, GENESIS, hello, mocked, until
+from tests.support.sim.sim_endpoint import PORT
 
 Test = Callable[[ServiceNode], Awaitable[None]]
 

@@ -19,7 +19,7 @@ from esper.p2p.service.machine_room import MachineRoom
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.messages import Message
-from tests.support.service_world import mocked, steady
+from tests.support.net.service_world import mocked, steady
 
 ONE, TWO = PeerNumber(1), PeerNumber(2)
 ID = b"i" * 64

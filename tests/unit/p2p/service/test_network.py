@@ -16,8 +16,8 @@ from esper.p2p.transport.link import LinkClosed
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.framing import frame_bytes
-from tests.support.service_node import ServiceNode, address, node
-from tests.support.service_world import mocked, steady
+from tests.support.net.service_node import ServiceNode, address, node
+from tests.support.net.service_world import mocked, steady
 
 ID = b"i" * 64
 COMPACT = bulk.Compact(0, b"h", b"o", (), (), (bytes(16),), ())

@@ -7,7 +7,7 @@ import pytest
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import GetBlocks, GetHeaders
-from tests.support.sync_world import LIMITS, UNIT, Made, World
+from tests.support.net.sync_world import LIMITS, UNIT, Made, World
 
 HUGE = (1 << 500) - 1
 

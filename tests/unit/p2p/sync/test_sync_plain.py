@@ -6,7 +6,7 @@ import pytest
 
 from esper.p2p.sync.sync_state import Phase
 from esper.p2p.wire.talk_messages import PART_BODY, PART_PROOF, GetBlocks, GetHeaders
-from tests.support.sync_world import LIMITS, UNIT, Script, World, up_to
+from tests.support.net.sync_world import LIMITS, UNIT, Script, World, up_to
 
 
 def test_one_honest_peer_brings_the_whole_chain() -> None:

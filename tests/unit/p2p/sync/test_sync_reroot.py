@@ -9,7 +9,7 @@ from esper.p2p.verdicts import Failure
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import GetHeaders
 from esper.primitives.errors.rule_violation import Consequence
-from tests.support.sync_world import LIMITS, UNIT, Made, World
+from tests.support.net.sync_world import LIMITS, UNIT, Made, World
 
 HUGE = (1 << 500) - 1
 

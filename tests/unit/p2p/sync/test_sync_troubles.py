@@ -14,7 +14,7 @@ from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import GetBlocks, GetHeaders
 from esper.primitives.errors.header_errors import TargetViolation
 from esper.primitives.errors.rule_violation import Consequence
-from tests.support.sync_world import (
+from tests.support.net.sync_world import (
     BAD_STATE,
     FORGED,
     LIMITS,

@@ -8,7 +8,7 @@ import trio
 from esper.p2p.transport.dialler import dial
 from esper.p2p.transport.link import Link, LinkClosed
 from esper.p2p.transport.listener import accept
-from tests.support.transport_world import (
+from tests.support.net.transport_world import (
     HOST,
     NODE,
     PATIENCE_S,

@@ -9,7 +9,7 @@ import trio
 
 from esper.p2p.transport.dialler import dial
 from esper.p2p.transport.noise_link import prepare
-from tests.support.transport_world import (
+from tests.support.net.transport_world import (
     BULK,
     HOST,
     NODE,

@@ -15,7 +15,7 @@ from esper.p2p.transport.link import Ending, LinkClosed
 from esper.p2p.transport.multiplexer import MuxStream
 from esper.p2p.transport.mux_link import MuxLink
 from esper.p2p.transport.yamux import DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW_UPDATE, head
-from tests.support.transport_world import (
+from tests.support.net.transport_world import (
     HOST,
     NODE,
     PEER,

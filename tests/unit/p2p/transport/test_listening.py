@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from esper.p2p.transport.listening import EVERYWHERE, PortError, open_listeners
-from tests.support.transport_world import HOST
+from tests.support.net.transport_world import HOST
 
 
 def _close(listeners: list[trio.SocketListener]) -> None:

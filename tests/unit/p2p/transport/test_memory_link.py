@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from esper.p2p.transport.link import Ending, Link, LinkClosed
-from tests.support.memory_link import MemoryNetwork, seeded_run
+from tests.support.net.memory_link import MemoryNetwork, seeded_run
 
 ONE, OTHER = b"\x01" * 38, b"\x02" * 38
 HERE, THERE = "1.0.0.1", ("2.0.0.1", 9333)

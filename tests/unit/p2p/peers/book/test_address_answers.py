@@ -8,7 +8,7 @@ from esper.p2p.peers.book.address_answers import (
 )
 from esper.p2p.peers.book.address_book import AddressBook
 from esper.p2p.peers.book.address_table import STALE_MIN
-from tests.support.peer_world import (
+from tests.support.net.peer_world import (
     DEVNET,
     MINUTE,
     NOW,

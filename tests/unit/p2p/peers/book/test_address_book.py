@@ -18,7 +18,7 @@ from esper.p2p.peers.book.address_table import (
     Places,
 )
 from esper.p2p.peers.peer_address import PeerAddress
-from tests.support.peer_world import (
+from tests.support.net.peer_world import (
     DEVNET,
     MINUTE,
     NOW,

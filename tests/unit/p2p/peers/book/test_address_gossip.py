@@ -8,7 +8,7 @@ from esper.p2p.peers.book.address_gossip import (
     AddressGossip,
     Gossiper,
 )
-from tests.support.peer_world import (
+from tests.support.net.peer_world import (
     DEVNET,
     MINUTE,
     NOW,

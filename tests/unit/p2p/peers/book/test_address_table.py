@@ -12,7 +12,7 @@ from esper.p2p.peers.book.address_table import (
     Entry,
     Places,
 )
-from tests.support.peer_world import MINUTE, PUBLIC, SECRET, address, seeded
+from tests.support.net.peer_world import MINUTE, PUBLIC, SECRET, address, seeded
 
 
 def entry(group: int, host: int = 1, source: bytes = b"source") -> Entry:

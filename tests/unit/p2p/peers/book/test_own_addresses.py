@@ -1,5 +1,5 @@
 from esper.p2p.peers.book.own_addresses import MOST_VOTES, OwnAddresses
-from tests.support.peer_world import DEVNET, PUBLIC, ip
+from tests.support.net.peer_world import DEVNET, PUBLIC, ip
 
 OURS, OTHER, OUR_IPV6 = ip("8.8.8.8"), ip("7.7.7.7"), ip("2600::1")
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from esper.p2p.peers.book.seeds import MAX_BYTES, MOST_SEEDS, SeedError, parse_seeds, read_seeds
-from tests.support.peer_world import address
+from tests.support.net.peer_world import address
 
 
 def test_seeds_are_read_beside_comments(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from esper.p2p.peers.places.dial_plan import (
     TooManyStaticError,
 )
 from esper.p2p.peers.places.slots import Slots
-from tests.support.peer_world import (
+from tests.support.net.peer_world import (
     MINUTE,
     NOW,
     PUBLIC,

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from esper.p2p.peers.places.eviction import PROTECTED, Candidate, choose_to_leave
-from tests.support.peer_world import SECRET, number
+from tests.support.net.peer_world import SECRET, number
 
 A, B = b"group a", b"group b"
 

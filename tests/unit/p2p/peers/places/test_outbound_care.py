@@ -1,6 +1,6 @@
 from esper.p2p.peers.places.connections import Connection, Kind
 from esper.p2p.peers.places.outbound_care import BEHIND_MS, BETWEEN_MS, OutboundCare
-from tests.support.peer_world import NOW, address, number
+from tests.support.net.peer_world import NOW, address, number
 
 OURS = 100
 

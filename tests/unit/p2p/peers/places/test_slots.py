@@ -15,7 +15,7 @@ from esper.p2p.peers.places.slots import (
     Slots,
 )
 from esper.p2p.wire.talk_messages import BYE_DUPLICATE, BYE_FULL
-from tests.support.peer_world import NOW, PUBLIC, SECRET, address, at, ip, number, peer_id
+from tests.support.net.peer_world import NOW, PUBLIC, SECRET, address, at, ip, number, peer_id
 
 OWN = peer_id(1 << 100)
 SMALLER, GREATER = peer_id(5), peer_id(1 << 101)

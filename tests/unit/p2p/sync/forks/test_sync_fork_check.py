@@ -6,7 +6,7 @@ from esper.p2p.faults import Offence
 from esper.p2p.peer import PeerNumber
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import GetBlocks, GetHeaders
-from tests.support.sync_world import FORGED, UNIT, Made, Script, World, up_to
+from tests.support.net.sync_world import FORGED, UNIT, Made, Script, World, up_to
 
 HUGE = (1 << 500) - 1
 DAY = 86_400_000

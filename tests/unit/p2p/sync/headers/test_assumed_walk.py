@@ -14,7 +14,7 @@ from esper.p2p.wire.talk_messages import (
     Refuse,
 )
 from esper.primitives.errors.header_errors import HeightViolation
-from tests.support.sync_world import FORGED, LIMITS, Made, Makers, Script, World, up_to
+from tests.support.net.sync_world import FORGED, LIMITS, Made, Makers, Script, World, up_to
 
 HEIGHT = 400
 MAKERS = Makers()

@@ -5,7 +5,7 @@ import pytest
 from esper.p2p.limits import MOST_LOCATOR
 from esper.p2p.sync.headers.locator import locator_between, locator_of, parts_below
 from esper.p2p.wire.talk_messages import GetHeaders
-from tests.support.sync_world import UNIT, FakeChain, Makers, World
+from tests.support.net.sync_world import UNIT, FakeChain, Makers, World
 
 
 def chain_of(count: int) -> FakeChain:
