@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from esper.mempool.contents import Contents
 from esper.mempool.departures import Departure, Dropped
 from esper.mempool.errors import PolicyError
-from esper.mempool.next_block import NextBlock
+from esper.mempool.lines.next_block import NextBlock
+from esper.mempool.lines.replacement import check_outbids
+from esper.mempool.lines.sender_line import arranged
 from esper.mempool.policy import MempoolPolicy
-from esper.mempool.replacement import check_outbids
-from esper.mempool.sender_line import arranged
 from esper.mempool.waiting import Waiting
 from esper.primitives.errors.transaction_errors import ExpiredViolation
 from esper.primitives.ids import Txid

@@ -7,9 +7,9 @@ from typing import Final
 from esper.mempool.departures import Departure, DropMemory, Dropped, Outline
 from esper.mempool.expiries import Expiries
 from esper.mempool.incoming import Incoming
+from esper.mempool.lines.sender_line import SenderLine
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.room import Room
-from esper.mempool.sender_line import SenderLine
 from esper.mempool.waiting import Waiting
 from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters

@@ -15,14 +15,14 @@ from esper.mempool.chain_change import after_chain_change
 from esper.mempool.contents import Contents
 from esper.mempool.departures import Departure, Dropped
 from esper.mempool.errors import MempoolFullError, NonceWaitsError, PolicyError
-from esper.mempool.next_block import NextBlock
-from esper.mempool.placement import placed
+from esper.mempool.lines.next_block import NextBlock
+from esper.mempool.lines.placement import placed
+from esper.mempool.lines.projection import Projection
+from esper.mempool.lines.replacement import ReplacementCount, check_outbids
+from esper.mempool.lines.sender_line import SenderLine, arranged
 from esper.mempool.policy import DEFAULT_POLICY, MempoolPolicy
-from esper.mempool.projection import Projection
-from esper.mempool.replacement import ReplacementCount, check_outbids
 from esper.mempool.room import Room, Victims
 from esper.mempool.selection import selected
-from esper.mempool.sender_line import SenderLine, arranged
 from esper.mempool.statistics import Statistics
 from esper.mempool.waiting import RATE_BYTES, Waiting
 from esper.primitives.errors.transaction_errors import TransactionViolation

@@ -9,9 +9,9 @@ import heapq
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from esper.mempool.lines.sender_line import SenderLine
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.rate_floor import RateFloor
-from esper.mempool.sender_line import SenderLine
 from esper.mempool.waiting import Waiting
 from esper.vm.llm_call import LlmCall
 

@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 
 from esper.mempool.call_queue import CallChooser
-from esper.mempool.sender_line import SenderLine
+from esper.mempool.lines.sender_line import SenderLine
 from esper.mempool.waiting import Waiting
 
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esper.crypto.signatures import SignatureClaim
-from esper.mempool.next_block import NextBlock
-from esper.mempool.projection import Projection
+from esper.mempool.lines.next_block import NextBlock
+from esper.mempool.lines.projection import Projection
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.execute import apply_transaction, start_block

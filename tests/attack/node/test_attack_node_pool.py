@@ -8,7 +8,7 @@ from itertools import cycle
 import pytest
 
 from esper.crypto.signing import key_from_seed
-from esper.mempool.next_block import REMEMBERED, NextBlock
+from esper.mempool.lines.next_block import REMEMBERED, NextBlock
 from esper.primitives.hashing import u32
 from esper.vm.payload import Output, Payload
 from esper.vm.records import Account

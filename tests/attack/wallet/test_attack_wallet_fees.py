@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from esper.mempool.errors import ReplacementFeeError
+from esper.mempool.lines.replacement import check_outbids
 from esper.mempool.policy import DEFAULT_POLICY
-from esper.mempool.replacement import check_outbids
 from esper.primitives.networks import REGTEST
 from esper.primitives.units import MAX_AMOUNT
 from esper.vm.credit_transfer import CreditTransfer

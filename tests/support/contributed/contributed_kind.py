@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from esper.mempool.next_block import NextBlock
-from esper.mempool.projection import Projection
+from esper.mempool.lines.next_block import NextBlock
+from esper.mempool.lines.projection import Projection
 from esper.node.views.rpc_formats import outputs_of
 from esper.primitives.codec import Reader
 from esper.primitives.networks import REGTEST

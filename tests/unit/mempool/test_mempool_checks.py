@@ -16,11 +16,11 @@ from esper.mempool.errors import (
     ResultFromOutsideError,
     TooEarlyError,
 )
-from esper.mempool.next_block import NextBlock
-from esper.mempool.placement import placed
+from esper.mempool.lines.next_block import NextBlock
+from esper.mempool.lines.placement import placed
+from esper.mempool.lines.replacement import HOUR_MS, ReplacementCount, check_outbids
+from esper.mempool.lines.sender_line import SenderLine, arranged
 from esper.mempool.policy import MempoolPolicy
-from esper.mempool.replacement import HOUR_MS, ReplacementCount, check_outbids
-from esper.mempool.sender_line import SenderLine, arranged
 from esper.mempool.waiting import Waiting, offered_rate
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.errors.transaction_errors import (

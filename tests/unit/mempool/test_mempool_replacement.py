@@ -9,8 +9,8 @@ from esper.mempool.errors import (
     ReplacementPriceError,
     ReplacementRateError,
 )
+from esper.mempool.lines.replacement import HOUR_MS, ReplacementCount
 from esper.mempool.policy import MempoolPolicy
-from esper.mempool.replacement import HOUR_MS, ReplacementCount
 from esper.primitives.errors.transaction_errors import FundsViolation, SignatureViolation
 from tests.support.mempool_world import PARAMS, PoolWorld, call, pay
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address, make

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from esper.mempool.errors import MempoolFullError
+from esper.mempool.lines.replacement import HOUR_MS, ReplacementCount
+from esper.mempool.lines.sender_line import SenderLine
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.rate_floor import RateFloor
-from esper.mempool.replacement import HOUR_MS, ReplacementCount
 from esper.mempool.room import Room, Victims
-from esper.mempool.sender_line import SenderLine
 from esper.mempool.waiting import Waiting
 from esper.vm.payload import Output, Payload
 from esper.vm.transfer import Transfer

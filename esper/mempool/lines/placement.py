@@ -10,9 +10,9 @@ from esper.mempool.errors import (
     PendingFundsError,
     TooManyPendingError,
 )
-from esper.mempool.next_block import NextBlock
+from esper.mempool.lines.next_block import NextBlock
+from esper.mempool.lines.sender_line import SenderLine, arranged
 from esper.mempool.policy import MempoolPolicy
-from esper.mempool.sender_line import SenderLine, arranged
 from esper.mempool.waiting import Waiting
 from esper.primitives.errors.call_errors import CreditsViolation, RateViolation
 from esper.primitives.errors.transaction_errors import (

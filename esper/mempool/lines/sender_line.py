@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from esper.crypto.signatures import SignatureClaim
-from esper.mempool.next_block import NextBlock
+from esper.mempool.lines.next_block import NextBlock
+from esper.mempool.lines.projection import Projection
 from esper.mempool.policy import MempoolPolicy
-from esper.mempool.projection import Projection
 from esper.mempool.waiting import Waiting
 from esper.primitives.errors.transaction_errors import NonceUsedViolation, TransactionViolation
 

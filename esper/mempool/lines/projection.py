@@ -7,7 +7,7 @@ accounts that it pays to. So one sender's line is judged by itself, and stays va
 from dataclasses import replace
 
 from esper.crypto.signatures import SignatureClaim
-from esper.mempool.next_block import NextBlock
+from esper.mempool.lines.next_block import NextBlock
 from esper.primitives.ids import BlockId, Txid
 from esper.vm.envelope_rules import charge, check_in_context
 from esper.vm.ledger import Ledger

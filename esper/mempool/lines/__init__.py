@@ -1,0 +1,1 @@
+"""What waits of one sender, in the order of its nonces, and what comes before it."""
