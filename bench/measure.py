@@ -92,7 +92,7 @@ def decode(directory: Path) -> dict[str, Any]:
     """
     from esper._native import NativeFloatModel, NativeModel
     from esper.model.config import read_config
-    from esper.model.native_calibration import native_config
+    from esper.model.exporting.native_calibration import native_config
 
     config = read_config(directory / "config.json")
     integer = NativeModel.load(str(directory))

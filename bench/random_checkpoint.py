@@ -9,10 +9,10 @@ import numpy as np
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from esper.model.calibration import calibrate, save_calibration
 from esper.model.checkpoint import load_checkpoint
 from esper.model.config import Shape
-from esper.model.export import ExportOptions, export_model
+from esper.model.exporting.calibration import calibrate, save_calibration
+from esper.model.exporting.export import ExportOptions, export_model
 from esper.model.g16_format import write_integer_model
 from esper.model.g16_parameters import INTEGERS_FILE
 from esper.model.safetensors_file import write_container

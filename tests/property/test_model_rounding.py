@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from esper.model.errors import ModelError
-from esper.model.quantize import ROW_L1_TOP, round_gain, round_linear
+from esper.model.exporting.quantize import ROW_L1_TOP, round_gain, round_linear
 from esper.model.safetensors_file import AnyArray, read_container, write_container
 from tests.spec.g16_numpy import rounding_shift, saturate
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from esper.model.commitment_root import (
+from esper.model.naming.commitment_root import (
     MODULUS,
     TWO_ADIC_ROOT,
     TWO_ADICITY,

@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from esper.model.calibration import (
-    LAYER_SITES,
-    calibrate,
-    calibration_sequences,
-    load_calibration,
-    save_calibration,
-)
 from esper.model.errors import (
     CalibrationMismatchError,
     InvalidFieldError,
     MalformedFileError,
     MissingFileError,
 )
-from esper.model.float_reference import FloatModel
-from esper.model.native_calibration import calibrate_natively
+from esper.model.exporting.calibration import (
+    LAYER_SITES,
+    calibrate,
+    calibration_sequences,
+    load_calibration,
+    save_calibration,
+)
+from esper.model.exporting.float_reference import FloatModel
+from esper.model.exporting.native_calibration import calibrate_natively
 from tests.spec.random_checkpoint import random_checkpoint, write_checkpoint
 
 CHECKPOINT = random_checkpoint(5)

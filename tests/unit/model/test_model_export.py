@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from esper.model.bounds import check_bounds, width_top
-from esper.model.calibration import Calibration, Spread, calibrate
 from esper.model.checkpoint import Checkpoint, load_checkpoint
 from esper.model.config import Shape
 from esper.model.errors import (
@@ -22,12 +21,13 @@ from esper.model.errors import (
     ScaleOutOfRangeError,
     WrongTensorError,
 )
-from esper.model.evaluation import bits_per_byte, surprise
-from esper.model.export import ExportOptions, export_model
-from esper.model.float_reference import FloatModel
+from esper.model.exporting.calibration import Calibration, Spread, calibrate
+from esper.model.exporting.evaluation import bits_per_byte, surprise
+from esper.model.exporting.export import ExportOptions, export_model
+from esper.model.exporting.float_reference import FloatModel
 from esper.model.g16_format import IntegerModel, read_integer_model, write_integer_model
 from esper.model.g16_parameters import read_parameters
-from esper.model.integers_hash import integers_hash
+from esper.model.naming.integers_hash import integers_hash
 from esper.model.safetensors_file import read_container, write_container
 from esper.model.tokenizer import encode_text, load_tokenizer
 from tests.spec.g16_numpy import SpecModel, Trace

@@ -14,15 +14,21 @@ from blake3 import blake3
 
 from esper.model import load_model
 from esper.model.bounds import check_bounds
-from esper.model.calibration import calibrate
-from esper.model.commitment_root import MODULUS
 from esper.model.config import Shape
 from esper.model.errors import BoundExceededError, InvalidFieldError
-from esper.model.export import ExportOptions, export_model
+from esper.model.exporting.calibration import calibrate
+from esper.model.exporting.export import ExportOptions, export_model
 from esper.model.g16_format import IntegerModel, read_integer_model, write_integer_model
-from esper.model.integers_hash import integers_hash
-from esper.model.model_id import MODEL_ID_TAG, clamp_reach, descriptor, embedding_root, model_id
-from esper.model.model_polynomial import model_cells
+from esper.model.naming.commitment_root import MODULUS
+from esper.model.naming.integers_hash import integers_hash
+from esper.model.naming.model_id import (
+    MODEL_ID_TAG,
+    clamp_reach,
+    descriptor,
+    embedding_root,
+    model_id,
+)
+from esper.model.naming.model_polynomial import model_cells
 from esper.primitives.hashing import tagged_hash
 from tests.spec.random_checkpoint import SMALL, random_checkpoint, write_tokenizer
 from tests.spec.synthetic_model import synthetic_model

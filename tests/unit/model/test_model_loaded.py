@@ -12,16 +12,16 @@ from tokenizers.models import WordPiece
 
 from esper.model import LoadedModel, ModelError, load_model
 from esper.model.bounds import check_bounds
-from esper.model.calibration import calibrate
 from esper.model.errors import (
     InvalidFieldError,
     MalformedFileError,
     MissingFileError,
     TokenizerError,
 )
-from esper.model.export import ExportOptions, export_model
+from esper.model.exporting.calibration import calibrate
+from esper.model.exporting.export import ExportOptions, export_model
 from esper.model.g16_format import read_integer_model, write_integer_model
-from esper.model.integers_hash import integers_hash
+from esper.model.naming.integers_hash import integers_hash
 from esper.model.tokenizer import load_tokenizer
 from tests.spec.g16_numpy import SpecModel
 from tests.spec.random_checkpoint import random_checkpoint, write_tokenizer

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from esper.model.g16_format import read_integer_model
-from esper.model.integers_hash import integers_hash
+from esper.model.naming.integers_hash import integers_hash
 from tests.spec.g16_numpy import SpecModel, Trace, logits_bytes, rounding_shift, saturate
 
 

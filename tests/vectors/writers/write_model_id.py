@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from esper.model.config import Shape
-from esper.model.integers_hash import integers_hash
-from esper.model.model_id import MODEL_ID_TAG, descriptor
+from esper.model.naming.integers_hash import integers_hash
+from esper.model.naming.model_id import MODEL_ID_TAG, descriptor
 from esper.primitives.hashing import tagged_hash
 from tests.spec.synthetic_model import synthetic_model
 

@@ -24,8 +24,8 @@ from esper.cli.lazy_commands import OPTIONS
 
 if TYPE_CHECKING:
     from esper.model.bounds import Bound
+    from esper.model.exporting.publish import Published
     from esper.model.g16_format import IntegerModel
-    from esper.model.publish import Published
 
 app = typer.Typer(help="Export, inspect and run integer models.", no_args_is_help=True, **OPTIONS)
 _errors = Console(stderr=True)
@@ -53,8 +53,8 @@ def export_command(
 ) -> None:
     """Round a Llama checkpoint to the integer model that nodes run."""
     from esper.model.errors import ModelError
-    from esper.model.export import ExportOptions
-    from esper.model.publish import publish
+    from esper.model.exporting.export import ExportOptions
+    from esper.model.exporting.publish import publish
 
     if gate_bits not in (12, 16):
         raise typer.BadParameter(f"is {gate_bits}, must be 12 or 16", param_hint="--gate-bits")
@@ -132,7 +132,7 @@ def show_command(
     from esper.model.bounds import check_bounds
     from esper.model.errors import ModelError
     from esper.model.g16_format import read_integer_model
-    from esper.model.integers_hash import integers_hash
+    from esper.model.naming.integers_hash import integers_hash
 
     try:
         model = read_integer_model(directory)

@@ -10,18 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from esper.model.bounds import NORM_LIMIT, linear_worst, width_top
-from esper.model.calibration import Spread
 from esper.model.checkpoint import LayerWeights
 from esper.model.config import Shape
 from esper.model.errors import ScaleOutOfRangeError
-from esper.model.g16_parameters import ACTIVATION_TOP, LayerParameters
-from esper.model.quantize import (
+from esper.model.exporting.calibration import Spread
+from esper.model.exporting.quantize import (
     IntegerGain,
     IntegerLinear,
     round_gain,
     round_linear,
     smallest_multiplier,
 )
+from esper.model.g16_parameters import ACTIVATION_TOP, LayerParameters
 from esper.model.safetensors_file import AnyArray
 from esper.model.tables import silu_table
 

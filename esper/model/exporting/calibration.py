@@ -23,8 +23,8 @@ from esper.model.errors import (
     MalformedFileError,
     UnwritableFileError,
 )
+from esper.model.exporting.float_reference import FINAL, FloatModel
 from esper.model.files.json_file import read_object
-from esper.model.float_reference import FINAL, FloatModel
 
 FORMAT = "esper-calibration"
 VERSION = 1

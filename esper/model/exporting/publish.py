@@ -15,13 +15,6 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from esper.model.bounds import check_bounds
-from esper.model.calibration import (
-    Calibration,
-    calibrate,
-    calibration_sequences,
-    load_calibration,
-    save_calibration,
-)
 from esper.model.checkpoint import Checkpoint, load_checkpoint
 from esper.model.errors import (
     FolderTakenError,
@@ -30,16 +23,23 @@ from esper.model.errors import (
     NativeUnavailableError,
     UnwritableFileError,
 )
-from esper.model.evaluation import bits_per_byte, surprise
-from esper.model.export import ExportOptions, export_model
+from esper.model.exporting.calibration import (
+    Calibration,
+    calibrate,
+    calibration_sequences,
+    load_calibration,
+    save_calibration,
+)
+from esper.model.exporting.evaluation import bits_per_byte, surprise
+from esper.model.exporting.export import ExportOptions, export_model
+from esper.model.exporting.float_reference import FloatModel
+from esper.model.exporting.native_calibration import calibrate_natively
 from esper.model.files.json_file import read_bytes
 from esper.model.files.staged_folder import staged_folder
-from esper.model.float_reference import FloatModel
 from esper.model.g16_format import IntegerModel, write_integer_model
 from esper.model.g16_parameters import INTEGERS_FILE
-from esper.model.integers_hash import integers_hash
 from esper.model.loaded import load_model
-from esper.model.native_calibration import calibrate_natively
+from esper.model.naming.integers_hash import integers_hash
 from esper.model.tokenizer import TOKENIZER_FILE, encode_text, load_tokenizer
 
 CALIBRATION_FILE = "calibration.json"

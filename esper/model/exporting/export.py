@@ -21,13 +21,13 @@ from esper.model.bounds import (
     residual_top,
     width_top,
 )
-from esper.model.calibration import Calibration, Spread
 from esper.model.checkpoint import Checkpoint
 from esper.model.errors import CalibrationMismatchError, InvalidFieldError, ScaleOutOfRangeError
+from esper.model.exporting.calibration import Calibration, Spread
+from esper.model.exporting.layer_export import LayerPlan, export_layer, headroom_scale, norm_gain
+from esper.model.exporting.quantize import round_linear
 from esper.model.g16_format import IntegerModel
 from esper.model.g16_parameters import ACTIVATION_TOP, LayerParameters, Parameters
-from esper.model.layer_export import LayerPlan, export_layer, headroom_scale, norm_gain
-from esper.model.quantize import round_linear
 from esper.model.safetensors_file import AnyArray
 from esper.model.tables import exp_table, rope_tables, rsqrt_table
 

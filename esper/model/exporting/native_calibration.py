@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from esper.model.calibration import (
+from esper.model.checkpoint import Checkpoint
+from esper.model.config import LlamaConfig
+from esper.model.errors import ModelError, NativeUnavailableError
+from esper.model.exporting.calibration import (
     FINAL_SITES,
     LAYER_SITES,
     Calibration,
     Spread,
     check_sequences,
 )
-from esper.model.checkpoint import Checkpoint
-from esper.model.config import LlamaConfig
-from esper.model.errors import ModelError, NativeUnavailableError
 
 if TYPE_CHECKING:
     from esper._native import FloatCalibration, FloatSpread
@@ -42,7 +42,7 @@ def calibrate_natively(
         progress: called with (sequences done, sequences in all) after each batch.
 
     Raises:
-        InvalidFieldError: as :func:`~esper.model.calibration.check_sequences`.
+        InvalidFieldError: as :func:`~esper.model.exporting.calibration.check_sequences`.
         NativeUnavailableError: the extension is not built.
         ModelError: the engine refuses the weights.
     """

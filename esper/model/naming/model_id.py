@@ -16,12 +16,12 @@ from typing import Final
 from blake3 import blake3
 
 from esper.model.bounds import Bound, check_bounds, width_top
-from esper.model.commitment_root import MODULUS, commitment_root
 from esper.model.errors import BoundExceededError, InvalidFieldError
 from esper.model.g16_format import IntegerModel, read_integer_model
 from esper.model.g16_parameters import LINEAR_NAMES, LayerParameters, Parameters
-from esper.model.integers_hash import integers_hash
-from esper.model.model_polynomial import model_cells
+from esper.model.naming.commitment_root import MODULUS, commitment_root
+from esper.model.naming.integers_hash import integers_hash
+from esper.model.naming.model_polynomial import model_cells
 from esper.model.safetensors_file import AnyArray
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.ids import ModelId

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from esper.model.commitment_root import MODULUS
 from esper.model.g16_format import IntegerModel
 from esper.model.g16_parameters import LINEAR_NAMES
+from esper.model.naming.commitment_root import MODULUS
 from esper.model.safetensors_file import AnyArray
 
 EXP_ENTRIES = 32767

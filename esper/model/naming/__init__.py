@@ -1,0 +1,1 @@
+"""What names a model: its integers, their polynomial and its commitment, in plain Python."""
