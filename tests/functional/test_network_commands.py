@@ -54,9 +54,9 @@ def asked(node: RunningNode, *words: str | int, program: str = "esperd") -> Any:
     return json.loads(command(node, program, *words, "--json").stdout)
 
 
-def refused(node: RunningNode, *words: str | int) -> str:
+def refused(node: RunningNode, *words: str | int, status: int = 1) -> str:
     """The one line that a refusal is."""
-    [line] = command(node, "esperd", *words, status=1).stderr.splitlines()
+    [line] = command(node, "esperd", *words, status=status).stderr.splitlines()
     return line
 
 
@@ -125,10 +125,10 @@ def test_who_is_banned_is_not_let_in_until_it_is_lifted(pair: Pair) -> None:
 
 
 def test_a_text_that_means_nobody_is_told_what_to_write(pair: Pair) -> None:
-    assert "write it as /ip4/" in refused(pair.first, "connect", "192.0.2.7:39333")
-    assert "name an id" in refused(pair.first, "ban", "somebody")
-    own = pair.address
-    assert "own" in refused(pair.first, "connect", own)
+    assert "write it as /ip4/" in refused(pair.first, "connect", "192.0.2.7:39333", status=2)
+    for verb in ("disconnect", "ban", "unban"):
+        assert "name an id" in refused(pair.first, verb, "somebody", status=2)
+    assert "own" in refused(pair.first, "connect", pair.address, status=2)
 
 
 def test_a_port_that_is_taken_stops_the_start_with_a_sentence(pair: Pair, tmp_path: Path) -> None:

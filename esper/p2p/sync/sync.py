@@ -198,6 +198,7 @@ class Sync:
         return SyncState(
             phase=phase,
             near=near,
+            parted=board.has_parted,
             busy=self._busy.now_busy,
             owed=self._check.owed,
             settled=self._is_settled(),
