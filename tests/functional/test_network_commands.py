@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from esper.rpc.examples import PEER_ID
 from tests.support.node_process import BIN, RunningNode, environment, running, until
 
 pytestmark = pytest.mark.serial
@@ -129,6 +130,24 @@ def test_a_text_that_means_nobody_is_told_what_to_write(pair: Pair) -> None:
     for verb in ("disconnect", "ban", "unban"):
         assert "name an id" in refused(pair.first, verb, "somebody", status=2)
     assert "own" in refused(pair.first, "connect", pair.address, status=2)
+
+
+def test_a_named_peer_of_another_id_is_in_the_status_with_what_helps(
+    pair: Pair, tmp_path: Path
+) -> None:
+    wrong = f"{pair.address.rpartition('/')[0]}/{PEER_ID}"
+    with running("node", tmp_path / "c", *QUIET, "--connect", wrong) as third:
+
+        def warnings() -> list[str]:
+            found: list[str] = asked(third, "status", program="esper")["warnings"]
+            return found
+
+        [told] = until("the end of its dial", lambda: warnings() or None)
+        assert told.startswith(f"the configured peer {wrong} cannot be reached: another id")
+        assert "`esperd peers` shows" in told
+        assert f"warning     {told}" in command(third, "esper", "status").stdout
+        assert asked(third, "disconnect", PEER_ID) == {"connections": 0}
+        assert warnings() == []
 
 
 def test_a_port_that_is_taken_stops_the_start_with_a_sentence(pair: Pair, tmp_path: Path) -> None:
