@@ -18,7 +18,7 @@ def start_warnings(manager: ChainManager, settings: Settings) -> list[str]:
     """Sentences with what helps. Raises what reading the index raises."""
     depth = manager.params.limits.pruning_depth
     damaged = damaged_proofs(manager.store.as_of_now(), depth, CHECKED_BYTES)
-    return [*_of_proofs(damaged[::-1]), *_of_listening(settings)]
+    return [*_of_proofs(damaged[::-1]), *_of_listening(settings), *_of_peers(settings)]
 
 
 def _of_proofs(damaged: Sequence[ProofDamage]) -> list[str]:
@@ -42,4 +42,14 @@ def _of_listening(settings: Settings) -> list[str]:
         f"JSON-RPC listens on {settings.rpc_host} and speaks plain HTTP: whoever is on the way "
         "reads what is asked and the tokens that spend and steer; put a proxy that speaks TLS "
         "before it (docs/node.md), or set rpc_host to 127.0.0.1"
+    ]
+
+
+def _of_peers(settings: Settings) -> list[str]:
+    if not settings.connect_only or settings.connect or settings.alone:
+        return []
+    return [
+        "`connect_only` is set and `connect` names nobody: this node dials no peer, and is not "
+        "synced before it does; name some with `connect` (or now, with `esperd connect`), or leave "
+        "`connect_only` out; a network's first node has `alone`"
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from esper.rpc.examples import PEER_ID
 from tests.support.node.node_process import BIN, RunningNode, environment, running, until
 
 pytestmark = pytest.mark.serial
@@ -54,9 +55,9 @@ def asked(node: RunningNode, *words: str | int, program: str = "esperd") -> Any:
     return json.loads(command(node, program, *words, "--json").stdout)
 
 
-def refused(node: RunningNode, *words: str | int) -> str:
+def refused(node: RunningNode, *words: str | int, status: int = 1) -> str:
     """The one line that a refusal is."""
-    [line] = command(node, "esperd", *words, status=1).stderr.splitlines()
+    [line] = command(node, "esperd", *words, status=status).stderr.splitlines()
     return line
 
 
@@ -125,10 +126,28 @@ def test_who_is_banned_is_not_let_in_until_it_is_lifted(pair: Pair) -> None:
 
 
 def test_a_text_that_means_nobody_is_told_what_to_write(pair: Pair) -> None:
-    assert "write it as /ip4/" in refused(pair.first, "connect", "192.0.2.7:39333")
-    assert "name an id" in refused(pair.first, "ban", "somebody")
-    own = pair.address
-    assert "own" in refused(pair.first, "connect", own)
+    assert "write it as /ip4/" in refused(pair.first, "connect", "192.0.2.7:39333", status=2)
+    for verb in ("disconnect", "ban", "unban"):
+        assert "name an id" in refused(pair.first, verb, "somebody", status=2)
+    assert "own" in refused(pair.first, "connect", pair.address, status=2)
+
+
+def test_a_named_peer_of_another_id_is_in_the_status_with_what_helps(
+    pair: Pair, tmp_path: Path
+) -> None:
+    wrong = f"{pair.address.rpartition('/')[0]}/{PEER_ID}"
+    with running("node", tmp_path / "c", *QUIET, "--connect", wrong) as third:
+
+        def warnings() -> list[str]:
+            found: list[str] = asked(third, "status", program="esper")["warnings"]
+            return found
+
+        [told] = until("the end of its dial", lambda: warnings() or None)
+        assert told.startswith(f"the configured peer {wrong} cannot be reached: another id")
+        assert "`esperd peers` shows" in told
+        assert f"warning     {told}" in command(third, "esper", "status").stdout
+        assert asked(third, "disconnect", PEER_ID) == {"connections": 0}
+        assert warnings() == []
 
 
 def test_a_port_that_is_taken_stops_the_start_with_a_sentence(pair: Pair, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import trio
 import typer
 
-import esper
 from esper.cli.esperd.answers import JsonOption, answer
 from esper.cli.esperd.reported_errors import reported_errors
 from esper.cli.esperd.setting_options import Given, takes_settings
@@ -26,7 +25,7 @@ from esper.node.log_file import LogFile, check_log_file
 from esper.node.logs import set_up
 from esper.node.mining.node_mining import MiningPlan, Workers
 from esper.node.peers.network_plan import network_plan
-from esper.node.peers.network_settings import NetworkSettings, network_settings
+from esper.node.peers.network_settings import check_not_ourselves, network_settings
 from esper.node.running_node import NodeParts, run_node
 from esper.node.setting_fields import SettingsError, Use
 from esper.node.settings import Resolved, Settings, resolve
@@ -36,6 +35,7 @@ from esper.node.workers.process_searcher import ProcessSearcher
 from esper.node.workers.search import PromptSource
 from esper.node.workers.threads import ThreadsError, check_threads, processors
 from esper.node.workers.worker_process import WorkerSettings
+from esper.p2p.service.settings import NetworkSettings
 from esper.primitives.address import Address, AddressError
 from esper.primitives.networks import DEMO_ADDRESS, network
 from esper.primitives.params import NetworkParameters
@@ -158,7 +158,8 @@ def prepared(resolved: Resolved, *, mines: bool, needs_payee: bool) -> Prepared:
     """Check all that a start would refuse, before anything is made or listened on.
 
     ``esperd config`` asks it as well, so that what it shows is what would run. Raises
-    SettingsError, DataDirectoryError, LogFileError, ModelError and UnknownNetworkError.
+    SettingsError, DataDirectoryError, LogFileError, ModelError, NodeKeyError and
+    UnknownNetworkError.
     """
     settings = resolved.settings
     params = network(settings.network)
@@ -173,6 +174,7 @@ def prepared(resolved: Resolved, *, mines: bool, needs_payee: bool) -> Prepared:
     if mines:
         _check_model(settings, params)
     DataDirectory.check(settings.datadir, params)
+    check_not_ourselves(resolved)
     return Prepared(params, texts, payee, peers)
 
 
@@ -198,12 +200,7 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
     # The last to be asked for: what is refused before leaves nothing behind.
     directory = _directory(settings)
     plan_of_network = network_plan(
-        known.network,
-        known.params,
-        genesis_hash(known.params),
-        directory.path,
-        f"esper/{esper.__version__}",
-        steady_ms(),
+        known.network, genesis_hash(known.params), directory.path, steady_ms()
     )
     parts = NodeParts(
         directory,

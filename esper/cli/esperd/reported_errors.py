@@ -9,6 +9,8 @@ from typing import Final
 
 import typer
 
+from esper.rpc.errors import INVALID_PARAMS
+
 # By name: whoever has raised one has imported it, and steering a node needs next to nothing.
 REFUSED: Final = frozenset(
     {
@@ -92,4 +94,10 @@ def _leave(error: BaseException, as_json: bool) -> None:
     else:
         line = f"error: {error}"
     typer.echo(line, err=True)
-    raise typer.Exit(1 if _is_among(error, REFUSED) else 2) from error
+    raise typer.Exit(_status(error)) from error
+
+
+def _status(error: BaseException) -> int:
+    """A node that can make nothing of what it was asked with says so by a code."""
+    misused = getattr(error, "code", None) == INVALID_PARAMS
+    return 1 if _is_among(error, REFUSED) and not misused else 2

@@ -96,7 +96,10 @@ def generate(
     datadir: DatadirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Mine blocks now, on regtest alone, and print their hashes."""
+    """Mine blocks now, on regtest alone, and print their hashes.
+
+    Where peers mine as well, a heavier branch may take the place of such a block.
+    """
     hashes: list[str] = []
     with asked_node(datadir, as_json, BLOCK_S) as node, progress("mining") as told:
         # One by one: each is told when it is there, and no answer takes longer than a block.

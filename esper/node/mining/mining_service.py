@@ -39,6 +39,7 @@ from esper.node.events import (
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.block_assembly import Assembled, assemble
 from esper.node.mining.block_times import BlockTimes
+from esper.node.mining.mining_permit import LOOKS_FOR_PEERS
 from esper.node.mining.mining_statistics import MiningStatistics
 from esper.node.mining.templates import TemplateMaker, block_of, job_of
 from esper.node.workers.search import Ticket
@@ -309,9 +310,14 @@ class MiningService:
 
     def _wait_for_time(self, why: str) -> None:
         """Search nothing, and say why; whoever asked for a block hears of it at every look."""
-        if not self.doing.startswith(WAITS):
-            warn(LOG, "mining_held", "{why}", why=why)
+        begins = not self.doing.startswith(WAITS)
+        if begins:
             self._searcher.search(None)
+        if why == LOOKS_FOR_PEERS:
+            if begins:
+                say(LOG, "mining_held", "{why}", why=why)
+        elif begins or self.doing == f"{WAITS}{LOOKS_FOR_PEERS}":
+            warn(LOG, "mining_held", "{why}", why=why)
         self._tell(f"{WAITS}{why}")
         self._events.publish(MiningHeld(why))
 

@@ -1,7 +1,6 @@
 """A node's part in its network before anything of it is opened, and the service that it becomes."""
 
 import random
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +14,11 @@ from esper.node.mempool.mempool_service import MempoolService
 from esper.node.peers.blocks import NodeBlocks
 from esper.node.peers.chain_port import NodeChain
 from esper.node.peers.network_service import NetworkIngredients, NetworkService
-from esper.node.peers.network_settings import NetworkSettings as NodeSettings
 from esper.p2p.ports import Random
 from esper.p2p.service.endpoint import Endpoint, TcpEndpoint, protocols_of
 from esper.p2p.service.peer_files import PeerFiles, read_known_peers
 from esper.p2p.service.settings import NetworkSettings
 from esper.p2p.transport.identity import load_identity
-from esper.primitives.params import NetworkParameters
 
 JUDGING_THREADS: Final = 2
 """Blocks of a sync that are judged at once, at least."""
@@ -46,39 +43,19 @@ class NetworkPlan:
 
 
 def network_plan(
-    settings: NodeSettings,
-    params: NetworkParameters,
-    genesis_hash: bytes,
-    folder: Path,
-    agent: str,
-    now_ms: int,
+    settings: NetworkSettings, genesis_hash: bytes, folder: Path, now_ms: int
 ) -> NetworkPlan:
     """The plan of a real node. Raises NodeKeyError."""
-    source = random.SystemRandom()
-    identity = load_identity(folder, source.randbytes)
-    chosen = NetworkSettings(
-        hosts=tuple(one for host in settings.listen for one in _addresses(host)),
-        port=settings.port,
-        external=() if settings.external is None else (settings.external,),
-        static=settings.static,
-        connect_only=settings.connect_only,
-        seeds=settings.seeds,
-        inbound=settings.inbound,
-        archive=settings.archive,
-        assume_valid=(
-            None
-            if settings.assumed is None
-            else (settings.assumed.height, settings.assumed.block_id)
-        ),
-        alone=settings.alone,
-        local_groups=params.is_local and settings.local_groups,
-        spares_local=settings.local_groups or not params.is_local,
-        keeps_local=params.is_local,
-        upload_per_s=settings.upload_per_s,
-        agent=agent.encode("ascii", "replace")[:64],
+    identity = load_identity(folder, random.SystemRandom().randbytes)
+    endpoint = TcpEndpoint(
+        identity,
+        protocols_of(genesis_hash),
+        settings.hosts,
+        settings.port,
+        now_ms,
+        spares=settings.localities.spares,
     )
-    endpoint = TcpEndpoint(identity, protocols_of(genesis_hash), chosen.hosts, chosen.port, now_ms)
-    return NetworkPlan(chosen, identity.node_id, endpoint)
+    return NetworkPlan(settings, identity.node_id, endpoint)
 
 
 def network_service(
@@ -119,9 +96,3 @@ def network_service(
     )
     service.save_with(PeerFiles(folder, service.parts, steady, wall).save)
     return service
-
-
-def _addresses(host: str) -> list[str]:
-    """The IP addresses of a name of this machine, which settings have checked to have some."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return list(dict.fromkeys(str(one[4][0]) for one in found))

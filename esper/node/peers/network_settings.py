@@ -1,15 +1,23 @@
 """What the network is told: from the settings of a node, checked together."""
 
-from dataclasses import dataclass
+import socket
 from pathlib import Path
 from typing import Final
 
+import esper
 from esper.embedded import SEED_FILES, find_embedded
 from esper.node.setting_fields import SettingsError
 from esper.node.settings import OWN_PORT, Resolved, Settings
 from esper.p2p.peers.book.seeds import SeedError, read_seeds
-from esper.p2p.peers.multiaddr import Multiaddr, parse_endpoint, parse_multiaddr
-from esper.p2p.sync.headers.assumed import AssumedBlock, parse_assumed
+from esper.p2p.peers.multiaddr import (
+    Multiaddr,
+    parse_endpoint,
+    parse_multiaddr,
+    peer_id_text,
+)
+from esper.p2p.service.settings import NetworkSettings
+from esper.p2p.sync.headers.assumed import parse_assumed
+from esper.p2p.transport.identity import known_id
 from esper.primitives.params import NetworkParameters
 
 PORTS: Final = {"mainnet": 9333, "testnet": 19333, "devnet": 29333, "regtest": 39333}
@@ -17,36 +25,8 @@ PORTS: Final = {"mainnet": 9333, "testnet": 19333, "devnet": 29333, "regtest": 3
 ANYWHERE: Final = ("0.0.0.0", "::")
 LOOPBACK: Final = "127.0.0.1"
 MIB: Final = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSettings:
-    """What the network service is started with."""
-
-    listen: tuple[str, ...]
-    """Addresses or names to listen on; empty: nobody is let in."""
-    port: int
-    """Of TCP; 0: any that is free."""
-    external: tuple[bytes, int] | None
-    """16 bytes and a port that others are told, None: as they say; port 0: the listening one."""
-    static: tuple[Multiaddr, ...]
-    """Peers to stay connected to."""
-    connect_only: bool
-    """Nobody else is dialled."""
-    seeds: tuple[Multiaddr, ...]
-    """To begin with."""
-    inbound: int
-    """Connections that others may open."""
-    upload_per_s: int
-    """Bytes of history that all peers together are given."""
-    archive: bool
-    """Every proof is kept."""
-    assumed: AssumedBlock | None
-    """Below it proofs are not checked."""
-    alone: bool
-    """It is synced, and mines, without peers."""
-    local_groups: bool
-    """Local addresses are networks of their own: never on networks with value."""
+AGENT: Final = f"esper/{esper.__version__}".encode("ascii", "replace")[:64]
+"""What peers are told of this program."""
 
 
 def network_settings(resolved: Resolved, params: NetworkParameters) -> NetworkSettings:
@@ -56,20 +36,37 @@ def network_settings(resolved: Resolved, params: NetworkParameters) -> NetworkSe
     listen = () if one.no_listen else (one.listen,) if one.listen else ANYWHERE
     if listen == ANYWHERE and params.is_local:
         listen = (LOOPBACK,)
+    assumed = parse_assumed(one.assume_valid) if one.assume_valid else None
     return NetworkSettings(
-        listen=listen,
+        hosts=tuple(ip for host in listen for ip in _addresses(host)),
         port=PORTS[params.name] if one.port == OWN_PORT else one.port,
-        external=parse_endpoint(one.external_address) if one.external_address else None,
+        external=(parse_endpoint(one.external_address),) if one.external_address else (),
         static=tuple(map(parse_multiaddr, one.connect)),
         connect_only=one.connect_only,
         seeds=() if one.connect_only else _seeds(resolved, params),
         inbound=0 if one.no_listen else one.connections,
-        upload_per_s=one.upload_mib * MIB,
         archive=one.archive,
-        assumed=parse_assumed(one.assume_valid) if one.assume_valid else None,
+        assume_valid=None if assumed is None else (assumed.height, assumed.block_id),
         alone=one.alone,
-        local_groups=one.local_groups and params.is_local,
+        # Never on networks with value: there an owner of many local addresses is one owner.
+        local_groups=params.is_local and one.local_groups,
+        spares_local=not params.is_local or one.local_groups,
+        keeps_local=params.is_local,
+        upload_per_s=one.upload_mib * MIB,
+        agent=AGENT,
     )
+
+
+def check_not_ourselves(resolved: Resolved) -> None:
+    """A node that names itself would never have that peer. Raises SettingsError, NodeKeyError."""
+    named = tuple(map(parse_multiaddr, resolved.settings.connect))
+    own = known_id(resolved.settings.datadir) if named else None
+    for one in named:
+        if one.peer_id == own:
+            raise SettingsError(
+                f"{resolved.place('connect')}: {peer_id_text(one.peer_id)} is this node's own id; "
+                "name another node, or leave it out"
+            )
 
 
 def prunes(settings: Settings) -> bool | None:
@@ -115,3 +112,9 @@ def _seeds(resolved: Resolved, params: NetworkParameters) -> tuple[Multiaddr, ..
         return read_seeds(file)
     except (SeedError, OSError) as error:
         raise SettingsError(f"{resolved.place('seeds_file')}: {error}") from error
+
+
+def _addresses(host: str) -> list[str]:
+    """The IP addresses of a name of this machine, which a start has checked to have some."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys(str(one[4][0]) for one in found))

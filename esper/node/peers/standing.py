@@ -12,6 +12,7 @@ from esper.node.clock import duration_s
 from esper.node.peers.network_service import NetworkService
 from esper.p2p.peers.multiaddr import endpoint_text
 from esper.p2p.sync.sync_state import Phase
+from esper.p2p.sync.words import PARTED
 
 SKEW_MS: Final = 30_000
 """A clock that is further off than that is told."""
@@ -94,7 +95,9 @@ class NetworkStanding(NetworkState):
 
     def warnings(self) -> tuple[str, ...]:
         """Sentences on what the operator has to see to."""
-        found = []
+        service = self._service
+        found = [PARTED] if service.following.state.parted else []
+        found += service.gate.named.mistakes(service.parts.plan.static)
         table = self._service.table.settled()
         skews = [one.skew_ms for one in table if one.connection.link.outbound]
         if len(skews) >= SKEWS and abs(median(skews)) > SKEW_MS:

@@ -167,6 +167,7 @@ class Connection:
         self._waiting: tuple[int, int] | None = None
         self._ponged = trio.Event()
         self._ping_wanted = trio.Event()
+        self._held: trio.Event | None = None
 
     def send(self, message: Message) -> None:
         """Queue a short message. A peer that reads too slowly loses the connection."""
@@ -219,6 +220,17 @@ class Connection:
             reason=reason,
         )
         self.end(None, BYE_STOPPING, f"an error here: {reason}")
+
+    def hold(self) -> None:
+        """Read no further message of the talk stream for now: TCP keeps them with the peer."""
+        if self._held is None:
+            self._held = trio.Event()
+
+    def go_on(self) -> None:
+        """Read on."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.set()
 
     async def run(self) -> None:
         """Until it ends; the link is closed then. Raises nothing but Cancelled."""
@@ -296,6 +308,8 @@ class Connection:
                 message = decode_message(frame.kind, frame.record)
                 if message is not None:
                     self._owner.received(self, message, frame.size)
+                if kind is StreamKind.TALK and self._held is not None:
+                    await self._held.wait()
                 pause = self._price_of(_cost(kind, message, frame.size))
                 unpaused = 0 if pause else unpaused + 1
                 if pause:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import trio
 
-from esper.p2p.peers.netgroup import ip_from_text, is_local
+from esper.p2p.peers.netgroup import ip_from_text
 from esper.p2p.transport.dialler import dial
 from esper.p2p.transport.guard import SharedFrameBudget
 from esper.p2p.transport.identity import Identity
@@ -44,7 +44,7 @@ class TcpEndpoint:
         port: int,
         now_ms: int,
         *,
-        spares: Callable[[bytes], bool] = is_local,
+        spares: Callable[[bytes], bool],
     ) -> None:
         """Listens on ``port`` of ``hosts`` (none: nowhere); ``spares`` says whom no limit holds."""
         self._identity = identity

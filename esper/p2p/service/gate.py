@@ -5,6 +5,8 @@
                                             ▼
                                            bye
 
+While a slot is waited for, nothing more is read of what the other side says: it is not lost.
+
 The network page, sections 3, 5, 9 and 10. What ``peers`` decides is carried out here.
 """
 
@@ -26,11 +28,12 @@ from esper.p2p.peers.netgroup import Localities, ip_from_text
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
 from esper.p2p.peers.penalties import Consequence, Offender, Penalties
 from esper.p2p.peers.places.connections import Close, Kind, PingOlder, Settled, SlotAction
-from esper.p2p.peers.places.dial_plan import MOST_STATIC, Dial, DialPlan
+from esper.p2p.peers.places.dial_plan import Dial, DialPlan
 from esper.p2p.peers.places.outbound_care import OutboundCare
 from esper.p2p.peers.places.slots import Slots
 from esper.p2p.ports import Random
 from esper.p2p.service.connection import Connection
+from esper.p2p.service.named_peers import NamedPeers
 from esper.p2p.service.peer_table import Connected, PeerTable
 from esper.p2p.transport.link import Ending, Link, LinkClosed
 from esper.p2p.wire import talk_messages as talk
@@ -103,8 +106,8 @@ class Gate:
         self._proofs_from = proofs_from
         self._port = port
         self._joined = joined
-        self._unreached: dict[PeerAddress, str] = {}
-        """What was told of configured peers that could not be reached."""
+        self.named = NamedPeers()
+        """What keeps this node from the peers that its operator named."""
 
     @property
     def _minute(self) -> int:
@@ -157,23 +160,7 @@ class Gate:
             self.parts.plan.failed(dial.address, self._minute)
         self._table.unreached(dial.address, closed.reason, self._steady())
         if dial.kind is Kind.STATIC:
-            self._tell_unreached(dial.address, closed.reason_and_remedy)
-
-    def _tell_unreached(self, address: PeerAddress, why: str) -> None:
-        """Once for each cause: it is dialled again and again."""
-        if self._unreached.get(address) == why:
-            return
-        while len(self._unreached) >= MOST_STATIC:
-            # The operator named others since.
-            del self._unreached[next(iter(self._unreached))]
-        self._unreached[address] = why
-        warn(
-            LOG,
-            "configured_peer_unreached",
-            "the configured peer {peer} cannot be reached and is dialled again: {why}",
-            peer=str(address),
-            why=why,
-        )
+            self.named.unreached(dial.address, closed)
 
     def greeted(self, connected: Connected, hello: talk.Hello) -> None:
         """The first message of the other side. Raises Fault for a second one."""
@@ -191,6 +178,8 @@ class Gate:
         if hello.nonce == self._hello.nonce or connected.address.peer_id == self._hello.node_id:
             if outbound:
                 self.parts.plan.met_ourselves(connected.address)
+                if connected.kind is Kind.STATIC:
+                    self.named.met_ourselves(connected.address)
             connection.end(None, None, "it is this node itself")
             return
         if self.parts.penalties.id_barred_until(connected.address.peer_id, now) is not None:
@@ -198,6 +187,7 @@ class Gate:
             connection.end(None, talk.BYE_BARRED, "it is kept away for what it did before")
             return
         if outbound:
+            self.named.reached(connected.address)
             self.parts.plan.reached(connected.address, hello.services, self._minute)
             self.parts.own.told(self._group(connected), hello.you)
         self._do(
@@ -205,6 +195,10 @@ class Gate:
                 connection.number, connected.kind, connected.address, connected.began_ms, now
             )
         )
+        if connected.peer is None:
+            # What it says meanwhile counts on being heard: a request that nobody answers would
+            # look like our fault.
+            connection.hold()
 
     def _dial_ended(self, connected: Connected) -> None:
         if connected.connection.link.outbound:
@@ -381,6 +375,7 @@ class Gate:
             outbound=peer.outbound,
         )
         self._joined(peer, hello.claim)
+        connection.go_on()
 
     def _tell_own_address(self, connected: Connected) -> None:
         own = [

@@ -38,8 +38,6 @@ from esper.p2p.wire.messages import (
     UNKNOWN_FROM,
     FrameLimits,
     Message,
-    StreamKind,
-    stream_of,
 )
 from esper.saying import complain, say
 
@@ -145,8 +143,8 @@ class Network:
         if connected.hello is None:
             raise Fault(Offence.ORDER, f"message of type {message.TYPE} before hello")
         if connected.peer is None:
-            self._early(connected, message)
-            return
+            # Of the talk stream nothing is read before; for this nobody has asked.
+            raise Fault(Offence.UNASKED, f"message of type {message.TYPE} before it is a peer")
         self._from_peer(connected, message)
 
     def begins(self, connection: Connection, kind: int) -> None:
@@ -173,21 +171,6 @@ class Network:
     def claim(self) -> Claim:
         """This node's tip."""
         return self._parts.claim()
-
-    def _early(self, connected: Connected, message: Message) -> None:
-        """What may come while a slot is waited for: its pings are answered, its news is lost.
-
-        Raises Fault for answers and pushes: nothing was asked for, and none is paid for.
-        """
-        if stream_of(message.TYPE) is StreamKind.BULK:
-            raise Fault(Offence.UNASKED, f"message of type {message.TYPE} before it is a peer")
-        match message:
-            case talk.Pong():
-                connected.connection.pong(message)
-            case talk.Ping():
-                connected.connection.pong_to(message)
-            case _:
-                return
 
     def _from_peer(self, connected: Connected, message: Message) -> None:
         parts, connection = self._parts, connected.connection

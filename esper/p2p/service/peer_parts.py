@@ -5,7 +5,6 @@ from esper.p2p.peers.book.address_answers import AddressAnswers
 from esper.p2p.peers.book.address_book import AddressBook
 from esper.p2p.peers.book.address_gossip import AddressGossip
 from esper.p2p.peers.book.own_addresses import OwnAddresses
-from esper.p2p.peers.netgroup import Localities
 from esper.p2p.peers.penalties import Penalties
 from esper.p2p.peers.places.dial_plan import DialPlan
 from esper.p2p.peers.places.outbound_care import OutboundCare
@@ -27,11 +26,7 @@ def make_peer_parts(
 
     Raises TooManyStaticError.
     """
-    localities = Localities(
-        own_groups=settings.local_groups,
-        spared=settings.spares_local,
-        kept=settings.keeps_local,
-    )
+    localities = settings.localities
     minute = wall_ms // MINUTE_MS
     static_ids = [one.peer_id for one in settings.static]
     book = AddressBook(known.book.secret, localities)

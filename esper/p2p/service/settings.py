@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from esper.p2p.limits import INBOUND, MIB
+from esper.p2p.peers.netgroup import Localities
 from esper.p2p.peers.peer_address import PeerAddress
 
 
@@ -42,3 +43,10 @@ class NetworkSettings:
     """What this release knows the network's chain to weigh at least."""
     agent: bytes = b"esper"
     """What peers are told of this program, at most 64 printable characters."""
+
+    @property
+    def localities(self) -> Localities:
+        """How local addresses are treated: at the door, for slots, penalties and the book alike."""
+        return Localities(
+            own_groups=self.local_groups, spared=self.spares_local, kept=self.keeps_local
+        )

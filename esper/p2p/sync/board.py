@@ -134,6 +134,11 @@ class Board:
         parted = sum(peer.parted_deep for peer in outbound)
         return parted > 0 and 2 * parted >= len(outbound)
 
+    @property
+    def has_parted(self) -> bool:
+        """Likewise, of a node that was synced: one that was not compares and changes by itself."""
+        return self.settings.was_synced and self.is_parted
+
     def ask_headers(self, asked: HeadersAsked, now: int) -> Hashable:
         """Ask a peer for headers."""
         key = ("headers", self.serial())

@@ -38,6 +38,7 @@ from esper.p2p.sync.words import words_of
 from esper.p2p.wire.bulk_messages import BodyOf, Headers, Proof
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import Refuse
+from esper.primitives.ids import BlockId
 
 __all__ = ["Sync", "SyncSettings", "SyncState", "SyncStatistics"]
 
@@ -115,6 +116,9 @@ class Sync:
         peer = self._board.peers.get(number)
         if peer is not None:
             peer.says(claim, now)
+            if self._board.chain.height_on_chain(BlockId(claim.tip)) is not None:
+                # It came over to our chain, and is asked for nothing that would show it.
+                peer.parted_deep = False
         return self._work(now)
 
     def header_announced(self, number: PeerNumber, header: Header, now: int) -> list[SyncAction]:
@@ -198,6 +202,7 @@ class Sync:
         return SyncState(
             phase=phase,
             near=near,
+            parted=board.has_parted,
             busy=self._busy.now_busy,
             owed=self._check.owed,
             settled=self._is_settled(),

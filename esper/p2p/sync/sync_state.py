@@ -36,6 +36,8 @@ class SyncState:
     """What it is about."""
     near: bool
     """Whether no lead reaches more than two blocks beyond the tip."""
+    parted: bool
+    """Whether half of the outbound peers follow chains that a synced node cannot go back to."""
     busy: bool
     """Whether relay and mining wait: another branch is being proven at a good pace."""
     owed: int

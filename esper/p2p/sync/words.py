@@ -42,7 +42,7 @@ def _groups(board: Board) -> str:
 def _hindrance(board: Board, phase: Phase) -> str:
     if not board.peers and not board.settings.alone:
         return "no peer is connected: name one with --connect, or wait for the network"
-    if board.settings.was_synced and board.is_parted:
+    if board.has_parted:
         return PARTED
     if any(peer.ahead_of_clock for peer in board.peers.values()):
         return "the next block lies ahead of this machine's clock: check the clock"

@@ -7,7 +7,8 @@ whoever knows an id knows the key. The network page, sections 2 and 9.
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -53,23 +54,40 @@ def is_node_id(data: bytes) -> bool:
     return len(data) == ID_BYTES and data.startswith(ID_PREFIX)
 
 
+def known_id(folder: Path) -> bytes | None:
+    """The id of the key in ``folder``; None if there is none yet.
+
+    Raises NodeKeyError as ``load_identity`` does.
+    """
+    with _told(folder / KEY_FILE):
+        seed = _read(folder / KEY_FILE)
+    return None if seed is None else Identity.from_seed(seed).node_id
+
+
 def load_identity(folder: Path, random_bytes: Callable[[int], bytes]) -> Identity:
     """Read ``node.key`` in ``folder``, or make it of ``random_bytes(32)`` if there is none.
 
     Raises NodeKeyError if it is damaged, or others may read it, or it cannot be read or written.
     """
     path = folder / KEY_FILE
-    try:
+    with _told(path):
         seed = _read(path)
         if seed is None:
             seed = random_bytes(SEED_BYTES)
             _write(path, seed)
+    return Identity.from_seed(seed)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the system refuses, as NodeKeyError."""
+    try:
+        yield
     except OSError as error:
         remedy = "Free some space" if error.errno in _FULL else _RIGHTS
         raise NodeKeyError(
             f"{path}, the key of this node in the network: {error.strerror or error}. {remedy}"
         ) from error
-    return Identity.from_seed(seed)
 
 
 def _read(path: Path) -> bytes | None:

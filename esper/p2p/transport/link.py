@@ -58,8 +58,12 @@ class LinkClosed(Exception):
     @property
     def reason_and_remedy(self) -> str:
         """For the operator who named the peer that was dialled."""
-        remedy = REMEDIES.get(self.ending)
-        return f"{self.reason}; {remedy}" if remedy else self.reason
+        return f"{self.reason}; {self.remedy}" if self.remedy else self.reason
+
+    @property
+    def remedy(self) -> str:
+        """What that operator may look at; empty where another dial may mend it."""
+        return REMEDIES.get(self.ending, "")
 
     def again(self) -> "LinkClosed":
         """A copy: an exception that several tasks raise would collect their tracebacks."""

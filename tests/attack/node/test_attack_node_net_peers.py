@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from esper.p2p.peers.bars import Bar
+from esper.p2p.peers.netgroup import is_local
 from esper.p2p.service.endpoint import TcpEndpoint
 from esper.p2p.transport.identity import Identity
 from esper.p2p.transport.listening import PortError
@@ -163,6 +164,7 @@ def test_a_second_node_on_a_port_is_told_so(tmp_path: Path) -> None:
                 ("127.0.0.1",),
                 world.target.port,
                 0,
+                spares=is_local,
             )
             with pytest.raises(ExceptionGroup) as caught:
                 async with trio.open_nursery() as nursery:

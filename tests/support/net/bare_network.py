@@ -186,7 +186,9 @@ def bare_network(
     identity = Identity.from_seed(bytes([seed]) * 32)
     settings = settings or NetworkSettings(hosts=(HOST,), inbound=64)
     now = now_ms()
-    endpoint = endpoint or TcpEndpoint(identity, PROTOCOLS, settings.hosts, 0, now)
+    endpoint = endpoint or TcpEndpoint(
+        identity, PROTOCOLS, settings.hosts, 0, now, spares=settings.localities.spares
+    )
     chance = random.Random(seed)
     known = KnownPeers(KeptBook(chance.randbytes(32), ()))
     parts = make_peer_parts(settings, known, identity.node_id, 0, now, WALL_MS)

@@ -263,6 +263,10 @@ class DeepWorld(World):
         """A peer that stands on a block joins."""
         return super().honest(tip, **fields)
 
+    def move(self, number: PeerNumber, tip: Any) -> None:
+        """A peer stands on another block now, and says so."""
+        super().move(number, tip)
+
     # Inside.
 
     def _await(self, work: Any) -> Any:

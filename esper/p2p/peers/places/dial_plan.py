@@ -104,6 +104,11 @@ class DialPlan:
         """The last blocks-only peers, at most 2: dialled first after the next start."""
         return tuple(self._last_blocks_only)
 
+    @property
+    def static(self) -> tuple[PeerAddress, ...]:
+        """Peers to stay connected to, at most MOST_STATIC."""
+        return tuple(one.address for one in self._static)
+
     def add_static(self, address: PeerAddress) -> None:
         """Stay connected to a peer from now on. Raises TooManyStaticError."""
         if any(one.address == address for one in self._static):

@@ -319,9 +319,9 @@ class Following:
         board = self._board
         self.check.owe(peer, fork, now)
         self.void(peer, now)
-        was_parted = board.is_parted
+        had_parted = board.has_parted
         peer.parted_deep = True
-        if board.settings.was_synced and board.is_parted and not was_parted:
+        if board.has_parted and not had_parted:
             board.tell(PARTED, alarming=True)
 
     def _made_room(self, now: int) -> bool:

@@ -15,7 +15,8 @@ from esper.cli.esperd import app as esperd
 from esper.cli.esperd.networking import length, size
 from esper.rpc import methods as m
 from esper.rpc import schema as s
-from esper.rpc.client import RpcClient
+from esper.rpc.client import NodeError, RpcClient
+from esper.rpc.errors import INVALID_PARAMS, NOT_FOUND
 from esper.rpc.examples import BAN, MULTIADDR, NETWORK, PEER, PEER_ID, PEERS, STATUS
 from esper.rpc.method import Method
 from tests.support.fake_work import fake_network
@@ -158,6 +159,28 @@ def test_steering_the_network(client: FakeClient) -> None:
     assert run("unban", "192.0.2.7") == "192.0.2.7 may come again\n"
     assert client.asked.pop() == ("unban_peer", s.PeerParams("192.0.2.7"))
     assert asked("unban", PEER_ID) == {"unbanned": PEER_ID}
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(("code", "status"), [(INVALID_PARAMS, 2), (NOT_FOUND, 1)])
+@pytest.mark.parametrize("command", ["connect", "disconnect", "ban", "unban"])
+def test_what_names_nobody_is_misused_and_who_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    client: FakeClient,
+    command: str,
+    code: int,
+    status: int,
+    as_json: bool,
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise NodeError(code, "peer: it is nobody")
+
+    monkeypatch.setattr(client, "call", refuse)
+    told = run(command, "somebody", *(["--json"] if as_json else []), status=status)
+    if as_json:
+        assert json.loads(told) == {"error": {"name": "Node", "message": "peer: it is nobody"}}
+    else:
+        assert told == "error: peer: it is nobody\n"
 
 
 def test_a_ban_of_no_time_is_misused() -> None:

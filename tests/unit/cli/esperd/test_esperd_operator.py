@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from esper.cli.esperd import app as esperd
+from esper.p2p.peers.peer_address import peer_id_text
+from esper.p2p.transport.identity import KEY_FILE, Identity
 from esper.primitives import networks
 from esper.primitives.address import Address
 from esper.rpc.client import RpcClient
@@ -17,6 +19,7 @@ from esper.rpc.examples import MINING
 from esper.rpc.method import Method
 from esper.rpc.schema import Done, Generated, GenerateParams
 from tests.support.fake_work import fake_network
+from tests.support.net.fake_peers import CLOSED
 from tests.support.node.esperd_world import mine, run, use_fakes
 
 PARAMS = fake_network()
@@ -217,6 +220,27 @@ def test_listening_to_others_is_told_with_what_helps(tmp_path: Path) -> None:
     assert "WARNING: JSON-RPC listens on 0.0.0.0 and speaks plain HTTP" in told
     assert "TLS" in told
     assert "WARNING" not in mine(tmp_path / "e", "--rpc-host", "127.0.0.2", blocks=1)
+
+
+def test_a_node_is_not_started_with_itself_as_a_peer(tmp_path: Path) -> None:
+    datadir = tmp_path / "d"
+    mine(datadir, blocks=1)
+    own = peer_id_text(Identity.from_seed((datadir / KEY_FILE).read_bytes()).node_id)
+    address = f"/ip4/127.0.0.1/tcp/9333/p2p/{own}"
+    told = mine(datadir, "--connect", address, blocks=1, status=2)
+    assert f"{own} is this node's own id; name another node, or leave it out" in told
+    assert "own id" in run("config", "--datadir", datadir, "--connect", address, status=2)
+
+
+def test_dialling_nobody_at_all_is_told_with_what_helps(tmp_path: Path) -> None:
+    told = mine(tmp_path / "d", "--connect-only", blocks=1)
+    assert "WARNING: `connect_only` is set and `connect` names nobody" in told
+    assert "`esperd connect`" in told
+    # The first node of a network needs nobody, and who is named is dialled.
+    assert "connect_only" not in mine(tmp_path / "d", "--connect-only", "--alone", blocks=1)
+    assert "connect_only" not in mine(
+        tmp_path / "d", "--connect-only", "--connect", str(CLOSED), blocks=1
+    )
 
 
 def test_the_disk_reserve_can_be_set(tmp_path: Path) -> None:

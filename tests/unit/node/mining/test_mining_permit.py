@@ -11,8 +11,14 @@ import trio
 
 from esper.consensus.context import ChainContext
 from esper.node.chain.chain_service import ChainService
+from esper.node.mining import mining_permit
 from esper.node.mining.mining_control import MiningHeldError
-from esper.node.mining.mining_permit import QUIET_MS, MiningPermit
+from esper.node.mining.mining_permit import (
+    FIRST_DIALS_MS,
+    LOOKS_FOR_PEERS,
+    QUIET_MS,
+    MiningPermit,
+)
 from esper.node.mining.mining_service import WAITS, MinedStale
 from esper.primitives.networks import DEVNET
 from tests.support.node.heard_events import heard
@@ -92,8 +98,54 @@ def test_an_old_tip_is_mined_on_when_a_peer_has_been_quiet_for_a_minute() -> Non
         assert bench.why() == ""
 
 
+def test_that_nobody_can_be_reached_is_said_when_the_first_dials_have_had_their_time() -> None:
+    bench = Bench(Network(outbound=0), steady_ms=5_000)
+    assert bench.why() == LOOKS_FOR_PEERS
+    bench.steady_ms += FIRST_DIALS_MS - 1
+    assert bench.why() == LOOKS_FOR_PEERS
+    bench.steady_ms += 1
+    assert "no peer that this node chose is connected" in bench.why()
+    # A peer that comes and goes later is no beginning.
+    bench.network = Network(outbound=1)
+    bench.why()
+    bench.network = Network(outbound=0)
+    assert "no peer that this node chose is connected" in bench.why()
+
+
+def test_a_miner_warns_of_missing_peers_once_and_not_while_it_dials(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    def held() -> list[tuple[str, str]]:
+        return [
+            (one.levelname, one.getMessage())
+            for one in caplog.records
+            if one.getMessage().startswith("the newest block here is old")
+        ]
+
+    async def main() -> None:
+        async with node_world(tmp_path) as world:
+            world.node.chain.network = Network(outbound=0)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(mining_permit, "is_recent", lambda *_: False)
+                async with running(world):
+                    await rest()
+                    assert held() == [("INFO", LOOKS_FOR_PEERS)]
+                    for _ in range(3):
+                        jump(FIRST_DIALS_MS / 1000)
+                        await rest()
+                    ((_, _), (level, told)) = held()
+                    assert level == "WARNING"
+                    assert "no peer that this node chose is connected" in told
+
+    go(main)
+
+
 def test_an_old_tip_waits_for_a_peer_however_long() -> None:
     bench = Bench(Network(outbound=0))
+    bench.why()
+    bench.steady_ms = FIRST_DIALS_MS
     for _ in range(3):
         assert "no peer that this node chose is connected" in bench.why()
         bench.steady_ms += 10 * QUIET_MS

@@ -74,16 +74,21 @@ def test_a_split_heals_while_the_lighter_side_can_be_undone(world: DeepWorld, de
 @pytest.mark.parametrize("depth", [UNDO + 1, 20])
 def test_a_deeper_split_is_never_followed_and_told(world: DeepWorld, depth: int) -> None:
     synced_at(world, OURS[depth - 1])
-    for _ in range(2):
-        world.honest(OTHERS[-1])
+    peers = [world.honest(OTHERS[-1]) for _ in range(2)]
+    before = world.sync.state.parted
     world.run(60_000)
     assert world.tip is OURS[depth - 1]
+    assert (before, world.sync.state.parted) == (False, True)
     assert "esperd resync --accept-loss" in world.sync.state.words
     assert len([words for words in world.told if "resync --accept-loss" in words]) == 1
     assert not [one for one in world.asked if isinstance(one[2], GetBlocks)]
     assert side_files(world) == 0
     assert world.blamed == []
     assert world.service.halted == ""
+    # One that comes over is half of two; the other's coming over ends it.
+    for peer, parted in zip(peers, (True, False), strict=True):
+        world.move(peer, OURS[depth - 1])
+        assert world.sync.state.parted is parted
 
 
 def halted(world: DeepWorld) -> None:

@@ -19,6 +19,7 @@ NOW = 100_000
 NEAR = SyncState(
     phase=Phase.NEAR,
     near=True,
+    parted=False,
     busy=False,
     owed=0,
     settled=True,
@@ -61,13 +62,16 @@ def standing(
     old_release: bool = False,
     own_fault: bool = False,
     trouble: str = "",
+    mistakes: tuple[str, ...] = (),
 ) -> NetworkStanding:
     service: Any = SimpleNamespace(
         following=SimpleNamespace(state=state),
         table=SimpleNamespace(settled=lambda: list(peers), left=left),
         settings=SimpleNamespace(alone=alone, minimum_weight=minimum_weight, static=()),
+        gate=SimpleNamespace(named=SimpleNamespace(mistakes=lambda static: list(mistakes))),
         parts=SimpleNamespace(
             book=[None] * book,
+            plan=SimpleNamespace(static=()),
             penalties=SimpleNamespace(
                 release_may_be_old=lambda now: old_release, is_own_fault=lambda now: own_fault
             ),
@@ -140,3 +144,11 @@ def test_what_an_operator_should_see_to_is_told() -> None:
     assert standing(trouble="the disk is full").warnings() == (
         "blocks cannot be taken here: the disk is full",
     )
+    assert standing(mistakes=("the configured peer",)).warnings() == ("the configured peer",)
+
+
+def test_a_node_that_parted_from_its_peers_says_so_with_what_helps() -> None:
+    (told,) = standing(replace(NEAR, parted=True), (peer(),)).warnings()
+    assert "half of the outbound peers follow a heavier chain" in told
+    assert "esperd resync" in told
+    assert standing(peers=(peer(),)).warnings() == ()

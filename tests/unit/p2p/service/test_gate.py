@@ -113,6 +113,24 @@ def test_a_dial_that_met_ourselves_is_not_repeated() -> None:
     among(test, static=(address(1),))
 
 
+def test_a_named_peer_that_is_this_node_itself_is_told_with_what_helps(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test(made: ServiceNode) -> None:
+        made.listens(1, says=hello(nonce=OWN_NONCE))
+        await trio.sleep(300)
+        assert made.gate.named.mistakes(made.parts.plan.static) == [sentence]
+        made.parts.plan.remove_static(peer_id(1))
+        assert made.gate.named.mistakes(made.parts.plan.static) == []
+
+    sentence = (
+        f"the configured peer {address(1)} cannot be reached: it is this node itself; name another "
+        "node"
+    )
+    among(test, static=(address(1),))
+    assert [one for one in caplog.messages if "configured peer" in one] == [sentence]
+
+
 def test_who_is_barred_hears_it() -> None:
     async def test(made: ServiceNode) -> None:
         made.parts.penalties.ban_id(peer_id(1), 0)
@@ -195,16 +213,43 @@ def test_an_older_connection_that_is_silent_goes() -> None:
     async def test(made: ServiceNode) -> None:
         first = await made.dialled_by(1)
         second = await made.dialled_by(1)
-        # It waits, and its own ping is answered meanwhile.
-        await second.say(talk.Ping(8, 0, b"", bytes(64)), talk.Prefer(1))
         await trio.sleep(2)
-        assert [one.nonce for one in second.of(talk.Pong)] == [8]
-        assert made.heard.of("preferred") == []
+        assert byes(first) == []
         await trio.sleep(4)
         assert byes(first) == [talk.BYE_DUPLICATE]
         assert second.link.closed is None
         assert [peer.peer_id for (peer,) in made.heard.of("joined")] == [peer_id(1)] * 2
         assert len(made.heard.of("left")) == 1
+
+    among(test)
+
+
+def test_what_is_said_before_there_is_a_slot_is_heard_once_there_is() -> None:
+    async def test(made: ServiceNode) -> None:
+        await made.dialled_by(1)
+        second = await made.dialled_by(1)
+        # To the other side we are a peer since our hello: it asks, and counts on an answer.
+        await second.say(talk.Prefer(1), talk.GetAddrs(), talk.Ping(8, 0, b"", bytes(64)))
+        await trio.sleep(2)
+        assert made.heard.of("preferred") == []
+        await trio.sleep(4)
+        assert len(made.heard.of("joined")) == 2
+        assert len(made.heard.of("preferred")) == 1
+        assert len(second.of(talk.Addrs)) == 1
+        assert [one.nonce for one in second.of(talk.Pong)] == [8]
+
+    among(test)
+
+
+def test_the_end_of_who_waits_for_a_slot_is_noticed() -> None:
+    async def test(made: ServiceNode) -> None:
+        await made.dialled_by(1)
+        second = await made.dialled_by(1)
+        await second.say(*[talk.GetAddrs()] * 100)
+        (waiting,) = [one for one in made.table.all() if one.peer is None]
+        second.link.close()
+        await trio.sleep(1)
+        assert waiting not in made.table.all()
 
     among(test)
 
@@ -262,10 +307,16 @@ def test_a_configured_peer_that_cannot_be_reached_is_told_once(
         assert len(made.reasons) > 2
         made.listens(2, is_id=3)
         await until(lambda: "another id than expected" in made.reasons, 600)
+        # The first may come up at any time; the second will not be another.
+        assert made.gate.named.mistakes(made.parts.plan.static) == [
+            f"the configured peer {address(2)} cannot be reached: {other}"
+        ]
+        made.gate.named.reached(address(2))
+        assert made.gate.named.mistakes(made.parts.plan.static) == []
 
+    other = "another id than expected; see which id `esperd peers` shows there"
     among(test, static=(address(1), address(2)))
     told = [one.getMessage() for one in caplog.records if "configured peer" in one.getMessage()]
-    other = "another id than expected; see which id `esperd peers` shows there"
     again, refused = "cannot be reached and is dialled again", "not reached: connection refused"
     assert sorted(told) == sorted(
         f"the configured peer {address(number)} {again}: {why}"
