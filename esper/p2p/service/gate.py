@@ -19,29 +19,24 @@ from esper.consensus.header_chain import HeaderChain
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import ARCHIVE, TRANSACTIONS, Peer, PeerNumber
-from esper.p2p.peers.book.address_answers import AddressAnswers
-from esper.p2p.peers.book.address_book import AddressBook
-from esper.p2p.peers.book.address_gossip import AddressGossip, Gossiper
-from esper.p2p.peers.book.own_addresses import OwnAddresses
 from esper.p2p.peers.multiaddr import endpoint_text
-from esper.p2p.peers.netgroup import Localities, ip_from_text
+from esper.p2p.peers.netgroup import ip_from_text
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
-from esper.p2p.peers.penalties import Consequence, Offender, Penalties
+from esper.p2p.peers.penalties import Consequence, Offender
 from esper.p2p.peers.places.connections import Close, Kind, PingOlder, Settled, SlotAction
-from esper.p2p.peers.places.dial_plan import Dial, DialPlan
-from esper.p2p.peers.places.outbound_care import OutboundCare
-from esper.p2p.peers.places.slots import Slots
+from esper.p2p.peers.places.dial_plan import Dial
 from esper.p2p.ports import Random
+from esper.p2p.service.address_talk import AddressTalk
 from esper.p2p.service.connection import Connection
 from esper.p2p.service.named_peers import NamedPeers
+from esper.p2p.service.peer_machines import MINUTE_MS, PeerParts
 from esper.p2p.service.peer_table import Connected, PeerTable
 from esper.p2p.transport.link import Ending, Link, LinkClosed
 from esper.p2p.wire import talk_messages as talk
-from esper.p2p.wire.fields import Claim, KnownAddress, weight_bytes
+from esper.p2p.wire.fields import Claim, weight_bytes
 from esper.saying import say, warn
 
 LOG: Final = logging.getLogger("esper.network")
-MINUTE_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +53,6 @@ class OwnHello:
     """Bits, transactions not among them."""
     agent: bytes
     """At most 64 printable characters."""
-
-
-@dataclass(frozen=True, slots=True)
-class PeerParts:
-    """The machines about peers."""
-
-    book: AddressBook
-    slots: Slots
-    plan: DialPlan
-    penalties: Penalties
-    own: OwnAddresses
-    gossip: AddressGossip
-    answers: AddressAnswers
-    care: OutboundCare
-    localities: Localities
 
 
 class Gate:
@@ -98,6 +78,10 @@ class Gate:
         self.parts = parts
         """The machines about peers."""
         self._table = table
+        self.addresses = AddressTalk(
+            parts, table, hello.node_id, hello.services, steady, wall, random
+        )
+        """What peers tell and ask of addresses."""
         self._limits = limits
         self._steady = steady
         self._wall = wall
@@ -281,43 +265,6 @@ class Gate:
             )
         return True
 
-    def asked_for_addresses(self, connected: Connected) -> None:
-        """A get_addrs; it is answered once."""
-        if connected.gave_addresses:
-            return
-        connected.gave_addresses = True
-        told = self.parts.answers.answer(
-            connected.address.ip,
-            connected.address.port,
-            self._steady(),
-            self._minute,
-            self._random,
-        )
-        connected.connection.send(talk.Addrs(told))
-
-    def told_addresses(self, connected: Connected, message: talk.Addrs) -> None:
-        """Addresses from a peer, asked for or not. Our own is none that we lack."""
-        own = self._hello.node_id
-        message = talk.Addrs(tuple(one for one in message.addresses if one.peer_id != own))
-        teller = _gossiper(connected)
-        if connected.asked_addresses:
-            connected.asked_addresses = False
-            self.parts.gossip.answered(teller, message.addresses, self._minute)
-            return
-        if self.parts.gossip.has_told_enough(teller.number, self._steady()):
-            # Not even looked at: to find out who else might hear of it is dear.
-            return
-        others = [
-            _gossiper(one)
-            for one in self._table.settled()
-            if one.peer is not None and one.peer.relays_transactions
-        ]
-        passed = self.parts.gossip.heard(
-            teller, message.addresses, others, self._steady(), self._minute
-        )
-        for one in passed:
-            self._send(one.peer, talk.Addrs((one.address,)))
-
     def on_time(self) -> None:
         """Look at who waits for a slot, and at outbound peers that fell behind."""
         now = self._steady()
@@ -360,9 +307,9 @@ class Gate:
         if peer.outbound and both:
             connected.asked_addresses = True
             connection.send(talk.GetAddrs())
-            self._tell_own_address(connected)
+            self.addresses.tell_own(connected)
         elif not peer.outbound and hello.port and both:
-            self._take_in_listener(connected, hello)
+            self.addresses.take_in_listener(connected, hello)
         say(
             LOG,
             "peer_joined",
@@ -377,25 +324,6 @@ class Gate:
         self._joined(peer, hello.claim)
         connection.go_on()
 
-    def _tell_own_address(self, connected: Connected) -> None:
-        own = [
-            KnownAddress(ip, port, self._hello.node_id, self._hello.services, self._minute)
-            for ip, port in self.parts.own.known()
-        ]
-        if own:
-            connected.connection.send(talk.Addrs(tuple(own)))
-
-    def _take_in_listener(self, connected: Connected, hello: talk.Hello) -> None:
-        """Who dials us from an address that the book may keep says where it listens."""
-        told = KnownAddress(
-            connected.address.ip,
-            hello.port,
-            connected.address.peer_id,
-            hello.services,
-            self._minute,
-        )
-        self.parts.book.add(told, connected.address.ip, connected.address.port, self._minute)
-
     def _group(self, connected: Connected) -> bytes:
         address: PeerAddress = connected.address
         return self.parts.localities.group(address.ip, address.port)
@@ -404,12 +332,3 @@ class Gate:
         connected = self._table.get(number)
         if connected is not None:
             connected.connection.end(None, bye, why)
-
-    def _send(self, number: PeerNumber, message: talk.Addrs) -> None:
-        connection = self._table.connection(number)
-        if connection is not None:
-            connection.send(message)
-
-
-def _gossiper(connected: Connected) -> Gossiper:
-    return Gossiper(connected.connection.number, connected.address.ip, connected.address.port)

@@ -185,9 +185,9 @@ class Network:
                 self._claimed(connected, message.claim)
             case talk.GetAddrs():
                 if parts.served.asked_addresses(number, parts.steady()):
-                    parts.gate.asked_for_addresses(connected)
+                    parts.gate.addresses.asked(connected)
             case talk.Addrs():
-                parts.gate.told_addresses(connected, message)
+                parts.gate.addresses.told(connected, message)
             case talk.Prefer():
                 parts.machines.preferred(number, message)
             case talk.Announce():

@@ -24,7 +24,7 @@ from esper.p2p.peers.bars import Barred
 from esper.p2p.peers.book.address_table import SECRET_BYTES
 from esper.p2p.peers.checked_file import FileKind, read_file, write_file
 from esper.p2p.peers.peer_address import PeerAddress
-from esper.p2p.service.gate import PeerParts
+from esper.p2p.service.peer_machines import PeerParts
 from esper.saying import complain, warn
 from esper.storage.errors import StorageError
 

@@ -9,8 +9,8 @@ from esper.p2p.peers.penalties import Penalties
 from esper.p2p.peers.places.dial_plan import DialPlan
 from esper.p2p.peers.places.outbound_care import OutboundCare
 from esper.p2p.peers.places.slots import Slots
-from esper.p2p.service.gate import MINUTE_MS, PeerParts
 from esper.p2p.service.peer_files import KnownPeers
+from esper.p2p.service.peer_machines import MINUTE_MS, PeerParts
 from esper.p2p.service.settings import NetworkSettings
 
 
