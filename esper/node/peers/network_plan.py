@@ -13,7 +13,8 @@ from esper.node.events import Events
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.peers.blocks import NodeBlocks
 from esper.node.peers.chain_port import NodeChain
-from esper.node.peers.network_service import NetworkIngredients, NetworkService
+from esper.node.peers.ingredients import NetworkIngredients
+from esper.node.peers.network_service import NetworkService
 from esper.p2p.ports import Random
 from esper.p2p.service.endpoint import Endpoint, TcpEndpoint, protocols_of
 from esper.p2p.service.peer_files import PeerFiles, read_known_peers

@@ -1,24 +1,23 @@
 """The network of a running node: its parts made of settings and of what the node has.
 
 The real ones meet here: sockets, chain, mempool, clocks, files. Simulations put others in their
-place (``NetworkIngredients``).
+place (``ingredients.py``).
 """
 
 import logging
-import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import fields
 from typing import Final
 
 import trio
 
 from esper.consensus.block import decode_body
-from esper.consensus.chain import BlockBytes
 from esper.consensus.header_isolation import read_header
-from esper.node.chain.chain_service import ChainService
-from esper.node.events import Events, TipMoved
-from esper.node.mempool.mempool_service import MempoolService
+from esper.node.events import TipMoved
 from esper.node.mining.mining_service import MinedNews
+from esper.node.peers.errands import Errands
+from esper.node.peers.from_memory import FromMemory
+from esper.node.peers.ingredients import NetworkIngredients
 from esper.node.peers.jobs import ChainJobs
 from esper.node.peers.progress import Progress
 from esper.node.peers.transactions import PoolJobs, PoolNews
@@ -31,80 +30,26 @@ from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.peers.multiaddr import endpoint_text
 from esper.p2p.peers.netgroup import Reach, ip_from_text, reach_of
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
-from esper.p2p.ports import (
-    Adopt,
-    ChainPort,
-    CheckLists,
-    CheckWork,
-    JudgeBlock,
-    Proven,
-    Random,
-    Reroot,
-)
+from esper.p2p.ports import Adopt, ChainPort, CheckLists, CheckWork, JudgeBlock, Proven, Reroot
 from esper.p2p.relay.block_relay import BlockRelay
 from esper.p2p.relay.tx_jobs import Admit, Pooled, SelectNext
 from esper.p2p.relay.tx_relay import TxRelay
-from esper.p2p.service.answering import Answering, BlockSource, NotHere
-from esper.p2p.service.endpoint import Endpoint
+from esper.p2p.service.answering import Answering, NotHere
 from esper.p2p.service.following import Following
 from esper.p2p.service.gate import Gate, OwnHello
 from esper.p2p.service.machine_room import MachineRoom
 from esper.p2p.service.network import Network, NetworkParts
-from esper.p2p.service.peer_files import KnownPeers
 from esper.p2p.service.peer_parts import make_peer_parts
 from esper.p2p.service.peer_table import PeerTable
 from esper.p2p.service.settings import NetworkSettings
 from esper.p2p.sync.board import SyncSettings
 from esper.p2p.sync.events import KeepFrom, SyncedOnce, Tell
 from esper.p2p.sync.sync import Sync
-from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire.fields import Claim
 from esper.primitives.ids import BlockId
-from esper.primitives.params import NetworkParameters
 from esper.saying import complain, say, warn
-from esper.storage.errors import StorageError
 
 LOG: Final = logging.getLogger("esper.network")
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkIngredients:
-    """What a network service is made of."""
-
-    params: NetworkParameters
-    """The network."""
-    genesis_hash: bytes
-    """64 bytes."""
-    settings: NetworkSettings
-    """What the operator chose."""
-    node_id: bytes
-    """38 bytes."""
-    endpoint: Endpoint
-    """Where links come from."""
-    chain: ChainService
-    """The chain."""
-    chain_port: ChainPort
-    """The same, for machines."""
-    blocks: BlockSource
-    """Its blocks, for peers."""
-    mempool: MempoolService
-    """What waits."""
-    events: Events
-    """What happens in the node."""
-    steady: Callable[[], int]
-    """Counts ms evenly."""
-    wall: Callable[[], int]
-    """The time of day, ms."""
-    known: KnownPeers
-    """What was known of peers."""
-    proofs_from: Callable[[], int]
-    """Lowest height from which every proof is kept."""
-    whole_block: Callable[[BlockId], Awaitable[BlockBytes]]
-    """Reads a block of the chain, in a thread."""
-    random: Random = field(default_factory=random.SystemRandom)
-    """Chance."""
-    threads: int = 1
-    """That verify proofs."""
 
 
 class NetworkService:
@@ -183,6 +128,8 @@ class NetworkService:
             told=self.following.told,
         )
         self.following.perform_in(self._room)
+        self.memory = FromMemory(self.following, made_of.mempool)
+        """What is answered without a look at the disk."""
         self._network = Network(
             NetworkParts(
                 limits=limits,
@@ -192,7 +139,9 @@ class NetworkService:
                 room=self._room,
                 requests=requests,
                 served=served,
-                answering=Answering(served, made_of.blocks, self, self, made_of.steady),
+                answering=Answering(
+                    served, made_of.blocks, self.memory, self.memory, made_of.steady
+                ),
                 machines=self.following,
                 steady=made_of.steady,
                 random=made_of.random,
@@ -200,8 +149,7 @@ class NetworkService:
                 save=self._save,
             )
         )
-        self._errands: list[SyncedOnce | KeepFrom] = []
-        self._errand = trio.Event()
+        self._errands = Errands(made_of.chain)
         self._saves: list[Callable[[], None]] = []
         self._progress = Progress(lambda: self.following.state, made_of.steady)
 
@@ -297,7 +245,7 @@ class NetworkService:
             await nursery.start(news.run)
             nursery.start_soon(self._follow_tip)
             nursery.start_soon(self._follow_own_blocks)
-            nursery.start_soon(self._run_errands)
+            nursery.start_soon(self._errands.run)
             task_status.started()
 
     # What the node tells.
@@ -321,30 +269,6 @@ class NetworkService:
                 # One that was missed is as good as one that was told: the tip is looked at.
                 self._room.chain_changed()
                 self.following.note_busy()
-
-    async def _run_errands(self) -> None:
-        """What sync wants of the chain beside jobs, in order."""
-        while True:
-            await self._errand.wait()
-            self._errand = trio.Event()
-            while self._errands:
-                try:
-                    await self._run_errand(self._errands.pop(0))
-                except (StorageError, OSError) as error:
-                    # Then a branch that parts deeper is followed from genesis, if it ever must be.
-                    complain(
-                        LOG,
-                        "errand_failed",
-                        "undo records are not kept as sync wants them: {reason}",
-                        reason=str(error),
-                    )
-
-    async def _run_errand(self, errand: SyncedOnce | KeepFrom) -> None:
-        match errand:
-            case SyncedOnce():
-                await self._made_of.chain.note_synced()
-            case KeepFrom():
-                await self._made_of.chain.keep_undo_from()
 
     async def _follow_own_blocks(self) -> None:
         with self._made_of.events.subscribe(MinedNews) as mined:
@@ -390,28 +314,6 @@ class NetworkService:
         actions = self.following.transactions.gone(prefix)
         self._room.perform(Owner.TRANSACTIONS, actions)
 
-    # What is answered from memory.
-
-    def compact_for(self, peer: PeerNumber, block_id: bytes) -> tuple[bulk.Compact, bytes] | None:
-        """See ``answering.RecentBlocks``."""
-        return self.following.blocks.compact_for(peer, BlockId(block_id))
-
-    def transactions_of(
-        self, block_id: bytes, indices: tuple[int, ...]
-    ) -> tuple[bytes, ...] | None:
-        """See ``answering.RecentBlocks``."""
-        return self.following.blocks.transactions_of(block_id, indices)
-
-    def transaction_for(self, peer: PeerNumber, prefix: bytes) -> bytes | None:
-        """See ``answering.TransactionSource``."""
-        if not self.following.transactions.may_serve(peer, prefix):
-            return None
-        waiting = self._made_of.mempool.by_prefix(prefix)
-        if waiting is not None:
-            return waiting
-        recent = self.following.blocks.recent.by_prefix(prefix)
-        return recent[0] if len(recent) == 1 else None
-
     # What the service tells.
 
     def _joined(self, peer: Peer, claim: Claim) -> None:
@@ -437,11 +339,7 @@ class NetworkService:
             case Brought(peer, chain):
                 self.gate.brought(peer, chain)
             case SyncedOnce() | KeepFrom():
-                if isinstance(action, KeepFrom):
-                    # Before the blocks that sync may give to the chain next.
-                    self._made_of.chain.want_undo_from(action.height)
-                self._errands.append(action)
-                self._errand.set()
+                self._errands.add(action)
             case _:
                 return
 

@@ -217,7 +217,7 @@ def test_an_answer_that_fails_here_is_refused_and_ends_nothing(tmp_path: Path) -
     async def test() -> None:
         async with attack_world(tmp_path) as world:
             asker = await world.attacker()
-            world.target.service.compact_for = broken  # type: ignore[method-assign]
+            world.target.service.memory.compact_for = broken  # type: ignore[method-assign]
             await asker.say(talk.GetBlock(asker.number(), bytes(64)))
             await asker.hears(talk.Refuse)
             assert asker.is_up
