@@ -133,7 +133,7 @@ def test_a_connection_that_waits_for_its_place_too_long_is_told() -> None:
         async def connect(whom: PeerAddress) -> Any:
             return connected
 
-        made.network.connect = connect  # type: ignore[method-assign]
+        made.network.connect = connect  # type: ignore[method-assign,assignment]
         began = trio.current_time()
         with pytest.raises(PeerUnreachedError, match="no hello"):
             await peers.connect(address(1))

@@ -33,7 +33,7 @@ def test_who_waits_too_long_for_a_place_is_told_that_we_are_busy() -> None:
         async with world(peers=peers) as made:
             made.node.body_size = MIB
             # Nobody is seen to read slowly: that alone would make room.
-            made.answering._watch = _look_away  # type: ignore[method-assign]
+            made.answering._watch = _look_away  # type: ignore[method-assign,assignment]
             for place in range(1, peers):
                 hang_up(made, PeerNumber(place))
                 made.ask(PeerNumber(place), talk.GetBlocks(1, (ONE, TWO), BODY))
@@ -41,7 +41,7 @@ def test_who_waits_too_long_for_a_place_is_told_that_we_are_busy() -> None:
             last = PeerNumber(peers)
             made.ask(last, talk.GetBlocks(1, (ONE,), BODY))
             sent: list[Message] = []
-            made.connections[last].send = sent.append  # type: ignore[method-assign]
+            made.connections[last].send = sent.append  # type: ignore[method-assign,assignment]
             await trio.sleep(PLACE_MS / 1000 - 1)
             assert sent == []
             await trio.sleep(1 + LOOK_AGAIN_S)
@@ -59,7 +59,7 @@ def test_who_left_while_it_waited_is_told_nothing() -> None:
         peers = ANSWERS_HELD + 2
         async with world(peers=peers) as made:
             made.node.body_size = MIB
-            made.answering._watch = _look_away  # type: ignore[method-assign]
+            made.answering._watch = _look_away  # type: ignore[method-assign,assignment]
             for place in range(1, peers + 1):
                 hang_up(made, PeerNumber(place))
                 made.ask(PeerNumber(place), talk.GetBlocks(1, (ONE, TWO), BODY))

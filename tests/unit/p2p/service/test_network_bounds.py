@@ -21,8 +21,9 @@ from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import UNKNOWN_FROM
 from tests.support.peer_world import peer_id
-from tests.support.service_node import PORT, ServiceNode, address, node
+from tests.support.service_node import ServiceNode, address, node
 from tests.support.service_world import hello, mocked
+from tests.support.sim_endpoint import PORT
 
 Test = Callable[[ServiceNode], Awaitable[None]]
 ID = b"i" * 64
