@@ -223,6 +223,20 @@ def test_an_answer_begins_at_once() -> None:
     among(test)
 
 
+def test_a_request_that_is_taken_back_before_its_turn_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test(made: ServiceNode) -> None:
+        refuse = talk.Refuse(1, bytes(64), talk.REFUSED_CANCELLED)
+        monkeypatch.setattr(made.served, "nevermind", lambda peer, number: refuse)
+        stranger = await made.dialled_by(1)
+        await stranger.say(talk.Nevermind(1))
+        await trio.sleep(1)
+        assert stranger.of(talk.Refuse) == [refuse]
+
+    among(test)
+
+
 # Connections.
 
 
