@@ -11,6 +11,7 @@ import trio
 from esper.p2p.actions import Ask, Cancel, Send
 from esper.p2p.flow.open_requests import Owner
 from esper.p2p.limits import ANSWER_BEGINS_MS
+from esper.p2p.peer import PeerNumber
 from esper.p2p.service.machine_room import LONGEST_SLEEP_S
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
@@ -184,6 +185,29 @@ def test_no_clock_is_asked_for_longer_than_a_second() -> None:
         before = len(made.late)
         await trio.sleep(5.5)
         assert len(made.late) - before >= 5
+
+    with_room(test)
+
+
+def test_a_machine_that_asks_who_is_gone_again_and_again_is_served_in_turn() -> None:
+    async def test(made: World) -> None:
+        gone, sync = PeerNumber(9), made.machines[Owner.SYNC]
+        asked = 0
+
+        def again() -> Iterable[object]:
+            nonlocal asked
+            asked += 1
+            if asked < 5_000:
+                sync.wants["ended"] = again
+                return [Ask(gone, asked, HEADERS)]
+            return [Send(TWO, PREFER)]
+
+        sync.wants["ended"] = again
+        made.perform(Ask(gone, 0, HEADERS), Send(ONE, PREFER), owner=Owner.SYNC)
+        assert asked == 5_000
+        # What was wanted before comes first.
+        sent = [one for one in made.log if one[1] == "send"]
+        assert sent == [(ONE, "send", PREFER), (TWO, "send", PREFER)]
 
     with_room(test)
 
