@@ -241,13 +241,14 @@ def test_of_one_block_alone_the_rest_is_not_pushed() -> None:
     with_room(test)
 
 
-def test_who_is_gone_is_told_nothing_of_what_is_taken_back() -> None:
+def test_that_somebody_is_gone_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     async def test(made: World) -> None:
         made.perform(Ask(TWO, "k", HEADERS))
         del made.lines[TWO]
-        assert made.perform(Cancel(TWO, "k")) == []
+        assert made.perform(Cancel(TWO, "k"), Send(TWO, PREFER), Send(TWO, COMPACT)) == []
 
     with_room(test)
+    assert complaints(caplog) == 0
 
 
 def test_after_the_end_a_job_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
