@@ -14,7 +14,7 @@ from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.messages import Message, Request
 from tests.support.service_world import mocked, steady
-from tests.unit.p2p.service.test_answering import BROKEN, LOST, ONE, TWO, World, answers, world
+from tests.unit.p2p.service.test_answering import LOST, ONE, TWO, World, answers, world
 
 FIRST, SECOND = PeerNumber(1), PeerNumber(2)
 SPENT = 40 * 16 * MIB
@@ -72,17 +72,21 @@ def test_who_left_while_it_waited_is_told_nothing() -> None:
     mocked(main)
 
 
-def test_a_turn_of_who_left_is_given_back() -> None:
+def test_a_turn_of_who_left_is_given_back(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with world(peers=2) as made:
             del made.connections[FIRST]
-            for request in (talk.GetBlock(1, ONE), talk.GetBlocks(2, (LOST, BROKEN), BODY)):
-                made.ask(FIRST, request)
+            made.connections[SECOND].link.close()
+            for number in (FIRST, SECOND):
+                made.ask(number, talk.GetBlock(1, ONE))
+                made.ask(number, talk.GetBlocks(2, (LOST, ONE), BODY))
             await trio.sleep(1)
             assert made.served.statistics().answering == 0
             assert made.served.statistics().held == 0
 
     mocked(main)
+    # No error of ours.
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,18 @@ def test_a_machine_is_not_told_before_its_time() -> None:
     with_room(test)
 
 
+def test_timers_that_are_due_together_are_served_together() -> None:
+    async def test(made: World) -> None:
+        sync, blocks = made.machines[Owner.SYNC], made.machines[Owner.BLOCKS]
+        sync.at, blocks.at = steady() + 1, steady() + 4
+        made.perform(Own("x"))
+        await trio.sleep(0.1)
+        first, second = (one[2] for one in made.log if one[1] == "on_time")
+        assert first == second
+
+    with_room(test)
+
+
 def test_no_clock_is_asked_for_longer_than_a_second() -> None:
     async def test(made: World) -> None:
         made.machines[Owner.BLOCKS].at = steady() + 3_600_000
