@@ -12,6 +12,7 @@ from esper.p2p.peer import PeerNumber
 from esper.p2p.service.answering import ITEM_HEAD, LOOK_AGAIN_S, READS_OVER_S
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
+from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import Message, Request
 from tests.support.service_world import mocked, steady
 from tests.unit.p2p.service.test_answering import LOST, ONE, TWO, World, answers, world
@@ -114,6 +115,22 @@ def test_history_is_not_read_before_it_may_be_sent(request_: Request) -> None:
             await trio.sleep(60)
             assert len(made.heard()) == 1
             assert made.node.reads == 0
+
+    mocked(main)
+
+
+def test_every_byte_of_history_is_charged_and_nothing_else() -> None:
+    async def main() -> None:
+        async with world() as made:
+            charged: list[int] = []
+            made.served.sent_history = lambda size, now: charged.append(size)  # type: ignore[method-assign]
+            made.ask(FIRST, talk.GetHeaders(1, (ONE,), 3))
+            made.ask(FIRST, talk.GetBlocks(2, (ONE,), BODY | PROOF))
+            made.ask(FIRST, talk.GetBlock(3, ONE))
+            await trio.sleep(1)
+            history = [one for one in made.heard() if one.number < 3]  # type: ignore[union-attr]
+            assert sorted(charged) == sorted(len(frame_bytes(one)) for one in history)
+            assert len(charged) == 3
 
     mocked(main)
 
@@ -228,6 +245,21 @@ def test_a_slow_reader_loses_its_place_to_who_waits(others: bool, per_s: int, sl
                 await made.answering._watch(turn, connection)
             assert bool(connection.why) is (slow and others)
             assert ("reads history slowly" in connection.why) is (slow and others)
+
+    mocked(main)
+
+
+def test_who_is_given_history_is_watched() -> None:
+    async def main() -> None:
+        async with world() as made:
+            made.node.body_size = MIB
+            made.served.others_wait = lambda turn: True  # type: ignore[method-assign]
+            hang_up(made, FIRST)
+            made.ask(FIRST, talk.GetBlocks(1, (ONE,), BODY))
+            await trio.sleep(2 * READS_OVER_S - 0.5)
+            assert made.connections[FIRST].why == ""
+            await trio.sleep(1)
+            assert "reads history slowly" in made.connections[FIRST].why
 
     mocked(main)
 
