@@ -1,4 +1,4 @@
-"""Fetching transactions at its bounds: to the byte, to the millisecond, and what follows at once."""
+"""Fetching transactions at its bounds: to the byte, to the millisecond, what follows at once."""
 
 from esper.p2p.actions import Ask, Blame
 from esper.p2p.faults import Offence
@@ -61,7 +61,7 @@ def test_behind_an_offence_nothing_of_an_answer_is_taken() -> None:
         one = world.join(1, True)
         prefixes = [prefix_of(data) for data in transactions(2)]
         announced = tuple(map(Announced, prefixes, sizes))
-        ((ask),) = world.relay.have(one, HaveTxs(announced), world.now)
+        (ask,) = world.relay.have(one, HaveTxs(announced), world.now)
         assert isinstance(ask, Ask)
         assert isinstance(ask.key, int)
         found = world.relay.answered(one, ask.key, Txs(1, given), world.now)
