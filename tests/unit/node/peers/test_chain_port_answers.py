@@ -35,6 +35,7 @@ class Index:
         self.lost: int | None = None
 
     def height_of(self, block_id: BlockId) -> int | None:
+        assert isinstance(block_id, bytes)
         return CHAIN.index(block_id) if block_id in CHAIN else None
 
     def entry(self, height: int) -> Any:
