@@ -190,6 +190,17 @@ def test_an_address_without_a_port_means_all_that_come_from_it() -> None:
     steered(test)
 
 
+def test_a_peer_that_is_dialled_in_vain_is_spared_until_it_is_let_go() -> None:
+    async def test(made: ServiceNode, peers: NetworkPeers) -> None:
+        with pytest.raises(PeerUnreachedError):
+            await peers.connect(address(1))
+        assert peer_id(1) in made.parts.penalties._static_ids
+        assert peers.disconnect(Target(peer_id=peer_id(1))) == 0
+        assert peer_id(1) not in made.parts.penalties._static_ids
+
+    steered(test)
+
+
 def test_a_named_peer_that_is_let_go_by_where_it_is_connected_is_named_no_more() -> None:
     async def test(made: ServiceNode, peers: NetworkPeers) -> None:
         with pytest.raises(PeerUnreachedError):
