@@ -20,6 +20,7 @@ from esper.node.peers.port import (
 from esper.p2p.limits import HELLO_MS
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
 from esper.p2p.wire import talk_messages as talk
+from esper.p2p.wire.fields import Claim
 from tests.support.peer_world import ip, peer_id
 from tests.support.service_node import NODE, ServiceNode, address, node
 from tests.support.service_world import hello, mocked, steady
@@ -61,6 +62,8 @@ def test_a_peer_that_is_connected_is_answered_and_not_dialled() -> None:
         assert await peers.connect(address(1)) == view
         assert (view.outbound, view.height, view.static) == (False, 5, False)
         assert made.parts.plan.statistics().static_missing == 0
+        made.gate.claimed(made.table.settled()[0], Claim(9, 1, bytes(64)))
+        assert peers.peers()[0].height == 9
 
     steered(test)
 
