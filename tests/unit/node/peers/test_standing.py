@@ -57,6 +57,7 @@ def standing(
     left: tuple[Any, ...] = (),
     *,
     book: int = 0,
+    static: tuple[Any, ...] = (),
     alone: bool = False,
     minimum_weight: int = 0,
     old_release: bool = False,
@@ -67,7 +68,7 @@ def standing(
     service: Any = SimpleNamespace(
         following=SimpleNamespace(state=state),
         table=SimpleNamespace(settled=lambda: list(peers), left=left),
-        settings=SimpleNamespace(alone=alone, minimum_weight=minimum_weight, static=()),
+        settings=SimpleNamespace(alone=alone, minimum_weight=minimum_weight, static=static),
         gate=SimpleNamespace(named=SimpleNamespace(mistakes=lambda static: list(mistakes))),
         parts=SimpleNamespace(
             book=[None] * book,
@@ -90,6 +91,7 @@ def standing(
         (standing(alone=True), ""),
         (standing(), "it knows no other node"),
         (standing(book=3), "nobody has answered yet"),
+        (standing(static=(None,)), "nobody has answered yet"),
         (standing(peers=(peer(outbound=False),)), "(1 dialled this node, which does not count)"),
         (
             standing(left=(gone("went", outbound=False, at_ms=99_000), gone("late: no pong"))),
@@ -106,6 +108,7 @@ def standing(
         (standing(replace(NEAR, busy=True), (peer(),)), "a better chain is being fetched"),
         (standing(replace(NEAR, owed=2), (peer(),)), "2 branches"),
         (standing(peers=(peer(),), minimum_weight=51), "weighs less"),
+        (standing(peers=(peer(),), minimum_weight=50), ""),
     ],
 )
 def test_objections_name_their_cause(stands: NetworkStanding, objection: str) -> None:
@@ -152,3 +155,19 @@ def test_a_node_that_parted_from_its_peers_says_so_with_what_helps() -> None:
     assert "half of the outbound peers follow a heavier chain" in told
     assert "esperd resync" in told
     assert standing(peers=(peer(),)).warnings() == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (NEAR, ""),
+        (replace(CATCHING, phase=Phase.ASKING), "fetches"),
+        (replace(CATCHING, phase=Phase.HEADERS, blocks_per_s=0.0, seconds_left=None), "block 7 of"),
+        (replace(CATCHING, target_height=3), "block 7 of 7, 12.2 blocks a second, 98 seconds to"),
+    ],
+    ids=["near", "asks", "headers", "further than any target"],
+)
+def test_its_words_say_what_it_does(state: SyncState, words: str) -> None:
+    found = standing(state, (peer(),)).words
+    assert found.startswith(words)
+    assert bool(found) == bool(words)

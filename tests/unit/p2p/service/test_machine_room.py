@@ -55,9 +55,10 @@ class Machine:
         assert not self.inside, "entered twice"
         self.inside = True
         self.log.append((self.name, event, *about))
-        wanted = list(self.wants.pop(event, lambda: ())())
-        self.inside = False
-        return wanted
+        try:
+            return list(self.wants.pop(event, lambda: ())())
+        finally:
+            self.inside = False
 
     def joined(self, peer: Peer, now: int) -> Iterable[object]:
         return self._told("joined", peer.number)
