@@ -61,9 +61,10 @@ class World:
         self.judged: list[tuple[object, ...]] = []
         self.refuses = False
         chain: Any = SimpleNamespace(
-            view=SimpleNamespace(store=store, context=self.tip), judge_header=self._judge
+            view=SimpleNamespace(store=store, context=self.tip),
+            judging=SimpleNamespace(judge_header=self._judge),
         )
-        manager: Any = SimpleNamespace(parent_of=self._parent_of)
+        manager: Any = SimpleNamespace(known=SimpleNamespace(parent_of=self._parent_of))
         self.port = NodeChain(chain, manager, lambda: NOW, minimum_weight)
 
     def _parent_of(self, block_id: BlockId) -> BlockId | None:

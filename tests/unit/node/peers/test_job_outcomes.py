@@ -33,6 +33,7 @@ class Chain:
     def __init__(self, error: Exception | None, done: int = 0) -> None:
         self.error = error
         self.done = done
+        self.judging = self
 
     async def judge(self, *about: object, **more: object) -> str:
         if self.error is not None:

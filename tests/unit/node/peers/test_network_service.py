@@ -11,6 +11,8 @@ import trio.testing
 
 from esper.node.events import Events, TipMoved
 from esper.node.mining.mining_service import MinedNews
+from esper.node.peers.errands import Errands
+from esper.node.peers.from_memory import FromMemory
 from esper.node.peers.network_service import NetworkService
 from esper.p2p.actions import Brought
 from esper.p2p.peer import PeerNumber
@@ -20,7 +22,7 @@ from esper.p2p.sync.events import KeepFrom, SyncedOnce, Tell
 from esper.p2p.wire.talk_messages import REFUSED_UNKNOWN
 from esper.primitives.ids import BlockId
 from esper.storage.errors import StorageError
-from tests.support.peer_world import ip, peer_id
+from tests.support.net.peer_world import ip, peer_id
 
 ID = BlockId(b"i" * 64)
 NOTHING: Any = None
@@ -93,13 +95,12 @@ def test_an_address_is_told_where_others_can_dial_it(
 def test_a_transaction_goes_to_whom_it_was_announced_also_once_mined(
     told: bool, waiting: bytes | None, recent: list[bytes], given: bytes | None
 ) -> None:
-    made = service(
-        following=SimpleNamespace(
-            transactions=SimpleNamespace(may_serve=lambda peer, prefix: told),
-            blocks=SimpleNamespace(recent=SimpleNamespace(by_prefix=lambda prefix: recent)),
-        ),
-        _made_of=SimpleNamespace(mempool=SimpleNamespace(by_prefix=lambda prefix: waiting)),
+    following: Any = SimpleNamespace(
+        transactions=SimpleNamespace(may_serve=lambda peer, prefix: told),
+        blocks=SimpleNamespace(recent=SimpleNamespace(by_prefix=lambda prefix: recent)),
     )
+    mempool: Any = SimpleNamespace(by_prefix=lambda prefix: waiting)
+    made = FromMemory(following, mempool)
     assert made.transaction_for(ONE, PREFIX) == given
 
 
@@ -185,11 +186,12 @@ def test_what_sync_wants_of_the_chain_is_done_in_order_whatever_fails(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
-        chain = Chain()
+        chain: Any = Chain()
         chain.error = error
-        made = service(_made_of=SimpleNamespace(chain=chain), _errands=[], _errand=trio.Event())
+        errands = Errands(chain)
+        made = service(_errands=errands)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(made._run_errands)
+            nursery.start_soon(errands.run)
             await trio.testing.wait_all_tasks_blocked()
             made._told(SyncedOnce())
             made._told(KeepFrom(7))

@@ -21,10 +21,10 @@ from esper.p2p.limits import HELLO_MS
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim
-from tests.support.peer_world import ip, peer_id
-from tests.support.service_node import NODE, ServiceNode, address, node
-from tests.support.service_world import hello, mocked, steady
-from tests.support.sim_endpoint import PORT
+from tests.support.net.peer_world import ip, peer_id
+from tests.support.net.service_node import NODE, ServiceNode, address, node
+from tests.support.net.service_world import hello, mocked, steady
+from tests.support.sim.sim_endpoint import PORT
 
 Test = Callable[[ServiceNode, NetworkPeers], Awaitable[None]]
 

@@ -6,7 +6,7 @@ from esper.p2p.limits import TRANSACTION_BYTES, TX_NOT_ASKED_MS, TX_UNANSWERED
 from esper.p2p.relay.known import prefix_of
 from esper.p2p.wire.bulk_messages import Txs
 from esper.p2p.wire.talk_messages import Announced, GetTxs, HaveTxs
-from tests.support.tx_relay_world import TxWorld, having, silent, transactions
+from tests.support.net.tx_relay_world import TxWorld, having, silent, transactions
 
 
 def test_what_a_peer_that_leaves_was_asked_counts_no_more_and_is_asked_of_the_next_at_once() -> (

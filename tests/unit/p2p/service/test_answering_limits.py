@@ -14,7 +14,7 @@ from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import Message, Request
-from tests.support.service_world import mocked, steady
+from tests.support.net.service_world import mocked, steady
 from tests.unit.p2p.service.test_answering import LOST, ONE, TWO, World, answers, world
 
 FIRST, SECOND = PeerNumber(1), PeerNumber(2)

@@ -21,7 +21,7 @@ from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import Message, StreamKind
-from tests.support.service_world import FRAMES, mocked, steady
+from tests.support.net.service_world import FRAMES, mocked, steady
 from tests.unit.p2p.service.test_connection import ID, World, proof, world
 
 COMPACT = bulk.Compact(0, b"h", b"o", (), (), (bytes(16),), ())

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import trio
 
-from esper.p2p.peers.address_gossip import UNASKED
-from esper.p2p.peers.connections import Kind
-from esper.p2p.peers.dial_plan import Dial
+from esper.p2p.peers.book.address_gossip import UNASKED
+from esper.p2p.peers.places.connections import Kind
+from esper.p2p.peers.places.dial_plan import Dial
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import KnownAddress
-from tests.support.peer_world import ip, peer_id
-from tests.support.service_node import NODE, WALL_MS, ServiceNode, address, node
-from tests.support.service_world import Stranger, hello, mocked
-from tests.support.sim_endpoint import PORT
+from tests.support.net.peer_world import ip, peer_id
+from tests.support.net.service_node import NODE, WALL_MS, ServiceNode, address, node
+from tests.support.net.service_world import Stranger, hello, mocked
+from tests.support.sim.sim_endpoint import PORT
 
 Test = Callable[[ServiceNode], Awaitable[None]]
 MINUTE = WALL_MS // 60_000

@@ -12,17 +12,19 @@ import trio
 from esper.p2p.faults import Offence
 from esper.p2p.limits import HELLO_MS
 from esper.p2p.peer import ARCHIVE, PeerNumber
-from esper.p2p.peers.connections import Close, Kind, PingOlder, Settled
-from esper.p2p.peers.dial_plan import MOST_STATIC, Dial
-from esper.p2p.peers.outbound_care import BEHIND_MS
 from esper.p2p.peers.penalties import DROP_MS
-from esper.p2p.peers.slots import INBOUND_NEAR, OLDER_PONG_MS
+from esper.p2p.peers.places.connections import Close, Kind, PingOlder, Settled
+from esper.p2p.peers.places.dial_plan import MOST_STATIC, Dial
+from esper.p2p.peers.places.outbound_care import BEHIND_MS
+from esper.p2p.peers.places.slots import INBOUND_NEAR, OLDER_PONG_MS
+from esper.p2p.service.named_peers import NamedPeers
 from esper.p2p.service.peer_table import Connected
+from esper.p2p.transport.link import Ending, LinkClosed
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim
-from tests.support.peer_world import peer_id
-from tests.support.service_node import OWN_NONCE, WALL_MS, ServiceNode, address, node
-from tests.support.service_world import CLAIM, Stranger, hello, mocked, steady
+from tests.support.net.peer_world import peer_id
+from tests.support.net.service_node import OWN_NONCE, WALL_MS, ServiceNode, address, node
+from tests.support.net.service_world import CLAIM, Stranger, hello, mocked, steady
 
 Test = Callable[[ServiceNode], Awaitable[None]]
 MINUTE = WALL_MS // 60_000
@@ -98,16 +100,14 @@ def test_who_is_kept_away_is_not_dialled_meanwhile() -> None:
 def test_causes_of_so_many_configured_peers_are_remembered(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def test(made: ServiceNode) -> None:
-        for number in range(1, MOST_STATIC + 2):
-            made.gate._tell_unreached(address(number), "why")
-        for number in range(2, MOST_STATIC + 2):
-            made.gate._tell_unreached(address(number), "why")
-        assert len(caplog.records) == MOST_STATIC + 1
-        made.gate._tell_unreached(address(1), "why")
-        assert len(caplog.records) == MOST_STATIC + 2
-
-    among(test)
+    named, closed = NamedPeers(), LinkClosed(Ending.UNREACHABLE)
+    for number in range(1, MOST_STATIC + 2):
+        named.unreached(address(number), closed)
+    for number in range(2, MOST_STATIC + 2):
+        named.unreached(address(number), closed)
+    assert len(caplog.records) == MOST_STATIC + 1
+    named.unreached(address(1), closed)
+    assert len(caplog.records) == MOST_STATIC + 2
 
 
 def test_hello_is_kept_as_claim_and_as_the_time_of_its_clock() -> None:
@@ -223,7 +223,7 @@ def test_who_ended_while_it_waited_becomes_no_peer() -> None:
 def test_who_is_gone_is_asked_and_told_nothing(action: Settled | Close | PingOlder) -> None:
     async def test(made: ServiceNode) -> None:
         made.gate._do([action])
-        made.gate._send(NOBODY, talk.Addrs(()))
+        made.gate.addresses._send(NOBODY, talk.Addrs(()))
         made.gate.blamed(NOBODY, Offence.ORDER, "late")
         made.gate.brought(NOBODY, HEAVY)
 

@@ -15,7 +15,7 @@ from esper.p2p.peer import PeerNumber
 from esper.p2p.service.machine_room import LONGEST_SLEEP_S
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
-from tests.support.service_world import mocked, steady
+from tests.support.net.service_world import mocked, steady
 from tests.unit.p2p.service.test_machine_room import (
     COMPACT,
     HEADERS,

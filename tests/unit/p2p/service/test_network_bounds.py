@@ -11,19 +11,19 @@ import trio
 from esper.p2p.actions import Ask
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.flow.open_requests import Owner
-from esper.p2p.peers.connections import Kind
-from esper.p2p.peers.dial_plan import Dial
-from esper.p2p.peers.slots import INBOUND_NEAR, OLDER_PONG_MS
+from esper.p2p.peers.places.connections import Kind
+from esper.p2p.peers.places.dial_plan import Dial
+from esper.p2p.peers.places.slots import INBOUND_NEAR, OLDER_PONG_MS
 from esper.p2p.service.network import CLAIM_BURST, FAILED_S, SAVE_EVERY_S
 from esper.p2p.service.peer_table import Connected
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import UNKNOWN_FROM
-from tests.support.peer_world import peer_id
-from tests.support.service_node import ServiceNode, address, node
-from tests.support.service_world import hello, mocked
-from tests.support.sim_endpoint import PORT
+from tests.support.net.peer_world import peer_id
+from tests.support.net.service_node import ServiceNode, address, node
+from tests.support.net.service_world import hello, mocked
+from tests.support.sim.sim_endpoint import PORT
 
 Test = Callable[[ServiceNode], Awaitable[None]]
 ID = b"i" * 64
@@ -165,7 +165,7 @@ def test_bytes_that_come_of_an_answer_keep_its_request_open(
     among(test)
 
 
-def test_a_pong_of_who_waits_for_its_place_is_heard() -> None:
+def test_a_pong_of_who_waits_for_its_place_is_heard_then() -> None:
     async def test(made: ServiceNode) -> None:
         await made.dialled_by(1)
         second = await made.dialled_by(1)
@@ -173,9 +173,9 @@ def test_a_pong_of_who_waits_for_its_place_is_heard() -> None:
         await trio.sleep(OLDER_PONG_MS / 1000 + 1)
         (peer,) = made.table.settled()
         assert peer.connection.ping_ms is not None
-        # What it claims there is not.
+        # It is read with the place, and so is what it claims.
         assert peer.claim is not None
-        assert peer.claim.height == 0
+        assert peer.claim.height == 9
 
     among(test)
 

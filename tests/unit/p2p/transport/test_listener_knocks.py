@@ -16,7 +16,7 @@ from esper.p2p.transport.dialler import dial
 from esper.p2p.transport.door import GRACE_MS, SLOTS
 from esper.p2p.transport.link import Ending, LinkClosed
 from esper.p2p.transport.listener import RETRY_S, Listener, accept
-from tests.support.transport_world import HOST, NODE, PEER, PROTOCOLS, new_frames, world
+from tests.support.net.transport_world import HOST, NODE, PEER, PROTOCOLS, new_frames, world
 
 OTHER = "127.0.0.9"
 
