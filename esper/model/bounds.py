@@ -8,7 +8,7 @@ one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,8 @@ NORM_LIMIT = (1 << 60) - 1
 """Limit of x * R * gain: the remainders of the norm's relations need the room."""
 LOGIT_LIMIT = (1 << 46) - 1
 """Limit of a logit: the slack to the top logits is cut into three limbs."""
+EMAX_TOP = 30
+"""Largest exponent of a norm that the format has."""
 _FIELD = 2**64 - 2**32 + 1
 _CLAMP_QUOTIENT_LIMIT = 2**15 - 1
 _HALF_UNIT_LIMIT = 2**32 - 1 + 8191
@@ -68,6 +70,28 @@ def norm_exponent(dim: int, residual_top: int, eps_term: int) -> int:
     return ((dim * residual_top**2 + eps_term).bit_length() - 1) >> 1
 
 
+def first_exceeded(bounds: Iterable[Bound]) -> Bound | None:
+    """The first worst case past its limit."""
+    return next((bound for bound in bounds if bound.value > bound.limit), None)
+
+
+def residual_bounds(dim: int, top: int, eps_term: int, emax: int) -> Iterator[Bound]:
+    """Worst cases of the residual stream and of the sums of squares that norms make of it.
+
+    Args:
+        dim: width of the stream.
+        top: largest absolute value of the stream.
+        eps_term: added to every sum of squares.
+        emax: largest exponent that the model names.
+    """
+    yield Bound("model", "residual x", top, 2**31 - 1)
+    yield Bound("model", "norm V", dim * top**2 + eps_term, LIMIT - 1)
+    exponent = norm_exponent(dim, top, eps_term)
+    yield Bound("model", "norm exponent (emax is the limit)", exponent, min(emax, EMAX_TOP))
+    scale = max(0, 10 - 2 * ((eps_term.bit_length() - 1) >> 1))
+    yield Bound("model", "norm 2^T0 * 4^(emax+1)", 1 << (scale + 2 * (emax + 1)), LIMIT)
+
+
 def check_bounds(model: IntegerModel) -> list[Bound]:
     """Every worst case of ``model``, in the order of computation.
 
@@ -85,13 +109,7 @@ def check_bounds(model: IntegerModel) -> list[Bound]:
 def _all_bounds(model: IntegerModel) -> Iterator[Bound]:
     p, tensors = model.parameters, model.tensors
     top = residual_top(tensors["embed_tokens"], p.layers)
-    largest = p.shape.dim * top**2 + p.eps_term
-    yield Bound("model", "residual x", top, 2**31 - 1)
-    yield Bound("model", "norm V", largest, LIMIT - 1)
-    exponent = norm_exponent(p.shape.dim, top, p.eps_term)
-    yield Bound("model", "norm exponent (emax is the limit)", exponent, p.emax)
-    scale = max(0, 10 - 2 * ((p.eps_term.bit_length() - 1) >> 1))
-    yield Bound("model", "norm 2^T0 * 4^(emax+1)", 1 << (scale + 2 * (p.emax + 1)), LIMIT)
+    yield from residual_bounds(p.shape.dim, top, p.eps_term, p.emax)
     factor = norm_factor(tensors["rsqrt_table"], p.emax)
     for index, layer in enumerate(p.layers):
         yield from _layer_bounds(model, index, layer, factor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -118,6 +119,19 @@ class BoundExceededError(ModelError):
         super().__init__(
             f"{site}: bound '{name}' reaches {value} ({value.bit_length()} bits), "
             f"the limit is {limit}; smaller weights or another calibration are needed"
+        )
+
+
+class ResidualTooWideError(ModelError):
+    """Updates of the residual stream are too large for the format, in any units it has."""
+
+    def __init__(self, largest: Sequence[tuple[int, float]], reason: str) -> None:
+        self.largest = tuple(largest)
+        self.reason = reason
+        told = ", ".join(f"layer {layer} up to {value:,.0f}" for layer, value in largest)
+        super().__init__(
+            f"the updates of the residual stream are too large for the format ({told}): in its "
+            f"coarsest units {reason}; choose another checkpoint"
         )
 
 

@@ -7,23 +7,19 @@ and no float sum decides anything.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import numpy as np
 
 from esper.model.bounds import (
     check_bounds,
     linear_worst,
-    norm_exponent,
     norm_factor,
-    residual_top,
-    width_top,
 )
-from esper.model.calibration import Calibration, Spread
+from esper.model.calibration import Calibration
 from esper.model.checkpoint import Checkpoint
-from esper.model.errors import CalibrationMismatchError, InvalidFieldError, ScaleOutOfRangeError
+from esper.model.errors import CalibrationMismatchError, InvalidFieldError
+from esper.model.exporting.residual_plan import plan_residual
 from esper.model.g16_format import IntegerModel
 from esper.model.g16_parameters import ACTIVATION_TOP, LayerParameters, Parameters
 from esper.model.layer_export import LayerPlan, export_layer, headroom_scale, norm_gain
@@ -31,14 +27,6 @@ from esper.model.quantize import round_linear
 from esper.model.safetensors_file import AnyArray
 from esper.model.tables import exp_table, rope_tables, rsqrt_table
 
-_FINE_FRACTION = 10
-"""Fraction bits of the residual stream of ordinary models."""
-_COARSE_FRACTION = 8
-"""Fraction bits where some update is massive: its worst case is squared and summed below 2^62."""
-_ORDINARY_UPDATE_BITS = 20
-"""Above this width of any update the residual stream counts as wide."""
-_UPDATE_ROOM = 4
-"""Room of a residual update over what calibration saw."""
 _MASSIVE_RATIO = 4096
 """A layer whose largest gated value passes this many mean values gets a wide one."""
 _LOGIT_BITS = 26
@@ -71,43 +59,37 @@ def export_model(
     fingerprint = checkpoint.fingerprint()
     if calibration.checkpoint != fingerprint:
         raise CalibrationMismatchError(calibration.checkpoint, fingerprint)
-    frac_bits, widths = _update_widths(calibration)
     config = checkpoint.config
     shape = config.shape
+    residual = plan_residual(
+        shape,
+        config.norm_eps,
+        float(np.abs(checkpoint.embed).max()),
+        calibration.layers,
+    )
     cos, sin = rope_tables(config.rope_theta, shape.head_dim, shape.max_seq)
+    embedding = np.ldexp(checkpoint.embed.astype(np.float64), residual.frac_bits)
     tensors: dict[str, AnyArray] = {
-        "embed_tokens": np.rint(np.ldexp(checkpoint.embed.astype(np.float64), frac_bits)).astype(
-            np.int32
-        ),
+        "embed_tokens": np.rint(embedding).astype(np.int32),
         "exp_table": exp_table(),
         "rsqrt_table": rsqrt_table(),
         "rope_cos": cos,
         "rope_sin": sin,
     }
-    eps_term = _round(Fraction(config.norm_eps) * shape.dim * (1 << (2 * frac_bits)))
-    if eps_term < 1:
-        raise ScaleOutOfRangeError("model", "eps_term", eps_term, "at least 1")
     layers: list[LayerParameters] = []
-    top = residual_top(tensors["embed_tokens"], ()) + sum(
-        width_top(b) for pair in widths for b in pair
-    )
-    emax = norm_exponent(shape.dim, top, eps_term)
-    if emax < 5:
-        raise ScaleOutOfRangeError("model", "emax", emax, "at least 5")
-    wide = any(bits > _ORDINARY_UPDATE_BITS for pair in widths for bits in pair)
     plan = LayerPlan(
         shape=shape,
-        frac_bits=frac_bits,
-        emax=emax,
-        norm_factor=norm_factor(tensors["rsqrt_table"], emax),
-        gain_bits=17 if wide else 12,
+        frac_bits=residual.frac_bits,
+        emax=residual.emax,
+        norm_factor=norm_factor(tensors["rsqrt_table"], residual.emax),
+        gain_bits=17 if residual.wide else 12,
         gate_bits=options.gate_bits,
     )
     for index, (weights, sites) in enumerate(
         zip(checkpoint.layers, calibration.layers, strict=True)
     ):
         massive = sites["gated"].absmax > _MASSIVE_RATIO * sites["gated"].mean_abs
-        o_bits, down_bits = widths[index]
+        o_bits, down_bits = residual.widths[index]
         layer, own = export_layer(f"layer {index}", plan, weights, sites, massive)
         layers.append(replace(layer, o_bits=o_bits, down_bits=down_bits))
         tensors.update({f"layers.{index}.{name}": tensor for name, tensor in own.items()})
@@ -117,9 +99,9 @@ def export_model(
     logit_bits = _export_lm_head(checkpoint, final_scale, tensors)
     parameters = Parameters(
         shape=shape,
-        frac_bits=frac_bits,
-        emax=emax,
-        eps_term=eps_term,
+        frac_bits=residual.frac_bits,
+        emax=residual.emax,
+        eps_term=residual.eps_term,
         final_norm_shift=final.shift,
         logit_bits=logit_bits,
         bos=config.bos,
@@ -129,37 +111,6 @@ def export_model(
     model = IntegerModel(parameters, tensors)
     check_bounds(model)
     return model
-
-
-def _round(value: Fraction) -> int:
-    """Nearest integer, halves up."""
-    return math.floor(value + Fraction(1, 2))
-
-
-def _update_widths(calibration: Calibration) -> tuple[int, list[tuple[int, int]]]:
-    """Fraction bits of the residual stream; widths (attention, feed-forward) of the updates."""
-    sites = ("attention_update", "feed_forward_update")
-    for frac_bits in (_FINE_FRACTION, _COARSE_FRACTION):
-        widths = []
-        for index, layer in enumerate(calibration.layers):
-            first, second = (
-                _update_bits(f"layer {index} {site}", layer[site], frac_bits) for site in sites
-            )
-            widths.append((first, second))
-        if all(bits <= _ORDINARY_UPDATE_BITS for pair in widths for bits in pair):
-            return frac_bits, widths
-    for index, pair in enumerate(widths):
-        if max(pair) > 26:
-            raise ScaleOutOfRangeError(
-                f"layer {index}", "the width of an update", max(pair), "at most 26 bits"
-            )
-    return _COARSE_FRACTION, widths
-
-
-def _update_bits(site: str, spread: Spread, frac_bits: int) -> int:
-    """Smallest even width from 16 that leaves a factor of four over calibration; 26 is the last."""
-    wanted = math.ldexp(_UPDATE_ROOM * spread.absmax, frac_bits)
-    return next((bits for bits in range(16, 64, 2) if width_top(bits) >= wanted), 64)
 
 
 def _export_lm_head(

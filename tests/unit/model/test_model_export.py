@@ -19,6 +19,7 @@ from esper.model.errors import (
     CalibrationMismatchError,
     InvalidFieldError,
     ModelError,
+    ResidualTooWideError,
     ScaleOutOfRangeError,
     WrongTensorError,
 )
@@ -174,8 +175,8 @@ def test_massive_updates_take_coarser_units_and_finer_gains(tmp_path: Path) -> N
     assert model.parameters.layers[0].down_bits == 24
     assert np.abs(model.tensors["final_norm_gain"]).max() > 4095
     assert _logit_error(tmp_path, CHECKPOINT, model) < 0.05
-    too_wide = _with_spread("feed_forward_update", Spread(40000.0, 1.0))
-    with pytest.raises(ScaleOutOfRangeError, match=r"layer 0.*26 bits"):
+    too_wide = _with_spread("feed_forward_update", Spread(9e6, 1.0))
+    with pytest.raises(ResidualTooWideError, match=r"layer 0 up to 9,000,000.*the most are 26"):
         export_model(CHECKPOINT, too_wide)
 
 

@@ -1,0 +1,1 @@
+"""What an export decides before it rounds, how it rounds, and what it says of both."""
