@@ -8,11 +8,12 @@ one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from esper.model.config import Shape
 from esper.model.errors import BoundExceededError
 from esper.model.g16_format import IntegerModel
 from esper.model.g16_parameters import ACTIVATION_TOP, LayerParameters
@@ -98,12 +99,17 @@ def check_bounds(model: IntegerModel) -> list[Bound]:
     Raises:
         BoundExceededError: the first one past its limit, with its layer and name.
     """
-    bounds = []
-    for bound in _all_bounds(model):
+    return check(_all_bounds(model))
+
+
+def check(bounds: Iterable[Bound]) -> list[Bound]:
+    """The bounds themselves. Raises BoundExceededError for the first one past its limit."""
+    kept = []
+    for bound in bounds:
         if bound.value > bound.limit:
             raise BoundExceededError(bound.site, bound.name, bound.value, bound.limit)
-        bounds.append(bound)
-    return bounds
+        kept.append(bound)
+    return kept
 
 
 def _all_bounds(model: IntegerModel) -> Iterator[Bound]:
@@ -112,7 +118,7 @@ def _all_bounds(model: IntegerModel) -> Iterator[Bound]:
     yield from residual_bounds(p.shape.dim, top, p.eps_term, p.emax)
     factor = norm_factor(tensors["rsqrt_table"], p.emax)
     for index, layer in enumerate(p.layers):
-        yield from _layer_bounds(model, index, layer, factor)
+        yield from layer_bounds(tensors, p.shape, index, layer, factor)
     final = factor * _absmax(tensors["final_norm_gain"])
     yield Bound("model", "final norm x * R * gain", final, NORM_LIMIT)
     yield from _clamp("model", "final norm", final, p.final_norm_shift, 16)
@@ -129,11 +135,16 @@ def residual_top(embed: AnyArray, layers: tuple[LayerParameters, ...]) -> int:
     return _absmax(embed) + updates
 
 
-def _layer_bounds(
-    model: IntegerModel, index: int, layer: LayerParameters, factor: int
+def layer_bounds(
+    tensors: Mapping[str, AnyArray],
+    shape: Shape,
+    index: int,
+    layer: LayerParameters,
+    factor: int,
 ) -> Iterator[Bound]:
+    """Worst cases of one layer, in the order of computation; ``factor`` is ``norm_factor``'s."""
     site, prefix = f"layer {index}", f"layers.{index}"
-    tensors, shifts = model.tensors, layer.linear_shift
+    shifts = layer.linear_shift
 
     def worst(name: str, input_top: int = ACTIVATION_TOP) -> int:
         weight, multiplier = (
@@ -150,9 +161,8 @@ def _layer_bounds(
         value = worst(f"{name}_proj") << 17
         yield Bound(site, f"{name} rotary", value, LIMIT)
         yield from _clamp(site, name, value, shifts[f"{name}_proj"] + 16, 16)
-    yield Bound(
-        site, "score half units", score_half_units(model, layer.score_shift), _HALF_UNIT_LIMIT
-    )
+    half_units = score_half_units(shape.head_dim, layer.score_shift)
+    yield Bound(site, "score half units", half_units, _HALF_UNIT_LIMIT)
     widths = {
         "v_proj": (ACTIVATION_TOP, 16),
         "o_proj": (ACTIVATION_TOP, layer.o_bits),
@@ -168,9 +178,9 @@ def _layer_bounds(
     yield from _clamp(site, "z", value, shifts["up_proj"], layer.z_bits)
 
 
-def score_half_units(model: IntegerModel, score_shift: int) -> int:
+def score_half_units(head_dim: int, score_shift: int) -> int:
     """Largest distance of a key from the best one, in half units after the shift."""
-    widest = 2 * model.parameters.shape.head_dim * ACTIVATION_TOP**2
+    widest = 2 * head_dim * ACTIVATION_TOP**2
     return (widest + (1 << (score_shift - 1))) >> (score_shift - 1)
 
 

@@ -1,25 +1,31 @@
 """Exporting a float checkpoint as the integer model that nodes run.
 
-From the weights and a saved calibration the result is the same on every machine: scales come from
-the calibration's decimal strings through IEEE double operations, tables from integer arithmetic,
-and no float sum decides anything.
+From the weights and a saved calibration the result is the same on every machine, unless rounding
+feeds errors back: scales come from the calibration's decimal strings through IEEE double
+operations, tables from integer arithmetic, and no float sum decides anything.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 
 from esper.model.bounds import (
+    check,
     check_bounds,
+    layer_bounds,
     linear_worst,
     norm_factor,
 )
 from esper.model.calibration import Calibration
 from esper.model.checkpoint import Checkpoint
 from esper.model.errors import CalibrationMismatchError, InvalidFieldError
-from esper.model.exporting.residual_plan import plan_residual
+from esper.model.exporting.feedback_rounding import ErrorFeedback
+from esper.model.exporting.residual_plan import ResidualPlan, plan_residual
+from esper.model.exporting.second_moments import SecondMoments
 from esper.model.g16_format import IntegerModel
 from esper.model.g16_parameters import ACTIVATION_TOP, LayerParameters, Parameters
 from esper.model.layer_export import LayerPlan, export_layer, headroom_scale, norm_gain
@@ -34,18 +40,42 @@ _LOGIT_BITS = 26
 _LOGIT_WORST = 1 << 46
 
 
+class Rounding(StrEnum):
+    """How weights become integers."""
+
+    NEAREST = "nearest"
+    """Each to the nearest: the same integers on every machine."""
+    FEEDBACK = "feedback"
+    """Column by column, each error made good in the columns that follow: closer on average. Single
+    weights depend on the machine's float sums."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """Choices left to whoever publishes a model."""
 
     gate_bits: int = 16
     """Width of the gate: 16, or 12 for tables of 4,096 entries a layer."""
+    rounding: Rounding = Rounding.NEAREST
+    """How weights become integers."""
 
 
 def export_model(
-    checkpoint: Checkpoint, calibration: Calibration, options: ExportOptions | None = None
+    checkpoint: Checkpoint,
+    calibration: Calibration,
+    options: ExportOptions | None = None,
+    moments: SecondMoments | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> IntegerModel:
     """Turn ``checkpoint`` into integers with the activation ranges of ``calibration``.
+
+    Args:
+        checkpoint: the float model.
+        calibration: how large its activations get.
+        options: choices left to the publisher.
+        moments: how inputs go together, for rounding with error feedback; without them every
+            weight goes to the nearest integer.
+        progress: called with (layers done, layers in all).
 
     Raises:
         InvalidFieldError: an option is outside its values.
@@ -61,12 +91,7 @@ def export_model(
         raise CalibrationMismatchError(calibration.checkpoint, fingerprint)
     config = checkpoint.config
     shape = config.shape
-    residual = plan_residual(
-        shape,
-        config.norm_eps,
-        float(np.abs(checkpoint.embed).max()),
-        calibration.layers,
-    )
+    residual = plan_of(checkpoint, calibration)
     cos, sin = rope_tables(config.rope_theta, shape.head_dim, shape.max_seq)
     embedding = np.ldexp(checkpoint.embed.astype(np.float64), residual.frac_bits)
     tensors: dict[str, AnyArray] = {
@@ -90,13 +115,19 @@ def export_model(
     ):
         massive = sites["gated"].absmax > _MASSIVE_RATIO * sites["gated"].mean_abs
         o_bits, down_bits = residual.widths[index]
-        layer, own = export_layer(f"layer {index}", plan, weights, sites, massive)
+        feedback = None if moments is None else moments.of_layer(index)
+        layer, own = export_layer(f"layer {index}", plan, weights, sites, massive, feedback)
         layers.append(replace(layer, o_bits=o_bits, down_bits=down_bits))
         tensors.update({f"layers.{index}.{name}": tensor for name, tensor in own.items()})
+        # Here and not at the end: rounding the layers that follow may take an hour.
+        check(layer_bounds(tensors, shape, index, layers[index], plan.norm_factor))
+        if progress is not None:
+            progress(index + 1, shape.layers)
     final_scale = headroom_scale(calibration.final["input"], ACTIVATION_TOP)
     final = norm_gain("final norm", plan, checkpoint.final_norm, final_scale)
     tensors["final_norm_gain"] = final.gain
-    logit_bits = _export_lm_head(checkpoint, final_scale, tensors)
+    output = None if moments is None else moments.of_output()
+    logit_bits = _export_lm_head(checkpoint, final_scale, tensors, output)
     parameters = Parameters(
         shape=shape,
         frac_bits=residual.frac_bits,
@@ -113,13 +144,23 @@ def export_model(
     return model
 
 
+def plan_of(checkpoint: Checkpoint, calibration: Calibration) -> ResidualPlan:
+    """Units and widths of the residual stream; errors as of ``plan_residual``."""
+    config = checkpoint.config
+    largest = float(np.abs(checkpoint.embed).max())
+    return plan_residual(config.shape, config.norm_eps, largest, calibration.layers)
+
+
 def _export_lm_head(
-    checkpoint: Checkpoint, input_scale: float, tensors: dict[str, AnyArray]
+    checkpoint: Checkpoint,
+    input_scale: float,
+    tensors: dict[str, AnyArray],
+    feedback: ErrorFeedback | None,
 ) -> int:
     """Add the output projection to ``tensors``; returns log2 of the units of a logit in one nat."""
     rows = checkpoint.lm_head.astype(np.float64) * input_scale
     for logit_bits in range(_LOGIT_BITS, 15, -1):
-        linear = round_linear("lm_head", rows, logit_bits)
+        linear = round_linear("lm_head", rows, logit_bits, feedback=feedback)
         if linear_worst(linear.weight, linear.multiplier, ACTIVATION_TOP) < _LOGIT_WORST:
             break
     tensors["lm_head.weight"] = linear.weight
