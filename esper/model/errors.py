@@ -109,8 +109,10 @@ class WrongTensorError(ModelError):
         self.tensor = tensor
         self.got = got
         self.expected = expected
-        where = "" if place is None else f"{place}: "
-        super().__init__(f"{where}tensor '{tensor}' is {got}; expected {expected}")
+        where, remedy = "", ""
+        if place is not None:
+            where, remedy = f"{place}: ", "; fetch the checkpoint again, or choose another"
+        super().__init__(f"{where}tensor '{tensor}' is {got}; expected {expected}{remedy}")
 
     def at(self, place: Path) -> WrongTensorError:
         """The same, of a file or folder that is known further up."""

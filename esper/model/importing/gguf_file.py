@@ -114,9 +114,12 @@ class GgufFile:
 
 
 def is_gguf(path: Path) -> bool:
-    """Whether a path is a file that claims to be GGUF, by its name or its first bytes."""
+    """Whether a path is a file that claims to be GGUF, by its name or its first bytes.
+
+    A name alone counts where there is nothing: what is missed is the file, not a folder.
+    """
     if not path.is_file():
-        return False
+        return path.suffix.lower() == ".gguf" and not path.is_dir()
     with path.open("rb") as file:
         return file.read(len(_MAGIC)) == _MAGIC or path.suffix.lower() == ".gguf"
 

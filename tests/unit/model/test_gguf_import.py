@@ -133,6 +133,8 @@ def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "a.gguf", tensors={"blk.1.ffn_up.weight": None})
     with pytest.raises(ModelError, match=r"model\.layers\.1\.mlp\.up_proj\.weight.* is missing"):
         import_model(path, tmp_path / "out")
+    with pytest.raises(ModelError, match=r"a\.gguf: .*fetch the checkpoint again"):
+        import_model(path, tmp_path / "out")
 
 
 def test_a_file_cut_anywhere_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -147,7 +149,7 @@ def test_a_file_cut_anywhere_is_refused_in_a_sentence(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_and_what_is_no_gguf(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"none\.gguf"):
+    with pytest.raises(ModelError, match=r"none\.gguf cannot be read .*give a GGUF file"):
         import_model(tmp_path / "none.gguf", tmp_path / "out")
     assert not is_gguf(tmp_path)
     (tmp_path / "x.bin").write_bytes(b"GGUF")
