@@ -10,7 +10,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from esper.model.bounds import check_bounds, width_top
+from esper.model import export
+from esper.model.bounds import Bound, check_bounds, width_top
 from esper.model.calibration import Calibration, Spread, calibrate
 from esper.model.checkpoint import Checkpoint, load_checkpoint
 from esper.model.config import Shape
@@ -187,6 +188,21 @@ def test_massive_gated_values_get_a_wide_width(tmp_path: Path) -> None:
     up = [b.value for b in check_bounds(model) if b.name == "silu * A_up"]
     assert up[0] < 2**60
     assert _logit_error(tmp_path, CHECKPOINT, model) < 0.05
+
+
+def test_a_bound_is_found_out_before_the_next_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    export_model(CHECKPOINT, CALIBRATION, progress=lambda *step: told.append(step))
+    assert told == [(1, 2), (2, 2)]
+
+    def passed(_: object, __: object, index: int, *rest: object) -> list[Bound]:
+        return [Bound(f"layer {index}", "v_proj A", index + 1, 1)]
+
+    monkeypatch.setattr(export, "layer_bounds", passed)
+    told.clear()
+    with pytest.raises(BoundExceededError, match="layer 1"):
+        export_model(CHECKPOINT, CALIBRATION, progress=lambda *step: told.append(step))
+    assert told == [(1, 2)]
 
 
 def test_impossible_scores_are_refused() -> None:
