@@ -129,6 +129,14 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
         assert f"'{name}'" in _refusal(tmp_path, path)
 
 
+def test_an_element_type_of_no_weights_is_named(tmp_path: Path) -> None:
+    whole = np.ones(16, dtype=np.int8)
+    path = write_gguf(tmp_path / "a.gguf", tensors={"output_norm.weight": whole})
+    words = _refusal(tmp_path, path)
+    assert "element type of tensor 'output_norm.weight' is 'I8'" in words
+    assert "F16 or Q8_0" in words
+
+
 def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "a.gguf", tensors={"blk.1.ffn_up.weight": None})
     with pytest.raises(ModelError, match=r"model\.layers\.1\.mlp\.up_proj\.weight.* is missing"):
