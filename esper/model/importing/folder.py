@@ -87,8 +87,8 @@ def import_model(source: Path, target: Path, *, overwrite: bool = False) -> Impo
 
 def _write_gguf(file: GgufFile, folder: Path) -> Checkpoint:
     check_architecture(file)
+    config = config_of(file)
     weights = weights_of(file)
-    config = config_of(file, tied="lm_head.weight" not in weights)
     try:
         checkpoint = assemble_checkpoint(parse_config(config), weights)
     except WrongTensorError as error:

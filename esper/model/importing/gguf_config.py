@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from esper.model.errors import MalformedFileError, UnsupportedFieldError
-from esper.model.importing.gguf_file import GgufFile
+from esper.model.importing.gguf_file import OUTPUT, GgufFile
 
 _ARCHITECTURE: Final = "llama"
 _TAKEN: Final = frozenset(
@@ -45,12 +45,8 @@ _PLAIN: Final[Mapping[str, tuple[Any, ...]]] = {
 it."""
 
 
-def config_of(file: GgufFile, *, tied: bool) -> dict[str, Any]:
+def config_of(file: GgufFile) -> dict[str, Any]:
     """The fields of ``config.json``.
-
-    Args:
-        file: the GGUF file.
-        tied: whether the embedding is the output matrix, which its tensors say.
 
     Raises:
         MalformedFileError: a field is missing, of the wrong type, or contradicts another.
@@ -64,7 +60,8 @@ def config_of(file: GgufFile, *, tied: bool) -> dict[str, Any]:
 
     heads, dim = whole("attention.head_count"), whole("embedding_length")
     if heads < 1:
-        raise MalformedFileError(file.path, f"field '{_ARCHITECTURE}.attention.head_count' is 0")
+        name = f"{_ARCHITECTURE}.attention.head_count"
+        raise MalformedFileError(file.path, f"field '{name}' is {heads}, expected 1 or more")
     head_dim = whole("attention.key_length", dim // heads)
     for name in ("attention.value_length", "rope.dimension_count"):
         if whole(name, head_dim) != head_dim:
@@ -92,7 +89,7 @@ def config_of(file: GgufFile, *, tied: bool) -> dict[str, Any]:
         "max_position_embeddings": whole("context_length"),
         "rms_norm_eps": file.number(f"{_ARCHITECTURE}.attention.layer_norm_rms_epsilon"),
         "rope_theta": _rope_theta(file),
-        "tie_word_embeddings": tied,
+        "tie_word_embeddings": OUTPUT not in file.tensor_names,
         "attention_bias": False,
         "mlp_bias": False,
         "bos_token_id": file.whole("tokenizer.ggml.bos_token_id"),

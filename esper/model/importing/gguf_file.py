@@ -19,6 +19,8 @@ from esper.model.errors import (
     UnsupportedFieldError,
 )
 
+OUTPUT: Final = "output.weight"
+"""The output matrix; where there is none, the embedding is it."""
 _MAGIC: Final = b"GGUF"
 _Kind = TypeVar("_Kind", str, int, float, bool)
 
@@ -31,6 +33,11 @@ class GgufFile:
         """Where it was read."""
         self._fields = fields
         self._tensors = tensors
+
+    @property
+    def tensor_names(self) -> frozenset[str]:
+        """Names of the tensors."""
+        return frozenset(tensor.name for tensor in self._tensors)
 
     def names(self, prefix: str) -> list[str]:
         """Names of the fields that begin so."""

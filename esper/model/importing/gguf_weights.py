@@ -10,12 +10,12 @@ import numpy as np
 
 from esper.model.checkpoint import Floats
 from esper.model.errors import MalformedFileError, UnsupportedFieldError
-from esper.model.importing.gguf_file import GgufFile
+from esper.model.importing.gguf_file import OUTPUT, GgufFile
 
 _TOP: Final[Mapping[str, str]] = {
     "token_embd.weight": "model.embed_tokens.weight",
     "output_norm.weight": "model.norm.weight",
-    "output.weight": "lm_head.weight",
+    OUTPUT: "lm_head.weight",
 }
 _OF_LAYERS: Final[Mapping[str, str]] = {
     "attn_q": "self_attn.q_proj",

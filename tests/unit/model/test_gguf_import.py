@@ -63,6 +63,11 @@ def test_a_folder_in_parts_becomes_one_file(tmp_path: Path) -> None:
     with pytest.raises(FolderTakenError, match="--overwrite"):
         import_model(tmp_path / "in", tmp_path / "out")
     import_model(tmp_path / "in", tmp_path / "out", overwrite=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.json").write_text("{}")
+    with pytest.raises(FolderTakenError, match=r"config\.json"):
+        import_model(tmp_path / "in", tmp_path / "other")
+    assert [file.name for file in (tmp_path / "other").iterdir()] == ["config.json"]
 
 
 def _refusal(tmp_path: Path, source: Path) -> str:
@@ -85,7 +90,9 @@ FIELDS: list[tuple[Mapping[str, Any], str]] = [
     ({"llama.block_count": None}, "llama.block_count"),
     ({"llama.block_count": "2"}, "llama.block_count"),
     ({"llama.vocab_size": 41}, "llama.vocab_size"),
-    ({"llama.attention.head_count": 0}, "attn_q.weight"),
+    ({"llama.attention.head_count": 0}, "llama.attention.head_count"),
+    ({"llama.attention.head_count_kv": 0}, "attn_k.weight"),
+    ({"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": [0.0]}, "tokenizer.ggml.scores"),
     ({"split.count": 2}, "split.count"),
     ({"tokenizer.ggml.model": "bert"}, "tokenizer.ggml.model"),
     ({"tokenizer.ggml.pre": "qwen2"}, "tokenizer.ggml.pre"),

@@ -54,6 +54,11 @@ def _refusal(folder: Path) -> ModelError:
     return refusal.value
 
 
+def test_a_folder_without_weights_says_what_would_do(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config_fields(CHECKPOINT)))
+    assert "or a GGUF file" in str(_refusal(tmp_path))
+
+
 def test_a_part_that_is_missing_is_named(tmp_path: Path) -> None:
     parts, places = _parts()
     del parts[SECOND]
@@ -74,7 +79,7 @@ def test_a_tensor_that_the_index_does_not_name(tmp_path: Path) -> None:
     parts, places = _parts()
     del places[NORM]
     words = str(_refusal(_write(tmp_path, parts, places)))
-    assert NORM in words
+    assert f"does not name tensor '{NORM}'" in words
     assert INDEX_FILE in words
 
 
