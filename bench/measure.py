@@ -93,10 +93,11 @@ def decode(directory: Path) -> dict[str, Any]:
     from esper._native import NativeFloatModel, NativeModel
     from esper.model.config import read_config
     from esper.model.exporting.native_calibration import native_config
+    from esper.model.importing.weight_files import weight_files
 
     config = read_config(directory / "config.json")
     integer = NativeModel.load(str(directory))
-    floats = NativeFloatModel.load(str(directory), 1, *native_config(config))
+    floats = NativeFloatModel.load(weight_files(directory), 1, *native_config(config))
     chooser = random.Random(_SEED)
     speeds: dict[str, list[float]] = {"integer": [], "float": []}
     for _ in range(DECODE_ROUNDS):

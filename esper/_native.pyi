@@ -101,6 +101,14 @@ class NativeModel:
     ) -> list[tuple[list[int], list[list[tuple[int, int]]]]]:
         """Greedy answers, and for each answer token its `top_k` (id, logit) pairs."""
 
+    def answer(
+        self, prompt: Sequence[int], max_new: int, threads: int, each: Callable[[int], object], /
+    ) -> None:
+        """The greedy answer to one prompt, each token given to `each` as soon as it is known.
+
+        What `each` raises ends the answer, and is raised.
+        """
+
 class FloatSpread(TypedDict):
     """Size of the values at one site; a plain dict at run time."""
 
@@ -119,13 +127,13 @@ class NativeFloatModel:
 
     @staticmethod
     def load(
-        directory: str | PathLike[str],
+        files: Sequence[str | PathLike[str]],
         threads: int,
         sizes: Sequence[int],
         constants: tuple[float, float, bool],
         /,
     ) -> NativeFloatModel:
-        """Read `model.safetensors` (F32, F16 or BF16) in a directory.
+        """Read safetensors files (F32, F16 or BF16) that hold all tensors together.
 
         `sizes` are those of `shape` in its order, `constants` norm_eps, rope_theta and whether the
         embedding is the output matrix.

@@ -8,11 +8,12 @@ one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from esper.model.config import Shape
 from esper.model.errors import BoundExceededError
 from esper.model.g16_format import IntegerModel
 from esper.model.g16_parameters import ACTIVATION_TOP, LayerParameters
@@ -24,6 +25,8 @@ NORM_LIMIT = (1 << 60) - 1
 """Limit of x * R * gain: the remainders of the norm's relations need the room."""
 LOGIT_LIMIT = (1 << 46) - 1
 """Limit of a logit: the slack to the top logits is cut into three limbs."""
+EMAX_TOP = 30
+"""Largest exponent of a norm that the format has."""
 _FIELD = 2**64 - 2**32 + 1
 _CLAMP_QUOTIENT_LIMIT = 2**15 - 1
 _HALF_UNIT_LIMIT = 2**32 - 1 + 8191
@@ -68,33 +71,54 @@ def norm_exponent(dim: int, residual_top: int, eps_term: int) -> int:
     return ((dim * residual_top**2 + eps_term).bit_length() - 1) >> 1
 
 
+def first_exceeded(bounds: Iterable[Bound]) -> Bound | None:
+    """The first worst case past its limit."""
+    return next((bound for bound in bounds if bound.value > bound.limit), None)
+
+
+def residual_bounds(dim: int, top: int, eps_term: int, emax: int) -> Iterator[Bound]:
+    """Worst cases of the residual stream and of the sums of squares that norms make of it.
+
+    Args:
+        dim: width of the stream.
+        top: largest absolute value of the stream.
+        eps_term: added to every sum of squares.
+        emax: largest exponent that the model names.
+    """
+    yield Bound("model", "residual x", top, 2**31 - 1)
+    yield Bound("model", "norm V", dim * top**2 + eps_term, LIMIT - 1)
+    exponent = norm_exponent(dim, top, eps_term)
+    yield Bound("model", "norm exponent (emax is the limit)", exponent, min(emax, EMAX_TOP))
+    scale = max(0, 10 - 2 * ((eps_term.bit_length() - 1) >> 1))
+    yield Bound("model", "norm 2^T0 * 4^(emax+1)", 1 << (scale + 2 * (emax + 1)), LIMIT)
+
+
 def check_bounds(model: IntegerModel) -> list[Bound]:
     """Every worst case of ``model``, in the order of computation.
 
     Raises:
         BoundExceededError: the first one past its limit, with its layer and name.
     """
-    bounds = []
-    for bound in _all_bounds(model):
+    return check(_all_bounds(model))
+
+
+def check(bounds: Iterable[Bound]) -> list[Bound]:
+    """The bounds themselves. Raises BoundExceededError for the first one past its limit."""
+    kept = []
+    for bound in bounds:
         if bound.value > bound.limit:
             raise BoundExceededError(bound.site, bound.name, bound.value, bound.limit)
-        bounds.append(bound)
-    return bounds
+        kept.append(bound)
+    return kept
 
 
 def _all_bounds(model: IntegerModel) -> Iterator[Bound]:
     p, tensors = model.parameters, model.tensors
     top = residual_top(tensors["embed_tokens"], p.layers)
-    largest = p.shape.dim * top**2 + p.eps_term
-    yield Bound("model", "residual x", top, 2**31 - 1)
-    yield Bound("model", "norm V", largest, LIMIT - 1)
-    exponent = norm_exponent(p.shape.dim, top, p.eps_term)
-    yield Bound("model", "norm exponent (emax is the limit)", exponent, p.emax)
-    scale = max(0, 10 - 2 * ((p.eps_term.bit_length() - 1) >> 1))
-    yield Bound("model", "norm 2^T0 * 4^(emax+1)", 1 << (scale + 2 * (p.emax + 1)), LIMIT)
+    yield from residual_bounds(p.shape.dim, top, p.eps_term, p.emax)
     factor = norm_factor(tensors["rsqrt_table"], p.emax)
     for index, layer in enumerate(p.layers):
-        yield from _layer_bounds(model, index, layer, factor)
+        yield from layer_bounds(tensors, p.shape, index, layer, factor)
     final = factor * _absmax(tensors["final_norm_gain"])
     yield Bound("model", "final norm x * R * gain", final, NORM_LIMIT)
     yield from _clamp("model", "final norm", final, p.final_norm_shift, 16)
@@ -111,11 +135,16 @@ def residual_top(embed: AnyArray, layers: tuple[LayerParameters, ...]) -> int:
     return _absmax(embed) + updates
 
 
-def _layer_bounds(
-    model: IntegerModel, index: int, layer: LayerParameters, factor: int
+def layer_bounds(
+    tensors: Mapping[str, AnyArray],
+    shape: Shape,
+    index: int,
+    layer: LayerParameters,
+    factor: int,
 ) -> Iterator[Bound]:
+    """Worst cases of one layer, in the order of computation; ``factor`` is ``norm_factor``'s."""
     site, prefix = f"layer {index}", f"layers.{index}"
-    tensors, shifts = model.tensors, layer.linear_shift
+    shifts = layer.linear_shift
 
     def worst(name: str, input_top: int = ACTIVATION_TOP) -> int:
         weight, multiplier = (
@@ -132,9 +161,8 @@ def _layer_bounds(
         value = worst(f"{name}_proj") << 17
         yield Bound(site, f"{name} rotary", value, LIMIT)
         yield from _clamp(site, name, value, shifts[f"{name}_proj"] + 16, 16)
-    yield Bound(
-        site, "score half units", score_half_units(model, layer.score_shift), _HALF_UNIT_LIMIT
-    )
+    half_units = score_half_units(shape.head_dim, layer.score_shift)
+    yield Bound(site, "score half units", half_units, _HALF_UNIT_LIMIT)
     widths = {
         "v_proj": (ACTIVATION_TOP, 16),
         "o_proj": (ACTIVATION_TOP, layer.o_bits),
@@ -150,9 +178,9 @@ def _layer_bounds(
     yield from _clamp(site, "z", value, shifts["up_proj"], layer.z_bits)
 
 
-def score_half_units(model: IntegerModel, score_shift: int) -> int:
+def score_half_units(head_dim: int, score_shift: int) -> int:
     """Largest distance of a key from the best one, in half units after the shift."""
-    widest = 2 * model.parameters.shape.head_dim * ACTIVATION_TOP**2
+    widest = 2 * head_dim * ACTIVATION_TOP**2
     return (widest + (1 << (score_shift - 1))) >> (score_shift - 1)
 
 

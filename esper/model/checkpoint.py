@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from esper.model.config import LlamaConfig, Shape, read_config
-from esper.model.errors import MissingFileError, WrongTensorError
+from esper.model.errors import WrongTensorError
 from esper.model.g16_parameters import LINEAR_NAMES
-from esper.model.safetensors_file import AnyArray, read_container
+from esper.model.importing.weight_files import read_weights
+from esper.model.safetensors_file import AnyArray
 
 Floats = npt.NDArray[np.float32]
 
-WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
 _ATTENTION = frozenset(LINEAR_NAMES[:4])
 
 
@@ -65,22 +66,23 @@ class Checkpoint:
 
 
 def load_checkpoint(directory: Path) -> Checkpoint:
-    """Read ``config.json`` and ``model.safetensors`` (float32, float16, bfloat16) of a directory.
+    """Read ``config.json`` and the weights (float32, float16, bfloat16) of a directory.
+
+    The weights are in ``model.safetensors``, or in parts that ``model.safetensors.index.json``
+    names.
 
     Raises:
-        MissingFileError, MalformedFileError: a file is absent or broken.
+        MissingFileError, MalformedFileError: a file is absent or broken, or index and parts do not
+            agree.
         UnsupportedArchitectureError, InvalidFieldError: from the configuration.
         WrongTensorError: a tensor is missing, unknown, misshapen, not a float tensor, or holds NaN
             or infinity.
     """
-    config = read_config(directory / "config.json")
-    path = directory / WEIGHTS_FILE
-    if not path.exists() and (directory / f"{WEIGHTS_FILE}.index.json").exists():
-        raise MissingFileError(
-            path, "the checkpoint is split into parts; save it again as one file"
-        )
-    _, tensors = read_container(path)
-    return assemble_checkpoint(config, tensors)
+    config = read_config(directory / CONFIG_FILE)
+    try:
+        return assemble_checkpoint(config, read_weights(directory))
+    except WrongTensorError as error:
+        raise error.at(directory) from error
 
 
 def assemble_checkpoint(config: LlamaConfig, tensors: Mapping[str, AnyArray]) -> Checkpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -71,14 +72,51 @@ class UnsupportedArchitectureError(ModelError):
         )
 
 
+class UnsupportedFieldError(ModelError):
+    """A file of a checkpoint asks for something that this program does not have."""
+
+    def __init__(
+        self,
+        path: Path,
+        field: str,
+        got: object,
+        supported: str,
+        remedy: str = "choose another checkpoint",
+    ) -> None:
+        self.path = path
+        self.field = field
+        self.got = got
+        self.supported = supported
+        super().__init__(
+            f"{path}: {field} is {_shortened(got)}, supported is {supported}; {remedy}"
+        )
+
+
+class MissingPackageError(ModelError):
+    """A Python package that is not always installed is needed."""
+
+    def __init__(self, package: str, purpose: str) -> None:
+        self.package = package
+        super().__init__(
+            f"the package {package}, which {purpose}, is not installed; run: pip install {package}"
+        )
+
+
 class WrongTensorError(ModelError):
     """A tensor is missing, unknown, or has the wrong shape, element type or values."""
 
-    def __init__(self, tensor: str, got: str, expected: str) -> None:
+    def __init__(self, tensor: str, got: str, expected: str, place: Path | None = None) -> None:
         self.tensor = tensor
         self.got = got
         self.expected = expected
-        super().__init__(f"tensor '{tensor}' is {got}; expected {expected}")
+        where, remedy = "", ""
+        if place is not None:
+            where, remedy = f"{place}: ", "; fetch the checkpoint again, or choose another"
+        super().__init__(f"{where}tensor '{tensor}' is {got}; expected {expected}{remedy}")
+
+    def at(self, place: Path) -> WrongTensorError:
+        """The same, of a file or folder that is known further up."""
+        return WrongTensorError(self.tensor, self.got, self.expected, place)
 
 
 class CalibrationMismatchError(ModelError):
@@ -118,6 +156,19 @@ class BoundExceededError(ModelError):
         super().__init__(
             f"{site}: bound '{name}' reaches {value} ({value.bit_length()} bits), "
             f"the limit is {limit}; smaller weights or another calibration are needed"
+        )
+
+
+class ResidualTooWideError(ModelError):
+    """Updates of the residual stream are too large for the format, in any units it has."""
+
+    def __init__(self, largest: Sequence[tuple[int, float]], reason: str) -> None:
+        self.largest = tuple(largest)
+        self.reason = reason
+        told = ", ".join(f"layer {layer} up to {value:,.0f}" for layer, value in largest)
+        super().__init__(
+            f"the updates of the residual stream are too large for the format ({told}): in its "
+            f"coarsest units {reason}; choose another checkpoint"
         )
 
 

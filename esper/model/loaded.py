@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from esper._native import NativeModel, ProvingKey
+
+
+class _EnoughError(Exception):
+    """Ends an answer that nobody wants more of."""
 
 
 class LoadedModel:
@@ -128,6 +133,35 @@ class LoadedModel:
         answer, _ = self.native.generate([list(tokens)], max_new_tokens, 1, _threads(threads))[0]
         return answer
 
+    def answer(
+        self,
+        tokens: Sequence[int],
+        max_new_tokens: int,
+        each: Callable[[int], bool],
+        threads: int | None = None,
+    ) -> None:
+        """The greedy answer of ``generate``, each token handed over as soon as it is known.
+
+        Args:
+            tokens: the prompt, at least one id.
+            max_new_tokens: longest answer, as in ``generate``.
+            each: takes a token, and says whether to go on.
+            threads: as in ``generate``.
+
+        Raises:
+            InvalidFieldError: the tokens or the answer do not fit the model.
+        """
+        if max_new_tokens < 1:
+            raise InvalidFieldError("max_new_tokens", max_new_tokens, "at least 1")
+        self._check_tokens(tokens, len(tokens) + max_new_tokens - 1)
+
+        def hand_over(token: int) -> None:
+            if not each(token):
+                raise _EnoughError
+
+        with suppress(_EnoughError):
+            self.native.answer(list(tokens), max_new_tokens, _threads(threads), hand_over)
+
     def _check_tokens(self, tokens: Sequence[int], positions: int) -> None:
         vocab = self.shape.vocab
         if not tokens:
@@ -164,7 +198,7 @@ def load_model(directory: Path | str) -> LoadedModel:
         raise NativeUnavailableError(str(error)) from error
     directory = Path(directory)
     if not (directory / INTEGERS_FILE).is_file():
-        remedy = "export the checkpoint first: esper model export HF_DIR OUT"
+        remedy = "export the checkpoint first: esper model export SOURCE OUT"
         raise MissingFileError(directory / INTEGERS_FILE, remedy)
     parameters = read_parameters(directory)
     try:

@@ -90,7 +90,8 @@ def _read_tensor(
     if not isinstance(element, str) or element not in _ELEMENT_TYPES:
         raise MalformedFileError(
             path,
-            f"tensor '{name}' has element type {element!r}; known are {sorted(_ELEMENT_TYPES)}",
+            f"tensor '{name}' has element type {element!r}; known are {sorted(_ELEMENT_TYPES)}; "
+            "save the weights as one of these",
         )
     if not _is_size_list(shape) or not _is_size_list(offsets) or len(offsets) != 2:
         raise MalformedFileError(path, f"tensor '{name}' has no proper 'shape' and 'data_offsets'")

@@ -33,6 +33,7 @@ FATAL = {"read_only", "full", "few_descriptors", "homeless"}
 """What no node can run with; everything else it lives with."""
 BUILT = ["--wallet", "demo", "--out", "b.unsigned"]
 COMMANDS: dict[str, list[str]] = {
+    "esper model import": [str(ROOT / "no-folder"), "out"],
     "esper model export": [str(ROOT / "no-folder"), "out"],
     "esper model show": ["genesis"],
     "esper model run": ["genesis", "--prompt", "Once", "--max-tokens", "2"],

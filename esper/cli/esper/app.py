@@ -70,7 +70,12 @@ WALLET: Final = Group(
     ),
 )
 COMMANDS: Final[Table] = (
-    Command("model", "models.model:app", "Export, inspect and run integer models.", is_group=True),
+    Command(
+        "model",
+        "models.model:app",
+        "Import, export, inspect and run models.",
+        is_group=True,
+    ),
     Command(
         "prove",
         "models.prove:prove_command",

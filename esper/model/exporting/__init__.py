@@ -1,1 +1,1 @@
-"""From a float checkpoint to the integer model that nodes run, and what that cost."""
+"""From a float checkpoint to the integer model that nodes run, and what both say of it."""

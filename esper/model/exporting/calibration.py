@@ -151,7 +151,7 @@ def calibrate(
     model = FloatModel(checkpoint)
     measurement = _Measurement()
     done = 0
-    for batch in _batches(sequences, tokens_per_batch=2048):
+    for batch in batches(sequences):
         model.logits(np.array(batch, dtype=np.int64), measurement)
         done += len(batch)
         if progress is not None:
@@ -167,13 +167,13 @@ def calibrate(
     )
 
 
-def _batches(
-    sequences: Sequence[Sequence[int]], tokens_per_batch: int
+def batches(
+    sequences: Sequence[Sequence[int]], tokens_per_batch: int = 2048
 ) -> list[list[Sequence[int]]]:
     """Neighbours of equal length together, so that no padding is measured."""
-    batches: list[list[Sequence[int]]] = []
+    found: list[list[Sequence[int]]] = []
     for sequence in sequences:
-        last = batches[-1] if batches else []
+        last = found[-1] if found else []
         fits = (
             bool(last)
             and len(last[0]) == len(sequence)
@@ -182,8 +182,8 @@ def _batches(
         if fits:
             last.append(sequence)
         else:
-            batches.append([sequence])
-    return batches
+            found.append([sequence])
+    return found
 
 
 def save_calibration(path: Path, calibration: Calibration) -> None:

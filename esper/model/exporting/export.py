@@ -1,49 +1,53 @@
 """Exporting a float checkpoint as the integer model that nodes run.
 
-From the weights and a saved calibration the result is the same on every machine: scales come from
-the calibration's decimal strings through IEEE double operations, tables from integer arithmetic,
-and no float sum decides anything.
+From the weights and a saved calibration the result is the same on every machine, unless rounding
+feeds errors back: scales come from the calibration's decimal strings through IEEE double
+operations, tables from integer arithmetic, and no float sum decides anything.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
+from enum import StrEnum
 
 import numpy as np
 
 from esper.model.bounds import (
+    check,
     check_bounds,
+    layer_bounds,
     linear_worst,
-    norm_exponent,
     norm_factor,
-    residual_top,
-    width_top,
 )
 from esper.model.checkpoint import Checkpoint
-from esper.model.errors import CalibrationMismatchError, InvalidFieldError, ScaleOutOfRangeError
-from esper.model.exporting.calibration import Calibration, Spread
+from esper.model.errors import CalibrationMismatchError, InvalidFieldError
+from esper.model.exporting.calibration import Calibration
+from esper.model.exporting.feedback_rounding import ErrorFeedback
 from esper.model.exporting.layer_export import LayerPlan, export_layer, headroom_scale, norm_gain
 from esper.model.exporting.quantize import round_linear
+from esper.model.exporting.residual_plan import ResidualPlan, plan_residual
+from esper.model.exporting.second_moments import SecondMoments
 from esper.model.g16_format import IntegerModel
 from esper.model.g16_parameters import ACTIVATION_TOP, LayerParameters, Parameters
 from esper.model.safetensors_file import AnyArray
 from esper.model.tables import exp_table, rope_tables, rsqrt_table
 
-_FINE_FRACTION = 10
-"""Fraction bits of the residual stream of ordinary models."""
-_COARSE_FRACTION = 8
-"""Fraction bits where some update is massive: its worst case is squared and summed below 2^62."""
-_ORDINARY_UPDATE_BITS = 20
-"""Above this width of any update the residual stream counts as wide."""
-_UPDATE_ROOM = 4
-"""Room of a residual update over what calibration saw."""
 _MASSIVE_RATIO = 4096
 """A layer whose largest gated value passes this many mean values gets a wide one."""
 _LOGIT_BITS = 26
 """``2^26`` units of a logit are one nat, unless the bound on logits asks for fewer."""
 _LOGIT_WORST = 1 << 46
+
+
+class Rounding(StrEnum):
+    """How weights become integers."""
+
+    NEAREST = "nearest"
+    """Each to the nearest: the same integers on every machine."""
+    FEEDBACK = "feedback"
+    """Column by column, each error made good in the columns that follow: closer on average. Single
+    weights depend on the machine's float sums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,26 @@ class ExportOptions:
 
     gate_bits: int = 16
     """Width of the gate: 16, or 12 for tables of 4,096 entries a layer."""
+    rounding: Rounding = Rounding.NEAREST
+    """How weights become integers."""
 
 
 def export_model(
-    checkpoint: Checkpoint, calibration: Calibration, options: ExportOptions | None = None
+    checkpoint: Checkpoint,
+    calibration: Calibration,
+    options: ExportOptions | None = None,
+    moments: SecondMoments | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> IntegerModel:
     """Turn ``checkpoint`` into integers with the activation ranges of ``calibration``.
+
+    Args:
+        checkpoint: the float model.
+        calibration: how large its activations get.
+        options: choices left to the publisher.
+        moments: how inputs go together, for rounding with error feedback; without them every
+            weight goes to the nearest integer.
+        progress: called with (layers done, layers in all).
 
     Raises:
         InvalidFieldError: an option is outside its values.
@@ -71,55 +89,50 @@ def export_model(
     fingerprint = checkpoint.fingerprint()
     if calibration.checkpoint != fingerprint:
         raise CalibrationMismatchError(calibration.checkpoint, fingerprint)
-    frac_bits, widths = _update_widths(calibration)
     config = checkpoint.config
     shape = config.shape
+    residual = plan_of(checkpoint, calibration)
     cos, sin = rope_tables(config.rope_theta, shape.head_dim, shape.max_seq)
+    embedding = np.ldexp(checkpoint.embed.astype(np.float64), residual.frac_bits)
     tensors: dict[str, AnyArray] = {
-        "embed_tokens": np.rint(np.ldexp(checkpoint.embed.astype(np.float64), frac_bits)).astype(
-            np.int32
-        ),
+        "embed_tokens": np.rint(embedding).astype(np.int32),
         "exp_table": exp_table(),
         "rsqrt_table": rsqrt_table(),
         "rope_cos": cos,
         "rope_sin": sin,
     }
-    eps_term = _round(Fraction(config.norm_eps) * shape.dim * (1 << (2 * frac_bits)))
-    if eps_term < 1:
-        raise ScaleOutOfRangeError("model", "eps_term", eps_term, "at least 1")
     layers: list[LayerParameters] = []
-    top = residual_top(tensors["embed_tokens"], ()) + sum(
-        width_top(b) for pair in widths for b in pair
-    )
-    emax = norm_exponent(shape.dim, top, eps_term)
-    if emax < 5:
-        raise ScaleOutOfRangeError("model", "emax", emax, "at least 5")
-    wide = any(bits > _ORDINARY_UPDATE_BITS for pair in widths for bits in pair)
     plan = LayerPlan(
         shape=shape,
-        frac_bits=frac_bits,
-        emax=emax,
-        norm_factor=norm_factor(tensors["rsqrt_table"], emax),
-        gain_bits=17 if wide else 12,
+        frac_bits=residual.frac_bits,
+        emax=residual.emax,
+        norm_factor=norm_factor(tensors["rsqrt_table"], residual.emax),
+        gain_bits=17 if residual.wide else 12,
         gate_bits=options.gate_bits,
     )
     for index, (weights, sites) in enumerate(
         zip(checkpoint.layers, calibration.layers, strict=True)
     ):
         massive = sites["gated"].absmax > _MASSIVE_RATIO * sites["gated"].mean_abs
-        o_bits, down_bits = widths[index]
-        layer, own = export_layer(f"layer {index}", plan, weights, sites, massive)
+        o_bits, down_bits = residual.widths[index]
+        feedback = None if moments is None else moments.of_layer(index)
+        layer, own = export_layer(f"layer {index}", plan, weights, sites, massive, feedback)
         layers.append(replace(layer, o_bits=o_bits, down_bits=down_bits))
         tensors.update({f"layers.{index}.{name}": tensor for name, tensor in own.items()})
+        # Here and not at the end: rounding the layers that follow may take an hour.
+        check(layer_bounds(tensors, shape, index, layers[index], plan.norm_factor))
+        if progress is not None:
+            progress(index + 1, shape.layers)
     final_scale = headroom_scale(calibration.final["input"], ACTIVATION_TOP)
     final = norm_gain("final norm", plan, checkpoint.final_norm, final_scale)
     tensors["final_norm_gain"] = final.gain
-    logit_bits = _export_lm_head(checkpoint, final_scale, tensors)
+    output = None if moments is None else moments.of_output()
+    logit_bits = _export_lm_head(checkpoint, final_scale, tensors, output)
     parameters = Parameters(
         shape=shape,
-        frac_bits=frac_bits,
-        emax=emax,
-        eps_term=eps_term,
+        frac_bits=residual.frac_bits,
+        emax=residual.emax,
+        eps_term=residual.eps_term,
         final_norm_shift=final.shift,
         logit_bits=logit_bits,
         bos=config.bos,
@@ -131,44 +144,23 @@ def export_model(
     return model
 
 
-def _round(value: Fraction) -> int:
-    """Nearest integer, halves up."""
-    return math.floor(value + Fraction(1, 2))
-
-
-def _update_widths(calibration: Calibration) -> tuple[int, list[tuple[int, int]]]:
-    """Fraction bits of the residual stream; widths (attention, feed-forward) of the updates."""
-    sites = ("attention_update", "feed_forward_update")
-    for frac_bits in (_FINE_FRACTION, _COARSE_FRACTION):
-        widths = []
-        for index, layer in enumerate(calibration.layers):
-            first, second = (
-                _update_bits(f"layer {index} {site}", layer[site], frac_bits) for site in sites
-            )
-            widths.append((first, second))
-        if all(bits <= _ORDINARY_UPDATE_BITS for pair in widths for bits in pair):
-            return frac_bits, widths
-    for index, pair in enumerate(widths):
-        if max(pair) > 26:
-            raise ScaleOutOfRangeError(
-                f"layer {index}", "the width of an update", max(pair), "at most 26 bits"
-            )
-    return _COARSE_FRACTION, widths
-
-
-def _update_bits(site: str, spread: Spread, frac_bits: int) -> int:
-    """Smallest even width from 16 that leaves a factor of four over calibration; 26 is the last."""
-    wanted = math.ldexp(_UPDATE_ROOM * spread.absmax, frac_bits)
-    return next((bits for bits in range(16, 64, 2) if width_top(bits) >= wanted), 64)
+def plan_of(checkpoint: Checkpoint, calibration: Calibration) -> ResidualPlan:
+    """Units and widths of the residual stream; errors as of ``plan_residual``."""
+    config = checkpoint.config
+    largest = float(np.abs(checkpoint.embed).max())
+    return plan_residual(config.shape, config.norm_eps, largest, calibration.layers)
 
 
 def _export_lm_head(
-    checkpoint: Checkpoint, input_scale: float, tensors: dict[str, AnyArray]
+    checkpoint: Checkpoint,
+    input_scale: float,
+    tensors: dict[str, AnyArray],
+    feedback: ErrorFeedback | None,
 ) -> int:
     """Add the output projection to ``tensors``; returns log2 of the units of a logit in one nat."""
     rows = checkpoint.lm_head.astype(np.float64) * input_scale
     for logit_bits in range(_LOGIT_BITS, 15, -1):
-        linear = round_linear("lm_head", rows, logit_bits)
+        linear = round_linear("lm_head", rows, logit_bits, feedback=feedback)
         if linear_worst(linear.weight, linear.multiplier, ACTIVATION_TOP) < _LOGIT_WORST:
             break
     tensors["lm_head.weight"] = linear.weight

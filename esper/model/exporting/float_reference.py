@@ -38,6 +38,11 @@ class FloatModel:
 
     def logits(self, tokens: npt.NDArray[np.int64], observe: Observer | None = None) -> Floats:
         """Logits (sequences, positions, vocab) of ``tokens`` of shape (sequences, positions)."""
+        h = self.hidden(tokens, observe)
+        return np.asarray(h @ self.checkpoint.lm_head.T, dtype=np.float32)
+
+    def hidden(self, tokens: npt.NDArray[np.int64], observe: Observer | None = None) -> Floats:
+        """Inputs of the output projection, shape (sequences, positions, dim)."""
         see = observe or _ignore
         x: Floats = self.checkpoint.embed[tokens]
         for index, layer in enumerate(self.checkpoint.layers):
@@ -45,7 +50,7 @@ class FloatModel:
             x = x + self._feed_forward(index, layer, x, see)
         h = self._norm(x, self.checkpoint.final_norm)
         see(FINAL, "input", h)
-        return np.asarray(h @ self.checkpoint.lm_head.T, dtype=np.float32)
+        return h
 
     def _norm(self, x: Floats, gain: Floats) -> Floats:
         mean = np.mean(x * x, axis=-1, keepdims=True)
@@ -80,7 +85,9 @@ class FloatModel:
             scores = scores + hidden_keys
             weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
             mixed[:, :, head] = weights @ values / weights.sum(axis=-1, keepdims=True)
-        update = mixed.reshape(sequences, positions, -1) @ layer.linear["o_proj"].T
+        joined = mixed.reshape(sequences, positions, -1)
+        see(index, "attention_output", joined)
+        update = joined @ layer.linear["o_proj"].T
         see(index, "attention_update", update)
         return np.asarray(update, dtype=np.float32)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from esper.model.checkpoint import LayerWeights
 from esper.model.config import Shape
 from esper.model.errors import ScaleOutOfRangeError
 from esper.model.exporting.calibration import Spread
+from esper.model.exporting.feedback_rounding import ErrorFeedback
 from esper.model.exporting.quantize import (
     IntegerGain,
     IntegerLinear,
@@ -71,7 +72,12 @@ def norm_gain(site: str, plan: LayerPlan, gain: AnyArray, scale: float) -> Integ
 
 
 def export_layer(
-    site: str, plan: LayerPlan, weights: LayerWeights, sites: Mapping[str, Spread], massive: bool
+    site: str,
+    plan: LayerPlan,
+    weights: LayerWeights,
+    sites: Mapping[str, Spread],
+    massive: bool,
+    feedback: Mapping[str, ErrorFeedback] | None = None,
 ) -> tuple[LayerParameters, dict[str, AnyArray]]:
     """Integers of one layer.
 
@@ -81,6 +87,8 @@ def export_layer(
         weights: of this layer.
         sites: what calibration saw in this layer.
         massive: the gated values need more than 16 bits.
+        feedback: how errors of rounding are made good, by projection; without it each weight goes
+            to the nearest integer.
 
     Returns:
         The parameters, with the widths of the updates left at 26 for the caller to set, and the
@@ -101,31 +109,33 @@ def export_layer(
     def rows(name: str, input_scale: float, output_scale: float) -> npt.NDArray[np.float64]:
         return weights.linear[name].astype(np.float64) * (input_scale / output_scale)
 
+    def rounded(name: str, values: npt.NDArray[np.float64], shift: int) -> IntegerLinear:
+        pairs = plan.shape.head_dim if name in ("q_proj", "k_proj") else None
+        own = None if feedback is None else feedback[name]
+        return round_linear(f"{site} {name}", values, shift, pairs, own)
+
+    def finer_where_small(
+        name: str, values: npt.NDArray[np.float64], input_top: int = ACTIVATION_TOP
+    ) -> IntegerLinear:
+        return _finer_where_small(lambda shift: rounded(name, values, shift), input_top)
+
     linears = {
-        "q_proj": round_linear(
-            f"{site} q_proj", rows("q_proj", input1, query), 16, plan.shape.head_dim
-        ),
-        "k_proj": round_linear(
-            f"{site} k_proj", rows("k_proj", input1, key), 16, plan.shape.head_dim
-        ),
-        "v_proj": _finer_where_small(
-            f"{site} v_proj", rows("v_proj", input1, value), ACTIVATION_TOP
-        ),
-        "o_proj": _finer_where_small(
-            f"{site} o_proj", rows("o_proj", value, residual), ACTIVATION_TOP
-        ),
-        "gate_proj": round_linear(f"{site} gate_proj", rows("gate_proj", input2, gate), 16),
+        "q_proj": rounded("q_proj", rows("q_proj", input1, query), 16),
+        "k_proj": rounded("k_proj", rows("k_proj", input1, key), 16),
+        "v_proj": finer_where_small("v_proj", rows("v_proj", input1, value)),
+        "o_proj": finer_where_small("o_proj", rows("o_proj", value, residual)),
+        "gate_proj": rounded("gate_proj", rows("gate_proj", input2, gate), 16),
     }
     # One unit of the silu table: its largest entry stands for the largest gate.
     activated = gate * width_top(plan.gate_bits) / 32767
     for z_bits in (*_WIDE_WIDTHS, 16) if massive else (16,):
         gated = headroom_scale(sites["gated"], width_top(z_bits))
-        up = round_linear(f"{site} up_proj", rows("up_proj", input2, gated / activated), 32)
+        up = rounded("up_proj", rows("up_proj", input2, gated / activated), 32)
         if linear_worst(up.weight, up.multiplier, ACTIVATION_TOP) << 15 < _FALLBACK_LIMIT:
             break
     linears["up_proj"] = up
     down = rows("down_proj", gated, residual)
-    linears["down_proj"] = _finer_where_small(f"{site} down_proj", down, width_top(z_bits))
+    linears["down_proj"] = finer_where_small("down_proj", down, width_top(z_bits))
     parameters = LayerParameters(
         norm1_shift=norm1.shift,
         norm2_shift=norm2.shift,
@@ -163,13 +173,13 @@ def _score_scales(
     )
 
 
-def _finer_where_small(site: str, rows: npt.NDArray[np.float64], input_top: int) -> IntegerLinear:
+def _finer_where_small(rounded: Callable[[int], IntegerLinear], input_top: int) -> IntegerLinear:
     """Shift 16, or 32 where some multiplier would be small and the bound leaves the room."""
-    linear = round_linear(site, rows, 16)
+    linear = rounded(16)
     if smallest_multiplier(linear) >= _SMALL_MULTIPLIER:
         return linear
     try:
-        finer = round_linear(site, rows, 32)
+        finer = rounded(32)
     except ScaleOutOfRangeError:
         return linear
     if linear_worst(finer.weight, finer.multiplier, input_top) >= _FALLBACK_LIMIT:

@@ -17,6 +17,7 @@ from esper.model.exporting.calibration import (
     Spread,
     check_sequences,
 )
+from esper.model.importing.weight_files import weight_files
 
 if TYPE_CHECKING:
     from esper._native import FloatCalibration, FloatSpread
@@ -53,7 +54,9 @@ def calibrate_natively(
     shape = checkpoint.config.shape
     check_sequences(sequences, vocab=shape.vocab, max_seq=shape.max_seq)
     try:
-        model = NativeFloatModel.load(directory, threads, *native_config(checkpoint.config))
+        model = NativeFloatModel.load(
+            weight_files(directory), threads, *native_config(checkpoint.config)
+        )
     except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(f"{directory}: {error}") from error
     parts: list[FloatCalibration] = []

@@ -7,11 +7,10 @@ and the configuration, and where a text is given compare both models on a part k
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from esper.model.bounds import check_bounds
@@ -30,15 +29,18 @@ from esper.model.exporting.calibration import (
     load_calibration,
     save_calibration,
 )
-from esper.model.exporting.evaluation import bits_per_byte, surprise
-from esper.model.exporting.export import ExportOptions, export_model
-from esper.model.exporting.float_reference import FloatModel
+from esper.model.exporting.chat_sequences import chat_sequences
+from esper.model.exporting.comparison import Progress, Quality, compare, known_tokens
+from esper.model.exporting.export import ExportOptions, Rounding, export_model, plan_of
 from esper.model.exporting.native_calibration import calibrate_natively
+from esper.model.exporting.report import Chosen, what_was_chosen
+from esper.model.exporting.second_moments import SecondMoments, measure_second_moments
 from esper.model.files.json_file import read_bytes
 from esper.model.files.staged_folder import staged_folder
 from esper.model.g16_format import IntegerModel, write_integer_model
 from esper.model.g16_parameters import INTEGERS_FILE
-from esper.model.loaded import load_model
+from esper.model.importing.folder import import_model
+from esper.model.importing.gguf_file import is_gguf
 from esper.model.naming.integers_hash import integers_hash
 from esper.model.tokenizer import TOKENIZER_FILE, encode_text, load_tokenizer
 
@@ -51,30 +53,12 @@ _COPIED_FILES = (
     "LICENSE",
 )
 _CALIBRATION_TOKENS = 16_384
-_EVALUATION_TOKENS = 8_192
+_MOMENT_TOKENS = 8_192
+"""Tokens on which error feedback learns how inputs go together."""
 _SEQUENCE_TOKENS = 256
 _HELD_OUT_SHARE = 10
 """One part in this many of the text, its end, is kept out of calibration for the comparison."""
 _SALT_SEED = 1
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """Both models on the part of the text that calibration did not see."""
-
-    text_bytes: int
-    """UTF-8 bytes of that part."""
-    float_bits_per_byte: float
-    """Surprise of the float model."""
-    integer_bits_per_byte: float | None
-    """Surprise of the exported model; None where the native engine is not built."""
-
-
-NO_TEXT = "the part of the text kept out of calibration has no text of this tokenizer"
-TOO_SHORT = "the text is too short to keep a part out of calibration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +73,10 @@ class Published:
     """Site, name and bits of the largest product any input can reach."""
     quality: Quality | None
     """None where nothing could be compared."""
-    not_compared: str = ""
-    """Why not, where a text was given."""
+    not_compared: str
+    """Why not, where a text was given; empty otherwise."""
+    chosen: Chosen
+    """Units, widths and shifts, and why."""
 
 
 def publish(
@@ -106,7 +92,8 @@ def publish(
     """Export the checkpoint in ``source`` to ``target``, which may be the same directory.
 
     Args:
-        source: Hugging Face directory: config.json, model.safetensors, tokenizer.json.
+        source: Hugging Face directory with config.json, weights and tokenizer.json, or a GGUF
+            file.
         target: directory to write; made where absent.
         calibration_file: a saved calibration; ``calibration.json`` in ``source`` when neither this
             nor a text is given.
@@ -120,6 +107,20 @@ def publish(
         ModelError: one of its subclasses says which file, field, tensor or bound is at fault.
     """
     report = progress or _report_nothing
+    options = options or ExportOptions()
+    if options.rounding is Rounding.FEEDBACK and text_file is None:
+        remedy = "a text to learn from, by --text, or rounding to the nearest"
+        raise InvalidFieldError("rounding", str(options.rounding), remedy)
+    if is_gguf(source):
+        return _publish_gguf(
+            source,
+            target,
+            calibration_file=calibration_file,
+            text_file=text_file,
+            options=options,
+            progress=report,
+            overwrite=overwrite,
+        )
     in_place = os.path.realpath(source) == os.path.realpath(target)
     if not overwrite and not in_place:
         _refuse_taken(source, target, calibration_file)
@@ -129,25 +130,32 @@ def publish(
         tokenizer = load_tokenizer(source, checkpoint.config.shape.vocab)
         text = _read_text(text_file) if text_file is not None else None
         cut = len(text) - len(text) // _HELD_OUT_SHARE if text is not None else 0
-        calibration = _calibration(
-            source, calibration_file, checkpoint, tokenizer, text and text[:cut], report
+        calibration, moments = _measured(
+            source, calibration_file, checkpoint, tokenizer, text and text[:cut], options, report
         )
-        report("rounding to integers", 0, 1)
-        model = export_model(checkpoint, calibration, options)
+        model = export_model(
+            checkpoint,
+            calibration,
+            options,
+            moments,
+            lambda done, total: report("rounding to integers", done, total),
+        )
         write_integer_model(staged.folder / INTEGERS_FILE, model)
         save_calibration(staged.folder / CALIBRATION_FILE, calibration)
         for name in _COPIED_FILES:
             _copy(source / name, staged.folder / name)
         quality, not_compared = None, ""
         if text is not None:
-            quality, not_compared = _compare(
-                checkpoint, tokenizer, model, staged.folder, text[cut:], report
+            length = _sequence_tokens(checkpoint)
+            quality, not_compared = compare(
+                checkpoint, tokenizer, model, staged.folder, text[cut:], length, report
             )
         changed = staged.changed()
         if changed is not None and not overwrite:
             raise FolderTakenError(changed)
         staged.publish()
-    products = [b for b in check_bounds(model) if b.name.endswith((" A", "A_up", "rotary", "gain"))]
+    bounds = check_bounds(model)
+    products = [b for b in bounds if b.name.endswith((" A", "A_up", "rotary", "gain"))]
     widest = max(products, key=lambda bound: bound.value)
     return Published(
         model=model,
@@ -155,7 +163,16 @@ def publish(
         largest_bound=(widest.site, widest.name, widest.value.bit_length()),
         quality=quality,
         not_compared=not_compared,
+        chosen=what_was_chosen(model, calibration, bounds),
     )
+
+
+def _publish_gguf(source: Path, target: Path, **rest: Any) -> Published:
+    """Unpack a GGUF file beside where the model is to be, and export that."""
+    with staged_folder(target) as staged:
+        rest["progress"]("unpacking the GGUF file", 0, 1)
+        import_model(source, staged.folder / "checkpoint")
+        return publish(staged.folder / "checkpoint", target, **rest)
 
 
 def _report_nothing(step: str, done: int, total: int) -> None:
@@ -199,29 +216,67 @@ def _read_text(path: Path) -> str:
         raise MalformedFileError(path, f"not UTF-8 at byte {error.start}; save it so") from error
 
 
-def _calibration(
+def _measured(
     source: Path,
     calibration_file: Path | None,
     checkpoint: Checkpoint,
     tokenizer: Tokenizer,
     text: str | None,
+    options: ExportOptions,
     report: Progress,
-) -> Calibration:
-    if calibration_file is not None or text is None:
-        return load_calibration(calibration_file or source / CALIBRATION_FILE, checkpoint)
-    config = checkpoint.config
-    tokens = encode_text(tokenizer, text)[:_CALIBRATION_TOKENS]
-    if not _known(tokenizer, tokens):
-        reason = "it has no text of this tokenizer; give a text such as the model was trained on"
-        raise InvalidFieldError("text", text[:40], reason)
-    sequences = calibration_sequences(
-        tokens,
-        bos=config.bos,
-        vocab=config.shape.vocab,
-        length=min(_SEQUENCE_TOKENS, config.shape.max_seq),
-        seed=_SALT_SEED,
+) -> tuple[Calibration, SecondMoments | None]:
+    """The calibration, from a file or of the text, and where errors are fed back the moments."""
+    sequences: list[list[int]] = []
+    feedback = options.rounding is Rounding.FEEDBACK
+    given = calibration_file is not None or text is None
+    if text is not None and (feedback or not given):
+        sequences = _sequences(source, checkpoint, tokenizer, text)
+    if given:
+        calibration = load_calibration(calibration_file or source / CALIBRATION_FILE, checkpoint)
+    else:
+        calibration = _calibrated(source, checkpoint, sequences, report)
+    if not feedback:
+        return calibration, None
+    # What the format does not hold is to be found out now, not after the moments.
+    plan_of(checkpoint, calibration)
+    taken = sequences[: max(1, _MOMENT_TOKENS // _sequence_tokens(checkpoint))]
+    return calibration, measure_second_moments(
+        checkpoint,
+        taken,
+        progress=lambda done, total: report("measuring how inputs go together", done, total),
     )
 
+
+def calibrate_on(source: Path, text: str, progress: Progress) -> Calibration:
+    """Measure the checkpoint in a folder on a text, all of it; errors as of :func:`publish`."""
+    checkpoint = load_checkpoint(source)
+    tokenizer = load_tokenizer(source, checkpoint.config.shape.vocab)
+    sequences = _sequences(source, checkpoint, tokenizer, text)
+    return _calibrated(source, checkpoint, sequences, progress)
+
+
+def _sequences(
+    source: Path, checkpoint: Checkpoint, tokenizer: Tokenizer, text: str
+) -> list[list[int]]:
+    config = checkpoint.config
+    tokens = encode_text(tokenizer, text)[:_CALIBRATION_TOKENS]
+    if not known_tokens(tokenizer, tokens):
+        reason = "it has no text of this tokenizer; give a text such as the model was trained on"
+        raise InvalidFieldError("text", text[:40], reason)
+    length = _sequence_tokens(checkpoint)
+    plain = calibration_sequences(
+        tokens, bos=config.bos, vocab=config.shape.vocab, length=length, seed=_SALT_SEED
+    )
+    return [*chat_sequences(source, checkpoint, tokenizer, text, length), *plain]
+
+
+def _sequence_tokens(checkpoint: Checkpoint) -> int:
+    return min(_SEQUENCE_TOKENS, checkpoint.config.shape.max_seq)
+
+
+def _calibrated(
+    source: Path, checkpoint: Checkpoint, sequences: list[list[int]], report: Progress
+) -> Calibration:
     def progress(done: int, total: int) -> None:
         report("calibrating", done, total)
 
@@ -229,44 +284,3 @@ def _calibration(
         return calibrate_natively(source, checkpoint, sequences, progress=progress)
     except NativeUnavailableError:
         return calibrate(checkpoint, sequences, progress=progress)
-
-
-def _known(tokenizer: Tokenizer, tokens: list[int]) -> list[int]:
-    """The tokens that stand for something: the one for all unknown text says nothing."""
-    unknown = getattr(tokenizer.model, "unk_token", None)
-    identity = None if unknown is None else tokenizer.token_to_id(unknown)
-    return [token for token in tokens if token != identity]
-
-
-def _compare(
-    checkpoint: Checkpoint,
-    tokenizer: Tokenizer,
-    model: IntegerModel,
-    folder: Path,
-    text: str,
-    report: Progress,
-) -> tuple[Quality | None, str]:
-    """Surprise of both models on ``text``, cut short where it is long; None, and why not."""
-    config = checkpoint.config
-    tokens = _known(tokenizer, encode_text(tokenizer, text)[:_EVALUATION_TOKENS])
-    if not text:
-        return None, TOO_SHORT
-    text = tokenizer.decode(tokens)
-    if not text:
-        return None, NO_TEXT
-    step = min(_SEQUENCE_TOKENS, config.shape.max_seq) - 1
-    sequences = [[config.bos, *tokens[i : i + step]] for i in range(0, len(tokens), step)]
-    floats = FloatModel(checkpoint)
-    report("comparing: float model", 0, 2)
-    float_nats = surprise(lambda s: floats.logits(np.array([s], dtype=np.int64))[0], sequences)
-    report("comparing: integer model", 1, 2)
-    integer: float | None = None
-    try:
-        loaded = load_model(folder)
-    except NativeUnavailableError:
-        pass  # the export is complete without it; the caller says so
-    else:
-        unit = 0.5**model.parameters.logit_bits
-        nats = surprise(lambda s: loaded.logits(s) * unit, sequences)
-        integer = bits_per_byte(nats, text)
-    return Quality(len(text.encode()), bits_per_byte(float_nats, text), integer), ""

@@ -1,7 +1,8 @@
 """Rounding float weights to int8 rows with an integer multiplier each, and gains to integers.
 
-Every step is an elementwise IEEE double operation followed by a rounding, so the result does not
-depend on the machine, on threads or on the order of sums.
+To the nearest, every step is an elementwise IEEE double operation followed by a rounding, so the
+result does not depend on the machine, on threads or on the order of sums. With error feedback it
+may, in single weights.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from esper.model.errors import ScaleOutOfRangeError
+from esper.model.exporting.feedback_rounding import ErrorFeedback
 from esper.model.g16_parameters import ACTIVATION_TOP
 from esper.model.safetensors_file import AnyArray
 
@@ -35,7 +37,13 @@ class IntegerLinear:
     """Rounding shift that follows the product."""
 
 
-def round_linear(site: str, rows: AnyArray, shift: int, pairs: int | None = None) -> IntegerLinear:
+def round_linear(
+    site: str,
+    rows: AnyArray,
+    shift: int,
+    pairs: int | None = None,
+    feedback: ErrorFeedback | None = None,
+) -> IntegerLinear:
     """Round ``rows``, in output units per input unit, to integers.
 
     The multiplier is ``max(1, ceil(2^shift * max|row| / 127))``; weights are rounded against it, so
@@ -48,6 +56,8 @@ def round_linear(site: str, rows: AnyArray, shift: int, pairs: int | None = None
         shift: bits by which the product is shifted afterwards.
         pairs: head_dim, where rows i and i + head_dim/2 of each head turn together and need equal
             multipliers.
+        feedback: how errors are made good among the inputs; without it each weight goes to the
+            nearest integer.
 
     Raises:
         ScaleOutOfRangeError: a multiplier would not fit in 32 bits.
@@ -60,7 +70,8 @@ def round_linear(site: str, rows: AnyArray, shift: int, pairs: int | None = None
             raise ScaleOutOfRangeError(
                 site, "a row multiplier", int(wanted.max()), f"at most {MULTIPLIER_TOP}"
             )
-        weight = np.rint(scaled / wanted[:, None]).astype(np.int8)
+        grid = scaled / wanted[:, None]
+        weight = np.rint(grid).astype(np.int8) if feedback is None else feedback.rounded(grid)
         sums = np.abs(weight.astype(np.int64)).sum(axis=1)
         if sums.max() <= ROW_L1_TOP:
             return IntegerLinear(weight, wanted.astype(np.int32), shift)

@@ -8,8 +8,7 @@ from tokenizers import Tokenizer
 
 from esper.model.errors import TemplateRefusedError, TokenizerError
 from esper.model.prompts import TAG_TOKENIZER
-from esper.model.templates.chat_template import read_chat_template
-from esper.model.templates.markers import MarkerTokenizer
+from esper.model.templates.chat_tokens import NO_TEMPLATE, chat_tokens
 from esper.model.tokenizer import (
     TOKENIZER_FILE,
     decode_answer,
@@ -49,15 +48,12 @@ class ModelText:
             )
         self._tokenizer: Tokenizer = tokenizer_of(path, content, entry.shape.vocab)
         self._bos = entry.bos
-        self._template = read_chat_template(folder)
-        self._chat: MarkerTokenizer | None = None
-        if self._template is not None:
-            self._chat = MarkerTokenizer(tokenizer_of(path, content, entry.shape.vocab))
+        self._chat = chat_tokens(folder, entry.shape.vocab, entry.bos)
 
     @property
     def has_template(self) -> bool:
         """Whether ``of_messages`` works."""
-        return self._template is not None and not self._template.reason
+        return self._chat.works
 
     def of_text(self, text: str) -> list[int]:
         """Input of a call, BOS included. Raises NoTextError."""
@@ -71,14 +67,13 @@ class ModelText:
 
         Markers that the template writes are tokens; those that a message spells are text.
         """
-        if self._template is None or self._chat is None:
-            raise NoTextError("this model has no chat template; send text instead of messages")
+        if not self._chat.has_template:
+            raise NoTextError(NO_TEMPLATE)
         fields = [{"role": one.role, "content": one.content} for one in messages]
         try:
-            tokens = self._chat.encode(self._template.render(fields))
+            return self._chat.of(fields)
         except (TemplateRefusedError, TokenizerError) as error:
             raise NoTextError(f"messages: {error}") from error
-        return tokens if tokens[:1] == [self._bos] else [self._bos, *tokens]
 
     def text(self, prompt: Sequence[int], answer: Sequence[int]) -> str:
         """Text of ``answer`` as it follows ``prompt``."""

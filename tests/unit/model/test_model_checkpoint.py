@@ -173,7 +173,7 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"model\.safetensors"):
         load_checkpoint(tmp_path)
     (tmp_path / "model.safetensors.index.json").write_text("{}")
-    with pytest.raises(MissingFileError, match="one file"):
+    with pytest.raises(MalformedFileError, match="weight_map"):
         load_checkpoint(tmp_path)
     (tmp_path / "config.json").write_text("[1]")
     with pytest.raises(MalformedFileError):

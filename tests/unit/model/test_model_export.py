@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from esper.model.bounds import check_bounds, width_top
+from esper.model.bounds import Bound, check_bounds, width_top
 from esper.model.checkpoint import Checkpoint, load_checkpoint
 from esper.model.config import Shape
 from esper.model.errors import (
@@ -18,9 +18,11 @@ from esper.model.errors import (
     CalibrationMismatchError,
     InvalidFieldError,
     ModelError,
+    ResidualTooWideError,
     ScaleOutOfRangeError,
     WrongTensorError,
 )
+from esper.model.exporting import export
 from esper.model.exporting.calibration import Calibration, Spread, calibrate
 from esper.model.exporting.evaluation import bits_per_byte, surprise
 from esper.model.exporting.export import ExportOptions, export_model
@@ -174,8 +176,8 @@ def test_massive_updates_take_coarser_units_and_finer_gains(tmp_path: Path) -> N
     assert model.parameters.layers[0].down_bits == 24
     assert np.abs(model.tensors["final_norm_gain"]).max() > 4095
     assert _logit_error(tmp_path, CHECKPOINT, model) < 0.05
-    too_wide = _with_spread("feed_forward_update", Spread(40000.0, 1.0))
-    with pytest.raises(ScaleOutOfRangeError, match=r"layer 0.*26 bits"):
+    too_wide = _with_spread("feed_forward_update", Spread(9e6, 1.0))
+    with pytest.raises(ResidualTooWideError, match=r"layer 0 up to 9,000,000.*the most are 26"):
         export_model(CHECKPOINT, too_wide)
 
 
@@ -186,6 +188,21 @@ def test_massive_gated_values_get_a_wide_width(tmp_path: Path) -> None:
     up = [b.value for b in check_bounds(model) if b.name == "silu * A_up"]
     assert up[0] < 2**60
     assert _logit_error(tmp_path, CHECKPOINT, model) < 0.05
+
+
+def test_a_bound_is_found_out_before_the_next_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    export_model(CHECKPOINT, CALIBRATION, progress=lambda *step: told.append(step))
+    assert told == [(1, 2), (2, 2)]
+
+    def passed(_: object, __: object, index: int, *rest: object) -> list[Bound]:
+        return [Bound(f"layer {index}", "v_proj A", index + 1, 1)]
+
+    monkeypatch.setattr(export, "layer_bounds", passed)
+    told.clear()
+    with pytest.raises(BoundExceededError, match="layer 1"):
+        export_model(CHECKPOINT, CALIBRATION, progress=lambda *step: told.append(step))
+    assert told == [(1, 2)]
 
 
 def test_impossible_scores_are_refused() -> None:

@@ -55,6 +55,40 @@ def test_native_engine_equals_the_specification(small_model: Path) -> None:
         assert loaded.generate(sequence, 9, threads=1) == answer
 
 
+def test_an_answer_comes_token_by_token(small_model: Path) -> None:
+    loaded = load_model(small_model)
+
+    def told(sequence: list[int], most: int) -> list[int]:
+        tokens: list[int] = []
+
+        def take(token: int) -> bool:
+            tokens.append(token)
+            return len(tokens) < most
+
+        loaded.answer(sequence, 9, take)
+        return tokens
+
+    for sequence in SEQUENCES:
+        whole = loaded.generate(sequence, 9)
+        assert told(sequence, 99) == whole
+        assert told(sequence, 2) == whole[:2]
+
+
+def test_what_takes_an_answer_may_fail(small_model: Path) -> None:
+    def fail(token: int) -> bool:
+        raise RuntimeError(f"no {token}")
+
+    with pytest.raises(RuntimeError, match="no "):
+        load_model(small_model).answer([1], 3, fail)
+
+
+def test_an_answer_that_does_not_fit_is_refused(small_model: Path) -> None:
+    loaded = load_model(small_model)
+    for tokens, longest in (([1], 0), ([], 1), ([40], 1), ([1], 65)):
+        with pytest.raises(InvalidFieldError):
+            loaded.answer(tokens, longest, lambda token: True)
+
+
 def test_native_hash_equals_the_plain_one(small_model: Path) -> None:
     assert load_model(small_model).integers_hash == integers_hash(read_integer_model(small_model))
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bench import measure
+from bench import measure, model_quality
 from bench.random_checkpoint import write_random_model
 from bench.run import medians
-from esper.model.config import Shape
+from esper._native import NativeFloatModel
+from esper.model.config import Shape, read_config
+from esper.model.exporting.native_calibration import native_config
+from esper.model.importing.weight_files import weight_files
+from esper.model.loaded import load_model
+from tests.spec.g16_numpy import SpecModel
 
 TINY = Shape(vocab=64, dim=32, hidden=48, layers=1, heads=2, kv_heads=1, head_dim=16, max_seq=64)
 
@@ -40,6 +46,25 @@ def test_a_proof_fills_its_rows(model: Path, tmp_path: Path) -> None:
 def test_both_engines_decode(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "DECODE_POSITIONS", 32)
     assert all(speed > 0 for speed in measure.decode(model).values())
+
+
+def test_quality_is_that_of_the_specification(model: Path) -> None:
+    config = read_config(model / "config.json")
+    floats = NativeFloatModel.load(weight_files(model), 1, *native_config(config))
+    sequences = [[1, *range(3 + n, 30 + n)] for n in range(6)]
+    quality = model_quality.compared(floats, load_model(model), sequences)
+    assert quality.tokens == sum(len(sequence) - 1 for sequence in sequences)
+    assert quality.same_top > 0.8
+    assert abs(quality.change) < 0.02
+    assert 0 < quality.change_error < 0.02
+    ratio = quality.integer_perplexity / quality.float_perplexity
+    assert ratio == pytest.approx(1 + quality.change)
+    spec = SpecModel(model)
+    for sequence in sequences:
+        fast = model_quality.FastSpec(model).logits(sequence)
+        assert np.array_equal(fast, spec.logits(sequence))
+    counted = model_quality.clamps(model, sequences)
+    assert all(count > 0 for count in counted.values())
 
 
 def test_medians_are_taken_field_by_field() -> None:

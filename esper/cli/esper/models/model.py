@@ -1,4 +1,4 @@
-"""`esper model`: export a checkpoint to integers, look at a model, run it.
+"""`esper model`: import a checkpoint, export it to integers, look at a model, run it.
 
 Exit status: 0 done, 1 refused with the reason on standard error, 2 misused. What runs models is
 imported where it is needed: the wallet's commands start without it.
@@ -7,8 +7,6 @@ imported where it is needed: the wallet's commands start without it.
 from __future__ import annotations
 
 import json
-import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,26 +15,30 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
+from esper.cli.esper.models.export_report import described_export, print_export
+from esper.cli.esper.models.import_model import import_command
 from esper.cli.esper.models.model_argument import MODEL_ARGUMENT
-from esper.cli.esper.models.text_arguments import refuse, utf8_text
+from esper.cli.esper.models.run_model import run_command
+from esper.cli.esper.models.text_arguments import refuse
 from esper.cli.lazy_commands import OPTIONS
 
 if TYPE_CHECKING:
     from esper.model.bounds import Bound
-    from esper.model.exporting.publish import Published
     from esper.model.g16_format import IntegerModel
 
-app = typer.Typer(help="Export, inspect and run integer models.", no_args_is_help=True, **OPTIONS)
+app = typer.Typer(help="Import, export, inspect and run models.", no_args_is_help=True, **OPTIONS)
 _errors = Console(stderr=True)
 _output = Console(soft_wrap=True)
+
+app.command("import")(import_command)
+app.command("run")(run_command)
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command("export")
 def export_command(
-    source: Annotated[Path, typer.Argument(metavar="HF_DIR", help="Hugging Face folder.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="HF folder, or GGUF file.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
     calibration: Annotated[
         Path | None, typer.Option(help="Saved calibration: makes the export reproducible.")
@@ -46,6 +48,16 @@ def export_command(
         typer.Option(help="UTF-8 text to calibrate on and, with its last tenth, to compare on."),
     ] = None,
     gate_bits: Annotated[int, typer.Option(help="Width of the gate: 12 or 16.")] = 16,
+    rounding: Annotated[
+        str,
+        typer.Option(
+            help="`nearest`: the same on every machine. `feedback`: closer, takes longer, and "
+            "needs --text."
+        ),
+    ] = "nearest",
+    report: Annotated[
+        bool, typer.Option("--report", help="Print what was chosen, layer by layer.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a model that is in OUT.")
     ] = False,
@@ -53,11 +65,15 @@ def export_command(
 ) -> None:
     """Round a Llama checkpoint to the integer model that nodes run."""
     from esper.model.errors import ModelError
-    from esper.model.exporting.export import ExportOptions
+    from esper.model.exporting.export import ExportOptions, Rounding
     from esper.model.exporting.publish import publish
 
     if gate_bits not in (12, 16):
         raise typer.BadParameter(f"is {gate_bits}, must be 12 or 16", param_hint="--gate-bits")
+    if rounding not in tuple(Rounding):
+        raise typer.BadParameter(
+            f"is {rounding}, must be nearest or feedback", param_hint="--rounding"
+        )
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(
         *columns, console=_errors, transient=True, disable=not _errors.is_terminal
@@ -73,54 +89,16 @@ def export_command(
                 target,
                 calibration_file=calibration,
                 text_file=text,
-                options=ExportOptions(gate_bits=gate_bits),
+                options=ExportOptions(gate_bits=gate_bits, rounding=Rounding(rounding)),
                 progress=show,
                 overwrite=overwrite,
             )
         except (ModelError, OSError) as error:
             refuse(error, as_json=as_json)
     if as_json:
-        typer.echo(json.dumps(_described_export(target, published)))
+        typer.echo(json.dumps(described_export(target, published)))
     else:
-        _print_export(target, published)
-
-
-def _described_export(target: Path, published: Published) -> dict[str, Any]:
-    site, name, bits = published.largest_bound
-    quality = published.quality
-    return {
-        "written": _shown(target),
-        "integers_hash": published.integers_hash.hex(),
-        "largest_product": {"site": site, "name": name, "bits": bits},
-        "compared": None if quality is None else asdict(quality),
-        "not_compared": published.not_compared or None,
-    }
-
-
-def _shown(path: Path) -> str:
-    """A path as text, whatever its bytes are."""
-    return str(path).encode(errors="backslashreplace").decode()
-
-
-def _print_export(target: Path, published: Published) -> None:
-    site, name, bits = published.largest_bound
-    typer.echo(f"written          {_shown(target)}")
-    typer.echo(f"integers hash    {published.integers_hash.hex()}")
-    typer.echo(f"largest product  {name} of {site}: {bits} bits")
-    quality = published.quality
-    if quality is None:
-        if published.not_compared:
-            typer.echo(f"not compared     {published.not_compared}")
-        return
-    typer.echo(f"compared on      {quality.text_bytes:,} bytes kept out of calibration")
-    typer.echo(f"float            {quality.float_bits_per_byte:.4f} bits per byte")
-    if quality.integer_bits_per_byte is None:
-        typer.echo("integer          not measured: the native engine is missing, run `make build`")
-        return
-    change = quality.integer_bits_per_byte / quality.float_bits_per_byte - 1
-    typer.echo(
-        f"integer          {quality.integer_bits_per_byte:.4f} bits per byte ({change:+.3%})"
-    )
+        print_export(target, published, layers=report)
 
 
 @app.command("show")
@@ -217,40 +195,3 @@ def _print_model(model: IntegerModel, bounds: list[Bound], name: str) -> None:
         largest = f"{widest.name}: {widest.value.bit_length()} bits"
         table.add_row(str(index), *(str(width) for width in widths), largest)
     _output.print(table)
-
-
-@app.command("run")
-def run_command(
-    directory: Annotated[Path, MODEL_ARGUMENT],
-    prompt: Annotated[str, typer.Option(help="Text to continue.", callback=utf8_text)],
-    max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
-    as_json: _Json = False,
-) -> None:
-    """Continue a text greedily with exact integer inference."""
-    from esper.model import ModelError, load_model
-
-    try:
-        with _errors.status("loading the model"):
-            model = load_model(directory)
-        tokens = model.encode(prompt)
-        started = time.perf_counter()
-        with _errors.status("answering"):
-            answer = model.generate(tokens, max_tokens)
-        seconds = time.perf_counter() - started
-    except (ModelError, OSError) as error:
-        refuse(error, as_json=as_json)
-    text = model.decode(tokens, answer)
-    if not as_json:
-        typer.echo(prompt + text)
-        return
-    typer.echo(
-        json.dumps(
-            {
-                "integers_hash": model.integers_hash.hex(),
-                "prompt_tokens": tokens,
-                "answer_tokens": answer,
-                "text": text,
-                "seconds": round(seconds, 6),
-            }
-        )
-    )

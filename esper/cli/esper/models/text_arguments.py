@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -27,6 +28,11 @@ def utf8_texts(values: Sequence[str]) -> list[str]:
     for value in values:
         utf8_text(value)
     return list(values)
+
+
+def shown_path(path: Path) -> str:
+    """A path as text, whatever its bytes are."""
+    return str(path).encode(errors="backslashreplace").decode()
 
 
 def refuse(

@@ -98,6 +98,31 @@ impl NativeModel {
         let answers = py.detach(work).map_err(python_error)?;
         Ok(answers.into_iter().map(|answer| (answer.tokens, answer.top)).collect())
     }
+
+    /// The greedy answer to one prompt, of the tokens of `generate`, each given to `each` as soon as it is known.
+    /// What `each` raises ends the answer, and is raised.
+    ///
+    /// Raises ValueError as `generate`.
+    fn answer(
+        &self,
+        py: Python<'_>,
+        prompt: Vec<u32>,
+        max_new: usize,
+        threads: usize,
+        each: Py<PyAny>,
+    ) -> PyResult<()> {
+        let mut raised = Ok(());
+        let hand_over = |token: u32| {
+            raised = Python::attach(|py| {
+                py.check_signals()?;
+                each.call1(py, (token,)).map(|_| ())
+            });
+            raised.is_ok()
+        };
+        let work = || self.engine(threads)?.answer(&prompt, max_new, self.inner.eos, hand_over);
+        py.detach(work).map_err(python_error)?;
+        raised
+    }
 }
 
 impl NativeModel {
@@ -126,7 +151,7 @@ pub struct NativeFloatModel {
 
 #[pymethods]
 impl NativeFloatModel {
-    /// Read `model.safetensors` (F32, F16 or BF16) in a directory, to run on `threads` threads. What
+    /// Read safetensors files (F32, F16 or BF16) that hold all tensors together, to run on `threads` threads. What
     /// `config.json` says is handed over: vocab, dim, hidden, layers, heads, kv_heads, head_dim, max_seq, then
     /// norm_eps, rope_theta and whether the embedding is the output matrix.
     ///
@@ -134,7 +159,7 @@ impl NativeFloatModel {
     #[staticmethod]
     fn load(
         py: Python<'_>,
-        directory: PathBuf,
+        files: Vec<PathBuf>,
         threads: usize,
         sizes: [usize; 8],
         constants: (f64, f64, bool),
@@ -143,7 +168,7 @@ impl NativeFloatModel {
         let shape = Shape { vocab, dim, hidden, layers, heads, kv_heads, head_dim, max_seq };
         let (norm_eps, rope_theta, tied) = constants;
         let config = FloatConfig { shape, norm_eps, rope_theta, tied };
-        let load = || FloatEngine::new(Arc::new(FloatModel::load_dir(&directory, &config)?), threads);
+        let load = || FloatEngine::new(Arc::new(FloatModel::load(&files, &config)?), threads);
         Ok(Self { engine: py.detach(load).map_err(python_error)? })
     }
 

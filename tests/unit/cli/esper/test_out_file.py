@@ -9,9 +9,9 @@ import pytest
 
 from esper.cli.esper.calls.call import call_command
 from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS
-from esper.cli.esper.models.model import run_command
 from esper.cli.esper.models.out_file import OutFileError, check_out, write_out
 from esper.cli.esper.models.prove import prove_command
+from esper.cli.esper.models.run_model import run_command
 
 
 def test_a_file_is_written_once(tmp_path: Path) -> None:

@@ -68,6 +68,32 @@ impl Engine {
         Ok(self.workers.enter(|| self.workers.for_each(groups, work)).into_iter().flatten().collect())
     }
 
+    /// The greedy answer to one prompt, each token handed to `each` as soon as it is known; it ends early at `eos`
+    /// (which is handed over) or where `each` says false. Tokens are those of [`Engine::generate`].
+    ///
+    /// # Errors
+    /// As there, and before the first token.
+    pub fn answer(
+        &self,
+        prompt: &[u32],
+        max_new: usize,
+        eos: u32,
+        mut each: impl FnMut(u32) -> bool,
+    ) -> Result<(), ModelError> {
+        let prompts = [prompt.to_vec()];
+        self.model.shape.check_sequences(&prompts)?;
+        self.model.shape.check_answers(&prompts, max_new)?;
+        let mut session = self.session();
+        let mut token = best(session.append(prompt)?);
+        for produced in 1..=max_new {
+            if !each(token) || token == eos || produced == max_new {
+                break;
+            }
+            token = best(session.append(&[token])?);
+        }
+        Ok(())
+    }
+
     /// All prompts of one thread, step by step together.
     fn generate_group(&self, prompts: &[Vec<u32>], max_new: usize, eos: u32, top_k: usize) -> Vec<Answer> {
         let mut caches = vec![Cache::new(&self.model.shape); prompts.len()];
@@ -106,6 +132,12 @@ impl Engine {
         }
         running.into_iter().map(|state| state.answer).collect()
     }
+}
+
+/// Id of the largest logit, the lowest on a tie.
+fn best(logits: &[i64]) -> u32 {
+    let top = logits.iter().copied().fold(i64::MIN, i64::max);
+    logits.iter().position(|&logit| logit == top).unwrap_or(0) as u32
 }
 
 fn prompt_rows(sequence: usize, prompt: &[u32]) -> impl Iterator<Item = Row> {

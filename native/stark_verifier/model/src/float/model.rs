@@ -1,6 +1,6 @@
 //! A Llama checkpoint in Hugging Face form, as float32.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::ModelError;
 use crate::model::Shape;
@@ -76,13 +76,22 @@ impl FloatModel {
     /// Reads `model.safetensors` (float32, float16 or bfloat16) in directory `path`.
     ///
     /// # Errors
+    /// As of [`FloatModel::load`].
+    pub fn load_dir(path: &Path, config: &FloatConfig) -> Result<FloatModel, ModelError> {
+        Self::load(&[path.join("model.safetensors")], config)
+    }
+
+    /// Reads the weights from `files`, each tensor from the first that holds it.
+    ///
+    /// # Errors
     /// [`ModelError::Field`] for a configuration out of range, [`ModelError::Io`], [`ModelError::Container`],
     /// [`ModelError::MissingTensor`] and [`ModelError::TensorShape`].
-    pub fn load_dir(path: &Path, config: &FloatConfig) -> Result<FloatModel, ModelError> {
+    pub fn load(files: &[PathBuf], config: &FloatConfig) -> Result<FloatModel, ModelError> {
         config.check()?;
         let shape = config.shape;
-        let container = Container::read(&path.join("model.safetensors"))?;
-        let tensor = |name: &str, sizes: &[usize]| float_tensor(&container, name, sizes);
+        let containers: Vec<Container> =
+            files.iter().map(|file| Container::read(file)).collect::<Result<_, _>>()?;
+        let tensor = |name: &str, sizes: &[usize]| float_tensor(&containers, name, sizes);
         let (dim, hidden, q, kv) = (shape.dim, shape.hidden, shape.q_width(), shape.kv_width());
         let layer = |index: usize| -> Result<FloatLayer, ModelError> {
             let part =
@@ -111,8 +120,11 @@ impl FloatModel {
     }
 }
 
-fn float_tensor(container: &Container, name: &str, sizes: &[usize]) -> Result<Vec<f32>, ModelError> {
-    let view = container.find(name).ok_or_else(|| ModelError::MissingTensor { tensor: name.into() })?;
+fn float_tensor(containers: &[Container], name: &str, sizes: &[usize]) -> Result<Vec<f32>, ModelError> {
+    let view = containers
+        .iter()
+        .find_map(|container| container.find(name))
+        .ok_or_else(|| ModelError::MissingTensor { tensor: name.into() })?;
     if view.shape != sizes {
         let (expected, got) = (format!("a float tensor {sizes:?}"), view.describe());
         return Err(ModelError::TensorShape { tensor: name.into(), expected, got });

@@ -160,6 +160,19 @@ fn answers_are_greedy_and_end_at_eos() {
             assert!(answers.iter().all(|a| a.tokens.iter().zip(&a.top).all(|(&t, top)| top[0].0 == t)));
 
             let eos = answers[1].tokens[4];
+            for (prompt, whole) in prompts.iter().zip(engine.generate(&prompts, 12, eos, 1).unwrap()) {
+                let told = |most: usize| {
+                    let mut tokens = Vec::new();
+                    let each = |token| {
+                        tokens.push(token);
+                        tokens.len() < most
+                    };
+                    engine.answer(prompt, 12, eos, each).unwrap();
+                    tokens
+                };
+                assert_eq!(told(99), whole.tokens, "{level:?}");
+                assert_eq!(told(2), whole.tokens[..whole.tokens.len().min(2)], "{level:?}");
+            }
             for (stopped, free) in engine.generate(&prompts, 12, eos, 1).unwrap().iter().zip(&answers) {
                 let end = free.tokens.iter().position(|&t| t == eos).map_or(12, |p| p + 1);
                 assert_eq!(stopped.tokens, free.tokens[..end]);
@@ -224,6 +237,9 @@ fn bad_input_is_named() {
     assert!(engine.generate(&[vec![1; 80]], 1, 0, 1).is_ok());
     assert!(engine.generate(&[vec![1; 80]], 2, 0, 1).is_err());
     assert!(engine.generate(&[vec![1]], 0, 0, 1).is_err());
+    for (prompt, longest) in [(&[][..], 1), (&[1; 80], 2), (&[1], 0), (&[53], 1)] {
+        assert!(engine.answer(prompt, longest, 0, |_| panic!("no answer")).is_err());
+    }
     assert!(engine.generate(&[vec![1]], 1, 0, 54).is_err());
     assert!(engine.generate(&[], 1, 0, 1).unwrap().is_empty());
     assert!(engine.session().append(&[]).is_err());

@@ -217,6 +217,21 @@ fn logits_on_every_level_and_element_type() {
 }
 
 #[test]
+fn weights_in_two_files() {
+    let mut first = random_tensors(false);
+    let second = first.split_off("model.layers.1.mlp.down_proj.weight");
+    let (one, two) = (Directory::new("first", &first, "F32"), Directory::new("second", &second, "BF16"));
+    let whole = Directory::new("whole", &random_tensors(false), "F32");
+    let files = [&one, &two].map(|directory| directory.0.join("model.safetensors"));
+    let logits =
+        |model: FloatModel| FloatEngine::new(Arc::new(model), 1).unwrap().logits(&sequences()).unwrap();
+    let expected = logits(FloatModel::load_dir(&whole.0, &config(false)).unwrap());
+    assert_eq!(logits(FloatModel::load(&files, &config(false)).unwrap()), expected);
+    let missing = FloatModel::load(&files[..1], &config(false)).err().unwrap().to_string();
+    assert!(missing.contains("is missing"), "{missing}");
+}
+
+#[test]
 fn answers_follow_the_logits() {
     let dir = Directory::new("answers", &random_tensors(true), "F32");
     let engine = FloatEngine::new(Arc::new(FloatModel::load_dir(&dir.0, &config(true)).unwrap()), 2).unwrap();

@@ -1,0 +1,142 @@
+"""`esper model run`: continue a text or answer a chat, word by word as they are known."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.console import Console
+
+from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
+from esper.cli.esper.models.model_argument import MODEL_ARGUMENT
+from esper.cli.esper.models.text_arguments import refuse, utf8_text
+
+if TYPE_CHECKING:
+    from esper.model import LoadedModel
+
+_CHAT_TOKENS: Final = 256
+"""Longest answer in a chat where nothing is said: it ends by itself before."""
+_BROKEN: Final = "\ufffd"
+_errors = Console(stderr=True)
+
+
+class StreamedText:
+    """The text of an answer as its tokens come; half a character waits for its other half."""
+
+    def __init__(self, text_of: Callable[[list[int]], str], write: Callable[[str], None]) -> None:
+        """``text_of`` gives the text of all tokens so far, ``write`` takes what is new."""
+        self._text_of = text_of
+        self._write = write
+        self._shown = ""
+        self.tokens: list[int] = []
+        """What came so far."""
+
+    def add(self, token: int) -> None:
+        """Take a token, and write the characters that it completes."""
+        self.tokens.append(token)
+        self._show(self._text_of(self.tokens).rstrip(_BROKEN))
+
+    def end(self) -> None:
+        """Write what still waits."""
+        self._show(self._text_of(self.tokens))
+
+    def _show(self, text: str) -> None:
+        if len(text) > len(self._shown) and text.startswith(self._shown):
+            self._write(text[len(self._shown) :])
+            self._shown = text
+
+
+def run_command(
+    context: typer.Context,
+    directory: Annotated[Path, MODEL_ARGUMENT],
+    prompt: Annotated[
+        str, typer.Option(help="Text to continue; with --chat, message.", callback=utf8_text)
+    ],
+    chat: Annotated[
+        bool,
+        typer.Option(
+            "--chat",
+            help="Answer by the model's chat template, to the end of the answer: "
+            f"{_CHAT_TOKENS} tokens at most, unless --max-tokens says so.",
+        ),
+    ] = False,
+    system: Annotated[
+        str | None,
+        typer.Option(help="With --chat: what the model is told beforehand.", callback=utf8_text),
+    ] = None,
+    max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Continue a text, or answer a chat, greedily with exact integer inference."""
+    from esper.model import ModelError, load_model
+
+    if system is not None and not chat:
+        raise typer.BadParameter("is for --chat alone", param_hint="--system")
+    try:
+        with _errors.status("loading the model"):
+            model = load_model(directory)
+            tokens, ends = _input(directory, model, prompt, system if chat else None, chat=chat)
+        started = time.perf_counter()
+        streamed = StreamedText(lambda answer: model.decode(tokens, answer), _writer(as_json))
+        if not chat and not as_json:
+            _write(prompt)
+        source = context.get_parameter_source("max_tokens")
+        if chat and source is not None and source.name == "DEFAULT":
+            max_tokens = max(1, min(_CHAT_TOKENS, model.shape.max_seq - len(tokens) + 1))
+        model.answer(tokens, max_tokens, _taking(streamed, ends))
+        streamed.end()
+        seconds = time.perf_counter() - started
+    except (ModelError, OSError) as error:
+        refuse(error, as_json=as_json)
+    if not as_json:
+        typer.echo("")
+        return
+    typer.echo(
+        json.dumps(
+            {
+                "integers_hash": model.integers_hash.hex(),
+                "prompt_tokens": tokens,
+                "answer_tokens": streamed.tokens,
+                "text": model.decode(tokens, streamed.tokens),
+                "seconds": round(seconds, 6),
+            }
+        )
+    )
+
+
+def _input(
+    directory: Path, model: LoadedModel, prompt: str, system: str | None, *, chat: bool
+) -> tuple[list[int], frozenset[int]]:
+    """Token ids of the prompt, and those that end its answer. Raises ModelError."""
+    if not chat:
+        return model.encode(prompt), frozenset((model.eos,))
+    from esper.model.templates.chat_tokens import chat_tokens, end_tokens
+
+    messages = [{"role": "user", "content": prompt}]
+    if system is not None:
+        messages.insert(0, {"role": "system", "content": system})
+    vocab = model.shape.vocab
+    tokens = chat_tokens(directory, vocab, model.bos).of(messages)
+    return tokens, end_tokens(directory, vocab, model.eos)
+
+
+def _taking(streamed: StreamedText, ends: frozenset[int]) -> Callable[[int], bool]:
+    def take(token: int) -> bool:
+        streamed.add(token)
+        return token not in ends
+
+    return take
+
+
+def _writer(as_json: bool) -> Callable[[str], None]:
+    return (lambda text: None) if as_json else _write
+
+
+def _write(text: str) -> None:
+    typer.echo(text, nl=False)
+    sys.stdout.flush()

@@ -1,0 +1,69 @@
+"""Messages to token ids as a model was taught to read them: template, markers and BOS together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from esper.model.errors import TemplateRefusedError
+from esper.model.templates.chat_template import ChatTemplate, read_chat_template
+from esper.model.templates.markers import MarkerTokenizer
+from esper.model.tokenizer import TOKENIZER_FILE, read_tokenizer_file, special_tokens, tokenizer_of
+
+NO_TEMPLATE = "this model has no chat template; send text instead of messages"
+
+
+class ChatTokens:
+    """The chat template of a model and its tokenizer. Made by :func:`chat_tokens`."""
+
+    def __init__(self, template: ChatTemplate | None, markers: MarkerTokenizer, bos: int) -> None:
+        self._template = template
+        self._markers = markers
+        self._bos = bos
+
+    @property
+    def has_template(self) -> bool:
+        """Whether there is a template, be it a broken one."""
+        return self._template is not None
+
+    @property
+    def works(self) -> bool:
+        """Whether there is a template that can be used."""
+        return self._template is not None and not self._template.reason
+
+    def of(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """Input of the model, BOS included once.
+
+        Markers that the template writes are tokens; those that a message spells are text.
+
+        Args:
+            messages: each with ``role`` and ``content``.
+
+        Raises:
+            TemplateRefusedError: there is no template, it cannot be used, or it refuses them.
+            TokenizerError: a text that the tokenizer has no tokens for.
+        """
+        if self._template is None:
+            raise TemplateRefusedError(NO_TEMPLATE)
+        tokens = self._markers.encode(self._template.render(messages))
+        return tokens if tokens[:1] == [self._bos] else [self._bos, *tokens]
+
+
+def chat_tokens(folder: Path, vocab: int, bos: int) -> ChatTokens:
+    """Read template and tokenizer of a model directory.
+
+    Raises MissingFileError, MalformedFileError and TokenizerError.
+    """
+    path = folder / TOKENIZER_FILE
+    tokenizer = tokenizer_of(path, read_tokenizer_file(folder), vocab)
+    return ChatTokens(read_chat_template(folder), MarkerTokenizer(tokenizer), bos)
+
+
+def end_tokens(folder: Path, vocab: int, eos: int) -> frozenset[int]:
+    """Tokens that end an answer in a chat: EOS, and every marker.
+
+    A template's own end of a message need not be EOS, and an answer that begins the next message by
+    itself is over.
+    """
+    tokenizer = tokenizer_of(folder / TOKENIZER_FILE, read_tokenizer_file(folder), vocab)
+    return frozenset((eos, *special_tokens(tokenizer)))
