@@ -153,7 +153,9 @@ def witness_weight(claims: list[Claim], weights: list[Ext], end: list[Ext]) -> E
     )
 
 
-def model_weights(claims: list[Claim], weights: list[Ext], end: list[Ext], chunks: int) -> list[Ext]:
+def model_weights(
+    claims: list[Claim], weights: list[Ext], end: list[Ext], chunks: int
+) -> list[Ext]:
     """The weight of each chunk at the end point of the model's claims."""
     totals = [ZERO] * chunks
     for claim, weight in zip(claims, weights, strict=True):

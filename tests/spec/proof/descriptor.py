@@ -10,6 +10,24 @@ from tests.spec.proof.errors import MalformedError
 from tests.spec.proof.reader import Reader
 
 MATRICES = ("q", "k", "v", "o", "gate", "up", "down")
+_NUMBERS = (
+    "vocab",
+    "dim",
+    "hidden",
+    "heads",
+    "kv_heads",
+    "head_dim",
+    "max_seq",
+    "bos",
+    "eos",
+    "emax",
+    "final_shift",
+    "eps_term",
+    "logit_bound",
+    "chunk_vars",
+)
+_WIDE = ("eps_term", "logit_bound")
+"""Numbers of more than 32 bits."""
 _WORD = 8
 _FIXED_NUMBERS = 24
 _LAYER_NUMBERS = 13
@@ -115,28 +133,25 @@ def decode(data: bytes) -> Descriptor:
     _require(root_count in p.ROOTS, "roots")
     expected = _WORD * (_FIXED_NUMBERS + _LAYER_NUMBERS * layer_count) + 32 * root_count + 96
     _require(len(data) == expected, "descriptor's length")
-    shape = [number() for _ in range(11)]
-    eps_term, logit_bound = number(wide=True), number(wide=True)
-    chunk_vars = number()
+    numbers = {name: number(wide=name in _WIDE) for name in _NUMBERS}
     reach = {name: number() for name in p.CLASSES}
     layers = []
     for _ in range(layer_count):
-        norms_and_bits = [number() for _ in range(6)]
-        layers.append(Layer(*norms_and_bits, {name: number() for name in MATRICES}))
+        norm1, norm2, score, gate_bits, o_bits, down_bits = (number() for _ in range(6))
+        shifts = {name: number() for name in MATRICES}
+        layers.append(Layer(norm1, norm2, score, gate_bits, o_bits, down_bits, shifts))
     roots = tuple(reader.digests(root_count))
     embedding_root = reader.digest()
+    # integers_hash: for those who register the model.
     reader.take(64)
     reader.end()
     descriptor = Descriptor(
-        *shape,
-        eps_term,
-        logit_bound,
-        chunk_vars,
-        reach,
-        tuple(layers),
-        roots,
-        embedding_root,
-        model_id(data),
+        **numbers,
+        reach=reach,
+        layers=tuple(layers),
+        roots=roots,
+        embedding_root=embedding_root,
+        model_id=model_id(data),
     )
     _check(descriptor)
     return descriptor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from tests.spec.proof.parameters import MODULUS
@@ -111,7 +112,7 @@ def value_at(values: list[Ext], x: Ext) -> Ext:
     for i, inverse in enumerate(
         (1, _INVERSE_OF_2, _INVERSE_OF_6, _INVERSE_OF_24)[: len(values) - 1]
     ):
-        differences = [b - a for a, b in zip(differences, differences[1:], strict=False)]
+        differences = [b - a for a, b in itertools.pairwise(differences)]
         binomial = binomial * (x - i)
         total = total + binomial * inverse * differences[0]
     return total

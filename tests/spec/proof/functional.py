@@ -1,7 +1,7 @@
 """Linear functionals of the two polynomials, and their weights at a point.
 
-A weight polynomial takes at each cell the weight of that cell; a sumcheck of claims asks for its value at
-one point. Terms are kept as they come and summed only there.
+A weight polynomial takes at each cell the weight of that cell; a sumcheck of claims asks for its
+value at one point. Terms are kept as they come and summed only there.
 """
 
 from __future__ import annotations
@@ -122,16 +122,18 @@ class ModelFunctional:
         """The weight polynomial of each chunk at a point."""
         totals = [ZERO] * self._chunks
         size = 1 << self._chunk_vars
+        high: dict[int, EqRange] = {}
         for term in self._matrices:
             for piece in term.matrix.pieces:
                 split = len(end) - piece.bits
                 inputs = term.inputs[piece.first_input : piece.first_input + (1 << piece.bits)]
                 inner = term.factor * dot(eq_table(end[split:]), inputs)
                 starts = [piece.start + (i << piece.bits) for i in range(term.matrix.outputs)]
-                high = eq_table(end[:split])
+                if split not in high:
+                    high[split] = EqRange(end[:split])
                 for start, weight in zip(starts, term.outputs, strict=True):
                     chunk, cell = divmod(start, size)
-                    totals[chunk] += inner * weight * high[cell >> piece.bits]
+                    totals[chunk] += inner * weight * high[split].at(cell >> piece.bits)
         cells = EqRange(end)
         for part in self._ranges:
             at = 0

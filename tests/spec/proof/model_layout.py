@@ -36,8 +36,7 @@ class ModelLayout:
         self._at = 0
         self.lm_head = self._matrix(d.vocab, d.dim)
         self.matrices: list[dict[str, Matrix]] = [
-            {name: self._matrix(*size) for name, size in d.matrix_sizes().items()}
-            for _ in d.layers
+            {name: self._matrix(*size) for name, size in d.matrix_sizes().items()} for _ in d.layers
         ]
         self.gains: list[tuple[int, int]] = []
         self.silu: list[int] = []

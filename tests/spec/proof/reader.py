@@ -18,9 +18,12 @@ class Reader:
     def left(self) -> int:
         return len(self._data) - self._at
 
-    def take(self, count: int) -> bytes:
+    def need(self, count: int) -> None:
         if count > self.left:
             raise MalformedError(f"{count} bytes are wanted at {self._at}, {self.left} are left")
+
+    def take(self, count: int) -> bytes:
+        self.need(count)
         self._at += count
         return self._data[self._at - count : self._at]
 

@@ -1,7 +1,7 @@
 """Functionals of values that are only partly committed: outputs of wide sites, the residual x.
 
-x before a norm is the embedding row plus all updates so far. What is public of a value, rows and constants,
-is kept apart: a claim on the witness is for what is left.
+x before a norm is the embedding row plus all updates so far. What is public of a value, rows and
+constants, is kept apart: a claim on the witness is for what is left.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many variables and values each part of a proof has: fixed by descriptor, statement and modes."""
+"""How many variables and values each part has: fixed by descriptor, statement and modes."""
 
 from __future__ import annotations
 

@@ -158,5 +158,3 @@ class Slots:
     @staticmethod
     def _split(inner: Point, first: int, second: int) -> tuple[Point, Point, Point]:
         return inner[:first], inner[first : first + second], inner[first + second :]
-
-

@@ -19,7 +19,7 @@ class Transcript:
     def __init__(self, name: bytes) -> None:
         self._pending = bytearray()
         self._unused = b""
-        self.bytes(name)
+        self.string(name)
 
     def base(self, value: int) -> None:
         self._unused = b""
@@ -29,11 +29,15 @@ class Transcript:
         self.base(value & 0xFFFFFFFF)
         self.base(value >> 32)
 
-    def bytes(self, value: bytes) -> None:
+    def string(self, value: bytes) -> None:
+        """bytes(b) of the page; a root outside of openings too."""
         self.u64(len(value))
         self.packed(value)
 
-    root = bytes
+    def raw(self, value: bytes) -> None:
+        """Bytes as they are, which is how an opening absorbs its own roots."""
+        self._unused = b""
+        self._pending += value
 
     def packed(self, value: bytes) -> None:
         """Seven bytes to an element, the last part filled up with zeros."""

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from tests.spec.proof import claims, descriptor, embedding, fraction, lookup, modes, points, relations
+from tests.spec.proof import (
+    claims,
+    descriptor,
+    embedding,
+    fraction,
+    lookup,
+    modes,
+    points,
+    products,
+    proof_bytes,
+    relations,
+    shape,
+)
 from tests.spec.proof import parameters as p
-from tests.spec.proof import products, proof_bytes, shape
 from tests.spec.proof.claims import Claim
 from tests.spec.proof.errors import MalformedError, RejectedError
-from tests.spec.proof.field import ONE, ZERO, Ext, dot, ext_sum, powers
+from tests.spec.proof.field import Ext, dot, ext_sum, powers
 from tests.spec.proof.model_layout import ModelLayout
+from tests.spec.proof.opening import whir, wire
+from tests.spec.proof.opening.schedule import Schedule, schedule
 from tests.spec.proof.reader import Reader
 from tests.spec.proof.slots import Context, Slots, folded_values
 from tests.spec.proof.statement import Statement, batch
@@ -32,16 +45,36 @@ def verify(statement: Statement, proof: bytes) -> None:
     embedding.check(embedded, d)
     body = proof_bytes.decode(reader, layout)
     reader.end()
+    openings = [
+        wire.decode(data, plan)
+        for data, plan in zip(body.openings, _schedules(layout), strict=True)
+    ]
     transcript = Transcript(p.PROOF_NAME)
     _absorb_parameters(transcript, layout)
     _absorb_statement(transcript, statement)
-    transcript.bytes(on.data)
-    transcript.bytes(described)
-    transcript.root(body.witness_root)
+    transcript.string(on.data)
+    transcript.string(described)
+    transcript.string(body.witness_root)
     early = transcript.point(layout.num_vars)
     transcript.ext(body.early_value)
-    found, witness_end, model_end = _check_relations(transcript, layout, body, embedded)
-    _ = found, witness_end, model_end, early
+    witness_end, model_end = _check_relations(transcript, layout, body, embedded)
+    of_witness = [(witness_end, body.witness_value), (early, body.early_value)]
+    of_chunks = [[(model_end, value)] for value in body.chunk_values]
+    roots = [body.witness_root, *d.roots]
+    schedules = _schedules(layout)
+    for root, claimed, plan, opening in zip(
+        roots, [of_witness, *of_chunks], schedules, openings, strict=True
+    ):
+        transcript.string(root)
+        whir.Verifier(transcript, plan, opening).check(root, claimed)
+
+
+def _schedules(layout: WitnessLayout) -> list[Schedule]:
+    """Of the openings of the witness and of each chunk."""
+    d = layout.d
+    level = p.level(len(d.roots))
+    of_chunk = schedule(d.chunk_vars, level)
+    return [schedule(layout.num_vars, level), *[of_chunk] * len(d.roots)]
 
 
 def _absorb_parameters(transcript: Transcript, layout: WitnessLayout) -> None:
@@ -54,8 +87,8 @@ def _absorb_parameters(transcript: Transcript, layout: WitnessLayout) -> None:
 
 
 def _absorb_statement(transcript: Transcript, statement: Statement) -> None:
-    transcript.bytes(statement.model_id)
-    transcript.bytes(statement.binding)
+    transcript.string(statement.model_id)
+    transcript.string(statement.binding)
     for number in (len(statement.sequences), statement.rows, statement.top_k):
         transcript.u64(number)
     for sequence in statement.sequences:
@@ -63,7 +96,7 @@ def _absorb_statement(transcript: Transcript, statement: Statement) -> None:
             transcript.u64(number)
         tokens = (*sequence.prompt, *sequence.answer)
         pairs = [pair for top in sequence.top for pair in top]
-        transcript.bytes(
+        transcript.string(
             b"".join(token.to_bytes(4, "little") for token in tokens)
             + b"".join(
                 token.to_bytes(4, "little") + logit.to_bytes(8, "little", signed=True)
@@ -77,7 +110,7 @@ def _check_relations(
     layout: WitnessLayout,
     body: proof_bytes.ProofBody,
     embedded: embedding.EmbeddingRows,
-) -> tuple[list[Claim], list[Ext], list[Ext]]:
+) -> tuple[list[Ext], list[Ext]]:
     """Items 5 to 9: all but the openings. Returns the end points of the claims."""
     d, on, rows = layout.d, layout.modes, layout.batch
     beta, alpha = transcript.draw(), transcript.draw()
@@ -129,4 +162,4 @@ def _check_relations(
     if dot(chunk_weights, body.chunk_values) != total:
         raise RejectedError("the claims on the model do not close")
     transcript.exts(body.chunk_values)
-    return found, witness_end, model_end
+    return witness_end, model_end

@@ -111,8 +111,7 @@ class WitnessLayout:
         if self.modes.third_slack_limb:
             widths.append(max(1, (2 * d.logit_bound).bit_length() - 32))
         self.slack = tuple(
-            self._add(d.vocab, "S", unsigned(width), row_bits=batch.answer_bits)
-            for width in widths
+            self._add(d.vocab, "S", unsigned(width), row_bits=batch.answer_bits) for width in widths
         )
         self._place()
 

@@ -103,6 +103,6 @@ def seed(
     identity = (bytes([version]) + name).ljust(_ID_BYTES - 1, b"\0") + bytes([len(name)])
     label = b"".join(len(chunk).to_bytes(4, "big") + chunk for chunk in chunks)
     data = identity + fingerprint(steps) + len(label).to_bytes(4, "big") + label + bytes([_END])
-    # The length is one element here, where bytes() absorbs two.
+    # The length is one element here, where a string absorbs two.
     transcript.base(len(data))
     transcript.packed(data)
