@@ -115,7 +115,6 @@ def _check_relations(
     d, on, rows = layout.d, layout.modes, layout.batch
     beta, alpha = transcript.draw(), transcript.draw()
     leaf = fraction.check(transcript, body.root_denominator, body.fraction)
-    looked_up = lookup.claims(layout, alpha, beta, leaf, body.table_value)
     transcript.ext(body.table_value)
 
     weights = relations.relation_weights(transcript.draw(), len(d.layers))
@@ -140,6 +139,7 @@ def _check_relations(
         raise RejectedError("the contraction does not close")
     transcript.exts([body.a_model, body.a_witness, body.b])
 
+    looked_up = lookup.claims(layout, alpha, beta, leaf, body.table_value)
     found = [
         Claim(looked_up.keys, looked_up.keys_value),
         Claim(looked_up.multiplicities, looked_up.multiplicities_value),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from tests.spec.proof.opening.keccak import keccak_256
 from tests.spec.proof.parameters import MODULUS
@@ -73,7 +74,8 @@ def bracket(label: str, inside: Sequence[Step] = ()) -> list[Step]:
     return [begin, *inside, end]
 
 
-def fingerprint(steps: Sequence[Step]) -> bytes:
+@cache
+def fingerprint(steps: tuple[Step, ...]) -> bytes:
     """Keccak-256 of the text of the steps."""
     width = len(str(max(len(steps) - 1, 0)))
     lines = [f"Plonky3 Fiat-Shamir Transcript ({len(steps)} interactions)"]
@@ -102,7 +104,7 @@ def seed(
     """Absorb the seed of a described protocol."""
     identity = (bytes([version]) + name).ljust(_ID_BYTES - 1, b"\0") + bytes([len(name)])
     label = b"".join(len(chunk).to_bytes(4, "big") + chunk for chunk in chunks)
-    data = identity + fingerprint(steps) + len(label).to_bytes(4, "big") + label + bytes([_END])
+    data = identity + fingerprint(tuple(steps)) + len(label).to_bytes(4, "big") + label + bytes([_END])
     # The length is one element here, where a string absorbs two.
     transcript.base(len(data))
     transcript.packed(data)
