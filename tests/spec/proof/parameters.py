@@ -94,8 +94,6 @@ POW_BITS: Final = 20
 LEVEL: Final = 131
 LATER_RATES: Final = (2, 3)
 """Added to the logarithm of the inverse rate by the first later codeword, and by each after it."""
-FOLD_FIELD_BITS: Final = 190
-"""Bits of a challenge as the fold's errors count them: two less than the field has."""
 
 
 def first_rate(num_vars: int) -> int:

@@ -2,74 +2,91 @@
 
 from __future__ import annotations
 
-from tests.spec.proof import (
-    claims,
-    descriptor,
-    embedding,
-    fraction,
-    lookup,
-    modes,
-    points,
-    products,
-    proof_bytes,
-    relations,
-    shape,
-)
+from dataclasses import dataclass
+
 from tests.spec.proof import parameters as p
-from tests.spec.proof.claims import Claim
+from tests.spec.proof.argument import claims, fraction, lookup, points, products, relations
+from tests.spec.proof.argument.claims import Claim
+from tests.spec.proof.argument.slots import Context, Slots, folded_values
+from tests.spec.proof.arithmetic.field import Ext, dot, ext_sum, powers
+from tests.spec.proof.arithmetic.multilinear import Point
+from tests.spec.proof.arithmetic.transcript import Transcript, sumcheck
+from tests.spec.proof.decoding import descriptor, embedding, modes, proof_bytes, shape
+from tests.spec.proof.decoding.embedding import EmbeddingRows
+from tests.spec.proof.decoding.model_layout import ModelLayout
+from tests.spec.proof.decoding.proof_bytes import ProofBody
+from tests.spec.proof.decoding.reader import Reader
+from tests.spec.proof.decoding.statement import Statement, batch
+from tests.spec.proof.decoding.witness_layout import WitnessLayout
 from tests.spec.proof.errors import MalformedError, RejectedError
-from tests.spec.proof.field import Ext, dot, ext_sum, powers
-from tests.spec.proof.model_layout import ModelLayout
 from tests.spec.proof.opening import whir, wire
 from tests.spec.proof.opening.schedule import Schedule, schedule
-from tests.spec.proof.reader import Reader
-from tests.spec.proof.slots import Context, Slots, folded_values
-from tests.spec.proof.statement import Statement, batch
-from tests.spec.proof.transcript import Transcript, sumcheck
-from tests.spec.proof.witness_layout import WitnessLayout
+from tests.spec.proof.opening.wire import Opening
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A proof whose bytes hold what they should, and whose embedding rows are the model's."""
+
+    descriptor: bytes
+    layout: WitnessLayout
+    embedded: EmbeddingRows
+    body: ProofBody
+    openings: list[Opening]
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What is left to show of a committed polynomial: its values at points."""
+
+    root: bytes
+    values: list[tuple[Point, Ext]]
 
 
 def verify(statement: Statement, proof: bytes) -> None:
     """Raises MalformedError or RejectedError unless the proof shows the statement."""
+    decoded = decode(statement, proof)
+    transcript = Transcript(p.PROOF_NAME)
+    claimed = check_relations(transcript, statement, decoded)
+    check_openings(transcript, decoded.layout, claimed, decoded.openings)
+
+
+def decode(statement: Statement, proof: bytes) -> Decoded:
+    """All that is read before anything is computed but hashes."""
     if len(proof) not in p.PROOF_BYTES:
         raise MalformedError("the proof is too long")
     reader = Reader(proof)
     described = reader.take(reader.unsigned(4))
     d = descriptor.decode(described)
+    on = modes.decode(reader.take(2 + len(d.layers)), d)
     if d.model_id != statement.model_id:
         raise RejectedError("the descriptor is that of another model")
     rows = batch(statement, d)
-    on = modes.decode(reader.take(2 + len(d.layers)), d)
     layout = WitnessLayout(d, on, rows, ModelLayout(d))
     embedded = embedding.decode(reader, rows.tokens, d)
     embedding.check(embedded, d)
     body = proof_bytes.decode(reader, layout)
     reader.end()
     openings = [
-        wire.decode(data, plan)
-        for data, plan in zip(body.openings, _schedules(layout), strict=True)
+        wire.decode(data, plan) for data, plan in zip(body.openings, schedules(layout), strict=True)
     ]
-    transcript = Transcript(p.PROOF_NAME)
-    _absorb_parameters(transcript, layout)
-    _absorb_statement(transcript, statement)
-    transcript.string(on.data)
-    transcript.string(described)
-    transcript.string(body.witness_root)
-    early = transcript.point(layout.num_vars)
-    transcript.ext(body.early_value)
-    witness_end, model_end = _check_relations(transcript, layout, body, embedded)
-    of_witness = [(witness_end, body.witness_value), (early, body.early_value)]
-    of_chunks = [[(model_end, value)] for value in body.chunk_values]
-    roots = [body.witness_root, *d.roots]
-    schedules = _schedules(layout)
-    for root, claimed, plan, opening in zip(
-        roots, [of_witness, *of_chunks], schedules, openings, strict=True
-    ):
-        transcript.string(root)
-        whir.Verifier(transcript, plan, opening).check(root, claimed)
+    return Decoded(described, layout, embedded, body, openings)
 
 
-def _schedules(layout: WitnessLayout) -> list[Schedule]:
+def check_openings(
+    transcript: Transcript,
+    layout: WitnessLayout,
+    claimed: list[Claimed],
+    openings: list[Opening],
+) -> None:
+    """Item 10: the witness, then each chunk."""
+    for claims_of_one, plan, opening in zip(claimed, schedules(layout), openings, strict=True):
+        transcript.string(claims_of_one.root)
+        verifier = whir.Verifier(transcript, plan, opening)
+        verifier.check(claims_of_one.root, claims_of_one.values)
+
+
+def schedules(layout: WitnessLayout) -> list[Schedule]:
     """Of the openings of the witness and of each chunk."""
     d = layout.d
     level = p.level(len(d.roots))
@@ -105,14 +122,20 @@ def _absorb_statement(transcript: Transcript, statement: Statement) -> None:
         )
 
 
-def _check_relations(
-    transcript: Transcript,
-    layout: WitnessLayout,
-    body: proof_bytes.ProofBody,
-    embedded: embedding.EmbeddingRows,
-) -> tuple[list[Ext], list[Ext]]:
-    """Items 5 to 9: all but the openings. Returns the end points of the claims."""
+def check_relations(
+    transcript: Transcript, statement: Statement, decoded: Decoded
+) -> list[Claimed]:
+    """Items 1 to 9: all but the openings."""
+    layout, body, embedded = decoded.layout, decoded.body, decoded.embedded
     d, on, rows = layout.d, layout.modes, layout.batch
+    _absorb_parameters(transcript, layout)
+    _absorb_statement(transcript, statement)
+    transcript.string(on.data)
+    transcript.string(decoded.descriptor)
+    transcript.string(body.witness_root)
+    early = transcript.point(layout.num_vars)
+    transcript.ext(body.early_value)
+
     beta, alpha = transcript.draw(), transcript.draw()
     leaf = fraction.check(transcript, body.root_denominator, body.fraction)
     transcript.ext(body.table_value)
@@ -162,4 +185,9 @@ def _check_relations(
     if dot(chunk_weights, body.chunk_values) != total:
         raise RejectedError("the claims on the model do not close")
     transcript.exts(body.chunk_values)
-    return witness_end, model_end
+    of_witness = [(witness_end, body.witness_value), (early, body.early_value)]
+    of_chunks = [[(model_end, value)] for value in body.chunk_values]
+    return [
+        Claimed(body.witness_root, of_witness),
+        *(Claimed(root, values) for root, values in zip(d.roots, of_chunks, strict=True)),
+    ]

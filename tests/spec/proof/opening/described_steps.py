@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from tests.spec.proof.arithmetic.transcript import Transcript
 from tests.spec.proof.opening.keccak import keccak_256
 from tests.spec.proof.parameters import MODULUS
-from tests.spec.proof.transcript import Transcript
 
 _ID_BYTES = 64
 _END = 0x80
@@ -104,7 +104,9 @@ def seed(
     """Absorb the seed of a described protocol."""
     identity = (bytes([version]) + name).ljust(_ID_BYTES - 1, b"\0") + bytes([len(name)])
     label = b"".join(len(chunk).to_bytes(4, "big") + chunk for chunk in chunks)
-    data = identity + fingerprint(tuple(steps)) + len(label).to_bytes(4, "big") + label + bytes([_END])
+    data = (
+        identity + fingerprint(tuple(steps)) + len(label).to_bytes(4, "big") + label + bytes([_END])
+    )
     # The length is one element here, where a string absorbs two.
     transcript.base(len(data))
     transcript.packed(data)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from blake3 import blake3
 
+from tests.spec.proof.arithmetic.field import Ext
 from tests.spec.proof.errors import RejectedError
-from tests.spec.proof.field import Ext
 from tests.spec.proof.parameters import (
     BLAKE3_TAG_BYTES,
     ELEMENT_BYTES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.spec.proof import parameters as p
+from tests.spec.proof.arithmetic.transcript import Transcript
 from tests.spec.proof.opening.described_steps import (
     Step,
     bracket,
@@ -15,7 +16,6 @@ from tests.spec.proof.opening.described_steps import (
     work,
 )
 from tests.spec.proof.opening.schedule import Phase, Schedule
-from tests.spec.proof.transcript import Transcript
 
 _LAST_FIRST = (b"\0", b"\1")
 """The bits of a table's index stand before those of its rows; the last variable is folded first."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.spec.proof.field import Ext
+from tests.spec.proof.arithmetic.field import Ext
+from tests.spec.proof.decoding.reader import Reader
 from tests.spec.proof.opening.merkle import Row
 from tests.spec.proof.opening.schedule import Phase, Schedule
 from tests.spec.proof.parameters import DIGEST_BYTES
-from tests.spec.proof.reader import Reader
 
 _COUNT_BYTES = 4
 

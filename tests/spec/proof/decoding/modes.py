@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.spec.proof.descriptor import Descriptor
+from tests.spec.proof.decoding.descriptor import Descriptor
 from tests.spec.proof.errors import MalformedError
 from tests.spec.proof.parameters import ACTIVATION_BITS, CLASSES, OVERFLOW_LIMBS
 

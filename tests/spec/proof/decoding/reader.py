@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.spec.proof.arithmetic.field import Ext
 from tests.spec.proof.errors import MalformedError
-from tests.spec.proof.field import Ext
 from tests.spec.proof.parameters import DIGEST_BYTES, ELEMENT_BYTES, MODULUS
 
 

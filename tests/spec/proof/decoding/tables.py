@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.spec.proof.descriptor import Descriptor
-from tests.spec.proof.model_layout import ModelLayout
+from tests.spec.proof.decoding.descriptor import Descriptor
+from tests.spec.proof.decoding.model_layout import ModelLayout
 from tests.spec.proof.parameters import CLASSES, EXP_ENTRIES, RSQRT_FIRST, RSQRT_LAST
 
 UNSIGNED, SIGNED, WIDE_LOW, WIDE_HIGH, NORM, RSQRT, EXP, ZERO, SILU, CLAMP = range(1, 11)

@@ -6,8 +6,9 @@ import hashlib
 from dataclasses import dataclass
 
 from tests.spec.proof import parameters as p
+from tests.spec.proof.decoding.model_layout import ModelLayout
+from tests.spec.proof.decoding.reader import Reader
 from tests.spec.proof.errors import MalformedError
-from tests.spec.proof.reader import Reader
 
 MATRICES = ("q", "k", "v", "o", "gate", "up", "down")
 _NUMBERS = (
@@ -163,9 +164,6 @@ def _require(holds: bool, what: str) -> None:
 
 
 def _check(d: Descriptor) -> None:
-    # Imported here: the layout of the cells needs a descriptor.
-    from tests.spec.proof.model_layout import ModelLayout
-
     for name, value, limit in (
         ("vocab", d.vocab, p.VOCAB),
         ("dim", d.dim, p.DIM),
@@ -193,7 +191,7 @@ def _check(d: Descriptor) -> None:
     cells = ModelLayout(d).cells
     clamped = min(max(p.bits(cells), p.CHUNK_VARS.least), p.CHUNK_VARS.most)
     _require(d.chunk_vars == clamped, "size of chunks")
-    _require(len(d.roots) == -(-cells >> clamped) if cells else False, "number of roots")
+    _require(len(d.roots) == -(-cells >> clamped), "number of roots")
 
 
 def _check_layer(layer: Layer) -> None:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.spec.proof import points, shape
-from tests.spec.proof.field import ZERO, Ext
-from tests.spec.proof.functional import ModelFunctional
-from tests.spec.proof.model_layout import Matrix
-from tests.spec.proof.multilinear import Point, eq_index, eq_points, eq_table
+from tests.spec.proof.argument import points
+from tests.spec.proof.argument.functional import ModelFunctional
+from tests.spec.proof.argument.points import RelationPoints, last, outer, plain
+from tests.spec.proof.argument.products import EndPoint
+from tests.spec.proof.argument.residual import Residual
+from tests.spec.proof.arithmetic.field import ZERO, Ext
+from tests.spec.proof.arithmetic.multilinear import Point, eq_index, eq_points, eq_table
+from tests.spec.proof.decoding import shape
+from tests.spec.proof.decoding.model_layout import Matrix
+from tests.spec.proof.decoding.shape import Name
+from tests.spec.proof.decoding.witness_layout import LayerColumns, Norm, Site, WitnessLayout
 from tests.spec.proof.parameters import bits
-from tests.spec.proof.points import RelationPoints, last, outer, plain
-from tests.spec.proof.products import EndPoint
-from tests.spec.proof.residual import Residual
-from tests.spec.proof.shape import Name
-from tests.spec.proof.witness_layout import LayerColumns, Norm, Site, WitnessLayout
 
 FOLDED = ("q", "k", "up", "u")
 """Final values of a layer that the contraction proves, in the order of their weights."""

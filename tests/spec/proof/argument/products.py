@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.spec.proof import shape
-from tests.spec.proof.descriptor import Descriptor
-from tests.spec.proof.field import ONE, ZERO, Ext
-from tests.spec.proof.modes import Modes
-from tests.spec.proof.multilinear import Point, eq_points, eq_table
+from tests.spec.proof.argument.points import RelationPoints, last
+from tests.spec.proof.arithmetic.field import ONE, ZERO, Ext
+from tests.spec.proof.arithmetic.multilinear import Point, eq_points, eq_table
+from tests.spec.proof.decoding import shape
+from tests.spec.proof.decoding.descriptor import Descriptor
+from tests.spec.proof.decoding.modes import Modes
+from tests.spec.proof.decoding.shape import FIRST_CLAMP_RELATION, Name
+from tests.spec.proof.decoding.statement import Batch
 from tests.spec.proof.parameters import ACTIVATION_TOP, bits
-from tests.spec.proof.points import RelationPoints, last
-from tests.spec.proof.shape import FIRST_CLAMP_RELATION, Name
-from tests.spec.proof.statement import Batch
 
 Values = Mapping[Name, Ext]
 

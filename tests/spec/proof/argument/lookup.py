@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.spec.proof import tables
-from tests.spec.proof.field import ZERO, Ext, ext_sum
-from tests.spec.proof.fraction import Leaf
-from tests.spec.proof.functional import ModelFunctional, WitnessFunctional
-from tests.spec.proof.multilinear import EqRange, eq_table
-from tests.spec.proof.tables import Table
-from tests.spec.proof.witness_layout import Tensor, WitnessLayout
+from tests.spec.proof.argument.fraction import Leaf
+from tests.spec.proof.argument.functional import ModelFunctional, WitnessFunctional
+from tests.spec.proof.arithmetic.field import ZERO, Ext, ext_sum
+from tests.spec.proof.arithmetic.multilinear import EqRange, eq_table
+from tests.spec.proof.decoding import tables
+from tests.spec.proof.decoding.tables import Table
+from tests.spec.proof.decoding.witness_layout import Tensor, WitnessLayout
 
 
 @dataclass(frozen=True)

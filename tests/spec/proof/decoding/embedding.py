@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from blake3 import blake3
 
-from tests.spec.proof.descriptor import Descriptor
+from tests.spec.proof.decoding.descriptor import Descriptor
+from tests.spec.proof.decoding.reader import Reader
 from tests.spec.proof.errors import RejectedError
 from tests.spec.proof.parameters import EMBEDDING_NODE, EMBEDDING_ROOT, EMBEDDING_ROW
-from tests.spec.proof.reader import Reader
 
 _VALUE = 4
 

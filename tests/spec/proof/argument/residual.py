@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tests.spec.proof.embedding import EmbeddingRows
-from tests.spec.proof.field import ONE, ZERO, Ext, ext_sum
-from tests.spec.proof.functional import Combination, Rows, WitnessFunctional
-from tests.spec.proof.multilinear import Point, eq_table
-from tests.spec.proof.witness_layout import Site, WitnessLayout
+from tests.spec.proof.argument.functional import Combination, Rows, WitnessFunctional
+from tests.spec.proof.arithmetic.field import ONE, ZERO, Ext, ext_sum
+from tests.spec.proof.arithmetic.multilinear import Point, eq_table
+from tests.spec.proof.decoding.embedding import EmbeddingRows
+from tests.spec.proof.decoding.witness_layout import Site, WitnessLayout
 
 
 class Residual:

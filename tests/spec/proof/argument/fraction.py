@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.spec.proof.arithmetic.field import ZERO, Ext, value_at
+from tests.spec.proof.arithmetic.multilinear import Point, eq_points
+from tests.spec.proof.arithmetic.transcript import Transcript
+from tests.spec.proof.decoding.proof_bytes import FractionLayer
 from tests.spec.proof.errors import RejectedError
-from tests.spec.proof.field import ZERO, Ext, value_at
-from tests.spec.proof.multilinear import Point, eq_points
 from tests.spec.proof.opening.described_steps import bracket, challenge, message, seed
-from tests.spec.proof.proof_bytes import FractionLayer
-from tests.spec.proof.transcript import Transcript
 
 _NAME = b"p3-multi-stark-fraction-gkr"
 _VERSION = 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tests.spec.proof import parameters as p
-from tests.spec.proof.descriptor import Descriptor
+from tests.spec.proof.decoding.descriptor import Descriptor
 from tests.spec.proof.errors import RejectedError
 
 

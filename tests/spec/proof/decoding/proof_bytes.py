@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.spec.proof import shape
-from tests.spec.proof.field import Ext
-from tests.spec.proof.reader import Reader
-from tests.spec.proof.witness_layout import WitnessLayout
+from tests.spec.proof.arithmetic.field import Ext
+from tests.spec.proof.decoding import shape
+from tests.spec.proof.decoding.reader import Reader
+from tests.spec.proof.decoding.witness_layout import WitnessLayout
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.spec.proof import parameters as p
 
 if TYPE_CHECKING:
-    from tests.spec.proof.descriptor import Descriptor
+    from tests.spec.proof.decoding.descriptor import Descriptor
 
 
 @dataclass(frozen=True)

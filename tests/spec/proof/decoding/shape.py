@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.spec.proof.descriptor import Descriptor
-from tests.spec.proof.modes import Modes
+from tests.spec.proof.decoding.descriptor import Descriptor
+from tests.spec.proof.decoding.modes import Modes
+from tests.spec.proof.decoding.statement import Batch
 from tests.spec.proof.parameters import bits
-from tests.spec.proof.statement import Batch
 
 Name = tuple[int, str]
 """A layer, or the number of layers for what stands behind the last, and a column of it."""

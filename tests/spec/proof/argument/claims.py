@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.spec.proof import points, shape
-from tests.spec.proof.embedding import EmbeddingRows
-from tests.spec.proof.field import ONE, ZERO, Ext, ext_sum
-from tests.spec.proof.functional import (
+from tests.spec.proof.argument import points
+from tests.spec.proof.argument.functional import (
     Combination,
     ModelFunctional,
     Rows,
@@ -15,12 +13,15 @@ from tests.spec.proof.functional import (
     limbs,
     scaled,
 )
-from tests.spec.proof.multilinear import eq_table
-from tests.spec.proof.points import RelationPoints, outer, plain
-from tests.spec.proof.products import EndPoint, Values
-from tests.spec.proof.residual import Residual
-from tests.spec.proof.shape import Name
-from tests.spec.proof.witness_layout import LayerColumns, Norm, Site, WitnessLayout
+from tests.spec.proof.argument.points import RelationPoints, outer, plain
+from tests.spec.proof.argument.products import EndPoint, Values
+from tests.spec.proof.argument.residual import Residual
+from tests.spec.proof.arithmetic.field import ONE, ZERO, Ext, ext_sum
+from tests.spec.proof.arithmetic.multilinear import eq_table
+from tests.spec.proof.decoding import shape
+from tests.spec.proof.decoding.embedding import EmbeddingRows
+from tests.spec.proof.decoding.shape import Name
+from tests.spec.proof.decoding.witness_layout import LayerColumns, Norm, Site, WitnessLayout
 
 
 @dataclass

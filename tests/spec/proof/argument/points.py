@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.spec.proof.descriptor import Descriptor
-from tests.spec.proof.field import Ext
-from tests.spec.proof.multilinear import Point, eq_table
+from tests.spec.proof.arithmetic.field import Ext
+from tests.spec.proof.arithmetic.multilinear import Point, eq_table
+from tests.spec.proof.arithmetic.transcript import Transcript
+from tests.spec.proof.decoding.descriptor import Descriptor
+from tests.spec.proof.decoding.shape import column_vars
+from tests.spec.proof.decoding.statement import Batch
 from tests.spec.proof.parameters import bits
-from tests.spec.proof.shape import column_vars
-from tests.spec.proof.statement import Batch
-from tests.spec.proof.transcript import Transcript
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.spec.proof.field import ZERO, Ext, dot, ext_sum
-from tests.spec.proof.model_layout import Matrix, ModelLayout
-from tests.spec.proof.multilinear import EqRange, Point, eq_points, eq_table
-from tests.spec.proof.witness_layout import Tensor, WitnessLayout
+from tests.spec.proof.arithmetic.field import ZERO, Ext, dot, ext_sum
+from tests.spec.proof.arithmetic.multilinear import EqRange, Point, eq_points, eq_table
+from tests.spec.proof.decoding.model_layout import Matrix, ModelLayout
+from tests.spec.proof.decoding.witness_layout import Tensor, WitnessLayout
 
 Combination = Sequence[tuple[int, Tensor]]
 """Tensors of one shape with integer factors."""

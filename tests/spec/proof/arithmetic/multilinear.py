@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.spec.proof.field import ONE, Ext, ext_sum
+from tests.spec.proof.arithmetic.field import ONE, Ext, ext_sum
 
 Point = list[Ext]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.spec.proof import parameters as p
-from tests.spec.proof import tables
-from tests.spec.proof.descriptor import Descriptor
+from tests.spec.proof.decoding import tables
+from tests.spec.proof.decoding.descriptor import Descriptor
+from tests.spec.proof.decoding.model_layout import ModelLayout
+from tests.spec.proof.decoding.modes import Modes
+from tests.spec.proof.decoding.statement import Batch
+from tests.spec.proof.decoding.tables import Table, signed, unsigned
 from tests.spec.proof.errors import RejectedError
-from tests.spec.proof.model_layout import ModelLayout
-from tests.spec.proof.modes import Modes
-from tests.spec.proof.statement import Batch
-from tests.spec.proof.tables import Table, signed, unsigned
 
 REGIONS = "DRSP"
 """Softmax differences, other keys, slack of the top lists, what is not looked up by itself."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from blake3 import blake3
 
-from tests.spec.proof.field import Ext, value_at
+from tests.spec.proof.arithmetic.field import Ext, value_at
 from tests.spec.proof.parameters import BLAKE3_TAG_BYTES, ELEMENT_BYTES, MODULUS, TRANSCRIPT_TAG
 
 _TAG = TRANSCRIPT_TAG.ljust(BLAKE3_TAG_BYTES, b"\0")

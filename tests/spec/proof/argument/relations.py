@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from tests.spec.proof import parameters as p
-from tests.spec.proof import points, shape
-from tests.spec.proof.field import ONE, ZERO, Ext, ext_sum, powers
-from tests.spec.proof.functional import Combination, Rows, WitnessFunctional, limbs, scaled
-from tests.spec.proof.multilinear import eq_table
-from tests.spec.proof.points import RelationPoints, outer, plain
-from tests.spec.proof.tables import top
-from tests.spec.proof.witness_layout import LayerColumns, Norm, Site, Tensor, WitnessLayout
+from tests.spec.proof.argument import points
+from tests.spec.proof.argument.functional import Combination, Rows, WitnessFunctional, limbs, scaled
+from tests.spec.proof.argument.points import RelationPoints, outer, plain
+from tests.spec.proof.arithmetic.field import ONE, ZERO, Ext, ext_sum, powers
+from tests.spec.proof.arithmetic.multilinear import eq_table
+from tests.spec.proof.decoding import shape
+from tests.spec.proof.decoding.tables import top
+from tests.spec.proof.decoding.witness_layout import LayerColumns, Norm, Site, Tensor, WitnessLayout
 
 NEGATIVE_ONE = -ONE
 ONE_COLUMN = [ONE]
