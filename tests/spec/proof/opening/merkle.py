@@ -29,6 +29,11 @@ def leaf(row: Row) -> bytes:
     return blake3(_LEAF + data).digest()
 
 
+def node(left: bytes, right: bytes) -> bytes:
+    """The hash of two nodes."""
+    return blake3(_NODE + left + right).digest()
+
+
 def check(
     root: bytes,
     depth: int,
@@ -54,9 +59,7 @@ def check(
                 raise RejectedError("there are too few siblings")
             nodes[index] = sibling
         nodes = {
-            index >> 1: blake3(_NODE + nodes[index] + nodes[index + 1]).digest()
-            for index in nodes
-            if not index & 1
+            index >> 1: node(nodes[index], nodes[index + 1]) for index in nodes if not index & 1
         }
     if next(left, None) is not None:
         raise RejectedError("there are too many siblings")
