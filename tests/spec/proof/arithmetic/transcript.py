@@ -70,8 +70,6 @@ class Transcript:
 
     def work_is_done(self, width: int, witness: int) -> bool:
         """Absorb the witness after what was pending was hashed; its bits must be 0."""
-        if width == 0:
-            return witness == 0
         self._byte()
         self.base(witness)
         return self.index(width) == 0

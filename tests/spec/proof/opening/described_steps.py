@@ -56,9 +56,9 @@ def opaque(label: str) -> Step:
     return Step("Atomic", "Message", label, "Scalar", "Opaque")
 
 
-def work(label: str, width: int) -> list[Step]:
-    """Proof of work; no step if nothing is asked for."""
-    return [Step("Atomic", "Pow", label, _length(width), _BASE)] if width else []
+def work(label: str, width: int) -> Step:
+    """Proof of work."""
+    return Step("Atomic", "Pow", label, _length(width), _BASE)
 
 
 def indices(label: str, width: int, count: int) -> Step:

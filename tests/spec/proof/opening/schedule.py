@@ -51,11 +51,14 @@ def schedule(num_vars: int, level: int) -> Schedule:
     left, rate = num_vars, p.first_rate(num_vars)
     phases: list[Phase] = []
     while not phases or left > p.SEND_AT:
-        fold = min(p.LATER_FOLD, left) if phases else p.FIRST_FOLD
+        fold = p.LATER_FOLD if phases else p.FIRST_FOLD
         bits_of_a_query = rate / 2 - _LOG_DISTANCE
         queries = math.ceil((level - p.POW_BITS) / bits_of_a_query)
         work = math.ceil(level - queries * bits_of_a_query)
-        phases.append(Phase(left, fold, rate, queries, work))
+        phase = Phase(left, fold, rate, queries, work)
+        assert queries < 1 << phase.index_bits, "more queries than rows"
+        assert work > 0, "queries without work"
+        phases.append(phase)
         rate += p.LATER_RATES[min(len(phases), len(p.LATER_RATES)) - 1]
         left -= fold
     return Schedule(num_vars, level, tuple(phases), left)

@@ -70,8 +70,7 @@ def opening(transcript: Transcript, schedule: Schedule, claims: int) -> None:
         steps += [challenge("round_batching"), *bracket("round_fold")]
     steps += [message("final_poly", 1 << schedule.last_vars)]
     steps += _queries("final_query_pow", "final_query_indices", schedule.phases[-1])
-    if schedule.last_vars:
-        steps += bracket("final_fold")
+    steps += bracket("final_fold")
     folds = schedule.folds
     chunks = [schedule.num_vars, 1, claims, 1 << folds[0], schedule.level, p.POW_BITS]
     chunks += [schedule.phases[0].rate, _JOHNSON]
@@ -84,7 +83,4 @@ def opening(transcript: Transcript, schedule: Schedule, claims: int) -> None:
 
 
 def _queries(label: str, index_label: str, phase: Phase) -> list[Step]:
-    steps = work(label, phase.work)
-    if phase.queries < 1 << phase.index_bits:
-        steps.append(indices(index_label, phase.index_bits, phase.queries))
-    return steps
+    return [work(label, phase.work), indices(index_label, phase.index_bits, phase.queries)]

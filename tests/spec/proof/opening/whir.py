@@ -111,8 +111,7 @@ class Verifier:
 
     def _fold(self, rounds: list[list[Ext]]) -> None:
         """Rounds as the value at 0 and the coefficient of the square."""
-        if rounds:
-            seeds.fold(self._transcript, len(rounds))
+        seeds.fold(self._transcript, len(rounds))
         for constant, square in rounds:
             self._transcript.exts([constant, square])
             r = self._transcript.draw()
@@ -125,10 +124,7 @@ class Verifier:
         if not self._transcript.work_is_done(phase.work, queries.work):
             raise RejectedError("the proof of work is not done")
         width = phase.index_bits
-        if phase.queries >= 1 << width:
-            indices = list(range(1 << width))
-        else:
-            indices = [self._transcript.index(width) for _ in range(phase.queries)]
+        indices = [self._transcript.index(width) for _ in range(phase.queries)]
         merkle.check(root, width, indices, queries.rows, queries.siblings)
         generator = pow(TWO_ADIC_ROOT, 1 << (TWO_ADICITY - width), MODULUS)
         weights = eq_table(self._challenges[: -phase.fold - 1 : -1])
