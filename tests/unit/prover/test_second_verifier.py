@@ -1,4 +1,4 @@
-"""A second verifier, written from the page alone, says of every proof what the product's says.
+"""A second verifier, written from the page, says of every proof what the product's says.
 
 It is plain Python: a proof takes it one to two seconds of processor time.
 """
