@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -149,3 +150,15 @@ def test_openings_in_each_others_place_are_refused(proven: tuple[Statement, byte
     first, second = proof[row : row + width], proof[row + width : row + 2 * width]
     swapped = proof[:row] + second + first + proof[row + 2 * width :]
     assert common_verdict(statement, swapped) == REJECTED
+
+
+@pytest.mark.soak
+def test_bytes_changed_anywhere_are_judged_alike(proven: tuple[Statement, bytes]) -> None:
+    statement, proof = proven
+    random = Random(20)
+    for _ in range(60):
+        at, size = random.randrange(len(proof) - 8), random.randrange(1, 9)
+        changed = proof[:at] + random.choice((random.randbytes(size), b"\xff" * size))
+        changed += proof[at + size :]
+        if changed != proof:
+            assert common_verdict(statement, changed) in {MALFORMED, REJECTED}, at

@@ -139,7 +139,6 @@ def _numbered(proof: bytes, place: int, value: int) -> tuple[bytes, bytes]:
         ("layers", [1, 3], "descriptor's length"),
         ("roots", [0, 31], "roots"),
         ("vocab", [0, 1, 2**18 + 1], "vocab"),
-        ("vocab", [2**32], "more than 32 bits"),
         ("dim", [0, 2**14 + 1], "dim"),
         ("hidden", [0, 2**16 + 1], "hidden"),
         ("heads", [0, 2**8 + 1], "heads"),
@@ -159,7 +158,7 @@ def _numbered(proof: bytes, place: int, value: int) -> tuple[bytes, bytes]:
         ("eps_term", [0, 2**60, 2**63], "eps_term"),
         ("eps_term", [2**60 - 1], "emax"),
         ("logit_bound", [0, 2**46], "logit_bound"),
-        ("k", [9, 28], "k is"),
+        ("k", [9, 28], "k"),
         ("k", [10, 18, 27], "size of chunks"),
         ("reach.norm", [0, 2**15], "reach"),
         ("reach.down", [0, 2**15], "reach"),
@@ -182,8 +181,17 @@ def test_descriptors_outside_their_limits_are_malformed(
     for value in values:
         changed, name = _numbered(proof, NUMBERS.index(number), value)
         named = dataclasses.replace(statement, model_id=ModelId(name))
-        assert problem in refusal(named, changed), value
+        assert refusal(named, changed) == f"the {problem} is refused", value
         assert common_verdict(named, changed) == MALFORMED, value
+
+
+def test_most_numbers_have_32_bits(proven: tuple[Statement, bytes]) -> None:
+    statement, proof = proven
+    for number in ("version", "roots", "k", "reach.o", "score_shift", "shift.up"):
+        changed, name = _numbered(proof, NUMBERS.index(number), 2**32 + 1)
+        named = dataclasses.replace(statement, model_id=ModelId(name))
+        assert "more than 32 bits" in refusal(named, changed), number
+        assert common_verdict(named, changed) == MALFORMED, number
 
 
 def test_a_root_or_layers_too_many_are_malformed(proven: tuple[Statement, bytes]) -> None:

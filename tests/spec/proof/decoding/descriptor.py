@@ -118,8 +118,6 @@ def model_id(descriptor: bytes) -> bytes:
 
 def decode(data: bytes) -> Descriptor:
     """Raises MalformedError for bytes that break a rule of section 3."""
-    if len(data) < _WORD * _FIXED_NUMBERS:
-        raise MalformedError("the descriptor is too short")
     reader = Reader(data)
 
     def number(wide: bool = False) -> int:
