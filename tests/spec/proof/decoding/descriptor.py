@@ -1,0 +1,203 @@
+"""The descriptor of a model: decoded, and refused outside its limits (section 3)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from tests.spec.proof import parameters as p
+from tests.spec.proof.decoding.model_layout import ModelLayout
+from tests.spec.proof.decoding.reader import Reader
+from tests.spec.proof.errors import MalformedError
+
+MATRICES = ("q", "k", "v", "o", "gate", "up", "down")
+_NUMBERS = (
+    "vocab",
+    "dim",
+    "hidden",
+    "heads",
+    "kv_heads",
+    "head_dim",
+    "max_seq",
+    "bos",
+    "eos",
+    "emax",
+    "final_shift",
+    "eps_term",
+    "logit_bound",
+    "chunk_vars",
+)
+_WIDE = ("eps_term", "logit_bound")
+"""Numbers of more than 32 bits."""
+_WORD = 8
+_FIXED_NUMBERS = 24
+_LAYER_NUMBERS = 13
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What the descriptor says of one layer."""
+
+    norm1_shift: int
+    norm2_shift: int
+    score_shift: int
+    gate_bits: int
+    o_bits: int
+    down_bits: int
+    shifts: dict[str, int]
+    """Bits dropped after each matrix."""
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """The model's shape and integers, as far as a verifier needs them."""
+
+    vocab: int
+    dim: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    max_seq: int
+    bos: int
+    eos: int
+    emax: int
+    final_shift: int
+    eps_term: int
+    logit_bound: int
+    chunk_vars: int
+    reach: dict[str, int]
+    """How far the clamp table of each class goes."""
+    layers: tuple[Layer, ...]
+    roots: tuple[bytes, ...]
+    embedding_root: bytes
+    model_id: bytes
+
+    @property
+    def group(self) -> int:
+        """G: query heads to a key head."""
+        return self.heads // self.kv_heads
+
+    @property
+    def pairs(self) -> int:
+        return self.head_dim // 2
+
+    @property
+    def query_width(self) -> int:
+        return self.heads * self.head_dim
+
+    @property
+    def key_width(self) -> int:
+        return self.kv_heads * self.head_dim
+
+    @property
+    def emin(self) -> int:
+        return (self.eps_term.bit_length() - 1) >> 1
+
+    @property
+    def t0(self) -> int:
+        return max(0, 10 - 2 * self.emin)
+
+    def matrix_sizes(self) -> dict[str, tuple[int, int]]:
+        """(outputs, inputs) of each matrix of a layer, in order."""
+        return {
+            "q": (self.query_width, self.dim),
+            "k": (self.key_width, self.dim),
+            "v": (self.key_width, self.dim),
+            "o": (self.dim, self.query_width),
+            "gate": (self.hidden, self.dim),
+            "up": (self.hidden, self.dim),
+            "down": (self.dim, self.hidden),
+        }
+
+
+def model_id(descriptor: bytes) -> bytes:
+    """SHA3-512 under the tag of model ids."""
+    return hashlib.sha3_512(p.MODEL_ID_TAG.ljust(p.SHA3_TAG_BYTES, b"\0") + descriptor).digest()
+
+
+def decode(data: bytes) -> Descriptor:
+    """Raises MalformedError for bytes that break a rule of section 3."""
+    reader = Reader(data)
+
+    def number(wide: bool = False) -> int:
+        value = reader.unsigned(_WORD)
+        if not wide and value >= 2**32:
+            raise MalformedError(f"{value} in a descriptor has more than 32 bits")
+        return value
+
+    version, layer_count, root_count = number(), number(), number()
+    _require(version == p.DESCRIPTOR_VERSION, "descriptor's version")
+    _require(layer_count in p.LAYERS, "layers")
+    _require(root_count in p.ROOTS, "roots")
+    expected = _WORD * (_FIXED_NUMBERS + _LAYER_NUMBERS * layer_count) + 32 * root_count + 96
+    _require(len(data) == expected, "descriptor's length")
+    numbers = {name: number(wide=name in _WIDE) for name in _NUMBERS}
+    reach = {name: number() for name in p.CLASSES}
+    layers = []
+    for _ in range(layer_count):
+        norm1, norm2, score, gate_bits, o_bits, down_bits = (number() for _ in range(6))
+        shifts = {name: number() for name in MATRICES}
+        layers.append(Layer(norm1, norm2, score, gate_bits, o_bits, down_bits, shifts))
+    roots = tuple(reader.digests(root_count))
+    embedding_root = reader.digest()
+    # integers_hash: for those who register the model.
+    reader.take(64)
+    reader.end()
+    descriptor = Descriptor(
+        **numbers,
+        reach=reach,
+        layers=tuple(layers),
+        roots=roots,
+        embedding_root=embedding_root,
+        model_id=model_id(data),
+    )
+    _check(descriptor)
+    return descriptor
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise MalformedError(f"the {what} is refused")
+
+
+def _check(d: Descriptor) -> None:
+    for name, value, limit in (
+        ("vocab", d.vocab, p.VOCAB),
+        ("dim", d.dim, p.DIM),
+        ("hidden", d.hidden, p.HIDDEN),
+        ("heads", d.heads, p.HEADS),
+        ("kv_heads", d.kv_heads, p.KV_HEADS),
+        ("head_dim", d.head_dim, p.HEAD_DIM),
+        ("max_seq", d.max_seq, p.MAX_SEQ),
+        ("layers times heads", len(d.layers) * d.heads, p.LAYERS_TIMES_HEADS),
+        ("emax", d.emax, p.EMAX),
+        ("final_shift", d.final_shift, p.NORM_SHIFT),
+        ("eps_term", d.eps_term, p.EPS_TERM),
+        ("logit_bound", d.logit_bound, p.LOGIT_BOUND),
+        ("k", d.chunk_vars, p.CHUNK_VARS),
+    ):
+        _require(value in limit, name)
+    _require(all(reach in p.REACH for reach in d.reach.values()), "reach")
+    for layer in d.layers:
+        _check_layer(layer)
+    _require(d.heads % d.kv_heads == 0, "number of key heads")
+    _require(d.head_dim % 2 == 0, "head_dim")
+    _require(d.bos < d.vocab and d.eos < d.vocab, "bos or eos")
+    _require(d.emax >= d.emin, "emax")
+    _require(d.t0 + 2 * (d.emax + 1) in p.NORM_WIDTH, "width of a norm")
+    cells = ModelLayout(d).cells
+    clamped = min(max(p.bits(cells), p.CHUNK_VARS.least), p.CHUNK_VARS.most)
+    _require(d.chunk_vars == clamped, "size of chunks")
+    _require(len(d.roots) == -(-cells >> clamped), "number of roots")
+
+
+def _check_layer(layer: Layer) -> None:
+    _require(layer.norm1_shift in p.NORM_SHIFT, "norm1_shift")
+    _require(layer.norm2_shift in p.NORM_SHIFT, "norm2_shift")
+    _require(layer.score_shift in p.SCORE_SHIFT, "score_shift")
+    _require(layer.gate_bits in p.GATE_BITS, "gate_bits")
+    for update in (layer.o_bits, layer.down_bits):
+        _require(update in p.UPDATE_BITS and update % 2 == 0, "width of an update")
+    for name, shift in layer.shifts.items():
+        _require(shift in (p.QK_SHIFT if name in ("q", "k") else p.MATRIX_SHIFT), "shift")

@@ -1,0 +1,76 @@
+"""The bytes of a proof behind descriptor, modes and embedding rows (section 15)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.spec.proof.arithmetic.field import Ext
+from tests.spec.proof.decoding import shape
+from tests.spec.proof.decoding.reader import Reader
+from tests.spec.proof.decoding.witness_layout import WitnessLayout
+
+
+@dataclass(frozen=True)
+class FractionLayer:
+    """A layer of the fractional sum."""
+
+    rounds: list[list[Ext]]
+    n0: Ext
+    d0: Ext
+    n1: Ext
+    d1: Ext
+
+
+@dataclass(frozen=True)
+class ProofBody:
+    """All of a proof that the relations need."""
+
+    witness_root: bytes
+    early_value: Ext
+    root_denominator: Ext
+    fraction: list[FractionLayer]
+    table_value: Ext
+    """m: the model's part of the table keys."""
+    linear: Ext
+    contractions: Ext
+    products: list[list[Ext]]
+    final_values: list[Ext]
+    contraction: list[list[Ext]]
+    a_model: Ext
+    a_witness: Ext
+    b: Ext
+    witness_claims: list[list[Ext]]
+    witness_value: Ext
+    model_claims: list[list[Ext]]
+    chunk_values: list[Ext]
+    openings: list[bytes]
+    """Of the witness, then of each chunk."""
+
+
+def decode(reader: Reader, layout: WitnessLayout) -> ProofBody:
+    """The rest of a proof; the openings stay bytes."""
+    d, batch = layout.d, layout.batch
+    chunks = len(d.roots)
+    return ProofBody(
+        witness_root=reader.digest(),
+        early_value=reader.ext(),
+        root_denominator=reader.ext(),
+        fraction=[
+            FractionLayer(reader.rounds(layer, 3), *reader.exts(4))
+            for layer in range(layout.leaf_vars)
+        ],
+        table_value=reader.ext(),
+        linear=reader.ext(),
+        contractions=reader.ext(),
+        products=reader.rounds(shape.products_vars(d, batch), 4),
+        final_values=reader.exts(len(shape.final_values(d, layout.modes))),
+        contraction=reader.rounds(shape.contraction_vars(d, batch), 3),
+        a_model=reader.ext(),
+        a_witness=reader.ext(),
+        b=reader.ext(),
+        witness_claims=reader.rounds(layout.num_vars, 2),
+        witness_value=reader.ext(),
+        model_claims=reader.rounds(d.chunk_vars, 2),
+        chunk_values=reader.exts(chunks),
+        openings=[reader.take(reader.unsigned(4)) for _ in range(1 + chunks)],
+    )

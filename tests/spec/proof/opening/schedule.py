@@ -1,0 +1,64 @@
+"""Folds, queries and proof of work of an opening, all from its variables and level (section 13)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tests.spec.proof import parameters as p
+
+_LOG_DISTANCE = math.log2(21 / 20)
+"""One twentieth of the square root of the rate is kept from the Johnson bound."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A codeword and the queries to it."""
+
+    variables: int
+    """Of the polynomial that it encodes."""
+    fold: int
+    """Variables that a row of it holds."""
+    rate: int
+    """Logarithm of its inverse rate."""
+    queries: int
+    work: int
+    """Bits of proof of work before them."""
+
+    @property
+    def index_bits(self) -> int:
+        """Logarithm of the number of its rows."""
+        return self.variables + self.rate - self.fold
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """An opening of a polynomial of `num_vars` variables."""
+
+    num_vars: int
+    level: int
+    phases: tuple[Phase, ...]
+    last_vars: int
+    """Variables of the polynomial that is sent in the clear."""
+
+    @property
+    def folds(self) -> list[int]:
+        return [phase.fold for phase in self.phases]
+
+
+def schedule(num_vars: int, level: int) -> Schedule:
+    """The whole schedule."""
+    left, rate = num_vars, p.first_rate(num_vars)
+    phases: list[Phase] = []
+    while not phases or left > p.SEND_AT:
+        fold = p.LATER_FOLD if phases else p.FIRST_FOLD
+        bits_of_a_query = rate / 2 - _LOG_DISTANCE
+        queries = math.ceil((level - p.POW_BITS) / bits_of_a_query)
+        work = math.ceil(level - queries * bits_of_a_query)
+        phase = Phase(left, fold, rate, queries, work)
+        assert queries < 1 << phase.index_bits, "more queries than rows"
+        assert work > 0, "queries without work"
+        phases.append(phase)
+        rate += p.LATER_RATES[min(len(phases), len(p.LATER_RATES)) - 1]
+        left -= fold
+    return Schedule(num_vars, level, tuple(phases), left)

@@ -1,0 +1,193 @@
+"""The verifier: a proof, item by item of its transcript (section 14)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.spec.proof import parameters as p
+from tests.spec.proof.argument import claims, fraction, lookup, points, products, relations
+from tests.spec.proof.argument.claims import Claim
+from tests.spec.proof.argument.slots import Context, Slots, folded_values
+from tests.spec.proof.arithmetic.field import Ext, dot, ext_sum, powers
+from tests.spec.proof.arithmetic.multilinear import Point
+from tests.spec.proof.arithmetic.transcript import Transcript, sumcheck
+from tests.spec.proof.decoding import descriptor, embedding, modes, proof_bytes, shape
+from tests.spec.proof.decoding.embedding import EmbeddingRows
+from tests.spec.proof.decoding.model_layout import ModelLayout
+from tests.spec.proof.decoding.proof_bytes import ProofBody
+from tests.spec.proof.decoding.reader import Reader
+from tests.spec.proof.decoding.statement import Statement, batch
+from tests.spec.proof.decoding.witness_layout import WitnessLayout
+from tests.spec.proof.errors import MalformedError, RejectedError
+from tests.spec.proof.opening import whir, wire
+from tests.spec.proof.opening.schedule import Schedule, schedule
+from tests.spec.proof.opening.wire import Opening
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A proof whose bytes hold what they should, and whose embedding rows are the model's."""
+
+    descriptor: bytes
+    layout: WitnessLayout
+    embedded: EmbeddingRows
+    body: ProofBody
+    openings: list[Opening]
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What is left to show of a committed polynomial: its values at points."""
+
+    root: bytes
+    values: list[tuple[Point, Ext]]
+
+
+def verify(statement: Statement, proof: bytes) -> None:
+    """Raises MalformedError or RejectedError unless the proof shows the statement."""
+    decoded = decode(statement, proof)
+    transcript = Transcript(p.PROOF_NAME)
+    claimed = check_relations(transcript, statement, decoded)
+    check_openings(transcript, decoded.layout, claimed, decoded.openings)
+
+
+def decode(statement: Statement, proof: bytes) -> Decoded:
+    """All that is read before anything is computed but hashes."""
+    if len(proof) not in p.PROOF_BYTES:
+        raise MalformedError("the proof is too long")
+    reader = Reader(proof)
+    described = reader.take(reader.unsigned(4))
+    d = descriptor.decode(described)
+    on = modes.decode(reader.take(2 + len(d.layers)), d)
+    if d.model_id != statement.model_id:
+        raise RejectedError("the descriptor is that of another model")
+    rows = batch(statement, d)
+    layout = WitnessLayout(d, on, rows, ModelLayout(d))
+    embedded = embedding.decode(reader, rows.tokens, d)
+    embedding.check(embedded, d)
+    body = proof_bytes.decode(reader, layout)
+    reader.end()
+    openings = [
+        wire.decode(data, plan) for data, plan in zip(body.openings, schedules(layout), strict=True)
+    ]
+    return Decoded(described, layout, embedded, body, openings)
+
+
+def check_openings(
+    transcript: Transcript,
+    layout: WitnessLayout,
+    claimed: list[Claimed],
+    openings: list[Opening],
+) -> None:
+    """Item 10: the witness, then each chunk."""
+    for claims_of_one, plan, opening in zip(claimed, schedules(layout), openings, strict=True):
+        transcript.string(claims_of_one.root)
+        verifier = whir.Verifier(transcript, plan, opening)
+        verifier.check(claims_of_one.root, claims_of_one.values)
+
+
+def schedules(layout: WitnessLayout) -> list[Schedule]:
+    """Of the openings of the witness and of each chunk."""
+    d = layout.d
+    level = p.level(len(d.roots))
+    of_chunk = schedule(d.chunk_vars, level)
+    return [schedule(layout.num_vars, level), *[of_chunk] * len(d.roots)]
+
+
+def _absorb_parameters(transcript: Transcript, layout: WitnessLayout) -> None:
+    transcript.u64(p.PROOF_VERSION)
+    transcript.u64(p.MODULUS)
+    for num_vars in (layout.num_vars, layout.d.chunk_vars):
+        rate, level = p.first_rate(num_vars), p.level(len(layout.d.roots))
+        for number in (num_vars, rate, p.POW_BITS, level):
+            transcript.u64(number)
+
+
+def _absorb_statement(transcript: Transcript, statement: Statement) -> None:
+    transcript.string(statement.model_id)
+    transcript.string(statement.binding)
+    for number in (len(statement.sequences), statement.rows, statement.top_k):
+        transcript.u64(number)
+    for sequence in statement.sequences:
+        for number in (len(sequence.prompt), len(sequence.answer), sequence.max_answer):
+            transcript.u64(number)
+        tokens = (*sequence.prompt, *sequence.answer)
+        pairs = [pair for top in sequence.top for pair in top]
+        transcript.string(
+            b"".join(token.to_bytes(4, "little") for token in tokens)
+            + b"".join(
+                token.to_bytes(4, "little") + logit.to_bytes(8, "little", signed=True)
+                for token, logit in pairs
+            )
+        )
+
+
+def check_relations(
+    transcript: Transcript, statement: Statement, decoded: Decoded
+) -> list[Claimed]:
+    """Items 1 to 9: all but the openings."""
+    layout, body, embedded = decoded.layout, decoded.body, decoded.embedded
+    d, on, rows = layout.d, layout.modes, layout.batch
+    _absorb_parameters(transcript, layout)
+    _absorb_statement(transcript, statement)
+    transcript.string(on.data)
+    transcript.string(decoded.descriptor)
+    transcript.string(body.witness_root)
+    early = transcript.point(layout.num_vars)
+    transcript.ext(body.early_value)
+
+    beta, alpha = transcript.draw(), transcript.draw()
+    leaf = fraction.check(transcript, body.root_denominator, body.fraction)
+    transcript.ext(body.table_value)
+
+    weights = relations.relation_weights(transcript.draw(), len(d.layers))
+    point = points.draw(transcript, d, rows)
+    transcript.exts([body.linear, body.contractions])
+    linear = relations.Relations(layout, point, weights)
+
+    claim = -(body.linear + linear.constant + body.contractions)
+    claim, end = sumcheck(transcript, claim, body.products)
+    q = products.cut(end, d, rows)
+    values = dict(zip(shape.final_values(d, on), body.final_values, strict=True))
+    if products.Products(point, q, d, rows).summand(values, weights, on) != claim:
+        raise RejectedError("the products do not close")
+    transcript.exts(body.final_values)
+
+    folded = folded_values(len(d.layers))
+    mu = dict(zip(folded, powers(transcript.draw(), len(folded) + 1)[1:], strict=True))
+    claim = body.contractions + ext_sum(mu[name] * values[name] for name in folded)
+    claim, end = sumcheck(transcript, claim, body.contraction)
+    slots = Slots(Context(layout, point, q, weights, mu, end))
+    if slots.e * (body.a_model + body.a_witness) * body.b != claim:
+        raise RejectedError("the contraction does not close")
+    transcript.exts([body.a_model, body.a_witness, body.b])
+
+    looked_up = lookup.claims(layout, alpha, beta, leaf, body.table_value)
+    found = [
+        Claim(looked_up.keys, looked_up.keys_value),
+        Claim(looked_up.multiplicities, looked_up.multiplicities_value),
+        Claim(linear.functional, body.linear),
+        Claim(looked_up.table_values, body.table_value),
+        *claims.FinalClaims(layout, point, q, values, embedded).claims,
+        Claim(slots.a_witness.witness, body.a_witness - slots.a_witness.public(embedded)),
+        Claim(slots.b.witness, body.b - slots.b.public(embedded)),
+        Claim(slots.a_model, body.a_model),
+    ]
+    delta = powers(transcript.draw(), len(found))
+    total = claims.combined_value(found, delta, of_model=False)
+    total, witness_end = sumcheck(transcript, total, body.witness_claims)
+    if claims.witness_weight(found, delta, witness_end) * body.witness_value != total:
+        raise RejectedError("the claims on the witness do not close")
+    transcript.ext(body.witness_value)
+    total = claims.combined_value(found, delta, of_model=True)
+    total, model_end = sumcheck(transcript, total, body.model_claims)
+    chunk_weights = claims.model_weights(found, delta, model_end, len(d.roots))
+    if dot(chunk_weights, body.chunk_values) != total:
+        raise RejectedError("the claims on the model do not close")
+    transcript.exts(body.chunk_values)
+    of_witness = [(witness_end, body.witness_value), (early, body.early_value)]
+    of_chunks = [[(model_end, value)] for value in body.chunk_values]
+    return [
+        Claimed(body.witness_root, of_witness),
+        *(Claimed(root, values) for root, values in zip(d.roots, of_chunks, strict=True)),
+    ]
