@@ -6,7 +6,7 @@ use esper_commitment::{EF, F, PackedEF, PrimeCharacteristicRing};
 use esper_verifier::tables::Table;
 use rayon::prelude::*;
 
-use crate::sumcheck::pack;
+use crate::packing::pack;
 
 /// Numerators and denominators of all leaves.
 pub fn leaves(key: &ModelKey, w: &Witness, alpha: EF, beta: EF) -> (Vec<F>, Vec<PackedEF>) {
