@@ -3,6 +3,7 @@
 //! Reading order: [`key`] (committing a model once), [`trace`] and [`witness`] (the integers of one
 //! batch and their cells), then [`prove`] in the order of the transcript.
 
+pub mod cells;
 pub mod checker;
 pub mod claims;
 pub mod contraction;

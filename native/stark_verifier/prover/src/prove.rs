@@ -9,7 +9,7 @@ use crate::products::{self, Shared};
 use crate::small::{self, fold_blocks};
 use crate::witness::Witness;
 use crate::{claims, virtuals};
-use esper_commitment::{Committed, EF, F, PrimeCharacteristicRing, commit, open, prove_fraction_sum_packed};
+use esper_commitment::{Committed, EF, F, PrimeCharacteristicRing, open, prove_fraction_sum_packed};
 use esper_verifier::claims::{Claimed, Context, ContractionFinals, PublicRows, combine};
 use esper_verifier::embedding::EmbeddingRows;
 use esper_verifier::functional::Functional;
@@ -84,7 +84,7 @@ pub fn prove_with_leaves_of(
 fn prove_stages(
     key: &ModelKey,
     statement: &Statement,
-    w: Witness,
+    mut w: Witness,
     leaves_of: Option<(&ModelKey, &Witness)>,
     done: &mut dyn FnMut(&'static str),
 ) -> Vec<u8> {
@@ -93,7 +93,7 @@ fn prove_stages(
     let answer_rows = statement.answer_rows(&w.instance);
     let (mut head, embedding) = head(key, &w, &tokens);
     let (witness_params, _) = opening_params(d, &w.layout);
-    let (witness_root, committed) = commit(w.cells.clone(), &witness_params);
+    let (witness_root, committed) = w.cells.commit(&witness_params);
 
     let mut t = transcript::start(d, &w.layout, statement, &w.modes);
     t.absorb_bytes(&d.encode());
