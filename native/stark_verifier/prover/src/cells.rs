@@ -5,11 +5,10 @@ use std::ops::{Deref, DerefMut};
 
 /// All cells of a witness.
 #[derive(Clone)]
-pub enum Cells {
-    /// Not committed yet.
-    Free(Vec<F>),
-    /// In the commitment.
-    Committed(Committed),
+pub struct Cells {
+    /// Of no length once they are committed.
+    free: Vec<F>,
+    committed: Option<Committed>,
 }
 
 impl Cells {
@@ -18,19 +17,23 @@ impl Cells {
     /// # Panics
     /// As [`commit`].
     pub fn commit(&mut self, params: &PcsParams) -> (Root, Committed) {
-        let cells = match self {
-            Self::Free(cells) => std::mem::take(cells),
-            Self::Committed(committed) => committed.values().to_vec(),
-        };
-        let (root, committed) = commit(cells, params);
-        *self = Self::Committed(committed.clone());
+        self.make_free();
+        let (root, committed) = commit(std::mem::take(&mut self.free), params);
+        self.committed = Some(committed.clone());
         (root, committed)
+    }
+
+    /// Committed cells stay what they are: a copy is free.
+    fn make_free(&mut self) {
+        if let Some(committed) = self.committed.take() {
+            self.free = committed.values().to_vec();
+        }
     }
 }
 
 impl From<Vec<F>> for Cells {
-    fn from(cells: Vec<F>) -> Self {
-        Self::Free(cells)
+    fn from(free: Vec<F>) -> Self {
+        Self { free, committed: None }
     }
 }
 
@@ -38,23 +41,14 @@ impl Deref for Cells {
     type Target = [F];
 
     fn deref(&self) -> &[F] {
-        match self {
-            Self::Free(cells) => cells,
-            Self::Committed(committed) => committed.values(),
-        }
+        self.committed.as_ref().map_or(&self.free, Committed::values)
     }
 }
 
 impl DerefMut for Cells {
-    /// Committed cells stay what they are: a copy is written.
     fn deref_mut(&mut self) -> &mut [F] {
-        if let Self::Committed(committed) = self {
-            *self = Self::Free(committed.values().to_vec());
-        }
-        match self {
-            Self::Free(cells) => cells,
-            Self::Committed(_) => &mut [],
-        }
+        self.make_free();
+        &mut self.free
     }
 }
 
@@ -79,7 +73,7 @@ mod tests {
         assert!(std::ptr::eq(&*cells, committed.values()), "one copy of the cells");
         cells[3] += F::ONE;
         assert_eq!((cells[3], committed.values()[3]), (F::from_u64(4), F::from_u64(3)));
-        assert!(cells != Cells::Committed(committed));
+        assert_ne!(&*cells, committed.values());
         cells[3] -= F::ONE;
         assert_eq!(cells.commit(&params).0, root);
         assert_eq!(cells.commit(&params).0, root, "committed once more");
