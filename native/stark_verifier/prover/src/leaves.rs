@@ -28,14 +28,19 @@ pub fn leaves(key: &ModelKey, w: &Witness, alpha: EF, beta: EF) -> (Vec<F>, Vec<
         let masked = lookup.table == Table::ExpOnMask;
         let [second, third] = lookup.partners.map(|p| p.map(|id| w.tensor(id)));
         let keys = w.tensor(lookup.key);
-        write(&mut denominators, t.offset, t.cells(), |i| {
-            let hidden = masked && (i / rows) % positions > i % positions;
-            let mut value = if hidden { off } else { on } - keys[i];
+        let [first, off] = [on, off - on].map(PackedEF::from);
+        let [beta2, beta3] = [beta2, beta3].map(PackedEF::from);
+        write(&mut denominators, t.offset, t.cells(), |at| {
+            let mut value = first - vector(keys, at);
+            if masked {
+                let hidden = |i: usize| (i / rows) % positions > i % positions;
+                value += off * PackedF::from_fn(|lane| F::from_bool(hidden(at.wrapping_add(lane))));
+            }
             if let Some(second) = second {
-                value -= beta2 * second[i];
+                value -= beta2 * vector(second, at);
             }
             if let Some(third) = third {
-                value -= beta3 * third[i];
+                value -= beta3 * vector(third, at);
             }
             value
         });
@@ -46,7 +51,8 @@ pub fn leaves(key: &ModelKey, w: &Witness, alpha: EF, beta: EF) -> (Vec<F>, Vec<
         let start = layout.table_leaves() + first;
         let (tag, key0) = (alpha - beta * F::from_u64(table.tag()), table.first_key(d));
         let model = table.model_values(&key.layout);
-        write(&mut denominators, start, table.entries(d), |i| {
+        let entries = table.entries(d);
+        let leaf = |i: usize| {
             let [v2, v3] = table.public_values(d, i);
             let value = tag - F::from_i64(key0 + i as i64);
             match model {
@@ -54,6 +60,12 @@ pub fn leaves(key: &ModelKey, w: &Witness, alpha: EF, beta: EF) -> (Vec<F>, Vec<
                 None if v2 != 0 || v3 != 0 => value - (beta2 * F::from_i64(v2) + beta3 * F::from_i64(v3)),
                 None => value,
             }
+        };
+        write(&mut denominators, start, entries, |at| {
+            PackedEF::from_ext_fn(|lane| {
+                let i = at.wrapping_add(lane);
+                if i < entries { leaf(i) } else { EF::ONE }
+            })
         });
     }
     for (first, entries) in layout.counted_entries(d) {
@@ -66,18 +78,31 @@ pub fn leaves(key: &ModelKey, w: &Witness, alpha: EF, beta: EF) -> (Vec<F>, Vec<
     (numerators, denominators)
 }
 
-/// Writes `value(i)` into entry `start + i`, for i below `len`.
-fn write(packed: &mut [PackedEF], start: usize, len: usize, value: impl Fn(usize) -> EF + Sync) {
+/// Writes entries `start..start + len`, a vector at a time: `values(at)` are those of the entries `start + at` and behind
+/// it. The first vector may begin before them, at a negative `at` (wrapped around), and the last may end behind them:
+/// what is there stays.
+fn write(packed: &mut [PackedEF], start: usize, len: usize, values: impl Fn(usize) -> PackedEF + Sync) {
     let (first, end) = (start / PackedF::WIDTH, (start + len).div_ceil(PackedF::WIDTH));
-    packed[first..end].par_iter_mut().enumerate().with_min_len(256).for_each(|(vector, out)| {
-        let at = |lane: usize| (first + vector) * PackedF::WIDTH + lane;
-        let old = *out;
-        // A vector at either end may hold what is not ours.
-        *out = PackedEF::from_ext_fn(|lane| match at(lane).checked_sub(start) {
-            Some(i) if i < len => value(i),
-            _ => <PackedEF as PackedFieldExtension<F, EF>>::extract(&old, lane),
-        });
+    packed[first..end].par_iter_mut().enumerate().with_min_len(256).for_each(|(i, out)| {
+        let at = ((first + i) * PackedF::WIDTH).wrapping_sub(start);
+        let (old, new) = (*out, values(at));
+        let ours = |lane: usize| at.wrapping_add(lane) < len;
+        *out = if ours(0) && ours(PackedF::WIDTH - 1) {
+            new
+        } else {
+            let lane_of = <PackedEF as PackedFieldExtension<F, EF>>::extract;
+            PackedEF::from_ext_fn(|lane| lane_of(if ours(lane) { &new } else { &old }, lane))
+        };
     });
+}
+
+/// The cells from `at` on (which may have wrapped around below zero), zero outside.
+#[inline]
+fn vector(cells: &[F], at: usize) -> PackedF {
+    match cells.get(at..at.saturating_add(PackedF::WIDTH)) {
+        Some(whole) => *PackedF::from_slice(whole),
+        None => PackedF::from_fn(|lane| cells.get(at.wrapping_add(lane)).copied().unwrap_or(F::ZERO)),
+    }
 }
 
 /// The best that a forger can do whose keys are not in their tables: the last leaf takes what the sum
@@ -102,7 +127,8 @@ fn balance(numerators: &mut [F], denominators: &mut [PackedEF]) {
         let last = numerators.len() - 1;
         assert_eq!(numerators[last], F::ZERO, "no leaf is left for what the sum lacks");
         numerators[last] = F::ONE;
-        write(denominators, last, 1, |_| -sum.inverse());
+        let leaf = PackedEF::from(-sum.inverse());
+        write(denominators, last, 1, |_| leaf);
     }
 }
 
@@ -113,12 +139,13 @@ mod tests {
 
     #[test]
     fn runs_that_begin_and_end_inside_a_vector_keep_their_neighbours() {
-        let number = |i: usize| EF::from(F::from_u64(i as u64 + 7));
+        let numbers: Vec<F> = (0..64).map(|i| F::from_u64(i + 7)).collect();
         let mut packed = vec![PackedEF::ONE; 64 / PackedF::WIDTH];
         let mut plain = vec![EF::ONE; 64];
         for (start, len) in [(3, 2), (5, 30), (0, 3), (40, 24), (36, 1), (20, 0)] {
-            write(&mut packed, start, len, number);
-            (0..len).for_each(|i| plain[start + i] = number(i));
+            let cells = &numbers[..len];
+            write(&mut packed, start, len, |at| PackedEF::from(vector(cells, at)));
+            plain[start..start + len].iter_mut().zip(cells).for_each(|(p, &x)| *p = x.into());
             assert_eq!(unpack(packed.clone()), plain, "{len} from {start} on");
         }
     }
