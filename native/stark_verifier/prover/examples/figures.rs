@@ -1,7 +1,12 @@
-//! Proves one batch of a model directory and prints the figures as JSON:
-//! `figures DIR SEQUENCES ROWS PROMPT ANSWER REPEATS`. Prompts are drawn from a fixed seed.
+//! Proves one batch of a model and prints the figures as JSON: `figures MODEL SEQUENCES ROWS PROMPT ANSWER REPEATS`.
+//! MODEL is a directory, or random integers of a shape, as
+//! `shape:vocab,dim,hidden,layers,heads,kv_heads,head_dim,max_seq,gate_bits`. Prompts are drawn from a fixed seed.
+//!
+//! The mark tells whether two builds give the same proof. With one thread (RAYON_NUM_THREADS=1) they must; with more,
+//! whichever finds a proof-of-work nonce first decides.
 
-use esper_model::{Engine, Model};
+use esper_model::synthetic::{Options, random_model};
+use esper_model::{Engine, Model, Shape};
 use esper_prover::{ModelKey, prove_observed};
 use esper_verifier::{Seeds, SequenceStatement, Statement, verify};
 use std::sync::Arc;
@@ -22,11 +27,31 @@ fn processor_milliseconds() -> f64 {
     10.0 * (ticks(11) + ticks(12))
 }
 
+/// The model of a directory, or a random one of a shape.
+fn load(name: &str) -> Model {
+    let Some(list) = name.strip_prefix("shape:") else {
+        return Model::load_dir(name.as_ref()).expect("a model directory");
+    };
+    let sizes: Vec<usize> = list.split(',').map(|n| n.parse().expect("a number")).collect();
+    let &[vocab, dim, hidden, layers, heads, kv_heads, head_dim, max_seq, gate_bits] = sizes.as_slice()
+    else {
+        panic!("a shape is nine numbers");
+    };
+    let shape = Shape { vocab, dim, hidden, layers, heads, kv_heads, head_dim, max_seq };
+    let options = Options { gate_bits: gate_bits as u32, ..Options::default() };
+    random_model(1, shape, options).expect("a model within bounds")
+}
+
+/// FNV-1a of the proof's bytes.
+fn mark(proof: &[u8]) -> u64 {
+    proof.iter().fold(0xcbf2_9ce4_8422_2325, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let number = |i: usize| args[i].parse::<usize>().expect("a number");
     let (sequences, rows, prompt, answer, repeats) = (number(2), number(3), number(4), number(5), number(6));
-    let model = Arc::new(Model::load_dir(args[1].as_ref()).expect("a model directory"));
+    let model = Arc::new(load(&args[1]));
     let start = Instant::now();
     let key = ModelKey::new(Arc::clone(&model)).expect("a model that can be proven");
     let setup = milliseconds(start);
@@ -83,12 +108,13 @@ fn main() {
             .and_then(|l| l.split_whitespace().nth(1))
             .unwrap_or("0");
         println!(
-            "{{\"setup_ms\": {setup:.0}, \"prove_ms\": {proving:.0}, \"verify_ms\": {:.2}, \"proof_bytes\": {}, \"security_bits\": {:.2}, \"witness_vars\": {}, \"leaf_vars\": {}, \"peak_kib\": {peak}}}",
+            "{{\"setup_ms\": {setup:.0}, \"prove_ms\": {proving:.0}, \"verify_ms\": {:.2}, \"proof_bytes\": {}, \"security_bits\": {:.2}, \"witness_vars\": {}, \"leaf_vars\": {}, \"peak_kib\": {peak}, \"mark\": \"{:016x}\"}}",
             verifying[10],
             proof.len(),
             report.security_bits,
             report.sizes[0],
             report.sizes[1],
+            mark(&proof),
         );
     }
 }

@@ -247,7 +247,7 @@ pub fn prove(factors: Factors, slots: &Slots, t: &mut Transcript) -> (SumcheckPr
         [factors.e, factors.model, factors.witness, factors.b].map(|v| group.column(Column::Ext(v)));
     group.product(EF::ONE, &[e, model, b]);
     group.product(EF::ONE, &[e, witness, b]);
-    let (proof, end, finals) = prove_groups(&mut [group], slots.num_vars, CONTRACTION_DEGREE, t);
+    let (proof, end, finals) = prove_groups(vec![group], slots.num_vars, CONTRACTION_DEGREE, t);
     let values = [model, witness, b].map(|c| finals[0][c]);
     t.absorb_slice(&values);
     (proof, end, values)

@@ -3,6 +3,7 @@
 //! Reading order: [`key`] (committing a model once), [`trace`] and [`witness`] (the integers of one
 //! batch and their cells), then [`prove`] in the order of the transcript.
 
+pub mod cells;
 pub mod checker;
 pub mod claims;
 pub mod contraction;
@@ -10,9 +11,12 @@ pub mod error;
 pub mod key;
 pub mod leaves;
 pub mod matrix;
+pub mod packing;
 pub mod pages;
+pub mod patterns;
 pub mod products;
 pub mod prove;
+pub mod small;
 pub mod sumcheck;
 pub mod trace;
 pub mod virtuals;

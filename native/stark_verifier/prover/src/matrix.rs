@@ -1,6 +1,6 @@
 //! Products of the model's matrices with activations, columns of rows: `[k][row]`.
 
-use esper_commitment::{EF, F, PrimeCharacteristicRing};
+use esper_commitment::{EF, F, PrimeCharacteristicRing, PrimeField64};
 use esper_model::Linear;
 use rayon::prelude::*;
 
@@ -28,7 +28,22 @@ pub fn integer_product(linear: &Linear, h: &[i32], rows: usize) -> Vec<i64> {
     out
 }
 
-/// The same product over the field, for cells that need not be an honest prover's.
+/// The same product for cells that need not be an honest prover's: those of 16 bits are multiplied as integers.
+pub fn cell_product(linear: &Linear, h: &[F], rows: usize) -> Vec<F> {
+    let narrow: Option<Vec<i32>> = h.iter().map(|&x| narrow(x)).collect();
+    match narrow {
+        Some(h) => integer_product(linear, &h, rows).into_par_iter().map(F::from_i64).collect(),
+        None => field_product(linear, h, rows),
+    }
+}
+
+/// The integer that a cell stands for, if its magnitude is below 2^15 as that of every activation.
+fn narrow(x: F) -> Option<i32> {
+    let shifted = (x + F::from_u32(1 << 15)).as_canonical_u64();
+    (1..1 << 16).contains(&shifted).then(|| shifted as i32 - (1 << 15))
+}
+
+/// The same product over the field.
 pub fn field_product(linear: &Linear, h: &[F], rows: usize) -> Vec<F> {
     let mut out = F::zero_vec(linear.out * rows);
     out.par_chunks_mut(rows).zip(linear.weight.par_chunks(linear.inp)).zip(&linear.mult).for_each(
@@ -62,4 +77,25 @@ pub fn fold_outputs(linear: &Linear, e: &[EF]) -> Vec<EF> {
 /// `out[c] = sum_row e[row] cells[c][row]`.
 pub fn fold_rows(cells: &[F], e: &[EF]) -> Vec<EF> {
     cells.par_chunks(e.len()).map(|col| e.iter().zip(col).map(|(&e, &x)| e * x).sum()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_and_the_field_have_one_product() {
+        // The second output passes 32 bits on its way; the greatest activations are within the integers' reach, the
+        // next ones are not.
+        let weight: Vec<i8> = (0..600).map(|i| if i < 300 { (i % 7) as i8 - 3 } else { -127 }).collect();
+        let linear = Linear { out: 2, inp: 300, weight, mult: vec![3, 70_000], shift: 0 };
+        let rows = 4;
+        for edge in [32_767, 32_768] {
+            let h: Vec<F> =
+                (0..300 * rows).map(|i| F::from_i64(if i % 3 == 0 { -edge } else { edge })).collect();
+            assert_eq!(narrow(h[0]).is_some(), edge < 1 << 15);
+            assert_eq!(narrow(h[1]).is_some(), edge < 1 << 15);
+            assert_eq!(cell_product(&linear, &h, rows), field_product(&linear, &h, rows));
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use crate::key::ModelKey;
 use crate::matrix::fold_rows;
+use crate::packing::packed_eq_table;
+use crate::sumcheck::columns::{Combination, column_at};
 use crate::sumcheck::{Column, Group, prove_groups};
 use crate::virtuals::{self, eq_prefix, folded_heads};
 use crate::witness::Witness;
@@ -30,7 +32,9 @@ struct NormColumns {
 }
 
 struct LayerColumns {
-    attention: [usize; 3],
+    /// M - u - W at allowed places; in the sumcheck only in the layers' combination.
+    open: Vec<F>,
+    attention: [usize; 2],
     overflow: Option<[usize; 2]>,
     mlp: [usize; 2],
     rotary: [usize; 2],
@@ -208,6 +212,8 @@ pub fn prove(
         half_eq.iter().flat_map(|&h| eq_prefix(&p.pair, pairs).into_iter().map(move |e| h * e)).collect();
     let kv_eq = eq_prefix(&p.kv, d.kv_heads);
 
+    // Weights times one column of each layer: one product with their combination.
+    let [mut masked_sum, mut counted_sum] = [Combination::default(), Combination::default()];
     let mut columns = Vec::with_capacity(layers);
     for (l, cells) in w.layout.layers.iter().enumerate() {
         let model = &key.model.layers[l];
@@ -218,16 +224,18 @@ pub fn prove(
             let m = &max[c / positions * rows..][..rows];
             u.iter_mut().zip(g).zip(m).for_each(|((u, &g), &m)| *u = m - *u - g);
         });
-        let at = [open, gap, w.tensor(cells.reached).to_vec()]
-            .map(|v| attention.column(Column::Base(spread(v, d.heads, d.group()))));
-        attention.product(weights.of(l, R::ScoreGap), &[mask_eq, at[0]]);
-        attention.product(weights.of(l, R::MaxReached), &[mask_eq, at[2], at[1]]);
-        attention.product(weights.of(l, R::MaxCounted), &[mask_count, at[2]]);
+        let [open, gap, reached] =
+            [open, gap, w.tensor(cells.reached).to_vec()].map(|v| spread(v, d.heads, d.group()));
+        masked_sum.add(weights.of(l, R::ScoreGap), &open);
+        counted_sum.add(weights.of(l, R::MaxCounted), &reached);
+        let at = [gap, reached].map(|v| attention.column(Column::Base(v)));
+        attention.product(weights.of(l, R::MaxReached), &[mask_eq, at[1], at[0]]);
         let overflow = (!cells.overflow.is_empty()).then(|| {
             let [o, diff] = [virtuals::overflow(w, l), w.tensor(cells.diff).to_vec()]
-                .map(|v| attention.column(Column::Base(spread(v, d.heads, d.group()))));
+                .map(|v| spread(v, d.heads, d.group()));
             let weight = weights.of(l, R::Overflow);
-            attention.product(weight * F::from_u64(OVERFLOW_AT), &[mask_eq, o]);
+            masked_sum.add(weight * F::from_u64(OVERFLOW_AT), &o);
+            let [o, diff] = [o, diff].map(|v| attention.column(Column::Base(v)));
             attention.product(-weight, &[mask_eq, o, diff]);
             [o, diff]
         });
@@ -278,6 +286,7 @@ pub fn prove(
             .filter_map(|(site, relation)| b.clamp(l, site, relation))
             .collect();
         columns.push(LayerColumns {
+            open,
             attention: at,
             overflow,
             mlp: [silu, up],
@@ -297,6 +306,11 @@ pub fn prove(
     );
     let final_clamp = b.clamp(layers, &last.site, R::ClampNorm1);
 
+    for (weight, sum) in [(mask_eq, masked_sum), (mask_count, counted_sum)] {
+        let sum = attention.column(sum.into_column());
+        attention.product(EF::ONE, &[weight, sum]);
+    }
+    let attention_vars = attention.vars;
     let mut groups = vec![attention, mlp, rotary, division, b.square, b.rows];
     let mut clamp_group = BTreeMap::new();
     for (cols, (group, _)) in b.clamps {
@@ -304,13 +318,14 @@ pub fn prove(
         groups.push(group);
     }
     let vars = ProductPoint::num_vars(d, instance);
-    let (proof, end, finals) = prove_groups(&mut groups, vars, PRODUCT_DEGREE, t);
+    let (proof, end, finals) = prove_groups(groups, vars, PRODUCT_DEGREE, t);
     let q = ProductPoint::new(end, d, instance);
     let [att, mlp, rotary, division, square, single] = [0, 1, 2, 3, 4, 5].map(|g| &finals[g]);
 
     let end_rows = eq_table(q.row(), EF::ONE);
     let (kv, member) = q.attention_heads();
     let end_heads = head_weights(d, kv, member);
+    let attention_eq = packed_eq_table(&q.all[q.all.len() - attention_vars..]);
     let mut values = Vec::new();
     let norm = |c: &NormColumns, values: &mut Vec<EF>| {
         values.push(square[c.x]);
@@ -322,7 +337,8 @@ pub fn prove(
     for (cells, c) in w.layout.layers.iter().zip(&columns) {
         let max: EF =
             fold_rows(w.tensor(cells.max), &end_rows).into_iter().zip(&end_heads).map(|(m, &h)| m * h).sum();
-        let [open, gap, reached] = c.attention.map(|i| att[i]);
+        let open = column_at(&attention_eq, &c.open);
+        let [gap, reached] = c.attention.map(|i| att[i]);
         values.extend([max, max - open - gap, gap, reached]);
         values.extend(c.overflow.iter().flatten().map(|&i| att[i]));
         values.extend(c.mlp.map(|i| mlp[i]));

@@ -4,11 +4,12 @@ use crate::contraction::{self, Inputs};
 use crate::error::ProveError;
 use crate::key::ModelKey;
 use crate::leaves::leaves;
+use crate::packing::par_eq_table;
 use crate::products::{self, Shared};
-use crate::sumcheck::prove_inner;
+use crate::small::{self, fold_blocks};
 use crate::witness::Witness;
 use crate::{claims, virtuals};
-use esper_commitment::{EF, PrimeCharacteristicRing, commit, open, prove_fraction_sum_packed};
+use esper_commitment::{Committed, EF, F, PrimeCharacteristicRing, open, prove_fraction_sum_packed};
 use esper_verifier::claims::{Claimed, Context, ContractionFinals, PublicRows, combine};
 use esper_verifier::embedding::EmbeddingRows;
 use esper_verifier::functional::Functional;
@@ -83,7 +84,7 @@ pub fn prove_with_leaves_of(
 fn prove_stages(
     key: &ModelKey,
     statement: &Statement,
-    w: Witness,
+    mut w: Witness,
     leaves_of: Option<(&ModelKey, &Witness)>,
     done: &mut dyn FnMut(&'static str),
 ) -> Vec<u8> {
@@ -92,7 +93,7 @@ fn prove_stages(
     let answer_rows = statement.answer_rows(&w.instance);
     let (mut head, embedding) = head(key, &w, &tokens);
     let (witness_params, _) = opening_params(d, &w.layout);
-    let (witness_root, committed) = commit(w.cells.clone(), &witness_params);
+    let (witness_root, committed) = w.cells.commit(&witness_params);
 
     let mut t = transcript::start(d, &w.layout, statement, &w.modes);
     t.absorb_bytes(&d.encode());
@@ -161,15 +162,20 @@ fn prove_stages(
         public: &public,
     };
     let [witness_claim, model_claim] = combine(&context, &claimed, delta);
-    let dense = claims::dense(&witness_claim.functional, w.cells.len());
-    let (witness_claims, at, values) = prove_inner(vec![(&w.cells, dense)], witness_claim.value, &mut t);
+    let (witness_claims, at, values) = claims::prove(
+        &[&w.cells],
+        &witness_claim.functional,
+        w.instance.row_bits(),
+        witness_claim.value,
+        &mut t,
+    );
     let witness_value = values[0];
     t.absorb(witness_value);
     done("witness claims");
-    let mut dense = claims::dense(&model_claim.functional, key.chunks.len() << d.chunk_vars);
-    let chunk = dense.len() / key.chunks.len();
-    let parts = key.chunks.iter().map(|c| (c.values(), dense.drain(..chunk).collect())).collect();
-    let (model_claims, model_at, model_values) = prove_inner(parts, model_claim.value, &mut t);
+    let chunks: Vec<&[F]> = key.chunks.iter().map(Committed::values).collect();
+    let bits = claims::model_block_bits(&key.layout);
+    let (model_claims, model_at, model_values) =
+        claims::prove(&chunks, &model_claim.functional, bits, model_claim.value, &mut t);
     t.absorb_slice(&model_values);
     done("model claims");
 
@@ -231,18 +237,15 @@ fn head(key: &ModelKey, w: &Witness, tokens: &[u32]) -> (Vec<u8>, EmbeddingRows)
 }
 
 /// Extension of the cells at a point.
-fn evaluate(cells: &[esper_commitment::F], point: &[EF]) -> EF {
-    let (high, low) = point.split_at(point.len() / 2);
-    let (high, low) = (eq_table(high, EF::ONE), eq_table(low, EF::ONE));
-    cells
-        .par_chunks(low.len())
-        .zip(&high)
-        .map(|(cells, &h)| h * low.iter().zip(cells).map(|(&l, &c)| l * c).sum::<EF>())
-        .sum()
+fn evaluate(cells: &[F], point: &[EF]) -> EF {
+    // A witness has 2^10 cells at least.
+    let (high, low) = point.split_at(point.len() - 6);
+    let rows = fold_blocks::<small::Lanes>(cells, low.len(), &par_eq_table(high));
+    rows.iter().zip(eq_table(low, EF::ONE)).map(|(&x, e)| x * e).sum()
 }
 
 /// Value of a functional with terms on few cells or on long runs, cell by cell.
-fn sparse_value(f: &Functional, cells: &[esper_commitment::F]) -> EF {
+fn sparse_value(f: &Functional, cells: &[F]) -> EF {
     use esper_verifier::functional::ColWeight;
     let tables: Vec<Vec<EF>> = f.points.iter().map(|p| eq_table(p, EF::ONE)).collect();
     let rows: Vec<Vec<EF>> = f.rows.iter().map(|r| r.table()).collect();

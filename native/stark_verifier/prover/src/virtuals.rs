@@ -2,7 +2,7 @@
 //! is what the proof then speaks of.
 
 use crate::key::ModelKey;
-use crate::matrix::{field_product, fold_outputs};
+use crate::matrix::{cell_product, fold_outputs};
 use crate::witness::Witness;
 use esper_commitment::{EF, F, PrimeCharacteristicRing};
 use esper_verifier::layout::{Site, TensorId};
@@ -49,7 +49,7 @@ pub fn residuals(key: &ModelKey, w: &Witness, tokens: &[u32]) -> Vec<Vec<F>> {
 /// Up projection of the second normed input, unshifted.
 pub fn up(key: &ModelKey, w: &Witness, layer: usize) -> Vec<F> {
     let h = output(w, &w.layout.layers[layer].norms[1].site);
-    field_product(&key.model.layers[layer].up, &h, w.instance.rows())
+    cell_product(&key.model.layers[layer].up, &h, w.instance.rows())
 }
 
 /// Scores u, columns (head, key), rows (sequence, position): `sum_c q k`, key position in the row's sequence.

@@ -1,5 +1,6 @@
 //! Cells of the witness polynomial from the integers of a batch.
 
+use crate::cells::Cells;
 use crate::error::ProveError;
 use crate::key::ModelKey;
 use crate::trace::{NormTrace, SiteTrace, Trace};
@@ -19,7 +20,7 @@ pub struct Witness {
     /// Places.
     pub layout: Layout,
     /// All cells, 2^num_vars of them; multiplicities are zero until [`Witness::count`].
-    pub cells: Vec<F>,
+    pub cells: Cells,
 }
 
 impl Witness {
@@ -49,7 +50,7 @@ impl Witness {
         let slack = slack(statement, &trace);
         let modes = choose(trace.modes(d, slack.iter().flatten().copied().max().unwrap_or(0)));
         let layout = Layout::new(d, &instance, &modes);
-        let mut w = Self { instance, modes, cells: F::zero_vec(1 << layout.num_vars), layout };
+        let mut w = Self { instance, modes, cells: F::zero_vec(1 << layout.num_vars).into(), layout };
         w.fill(key, &trace, &slack);
         Ok(w)
     }

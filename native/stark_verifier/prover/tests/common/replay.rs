@@ -121,8 +121,12 @@ pub fn replay<'a>(
     let instance = question.check(&key.descriptor).expect("a question that is well formed");
     let layout = Layout::new(&key.descriptor, &instance, &modes);
     let cells = F::zero_vec(1 << layout.num_vars);
-    let mut r =
-        Replay { key, run, w: Witness { instance, modes, layout, cells }, statement: question.clone() };
+    let mut r = Replay {
+        key,
+        run,
+        w: Witness { instance, modes, layout, cells: cells.into() },
+        statement: question.clone(),
+    };
     for step in steps(key.descriptor.layers.len()) {
         r.fill(step);
         hook(step, &mut r);

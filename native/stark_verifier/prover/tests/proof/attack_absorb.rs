@@ -297,7 +297,7 @@ fn forge(key: &ModelKey, s: &Statement, mut w: Witness) -> Option<Vec<u8>> {
     let (rounds, model_at, values) = prove_inner(vec![(chunk.values(), dense)], model_claim.value, &mut t);
     (body.model_claims, body.model_values) = (rounds, values);
     t.absorb_slice(&body.model_values);
-    let (_, committed) = commit(w.cells.clone(), &opening_params(d, &w.layout).0);
+    let (_, committed) = commit(w.cells.to_vec(), &opening_params(d, &w.layout).0);
     t.absorb_root(&body.witness_root);
     let (_, witness_opening) = open(&committed, &[at, early], &mut t);
     t.absorb_root(&d.roots[0]);
