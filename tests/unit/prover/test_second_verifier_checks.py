@@ -19,12 +19,13 @@ from tests.spec.proof import parameters as p
 from tests.spec.proof import verifier
 from tests.spec.proof.arithmetic.field import Ext
 from tests.spec.proof.arithmetic.transcript import Transcript
-from tests.spec.proof.errors import RejectedError
+from tests.spec.proof.errors import MalformedError, RejectedError
 from tests.spec.proof.opening import merkle
 from tests.spec.proof.opening.schedule import schedule
 from tests.spec.proof.sections import sections
 from tests.support.second_verifier import (
     LOUD,
+    MALFORMED,
     REJECTED,
     flipped,
     product_verdict,
@@ -193,6 +194,23 @@ def test_work_must_be_done(honest: Honest) -> None:
     with pytest.raises(RejectedError, match="the proof of work is not done"):
         verifier.check_openings(transcript, decoded.layout, claimed, decoded.openings)
     assert product_verdict(honest.statement, changed) == REJECTED
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "problem"),
+    [
+        (0, 0xFF, "a bit that means nothing"),
+        (1, 3, "too many overflow limbs"),
+        (2, 0, "a wide update is clamped but not carried at full width"),
+        (3, 1, "a wide update is clamped but not carried at full width"),
+    ],
+)
+def test_refused_modes_are_malformed(honest: Honest, place: int, value: int, problem: str) -> None:
+    at = honest.starts["modes"] + place
+    changed = honest.proof[:at] + bytes([value]) + honest.proof[at + 1 :]
+    with pytest.raises(MalformedError, match=problem):
+        verifier.decode(honest.statement, changed)
+    assert product_verdict(honest.statement, changed) == MALFORMED
 
 
 @pytest.mark.parametrize(("siblings", "problem"), [(-1, "too few"), (1, "too many")])

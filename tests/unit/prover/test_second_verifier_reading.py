@@ -11,8 +11,10 @@ import pytest
 
 from esper.primitives.ids import ModelId
 from esper.prover import Statement, prove
+from tests.spec.proof import parameters as p
 from tests.spec.proof import verifier
 from tests.spec.proof.decoding.descriptor import model_id
+from tests.spec.proof.decoding.model_layout import ModelLayout
 from tests.spec.proof.errors import RefusedError
 from tests.spec.proof.verifier import decode
 from tests.support.second_verifier import (
@@ -210,6 +212,24 @@ def test_a_root_or_layers_too_many_are_malformed(proven: tuple[Statement, bytes]
         data = len(changed).to_bytes(4, "little") + changed + proof[4 + size :]
         assert problem in refusal(named, data)
         assert common_verdict(named, data) == MALFORMED
+
+
+def test_a_witness_that_cannot_be_committed_is_refused(proven: tuple[Statement, bytes]) -> None:
+    """Scores of 252 heads over 2^14 positions alone are 2^36 cells."""
+    statement, proof = proven
+    size = int.from_bytes(proof[:4], "little")
+    d = decode(statement, proof).layout.d
+    wider = ModelLayout(dataclasses.replace(d, heads=252, max_seq=2**14))
+    changed = _with(proof[4 : 4 + size], heads=252, max_seq=2**14, k=p.bits(wider.cells))
+    one = dataclasses.replace(
+        statement,
+        model_id=ModelId(model_id(changed)),
+        rows=2**14,
+        sequences=statement.sequences[:1],
+    )
+    data = proof[:4] + changed + proof[4 + size :]
+    assert "more cells than can be committed" in refusal(one, data)
+    assert common_verdict(one, data) == REJECTED
 
 
 def _with(descriptor: bytes, **numbers: int) -> bytes:

@@ -12,7 +12,6 @@ from tests.spec.proof.decoding import shape
 from tests.spec.proof.decoding.tables import top
 from tests.spec.proof.decoding.witness_layout import LayerColumns, Norm, Site, Tensor, WitnessLayout
 
-NEGATIVE_ONE = -ONE
 ONE_COLUMN = [ONE]
 
 
@@ -108,7 +107,8 @@ class Relations:
         self._site(w[8], clamps["v"], columns.v, plain(point.col, d.key_width))
         self._constant(w[12], -1, self._heads)
         # Z = sum_j E, the same for every channel of a head.
-        sums = [head * self._of_channels for head in self._heads for _ in range(len(self._keys))]
+        positions = range(self._layout.batch.positions)
+        sums = [head * self._of_channels for head in self._heads for _ in positions]
         self._add(w[13] + w[14] + w[14], ((1, columns.exp),), sums)
         self._add(-w[13], limbs(columns.rem), self._query)
         self._remainders(w[14], columns.rem, columns.complement, self._query)
@@ -117,10 +117,6 @@ class Relations:
         self._site(w[16], clamps["gate"], columns.gate, hidden)
         self._site(w[17], clamps["z"], columns.z, hidden)
         self._site(w[18], clamps["down"], columns.down_update, plain(point.col, d.dim))
-
-    @property
-    def _keys(self) -> range:
-        return range(self._layout.batch.positions)
 
     def _answers(self, logits: Ext, listed: Ext) -> None:
         """The slack of every logit below the last listed one; none for those on the list."""

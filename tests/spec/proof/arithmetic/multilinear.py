@@ -73,13 +73,12 @@ class EqRange:
 
     def total(self, start: int, count: int) -> Ext:
         """The sum of eq(x, i) over start <= i < start + count."""
-        return sum_below(self, start + count) - sum_below(self, start)
+        return self._below(start + count) - self._below(start)
 
-
-def sum_below(table: EqRange, count: int) -> Ext:
-    """The sum of eq(x, i) over 0 <= i < count."""
-    blocks, rest = divmod(count, 1 << table._low_bits)
-    total = ext_sum(table._high[:blocks])
-    if rest:
-        total = total + table._high[blocks] * ext_sum(table._low[:rest])
-    return total
+    def _below(self, count: int) -> Ext:
+        """The sum of eq(x, i) over 0 <= i < count."""
+        blocks, rest = divmod(count, 1 << self._low_bits)
+        total = ext_sum(self._high[:blocks])
+        if rest:
+            total = total + self._high[blocks] * ext_sum(self._low[:rest])
+        return total
