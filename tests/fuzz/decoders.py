@@ -32,6 +32,7 @@ from esper.consensus.outputs import WORK_OUTPUTS
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
 from esper.model.files import json_file, safetensors_header
+from esper.model.importing import weight_files
 from esper.model.templates import chat_template
 from esper.p2p.faults import Fault
 from esper.p2p.limits import NetworkLimits
@@ -276,6 +277,12 @@ def safetensors_example() -> bytes:
     return path.read_bytes()
 
 
+def index_example() -> bytes:
+    """Of the part that ``safetensors_example`` leaves."""
+    safetensors_example()
+    return json.dumps({"weight_map": {"t": "example.safetensors"}}).encode()
+
+
 @cache
 def multiplexed(data: bytes) -> None:
     """A peer's frames, on a connection that has one stream of ours."""
@@ -381,6 +388,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("storage.kv.leveldb_diagnosis._table_is_sound", lambda b: leveldb_diagnosis._table_is_sound(b, entries=True), (), bytes(40) + leveldb_diagnosis.TABLE_MAGIC),
         Decoder("mempool.journal.load", f(JOURNAL, waiting), (IsolatedTransactionViolation,), journal_example(signed, signed)),
         Decoder("model.safetensors_file.read_container", f("t", lambda d: safetensors_file.read_container(d / "t")), model_error, safetensors_example()),
+        Decoder("model.importing.weight_files.read_weights", f(weight_files.INDEX_FILE, weight_files.read_weights), model_error, index_example()),
         Decoder("model.files.safetensors_header.read_metadata", f("t", lambda d: safetensors_header.read_metadata(d / "t")), model_error, safetensors_example()),
         Decoder("model.files.json_file.read_object", f("c", lambda d: json_file.read_object(d / "c", "")), model_error, llama),
         Decoder("model.templates.chat_template.read_chat_template", f("tokenizer_config.json", chat_template.read_chat_template), model_error, b'{"bos_token": "<s>", "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}'),

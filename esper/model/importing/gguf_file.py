@@ -147,11 +147,11 @@ def open_gguf(path: Path) -> GgufFile:
     if magic != _MAGIC:
         raise MalformedFileError(path, f"begins with {magic!r}, a GGUF file with {_MAGIC!r}")
     try:
-        from gguf import GGUFReader
+        from esper.model.importing.bounded_gguf import BoundedReader
     except ImportError as error:
         raise MissingPackageError("gguf", "reads GGUF files") from error
     try:
-        reader = GGUFReader(path)
+        reader = BoundedReader(path)
         fields = {name: field.contents() for name, field in reader.fields.items()}
     except Exception as error:  # whatever a cut or false length makes of the package's reading
         reason = f"it is cut short or damaged ({_said(error)}); fetch it again"

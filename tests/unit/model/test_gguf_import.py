@@ -11,7 +11,8 @@ import pytest
 from gguf import GGMLQuantizationType
 
 from esper.model.checkpoint import load_checkpoint
-from esper.model.errors import FolderTakenError, MissingPackageError, ModelError
+from esper.model.errors import FolderTakenError, MalformedFileError, MissingPackageError, ModelError
+from esper.model.importing import bounded_gguf
 from esper.model.importing.folder import import_model
 from esper.model.importing.gguf_file import is_gguf, open_gguf
 from esper.model.importing.gguf_tokenizer import tokenizer_of_gguf
@@ -173,6 +174,7 @@ def test_what_is_not_there_and_what_is_no_gguf(tmp_path: Path) -> None:
 
 def test_without_the_package_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_gguf(tmp_path / "a.gguf")
+    monkeypatch.delitem(sys.modules, bounded_gguf.__name__, raising=False)
     monkeypatch.setitem(sys.modules, "gguf", None)
     with pytest.raises(MissingPackageError, match="pip install gguf"):
         open_gguf(path)
@@ -199,3 +201,41 @@ def test_sentence_pieces_merge_as_they_were_taught(tmp_path: Path, golden_model:
     for story in [*stories.read_text(encoding="utf-8").splitlines()[:40], "héé\n日本", ""]:
         assert encode_text(ours, story) == encode_text(theirs, story)
         assert ours.decode(encode_text(ours, story)) == theirs.decode(encode_text(theirs, story))
+
+
+def gguf_bytes(kind: int, value: bytes) -> bytes:
+    """A file of one field and no tensor."""
+    head = b"GGUF" + (3).to_bytes(4, "little") + bytes(8) + (1).to_bytes(8, "little")
+    return head + (1).to_bytes(8, "little") + b"a" + kind.to_bytes(4, "little") + value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        gguf_bytes(9, (4).to_bytes(4, "little") + (1 << 60).to_bytes(8, "little")),
+        gguf_bytes(9, (0).to_bytes(4, "little") + (9).to_bytes(8, "little") + bytes(8)),
+        gguf_bytes(8, (1 << 60).to_bytes(8, "little") + b"text"),
+        gguf_bytes(4, b"\0\0"),
+        gguf_bytes(4, bytes(4)).replace(bytes(8), (1 << 60).to_bytes(8, "little"), 1),
+    ],
+    ids=["array", "array by one", "text", "number", "tensors"],
+)
+def test_lengths_that_the_file_does_not_hold_are_refused_at_once(
+    tmp_path: Path, data: bytes
+) -> None:
+    (tmp_path / "a.gguf").write_bytes(data)
+    with pytest.raises(MalformedFileError, match="cut short or damaged"):
+        open_gguf(tmp_path / "a.gguf")
+
+
+def test_a_list_that_the_file_holds_is_read_and_its_values_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 50
+    (tmp_path / "a.gguf").write_bytes(
+        gguf_bytes(9, (0).to_bytes(4, "little") + count.to_bytes(8, "little") + bytes(range(count)))
+    )
+    assert open_gguf(tmp_path / "a.gguf").wholes("a") == list(range(count))
+    monkeypatch.setattr(bounded_gguf, "MOST_VALUES", count)
+    with pytest.raises(MalformedFileError, match="more than 50 values"):
+        open_gguf(tmp_path / "a.gguf")

@@ -218,7 +218,15 @@ def test_cut_off_anywhere_nothing_stays_open(datadir: Path, during: str) -> None
     assert steps > 10
 
 
-@pytest.mark.usefixtures("nothing_left_open")
+@pytest.fixture
+def hangups_end_it() -> Iterator[None]:
+    """Under ``nohup`` a node without a log file ignores them, as it should."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("nothing_left_open", "hangups_end_it")
 def test_a_hangup_opens_the_log_file_anew_and_ends_a_node_without_one(datadir: Path) -> None:
     path, moved = datadir / "esper.log", datadir / "moved.log"
 
