@@ -22,8 +22,8 @@ def words_in(text: str, known: frozenset[str], count: int) -> list[str]:
     """
     text = _of_json(text)
     _check_ascii(text)
-    lines = [parts_of(line) for line in text.splitlines()]
-    inner = _without_margins([line for line in lines if line], known)
+    lines = [parts for line in text.splitlines() if (parts := parts_of(line))]
+    inner = _without_margins(lines, known)
     parts = _joined(inner)
     if sum(part in known for part in parts) != count:
         parts = _joined(lines)
