@@ -7,8 +7,8 @@ from esper.primitives.model_entry import ModelEntry, ModelShape
 
 GENESIS_MODEL: Final = ModelEntry(
     model_id=model_id_of(
-        "6943cb4492125a4cb88f361f736be2c29dcffe22ce5f51dd73d13cb95558cf76"
-        "eca6ede49310dd2c7e7ee7e2fb87b92950d5be1ac2ca59119324cfbb96f5f822"
+        "b8db1b8505d39823b952c63f3cb46775bd1ed0080a57b717c93cb3cbbd56e4a9"
+        "78faa0dc0af17576ff9dbf64748b4e9502fb221b8ac2f9b2d836267beedbbf49"
     ),
     tier=0,
     shape=ModelShape(

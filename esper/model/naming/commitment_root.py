@@ -7,7 +7,7 @@ univariate polynomial, lowest first, and evaluated at all powers of a root of un
 at one power make a leaf; a binary Merkle tree over the leaves, in the order of the powers, gives
 the root.
 
-Hashes are ``BLAKE3-256(tag || message)`` with tags of 24 bytes, one for leaves and one for nodes.
+Hashes are BLAKE3-256 in key-derivation mode, under one context for leaves and one for nodes.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ TWO_ADIC_ROOT = 1753635133440165772
 LOG_WIDTH = 5
 """Logarithm of the number of columns, which is the number of variables of the first fold."""
 
-TAG_LEAF = b"esper/merkle/leaf/v1".ljust(24, b"\0")
-"""Put before the elements of a leaf, 8 bytes each, little-endian."""
+CONTEXT_LEAF = "esper/merkle/leaf/v2"
+"""Of the elements of a leaf, 8 bytes each, little-endian, zeros up to the end of a block."""
 
-TAG_NODE = b"esper/merkle/node/v1".ljust(24, b"\0")
-"""Put before the two digests of a node's children."""
+CONTEXT_NODE = "esper/merkle/node/v2"
+"""Of the two digests of a node's children."""
+
+BLOCK_BYTES = 64
+"""A block of BLAKE3."""
 
 
 def commitment_root(values: Sequence[int], log_inv_rate: int) -> bytes:
@@ -93,12 +96,14 @@ def _evaluate(coefficients: list[int], points: int, root: int) -> list[int]:
 
 def leaf_digest(row: Sequence[int]) -> bytes:
     """Hash the elements of a leaf, residues below ``MODULUS``, to 32 bytes."""
-    return blake3(TAG_LEAF + b"".join(value.to_bytes(8, "little") for value in row)).digest()
+    data = b"".join(value.to_bytes(8, "little") for value in row)
+    data += bytes(-len(data) % BLOCK_BYTES)
+    return blake3(data, derive_key_context=CONTEXT_LEAF).digest()
 
 
 def node_digest(left: bytes, right: bytes) -> bytes:
     """Hash the digests of a node's two children to 32 bytes."""
-    return blake3(TAG_NODE + left + right).digest()
+    return blake3(left + right, derive_key_context=CONTEXT_NODE).digest()
 
 
 def merkle_root(level: list[bytes]) -> bytes:

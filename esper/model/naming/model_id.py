@@ -26,7 +26,7 @@ from esper.model.safetensors_file import AnyArray
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.ids import ModelId
 
-SPEC_VERSION: Final = 1
+SPEC_VERSION: Final = 2
 """Version of relations, layout and transcript of the proof."""
 CHUNK_VARS: Final = (10, 27)
 """Smallest and largest logarithm of a committed chunk's size."""

@@ -16,17 +16,18 @@ DIGEST_BYTES: Final = 32
 
 # Hash domains
 BLAKE3_TAG_BYTES: Final = 24
+BLAKE3_BLOCK_BYTES: Final = 64
 SHA3_TAG_BYTES: Final = 32
 TRANSCRIPT_TAG: Final = b"esper/transcript/v1"
-LEAF_TAG: Final = b"esper/merkle/leaf/v1"
-NODE_TAG: Final = b"esper/merkle/node/v1"
+LEAF_CONTEXT: Final = "esper/merkle/leaf/v2"
+NODE_CONTEXT: Final = "esper/merkle/node/v2"
 MODEL_ID_TAG: Final = b"esper/model/id/v1"
 EMBEDDING_ROW: Final = "esper embedding row v1"
 EMBEDDING_NODE: Final = "esper embedding node v1"
 EMBEDDING_ROOT: Final = "esper embedding root v1"
-PROOF_NAME: Final = b"esper proof of inference v1"
-PROOF_VERSION: Final = 1
-DESCRIPTOR_VERSION: Final = 1
+PROOF_NAME: Final = b"esper proof of inference v2"
+PROOF_VERSION: Final = 2
+DESCRIPTOR_VERSION: Final = 2
 
 # The model's integers
 ACTIVATION_BITS: Final = 16
@@ -92,8 +93,8 @@ SEND_AT: Final = 6
 """Folding stops at this many variables or fewer: the rest is sent in the clear."""
 POW_BITS: Final = 20
 LEVEL: Final = 131
-LATER_RATES: Final = (2, 3)
-"""Added to the logarithm of the inverse rate by the first later codeword, and by each after it."""
+LATER_RATE: Final = 3
+"""Added to the logarithm of the inverse rate by each codeword after the second."""
 
 
 def first_rate(num_vars: int) -> int:
@@ -101,6 +102,11 @@ def first_rate(num_vars: int) -> int:
     if num_vars <= 20:
         return 3
     return 2 if num_vars <= 26 else 1
+
+
+def second_rate(first: int) -> int:
+    """The same of the second codeword, the first later one, by that of the first."""
+    return first + (2 if first == 1 else 1)
 
 
 def level(roots: int) -> int:

@@ -1,100 +1,235 @@
-//! Tagged BLAKE3-256: one tag for a leaf of a tree, one for an inner node, one for the transcript.
+//! BLAKE3-256 in three domains: leaves of a tree, its inner nodes, and steps of the transcript.
 //!
-//! A tagged hash is `BLAKE3-256(tag || message)`. All tags have 24 bytes and differ within their text, so no message
-//! under one of them is a message under another. 24 is also the length with which a proof-of-work trial of the
-//! transcript (24 bytes of tag, 32 of state, 8 of witness) is exactly one BLAKE3 block.
+//! Leaves and nodes are hashed in the key-derivation mode of BLAKE3, each under a context of its own: the context
+//! enters through the key, so it costs no bytes of the message, and a node's two digests fill one block exactly. A
+//! step of the transcript is `BLAKE3-256(tag || message)` with a tag of 24 bytes: a trial of proof of work (24 bytes
+//! of tag, 32 of state, 8 of witness) is one block as well.
+//!
+//! The three modes never meet: key derivation sets a flag in every compression that plain hashing leaves unset.
 
 use alloc::vec::Vec;
-use core::marker::PhantomData;
 
+use blake3::IncrementCounter;
+use blake3::platform::Platform;
 use p3_blake3::Blake3;
-use p3_symmetric::{CompressionFunctionFromHasher, CryptographicHasher, SerializingHasher};
+use p3_symmetric::{CryptographicHasher, PseudoCompressionFunction};
 
 use crate::field::{F, PrimeField64};
 
-/// Bytes in a tag.
-const TAG_LEN: usize = 24;
 /// Bytes in a digest.
 pub(crate) const DIGEST_LEN: usize = 32;
+/// A digest.
+pub(crate) type Digest = [u8; DIGEST_LEN];
 
-/// Tag of a leaf: the row's elements follow, 8 bytes each, little-endian, canonical; of an extension element its
-/// three coefficients in turn.
-pub const TAG_LEAF: [u8; TAG_LEN] = *b"esper/merkle/leaf/v1\0\0\0\0";
-/// Tag of an inner node: the digests of its left and right child follow.
-pub const TAG_NODE: [u8; TAG_LEN] = *b"esper/merkle/node/v1\0\0\0\0";
+/// Context of a leaf: the row's elements follow, 8 bytes each, little-endian, canonical; of an extension element its
+/// three coefficients in turn. Zeros fill the last block of 64 bytes: the tree fixes how many elements a row has.
+pub const CONTEXT_LEAF: &str = "esper/merkle/leaf/v2";
+/// Context of an inner node: the digests of its left and right child follow.
+pub const CONTEXT_NODE: &str = "esper/merkle/node/v2";
+/// Bytes in the transcript's tag.
+const TAG_LEN: usize = 24;
 /// Tag of each step of the transcript.
 pub const TAG_TRANSCRIPT: [u8; TAG_LEN] = *b"esper/transcript/v1\0\0\0\0\0";
 
-/// Names the tag that a hasher puts before its messages.
-pub(crate) trait Tag: Clone + Copy + Send + Sync + 'static {
-    const BYTES: [u8; TAG_LEN];
+/// Bytes of a block.
+pub(crate) const BLOCK_LEN: usize = 64;
+/// Blocks of the longest message under a context: a row of 16 extension elements.
+const MAX_BLOCKS: usize = 6;
+/// Messages that are handed over at once: as many as the widest vectors have lanes.
+const GROUP: usize = 16;
+
+/// Flags of a compression, as the BLAKE3 paper numbers them (table 3).
+mod flag {
+    pub(super) const CHUNK_START: u8 = 1 << 0;
+    pub(super) const CHUNK_END: u8 = 1 << 1;
+    pub(super) const ROOT: u8 = 1 << 3;
+    pub(super) const DERIVE_KEY_MATERIAL: u8 = 1 << 6;
 }
 
-macro_rules! tag {
-    ($name:ident, $bytes:expr) => {
-        #[derive(Clone, Copy, Debug)]
-        pub(crate) struct $name;
-        impl Tag for $name {
-            const BYTES: [u8; TAG_LEN] = $bytes;
+/// BLAKE3-256 in key-derivation mode under one context.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context {
+    /// The hash of the context string, as words: a constant, since it cannot be computed at compile time.
+    key: [u32; 8],
+}
+
+/// The domain of leaves, [`CONTEXT_LEAF`].
+pub(crate) const LEAF: Context = Context {
+    key: [
+        0xde70_647a,
+        0x5c51_d69c,
+        0x7073_a537,
+        0xa121_f7ff,
+        0x7288_671f,
+        0x4598_4a09,
+        0xe7b2_7a9d,
+        0xff34_a930,
+    ],
+};
+/// The domain of inner nodes, [`CONTEXT_NODE`].
+pub(crate) const NODE: Context = Context {
+    key: [
+        0xa4c7_b6d3,
+        0x5c36_7a0f,
+        0xa100_8cf3,
+        0x9e90_e317,
+        0xbf74_9b25,
+        0x9559_627b,
+        0x0e23_0e99,
+        0x3a57_2e3e,
+    ],
+};
+
+impl Context {
+    /// One digest for each of `out.len()` messages of equal length, end to end in `messages`; a message has 1 to
+    /// [`MAX_BLOCKS`] whole blocks, and so is a single chunk whose every block is compressed under the context's key.
+    pub(crate) fn digests(&self, messages: &[u8], out: &mut [Digest]) {
+        let blocks = messages.len() / BLOCK_LEN / out.len().max(1);
+        assert_eq!(messages.len(), blocks * BLOCK_LEN * out.len(), "messages of equal numbers of blocks");
+        match blocks {
+            0 => assert!(out.is_empty(), "messages of at least a block"),
+            1 => self.lanes::<BLOCK_LEN>(messages, out),
+            2 => self.lanes::<{ 2 * BLOCK_LEN }>(messages, out),
+            3 => self.lanes::<{ 3 * BLOCK_LEN }>(messages, out),
+            4 => self.lanes::<{ 4 * BLOCK_LEN }>(messages, out),
+            5 => self.lanes::<{ 5 * BLOCK_LEN }>(messages, out),
+            MAX_BLOCKS => self.lanes::<{ MAX_BLOCKS * BLOCK_LEN }>(messages, out),
+            _ => panic!("messages: {blocks} blocks; rows have up to {MAX_BLOCKS}"),
         }
-    };
-}
-tag!(Leaf, TAG_LEAF);
-tag!(Node, TAG_NODE);
-tag!(Step, TAG_TRANSCRIPT);
+    }
 
-/// BLAKE3-256 under the tag `T`.
-#[derive(Debug)]
-pub(crate) struct Tagged<T>(PhantomData<T>);
+    /// The digest of one message of whole blocks.
+    pub(crate) fn digest(&self, message: &[u8]) -> Digest {
+        let mut out = [[0; DIGEST_LEN]];
+        self.digests(message, &mut out);
+        out[0]
+    }
 
-impl<T> Tagged<T> {
-    pub(crate) const fn new() -> Self {
-        Self(PhantomData)
+    fn lanes<const LEN: usize>(&self, messages: &[u8], out: &mut [Digest]) {
+        let platform = Platform::detect();
+        let messages = messages.as_chunks::<LEN>().0;
+        for (messages, digests) in messages.chunks(GROUP).zip(out.chunks_mut(GROUP)) {
+            let mut inputs = [&messages[0]; GROUP];
+            for (input, message) in inputs.iter_mut().zip(messages) {
+                *input = message;
+            }
+            platform.hash_many(
+                &inputs[..messages.len()],
+                &self.key,
+                0,
+                IncrementCounter::No,
+                flag::DERIVE_KEY_MATERIAL,
+                flag::CHUNK_START,
+                flag::CHUNK_END | flag::ROOT,
+                digests.as_flattened_mut(),
+            );
+        }
     }
 }
 
-impl<T> Clone for Tagged<T> {
-    fn clone(&self) -> Self {
-        *self
+/// Appends the message of a row: its elements, and zeros up to the end of a block.
+fn append_row(message: &mut Vec<u8>, row: impl IntoIterator<Item = F>) {
+    let start = message.len();
+    for element in row {
+        message.extend_from_slice(&element.as_canonical_u64().to_le_bytes());
+    }
+    let len = (message.len() - start).next_multiple_of(BLOCK_LEN).max(BLOCK_LEN);
+    message.resize(start + len, 0);
+}
+
+/// Hashes a row of field elements into a leaf.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeafHasher;
+
+impl CryptographicHasher<F, Digest> for LeafHasher {
+    const LANES: usize = GROUP;
+
+    fn hash_iter<I: IntoIterator<Item = F>>(&self, input: I) -> Digest {
+        let mut message = Vec::with_capacity(MAX_BLOCKS * BLOCK_LEN);
+        append_row(&mut message, input);
+        LEAF.digest(&message)
+    }
+
+    /// The rows are written out in groups that fill the vector lanes and stay in the first-level cache.
+    fn hash_many(&self, input: &[F], out: &mut [Digest]) {
+        if out.is_empty() {
+            return;
+        }
+        let width = input.len() / out.len();
+        assert_eq!(input.len(), width * out.len(), "rows must have equal lengths");
+        let mut messages = Vec::with_capacity(GROUP * MAX_BLOCKS * BLOCK_LEN);
+        for (i, digests) in out.chunks_mut(GROUP).enumerate() {
+            messages.clear();
+            for row in (i * GROUP..i * GROUP + digests.len()).map(|at| &input[at * width..][..width]) {
+                append_row(&mut messages, row.iter().copied());
+            }
+            LEAF.digests(&messages, digests);
+        }
     }
 }
 
-impl<T> Copy for Tagged<T> {}
+/// Hashes two digests into their parent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NodeHasher;
+
+impl PseudoCompressionFunction<Digest, 2> for NodeHasher {
+    const LANES: usize = GROUP;
+
+    fn compress(&self, input: [Digest; 2]) -> Digest {
+        NODE.digest(input.as_flattened())
+    }
+
+    fn compress_many(&self, inputs: &[[Digest; 2]], out: &mut [Digest]) {
+        assert_eq!(inputs.len(), out.len(), "a parent for each pair");
+        NODE.digests(inputs.as_flattened().as_flattened(), out);
+    }
+}
+
+pub(crate) type Trees = p3_merkle_tree::MerkleTreeMmcs<F, u8, LeafHasher, NodeHasher, 2, DIGEST_LEN>;
+
+/// The tree scheme; committing to whole trees, so the cap is the root alone.
+pub(crate) fn trees() -> Trees {
+    Trees::new(LeafHasher, NodeHasher, 0)
+}
+
+/// Hashes a step of the transcript.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StepHasher;
 
 /// Longest message that is joined to its tag on the stack.
 const SHORT: usize = 512;
 
-impl<T: Tag> CryptographicHasher<u8, [u8; DIGEST_LEN]> for Tagged<T> {
-    const LANES: usize = <Blake3 as CryptographicHasher<u8, [u8; DIGEST_LEN]>>::LANES;
+impl CryptographicHasher<u8, Digest> for StepHasher {
+    const LANES: usize = <Blake3 as CryptographicHasher<u8, Digest>>::LANES;
 
-    fn hash_iter<I: IntoIterator<Item = u8>>(&self, input: I) -> [u8; DIGEST_LEN] {
-        let message: Vec<u8> = T::BYTES.into_iter().chain(input).collect();
+    fn hash_iter<I: IntoIterator<Item = u8>>(&self, input: I) -> Digest {
+        let message: Vec<u8> = TAG_TRANSCRIPT.into_iter().chain(input).collect();
         *blake3::hash(&message).as_bytes()
     }
 
-    fn hash_iter_slices<'a, I: IntoIterator<Item = &'a [u8]>>(&self, input: I) -> [u8; DIGEST_LEN] {
+    fn hash_iter_slices<'a, I: IntoIterator<Item = &'a [u8]>>(&self, input: I) -> Digest {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&T::BYTES);
+        hasher.update(&TAG_TRANSCRIPT);
         for part in input {
             hasher.update(part);
         }
         *hasher.finalize().as_bytes()
     }
 
-    fn hash_slice(&self, input: &[u8]) -> [u8; DIGEST_LEN] {
+    fn hash_slice(&self, input: &[u8]) -> Digest {
         if input.len() > SHORT {
             return self.hash_iter_slices(core::iter::once(input));
         }
         let mut message = [0; TAG_LEN + SHORT];
-        message[..TAG_LEN].copy_from_slice(&T::BYTES);
+        message[..TAG_LEN].copy_from_slice(&TAG_TRANSCRIPT);
         message[TAG_LEN..TAG_LEN + input.len()].copy_from_slice(input);
         *blake3::hash(&message[..TAG_LEN + input.len()]).as_bytes()
     }
 
-    /// One digest for each of `out.len()` messages of equal length, end to end in `input`.
+    /// One digest for each of `out.len()` messages of equal length, end to end in `input`: trials of proof of work.
     ///
     /// The messages are joined to their tags in groups that fill the vector lanes and stay in the first-level cache.
-    fn hash_many(&self, input: &[u8], out: &mut [[u8; DIGEST_LEN]]) {
+    fn hash_many(&self, input: &[u8], out: &mut [Digest]) {
         if out.is_empty() {
             return;
         }
@@ -104,12 +239,12 @@ impl<T: Tag> CryptographicHasher<u8, [u8; DIGEST_LEN]> for Tagged<T> {
             out.fill(self.hash_slice(&[]));
             return;
         }
-        let lanes = <Self as CryptographicHasher<u8, [u8; DIGEST_LEN]>>::LANES.max(1);
+        let lanes = <Self as CryptographicHasher<u8, Digest>>::LANES.max(1);
         let mut tagged = Vec::with_capacity(lanes.min(out.len()) * (TAG_LEN + len));
         for (messages, digests) in input.chunks(lanes * len).zip(out.chunks_mut(lanes)) {
             tagged.clear();
             for message in messages.chunks_exact(len) {
-                tagged.extend_from_slice(&T::BYTES);
+                tagged.extend_from_slice(&TAG_TRANSCRIPT);
                 tagged.extend_from_slice(message);
             }
             Blake3.hash_many(&tagged, digests);
@@ -117,34 +252,52 @@ impl<T: Tag> CryptographicHasher<u8, [u8; DIGEST_LEN]> for Tagged<T> {
     }
 }
 
-/// Hashes a row of field elements into a leaf.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LeafHasher;
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
 
-impl CryptographicHasher<F, [u8; DIGEST_LEN]> for LeafHasher {
-    const LANES: usize = <Tagged<Leaf> as CryptographicHasher<u8, [u8; DIGEST_LEN]>>::LANES;
+    use super::*;
+    use crate::field::PrimeCharacteristicRing;
 
-    /// Writes whole elements; a stream of single bytes would cost the verifier as much as the hash itself.
-    fn hash_iter<I: IntoIterator<Item = F>>(&self, input: I) -> [u8; DIGEST_LEN] {
-        let mut message = Vec::with_capacity(TAG_LEN + SHORT);
-        message.extend_from_slice(&TAG_LEAF);
-        for element in input {
-            message.extend_from_slice(&element.as_canonical_u64().to_le_bytes());
+    #[test]
+    fn keys_are_those_of_the_contexts() {
+        for (context, text) in [(LEAF, CONTEXT_LEAF), (NODE, CONTEXT_NODE)] {
+            let key = blake3::hazmat::hash_derive_key_context(text);
+            let words: Vec<u32> = key.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word)).collect();
+            assert_eq!(context.key[..], words[..], "{text}");
         }
-        *blake3::hash(&message).as_bytes()
     }
 
-    fn hash_many(&self, input: &[F], out: &mut [[u8; DIGEST_LEN]]) {
-        SerializingHasher::new(Tagged::<Leaf>::new()).hash_many(input, out);
+    /// The crate's hidden interface against its public one, for every number of lanes and blocks in use.
+    #[test]
+    fn a_batch_is_what_key_derivation_gives_message_by_message() {
+        for blocks in 1..=MAX_BLOCKS {
+            for count in 0..=2 * GROUP + 1 {
+                let len = blocks * BLOCK_LEN;
+                let messages: Vec<u8> = (0..count * len).map(|i| (i * i + 7 * i + count) as u8).collect();
+                for (context, text) in [(LEAF, CONTEXT_LEAF), (NODE, CONTEXT_NODE)] {
+                    let mut digests = alloc::vec![[0; DIGEST_LEN]; count];
+                    context.digests(&messages, &mut digests);
+                    let single = messages.chunks(len).map(|message| blake3::derive_key(text, message));
+                    assert_eq!(digests, single.collect::<Vec<_>>(), "{count} messages of {blocks} blocks");
+                }
+            }
+        }
     }
-}
 
-/// Hashes two digests into their parent.
-pub(crate) type NodeHasher = CompressionFunctionFromHasher<Tagged<Node>, 2, DIGEST_LEN>;
-/// Binary Merkle trees over rows of field elements.
-pub(crate) type Trees = p3_merkle_tree::MerkleTreeMmcs<F, u8, LeafHasher, NodeHasher, 2, DIGEST_LEN>;
-
-/// The tree scheme; committing to whole trees, so the cap is the root alone.
-pub(crate) fn trees() -> Trees {
-    Trees::new(LeafHasher, NodeHasher::new(Tagged::new()), 0)
+    #[test]
+    fn a_leaf_is_its_row_and_zeros() {
+        for width in 1..=MAX_BLOCKS * BLOCK_LEN / 8 {
+            let rows: Vec<F> = (0..19 * width as u64).map(|i| F::from_u64(i << 40)).collect();
+            let mut digests = [[0; DIGEST_LEN]; 19];
+            LeafHasher.hash_many(&rows, &mut digests);
+            for (row, digest) in rows.chunks(width).zip(digests) {
+                let mut message: Vec<u8> =
+                    row.iter().flat_map(|element| element.as_canonical_u64().to_le_bytes()).collect();
+                message.resize((8 * width).next_multiple_of(BLOCK_LEN), 0);
+                assert_eq!(digest, blake3::derive_key(CONTEXT_LEAF, &message));
+                assert_eq!(digest, LeafHasher.hash_iter(row.iter().copied()));
+            }
+        }
+    }
 }

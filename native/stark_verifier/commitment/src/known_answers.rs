@@ -9,7 +9,7 @@ use p3_symmetric::{CryptographicHasher, PseudoCompressionFunction};
 use serde_json::Value;
 
 use crate::field::{BasedVectorSpace, EF, F, Field, PrimeCharacteristicRing, PrimeField64};
-use crate::hash::{LeafHasher, NodeHasher, Tagged};
+use crate::hash::{LeafHasher, NodeHasher};
 use crate::opening_prover::commit;
 use crate::params::{MAX_VARS, MIN_VARS, PcsParams};
 use crate::transcript::Transcript;
@@ -87,7 +87,7 @@ fn hashes_one_at_a_time_and_in_batches() {
     }
     let node = &all["node"];
     let child = |name: &str| <[u8; 32]>::try_from(bytes(&node[name])).expect("32 bytes");
-    let hasher = NodeHasher::new(Tagged::new());
+    let hasher = NodeHasher;
     assert_eq!(hasher.compress([child("left"), child("right")])[..], bytes(&node["digest"])[..]);
     let mut digests = [[0; 32]; 50];
     hasher.compress_many(&[[child("left"), child("right")]; 50], &mut digests);

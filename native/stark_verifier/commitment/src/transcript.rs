@@ -6,11 +6,11 @@ use p3_challenger::{CanObserve, FieldChallenger, HashChallenger, SerializingChal
 use p3_symmetric::MerkleCap;
 
 use crate::field::{EF, F, PrimeCharacteristicRing};
-use crate::hash::{DIGEST_LEN, Step, Tagged};
+use crate::hash::{DIGEST_LEN, StepHasher};
 
 /// The sponge under the transcript: a chain of tagged BLAKE3-256 over bytes, read as Goldilocks elements by
 /// rejection.
-pub(crate) type Sponge = SerializingChallenger64<F, HashChallenger<u8, Tagged<Step>, DIGEST_LEN>>;
+pub(crate) type Sponge = SerializingChallenger64<F, HashChallenger<u8, StepHasher, DIGEST_LEN>>;
 
 /// A commitment to the evaluations of a multilinear polynomial: the root of a Merkle tree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,7 +34,7 @@ const BYTES_PER_ELEMENT: usize = 7;
 impl Transcript {
     /// An empty transcript of the protocol named `domain`.
     pub fn new(domain: &str) -> Self {
-        let mut transcript = Self { sponge: Sponge::from_hasher(Vec::new(), Tagged::new()) };
+        let mut transcript = Self { sponge: Sponge::from_hasher(Vec::new(), StepHasher) };
         transcript.absorb_bytes(domain.as_bytes());
         transcript
     }

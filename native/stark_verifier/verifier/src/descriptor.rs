@@ -5,7 +5,7 @@ use esper_commitment::Root;
 use esper_digest::{Tag, tagged_sha3_512};
 
 /// Version of relations, layout and transcript: part of model_id.
-pub const SPEC_VERSION: u32 = 1;
+pub const SPEC_VERSION: u32 = 2;
 /// Tag of model_id.
 const MODEL_ID_TAG: Tag = match Tag::new("esper/model/id/v1") {
     Ok(tag) => tag,

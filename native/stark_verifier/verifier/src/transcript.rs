@@ -8,7 +8,7 @@ use crate::statement::Statement;
 use esper_commitment::{F, PrimeField64, Transcript};
 
 /// Name of the protocol.
-const DOMAIN: &str = "esper proof of inference v1";
+const DOMAIN: &str = "esper proof of inference v2";
 
 /// Opens the transcript: parameters, then everything that the statement says, then the modes.
 pub fn start(d: &Descriptor, layout: &Layout, statement: &Statement, modes: &Modes) -> Transcript {

@@ -9,15 +9,11 @@ from blake3 import blake3
 from tests.spec.proof.arithmetic.field import Ext
 from tests.spec.proof.errors import RejectedError
 from tests.spec.proof.parameters import (
-    BLAKE3_TAG_BYTES,
+    BLAKE3_BLOCK_BYTES,
     ELEMENT_BYTES,
-    LEAF_TAG,
-    NODE_TAG,
+    LEAF_CONTEXT,
+    NODE_CONTEXT,
 )
-
-_LEAF = LEAF_TAG.ljust(BLAKE3_TAG_BYTES, b"\0")
-_NODE = NODE_TAG.ljust(BLAKE3_TAG_BYTES, b"\0")
-
 
 Row = Sequence[int] | Sequence[Ext]
 
@@ -26,12 +22,13 @@ def leaf(row: Row) -> bytes:
     """The hash of a row."""
     elements = [e for v in row for e in (v.coefficients if isinstance(v, Ext) else (v,))]
     data = b"".join(element.to_bytes(ELEMENT_BYTES, "little") for element in elements)
-    return blake3(_LEAF + data).digest()
+    data += bytes(-len(data) % BLAKE3_BLOCK_BYTES)
+    return blake3(data, derive_key_context=LEAF_CONTEXT).digest()
 
 
 def node(left: bytes, right: bytes) -> bytes:
     """The hash of two nodes."""
-    return blake3(_NODE + left + right).digest()
+    return blake3(left + right, derive_key_context=NODE_CONTEXT).digest()
 
 
 def check(

@@ -59,6 +59,6 @@ def schedule(num_vars: int, level: int) -> Schedule:
         assert queries < 1 << phase.index_bits, "more queries than rows"
         assert work > 0, "queries without work"
         phases.append(phase)
-        rate += p.LATER_RATES[min(len(phases), len(p.LATER_RATES)) - 1]
+        rate = p.second_rate(rate) if len(phases) == 1 else rate + p.LATER_RATE
         left -= fold
     return Schedule(num_vars, level, tuple(phases), left)

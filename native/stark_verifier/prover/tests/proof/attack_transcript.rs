@@ -159,14 +159,14 @@ fn script(name: &str, skip: Option<usize>) -> Script {
     Script { t: Transcript::new(name), items: vec![], skip }
 }
 
-const NAME: &str = "esper proof of inference v1";
+const NAME: &str = "esper proof of inference v2";
 
 fn golden(key: &ModelKey, s: &Statement) {
     let proof = prove(key, s).expect("a proof");
     verify(s, &proof, &Seeds::default()).expect("an accepted proof");
     let (items, ok) = script(NAME, None).run(s, &proof);
     assert!(ok, "prover and verifier absorb something else than this list: {items:#?}");
-    assert!(!script("esper proof of inference v2", None).run(s, &proof).1, "another protocol's name");
+    assert!(!script("esper proof of inference v1", None).run(s, &proof).1, "another protocol's name");
     for (i, name) in items.iter().enumerate() {
         assert!(!script(NAME, Some(i)).run(s, &proof).1, "leaving out '{name}' changes nothing");
     }
