@@ -26,6 +26,7 @@ PACKAGES = (esper.consensus, esper.vm, esper.crypto, esper.primitives, esper.p2p
 
 TAG = re.compile(r'"(esper/[a-z0-9/-]+/v\d+)"')
 """A string literal that is a tag."""
+VERSION = re.compile(r"/v\d+$")
 
 HELD_BY = {
     "blocks.json": ("tx/root", "work/outputs"),
@@ -36,6 +37,7 @@ HELD_BY = {
     ),
     "address.json": ("address",),
     "envelopes.json": ("tx/id", "tx/sign", "tx/witness-id"),
+    "commitment.json": ("merkle/leaf/v2", "merkle/node/v2"),
     "merkle.json": ("merkle/leaf", "merkle/node", "merkle/root"),
     "model_id_tiny.json": ("model/id", "model/integers"),
     "prompts.json": ("prompt", "prompt-bank", "prompt-json"),
@@ -70,8 +72,10 @@ RECORDS_WITHOUT = {"_Stored": STORED, "Anchor": STORED, "ParentWork": STORED}
 
 
 def tags_held() -> dict[str, str]:
-    """File by tag."""
-    return {f"esper/{name}/v1": file for file, names in HELD_BY.items() for name in names}
+    """File by tag: of version 1 where none is named."""
+    tags = {name: file for file, names in HELD_BY.items() for name in names}
+    versions = {name: "" if VERSION.search(name) else "/v1" for name in tags}
+    return {f"esper/{name}{versions[name]}": file for name, file in tags.items()}
 
 
 def tags_made(folder: Path, pattern: str) -> set[str]:

@@ -1,11 +1,12 @@
 """The root of a committed polynomial, in plain Python: the slow twin of the native commitment.
 
-A polynomial is given by its ``2^n`` values on the hypercube. They are laid out as a matrix of
-``2^(n - 5)`` rows and 32 columns, row by row. Each column is read as the coefficients of a
-univariate polynomial, lowest first, and evaluated at all powers of a root of unity of order
-``2^(n - 5 + log_inv_rate)``: a Reed-Solomon code of rate ``2^-log_inv_rate``. The 32 evaluations
-at one power make a leaf; a binary Merkle tree over the leaves, in the order of the powers, gives
-the root.
+A polynomial is given by its cells: its values on the hypercube from index 0 on, the others being 0.
+It has ``2^n`` values for the least n that holds the cells, at least 10, and is seen as 32 columns
+of ``2^(n - 5)`` values each, one after the other; columns without cells are left out. Each column
+is read as the coefficients of a univariate polynomial, lowest first, and evaluated at all powers of
+a root of unity of order ``2^(n - 5 + log_inv_rate)``: a Reed-Solomon code of rate
+``2^-log_inv_rate``. The evaluations of all columns at one power make a leaf; a binary Merkle tree
+over the leaves, in the order of the powers, gives the root.
 
 Hashes are BLAKE3-256 in key-derivation mode, under one context for leaves and one for nodes.
 """
@@ -25,8 +26,11 @@ TWO_ADICITY = 32
 TWO_ADIC_ROOT = 1753635133440165772
 """A root of unity of order ``2^32``: ``7^((MODULUS - 1) / 2^32)``, 7 being a generator."""
 
-LOG_WIDTH = 5
+LOG_COLUMNS = 5
 """Logarithm of the number of columns, which is the number of variables of the first fold."""
+
+MIN_VARIABLES = 10
+"""A polynomial has at least so many."""
 
 CONTEXT_LEAF = "esper/merkle/leaf/v2"
 """Of the elements of a leaf, 8 bytes each, little-endian, zeros up to the end of a block."""
@@ -38,30 +42,37 @@ BLOCK_BYTES = 64
 """A block of BLAKE3."""
 
 
-def commitment_root(values: Sequence[int], log_inv_rate: int) -> bytes:
-    """Return the 32-byte root of the polynomial with these values on the hypercube.
+def variables_of(cells: int) -> int:
+    """Variables of the polynomial of so many cells, at least one."""
+    return max((cells - 1).bit_length(), MIN_VARIABLES)
+
+
+def commitment_root(cells: Sequence[int], log_inv_rate: int) -> bytes:
+    """Return the 32-byte root of the polynomial with these cells.
 
     Args:
-        values: ``2^n`` integers from 0 to ``MODULUS - 1``, n at least 5; the most significant bit
-            of an index is the first variable.
+        cells: integers from 0 to ``MODULUS - 1``, at least one; the most significant bit of an
+            index is the first variable.
         log_inv_rate: logarithm of the inverse rate, at least 1.
 
     Raises:
-        ValueError: if the number of values is no power of two or below 32, a value is out of
-            range, or the rate is not below 1.
+        ValueError: if there are no cells, one is out of range, or the rate is not below 1.
     """
-    variables = len(values).bit_length() - 1
-    if len(values) != 1 << max(variables, 0) or variables < LOG_WIDTH:
-        raise ValueError(f"values: {len(values)} of them; pad to a power of two, at least 32")
-    for index, value in enumerate(values):
+    if not cells:
+        raise ValueError("cells: none of them; give at least one")
+    for index, value in enumerate(cells):
         if not 0 <= value < MODULUS:
-            raise ValueError(f"values[{index}]: {value} is no residue; reduce it modulo {MODULUS}")
-    log_points = variables - LOG_WIDTH + log_inv_rate
+            raise ValueError(f"cells[{index}]: {value} is no residue; reduce it modulo {MODULUS}")
+    log_length = variables_of(len(cells)) - LOG_COLUMNS
+    log_points = log_length + log_inv_rate
     if log_inv_rate < 1 or log_points > TWO_ADICITY:
         raise ValueError(f"log_inv_rate: {log_inv_rate}; give at least 1, and a code of the field")
-    width = 1 << LOG_WIDTH
-    columns = [evaluations(values[column::width], log_points) for column in range(width)]
-    return merkle_root([leaf_digest(row) for row in zip(*columns, strict=True)])
+    length = 1 << log_length
+    columns = [cells[start : start + length] for start in range(0, len(cells), length)]
+    codewords = [
+        evaluations([*column, *[0] * (length - len(column))], log_points) for column in columns
+    ]
+    return merkle_root([leaf_digest(row) for row in zip(*codewords, strict=True)])
 
 
 def evaluations(coefficients: Sequence[int], log_points: int) -> list[int]:

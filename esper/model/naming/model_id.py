@@ -19,7 +19,7 @@ from esper.model.bounds import Bound, check_bounds, width_top
 from esper.model.errors import BoundExceededError, InvalidFieldError
 from esper.model.g16_format import IntegerModel, read_integer_model
 from esper.model.g16_parameters import LINEAR_NAMES, LayerParameters, Parameters
-from esper.model.naming.commitment_root import MODULUS, commitment_root
+from esper.model.naming.commitment_root import MODULUS, commitment_root, variables_of
 from esper.model.naming.integers_hash import integers_hash
 from esper.model.naming.model_polynomial import model_cells
 from esper.model.safetensors_file import AnyArray
@@ -28,8 +28,8 @@ from esper.primitives.ids import ModelId
 
 SPEC_VERSION: Final = 2
 """Version of relations, layout and transcript of the proof."""
-CHUNK_VARS: Final = (10, 27)
-"""Smallest and largest logarithm of a committed chunk's size."""
+MAX_CELLS: Final = 2**30
+"""Most cells of a model polynomial."""
 MODEL_ID_TAG: Final = make_tag("esper/model/id/v1")
 CLAMP_CLASSES: Final = ("norm", "qk", "v", "gate", "z", "o_update", "down_update")
 """Groups of rounding sites; each group shares one table of clamp quotients."""
@@ -37,7 +37,6 @@ CLAMP_CLASSES: Final = ("norm", "qk", "v", "gate", "z", "o_update", "down_update
 _REACH_LIMIT = 2**15 - 1
 _RATES = ((20, 3), (26, 2))
 """Most variables of a polynomial, logarithm of the inverse rate of its code; 1 above the last."""
-_MAX_ROOTS = 30
 
 
 def model_id(directory: Path) -> ModelId:
@@ -60,25 +59,21 @@ def descriptor(model: IntegerModel) -> bytes:
     _check_ranges(p)
     bounds = {(bound.site, bound.name): bound for bound in check_bounds(model)}
     cells = model_cells(model)
-    smallest, largest = CHUNK_VARS
-    chunk_vars = min(max((len(cells) - 1).bit_length(), smallest), largest)
-    size = 1 << chunk_vars
-    count = -(-len(cells) // size)
-    _require("chunks", count, 1, _MAX_ROOTS)
-    rate = next((rate for variables, rate in _RATES if chunk_vars <= variables), 1)
-    values = cells.tolist() + [0] * (count * size - len(cells))
-    roots = [commitment_root(values[c * size : (c + 1) * size], rate) for c in range(count)]
+    _require("cells", len(cells), 1, MAX_CELLS)
+    variables = variables_of(len(cells))
+    rate = next((rate for most, rate in _RATES if variables <= most), 1)
+    root = commitment_root(cells.tolist(), rate)
     shape = p.shape
-    words = [SPEC_VERSION, shape.layers, count]
+    words = [SPEC_VERSION, shape.layers]
     words += [shape.vocab, shape.dim, shape.hidden, shape.heads, shape.kv_heads]
     words += [shape.head_dim, shape.max_seq, p.bos, p.eos, p.emax, p.final_norm_shift]
-    words += [p.eps_term, max(1, bounds["model", "logits"].value), chunk_vars]
+    words += [p.eps_term, max(1, bounds["model", "logits"].value), len(cells)]
     words += clamp_reach(p, bounds)
     for layer in p.layers:
         words += [layer.norm1_shift, layer.norm2_shift, layer.score_shift]
         words += [layer.gate_bits, layer.o_bits, layer.down_bits]
         words += [layer.linear_shift[name] for name in LINEAR_NAMES]
-    encoded = struct.pack(f"<{len(words)}Q", *words) + b"".join(roots)
+    encoded = struct.pack(f"<{len(words)}Q", *words) + root
     return encoded + embedding_root(model.tensors["embed_tokens"]) + integers_hash(model)
 
 

@@ -75,8 +75,7 @@ GATE_BITS: Final = (12, 16)
 UPDATE_BITS: Final = Range(16, 26)
 LOGIT_BOUND: Final = Range(1, 2**46 - 1)
 REACH: Final = Range(1, 2**15 - 1)
-CHUNK_VARS: Final = Range(10, 27)
-ROOTS: Final = Range(1, 30)
+CELLS: Final = Range(1, 2**30)
 ROWS: Final = Range(2, 2**14)
 BATCH_ROWS: Final = Range(2, 2**14)
 TOP_K: Final = Range(1, 2**10)
@@ -87,6 +86,9 @@ OVERFLOW_LIMBS: Final = Range(0, 2)
 PROOF_BYTES: Final = Range(0, 2**22)
 
 # The opening
+OPENING_NAME: Final = b"esper opening v2"
+OPENINGS: Final = 2
+"""In a proof: of the witness, of the model."""
 FIRST_FOLD: Final = 5
 LATER_FOLD: Final = 4
 SEND_AT: Final = 6
@@ -109,9 +111,9 @@ def second_rate(first: int) -> int:
     return first + (2 if first == 1 else 1)
 
 
-def level(roots: int) -> int:
-    """Bits that each error term of an opening must reach."""
-    return LEVEL + bits(1 + roots)
+def level(openings: int) -> int:
+    """Bits that each error term of an opening must reach in a proof with so many of them."""
+    return LEVEL + bits(openings)
 
 
 def bits(count: int) -> int:

@@ -50,7 +50,7 @@ def _sizes(decoded: Decoded) -> Iterator[tuple[str, int]]:
     yield "witness claims", _exts(2 * len(body.witness_claims))
     yield "witness value", _exts(1)
     yield "model claims", _exts(2 * len(body.model_claims))
-    yield "chunk values", _exts(len(body.chunk_values))
+    yield "model value", _exts(1)
     for index, opening in enumerate(decoded.openings):
         name = f"opening {index}"
         yield f"{name} length", _LENGTH

@@ -8,7 +8,7 @@ from tests.spec.proof import parameters as p
 from tests.spec.proof.argument import claims, fraction, lookup, points, products, relations
 from tests.spec.proof.argument.claims import Claim
 from tests.spec.proof.argument.slots import Context, Slots, folded_values
-from tests.spec.proof.arithmetic.field import Ext, dot, ext_sum, powers
+from tests.spec.proof.arithmetic.field import Ext, ext_sum, powers
 from tests.spec.proof.arithmetic.multilinear import Point
 from tests.spec.proof.arithmetic.transcript import Transcript, sumcheck
 from tests.spec.proof.decoding import descriptor, embedding, modes, proof_bytes, shape
@@ -20,7 +20,7 @@ from tests.spec.proof.decoding.statement import Statement, batch
 from tests.spec.proof.decoding.witness_layout import WitnessLayout
 from tests.spec.proof.errors import MalformedError, RejectedError
 from tests.spec.proof.opening import whir, wire
-from tests.spec.proof.opening.schedule import Schedule, schedule
+from tests.spec.proof.opening.schedule import Schedule, Size, schedule
 from tests.spec.proof.opening.wire import Opening
 
 
@@ -79,7 +79,7 @@ def check_openings(
     claimed: list[Claimed],
     openings: list[Opening],
 ) -> None:
-    """Item 10: the witness, then each chunk."""
+    """Item 10: the witness, then the model."""
     for claims_of_one, plan, opening in zip(claimed, schedules(layout), openings, strict=True):
         transcript.string(claims_of_one.root)
         verifier = whir.Verifier(transcript, plan, opening)
@@ -87,19 +87,17 @@ def check_openings(
 
 
 def schedules(layout: WitnessLayout) -> list[Schedule]:
-    """Of the openings of the witness and of each chunk."""
-    d = layout.d
-    level = p.level(len(d.roots))
-    of_chunk = schedule(d.chunk_vars, level)
-    return [schedule(layout.num_vars, level), *[of_chunk] * len(d.roots)]
+    """Of the openings of the witness and of the model."""
+    sizes = (Size.of(layout.cells), Size.of(layout.d.cells))
+    return [schedule(size, p.level(p.OPENINGS)) for size in sizes]
 
 
 def _absorb_parameters(transcript: Transcript, layout: WitnessLayout) -> None:
     transcript.u64(p.PROOF_VERSION)
     transcript.u64(p.MODULUS)
-    for num_vars in (layout.num_vars, layout.d.chunk_vars):
-        rate, level = p.first_rate(num_vars), p.level(len(layout.d.roots))
-        for number in (num_vars, rate, p.POW_BITS, level):
+    for size in (Size.of(layout.cells), Size.of(layout.d.cells)):
+        rate, level = p.first_rate(size.num_vars), p.level(p.OPENINGS)
+        for number in (size.num_vars, size.width, rate, p.POW_BITS, level):
             transcript.u64(number)
 
 
@@ -181,13 +179,11 @@ def check_relations(
     transcript.ext(body.witness_value)
     total = claims.combined_value(found, delta, of_model=True)
     total, model_end = sumcheck(transcript, total, body.model_claims)
-    chunk_weights = claims.model_weights(found, delta, model_end, len(d.roots))
-    if dot(chunk_weights, body.chunk_values) != total:
+    if claims.model_weight(found, delta, model_end) * body.model_value != total:
         raise RejectedError("the claims on the model do not close")
-    transcript.exts(body.chunk_values)
+    transcript.ext(body.model_value)
     of_witness = [(witness_end, body.witness_value), (early, body.early_value)]
-    of_chunks = [[(model_end, value)] for value in body.chunk_values]
     return [
         Claimed(body.witness_root, of_witness),
-        *(Claimed(root, values) for root, values in zip(d.roots, of_chunks, strict=True)),
+        Claimed(d.root, [(model_end, body.model_value)]),
     ]

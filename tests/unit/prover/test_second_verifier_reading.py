@@ -29,8 +29,8 @@ pytest.importorskip("esper._native", reason="needs the compiled extension: run `
 
 BINDING = bytes(range(64))
 NUMBERS = (
-    *("version", "layers", "roots", "vocab", "dim", "hidden", "heads", "kv_heads", "head_dim"),
-    *("max_seq", "bos", "eos", "emax", "final_shift", "eps_term", "logit_bound", "k"),
+    *("version", "layers", "vocab", "dim", "hidden", "heads", "kv_heads", "head_dim"),
+    *("max_seq", "bos", "eos", "emax", "final_shift", "eps_term", "logit_bound", "cells"),
     *(f"reach.{name}" for name in ("norm", "qk", "v", "gate", "z", "o", "down")),
     *("norm1_shift", "norm2_shift", "score_shift", "gate_bits", "o_bits", "down_bits"),
     *(f"shift.{name}" for name in ("q", "k", "v", "o", "gate", "up", "down")),
@@ -136,10 +136,9 @@ def _numbered(proof: bytes, place: int, value: int) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize(
     ("number", "values", "problem"),
     [
-        ("version", [0, 2], "descriptor's version"),
+        ("version", [0, 1, 3], "descriptor's version"),
         ("layers", [0, 2**8 + 1], "layers"),
         ("layers", [1, 3], "descriptor's length"),
-        ("roots", [0, 31], "roots"),
         ("vocab", [0, 1, 2**18 + 1], "vocab"),
         ("dim", [0, 2**14 + 1], "dim"),
         ("hidden", [0, 2**16 + 1], "hidden"),
@@ -150,7 +149,7 @@ def _numbered(proof: bytes, place: int, value: int) -> tuple[bytes, bytes]:
         ("head_dim", [0, 1, 2**9 + 1], "head_dim"),
         ("head_dim", [5, 7], "head_dim"),
         ("max_seq", [0, 2**16 + 1], "max_seq"),
-        ("max_seq", [2**16], "size of chunks"),
+        ("max_seq", [2**16], "number of cells"),
         ("bos", [41], "bos or eos"),
         ("eos", [41], "bos or eos"),
         ("emax", [31], "emax"),
@@ -160,8 +159,8 @@ def _numbered(proof: bytes, place: int, value: int) -> tuple[bytes, bytes]:
         ("eps_term", [0, 2**60, 2**63], "eps_term"),
         ("eps_term", [2**60 - 1], "emax"),
         ("logit_bound", [0, 2**46], "logit_bound"),
-        ("k", [9, 28], "k"),
-        ("k", [10, 18, 27], "size of chunks"),
+        ("cells", [0, 2**30 + 1], "cells"),
+        ("cells", [1, 2**30], "number of cells"),
         ("reach.norm", [0, 2**15], "reach"),
         ("reach.down", [0, 2**15], "reach"),
         ("norm1_shift", [0, 47], "norm1_shift"),
@@ -189,7 +188,7 @@ def test_descriptors_outside_their_limits_are_malformed(
 
 def test_most_numbers_have_32_bits(proven: tuple[Statement, bytes]) -> None:
     statement, proof = proven
-    for number in ("version", "roots", "k", "reach.o", "score_shift", "shift.up"):
+    for number in ("version", "layers", "cells", "reach.o", "score_shift", "shift.up"):
         changed, name = _numbered(proof, NUMBERS.index(number), 2**32 + 1)
         named = dataclasses.replace(statement, model_id=ModelId(name))
         assert "more than 32 bits" in refusal(named, changed), number
@@ -200,12 +199,13 @@ def test_a_root_or_layers_too_many_are_malformed(proven: tuple[Statement, bytes]
     statement, proof = proven
     size = int.from_bytes(proof[:4], "little")
     descriptor = proof[4 : 4 + size]
-    layer = descriptor[8 * 24 : 8 * (24 + 13)]
+    first = 8 * NUMBERS.index("norm1_shift")
+    layer = descriptor[first : first + 8 * 13]
     for problem, changed in (
-        ("number of roots", _with(descriptor[:-96] + bytes(32) + descriptor[-96:], roots=2)),
+        ("descriptor's length", descriptor[:-96] + bytes(32) + descriptor[-96:]),
         (
             "layers times heads",
-            _with(descriptor[: 8 * 24] + 254 * layer + descriptor[8 * 24 :], layers=256, heads=18),
+            _with(descriptor[:first] + 254 * layer + descriptor[first:], layers=256, heads=18),
         ),
     ):
         named = dataclasses.replace(statement, model_id=ModelId(model_id(changed)))
@@ -220,7 +220,7 @@ def test_a_witness_that_cannot_be_committed_is_refused(proven: tuple[Statement, 
     size = int.from_bytes(proof[:4], "little")
     d = decode(statement, proof).layout.d
     wider = ModelLayout(dataclasses.replace(d, heads=252, max_seq=2**14))
-    changed = _with(proof[4 : 4 + size], heads=252, max_seq=2**14, k=p.bits(wider.cells))
+    changed = _with(proof[4 : 4 + size], heads=252, max_seq=2**14, cells=wider.cells)
     one = dataclasses.replace(
         statement,
         model_id=ModelId(model_id(changed)),

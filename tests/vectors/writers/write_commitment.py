@@ -18,22 +18,22 @@ from esper.model.naming.commitment_root import (
 )
 from tests.spec import commitment_reference as reference
 from tests.spec.proof import parameters as p
-from tests.spec.proof.opening.schedule import schedule
+from tests.spec.proof.opening.schedule import Size, schedule
 
 PATH = Path(__file__).parents[1] / "commitment.json"
 OPENINGS = (1, 2, 3, 4, 8)
 """Commitments that a proof opens, the witness among them: they decide the level."""
 LEAVES = (1, 4, 17, 32, 48)
 """Elements of a leaf: with zeros in its last block and without, and 16 of the extension."""
-ROOTS = ((10, 1), (10, 2), (10, 3), (11, 3))
-"""Variables, logarithm of the inverse rate."""
+ROOTS = ((1, 1), (320, 2), (1024, 3), (1025, 1), (2048, 3), (2500, 2))
+"""Cells, logarithm of the inverse rate: widths 1, 10, 32, 17, 32, 20."""
 
 
 def vectors(cases: dict[str, Any]) -> dict[str, Any]:
     """All vectors, the cases of field, extension and transcript being those of ``cases``."""
     return {
         "about": "Written by tests/vectors/writers/write_commitment.py; integers are decimal "
-        "strings. The value at index i of a committed polynomial is i^3 - 5000 i.",
+        "strings. The cell at index i of a committed polynomial is i^3 - 5000 i.",
         "field": [_field(int(case["a"]), int(case["b"])) for case in cases["field"]],
         "extension": [_extension(_integers(c["a"]), _integers(c["b"])) for c in cases["extension"]],
         "hash": {"leaves": [_leaf(width) for width in LEAVES], "node": _node()},
@@ -101,15 +101,14 @@ def _transcript(case: dict[str, Any]) -> dict[str, Any]:
     return {"domain": case["domain"], "steps": steps}
 
 
-def _root(num_vars: int, rate: int) -> dict[str, Any]:
-    values = [(i**3 - 5000 * i) % MODULUS for i in range(1 << num_vars)]
-    root = commitment_root(values, rate)
-    return {"num_vars": num_vars, "log_inv_rate": rate, "root": root.hex()}
+def _root(cells: int, rate: int) -> dict[str, Any]:
+    root = commitment_root([(i**3 - 5000 * i) % MODULUS for i in range(cells)], rate)
+    return {"cells": cells, "log_inv_rate": rate, "root": root.hex()}
 
 
 def schedule_text(num_vars: int, openings: int) -> str:
     """A schedule as the native crate writes it, in a proof with so many openings."""
-    plan = schedule(num_vars, p.level(openings - 1))
+    plan = schedule(Size(num_vars, 1 << p.FIRST_FOLD), p.level(openings))
     parts = ["ood 1, pow 0"]
     for phase in plan.phases:
         outside = int(phase is not plan.phases[-1])

@@ -3,15 +3,15 @@
 //! ```text
 //! measure security MAX_OPENINGS
 //! measure schedules                                                  JSON, as pinned by the tests
-//! measure opening  NUM_VARS LOG_INV_RATE POW_BITS LEVEL POINTS
+//! measure opening  NUM_VARS WIDTH LOG_INV_RATE POW_BITS LEVEL POINTS     WIDTH columns of 2^(NUM_VARS - 5)
 //! measure sum      NUM_VARS, at least 9
 //! ```
 
 use std::time::Instant;
 
 use esper_commitment::{
-    EF, F, GkrSeed, MAX_VARS, MIN_VARS, PcsParams, PrimeCharacteristicRing, Transcript, commit, compose,
-    open, opening_security, prove_fraction_sum, verify_fraction_sum, verify_opening,
+    EF, F, GkrSeed, MAX_VARS, MIN_VARS, PcsParams, PrimeCharacteristicRing, Size, Transcript, commit,
+    compose, open, opening_security, prove_fraction_sum, verify_fraction_sum, verify_opening,
 };
 
 /// Resident memory in GiB: `VmHWM` is the peak, `VmRSS` the present.
@@ -72,8 +72,9 @@ fn schedules() {
     println!("[{}]", rows.collect::<Vec<_>>().join(",\n"));
 }
 
-fn opening(num_vars: usize, params: PcsParams, points: usize) {
-    let values = small_values(1 << num_vars);
+fn opening(size: Size, params: PcsParams, points: usize) {
+    let num_vars = size.num_vars;
+    let values = small_values(size.cells());
     let (commit_ms, (root, committed)) = milliseconds(|| commit(values, &params));
     let (kept, commit_peak) = (memory("VmRSS"), memory("VmHWM"));
     let mut tr = Transcript::new("measure");
@@ -88,16 +89,15 @@ fn opening(num_vars: usize, params: PcsParams, points: usize) {
     });
     let verify = || {
         let mut tr = start.clone();
-        milliseconds(|| {
-            verify_opening(&root, num_vars, &params, &at, &claimed, &proof, &mut tr).expect("honest")
-        })
-        .0
+        milliseconds(|| verify_opening(&root, size, &params, &at, &claimed, &proof, &mut tr).expect("honest"))
+            .0
     };
     let verify_ms = median((0..51).map(|_| verify()).collect());
     let bits = opening_security(num_vars, &params, points).map_or(0.0, |terms| terms.opening);
     println!(
-        "2^{num_vars} rate 1/{} pow {} level {}: commit {commit_ms:.0} ms (kept {kept:.2}, peak {commit_peak:.2} GiB) \
+        "2^{num_vars} width {} rate 1/{} pow {} level {}: commit {commit_ms:.0} ms (kept {kept:.2}, peak {commit_peak:.2} GiB) \
          open {open_ms:.0} ms (peak {:.2} GiB) verify {verify_ms:.3} ms (set-up {:.4}) proof {:.1} KiB {bits:.2} bits",
+        size.width,
         1 << params.log_inv_rate,
         params.pow_bits,
         params.security_level,
@@ -146,8 +146,8 @@ fn main() {
     match (subject.as_str(), numbers.as_slice()) {
         ("security", &[max_openings]) => security(max_openings),
         ("schedules", &[]) => schedules(),
-        ("opening", &[num_vars, log_inv_rate, pow_bits, security_level, points]) => {
-            opening(num_vars, PcsParams { log_inv_rate, pow_bits, security_level }, points);
+        ("opening", &[num_vars, width, log_inv_rate, pow_bits, security_level, points]) => {
+            opening(Size { num_vars, width }, PcsParams { log_inv_rate, pow_bits, security_level }, points);
         }
         ("sum", &[num_vars]) => sum(num_vars),
         _ => eprintln!("see the head of this file for its arguments"),

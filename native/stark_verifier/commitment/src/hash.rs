@@ -12,9 +12,7 @@ use alloc::vec::Vec;
 use blake3::IncrementCounter;
 use blake3::platform::Platform;
 use p3_blake3::Blake3;
-use p3_symmetric::{CryptographicHasher, PseudoCompressionFunction};
-
-use crate::field::{F, PrimeField64};
+use p3_symmetric::CryptographicHasher;
 
 /// Bytes in a digest.
 pub(crate) const DIGEST_LEN: usize = 32;
@@ -98,13 +96,6 @@ impl Context {
         }
     }
 
-    /// The digest of one message of whole blocks.
-    pub(crate) fn digest(&self, message: &[u8]) -> Digest {
-        let mut out = [[0; DIGEST_LEN]];
-        self.digests(message, &mut out);
-        out[0]
-    }
-
     fn lanes<const LEN: usize>(&self, messages: &[u8], out: &mut [Digest]) {
         let platform = Platform::detect();
         let messages = messages.as_chunks::<LEN>().0;
@@ -125,71 +116,6 @@ impl Context {
             );
         }
     }
-}
-
-/// Appends the message of a row: its elements, and zeros up to the end of a block.
-fn append_row(message: &mut Vec<u8>, row: impl IntoIterator<Item = F>) {
-    let start = message.len();
-    for element in row {
-        message.extend_from_slice(&element.as_canonical_u64().to_le_bytes());
-    }
-    let len = (message.len() - start).next_multiple_of(BLOCK_LEN).max(BLOCK_LEN);
-    message.resize(start + len, 0);
-}
-
-/// Hashes a row of field elements into a leaf.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LeafHasher;
-
-impl CryptographicHasher<F, Digest> for LeafHasher {
-    const LANES: usize = GROUP;
-
-    fn hash_iter<I: IntoIterator<Item = F>>(&self, input: I) -> Digest {
-        let mut message = Vec::with_capacity(MAX_BLOCKS * BLOCK_LEN);
-        append_row(&mut message, input);
-        LEAF.digest(&message)
-    }
-
-    /// The rows are written out in groups that fill the vector lanes and stay in the first-level cache.
-    fn hash_many(&self, input: &[F], out: &mut [Digest]) {
-        if out.is_empty() {
-            return;
-        }
-        let width = input.len() / out.len();
-        assert_eq!(input.len(), width * out.len(), "rows must have equal lengths");
-        let mut messages = Vec::with_capacity(GROUP * MAX_BLOCKS * BLOCK_LEN);
-        for (i, digests) in out.chunks_mut(GROUP).enumerate() {
-            messages.clear();
-            for row in (i * GROUP..i * GROUP + digests.len()).map(|at| &input[at * width..][..width]) {
-                append_row(&mut messages, row.iter().copied());
-            }
-            LEAF.digests(&messages, digests);
-        }
-    }
-}
-
-/// Hashes two digests into their parent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NodeHasher;
-
-impl PseudoCompressionFunction<Digest, 2> for NodeHasher {
-    const LANES: usize = GROUP;
-
-    fn compress(&self, input: [Digest; 2]) -> Digest {
-        NODE.digest(input.as_flattened())
-    }
-
-    fn compress_many(&self, inputs: &[[Digest; 2]], out: &mut [Digest]) {
-        assert_eq!(inputs.len(), out.len(), "a parent for each pair");
-        NODE.digests(inputs.as_flattened().as_flattened(), out);
-    }
-}
-
-pub(crate) type Trees = p3_merkle_tree::MerkleTreeMmcs<F, u8, LeafHasher, NodeHasher, 2, DIGEST_LEN>;
-
-/// The tree scheme; committing to whole trees, so the cap is the root alone.
-pub(crate) fn trees() -> Trees {
-    Trees::new(LeafHasher, NodeHasher, 0)
 }
 
 /// Hashes a step of the transcript.
@@ -257,7 +183,6 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::field::PrimeCharacteristicRing;
 
     #[test]
     fn keys_are_those_of_the_contexts() {
@@ -281,22 +206,6 @@ mod tests {
                     let single = messages.chunks(len).map(|message| blake3::derive_key(text, message));
                     assert_eq!(digests, single.collect::<Vec<_>>(), "{count} messages of {blocks} blocks");
                 }
-            }
-        }
-    }
-
-    #[test]
-    fn a_leaf_is_its_row_and_zeros() {
-        for width in 1..=MAX_BLOCKS * BLOCK_LEN / 8 {
-            let rows: Vec<F> = (0..19 * width as u64).map(|i| F::from_u64(i << 40)).collect();
-            let mut digests = [[0; DIGEST_LEN]; 19];
-            LeafHasher.hash_many(&rows, &mut digests);
-            for (row, digest) in rows.chunks(width).zip(digests) {
-                let mut message: Vec<u8> =
-                    row.iter().flat_map(|element| element.as_canonical_u64().to_le_bytes()).collect();
-                message.resize((8 * width).next_multiple_of(BLOCK_LEN), 0);
-                assert_eq!(digest, blake3::derive_key(CONTEXT_LEAF, &message));
-                assert_eq!(digest, LeafHasher.hash_iter(row.iter().copied()));
             }
         }
     }

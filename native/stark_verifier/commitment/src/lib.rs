@@ -13,7 +13,13 @@ extern crate alloc;
 #[cfg(all(test, feature = "prover"))]
 extern crate std;
 
+#[cfg(feature = "prover")]
+mod columns;
 mod field;
+#[cfg(feature = "prover")]
+mod first_fold;
+#[cfg(feature = "prover")]
+mod folding;
 mod fraction;
 #[cfg(feature = "prover")]
 mod fraction_prover;
@@ -27,8 +33,10 @@ mod opening_prover;
 mod opening_structure;
 mod opening_wire;
 mod params;
+mod plan;
 mod security;
 mod transcript;
+mod tree;
 mod wire;
 
 pub use field::{
@@ -43,6 +51,8 @@ pub use opening::{MAX_POINTS, PcsError, check_opening_encoding, least_opening_le
 #[cfg(feature = "prover")]
 pub use opening_prover::{Committed, commit, open};
 pub use params::{MAX_VARS, MIN_VARS, PcsParams, Schedule, ScheduleRound};
+pub use plan::Size;
 pub use security::{PROTOCOL_TERMS, SecurityTerms, compose, opening_security};
 pub use transcript::{Root, Transcript};
+pub use tree::TreeError;
 pub use wire::WireError;

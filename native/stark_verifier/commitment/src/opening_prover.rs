@@ -1,75 +1,76 @@
 //! Committing to a multilinear polynomial and opening it.
 
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 
-use p3_commit::MultilinearPcs;
+use p3_challenger::GrindingChallenger;
 use p3_dft::Radix2DFTSmallBatch;
-use p3_matrix::dense::RowMajorMatrix;
-use p3_multilinear_util::point::Point;
-use p3_sumcheck::PrescribedPointPcs;
-use p3_sumcheck::layout::{Layout, SuffixProver, Table};
-use p3_whir::WhirProverData;
 
-use crate::field::{EF, F};
-use crate::hash::{Trees, trees};
-use crate::opening::{MAX_POINTS, Whir, protocol};
-use crate::opening_wire::encode;
-use crate::params::{FIRST_FOLD, MAX_VARS, MIN_VARS, PcsParams};
+use crate::columns::{Codeword, encode_base, encode_extension};
+use crate::field::{EF, F, PrimeCharacteristicRing};
+use crate::first_fold::FirstFold;
+use crate::opening::{MAX_POINTS, begin, draw_indices, fold_rows, positions, powers, spread};
+use crate::opening_wire::{Opening, Queries, Rows, Step, encode};
+use crate::params::{MAX_VARS, MIN_VARS, PcsParams};
+use crate::plan::{Phase, Plan, Size};
 use crate::transcript::{Root, Transcript};
-
-type ProverData = WhirProverData<F, EF, Trees, SuffixProver<F, EF>>;
 
 /// A committed polynomial: its values, its codeword and the tree over it, kept for any number of openings. Clones
 /// share them.
 #[derive(Clone)]
-pub struct Committed {
-    whir: Arc<Whir>,
-    data: ProverData,
-    root: Root,
+pub struct Committed(Arc<Parts>);
+
+struct Parts {
+    plan: Plan,
+    dft: Radix2DFTSmallBatch<F>,
+    cells: Vec<F>,
+    codeword: Codeword<F>,
 }
 
 impl Committed {
     /// The commitment.
     pub fn root(&self) -> Root {
-        self.root
+        Root(self.0.codeword.tree.root())
     }
 
-    /// Variables of the polynomial.
-    pub fn num_vars(&self) -> usize {
-        self.whir.num_variables()
+    /// Variables and columns of the polynomial.
+    pub fn size(&self) -> Size {
+        self.0.plan.size
     }
 
-    /// The committed values, `2^num_vars` of them.
+    /// The committed values: all of the columns that are not 0 by definition, [`Size::cells`] of them.
     pub fn values(&self) -> &[F] {
-        self.data.table(0).poly(0).into_slice()
+        &self.0.cells
     }
 }
 
-/// Commits to the polynomial with the given values on the hypercube; a value's index is read with its most
-/// significant bit as the first coordinate.
+#[cfg(test)]
+impl Committed {
+    /// The rows of the committed codeword at these indices, and their siblings.
+    pub(crate) fn answers(&self, indices: &[usize]) -> (Rows, Vec<crate::hash::Digest>) {
+        let word = &self.0.codeword;
+        (Rows::Base(word.rows(indices)), word.tree.siblings(indices))
+    }
+}
+
+/// Commits to the polynomial of [`Size::of`] as many values, with the given ones from index 0 on and 0 elsewhere; an
+/// index is read with its most significant bit as the first coordinate. The values are kept, not copied.
 ///
 /// Nothing is absorbed: call [`Transcript::absorb_root`] in every proof that opens the commitment.
 ///
 /// # Panics
-/// Unless `values.len()` is a power of two from `2^MIN_VARS` to `2^MAX_VARS` and the parameters reach their level.
-pub fn commit(values: Vec<F>, params: &PcsParams) -> (Root, Committed) {
-    assert!(values.len().is_power_of_two(), "values: length {} is no power of two", values.len());
-    let num_vars = values.len().trailing_zeros() as usize;
-    let config = params.config(num_vars).unwrap_or_else(|| {
-        panic!("values, params: 2^{num_vars} values with {params:?}; sizes are 2^{MIN_VARS} to 2^{MAX_VARS}")
+/// If there are more than `2^MAX_VARS` values, or the parameters do not reach their level.
+pub fn commit(mut cells: Vec<F>, params: &PcsParams) -> (Root, Committed) {
+    let size = Size::of(cells.len());
+    let plan = Plan::new(size, params).unwrap_or_else(|| {
+        panic!("cells, params: {size:?} with {params:?}; variables are {MIN_VARS} to {MAX_VARS}")
     });
-    let dft = Radix2DFTSmallBatch::new(1 << config.max_fft_size());
-    let whir = Arc::new(Whir::new(config, dft, trees()));
-    let width = values.len();
-    let witness =
-        SuffixProver::<F, EF>::new_witness(vec![Table::new(RowMajorMatrix::new(values, width))], FIRST_FOLD);
-    // The crate absorbs the root as it commits; here a commitment is made before and apart from any proof.
-    let mut apart = Transcript::new("esper/commit");
-    let (cap, data) = whir.commit(witness, &mut apart.sponge).expect("the configuration was accepted");
-    let root = Root(cap.roots()[0]);
-    (root, Committed { whir, data, root })
+    cells.resize(size.cells(), F::ZERO);
+    let longest = plan.phases.iter().map(|phase| phase.index_bits()).max().unwrap_or_default();
+    let dft = Radix2DFTSmallBatch::new(1 << longest);
+    let codeword = encode_base(&dft, &cells, size.column_vars(), params.log_inv_rate);
+    let committed = Committed(Arc::new(Parts { plan, dft, cells, codeword }));
+    (committed.root(), committed)
 }
 
 /// The polynomial's values at `points`, and the proof of them.
@@ -81,7 +82,7 @@ pub fn commit(values: Vec<F>, params: &PcsParams) -> (Root, Committed) {
 /// # Panics
 /// If there are no points, more than [`MAX_POINTS`], or one of the wrong length.
 pub fn open(committed: &Committed, points: &[Vec<EF>], tr: &mut Transcript) -> (Vec<EF>, Vec<u8>) {
-    let num_vars = committed.num_vars();
+    let num_vars = committed.size().num_vars;
     assert!(
         (1..=MAX_POINTS).contains(&points.len()),
         "points: {} of them; give 1 to {MAX_POINTS}",
@@ -90,11 +91,60 @@ pub fn open(committed: &Committed, points: &[Vec<EF>], tr: &mut Transcript) -> (
     for (i, point) in points.iter().enumerate() {
         assert_eq!(point.len(), num_vars, "points[{i}]: number of coordinates");
     }
-    let points: Vec<Point<EF>> = points.iter().cloned().map(Point::new).collect();
-    let proof = committed
-        .whir
-        .open_at(committed.data.clone(), &protocol(num_vars, points.len()), &points, &mut tr.sponge)
-        .expect("the configuration was accepted");
-    let values = proof.evals.iter().map(|batch| batch.current()[0]).collect();
-    (values, encode(&committed.whir, &proof))
+    let (values, opening) = prove(&committed.0, points, tr);
+    (values, encode(&opening))
+}
+
+/// The codeword to which queries go.
+enum Asked<'a> {
+    Committed(&'a Codeword<F>),
+    Later(Codeword<EF>),
+}
+
+impl Asked<'_> {
+    /// Works for the queries, draws them, and opens their rows.
+    fn answer(&self, phase: &Phase, tr: &mut Transcript) -> (Vec<usize>, Queries) {
+        let work = tr.sponge.grind(phase.work);
+        let indices = draw_indices(phase, tr);
+        let (rows, siblings) = match self {
+            Self::Committed(word) => (Rows::Base(word.rows(&indices)), word.tree.siblings(&indices)),
+            Self::Later(word) => (Rows::Extension(word.rows(&indices)), word.tree.siblings(&indices)),
+        };
+        (indices, Queries { work, rows, siblings })
+    }
+}
+
+fn prove(parts: &Parts, points: &[Vec<EF>], tr: &mut Transcript) -> (Vec<EF>, Opening) {
+    let Parts { plan, dft, cells, codeword } = parts;
+    begin(plan, points.len(), tr);
+    let far = spread(tr.challenge(), plan.size.num_vars);
+    let first = FirstFold::new(cells, points.iter().chain([&far]));
+    let mut values = first.values();
+    let outside = values.pop().expect("the value outside the domain");
+    tr.absorb(outside);
+    tr.absorb_slice(&values);
+    let factors = powers(tr.challenge(), points.len() + 1);
+    let (fold, mut challenges, mut folding) = first.run(&factors, tr);
+    let mut asked = Asked::Committed(codeword);
+    let mut steps = Vec::new();
+    for (before, phase) in plan.phases.iter().zip(&plan.phases[1..]) {
+        let next = encode_extension(dft, folding.values(), phase.fold, phase.log_inv_rate);
+        let root = next.tree.root();
+        tr.absorb_root(&Root(root));
+        let far = spread(tr.challenge(), phase.variables);
+        let outside = folding.value_at(&far);
+        tr.absorb(outside);
+        let (indices, queries) = asked.answer(before, tr);
+        let found = fold_rows(&queries.rows, &challenges);
+        folding.add(tr.challenge(), (far, outside), positions(before, &indices), found);
+        let fold;
+        (fold, challenges) = folding.fold(phase.fold, tr);
+        steps.push(Step { root, outside, queries, fold });
+        asked = Asked::Later(next);
+    }
+    let last = folding.cells();
+    tr.absorb_slice(&last);
+    let (_, last_queries) = asked.answer(&plan.phases[steps.len()], tr);
+    let last_fold = folding.finish(tr);
+    (values, Opening { outside, fold, steps, last, last_queries, last_fold })
 }

@@ -1,103 +1,137 @@
-//! Proofs that the wire format cannot even express: the crate below must refuse them, and never panic.
+//! Openings of honest lengths whose parts are exchanged or changed: each is refused by its own check.
 
 use alloc::vec;
 use alloc::vec::Vec;
 use std::boxed::Box;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use p3_multilinear_util::poly::Poly;
-use p3_sumcheck::{OpeningBatch, SumcheckData};
-use p3_whir::QueryOpenings;
 
 use crate::field::{EF, F, PrimeCharacteristicRing};
-use crate::opening::check;
+use crate::opening::{PcsError, verify_opening};
 use crate::opening_prover::{commit, open};
-use crate::opening_wire::{Proof, decode, encode};
+use crate::opening_wire::{Opening, Queries, Rows, decode, encode};
 use crate::params::PcsParams;
+use crate::plan::{Plan, Size};
 use crate::transcript::Transcript;
+use crate::tree::TreeError;
 
 const NUM_VARS: usize = 12;
 
-type Mutation = (&'static str, Box<dyn Fn(&mut Proof)>);
+type Mutation = (&'static str, Box<dyn Fn(&mut Opening)>, fn(&PcsError) -> bool);
+
+fn rows(queries: &mut Queries) -> &mut Vec<Vec<F>> {
+    match &mut queries.rows {
+        Rows::Base(rows) => rows,
+        Rows::Extension(_) => unreachable!("queries to the committed codeword"),
+    }
+}
+
+fn tree(error: &PcsError) -> bool {
+    matches!(error, PcsError::Tree { error: TreeError::Root | TreeError::TwoRows, .. })
+}
+
+fn count(error: &PcsError) -> bool {
+    matches!(error, PcsError::Tree { error: TreeError::Siblings { .. }, .. })
+}
+
+/// What no later challenge depends on is refused as what it is; what one depends on, by whatever fails first.
+fn any(_: &PcsError) -> bool {
+    true
+}
 
 fn mutations() -> Vec<Mutation> {
-    fn rows(p: &mut Proof, change: impl Fn(&mut Vec<Vec<F>>)) {
-        match &mut p.whir.rounds[0].openings {
-            QueryOpenings::Base(opening) => change(&mut opening.rows),
-            QueryOpenings::Extension(_) => unreachable!("the first round opens base-field rows"),
-        }
-    }
-    fn siblings(p: &mut Proof, change: impl Fn(&mut Vec<[u8; 32]>)) {
-        match &mut p.whir.final_openings {
-            QueryOpenings::Base(opening) => change(&mut opening.proof.sibling_hashes),
-            QueryOpenings::Extension(opening) => change(&mut opening.proof.sibling_hashes),
-        }
-    }
-    let empty = || SumcheckData { polynomial_evaluations: vec![], pow_witnesses: vec![] };
     vec![
-        ("no rounds", Box::new(|p| p.whir.rounds.clear())),
-        ("a round twice", Box::new(|p| p.whir.rounds.push(p.whir.rounds[0].clone()))),
-        ("no commitment", Box::new(|p| p.whir.rounds[0].commitment = None)),
-        ("no final polynomial", Box::new(|p| p.whir.final_poly = None)),
-        ("short final polynomial", Box::new(|p| p.whir.final_poly = Some(Poly::new(vec![EF::ONE])))),
+        ("value outside", Box::new(|o| o.outside += EF::ONE), any),
+        ("constant of the first fold", Box::new(|o| o.fold[2][0] += EF::ONE), any),
+        ("square of the first fold", Box::new(|o| o.fold[4][1] += EF::ONE), any),
+        ("root", Box::new(|o| o.steps[0].root[0] ^= 1), any),
+        ("value outside of a step", Box::new(|o| o.steps[0].outside += EF::ONE), any),
+        ("work", Box::new(|o| o.last_queries.work += F::ONE), |error| {
+            matches!(error, PcsError::Work { codeword: 1 })
+        }),
+        ("a row changed", Box::new(|o| rows(&mut o.steps[0].queries)[0][0] += F::ONE), tree),
         (
-            "closing sumcheck toggled",
-            Box::new(move |p| {
-                p.whir.final_sumcheck = if p.whir.final_sumcheck.is_some() { None } else { Some(empty()) };
-            }),
+            "the last column of a row changed",
+            Box::new(|o| rows(&mut o.steps[0].queries)[3][19] += F::ONE),
+            tree,
         ),
-        ("no values", Box::new(|p| p.evals.clear())),
-        ("two values for one", Box::new(|p| p.evals[0] = OpeningBatch::new(vec![EF::ONE, EF::ONE], vec![]))),
+        ("rows in another order", Box::new(|o| rows(&mut o.steps[0].queries).swap(0, 1)), tree),
+        ("no siblings", Box::new(|o| o.last_queries.siblings.clear()), count),
         (
-            "a successor value",
-            Box::new(|p| {
-                p.evals[0] = OpeningBatch::new(p.evals[0].current().to_vec(), vec![EF::ONE]);
-            }),
+            "a sibling less",
+            Box::new(|o| o.last_queries.siblings.truncate(o.last_queries.siblings.len() - 1)),
+            count,
         ),
-        ("no out-of-domain answer", Box::new(|p| p.whir.initial_ood_answers.clear())),
-        ("two out-of-domain answers", Box::new(|p| p.whir.initial_ood_answers.push(EF::ONE))),
-        ("a round's answers toggled", Box::new(|p| p.whir.rounds[0].ood_answers.push(EF::ONE))),
-        ("empty first sumcheck", Box::new(move |p| p.whir.initial_sumcheck = empty())),
-        ("short first sumcheck", Box::new(|p| p.whir.initial_sumcheck.polynomial_evaluations.truncate(4))),
-        ("nonces of no work", Box::new(|p| p.whir.initial_sumcheck.pow_witnesses = vec![F::ONE; 5])),
-        ("no rows", Box::new(|p| rows(p, Vec::clear))),
-        ("a row less", Box::new(|p| rows(p, |rows| rows.truncate(rows.len() - 1)))),
-        ("a row more", Box::new(|p| rows(p, |rows| rows.push(rows[0].clone())))),
-        ("rows in another order", Box::new(|p| rows(p, |rows| rows.swap(0, 1)))),
-        ("a short row", Box::new(|p| rows(p, |rows| rows[0].truncate(31)))),
-        ("a long row", Box::new(|p| rows(p, |rows| rows[0].push(F::ONE)))),
-        ("an empty row", Box::new(|p| rows(p, |rows| rows[0].clear()))),
-        ("all rows empty", Box::new(|p| rows(p, |rows| rows.iter_mut().for_each(Vec::clear)))),
-        ("no siblings", Box::new(|p| siblings(p, Vec::clear))),
-        ("a sibling less", Box::new(|p| siblings(p, |all| all.truncate(all.len() - 1)))),
-        ("a sibling more", Box::new(|p| siblings(p, |all| all.push([0; 32])))),
+        ("a sibling more", Box::new(|o| o.last_queries.siblings.push([0; 32])), count),
+        ("a sibling changed", Box::new(|o| o.steps[0].queries.siblings[0][31] ^= 1), tree),
+        ("siblings exchanged", Box::new(|o| o.steps[0].queries.siblings.swap(0, 1)), tree),
+        ("the last polynomial", Box::new(|o| o.last[0] += EF::ONE), any),
         (
-            "openings exchanged",
-            Box::new(|p| {
-                core::mem::swap(&mut p.whir.rounds[0].openings, &mut p.whir.final_openings);
-            }),
+            "the last fold's end",
+            Box::new(|o| o.last_fold.iter_mut().last().expect("rounds")[1] += EF::ONE),
+            |error| matches!(error, PcsError::Closing),
         ),
     ]
 }
 
 #[test]
-fn proofs_of_another_structure_are_refused_without_panic() {
+fn each_changed_part_is_refused() {
     let params = PcsParams::for_proof(NUM_VARS, 2);
-    let config = || params.config(NUM_VARS).expect("in range");
-    let (root, committed) = commit((0..1 << NUM_VARS).map(F::from_u64).collect(), &params);
+    let size = Size { num_vars: NUM_VARS, width: 20 };
+    let plan = Plan::new(size, &params).expect("in range");
+    let (root, committed) = commit((0..size.cells() as u64).map(F::from_u64).collect(), &params);
+    assert_eq!(committed.size(), size);
     let mut tr = Transcript::new("test");
     tr.absorb_root(&root);
     let points = [tr.challenges(NUM_VARS), tr.challenges(NUM_VARS)];
     let start = tr.clone();
     let (values, bytes) = open(&committed, &points, &mut tr);
-    let honest = decode(&config(), &values, &bytes).expect("honest");
-    assert_eq!(encode(&config(), &honest), bytes);
-    check(&root, config(), &points, &honest, &mut start.clone()).expect("the honest twin is accepted");
-    for (name, mutate) in mutations() {
-        let mut proof = honest.clone();
-        mutate(&mut proof);
-        let outcome =
-            catch_unwind(AssertUnwindSafe(|| check(&root, config(), &points, &proof, &mut start.clone())));
-        assert!(matches!(outcome, Ok(Err(_))), "{name}: {outcome:?}");
+    let verify =
+        |bytes: &[u8]| verify_opening(&root, size, &params, &points, &values, bytes, &mut start.clone());
+    let honest = decode(&plan, &bytes).expect("honest");
+    assert_eq!(encode(&honest), bytes);
+    verify(&bytes).expect("the honest twin is accepted");
+    for (name, mutate, fits) in mutations() {
+        let mut opening = honest.clone();
+        mutate(&mut opening);
+        assert_ne!(opening, honest, "{name}");
+        let error = verify(&encode(&opening)).expect_err(name);
+        assert!(fits(&error), "{name}: {error}");
     }
+}
+
+/// The last polynomial is free where the work and the queries that follow are made anew: only its values count.
+#[test]
+fn a_last_polynomial_that_is_not_the_folded_one_is_found_by_the_queries() {
+    use crate::opening::{begin, draw_indices};
+    use p3_challenger::GrindingChallenger;
+    let params = PcsParams { log_inv_rate: 3, pow_bits: 4, security_level: 40 };
+    let size = Size { num_vars: 10, width: 9 };
+    let plan = Plan::new(size, &params).expect("in range");
+    assert_eq!(plan.phases.len(), 1);
+    let (root, committed) = commit((0..size.cells() as u64).map(|i| F::from_u64(i * i)).collect(), &params);
+    let mut tr = Transcript::new("test");
+    tr.absorb_root(&root);
+    let points = [tr.challenges(10)];
+    let start = tr.clone();
+    let (values, bytes) = open(&committed, &points, &mut tr);
+    let mut opening = decode(&plan, &bytes).expect("honest");
+    opening.last[7] += EF::ONE;
+    // The transcript up to the last polynomial is the honest one.
+    let mut tr = start.clone();
+    begin(&plan, 1, &mut tr);
+    let _ = tr.challenge();
+    tr.absorb(opening.outside);
+    tr.absorb_slice(&values);
+    let _ = tr.challenge();
+    for round in &opening.fold {
+        tr.absorb_slice(round);
+        let _ = tr.challenge();
+    }
+    tr.absorb_slice(&opening.last);
+    opening.last_queries.work = tr.sponge.grind(plan.phases[0].work);
+    let indices = draw_indices(&plan.phases[0], &mut tr);
+    let (rows, siblings) = committed.answers(&indices);
+    (opening.last_queries.rows, opening.last_queries.siblings) = (rows, siblings);
+    let error = verify_opening(&root, size, &params, &points, &values, &encode(&opening), &mut start.clone())
+        .expect_err("refused");
+    assert!(matches!(error, PcsError::LastPolynomial { .. }), "{error}");
 }

@@ -1,11 +1,32 @@
 //! How many bits an opening gives, and what several terms give together.
 
-use p3_dft::Radix2DFTSmallBatch;
-use p3_security::ErrorBits;
-use p3_sumcheck::PrescribedPointPcs;
+use alloc::vec;
 
-use crate::opening::{Whir, protocol};
+use p3_blake3::Blake3;
+use p3_dft::Radix2DFTSmallBatch;
+use p3_merkle_tree::MerkleTreeMmcs;
+use p3_security::ErrorBits;
+use p3_sumcheck::layout::PrefixProver;
+use p3_sumcheck::{OpeningBatch, OpeningProtocol, PrescribedPointPcs, TableShape, TableSpec};
+use p3_symmetric::{CompressionFunctionFromHasher, SerializingHasher};
+use p3_whir::WhirProver;
+
+use crate::field::{EF, F};
+use crate::hash::DIGEST_LEN;
 use crate::params::PcsParams;
+use crate::transcript::Sponge;
+
+/// WHIR of the crate, which knows what its steps are worth. They are the steps of this crate's openings; the trees,
+/// which the evidence leaves to its user, are not.
+type Whir = WhirProver<EF, F, Radix2DFTSmallBatch<F>, Trees, Sponge, PrefixProver<F, EF>>;
+type Trees = MerkleTreeMmcs<
+    F,
+    u8,
+    SerializingHasher<Blake3>,
+    CompressionFunctionFromHasher<Blake3, 2, DIGEST_LEN>,
+    2,
+    DIGEST_LEN,
+>;
 
 /// Security of one opening, in bits; a report, not part of any decision.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -17,12 +38,16 @@ pub struct SecurityTerms {
     pub list_size: f64,
 }
 
-/// The bits of an opening of `points` points of a polynomial of `num_vars` variables.
+/// The bits of an opening of `points` points of a polynomial of `num_vars` variables, whatever its columns.
 ///
 /// `None` if the size is out of range or the parameters cannot reach their level.
 pub fn opening_security(num_vars: usize, params: &PcsParams, points: usize) -> Option<SecurityTerms> {
-    let whir = Whir::new(params.config(num_vars)?, Radix2DFTSmallBatch::default(), crate::hash::trees());
-    let evidence = whir.prescribed_security(&protocol(num_vars, points))?;
+    let trees = Trees::new(SerializingHasher::new(Blake3), CompressionFunctionFromHasher::new(Blake3), 0);
+    let whir = Whir::new(params.config(num_vars)?, Radix2DFTSmallBatch::default(), trees);
+    // One column of 2^num_vars values, opened once at each point.
+    let openings = (0..points).map(|_| OpeningBatch::new(vec![0], vec![])).collect();
+    let protocol = OpeningProtocol::new(vec![TableSpec::new(TableShape::new(num_vars, 1), openings)]);
+    let evidence = whir.prescribed_security(&protocol)?;
     Some(SecurityTerms { opening: evidence.error().bits(), list_size: evidence.log2_max_candidates })
 }
 

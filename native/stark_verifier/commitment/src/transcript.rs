@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 
 use p3_challenger::{CanObserve, FieldChallenger, HashChallenger, SerializingChallenger64};
-use p3_symmetric::MerkleCap;
 
 use crate::field::{EF, F, PrimeCharacteristicRing};
 use crate::hash::{DIGEST_LEN, StepHasher};
@@ -15,12 +14,6 @@ pub(crate) type Sponge = SerializingChallenger64<F, HashChallenger<u8, StepHashe
 /// A commitment to the evaluations of a multilinear polynomial: the root of a Merkle tree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Root(pub [u8; DIGEST_LEN]);
-
-impl Root {
-    pub(crate) fn to_cap(self) -> MerkleCap<F, [u8; DIGEST_LEN]> {
-        MerkleCap::new(alloc::vec![self.0])
-    }
-}
 
 /// What has been said so far. Cloning forks it.
 #[derive(Clone)]

@@ -1,7 +1,35 @@
 //! Cells of a witness: free to be written until they are committed, then one with the commitment, which keeps them.
 
-use esper_commitment::{Committed, F, PcsParams, Root, commit};
+use esper_commitment::{Committed, F, PcsParams, PrimeCharacteristicRing, Root, commit};
 use std::ops::{Deref, DerefMut};
+
+/// A polynomial by its cells: those from index 0 on, 0 behind them.
+#[derive(Clone, Copy)]
+pub struct Polynomial<'c> {
+    /// Cells of whole columns.
+    pub cells: &'c [F],
+    /// Its variables.
+    pub num_vars: usize,
+}
+
+impl<'c> Polynomial<'c> {
+    /// The polynomial of `num_vars` variables with these cells.
+    ///
+    /// # Panics
+    /// If there are more cells than it has.
+    pub fn new(cells: &'c [F], num_vars: usize) -> Self {
+        assert!(cells.len() <= 1 << num_vars, "{} cells of 2^{num_vars}", cells.len());
+        Self { cells, num_vars }
+    }
+
+    /// All of its cells, those behind the given ones as well.
+    pub fn padded(&self) -> Vec<F> {
+        let mut all = Vec::with_capacity(1 << self.num_vars);
+        all.extend_from_slice(self.cells);
+        all.resize(1 << self.num_vars, F::ZERO);
+        all
+    }
+}
 
 /// All cells of a witness.
 #[derive(Clone)]
@@ -61,7 +89,7 @@ impl PartialEq for Cells {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use esper_commitment::{MIN_VARS, PrimeCharacteristicRing};
+    use esper_commitment::MIN_VARS;
 
     #[test]
     fn committed_cells_are_read_and_never_written() {

@@ -1,10 +1,11 @@
 //! Sumchecks of the combined claims on a polynomial, and their weights written out over all cells.
 
+use crate::cells::Polynomial;
 use crate::packing::pack;
 use crate::patterns::Patterns;
 use crate::sumcheck::patterned::LEAST_BLOCKS;
 use crate::sumcheck::{prove_inner, prove_patterns};
-use esper_commitment::{EF, F, PackedEF, PrimeCharacteristicRing, Transcript};
+use esper_commitment::{EF, PackedEF, PrimeCharacteristicRing, Transcript};
 use esper_verifier::functional::{ColWeight, Functional, Term};
 use esper_verifier::mle::eq_table;
 use esper_verifier::model_layout::ModelLayout;
@@ -18,35 +19,31 @@ const MOST_ROWS: usize = 6;
 /// Patterns at most. Each costs a product with every cell; with so many, weights written out are no slower.
 const MOST_PATTERNS: usize = 24;
 
-/// Proves that `f` of the chunks laid end to end is `claim`, with blocks of 2^bits cells if `f` has such a form: the
-/// bytes are the same either way. Returns the proof, the point, and each chunk at it.
+/// Proves that `f` of the polynomial is `claim`, with blocks of 2^bits cells if `f` has such a form: the bytes are the
+/// same either way. Returns the proof, the point, and the polynomial at it.
 pub fn prove(
-    chunks: &[&[F]],
+    polynomial: Polynomial<'_>,
     f: &Functional,
     bits: usize,
     claim: EF,
     t: &mut Transcript,
-) -> (SumcheckProof, Vec<EF>, Vec<EF>) {
-    let size = chunks[0].len();
-    let blocks = bits >= LEAST_ROWS && size >> bits >> LEAST_BLOCKS > 0;
-    let patterns = blocks.then(|| Patterns::new(f, chunks.len() * size, bits, MOST_PATTERNS)).flatten();
-    prove_with(chunks, f, patterns, claim, t)
+) -> (SumcheckProof, Vec<EF>, EF) {
+    let blocks = bits >= LEAST_ROWS && polynomial.num_vars >= bits + LEAST_BLOCKS;
+    let size = 1 << polynomial.num_vars;
+    let patterns = blocks.then(|| Patterns::new(f, size, bits, MOST_PATTERNS)).flatten();
+    prove_with(polynomial, f, patterns, claim, t)
 }
 
 fn prove_with(
-    chunks: &[&[F]],
+    polynomial: Polynomial<'_>,
     f: &Functional,
     patterns: Option<Patterns>,
     claim: EF,
     t: &mut Transcript,
-) -> (SumcheckProof, Vec<EF>, Vec<EF>) {
+) -> (SumcheckProof, Vec<EF>, EF) {
     match patterns {
-        Some(patterns) => prove_patterns(chunks, &patterns, claim, t),
-        None => {
-            let mut weights = dense(f, chunks.len() * chunks[0].len());
-            let each = weights.len() / chunks.len();
-            prove_inner(chunks.iter().map(|&c| (c, weights.drain(..each).collect())).collect(), claim, t)
-        }
+        Some(patterns) => prove_patterns(polynomial, &patterns, claim, t),
+        None => prove_inner(&polynomial.padded(), dense(f, 1 << polynomial.num_vars), claim, t),
     }
 }
 
@@ -120,7 +117,7 @@ pub fn dense(f: &Functional, size: usize) -> Vec<PackedEF> {
 mod tests {
     use super::*;
     use crate::packing::unpack;
-    use esper_commitment::{BasedVectorSpace, PrimeField64};
+    use esper_commitment::{BasedVectorSpace, F, PrimeField64};
     use esper_verifier::functional::RowWeight;
 
     #[test]
@@ -152,7 +149,7 @@ mod tests {
     }
 
     /// A functional over `size` cells: rows of many lengths at a few points, columns aligned or not, single cells, long
-    /// runs across blocks and chunks.
+    /// runs across blocks.
     fn functional(size: usize, n: &mut Numbers) -> Functional {
         let mut f = Functional::default();
         let points: Vec<usize> = [3, 6, 9, 12].map(|len| f.point(&n.0.challenges(len))).to_vec();
@@ -187,31 +184,33 @@ mod tests {
         for seed in 0..40 {
             let mut n = Numbers(Transcript::new("test"));
             n.0.absorb_u64(seed);
-            let (bits, chunks) = (3 + seed as usize % 4, 1 + seed as usize % 3);
-            let size = 1usize << (bits + LEAST_BLOCKS);
-            let f = functional(chunks * size, &mut n);
+            let bits = 3 + seed as usize % 4;
+            let num_vars = bits + LEAST_BLOCKS + usize::from(seed % 3 == 0);
+            let size = 1usize << num_vars;
+            // All columns, or fewer of them: the cells behind weigh nothing.
+            let columns = [32, 17, 24, 31][n.below(4)];
+            let f = functional(size, &mut n);
             // Small cells, a few that are not, many zeros.
             let mut cell = || match n.below(300) {
                 0 => F::from_u64(n.below(1 << 62) as u64),
                 i if i < 150 => F::ZERO,
                 _ => F::from_i64(n.below(1 << 17) as i64 - (1 << 16)),
             };
-            let cells: Vec<Vec<F>> = (0..chunks).map(|_| (0..size).map(|_| cell()).collect()).collect();
-            let parts: Vec<&[F]> = cells.iter().map(Vec::as_slice).collect();
-            let weights = unpack(dense(&f, chunks * size));
-            let claim: EF = weights.iter().zip(cells.iter().flatten()).map(|(&w, &x)| w * x).sum();
+            let cells: Vec<F> = (0..columns * (size / 32)).map(|_| cell()).collect();
+            let polynomial = Polynomial::new(&cells, num_vars);
+            let weights = unpack(dense(&f, size));
+            let claim: EF = weights.iter().zip(&cells).map(|(&w, &x)| w * x).sum();
             let prove = |most: Option<usize>| {
                 let mut t = Transcript::new("rounds");
-                let patterns = most.and_then(|most| Patterns::new(&f, chunks * size, bits, most));
+                let patterns = most.and_then(|most| Patterns::new(&f, size, bits, most));
                 assert_eq!(patterns.is_some(), most.is_some(), "patterns of seed {seed}");
-                (prove_with(&parts, &f, patterns, claim, &mut t), t.challenge())
+                (prove_with(polynomial, &f, patterns, claim, &mut t), t.challenge())
             };
             let [(slow, slow_next), (fast, fast_next)] = [prove(None), prove(Some(100))];
             assert!(slow == fast && slow_next == fast_next, "seed {seed}");
             let mut t = Transcript::new("rounds");
             let (end, value) = fast.0.verify(claim, 2, &mut t).unwrap();
-            let at: EF = f.at_chunks(&end, chunks).iter().zip(&fast.2).map(|(&w, &x)| w * x).sum();
-            assert_eq!((end, value), (fast.1, at), "seed {seed}");
+            assert_eq!((end.clone(), value), (fast.1, f.at(&end) * fast.2), "seed {seed}");
         }
     }
 
@@ -232,9 +231,10 @@ mod tests {
         assert!(Patterns::new(&g, 1 << 14, 4, MOST_PATTERNS).is_none());
         for f in [f, g] {
             let claim: EF = unpack(dense(&f, 1 << 14)).iter().zip(&cells).map(|(&w, &x)| w * x).sum();
-            let (proof, point, values) = prove(&[&cells], &f, 4, claim, &mut Transcript::new("rounds"));
+            let polynomial = Polynomial::new(&cells, 14);
+            let (proof, point, at) = prove(polynomial, &f, 4, claim, &mut Transcript::new("rounds"));
             let (end, value) = proof.verify(claim, 2, &mut Transcript::new("rounds")).unwrap();
-            assert_eq!((end, value), (point.clone(), values[0] * f.at(&point)));
+            assert_eq!((end, value), (point.clone(), at * f.at(&point)));
         }
     }
 }

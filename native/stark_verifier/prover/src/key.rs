@@ -1,12 +1,12 @@
-//! A model committed once and kept: descriptor, chunks, embedding tree.
+//! A model committed once and kept: descriptor, polynomial, embedding tree.
 
 use crate::error::ProveError;
-use esper_commitment::{Committed, F, MIN_VARS, PcsParams, PrimeCharacteristicRing, Root, commit};
+use esper_commitment::{Committed, F, PcsParams, PrimeCharacteristicRing, Root, Size, commit};
 use esper_model::{Bounds, Linear, Model};
 use esper_verifier::descriptor::{CLAMP_CLASSES, ClampClass, Descriptor, LayerDescriptor};
-use esper_verifier::descriptor_check::chunk_vars;
 use esper_verifier::embedding::EmbeddingTree;
 use esper_verifier::model_layout::{EXP_ENTRIES, Matrix, ModelLayout, RSQRT_ENTRIES, RSQRT_FIRST};
+use esper_verifier::soundness::OPENINGS;
 use std::sync::Arc;
 
 /// Goldilocks.
@@ -22,8 +22,8 @@ pub struct ModelKey {
     pub model_id: [u8; 64],
     /// Places in the model polynomial.
     pub layout: ModelLayout,
-    /// Committed chunks.
-    pub chunks: Vec<Committed>,
+    /// The committed polynomial.
+    pub committed: Committed,
     /// Tree of embedding rows.
     pub embedding: EmbeddingTree,
 }
@@ -41,24 +41,14 @@ impl ModelKey {
         let embedding = EmbeddingTree::new(&model.embed, model.shape.dim);
         let mut descriptor = describe(&model, &bounds, embedding.root())?;
         let layout = ModelLayout::new(&descriptor);
-        descriptor.chunk_vars = chunk_vars(layout.cells);
-        let count = layout.cells.div_ceil(1 << descriptor.chunk_vars);
-        // All that is checked but for the roots themselves, before the work on them.
-        descriptor.roots = vec![Root([0; 32]); count];
+        descriptor.cells = layout.cells;
+        // All that is checked but for the root itself, before the work on it.
         descriptor.check().map_err(ProveError::Descriptor)?;
-        let params = PcsParams::for_proof(descriptor.chunk_vars, 1 + count);
-        let mut cells = lay_out(&model, &layout);
-        cells.resize(count << descriptor.chunk_vars, F::ZERO);
-        let mut chunks = Vec::with_capacity(count);
-        for _ in 0..count {
-            // From the back, so that a chunk's memory is free once it is committed.
-            let chunk = cells.split_off(cells.len() - (1 << descriptor.chunk_vars));
-            chunks.push(commit(chunk, &params).1);
-        }
-        chunks.reverse();
-        descriptor.roots = chunks.iter().map(Committed::root).collect::<Vec<Root>>();
+        let params = PcsParams::for_proof(descriptor.size().num_vars, OPENINGS);
+        let committed;
+        (descriptor.root, committed) = commit(lay_out(&model, &layout), &params);
         let model_id = descriptor.model_id();
-        Ok(Self { model, descriptor, model_id, layout, chunks, embedding })
+        Ok(Self { model, descriptor, model_id, layout, committed, embedding })
     }
 }
 
@@ -94,8 +84,8 @@ fn describe(model: &Model, bounds: &Bounds, embedding_root: [u8; 32]) -> Result<
         logit_bound: logits.max(1),
         clamp_reach: clamp_reach(model, bounds)?,
         layers,
-        chunk_vars: MIN_VARS,
-        roots: vec![],
+        cells: 0,
+        root: Root([0; 32]),
         embedding_root,
         integers_hash: model.integers_hash,
     })
@@ -141,7 +131,9 @@ fn clamp_reach(model: &Model, bounds: &Bounds) -> Result<[u32; CLAMP_CLASSES], P
 
 /// All cells of the model polynomial, without padding behind the last.
 fn lay_out(model: &Model, layout: &ModelLayout) -> Vec<F> {
-    let mut cells = F::zero_vec(layout.cells);
+    // Room for the columns' ends, so that the commitment keeps the cells where they are.
+    let mut cells = Vec::with_capacity(Size::of(layout.cells).cells());
+    cells.resize(layout.cells, F::ZERO);
     put_matrix(&mut cells, &layout.lm_head, &model.lm_head);
     for (place, l) in layout.layers.iter().zip(&model.layers) {
         for (matrix, linear) in place.linear.iter().zip([&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down]) {

@@ -45,8 +45,7 @@ pub fn leaves(key: &ModelKey, w: &Witness, alpha: EF, beta: EF) -> (Vec<F>, Vec<
             value
         });
     }
-    let chunk_bits = d.chunk_vars;
-    let model_cell = |at: usize| key.chunks[at >> chunk_bits].values()[at & ((1 << chunk_bits) - 1)];
+    let model_cell = |at: usize| key.committed.values()[at];
     for &(table, first) in &layout.tables {
         let start = layout.table_leaves() + first;
         let (tag, key0) = (alpha - beta * F::from_u64(table.tag()), table.first_key(d));

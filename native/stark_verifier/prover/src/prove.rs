@@ -1,5 +1,6 @@
 //! The prover, in the order of the transcript. Mirrors `esper_verifier::verify`.
 
+use crate::cells::Polynomial;
 use crate::contraction::{self, Inputs};
 use crate::error::ProveError;
 use crate::key::ModelKey;
@@ -9,7 +10,7 @@ use crate::products::{self, Shared};
 use crate::small::{self, fold_blocks};
 use crate::witness::Witness;
 use crate::{claims, virtuals};
-use esper_commitment::{Committed, EF, F, PrimeCharacteristicRing, open, prove_fraction_sum_packed};
+use esper_commitment::{EF, F, PrimeCharacteristicRing, open, prove_fraction_sum_packed};
 use esper_verifier::claims::{Claimed, Context, ContractionFinals, PublicRows, combine};
 use esper_verifier::embedding::EmbeddingRows;
 use esper_verifier::functional::Functional;
@@ -162,34 +163,28 @@ fn prove_stages(
         public: &public,
     };
     let [witness_claim, model_claim] = combine(&context, &claimed, delta);
-    let (witness_claims, at, values) = claims::prove(
-        &[&w.cells],
+    let rows = w.instance.row_bits();
+    let (witness_claims, at, witness_value) = claims::prove(
+        Polynomial::new(&w.cells, w.layout.num_vars),
         &witness_claim.functional,
-        w.instance.row_bits(),
+        rows,
         witness_claim.value,
         &mut t,
     );
-    let witness_value = values[0];
     t.absorb(witness_value);
     done("witness claims");
-    let chunks: Vec<&[F]> = key.chunks.iter().map(Committed::values).collect();
+    let cells = Polynomial::new(key.committed.values(), d.size().num_vars);
     let bits = claims::model_block_bits(&key.layout);
-    let (model_claims, model_at, model_values) =
-        claims::prove(&chunks, &model_claim.functional, bits, model_claim.value, &mut t);
-    t.absorb_slice(&model_values);
+    let (model_claims, model_at, model_value) =
+        claims::prove(cells, &model_claim.functional, bits, model_claim.value, &mut t);
+    t.absorb(model_value);
     done("model claims");
 
     t.absorb_root(&witness_root);
     let (_, witness_opening) = open(&committed, &[at, early], &mut t);
     done("witness opening");
-    let model_openings: Vec<Vec<u8>> = key
-        .chunks
-        .iter()
-        .map(|c| {
-            t.absorb_root(&c.root());
-            open(c, std::slice::from_ref(&model_at), &mut t).1
-        })
-        .collect();
+    t.absorb_root(&d.root);
+    let (_, model_opening) = open(&key.committed, std::slice::from_ref(&model_at), &mut t);
     done("model opening");
     let body = ProofBody {
         witness_root,
@@ -205,9 +200,9 @@ fn prove_stages(
         witness_claims,
         witness_value,
         model_claims,
-        model_values,
+        model_value,
         witness_opening: &witness_opening,
-        model_openings: model_openings.iter().map(Vec::as_slice).collect(),
+        model_opening: &model_opening,
     };
     body.write(&mut head);
     head
@@ -236,11 +231,15 @@ fn head(key: &ModelKey, w: &Witness, tokens: &[u32]) -> (Vec<u8>, EmbeddingRows)
     (out, rows)
 }
 
-/// Extension of the cells at a point.
+/// Variables within a block when cells are evaluated.
+const BLOCK_VARS: usize = 5;
+
+/// Extension of the cells at a point, 0 behind them.
 fn evaluate(cells: &[F], point: &[EF]) -> EF {
-    // A witness has 2^10 cells at least.
-    let (high, low) = point.split_at(point.len() - 6);
-    let rows = fold_blocks::<small::Lanes>(cells, low.len(), &par_eq_table(high));
+    // A column has 2^5 cells at least: blocks of so many are whole.
+    let (high, low) = point.split_at(point.len() - BLOCK_VARS);
+    let high = par_eq_table(high);
+    let rows = fold_blocks::<small::Lanes>(cells, low.len(), &high[..cells.len() >> BLOCK_VARS]);
     rows.iter().zip(eq_table(low, EF::ONE)).map(|(&x, e)| x * e).sum()
 }
 
@@ -270,15 +269,14 @@ fn sparse_value(f: &Functional, cells: &[F]) -> EF {
 
 /// Value of a functional of the model polynomial.
 fn model_value(key: &ModelKey, f: &Functional) -> EF {
-    let bits = key.descriptor.chunk_vars;
+    let cells = key.committed.values();
     use esper_verifier::functional::ColWeight;
     let tables: Vec<Vec<EF>> = f.points.iter().map(|p| eq_table(p, EF::ONE)).collect();
     let mut sum = EF::ZERO;
     for t in &f.terms {
         let ColWeight::Eq(p, first) = t.col else { continue };
         for c in 0..t.cols {
-            let at = t.offset + c;
-            sum += t.coef * tables[p][first + c] * key.chunks[at >> bits].values()[at & ((1 << bits) - 1)];
+            sum += t.coef * tables[p][first + c] * cells[t.offset + c];
         }
     }
     sum

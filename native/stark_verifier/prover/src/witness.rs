@@ -19,7 +19,7 @@ pub struct Witness {
     pub modes: Modes,
     /// Places.
     pub layout: Layout,
-    /// All cells, 2^num_vars of them; multiplicities are zero until [`Witness::count`].
+    /// All cells of the columns that are committed; multiplicities are zero until [`Witness::count`].
     pub cells: Cells,
 }
 
@@ -50,7 +50,7 @@ impl Witness {
         let slack = slack(statement, &trace);
         let modes = choose(trace.modes(d, slack.iter().flatten().copied().max().unwrap_or(0)));
         let layout = Layout::new(d, &instance, &modes);
-        let mut w = Self { instance, modes, cells: F::zero_vec(1 << layout.num_vars).into(), layout };
+        let mut w = Self { instance, modes, cells: F::zero_vec(layout.size().cells()).into(), layout };
         w.fill(key, &trace, &slack);
         Ok(w)
     }

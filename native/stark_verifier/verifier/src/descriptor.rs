@@ -1,7 +1,7 @@
 //! The model descriptor: everything about a model that a verifier needs, hashed to model_id.
 
 use alloc::vec::Vec;
-use esper_commitment::Root;
+use esper_commitment::{Root, Size};
 use esper_digest::{Tag, tagged_sha3_512};
 
 /// Version of relations, layout and transcript: part of model_id.
@@ -106,10 +106,10 @@ pub struct Descriptor {
     pub clamp_reach: [u32; CLAMP_CLASSES],
     /// The layers.
     pub layers: Vec<LayerDescriptor>,
-    /// log2 of the chunk size of the model polynomial.
-    pub chunk_vars: usize,
-    /// Commitment of each chunk.
-    pub roots: Vec<Root>,
+    /// Cells of the model polynomial: as many as its matrices and tables have.
+    pub cells: usize,
+    /// Its commitment.
+    pub root: Root,
     /// Root of the tree of embedding rows.
     pub embedding_root: [u8; 32],
     /// Hash of all integers.
@@ -142,13 +142,12 @@ impl Descriptor {
         10u32.saturating_sub(2 * self.emin())
     }
 
-    /// Canonical bytes, fixed width apart from the layer and root lists, whose counts come first.
+    /// Canonical bytes, fixed width apart from the list of layers, whose count comes first.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let word = |out: &mut Vec<u8>, v: u64| out.extend_from_slice(&v.to_le_bytes());
         word(&mut out, u64::from(SPEC_VERSION));
         word(&mut out, self.layers.len() as u64);
-        word(&mut out, self.roots.len() as u64);
         for v in [self.vocab, self.dim, self.hidden, self.heads, self.kv_heads, self.head_dim, self.max_seq] {
             word(&mut out, v as u64);
         }
@@ -157,7 +156,7 @@ impl Descriptor {
         }
         word(&mut out, self.eps_term);
         word(&mut out, self.logit_bound);
-        word(&mut out, self.chunk_vars as u64);
+        word(&mut out, self.cells as u64);
         self.clamp_reach.iter().for_each(|&q| word(&mut out, u64::from(q)));
         for l in &self.layers {
             for v in [l.norm1_shift, l.norm2_shift, l.score_shift, l.gate_bits, l.o_bits, l.down_bits] {
@@ -165,10 +164,15 @@ impl Descriptor {
             }
             l.shifts.iter().for_each(|&s| word(&mut out, u64::from(s)));
         }
-        self.roots.iter().for_each(|r| out.extend_from_slice(&r.0));
+        out.extend_from_slice(&self.root.0);
         out.extend_from_slice(&self.embedding_root);
         out.extend_from_slice(&self.integers_hash);
         out
+    }
+
+    /// Size of the model polynomial.
+    pub fn size(&self) -> Size {
+        Size::of(self.cells)
     }
 
     /// The commitment of the model: 64 bytes.

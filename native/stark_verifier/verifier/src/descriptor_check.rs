@@ -4,15 +4,9 @@ use crate::bytes::Reader;
 use crate::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor, LinearKind, SPEC_VERSION};
 use crate::error::VerifyError;
 use crate::limits::{self, Limit};
-use crate::mle::index_bits;
 use crate::model_layout::ModelLayout;
 use alloc::vec::Vec;
 use esper_commitment::Root;
-
-/// Variables of a chunk of a model polynomial of so many cells: as few as hold all of them, within the limits.
-pub fn chunk_vars(cells: usize) -> usize {
-    index_bits(cells).clamp(limits::CHUNK_VARS.least as usize, limits::CHUNK_VARS.most as usize)
-}
 
 fn within(value: impl TryInto<u64>, limit: Limit) -> Result<(), VerifyError> {
     if limit.takes(value) { Ok(()) } else { Err(VerifyError::Descriptor(limit.name)) }
@@ -32,7 +26,7 @@ impl Descriptor {
         let small = |r: &mut Reader<'_>| -> Result<usize, VerifyError> {
             u32::try_from(r.u64()?).map(|v| v as usize).map_err(|_| VerifyError::Encoding(PART))
         };
-        let (layer_count, root_count) = (small(&mut r)?, small(&mut r)?);
+        let layer_count = small(&mut r)?;
         let [vocab, dim, hidden, heads, kv_heads, head_dim, max_seq, bos, eos, emax, final_shift] = {
             let mut v = [0; 11];
             for x in &mut v {
@@ -41,7 +35,7 @@ impl Descriptor {
             v
         };
         let (eps_term, logit_bound) = (r.u64()?, r.u64()?);
-        let chunk_vars = small(&mut r)?;
+        let cells = small(&mut r)?;
         let mut clamp_reach = [0; CLAMP_CLASSES];
         for q in &mut clamp_reach {
             *q = small(&mut r)? as u32;
@@ -65,10 +59,7 @@ impl Descriptor {
                 shifts,
             });
         }
-        let mut roots = Vec::new();
-        for _ in 0..root_count {
-            roots.push(Root(r.hash32()?));
-        }
+        let root = Root(r.hash32()?);
         let (embedding_root, integers_hash) = (r.hash32()?, r.hash64()?);
         r.finish()?;
         let d = Self {
@@ -87,8 +78,8 @@ impl Descriptor {
             logit_bound,
             clamp_reach,
             layers,
-            chunk_vars,
-            roots,
+            cells,
+            root,
             embedding_root,
             integers_hash,
         };
@@ -123,8 +114,7 @@ impl Descriptor {
         within(self.final_shift, limits::NORM_SHIFT)?;
         within(self.logit_bound, limits::LOGIT_BOUND)?;
         self.clamp_reach.iter().try_for_each(|&q| within(q, limits::REACH))?;
-        within(self.chunk_vars, limits::CHUNK_VARS)?;
-        within(self.roots.len(), limits::ROOTS)?;
+        within(self.cells, limits::CELLS)?;
         for l in &self.layers {
             within(l.norm1_shift, limits::NORM_SHIFT)?;
             within(l.norm2_shift, limits::NORM_SHIFT)?;
@@ -141,10 +131,7 @@ impl Descriptor {
                 within(l.shifts[kind as usize], limits::ROTARY_SHIFT)?;
             }
         }
-        // The number of chunks, and so the work on them, follows from the number of cells alone.
-        let cells = ModelLayout::new(self).cells;
-        must(self.chunk_vars == chunk_vars(cells), "k does not follow from the cells")?;
-        let chunks = cells.div_ceil(1 << self.chunk_vars);
-        must(self.roots.len() == chunks, "roots do not follow from the cells")
+        // The size of the commitment, and so the work on it, follows from the other numbers alone.
+        must(ModelLayout::new(self).cells == self.cells, "cells do not follow from the shape")
     }
 }

@@ -105,50 +105,12 @@ impl Functional {
     /// add up eq(point, first + c) eq(y, start + c) over their columns: the low bits of both sides go through
     /// [`carried_overlap`], once for all terms that agree on them, the high bits are looked up.
     pub fn at(&self, y: &[EF]) -> EF {
-        self.sum(y, &self.row_values(y), &self.terms)
-    }
-
-    /// Extensions of the weights inside each of `chunks` pieces of 2^k cells, at `y` of k coordinates: entry c is
-    /// [`Self::at`] of the joint point, c's bits before those of `y`.
-    ///
-    /// Terms that do not touch a chunk weigh nothing in it, so each chunk costs its own terms alone. No row weight may
-    /// have more than k bits.
-    pub fn at_chunks(&self, y: &[EF], chunks: usize) -> Vec<EF> {
-        let rows = self.row_values(y);
-        let chunk_bits = index_bits(chunks);
-        let bit = |c: usize, i: usize| if c >> i & 1 == 1 { EF::ONE } else { EF::ZERO };
-        let touching = self.touching(y.len(), chunks);
-        let chunks = touching.iter().enumerate().map(|(c, terms)| {
-            let mut point: Vec<EF> = (0..chunk_bits).rev().map(|i| bit(c, i)).collect();
-            point.extend_from_slice(y);
-            self.sum(&point, &rows, terms.iter().copied())
-        });
-        chunks.collect()
-    }
-
-    /// The terms that have cells in each of `chunks` pieces of 2^k cells.
-    pub fn touching(&self, k: usize, chunks: usize) -> Vec<Vec<&Term>> {
-        let mut touching = alloc::vec![Vec::new(); chunks];
-        for t in &self.terms {
-            let last = t.offset + (t.cols << t.row.map_or(0, |r| self.rows[r].bits())) - 1;
-            for terms in touching.iter_mut().take((last >> k) + 1).skip(t.offset >> k) {
-                terms.push(t);
-            }
-        }
-        touching
-    }
-
-    /// Bits of each row weight, and its extension at the low coordinates of `y`.
-    fn row_values(&self, y: &[EF]) -> Vec<(usize, EF)> {
-        self.rows.iter().map(|w| (w.bits(), w.at(&y[y.len() - w.bits()..]))).collect()
-    }
-
-    /// Extension of some terms' weights at `y`.
-    fn sum<'t>(&self, y: &[EF], rows: &[(usize, EF)], terms: impl IntoIterator<Item = &'t Term>) -> EF {
+        let rows = self.rows.iter().map(|w| (w.bits(), w.at(&y[y.len() - w.bits()..])));
+        let rows: Vec<(usize, EF)> = rows.collect();
         let prefix = PrefixEq::new(y);
         let mut overlaps: BTreeMap<[usize; 5], [[EF; 2]; 2]> = BTreeMap::new();
         let mut total = EF::ZERO;
-        for t in terms {
+        for t in &self.terms {
             let (bits, row) = t.row.map_or((0, EF::ONE), |r| rows[r]);
             let high = &y[..y.len() - bits];
             let start = t.offset >> bits;
@@ -241,7 +203,6 @@ pub fn digit_runs(digits: &[(usize, &[EF])]) -> (Vec<Run>, Vec<EF>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
     use esper_commitment::Transcript;
 
     #[test]
@@ -266,28 +227,6 @@ mod tests {
         let y = t.challenges(8);
         let direct: EF = eq_table(&y, EF::ONE).iter().zip(&dense).map(|(&e, &w)| e * w).sum();
         assert_eq!(f.at(&y), direct);
-        // The same weights in pieces of 16 and more cells: terms begin, end and lie across their borders.
-        for k in 4..=8 {
-            let chunks = f.at_chunks(&y[8 - k..], 256 >> k);
-            for (at, part) in chunks.iter().zip(dense.chunks(1 << k)) {
-                let eq = eq_table(&y[8 - k..], EF::ONE);
-                assert_eq!(*at, eq.iter().zip(part).map(|(&e, &w)| e * w).sum::<EF>(), "pieces of 2^{k}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_chunk_holds_the_terms_that_touch_it_and_no_others() {
-        let mut f = Functional::default();
-        let row = f.row(RowWeight::Eq(Transcript::new("test").challenges(2)));
-        // Cells 0..=15, 16..=31, 12..=19, 60..=63, 30..=33.
-        for (offset, cols) in [(0, 4), (16, 4), (12, 2), (60, 1)] {
-            f.push(EF::ONE, offset, cols, ColWeight::Ones, Some(row));
-        }
-        f.push(EF::ONE, 30, 4, ColWeight::Ones, None);
-        let firsts: Vec<Vec<usize>> =
-            f.touching(4, 4).iter().map(|terms| terms.iter().map(|t| t.offset).collect()).collect();
-        assert_eq!(firsts, [vec![0, 12], vec![16, 12, 30], vec![30], vec![60]]);
     }
 
     #[test]

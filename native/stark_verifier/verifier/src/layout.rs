@@ -11,7 +11,7 @@ use crate::statement::Instance;
 use crate::tables::{Table, division_top_bits, magnitude, remainder_limbs, slack_top_bits};
 use alloc::vec;
 use alloc::vec::Vec;
-use esper_commitment::MIN_VARS;
+use esper_commitment::Size;
 
 /// Index into [`Layout::tensors`].
 pub type TensorId = usize;
@@ -173,6 +173,8 @@ pub struct Layout {
     pub multiplicities: usize,
     /// Variables of the witness polynomial.
     pub num_vars: usize,
+    /// Its columns that may hold other cells than 0.
+    pub width: usize,
     /// Variables of the lookup argument's leaves.
     pub leaf_vars: usize,
 }
@@ -355,8 +357,10 @@ impl Layout {
         // Slack columns are never longer than rows, so everything before is aligned for them.
         let lookup_cells = b.place(Region::Slack, at);
         let multiplicities = b.place(Region::Plain, lookup_cells);
+        let size = Size::of(multiplicities + table_entries);
         Self {
-            num_vars: index_bits(multiplicities + table_entries).max(MIN_VARS),
+            num_vars: size.num_vars,
+            width: size.width,
             leaf_vars: index_bits(lookup_cells + table_entries),
             tensors: b.tensors,
             lookups: b.lookups,
@@ -384,6 +388,11 @@ impl Layout {
             }
         }
         runs
+    }
+
+    /// Size of the witness polynomial.
+    pub fn size(&self) -> Size {
+        Size { num_vars: self.num_vars, width: self.width }
     }
 
     /// First leaf of the tables.

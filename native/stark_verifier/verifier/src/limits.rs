@@ -74,10 +74,8 @@ limits! {
     LOGIT_BOUND = "logit_bound", 1, (1 << 46) - 1;
     /// Half width of a clamp's table.
     REACH = "reach", 1, (1 << 15) - 1;
-    /// Variables of a chunk of the model polynomial.
-    CHUNK_VARS = "k", MIN_VARS as u64, 27;
-    /// Chunks. Of more than these, the shortest openings do not fit into a proof.
-    ROOTS = "roots", 1, 30;
+    /// Cells of the model polynomial: as many as can be committed.
+    CELLS = "cells", 1, 1 << MAX_VARS;
     /// Positions of a sequence, a power of two, at most max_seq.
     ROWS = "rows", 2, 1 << 14;
     /// Rows of a proof: the number of sequences times the positions of one.

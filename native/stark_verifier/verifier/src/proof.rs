@@ -18,7 +18,7 @@ use crate::soundness::opening_params;
 use crate::statement::Instance;
 use crate::sumcheck::SumcheckProof;
 use alloc::vec::Vec;
-use esper_commitment::{EF, PcsParams, Root, check_opening_encoding, fraction_proof_len};
+use esper_commitment::{EF, PcsParams, Root, Size, check_opening_encoding, fraction_proof_len};
 
 /// Largest proof that is looked at.
 pub const MAX_PROOF_BYTES: usize = limits::PROOF_BYTES.most as usize;
@@ -61,12 +61,12 @@ pub struct ProofBody<'a> {
     pub witness_value: EF,
     /// Claims on the model to one.
     pub model_claims: SumcheckProof,
-    /// Each chunk at its end.
-    pub model_values: Vec<EF>,
+    /// Model at its end.
+    pub model_value: EF,
     /// Opening of the witness.
     pub witness_opening: &'a [u8],
-    /// Opening of each chunk.
-    pub model_openings: Vec<&'a [u8]>,
+    /// Opening of the model.
+    pub model_opening: &'a [u8],
 }
 
 impl<'a> ProofHead<'a> {
@@ -104,21 +104,18 @@ impl<'a> ProofBody<'a> {
         let contraction_finals = [r.ext()?, r.ext()?, r.ext()?];
         let witness_claims = SumcheckProof::read(&mut r, layout.num_vars, 2)?;
         let witness_value = r.ext()?;
-        let model_claims = SumcheckProof::read(&mut r, d.chunk_vars, 2)?;
-        let model_values = r.exts(d.roots.len())?;
+        let model_claims = SumcheckProof::read(&mut r, d.size().num_vars, 2)?;
+        let model_value = r.ext()?;
         let mut opening =
-            |part: &'static str, num_vars: usize, params: &PcsParams| -> Result<&'a [u8], VerifyError> {
+            |part: &'static str, size: Size, params: &PcsParams| -> Result<&'a [u8], VerifyError> {
                 let len = r.u32()? as usize;
                 let bytes = r.take(len)?;
-                check_opening_encoding(num_vars, params, bytes).map_err(|_| VerifyError::Encoding(part))?;
+                check_opening_encoding(size, params, bytes).map_err(|_| VerifyError::Encoding(part))?;
                 Ok(bytes)
             };
         let (witness_params, model_params) = opening_params(d, layout);
-        let witness_opening = opening("witness opening", layout.num_vars, &witness_params)?;
-        let mut model_openings = Vec::new();
-        for _ in &d.roots {
-            model_openings.push(opening("model opening", d.chunk_vars, &model_params)?);
-        }
+        let witness_opening = opening("witness opening", layout.size(), &witness_params)?;
+        let model_opening = opening("model opening", d.size(), &model_params)?;
         r.finish()?;
         Ok(Self {
             witness_root,
@@ -134,9 +131,9 @@ impl<'a> ProofBody<'a> {
             witness_claims,
             witness_value,
             model_claims,
-            model_values,
+            model_value,
             witness_opening,
-            model_openings,
+            model_opening,
         })
     }
 
@@ -156,9 +153,9 @@ impl<'a> ProofBody<'a> {
             witness_claims,
             witness_value,
             model_claims,
-            model_values,
+            model_value,
             witness_opening,
-            model_openings,
+            model_opening,
         } = self;
         out.extend_from_slice(&witness_root.0);
         put_ext(out, *out_of_domain);
@@ -171,8 +168,8 @@ impl<'a> ProofBody<'a> {
         witness_claims.write(out);
         put_ext(out, *witness_value);
         model_claims.write(out);
-        model_values.iter().for_each(|&x| put_ext(out, x));
-        for opening in core::iter::once(witness_opening).chain(model_openings) {
+        put_ext(out, *model_value);
+        for opening in [witness_opening, model_opening] {
             out.extend_from_slice(&(opening.len() as u32).to_le_bytes());
             out.extend_from_slice(opening);
         }

@@ -18,10 +18,13 @@ use esper_commitment::{PcsParams, compose, opening_security};
 /// log2 of the size of the challenge field: three times log2 p, rounded down.
 const FIELD_BITS: f64 = 191.999;
 
-/// Parameters of the witness opening and of each chunk's opening.
+/// Openings in a proof: of the witness, of the model.
+pub const OPENINGS: usize = 2;
+
+/// Parameters of the openings of witness and model.
 pub fn opening_params(d: &Descriptor, layout: &Layout) -> (PcsParams, PcsParams) {
-    let openings = 1 + d.roots.len();
-    (PcsParams::for_proof(layout.num_vars, openings), PcsParams::for_proof(d.chunk_vars, openings))
+    let of = |num_vars: usize| PcsParams::for_proof(num_vars, OPENINGS);
+    (of(layout.num_vars), of(d.size().num_vars))
 }
 
 /// One term of the budget.
@@ -37,7 +40,7 @@ pub struct SecurityTerm {
 pub fn security_terms(d: &Descriptor, instance: &Instance, layout: &Layout) -> Option<Vec<SecurityTerm>> {
     let (witness, model) = opening_params(d, layout);
     let w = opening_security(layout.num_vars, &witness, 2)?;
-    let m = opening_security(d.chunk_vars, &model, 1)?;
+    let m = opening_security(d.size().num_vars, &model, 1)?;
     let log2 = |n: usize| f64::from(usize::BITS - n.max(1).leading_zeros());
     let loss = |name, n: usize| SecurityTerm { name, bits: FIELD_BITS - log2(n) };
     let (products, contraction) = (ProductPoint::num_vars(d, instance), Slots::new(d, instance).num_vars);
@@ -47,7 +50,7 @@ pub fn security_terms(d: &Descriptor, instance: &Instance, layout: &Layout) -> O
         Ok(())
     });
     let Ok(_) = finals;
-    let mut terms = alloc::vec![
+    Some(alloc::vec![
         SecurityTerm { name: "witness opening", bits: w.opening },
         // Two candidates in the list agree at the early point with probability vars / |field|.
         SecurityTerm {
@@ -64,10 +67,9 @@ pub fn security_terms(d: &Descriptor, instance: &Instance, layout: &Layout) -> O
         loss("contraction", contraction * CONTRACTION_DEGREE),
         loss("claim weights", count + 8),
         loss("witness claims", 2 * layout.num_vars),
-        loss("model claims", 2 * d.chunk_vars),
-    ];
-    terms.extend(d.roots.iter().map(|_| SecurityTerm { name: "model opening", bits: m.opening }));
-    Some(terms)
+        loss("model claims", 2 * d.size().num_vars),
+        SecurityTerm { name: "model opening", bits: m.opening },
+    ])
 }
 
 /// All terms together.

@@ -16,8 +16,8 @@ pub fn start(d: &Descriptor, layout: &Layout, statement: &Statement, modes: &Mod
     t.absorb_u64(u64::from(SPEC_VERSION));
     t.absorb_u64(F::ORDER_U64);
     let (witness, model) = opening_params(d, layout);
-    for (vars, p) in [(layout.num_vars, witness), (d.chunk_vars, model)] {
-        for v in [vars, p.log_inv_rate, p.pow_bits, p.security_level] {
+    for (size, p) in [(layout.size(), witness), (d.size(), model)] {
+        for v in [size.num_vars, size.width, p.log_inv_rate, p.pow_bits, p.security_level] {
             t.absorb_u64(v as u64);
         }
     }

@@ -18,7 +18,7 @@ use crate::soundness::{SecurityTerm, opening_params, security_terms, total_bits}
 use crate::statement::Statement;
 use crate::transcript;
 use alloc::vec::Vec;
-use esper_commitment::{EF, verify_fraction_sum, verify_opening};
+use esper_commitment::{verify_fraction_sum, verify_opening};
 
 /// What a verified proof rests on.
 #[derive(Clone, Debug)]
@@ -139,10 +139,8 @@ pub fn verify(statement: &Statement, proof: &[u8], seeds: &Seeds) -> Result<Repo
         return Err(VerifyError::Sumcheck("witness claims"));
     }
     let (model_at, value) = body.model_claims.verify(model_claim.value, 2, &mut t)?;
-    t.absorb_slice(&body.model_values);
-    let weights = model_claim.functional.at_chunks(&model_at, d.roots.len());
-    let weighted: EF = weights.into_iter().zip(&body.model_values).map(|(w, &v)| w * v).sum();
-    if weighted != value {
+    t.absorb(body.model_value);
+    if model_claim.functional.at(&model_at) * body.model_value != value {
         return Err(VerifyError::Sumcheck("model claims"));
     }
 
@@ -151,7 +149,7 @@ pub fn verify(statement: &Statement, proof: &[u8], seeds: &Seeds) -> Result<Repo
     t.absorb_root(&body.witness_root);
     verify_opening(
         &body.witness_root,
-        layout.num_vars,
+        layout.size(),
         &witness_params,
         &[at, early],
         &[body.witness_value, body.out_of_domain],
@@ -159,19 +157,17 @@ pub fn verify(statement: &Statement, proof: &[u8], seeds: &Seeds) -> Result<Repo
         &mut t,
     )
     .map_err(|_| VerifyError::Opening("witness"))?;
-    for ((root, &value), opening) in d.roots.iter().zip(&body.model_values).zip(&body.model_openings) {
-        t.absorb_root(root);
-        verify_opening(
-            root,
-            d.chunk_vars,
-            &model_params,
-            core::slice::from_ref(&model_at),
-            &[value],
-            opening,
-            &mut t,
-        )
-        .map_err(|_| VerifyError::Opening("model"))?;
-    }
+    t.absorb_root(&d.root);
+    verify_opening(
+        &d.root,
+        d.size(),
+        &model_params,
+        core::slice::from_ref(&model_at),
+        &[body.model_value],
+        body.model_opening,
+        &mut t,
+    )
+    .map_err(|_| VerifyError::Opening("model"))?;
     let security_bits = total_bits(&terms);
     Ok(Report { terms, security_bits, sizes: [layout.num_vars, layout.leaf_vars] })
 }

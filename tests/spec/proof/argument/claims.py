@@ -129,7 +129,7 @@ class FinalClaims:
     def _rotation(self, name: Name, start: int) -> None:
         """cos or sin at (pair, position)."""
         d, q = self._d, self._q
-        functional = ModelFunctional(self._layout.model, d.chunk_vars)
+        functional = ModelFunctional()
         positions = eq_table(q.position)
         for pair, weight in enumerate(eq_table(q.pair, d.pairs)):
             functional.add_range(weight, start + pair * d.max_seq, positions)
@@ -147,20 +147,17 @@ def combined_value(claims: list[Claim], weights: list[Ext], of_model: bool) -> E
 
 def witness_weight(claims: list[Claim], weights: list[Ext], end: list[Ext]) -> Ext:
     """The weight of the witness at the end point of its claims."""
+    return _weight(claims, weights, end, of_model=False)
+
+
+def model_weight(claims: list[Claim], weights: list[Ext], end: list[Ext]) -> Ext:
+    """The weight of the model at the end point of its claims."""
+    return _weight(claims, weights, end, of_model=True)
+
+
+def _weight(claims: list[Claim], weights: list[Ext], end: list[Ext], of_model: bool) -> Ext:
     return ext_sum(
         weight * claim.functional.at(end)
         for claim, weight in zip(claims, weights, strict=True)
-        if isinstance(claim.functional, WitnessFunctional)
+        if isinstance(claim.functional, ModelFunctional) == of_model
     )
-
-
-def model_weights(
-    claims: list[Claim], weights: list[Ext], end: list[Ext], chunks: int
-) -> list[Ext]:
-    """The weight of each chunk at the end point of the model's claims."""
-    totals = [ZERO] * chunks
-    for claim, weight in zip(claims, weights, strict=True):
-        if isinstance(claim.functional, ModelFunctional):
-            own = claim.functional.at(end)
-            totals = [total + weight * value for total, value in zip(totals, own, strict=True)]
-    return totals

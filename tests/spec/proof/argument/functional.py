@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.spec.proof.arithmetic.field import ZERO, Ext, dot, ext_sum
 from tests.spec.proof.arithmetic.multilinear import EqRange, Point, eq_points, eq_table
-from tests.spec.proof.decoding.model_layout import Matrix, ModelLayout
+from tests.spec.proof.decoding.model_layout import Matrix
 from tests.spec.proof.decoding.witness_layout import Tensor, WitnessLayout
 
 Combination = Sequence[tuple[int, Tensor]]
@@ -100,9 +100,7 @@ class _RangeTerm:
 class ModelFunctional:
     """A weighted sum of the model's cells."""
 
-    def __init__(self, layout: ModelLayout, chunk_vars: int) -> None:
-        self._chunk_vars = chunk_vars
-        self._chunks = -(-layout.cells >> chunk_vars)
+    def __init__(self) -> None:
         self._matrices: list[_MatrixTerm] = []
         self._ranges: list[_RangeTerm] = []
 
@@ -118,28 +116,20 @@ class ModelFunctional:
         """Cells from `start` on get factor * weights."""
         self._ranges.append(_RangeTerm(factor, start, weights))
 
-    def at(self, end: Point) -> list[Ext]:
-        """The weight polynomial of each chunk at a point."""
-        totals = [ZERO] * self._chunks
-        size = 1 << self._chunk_vars
+    def at(self, end: Point) -> Ext:
+        """The weight polynomial at a point."""
+        total = ZERO
         high: dict[int, EqRange] = {}
         for term in self._matrices:
             for piece in term.matrix.pieces:
                 split = len(end) - piece.bits
                 inputs = term.inputs[piece.first_input : piece.first_input + (1 << piece.bits)]
                 inner = term.factor * dot(eq_table(end[split:]), inputs)
-                starts = [piece.start + (i << piece.bits) for i in range(term.matrix.outputs)]
                 if split not in high:
                     high[split] = EqRange(end[:split])
-                for start, weight in zip(starts, term.outputs, strict=True):
-                    chunk, cell = divmod(start, size)
-                    totals[chunk] += inner * weight * high[split].at(cell >> piece.bits)
+                outputs = high[split].dot(piece.start >> piece.bits, term.outputs)
+                total = total + inner * outputs
         cells = EqRange(end)
         for part in self._ranges:
-            at = 0
-            while at < len(part.weights):
-                chunk, cell = divmod(part.start + at, size)
-                stop = min(len(part.weights), at + size - cell)
-                totals[chunk] += part.factor * cells.dot(cell, part.weights[at:stop])
-                at = stop
-        return totals
+            total = total + part.factor * cells.dot(part.start, part.weights)
+        return total

@@ -43,7 +43,7 @@ def claims(
         tags = tags + _tags(layout, tensor, columns, row)
     at, public = layout.lookup_cells, ZERO
     multiplicities: list[Ext] = []
-    model = ModelFunctional(layout.model, layout.d.chunk_vars)
+    model = ModelFunctional()
     for table, entries in layout.tables:
         weights = [leaves.at(at + j) for j in range(len(entries.keys))]
         at += len(weights)

@@ -50,7 +50,7 @@ class Slots:
     def __init__(self, context: Context) -> None:
         self._c, self._d = context, context.layout.d
         self.e = ZERO
-        self.a_model = ModelFunctional(context.layout.model, self._d.chunk_vars)
+        self.a_model = ModelFunctional()
         self.a_witness = Residual(context.layout)
         self.b = Residual(context.layout)
         self._offsets = shape.slot_offsets(self._d, context.layout.batch)

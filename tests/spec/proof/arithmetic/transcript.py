@@ -30,14 +30,9 @@ class Transcript:
         self.base(value >> 32)
 
     def string(self, value: bytes) -> None:
-        """bytes(b) of the page; a root outside of openings too."""
+        """bytes(b) of the page; a root too."""
         self.u64(len(value))
         self.packed(value)
-
-    def raw(self, value: bytes) -> None:
-        """Bytes as they are, which is how an opening absorbs its own roots."""
-        self._unused = b""
-        self._pending += value
 
     def packed(self, value: bytes) -> None:
         """Seven bytes to an element, the last part filled up with zeros."""

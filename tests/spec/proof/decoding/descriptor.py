@@ -25,12 +25,12 @@ _NUMBERS = (
     "final_shift",
     "eps_term",
     "logit_bound",
-    "chunk_vars",
+    "cells",
 )
 _WIDE = ("eps_term", "logit_bound")
 """Numbers of more than 32 bits."""
 _WORD = 8
-_FIXED_NUMBERS = 24
+_FIXED_NUMBERS = 23
 _LAYER_NUMBERS = 13
 
 
@@ -65,11 +65,11 @@ class Descriptor:
     final_shift: int
     eps_term: int
     logit_bound: int
-    chunk_vars: int
+    cells: int
     reach: dict[str, int]
     """How far the clamp table of each class goes."""
     layers: tuple[Layer, ...]
-    roots: tuple[bytes, ...]
+    root: bytes
     embedding_root: bytes
     model_id: bytes
 
@@ -126,11 +126,10 @@ def decode(data: bytes) -> Descriptor:
             raise MalformedError(f"{value} in a descriptor has more than 32 bits")
         return value
 
-    version, layer_count, root_count = number(), number(), number()
+    version, layer_count = number(), number()
     _require(version == p.DESCRIPTOR_VERSION, "descriptor's version")
     _require(layer_count in p.LAYERS, "layers")
-    _require(root_count in p.ROOTS, "roots")
-    expected = _WORD * (_FIXED_NUMBERS + _LAYER_NUMBERS * layer_count) + 32 * root_count + 96
+    expected = _WORD * (_FIXED_NUMBERS + _LAYER_NUMBERS * layer_count) + 128
     _require(len(data) == expected, "descriptor's length")
     numbers = {name: number(wide=name in _WIDE) for name in _NUMBERS}
     reach = {name: number() for name in p.CLASSES}
@@ -139,8 +138,7 @@ def decode(data: bytes) -> Descriptor:
         norm1, norm2, score, gate_bits, o_bits, down_bits = (number() for _ in range(6))
         shifts = {name: number() for name in MATRICES}
         layers.append(Layer(norm1, norm2, score, gate_bits, o_bits, down_bits, shifts))
-    roots = tuple(reader.digests(root_count))
-    embedding_root = reader.digest()
+    root, embedding_root = reader.digest(), reader.digest()
     # integers_hash: for those who register the model.
     reader.take(64)
     reader.end()
@@ -148,7 +146,7 @@ def decode(data: bytes) -> Descriptor:
         **numbers,
         reach=reach,
         layers=tuple(layers),
-        roots=roots,
+        root=root,
         embedding_root=embedding_root,
         model_id=model_id(data),
     )
@@ -175,7 +173,7 @@ def _check(d: Descriptor) -> None:
         ("final_shift", d.final_shift, p.NORM_SHIFT),
         ("eps_term", d.eps_term, p.EPS_TERM),
         ("logit_bound", d.logit_bound, p.LOGIT_BOUND),
-        ("k", d.chunk_vars, p.CHUNK_VARS),
+        ("cells", d.cells, p.CELLS),
     ):
         _require(value in limit, name)
     _require(all(reach in p.REACH for reach in d.reach.values()), "reach")
@@ -186,10 +184,7 @@ def _check(d: Descriptor) -> None:
     _require(d.bos < d.vocab and d.eos < d.vocab, "bos or eos")
     _require(d.emax >= d.emin, "emax")
     _require(d.t0 + 2 * (d.emax + 1) in p.NORM_WIDTH, "width of a norm")
-    cells = ModelLayout(d).cells
-    clamped = min(max(p.bits(cells), p.CHUNK_VARS.least), p.CHUNK_VARS.most)
-    _require(d.chunk_vars == clamped, "size of chunks")
-    _require(len(d.roots) == -(-cells >> clamped), "number of roots")
+    _require(d.cells == ModelLayout(d).cells, "number of cells")
 
 
 def _check_layer(layer: Layer) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.spec.proof.arithmetic.field import Ext
+from tests.spec.proof import parameters as p
 from tests.spec.proof.decoding import shape
 from tests.spec.proof.decoding.reader import Reader
 from tests.spec.proof.decoding.witness_layout import WitnessLayout
+from tests.spec.proof.opening.schedule import Size
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,14 @@ class ProofBody:
     witness_claims: list[list[Ext]]
     witness_value: Ext
     model_claims: list[list[Ext]]
-    chunk_values: list[Ext]
+    model_value: Ext
     openings: list[bytes]
-    """Of the witness, then of each chunk."""
+    """Of the witness, then of the model."""
 
 
 def decode(reader: Reader, layout: WitnessLayout) -> ProofBody:
     """The rest of a proof; the openings stay bytes."""
     d, batch = layout.d, layout.batch
-    chunks = len(d.roots)
     return ProofBody(
         witness_root=reader.digest(),
         early_value=reader.ext(),
@@ -70,7 +71,7 @@ def decode(reader: Reader, layout: WitnessLayout) -> ProofBody:
         b=reader.ext(),
         witness_claims=reader.rounds(layout.num_vars, 2),
         witness_value=reader.ext(),
-        model_claims=reader.rounds(d.chunk_vars, 2),
-        chunk_values=reader.exts(chunks),
-        openings=[reader.take(reader.unsigned(4)) for _ in range(1 + chunks)],
+        model_claims=reader.rounds(Size.of(d.cells).num_vars, 2),
+        model_value=reader.ext(),
+        openings=[reader.take(reader.unsigned(4)) for _ in range(p.OPENINGS)],
     )

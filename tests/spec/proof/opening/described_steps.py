@@ -1,7 +1,7 @@
 """The seed that a described protocol absorbs before its first step.
 
 A protocol is described by its steps in a fixed text, whose Keccak-256 enters the seed together with
-the protocol's name and numbers that change no step.
+the protocol's name.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from tests.spec.proof.opening.keccak import keccak_256
 from tests.spec.proof.parameters import MODULUS
 
 _ID_BYTES = 64
+_NO_LABEL = bytes(4)
+"""The length of a label for numbers that change no step: there are none."""
 _END = 0x80
-_SCALAR_BASIS = keccak_256(b"p3-scalar-basis-v1").hex()
 _CUBIC_BASIS = keccak_256(b"p3-power-basis-v1:X^3-X-1").hex()
-_BASE = f"Algebra({MODULUS}^1;{_SCALAR_BASIS})"
 _EXTENSION = f"Algebra({MODULUS}^3;{_CUBIC_BASIS})"
 
 
@@ -51,21 +51,6 @@ def challenge(label: str, count: int | None = None) -> Step:
     return Step("Atomic", "Challenge", label, _length(count), _EXTENSION)
 
 
-def opaque(label: str) -> Step:
-    """A root."""
-    return Step("Atomic", "Message", label, "Scalar", "Opaque")
-
-
-def work(label: str, width: int) -> Step:
-    """Proof of work."""
-    return Step("Atomic", "Pow", label, _length(width), _BASE)
-
-
-def indices(label: str, width: int, count: int) -> Step:
-    """Indices of `width` bits that are drawn."""
-    return Step("Atomic", "Challenge", label, _length(count), f"UniformBits({width})")
-
-
 def bracket(label: str, inside: Sequence[Step] = ()) -> list[Step]:
     """Steps between an opener and a closer."""
     begin, end = (
@@ -89,24 +74,15 @@ def fingerprint(steps: tuple[Step, ...]) -> bytes:
     return keccak_256("".join(line + "\n" for line in lines).encode())
 
 
-def number(value: int) -> bytes:
-    """A number as a chunk of a label."""
-    return value.to_bytes(8, "big")
-
-
 def seed(
     transcript: Transcript,
     name: bytes,
     version: int,
     steps: Sequence[Step],
-    chunks: Sequence[bytes] = (),
 ) -> None:
     """Absorb the seed of a described protocol."""
     identity = (bytes([version]) + name).ljust(_ID_BYTES - 1, b"\0") + bytes([len(name)])
-    label = b"".join(len(chunk).to_bytes(4, "big") + chunk for chunk in chunks)
-    data = (
-        identity + fingerprint(tuple(steps)) + len(label).to_bytes(4, "big") + label + bytes([_END])
-    )
+    data = identity + fingerprint(tuple(steps)) + _NO_LABEL + bytes([_END])
     # The length is one element here, where a string absorbs two.
     transcript.base(len(data))
     transcript.packed(data)

@@ -12,6 +12,20 @@ _LOG_DISTANCE = math.log2(21 / 20)
 
 
 @dataclass(frozen=True)
+class Size:
+    """Of a committed polynomial: 32 columns, of which the first `width` are more than zeros."""
+
+    num_vars: int
+    width: int
+
+    @classmethod
+    def of(cls, cells: int) -> Size:
+        """The least that holds so many cells."""
+        num_vars = max(p.NUM_VARS.least, p.bits(cells))
+        return cls(num_vars, -(-cells >> (num_vars - p.FIRST_FOLD)))
+
+
+@dataclass(frozen=True)
 class Phase:
     """A codeword and the queries to it."""
 
@@ -33,22 +47,30 @@ class Phase:
 
 @dataclass(frozen=True)
 class Schedule:
-    """An opening of a polynomial of `num_vars` variables."""
+    """An opening of a polynomial."""
 
-    num_vars: int
+    size: Size
     level: int
     phases: tuple[Phase, ...]
     last_vars: int
     """Variables of the polynomial that is sent in the clear."""
 
     @property
+    def num_vars(self) -> int:
+        return self.size.num_vars
+
+    def row_length(self, index: int) -> int:
+        """Values in a row of a codeword; of the first one, of the columns that are sent."""
+        return 1 << self.phases[index].fold if index else self.size.width
+
+    @property
     def folds(self) -> list[int]:
         return [phase.fold for phase in self.phases]
 
 
-def schedule(num_vars: int, level: int) -> Schedule:
+def schedule(size: Size, level: int) -> Schedule:
     """The whole schedule."""
-    left, rate = num_vars, p.first_rate(num_vars)
+    left, rate = size.num_vars, p.first_rate(size.num_vars)
     phases: list[Phase] = []
     while not phases or left > p.SEND_AT:
         fold = p.LATER_FOLD if phases else p.FIRST_FOLD
@@ -61,4 +83,4 @@ def schedule(num_vars: int, level: int) -> Schedule:
         phases.append(phase)
         rate = p.second_rate(rate) if len(phases) == 1 else rate + p.LATER_RATE
         left -= fold
-    return Schedule(num_vars, level, tuple(phases), left)
+    return Schedule(size, level, tuple(phases), left)

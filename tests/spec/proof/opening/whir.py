@@ -1,6 +1,7 @@
 """The opening of a committed polynomial: WHIR (section 13).
 
-The last variable is folded first: the challenges, read backwards, are the point of the variables.
+The first variable is folded first: the challenges in order are the point at whose last coordinates
+everything is taken.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from tests.spec.proof.arithmetic.field import ONE, ZERO, Ext, dot, ext_sum, powe
 from tests.spec.proof.arithmetic.multilinear import Point, eq_points, eq_table
 from tests.spec.proof.arithmetic.transcript import Transcript
 from tests.spec.proof.errors import RejectedError
-from tests.spec.proof.opening import merkle, seeds
+from tests.spec.proof import parameters as p
+from tests.spec.proof.opening import merkle
 from tests.spec.proof.opening.schedule import Phase, Schedule
 from tests.spec.proof.opening.wire import Opening, Queries
 from tests.spec.proof.parameters import MODULUS, TWO_ADIC_ROOT, TWO_ADICITY
@@ -49,6 +51,15 @@ def spread(x: Ext, variables: int) -> Point:
     return point[::-1][len(point) - variables :]
 
 
+def _begin(transcript: Transcript, schedule: Schedule, claims: int) -> None:
+    """What decides the steps."""
+    transcript.string(p.OPENING_NAME)
+    size = schedule.size
+    rate = schedule.phases[0].rate
+    for number in (size.num_vars, size.width, rate, p.POW_BITS, schedule.level, claims):
+        transcript.u64(number)
+
+
 class Verifier:
     """Replays one opening."""
 
@@ -61,14 +72,10 @@ class Verifier:
     def check(self, root: bytes, claims: Sequence[tuple[Point, Ext]]) -> None:
         """Raises RejectedError unless the polynomial has these values at these points."""
         transcript, schedule, opening = self._transcript, self._schedule, self._opening
-        seeds.outside(transcript, schedule)
+        _begin(transcript, schedule, len(claims))
         outside = spread(transcript.draw(), schedule.num_vars)
         transcript.ext(opening.outside)
-        for _, value in claims:
-            seeds.claim(transcript, schedule)
-            transcript.ext(value)
-        seeds.opening(transcript, schedule, len(claims))
-        seeds.batching(transcript, schedule, len(claims))
+        transcript.exts([value for _, value in claims])
         all_claims = [*claims, (outside, opening.outside)]
         weights = powers(transcript.draw(), len(all_claims))
         self._claim = dot(weights, [value for _, value in all_claims])
@@ -78,7 +85,7 @@ class Verifier:
         variables = schedule.num_vars
         for phase, step in zip(schedule.phases, opening.rounds, strict=False):
             variables -= phase.fold
-            transcript.raw(step.root)
+            transcript.string(step.root)
             outside = spread(transcript.draw(), variables)
             transcript.ext(step.outside)
             positions, values = self._query(root, phase, step.queries)
@@ -98,20 +105,18 @@ class Verifier:
         self._close()
 
     def _close(self) -> None:
-        point = self._challenges[::-1]
-        left = point[: self._schedule.last_vars]
-        value = dot(eq_table(left), self._opening.last)
+        end = self._challenges
+        value = dot(eq_table(end[-self._schedule.last_vars :]), self._opening.last)
         total = ZERO
-        variables = self._schedule.num_vars
+        folded = 0
         for constraint, fold in zip(self._constraints, self._schedule.folds, strict=True):
-            total = total + constraint.at(point[:variables])
-            variables -= fold
+            total = total + constraint.at(end[folded:])
+            folded += fold
         if total * value != self._claim:
             raise RejectedError("an opening does not close")
 
     def _fold(self, rounds: list[list[Ext]]) -> None:
         """Rounds as the value at 0 and the coefficient of the square."""
-        seeds.fold(self._transcript, len(rounds))
         for constant, square in rounds:
             self._transcript.exts([constant, square])
             r = self._transcript.draw()
@@ -127,8 +132,9 @@ class Verifier:
         indices = [self._transcript.index(width) for _ in range(phase.queries)]
         merkle.check(root, width, indices, queries.rows, queries.siblings)
         generator = pow(TWO_ADIC_ROOT, 1 << (TWO_ADICITY - width), MODULUS)
-        weights = eq_table(self._challenges[: -phase.fold - 1 : -1])
-        values = [dot(weights, row) for row in queries.rows]
+        # Columns that are not sent are 0.
+        weights = eq_table(self._challenges[-phase.fold :])
+        values = [dot(weights[: len(row)], row) for row in queries.rows]
         return [pow(generator, index, MODULUS) for index in indices], values
 
 

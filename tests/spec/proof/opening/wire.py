@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.spec.proof.arithmetic.field import Ext
 from tests.spec.proof.decoding.reader import Reader
 from tests.spec.proof.opening.merkle import Row
-from tests.spec.proof.opening.schedule import Phase, Schedule
+from tests.spec.proof.opening.schedule import Schedule
 from tests.spec.proof.parameters import DIGEST_BYTES
 
 _COUNT_BYTES = 4
@@ -52,26 +52,26 @@ def decode(data: bytes, schedule: Schedule) -> Opening:
     reader = Reader(data)
     outside, fold = reader.ext(), reader.rounds(schedule.phases[0].fold, 2)
     rounds = []
-    for index, phase in enumerate(schedule.phases[:-1]):
+    for index in range(len(schedule.phases) - 1):
         root, at_point = reader.digest(), reader.ext()
-        queries = _queries(reader, phase, index == 0)
+        queries = _queries(reader, schedule, index)
         next_fold = reader.rounds(schedule.phases[index + 1].fold, 2)
         rounds.append(Round(root, at_point, queries, next_fold))
     last = reader.exts(1 << schedule.last_vars)
-    last_queries = _queries(reader, schedule.phases[-1], len(schedule.phases) == 1)
+    last_queries = _queries(reader, schedule, len(schedule.phases) - 1)
     last_fold = reader.rounds(schedule.last_vars, 2)
     reader.end()
     return Opening(outside, fold, rounds, last, last_queries, last_fold)
 
 
-def _queries(reader: Reader, phase: Phase, is_base: bool) -> Queries:
-    work, width = reader.element(), 1 << phase.fold
+def _queries(reader: Reader, schedule: Schedule, index: int) -> Queries:
+    work, count, width = reader.element(), schedule.phases[index].queries, schedule.row_length(index)
     rows: Sequence[Row]
-    if is_base:
-        rows = [reader.elements(width) for _ in range(phase.queries)]
+    if index == 0:
+        rows = [reader.elements(width) for _ in range(count)]
     else:
-        rows = [reader.exts(width) for _ in range(phase.queries)]
-    count = reader.unsigned(_COUNT_BYTES)
+        rows = [reader.exts(width) for _ in range(count)]
+    siblings = reader.unsigned(_COUNT_BYTES)
     # No more than are there: a count is read before what it counts.
-    reader.need(count * DIGEST_BYTES)
-    return Queries(work, rows, reader.digests(count))
+    reader.need(siblings * DIGEST_BYTES)
+    return Queries(work, rows, reader.digests(siblings))

@@ -4,7 +4,7 @@
 use crate::support::{Random, small_values, zero_sum};
 use esper_commitment::{
     EF, F, GkrError, GkrSeed, MAX_GKR_VARS, MAX_POINTS, PcsError, PcsParams, PrimeCharacteristicRing,
-    PrimeField64, Root, Transcript, WireError, commit, open, prove_fraction_sum, verify_fraction_sum,
+    PrimeField64, Root, Size, Transcript, WireError, commit, open, prove_fraction_sum, verify_fraction_sum,
     verify_opening,
 };
 
@@ -12,7 +12,7 @@ use esper_commitment::{
 #[derive(Clone)]
 struct Opening {
     root: Root,
-    num_vars: usize,
+    size: Size,
     params: PcsParams,
     points: Vec<Vec<EF>>,
     values: Vec<EF>,
@@ -21,32 +21,25 @@ struct Opening {
 }
 
 impl Opening {
-    /// Two points, one of them twice.
+    /// Two points, one of them twice; all columns but the last 7.
     fn honest(num_vars: usize) -> Self {
+        let size = Size { num_vars, width: 25 };
         let params = PcsParams::for_proof(num_vars, 2);
-        let (root, committed) = commit(small_values(1 << num_vars, 3), &params);
+        let (root, committed) = commit(small_values(size.cells(), 3), &params);
         let mut tr = Transcript::new("test");
         tr.absorb_root(&root);
         let (a, b) = (tr.challenges(num_vars), tr.challenges(num_vars));
         let points = vec![a.clone(), b, a];
         let start = tr.clone();
         let (values, proof) = open(&committed, &points, &mut tr);
-        let opening = Self { root, num_vars, params, points, values, proof, start };
+        let opening = Self { root, size, params, points, values, proof, start };
         opening.verify().expect("the honest opening is accepted");
         opening
     }
 
     fn verify(&self) -> Result<(), PcsError> {
         let mut tr = self.start.clone();
-        verify_opening(
-            &self.root,
-            self.num_vars,
-            &self.params,
-            &self.points,
-            &self.values,
-            &self.proof,
-            &mut tr,
-        )
+        verify_opening(&self.root, self.size, &self.params, &self.points, &self.values, &self.proof, &mut tr)
     }
 
     fn refused(&self, change: impl FnOnce(&mut Self)) -> PcsError {
@@ -102,7 +95,7 @@ fn arguments_that_fit_no_proof() {
     assert!(matches!(short, PcsError::PointLength { index: 1, actual: 10, expected: 11 }));
     assert!(matches!(honest.refused(|o| o.points[2].push(EF::ONE)), PcsError::PointLength { index: 2, .. }));
     for num_vars in [0, 4, 5, 9, 31, 64, usize::MAX] {
-        assert!(matches!(honest.refused(|o| o.num_vars = num_vars), PcsError::Parameters { .. }));
+        assert!(matches!(honest.refused(|o| o.size.num_vars = num_vars), PcsError::Parameters { .. }));
     }
     for log_inv_rate in [0, 5, usize::MAX] {
         assert!(matches!(
@@ -115,6 +108,99 @@ fn arguments_that_fit_no_proof() {
     }
     honest.refused(|o| o.params.pow_bits = 64);
     honest.refused(|o| o.params.pow_bits = usize::MAX);
+}
+
+#[test]
+fn a_width_that_is_not_the_committed_one() {
+    let honest = Opening::honest(12);
+    for width in [0, 33, usize::MAX] {
+        assert!(matches!(honest.refused(|o| o.size.width = width), PcsError::Parameters { .. }), "{width}");
+    }
+    // Rows of another length do not even decode.
+    for width in (1..=32).filter(|&width| width != 25) {
+        let error = honest.refused(|o| o.size.width = width);
+        assert!(matches!(error, PcsError::Wire(_)), "{width}: {error}");
+    }
+}
+
+/// Rows of `from` values, one after the other, as rows of `to`: cut, or with zeros behind. The first thing queried is
+/// the committed codeword; `before` are the bytes in front of its rows.
+fn with_rows(proof: &[u8], before: usize, count: usize, [from, to]: [usize; 2]) -> Vec<u8> {
+    let (head, rest) = proof.split_at(before);
+    let (rows, rest) = rest.split_at(count * from * 8);
+    let mut out = head.to_vec();
+    for row in rows.chunks(8 * from) {
+        let mut row = row.to_vec();
+        row.resize(8 * to, 0);
+        out.extend(row);
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// A leaf ends with zeros, so a column of zeros more or less leaves the tree what it is; the width is absorbed, and
+/// nothing but it tells the two openings apart.
+#[test]
+fn rows_of_another_width_are_refused_even_where_the_tree_is_the_same() {
+    let zeros = |width: usize| {
+        let mut honest = Opening::honest(12);
+        let size = Size { num_vars: 12, width };
+        let mut cells = small_values(size.cells(), 3);
+        cells[20 << 7..].fill(F::ZERO);
+        let (root, committed) = commit(cells, &honest.params);
+        let mut tr = Transcript::new("test");
+        tr.absorb_root(&root);
+        let points = vec![tr.challenges(12)];
+        let start = tr.clone();
+        let (values, proof) = open(&committed, &points, &mut tr);
+        (honest.root, honest.size, honest.points, honest.values) = (root, size, points, values);
+        (honest.proof, honest.start) = (proof, start);
+        honest.verify().expect("honest");
+        honest
+    };
+    let (narrow, wide) = (zeros(21), zeros(24));
+    assert_eq!(narrow.root, wide.root, "both rows fill three blocks");
+    assert_eq!(narrow.values, wide.values);
+    // Value outside, first fold, root, value outside, work: then the rows.
+    let before = 24 + 10 * 24 + 32 + 24 + 8;
+    let queries = narrow.params.schedule(12).expect("in range").rounds[0].queries;
+    let widened = with_rows(&narrow.proof, before, queries, [21, 24]);
+    narrow.refused(|o| (o.size, o.proof) = (wide.size, widened.clone()));
+    let narrowed = with_rows(&wide.proof, before, queries, [24, 21]);
+    wide.refused(|o| (o.size, o.proof) = (narrow.size, narrowed.clone()));
+}
+
+/// Columns beyond the width are 0: a commitment to other cells there is not opened as if they were.
+#[test]
+fn cells_of_an_absent_column_are_zero() {
+    let honest = Opening::honest(12);
+    let params = honest.params;
+    // A 26th column that is not 0, its rows cut to the 25 values that are taken.
+    let size = Size { num_vars: 12, width: 26 };
+    let (root, committed) = commit(small_values(size.cells(), 3), &params);
+    let mut tr = Transcript::new("test");
+    tr.absorb_root(&root);
+    let points = vec![tr.challenges(12)];
+    let start = tr.clone();
+    let (values, proof) = open(&committed, &points, &mut tr);
+    let before = 24 + 10 * 24 + 32 + 24 + 8;
+    let queries = params.schedule(12).expect("in range").rounds[0].queries;
+    let cut = with_rows(&proof, before, queries, [26, 25]);
+    let forged = Opening { root, size: honest.size, params, points, values, proof: cut, start };
+    forged.verify().expect_err("refused");
+    // The value that the 26th column would give the polynomial is not one of the honest polynomial's.
+    let cell = 25 << 7;
+    let corner: Vec<EF> = (0..12).map(|bit| EF::from_usize(cell >> (11 - bit) & 1)).collect();
+    let mut at_cell = Opening::honest(12);
+    let (root, committed) = commit(small_values(honest.size.cells(), 3), &params);
+    let mut tr = Transcript::new("test");
+    tr.absorb_root(&root);
+    at_cell.start = tr.clone();
+    at_cell.points = vec![corner];
+    (at_cell.values, at_cell.proof) = open(&committed, &at_cell.points, &mut tr);
+    assert_eq!(at_cell.values, [EF::ZERO]);
+    at_cell.verify().expect("the value 0");
+    at_cell.refused(|o| o.values[0] = EF::ONE);
 }
 
 #[test]

@@ -4,9 +4,10 @@
 //! products of each place of the weights with each place of the cells: a matrix, taken once, and bound on both sides as
 //! the rounds go on. Where places meet that are not the same, one of them has been folded upon the other.
 
+use crate::cells::Polynomial;
 use crate::patterns::Run;
 use crate::small::{Eight, Halves};
-use esper_commitment::{EF, F, PrimeCharacteristicRing};
+use esper_commitment::{EF, PrimeCharacteristicRing};
 use rayon::prelude::*;
 
 /// Cells that one task multiplies with all places.
@@ -19,18 +20,17 @@ pub struct Cross {
 }
 
 impl Cross {
-    /// Of runs over the chunks laid end to end, summed over the chunks; 2^top places a chunk.
-    pub fn new<E: Eight>(chunks: &[&[F]], top: usize, runs: &[Run]) -> Self {
+    /// Of runs over a polynomial, in 2^top places. Its cells fill whole places; in the others they are 0.
+    pub fn new<E: Eight>(polynomial: Polynomial<'_>, top: usize, runs: &[Run]) -> Self {
         let places = 1usize << top;
-        let len = chunks[0].len() >> top;
+        let len = 1usize << (polynomial.num_vars - top);
         let pieces: Vec<(usize, &[EF])> = runs.iter().flat_map(|r| cut(r, len)).collect();
         let add = |mut products: Vec<EF>, (start, weights): &(usize, &[EF])| {
             let (place, low) = (start / len, start % len);
-            let cells = chunks[place / places];
-            let row = &mut products[place % places * places..][..places];
+            let row = &mut products[place * places..][..places];
             let halves = Halves::new(weights);
-            for (v, sum) in row.iter_mut().enumerate() {
-                *sum += halves.sum::<E>(&cells[v * len + low..][..weights.len()]);
+            for (cells, sum) in polynomial.cells.chunks(len).zip(row) {
+                *sum += halves.sum::<E>(&cells[low..][..weights.len()]);
             }
             products
         };

@@ -36,22 +36,21 @@ impl<'t> Rounds<'t> {
         &self.point
     }
 
-    /// Runs the rounds that are left; returns the proof, the point, and each part's first vector at it.
+    /// Runs the rounds that are left; returns the proof, the point, and the first vector at it.
     pub(super) fn finish(
         mut self,
-        mut work: Vec<(Vec<PackedEF>, Vec<PackedEF>)>,
-    ) -> (SumcheckProof, Vec<EF>, Vec<EF>) {
-        while work[0].0.len() > 1 {
-            let r = self.send(total(work.iter().map(|(p, w)| inner_sums(p, w).map(lane_sum))));
-            for v in work.iter_mut().flat_map(|(p, w)| [p, w]) {
-                fold_packed(v, r);
-            }
+        mut values: Vec<PackedEF>,
+        mut weights: Vec<PackedEF>,
+    ) -> (SumcheckProof, Vec<EF>, EF) {
+        while values.len() > 1 {
+            let r = self.send(inner_sums(&values, &weights).map(lane_sum));
+            fold_packed(&mut values, r);
+            fold_packed(&mut weights, r);
         }
-        let mut work: Vec<(Vec<EF>, Vec<EF>)> =
-            work.into_iter().map(|(p, w)| (unpack(p), unpack(w))).collect();
-        while work[0].0.len() > 1 {
-            let r = self.send(total(work.iter().map(|(p, w)| inner_sums(p, w))));
-            for v in work.iter_mut().flat_map(|(p, w)| [p, w]) {
+        let (mut values, mut weights) = (unpack(values), unpack(weights));
+        while values.len() > 1 {
+            let r = self.send(inner_sums(&values, &weights));
+            for v in [&mut values, &mut weights] {
                 let half = v.len() / 2;
                 for i in 0..half {
                     v[i] = v[i] + r * (v[i + half] - v[i]);
@@ -59,12 +58,11 @@ impl<'t> Rounds<'t> {
                 v.truncate(half);
             }
         }
-        let values = work.into_iter().map(|(p, _)| p[0]).collect();
-        (SumcheckProof { rounds: self.rounds }, self.point, values)
+        (SumcheckProof { rounds: self.rounds }, self.point, values[0])
     }
 }
 
-/// Sums of several parts' sums.
+/// Sums of several sums.
 pub(super) fn total(sums: impl Iterator<Item = [EF; 2]>) -> [EF; 2] {
     sums.fold([EF::ZERO; 2], |a, b| [a[0] + b[0], a[1] + b[1]])
 }
@@ -101,30 +99,25 @@ where
         .reduce(|| [B::ZERO; 2], |x, y| [x[0] + y[0], x[1] + y[1]])
 }
 
-/// Proves `sum over parts of sum_x P(x) W(x) = claim`, all parts over the same variables; returns the
-/// proof, the point, and each part's P at it.
+/// Proves `sum_x P(x) W(x) = claim`; returns the proof, the point, and P at it.
 ///
 /// # Panics
-/// If a part is shorter than two packed elements.
+/// If P is shorter than two packed elements.
 pub fn prove_inner(
-    parts: Vec<(&[F], Vec<PackedEF>)>,
+    cells: &[F],
+    mut weights: Vec<PackedEF>,
     claim: EF,
     t: &mut Transcript,
-) -> (SumcheckProof, Vec<EF>, Vec<EF>) {
+) -> (SumcheckProof, Vec<EF>, EF) {
     let mut rounds = Rounds::new(claim, t);
-    let sums = parts.iter().map(|(p, w)| inner_sums(PackedF::pack_slice(p), w).map(lane_sum));
-    let r = rounds.send(total(sums));
-    let folded = parts.into_iter().map(|(p, mut w)| {
-        let packed = PackedF::pack_slice(p);
-        let (low, high) = packed.split_at(packed.len() / 2);
-        let r_packed = PackedEF::from(r);
-        let folded =
-            low.par_iter().zip(high).with_min_len(GRAIN).map(|(&l, &h)| r_packed * (h - l) + l).collect();
-        fold_packed(&mut w, r);
-        (folded, w)
-    });
-    let work = folded.collect();
-    rounds.finish(work)
+    let packed = PackedF::pack_slice(cells);
+    let r = rounds.send(inner_sums(packed, &weights).map(lane_sum));
+    let (low, high) = packed.split_at(packed.len() / 2);
+    let r_packed = PackedEF::from(r);
+    let folded =
+        low.par_iter().zip(high).with_min_len(GRAIN).map(|(&l, &h)| r_packed * (h - l) + l).collect();
+    fold_packed(&mut weights, r);
+    rounds.finish(folded, weights)
 }
 
 #[cfg(test)]
@@ -140,12 +133,12 @@ mod tests {
         let w = t.challenges(256);
         let claim: EF = p.iter().zip(&w).map(|(&p, &w)| w * p).sum();
         let start = t.clone();
-        let (proof, point, finals) = prove_inner(vec![(&p, pack(&w))], claim, &mut t);
+        let (proof, point, end_value) = prove_inner(&p, pack(&w), claim, &mut t);
         let (end, value) = proof.verify(claim, 2, &mut start.clone()).unwrap();
         assert_eq!(end, point);
         let eq = eq_table(&point, EF::ONE);
         let at: EF = eq.iter().zip(&p).map(|(&e, &p)| e * p).sum();
         let weight: EF = eq.iter().zip(&w).map(|(&e, &w)| e * w).sum();
-        assert_eq!((finals[0], value), (at, at * weight));
+        assert_eq!((end_value, value), (at, at * weight));
     }
 }

@@ -6,10 +6,11 @@
 
 use super::cross::{Cross, cut};
 use super::inner::{Rounds, fold_packed, inner_sums, total};
+use crate::cells::Polynomial;
 use crate::packing::{lane_sum, lanes_of, pack, unpack};
 use crate::patterns::Patterns;
 use crate::small::{Lanes, fold_rows, fold_top};
-use esper_commitment::{EF, F, PackedEF, PackedF, PackedValue, PrimeCharacteristicRing, Transcript};
+use esper_commitment::{EF, PackedEF, PackedF, PackedValue, PrimeCharacteristicRing, Transcript};
 use esper_verifier::mle::eq_table;
 use esper_verifier::sumcheck::SumcheckProof;
 use rayon::prelude::*;
@@ -21,54 +22,51 @@ pub const LEAST_BLOCKS: usize = TOP + 4;
 
 const _: () = assert!(PackedF::WIDTH <= 8, "16 blocks are at least two vectors");
 
-/// [`super::prove_inner`] for weights over the chunks laid end to end.
+/// [`super::prove_inner`] for a polynomial whose weights are patterns.
 ///
 /// # Panics
-/// If a chunk has fewer than 2^LEAST_BLOCKS blocks, or blocks fewer than eight rows.
+/// If there are fewer than 2^LEAST_BLOCKS blocks, or blocks have fewer than eight rows.
 pub fn prove_patterns(
-    chunks: &[&[F]],
+    polynomial: Polynomial<'_>,
     weights: &Patterns,
     claim: EF,
     t: &mut Transcript,
-) -> (SumcheckProof, Vec<EF>, Vec<EF>) {
-    let (bits, len) = (weights.bits, chunks[0].len());
-    assert!(len >> bits >> LEAST_BLOCKS > 0, "blocks enough for the first rounds");
+) -> (SumcheckProof, Vec<EF>, EF) {
+    let (bits, num_vars) = (weights.bits, polynomial.num_vars);
+    assert!(num_vars >= bits + LEAST_BLOCKS, "blocks enough for the first rounds");
     let mut rounds = Rounds::new(claim, t);
     let rows: Vec<&[EF]> = weights.patterns.iter().map(|p| p.rows.as_slice()).collect();
-    // Of each chunk, of each pattern: its folded cells and its blocks' weights.
-    let mut work: Vec<Vec<(Vec<PackedEF>, Vec<PackedEF>)>> = chunks
-        .iter()
-        .enumerate()
-        .map(|(c, cells)| {
-            let folded = fold_rows::<Lanes>(cells, bits, &rows).into_iter().zip(&weights.patterns);
-            let blocks = c * (len >> bits)..(c + 1) * (len >> bits);
-            folded.map(|(cells, p)| (pack(&cells), pack(&p.blocks[blocks.clone()]))).collect()
+    // Of each pattern: folded cells and blocks' weights.
+    let folded = fold_rows::<Lanes>(polynomial.cells, bits, &rows);
+    let mut work: Vec<(Vec<PackedEF>, Vec<PackedEF>)> = folded
+        .into_iter()
+        .zip(&weights.patterns)
+        .map(|(mut cells, p)| {
+            cells.resize(1 << (num_vars - bits), EF::ZERO);
+            (pack(&cells), pack(&p.blocks))
         })
         .collect();
-    let mut cross = Cross::new::<Lanes>(chunks, TOP, &weights.runs);
+    let mut cross = Cross::new::<Lanes>(polynomial, TOP, &weights.runs);
     for _ in 0..TOP {
-        let sums = work.iter().flatten().map(|(p, w)| inner_sums(p, w).map(lane_sum));
+        let sums = work.iter().map(|(p, w)| inner_sums(p, w).map(lane_sum));
         let r = rounds.send(total(sums.chain([cross.sums()])));
-        for v in work.iter_mut().flatten().flat_map(|(p, w)| [p, w]) {
+        for v in work.iter_mut().flat_map(|(p, w)| [p, w]) {
             fold_packed(v, r);
         }
         cross.fold(r);
     }
     let eq = eq_table(rounds.point(), EF::ONE);
-    let left = chunks.iter().zip(work).enumerate().map(|(c, (cells, work))| {
-        let folded = work.into_iter().map(|(_, blocks)| unpack(blocks)).collect();
-        let weights = left_weights(weights, folded, c * len, len, &eq);
-        (pack(&fold_top::<Lanes>(cells, &eq)), pack(&weights))
-    });
-    let left = left.collect();
-    rounds.finish(left)
+    let blocks = work.into_iter().map(|(_, blocks)| unpack(blocks)).collect();
+    let left = left_weights(weights, blocks, 1 << (num_vars - TOP), &eq);
+    // The cells fill whole places: half a column each.
+    let places = polynomial.cells.len() >> (num_vars - TOP);
+    rounds.finish(pack(&fold_top::<Lanes>(polynomial.cells, &eq[..places])), pack(&left))
 }
 
-/// Weights of the chunk of `len` cells from `start` on, its top variables bound as `eq` says; `folded` are each
-/// pattern's block weights, bound already.
-fn left_weights(weights: &Patterns, folded: Vec<Vec<EF>>, start: usize, len: usize, eq: &[EF]) -> Vec<EF> {
+/// Weights with the top variables bound as `eq` says, `place` of them; `folded` are each pattern's block weights, bound
+/// already.
+fn left_weights(weights: &Patterns, folded: Vec<Vec<EF>>, place: usize, eq: &[EF]) -> Vec<EF> {
     let rows: Vec<Vec<PackedEF>> = weights.patterns.iter().map(|p| pack(&p.rows)).collect();
-    let place = len >> TOP;
     let mut out = vec![EF::ZERO; place];
     out.par_chunks_mut(1 << weights.bits).enumerate().for_each(|(block, out)| {
         for (i, out) in out.chunks_mut(PackedF::WIDTH).enumerate() {
@@ -77,7 +75,6 @@ fn left_weights(weights: &Patterns, folded: Vec<Vec<EF>>, start: usize, len: usi
         }
     });
     for (at, part) in weights.runs.iter().flat_map(|r| cut(r, place)) {
-        let Some(at) = at.checked_sub(start).filter(|&at| at < len) else { continue };
         let bound = eq[at / place];
         out[at % place..].iter_mut().zip(part).for_each(|(o, &w)| *o += bound * w);
     }

@@ -88,7 +88,7 @@ pub fn run_only(key: &ModelKey, model: Model) -> ModelKey {
         descriptor: key.descriptor.clone(),
         model_id: key.model_id,
         layout: ModelLayout::new(&key.descriptor),
-        chunks: vec![],
+        committed: key.committed.clone(),
         embedding: EmbeddingTree::new(&model.embed, model.shape.dim),
         model: Arc::new(model),
     }
@@ -120,7 +120,7 @@ pub fn replay<'a>(
 ) -> Replay<'a> {
     let instance = question.check(&key.descriptor).expect("a question that is well formed");
     let layout = Layout::new(&key.descriptor, &instance, &modes);
-    let cells = F::zero_vec(1 << layout.num_vars);
+    let cells = F::zero_vec(layout.size().cells());
     let mut r = Replay {
         key,
         run,

@@ -11,9 +11,9 @@ use esper_commitment::{
     verify_fraction_sum, verify_opening,
 };
 use esper_model::synthetic::Options;
+use esper_prover::cells::Polynomial;
 use esper_prover::contraction::{self, Inputs};
 use esper_prover::products::{self, Shared};
-use esper_prover::sumcheck::prove_inner;
 use esper_prover::witness::Witness;
 use esper_prover::{ModelKey, claims, prove_witness, virtuals};
 use esper_verifier::claims::{Claimed, Context, ContractionFinals, PublicRows, combine, contraction_e};
@@ -171,26 +171,17 @@ fn mutant(s: &Statement, proof: &[u8], absorb_finals: bool) -> Result<(), &'stat
     t.absorb(body.witness_value);
     must(witness.functional.at(&at) * body.witness_value == value, "witness claims")?;
     let (model_at, value) = body.model_claims.verify(model_claim.value, 2, &mut t).map_err(|_| "rounds")?;
-    t.absorb_slice(&body.model_values);
-    must(d.roots.len() == 1, "one chunk in this test")?;
-    must(model_claim.functional.at(&model_at) * body.model_values[0] == value, "model claims")?;
+    t.absorb(body.model_value);
+    must(model_claim.functional.at(&model_at) * body.model_value == value, "model claims")?;
     let (witness_params, model_params) = opening_params(&d, &layout);
     t.absorb_root(&body.witness_root);
     let (points, at_points) = ([at, early], [body.witness_value, body.out_of_domain]);
     let opening = body.witness_opening;
-    verify_opening(
-        &body.witness_root,
-        layout.num_vars,
-        &witness_params,
-        &points,
-        &at_points,
-        opening,
-        &mut t,
-    )
-    .map_err(|_| "witness opening")?;
-    t.absorb_root(&d.roots[0]);
-    let opening = body.model_openings[0];
-    verify_opening(&d.roots[0], d.chunk_vars, &model_params, &[model_at], &body.model_values, opening, &mut t)
+    verify_opening(&body.witness_root, layout.size(), &witness_params, &points, &at_points, opening, &mut t)
+        .map_err(|_| "witness opening")?;
+    t.absorb_root(&d.root);
+    let (value, opening) = ([body.model_value], body.model_opening);
+    verify_opening(&d.root, d.size(), &model_params, &[model_at], &value, opening, &mut t)
         .map_err(|_| "model opening")
 }
 
@@ -288,22 +279,23 @@ fn forge(key: &ModelKey, s: &Statement, mut w: Witness) -> Option<Vec<u8>> {
     body.contraction_finals = [m, forged_a, forged_b];
 
     let [witness_claim, model_claim] = combined(forged_a, forged_b);
-    let dense = claims::dense(&witness_claim.functional, w.cells.len());
-    let (rounds, at, values) = prove_inner(vec![(&w.cells, dense)], witness_claim.value, &mut t);
-    (body.witness_claims, body.witness_value) = (rounds, values[0]);
+    let cells = Polynomial::new(&w.cells, w.layout.num_vars);
+    let at;
+    (body.witness_claims, at, body.witness_value) =
+        claims::prove(cells, &witness_claim.functional, 0, witness_claim.value, &mut t);
     t.absorb(body.witness_value);
-    let dense = claims::dense(&model_claim.functional, 1 << d.chunk_vars);
-    let chunk = &key.chunks[0];
-    let (rounds, model_at, values) = prove_inner(vec![(chunk.values(), dense)], model_claim.value, &mut t);
-    (body.model_claims, body.model_values) = (rounds, values);
-    t.absorb_slice(&body.model_values);
+    let cells = Polynomial::new(key.committed.values(), d.size().num_vars);
+    let model_at;
+    (body.model_claims, model_at, body.model_value) =
+        claims::prove(cells, &model_claim.functional, 0, model_claim.value, &mut t);
+    t.absorb(body.model_value);
     let (_, committed) = commit(w.cells.to_vec(), &opening_params(d, &w.layout).0);
     t.absorb_root(&body.witness_root);
     let (_, witness_opening) = open(&committed, &[at, early], &mut t);
-    t.absorb_root(&d.roots[0]);
-    let (_, model_opening) = open(chunk, &[model_at], &mut t);
+    t.absorb_root(&d.root);
+    let (_, model_opening) = open(&key.committed, &[model_at], &mut t);
     body.witness_opening = &witness_opening;
-    body.model_openings = vec![&model_opening];
+    body.model_opening = &model_opening;
     // Descriptor, modes and embedding rows stand before the body as in the ordinary proof.
     let mut old = Vec::new();
     let mut out = plain.clone();

@@ -5,19 +5,15 @@
 
 use crate::attack_support::{elements, outcome, parts};
 use esper_commitment::{
-    EF, F, Field, MIN_VARS, PrimeCharacteristicRing, PrimeField64, Root, least_opening_len,
-    prove_fraction_sum,
+    EF, F, Field, PrimeCharacteristicRing, PrimeField64, Root, least_opening_len, prove_fraction_sum,
 };
 use esper_verifier::claims::{Claimed, Context, ContractionFinals, PublicRows, combine, contraction_e};
 use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor};
-use esper_verifier::descriptor_check::chunk_vars;
 use esper_verifier::embedding::{EmbeddingRows, EmbeddingTree};
 use esper_verifier::finals::Finals;
-use esper_verifier::functional::{ColWeight, Functional, RowWeight};
 use esper_verifier::layout::Layout;
 use esper_verifier::linear::LinearStage;
 use esper_verifier::lookup::leaf_claims;
-use esper_verifier::mle::index_bits;
 use esper_verifier::model_layout::ModelLayout;
 use esper_verifier::modes::Modes;
 use esper_verifier::points::{ProductPoint, RelationPoints};
@@ -68,14 +64,12 @@ fn descriptor(s: Shape) -> Descriptor {
         logit_bound: 1 << 40,
         clamp_reach: [15; CLAMP_CLASSES],
         layers: vec![layer; s.layers],
-        chunk_vars: MIN_VARS,
-        roots: vec![],
+        cells: 0,
+        root: Root([0; 32]),
         embedding_root: EmbeddingTree::new(&vec![0; s.vocab * s.dim], s.dim).root(),
         integers_hash: [0; 64],
     };
-    let cells = ModelLayout::new(&d).cells;
-    d.chunk_vars = chunk_vars(cells);
-    d.roots = vec![Root([0; 32]); cells.div_ceil(1 << d.chunk_vars)];
+    d.cells = ModelLayout::new(&d).cells;
     d.check().expect("a descriptor that is taken");
     d
 }
@@ -179,17 +173,14 @@ fn hollow(d: &Descriptor, s: &Statement, modes: &Modes) -> Vec<u8> {
     let (at, value) = witness_claims.verify(witness.value, 2, &mut t).expect("rounds");
     let witness_value = value * witness.functional.at(&at).inverse();
     t.absorb(witness_value);
-    let model_claims = zeros(d.chunk_vars, 2);
+    let model_claims = zeros(d.size().num_vars, 2);
     let (model_at, value) = model_claims.verify(model_claim.value, 2, &mut t).expect("rounds");
-    let mut point = vec![EF::ZERO; index_bits(d.roots.len())];
-    point.extend_from_slice(&model_at);
-    let mut model_values = vec![EF::ZERO; d.roots.len()];
-    model_values[0] = value * model_claim.functional.at(&point).inverse();
+    let model_value = value * model_claim.functional.at(&model_at).inverse();
     // Openings that decode and show nothing: zeros, without any sibling.
     let (witness_params, model_params) = opening_params(d, &layout);
-    let zeros = |vars, params| vec![0; least_opening_len(vars, params).expect("in range")];
-    let witness_opening = zeros(layout.num_vars, &witness_params);
-    let model_opening = zeros(d.chunk_vars, &model_params);
+    let zeros = |size, params| vec![0; least_opening_len(size, params).expect("in range")];
+    let witness_opening = zeros(layout.size(), &witness_params);
+    let model_opening = zeros(d.size(), &model_params);
     ProofBody {
         witness_root,
         out_of_domain: EF::ZERO,
@@ -204,9 +195,9 @@ fn hollow(d: &Descriptor, s: &Statement, modes: &Modes) -> Vec<u8> {
         witness_claims,
         witness_value,
         model_claims,
-        model_values,
+        model_value,
         witness_opening: &witness_opening,
-        model_openings: vec![&model_opening[..]; d.roots.len()],
+        model_opening: &model_opening,
     }
     .write(&mut out);
     out
@@ -265,10 +256,10 @@ fn cost_of_a_model_of_ordinary_shape() {
 const RUNS: Shape =
     Shape { vocab: 64, dim: 3, hidden: 3, layers: 16, heads: 255, kv_heads: 255, head_dim: 6, gate_bits: 12 };
 
-/// Below a second for any descriptor: the shapes with the most terms for witness and model, and with most chunks.
+/// Below a second for any descriptor: the shapes with the most terms for witness and model.
 #[test]
 fn cost_of_the_worst_shapes() {
-    // Ten pieces of inputs to a run; then 16 places of a run against a power of two; then twelve pieces in three chunks.
+    // Ten pieces of inputs to a run; then 16 places of a run against a power of two; then twelve pieces.
     for (what, shape) in [
         ("16 layers of 255 heads of width 6", RUNS),
         ("the same at dim 1023", Shape { dim: 1023, ..RUNS }),
@@ -276,57 +267,19 @@ fn cost_of_the_worst_shapes() {
         ("the same at dim 4095", Shape { dim: 4095, ..RUNS }),
     ] {
         let d = descriptor(shape);
-        let what = format!("{what}, {} chunks of 2^{}", d.roots.len(), d.chunk_vars);
+        let what = format!("{what}, {:?}", d.size());
         let ms = cost(&what, &d, &statement(&d, 1, 2, 2, 4));
         assert!(ms < 1_000.0, "{what}: {ms} ms");
     }
 }
 
-/// A smaller k means more chunks for the same cells. With 768 of them, the hollow proof of this shape once cost half a
-/// minute.
+/// The size of the commitment follows from the shape: neither more nor fewer cells are taken.
 #[test]
-fn a_smaller_k_than_the_cells_need_is_refused() {
+fn other_cells_than_the_shapes_are_refused() {
     let taken = descriptor(Shape { dim: 1023, ..RUNS });
-    let cells = ModelLayout::new(&taken).cells;
-    assert_eq!((taken.chunk_vars, taken.roots.len()), (27, 1));
-    for chunk_vars in MIN_VARS..taken.chunk_vars {
-        let roots = vec![Root([0; 32]); cells.div_ceil(1 << chunk_vars)];
-        let d = Descriptor { chunk_vars, roots, ..taken.clone() };
-        assert!(matches!(d.check(), Err(VerifyError::Descriptor(_))), "k = {chunk_vars} is taken");
-        if chunk_vars == 17 {
-            assert_eq!(d.roots.len(), 768);
-        }
-    }
-    let two = Descriptor { roots: vec![Root([0; 32]); 2], ..taken };
-    assert_eq!(two.check(), Err(VerifyError::Descriptor("roots do not follow from the cells")));
-}
-
-/// Whatever k is: all chunks together have the terms of the whole functional and those that lie across a border, so
-/// their number does not multiply the work.
-#[test]
-fn chunks_share_the_terms_of_the_model() {
-    let d = descriptor(Shape { dim: 63, layers: 2, ..RUNS });
-    let model = ModelLayout::new(&d);
-    let mut f = Functional::default();
-    let point = f.point(&[]);
-    for layer in &model.layers {
-        for piece in layer.linear[..3].iter().flat_map(|m| &m.pieces) {
-            let row = f.row(RowWeight::Eq(vec![EF::TWO; piece.bits]));
-            for run in 0..510 {
-                f.push(
-                    EF::ONE,
-                    piece.offset + ((3 * run) << piece.bits),
-                    3,
-                    ColWeight::Eq(point, 0),
-                    Some(row),
-                );
-            }
-        }
-    }
-    for k in 10..20 {
-        let chunks = model.cells.div_ceil(1 << k);
-        let pairs: usize = f.touching(k, chunks).iter().map(Vec::len).sum();
-        assert!(pairs < f.terms.len() + chunks, "k = {k}: {pairs} for {} terms", f.terms.len());
+    for cells in [taken.cells - 1, taken.cells + 1, 1, 1 << 30] {
+        let d = Descriptor { cells, ..taken.clone() };
+        assert_eq!(d.check(), Err(VerifyError::Descriptor("cells do not follow from the shape")), "{cells}");
     }
 }
 

@@ -165,7 +165,7 @@ fn a_proof_is_not_taken_for_another_binding_model_or_token() {
 }
 
 /// A prover that holds other integers than those committed, in one tensor at a time, speaking in the
-/// committed model's name; with the committed chunks, and with its own.
+/// committed model's name; with the committed cells, and with its own.
 #[test]
 fn another_models_integers_do_not_pass_under_this_models_id() {
     let options = Options { gate_bits: 12, ..Options::default() };
@@ -204,20 +204,20 @@ fn another_models_integers_do_not_pass_under_this_models_id() {
         let proof = prove(&own, &truth).expect("a proof");
         assert_eq!(outcome(&truth, &proof, &seeds, what), Ok(()), "{what}: the honest twin");
         let claimed = Statement { model_id: honest.model_id, ..truth };
-        for foreign_chunks in [false, true] {
+        for foreign in [false, true] {
             let forger = ModelKey {
                 model: Arc::clone(&own.model),
                 descriptor: honest.descriptor.clone(),
                 model_id: honest.model_id,
                 layout: honest.layout.clone(),
-                chunks: if foreign_chunks { own.chunks.clone() } else { honest.chunks.clone() },
+                committed: if foreign { own.committed.clone() } else { honest.committed.clone() },
                 embedding: EmbeddingTree::new(&honest_model.embed, ODD.dim),
             };
             let e = match forged(|| prove(&forger, &claimed).expect("a forger's proof")) {
                 Some(proof) => refused(&claimed, &proof, &seeds, what).to_string(),
                 None => "no proof: the lookups do not sum to zero".into(),
             };
-            println!("{what}, {} chunks: {e}", if foreign_chunks { "own" } else { "committed" });
+            println!("{what}, {} cells: {e}", if foreign { "own" } else { "committed" });
         }
     }
 }

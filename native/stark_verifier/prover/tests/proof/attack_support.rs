@@ -1,7 +1,7 @@
 //! What the attacks share: the parts of a proof's bytes by name, and a verifier that must not panic.
 #![allow(dead_code)]
 
-use esper_commitment::{PcsParams, ScheduleRound, fraction_proof_len};
+use esper_commitment::{PcsParams, ScheduleRound, Size, fraction_proof_len};
 use esper_verifier::bytes::{EF_BYTES, Reader};
 use esper_verifier::finals::Finals;
 use esper_verifier::layout::Layout;
@@ -64,12 +64,12 @@ pub fn parts(statement: &Statement, proof: &[u8]) -> Vec<Part> {
         ("contraction finals", 3 * EF_BYTES),
         ("witness claim rounds", sumcheck(layout.num_vars, 2)),
         ("witness value", EF_BYTES),
-        ("model claim rounds", sumcheck(d.chunk_vars, 2)),
-        ("model values", d.roots.len() * EF_BYTES),
+        ("model claim rounds", sumcheck(d.size().num_vars, 2)),
+        ("model value", EF_BYTES),
     ] {
         push(name, len, true);
     }
-    for i in 0..=d.roots.len() {
+    for i in 0..2 {
         let start = out.last().map_or(0, |p| p.at.end);
         let len = Reader::new(&proof[start..], "opening").u32().expect("a length") as usize;
         let [length, bytes] = if i == 0 {
@@ -94,8 +94,8 @@ pub fn elements(statement: &Statement, proof: &[u8]) -> Vec<(&'static str, usize
     for part in parts(statement, proof) {
         let bytes = &proof[part.at.clone()];
         let inside = match part.name {
-            "witness opening" => opening_elements(layout.num_vars, &witness, bytes),
-            "model opening" => opening_elements(d.chunk_vars, &model, bytes),
+            "witness opening" => opening_elements(layout.size(), &witness, bytes),
+            "model opening" => opening_elements(d.size(), &model, bytes),
             _ if part.elements => (0..bytes.len()).step_by(8).collect(),
             _ => vec![],
         };
@@ -105,7 +105,7 @@ pub fn elements(statement: &Statement, proof: &[u8]) -> Vec<(&'static str, usize
 }
 
 /// The same inside an opening, by the list in `commitment/src/opening_wire.rs`, written down a second time.
-fn opening_elements(num_vars: usize, params: &PcsParams, bytes: &[u8]) -> Vec<usize> {
+fn opening_elements(size: Size, params: &PcsParams, bytes: &[u8]) -> Vec<usize> {
     struct Cursor<'a>(usize, Vec<usize>, &'a [u8]);
     impl Cursor<'_> {
         fn base(&mut self, n: usize) {
@@ -121,11 +121,12 @@ fn opening_elements(num_vars: usize, params: &PcsParams, bytes: &[u8]) -> Vec<us
         fn queries(&mut self, round: &ScheduleRound, width: usize) {
             self.base(usize::from(round.query_pow_bits > 0));
             let rows = round.queries.min(1 << (round.log_domain - round.fold));
-            self.base((rows * width) << round.fold);
+            self.base(rows * width);
             let siblings = self.2[self.0..self.0 + 4].try_into().expect("four bytes");
             self.0 += 4 + 32 * u32::from_le_bytes(siblings) as usize;
         }
     }
+    let num_vars = size.num_vars;
     let schedule = params.schedule(num_vars).expect("in range");
     let (last, rounds) = schedule.rounds.split_last().expect("a round");
     let mut c = Cursor(0, vec![], bytes);
@@ -134,12 +135,12 @@ fn opening_elements(num_vars: usize, params: &PcsParams, bytes: &[u8]) -> Vec<us
     for (i, round) in rounds.iter().enumerate() {
         c.0 += 32;
         c.base(3 * round.out_of_domain);
-        c.queries(round, if i == 0 { 1 } else { 3 });
+        c.queries(round, if i == 0 { size.width } else { 3 << round.fold });
         c.sumcheck(schedule.rounds[i + 1].fold, round.fold_pow_bits);
     }
     let folded: usize = schedule.rounds.iter().map(|r| r.fold).sum();
     c.base(3 << (num_vars - folded));
-    c.queries(last, if rounds.is_empty() { 1 } else { 3 });
+    c.queries(last, if rounds.is_empty() { size.width } else { 3 << last.fold });
     c.sumcheck(schedule.final_sumcheck, schedule.final_fold_pow_bits);
     assert_eq!(c.0, bytes.len(), "the list covers the opening");
     c.1

@@ -6,7 +6,7 @@
 //! teeth for each single item is shown by leaving each one out in turn.
 
 use crate::common::{EVEN, ODD, answered, key, prompts};
-use esper_commitment::{EF, GkrSeed, PcsParams, Transcript, verify_fraction_sum, verify_opening};
+use esper_commitment::{EF, GkrSeed, PcsParams, Size, Transcript, verify_fraction_sum, verify_opening};
 use esper_model::synthetic::{Clamps, Options};
 use esper_prover::{ModelKey, prove};
 use esper_verifier::embedding::EmbeddingRows;
@@ -68,13 +68,14 @@ impl Script {
         ids.dedup();
         EmbeddingRows::read(&mut reader, &ids, d.vocab, d.dim, &d.embedding_root).expect("honest");
         let body = ProofBody::read(reader, &d, &instance, &layout).expect("honest");
-        let params = |vars| PcsParams::for_proof(vars, 1 + d.roots.len());
+        let params = |size: Size| PcsParams::for_proof(size.num_vars, 2);
 
-        self.number("version of relations, layout and transcript", 1);
+        self.number("version of relations, layout and transcript", 2);
         self.number("field", FIELD_ORDER);
-        for (name, vars) in [("witness", layout.num_vars), ("model", d.chunk_vars)] {
-            let p = params(vars);
-            self.number(format!("{name}: variables"), vars as u64);
+        for (name, size) in [("witness", layout.size()), ("model", d.size())] {
+            let p = params(size);
+            self.number(format!("{name}: variables"), size.num_vars as u64);
+            self.number(format!("{name}: columns"), size.width as u64);
             self.number(format!("{name}: rate"), p.log_inv_rate as u64);
             self.number(format!("{name}: proof of work"), p.pow_bits as u64);
             self.number(format!("{name}: level"), p.security_level as u64);
@@ -132,25 +133,22 @@ impl Script {
         let at = self.sumcheck("witness claims", &body.witness_claims);
         self.values("witness value", &[body.witness_value]);
         let model_at = self.sumcheck("model claims", &body.model_claims);
-        self.values("model values", &body.model_values);
+        self.values("model value", &[body.model_value]);
         self.bytes("witness root, before its opening", &body.witness_root.0);
         let mut ok = verify_opening(
             &body.witness_root,
-            layout.num_vars,
-            &params(layout.num_vars),
+            layout.size(),
+            &params(layout.size()),
             &[at, early],
             &[body.witness_value, body.out_of_domain],
             body.witness_opening,
             &mut self.t,
         )
         .is_ok();
-        for (i, ((root, &value), opening)) in
-            d.roots.iter().zip(&body.model_values).zip(&body.model_openings).enumerate()
-        {
-            self.bytes(format!("model root {i}"), &root.0);
-            let (point, p) = (vec![model_at.clone()], params(d.chunk_vars));
-            ok &= verify_opening(root, d.chunk_vars, &p, &point, &[value], opening, &mut self.t).is_ok();
-        }
+        self.bytes("model root", &d.root.0);
+        let (size, p) = (d.size(), params(d.size()));
+        let (points, values) = ([model_at], [body.model_value]);
+        ok &= verify_opening(&d.root, size, &p, &points, &values, body.model_opening, &mut self.t).is_ok();
         (self.items, ok)
     }
 }

@@ -1,6 +1,6 @@
 //! One table of numbers, three times the same: `docs/proof.md`, the constants, and what is really refused.
 
-use esper_commitment::{PcsParams, Root, least_opening_len};
+use esper_commitment::Root;
 use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor};
 use esper_verifier::limits::{self, ALL, Limit};
 use esper_verifier::modes::Modes;
@@ -59,7 +59,7 @@ fn checks_take_their_bounds_from_the_list() {
             .lines()
             .map(|l| l.split("//").next().unwrap_or("").split('"').step_by(2).collect::<String>());
         for line in code {
-            assert!(!line.contains("1 <<") || line.contains("1 << self.chunk_vars"), "{line}");
+            assert!(!line.contains("1 <<"), "{line}");
             for word in line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
                 // Bits and masks of the mode bytes are no bounds.
                 let mask = line.contains("bytes[") || line.contains("b >> 1");
@@ -104,8 +104,8 @@ fn descriptor() -> Descriptor {
         logit_bound: 1 << 40,
         clamp_reach: [15; CLAMP_CLASSES],
         layers: vec![layer; 2],
-        chunk_vars: 16,
-        roots: vec![Root([7; 32])],
+        cells: 1 << 16,
+        root: Root([7; 32]),
         embedding_root: [1; 32],
         integers_hash: [2; 64],
     }
@@ -148,8 +148,7 @@ fn refusal(limit: &Limit, value: u64) -> Option<Option<VerifyError>> {
         "o_bits, down_bits" => d.layers[1].down_bits = word,
         "logit_bound" => d.logit_bound = value,
         "reach" => d.clamp_reach[6] = word,
-        "k" => d.chunk_vars = n,
-        "roots" => d.roots = vec![Root([7; 32]); n],
+        "cells" => d.cells = n,
         _ => return statement_refusal(limit, value),
     }
     Some(d.check().err())
@@ -209,10 +208,7 @@ fn each_limit_is_the_last_value_that_is_taken() {
 fn more_cells_than_can_be_committed_are_refused() {
     let mut d = descriptor();
     (d.heads, d.kv_heads, d.max_seq) = (256, 256, 1 << 16);
-    d.roots.truncate(1);
-    d.chunk_vars = esper_verifier::descriptor_check::chunk_vars(
-        esper_verifier::model_layout::ModelLayout::new(&d).cells,
-    );
+    d.cells = esper_verifier::model_layout::ModelLayout::new(&d).cells;
     assert_eq!(d.check(), Ok(()));
     let mut s = statement(&d);
     s.rows = limits::ROWS.most as usize;
@@ -221,21 +217,4 @@ fn more_cells_than_can_be_committed_are_refused() {
     proof.extend_from_slice(&encoded);
     proof.extend_from_slice(&Modes::off(d.layers.len()).encode());
     assert_eq!(verify(&s, &proof, &Seeds::new()).err(), Some(VerifyError::Sizes));
-}
-
-/// So many roots and no more: their shortest openings, and that of the smallest witness, fill a proof.
-#[test]
-fn roots_are_bounded_by_what_a_proof_holds() {
-    let least = |vars: u64, openings: usize| {
-        let vars = vars as usize;
-        4 + least_opening_len(vars, &PcsParams::for_proof(vars, openings)).expect("in range")
-    };
-    let bytes = |roots: usize| {
-        roots * (24 + least(limits::CHUNK_VARS.most, 1 + roots))
-            + least(limits::WITNESS_VARS.least, 1 + roots)
-    };
-    let most = limits::ROOTS.most as usize;
-    println!("{most} roots: {} bytes, one more: {}", bytes(most), bytes(most + 1));
-    assert!(limits::PROOF_BYTES.takes(bytes(most)), "{} bytes", bytes(most));
-    assert!(!limits::PROOF_BYTES.takes(bytes(most + 1)), "{} bytes", bytes(most + 1));
 }

@@ -3,6 +3,7 @@
 use esper_commitment::Root;
 use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor};
 use esper_verifier::limits;
+use esper_verifier::model_layout::ModelLayout;
 use esper_verifier::{SequenceStatement, Statement, VerifyError};
 
 const EOS: u32 = 1;
@@ -19,7 +20,7 @@ fn descriptor() -> Descriptor {
         down_bits: 20,
         shifts: [16, 16, 20, 20, 20, 32, 20],
     };
-    Descriptor {
+    let mut d = Descriptor {
         vocab: VOCAB as usize,
         dim: 4,
         hidden: 4,
@@ -35,11 +36,13 @@ fn descriptor() -> Descriptor {
         logit_bound: BOUND as u64,
         clamp_reach: [15; CLAMP_CLASSES],
         layers: vec![layer],
-        chunk_vars: 16,
-        roots: vec![Root([7; 32])],
+        cells: 0,
+        root: Root([7; 32]),
         embedding_root: [1; 32],
         integers_hash: [2; 64],
-    }
+    };
+    d.cells = ModelLayout::new(&d).cells;
+    d
 }
 
 fn sequence(prompt: usize, answer: &[u32]) -> SequenceStatement {
