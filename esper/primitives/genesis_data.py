@@ -7,8 +7,8 @@ from esper.primitives.model_entry import ModelEntry, ModelShape
 
 GENESIS_MODEL: Final = ModelEntry(
     model_id=model_id_of(
-        "b8db1b8505d39823b952c63f3cb46775bd1ed0080a57b717c93cb3cbbd56e4a9"
-        "78faa0dc0af17576ff9dbf64748b4e9502fb221b8ac2f9b2d836267beedbbf49"
+        "94c5e65b9eef531e8c1ccab5681b2afc0cecf74c9353ea5159eb1493b69a7a56"
+        "81ed3580313c527de1e257f3d1db6bfed6c58aa9bb5a4dd809394b4e6f3e06d3"
     ),
     tier=0,
     shape=ModelShape(

@@ -11,7 +11,6 @@ import pytest
 
 from esper.primitives.ids import ModelId
 from esper.prover import Statement, prove
-from tests.spec.proof import parameters as p
 from tests.spec.proof import verifier
 from tests.spec.proof.decoding.descriptor import model_id
 from tests.spec.proof.decoding.model_layout import ModelLayout

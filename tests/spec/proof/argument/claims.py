@@ -16,7 +16,7 @@ from tests.spec.proof.argument.functional import (
 from tests.spec.proof.argument.points import RelationPoints, outer, plain
 from tests.spec.proof.argument.products import EndPoint, Values
 from tests.spec.proof.argument.residual import Residual
-from tests.spec.proof.arithmetic.field import ONE, ZERO, Ext, ext_sum
+from tests.spec.proof.arithmetic.field import ONE, Ext, ext_sum
 from tests.spec.proof.arithmetic.multilinear import eq_table
 from tests.spec.proof.decoding import shape
 from tests.spec.proof.decoding.embedding import EmbeddingRows

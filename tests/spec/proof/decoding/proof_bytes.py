@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.spec.proof.arithmetic.field import Ext
 from tests.spec.proof import parameters as p
+from tests.spec.proof.arithmetic.field import Ext
 from tests.spec.proof.decoding import shape
 from tests.spec.proof.decoding.reader import Reader
 from tests.spec.proof.decoding.witness_layout import WitnessLayout

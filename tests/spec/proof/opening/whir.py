@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.spec.proof import parameters as p
 from tests.spec.proof.arithmetic.field import ONE, ZERO, Ext, dot, ext_sum, powers
 from tests.spec.proof.arithmetic.multilinear import Point, eq_points, eq_table
 from tests.spec.proof.arithmetic.transcript import Transcript
 from tests.spec.proof.errors import RejectedError
-from tests.spec.proof import parameters as p
 from tests.spec.proof.opening import merkle
 from tests.spec.proof.opening.schedule import Phase, Schedule
 from tests.spec.proof.opening.wire import Opening, Queries

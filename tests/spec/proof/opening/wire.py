@@ -65,7 +65,8 @@ def decode(data: bytes, schedule: Schedule) -> Opening:
 
 
 def _queries(reader: Reader, schedule: Schedule, index: int) -> Queries:
-    work, count, width = reader.element(), schedule.phases[index].queries, schedule.row_length(index)
+    count, width = schedule.phases[index].queries, schedule.row_length(index)
+    work = reader.element()
     rows: Sequence[Row]
     if index == 0:
         rows = [reader.elements(width) for _ in range(count)]
