@@ -191,8 +191,8 @@ def test_a_static_peer_is_dialled_again_and_again() -> None:
         now_ms += 2 * 3_600_000
     assert 5_000 <= rests[0] <= 16_000
     # The operator waits for it: the hour of other addresses would be too long.
-    assert all(rest <= 181_000 for rest in rests)
-    assert all(rest >= 60_000 for rest in rests[4:])
+    assert all(rest <= 46_000 for rest in rests)
+    assert all(rest >= 15_000 for rest in rests[4:])
     # Once reached, it is soon dialled again.
     [dial] = world.dials(now_ms)
     connection = world.connect(dial, now_ms)
