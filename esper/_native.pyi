@@ -109,6 +109,40 @@ class NativeModel:
         What `each` raises ends the answer, and is raised.
         """
 
+    def score(
+        self, tokens: Sequence[int], first: int, top_k: int, threads: int, /
+    ) -> list[list[tuple[int, int]]]:
+        """The `top_k` best (id, logit) pairs behind each of `tokens[first:]`, in one pass."""
+
+class ServingBatch:
+    """Sequences that are answered together; they come and go while the others run on."""
+
+    def __init__(self, model: NativeModel, slots: int, positions: int, threads: int, /) -> None:
+        """At most `slots` sequences of at most `positions` tokens. Raises `ValueError`."""
+
+    def __len__(self) -> int: ...
+    def add(self, number: int, prompt: Sequence[int], max_new: int, top_k: int, /) -> None:
+        """Take a sequence in; with `max_new` 0 its prompt is read and kept until it is removed.
+
+        Raises `ValueError` for a number that is here, a full batch, or what does not fit.
+        """
+
+    def fork(
+        self, of: int, length: int, number: int, prompt: Sequence[int], max_new: int, top_k: int, /
+    ) -> None:
+        """The same for one that begins with the first `length` tokens of `of`, which have run."""
+
+    def remove(self, number: int, /) -> bool:
+        """Give a sequence up; whether it was here."""
+
+    def run(
+        self, max_steps: int, deadline_ms: int, /
+    ) -> list[tuple[int, int, list[tuple[int, int]], bool]]:
+        """Tokens in order, each (number, token, best pairs, whether the answer is over).
+
+        Back early with the first token or the end of an answer; lets other threads go on.
+        """
+
 class FloatSpread(TypedDict):
     """Size of the values at one site; a plain dict at run time."""
 
@@ -177,9 +211,25 @@ class ProvingKey:
         sequences: Sequence[
             tuple[Sequence[int], Sequence[int], int, Sequence[Sequence[tuple[int, int]]]]
         ],
+        done: Callable[[str], None] | None = None,
         /,
     ) -> bytes:
-        """Proof of a statement of shape (rows, top_k); `ValueError` if it is false."""
+        """Proof of a statement of shape (rows, top_k); `ValueError` if it is false.
+
+        `done` hears the name of every stage that is over.
+        """
+
+class ProofPlan(TypedDict):
+    """What a proof takes; a plain dict at run time."""
+
+    witness_cells: int
+    leaves: int
+    model_cells: int
+    memory_bytes: int
+    stages: list[tuple[str, float]]
+
+def proof_plan(model: NativeModel, sequences: int, rows: int, answers: int) -> ProofPlan:
+    """What a proof takes, told before any work on it; `ValueError` for what cannot be proven."""
 
 def verify_proof(
     model_id: ModelId,

@@ -32,6 +32,7 @@ from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events
 from esper.node.interpreter import share_interpreter
+from esper.node.loop_watch import LoopWatch
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
@@ -126,6 +127,7 @@ async def run_node(
 
         services = [
             Service("signals", partial(stop_when_signalled, signals, stop)),
+            Service("the watch of the loop", LoopWatch(parts.steady).run),
             Service("the RPC server", partial(rpc.run, node.rpc)),
         ]
         if node.network is not None:

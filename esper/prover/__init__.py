@@ -7,6 +7,7 @@ from esper.prover.errors import (
     StatementError,
     VerificationError,
 )
+from esper.prover.planning import ProofPlan, planned
 from esper.prover.proving import ProvableModel, prepare_memory, prove, release_memory
 from esper.prover.statement import Sequence, Statement
 from esper.prover.verification import Report, verify
@@ -14,6 +15,7 @@ from esper.prover.verification import Report, verify
 __all__ = [
     "MalformedProofError",
     "ProofError",
+    "ProofPlan",
     "ProvableModel",
     "ProvingError",
     "Report",
@@ -21,6 +23,7 @@ __all__ = [
     "Statement",
     "StatementError",
     "VerificationError",
+    "planned",
     "prepare_memory",
     "prove",
     "release_memory",

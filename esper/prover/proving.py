@@ -1,6 +1,7 @@
 """Answering prompts and proving the answers."""
 
 import os
+from collections.abc import Callable
 from collections.abc import Sequence as AbstractSequence
 from threading import Thread
 from typing import Final, Protocol
@@ -13,6 +14,8 @@ MIN_ROWS = 2
 """Fewest positions of a proof."""
 LEAST_MEMORY: Final = 192 << 20
 """Bytes that the smallest proof of a real model takes."""
+ANSWER_STAGE: Final = "answer"
+MODEL_STAGE: Final = "model commitment"
 
 TopAnswer = tuple[list[int], list[list[tuple[int, int]]]]
 
@@ -38,9 +41,14 @@ class Key(Protocol):
         """64 bytes."""
 
     def prove(
-        self, binding: bytes, shape: tuple[int, int], sequences: AbstractSequence[Fields], /
+        self,
+        binding: bytes,
+        shape: tuple[int, int],
+        sequences: AbstractSequence[Fields],
+        done: Callable[[str], None] | None = None,
+        /,
     ) -> bytes:
-        """Proof of the statement with these fields."""
+        """Proof of the statement with these fields; ``done`` hears of every stage that is over."""
 
 
 class ProvableModel(Protocol):
@@ -63,6 +71,7 @@ def prove(
     binding: bytes,
     rows: int | None = None,
     top_k: int = 4,
+    done: Callable[[str], None] | None = None,
 ) -> tuple[Statement, bytes]:
     """Answer `prompts` greedily and prove every answer token with its top logits.
 
@@ -74,6 +83,7 @@ def prove(
         binding: 64 bytes that the proof is valid for alone.
         rows: positions of each sequence in the proof, a power of two; the fewest that fit if None.
         top_k: how many (id, logit) pairs are proven for each answer token.
+        done: hears the name of every stage that is over, in the order of :func:`planned`.
 
     Returns:
         The statement, and the bytes of its proof.
@@ -88,9 +98,9 @@ def prove(
     limits = [max_answer] * len(prompts) if isinstance(max_answer, int) else list(max_answer)
     if len(limits) != len(prompts):
         raise ProvingError(f"max_answer: {len(limits)} limits for {len(prompts)} prompts")
-    longest = max(len(p) + limit - 1 for p, limit in zip(prompts, limits, strict=True))
     if rows is None:
-        rows = max(MIN_ROWS, 1 << (longest - 1).bit_length())
+        rows = fewest_rows(prompts, limits)
+    tell = done or (lambda stage: None)
     try:
         answers = model.native.generate(prompts, max(limits), top_k, len(os.sched_getaffinity(0)))
         # Greedy answers to a lower limit are the beginnings of those to a higher one.
@@ -98,12 +108,22 @@ def prove(
             Sequence(tuple(p), tuple(said[:limit]), limit, tuple(tuple(at) for at in top[:limit]))
             for p, limit, (said, top) in zip(prompts, limits, answers, strict=True)
         )
+        tell(ANSWER_STAGE)
         key = model.proving_key
+        tell(MODEL_STAGE)
         statement = Statement(key.model_id, binding, rows, top_k, sequences)
-        proof = key.prove(binding, statement.shape(), statement.fields())
+        proof = key.prove(binding, statement.shape(), statement.fields(), done)
     except (ValueError, OverflowError) as error:
         raise ProvingError(str(error)) from error
     return statement, proof
+
+
+def fewest_rows(
+    prompts: AbstractSequence[AbstractSequence[int]], limits: AbstractSequence[int]
+) -> int:
+    """The fewest positions, a power of two, that hold each prompt with its longest answer."""
+    longest = max(len(p) + limit - 1 for p, limit in zip(prompts, limits, strict=True))
+    return max(MIN_ROWS, 1 << (longest - 1).bit_length())
 
 
 def prepare_memory() -> None:

@@ -1,6 +1,6 @@
 """When an address is dialled again: 10 s x 2^n, at most 1 h, give or take half at random.
 
-Static peers rest 2 minutes at most.
+Static peers rest half a minute at most.
 
 At random, so that nodes which were stopped together do not return together.
 """
@@ -11,7 +11,7 @@ from esper.p2p.ports import Random
 
 FIRST_MS: Final = 10_000
 LONGEST_MS: Final = 3_600_000
-LONGEST_STATIC_MS: Final = 120_000
+LONGEST_STATIC_MS: Final = 30_000
 """Of a peer that the operator named: it may be the only one, and its operator waits for it."""
 MOST_FAILURES: Final = 255
 """Counted; more make no difference."""

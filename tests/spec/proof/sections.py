@@ -36,7 +36,7 @@ def _sizes(decoded: Decoded) -> Iterator[tuple[str, int]]:
     yield "early value", _exts(1)
     yield "root denominator", _exts(1)
     for index, layer in enumerate(body.fraction):
-        yield f"fraction rounds {index}", _exts(3 * len(layer.rounds))
+        yield f"fraction rounds {index}", _exts(2 * len(layer.rounds))
         yield f"fraction ends {index}", _exts(4)
     yield "table value", _exts(1)
     yield "linear", _exts(1)

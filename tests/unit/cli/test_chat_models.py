@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from esper.cli.esper.app import application
 from esper.cli.esper.models.model import app
 from esper.cli.esper.models.run_model import StreamedText
 from esper.model import load_model
@@ -131,6 +132,42 @@ def test_system_is_for_chats(model: Path) -> None:
     done = RUNNER.invoke(app, ["run", str(model), "--prompt", "a", "--system", "b"])
     assert done.exit_code == 2
     assert "--chat" in done.stderr
+
+
+def proving(*words: str | Path) -> list[str]:
+    return ["prove", *map(str, words), "--json"]
+
+
+def test_an_answer_of_a_chat_is_proven(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["--chat", "--system", "b", "--prompt", "the", "--max-tokens", "5"]
+    ran = json.loads(RUNNER.invoke(app, ["run", str(model), *asked, "--json"]).stdout)
+    out = tmp_path / "a.proof"
+    command = proving(model, *asked, "--out", out)
+    done = RUNNER.invoke(application(command), command)
+    assert done.exit_code == 0, done.output
+    fields = json.loads(done.stdout)
+    (sequence,) = fields["sequences"]
+    assert sequence["prompt"] == ran["prompt_tokens"]
+    # A proof's answer ends at EOS alone: what a reader takes for its end may come before.
+    assert sequence["answer"][: len(ran["answer_tokens"])] == ran["answer_tokens"]
+    check = ["verify", str(out), "--model-id", fields["model_id"], "--json"]
+    checked = RUNNER.invoke(application(check), check)
+    assert json.loads(checked.stdout)["sequences"][0]["answer"] == sequence["answer"]
+
+    monkeypatch.setattr("esper.prover.free_memory.free_memory", lambda: 1 << 20)
+    command = proving(model, *asked, "--out", tmp_path / "b.proof")
+    done = RUNNER.invoke(application(command), command)
+    assert done.exit_code == 1
+    error = json.loads(done.stderr)["error"]
+    assert error["name"] == "TooLittleMemoryError"
+    assert "--any-memory" in error["message"]
+    assert not (tmp_path / "b.proof").exists()
+    command = [*command, "--any-memory"]
+    assert RUNNER.invoke(application(command), command).exit_code == 0
+    command = proving(model, "--prompt", "a", "--system", "b", "--out", tmp_path / "c.proof")
+    assert RUNNER.invoke(application(command), command).exit_code == 2
 
 
 def test_a_model_without_template_says_so(model: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from esper.prover import (
     Statement,
     StatementError,
     VerificationError,
+    planned,
     proof_file,
     prove,
     release_memory,
@@ -212,3 +213,36 @@ def test_the_memory_of_proofs_goes_back_when_asked(model: LoadedModel) -> None:
 def resident_bytes() -> int:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_the_stages_are_told_as_they_were_planned(model: LoadedModel) -> None:
+    prompts = [model.encode("Once upon a time")]
+    plan = planned(model.native, prompts, 4)
+    told: list[str] = []
+    prove(model, prompts, max_answer=4, binding=BINDING, done=told.append)
+    assert told == [name for name, _ in plan.stages]
+    assert sum(share for _, share in plan.stages) == pytest.approx(1)
+    assert min(share for _, share in plan.stages) > 0
+    assert plan.rows == 8
+    larger = planned(model.native, prompts * 2, 30)
+    assert larger.witness_cells > plan.witness_cells
+    assert larger.memory_bytes > plan.memory_bytes
+    assert larger.model_cells == plan.model_cells
+
+
+def test_what_a_stage_s_listener_raises_is_raised(model: LoadedModel) -> None:
+    def listener(stage: str) -> None:
+        raise LookupError(stage)
+
+    with pytest.raises(LookupError, match="answer"):
+        prove(model, [model.encode("a")], max_answer=1, binding=BINDING, done=listener)
+    statement, _ = prove(model, [model.encode("a")], max_answer=1, binding=BINDING)
+    with pytest.raises(LookupError, match="witness"):
+        model.proving_key.prove(BINDING, statement.shape(), statement.fields(), listener)
+
+
+def test_a_plan_of_what_cannot_be_proven_is_refused(model: LoadedModel) -> None:
+    with pytest.raises(ProvingError, match="none given"):
+        planned(model.native, [], 4)
+    with pytest.raises(ProvingError, match="rows"):
+        planned(model.native, [[1] * 40_000], 4)

@@ -16,10 +16,19 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from esper.cli.esper.models.chat_input import input_tokens
 from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
 from esper.cli.esper.models.model_argument import MODEL_ARGUMENT, model_folder
 from esper.cli.esper.models.out_file import Force, OutFileError, check_out, write_out
-from esper.cli.esper.models.text_arguments import refuse, utf8_texts
+from esper.cli.esper.models.proving_progress import (
+    Progress,
+    TooLittleMemoryError,
+    apart,
+    check_memory,
+    memory_line,
+    shown,
+)
+from esper.cli.esper.models.text_arguments import refuse, utf8_text, utf8_texts
 from esper.cli.esper.session import printable
 
 if TYPE_CHECKING:
@@ -67,38 +76,70 @@ def prove_command(
         list[str], typer.Option(help="Text to continue; repeat for a batch.", callback=utf8_texts)
     ],
     out: Annotated[Path, typer.Option(help="File to write: statement and proof.")],
+    chat: Annotated[
+        bool, typer.Option("--chat", help="Prompts are messages: answer by the chat template.")
+    ] = False,
+    system: Annotated[
+        str | None,
+        typer.Option(help="With --chat: what the model is told beforehand.", callback=utf8_text),
+    ] = None,
     max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
     binding: Annotated[
         str, typer.Option(help="64 bytes in hexadecimal that the proof is valid for alone.")
     ] = _UNBOUND,
+    any_memory: Annotated[
+        bool, typer.Option("--any-memory", help="Begin even if the memory seems too little.")
+    ] = False,
     force: Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Answer prompts greedily with exact integer inference, and prove every token of it."""
-    from esper.prover import ProofError, prepare_memory, proof_file, prove
+    """Answer prompts greedily with exact integer inference, and prove every token of it.
+
+    What it takes is said before it begins; ctrl-C ends it at any time and leaves no file.
+    """
+    from esper.prover import ProofError, planned, prepare_memory, proof_file, prove
 
     # Beside what this thread has yet to import and to read.
     prepare_memory()
     from esper.model import load_model
     from esper.model.errors import ModelError
+    from esper.prover.free_memory import free_memory
 
     bound_to = _identifier(binding, "--binding")
+    if system is not None and not chat:
+        raise typer.BadParameter("is for --chat alone", param_hint="--system")
     try:
         check_out(out, force=force)
         with _status("loading the model"):
             model = load_model(directory)
-            prompts = [model.encode(text) for text in prompt]
+            prompts = [
+                input_tokens(directory, model, text, system, chat=chat)[0] for text in prompt
+            ]
+            plan = planned(model.native, prompts, max_tokens)
+        if not any_memory:
+            check_memory(plan, free_memory())
+        if sys.stderr.isatty():
+            typer.echo(memory_line(plan), err=True)
         started = time.perf_counter()
-        with _status("proving"):
-            statement, proof = prove(model, prompts, max_answer=max_tokens, binding=bound_to)
+        progress = Progress(plan)
+        with shown(progress):
+            statement, proof = apart(
+                lambda: prove(
+                    model, prompts, max_answer=max_tokens, binding=bound_to, done=progress.done
+                )
+            )
         seconds = time.perf_counter() - started
         write_out(out, proof_file.encode(statement, proof), force=force)
-    except (ModelError, OutFileError, ProofError, ImportError, OSError, ValueError) as error:
+    except (
+        *(ModelError, OutFileError, ProofError, TooLittleMemoryError),
+        *(ImportError, OSError, ValueError),
+    ) as error:
         refuse(error, as_json=as_json)
     fields = _described(statement, model.tokenizer) | {
         "file": str(out),
         "proof_bytes": len(proof),
         "seconds": round(seconds, 3),
+        "memory_bytes": plan.memory_bytes,
     }
     if as_json:
         typer.echo(json.dumps(fields))

@@ -7,17 +7,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 
+from esper.cli.esper.models.chat_input import input_tokens
 from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
 from esper.cli.esper.models.model_argument import MODEL_ARGUMENT
 from esper.cli.esper.models.text_arguments import refuse, utf8_text
-
-if TYPE_CHECKING:
-    from esper.model import LoadedModel
 
 _CHAT_TOKENS: Final = 256
 """Longest answer in a chat where nothing is said: it ends by itself before."""
@@ -80,7 +78,7 @@ def run_command(
     try:
         with _errors.status("loading the model"):
             model = load_model(directory)
-            tokens, ends = _input(directory, model, prompt, system if chat else None, chat=chat)
+            tokens, ends = input_tokens(directory, model, prompt, system, chat=chat)
         started = time.perf_counter()
         streamed = StreamedText(lambda answer: model.decode(tokens, answer), _writer(as_json))
         if not chat and not as_json:
@@ -107,22 +105,6 @@ def run_command(
             }
         )
     )
-
-
-def _input(
-    directory: Path, model: LoadedModel, prompt: str, system: str | None, *, chat: bool
-) -> tuple[list[int], frozenset[int]]:
-    """Token ids of the prompt, and those that end its answer. Raises ModelError."""
-    if not chat:
-        return model.encode(prompt), frozenset((model.eos,))
-    from esper.model.templates.chat_tokens import chat_tokens, end_tokens
-
-    messages = [{"role": "user", "content": prompt}]
-    if system is not None:
-        messages.insert(0, {"role": "system", "content": system})
-    vocab = model.shape.vocab
-    tokens = chat_tokens(directory, vocab, model.bos).of(messages)
-    return tokens, end_tokens(directory, vocab, model.eos)
 
 
 def _taking(streamed: StreamedText, ends: frozenset[int]) -> Callable[[int], bool]:

@@ -1,35 +1,33 @@
 //! Verifying that a sum of `2^n` fractions is 0, up to one claim about numerators and denominators.
 //!
-//! The proof is that of `p3_multi_stark::fractional_gkr`, on its transcript. This verifier is an own one: the crate's
-//! spends its time on a description of the transcript's `n^2 + 3n` steps, which depends on `n` alone and is therefore
-//! computed once ([`GkrSeed`]).
+//! Fractions are added in pairs, layer by layer, until one is left: (n0 / d0) + (n1 / d1) = (n0 d1 + n1 d0) / (d0 d1). A
+//! layer of `2^m` fractions is the polynomials n and d in m variables. A claim n(x), d(x) on a layer becomes one on the
+//! layer below by a sumcheck of n0(y) d1(y) + n1(y) d0(y) + lambda d0(y) d1(y) over eq(x, y), where n0, d0, n1, d1 are the
+//! layer below at the two places that were added for y.
+//!
+//! **Which two.** With more than eight fractions the bit 3 of the index is added away, with eight or less the bit 0: so
+//! blocks of eight stay together, neighbours are added, and a layer with a tail of fractions 0 / 1 is as short as what is
+//! before the tail. Rounds bind variables in the same order.
+//!
+//! **Rounds.** s(X) = eq(x, X) h(X) with h of degree 2, and the claim is c = (1 - x) h(0) + x h(1) = h(0) + x (a + b) for
+//! h(X) = h(0) + a X + b X^2. A round sends a and b alone; h(0) follows, and no division is needed. A false claim has no
+//! true h, and a false h meets the true one in two places at most.
 
 use alloc::vec::Vec;
 
-use p3_challenger::CanObserve;
-use p3_multi_stark::fractional_gkr::FractionGkrShape;
-
-use crate::field::{EF, F, Field, PrimeCharacteristicRing};
+use crate::field::{EF, PrimeCharacteristicRing};
 use crate::transcript::Transcript;
 use crate::wire::{EXT_LEN, Reader, WireError};
 
 /// Most variables of a sum: 2^40 fractions.
 pub const MAX_GKR_VARS: usize = 40;
+/// Bits of the index that are added away last: 2^3 neighbours fill the widest vectors.
+pub(crate) const LOW_BITS: usize = 3;
 
-/// What a proof over `num_vars` variables absorbs first: a description of its steps. Compute it once for each size.
-#[derive(Clone, Debug)]
+/// A size of a sum that is in range.
+#[derive(Clone, Copy, Debug)]
 pub struct GkrSeed {
     num_vars: usize,
-    elements: Vec<F>,
-}
-
-/// A sponge that only records what it is given.
-struct Recorder(Vec<F>);
-
-impl CanObserve<F> for Recorder {
-    fn observe(&mut self, value: F) {
-        self.0.push(value);
-    }
 }
 
 impl GkrSeed {
@@ -41,14 +39,48 @@ impl GkrSeed {
         if !(1..=MAX_GKR_VARS).contains(&num_vars) {
             return Err(GkrError::Variables { num_vars });
         }
-        let mut recorder = Recorder(Vec::new());
-        FractionGkrShape { num_variables: num_vars }.domain_separator::<F, EF>().seed(&mut recorder);
-        Ok(Self { num_vars, elements: recorder.0 })
+        Ok(Self { num_vars })
     }
 
     /// Variables of the sum.
     pub fn num_vars(&self) -> usize {
         self.num_vars
+    }
+}
+
+/// A point of a layer, in the order in which its variables are bound.
+///
+/// Of a layer of m variables: first those of the blocks, from bit 3 up, then those of the low bits, from bit 0 up; only
+/// the latter where m is 3 or less.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct LayerPoint {
+    /// Coordinates of the bits from 3 on, lowest first.
+    pub blocks: Vec<EF>,
+    /// Coordinates of the bits 0, 1, 2.
+    pub low: Vec<EF>,
+}
+
+impl LayerPoint {
+    /// The point of this layer that the challenges of its rounds make, and from it one of the layer below.
+    pub fn below(&self, challenges: &[EF], branch: EF) -> Self {
+        let (blocks, low) = challenges.split_at(self.blocks.len());
+        let joined = |rest: &[EF]| core::iter::once(branch).chain(rest.iter().copied()).collect();
+        // The bit that was added away is the lowest of its kind in the layer below.
+        if low.len() < LOW_BITS {
+            Self { blocks: Vec::new(), low: joined(low) }
+        } else {
+            Self { blocks: joined(blocks), low: low.to_vec() }
+        }
+    }
+
+    /// Coordinates in the order of the rounds.
+    pub fn in_order(&self) -> impl Iterator<Item = EF> {
+        self.blocks.iter().chain(&self.low).copied()
+    }
+
+    /// The first coordinate for the most significant bit.
+    pub fn from_the_top(&self) -> Vec<EF> {
+        self.blocks.iter().rev().chain(self.low.iter().rev()).copied().collect()
     }
 }
 
@@ -87,28 +119,16 @@ pub enum GkrError {
     },
 }
 
-/// Bytes of a proof over `num_vars` variables: the root denominator, then for layer `i` its `i` round polynomials of
-/// three values and its four child values.
+/// Bytes of a proof over `num_vars` variables: the root denominator, then for layer `i` its `i` rounds of two
+/// coefficients and its four child values.
 pub const fn fraction_proof_len(num_vars: usize) -> usize {
-    (1 + 3 * num_vars * num_vars.saturating_sub(1) / 2 + 4 * num_vars) * EXT_LEN
+    (1 + num_vars * num_vars.saturating_sub(1) + 4 * num_vars) * EXT_LEN
 }
 
-/// Value at `r` of the cubic through (0, a), (1, b), (2, c), (3, d), by forward differences.
-fn cubic_at([a, b, c, d]: [EF; 4], r: EF, half: F, sixth: F) -> EF {
-    let first = b - a;
-    let second = c - b.double() + a;
-    let third = d - c.double() - c + b.double() + b - a;
-    a + r * (first + (r - F::ONE) * (second * half + (r - F::TWO) * (third * sixth)))
-}
-
-/// Draws until the challenge is not 0, as the prover does.
-fn nonzero_challenge(tr: &mut Transcript) -> EF {
-    loop {
-        let r = tr.challenge();
-        if r != EF::ZERO {
-            return r;
-        }
-    }
+/// What both sides absorb first: which protocol, and its size.
+pub(crate) fn begin(num_vars: usize, tr: &mut Transcript) {
+    tr.absorb_bytes(b"esper/fractions/v2");
+    tr.absorb_u64(num_vars as u64);
 }
 
 /// Checks a proof that `2^n` fractions sum to 0, and returns the claim that is left.
@@ -121,40 +141,36 @@ fn nonzero_challenge(tr: &mut Transcript) -> EF {
 pub fn verify_fraction_sum(seed: &GkrSeed, proof: &[u8], tr: &mut Transcript) -> Result<GkrClaim, GkrError> {
     let n = seed.num_vars;
     let mut reader = Reader::new(proof);
-    let (half, sixth) = (F::TWO.inverse(), F::from_u64(6).inverse());
     let root_denominator = reader.ext()?;
     if root_denominator == EF::ZERO {
         return Err(GkrError::ZeroRootDenominator);
     }
-    CanObserve::<F>::observe_slice(&mut tr.sponge, &seed.elements);
+    begin(n, tr);
     tr.absorb(root_denominator);
-    let (mut point, mut next) = (Vec::<EF>::with_capacity(n), Vec::<EF>::with_capacity(n));
+    let mut point = LayerPoint::default();
+    let mut challenges = Vec::<EF>::with_capacity(n);
     let (mut numerator, mut denominator) = (EF::ZERO, root_denominator);
     for layer in 0..n {
         let lambda = tr.challenge();
         let mut claim = numerator + lambda * denominator;
-        next.clear();
-        next.push(EF::ZERO); // the place of the branch coordinate, drawn last
-        let mut eq = EF::ONE;
-        for &p in &point {
-            let [at0, at2, at3] = [reader.ext()?, reader.ext()?, reader.ext()?];
-            tr.absorb_slice(&[at0, at2, at3]);
-            let r = nonzero_challenge(tr);
-            claim = cubic_at([at0, claim - at0, at2, at3], r, half, sixth);
-            eq *= (p * r).double() - p - r + F::ONE;
-            next.push(r);
+        challenges.clear();
+        for x in point.in_order() {
+            let [a, b] = [reader.ext()?, reader.ext()?];
+            tr.absorb_slice(&[a, b]);
+            let r = tr.challenge();
+            claim += r * (a + r * b) - x * (a + b);
+            challenges.push(r);
         }
         let [n0, d0, n1, d1] = [reader.ext()?, reader.ext()?, reader.ext()?, reader.ext()?];
-        if claim != eq * (d1 * n0 + d0 * (n1 + lambda * d1)) {
+        if claim != d1 * n0 + d0 * (n1 + lambda * d1) {
             return Err(GkrError::Layer { layer });
         }
         tr.absorb_slice(&[n0, d0, n1, d1]);
-        let branch = nonzero_challenge(tr);
+        let branch = tr.challenge();
         numerator = n0 + branch * (n1 - n0);
         denominator = d0 + branch * (d1 - d0);
-        next[0] = branch;
-        core::mem::swap(&mut point, &mut next);
+        point = point.below(&challenges, branch);
     }
     reader.finish()?;
-    Ok(GkrClaim { point, numerator, denominator })
+    Ok(GkrClaim { point: point.from_the_top(), numerator, denominator })
 }

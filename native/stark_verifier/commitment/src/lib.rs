@@ -45,7 +45,7 @@ pub use field::{
 };
 pub use fraction::{GkrClaim, GkrError, GkrSeed, MAX_GKR_VARS, fraction_proof_len, verify_fraction_sum};
 #[cfg(feature = "prover")]
-pub use fraction_prover::{prove_fraction_sum, prove_fraction_sum_packed};
+pub use fraction_prover::{FRACTION_BLOCK, prove_fraction_sum, prove_fraction_sum_packed};
 pub use hash::{CONTEXT_LEAF, CONTEXT_NODE, TAG_TRANSCRIPT};
 pub use opening::{MAX_POINTS, PcsError, check_opening_encoding, least_opening_len, verify_opening};
 #[cfg(feature = "prover")]

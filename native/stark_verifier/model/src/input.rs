@@ -35,6 +35,15 @@ impl Shape {
         }
     }
 
+    /// Refuses a number of candidates outside 1 to min(vocab, 1024).
+    pub(crate) fn check_top(&self, count: usize) -> Result<(), ModelError> {
+        let most = self.vocab.min(1024);
+        if (1..=most).contains(&count) {
+            return Ok(());
+        }
+        input(format!("top_k must be from 1 to {most}, got {count}"))
+    }
+
     /// Refuses `max_new` of 0, and prompts that leave no room: the last answer token is no input, so
     /// `prompt + max_new - 1` may reach `max_seq`.
     pub(crate) fn check_answers(&self, prompts: &[Vec<u32>], max_new: usize) -> Result<(), ModelError> {

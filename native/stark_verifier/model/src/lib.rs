@@ -29,7 +29,7 @@ pub mod synthetic;
 mod synthetic;
 
 pub use bounds::{Bound, Bounds};
-pub use engine::{Answer, Engine, Level, Session, TopEntry};
+pub use engine::{Answer, Engine, Level, MAX_SLOTS, Request, ServingBatch, Session, Told, TopEntry};
 pub use error::ModelError;
 pub use float::{Calibration, FloatConfig, FloatEngine, FloatModel, LayerStats, SITES, Spread};
 pub use model::{Layer, Linear, Model, Shape};

@@ -52,7 +52,15 @@ impl ModelKey {
     }
 }
 
-fn describe(model: &Model, bounds: &Bounds, embedding_root: [u8; 32]) -> Result<Descriptor, ProveError> {
+/// The descriptor of a model whose commitment is not known yet.
+///
+/// # Errors
+/// What the proof's own ranges refuse.
+pub(crate) fn describe(
+    model: &Model,
+    bounds: &Bounds,
+    embedding_root: [u8; 32],
+) -> Result<Descriptor, ProveError> {
     let s = model.shape;
     let layers = model
         .layers

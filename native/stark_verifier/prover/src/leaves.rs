@@ -3,15 +3,17 @@
 use crate::key::ModelKey;
 use crate::witness::Witness;
 use esper_commitment::{
-    EF, F, PackedEF, PackedF, PackedFieldExtension, PackedValue, PrimeCharacteristicRing,
+    EF, F, FRACTION_BLOCK, PackedEF, PackedF, PackedFieldExtension, PackedValue, PrimeCharacteristicRing,
 };
 use esper_verifier::tables::Table;
 use rayon::prelude::*;
 
-/// Numerators and denominators of all leaves.
+/// Numerators and denominators of the leaves before the tail of 0 / 1, in whole blocks, one of the tail at least among
+/// them where there is any.
 pub fn leaves(key: &ModelKey, w: &Witness, alpha: EF, beta: EF) -> (Vec<F>, Vec<PackedEF>) {
     let (d, layout) = (&key.descriptor, &w.layout);
-    let size = 1 << layout.leaf_vars;
+    let used = layout.lookup_cells + layout.table_entries;
+    let size = (used + 1).next_multiple_of(FRACTION_BLOCK).min(1 << layout.leaf_vars);
     let mut numerators = F::zero_vec(size);
     numerators[..layout.lookup_cells].fill(F::ONE);
     let (beta2, beta3) = (beta * beta, beta * beta * beta);

@@ -14,6 +14,7 @@ pub mod matrix;
 pub mod packing;
 pub mod pages;
 pub mod patterns;
+pub mod plan;
 pub mod products;
 pub mod prove;
 pub mod small;
@@ -24,4 +25,5 @@ pub mod witness;
 
 pub use error::ProveError;
 pub use key::ModelKey;
+pub use plan::{Plan, plan};
 pub use prove::{prove, prove_observed, prove_witness};

@@ -108,7 +108,7 @@ fn prove_stages(
     let (leaf_key, leaf_witness) = leaves_of.unwrap_or((key, &w));
     let (numerators, denominators) = leaves(leaf_key, leaf_witness, alpha, beta);
     done("leaves");
-    let (fraction_sum, sum) = prove_fraction_sum_packed(numerators, denominators, &mut t);
+    let (fraction_sum, sum) = prove_fraction_sum_packed(numerators, denominators, w.layout.leaf_vars, &mut t);
     // The leaf claims' functionals do not depend on the model part's value; its claim does.
     let leaf_at = |value: EF| {
         let ends = [sum.numerator, sum.denominator];

@@ -11,6 +11,7 @@ mod digest;
 mod memory;
 mod model;
 mod proof;
+mod serving;
 mod signatures;
 mod state;
 
@@ -27,6 +28,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     memory::register(module)?;
     model::register(module)?;
     proof::register(module)?;
+    serving::register(module)?;
     signatures::register(module)?;
     state::register(module)
 }

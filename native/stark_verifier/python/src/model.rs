@@ -123,11 +123,27 @@ impl NativeModel {
         py.detach(work).map_err(python_error)?;
         raised
     }
+
+    /// The `top_k` best (id, logit) pairs behind each of the tokens from number `first` on, in one pass: what the
+    /// model says along a text, to compare an answer with.
+    ///
+    /// Raises ValueError for tokens that do not fit the model, `first` behind the last, or `top_k` and `threads` as
+    /// in `generate`.
+    fn score(
+        &self,
+        py: Python<'_>,
+        tokens: Vec<u32>,
+        first: usize,
+        top_k: usize,
+        threads: usize,
+    ) -> PyResult<Vec<Vec<(u32, i64)>>> {
+        py.detach(|| self.engine(threads)?.score(&tokens, first, top_k)).map_err(python_error)
+    }
 }
 
 impl NativeModel {
     /// The engine on `threads` threads, made on first use.
-    fn engine(&self, threads: usize) -> Result<Arc<Engine>, ModelError> {
+    pub(crate) fn engine(&self, threads: usize) -> Result<Arc<Engine>, ModelError> {
         // An engine is whole before it is stored, so a panic elsewhere cannot have left a broken one.
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = engines.get(&threads) {
@@ -270,7 +286,7 @@ fn little_endian<const N: usize>(
     })
 }
 
-fn python_error(error: ModelError) -> PyErr {
+pub(crate) fn python_error(error: ModelError) -> PyErr {
     let message = error.to_string();
     match error {
         ModelError::Io { .. } => PyOSError::new_err(message),

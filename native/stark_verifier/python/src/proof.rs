@@ -1,7 +1,7 @@
 //! Proofs of inference for Python: the committed model, proving, and verification without weights.
 
 use crate::model::NativeModel;
-use esper_prover::{ModelKey, ProveError, prove};
+use esper_prover::{ModelKey, Plan, ProveError, plan, prove_observed};
 use esper_verifier::{Seeds, SequenceStatement, Statement, VerifyError, verify};
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
@@ -78,19 +78,29 @@ impl ProvingKey {
         PyBytes::new(py, &self.inner.descriptor.encode())
     }
 
-    /// Proof of a statement about this model; `shape` is (rows, top_k).
+    /// Proof of a statement about this model; `shape` is (rows, top_k). `done` hears the name of every stage that is
+    /// over; what it raises is raised once the proof is made.
     ///
     /// Raises ValueError for a statement that contradicts itself or that the model does not bear out.
+    #[pyo3(signature = (binding, shape, sequences, done = None, /))]
     fn prove<'py>(
         &self,
         py: Python<'py>,
         binding: &[u8],
         shape: [usize; 2],
         sequences: Vec<SequenceFields>,
+        done: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let statement = statement(&self.inner.model_id, binding, shape, sequences)?;
-        let proof = py.detach(|| prove(&self.inner, &statement)).map_err(|e| value_error(&e))?;
-        Ok(PyBytes::new(py, &proof))
+        let mut failed = None;
+        let mut tell = |stage: &'static str| {
+            if let (Some(done), None) = (&done, &failed) {
+                failed = Python::attach(|py| done.call1(py, (stage,))).err();
+            }
+        };
+        let proof =
+            py.detach(|| prove_observed(&self.inner, &statement, &mut tell)).map_err(|e| value_error(&e))?;
+        failed.map_or_else(|| Ok(PyBytes::new(py, &proof)), Err)
     }
 }
 
@@ -124,6 +134,31 @@ fn verify_proof<'py>(
     Ok(out)
 }
 
+/// What a proof of so many sequences, rows each and answers in all will take, before any work on it: a dict of
+/// witness_cells, leaves, model_cells, memory_bytes (at the peak, with the model and its commitment) and stages, each a
+/// name as `prove` tells it and its share of the work; the first one commits the model.
+///
+/// Raises ValueError naming what cannot be proven.
+#[pyfunction]
+fn proof_plan<'py>(
+    py: Python<'py>,
+    model: &NativeModel,
+    sequences: usize,
+    rows: usize,
+    answers: usize,
+) -> PyResult<Bound<'py, PyDict>> {
+    let model = model.inner.clone();
+    let found = py.detach(|| plan(&model, [sequences, rows, answers])).map_err(|e| value_error(&e))?;
+    let Plan { witness_cells, leaves, model_cells, memory, stages } = found;
+    let out = PyDict::new(py);
+    out.set_item("witness_cells", witness_cells)?;
+    out.set_item("leaves", leaves)?;
+    out.set_item("model_cells", model_cells)?;
+    out.set_item("memory_bytes", memory)?;
+    out.set_item("stages", stages)?;
+    Ok(out)
+}
+
 /// 64 bytes that name a model together with the proof system: commits to all weights and keeps nothing.
 #[pyfunction]
 fn model_id<'py>(py: Python<'py>, model: &NativeModel) -> PyResult<Bound<'py, PyBytes>> {
@@ -136,5 +171,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<ProvingKey>()?;
     module.add("MalformedProofError", module.py().get_type::<MalformedProofError>())?;
     module.add_function(wrap_pyfunction!(verify_proof, module)?)?;
+    module.add_function(wrap_pyfunction!(proof_plan, module)?)?;
     module.add_function(wrap_pyfunction!(model_id, module)?)
 }

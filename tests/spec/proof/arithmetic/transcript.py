@@ -50,12 +50,6 @@ class Transcript:
     def draw(self) -> Ext:
         return Ext(self._element(), self._element(), self._element())
 
-    def draw_nonzero(self) -> Ext:
-        """A challenge that is not 0: 0 is drawn again."""
-        while not (challenge := self.draw()):
-            pass
-        return challenge
-
     def point(self, coordinates: int) -> list[Ext]:
         return [self.draw() for _ in range(coordinates)]
 

@@ -57,7 +57,7 @@ def decode(reader: Reader, layout: WitnessLayout) -> ProofBody:
         early_value=reader.ext(),
         root_denominator=reader.ext(),
         fraction=[
-            FractionLayer(reader.rounds(layer, 3), *reader.exts(4))
+            FractionLayer(reader.rounds(layer, 2), *reader.exts(4))
             for layer in range(layout.leaf_vars)
         ],
         table_value=reader.ext(),

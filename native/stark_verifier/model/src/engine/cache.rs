@@ -34,6 +34,20 @@ impl Cache {
         Self { heads, kv_heads: shape.kv_heads, head_dim: shape.head_dim, len: 0 }
     }
 
+    /// A cache of the first `length` positions, which are complete.
+    pub fn beginning(&self, length: usize) -> Self {
+        assert!(length <= self.len, "positions that have not run");
+        let keys = length.div_ceil(KEY_BLOCK) * KEY_BLOCK * self.head_dim;
+        let values = length.div_ceil(2) * 2 * padded_channels(self.head_dim);
+        // What a block holds of later positions is never looked at, and is written over by those that come.
+        let part = |head: &HeadCache| HeadCache {
+            keys: head.keys[..keys].to_vec(),
+            values: head.values[..values].to_vec(),
+        };
+        let heads = self.heads.iter().map(part).collect();
+        Self { heads, len: length, ..*self }
+    }
+
     /// One key/value head of one layer.
     pub fn head(&self, layer: usize, head: usize) -> &HeadCache {
         &self.heads[layer * self.kv_heads + head]

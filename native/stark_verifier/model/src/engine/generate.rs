@@ -55,10 +55,7 @@ impl Engine {
         let shape = &self.model.shape;
         shape.check_sequences(prompts)?;
         shape.check_answers(prompts, max_new)?;
-        let most = shape.vocab.min(1024);
-        if !(1..=most).contains(&top_k) {
-            return Err(ModelError::Input { reason: format!("top_k must be from 1 to {most}, got {top_k}") });
-        }
+        shape.check_top(top_k)?;
         if prompts.is_empty() {
             return Ok(Vec::new());
         }

@@ -6,3 +6,4 @@ mod fixture;
 mod float;
 mod malformed;
 mod reference;
+mod serving;
