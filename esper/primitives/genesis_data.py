@@ -7,8 +7,8 @@ from esper.primitives.model_entry import ModelEntry, ModelShape
 
 GENESIS_MODEL: Final = ModelEntry(
     model_id=model_id_of(
-        "6943cb4492125a4cb88f361f736be2c29dcffe22ce5f51dd73d13cb95558cf76"
-        "eca6ede49310dd2c7e7ee7e2fb87b92950d5be1ac2ca59119324cfbb96f5f822"
+        "b253e018845a6e39d22cf95945770967c1b49520874efa8af9bf367cff5b9e7b"
+        "39b461c9960b8c4f1a3873ecbb8e86a30997e448042e3fce6cdf6ef82d144940"
     ),
     tier=0,
     shape=ModelShape(

@@ -37,10 +37,13 @@ def random_model(
     bits: tuple[int, int, int] = (12, 16, 16),
     louder: Mapping[str, int] | None = None,
     score_shift: int | None = None,
+    z_bits: int = 16,
 ) -> LoadedModel:
     """A random model: widths of gate, o and down; multipliers and gains times factors by name."""
     gate_bits, o_bits, down_bits = bits
-    model = synthetic_model(seed, shape, gate_bits=gate_bits, o_bits=o_bits, down_bits=down_bits)
+    model = synthetic_model(
+        seed, shape, gate_bits=gate_bits, o_bits=o_bits, down_bits=down_bits, z_bits=z_bits
+    )
     tensors = dict(model.tensors)
     for name, tensor in model.tensors.items():
         for part, factor in (louder or {}).items():

@@ -25,8 +25,8 @@ EMBEDDING_ROW: Final = "esper embedding row v1"
 EMBEDDING_NODE: Final = "esper embedding node v1"
 EMBEDDING_ROOT: Final = "esper embedding root v1"
 PROOF_NAME: Final = b"esper proof of inference v1"
-PROOF_VERSION: Final = 1
-DESCRIPTOR_VERSION: Final = 1
+PROOF_VERSION: Final = 2
+DESCRIPTOR_VERSION: Final = 2
 
 # The model's integers
 ACTIVATION_BITS: Final = 16
@@ -71,6 +71,7 @@ MATRIX_SHIFT: Final = Range(1, 36)
 QK_SHIFT: Final = Range(16, 16)
 SCORE_SHIFT: Final = Range(1, 16)
 GATE_BITS: Final = (12, 16)
+Z_BITS: Final = Range(16, 24)
 UPDATE_BITS: Final = Range(16, 26)
 LOGIT_BOUND: Final = Range(1, 2**46 - 1)
 REACH: Final = Range(1, 2**15 - 1)

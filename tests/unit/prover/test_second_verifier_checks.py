@@ -135,7 +135,9 @@ class Honest:
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory: pytest.TempPathFactory) -> Honest:
-    model = random_model(tmp_path_factory.mktemp("model"), 3, bits=(12, 20, 18), louder=LOUD)
+    model = random_model(
+        tmp_path_factory.mktemp("model"), 3, bits=(12, 20, 18), louder=LOUD, z_bits=20
+    )
     statement, proof = prove(model, [[1, 5, 9], [3, 4]], max_answer=3, binding=bytes(64))
     decoded = verifier.decode(statement, proof)
     challenges = KeptChallenges(p.PROOF_NAME)
@@ -201,8 +203,9 @@ def test_work_must_be_done(honest: Honest) -> None:
     [
         (0, 0xFF, "a bit that means nothing"),
         (1, 3, "too many overflow limbs"),
-        (2, 0, "a wide update is clamped but not carried at full width"),
-        (3, 1, "a wide update is clamped but not carried at full width"),
+        (2, 8, "a bit that means nothing"),
+        (2, 0, "a wide site is clamped but not carried at full width"),
+        *((3, byte, "a wide site is clamped but not carried at full width") for byte in (3, 5, 6)),
     ],
 )
 def test_refused_modes_are_malformed(honest: Honest, place: int, value: int, problem: str) -> None:

@@ -32,7 +32,8 @@ NUMBERS = (
     *("version", "layers", "roots", "vocab", "dim", "hidden", "heads", "kv_heads", "head_dim"),
     *("max_seq", "bos", "eos", "emax", "final_shift", "eps_term", "logit_bound", "k"),
     *(f"reach.{name}" for name in ("norm", "qk", "v", "gate", "z", "o", "down")),
-    *("norm1_shift", "norm2_shift", "score_shift", "gate_bits", "o_bits", "down_bits"),
+    *("norm1_shift", "norm2_shift", "score_shift", "gate_bits", "z_bits"),
+    *("o_bits", "down_bits"),
     *(f"shift.{name}" for name in ("q", "k", "v", "o", "gate", "up", "down")),
 )
 """The numbers of a descriptor up to the end of the first layer."""
@@ -136,7 +137,7 @@ def _numbered(proof: bytes, place: int, value: int) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize(
     ("number", "values", "problem"),
     [
-        ("version", [0, 2], "descriptor's version"),
+        ("version", [0, 1, 3], "descriptor's version"),
         ("layers", [0, 2**8 + 1], "layers"),
         ("layers", [1, 3], "descriptor's length"),
         ("roots", [0, 31], "roots"),
@@ -168,6 +169,7 @@ def _numbered(proof: bytes, place: int, value: int) -> tuple[bytes, bytes]:
         ("norm2_shift", [0, 47], "norm2_shift"),
         ("score_shift", [0, 17], "score_shift"),
         ("gate_bits", [11, 13, 14, 17], "gate_bits"),
+        ("z_bits", [14, 17, 26], "width of z"),
         ("o_bits", [14, 17, 28], "width of an update"),
         ("down_bits", [14, 17, 28], "width of an update"),
         ("shift.q", [15, 17], "shift"),
@@ -200,7 +202,7 @@ def test_a_root_or_layers_too_many_are_malformed(proven: tuple[Statement, bytes]
     statement, proof = proven
     size = int.from_bytes(proof[:4], "little")
     descriptor = proof[4 : 4 + size]
-    layer = descriptor[8 * 24 : 8 * (24 + 13)]
+    layer = descriptor[8 * 24 : 8 * (24 + 14)]
     for problem, changed in (
         ("number of roots", _with(descriptor[:-96] + bytes(32) + descriptor[-96:], roots=2)),
         (
@@ -246,7 +248,7 @@ def test_descriptors_are_refused_alike(proven: tuple[Statement, bytes]) -> None:
     size = int.from_bytes(proof[:4], "little")
     descriptor = proof[4 : 4 + size]
     refused: set[str] = set()
-    for word in range(24 + 13 * 2):
+    for word in range(24 + 14 * 2):
         value = int.from_bytes(descriptor[8 * word : 8 * word + 8], "little")
         for other in sorted({0, value - 1, value + 1, 37, 2**14, 2**32 - 1, 2**60} - {value, -1}):
             changed, name = _numbered(proof, word, other)
