@@ -64,7 +64,7 @@ def _some_modes(folder: Path) -> tuple[Statement, bytes]:
 
 def _wide_z(folder: Path) -> tuple[Statement, bytes]:
     """Wide in both layers, and nothing else."""
-    model = random_model(folder, 11, z_bits=24)
+    model = random_model(folder, 11, z_bits=22)
     return prove(model, PROMPTS, max_answer=2, binding=BINDING)
 
 

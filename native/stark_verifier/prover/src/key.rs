@@ -45,11 +45,12 @@ impl ModelKey {
         descriptor.check().map_err(ProveError::Descriptor)?;
         let params = PcsParams::for_proof(descriptor.chunk_vars, 1 + count);
         let mut cells = lay_out(&model, &layout);
-        cells.resize(count << descriptor.chunk_vars, F::ZERO);
         let mut chunks = Vec::with_capacity(count);
-        for _ in 0..count {
-            // From the back, so that a chunk's memory is free once it is committed.
-            let chunk = cells.split_off(cells.len() - (1 << descriptor.chunk_vars));
+        // From the back, the last one filled with zeros by itself: no more is held than the cells and one commitment's work.
+        for c in (0..count).rev() {
+            let mut chunk = cells.split_off(c << descriptor.chunk_vars);
+            cells.shrink_to_fit();
+            chunk.resize(1 << descriptor.chunk_vars, F::ZERO);
             chunks.push(commit(chunk, &params).1);
         }
         chunks.reverse();

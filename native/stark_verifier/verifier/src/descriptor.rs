@@ -171,7 +171,9 @@ impl Descriptor {
         word(&mut out, self.chunk_vars as u64);
         self.clamp_reach.iter().for_each(|&q| word(&mut out, u64::from(q)));
         for l in &self.layers {
-            for v in [l.norm1_shift, l.norm2_shift, l.score_shift, l.gate_bits, l.z_bits, l.o_bits, l.down_bits] {
+            for v in
+                [l.norm1_shift, l.norm2_shift, l.score_shift, l.gate_bits, l.z_bits, l.o_bits, l.down_bits]
+            {
                 word(&mut out, u64::from(v));
             }
             l.shifts.iter().for_each(|&s| word(&mut out, u64::from(s)));
