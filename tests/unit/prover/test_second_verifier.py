@@ -52,7 +52,7 @@ def test_the_genesis_model_is_accepted() -> None:
 
 
 def _all_modes(folder: Path) -> tuple[Statement, bytes]:
-    model = random_model(folder, 3, bits=(12, 20, 18), louder=LOUD, z_bits=18)
+    model = random_model(folder, 3, bits=(12, 20, 18), louder=LOUD, z_bits=(18,))
     return prove(model, PROMPTS, max_answer=3, binding=BINDING)
 
 
@@ -64,7 +64,13 @@ def _some_modes(folder: Path) -> tuple[Statement, bytes]:
 
 def _wide_z(folder: Path) -> tuple[Statement, bytes]:
     """Wide in both layers, and nothing else."""
-    model = random_model(folder, 11, z_bits=22)
+    model = random_model(folder, 11, z_bits=(22,))
+    return prove(model, PROMPTS, max_answer=2, binding=BINDING)
+
+
+def _two_widths_of_z(folder: Path) -> tuple[Statement, bytes]:
+    """Clamped in both layers, wide in one: two tables of clamps."""
+    model = random_model(folder, 12, louder={"up_proj": 40}, z_bits=(18, 16))
     return prove(model, PROMPTS, max_answer=2, binding=BINDING)
 
 
@@ -92,6 +98,7 @@ def _smallest(folder: Path) -> tuple[Statement, bytes]:
         (_all_modes, "7f020707"),
         (_some_modes, "18000202"),
         (_wide_z, "00000404"),
+        (_two_widths_of_z, "10000400"),
         (_third_slack_limb, "00040000"),
         (_one_overflow_limb, "00010000"),
         (_smallest, "000200"),

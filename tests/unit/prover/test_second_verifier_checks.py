@@ -136,7 +136,7 @@ class Honest:
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory: pytest.TempPathFactory) -> Honest:
     model = random_model(
-        tmp_path_factory.mktemp("model"), 3, bits=(12, 20, 18), louder=LOUD, z_bits=18
+        tmp_path_factory.mktemp("model"), 3, bits=(12, 20, 18), louder=LOUD, z_bits=(18,)
     )
     statement, proof = prove(model, [[1, 5, 9], [3, 4]], max_answer=3, binding=bytes(64))
     decoded = verifier.decode(statement, proof)

@@ -165,7 +165,7 @@ fn narrow_and_wide_layers_clamp_by_tables_of_their_own() {
     let [long, short] = [16, 24].map(|bits| d.z_reach(bits));
     assert!((1 << 12..1 << 15).contains(&long), "{long}");
     assert_eq!(short, long.div_ceil(1 << 8));
-    let alone = |q: u32| u128::from(q) * ((1 << 24) - 1) << 32 < 0xffff_ffff_0000_0001;
+    let alone = |q: u32| (u128::from(q) * ((1 << 24) - 1)) << 32 < 0xffff_ffff_0000_0001;
     assert!(alone(short) && !alone(long), "the narrow layer's table is no danger to the wide one");
     let q = question(&key, &prompts(64, &[6], 5), 8, 4);
     let (statement, modes) = needed(&key, &q);

@@ -70,7 +70,7 @@ impl Script {
         let body = ProofBody::read(reader, &d, &instance, &layout).expect("honest");
         let params = |vars| PcsParams::for_proof(vars, 1 + d.roots.len());
 
-        self.number("version of relations, layout and transcript", 1);
+        self.number("version of relations, layout and transcript", 2);
         self.number("field", FIELD_ORDER);
         for (name, vars) in [("witness", layout.num_vars), ("model", d.chunk_vars)] {
             let p = params(vars);

@@ -146,6 +146,7 @@ fn refusal(limit: &Limit, value: u64) -> Option<Option<VerifyError>> {
         "shifts of q and k" => d.layers[1].shifts[1] = word,
         "score_shift" => d.layers[1].score_shift = word,
         "gate_bits" => d.layers[1].gate_bits = word,
+        "z_bits" => d.layers[1].z_bits = word,
         "o_bits, down_bits" => d.layers[1].down_bits = word,
         "logit_bound" => d.logit_bound = value,
         "reach" => d.clamp_reach[6] = word,
