@@ -109,7 +109,7 @@ def test_bytes_that_do_not_decode_are_told_from_proofs_that_show_nothing(
 ) -> None:
     statement, proof = proven
     no_element = proof[:-8] + b"\xff" * 8
-    other_version = proof[:4] + b"\2" + proof[5:]
+    other_version = proof[:4] + bytes([proof[4] + 1]) + proof[5:]
     for malformed in (b"", proof[:-1], proof + b"\0", no_element, other_version):
         with pytest.raises(MalformedProofError):
             verify(statement, malformed)

@@ -141,9 +141,9 @@ def decode(data: bytes) -> Descriptor:
     reach = {name: number() for name in p.CLASSES}
     layers = []
     for _ in range(layer_count):
-        widths_and_shifts = [number() for _ in range(7)]
+        norm1, norm2, score, gate, z, o, down = (number() for _ in range(7))
         shifts = {name: number() for name in MATRICES}
-        layers.append(Layer(*widths_and_shifts, shifts))
+        layers.append(Layer(norm1, norm2, score, gate, z, o, down, shifts))
     roots = tuple(reader.digests(root_count))
     embedding_root = reader.digest()
     # integers_hash: for those who register the model.
