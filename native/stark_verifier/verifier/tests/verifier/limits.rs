@@ -206,6 +206,25 @@ fn each_limit_is_the_last_value_that_is_taken() {
     }
 }
 
+/// A width of two digits has two halves.
+#[test]
+fn odd_widths_are_refused() {
+    let fields: [(&str, fn(&mut LayerDescriptor) -> &mut u32); 3] = [
+        ("odd width of z", |l| &mut l.z_bits),
+        ("odd width of an update", |l| &mut l.o_bits),
+        ("odd width of an update", |l| &mut l.down_bits),
+    ];
+    for (name, field) in fields {
+        for (bits, reason) in
+            [(17, Some(VerifyError::Descriptor(name))), (18, None), (21, Some(VerifyError::Descriptor(name)))]
+        {
+            let mut d = descriptor();
+            *field(&mut d.layers[1]) = bits;
+            assert_eq!(d.check().err(), reason, "{name}: {bits}");
+        }
+    }
+}
+
 /// The largest statement of the largest model has too many cells, and no proof of it is looked at.
 #[test]
 fn more_cells_than_can_be_committed_are_refused() {
