@@ -6,6 +6,7 @@ Only models without forced clamps, whose scores stay inside the table of exponen
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,11 +44,22 @@ class SplitMix:
         return [self.between(lowest, highest) for _ in range(count)]
 
 
+@dataclass(frozen=True)
+class _Widths:
+    """Bits of the values that may have more or fewer than 16."""
+
+    gate: int
+    z: int
+    o: int
+    down: int
+
+
 def synthetic_model(
-    seed: int, shape: Shape, *, gate_bits: int, o_bits: int, down_bits: int
+    seed: int, shape: Shape, *, gate_bits: int, o_bits: int, down_bits: int, z_bits: int = 16
 ) -> IntegerModel:
     """The model that the native generator makes of the same seed, shape and widths."""
     random = SplitMix(seed)
+    widths = _Widths(gate_bits, z_bits, o_bits, down_bits)
     update_sum = shape.layers * (_top(o_bits) + _top(down_bits))
     embed_top = 4 << _FRAC_BITS
     embed = random.list(shape.vocab * shape.dim, -embed_top, embed_top)
@@ -65,7 +77,7 @@ def synthetic_model(
             for norm in ("norm1", "norm2")
         }
         linear_shift = {
-            name: _linear(random, tensors, f"{prefix}.{name}", shape, gate_bits, o_bits, down_bits)
+            name: _linear(random, tensors, f"{prefix}.{name}", shape, widths)
             for name in LINEAR_NAMES
         }
         tensors[f"{prefix}.silu_table"] = _silu_table(gate_bits)
@@ -76,7 +88,7 @@ def synthetic_model(
                 score_shift=_score_shift(shape.head_dim),
                 linear_shift=linear_shift,
                 gate_bits=gate_bits,
-                z_bits=16,
+                z_bits=z_bits,
                 o_bits=o_bits,
                 down_bits=down_bits,
             )
@@ -128,23 +140,21 @@ def _linear(
     tensors: dict[str, AnyArray],
     name: str,
     shape: Shape,
-    gate_bits: int,
-    o_bits: int,
-    down_bits: int,
+    widths: _Widths,
 ) -> int:
     """Draw one matrix with its multipliers; return its shift."""
     kind = name.rsplit(".", 1)[1]
     size = linear_sizes(shape)[kind]
-    activation, gate = _top(16) // 16, _top(gate_bits) // 16
-    silu = min(gate << (16 - gate_bits), 1 << 15) // 2
+    activation, gate, gated = (_top(bits) // 16 for bits in (16, widths.gate, widths.z))
+    silu = min(gate << (16 - widths.gate), 1 << 15) // 2
     source, target, shift = {
         "q_proj": (_H_RMS, activation, 16),
         "k_proj": (_H_RMS, activation, 16),
         "v_proj": (_H_RMS, activation, 16),
-        "o_proj": (activation, min(_UPDATE_RMS, _top(o_bits) // 16), 16),
+        "o_proj": (activation, min(_UPDATE_RMS, _top(widths.o) // 16), 16),
         "gate_proj": (_H_RMS, gate, 16),
-        "up_proj": (_H_RMS * silu, activation, 32),
-        "down_proj": (activation, min(_UPDATE_RMS, _top(down_bits) // 16), 16),
+        "up_proj": (_H_RMS * silu, gated, 32),
+        "down_proj": (gated, min(_UPDATE_RMS, _top(widths.down) // 16), 16),
     }[kind]
     if kind in ("o_proj", "down_proj") and _multiplier(size[1], source, target, shift) < 8:
         shift = 32

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from esper.model import load_model
 from esper.model.config import Shape
-from esper.model.g16_format import write_integer_model
+from esper.model.g16_format import IntegerModel, write_integer_model
 from esper.model.loaded import LoadedModel
 from esper.prover import MalformedProofError, Statement, VerificationError, verify
 from tests.spec.proof import verifier as second
@@ -37,10 +37,17 @@ def random_model(
     bits: tuple[int, int, int] = (12, 16, 16),
     louder: Mapping[str, int] | None = None,
     score_shift: int | None = None,
+    z_bits: Sequence[int] = (16,),
 ) -> LoadedModel:
-    """A random model: widths of gate, o and down; multipliers and gains times factors by name."""
+    """A random model: widths of gate, o and down; multipliers and gains times factors by name.
+
+    ``z_bits`` are widths of z layer by layer; the last one holds for the layers that are left.
+    """
     gate_bits, o_bits, down_bits = bits
-    model = synthetic_model(seed, shape, gate_bits=gate_bits, o_bits=o_bits, down_bits=down_bits)
+    model = synthetic_model(
+        seed, shape, gate_bits=gate_bits, o_bits=o_bits, down_bits=down_bits, z_bits=max(z_bits)
+    )
+    model = _with_layers(model, z_bits=lambda index: z_bits[min(index, len(z_bits) - 1)])
     tensors = dict(model.tensors)
     for name, tensor in model.tensors.items():
         for part, factor in (louder or {}).items():
@@ -48,15 +55,21 @@ def random_model(
                 tensors[name] = np.asarray(tensor.astype(np.int64) * factor, tensor.dtype)
     model = dataclasses.replace(model, tensors=tensors)
     if score_shift is not None:
-        layers = tuple(
-            dataclasses.replace(layer, score_shift=score_shift) for layer in model.parameters.layers
-        )
-        model = dataclasses.replace(
-            model, parameters=dataclasses.replace(model.parameters, layers=layers)
-        )
+        model = _with_layers(model, score_shift=lambda _: score_shift)
     write_integer_model(folder / "g16.safetensors", model)
     write_tokenizer(folder, shape.vocab)
     return load_model(folder)
+
+
+def _with_layers(model: IntegerModel, **fields: Callable[[int], int]) -> IntegerModel:
+    """The same integers with other parameters of layers, by the layer's number."""
+    layers = tuple(
+        dataclasses.replace(layer, **{name: of(index) for name, of in fields.items()})  # type: ignore[arg-type]
+        for index, layer in enumerate(model.parameters.layers)
+    )
+    return dataclasses.replace(
+        model, parameters=dataclasses.replace(model.parameters, layers=layers)
+    )
 
 
 def modes_of(proof: bytes) -> bytes:

@@ -71,7 +71,7 @@ def descriptor(model: IntegerModel) -> bytes:
     words += clamp_reach(p, bounds)
     for layer in p.layers:
         words += [layer.norm1_shift, layer.norm2_shift, layer.score_shift]
-        words += [layer.gate_bits, layer.o_bits, layer.down_bits]
+        words += [layer.gate_bits, layer.z_bits, layer.o_bits, layer.down_bits]
         words += [layer.linear_shift[name] for name in LINEAR_NAMES]
     encoded = struct.pack(f"<{len(words)}Q", *words) + root
     return encoded + embedding_root(model.tensors["embed_tokens"]) + integers_hash(model)
@@ -91,12 +91,18 @@ class _Site:
     """Bits dropped."""
 
     def quotient(self) -> int:
-        """How many times the width fits into the worst case."""
+        """How many times the width fits into the worst case: for z, a width of 16 bits."""
+        bits = 16 if self.clamp_class == "z" else self.bits
         rounded = (self.bound.value + (1 << (self.shift - 1))) >> self.shift
-        return (rounded + width_top(self.bits)) // ((1 << self.bits) - 1)
+        return (rounded + width_top(bits)) // ((1 << bits) - 1)
 
     def span(self, reach: int) -> int:
-        """Largest difference of the two sides of the clamp's equation at quotients to ``reach``."""
+        """Largest difference of the two sides of the clamp's equation.
+
+        Its quotients go to ``reach``, those of z at a width above 16 bits as far as that takes.
+        """
+        if self.clamp_class == "z":
+            reach = -(-reach >> (self.bits - 16))
         shifted = ((1 << self.bits) - 1) * reach + width_top(self.bits)
         return self.bound.value + (shifted << self.shift) + (1 << self.shift)
 
@@ -144,7 +150,7 @@ def _layer_sites(layer: LayerParameters) -> Iterator[tuple[str, str, int, int]]:
     yield "qk", "k rotary", 16, shift["k_proj"] + 16
     yield "v", "v_proj A", 16, shift["v_proj"]
     yield "gate", "gate_proj A", layer.gate_bits, shift["gate_proj"]
-    yield "z", "silu * A_up", 16, shift["up_proj"]
+    yield "z", "silu * A_up", layer.z_bits, shift["up_proj"]
     yield "o_update", "o_proj A", layer.o_bits, shift["o_proj"]
     yield "down_update", "down_proj A", layer.down_bits, shift["down_proj"]
 
@@ -185,7 +191,6 @@ def _check_ranges(p: Parameters) -> None:
     _require("emax", p.emax, smallest_exponent, 30)
     for index, layer in enumerate(p.layers):
         where = f"layer[{index}]."
-        _require(f"{where}z_bits", layer.z_bits, 16, 16)
         for name, shift in layer.linear_shift.items():
             lowest, highest = (16, 16) if name in ("q_proj", "k_proj") else (1, 36)
             _require(f"{where}linear_shift.{name}", shift, lowest, highest)

@@ -22,6 +22,7 @@ from esper.model.g16_format import IntegerModel, read_integer_model, write_integ
 from esper.model.naming.commitment_root import MODULUS
 from esper.model.naming.integers_hash import integers_hash
 from esper.model.naming.model_id import (
+    CLAMP_CLASSES,
     MODEL_ID_TAG,
     clamp_reach,
     descriptor,
@@ -48,7 +49,7 @@ def odd_model(vector: dict[str, Any]) -> IntegerModel:
     """The vector's model: no size but one is a power of two."""
     shape = Shape(**vector["shape"])
     assert shape == ODD
-    widths = {name: vector[name] for name in ("gate_bits", "o_bits", "down_bits")}
+    widths = {name: vector[name] for name in ("gate_bits", "z_bits", "o_bits", "down_bits")}
     return synthetic_model(vector["seed"], shape, **widths)
 
 
@@ -187,8 +188,33 @@ def test_quotients_of_a_class_must_hold_at_every_site(odd_model: IntegerModel) -
     assert clamp_reach(replace(parameters, layers=layers), apart)[2] == reach[2]
 
 
+def test_quotients_of_z_are_fewer_where_z_is_wide(odd_model: IntegerModel) -> None:
+    """One table for 16 and 24 bits would make the wide layer's equation wrap."""
+    parameters = odd_model.parameters
+    bounds = {(bound.site, bound.name): bound for bound in check_bounds(odd_model)}
+    layers = tuple(
+        replace(layer, z_bits=bits) for layer, bits in zip(parameters.layers, (16, 24), strict=True)
+    )
+    mixed = replace(parameters, layers=layers)
+    greatest = 1 << 62
+    for site in ("layer 0", "layer 1"):
+        named = (site, "silu * A_up")
+        forced = bounds | {named: replace(bounds[named], value=greatest)}
+        reach = clamp_reach(mixed, forced)[CLAMP_CLASSES.index("z")]
+        assert reach == ((greatest + 2**31 >> 32) + 32767) // 65535
+        assert reach * (2**24 - 1) << 32 > MODULUS
+        # What a layer of 24 bits needs: the quotient of its own width.
+        assert -(-reach >> 8) >= ((greatest + 2**31 >> 32) + 2**23 - 1) // (2**24 - 1)
+        forced[named] = replace(bounds[named], value=1 << 63)
+        with pytest.raises(BoundExceededError, match="A_up with the quotients of its class"):
+            clamp_reach(mixed, forced)
+
+
 def test_models_that_no_proof_takes_are_named(odd_model: IntegerModel) -> None:
     layers = odd_model.parameters.layers
-    wide = replace(odd_model.parameters, layers=(layers[0], replace(layers[1], z_bits=18)))
-    with pytest.raises(InvalidFieldError, match=r"layer\[1\]\.z_bits"):
-        descriptor(IntegerModel(wide, odd_model.tensors))
+    shifts = {**layers[1].linear_shift, "v_proj": 37}
+    coarse = replace(
+        odd_model.parameters, layers=(layers[0], replace(layers[1], linear_shift=shifts))
+    )
+    with pytest.raises(InvalidFieldError, match=r"layer\[1\]\.linear_shift\.v_proj"):
+        descriptor(IntegerModel(coarse, odd_model.tensors))

@@ -52,7 +52,7 @@ def test_the_genesis_model_is_accepted() -> None:
 
 
 def _all_modes(folder: Path) -> tuple[Statement, bytes]:
-    model = random_model(folder, 3, bits=(12, 20, 18), louder=LOUD)
+    model = random_model(folder, 3, bits=(12, 20, 18), louder=LOUD, z_bits=(18,))
     return prove(model, PROMPTS, max_answer=3, binding=BINDING)
 
 
@@ -60,6 +60,18 @@ def _some_modes(folder: Path) -> tuple[Statement, bytes]:
     """Wide updates without a clamp, clamps of two classes alone; sequences rounded up."""
     model = random_model(folder, 10, bits=(16, 16, 20), louder={"gate_proj": 30})
     return prove(model, [*PROMPTS, [7] * 5], max_answer=(3, 1, 2), binding=BINDING)
+
+
+def _wide_z(folder: Path) -> tuple[Statement, bytes]:
+    """Wide in both layers, and nothing else."""
+    model = random_model(folder, 11, z_bits=(22,))
+    return prove(model, PROMPTS, max_answer=2, binding=BINDING)
+
+
+def _two_widths_of_z(folder: Path) -> tuple[Statement, bytes]:
+    """Wide in one of two layers, and clamped: two tables of clamps of z."""
+    model = random_model(folder, 12, louder={"up_proj": 40}, z_bits=(18, 16))
+    return prove(model, PROMPTS, max_answer=2, binding=BINDING)
 
 
 def _third_slack_limb(folder: Path) -> tuple[Statement, bytes]:
@@ -83,8 +95,10 @@ def _smallest(folder: Path) -> tuple[Statement, bytes]:
 @pytest.mark.parametrize(
     ("make", "modes"),
     [
-        (_all_modes, "7f020303"),
+        (_all_modes, "7f020707"),
         (_some_modes, "18000202"),
+        (_wide_z, "00000404"),
+        (_two_widths_of_z, "50000400"),
         (_third_slack_limb, "00040000"),
         (_one_overflow_limb, "00010000"),
         (_smallest, "000200"),
@@ -114,7 +128,7 @@ def test_bytes_that_do_not_decode_are_malformed(proven: tuple[Statement, bytes])
         ),
         *(proof[: modes + i] + b"\xff" + proof[modes + i + 1 :] for i in range(rows - modes)),
         *(proof[:modes] + bytes([0, limbs]) + proof[modes + 2 :] for limbs in (3, 8)),
-        *(proof[: modes + 2] + bytes([layer]) + proof[modes + 3 :] for layer in (1, 2, 4)),
+        *(proof[: modes + 2] + bytes([layer]) + proof[modes + 3 :] for layer in (1, 2, 4, 8)),
         *(flipped(proof, starts[name]) for name in ("opening 0 length", "opening 1 length")),
         flipped(proof, starts["opening 0 sibling count 0"]),
         flipped(proof, starts["opening 0 sibling count 0"] + 3, 0x80),

@@ -19,6 +19,7 @@ from tests.spec.proof import parameters as p
 from tests.spec.proof import verifier
 from tests.spec.proof.arithmetic.field import Ext
 from tests.spec.proof.arithmetic.transcript import Transcript
+from tests.spec.proof.decoding import modes
 from tests.spec.proof.errors import MalformedError, RejectedError
 from tests.spec.proof.opening import merkle
 from tests.spec.proof.opening.schedule import Size, schedule
@@ -135,7 +136,9 @@ class Honest:
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory: pytest.TempPathFactory) -> Honest:
-    model = random_model(tmp_path_factory.mktemp("model"), 3, bits=(12, 20, 18), louder=LOUD)
+    model = random_model(
+        tmp_path_factory.mktemp("model"), 3, bits=(12, 20, 18), louder=LOUD, z_bits=(18,)
+    )
     statement, proof = prove(model, [[1, 5, 9], [3, 4]], max_answer=3, binding=bytes(64))
     decoded = verifier.decode(statement, proof)
     challenges = KeptChallenges(p.PROOF_NAME)
@@ -201,8 +204,9 @@ def test_work_must_be_done(honest: Honest) -> None:
     [
         (0, 0xFF, "a bit that means nothing"),
         (1, 3, "too many overflow limbs"),
-        (2, 0, "a wide update is clamped but not carried at full width"),
-        (3, 1, "a wide update is clamped but not carried at full width"),
+        (2, 8, "a bit that means nothing"),
+        (2, 0, "a wide site is clamped but not carried at full width"),
+        *((3, byte, "a wide site is clamped but not carried at full width") for byte in (3, 5, 6)),
     ],
 )
 def test_refused_modes_are_malformed(honest: Honest, place: int, value: int, problem: str) -> None:
@@ -211,6 +215,18 @@ def test_refused_modes_are_malformed(honest: Honest, place: int, value: int, pro
     with pytest.raises(MalformedError, match=problem):
         verifier.decode(honest.statement, changed)
     assert product_verdict(honest.statement, changed) == MALFORMED
+
+
+@pytest.mark.parametrize("site", [1, 2, 4])
+def test_a_site_of_16_bits_has_no_full_width(honest: Honest, site: int) -> None:
+    d = verifier.decode(honest.statement, honest.proof).layout.d
+    layers = tuple(
+        dataclasses.replace(layer, o_bits=16, down_bits=16, z_bits=16) for layer in d.layers
+    )
+    narrow = dataclasses.replace(d, layers=layers)
+    assert modes.decode(bytes(4), narrow).data == bytes(4)
+    with pytest.raises(MalformedError, match="a site of 16 bits is carried at full width"):
+        modes.decode(bytes([0, 0, site, 0]), narrow)
 
 
 @pytest.mark.parametrize(("siblings", "problem"), [(-1, "too few"), (1, "too many")])

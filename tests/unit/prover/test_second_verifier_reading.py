@@ -31,7 +31,8 @@ NUMBERS = (
     *("version", "layers", "vocab", "dim", "hidden", "heads", "kv_heads", "head_dim"),
     *("max_seq", "bos", "eos", "emax", "final_shift", "eps_term", "logit_bound", "cells"),
     *(f"reach.{name}" for name in ("norm", "qk", "v", "gate", "z", "o", "down")),
-    *("norm1_shift", "norm2_shift", "score_shift", "gate_bits", "o_bits", "down_bits"),
+    *("norm1_shift", "norm2_shift", "score_shift", "gate_bits", "z_bits"),
+    *("o_bits", "down_bits"),
     *(f"shift.{name}" for name in ("q", "k", "v", "o", "gate", "up", "down")),
 )
 """The numbers of a descriptor up to the end of the first layer."""
@@ -166,6 +167,7 @@ def _numbered(proof: bytes, place: int, value: int) -> tuple[bytes, bytes]:
         ("norm2_shift", [0, 47], "norm2_shift"),
         ("score_shift", [0, 17], "score_shift"),
         ("gate_bits", [11, 13, 14, 17], "gate_bits"),
+        ("z_bits", [14, 17, 26], "width of z"),
         ("o_bits", [14, 17, 28], "width of an update"),
         ("down_bits", [14, 17, 28], "width of an update"),
         ("shift.q", [15, 17], "shift"),
@@ -199,7 +201,7 @@ def test_a_root_or_layers_too_many_are_malformed(proven: tuple[Statement, bytes]
     size = int.from_bytes(proof[:4], "little")
     descriptor = proof[4 : 4 + size]
     first = 8 * NUMBERS.index("norm1_shift")
-    layer = descriptor[first : first + 8 * 13]
+    layer = descriptor[first : first + 8 * 14]
     for problem, changed in (
         ("descriptor's length", descriptor[:-96] + bytes(32) + descriptor[-96:]),
         (
@@ -245,7 +247,7 @@ def test_descriptors_are_refused_alike(proven: tuple[Statement, bytes]) -> None:
     size = int.from_bytes(proof[:4], "little")
     descriptor = proof[4 : 4 + size]
     refused: set[str] = set()
-    for word in range(24 + 13 * 2):
+    for word in range(24 + 14 * 2):
         value = int.from_bytes(descriptor[8 * word : 8 * word + 8], "little")
         for other in sorted({0, value - 1, value + 1, 37, 2**14, 2**32 - 1, 2**60} - {value, -1}):
             changed, name = _numbered(proof, word, other)

@@ -28,6 +28,7 @@ CASE: dict[str, Any] = {
         "max_seq": 16,
     },
     "gate_bits": 12,
+    "z_bits": 18,
     "o_bits": 20,
     "down_bits": 20,
 }
@@ -35,7 +36,7 @@ CASE: dict[str, Any] = {
 
 def vector() -> dict[str, Any]:
     """The model that the native generator makes of :data:`CASE`, and its names."""
-    widths = {name: CASE[name] for name in ("gate_bits", "o_bits", "down_bits")}
+    widths = {name: CASE[name] for name in ("gate_bits", "z_bits", "o_bits", "down_bits")}
     model = synthetic_model(CASE["seed"], Shape(**CASE["shape"]), **widths)
     encoded = descriptor(model)
     return CASE | {

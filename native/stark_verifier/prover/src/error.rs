@@ -19,14 +19,6 @@ pub enum ProveError {
         /// The site.
         site: String,
     },
-    /// Wide z is part of the format, not yet of the proof.
-    #[error("model cannot be proven: layer {layer} has z_bits {bits}; export it with 16")]
-    WideZ {
-        /// The layer.
-        layer: usize,
-        /// Its width.
-        bits: u32,
-    },
     /// The statement is refused before any work.
     #[error("{0}")]
     Statement(VerifyError),

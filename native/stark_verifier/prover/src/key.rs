@@ -35,9 +35,6 @@ impl ModelKey {
     /// What [`Model::validate`] refuses, and what the proof's own ranges refuse.
     pub fn new(model: Arc<Model>) -> Result<Self, ProveError> {
         let bounds = model.validate()?;
-        if let Some((layer, l)) = model.layers.iter().enumerate().find(|(_, l)| l.z_bits != 16) {
-            return Err(ProveError::WideZ { layer, bits: l.z_bits });
-        }
         let embedding = EmbeddingTree::new(&model.embed, model.shape.dim);
         let mut descriptor = describe(&model, &bounds, embedding.root())?;
         let layout = ModelLayout::new(&descriptor);
@@ -70,6 +67,7 @@ pub(crate) fn describe(
             norm2_shift: l.norm2_shift,
             score_shift: l.score_shift,
             gate_bits: l.gate_bits,
+            z_bits: l.z_bits,
             o_bits: l.o_bits,
             down_bits: l.down_bits,
             shifts: [l.q.shift, l.k.shift, l.v.shift, l.o.shift, l.gate.shift, l.up.shift, l.down.shift],
@@ -99,8 +97,8 @@ pub(crate) fn describe(
     })
 }
 
-/// Half width of each class's clamp table: the largest quotient of its sites, at least 1; sound at
-/// every site of the class (PROOF_SPEC section 1).
+/// Half width of each class's clamp table: the largest quotient of its sites, at least 1, those of z as if all had 16
+/// bits; sound at every site of the class (PROOF_SPEC section 1).
 fn clamp_reach(model: &Model, bounds: &Bounds) -> Result<[u32; CLAMP_CLASSES], ProveError> {
     let mut sites: Vec<(ClampClass, Option<usize>, &str, u32, u32)> =
         vec![(ClampClass::Norm, None, "final norm x * R * gain", 16, model.final_shift)];
@@ -113,7 +111,7 @@ fn clamp_reach(model: &Model, bounds: &Bounds) -> Result<[u32; CLAMP_CLASSES], P
             (ClampClass::Qk, at, "k rotary", 16, l.k.shift + 16),
             (ClampClass::V, at, "v_proj A", 16, l.v.shift),
             (ClampClass::Gate, at, "gate_proj A", l.gate_bits, l.gate.shift),
-            (ClampClass::Z, at, "silu * A_up", 16, l.up.shift),
+            (ClampClass::Z, at, "silu * A_up", l.z_bits, l.up.shift),
             (ClampClass::UpdateO, at, "o_proj A", l.o_bits, l.o.shift),
             (ClampClass::UpdateDown, at, "down_proj A", l.down_bits, l.down.shift),
         ]);
@@ -121,15 +119,18 @@ fn clamp_reach(model: &Model, bounds: &Bounds) -> Result<[u32; CLAMP_CLASSES], P
     let worst = |layer: Option<usize>, name: &str| bounds.find(layer, name).map_or(u128::MAX, |b| b.value);
     let mut reach = [1u128; CLAMP_CLASSES];
     for &(class, layer, name, bits, shift) in &sites {
+        let bits = if class == ClampClass::Z { 16 } else { bits };
         let magnitude = (1u128 << (bits - 1)) - 1;
         let quotient = (((worst(layer, name).saturating_add(1 << (shift - 1))) >> shift) + magnitude)
             / ((1 << bits) - 1);
         reach[class as usize] = reach[class as usize].max(quotient);
     }
     for &(class, layer, name, bits, shift) in &sites {
-        let (magnitude, q) = ((1u128 << (bits - 1)) - 1, reach[class as usize]);
+        let (magnitude, longest) = ((1u128 << (bits - 1)) - 1, reach[class as usize]);
+        // As `Descriptor::z_reach`.
+        let q = if class == ClampClass::Z { longest.div_ceil(1 << (bits - 16)) } else { longest };
         let span = ((((1u128 << bits) - 1) * q + magnitude) << shift) + (1 << shift);
-        if q >= 1 << 15 || worst(layer, name).saturating_add(span) >= FIELD {
+        if longest >= 1 << 15 || worst(layer, name).saturating_add(span) >= FIELD {
             let place = layer.map_or_else(String::new, |l| format!("layer {l} "));
             return Err(ProveError::ClampReach { site: format!("{place}{name}") });
         }

@@ -4,14 +4,16 @@ use esper_commitment::{EF, F, PrimeCharacteristicRing, PrimeField64};
 use esper_model::Linear;
 use rayon::prelude::*;
 
-/// `out[o][row] = mult[o] * sum_k w[o][k] h[k][row]`, exact in i64 by the model's bounds.
+/// `out[o][row] = mult[o] * sum_k w[o][k] h[k][row]`, exact in i64 by the model's bounds, which hold for inputs of the
+/// width that the layer has.
 pub fn integer_product(linear: &Linear, h: &[i32], rows: usize) -> Vec<i64> {
     let mut out = vec![0i64; linear.out * rows];
+    let greatest = h.par_iter().map(|x| i64::from(x.unsigned_abs())).max().unwrap_or(0);
     out.par_chunks_mut(rows).zip(linear.weight.par_chunks(linear.inp)).zip(&linear.mult).for_each(
         |((out, w), &m)| {
             let l1: i64 = w.iter().map(|&x| i64::from(x).abs()).sum();
-            if l1 * (1 << 15) < 1 << 31 {
-                // int16 inputs and this L1 norm keep every partial sum in 32 bits.
+            if l1 * greatest < 1 << 31 {
+                // Inputs so small and this L1 norm keep every partial sum in 32 bits.
                 let mut acc = vec![0i32; rows];
                 for (&w, h) in w.iter().zip(h.chunks(rows)) {
                     acc.iter_mut().zip(h).for_each(|(a, &x)| *a += i32::from(w) * x);

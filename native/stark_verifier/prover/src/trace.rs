@@ -5,7 +5,7 @@ use crate::matrix::integer_product;
 use esper_model::{Layer, Linear, Model};
 use esper_verifier::descriptor::{CLAMP_CLASSES, ClampClass, Descriptor};
 use esper_verifier::model_layout::EXP_ENTRIES;
-use esper_verifier::modes::{Modes, WideUpdates};
+use esper_verifier::modes::{Modes, WideSites};
 use esper_verifier::statement::Instance;
 use esper_verifier::tables::magnitude;
 use rayon::prelude::*;
@@ -272,7 +272,7 @@ impl Trace {
         Self { layers, final_norm, logits }
     }
 
-    /// The modes that this batch needs: clamps that fire, updates beyond 16 bits, score overflow, slack.
+    /// The modes that this batch needs: clamps that fire, values beyond 16 bits, score overflow, slack.
     pub fn modes(&self, d: &Descriptor, slack_max: i64) -> Modes {
         let mut modes = Modes::off(d.layers.len());
         let clamped = |s: &SiteTrace, shift: u32, bits: u32| {
@@ -289,7 +289,7 @@ impl Trace {
                 (ClampClass::Qk, &t.qkv[1], ks + 16, 16),
                 (ClampClass::V, &t.qkv[2], vs, 16),
                 (ClampClass::Gate, &t.gate, gs, l.gate_bits),
-                (ClampClass::Z, &t.z, us, 16),
+                (ClampClass::Z, &t.z, us, l.z_bits),
                 (ClampClass::UpdateO, &t.update_o, os, l.o_bits),
                 (ClampClass::UpdateDown, &t.update_down, ds, l.down_bits),
             ];
@@ -297,15 +297,16 @@ impl Trace {
                 on[class as usize] |= clamped(s, shift, bits);
             }
             let beyond = |s: &SiteTrace| s.output.iter().any(|v| i64::from(v.abs()) > magnitude(16));
-            *wide = WideUpdates { o: beyond(&t.update_o), down: beyond(&t.update_down) };
+            *wide = WideSites { o: beyond(&t.update_o), down: beyond(&t.update_down), z: beyond(&t.z) };
             top = top.max(t.attention.overflow.iter().copied().max().unwrap_or(0));
         }
         on[ClampClass::Norm as usize] |= clamped(&self.final_norm.site, d.final_shift, 16);
         modes.clamp = on;
         for (w, l) in modes.wide.iter_mut().zip(&d.layers) {
-            // A clamp needs every update of its class ranged at its width.
+            // A clamp needs every site of its class ranged at its width.
             w.o |= on[ClampClass::UpdateO as usize] && l.o_bits > 16;
             w.down |= on[ClampClass::UpdateDown as usize] && l.down_bits > 16;
+            w.z |= on[ClampClass::Z as usize] && l.z_bits > 16;
         }
         modes.overflow = match top {
             0 => 0,

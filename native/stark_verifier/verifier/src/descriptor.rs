@@ -45,6 +45,8 @@ pub struct LayerDescriptor {
     pub score_shift: u32,
     /// Gate width, 12 or 16.
     pub gate_bits: u32,
+    /// Width of silu times up, even, 16..=24.
+    pub z_bits: u32,
     /// Width of the o update, even, 16..=26.
     pub o_bits: u32,
     /// Width of the down update, even, 16..=26.
@@ -102,7 +104,8 @@ pub struct Descriptor {
     pub final_shift: u32,
     /// Bound on the absolute value of a logit.
     pub logit_bound: u64,
-    /// Half width of the clamp-count table of each class: exactly the f with |f| <= this.
+    /// Half width of the clamp-count table of each class: exactly the f with |f| <= this. For z it is that at 16 bits:
+    /// [`Self::z_reach`].
     pub clamp_reach: [u32; CLAMP_CLASSES],
     /// The layers.
     pub layers: Vec<LayerDescriptor>,
@@ -132,6 +135,14 @@ impl Descriptor {
         self.kv_heads * self.head_dim
     }
 
+    /// Half width of the clamp-count table of z in layers of `bits` bits, 16..=24.
+    ///
+    /// What a value of 16 bits passes n times, one of b bits passes n / 2^(b - 16) times. A table as long as that of
+    /// the narrow layers would let a wide layer's equation hold modulo p alone.
+    pub fn z_reach(&self, bits: u32) -> u32 {
+        self.clamp_reach[ClampClass::Z as usize].div_ceil(1 << (bits - 16))
+    }
+
     /// Smallest norm exponent: (bitlen(eps_term) - 1) >> 1.
     pub fn emin(&self) -> u32 {
         (63 - self.eps_term.max(1).leading_zeros()) >> 1
@@ -159,7 +170,9 @@ impl Descriptor {
         word(&mut out, self.cells as u64);
         self.clamp_reach.iter().for_each(|&q| word(&mut out, u64::from(q)));
         for l in &self.layers {
-            for v in [l.norm1_shift, l.norm2_shift, l.score_shift, l.gate_bits, l.o_bits, l.down_bits] {
+            for v in
+                [l.norm1_shift, l.norm2_shift, l.score_shift, l.gate_bits, l.z_bits, l.o_bits, l.down_bits]
+            {
                 word(&mut out, u64::from(v));
             }
             l.shifts.iter().for_each(|&s| word(&mut out, u64::from(s)));

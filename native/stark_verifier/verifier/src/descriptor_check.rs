@@ -42,18 +42,19 @@ impl Descriptor {
         }
         let mut layers = Vec::new();
         for _ in 0..layer_count {
-            let mut v = [0u32; 13];
+            let mut v = [0u32; 14];
             for x in &mut v {
                 *x = small(&mut r)? as u32;
             }
-            let [norm1_shift, norm2_shift, score_shift, gate_bits, o_bits, down_bits, ..] = v;
+            let [norm1_shift, norm2_shift, score_shift, gate_bits, z_bits, o_bits, down_bits, ..] = v;
             let mut shifts = [0; 7];
-            shifts.copy_from_slice(&v[6..]);
+            shifts.copy_from_slice(&v[7..]);
             layers.push(LayerDescriptor {
                 norm1_shift,
                 norm2_shift,
                 score_shift,
                 gate_bits,
+                z_bits,
                 o_bits,
                 down_bits,
                 shifts,
@@ -122,6 +123,8 @@ impl Descriptor {
             within(l.gate_bits, limits::GATE_BITS)?;
             let ends = [limits::GATE_BITS.least, limits::GATE_BITS.most];
             must(ends.contains(&u64::from(l.gate_bits)), "gate_bits between two widths")?;
+            within(l.z_bits, limits::Z_BITS)?;
+            must(l.z_bits.is_multiple_of(2), "odd width of z")?;
             for bits in [l.o_bits, l.down_bits] {
                 within(bits, limits::UPDATE_BITS)?;
                 must(bits.is_multiple_of(2), "odd width of an update")?;

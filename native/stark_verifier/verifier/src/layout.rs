@@ -222,10 +222,10 @@ impl Builder<'_> {
         remainder_limbs(shift).into_iter().map(|b| (self.limb(cols, b), b)).collect()
     }
 
-    fn clamp(&mut self, cols: usize, class: ClampClass) -> Option<[TensorId; 3]> {
+    fn clamp(&mut self, cols: usize, class: ClampClass, bits: u32) -> Option<[TensorId; 3]> {
         self.modes.clamps(class).then(|| {
             let sigma = self.plain(cols);
-            let f = self.keyed(cols, Table::clamp_sign(class), [Some(sigma), None]);
+            let f = self.keyed(cols, Table::clamp_sign(class, bits), [Some(sigma), None]);
             [f, sigma, self.plain(cols)]
         })
     }
@@ -238,7 +238,7 @@ impl Builder<'_> {
             Ranged::One(self.keyed(cols, Table::Signed(16), [None; 2]))
         };
         let rem = self.remainder(cols, shift);
-        Site { cols, bits, shift, w, rem, clamp: self.clamp(cols, class) }
+        Site { cols, bits, shift, w, rem, clamp: self.clamp(cols, class, bits) }
     }
 
     /// The gate's output is ranged by the silu lookup; with the clamp on, w has a range of its own.
@@ -250,7 +250,7 @@ impl Builder<'_> {
         let (w, clamp) = if self.modes.clamps(class) {
             let w = self.keyed(cols, Table::Signed(bits), [None; 2]);
             let sigma = self.plain(cols);
-            let f = self.keyed(cols, Table::clamp_sign(class), [Some(sigma), None]);
+            let f = self.keyed(cols, Table::clamp_sign(class, bits), [Some(sigma), None]);
             (w, Some([f, sigma, output]))
         } else {
             (output, None)
@@ -287,7 +287,7 @@ impl Builder<'_> {
         let division = [(); 2].map(|()| [self.limb(d.q_dim(), 16), self.limb(d.q_dim(), top)]);
         let update_o = self.site(ClampClass::UpdateO, d.dim, l.o_bits, os, wide.o);
         let (gate, silu) = self.gate(layer, d.hidden, l.gate_bits, gs);
-        let z = self.site(ClampClass::Z, d.hidden, 16, us, false);
+        let z = self.site(ClampClass::Z, d.hidden, l.z_bits, us, wide.z);
         let update_down = self.site(ClampClass::UpdateDown, d.dim, l.down_bits, ds, wide.down);
         LayerCells {
             norms,

@@ -68,6 +68,8 @@ limits! {
     SCORE_SHIFT = "score_shift", 1, 16;
     /// Width of the gate: the least or the greatest, nothing between.
     GATE_BITS = "gate_bits", 12, 16;
+    /// Width of silu times up, even.
+    Z_BITS = "z_bits", 16, 24;
     /// Width of a residual update, even.
     UPDATE_BITS = "o_bits, down_bits", 16, 26;
     /// Bound on a logit.

@@ -27,8 +27,10 @@ pub enum Table {
     ExpOffMask,
     /// (g, silu[g]) of a layer, the lowest entry left out.
     Silu(u32),
-    /// (f, sign f) for |f| <= reach of a class.
+    /// (f, sign f) for |f| <= reach of a class other than that of z.
     ClampSign(u32),
+    /// The same for z of b bits.
+    ClampSignZ(u32),
 }
 
 /// Largest magnitude of a signed width: 2^(b-1) - 1.
@@ -37,9 +39,12 @@ pub const fn magnitude(bits: u32) -> i64 {
 }
 
 impl Table {
-    /// Clamp-sign table of a class.
-    pub fn clamp_sign(class: ClampClass) -> Self {
-        Self::ClampSign(class as u32)
+    /// Clamp-sign table of a class's sites of `bits` bits.
+    pub fn clamp_sign(class: ClampClass, bits: u32) -> Self {
+        match class {
+            ClampClass::Z => Self::ClampSignZ(bits),
+            _ => Self::ClampSign(class as u32),
+        }
     }
 
     /// The tag that enters keys: kind and parameter, distinct for every table.
@@ -55,6 +60,7 @@ impl Table {
             Self::ExpOffMask => (8, 0),
             Self::Silu(layer) => (9, layer),
             Self::ClampSign(class) => (10, class),
+            Self::ClampSignZ(b) => (11, b),
         };
         kind << 16 | u64::from(parameter)
     }
@@ -72,6 +78,7 @@ impl Table {
             Self::ExpOffMask => 1,
             Self::Silu(layer) => (1 << d.layers[layer as usize].gate_bits) - 1,
             Self::ClampSign(class) => 2 * d.clamp_reach[class as usize] as usize + 1,
+            Self::ClampSignZ(b) => 2 * d.z_reach(b) as usize + 1,
         }
     }
 
@@ -85,6 +92,7 @@ impl Table {
             Self::ExpOnMask => 1,
             Self::Silu(layer) => -magnitude(d.layers[layer as usize].gate_bits),
             Self::ClampSign(class) => -i64::from(d.clamp_reach[class as usize]),
+            Self::ClampSignZ(b) => -i64::from(d.z_reach(b)),
         }
     }
 
@@ -95,7 +103,7 @@ impl Table {
                 let e = d.emin() + i as u32;
                 [1 << (2 * e + d.t0() - 10), 1 << (d.emax - e)]
             }
-            Self::ClampSign(class) => [(i as i64 - i64::from(d.clamp_reach[class as usize])).signum(), 0],
+            Self::ClampSign(_) | Self::ClampSignZ(_) => [(i as i64 + self.first_key(d)).signum(), 0],
             _ => [0, 0],
         }
     }
@@ -123,8 +131,8 @@ impl Table {
                 let [p, q] = self.public_values(d, i);
                 sum + eq_index(x, start + i) * beta2 * (beta * F::from_i64(q) + F::from_i64(p))
             }),
-            Self::ClampSign(class) => {
-                let reach = d.clamp_reach[class as usize] as usize;
+            Self::ClampSign(_) | Self::ClampSignZ(_) => {
+                let reach = self.first_key(d).unsigned_abs() as usize;
                 let (low, high) = (prefix_sums(x, start + reach).0, prefix_sums(x, start + reach + 1).0);
                 keys + beta2 * (c1 - high - (low - c0))
             }

@@ -31,7 +31,7 @@ _WIDE = ("eps_term", "logit_bound")
 """Numbers of more than 32 bits."""
 _WORD = 8
 _FIXED_NUMBERS = 23
-_LAYER_NUMBERS = 13
+_LAYER_NUMBERS = 14
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Layer:
     norm2_shift: int
     score_shift: int
     gate_bits: int
+    z_bits: int
     o_bits: int
     down_bits: int
     shifts: dict[str, int]
@@ -98,6 +99,10 @@ class Descriptor:
     def t0(self) -> int:
         return max(0, 10 - 2 * self.emin)
 
+    def z_reach(self, bits: int) -> int:
+        """How far the clamp table of z goes in layers where z has so many bits."""
+        return -(-self.reach["z"] >> (bits - p.ACTIVATION_BITS))
+
     def matrix_sizes(self) -> dict[str, tuple[int, int]]:
         """(outputs, inputs) of each matrix of a layer, in order."""
         return {
@@ -135,9 +140,9 @@ def decode(data: bytes) -> Descriptor:
     reach = {name: number() for name in p.CLASSES}
     layers = []
     for _ in range(layer_count):
-        norm1, norm2, score, gate_bits, o_bits, down_bits = (number() for _ in range(6))
+        norm1, norm2, score, gate, z, o, down = (number() for _ in range(7))
         shifts = {name: number() for name in MATRICES}
-        layers.append(Layer(norm1, norm2, score, gate_bits, o_bits, down_bits, shifts))
+        layers.append(Layer(norm1, norm2, score, gate, z, o, down, shifts))
     root, embedding_root = reader.digest(), reader.digest()
     # integers_hash: for those who register the model.
     reader.take(64)
@@ -192,6 +197,7 @@ def _check_layer(layer: Layer) -> None:
     _require(layer.norm2_shift in p.NORM_SHIFT, "norm2_shift")
     _require(layer.score_shift in p.SCORE_SHIFT, "score_shift")
     _require(layer.gate_bits in p.GATE_BITS, "gate_bits")
+    _require(layer.z_bits in p.Z_BITS and layer.z_bits % 2 == 0, "width of z")
     for update in (layer.o_bits, layer.down_bits):
         _require(update in p.UPDATE_BITS and update % 2 == 0, "width of an update")
     for name, shift in layer.shifts.items():

@@ -18,13 +18,14 @@ class Modes:
     third_slack_limb: bool
     wide_o: tuple[bool, ...]
     wide_down: tuple[bool, ...]
+    wide_z: tuple[bool, ...]
     data: bytes
 
 
 def decode(data: bytes, d: Descriptor) -> Modes:
     """Raises MalformedError for modes that section 6 refuses."""
     classes, limbs, *layers = data
-    if classes >> len(CLASSES) or limbs >> 3 or any(layer >> 2 for layer in layers):
+    if classes >> len(CLASSES) or limbs >> 3 or any(layer >> 3 for layer in layers):
         raise MalformedError("the modes have a bit that means nothing")
     clamped = frozenset(name for i, name in enumerate(CLASSES) if classes >> i & 1)
     overflow = limbs & 3
@@ -32,13 +33,15 @@ def decode(data: bytes, d: Descriptor) -> Modes:
         raise MalformedError("there are too many overflow limbs")
     wide_o = tuple(bool(layer & 1) for layer in layers)
     wide_down = tuple(bool(layer & 2) for layer in layers)
+    wide_z = tuple(bool(layer & 4) for layer in layers)
     widths = [
         *(("o", layer.o_bits, wide) for layer, wide in zip(d.layers, wide_o, strict=True)),
         *(("down", layer.down_bits, wide) for layer, wide in zip(d.layers, wide_down, strict=True)),
+        *(("z", layer.z_bits, wide) for layer, wide in zip(d.layers, wide_z, strict=True)),
     ]
     for name, width, wide in widths:
         if wide and width == ACTIVATION_BITS:
-            raise MalformedError("a narrow update is carried at full width")
+            raise MalformedError("a site of 16 bits is carried at full width")
         if name in clamped and width > ACTIVATION_BITS and not wide:
-            raise MalformedError("a wide update is clamped but not carried at full width")
-    return Modes(clamped, overflow, bool(limbs & 4), wide_o, wide_down, data)
+            raise MalformedError("a wide site is clamped but not carried at full width")
+    return Modes(clamped, overflow, bool(limbs & 4), wide_o, wide_down, wide_z, data)

@@ -9,7 +9,7 @@ from tests.spec.proof.decoding.descriptor import Descriptor
 from tests.spec.proof.decoding.model_layout import ModelLayout
 from tests.spec.proof.parameters import CLASSES, EXP_ENTRIES, RSQRT_FIRST, RSQRT_LAST
 
-UNSIGNED, SIGNED, WIDE_LOW, WIDE_HIGH, NORM, RSQRT, EXP, ZERO, SILU, CLAMP = range(1, 11)
+UNSIGNED, SIGNED, WIDE_LOW, WIDE_HIGH, NORM, RSQRT, EXP, ZERO, SILU, CLAMP, CLAMP_Z = range(1, 12)
 
 
 @dataclass(frozen=True, order=True)
@@ -43,8 +43,9 @@ def signed(bits: int) -> Table:
     return Table(SIGNED, bits)
 
 
-def clamp(name: str) -> Table:
-    return Table(CLAMP, CLASSES.index(name))
+def clamp(name: str, bits: int) -> Table:
+    """The table of f at sites of a class, which are so many bits wide."""
+    return Table(CLAMP_Z, bits) if name == "z" else Table(CLAMP, CLASSES.index(name))
 
 
 def top(bits: int) -> int:
@@ -77,8 +78,8 @@ def entries(table: Table, d: Descriptor, layout: ModelLayout) -> Entries:
         case 9:
             gate = top(d.layers[table.parameter].gate_bits)
             return Entries(range(-gate, gate + 1), model_start=layout.silu[table.parameter])
-        case 10:
-            reach = d.reach[CLASSES[table.parameter]]
+        case 10 | 11:
+            reach = d.reach[CLASSES[bits]] if table.kind == CLAMP else d.z_reach(bits)
             keys = range(-reach, reach + 1)
             return Entries(keys, [(key > 0) - (key < 0) for key in keys])
         case _:

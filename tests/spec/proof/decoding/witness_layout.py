@@ -132,11 +132,11 @@ class WitnessLayout:
         widths = [16] * (width // 16) + ([width % 16] if width % 16 else [])
         return tuple(self._add(columns, "R", unsigned(limb)) for limb in widths)
 
-    def _clamp(self, columns: int, name: str) -> tuple[Tensor, Tensor] | None:
+    def _clamp(self, columns: int, name: str, width: int) -> tuple[Tensor, Tensor] | None:
         if name not in self.modes.clamped:
             return None
         sigma = self._add(columns, "P")
-        return sigma, self._add(columns, "R", tables.clamp(name), (sigma,))
+        return sigma, self._add(columns, "R", tables.clamp(name, width), (sigma,))
 
     def _site(self, columns: int, width: int, shift: int, name: str, wide: bool = False) -> Site:
         w: tuple[tuple[int, Tensor], ...]
@@ -147,7 +147,7 @@ class WitnessLayout:
         else:
             w, constant = ((1, self._add(columns, "R", signed(16))),), 0
         limbs = self._remainder(columns, shift)
-        clamp = self._clamp(columns, name)
+        clamp = self._clamp(columns, name, width)
         if clamp is None:
             return Site(columns, width, shift, w, constant, limbs, None, None, w, constant)
         y = ((1, self._add(columns, "P")),)
@@ -171,7 +171,7 @@ class WitnessLayout:
         w, sigma, f = y, None, None
         if "gate" in self.modes.clamped:
             w = self._add(d.hidden, "R", signed(layer.gate_bits))
-            sigma, f = self._clamp(d.hidden, "gate") or (None, None)
+            sigma, f = self._clamp(d.hidden, "gate", layer.gate_bits) or (None, None)
         one = ((1, y),)
         return silu, Site(d.hidden, layer.gate_bits, shift, ((1, w),), 0, limbs, sigma, f, one, 0)
 
@@ -199,7 +199,7 @@ class WitnessLayout:
         )
         o_update = self._site(d.dim, layer.o_bits, layer.shifts["o"], "o", self.modes.wide_o[index])
         silu, gate = self._gate(index)
-        z = self._site(d.hidden, width, layer.shifts["up"], "z")
+        z = self._site(d.hidden, layer.z_bits, layer.shifts["up"], "z", self.modes.wide_z[index])
         down_update = self._site(
             d.dim, layer.down_bits, layer.shifts["down"], "down", self.modes.wide_down[index]
         )

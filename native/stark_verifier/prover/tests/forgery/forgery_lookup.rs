@@ -11,7 +11,7 @@ use esper_prover::prove::prove_counted;
 use esper_prover::witness::Witness;
 use esper_prover::{ModelKey, prove_witness};
 use esper_verifier::layout::Layout;
-use esper_verifier::modes::Modes;
+use esper_verifier::modes::{Modes, WideSites};
 use esper_verifier::tables::Table;
 use esper_verifier::{Seeds, Statement, VerifyError, verify};
 use std::sync::Arc;
@@ -24,8 +24,13 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let options = Options { gate_bits: 12, ..Options::default() };
-        let key = ModelKey::new(Arc::new(random_model(7, EVEN, options).expect("a model"))).expect("a key");
+        // z is wide in the first layer alone.
+        let [mut model, other] = [18, 16].map(|z_bits| {
+            random_model(7, EVEN, Options { gate_bits: 12, z_bits, ..Options::default() }).expect("a model")
+        });
+        model.layers[1] = other.layers[1].clone();
+        model.integers_hash = model.compute_integers_hash();
+        let key = ModelKey::new(Arc::new(model)).expect("a key");
         let q = question(&key, &prompts(EVEN.vocab, &[6], 3), 8, 3);
         let run = honest(&key, &q, Modes::all(&key.descriptor));
         accepted("honest", &key, &run.statement, &run.w);
@@ -137,7 +142,7 @@ fn every_bit_of_the_mask_is_bound() {
             }
         }
         let first = mask(&bench.key).start;
-        for (byte, bit) in [(first, 7), (first + 1, 3), (first + 1, 7), (first + 2, 2), (first + 3, 7)] {
+        for (byte, bit) in [(first, 7), (first + 1, 3), (first + 1, 7), (first + 2, 3), (first + 3, 7)] {
             let mut other = proof.clone();
             other[byte] |= 1 << bit;
             assert_eq!(
@@ -149,6 +154,21 @@ fn every_bit_of_the_mask_is_bound() {
         let mut other = proof.clone();
         other[first + 1] |= 3;
         assert_eq!(bench.reason(&other), Some(VerifyError::Modes("three overflow limbs")));
+        let mut other = proof.clone();
+        other[first + 3] |= 1 << 2;
+        assert_eq!(bench.reason(&other), Some(VerifyError::Modes("full width of a site of 16 bits")));
+        // Clamps of z and of the updates, each with the full width of one site off.
+        for (class, layer, site) in [(4, 0, 2), (5, 0, 0), (5, 1, 0), (6, 0, 1), (6, 1, 1)] {
+            let mut other = proof.clone();
+            other[first] = 1 << class;
+            other[first + 2] = 0b111 ^ u8::from(layer == 0) << site;
+            other[first + 3] = 0b011 & !(u8::from(layer == 1) << site);
+            assert_eq!(
+                bench.reason(&other),
+                Some(VerifyError::Modes("clamp of a site that is not ranged at its width")),
+                "class {class} layer {layer}"
+            );
+        }
     }
 }
 
@@ -168,8 +188,18 @@ fn columns_follow_the_mask() {
         masks.push(Modes { overflow, ..all.clone() });
     }
     masks.push(Modes { slack_top: false, ..all.clone() });
-    for mode in masks {
-        for (layout_of, said) in [(&all, &mode), (&mode, &all)] {
+    let mut pairs: Vec<(Modes, Modes)> = masks.into_iter().map(|mode| (all.clone(), mode)).collect();
+    // A width may be off where the class has no clamp.
+    let mut unclamped = all.clone();
+    (4..7).for_each(|class| unclamped.clamp[class] = false);
+    let narrower: [fn(&mut WideSites); 3] = [|w| w.o = false, |w| w.down = false, |w| w.z = false];
+    for narrow in narrower {
+        let mut mode = unclamped.clone();
+        narrow(&mut mode.wide[0]);
+        pairs.push((unclamped.clone(), mode));
+    }
+    for (most, mode) in pairs {
+        for (layout_of, said) in [(&most, &mode), (&mode, &most)] {
             let mut w =
                 Witness::with_modes(&bench.key, &bench.statement, |_| layout_of.clone()).expect("a witness");
             assert_ne!(Layout::new(&d, &w.instance, said).lookup_cells, w.layout.lookup_cells);

@@ -5,7 +5,7 @@
 
 use crate::common::forge::{accepted, refused};
 use crate::common::replay::{Replay, Step, honest, question, replay};
-use crate::common::{EVEN, prompts};
+use crate::common::{EVEN, key, prompts};
 use esper_commitment::{F, Field, PrimeCharacteristicRing};
 use esper_model::synthetic::{Options, random_model};
 use esper_model::{Linear, Model};
@@ -28,6 +28,8 @@ struct Place {
     class: ClampClass,
     relation: Relation,
     layer: usize,
+    /// Width of silu times up in the place's model.
+    z_bits: u32,
     /// What the value before the rounding is proportional to.
     scale: fn(&mut Model, usize) -> Vec<&mut i32>,
 }
@@ -48,7 +50,7 @@ fn pair(linear: &mut Linear, col: usize) -> Vec<&mut i32> {
         .collect()
 }
 
-const PLACES: [Place; 10] = [
+const PLACES: [Place; 11] = [
     Place {
         name: "first norm",
         step: Step::Norm(0),
@@ -56,6 +58,7 @@ const PLACES: [Place; 10] = [
         class: ClampClass::Norm,
         relation: Relation::ClampNorm1,
         layer: 0,
+        z_bits: 16,
         scale: |m, c| vec![&mut m.layers[0].norm1_gain[c]],
     },
     Place {
@@ -65,6 +68,7 @@ const PLACES: [Place; 10] = [
         class: ClampClass::Norm,
         relation: Relation::ClampNorm2,
         layer: 0,
+        z_bits: 16,
         scale: |m, c| vec![&mut m.layers[0].norm2_gain[c]],
     },
     Place {
@@ -74,6 +78,7 @@ const PLACES: [Place; 10] = [
         class: ClampClass::Qk,
         relation: Relation::ClampQ,
         layer: 0,
+        z_bits: 16,
         scale: |m, c| pair(&mut m.layers[0].q, c),
     },
     Place {
@@ -83,6 +88,7 @@ const PLACES: [Place; 10] = [
         class: ClampClass::Qk,
         relation: Relation::ClampK,
         layer: 0,
+        z_bits: 16,
         scale: |m, c| pair(&mut m.layers[0].k, c),
     },
     Place {
@@ -92,6 +98,7 @@ const PLACES: [Place; 10] = [
         class: ClampClass::V,
         relation: Relation::ClampV,
         layer: 0,
+        z_bits: 16,
         scale: |m, c| one(&mut m.layers[0].v, c),
     },
     Place {
@@ -101,6 +108,7 @@ const PLACES: [Place; 10] = [
         class: ClampClass::UpdateO,
         relation: Relation::ClampUpdateO,
         layer: 0,
+        z_bits: 16,
         scale: |m, c| one(&mut m.layers[0].o, c),
     },
     Place {
@@ -110,6 +118,7 @@ const PLACES: [Place; 10] = [
         class: ClampClass::Gate,
         relation: Relation::ClampGate,
         layer: 0,
+        z_bits: 16,
         scale: |m, c| one(&mut m.layers[0].gate, c),
     },
     Place {
@@ -119,6 +128,17 @@ const PLACES: [Place; 10] = [
         class: ClampClass::Z,
         relation: Relation::ClampZ,
         layer: 0,
+        z_bits: 16,
+        scale: |m, c| one(&mut m.layers[0].up, c),
+    },
+    Place {
+        name: "wide gated value",
+        step: Step::Z(0),
+        site: |l| l.layers[0].z.clone(),
+        class: ClampClass::Z,
+        relation: Relation::ClampZ,
+        layer: 0,
+        z_bits: 20,
         scale: |m, c| one(&mut m.layers[0].up, c),
     },
     Place {
@@ -128,6 +148,7 @@ const PLACES: [Place; 10] = [
         class: ClampClass::UpdateDown,
         relation: Relation::ClampUpdateDown,
         layer: 0,
+        z_bits: 16,
         scale: |m, c| one(&mut m.layers[0].down, c),
     },
     Place {
@@ -137,6 +158,7 @@ const PLACES: [Place; 10] = [
         class: ClampClass::Norm,
         relation: Relation::ClampNorm1,
         layer: EVEN.layers,
+        z_bits: 16,
         scale: |m, c| vec![&mut m.final_gain[c]],
     },
 ];
@@ -163,8 +185,8 @@ struct Edge {
 }
 
 fn edge(place: &Place, sign: i64) -> Edge {
-    let model = random_model(5, EVEN, Options { gate_bits: 12, ..Options::default() })
-        .expect("a model within bounds");
+    let options = Options { gate_bits: 12, z_bits: place.z_bits, ..Options::default() };
+    let model = random_model(5, EVEN, options).expect("a model within bounds");
     let key = ModelKey::new(Arc::new(model.clone())).expect("a key");
     let asked = question(&key, &prompts(EVEN.vocab, &[6], 9), 8, 4);
     let run = honest(&key, &asked, Modes::all(&key.descriptor));
@@ -282,7 +304,7 @@ fn a_clamp_gives_the_bound_of_its_own_sign() {
     at_edges(false, |place, sign, edge, site| {
         let (col, row, m) = (edge.col, edge.row, magnitude(site.bits));
         let clamp = [(Check::Relation(place.relation), place.layer)];
-        let table = [(Check::Table(Table::clamp_sign(place.class)), place.layer)];
+        let table = [(Check::Table(Table::clamp_sign(place.class, site.bits)), place.layer)];
         let cells = |site: &Site| site.clamp.expect("the mode is on");
 
         let other = edge.forged(place, edge.modes(), |r, site, _| r.set(cells(site)[2], col, row, -sign * m));
@@ -320,12 +342,13 @@ fn a_clamp_without_an_overflow_is_refused() {
         });
         refused(&format!("{}: f = {sign} unclamped", place.name), &unclamped, &[w]);
 
-        let reach = i64::from(edge.key.descriptor.clamp_reach[place.class as usize]);
+        let f_table = Table::clamp_sign(place.class, site.bits);
+        let reach = -f_table.first_key(&edge.key.descriptor);
         let beyond = edge.forged(place, edge.modes(), |r, site, _| {
             let q = quotient(r, site, col, row);
             r.set_quotient(site, col, row, q, sign * (reach + 1));
         });
-        let f = (Check::Table(Table::clamp_sign(place.class)), place.layer);
+        let f = (Check::Table(f_table), place.layer);
         refused(&format!("{}: f = {sign} (Q + 1)", place.name), &beyond, &[w, f]);
     });
 }
@@ -374,16 +397,22 @@ fn a_quotient_modulo_p_is_refused() {
     }
 }
 
-/// 3: u = ±2^(b-1) of both wide updates is in [`an_overflow_by_one_must_be_clamped`]; here each digit one past its table.
+/// The places whose values have two digits.
+fn wide_places() -> impl Iterator<Item = (&'static Place, &'static [Edge; 2])> {
+    let wide = |p: &Place| matches!(p.class, ClampClass::UpdateO | ClampClass::UpdateDown) || p.z_bits > 16;
+    PLACES.iter().zip(edges()).filter(move |(p, _)| wide(p))
+}
+
+/// 3: ±2^(b-1) of the wide updates and of wide z is in [`an_overflow_by_one_must_be_clamped`]; here each digit one past
+/// its table.
 #[test]
-fn digits_of_a_wide_update_stay_in_their_tables() {
-    let wide = |p: &Place| matches!(p.class, ClampClass::UpdateO | ClampClass::UpdateDown);
-    for (place, [edge, _]) in PLACES.iter().zip(edges()).filter(|(p, _)| wide(p)) {
+fn digits_of_a_wide_value_stay_in_their_tables() {
+    for (place, [edge, _]) in wide_places() {
         let (col, row) = ((edge.col + 1) % 8, edge.row);
         // The same w with low = 2^(b/2) + 1 more and high one less, or the other way round.
         for up in [1, -1] {
             let forged = edge.forged(place, edge.modes(), |r, site, _| {
-                let Ranged::Two(low, high) = site.w else { panic!("a wide update") };
+                let Ranged::Two(low, high) = site.w else { panic!("a wide value") };
                 r.add(low, col, row, up * ((1 << (site.bits / 2)) + 1));
                 r.add(high, col, row, -up);
             });
@@ -391,5 +420,23 @@ fn digits_of_a_wide_update_stay_in_their_tables() {
             let expected = [(Check::Table(Table::WideLow(bits)), place.layer)];
             refused(&format!("{}: low digit past its table", place.name), &forged, &expected);
         }
+    }
+}
+
+/// 3: a gated value beyond 16 bits, where nothing clamps: accepted at its full width, refused by the table of 16 bits
+/// where that width is off in one layer.
+#[test]
+fn a_gated_value_beyond_16_bits_needs_its_full_width() {
+    let key = key(33, EVEN, Options { gate_bits: 12, z_bits: 22, ..Options::default() });
+    let asked = question(&key, &prompts(EVEN.vocab, &[6], 5), 8, 4);
+    let mut modes = Modes::all(&key.descriptor);
+    modes.clamp[ClampClass::Z as usize] = false;
+    let run = honest(&key, &asked, modes.clone());
+    accepted("wide", &key, &run.statement, &run.w);
+    for layer in 0..EVEN.layers {
+        let mut narrow = modes.clone();
+        narrow.wide[layer].z = false;
+        let forged = honest(&key, &asked, narrow);
+        refused(&format!("narrow in layer {layer}"), &forged, &[(Check::Table(Table::Signed(16)), layer)]);
     }
 }

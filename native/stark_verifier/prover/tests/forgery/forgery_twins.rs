@@ -4,9 +4,12 @@ use crate::common::forge::accepted;
 use crate::common::replay::{honest, question};
 use crate::common::{EVEN, ODD, key, prompts};
 use esper_model::synthetic::{Clamps, Options, ScoreOverflow, random_model};
+use esper_model::{Linear, Model};
 use esper_prover::ModelKey;
 use esper_prover::witness::Witness;
-use esper_verifier::modes::Modes;
+use esper_verifier::descriptor::ClampClass;
+use esper_verifier::layout::Layout;
+use esper_verifier::modes::{Modes, WideSites};
 use std::sync::Arc;
 
 fn needed(key: &ModelKey, q: &esper_verifier::Statement) -> (esper_verifier::Statement, Modes) {
@@ -75,6 +78,99 @@ fn wide_updates_and_overflows_are_accepted() {
         assert_eq!(modes.overflow, limbs);
         accepted("overflow", &key, &statement, &Witness::new(&key, &statement).expect("a witness"));
     }
+}
+
+/// A model whose z has 24 bits and values of 18 to 20: larger ones would pass the load's bounds.
+fn model_of_24_bits(seed: u64) -> Model {
+    let mut model = random_model(seed, EVEN, Options { z_bits: 20, ..Options::default() })
+        .expect("a model within bounds");
+    model.layers.iter_mut().for_each(|l| l.z_bits = 24);
+    model.integers_hash = model.compute_integers_hash();
+    model
+}
+
+/// Group 3: wide z of every width, and with a clamp.
+#[test]
+fn wide_gated_values_are_accepted() {
+    let made = |seed, z_bits, z| {
+        let options = Options { clamps: Clamps { z, ..Clamps::default() }, z_bits, ..Options::default() };
+        random_model(seed, EVEN, options).expect("a model within bounds")
+    };
+    let models = [
+        (made(60, 18, false), false),
+        (made(61, 18, true), true),
+        (made(62, 20, false), false),
+        (made(63, 22, false), false),
+        (model_of_24_bits(64), false),
+    ];
+    for (model, clamped) in models {
+        let bits = model.layers[0].z_bits;
+        let key = ModelKey::new(Arc::new(model)).expect("a key");
+        let q = question(&key, &prompts(64, &[6], 5), 8, 4);
+        let (statement, modes) = needed(&key, &q);
+        assert!(modes.wide.iter().any(|w| w.z), "{bits} bits");
+        assert_eq!(modes.clamps(ClampClass::Z), clamped, "{bits} bits");
+        accepted("wide z", &key, &statement, &Witness::new(&key, &statement).expect("a witness"));
+    }
+}
+
+/// Group 3 and 12: what a prompt does decides whether z is wide, in each layer by itself; where it is not, its width
+/// costs no cell.
+#[test]
+fn a_wide_width_is_paid_for_by_those_who_need_it() {
+    let key = key(64, EVEN, Options { z_bits: 18, ..Options::default() });
+    let mut seen = [false; 4];
+    for seed in 1.. {
+        let q = question(&key, &prompts(64, &[2], seed), 2, 4);
+        let (statement, modes) = needed(&key, &q);
+        let [first, second] = [0, 1].map(|l: usize| modes.wide[l].z);
+        if std::mem::replace(&mut seen[usize::from(first) + 2 * usize::from(second)], true) {
+            continue;
+        }
+        let w = Witness::new(&key, &statement).expect("a witness");
+        accepted("narrow or wide", &key, &statement, &w);
+        let mut narrow = key.descriptor.clone();
+        narrow.layers.iter_mut().for_each(|l| l.z_bits = 16);
+        let wider = [first, second].map(|wide| if wide { EVEN.hidden * w.instance.rows() } else { 0 });
+        let off = Modes { wide: modes.wide.iter().map(|w| WideSites { z: false, ..*w }).collect(), ..modes };
+        let least = Layout::new(&narrow, &w.instance, &off);
+        assert_eq!(w.layout.multiplicities, least.multiplicities + wider[0] + wider[1]);
+        if seen == [true; 4] {
+            break;
+        }
+    }
+}
+
+/// The table of clamps is as long as z's width allows: one shared by 16 and 24 bits would let the wide layer's equation
+/// hold modulo p alone, and such a model has a key and proofs all the same.
+#[test]
+fn narrow_and_wide_layers_clamp_by_tables_of_their_own() {
+    let clamps = Clamps { z: true, ..Clamps::default() };
+    let narrow =
+        random_model(65, EVEN, Options { clamps, ..Options::default() }).expect("a model within bounds");
+    let mut model = model_of_24_bits(65);
+    model.layers[0] = narrow.layers[0].clone();
+    // As large as the load admits: silu * A_up just below 2^62.
+    let up = &mut model.layers[0].up;
+    let worst = |up: &Linear| {
+        let rows = up.weight.chunks(up.inp).zip(&up.mult);
+        let l1 = |w: &[i8]| w.iter().map(|w| u64::from(w.unsigned_abs())).sum::<u64>();
+        rows.map(|(w, &m)| (l1(w) * m as u64) << 30).max().unwrap_or(0)
+    };
+    let factor = (1 << 62) / worst(up);
+    up.mult.iter_mut().for_each(|m| *m *= factor as i32);
+    model.integers_hash = model.compute_integers_hash();
+    let key = ModelKey::new(Arc::new(model)).expect("a key");
+    let d = &key.descriptor;
+    let [long, short] = [16, 24].map(|bits| d.z_reach(bits));
+    assert!((1 << 12..1 << 15).contains(&long), "{long}");
+    assert_eq!(short, long.div_ceil(1 << 8));
+    let alone = |q: u32| (u128::from(q) * ((1 << 24) - 1)) << 32 < 0xffff_ffff_0000_0001;
+    assert!(alone(short) && !alone(long), "the narrow layer's table is no danger to the wide one");
+    let q = question(&key, &prompts(64, &[6], 5), 8, 4);
+    let (statement, modes) = needed(&key, &q);
+    assert!(modes.clamps(ClampClass::Z) && !modes.wide[0].z && modes.wide[1].z);
+    accepted("two widths", &key, &statement, &Witness::new(&key, &statement).expect("a witness"));
 }
 
 /// Group 9: a slack of 2^32 and more, which needs its third limb.

@@ -109,6 +109,7 @@ fn every_tensor_with_all_modes() {
         clamps: Clamps::ALL,
         score_overflow: ScoreOverflow::TwoLimbs,
         gate_bits: 12,
+        z_bits: 18,
         ..Options::default()
     };
     let key = key(3, SMALL, options);

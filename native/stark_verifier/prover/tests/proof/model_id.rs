@@ -29,6 +29,7 @@ fn a_model_has_one_name() {
     };
     let options = Options {
         gate_bits: width("gate_bits"),
+        z_bits: width("z_bits"),
         o_bits: width("o_bits"),
         down_bits: width("down_bits"),
         ..Options::default()

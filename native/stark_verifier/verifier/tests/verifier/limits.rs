@@ -84,6 +84,7 @@ fn descriptor() -> Descriptor {
         norm2_shift: 20,
         score_shift: 8,
         gate_bits: 12,
+        z_bits: 16,
         o_bits: 20,
         down_bits: 20,
         shifts: [16, 16, 20, 20, 20, 32, 20],
@@ -145,6 +146,7 @@ fn refusal(limit: &Limit, value: u64) -> Option<Option<VerifyError>> {
         "shifts of q and k" => d.layers[1].shifts[1] = word,
         "score_shift" => d.layers[1].score_shift = word,
         "gate_bits" => d.layers[1].gate_bits = word,
+        "z_bits" => d.layers[1].z_bits = word,
         "o_bits, down_bits" => d.layers[1].down_bits = word,
         "logit_bound" => d.logit_bound = value,
         "reach" => d.clamp_reach[6] = word,
@@ -199,6 +201,25 @@ fn each_limit_is_the_last_value_that_is_taken() {
             if let Some(error) = refusal(limit, value) {
                 assert_eq!(named(limit, error.clone()), refused, "{} = {value}: {error:?}", limit.name);
             }
+        }
+    }
+}
+
+/// A width of two digits has two halves.
+#[test]
+fn odd_widths_are_refused() {
+    let fields: [(&str, fn(&mut LayerDescriptor) -> &mut u32); 3] = [
+        ("odd width of z", |l| &mut l.z_bits),
+        ("odd width of an update", |l| &mut l.o_bits),
+        ("odd width of an update", |l| &mut l.down_bits),
+    ];
+    for (name, field) in fields {
+        for (bits, reason) in
+            [(17, Some(VerifyError::Descriptor(name))), (18, None), (21, Some(VerifyError::Descriptor(name)))]
+        {
+            let mut d = descriptor();
+            *field(&mut d.layers[1]) = bits;
+            assert_eq!(d.check().err(), reason, "{name}: {bits}");
         }
     }
 }

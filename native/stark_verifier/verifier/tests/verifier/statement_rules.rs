@@ -16,6 +16,7 @@ fn descriptor() -> Descriptor {
         norm2_shift: 20,
         score_shift: 8,
         gate_bits: 12,
+        z_bits: 16,
         o_bits: 20,
         down_bits: 20,
         shifts: [16, 16, 20, 20, 20, 32, 20],
