@@ -10,8 +10,8 @@
 use std::time::Instant;
 
 use esper_commitment::{
-    EF, F, GkrSeed, MAX_VARS, MIN_VARS, PcsParams, PrimeCharacteristicRing, Size, Transcript, commit,
-    compose, open, opening_security, prove_fraction_sum, verify_fraction_sum, verify_opening,
+    EF, F, MAX_VARS, MIN_VARS, PcsParams, PrimeCharacteristicRing, Size, Transcript, commit, compose, open,
+    opening_security, prove_fraction_sum, verify_fraction_sum, verify_opening,
 };
 
 /// Resident memory in GiB: `VmHWM` is the peak, `VmRSS` the present.
@@ -127,11 +127,11 @@ fn sum(num_vars: usize) {
     let before = memory("VmHWM");
     let start = tr.clone();
     let (prove_ms, (proof, _)) = milliseconds(|| prove_fraction_sum(numerators, denominators, &mut tr));
-    let (seed_ms, seed) = milliseconds(|| GkrSeed::new(num_vars).expect("in range"));
-    let times = (0..51)
-        .map(|_| milliseconds(|| verify_fraction_sum(&seed, &proof, &mut start.clone()).expect("honest")).0);
+    let times = (0..51).map(|_| {
+        milliseconds(|| verify_fraction_sum(num_vars, &proof, &mut start.clone()).expect("honest")).0
+    });
     println!(
-        "2^{num_vars} fractions: prove {prove_ms:.0} ms (peak {before:.2} before, {:.2} GiB) verify {:.3} ms (seed {seed_ms:.3}) \
+        "2^{num_vars} fractions: prove {prove_ms:.0} ms (peak {before:.2} before, {:.2} GiB) verify {:.3} ms \
          proof {:.1} KiB",
         memory("VmHWM"),
         median(times.collect()),

@@ -24,30 +24,6 @@ pub const MAX_GKR_VARS: usize = 40;
 /// Bits of the index that are added away last: 2^3 neighbours fill the widest vectors.
 pub(crate) const LOW_BITS: usize = 3;
 
-/// A size of a sum that is in range.
-#[derive(Clone, Copy, Debug)]
-pub struct GkrSeed {
-    num_vars: usize,
-}
-
-impl GkrSeed {
-    /// The seed of a sum over `2^num_vars` fractions.
-    ///
-    /// # Errors
-    /// [`GkrError::Variables`] unless `num_vars` is 1 to [`MAX_GKR_VARS`].
-    pub fn new(num_vars: usize) -> Result<Self, GkrError> {
-        if !(1..=MAX_GKR_VARS).contains(&num_vars) {
-            return Err(GkrError::Variables { num_vars });
-        }
-        Ok(Self { num_vars })
-    }
-
-    /// Variables of the sum.
-    pub fn num_vars(&self) -> usize {
-        self.num_vars
-    }
-}
-
 /// A point of a layer, in the order in which its variables are bound.
 ///
 /// Of a layer of m variables: first those of the blocks, from bit 3 up, then those of the low bits, from bit 0 up; only
@@ -131,26 +107,28 @@ pub(crate) fn begin(num_vars: usize, tr: &mut Transcript) {
     tr.absorb_u64(num_vars as u64);
 }
 
-/// Checks a proof that `2^n` fractions sum to 0, and returns the claim that is left.
+/// Checks a proof that `2^num_vars` fractions sum to 0, and returns the claim that is left.
 ///
 /// Numerators and denominators must be fixed by what the transcript already holds. Leaves the transcript in the state
 /// in which the prover left it, and in an unspecified one after an error.
 ///
 /// # Errors
-/// [`GkrError`]: malformed bytes, a vanishing denominator, or a layer that does not add up. Never panics.
-pub fn verify_fraction_sum(seed: &GkrSeed, proof: &[u8], tr: &mut Transcript) -> Result<GkrClaim, GkrError> {
-    let n = seed.num_vars;
+/// [`GkrError`]: a size that no sum has, malformed bytes, a vanishing denominator, or a layer that does not add up. Never panics.
+pub fn verify_fraction_sum(num_vars: usize, proof: &[u8], tr: &mut Transcript) -> Result<GkrClaim, GkrError> {
+    if !(1..=MAX_GKR_VARS).contains(&num_vars) {
+        return Err(GkrError::Variables { num_vars });
+    }
     let mut reader = Reader::new(proof);
     let root_denominator = reader.ext()?;
     if root_denominator == EF::ZERO {
         return Err(GkrError::ZeroRootDenominator);
     }
-    begin(n, tr);
+    begin(num_vars, tr);
     tr.absorb(root_denominator);
     let mut point = LayerPoint::default();
-    let mut challenges = Vec::<EF>::with_capacity(n);
+    let mut challenges = Vec::<EF>::with_capacity(num_vars);
     let (mut numerator, mut denominator) = (EF::ZERO, root_denominator);
-    for layer in 0..n {
+    for layer in 0..num_vars {
         let lambda = tr.challenge();
         let mut claim = numerator + lambda * denominator;
         challenges.clear();

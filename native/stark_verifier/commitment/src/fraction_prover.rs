@@ -490,7 +490,7 @@ fn scalars(node: Node<PackedEF>) -> impl Iterator<Item = Node<EF>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fraction::{GkrError, GkrSeed, verify_fraction_sum};
+    use crate::fraction::{GkrError, verify_fraction_sum};
     use crate::transcript::Transcript;
     use crate::wire::WireError;
 
@@ -538,17 +538,16 @@ mod tests {
         let numerators: Vec<EF> = numerators.into_iter().map(EF::from).collect();
         assert_eq!(claim.numerator, at(&numerators, &claim.point), "{num_vars} {given}");
         assert_eq!(claim.denominator, at(&denominators, &claim.point), "{num_vars} {given}");
-        let seed = GkrSeed::new(num_vars).expect("in range");
-        let found = verify_fraction_sum(&seed, &proof, &mut theirs.clone()).expect("an honest proof");
+        let found = verify_fraction_sum(num_vars, &proof, &mut theirs.clone()).expect("an honest proof");
         assert_eq!(found, claim);
         let mut ours = theirs.clone();
-        verify_fraction_sum(&seed, &proof, &mut ours).expect("an honest proof");
+        verify_fraction_sum(num_vars, &proof, &mut ours).expect("an honest proof");
         assert_eq!(ours.challenge(), tr.challenge(), "both sides go on from the same state");
         // Every element of the proof matters.
         for place in (0..proof.len()).step_by(24) {
             let mut forged = proof.clone();
             forged[place] ^= 1;
-            match verify_fraction_sum(&seed, &forged, &mut theirs.clone()) {
+            match verify_fraction_sum(num_vars, &forged, &mut theirs.clone()) {
                 Err(GkrError::Layer { .. } | GkrError::Wire(WireError::NotCanonical { .. })) => {}
                 Ok(other) if place + 96 >= proof.len() => assert_ne!(other, claim),
                 other => panic!("{num_vars} {given}, byte {place}: {other:?}"),
@@ -556,7 +555,7 @@ mod tests {
         }
         theirs.absorb_u64(0);
         // A sum of two fractions has no round: any transcript leads to a claim, but to another.
-        let elsewhere = verify_fraction_sum(&seed, &proof, &mut theirs);
+        let elsewhere = verify_fraction_sum(num_vars, &proof, &mut theirs);
         assert!(elsewhere.is_err() || num_vars == 1 && elsewhere != Ok(claim), "another transcript");
     }
 
@@ -594,8 +593,7 @@ mod tests {
             let numerators: Vec<EF> = numerators.into_iter().map(EF::from).collect();
             assert_eq!(claim.numerator, at(&numerators, &claim.point));
             assert_eq!(claim.denominator, at(&denominators, &claim.point));
-            let seed = GkrSeed::new(13).expect("in range");
-            assert_eq!(verify_fraction_sum(&seed, &proof, &mut theirs), Ok(claim));
+            assert_eq!(verify_fraction_sum(13, &proof, &mut theirs), Ok(claim));
         }
     }
 

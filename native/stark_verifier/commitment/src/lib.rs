@@ -43,7 +43,7 @@ pub use field::{
     BasedVectorSpace, EF, ExtensionField, F, Field, PackedEF, PackedF, PackedFieldExtension, PackedValue,
     PrimeCharacteristicRing, PrimeField64, TwoAdicField, parallel,
 };
-pub use fraction::{GkrClaim, GkrError, GkrSeed, MAX_GKR_VARS, fraction_proof_len, verify_fraction_sum};
+pub use fraction::{GkrClaim, GkrError, MAX_GKR_VARS, fraction_proof_len, verify_fraction_sum};
 #[cfg(feature = "prover")]
 pub use fraction_prover::{FRACTION_BLOCK, prove_fraction_sum, prove_fraction_sum_packed};
 pub use hash::{CONTEXT_LEAF, CONTEXT_NODE, TAG_TRANSCRIPT};

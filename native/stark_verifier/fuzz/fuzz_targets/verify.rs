@@ -5,7 +5,7 @@
 #![no_main]
 
 use esper_verifier::proof::ProofHead;
-use esper_verifier::{Seeds, SequenceStatement, Statement, verify};
+use esper_verifier::{SequenceStatement, Statement, verify};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -24,5 +24,5 @@ fuzz_target!(|bytes: &[u8]| {
         top_k: 1,
         sequences: vec![one],
     };
-    assert!(verify(&statement, bytes, &Seeds::default()).is_err());
+    assert!(verify(&statement, bytes).is_err());
 });

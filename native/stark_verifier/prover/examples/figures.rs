@@ -8,7 +8,7 @@
 use esper_model::synthetic::{Options, random_model};
 use esper_model::{Engine, Model, Shape};
 use esper_prover::{ModelKey, prove_observed};
-use esper_verifier::{Seeds, SequenceStatement, Statement, verify};
+use esper_verifier::{SequenceStatement, Statement, verify};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -79,7 +79,6 @@ fn main() {
         witness.modes, witness.layout.lookup_cells, witness.layout.table_entries
     );
     drop(witness);
-    let seeds = Seeds::default();
     for _ in 0..repeats {
         let start = Instant::now();
         let (mut last, mut last_cpu) = (Instant::now(), processor_milliseconds());
@@ -95,12 +94,12 @@ fn main() {
         let mut verifying: Vec<f64> = (0..21)
             .map(|_| {
                 let start = Instant::now();
-                verify(&statement, &proof, &seeds).expect("an accepted proof");
+                verify(&statement, &proof).expect("an accepted proof");
                 milliseconds(start)
             })
             .collect();
         verifying.sort_by(f64::total_cmp);
-        let report = verify(&statement, &proof, &seeds).expect("an accepted proof");
+        let report = verify(&statement, &proof).expect("an accepted proof");
         let peak = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = peak
             .lines()

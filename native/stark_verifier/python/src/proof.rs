@@ -2,7 +2,7 @@
 
 use crate::model::NativeModel;
 use esper_prover::{ModelKey, Plan, ProveError, plan, prove_observed};
-use esper_verifier::{Seeds, SequenceStatement, Statement, VerifyError, verify};
+use esper_verifier::{SequenceStatement, Statement, VerifyError, verify};
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -24,9 +24,6 @@ pub struct ProvingKey {
 
 /// (prompt, answer, longest answer allowed, top lists of (id, logit)) of one sequence.
 type SequenceFields = (Vec<u32>, Vec<u32>, usize, Vec<Vec<(u32, i64)>>);
-
-/// Seeds of the lookup argument by size, shared by all verifications of this process.
-static SEEDS: Seeds = Seeds::new();
 
 fn identifier(field: &str, bytes: &[u8]) -> PyResult<[u8; 64]> {
     bytes.try_into().map_err(|_| PyValueError::new_err(format!("{field}: {} bytes, must be 64", bytes.len())))
@@ -121,7 +118,7 @@ fn verify_proof<'py>(
     let (report, milliseconds) = py
         .detach(|| {
             let start = Instant::now();
-            let report = verify(&statement, proof, &SEEDS);
+            let report = verify(&statement, proof);
             report.map(|r| (r, start.elapsed().as_secs_f64() * 1e3))
         })
         .map_err(|e| refusal(&e))?;

@@ -27,7 +27,6 @@ pub mod prefix_eq;
 pub mod products;
 pub mod proof;
 pub mod relation;
-pub mod seeds;
 pub mod slots;
 pub mod soundness;
 pub mod statement;
@@ -37,6 +36,5 @@ pub mod transcript;
 pub mod verify;
 
 pub use error::VerifyError;
-pub use seeds::Seeds;
 pub use statement::{SequenceStatement, Statement};
 pub use verify::{Report, verify};

@@ -12,7 +12,6 @@ use crate::points::{ProductPoint, RelationPoints};
 use crate::products::{PRODUCT_DEGREE, summand};
 use crate::proof::{ProofBody, ProofHead};
 use crate::relation::RelationWeights;
-use crate::seeds::Seeds;
 use crate::slots::{CONTRACTION_DEGREE, SlotWeights, Slots};
 use crate::soundness::{SecurityTerm, opening_params, security_terms, total_bits};
 use crate::statement::Statement;
@@ -33,11 +32,11 @@ pub struct Report {
 
 /// Checks that the statement holds: the model with this id, run on these tokens, gives these
 /// answers and top-K logits. Never panics; allocates by the statement's size, never by a length in the proof. Locks
-/// nothing: any number of threads verify with the same `seeds` at once.
+/// nothing: any number of threads verify at once.
 ///
 /// # Errors
 /// The first check that fails, as a [`VerifyError`]; [`VerifyError::is_malformed`] tells bytes that are no proof.
-pub fn verify(statement: &Statement, proof: &[u8], seeds: &Seeds) -> Result<Report, VerifyError> {
+pub fn verify(statement: &Statement, proof: &[u8]) -> Result<Report, VerifyError> {
     // What is checked in the clear.
     let ProofHead { descriptor, modes, rest: mut reader } = ProofHead::read(proof)?;
     let d = &descriptor;
@@ -67,8 +66,8 @@ pub fn verify(statement: &Statement, proof: &[u8], seeds: &Seeds) -> Result<Repo
 
     // Lookups.
     let [beta, alpha] = [t.challenge(), t.challenge()];
-    let sum = verify_fraction_sum(seeds.get(layout.leaf_vars)?, body.fraction_sum, &mut t)
-        .map_err(|_| VerifyError::Lookup)?;
+    let sum =
+        verify_fraction_sum(layout.leaf_vars, body.fraction_sum, &mut t).map_err(|_| VerifyError::Lookup)?;
     t.absorb(body.leaf_model);
     let leaf = leaf_claims(
         d,

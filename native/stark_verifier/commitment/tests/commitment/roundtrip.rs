@@ -3,7 +3,7 @@
 
 use crate::support::{evaluate, evaluate_ext, small_values, zero_sum};
 use esper_commitment::{
-    EF, F, GkrSeed, PcsParams, PrimeCharacteristicRing, Size, Transcript, check_opening_encoding, commit,
+    EF, F, PcsParams, PrimeCharacteristicRing, Size, Transcript, check_opening_encoding, commit,
     fraction_proof_len, least_opening_len, open, prove_fraction_sum, verify_fraction_sum, verify_opening,
 };
 
@@ -76,8 +76,7 @@ fn a_sum_of_fractions_verifies_and_its_claim_holds() {
         let mut verifier = tr.clone();
         let (proof, claim) = prove_fraction_sum(numerators.clone(), denominators.clone(), &mut tr);
         assert_eq!(proof.len(), fraction_proof_len(num_vars));
-        let seed = GkrSeed::new(num_vars).unwrap();
-        assert_eq!(verify_fraction_sum(&seed, &proof, &mut verifier).unwrap(), claim);
+        assert_eq!(verify_fraction_sum(num_vars, &proof, &mut verifier).unwrap(), claim);
         assert_eq!(tr.challenge(), verifier.challenge());
         let lifted: Vec<EF> = numerators.iter().map(|&n: &F| EF::from(n)).collect();
         assert_eq!(evaluate_ext(lifted, &claim.point), claim.numerator);

@@ -5,15 +5,15 @@ use super::replay::Replay;
 use esper_prover::checker::{Check, check};
 use esper_prover::witness::Witness;
 use esper_prover::{ModelKey, prove_witness};
-use esper_verifier::{Seeds, Statement, VerifyError, verify};
+use esper_verifier::{Statement, VerifyError, verify};
 use std::sync::Mutex;
 
-/// The switch is global: one proof at a time. The seeds of the verifier are worth keeping.
-static SEEDS: Mutex<Option<Seeds>> = Mutex::new(None);
+/// The switch is global: one proof at a time.
+static SWITCH: Mutex<()> = Mutex::new(());
 
 /// Proves and verifies without a switch, while no other test of the program sets one.
 pub fn alone<T>(act: impl FnOnce() -> T) -> T {
-    let _seeds = SEEDS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _held = SWITCH.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     act()
 }
 
@@ -22,10 +22,10 @@ fn copy(w: &Witness) -> Witness {
 }
 
 fn outcome(key: &ModelKey, statement: &Statement, w: &Witness, off: &[Check]) -> Result<(), VerifyError> {
-    let mut seeds = SEEDS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _held = SWITCH.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     take_out(off);
     let proof = prove_witness(key, statement, copy(w));
-    let result = verify(statement, &proof, seeds.get_or_insert_with(Seeds::default)).map(|_| ());
+    let result = verify(statement, &proof).map(|_| ());
     take_out(&[]);
     result
 }

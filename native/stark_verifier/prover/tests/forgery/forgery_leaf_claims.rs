@@ -12,7 +12,7 @@ use esper_prover::witness::Witness;
 use esper_verifier::modes::Modes;
 use esper_verifier::relation::switch::set_leaf_claim_off;
 use esper_verifier::tables::Table;
-use esper_verifier::{Seeds, verify};
+use esper_verifier::verify;
 use std::sync::Arc;
 
 /// 11: without the claim on the keys, on the multiplicities or on the model's table entries, the sum of fractions may
@@ -59,7 +59,6 @@ fn each_leaf_claim_is_checked() {
     leaves.count(&other_key);
     let model = (false_statement, w, &other_key, &leaves);
 
-    let seeds = Seeds::default();
     for (claim, (statement, w, leaf_key, leaf_witness)) in
         [keys, multiplicities, model].into_iter().enumerate()
     {
@@ -73,7 +72,7 @@ fn each_leaf_claim_is_checked() {
                     cells: w.cells.clone(),
                 };
                 let proof = prove_with_leaves_of(&key, &statement, copy, (leaf_key, leaf_witness));
-                let result = verify(&statement, &proof, &seeds).map(|_| ());
+                let result = verify(&statement, &proof).map(|_| ());
                 set_leaf_claim_off(None);
                 result
             })

@@ -13,13 +13,12 @@ use esper_prover::{ModelKey, prove_witness};
 use esper_verifier::layout::Layout;
 use esper_verifier::modes::{Modes, WideSites};
 use esper_verifier::tables::Table;
-use esper_verifier::{Seeds, Statement, VerifyError, verify};
+use esper_verifier::{Statement, VerifyError, verify};
 use std::sync::Arc;
 
 struct Bench {
     key: ModelKey,
     statement: Statement,
-    seeds: Seeds,
 }
 
 impl Bench {
@@ -34,7 +33,7 @@ impl Bench {
         let q = question(&key, &prompts(EVEN.vocab, &[6], 3), 8, 3);
         let run = honest(&key, &q, Modes::all(&key.descriptor));
         accepted("honest", &key, &run.statement, &run.w);
-        Self { statement: run.statement, key, seeds: Seeds::default() }
+        Self { statement: run.statement, key }
     }
 
     /// An honest witness with its multiplicities.
@@ -46,7 +45,7 @@ impl Bench {
     }
 
     fn reason(&mut self, proof: &[u8]) -> Option<VerifyError> {
-        alone(|| verify(&self.statement, proof, &self.seeds).err())
+        alone(|| verify(&self.statement, proof).err())
     }
 
     #[track_caller]

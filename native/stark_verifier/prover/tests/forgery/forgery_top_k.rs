@@ -13,7 +13,7 @@ use esper_prover::{ModelKey, prove, prove_witness};
 use esper_verifier::modes::Modes;
 use esper_verifier::relation::Relation as R;
 use esper_verifier::tables::{Table, slack_top_bits};
-use esper_verifier::{Seeds, Statement, VerifyError, verify};
+use esper_verifier::{Statement, VerifyError, verify};
 use std::sync::Arc;
 
 const ROWS: usize = 8;
@@ -202,7 +202,7 @@ fn negative_logits_are_accepted() {
 }
 
 fn reason(statement: &Statement, proof: &[u8]) -> Option<VerifyError> {
-    alone(|| verify(statement, proof, &Seeds::default()).err())
+    alone(|| verify(statement, proof).err())
 }
 
 /// 9 and 10: what is refused in the clear, named by field.

@@ -7,7 +7,7 @@
 
 use crate::common::{ODD, answered, key, prompts};
 use esper_commitment::{
-    BasedVectorSpace, EF, F, Field, GkrSeed, PrimeCharacteristicRing, PrimeField64, Transcript, commit, open,
+    BasedVectorSpace, EF, F, Field, PrimeCharacteristicRing, PrimeField64, Transcript, commit, open,
     verify_fraction_sum, verify_opening,
 };
 use esper_model::synthetic::Options;
@@ -28,7 +28,7 @@ use esper_verifier::proof::{ProofBody, ProofHead};
 use esper_verifier::relation::RelationWeights;
 use esper_verifier::slots::{CONTRACTION_DEGREE, SlotWeights, Slots};
 use esper_verifier::soundness::opening_params;
-use esper_verifier::{Seeds, Statement, transcript, verify};
+use esper_verifier::{Statement, transcript, verify};
 
 /// Square root in the base field (Tonelli and Shanks; p - 1 = 2^32 (2^32 - 1), 7 generates).
 fn base_root(n: F) -> Option<F> {
@@ -87,8 +87,7 @@ fn start(head: &ProofHead<'_>, s: &Statement, layout: &Layout, body: &ProofBody<
     let early = t.challenges(layout.num_vars);
     t.absorb(body.out_of_domain);
     let [beta, alpha] = [t.challenge(), t.challenge()];
-    let seed = GkrSeed::new(layout.leaf_vars).expect("in range");
-    let sum = verify_fraction_sum(&seed, body.fraction_sum, &mut t).expect("a sum of zero");
+    let sum = verify_fraction_sum(layout.leaf_vars, body.fraction_sum, &mut t).expect("a sum of zero");
     t.absorb(body.leaf_model);
     let ends = [sum.numerator, sum.denominator];
     let leaf = leaf_claims(
@@ -326,14 +325,14 @@ fn finals_chosen_after_delta_would_prove_a_false_logit() {
     let truth = answered(&key, &prompts(ODD.vocab, &[3], 9), 8, 3, 3);
     let witness = || Witness::new(&key, &truth).expect("an honest witness");
     let honest = prove_witness(&key, &truth, witness());
-    assert!(verify(&truth, &honest, &Seeds::default()).is_ok());
+    assert!(verify(&truth, &honest).is_ok());
     assert_eq!(mutant(&truth, &honest, true), Ok(()), "with every absorb, the copy is the verifier");
     assert!(mutant(&truth, &honest, false).is_err(), "without one, it is on another transcript");
 
     let mut lie = truth.clone();
     lie.sequences[0].top[0][0].1 += 1;
     let plain = prove_witness(&key, &lie, witness());
-    assert!(verify(&lie, &plain, &Seeds::default()).is_err());
+    assert!(verify(&lie, &plain).is_err());
     assert!(mutant(&lie, &plain, true).is_err());
     let forged = (0..64).find_map(|i| {
         // Another binding, other challenges: half of all have a root.
@@ -343,5 +342,5 @@ fn finals_chosen_after_delta_would_prove_a_false_logit() {
     let forged = forged.expect("64 quadratics without a root");
     assert_eq!(mutant(&lie, &forged, false), Ok(()), "the forgery that the missing absorb allows");
     assert!(mutant(&lie, &forged, true).is_err());
-    assert!(verify(&lie, &forged, &Seeds::default()).is_err(), "the real verifier absorbs the finals");
+    assert!(verify(&lie, &forged).is_err(), "the real verifier absorbs the finals");
 }

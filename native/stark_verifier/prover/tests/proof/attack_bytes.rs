@@ -6,7 +6,7 @@ use crate::common::{EVEN, ODD, answered, key, prompts};
 use esper_commitment::{F, PrimeField64};
 use esper_model::synthetic::Options;
 use esper_prover::prove;
-use esper_verifier::{Seeds, Statement, VerifyError};
+use esper_verifier::{Statement, VerifyError};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -24,16 +24,16 @@ fn honest(shape_seed: u64, binding: u8, first: u32) -> Honest {
     let proof = prove(&key, &statement).expect("a proof");
     let parts = parts(&statement, &proof);
     let h = Honest { statement, proof, parts };
-    assert_eq!(outcome(&h.statement, &h.proof, &Seeds::default(), "honest"), Ok(()), "the honest twin");
+    assert_eq!(outcome(&h.statement, &h.proof, "honest"), Ok(()), "the honest twin");
     h
 }
 
 static ONE: LazyLock<Honest> = LazyLock::new(|| honest(2, 7, 5));
 static TWIN: LazyLock<Honest> = LazyLock::new(|| honest(2, 8, 5));
 
-fn refused(h: &Honest, proof: &[u8], seeds: &Seeds, what: &str) -> VerifyError {
+fn refused(h: &Honest, proof: &[u8], what: &str) -> VerifyError {
     assert_ne!(proof, &h.proof[..], "{what}: nothing was changed");
-    match outcome(&h.statement, proof, seeds, what) {
+    match outcome(&h.statement, proof, what) {
         Ok(()) => panic!("accepted: {what}"),
         Err(e) => e,
     }
@@ -47,7 +47,7 @@ fn honest_proofs_of_two_rows() {
         let token = u32::from(key.descriptor.eos == 0);
         let s = answered(&key, &[vec![0, token]], 2, 1, 1);
         let proof = prove(&key, &s).expect("a proof");
-        assert_eq!(outcome(&s, &proof, &Seeds::default(), name), Ok(()));
+        assert_eq!(outcome(&s, &proof, name), Ok(()));
         if let Ok(folder) = std::env::var("ESPER_FUZZ_CORPUS") {
             std::fs::create_dir_all(&folder).expect("a folder");
             std::fs::write(format!("{folder}/{name}"), proof).expect("a file");
@@ -57,7 +57,7 @@ fn honest_proofs_of_two_rows() {
 
 #[test]
 fn a_flipped_bit_anywhere_is_refused() {
-    let (h, seeds, mut random) = (&*ONE, Seeds::default(), Random(1));
+    let (h, mut random) = (&*ONE, Random(1));
     let mut flips = 0;
     for part in &h.parts {
         // All bytes of short parts; of a long one its first and last 64 and some 200 between.
@@ -68,7 +68,7 @@ fn a_flipped_bit_anywhere_is_refused() {
             let mut proof = h.proof.clone();
             let bit = random.below(8);
             proof[part.at.start + i] ^= 1 << bit;
-            refused(h, &proof, &seeds, &format!("{} byte {i} bit {bit}", part.name));
+            refused(h, &proof, &format!("{} byte {i} bit {bit}", part.name));
             flips += 1;
         }
     }
@@ -77,13 +77,13 @@ fn a_flipped_bit_anywhere_is_refused() {
 
 #[test]
 fn every_bit_of_a_byte_counts() {
-    let (h, seeds) = (&*ONE, Seeds::default());
+    let h = &*ONE;
     for part in &h.parts {
         for at in [part.at.start, part.at.start + part.at.len() / 2, part.at.end - 1] {
             for bit in 0..8 {
                 let mut proof = h.proof.clone();
                 proof[at] ^= 1 << bit;
-                refused(h, &proof, &seeds, &format!("{} byte {at} bit {bit}", part.name));
+                refused(h, &proof, &format!("{} byte {at} bit {bit}", part.name));
             }
         }
     }
@@ -91,17 +91,17 @@ fn every_bit_of_a_byte_counts() {
 
 #[test]
 fn cuts_and_additions_are_refused() {
-    let (h, seeds) = (&*ONE, Seeds::default());
+    let h = &*ONE;
     let len = h.proof.len();
     let edges = h.parts.iter().flat_map(|p| [p.at.start.saturating_sub(1), p.at.start, p.at.start + 1]);
     for kept in edges.chain((0..len).step_by(997)).chain(len - 20..len) {
-        let e = refused(h, &h.proof[..kept], &seeds, &format!("cut to {kept}"));
+        let e = refused(h, &h.proof[..kept], &format!("cut to {kept}"));
         assert!(matches!(e, VerifyError::Encoding(_)), "cut to {kept}: {e}");
     }
     for extra in [1, 4, 24, 5000] {
         let mut proof = h.proof.clone();
         proof.resize(len + extra, 0);
-        let e = refused(h, &proof, &seeds, "trailing bytes");
+        let e = refused(h, &proof, "trailing bytes");
         assert!(matches!(e, VerifyError::Encoding(_)), "{extra} trailing bytes: {e}");
     }
     // A byte more or less inside each part that has a length of its own, with the length mended.
@@ -114,11 +114,11 @@ fn cuts_and_additions_are_refused() {
             let body = &h.proof[start..start + old as usize];
             proof.extend(body.iter().copied().chain([0]).take(new as usize));
             proof.extend_from_slice(&h.proof[start + old as usize..]);
-            refused(h, &proof, &seeds, &format!("{} {new} for {old}", part.name));
+            refused(h, &proof, &format!("{} {new} for {old}", part.name));
         }
     }
     let huge = vec![0; esper_verifier::proof::MAX_PROOF_BYTES + 1];
-    let e = refused(h, &huge, &seeds, "too long");
+    let e = refused(h, &huge, "too long");
     assert_eq!(e, VerifyError::Encoding("proof longer than the limit"));
 }
 
@@ -126,7 +126,7 @@ fn cuts_and_additions_are_refused() {
 /// value + p: here the proofs of work are such elements, in `attack_hollow` nearly all elements are.
 #[test]
 fn elements_have_one_encoding() {
-    let (h, seeds) = (&*ONE, Seeds::default());
+    let h = &*ONE;
     let mut proof = h.proof.clone();
     let (mut doubled, mut in_openings) = (0, 0);
     for (i, (name, at)) in elements(&h.statement, &h.proof).into_iter().enumerate() {
@@ -137,7 +137,7 @@ fn elements_have_one_encoding() {
         in_openings += u32::from(name.ends_with("opening"));
         let other = second.unwrap_or(if i % 2 == 0 { F::ORDER_U64 } else { u64::MAX });
         proof[at..at + 8].copy_from_slice(&other.to_le_bytes());
-        let e = refused(h, &proof, &seeds, name);
+        let e = refused(h, &proof, name);
         assert!(matches!(e, VerifyError::Encoding(_)), "{name} at {at}: {value} as {other}: {e}");
         proof[at..at + 8].copy_from_slice(&value.to_le_bytes());
     }
@@ -147,7 +147,7 @@ fn elements_have_one_encoding() {
 
 #[test]
 fn parts_of_another_proof_are_refused() {
-    let (h, other, seeds) = (&*ONE, &*TWIN, Seeds::default());
+    let (h, other) = (&*ONE, &*TWIN);
     for (a, b) in h.parts.iter().zip(&other.parts) {
         assert_eq!(a.name, b.name);
         if h.proof[a.at.clone()] == other.proof[b.at.clone()] {
@@ -156,19 +156,19 @@ fn parts_of_another_proof_are_refused() {
         let mut proof = h.proof[..a.at.start].to_vec();
         proof.extend_from_slice(&other.proof[b.at.clone()]);
         proof.extend_from_slice(&h.proof[a.at.end..]);
-        refused(h, &proof, &seeds, &format!("{} of a proof with another binding", a.name));
+        refused(h, &proof, &format!("{} of a proof with another binding", a.name));
         // From this part on, the other proof.
         let mut proof = h.proof[..a.at.start].to_vec();
         proof.extend_from_slice(&other.proof[b.at.start..]);
         if proof != h.proof {
-            refused(h, &proof, &seeds, &format!("from {} on another binding's proof", a.name));
+            refused(h, &proof, &format!("from {} on another binding's proof", a.name));
         }
     }
     // Elements of all sumchecks set to 0 or to each other's values.
     for part in h.parts.iter().filter(|p| p.elements) {
         let mut proof = h.proof.clone();
         proof[part.at.clone()].fill(0);
-        refused(h, &proof, &seeds, &format!("{} all zero", part.name));
+        refused(h, &proof, &format!("{} all zero", part.name));
     }
 }
 
@@ -238,7 +238,7 @@ fn mutate(h: &Honest, other: &Honest, random: &mut Random) -> (Vec<u8>, String) 
 fn random_changes_are_refused_without_panic() {
     let seconds = std::env::var("ESPER_FUZZ_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(30);
     let seed = std::env::var("ESPER_FUZZ_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
-    let (h, other, seeds, mut random) = (&*ONE, &*TWIN, Seeds::default(), Random(seed));
+    let (h, other, mut random) = (&*ONE, &*TWIN, Random(seed));
     let end = Instant::now() + Duration::from_secs(seconds);
     let (mut tried, mut reasons) = (0u64, std::collections::BTreeMap::<String, u64>::new());
     while Instant::now() < end {
@@ -254,7 +254,7 @@ fn random_changes_are_refused_without_panic() {
         if proof == h.proof && statement == h.statement {
             proof[0] ^= 1;
         }
-        match outcome(&statement, &proof, &seeds, &format!("{what}, state {state:#x}")) {
+        match outcome(&statement, &proof, &format!("{what}, state {state:#x}")) {
             Ok(()) => panic!("accepted: {what}, state {state:#x}"),
             Err(e) => *reasons.entry(e.to_string()).or_default() += 1,
         }

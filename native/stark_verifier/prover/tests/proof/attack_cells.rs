@@ -11,9 +11,9 @@ use esper_model::Shape;
 use esper_model::synthetic::{Clamps, Options, ScoreOverflow};
 use esper_prover::witness::Witness;
 use esper_prover::{ModelKey, prove_witness};
+use esper_verifier::Statement;
 use esper_verifier::layout::{LayerCells, Layout, TensorId};
 use esper_verifier::modes::Modes;
-use esper_verifier::{Seeds, Statement};
 
 /// What stands beside the mask in attention tensors.
 fn off_mask(w: &Witness, cell: usize) -> bool {
@@ -56,10 +56,9 @@ fn name(layout: &Layout, id: TensorId) -> String {
 }
 
 fn attack(key: &ModelKey, s: &Statement, choose: fn(Modes, &ModelKey) -> Modes) {
-    let seeds = Seeds::default();
     let fresh = || Witness::with_modes(key, s, |m| choose(m, key)).expect("an honest witness");
     let honest = prove_witness(key, s, fresh());
-    assert_eq!(outcome(s, &honest, &seeds, "honest"), Ok(()), "the honest twin");
+    assert_eq!(outcome(s, &honest, "honest"), Ok(()), "the honest twin");
     let (mut tried, mut frees) = (0, 0);
     let w = fresh();
     for id in 0..w.layout.tensors.len() {
@@ -82,7 +81,7 @@ fn attack(key: &ModelKey, s: &Statement, choose: fn(Modes, &ModelKey) -> Modes) 
                 old - F::ONE
             };
             let proof = forged(|| prove_witness(key, s, w));
-            let result = proof.as_ref().map(|proof| outcome(s, proof, &seeds, &what));
+            let result = proof.as_ref().map(|proof| outcome(s, proof, &what));
             let taken = matches!(result, Some(Ok(())));
             assert_eq!(taken, is_free, "{what} (free by design: {is_free}): {result:?}");
             tried += 1;

@@ -23,7 +23,7 @@ use esper_verifier::relation::RelationWeights;
 use esper_verifier::slots::{CONTRACTION_DEGREE, SlotWeights, Slots};
 use esper_verifier::soundness::opening_params;
 use esper_verifier::sumcheck::SumcheckProof;
-use esper_verifier::{Seeds, SequenceStatement, Statement, VerifyError, bytes::Reader, transcript};
+use esper_verifier::{SequenceStatement, Statement, VerifyError, bytes::Reader, transcript};
 
 /// Sizes of a model that exists on paper alone.
 #[derive(Clone, Copy)]
@@ -208,11 +208,10 @@ fn hollow(d: &Descriptor, s: &Statement, modes: &Modes) -> Vec<u8> {
 /// machine has at the time counts for nothing.
 fn cost(what: &str, d: &Descriptor, s: &Statement) -> f64 {
     let proof = hollow(d, s, &Modes::all(d));
-    let seeds = Seeds::default();
     let mut best = f64::INFINITY;
     for _ in 0..3 {
         let start = processor_ms();
-        let result = outcome(s, &proof, &seeds, what);
+        let result = outcome(s, &proof, what);
         best = best.min(processor_ms() - start);
         assert_eq!(result, Err(VerifyError::Opening("witness")), "{what}: {} bytes", proof.len());
     }
@@ -289,9 +288,9 @@ fn other_cells_than_the_shapes_are_refused() {
 #[test]
 fn every_element_of_a_hollow_proof_has_one_encoding() {
     let d = descriptor(Shape { layers: 1, dim: 20, hidden: 28, heads: 3, head_dim: 6, vocab: 64, ..REAL });
-    let (s, seeds) = (statement(&d, 1, 2, 1, 3), Seeds::default());
+    let s = statement(&d, 1, 2, 1, 3);
     let mut proof = hollow(&d, &s, &Modes::off(1));
-    assert_eq!(outcome(&s, &proof, &seeds, "unchanged"), Err(VerifyError::Opening("witness")));
+    assert_eq!(outcome(&s, &proof, "unchanged"), Err(VerifyError::Opening("witness")));
     let elements = elements(&s, &proof);
     let (mut doubled, mut in_openings) = (0, 0);
     for &(name, at) in &elements {
@@ -300,7 +299,7 @@ fn every_element_of_a_hollow_proof_has_one_encoding() {
         doubled += 1;
         in_openings += usize::from(name.ends_with("opening"));
         proof[at..at + 8].copy_from_slice(&second.to_le_bytes());
-        let result = outcome(&s, &proof, &seeds, name);
+        let result = outcome(&s, &proof, name);
         assert!(matches!(result, Err(VerifyError::Encoding(_))), "{name} at {at}: {result:?}");
         proof[at..at + 8].copy_from_slice(&value.to_le_bytes());
     }

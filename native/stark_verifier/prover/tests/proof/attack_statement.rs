@@ -5,11 +5,11 @@ use crate::common::{EVEN, ODD, answered, key, prompts};
 use esper_model::synthetic::{Options, random_model};
 use esper_prover::{ModelKey, prove};
 use esper_verifier::embedding::EmbeddingTree;
-use esper_verifier::{Seeds, Statement, VerifyError};
+use esper_verifier::{Statement, VerifyError};
 use std::sync::Arc;
 
-fn refused(statement: &Statement, proof: &[u8], seeds: &Seeds, what: &str) -> VerifyError {
-    match outcome(statement, proof, seeds, what) {
+fn refused(statement: &Statement, proof: &[u8], what: &str) -> VerifyError {
+    match outcome(statement, proof, what) {
         Ok(()) => panic!("accepted: {what}"),
         Err(e) => e,
     }
@@ -20,15 +20,14 @@ fn every_field_of_the_statement_is_bound() {
     let key = key(2, ODD, Options::default());
     let s = answered(&key, &prompts(ODD.vocab, &[3, 4, 2], 9), 8, 4, 3);
     let proof = prove(&key, &s).expect("a proof");
-    let seeds = Seeds::default();
-    assert_eq!(outcome(&s, &proof, &seeds, "honest"), Ok(()), "the honest twin");
+    assert_eq!(outcome(&s, &proof, "honest"), Ok(()), "the honest twin");
     let mut random = Random(3);
     let mut tried = 0;
     let mut try_change = |what: &str, change: &dyn Fn(&mut Statement)| {
         let mut other = s.clone();
         change(&mut other);
         assert_ne!(other, s, "{what} changes nothing");
-        refused(&other, &proof, &seeds, what);
+        refused(&other, &proof, what);
         tried += 1;
     };
     // Every bit of both 64-byte fields.
@@ -134,34 +133,30 @@ fn a_proof_is_not_taken_for_another_binding_model_or_token() {
     let a = key(4, EVEN, Options::default());
     let b = key(5, EVEN, Options::default());
     let p = prompts(EVEN.vocab, &[4], 3);
-    let seeds = Seeds::default();
     let s = answered(&a, &p, 8, 3, 3);
     let proof = prove(&a, &s).expect("a proof");
-    assert_eq!(outcome(&s, &proof, &seeds, "honest"), Ok(()));
+    assert_eq!(outcome(&s, &proof, "honest"), Ok(()));
     let mut bound = s.clone();
     bound.binding = [9; 64];
-    refused(&bound, &proof, &seeds, "another block's binding");
+    refused(&bound, &proof, "another block's binding");
     let other_model = answered(&b, &p, 8, 3, 3);
-    assert_eq!(refused(&other_model, &proof, &seeds, "another model"), VerifyError::ModelId);
+    assert_eq!(refused(&other_model, &proof, "another model"), VerifyError::ModelId);
     let mut claimed = s.clone();
     claimed.model_id = b.model_id;
-    assert_eq!(
-        refused(&claimed, &proof, &seeds, "this answer in another model's name"),
-        VerifyError::ModelId
-    );
+    assert_eq!(refused(&claimed, &proof, "this answer in another model's name"), VerifyError::ModelId);
     let tokens = answered(&a, &prompts(EVEN.vocab, &[4], 77), 8, 3, 3);
     assert_ne!(tokens.sequences, s.sequences);
-    refused(&tokens, &proof, &seeds, "another prompt");
+    refused(&tokens, &proof, "another prompt");
     let wider = Statement { rows: 16, ..s.clone() };
-    refused(&wider, &proof, &seeds, "more rows");
+    refused(&wider, &proof, "more rows");
     let twice = Statement { sequences: vec![s.sequences[0].clone(), s.sequences[0].clone()], ..s.clone() };
-    refused(&twice, &proof, &seeds, "a batch of two");
+    refused(&twice, &proof, "a batch of two");
     // The padded second sequence of a batch is a sequence of token 0, yet no statement speaks of it.
     let three = answered(&a, &[p[0].clone(), p[0].clone(), p[0].clone()], 8, 3, 3);
     let of_three = prove(&a, &three).expect("a proof");
     let mut four = three.clone();
     four.sequences.push(three.sequences[0].clone());
-    refused(&four, &of_three, &seeds, "the pad sequence claimed as a fourth");
+    refused(&four, &of_three, "the pad sequence claimed as a fourth");
 }
 
 /// A prover that holds other integers than those committed, in one tensor at a time, speaking in the
@@ -191,7 +186,6 @@ fn another_models_integers_do_not_pass_under_this_models_id() {
         ("rope", |m| m.rope_sin.iter_mut().for_each(|s| *s = -*s)),
         ("lm_head", |m| m.lm_head.weight.reverse()),
     ];
-    let seeds = Seeds::default();
     for (what, change) in changes {
         let mut model = honest_model.clone();
         change(&mut model);
@@ -202,7 +196,7 @@ fn another_models_integers_do_not_pass_under_this_models_id() {
         // The forger's own statement, about its own model, is honest; it claims the committed one's id.
         let truth = answered(&own, &p, 8, 3, 3);
         let proof = prove(&own, &truth).expect("a proof");
-        assert_eq!(outcome(&truth, &proof, &seeds, what), Ok(()), "{what}: the honest twin");
+        assert_eq!(outcome(&truth, &proof, what), Ok(()), "{what}: the honest twin");
         let claimed = Statement { model_id: honest.model_id, ..truth };
         for foreign in [false, true] {
             let forger = ModelKey {
@@ -214,7 +208,7 @@ fn another_models_integers_do_not_pass_under_this_models_id() {
                 embedding: EmbeddingTree::new(&honest_model.embed, ODD.dim),
             };
             let e = match forged(|| prove(&forger, &claimed).expect("a forger's proof")) {
-                Some(proof) => refused(&claimed, &proof, &seeds, what).to_string(),
+                Some(proof) => refused(&claimed, &proof, what).to_string(),
                 None => "no proof: the lookups do not sum to zero".into(),
             };
             println!("{what}, {} cells: {e}", if foreign { "own" } else { "committed" });
@@ -232,8 +226,7 @@ fn another_models_embedding_rows_are_refused() {
     let honest = prove(&a, &s).expect("a proof");
     let parts = attack_support::parts(&s, &honest);
     let rows = parts.iter().position(|p| p.name == "embedding rows").expect("there");
-    let seeds = Seeds::default();
-    assert_eq!(outcome(&s, &honest, &seeds, "honest"), Ok(()));
+    assert_eq!(outcome(&s, &honest, "honest"), Ok(()));
     let mut ids = s.row_tokens(&s.check(&a.descriptor).expect("honest"));
     ids.sort_unstable();
     ids.dedup();
@@ -247,7 +240,7 @@ fn another_models_embedding_rows_are_refused() {
         tree.siblings(&ids).iter().for_each(|h| proof.extend_from_slice(h));
         proof.extend_from_slice(&honest[parts[rows + 1].at.end..]);
         assert_eq!(proof.len(), honest.len());
-        assert_eq!(refused(&s, &proof, &seeds, "rows of another model"), VerifyError::Embedding);
+        assert_eq!(refused(&s, &proof, "rows of another model"), VerifyError::Embedding);
     }
     // Two rows exchanged: their hashes hold the index.
     let mut proof = honest.clone();
@@ -255,5 +248,5 @@ fn another_models_embedding_rows_are_refused() {
     for i in 0..len {
         proof.swap(start + i, start + len + i);
     }
-    assert_eq!(refused(&s, &proof, &seeds, "rows exchanged"), VerifyError::Embedding);
+    assert_eq!(refused(&s, &proof, "rows exchanged"), VerifyError::Embedding);
 }

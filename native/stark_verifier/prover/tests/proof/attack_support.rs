@@ -10,7 +10,7 @@ use esper_verifier::products::PRODUCT_DEGREE;
 use esper_verifier::proof::ProofHead;
 use esper_verifier::slots::{CONTRACTION_DEGREE, Slots};
 use esper_verifier::soundness::opening_params;
-use esper_verifier::{Seeds, Statement, VerifyError, verify};
+use esper_verifier::{Statement, VerifyError, verify};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -160,8 +160,8 @@ fn siblings(ids: &[u32], mut width: usize) -> usize {
 }
 
 /// Runs the verifier; a panic fails the test with `what`.
-pub fn outcome(statement: &Statement, proof: &[u8], seeds: &Seeds, what: &str) -> Result<(), VerifyError> {
-    let result = catch_unwind(AssertUnwindSafe(|| verify(statement, proof, seeds).map(|_| ())));
+pub fn outcome(statement: &Statement, proof: &[u8], what: &str) -> Result<(), VerifyError> {
+    let result = catch_unwind(AssertUnwindSafe(|| verify(statement, proof).map(|_| ())));
     result.unwrap_or_else(|_| panic!("the verifier panicked: {what}"))
 }
 

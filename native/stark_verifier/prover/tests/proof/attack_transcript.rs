@@ -6,7 +6,7 @@
 //! teeth for each single item is shown by leaving each one out in turn.
 
 use crate::common::{EVEN, ODD, answered, key, prompts};
-use esper_commitment::{EF, GkrSeed, PcsParams, Size, Transcript, verify_fraction_sum, verify_opening};
+use esper_commitment::{EF, PcsParams, Size, Transcript, verify_fraction_sum, verify_opening};
 use esper_model::synthetic::{Clamps, Options};
 use esper_prover::{ModelKey, prove};
 use esper_verifier::embedding::EmbeddingRows;
@@ -14,7 +14,7 @@ use esper_verifier::layout::Layout;
 use esper_verifier::proof::{ProofBody, ProofHead};
 use esper_verifier::statement::Instance;
 use esper_verifier::sumcheck::{SumcheckProof, interpolate};
-use esper_verifier::{Seeds, Statement, verify};
+use esper_verifier::{Statement, verify};
 
 /// Goldilocks, written out: the transcript names its field.
 const FIELD_ORDER: u64 = 0xffff_ffff_0000_0001;
@@ -104,9 +104,8 @@ impl Script {
         let early = self.t.challenges(layout.num_vars);
         self.values("out-of-domain value", &[body.out_of_domain]);
         let _beta_alpha = self.t.challenges(2);
-        let seed = GkrSeed::new(layout.leaf_vars).expect("in range");
         let mut after = self.t.clone();
-        verify_fraction_sum(&seed, body.fraction_sum, &mut after).ok();
+        verify_fraction_sum(layout.leaf_vars, body.fraction_sum, &mut after).ok();
         self.item("fraction sum", |t| *t = after);
         self.values("leaf model part", &[body.leaf_model]);
         let bits = esper_verifier::mle::index_bits;
@@ -161,7 +160,7 @@ const NAME: &str = "esper proof of inference v2";
 
 fn golden(key: &ModelKey, s: &Statement) {
     let proof = prove(key, s).expect("a proof");
-    verify(s, &proof, &Seeds::default()).expect("an accepted proof");
+    verify(s, &proof).expect("an accepted proof");
     let (items, ok) = script(NAME, None).run(s, &proof);
     assert!(ok, "prover and verifier absorb something else than this list: {items:#?}");
     assert!(!script("esper proof of inference v1", None).run(s, &proof).1, "another protocol's name");

@@ -9,7 +9,7 @@ use esper_verifier::modes::Modes;
 use esper_verifier::proof::{MAX_PROOF_BYTES, ProofHead};
 use esper_verifier::slots::Slots;
 use esper_verifier::soundness::security_terms;
-use esper_verifier::{Seeds, SequenceStatement, Statement, VerifyError, verify};
+use esper_verifier::{SequenceStatement, Statement, VerifyError, verify};
 use std::time::Instant;
 
 fn small() -> Descriptor {
@@ -87,7 +87,7 @@ impl Random {
 }
 
 /// Takes a descriptor through everything that depends on it alone, then through a proof of zeros.
-fn exercise(d: &Descriptor, seeds: &Seeds) {
+fn exercise(d: &Descriptor) {
     let _ = ModelLayout::new(d);
     let s = statement(d);
     let Ok(instance) = s.check(d) else { return };
@@ -103,7 +103,7 @@ fn exercise(d: &Descriptor, seeds: &Seeds) {
         for len in [proof.len(), proof.len() + 4 * d.dim + 1000, 1 << 18] {
             let mut proof = proof.clone();
             proof.resize(len.clamp(proof.len(), MAX_PROOF_BYTES), 0);
-            assert!(verify(&s, &proof, seeds).is_err());
+            assert!(verify(&s, &proof).is_err());
         }
     }
 }
@@ -111,7 +111,6 @@ fn exercise(d: &Descriptor, seeds: &Seeds) {
 #[test]
 fn each_word_at_its_extremes() {
     let base = small().encode();
-    let seeds = Seeds::default();
     let mut taken = 0;
     for word in 0..base.len() / 8 {
         let old = u64::from_le_bytes(base[8 * word..8 * word + 8].try_into().unwrap());
@@ -133,7 +132,7 @@ fn each_word_at_its_extremes() {
                 assert_eq!(d.encode(), bytes, "word {word} = {new}: another encoding");
                 taken += 1;
                 if taken % 8 == 0 {
-                    exercise(&d, &seeds);
+                    exercise(&d);
                 }
             }
         }
@@ -167,7 +166,6 @@ fn announced_lengths_allocate_nothing() {
 #[test]
 fn random_descriptors_within_their_ranges() {
     let mut r = Random(5);
-    let seeds = Seeds::default();
     let (mut taken, mut slowest) = (0, 0);
     for _ in 0..400 {
         let kv_heads = [1, 2, 3, 5, 85, 255, 256][r.pick(0, 6)];
@@ -207,7 +205,7 @@ fn random_descriptors_within_their_ranges() {
         if d.check().is_ok() {
             taken += 1;
             let start = Instant::now();
-            exercise(&d, &seeds);
+            exercise(&d);
             slowest = slowest.max(start.elapsed().as_millis());
         }
     }

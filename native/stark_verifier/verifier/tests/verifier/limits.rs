@@ -5,7 +5,7 @@ use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor};
 use esper_verifier::limits::{self, ALL, Limit};
 use esper_verifier::modes::Modes;
 use esper_verifier::proof::ProofHead;
-use esper_verifier::{Seeds, SequenceStatement, Statement, VerifyError, verify};
+use esper_verifier::{SequenceStatement, Statement, VerifyError, verify};
 
 const PAGE: &str = include_str!("../../../../../docs/proof.md");
 
@@ -237,5 +237,5 @@ fn more_cells_than_can_be_committed_are_refused() {
     let mut proof = (encoded.len() as u32).to_le_bytes().to_vec();
     proof.extend_from_slice(&encoded);
     proof.extend_from_slice(&Modes::off(d.layers.len()).encode());
-    assert_eq!(verify(&s, &proof, &Seeds::new()).err(), Some(VerifyError::Sizes));
+    assert_eq!(verify(&s, &proof).err(), Some(VerifyError::Sizes));
 }
