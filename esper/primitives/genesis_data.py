@@ -7,8 +7,8 @@ from esper.primitives.model_entry import ModelEntry, ModelShape
 
 GENESIS_MODEL: Final = ModelEntry(
     model_id=model_id_of(
-        "94c5e65b9eef531e8c1ccab5681b2afc0cecf74c9353ea5159eb1493b69a7a56"
-        "81ed3580313c527de1e257f3d1db6bfed6c58aa9bb5a4dd809394b4e6f3e06d3"
+        "d0080805d9a7194699651bee00fa4e12b318ad931937f43f307bc01700820864"
+        "1f5808d2c76552504c02a3d7ec5ae0564b2c6b8125cd4cedf0803defbab71159"
     ),
     tier=0,
     shape=ModelShape(
