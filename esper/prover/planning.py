@@ -40,6 +40,9 @@ def planned(model: "NativeModel", prompts: Sequence[Sequence[int]], max_answer: 
     if not prompts:
         raise ProvingError("prompts: none given; a proof covers at least one")
     rows = fewest_rows(prompts, [max_answer] * len(prompts))
+    most = model.shape["max_seq"]
+    if rows > most:
+        raise ProvingError(f"prompt and answer take {rows} rows, and the model has {most}")
     try:
         found = proof_plan(model, len(prompts), rows, len(prompts) * max_answer)
     except (ValueError, OverflowError) as error:

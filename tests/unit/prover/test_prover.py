@@ -244,5 +244,8 @@ def test_what_a_stage_s_listener_raises_is_raised(model: LoadedModel) -> None:
 def test_a_plan_of_what_cannot_be_proven_is_refused(model: LoadedModel) -> None:
     with pytest.raises(ProvingError, match="none given"):
         planned(model.native, [], 4)
-    with pytest.raises(ProvingError, match="rows"):
+    with pytest.raises(ProvingError, match="take 65536 rows, and the model has 512"):
         planned(model.native, [[1] * 40_000], 4)
+    with pytest.raises(ProvingError, match="sequences times rows"):
+        planned(model.native, [[1] * 500] * 33, 4)
+    assert planned(model.native, [[1]], 1).rows == 2

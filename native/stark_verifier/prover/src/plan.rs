@@ -73,7 +73,9 @@ pub fn plan(model: &Model, [sequences, rows, answers]: [usize; 3]) -> Result<Pla
     };
     within(limits::ROWS, rows)?;
     within(limits::ALL_ROWS, sequences.saturating_mul(rows))?;
-    within(limits::ALL_ROWS, answers)?;
+    if !(1..=sequences * rows).contains(&answers) {
+        return Err(ProveError::Statement(VerifyError::Statement("answers")));
+    }
     let instance = Instance {
         sequences: sequences.next_power_of_two(),
         positions: rows.next_power_of_two(),
