@@ -1,8 +1,9 @@
 //! The polynomial commitment and the lookup reduction of Esperchain's proof of inference.
 //!
-//! One place fixes every cryptographic choice: the Goldilocks field, its cubic extension by `x^3 - x - 1`, tagged
-//! BLAKE3-256 trees and transcript, WHIR at the Johnson bound, and the fractional GKR reduction of a LogUp sum. The
-//! rest of the proof sees plain functions: commit, open, verify, and the same three for a sum of fractions.
+//! One place fixes every cryptographic choice: the Goldilocks field, its cubic extension by `x^3 - x - 1`, BLAKE3-256
+//! with a domain each for leaves, nodes and transcript, WHIR at the Johnson bound over columns of cells, and the
+//! fractional GKR reduction of a LogUp sum. The rest of the proof sees plain functions: commit, open, verify, and the
+//! same three for a sum of fractions.
 //!
 //! Without the feature `prover` the crate only verifies, needs no standard library, and never builds a table of
 //! roots of unity.
