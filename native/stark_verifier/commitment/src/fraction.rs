@@ -55,7 +55,7 @@ impl LayerPoint {
     }
 
     /// The first coordinate for the most significant bit.
-    pub fn from_the_top(&self) -> Vec<EF> {
+    pub fn most_significant_first(&self) -> Vec<EF> {
         self.blocks.iter().rev().chain(self.low.iter().rev()).copied().collect()
     }
 }
@@ -150,5 +150,5 @@ pub fn verify_fraction_sum(num_vars: usize, proof: &[u8], tr: &mut Transcript) -
         point = point.below(&challenges, branch);
     }
     reader.finish()?;
-    Ok(GkrClaim { point: point.from_the_top(), numerator, denominator })
+    Ok(GkrClaim { point: point.most_significant_first(), numerator, denominator })
 }

@@ -206,7 +206,7 @@ impl Layers {
             denominator = d0 + branch * (d1 - d0);
             point = point.below(&challenges, branch);
         }
-        (out, GkrClaim { point: point.from_the_top(), numerator, denominator })
+        (out, GkrClaim { point: point.most_significant_first(), numerator, denominator })
     }
 }
 
