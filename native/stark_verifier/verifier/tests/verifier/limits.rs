@@ -219,6 +219,7 @@ fn odd_widths_are_refused() {
         {
             let mut d = descriptor();
             *field(&mut d.layers[1]) = bits;
+            d.cells = esper_verifier::model_layout::ModelLayout::new(&d).cells;
             assert_eq!(d.check().err(), reason, "{name}: {bits}");
         }
     }
