@@ -186,6 +186,8 @@ def _check_ranges(p: Parameters) -> None:
     _require("head_dim", shape.head_dim, 2, 1 << 9)
     _require("max_seq", shape.max_seq, 1, 1 << 16)
     _require("layers", shape.layers, 1, 1 << 8)
+    _require("layers times heads", shape.layers * shape.heads, 1, 1 << 12)
+    _require("final_norm_shift", p.final_norm_shift, 1, 46)
     smallest_exponent = (p.eps_term.bit_length() - 1) >> 1
     _require("eps_term", p.eps_term, 1, (1 << 60) - 1)
     _require("emax", p.emax, smallest_exponent, 30)

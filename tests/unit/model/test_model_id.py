@@ -218,3 +218,12 @@ def test_models_that_no_proof_takes_are_named(odd_model: IntegerModel) -> None:
     )
     with pytest.raises(InvalidFieldError, match=r"layer\[1\]\.linear_shift\.v_proj"):
         descriptor(IntegerModel(coarse, odd_model.tensors))
+    far = replace(odd_model.parameters, final_norm_shift=47)
+    with pytest.raises(InvalidFieldError, match="final_norm_shift"):
+        descriptor(IntegerModel(far, odd_model.tensors))
+    shape = replace(ODD, heads=256, layers=17)
+    many = replace(odd_model.parameters, shape=shape, layers=layers[:1] * 17)
+    with pytest.raises(InvalidFieldError, match="layers times heads' is 4352"):
+        descriptor(IntegerModel(many, odd_model.tensors))
+    edge = replace(odd_model.parameters, final_norm_shift=46)
+    assert descriptor(IntegerModel(edge, odd_model.tensors))

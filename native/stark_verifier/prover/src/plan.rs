@@ -51,6 +51,8 @@ const COSTS: [(&str, [f64; 3]); 12] = [
 const FIRST_FOLD: usize = 5;
 /// Bytes that a leaf of the lookup argument takes with its share of all layers.
 const LEAF_BYTES: usize = 100;
+/// Bytes of a tree for each row: two digests.
+const TREE_BYTES: usize = 64;
 /// Bytes of the program and of what does not grow with a proof.
 const BESIDE: usize = 64 << 20;
 
@@ -102,16 +104,21 @@ pub fn plan(model: &Model, [sequences, rows, answers]: [usize; 3]) -> Result<Pla
     })
 }
 
-/// Bytes at the peak: the integers, and for each commitment its cells, its codeword and the tree over it; the leaves of
-/// the lookup argument with all the layers of their sum.
+/// Bytes at the peak: the integers, twice, as they are loaded and as the engine packs them; for each commitment its cells,
+/// its codeword, the first codeword of its opening, and the trees over both; the leaves of the lookup argument with all
+/// the layers of their sum. Large blocks are rounded up to an eighth of a power of two, and kept from stage to stage.
 fn memory(model: &Model, [witness_cells, leaves, model_cells]: [usize; 3]) -> usize {
     let committed = |cells: usize| {
         let size = Size::of(cells);
-        let inverse_rate = 1usize << PcsParams::for_proof(size.num_vars, 2).log_inv_rate;
-        // Cells and codeword of the columns that there are; two digests of 32 bytes a row are the tree.
-        (1usize << (size.num_vars - FIRST_FOLD)) * (8 * size.width * (1 + inverse_rate) + 64 * inverse_rate)
+        let params = PcsParams::for_proof(size.num_vars, 2);
+        let inverse_rate = 1usize << params.log_inv_rate;
+        let rows = (1usize << (size.num_vars - FIRST_FOLD)) * inverse_rate;
+        // The domain shrinks by the fold less the step of the rate.
+        let later = rows << (if params.log_inv_rate == 1 { 2 } else { 1 });
+        let cells = 8 * size.width << (size.num_vars - FIRST_FOLD);
+        cells + (8 * size.width + TREE_BYTES) * rows + (24 + TREE_BYTES / 16) * later
     };
-    let embedding = 4 * model.embed.len();
-    let weights = model_cells;
-    BESIDE + embedding + weights + committed(model_cells) + committed(witness_cells) + LEAF_BYTES * leaves
+    let integers = 4 * model.embed.len() + 2 * model_cells;
+    let whole = integers + committed(model_cells) + committed(witness_cells) + LEAF_BYTES * leaves;
+    BESIDE + whole + whole / 8
 }
