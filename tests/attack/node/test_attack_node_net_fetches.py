@@ -12,6 +12,7 @@ from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.framing import frame_bytes
 from esper.p2p.wire.messages import StreamKind
 from tests.support.net.net_attack_world import (
+    SOON_S,
     Attacker,
     attack_world,
     compact_of,
@@ -155,6 +156,7 @@ def test_forged_blocks_of_many_at_once_take_no_more_proofs_than_a_peer_may_cost(
             await world.check_alive(calm)
             for liar in liars:
                 if liar.of(talk.GetBlock) and not liar.of(talk.Nevermind):
-                    await liar.ended()
+                    # Sixteen proofs wait for each other; a busy machine is long in that.
+                    await liar.ended(3 * SOON_S)
 
     run_attack(test)
