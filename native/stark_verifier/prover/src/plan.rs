@@ -115,7 +115,7 @@ fn memory(model: &Model, [witness_cells, leaves, model_cells]: [usize; 3]) -> us
         let rows = (1usize << (size.num_vars - FIRST_FOLD)) * inverse_rate;
         // The domain shrinks by the fold less the step of the rate.
         let later = rows << (if params.log_inv_rate == 1 { 2 } else { 1 });
-        let cells = 8 * size.width << (size.num_vars - FIRST_FOLD);
+        let cells = (8 * size.width) << (size.num_vars - FIRST_FOLD);
         cells + (8 * size.width + TREE_BYTES) * rows + (24 + TREE_BYTES / 16) * later
     };
     let integers = 4 * model.embed.len() + 2 * model_cells;
