@@ -10,6 +10,7 @@ use crate::field::{
     EF, F, Field, PackedEF, PackedF, PackedFieldExtension, PackedValue, PrimeCharacteristicRing, parallel::*,
 };
 use crate::fraction::{GkrClaim, LOW_BITS, LayerPoint, begin, fraction_proof_len};
+use crate::opening::eq_table;
 use crate::transcript::Transcript;
 use crate::wire::write;
 
@@ -302,7 +303,7 @@ impl Rounds<'_> {
         let Some((&first, rest)) = point.blocks.split_first() else {
             return (0..VECTORS).flat_map(|vector| scalars(leaf(vector))).collect();
         };
-        let low = eq_table(&point.low);
+        let low = eq_from_lowest(&point.low);
         let mut weights = EqLevels::new(rest, blocks.div_ceil(2));
         let total = |sums: [Sums; 2]| sums.map(|sums| lanes_weighted(&sums, &low));
         let sums = evaluate(&leaf, blocks, weights.level());
@@ -333,7 +334,7 @@ impl Rounds<'_> {
     /// Binds the low variables; the node that is left.
     fn low(&mut self, mut nodes: Vec<Node<EF>>, point: &[EF]) -> Node<EF> {
         for (round, &x) in point.iter().enumerate() {
-            let weights = eq_table(&point[round + 1..]);
+            let weights = eq_from_lowest(&point[round + 1..]);
             let (mut at0, mut b) = (EF::ZERO, EF::ZERO);
             for (pair, &weight) in nodes.chunks_exact(2).zip(&weights) {
                 at0 += weight * pair[0].value();
@@ -426,12 +427,9 @@ fn fold_and_evaluate(
 }
 
 /// `eq(point, .)` over the bits of an index, the first coordinate for the lowest.
-fn eq_table(point: &[EF]) -> Vec<EF> {
-    let mut table = alloc::vec![EF::ONE];
-    for &x in point.iter().rev() {
-        table = table.into_iter().flat_map(|weight| [weight - weight * x, weight * x]).collect();
-    }
-    table
+fn eq_from_lowest(point: &[EF]) -> Vec<EF> {
+    let from_highest: Vec<EF> = point.iter().rev().copied().collect();
+    eq_table(&from_highest)
 }
 
 fn lanes_weighted(sums: &Sums, low: &[EF]) -> EF {
