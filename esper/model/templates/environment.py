@@ -78,6 +78,15 @@ class _Counting(CodeGenerator):
     def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:  # noqa: N802
         self._counted(lambda: super(_Counting, self).visit_Compare(node, frame))
 
+    def visit_Operand(self, node: nodes.Operand, frame: Frame) -> None:  # noqa: N802
+        if node.op not in ("in", "notin"):
+            super().visit_Operand(node, frame)
+            return
+        self.write(" in " if node.op == "in" else " not in ")
+        self.write("environment.searched(")
+        self.visit(node.expr, frame)
+        self.write(")")
+
     def visit_Test(self, node: nodes.Test, frame: Frame) -> None:  # noqa: N802
         self._counted(lambda: super(_Counting, self).visit_Test(node, frame))
 
@@ -141,6 +150,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         self.budget = Budget()
         """Of the run that goes on."""
         self.filters = admitted_filters(self)
+        self.tests = self.tests | {"in": lambda value, values: value in self.searched(values)}
         self.globals = {
             "range": _range,
             "namespace": Namespace,
@@ -166,6 +176,12 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         """Count a list or object."""
         self.budget.hold(value)
         return value
+
+    def searched(self, values: Any) -> Any:
+        """What a value is looked for in: of a range every number, if the value is no integer."""
+        if isinstance(values, range):
+            self.budget.handle(values)
+        return values
 
     @property
     def passes(self) -> bool:

@@ -8,6 +8,7 @@ from functools import wraps
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from jinja2 import Environment, pass_environment
 from jinja2.filters import FILTERS, make_attrgetter
 from jinja2.runtime import LoopContext, Macro
 from jinja2.utils import Cycler, Joiner, Namespace
@@ -23,7 +24,7 @@ _PLAIN: Final = (
     *("abs", "capitalize", "count", "d", "default", "dictsort", "first"),
     *("float", "int", "items", "last", "length", "list", "lower"),
     *("map", "max", "min", "reject", "rejectattr", "reverse", "select"),
-    *("selectattr", "sort", "title", "unique", "upper"),
+    *("selectattr", "sort", "title", "upper"),
 )
 """Filters of Jinja whose result is not much longer than what they are given."""
 _SEARCHES: Final = frozenset(
@@ -94,6 +95,12 @@ def admitted_filters(environment: TemplateEnvironment) -> dict[str, Callable[...
             environment.budget.search(text, str(chars))
         return text.strip(chars)
 
+    @pass_environment
+    def unique(used: Environment, value: Any, *rest: Any, **named: Any) -> Any:
+        # Numbers can be chosen so that their hashes are equal.
+        environment.budget.pairs(len(value))
+        return FILTERS["unique"](used, value, *rest, **named)
+
     def escaped(value: Any) -> str:
         return str(escape(environment.written(value)))
 
@@ -105,6 +112,7 @@ def admitted_filters(environment: TemplateEnvironment) -> dict[str, Callable[...
         "string": environment.written,
         "safe": environment.written,  # nothing is escaped here
         "trim": trim,
+        "unique": unique,
         "escape": escaped,
         "e": escaped,
     }

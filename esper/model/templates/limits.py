@@ -28,6 +28,9 @@ _VALUES_PER_OPERATION: Final = 128
 """Likewise for values of a list."""
 _MOST_CHARACTERS: Final = 1 << 25
 """Characters that are made in one run, thrown away or not."""
+_MOST_ALIKE: Final = 64
+"""Keys of an object that hash as another does: each is compared with all before it. Texts hash
+by a secret, but the hash of a number is the number, modulo 2^61 - 1."""
 _SIMPLE: Final = (bool, int, float, NoneType, Undefined)
 
 
@@ -70,6 +73,8 @@ class Budget:
             if isinstance(one, str):
                 length += len(one)
             elif isinstance(one, dict):
+                if len(one) - len({hash(key) for key in one}) > _MOST_ALIKE:
+                    raise TemplateLimitError("the template makes keys that hash alike")
                 rest += one.keys()
                 rest += one.values()
             elif isinstance(one, list | tuple):
@@ -94,6 +99,11 @@ class Budget:
         Raises TemplateLimitError.
         """
         self._operations -= len(text) * len(sought) // _CHARACTERS_PER_OPERATION
+        self.spend()
+
+    def pairs(self, count: int) -> None:
+        """Count values of which each may be compared with each. Raises TemplateLimitError."""
+        self._operations -= count * count // 256
         self.spend()
 
     def handle(self, *values: object) -> None:
