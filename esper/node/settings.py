@@ -6,7 +6,7 @@ else follows from it.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -274,8 +274,7 @@ def datadir_in_effect(flags: Mapping[str, Any], environment: Mapping[str, str]) 
     """The data directory alone, as ``resolve`` finds it. Raises SettingsError."""
     one = next(one for one in declared(Settings) if one.name == "datadir")
     given = {name: value for name, value in flags.items() if value is not None}
-    variables = {one.name: environment[one.variable]} if one.variable in environment else {}
-    return _datadir(one, variables, given)
+    return _datadir(one, _variables((one,), environment), given)
 
 
 def resolve(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Resolved:
@@ -297,9 +296,7 @@ def resolve(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Resolve
             sources[name] = source
 
     given = {name: value for name, value in flags.items() if value is not None}
-    variables = {
-        one.name: environment[one.variable] for one in known.values() if one.variable in environment
-    }
+    variables = _variables(known.values(), environment)
     datadir = _datadir(known["datadir"], variables, given)
     file = datadir / SETTINGS_FILE
     take("file", str(file), _file_values(file))
@@ -309,6 +306,14 @@ def resolve(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Resolve
     take("flag", "command line", given)
     values["datadir"] = datadir
     return Resolved(Settings(**values), sources)
+
+
+def _variables(known: Iterable[Setting], environment: Mapping[str, str]) -> dict[str, str]:
+    """Texts of the environment. An empty data directory is none, as to the wallet's commands."""
+    found = {one.name: environment[one.variable] for one in known if one.variable in environment}
+    if not found.get("datadir", "."):
+        del found["datadir"]
+    return found
 
 
 def _datadir(one: Setting, environment: Mapping[str, Any], flags: Mapping[str, Any]) -> Path:

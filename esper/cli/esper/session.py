@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from esper.cli.esper import environment
+from esper.cli.folder_option import folder_named
 from esper.cli.telling import system_error
 from esper.rpc.auth import CookieError
 from esper.rpc.client import NodeError, NodeUnreachableError, RpcClientError
@@ -39,7 +40,14 @@ WalletName = Annotated[
     typer.Option("--wallet", envvar=WALLET_VARIABLE, help="Which wallet; the only one without it."),
 ]
 Datadir = Annotated[
-    Path, typer.Option("--datadir", envvar="ESPER_DATADIR", help="Folder of node and wallets.")
+    Path,
+    typer.Option(
+        "--datadir",
+        envvar="ESPER_DATADIR",
+        parser=folder_named,
+        metavar="PATH",
+        help="Folder of node and wallets.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]

@@ -11,11 +11,15 @@ from typing import Annotated
 import typer
 
 from esper.cli.esperd.reported_errors import reported_errors
+from esper.cli.folder_option import folder_named
 from esper.node.settings import datadir_in_effect
 from esper.rpc.client import RpcClient
 
 DatadirOption = Annotated[
-    Path | None, typer.Option("--datadir", help="Folder of the node's files.")
+    Path | None,
+    typer.Option(
+        "--datadir", parser=folder_named, metavar="PATH", help="Folder of the node's files."
+    ),
 ]
 
 

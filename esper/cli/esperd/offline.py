@@ -14,6 +14,7 @@ import typer
 from esper.cli.esperd.answers import JsonOption, answer, progress
 from esper.cli.esperd.node_commands import now_ms
 from esper.cli.esperd.reported_errors import reported_errors
+from esper.cli.folder_option import folder_named
 from esper.consensus.chain import BlockBytes, ProvenChain, extend, read_block
 from esper.consensus.ports import WorkVerifier
 from esper.node.chain.opening import rebuild_index
@@ -33,7 +34,10 @@ from esper.storage.segments.block_files import BlockFiles
 from esper.wallet.amounts import counted
 
 DatadirOption = Annotated[
-    Path | None, typer.Option("--datadir", help="Folder of the chain's files.")
+    Path | None,
+    typer.Option(
+        "--datadir", parser=folder_named, metavar="PATH", help="Folder of the chain's files."
+    ),
 ]
 AcceptLoss = Annotated[
     bool, typer.Option("--accept-loss", help="End the chain before what cannot be mended.")

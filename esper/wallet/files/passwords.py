@@ -6,8 +6,11 @@ from typing import Final
 from esper.wallet.errors import MisuseError
 
 MAX_PASSWORD_CHARACTERS: Final = 1024
-_UNTYPABLE: Final = frozenset({"Cc", "Zl", "Zp"})
-"""Unicode's categories of control characters and of line and paragraph separators."""
+_UNTYPABLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
+"""Unicode's categories of control characters, of those that show as nothing and steer what stands
+beside them, and of line and paragraph separators."""
+_JOINERS: Final = "\u200c\u200d"
+"""Of the category Cf: on keyboards of Persian and of Indian scripts, and within emoji."""
 
 
 def check_password(password: str) -> None:
@@ -35,6 +38,6 @@ def untypable(password: str) -> str:
             return "a carriage return (does the file that sets it have Windows line ends?)"
         if unicodedata.category(character) == "Cs":
             return "bytes that are no text in this locale's encoding"
-        if unicodedata.category(character) in _UNTYPABLE or character == "\ufeff":
+        if unicodedata.category(character) in _UNTYPABLE and character not in _JOINERS:
             return f"the control character U+{ord(character):04X}"
     return ""

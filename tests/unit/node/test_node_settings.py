@@ -12,7 +12,7 @@ from esper.node.setting_fields import (
     declared,
     setting,
 )
-from esper.node.settings import SETTINGS_FILE, Settings, resolve
+from esper.node.settings import SETTINGS_FILE, Settings, datadir_in_effect, resolve
 from esper.rpc.settings import RpcSettings
 
 KINDS: list[tuple[str, str, str, Any, tuple[Any, Any, Any]]] = [
@@ -69,6 +69,18 @@ def test_the_data_directory_comes_from_flag_or_environment(tmp_path: Path) -> No
     assert by_variable.settings.threads == 1
     by_flag = resolve({"datadir": tmp_path / "b"}, environment)
     assert (by_flag.settings.threads, by_flag.sources["datadir"]) == (2, "flag")
+
+
+def test_an_empty_variable_names_no_data_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for the wallet's commands, whose keys lie in the same folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for environment in ({}, {"ESPER_DATADIR": ""}):
+        resolved = resolve({}, environment)
+        assert resolved.settings.datadir == tmp_path / ".esper"
+        assert resolved.sources["datadir"] == "default"
+        assert datadir_in_effect({}, environment) == tmp_path / ".esper"
 
 
 def test_a_folder_of_the_person_is_expanded(

@@ -230,6 +230,9 @@ def test_a_password_is_needed() -> None:
         ("c1 \x85", r"U\+0085"),
         ("line\u2028break", r"U\+2028"),
         ("\ufeffmark", r"U\+FEFF"),
+        ("zero\u200bwidth", r"U\+200B"),
+        ("right\u202eleft", r"U\+202E"),
+        ("soft\u00adhyphen", r"U\+00AD"),
         ("caf\udce9", "no text in this locale's encoding"),
         (" secret", "begins or ends with a blank"),
         ("secret ", "begins or ends with a blank"),
@@ -241,6 +244,11 @@ def test_a_new_password_can_be_typed_again(password: str, says: str) -> None:
     with pytest.raises(MisuseError, match=says) as caught:
         new_wallet(REGTEST, SECRETS, password, counted(), cost=CHEAP)
     assert "secret" not in str(caught.value)
+
+
+def test_joiners_that_keyboards_have_may_stand_in_a_password() -> None:
+    password = "\u0645\u06cc\u200c\u062e \U0001f469\u200d\U0001f680"
+    assert open_wallet(new_wallet(REGTEST, SECRETS, password, counted(), cost=CHEAP), password)
 
 
 def test_older_passwords_open_and_odd_ones_are_told() -> None:

@@ -403,6 +403,16 @@ def test_a_folder_below_the_home_is_meant_by_every_command(
     assert not (tmp_path / "~").exists()
 
 
+def test_an_empty_name_is_no_folder(
+    console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be the current one: a script's variable is not set, and keys lie where it runs."""
+    monkeypatch.chdir(tmp_path)
+    words = ("wallet", "import", "--demo", *ON_REGTEST, "--datadir", "")
+    assert "is empty" in console.error(*words, status=2)
+    assert not (tmp_path / "wallets").exists()
+
+
 def test_labels_in_json_stay_ascii(console: Console) -> None:
     console.wallet()
     console.run("wallet", "label", OWN, "财布")
