@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from esper_wheel.levels import Level
+from esper_wheel.levels import Level, compilers_own_target
 
 WORKSPACE = Path("native") / "stark_verifier"
 
@@ -31,6 +31,9 @@ def compile_level(root: Path, level: Level, scratch: Path) -> Compiled:
     """
     base = os.environ.get("CARGO_TARGET_DIR") or str(root / WORKSPACE / "target")
     own = {
+        # With a target named, the flags are the extension's alone. Otherwise the crates' build
+        # scripts would be compiled with them too, and those run here, on a lesser one perhaps.
+        "CARGO_BUILD_TARGET": os.environ.get("CARGO_BUILD_TARGET") or compilers_own_target(root),
         "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(level.flags),
         "CARGO_TARGET_DIR": str(Path(base) / "wheel" / level.name),
     }

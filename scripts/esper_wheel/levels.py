@@ -64,3 +64,12 @@ def target_features(flags: Sequence[str], root: Path) -> tuple[str, ...]:
         ["rustc", "--print", "cfg", *flags], cwd=root, check=True, capture_output=True, text=True
     ).stdout
     return tuple(sorted(re.findall(r'^target_feature="([^"]+)"$', configuration, re.MULTILINE)))
+
+
+def compilers_own_target(root: Path) -> str:
+    """What rustc compiles for where nothing else is said."""
+    told = subprocess.run(
+        ["rustc", "--version", "--verbose"], cwd=root, check=True, capture_output=True, text=True
+    ).stdout
+    [target] = re.findall(r"^host: (\S+)$", told, re.MULTILINE)
+    return str(target)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import platform
+import subprocess
 import tarfile
 import tomllib
 import zipfile
@@ -25,6 +27,7 @@ from esper_wheel.levels import (
     GENERIC,
     PORTABLE_X86,
     Level,
+    compilers_own_target,
     native_level,
     portable_levels,
     published,
@@ -125,13 +128,34 @@ def test_each_level_is_compiled_with_its_own_flags_in_its_own_folder(
             archive.writestr("esper/_native.abi3.so", "code")
             archive.writestr("esperchain-1.dist-info/WHEEL", "")
 
+    monkeypatch.setattr(compiling, "compilers_own_target", lambda _: "here")
     monkeypatch.setattr("esper_wheel.compiling.subprocess.run", maturin)
     compiled = compiling.compile_level(ROOT, Level("v9", ("-Ca", "-C b")), tmp_path)
     # This variable is read before RUSTFLAGS, and its flags may hold spaces.
     assert told["CARGO_ENCODED_RUSTFLAGS"] == "-Ca\x1f-C b"
     assert told["CARGO_TARGET_DIR"] == "/target/wheel/v9"
+    # With a target named, cargo spares the build scripts the flags: this machine runs those itself.
+    assert told["CARGO_BUILD_TARGET"] == "here"
     assert compiled.extension.read_text() == "code"
     assert compiled.dist_info.name == "esperchain-1.dist-info"
+
+
+def test_a_script_built_beside_the_extension_runs_on_this_processor(tmp_path: Path) -> None:
+    """What cargo does with the flags of another processor, where a target is named."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "lib.rs").write_text(
+        '#[cfg(not(another_processor))]\ncompile_error!("the flags are the extension\'s");\n'
+    )
+    (tmp_path / "build.rs").write_text("fn main() { assert!(!cfg!(another_processor)); }\n")
+    (tmp_path / "Cargo.toml").write_text('[package]\nname = "a"\nedition = "2024"\n[workspace]\n')
+    given = {
+        "CARGO_ENCODED_RUSTFLAGS": "--cfg=another_processor",
+        "CARGO_BUILD_TARGET": compilers_own_target(ROOT),
+        "CARGO_TARGET_DIR": str(tmp_path / "target"),
+    }
+    subprocess.run(
+        ["cargo", "check", "--offline", "--quiet"], cwd=tmp_path, env=os.environ | given, check=True
+    )
 
 
 @pytest.fixture
