@@ -100,7 +100,8 @@ class DataDirectory:
         directory = cls.open(path)
         if directory.params.name != params.name:
             raise DataDirectoryError(
-                f"{path} belongs to {directory.params.name}, not to {params.name}"
+                f"{path} belongs to {directory.params.name}, not to {params.name}: name another "
+                "folder with --datadir"
             )
         return directory
 

@@ -244,7 +244,10 @@ def _payee(resolved: Resolved, params: NetworkParameters) -> bytes:
             raise SettingsError(f"{resolved.place('payee')}: {error}") from error
     if params.is_local:
         return DEMO_ADDRESS
-    raise SettingsError(f"payee: {params.name} pays real rewards: name an address with --payee")
+    raise SettingsError(
+        f"payee: {params.name} has no demonstration wallet to pay: name an address with --payee; "
+        f"`esper wallet new --network {params.name}` makes one"
+    )
 
 
 def now_ms() -> int:

@@ -31,8 +31,10 @@ def mining(datadir: DatadirOption = None, as_json: JsonOption = False) -> None:
 
 
 def _mining_lines(now: Mining) -> list[str]:
-    expected = f"{now.expected_block_ms / 1000:.1f} s" if now.expected_block_ms else "unknown"
-    block = f"expected every {expected} of this machine alone"
+    block = "how long one takes is told once it is measured"
+    if now.expected_block_ms:
+        block = f"expected every {now.expected_block_ms / 1000:.1f} s of this machine alone"
+    proof = f"{now.proof_ms / 1000:.2f} s" if now.proof_ms else "none yet"
     search = (
         f"{now.attempts_per_second:,.1f} attempts/s, "
         f"{now.tokens_per_second:,.0f} tokens/s on {now.threads} threads"
@@ -45,7 +47,7 @@ def _mining_lines(now: Mining) -> list[str]:
         f"payee       {now.payee}",
         f"search      {search}",
         f"block       {block}",
-        f"proof       {now.proof_ms / 1000:.2f} s on {now.prove_threads} threads",
+        f"proof       {proof}, on {now.prove_threads} threads",
         f"found       {now.blocks_found} blocks, {now.blocks_stale} stale "
         f"({now.stale_per_mille / 10:.1f} %), {now.calls_answered} calls answered",
         f"usefulness  {now.usefulness_per_mille / 10:.1f} % of proven tokens were paid",

@@ -57,7 +57,8 @@ class MiningPermit:
                 return LOOKS_FOR_PEERS
             return (
                 "the newest block here is old and no peer that this node chose is connected: "
-                "check the connection, or name a node with `esperd connect`"
+                "check the connection, or name a node with `esperd connect`; a network's first "
+                "node has `alone`"
             )
         if now_ms - self._quiet_since < QUIET_MS:
             return (

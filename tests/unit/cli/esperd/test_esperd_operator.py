@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -107,6 +108,7 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
+        self.mining = MINING
 
     def __enter__(self) -> FakeClient:
         return self
@@ -116,7 +118,7 @@ class FakeClient:
 
     def call(self, method: Method[Any, Any], request: Any) -> Any:
         self.asked.append((method.name, request))
-        answers: dict[str, Any] = {"get_mining": MINING, "generate": Generated(["ab" * 64])}
+        answers: dict[str, Any] = {"get_mining": self.mining, "generate": Generated(["ab" * 64])}
         return answers.get(method.name, Done())
 
 
@@ -139,6 +141,17 @@ def test_steering_answers_with_objects(client: FakeClient) -> None:
     payee = Address(1, bytes(32)).to_text("resp")
     assert run("generate", "--to", payee) == "ab" * 64 + "\n"
     assert client.asked[-1] == ("generate", GenerateParams(1, payee))
+
+
+def test_what_is_not_measured_yet_is_no_number(client: FakeClient) -> None:
+    client.mining = msgspec.structs.replace(MINING, paused=False, expected_block_ms=0, proof_ms=0)
+    told = run("mining")
+    assert "block       how long one takes is told once it is measured\n" in told
+    assert f"proof       none yet, on {MINING.prove_threads} threads\n" in told
+    client.mining = msgspec.structs.replace(client.mining, expected_block_ms=8200, proof_ms=3850)
+    told = run("mining")
+    assert "block       expected every 8.2 s of this machine alone\n" in told
+    assert f"proof       3.85 s, on {MINING.prove_threads} threads\n" in told
 
 
 @pytest.mark.parametrize(
@@ -188,7 +201,7 @@ def test_config_refuses_a_directory_that_a_start_refuses(tmp_path: Path) -> None
     made = tmp_path / "d"
     run("config", "--datadir", made)
     told = run("config", "--network", "mainnet", "--datadir", made, status=2)
-    assert "belongs to regtest" in told
+    assert "belongs to regtest, not to mainnet: name another folder with --datadir" in told
 
 
 def test_config_shows_the_values_all_the_same(tmp_path: Path) -> None:

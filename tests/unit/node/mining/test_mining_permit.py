@@ -105,6 +105,7 @@ def test_that_nobody_can_be_reached_is_said_when_the_first_dials_have_had_their_
     assert bench.why() == LOOKS_FOR_PEERS
     bench.steady_ms += 1
     assert "no peer that this node chose is connected" in bench.why()
+    assert bench.why().endswith("a network's first node has `alone`")
     # A peer that comes and goes later is no beginning.
     bench.network = Network(outbound=1)
     bench.why()
