@@ -44,6 +44,8 @@ def load_tokenizer(directory: Path, vocab: int) -> Tokenizer:
 def read_tokenizer_file(directory: Path) -> bytes:
     """Read ``tokenizer.json`` of a model directory. Raises MissingFileError."""
     remedy = f"copy the checkpoint's {TOKENIZER_FILE} beside the weights"
+    if not directory.is_dir():
+        remedy = "name the folder of a model"
     return read_bytes(directory / TOKENIZER_FILE, remedy)
 
 

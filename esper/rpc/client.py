@@ -236,7 +236,8 @@ class RpcClient:
             raise NodeUnreachableError(self.url, str(error)) from None
         except (OSError, http.client.HTTPException) as error:
             self._exchange.close()
-            raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from None
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise NodeUnreachableError(self.url, reason) from None
 
     @contextmanager
     def _cut_in_time(self) -> Iterator[None]:
@@ -267,15 +268,18 @@ class RpcClient:
             timer.cancel()
 
 
+_MENDED: Final = f"{URL_VARIABLE} must look like http://127.0.0.1:9334/"
+
+
 def _checked(url: str, with_token: bool) -> str:
     """The address, if a client may talk to it."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise RpcUrlError("the RPC address is no URL") from None
+        raise RpcUrlError(f"the RPC address is no URL: {_MENDED}") from None
     if parts.scheme not in ("http", "https") or not host or port == 0:
-        raise RpcUrlError("the RPC address must look like http://127.0.0.1:9334/")
+        raise RpcUrlError(f"the RPC address is incomplete: {_MENDED}")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise RpcUrlError(
             f"the RPC address takes no user, password or query: set {TOKEN_VARIABLE} instead"
@@ -294,4 +298,4 @@ def _place(url: str) -> tuple[str, str | None, int | None]:
         parts = urlsplit(url)
         return parts.scheme, parts.hostname, parts.port
     except ValueError:
-        raise RpcUrlError("the RPC address is no URL") from None
+        raise RpcUrlError(f"the RPC address is no URL: {_MENDED}") from None

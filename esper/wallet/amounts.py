@@ -12,7 +12,7 @@ from esper.primitives.units import (
 )
 from esper.wallet.errors import AmountError
 
-_NUMBER: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,20}))?", re.ASCII)
+_NUMBER: Final = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?", re.ASCII)
 
 
 def parse_esp(text: str, what: str = "amount", *, zero: bool = False) -> int:

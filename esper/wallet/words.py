@@ -9,6 +9,7 @@ from typing import Final
 
 from mnemonic import Mnemonic
 
+from esper.wallet.amounts import counted
 from esper.wallet.errors import WordsError
 from esper.wallet.written_words import parts_of, words_in
 
@@ -49,7 +50,7 @@ def entropy_of(text: str) -> bytes:
     if len(words) != WORDS:
         first = "" if wrong is None else f"; {_unknown(wrong, words[wrong - 1])}"
         raise WordsError(
-            f"there are {len(words)} words, must be {WORDS}: check what is missing{first}"
+            f"{counted(len(words), 'word')}, must be {WORDS}: check what is missing{first}"
         )
     if wrong is not None:
         raise WordsError(_unknown(wrong, words[wrong - 1]))

@@ -133,7 +133,10 @@ class Session:
     def password(self) -> str:
         """The wallet's password, asked for once. Raises NoSecretError if it has none."""
         if self.file.seal is None:
-            raise NoSecretError(f"wallet {self.name} only watches: sign where its keys are")
+            raise NoSecretError(
+                f"wallet {self.name} only watches: `esper build` here, `esper sign` where its keys "
+                "are"
+            )
         return asked_password(environment.PASSWORD_VARIABLE, f"Password of wallet {self.name}")
 
     @cached_property

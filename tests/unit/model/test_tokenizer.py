@@ -131,6 +131,13 @@ def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path, content: bytes) ->
         load_tokenizer(tmp_path, 1024)
 
 
+def test_a_folder_that_is_not_there_wants_another_name(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match=r"name the folder of a model$"):
+        load_tokenizer(tmp_path / "none", 1024)
+    with pytest.raises(MissingFileError, match=r"copy the checkpoint's tokenizer\.json"):
+        load_tokenizer(tmp_path, 1024)
+
+
 # --- back to text -----------------------------------------------------------------------------
 
 

@@ -321,7 +321,7 @@ def test_the_patience_is_the_callers(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_refused_beside_a_cookie_too(tmp_path: Path) -> None:
     write_cookie(tmp_path, Cookie(URL, TOKEN))
     for url in ("http://[::1", "http://127.0.0.1:99999/"):
-        with pytest.raises(RpcUrlError, match="no URL"):
+        with pytest.raises(RpcUrlError, match="no URL: ESPER_RPC must look like"):
             RpcClient.from_environment({"ESPER_RPC": url}, tmp_path)
 
 

@@ -154,14 +154,21 @@ def verify_command(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Of `esper prove` or `esper proof`.")
     ],
-    model_id: Annotated[str, typer.Option(help="64 bytes in hexadecimal: the model to trust.")],
+    model_id: Annotated[
+        str,
+        typer.Option(
+            help="64 bytes in hexadecimal: the model to trust. `esper model show` tells a model's."
+        ),
+    ],
     binding: Annotated[
         str | None, typer.Option(help="Refuse a proof that is bound to anything else.")
     ] = None,
     tokenizer: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", parser=model_folder, help="Folder of tokenizer.json, to print text."
+            metavar="DIR",
+            parser=model_folder,
+            help="Folder of tokenizer.json, or `genesis`, to print text.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -142,7 +142,7 @@ def test_watch(console: Console) -> None:
     console.run("wallet", "label", OTHER, "friend")
     assert "available  1000 ESP" in console.run("balance")
     said = console.error("send", OTHER, "1")
-    assert "only watches" in said
+    assert "only watches: `esper build` here, `esper sign` where its keys are" in said
     assert "begins with" in console.error(
         "wallet", "watch", OWN, "--network", "mainnet", "--wallet", "b", status=2
     )
