@@ -11,7 +11,7 @@ from esper.model.errors import InvalidFieldError, UnsupportedArchitectureError
 from esper.model.files.json_file import read_object
 from esper.model.files.rotary_config import plain_rope_theta, positive_number
 
-_REMEDY = "give a Hugging Face model directory"
+_REMEDY = "give a Hugging Face model directory, or a GGUF file"
 
 
 @dataclass(frozen=True, slots=True)

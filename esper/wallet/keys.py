@@ -170,7 +170,10 @@ def address_of_words(params: NetworkParameters, secrets: Secrets, index: int) ->
 
 def _from_words(params: NetworkParameters, secrets: Secrets, index: int) -> OwnAddress:
     if not secrets.entropy:
-        raise NoSecretError("this wallet has imported keys alone, no words to make addresses from")
+        raise NoSecretError(
+            "this wallet has imported keys alone, no words to make addresses from: "
+            "`esper wallet new` makes one that has"
+        )
     key = derived_key(secrets.entropy, params.name, ACCOUNT, index)
     return OwnAddress(_text(params, key), "words", ACCOUNT, index)
 
