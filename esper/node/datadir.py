@@ -62,7 +62,10 @@ class DataDirectory:
                     f"{file}: format {fields['format']}, this program knows {FORMAT}"
                 )
         except (KeyError, RecursionError, TypeError, ValueError) as error:
-            raise DataDirectoryError(f"{file} is damaged: {error}") from error
+            raise DataDirectoryError(
+                f"{file} is damaged: {error}; copy it from any data directory of the same network: "
+                "`esperd init` makes one"
+            ) from error
         if found != known:
             raise DataDirectoryError(
                 f"{path} holds {params.name} with genesis {str(found)[:16]}…, this program's is "

@@ -190,7 +190,7 @@ def test_a_data_directory_of_other_parameters(tmp_path: Path) -> None:
     file.write_text(json.dumps({**fields, "format": 2}))
     assert "format 2" in mine(tmp_path / "d", status=2)
     file.write_text("{}")
-    assert "damaged" in mine(tmp_path / "d", status=2)
+    assert "is damaged: 'network'; copy it from any" in mine(tmp_path / "d", status=2)
 
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
