@@ -103,7 +103,7 @@ class MempoolJournal:
             _write_all(self._stream, record)
         except OSError as error:
             self._take_back()
-            raise JournalError(self._path, str(error)) from error
+            raise JournalError(self._path, error.strerror or str(error)) from error
         self._size += len(record)
 
     def rewrite(self, kept: Iterable[Kept]) -> None:
@@ -125,7 +125,7 @@ class MempoolJournal:
             temporary.replace(self._path)
             _sync_folder(self._path.parent)
         except OSError as error:
-            raise JournalError(self._path, str(error)) from error
+            raise JournalError(self._path, error.strerror or str(error)) from error
         self._size = size
 
     def is_worth_rewriting(self, waiting_bytes: int) -> bool:

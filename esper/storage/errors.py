@@ -143,8 +143,8 @@ class BlockLostError(StorageError):
 
     def __init__(self, height: int, cause: StorageError) -> None:
         super().__init__(
-            f"block {height} is lost: {cause}; restore that file from a copy, or accept the loss "
-            "and fetch the chain from there on again"
+            f"block {height} is lost: {cause}; where no copy is at hand, accept the loss "
+            "(`esperd reindex --accept-loss`) and fetch the chain from there on again"
         )
         self.height = height
         """The lowest height that cannot be rebuilt."""

@@ -116,7 +116,8 @@ def reindex(
         height = report.height if mended is None or mended.ended_at is None else mended.ended_at
         lines = [f"damaged proof: {damage}" for damage in report.damaged_proofs]
         if report.lost is not None:
-            lines.append(f"{report.lost}: the chain ends before it")
+            lost = report.lost
+            lines.append(f"block {lost.height} is lost: {lost.cause}: the chain ends before it")
         lines += [] if mended is None else _repair_lines(mended)
         remains = mended is not None and not accept_loss
         if remains:

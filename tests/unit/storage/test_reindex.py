@@ -154,7 +154,7 @@ def test_a_lost_block_is_named_and_nothing_touched(
 ) -> None:
     changed(datadir / JOURNAL, damage)
     before = {path: path.read_bytes() for path in (datadir / "blocks").iterdir()}
-    with pytest.raises(BlockLostError, match="accept the loss") as raised:
+    with pytest.raises(BlockLostError, match="esperd reindex --accept-loss") as raised:
         rebuilt(datadir)
     assert str(datadir / JOURNAL) in str(raised.value)
     assert before == {path: path.read_bytes() for path in (datadir / "blocks").iterdir()}
