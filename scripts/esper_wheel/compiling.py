@@ -27,7 +27,7 @@ class Compiled:
 def compile_level(root: Path, level: Level, scratch: Path) -> Compiled:
     """Compile the extension; a folder of its own under cargo's keeps what one level compiled.
 
-    Raises CalledProcessError; the compiler has said why.
+    Raises SystemExit; the compiler has said why.
     """
     base = os.environ.get("CARGO_TARGET_DIR") or str(root / WORKSPACE / "target")
     own = {
@@ -38,13 +38,18 @@ def compile_level(root: Path, level: Level, scratch: Path) -> Compiled:
         "CARGO_TARGET_DIR": str(Path(base) / "wheel" / level.name),
     }
     out = scratch / level.name
-    subprocess.run(
-        ["maturin", "pep517", "build-wheel", "-i", sys.executable, "--out", out],
-        cwd=root,
-        env=os.environ | own,
-        check=True,
-        stdout=sys.stderr,
-    )
+    try:
+        subprocess.run(
+            ["maturin", "pep517", "build-wheel", "-i", sys.executable, "--out", out],
+            cwd=root,
+            env=os.environ | own,
+            check=True,
+            stdout=sys.stderr,
+        )
+    except subprocess.CalledProcessError:
+        raise SystemExit(
+            f"error: the extension for {level.name} is not compiled; the lines above say why"
+        ) from None
     [wheel] = out.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(out)

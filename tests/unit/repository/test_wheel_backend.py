@@ -140,6 +140,19 @@ def test_each_level_is_compiled_with_its_own_flags_in_its_own_folder(
     assert compiled.dist_info.name == "esperchain-1.dist-info"
 
 
+def test_what_does_not_compile_ends_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(compiling, "compilers_own_target", lambda _: "here")
+
+    def maturin(command: list[object], **_: object) -> None:
+        raise subprocess.CalledProcessError(1, "maturin")
+
+    monkeypatch.setattr("esper_wheel.compiling.subprocess.run", maturin)
+    with pytest.raises(SystemExit, match="the extension for v9 is not compiled"):
+        compiling.compile_level(ROOT, Level("v9", ()), tmp_path)
+
+
 def test_a_script_built_beside_the_extension_runs_on_this_processor(tmp_path: Path) -> None:
     """What cargo does with the flags of another processor, where a target is named."""
     (tmp_path / "src").mkdir()
