@@ -7,8 +7,8 @@ from esper.primitives.model_entry import ModelEntry, ModelShape
 
 GENESIS_MODEL: Final = ModelEntry(
     model_id=model_id_of(
-        "d0080805d9a7194699651bee00fa4e12b318ad931937f43f307bc01700820864"
-        "1f5808d2c76552504c02a3d7ec5ae0564b2c6b8125cd4cedf0803defbab71159"
+        "84d7797ccab5097f7da08317143dbd91c1fd9a7005bb70ac60948e4418928a7a"
+        "a2eceb8ebdd1f6e98b1d38477706f5638b85aeb757f1f4c9d6be5d9f282cb017"
     ),
     tier=0,
     shape=ModelShape(

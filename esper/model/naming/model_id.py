@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from blake3 import blake3
 
 from esper.model.bounds import Bound, check_bounds, width_top
@@ -68,13 +69,15 @@ def descriptor(model: IntegerModel) -> bytes:
     words += [shape.vocab, shape.dim, shape.hidden, shape.heads, shape.kv_heads]
     words += [shape.head_dim, shape.max_seq, p.bos, p.eos, p.emax, p.final_norm_shift]
     words += [p.eps_term, max(1, bounds["model", "logits"].value), len(cells)]
+    embed = model.tensors["embed_tokens"]
+    words += [embed_bits(embed)]
     words += clamp_reach(p, bounds)
     for layer in p.layers:
         words += [layer.norm1_shift, layer.norm2_shift, layer.score_shift]
         words += [layer.gate_bits, layer.z_bits, layer.o_bits, layer.down_bits]
         words += [layer.linear_shift[name] for name in LINEAR_NAMES]
     encoded = struct.pack(f"<{len(words)}Q", *words) + root
-    return encoded + embedding_root(model.tensors["embed_tokens"]) + integers_hash(model)
+    return encoded + embedding_root(embed) + integers_hash(model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +158,25 @@ def _layer_sites(layer: LayerParameters) -> Iterator[tuple[str, str, int, int]]:
     yield "down_update", "down_proj A", layer.down_bits, shift["down_proj"]
 
 
+def embed_bits(embed: AnyArray) -> int:
+    """The least width, 1 to 32, of which all values are two's complement numbers."""
+    least, most = int(embed.min()), int(embed.max())
+    return 1 + max(most.bit_length() if most > 0 else 0, (~least).bit_length() if least < 0 else 0)
+
+
 def embedding_root(embed: AnyArray) -> bytes:
     """Root of the tree over the rows of ``embed``, shape (vocab, dim): 32 bytes.
 
-    A level of odd length passes its last node up unchanged.
+    A row's values stand one after the other at :func:`embed_bits`, lowest bit first, the last byte
+    filled up with zeros. A level of odd length passes its last node up unchanged.
     """
     vocab, dim = embed.shape
-    level = [
-        _keyed("esper embedding row v1", struct.pack("<I", index), row.astype("<i4").tobytes())
-        for index, row in enumerate(embed)
-    ]
+    places = np.arange(embed_bits(embed))
+    level = []
+    for index, row in enumerate(embed):
+        bits = (row.astype(np.int64)[:, None] >> places & 1).astype(np.uint8)
+        packed = np.packbits(bits.reshape(-1), bitorder="little").tobytes()
+        level.append(_keyed("esper embedding row v2", struct.pack("<I", index), packed))
     while len(level) > 1:
         pairs = zip(level[::2], level[1::2], strict=False)
         above = [_keyed("esper embedding node v1", left, right) for left, right in pairs]

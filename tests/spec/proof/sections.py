@@ -30,7 +30,7 @@ def _sizes(decoded: Decoded) -> Iterator[tuple[str, int]]:
     yield "descriptor length", _LENGTH
     yield "descriptor", len(decoded.descriptor)
     yield "modes", len(decoded.layout.modes.data)
-    yield "embedding rows", 4 * sum(map(len, decoded.embedded.rows.values()))
+    yield "embedding rows", sum(map(len, decoded.embedded.encoded.values()))
     yield "embedding siblings", DIGEST_BYTES * len(decoded.embedded.siblings)
     yield "witness root", DIGEST_BYTES
     yield "early value", _exts(1)

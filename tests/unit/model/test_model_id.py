@@ -26,6 +26,7 @@ from esper.model.naming.model_id import (
     MODEL_ID_TAG,
     clamp_reach,
     descriptor,
+    embed_bits,
     embedding_root,
     model_id,
 )
@@ -142,10 +143,12 @@ def test_embedding_tree() -> None:
         return blake3(b"".join(parts), derive_key_context=context).digest()
 
     embed = np.array([[1, -2], [3, 4], [-5, 6]], dtype=np.int32)
-    row, node = "esper embedding row v1", "esper embedding node v1"
+    row, node = "esper embedding row v2", "esper embedding node v1"
+    # Four bits each, the first value lowest.
+    assert embed_bits(embed) == 4
     leaves = [
-        keyed(row, i.to_bytes(4, "little"), *(int(v).to_bytes(4, "little", signed=True) for v in r))
-        for i, r in enumerate(embed)
+        keyed(row, i.to_bytes(4, "little"), bytes([first & 15 | (second & 15) << 4]))
+        for i, (first, second) in enumerate(embed.tolist())
     ]
     top = keyed(node, keyed(node, leaves[0], leaves[1]), leaves[2])
     sizes = (3).to_bytes(8, "little") + (2).to_bytes(8, "little")

@@ -4,7 +4,7 @@ use crate::error::ProveError;
 use esper_commitment::{Committed, F, PcsParams, PrimeCharacteristicRing, Root, Size, commit};
 use esper_model::{Bounds, Linear, Model};
 use esper_verifier::descriptor::{CLAMP_CLASSES, ClampClass, Descriptor, LayerDescriptor};
-use esper_verifier::embedding::EmbeddingTree;
+use esper_verifier::embedding::{EmbeddingTree, least_width};
 use esper_verifier::model_layout::{EXP_ENTRIES, Matrix, ModelLayout, RSQRT_ENTRIES, RSQRT_FIRST};
 use esper_verifier::soundness::OPENINGS;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl ModelKey {
     /// What [`Model::validate`] refuses, and what the proof's own ranges refuse.
     pub fn new(model: Arc<Model>) -> Result<Self, ProveError> {
         let bounds = model.validate()?;
-        let embedding = EmbeddingTree::new(&model.embed, model.shape.dim);
+        let embedding = EmbeddingTree::new(&model.embed, model.shape.dim, least_width(&model.embed));
         let mut descriptor = describe(&model, &bounds, embedding.root())?;
         let layout = ModelLayout::new(&descriptor);
         descriptor.cells = layout.cells;
@@ -91,6 +91,7 @@ pub(crate) fn describe(
         clamp_reach: clamp_reach(model, bounds)?,
         layers,
         cells: 0,
+        embed_bits: least_width(&model.embed),
         root: Root([0; 32]),
         embedding_root,
         integers_hash: model.integers_hash,

@@ -12,7 +12,7 @@ use crate::witness::Witness;
 use crate::{claims, virtuals};
 use esper_commitment::{EF, F, PrimeCharacteristicRing, open, prove_fraction_sum_packed};
 use esper_verifier::claims::{Claimed, Context, ContractionFinals, PublicRows, combine};
-use esper_verifier::embedding::EmbeddingRows;
+use esper_verifier::embedding::{EmbeddingRows, encode_row};
 use esper_verifier::functional::Functional;
 use esper_verifier::linear::LinearStage;
 use esper_verifier::lookup::leaf_claims;
@@ -220,14 +220,11 @@ fn head(key: &ModelKey, w: &Witness, tokens: &[u32]) -> (Vec<u8>, EmbeddingRows)
     ids.dedup();
     let start = out.len();
     for &id in &ids {
-        for v in &key.model.embed[id as usize * d.dim..][..d.dim] {
-            out.extend_from_slice(&v.to_le_bytes());
-        }
+        encode_row(&key.model.embed[id as usize * d.dim..][..d.dim], d.embed_bits, &mut out);
     }
     key.embedding.siblings(&ids).iter().for_each(|h| out.extend_from_slice(h));
     let mut r = Reader::new(&out[start..], "embedding rows");
-    let rows =
-        EmbeddingRows::read(&mut r, &ids, d.vocab, d.dim, &d.embedding_root).expect("the model's own rows");
+    let rows = EmbeddingRows::read(&mut r, &ids, d).expect("the model's own rows");
     (out, rows)
 }
 

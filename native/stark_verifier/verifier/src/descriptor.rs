@@ -111,7 +111,9 @@ pub struct Descriptor {
     pub layers: Vec<LayerDescriptor>,
     /// Cells of the model polynomial: as many as its matrices and tables have.
     pub cells: usize,
-    /// Its commitment.
+    /// Width of an embedding value, two's complement, 1..=32: the least that holds all of them.
+    pub embed_bits: u32,
+    /// Commitment of the model polynomial.
     pub root: Root,
     /// Root of the tree of embedding rows.
     pub embedding_root: [u8; 32],
@@ -168,6 +170,7 @@ impl Descriptor {
         word(&mut out, self.eps_term);
         word(&mut out, self.logit_bound);
         word(&mut out, self.cells as u64);
+        word(&mut out, u64::from(self.embed_bits));
         self.clamp_reach.iter().for_each(|&q| word(&mut out, u64::from(q)));
         for l in &self.layers {
             for v in

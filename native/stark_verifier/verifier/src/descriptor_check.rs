@@ -35,7 +35,7 @@ impl Descriptor {
             v
         };
         let (eps_term, logit_bound) = (r.u64()?, r.u64()?);
-        let cells = small(&mut r)?;
+        let (cells, embed_bits) = (small(&mut r)?, small(&mut r)?);
         let mut clamp_reach = [0; CLAMP_CLASSES];
         for q in &mut clamp_reach {
             *q = small(&mut r)? as u32;
@@ -80,6 +80,7 @@ impl Descriptor {
             clamp_reach,
             layers,
             cells,
+            embed_bits: embed_bits as u32,
             root,
             embedding_root,
             integers_hash,
@@ -116,6 +117,7 @@ impl Descriptor {
         within(self.logit_bound, limits::LOGIT_BOUND)?;
         self.clamp_reach.iter().try_for_each(|&q| within(q, limits::REACH))?;
         within(self.cells, limits::CELLS)?;
+        within(self.embed_bits, limits::EMBED_BITS)?;
         for l in &self.layers {
             within(l.norm1_shift, limits::NORM_SHIFT)?;
             within(l.norm2_shift, limits::NORM_SHIFT)?;

@@ -1,21 +1,71 @@
-//! Embedding rows by Merkle path: BLAKE3-256, tagged, one tree a model.
+//! Embedding rows by Merkle path: BLAKE3-256, tagged, one tree a model. A row's values are packed at the model's width:
+//! they are the part of a proof that grows with the vocabulary's use.
 
 use crate::bytes::Reader;
+use crate::descriptor::Descriptor;
 use crate::error::VerifyError;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-const LEAF: &str = "esper embedding row v1";
+const LEAF: &str = "esper embedding row v2";
 const NODE: &str = "esper embedding node v1";
 const ROOT: &str = "esper embedding root v1";
+const PART: &str = "embedding rows";
 
-/// Hash of row `id`: its integers as 32-bit little-endian words.
-pub fn leaf_hash(id: u32, row: &[i32]) -> [u8; 32] {
-    let mut h = blake3::Hasher::new_derive_key(LEAF);
-    h.update(&id.to_le_bytes());
-    for v in row {
-        h.update(&v.to_le_bytes());
+/// The least width in bits, 1..=32, of which every value is a two's complement number.
+pub fn least_width(values: &[i32]) -> u32 {
+    values.iter().map(|&v| 33 - (v ^ (v >> 31)).leading_zeros()).max().unwrap_or(1)
+}
+
+/// Bytes of a row of `dim` values of `bits` bits.
+pub fn row_bytes(dim: usize, bits: u32) -> usize {
+    (dim * bits as usize).div_ceil(8)
+}
+
+/// Appends a row: the values' low `bits` bits, 1..=32 of them, one after the other, lowest bit first; the last byte is
+/// filled up with zeros.
+pub fn encode_row(row: &[i32], bits: u32, out: &mut Vec<u8>) {
+    let mask = (1u64 << bits) - 1;
+    // Fewer than eight bits wait for more, so 40 are held at most.
+    let (mut held, mut count) = (0u64, 0);
+    for &v in row {
+        held |= (u64::from(v as u32) & mask) << count;
+        count += bits;
+        while count >= 8 {
+            out.push(held as u8);
+            held >>= 8;
+            count -= 8;
+        }
     }
+    if count > 0 {
+        out.push(held as u8);
+    }
+}
+
+/// The values of [`row_bytes`] bytes that [`encode_row`] wrote.
+///
+/// # Errors
+/// Bits behind the last value that are not zero.
+pub fn decode_row(bytes: &[u8], dim: usize, bits: u32) -> Result<Vec<i32>, VerifyError> {
+    let (mut held, mut count, mut bytes) = (0u64, 0, bytes.iter());
+    let mut row = Vec::with_capacity(dim);
+    for _ in 0..dim {
+        while count < bits {
+            held |= u64::from(bytes.next().copied().unwrap_or_default()) << count;
+            count += 8;
+        }
+        // The value's top bit moves to the top of the word and comes back as the sign.
+        row.push(((held as u32) << (32 - bits)) as i32 >> (32 - bits));
+        held >>= bits;
+        count -= bits;
+    }
+    if held == 0 { Ok(row) } else { Err(VerifyError::Encoding(PART)) }
+}
+
+/// Hash of row `id`, encoded.
+fn leaf_hash(id: u32, row: &[u8]) -> [u8; 32] {
+    let mut h = blake3::Hasher::new_derive_key(LEAF);
+    h.update(&id.to_le_bytes()).update(row);
     *h.finalize().as_bytes()
 }
 
@@ -38,9 +88,15 @@ pub struct EmbeddingTree {
 }
 
 impl EmbeddingTree {
-    /// Tree over `embed`, rows of `dim`.
-    pub fn new(embed: &[i32], dim: usize) -> Self {
-        let rows = embed.chunks(dim).enumerate().map(|(i, r)| leaf_hash(i as u32, r)).collect();
+    /// Tree over `embed`, rows of `dim` values of `bits` bits.
+    pub fn new(embed: &[i32], dim: usize, bits: u32) -> Self {
+        let mut bytes = Vec::with_capacity(row_bytes(dim, bits));
+        let mut hash = |(i, row): (usize, &[i32])| {
+            bytes.clear();
+            encode_row(row, bits, &mut bytes);
+            leaf_hash(i as u32, &bytes)
+        };
+        let rows = embed.chunks(dim).enumerate().map(&mut hash).collect();
         let mut levels: Vec<Vec<[u8; 32]>> = alloc::vec![rows];
         while levels[levels.len() - 1].len() > 1 {
             let below = &levels[levels.len() - 1];
@@ -78,24 +134,19 @@ impl EmbeddingTree {
 pub struct EmbeddingRows(BTreeMap<u32, Vec<i32>>);
 
 impl EmbeddingRows {
-    /// Reads the rows of `ids` (ascending, distinct, below `vocab`) and the missing siblings.
-    pub fn read(
-        r: &mut Reader<'_>,
-        ids: &[u32],
-        vocab: usize,
-        dim: usize,
-        root: &[u8; 32],
-    ) -> Result<Self, VerifyError> {
+    /// Reads the rows of `ids` (ascending, distinct, below the vocabulary) and the missing siblings.
+    ///
+    /// # Errors
+    /// Bytes of another length, bits behind a row's values, another root than the descriptor's.
+    pub fn read(r: &mut Reader<'_>, ids: &[u32], d: &Descriptor) -> Result<Self, VerifyError> {
         let mut rows = BTreeMap::new();
         let mut nodes: Vec<(usize, [u8; 32])> = Vec::with_capacity(ids.len());
         for &id in ids {
-            let bytes = r.take(4 * dim)?;
-            let row: Vec<i32> =
-                bytes.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            nodes.push((id as usize, leaf_hash(id, &row)));
-            rows.insert(id, row);
+            let bytes = r.take(row_bytes(d.dim, d.embed_bits))?;
+            nodes.push((id as usize, leaf_hash(id, bytes)));
+            rows.insert(id, decode_row(bytes, d.dim, d.embed_bits)?);
         }
-        let mut width = vocab;
+        let mut width = d.vocab;
         while width > 1 {
             let mut next: Vec<(usize, [u8; 32])> = Vec::with_capacity(nodes.len());
             let mut i = 0;
@@ -121,7 +172,7 @@ impl EmbeddingRows {
             width = width.div_ceil(2);
         }
         match nodes.as_slice() {
-            [(0, top)] if root_hash(vocab, dim, top) == *root => Ok(Self(rows)),
+            [(0, top)] if root_hash(d.vocab, d.dim, top) == d.embedding_root => Ok(Self(rows)),
             _ => Err(VerifyError::Embedding),
         }
     }
@@ -135,33 +186,84 @@ impl EmbeddingRows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::descriptor::CLAMP_CLASSES;
+    use esper_commitment::Root;
+
+    /// A descriptor with nothing but the tree.
+    fn descriptor(vocab: usize, dim: usize, embed_bits: u32, embedding_root: [u8; 32]) -> Descriptor {
+        Descriptor {
+            vocab,
+            dim,
+            hidden: 1,
+            heads: 1,
+            kv_heads: 1,
+            head_dim: 2,
+            max_seq: 1,
+            bos: 0,
+            eos: 0,
+            emax: 0,
+            eps_term: 1,
+            final_shift: 1,
+            logit_bound: 1,
+            clamp_reach: [1; CLAMP_CLASSES],
+            layers: Vec::new(),
+            cells: 1,
+            embed_bits,
+            root: Root([0; 32]),
+            embedding_root,
+            integers_hash: [0; 64],
+        }
+    }
 
     #[test]
     fn rows_are_authenticated() {
         for vocab in [2usize, 3, 5, 8, 13] {
             let embed: Vec<i32> = (0..vocab as i32 * 3).map(|i| i * 7 - 5).collect();
-            let tree = EmbeddingTree::new(&embed, 3);
+            let bits = least_width(&embed);
+            let tree = EmbeddingTree::new(&embed, 3, bits);
+            let d = descriptor(vocab, 3, bits, tree.root());
             for mask in 1u32..1 << vocab.min(10) {
                 let ids: Vec<u32> = (0..vocab as u32).filter(|i| mask >> i & 1 == 1).collect();
-                if ids.is_empty() {
-                    continue;
-                }
                 let mut bytes = Vec::new();
-                for &i in &ids {
-                    embed[3 * i as usize..][..3]
-                        .iter()
-                        .for_each(|v| bytes.extend_from_slice(&v.to_le_bytes()));
-                }
+                ids.iter().for_each(|&i| encode_row(&embed[3 * i as usize..][..3], bits, &mut bytes));
                 tree.siblings(&ids).iter().for_each(|h| bytes.extend_from_slice(h));
                 let mut r = Reader::new(&bytes, "rows");
-                let rows = EmbeddingRows::read(&mut r, &ids, vocab, 3, &tree.root()).unwrap();
+                let rows = EmbeddingRows::read(&mut r, &ids, &d).unwrap();
                 r.finish().unwrap();
                 assert_eq!(rows.row(ids[0]), Some(&embed[3 * ids[0] as usize..][..3]));
                 bytes[0] ^= 1;
-                let forged =
-                    EmbeddingRows::read(&mut Reader::new(&bytes, "rows"), &ids, vocab, 3, &tree.root());
+                let forged = EmbeddingRows::read(&mut Reader::new(&bytes, "rows"), &ids, &d);
                 assert_eq!(forged.err(), Some(VerifyError::Embedding));
             }
+        }
+    }
+
+    #[test]
+    fn rows_of_any_width_come_back() {
+        for bits in 1..=32u32 {
+            let (least, most) = ((-1i64 << (bits - 1)) as i32, ((1i64 << (bits - 1)) - 1) as i32);
+            for dim in [1usize, 2, 3, 7, 8, 29] {
+                let row: Vec<i32> = (0..dim).map(|i| [most, least, 0, -1][i % 4]).collect();
+                let mut bytes = Vec::new();
+                encode_row(&row, bits, &mut bytes);
+                assert_eq!(bytes.len(), row_bytes(dim, bits));
+                assert_eq!(decode_row(&bytes, dim, bits).as_deref(), Ok(row.as_slice()), "{bits} {dim}");
+            }
+            assert_eq!([least_width(&[least]), least_width(&[most])], [bits; 2]);
+            assert_eq!(least_width(&[0, most, least]), bits);
+        }
+        assert_eq!(least_width(&[]), 1);
+    }
+
+    #[test]
+    fn a_row_has_one_encoding() {
+        let mut bytes = Vec::new();
+        encode_row(&[3, -4, 1], 3, &mut bytes);
+        assert_eq!(bytes, [0b0110_0011, 0]);
+        for bit in 9..16 {
+            let mut longer = bytes.clone();
+            longer[bit / 8] |= 1 << (bit % 8);
+            assert_eq!(decode_row(&longer, 3, 3), Err(VerifyError::Encoding(PART)), "bit {bit}");
         }
     }
 }

@@ -78,6 +78,8 @@ limits! {
     REACH = "reach", 1, (1 << 15) - 1;
     /// Cells of the model polynomial: as many as can be committed.
     CELLS = "cells", 1, 1 << MAX_VARS;
+    /// Width of an embedding value: what a machine's integer holds.
+    EMBED_BITS = "embed_bits", 1, 32;
     /// Positions of a sequence, a power of two, at most max_seq.
     ROWS = "rows", 2, 1 << 14;
     /// Rows of a proof: the number of sequences times the positions of one.

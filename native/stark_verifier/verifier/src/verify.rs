@@ -54,7 +54,7 @@ pub fn verify(statement: &Statement, proof: &[u8]) -> Result<Report, VerifyError
     let mut ids = tokens.clone();
     ids.sort_unstable();
     ids.dedup();
-    let embedding = EmbeddingRows::read(&mut reader, &ids, d.vocab, d.dim, &d.embedding_root)?;
+    let embedding = EmbeddingRows::read(&mut reader, &ids, d)?;
     let body = ProofBody::read(reader, d, &instance, &layout)?;
 
     // Statement, modes and witness are fixed; the early point leaves one witness.

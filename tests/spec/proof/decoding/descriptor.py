@@ -26,11 +26,12 @@ _NUMBERS = (
     "eps_term",
     "logit_bound",
     "cells",
+    "embed_bits",
 )
 _WIDE = ("eps_term", "logit_bound")
 """Numbers of more than 32 bits."""
 _WORD = 8
-_FIXED_NUMBERS = 23
+_FIXED_NUMBERS = 24
 _LAYER_NUMBERS = 14
 
 
@@ -67,6 +68,8 @@ class Descriptor:
     eps_term: int
     logit_bound: int
     cells: int
+    embed_bits: int
+    """Width of a value of an embedding row."""
     reach: dict[str, int]
     """How far the clamp table of each class goes."""
     layers: tuple[Layer, ...]
@@ -179,6 +182,7 @@ def _check(d: Descriptor) -> None:
         ("eps_term", d.eps_term, p.EPS_TERM),
         ("logit_bound", d.logit_bound, p.LOGIT_BOUND),
         ("cells", d.cells, p.CELLS),
+        ("embed_bits", d.embed_bits, p.EMBED_BITS),
     ):
         _require(value in limit, name)
     _require(all(reach in p.REACH for reach in d.reach.values()), "reach")

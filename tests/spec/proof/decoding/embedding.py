@@ -9,10 +9,8 @@ from blake3 import blake3
 
 from tests.spec.proof.decoding.descriptor import Descriptor
 from tests.spec.proof.decoding.reader import Reader
-from tests.spec.proof.errors import RejectedError
+from tests.spec.proof.errors import MalformedError, RejectedError
 from tests.spec.proof.parameters import EMBEDDING_NODE, EMBEDDING_ROOT, EMBEDDING_ROW
-
-_VALUE = 4
 
 
 @dataclass(frozen=True)
@@ -20,6 +18,8 @@ class EmbeddingRows:
     """The rows of the distinct tokens, and the siblings that lead to the root."""
 
     rows: dict[int, tuple[int, ...]]
+    encoded: dict[int, bytes]
+    """The same rows as the proof brings them: what is hashed."""
     siblings: list[bytes]
 
 
@@ -39,21 +39,26 @@ def missing_siblings(tokens: Iterable[int], vocab: int) -> list[list[int]]:
 def decode(reader: Reader, tokens: Iterable[int], d: Descriptor) -> EmbeddingRows:
     """The next bytes of a proof."""
     distinct = sorted(set(tokens))
-    rows = {}
-    for token in distinct:
-        data = reader.take(_VALUE * d.dim)
-        rows[token] = tuple(
-            int.from_bytes(data[i : i + _VALUE], "little", signed=True)
-            for i in range(0, len(data), _VALUE)
-        )
-    return EmbeddingRows(rows, reader.digests(sum(map(len, missing_siblings(distinct, d.vocab)))))
+    encoded = {token: reader.take((d.embed_bits * d.dim + 7) // 8) for token in distinct}
+    rows = {token: _values(data, d) for token, data in encoded.items()}
+    siblings = reader.digests(sum(map(len, missing_siblings(distinct, d.vocab))))
+    return EmbeddingRows(rows, encoded, siblings)
+
+
+def _values(data: bytes, d: Descriptor) -> tuple[int, ...]:
+    """Two's complement numbers of ``embed_bits`` bits, the first one lowest."""
+    whole, size = int.from_bytes(data, "little"), 1 << d.embed_bits
+    if whole >> (d.embed_bits * d.dim):
+        raise MalformedError("bits behind the values of an embedding row")
+    digits = [whole >> (d.embed_bits * i) & (size - 1) for i in range(d.dim)]
+    return tuple(digit - size if digit >= size // 2 else digit for digit in digits)
 
 
 def check(embedding: EmbeddingRows, d: Descriptor) -> None:
     """Raises RejectedError if the rows are not those under the descriptor's root."""
     nodes = {
-        token: _keyed(EMBEDDING_ROW, token.to_bytes(4, "little") + _packed(row))
-        for token, row in embedding.rows.items()
+        token: _keyed(EMBEDDING_ROW, token.to_bytes(4, "little") + row)
+        for token, row in embedding.encoded.items()
     }
     siblings, width = iter(embedding.siblings), d.vocab
     for missing in missing_siblings(nodes, d.vocab):
@@ -72,7 +77,3 @@ def check(embedding: EmbeddingRows, d: Descriptor) -> None:
 
 def _keyed(context: str, data: bytes) -> bytes:
     return blake3(data, derive_key_context=context).digest()
-
-
-def _packed(row: Iterable[int]) -> bytes:
-    return b"".join(value.to_bytes(_VALUE, "little", signed=True) for value in row)

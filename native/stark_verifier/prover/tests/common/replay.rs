@@ -89,7 +89,7 @@ pub fn run_only(key: &ModelKey, model: Model) -> ModelKey {
         model_id: key.model_id,
         layout: ModelLayout::new(&key.descriptor),
         committed: key.committed.clone(),
-        embedding: EmbeddingTree::new(&model.embed, model.shape.dim),
+        embedding: EmbeddingTree::new(&model.embed, model.shape.dim, key.descriptor.embed_bits),
         model: Arc::new(model),
     }
 }

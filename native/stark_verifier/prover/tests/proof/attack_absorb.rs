@@ -118,7 +118,7 @@ fn mutant(s: &Statement, proof: &[u8], absorb_finals: bool) -> Result<(), &'stat
     ids.sort_unstable();
     ids.dedup();
     let embedding =
-        EmbeddingRows::read(&mut head.rest, &ids, d.vocab, d.dim, &d.embedding_root).map_err(|_| "rows")?;
+        EmbeddingRows::read(&mut head.rest, &ids, &d).map_err(|_| "rows")?;
     let rest = std::mem::replace(&mut head.rest, esper_verifier::bytes::Reader::new(&[], "read"));
     let body = ProofBody::read(rest, &d, &instance, &layout).map_err(|_| "body")?;
     let model = ModelLayout::new(&d);
@@ -203,7 +203,7 @@ fn forge(key: &ModelKey, s: &Statement, mut w: Witness) -> Option<Vec<u8>> {
     ids.sort_unstable();
     ids.dedup();
     let embedding =
-        EmbeddingRows::read(&mut head.rest, &ids, d.vocab, d.dim, &d.embedding_root).expect("own rows");
+        EmbeddingRows::read(&mut head.rest, &ids, d).expect("own rows");
     let rest = std::mem::replace(&mut head.rest, esper_verifier::bytes::Reader::new(&[], "read"));
     let mut body = ProofBody::read(rest, d, &w.instance, &w.layout).expect("own bytes");
     let Start { mut t, early, leaf, weights, p } = start(&head, s, &w.layout, &body);
@@ -313,7 +313,7 @@ fn body_len(proof: &[u8], s: &Statement) -> usize {
     let mut ids = s.row_tokens(&instance);
     ids.sort_unstable();
     ids.dedup();
-    EmbeddingRows::read(&mut head.rest, &ids, d.vocab, d.dim, &d.embedding_root).expect("own rows");
+    EmbeddingRows::read(&mut head.rest, &ids, &d).expect("own rows");
     let mut out = Vec::new();
     ProofBody::read(head.rest, &d, &instance, &layout).expect("own bytes").write(&mut out);
     out.len()

@@ -36,6 +36,7 @@ fn descriptor(layers: usize, model_vars: usize) -> Descriptor {
         clamp_reach: [(1 << 15) - 1; CLAMP_CLASSES],
         layers: vec![layer; layers],
         cells: 1 << model_vars,
+        embed_bits: 16,
         root: Root([0; 32]),
         embedding_root: [0; 32],
         integers_hash: [0; 64],

@@ -9,7 +9,7 @@ use esper_commitment::{
 };
 use esper_verifier::claims::{Claimed, Context, ContractionFinals, PublicRows, combine, contraction_e};
 use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor};
-use esper_verifier::embedding::{EmbeddingRows, EmbeddingTree};
+use esper_verifier::embedding::{EmbeddingRows, EmbeddingTree, row_bytes};
 use esper_verifier::finals::Finals;
 use esper_verifier::layout::Layout;
 use esper_verifier::linear::LinearStage;
@@ -66,8 +66,9 @@ fn descriptor(s: Shape) -> Descriptor {
         clamp_reach: [15; CLAMP_CLASSES],
         layers: vec![layer; s.layers],
         cells: 0,
+        embed_bits: 1,
         root: Root([0; 32]),
-        embedding_root: EmbeddingTree::new(&vec![0; s.vocab * s.dim], s.dim).root(),
+        embedding_root: EmbeddingTree::new(&vec![0; s.vocab * s.dim], s.dim, 1).root(),
         integers_hash: [0; 64],
     };
     d.cells = ModelLayout::new(&d).cells;
@@ -104,11 +105,11 @@ fn hollow(d: &Descriptor, s: &Statement, modes: &Modes) -> Vec<u8> {
     out.extend_from_slice(&encoded);
     out.extend_from_slice(&modes.encode());
     let start = out.len();
-    out.resize(start + 4 * d.dim * ids.len(), 0);
-    let tree = EmbeddingTree::new(&vec![0; d.vocab * d.dim], d.dim);
+    out.resize(start + row_bytes(d.dim, d.embed_bits) * ids.len(), 0);
+    let tree = EmbeddingTree::new(&vec![0; d.vocab * d.dim], d.dim, d.embed_bits);
     tree.siblings(&ids).iter().for_each(|h| out.extend_from_slice(h));
     let mut r = Reader::new(&out[start..], "rows");
-    let embedding = EmbeddingRows::read(&mut r, &ids, d.vocab, d.dim, &d.embedding_root).expect("zeros");
+    let embedding = EmbeddingRows::read(&mut r, &ids, d).expect("zeros");
 
     let witness_root = Root([1; 32]);
     let mut t = transcript::start(d, &layout, s, modes);

@@ -4,7 +4,7 @@ use crate::attack_support::{self, Random, forged, outcome};
 use crate::common::{EVEN, ODD, answered, key, prompts};
 use esper_model::synthetic::{Options, random_model};
 use esper_prover::{ModelKey, prove};
-use esper_verifier::embedding::EmbeddingTree;
+use esper_verifier::embedding::{EmbeddingTree, encode_row, row_bytes};
 use esper_verifier::{Statement, VerifyError};
 use std::sync::Arc;
 
@@ -205,7 +205,7 @@ fn another_models_integers_do_not_pass_under_this_models_id() {
                 model_id: honest.model_id,
                 layout: honest.layout.clone(),
                 committed: if foreign { own.committed.clone() } else { honest.committed.clone() },
-                embedding: EmbeddingTree::new(&honest_model.embed, ODD.dim),
+                embedding: EmbeddingTree::new(&honest_model.embed, ODD.dim, honest.descriptor.embed_bits),
             };
             let e = match forged(|| prove(&forger, &claimed).expect("a forger's proof")) {
                 Some(proof) => refused(&claimed, &proof, what).to_string(),
@@ -235,7 +235,7 @@ fn another_models_embedding_rows_are_refused() {
         let mut proof = honest[..parts[rows].at.start].to_vec();
         for &id in &ids {
             let row = &b.model.embed[id as usize * ODD.dim..][..ODD.dim];
-            row.iter().for_each(|v| proof.extend_from_slice(&v.to_le_bytes()));
+            encode_row(row, a.descriptor.embed_bits, &mut proof);
         }
         tree.siblings(&ids).iter().for_each(|h| proof.extend_from_slice(h));
         proof.extend_from_slice(&honest[parts[rows + 1].at.end..]);
@@ -244,7 +244,7 @@ fn another_models_embedding_rows_are_refused() {
     }
     // Two rows exchanged: their hashes hold the index.
     let mut proof = honest.clone();
-    let (start, len) = (parts[rows].at.start, 4 * ODD.dim);
+    let (start, len) = (parts[rows].at.start, row_bytes(ODD.dim, a.descriptor.embed_bits));
     for i in 0..len {
         proof.swap(start + i, start + len + i);
     }

@@ -3,6 +3,7 @@
 
 use esper_commitment::{PcsParams, ScheduleRound, Size, fraction_proof_len};
 use esper_verifier::bytes::{EF_BYTES, Reader};
+use esper_verifier::embedding::row_bytes;
 use esper_verifier::finals::Finals;
 use esper_verifier::layout::Layout;
 use esper_verifier::points::ProductPoint;
@@ -48,7 +49,7 @@ pub fn parts(statement: &Statement, proof: &[u8]) -> Vec<Part> {
     push("descriptor length", 4, false);
     push("descriptor", d.encode().len(), false);
     push("modes", 2 + d.layers.len(), false);
-    push("embedding rows", 4 * d.dim * ids.len(), false);
+    push("embedding rows", row_bytes(d.dim, d.embed_bits) * ids.len(), false);
     push("embedding siblings", 32 * siblings(&ids, d.vocab), false);
     push("witness root", 32, false);
     let sumcheck = |rounds: usize, degree: usize| rounds * degree * EF_BYTES;

@@ -66,7 +66,7 @@ impl Script {
         let mut ids = s.row_tokens(&instance);
         ids.sort_unstable();
         ids.dedup();
-        EmbeddingRows::read(&mut reader, &ids, d.vocab, d.dim, &d.embedding_root).expect("honest");
+        EmbeddingRows::read(&mut reader, &ids, &d).expect("honest");
         let body = ProofBody::read(reader, &d, &instance, &layout).expect("honest");
         let params = |size: Size| PcsParams::for_proof(size.num_vars, 2);
 

@@ -106,6 +106,7 @@ fn descriptor() -> Descriptor {
         clamp_reach: [15; CLAMP_CLASSES],
         layers: vec![layer; 2],
         cells: 1 << 16,
+        embed_bits: 32,
         root: Root([7; 32]),
         embedding_root: [1; 32],
         integers_hash: [2; 64],
@@ -151,6 +152,7 @@ fn refusal(limit: &Limit, value: u64) -> Option<Option<VerifyError>> {
         "logit_bound" => d.logit_bound = value,
         "reach" => d.clamp_reach[6] = word,
         "cells" => d.cells = n,
+        "embed_bits" => d.embed_bits = word,
         _ => return statement_refusal(limit, value),
     }
     Some(d.check().err())

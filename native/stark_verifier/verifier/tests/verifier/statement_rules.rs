@@ -38,6 +38,7 @@ fn descriptor() -> Descriptor {
         clamp_reach: [15; CLAMP_CLASSES],
         layers: vec![layer],
         cells: 0,
+        embed_bits: 1,
         root: Root([7; 32]),
         embedding_root: [1; 32],
         integers_hash: [2; 64],
