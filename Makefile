@@ -31,7 +31,7 @@ FREELY := env -u MAKEFLAGS
 CARGO := cd $(WORKSPACE) && $(FREELY) cargo
 
 .PHONY: build test lint types imports rust-format rust-lint rust-licences rust-test python-test \
-	audit test-flaky bench bench-hour soak fuzz devnet smollm2 wheel fmt lock clean help
+	audit test-flaky bench bench-proof bench-hour soak fuzz devnet smollm2 wheel fmt lock clean help
 
 build: $(VENV)/.stamp-native ## Make .venv, and the extension for this processor
 
@@ -129,6 +129,9 @@ test-flaky: build ## Run the tests that watch time or processes, TIMES over, on 
 
 bench: build ## Measure this machine and write bench/RESULTS.md
 	$(BIN)/python bench/run.py
+
+bench-proof: build ## Measure proofs of all sizes and write bench/PROOFS.md (an hour)
+	$(BIN)/python -m bench.proof_figures
 
 bench-hour: build ## Watch a devnet node for an hour with calls arriving
 	$(BIN)/python -m bench.devnet_run --minutes 60

@@ -1,5 +1,6 @@
 """One measurement in a process of its own; prints one JSON object. `bench/run.py` calls it.
 
+python -m bench.measure plan MODEL_DIR ROWS
 python -m bench.measure prove MODEL_DIR ROWS PROOF_FILE
 python -m bench.measure verify PROOF_FILE
 python -m bench.measure decode MODEL_DIR
@@ -66,6 +67,17 @@ def prove_once(directory: Path, rows: int, out: Path) -> dict[str, Any]:
     }
 
 
+def planned_once(directory: Path, rows: int) -> dict[str, Any]:
+    """Cells of the model and bytes of memory that such a proof is said to take."""
+    from esper.model import load_model
+    from esper.prover.planning import planned
+
+    model = load_model(directory)
+    answer = max(rows // 4, 1)
+    plan = planned(model.native, [[model.bos] * (rows - answer + 1)], answer)
+    return {"memory_bytes": plan.memory_bytes, "model_cells": plan.model_cells}
+
+
 def verify_often(file: Path) -> dict[str, Any]:
     """Verify one proof; the first time, and the median of the following, in milliseconds."""
     from esper.prover import proof_file, verify
@@ -117,14 +129,16 @@ def decode(directory: Path) -> dict[str, Any]:
 def main(arguments: list[str]) -> None:
     """Run the measurement that the arguments name."""
     kind, *rest = arguments
-    if kind == "prove":
+    if kind == "plan":
+        result = planned_once(Path(rest[0]), int(rest[1]))
+    elif kind == "prove":
         result = prove_once(Path(rest[0]), int(rest[1]), Path(rest[2]))
     elif kind == "verify":
         result = verify_often(Path(rest[0]))
     elif kind == "decode":
         result = decode(Path(rest[0]))
     else:
-        raise SystemExit(f"unknown measurement {kind!r}: prove, verify or decode")
+        raise SystemExit(f"unknown measurement {kind!r}: plan, prove, verify or decode")
     print(json.dumps(result))
 
 

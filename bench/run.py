@@ -49,11 +49,15 @@ class Subject:
     """Rows of each proof; a quarter of them are answers."""
 
 
-def measured(*arguments: str) -> dict[str, Any]:
-    """Run one measurement in a fresh process and return what it printed."""
+def measured(*arguments: str, threads: int | None = None) -> dict[str, Any]:
+    """Run one measurement in a fresh process, on so many threads, and return what it printed."""
+    environment = dict(os.environ)
+    if threads is not None:
+        environment["RAYON_NUM_THREADS"] = str(threads)
     done = subprocess.run(
         [sys.executable, "-m", "bench.measure", *arguments],
         cwd=ROOT,
+        env=environment,
         check=True,
         stdout=subprocess.PIPE,
         text=True,

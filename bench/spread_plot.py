@@ -1,4 +1,4 @@
-"""Curves over sizes of networks, as an SVG picture."""
+"""Curves over sizes of networks or of proofs, as an SVG picture."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 WIDTH, HEIGHT = 460, 320
 LEFT, RIGHT, TOP, BOTTOM = 56, 20, 44, 44
-COLOURS = ("#1f6f8b", "#c2571a", "#7a7a7a")
+COLOURS = ("#1f6f8b", "#c2571a", "#7a7a7a", "#4c8c2b", "#8b3f8f")
 Curve = tuple[str, Sequence[float]]
 Panel = tuple[str, Sequence[Curve]]
 
@@ -23,19 +23,23 @@ def _power(value: float) -> int:
     return int(f"{value:e}".partition("e")[2])
 
 
-def draw(sizes: Sequence[int], panels: Sequence[Panel]) -> str:
-    """Panels beside each other; sizes are a power of ten apart."""
+def draw(sizes: Sequence[int], panels: Sequence[Panel], *, unit: str = "nodes") -> str:
+    """Panels beside each other; sizes are a factor apart. A curve may end before the last one."""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH * len(panels)}" '
         f'height="{HEIGHT}" font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH * len(panels)}" height="{HEIGHT}" fill="white"/>',
     ]
     for place, panel in enumerate(panels):
-        parts += [f'<g transform="translate({WIDTH * place},0)">', *_panel(sizes, panel), "</g>"]
+        parts += [
+            f'<g transform="translate({WIDTH * place},0)">',
+            *_panel(sizes, panel, unit),
+            "</g>",
+        ]
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _panel(sizes: Sequence[int], panel: Panel) -> list[str]:
+def _panel(sizes: Sequence[int], panel: Panel, unit: str) -> list[str]:
     title, curves = panel
     marks = ticks(max(max(values) for _, values in curves))
     inner_width, inner_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
@@ -61,7 +65,7 @@ def _panel(sizes: Sequence[int], panel: Panel) -> list[str]:
             f'text-anchor="middle">{size:,}</text>'
         )
     parts.append(
-        f'<text x="{LEFT + inner_width / 2}" y="{HEIGHT - 8}" text-anchor="middle">nodes</text>'
+        f'<text x="{LEFT + inner_width / 2}" y="{HEIGHT - 8}" text-anchor="middle">{unit}</text>'
     )
     for number, (name, values) in enumerate(curves):
         colour = COLOURS[number % len(COLOURS)]
