@@ -15,6 +15,7 @@ import pytest
 from esper.prover import Statement, proof_file
 from tests.spec.proof.sections import sections
 from tests.spec.proof.verifier import decode
+from tests.support.absorptions import absorptions
 from tests.support.golden_proofs import CASES, FOLDER, INDEX
 from tests.support.second_verifier import (
     ACCEPTED,
@@ -65,6 +66,12 @@ def test_each_changed_part_is_refused_as_it_was(name: str) -> None:
         # A malformed one costs the second verifier nothing.
         if verdict == MALFORMED or number % (len(parts) // TRIED_BY_BOTH) == 0:
             assert second_verdict(statement, changed) == verdict, part
+
+
+def test_what_is_absorbed_and_drawn_is_the_inventory() -> None:
+    """A step left out, added or moved is another line, whoever's proof passes all the same."""
+    kept = (FOLDER / "absorptions.txt").read_text(encoding="utf-8")
+    assert absorptions(*golden("smallest")) == kept.splitlines()
 
 
 @pytest.mark.parametrize("name", INDEXED)

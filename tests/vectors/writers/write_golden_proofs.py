@@ -14,6 +14,7 @@ from typing import Any
 from esper.prover import Statement, proof_file
 from tests.spec.proof.sections import sections
 from tests.spec.proof.verifier import decode
+from tests.support.absorptions import absorptions
 from tests.support.golden_proofs import CASES, FOLDER, INDEX
 from tests.support.second_verifier import ACCEPTED, common_verdict, flipped, modes_of
 
@@ -41,6 +42,9 @@ def main() -> None:
             statement, proof = make(Path(folder))
         (FOLDER / f"{name}.proof").write_bytes(proof_file.encode(statement, proof))
         index[name] = entry(statement, proof)
+        if name == "smallest":
+            steps = "\n".join(absorptions(statement, proof)) + "\n"
+            (FOLDER / "absorptions.txt").write_text(steps, encoding="utf-8")
         print(name, len(proof), len(index[name]["parts"]))
     INDEX.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
 
