@@ -30,6 +30,7 @@ BINDING = bytes(range(64))
 NUMBERS = (
     *("version", "layers", "vocab", "dim", "hidden", "heads", "kv_heads", "head_dim"),
     *("max_seq", "bos", "eos", "emax", "final_shift", "eps_term", "logit_bound", "cells"),
+    "embed_bits",
     *(f"reach.{name}" for name in ("norm", "qk", "v", "gate", "z", "o", "down")),
     *("norm1_shift", "norm2_shift", "score_shift", "gate_bits", "z_bits"),
     *("o_bits", "down_bits"),
@@ -161,6 +162,7 @@ def _numbered(proof: bytes, place: int, value: int) -> tuple[bytes, bytes]:
         ("logit_bound", [0, 2**46], "logit_bound"),
         ("cells", [0, 2**30 + 1], "cells"),
         ("cells", [1, 2**30], "number of cells"),
+        ("embed_bits", [0, 33], "embed_bits"),
         ("reach.norm", [0, 2**15], "reach"),
         ("reach.down", [0, 2**15], "reach"),
         ("norm1_shift", [0, 47], "norm1_shift"),
