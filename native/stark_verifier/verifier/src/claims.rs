@@ -55,13 +55,13 @@ pub struct Claim {
 impl Claim {
     /// Adds a functional with its value, times `scale`.
     fn add(&mut self, scale: EF, f: &Functional, value: EF) {
-        let (points, rows) = (self.functional.points.len(), self.functional.rows.len());
-        self.functional.points.extend(f.points.iter().cloned());
+        let rows = self.functional.rows.len();
+        let points: Vec<usize> = f.points.iter().map(|p| self.functional.point(p)).collect();
         self.functional.rows.extend(f.rows.iter().cloned());
         self.functional.terms.extend(f.terms.iter().map(|t| {
             let col = match t.col {
                 ColWeight::Ones => ColWeight::Ones,
-                ColWeight::Eq(p, first) => ColWeight::Eq(p + points, first),
+                ColWeight::Eq(p, first) => ColWeight::Eq(points[p], first),
             };
             crate::functional::Term { coef: t.coef * scale, col, row: t.row.map(|r| r + rows), ..*t }
         }));

@@ -80,8 +80,12 @@ pub struct Functional {
 }
 
 impl Functional {
-    /// Registers a column point.
+    /// Registers a column point, each only once: terms at one point share what [`Self::at`] computes for it. There are
+    /// a few dozen different ones in a proof, of any number of layers.
     pub fn point(&mut self, p: &[EF]) -> usize {
+        if let Some(known) = self.points.iter().position(|q| q == p) {
+            return known;
+        }
         self.points.push(p.to_vec());
         self.points.len() - 1
     }

@@ -58,6 +58,9 @@ pub fn prefix_sums(x: &[EF], len: usize) -> (EF, EF) {
     let (mut count, mut weighted) = (EF::ZERO, EF::ZERO);
     let (mut above, mut prefix) = (EF::ONE, 0usize);
     for (i, &v) in x.iter().enumerate() {
+        if prefix == len {
+            break;
+        }
         let size = 1usize << (n - 1 - i);
         if len & size != 0 {
             let block = above * (EF::ONE - v);
@@ -80,7 +83,9 @@ pub fn prefix_mass(x: &[EF], len: usize) -> EF {
         return EF::ONE;
     }
     let (mut sum, mut above) = (EF::ZERO, EF::ONE);
-    for (i, &v) in x.iter().enumerate() {
+    // Bits below the lowest one of len add nothing.
+    let used = n - (len.trailing_zeros() as usize).min(n);
+    for (i, &v) in x[..used].iter().enumerate() {
         let one = above * v;
         if len >> (n - 1 - i) & 1 == 1 {
             sum += above - one;
