@@ -14,6 +14,7 @@ from esper.node.datadir import DataDirectory
 from esper.node.events import TipMoved
 from esper.node.running_node import NodeParts, OpenNode, open_node
 from esper.node.settings import Settings
+from esper.primitives.errors.header_errors import UnknownParentViolation
 from tests.support.fake_work import FakeVerifier
 from tests.support.node.node_world import NoTexts, store_options
 from tests.support.sim.sim_mining import Pace, SimWorker, next_find_s
@@ -52,6 +53,8 @@ class PrivateMiner:
         self._times = times
         self._chance = random.Random(f"private {world.seed}")
         self._open: OpenNode | None = None
+        self._began = 0
+        """Height of the network's chain when this one left it."""
         self.held: list[BlockBytes] = []
         """Blocks that it has not told, the oldest first."""
         self.told = 0
@@ -98,7 +101,15 @@ class PrivateMiner:
         """Tell the oldest of what is held."""
         for data in self.held[:count]:
             self._world.log(f"{count} private blocks are told, lead {self.lead}")
-            await self._window.node.chain.submit(data)
+            try:
+                await self._window.node.chain.submit(data)
+            except UnknownParentViolation:
+                # The first one, of a branch that left deeper than any change of chain goes.
+                undo = self._window.params.limits.undo_depth
+                assert self.told == 0
+                assert self._began < self._window.height - undo
+                self._world.log("the private chain left too deep")
+                break
             self._window.service.own_block(data.header, data.body, data.proof)
             self.told += 1
         del self.held[:count]
@@ -121,7 +132,8 @@ class PrivateMiner:
         settings = Settings(network=params.name, datadir=self._folder, archive=True)
         self._open = closing.enter_context(open_node(settings, parts, lambda: None))
         index, manager = self._window.node.chain.view.store.index, self._window.node.manager
-        for height in range(1, self._window.height + 1):
+        self._began = self._window.height
+        for height in range(1, self._began + 1):
             await self.node.chain.submit(manager.known.block(index.entry(height).block_id))
 
     async def _take(self, moved: TipMoved) -> bool:
