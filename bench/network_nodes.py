@@ -48,9 +48,7 @@ def plan(
         **settings,
     )  # fmt: skip
     protocols = protocols_of(genesis_hash(params))
-    endpoint = TcpEndpoint(
-        identity, protocols, chosen.hosts, 0, steady_ms(), spares=chosen.localities.spares
-    )
+    endpoint = TcpEndpoint(identity, protocols, chosen.hosts, 0, spares=chosen.localities.spares)
     return NetworkPlan(chosen, identity.node_id, endpoint)
 
 

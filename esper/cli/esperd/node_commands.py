@@ -19,7 +19,7 @@ from esper.cli.esperd.setting_options import Given, takes_settings
 from esper.consensus.genesis import genesis_hash
 from esper.model.prompts import read_bank
 from esper.node.calls.text_service import ModelText, TextService
-from esper.node.clock import steady_ms, wall_ms
+from esper.node.clock import wall_ms
 from esper.node.datadir import DataDirectory
 from esper.node.log_file import LogFile, check_log_file
 from esper.node.logs import set_up
@@ -199,9 +199,7 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
     plan = None if known.payee is None else _mining_plan(settings, known, wanted, ends)
     # The last to be asked for: what is refused before leaves nothing behind.
     directory = _directory(settings)
-    plan_of_network = network_plan(
-        known.network, genesis_hash(known.params), directory.path, steady_ms()
-    )
+    plan_of_network = network_plan(known.network, genesis_hash(known.params), directory.path)
     parts = NodeParts(
         directory,
         NativeVerifier(),

@@ -43,9 +43,7 @@ class NetworkPlan:
     """That verify proofs."""
 
 
-def network_plan(
-    settings: NetworkSettings, genesis_hash: bytes, folder: Path, now_ms: int
-) -> NetworkPlan:
+def network_plan(settings: NetworkSettings, genesis_hash: bytes, folder: Path) -> NetworkPlan:
     """The plan of a real node. Raises NodeKeyError."""
     identity = load_identity(folder, random.SystemRandom().randbytes)
     endpoint = TcpEndpoint(
@@ -53,7 +51,6 @@ def network_plan(
         protocols_of(genesis_hash),
         settings.hosts,
         settings.port,
-        now_ms,
         spares=settings.localities.spares,
     )
     return NetworkPlan(settings, identity.node_id, endpoint)

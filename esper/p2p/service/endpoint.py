@@ -42,7 +42,6 @@ class TcpEndpoint:
         protocols: tuple[str, str],
         hosts: Sequence[str],
         port: int,
-        now_ms: int,
         *,
         spares: Callable[[bytes], bool],
     ) -> None:
@@ -52,7 +51,7 @@ class TcpEndpoint:
         self._hosts = hosts
         self._wanted_port = port
         self._spares = spares
-        self._frames = SharedFrameBudget(now_ms)
+        self._frames = SharedFrameBudget()
         self._port = 0
 
     @property

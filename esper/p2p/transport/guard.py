@@ -31,13 +31,17 @@ def violation(reason: str) -> Fault:
 
 
 class _Bucket:
-    """Frames that may come, in thousandths; below zero they have come already."""
+    """Frames that may come, in thousandths; below zero they have come already.
 
-    def __init__(self, per_s: int, burst: int, now_ms: int) -> None:
+    Its clock is that of the first who asks: a start that was told by another clock, years ahead of
+    this one, would let nothing be refilled.
+    """
+
+    def __init__(self, per_s: int, burst: int) -> None:
         self._per_ms = per_s
         self._most = burst * _PARTS
         self._level = self._most
-        self._then_ms = now_ms
+        self._then_ms: int | None = None
 
     def add(self, frames: int, data: int, now_ms: int) -> None:
         """Count ``frames`` frames with ``data`` bytes of data in them."""
@@ -53,16 +57,17 @@ class _Bucket:
         return -(-missing // self._per_ms) if missing > 0 else 0
 
     def _refill(self, now_ms: int) -> None:
-        passed = max(0, now_ms - self._then_ms)
+        then = now_ms if self._then_ms is None else self._then_ms
+        passed = max(0, now_ms - then)
         self._level = min(self._most, self._level + passed * self._per_ms)
-        self._then_ms = max(now_ms, self._then_ms)
+        self._then_ms = max(now_ms, then)
 
 
 class SharedFrameBudget:
     """Frames of all connections: 4,000 a second, a third of the reserve for outbound peers."""
 
-    def __init__(self, now_ms: int) -> None:
-        self._bucket = _Bucket(FRAMES_PER_S_IN_ALL, FRAMES_BURST_IN_ALL, now_ms)
+    def __init__(self) -> None:
+        self._bucket = _Bucket(FRAMES_PER_S_IN_ALL, FRAMES_BURST_IN_ALL)
 
     def add(self, frames: int, data: int, now_ms: int) -> None:
         """Count ``frames`` frames with ``data`` bytes of data in them."""
@@ -76,8 +81,8 @@ class SharedFrameBudget:
 class FrameBudget:
     """Frames of one connection: 200 a second and one for each 4 KiB of data, 2,000 at once."""
 
-    def __init__(self, shared: SharedFrameBudget, outbound: bool, now_ms: int) -> None:
-        self._own = _Bucket(FRAMES_PER_S, FRAMES_BURST, now_ms)
+    def __init__(self, shared: SharedFrameBudget, outbound: bool) -> None:
+        self._own = _Bucket(FRAMES_PER_S, FRAMES_BURST)
         self._shared = shared
         self._outbound = outbound
 

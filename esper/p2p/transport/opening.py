@@ -14,7 +14,7 @@ from esper.p2p.transport.guard import FrameBudget, SharedFrameBudget
 from esper.p2p.transport.identity import Identity
 from esper.p2p.transport.link import Ending, LinkClosed
 from esper.p2p.transport.multiplexer import LARGEST_WINDOW
-from esper.p2p.transport.mux_link import MuxLink, now_ms
+from esper.p2p.transport.mux_link import MuxLink
 from esper.p2p.transport.negotiation import Answerer, Asker
 from esper.p2p.transport.noise_link import NOISE, SecuredChannel, secure
 from esper.p2p.transport.yamux import FIRST_WINDOW
@@ -44,7 +44,7 @@ async def open_link(
         await _choose_in_clear(channel, outbound)
         secured = await secure(channel, identity, outbound=outbound, expected_id=expected_id)
         first = await _choose(secured, outbound)
-        budget = FrameBudget(frames, outbound, now_ms())
+        budget = FrameBudget(frames, outbound)
         link = MuxLink(channel, secured, remote_address, budget, outbound=outbound)
         talk, bulk = protocols
         await link.open({talk: FIRST_WINDOW, bulk: LARGEST_WINDOW}, first)

@@ -112,7 +112,7 @@ def test_a_dial_without_a_socket_is_a_dial_that_failed(
     async def main() -> None:
         identity = Identity.from_seed(b"d" * 32)
         with pytest.raises(LinkClosed) as closed:
-            await dial("::1", 1, None, identity, PROTOCOLS, SharedFrameBudget(0))
+            await dial("::1", 1, None, identity, PROTOCOLS, SharedFrameBudget())
         assert closed.value.ending is Ending.UNREACHABLE
 
     trio.run(main)

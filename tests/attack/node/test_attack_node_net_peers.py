@@ -163,7 +163,6 @@ def test_a_second_node_on_a_port_is_told_so(tmp_path: Path) -> None:
                 ("a", "b"),
                 ("127.0.0.1",),
                 world.target.port,
-                0,
                 spares=is_local,
             )
             with pytest.raises(ExceptionGroup) as caught:

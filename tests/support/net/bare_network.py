@@ -187,7 +187,7 @@ def bare_network(
     settings = settings or NetworkSettings(hosts=(HOST,), inbound=64)
     now = now_ms()
     endpoint = endpoint or TcpEndpoint(
-        identity, PROTOCOLS, settings.hosts, 0, now, spares=settings.localities.spares
+        identity, PROTOCOLS, settings.hosts, 0, spares=settings.localities.spares
     )
     chance = random.Random(seed)
     known = KnownPeers(KeptBook(chance.randbytes(32), ()))
@@ -290,7 +290,7 @@ class Stranger:
             node.identity.node_id,
             identity,
             PROTOCOLS,
-            SharedFrameBudget(now_ms()),
+            SharedFrameBudget(),
         )
         nursery.start_soon(link.run)
         made = cls(link)

@@ -236,7 +236,6 @@ async def running_node(
         protocols_of(base_branch().top.context.genesis_hash),
         chosen.hosts,
         0,
-        since_ms(),
         spares=lambda _: spared,
     )
     with ExitStack() as closing:
@@ -413,7 +412,7 @@ class AttackWorld:
             self.target.identity.node_id,
             identity,
             protocols_of(self.genesis),
-            SharedFrameBudget(0),
+            SharedFrameBudget(),
             source_ip=ip,
         )
         made = Attacker(identity, ip, link, handlers=dict(handlers or {}))

@@ -29,7 +29,7 @@ HOST = "127.0.0.1"
 
 
 def new_frames() -> SharedFrameBudget:
-    return SharedFrameBudget(0)
+    return SharedFrameBudget()
 
 
 def open_sockets() -> int:

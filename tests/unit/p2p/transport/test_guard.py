@@ -15,7 +15,7 @@ from esper.p2p.transport.guard import (
 
 
 def alone(outbound: bool = True) -> FrameBudget:
-    return FrameBudget(SharedFrameBudget(0), outbound, 0)
+    return FrameBudget(SharedFrameBudget(), outbound)
 
 
 def test_the_numbers_are_those_of_the_page() -> None:
@@ -67,8 +67,8 @@ def test_a_clock_that_stands_or_goes_back_gives_nothing() -> None:
 
 
 def test_all_connections_share_four_thousand_a_second() -> None:
-    shared = SharedFrameBudget(0)
-    budgets = [FrameBudget(shared, True, 0) for _ in range(4)]
+    shared = SharedFrameBudget()
+    budgets = [FrameBudget(shared, True) for _ in range(4)]
     for budget in budgets:
         budget.add(FRAMES_BURST_IN_ALL // 4, 0, 0)
     assert budgets[0].pause_ms(0) == 0
@@ -78,10 +78,10 @@ def test_all_connections_share_four_thousand_a_second() -> None:
 
 
 def test_inbound_peers_leave_a_third_to_outbound_ones() -> None:
-    shared = SharedFrameBudget(0)
-    inbound, outbound = FrameBudget(shared, False, 0), FrameBudget(shared, True, 0)
+    shared = SharedFrameBudget()
+    inbound, outbound = FrameBudget(shared, False), FrameBudget(shared, True)
     for _ in range(3):
-        FrameBudget(shared, False, 0).add(900, 0, 0)
+        FrameBudget(shared, False).add(900, 0, 0)
     assert FRAMES_BURST_IN_ALL - 3 * 900 == INBOUND_FLOOR - 33
     assert inbound.pause_ms(0) == 9
     assert outbound.pause_ms(0) == 0
