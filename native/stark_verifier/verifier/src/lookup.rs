@@ -6,7 +6,7 @@
 use crate::descriptor::Descriptor;
 use crate::functional::{ColWeight, Functional};
 use crate::layout::Layout;
-use crate::mle::{bit_weights, causal_sum, eq_index, prefix_sums, range_sum};
+use crate::mle::{bit_weights, causal_sum, eq_index, prefix_mass, prefix_sums};
 use crate::model_layout::ModelLayout;
 use crate::statement::Instance;
 use crate::tables::Table;
@@ -46,9 +46,16 @@ pub fn leaf_claims(
     let point = keys.point(x);
     keys.push(EF::ONE, 0, layout.lookup_cells, ColWeight::Eq(point, 0), None);
     let mut tags = EF::ZERO;
+    // Most tensors begin where the one before ends.
+    let mut edge = (0, EF::ZERO);
+    let mut mass_of = |start: usize, end: usize| {
+        let below = if edge.0 == start { edge.1 } else { prefix_mass(x, start) };
+        edge = (end, prefix_mass(x, end));
+        edge.1 - below
+    };
     for lookup in &layout.lookups {
         let t = layout.tensors[lookup.key];
-        let mass = range_sum(x, t.offset, t.offset + t.cells());
+        let mass = mass_of(t.offset, t.offset + t.cells());
         if !lookup.counts() {
             looked_up -= mass;
         }

@@ -117,8 +117,7 @@ fn mutant(s: &Statement, proof: &[u8], absorb_finals: bool) -> Result<(), &'stat
     let mut ids = tokens.clone();
     ids.sort_unstable();
     ids.dedup();
-    let embedding =
-        EmbeddingRows::read(&mut head.rest, &ids, &d).map_err(|_| "rows")?;
+    let embedding = EmbeddingRows::read(&mut head.rest, &ids, &d).map_err(|_| "rows")?;
     let rest = std::mem::replace(&mut head.rest, esper_verifier::bytes::Reader::new(&[], "read"));
     let body = ProofBody::read(rest, &d, &instance, &layout).map_err(|_| "body")?;
     let model = ModelLayout::new(&d);
@@ -202,8 +201,7 @@ fn forge(key: &ModelKey, s: &Statement, mut w: Witness) -> Option<Vec<u8>> {
     let mut ids = tokens.clone();
     ids.sort_unstable();
     ids.dedup();
-    let embedding =
-        EmbeddingRows::read(&mut head.rest, &ids, d).expect("own rows");
+    let embedding = EmbeddingRows::read(&mut head.rest, &ids, d).expect("own rows");
     let rest = std::mem::replace(&mut head.rest, esper_verifier::bytes::Reader::new(&[], "read"));
     let mut body = ProofBody::read(rest, d, &w.instance, &w.layout).expect("own bytes");
     let Start { mut t, early, leaf, weights, p } = start(&head, s, &w.layout, &body);
