@@ -43,7 +43,7 @@ def entry(
 
 
 def by_hand(name: str) -> dict[str, Any]:
-    """A large proof: a minute for the second verifier, so that the product's judges changed ones."""
+    """A large proof is a minute's work for the second verifier; the first judges changed ones."""
     statement, proof = proof_file.read(FOLDER / f"{name}.proof")
     assert common_verdict(statement, proof) == ACCEPTED
     return entry(statement, proof, product_verdict)
