@@ -278,7 +278,9 @@ def _checked(url: str, with_token: bool) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise RpcUrlError(f"the RPC address is no URL: {_MENDED}") from None
-    if parts.scheme not in ("http", "https") or not host or port == 0:
+    # http.client takes no other names, and says so by an error of its own.
+    odd = not url.isprintable() or " " in url
+    if parts.scheme not in ("http", "https") or not host or "%" in host or odd or port == 0:
         raise RpcUrlError(f"the RPC address is incomplete: {_MENDED}")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise RpcUrlError(

@@ -48,11 +48,12 @@ def kind_of(config_settings: Given) -> str:
 
 def _find_tools() -> None:
     """Raises SystemExit where there is no Rust. Without isolation maturin may be off the path."""
-    if shutil.which("cargo") is None:
-        raise SystemExit(
-            "error: esperchain is compiled from Rust, and no `cargo` is on the path: install Rust "
-            "1.95 or later"
-        )
+    for tool in ("cargo", "rustc"):
+        if shutil.which(tool) is None:
+            raise SystemExit(
+                f"error: esperchain is compiled from Rust, and no `{tool}` is on the path: install "
+                "Rust 1.95 or later"
+            )
     if shutil.which("maturin") is None:
         folders = (str(Path(sys.executable).parent), os.environ.get("PATH", ""))
         os.environ["PATH"] = os.pathsep.join(folders)

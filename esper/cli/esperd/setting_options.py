@@ -10,6 +10,7 @@ from typing import Any, Concatenate, Final, ParamSpec
 
 import typer
 
+from esper.cli.folder_option import folder_named
 from esper.node.setting_fields import Setting, Use, declared
 from esper.node.settings import Settings
 
@@ -59,7 +60,8 @@ def option_of(one: Setting) -> inspect.Parameter:
     elif one.kind == tuple[str, ...]:
         # Whoever repeats the flag names more, and does not mean the last alone.
         kind = list[str] | None
-    option = typer.Option(None, declaration, help=one.described, metavar=shown)
+    parser = folder_named if one.name == "datadir" else None
+    option = typer.Option(None, declaration, help=one.described, metavar=shown, parser=parser)
     return inspect.Parameter(
         one.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=option, annotation=kind
     )

@@ -7,7 +7,7 @@ chat templates use, and literals are known as the template's own (``own_text``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from jinja2 import TemplateError, Undefined, nodes
@@ -97,7 +97,14 @@ class _Counting(CodeGenerator):
         self._held(lambda: super(_Counting, self).visit_List(node, frame))
 
     def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802
-        self._held(lambda: super(_Counting, self).visit_Dict(node, frame))
+        self.write("environment.made((")
+        for pair in node.items:
+            self.write("(")
+            self.visit(pair.key, frame)
+            self.write(", ")
+            self.visit(pair.value, frame)
+            self.write("), ")
+        self.write("))")
 
     def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802
         if node.ctx == "load":
@@ -177,11 +184,16 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         self.budget.hold(value)
         return value
 
+    def made(self, pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
+        """The object of keys and values that stand in the template."""
+        self.budget.alike(key for key, _ in pairs)
+        value = dict(pairs)
+        self.budget.hold(value)
+        return value
+
     def searched(self, values: Any) -> Any:
-        """What a value is looked for in: of a range every number, if the value is no integer."""
-        if isinstance(values, range):
-            self.budget.handle(values)
-        return values
+        """What a value is looked for in."""
+        return _Numbers(self.budget, values) if isinstance(values, range) else values
 
     @property
     def passes(self) -> bool:
@@ -270,6 +282,19 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             name="strftime_now",
             exc=UndefinedError,
         )
+
+
+class _Numbers:
+    """A range in which a value is looked for: with all of it is compared what is no integer."""
+
+    def __init__(self, budget: Budget, numbers: range) -> None:
+        self._budget = budget
+        self._numbers = numbers
+
+    def __contains__(self, value: Any) -> bool:
+        if not isinstance(value, int):
+            self._budget.handle(self._numbers)
+        return value in self._numbers
 
 
 def _range(*arguments: int) -> range:

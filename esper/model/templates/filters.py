@@ -8,7 +8,7 @@ from functools import wraps
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, pass_environment
+from jinja2 import Environment, TemplateError, pass_environment
 from jinja2.filters import FILTERS, make_attrgetter
 from jinja2.runtime import LoopContext, Macro
 from jinja2.utils import Cycler, Joiner, Namespace
@@ -131,6 +131,8 @@ def checked_call(
     """Call ``call`` where ``called`` is no method of a text that would make too much."""
     owner = getattr(called, "__self__", None)
     budget.spend(_CALL)
+    if called is dict or called is Namespace:
+        _check_pairs(budget, arguments)
     budget.handle(owner, *arguments, *named.values())
     if isinstance(owner, str):
         name = called.__name__
@@ -143,6 +145,15 @@ def checked_call(
         elif name == "join" and len(arguments) == 1:
             return _joined(budget, owner, list(islice(arguments[0], LONGEST_LIST + 1)))
     return call(*all_arguments, **named)
+
+
+def _check_pairs(budget: Budget, arguments: tuple[Any, ...]) -> None:
+    """What an object is made of, before it is: its keys may be chosen to hash alike."""
+    for one in arguments:
+        if isinstance(one, list | tuple):
+            budget.alike(pair[0] for pair in one if isinstance(pair, list | tuple) and pair)
+        elif not isinstance(one, dict):
+            raise TemplateError(f"an object is made of pairs, not of a {type(one).__name__}")
 
 
 def _check_replacing(budget: Budget, text: str, old: str, new: str) -> None:

@@ -6,6 +6,7 @@ counted in characters. No clock is read: a template that is refused is refused e
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import NoneType
 from typing import Any, Final
 
@@ -73,8 +74,7 @@ class Budget:
             if isinstance(one, str):
                 length += len(one)
             elif isinstance(one, dict):
-                if len(one) - len({hash(key) for key in one}) > _MOST_ALIKE:
-                    raise TemplateLimitError("the template makes keys that hash alike")
+                self.alike(one)
                 rest += one.keys()
                 rest += one.values()
             elif isinstance(one, list | tuple):
@@ -86,6 +86,15 @@ class Budget:
         self._weight = max(self._weight, 1 + count // _VALUES_PER_OPERATION)
         self._operations -= count // 16
         self.spend()
+
+    def alike(self, keys: Iterable[Any]) -> None:
+        """Refuse keys of which too many hash alike, before an object is made of them.
+
+        Raises TemplateLimitError, and TypeError for a key that has no hash.
+        """
+        hashes = [hash(key) for key in keys]
+        if len(hashes) - len(set(hashes)) > _MOST_ALIKE:
+            raise TemplateLimitError("the template makes keys that hash alike")
 
     def integer(self, bits: int) -> None:
         """Refuse an integer of so many bits. Raises TemplateLimitError."""

@@ -11,6 +11,8 @@ _UNTYPABLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
 beside them, and of line and paragraph separators."""
 _JOINERS: Final = "\u200c\u200d"
 """Of the category Cf: on keyboards of Persian and of Indian scripts, and within emoji."""
+_FILLERS: Final = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+"""Letters, marks and symbols by their category that show as nothing."""
 
 
 def check_password(password: str) -> None:
@@ -25,6 +27,8 @@ def check_password(password: str) -> None:
     odd = untypable(password)
     if odd:
         raise MisuseError(f"the password holds {odd}, which nobody can type again: leave it out")
+    if not password.strip(_JOINERS):
+        raise MisuseError("nothing of the password can be seen: choose another")
     if password != password.strip():
         raise MisuseError(
             "the password begins or ends with a blank, which nobody sees: leave it out"
@@ -40,4 +44,6 @@ def untypable(password: str) -> str:
             return "bytes that are no text in this locale's encoding"
         if unicodedata.category(character) in _UNTYPABLE and character not in _JOINERS:
             return f"the control character U+{ord(character):04X}"
+        if character in _FILLERS:
+            return f"the character U+{ord(character):04X}, which shows as nothing"
     return ""

@@ -284,6 +284,10 @@ def test_without_rust_the_builder_says_so_and_fetches_none(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SystemExit, match="no `cargo` is on the path: install Rust"):
         backend.build_wheel(str(tmp_path))
+    (tmp_path / "cargo").write_text("#!/bin/sh\n")
+    (tmp_path / "cargo").chmod(0o755)
+    with pytest.raises(SystemExit, match="no `rustc` is on the path: install Rust"):
+        backend.build_wheel(str(tmp_path))
     assert not hasattr(backend, "get_requires_for_build_wheel")
 
 

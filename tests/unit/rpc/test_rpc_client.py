@@ -323,6 +323,9 @@ def test_an_address_that_is_none_is_refused_beside_a_cookie_too(tmp_path: Path) 
     for url in ("http://[::1", "http://127.0.0.1:99999/"):
         with pytest.raises(RpcUrlError, match="no URL: ESPER_RPC must look like"):
             RpcClient.from_environment({"ESPER_RPC": url}, tmp_path)
+    for url in ("http://a b/", "http://a/\x7f", "http://[fe80::1%25eth0]/", "ftp://a/"):
+        with pytest.raises(RpcUrlError, match="incomplete: ESPER_RPC must look like"):
+            RpcClient.from_environment({"ESPER_RPC": url}, tmp_path)
 
 
 def test_without_a_cookie_and_an_address_there_is_no_node(tmp_path: Path) -> None:

@@ -262,3 +262,12 @@ def test_the_disk_reserve_can_be_set(tmp_path: Path) -> None:
     mine(tmp_path / "d", "--disk-reserve-mib", 0, blocks=1)
     (tmp_path / "d" / "esper.toml").write_text(f"disk_reserve_mib = {1 << 20}\n")
     assert "disk_reserve_mib" in run("reindex", "--datadir", tmp_path / "d", status=1)
+
+
+@pytest.mark.parametrize("command", ["init", "node", "mine", "config"])
+def test_an_empty_data_directory_is_not_the_current_one(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "is empty" in run(command, "--network", "regtest", "--datadir", "", status=2)
+    assert list(tmp_path.iterdir()) == []
