@@ -167,7 +167,7 @@ def growth(found: list[Figures], threads: int) -> list[str]:
 
 
 def report(only: str) -> str:
-    """Measure, draw the plot, and return the text of the page."""
+    """Measure, draw the plot of all models, and return the text of the page."""
     found: list[Figures] = []
     left: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -188,7 +188,8 @@ def report(only: str) -> str:
                 for threads in THREADS:
                     found.append(figures(subject, rows, threads, folder))
                     print(found[-1].line(), flush=True)
-    PLOT.write_text(plot(found, THREADS[-1]), encoding="utf-8")
+    if not only:
+        PLOT.write_text(plot(found, THREADS[-1]), encoding="utf-8")
     return "\n".join(
         [
             "# Proofs, measured by `make bench-proof`",
@@ -221,7 +222,9 @@ def report(only: str) -> str:
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="models with this in their names; no page")
+    parser.add_argument(
+        "--only", default="", help="models with this in their names; page and plot stay as they are"
+    )
     only = parser.parse_args().only
     text = report(only)
     if not only:
