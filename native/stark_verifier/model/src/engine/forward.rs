@@ -11,6 +11,9 @@ use crate::model::Layer;
 /// Most rows of one pass: enough to use each weight often, few enough to stay in the processor's caches.
 pub(crate) const MAX_ROWS: usize = 48;
 
+/// Multiplications that take as long as the work on one element of a row between two matrices, about.
+const ELEMENT: usize = 16;
+
 /// One new token of one sequence.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
@@ -40,8 +43,6 @@ pub(crate) struct Scratch {
     pub(super) blocks: Vec<i64>,
     /// Results of one row.
     line: Vec<i64>,
-    /// Update of one row of the residual stream.
-    update: Vec<i64>,
     key: Vec<i16>,
     value: Vec<i16>,
     attention: AttentionScratch,
@@ -86,10 +87,12 @@ impl Engine {
     /// Norms every row of `x` into `h`.
     fn norm_rows(&self, gain: &[i32], shift: u32, x: &[i32], h: &mut Vec<i32>) {
         let norm = self.norm(gain, shift);
+        let dim = gain.len();
         h.resize(x.len(), 0);
-        for (x, h) in x.chunks_exact(gain.len()).zip(h.chunks_exact_mut(gain.len())) {
-            rms_norm(self.level, &norm, x, h);
-        }
+        let norm_row = |(): &mut (), row: usize, h: &mut [i32]| {
+            rms_norm(self.level, &norm, &x[row * dim..][..dim], h);
+        };
+        self.workers.for_pieces(h, dim, ELEMENT * x.len(), || (), norm_row);
     }
 
     /// `blocks = matrix * values`, the blocks shared among the threads.
@@ -103,7 +106,12 @@ impl Engine {
         let block = inputs.tokens * TILE_ROWS;
         let blocks = grown(blocks, matrix.blocks() * block);
         let cost = matrix.rows * matrix.columns * inputs.tokens;
-        let unit = if self.workers.threads() == 1 { matrix.blocks() } else { GROUP };
+        // One token is a matter of memory, read in long lines; many are one of arithmetic, shared evenly.
+        let unit = match (self.workers.threads(), inputs.tokens) {
+            (1, _) => matrix.blocks(),
+            (_, 1) => GROUP,
+            _ => matrix.group.min(4),
+        };
         self.workers.for_pieces(
             blocks,
             unit * block,
@@ -126,7 +134,7 @@ impl Engine {
         let s = &self.model.shape;
         let (dim, head_dim, q_width, kv_width) = (s.dim, s.head_dim, s.q_width(), s.kv_width());
         let packed = &self.packed.layers[index];
-        let Scratch { x, h, q, o, inputs, blocks, line, update, key, value, attention, .. } = scratch;
+        let Scratch { x, h, q, o, inputs, blocks, line, key, value, attention, .. } = scratch;
         self.norm_rows(&layer.norm1_gain, layer.norm1_shift, x, h);
         self.apply(&packed.qkv, h, inputs, blocks);
 
@@ -176,13 +184,13 @@ impl Engine {
         }
 
         self.apply(&packed.o, o, inputs, blocks);
-        self.update(blocks, update, layer.o.shift, layer.o_bits, dim, x);
+        self.update(blocks, layer.o.shift, layer.o_bits, dim, x);
     }
 
     fn feed_forward(&self, index: usize, layer: &Layer, rows: usize, scratch: &mut Scratch) {
         let hidden = self.model.shape.hidden;
         let packed = &self.packed.layers[index];
-        let Scratch { x, h, z, inputs, blocks, line, update, .. } = scratch;
+        let Scratch { x, h, z, inputs, blocks, .. } = scratch;
         self.norm_rows(&layer.norm2_gain, layer.norm2_shift, x, h);
         self.apply(&packed.gate_up, h, inputs, blocks);
         let gate = Gate {
@@ -193,24 +201,27 @@ impl Engine {
             z_bits: layer.z_bits,
         };
         let z = grown(z, rows * hidden);
-        let line = grown(line, 2 * hidden);
-        for (row, z) in z.chunks_exact_mut(hidden).enumerate() {
-            token_rows(blocks, rows, row, 0, line);
+        let results = &*blocks;
+        let gate_row = |line: &mut Vec<i64>, row: usize, z: &mut [i32]| {
+            let line = grown(line, 2 * hidden);
+            token_rows(results, rows, row, 0, line);
             let (a_gate, a_up) = line.split_at(hidden);
             swiglu(self.level, &gate, a_gate, a_up, z);
-        }
+        };
+        self.workers.for_pieces(z, hidden, 2 * ELEMENT * rows * hidden, Vec::new, gate_row);
         self.apply(&packed.down, z, inputs, blocks);
-        self.update(blocks, update, layer.down.shift, layer.down_bits, self.model.shape.dim, x);
+        self.update(blocks, layer.down.shift, layer.down_bits, self.model.shape.dim, x);
     }
 
     /// Adds the rounded and clamped results of a matrix to the residual stream.
-    fn update(&self, blocks: &[i64], line: &mut Vec<i64>, shift: u32, bits: u32, dim: usize, x: &mut [i32]) {
-        let line = grown(line, dim);
+    fn update(&self, blocks: &[i64], shift: u32, bits: u32, dim: usize, x: &mut [i32]) {
         let rows = x.len() / dim;
-        for (row, x) in x.chunks_exact_mut(dim).enumerate() {
+        let update_row = |line: &mut Vec<i64>, row: usize, x: &mut [i32]| {
+            let line = grown(line, dim);
             token_rows(blocks, rows, row, 0, line);
             add_update(self.level, line, shift, bits, x);
-        }
+        };
+        self.workers.for_pieces(x, dim, ELEMENT * rows * dim, Vec::new, update_row);
     }
 }
 

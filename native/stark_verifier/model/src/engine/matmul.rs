@@ -65,3 +65,83 @@ pub(crate) fn token_rows(blocks: &[i64], tokens: usize, token: usize, start: usi
         row += count;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Linear;
+
+    /// Numbers that look like chance, of so many bits with their sign.
+    fn numbers(seed: u64, bits: u32) -> impl Iterator<Item = i32> {
+        let mut state = seed;
+        std::iter::repeat_with(move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state.cast_signed() >> (64 - bits)) as i32
+        })
+    }
+
+    fn linear(out: usize, inp: usize, weight: i8) -> Linear {
+        let weights = numbers(out as u64, 8).map(|w| if weight == 0 { w.max(-127) as i8 } else { weight });
+        let mult = numbers(inp as u64, 16).map(|m| m.unsigned_abs() as i32 + 1);
+        Linear {
+            out,
+            inp,
+            weight: weights.take(out * inp).collect(),
+            mult: mult.take(out).collect(),
+            shift: 1,
+        }
+    }
+
+    #[test]
+    fn every_level_multiplies_any_number_of_tokens_and_blocks() {
+        // 2,064 columns of 127 leave int32 with inputs of 16 bits, and take the wide sums.
+        for (out, inp, weight) in [(1, 1, 0), (16, 4, 0), (70, 42, 0), (290, 33, 0), (33, 2064, 127)] {
+            let linear = linear(out, inp, weight);
+            for bits in [16, 20, 24] {
+                for tokens in 1..=9 {
+                    let largest = (1 << (bits - 1)) - 1;
+                    let values = numbers(7, bits).map(|x| if weight == 0 { x } else { largest });
+                    let values: Vec<i32> = values.take(tokens * inp).collect();
+                    for level in Level::available() {
+                        let packed = Packed::new(level, &[&linear], bits);
+                        let mut inputs = Inputs::default();
+                        inputs.set(level, &packed, &values);
+                        let mut blocks = vec![0; packed.blocks() * tokens * TILE_ROWS];
+                        multiply(level, &packed, 0, &inputs, &mut blocks);
+                        let mut line = vec![0; out];
+                        for (token, x) in values.chunks(inp).enumerate() {
+                            token_rows(&blocks, tokens, token, 0, &mut line);
+                            for (row, &got) in line.iter().enumerate() {
+                                let weights = &linear.weight[row * inp..][..inp];
+                                let dot: i64 =
+                                    weights.iter().zip(x).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum();
+                                let expected = dot * i64::from(linear.mult[row]);
+                                assert_eq!(got, expected, "{level:?} {out}x{inp} {bits} {tokens} {row}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_may_begin_anywhere() {
+        let linear = linear(200, 40, 0);
+        let values: Vec<i32> = numbers(3, 16).take(3 * 40).collect();
+        for level in Level::available() {
+            let packed = Packed::new(level, &[&linear], 16);
+            let mut inputs = Inputs::default();
+            inputs.set(level, &packed, &values);
+            let mut all = vec![0; packed.blocks() * 3 * TILE_ROWS];
+            multiply(level, &packed, 0, &inputs, &mut all);
+            for first in 0..packed.blocks() {
+                for count in 1..=packed.blocks() - first {
+                    let mut some = vec![0; count * 3 * TILE_ROWS];
+                    multiply(level, &packed, first, &inputs, &mut some);
+                    assert_eq!(some, all[first * 3 * TILE_ROWS..][..some.len()], "{level:?} {first} {count}");
+                }
+            }
+        }
+    }
+}

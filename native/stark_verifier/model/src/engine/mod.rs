@@ -88,13 +88,13 @@ impl Engine {
     /// Without the known-answer test, for that test itself. The model has been validated.
     fn unchecked(model: Arc<Model>, threads: usize, level: Level) -> Result<Self, ModelError> {
         let pack = |layer: &crate::model::Layer| PackedLayer {
-            qkv: Packed::new(&[&layer.q, &layer.k, &layer.v], 16),
-            o: Packed::new(&[&layer.o], 16),
-            gate_up: Packed::new(&[&layer.gate, &layer.up], 16),
-            down: Packed::new(&[&layer.down], layer.z_bits),
+            qkv: Packed::new(level, &[&layer.q, &layer.k, &layer.v], 16),
+            o: Packed::new(level, &[&layer.o], 16),
+            gate_up: Packed::new(level, &[&layer.gate, &layer.up], 16),
+            down: Packed::new(level, &[&layer.down], layer.z_bits),
         };
         let layers = model.layers.iter().map(pack).collect();
-        let lm_head = Packed::new(&[&model.lm_head], 16);
+        let lm_head = Packed::new(level, &[&model.lm_head], 16);
         Ok(Self {
             level,
             packed: Arc::new(PackedModel { layers, lm_head }),

@@ -7,7 +7,7 @@ use crate::model::Linear;
 
 /// Rows of one tile.
 pub(crate) const TILE_ROWS: usize = 16;
-/// Blocks of 16 rows whose tiles lie interleaved, so that one product reads memory in one straight line.
+/// Most blocks of 16 rows whose tiles lie interleaved, so that one product reads memory in one straight line.
 pub(crate) const GROUP: usize = 8;
 /// Columns of one tile.
 pub(crate) const TILE_COLUMNS: usize = 4;
@@ -26,8 +26,10 @@ pub(crate) struct Packed {
     pub rows: usize,
     /// Columns.
     pub columns: usize,
-    /// `[group of 8 blocks][column_tile][block of the group]`; rows and columns beyond the matrix are zero.
+    /// `[group of blocks][column_tile][block of the group]`; rows and columns beyond the matrix are zero.
     pub tiles: Pages<Tile>,
+    /// Blocks of one group: as many as the level's kernel takes at once.
+    pub group: usize,
     /// Tiles along the columns.
     pub column_tiles: usize,
     /// Multiplier of every row, padded to whole tiles.
@@ -44,7 +46,8 @@ pub(crate) struct Packed {
 
 impl Packed {
     /// Stacks `matrices`, which share their input of `input_bits` bits.
-    pub fn new(matrices: &[&Linear], input_bits: u32) -> Self {
+    pub fn new(level: Level, matrices: &[&Linear], input_bits: u32) -> Self {
+        let group = if level == Level::Avx512 { GROUP } else { 2 };
         let columns = matrices[0].inp;
         let rows: usize = matrices.iter().map(|m| m.out).sum();
         let blocks = rows.div_ceil(TILE_ROWS);
@@ -58,7 +61,7 @@ impl Packed {
             mult[index] = multiplier.into();
             row_sum[index] = row.iter().map(|&w| i32::from(w)).sum();
             largest_l1 = largest_l1.max(row_l1(row));
-            let (first, stride) = place(index / TILE_ROWS, blocks, column_tiles);
+            let (first, stride) = place(index / TILE_ROWS, group, blocks, column_tiles);
             for (column, quad) in row.chunks(TILE_COLUMNS).enumerate() {
                 let start = index % TILE_ROWS * TILE_COLUMNS;
                 tiles[first + column * stride].0[start..start + quad.len()].copy_from_slice(quad);
@@ -69,6 +72,7 @@ impl Packed {
             rows,
             columns,
             tiles,
+            group,
             column_tiles,
             mult,
             row_sum,
@@ -91,7 +95,7 @@ impl Packed {
 
     /// Index of the first tile of a block, and the step from one column to the next.
     pub fn place(&self, block: usize) -> (usize, usize) {
-        place(block, self.blocks(), self.column_tiles)
+        place(block, self.group, self.blocks(), self.column_tiles)
     }
 
     /// Bytes into which an unsigned input is split: 2, or 3 where it is wide.
@@ -100,9 +104,9 @@ impl Packed {
     }
 }
 
-fn place(block: usize, blocks: usize, column_tiles: usize) -> (usize, usize) {
-    let first_block = block / GROUP * GROUP;
-    (first_block * column_tiles + block % GROUP, GROUP.min(blocks - first_block))
+fn place(block: usize, group: usize, blocks: usize, column_tiles: usize) -> (usize, usize) {
+    let first_block = block / group * group;
+    (first_block * column_tiles + block % group, group.min(blocks - first_block))
 }
 
 /// Inputs of one matrix for a few tokens, in the form the level's kernel reads.
