@@ -166,15 +166,27 @@ def growth(found: list[Figures], threads: int) -> list[str]:
     return lines
 
 
+def engine_rows(directories: dict[str, Path]) -> Iterator[str]:
+    """Tokens per second of the engine, each model on one thread and on two."""
+    yield row("model", "threads", "one answer", "32 at once", "256 tokens read")
+    yield row(*["---"] * 5)
+    for name, directory in directories.items():
+        for threads in THREADS:
+            speed = measured("engine", str(directory), str(threads))
+            cells = (f"{speed[key]:,.0f}" for key in ("decode", "together", "prefill"))
+            yield row(name, str(threads), *cells)
+
+
 def report(only: str) -> str:
     """Measure, draw the plot of all models, and return the text of the page."""
     found: list[Figures] = []
     left: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name, directory in subjects(folder):
-            if only and only not in name:
-                continue
+        directories = {name: at for name, at in subjects(folder) if only in name}
+        speeds = list(engine_rows(directories))
+        print(*speeds, sep="\n", flush=True)
+        for name, directory in directories.items():
             for rows in ROWS:
                 plan = measured("plan", str(directory), str(rows), threads=1)
                 needs, free = plan["memory_bytes"], free_memory() or 0
@@ -214,6 +226,10 @@ def report(only: str) -> str:
             *growth(found, THREADS[-1]),
             "",
             "![growth with rows](proof_growth.svg)",
+            "",
+            "## The engine, tokens a second",
+            "",
+            *speeds,
             "",
         ]
     )
