@@ -86,18 +86,23 @@ HEAD: Final = (
 )
 
 
-def subjects(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Names and folders of the models that are here, or can be made here."""
+def subjects(folder: Path, only: str) -> Iterator[tuple[str, Path]]:
+    """Names with ``only`` in them, and folders of models that are here, or are made here."""
+    yield from (one for one in _models_here() if only in one[0])
+    for name, shape in (("15M shape", STORIES_15M), ("110M shape", SHAPE_110M)):
+        if only in name:
+            made = folder / name.split()[0]
+            write_random_model(made, shape, gate_bits=12)
+            yield name, made
+    if only in "SmolLM2-135M" and (SMOLLM2 / "g16.safetensors").is_file():
+        yield "SmolLM2-135M", SMOLLM2
+
+
+def _models_here() -> Iterator[tuple[str, Path]]:
     yield "genesis", GENESIS
     shared = shared_models()
     if shared is not None:
         yield "stories260K", shared / "stories260K"
-    for name, shape in (("15M shape", STORIES_15M), ("110M shape", SHAPE_110M)):
-        made = folder / name.split()[0]
-        write_random_model(made, shape, gate_bits=12)
-        yield name, made
-    if (SMOLLM2 / "g16.safetensors").is_file():
-        yield "SmolLM2-135M", SMOLLM2
 
 
 def figures(subject: Subject, rows: int, threads: int, folder: Path) -> Figures:
@@ -183,7 +188,7 @@ def report(only: str) -> str:
     left: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        directories = {name: at for name, at in subjects(folder) if only in name}
+        directories = dict(subjects(folder, only))
         speeds = list(engine_rows(directories))
         print(*speeds, sep="\n", flush=True)
         for name, directory in directories.items():
