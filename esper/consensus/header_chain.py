@@ -5,7 +5,7 @@ can be judged on any branch, and by who has no body yet. Which models and tiers 
 from what the last executed ancestor had confirmed, for as far as that reaches: its horizon.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from esper.consensus.difficulty import Anchor, block_weight, child_target
 from esper.consensus.header import Header
@@ -69,6 +69,21 @@ class HeaderChain:
         rules = self.params.difficulty
         base = child_target(self.anchor, self.height, self.times_ms[-1], rules)
         return target_of(entry, self.registry, self.tiers, base, rules)
+
+    def informed_by(self, executed: "HeaderChain") -> "HeaderChain":
+        """This chain with what the execution of ``executed``, an ancestor of the tip, confirmed.
+
+        Only what lies beyond the horizon so far can differ: up to there both say the same.
+        """
+        if executed.horizon <= self.horizon:
+            return self
+        following = self.height + 1
+        return replace(
+            self,
+            registry=registry_at(executed.registry, executed.schedule, following),
+            schedule=still_ahead(executed.schedule, following),
+            horizon=executed.horizon,
+        )
 
     def execution_context(
         self,

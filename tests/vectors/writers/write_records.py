@@ -169,13 +169,17 @@ def dao_tiers() -> list[Case]:
     ]
 
 
+def proposal(*fields: Any) -> records.Proposal:
+    return records.Proposal(*fields)
+
+
 def proposals() -> list[Case]:
-    young = records.Proposal(
+    young = proposal(
         *(1, 2, 0, address(26), 10**10, 0, 10**9, 200, 3, 10**15, 10**14, 230),
         *(0, 0, 0, 0, 0, 0, b"", 0, 0, 0, 0, 0, (), (), b"body"),
     )
     places = tuple(records.ReportPlace(Txid(pattern(64, 27 + at)), at % 4, WORD) for at in range(8))
-    widest = records.Proposal(
+    widest = proposal(
         *(WORD, 255, 255, address(28), COINS, COINS, COINS, WORD, WORD, COINS, COINS, WORD),
         *(3, 1, COINS, COINS, COINS, 7, pattern(64, 29), WORD, WORD, 1, WORD, WORD),
         *(places, (0, 1, 2, 255), pattern(4096, 30)),
