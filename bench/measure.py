@@ -4,13 +4,13 @@ python -m bench.measure plan MODEL_DIR ROWS
 python -m bench.measure prove MODEL_DIR ROWS PROOF_FILE
 python -m bench.measure verify PROOF_FILE
 python -m bench.measure decode MODEL_DIR
+python -m bench.measure engine MODEL_DIR THREADS
 """
 
 from __future__ import annotations
 
 import json
 import random
-import resource
 import statistics
 import sys
 import time
@@ -21,12 +21,21 @@ VERIFICATIONS = 9
 WARM_PROOFS = 2
 DECODE_POSITIONS = 256
 DECODE_ROUNDS = 5
+PREFILL_TOKENS = 256
+SERVED_TOGETHER = 32
+SERVED_TOKENS = 32
 _SEED = 7
 
 
 def _peak_mib() -> float:
-    """Largest resident size of this process so far, in MiB (Linux counts in KiB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Largest resident size of this program so far, in MiB.
+
+    Not ``ru_maxrss``: that begins with the size of whoever started this process.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("the kernel does not say VmHWM in /proc/self/status")
 
 
 def prove_once(directory: Path, rows: int, out: Path) -> dict[str, Any]:
@@ -126,6 +135,38 @@ def decode(directory: Path) -> dict[str, Any]:
     return {name: statistics.median(rounds) for name, rounds in speeds.items()}
 
 
+def engine(directory: Path, threads: int) -> dict[str, Any]:
+    """Tokens per second of the integer engine: one answer, a prompt read, many answers at once.
+
+    What a prompt costs is taken off the answers: each is timed with one token and with many.
+    """
+    from esper._native import NativeModel
+
+    model = NativeModel.load(str(directory))
+    chooser = random.Random(_SEED)
+
+    def prompts(count: int, length: int) -> list[list[int]]:
+        vocab = model.shape["vocab"]
+        return [[chooser.randrange(3, vocab) for _ in range(length)] for _ in range(count)]
+
+    def seconds(chosen: list[list[int]], answer: int) -> tuple[int, float]:
+        started = time.perf_counter()
+        answers = model.generate(chosen, answer, 1, threads)
+        return sum(len(tokens) for tokens, _ in answers), time.perf_counter() - started
+
+    def rate(chosen: list[list[int]], answer: int) -> float:
+        first, begun = seconds(chosen, 1)
+        tokens, ended = seconds(chosen, answer)
+        return (tokens - first) / (ended - begun)
+
+    speeds: dict[str, list[float]] = {"decode": [], "prefill": [], "together": []}
+    for _ in range(DECODE_ROUNDS):
+        speeds["decode"].append(rate(prompts(1, 8), SERVED_TOKENS * 2))
+        speeds["together"].append(rate(prompts(SERVED_TOGETHER, 8), SERVED_TOKENS))
+        speeds["prefill"].append(PREFILL_TOKENS / seconds(prompts(1, PREFILL_TOKENS), 1)[1])
+    return {name: statistics.median(rounds) for name, rounds in speeds.items()}
+
+
 def main(arguments: list[str]) -> None:
     """Run the measurement that the arguments name."""
     kind, *rest = arguments
@@ -137,6 +178,8 @@ def main(arguments: list[str]) -> None:
         result = verify_often(Path(rest[0]))
     elif kind == "decode":
         result = decode(Path(rest[0]))
+    elif kind == "engine":
+        result = engine(Path(rest[0]), int(rest[1]))
     else:
         raise SystemExit(f"unknown measurement {kind!r}: plan, prove, verify or decode")
     print(json.dumps(result))

@@ -86,18 +86,23 @@ HEAD: Final = (
 )
 
 
-def subjects(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Names and folders of the models that are here, or can be made here."""
+def subjects(folder: Path, only: str) -> Iterator[tuple[str, Path]]:
+    """Names with ``only`` in them, and folders of models that are here, or are made here."""
+    yield from (one for one in _models_here() if only in one[0])
+    for name, shape in (("15M shape", STORIES_15M), ("110M shape", SHAPE_110M)):
+        if only in name:
+            made = folder / name.split()[0]
+            write_random_model(made, shape, gate_bits=12)
+            yield name, made
+    if only in "SmolLM2-135M" and (SMOLLM2 / "g16.safetensors").is_file():
+        yield "SmolLM2-135M", SMOLLM2
+
+
+def _models_here() -> Iterator[tuple[str, Path]]:
     yield "genesis", GENESIS
     shared = shared_models()
     if shared is not None:
         yield "stories260K", shared / "stories260K"
-    for name, shape in (("15M shape", STORIES_15M), ("110M shape", SHAPE_110M)):
-        made = folder / name.split()[0]
-        write_random_model(made, shape, gate_bits=12)
-        yield name, made
-    if (SMOLLM2 / "g16.safetensors").is_file():
-        yield "SmolLM2-135M", SMOLLM2
 
 
 def figures(subject: Subject, rows: int, threads: int, folder: Path) -> Figures:
@@ -166,15 +171,27 @@ def growth(found: list[Figures], threads: int) -> list[str]:
     return lines
 
 
+def engine_rows(directories: dict[str, Path]) -> Iterator[str]:
+    """Tokens per second of the engine, each model on one thread and on two."""
+    yield row("model", "threads", "one answer", "32 at once", "256 tokens read")
+    yield row(*["---"] * 5)
+    for name, directory in directories.items():
+        for threads in THREADS:
+            speed = measured("engine", str(directory), str(threads))
+            cells = (f"{speed[key]:,.0f}" for key in ("decode", "together", "prefill"))
+            yield row(name, str(threads), *cells)
+
+
 def report(only: str) -> str:
     """Measure, draw the plot of all models, and return the text of the page."""
     found: list[Figures] = []
     left: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name, directory in subjects(folder):
-            if only and only not in name:
-                continue
+        directories = dict(subjects(folder, only))
+        speeds = list(engine_rows(directories))
+        print(*speeds, sep="\n", flush=True)
+        for name, directory in directories.items():
             for rows in ROWS:
                 plan = measured("plan", str(directory), str(rows), threads=1)
                 needs, free = plan["memory_bytes"], free_memory() or 0
@@ -214,6 +231,10 @@ def report(only: str) -> str:
             *growth(found, THREADS[-1]),
             "",
             "![growth with rows](proof_growth.svg)",
+            "",
+            "## The engine, tokens a second",
+            "",
+            *speeds,
             "",
         ]
     )

@@ -27,10 +27,13 @@ class Trace:
     """How often each clamp changed a value, by site name such as ``"layers.0.q"``."""
 
     clamped: dict[str, int] = field(default_factory=dict)
+    reach: dict[str, float] = field(default_factory=dict)
+    """Largest value met before the clamp, in parts of what it lets through."""
 
-    def record(self, site: str, count: int) -> None:
-        """Add ``count`` clamped values to ``site``."""
+    def record(self, site: str, count: int, reach: float) -> None:
+        """Add ``count`` clamped values to ``site``, the largest of all values at ``reach``."""
         self.clamped[site] = self.clamped.get(site, 0) + count
+        self.reach[site] = max(self.reach.get(site, 0.0), reach)
 
 
 def rounding_shift(x: Ints, shift: int) -> Ints:
@@ -45,7 +48,8 @@ def saturate(x: Ints, bits: int, site: str, trace: Trace | None) -> Ints:
     limit = (1 << (bits - 1)) - 1
     y = np.clip(x, -limit, limit)
     if trace is not None:
-        trace.record(site, int(np.count_nonzero(y != x)))
+        reach = float(np.abs(x).max(initial=0)) / limit
+        trace.record(site, int(np.count_nonzero(y != x)), reach)
     return y
 
 
