@@ -183,3 +183,22 @@ def test_the_horizon_moves_with_execution_alone() -> None:
     chain, blocks = grown(start, [OLD, OLD])
     assert chain.context.horizon == 2 + reach
     assert as_headers(start, blocks).horizon == reach
+
+
+def test_a_branch_is_told_what_its_executed_part_confirmed() -> None:
+    start = begun()
+    chain, blocks = grown(start, [OLD, OLD, OLD])
+    branch = as_headers(start, blocks)
+    # The second block confirmed a model for the fourth, and one for later.
+    confirmed = (activation(4), Scheduled(9, Settlement(0)))
+    second, _ = grown(start, [OLD, OLD])
+    executed = replace(second.context, schedule=confirmed)
+    told = branch.informed_by(executed)
+    assert told.horizon == executed.horizon == 2 + PARAMS.governance.horizon
+    assert [entry.model for entry in told.registry.tier(0).entries] == [NEW, OLD]
+    assert told.schedule == confirmed[1:]
+    assert (told.tip_id, told.tiers, told.weight) == (branch.tip_id, branch.tiers, branch.weight)
+    # Whoever knows more already is told nothing.
+    assert told.informed_by(start.context) is told
+    assert told.informed_by(executed) is told
+    assert chain.context.horizon == 3 + PARAMS.governance.horizon

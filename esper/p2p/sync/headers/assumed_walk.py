@@ -9,7 +9,7 @@ Meanwhile no block of that giver's lead is.
 from collections.abc import Hashable
 from typing import Final
 
-from esper.consensus.header_isolation import check_header_in_isolation, read_header
+from esper.consensus.header_isolation import read_header
 from esper.p2p.peer import PeerNumber
 from esper.p2p.sync.board import Board, HeadersAsked
 from esper.p2p.sync.claims import HEADERS_COST
@@ -84,11 +84,10 @@ class AssumedWalk:
             self._stop()
             return
         try:
-            network = board.chain.tip
-            limits = network.params.limits
+            limits = board.chain.tip.params.limits
             for data in answer.headers:
                 header = read_header(data, limits)
-                check_header_in_isolation(header, network.genesis_hash, limits)
+                board.chain.check_alone(header)
                 path.append(header)
         except RuleViolation as violation:
             failure = failure_of(violation)
