@@ -3,7 +3,7 @@
 The state is not part of it: it stands at one tip only.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from esper.consensus.execution import ParentWork
 from esper.consensus.genesis import genesis_hash, genesis_header
@@ -79,12 +79,7 @@ class ChainContext(HeaderChain):
         ``confirmed`` is what its execution added to the schedule, in order.
         """
         work = _work_of(header, outputs, paid_tokens, self.entry_for(header).puzzle)
-        headers = self.extended_by_header(header)
-        return replace(
-            ChainContext.on(headers, work),
-            schedule=(*headers.schedule, *confirmed),
-            horizon=headers.height + self.params.governance.horizon,
-        )
+        return ChainContext.on(self.extended_by_header(header).executed(confirmed), work)
 
 
 def _work_of(header: Header, outputs: WorkOutputs, paid_tokens: int, puzzle: Puzzle) -> ParentWork:

@@ -70,6 +70,14 @@ class HeaderChain:
         base = child_target(self.anchor, self.height, self.times_ms[-1], rules)
         return target_of(entry, self.registry, self.tiers, base, rules)
 
+    def executed(self, confirmed: tuple[Scheduled, ...]) -> "HeaderChain":
+        """This chain, whose tip was executed and confirmed so much."""
+        return replace(
+            self,
+            schedule=(*self.schedule, *confirmed),
+            horizon=self.height + self.params.governance.horizon,
+        )
+
     def informed_by(self, executed: "HeaderChain") -> "HeaderChain":
         """This chain with what the execution of ``executed``, an ancestor of the tip, confirmed.
 
