@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.target_world import Miner, View, registry
-from esper.consensus.tiers import TierRegistry
+from esper.dao.registry import TierRegistry
 from esper.primitives.networks import MAINNET
 from esper.primitives.params import DifficultyParameters
 

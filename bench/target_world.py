@@ -10,9 +10,11 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Final
 
 from esper.consensus.difficulty import Anchor, child_target
-from esper.consensus.tiers import Tier, TierRegistry, TierState, after_block, target_of
+from esper.consensus.tiers import TierState, after_block, target_of
+from esper.dao.registry import Entry, Puzzle, Tier, TierRegistry
 from esper.primitives.networks import MAINNET
 from esper.primitives.params import DifficultyParameters
 from esper.primitives.units import FIXED_POINT_ONE, RANGE_512
@@ -22,7 +24,7 @@ START_MS = 10**12
 
 AfterBlock = Callable[..., tuple[TierState, Anchor | None]]
 """``esper.consensus.tiers.after_block`` or a rival rule of the same form."""
-TargetOf = Callable[[int, TierRegistry, TierState, int, DifficultyParameters], int]
+TargetOf = Callable[[Entry, TierRegistry, TierState, int, DifficultyParameters], int]
 """``esper.consensus.tiers.target_of`` or a rival rule of the same form."""
 
 
@@ -107,6 +109,9 @@ class Run:
         return own.blocks / own.work / (len(self.tiers) / work) if own.work else 0.0
 
 
+PUZZLE: Final = Puzzle.of(MAINNET.puzzle)
+
+
 def registry(omegas: Sequence[float], shares: Sequence[float]) -> TierRegistry:
     """Tiers of the genesis shape with these weights; the last share takes the remainder."""
     parts = [round(share * ONE) for share in shares[:-1]]
@@ -114,7 +119,7 @@ def registry(omegas: Sequence[float], shares: Sequence[float]) -> TierRegistry:
     tiers = zip(omegas, parts, strict=True)
     return TierRegistry(
         tuple(
-            Tier(replace(MAINNET.model, tier=index), round(omega * ONE), part)
+            Tier(replace(MAINNET.model, tier=index), round(omega * ONE), part, PUZZLE)
             for index, (omega, part) in enumerate(tiers)
         )
     )
@@ -139,7 +144,7 @@ def simulate(
     run.times.append(now)
     for height in range(1, blocks + 1):
         base = child_target(anchor, height - 1, stamps[-1], rules)
-        targets = [target(tier.id, tiers, state, base, rules) for tier in tiers.tiers]
+        targets = [target(tier.own, tiers, state, base, rules) for tier in tiers.tiers]
         # Tickets are found in proportion to power over omega; a target is what one is worth.
         yields = [
             attempts * ONE / tier.omega * (easiest / RANGE_512)

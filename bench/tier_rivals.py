@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from bench.target_world import AfterBlock
 from esper.consensus.difficulty import Anchor, next_anchor, tier_target
-from esper.consensus.tiers import TierRegistry, TierState, TierTally
+from esper.consensus.tiers import TierState, TierTally
+from esper.dao.registry import Entry, TierRegistry
 from esper.primitives.params import DifficultyParameters
 from esper.primitives.units import FIXED_POINT_ONE
 
@@ -82,25 +83,26 @@ def rival(divided: bool, power: int) -> AfterBlock:
 
 
 def unlimited_target(
-    tier_id: int,
+    entry: Entry,
     registry: TierRegistry,
     state: TierState,
     base: int,
     rules: DifficultyParameters,
 ) -> int:
     """Like ``target_of``, but a tier keeps its discount while it is ahead."""
-    multiplier = state.tally(tier_id).multiplier
-    return tier_target(base, registry.tier(tier_id).omega, multiplier, rules.max_target)
+    multiplier = state.tally(entry.model.tier).multiplier
+    return tier_target(base, entry.omega, multiplier, rules.max_target)
 
 
 def windowed_target(
-    tier_id: int,
+    entry: Entry,
     registry: TierRegistry,
     state: TierState,
     base: int,
     rules: DifficultyParameters,
 ) -> int:
     """Like ``target_of``, but a tier's discount ends with its share of the whole window."""
+    tier_id = entry.model.tier
     tier, tally = registry.tier(tier_id), state.tally(tier_id)
     spent = tally.blocks * ONE >= rules.window * tier.share
     multiplier = min(tally.multiplier, ONE) if spent else tally.multiplier

@@ -76,8 +76,9 @@ def check_work_of(
     SizeViolation, OutputsHashViolation, ProofHashViolation and subclasses of WorkViolation.
     """
     check_parts_of_work(header, outputs, proof, chain.params.limits)
-    model = chain.next_model(header.pre.tier)
-    check_work(header, outputs, proof or b"", chain.params.puzzle, model, verifier)
+    entry = chain.entry_for(header)
+    puzzle = entry.puzzle.on(chain.params.puzzle)
+    check_work(header, outputs, proof or b"", puzzle, entry.model, verifier)
 
 
 def check_proven(

@@ -12,6 +12,8 @@ from esper.consensus.header_chain import HeaderChain
 from esper.consensus.outputs import WorkOutputs
 from esper.consensus.registry import genesis_registry
 from esper.consensus.tiers import TierState
+from esper.dao.registry import Puzzle
+from esper.dao.schedule import Scheduled
 from esper.primitives.params import NetworkParameters
 
 
@@ -31,6 +33,8 @@ class ChainContext(HeaderChain):
             params=params,
             genesis_hash=genesis_hash(params),
             registry=registry,
+            schedule=(),
+            horizon=params.governance.horizon,
             tip_id=header.block_id,
             tip_work_id=header.work_id,
             height=0,
@@ -43,11 +47,16 @@ class ChainContext(HeaderChain):
 
     @classmethod
     def on(cls, headers: HeaderChain, tip_work: ParentWork) -> "ChainContext":
-        """A chain of headers whose tip was executed and leaves ``tip_work``."""
+        """A chain of headers whose tip was executed and leaves ``tip_work``.
+
+        What its execution confirmed, and the horizon, are those of ``headers``.
+        """
         return cls(
             params=headers.params,
             genesis_hash=headers.genesis_hash,
             registry=headers.registry,
+            schedule=headers.schedule,
+            horizon=headers.horizon,
             tip_id=headers.tip_id,
             tip_work_id=headers.tip_work_id,
             height=headers.height,
@@ -58,18 +67,25 @@ class ChainContext(HeaderChain):
             tip_work=tip_work,
         )
 
-    def extended(self, header: Header, outputs: WorkOutputs, paid_tokens: int) -> "ChainContext":
-        """This chain with an executed block on top, whose calls had ``paid_tokens`` tokens."""
-        work = _work_of(header, outputs, paid_tokens, self.params)
-        return ChainContext.on(self.extended_by_header(header), work)
+    def extended(
+        self,
+        header: Header,
+        outputs: WorkOutputs,
+        paid_tokens: int,
+        confirmed: tuple[Scheduled, ...] = (),
+    ) -> "ChainContext":
+        """This chain with an executed block on top, whose calls had ``paid_tokens`` tokens.
+
+        ``confirmed`` is what its execution added to the schedule, in order.
+        """
+        work = _work_of(header, outputs, paid_tokens, self.entry_for(header).puzzle)
+        return ChainContext.on(self.extended_by_header(header).executed(confirmed), work)
 
 
-def _work_of(
-    header: Header, outputs: WorkOutputs, paid_tokens: int, params: NetworkParameters
-) -> ParentWork:
+def _work_of(header: Header, outputs: WorkOutputs, paid_tokens: int, puzzle: Puzzle) -> ParentWork:
     """Tokens of the batch, Lin per sequence and the answers, and of the calls."""
     answers = sum(len(answer.tokens) for answer in outputs.answers)
-    inputs = params.puzzle.input_tokens * len(outputs.answers)
+    inputs = puzzle.input_tokens * len(outputs.answers)
     return ParentWork(
         result=header.result,
         vrf_output=header.vrf_proof.output,

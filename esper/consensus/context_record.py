@@ -113,6 +113,8 @@ def decode_context(data: bytes, params: NetworkParameters) -> ChainContext:
         params=params,
         genesis_hash=genesis_hash(params),
         registry=genesis_registry(params),
+        schedule=(),
+        horizon=stored.height + params.governance.horizon,
         tip_id=stored.tip_id,
         tip_work_id=stored.tip_work_id,
         height=stored.height,

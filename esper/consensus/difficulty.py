@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from esper.primitives.params import DifficultyParameters
-from esper.primitives.units import FIXED_POINT_ONE
+from esper.primitives.units import FIXED_POINT_ONE, RANGE_512
 
 ONE: Final = FIXED_POINT_ONE
 FIRST_ANCHOR: Final = 1
@@ -81,11 +81,13 @@ def next_anchor(
 
 
 def tier_target(base: int, omega: int, multiplier: int, max_target: int) -> int:
-    """A tier's target: floor(base * omega * multiplier / 2^32), both 16.16, in [1, Tmax].
+    """A tier's target: floor(base * omega * multiplier / 2^32), both 16.16, in [1, ceiling].
 
-    The lower end matters only to targets that no machine meets: r < 0 would shut a tier for good.
+    The ceiling is Tmax omega, below 2^512: a tier's easiest block is as much work as genesis'. The
+    lower end matters only to targets that no machine meets: r < 0 would shut a tier for good.
     """
-    return max(1, min(max_target, base * omega * multiplier >> 32))
+    ceiling = min(RANGE_512 - 1, max_target * omega >> 16)
+    return max(1, min(ceiling, base * omega * multiplier >> 32))
 
 
 def block_weight(target: int, omega: int) -> int:

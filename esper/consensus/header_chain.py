@@ -1,17 +1,19 @@
 """The chain as the next header sees it: a value that grows by headers of proven blocks.
 
 Neither the state nor what blocks hold is part of it: whether a header fits and its work is proven
-can be judged on any branch, and by who has no body yet.
+can be judged on any branch, and by who has no body yet. Which models and tiers a height has follows
+from what the last executed ancestor had confirmed, for as far as that reaches: its horizon.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from esper.consensus.difficulty import Anchor, block_weight, child_target
 from esper.consensus.header import Header
-from esper.consensus.tiers import TierRegistry, TierState, after_block, target_of
+from esper.consensus.tiers import TierState, after_block, entry_of, target_of
 from esper.crypto.signatures import SignatureVerifier
+from esper.dao.registry import Entry, TierRegistry
+from esper.dao.schedule import Scheduled, registry_at, still_ahead
 from esper.primitives.ids import BlockId, WorkId
-from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import NetworkParameters
 from esper.vm.context import ONE_BY_ONE, Answer, ExecutionContext
 
@@ -26,6 +28,10 @@ class HeaderChain:
     """64 bytes."""
     registry: TierRegistry
     """Models and tiers of the next block."""
+    schedule: tuple[Scheduled, ...]
+    """What was confirmed by the last executed ancestor and acts after the next block."""
+    horizon: int
+    """Greatest height whose tiers these say: L beyond the last executed ancestor."""
     tip_id: BlockId
     """64 bytes: block_id of the tip."""
     tip_work_id: WorkId
@@ -46,19 +52,46 @@ class HeaderChain:
         """Median of the last times (the upper one of an even number): the next must exceed it."""
         return sorted(self.times_ms)[len(self.times_ms) // 2]
 
-    def next_omega(self, tier: int) -> int:
-        """Weight of a tier, 16.16. Raises TierViolation if it is not active."""
-        return self.registry.tier(tier).omega
+    def own_entry(self, tier: int) -> Entry:
+        """What the next block of a tier is mined with, by the tier's rule. Raises TierViolation."""
+        return self.registry.tier(tier).own
 
-    def next_target(self, tier: int) -> int:
-        """The target that the next block must have if it is of that tier. Raises TierViolation."""
+    def entry_for(self, header: Header) -> Entry:
+        """What a header on top of the tip says that it is mined with.
+
+        Raises TierViolation, ModelViolation, BankViolation.
+        """
+        pre = header.pre
+        return entry_of(pre.tier, pre.model_id, pre.bank_root, self.registry)
+
+    def target(self, entry: Entry) -> int:
+        """The target that the next block must have if it is of ``entry``. Raises TierViolation."""
         rules = self.params.difficulty
         base = child_target(self.anchor, self.height, self.times_ms[-1], rules)
-        return target_of(tier, self.registry, self.tiers, base, rules)
+        return target_of(entry, self.registry, self.tiers, base, rules)
 
-    def next_model(self, tier: int) -> ModelEntry:
-        """The active model of a tier. Raises TierViolation."""
-        return self.registry.tier(tier).model
+    def executed(self, confirmed: tuple[Scheduled, ...]) -> "HeaderChain":
+        """This chain, whose tip was executed and confirmed so much."""
+        return replace(
+            self,
+            schedule=(*self.schedule, *confirmed),
+            horizon=self.height + self.params.governance.horizon,
+        )
+
+    def informed_by(self, executed: "HeaderChain") -> "HeaderChain":
+        """This chain with what the execution of ``executed``, an ancestor of the tip, confirmed.
+
+        Only what lies beyond the horizon so far can differ: up to there both say the same.
+        """
+        if executed.horizon <= self.horizon:
+            return self
+        following = self.height + 1
+        return replace(
+            self,
+            registry=registry_at(executed.registry, executed.schedule, following),
+            schedule=still_ahead(executed.schedule, following),
+            horizon=executed.horizon,
+        )
 
     def execution_context(
         self,
@@ -90,15 +123,18 @@ class HeaderChain:
             time_ms=pre.time_ms,
             rules=rules,
         )
+        registry = registry_at(self.registry, self.schedule, pre.height + 1)
         return HeaderChain(
             params=self.params,
             genesis_hash=self.genesis_hash,
-            registry=self.registry,
+            registry=registry,
+            schedule=still_ahead(self.schedule, pre.height + 1),
+            horizon=self.horizon,
             tip_id=header.block_id,
             tip_work_id=header.work_id,
             height=pre.height,
             times_ms=(*self.times_ms, pre.time_ms)[-rules.median_window :],
             anchor=anchor,
-            tiers=tiers,
+            tiers=tiers if registry is self.registry else tiers.matched(registry),
             weight=self.weight + block_weight(pre.target_value, pre.omega),
         )

@@ -1,7 +1,7 @@
 """The tiers that a network begins with: its own model and those beside it."""
 
-from esper.consensus.omega import computed_omega
-from esper.consensus.tiers import ONE, Tier, TierRegistry
+from esper.dao.omega import computed_omega
+from esper.dao.registry import ONE, Puzzle, Tier, TierRegistry
 from esper.primitives.params import NetworkParameters
 
 
@@ -10,10 +10,15 @@ def genesis_registry(params: NetworkParameters) -> TierRegistry:
 
     Raises ValueError if tiers, shares or weights contradict each other.
     """
-    first = params.model
+    first, puzzle = params.model, Puzzle.of(params.puzzle)
     others = [
-        Tier(tier.model, computed_omega(params.puzzle, tier.model, first), tier.share)
+        Tier(
+            tier.model,
+            computed_omega(puzzle, tier.model, puzzle, first),
+            tier.share,
+            puzzle,
+        )
         for tier in params.further_tiers
     ]
     rest = ONE - sum(tier.share for tier in others)
-    return TierRegistry((Tier(first, ONE, rest), *others))
+    return TierRegistry((Tier(first, ONE, rest, puzzle), *others))

@@ -19,7 +19,9 @@ from esper.consensus.execution import BlockExecution, execute_block
 from esper.consensus.header import HEADER_VERSION, TARGET_BYTES, Header, PreHeader
 from esper.consensus.outputs import WorkOutputs
 from esper.consensus.ports import ChainState
+from esper.consensus.tiers import entry_of
 from esper.crypto.vrf import VrfKey, VrfProof
+from esper.primitives.model_entry import ModelEntry
 from esper.vm.context import Answer
 from esper.vm.transaction import Transaction
 
@@ -63,7 +65,7 @@ def build_template(
     *,
     time_ms: int,
     nonce: int = 0,
-    tier: int = 0,
+    model: ModelEntry | None = None,
     plan: BlockPlan = EMPTY_PLAN,
     execution: BlockExecution | None = None,
 ) -> Template:
@@ -72,7 +74,8 @@ def build_template(
     ``time_ms`` is the miner's clock; the template takes the median's successor if that is later.
     ``execution`` is what this very plan does to this very state, where the caller has it: nothing
     is executed then, and no signature checked. The block is judged whole when it is submitted.
-    Raises VrfKeyError if the key does not cover the height, TierViolation, and what
+    ``model`` is what is mined, the first tier's own if None. Raises VrfKeyError if the key does not
+    cover the height, what ``entry_of`` raises if the model may not be mined, and what
     ``execute_block`` raises if the plan's transactions do not fit.
     """
     height = chain.height + 1
@@ -83,7 +86,9 @@ def build_template(
     transactions = (*_bytes_of(plan.transactions), coinbase.to_bytes())
     results = tuple(encode_result(answer) for answer in plan.answers)
     call_groups = _bytes_of(plan.groups)
-    model = chain.next_model(tier)
+    if model is None:
+        model = chain.own_entry(chain.registry.tiers[0].id).model
+    entry = entry_of(model.tier, model.model_id, model.bank_root, chain.registry)
     pre = PreHeader(
         version=HEADER_VERSION,
         genesis_hash=chain.genesis_hash,
@@ -97,8 +102,8 @@ def build_template(
         payee=payee,
         model_id=model.model_id,
         tier=model.tier,
-        target=chain.next_target(tier).to_bytes(TARGET_BYTES, "big"),
-        omega=chain.next_omega(tier),
+        target=chain.target(entry).to_bytes(TARGET_BYTES, "big"),
+        omega=entry.omega,
         bank_root=model.bank_root,
         vrf_root=key.root,
         vrf_index=height - key.start,

@@ -1,7 +1,7 @@
 """The digest of a batch, the work that it took, and whether it wins.
 
-    w      = sum_j [(Lin + a_j - 1) c_row + a_j c_head]      a_j answer tokens of sequence j
-    W_ref  = w with every a_j = g
+    w      = multiply-accumulates of the batch               ``dao.omega``
+    W_ref  = those of one whose answers all have full length
     r      = Poseidon2-512 over seed, model, inputs, answers and top-K lists
     wins   if r * W_ref < target * w                          exact integers
 
@@ -15,7 +15,6 @@ from typing import Final
 from esper.consensus.outputs import ProvenAnswer
 from esper.crypto.poseidon import FIELD_ORDER, digest_bytes, pack_bytes
 from esper.primitives.ids import ModelId
-from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import PuzzleParameters
 
 DIGEST_TAG: Final = "esper/work/digest/v1"
@@ -59,17 +58,6 @@ def batch_result(
     """The result r as 64 bytes."""
     elements = digest_elements(seed, model_id, puzzle, indices, inputs, answers)
     return digest_bytes(DIGEST_TAG, elements)
-
-
-def work_done(answer_lengths: Sequence[int], puzzle: PuzzleParameters, model: ModelEntry) -> int:
-    """w: multiply-accumulates of a batch whose answers have these lengths."""
-    row, head = model.shape.row_cost(puzzle.rows), model.shape.head_cost
-    return sum((puzzle.input_tokens + a - 1) * row + a * head for a in answer_lengths)
-
-
-def reference_work(puzzle: PuzzleParameters, model: ModelEntry) -> int:
-    """W_ref: multiply-accumulates of a batch whose answers all have full length."""
-    return work_done([puzzle.max_answer] * puzzle.sequences, puzzle, model)
 
 
 def wins(result: int, target: int, work: int, reference: int) -> bool:

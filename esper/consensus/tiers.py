@@ -1,6 +1,10 @@
 """Tiers: models that are mined side by side, each with a multiplier on the common base target.
 
-    target_t = floor(base * omega_t * m_t / 2^32), in [1, Tmax]
+    target_t = floor(base * omega_t * m_t / 2^32), in [1, min(2^512 - 1, Tmax omega_t / 2^16)]
+
+The ceiling follows omega: one Tmax for all would hold a heavy model at as many of its own tickets a
+block as the lightest has. The previous entry of a tier, for as long as it may be mined, has the
+same with its own omega and a quarter of m_t.
 
 Every window m_t moves by what the last one showed. C blocks in all, c_t of tier t:
 
@@ -30,16 +34,10 @@ from math import prod
 from typing import Final
 
 from esper.consensus.difficulty import Anchor, next_anchor, tier_target
-from esper.primitives.errors.header_errors import TierViolation
-from esper.primitives.model_entry import ModelEntry
+from esper.dao.registry import ONE, Entry, Tier, TierRegistry
+from esper.primitives.errors.header_errors import BankViolation, ModelViolation, TierViolation
+from esper.primitives.ids import ModelId
 from esper.primitives.params import DifficultyParameters
-from esper.primitives.units import FIXED_POINT_ONE
-
-ONE: Final = FIXED_POINT_ONE
-MAX_TIERS: Final = 16
-"""Most tiers of a registry; bounds the cost of an update and the size of its record."""
-MAX_TIER: Final = 255
-"""Tiers are named by a byte in the header."""
 
 LEAST_MULTIPLIER: Final = ONE // 4
 GREATEST_MULTIPLIER: Final = 4 * ONE
@@ -47,59 +45,11 @@ LEAST_STEP: Final = ONE // 2
 GREATEST_STEP: Final = 2 * ONE
 REACH: Final = 4
 """A tier is expected to have at most this many times the blocks that it had."""
+PREVIOUS_DIVISOR: Final = 4
+"""The replaced model of a tier is mined at this part of the tier's multiplier."""
 LEAD_DIVISOR: Final = 8
 """A tier may be ahead by its share of window / LEAD_DIVISOR blocks before its discount ends: chance
 alone puts one ahead by about that much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """A place for one model. Raises ValueError if its numbers are out of range."""
-
-    model: ModelEntry
-    """The active model; ``model.tier`` is the tier's id, 0 to MAX_TIER."""
-    omega: int
-    """Work of one of its tickets over one of genesis', 16.16, positive, below 2^64."""
-    share: int
-    """Part of all blocks that it should have, 16.16, 1 to ONE."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.id <= MAX_TIER:
-            raise ValueError(f"tier {self.id} must be in [0, {MAX_TIER}]")
-        if not 0 < self.omega < 1 << 64:
-            raise ValueError(f"tier {self.id}: omega {self.omega} must be in [1, 2^64)")
-        if not 0 < self.share <= ONE:
-            raise ValueError(f"tier {self.id}: share {self.share} must be in [1, {ONE}]")
-
-    @property
-    def id(self) -> int:
-        """The tier's number."""
-        return self.model.tier
-
-
-@dataclass(frozen=True, slots=True)
-class TierRegistry:
-    """All tiers. Raises ValueError unless ids ascend, and shares add up to one exactly."""
-
-    tiers: tuple[Tier, ...]
-    """By ascending id, 1 to MAX_TIERS of them."""
-
-    def __post_init__(self) -> None:
-        ids = [tier.id for tier in self.tiers]
-        if not 1 <= len(ids) <= MAX_TIERS:
-            raise ValueError(f"{len(ids)} tiers, must be 1 to {MAX_TIERS}")
-        if ids != sorted(set(ids)):
-            raise ValueError(f"tiers {ids} must be ascending and distinct")
-        total = sum(tier.share for tier in self.tiers)
-        if total != ONE:
-            raise ValueError(f"shares add up to {total}, must be {ONE}")
-
-    def tier(self, tier_id: int) -> Tier:
-        """The tier of that id. Raises TierViolation if it is not active."""
-        for tier in self.tiers:
-            if tier.id == tier_id:
-                return tier
-        raise TierViolation(tier_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,17 +121,35 @@ def multiplier_in_use(tier: Tier, state: TierState, window: int) -> int:
     return min(tally.multiplier, ONE)
 
 
+def entry_of(tier_id: int, model_id: ModelId, bank_root: bytes, registry: TierRegistry) -> Entry:
+    """What a header of that tier is mined with: the tier's own entry or its previous.
+
+    The two may have one model and differ in the bank. Raises TierViolation if the tier is not
+    active, ModelViolation if no entry has the model, BankViolation if none has it with that bank.
+    """
+    tier = registry.tier(tier_id)
+    entries = [entry for entry in tier.entries if entry.model.model_id == model_id]
+    if not entries:
+        raise ModelViolation(model_id, tier.model.model_id)
+    for entry in entries:
+        if entry.model.bank_root == bank_root:
+            return entry
+    raise BankViolation(bank_root, entries[0].model.bank_root)
+
+
 def target_of(
-    tier_id: int,
+    entry: Entry,
     registry: TierRegistry,
     state: TierState,
     base: int,
     rules: DifficultyParameters,
 ) -> int:
-    """Target of the next block if it is of that tier. Raises TierViolation if it is not active."""
-    tier = registry.tier(tier_id)
+    """Target of the next block if it is of that entry. Raises TierViolation if it is not active."""
+    tier = registry.tier(entry.model.tier)
     multiplier = multiplier_in_use(tier, state, rules.window)
-    return tier_target(base, tier.omega, multiplier, rules.max_target)
+    if entry.model != tier.model:
+        multiplier = max(1, multiplier // PREVIOUS_DIVISOR)
+    return tier_target(base, entry.omega, multiplier, rules.max_target)
 
 
 def close_window(registry: TierRegistry, state: TierState) -> TierState:

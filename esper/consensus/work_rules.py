@@ -18,7 +18,8 @@ from esper.consensus.ports import (
     WorkClaim,
     WorkVerifier,
 )
-from esper.consensus.ticket import batch_result, reference_work, wins, work_done
+from esper.consensus.ticket import batch_result, wins
+from esper.dao.omega import reference_work, work_done
 from esper.primitives.errors.work_errors import (
     AnswerShapeViolation,
     DigestViolation,

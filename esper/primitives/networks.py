@@ -19,6 +19,8 @@ from esper.primitives.params import (
 from esper.primitives.units import MICRO, RANGE_512, UNITS_PER_ESP
 
 KIB: Final = 1024
+PROVING_SECOND: Final = 100_000_000
+"""A second in the units of proving costs, 10 ns."""
 
 PUZZLE: Final = PuzzleParameters(
     # Two sequences, so that one short answer moves the price of a ticket by half at most.
@@ -94,10 +96,36 @@ MAINNET: Final = NetworkParameters(
         lane_lapses_per_block=64,
     ),
     governance=GovernanceParameters(
-        # 7.3 and 14.2 days.
+        # 7.3 days, one to answer a swing, two for a rollback.
         vote_window=11_520,
+        vote_tail=1_440,
+        rollback_window=2_880,
+        draw_depth=6,
+        # 11 hours.
+        round_window=720,
+        # Above the undo depth: the block that outweighs another branch can be judged.
+        horizon=1_500,
+        # Chance alone moves a count by 2 %.
+        count_window=720,
+        postponement=5_040,
+        # 14.2 days each.
         grace=22_320,
         jitter=720,
+        trial=22_320,
+        least_bond=100 * UNITS_PER_ESP,
+        penalty=100 * UNITS_PER_ESP,
+        audits_per_block=1,
+        audit_rows=1_024,
+        report_samples=4,
+        hidden_samples=8,
+        # Until models can answer such questions.
+        hidden_threshold_per_mille=0,
+        texts=(),
+        # 22 s of two cores: 5.5 s, a tenth of the spacing, of eight.
+        proving_cost_limit=22 * PROVING_SECOND,
+        # Six months.
+        rotation_reminder=286_920,
+        counts_issue=True,
         proposal_stake_per_mille=1,
         quorum_per_mille=200,
         parameter_majority_per_mille=600,
@@ -144,8 +172,25 @@ TESTNET: Final = replace(
     ),
     credits=replace(MAINNET.credits, epoch_blocks=2_880, per_block=2048 * MICRO),
     calls=replace(MAINNET.calls, rows_per_group=512, groups_per_block=2),
-    governance=replace(MAINNET.governance, vote_window=720, grace=1_440, jitter=120),
-    limits=replace(MAINNET.limits, pruning_depth=2_880),
+    governance=replace(
+        MAINNET.governance,
+        vote_window=720,
+        vote_tail=90,
+        rollback_window=180,
+        round_window=240,
+        horizon=750,
+        count_window=240,
+        postponement=480,
+        grace=1_440,
+        jitter=120,
+        trial=2_160,
+        least_bond=UNITS_PER_ESP,
+        penalty=10 * UNITS_PER_ESP,
+        audit_rows=512,
+        proving_cost_limit=12 * PROVING_SECOND,
+        rotation_reminder=40_320,
+    ),
+    limits=replace(MAINNET.limits, undo_depth=720, pruning_depth=2_880),
 )
 
 DEVNET: Final = replace(
@@ -192,12 +237,33 @@ DEVNET: Final = replace(
         # Low, so that the second way of answering is ever used.
         inline_answer_bytes=64,
     ),
-    governance=replace(MAINNET.governance, vote_window=30, grace=60, jitter=10),
+    governance=replace(
+        MAINNET.governance,
+        vote_window=30,
+        vote_tail=4,
+        rollback_window=15,
+        round_window=10,
+        horizon=60,
+        count_window=20,
+        postponement=30,
+        grace=100,
+        jitter=10,
+        trial=150,
+        least_bond=UNITS_PER_ESP,
+        penalty=UNITS_PER_ESP,
+        audits_per_block=4,
+        audit_rows=256,
+        report_samples=2,
+        hidden_samples=2,
+        proving_cost_limit=PROVING_SECOND,
+        rotation_reminder=720,
+        counts_issue=False,
+    ),
     limits=replace(
         MAINNET.limits,
         body_bytes=1024 * KIB,
         proof_bytes=512 * KIB,
-        undo_depth=200,
+        undo_depth=50,
         pruning_depth=1_000,
         # 2^12 blocks are 11 hours; making the key takes about 30 ms.
         vrf_depth=12,
@@ -221,9 +287,26 @@ REGTEST: Final = replace(
         DEVNET.reward, halving_blocks=150, maturity=5, unbonding=20, genesis_allocation=()
     ),
     credits=replace(DEVNET.credits, epoch_blocks=10),
-    governance=replace(DEVNET.governance, vote_window=5, grace=5, jitter=1),
+    governance=replace(
+        DEVNET.governance,
+        vote_window=12,
+        vote_tail=2,
+        rollback_window=3,
+        draw_depth=1,
+        round_window=4,
+        horizon=20,
+        count_window=5,
+        postponement=8,
+        grace=32,
+        jitter=1,
+        trial=40,
+        report_samples=1,
+        # Nobody waits for a block there.
+        proving_cost_limit=100 * PROVING_SECOND,
+        rotation_reminder=100,
+    ),
     # 2^8 blocks: a test makes a key in 2 ms and can outlive one.
-    limits=replace(DEVNET.limits, vrf_depth=8),
+    limits=replace(DEVNET.limits, undo_depth=16, vrf_depth=8),
 )
 
 NETWORKS: Final[Mapping[str, NetworkParameters]] = MappingProxyType(

@@ -112,22 +112,78 @@ class CallParameters:
 
 @dataclass(frozen=True, slots=True)
 class GovernanceParameters:
-    """Periods and shares of the model DAO, in blocks and per mille."""
+    """Periods and shares of the model DAO: blocks, per mille, units. Letters are those of its page.
+
+    Raises ValueError where periods contradict each other; what they owe to other parameters,
+    ``dao.periods`` checks.
+    """
 
     vote_window: int
-    """Blocks in which a proposal gathers reports and votes."""
+    """V: blocks from opening to the first closing height."""
+    vote_tail: int
+    """t: blocks before closing in which the outcome is noted, and of each extension."""
+    rollback_window: int
+    """Vr: blocks in which a rollback gathers votes."""
+    draw_depth: int
+    """d: blocks behind a height before its beacon is drawn from."""
+    round_window: int
+    """D: blocks of a round of hidden sets, and for proving the sample of a report."""
+    horizon: int
+    """L: what is confirmed acts at least so many blocks later; above the undo depth."""
+    count_window: int
+    """W: blocks in which readiness and the trial are counted."""
+    postponement: int
+    """P: blocks that an activation moves when too few were ready."""
     grace: int
-    """Blocks between finality and activation, for downloads and rehearsal."""
+    """G: blocks between finality and activation, for downloads and rehearsal."""
     jitter: int
-    """Activation is delayed by a beacon value below this."""
+    """J: activation is delayed by a beacon value below this."""
+    trial: int
+    """R: blocks for which a replaced model may still be mined."""
+    least_bond: int
+    """Bmin: units."""
+    penalty: int
+    """Most units that evidence against a gateway takes."""
+    audits_per_block: int
+    """Prove transactions a block may hold."""
+    audit_rows: int
+    """Most rows of the proof of one, all sequences together."""
+    report_samples: int
+    """k_r: items of a report that are drawn to be proven."""
+    hidden_samples: int
+    """k_h: items of a hidden set that are drawn in a round."""
+    hidden_threshold_per_mille: int
+    """theta: a round below it opens a rollback; 0 for never."""
+    texts: tuple[bytes, ...]
+    """Texts that a model's first benchmark suites must be made from, 64 bytes each, at most 4."""
+    proving_cost_limit: int
+    """Cmax: most that proving a ticket may cost, in units of 10 ns of two cores."""
+    rotation_reminder: int
+    """Blocks after which people are reminded that a tier's model grows old; no rule."""
+    counts_issue: bool
+    """Whether electorates are measured by the coins issued as well as by stake. Not on networks
+    whose coins are worth nothing."""
     proposal_stake_per_mille: int
-    """Stake needed to propose."""
+    """Part of all stake that a proposer needs."""
     quorum_per_mille: int
-    """Share of the snapshot stake that must vote."""
+    """Part of the quorum that yes and abstentions must reach."""
     parameter_majority_per_mille: int
-    """Yes share that a parameter change needs; a model needs more yes than no."""
+    """Part of yes among yes and no that a parameter change needs; a model needs more yes than
+    no."""
     rollback_per_mille: int
-    """Share of all snapshot stake that brings the previous model back."""
+    """Part of the quorum that takes an active model back."""
+
+    def __post_init__(self) -> None:
+        if self.postponement < self.count_window:
+            raise ValueError(
+                f"postponement {self.postponement} must not be below count_window "
+                f"{self.count_window}"
+            )
+        least = self.horizon + self.round_window + self.draw_depth + 2
+        least += max(self.rollback_window, self.count_window)
+        for name in ("grace", "trial"):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} {getattr(self, name)} must not be below {least}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,11 @@
 | 9 | lapse height as u64, index as u32 | LaneDue |
 | 10 | txid of the call, 64 bytes | Lane |
 | 11 | ``receipts`` | Mmr over the receipts of all blocks |
+| 12 | ``governance`` | Governance, see ``dao.records`` for this and all below |
+| 13 | ``settings`` | SettingValues |
+| 14 | tier, one byte | Tier |
+| 15 | txid of a proposal, 64 bytes | Proposal |
+| 16 | address | Voter |
 
 Nothing in the state is ever searched: what falls due at a height stands under that height and an
 index, so a block reads just what it needs.
@@ -40,6 +45,11 @@ KIND_LANE_COUNT: Final = 8
 KIND_LANE_DUE: Final = 9
 KIND_LANE: Final = 10
 KIND_RECEIPTS: Final = 11
+KIND_GOVERNANCE: Final = 12
+KIND_SETTINGS: Final = 13
+KIND_TIER: Final = 14
+KIND_PROPOSAL: Final = 15
+KIND_VOTER: Final = 16
 
 RECORD_VERSION: Final = 1
 RECORD_LIMIT: Final = 8192
@@ -293,6 +303,8 @@ NO_ACCOUNT: Final = Account()
 CHAIN_PATH: Final = state_path(KIND_CHAIN, b"chain")
 CREDITS_PATH: Final = state_path(KIND_CREDITS, b"credits")
 RECEIPTS_PATH: Final = state_path(KIND_RECEIPTS, b"receipts")
+GOVERNANCE_PATH: Final = state_path(KIND_GOVERNANCE, b"governance")
+SETTINGS_PATH: Final = state_path(KIND_SETTINGS, b"settings")
 
 
 def account_path(address: bytes) -> bytes:
@@ -333,3 +345,18 @@ def lane_due_path(height: int, index: int) -> bytes:
 def lane_path(call_id: Txid) -> bytes:
     """Where the lane of a call with this 64-byte txid stands."""
     return state_path(KIND_LANE, call_id)
+
+
+def tier_path(tier: int) -> bytes:
+    """Where the tier of this number, 0 to 255, stands."""
+    return state_path(KIND_TIER, bytes((tier,)))
+
+
+def proposal_path(proposal_id: Txid) -> bytes:
+    """Where the live proposal with this 64-byte txid stands."""
+    return state_path(KIND_PROPOSAL, proposal_id)
+
+
+def voter_path(address: bytes) -> bytes:
+    """Where delegate, pot and votes of a 33-byte address stand."""
+    return state_path(KIND_VOTER, address)

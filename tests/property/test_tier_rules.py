@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from esper.consensus.tier_records import TIER_STATE, TIER_STATE_LIMIT
-from esper.consensus.tiers import TierRegistry, TierState, TierTally, close_window
+from esper.consensus.tiers import TierState, TierTally, close_window
+from esper.dao.registry import TierRegistry
 from esper.primitives.codec import decode, encode
 from tests.support.tier_cases import ONE, tier
 
@@ -16,7 +17,7 @@ LEAST, GREATEST = ONE // 4, 4 * ONE
 
 
 @st.composite
-def worlds(draw: st.DrawFn, most: int = 16) -> tuple[TierRegistry, TierState]:
+def worlds(draw: st.DrawFn, most: int = 8) -> tuple[TierRegistry, TierState]:
     count = draw(st.integers(1, most))
     cuts = draw(st.sets(st.integers(1, ONE - 1), min_size=count - 1, max_size=count - 1))
     edges = [0, *sorted(cuts), ONE]

@@ -25,8 +25,9 @@ from esper.consensus.header import work_id, work_seed
 from esper.consensus.outputs import WorkOutputs
 from esper.consensus.ports import WorkClaim
 from esper.consensus.template import Template, build_template, finished_block
-from esper.consensus.ticket import batch_result, reference_work, wins, work_done
+from esper.consensus.ticket import batch_result, wins
 from esper.crypto.vrf import VrfKey
+from esper.dao.omega import reference_work, work_done
 from esper.node.workers.call_answerer import AnsweredCall, CallAnswerer, OpenCall
 from esper.primitives.errors.block_errors import (
     RejectedTransactionViolation,

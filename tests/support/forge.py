@@ -20,8 +20,9 @@ from esper.consensus.header import Header, PreHeader, work_seed
 from esper.consensus.outputs import WorkOutputs
 from esper.consensus.ports import WorkClaim
 from esper.consensus.template import EMPTY_PLAN, BlockPlan, Template, build_template
-from esper.consensus.ticket import batch_result, reference_work, wins, work_done
+from esper.consensus.ticket import batch_result, wins
 from esper.crypto.vrf import VrfKey, VrfProof
+from esper.dao.omega import reference_work, work_done
 from esper.primitives.params import NetworkParameters
 from tests.support.fake_work import FakeInference, FakeProver, prompt_source
 

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from esper.consensus.tiers import Tier, TierRegistry, TierState, TierTally
+from esper.consensus.tiers import TierState, TierTally
+from esper.dao.registry import Puzzle, Tier, TierRegistry
 from esper.primitives.networks import MAINNET
 from esper.primitives.units import FIXED_POINT_ONE
 
 ONE = FIXED_POINT_ONE
+PUZZLE = Puzzle.of(MAINNET.puzzle)
 
 
 def tier(tier_id: int, omega: int = ONE, share: int = ONE) -> Tier:
-    return Tier(replace(MAINNET.model, tier=tier_id), omega, share)
+    return Tier(replace(MAINNET.model, tier=tier_id), omega, share, PUZZLE)
 
 
 def registry(*shares: int) -> TierRegistry:

@@ -20,7 +20,8 @@ from esper.consensus.fork_choice import BlockTree, ProvenBlock
 from esper.consensus.genesis import genesis_hash, genesis_header, parameter_bytes
 from esper.consensus.header import HEADER, Header, work_seed
 from esper.consensus.outputs import WORK_OUTPUTS
-from esper.consensus.tier_records import TIER, TIER_STATE
+from esper.consensus.tier_records import TIER_STATE
+from esper.dao.entry_records import TIER
 from esper.primitives.codec import Record
 from esper.primitives.ids import NO_BLOCK, BlockId, WorkId
 from tests.support.vector_reading import check_encoding, tagged

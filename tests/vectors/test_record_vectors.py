@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from esper.dao import entry_records
+from esper.dao import records as dao
 from esper.primitives.codec import Record
 from esper.primitives.ids import txid_of
 from esper.vm import records as state
@@ -27,6 +29,11 @@ CODECS: dict[str, Record[Any]] = {
     "LaneDue": state.LANE_DUE,
     "Lane": state.LANE,
     "Mmr": state.RECEIPTS,
+    "Governance": dao.GOVERNANCE,
+    "SettingValues": dao.SETTING_VALUES,
+    "Tier": entry_records.TIER,
+    "Proposal": dao.PROPOSAL,
+    "Voter": dao.VOTER,
 }
 
 Place = dict[str, Any]
@@ -45,6 +52,11 @@ PATHS: dict[str, Callable[[Place], bytes]] = {
     "LaneDue": lambda place: state.lane_due_path(place["height"], place["index"]),
     "Lane": lambda place: state.lane_path(txid_of(place["call_id"])),
     "Mmr": lambda _: state.RECEIPTS_PATH,
+    "Governance": lambda _: state.GOVERNANCE_PATH,
+    "SettingValues": lambda _: state.SETTINGS_PATH,
+    "Tier": lambda place: state.tier_path(place["tier"]),
+    "Proposal": lambda place: state.proposal_path(txid_of(place["call_id"])),
+    "Voter": lambda place: state.voter_path(bytes.fromhex(place["address"])),
 }
 
 KINDS = {
@@ -59,8 +71,19 @@ KINDS = {
     "LaneDue": 9,
     "Lane": 10,
     "Mmr": 11,
+    "Governance": 12,
+    "SettingValues": 13,
+    "Tier": 14,
+    "Proposal": 15,
+    "Voter": 16,
 }
-SINGLES = {"ChainRecord": b"chain", "CreditTotals": b"credits", "Mmr": b"receipts"}
+SINGLES = {
+    "ChainRecord": b"chain",
+    "CreditTotals": b"credits",
+    "Mmr": b"receipts",
+    "Governance": b"governance",
+    "SettingValues": b"settings",
+}
 
 
 def label(vector: dict[str, Any]) -> str:
@@ -75,6 +98,8 @@ def identity(vector: dict[str, Any]) -> bytes:
     for name in ("address", "call_id"):
         if name in place:
             return bytes.fromhex(place[name])
+    if "tier" in place:
+        return bytes([place["tier"]])
     index = place["index"].to_bytes(4, "big") if "index" in place else b""
     return bytes(place["height"].to_bytes(8, "big") + index)
 

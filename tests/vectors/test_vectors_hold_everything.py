@@ -13,6 +13,7 @@ import pytest
 
 import esper.consensus
 import esper.crypto
+import esper.dao
 import esper.p2p.wire
 import esper.primitives
 import esper.vm
@@ -22,7 +23,7 @@ from esper.vm.transaction import wire_form
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "vectors"
-PACKAGES = (esper.consensus, esper.vm, esper.crypto, esper.primitives, esper.p2p.wire)
+PACKAGES = (esper.consensus, esper.vm, esper.dao, esper.crypto, esper.primitives, esper.p2p.wire)
 
 TAG = re.compile(r'"(esper/[a-z0-9/-]+/v\d+)"')
 """A string literal that is a tag."""
@@ -36,6 +37,7 @@ HELD_BY = {
         *("work", "work/proof", "work/seed"),
     ),
     "address.json": ("address",),
+    "dao.json": ("dao/seed",),
     "envelopes.json": ("tx/id", "tx/sign", "tx/witness-id"),
     "commitment.json": ("merkle/leaf/v2", "merkle/node/v2"),
     "merkle.json": ("merkle/leaf", "merkle/node", "merkle/root"),

@@ -53,7 +53,8 @@ class HeaderChains:
             at = above[-1].pre.parent
             found = self._remembered(at)
         for header in reversed(above):
-            found = found.extended_by_header(header)
+            # All were executed here, and no transaction confirms anything yet.
+            found = found.extended_by_header(header).executed(())
             self._remember(found)
         return found
 

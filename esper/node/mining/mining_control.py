@@ -5,7 +5,7 @@ from typing import Final
 
 import trio
 
-from esper.consensus.ticket import reference_work
+from esper.dao.omega import reference_work
 from esper.node.chain.chain_service import ChainService
 from esper.node.events import Events, MiningHeld, NodeEvent, Subscription
 from esper.node.mining.mining_service import MinedNews, MiningService
@@ -148,7 +148,7 @@ class MiningControl:
         rates = self._service.statistics.rates()
         reference = reference_work(self._params.puzzle, self._params.model)
         speed = 0.0 if self._service.paused else rates.attempts_per_second
-        expected = expected_block_ms(speed, chain.next_target(0), reference, reference)
+        expected = expected_block_ms(speed, chain.target(chain.own_entry(0)), reference, reference)
         return MiningStanding(
             running=self._service.searching,
             paused=self._service.paused,

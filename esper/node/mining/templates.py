@@ -51,7 +51,7 @@ class TemplateMaker:
             self.payee,
             key,
             time_ms=time_ms,
-            tier=self._model.tier,
+            model=self._model,
             plan=plan,
             execution=execution,
         )

@@ -15,8 +15,9 @@ from esper.consensus.chain import ProvenChain
 from esper.consensus.header import work_seed
 from esper.consensus.outputs import Candidate, WorkOutputs
 from esper.consensus.template import build_template
-from esper.consensus.ticket import batch_result, reference_work, wins, work_done
+from esper.consensus.ticket import batch_result, wins
 from esper.crypto.vrf import VrfKey
+from esper.dao.omega import reference_work, work_done
 from esper.primitives.address import SUITE_ML_DSA_65, Address
 
 THIEF_SECRET = bytes(range(32))

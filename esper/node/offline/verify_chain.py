@@ -4,17 +4,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from esper.consensus.block import Block
-from esper.consensus.block_isolation import check_lists, check_parts_of_work
+from esper.consensus.block_isolation import check_lists
 from esper.consensus.chain import (
     BlockBytes,
     ProvenChain,
     check_header,
+    check_work_of,
     connect,
     extend,
     read_block,
 )
 from esper.consensus.ports import WorkClaim, WorkVerifier
-from esper.consensus.work_rules import check_work
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.params import NetworkParameters
 from esper.storage.segments.block_files import StandingBlock
@@ -88,11 +88,9 @@ def _extend_without_proof(
     chain: ProvenChain, block: Block, verifier: WorkVerifier, now_ms: int
 ) -> ProvenChain:
     """The chain with a block on top whose work proof is not kept; its calls have their own."""
-    params, header = chain.context.params, block.header
+    header = block.header
     check_header(header, chain.context, now_ms=now_ms)
-    check_parts_of_work(header, block.body.outputs, None, params.limits)
-    model = chain.context.next_model(header.pre.tier)
-    check_work(header, block.body.outputs, b"", params.puzzle, model, _NoProof())
-    content = check_lists(block, params.limits)
+    check_work_of(header, block.body.outputs, None, chain.context, _NoProof())
+    content = check_lists(block, chain.context.params.limits)
     context, execution = connect(chain.context, chain.state, block, content, verifier)
     return ProvenChain(context, chain.state.with_changes(execution.changes))

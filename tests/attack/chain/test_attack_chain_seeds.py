@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from esper.consensus.batch import batch_inputs, draw_indices
 from esper.consensus.header import work_seed
-from esper.consensus.ticket import reference_work, wins, work_done
+from esper.consensus.ticket import wins
+from esper.dao.omega import reference_work, work_done
 from esper.primitives.ids import WorkId
 from tests.support.fake_work import BANK, fake_model_entry, fake_network
 

@@ -35,8 +35,13 @@ from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, address
 from tests.unit.node.chain.test_chain_manager import PARAMS, SECRET, Node, assert_at, branch, submit
 
 EPOCH = PARAMS.credits.epoch_blocks
-FAST = replace(PARAMS, calls=replace(PARAMS.calls, lane_expiry_blocks=3))
-"""Lanes lapse soon, so that a short branch crosses every kind of boundary."""
+FAST = replace(
+    PARAMS,
+    calls=replace(PARAMS.calls, lane_expiry_blocks=3),
+    governance=replace(PARAMS.governance, horizon=30, grace=50, trial=50),
+    limits=replace(PARAMS.limits, undo_depth=25),
+)
+"""Lanes lapse soon, so that a short branch crosses every kind of boundary, and can be undone."""
 
 
 @pytest.fixture

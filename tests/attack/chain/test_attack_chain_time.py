@@ -8,8 +8,9 @@ import pytest
 from esper.consensus.difficulty import Anchor, asert_target, child_target, next_anchor
 from esper.consensus.genesis import genesis_hash
 from esper.consensus.registry import genesis_registry
-from esper.consensus.tiers import ONE, TierState, close_window
+from esper.consensus.tiers import TierState, close_window
 from esper.crypto.signatures import SCHEMES, verify
+from esper.dao.registry import ONE
 from esper.primitives.errors.header_errors import TierViolation
 from esper.primitives.networks import DEVNET, MAINNET, REGTEST, TESTNET
 from esper.primitives.params import DifficultyParameters, NetworkParameters

@@ -81,7 +81,7 @@ class Pace:
 def next_find_s(chain: ChainContext, pace: Pace, share: float, randomness: random.Random) -> float:
     """Seconds until somebody with this share of all work finds a block at the chain's target."""
     genesis = chain.params.difficulty.genesis_target
-    mean = pace.spacing_s / share * genesis / chain.next_target(0)
+    mean = pace.spacing_s / share * genesis / chain.target(chain.own_entry(0))
     return randomness.expovariate(1 / mean)
 
 

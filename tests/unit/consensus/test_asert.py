@@ -124,7 +124,12 @@ def test_tier_target_and_weight() -> None:
     one = 1 << 16
     assert tier_target(1000, one, one, 1 << 500) == 1000
     assert tier_target(1000, 8 * one, one // 2, 1 << 500) == 4000
-    assert tier_target(1000, 8 * one, one, 5000) == 5000
+    assert tier_target(6000, one, one, 5000) == 5000
+    # The ceiling grows and falls with the weight, and ends below 2^512.
+    assert tier_target(6000, 8 * one, one, 5000) == 8 * 5000
+    assert tier_target(6000, one // 2, one, 5000) == 2500
+    assert tier_target(1 << 511, 8 * one, one, 1 << 511) == (1 << 512) - 1
+    assert tier_target(6000, 1, one, 5000) == 1
     assert block_weight((1 << 512) - 1, one) == 1
     assert block_weight((1 << 500) - 1, one) == 1 << 12
     assert block_weight((1 << 500) - 1, 3 * one) == 3 << 12

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper.consensus.omega import computed_omega, omega_bounds
+from esper.dao.omega import computed_omega, omega_bounds
 from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.networks import MAINNET, PUZZLE
 
@@ -23,7 +23,7 @@ def entry(**shape: int) -> ModelEntry:
 
 @pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
 def test_golden_vectors(case: dict[str, object]) -> None:
-    assert computed_omega(PUZZLE, entry(**case["shape"]), GENESIS) == case["omega"]  # type: ignore[arg-type]
+    assert computed_omega(PUZZLE, entry(**case["shape"]), PUZZLE, GENESIS) == case["omega"]  # type: ignore[arg-type]
 
 
 def test_by_hand() -> None:
@@ -37,8 +37,9 @@ def test_by_hand() -> None:
 
 
 def test_genesis_is_the_measure() -> None:
-    assert computed_omega(PUZZLE, GENESIS, GENESIS) == ONE
-    assert computed_omega(replace(PUZZLE, sequences=1), GENESIS, GENESIS) == ONE
+    assert computed_omega(PUZZLE, GENESIS, PUZZLE, GENESIS) == ONE
+    # A ticket of half the sequences is half the work.
+    assert computed_omega(replace(PUZZLE, sequences=1), GENESIS, PUZZLE, GENESIS) == ONE // 2
 
 
 @given(st.integers(1, 1 << 64))

@@ -15,9 +15,9 @@ import pytest
 from bench.random_checkpoint import write_random_model
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
-from esper.consensus.omega import computed_omega
 from esper.consensus.ports import WorkClaim
 from esper.consensus.registry import genesis_registry
+from esper.dao.omega import computed_omega
 from esper.model import load_model
 from esper.model.config import Shape
 from esper.node.chain.chain_manager import ChainManager
@@ -138,7 +138,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def test_the_registry_follows_from_the_parameters(world: World) -> None:
     registry = genesis_registry(world.params)
-    omega = computed_omega(world.params.puzzle, world.second, world.params.model)
+    omega = computed_omega(
+        world.params.puzzle, world.second, world.params.puzzle, world.params.model
+    )
     assert 0 < omega < ONE
     assert [(t.id, t.omega, t.share) for t in registry.tiers] == [
         (0, ONE, ONE - SHARE),
@@ -224,7 +226,7 @@ def test_the_proof_of_one_tier_is_none_of_the_other(world: World) -> None:
         model_id=first.model_id,
         bank_root=first.bank_root,
         omega=ONE,
-        target=chain.context.next_target(0).to_bytes(64, "big"),
+        target=chain.context.target(chain.context.own_entry(0)).to_bytes(64, "big"),
     )
     forged = replace(block, header=replace(block.header, pre=pre))
     with pytest.raises(RuleViolation) as refused:

@@ -5,27 +5,24 @@ from functools import partial
 
 import pytest
 
-from esper.consensus.difficulty import Anchor, next_anchor
-from esper.consensus.tier_records import (
-    MAX_SPECIAL_IDS,
-    TIER,
-    TIER_LIMIT,
-    TIER_STATE,
-    TIER_STATE_LIMIT,
-)
+from esper.consensus.difficulty import Anchor, next_anchor, tier_target
+from esper.consensus.tier_records import TIER_STATE, TIER_STATE_LIMIT
 from esper.consensus.tiers import (
-    MAX_TIERS,
-    TierRegistry,
     TierState,
     TierTally,
     after_block,
     close_window,
+    entry_of,
     multiplier_in_use,
     target_of,
 )
+from esper.dao.entry_records import MAX_SPECIAL_IDS, TIER, TIER_LIMIT
+from esper.dao.registry import MAX_TIERS, Puzzle, TierRegistry
 from esper.primitives.codec import CodecError, decode, encode
-from esper.primitives.errors.header_errors import TierViolation
+from esper.primitives.errors.header_errors import BankViolation, ModelViolation, TierViolation
 from esper.primitives.networks import MAINNET, REGTEST
+from esper.primitives.units import RANGE_512
+from tests.support.dao_cases import entry, placed
 from tests.support.tier_cases import ONE, registry, state, tier
 
 RULES = MAINNET.difficulty
@@ -47,7 +44,7 @@ def test_registry_refuses_what_is_no_partition() -> None:
         with pytest.raises(ValueError, match="must be"):
             TierRegistry(tiers)
     least = [tier(i, share=1) for i in range(MAX_TIERS)]
-    with pytest.raises(ValueError, match="must be 1 to 16"):
+    with pytest.raises(ValueError, match="must be 1 to 8"):
         TierRegistry((*least, tier(200, share=ONE - MAX_TIERS)))
     assert TierRegistry((*least[1:], tier(200, share=ONE - MAX_TIERS + 1))).tier(200).omega == ONE
 
@@ -84,7 +81,7 @@ def test_unknown_tiers_are_a_broken_rule() -> None:
         lambda: HALVES.tier(2),
         lambda: known.tally(2),
         lambda: known.counted(2),
-        lambda: target_of(2, HALVES, known, 1 << 400, RULES),
+        lambda: target_of(tier(2).own, HALVES, known, 1 << 400, RULES),
         lambda: close_window(HALVES, state([ONE], [1])),
     ):
         with pytest.raises(TierViolation):
@@ -152,11 +149,50 @@ def test_no_discount_while_ahead_of_the_share(own: int, others: int, ahead: bool
 def test_targets_follow_omega_and_multiplier() -> None:
     base = 1 << 400
     at = state([ONE, 4 * ONE], [0, 0])
-    assert target_of(0, HALVES, at, base, RULES) == base
-    assert target_of(1, HALVES, at, base, RULES) == 8 * base
+    assert target_of(HALVES.tier(0).own, HALVES, at, base, RULES) == base
+    assert target_of(HALVES.tier(1).own, HALVES, at, base, RULES) == 8 * base
     spent = state([ONE, 4 * ONE], [0, 90])
-    assert target_of(1, HALVES, spent, base, RULES) == 2 * base
-    assert target_of(1, HALVES, at, RULES.max_target, RULES) == RULES.max_target
+    assert target_of(HALVES.tier(1).own, HALVES, spent, base, RULES) == 2 * base
+    # The easiest ticket of a model is as much work as genesis', not as many tickets.
+    assert target_of(HALVES.tier(0).own, HALVES, at, RULES.max_target, RULES) == RULES.max_target
+    greatest = 2 * RULES.max_target
+    assert target_of(HALVES.tier(1).own, HALVES, at, RULES.max_target, RULES) == greatest
+    assert tier_target(RANGE_512, 4 * ONE, ONE, RANGE_512 - 1) == RANGE_512 - 1
+    assert tier_target(1, 1, 1, RULES.max_target) == 1
+
+
+TRIED = TierRegistry((replace(placed(0, 7, ONE, 2 * ONE), previous=(entry(0, 1),)),))
+
+
+@pytest.mark.parametrize("multiplier", [ONE, 4 * ONE, ONE // 4])
+def test_the_replaced_model_is_mined_at_a_quarter(multiplier: int) -> None:
+    base, at = 1 << 400, state([multiplier], [0])
+    fresh, old = TRIED.tier(0).entries
+    assert target_of(fresh, TRIED, at, base, RULES) == base * 2 * multiplier // ONE
+    assert target_of(old, TRIED, at, base, RULES) == base * multiplier // ONE // 4
+
+
+def test_an_entry_is_a_model_with_its_bank() -> None:
+    fresh, old = TRIED.tier(0).entries
+    for one in (fresh, old):
+        assert entry_of(0, one.model.model_id, one.model.bank_root, TRIED) == one
+    with pytest.raises(BankViolation):
+        entry_of(0, fresh.model.model_id, old.model.bank_root, TRIED)
+    with pytest.raises(ModelViolation):
+        entry_of(0, entry(0, 9).model.model_id, fresh.model.bank_root, TRIED)
+    with pytest.raises(TierViolation):
+        entry_of(1, fresh.model.model_id, fresh.model.bank_root, TRIED)
+
+
+def test_a_longer_bank_leaves_the_shorter_one_to_be_mined() -> None:
+    own = entry(0, 7)
+    longer = replace(own, model=replace(own.model, bank_root=bytes(64), bank_size=6000))
+    both = TierRegistry((replace(placed(0, 7, ONE), previous=(own,)).with_own(longer),))
+    assert entry_of(0, own.model.model_id, own.model.bank_root, both) == own
+    assert entry_of(0, own.model.model_id, bytes(64), both) == longer
+    at = TierState.of(both)
+    assert target_of(own, both, at, 1 << 400, RULES) == (1 << 400) // 4
+    assert target_of(longer, both, at, 1 << 400, RULES) == 1 << 400
 
 
 def test_the_boundary_block_closes_its_own_window() -> None:
@@ -190,8 +226,8 @@ def test_golden_records() -> None:
     assert decode(TIER_STATE, data, limit=TIER_STATE_LIMIT, what="tier state") == at
     entry = tier(7, 570_163, 13_107)
     data = encode(TIER, entry)
-    assert data[:3].hex() == "940199"
-    assert data[-8:].hex() == "ce0008b333cd3333"
+    assert data[:3].hex() == "970199"
+    assert data[-15:].hex() == "ce0008b333cd3333" + "9402403110" + "90" + "00"
     assert decode(TIER, data, limit=TIER_LIMIT, what="tier") == entry
 
 
@@ -201,7 +237,9 @@ def test_records_fit_their_limits_and_refuse_bad_values() -> None:
     ids = tuple(range((1 << 32) - 1 - MAX_SPECIAL_IDS, (1 << 32) - 1))
     shape = replace(MAINNET.model.shape, vocab=(1 << 32) - 1)
     model = replace(MAINNET.model, shape=shape, special_ids=ids, bos=ids[0], eos=ids[1])
-    widest_tier = replace(tier(0, (1 << 64) - 1), model=model)
+    widest_puzzle = Puzzle(255, 65_535, 65_535, 255)
+    last = replace(tier(0, (1 << 64) - 1), model=model, puzzle=widest_puzzle, since=(1 << 32) - 1)
+    widest_tier = replace(last, previous=(last.own,))
     assert len(encode(TIER, widest_tier)) <= TIER_LIMIT
     low = bytearray(encode(TIER_STATE, state([ONE], [0])))
     low[-4] = 0  # The multiplier's bit of weight one: 0 is not in bounds.

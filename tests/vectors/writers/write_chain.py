@@ -27,9 +27,11 @@ from esper.consensus.fork_choice import TAG_DRAW
 from esper.consensus.genesis import genesis_hash, genesis_header, parameter_bytes
 from esper.consensus.header import HEADER, Header, PreHeader, work_seed
 from esper.consensus.outputs import WORK_OUTPUTS, Candidate, Opening, ProvenAnswer, WorkOutputs
-from esper.consensus.tier_records import TIER, TIER_STATE
-from esper.consensus.tiers import Tier, TierState, TierTally
+from esper.consensus.tier_records import TIER_STATE
+from esper.consensus.tiers import TierState, TierTally
 from esper.crypto.vrf import VrfProof
+from esper.dao.entry_records import TIER
+from esper.dao.registry import Entry, Puzzle, Tier
 from esper.primitives import params as kinds
 from esper.primitives.hashing import tagged_hash
 from esper.primitives.ids import BlockId, ModelId
@@ -125,9 +127,11 @@ MODEL = ModelEntry(
 SECOND = ModelEntry(
     ModelId(pattern(64, 63)), 255, SHAPE, 0, 5, (0, 5), pattern(64, 64), pattern(64, 65), WORD
 )
+TICKET = Puzzle(2, 64, 49, 16)
+OTHER = Puzzle(255, 65535, 65534, 254)
 TIERS = (
-    ("first", TIER, Tier(MODEL, 1 << 16, 1 << 16)),
-    ("last", TIER, Tier(SECOND, LONG, 1)),
+    ("first", TIER, Tier(MODEL, 1 << 16, 1 << 16, TICKET)),
+    ("last", TIER, Tier(SECOND, LONG, 1, TICKET, (Entry(SECOND, 3, OTHER),), WORD)),
     ("none", TIER_STATE, TierState(())),
     ("two", TIER_STATE, TierState((TierTally(0, 1 << 16, 0), TierTally(255, 1 << 18, WORD)))),
 )
@@ -147,7 +151,34 @@ PARAMETERS = kinds.NetworkParameters(
     ),
     credits=kinds.CreditParameters(60, 1024, 10**10, (1 << 63) - 1, 5, 13),
     calls=kinds.CallParameters(256, 130, 2, 65, 121, 66),
-    governance=kinds.GovernanceParameters(32, 61, 14, 1, 200, 600, 667),
+    governance=kinds.GovernanceParameters(
+        vote_window=32,
+        vote_tail=3,
+        rollback_window=4,
+        draw_depth=2,
+        round_window=5,
+        horizon=202,
+        count_window=6,
+        postponement=7,
+        grace=301,
+        jitter=14,
+        trial=302,
+        least_bond=10**8,
+        penalty=10**9,
+        audits_per_block=1,
+        audit_rows=1024,
+        report_samples=8,
+        hidden_samples=9,
+        hidden_threshold_per_mille=10,
+        texts=(pattern(64, 68), pattern(64, 69)),
+        proving_cost_limit=22 * 10**8,
+        rotation_reminder=11,
+        counts_issue=True,
+        proposal_stake_per_mille=1,
+        quorum_per_mille=200,
+        parameter_majority_per_mille=600,
+        rollback_per_mille=667,
+    ),
     limits=kinds.LimitParameters(2048, 1 << 20, 1 << 19, 1 << 16, 1000, 15, 10**5, 201, 1440, 17),
 )
 

@@ -17,10 +17,10 @@ from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.difficulty import Anchor, asert_target, block_weight
 from esper.consensus.genesis import genesis_hash, genesis_header, parameter_bytes
 from esper.consensus.header import work_id, work_seed
-from esper.consensus.omega import computed_omega
-from esper.consensus.ticket import batch_result, digest_elements, reference_work, work_done
+from esper.consensus.ticket import batch_result, digest_elements
 from esper.crypto.poseidon import digest_bytes
 from esper.crypto.vrf import VrfKey
+from esper.dao.omega import computed_omega, reference_work, work_done
 from esper.primitives.address import Address
 from esper.primitives.hashing import Xof, make_tag, tagged_hash, tagged_hash32
 from esper.primitives.ids import WorkId
@@ -269,7 +269,10 @@ def omega() -> Any:
             "name": name,
             "shape": asdict(shape),
             "omega": computed_omega(
-                MAINNET.puzzle, replace(genesis, shape=shape, special_ids=(0, 1, 2)), genesis
+                MAINNET.puzzle,
+                replace(genesis, shape=shape, special_ids=(0, 1, 2)),
+                MAINNET.puzzle,
+                genesis,
             ),
         }
         for name, shape in SHAPES.items()

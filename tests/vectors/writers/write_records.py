@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from esper.dao import entry_records, records, registry, snapshot
 from esper.primitives.codec import Record
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.mmr import Mmr
+from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.vm import records as state
 from esper.vm.state_tree import StateTree
 from tests.vectors.fields import encoding, number
@@ -142,6 +144,105 @@ def lanes() -> list[Case]:
     return due + found
 
 
+SHAPE = ModelShape(1024, 64, 172, 5, 8, 4, 200, 70_000)
+
+
+def entry(tier: int, start: int, special: tuple[int, ...]) -> registry.Entry:
+    names = (pattern(64, start + step) for step in range(3))
+    model_id, tokenizer, bank = names
+    model = ModelEntry(
+        ModelId(model_id), tier, SHAPE, special[0], special[-1], special, tokenizer, bank, WORD
+    )
+    return registry.Entry(model, LONG, registry.Puzzle(4, 256, 65_535, 64))
+
+
+def dao_tiers() -> list[Case]:
+    first, other = entry(0, 17, (1, 2)), entry(255, 20, (0, 127, 1023))
+    before = entry(255, 23, (3, 5))
+    values = (
+        ("alone", registry.Tier(first.model, 1, 1 << 16, first.puzzle)),
+        ("in a trial", registry.Tier(other.model, LONG, 1, other.puzzle, (before,), WORD)),
+    )
+    return [
+        Case(name, entry_records.TIER, tier, {"tier": tier.id}, state.tier_path(tier.id))
+        for name, tier in values
+    ]
+
+
+def proposal(*fields: Any) -> records.Proposal:
+    return records.Proposal(*fields)
+
+
+def proposals() -> list[Case]:
+    young = proposal(
+        *(1, 2, 0, address(26), 10**10, 0, 10**9, 200, 3, 10**15, 10**14, 230),
+        *(0, 0, 0, 0, 0, 0, b"", 0, 0, 0, 0, 0, (), (), b"body"),
+    )
+    places = tuple(records.ReportPlace(Txid(pattern(64, 27 + at)), at % 4, WORD) for at in range(8))
+    widest = proposal(
+        *(WORD, 255, 255, address(28), COINS, COINS, COINS, WORD, WORD, COINS, COINS, WORD),
+        *(3, 1, COINS, COINS, COINS, 7, pattern(64, 29), WORD, WORD, 1, WORD, WORD),
+        *(places, (0, 1, 2, 255), pattern(4096, 30)),
+    )
+    return [
+        Case(
+            name,
+            records.PROPOSAL,
+            value,
+            {"call_id": proposal_id.hex()},
+            state.proposal_path(proposal_id),
+        )
+        for name, value, proposal_id in (
+            ("open", young, Txid(pattern(64, 31))),
+            ("widest", widest, Txid(pattern(64, 32))),
+        )
+    ]
+
+
+def voters() -> list[Case]:
+    ring = tuple(
+        snapshot.Noted(WORD - 3 + step, COINS - step, (b"", address(33))[step % 2], step)
+        for step in range(4)
+    )
+    votes = tuple(snapshot.Cast(at * 255, at % 4, COINS - at) for at in range(16))
+    values = (
+        ("delegates", snapshot.Voter(address(34)), 35),
+        ("widest", snapshot.Voter(address(36), COINS, ring, votes, tuple(range(250, 258))), 37),
+    )
+    return [
+        Case(
+            name,
+            records.VOTER,
+            voter,
+            {"address": address(owner).hex()},
+            state.voter_path(address(owner)),
+        )
+        for name, voter, owner in values
+    ]
+
+
+def governance() -> list[Case]:
+    """The two records of which the state holds one each."""
+    live = tuple(
+        records.Live(at * 127, Txid(pattern(64, 38 + at)), 1 + at % 3, at * 8, at % 10, WORD - at)
+        for at in range(32)
+    )
+    due = tuple(records.Due(WORD - at, at % 4, Txid(pattern(64, 70 + at))) for at in range(24))
+    busy = records.Governance(WORD, 128, COINS, live, due, (0, 1, 5, 127, 128, 200, 254, 255))
+    values = tuple(records.SettingValue(at * 1000, COINS - at, WORD - at) for at in range(64))
+    texts = tuple(pattern(64, 94 + at) for at in range(4))
+    return [
+        Case("busy", records.GOVERNANCE, busy, {}, state.GOVERNANCE_PATH),
+        Case(
+            "all moved",
+            records.SETTING_VALUES,
+            records.SettingValues(values, texts),
+            {},
+            state.SETTINGS_PATH,
+        ),
+    ]
+
+
 def singles() -> list[Case]:
     """Records of which the state holds one each."""
     totals = state.CreditTotals(3, 10**15, 1 << 200, 1 << 53, 4_096, 8_192, 1_000, 2_000)
@@ -164,12 +265,16 @@ def edges() -> list[tuple[str, Record[Any], Any]]:
         ("no receipts", state.RECEIPTS, Mmr()),
         ("many receipts", state.RECEIPTS, Mmr((1 << 63) + 1, (pattern(64, 15), bytes(64)))),
         ("seventeen peaks", state.RECEIPTS, Mmr((1 << 17) - 1, (pattern(64, 16),) * 17)),
+        ("quiet", records.GOVERNANCE, records.Governance(0, 0, 0, (), (), (0,))),
+        ("nothing moved", records.SETTING_VALUES, records.SettingValues((), ())),
+        ("nobody", records.VOTER, snapshot.Voter()),
     ]
 
 
 def document() -> dict[str, Any]:
     """The file's content."""
     cases = accounts() + rewards() + keys() + counts() + unbondings() + lanes() + singles()
+    cases += dao_tiers() + proposals() + voters() + governance()
     tree, placed = StateTree(), []
     for case in cases:
         vector = encoding(case.codec, case.value, case.name)

@@ -62,7 +62,8 @@ def branch(length: int, step_ms: int) -> list[Block]:
     return blocks
 
 
-LEFT, RIGHT = branch(2, 1), branch(3, 2)
+# Of two blocks each, lots keep the node on the left: 3 was chosen for that.
+LEFT, RIGHT = branch(2, 1), branch(3, 3)
 
 
 class Bench:

@@ -76,7 +76,22 @@ const MODEL: Form = Record(&[
     ("bank_root", Bytes),
     ("bank_size", Number),
 ]);
-const TIER: Fields = &[("version", Number), ("model", MODEL), ("omega", Number), ("share", Number)];
+const PUZZLE: Form = Record(&[
+    ("sequences", Number),
+    ("rows", Number),
+    ("input_tokens", Number),
+    ("max_answer", Number),
+]);
+const ENTRY: Form = Record(&[("model", MODEL), ("omega", Number), ("puzzle", PUZZLE)]);
+pub const TIER: Fields = &[
+    ("version", Number),
+    ("model", MODEL),
+    ("omega", Number),
+    ("share", Number),
+    ("puzzle", PUZZLE),
+    ("previous", List(&ENTRY)),
+    ("since", Number),
+];
 const TALLY: Form = Record(&[("tier", Number), ("multiplier", Number), ("blocks", Number)]);
 const TIER_STATE: Fields = &[("version", Number), ("tallies", List(&TALLY))];
 

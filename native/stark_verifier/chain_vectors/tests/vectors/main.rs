@@ -12,6 +12,7 @@ mod blocks;
 mod calls;
 mod chain;
 mod cost;
+mod dao;
 mod envelopes;
 mod fields;
 mod hashing;

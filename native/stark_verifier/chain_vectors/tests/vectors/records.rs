@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::fields::Form::{Bytes, List, Number, Wide};
-use crate::fields::{Fields, checked};
+use crate::chain::TIER;
+use crate::fields::Form::{Bytes, List, Number, Record, Wide};
+use crate::fields::{Fields, Form, checked};
 use crate::reading::{bytes, list, number, sized, text, vectors};
 use crate::state::{self, Records, path};
 
@@ -64,6 +65,69 @@ const LANE: Fields = &[
 /// The range over all receipts.
 pub const RECEIPTS: Fields = &[("version", Number), ("count", Number), ("peaks", List(&Bytes))];
 
+const LIVE: Form = Record(&[
+    ("number", Number),
+    ("id", Bytes),
+    ("subject", Number),
+    ("tier", Number),
+    ("step", Number),
+    ("next", Number),
+]);
+const DUE: Form = Record(&[("height", Number), ("op", Number), ("id", Bytes)]);
+const GOVERNANCE: Fields = &[
+    ("version", Number),
+    ("number", Number),
+    ("epoch", Number),
+    ("stake", Number),
+    ("live", List(&LIVE)),
+    ("schedule", List(&DUE)),
+    ("tiers", List(&Number)),
+];
+const SETTING: Form = Record(&[("key", Number), ("value", Number), ("changed", Number)]);
+const SETTINGS: Fields = &[("version", Number), ("values", List(&SETTING)), ("texts", List(&Bytes))];
+const REPORT: Form = Record(&[("id", Bytes), ("suite", Number), ("next", Number)]);
+const PROPOSAL: Fields = &[
+    ("version", Number),
+    ("number", Number),
+    ("subject", Number),
+    ("tier", Number),
+    ("proposer", Bytes),
+    ("bond", Number),
+    ("fee", Number),
+    ("base", Number),
+    ("opened", Number),
+    ("epoch", Number),
+    ("stake", Number),
+    ("quorum", Number),
+    ("close", Number),
+    ("extensions", Number),
+    ("ahead", Number),
+    ("yes", Number),
+    ("no", Number),
+    ("abstain", Number),
+    ("gate", Number),
+    ("seed", Bytes),
+    ("final", Number),
+    ("active", Number),
+    ("postponed", Number),
+    ("seen", Number),
+    ("ready", Number),
+    ("reports", List(&REPORT)),
+    ("standing", List(&Number)),
+    ("body", Bytes),
+];
+const NOTED: Form =
+    Record(&[("epoch", Number), ("stake", Number), ("delegate", Bytes), ("pot", Number)]);
+const CAST: Form = Record(&[("number", Number), ("choice", Number), ("override", Number)]);
+const VOTER: Fields = &[
+    ("version", Number),
+    ("delegate", Bytes),
+    ("pot", Number),
+    ("ring", List(&NOTED)),
+    ("votes", List(&CAST)),
+    ("ready", List(&Number)),
+];
+
 fn fields(name: &str) -> Fields {
     match name {
         "Account" => ACCOUNT,
@@ -76,6 +140,11 @@ fn fields(name: &str) -> Fields {
         "LaneDue" => LANE_DUE,
         "Lane" => LANE,
         "Mmr" => RECEIPTS,
+        "Governance" => GOVERNANCE,
+        "SettingValues" => SETTINGS,
+        "Tier" => TIER,
+        "Proposal" => PROPOSAL,
+        "Voter" => VOTER,
         _ => panic!("the state has no {name}"),
     }
 }
@@ -96,6 +165,11 @@ fn key(name: &str, place: &Value) -> (u8, Vec<u8>) {
         ("LaneDue", _) => (9, [&height()[..], &index()].concat()),
         ("Lane", _) => (10, bytes(&place["call_id"])),
         ("Mmr", _) => (11, b"receipts".to_vec()),
+        ("Governance", _) => (12, b"governance".to_vec()),
+        ("SettingValues", _) => (13, b"settings".to_vec()),
+        ("Tier", _) => (14, vec![u8::try_from(number(&place["tier"])).unwrap()]),
+        ("Proposal", _) => (15, bytes(&place["call_id"])),
+        ("Voter", _) => (16, bytes(&place["address"])),
         _ => panic!("{name} has no place {place}"),
     }
 }
@@ -114,7 +188,7 @@ fn fields_bytes_and_places() {
         kinds.insert(kind);
     }
     assert_eq!(state::root(&records), sized(&vectors["state_root"]));
-    assert_eq!(kinds, (1..=11).collect());
+    assert_eq!(kinds, (1..=16).collect());
 }
 
 #[test]
