@@ -1,6 +1,7 @@
 """Periods that contradict each other, or other parameters of their network."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_the_last_values_that_hold() -> None:
         ({"round_window": 5}, "grace"),
     ],
 )
-def test_periods_among_themselves(fields: dict[str, int], words: str) -> None:
+def test_periods_among_themselves(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         replace(RULES, **fields)
     assert replace(RULES, trial=32).trial == 32
