@@ -2,6 +2,7 @@
 
 use crate::model::NativeModel;
 use esper_prover::{ModelKey, Plan, ProveError, plan, prove_observed};
+use esper_verifier::descriptor::Descriptor;
 use esper_verifier::{SequenceStatement, Statement, VerifyError, verify};
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
@@ -131,6 +132,33 @@ fn verify_proof<'py>(
     Ok(out)
 }
 
+/// What a descriptor says of its model, once every field is within its limits: a dict of vocab, dim, hidden, layers,
+/// heads, kv_heads, head_dim, max_seq, bos, eos and embed_bits.
+///
+/// Raises ValueError naming the limit that it breaks.
+#[pyfunction]
+#[pyo3(signature = (bytes, /))]
+fn read_descriptor<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyDict>> {
+    let d = Descriptor::decode(bytes).map_err(|e| PyValueError::new_err(e.to_string()))?;
+    let out = PyDict::new(py);
+    for (name, value) in [
+        ("vocab", d.vocab),
+        ("dim", d.dim),
+        ("hidden", d.hidden),
+        ("layers", d.layers.len()),
+        ("heads", d.heads),
+        ("kv_heads", d.kv_heads),
+        ("head_dim", d.head_dim),
+        ("max_seq", d.max_seq),
+        ("bos", d.bos as usize),
+        ("eos", d.eos as usize),
+        ("embed_bits", d.embed_bits as usize),
+    ] {
+        out.set_item(name, value)?;
+    }
+    Ok(out)
+}
+
 /// What a proof of so many sequences, rows each and answers in all will take, before any work on it: a dict of
 /// witness_cells, leaves, model_cells, memory_bytes (at the peak, with the model and its commitment) and stages, each a
 /// name as `prove` tells it and its share of the work; the first one commits the model.
@@ -168,6 +196,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<ProvingKey>()?;
     module.add("MalformedProofError", module.py().get_type::<MalformedProofError>())?;
     module.add_function(wrap_pyfunction!(verify_proof, module)?)?;
+    module.add_function(wrap_pyfunction!(read_descriptor, module)?)?;
     module.add_function(wrap_pyfunction!(proof_plan, module)?)?;
     module.add_function(wrap_pyfunction!(model_id, module)?)
 }

@@ -76,12 +76,8 @@ const MODEL: Form = Record(&[
     ("bank_root", Bytes),
     ("bank_size", Number),
 ]);
-const PUZZLE: Form = Record(&[
-    ("sequences", Number),
-    ("rows", Number),
-    ("input_tokens", Number),
-    ("max_answer", Number),
-]);
+const PUZZLE: Form =
+    Record(&[("sequences", Number), ("rows", Number), ("input_tokens", Number), ("max_answer", Number)]);
 const ENTRY: Form = Record(&[("model", MODEL), ("omega", Number), ("puzzle", PUZZLE)]);
 pub const TIER: Fields = &[
     ("version", Number),

@@ -116,8 +116,7 @@ const PROPOSAL: Fields = &[
     ("standing", List(&Number)),
     ("body", Bytes),
 ];
-const NOTED: Form =
-    Record(&[("epoch", Number), ("stake", Number), ("delegate", Bytes), ("pot", Number)]);
+const NOTED: Form = Record(&[("epoch", Number), ("stake", Number), ("delegate", Bytes), ("pot", Number)]);
 const CAST: Form = Record(&[("number", Number), ("choice", Number), ("override", Number)]);
 const VOTER: Fields = &[
     ("version", Number),
