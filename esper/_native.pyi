@@ -231,7 +231,7 @@ class ProofPlan(TypedDict):
 def proof_plan(model: NativeModel, sequences: int, rows: int, answers: int) -> ProofPlan:
     """What a proof takes, told before any work on it; `ValueError` for what cannot be proven."""
 
-def read_descriptor(bytes: bytes, /) -> dict[str, int]:
+def read_descriptor(data: bytes, /) -> dict[str, int]:
     """What a model descriptor says: the fields of its shape, bos, eos and embed_bits.
 
     Raises `ValueError` naming the limit that it breaks.

@@ -1,7 +1,8 @@
 """What a proposal says: its body on the wire, by subject.
 
-Bodies are read strictly, as everything is, and have no version of their own: a later form is another
-subject. Texts are printable ASCII; lists that name things ascend, so that one proposal has one form.
+Bodies are read strictly, as everything is, and have no version of their own: a later form is
+another subject. Texts are printable ASCII; lists that name things ascend, so that one proposal has
+one form.
 """
 
 from collections.abc import Sequence

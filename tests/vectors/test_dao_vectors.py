@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from esper.dao import bodies as b
+from esper.primitives.codec import Record, encode
+from tests.support.vector_reading import check_encoding
 from tests.vectors.writers import write_dao
 
 DOCUMENT = json.loads(write_dao.FILE.read_text())
@@ -21,6 +24,21 @@ def test_seeds_and_activation_heights(vector: dict[str, Any]) -> None:
         periods = DOCUMENT["periods"][name]
         jitter = int.from_bytes(seed, "big") % periods["jitter"]
         assert active == vector["final"] + periods["grace"] + jitter
+
+
+CODECS: dict[str, Record[Any]] = {
+    "ModelBody": b.MODEL_BODY,
+    "ChangeBody": b.CHANGE_BODY,
+    "RollbackBody": b.ROLLBACK_BODY,
+}
+
+
+@pytest.mark.parametrize("vector", DOCUMENT["bodies"], ids=lambda v: f"{v['record']}: {v['case']}")
+def test_bodies(vector: dict[str, Any]) -> None:
+    check_encoding(CODECS[vector["record"]], vector)
+    subject = list(CODECS).index(vector["record"]) + 1
+    data = bytes.fromhex(vector["bytes"])
+    assert encode(CODECS[vector["record"]], b.read_body(subject, data)) == data
 
 
 def test_the_script_writes_this_file() -> None:

@@ -43,9 +43,7 @@ def test_the_genesis_model(descriptor: bytes) -> None:
         (16, 33, "embed_bits"),
     ],
 )
-def test_what_breaks_a_limit_is_named(
-    descriptor: bytes, word: int, value: int, words: str
-) -> None:
+def test_what_breaks_a_limit_is_named(descriptor: bytes, word: int, value: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         described(changed(descriptor, word, value))
 

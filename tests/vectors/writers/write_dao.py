@@ -9,12 +9,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+from esper.dao import bodies as b
+from esper.dao.registry import Puzzle
 from esper.dao.steps import drawn, drawn_seed
-from esper.primitives.ids import Txid
+from esper.primitives.ids import ModelId, Txid
+from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.networks import NETWORKS
 from tests.support.dao_proposals import proposal
+from tests.vectors.fields import encoding
 
 FILE = Path(__file__).parents[1] / "dao.json"
+
+WORD = (1 << 32) - 1
+LONG = (1 << 64) - 1
 
 
 def pattern(size: int, start: int) -> bytes:
@@ -44,13 +51,59 @@ def draws() -> list[dict[str, Any]]:
     return found
 
 
+SHAPE = ModelShape(1024, 64, 172, 5, 8, 4, 200, 70_000)
+ENTRY = ModelEntry(
+    ModelId(pattern(64, 1)), 7, SHAPE, 1, 2, (0, 1, 2, 300), pattern(64, 2), pattern(64, 3), WORD
+)
+
+
+def bodies() -> list[dict[str, Any]]:
+    """What proposals of each subject say."""
+    suites = tuple(
+        b.NamedSuite(pattern(64, 4 + at), pattern(64, 8 + at), at * 16_384) for at in range(4)
+    )
+    model = b.ModelBody(
+        ENTRY,
+        LONG,
+        65_536,
+        Puzzle(4, 256, 193, 64),
+        pattern(300, 12),
+        pattern(64, 13),
+        pattern(64, 14),
+        suites,
+        b"Apache-2.0",
+        b"A model",
+        b"https://example.org/a-model",
+    )
+    bare = b.ModelBody(
+        ENTRY, 1, 0, Puzzle(1, 64, 49, 8), b"", bytes(64), bytes(64), (), b"", b"", b""
+    )
+    change = b.ChangeBody(
+        tuple(b.Moved(at * 255, (1 << 63) - 1 - at) for at in range(8)),
+        (b.Moved(0, 40_000), b.Moved(255, 65_536)),
+        (b.Moved(1, 1), b.Moved(128, LONG)),
+        (200,),
+        ((pattern(64, 15), pattern(64, 16)),),
+        b"~ why ~",
+    )
+    small = b.ChangeBody((), (), (), (), ((),), b"")
+    rollback = b.RollbackBody(Txid(pattern(64, 17)))
+    return [
+        encoding(b.MODEL_BODY, model, "all of it"),
+        encoding(b.MODEL_BODY, bare, "as little as may be"),
+        encoding(b.CHANGE_BODY, change, "all of it"),
+        encoding(b.CHANGE_BODY, small, "no texts any more"),
+        encoding(b.ROLLBACK_BODY, rollback, "of a proposal"),
+    ]
+
+
 def document() -> dict[str, Any]:
     """The file's content."""
     periods = {
         name: {"grace": network.governance.grace, "jitter": network.governance.jitter}
         for name, network in NETWORKS.items()
     }
-    return {"periods": periods, "draws": draws()}
+    return {"periods": periods, "draws": draws(), "bodies": bodies()}
 
 
 if __name__ == "__main__":

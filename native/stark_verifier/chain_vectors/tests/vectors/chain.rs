@@ -65,7 +65,7 @@ const SHAPE: Form = Record(&[
     ("head_dim", Number),
     ("max_seq", Number),
 ]);
-const MODEL: Form = Record(&[
+pub const MODEL: Form = Record(&[
     ("model_id", Bytes),
     ("tier", Number),
     ("shape", SHAPE),
@@ -76,7 +76,7 @@ const MODEL: Form = Record(&[
     ("bank_root", Bytes),
     ("bank_size", Number),
 ]);
-const PUZZLE: Form =
+pub const PUZZLE: Form =
     Record(&[("sequences", Number), ("rows", Number), ("input_tokens", Number), ("max_answer", Number)]);
 const ENTRY: Form = Record(&[("model", MODEL), ("omega", Number), ("puzzle", PUZZLE)]);
 pub const TIER: Fields = &[
