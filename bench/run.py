@@ -39,14 +39,12 @@ from bench.random_checkpoint import STORIES_15M, write_random_model  # noqa: E40
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model to measure, and the numbers of rows to prove it at."""
+    """A model to measure."""
 
     name: str
     """As the table shows it."""
     directory: Path
     """Folder of the integer model and the float checkpoint it was exported from."""
-    rows: tuple[int, ...]
-    """Rows of each proof; a quarter of them are answers."""
 
 
 def measured(*arguments: str, threads: int | None = None) -> dict[str, Any]:
@@ -69,27 +67,6 @@ def measured(*arguments: str, threads: int | None = None) -> dict[str, Any]:
 def medians(runs: list[dict[str, Any]]) -> dict[str, float]:
     """Return the median of each field over the runs."""
     return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
-
-
-def proof_row(subject: Subject, rows: int, runs: int, folder: Path) -> str:
-    """Prove and verify in `runs` processes each; return the row of the table."""
-    file = folder / f"{subject.directory.name}-{rows}.proof"
-    prove = medians(
-        [measured("prove", str(subject.directory), str(rows), str(file)) for _ in range(runs)]
-    )
-    verify = medians([measured("verify", str(file)) for _ in range(runs)])
-    return row(
-        subject.name,
-        str(rows),
-        f"{prove['commit_s']:.2f} s",
-        f"{prove['first_s']:.2f} s",
-        f"{prove['prove_s']:.2f} s",
-        f"{prove['peak_mib']:,.0f} MiB",
-        f"{prove['proof_bytes'] / 1024:,.0f} KiB",
-        f"{verify['verify_ms']:.1f} ms",
-        f"{verify['peak_mib']:,.0f} MiB",
-        f"{verify['security_bits']:.1f}",
-    )
 
 
 def decode_row(subject: Subject, runs: int) -> str:
@@ -121,16 +98,16 @@ def subjects(folder: Path) -> tuple[list[Subject], list[str]]:
     skipped: list[str] = []
     shared = shared_models()
     if shared is not None:
-        found.append(Subject("stories260K", shared / "stories260K", (64, 256)))
+        found.append(Subject("stories260K", shared / "stories260K"))
     else:
         skipped.append("stories260K: not measured, ESPER_SHARED names no folder with models/.")
     if (GENESIS / "g16.safetensors").is_file():
-        found.append(Subject("genesis", GENESIS, (16, 64, 256)))
+        found.append(Subject("genesis", GENESIS))
     else:
         skipped.append("genesis: not measured, genesis/model holds no g16.safetensors.")
     random = folder / "random-15M"
     write_random_model(random, STORIES_15M, gate_bits=12)
-    found.append(Subject("15M shape, random weights", random, (64,)))
+    found.append(Subject("15M shape, random weights", random))
     return found, skipped
 
 
@@ -154,7 +131,6 @@ def report(runs: int) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         found, skipped = subjects(folder)
-        proofs = [proof_row(s, rows, runs, folder) for s in found for rows in s.rows]
         decodes = [decode_row(s, runs) for s in found]
     lines = [
         "# Measured by `make bench`",
@@ -162,27 +138,7 @@ def report(runs: int) -> str:
         *machine(),
         f"- median of {runs} runs, each in a fresh process; other load is not kept away",
         "",
-        "## Proofs",
-        "",
-        "One sequence that fills the rows, a quarter of them answer tokens. *Commit* happens once",
-        "per model; proofs include the inference, and the first one of a process also finds its",
-        "memory. Memory is the peak of the whole process, interpreter included. Verification needs",
-        "no weights: median of repeated calls.",
-        "",
-        row(
-            "model",
-            "rows",
-            "commit",
-            "first proof",
-            "next proofs",
-            "memory",
-            "proof",
-            "verify",
-            "memory",
-            "security bits",
-        ),
-        row(*["---"] * 10),
-        *proofs,
+        "Proofs of all sizes are measured by `make bench-proof`: [PROOFS.md](PROOFS.md).",
         "",
         "## Inference",
         "",
