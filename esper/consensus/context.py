@@ -34,7 +34,6 @@ class ChainContext(HeaderChain):
             genesis_hash=genesis_hash(params),
             registry=registry,
             schedule=(),
-            horizon=params.governance.horizon,
             tip_id=header.block_id,
             tip_work_id=header.work_id,
             height=0,
@@ -49,14 +48,13 @@ class ChainContext(HeaderChain):
     def on(cls, headers: HeaderChain, tip_work: ParentWork) -> "ChainContext":
         """A chain of headers whose tip was executed and leaves ``tip_work``.
 
-        What its execution confirmed, and the horizon, are those of ``headers``.
+        What its execution confirmed is in the schedule of ``headers``.
         """
         return cls(
             params=headers.params,
             genesis_hash=headers.genesis_hash,
             registry=headers.registry,
             schedule=headers.schedule,
-            horizon=headers.horizon,
             tip_id=headers.tip_id,
             tip_work_id=headers.tip_work_id,
             height=headers.height,

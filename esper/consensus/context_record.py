@@ -114,7 +114,6 @@ def decode_context(data: bytes, params: NetworkParameters) -> ChainContext:
         genesis_hash=genesis_hash(params),
         registry=genesis_registry(params),
         schedule=(),
-        horizon=stored.height + params.governance.horizon,
         tip_id=stored.tip_id,
         tip_work_id=stored.tip_work_id,
         height=stored.height,

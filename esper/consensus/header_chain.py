@@ -2,7 +2,7 @@
 
 Neither the state nor what blocks hold is part of it: whether a header fits and its work is proven
 can be judged on any branch, and by who has no body yet. Which models and tiers a height has follows
-from what the last executed ancestor had confirmed, for as far as that reaches: its horizon.
+from what the last executed ancestor had confirmed.
 """
 
 from dataclasses import dataclass, replace
@@ -30,8 +30,6 @@ class HeaderChain:
     """Models and tiers of the next block."""
     schedule: tuple[Scheduled, ...]
     """What was confirmed by the last executed ancestor and acts after the next block."""
-    horizon: int
-    """Greatest height whose tiers these say: L beyond the last executed ancestor."""
     tip_id: BlockId
     """64 bytes: block_id of the tip."""
     tip_work_id: WorkId
@@ -72,26 +70,7 @@ class HeaderChain:
 
     def executed(self, confirmed: tuple[Scheduled, ...]) -> "HeaderChain":
         """This chain, whose tip was executed and confirmed so much."""
-        return replace(
-            self,
-            schedule=(*self.schedule, *confirmed),
-            horizon=self.height + self.params.governance.horizon,
-        )
-
-    def informed_by(self, executed: "HeaderChain") -> "HeaderChain":
-        """This chain with what the execution of ``executed``, an ancestor of the tip, confirmed.
-
-        Only what lies beyond the horizon so far can differ: up to there both say the same.
-        """
-        if executed.horizon <= self.horizon:
-            return self
-        following = self.height + 1
-        return replace(
-            self,
-            registry=registry_at(executed.registry, executed.schedule, following),
-            schedule=still_ahead(executed.schedule, following),
-            horizon=executed.horizon,
-        )
+        return replace(self, schedule=(*self.schedule, *confirmed)) if confirmed else self
 
     def execution_context(
         self,
@@ -129,7 +108,6 @@ class HeaderChain:
             genesis_hash=self.genesis_hash,
             registry=registry,
             schedule=still_ahead(self.schedule, pre.height + 1),
-            horizon=self.horizon,
             tip_id=header.block_id,
             tip_work_id=header.work_id,
             height=pre.height,

@@ -50,7 +50,7 @@ class Puzzle:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A model that may be mined. Raises ValueError if omega is out of range."""
+    """A model that may be mined. Raises ValueError if tier or omega are out of range."""
 
     model: ModelEntry
     """The model; ``model.tier`` is the tier's id."""
@@ -60,7 +60,7 @@ class Entry:
     """Its ticket."""
 
     def __post_init__(self) -> None:
-        _check_omega(self.model.tier, self.omega)
+        _check_numbers(self.model.tier, self.omega)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,7 @@ class Tier:
     """Height at which its model became active; 0 for genesis'."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.id <= MAX_TIER:
-            raise ValueError(f"tier {self.id} must be in [0, {MAX_TIER}]")
-        _check_omega(self.id, self.omega)
+        _check_numbers(self.id, self.omega)
         if not 0 < self.share <= ONE:
             raise ValueError(f"tier {self.id}: share {self.share} must be in [1, {ONE}]")
         if len(self.previous) > 1:
@@ -140,6 +138,8 @@ class TierRegistry:
         return found
 
 
-def _check_omega(tier: int, omega: int) -> None:
+def _check_numbers(tier: int, omega: int) -> None:
+    if not 0 <= tier <= MAX_TIER:
+        raise ValueError(f"tier {tier} must be in [0, {MAX_TIER}]")
     if not 0 < omega < 1 << 64:
         raise ValueError(f"tier {tier}: omega {omega} must be in [1, 2^64)")

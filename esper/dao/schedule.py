@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from esper.dao.registry import MAX_TIERS, ONE, Entry, Tier, TierRegistry
+from esper.primitives.model_entry import ModelEntry
 
 
 class Op(IntEnum):
@@ -39,16 +40,22 @@ class Activation:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The previous entry of a tier goes."""
+    """The previous entry of a tier goes, if its own is still the model that was on trial."""
 
-    tier: int
+    model: ModelEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """The previous entry of a tier becomes its own again; a tier without one goes."""
+    """The previous entry of a tier becomes its own again, if its own is the model taken back.
 
-    tier: int
+    Whose it is stands in the act: a second reversal, or one behind a settlement, finds another
+    model there, or nothing to go back to, and does nothing.
+    """
+
+    model: ModelEntry
+    new_tier: bool
+    """Whether the tier came with the model, and goes with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +102,10 @@ def _acted(tiers: TierRegistry, scheduled: Scheduled) -> TierRegistry:
     match scheduled.act:
         case Activation(entry, share):
             return _activated(tiers, entry, share, scheduled.height)
-        case Settlement(tier):
-            return _changed(tiers, tier, lambda found: replace(found, previous=()))
-        case Reversal(tier):
-            return _reverted(tiers, tier, scheduled.height)
+        case Settlement(model):
+            return _settled(tiers, model)
+        case Reversal(model, new_tier):
+            return _reverted(tiers, model, new_tier, scheduled.height)
         case Reshaping(retire, shares, omegas):
             for tier in retire:
                 tiers = without_tier(tiers, tier)
@@ -116,14 +123,21 @@ def _activated(tiers: TierRegistry, entry: Entry, share: int, height: int) -> Ti
     return _joined(tiers.tiers, ONE - share, ONE, (new,))
 
 
-def _reverted(tiers: TierRegistry, tier_id: int, height: int) -> TierRegistry:
-    found = tiers.find(tier_id)
-    if found is None:
+def _settled(tiers: TierRegistry, model: ModelEntry) -> TierRegistry:
+    found = tiers.find(model.tier)
+    if found is None or found.model != model:
+        return tiers
+    return _changed(tiers, found.id, lambda tier: replace(tier, previous=()))
+
+
+def _reverted(tiers: TierRegistry, model: ModelEntry, new_tier: bool, height: int) -> TierRegistry:
+    found = tiers.find(model.tier)
+    if found is None or found.model != model:
         return tiers
     if not found.previous:
-        return without_tier(tiers, tier_id)
+        return without_tier(tiers, found.id) if new_tier else tiers
     back = replace(found.with_own(found.previous[0]), previous=(), since=height)
-    return _changed(tiers, tier_id, lambda _: back)
+    return _changed(tiers, found.id, lambda _: back)
 
 
 def without_tier(tiers: TierRegistry, tier_id: int) -> TierRegistry:

@@ -158,7 +158,7 @@ class NetworkLimits:
     def of(cls, params: NetworkParameters) -> "NetworkLimits":
         """The limits of a network."""
         undo = params.limits.undo_depth
-        horizon = min(undo + undo // 5, params.governance.horizon)
+        horizon = undo + undo // 5
         return cls(
             undo=undo,
             horizon=horizon,

@@ -9,6 +9,7 @@ from tests.support.dao_cases import activation, placed, reshaping, reversal, set
 
 TIERS = st.integers(0, 4)
 HEIGHTS = st.integers(1, 12)
+NAMES = st.integers(1, 5)
 SHARES = st.sampled_from([0, 1, 2, 1_024, 10_922, ONE // 2, ONE - 1])
 OMEGAS = st.sampled_from([0, 1, ONE, (1 << 64) - 1, 1 << 64])
 
@@ -19,11 +20,11 @@ def scheduled(draw: st.DrawFn) -> Scheduled:
     kind = draw(st.sampled_from(["activate", "settle", "revert", "change"]))
     if kind == "activate":
         omega = draw(st.sampled_from([1, ONE, 3 * ONE]))
-        return activation(height, tier, draw(st.integers(1, 9)), draw(SHARES), omega)
+        return activation(height, tier, draw(NAMES), draw(SHARES), omega)
     if kind == "settle":
-        return settlement(height, tier)
+        return settlement(height, tier, draw(NAMES))
     if kind == "revert":
-        return reversal(height, tier)
+        return reversal(height, tier, draw(NAMES), new_tier=draw(st.booleans()))
     cuts = draw(st.lists(st.tuples(TIERS, SHARES), max_size=3))
     return reshaping(
         height,

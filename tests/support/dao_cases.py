@@ -35,12 +35,12 @@ def activation(height: int, tier: int, name: int, share: int = 0, omega: int = O
     return Scheduled(height, Activation(entry(tier, name, omega), share))
 
 
-def settlement(height: int, tier: int) -> Scheduled:
-    return Scheduled(height, Settlement(tier))
+def settlement(height: int, tier: int, name: int) -> Scheduled:
+    return Scheduled(height, Settlement(entry(tier, name).model))
 
 
-def reversal(height: int, tier: int) -> Scheduled:
-    return Scheduled(height, Reversal(tier))
+def reversal(height: int, tier: int, name: int, *, new_tier: bool = False) -> Scheduled:
+    return Scheduled(height, Reversal(entry(tier, name).model, new_tier))
 
 
 def reshaping(

@@ -53,8 +53,7 @@ class HeaderChains:
             at = above[-1].pre.parent
             found = self._remembered(at)
         for header in reversed(above):
-            # All were executed here, and no transaction confirms anything yet.
-            found = found.extended_by_header(header).executed(())
+            found = found.extended_by_header(header)
             self._remember(found)
         return found
 

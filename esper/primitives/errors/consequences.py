@@ -58,7 +58,6 @@ CONSEQUENCES: Final[Mapping[Stage, Mapping[type[RuleViolation], Consequence]]] =
             h.OmegaViolation: Consequence.OTHER_RULES,
             h.UnknownParentViolation: Consequence.RETRY,
             h.TimeFutureViolation: Consequence.RETRY,
-            h.HorizonViolation: Consequence.RETRY,
         },
         Stage.WORK: {
             **_BRANCH,

@@ -231,9 +231,6 @@ class FakeChain:
             raise HeightViolation(header.pre.height, parent.height + 1)
         if header.pre.time_ms > self.now_ms:
             raise TimeFutureViolation(header.pre.time_ms, self.now_ms)
-        self.check_alone(header)
-
-    def check_alone(self, header: Header) -> None:
         if header.block_id in self.refused:
             raise self.refused[header.block_id]
 

@@ -158,18 +158,6 @@ def test_future_blocks_wait_and_do_not_offend(parent: ProvenChain, block: Block)
     assert consequence_of(violation, Stage.HEADER) is Consequence.RETRY
 
 
-def test_a_header_beyond_the_horizon_waits_and_does_not_offend(
-    parent: ProvenChain, block: Block
-) -> None:
-    height = block.header.pre.height
-    known = replace(parent, context=replace(parent.context, horizon=height))
-    extend(known, block, VERIFIER, now_ms=block.header.pre.time_ms)
-    unknown = replace(parent, context=replace(parent.context, horizon=height - 1))
-    violation = refusal(block, unknown)
-    assert violation.rule == "HorizonViolation"
-    assert consequence_of(violation, Stage.HEADER) is Consequence.RETRY
-
-
 def test_times_follow_the_median_not_the_parent(parent: ProvenChain) -> None:
     # Median of START, +10 s, +20 s, +30 s (the upper one of the middle) is +20 s.
     early = mine(parent, now=START + 20_001)
@@ -504,7 +492,7 @@ def test_every_rule_is_told_apart_by_class() -> None:
         and issubclass(value, RuleViolation)
         and "template" in vars(value)
     }
-    assert len(rules) == 88
+    assert len(rules) == 87
     assert all(rule.scope in Scope and rule.__doc__ for rule in rules)
 
 

@@ -97,7 +97,7 @@ def activation(height: int, model: ModelEntry = NEW, omega: int = ONE, share: in
 
 
 def test_a_new_model_is_mined_from_its_height_on_and_the_old_beside_it() -> None:
-    start = begun(activation(3), Scheduled(5, Settlement(0)))
+    start = begun(activation(3), Scheduled(5, Settlement(NEW)))
     chain, blocks = grown(start, [OLD, OLD])
     with pytest.raises(RuleViolation):
         mined(grown(start, [OLD])[0], NEW)
@@ -138,7 +138,7 @@ def test_what_a_header_may_not_say() -> None:
 
 
 def test_a_reversal_gives_the_old_model_its_whole_target_again() -> None:
-    start = begun(activation(2), Scheduled(3, Reversal(0)))
+    start = begun(activation(2), Scheduled(3, Reversal(NEW, new_tier=False)))
     chain, blocks = grown(start, [OLD, NEW, OLD])
     assert blocks[-1].header.pre.target_value == PARAMS.difficulty.max_target
     with pytest.raises(RuleViolation):
@@ -148,7 +148,10 @@ def test_a_reversal_gives_the_old_model_its_whole_target_again() -> None:
 def test_a_new_tier_is_counted_from_nothing_and_a_removed_one_forgotten() -> None:
     params = replace(PARAMS, difficulty=replace(PARAMS.difficulty, retargets=True))
     start = ProvenChain.genesis(params)
-    schedule = (activation(2, TIER_1, 2 * ONE, share=ONE // 4), Scheduled(4, Reversal(1)))
+    schedule = (
+        activation(2, TIER_1, 2 * ONE, share=ONE // 4),
+        Scheduled(4, Reversal(TIER_1, new_tier=True)),
+    )
     context = replace(start.context, schedule=schedule)
     headers: HeaderChain = context
     plain = mined(ProvenChain.genesis(PARAMS), OLD).header
@@ -174,31 +177,3 @@ def test_a_ticket_has_the_shape_of_its_own_model() -> None:
     assert after.context.tip_work.proven_tokens == 52 + answered
     # A ticket of the old shape is none of the new model's.
     assert rule_of(chain, mined(chain, NEW)) == "IndexViolation"
-
-
-def test_the_horizon_moves_with_execution_alone() -> None:
-    start = begun()
-    reach = PARAMS.governance.horizon
-    assert start.context.horizon == reach
-    chain, blocks = grown(start, [OLD, OLD])
-    assert chain.context.horizon == 2 + reach
-    assert as_headers(start, blocks).horizon == reach
-
-
-def test_a_branch_is_told_what_its_executed_part_confirmed() -> None:
-    start = begun()
-    chain, blocks = grown(start, [OLD, OLD, OLD])
-    branch = as_headers(start, blocks)
-    # The second block confirmed a model for the fourth, and one for later.
-    confirmed = (activation(4), Scheduled(9, Settlement(0)))
-    second, _ = grown(start, [OLD, OLD])
-    executed = replace(second.context, schedule=confirmed)
-    told = branch.informed_by(executed)
-    assert told.horizon == executed.horizon == 2 + PARAMS.governance.horizon
-    assert [entry.model for entry in told.registry.tier(0).entries] == [NEW, OLD]
-    assert told.schedule == confirmed[1:]
-    assert (told.tip_id, told.tiers, told.weight) == (branch.tip_id, branch.tiers, branch.weight)
-    # Whoever knows more already is told nothing.
-    assert told.informed_by(start.context) is told
-    assert told.informed_by(executed) is told
-    assert chain.context.horizon == 3 + PARAMS.governance.horizon

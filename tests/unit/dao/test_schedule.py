@@ -41,10 +41,31 @@ def test_a_model_acts_at_its_height_and_not_before() -> None:
 
 def test_a_trial_ends_in_a_settlement_or_a_reversal() -> None:
     tried = at(ALONE, 100, activation(100, 0, 7))
-    assert names(at(tried, 140, settlement(140, 0)).tier(0)) == [7]
-    back = at(tried, 140, reversal(140, 0)).tier(0)
+    assert names(at(tried, 140, settlement(140, 0, 7)).tier(0)) == [7]
+    back = at(tried, 140, reversal(140, 0, 7)).tier(0)
     assert names(back) == [1]
     assert back.since == 140
+
+
+@pytest.mark.parametrize(
+    ("acts", "left"),
+    [
+        # Settled first: there is nothing to go back to.
+        ((settlement(10, 1, 7), reversal(11, 1, 7)), [7]),
+        ((settlement(10, 1, 7), reversal(10, 1, 7)), [7]),
+        # Taken back twice: the second finds the old model there.
+        ((reversal(10, 1, 7), reversal(11, 1, 7)), [2]),
+        ((reversal(10, 1, 7), settlement(10, 1, 7)), [2]),
+        # Of a model that has been replaced meanwhile.
+        ((activation(10, 1, 8), reversal(11, 1, 7)), [8, 7]),
+        ((activation(10, 1, 8), settlement(11, 1, 7)), [8, 7]),
+    ],
+)
+def test_acts_about_a_model_that_is_not_there_any_more_do_nothing(
+    acts: tuple[Scheduled, ...], left: list[int]
+) -> None:
+    tried = at(TWO, 5, activation(5, 1, 7))
+    assert names(at(tried, 11, *acts).tier(1)) == left
 
 
 def test_a_new_tier_takes_its_share_from_all() -> None:
@@ -52,7 +73,7 @@ def test_a_new_tier_takes_its_share_from_all() -> None:
     assert shares(three) == [33_334, 21_280, 10_922]
     assert names(three.tier(2)) == [9]
     # Reverted, it has no previous: the tier goes, and its share comes back but for roundings.
-    assert shares(at(three, 9, reversal(9, 2))) == [40_001, 25_535]
+    assert shares(at(three, 9, reversal(9, 2, 9, new_tier=True))) == [40_001, 25_535]
 
 
 @pytest.mark.parametrize("tier", [0, 1])
@@ -81,7 +102,7 @@ def test_entries_of_one_height_act_in_the_order_of_their_confirmation() -> None:
     assert names(at(ALONE, 5, first, second).tier(0)) == [8, 7]
     assert names(at(ALONE, 5, second, first).tier(0)) == [7, 8]
     # By height first, whatever was confirmed first.
-    assert names(at(ALONE, 9, reversal(9, 0), activation(5, 0, 7)).tier(0)) == [1]
+    assert names(at(ALONE, 9, reversal(9, 0, 7), activation(5, 0, 7)).tier(0)) == [1]
 
 
 @pytest.mark.parametrize(
@@ -89,9 +110,12 @@ def test_entries_of_one_height_act_in_the_order_of_their_confirmation() -> None:
     [
         activation(5, 3, 7),
         activation(5, 3, 7, share=ONE),
-        settlement(5, 3),
-        reversal(5, 3),
-        reversal(5, 0),
+        settlement(5, 3, 1),
+        settlement(5, 0, 1),
+        reversal(5, 3, 1, new_tier=True),
+        reversal(5, 0, 1),
+        reversal(5, 0, 1, new_tier=True),
+        reversal(5, 0, 2, new_tier=True),
         reshaping(5, retire=(0,)),
         reshaping(5, retire=(3,), omegas=((3, ONE),)),
         reshaping(5, shares=((0, ONE - 1),)),
@@ -120,6 +144,11 @@ def test_no_share_falls_to_nothing() -> None:
 def test_the_last_tier_stays() -> None:
     assert without_tier(ALONE, 0) == ALONE
     assert without_tier(TWO, 7) == TWO
+
+
+def test_a_tier_is_named_by_a_byte() -> None:
+    with pytest.raises(ValueError, match="tier 256"):
+        entry(256, 1)
 
 
 def test_a_previous_entry_belongs_to_its_tier() -> None:

@@ -1,18 +1,14 @@
 """The block that an operator vouches for: below it proofs are not checked.
 
-The network page, section 8. Headers must lead to it before any proof is skipped. On that walk they
-are linked and not judged: which models a height far above the executed chain has, nobody knows
-before it is executed, and the id at the end vouches for all of them. They are judged like all
-others when their blocks come.
+The network page, section 8. Headers still are, and they must lead to it before any proof is
+skipped.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
-from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
-from esper.primitives.errors.header_errors import HeightViolation, UnknownParentViolation
 from esper.primitives.ids import BlockId
 
 ID_BYTES: Final = 64
@@ -55,34 +51,24 @@ KEPT_BYTES: Final = 16
 class AssumedPath:
     """The blocks below an assumed one, as far as they were walked."""
 
-    __slots__ = ("_first", "_ids", "tip_id")
+    __slots__ = ("_first", "_ids", "top")
 
     def __init__(self, below: HeaderChain) -> None:
         """``below`` is where the walk begins."""
         self._first = below.height + 1
         self._ids = bytearray()
-        self.tip_id = below.tip_id
-        """The last header that was walked."""
-
-    @property
-    def height(self) -> int:
-        """Of the last header that was walked."""
-        return self._first - 1 + len(self._ids) // KEPT_BYTES
+        self.top = below
+        """The last header that was walked, with its chain."""
 
     @property
     def size(self) -> int:
         """Bytes of memory, KEPT_BYTES a block."""
         return len(self._ids)
 
-    def append(self, header: Header) -> None:
-        """The next block. Raises UnknownParentViolation, HeightViolation for what is not."""
-        pre = header.pre
-        if pre.parent != self.tip_id:
-            raise UnknownParentViolation(pre.parent)
-        if pre.height != self.height + 1:
-            raise HeightViolation(pre.height, self.height + 1)
-        self.tip_id = header.block_id
-        self._ids += self.tip_id[:KEPT_BYTES]
+    def append(self, headers: HeaderChain) -> None:
+        """The next block."""
+        self._ids += headers.tip_id[:KEPT_BYTES]
+        self.top = headers
 
     def holds(self, height: int, block_id: BlockId) -> bool:
         """Whether a block of a height is one of these."""

@@ -1,7 +1,7 @@
 """Headers up to the block that an operator vouches for: only then are proofs below it skipped.
 
 The window of headers is far shorter than a chain. So beside it the giver of a lead is asked for
-headers alone, which are linked and forgotten; of each block part of its id is kept. If
+headers alone, which are checked, linked and forgotten; of each block part of its id is kept. If
 they end with the assumed block, those ids are its ancestors, and their proofs are not fetched.
 Meanwhile no block of that giver's lead is.
 """
@@ -69,9 +69,9 @@ class AssumedWalk:
             return
         if peer.busy_headers or now < peer.paused_until or not peer.may_spend(HEADERS_COST, now):
             return
-        path = self._path
-        most = min(MOST_AT_ONCE, assumed[0] - path.height)
-        asked = HeadersAsked(peer.peer.number, (path.tip_id,), most, peer.claim)
+        top = self._path.top
+        most = min(MOST_AT_ONCE, assumed[0] - top.height)
+        asked = HeadersAsked(peer.peer.number, (top.tip_id,), most, peer.claim)
         self._key = board.ask_headers(asked, now)
 
     def answered(self, asked: HeadersAsked, answer: Headers) -> None:
@@ -79,30 +79,29 @@ class AssumedWalk:
         board, assumed, path = self._board, self._board.settings.assume_valid, self._path
         if assumed is None or path is None:
             return
-        if answer.fork != path.tip_id:
+        if answer.fork != path.top.tip_id:
             # Its giver left that branch: somebody else is walked with.
             self._stop()
             return
         try:
-            limits = board.chain.tip.params.limits
             for data in answer.headers:
-                header = read_header(data, limits)
-                board.chain.check_alone(header)
-                path.append(header)
+                header = read_header(data, path.top.params.limits)
+                board.chain.check_header(header, path.top)
+                path.append(path.top.extended_by_header(header))
         except RuleViolation as violation:
             failure = failure_of(violation)
             if failure.offence is not None:
                 board.blame(asked.peer, failure.offence, failure.reason)
             self._stop()
             return
-        if path.height == assumed[0] and path.tip_id == assumed[1]:
+        if path.top.height == assumed[0] and path.top.tip_id == assumed[1]:
             board.assumed_path = path
             board.tell(
                 f"headers lead to block {assumed[0]} of --assume-valid: proofs up to it are "
                 "not looked at"
             )
             self._stop()
-        elif path.height == assumed[0] or len(answer.headers) < asked.most:
+        elif path.top.height == assumed[0] or len(answer.headers) < asked.most:
             board.tell(
                 f"the chain of a peer has another block than that of --assume-valid at height "
                 f"{assumed[0]}: its proofs are all checked; look whether the id is the right one",

@@ -233,7 +233,7 @@ class Following:
                 self._blame_start(asked.peer)
             self.left_branch(lead, now)
             return
-        run = read_run(answer, lead.branch.informed_top(board.chain.tip), board.chain)
+        run = read_run(answer, top, board.chain)
         if run.failure is not None:
             self._blame(asked.peer, run)
             self.give_up(lead, now)

@@ -61,15 +61,6 @@ class HeaderBranch:
             return self.base
         return self._links[self.base.height + len(self._links)].headers
 
-    def informed_top(self, executed: HeaderChain) -> HeaderChain:
-        """The top, with what our chain's tip confirmed if the tip is a block of this branch.
-
-        Its headers were read when less of it was executed.
-        """
-        link = self._links.get(executed.height)
-        block_id = self.base.tip_id if link is None else link.block_id
-        return self.top.informed_by(executed) if block_id == executed.tip_id else self.top
-
     def link(self, height: int) -> Link:
         """The header at a height above the base. Raises KeyError."""
         return self._links[height]

@@ -10,7 +10,7 @@ from esper.p2p.sync.headers.header_branch import Link
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Headers
 from esper.primitives.errors.consequences import Stage
-from esper.primitives.errors.header_errors import HorizonViolation, TimeFutureViolation
+from esper.primitives.errors.header_errors import TimeFutureViolation
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 from esper.primitives.ids import BlockId
 
@@ -69,9 +69,6 @@ def read_run(
             chain.check_header(header, parent)
         except TimeFutureViolation:
             return HeaderRun(start, fork, base, tuple(links), future=True)
-        except HorizonViolation:
-            # They are asked for again when more of the branch is executed.
-            return HeaderRun(start, fork, base, tuple(links))
         except RuleViolation as violation:
             return HeaderRun(start, fork, base, tuple(links), failure_of(violation))
         link = Link.on(parent, header, len(data))

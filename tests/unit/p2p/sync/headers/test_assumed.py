@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from esper.p2p.sync.headers.assumed import (
-    KEPT_BYTES,
     MOST_HEIGHT,
     AssumedBlock,
-    AssumedPath,
     AssumedTextError,
     parse_assumed,
 )
-from esper.primitives.errors.header_errors import HeightViolation, UnknownParentViolation
-from tests.support.net.sync_world import Makers
 
 ID = "3a" * 64
 
@@ -33,21 +27,3 @@ def test_a_height_and_an_id() -> None:
 def test_anything_else_is_refused_with_the_form(text: str) -> None:
     with pytest.raises(AssumedTextError, match="HEIGHT:ID"):
         parse_assumed(text)
-
-
-def test_a_path_takes_what_follows_and_nothing_else() -> None:
-    makers = Makers()
-    chain = makers.chain(makers.genesis, 3)
-    path = AssumedPath(makers.genesis.headers)
-    with pytest.raises(UnknownParentViolation):
-        path.append(chain[1].header)
-    for made in chain[:2]:
-        path.append(made.header)
-    assert (path.height, path.tip_id) == (2, chain[1].block_id)
-    jumped = replace(chain[2].header, pre=replace(chain[2].header.pre, height=4))
-    with pytest.raises(HeightViolation):
-        path.append(jumped)
-    assert path.size == 2 * KEPT_BYTES
-    assert path.holds(1, chain[0].block_id)
-    assert not path.holds(1, chain[1].block_id)
-    assert not path.holds(3, chain[2].block_id)
