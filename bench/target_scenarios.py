@@ -150,14 +150,14 @@ def uneven(blocks: int, few: float) -> Scenario:
 
 
 def many_tiers(blocks: int) -> Scenario:
-    """Sixteen tiers: power in eight, one of them leaves and comes back."""
+    """Eight tiers: power in four, one of them leaves and comes back."""
     leaves, returns = blocks // 3, 2 * blocks // 3
-    others = [0.125 if index < 7 else 0.0 for index in range(16)]
+    others = [0.25 if index < 3 else 0.0 for index in range(8)]
     miners = (
-        Miner("seven tiers", lambda view: others),
-        Miner("eighth", switched([(0, 0.125), (leaves, 0), (returns, 0.125)], 7, 16)),
+        Miner("three tiers", lambda view: others),
+        Miner("fourth", switched([(0, 0.25), (leaves, 0), (returns, 0.25)], 3, 8)),
     )
-    return Scenario(registry([2.0**i for i in range(16)], [1 / 16] * 16), miners, (leaves, returns))
+    return Scenario(registry([2.0**i for i in range(8)], [1 / 8] * 8), miners, (leaves, returns))
 
 
 def lies(blocks: int, part: float, name: str) -> Scenario:
@@ -193,6 +193,6 @@ SCENARIOS: dict[str, Callable[[int], Scenario]] = {
     "raiders, threefold": lambda blocks: raid(blocks, 3),
     "hoppers, a half": hoppers,
     "hoppers only": all_hop,
-    "sixteen tiers": many_tiers,
+    "eight tiers": many_tiers,
     "target of 64": tiny_targets,
 }

@@ -68,6 +68,8 @@ PARAMS = fake_network(
         calls=replace(
             REGTEST.calls, groups_per_block=16, lane_expiry_blocks=3, lane_lapses_per_block=2
         ),
+        # Whole histories are taken back, down to the genesis block.
+        limits=replace(REGTEST.limits, undo_depth=200),
     )
 )
 INFERENCE = FakeInference(PARAMS.model)
