@@ -62,8 +62,7 @@ def branch(length: int, step_ms: int) -> list[Block]:
     return blocks
 
 
-# Of two blocks each, lots keep the node on the left: 3 was chosen for that.
-LEFT, RIGHT = branch(2, 1), branch(3, 3)
+LEFT, RIGHT = branch(2, 1), branch(3, 2)
 
 
 class Bench:
@@ -71,7 +70,7 @@ class Bench:
 
     def __init__(self, manager: ChainManager, clock: Callable[[], int]) -> None:
         self.manager = manager
-        self.chain = ChainService(manager, clock)
+        self.chain = ChainService(manager, clock, clock)
         self.follower = Follower(self.chain)
         self.chain.follow(self.follower)
 
