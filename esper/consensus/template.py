@@ -87,7 +87,7 @@ def build_template(
     results = tuple(encode_result(answer) for answer in plan.answers)
     call_groups = _bytes_of(plan.groups)
     if model is None:
-        model = chain.own_entry(chain.registry.tiers[0].id).model
+        model = chain.registry.tiers[0].model
     entry = entry_of(model.tier, model.model_id, model.bank_root, chain.registry)
     pre = PreHeader(
         version=HEADER_VERSION,

@@ -6,11 +6,10 @@ Judged when it is proposed, and once more before it acts, when others may have a
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 from esper.dao.bodies import ChangeBody
 from esper.dao.omega import computed_omega, omega_bounds
-from esper.dao.registry import ONE, Puzzle, TierRegistry
+from esper.dao.registry import LEAST_SHARE, ONE, Puzzle, TierRegistry
 from esper.dao.schedule import without_tier
 from esper.dao.settings import REST_WINDOWS, SETTINGS, calls_fit, steps_far, with_settings
 from esper.primitives.errors.dao_errors import (
@@ -23,8 +22,6 @@ from esper.primitives.errors.dao_errors import (
     TierOmegaViolation,
 )
 from esper.primitives.params import NetworkParameters
-
-LEAST_SHARE: Final = 1_024
 
 
 def check_change(

@@ -13,7 +13,7 @@ from esper.dao.bodies import ModelBody
 from esper.dao.cost import proving_cost
 from esper.dao.descriptor import PROOF_VERSION, DescribedModel, described, proof_version
 from esper.dao.omega import computed_omega, omega_bounds
-from esper.dao.registry import Puzzle, Tier, TierRegistry
+from esper.dao.registry import LEAST_SHARE, Puzzle, Tier, TierRegistry
 from esper.primitives.errors.dao_errors import (
     BankSizeViolation,
     BenchSuiteViolation,
@@ -37,7 +37,7 @@ LEAST_ALPHABET: Final = 256
 LEAST_PROMPT: Final = 16
 """Tokens of the longest prompt that a ticket has room for."""
 LEAST_BANK, MOST_BANK = 4_096, 1 << 20
-LEAST_SHARE, MOST_SHARE = 1_024, 32_768
+MOST_SHARE: Final = 32_768
 PROOF_OVERHEAD: Final = 400 * 1024
 """Bytes of a proof beside its embedding rows."""
 MOST_ITEMS: Final = 16_384

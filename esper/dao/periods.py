@@ -1,8 +1,7 @@
 """What the periods of the DAO owe to other parameters of a network."""
 
+from esper.dao.steps import MAX_EXTENSIONS
 from esper.primitives.params import NetworkParameters
-
-EXTENSIONS = 3
 
 
 def check_periods(params: NetworkParameters) -> None:
@@ -12,7 +11,7 @@ def check_periods(params: NetworkParameters) -> None:
     and what is confirmed must act beyond the deepest reorganisation.
     """
     rules = params.governance
-    longest = rules.vote_window + EXTENSIONS * rules.vote_tail
+    longest = rules.vote_window + MAX_EXTENSIONS * rules.vote_tail
     for name, most in (
         ("two credit epochs", 2 * params.credits.epoch_blocks),
         ("the unbonding period", params.reward.unbonding),

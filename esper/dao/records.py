@@ -15,6 +15,7 @@ votes lie with the voter.
 from dataclasses import dataclass
 from typing import Final
 
+from esper.dao.registry import MAX_TIERS
 from esper.dao.snapshot import RING, Cast, Noted, Voter
 from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import Array, FixedBytes, Record, Unsigned, VarBytes
@@ -26,7 +27,6 @@ MAX_LIVE: Final = 32
 """Most live proposals: 8 open ones of models and changes and 8 rollbacks, and those scheduled."""
 MAX_SCHEDULE: Final = 24
 """Most entries that are confirmed and act later."""
-MAX_TIERS: Final = 8
 MAX_KEYS: Final = 64
 MAX_TEXTS: Final = 4
 MAX_REPORTS: Final = 8

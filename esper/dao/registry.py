@@ -15,6 +15,8 @@ from esper.primitives.units import FIXED_POINT_ONE
 ONE: Final = FIXED_POINT_ONE
 MAX_TIERS: Final = 8
 """Most tiers of a registry; bounds the cost of an update and the size of its record."""
+LEAST_SHARE: Final = 1_024
+"""Least share, 16.16, that a vote may give a tier; new tiers may bring it below."""
 MAX_TIER: Final = 255
 """Tiers are named by a byte in the header."""
 
