@@ -16,6 +16,7 @@ from typing import Final
 ROOT = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "bench" / "PROOFS.md"
 PLOT: Final = ROOT / "bench" / "proof_growth.svg"
+MODELS_PLOT: Final = ROOT / "bench" / "proof_models.svg"
 SMOLLM2: Final = ROOT / "models" / "smollm2"
 
 sys.path.insert(0, str(ROOT))
@@ -152,6 +153,28 @@ def plot(found: list[Figures], threads: int) -> str:
     )
 
 
+def plot_models(found: list[Figures], threads: int) -> str:
+    """Growth of time and size with the model, at so many threads; the models stand a step apart."""
+    mine = [one for one in found if one.threads == threads]
+    cells = sorted({one.subject.parameters for one in mine})
+
+    def curves(of: str) -> list[tuple[str, list[float]]]:
+        """One for each number of rows that all models were proven at."""
+        by_rows = {
+            rows: [getattr(one, of) for size in cells for one in mine
+                   if (one.subject.parameters, one.rows) == (size, rows)]
+            for rows in ROWS
+        }  # fmt: skip
+        return [(f"{rows} rows", v) for rows, v in by_rows.items() if len(v) == len(cells)]
+
+    titles = (
+        ("prove_s", "seconds of a proof"),
+        ("proof_kib", "KiB of a proof"),
+        ("verify_ms", "ms to verify"),
+    )
+    return draw(cells, [(title, curves(of)) for of, title in titles], unit="cells")
+
+
 def growth(found: list[Figures], threads: int) -> list[str]:
     """Proofs of 64 rows against the cells of the model."""
     lines = [row("model", "cells", "seconds", "µs a cell", "KiB", "ms"), row(*["---"] * 6)]
@@ -207,6 +230,7 @@ def report(only: str) -> str:
                     print(found[-1].line(), flush=True)
     if not only:
         PLOT.write_text(plot(found, THREADS[-1]), encoding="utf-8")
+        MODELS_PLOT.write_text(plot_models(found, THREADS[-1]), encoding="utf-8")
     return "\n".join(
         [
             "# Proofs, measured by `make bench-proof`",
@@ -231,6 +255,8 @@ def report(only: str) -> str:
             *growth(found, THREADS[-1]),
             "",
             "![growth with rows](proof_growth.svg)",
+            "",
+            "![growth with the model](proof_models.svg)",
             "",
             "## The engine, tokens a second",
             "",
