@@ -108,7 +108,10 @@ def connect(
     Raises the first rule that it breaks, as its typed violation.
     """
     execution = check_body(block, content, chain, state, verifier, signatures)
-    return chain.extended(block.header, block.body.outputs, execution.paid_tokens), execution
+    longer = chain.extended(
+        block.header, block.body.outputs, execution.paid_tokens, execution.confirmed
+    )
+    return longer, execution
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from esper.consensus.reward import block_reward
+from esper.dao.schedule import Scheduled
 from esper.primitives.errors.block_errors import SupplyViolation
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.params import NetworkParameters
@@ -54,6 +55,8 @@ class BlockExecution:
     """One for each transaction but the coinbase."""
     reward: int
     """Units that the coinbase must pay."""
+    confirmed: tuple[Scheduled, ...] = ()
+    """What it confirmed of heights to come, in order."""
 
     @property
     def paid_tokens(self) -> int:
