@@ -5,7 +5,7 @@ of digests, 32 bytes each, checks it by the root (``PackageShelf.begin``), and t
 each of which is checked alone (``put``). Chunk 0 is the manifest: it says how long every other
 chunk is, so it is the first that ``missing`` names, alone, and no other is taken before it.
 
-All of it may block on a disk: call it from a thread. One call at a time for each package.
+All of it may block on a disk: call it from a thread. Several threads may call at once.
 """
 
 from collections.abc import Sequence
