@@ -1,7 +1,7 @@
 """Digests of chunks, and the root over them that names a package.
 
-    digest = BLAKE3-256 of the chunk, key context `esper weights chunk v1`      32 bytes
-    root   = merkle_root(esper/package/v1, digests), the manifest's first       64 bytes
+digest = BLAKE3-256 of the chunk, key context `esper weights chunk v1`      32 bytes
+root   = merkle_root(esper/package/v1, digests), the manifest's first       64 bytes
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ def checked_digests(root: bytes, digests: bytes) -> tuple[bytes, ...]:
     if rest or not 2 <= count <= MAX_CHUNKS:
         reason = f"{len(digests)} bytes, must be {DIGEST_BYTES} for each of 2 to {MAX_CHUNKS}"
         raise DigestListError(reason)
-    found = tuple(
-        digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)
-    )
+    found = tuple(digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES))
     if package_root(found) != root:
         raise DigestListError("their root is another package's")
     return found

@@ -180,8 +180,7 @@ class PackageFolder:
             raise ChunkMissingError(index)
         data = self._on_disk(index)
         if data is None or chunk_digest(data) != self._digests[index]:
-            with self._lock:
-                self._lose(index)
+            self._lose(index)
             raise ChunkMissingError(index)
         return data
 
@@ -244,7 +243,9 @@ class PackageFolder:
         except ManifestError as error:
             raise PackageDefectError(self._root, str(error)) from error
         if manifest.chunks != len(self._digests):
-            reason = f"its files have {manifest.chunks} chunks, its digests are {self.digest_count()}"
+            reason = (
+                f"its files have {manifest.chunks} chunks, its digests are {self.digest_count()}"
+            )
             raise PackageDefectError(self._root, reason)
         self._manifest, self._plan = manifest, ChunkPlan(manifest)
         self._here[0] = 1

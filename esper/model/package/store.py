@@ -234,7 +234,7 @@ class ModelStore:
 
     def _chunk(self, digest: bytes) -> bytes | None:
         """A chunk by its digest from any package that has it."""
-        for one in self._packages.values():
+        for one in tuple(self._packages.values()):
             index = one.index_of(digest)
             if index is not None and one.has(index):
                 with suppress(ChunkMissingError):
