@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,14 @@ from threading import RLock
 from typing import Final
 
 from esper.model.package.digests import checked_digests
+from esper.model.package.disk_rules import DiskRules
 from esper.model.package.errors import (
     ChunkMissingError,
     DiskBudgetError,
     StoreInUseError,
     UnknownModelError,
 )
+from esper.model.package.kept_folder import ROOT_NAME
 from esper.model.package.manifest import Manifest
 from esper.model.package.own_files import small_file, write_whole
 from esper.model.package.package import Progress, chunks_of, pack
@@ -42,24 +43,6 @@ FOLDER: Final = "models"
 """Within a data directory."""
 LOCK: Final = "lock"
 GONE: Final = ".gone"
-BUDGET_BYTES: Final = 32 << 30
-"""What packages may take together where nothing is said."""
-RESERVE_BYTES: Final = 4 << 30
-"""What stays free on the disk, for the chain, where nothing is said."""
-
-_NAME: Final = re.compile(rf"[0-9a-f]{{{2 * HASH_BYTES}}}")
-
-
-@dataclass(frozen=True, slots=True)
-class DiskRules:
-    """How much of the disk packages may take."""
-
-    budget: int = BUDGET_BYTES
-    """Bytes of all packages together, those on their way counted as if they were whole."""
-    reserve: int = RESERVE_BYTES
-    """Bytes that stay free."""
-    free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
-    """Bytes that are free where a folder lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +182,7 @@ class ModelStore:
     def _load(self) -> None:
         for place in sorted(self.folder.iterdir()):
             name, dot, end = place.name.partition(".")
-            if not _NAME.fullmatch(name) or place.is_symlink() or not place.is_dir():
+            if not ROOT_NAME.fullmatch(name) or place.is_symlink() or not place.is_dir():
                 continue
             if dot + end == GONE:
                 shutil.rmtree(place)

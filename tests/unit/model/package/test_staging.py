@@ -66,7 +66,6 @@ def test_from_the_first_chunk_to_a_whole_package(
         found.complete()
     found.put(1, chunks[1])
     assert found.missing() == ()
-    assert not found.is_whole
     files = found.complete()
     assert files == tmp_path / "x" / "files"
     assert not (tmp_path / "x.part").exists()
@@ -223,11 +222,10 @@ def test_what_rots_is_missing_and_can_come_again(
     kept = opened(tmp_path / "x", package)
     lost = next(index for index in range(8) if not readable(kept, index))
     assert kept.missing() == (lost,)
-    assert not kept.is_whole
     assert not (files.parent / "verified").exists(), "what was checked is another now"
     kept.put(lost, chunks[lost])
-    assert kept.is_whole
     assert kept.get(lost) == chunks[lost]
+    assert kept.is_whole
 
 
 def readable(package: PackageFolder, index: int) -> bool:
