@@ -33,6 +33,7 @@ from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
 from esper.model.files import json_file, safetensors_header
 from esper.model.importing import weight_files
+from esper.model.package import manifest
 from esper.model.templates import chat_template
 from esper.p2p.faults import Fault
 from esper.p2p.limits import NetworkLimits
@@ -318,6 +319,12 @@ def vector_of(record: str) -> bytes:
     return bytes.fromhex(next(one["bytes"] for one in found if one["record"] == record))
 
 
+def package_manifest() -> manifest.Manifest:
+    """The files of a package, one of them in parts."""
+    files = ((name.encode(), 1 << 20 | 7) for name in manifest.REQUIRED)
+    return manifest.Manifest(tuple(manifest.PackagedFile(*one) for one in files))
+
+
 def kept_file(kind: checked_file.FileKind[Any], value: Any) -> bytes:
     checked_file.write_file(FOLDER.path / "example.dat", kind, value)
     return (FOLDER.path / "example.dat").read_bytes()
@@ -356,6 +363,7 @@ def table() -> tuple[Decoder, ...]:
             {
                 "consensus.header.PRE_HEADER": mined.header.pre.to_bytes(),
                 "consensus.header.HEADER": head,
+                "model.package.manifest.MANIFEST": package_manifest().to_bytes(),
                 "p2p.wire.talk_messages.HELLO": vector_of("Hello"),
                 "p2p.peers.address_files._ENTRY": encode(address_files._ENTRY, known),
             }
@@ -403,6 +411,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("p2p.transport.yamux.read_head", lambda b: read_head(b.ljust(12, b"\0")), (), frame_head(0, 1, 1, 3)),
         Decoder("p2p.wire.messages.decode_message", message_again, (Fault,), b"\0" + vector_of("Hello"), lambda v: v),
         Decoder("p2p.wire.framing.feed", framed, (Fault,), b"\x0e" + frame_bytes(Prefer(1)) * 2),
+        Decoder("model.package.manifest.decode_manifest", manifest.decode_manifest, model_error, package_manifest().to_bytes(), manifest.Manifest.to_bytes),
         Decoder("model.prompts.read_bank", f("b", lambda d: prompts.read_bank(d / "b")), model_error, prompts.encode_bank(bank), prompts.encode_bank),
     )  # fmt: skip
 

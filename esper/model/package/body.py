@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from esper.dao.bodies import ModelBody, NamedSuite
+from esper.dao.bodies import MAX_BODY_BYTES, MODEL_BODY, ModelBody, NamedSuite
 from esper.dao.cost import proving_cost
 from esper.dao.descriptor import described
 from esper.dao.model_rules import (
@@ -22,6 +22,7 @@ from esper.model.package.findings import Report
 from esper.model.package.package import Package
 from esper.model.prompts import PromptBank
 from esper.model.tokenizer import special_tokens
+from esper.primitives.codec import encode
 from esper.primitives.errors.dao_errors import ProposalViolation
 from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.params import NetworkParameters
@@ -146,8 +147,13 @@ def judge_by_rules(
 ) -> None:
     """Add whether the chain would take the proposal, as far as its body says."""
     try:
+        size = len(encode(MODEL_BODY, body))
+        if size > MAX_BODY_BYTES:
+            report.refuse("rules", f"a body of {size:,} bytes, at most {MAX_BODY_BYTES:,}")
         check_model(body, tiers, params, texts)
     except ProposalViolation as violation:
         report.refuse("rules", f"{violation.rule.removesuffix('Violation')}: {violation}")
+    except ValueError as error:
+        report.refuse("rules", f"no proposal can say this: {error}")
     else:
         report.right("rules", "a proposal of it keeps the rules of the chain")

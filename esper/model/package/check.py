@@ -203,6 +203,8 @@ def _check_extension(bank: PromptBank, old: ModelEntry, report: Report) -> bool:
     more = len(bank.prompts) - old.bank_size
     right = f"begins with the {old.bank_size:,} prompts of the tier's bank, and adds {more:,}"
     wrong = "does not begin with the prompts of the tier's bank: a longer bank adds at its end"
+    if kept and more < 1:
+        right, wrong = "", "is the bank that the tier has: add prompts at its end"
     return report.require("longer bank", kept and more > 0, right, wrong)
 
 

@@ -79,6 +79,7 @@ def pack_command(
     from esper.consensus.registry import genesis_registry
     from esper.model.errors import ModelError
     from esper.model.package.manifest import BANK_FILE
+    from esper.model.package.own_files import write_whole
     from esper.model.package.store import ModelStore
     from esper.model.prompts import read_bank
     from esper.primitives.errors.dao_errors import PuzzleViolation
@@ -89,7 +90,7 @@ def pack_command(
         with _shown() as tell:
             if bank is not None:
                 texts = read_bank(bank_file(bank)).texts
-                (folder / BANK_FILE).write_bytes(bank_for(folder, texts, params, options, tell))
+                write_whole(folder / BANK_FILE, bank_for(folder, texts, params, options, tell))
             found = candidate_of(folder, params, genesis_registry(params), options, names, tell)
             if into is not None and not found.report.refused:
                 with ModelStore.opened(into) as store:

@@ -15,6 +15,7 @@ from esper.consensus.batch import input_tokens
 from esper.consensus.registry import genesis_registry
 from esper.dao.bodies import ModelBody
 from esper.dao.registry import Puzzle
+from esper.model.errors import TokenizerError
 from esper.model.g16_format import read_integer_model, write_integer_model
 from esper.model.loaded import LoadedModel, load_model
 from esper.model.package.bank import make_bank
@@ -51,12 +52,27 @@ def loaded(genesis: Path) -> LoadedModel:
     return load_model(genesis)
 
 
+def short_bank(folder: Path) -> Path:
+    """The genesis model with every sixteenth of its prompts."""
+    made = genesis_folder(folder)
+    changed_bank(made, lambda bank: PromptBank(bank.texts[::16], bank.prompts[::16]))
+    return made
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return short_bank(tmp_path_factory.mktemp("short") / "model")
+
+
+@pytest.fixture(scope="module")
+def short_honest(short: Path) -> tuple[Package, ModelBody]:
+    return proposed(short)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The genesis model with a short bank, for tests that change it."""
-    made = genesis_folder(tmp_path / "model")
-    changed_bank(made, lambda bank: PromptBank(bank.texts[:300], bank.prompts[:300]))
-    return made
+    """A model for tests that change it."""
+    return short_bank(tmp_path / "model")
 
 
 def of(report: Report, weight: Weight) -> list[str]:
@@ -94,6 +110,17 @@ def test_its_body_is_the_genesis_entry(honest: tuple[Package, ModelBody]) -> Non
     ]
 
 
+def test_a_body_that_nobody_could_send(honest: tuple[Package, ModelBody]) -> None:
+    for wrong in ({"puzzle": Puzzle(256, 64, 49, 16)}, {"name": b"n" * 65}):
+        report = Report()
+        judge_by_rules(replace(honest[1], **wrong), TIERS, MAINNET, (), report)
+        assert report.refused
+    big = replace(honest[1], entry=replace(MAINNET.model, special_ids=tuple(range(257))))
+    report = Report()
+    judge_by_rules(big, TIERS, MAINNET, (), report)
+    assert "no proposal can say this" in report.findings[0].words
+
+
 def test_rules_of_the_chain(honest: tuple[Package, ModelBody]) -> None:
     report = Report()
     judge_by_rules(replace(honest[1], share=1), TIERS, MAINNET, (), report)
@@ -124,7 +151,7 @@ def wrong_vocab(body: ModelBody) -> ModelBody:
         ("sizes", entry(bos=0)),
         ("tokenizer", entry(tokenizer_id=bytes(64))),
         ("bank", entry(bank_root=bytes(64))),
-        ("bank", entry(bank_size=5119)),
+        ("bank", entry(bank_size=319)),
         ("bank", says(bank_text=bytes(64))),
         ("bank", says(puzzle=Puzzle(2, 64, 45, 16))),
         ("bank", says(puzzle=Puzzle(2, 64, 9, 16))),
@@ -133,21 +160,21 @@ def wrong_vocab(body: ModelBody) -> ModelBody:
     ],
 )
 def test_what_a_proposal_says_wrong(
-    genesis: Path,
-    honest: tuple[Package, ModelBody],
+    short: Path,
+    short_honest: tuple[Package, ModelBody],
     loaded: LoadedModel,
     subject: str,
     change: Callable[[ModelBody], ModelBody],
 ) -> None:
-    package, body = honest
-    report = check_package(genesis, package, change(body), INPUTS, model=loaded)
+    package, body = short_honest
+    report = check_package(short, package, change(body), INPUTS, model=loaded)
     assert report.refused
     assert subject in of(report, Weight.REFUSED)
 
 
-def test_fewer_special_ids_are_told(genesis: Path, honest: tuple[Package, ModelBody]) -> None:
-    package, body = honest
-    report = check_package(genesis, package, entry(special_ids=(1, 2))(body), INPUTS)
+def test_fewer_special_ids_are_told(short: Path, short_honest: tuple[Package, ModelBody]) -> None:
+    package, body = short_honest
+    report = check_package(short, package, entry(special_ids=(1, 2))(body), INPUTS)
     assert "special ids" in of(report, Weight.NOTICE)
 
 
@@ -182,9 +209,9 @@ def test_a_span_moved_away_from_its_text(folder: Path) -> None:
     assert of(check_package(folder, *proposed(folder), INPUTS), Weight.REFUSED) == ["bank"]
 
 
-def test_a_bank_file_that_is_none(folder: Path, honest: tuple[Package, ModelBody]) -> None:
+def test_a_bank_file_that_is_none(folder: Path, short_honest: tuple[Package, ModelBody]) -> None:
     (folder / "bank.json").write_bytes(b"{}")
-    report = check_package(folder, pack(folder), honest[1], INPUTS)
+    report = check_package(folder, pack(folder), short_honest[1], INPUTS)
     assert of(report, Weight.REFUSED) == ["files", "bank"]
 
 
@@ -220,6 +247,15 @@ def test_a_bank_that_adds_nothing(genesis: Path) -> None:
     inputs = replace(INPUTS, extends=MAINNET.model)
     report = check_package(genesis, *proposed(genesis, BodyOptions(tier=0)), inputs)
     assert of(report, Weight.REFUSED) == ["longer bank"]
+
+
+def test_a_mask_that_no_token_is_in(folder: Path) -> None:
+    """A text that the tokenizer takes away a part of."""
+    content = json.loads((folder / "tokenizer.json").read_bytes())
+    content["normalizer"] = {"type": "Replace", "pattern": {"String": "zz"}, "content": ""}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(TokenizerError, match="mask"):
+        make_bank(folder, [PromptText("", "one zz two", (4, 6))], 35)
 
 
 def test_texts_that_do_not_fit_are_left_out(genesis: Path) -> None:
@@ -263,28 +299,28 @@ def test_layers_that_add_nothing_are_told(folder: Path) -> None:
     assert told.words.startswith("the feed-forward of layer 3 adds nothing")
 
 
-def test_a_model_beyond_its_bounds(folder: Path, honest: tuple[Package, ModelBody]) -> None:
+def test_a_model_beyond_its_bounds(folder: Path, short_honest: tuple[Package, ModelBody]) -> None:
     model = read_integer_model(folder)
     tensors = dict(model.tensors)
     tensors["final_norm_gain"] = np.full_like(tensors["final_norm_gain"], 1 << 30)
     write_integer_model(folder / "g16.safetensors", replace(model, tensors=tensors))
-    report = check_package(folder, pack(folder), honest[1], INPUTS)
+    report = check_package(folder, pack(folder), short_honest[1], INPUTS)
     assert of(report, Weight.REFUSED) == ["files", "integers", "engine"]
     assert "limit" in next(one.words for one in report.findings if one.subject == "integers")
 
 
-def test_another_models_integers(folder: Path, honest: tuple[Package, ModelBody]) -> None:
+def test_another_models_integers(folder: Path, short_honest: tuple[Package, ModelBody]) -> None:
     without(folder, "o_proj")
-    report = check_package(folder, pack(folder), honest[1], INPUTS)
+    report = check_package(folder, pack(folder), short_honest[1], INPUTS)
     assert of(report, Weight.REFUSED) == ["files", "model id"]
 
 
 def test_a_tokenizer_with_ids_that_the_model_does_not_know(
-    folder: Path, honest: tuple[Package, ModelBody]
+    folder: Path, short_honest: tuple[Package, ModelBody]
 ) -> None:
     content = json.loads((folder / "tokenizer.json").read_bytes())
     token = dict(content["added_tokens"][0]) | {"id": 5000, "content": "<more>"}
     content["added_tokens"].append(token)
     (folder / "tokenizer.json").write_text(json.dumps(content))
-    report = check_package(folder, pack(folder), honest[1], INPUTS)
+    report = check_package(folder, pack(folder), short_honest[1], INPUTS)
     assert {"files", "engine", "tokenizer", "bank"} <= {*of(report, Weight.REFUSED)}
