@@ -37,7 +37,7 @@ COMMANDS: dict[str, list[str]] = {
     "esper model export": [str(ROOT / "no-folder"), "out"],
     "esper model show": ["genesis"],
     "esper model run": ["genesis", "--prompt", "Once", "--max-tokens", "2"],
-    "esper model pack": ["genesis-package", "--bank", "genesis", "--tier", "1", "--into", "store"],
+    "esper model pack": [str(ROOT / "no-folder"), "--bank", "genesis"],
     "esper model check": [str(ROOT / "no-folder")],
     "esper prove": ["genesis", "--prompt", "Once", "--max-tokens", "1", "--out", "b.proof"],
     "esper verify": ["a.proof", "--model-id", MODEL_ID, "--tokenizer", "genesis"],
