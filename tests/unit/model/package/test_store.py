@@ -127,6 +127,31 @@ def test_the_disk_keeps_its_reserve(tmp_path: Path, made: tuple[Package, list[by
                     store.begin(package.root, listed(package))
 
 
+def test_what_is_still_to_come_counts_as_taken(
+    tmp_path: Path, made: tuple[Package, list[bytes]]
+) -> None:
+    package, chunks = made
+    other, _ = packed(tmp_path / "other", mark=1)
+    needed = len(other.digests) * (CHUNK_BYTES + 32)
+    rules = DiskRules(reserve=0, free=lambda _: needed + 7 * CHUNK_BYTES)
+    with ModelStore.opened(tmp_path / "data", rules) as store:
+        found = store.begin(package.root, listed(package))
+        with pytest.raises(DiskBudgetError, match="free some space"):
+            store.begin(other.root, listed(other))
+        found.put(0, chunks[0])
+        store.begin(other.root, listed(other))
+
+
+def test_a_false_list_is_told_before_a_full_disk(
+    tmp_path: Path, made: tuple[Package, list[bytes]]
+) -> None:
+    with (
+        ModelStore.opened(tmp_path, DiskRules(budget=0)) as store,
+        pytest.raises(DigestListError),
+    ):
+        store.begin(bytes(64), listed(made[0]))
+
+
 def test_packages_on_their_way_count_as_if_whole(
     tmp_path: Path, made: tuple[Package, list[bytes]]
 ) -> None:
