@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from esper.dao.bodies import MAX_BODY_BYTES, MODEL_BODY, ModelBody, NamedSuite
+from esper.dao.bodies import MODEL_BODY, ModelBody, NamedSuite
 from esper.dao.cost import proving_cost
 from esper.dao.descriptor import described
 from esper.dao.model_rules import (
@@ -147,9 +147,7 @@ def judge_by_rules(
 ) -> None:
     """Add whether the chain would take the proposal, as far as its body says."""
     try:
-        size = len(encode(MODEL_BODY, body))
-        if size > MAX_BODY_BYTES:
-            report.refuse("rules", f"a body of {size:,} bytes, at most {MAX_BODY_BYTES:,}")
+        encode(MODEL_BODY, body)
         check_model(body, tiers, params, texts)
     except ProposalViolation as violation:
         report.refuse("rules", f"{violation.rule.removesuffix('Violation')}: {violation}")
