@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from esper.dao.bodies import MODEL_BODY, ModelBody, NamedSuite
+from esper.dao import bodies
+from esper.dao.bodies import ModelBody, NamedSuite
 from esper.dao.cost import proving_cost
 from esper.dao.descriptor import described
 from esper.dao.model_rules import (
@@ -147,7 +148,7 @@ def judge_by_rules(
 ) -> None:
     """Add whether the chain would take the proposal, as far as its body says."""
     try:
-        encode(MODEL_BODY, body)
+        encode(bodies.MODEL_BODY, body)
         check_model(body, tiers, params, texts)
     except ProposalViolation as violation:
         report.refuse("rules", f"{violation.rule.removesuffix('Violation')}: {violation}")
