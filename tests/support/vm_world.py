@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 from esper.consensus.genesis import genesis_hash
 from esper.crypto.signatures import SignatureClaim
 from esper.crypto.signing import KeyPair, key_from_seed
+from esper.dao.registry import ONE, Entry, Puzzle
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.vm.context import Answer, ExecutionContext
@@ -105,10 +106,11 @@ class World:
         """The context of the next block."""
         context = ExecutionContext(
             params=self.params,
+            genesis=self.params,
             genesis_hash=GENESIS,
             height=self.height + 1,
             payee=address(MINER),
-            models=(self.params.model,),
+            entries=(Entry(self.params.model, ONE, Puzzle.of(self.params.puzzle)),),
             answers=tuple(answers),
         )
         return context if self.checked else replace(context, signatures=Unchecked())

@@ -27,7 +27,7 @@ class NextBlock:
     def __init__(self, view: StateView, chain: ChainContext) -> None:
         self.tip_id = chain.tip_id
         """64 bytes."""
-        self.context = chain.execution_context(_NOBODY)
+        self.context = chain.execution_context(view, _NOBODY)
         """What its transactions see."""
         overlay = Overlay(view)
         ledger = Ledger(overlay)

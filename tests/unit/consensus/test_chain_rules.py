@@ -14,7 +14,6 @@ from esper.consensus.block_isolation import check_block_in_isolation, read_body
 from esper.consensus.chain import BlockBytes, ProvenChain, connect, extend, read_block
 from esper.consensus.header import work_seed
 from esper.consensus.header_isolation import read_header
-from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ticket import batch_result
 from esper.consensus.work_rules import check_work
 from esper.crypto.vrf import VrfKey
@@ -31,6 +30,7 @@ from esper.primitives.errors.block_errors import SupplyViolation
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation, Scope
 from esper.primitives.networks import DEVNET, REGTEST
+from esper.primitives.work_outputs import Candidate, ProvenAnswer
 from esper.vm.records import PendingReward
 from tests.support.fake_work import (
     FakeInference,
