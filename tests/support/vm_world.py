@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, Unpack
 
+from esper.consensus.execution import genesis_state
 from esper.consensus.genesis import genesis_hash
 from esper.crypto.signatures import SignatureClaim
 from esper.crypto.signing import KeyPair, key_from_seed
@@ -75,8 +76,10 @@ def sign(sender: KeyPair, transaction: Transaction, network: bytes = GENESIS) ->
     return replace(transaction, signature=sender.sign(transaction.signing_digest(network)))
 
 
-def funded(balances: Iterable[tuple[KeyPair, int]]) -> State:
-    state = State()
+def funded(balances: Iterable[tuple[KeyPair, int]], params: NetworkParameters = REGTEST) -> State:
+    """The genesis state of a network without an allocation, and these balances."""
+    bare = replace(params, reward=replace(params.reward, genesis_allocation=()))
+    state = genesis_state(bare, GENESIS)
     for key, amount in balances:
         state = state.with_account(address(key), Account(balance=amount))
     return state
