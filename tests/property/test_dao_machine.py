@@ -22,19 +22,8 @@ from esper.vm.governance.vote import Vote
 from esper.vm.payload import Payload
 from esper.vm.stake import Stake
 from esper.vm.unstake import Unstake
-from tests.support.dao_world import (
-    ALICE,
-    BOB,
-    CAROL,
-    COIN,
-    MINER,
-    DaoWorld,
-    change_body,
-    model_body,
-    proposing,
-    proving,
-)
-from tests.support.vm_world import address, taken_back
+from tests.support.dao_world import DaoWorld, change_body, model_body, proposing, proving
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, address, taken_back
 
 PEOPLE = (ALICE, BOB, CAROL)
 NAMES = {address(key): at for at, key in enumerate(PEOPLE)}

@@ -19,22 +19,11 @@ from esper.vm.governance.propose import Propose
 from esper.vm.governance.prove import Prove
 from esper.vm.governance.vote import Vote
 from esper.vm.payload import Payload
+from esper.vm.records import Account
 from esper.vm.stake import Stake
 from esper.vm.unstake import Unstake
-from tests.support.dao_world import (
-    ALICE,
-    BOB,
-    CAROL,
-    COIN,
-    MINER,
-    RULES,
-    DaoWorld,
-    change_body,
-    model_body,
-    proposing,
-    proving,
-)
-from tests.support.vm_world import Account, address
+from tests.support.dao_world import RULES, DaoWorld, change_body, model_body, proposing, proving
+from tests.support.vm_world import ALICE
 from tests.vectors.writers.write_signatures import SLH_SECRET
 
 SLH = key_from_secret(SLH_SECRET)
@@ -164,13 +153,13 @@ def test_eight_changes_are_under_way_at_most(world: DaoWorld) -> None:
     for live in world.records.governance.live:
         world.vote(live.id, ALICE)
     world.until(40)
-    assert len(world.records.governance.live) == 8
+    assert [one.subject for one in world.records.governance.live] == 8 * [2]
     ninth = change_body(settings=[(13, 2 * values[13])])
     assert type(refused(world, ALICE, proposing(ninth))) is e.OpenLimitViolation
     # Models have their own room.
     world.propose(model_body(), bond=2 * COIN)
     world.until(20 + RULES.vote_window + RULES.grace)
-    assert world.records.governance.live == ()
+    assert not world.records.governance.live
     world.propose(ninth, bond=4 * COIN)
 
 

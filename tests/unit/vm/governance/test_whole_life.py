@@ -2,18 +2,9 @@
 
 from esper.dao.bodies import RollbackBody
 from esper.dao.steps import Step
-from tests.support.dao_world import (
-    ALICE,
-    BOB,
-    CAROL,
-    COIN,
-    MINER,
-    RULES,
-    DaoWorld,
-    change_body,
-    model_body,
-    own_entry,
-)
+from esper.primitives.ids import Txid
+from tests.support.dao_world import RULES, DaoWorld, change_body, model_body, own_entry
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER
 
 V, TAIL, VR = RULES.vote_window, RULES.vote_tail, RULES.rollback_window
 D, L, W = RULES.draw_depth, RULES.horizon, RULES.count_window
@@ -73,7 +64,7 @@ def test_a_model_is_proposed_voted_rehearsed_activated_and_settled() -> None:
     assert 0 < fee < COIN // 100
 
 
-def to_check(world: DaoWorld, *, ready: bool = True, **fields: int) -> bytes:
+def to_check(world: DaoWorld, *, ready: bool = True, **fields: int) -> Txid:
     """A passed model that waits to be checked at 44."""
     txid = world.propose(model_body(**fields), bond=3 * COIN)
     world.vote(txid, ALICE)
