@@ -23,7 +23,7 @@ from esper.vm.records import Account
 from esper.vm.stake import Stake
 from esper.vm.unstake import Unstake
 from tests.support.dao_world import RULES, DaoWorld, change_body, model_body, proposing, proving
-from tests.support.vm_world import ALICE
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, address
 from tests.vectors.writers.write_signatures import SLH_SECRET
 
 SLH = key_from_secret(SLH_SECRET)
