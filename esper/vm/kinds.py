@@ -31,6 +31,10 @@ KINDS: Final[tuple[type[Payload], ...]] = (
 )
 
 
+DAO_KINDS: Final = (Propose, Vote, Delegate, Prove)
+"""Kinds that say something to the DAO."""
+
+
 def kind_of_number(number: int) -> type[Payload] | None:
     """The payload of a kind by its number on the wire, None if there is no such kind."""
     return next((kind for kind in KINDS if number == kind.KIND), None)
