@@ -14,7 +14,7 @@ from esper.consensus.difficulty import Anchor, block_weight, child_target
 from esper.consensus.tiers import TierState, after_block, target_of
 from esper.dao.registry import Entry, Tier, TierRegistry
 from esper.primitives.params import DifficultyParameters
-from esper.primitives.units import FIXED_POINT_ONE
+from esper.primitives.units import FIXED_POINT_ONE, RANGE_512
 
 ChildTarget = Callable[[Anchor | None, int, int, DifficultyParameters], int]
 """``esper.consensus.difficulty.child_target`` or a rival of the same form."""
@@ -91,11 +91,18 @@ def _from_the_first(
     return tallies, anchor
 
 
+def finer(mined: Mined) -> int:
+    """Weight in parts of 2^-16 of a ticket, as omega is, instead of whole ones."""
+    return max(1, mined.entry.omega * RANGE_512 // (mined.target + 1))
+
+
 def flat(mined: Mined) -> int:
     """All blocks alike."""
     return 1
 
 
+FINER: Final = replace(IN_FORCE, weight=finer)
+"""Not in force: what ends the rounding at Tmax."""
 FLAT: Final = replace(IN_FORCE, weight=flat)
 BROKEN: Final[Mapping[str, BranchRules]] = MappingProxyType(
     {

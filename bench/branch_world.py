@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from bench.branch_rules import IN_FORCE, BranchRules, Mined
 from esper.consensus.difficulty import Anchor
@@ -22,8 +21,7 @@ from esper.dao.registry import Entry, TierRegistry
 from esper.dao.schedule import Scheduled, registry_at, still_ahead
 from esper.primitives.ids import ModelId
 from esper.primitives.params import DifficultyParameters
-
-TICKETS: Final = 1 << 512
+from esper.primitives.units import RANGE_512
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Branch:
         target = self._rules.target_of(entry, self.registry, self.state, self._base, self._params)
         tier = self.registry.tier(entry.model.tier)
         weight = self._rules.weight(Mined(target, self._base, entry, tier))
-        return weight, self._costs[entry.model.model_id] * (TICKETS / target)
+        return weight, self._costs[entry.model.model_id] * (RANGE_512 / target)
 
     def mine(self, entry: Entry, time_ms: int) -> None:
         """One more block. Raises ValueError for a time that is not above the median."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from bench.branch_measures import blocks_for_work, luck_rate, most_blocks
 from bench.branch_rules import BROKEN, IN_FORCE
-from bench.branch_scenarios import FULL, SCENARIOS, SHAPES, Shape, rounding
+from bench.branch_scenarios import FULL, SCENARIOS, SHAPES, Shape
 from bench.branch_search import search
 from bench.branch_world import honest, per_work
 
@@ -27,8 +27,8 @@ ANCHORS: Final = {
 
 
 def weights(shapes: Sequence[Shape], names: Sequence[str], asked: argparse.Namespace) -> None:
-    """Weight for work: the chain's, the most and the least that were found, and the bound."""
-    _heading("network", "scenario", "chain", "most", "gain", "its bound", "least", "trick")
+    """Weight for work: the chain's, the most and the least that were found, and what votes may."""
+    _heading("network", "scenario", "chain", "most", "gain", "by votes at most", "least", "trick")
     for shape in shapes:
         for name in names:
             scenario = SCENARIOS[name](shape)
@@ -37,8 +37,8 @@ def weights(shapes: Sequence[Shape], names: Sequence[str], asked: argparse.Names
                 search(scenario, seed=asked.seed, drawn=asked.drawn, climbs=asked.climbs, sign=sign)
                 for sign in (1, -1)
             )
-            bound = scenario.most / scenario.least / (1 - rounding(scenario))
-            _line(shape.name, name, chain, most.ratio, most.ratio / chain, bound, least.ratio,
+            votes = scenario.most / scenario.least
+            _line(shape.name, name, chain, most.ratio, most.ratio / chain, votes, least.ratio,
                   most.name)  # fmt: skip
 
 

