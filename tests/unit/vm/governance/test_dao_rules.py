@@ -87,7 +87,7 @@ def test_bodies_of_their_subject(world: DaoWorld) -> None:
         Propose(2, 9 * COIN, b""),
         Vote(NOBODY_ID, 3),
         Delegate(address(BOB)[:-1]),
-        Prove(2, NOBODY_ID, 0, b""),
+        replace(proving(NOBODY_ID, 1), subject=2),
         Prove(1, NOBODY_ID, 0, b"junk"),
     ):
         assert type(refused(world, ALICE, payload)) is e.DaoEncodingViolation
