@@ -1,4 +1,4 @@
-"""Write the golden vectors of the DAO: bodies, draws, rehearsals and what their proofs are bound to.
+"""Write the golden vectors of the DAO: bodies, draws, rehearsals and what proofs are bound to.
 
     python -m tests.vectors.writers.write_dao
 
@@ -84,9 +84,7 @@ MODEL = b.ModelBody(
     b"A model",
     b"https://example.org/a-model",
 )
-BARE = b.ModelBody(
-    ENTRY, 1, 0, Puzzle(1, 64, 49, 8), b"", bytes(64), bytes(64), (), b"", b"", b""
-)
+BARE = b.ModelBody(ENTRY, 1, 0, Puzzle(1, 64, 49, 8), b"", bytes(64), bytes(64), (), b"", b"", b"")
 CHANGE = b.ChangeBody(
     tuple(b.Moved(at * 255, (1 << 63) - 1 - at) for at in range(8)),
     (b.Moved(0, 40_000), b.Moved(255, 65_536)),
@@ -139,7 +137,7 @@ def ready() -> list[dict[str, Any]]:
 
 
 def rehearsals() -> list[dict[str, Any]]:
-    """Seeds that differ by the network, the proposal, the sender and the draw, one after another."""
+    """Seeds that differ by network, proposal, sender and draw, one after another."""
     made = ((0, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0), (1, 1, 1, 0), (1, 1, 1, 1))
     found = []
     for network, proposed, sent, drew in made:
