@@ -38,7 +38,7 @@ from tests.vectors.writers.write_signatures import kept_signature
 
 FILE = Path(__file__).parents[1] / "stakes.json"
 
-FIFTH = (1 << 512) // 5
+FIFTH = (1 << 512) // 5 - 1
 PARAMS = fake_network(
     replace(
         REGTEST,
