@@ -92,7 +92,7 @@ def export_model(
     config = checkpoint.config
     shape = config.shape
     residual = plan_of(checkpoint, calibration)
-    cos, sin = rope_tables(config.rope_theta, shape.head_dim, shape.max_seq)
+    cos, sin = rope_tables(config.rope_theta, shape.head_dim, shape.max_seq, config.rope_scaling)
     embedding = np.ldexp(checkpoint.embed.astype(np.float64), residual.frac_bits)
     tensors: dict[str, AnyArray] = {
         "embed_tokens": np.rint(embedding).astype(np.int32),
