@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esper.model.checkpoint import load_checkpoint
+from esper.model.checkpoint import assemble_checkpoint, load_checkpoint
 from esper.model.config import Shape
 from esper.model.errors import MalformedFileError, MissingFileError
 from esper.model.importing.folder import import_model
@@ -69,6 +69,12 @@ def test_an_import_takes_the_weights_once(tmp_path: Path) -> None:
     peak = _peak(lambda: import_model(folder, tmp_path / "out"))
     assert WEIGHTS < peak < WEIGHTS + 4 * LARGEST + 500_000
     assert load_checkpoint(tmp_path / "out").fingerprint() == load_checkpoint(folder).fingerprint()
+
+
+def test_what_is_float32_already_is_not_copied() -> None:
+    tensors = named_tensors(CHECKPOINT)
+    checkpoint = assemble_checkpoint(CHECKPOINT.config, tensors)
+    assert checkpoint.embed is tensors["model.embed_tokens.weight"]
 
 
 def test_each_tensor_is_its_own(tmp_path: Path) -> None:
