@@ -69,7 +69,7 @@ class TensorFile(Mapping[str, AnyArray]):
         with open_ordinary(self.path, MISSING_REMEDY) as file:
             changed = os.fstat(file.fileno()).st_size != self._layout.file_size
             file.seek(place.offset)
-            if changed or file.readinto(raw.reshape(-1).view(np.uint8)) != place.size:
+            if changed or file.readinto(raw.reshape(-1).view(np.uint8).data) != place.size:
                 raise MalformedFileError(
                     self.path, "it changed while it was read; import it again when it is complete"
                 )

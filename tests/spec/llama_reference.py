@@ -30,7 +30,7 @@ def rotary_frequencies(fields: Mapping[str, Any]) -> Vector:
     return plain
 
 
-def _stretched(frequency: float, scaling: Mapping[str, Any]) -> float:
+def _stretched(frequency: float, scaling: Mapping[str, float]) -> float:
     """By wavelengths: short ones stay, long ones are stretched, those between are blended."""
     wavelength = 2 * math.pi / frequency
     original = scaling["original_max_position_embeddings"]

@@ -15,7 +15,7 @@ from esper.model.config import Shape
 from esper.model.errors import MalformedFileError, MissingFileError
 from esper.model.importing.folder import import_model
 from esper.model.importing.weight_files import read_weights
-from esper.model.safetensors_file import TensorFile, write_container
+from esper.model.safetensors_file import AnyArray, TensorFile, write_container
 from tests.spec.random_checkpoint import (
     config_fields,
     named_tensors,
@@ -78,7 +78,10 @@ def test_what_is_float32_already_is_not_copied() -> None:
 
 
 def test_each_tensor_is_its_own(tmp_path: Path) -> None:
-    tensors = {"a": np.arange(6, dtype=np.int32).reshape(2, 3), "b": np.zeros((0, 4), np.int8)}
+    tensors: dict[str, AnyArray] = {
+        "a": np.arange(6, dtype=np.int32).reshape(2, 3),
+        "b": np.zeros((0, 4), np.int8),
+    }
     write_container(tmp_path / "x", {"k": "v"}, tensors)
     file = TensorFile(tmp_path / "x")
     assert (set(file), len(file), dict(file.metadata)) == ({"a", "b"}, 2, {"k": "v"})
