@@ -1,15 +1,16 @@
-"""Golden draws of the DAO, by an independent computation."""
+"""Golden bodies, draws, rehearsals and bindings of the DAO, by an independent computation."""
 
 import hashlib
 import json
 from typing import Any
 
 import pytest
-from blake3 import blake3
 
 from esper.dao import bodies as b
+from esper.dao.ready import READY_BODY, audit_binding, read_ready, ready_bytes, rehearsal_seed
 from esper.primitives.codec import Record, encode
-from tests.support.vector_reading import check_encoding
+from esper.primitives.ids import Txid
+from tests.support.vector_reading import check_encoding, tagged
 from tests.vectors.writers import write_dao
 
 DOCUMENT = json.loads(write_dao.FILE.read_text())
@@ -42,44 +43,38 @@ def test_bodies(vector: dict[str, Any]) -> None:
     assert encode(CODECS[vector["record"]], b.read_body(subject, data)) == data
 
 
-def root_of(use: bytes, items: list[bytes]) -> bytes:
-    """The root of a Merkle tree, from its definition."""
-
-    def tagged(tag: bytes, data: bytes) -> bytes:
-        return hashlib.sha3_512(tag.ljust(32, b"\0") + data).digest()
-
-    level = [tagged(b"esper/merkle/leaf/v1", item) for item in items]
-    while len(level) > 1:
-        pairs = [level[at : at + 2] for at in range(0, len(level), 2)]
-        level = [
-            tagged(b"esper/merkle/node/v1", b"".join(pair)) if len(pair) == 2 else pair[0]
-            for pair in pairs
-        ]
-    head = use.ljust(32, b"\0") + len(items).to_bytes(8, "big")
-    return tagged(b"esper/merkle/root/v1", head + level[0])
+@pytest.mark.parametrize("vector", DOCUMENT["ready"], ids=lambda vector: vector["case"])
+def test_rehearsed_tickets(vector: dict[str, Any]) -> None:
+    check_encoding(READY_BODY, vector)
+    data = bytes.fromhex(vector["bytes"])
+    assert ready_bytes(read_ready(data)) == data
 
 
-def test_a_package_from_its_files_to_its_root() -> None:
-    vector = DOCUMENT["packages"]
-    mebi = 1 << 20
-    chunks = [bytes.fromhex(vector["manifest"])]
-    for number, (_, size) in enumerate(vector["files"]):
-        data = bytes((at + number) % 251 for at in range(size))
-        chunks += [data[at : at + mebi] for at in range(0, size, mebi)]
-    context = "esper weights chunk v1"
-    digests = [blake3(chunk, derive_key_context=context).digest() for chunk in chunks]
-    assert [one.hex() for one in digests] == vector["digests"]
-    assert root_of(b"esper/package/v1", digests).hex() == vector["root"]
-    # [1, [[name, size], ...]]: small numbers stand as they are, others behind their width.
-    manifest = bytes.fromhex(vector["manifest"])
-    assert manifest[:3] == b"\x92\x01\x95"
-    assert manifest[3:13] == b"\x92\xc4\x07LICENSE"[:10]
+@pytest.mark.parametrize("vector", DOCUMENT["rehearsals"], ids=lambda one: one["seed"][:8])
+def test_seeds_of_rehearsals(vector: dict[str, Any]) -> None:
+    names = ("genesis_hash", "proposal", "sender", "drawn")
+    genesis, proposal, sender, drawn = parts = [bytes.fromhex(vector[name]) for name in names]
+    assert rehearsal_seed(genesis, Txid(proposal), sender, drawn).hex() == vector["seed"]
+    tag = b"esper/rehearsal/v1".ljust(32, b"\0")
+    assert hashlib.shake_256(tag + b"".join(parts)).hexdigest(64) == vector["seed"]
 
 
-def test_the_texts_of_a_bank() -> None:
-    vector = DOCUMENT["packages"]
-    hashes = [bytes.fromhex(one) for one in vector["json_hashes"]]
-    assert root_of(b"esper/bank/text/v1", hashes).hex() == vector["bank_text"]
+@pytest.mark.parametrize("vector", DOCUMENT["audits"], ids=lambda one: one["binding"][:8])
+def test_what_proofs_of_transactions_are_bound_to(vector: dict[str, Any]) -> None:
+    names = ("genesis_hash", "sender", "target", "body")
+    genesis, sender, target, body = (bytes.fromhex(vector[name]) for name in names)
+    subject, kind = vector["subject"], vector["kind"]
+    assert audit_binding(genesis, sender, subject, target, body, kind).hex() == vector["binding"]
+    told = bytes.fromhex(tagged("esper/audit/body/v1", body))
+    parts = (genesis, sender, bytes([subject]), target, told, bytes([kind]))
+    assert tagged("esper/audit/v1", *parts) == vector["binding"]
+
+
+@pytest.mark.parametrize(("name", "of"), [("rehearsals", "seed"), ("audits", "binding")])
+def test_every_part_counts(name: str, of: str) -> None:
+    vectors = DOCUMENT[name]
+    assert len({vector[of] for vector in vectors}) == len(vectors)
+    assert all(len({str(vector[part]) for vector in vectors}) > 1 for part in vectors[0])
 
 
 def test_the_script_writes_this_file() -> None:
