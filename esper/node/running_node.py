@@ -280,7 +280,7 @@ def _rpc_node(
         names=TransactionNames(mempool, history),
         blocks=ChainViews(chain, mempool, history, texts, params, sync),
         accounts=AccountViews(chain, mempool, history, texts, params, sync),
-        calls=CallViews(chain, mempool, texts, params, control),
+        calls=CallViews(chain, mempool, texts, control),
         answered=AnswerViews(chain, mempool, history, texts, calls, sync),
         proofs=ProofViews(chain, mempool, history, calls, params, sync),
         pool=PoolViews(chain, mempool, parts.steady),

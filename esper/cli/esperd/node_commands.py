@@ -21,20 +21,21 @@ from esper.model.prompts import read_bank
 from esper.node.calls.text_service import ModelText, TextService
 from esper.node.clock import wall_ms
 from esper.node.datadir import DataDirectory
+from esper.node.entries.crew import ProcessCrew, Threads
+from esper.node.entries.places import EntryPlaces
 from esper.node.log_file import LogFile, check_log_file
 from esper.node.logs import set_up
-from esper.node.mining.node_mining import MiningPlan, Workers
+from esper.node.mining.node_mining import MiningPlan
 from esper.node.peers.network_plan import network_plan
 from esper.node.peers.network_settings import check_not_ourselves, network_settings
 from esper.node.running_node import NodeParts, run_node
 from esper.node.setting_fields import SettingsError, Use
-from esper.node.settings import Resolved, Settings, resolve
+from esper.node.settings import Resolved, Settings, resolve, tier_of
 from esper.node.workers.native_work import NativeVerifier
 from esper.node.workers.process_prover import ProcessProver
 from esper.node.workers.process_searcher import ProcessSearcher
 from esper.node.workers.search import PromptSource
 from esper.node.workers.threads import ThreadsError, check_threads, processors
-from esper.node.workers.worker_process import WorkerSettings
 from esper.p2p.service.settings import NetworkSettings
 from esper.primitives.address import Address, AddressError
 from esper.primitives.networks import DEMO_ADDRESS, network
@@ -221,16 +222,17 @@ def _log_file(settings: Settings) -> LogFile | None:
 
 def _check_model(settings: Settings, params: NetworkParameters) -> None:
     """What a worker would find out later, with the sentence here. Raises ModelError."""
-    PromptSource.of(read_bank(settings.bank).prompts, params)
+    PromptSource.of(read_bank(settings.bank).prompts, params.model)
 
 
 def _mining_plan(settings: Settings, known: Prepared, wanted: int | None, ends: bool) -> MiningPlan:
     assert known.payee is not None
     threads, prove = settings.threads or processors(), settings.prove_threads or processors()
-    searching = WorkerSettings(known.params.name, settings.model, settings.bank, threads)
-    proving = WorkerSettings(known.params.name, settings.model, settings.bank, prove)
-    workers = Workers(ProcessSearcher(searching), ProcessProver(proving), ProcessProver(proving))
-    return MiningPlan(known.payee, workers, threads, prove, wanted, ends)
+    places = EntryPlaces(known.params.model, settings.model, settings.bank)
+    crew = ProcessCrew(
+        known.params.name, places, Threads(threads, prove), ProcessSearcher, ProcessProver
+    )
+    return MiningPlan(known.payee, crew, threads, prove, wanted, ends, tier=tier_of(settings.tier))
 
 
 def _payee(resolved: Resolved, params: NetworkParameters) -> bytes:

@@ -16,6 +16,7 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory, HistoryView
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
+from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import call_of, no_such_call
 from esper.node.views.rpc_formats import address_text
@@ -104,7 +105,8 @@ class ProofViews:
             for one in group.calls
         ]
         payee = members[0][2] if kind == LANE_ANSWER else block.header.pre.payee
-        claim = group_claim(group, members, self._params.calls, view.context.genesis_hash, payee)
+        rules = parameters_of(view.context).calls
+        claim = group_claim(group, members, rules, view.context.genesis_hash, payee)
         return s.ProofReply(
             txid=txid.hex(),
             kind="group" if kind == OWN_CALLS else "lane",

@@ -28,18 +28,18 @@ from esper.node.calls.text_service import NoTextError, TextService
 from esper.node.chain.changes.arrival import Arrival
 from esper.node.datadir import DataDirectory
 from esper.node.mining.mining_service import MiningService
-from esper.node.mining.node_mining import MiningPlan, NodeMining, Workers
+from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.peers.port import PeersPort
 from esper.node.running_node import NodeParts, OpenNode, open_node
 from esper.node.settings import Settings
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.search import SearchJob, TicketSearch
-from esper.node.workers.work_ports import SearcherPort
+from esper.node.workers.work_ports import SearcherPort, Workers
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
-from esper.primitives.params import NetworkParameters
+from esper.primitives.params import CallParameters, NetworkParameters
 from esper.rpc.errors import RpcError
 from esper.rpc.method import Method, ReplyT, RequestT
 from esper.storage.store_options import StoreOptions
@@ -57,7 +57,7 @@ from tests.support.fake_work import (
     fake_network,
     prompt_source,
 )
-from tests.support.node.fake_workers import FakeProverPort
+from tests.support.node.fake_workers import FakeProverPort, OneCrew
 from tests.support.plain_miner import Miner
 from tests.support.vm_world import (
     ALICE,
@@ -178,11 +178,15 @@ class GatedProver(FakeProverPort):
         self.answered += [call.call_id for call in calls]
         return await self._gated("answer", partial(super().answer, calls))
 
-    async def prove_calls(self, calls: Sequence[AnsweredCall], payee: bytes) -> CallGroup:
-        return await self._gated("prove_calls", partial(super().prove_calls, calls, payee))
+    async def prove_calls(
+        self, calls: Sequence[AnsweredCall], payee: bytes, rules: CallParameters
+    ) -> CallGroup:
+        return await self._gated("prove_calls", partial(super().prove_calls, calls, payee, rules))
 
-    async def prove_lane(self, call: AnsweredCall, sender: bytes) -> CallGroup:
-        return await self._gated("prove_lane", partial(super().prove_lane, call, sender))
+    async def prove_lane(
+        self, call: AnsweredCall, sender: bytes, rules: CallParameters
+    ) -> CallGroup:
+        return await self._gated("prove_lane", partial(super().prove_lane, call, sender, rules))
 
     async def _gated(self, request: str, go_on: Callable[[], Awaitable[T]]) -> T:
         done = await go_on()
@@ -419,7 +423,8 @@ async def node_world(
     searcher = ManualSearcher(params, clock)
     prover, answerer = GatedProver(params), GatedProver(params)
     workers = Workers(searcher, prover, answerer)
-    plan = MiningPlan(address(payee), workers, 2, 3, wanted, ends) if mines else None
+    crew = OneCrew(workers)
+    plan = MiningPlan(address(payee), crew, 2, 3, wanted, ends) if mines else None
     directory = DataDirectory(datadir, params)
     # The same luck in every run.
     directory.vrf_secret(bytes(32))

@@ -9,10 +9,11 @@ import pytest
 import trio
 
 from esper.consensus.template import BlockPlan
+from esper.node.entries.entry_workers import AFTER_FAILURE_S
 from esper.node.mining import mining_service
 from esper.node.mining.block_assembly import Assembled, assemble
 from esper.node.mining.mining_news import TELL_EVERY_S
-from esper.node.mining.mining_service import AFTER_FAILURE_S, REFRESH_S
+from esper.node.mining.mining_service import REFRESH_S
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
 from tests.support.node.mining_world import mining, searched
@@ -79,7 +80,8 @@ def test_a_searcher_that_cannot_begin_ends_the_node(datadir: Path) -> None:
 
     async def main() -> None:
         async with node_world(datadir) as world:
-            world.service._searcher = Unfit()
+            [entry] = world.service.room.loaded.values()
+            entry.workers = replace(entry.workers, searcher=Unfit())
             await world.mining.run()
 
     with pytest.raises(BaseExceptionGroup) as group:

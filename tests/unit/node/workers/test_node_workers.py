@@ -19,8 +19,10 @@ from esper.consensus.chain import BlockBytes, ProvenChain, check_proven, read_bl
 from esper.consensus.ports import ProofMalformedError, ProofRejectedError
 from esper.consensus.template import EMPTY_PLAN, Template
 from esper.consensus.work_rules import check_work
+from esper.dao.registry import Puzzle
 from esper.node.mining.templates import TemplateMaker, block_of, job_of
 from esper.node.workers.call_answerer import OpenCall
+from esper.node.workers.loadable import Loadable
 from esper.node.workers.native_work import NativeVerifier
 from esper.node.workers.process_prover import ProcessProver
 from esper.node.workers.process_searcher import ProcessSearcher
@@ -40,16 +42,19 @@ pytestmark = pytest.mark.serial
 
 ROOT = Path(__file__).parents[4]
 MODEL = ROOT / "genesis" / "model"
-SETTINGS = WorkerSettings("regtest", MODEL, ROOT / "prompt_bank" / "bank.json", threads=1)
+ENTRY = Loadable(REGTEST.model, Puzzle.of(REGTEST.puzzle))
+SETTINGS = WorkerSettings("regtest", MODEL, ROOT / "prompt_bank" / "bank.json", 1, ENTRY)
 CALL = OpenCall(Txid(bytes(64)), LlmCall(REGTEST.model.model_id, (1, 50, 51), 4, 10))
 
 
 def first_job(number: int = 1) -> tuple[SearchJob, Template]:
     """A job on the genesis, and its template."""
     chain = ProvenChain.genesis(REGTEST)
-    maker = TemplateMaker(REGTEST, DEMO_ADDRESS, bytes(32), REGTEST.model)
+    maker = TemplateMaker(REGTEST, DEMO_ADDRESS, bytes(32))
     now_ms = REGTEST.genesis_time_ms + 10_000
-    template = maker.template(chain.context, chain.state, EMPTY_PLAN, time_ms=now_ms)
+    template = maker.template(
+        chain.context, chain.state, EMPTY_PLAN, model=REGTEST.model, time_ms=now_ms
+    )
     return job_of(number, template, chain.context), template
 
 

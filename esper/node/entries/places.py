@@ -1,0 +1,70 @@
+"""Where what the workers of an entry load lies on this machine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from esper.node.workers.loadable import Loadable
+from esper.primitives.ids import ModelId
+from esper.primitives.model_entry import ModelEntry
+
+BANK_FILE: Final = "bank.json"
+"""Of a model's own folder: its prompt bank with token ids, as ``read_bank`` takes it."""
+
+
+class ModelFolders(Protocol):
+    """Who knows where models lie. Asked on the event loop, at every template."""
+
+    def folder_of(self, model_id: ModelId) -> Path | None:
+        """The folder of a model that may be loaded, None if it does not lie here."""
+
+
+class NoFolders:
+    """No model lies here beside the settings' own."""
+
+    def folder_of(self, model_id: ModelId) -> Path | None:
+        """None."""
+        del model_id
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The files of an entry."""
+
+    model: Path
+    """Folder of the model."""
+    bank: Path
+    """File of the prompt bank."""
+
+
+class EntryPlaces:
+    """Files of entries: the genesis model's by the settings, all others by the folders."""
+
+    def __init__(
+        self, genesis: ModelEntry, model: Path, bank: Path, further: ModelFolders | None = None
+    ) -> None:
+        """``model`` is the folder of the genesis model, ``bank`` the file of its bank."""
+        self._genesis = genesis
+        self._model = model
+        self._bank = bank
+        self._further = further or NoFolders()
+
+    def folder_of(self, model_id: ModelId) -> Path | None:
+        """The folder of a model, None if it does not lie here."""
+        if model_id == self._genesis.model_id:
+            return self._model
+        return self._further.folder_of(model_id)
+
+    def find(self, entry: Loadable) -> Place | None:
+        """Where an entry's files lie, None if they do not lie here.
+
+        A longer bank of the genesis model lies where further models do.
+        """
+        model = entry.model
+        if (model.model_id, model.bank_root) == (self._genesis.model_id, self._genesis.bank_root):
+            return Place(self._model, self._bank)
+        folder = self._further.folder_of(model.model_id)
+        if folder is None or not (folder / BANK_FILE).is_file():
+            return None
+        return Place(folder, folder / BANK_FILE)
