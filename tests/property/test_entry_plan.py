@@ -23,9 +23,7 @@ heights = st.integers(1, HORIZON)
 tiers = st.sampled_from(TIERS)
 numbers = st.sampled_from(NAMES)
 acts = st.one_of(
-    st.builds(
-        lambda h, t, n: activation(h, t, name(t, n), share=4096), heights, tiers, numbers
-    ),
+    st.builds(lambda h, t, n: activation(h, t, name(t, n), share=4096), heights, tiers, numbers),
     st.builds(lambda h, t, n: settlement(h, t, name(t, n)), heights, tiers, numbers),
     st.builds(
         lambda h, t, n, new: reversal(h, t, name(t, n), new_tier=new),
@@ -95,10 +93,7 @@ def test_the_plan_follows_from_the_heights_ahead(
     )
     ahead = range(height, height + lead + 1)
     wanted = {
-        one
-        for at in ahead
-        for one in minable(schedule, at)
-        if tier in (None, one.model.tier)
+        one for at in ahead for one in minable(schedule, at) if tier in (None, one.model.tier)
     }
     kept = {one.entry: one for one in plan.kept}
     # Exactly what is needed soon and can be had is kept.

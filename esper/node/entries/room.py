@@ -131,7 +131,7 @@ class EntryRoom:
             there = ", ".join(str(tier.id) for tier in chain.registry.tiers)
             return f"there is no tier {self.tier} any more: mine another with `--tier` ({there})"
         wanted = ", ".join(f"{Loadable.of(one.own).short} of tier {one.id}" for one in tiers)
-        return f"no model that may be mined is here or can be loaded: {wanted}"
+        return f"no model that may be mined is here or can be loaded: {wanted}; see `esperd models`"
 
     @property
     def models(self) -> frozenset[ModelId]:

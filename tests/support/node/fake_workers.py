@@ -21,6 +21,7 @@ from esper.node.workers.search import SearchJob, TicketSearch
 from esper.node.workers.work_ports import ProverPort, SearcherPort, Workers
 from esper.node.workers.worker_messages import Found, Progress
 from esper.primitives.ids import ModelId
+from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import CallParameters, NetworkParameters
 from tests.support.fake_work import FakeInference, FakeProver, prompt_source
 
@@ -64,11 +65,14 @@ class OneProver(CallProvers):
 class FakeSearcher(SearcherPort):
     """Tries one nonce at a time and lets the other tasks of the loop go on in between."""
 
-    def __init__(self, params: NetworkParameters, clock: Clock) -> None:
-        model = params.model
-        self._search = TicketSearch(
-            params.puzzle, model, FakeInference(model), prompt_source(params)
-        )
+    def __init__(
+        self, params: NetworkParameters, clock: Clock, entry: Loadable | None = None
+    ) -> None:
+        """``entry`` is the network's first one if it is not given."""
+        puzzle, model = params.puzzle, params.model
+        if entry is not None:
+            puzzle, model = entry.puzzle.on(puzzle), entry.model
+        self._search = TicketSearch(puzzle, model, FakeInference(model), prompt_source(params))
         self._clock = clock
         self._news = trio.Event()
         self._job: SearchJob | None = None
@@ -117,10 +121,10 @@ class FakeSearcher(SearcherPort):
 class FakeProverPort(ProverPort):
     """Answers with the fake model and makes fake proofs, at once."""
 
-    def __init__(self, params: NetworkParameters) -> None:
+    def __init__(self, params: NetworkParameters, model: ModelEntry | None = None) -> None:
         self._prover = FakeProver()
         self._answerer = CallAnswerer(
-            FakeInference(params.model),
+            FakeInference(model or params.model),
             self._prover,
             params.calls,
             genesis_hash=genesis_hash(params),
