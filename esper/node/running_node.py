@@ -30,6 +30,7 @@ from esper.node.chain.milestones import MilestoneFile
 from esper.node.chain.opening import open_chain, store_options
 from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
+from esper.node.entries.places import EntryPlaces
 from esper.node.events import Events
 from esper.node.interpreter import share_interpreter
 from esper.node.loop_watch import LoopWatch
@@ -52,6 +53,7 @@ from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
+from esper.node.views.model_views import ModelViews
 from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
@@ -100,6 +102,8 @@ class NodeParts:
     """Its part in the network; None: the node is alone."""
     peers: PeersPort | None = None
     """In place of the network, as operators ask it."""
+    places: EntryPlaces | None = None
+    """Where models lie; None: nothing is known to."""
 
 
 async def run_node(
@@ -286,6 +290,7 @@ def _rpc_node(
         pool=PoolViews(chain, mempool, parts.steady),
         pending=PendingViews(chain, mempool, params, sync),
         mining=MiningViews(control, chain, params),
+        models=ModelViews(chain, parts.places, control),
         peers=PeerViews(peers, chain, sync),
         stop=stop,
     )

@@ -208,6 +208,7 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
         wall_ms,
         plan if mines else None,
         network=plan_of_network,
+        places=_places(settings, known.params),
     )
     trio.run(run_node, settings, parts)
 
@@ -225,10 +226,15 @@ def _check_model(settings: Settings, params: NetworkParameters) -> None:
     PromptSource.of(read_bank(settings.bank).prompts, params.model)
 
 
+def _places(settings: Settings, params: NetworkParameters) -> EntryPlaces:
+    """Where the models of this node lie."""
+    return EntryPlaces(params.model, settings.model, settings.bank)
+
+
 def _mining_plan(settings: Settings, known: Prepared, wanted: int | None, ends: bool) -> MiningPlan:
     assert known.payee is not None
     threads, prove = settings.threads or processors(), settings.prove_threads or processors()
-    places = EntryPlaces(known.params.model, settings.model, settings.bank)
+    places = _places(settings, known.params)
     crew = ProcessCrew(
         known.params.name, places, Threads(threads, prove), ProcessSearcher, ProcessProver
     )

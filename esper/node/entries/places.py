@@ -1,5 +1,6 @@
 """Where what the workers of an entry load lies on this machine."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -42,19 +43,33 @@ class EntryPlaces:
     """Files of entries: the genesis model's by the settings, all others by the folders."""
 
     def __init__(
-        self, genesis: ModelEntry, model: Path, bank: Path, further: ModelFolders | None = None
+        self,
+        genesis: ModelEntry,
+        model: Path,
+        bank: Path,
+        further: ModelFolders | None = None,
+        listed: Callable[[], Mapping[ModelId, Path]] = dict,
     ) -> None:
-        """``model`` is the folder of the genesis model, ``bank`` the file of its bank."""
+        """``model`` is the folder of the genesis model, ``bank`` the file of its bank.
+
+        ``further`` knows the folders of all others, and ``listed`` names them.
+        """
         self._genesis = genesis
         self._model = model
         self._bank = bank
         self._further = further or NoFolders()
+        self._listed = listed
 
     def folder_of(self, model_id: ModelId) -> Path | None:
         """The folder of a model, None if it does not lie here."""
         if model_id == self._genesis.model_id:
             return self._model
         return self._further.folder_of(model_id)
+
+    def lying(self) -> dict[ModelId, Path]:
+        """Folders of all models that lie here, by their names."""
+        own = {self._genesis.model_id: self._model} if self._model.is_dir() else {}
+        return {**own, **self._listed()}
 
     def find(self, entry: Loadable) -> Place | None:
         """Where an entry's files lie, None if they do not lie here.
