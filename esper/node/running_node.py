@@ -21,6 +21,7 @@ from esper.mempool.journal import MempoolJournal
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
 from esper.node.calls.call_book import CallBook, CallsWorkedFor
+from esper.node.calls.text_keeper import TextKeeper, TextReader
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
@@ -104,6 +105,8 @@ class NodeParts:
     """In place of the network, as operators ask it."""
     places: EntryPlaces | None = None
     """Where models lie; None: nothing is known to."""
+    read_text: TextReader | None = None
+    """Reads tokenizers of models that come; None: those of ``texts`` are all."""
 
 
 async def run_node(
@@ -136,6 +139,9 @@ async def run_node(
         ]
         if node.network is not None:
             services.append(Service("the network", node.network.run))
+        if parts.read_text is not None:
+            keeper = TextKeeper(parts.texts, node.chain, parts.read_text)
+            services.append(Service("the texts", keeper.run))
         if node.mining is not None:
             services.append(Service("mining", node.mining.run))
         await run_services(services, stop, up)

@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +39,7 @@ from esper.node.workers.search import PromptSource
 from esper.node.workers.threads import ThreadsError, check_threads, processors
 from esper.p2p.service.settings import NetworkSettings
 from esper.primitives.address import Address, AddressError
+from esper.primitives.model_entry import ModelEntry
 from esper.primitives.networks import DEMO_ADDRESS, network
 from esper.primitives.params import NetworkParameters
 from esper.storage.system_errors import system_told
@@ -200,6 +202,7 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
     plan = None if known.payee is None else _mining_plan(settings, known, wanted, ends)
     # The last to be asked for: what is refused before leaves nothing behind.
     directory = _directory(settings)
+    places = _places(settings, known.params)
     plan_of_network = network_plan(known.network, genesis_hash(known.params), directory.path)
     parts = NodeParts(
         directory,
@@ -208,7 +211,8 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
         wall_ms,
         plan if mines else None,
         network=plan_of_network,
-        places=_places(settings, known.params),
+        places=places,
+        read_text=partial(_read_text, places),
     )
     trio.run(run_node, settings, parts)
 
@@ -229,6 +233,12 @@ def _check_model(settings: Settings, params: NetworkParameters) -> None:
 def _places(settings: Settings, params: NetworkParameters) -> EntryPlaces:
     """Where the models of this node lie."""
     return EntryPlaces(params.model, settings.model, settings.bank)
+
+
+def _read_text(places: EntryPlaces, model: ModelEntry) -> ModelText | None:
+    """The tokenizer of a model that lies here. Raises ModelError."""
+    folder = places.folder_of(model.model_id)
+    return None if folder is None else ModelText(folder, model)
 
 
 def _mining_plan(settings: Settings, known: Prepared, wanted: int | None, ends: bool) -> MiningPlan:

@@ -28,6 +28,7 @@ from tests.support.node.node_world import (
     GatedProver,
     ManualSearcher,
     NodeWorld,
+    node_clock,
     node_world,
     rest,
     running,
@@ -50,7 +51,7 @@ LIFE = (Scheduled(ACTIVE, Activation(NEW, 0)), Scheduled(SETTLED, Settlement(NEW
 class RotationCrew(Crew):
     """Fake workers for the entries that are ``here``; those in ``unfit`` cannot begin."""
 
-    clock: Callable[[], int]
+    clock: Callable[[], int] = field(default_factory=lambda: node_clock(PARAMS))
     here: set[Loadable] = field(default_factory=lambda: {OLD_ONE, NEW_ONE})
     unfit: set[Loadable] = field(default_factory=set)
     made: dict[Loadable, Workers] = field(default_factory=dict)
@@ -149,16 +150,12 @@ class RotationWorld:
 
 @asynccontextmanager
 async def rotating(
-    datadir: Path, crew: RotationCrew | None = None, **plan: Any
+    datadir: Path,
+    crew: RotationCrew | None = None,
+    params: NetworkParameters = PARAMS,
+    **plan: Any,
 ) -> AsyncIterator[RotationWorld]:
-    """A node that mines on a fresh chain; ``confirmed_by_genesis`` comes before."""
-    made: list[RotationCrew] = [crew] if crew else []
-    if not made:
-        made.append(RotationCrew(lambda: 0))
-    async with node_world(datadir, PARAMS, crew=made[0], **plan) as world:
-        made[0].clock = world.clock
-        for workers in made[0].made.values():
-            assert isinstance(workers.searcher, ManualSearcher)
-            workers.searcher._clock = world.clock
-        async with running(world):
-            yield RotationWorld(world, made[0])
+    """A node that mines; what confirms its schedule was said before, or is said within."""
+    crew = crew or RotationCrew(node_clock(params), params=params)
+    async with node_world(datadir, params, crew=crew, **plan) as world, running(world):
+        yield RotationWorld(world, crew)

@@ -68,7 +68,7 @@ def test_without_the_new_model_the_old_one_is_mined_to_its_end(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
-        crew = RotationCrew(lambda: 0, here={OLD_ONE})
+        crew = RotationCrew(here={OLD_ONE})
         async with rotating(tmp_path, crew) as node:
             await node.mine(OLD_ONE, SETTLED - 1)
             assert node.model_at(ACTIVE) == OLD.model.model_id
@@ -88,7 +88,7 @@ def test_a_new_model_that_cannot_be_loaded_ends_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
-        crew = RotationCrew(lambda: 0, unfit={NEW_ONE})
+        crew = RotationCrew(unfit={NEW_ONE})
         async with rotating(tmp_path, crew) as node:
             await node.mine(OLD_ONE, ACTIVE + 1)
             assert node.model_at(ACTIVE + 1) == OLD.model.model_id
