@@ -45,8 +45,8 @@ def rpc_node(
         [
             answers(m.GET_STATUS, statuses.status),
             answers(m.GET_PARAMETERS, statuses.parameters),
-            answers(m.LIST_MODELS, statuses.models),
             answers(m.LIST_LOCAL_MODELS, models.models),
+            answers(m.LIST_MODELS, statuses.models),
             answers(m.TOKENIZE, calls.tokenize),
             answers(m.DETOKENIZE, calls.detokenize),
             answers(m.GET_BLOCK, blocks.block),
