@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -34,7 +34,7 @@ from esper.primitives.errors.work_errors import (
     ProofViolation,
     WorkViolation,
 )
-from esper.primitives.ids import Txid
+from esper.primitives.ids import ModelId, Txid
 from esper.primitives.networks import DEMO_ADDRESS, REGTEST
 from esper.vm.llm_call import LlmCall
 
@@ -254,6 +254,43 @@ def test_a_worker_without_a_model_says_why(tmp_path: Path) -> None:
         proving = ProcessProver(replace(SETTINGS, model=tmp_path))
         with pytest.raises(WorkerError, match=str(tmp_path)):
             await proving.start()
+        assert children() <= before
+
+    trio.run(main)
+
+
+def test_a_worker_searches_the_ticket_of_its_entry() -> None:
+    shorter = replace(ENTRY, puzzle=replace(ENTRY.puzzle, max_answer=4))
+
+    async def main() -> Ticket:
+        searcher = ProcessSearcher(replace(SETTINGS, entry=shorter))
+        async with searching(searcher) as events:
+            searcher.search(first_job(4)[0])
+            return (await next_ticket(events)).ticket
+
+    ticket = trio.run(main)
+    assert set(ticket.claim.max_answers) == {4}
+    assert max(len(answer.tokens) for answer in ticket.outputs.answers) <= 4
+
+
+async def start_search(settings: WorkerSettings) -> None:
+    await ProcessSearcher(settings).run(trio.open_memory_channel[Found | Progress](1)[0])
+
+
+async def start_prover(settings: WorkerSettings) -> None:
+    await ProcessProver(settings).start()
+
+
+@pytest.mark.parametrize("start", [start_search, start_prover])
+def test_a_worker_of_another_model_than_its_entry_s_is_unfit(
+    start: Callable[[WorkerSettings], Awaitable[None]],
+) -> None:
+    other = replace(ENTRY, model=replace(ENTRY.model, model_id=ModelId(b"o" * 64)))
+
+    async def main() -> None:
+        before = children()
+        with pytest.raises(WorkerError, match=r"is not the chain's, 6f6f6f6f"):
+            await start(replace(SETTINGS, entry=other))
         assert children() <= before
 
     trio.run(main)
