@@ -49,16 +49,19 @@ class EntryPlaces:
         bank: Path,
         further: ModelFolders | None = None,
         listed: Callable[[], Mapping[ModelId, Path]] = dict,
+        bank_of: Callable[[ModelEntry], Path | None] | None = None,
     ) -> None:
         """``model`` is the folder of the genesis model, ``bank`` the file of its bank.
 
-        ``further`` knows the folders of all others, and ``listed`` names them.
+        ``further`` knows the folders of all others, ``listed`` names them, and ``bank_of`` knows
+        the file of a bank by its root; None: each folder has one.
         """
         self._genesis = genesis
         self._model = model
         self._bank = bank
         self._further = further or NoFolders()
         self._listed = listed
+        self._bank_of = bank_of or self._bank_in_folder
 
     def folder_of(self, model_id: ModelId) -> Path | None:
         """The folder of a model, None if it does not lie here."""
@@ -79,7 +82,11 @@ class EntryPlaces:
         model = entry.model
         if (model.model_id, model.bank_root) == (self._genesis.model_id, self._genesis.bank_root):
             return Place(self._model, self._bank)
+        folder, bank = self.folder_of(model.model_id), self._bank_of(model)
+        return None if folder is None or bank is None else Place(folder, bank)
+
+    def _bank_in_folder(self, model: ModelEntry) -> Path | None:
         folder = self._further.folder_of(model.model_id)
         if folder is None or not (folder / BANK_FILE).is_file():
             return None
-        return Place(folder, folder / BANK_FILE)
+        return folder / BANK_FILE

@@ -129,7 +129,7 @@ class EntryRoom:
         tiers = [tier for tier in chain.registry.tiers if self.tier in (None, tier.id)]
         if not tiers:
             there = ", ".join(str(tier.id) for tier in chain.registry.tiers)
-            return f"there is no tier {self.tier} any more: mine another with `--tier` ({there})"
+            return f"there is no tier {self.tier}: name one that is there with `--tier` ({there})"
         wanted = ", ".join(f"{Loadable.of(one.own).short} of tier {one.id}" for one in tiers)
         return f"no model that may be mined is here or can be loaded: {wanted}; see `esperd models`"
 

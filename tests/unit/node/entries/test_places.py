@@ -49,8 +49,15 @@ def test_a_longer_bank_of_the_genesis_model_is_another_file(tmp_path: Path) -> N
     (tmp_path / BANK_FILE).touch()
     folders = Folders(OLD_ONE.model_id, tmp_path)
     places = EntryPlaces(OLD_ONE.model, MODEL, BANK, folders)
-    assert places.find(longer) == Place(tmp_path, tmp_path / BANK_FILE)
+    assert places.find(longer) == Place(MODEL, tmp_path / BANK_FILE)
     assert places.find(OLD_ONE) == Place(MODEL, BANK)
+    # Banks may lie by their roots.
+    banks = {longer.model.bank_root: tmp_path / "longer"}
+    by_root = EntryPlaces(
+        OLD_ONE.model, MODEL, BANK, folders, bank_of=lambda model: banks.get(model.bank_root)
+    )
+    assert by_root.find(longer) == Place(MODEL, tmp_path / "longer")
+    assert by_root.find(NEW_ONE) is None
 
 
 def test_models_that_lie_here(tmp_path: Path) -> None:
