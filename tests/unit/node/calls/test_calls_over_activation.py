@@ -1,6 +1,7 @@
 """Calls over an activation: they name own models, and lanes are answered by who may be mined."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from esper.dao.schedule import Activation, Scheduled
 from esper.mempool.call_queue import CallBudget
 from esper.node.calls.call_book import CallBook
 from esper.node.calls.ready_calls import ReadyGroup
+from esper.node.workers.call_answerer import OpenCall
+from esper.node.workers.loadable import Loadable
 from esper.primitives.ids import Txid
 from esper.vm.llm_call import LlmCall
 from tests.support.node.node_world import PARAMS, copied, go, grown_datadir, node_params, rest
@@ -18,6 +21,7 @@ from tests.support.node.rotation_world import (
     NEW_ONE,
     OLD,
     OLD_ONE,
+    RotationCrew,
     RotationWorld,
     confirmed_by_block,
     rotating,
@@ -82,6 +86,65 @@ def test_answers_of_the_old_model_are_let_go_and_the_new_one_answers(
             assert new.asked == ["answer", "prove_calls"]
             # Nobody works for the call to the old model, and it keeps nobody waiting.
             assert old.asked == ["answer", "prove_calls"]
+
+    go(main)
+
+
+def test_an_answer_that_comes_too_late_is_let_go(
+    grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with rotating(copied(grown, tmp_path / "n")) as node:
+            active = await confirmed(node, monkeypatch)
+            old = node.crew.call_prover(OLD_ONE)
+            old.hold("answer")
+            asked = await node.world.send(ALICE, call_to(OLD))
+            await rest()
+            assert status(node, asked.txid) == "answering"
+            await node.mine(OLD_ONE, active - 1)
+            old.release("answer")
+            await rest()
+            assert status(node, asked.txid) is None
+            assert old.asked == ["answer"]
+
+    go(main)
+
+
+def test_calls_to_two_tiers_are_answered_and_proven_apart(
+    grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side = Entry(replace(NEW.model, tier=1), ONE, NEW.puzzle)
+    side_one = Loadable.of(side)
+
+    async def main() -> None:
+        crew = RotationCrew(here={OLD_ONE, side_one})
+        async with rotating(copied(grown, tmp_path / "n"), crew, tier=None) as node:
+            active = node.height + 3
+            comes = Scheduled(active, Activation(side, ONE // 4))
+            confirmed_by_block(monkeypatch, active - 2, comes)
+            await node.mine(OLD_ONE, active - 1)
+            provers = {one: crew.call_prover(one) for one in (OLD_ONE, side_one)}
+            for prover in provers.values():
+                prover.hold("prove_calls")
+            calls = [
+                await node.world.send(key, call_to(entry, token))
+                for token in (50, 51)
+                for key, entry in ((ALICE, OLD), (BOB, side))
+            ]
+            for prover in provers.values():
+                prover.release("prove_calls")
+            await rest()
+            assert [status(node, call.txid) for call in calls] == ["proven"] * 4
+            for entry, prover in provers.items():
+                groups = [
+                    ready
+                    for ready in node.world.desk.ready.groups
+                    if ready.group.model_id == entry.model_id
+                ]
+                said = [call for ready in groups for call in ready.calls]
+                assert len(said) == 2
+                assert {call.call.model_id for call in said} == {entry.model_id}
+                assert prover.asked.count("prove_calls") == len(groups)
 
     go(main)
 
@@ -162,6 +225,9 @@ def test_a_group_is_of_one_model(grown: Path, tmp_path: Path) -> None:
             assert desk._next_group(rules) == [first]
             desk._book.unproven.pop(first.call_id)
             assert desk._next_group(rules) == [other]
+            waiting = [OpenCall(first.call_id, call_to(entry)) for entry in (OLD, NEW)]
+            assert desk._has_room([first], waiting[:1], rules)
+            assert not desk._has_room([first], waiting[1:], rules)
 
     go(main)
 

@@ -139,6 +139,11 @@ def test_one_that_rested_is_started_again_when_it_is_needed() -> None:
 def test_who_works_is_not_ended() -> None:
     async def test(room: Room) -> None:
         await room.look(ACTIVE)
+        before = room.changes
+        with room.room.answering(NEW_ONE.model_id):
+            pass
+        # Nobody waits for those that stay.
+        assert room.changes == before
         with room.room.answering(OLD_ONE.model_id) as prover:
             assert prover is room.crew.call_prover(OLD_ONE)
             await room.look(SETTLED)

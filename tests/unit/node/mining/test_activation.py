@@ -1,13 +1,15 @@
 """A miner over the life of an activation: it goes on, whatever model it has."""
 
+import logging
 from pathlib import Path
 
 import pytest
 
 from esper.node.entries.plan import LEAD_BLOCKS
 from esper.node.entries.prospects import Readiness
+from esper.node.mining.mining_news import TELL_EVERY_S
 from esper.node.mining.mining_service import FILES_S
-from tests.support.node.node_world import go, jump, until
+from tests.support.node.node_world import go, jump, rest, until
 from tests.support.node.rotation_world import (
     ACTIVE,
     LIFE,
@@ -17,6 +19,7 @@ from tests.support.node.rotation_world import (
     OLD_ONE,
     SETTLED,
     RotationCrew,
+    RotationWorld,
     confirmed_by_genesis,
     rotating,
 )
@@ -125,3 +128,29 @@ def test_where_a_tier_is_gone_the_miner_waits_and_says_so(tmp_path: Path) -> Non
             assert node.loaded() == set()
 
     go(main)
+
+
+def test_what_each_tier_promises_is_told_where_there_is_a_choice(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def main() -> None:
+        async with rotating(tmp_path) as node:
+            await node.mine(OLD_ONE, ACTIVE - 2)
+            await tell_soon(node)
+            assert "tiers: " not in caplog.text
+            await node.mine(OLD_ONE, ACTIVE - 1)
+            await node.mine(NEW_ONE, ACTIVE)
+            await tell_soon(node)
+
+    async def tell_soon(node: RotationWorld) -> None:
+        jump(TELL_EVERY_S + 0.01)
+        await rest()
+
+    go(main)
+    [line] = [line for line in caplog.messages if line.startswith("tiers: ")]
+    new, old = line.removeprefix("tiers: ").split("; ")
+    assert new.startswith(f"0 with {NEW_ONE.short} ready, a block every ")
+    assert old.startswith(f"0 with {OLD_ONE.short} (previous) ready, a block every ")
+    assert f"mining tier 0 with model {NEW_ONE.short}" in caplog.text
