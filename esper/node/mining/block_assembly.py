@@ -66,13 +66,7 @@ def assemble(
 def _candidate_groups(
     chain: ChainContext, ready: ReadyCalls, waiting: set[Txid]
 ) -> list[ReadyGroup]:
-    # What was answered by a model that is nobody's own any more would only take others' place.
-    models = {tier.model.model_id for tier in chain.registry.tiers}
-    return [
-        group
-        for group in ready.groups
-        if group.group.model_id in models and all(call.call_id in waiting for call in group.calls)
-    ]
+    return [group for group in ready.groups if all(call.call_id in waiting for call in group.calls)]
 
 
 def _reserve_lanes(
