@@ -10,9 +10,9 @@ import msgspec
 
 from esper.cli.esperd.answers import JsonOption, answer
 from esper.cli.esperd.asked_node import DatadirOption
+from esper.cli.esperd.model_places import model_places
 from esper.cli.esperd.node_commands import resolved_for
 from esper.cli.esperd.reported_errors import reported_errors
-from esper.node.entries.places import EntryPlaces
 from esper.node.settings import datadir_in_effect
 from esper.primitives.networks import network
 from esper.rpc.client import NodeUnreachableError, RpcClient
@@ -67,7 +67,7 @@ def _on_disk(datadir: Path | None) -> tuple[dict[str, Any], list[str]]:
     """What lies here; nothing is loaded where no node runs."""
     settings = resolved_for({"datadir": datadir}).settings
     params = network(settings.network)
-    lying = EntryPlaces(params.model, settings.model, settings.bank).lying()
+    lying = model_places(settings, params).lying()
     rows = [{"model_id": one.hex(), "folder": str(place)} for one, place in lying.items()]
     lines = [f"{one.hex()[:16]}  lies in {place}" for one, place in lying.items()]
     said = "no node runs here: what is loaded, and until when, a running one says"

@@ -15,6 +15,7 @@ import trio
 import typer
 
 from esper.cli.esperd.answers import JsonOption, answer
+from esper.cli.esperd.model_places import model_places
 from esper.cli.esperd.reported_errors import reported_errors
 from esper.cli.esperd.setting_options import Given, takes_settings
 from esper.consensus.genesis import genesis_hash
@@ -202,7 +203,7 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
     plan = None if known.payee is None else _mining_plan(settings, known, wanted, ends)
     # The last to be asked for: what is refused before leaves nothing behind.
     directory = _directory(settings)
-    places = _places(settings, known.params)
+    places = model_places(settings, known.params)
     plan_of_network = network_plan(known.network, genesis_hash(known.params), directory.path)
     parts = NodeParts(
         directory,
@@ -230,11 +231,6 @@ def _check_model(settings: Settings, params: NetworkParameters) -> None:
     PromptSource.of(read_bank(settings.bank).prompts, params.model)
 
 
-def _places(settings: Settings, params: NetworkParameters) -> EntryPlaces:
-    """Where the models of this node lie."""
-    return EntryPlaces(params.model, settings.model, settings.bank)
-
-
 def _read_text(places: EntryPlaces, model: ModelEntry) -> ModelText | None:
     """The tokenizer of a model that lies here. Raises ModelError."""
     folder = places.folder_of(model.model_id)
@@ -244,7 +240,7 @@ def _read_text(places: EntryPlaces, model: ModelEntry) -> ModelText | None:
 def _mining_plan(settings: Settings, known: Prepared, wanted: int | None, ends: bool) -> MiningPlan:
     assert known.payee is not None
     threads, prove = settings.threads or processors(), settings.prove_threads or processors()
-    places = _places(settings, known.params)
+    places = model_places(settings, known.params)
     crew = ProcessCrew(
         known.params.name, places, Threads(threads, prove), ProcessSearcher, ProcessProver
     )
