@@ -78,6 +78,7 @@ COMMANDS: dict[str, list[str]] = {
     "esperd node": ["--rpc-port", "0", "--port", "0"],
     "esperd mine": ["--rpc-port", "0", "--port", "0", "--threads", "1"],
     "esperd config": [],
+    "esperd models": [],
     "esperd mining": [],
     "esperd pause": [],
     "esperd resume": [],

@@ -6,6 +6,7 @@ from typing import Final
 
 from esper.consensus.context import ChainContext
 from esper.consensus.ports import ChainState
+from esper.node.in_force import parameters_of
 from esper.node.workers.call_answerer import AnsweredCall
 from esper.primitives.ids import Txid
 from esper.vm.fees import fee_of_bytes
@@ -34,12 +35,13 @@ def open_lanes(chain: ChainContext, state: ChainState) -> list[Txid]:
     """Ids of the calls that the next block may still answer by a result, the oldest first."""
     ledger = Ledger(Overlay(state))
     found = []
-    for height in range(chain.height + 2, chain.height + chain.params.calls.lane_expiry_blocks + 2):
+    expiry = parameters_of(chain).calls.lane_expiry_blocks
+    for height in range(chain.height + 2, chain.height + expiry + 2):
         found += ledger.lane_ids_due(height)
     return found
 
 
 def payable_results(chain: ChainContext, state: ChainState, sender: bytes) -> int:
     """How many answers to lanes a 33-byte address can pay the fees of."""
-    fee = fee_of_bytes(RESULT_ROOM, chain.params.limits)
+    fee = fee_of_bytes(RESULT_ROOM, parameters_of(chain).limits)
     return Ledger(Overlay(state)).account(sender).balance // fee

@@ -5,6 +5,7 @@ from typing import Final
 
 from esper.consensus.context import ChainContext
 from esper.crypto.signing import KeyPair
+from esper.node.in_force import parameters_of
 from esper.node.workers.call_answerer import AnsweredCall
 from esper.primitives.params import LimitParameters
 from esper.vm.fees import least_fee
@@ -25,7 +26,7 @@ def signed_result(
         LlmResult(answered.call_id, answered.answer),
         nonce=nonce,
         expiry=chain.height + RESULT_WINDOW,
-        limits=chain.params.limits,
+        limits=parameters_of(chain).limits,
         genesis_hash=chain.genesis_hash,
     )
 

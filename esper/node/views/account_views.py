@@ -8,6 +8,7 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory, HistoryView, Released
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
+from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import prompt_text
 from esper.node.views.rpc_formats import address_of, address_text
@@ -113,14 +114,14 @@ class AccountViews:
     ) -> tuple[Account, bool, CreditTotals]:
         """The account as the next block would see it."""
         ledger = Ledger(Overlay(state))
-        totals = totals_at_block(ledger.totals, chain.height + 1, self._params.credits)
+        totals = totals_at_block(ledger.totals, chain.height + 1, parameters_of(chain).credits)
         account, totals = settled(ledger.account(address), totals)
         return account, ledger.known_key(address) is not None, totals
 
     def _credits(
         self, account: Account, totals: CreditTotals, waiting: int, chain: ChainContext
     ) -> s.Credits:
-        rules = self._params.credits
+        rules = parameters_of(chain).credits
         available = account.older_credits + account.newer_credits
         limit = rate_limit(account, rules)
         spendable = min(available, limit - account.used) - waiting
@@ -136,7 +137,7 @@ class AccountViews:
 
     def _earned_per_block(self, account: Account, totals: CreditTotals, chain: ChainContext) -> int:
         """What one more block would bring."""
-        grown = totals_at_block(totals, chain.height + 1, self._params.credits)
+        grown = totals_at_block(totals, chain.height + 1, parameters_of(chain).credits)
         before = account.older_credits + account.newer_credits
         later, _ = settled(account, grown)
         return later.older_credits + later.newer_credits - before
