@@ -167,7 +167,7 @@ class CallDesk:
     async def _work(self) -> bool:
         """One thing, the most urgent; whether there was any."""
         view = self._chain.view
-        rules = parameters_of(view.context).calls
+        rules = parameters_of(view.context, view.state).calls
         lane = self._next_lane(view)
         calls = await self._next_calls(view, rules)
         group = self._next_group(rules)

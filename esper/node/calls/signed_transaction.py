@@ -5,7 +5,6 @@ from typing import Final
 
 from esper.consensus.context import ChainContext
 from esper.crypto.signing import KeyPair
-from esper.node.in_force import parameters_of
 from esper.node.workers.call_answerer import AnsweredCall
 from esper.primitives.params import LimitParameters
 from esper.vm.fees import least_fee
@@ -18,15 +17,18 @@ RESULT_WINDOW: Final = 100
 
 
 def signed_result(
-    key: KeyPair, chain: ChainContext, answered: AnsweredCall, nonce: int
+    key: KeyPair, chain: ChainContext, limits: LimitParameters, answered: AnsweredCall, nonce: int
 ) -> Transaction:
-    """The LlmResult of an answer to a lane of ``chain``, valid from its next block on."""
+    """The LlmResult of an answer to a lane of ``chain``, valid from its next block on.
+
+    ``limits`` are those in force there.
+    """
     return signed_transaction(
         key,
         LlmResult(answered.call_id, answered.answer),
         nonce=nonce,
         expiry=chain.height + RESULT_WINDOW,
-        limits=parameters_of(chain).limits,
+        limits=limits,
         genesis_hash=chain.genesis_hash,
     )
 

@@ -26,7 +26,6 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.changes.followers import ChainChange, Commit
 from esper.node.clock import Clock
 from esper.node.events import Events, TransactionAdmitted, TransactionGone
-from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_start import InChain, nothing_known, take_up
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import ModelId, Txid
@@ -263,7 +262,7 @@ class MempoolService:
         calls to other ``models`` than these. They are chosen in a thread; all of them wait when
         this returns.
         """
-        rules = parameters_of(chain).calls
+        rules = self.pool.params.calls
         budget = CallBudget(
             rows=rules.rows_per_group * rules.groups_per_block * BLOCKS_AHEAD,
             rows_per_call=rules.rows_per_call,

@@ -10,7 +10,6 @@ from esper.consensus.ports import ChainState
 from esper.consensus.template import BlockPlan
 from esper.node.calls.lanes import RESULT_ROOM, LaneAnswers, payable_results
 from esper.node.calls.ready_calls import ReadyCalls, ReadyGroup, ReadyLane
-from esper.node.in_force import parameters_of
 from esper.node.mining.block_draft import BlockDraft
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import Txid
@@ -83,7 +82,7 @@ def _reserve_lanes(
         return []
     ledger = Ledger(Overlay(state))
     still = [lane for call_id, lane in ready.lanes.items() if ledger.lane(call_id) is not None]
-    limit = parameters_of(chain).calls.groups_per_block - shared
+    limit = draft.params.calls.groups_per_block - shared
     # Those that its sender cannot pay for would keep the room from calls that pay.
     taken = still[: min(limit, payable_results(chain, state, lanes.sender))]
     fits = []
@@ -99,7 +98,7 @@ def _chosen_groups(
     chain: ChainContext, draft: BlockDraft, groups: Sequence[ReadyGroup], lanes: int
 ) -> list[ReadyGroup]:
     chosen = []
-    for group in groups[: parameters_of(chain).calls.groups_per_block - lanes]:
+    for group in groups[: draft.params.calls.groups_per_block - lanes]:
         if group.size <= draft.room:
             draft.room -= group.size
             chosen.append(group)
@@ -144,7 +143,7 @@ def _add_results(
     if lanes is None:
         return groups
     for lane in returned:
-        result = lanes.sign(chain, lane.answered, draft.nonce(lanes.sender))
+        result = lanes.sign(chain, draft.params.limits, lane.answered, draft.nonce(lanes.sender))
         draft.room += RESULT_ROOM
         try:
             draft.add(result)

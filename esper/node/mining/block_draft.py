@@ -30,6 +30,8 @@ class BlockDraft:
         context = chain.execution_context(state, payee, mined=mined)
         self._block = OpenBlock(state, chain.tip_work, context)
         self._run = TransactionRun(self._block.view, context)
+        self.params = context.params
+        """Those in force."""
         self.room = chain.params.limits.body_bytes - BODY_RESERVE
         """Bytes left for transactions and groups."""
         self.transactions: list[Transaction] = []

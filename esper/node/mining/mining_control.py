@@ -156,14 +156,15 @@ class MiningControl:
 
     def standing(self) -> MiningStanding:
         """How it goes."""
-        chain, room = self._chain.view.context, self._service.room
+        view, room = self._chain.view, self._service.room
+        chain = view.context
         mined = room.mined
         rates = self._service.statistics.rates(None if mined is None else mined.speed)
         prospects = room.prospects(chain)
         # None between an entry's last block and the choice of another.
         now = next((one for one in prospects if mined and one.loadable == mined.entry), None)
         speed = 0.0 if self._service.paused else rates.attempts_per_second
-        rules = parameters_of(chain).reward
+        rules = parameters_of(chain, view.state).reward
         return MiningStanding(
             running=self._service.searching,
             paused=self._service.paused,

@@ -85,7 +85,7 @@ class StatusViews:
         """The rules that a wallet needs."""
         view = self._chain.view
         chain = view.context
-        return _parameters(parameters_of(chain), chain)
+        return _parameters(parameters_of(chain, view.state), chain)
 
     async def models(self, _: s.NoParams) -> list[s.Model]:
         """The active models by tier."""

@@ -11,6 +11,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -38,7 +39,9 @@ from esper.node.workers.worker_messages import (
     read_message,
 )
 from esper.primitives.networks import network
+from esper.primitives.params import CallParameters
 from esper.prover import ProvingError, release_memory
+from esper.vm.call_rows import call_rows
 
 SEARCH_NICENESS: Final = 15
 """Whoever waits for the node or for a proof goes first."""
@@ -121,13 +124,14 @@ def _prove(
     """As ``_search``."""
     model = load_model(chosen.model)
     inference, prover = NativeInference(model, chosen.threads), NativeProver(model)
-    check_model(inference, _entry(requests).model)
+    entry = _entry(requests)
+    check_model(inference, entry.model)
     genesis = genesis_hash(network(chosen.network))
     _tell(answers, Ready(inference.model_id))
 
     def answer(request: object) -> object:
         try:
-            return _answer(request, inference, prover, genesis)
+            return _answer(request, inference, prover, genesis, entry)
         except (DisagreementError, ProvingError, ModelError, ValueError) as error:
             return Failed(f"{type(error).__name__}: {error}")
 
@@ -145,7 +149,11 @@ def _entry(requests: "queue.SimpleQueue[Any]") -> Loadable:
 
 
 def _answer(
-    request: object, inference: NativeInference, prover: NativeProver, genesis: bytes
+    request: object,
+    inference: NativeInference,
+    prover: NativeProver,
+    genesis: bytes,
+    entry: Loadable,
 ) -> object:
     match request:
         case ProveWork(claim):
@@ -153,12 +161,17 @@ def _answer(
         case AnswerCalls(calls):
             return answered_by(inference, calls)
         case ProveCalls(calls, payee, rules):
-            answerer = CallAnswerer(inference, prover, rules, genesis_hash=genesis)
+            answerer = CallAnswerer(inference, prover, _fitted(rules, entry), genesis_hash=genesis)
             return answerer.prove_own(calls, payee)
         case ProveLane(call, sender, rules):
-            answerer = CallAnswerer(inference, prover, rules, genesis_hash=genesis)
+            answerer = CallAnswerer(inference, prover, _fitted(rules, entry), genesis_hash=genesis)
             return answerer.prove_lane(call, sender)
     raise ValueError(f"unknown request {type(request).__name__}")
+
+
+def _fitted(rules: CallParameters, entry: Loadable) -> CallParameters:
+    """The rules in force, with the rows that a call to this model takes."""
+    return replace(rules, rows_per_call=call_rows(rules, entry.model.shape))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from esper.node.running_node import CALL_WINDOW
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.ids import Txid
-from esper.primitives.params import CallParameters, NetworkParameters
+from esper.primitives.params import CallParameters, LimitParameters, NetworkParameters
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
@@ -282,7 +282,9 @@ def test_answers_that_cannot_be_returned_take_no_room_in_a_template(
     async def main() -> None:
         async with node_world(copied(grown_long, tmp_path / "node"), LONG) as world, running(world):
 
-            def sign(_: ChainContext, answered: AnsweredCall, nonce: int) -> Transaction:
+            def sign(
+                _: ChainContext, __: LimitParameters, answered: AnsweredCall, nonce: int
+            ) -> Transaction:
                 signed.append(answered.call_id)
                 result = LlmResult(answered.call_id, answered.answer)
                 return world.signed(CAROL, result, nonce=nonce)

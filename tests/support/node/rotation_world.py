@@ -13,7 +13,6 @@ import pytest
 
 from esper.consensus.context import ChainContext
 from esper.consensus.header import Header
-from esper.primitives.work_outputs import WorkOutputs
 from esper.dao.registry import ONE, Entry, Puzzle
 from esper.dao.schedule import Activation, Scheduled, Settlement
 from esper.node.chain.stored_blocks import stored_block
@@ -23,6 +22,7 @@ from esper.node.workers.work_ports import Workers
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.ids import ModelId
 from esper.primitives.params import NetworkParameters
+from esper.primitives.work_outputs import WorkOutputs
 from tests.support.node.node_world import (
     PARAMS,
     GatedProver,
