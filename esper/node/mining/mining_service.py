@@ -23,6 +23,7 @@ from esper.consensus.call_groups import LANE_ANSWER
 from esper.consensus.chain import BlockBytes
 from esper.consensus.context import ChainContext
 from esper.consensus.template import Template
+from esper.consensus.tiers import entry_of
 from esper.node.calls.call_desk import CallDesk
 from esper.node.calls.lanes import LaneAnswers
 from esper.node.chain.chain_service import ChainService
@@ -47,6 +48,7 @@ from esper.node.mining.block_assembly import Assembled, assemble
 from esper.node.mining.block_times import BlockTimes
 from esper.node.mining.mining_permit import LOOKS_FOR_PEERS
 from esper.node.mining.mining_statistics import MiningStatistics
+from esper.node.mining.ready_proofs import ReadyProofs
 from esper.node.mining.templates import TemplateMaker, block_of, job_of
 from esper.node.workers.search import Ticket
 from esper.node.workers.worker_messages import Found, Progress
@@ -129,6 +131,7 @@ class MiningService:
         events: Events,
         *,
         lanes: LaneAnswers | None,
+        proofs: ReadyProofs | None = None,
         wanted: int | None,
         steady: Clock = steady_ms,
     ) -> None:
@@ -149,6 +152,7 @@ class MiningService:
         self._steady = steady
         self._times = BlockTimes(chain, clock, steady)
         self._lanes = lanes
+        self._proofs = proofs
         self._events = events
         self._wanted = wanted
         self.statistics = MiningStatistics()
@@ -329,7 +333,18 @@ class MiningService:
             if chain.tip_id != self._refused_after:
                 answered = {*ready.inline(), *ready.long_answers}
                 waiting = self._mempool.selection(chain.height + 1, answered)
-                assembled = assemble(chain, state, payee, waiting, ready, self._lanes)
+                model = entry.entry.model
+                mined = entry_of(model.tier, model.model_id, model.bank_root, chain.registry)
+                assembled = assemble(
+                    chain,
+                    state,
+                    payee,
+                    waiting,
+                    ready,
+                    self._lanes,
+                    proofs=self._proofs,
+                    mined=mined,
+                )
             template = self.templates.template(
                 chain,
                 state,

@@ -12,7 +12,7 @@ from esper.crypto.signing import SEED_BYTES, KeyPair, key_from_seed
 from esper.node.calls.call_book import CallBook
 from esper.node.calls.call_desk import CallDesk
 from esper.node.calls.lanes import LaneAnswers
-from esper.node.calls.signed_transaction import signed_result
+from esper.node.calls.signed_transaction import signed_prove, signed_result
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock, steady_ms
@@ -24,6 +24,8 @@ from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_news import BlockTeller, tell_progress
 from esper.node.mining.mining_service import MinedNews, MiningService
+from esper.node.mining.readiness import Readiness
+from esper.node.mining.ready_proofs import ReadyProofs
 from esper.node.mining.templates import TemplateMaker
 from esper.primitives.address import SUITE_ML_DSA_65
 
@@ -71,6 +73,12 @@ class NodeMining:
         self._room.look(chain.view.context)
         key = results_key(directory, plan.payee)
         lanes = LaneAnswers(key.address.to_bytes(), partial(signed_result, key))
+        # Who mines for a key that is not here shows that it is ready by hand.
+        own = key.address.to_bytes() == plan.payee
+        proofs = ReadyProofs(plan.payee, partial(signed_prove, key)) if own else None
+        self._readiness = (
+            Readiness(proofs, plan.crew, chain, events) if proofs is not None else None
+        )
         self.desk = CallDesk(
             chain,
             mempool,
@@ -91,6 +99,7 @@ class NodeMining:
             clock,
             events,
             lanes=lanes,
+            proofs=proofs,
             wanted=plan.wanted,
             steady=steady,
         )
@@ -119,6 +128,8 @@ class NodeMining:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._follow_mined, mined)
                     nursery.start_soon(self._service.run)
+                    if self._readiness is not None:
+                        nursery.start_soon(self._readiness.run)
                     nursery.start_soon(tell_progress, self.control, self._chain)
                     task_status.started()
         finally:

@@ -9,7 +9,15 @@ import trio
 from esper.consensus.call_groups import CallGroup
 from esper.consensus.ports import WorkClaim
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
-from esper.node.workers.worker_messages import AnswerCalls, Failed, ProveCalls, ProveLane, ProveWork
+from esper.node.workers.rehearsal import Rehearsal, RehearsalJob
+from esper.node.workers.worker_messages import (
+    AnswerCalls,
+    Failed,
+    ProveCalls,
+    ProveLane,
+    ProveWork,
+    Rehearse,
+)
 from esper.node.workers.worker_process import WorkerError, WorkerProcess, WorkerSettings
 from esper.primitives.params import CallParameters
 
@@ -51,6 +59,11 @@ class ProcessProver:
         """The group of an answer to a lane, by the rules in force. Raises WorkerError."""
         group: CallGroup = await self._ask(ProveLane(call, sender, rules))
         return group
+
+    async def rehearse(self, job: RehearsalJob) -> Rehearsal:
+        """A ticket of a model that is about to be activated. Raises WorkerError."""
+        rehearsal: Rehearsal = await self._ask(Rehearse(job))
+        return rehearsal
 
     async def use_threads(self, threads: int) -> None:
         """Prove with so many threads from the next proof on: the pool's size is fixed at start."""

@@ -9,6 +9,7 @@ import trio
 from esper.consensus.call_groups import CallGroup
 from esper.consensus.ports import WorkClaim
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
+from esper.node.workers.rehearsal import Rehearsal, RehearsalJob
 from esper.node.workers.search import SearchJob
 from esper.node.workers.worker_messages import Found, Progress
 from esper.primitives.params import CallParameters
@@ -52,6 +53,9 @@ class ProverPort(Protocol):
         self, call: AnsweredCall, sender: bytes, rules: CallParameters
     ) -> CallGroup:
         """The group of an answer to a lane, by the rules in force. Raises WorkerError."""
+
+    async def rehearse(self, job: RehearsalJob) -> Rehearsal:
+        """A ticket of a model that is about to be activated. Raises WorkerError."""
 
     async def use_threads(self, threads: int) -> None:
         """Prove with so many threads from the next proof on."""

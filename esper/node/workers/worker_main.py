@@ -24,6 +24,7 @@ from esper.node.workers.call_answerer import CallAnswerer, answered_by
 from esper.node.workers.loadable import Loadable
 from esper.node.workers.native_work import DisagreementError, NativeInference, NativeProver
 from esper.node.workers.prove_loop import ProveLoop
+from esper.node.workers.rehearsal import rehearse
 from esper.node.workers.search import PromptSource, TicketSearch, WrongModelError, check_model
 from esper.node.workers.search_loop import SearchLoop
 from esper.node.workers.worker_messages import (
@@ -34,6 +35,7 @@ from esper.node.workers.worker_messages import (
     ProveLane,
     ProveWork,
     Ready,
+    Rehearse,
     Unfit,
     frame,
     read_message,
@@ -131,8 +133,11 @@ def _prove(
 
     def answer(request: object) -> object:
         try:
+            if isinstance(request, Rehearse):
+                bank = PromptSource.of(read_bank(chosen.bank).prompts, entry.model)
+                return rehearse(request.job, inference, prover, bank)
             return _answer(request, inference, prover, genesis, entry)
-        except (DisagreementError, ProvingError, ModelError, ValueError) as error:
+        except (DisagreementError, ProvingError, ModelError, WrongModelError, ValueError) as error:
             return Failed(f"{type(error).__name__}: {error}")
 
     tell = partial(_tell, answers)

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 from esper.consensus.ports import WorkClaim
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.loadable import Loadable
+from esper.node.workers.rehearsal import RehearsalJob
 from esper.node.workers.search import SearchJob, Ticket
 from esper.primitives.ids import ModelId
 from esper.primitives.params import CallParameters
@@ -105,6 +106,13 @@ class ProveLane:
     call: AnsweredCall
     sender: bytes
     rules: CallParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearse:
+    """Asks for a rehearsal of a model that is about to be activated; answered by it."""
+
+    job: RehearsalJob
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,14 @@ from esper.node.clock import Clock
 from esper.node.entries.crew import Crew
 from esper.node.workers.call_answerer import AnsweredCall, CallAnswerer, OpenCall
 from esper.node.workers.loadable import Loadable
-from esper.node.workers.search import SearchJob, TicketSearch
+from esper.node.workers.rehearsal import Rehearsal, RehearsalJob, rehearse
+from esper.node.workers.search import PromptSource, SearchJob, TicketSearch
 from esper.node.workers.work_ports import ProverPort, SearcherPort, Workers
 from esper.node.workers.worker_messages import Found, Progress
 from esper.primitives.ids import ModelId
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import CallParameters, NetworkParameters
-from tests.support.fake_work import FakeInference, FakeProver, prompt_source
+from tests.support.fake_work import BANK, FakeInference, FakeProver, prompt_source
 
 STEP_MS = 1
 """What a batch is said to take."""
@@ -158,6 +159,11 @@ class FakeProverPort(ProverPort):
         await self._heard("prove_lane")
         self._answerer.rules = rules
         return self._answerer.prove_lane(call, sender)
+
+    async def rehearse(self, job: RehearsalJob) -> Rehearsal:
+        await self._heard("rehearse")
+        bank = PromptSource.of(BANK, job.entry.model)
+        return rehearse(job, FakeInference(job.entry.model), self._prover, bank)
 
     async def use_threads(self, threads: int) -> None:
         await self._heard("use_threads")
