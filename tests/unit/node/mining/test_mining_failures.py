@@ -147,8 +147,8 @@ def test_what_waits_and_breaks_a_template_does_not_stop_mining(
     async def main() -> None:
         async with mining(datadir) as world:
 
-            def broken(*arguments: Any) -> Assembled:
-                assembled = assemble(*arguments)
+            def broken(*arguments: Any, **named: Any) -> Assembled:
+                assembled = assemble(*arguments, **named)
                 twice = (*assembled.plan.transactions, *assembled.plan.transactions)
                 return Assembled(BlockPlan(twice))
 
