@@ -167,8 +167,9 @@ class Requests:
     def on_time(self, now: int) -> tuple[Ended | Blame | Send, ...]:
         """What has become late.
 
-        Late blocks and late parts of sync are blamed; of transactions the machine counts who does
-        not answer. A request that is closing for a minute is blamed again each minute.
+        Late blocks and late parts of sync are blamed; of transactions and packages the machine
+        counts who does not answer. A request that is closing for a minute is blamed again each
+        minute.
         """
         found: list[Ended | Blame | Send] = []
         while self._timers and self._timers[0][0] <= now:
@@ -243,7 +244,7 @@ class Requests:
         request = requests.open[number]
         requests.close(number, now)
         yield Ended(peer, request.owner, request.key, End.LATE)
-        if request.owner is not Owner.TRANSACTIONS:
+        if request.owner.blames_late:
             reason = f"an answer that {request.owner.value} asked for {what}"
             yield Blame(peer, Offence.LATE_ANSWER, reason)
         yield Send(peer, talk.Nevermind(number))

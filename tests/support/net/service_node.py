@@ -22,6 +22,7 @@ from esper.p2p.service.answering import Answering
 from esper.p2p.service.gate import Gate, OwnHello
 from esper.p2p.service.machine_room import MachineRoom
 from esper.p2p.service.network import Network, NetworkParts
+from esper.p2p.service.packages.packages import Packages
 from esper.p2p.service.peer_files import KnownPeers
 from esper.p2p.service.peer_parts import make_peer_parts
 from esper.p2p.service.peer_table import PeerTable
@@ -172,6 +173,7 @@ class ServiceNode:
                 served=self.served,
                 answering=Answering(self.served, nothing, nothing, nothing, steady),
                 machines=self.heard,
+                packages=Packages(None, chance, steady),
                 steady=steady,
                 random=chance,
                 claim=lambda: CLAIM,
