@@ -41,6 +41,7 @@ REQUESTS: st.SearchStrategy[Request] = st.one_of(
 )
 
 
+KINDS = st.sampled_from([32, 33, 34, 35, 36, 37, 40, 41, 51])
 PACKAGE_ANSWERS = packages.Digests | packages.Holdings | packages.Chunk
 
 
@@ -182,7 +183,7 @@ class RequestsMachine(RuleBasedStateMachine):
     @rule(
         peer=PEERS,
         size=st.integers(1, 1 << 20),
-        kind=st.sampled_from([32, 33, 34, 35, 36, 37, 40, 41, 51]),
+        kind=KINDS,
     )
     def arriving(self, peer: PeerNumber, size: int, kind: int) -> None:
         self.requests.arriving(peer, kind, size, self.now)
