@@ -62,6 +62,8 @@ class Source:
     pace_ms: int = UNKNOWN_PACE_MS
     """From asking to the last byte, evened out."""
     late_times: int = 0
+    late_until: int = 0
+    """When it is asked again after it was late."""
     busy_times: int = 0
     aside_until: int = 0
     views: dict[bytes, View] = field(default_factory=dict)
@@ -99,11 +101,17 @@ class Source:
         self.window = min(CHUNKS_OF_A_PEER, self.window + 1) if quick else 1
 
     def was_late(self, now: int) -> None:
-        """Something did not come in time: the next pause is twice as long."""
+        """Something did not come in time: the next pause is twice as long.
+
+        Of what is late together the first counts.
+        """
         self.window = 1
+        if now < self.late_until:
+            return
         pause = min(SLOW_ASIDE_MS << min(self.late_times, MOST_DOUBLINGS), MOST_ASIDE_MS)
         self.late_times += 1
         self.pace_ms = max(self.pace_ms, 2 * UNKNOWN_PACE_MS)
+        self.late_until = now + pause
         self._aside(pause, now)
 
     def was_busy(self, now: int) -> None:

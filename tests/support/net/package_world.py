@@ -73,6 +73,10 @@ class Giver:
                     return self.says(talk.Refuse(number, one.root, talk.REFUSED_UNKNOWN))
                 return self.gives(number, one, index, now)
 
+    def taken_back(self, number: int) -> Answers:
+        """What it says when a request is taken back."""
+        return []
+
     def says(self, answer: PackageAnswer | talk.Refuse) -> Answers:
         return [(2 * self.latency_ms, answer)]
 
@@ -150,6 +154,9 @@ class Mute(Giver):
     def answers(self, request: PackageRequest, now: int) -> Answers:
         self.asked_for.append(request)
         return []
+
+    def taken_back(self, number: int) -> Answers:
+        return self.says(talk.Refuse(number, WHOLE_REST, talk.REFUSED_CANCELLED))
 
 
 @dataclass
@@ -231,6 +238,8 @@ class PackageWorld:
                     nevermind = self.requests.cancel(peer, Owner.PACKAGES, key, self.now)
                     assert nevermind is not None or peer in self.gone
                     self.cancels += 1
+                    if nevermind is not None:
+                        self._take_back(peer, nevermind)
                 case Blame(peer, offence):
                     self.blamed.append((peer, offence))
                     self._later(1, self.leave, peer)
@@ -261,6 +270,8 @@ class PackageWorld:
                     self.leave(event.peer)
                 else:
                     assert isinstance(event, Send)
+                    assert isinstance(event.message, talk.Nevermind)
+                    self._take_back(event.peer, event.message)
             due = self.machine.due()
             if due is not None and due <= self.now:
                 self.perform(self.machine.on_time(self.now))
@@ -272,6 +283,10 @@ class PackageWorld:
         """Until one more thing has happened."""
         steps = iter((False, True))
         self.run(lambda: next(steps))
+
+    def _take_back(self, peer: PeerNumber, nevermind: talk.Nevermind) -> None:
+        for delay, answer in self.peers[peer].taken_back(nevermind.number):
+            self._later(delay, self._answers, peer, answer)
 
     def _later(self, delay: int, do: Callable[..., None], *given: Any) -> None:
         heappush(self._events, (self.now + delay, next(self._serial), lambda: do(*given)))
