@@ -107,7 +107,7 @@ class ListLiar(Giver):
     longer: bool = False
 
     def answers(self, request: PackageRequest, now: int) -> Answers:
-        if isinstance(request, packages.GetDigests):
+        if isinstance(request, packages.GetDigests) and request.root in self.packages:
             total = len(self.packages[request.root][0].chunks) + self.longer
             return self.says(
                 packages.Digests(request.number, request.root, 0, total, bytes(32 * total))
@@ -120,7 +120,7 @@ class CountLiar(Giver):
     """Says that the package has more chunks than it has."""
 
     def answers(self, request: PackageRequest, now: int) -> Answers:
-        if isinstance(request, packages.GetHoldings):
+        if isinstance(request, packages.GetHoldings) and request.root in self.packages:
             total = len(self.packages[request.root][0].chunks) + 1
             wire = bits.to_wire(bits.everything(total), total)
             return self.says(packages.Holdings(request.number, request.root, total, wire))
