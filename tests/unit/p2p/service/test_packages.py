@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 import trio
@@ -35,8 +34,9 @@ KINDS = (packages.Digests, packages.Holdings, packages.Chunk, talk.Refuse)
 
 def among(test: Test, shelf: Shelf | None = None, **settings: object) -> None:
     async def main() -> None:
-        async with node(shelf.source if shelf else None, **settings) as made:
-            await test(made)
+        with trio.fail_after(3_600):
+            async with node(shelf.source if shelf else None, **settings) as made:
+                await test(made)
 
     mocked(main)
 
@@ -53,6 +53,8 @@ async def _answer(made: ServiceNode, stranger: Stranger, giver: Giver) -> None:
     while stranger.link.closed is None:
         for message in stranger.heard[seen:]:
             seen += 1
+            if isinstance(message, talk.Ping):
+                await stranger.say(talk.Pong(message.nonce, 0, b"", bytes(64)))
             if isinstance(message, ASKED):
                 for delay, answer in giver.answers(message, steady()):
                     made.nursery.start_soon(_say_later, stranger, delay, answer)
@@ -339,7 +341,7 @@ def test_slow_readers_lose_their_places_to_who_waits() -> None:
     async def test(made: ServiceNode) -> None:
         await made.packages.offer(LARGE.root)
         slow = []
-        for number in range(1, PACKAGE_ANSWERS_HELD + 1):
+        for number in range(1, PACKAGE_ANSWERS_HELD - PACKAGE_ANSWERS_HELD // 3 + 1):
             stranger = await made.dialled_by(number)
             stranger.reads_bulk = trio.Event()
             await stranger.say(packages.GetChunk(1, LARGE.root, 0))
@@ -359,11 +361,8 @@ def test_what_nobody_asked_for_ends_a_connection_at_its_head() -> None:
     async def test(made: ServiceNode) -> None:
         stranger = await made.dialled_by(1)
         frame = frame_bytes(packages.Chunk(1, ONE.root, 0, bytes(MIB)))
-        with pytest.raises(Exception, match="."):
-            for at in range(0, len(frame), 1 << 16):
-                await stranger.link.bulk.send_all(frame[at : at + (1 << 16)])
-                await trio.sleep(0.1)
-            raise RuntimeError("all of it was taken")
+        await stranger.link.bulk.send_all(frame[:100])
+        await until(lambda: stranger.link.closed is not None)
         assert "which nobody asked for" in made.reasons[-1]
 
     among(test, Shelf(ONE))
@@ -383,7 +382,7 @@ def test_a_peer_that_leaves_holds_no_place() -> None:
     among(test, Shelf(LARGE))
 
 
-def test_more_is_not_given_than_the_rate(monkeypatch: Any) -> None:
+def test_more_is_not_given_than_the_rate() -> None:
     async def test(made: ServiceNode) -> None:
         await made.packages.offer(LARGE.root)
         stranger = await made.dialled_by(1)
