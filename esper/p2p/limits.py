@@ -153,9 +153,9 @@ DOUBLE_AFTER_MS: Final = 2_000
 ASKERS_OF_A_CHUNK: Final = 2
 LIST_MS: Final = 45_000
 """A peer has so long for a whole list of digests."""
-HOLDINGS_EVERY_MS: Final = 30_000
+HOLDINGS_EVERY_MS: Final = 15_000
 """A peer that lacks what this node lacks is asked so often what it has."""
-NOT_THERE_MS: Final = 60_000
+NOT_THERE_MS: Final = 15_000
 """A peer that has nothing of a package is asked again after so long."""
 SLOW_ASIDE_MS: Final = 30_000
 """Doubled each time ..."""

@@ -249,8 +249,9 @@ def address(number: int, ip: str = "") -> PeerAddress:
 
 
 @asynccontextmanager
-async def node(models: PackageSource | None = None, **settings: Any) -> AsyncIterator[ServiceNode]:
+async def node(**settings: Any) -> AsyncIterator[ServiceNode]:
     """A node that runs; it dials nobody but ``static`` ones. ``models``: its store of packages."""
+    models = settings.pop("models", None)
     chosen = NetworkSettings(**({"connect_only": True} | settings))
     memory = MemoryNetwork(random.Random(1), latency_s=(0.01, 0.01))
     made = ServiceNode(memory, chosen, models)

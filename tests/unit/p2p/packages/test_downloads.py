@@ -72,7 +72,8 @@ def test_many_peers_give_at_once() -> None:
     for one in slow:
         together.join(one)
     together.fetch(SMALL.root)
-    by_one, by_eight = (one.run(lambda one=one: whole(one)) for one in (alone, together))
+    by_one = alone.run(lambda: whole(alone))
+    by_eight = together.run(lambda: whole(together))
     assert 4 * by_eight < by_one
     assert all(one.gave for one in slow)
 
@@ -217,7 +218,8 @@ def test_a_cancelled_one_asks_nothing_more(after_ms: int) -> None:
     asked = len(giver.asked_for)
     world.run()
     assert len(giver.asked_for) == asked
-    assert world.fetched == world.blamed == []
+    assert not world.fetched
+    assert not world.blamed
     statistics = world.machine.statistics()
     assert (statistics.in_flight, statistics.held, statistics.downloads) == (0, 0, 0)
     world.fetch(package(200).root)

@@ -93,7 +93,8 @@ def test_lists_and_holdings_come_from_memory() -> None:
     made.put(OTHER, b"", 0)
     assert OTHER in made
     assert made.roots == (ONE.root, OTHER)
-    assert made.page(1, OTHER, 0) is made.holdings(1, OTHER) is None
+    assert made.page(1, OTHER, 0) is None
+    assert made.holdings(1, OTHER) is None
     assert not made.has_list(OTHER)
 
 

@@ -32,10 +32,10 @@ ASKED = packages.GetDigests | packages.GetHoldings | packages.GetChunk
 KINDS = (packages.Digests, packages.Holdings, packages.Chunk, talk.Refuse)
 
 
-def among(test: Test, shelf: Shelf | None = None, **settings: object) -> None:
+def among(test: Test, shelf: Shelf | None = None) -> None:
     async def main() -> None:
         with trio.fail_after(3_600):
-            async with node(shelf.source if shelf else None, **settings) as made:
+            async with node(models=shelf.source if shelf else None) as made:
                 await test(made)
 
     mocked(main)
