@@ -357,6 +357,8 @@ def table() -> tuple[Decoder, ...]:
                 "consensus.header.PRE_HEADER": mined.header.pre.to_bytes(),
                 "consensus.header.HEADER": head,
                 "p2p.wire.talk_messages.HELLO": vector_of("Hello"),
+                "p2p.wire.package_messages.DIGESTS": vector_of("Digests"),
+                "p2p.wire.package_messages.HOLDINGS": vector_of("Holdings"),
                 "p2p.peers.address_files._ENTRY": encode(address_files._ENTRY, known),
             }
         ),

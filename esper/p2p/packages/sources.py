@@ -98,7 +98,7 @@ class Source:
         self.late_times = max(0, self.late_times - 1)
         self.pace_ms = (self.pace_ms + took_ms) // 2
         quick = took_ms <= QUICK_CHUNK_MS
-        self.window = min(CHUNKS_OF_A_PEER, self.window + 1) if quick else 1
+        self.window = min(CHUNKS_OF_A_PEER, max(1, self.window + (1 if quick else -1)))
 
     def was_late(self, now: int) -> None:
         """Something did not come in time: the next pause is twice as long.

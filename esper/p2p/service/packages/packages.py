@@ -28,6 +28,7 @@ from esper.p2p.service.packages.package_jobs import (
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.messages import PackageRequest
 from esper.p2p.wire.talk_messages import Refuse
+from esper.primitives.hashing import HASH_BYTES
 from esper.saying import warn
 
 LOG: Final = logging.getLogger("esper.network")
@@ -115,11 +116,12 @@ class Packages:
         """Until a package is whole; what is here already is not fetched again.
 
         Cancelled, the fetching ends, and what came stays. ``offer``: what is here of it is given
-        to peers from now on. Raises NoPackagesError, PackageHopelessError, TooManyDownloadsError,
-        TooManyOffersError.
+        to peers from now on, unless it cannot be. Raises NoPackagesError, PackageHopelessError,
+        TooManyDownloadsError, TooManyOffersError, and ValueError for a root of another length.
         """
         if self._jobs is None:
             raise NoPackagesError
+        _check_root(root)
         await self._runs.wait()
         if offer:
             await self.offer(root)
@@ -132,10 +134,11 @@ class Packages:
     async def offer(self, root: bytes) -> bool:
         """Give what is here of a package to peers, and what will be; whether anything is.
 
-        Raises NoPackagesError, TooManyOffersError.
+        Raises NoPackagesError, TooManyOffersError, and ValueError for a root of another length.
         """
         if self._jobs is None:
             raise NoPackagesError
+        _check_root(root)
         if root not in self.serving.offers:
             # With nothing first: the look at the disk says what is here.
             self.serving.offers.put(root, b"", 0)
@@ -185,6 +188,7 @@ class Packages:
             case Fetched(root):
                 self._over(root, None)
             case Hopeless(root, reason):
+                self.serving.offers.withdraw(root)
                 self._over(root, reason)
             case _:
                 return
@@ -218,3 +222,8 @@ class Packages:
     def _do(self, actions: Iterable[object]) -> None:
         if self._room is not None:
             self._room.perform(Owner.PACKAGES, actions)
+
+
+def _check_root(root: bytes) -> None:
+    if len(root) != HASH_BYTES:
+        raise ValueError(f"root has {len(root)} bytes, must have {HASH_BYTES}")

@@ -188,6 +188,10 @@ def test_errors_of_fetching_name_what_helps() -> None:
         shelf.fails = CannotBeError("the manifest is none")
         with pytest.raises(PackageHopelessError, match="the manifest is none"):
             await made.packages.fetch(ONE.root)
+        assert ONE.root not in made.packages.serving.offers
+        for call in (made.packages.fetch, made.packages.offer):
+            with pytest.raises(ValueError, match="must have 64"):
+                await call(b"root")
         shelf.fails = None
         await made.packages.fetch(ONE.root)
         for seed in range(8):
