@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import trio
 
+from bench.network_chain import TimedVerifier
+from bench.network_nodes import address_of, opened, plan
+from esper.node.peers.network_service import NetworkService
 from esper.p2p.limits import MIB
 from esper.p2p.packages.events import PackageProgress
+from esper.primitives.networks import REGTEST
 from tests.support.net.bare_network import BareNetwork, bare_network, running
 from tests.support.net.package_store import Package, Shelf, package
 
@@ -122,3 +130,30 @@ def test_a_node_that_has_a_part_gives_it_while_it_fetches() -> None:
         assert first.is_whole(ONE)
 
     trio.run(main)
+
+
+def test_whole_nodes_fetch_from_each_other(tmp_path: Path) -> None:
+    """With chain, mempool and all: their hellos say that they have a store."""
+    shelf = Shelf()
+
+    async def main() -> None:
+        services: list[NetworkService] = []
+        with trio.fail_after(600), ExitStack() as stack:
+            async with trio.open_nursery() as nursery:
+                for name, kept in (("seeder", Shelf(ONE)), ("node", shelf)):
+                    static = [address_of(one) for one in services]
+                    planned = replace(plan(REGTEST, name, static), packages=kept.source)
+                    folder = tmp_path / name
+                    node = stack.enter_context(opened(folder, REGTEST, TimedVerifier(0.0), planned))
+                    assert node.network is not None
+                    services.append(node.network)
+                    await nursery.start(node.network.run)
+                seeder, fetching = services
+                await seeder.packages.offer(ONE.root)
+                await fetching.packages.fetch(ONE.root)
+                assert fetching.counters()["packages_sources"] == 1
+                assert fetching.counters()["packages_served_answering"] == 0
+                nursery.cancel_scope.cancel()
+
+    trio.run(main)
+    assert shelf.is_whole(ONE)
