@@ -43,7 +43,7 @@ async def chunks(mib: int) -> dict[str, float]:
     node = bare_network(2, settings=settings, models=shelf.source)
     async with running(seeder, node):
         await seeder.packages.offer(one.root)
-        await node.network.connect(seeder.address)
+        await node.meet(seeder)
         await node.peers(1)
         await seeder.peers(1)
         began, used = time.perf_counter(), processor_s()

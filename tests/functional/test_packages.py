@@ -47,7 +47,7 @@ def lies(shelf: Shelf, one: Package) -> None:
 
 async def joined(node: BareNetwork, *others: BareNetwork) -> None:
     for one in others:
-        await node.network.connect(one.address)
+        await node.meet(one)
     await node.peers(len(others))
     for one in others:
         await one.peers(1)
@@ -91,7 +91,7 @@ def test_a_liar_is_banned_and_a_staller_holds_nothing_up() -> None:
                 await stalling.stalls.wait()
                 while any(one.address.peer_id == liar.identity.node_id for one in node.table.all()):
                     await trio.sleep(0.01)
-                await node.network.connect(seeder.address)
+                await node.meet(seeder)
             assert shelf.is_whole(ONE)
             barred = node.gate.parts.penalties.id_barred_until
             now = node.network._parts.steady()
@@ -115,8 +115,8 @@ def test_a_node_that_has_a_part_gives_it_while_it_fetches() -> None:
         seen: list[PackageProgress] = []
         async with running(seeder, middle, end):
             await seeder.packages.offer(ONE.root)
-            await middle.network.connect(seeder.address)
-            await end.network.connect(middle.address)
+            await middle.meet(seeder)
+            await end.meet(middle)
             await middle.peers(2)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(middle.packages.fetch, ONE.root)

@@ -34,7 +34,7 @@ from esper.p2p.service.peer_table import Connected, PeerTable
 from esper.p2p.service.settings import NetworkSettings
 from esper.p2p.transport.guard import SharedFrameBudget
 from esper.p2p.transport.identity import Identity
-from esper.p2p.transport.link import Link
+from esper.p2p.transport.link import Link, LinkClosed
 from esper.p2p.transport.mux_link import now_ms
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire.fields import Claim
@@ -170,6 +170,16 @@ class BareNetwork:
         with self.scope:
             await self.network.run(task_status=task_status)
         self.ended.set()
+
+    async def meet(self, other: BareNetwork) -> None:
+        """Dial another until it is reached: a busy machine may take longer than a dial may."""
+        while True:
+            try:
+                await self.network.connect(other.address)
+            except LinkClosed:
+                await trio.sleep(0.1)
+            else:
+                return
 
     async def peers(self, count: int) -> list[Connected]:
         """Those that are settled, once there are so many."""
