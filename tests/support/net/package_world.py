@@ -185,6 +185,8 @@ class PackageWorld:
         self.told: list[object] = []
         self.job_ms = 3
         self.cancels = 0
+        self.asked_in_vain = 0
+        """Requests to peers that are gone."""
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._serial = count()
 
@@ -229,6 +231,7 @@ class PackageWorld:
             match waiting.pop(0):
                 case Ask(peer, key, request):
                     if peer in self.gone:
+                        self.asked_in_vain += 1
                         waiting += self.machine.ended(peer, key, End.LEFT, self.now)  # type: ignore[arg-type]
                         continue
                     sent = self.requests.ask(peer, Owner.PACKAGES, key, request, self.now)

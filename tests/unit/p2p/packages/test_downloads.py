@@ -276,6 +276,7 @@ def test_a_peer_that_leaves_is_replaced() -> None:
     world.run(most_ms=3_000)
     world.leave(first)
     assert world.machine.statistics().in_flight == 0
+    assert world.asked_in_vain == 0
     other = Giver.of(SMALL)
     world.join(other)
     world.run()
