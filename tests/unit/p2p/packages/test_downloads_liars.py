@@ -162,7 +162,8 @@ def test_a_silent_peer_is_let_alone_for_longer_each_time() -> None:
     assert not world.blamed
     assert not world.gone
     pauses = [later - sooner for sooner, later in pairwise(times)]
-    assert pauses[0] >= SLOW_ASIDE_MS
+    # What is late together counts once.
+    assert SLOW_ASIDE_MS <= pauses[0] < 2 * SLOW_ASIDE_MS
     assert pauses == sorted(pauses)
     assert pauses[-1] >= MOST_ASIDE_MS
     assert len(times) < 15
