@@ -104,7 +104,7 @@ def mined_blocks(
         params,
         inference=NativeInference(model, 2),
         prover=NativeProver(model),
-        bank=PromptSource.of(bank.prompts, params),
+        bank=PromptSource.of(bank.prompts, params.model),
         payee=keys[0].address.to_bytes(),
         vrf_secret=bytes(32),
     )
@@ -158,9 +158,9 @@ def parts(
                 state,
                 chain.tip_work,
                 content.transactions,
-                chain.execution_context(header.pre.payee, content.answers, claims),
+                chain.execution_context(state, header.pre.payee, content.answers, claims),
             )
-            at = chain.execution_context(header.pre.payee, content.answers, _Believed())
+            at = chain.execution_context(state, header.pre.payee, content.answers, _Believed())
             execution = timed(
                 times["execution"], execute_block, state, chain.tip_work, content.transactions, at
             )

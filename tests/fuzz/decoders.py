@@ -28,11 +28,14 @@ from esper.consensus import (
     header_isolation,
 )
 from esper.consensus.chain import BlockBytes
-from esper.consensus.outputs import WORK_OUTPUTS
+from esper.consensus.registry import genesis_registry
+from esper.dao import bodies, ready
+from esper.dao.entry_records import TIER
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
-from esper.model.files import json_file, safetensors_header
+from esper.model.files import json_file, safetensors_header, safetensors_layout
 from esper.model.importing import weight_files
+from esper.model.package import manifest
 from esper.model.templates import chat_template
 from esper.p2p.faults import Fault
 from esper.p2p.limits import NetworkLimits
@@ -71,6 +74,7 @@ from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.errors.transaction_errors import IsolatedTransactionViolation
 from esper.primitives.ids import BlockId, ModelId, Txid
 from esper.primitives.prompt import BankPrompt
+from esper.primitives.work_outputs import WORK_OUTPUTS
 from esper.prover import proof_file
 from esper.storage import format_version, side_blocks
 from esper.storage.format_version import FormatDamagedError
@@ -99,6 +103,7 @@ from tests.unit.prover.test_proof_file import EXAMPLE as STATEMENT
 LAYERS = (
     "primitives",
     "crypto",
+    "dao",
     "vm",
     "consensus",
     "storage",
@@ -318,6 +323,19 @@ def vector_of(record: str) -> bytes:
     return bytes.fromhex(next(one["bytes"] for one in found if one["record"] == record))
 
 
+def body_vector(record: str) -> bytes:
+    """The golden body of a proposal."""
+    path = Path(__file__).parents[1] / "vectors" / "dao.json"
+    found = json.loads(path.read_bytes())["bodies"]
+    return bytes.fromhex(next(one["bytes"] for one in found if one["record"] == record))
+
+
+def package_manifest() -> manifest.Manifest:
+    """The files of a package, one of them in parts."""
+    files = ((name.encode(), 1 << 20 | 7) for name in manifest.REQUIRED)
+    return manifest.Manifest(tuple(manifest.PackagedFile(*one) for one in files))
+
+
 def kept_file(kind: checked_file.FileKind[Any], value: Any) -> bytes:
     checked_file.write_file(FOLDER.path / "example.dat", kind, value)
     return (FOLDER.path / "example.dat").read_bytes()
@@ -356,12 +374,18 @@ def table() -> tuple[Decoder, ...]:
             {
                 "consensus.header.PRE_HEADER": mined.header.pre.to_bytes(),
                 "consensus.header.HEADER": head,
+                "dao.bodies.MODEL_BODY": body_vector("ModelBody"),
+                "dao.bodies.CHANGE_BODY": body_vector("ChangeBody"),
+                "dao.entry_records.TIER": encode(TIER, genesis_registry(PARAMS).tiers[0]),
+                "model.package.manifest.MANIFEST": package_manifest().to_bytes(),
                 "p2p.wire.talk_messages.HELLO": vector_of("Hello"),
                 "p2p.wire.package_messages.DIGESTS": vector_of("Digests"),
                 "p2p.wire.package_messages.HOLDINGS": vector_of("Holdings"),
                 "p2p.peers.address_files._ENTRY": encode(address_files._ENTRY, known),
             }
         ),
+        Decoder("dao.bodies.read_body", partial(bodies.read_body, 1), (CodecError,), body_vector("ModelBody"), partial(encode, bodies.MODEL_BODY)),
+        Decoder("dao.ready.read_ready", ready.read_ready, (CodecError,), ready.ready_bytes(ready.ReadyBody(7, mined.body.outputs)), ready.ready_bytes),
         Decoder("consensus.header.decode_header", lambda b: header.decode_header(b, LARGEST), (CodecError,), head, header.Header.to_bytes),
         Decoder("consensus.header_isolation.read_header", lambda b: header_isolation.read_header(b, LIMITS), violation, head, header.Header.to_bytes),
         Decoder("consensus.block.decode_body", lambda b: block.decode_body(b, LARGEST), (CodecError,), body, block.Body.to_bytes),
@@ -390,7 +414,8 @@ def table() -> tuple[Decoder, ...]:
         Decoder("storage.kv.leveldb_diagnosis._table_is_sound", lambda b: leveldb_diagnosis._table_is_sound(b, entries=True), (), bytes(40) + leveldb_diagnosis.TABLE_MAGIC),
         Decoder("mempool.journal.load", f(JOURNAL, waiting), (IsolatedTransactionViolation,), journal_example(signed, signed)),
         Decoder("model.safetensors_file.read_container", f("t", lambda d: safetensors_file.read_container(d / "t")), model_error, safetensors_example()),
-        Decoder("model.importing.weight_files.read_weights", f(weight_files.INDEX_FILE, weight_files.read_weights), model_error, index_example()),
+        Decoder("model.importing.weight_files.read_weights", f(weight_files.INDEX_FILE, lambda d: dict(weight_files.read_weights(d))), model_error, index_example()),
+        Decoder("model.files.safetensors_layout.read_layout", f("t", lambda d: safetensors_layout.read_layout(d / "t")), model_error, safetensors_example()),
         Decoder("model.files.safetensors_header.read_metadata", f("t", lambda d: safetensors_header.read_metadata(d / "t")), model_error, safetensors_example()),
         Decoder("model.files.json_file.read_object", f("c", lambda d: json_file.read_object(d / "c", "")), model_error, llama),
         Decoder("model.templates.chat_template.read_chat_template", f("tokenizer_config.json", chat_template.read_chat_template), model_error, b'{"bos_token": "<s>", "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}'),
@@ -405,6 +430,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("p2p.transport.yamux.read_head", lambda b: read_head(b.ljust(12, b"\0")), (), frame_head(0, 1, 1, 3)),
         Decoder("p2p.wire.messages.decode_message", message_again, (Fault,), b"\0" + vector_of("Hello"), lambda v: v),
         Decoder("p2p.wire.framing.feed", framed, (Fault,), b"\x0e" + frame_bytes(Prefer(1)) * 2),
+        Decoder("model.package.manifest.decode_manifest", manifest.decode_manifest, model_error, package_manifest().to_bytes(), manifest.Manifest.to_bytes),
         Decoder("model.prompts.read_bank", f("b", lambda d: prompts.read_bank(d / "b")), model_error, prompts.encode_bank(bank), prompts.encode_bank),
     )  # fmt: skip
 

@@ -63,8 +63,10 @@ def made(
     chain: ProvenChain, plan: BlockPlan, executed: block_execution.BlockExecution | None = None
 ) -> Template:
     params = chain.context.params
-    maker = TemplateMaker(params, PAYEE, bytes(32), params.model)
-    return maker.template(chain.context, chain.state, plan, time_ms=1, execution=executed)
+    maker = TemplateMaker(params, PAYEE, bytes(32))
+    return maker.template(
+        chain.context, chain.state, plan, model=params.model, time_ms=1, execution=executed
+    )
 
 
 def waiting(world: ChainWorld, pool: Pool) -> list[Transaction]:
@@ -89,7 +91,7 @@ def chosen_alone(
     world: ChainWorld, candidates: list[Transaction], answers: dict[bytes, Answer | None]
 ) -> tuple[list[bytes], dict[bytes, type[TransactionViolation]]]:
     """What fits, one after the other, on overlays of nothing but the start of the block."""
-    context = world.chain.context.execution_context(PAYEE)
+    context = world.chain.context.execution_context(world.chain.state, PAYEE)
     overlay = Overlay(world.chain.state)
     start_block(Ledger(overlay), context)
     taken: list[bytes] = []

@@ -17,15 +17,18 @@ RESULT_WINDOW: Final = 100
 
 
 def signed_result(
-    key: KeyPair, chain: ChainContext, answered: AnsweredCall, nonce: int
+    key: KeyPair, chain: ChainContext, limits: LimitParameters, answered: AnsweredCall, nonce: int
 ) -> Transaction:
-    """The LlmResult of an answer to a lane of ``chain``, valid from its next block on."""
+    """The LlmResult of an answer to a lane of ``chain``, valid from its next block on.
+
+    ``limits`` are those in force there.
+    """
     return signed_transaction(
         key,
         LlmResult(answered.call_id, answered.answer),
         nonce=nonce,
         expiry=chain.height + RESULT_WINDOW,
-        limits=chain.params.limits,
+        limits=limits,
         genesis_hash=chain.genesis_hash,
     )
 

@@ -82,7 +82,7 @@ def _reserve_lanes(
         return []
     ledger = Ledger(Overlay(state))
     still = [lane for call_id, lane in ready.lanes.items() if ledger.lane(call_id) is not None]
-    limit = chain.params.calls.groups_per_block - shared
+    limit = draft.params.calls.groups_per_block - shared
     # Those that its sender cannot pay for would keep the room from calls that pay.
     taken = still[: min(limit, payable_results(chain, state, lanes.sender))]
     fits = []
@@ -98,7 +98,7 @@ def _chosen_groups(
     chain: ChainContext, draft: BlockDraft, groups: Sequence[ReadyGroup], lanes: int
 ) -> list[ReadyGroup]:
     chosen = []
-    for group in groups[: chain.params.calls.groups_per_block - lanes]:
+    for group in groups[: draft.params.calls.groups_per_block - lanes]:
         if group.size <= draft.room:
             draft.room -= group.size
             chosen.append(group)
@@ -143,7 +143,7 @@ def _add_results(
     if lanes is None:
         return groups
     for lane in returned:
-        result = lanes.sign(chain, lane.answered, draft.nonce(lanes.sender))
+        result = lanes.sign(chain, draft.params.limits, lane.answered, draft.nonce(lanes.sender))
         draft.room += RESULT_ROOM
         try:
             draft.add(result)

@@ -11,6 +11,7 @@ from esper.consensus.ports import WorkClaim
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.worker_messages import AnswerCalls, Failed, ProveCalls, ProveLane, ProveWork
 from esper.node.workers.worker_process import WorkerError, WorkerProcess, WorkerSettings
+from esper.primitives.params import CallParameters
 
 
 class ProcessProver:
@@ -37,14 +38,18 @@ class ProcessProver:
         answers: list[AnsweredCall] = await self._ask(AnswerCalls(calls))
         return answers
 
-    async def prove_calls(self, calls: Sequence[AnsweredCall], payee: bytes) -> CallGroup:
-        """The group of a payee's own calls. Raises WorkerError."""
-        group: CallGroup = await self._ask(ProveCalls(calls, payee))
+    async def prove_calls(
+        self, calls: Sequence[AnsweredCall], payee: bytes, rules: CallParameters
+    ) -> CallGroup:
+        """The group of a payee's own calls, by the rules in force. Raises WorkerError."""
+        group: CallGroup = await self._ask(ProveCalls(calls, payee, rules))
         return group
 
-    async def prove_lane(self, call: AnsweredCall, sender: bytes) -> CallGroup:
-        """The group of an answer to a lane. Raises WorkerError."""
-        group: CallGroup = await self._ask(ProveLane(call, sender))
+    async def prove_lane(
+        self, call: AnsweredCall, sender: bytes, rules: CallParameters
+    ) -> CallGroup:
+        """The group of an answer to a lane, by the rules in force. Raises WorkerError."""
+        group: CallGroup = await self._ask(ProveLane(call, sender, rules))
         return group
 
     async def use_threads(self, threads: int) -> None:
