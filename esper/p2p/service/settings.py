@@ -40,7 +40,7 @@ class NetworkSettings:
     upload_per_s: int = 16 * MIB
     """Bytes of history served in all."""
     minimum_weight: int = 0
-    """What this release knows the network's chain to weigh at least."""
+    """What this release knows the network's chain to weigh at least, as ``HeaderChain.weight``."""
     agent: bytes = b"esper"
     """What peers are told of this program, at most 64 printable characters."""
 
