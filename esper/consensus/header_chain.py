@@ -41,7 +41,7 @@ class HeaderChain:
     tiers: TierState
     """Multipliers and counts of the tiers."""
     weight: int
-    """Sum of the weights of all blocks after genesis."""
+    """Sum of the weights of all blocks after genesis, in 1/65536 of a genesis ticket."""
 
     @property
     def median_time_ms(self) -> int:

@@ -44,7 +44,7 @@ class NetworkSettings:
     package_download_per_s: int = PACKAGE_DOWN_PER_S
     """Bytes of packages asked of all peers together."""
     minimum_weight: int = 0
-    """What this release knows the network's chain to weigh at least."""
+    """What this release knows the network's chain to weigh at least, as ``HeaderChain.weight``."""
     agent: bytes = b"esper"
     """What peers are told of this program, at most 64 printable characters."""
 
