@@ -6,16 +6,17 @@ import pytest
 
 from esper.dao.bodies import RollbackBody
 from esper.dao.records import MAX_LIVE, MAX_SCHEDULE
+from esper.dao.registry import MAX_TIERS
 from esper.dao.settings import SETTINGS
 from esper.dao.steps import Step
 from esper.primitives.errors.block_errors import RejectedTransactionViolation
+from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import Txid
-from esper.primitives.networks import NETWORKS
-from esper.primitives.params import NetworkParameters
+from esper.vm.execute import TransactionRun
 from esper.vm.governance.places import under_way
 from esper.vm.governance.vote import Vote
 from tests.support.dao_world import DaoWorld, change_body, model_body, proposing, proving
-from tests.support.vm_world import ALICE, BOB, COIN, MINER
+from tests.support.vm_world import ALICE, BOB, COIN, MINER, make
 
 BOND = 300 * COIN
 KEYS = (1, 2, 3, 4, 11, 12, 13, 14)
@@ -29,6 +30,7 @@ class Majority:
         self.world = DaoWorld()
         self.world.stake(600, 300, 100)
         self.names = count(1)
+        self.later: list[Txid] = []
 
     def new_tiers(self, first: int) -> list[Txid]:
         """Models for seven tiers that are not there, opened and voted for."""
@@ -61,47 +63,56 @@ class Majority:
             self.world.block()
 
 
-def taken_back() -> tuple[Majority, list[Txid]]:
-    """Seven models of tiers that they came with, taken back before they acted; and changes."""
-    players = Majority()
-    models = players.new_tiers(1)
-    players.past(models, Step.DRAW)
-    players.changes()
-    players.ready(models)
-    players.past(models, Step.ACT)
-    players.voted(players.rollbacks(models))
-    assert {players.world.step(one) for one in models} == {Step.END}
-    return players, models
+@pytest.fixture(scope="module")
+def players() -> Majority:
+    """Seven tiers were taken back before they came, and the seven after them have passed.
 
-
-def test_tiers_that_are_about_to_go_still_count_for_the_limit_of_tiers() -> None:
-    players, _ = taken_back()
-    world = players.world
+    Beside them eight changes wait to act, and eight models of tier 0 are open to votes.
+    """
+    found = Majority()
+    world = found.world
+    first = found.new_tiers(1)
+    found.past(first, Step.DRAW)
+    found.changes()
+    found.ready(first)
+    found.past(first, Step.ACT)
+    found.voted(found.rollbacks(first))
+    assert {world.step(one) for one in first} == {Step.END}
     try:
-        later = players.new_tiers(8)
-        players.past(later, Step.CHECK)
+        found.later = found.new_tiers(8)
+        found.past(found.later, Step.DRAW)
     except RejectedTransactionViolation as violation:
-        assert violation.rule == "TierLimitViolation"
-    assert len(under_way(world.records)) <= 8
+        assert violation.rule_broken == "TierLimitViolation"
+    bodies = [model_body(next(found.names)) for _ in range(8)]
+    world.block(*((ALICE, proposing(one, BOND)) for one in bodies))
+    return found
 
 
-def test_no_votes_fill_the_record_beyond_what_it_holds() -> None:
-    """Whatever passed, a proposal more is refused by a rule, and blocks go on."""
-    players, gone = taken_back()
-    world = players.world
+def test_tiers_that_are_about_to_go_count_for_the_limit_of_tiers(players: Majority) -> None:
+    assert len(under_way(players.world.records)) <= MAX_TIERS
+
+
+def test_votes_fill_no_record_beyond_what_it_holds(players: Majority) -> None:
+    """A proposal more is refused by a rule, and blocks go on."""
+    players.world.block()
     try:
-        later = players.new_tiers(8)
-        while world.records.governance.live[-1].step != Step.CHECK:
-            world.block()
-            if world.step(later[0]) == Step.DRAW and len(world.records.governance.live) < 25:
-                open_ones = [model_body(next(players.names)) for _ in range(8)]
-                world.block(*((ALICE, proposing(one, BOND)) for one in open_ones))
-            if world.step(later[0]) == Step.CHECK:
-                break
-        assert world.live(gone[0]) is not None
-        players.rollbacks(later)
+        players.rollbacks(players.later)
     except RejectedTransactionViolation as violation:
-        assert violation.rule in ("TierLimitViolation", "OpenLimitViolation")
+        assert violation.rule_broken == "OpenLimitViolation"
+    governance = players.world.records.governance
+    assert len(governance.live) <= MAX_LIVE
+    assert len(governance.schedule) <= MAX_SCHEDULE
+
+
+def test_a_draft_leaves_out_what_the_record_does_not_hold(players: Majority) -> None:
+    """Whatever waits, miners go on: one proposal would stop the search of everybody."""
+    world = players.world
     world.block()
-    assert len(world.records.governance.live) <= MAX_LIVE
-    assert len(world.records.governance.schedule) <= MAX_SCHEDULE
+    run = TransactionRun(world.state, world.context())
+    nonce = world.account(ALICE).nonce
+    for at, one in enumerate(players.later):
+        try:
+            run.offer(make(ALICE, proposing(RollbackBody(one), BOND), nonce + at))
+        except TransactionViolation:
+            break
+    run.result()
