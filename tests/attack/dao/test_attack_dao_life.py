@@ -200,18 +200,3 @@ def test_three_changes_lead_no_further_than_the_bounds(world: DaoWorld) -> None:
     txid = passed(world, change_body(settings=[(1, 2 * credits)]))
     world.until(world.height + V + G)
     assert world.context().params.credits.per_block == 2 * credits
-
-
-def test_a_longer_bank_brings_back_no_omega_that_was_voted_away(world: DaoWorld) -> None:
-    """A change and a longer bank of one model, both by the rules when they were opened."""
-    longer = model_body(0)
-    heavier = passed(world, change_body(omegas=[(0, ONE + ONE // 5)]))
-    txid = passed(world, longer)
-    world.until(36)
-    world.make_ready(txid)
-    world.until(32 + G)
-    assert world.registry.tiers[0].omega == ONE + ONE // 5
-    assert world.live(heavier) is None
-    world.until(34 + G + 1)
-    assert world.registry.tiers[0].own.model == longer.entry
-    assert world.registry.tiers[0].omega == ONE + ONE // 5
