@@ -188,15 +188,16 @@ def test_of_two_changes_of_one_key_the_second_is_void(world: DaoWorld) -> None:
 
 
 def test_three_changes_lead_no_further_than_the_bounds(world: DaoWorld) -> None:
-    credits = world.params.credits.per_block
+    at_first = world.params.credits.per_block
     for factor in (2, 4):
-        txid = passed(world, change_body(settings=[(1, factor * credits)]))
+        txid = passed(world, change_body(settings=[(1, factor * at_first)]))
         world.until(world.height + V + G + 4 * V)
         assert world.live(txid) is None
-        assert world.context().params.credits.per_block == factor * credits
-    assert rule_of(
-        world, ALICE, proposing(change_body(settings=[(1, 4 * credits + 1)]), 3 * COIN)
-    ) == "SettingBoundsViolation"
-    txid = passed(world, change_body(settings=[(1, 2 * credits)]))
+        assert world.context().params.credits.per_block == factor * at_first
+    assert (
+        rule_of(world, ALICE, proposing(change_body(settings=[(1, 4 * at_first + 1)]), 3 * COIN))
+        == "SettingBoundsViolation"
+    )
+    txid = passed(world, change_body(settings=[(1, 2 * at_first)]))
     world.until(world.height + V + G)
-    assert world.context().params.credits.per_block == 2 * credits
+    assert world.context().params.credits.per_block == 2 * at_first

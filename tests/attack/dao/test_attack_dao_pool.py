@@ -15,7 +15,7 @@ from esper.mempool.errors import PolicyError
 from esper.primitives.codec import encode
 from esper.primitives.errors.block_errors import RejectedTransactionViolation
 from esper.primitives.errors.transaction_errors import TransactionViolation
-from esper.primitives.ids import Txid
+from esper.primitives.ids import ModelId, Txid
 from esper.vm.envelope_rules import check_in_context
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.delegate import Delegate
@@ -33,6 +33,7 @@ from tests.support.mempool_world import PARAMS, PoolWorld, call, earning_state, 
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address, make
 
 PROPOSAL = Txid(bytes([3]) * 64)
+HEAVY = ModelId(bytes(64))
 STRANGER = key_from_seed(1, bytes([9]) * 32)
 
 
@@ -90,12 +91,12 @@ def test_calls_leave_when_their_model_weighs_more() -> None:
     registry = world.chain.registry
     first = registry.tiers[0]
     heavy = replace(
-        first, model=replace(first.model, tier=1, model_id=bytes(64)), share=first.share // 2
+        first, model=replace(first.model, tier=1, model_id=HEAVY), share=first.share // 2
     )
     tiers = TierRegistry((replace(first, share=first.share // 2), heavy))
     before = replace(world.chain, registry=tiers)
     least = PARAMS.credits.minimum_bid
-    waiting = world.signed(ALICE, replace(call(price=least), model_id=bytes(64)), 0)
+    waiting = world.signed(ALICE, replace(call(price=least), model_id=HEAVY), 0)
     world.pool.add(waiting, world.world.state, before, now_ms=world.now_ms)
     moved = (tiers.tiers[0], replace(heavy, omega=heavy.omega * 5 // 4))
     after = replace(before, registry=TierRegistry(moved), height=before.height + 1)

@@ -69,7 +69,9 @@ def test_a_proof_counts_for_its_sender_and_its_model_alone(world: DaoWorld) -> N
     world.until(world.height + RULES.vote_window + 2)
     assert world.step(second) == Step.CHECK
     # Who is ready for one is not for the other.
-    world.until(world.live(second).next)
+    live = world.live(second)
+    assert live is not None
+    world.until(live.next)
     assert (world.proposal(second).ready, world.proposal(second).postponed) == (0, 1)
 
 
