@@ -72,12 +72,7 @@ def check_model(
         raise TierOmegaViolation(entry.tier, body.omega, max(1, least), most)
 
     # 6. Its prompts.
-    least, most = LEAST_BANK, MOST_BANK
-    if tier is not None and extends:
-        old = tier.model.bank_size
-        least, most = max(least, old + 1), min(most, old * 3 // 2)
-    if not least <= entry.bank_size <= most:
-        raise BankSizeViolation(entry.bank_size, least, most)
+    _check_bank_size(body, tier if extends else None)
 
     # 7. A new tier has a share, another model has its tier's.
     if tier is None and not LEAST_SHARE <= body.share <= MOST_SHARE:
@@ -117,6 +112,25 @@ def _checked_descriptor(body: ModelBody) -> DescribedModel:
     if (model.shape, model.bos, model.eos) != (entry.shape, entry.bos, entry.eos):
         raise DescriptorViolation("shape, bos and eos are not the entry's")
     return model
+
+
+def check_still_extends(body: ModelBody, tier: Tier) -> None:
+    """At the end of a vote, where the model has become the tier's own meanwhile, or always was.
+
+    A vote may have moved its omega, which an extension leaves as it is. Raises ExtensionViolation
+    or BankSizeViolation.
+    """
+    _check_extension(replace(body, omega=tier.omega), tier)
+    _check_bank_size(body, tier)
+
+
+def _check_bank_size(body: ModelBody, extended: Tier | None) -> None:
+    least, most = LEAST_BANK, MOST_BANK
+    if extended is not None:
+        old = extended.model.bank_size
+        least, most = max(least, old + 1), min(most, old * 3 // 2)
+    if not least <= body.entry.bank_size <= most:
+        raise BankSizeViolation(body.entry.bank_size, least, most)
 
 
 def _check_extension(body: ModelBody, tier: Tier) -> None:

@@ -115,6 +115,9 @@ def _acted(tiers: TierRegistry, scheduled: Scheduled) -> TierRegistry:
 def _activated(tiers: TierRegistry, entry: Entry, share: int, height: int) -> TierRegistry:
     found = tiers.find(entry.model.tier)
     if found is not None:
+        if found.model.model_id == entry.model.model_id:
+            # A longer bank: what a vote has made of the model's weight meanwhile stays.
+            entry = replace(entry, omega=found.omega, puzzle=found.puzzle)
         moved = replace(found.with_own(entry), previous=(found.own,), since=height)
         return _changed(tiers, found.id, lambda _: moved)
     if not 0 < share < ONE or len(tiers.tiers) == MAX_TIERS:

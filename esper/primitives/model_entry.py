@@ -1,5 +1,6 @@
 """What the chain knows of a model: its name, its shape and which token ids are special."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from esper.primitives.hashing import HASH_BYTES
@@ -86,12 +87,10 @@ class ModelEntry:
 
     def salt_token(self, index: int) -> int:
         """The ``index``-th id that is not special, ascending, 0 <= index < salt_alphabet."""
-        token = index
-        for special in self.special_ids:
-            if special > token:
-                break
-            token += 1
-        return token
+        # As many special ids lie below it as have at most ``index`` others below themselves.
+        special = self.special_ids
+        below = bisect_right(range(len(special)), index, key=lambda at: special[at] - at)
+        return index + below
 
     def minimum_salt(self, bits: int) -> int:
         """Fewest tokens that hold ``bits`` of entropy: least s with M^s >= 2^bits."""

@@ -64,12 +64,12 @@ class NextBlock:
         """Whether an account that nobody touched may use fewer credits than in ``other``.
 
         A new epoch lets credits lapse, another branch may have given less per staked unit, and a
-        model may have gone.
+        model may have gone, or weigh more.
         """
         mine, theirs = self.totals, other.totals
         return (
             mine.epoch != theirs.epoch
             or mine.index < theirs.index
             or mine.previous_index < theirs.previous_index
-            or self.context.models != other.context.models
+            or self.context.entries != other.context.entries
         )

@@ -5,17 +5,30 @@ accounts that it pays to. So one sender's line is judged by itself, and stays va
 """
 
 from dataclasses import replace
+from typing import TypeVar, cast
 
 from esper.crypto.signatures import SignatureClaim
+from esper.dao.snapshot import Voter
 from esper.mempool.lines.next_block import NextBlock
+from esper.primitives.codec import Record
 from esper.primitives.ids import BlockId, Txid
 from esper.vm.envelope_rules import charge, check_in_context
+from esper.vm.governance.dao_ledger import NO_VOTER
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion
-from esper.vm.records import Account, CreditTotals, KnownKey, Lane, Unbonding
+from esper.vm.records import (
+    NO_ACCOUNT,
+    Account,
+    CreditTotals,
+    KnownKey,
+    Lane,
+    Unbonding,
+    voter_path,
+)
 from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay
 
+R = TypeVar("R")
 _EXISTS = Account(balance=1)
 """Stands for an account that an earlier transaction of the sender makes."""
 
@@ -23,7 +36,7 @@ _EXISTS = Account(balance=1)
 class Projection:
     """A sender's account after some transactions on the next block's state. It changes."""
 
-    __slots__ = ("_created", "_key", "account", "sender", "tip_id")
+    __slots__ = ("_created", "_key", "_voter", "account", "sender", "tip_id")
 
     def __init__(self, sender: bytes, next_block: NextBlock, key: KnownKey | None = None) -> None:
         """Before the first of them; ``key`` is the sender's if one that waits carries it."""
@@ -36,6 +49,8 @@ class Projection:
         itself is not kept alive."""
         self._key = key
         self._created: set[bytes] = set()
+        self._voter: Voter | None = None
+        """What it would have told the DAO and noted for it, None if that is as in the state."""
 
     def outdate(self) -> None:
         """Some of its transactions are gone: it has to be made anew before it is used."""
@@ -59,22 +74,27 @@ class Projection:
         context = next_block.context
         if transaction.not_before > context.height:
             context = replace(context, height=transaction.not_before)
-        ledger = _SenderLedger(next_block, self.sender, account, self._key, self._created)
+        ledger = _SenderLedger(
+            next_block, self.sender, account, self._key, self._created, self._voter
+        )
         return check_in_context(transaction, ledger, context)
 
     def apply(self, transaction: Transaction, next_block: NextBlock) -> None:
         """Let a transaction that was checked happen, a call with its longest answer."""
-        ledger = _OwnEffects(next_block, self.sender, self.account, self._key, self._created)
+        ledger = _OwnEffects(
+            next_block, self.sender, self.account, self._key, self._created, self._voter
+        )
         charge(transaction, ledger)
         inclusion = Inclusion(transaction.txid)
         transaction.payload.apply(self.sender, ledger, next_block.context, inclusion)
         self.account, self._key = ledger.sender_account, ledger.key
+        self._voter = ledger.voter
 
 
 class _SenderLedger(Ledger):
     """A ledger to read, in which the sender's own transactions have happened."""
 
-    __slots__ = ("_created", "_next", "_sender", "key", "sender_account")
+    __slots__ = ("_created", "_next", "_sender", "_voter_path", "key", "sender_account", "voter")
 
     def __init__(
         self,
@@ -83,6 +103,7 @@ class _SenderLedger(Ledger):
         account: Account,
         key: KnownKey | None,
         created: set[bytes],
+        voter: Voter | None,
     ) -> None:
         super().__init__(Overlay(next_block))
         self._next = next_block
@@ -92,6 +113,19 @@ class _SenderLedger(Ledger):
         self.key = key
         """The sender's, where a waiting transaction carries it."""
         self._created = created
+        self.voter = voter
+        """The sender's, where something that waits has changed it."""
+        self._voter_path = voter_path(sender)
+
+    def read(self, codec: Record[R], path: bytes) -> R | None:
+        if path == self._voter_path and self.voter is not None:
+            return cast(R, self.voter)
+        return super().read(codec, path)
+
+    def write(self, codec: Record[R], path: bytes, value: R | None) -> None:
+        if path == self._voter_path:
+            self.voter = NO_VOTER if value is None else cast(Voter, value)
+        super().write(codec, path, value)
 
     @property
     def totals(self) -> CreditTotals:
@@ -100,7 +134,8 @@ class _SenderLedger(Ledger):
     def account(self, address: bytes) -> Account:
         if address == self._sender:
             return self.sender_account
-        return _EXISTS if address in self._created else super().account(address)
+        found = super().account(address)
+        return _EXISTS if found == NO_ACCOUNT and address in self._created else found
 
     def known_key(self, address: bytes) -> KnownKey | None:
         return self.key or super().known_key(address)

@@ -6,6 +6,7 @@
 from typing import Final
 
 from esper.dao.bodies import Body, ModelBody
+from esper.dao.records import MAX_LIVE
 from esper.dao.registry import TierRegistry
 from esper.dao.steps import OPEN, Subject
 from esper.primitives.errors.dao_errors import (
@@ -49,18 +50,12 @@ def least_bond(subject: int, opened: int, unit: int, fee: int) -> int:
     return unit if subject == Subject.ROLLBACK else (unit << opened) + fee
 
 
-def check_opening(
-    sender: bytes,
-    subject: int,
-    bond: int,
-    body: Body,
-    tiers: TierRegistry,
-    ledger: Ledger,
-    rules: GovernanceParameters,
+def check_may_open(
+    sender: bytes, subject: int, ledger: Ledger, rules: GovernanceParameters
 ) -> None:
-    """All four, in their order.
+    """The first three: they cost nothing, whatever is scheduled.
 
-    Raises ElectorateViolation, ProposerStakeViolation, OpenLimitViolation or BondViolation.
+    Raises ElectorateViolation, ProposerStakeViolation or OpenLimitViolation.
     """
     records = DaoLedger(ledger)
     governance = records.governance
@@ -85,7 +80,20 @@ def check_opening(
         if changes >= MOST_CHANGES:
             raise OpenLimitViolation("changes are under way", MOST_CHANGES)
 
-    # 4. The bond is large enough.
+    if len(governance.live) >= MAX_LIVE:
+        raise OpenLimitViolation("proposals are under way", MAX_LIVE)
+
+
+def check_bond(
+    subject: int,
+    bond: int,
+    body: Body,
+    tiers: TierRegistry,
+    records: DaoLedger,
+    rules: GovernanceParameters,
+) -> None:
+    """The fourth; ``tiers`` are those that the schedule leads to. Raises BondViolation."""
+    governance, opened = records.governance, open_count(records)
     unit = bond_unit(governance.stake, rules)
     least = least_bond(subject, opened, unit, fee_share(body, tiers, unit))
     if bond < least:

@@ -61,7 +61,8 @@ def check_tier_limit(tier: int, tiers: TierRegistry, records: DaoLedger) -> None
     """
     if tiers.find(tier) is not None:
         return
-    coming = {live.tier for live in under_way(records) if live.step in SCHEDULED}
+    # One that was taken back has left the tiers to come, and is under way until it acts.
+    coming = {live.tier for live in under_way(records)}
     if len({one.id for one in tiers.tiers} | coming) >= MAX_TIERS:
         raise TierLimitViolation(tier, f"would be one too many: at most {MAX_TIERS}")
 

@@ -24,7 +24,7 @@ from esper.vm.governance.closing import CANCELLED
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.dao_suite import check_suite
 from esper.vm.governance.electorate import bond_unit, quorum_of, revert_quorum
-from esper.vm.governance.opening_rules import check_opening, fee_share
+from esper.vm.governance.opening_rules import check_bond, check_may_open, fee_share
 from esper.vm.governance.places import check_not_elsewhere, check_tier_free, check_tier_limit
 from esper.vm.governance.planned import settings_by, tiers_by
 from esper.vm.governance.rollback_rules import check_rollback
@@ -75,8 +75,10 @@ class Propose(Payload):
         """
         check_suite(sender)
         records, rules = DaoLedger(ledger), context.genesis.governance
+        # Before anything is worked out: who has no stake must cost nothing.
+        check_may_open(sender, self.subject, ledger, rules)
         body, tiers = self.read(), tiers_by(records)
-        check_opening(sender, self.subject, self.bond, body, tiers, ledger, rules)
+        check_bond(self.subject, self.bond, body, tiers, records, rules)
         values = settings_by(records)
         match body:
             case ModelBody():

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from esper.dao.bodies import ModelBody
 from esper.dao.change_rules import check_change
+from esper.dao.model_rules import check_still_extends
 from esper.dao.records import Due, Live, Proposal
 from esper.dao.registry import TierRegistry
 from esper.dao.schedule import Op
@@ -125,10 +126,12 @@ class _Stepping:
         try:
             check_tier_limit(live.tier, tiers, self._records)
             check_not_elsewhere(body, tiers, self._records)
+            tier = tiers.find(live.tier)
+            if tier is not None and tier.model.model_id == body.entry.model_id:
+                check_still_extends(body, tier)
         except (DaoViolation, ProposalViolation):
             return False
-        is_new = tiers.find(live.tier) is None
-        return is_tier_free(live.tier, self._records) and is_new == (body.share != 0)
+        return is_tier_free(live.tier, self._records) and (tier is None) == (body.share != 0)
 
     def _draw(self, live: Live, proposal: Proposal) -> None:
         seed = drawn_seed(self._context.beacon, live.id)

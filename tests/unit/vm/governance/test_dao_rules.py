@@ -7,6 +7,7 @@ import pytest
 
 from esper.crypto.signing import KeyPair, key_from_secret
 from esper.dao.bodies import CHANGE_BODY, Moved, RollbackBody
+from esper.dao.records import Live
 from esper.dao.settings import SETTINGS
 from esper.dao.steps import Step
 from esper.primitives.codec import encode
@@ -14,14 +15,17 @@ from esper.primitives.errors import dao_errors as e
 from esper.primitives.errors.block_errors import RejectedTransactionViolation
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import Txid
+from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.propose import Propose
 from esper.vm.governance.prove import Prove
 from esper.vm.governance.vote import Vote
+from esper.vm.ledger import Ledger
 from esper.vm.payload import Payload
 from esper.vm.records import Account
 from esper.vm.stake import Stake
 from esper.vm.unstake import Unstake
+from esper.vm.view import Overlay
 from tests.support.dao_world import RULES, DaoWorld, change_body, model_body, proposing, proving
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, address
 from tests.vectors.writers.write_signatures import SLH_SECRET
@@ -423,3 +427,14 @@ def test_a_change_is_judged_again_before_it_acts(world: DaoWorld) -> None:
 
 def test_moved_is_what_a_change_says() -> None:
     assert change_body(shares=[(0, 65_536)]).shares == (Moved(0, 65_536),)
+
+
+def test_no_more_is_under_way_than_the_record_holds(world: DaoWorld) -> None:
+    overlay = Overlay(world.state)
+    records = DaoLedger(Ledger(overlay))
+    many = tuple(Live(at, Txid(bytes([at]) * 64), 2, 0, Step.ACT, 90) for at in range(7))
+    rollbacks = tuple(Live(at, Txid(bytes([at]) * 64), 3, 0, Step.CLOSE, 90) for at in range(8, 33))
+    records.set_governance(replace(records.governance, number=40, live=(*many, *rollbacks)))
+    world.state = world.state.with_changes(overlay.changes())
+    refusal = refused(world, ALICE, proposing(fee_change(), COIN))
+    assert told(refusal) == (e.OpenLimitViolation, ("proposals are under way", 32))
