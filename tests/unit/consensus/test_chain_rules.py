@@ -492,7 +492,7 @@ def test_every_rule_is_told_apart_by_class() -> None:
         and issubclass(value, RuleViolation)
         and "template" in vars(value)
     }
-    assert len(rules) == 87
+    assert len(rules) == 88
     assert all(rule.scope in Scope and rule.__doc__ for rule in rules)
 
 
