@@ -100,9 +100,7 @@ class HeaderChain:
                     f"block {self.height} confirms an act of height {one.height}, must be at "
                     f"least {least}"
                 )
-        return replace(
-            self, schedule=(*self.schedule, *confirmed), executed_height=self.height
-        )
+        return replace(self, schedule=(*self.schedule, *confirmed), executed_height=self.height)
 
     def told(self, executed: "HeaderChain") -> "HeaderChain":
         """This chain, of which ``executed`` is an ancestor: with what that knows more.

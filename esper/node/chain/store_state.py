@@ -96,9 +96,7 @@ def replay_of(params: NetworkParameters) -> Replay:
                 f"block {header.pre.height} leads to another state than it says; "
                 "the data directory was written by a program of other rules"
             )
-        extended = chain.extended(
-            header, body.outputs, execution.paid_tokens, execution.confirmed
-        )
+        extended = chain.extended(header, body.outputs, execution.paid_tokens, execution.confirmed)
         return stored_execution(execution, extended)
 
     return replay

@@ -163,7 +163,8 @@ class Adopting:
             return True
         if board.is_deep(lead):
             return False
-        if branch.base.height - branch.fork.height >= limits.horizon:
+        if not lead.adopting and branch.base.height >= branch.base.horizon:
+            # Lighter up to there, and the node could not execute it to look further.
             return False
         least = min(LONG_BLOCKS, limits.horizon)
         proven = branch.base.height - branch.fork.height

@@ -127,12 +127,13 @@ class Trials:
         if trial is None or run is None or run.failure is not None:
             return
         here = run.base.height - run.fork.height
-        if here and not run.links and len(answer.headers) >= asked.most:
+        if here and not run.links and len(answer.headers) >= asked.most and not run.cut:
             # An earlier try brought these, or our chain was there before: to the end of them.
             locator = (run.base.tip_id, run.fork.tip_id)
             trial.next = replace(asked, locator=locator, left=run.fork)
             return
-        if not run.links and here < limits.horizon:
+        # One that ends at its horizon is tried as it is.
+        if not run.links and here < limits.horizon and not (here and run.cut):
             return
         lead = self._following.new_lead(asked, run, answer, now)
         lead.owed = lead.fetching = True
