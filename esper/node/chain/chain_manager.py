@@ -186,11 +186,12 @@ class ChainManager:
     def catch_up(self, block_id: BlockId) -> Arrival:
         """Move to the best tip, for a block that is known.
 
-        There is nothing to do, unless the machine failed in the middle of a change of chain.
-        Raises what ``adopt`` raises.
+        There is nothing to do, unless the machine failed in the middle of a change of chain, or of
+        a visit. Raises what ``adopt`` raises.
         """
         before = self._mover.begin()
         self._mover.move_to_best(None)
+        self._mover.visit_if_waiting(block_id)
         return self._mover.arrival(block_id, before, new=False)
 
     def adopt(self, judged: JudgedBlock) -> Arrival:
