@@ -17,7 +17,8 @@ from esper.consensus.context import ChainContext
 from esper.consensus.header import Header, PreHeader
 from esper.consensus.header_chain import HeaderChain
 from esper.crypto.vrf import VrfProof
-from esper.dao.schedule import Scheduled, still_ahead
+from esper.dao.registry import ONE, Entry, Puzzle
+from esper.dao.schedule import Activation, Scheduled, still_ahead
 from esper.p2p.actions import Ask, Blame, Cancel, End
 from esper.p2p.faults import Offence
 from esper.p2p.limits import NetworkLimits
@@ -38,6 +39,7 @@ from esper.p2p.wire.talk_messages import (
     Refuse,
 )
 from esper.primitives.errors.chain_errors import InvalidAncestorViolation
+from esper.primitives.errors.consequences import Stage
 from esper.primitives.errors.header_errors import (
     HeightViolation,
     HorizonViolation,
@@ -54,6 +56,8 @@ GENESIS = ChainContext.genesis(PARAMS)
 UNIT = 1_000
 """Weight of a usual block."""
 LIMITS = NetworkLimits(undo=16, horizon=20, ahead=20, body=1_000, proof=1_000, asking_ms=3_000)
+
+ROTATED_EVERY = 7
 
 SOUND = "sound"
 FORGED = "forged"
@@ -123,7 +127,9 @@ def _header(
 class Makers:
     """Makes blocks; no two are alike. All are remembered: they are what judges know."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, rotating: bool = False) -> None:
+        """``rotating``: each branch confirms models of its own, which act as soon as they may."""
+        self._rotating = rotating
         header = _header(GENESIS, 1, 0, 0, PARAMS.model.model_id)
         self.genesis = Made(header, GENESIS, None)
         self.by_id: dict[BlockId, Made] = {GENESIS.tip_id: self.genesis}
@@ -141,6 +147,8 @@ class Makers:
         """A block of its tier's own model, whose execution confirms so much."""
         self._nonce += 1
         time = parent.headers.times_ms[-1] + 1_000 if time_ms is None else time_ms
+        if self._rotating and parent.height % ROTATED_EVERY == 0:
+            confirmed = (*confirmed, self.activation(parent.height + 1 + LIMITS.horizon))
         model_id = parent.headers.registry.tier(0).model.model_id
         header = _header(parent.headers, weight, self._nonce, time, model_id)
         headers = parent.headers.extended_by_header(header).executed(confirmed)
@@ -148,6 +156,13 @@ class Makers:
         self.by_id[made.block_id] = made
         self.by_header[header.to_bytes()] = made
         return made
+
+    def activation(self, height: int) -> Scheduled:
+        """A model that nobody has seen takes the tier at a height."""
+        model_id = ModelId(self._nonce.to_bytes(64, "big"))
+        own = PARAMS.model
+        entry = Entry(replace(own, model_id=model_id), ONE, Puzzle.of(PARAMS.puzzle))
+        return Scheduled(height, Activation(entry, 0))
 
     def chain(self, parent: Made, count: int, weight: int = UNIT, kind: str = SOUND) -> list[Made]:
         """So many blocks on top of a parent, the lowest first."""
@@ -611,9 +626,19 @@ class World:
         assert job.parent.tip_id == made.header.pre.parent
         if job.data.body != made.body or (job.data.proof != made.proof and not job.assumed):
             value = Failure(Consequence.WRONG_BYTES, Offence.BYTES, "it is not what its id names")
+        elif (refused := self._refused(job)) is not None:
+            value = refused
         elif made.kind == FORGED:
             value = Failure(Consequence.INVALID, Offence.FORGED, "the proof proves nothing")
         self._do(self.sync.done(job.key, value, self.now))
+
+    def _refused(self, job: JudgeBlock) -> Failure | None:
+        """What a judge has against a header on the branch that he is given."""
+        try:
+            self.chain.check_header(self._made(job.data.header).header, job.parent)
+        except RuleViolation as violation:
+            return Failure.of(violation, Stage.HEADER)
+        return None
 
     def _made(self, header: bytes) -> Made:
         return self.makers.by_header[header]

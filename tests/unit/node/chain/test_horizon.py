@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from esper.consensus.block import Block
+from esper.consensus.context import ChainContext
+from esper.consensus.fork_choice import Path as Way
 from esper.consensus.header_chain import HeaderChain
 from esper.dao.registry import ONE
 from esper.node.chain.changes.tip_mover import TipMover
@@ -120,11 +123,14 @@ def test_a_visited_branch_that_stays_lighter_is_left_beside_and_visited_again_af
     more = light.on(RIGHT, [NEW, NEW, NEWER])
     node.submit(*light.blocks, *more.blocks)
     assert node.stands_on(heavy.chain)
-    visits = []
+    visits: list[Way] = []
     visit = TipMover._visit
-    monkeypatch.setattr(
-        TipMover, "_visit", lambda self, path: (visits.append(path), visit(self, path))[1]
-    )
+
+    def noted(self: TipMover, path: Way) -> None:
+        visits.append(path)
+        visit(self, path)
+
+    monkeypatch.setattr(TipMover, "_visit", noted)
     node.restart()
     assert len(visits) == 1
     assert node.stands_on(heavy.chain)
@@ -226,7 +232,9 @@ def test_headers_of_old_blocks_are_read_back_as_they_were(tmp_path: Path) -> Non
     }
     with confirming(plan):
         node = Node(tmp_path / "node")
-        grown, contexts, blocks = genesis(), [], []
+        contexts: list[ChainContext] = []
+        blocks: list[Block] = []
+        grown = genesis()
         for height in range(1, 40):
             grown = grown.on(STEM, [OLD if height < 8 else NEW])
             contexts.append(grown.chain.context)
