@@ -66,8 +66,12 @@ def test_tiers_and_schedule_go_with_it_and_stand_at_its_end() -> None:
 def test_the_largest_fits_its_limit() -> None:
     world = ChainWorld()
     world.grow()
-    ids = tuple(range((1 << 32) - MAX_SPECIAL_IDS, 1 << 32))
-    widest = replace(named(255), special_ids=ids, bos=ids[0], eos=ids[1], bank_size=1 << 31)
+    last = (1 << 32) - 1
+    ids = tuple(range(last - MAX_SPECIAL_IDS, last))
+    shape = replace(named(255).shape, vocab=last)
+    widest = replace(
+        named(255), shape=shape, special_ids=ids, bos=ids[0], eos=ids[1], bank_size=last
+    )
     entry = Entry(widest, (1 << 64) - 1, Puzzle(255, 65_535, 65_535, 255))
     tiers = []
     for number in range(MAX_TIERS):
