@@ -202,18 +202,6 @@ def shared_key(digest: bytes) -> bytes:
     return b"s" + digest
 
 
-def context_writes(key: bytes, context: bytes, shared: int) -> tuple[Write, ...]:
-    """The writes of a context of which the last ``shared`` bytes are stored once for all.
-
-    They are never deleted: there is one for each time that they changed.
-    """
-    if not shared:
-        return ((key, _WHOLE + context),)
-    own, end = context[:-shared], context[-shared:]
-    digest = tagged_hash32(TAG_SHARED, end)
-    return (key, _ENDED + digest + own), (shared_key(digest), end)
-
-
 def proof_file_key(file: int) -> bytes:
     """Where the greatest height of a proof file stands."""
     return b"p" + u32(file)
@@ -359,6 +347,19 @@ class ChainIndex(Generic[S]):
             else:
                 low = middle + 1
         return low
+
+    def context_writes(self, key: bytes, context: bytes, shared: int) -> tuple[Write, ...]:
+        """The writes of a context of which the last ``shared`` bytes are stored once for all.
+
+        Those are never deleted: there is one record for each time that they changed.
+        """
+        if not shared:
+            return ((key, _WHOLE + context),)
+        own, end = context[:-shared], context[-shared:]
+        digest = tagged_hash32(TAG_SHARED, end)
+        write = (key, _ENDED + digest + own)
+        known = self.store.get(shared_key(digest)) is not None
+        return (write,) if known else (write, (shared_key(digest), end))
 
     def _context(self, key: bytes, what: str) -> bytes | None:
         found = self.store.get(key)

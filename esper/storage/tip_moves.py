@@ -18,7 +18,6 @@ from esper.storage.chain_index import (
     OldValue,
     Tip,
     context_key,
-    context_writes,
     encode_entry,
     encode_genesis,
     encode_tip,
@@ -167,7 +166,7 @@ def upwards(
         (entry_key(step.height), encode_entry(entry)),
         (height_key(step.block_id), u64(step.height)),
         (undo_key(step.height), encode_undo(step.undo)),
-        *context_writes(context_key(step.height), step.context, step.shared),
+        *index.context_writes(context_key(step.height), step.context, step.shared),
         (TIP_KEY, encode_tip(tip)),
     ]
     if step.keeps_context:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from esper.p2p.faults import Offence
+from esper.p2p.ports import Adopt
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.talk_messages import GetHeaders
 from tests.support.net.sync_world import (
@@ -111,14 +112,54 @@ def test_what_ends_at_its_horizon_is_set_aside_and_not_asked_for_again(
 
 
 def test_an_answer_that_is_cut_says_nothing_about_where_the_chain_ends() -> None:
-    world = standing()
-    tip = light_then_heavy(world, 16, L + 3, 3)
-    # Relay brought most of what lies below the horizon.
-    for made in up_to(tip)[45 : 45 + L - 4]:
+    world = rotating(was_synced=True, alone=True, limits=replace(LIMITS, ahead=8))
+    world.stand_on(world.makers.chain(world.makers.genesis, 60)[-1])
+    tip = light_then_heavy(world, 16, L, 3)
+    # All but one of the blocks below the horizon are here, and the last answer holds that header,
+    # three beyond the horizon, and none more.
+    for made in up_to(tip)[45 : 44 + L]:
         world.chain.known[made.block_id] = made
     world.honest(tip)
-    world.until(lambda: world.tip is tip, ms=120_000)
+    world.until(lambda: world.tip is tip, ms=60_000)
     assert world.blamed == []
+
+
+def test_nobody_is_set_aside_for_the_time_that_a_visit_takes() -> None:
+    world = standing()
+    tip = light_then_heavy(world, 16, L, 10)
+    world.honest(tip)
+    visit, adopt = world.chain._visit, world._adopt
+    waiting: list[Made] = []
+
+    def begun(made: Made) -> None:
+        seen = world.chain._seen(made)
+        if seen.height == seen.horizon:
+            waiting.append(made)
+
+    def slow(job: Adopt) -> None:
+        if waiting:
+            return
+        adopted = world.chain.adopt(world.makers.by_id[one.block_id] for one in job.blocks)
+        world._do(world.sync.chain_changed(world.now))
+        if not waiting:
+            world._do(world.sync.done(job.key, adopted, world.now))
+            return
+
+        def ended() -> None:
+            assert visit(waiting.pop()) is None
+            world.chain._visit = visit  # type: ignore[method-assign]
+            world._adopt = adopt  # type: ignore[method-assign]
+            world._do(world.sync.done(job.key, adopted, world.now))
+
+        world._later(200_000, ended)
+
+    world.chain._visit = begun  # type: ignore[method-assign,assignment]
+    world._adopt = slow  # type: ignore[method-assign]
+    world.until(lambda: bool(waiting), ms=60_000)
+    for number in list(world.peers):
+        world.claim(number)
+    world.until(lambda: world.tip is tip, ms=260_000)
+    assert (world.told, world.blamed) == ([], [])
 
 
 def test_a_header_of_another_model_is_blamed_once_its_height_can_be_judged() -> None:
