@@ -158,9 +158,9 @@ def parts(
                 state,
                 chain.tip_work,
                 content.transactions,
-                chain.execution_context(header.pre.payee, content.answers, claims),
+                chain.execution_context(state, header.pre.payee, content.answers, claims),
             )
-            at = chain.execution_context(header.pre.payee, content.answers, _Believed())
+            at = chain.execution_context(state, header.pre.payee, content.answers, _Believed())
             execution = timed(
                 times["execution"], execute_block, state, chain.tip_work, content.transactions, at
             )

@@ -19,13 +19,13 @@ from pathlib import Path
 from esper.consensus.chain import BlockBytes
 from esper.consensus.context import ChainContext
 from esper.consensus.execution import execute_block
-from esper.consensus.outputs import WorkOutputs
 from esper.consensus.template import build_template, finished_block
 from esper.crypto.vrf import VrfKey
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.store_state import StoreState, genesis_of, replay_of, stored_execution
 from esper.node.workers.native_work import NativeVerifier
 from esper.primitives.networks import DEMO_ADDRESS, REGTEST
+from esper.primitives.work_outputs import WorkOutputs
 from esper.storage.chain_store import ChainStore
 from esper.storage.store_options import StoreOptions
 
@@ -56,7 +56,7 @@ def fill(folder: Path, blocks: int) -> None:
             template = build_template(context, state, DEMO_ADDRESS, key, time_ms=time_ms)
             block = finished_block(template, bytes(64), WorkOutputs((), ()), PROOF)
             execution = execute_block(
-                state, context.tip_work, (), context.execution_context(DEMO_ADDRESS)
+                state, context.tip_work, (), context.execution_context(state, DEMO_ADDRESS)
             )
             context = context.extended(block.header, block.body.outputs, 0)
             store.append(context.tip_id, BlockBytes.of(block), stored_execution(execution, context))

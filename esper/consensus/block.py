@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from esper.consensus.header import Header
-from esper.consensus.outputs import WORK_OUTPUTS, WorkOutputs
 from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import (
     Array,
@@ -28,6 +27,7 @@ from esper.primitives.codec import (
 )
 from esper.primitives.hashing import make_tag, tagged_hash, tagged_hashes
 from esper.primitives.merkle import merkle_root
+from esper.primitives.work_outputs import WORK_OUTPUTS, WorkOutputs
 from esper.vm.transaction import TAG_WTXID, TRANSACTION_VERSION
 
 TAG_TX_ROOT: Final = make_tag("esper/tx/root/v1")

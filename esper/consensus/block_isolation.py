@@ -30,7 +30,6 @@ from esper.consensus.block import (
 )
 from esper.consensus.call_groups import CallGroup, decode_call_group, decode_result
 from esper.consensus.header import Header, PreHeader
-from esper.consensus.outputs import WORK_OUTPUTS, WorkOutputs, outputs_hash
 from esper.primitives.codec import CodecError, decode
 from esper.primitives.errors.block_errors import (
     BodyEncodingViolation,
@@ -55,6 +54,7 @@ from esper.primitives.errors.transaction_errors import (
 from esper.primitives.errors.work_errors import OutputsEncodingViolation
 from esper.primitives.ids import Txid
 from esper.primitives.params import LimitParameters
+from esper.primitives.work_outputs import WORK_OUTPUTS, WorkOutputs, outputs_hash
 from esper.vm.context import Answer
 from esper.vm.transaction import Transaction, decode_transaction, transaction_kind
 

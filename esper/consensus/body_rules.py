@@ -2,10 +2,12 @@
 
 1. execution: every rule of transactions, calls and credits   2. reward
 3. state root, with lagged beacon and usefulness in it        4. call groups
+5. proofs of readiness
 
 Signatures and proofs come last in their steps: they are the dearest checks.
 """
 
+from esper.consensus.audit_rules import check_audits
 from esper.consensus.block import Block
 from esper.consensus.block_isolation import BlockContent
 from esper.consensus.call_rules import check_call_groups
@@ -32,7 +34,8 @@ def check_body(
     pre = block.header.pre
 
     # 1. Execution.
-    context = chain.execution_context(pre.payee, content.answers, signatures)
+    entry = chain.entry_for(block.header)
+    context = chain.execution_context(state, pre.payee, content.answers, signatures, entry)
     execution = execute_block(state, chain.tip_work, content.transactions, context)
 
     # 2. The coinbase pays exactly the reward: subsidy, the bonus for burned credits, and fees.
@@ -45,5 +48,8 @@ def check_body(
         raise StateRootViolation(pre.state_root, root)
 
     # 4. The answers to its calls are the model's.
-    check_call_groups(content, state, chain.params.calls, chain.genesis_hash, pre.payee, verifier)
+    check_call_groups(content, state, context, verifier)
+
+    # 5. Who claims to be ready for a model runs it.
+    check_audits(content, state, execution, context, verifier)
     return execution

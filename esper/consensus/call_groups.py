@@ -1,6 +1,6 @@
 """Call groups: a block's answers to calls, each with the place of its proof.
 
-Two kinds share one form. A block's own calls are proven in groups, bound to the payee and to the
+Kinds share one form. A block's own calls are proven in groups, bound to the payee and to the
 calls and not to the parent, so that a group outlives a change of the tip and nobody else can use
 it. The answer to a lane, a call that was left open, is proven alone and bound to the sender of its
 LlmResult.
@@ -8,6 +8,7 @@ LlmResult.
     own calls  binding = H(esper/call/group/v1, genesis hash || payee || model_id || list root)
     lane       binding = H(esper/call/lane/v1, genesis hash || call id || sender)
 
+The proof of a Prove transaction stands in a group as well: ``dao.ready`` says what it is bound to.
 The list root is a Merkle root over the call ids in the group's order. A call id is a txid: it
 commits to model, prompt, budget and caller. The statement of the proof has, for each call, the
 prompt as it is, the answer, the call's max_tokens as its limit, and the logit of each answer token.
@@ -30,9 +31,11 @@ TAG_GROUP: Final = make_tag("esper/call/group/v1")
 TAG_LANE: Final = make_tag("esper/call/lane/v1")
 TAG_CALL_LIST: Final = make_tag("esper/call/list/v1")
 
-GROUP_VERSION: Final = 1
+GROUP_VERSION: Final = 2
 OWN_CALLS: Final = 0
 LANE_ANSWER: Final = 1
+AUDIT: Final = 2
+"""The proof of a Prove transaction; its one call is that transaction, without logits."""
 
 CALL_TOP_K: Final = 1
 """Only the chosen token's logit is shown: a caller pays for tokens."""
@@ -57,7 +60,7 @@ class CallGroup:
     """Calls to one model that are proven together."""
 
     kind: int
-    """OWN_CALLS or LANE_ANSWER."""
+    """OWN_CALLS, LANE_ANSWER or AUDIT; 3 is kept for the judges of benchmarks."""
     model_id: ModelId
     """64 bytes."""
     calls: tuple[ProvenCall, ...]
@@ -74,7 +77,7 @@ CALL_GROUP: Final = Record(
     CallGroup,
     GROUP_VERSION,
     (
-        ("kind", Unsigned(1)),
+        ("kind", Unsigned(2)),
         ("model_id", FixedBytes(HASH_BYTES)),
         (
             "calls",

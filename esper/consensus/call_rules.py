@@ -19,7 +19,6 @@ from esper.consensus.call_groups import (
     group_binding,
     lane_binding,
 )
-from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ports import ProofRejectedError, WorkClaim, WorkVerifier
 from esper.primitives.errors.block_errors import (
     GroupCoverageViolation,
@@ -30,8 +29,9 @@ from esper.primitives.errors.block_errors import (
     GroupRowsViolation,
 )
 from esper.primitives.ids import Txid
-from esper.primitives.params import CallParameters
-from esper.vm.context import Answer
+from esper.primitives.work_outputs import Candidate, ProvenAnswer
+from esper.vm.call_rows import call_rows
+from esper.vm.context import Answer, ExecutionContext
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
@@ -52,28 +52,29 @@ class _Answered:
 def check_call_groups(
     content: BlockContent,
     state: StateView,
-    rules: CallParameters,
-    genesis_hash: bytes,
-    payee: bytes,
+    context: ExecutionContext,
     verifier: WorkVerifier,
 ) -> None:
-    """All rules, for a block that was executed on ``state``, the parent's.
+    """All rules, for a block that was executed on ``state``, the parent's, in ``context``.
 
-    Raises a subclass of BodyViolation.
+    Groups of Prove transactions are ``audit_rules``' alone. Raises a subclass of BodyViolation.
     """
+    groups = [group for group in content.groups if group.kind in (OWN_CALLS, LANE_ANSWER)]
+
     # 1. Their number bounds what a block costs to verify.
-    if len(content.groups) > rules.groups_per_block:
-        raise GroupLimitViolation(len(content.groups), rules.groups_per_block)
+    limit = context.params.calls.groups_per_block
+    if len(groups) > limit:
+        raise GroupLimitViolation(len(groups), limit)
 
     # 2. The groups name every answered call of the block once, and nothing else.
     answered = _answered_calls(content, state)
-    named = [(group.kind, call.call_id) for group in content.groups for call in group.calls]
+    named = [(group.kind, call.call_id) for group in groups for call in group.calls]
     if len(named) != len(set(named)) or set(named) != set(answered):
         missing = len(set(answered) - set(named))
         raise GroupCoverageViolation(len(named), len(answered), missing)
 
-    for place, group in enumerate(content.groups):
-        _check_group(place, group, answered, rules, genesis_hash, payee, verifier)
+    for place, group in enumerate(groups):
+        _check_group(place, group, answered, context, verifier)
 
 
 def _answered_calls(content: BlockContent, state: StateView) -> dict[tuple[int, Txid], _Answered]:
@@ -106,21 +107,22 @@ def _check_group(
     place: int,
     group: CallGroup,
     answered: dict[tuple[int, Txid], _Answered],
-    rules: CallParameters,
-    genesis_hash: bytes,
-    payee: bytes,
+    context: ExecutionContext,
     verifier: WorkVerifier,
 ) -> None:
     members = [answered[group.kind, call.call_id] for call in group.calls]
 
     # 3. They call one model, the group's. An empty group proves nothing and is of no model.
     models = {member.call.model_id for member in members}
-    if models != {group.model_id}:
+    model = context.answering(group.model_id)
+    if models != {group.model_id} or model is None:
         raise GroupModelViolation(place, len(models))
 
     # 4. They fit the rows; an answer to a lane stands alone, for its binding names one call.
-    rows = len(members) * rules.rows_per_call
-    limit = rules.rows_per_call if group.kind == LANE_ANSWER else rules.rows_per_group
+    rules = context.params.calls
+    each = call_rows(rules, model.shape)
+    rows = len(members) * each
+    limit = each if group.kind == LANE_ANSWER else rules.rows_per_group
     if rows > limit:
         raise GroupRowsViolation(place, rows, limit)
 
@@ -130,9 +132,8 @@ def _check_group(
             raise GroupLogitsViolation(place, len(call.logits), len(member.answer))
 
     # 6. The model gives these answers.
-    claim = group_claim(
-        group, [(m.call, m.answer, m.sender) for m in members], rules, genesis_hash, payee
-    )
+    said = [(m.call, m.answer, m.sender) for m in members]
+    claim = group_claim(group, said, each, context.genesis_hash, context.payee)
     try:
         verifier.verify(claim, group.proof)
     except ProofRejectedError as error:
@@ -142,11 +143,14 @@ def _check_group(
 def group_claim(
     group: CallGroup,
     members: Sequence[tuple[LlmCall | Lane, Answer, bytes]],
-    rules: CallParameters,
+    rows: int,
     genesis_hash: bytes,
     payee: bytes,
 ) -> WorkClaim:
-    """What a group's proof must show; ``members`` are call, answer and sender of each."""
+    """What a group's proof must show; ``members`` are call, answer and sender of each.
+
+    ``rows`` are those of one call to the model: see ``vm.call_rows``.
+    """
     ids = [call.call_id for call in group.calls]
     if group.kind == LANE_ANSWER:
         binding = lane_binding(genesis_hash, ids[0], members[0][2])
@@ -155,7 +159,7 @@ def group_claim(
     return WorkClaim(
         model_id=group.model_id,
         binding=binding,
-        rows=rules.rows_per_call,
+        rows=rows,
         max_answers=tuple(call.max_tokens for call, _, _ in members),
         top_k=CALL_TOP_K,
         inputs=tuple(call.prompt for call, _, _ in members),

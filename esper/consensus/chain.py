@@ -23,11 +23,11 @@ from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_context import check_entry, check_header_in_context
 from esper.consensus.header_isolation import check_header_in_isolation, read_header
-from esper.consensus.outputs import WorkOutputs
 from esper.consensus.ports import ChainState, WorkVerifier
 from esper.consensus.work_rules import check_work
 from esper.crypto.signatures import SignatureVerifier
 from esper.primitives.params import LimitParameters, NetworkParameters
+from esper.primitives.work_outputs import WorkOutputs
 from esper.vm.context import ONE_BY_ONE
 from esper.vm.state import State
 

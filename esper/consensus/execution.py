@@ -2,8 +2,10 @@
 
 1. the parent's r and VRF output are folded into the beacon,
 2. the parent's usefulness is recorded (a block's own is not known before its work),
-3. the reward that reaches maturity is credited to its payee,
-4. the transactions are executed, credits and lapses before them (see ``vm.execute``),
+3. the parent joins the mountain range over all blocks, and the reward that reaches maturity is
+   credited to its payee,
+4. the transactions are executed, credits, lapses and the DAO's steps before them (see
+   ``vm.execute``), and the block is counted for what the DAO is about to judge,
 5. their receipts join the mountain range over all receipts,
 6. the coinbase, by the rule, becomes a pending reward.
 
@@ -14,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from esper.consensus.registry import genesis_registry
 from esper.consensus.reward import block_reward
 from esper.dao.schedule import Scheduled
 from esper.primitives.errors.block_errors import SupplyViolation
@@ -21,6 +24,10 @@ from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.params import NetworkParameters
 from esper.vm.context import ExecutionContext
 from esper.vm.execute import ExecutedTransactions, execute_transactions
+from esper.vm.governance.beginnings import genesis_records
+from esper.vm.governance.counting import count_block
+from esper.vm.governance.dao_ledger import DaoLedger
+from esper.vm.governance.planned import confirmed_since
 from esper.vm.ledger import Ledger
 from esper.vm.receipt import Receipt
 from esper.vm.records import ChainRecord, PendingReward
@@ -75,13 +82,15 @@ def next_beacon(beacon: bytes, parent: ParentWork) -> bytes:
 
 
 def genesis_state(params: NetworkParameters, genesis_hash: bytes) -> State:
-    """The allocation and the first chain record."""
+    """The allocation, the first chain record, and what the DAO begins with."""
     state = State()
     issued = 0
     for address, amount in params.reward.genesis_allocation:
         account = state.account(address)
         state = state.with_account(address, replace(account, balance=account.balance + amount))
         issued += amount
+    for path, record in genesis_records(params, genesis_registry(params)):
+        state = state.with_record(path, record)
     return state.with_chain(
         ChainRecord(genesis_beacon(genesis_hash), paid_tokens=0, proven_tokens=0, issued=issued)
     )
@@ -102,7 +111,9 @@ class OpenBlock:
         # 1. and 2. What the parent leaves.
         self._record = self._ledger.chain
 
-        # 3. Maturity.
+        # 3. The parent, and maturity.
+        blocks, _ = self._ledger.blocks.extended([context.parent_leaf])
+        self._ledger.set_blocks(blocks)
         mature = context.height - context.params.reward.maturity
         matured = self._ledger.take_reward(mature) if mature > 0 else None
         if matured is not None:
@@ -118,7 +129,9 @@ class OpenBlock:
     def close(self, executed: ExecutedTransactions) -> BlockExecution:
         """Steps 5 and 6 behind what was executed on ``view``; once. Raises SupplyViolation."""
         ledger, context, record, parent = self._ledger, self._context, self._record, self._parent
+        before = DaoLedger(ledger).governance
         self._overlay.absorb(executed.changes)
+        count_block(ledger, context)
 
         # 5. Receipts.
         if executed.receipts:
@@ -130,12 +143,13 @@ class OpenBlock:
         rules = context.params.reward
         reward = block_reward(context.height, executed.burned, executed.fees, rules)
         ledger.add_reward(context.height, PendingReward(context.payee, reward))
-        issued = record.issued + reward - executed.fees
+        issued = record.issued + reward - executed.fees - executed.destroyed
         beacon = next_beacon(record.beacon, parent)
         ledger.set_chain(ChainRecord(beacon, parent.paid_tokens, parent.proven_tokens, issued))
 
-        check_supply(record.issued + ledger.coins - executed.fees, issued)
-        return BlockExecution(self._overlay.changes(), executed.receipts, reward)
+        check_supply(record.issued + ledger.coins - executed.fees - executed.destroyed, issued)
+        confirmed = confirmed_since(before, DaoLedger(ledger), context.height)
+        return BlockExecution(self._overlay.changes(), executed.receipts, reward, confirmed)
 
 
 def execute_block(

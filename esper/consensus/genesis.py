@@ -12,7 +12,6 @@ from typing import Any, Final
 from esper.consensus.block import calls_root, proof_hash, result_root, transaction_root
 from esper.consensus.execution import genesis_state
 from esper.consensus.header import HEADER_VERSION, TARGET_BYTES, Header, PreHeader
-from esper.consensus.outputs import WorkOutputs
 from esper.crypto.poseidon import DIGEST_BYTES
 from esper.crypto.vrf import OUTPUT_BYTES, VrfProof
 from esper.primitives.address import ADDRESS_BYTES
@@ -21,6 +20,7 @@ from esper.primitives.hashing import HASH32_BYTES, HASH_BYTES, make_tag, tagged_
 from esper.primitives.ids import NO_BLOCK
 from esper.primitives.params import NetworkParameters
 from esper.primitives.units import FIXED_POINT_ONE
+from esper.primitives.work_outputs import WorkOutputs
 
 TAG_GENESIS: Final = make_tag("esper/genesis/v1")
 

@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 from esper.consensus.difficulty import Anchor, block_weight, child_target
 from esper.consensus.header import Header
 from esper.consensus.tiers import TierState, after_block, entry_of, target_of
-from esper.crypto.signatures import SignatureVerifier
 from esper.dao.registry import Entry, TierRegistry
 from esper.dao.schedule import Scheduled, registry_at, still_ahead
 from esper.primitives.ids import BlockId, WorkId
 from esper.primitives.params import NetworkParameters
-from esper.vm.context import ONE_BY_ONE, Answer, ExecutionContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,23 +110,6 @@ class HeaderChain:
             return self
         schedule = still_ahead(executed.schedule, self.height)
         return replace(self, schedule=schedule, executed_height=executed.executed_height)
-
-    def execution_context(
-        self,
-        payee: bytes,
-        answers: tuple[Answer | None, ...] = (),
-        signatures: SignatureVerifier = ONE_BY_ONE,
-    ) -> ExecutionContext:
-        """What the next block's transactions see; ``payee`` is its finder."""
-        return ExecutionContext(
-            params=self.params,
-            genesis_hash=self.genesis_hash,
-            height=self.height + 1,
-            payee=payee,
-            models=tuple(tier.model for tier in self.registry.tiers),
-            answers=answers,
-            signatures=signatures,
-        )
 
     def extended_by_header(self, header: Header) -> "HeaderChain":
         """This chain with a proven block on top."""

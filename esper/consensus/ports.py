@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from esper.consensus.outputs import ProvenAnswer
 from esper.primitives.ids import ModelId
+from esper.primitives.work_outputs import ProvenAnswer
 from esper.vm.view import Change, StateView
 
 

@@ -17,11 +17,11 @@ from esper.consensus.call_groups import CallGroup, encode_result
 from esper.consensus.context import ChainContext
 from esper.consensus.execution import BlockExecution, execute_block
 from esper.consensus.header import HEADER_VERSION, TARGET_BYTES, Header, PreHeader
-from esper.consensus.outputs import WorkOutputs
 from esper.consensus.ports import ChainState
 from esper.consensus.tiers import entry_of
 from esper.crypto.vrf import VrfKey, VrfProof
 from esper.primitives.model_entry import ModelEntry
+from esper.primitives.work_outputs import WorkOutputs
 from esper.vm.context import Answer
 from esper.vm.transaction import Transaction
 
@@ -79,16 +79,16 @@ def build_template(
     ``execute_block`` raises if the plan's transactions do not fit.
     """
     height = chain.height + 1
+    if model is None:
+        model = chain.registry.tiers[0].model
+    entry = entry_of(model.tier, model.model_id, model.bank_root, chain.registry)
     if execution is None:
-        at = chain.execution_context(payee, plan.answers)
+        at = chain.execution_context(state, payee, plan.answers, mined=entry)
         execution = execute_block(state, chain.tip_work, plan.transactions, at)
     coinbase = Coinbase(KIND_COINBASE, height, payee, execution.reward)
     transactions = (*_bytes_of(plan.transactions), coinbase.to_bytes())
     results = tuple(encode_result(answer) for answer in plan.answers)
     call_groups = _bytes_of(plan.groups)
-    if model is None:
-        model = chain.registry.tiers[0].model
-    entry = entry_of(model.tier, model.model_id, model.bank_root, chain.registry)
     pre = PreHeader(
         version=HEADER_VERSION,
         genesis_hash=chain.genesis_hash,

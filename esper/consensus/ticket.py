@@ -12,10 +12,10 @@ would be a bargain to look for.
 from collections.abc import Sequence
 from typing import Final
 
-from esper.consensus.outputs import ProvenAnswer
 from esper.crypto.poseidon import FIELD_ORDER, digest_bytes, pack_bytes
 from esper.primitives.ids import ModelId
 from esper.primitives.params import PuzzleParameters
+from esper.primitives.work_outputs import ProvenAnswer
 
 DIGEST_TAG: Final = "esper/work/digest/v1"
 

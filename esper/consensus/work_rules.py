@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from esper.consensus.batch import batch_inputs, draw_indices, longest_prompt
 from esper.consensus.header import Header, work_seed
-from esper.consensus.outputs import Candidate, Opening, ProvenAnswer, WorkOutputs
 from esper.consensus.ports import (
     ProofMalformedError,
     ProofRejectedError,
@@ -35,6 +34,7 @@ from esper.primitives.merkle import verify_path
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import PuzzleParameters
 from esper.primitives.prompt import TAG_PROMPT_BANK
+from esper.primitives.work_outputs import Candidate, Opening, ProvenAnswer, WorkOutputs
 
 
 def check_work(
@@ -52,6 +52,37 @@ def check_work(
     """
     seed = work_seed(header.work_id)
 
+    # 1. to 5. It is a ticket of this seed.
+    indices, inputs = check_ticket(seed, outputs, puzzle, model)
+    result = batch_result(seed, model.model_id, puzzle, indices, inputs, outputs.answers)
+
+    # 6. r is their digest.
+    if result != header.result:
+        raise DigestViolation(header.result, result)
+
+    # 7. r wins for the work done.
+    work = work_done([len(answer.tokens) for answer in outputs.answers], puzzle, model)
+    reference = reference_work(puzzle, model)
+    if not wins(header.result_value, header.pre.target_value, work, reference):
+        raise TicketViolation(header.result_value, header.pre.target_value, work, reference)
+
+    # 8. and 9. The model really gives these answers.
+    claim = ticket_claim(seed, inputs, outputs, puzzle, model)
+    try:
+        verifier.verify(claim, proof)
+    except ProofMalformedError as error:
+        raise ProofEncodingViolation(str(error)) from error
+    except ProofRejectedError as error:
+        raise ProofViolation(str(error)) from error
+
+
+def check_ticket(
+    seed: bytes, outputs: WorkOutputs, puzzle: PuzzleParameters, model: ModelEntry
+) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """Rules 1 to 5, for a ticket drawn from a 64-byte seed: its indices and the model's inputs.
+
+    Raises a subclass of WorkViolation.
+    """
     # 1. The prompts are those that the seed draws.
     expected = draw_indices(seed, model.bank_size, puzzle.sequences)
     indices = tuple(opening.index for opening in outputs.openings)
@@ -71,34 +102,26 @@ def check_work(
     for position, answer in enumerate(outputs.answers):
         _check_answer_shape(position, answer, puzzle, model)
         _check_top_lists(position, answer, puzzle, model)
+    return indices, inputs
 
-    # 6. r is their digest.
-    result = batch_result(seed, model.model_id, puzzle, indices, inputs, outputs.answers)
-    if result != header.result:
-        raise DigestViolation(header.result, result)
 
-    # 7. r wins for the work done.
-    work = work_done([len(answer.tokens) for answer in outputs.answers], puzzle, model)
-    reference = reference_work(puzzle, model)
-    if not wins(header.result_value, header.pre.target_value, work, reference):
-        raise TicketViolation(header.result_value, header.pre.target_value, work, reference)
-
-    # 8. and 9. The model really gives these answers.
-    claim = WorkClaim(
+def ticket_claim(
+    binding: bytes,
+    inputs: tuple[tuple[int, ...], ...],
+    outputs: WorkOutputs,
+    puzzle: PuzzleParameters,
+    model: ModelEntry,
+) -> WorkClaim:
+    """What the proof of a ticket must show; ``inputs`` are those that ``check_ticket`` gives."""
+    return WorkClaim(
         model_id=model.model_id,
-        binding=seed,
+        binding=binding,
         rows=puzzle.rows,
         max_answers=(puzzle.max_answer,) * puzzle.sequences,
         top_k=puzzle.top_k,
         inputs=inputs,
         answers=outputs.answers,
     )
-    try:
-        verifier.verify(claim, proof)
-    except ProofMalformedError as error:
-        raise ProofEncodingViolation(str(error)) from error
-    except ProofRejectedError as error:
-        raise ProofViolation(str(error)) from error
 
 
 def _check_opening(

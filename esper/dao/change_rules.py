@@ -42,7 +42,8 @@ def check_change(
     # 5. A tier ends that is there and not the last.
     for tier in body.retire:
         if tiers.find(tier) is None or len(tiers.tiers) == 1:
-            raise TierLimitViolation(tier)
+            reason = "cannot be retired: it is not there, or the last"
+            raise TierLimitViolation(tier, reason)
         tiers = without_tier(tiers, tier)
 
     # 6. Shares name every tier that is left, and add up.

@@ -13,6 +13,7 @@ from esper.mempool.waiting import Waiting
 from esper.primitives.errors.transaction_errors import ExpiredViolation
 from esper.primitives.ids import Txid
 from esper.primitives.params import LimitParameters
+from esper.vm.kinds import DAO_KINDS
 from esper.vm.ledger import Ledger
 from esper.vm.records import NO_ACCOUNT
 from esper.vm.view import Overlay
@@ -48,8 +49,13 @@ def after_chain_change(
         if one.txid not in known and one.transaction.payload.RELAYED:
             back.setdefault(one.transaction.sender, []).append(one)
             senders[one.transaction.sender] = None
-    if touched is None or before is None or now.height < before.height:
-        # On a lower chain what was early enough may be too early again.
+    if (
+        touched is None
+        or before is None
+        or now.height < before.height
+        or now.context.params != before.context.params
+    ):
+        # On a lower chain what was early enough may be too early again; a vote may move any limit.
         senders.update(dict.fromkeys(contents.lines))
     else:
         for path in sorted(touched):
@@ -60,12 +66,21 @@ def after_chain_change(
                 senders.update(dict.fromkeys(_dust_payers(needed, contents, now)))
         if now.may_have_fewer_credits_than(before):
             senders.update(dict.fromkeys(contents.credit_users))
+        if now.governance != before.governance:
+            # What a vote, a delegation or a proposal asks of the DAO may hold no more.
+            senders.update(dict.fromkeys(_told(contents)))
 
     dropped: list[Dropped] = []
     for sender in senders:
         if sender in contents.lines or sender in back:
             dropped += _in_order(sender, back.get(sender, []), known, contents, policy, limits, now)
     return dropped
+
+
+def _told(contents: Contents) -> list[bytes]:
+    """Senders of what the DAO is told."""
+    waiting = (one.transaction for one in contents.by_txid.values())
+    return [one.sender for one in waiting if isinstance(one.payload, DAO_KINDS)]
 
 
 def _dust_payers(address: bytes, contents: Contents, now: NextBlock) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from esper.dao.settings import SETTINGS
 from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.records import account_path
@@ -13,8 +14,8 @@ class Incoming:
 
     def __init__(self, params: NetworkParameters) -> None:
         self._params = params
-        self._dust = params.limits.dust
-        self._credit_dust = params.credits.starting_allowance
+        # As far as votes may ever move them: whoever brings more is never looked up.
+        self._credit_dust, self._dust = (SETTINGS[key].bounds(params)[1] for key in (4, 13))
         self._units: Counter[bytes] = Counter()
         self._needed_by: dict[bytes, set[Txid]] = {}
         self._needed_at: dict[bytes, bytes] = {}

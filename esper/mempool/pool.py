@@ -27,7 +27,7 @@ from esper.mempool.statistics import Statistics
 from esper.mempool.waiting import RATE_BYTES, Waiting
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import Txid
-from esper.primitives.params import NetworkParameters
+from esper.primitives.params import LimitParameters, NetworkParameters
 from esper.vm.envelope_rules import check_signature
 from esper.vm.transaction import Transaction
 from esper.vm.view import StateView
@@ -170,11 +170,12 @@ class Mempool:
         of a credit epoch all callers count as touched.
         """
         contents, now = self._contents.copy(), NextBlock(view, chain)
+        limits = now.context.params.limits
         arrivals = [self._arriving(one, chain.height, now_ms) for one in returned]
         dropped = after_chain_change(
             contents,
             self._policy,
-            self._params.limits,
+            limits,
             before=self._next,
             now=now,
             included=included,
@@ -269,7 +270,7 @@ class Mempool:
     def minimum_fee_per_byte(self, now_ms: int) -> Decimal:
         """Units, three places: what a newcomer has to pay at least, the base fee apart."""
         least = Decimal(self._contents.fee_room.least_rate(now_ms)) / RATE_BYTES
-        return max(least, Decimal(self._params.limits.fee_per_byte))
+        return max(least, Decimal(self._limits.fee_per_byte))
 
     def statistics(self) -> Statistics:
         """The mempool in numbers."""
@@ -284,6 +285,12 @@ class Mempool:
             call_bytes=contents.call_room.bytes,
             call_limit=contents.call_room.limit,
         )
+
+    @property
+    def _limits(self) -> LimitParameters:
+        """Those in force, as votes have moved them."""
+        params = self._params if self._next is None else self._next.context.params
+        return params.limits
 
     @property
     def _height(self) -> int:
@@ -320,7 +327,7 @@ class Mempool:
         room, sender = contents.room_of(new), transaction.sender
         check_by_itself(
             transaction,
-            self._params.limits,
+            self._limits,
             height=self._next.height,
             early_blocks=self._policy.early_blocks,
             least_rate=room.least_rate(now_ms) if counted else 0,
@@ -328,7 +335,7 @@ class Mempool:
         line, dropped = self._line(sender, self._next)
         old = line.at(new.nonce)
         if old is not None:
-            check_outbids(transaction, old.transaction, self._params.limits, self._policy)
+            check_outbids(transaction, old.transaction, self._limits, self._policy)
             if counted:
                 self._replacements.check(sender, now_ms)
         placement = placed(new, line, self._next, self._policy)

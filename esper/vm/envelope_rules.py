@@ -112,7 +112,8 @@ def fee_range(transaction: Transaction, limits: LimitParameters) -> tuple[int, i
     """Least and greatest fee in units: by the bytes of the wire, or nothing."""
     if not transaction.payload.PAYS_FEE:
         return 0, 0
-    return fee_of_bytes(len(transaction.to_bytes()), limits), MAX_AMOUNT
+    size = len(transaction.to_bytes()) + transaction.payload.room_bytes
+    return fee_of_bytes(size, limits), MAX_AMOUNT
 
 
 def charge(transaction: Transaction, ledger: Ledger) -> None:

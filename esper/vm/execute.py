@@ -1,6 +1,7 @@
 """Executing a block's transactions on a view of its parent's state.
 
-1. start of the block: credits accrue, unbonded stake is released, unanswered lanes lapse
+1. start of the block: credits accrue, unbonded stake is released, unanswered lanes lapse, what the
+   DAO has confirmed acts and its proposals go on
 2. each transaction in order: rules in isolation, rules in context, fee and nonce, its own effect
 3. all signatures at once
 4. invariant: no coins were made or lost
@@ -20,6 +21,7 @@ from esper.primitives.errors.transaction_errors import SignatureViolation, Trans
 from esper.vm.context import Answer, ExecutionContext
 from esper.vm.credits import totals_at_block
 from esper.vm.envelope_rules import charge, check_in_context, check_isolated
+from esper.vm.governance.stepping import begin_block
 from esper.vm.lanes import lapse_lanes
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion
@@ -35,6 +37,8 @@ class ExecutedTransactions(NamedTuple):
     """Every record that differs afterwards, by ascending path."""
     receipts: tuple[Receipt, ...]
     """One per transaction, in their order."""
+    destroyed: int = 0
+    """Units of bonds that nobody has any more."""
 
     @property
     def fees(self) -> int:
@@ -79,14 +83,16 @@ class TransactionRun:
         receipt, claim = apply_transaction(transaction, ledger, self._context, answer)
         self._overlay.absorb(above.changes())
         self._ledger.coins += ledger.coins
+        self._ledger.burned += ledger.burned
         self._receipts.append(receipt)
         return claim
 
     def result(self) -> ExecutedTransactions:
         """What all of them do. Raises CoinsViolation."""
-        result = ExecutedTransactions(self._overlay.changes(), tuple(self._receipts))
-        if self._ledger.coins != -result.fees:
-            raise CoinsViolation(self._ledger.coins, result.fees)
+        destroyed = self._ledger.burned
+        result = ExecutedTransactions(self._overlay.changes(), tuple(self._receipts), destroyed)
+        if self._ledger.coins != -result.fees - destroyed:
+            raise CoinsViolation(self._ledger.coins, result.fees + destroyed)
         return result
 
 
@@ -122,12 +128,16 @@ def execute_transactions(
 
 
 def start_block(ledger: Ledger, context: ExecutionContext) -> None:
-    """What happens before the first transaction: credits, unbonded stake, lapsed lanes."""
+    """What happens before the first transaction.
+
+    Credits accrue, unbonded stake is released, lanes lapse, and the DAO goes on.
+    """
     ledger.set_totals(totals_at_block(ledger.totals, context.height, context.params.credits))
     for entry in ledger.take_unbondings(context.height):
         account = ledger.account(entry.owner)
         ledger.set_account(entry.owner, replace(account, balance=account.balance + entry.amount))
     lapse_lanes(context.height, ledger)
+    begin_block(ledger, context)
 
 
 def apply_transaction(

@@ -14,9 +14,14 @@ def fee_of_bytes(size: int, limits: LimitParameters) -> int:
 
 
 def signed_size(transaction: Transaction) -> int:
-    """Bytes of the wire form once a transaction of a known suite is signed."""
+    """Bytes that a transaction of a known suite pays for once it is signed.
+
+    Those of the wire form, and those of what it brings into the block beside them.
+    """
     signature = bytes(SCHEMES[transaction.suite].signature_bytes)
-    return len(replace(transaction, signature=signature).to_bytes())
+    return (
+        len(replace(transaction, signature=signature).to_bytes()) + transaction.payload.room_bytes
+    )
 
 
 def least_fee(transaction: Transaction, limits: LimitParameters) -> int:

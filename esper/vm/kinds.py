@@ -1,8 +1,15 @@
-"""The kinds of transactions: all but the coinbase, kind 0, which has no envelope."""
+"""The kinds of transactions: all but the coinbase, kind 0, which has no envelope.
+
+Kind 10 is kept for reports on models and for hidden sets.
+"""
 
 from typing import Final
 
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.governance.delegate import Delegate
+from esper.vm.governance.propose import Propose
+from esper.vm.governance.prove import Prove
+from esper.vm.governance.vote import Vote
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Payload
@@ -17,7 +24,15 @@ KINDS: Final[tuple[type[Payload], ...]] = (
     CreditTransfer,
     LlmCall,
     LlmResult,
+    Propose,
+    Vote,
+    Delegate,
+    Prove,
 )
+
+
+DAO_KINDS: Final = (Propose, Vote, Delegate, Prove)
+"""Kinds that say something to the DAO."""
 
 
 def kind_of_number(number: int) -> type[Payload] | None:

@@ -8,6 +8,8 @@ from esper.primitives.ids import Txid
 from esper.primitives.mmr import Mmr
 from esper.vm.records import (
     ACCOUNT,
+    BLOCKS,
+    BLOCKS_PATH,
     CHAIN_PATH,
     CHAIN_RECORD,
     CREDIT_TOTALS,
@@ -50,7 +52,7 @@ class Ledger:
     Accounts of zeros, credit totals of zeros and counts of zero are absent from the state.
     """
 
-    __slots__ = ("_decoded", "_overlay", "coins")
+    __slots__ = ("_decoded", "_overlay", "burned", "coins")
 
     def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
@@ -58,74 +60,90 @@ class Ledger:
         # account many times, and decoding is most of what that costs.
         self._decoded: dict[bytes, tuple[bytes, Any]] = {}
         self.coins = 0
-        """Units that balances, stakes, unbondings and pending rewards have gained through it."""
+        """Units that balances, stakes, unbondings, pending rewards, bonds and fees held by
+        proposals have gained through it."""
+        self.burned = 0
+        """Units of ``coins`` lost that nobody has any more."""
 
     @property
     def chain(self) -> ChainRecord:
         """The chain's own record. Raises KeyError for a state that no genesis made."""
-        return self._required(CHAIN_RECORD, CHAIN_PATH)
+        return self.required(CHAIN_RECORD, CHAIN_PATH)
 
     def set_chain(self, record: ChainRecord) -> None:
         """Replace it."""
-        self._write(CHAIN_RECORD, CHAIN_PATH, record)
+        self.write(CHAIN_RECORD, CHAIN_PATH, record)
 
     @property
     def receipts(self) -> Mmr:
         """The mountain range over the receipts of all blocks."""
-        return self._read(RECEIPTS, RECEIPTS_PATH) or Mmr()
+        return self.read(RECEIPTS, RECEIPTS_PATH) or Mmr()
 
     def set_receipts(self, receipts: Mmr) -> None:
         """Replace it."""
-        self._write(RECEIPTS, RECEIPTS_PATH, receipts)
+        self.write(RECEIPTS, RECEIPTS_PATH, receipts)
+
+    @property
+    def blocks(self) -> Mmr:
+        """The mountain range over all blocks before the last one."""
+        return self.read(BLOCKS, BLOCKS_PATH) or Mmr()
+
+    def set_blocks(self, blocks: Mmr) -> None:
+        """Replace it."""
+        self.write(BLOCKS, BLOCKS_PATH, blocks)
+
+    def reward(self, height: int) -> PendingReward | None:
+        """The pending coinbase of ``height``, if it has not matured."""
+        return self.read(PENDING_REWARD, reward_path(height))
 
     def add_reward(self, height: int, reward: PendingReward) -> None:
         """Let the coinbase of ``height`` wait for its maturity."""
         self.coins += reward.amount
-        self._write(PENDING_REWARD, reward_path(height), reward)
+        self.write(PENDING_REWARD, reward_path(height), reward)
 
     def take_reward(self, height: int) -> PendingReward | None:
         """Remove the pending coinbase of ``height``, if there is one."""
-        reward = self._read(PENDING_REWARD, reward_path(height))
+        reward = self.read(PENDING_REWARD, reward_path(height))
         if reward is not None:
             self.coins -= reward.amount
-            self._write(PENDING_REWARD, reward_path(height), None)
+            self.write(PENDING_REWARD, reward_path(height), None)
         return reward
 
     def account(self, address: bytes) -> Account:
         """The account of a 33-byte address; one of zeros if it has none."""
-        return self._read(ACCOUNT, account_path(address)) or NO_ACCOUNT
+        return self.read(ACCOUNT, account_path(address)) or NO_ACCOUNT
 
     def set_account(self, address: bytes, account: Account) -> None:
         """Replace an account; one of zeros is deleted."""
         path = account_path(address)
-        old = self._read(ACCOUNT, path) or NO_ACCOUNT
+        old = self.read(ACCOUNT, path) or NO_ACCOUNT
         self.coins += account.balance + account.stake - old.balance - old.stake
         # Whoever sent a transaction has a nonce; comparing all fields is slow.
         absent = account.nonce == 0 and account == NO_ACCOUNT
-        self._write(ACCOUNT, path, None if absent else account)
+        self.write(ACCOUNT, path, None if absent else account)
 
     def known_key(self, address: bytes) -> KnownKey | None:
         """The public key of an address, None if no transaction has carried it."""
-        return self._read(KNOWN_KEY, key_path(address))
+        return self.read(KNOWN_KEY, key_path(address))
 
     def set_known_key(self, address: bytes, key: KnownKey) -> None:
         """Remember the public key of an address."""
-        self._write(KNOWN_KEY, key_path(address), key)
+        self.write(KNOWN_KEY, key_path(address), key)
 
     @property
     def totals(self) -> CreditTotals:
         """The credits of everyone together."""
-        return self._read(CREDIT_TOTALS, CREDITS_PATH) or CreditTotals()
+        return self.read(CREDIT_TOTALS, CREDITS_PATH) or CreditTotals()
 
     def set_totals(self, totals: CreditTotals) -> None:
         """Replace them."""
-        self._write(CREDIT_TOTALS, CREDITS_PATH, totals if totals != CreditTotals() else None)
+        self.write(CREDIT_TOTALS, CREDITS_PATH, totals if totals != CreditTotals() else None)
 
     def add_unbonding(self, height: int, entry: Unbonding) -> None:
         """Let units be released at the start of the block at ``height``."""
         index = self._append(unbonding_count_path(height))
         self.coins += entry.amount
-        self._write(UNBONDING, unbonding_path(height, index), entry)
+        self.write(UNBONDING, unbonding_path(height, index), entry)
 
     def take_unbondings(self, height: int) -> Iterator[Unbonding]:
         """Remove what is released at ``height``, in the order in which it was added.
@@ -133,23 +151,23 @@ class Ledger:
         Raises KeyError for a state whose count and entries contradict each other.
         """
         for index in range(self._take_count(unbonding_count_path(height))):
-            entry = self._required(UNBONDING, unbonding_path(height, index))
+            entry = self.required(UNBONDING, unbonding_path(height, index))
             self.coins -= entry.amount
-            self._write(UNBONDING, unbonding_path(height, index), None)
+            self.write(UNBONDING, unbonding_path(height, index), None)
             yield entry
 
     def lane(self, call_id: Txid) -> Lane | None:
         """The unanswered lane of the call with this txid."""
-        return self._read(LANE, lane_path(call_id))
+        return self.read(LANE, lane_path(call_id))
 
     def lanes_due(self, height: int) -> int:
         """How many lanes were opened that lapse at ``height``."""
-        return (self._read(DUE_COUNT, lane_count_path(height)) or DueCount()).count
+        return (self.read(DUE_COUNT, lane_count_path(height)) or DueCount()).count
 
     def lane_ids_due(self, height: int) -> list[Txid]:
         """Ids of the calls whose lanes lapse at ``height``, unanswered so far, in their order."""
         entries = (
-            self._read(LANE_DUE, lane_due_path(height, index))
+            self.read(LANE_DUE, lane_due_path(height, index))
             for index in range(self.lanes_due(height))
         )
         return [entry.call_id for entry in entries if entry is not None]
@@ -158,13 +176,13 @@ class Ledger:
         """Add a lane whose index is the number of those due at its height so far."""
         self._append(lane_count_path(lane.lapse_height))
         due = lane_due_path(lane.lapse_height, lane.due_index)
-        self._write(LANE_DUE, due, LaneDue(call_id))
-        self._write(LANE, lane_path(call_id), lane)
+        self.write(LANE_DUE, due, LaneDue(call_id))
+        self.write(LANE, lane_path(call_id), lane)
 
     def remove_lane(self, call_id: Txid, lane: Lane) -> None:
         """Remove a lane and its place among those due."""
-        self._write(LANE_DUE, lane_due_path(lane.lapse_height, lane.due_index), None)
-        self._write(LANE, lane_path(call_id), None)
+        self.write(LANE_DUE, lane_due_path(lane.lapse_height, lane.due_index), None)
+        self.write(LANE, lane_path(call_id), None)
 
     def take_lanes_due(self, height: int) -> Iterator[Lane]:
         """Remove the lanes that lapse at ``height``, in the order in which they were opened.
@@ -172,23 +190,24 @@ class Ledger:
         Answered ones are gone already. Raises KeyError for a state that contradicts itself.
         """
         for index in range(self._take_count(lane_count_path(height))):
-            due = self._read(LANE_DUE, lane_due_path(height, index))
+            due = self.read(LANE_DUE, lane_due_path(height, index))
             if due is not None:
-                lane = self._required(LANE, lane_path(due.call_id))
+                lane = self.required(LANE, lane_path(due.call_id))
                 self.remove_lane(due.call_id, lane)
                 yield lane
 
     def _append(self, path: bytes) -> int:
-        count = (self._read(DUE_COUNT, path) or DueCount()).count
-        self._write(DUE_COUNT, path, DueCount(count + 1))
+        count = (self.read(DUE_COUNT, path) or DueCount()).count
+        self.write(DUE_COUNT, path, DueCount(count + 1))
         return count
 
     def _take_count(self, path: bytes) -> int:
-        count = (self._read(DUE_COUNT, path) or DueCount()).count
+        count = (self.read(DUE_COUNT, path) or DueCount()).count
         self._overlay.put(path, None)
         return count
 
-    def _read(self, codec: Record[R], path: bytes) -> R | None:
+    def read(self, codec: Record[R], path: bytes) -> R | None:
+        """The record at a path, None if there is none."""
         data = self._overlay.peek(path)
         if data is None:
             return None
@@ -203,11 +222,13 @@ class Ledger:
         known = seen[1]
         return known
 
-    def _required(self, codec: Record[R], path: bytes) -> R:
-        record = self._read(codec, path)
+    def required(self, codec: Record[R], path: bytes) -> R:
+        """The record at a path that others point to. Raises KeyError if there is none."""
+        record = self.read(codec, path)
         if record is None:
             raise KeyError(f"the state lacks the record at {path.hex()} that others point to")
         return record
 
-    def _write(self, codec: Record[R], path: bytes, value: R | None) -> None:
+    def write(self, codec: Record[R], path: bytes, value: R | None) -> None:
+        """Replace the record at a path; None deletes it. Coins are counted by the caller."""
         self._overlay.put(path, None if value is None else Unencoded(codec, value))

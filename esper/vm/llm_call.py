@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from esper.dao.registry import Entry
 from esper.primitives.codec import Array, FixedBytes, Unsigned
 from esper.primitives.errors.call_errors import (
     AnswerSizeViolation,
@@ -14,8 +15,8 @@ from esper.primitives.errors.call_errors import (
 )
 from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.ids import ModelId, Txid
-from esper.primitives.model_entry import ModelEntry
 from esper.vm.answers import MAX_ANSWER_TOKENS, answer_bytes, call_cost, check_answer
+from esper.vm.call_rows import call_rows
 from esper.vm.context import Effect, ExecutionContext
 from esper.vm.credit_rules import check_spending
 from esper.vm.credits import settled, taken
@@ -60,17 +61,19 @@ class LlmCall(Payload):
         Raises CallModelViolation, PromptTokenViolation, CallTooLongViolation, PriceViolation,
         CreditsViolation or RateViolation.
         """
-        model = _active_model(self.model_id, context)
+        entry = _active_entry(self.model_id, context)
+        model = entry.model
         for token in self.prompt:
             if token >= model.shape.vocab:
                 raise PromptTokenViolation(token, model.shape.vocab)
         # The last answer token is never fed back, so it takes no row.
         rows = len(self.prompt) + self.max_tokens - 1
-        limit = min(context.params.calls.rows_per_call, model.shape.max_seq)
+        limit = call_rows(context.params.calls, model.shape)
         if rows > limit:
             raise CallTooLongViolation(rows, limit)
-        if self.price < context.params.credits.minimum_bid:
-            raise PriceViolation(self.price, context.params.credits.minimum_bid)
+        least = least_price(entry, context)
+        if self.price < least:
+            raise PriceViolation(self.price, least)
         check_spending(sender, self.reserve, ledger, context)
 
     @property
@@ -94,7 +97,7 @@ class LlmCall(Payload):
         answer = inclusion.answer
         if answer is None:
             return self._leave_open(sender, ledger, context, inclusion.txid)
-        check_answer(answer, self.max_tokens, _active_model(self.model_id, context))
+        check_answer(answer, self.max_tokens, _active_entry(self.model_id, context).model)
         size, limit = len(answer_bytes(answer)), context.params.calls.inline_answer_bytes
         if size > limit:
             raise AnswerSizeViolation(size, limit)
@@ -130,8 +133,16 @@ class LlmCall(Payload):
         return Effect(locked=self.reserve)
 
 
-def _active_model(model_id: ModelId, context: ExecutionContext) -> ModelEntry:
-    model = context.model(model_id)
-    if model is None:
+def least_price(entry: Entry, context: ExecutionContext) -> int:
+    """Micro-credits per weighted token that a call to a model must offer at least.
+
+    The least bid is that of the lowest tier's model; a heavier one asks for as much more.
+    """
+    return max(1, context.params.credits.minimum_bid * entry.omega // context.entries[0].omega)
+
+
+def _active_entry(model_id: ModelId, context: ExecutionContext) -> Entry:
+    entry = context.entry(model_id)
+    if entry is None:
         raise CallModelViolation(model_id)
-    return model
+    return entry

@@ -48,7 +48,7 @@ class LlmResult(Payload):
         AnswerEndViolation.
         """
         lane = self._lane(ledger)
-        model = context.model(lane.model_id)
+        model = context.answering(lane.model_id)
         if model is None:
             raise CallModelViolation(lane.model_id)
         check_answer(self.answer, lane.max_tokens, model)

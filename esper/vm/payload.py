@@ -69,6 +69,11 @@ class Payload:
         return 0
 
     @property
+    def room_bytes(self) -> int:
+        """Bytes that it takes in a block beside its own, and pays for as for its own."""
+        return 0
+
+    @property
     def credits_needed(self) -> int:
         """Micro-credits that the sender must be free to use."""
         return 0

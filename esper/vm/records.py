@@ -18,6 +18,7 @@
 | 14 | tier, one byte | Tier |
 | 15 | txid of a proposal, 64 bytes | Proposal |
 | 16 | address | Voter |
+| 23 | ``blocks`` | Mmr over all blocks but the last |
 
 Nothing in the state is ever searched: what falls due at a height stands under that height and an
 index, so a block reads just what it needs.
@@ -50,6 +51,7 @@ KIND_SETTINGS: Final = 13
 KIND_TIER: Final = 14
 KIND_PROPOSAL: Final = 15
 KIND_VOTER: Final = 16
+KIND_BLOCKS: Final = 23
 
 RECORD_VERSION: Final = 1
 RECORD_LIMIT: Final = 8192
@@ -275,13 +277,15 @@ UNBONDING: Final = Record(
 )
 LANE_DUE: Final = Record(LaneDue, RECORD_VERSION, (("call_id", FixedBytes(HASH_BYTES)),))
 MAX_PEAKS: Final = 64
-"""Peaks of the largest count of receipts."""
+"""Peaks of the largest count of receipts, or blocks."""
 
 RECEIPTS: Final = Record(
     Mmr,
     RECORD_VERSION,
     (("count", Unsigned(64)), ("peaks", Array(FixedBytes(HASH_BYTES), MAX_PEAKS))),
 )
+BLOCKS: Final = RECEIPTS
+"""The same form, over blocks."""
 LANE: Final = Record(
     Lane,
     RECORD_VERSION,
@@ -305,6 +309,7 @@ CREDITS_PATH: Final = state_path(KIND_CREDITS, b"credits")
 RECEIPTS_PATH: Final = state_path(KIND_RECEIPTS, b"receipts")
 GOVERNANCE_PATH: Final = state_path(KIND_GOVERNANCE, b"governance")
 SETTINGS_PATH: Final = state_path(KIND_SETTINGS, b"settings")
+BLOCKS_PATH: Final = state_path(KIND_BLOCKS, b"blocks")
 
 
 def account_path(address: bytes) -> bytes:

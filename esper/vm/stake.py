@@ -7,6 +7,7 @@ from esper.primitives.codec import Unsigned
 from esper.primitives.errors.transaction_errors import AmountViolation
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.credits import settled
+from esper.vm.governance.stake_moves import note_stake
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion, Payload, Schema
 
@@ -39,6 +40,7 @@ class Stake(Payload):
         self, sender: bytes, ledger: Ledger, context: ExecutionContext, inclusion: Inclusion
     ) -> Effect:
         """Settle what the old stake has earned, then move the units."""
+        note_stake(sender, self.amount, ledger)
         account, totals = settled(ledger.account(sender), ledger.totals)
         ledger.set_totals(replace(totals, total_stake=totals.total_stake + self.amount))
         ledger.set_account(

@@ -56,6 +56,10 @@ class State:
             return State(self.tree.put(path, encode(ACCOUNT, account)))
         return State(self.tree.delete(path)) if self.tree.get(path) is not None else self
 
+    def with_record(self, path: bytes, record: bytes) -> "State":
+        """This state with other bytes at a 32-byte path."""
+        return State(self.tree.put(path, record))
+
     def with_chain(self, record: ChainRecord) -> "State":
         """This state with another chain record."""
         return State(self.tree.put(CHAIN_PATH, encode(CHAIN_RECORD, record)))

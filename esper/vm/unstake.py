@@ -7,6 +7,7 @@ from esper.primitives.codec import Unsigned
 from esper.primitives.errors.transaction_errors import AmountViolation, StakeViolation
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.credits import settled
+from esper.vm.governance.stake_moves import note_stake
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion, Payload, Schema
 from esper.vm.records import Unbonding
@@ -41,6 +42,7 @@ class Unstake(Payload):
 
         They are spendable from the start of the block ``unbonding`` blocks later.
         """
+        note_stake(sender, -self.amount, ledger)
         account, totals = settled(ledger.account(sender), ledger.totals)
         ledger.set_totals(replace(totals, total_stake=totals.total_stake - self.amount))
         ledger.set_account(sender, replace(account, stake=account.stake - self.amount))

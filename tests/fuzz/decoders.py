@@ -28,7 +28,6 @@ from esper.consensus import (
     header_isolation,
 )
 from esper.consensus.chain import BlockBytes
-from esper.consensus.outputs import WORK_OUTPUTS
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
 from esper.model.files import json_file, safetensors_header
@@ -71,6 +70,7 @@ from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.errors.transaction_errors import IsolatedTransactionViolation
 from esper.primitives.ids import BlockId, ModelId, Txid
 from esper.primitives.prompt import BankPrompt
+from esper.primitives.work_outputs import WORK_OUTPUTS
 from esper.prover import proof_file
 from esper.storage import format_version, side_blocks
 from esper.storage.format_version import FormatDamagedError

@@ -89,7 +89,7 @@ def chosen_alone(
     world: ChainWorld, candidates: list[Transaction], answers: dict[bytes, Answer | None]
 ) -> tuple[list[bytes], dict[bytes, type[TransactionViolation]]]:
     """What fits, one after the other, on overlays of nothing but the start of the block."""
-    context = world.chain.context.execution_context(PAYEE)
+    context = world.chain.context.execution_context(world.chain.state, PAYEE)
     overlay = Overlay(world.chain.state)
     start_block(Ledger(overlay), context)
     taken: list[bytes] = []

@@ -22,7 +22,6 @@ from esper.consensus.call_groups import CallGroup, encode_result
 from esper.consensus.chain import BlockBytes, ProvenChain
 from esper.consensus.execution import BlockExecution, execute_block
 from esper.consensus.header import work_id, work_seed
-from esper.consensus.outputs import WorkOutputs
 from esper.consensus.ports import WorkClaim
 from esper.consensus.template import Template, build_template, finished_block
 from esper.consensus.ticket import batch_result, wins
@@ -36,6 +35,7 @@ from esper.primitives.errors.block_errors import (
 )
 from esper.primitives.ids import BlockId, Txid
 from esper.primitives.networks import REGTEST
+from esper.primitives.work_outputs import WorkOutputs
 from esper.vm.context import Answer
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
@@ -231,7 +231,9 @@ class Workshop:
         return draft
 
     def _executed(self, chain: ProvenChain, draft: _Draft, payee: str) -> BlockExecution:
-        context = chain.context.execution_context(_at(payee), tuple(draft.answers), Unchecked())
+        context = chain.context.execution_context(
+            chain.state, _at(payee), tuple(draft.answers), Unchecked()
+        )
         return execute_block(chain.state, chain.context.tip_work, draft.transactions, context)
 
     def _signed(self, sender: str, payload: Payload, nonce: int, with_key: bool) -> Transaction:

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ports import ProofMalformedError, ProofRejectedError, WorkClaim
 from esper.node.workers.search import PromptSource
 from esper.primitives.ids import ModelId
@@ -16,6 +15,7 @@ from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.networks import PUZZLE, REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.primitives.prompt import BankPrompt, bank_tree
+from esper.primitives.work_outputs import Candidate, ProvenAnswer
 
 MAGIC = b"FAKE PROOF"
 TOKENIZER_ID = hashlib.sha3_512(b"fake tokenizer").digest()

@@ -17,13 +17,13 @@ from esper.consensus.block import (
 )
 from esper.consensus.chain import ProvenChain
 from esper.consensus.header import Header, PreHeader, work_seed
-from esper.consensus.outputs import WorkOutputs
 from esper.consensus.ports import WorkClaim
 from esper.consensus.template import EMPTY_PLAN, BlockPlan, Template, build_template
 from esper.consensus.ticket import batch_result, wins
 from esper.crypto.vrf import VrfKey, VrfProof
 from esper.dao.omega import reference_work, work_done
 from esper.primitives.params import NetworkParameters
+from esper.primitives.work_outputs import WorkOutputs
 from tests.support.fake_work import FakeInference, FakeProver, prompt_source
 
 SECRET = bytes(32)

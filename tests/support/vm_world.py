@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, Unpack
 
+from esper.consensus.execution import genesis_state
 from esper.consensus.genesis import genesis_hash
 from esper.crypto.signatures import SignatureClaim
 from esper.crypto.signing import KeyPair, key_from_seed
+from esper.dao.registry import ONE, Entry, Puzzle
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.vm.context import Answer, ExecutionContext
@@ -74,8 +76,10 @@ def sign(sender: KeyPair, transaction: Transaction, network: bytes = GENESIS) ->
     return replace(transaction, signature=sender.sign(transaction.signing_digest(network)))
 
 
-def funded(balances: Iterable[tuple[KeyPair, int]]) -> State:
-    state = State()
+def funded(balances: Iterable[tuple[KeyPair, int]], params: NetworkParameters = REGTEST) -> State:
+    """The genesis state of a network without an allocation, and these balances."""
+    bare = replace(params, reward=replace(params.reward, genesis_allocation=()))
+    state = genesis_state(bare, GENESIS)
     for key, amount in balances:
         state = state.with_account(address(key), Account(balance=amount))
     return state
@@ -105,10 +109,11 @@ class World:
         """The context of the next block."""
         context = ExecutionContext(
             params=self.params,
+            genesis=self.params,
             genesis_hash=GENESIS,
             height=self.height + 1,
             payee=address(MINER),
-            models=(self.params.model,),
+            entries=(Entry(self.params.model, ONE, Puzzle.of(self.params.puzzle)),),
             answers=tuple(answers),
         )
         return context if self.checked else replace(context, signatures=Unchecked())

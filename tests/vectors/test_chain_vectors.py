@@ -19,11 +19,11 @@ from esper.consensus.execution import ParentWork, genesis_beacon, next_beacon
 from esper.consensus.fork_choice import BlockTree, ProvenBlock
 from esper.consensus.genesis import genesis_hash, genesis_header, parameter_bytes
 from esper.consensus.header import HEADER, Header, work_seed
-from esper.consensus.outputs import WORK_OUTPUTS
 from esper.consensus.tier_records import TIER_STATE
 from esper.dao.entry_records import TIER
 from esper.primitives.codec import Record
 from esper.primitives.ids import NO_BLOCK, BlockId, WorkId
+from esper.primitives.work_outputs import WORK_OUTPUTS
 from tests.support.vector_reading import check_encoding, tagged
 from tests.vectors.fields import built
 from tests.vectors.writers import write_chain

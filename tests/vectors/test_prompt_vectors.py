@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from esper.consensus.outputs import BANK_PROMPT
 from esper.model.prompts import PromptText
 from esper.primitives.prompt import BankPrompt, bank_tree
+from esper.primitives.work_outputs import BANK_PROMPT
 from tests.support.vector_reading import check_encoding, tagged
 from tests.vectors.fields import built
 from tests.vectors.writers import write_prompts

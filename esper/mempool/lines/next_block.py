@@ -5,6 +5,7 @@ from typing import Final
 from esper.consensus.context import ChainContext
 from esper.primitives.address import ADDRESS_BYTES
 from esper.vm.execute import start_block
+from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.ledger import Ledger
 from esper.vm.view import Overlay, StateView
 
@@ -22,16 +23,18 @@ class NextBlock:
     the store some fifty microseconds.
     """
 
-    __slots__ = ("_below", "_changed", "_read", "context", "tip_id", "totals")
+    __slots__ = ("_below", "_changed", "_read", "context", "governance", "tip_id", "totals")
 
     def __init__(self, view: StateView, chain: ChainContext) -> None:
         self.tip_id = chain.tip_id
         """64 bytes."""
-        self.context = chain.execution_context(_NOBODY)
+        self.context = chain.execution_context(view, _NOBODY)
         """What its transactions see."""
         overlay = Overlay(view)
         ledger = Ledger(overlay)
         start_block(ledger, self.context)
+        self.governance = DaoLedger(ledger).governance
+        """What the DAO has under way."""
         self.totals = ledger.totals
         """The credits of everyone together, the block's share included."""
         self._below = view

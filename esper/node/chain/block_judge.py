@@ -30,13 +30,13 @@ from esper.consensus.chain import BlockBytes, check_header, check_work_of
 from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import check_header_in_isolation, read_header
-from esper.consensus.outputs import WorkOutputs
 from esper.consensus.ports import WorkClaim, WorkVerifier
 from esper.primitives.errors.block_errors import SizeViolation
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 from esper.primitives.ids import BlockId
 from esper.primitives.params import LimitParameters
+from esper.primitives.work_outputs import WorkOutputs
 
 V = TypeVar("V")
 

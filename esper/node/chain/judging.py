@@ -10,11 +10,11 @@ import trio
 from esper.consensus.chain import BlockBytes
 from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
-from esper.consensus.outputs import WorkOutputs
 from esper.node.chain.block_judge import JudgedBlock, at_stage
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.clock import Clock
 from esper.primitives.errors.consequences import Stage
+from esper.primitives.work_outputs import WorkOutputs
 
 T = TypeVar("T")
 

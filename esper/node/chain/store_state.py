@@ -89,7 +89,8 @@ def replay_of(params: NetworkParameters) -> Replay:
         body = decode_body(entry.body, limits.body_bytes)
         content = read_content(body, header.pre, limits)
         state = TreeState(tree)
-        at = chain.execution_context(header.pre.payee, content.answers, _Believed())
+        payee, mined = header.pre.payee, chain.entry_for(header)
+        at = chain.execution_context(state, payee, content.answers, _Believed(), mined)
         execution = execute_block(state, chain.tip_work, content.transactions, at)
         if state.root_after(execution.changes) != header.pre.state_root:
             raise ReplayError(

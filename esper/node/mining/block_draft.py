@@ -5,6 +5,7 @@ from typing import Final
 from esper.consensus.context import ChainContext
 from esper.consensus.execution import BlockExecution, OpenBlock
 from esper.consensus.ports import ChainState
+from esper.dao.registry import Entry
 from esper.vm.context import Answer
 from esper.vm.execute import TransactionRun
 from esper.vm.ledger import Ledger
@@ -22,8 +23,11 @@ class BlockDraft:
     judged when it is submitted.
     """
 
-    def __init__(self, chain: ChainContext, state: ChainState, payee: bytes) -> None:
-        context = chain.execution_context(payee)
+    def __init__(
+        self, chain: ChainContext, state: ChainState, payee: bytes, mined: Entry | None = None
+    ) -> None:
+        """``mined`` is the entry that the block will be of, the first tier's own if None."""
+        context = chain.execution_context(state, payee, mined=mined)
         self._block = OpenBlock(state, chain.tip_work, context)
         self._run = TransactionRun(self._block.view, context)
         self.room = chain.params.limits.body_bytes - BODY_RESERVE

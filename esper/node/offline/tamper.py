@@ -13,12 +13,12 @@ from esper.consensus.batch import batch_inputs
 from esper.consensus.block import Block, proof_hash
 from esper.consensus.chain import ProvenChain
 from esper.consensus.header import work_seed
-from esper.consensus.outputs import Candidate, WorkOutputs
 from esper.consensus.template import build_template
 from esper.consensus.ticket import batch_result, wins
 from esper.crypto.vrf import VrfKey
 from esper.dao.omega import reference_work, work_done
 from esper.primitives.address import SUITE_ML_DSA_65, Address
+from esper.primitives.work_outputs import Candidate, WorkOutputs
 
 THIEF_SECRET = bytes(range(32))
 """The forger's VRF secret; any would do."""

@@ -22,11 +22,13 @@ from esper.node.views.rpc_formats import address_text
 from esper.node.views.sync_state import SyncState
 from esper.node.workers.native_work import statement_of
 from esper.primitives.ids import Txid, txid_of
+from esper.primitives.model_entry import ModelShape
 from esper.primitives.params import NetworkParameters
 from esper.prover import proof_file
 from esper.rpc import schema as s
 from esper.rpc.errors import NOT_FOUND, RpcError
 from esper.storage.history.history_records import CallPlace, Place
+from esper.vm.call_rows import call_rows
 from esper.vm.context import Answer
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
@@ -104,7 +106,8 @@ class ProofViews:
             for one in group.calls
         ]
         payee = members[0][2] if kind == LANE_ANSWER else block.header.pre.payee
-        claim = group_claim(group, members, self._params.calls, view.context.genesis_hash, payee)
+        rows = call_rows(view.context.params_in_force(view.state).calls, self._shape(group, view))
+        claim = group_claim(group, members, rows, view.context.genesis_hash, payee)
         return s.ProofReply(
             txid=txid.hex(),
             kind="group" if kind == OWN_CALLS else "lane",
@@ -120,6 +123,13 @@ class ProofViews:
             proof_id=proof_hash(group.proof).hex(),
             as_of=self._sync.as_of(view.context),
         )
+
+    def _shape(self, group: CallGroup, view: ChainView) -> ModelShape:
+        """The shape of a group's model, as far as the chain still has it."""
+        tiers = view.context.registry.tiers
+        entries = [entry for tier in tiers for entry in (tier.own, *tier.previous)]
+        models = [entry.model for entry in entries if entry.model.model_id == group.model_id]
+        return (models or [self._params.model])[0].shape
 
     def _member(
         self,

@@ -97,5 +97,5 @@ class CallAnswerer:
         proven = tuple(ProvenCall(call.call_id, call.logits) for call in calls)
         unproven = CallGroup(kind, self.model_id, proven, b"")
         members = [(call.call, call.answer, party) for call in calls]
-        claim = group_claim(unproven, members, self.rules, self._genesis_hash, party)
+        claim = group_claim(unproven, members, self.rules.rows_per_call, self._genesis_hash, party)
         return CallGroup(kind, self.model_id, proven, self._prover.prove(claim))

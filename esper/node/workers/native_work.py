@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ports import ProofMalformedError, ProofRejectedError, WorkClaim
 from esper.primitives.ids import ModelId
+from esper.primitives.work_outputs import Candidate, ProvenAnswer
 from esper.prover import (
     MalformedProofError,
     ProofError,

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from esper.consensus.batch import batch_inputs, draw_indices
 from esper.consensus.header import PreHeader, work_id, work_seed
-from esper.consensus.outputs import Opening, ProvenAnswer, WorkOutputs
 from esper.consensus.ports import Inference, WorkClaim
 from esper.consensus.ticket import batch_result, wins
 from esper.dao.omega import reference_work, work_done
@@ -18,6 +17,7 @@ from esper.primitives.merkle import MerkleTree
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import NetworkParameters, PuzzleParameters
 from esper.primitives.prompt import BankPrompt, bank_tree
+from esper.primitives.work_outputs import Opening, ProvenAnswer, WorkOutputs
 
 
 class WrongModelError(Exception):

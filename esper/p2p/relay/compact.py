@@ -22,13 +22,13 @@ from esper.consensus.block import (
 )
 from esper.consensus.chain import BlockBytes
 from esper.consensus.header import Header
-from esper.consensus.outputs import WORK_OUTPUTS
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.limits import COMPACT_EXTRA_BYTES, FILLED_BYTES, PREFIX_BYTES
 from esper.p2p.wire.bulk_messages import Compact, Filled
 from esper.primitives.codec import CodecError, encode
 from esper.primitives.hashing import tagged_hashes
 from esper.primitives.ids import BlockId
+from esper.primitives.work_outputs import WORK_OUTPUTS
 from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import TAG_WTXID, transaction_kind
 

@@ -3,7 +3,168 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from esper.primitives.errors.transaction_errors import ContextTransactionViolation
+from esper.primitives.errors.transaction_errors import (
+    ContextTransactionViolation,
+    IsolatedTransactionViolation,
+)
+from esper.primitives.ids import Txid
+
+
+@dataclass(eq=False)
+class DaoEncodingViolation(IsolatedTransactionViolation):
+    """A body that its subject does not have, or a subject or choice that is unknown."""
+
+    reason: str
+    template: ClassVar[str] = "encoding of what the DAO is told: {reason}"
+
+
+class DaoViolation(ContextTransactionViolation):
+    """A vote, a delegation or a proof that the DAO does not take now."""
+
+
+@dataclass(eq=False)
+class DaoSuiteViolation(IsolatedTransactionViolation):
+    """A sender of another signature suite than the DAO takes."""
+
+    suite: int
+    expected: int
+    template: ClassVar[str] = (
+        "sender of signature suite {suite}; the DAO takes addresses of suite {expected} alone"
+    )
+
+
+@dataclass(eq=False)
+class ElectorateViolation(DaoViolation):
+    """A proposal while too little is staked to decide anything."""
+
+    stake: int
+    needed: int
+    template: ClassVar[str] = (
+        "{stake} units were staked when the credit epoch began, proposals need {needed}"
+    )
+
+
+@dataclass(eq=False)
+class ProposerStakeViolation(DaoViolation):
+    """A proposer with too small a stake when the epoch began."""
+
+    stake: int
+    needed: int
+    template: ClassVar[str] = (
+        "the proposer had {stake} units staked when the credit epoch began, must have {needed}"
+    )
+
+
+@dataclass(eq=False)
+class OpenLimitViolation(DaoViolation):
+    """As many proposals as may be under way."""
+
+    what: str
+    limit: int
+    template: ClassVar[str] = "{limit} {what} already, which is the most; wait until one ends"
+
+
+@dataclass(eq=False)
+class BondViolation(DaoViolation):
+    """A bond too small."""
+
+    bond: int
+    least: int
+    template: ClassVar[str] = "bond of {bond} units, must be {least} at least"
+
+
+@dataclass(eq=False)
+class TierBusyViolation(DaoViolation):
+    """A model for a tier that waits for another one."""
+
+    tier: int
+    number: int
+    template: ClassVar[str] = "tier {tier} is busy with proposal {number} until it ends"
+
+
+@dataclass(eq=False)
+class DuplicateModelViolation(DaoViolation):
+    """A model that another tier has, or is about to have."""
+
+    tier: int
+    template: ClassVar[str] = "tier {tier} has this model, or is about to have it"
+
+
+@dataclass(eq=False)
+class RollbackViolation(DaoViolation):
+    """A rollback of something that cannot be taken back, or not any more."""
+
+    reason: str
+    template: ClassVar[str] = "rollback: {reason}"
+
+
+@dataclass(eq=False)
+class VoteClosedViolation(DaoViolation):
+    """A vote on a proposal that is not open."""
+
+    proposal: Txid
+    template: ClassVar[str] = "proposal {proposal} is not open"
+
+
+@dataclass(eq=False)
+class VotedViolation(DaoViolation):
+    """A second vote on one proposal."""
+
+    proposal: Txid
+    template: ClassVar[str] = "the sender has voted on proposal {proposal}; votes stand"
+
+
+@dataclass(eq=False)
+class NoWeightViolation(DaoViolation):
+    """A vote that weighs nothing."""
+
+    epoch: int
+    template: ClassVar[str] = (
+        "the sender had no stake, its own or delegated, when credit epoch {epoch} began, "
+        "or all of it has voted"
+    )
+
+
+@dataclass(eq=False)
+class DelegateViolation(DaoViolation):
+    """A delegate that is the sender, or has no stake."""
+
+    reason: str
+    template: ClassVar[str] = "delegate: {reason}"
+
+
+@dataclass(eq=False)
+class ProveTargetViolation(DaoViolation):
+    """A proof about something that is not under way."""
+
+    target: Txid
+    template: ClassVar[str] = "{target} is no model that is under way"
+
+
+@dataclass(eq=False)
+class ReadinessViolation(DaoViolation):
+    """A proof of readiness while nobody asks for it."""
+
+    number: int
+    template: ClassVar[str] = (
+        "readiness for proposal {number} counts from the draw of its height until it is checked"
+    )
+
+
+@dataclass(eq=False)
+class ReadyTwiceViolation(DaoViolation):
+    """A second proof of readiness."""
+
+    number: int
+    template: ClassVar[str] = "the sender is known to be ready for proposal {number}"
+
+
+@dataclass(eq=False)
+class RewardMissingViolation(DaoViolation):
+    """Readiness of somebody who mined no block of late."""
+
+    height: int
+    template: ClassVar[str] = "no reward of block {height} is pending for the sender"
 
 
 class ProposalViolation(ContextTransactionViolation):
@@ -145,7 +306,8 @@ class CooldownViolation(ProposalViolation):
 
 @dataclass(eq=False)
 class TierLimitViolation(ProposalViolation):
-    """The end of a tier that is not there, or of the last one."""
+    """The end of a tier that is not there, or of the last one; or one tier too many."""
 
     tier: int
-    template: ClassVar[str] = "tier {tier} cannot be retired: it is not there, or the last"
+    reason: str
+    template: ClassVar[str] = "tier {tier} {reason}"

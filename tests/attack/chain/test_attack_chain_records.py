@@ -264,5 +264,5 @@ def test_a_transaction_that_fails_half_way_leaves_a_draft_as_a_block_would_be() 
     assert draft.nonce(address(ALICE)) == nonce + 1
     last = world.signed(ALICE, Stake(COIN), nonce=nonce + 1)
     draft.add(last)
-    judged = replace(context.execution_context(address(MINER)), answers=(None,))
+    judged = replace(context.execution_context(state, address(MINER)), answers=(None,))
     assert draft.close() == execute_block(state, context.tip_work, [pay, calls[0], last], judged)

@@ -18,7 +18,6 @@ import trio
 
 from esper.consensus.block import Block, proof_hash
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
-from esper.consensus.outputs import WORK_OUTPUTS
 from esper.consensus.ports import WorkVerifier
 from esper.consensus.template import EMPTY_PLAN, BlockPlan
 from esper.crypto.signing import KeyPair
@@ -46,6 +45,7 @@ from esper.p2p.wire.fields import Claim, weight_bytes
 from esper.p2p.wire.framing import FrameReader, frame_bytes
 from esper.p2p.wire.messages import FrameLimits, Message, StreamKind, decode_message, stream_of
 from esper.primitives.codec import encode
+from esper.primitives.work_outputs import WORK_OUTPUTS
 from esper.vm.state import State
 from tests.support.fake_work import FakeVerifier
 from tests.support.node.node_world import NoTexts, mined_block, node_params, store_options

@@ -385,8 +385,8 @@ def honest_answers(
 
 def body_of(parts: BlockParts) -> bytes:
     from esper.consensus.block import Body
-    from esper.consensus.outputs import WORK_OUTPUTS
     from esper.primitives.codec import decode
+    from esper.primitives.work_outputs import WORK_OUTPUTS
 
     outputs = decode(WORK_OUTPUTS, parts.outputs, limit=len(parts.outputs), what="outputs")
     return Body(parts.transactions, parts.results, parts.groups, outputs).to_bytes()

@@ -51,7 +51,7 @@ def proven(calls: tuple[OpenCall, ...], lane: bool) -> s.ProofReply:
     payee = address(BOB if lane else MINER)
     group = answerer().prove_lane(said[0], payee) if lane else answerer().prove_own(said, payee)
     members = [(one.call, one.answer, payee) for one in said]
-    claim = group_claim(group, members, REGTEST.calls, GENESIS, payee)
+    claim = group_claim(group, members, REGTEST.calls.rows_per_call, GENESIS, payee)
     return s.ProofReply(
         txid=calls[0].call_id.hex(),
         kind="lane" if lane else "group",

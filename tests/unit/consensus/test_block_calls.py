@@ -182,10 +182,11 @@ def test_another_answer_is_refused(world: ChainWorld, block: Block) -> None:
 
 def test_a_group_is_worth_nothing_to_another_payee(world: ChainWorld, block: Block) -> None:
     content = check_block_in_isolation(block, world.params.limits)
-    check = (world.params.calls, world.chain.context.genesis_hash)
-    check_call_groups(content, world.chain.state, *check, block.header.pre.payee, world.verifier)
+    state, payee = world.chain.state, block.header.pre.payee
+    context = world.chain.context.execution_context(state, payee)
+    check_call_groups(content, state, context, world.verifier)
     with pytest.raises(RuleViolation, match="call group 0"):
-        check_call_groups(content, world.chain.state, *check, address(BOB), world.verifier)
+        check_call_groups(content, state, replace(context, payee=address(BOB)), world.verifier)
 
 
 def test_a_transaction_that_breaks_a_rule_spoils_its_block(world: ChainWorld, block: Block) -> None:

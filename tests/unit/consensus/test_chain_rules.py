@@ -21,10 +21,10 @@ from esper.consensus.chain import (
 )
 from esper.consensus.header import work_seed
 from esper.consensus.header_isolation import read_header
-from esper.consensus.outputs import Candidate, ProvenAnswer
-from esper.consensus.ticket import batch_result
+from esper.consensus.ticket import batch_result, wins
 from esper.consensus.work_rules import check_work
 from esper.crypto.vrf import VrfKey
+from esper.dao.omega import reference_work, work_done
 from esper.dao.registry import TierRegistry
 from esper.node.offline.tamper import forgeries
 from esper.primitives.address import Address
@@ -40,6 +40,7 @@ from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation, Scope
 from esper.primitives.ids import ModelId
 from esper.primitives.networks import DEVNET, REGTEST
+from esper.primitives.work_outputs import Candidate, ProvenAnswer
 from esper.vm.records import PendingReward
 from tests.support.fake_work import (
     FakeInference,
@@ -54,6 +55,7 @@ from tests.support.vm_world import pending_reward
 PARAMS = fake_network()
 PAYEE = Address(1, bytes(range(32))).to_bytes()
 VERIFIER = FakeVerifier(PARAMS.model)
+TICKET = (PARAMS.puzzle, PARAMS.model)
 START = PARAMS.genesis_time_ms
 
 
@@ -230,7 +232,7 @@ BLOCK_CASES: list[tuple[str, Callable[[Block], Block]]] = [
     ),
     ("TransactionEncodingViolation", lambda b: with_transactions(b, b"junk")),
     ("TransactionEncodingViolation", lambda b: with_transactions(b, coinbase(b) + b"\0")),
-    ("TransactionTypeViolation", lambda b: with_transactions(b, b"\x92\x01\x07", coinbase(b))),
+    ("TransactionTypeViolation", lambda b: with_transactions(b, b"\x92\x01\x0a", coinbase(b))),
     ("CoinbaseViolation", lambda b: with_transactions(b)),
     (
         "CoinbaseViolation",
@@ -409,6 +411,12 @@ def honest_work(block: Block, **changes: Any) -> Block:
     return with_header(with_outputs(block, openings=openings, answers=answers), result=result)
 
 
+def _wins(block: Block) -> bool:
+    work = work_done([len(one.tokens) for one in block.body.outputs.answers], *TICKET)
+    header = block.header
+    return wins(header.result_value, header.pre.target_value, work, reference_work(*TICKET))
+
+
 def test_a_losing_ticket(block: Block) -> None:
     lost = honest_work(block, target=bytes(63) + b"\1")
     with pytest.raises(work_errors.TicketViolation, match="must be below target 1 x work"):
@@ -416,7 +424,8 @@ def test_a_losing_ticket(block: Block) -> None:
             lost.header, lost.body.outputs, lost.proof, PARAMS.puzzle, PARAMS.model, VERIFIER
         )
     # The same with an easy target goes on to the proof, which was made for another seed.
-    won = honest_work(block, target=b"\xff" * 63 + b"\0")
+    tries = (honest_work(block, target=b"\xff" * 63 + bytes([last])) for last in range(64))
+    won = next(one for one in tries if _wins(one))
     with pytest.raises(work_errors.ProofViolation):
         check_work(won.header, won.body.outputs, won.proof, PARAMS.puzzle, PARAMS.model, VERIFIER)
 

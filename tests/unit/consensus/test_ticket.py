@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ticket import batch_result, digest_elements, wins
 from esper.crypto.poseidon import FIELD_ORDER
 from esper.dao.omega import reference_work, work_done
 from esper.primitives.ids import ModelId
+from esper.primitives.work_outputs import Candidate, ProvenAnswer
 from tests.spec import poseidon2_reference as reference
 from tests.support.fake_work import SHAPE, FakeInference, fake_network
 

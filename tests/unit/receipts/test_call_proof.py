@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from esper.consensus.call_groups import LANE_ANSWER, OWN_CALLS, group_binding, lane_binding
-from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ports import WorkClaim
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters, TierParameters
+from esper.primitives.work_outputs import Candidate, ProvenAnswer
 from esper.receipts.call_proof import (
     HandedProof,
     ShownAnswer,

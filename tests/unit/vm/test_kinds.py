@@ -7,8 +7,11 @@ from dataclasses import fields, replace
 import pytest
 
 from esper.consensus.block import KIND_COINBASE
+from esper.dao.bodies import ROLLBACK_BODY, RollbackBody
+from esper.dao.ready import ReadyBody, ready_bytes
 from esper.node.chain.history_entries import _Reading
 from esper.node.views.rpc_formats import outputs_of
+from esper.primitives.codec import encode
 from esper.primitives.errors.block_errors import RejectedTransactionViolation
 from esper.primitives.errors.transaction_errors import (
     FundsViolation,
@@ -17,8 +20,13 @@ from esper.primitives.errors.transaction_errors import (
 )
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.networks import REGTEST
+from esper.primitives.work_outputs import WorkOutputs
 from esper.storage.history.history_records import CallMade, Happening, What
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.governance.delegate import Delegate
+from esper.vm.governance.propose import Propose
+from esper.vm.governance.prove import Prove
+from esper.vm.governance.vote import Vote
 from esper.vm.kinds import KINDS
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
@@ -42,6 +50,10 @@ EACH: tuple[Payload, ...] = (
     CreditTransfer(address(BOB), 4),
     LlmCall(ModelId(bytes(64)), (1, 2), 3, 10),
     LlmResult(Txid(bytes(64)), (1,)),
+    Propose(3, 8, encode(ROLLBACK_BODY, RollbackBody(Txid(bytes(64))))),
+    Vote(Txid(bytes(64)), 1),
+    Delegate(b""),
+    Prove(1, Txid(bytes(64)), 70, ready_bytes(ReadyBody(1, WorkOutputs((), ())))),
 )
 
 
@@ -78,18 +90,23 @@ def test_numbers_and_names_never_change() -> None:
         4: (CreditTransfer, "credit-transfer"),
         5: (LlmCall, "llm-call"),
         6: (LlmResult, "llm-result"),
+        7: (Propose, "propose"),
+        8: (Vote, "vote"),
+        9: (Delegate, "delegate"),
+        11: (Prove, "prove"),
     }
 
 
 def test_what_each_says_of_itself() -> None:
     assert tuple(map(type, EACH)) == KINDS
-    assert [one.outlay for one in EACH] == [9, 1, 0, 0, 0, 0]
-    assert [one.credits_needed for one in EACH] == [0, 0, 0, 4, 140, 0]
-    assert [one.payments for one in EACH] == [EACH[0].outputs, *5 * [()]]  # type: ignore[attr-defined]
-    assert [one.gifts for one in EACH] == [*3 * [()], (Output(address(BOB), 4),), (), ()]
-    assert [one.PAYS_FEE for one in EACH] == [True, True, True, True, False, True]
-    assert [one.TAKES_ANSWER for one in EACH] == [False, False, False, False, True, False]
-    assert [one.RELAYED for one in EACH] == [True, True, True, True, True, False]
+    assert [one.outlay for one in EACH] == [9, 1, 0, 0, 0, 0, 8, 0, 0, 0]
+    assert [one.credits_needed for one in EACH] == [0, 0, 0, 4, 140, *5 * [0]]
+    assert [one.payments for one in EACH] == [EACH[0].outputs, *9 * [()]]  # type: ignore[attr-defined]
+    assert [one.gifts for one in EACH] == [*3 * [()], (Output(address(BOB), 4),), *6 * [()]]
+    assert [one.PAYS_FEE for one in EACH] == [*4 * [True], False, *5 * [True]]
+    assert [one.TAKES_ANSWER for one in EACH] == [*4 * [False], True, *5 * [False]]
+    assert [one.RELAYED for one in EACH] == [*5 * [True], False, *3 * [True], False]
+    assert [one.room_bytes for one in EACH] == [*9 * [0], 70]
 
 
 def test_a_payload_says_how_it_is_checked_and_what_it_does() -> None:

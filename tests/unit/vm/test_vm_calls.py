@@ -125,11 +125,11 @@ def test_length() -> None:
     fits = replace(CALL, prompt=(1,) * (ROWS - 7))
     caller().send(ALICE, fits, ANSWER)
     refuse(caller(), ALICE, replace(fits, max_tokens=9), CallTooLongViolation(ROWS + 1, ROWS))
-    # A model with shorter sequences than a call has rows is the limit itself.
-    shape = replace(MODEL.shape, max_seq=10)
+    # A model with shorter sequences than a call has rows is the limit itself, by powers of two.
+    shape = replace(MODEL.shape, max_seq=31)
     params = replace(PARAMS, model=replace(MODEL, shape=shape))
     world = replace(caller(), params=params)
-    refuse(world, ALICE, replace(CALL, prompt=(1,) * 4), CallTooLongViolation(11, 10))
+    refuse(world, ALICE, replace(CALL, prompt=(1,) * 10), CallTooLongViolation(17, 16))
     world.send(ALICE, CALL, ANSWER)
 
 

@@ -26,7 +26,6 @@ from esper.consensus.execution import ParentWork, genesis_beacon, next_beacon
 from esper.consensus.fork_choice import TAG_DRAW
 from esper.consensus.genesis import genesis_hash, genesis_header, parameter_bytes
 from esper.consensus.header import HEADER, Header, PreHeader, work_seed
-from esper.consensus.outputs import WORK_OUTPUTS, Candidate, Opening, ProvenAnswer, WorkOutputs
 from esper.consensus.tier_records import TIER_STATE
 from esper.consensus.tiers import TierState, TierTally
 from esper.crypto.vrf import VrfProof
@@ -37,6 +36,13 @@ from esper.primitives.hashing import tagged_hash
 from esper.primitives.ids import BlockId, ModelId
 from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.prompt import BankPrompt
+from esper.primitives.work_outputs import (
+    WORK_OUTPUTS,
+    Candidate,
+    Opening,
+    ProvenAnswer,
+    WorkOutputs,
+)
 from esper.vm.transaction import TAG_TXID, TAG_WTXID
 from tests.vectors.fields import encoding, number
 from tests.vectors.writers.write_records import COINS, LONG, WORD, address, pattern

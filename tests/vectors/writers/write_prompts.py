@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from esper.consensus.outputs import BANK_PROMPT
 from esper.model.prompts import PromptText, canonical_json
 from esper.primitives.prompt import BankPrompt, bank_tree
+from esper.primitives.work_outputs import BANK_PROMPT
 from tests.vectors.fields import encoding
 from tests.vectors.writers.write_records import WORD, pattern
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from esper.cli.esper import environment
 from esper.consensus.block import proof_hash
 from esper.consensus.call_groups import LANE_ANSWER, MAX_GROUP_PROOF, OWN_CALLS
-from esper.consensus.outputs import Candidate, ProvenAnswer
 from esper.consensus.ports import WorkClaim
 from esper.primitives.address import Address, AddressError
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import ModelId, Txid, txid_of
 from esper.primitives.params import NetworkParameters
+from esper.primitives.work_outputs import Candidate, ProvenAnswer
 from esper.receipts.call_proof import HandedProof, UnprovenError, shown_answer
 from esper.rpc.client import NodeError
 from esper.rpc.errors import METHOD_NOT_FOUND, NOT_FOUND

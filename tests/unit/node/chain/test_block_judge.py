@@ -9,7 +9,6 @@ from esper.consensus.block import Block, proof_hash, transaction_root
 from esper.consensus.chain import BlockBytes, ProvenChain
 from esper.consensus.context import ChainContext
 from esper.consensus.header import Header
-from esper.consensus.outputs import WORK_OUTPUTS, WorkOutputs, outputs_hash
 from esper.node.chain.block_judge import BlockJudge, JudgementError
 from esper.primitives.codec import encode
 from esper.primitives.errors.block_errors import (
@@ -28,6 +27,7 @@ from esper.primitives.errors.work_errors import (
     ProofEncodingViolation,
 )
 from esper.primitives.ids import BlockId
+from esper.primitives.work_outputs import WORK_OUTPUTS, WorkOutputs, outputs_hash
 from tests.support.fake_work import FakeVerifier
 from tests.support.node.node_world import PARAMS, go, mined_block
 from tests.support.vm_world import CAROL, address

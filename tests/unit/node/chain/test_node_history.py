@@ -12,10 +12,10 @@ import pytest
 
 from esper.consensus.block import Body, Coinbase
 from esper.consensus.call_groups import encode_result
-from esper.consensus.outputs import WorkOutputs
 from esper.node.chain.history import ChainHistory, Released, catch_up
 from esper.node.chain.history_entries import block_entries
 from esper.primitives.ids import BlockId, Txid
+from esper.primitives.work_outputs import WorkOutputs
 from esper.storage.errors import IndexCorruptError, WriteFailedError
 from esper.storage.history.history_index import HISTORY_FOLDER, HistoryIndex
 from esper.storage.history.history_reader import DAMAGED_FILE, HistoryUnusableError

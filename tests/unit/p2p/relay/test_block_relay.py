@@ -14,6 +14,7 @@ from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Compact, Proof
 from esper.p2p.wire.talk_messages import Announce, GetBlock, GetBlocks, GetBlockTxs
 from esper.primitives.ids import WorkId
+from esper.primitives.networks import REGTEST
 from tests.support.block_workshop import Made
 from tests.support.forge import forged
 from tests.support.net.relay_world import (
@@ -365,7 +366,7 @@ def test_far_above_what_was_executed_sync_is_asked() -> None:
 def test_what_cannot_be_judged_yet_is_left_to_sync_without_blame() -> None:
     world = RelayWorld()
     [giver] = world.outbound(1)
-    theirs = chain_of(PARAMS.governance.horizon + 1)
+    theirs = chain_of(REGTEST.governance.horizon + 1)
     for made in theirs[:-1]:
         world.chain.proven[made.block_id] = replace(made.chain.context, executed_height=0)
         assert made.parent is not None

@@ -153,7 +153,7 @@ def test_nobody_is_set_aside_for_the_time_that_a_visit_takes() -> None:
 
         world._later(200_000, ended)
 
-    world.chain._visit = begun  # type: ignore[method-assign,assignment]
+    world.chain._visit = begun  # type: ignore[method-assign]
     world._adopt = slow  # type: ignore[method-assign]
     world.until(lambda: bool(waiting), ms=60_000)
     for number in list(world.peers):

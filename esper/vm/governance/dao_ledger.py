@@ -1,0 +1,156 @@
+"""Typed reading and writing of the DAO's records, with the coins that proposals hold counted."""
+
+from dataclasses import replace
+from typing import Final
+
+from esper.dao.entry_records import TIER
+from esper.dao.records import (
+    GOVERNANCE,
+    PROPOSAL,
+    SETTING_VALUES,
+    VOTER,
+    Due,
+    Governance,
+    Live,
+    Proposal,
+    SettingValues,
+)
+from esper.dao.registry import Tier, TierRegistry
+from esper.dao.snapshot import RING, Voter
+from esper.dao.steps import OPEN, Step
+from esper.primitives.ids import Txid
+from esper.vm.ledger import Ledger
+from esper.vm.records import (
+    GOVERNANCE_PATH,
+    SETTINGS_PATH,
+    proposal_path,
+    tier_path,
+    voter_path,
+)
+
+NO_GOVERNANCE: Final = Governance(0, 0, 0, (), (), ())
+NO_SETTINGS: Final = SettingValues((), ())
+NO_VOTER: Final = Voter()
+AWAITED: Final = frozenset({Step.ROUND0, Step.CHECK})
+"""Steps of a model at which it counts who is ready for it."""
+
+
+class DaoLedger:
+    """The records of the DAO on a ledger."""
+
+    __slots__ = ("_ledger",)
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    @property
+    def governance(self) -> Governance:
+        """What is under way."""
+        return self._ledger.read(GOVERNANCE, GOVERNANCE_PATH) or NO_GOVERNANCE
+
+    def set_governance(self, governance: Governance) -> None:
+        """Replace it."""
+        self._ledger.write(GOVERNANCE, GOVERNANCE_PATH, governance)
+
+    @property
+    def settings(self) -> SettingValues:
+        """What votes have moved."""
+        return self._ledger.read(SETTING_VALUES, SETTINGS_PATH) or NO_SETTINGS
+
+    def set_settings(self, settings: SettingValues) -> None:
+        """Replace it."""
+        self._ledger.write(SETTING_VALUES, SETTINGS_PATH, settings)
+
+    @property
+    def tiers(self) -> TierRegistry:
+        """The tiers as they are now. Raises KeyError for a state that lacks one."""
+        ids = self.governance.tiers
+        return TierRegistry(tuple(self._ledger.required(TIER, tier_path(one)) for one in ids))
+
+    def set_tiers(self, tiers: TierRegistry) -> None:
+        """Replace all of them."""
+        governance = self.governance
+        ids = tuple(tier.id for tier in tiers.tiers)
+        for gone in set(governance.tiers) - set(ids):
+            self._ledger.write(TIER, tier_path(gone), None)
+        for tier in tiers.tiers:
+            self._ledger.write(TIER, tier_path(tier.id), tier)
+        if ids != governance.tiers:
+            self.set_governance(replace(governance, tiers=ids))
+
+    def tier(self, tier_id: int) -> Tier | None:
+        """A tier as it is now, None if there is none."""
+        return self._ledger.read(TIER, tier_path(tier_id))
+
+    def live(self, proposal_id: Txid) -> Live | None:
+        """A proposal's place in the list of those that have not ended."""
+        return next((one for one in self.governance.live if one.id == proposal_id), None)
+
+    def numbered(self, number: int) -> Live | None:
+        """The same by its number."""
+        return next((one for one in self.governance.live if one.number == number), None)
+
+    def proposal(self, proposal_id: Txid) -> Proposal:
+        """A live proposal. Raises KeyError for a state that contradicts itself."""
+        return self._ledger.required(PROPOSAL, proposal_path(proposal_id))
+
+    def open(self, live: Live, proposal: Proposal) -> None:
+        """Add a proposal; its number is the next one."""
+        governance = self.governance
+        self.set_governance(replace(governance, number=live.number, live=(*governance.live, live)))
+        self._ledger.coins += proposal.bond + proposal.fee
+        self._ledger.write(PROPOSAL, proposal_path(live.id), proposal)
+
+    def set_proposal(self, proposal_id: Txid, proposal: Proposal) -> None:
+        """Replace a live proposal."""
+        old = self.proposal(proposal_id)
+        self._ledger.coins += proposal.bond + proposal.fee - old.bond - old.fee
+        self._ledger.write(PROPOSAL, proposal_path(proposal_id), proposal)
+
+    def move(self, live: Live, step: Step, next_height: int) -> None:
+        """Let a live proposal go on with ``step`` at ``next_height``."""
+        governance = self.governance
+        moved = replace(live, step=int(step), next=next_height)
+        others = (moved if one.id == live.id else one for one in governance.live)
+        self.set_governance(replace(governance, live=tuple(others)))
+
+    def remove(self, live: Live) -> None:
+        """Take a proposal that holds no coins any more out of the state."""
+        governance = self.governance
+        others = tuple(one for one in governance.live if one.id != live.id)
+        self.set_governance(replace(governance, live=others))
+        self._ledger.write(PROPOSAL, proposal_path(live.id), None)
+
+    def confirm(self, due: Due) -> None:
+        """Add to the schedule."""
+        governance = self.governance
+        self.set_governance(replace(governance, schedule=(*governance.schedule, due)))
+
+    def voter(self, address: bytes) -> Voter:
+        """What is kept of a 33-byte address; one of defaults if it has none."""
+        return self._ledger.read(VOTER, voter_path(address)) or NO_VOTER
+
+    def set_voter(self, address: bytes, voter: Voter) -> None:
+        """Replace it, less what nothing needs any more; one of nothing but defaults is absent."""
+        epoch = self._ledger.totals.epoch
+        live = self.governance.live
+        opened = {one.number for one in live if one.step in OPEN}
+        awaited = {one.number for one in live if one.step in AWAITED}
+        voter = Voter(
+            voter.delegate,
+            voter.pot,
+            tuple(one for one in voter.ring if one.epoch + RING > epoch),
+            tuple(cast for cast in voter.votes if cast.number in opened),
+            tuple(number for number in voter.ready if number in awaited),
+        )
+        self._ledger.write(VOTER, voter_path(address), None if voter == NO_VOTER else voter)
+
+    def pay(self, address: bytes, amount: int) -> None:
+        """Let an address have units that a proposal held."""
+        if amount:
+            account = self._ledger.account(address)
+            self._ledger.set_account(address, account.moved(amount))
+
+    def burn(self, amount: int) -> None:
+        """Let units that a proposal held be nobody's."""
+        self._ledger.burned += amount

@@ -1,0 +1,34 @@
+"""What may be taken back, and until when: a vote has to end before the model is judged."""
+
+from esper.dao.bodies import RollbackBody
+from esper.dao.records import Live
+from esper.dao.steps import Subject
+from esper.primitives.errors.dao_errors import RollbackViolation
+from esper.primitives.params import GovernanceParameters
+from esper.vm.governance.closing import CANCELLED, REVERTED, target_of
+from esper.vm.governance.dao_ledger import DaoLedger
+
+
+def check_rollback(
+    body: RollbackBody, records: DaoLedger, *, height: int, rules: GovernanceParameters
+) -> Live:
+    """The model's place in the list of what is live. Raises RollbackViolation."""
+    target = records.live(body.proposal)
+    if target is None or target.subject != Subject.MODEL:
+        raise RollbackViolation("it names no model that is under way")
+    for live in records.governance.live:
+        if live.subject == Subject.ROLLBACK:
+            other = target_of(records.proposal(live.id), records)
+            if other is not None and other.id == target.id:
+                raise RollbackViolation(f"proposal {live.number} is open about the same model")
+    active = records.proposal(target.id).active
+    close = height + rules.rollback_window
+    if target.step in CANCELLED:
+        latest = active - rules.horizon - 1
+    elif target.step in REVERTED:
+        latest = active + rules.trial - rules.horizon
+    else:
+        raise RollbackViolation("the model's height is not drawn yet, or it has been settled")
+    if close > latest:
+        raise RollbackViolation(f"its vote would close at {close}, {latest} is the last height")
+    return target

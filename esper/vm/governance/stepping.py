@@ -1,0 +1,190 @@
+"""What happens to live proposals at the start of a block, before its transactions.
+
+1. a new credit epoch notes how much is staked
+2. what was confirmed for this height acts
+3. proposals go on whose next height this is, in the order in which they were opened
+"""
+
+from dataclasses import replace
+
+from esper.dao.bodies import ModelBody
+from esper.dao.change_rules import check_change
+from esper.dao.records import Due, Live, Proposal
+from esper.dao.registry import TierRegistry
+from esper.dao.schedule import Op
+from esper.dao.setting_values import in_force, moved_at
+from esper.dao.steps import (
+    READY_PART,
+    Step,
+    Subject,
+    Verdict,
+    check_height,
+    drawn,
+    drawn_seed,
+    extended,
+    postponed,
+    readiness,
+    trial_won,
+)
+from esper.primitives.errors.dao_errors import DaoViolation, ProposalViolation
+from esper.vm.context import ExecutionContext
+from esper.vm.governance.closing import close_rollback, end, is_passing, settle_bond
+from esper.vm.governance.dao_ledger import DaoLedger
+from esper.vm.governance.places import (
+    check_not_elsewhere,
+    check_tier_limit,
+    is_tier_free,
+)
+from esper.vm.governance.planned import (
+    act_due,
+    change_of,
+    model_of,
+    settings_by,
+    tiers_by,
+)
+from esper.vm.ledger import Ledger
+
+
+def begin_block(ledger: Ledger, context: ExecutionContext) -> None:
+    """All three; credits have accrued, and no transaction was executed."""
+    records = DaoLedger(ledger)
+    totals = ledger.totals
+    if records.governance.epoch != totals.epoch:
+        noted = replace(records.governance, epoch=totals.epoch, stake=totals.total_stake)
+        records.set_governance(noted)
+    act_due(records, context.height)
+    for live in records.governance.live:
+        if live.next == context.height:
+            _Stepping(records, context).go_on(live.number)
+
+
+class _Stepping:
+    def __init__(self, records: DaoLedger, context: ExecutionContext) -> None:
+        self._records = records
+        self._context = context
+        self._rules = context.genesis.governance
+
+    def go_on(self, number: int) -> None:
+        # One before it in the list may have ended it, or moved it.
+        live = self._records.numbered(number)
+        if live is None or live.next != self._context.height:
+            return
+        proposal = self._records.proposal(live.id)
+        match live.step:
+            case Step.TAIL:
+                self._note_tail(live, proposal)
+            case Step.CLOSE:
+                self._close(live, proposal)
+            case Step.DRAW:
+                self._draw(live, proposal)
+            case Step.CHECK if live.subject == Subject.CHANGE:
+                self._check_change(live, proposal)
+            case Step.CHECK:
+                self._check_model(live, proposal)
+            case Step.ACT if live.subject == Subject.MODEL:
+                after = proposal.active + self._rules.draw_depth + 1
+                self._records.move(live, Step.DRAW1, after)
+            case Step.DRAW1:
+                self._draw_again(live, proposal)
+            case Step.TRIAL:
+                self._judge_trial(live, proposal)
+            case _:
+                end(live, self._records)
+
+    def _note_tail(self, live: Live, proposal: Proposal) -> None:
+        ahead = is_passing(proposal, self._records, self._rules)
+        self._records.set_proposal(live.id, replace(proposal, ahead=int(ahead)))
+        self._records.move(live, Step.CLOSE, proposal.close)
+
+    def _close(self, live: Live, proposal: Proposal) -> None:
+        passed = is_passing(proposal, self._records, self._rules)
+        if proposal.subject != Subject.ROLLBACK:
+            later = extended(proposal, passed, self._rules)
+            if later is not None:
+                self._records.set_proposal(live.id, later)
+                self._records.move(live, Step.CLOSE, later.close)
+                return
+        proposal = settle_bond(live, passed, self._records, self._rules)
+        match proposal.subject:
+            case Subject.MODEL if passed and self._has_place(live, model_of(proposal)):
+                self._records.set_proposal(live.id, replace(proposal, final=proposal.close))
+                after = proposal.close + self._rules.draw_depth + 1
+                self._records.move(live, Step.DRAW, after)
+            case Subject.CHANGE if passed:
+                active = proposal.close + self._rules.grace
+                proposal = replace(proposal, final=proposal.close, active=active)
+                self._records.set_proposal(live.id, proposal)
+                self._records.move(live, Step.CHECK, check_height(proposal, self._rules))
+            case Subject.ROLLBACK:
+                close_rollback(live, passed, self._records)
+            case _:
+                end(live, self._records)
+
+    def _has_place(self, live: Live, body: ModelBody) -> bool:
+        tiers = tiers_by(self._records)
+        try:
+            check_tier_limit(live.tier, tiers, self._records)
+            check_not_elsewhere(body, tiers, self._records)
+        except (DaoViolation, ProposalViolation):
+            return False
+        is_new = tiers.find(live.tier) is None
+        return is_tier_free(live.tier, self._records) and is_new == (body.share != 0)
+
+    def _draw(self, live: Live, proposal: Proposal) -> None:
+        seed = drawn_seed(self._context.beacon, live.id)
+        proposal = drawn(proposal, seed, self._rules)
+        self._records.set_proposal(live.id, proposal)
+        self._records.move(live, Step.CHECK, check_height(proposal, self._rules))
+
+    def _draw_again(self, live: Live, proposal: Proposal) -> None:
+        seed = drawn_seed(self._context.beacon, live.id)
+        self._records.set_proposal(live.id, replace(proposal, seed=seed))
+        judged = proposal.active + self._rules.trial - self._rules.horizon
+        self._records.move(live, Step.TRIAL, judged)
+
+    def _check_model(self, live: Live, proposal: Proposal) -> None:
+        tier = self._records.tier(live.tier)
+        share = model_of(proposal).share if tier is None else tier.share
+        match readiness(proposal, share, self._rules):
+            case Verdict.CONFIRMED:
+                self._records.confirm(Due(proposal.active, Op.ACTIVATE, live.id))
+                self._records.set_proposal(live.id, replace(proposal, seen=0, ready=0))
+                self._records.move(live, Step.ACT, proposal.active)
+            case Verdict.POSTPONED:
+                proposal = postponed(proposal, self._rules)
+                self._records.set_proposal(live.id, proposal)
+                self._records.move(live, Step.CHECK, check_height(proposal, self._rules))
+            case Verdict.ENDED:
+                end(live, self._records)
+
+    def _check_change(self, live: Live, proposal: Proposal) -> None:
+        tiers = tiers_by(self._records, proposal.active)
+        if not self._change_holds(proposal, tiers):
+            end(live, self._records)
+            return
+        self._records.confirm(Due(proposal.active, Op.CHANGE, live.id))
+        self._records.move(live, Step.ACT, proposal.active)
+
+    def _change_holds(self, proposal: Proposal, tiers: TierRegistry) -> bool:
+        body = change_of(proposal)
+        genesis = self._context.genesis
+        values = settings_by(self._records, proposal.active)
+        try:
+            check_change(
+                body, tiers, genesis, in_force(genesis, values), moved_at(values), proposal.active
+            )
+        except ProposalViolation:
+            return False
+        if not body.retire:
+            return True
+        # Its miners have gone elsewhere, and nothing of the tier is under way or on trial.
+        found = tiers.tier(body.retire[0])
+        idle = READY_PART * proposal.ready >= proposal.seen
+        return is_tier_free(found.id, self._records) and not found.previous and idle
+
+    def _judge_trial(self, live: Live, proposal: Proposal) -> None:
+        tier = self._records.tier(live.tier)
+        won = trial_won(proposal, tier is not None and bool(tier.previous))
+        ends = proposal.active + self._rules.trial
+        self._records.confirm(Due(ends, Op.SETTLE if won else Op.REVERT, live.id))
+        self._records.move(live, Step.END, ends)
