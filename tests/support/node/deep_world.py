@@ -51,7 +51,7 @@ FAR = 1 << 50
 def deep_params(undo: int = UNDO) -> NetworkParameters:
     params = funded_network()
     limits = replace(params.limits, undo_depth=undo, pruning_depth=undo + 1)
-    governance = replace(params.governance, horizon=undo + 1)
+    governance = replace(params.governance, horizon=undo + max(1, undo // 5))
     return replace(params, limits=limits, governance=governance)
 
 
