@@ -132,8 +132,8 @@ class Trials:
             locator = (run.base.tip_id, run.fork.tip_id)
             trial.next = replace(asked, locator=locator, left=run.fork)
             return
-        # One that ends at its horizon is tried as it is.
-        if not run.links and here < limits.horizon and not (here and run.cut):
+        # One that is here up to its horizon is tried as it is.
+        if not run.links and here < limits.horizon:
             return
         lead = self._following.new_lead(asked, run, answer, now)
         lead.owed = lead.fetching = True

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from esper.consensus.block import Block
+from esper.consensus.chain import BlockBytes
 from esper.consensus.context import ChainContext
 from esper.consensus.fork_choice import Path as Way
 from esper.consensus.header_chain import HeaderChain
@@ -153,6 +154,41 @@ def test_a_header_beyond_the_horizon_waits_and_is_taken_later(
             node.submit(above)
     node.submit(light.blocks[-1])
     assert node.submit(above).new
+
+
+def test_a_block_that_was_judged_before_a_visit_is_told_what_that_found(node: Node) -> None:
+    _, light = beside(node)
+    node.submit(*light.blocks[:-1])
+    below = light.blocks[-2].header.block_id
+    sibling = stem().on(RIGHT, [NEW] * (HORIZON - 1)).on(STEM, [NEW]).blocks[0]
+    parent = node.manager.headers_of(below)
+    assert parent is not None
+    judged = node.manager.block_judge.judge(
+        BlockBytes.of(sibling), parent, now_ms=node.now_ms, received_ms=node.now_ms
+    )
+    assert judged.headers.executed_height == HORIZON
+    node.submit(light.blocks[-1])
+    node.manager.adopt(judged)
+    found = node.manager.headers_of(judged.block_id)
+    assert found is not None
+    assert found.executed_height == 2 * HORIZON - 1
+
+
+def test_what_builds_on_a_visited_branch_is_told_what_it_confirmed(node: Node) -> None:
+    """Two branches leave one another above the fork; the visit of one says more of the other."""
+    _, light = beside(node)
+    low = stem().on(RIGHT, [NEW] * 3)
+    other = low.on(STEM, [NEW])
+    node.submit(*low.blocks, *other.blocks)
+    before = node.manager.headers_of(other.chain.context.tip_id)
+    node.submit(*light.blocks[3:])
+    after = node.manager.headers_of(other.chain.context.tip_id)
+    assert before is not None
+    assert after is not None
+    assert (before.executed_height, before.schedule) == (HORIZON, ())
+    assert after.executed_height == low.height
+    assert after.schedule == low.chain.context.schedule != ()
+    assert same_rules(after, other.chain.context)
 
 
 def test_a_visit_finds_what_fails_and_leaves_nothing(node: Node) -> None:

@@ -101,6 +101,7 @@ def test_what_ends_at_its_horizon_is_set_aside_and_not_asked_for_again(
     number = world.honest(tip)
     world.until(lambda: len(world.chain.known) == 61 + L, ms=120_000)
     world.run(60_000)
+    assert world.told == []
     asked = headers_asked(world)
     for _ in range(30):
         world.claim(number)
@@ -156,10 +157,45 @@ def test_nobody_is_set_aside_for_the_time_that_a_visit_takes() -> None:
     world.chain._visit = begun  # type: ignore[method-assign]
     world._adopt = slow  # type: ignore[method-assign]
     world.until(lambda: bool(waiting), ms=60_000)
-    for number in list(world.peers):
-        world.claim(number)
+    # Another has the same branch, and cannot show more of it yet: that is no fault of its own.
+    other = world.honest(tip)
+    world.run(150_000)
+    assert waiting
+    assert any(peer == other for _, peer, _ in world.asked)
+    assert world.sync._board.peers[other].void_until <= world.now
     world.until(lambda: world.tip is tip, ms=260_000)
     assert (world.told, world.blamed) == ([], [])
+
+
+def test_a_visited_branch_is_gone_on_with_from_another_peer() -> None:
+    world = standing()
+    tip = light_then_heavy(world, 16, L + 3, 30)
+    middle = up_to(tip)[44 + L + 1]
+    first = world.honest(middle, claim=Claim(middle.height, HUGE, middle.block_id))
+    world.until(lambda: middle.block_id in world.chain.known, ms=60_000)
+    world.leave(first)
+    world.honest(tip)
+    world.until(lambda: world.tip is tip, ms=60_000)
+    assert len(world.chain.visited) == 1
+    assert world.blamed == []
+
+
+def test_an_owed_branch_that_is_here_up_to_its_horizon_is_stood_on() -> None:
+    world = rotating(limits=replace(LIMITS, ahead=10))
+    world.chain.current = False
+    makers = world.makers
+    stem = makers.chain(makers.genesis, 40)[-1]
+    heavy = makers.chain(stem, 80)[-1]
+    for made in up_to(heavy)[41 : 41 + L]:
+        world.chain.known[made.block_id] = made
+    world.chain.known[stem.block_id] = stem
+    world.stand_on(makers.chain(stem, 60, UNIT // 2)[-1])
+    world.chain.kept_from = 0
+    world.honest(heavy)
+    world.until(lambda: world.tip is heavy, ms=120_000)
+    assert len(world.chain.rerooted) == 1
+    assert headers_asked(world) < 60
+    assert world.blamed == []
 
 
 def test_a_header_of_another_model_is_blamed_once_its_height_can_be_judged() -> None:
