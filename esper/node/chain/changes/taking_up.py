@@ -5,6 +5,7 @@ from esper.consensus.header_isolation import read_header
 from esper.node.chain.changes.known_blocks import KnownBlocks
 from esper.node.chain.changes.tip_mover import TipMover
 from esper.primitives.errors.rule_violation import RuleViolation
+from esper.storage.errors import DiskReserveError, WriteFailedError
 
 
 def take_up_side_blocks(known: KnownBlocks, mover: TipMover, now_ms: int) -> None:
@@ -32,4 +33,8 @@ def take_up_side_blocks(known: KnownBlocks, mover: TipMover, now_ms: int) -> Non
             known.branches.drop(block_id)
             continue
         known.join(parent, parent.extended_by_header(header), now_ms)
-        mover.visit_if_waiting(block_id)
+        try:
+            mover.visit_if_waiting(block_id)
+        except (DiskReserveError, WriteFailedError):
+            # A full disk is no reason not to open: it waits until it is brought again.
+            continue

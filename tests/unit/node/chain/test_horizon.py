@@ -15,7 +15,9 @@ from esper.node.chain.changes.tip_mover import TipMover
 from esper.node.chain.changes.visiting import VISIT_FOLDER
 from esper.node.chain.store_state import genesis_of, replay_of
 from esper.primitives.errors.header_errors import HorizonViolation
+from esper.storage.errors import DiskReserveError
 from esper.storage.reindex import reindex
+from esper.storage.store_options import StoreOptions
 from tests.support.rotations import (
     HORIZON,
     LEFT,
@@ -139,6 +141,27 @@ def test_a_visited_branch_that_stays_lighter_is_left_beside_and_visited_again_af
     end = more.on(RIGHT, [NEWER] * 5)
     node.submit(*end.blocks)
     assert node.stands_on(end.chain)
+
+
+def test_a_full_disk_keeps_a_node_from_visiting_and_not_from_opening(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heavy, light = beside(node)
+    node.submit(*light.blocks)
+
+    def full(*_: object) -> None:
+        raise DiskReserveError(node.datadir, 0, 1)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StoreOptions, "check_reserve", full)
+        node.restart()
+    assert node.stands_on(heavy.chain)
+    [above] = light.on(RIGHT, [NEW]).blocks
+    with pytest.raises(HorizonViolation):
+        node.submit(above)
+    # Whoever brings the branch again has it looked at.
+    node.submit(light.blocks[-1])
+    assert node.submit(above).new
 
 
 def test_a_header_beyond_the_horizon_waits_and_is_taken_later(
