@@ -27,7 +27,7 @@ SERVED_TOKENS = 32
 _SEED = 7
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
     """Largest resident size of this program so far, in MiB.
 
     Not ``ru_maxrss``: that begins with the size of whoever started this process.
@@ -72,7 +72,7 @@ def prove_once(directory: Path, rows: int, out: Path) -> dict[str, Any]:
         "prove_s": statistics.median(times[1:]),
         "answered": len(statement.sequences[0].answer),
         "proof_bytes": len(proof),
-        "peak_mib": _peak_mib(),
+        "peak_mib": peak_mib(),
     }
 
 
@@ -101,7 +101,7 @@ def verify_often(file: Path) -> dict[str, Any]:
         "first_ms": times[0],
         "verify_ms": statistics.median(times[1:]),
         "security_bits": report.security_bits,
-        "peak_mib": _peak_mib(),
+        "peak_mib": peak_mib(),
     }
 
 

@@ -93,5 +93,10 @@ def write_random_model(folder: Path, shape: Shape, *, gate_bits: int, seed: int 
     calibration = calibrate(checkpoint, sequences)
     model = export_model(checkpoint, calibration, ExportOptions(gate_bits=gate_bits))
     write_integer_model(folder / INTEGERS_FILE, model)
-    Tokenizer(WordLevel({"<unk>": 0}, unk_token="<unk>")).save(str(folder / "tokenizer.json"))
+    write_tokenizer(folder)
     save_calibration(folder / "calibration.json", calibration)
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write a tokenizer that knows one word: prompts are token ids."""
+    Tokenizer(WordLevel({"<unk>": 0}, unk_token="<unk>")).save(str(folder / "tokenizer.json"))

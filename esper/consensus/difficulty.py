@@ -91,9 +91,10 @@ def tier_target(base: int, omega: int, multiplier: int, max_target: int) -> int:
 
 
 def block_weight(target: int, omega: int) -> int:
-    """What a proven block adds to its chain: floor(omega * 2^512 / (target + 1)) >> 16, at least 1.
+    """What a proven block adds to its chain: floor(omega * 2^512 / (target + 1)).
 
-    The lower end matters only to tiers far below genesis' at Tmax: fork choice would never follow a
-    block without weight.
+    In parts of 2^16 of a genesis ticket: by whole tickets, a chain whose blocks are of two would
+    have half the weight of its work, and a branch that makes them a little harder nearly all of it.
+    Never 0, since omega is not and no target is above 2^512 - 1.
     """
-    return max(1, (omega * (1 << 512) // (target + 1)) >> 16)
+    return omega * (1 << 512) // (target + 1)

@@ -53,7 +53,7 @@ def width_top(bits: int) -> int:
 
 def linear_worst(weight: AnyArray, multiplier: AnyArray, input_top: int) -> int:
     """Largest absolute product of a linear layer: ``max_o m(o) * L1(W_o) * input_top``."""
-    rows = np.abs(weight.astype(np.int64)).sum(axis=1)
+    rows = np.abs(weight.astype(np.int16)).sum(axis=1, dtype=np.int64)
     return max(int(m) * int(l1) for m, l1 in zip(multiplier, rows, strict=True)) * input_top
 
 
@@ -193,4 +193,4 @@ def _clamp(site: str, name: str, worst: int, shift: int, bits: int) -> Iterator[
 
 
 def _absmax(array: AnyArray) -> int:
-    return int(np.abs(array.astype(np.int64)).max())
+    return max(int(array.max()), -int(array.min()))

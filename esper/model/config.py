@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 from esper.model.errors import InvalidFieldError, UnsupportedArchitectureError
 from esper.model.files.json_file import read_object
-from esper.model.files.rotary_config import plain_rope_theta, positive_number
+from esper.model.files.rotary_config import positive_number, rotary_code_of
+from esper.model.importing.features import PLAIN_FIELDS, feature_of_type
+from esper.model.rotary import RopeScaling
 
 _REMEDY = "give a Hugging Face model directory, or a GGUF file"
 
@@ -52,20 +55,10 @@ class LlamaConfig:
     """Token id that starts every sequence."""
     eos: int
     """Token id that ends an answer."""
+    rope_scaling: RopeScaling | None = None
+    """How the rotary frequencies are scaled; None for the plain code."""
 
 
-# Fields that change the arithmetic, with the values that leave it as the integer model has it.
-_PLAIN_VALUES: Mapping[str, tuple[Any, ...]] = {
-    "hidden_act": ("silu", "swish"),
-    "attention_bias": (False, None),
-    "mlp_bias": (False, None),
-    "sliding_window": (None,),
-    "use_sliding_window": (False, None),
-    "pretraining_tp": (1,),
-    "quantization_config": (None,),
-    "is_encoder_decoder": (False, None),
-    "add_cross_attention": (False, None),
-}
 _SIZES: Mapping[str, int] = {
     "vocab_size": 1 << 25,
     "hidden_size": 1 << 16,
@@ -101,11 +94,14 @@ def read_special_tokens(path: Path) -> tuple[int, int]:
 def parse_config(fields: Mapping[str, Any]) -> LlamaConfig:
     """Check the fields of a ``config.json`` already parsed; errors as in :func:`read_config`."""
     if fields.get("model_type") != "llama":
-        raise UnsupportedArchitectureError("model_type", fields.get("model_type"), "'llama'")
-    for name, plain in _PLAIN_VALUES.items():
+        got = fields.get("model_type")
+        feature = feature_of_type(got)
+        raise UnsupportedArchitectureError("model_type", got, "'llama'", feature=feature)
+    for name, (plain, feature) in PLAIN_FIELDS.items():
         if name in fields and not any(fields[name] == value for value in plain):
-            raise UnsupportedArchitectureError(name, fields[name], " or ".join(map(repr, plain)))
-    rope_theta = plain_rope_theta(fields)
+            supported = " or ".join(map(json.dumps, plain))
+            raise UnsupportedArchitectureError(name, fields[name], supported, feature=feature)
+    rotary = rotary_code_of(fields)
     dim = _size(fields, "hidden_size")
     heads = _size(fields, "num_attention_heads")
     kv_heads = _size(fields, "num_key_value_heads", default=heads)
@@ -138,10 +134,11 @@ def parse_config(fields: Mapping[str, Any]) -> LlamaConfig:
     return LlamaConfig(
         shape=shape,
         norm_eps=positive_number("rms_norm_eps", fields.get("rms_norm_eps", 1e-6)),
-        rope_theta=rope_theta,
+        rope_theta=rotary.theta,
         tied=tied,
         bos=_token(fields, "bos_token_id", shape.vocab),
-        eos=_token(fields, "eos_token_id", shape.vocab),
+        eos=_token(_one_eos(fields), "eos_token_id", shape.vocab),
+        rope_scaling=rotary.scaling,
     )
 
 
@@ -154,9 +151,17 @@ def _size(fields: Mapping[str, Any], name: str, default: int | None = None) -> i
     if value > most:
         remedy = "choose another checkpoint"
         if name == "max_position_embeddings":
-            remedy = f"write {most} there: a plain rotary code is the same at every length"
+            remedy = f"write {most} there: its rotary code is the same at every length"
         raise UnsupportedArchitectureError(name, value, f"1 to {most}", remedy)
     return value
+
+
+def _one_eos(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Newer files list the ids that end an answer; a list of one is that one."""
+    value = fields.get("eos_token_id")
+    if isinstance(value, list) and len(value) == 1:
+        return {**fields, "eos_token_id": value[0]}
+    return fields
 
 
 def _token(fields: Mapping[str, Any], name: str, vocab: int) -> int:

@@ -62,13 +62,20 @@ class UnsupportedArchitectureError(ModelError):
     """The checkpoint asks for arithmetic the integer model does not have."""
 
     def __init__(
-        self, field: str, got: object, supported: str, remedy: str = "choose another checkpoint"
+        self,
+        field: str,
+        got: object,
+        supported: str,
+        remedy: str = "choose another checkpoint",
+        feature: str = "",
     ) -> None:
         self.field = field
         self.got = got
         self.supported = supported
+        self.feature = feature
         super().__init__(
-            f"config.json: '{field}' is {_shortened(got)}, supported is {supported}; {remedy}"
+            f"config.json: '{field}' is {_shortened(got)}{feature and f' ({feature})'}, "
+            f"supported is {supported}; {remedy}"
         )
 
 

@@ -7,26 +7,21 @@ this module does both itself. Format: https://github.com/huggingface/safetensors
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from esper.model.errors import MalformedFileError, UnwritableFileError
-from esper.model.files.json_file import read_bytes
-from esper.model.files.safetensors_header import (
-    MISSING_REMEDY,
-    parse_header,
-    take_metadata,
-)
+from esper.model.files.json_file import open_ordinary
+from esper.model.files.safetensors_header import MISSING_REMEDY
+from esper.model.files.safetensors_layout import read_layout
 
 AnyArray = npt.NDArray[Any]
 
-_MAX_DIMENSIONS = 32
-_MAX_BYTES = 2**63 - 1
 _ELEMENT_TYPES: dict[str, np.dtype[Any]] = {
     "I8": np.dtype("<i1"),
     "I16": np.dtype("<i2"),
@@ -43,79 +38,67 @@ _ELEMENT_NAMES = {
 }
 
 
-def read_container(path: Path) -> tuple[dict[str, str], dict[str, AnyArray]]:
-    """Metadata and tensors of ``path``; bfloat16 becomes float32, everything else keeps its type.
+class TensorFile(Mapping[str, AnyArray]):
+    """The tensors of a container by name, each read from the file when it is asked for.
 
-    Memory is bounded by the size of the file, whatever its header claims.
+    bfloat16 becomes float32, everything else keeps its type. Memory is bounded by the size of the
+    file, whatever its header claims, and taken for one tensor at a time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the header alone; errors as of ``read_layout``."""
+        self.path = path
+        """The file."""
+        self._layout = read_layout(path)
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The publisher's own entries."""
+        return self._layout.metadata
+
+    def __getitem__(self, name: str) -> AnyArray:
+        """Read a tensor.
+
+        Raises:
+            KeyError: there is none of this name.
+            MissingFileError, MalformedFileError: the file is gone, or another, since its header was
+                read.
+        """
+        place = self._layout.places[name]
+        raw = np.empty(place.shape, dtype=_ELEMENT_TYPES[place.element])
+        with open_ordinary(self.path, MISSING_REMEDY) as file:
+            changed = os.fstat(file.fileno()).st_size != self._layout.file_size
+            file.seek(place.offset)
+            if changed or file.readinto(raw.reshape(-1).view(np.uint8).data) != place.size:
+                raise MalformedFileError(
+                    self.path, "it changed while it was read; import it again when it is complete"
+                )
+        if place.element != "BF16":
+            return raw
+        wide = raw.astype(np.uint32)  # the upper half of a float32
+        wide <<= np.uint32(16)
+        return wide.view(np.float32)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._layout.places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layout.places)
+
+    def __len__(self) -> int:
+        return len(self._layout.places)
+
+
+def read_container(path: Path) -> tuple[dict[str, str], dict[str, AnyArray]]:
+    """Metadata and all tensors of ``path``, as :class:`TensorFile` reads them.
 
     Raises:
         MissingFileError: the file cannot be read.
         MalformedFileError: it is not a container, or holds an element type outside I8, I16, I32,
             F16, BF16, F32.
     """
-    content = read_bytes(path, MISSING_REMEDY)
-    if len(content) < 8:
-        raise MalformedFileError(path, "shorter than 8 bytes")
-    start = 8 + int.from_bytes(content[:8], "little")
-    if start > len(content):
-        raise MalformedFileError(path, "the header is longer than the file")
-    header = parse_header(path, content[8:start])
-    metadata = take_metadata(path, header)
-    spans = []
-    tensors = {}
-    for name, entry in header.items():
-        array, span = _read_tensor(path, content, start, name, entry)
-        tensors[name] = array
-        spans.append(span)
-    position = 0
-    for begin, end in sorted(spans):
-        if begin != position:
-            raise MalformedFileError(
-                path, f"tensors leave a hole or overlap at byte {position} of the data"
-            )
-        position = end
-    if position != len(content) - start:
-        raise MalformedFileError(
-            path, f"{len(content) - start - position} bytes follow the last tensor"
-        )
-    return metadata, tensors
-
-
-def _read_tensor(
-    path: Path, content: bytes, start: int, name: str, entry: Any
-) -> tuple[AnyArray, tuple[int, int]]:
-    if not isinstance(entry, dict):
-        raise MalformedFileError(path, f"tensor '{name}' has no description")
-    element, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    if not isinstance(element, str) or element not in _ELEMENT_TYPES:
-        raise MalformedFileError(
-            path,
-            f"tensor '{name}' has element type {element!r}; known are {sorted(_ELEMENT_TYPES)}; "
-            "save the weights as one of these",
-        )
-    if not _is_size_list(shape) or not _is_size_list(offsets) or len(offsets) != 2:
-        raise MalformedFileError(path, f"tensor '{name}' has no proper 'shape' and 'data_offsets'")
-    begin, end = offsets
-    kind = _ELEMENT_TYPES[element]
-    # Sizes beside a 0 must fit as well: other readers multiply them.
-    if math.prod(max(size, 1) for size in shape) * kind.itemsize > _MAX_BYTES:
-        raise MalformedFileError(path, f"tensor '{name}' has a shape beyond all memory")
-    if not begin <= end <= len(content) - start or end - begin != math.prod(shape) * kind.itemsize:
-        raise MalformedFileError(
-            path, f"tensor '{name}': the data does not have the length its shape says"
-        )
-    raw = np.frombuffer(content, dtype=kind, count=math.prod(shape), offset=start + begin)
-    if element == "BF16":  # the upper half of a float32
-        raw = (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return raw.reshape(shape), (begin, end)
-
-
-def _is_size_list(value: Any) -> TypeGuard[list[int]]:
-    return (
-        isinstance(value, list)
-        and len(value) <= _MAX_DIMENSIONS
-        and all(type(n) is int and n >= 0 for n in value)
-    )
+    file = TensorFile(path)
+    return dict(file.metadata), dict(file)
 
 
 def write_container(
@@ -147,7 +130,7 @@ def write_container(
             file.write(text)
             for name in order:
                 kind = tensors[name].dtype.newbyteorder("<")
-                file.write(np.ascontiguousarray(tensors[name], dtype=kind).tobytes())
+                file.write(np.ascontiguousarray(tensors[name], dtype=kind).data)
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)

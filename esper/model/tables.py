@@ -12,6 +12,8 @@ from decimal import Decimal, localcontext
 import numpy as np
 import numpy.typing as npt
 
+from esper.model.rotary import RopeScaling, scaled_frequency
+
 TABLE_ENTRIES = 4096
 """Entries of the tables of exponentials and of inverse square roots."""
 EXP_TOP = 32767
@@ -57,8 +59,16 @@ def rsqrt_table() -> Int32Table:
     return np.array(values, dtype=np.int32)
 
 
-def rope_tables(theta: float, head_dim: int, max_seq: int) -> tuple[Int32Table, Int32Table]:
+def rope_tables(
+    theta: float, head_dim: int, max_seq: int, scaling: RopeScaling | None = None
+) -> tuple[Int32Table, Int32Table]:
     """``round(2^16 cos)`` and ``round(2^16 sin)`` of ``position * theta^(-2 pair / head_dim)``.
+
+    Args:
+        theta: base of the frequencies, at least 1.
+        head_dim: width of a head.
+        max_seq: number of positions.
+        scaling: of the frequencies.
 
     Returns:
         Two tables of shape (max_seq, head_dim / 2).
@@ -70,7 +80,7 @@ def rope_tables(theta: float, head_dim: int, max_seq: int) -> tuple[Int32Table, 
         with localcontext() as context:
             context.prec = _DIGITS
             exponent = Decimal(theta).ln() * (-2 * pair) / head_dim
-            angle = int(exponent.exp() * _ONE)
+            angle = int(scaled_frequency(exponent.exp(), scaling) * _ONE)
         step_cos, step_sin = _cos_sin(angle)
         c, s = _ONE, 0
         for position in range(max_seq):

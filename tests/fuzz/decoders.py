@@ -30,7 +30,7 @@ from esper.consensus import (
 from esper.consensus.chain import BlockBytes
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
-from esper.model.files import json_file, safetensors_header
+from esper.model.files import json_file, safetensors_header, safetensors_layout
 from esper.model.importing import weight_files
 from esper.model.templates import chat_template
 from esper.p2p.faults import Fault
@@ -388,7 +388,8 @@ def table() -> tuple[Decoder, ...]:
         Decoder("storage.kv.leveldb_diagnosis._table_is_sound", lambda b: leveldb_diagnosis._table_is_sound(b, entries=True), (), bytes(40) + leveldb_diagnosis.TABLE_MAGIC),
         Decoder("mempool.journal.load", f(JOURNAL, waiting), (IsolatedTransactionViolation,), journal_example(signed, signed)),
         Decoder("model.safetensors_file.read_container", f("t", lambda d: safetensors_file.read_container(d / "t")), model_error, safetensors_example()),
-        Decoder("model.importing.weight_files.read_weights", f(weight_files.INDEX_FILE, weight_files.read_weights), model_error, index_example()),
+        Decoder("model.importing.weight_files.read_weights", f(weight_files.INDEX_FILE, lambda d: dict(weight_files.read_weights(d))), model_error, index_example()),
+        Decoder("model.files.safetensors_layout.read_layout", f("t", lambda d: safetensors_layout.read_layout(d / "t")), model_error, safetensors_example()),
         Decoder("model.files.safetensors_header.read_metadata", f("t", lambda d: safetensors_header.read_metadata(d / "t")), model_error, safetensors_example()),
         Decoder("model.files.json_file.read_object", f("c", lambda d: json_file.read_object(d / "c", "")), model_error, llama),
         Decoder("model.templates.chat_template.read_chat_template", f("tokenizer_config.json", chat_template.read_chat_template), model_error, b'{"bos_token": "<s>", "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}'),

@@ -68,10 +68,11 @@ def test_what_a_lane_is_bound_to() -> None:
     assert tagged("esper/call/lane/v1", GENESIS, call_id, sender) == vector["binding"]
 
 
-def test_groups_of_both_kinds_with_logits_of_both_signs() -> None:
+def test_groups_of_every_kind_with_logits_of_both_signs() -> None:
     calls = [call for vector in GROUPS for call in vector["fields"]["calls"]]
     logits = {int(logit) for call in calls for logit in call["logits"]}
-    assert {vector["fields"]["kind"] for vector in GROUPS} == {0, 1}
+    assert {vector["fields"]["kind"] for vector in GROUPS} == {0, 1, 2}
+    assert {vector["fields"]["version"] for vector in GROUPS} == {2}
     assert (min(logits), max(logits)) == (1 - (1 << 62), (1 << 62) - 1)
 
 

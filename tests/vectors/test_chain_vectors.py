@@ -19,6 +19,7 @@ from esper.consensus.execution import ParentWork, genesis_beacon, next_beacon
 from esper.consensus.fork_choice import BlockTree, ProvenBlock
 from esper.consensus.genesis import genesis_hash, genesis_header, parameter_bytes
 from esper.consensus.header import HEADER, Header, work_seed
+from esper.consensus.registry import genesis_registry
 from esper.consensus.tier_records import TIER_STATE
 from esper.dao.entry_records import TIER
 from esper.primitives.codec import Record
@@ -54,15 +55,21 @@ def plain_parameter(value: Any) -> Any:
     return int(value)
 
 
-def test_parameters_and_genesis() -> None:
-    params = write_chain.PARAMETERS
-    assert write_chain.nested(params) == DOCUMENT["parameters"]
+@pytest.mark.parametrize("at", range(len(write_chain.NETWORKS)))
+def test_parameters_and_genesis(at: int) -> None:
+    params, vector = write_chain.NETWORKS[at], DOCUMENT["networks"][at]
+    assert write_chain.nested(params) == vector["parameters"]
     data = parameter_bytes(params)
-    assert data.hex() == DOCUMENT["parameter_bytes"]
-    assert msgpack.packb(plain_parameter(DOCUMENT["parameters"])) == data
-    assert genesis_hash(params).hex() == DOCUMENT["genesis_hash"]
-    assert tagged("esper/genesis/v1", data) == DOCUMENT["genesis_hash"]
-    assert genesis_header(params).pre.state_root.hex() == DOCUMENT["genesis_state_root"]
+    assert data.hex() == vector["parameter_bytes"]
+    assert msgpack.packb(plain_parameter(vector["parameters"])) == data
+    assert genesis_hash(params).hex() == vector["genesis_hash"]
+    assert tagged("esper/genesis/v1", data) == vector["genesis_hash"]
+    assert genesis_header(params).pre.state_root.hex() == vector["genesis_state_root"]
+
+
+def test_further_tiers_weigh_less_and_more_than_the_first() -> None:
+    omegas = {t.omega for p in write_chain.NETWORKS for t in genesis_registry(p).tiers}
+    assert min(omegas) < 1 << 16 < max(omegas)
 
 
 @pytest.mark.parametrize("vector", DOCUMENT["coinbases"], ids=case)

@@ -51,7 +51,7 @@ PATHS: dict[str, Callable[[Place], bytes]] = {
     "Unbonding": lambda place: state.unbonding_path(place["height"], place["index"]),
     "LaneDue": lambda place: state.lane_due_path(place["height"], place["index"]),
     "Lane": lambda place: state.lane_path(txid_of(place["call_id"])),
-    "Mmr": lambda _: state.RECEIPTS_PATH,
+    "Mmr": lambda place: state.BLOCKS_PATH if place else state.RECEIPTS_PATH,
     "Governance": lambda _: state.GOVERNANCE_PATH,
     "SettingValues": lambda _: state.SETTINGS_PATH,
     "Tier": lambda place: state.tier_path(place["tier"]),
@@ -76,6 +76,7 @@ KINDS = {
     "Tier": 14,
     "Proposal": 15,
     "Voter": 16,
+    "blocks": 23,
 }
 SINGLES = {
     "ChainRecord": b"chain",
@@ -83,6 +84,7 @@ SINGLES = {
     "Mmr": b"receipts",
     "Governance": b"governance",
     "SettingValues": b"settings",
+    "blocks": b"blocks",
 }
 
 
@@ -93,8 +95,9 @@ def label(vector: dict[str, Any]) -> str:
 def identity(vector: dict[str, Any]) -> bytes:
     """What a record is found by, as the table of the state says."""
     place = vector["place"]
-    if vector["record"] in SINGLES:
-        return SINGLES[vector["record"]]
+    name = place.get("of", vector["record"])
+    if name in SINGLES:
+        return SINGLES[name]
     for name in ("address", "call_id"):
         if name in place:
             return bytes.fromhex(place[name])

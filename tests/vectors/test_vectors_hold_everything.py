@@ -37,7 +37,7 @@ HELD_BY = {
         *("work", "work/proof", "work/seed"),
     ),
     "address.json": ("address",),
-    "dao.json": ("dao/seed",),
+    "dao.json": ("audit", "audit/body", "dao/seed", "rehearsal"),
     "envelopes.json": ("tx/id", "tx/sign", "tx/witness-id"),
     "commitment.json": ("merkle/leaf/v2", "merkle/node/v2"),
     "merkle.json": ("merkle/leaf", "merkle/node", "merkle/root"),

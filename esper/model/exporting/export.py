@@ -25,19 +25,21 @@ from esper.model.errors import CalibrationMismatchError, InvalidFieldError
 from esper.model.exporting.calibration import Calibration
 from esper.model.exporting.feedback_rounding import ErrorFeedback
 from esper.model.exporting.layer_export import LayerPlan, export_layer, headroom_scale, norm_gain
-from esper.model.exporting.quantize import round_linear
+from esper.model.exporting.quantize import IntegerLinear, round_linear
 from esper.model.exporting.residual_plan import ResidualPlan, plan_residual
 from esper.model.exporting.second_moments import SecondMoments
 from esper.model.g16_format import IntegerModel
 from esper.model.g16_parameters import ACTIVATION_TOP, LayerParameters, Parameters
 from esper.model.safetensors_file import AnyArray
-from esper.model.tables import exp_table, rope_tables, rsqrt_table
+from esper.model.tables import Int32Table, exp_table, rope_tables, rsqrt_table
 
 _MASSIVE_RATIO = 4096
 """A layer whose largest gated value passes this many mean values gets a wide one."""
 _LOGIT_BITS = 26
 """``2^26`` units of a logit are one nat, unless the bound on logits asks for fewer."""
 _LOGIT_WORST = 1 << 46
+_BLOCK_ROWS = 2048
+"""Rows of the two large matrices that are in float64 at a time."""
 
 
 class Rounding(StrEnum):
@@ -92,10 +94,9 @@ def export_model(
     config = checkpoint.config
     shape = config.shape
     residual = plan_of(checkpoint, calibration)
-    cos, sin = rope_tables(config.rope_theta, shape.head_dim, shape.max_seq)
-    embedding = np.ldexp(checkpoint.embed.astype(np.float64), residual.frac_bits)
+    cos, sin = rope_tables(config.rope_theta, shape.head_dim, shape.max_seq, config.rope_scaling)
     tensors: dict[str, AnyArray] = {
-        "embed_tokens": np.rint(embedding).astype(np.int32),
+        "embed_tokens": _export_embedding(checkpoint, residual.frac_bits),
         "exp_table": exp_table(),
         "rsqrt_table": rsqrt_table(),
         "rope_cos": cos,
@@ -147,8 +148,40 @@ def export_model(
 def plan_of(checkpoint: Checkpoint, calibration: Calibration) -> ResidualPlan:
     """Units and widths of the residual stream; errors as of ``plan_residual``."""
     config = checkpoint.config
-    largest = float(np.abs(checkpoint.embed).max())
+    largest = max(float(checkpoint.embed.max()), -float(checkpoint.embed.min()))
     return plan_residual(config.shape, config.norm_eps, largest, calibration.layers)
+
+
+def _export_embedding(checkpoint: Checkpoint, frac_bits: int) -> Int32Table:
+    """The embedding in units of the residual stream, block by block."""
+    made = np.empty(checkpoint.embed.shape, dtype=np.int32)
+    for start in range(0, len(made), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        made[block] = np.rint(np.ldexp(checkpoint.embed[block].astype(np.float64), frac_bits))
+    return made
+
+
+def _rounded_head(
+    checkpoint: Checkpoint, input_scale: float, shift: int, feedback: ErrorFeedback | None
+) -> IntegerLinear:
+    """The output projection; rows do not depend on each other, and are taken block by block."""
+    head = checkpoint.lm_head
+    # Sums of error feedback could round otherwise in blocks.
+    rows = _BLOCK_ROWS if feedback is None else len(head)
+    blocks = [
+        round_linear(
+            "lm_head",
+            head[start : start + rows].astype(np.float64) * input_scale,
+            shift,
+            feedback=feedback,
+        )
+        for start in range(0, len(head), rows)
+    ]
+    return IntegerLinear(
+        np.concatenate([block.weight for block in blocks]),
+        np.concatenate([block.multiplier for block in blocks]),
+        shift,
+    )
 
 
 def _export_lm_head(
@@ -158,9 +191,8 @@ def _export_lm_head(
     feedback: ErrorFeedback | None,
 ) -> int:
     """Add the output projection to ``tensors``; returns log2 of the units of a logit in one nat."""
-    rows = checkpoint.lm_head.astype(np.float64) * input_scale
     for logit_bits in range(_LOGIT_BITS, 15, -1):
-        linear = round_linear("lm_head", rows, logit_bits, feedback=feedback)
+        linear = _rounded_head(checkpoint, input_scale, logit_bits, feedback)
         if linear_worst(linear.weight, linear.multiplier, ACTIVATION_TOP) < _LOGIT_WORST:
             break
     tensors["lm_head.weight"] = linear.weight

@@ -6,12 +6,14 @@ calibration is saved.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from esper.model.checkpoint import Checkpoint, Floats, LayerWeights
+from esper.model.rotary import scaled_frequency
 
 FINAL = -1
 """Layer number under which an observer sees the values after the last layer."""
@@ -32,6 +34,9 @@ class FloatModel:
         shape = checkpoint.config.shape
         pairs = np.arange(shape.head_dim // 2)
         frequency = checkpoint.config.rope_theta ** (-2.0 * pairs / shape.head_dim)
+        scaling = checkpoint.config.rope_scaling
+        if scaling is not None:
+            frequency = np.array([float(scaled_frequency(Decimal(f), scaling)) for f in frequency])
         angles = np.outer(np.arange(shape.max_seq), frequency)
         self._cos = np.cos(angles).astype(np.float32)
         self._sin = np.sin(angles).astype(np.float32)

@@ -44,19 +44,17 @@ def calibrate_natively(
 
     Raises:
         InvalidFieldError: as :func:`~esper.model.exporting.calibration.check_sequences`.
-        NativeUnavailableError: the extension is not built.
+        NativeUnavailableError: the extension is not built, or lacks the model's rotary code.
         ModelError: the engine refuses the weights.
     """
     try:
         from esper._native import NativeFloatModel
     except ImportError as error:
         raise NativeUnavailableError(str(error)) from error
-    shape = checkpoint.config.shape
+    shape, told = checkpoint.config.shape, native_config(checkpoint.config)
     check_sequences(sequences, vocab=shape.vocab, max_seq=shape.max_seq)
     try:
-        model = NativeFloatModel.load(
-            weight_files(directory), threads, *native_config(checkpoint.config)
-        )
+        model = NativeFloatModel.load(weight_files(directory), threads, *told)
     except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(f"{directory}: {error}") from error
     parts: list[FloatCalibration] = []
@@ -84,6 +82,13 @@ def calibrate_natively(
 
 
 def native_config(config: LlamaConfig) -> tuple[list[int], tuple[float, float, bool]]:
-    """What the native float engine is told of ``config.json``, which it does not read itself."""
+    """What the native float engine is told of ``config.json``, which it does not read itself.
+
+    Raises NativeUnavailableError for a scaled rotary code, which it does not have.
+    """
+    if config.rope_scaling is not None:
+        raise NativeUnavailableError(
+            f"its float model has the plain rotary code alone, not {config.rope_scaling}"
+        )
     sizes = [getattr(config.shape, name) for name in config.shape.__slots__]
     return sizes, (config.norm_eps, config.rope_theta, config.tied)

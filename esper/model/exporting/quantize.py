@@ -72,7 +72,7 @@ def round_linear(
             )
         grid = scaled / wanted[:, None]
         weight = np.rint(grid).astype(np.int8) if feedback is None else feedback.rounded(grid)
-        sums = np.abs(weight.astype(np.int64)).sum(axis=1)
+        sums = np.abs(weight).sum(axis=1, dtype=np.int64)
         if sums.max() <= ROW_L1_TOP:
             return IntegerLinear(weight, wanted.astype(np.int32), shift)
         wider = np.where(sums > ROW_L1_TOP, np.ceil(wanted * (sums / ROW_L1_TOP)) + 1, wanted)
@@ -90,7 +90,7 @@ def _equal_in_pairs(
 
 def smallest_multiplier(linear: IntegerLinear) -> int:
     """Smallest multiplier among the rows that hold any weight; 0 where all rows are zero."""
-    used = np.abs(linear.weight.astype(np.int64)).max(axis=1) > 0
+    used = linear.weight.any(axis=1)
     return int(linear.multiplier[used].min()) if used.any() else 0
 
 

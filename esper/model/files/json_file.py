@@ -13,6 +13,9 @@ import math
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -28,12 +31,19 @@ def read_bytes(path: Path, remedy: str) -> bytes:
     Raises MissingFileError, which gives ``remedy``, where there is none, it cannot be read or is no
     ordinary file: a pipe would be waited on, and a device has no end.
     """
+    with open_ordinary(path, remedy) as file:
+        return file.read()
+
+
+@contextmanager
+def open_ordinary(path: Path, remedy: str) -> Iterator[BufferedReader]:
+    """Open a file for reading; errors as of :func:`read_bytes`, also while it is read."""
     try:
         # A pipe would wait for whoever writes into it.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise MissingFileError(path, remedy, "it is no ordinary file")
-            return file.read()
+            yield file
     except OSError as error:
         raise MissingFileError(path, remedy, error.strerror or str(error)) from error
 

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from esper.model.checkpoint import CONFIG_FILE, Checkpoint, assemble_checkpoint, load_checkpoint
+from esper.model.checkpoint import (
+    CONFIG_FILE,
+    Checkpoint,
+    assemble_checkpoint,
+    load_checkpoint,
+    named_tensors,
+)
 from esper.model.config import Shape, parse_config
 from esper.model.errors import FolderTakenError, UnwritableFileError, WrongTensorError
 from esper.model.files.json_file import read_bytes
@@ -20,8 +24,8 @@ from esper.model.importing.gguf_config import check_architecture, config_of
 from esper.model.importing.gguf_file import GgufFile, is_gguf, open_gguf
 from esper.model.importing.gguf_tokenizer import tokenizer_config_of_gguf, tokenizer_of_gguf
 from esper.model.importing.gguf_weights import weights_of
-from esper.model.importing.weight_files import WEIGHTS_FILE, read_weights
-from esper.model.safetensors_file import AnyArray, write_container
+from esper.model.importing.weight_files import WEIGHTS_FILE
+from esper.model.safetensors_file import write_container
 from esper.model.templates.chat_template import CONFIG_FILE as TOKENIZER_CONFIG_FILE
 from esper.model.templates.chat_template import TEMPLATE_FILE
 from esper.model.tokenizer import TOKENIZER_FILE, load_tokenizer, tokenizer_of
@@ -95,7 +99,7 @@ def _write_gguf(file: GgufFile, folder: Path) -> Checkpoint:
         raise error.at(file.path) from error
     tokenizer = _json(tokenizer_of_gguf(file))
     tokenizer_of(file.path, tokenizer, checkpoint.config.shape.vocab)
-    _write_weights(folder, weights)
+    _write_weights(folder, checkpoint)
     _write(folder / CONFIG_FILE, _json(config))
     _write(folder / TOKENIZER_FILE, tokenizer)
     _write(folder / TOKENIZER_CONFIG_FILE, _json(tokenizer_config_of_gguf(file)))
@@ -105,19 +109,15 @@ def _write_gguf(file: GgufFile, folder: Path) -> Checkpoint:
 def _write_folder(source: Path, folder: Path) -> Checkpoint:
     checkpoint = load_checkpoint(source)
     load_tokenizer(source, checkpoint.config.shape.vocab)
-    _write_weights(folder, read_weights(source))
+    _write_weights(folder, checkpoint)
     for name in _COPIED:
         if os.path.lexists(source / name):
             _write(folder / name, read_bytes(source / name, "make it readable, or remove it"))
     return checkpoint
 
 
-def _write_weights(folder: Path, weights: Mapping[str, AnyArray]) -> None:
-    write_container(
-        folder / WEIGHTS_FILE,
-        {"format": "pt"},
-        {name: values.astype(np.float32, copy=False) for name, values in weights.items()},
-    )
+def _write_weights(folder: Path, checkpoint: Checkpoint) -> None:
+    write_container(folder / WEIGHTS_FILE, {"format": "pt"}, named_tensors(checkpoint))
 
 
 def _has_template(folder: Path) -> bool:

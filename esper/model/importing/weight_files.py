@@ -6,17 +6,20 @@ says would be read otherwise by others, so both must agree to the letter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from esper.model.errors import MalformedFileError, MissingFileError
 from esper.model.files.json_file import read_object
-from esper.model.safetensors_file import AnyArray, read_container
+from esper.model.safetensors_file import AnyArray, TensorFile
 
 WEIGHTS_FILE: Final = "model.safetensors"
 INDEX_FILE: Final = f"{WEIGHTS_FILE}.index.json"
 _SUFFIX: Final = ".safetensors"
+_LONGEST_NAME: Final = 200
+_SHOWN: Final = 120
+"""Characters of a tensor's name in a sentence."""
 _MISSING: Final = (
     f"give a folder with {WEIGHTS_FILE}, one with {INDEX_FILE} and the parts it names, or a GGUF "
     "file"
@@ -37,30 +40,52 @@ def weight_files(directory: Path) -> list[Path]:
     return [directory / name for name in sorted(set(_read_index(directory / INDEX_FILE).values()))]
 
 
-def read_weights(directory: Path) -> dict[str, AnyArray]:
-    """All tensors of a folder, by name; errors as of ``weight_files`` and ``read_container``.
+def read_weights(directory: Path) -> Mapping[str, AnyArray]:
+    """All tensors of a folder, by name, each read when it is asked for.
+
+    Headers and index are read at once; errors as of ``weight_files`` and ``TensorFile``.
 
     Raises MalformedFileError as well where index and parts do not agree on a tensor.
     """
     files = weight_files(directory)
     if files == [directory / WEIGHTS_FILE]:
-        return read_container(files[0])[1]
+        return TensorFile(files[0])
     index = directory / INDEX_FILE
     places = _read_index(index)
-    tensors: dict[str, AnyArray] = {}
+    parts: dict[str, TensorFile] = {}
     for file in files:
         if not file.exists():
             raise MissingFileError(file, f"{index} names it: fetch all parts of the checkpoint")
-        held = read_container(file)[1]
-        _check_part(index, file, places, held)
-        tensors.update(held)
-    lost = next((name for name in places if name not in tensors), None)
+        parts[file.name] = TensorFile(file)
+        _check_part(index, file, places, parts[file.name])
+    lost = next((name for name, place in places.items() if name not in parts[place]), None)
     if lost is not None:
         raise MalformedFileError(
             directory / places[lost],
-            f"tensor '{lost}' is missing, which {INDEX_FILE} says is here; fetch the part again",
+            f"tensor {lost[:_SHOWN]!r} is missing, which {INDEX_FILE} says is here; fetch the part "
+            "again",
         )
-    return tensors
+    return _Parts(places, parts)
+
+
+class _Parts(Mapping[str, AnyArray]):
+    """Tensors by name, each from the part that holds it."""
+
+    def __init__(self, places: Mapping[str, str], parts: Mapping[str, TensorFile]) -> None:
+        self._places = places
+        self._parts = parts
+
+    def __getitem__(self, name: str) -> AnyArray:
+        return self._parts[self._places[name]][name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 def _check_part(
@@ -70,13 +95,14 @@ def _check_part(
         place = places.get(name)
         if place is None:
             raise MalformedFileError(
-                index, f"it does not name tensor '{name}' of {file.name}; fetch the index again"
+                index,
+                f"it does not name tensor {name[:_SHOWN]!r} of {file.name}; fetch the index again",
             )
         if place != file.name:
             raise MalformedFileError(
                 file,
-                f"tensor '{name}' is here, {INDEX_FILE} says it is in {place}; fetch both parts "
-                "again",
+                f"tensor {name[:_SHOWN]!r} is here, {INDEX_FILE} says it is in {place}; fetch "
+                "both parts again",
             )
 
 
@@ -88,11 +114,21 @@ def _read_index(path: Path) -> dict[str, str]:
             path, "field 'weight_map' is no object of tensors and their files; fetch it again"
         )
     for name, file in places.items():
-        # A name with a folder in it could be a second name of another part.
-        if not isinstance(file, str) or Path(file).name != file or not file.endswith(_SUFFIX):
+        if not _is_plain_name(file):
             raise MalformedFileError(
                 path,
-                f"field 'weight_map': tensor '{name}' is in {file!r}; expected the plain name of a "
-                f"{_SUFFIX} file beside it",
+                f"field 'weight_map': tensor {name[:_SHOWN]!r} is in {str(file)[:80]!r}; expected "
+                f"the plain name of a {_SUFFIX} file beside it",
             )
     return places
+
+
+def _is_plain_name(file: object) -> bool:
+    # A name with a folder in it could be a second name of another part, or lie outside.
+    return (
+        isinstance(file, str)
+        and len(file) <= _LONGEST_NAME
+        and file.isprintable()
+        and Path(file).name == file
+        and file.endswith(_SUFFIX)
+    )

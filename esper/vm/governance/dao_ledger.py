@@ -86,6 +86,13 @@ class DaoLedger:
         """A proposal's place in the list of those that have not ended."""
         return next((one for one in self.governance.live if one.id == proposal_id), None)
 
+    def place(self, proposal_id: Txid) -> Live:
+        """The same of one that is known to be live. Raises KeyError for a state that lacks it."""
+        found = self.live(proposal_id)
+        if found is None:
+            raise KeyError(f"proposal {proposal_id.hex()} is not live")
+        return found
+
     def numbered(self, number: int) -> Live | None:
         """The same by its number."""
         return next((one for one in self.governance.live if one.number == number), None)

@@ -92,9 +92,7 @@ class Prove(Payload):
     ) -> Effect:
         """The sender's blocks count for the model from now on."""
         records = DaoLedger(ledger)
-        live = records.live(self.target)
-        if live is None:
-            raise ProveTargetViolation(self.target)
+        live = records.place(self.target)
         voter = records.voter(sender)
         ready = tuple(sorted({*voter.ready, live.number}))
         records.set_voter(sender, replace(voter, ready=ready))

@@ -68,9 +68,7 @@ class Vote(Payload):
     ) -> Effect:
         """Count it; a rollback of what is confirmed acts once enough have said yes."""
         records = DaoLedger(ledger)
-        live = records.live(self.proposal)
-        if live is None:
-            raise VoteClosedViolation(self.proposal)
+        live = records.place(self.proposal)
         proposal = records.proposal(live.id)
         held = held_by(sender, proposal.epoch, ledger)
         proposal = self._counted(sender, live, proposal, held, records)

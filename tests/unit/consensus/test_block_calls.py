@@ -160,6 +160,8 @@ GROUP_CASES: list[tuple[str, Callable[[Block], Block]]] = [
     ),
     ("GroupProofViolation", lambda b: first_group(b, proof=groups(b)[1].proof)),
     ("GroupProofViolation", lambda b: first_group(b, proof=b"")),
+    ("AuditGroupViolation", lambda b: with_groups(b, *groups(b), replace(groups(b)[0], kind=2))),
+    ("AuditGroupViolation", lambda b: with_groups(b, *groups(b), replace(groups(b)[0], kind=3))),
 ]
 
 

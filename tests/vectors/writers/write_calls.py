@@ -11,6 +11,7 @@ from typing import Any
 
 from esper.consensus.block import calls_root, result_root
 from esper.consensus.call_groups import (
+    AUDIT,
     CALL_GROUP,
     LANE_ANSWER,
     OWN_CALLS,
@@ -50,6 +51,9 @@ GROUPS = (
     ("answer to a lane", CallGroup(LANE_ANSWER, MODEL_ID, (
         ProvenCall(CALL_IDS[2], tuple(range(-8, 9))),
     ), pattern(7, 2))),
+    ("proof of a transaction", CallGroup(AUDIT, MODEL_ID, (
+        ProvenCall(CALL_IDS[1], ()),
+    ), pattern(260, 3))),
     ("least", CallGroup(OWN_CALLS, ModelId(bytes(64)), (), b"")),
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ The parameters are of no network: the numbers of the networks may change, these 
 """
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +188,31 @@ PARAMETERS = kinds.NetworkParameters(
     limits=kinds.LimitParameters(2048, 1 << 20, 1 << 19, 1 << 16, 1000, 15, 10**5, 201, 1440, 17),
 )
 
+FURTHER = ModelEntry(
+    ModelId(pattern(64, 80)),
+    3,
+    ModelShape(32_000, 288, 768, 6, 6, 6, 48, 256),
+    1,
+    2,
+    (1, 2),
+    pattern(64, 81),
+    pattern(64, 82),
+    100_000,
+)
+NETWORKS = (
+    PARAMETERS,
+    # Further tiers of other work than the first, and nobody with coins.
+    replace(
+        PARAMETERS,
+        further_tiers=(
+            kinds.TierParameters(FURTHER, 20_000),
+            kinds.TierParameters(replace(SECOND, shape=ModelShape(64, 8, 8, 1, 1, 1, 8, 9)), 1),
+        ),
+        reward=replace(PARAMETERS.reward, genesis_allocation=()),
+        governance=replace(PARAMETERS.governance, texts=()),
+    ),
+)
+
 
 def nested(value: Any) -> Any:
     """A parameter as JSON that says its type: the rule for its bytes asks for no schema."""
@@ -238,10 +263,15 @@ def draws() -> dict[str, Any]:
 def document() -> dict[str, Any]:
     """The file's content."""
     return {
-        "parameters": nested(PARAMETERS),
-        "parameter_bytes": parameter_bytes(PARAMETERS).hex(),
-        "genesis_hash": genesis_hash(PARAMETERS).hex(),
-        "genesis_state_root": genesis_header(PARAMETERS).pre.state_root.hex(),
+        "networks": [
+            {
+                "parameters": nested(params),
+                "parameter_bytes": parameter_bytes(params).hex(),
+                "genesis_hash": genesis_hash(params).hex(),
+                "genesis_state_root": genesis_header(params).pre.state_root.hex(),
+            }
+            for params in NETWORKS
+        ],
         "coinbases": [
             encoding(COINBASE, coinbase, name)
             | {

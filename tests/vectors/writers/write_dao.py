@@ -1,4 +1,4 @@
-"""Write the golden vectors of the DAO's draws.
+"""Write the golden vectors of the DAO: bodies, draws, rehearsals and what proofs are bound to.
 
     python -m tests.vectors.writers.write_dao
 
@@ -9,12 +9,23 @@ import json
 from pathlib import Path
 from typing import Any
 
+from esper.consensus.call_groups import AUDIT
 from esper.dao import bodies as b
+from esper.dao.ready import (
+    READY_BODY,
+    READY_SUBJECT,
+    ReadyBody,
+    audit_binding,
+    ready_bytes,
+    rehearsal_seed,
+)
 from esper.dao.registry import Puzzle
 from esper.dao.steps import drawn, drawn_seed
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.networks import NETWORKS
+from esper.primitives.prompt import BankPrompt
+from esper.primitives.work_outputs import Candidate, Opening, ProvenAnswer, WorkOutputs
 from tests.support.dao_proposals import proposal
 from tests.vectors.fields import encoding
 
@@ -57,43 +68,118 @@ ENTRY = ModelEntry(
 )
 
 
+SUITES = tuple(
+    b.NamedSuite(pattern(64, 4 + at), pattern(64, 8 + at), at * 16_384) for at in range(4)
+)
+MODEL = b.ModelBody(
+    ENTRY,
+    LONG,
+    65_536,
+    Puzzle(4, 256, 193, 64),
+    pattern(300, 12),
+    pattern(64, 13),
+    pattern(64, 14),
+    SUITES,
+    b"Apache-2.0",
+    b"A model",
+    b"https://example.org/a-model",
+)
+BARE = b.ModelBody(ENTRY, 1, 0, Puzzle(1, 64, 49, 8), b"", bytes(64), bytes(64), (), b"", b"", b"")
+CHANGE = b.ChangeBody(
+    tuple(b.Moved(at * 255, (1 << 63) - 1 - at) for at in range(8)),
+    (b.Moved(0, 40_000), b.Moved(255, 65_536)),
+    (b.Moved(1, 1), b.Moved(128, LONG)),
+    (200,),
+    ((pattern(64, 15), pattern(64, 16)),),
+    b"~ why ~",
+)
+SMALL = b.ChangeBody((), (), (), (), ((),), b"")
+ROLLBACK = b.RollbackBody(Txid(pattern(64, 17)))
+
+
 def bodies() -> list[dict[str, Any]]:
     """What proposals of each subject say."""
-    suites = tuple(
-        b.NamedSuite(pattern(64, 4 + at), pattern(64, 8 + at), at * 16_384) for at in range(4)
-    )
-    model = b.ModelBody(
-        ENTRY,
-        LONG,
-        65_536,
-        Puzzle(4, 256, 193, 64),
-        pattern(300, 12),
-        pattern(64, 13),
-        pattern(64, 14),
-        suites,
-        b"Apache-2.0",
-        b"A model",
-        b"https://example.org/a-model",
-    )
-    bare = b.ModelBody(
-        ENTRY, 1, 0, Puzzle(1, 64, 49, 8), b"", bytes(64), bytes(64), (), b"", b"", b""
-    )
-    change = b.ChangeBody(
-        tuple(b.Moved(at * 255, (1 << 63) - 1 - at) for at in range(8)),
-        (b.Moved(0, 40_000), b.Moved(255, 65_536)),
-        (b.Moved(1, 1), b.Moved(128, LONG)),
-        (200,),
-        ((pattern(64, 15), pattern(64, 16)),),
-        b"~ why ~",
-    )
-    small = b.ChangeBody((), (), (), (), ((),), b"")
-    rollback = b.RollbackBody(Txid(pattern(64, 17)))
     return [
-        encoding(b.MODEL_BODY, model, "all of it"),
-        encoding(b.MODEL_BODY, bare, "as little as may be"),
-        encoding(b.CHANGE_BODY, change, "all of it"),
-        encoding(b.CHANGE_BODY, small, "no texts any more"),
-        encoding(b.ROLLBACK_BODY, rollback, "of a proposal"),
+        encoding(b.MODEL_BODY, MODEL, "all of it"),
+        encoding(b.MODEL_BODY, BARE, "as little as may be"),
+        encoding(b.CHANGE_BODY, CHANGE, "all of it"),
+        encoding(b.CHANGE_BODY, SMALL, "no texts any more"),
+        encoding(b.ROLLBACK_BODY, ROLLBACK, "of a proposal"),
+    ]
+
+
+PROMPT = BankPrompt(pattern(64, 2), (5, 300, 70_000), ((0, 1), (2, 1)), pattern(64, 18))
+READY = ReadyBody(
+    70_000,
+    WorkOutputs(
+        (Opening(4095, PROMPT, (pattern(64, 19), pattern(64, 20))),),
+        (
+            ProvenAnswer(
+                (9, 2),
+                ((Candidate(9, 500), Candidate(8, -500)), (Candidate(2, 1), Candidate(3, -1))),
+            ),
+        ),
+    ),
+)
+BARE_READY = ReadyBody(0, WorkOutputs((), ()))
+LATE_READY = ReadyBody(
+    WORD, WorkOutputs((), (ProvenAnswer((WORD,), ((Candidate(WORD, (1 << 62) - 1),),)),))
+)
+
+
+def ready() -> list[dict[str, Any]]:
+    """Rehearsed tickets."""
+    return [
+        encoding(READY_BODY, READY, "a ticket"),
+        encoding(READY_BODY, BARE_READY, "as little as may be"),
+        encoding(READY_BODY, LATE_READY, "widest numbers"),
+    ]
+
+
+def rehearsals() -> list[dict[str, Any]]:
+    """Seeds that differ by network, proposal, sender and draw, one after another."""
+    made = ((0, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0), (1, 1, 1, 0), (1, 1, 1, 1))
+    found = []
+    for network, proposed, sent, drew in made:
+        genesis, model = pattern(64, 30 + network), Txid(pattern(64, 40 + proposed))
+        sender, seed = b"\1" + pattern(32, 50 + sent), pattern(64, 60 + drew)
+        found.append(
+            {
+                "genesis_hash": genesis.hex(),
+                "proposal": model.hex(),
+                "sender": sender.hex(),
+                "drawn": seed.hex(),
+                "seed": rehearsal_seed(genesis, model, sender, seed).hex(),
+            }
+        )
+    return found
+
+
+def audits() -> list[dict[str, Any]]:
+    """What the proofs of Prove transactions are bound to: here, and with each part another."""
+    genesis, sender, target = pattern(64, 70), b"\1" + pattern(32, 71), pattern(64, 72)
+    body = ready_bytes(READY)
+    made = (
+        (genesis, sender, READY_SUBJECT, target, body, AUDIT),
+        (pattern(64, 73), sender, READY_SUBJECT, target, body, AUDIT),
+        (genesis, b"\1" + pattern(32, 74), READY_SUBJECT, target, body, AUDIT),
+        (genesis, sender, 255, target, body, AUDIT),
+        (genesis, sender, READY_SUBJECT, pattern(64, 75), body, AUDIT),
+        (genesis, sender, READY_SUBJECT, target, ready_bytes(BARE_READY), AUDIT),
+        (genesis, sender, READY_SUBJECT, target, body, 3),
+        (genesis, sender, READY_SUBJECT, target, b"", AUDIT),
+    )
+    return [
+        {
+            "genesis_hash": parts[0].hex(),
+            "sender": parts[1].hex(),
+            "subject": parts[2],
+            "target": parts[3].hex(),
+            "body": parts[4].hex(),
+            "kind": parts[5],
+            "binding": audit_binding(*parts).hex(),
+        }
+        for parts in made
     ]
 
 
@@ -103,7 +189,14 @@ def document() -> dict[str, Any]:
         name: {"grace": network.governance.grace, "jitter": network.governance.jitter}
         for name, network in NETWORKS.items()
     }
-    return {"periods": periods, "draws": draws(), "bodies": bodies()}
+    return {
+        "periods": periods,
+        "draws": draws(),
+        "bodies": bodies(),
+        "ready": ready(),
+        "rehearsals": rehearsals(),
+        "audits": audits(),
+    }
 
 
 if __name__ == "__main__":

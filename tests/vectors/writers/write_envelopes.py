@@ -1,4 +1,4 @@
-"""Write the golden vectors of transactions by their fields: the envelope and all six payloads.
+"""Write the golden vectors of transactions by their fields: the envelope and every payload.
 
     python -m tests.vectors.writers.write_envelopes
 
@@ -7,11 +7,19 @@ Signatures are bytes that count up; ``transactions.json`` has real ones.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from esper.dao import bodies
+from esper.dao.ready import ready_bytes
+from esper.primitives.codec import encode
 from esper.primitives.ids import ModelId, Txid
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.governance.delegate import Delegate
+from esper.vm.governance.propose import Propose
+from esper.vm.governance.prove import Prove
+from esper.vm.governance.vote import Vote
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Output, Payload
@@ -20,12 +28,34 @@ from esper.vm.transaction import Transaction, wire_form
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from tests.vectors.fields import encoding
+from tests.vectors.writers import write_dao as dao
 from tests.vectors.writers.write_records import COINS, LONG, WORD, address, pattern
 
 FILE = Path(__file__).parents[1] / "envelopes.json"
 
 GENESIS_HASH = pattern(64, 200)
 TOKENS = (0, 127, 128, 255, 256, 65_535, 65_536, WORD)
+
+
+LONG_MODEL = replace(dao.MODEL, descriptor=pattern(49_152, 63))
+PROPOSALS = (
+    ("proposed model", Propose(1, 10**10, encode(bodies.MODEL_BODY, dao.MODEL))),
+    ("proposed model, long descriptor", Propose(1, COINS, encode(bodies.MODEL_BODY, LONG_MODEL))),
+    ("proposed change", Propose(2, 127, encode(bodies.CHANGE_BODY, dao.CHANGE))),
+    ("proposed rollback", Propose(3, 128, encode(bodies.ROLLBACK_BODY, dao.ROLLBACK))),
+)
+PROPOSAL = Txid(pattern(64, 64))
+VOTES = (
+    ("vote, no", Vote(PROPOSAL, 0)),
+    ("vote, yes", Vote(PROPOSAL, 1)),
+    ("vote, abstention", Vote(PROPOSAL, 2)),
+    ("delegation", Delegate(address(65))),
+    ("delegation to nobody", Delegate(b"")),
+)
+PROVEN = (
+    ("rehearsed ticket", Prove(1, PROPOSAL, 300_000, ready_bytes(dao.READY))),
+    ("rehearsed ticket, widest numbers", Prove(1, PROPOSAL, WORD, ready_bytes(dao.LATE_READY))),
+)
 
 
 def enveloped(payload: Payload, start: int, **parts: Any) -> Transaction:
@@ -57,6 +87,10 @@ def cases() -> tuple[tuple[str, Transaction], ...]:
         ("call", enveloped(LlmCall(ModelId(pattern(64, 60)), TOKENS, 128, 10), 6, fee=0)),
         ("dearest call", enveloped(LlmCall(ModelId(pattern(64, 61)), (1,), 65_535, WORD), 7)),
         ("result", enveloped(LlmResult(Txid(pattern(64, 62)), (*TOKENS, 2)), 8)),
+        *(
+            (name, enveloped(payload, 9 + at))
+            for at, (name, payload) in enumerate(PROPOSALS + VOTES + PROVEN)
+        ),
     )
 
 

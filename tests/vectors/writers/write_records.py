@@ -248,10 +248,12 @@ def singles() -> list[Case]:
     totals = state.CreditTotals(3, 10**15, 1 << 200, 1 << 53, 4_096, 8_192, 1_000, 2_000)
     chain = state.ChainRecord(pattern(64, 12), 300, LONG, COINS)
     receipts = Mmr(5, (pattern(64, 13), pattern(64, 14)))
+    blocks = Mmr(1 << 20, (pattern(64, 98),))
     return [
         Case("one chain", state.CHAIN_RECORD, chain, {}, state.CHAIN_PATH),
         Case("one sum", state.CREDIT_TOTALS, totals, {}, state.CREDITS_PATH),
         Case("five receipts", state.RECEIPTS, receipts, {}, state.RECEIPTS_PATH),
+        Case("a million blocks", state.BLOCKS, blocks, {"of": "blocks"}, state.BLOCKS_PATH),
     ]
 
 

@@ -12,8 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from esper.crypto.signing import KeyPair, key_from_secret, key_from_seed
+from esper.dao import bodies
+from esper.dao.ready import ready_bytes
+from esper.primitives.codec import encode
 from esper.primitives.ids import ModelId, Txid
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.governance.delegate import Delegate
+from esper.vm.governance.propose import Propose
+from esper.vm.governance.prove import Prove
+from esper.vm.governance.vote import Vote
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Output, Payload
@@ -21,6 +28,7 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
+from tests.vectors.writers import write_dao as dao
 from tests.vectors.writers.write_signatures import SLH_SECRET, kept_signature
 
 FILE = Path(__file__).parents[1] / "transactions.json"
@@ -31,6 +39,7 @@ GENESIS_HASH = bytes(range(64))
 
 MODEL_ID = ModelId(bytes(range(64, 128)))
 CALL_ID = Txid(bytes(range(128, 192)))
+PROPOSAL = Txid(bytes(range(160, 224)))
 ALICE, BOB = (key_from_seed(1, bytes([number]) * 32) for number in (1, 2))
 CAROL = key_from_secret(SLH_SECRET)
 
@@ -63,6 +72,8 @@ def cases() -> list[tuple[str, KeyPair, Transaction]]:
         "not_before": (1 << 32) - 1,
         "expiry": (1 << 32) - 1,
     }
+    model = Propose(1, 10**10, encode(bodies.MODEL_BODY, dao.MODEL))
+    ready = Prove(1, PROPOSAL, 300_000, ready_bytes(dao.READY))
     return [
         ("transfer", ALICE, envelope(ALICE, to_bob, with_key=True, nonce=0)),
         ("transfer, known key", ALICE, envelope(ALICE, to_bob, with_key=False)),
@@ -77,6 +88,10 @@ def cases() -> list[tuple[str, KeyPair, Transaction]]:
         ),
         ("call", BOB, envelope(BOB, call, with_key=False, fee=0)),
         ("result", BOB, envelope(BOB, LlmResult(CALL_ID, (5, 300, 2)), with_key=False)),
+        ("propose", ALICE, envelope(ALICE, model, with_key=True)),
+        ("vote", BOB, envelope(BOB, Vote(PROPOSAL, 1), with_key=False)),
+        ("delegate", ALICE, envelope(ALICE, Delegate(address(BOB)), with_key=False)),
+        ("prove", BOB, envelope(BOB, ready, with_key=False)),
     ]
 
 

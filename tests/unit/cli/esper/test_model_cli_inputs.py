@@ -72,12 +72,12 @@ def fields(**changed: Any) -> Callable[[Path], None]:
         (as_bytes(b"[" * 99_999), "levels"),
         (lambda f: (f / "config.json").unlink(), "config.json"),
         (lambda f: ((f / "config.json").unlink(), (f / "config.json").mkdir()), "config.json"),
-        (fields(rope_parameters={"type": "linear", "factor": 4.0}), "rope_parameters.type"),
+        (fields(rope_parameters={"type": "dynamic", "factor": 4.0}), "rope_parameters.type"),
         (fields(rope_scaling={"rope_type": "yarn"}), "rope_scaling.rope_type"),
         (fields(max_position_embeddings=131072), "max_position_embeddings"),
         (fields(attention_bias=True), "attention_bias"),
         (fields(vocab_size=10**30), "vocab_size"),
-        (fields(eos_token_id=[2]), "eos_token_id"),
+        (fields(eos_token_id=[2, 3]), "eos_token_id"),
         (lambda f: (f / "model.safetensors").write_bytes(b""), "model.safetensors"),
         (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 99), "model.safetensors"),
         (lambda f: (f / "tokenizer.json").write_bytes(b"{}"), "tokenizer.json"),
@@ -108,6 +108,15 @@ def test_a_scaling_that_scales_nothing_changes_nothing(source: Path, scaling: An
     change(source / "config.json", rope_scaling=scaling)
     scaled = export(source, source.parent / "scaled", "--json")
     assert json.loads(plain.stdout)["integers_hash"] == json.loads(scaled.stdout)["integers_hash"]
+
+
+def test_a_scaled_rotary_code_makes_another_model(source: Path) -> None:
+    hashes = set()
+    for name, scaling in (("a", None), ("b", {"type": "linear", "factor": 4.0})):
+        change(source / "config.json", rope_scaling=scaling)
+        done = export(source, source.parent / name, "--json")
+        hashes.add(json.loads(done.stdout)["integers_hash"])
+    assert len(hashes) == 2
 
 
 def test_truncation_touches_neither_calibration_nor_prompt(source: Path) -> None:

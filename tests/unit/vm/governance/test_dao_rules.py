@@ -40,6 +40,11 @@ def refused(world: DaoWorld, sender: KeyPair, payload: Payload) -> TransactionVi
     return cause
 
 
+def told(violation: TransactionViolation) -> tuple[type[TransactionViolation], tuple[object, ...]]:
+    """Its rule, and what it says."""
+    return type(violation), violation.args
+
+
 def replace_world(world: DaoWorld) -> DaoWorld:
     """A world that goes on from the same place by itself."""
     twin = DaoWorld(world.params)
@@ -82,7 +87,7 @@ def test_bodies_of_their_subject(world: DaoWorld) -> None:
         Propose(2, 9 * COIN, b""),
         Vote(NOBODY_ID, 3),
         Delegate(address(BOB)[:-1]),
-        Prove(2, NOBODY_ID, 0, b""),
+        replace(proving(NOBODY_ID, 1), subject=2),
         Prove(1, NOBODY_ID, 0, b"junk"),
     ):
         assert type(refused(world, ALICE, payload)) is e.DaoEncodingViolation
@@ -98,7 +103,7 @@ def test_the_suite_of_those_who_vote(world: DaoWorld) -> None:
         Delegate(b""),
         proving(NOBODY_ID, 1),
     ):
-        assert refused(world, SLH, payload).args == (2, 1)
+        assert told(refused(world, SLH, payload)) == (e.DaoSuiteViolation, (2, 1))
 
 
 def test_a_proposer_has_a_stake_since_the_epoch_began() -> None:
@@ -109,9 +114,9 @@ def test_a_proposer_has_a_stake_since_the_epoch_began() -> None:
     assert type(refused(world, ALICE, proposing(fee_change()))) is e.ElectorateViolation
     world.until(10)
     small = (9 * COIN, 9_018 * COIN // 1000)
-    assert refused(world, BOB, proposing(fee_change())).args == small
+    assert told(refused(world, BOB, proposing(fee_change()))) == (e.ProposerStakeViolation, small)
     world.block((BOB, Stake(COIN)))
-    assert refused(world, BOB, proposing(fee_change())).args == small
+    assert told(refused(world, BOB, proposing(fee_change()))) == (e.ProposerStakeViolation, small)
     world.until(20)
     world.block((BOB, proposing(fee_change())))
     assert type(refused(world, CAROL, proposing(fee_change()))) is e.ProposerStakeViolation
@@ -135,7 +140,10 @@ def test_bonds_double_and_eight_are_open_at_most(world: DaoWorld) -> None:
     for opened in range(8):
         least = COIN << opened
         body = fee_change(link=bytes([65 + opened]))
-        assert refused(world, ALICE, proposing(body, least - 1)).args == (least - 1, least)
+        assert told(refused(world, ALICE, proposing(body, least - 1))) == (
+            e.BondViolation,
+            (least - 1, least),
+        )
         world.block((ALICE, proposing(body, least)))
     body = fee_change(link=b"one too many")
     assert type(refused(world, ALICE, proposing(body, COIN << 8))) is e.OpenLimitViolation
@@ -165,10 +173,13 @@ def test_eight_changes_are_under_way_at_most(world: DaoWorld) -> None:
 
 def test_a_model_brings_a_fee_and_a_longer_bank_brings_none(world: DaoWorld) -> None:
     least = COIN + COIN // 4
-    assert refused(world, ALICE, proposing(model_body(), least - 1)).args == (least - 1, least)
+    assert told(refused(world, ALICE, proposing(model_body(), least - 1))) == (
+        e.BondViolation,
+        (least - 1, least),
+    )
     world.propose(model_body(), bond=least)
     longer = proposing(model_body(0), 2 * COIN - 1)
-    assert refused(world, ALICE, longer).args == (2 * COIN - 1, 2 * COIN)
+    assert told(refused(world, ALICE, longer)) == (e.BondViolation, (2 * COIN - 1, 2 * COIN))
     txid = world.propose(model_body(0), bond=2 * COIN)
     assert (world.proposal(txid).bond, world.proposal(txid).fee) == (2 * COIN, 0)
 
@@ -176,10 +187,10 @@ def test_a_model_brings_a_fee_and_a_longer_bank_brings_none(world: DaoWorld) -> 
 def test_a_tier_has_one_model_on_its_way(passed: tuple[DaoWorld, Txid]) -> None:
     world, txid = passed
     other = proposing(model_body(2))
-    assert refused(world, ALICE, other).args == (0, 1)
+    assert told(refused(world, ALICE, other)) == (e.TierBusyViolation, (0, 1))
     world.make_ready(txid)
     world.until(104 - RULES.vote_window - 2)
-    assert refused(world, ALICE, other).args == (0, 1)
+    assert told(refused(world, ALICE, other)) == (e.TierBusyViolation, (0, 1))
     # The first block whose vote cannot close before the trial has ended.
     world.until(104 - RULES.vote_window - 1)
     world.block((ALICE, other))
@@ -198,15 +209,15 @@ def test_of_two_models_that_pass_the_first_gets_the_tier(world: DaoWorld) -> Non
 def test_a_model_is_in_one_tier_alone(passed: tuple[DaoWorld, Txid]) -> None:
     world, txid = passed
     elsewhere = proposing(model_body(1, tier=2, share=4096))
-    assert refused(world, ALICE, elsewhere).args == (0,)
+    assert told(refused(world, ALICE, elsewhere)) == (e.DuplicateModelViolation, (0,))
     own = replace(model_body(0), share=4096)
     own = replace(own, entry=replace(own.entry, tier=2))
-    assert refused(world, ALICE, proposing(own)).args == (0,)
+    assert told(refused(world, ALICE, proposing(own))) == (e.DuplicateModelViolation, (0,))
     world.make_ready(txid)
     world.until(50)
     # It is confirmed, and the old one is going to be the previous one.
-    assert refused(world, ALICE, elsewhere).args == (0,)
-    assert refused(world, ALICE, proposing(own)).args == (0,)
+    assert told(refused(world, ALICE, elsewhere)) == (e.DuplicateModelViolation, (0,))
+    assert told(refused(world, ALICE, proposing(own))) == (e.DuplicateModelViolation, (0,))
     world.until(120)
     world.block((ALICE, proposing(own)))
 
@@ -224,7 +235,9 @@ def test_there_are_eight_tiers_with_those_on_their_way() -> None:
     ninth = proposing(model_body(9, tier=9, share=1024))
     world.until(41)
     assert all(world.step(txid) in (Step.DRAW, Step.CHECK) for txid in ids)
-    assert refused(world, BOB, ninth).args[0] == 9
+    refusal = refused(world, BOB, ninth)
+    assert isinstance(refusal, e.TierLimitViolation)
+    assert refusal.tier == 9
 
 
 def test_what_can_be_taken_back_and_until_when(world: DaoWorld) -> None:
@@ -267,7 +280,10 @@ def test_what_can_be_taken_back_and_until_when(world: DaoWorld) -> None:
 
 def test_one_rollback_at_a_time(passed: tuple[DaoWorld, Txid]) -> None:
     world, txid = passed
-    assert refused(world, BOB, proposing(RollbackBody(txid), COIN - 1)).args == (COIN - 1, COIN)
+    assert told(refused(world, BOB, proposing(RollbackBody(txid), COIN - 1))) == (
+        e.BondViolation,
+        (COIN - 1, COIN),
+    )
     world.propose(RollbackBody(txid), sender=BOB, bond=COIN)
     again = proposing(RollbackBody(txid), COIN)
     assert "is open about the same model" in str(refused(world, CAROL, again))
@@ -276,13 +292,13 @@ def test_one_rollback_at_a_time(passed: tuple[DaoWorld, Txid]) -> None:
 def test_votes_are_for_what_is_open_once_and_weigh_something(world: DaoWorld) -> None:
     txid = world.propose(model_body(), bond=2 * COIN)
     assert type(refused(world, ALICE, Vote(NOBODY_ID, 1))) is e.VoteClosedViolation
-    assert refused(world, MINER, Vote(txid, 1)).args == (2,)
+    assert told(refused(world, MINER, Vote(txid, 1))) == (e.NoWeightViolation, (2,))
     world.vote(txid, ALICE)
-    assert refused(world, ALICE, Vote(txid, 0)).args == (txid,)
+    assert told(refused(world, ALICE, Vote(txid, 0))) == (e.VotedViolation, (txid,))
     world.until(30)
     replace_world(world).block((BOB, Vote(txid, 1)))
     world.until(31)
-    assert refused(world, BOB, Vote(txid, 1)).args == (txid,)
+    assert told(refused(world, BOB, Vote(txid, 1))) == (e.VoteClosedViolation, (txid,))
 
 
 def test_a_stake_that_came_later_or_went_has_its_weight_of_the_beginning(world: DaoWorld) -> None:
@@ -296,8 +312,10 @@ def test_a_stake_that_came_later_or_went_has_its_weight_of_the_beginning(world: 
 
 
 def test_delegates_are_others_with_a_stake(world: DaoWorld) -> None:
-    assert "the sender" in str(refused(world, ALICE, Delegate(address(ALICE))))
-    assert "no stake" in str(refused(world, ALICE, Delegate(address(MINER))))
+    for whom, why in ((ALICE, "the sender"), (MINER, "no stake")):
+        refusal = refused(world, ALICE, Delegate(address(whom)))
+        assert isinstance(refusal, e.DelegateViolation)
+        assert why in refusal.reason
     world.block((CAROL, Delegate(address(ALICE))))
     assert world.records.voter(address(ALICE)).pot == 100 * COIN
     # Not for this epoch's proposals.
@@ -329,18 +347,21 @@ def test_who_votes_first_and_then_their_delegate(world: DaoWorld) -> None:
 
 def test_readiness_is_shown_once_by_who_mined_while_it_counts(world: DaoWorld) -> None:
     txid = world.propose(model_body(), bond=2 * COIN)
-    assert refused(world, MINER, proving(NOBODY_ID, 19)).args == (NOBODY_ID,)
-    assert refused(world, MINER, proving(txid, 19)).args == (1,)
+    assert told(refused(world, MINER, proving(NOBODY_ID, 19))) == (
+        e.ProveTargetViolation,
+        (NOBODY_ID,),
+    )
+    assert told(refused(world, MINER, proving(txid, 19))) == (e.ReadinessViolation, (1,))
     world.vote(txid, ALICE)
     rollback = world.height
     world.until(34)
     # Matured at once with its fifth block: the reward of 30 is gone.
-    assert refused(world, MINER, proving(txid, 30)).args == (30,)
-    assert refused(world, ALICE, proving(txid, 31)).args == (31,)
-    assert refused(world, MINER, proving(txid, 35)).args == (35,)
+    assert told(refused(world, MINER, proving(txid, 30))) == (e.RewardMissingViolation, (30,))
+    assert told(refused(world, ALICE, proving(txid, 31))) == (e.RewardMissingViolation, (31,))
+    assert told(refused(world, MINER, proving(txid, 35))) == (e.RewardMissingViolation, (35,))
     world.block((MINER, proving(txid, 31)), payee=BOB)
     assert world.records.voter(address(MINER)).ready == (1,)
-    assert refused(world, MINER, proving(txid, 32)).args == (1,)
+    assert told(refused(world, MINER, proving(txid, 32))) == (e.ReadyTwiceViolation, (1,))
     assert rollback < world.height
 
 

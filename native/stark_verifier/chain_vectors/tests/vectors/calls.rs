@@ -3,12 +3,15 @@
 //! A block's own calls: H(genesis hash || payee || model_id || Merkle root over the call ids). The
 //! answer to a lane: H(genesis hash || call id || sender).
 
+use std::collections::BTreeSet;
+
 use crate::fields::Form::{Bytes, List, Number, Record, Signed};
 use crate::fields::{Fields, checked, encoded};
 use crate::hashing::hash;
 use crate::merkle;
-use crate::reading::{bytes, list, sized, vectors};
+use crate::reading::{bytes, list, number, sized, vectors};
 
+const GROUP_VERSION: u64 = 2;
 const CALL_GROUP: Fields = &[
     ("version", Number),
     ("kind", Number),
@@ -36,8 +39,21 @@ fn results_and_their_root() {
 #[test]
 fn groups_and_their_root() {
     let vectors = vectors("calls.json");
-    let groups: Vec<_> = list(&vectors["groups"]).iter().map(|vector| checked(CALL_GROUP, vector)).collect();
+    let group = |vector: &serde_json::Value| {
+        assert_eq!(number(&vector["fields"]["version"]), GROUP_VERSION);
+        checked(CALL_GROUP, vector)
+    };
+    let groups: Vec<_> = list(&vectors["groups"]).iter().map(group).collect();
     assert_eq!(root("esper/call/groups/v1", &groups), sized(&vectors["calls_root"]));
+}
+
+#[test]
+fn groups_of_every_kind() {
+    let vectors = vectors("calls.json");
+    let kinds: BTreeSet<_> =
+        list(&vectors["groups"]).iter().map(|vector| number(&vector["fields"]["kind"])).collect();
+    // A block's own calls, an answer to a lane, and the proof of a transaction.
+    assert_eq!(kinds, [0, 1, 2].into());
 }
 
 #[test]

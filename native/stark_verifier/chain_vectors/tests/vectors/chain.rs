@@ -17,7 +17,7 @@ const CANDIDATE: Form = Record(&[("token", Number), ("logit", Signed)]);
 const TOP: Form = List(&CANDIDATE);
 const ANSWER: Form = Record(&[("tokens", List(&Number)), ("top", List(&TOP))]);
 const OPENING: Form = Record(&[("index", Number), ("prompt", Record(PROMPT)), ("path", List(&Bytes))]);
-const OUTPUTS: Fields = &[("version", Number), ("openings", List(&OPENING)), ("answers", List(&ANSWER))];
+pub const OUTPUTS: Fields = &[("version", Number), ("openings", List(&OPENING)), ("answers", List(&ANSWER))];
 const BODY: Fields = &[
     ("version", Number),
     ("transactions", List(&Bytes)),

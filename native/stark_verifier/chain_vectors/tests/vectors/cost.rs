@@ -5,6 +5,7 @@
 //! mean, twice heads * head_dim products each; the head is vocab * dim.
 
 /// Dimensions of a model.
+#[derive(Clone)]
 pub struct Shape {
     pub vocab: u64,
     pub dim: u64,

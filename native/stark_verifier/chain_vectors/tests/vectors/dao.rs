@@ -1,9 +1,13 @@
-//! What beacons draw for proposals, and the heights at which they become active.
+//! Bodies of proposals and proofs, what is drawn for both, and what proofs are bound to.
+//!
+//! A model becomes active at a height that a beacon draws. A sender's rehearsal is drawn from
+//! XOF(genesis hash || proposal || sender || drawn seed), and its proof bound to
+//! H(genesis hash || sender || subject || target || H(body) || kind), one byte for subject and kind.
 
-use crate::chain::{MODEL, PUZZLE};
+use crate::chain::{MODEL, OUTPUTS, PUZZLE};
 use crate::fields::Form::{Bytes, List, Number, Record};
 use crate::fields::{Fields, Form, checked};
-use crate::hashing::hash;
+use crate::hashing::{hash, stretched};
 use crate::reading::{bytes, list, number, sized, text, vectors};
 
 const SUITE: Form = Record(&[("text", Bytes), ("suite", Bytes), ("count", Number)]);
@@ -31,6 +35,7 @@ const CHANGE_BODY: Fields = &[
     ("link", Bytes),
 ];
 const ROLLBACK_BODY: Fields = &[("proposal", Bytes)];
+const READY_BODY: Fields = &[("reward_height", Number), ("outputs", Record(OUTPUTS))];
 
 #[test]
 fn bodies_of_proposals() {
@@ -41,6 +46,34 @@ fn bodies_of_proposals() {
             "RollbackBody" => checked(ROLLBACK_BODY, vector),
             name => panic!("{name} is no body of a proposal"),
         };
+    }
+}
+
+#[test]
+fn rehearsed_tickets() {
+    for vector in list(&vectors("dao.json")["ready"]) {
+        checked(READY_BODY, vector);
+    }
+}
+
+#[test]
+fn seeds_of_rehearsals() {
+    for vector in list(&vectors("dao.json")["rehearsals"]) {
+        let parts = ["genesis_hash", "proposal", "sender", "drawn"].map(|name| bytes(&vector[name]));
+        let parts = parts.each_ref().map(|part| &part[..]);
+        assert_eq!(stretched("esper/rehearsal/v1", &parts), sized(&vector["seed"]));
+    }
+}
+
+#[test]
+fn what_proofs_of_transactions_are_bound_to() {
+    for vector in list(&vectors("dao.json")["audits"]) {
+        let [genesis, sender, target, body] =
+            ["genesis_hash", "sender", "target", "body"].map(|name| bytes(&vector[name]));
+        let [subject, kind] = ["subject", "kind"].map(|name| [u8::try_from(number(&vector[name])).unwrap()]);
+        let told = hash("esper/audit/body/v1", &[&body]);
+        let parts: [&[u8]; 6] = [&genesis, &sender, &subject, &target, &told, &kind];
+        assert_eq!(hash("esper/audit/v1", &parts), sized(&vector["binding"]));
     }
 }
 

@@ -3,9 +3,11 @@
 //! Each file follows the rule's specification and not the Python code: a mistake in one language
 //! cannot become the vector's truth.
 
+mod accounts;
 mod address;
 mod asert;
 mod bank;
+mod beginnings;
 mod block_states;
 mod block_work;
 mod blocks;
@@ -17,6 +19,7 @@ mod envelopes;
 mod fields;
 mod hashing;
 mod header;
+mod ledger;
 mod merkle;
 mod messages;
 mod msgpack;

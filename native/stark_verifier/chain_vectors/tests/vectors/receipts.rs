@@ -23,7 +23,7 @@ const RECEIPT: Fields = &[
     ("own", Number),
 ];
 
-fn leaf(item: &[u8]) -> Hash {
+pub fn leaf(item: &[u8]) -> Hash {
     hash("esper/mmr/leaf/v1", &[item])
 }
 
@@ -47,7 +47,7 @@ fn trees(count: usize) -> impl Iterator<Item = usize> {
     (0..usize::BITS).rev().map(|bit| 1 << bit).filter(move |size| count & size != 0)
 }
 
-fn peaks(leaves: &[Hash]) -> Vec<Hash> {
+pub fn peaks(leaves: &[Hash]) -> Vec<Hash> {
     let mut left = leaves;
     trees(leaves.len()).map(|size| top(left.split_off(..size).unwrap())).collect()
 }

@@ -62,7 +62,7 @@ const LANE: Fields = &[
     ("lapse_height", Number),
     ("due_index", Number),
 ];
-/// The range over all receipts.
+/// The range over all receipts, and that over all blocks.
 pub const RECEIPTS: Fields = &[("version", Number), ("count", Number), ("peaks", List(&Bytes))];
 
 const LIVE: Form = Record(&[
@@ -163,7 +163,8 @@ fn key(name: &str, place: &Value) -> (u8, Vec<u8>) {
         ("DueCount", Some("lanes")) => (8, height()),
         ("LaneDue", _) => (9, [&height()[..], &index()].concat()),
         ("Lane", _) => (10, bytes(&place["call_id"])),
-        ("Mmr", _) => (11, b"receipts".to_vec()),
+        ("Mmr", Some("blocks")) => (23, b"blocks".to_vec()),
+        ("Mmr", None) => (11, b"receipts".to_vec()),
         ("Governance", _) => (12, b"governance".to_vec()),
         ("SettingValues", _) => (13, b"settings".to_vec()),
         ("Tier", _) => (14, vec![u8::try_from(number(&place["tier"])).unwrap()]),
@@ -187,7 +188,7 @@ fn fields_bytes_and_places() {
         kinds.insert(kind);
     }
     assert_eq!(state::root(&records), sized(&vectors["state_root"]));
-    assert_eq!(kinds, (1..=16).collect());
+    assert_eq!(kinds, (1..=16).chain([23]).collect());
 }
 
 #[test]

@@ -68,7 +68,7 @@ def test_half_precision_weights(tmp_path: Path, element: str) -> None:
         ("hidden_act", "gelu"),
         ("attention_bias", True),
         ("mlp_bias", True),
-        ("rope_scaling", {"rope_type": "llama3", "factor": 8.0}),
+        ("rope_scaling", {"rope_type": "dynamic", "factor": 8.0}),
         ("rope_interleaved", True),
         ("partial_rotary_factor", 0.5),
         ("sliding_window", 4096),

@@ -197,7 +197,7 @@ def test_sentence_pieces_merge_as_they_were_taught(tmp_path: Path, golden_model:
     file = open_gguf(write_gguf(tmp_path / "a.gguf", fields=fields))
     ours = tokenizer_of(file.path, json.dumps(tokenizer_of_gguf(file)).encode(), 512)
     theirs = load_tokenizer(golden_model, 512)
-    stories = Path(__file__).parents[2] / "vectors" / "stories_260k.txt"
+    stories = Path(__file__).parents[3] / "vectors" / "stories_260k.txt"
     for story in [*stories.read_text(encoding="utf-8").splitlines()[:40], "héé\n日本", ""]:
         assert encode_text(ours, story) == encode_text(theirs, story)
         assert ours.decode(encode_text(ours, story)) == theirs.decode(encode_text(theirs, story))
