@@ -86,22 +86,11 @@ class KnownBlocks:
 
         Those of the chain and of what was left behind for another branch are kept for good.
         """
-        return self.headers_here(block_id) or self._headers_far(block_id)
+        return self.headers_here(block_id) or self.far.headers_of(block_id)
 
     def headers_here(self, block_id: BlockId) -> HeaderChain | None:
         """As ``headers_of``, without those of far branches."""
         return self.headers.get(block_id) or self._chains.of(block_id)
-
-    def _headers_far(self, block_id: BlockId) -> HeaderChain | None:
-        """As ``far.headers_of``; at the horizon with what was executed below it since."""
-        found = self.far.headers_of(block_id)
-        if found is None or found.height < found.horizon:
-            return found
-        below: BlockId | None = block_id
-        while below is not None and below in self.far:
-            below = self.far.parent_of(below)
-        parent = None if below is None else self.headers_here(below)
-        return found if parent is None else found.told(parent)
 
     def headers_at(self, height: int) -> HeaderChain | None:
         """The headers up to the chain's block of a height, None where it has none."""
