@@ -104,7 +104,7 @@ def mined_blocks(
         params,
         inference=NativeInference(model, 2),
         prover=NativeProver(model),
-        bank=PromptSource.of(bank.prompts, params),
+        bank=PromptSource.of(bank.prompts, params.model),
         payee=keys[0].address.to_bytes(),
         vrf_secret=bytes(32),
     )

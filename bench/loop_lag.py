@@ -85,7 +85,7 @@ class Quarry:
             params,
             inference=NativeInference(model, 2),
             prover=NativeProver(model),
-            bank=PromptSource.of(bank.prompts, params),
+            bank=PromptSource.of(bank.prompts, params.model),
             payee=bytes([1]) + bytes(32),
             vrf_secret=bytes(32),
         )

@@ -108,7 +108,7 @@ def grown(
     """Blocks that make the keys known, then so many with a transfer of each key."""
     if proven:
         model = load_model(ROOT / "genesis" / "model")
-        bank = PromptSource.of(read_bank(ROOT / "prompt_bank" / "bank.json").prompts, params)
+        bank = PromptSource.of(read_bank(ROOT / "prompt_bank" / "bank.json").prompts, params.model)
         engines = NativeInference(model, 2), NativeProver(model)
         verifier: WorkVerifier = NativeVerifier()
     else:

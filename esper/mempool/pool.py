@@ -287,10 +287,13 @@ class Mempool:
         )
 
     @property
+    def params(self) -> NetworkParameters:
+        """Those in force for the next block, as votes have moved them."""
+        return self._params if self._next is None else self._next.context.params
+
+    @property
     def _limits(self) -> LimitParameters:
-        """Those in force, as votes have moved them."""
-        params = self._params if self._next is None else self._next.context.params
-        return params.limits
+        return self.params.limits
 
     @property
     def _height(self) -> int:

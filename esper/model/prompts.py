@@ -24,7 +24,12 @@ from esper.model.errors import (
 )
 from esper.model.templates.chat_template import CONFIG_FILE, read_chat_template
 from esper.model.templates.markers import MarkerTokenizer
-from esper.model.tokenizer import TOKENIZER_FILE, read_tokenizer_file, tokenizer_of
+from esper.model.tokenizer import (
+    TOKENIZER_FILE,
+    package_errors,
+    read_tokenizer_file,
+    tokenizer_of,
+)
 from esper.primitives.hashing import make_tag, tagged_hash
 from esper.primitives.merkle import MerkleTree
 from esper.primitives.prompt import BankPrompt, bank_tree
@@ -167,14 +172,17 @@ class PromptTokenizer:
     def tokenise(self, text: PromptText) -> BankPrompt:
         """The bank's form of a text: ids of the rendered messages, no BOS, and the mask spans.
 
-        Raises TokenizerError if the chat template alters the user's text, TemplateRefusedError if
-        it refuses it.
+        Raises TokenizerError if the chat template alters the user's text or nothing of it becomes a
+        token, TemplateRefusedError if it refuses it.
         """
         messages = [{"role": "user", "content": text.user}]
         if text.system:
             messages.insert(0, {"role": "system", "content": text.system})
         laid_out = self._markers.with_stand_ins(self._template.render(messages))
-        encoding = self._tokenizer.encode(laid_out, add_special_tokens=False)
+        with package_errors():
+            encoding = self._tokenizer.encode(laid_out, add_special_tokens=False)
+        if not encoding.ids:
+            raise TokenizerError(f"the user text {text.user!r} becomes no token")
         spans: tuple[tuple[int, int], ...] = ()
         if text.mask_range is not None:
             offset = laid_out.rfind(text.user)
@@ -184,6 +192,8 @@ class PromptTokenizer:
             touched = [
                 index for index, (a, b) in enumerate(encoding.offsets) if a < end and start < b
             ]
+            if not touched:
+                raise TokenizerError(f"no token of {text.user!r} is in its mask {text.mask_range}")
             spans = ((touched[0], touched[-1] + 1 - touched[0]),)
         ids = tuple(self._markers.as_read(encoding.ids))
         return BankPrompt(self.tokenizer_id, ids, spans, text.json_hash)

@@ -52,7 +52,7 @@ def read_tokenizer_file(directory: Path) -> bytes:
 def tokenizer_of(path: Path, content: bytes, vocab: int) -> Tokenizer:
     """Make a tokenizer from a file that was read; errors as in :func:`load_tokenizer`."""
     try:
-        with _package_errors():
+        with package_errors():
             tokenizer = Tokenizer.from_buffer(content)
             largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
     except TokenizerError as error:
@@ -88,7 +88,7 @@ def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
         raise TokenizerError(
             f"the text is not UTF-8 at character {error.start}; write it in UTF-8"
         ) from error
-    with _package_errors():
+    with package_errors():
         ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
     # Some models hold their special tokens among their pieces (Unigram, WordLevel).
     special, unknown = special_tokens(tokenizer), getattr(tokenizer.model, "unk_token", None)
@@ -183,8 +183,8 @@ def _state(tokenizer: Tokenizer) -> bytes:
 
 
 @contextmanager
-def _package_errors() -> Iterator[None]:
-    """Turn what the package raises, plain Exception and panics, into TokenizerError."""
+def package_errors() -> Iterator[None]:
+    """Turn what `tokenizers` raises, plain Exception and panics, into TokenizerError."""
     try:
         yield
     except Exception as error:

@@ -21,6 +21,7 @@ from esper.mempool.journal import MempoolJournal
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
 from esper.node.calls.call_book import CallBook, CallsWorkedFor
+from esper.node.calls.text_keeper import TextKeeper, TextReader
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_service import ChainService
@@ -30,6 +31,7 @@ from esper.node.chain.milestones import MilestoneFile
 from esper.node.chain.opening import open_chain, store_options
 from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
+from esper.node.entries.places import EntryPlaces
 from esper.node.events import Events
 from esper.node.interpreter import share_interpreter
 from esper.node.loop_watch import LoopWatch
@@ -52,6 +54,7 @@ from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
+from esper.node.views.model_views import ModelViews
 from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
@@ -100,6 +103,10 @@ class NodeParts:
     """Its part in the network; None: the node is alone."""
     peers: PeersPort | None = None
     """In place of the network, as operators ask it."""
+    places: EntryPlaces | None = None
+    """Where models lie; None: nothing is known to."""
+    read_text: TextReader | None = None
+    """Reads tokenizers of models that come; None: those of ``texts`` are all."""
 
 
 async def run_node(
@@ -132,6 +139,9 @@ async def run_node(
         ]
         if node.network is not None:
             services.append(Service("the network", node.network.run))
+        if parts.read_text is not None:
+            keeper = TextKeeper(parts.texts, node.chain, parts.read_text)
+            services.append(Service("the texts", keeper.run))
         if node.mining is not None:
             services.append(Service("mining", node.mining.run))
         await run_services(services, stop, up)
@@ -280,12 +290,13 @@ def _rpc_node(
         names=TransactionNames(mempool, history),
         blocks=ChainViews(chain, mempool, history, texts, params, sync),
         accounts=AccountViews(chain, mempool, history, texts, params, sync),
-        calls=CallViews(chain, mempool, texts, params, control),
+        calls=CallViews(chain, mempool, texts, control),
         answered=AnswerViews(chain, mempool, history, texts, calls, sync),
         proofs=ProofViews(chain, mempool, history, calls, params, sync),
         pool=PoolViews(chain, mempool, parts.steady),
         pending=PendingViews(chain, mempool, params, sync),
         mining=MiningViews(control, chain, params),
+        models=ModelViews(chain, parts.places, control),
         peers=PeerViews(peers, chain, sync),
         stop=stop,
     )

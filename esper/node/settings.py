@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from esper.dao.registry import MAX_TIER
 from esper.embedded import bank_file, find_embedded, model_folder
 from esper.node.setting_fields import (
     EachText,
@@ -29,6 +30,7 @@ EMBEDDED: Final = find_embedded()
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 MOST_THREADS: Final = 1024
 MOST_PORT: Final = 65_535
+MOST_TIER_DIGITS: Final = 3
 OWN_PORT: Final = -1
 """Of the network: the one that it has by default."""
 MOST_CONNECTIONS: Final = 256
@@ -47,6 +49,20 @@ ORIGIN: Final = EachText(
     r"https?://[a-z0-9._\[\]:-]+", "an origin such as https://wallet.example, without path, never *"
 )
 TOKEN_HASH: Final = EachText("[0-9a-f]{64}", "64 lower-case hex digits")
+
+
+BEST_TIER: Final = "best"
+
+
+def tier_of(text: str) -> int | None:
+    """The tier that a setting names, None for the best. Raises ValueError."""
+    if text in ("", BEST_TIER):
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_TIER_DIGITS):
+        raise ValueError(f"must be {BEST_TIER} or a number from 0 to {MAX_TIER}")
+    if int(text) > MAX_TIER:
+        raise ValueError(f"must be at most {MAX_TIER}")
+    return int(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +90,13 @@ class Settings:
         shown_default="the demonstration wallet on networks without value",
     )
     """Text; only networks without value may leave it empty."""
+    tier: str = setting(
+        BEST_TIER,
+        "number of the only tier that is mined; best: whichever promises this machine most",
+        use=Use.MINING,
+        check=tier_of,
+    )
+    """``tier_of`` reads it."""
     threads: int = setting(
         0,
         "threads of the search, at most four for each processor; 0: one for each",

@@ -173,6 +173,18 @@ PROOF: Final = s.ProofReply(
     as_of=AS_OF,
 )
 MEMPOOL: Final = s.MempoolReply(1, 0, 5432, 0, 50_000_000, "1.000", [TXID])
+MINED_TIER: Final = s.MinedTier(
+    tier=0,
+    model_id=MODEL_ID,
+    previous=False,
+    readiness="ready",
+    mined=True,
+    measured=True,
+    attempts_per_second=4.5,
+    proof_ms=21_000,
+    expected_block_ms=81_000,
+    reward_per_hour="20000000000",
+)
 MINING: Final = s.Mining(
     running=True,
     paused=False,
@@ -189,6 +201,19 @@ MINING: Final = s.Mining(
     calls_answered=0,
     usefulness_per_mille=250,
     doing="searching at height 2",
+    wanted_tier="best",
+    tier=0,
+    model_id=MODEL_ID,
+    tiers=[MINED_TIER],
+)
+LOCAL_MODEL: Final = s.LocalModel(
+    model_id=MODEL_ID,
+    tier=0,
+    standing="own",
+    first=2,
+    until=None,
+    here=True,
+    loaded="ready",
 )
 PEER: Final = s.ConnectedPeer(
     number=7,

@@ -44,6 +44,14 @@ LIST_MODELS: Final = Method(
     "Active models by tier.",
     Example(NOTHING, [examples.MODEL]),
 )
+LIST_LOCAL_MODELS: Final = Method(
+    "list_local_models",
+    s.NoParams,
+    s.LocalModels,
+    "Models that may be mined, now or by what is confirmed, and which of them lie here and are "
+    "loaded.",
+    Example(NOTHING, s.LocalModels(1, [examples.LOCAL_MODEL])),
+)
 
 # --- tokens -----------------------------------------------------------------------------------
 

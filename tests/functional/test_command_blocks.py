@@ -152,8 +152,15 @@ def test_pages_of_the_node(checkout: Path) -> None:
     assert told.rstrip().endswith("refused")
 
 
+def test_the_page_of_packages(checkout: Path) -> None:
+    told = execute(blocks(ROOT / "docs" / "packages.md"), checkout)
+    assert "right    salt: 256 prompts behind two salts" in told
+    assert '"refused": false' in told
+
+
 def test_no_page_has_commands_that_nobody_runs() -> None:
-    run = {"README.md", "docs/wallet.md", "docs/rpc.md", "docs/node.md", "docs/demo-tamper.md"}
+    names = ("wallet", "rpc", "node", "demo-tamper", "packages")
+    run = {"README.md", *(f"docs/{name}.md" for name in names)}
     for page in PAGES:
         for block in blocks(page):
             assert block.page in run or block.reason_not_to_run, f"{block.page}:{block.line}"

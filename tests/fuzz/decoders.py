@@ -29,10 +29,14 @@ from esper.consensus import (
     models_record,
 )
 from esper.consensus.chain import BlockBytes
+from esper.consensus.registry import genesis_registry
+from esper.dao import bodies, ready
+from esper.dao.entry_records import TIER
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
 from esper.model.files import json_file, safetensors_header, safetensors_layout
 from esper.model.importing import weight_files
+from esper.model.package import manifest
 from esper.model.templates import chat_template
 from esper.p2p.faults import Fault
 from esper.p2p.limits import NetworkLimits
@@ -100,6 +104,7 @@ from tests.unit.prover.test_proof_file import EXAMPLE as STATEMENT
 LAYERS = (
     "primitives",
     "crypto",
+    "dao",
     "vm",
     "consensus",
     "storage",
@@ -319,6 +324,19 @@ def vector_of(record: str) -> bytes:
     return bytes.fromhex(next(one["bytes"] for one in found if one["record"] == record))
 
 
+def body_vector(record: str) -> bytes:
+    """The golden body of a proposal."""
+    path = Path(__file__).parents[1] / "vectors" / "dao.json"
+    found = json.loads(path.read_bytes())["bodies"]
+    return bytes.fromhex(next(one["bytes"] for one in found if one["record"] == record))
+
+
+def package_manifest() -> manifest.Manifest:
+    """The files of a package, one of them in parts."""
+    files = ((name.encode(), 1 << 20 | 7) for name in manifest.REQUIRED)
+    return manifest.Manifest(tuple(manifest.PackagedFile(*one) for one in files))
+
+
 def kept_file(kind: checked_file.FileKind[Any], value: Any) -> bytes:
     checked_file.write_file(FOLDER.path / "example.dat", kind, value)
     return (FOLDER.path / "example.dat").read_bytes()
@@ -359,10 +377,16 @@ def table() -> tuple[Decoder, ...]:
                 "consensus.header.PRE_HEADER": mined.header.pre.to_bytes(),
                 "consensus.header.HEADER": head,
                 "consensus.models_record._MODELS": models,
+                "dao.bodies.MODEL_BODY": body_vector("ModelBody"),
+                "dao.bodies.CHANGE_BODY": body_vector("ChangeBody"),
+                "dao.entry_records.TIER": encode(TIER, genesis_registry(PARAMS).tiers[0]),
+                "model.package.manifest.MANIFEST": package_manifest().to_bytes(),
                 "p2p.wire.talk_messages.HELLO": vector_of("Hello"),
                 "p2p.peers.address_files._ENTRY": encode(address_files._ENTRY, known),
             }
         ),
+        Decoder("dao.bodies.read_body", partial(bodies.read_body, 1), (CodecError,), body_vector("ModelBody"), partial(encode, bodies.MODEL_BODY)),
+        Decoder("dao.ready.read_ready", ready.read_ready, (CodecError,), ready.ready_bytes(ready.ReadyBody(7, mined.body.outputs)), ready.ready_bytes),
         Decoder("consensus.header.decode_header", lambda b: header.decode_header(b, LARGEST), (CodecError,), head, header.Header.to_bytes),
         Decoder("consensus.header_isolation.read_header", lambda b: header_isolation.read_header(b, LIMITS), violation, head, header.Header.to_bytes),
         Decoder("consensus.block.decode_body", lambda b: block.decode_body(b, LARGEST), (CodecError,), body, block.Body.to_bytes),
@@ -408,6 +432,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("p2p.transport.yamux.read_head", lambda b: read_head(b.ljust(12, b"\0")), (), frame_head(0, 1, 1, 3)),
         Decoder("p2p.wire.messages.decode_message", message_again, (Fault,), b"\0" + vector_of("Hello"), lambda v: v),
         Decoder("p2p.wire.framing.feed", framed, (Fault,), b"\x0e" + frame_bytes(Prefer(1)) * 2),
+        Decoder("model.package.manifest.decode_manifest", manifest.decode_manifest, model_error, package_manifest().to_bytes(), manifest.Manifest.to_bytes),
         Decoder("model.prompts.read_bank", f("b", lambda d: prompts.read_bank(d / "b")), model_error, prompts.encode_bank(bank), prompts.encode_bank),
     )  # fmt: skip
 

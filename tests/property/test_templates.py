@@ -63,8 +63,10 @@ def made(
     chain: ProvenChain, plan: BlockPlan, executed: block_execution.BlockExecution | None = None
 ) -> Template:
     params = chain.context.params
-    maker = TemplateMaker(params, PAYEE, bytes(32), params.model)
-    return maker.template(chain.context, chain.state, plan, time_ms=1, execution=executed)
+    maker = TemplateMaker(params, PAYEE, bytes(32))
+    return maker.template(
+        chain.context, chain.state, plan, model=params.model, time_ms=1, execution=executed
+    )
 
 
 def waiting(world: ChainWorld, pool: Pool) -> list[Transaction]:

@@ -11,7 +11,7 @@ from esper.node.calls.lanes import LaneAnswers
 from esper.node.mining.block_assembly import Assembled
 from esper.node.workers.call_answerer import AnsweredCall, CallAnswerer
 from esper.primitives.networks import REGTEST
-from esper.primitives.params import NetworkParameters
+from esper.primitives.params import LimitParameters, NetworkParameters
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Payload
@@ -121,6 +121,8 @@ class ChainWorld:
         for _ in range(self.params.credits.epoch_blocks + 1):
             self.grow()
 
-    def _result(self, chain: ChainContext, answered: AnsweredCall, nonce: int) -> Transaction:
-        del chain
+    def _result(
+        self, chain: ChainContext, limits: LimitParameters, answered: AnsweredCall, nonce: int
+    ) -> Transaction:
+        del chain, limits
         return self.signed(MINER, LlmResult(answered.call_id, answered.answer), nonce=nonce)

@@ -134,7 +134,7 @@ class FakeVerifier:
             raise ProofRejectedError("the fake model answers something else")
 
 
-SOURCE = PromptSource.of(BANK, fake_network())
+SOURCE = PromptSource.of(BANK, fake_model_entry())
 
 
 def prompt_source(params: NetworkParameters) -> PromptSource:

@@ -59,7 +59,8 @@ class Miner:
         """
         mined = params.model if model is None else model
         self._search = TicketSearch(params.puzzle, mined, inference, bank)
-        self._templates = TemplateMaker(params, payee, vrf_secret, mined)
+        self._templates = TemplateMaker(params, payee, vrf_secret)
+        self._model = mined
         self._prover = prover
         self._attempts_per_call = attempts_per_call
 
@@ -71,7 +72,7 @@ class Miner:
         plan: BlockPlan = EMPTY_PLAN,
     ) -> MinedBlock:
         """The next block of ``chain``, whose state is ``state``. Takes as long as it takes."""
-        template = self._templates.template(chain, state, plan, time_ms=clock())
+        template = self._templates.template(chain, state, plan, model=self._model, time_ms=clock())
         job = job_of(0, template, chain)
         began = clock()
         attempts = tokens = first = 0

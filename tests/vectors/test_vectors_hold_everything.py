@@ -55,12 +55,15 @@ OWN_BOOK = "where one node keeps its peers: no other reads or computes it"
 
 TAGS_WITHOUT = {
     "esper/node/milestones/v1": "what one node's chain has reached",
+    "esper/bank/text/v1": "held by dao.json under packages; not read in Rust yet",
     "esper/p2p/book/new/v1": OWN_BOOK,
     "esper/p2p/book/slot/v1": OWN_BOOK,
     "esper/p2p/book/spread/v1": OWN_BOOK,
     "esper/p2p/book/tried/v1": OWN_BOOK,
     "esper/p2p/eviction/v1": OWN_BOOK,
     "esper/p2p/gossip/v1": OWN_BOOK,
+    "esper/package/pairs/v1": "what one node asks a model: no other asks the same",
+    "esper/package/v1": "held by dao.json under packages; not read in Rust yet",
     "esper/segment/head/v1": "block files of one node: no other reads them",
     "esper/segment/payload/v1": "block files of one node: no other reads them",
     "esper/storage/format/v1": "the layout of one node's folder",

@@ -73,7 +73,7 @@ COMMANDS: Final[Table] = (
     Command(
         "model",
         "models.model:app",
-        "Import, export, inspect and run models.",
+        "Import, export, inspect, run and pack models.",
         is_group=True,
     ),
     Command(

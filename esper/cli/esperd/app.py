@@ -35,6 +35,11 @@ COMMANDS: Final[Table] = (
         "Show every setting that would be in effect, and where it comes from.",
     ),
     Command(
+        "models",
+        "local_models:models",
+        "Which models lie here, which are loaded, and until when they may be mined.",
+    ),
+    Command(
         "mining",
         "steering:mining",
         "How mining goes.",

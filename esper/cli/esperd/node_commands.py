@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ import trio
 import typer
 
 from esper.cli.esperd.answers import JsonOption, answer
+from esper.cli.esperd.model_places import model_places
 from esper.cli.esperd.reported_errors import reported_errors
 from esper.cli.esperd.setting_options import Given, takes_settings
 from esper.consensus.genesis import genesis_hash
@@ -21,22 +23,24 @@ from esper.model.prompts import read_bank
 from esper.node.calls.text_service import ModelText, TextService
 from esper.node.clock import wall_ms
 from esper.node.datadir import DataDirectory
+from esper.node.entries.crew import ProcessCrew, Threads
+from esper.node.entries.places import EntryPlaces
 from esper.node.log_file import LogFile, check_log_file
 from esper.node.logs import set_up
-from esper.node.mining.node_mining import MiningPlan, Workers
+from esper.node.mining.node_mining import MiningPlan
 from esper.node.peers.network_plan import network_plan
 from esper.node.peers.network_settings import check_not_ourselves, network_settings
 from esper.node.running_node import NodeParts, run_node
 from esper.node.setting_fields import SettingsError, Use
-from esper.node.settings import Resolved, Settings, resolve
+from esper.node.settings import Resolved, Settings, resolve, tier_of
 from esper.node.workers.native_work import NativeVerifier
 from esper.node.workers.process_prover import ProcessProver
 from esper.node.workers.process_searcher import ProcessSearcher
 from esper.node.workers.search import PromptSource
 from esper.node.workers.threads import ThreadsError, check_threads, processors
-from esper.node.workers.worker_process import WorkerSettings
 from esper.p2p.service.settings import NetworkSettings
 from esper.primitives.address import Address, AddressError
+from esper.primitives.model_entry import ModelEntry
 from esper.primitives.networks import DEMO_ADDRESS, network
 from esper.primitives.params import NetworkParameters
 from esper.storage.system_errors import system_told
@@ -199,6 +203,7 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
     plan = None if known.payee is None else _mining_plan(settings, known, wanted, ends)
     # The last to be asked for: what is refused before leaves nothing behind.
     directory = _directory(settings)
+    places = model_places(settings, known.params)
     plan_of_network = network_plan(known.network, genesis_hash(known.params), directory.path)
     parts = NodeParts(
         directory,
@@ -207,6 +212,8 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
         wall_ms,
         plan if mines else None,
         network=plan_of_network,
+        places=places,
+        read_text=partial(_read_text, places),
     )
     trio.run(run_node, settings, parts)
 
@@ -221,16 +228,23 @@ def _log_file(settings: Settings) -> LogFile | None:
 
 def _check_model(settings: Settings, params: NetworkParameters) -> None:
     """What a worker would find out later, with the sentence here. Raises ModelError."""
-    PromptSource.of(read_bank(settings.bank).prompts, params)
+    PromptSource.of(read_bank(settings.bank).prompts, params.model)
+
+
+def _read_text(places: EntryPlaces, model: ModelEntry) -> ModelText | None:
+    """The tokenizer of a model that lies here. Raises ModelError."""
+    folder = places.folder_of(model.model_id)
+    return None if folder is None else ModelText(folder, model)
 
 
 def _mining_plan(settings: Settings, known: Prepared, wanted: int | None, ends: bool) -> MiningPlan:
     assert known.payee is not None
     threads, prove = settings.threads or processors(), settings.prove_threads or processors()
-    searching = WorkerSettings(known.params.name, settings.model, settings.bank, threads)
-    proving = WorkerSettings(known.params.name, settings.model, settings.bank, prove)
-    workers = Workers(ProcessSearcher(searching), ProcessProver(proving), ProcessProver(proving))
-    return MiningPlan(known.payee, workers, threads, prove, wanted, ends)
+    places = model_places(settings, known.params)
+    crew = ProcessCrew(
+        known.params.name, places, Threads(threads, prove), ProcessSearcher, ProcessProver
+    )
+    return MiningPlan(known.payee, crew, threads, prove, wanted, ends, tier=tier_of(settings.tier))
 
 
 def _payee(resolved: Resolved, params: NetworkParameters) -> bytes:

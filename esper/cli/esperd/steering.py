@@ -9,6 +9,7 @@ import typer
 
 from esper.cli.esperd.answers import JsonOption, answer, progress
 from esper.cli.esperd.asked_node import DatadirOption, asked_node
+from esper.primitives.units import UNITS_PER_ESP
 from esper.rpc.methods import (
     GENERATE,
     GET_MINING,
@@ -17,7 +18,7 @@ from esper.rpc.methods import (
     SET_THREADS,
     STOP,
 )
-from esper.rpc.schema import GenerateParams, Mining, NoParams, ThreadsParams
+from esper.rpc.schema import GenerateParams, MinedTier, Mining, NoParams, ThreadsParams
 
 BLOCK_S = 610.0
 """For a block: a little longer than a node waits for one."""
@@ -51,7 +52,20 @@ def _mining_lines(now: Mining) -> list[str]:
         f"found       {now.blocks_found} blocks, {now.blocks_stale} stale "
         f"({now.stale_per_mille / 10:.1f} %), {now.calls_answered} calls answered",
         f"usefulness  {now.usefulness_per_mille / 10:.1f} % of proven tokens were paid",
+        *map(_tier_line, now.tiers),
     ]
+
+
+def _tier_line(one: MinedTier) -> str:
+    """What an entry promises."""
+    which = "previous" if one.previous else "model"
+    mined = ", mined now" if one.mined else ""
+    line = f"tier {one.tier:<6} {which} {one.model_id[:16]}, {one.readiness}{mined}"
+    if not one.expected_block_ms:
+        return line
+    how = "" if one.measured else " (estimated)"
+    coins = f"{int(one.reward_per_hour) / UNITS_PER_ESP:,.2f} ESP an hour"
+    return f"{line}: a block every {one.expected_block_ms / 1000:,.1f} s, {coins}{how}"
 
 
 def pause(datadir: DatadirOption = None, as_json: JsonOption = False) -> None:

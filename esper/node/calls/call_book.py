@@ -9,13 +9,13 @@ nobody any more in the same moment. It belongs to the event loop. A node that do
 empty one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from esper.node.calls.ready_calls import ReadyCalls
 from esper.node.workers.call_answerer import AnsweredCall
-from esper.primitives.ids import Txid
+from esper.primitives.ids import ModelId, Txid
 from esper.vm.ledger import Ledger
 
 
@@ -96,6 +96,18 @@ class CallBook:
             if ledger.lane(call_id) is None:
                 self.ready.lanes.pop(call_id, None)
                 self.opened.pop(call_id, None)
+
+    def forget_models(self, callable_now: Collection[ModelId]) -> None:
+        """Forget answers to calls that no block may hold any more, for their model changed.
+
+        Lanes stay: they are answered by whoever may be mined.
+        """
+        self.ready.groups[:] = [
+            group for group in self.ready.groups if group.group.model_id in callable_now
+        ]
+        for kept in (self.unproven, self.ready.long_answers):
+            for call_id in [one for one in kept if kept[one].call.model_id not in callable_now]:
+                del kept[call_id]
 
     def prove_again(self) -> None:
         """Let every group go; its calls keep their answers."""

@@ -8,6 +8,7 @@ from esper.crypto.signing import KeyPair
 from esper.node.workers.call_answerer import AnsweredCall
 from esper.primitives.params import LimitParameters
 from esper.vm.fees import least_fee
+from esper.vm.governance.prove import Prove
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Payload
 from esper.vm.transaction import Transaction
@@ -17,15 +18,32 @@ RESULT_WINDOW: Final = 100
 
 
 def signed_result(
-    key: KeyPair, chain: ChainContext, answered: AnsweredCall, nonce: int
+    key: KeyPair, chain: ChainContext, limits: LimitParameters, answered: AnsweredCall, nonce: int
 ) -> Transaction:
-    """The LlmResult of an answer to a lane of ``chain``, valid from its next block on."""
+    """The LlmResult of an answer to a lane of ``chain``, valid from its next block on.
+
+    ``limits`` are those in force there.
+    """
     return signed_transaction(
         key,
         LlmResult(answered.call_id, answered.answer),
         nonce=nonce,
         expiry=chain.height + RESULT_WINDOW,
-        limits=chain.params.limits,
+        limits=limits,
+        genesis_hash=chain.genesis_hash,
+    )
+
+
+def signed_prove(
+    key: KeyPair, chain: ChainContext, limits: LimitParameters, prove: Prove, nonce: int
+) -> Transaction:
+    """A Prove for the next block of ``chain``, by the ``limits`` in force there."""
+    return signed_transaction(
+        key,
+        prove,
+        nonce=nonce,
+        expiry=chain.height + RESULT_WINDOW,
+        limits=limits,
         genesis_hash=chain.genesis_hash,
     )
 

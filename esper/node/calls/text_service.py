@@ -94,6 +94,10 @@ class TextService:
             raise NoTextError(f"the tokenizer of model {model_id.hex()[:16]}… is not at this node")
         return found
 
+    def learn(self, model_id: ModelId, text: ModelText) -> None:
+        """Know the text of one more model."""
+        self._texts[model_id] = text
+
     def knows(self, model_id: ModelId) -> bool:
         """Whether ``of`` works."""
         return model_id in self._texts

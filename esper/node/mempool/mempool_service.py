@@ -13,6 +13,7 @@ from typing import Final
 
 import trio
 
+from esper.consensus.context import ChainContext
 from esper.mempool.call_queue import CallBudget, CallPolicy, MeasuredSpeed
 from esper.mempool.departures import Departure, Dropped
 from esper.mempool.errors import CallAnsweredError, PolicyError
@@ -27,7 +28,7 @@ from esper.node.clock import Clock
 from esper.node.events import Events, TransactionAdmitted, TransactionGone
 from esper.node.mempool.mempool_start import InChain, nothing_known, take_up
 from esper.primitives.errors.transaction_errors import TransactionViolation
-from esper.primitives.ids import Txid
+from esper.primitives.ids import ModelId, Txid
 from esper.primitives.params import NetworkParameters
 from esper.saying import complain, say, warn
 from esper.storage.errors import StorageError
@@ -249,23 +250,28 @@ class MempoolService:
         return await self._chain.in_thread(lambda _: self.selection(height))
 
     async def next_calls(
-        self, height: int, taken: frozenset[Txid], declined: frozenset[Txid] = frozenset()
+        self,
+        chain: ChainContext,
+        taken: frozenset[Txid],
+        declined: frozenset[Txid] = frozenset(),
+        models: Collection[ModelId] | None = None,
     ) -> list[Transaction]:
-        """Calls worth answering for the next blocks, the best first, but those ``taken``.
+        """Calls worth answering for the blocks after a chain, the best first, but those ``taken``.
 
-        ``declined`` are left to others, and what their senders sent behind them with them. They are
-        chosen in a thread; all of them wait when this returns.
+        ``declined`` are left to others, and what their senders sent behind them with them; so are
+        calls to other ``models`` than these. They are chosen in a thread; all of them wait when
+        this returns.
         """
-        rules = self._params.calls
+        rules = self.pool.params.calls
         budget = CallBudget(
             rows=rules.rows_per_group * rules.groups_per_block * BLOCKS_AHEAD,
             rows_per_call=rules.rows_per_call,
             policy=self._calls,
             speed=self.speed,
-            models=(self._params.model.model_id,),
+            models=models,
             declined=declined,
         )
-        found = await trio.to_thread.run_sync(self._calls_of, height, budget)
+        found = await trio.to_thread.run_sync(self._calls_of, chain.height + 1, budget)
         return [one for one in found if one.txid not in taken and one.txid in self.pool]
 
     def _calls_of(self, height: int, budget: CallBudget) -> list[Transaction]:

@@ -8,9 +8,11 @@ from esper.consensus.context import ChainContext
 from esper.consensus.execution import BlockExecution
 from esper.consensus.ports import ChainState
 from esper.consensus.template import BlockPlan
+from esper.dao.registry import Entry
 from esper.node.calls.lanes import RESULT_ROOM, LaneAnswers, payable_results
 from esper.node.calls.ready_calls import ReadyCalls, ReadyGroup, ReadyLane
 from esper.node.mining.block_draft import BlockDraft
+from esper.node.mining.ready_proofs import ReadyProofs
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import Txid
 from esper.vm.ledger import Ledger
@@ -38,16 +40,20 @@ def assemble(
     waiting: Iterable[Transaction],
     ready: ReadyCalls,
     lanes: LaneAnswers | None = None,
+    *,
+    proofs: ReadyProofs | None = None,
+    mined: Entry | None = None,
 ) -> Assembled:
     """The next block for ``payee``, of transactions in the order that they are given in.
 
     A call is taken if its answer is ready: with its group, or left open if the answer is long.
+    ``mined`` is the entry that it will be of, and ``proofs`` are this miner's own rehearsals.
     Signatures have been checked when the transactions were admitted.
     """
     candidates = list(waiting)
     groups = _candidate_groups(chain, ready, {found.txid for found in candidates})
     while True:
-        draft = BlockDraft(chain, state, payee)
+        draft = BlockDraft(chain, state, payee, mined)
         returned = _reserve_lanes(chain, state, draft, ready, lanes, shared=bool(groups))
         chosen = _chosen_groups(chain, draft, groups, len(returned))
         left_out = _take(draft, candidates, ready, chosen)
@@ -57,8 +63,9 @@ def assemble(
         # A group stands or falls as a whole: without it its calls wait.
         groups = [group for group in groups if group not in incomplete]
     lane_groups = _add_results(chain, draft, returned, lanes)
-    proofs = (*(ready_group.group for ready_group in chosen), *lane_groups)
-    plan = BlockPlan(tuple(draft.transactions), tuple(draft.answers), proofs)
+    audits = [] if proofs is None else proofs.take(chain, draft)
+    groups_of_all = (*(ready_group.group for ready_group in chosen), *lane_groups, *audits)
+    plan = BlockPlan(tuple(draft.transactions), tuple(draft.answers), groups_of_all)
     return Assembled(plan, draft.close(), left_out)
 
 
@@ -82,7 +89,7 @@ def _reserve_lanes(
         return []
     ledger = Ledger(Overlay(state))
     still = [lane for call_id, lane in ready.lanes.items() if ledger.lane(call_id) is not None]
-    limit = chain.params.calls.groups_per_block - shared
+    limit = draft.params.calls.groups_per_block - shared
     # Those that its sender cannot pay for would keep the room from calls that pay.
     taken = still[: min(limit, payable_results(chain, state, lanes.sender))]
     fits = []
@@ -98,7 +105,7 @@ def _chosen_groups(
     chain: ChainContext, draft: BlockDraft, groups: Sequence[ReadyGroup], lanes: int
 ) -> list[ReadyGroup]:
     chosen = []
-    for group in groups[: chain.params.calls.groups_per_block - lanes]:
+    for group in groups[: draft.params.calls.groups_per_block - lanes]:
         if group.size <= draft.room:
             draft.room -= group.size
             chosen.append(group)
@@ -143,7 +150,7 @@ def _add_results(
     if lanes is None:
         return groups
     for lane in returned:
-        result = lanes.sign(chain, lane.answered, draft.nonce(lanes.sender))
+        result = lanes.sign(chain, draft.params.limits, lane.answered, draft.nonce(lanes.sender))
         draft.room += RESULT_ROOM
         try:
             draft.add(result)

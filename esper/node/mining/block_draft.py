@@ -10,7 +10,7 @@ from esper.vm.context import Answer
 from esper.vm.execute import TransactionRun
 from esper.vm.ledger import Ledger
 from esper.vm.transaction import Transaction
-from esper.vm.view import Overlay
+from esper.vm.view import Overlay, StateView
 
 BODY_RESERVE: Final = 64 * 1024
 """Bytes of a body left for the work's outputs and the lists around the transactions."""
@@ -30,12 +30,19 @@ class BlockDraft:
         context = chain.execution_context(state, payee, mined=mined)
         self._block = OpenBlock(state, chain.tip_work, context)
         self._run = TransactionRun(self._block.view, context)
+        self.params = context.params
+        """Those in force."""
         self.room = chain.params.limits.body_bytes - BODY_RESERVE
         """Bytes left for transactions and groups."""
         self.transactions: list[Transaction] = []
         """In order of execution."""
         self.answers: list[Answer | None] = []
         """One for each call among them."""
+
+    @property
+    def view(self) -> StateView:
+        """The state behind what was added."""
+        return self._run.view
 
     def nonce(self, address: bytes) -> int:
         """The next nonce of an address."""

@@ -1,19 +1,22 @@
 """Steering a miner, and what it says of itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import trio
 
-from esper.dao.omega import reference_work
+from esper.consensus.reward import block_reward
 from esper.node.chain.chain_service import ChainService
+from esper.node.entries.entry_workers import EntryWorkers
+from esper.node.entries.prospects import Prospect
 from esper.node.events import Events, MiningHeld, NodeEvent, Subscription
+from esper.node.in_force import parameters_of
 from esper.node.mining.mining_service import MinedNews, MiningService
 from esper.node.mining.mining_statistics import MiningRates, expected_block_ms
+from esper.node.workers.loadable import Loadable
 from esper.node.workers.threads import check_threads
-from esper.node.workers.work_ports import ProverPort, SearcherPort
-from esper.primitives.ids import BlockId
-from esper.primitives.params import NetworkParameters
+from esper.primitives.ids import BlockId, ModelId
 
 MOST_GENERATED: Final = 1_000
 """Blocks that one request may ask for."""
@@ -55,6 +58,14 @@ class MiningStanding:
     """Between two blocks of this miner, 0 while it is paused or nothing was measured."""
     doing: str
     """A phrase for people."""
+    tier: int | None
+    """The only tier that is mined; None: whichever promises most."""
+    mined: Loadable | None
+    """What is mined now, None if nothing can be."""
+    prospects: tuple[Prospect, ...]
+    """What every entry of the next block promises, by tier."""
+    reward: int
+    """Units that the next block pays at least: its subsidy without the bonus."""
 
 
 class MiningControl:
@@ -63,20 +74,14 @@ class MiningControl:
     def __init__(
         self,
         service: MiningService,
-        searcher: SearcherPort,
-        provers: list[ProverPort],
         chain: ChainService,
-        params: NetworkParameters,
         events: Events,
         *,
         threads: int,
         prove_threads: int,
     ) -> None:
         self._service = service
-        self._searcher = searcher
-        self._provers = provers
         self._chain = chain
-        self._params = params
         self._threads = threads
         self._prove_threads = prove_threads
         self._events = events
@@ -104,11 +109,18 @@ class MiningControl:
             check_threads(wanted or 0)
         if threads is not None:
             self._threads = threads
-            self._searcher.use_threads(threads)
         if prove_threads is not None:
             self._prove_threads = prove_threads
-            for prover in self._provers:
-                await prover.use_threads(prove_threads)
+        await self._service.room.use_threads(threads, prove_threads)
+
+    def answers(self, model_id: ModelId) -> bool:
+        """Whether calls to a model are answered here."""
+        return model_id in self._service.room.models
+
+    @property
+    def loaded(self) -> Mapping[Loadable, EntryWorkers]:
+        """Entries that workers are kept for."""
+        return self._service.room.loaded
 
     async def generate(self, blocks: int, payee: bytes | None) -> list[BlockId]:
         """Mine so many blocks, paying ``payee`` if given; their ids.
@@ -144,11 +156,15 @@ class MiningControl:
 
     def standing(self) -> MiningStanding:
         """How it goes."""
-        chain = self._chain.view.context
-        rates = self._service.statistics.rates()
-        reference = reference_work(self._params.puzzle, self._params.model)
+        view, room = self._chain.view, self._service.room
+        chain = view.context
+        mined = room.mined
+        rates = self._service.statistics.rates(None if mined is None else mined.speed)
+        prospects = room.prospects(chain)
+        # None between an entry's last block and the choice of another.
+        now = next((one for one in prospects if mined and one.loadable == mined.entry), None)
         speed = 0.0 if self._service.paused else rates.attempts_per_second
-        expected = expected_block_ms(speed, chain.target(chain.own_entry(0)), reference, reference)
+        rules = parameters_of(chain, view.state).reward
         return MiningStanding(
             running=self._service.searching,
             paused=self._service.paused,
@@ -156,8 +172,12 @@ class MiningControl:
             threads=self._threads,
             prove_threads=self._prove_threads,
             rates=rates,
-            expected_block_ms=expected,
+            expected_block_ms=0 if now is None else expected_block_ms(speed, now.chance),
             doing=self._service.doing,
+            tier=room.tier,
+            mined=None if mined is None else mined.entry,
+            prospects=prospects,
+            reward=block_reward(chain.height + 1, 0, 0, rules),
         )
 
 

@@ -1,6 +1,7 @@
 """What a miner tells people: a line for each block, and how it goes in between."""
 
 import logging
+from math import inf
 from typing import Final
 
 import trio
@@ -8,7 +9,8 @@ import trio
 from esper.node.calls.text_service import NoTextError, TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
-from esper.node.mining.mining_control import MiningControl
+from esper.node.entries.prospects import Prospect
+from esper.node.mining.mining_control import MiningControl, MiningStanding
 from esper.node.mining.mining_service import SEARCHES, MinedNews
 from esper.node.workers.threads import processors
 from esper.primitives.ids import ModelId
@@ -115,4 +117,27 @@ async def tell_progress(control: MiningControl, chain: ChainService) -> None:
                 stale_percent=now.rates.stale_per_mille / 10,
                 usefulness_percent=usefulness_per_mille(chain.view) / 10,
             )
+            if len(now.prospects) > 1:
+                _tell_tiers(now)
         waited_s = TELL_EVERY_S
+
+
+def _tell_tiers(now: MiningStanding) -> None:
+    """What each tier promises, where there is a choice."""
+    say(
+        LOG,
+        "mining_tiers",
+        "tiers: {tiers}",
+        tiers="; ".join(map(_tier_told, now.prospects)),
+        mined="" if now.mined is None else now.mined.model_id.hex(),
+    )
+
+
+def _tier_told(one: Prospect) -> str:
+    which = (
+        f"{one.entry.model.tier} with {one.loadable.short}{' (previous)' if one.previous else ''}"
+    )
+    if one.block_ms == inf:
+        return f"{which} {one.readiness}"
+    how = "" if one.measured else ", estimated"
+    return f"{which} {one.readiness}, a block every {one.block_ms / 1000:,.1f} s{how}"

@@ -1,6 +1,9 @@
 """Mining on the event loop: templates here, the search and the proofs in processes of their own.
 
-    tip or content changes ─▶ template ─▶ searcher ─ticket─▶ prover ─proof─▶ chain
+    tip or content changes ─▶ entry ─▶ template ─▶ searcher ─ticket─▶ prover ─proof─▶ chain
+
+Which entry is mined is asked for every template anew: at the height of an activation the new
+model's search goes on where the old one's ended.
 
 The search goes on while calls are answered and proven: what becomes ready is in the next template.
 A ticket is proven beside the search as well. Its own search stops there, since a second ticket on
@@ -11,6 +14,7 @@ height draw lots.
 
 import logging
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 import trio
@@ -19,11 +23,14 @@ from esper.consensus.call_groups import LANE_ANSWER
 from esper.consensus.chain import BlockBytes
 from esper.consensus.context import ChainContext
 from esper.consensus.template import Template
+from esper.consensus.tiers import entry_of
 from esper.node.calls.call_desk import CallDesk
 from esper.node.calls.lanes import LaneAnswers
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.clock import Clock, steady_ms
+from esper.node.entries.entry_workers import EntryWorkers
+from esper.node.entries.room import EntryRoom
 from esper.node.events import (
     CallAnswered,
     CallReady,
@@ -41,9 +48,9 @@ from esper.node.mining.block_assembly import Assembled, assemble
 from esper.node.mining.block_times import BlockTimes
 from esper.node.mining.mining_permit import LOOKS_FOR_PEERS
 from esper.node.mining.mining_statistics import MiningStatistics
+from esper.node.mining.ready_proofs import ReadyProofs
 from esper.node.mining.templates import TemplateMaker, block_of, job_of
 from esper.node.workers.search import Ticket
-from esper.node.workers.work_ports import ProverPort, SearcherPort
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.errors.header_errors import TimeFutureViolation
@@ -56,11 +63,11 @@ PAUSED: Final = "paused"
 PAUSED_PROVING: Final = "paused, finishing the proof of a block"
 REFRESH_S: Final = 1.0
 """Templates follow new content at most once in so long; a new tip they follow at once."""
-AFTER_FAILURE_S: Final = 5.0
+FILES_S: Final = 10.0
+"""Where nothing can be mined: between two looks whether a model has come."""
 KEPT_JOBS: Final = 16
 KEPT_OWN: Final = 256
 """Blocks of ours of which it is said if they leave the chain."""
-EVENTS_AHEAD: Final = 64
 SEARCHES: Final = "searching for block "
 """How the phrase about a search begins; a height follows."""
 WAITS: Final = "waiting: "
@@ -105,6 +112,7 @@ class MinedStale(NodeEvent):
 @dataclass(frozen=True, slots=True)
 class _Job:
     template: Template
+    entry: EntryWorkers
     chain: ChainContext
     assembled: Assembled
 
@@ -117,13 +125,13 @@ class MiningService:
         chain: ChainService,
         mempool: MempoolService,
         desk: CallDesk,
-        searcher: SearcherPort,
-        prover: ProverPort,
+        room: EntryRoom,
         templates: TemplateMaker,
         clock: Clock,
         events: Events,
         *,
         lanes: LaneAnswers | None,
+        proofs: ReadyProofs | None = None,
         wanted: int | None,
         steady: Clock = steady_ms,
     ) -> None:
@@ -134,14 +142,17 @@ class MiningService:
         self._chain = chain
         self._mempool = mempool
         self._desk = desk
-        self._searcher = searcher
-        self._prover = prover
+        self.room = room
+        """Who searches and proves."""
+        room.changed = self._look_at_room
+        self._nursery: trio.Nursery | None = None
         self.templates = templates
         """Makes templates, and knows the payee."""
         self._clock = clock
         self._steady = steady
         self._times = BlockTimes(chain, clock, steady)
         self._lanes = lanes
+        self._proofs = proofs
         self._events = events
         self._wanted = wanted
         self.statistics = MiningStatistics()
@@ -165,8 +176,15 @@ class MiningService:
         A search that may not go on ends at once.
         """
         if self._times.why_wait():
-            self._searcher.search(None)
+            self._stop_search()
         self._steered.set()
+
+    def _look_at_room(self) -> None:
+        self._steered.set()
+
+    def _stop_search(self) -> None:
+        if self.room.mined is not None:
+            self.room.mined.workers.searcher.search(None)
 
     @property
     def searching(self) -> bool:
@@ -194,7 +212,7 @@ class MiningService:
         if not self.paused:
             say(LOG, "mining_paused", "mining is paused; `esperd resume` goes on")
         self.paused = True
-        self._searcher.search(None)
+        self._stop_search()
         self._steered.set()
 
     def resume(self) -> None:
@@ -215,7 +233,7 @@ class MiningService:
         if self._wanted is not None:
             self._wanted = 0 if blocks is None else max(self._wanted - blocks, 0)
             if self._wanted == 0:
-                self._searcher.search(None)
+                self._stop_search()
             self._steered.set()
 
     def pay(self, payee: bytes) -> None:
@@ -229,69 +247,48 @@ class MiningService:
 
     async def run(self) -> None:
         """Mine until cancelled, or until every block that was wanted is there."""
-        send, receive = trio.open_memory_channel[Found | Progress](EVENTS_AHEAD)
         content = self._events.subscribe(TransactionAdmitted, CallAnswered, CallReady, room=1)
         tips = self._events.subscribe(TipMoved)
         with content as changes, tips as moves:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._follow_content, changes)
-                nursery.start_soon(self._follow_tip, moves)
-                nursery.start_soon(self._keep_searcher, send)
-                nursery.start_soon(self._desk.run)
-                nursery.start_soon(self._make_templates)
-                async for event in receive:
-                    if isinstance(event, Progress):
-                        self.statistics.searched(event.attempts, event.tokens, event.ms)
-                    else:
-                        self._take_ticket(event, nursery)
+            async with trio.open_nursery() as self._nursery:
+                self._nursery.start_soon(self._follow_content, changes)
+                self._nursery.start_soon(self._follow_tip, moves)
+                await self._nursery.start(self.room.run, self._heard, lambda: self._outlook)
+                self._nursery.start_soon(self._desk.run)
+                self._nursery.start_soon(self._make_templates)
+
+    def _heard(self, entry: EntryWorkers, event: Found | Progress) -> None:
+        """What a search says."""
+        if isinstance(event, Progress):
+            entry.speed.searched(event.attempts, event.tokens, event.ms)
+            self.statistics.searched(event.attempts)
+        elif self._nursery is not None:
+            self._take_ticket(event, self._nursery)
 
     async def _follow_content(self, changes: Subscription[NodeEvent]) -> None:
         # One that was missed is as good as one that was told: everything is looked at anew.
         async for _ in changes:
             self._news.set()
 
-    async def _keep_searcher(self, events: "trio.MemorySendChannel[Found | Progress]") -> None:
-        """Start the searcher again when it dies; give up if it cannot even begin."""
-        started = False
-        say(LOG, "search_starting", "loading the model for the search")
-        while True:
-            try:
-                async with trio.open_nursery() as nursery:
-                    await nursery.start(self._searcher.run, events)
-                    say(
-                        LOG,
-                        "search_started",
-                        "the search is ready: {outlook}",
-                        outlook=self._outlook,
-                    )
-                    started = True
-                    self._steered.set()
-            except* WorkerError as group:
-                if not started:
-                    raise
-                reason = str(_first(group))
-                complain(
-                    LOG,
-                    "search_stopped",
-                    "search stopped: {reason}; starting it again",
-                    reason=reason,
-                )
-                await trio.sleep(AFTER_FAILURE_S)
-
     async def _make_templates(self) -> None:
         while True:
             self._news, self._steered = trio.Event(), trio.Event()
             news, steered, moved = self._news, self._steered, self._chain.next_change
-            tip = self._chain.tip
+            tip, chain = self._chain.tip, self._chain.view.context
+            self.room.look(chain)
+            entry = self.room.choose(chain)
             if not self.searching:
                 self._tell(PAUSED if self.paused else "waiting for blocks to be asked for")
             elif tip in self._proving:
                 self._tell("proving a block")
             elif why := self._times.why_wait():
                 self._wait_for_time(why)
+            elif entry is None:
+                self._wait_for_time(self.room.why_none(chain))
             else:
-                self._tell(f"{SEARCHES}{await self._begin_search()}")
-            await self._until(moved, steered, news)
+                self._tell(f"{SEARCHES}{await self._begin_search(entry)}")
+            with trio.move_on_after(inf if entry is not None else FILES_S):
+                await self._until(moved, steered, news)
 
     async def _until(self, moved: trio.Event, steered: trio.Event, news: trio.Event) -> None:
         """Until the tip moves or somebody steers, or there is news and some time has passed."""
@@ -312,7 +309,7 @@ class MiningService:
         """Search nothing, and say why; whoever asked for a block hears of it at every look."""
         begins = not self.doing.startswith(WAITS)
         if begins:
-            self._searcher.search(None)
+            self._stop_search()
         if why == LOOKS_FOR_PEERS:
             if begins:
                 say(LOG, "mining_held", "{why}", why=why)
@@ -321,10 +318,14 @@ class MiningService:
         self._tell(f"{WAITS}{why}")
         self._events.publish(MiningHeld(why))
 
-    async def _begin_search(self) -> int:
-        """Put a template together and let it be searched; the height."""
+    async def _begin_search(self, entry: EntryWorkers) -> int:
+        """Put a template together and let it be searched; the height.
+
+        ``entry`` was chosen for the present tip, which the template stands on.
+        """
         # The desk goes on while a thread reads this.
         ready, payee = self._desk.ready.copy(), self.templates.payee
+        tip, height = self._chain.tip, self._chain.view.context.height + 1
 
         def make(view: ChainView) -> _Job:
             chain, state = view.context, view.state
@@ -332,19 +333,33 @@ class MiningService:
             if chain.tip_id != self._refused_after:
                 answered = {*ready.inline(), *ready.long_answers}
                 waiting = self._mempool.selection(chain.height + 1, answered)
-                assembled = assemble(chain, state, payee, waiting, ready, self._lanes)
+                model = entry.entry.model
+                mined = entry_of(model.tier, model.model_id, model.bank_root, chain.registry)
+                assembled = assemble(
+                    chain,
+                    state,
+                    payee,
+                    waiting,
+                    ready,
+                    self._lanes,
+                    proofs=self._proofs,
+                    mined=mined,
+                )
             template = self.templates.template(
                 chain,
                 state,
                 assembled.plan,
+                model=entry.entry.model,
                 time_ms=self._clock(),
                 execution=assembled.execution,
             )
-            return _Job(template, chain, assembled)
+            return _Job(template, entry, chain, assembled)
 
         try:
             job = await self._chain.in_thread(make)
         except RuleViolation as violation:
+            if tip == self._refused_after:
+                raise
             complain(
                 LOG,
                 "template_refused",
@@ -352,19 +367,20 @@ class MiningService:
                 rule=violation.rule,
                 reason=str(violation),
             )
-            self._refused_after = self._chain.tip
-            job = await self._chain.in_thread(make)
+            self._refused_after = tip
+            self._steered.set()
+            return height
         if self.templates.payee != payee:
             # It may pay either of them. The next one comes at once.
-            return job.chain.height + 1
+            return height
         self._number += 1
         self._jobs[self._number] = job
         for old in [number for number in self._jobs if number <= self._number - KEPT_JOBS]:
             del self._jobs[old]
         may_search = self.searching and not self._times.why_wait()
         if job.chain.tip_id == self._chain.tip and may_search:
-            self._searcher.search(job_of(self._number, job.template, job.chain))
-        return job.chain.height + 1
+            entry.workers.searcher.search(job_of(self._number, job.template, job.chain))
+        return height
 
     def _take_ticket(self, found: Found, nursery: trio.Nursery) -> None:
         job = self._jobs.get(found.number)
@@ -389,7 +405,8 @@ class MiningService:
         parent = job.chain.tip_id
         began = self._steady()
         try:
-            proof = await self._prover.prove_work(ticket.claim)
+            with job.entry.in_use() as workers:
+                proof = await workers.work_prover.prove_work(ticket.claim)
             took = self._steady() - began
             block = block_of(job.template, ticket, proof)
             arrival = await self._chain.submit(BlockBytes.of(block))
@@ -421,7 +438,7 @@ class MiningService:
         finally:
             self._proving.discard(parent)
             self._steered.set()
-        self.statistics.proved(took)
+        job.entry.speed.proved(took)
         if arrival.block_id not in arrival.applied:
             self.statistics.overtaken()
             self._stale(job.chain.height + 1, arrival.block_id)
@@ -475,9 +492,3 @@ class MiningService:
         if doing != self._doing:
             self._doing = doing
             self._events.publish(MiningTold(doing, self.searching, self.paused))
-
-
-def _first(group: BaseExceptionGroup[WorkerError]) -> WorkerError:
-    """An error of a group of groups, whose own text says nothing."""
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error

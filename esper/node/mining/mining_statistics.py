@@ -1,13 +1,8 @@
 """How mining goes, in numbers for people."""
 
-from collections import deque
 from dataclasses import dataclass
-from statistics import median
-from typing import Final
 
-WINDOW_MS: Final = 30_000
-"""Rates are of the last so many milliseconds of searching."""
-KEPT_PROOFS: Final = 32
+from esper.node.entries.speed import SpeedMeter
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +35,12 @@ class MiningStatistics:
     """Counts what happens."""
 
     def __init__(self) -> None:
-        self._steps: deque[tuple[int, int, int]] = deque()
-        self._sums = [0, 0, 0]
-        self._proofs: deque[int] = deque(maxlen=KEPT_PROOFS)
         self._found = self._stale = self._calls = 0
         self._attempts_ever = 0
 
-    def searched(self, attempts: int, tokens: int, ms: int) -> None:
-        """So many batches were answered in so much time."""
+    def searched(self, attempts: int) -> None:
+        """So many batches were answered."""
         self._attempts_ever += attempts
-        self._steps.append((attempts, tokens, ms))
-        self._sums = [a + b for a, b in zip(self._sums, (attempts, tokens, ms), strict=True)]
-        while len(self._steps) > 1 and self._sums[2] - self._steps[0][2] >= WINDOW_MS:
-            oldest = self._steps.popleft()
-            self._sums = [a - b for a, b in zip(self._sums, oldest, strict=True)]
-
-    def proved(self, ms: int) -> None:
-        """A ticket's proof took so long."""
-        self._proofs.append(ms)
 
     def joined(self, calls: int) -> None:
         """A block of ours with the answers of so many calls joined the chain."""
@@ -73,13 +56,13 @@ class MiningStatistics:
         self._found -= 1
         self._stale += 1
 
-    def rates(self) -> MiningRates:
-        """The numbers now."""
-        attempts, tokens, ms = self._sums
+    def rates(self, speed: SpeedMeter | None = None) -> MiningRates:
+        """The numbers now; ``speed`` is of the entry that is mined, None if nothing is."""
+        speed = speed or SpeedMeter()
         return MiningRates(
-            attempts_per_second=1000 * attempts / ms if ms else 0.0,
-            tokens_per_second=1000 * tokens / ms if ms else 0.0,
-            proof_ms=int(median(self._proofs)) if self._proofs else 0,
+            attempts_per_second=speed.attempts_per_second,
+            tokens_per_second=speed.tokens_per_second,
+            proof_ms=speed.proof_ms,
             found=self._found,
             stale=self._stale,
             calls_answered=self._calls,
@@ -87,12 +70,11 @@ class MiningStatistics:
         )
 
 
-def expected_block_ms(attempts_per_second: float, target: int, work: int, reference: int) -> int:
+def expected_block_ms(attempts_per_second: float, chance: float) -> int:
     """Mean time to a ticket of this miner alone, 0 if it does not search.
 
-    ``work`` over ``reference`` is the mean weight of an attempt, at most 1.
+    ``chance`` is that of an attempt to win, 0 to 1.
     """
     if attempts_per_second <= 0:
         return 0
-    chance = target * work / reference / float(1 << 512)
     return int(1000 / (attempts_per_second * chance)) if chance > 0 else 0

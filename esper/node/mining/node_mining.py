@@ -12,31 +12,22 @@ from esper.crypto.signing import SEED_BYTES, KeyPair, key_from_seed
 from esper.node.calls.call_book import CallBook
 from esper.node.calls.call_desk import CallDesk
 from esper.node.calls.lanes import LaneAnswers
-from esper.node.calls.signed_transaction import signed_result
+from esper.node.calls.signed_transaction import signed_prove, signed_result
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
+from esper.node.entries.crew import Crew
+from esper.node.entries.room import EntryRoom
 from esper.node.events import Events, Missed
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_news import BlockTeller, tell_progress
 from esper.node.mining.mining_service import MinedNews, MiningService
+from esper.node.mining.readiness import Readiness
+from esper.node.mining.ready_proofs import ReadyProofs
 from esper.node.mining.templates import TemplateMaker
-from esper.node.workers.work_ports import ProverPort, SearcherPort
 from esper.primitives.address import SUITE_ML_DSA_65
-
-
-@dataclass(frozen=True, slots=True)
-class Workers:
-    """Who searches and proves: processes, or stand-ins in tests."""
-
-    searcher: SearcherPort
-    """Searches for tickets."""
-    work_prover: ProverPort
-    """Proves tickets."""
-    call_prover: ProverPort
-    """Answers and proves calls, beside the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +36,7 @@ class MiningPlan:
 
     payee: bytes
     """33 bytes: who is paid."""
-    workers: Workers
+    crew: Crew
     """Who does it."""
     threads: int
     """Of the search, as it was started."""
@@ -55,6 +46,8 @@ class MiningPlan:
     """Blocks to begin with; None: without end."""
     ends: bool = False
     """Whether the node stops when they are there."""
+    tier: int | None = None
+    """The only tier that is mined; None: whichever promises most."""
 
 
 class NodeMining:
@@ -75,14 +68,21 @@ class NodeMining:
         steady: Clock = steady_ms,
     ) -> None:
         """``steady`` counts how long things take."""
-        params, workers = directory.params, plan.workers
+        self._room = EntryRoom(plan.crew, plan.tier, steady)
+        # Whoever asks what is answered here may ask before anything runs.
+        self._room.look(chain.view.context)
         key = results_key(directory, plan.payee)
         lanes = LaneAnswers(key.address.to_bytes(), partial(signed_result, key))
+        # Who mines for a key that is not here shows that it is ready by hand.
+        own = key.address.to_bytes() == plan.payee
+        proofs = ReadyProofs(plan.payee, partial(signed_prove, key)) if own else None
+        self._readiness = (
+            Readiness(proofs, plan.crew, chain, events) if proofs is not None else None
+        )
         self.desk = CallDesk(
             chain,
             mempool,
-            workers.call_prover,
-            params,
+            self._room,
             calls,
             events,
             payee=plan.payee,
@@ -94,28 +94,24 @@ class NodeMining:
             chain,
             mempool,
             self.desk,
-            workers.searcher,
-            workers.work_prover,
-            TemplateMaker(params, plan.payee, vrf_secret, params.model),
+            self._room,
+            TemplateMaker(directory.params, plan.payee, vrf_secret),
             clock,
             events,
             lanes=lanes,
+            proofs=proofs,
             wanted=plan.wanted,
             steady=steady,
         )
         self.control = MiningControl(
             self._service,
-            workers.searcher,
-            [workers.work_prover, workers.call_prover],
             chain,
-            params,
             events,
             threads=plan.threads,
             prove_threads=plan.prove_threads,
         )
         """Steers it."""
         self._chain = chain
-        self._workers = workers
         self._events = events
         self._teller = BlockTeller(texts)
         self._last = plan.wanted if plan.ends else None
@@ -131,13 +127,13 @@ class NodeMining:
             with self._events.subscribe(MinedNews) as mined:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._follow_mined, mined)
-                    nursery.start_soon(self._workers.work_prover.start)
                     nursery.start_soon(self._service.run)
+                    if self._readiness is not None:
+                        nursery.start_soon(self._readiness.run)
                     nursery.start_soon(tell_progress, self.control, self._chain)
                     task_status.started()
         finally:
-            for prover in (self._workers.work_prover, self._workers.call_prover):
-                await prover.close()
+            await self._room.close()
 
     async def _follow_mined(self, mined: AsyncIterable[MinedNews | Missed]) -> None:
         """Tell people, and end the node after the last wanted block."""

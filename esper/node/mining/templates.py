@@ -14,16 +14,13 @@ from esper.primitives.params import NetworkParameters
 
 
 class TemplateMaker:
-    """Templates for one payee and one model; keeps the VRF key of the window it is in."""
+    """Templates for one payee; keeps the VRF key of the window it is in."""
 
-    def __init__(
-        self, params: NetworkParameters, payee: bytes, vrf_secret: bytes, model: ModelEntry
-    ) -> None:
+    def __init__(self, params: NetworkParameters, payee: bytes, vrf_secret: bytes) -> None:
         self._depth = params.limits.vrf_depth
         self.payee = payee
         """33 bytes: who is paid."""
         self._secret = vrf_secret
-        self._model = model
         self._key: VrfKey | None = None
 
     def pay(self, payee: bytes) -> None:
@@ -37,12 +34,14 @@ class TemplateMaker:
         state: ChainState,
         plan: BlockPlan,
         *,
+        model: ModelEntry,
         time_ms: int,
         execution: BlockExecution | None = None,
     ) -> Template:
         """The next block of ``chain``, whose state is ``state``. Raises what the plan breaks.
 
-        ``execution`` is what the plan does to the state, where it was executed before.
+        It is mined with ``model``. ``execution`` is what the plan does to the state, where it was
+        executed before.
         """
         key = self._key_for(chain.height + 1)
         return build_template(
@@ -51,7 +50,7 @@ class TemplateMaker:
             self.payee,
             key,
             time_ms=time_ms,
-            model=self._model,
+            model=model,
             plan=plan,
             execution=execution,
         )

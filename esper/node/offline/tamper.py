@@ -80,7 +80,13 @@ def _stolen(block: Block, parent: ProvenChain) -> Block:
     key = VrfKey(THIEF_SECRET, start=parent.context.height + 1, depth=depth, payee=THIEF)
     pre = block.header.pre
     template = build_template(
-        parent.context, parent.state, THIEF, key, time_ms=pre.time_ms, nonce=pre.nonce
+        parent.context,
+        parent.state,
+        THIEF,
+        key,
+        time_ms=pre.time_ms,
+        nonce=pre.nonce,
+        model=parent.context.entry_for(block.header).model,
     )
     header = replace(block.header, pre=template.pre, vrf_proof=template.vrf_proof)
     body = replace(block.body, transactions=template.transactions, results=(), call_groups=())
@@ -118,7 +124,8 @@ def _logit_rehashed(block: Block, parent: ProvenChain) -> Block:
 
 def _logit_redigested(block: Block, parent: ProvenChain) -> Block:
     """Logits made up until r wins the ticket: that costs hashing alone, no inference."""
-    puzzle, model = parent.context.params.puzzle, parent.context.params.model
+    entry = parent.context.entry_for(block.header)
+    puzzle, model = entry.puzzle.on(parent.context.params.puzzle), entry.model
     seed = work_seed(block.header.work_id)
     openings = block.body.outputs.openings
     inputs = batch_inputs(seed, [opening.prompt for opening in openings], puzzle, model)

@@ -2,18 +2,18 @@
 
 from functools import partial
 
-from esper.consensus.context import ChainContext
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory, HistoryView, Released
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
+from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import prompt_text
 from esper.node.views.rpc_formats import address_of, address_text
 from esper.node.views.sync_state import SyncState
 from esper.primitives.ids import Txid
-from esper.primitives.params import NetworkParameters
+from esper.primitives.params import CreditParameters, NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import INVALID_PARAMS, RpcError
 from esper.storage.history.history_records import CursorError, HistoryEvent, What
@@ -51,7 +51,8 @@ class AccountViews:
         address = address_of(params.address, self._params)
         view = self._chain.view
         chain = view.context
-        account, known_key, totals = self._read(address, view.state, chain)
+        rules = parameters_of(chain, view.state).credits
+        account, known_key, totals = self._read(address, view.state, chain.height + 1, rules)
         immature = self._history.view.immature(address)
         unbonding = self._history.view.unbonding(address)
         spent = self._mempool.pool.spent_by(address)
@@ -68,7 +69,7 @@ class AccountViews:
             nonce=account.nonce,
             next_nonce=next_nonce,
             key_known=known_key,
-            credits=self._credits(account, totals, spent.micro_credits, chain),
+            credits=self._credits(account, totals, spent.micro_credits, chain.height + 1, rules),
             as_of=self._sync.as_of(chain),
         )
 
@@ -109,18 +110,22 @@ class AccountViews:
         return found
 
     def _read(
-        self, address: bytes, state: StateView, chain: ChainContext
+        self, address: bytes, state: StateView, height: int, rules: CreditParameters
     ) -> tuple[Account, bool, CreditTotals]:
         """The account as the next block would see it."""
         ledger = Ledger(Overlay(state))
-        totals = totals_at_block(ledger.totals, chain.height + 1, self._params.credits)
+        totals = totals_at_block(ledger.totals, height, rules)
         account, totals = settled(ledger.account(address), totals)
         return account, ledger.known_key(address) is not None, totals
 
     def _credits(
-        self, account: Account, totals: CreditTotals, waiting: int, chain: ChainContext
+        self,
+        account: Account,
+        totals: CreditTotals,
+        waiting: int,
+        height: int,
+        rules: CreditParameters,
     ) -> s.Credits:
-        rules = self._params.credits
         available = account.older_credits + account.newer_credits
         limit = rate_limit(account, rules)
         spendable = min(available, limit - account.used) - waiting
@@ -131,12 +136,14 @@ class AccountViews:
             used=str(account.used),
             rate_limit=str(limit),
             spendable=str(max(spendable, 0)),
-            per_block=str(self._earned_per_block(account, totals, chain)),
+            per_block=str(self._earned_per_block(account, totals, height, rules)),
         )
 
-    def _earned_per_block(self, account: Account, totals: CreditTotals, chain: ChainContext) -> int:
+    def _earned_per_block(
+        self, account: Account, totals: CreditTotals, height: int, rules: CreditParameters
+    ) -> int:
         """What one more block would bring."""
-        grown = totals_at_block(totals, chain.height + 1, self._params.credits)
+        grown = totals_at_block(totals, height, rules)
         before = account.older_credits + account.newer_credits
         later, _ = settled(account, grown)
         return later.older_credits + later.newer_credits - before

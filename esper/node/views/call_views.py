@@ -4,14 +4,17 @@ from typing import Final
 
 from esper.node.calls.text_service import ChatMessage, ModelText, NoTextError, TextService
 from esper.node.chain.chain_service import ChainService
+from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_control import MiningControl
+from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.ids import ModelId, model_id_of
 from esper.primitives.model_entry import ModelEntry
-from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import INVALID_PARAMS, NOT_FOUND, RpcError
 from esper.vm.answers import MAX_ANSWER_TOKENS, call_cost
+from esper.vm.call_rows import call_rows
+from esper.vm.llm_call import least_price
 
 LONGEST_CHAT: Final = 65_536
 """Characters of all messages together, as of a text: nothing else is answered while a tokenizer
@@ -28,14 +31,12 @@ class CallViews:
         chain: ChainService,
         mempool: MempoolService,
         texts: TextService,
-        params: NetworkParameters,
         mining: MiningControl | None,
     ) -> None:
         """``mining`` is this node's miner, None if it has none."""
         self._chain = chain
         self._mempool = mempool
         self._texts = texts
-        self._params = params
         self._mining = mining
 
     async def tokenize(self, params: s.TokenizeParams) -> s.Tokens:
@@ -58,13 +59,15 @@ class CallViews:
         if not tokens or params.text == "":
             raise RpcError(INVALID_PARAMS, "the prompt is empty: there is nothing to answer")
         _check_ids(tokens, model)
-        rules = self._params.calls
-        _check_lengths(
-            len(tokens), params.max_tokens, min(rules.rows_per_call, model.shape.max_seq)
-        )
+        view = self._chain.view
+        chain, in_force = view.context, parameters_of(view.context, view.state)
+        rules = in_force.calls
+        _check_lengths(len(tokens), params.max_tokens, call_rows(rules, model.shape))
         waiting = self._mempool.pool.statistics().calls
         per_block = rules.groups_per_block * (rules.rows_per_group // rules.rows_per_call)
-        least = self._params.credits.minimum_bid
+        at = chain.execution_context(view.state, bytes(ADDRESS_BYTES))
+        entry = at.entry(model.model_id)
+        least = in_force.credits.minimum_bid if entry is None else least_price(entry, at)
         bid = least if waiting <= per_block else BUSY_FACTOR * least
         return s.Estimate(
             model_id=model.model_id.hex(),
@@ -80,7 +83,7 @@ class CallViews:
         """``yes``, or why nobody at this node answers calls to a model now."""
         if self._mining is None:
             return "this node does not mine, so it answers no calls"
-        if model_id != self._params.model.model_id:
+        if not self._mining.answers(model_id):
             return f"this node mines with another model, not with {model_id.hex()[:16]}…"
         standing = self._mining.standing()
         if standing.paused:

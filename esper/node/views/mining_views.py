@@ -1,17 +1,42 @@
 """The miner for the RPC: how it goes, and what it is told."""
 
+from math import isinf
+from typing import Final
+
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
+from esper.node.entries.prospects import Prospect
 from esper.node.mining.mining_control import (
     MiningControl,
     MiningHeldError,
     MiningPausedError,
+    MiningStanding,
 )
+from esper.node.settings import BEST_TIER
 from esper.node.views.rpc_formats import address_of, address_text
 from esper.node.workers.threads import ThreadsError
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import INVALID_PARAMS, NOT_MINING, PAUSED, RpcError
+
+HOUR_MS: Final = 3_600_000
+
+
+def mined_tier(one: Prospect, now: MiningStanding) -> s.MinedTier:
+    """What an entry promises."""
+    block_ms = 0 if isinf(one.block_ms) else int(one.block_ms)
+    return s.MinedTier(
+        tier=one.entry.model.tier,
+        model_id=one.entry.model.model_id.hex(),
+        previous=one.previous,
+        readiness=one.readiness.value,
+        mined=one.loadable == now.mined,
+        measured=one.measured,
+        attempts_per_second=round(one.attempts_per_second, 1),
+        proof_ms=int(one.proof_ms),
+        expected_block_ms=block_ms,
+        reward_per_hour=str(now.reward * HOUR_MS // block_ms if block_ms else 0),
+    )
 
 
 class MiningViews:
@@ -43,6 +68,10 @@ class MiningViews:
             calls_answered=now.rates.calls_answered,
             usefulness_per_mille=usefulness_per_mille(self._chain.view),
             doing=now.doing,
+            wanted_tier=BEST_TIER if now.tier is None else str(now.tier),
+            tier=None if now.mined is None else now.mined.model.tier,
+            model_id=None if now.mined is None else now.mined.model_id.hex(),
+            tiers=[mined_tier(one, now) for one in now.prospects],
         )
 
     async def pause(self, _: s.NoParams) -> s.Done:

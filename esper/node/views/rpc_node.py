@@ -8,6 +8,7 @@ from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
+from esper.node.views.model_views import ModelViews
 from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
@@ -30,6 +31,7 @@ def rpc_node(
     pool: PoolViews,
     pending: PendingViews,
     mining: MiningViews,
+    models: ModelViews,
     peers: PeerViews,
     stop: Callable[[], None],
 ) -> NodePort:
@@ -43,6 +45,7 @@ def rpc_node(
         [
             answers(m.GET_STATUS, statuses.status),
             answers(m.GET_PARAMETERS, statuses.parameters),
+            answers(m.LIST_LOCAL_MODELS, models.models),
             answers(m.LIST_MODELS, statuses.models),
             answers(m.TOKENIZE, calls.tokenize),
             answers(m.DETOKENIZE, calls.detokenize),

@@ -8,6 +8,7 @@ from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import usefulness_per_mille
 from esper.node.clock import Clock, steady_ms
+from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_control import MiningControl
 from esper.node.peers.port import PeersPort
@@ -84,7 +85,7 @@ class StatusViews:
         """The rules that a wallet needs."""
         view = self._chain.view
         chain = view.context
-        return _parameters(chain.params, chain)
+        return _parameters(parameters_of(chain, view.state), chain)
 
     async def models(self, _: s.NoParams) -> list[s.Model]:
         """The active models by tier."""
@@ -100,7 +101,8 @@ class StatusViews:
                 eos=tier.model.eos,
                 chat_template=self._texts.knows(tier.model.model_id)
                 and self._texts.of(tier.model.model_id).has_template,
-                answered_here=self._mining is not None and tier.model.tier == 0,
+                answered_here=self._mining is not None
+                and self._mining.answers(tier.model.model_id),
             )
             for tier in tiers
         ]
@@ -122,7 +124,7 @@ def _parameters(params: NetworkParameters, chain: ChainContext) -> s.Parameters:
         epoch_blocks=stakes.epoch_blocks,
         minimum_stake=str(stakes.minimum_stake),
         minimum_bid=stakes.minimum_bid,
-        rows_per_call=min(calls.rows_per_call, params.model.shape.max_seq),
+        rows_per_call=min(calls.rows_per_call, chain.registry.tiers[0].model.shape.max_seq),
         max_answer_tokens=MAX_ANSWER_TOKENS,
         inline_answer_bytes=calls.inline_answer_bytes,
         lane_expiry_blocks=calls.lane_expiry_blocks,

@@ -48,8 +48,19 @@ class AnsweredCall:
         return len(answer_bytes(self.answer)) <= rules.inline_answer_bytes
 
 
+def answered_by(inference: Inference, calls: Sequence[OpenCall]) -> list[AnsweredCall]:
+    """What a model says to calls, in their order."""
+    answered: list[AnsweredCall] = []
+    for waiting in calls:
+        call = waiting.call
+        [said] = inference.answer([call.prompt], call.max_tokens, CALL_TOP_K)
+        logits = tuple(candidates[0].logit for candidates in said.top)
+        answered.append(AnsweredCall(waiting.call_id, call, said.tokens, logits))
+    return answered
+
+
 class CallAnswerer:
-    """Answers with one model. Proofs take seconds."""
+    """Answers with one model, under the rules of one block. Proofs take seconds."""
 
     def __init__(
         self,
@@ -62,7 +73,7 @@ class CallAnswerer:
         self._inference = inference
         self._prover = prover
         self.rules = rules
-        """The network's."""
+        """Those in force."""
         self._genesis_hash = genesis_hash
 
     @property
@@ -77,13 +88,7 @@ class CallAnswerer:
 
     def answer(self, calls: Sequence[OpenCall]) -> list[AnsweredCall]:
         """The answers, in the order of the calls."""
-        answered: list[AnsweredCall] = []
-        for waiting in calls:
-            call = waiting.call
-            [said] = self._inference.answer([call.prompt], call.max_tokens, CALL_TOP_K)
-            logits = tuple(candidates[0].logit for candidates in said.top)
-            answered.append(AnsweredCall(waiting.call_id, call, said.tokens, logits))
-        return answered
+        return answered_by(self._inference, calls)
 
     def prove_own(self, calls: Sequence[AnsweredCall], payee: bytes) -> CallGroup:
         """A group for a block of ``payee``; at most ``calls_per_group`` calls."""

@@ -9,8 +9,17 @@ import trio
 from esper.consensus.call_groups import CallGroup
 from esper.consensus.ports import WorkClaim
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
-from esper.node.workers.worker_messages import AnswerCalls, Failed, ProveCalls, ProveLane, ProveWork
+from esper.node.workers.rehearsal import Rehearsal, RehearsalJob
+from esper.node.workers.worker_messages import (
+    AnswerCalls,
+    Failed,
+    ProveCalls,
+    ProveLane,
+    ProveWork,
+    Rehearse,
+)
 from esper.node.workers.worker_process import WorkerError, WorkerProcess, WorkerSettings
+from esper.primitives.params import CallParameters
 
 
 class ProcessProver:
@@ -37,15 +46,24 @@ class ProcessProver:
         answers: list[AnsweredCall] = await self._ask(AnswerCalls(calls))
         return answers
 
-    async def prove_calls(self, calls: Sequence[AnsweredCall], payee: bytes) -> CallGroup:
-        """The group of a payee's own calls. Raises WorkerError."""
-        group: CallGroup = await self._ask(ProveCalls(calls, payee))
+    async def prove_calls(
+        self, calls: Sequence[AnsweredCall], payee: bytes, rules: CallParameters
+    ) -> CallGroup:
+        """The group of a payee's own calls, by the rules in force. Raises WorkerError."""
+        group: CallGroup = await self._ask(ProveCalls(calls, payee, rules))
         return group
 
-    async def prove_lane(self, call: AnsweredCall, sender: bytes) -> CallGroup:
-        """The group of an answer to a lane. Raises WorkerError."""
-        group: CallGroup = await self._ask(ProveLane(call, sender))
+    async def prove_lane(
+        self, call: AnsweredCall, sender: bytes, rules: CallParameters
+    ) -> CallGroup:
+        """The group of an answer to a lane, by the rules in force. Raises WorkerError."""
+        group: CallGroup = await self._ask(ProveLane(call, sender, rules))
         return group
+
+    async def rehearse(self, job: RehearsalJob) -> Rehearsal:
+        """A ticket of a model that is about to be activated. Raises WorkerError."""
+        rehearsal: Rehearsal = await self._ask(Rehearse(job))
+        return rehearsal
 
     async def use_threads(self, threads: int) -> None:
         """Prove with so many threads from the next proof on: the pool's size is fixed at start."""

@@ -44,32 +44,39 @@ class Rehearsal:
         return CallGroup(AUDIT, self.entry.model.model_id, (ProvenCall(txid, ()),), self.proof)
 
 
-def rehearse(
-    entry: Entry,
-    network: PuzzleParameters,
-    *,
-    genesis_hash: bytes,
-    proposal: Txid,
-    sender: bytes,
-    drawn: bytes,
-    reward_height: int,
-    inference: Inference,
-    prover: WorkProver,
-    bank: PromptSource,
-) -> Rehearsal:
-    """Answer and prove the sender's ticket. Slow: seconds.
+@dataclass(frozen=True, slots=True)
+class RehearsalJob:
+    """What is to be rehearsed, and for whom."""
 
-    ``drawn`` is the proposal's seed of 64 bytes, ``reward_height`` the height of a block whose
-    reward is pending for ``sender``; ``network`` has what of a ticket is no model's.
-    """
-    puzzle = entry.puzzle.on(network)
-    seed = rehearsal_seed(genesis_hash, proposal, sender, drawn)
+    entry: Entry
+    """The proposed one."""
+    network: PuzzleParameters
+    """The network's ticket, for what of it is no model's."""
+    genesis_hash: bytes
+    """64 bytes."""
+    proposal: Txid
+    """64 bytes."""
+    sender: bytes
+    """33 bytes: who shows that it is ready."""
+    drawn: bytes
+    """64 bytes: the proposal's seed."""
+    reward_height: int
+    """Height of a block whose reward is pending for the sender."""
+
+
+def rehearse(
+    job: RehearsalJob, inference: Inference, prover: WorkProver, bank: PromptSource
+) -> Rehearsal:
+    """Answer and prove the sender's ticket. Slow: seconds."""
+    entry, sender = job.entry, job.sender
+    puzzle = entry.puzzle.on(job.network)
+    seed = rehearsal_seed(job.genesis_hash, job.proposal, sender, job.drawn)
     indices = draw_indices(seed, entry.model.bank_size, puzzle.sequences)
     prompts = [bank.prompts[index] for index in indices]
     inputs = batch_inputs(seed, prompts, puzzle, entry.model)
     answers = inference.answer(inputs, puzzle.max_answer, puzzle.top_k)
     outputs = WorkOutputs(bank.openings(indices), answers)
-    body = ready_bytes(ReadyBody(reward_height, outputs))
-    binding = audit_binding(genesis_hash, sender, READY_SUBJECT, proposal, body, AUDIT)
+    body = ready_bytes(ReadyBody(job.reward_height, outputs))
+    binding = audit_binding(job.genesis_hash, sender, READY_SUBJECT, job.proposal, body, AUDIT)
     proof = prover.prove(ticket_claim(binding, inputs, outputs, puzzle, entry.model))
     return Rehearsal(body, len(proof) + GROUP_ROOM, proof, entry)

@@ -15,13 +15,22 @@ from esper.consensus.ticket import batch_result, wins
 from esper.dao.omega import reference_work, work_done
 from esper.primitives.merkle import MerkleTree
 from esper.primitives.model_entry import ModelEntry
-from esper.primitives.params import NetworkParameters, PuzzleParameters
+from esper.primitives.params import PuzzleParameters
 from esper.primitives.prompt import BankPrompt, bank_tree
 from esper.primitives.work_outputs import Opening, ProvenAnswer, WorkOutputs
 
 
 class WrongModelError(Exception):
     """A model or prompt bank that is not the chain's."""
+
+
+def check_model(inference: Inference, model: ModelEntry) -> None:
+    """Raises WrongModelError if the engine runs another model than the chain's ``model``."""
+    if inference.model_id != model.model_id:
+        raise WrongModelError(
+            f"model {inference.model_id.hex()[:16]}… is not the chain's, "
+            f"{model.model_id.hex()[:16]}…"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +41,13 @@ class PromptSource:
     tree: MerkleTree
 
     @classmethod
-    def of(cls, prompts: Sequence[BankPrompt], params: NetworkParameters) -> "PromptSource":
-        """A bank checked against the chain's. Raises WrongModelError."""
+    def of(cls, prompts: Sequence[BankPrompt], model: ModelEntry) -> "PromptSource":
+        """A bank checked against that of an entry's model. Raises WrongModelError."""
         tree = bank_tree(prompts)
-        model = params.model
         if (tree.root, tree.count) != (model.bank_root, model.bank_size):
             raise WrongModelError(
                 f"prompt bank has root {tree.root.hex()[:16]}… over {tree.count} prompts, "
-                f"{params.name}'s has {model.bank_root.hex()[:16]}… over {model.bank_size}"
+                f"the chain's has {model.bank_root.hex()[:16]}… over {model.bank_size}"
             )
         return cls(tuple(prompts), tree)
 
@@ -103,11 +111,7 @@ class TicketSearch:
         self, puzzle: PuzzleParameters, model: ModelEntry, inference: Inference, bank: PromptSource
     ) -> None:
         """Raises WrongModelError if the engine runs another model."""
-        if inference.model_id != model.model_id:
-            raise WrongModelError(
-                f"model {inference.model_id.hex()[:16]}… is not the chain's, "
-                f"{model.model_id.hex()[:16]}…"
-            )
+        check_model(inference, model)
         self._puzzle = puzzle
         self._model = model
         self._inference = inference

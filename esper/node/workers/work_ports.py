@@ -1,6 +1,7 @@
 """What mining needs from whoever searches and proves, in processes or in tests."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import trio
@@ -8,8 +9,10 @@ import trio
 from esper.consensus.call_groups import CallGroup
 from esper.consensus.ports import WorkClaim
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
+from esper.node.workers.rehearsal import Rehearsal, RehearsalJob
 from esper.node.workers.search import SearchJob
 from esper.node.workers.worker_messages import Found, Progress
+from esper.primitives.params import CallParameters
 
 
 class SearcherPort(Protocol):
@@ -41,14 +44,33 @@ class ProverPort(Protocol):
     async def answer(self, calls: Sequence[OpenCall]) -> list[AnsweredCall]:
         """Answers, in the order of the calls. Raises WorkerError."""
 
-    async def prove_calls(self, calls: Sequence[AnsweredCall], payee: bytes) -> CallGroup:
-        """The group of a payee's own calls. Raises WorkerError."""
+    async def prove_calls(
+        self, calls: Sequence[AnsweredCall], payee: bytes, rules: CallParameters
+    ) -> CallGroup:
+        """The group of a payee's own calls, by the rules in force. Raises WorkerError."""
 
-    async def prove_lane(self, call: AnsweredCall, sender: bytes) -> CallGroup:
-        """The group of an answer to a lane. Raises WorkerError."""
+    async def prove_lane(
+        self, call: AnsweredCall, sender: bytes, rules: CallParameters
+    ) -> CallGroup:
+        """The group of an answer to a lane, by the rules in force. Raises WorkerError."""
+
+    async def rehearse(self, job: RehearsalJob) -> Rehearsal:
+        """A ticket of a model that is about to be activated. Raises WorkerError."""
 
     async def use_threads(self, threads: int) -> None:
         """Prove with so many threads from the next proof on."""
 
     async def close(self) -> None:
         """End what runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Who searches and proves with one model: processes, or stand-ins in tests."""
+
+    searcher: SearcherPort
+    """Searches for tickets."""
+    work_prover: ProverPort
+    """Proves tickets."""
+    call_prover: ProverPort
+    """Answers and proves calls, beside the other."""

@@ -11,6 +11,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -19,24 +20,30 @@ from esper.consensus.genesis import genesis_hash
 from esper.model import ModelError, load_model
 from esper.model.prompts import read_bank
 from esper.node.clock import steady_ms, wall_ms
-from esper.node.workers.call_answerer import CallAnswerer
+from esper.node.workers.call_answerer import CallAnswerer, answered_by
+from esper.node.workers.loadable import Loadable
 from esper.node.workers.native_work import DisagreementError, NativeInference, NativeProver
 from esper.node.workers.prove_loop import ProveLoop
-from esper.node.workers.search import PromptSource, TicketSearch, WrongModelError
+from esper.node.workers.rehearsal import rehearse
+from esper.node.workers.search import PromptSource, TicketSearch, WrongModelError, check_model
 from esper.node.workers.search_loop import SearchLoop
 from esper.node.workers.worker_messages import (
     AnswerCalls,
+    Begin,
     Failed,
     ProveCalls,
     ProveLane,
     ProveWork,
     Ready,
+    Rehearse,
     Unfit,
     frame,
     read_message,
 )
 from esper.primitives.networks import network
+from esper.primitives.params import CallParameters
 from esper.prover import ProvingError, release_memory
+from esper.vm.call_rows import call_rows
 
 SEARCH_NICENESS: Final = 15
 """Whoever waits for the node or for a proof goes first."""
@@ -95,10 +102,12 @@ def _search(
     chosen: argparse.Namespace, requests: "queue.SimpleQueue[Any]", answers: BinaryIO
 ) -> Callable[[], None]:
     """What runs until the end, once the node was told that all is there."""
-    params = network(chosen.network)
     inference = NativeInference(load_model(chosen.model), chosen.threads)
-    bank = PromptSource.of(read_bank(chosen.bank).prompts, params)
-    search = TicketSearch(params.puzzle, params.model, inference, bank)
+    prompts = read_bank(chosen.bank).prompts
+    entry = _entry(requests)
+    puzzle = entry.puzzle.on(network(chosen.network).puzzle)
+    bank = PromptSource.of(prompts, entry.model)
+    search = TicketSearch(puzzle, entry.model, inference, bank)
     _tell(answers, Ready(inference.model_id))
     loop = SearchLoop(
         search,
@@ -115,33 +124,59 @@ def _prove(
     chosen: argparse.Namespace, requests: "queue.SimpleQueue[Any]", answers: BinaryIO
 ) -> Callable[[], None]:
     """As ``_search``."""
-    params = network(chosen.network)
     model = load_model(chosen.model)
     inference, prover = NativeInference(model, chosen.threads), NativeProver(model)
-    answerer = CallAnswerer(inference, prover, params.calls, genesis_hash=genesis_hash(params))
+    entry = _entry(requests)
+    check_model(inference, entry.model)
+    genesis = genesis_hash(network(chosen.network))
     _tell(answers, Ready(inference.model_id))
 
     def answer(request: object) -> object:
         try:
-            return _answer(request, answerer, prover)
-        except (DisagreementError, ProvingError, ModelError, ValueError) as error:
+            if isinstance(request, Rehearse):
+                bank = PromptSource.of(read_bank(chosen.bank).prompts, entry.model)
+                return rehearse(request.job, inference, prover, bank)
+            return _answer(request, inference, prover, genesis, entry)
+        except (DisagreementError, ProvingError, ModelError, WrongModelError, ValueError) as error:
             return Failed(f"{type(error).__name__}: {error}")
 
     tell = partial(_tell, answers)
     return ProveLoop(requests, answer, tell, release_memory).run
 
 
-def _answer(request: object, answerer: CallAnswerer, prover: NativeProver) -> object:
+def _entry(requests: "queue.SimpleQueue[Any]") -> Loadable:
+    """What it works for: the first thing that it is told, long since when its model is loaded."""
+    match requests.get():
+        case Begin(entry):
+            return entry
+        case other:
+            raise TypeError(f"a worker is told what it works for first, not {type(other).__name__}")
+
+
+def _answer(
+    request: object,
+    inference: NativeInference,
+    prover: NativeProver,
+    genesis: bytes,
+    entry: Loadable,
+) -> object:
     match request:
         case ProveWork(claim):
             return prover.prove(claim)
         case AnswerCalls(calls):
-            return answerer.answer(calls)
-        case ProveCalls(calls, payee):
+            return answered_by(inference, calls)
+        case ProveCalls(calls, payee, rules):
+            answerer = CallAnswerer(inference, prover, _fitted(rules, entry), genesis_hash=genesis)
             return answerer.prove_own(calls, payee)
-        case ProveLane(call, sender):
+        case ProveLane(call, sender, rules):
+            answerer = CallAnswerer(inference, prover, _fitted(rules, entry), genesis_hash=genesis)
             return answerer.prove_lane(call, sender)
     raise ValueError(f"unknown request {type(request).__name__}")
+
+
+def _fitted(rules: CallParameters, entry: Loadable) -> CallParameters:
+    """The rules in force, with the rows that a call to this model takes."""
+    return replace(rules, rows_per_call=call_rows(rules, entry.model.shape))
 
 
 if __name__ == "__main__":

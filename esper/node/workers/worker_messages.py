@@ -11,10 +11,20 @@ from typing import Any, BinaryIO, Final
 
 from esper.consensus.ports import WorkClaim
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
+from esper.node.workers.loadable import Loadable
+from esper.node.workers.rehearsal import RehearsalJob
 from esper.node.workers.search import SearchJob, Ticket
 from esper.primitives.ids import ModelId
+from esper.primitives.params import CallParameters
 
 LENGTH_BYTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The first thing that a worker is told: what it works for from its start to its end."""
+
+    entry: Loadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,7 @@ class ProveCalls:
 
     calls: Sequence[AnsweredCall]
     payee: bytes
+    rules: CallParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,14 @@ class ProveLane:
 
     call: AnsweredCall
     sender: bytes
+    rules: CallParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearse:
+    """Asks for a rehearsal of a model that is about to be activated; answered by it."""
+
+    job: RehearsalJob
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +14,8 @@ from typing import Any, Final
 
 import trio
 
-from esper.node.workers.worker_messages import LENGTH_BYTES, Ready, Unfit, frame
+from esper.node.workers.loadable import Loadable
+from esper.node.workers.worker_messages import LENGTH_BYTES, Begin, Ready, Unfit, frame
 
 SECRET_VARIABLES: Final = frozenset({"ESPER_PASSWORD", "ESPER_NEW_PASSWORD", "ESPER_RPC_TOKEN"})
 """Of the wallet, which people set in the shell that they start a node from."""
@@ -44,6 +46,8 @@ class WorkerSettings:
     """File of the prompt bank."""
     threads: int
     """Of the engine and of the prover."""
+    entry: Loadable
+    """What the folder and the file have to hold, and what is searched with it."""
 
 
 def worker_environment(env: Mapping[str, str], threads: int) -> dict[str, str]:
@@ -85,6 +89,9 @@ class WorkerProcess:
             ) from error
         worker = cls(process, role)
         try:
+            # One that ends before it has read this says why on its way out.
+            with suppress(WorkerError):
+                await worker.send(Begin(settings.entry))
             first = await worker.receive()
         except BaseException:
             await worker.end()

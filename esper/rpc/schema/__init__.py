@@ -45,7 +45,16 @@ from esper.rpc.schema.common import (
     Text,
     TokenIds,
 )
-from esper.rpc.schema.mining import Generated, GenerateParams, MempoolReply, Mining, ThreadsParams
+from esper.rpc.schema.mining import (
+    Generated,
+    GenerateParams,
+    LocalModel,
+    LocalModels,
+    MempoolReply,
+    MinedTier,
+    Mining,
+    ThreadsParams,
+)
 from esper.rpc.schema.network import (
     MAX_BAN_S,
     Ban,
@@ -92,8 +101,11 @@ __all__ = [
     "HistoryParams",
     "IdBeginning",
     "LeftPeer",
+    "LocalModel",
+    "LocalModels",
     "MempoolReply",
     "Message",
+    "MinedTier",
     "Mining",
     "Model",
     "NetworkReply",

@@ -20,10 +20,11 @@ from esper.node.running_node import CALL_WINDOW
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.ids import Txid
-from esper.primitives.params import NetworkParameters
+from esper.primitives.params import CallParameters, LimitParameters, NetworkParameters
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_result import LlmResult
 from esper.vm.transaction import Transaction
+from tests.support.node.fake_workers import OneProver
 from tests.support.node.node_world import (
     PARAMS,
     GatedProver,
@@ -235,9 +236,11 @@ class PoisonedProver(GatedProver):
         self._look("answer", [call.call_id for call in calls])
         return await super().answer(calls)
 
-    async def prove_calls(self, calls: Sequence[AnsweredCall], payee: bytes) -> CallGroup:
+    async def prove_calls(
+        self, calls: Sequence[AnsweredCall], payee: bytes, rules: CallParameters
+    ) -> CallGroup:
         self._look("prove_calls", [call.call_id for call in calls])
-        return await super().prove_calls(calls, payee)
+        return await super().prove_calls(calls, payee, rules)
 
     def _look(self, kind: str, ids: list[Txid]) -> None:
         if kind == self._kind and self.poison in ids:
@@ -251,7 +254,7 @@ def test_a_call_that_the_prover_fails_at_does_not_stop_the_others(datadir: Path,
     async def main() -> None:
         async with node_world(datadir) as world:
             prover = PoisonedProver(PARAMS, kind)
-            world.desk._prover = prover
+            world.desk._provers = OneProver(prover, PARAMS.model.model_id)
             [prover.poison] = await world.send_calls(50, price=90)
             honest = await world.send_calls(60, 61, key=BOB)
             async with trio.open_nursery() as nursery:
@@ -279,7 +282,9 @@ def test_answers_that_cannot_be_returned_take_no_room_in_a_template(
     async def main() -> None:
         async with node_world(copied(grown_long, tmp_path / "node"), LONG) as world, running(world):
 
-            def sign(_: ChainContext, answered: AnsweredCall, nonce: int) -> Transaction:
+            def sign(
+                _: ChainContext, __: LimitParameters, answered: AnsweredCall, nonce: int
+            ) -> Transaction:
                 signed.append(answered.call_id)
                 result = LlmResult(answered.call_id, answered.answer)
                 return world.signed(CAROL, result, nonce=nonce)

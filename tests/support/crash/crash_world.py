@@ -25,8 +25,9 @@ from esper.node.chain.opening import open_chain
 from esper.node.datadir import DataDirectory
 from esper.node.events import Events
 from esper.node.mempool.mempool_service import MempoolService
-from esper.node.mining.node_mining import MiningPlan, NodeMining, Workers
+from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.running_node import JOURNAL_FILE
+from esper.node.workers.work_ports import Workers
 from esper.primitives.params import NetworkParameters
 from esper.storage.segments.segment_writer import Opener, open_for_append
 from esper.storage.store_options import StoreOptions
@@ -40,7 +41,7 @@ from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.chain_world import funded_network
 from tests.support.fake_work import FakeInference, FakeProver, FakeVerifier, prompt_source
-from tests.support.node.fake_workers import FakeProverPort, FakeSearcher
+from tests.support.node.fake_workers import FakeProverPort, FakeSearcher, OneCrew
 from tests.support.plain_miner import Miner
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, address, make, sign
 
@@ -89,7 +90,7 @@ class Node:
         searcher = FakeSearcher(PARAMS, now_ms)
         workers = Workers(searcher, FakeProverPort(PARAMS), FakeProverPort(PARAMS))
         mining = NodeMining(
-            MiningPlan(address(MINER), workers, threads=1, prove_threads=1, wanted=0),
+            MiningPlan(address(MINER), OneCrew(workers), threads=1, prove_threads=1, wanted=0),
             self.directory,
             self.chain,
             self.mempool,

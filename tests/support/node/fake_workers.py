@@ -4,33 +4,76 @@ Nothing runs beside the loop and nothing waits for a clock, so what they do foll
 are asked alone. Both write down what they were asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import trio
 
 from esper.consensus.call_groups import CallGroup
 from esper.consensus.genesis import genesis_hash
 from esper.consensus.ports import WorkClaim
+from esper.node.calls.call_desk import CallProvers
 from esper.node.clock import Clock
+from esper.node.entries.crew import Crew
 from esper.node.workers.call_answerer import AnsweredCall, CallAnswerer, OpenCall
-from esper.node.workers.search import SearchJob, TicketSearch
-from esper.node.workers.work_ports import ProverPort, SearcherPort
+from esper.node.workers.loadable import Loadable
+from esper.node.workers.rehearsal import Rehearsal, RehearsalJob, rehearse
+from esper.node.workers.search import PromptSource, SearchJob, TicketSearch
+from esper.node.workers.work_ports import ProverPort, SearcherPort, Workers
 from esper.node.workers.worker_messages import Found, Progress
-from esper.primitives.params import NetworkParameters
-from tests.support.fake_work import FakeInference, FakeProver, prompt_source
+from esper.primitives.ids import ModelId
+from esper.primitives.model_entry import ModelEntry
+from esper.primitives.params import CallParameters, NetworkParameters
+from tests.support.fake_work import BANK, FakeInference, FakeProver, prompt_source
 
 STEP_MS = 1
 """What a batch is said to take."""
 
 
+class OneCrew(Crew):
+    """The same workers for whatever is mined, which is always here."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    def is_here(self, entry: Loadable) -> bool:
+        return True
+
+    def workers(self, entry: Loadable) -> Workers:
+        return self._workers
+
+    def use_threads(self, search: int | None, prove: int | None) -> None:
+        """Nobody else will be made."""
+
+
+class OneProver(CallProvers):
+    """One prover for calls to one model."""
+
+    def __init__(self, prover: ProverPort, model_id: ModelId) -> None:
+        self._prover = prover
+        self._model_id = model_id
+
+    @property
+    def models(self) -> frozenset[ModelId]:
+        return frozenset((self._model_id,))
+
+    @contextmanager
+    def answering(self, model_id: ModelId) -> Iterator[ProverPort]:
+        assert model_id == self._model_id
+        yield self._prover
+
+
 class FakeSearcher(SearcherPort):
     """Tries one nonce at a time and lets the other tasks of the loop go on in between."""
 
-    def __init__(self, params: NetworkParameters, clock: Clock) -> None:
-        model = params.model
-        self._search = TicketSearch(
-            params.puzzle, model, FakeInference(model), prompt_source(params)
-        )
+    def __init__(
+        self, params: NetworkParameters, clock: Clock, entry: Loadable | None = None
+    ) -> None:
+        """``entry`` is the network's first one if it is not given."""
+        puzzle, model = params.puzzle, params.model
+        if entry is not None:
+            puzzle, model = entry.puzzle.on(puzzle), entry.model
+        self._search = TicketSearch(puzzle, model, FakeInference(model), prompt_source(params))
         self._clock = clock
         self._news = trio.Event()
         self._job: SearchJob | None = None
@@ -79,10 +122,10 @@ class FakeSearcher(SearcherPort):
 class FakeProverPort(ProverPort):
     """Answers with the fake model and makes fake proofs, at once."""
 
-    def __init__(self, params: NetworkParameters) -> None:
+    def __init__(self, params: NetworkParameters, model: ModelEntry | None = None) -> None:
         self._prover = FakeProver()
         self._answerer = CallAnswerer(
-            FakeInference(params.model),
+            FakeInference(model or params.model),
             self._prover,
             params.calls,
             genesis_hash=genesis_hash(params),
@@ -103,13 +146,24 @@ class FakeProverPort(ProverPort):
         await self._heard("answer")
         return self._answerer.answer(calls)
 
-    async def prove_calls(self, calls: Sequence[AnsweredCall], payee: bytes) -> CallGroup:
+    async def prove_calls(
+        self, calls: Sequence[AnsweredCall], payee: bytes, rules: CallParameters
+    ) -> CallGroup:
         await self._heard("prove_calls")
+        self._answerer.rules = rules
         return self._answerer.prove_own(calls, payee)
 
-    async def prove_lane(self, call: AnsweredCall, sender: bytes) -> CallGroup:
+    async def prove_lane(
+        self, call: AnsweredCall, sender: bytes, rules: CallParameters
+    ) -> CallGroup:
         await self._heard("prove_lane")
+        self._answerer.rules = rules
         return self._answerer.prove_lane(call, sender)
+
+    async def rehearse(self, job: RehearsalJob) -> Rehearsal:
+        await self._heard("rehearse")
+        bank = PromptSource.of(BANK, job.entry.model)
+        return rehearse(job, FakeInference(job.entry.model), self._prover, bank)
 
     async def use_threads(self, threads: int) -> None:
         await self._heard("use_threads")

@@ -27,19 +27,22 @@ from esper.node.calls.call_desk import CallDesk
 from esper.node.calls.text_service import NoTextError, TextService
 from esper.node.chain.changes.arrival import Arrival
 from esper.node.datadir import DataDirectory
+from esper.node.entries.crew import Crew
 from esper.node.mining.mining_service import MiningService
-from esper.node.mining.node_mining import MiningPlan, NodeMining, Workers
+from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.peers.port import PeersPort
 from esper.node.running_node import NodeParts, OpenNode, open_node
 from esper.node.settings import Settings
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
+from esper.node.workers.loadable import Loadable
 from esper.node.workers.search import SearchJob, TicketSearch
-from esper.node.workers.work_ports import SearcherPort
+from esper.node.workers.work_ports import SearcherPort, Workers
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.ids import Txid
+from esper.primitives.model_entry import ModelEntry
 from esper.primitives.networks import REGTEST
-from esper.primitives.params import NetworkParameters
+from esper.primitives.params import CallParameters, NetworkParameters
 from esper.rpc.errors import RpcError
 from esper.rpc.method import Method, ReplyT, RequestT
 from esper.storage.store_options import StoreOptions
@@ -57,7 +60,7 @@ from tests.support.fake_work import (
     fake_network,
     prompt_source,
 )
-from tests.support.node.fake_workers import FakeProverPort
+from tests.support.node.fake_workers import FakeProverPort, OneCrew
 from tests.support.plain_miner import Miner
 from tests.support.vm_world import (
     ALICE,
@@ -97,11 +100,17 @@ PARAMS = node_params()
 class ManualSearcher(SearcherPort):
     """Searches when the test says so: ``find`` gives the ticket of a job."""
 
-    def __init__(self, params: NetworkParameters, clock: Callable[[], int]) -> None:
-        model = params.model
-        self._search = TicketSearch(
-            params.puzzle, model, FakeInference(model), prompt_source(params)
-        )
+    def __init__(
+        self,
+        params: NetworkParameters,
+        clock: Callable[[], int],
+        entry: Loadable | None = None,
+    ) -> None:
+        """``entry`` is the network's first one if it is not given."""
+        puzzle, model = params.puzzle, params.model
+        if entry is not None:
+            puzzle, model = entry.puzzle.on(puzzle), entry.model
+        self._search = TicketSearch(puzzle, model, FakeInference(model), prompt_source(params))
         self._clock = clock
         self._events: trio.MemorySendChannel[Found | Progress] | None = None
         self._death: trio.Event = trio.Event()
@@ -155,8 +164,8 @@ class ManualSearcher(SearcherPort):
 class GatedProver(FakeProverPort):
     """A prover that fails, or waits within requests of some names, as the test says."""
 
-    def __init__(self, params: NetworkParameters) -> None:
-        super().__init__(params)
+    def __init__(self, params: NetworkParameters, model: ModelEntry | None = None) -> None:
+        super().__init__(params, model)
         self.fails: list[str] = []
         """The next requests of these names fail."""
         self.answered: list[Txid] = []
@@ -178,11 +187,15 @@ class GatedProver(FakeProverPort):
         self.answered += [call.call_id for call in calls]
         return await self._gated("answer", partial(super().answer, calls))
 
-    async def prove_calls(self, calls: Sequence[AnsweredCall], payee: bytes) -> CallGroup:
-        return await self._gated("prove_calls", partial(super().prove_calls, calls, payee))
+    async def prove_calls(
+        self, calls: Sequence[AnsweredCall], payee: bytes, rules: CallParameters
+    ) -> CallGroup:
+        return await self._gated("prove_calls", partial(super().prove_calls, calls, payee, rules))
 
-    async def prove_lane(self, call: AnsweredCall, sender: bytes) -> CallGroup:
-        return await self._gated("prove_lane", partial(super().prove_lane, call, sender))
+    async def prove_lane(
+        self, call: AnsweredCall, sender: bytes, rules: CallParameters
+    ) -> CallGroup:
+        return await self._gated("prove_lane", partial(super().prove_lane, call, sender, rules))
 
     async def _gated(self, request: str, go_on: Callable[[], Awaitable[T]]) -> T:
         done = await go_on()
@@ -411,15 +424,23 @@ async def node_world(
     texts: TextService | None = None,
     wall: Callable[[], int] | None = None,
     peers: PeersPort | None = None,
+    crew: Crew | None = None,
+    tier: int | None = None,
     **settings: Any,
 ) -> AsyncIterator[NodeWorld]:
-    """A node on a data directory; ``running`` lets it mine. ``wall`` may step."""
+    """A node on a data directory; ``running`` lets it mine. ``wall`` may step.
+
+    A ``crew`` takes the place of the world's own workers.
+    """
     steady = node_clock(params)
     clock = wall or steady
     searcher = ManualSearcher(params, clock)
     prover, answerer = GatedProver(params), GatedProver(params)
     workers = Workers(searcher, prover, answerer)
-    plan = MiningPlan(address(payee), workers, 2, 3, wanted, ends) if mines else None
+    plan = None
+    if mines:
+        crew = crew or OneCrew(workers)
+        plan = MiningPlan(address(payee), crew, 2, 3, wanted, ends, tier)
     directory = DataDirectory(datadir, params)
     # The same luck in every run.
     directory.vrf_secret(bytes(32))

@@ -49,7 +49,8 @@ class SimWorker:
         self._search = TicketSearch(
             params.puzzle, model, FakeInference(model), prompt_source(params)
         )
-        self._templates = TemplateMaker(params, self._payee, vrf_secret, model)
+        self._templates = TemplateMaker(params, self._payee, vrf_secret)
+        self._model = model
 
     def find(self, node: OpenNode, view: ChainView, time_ms: int) -> Found:
         """The next block of a chain, of what waits in the node."""
@@ -57,7 +58,12 @@ class SimWorker:
         waiting = node.mempool.selection(chain.height + 1, ())
         assembled = assemble(chain, state, self._payee, waiting, ReadyCalls())
         template = self._templates.template(
-            chain, state, assembled.plan, time_ms=time_ms, execution=assembled.execution
+            chain,
+            state,
+            assembled.plan,
+            model=self._model,
+            time_ms=time_ms,
+            execution=assembled.execution,
         )
         job, nonce = job_of(0, template, chain), 0
         while True:

@@ -19,7 +19,7 @@ from esper.dao.ready import ReadyBody, read_ready, ready_bytes
 from esper.dao.records import Live
 from esper.dao.registry import ONE, Entry, Puzzle
 from esper.dao.steps import Step
-from esper.node.workers.rehearsal import Rehearsal, rehearse
+from esper.node.workers.rehearsal import Rehearsal, RehearsalJob, rehearse
 from esper.primitives.codec import encode
 from esper.primitives.ids import ModelId, Txid
 from esper.vm.context import ExecutionContext
@@ -83,18 +83,16 @@ STATE = begun()
 
 
 def rehearsed(key: KeyPair, reward_height: int) -> Rehearsal:
-    return rehearse(
-        Entry(BODY.entry, BODY.omega, BODY.puzzle),
-        PARAMS.puzzle,
+    job = RehearsalJob(
+        entry=Entry(BODY.entry, BODY.omega, BODY.puzzle),
+        network=PARAMS.puzzle,
         genesis_hash=CHAIN.genesis_hash,
         proposal=PROPOSAL,
         sender=address(key),
         drawn=SEED,
         reward_height=reward_height,
-        inference=FakeInference(PARAMS.model),
-        prover=FakeProver(),
-        bank=prompt_source(PARAMS),
     )
+    return rehearse(job, FakeInference(PARAMS.model), FakeProver(), prompt_source(PARAMS))
 
 
 ALICES = rehearsed(ALICE, 3)

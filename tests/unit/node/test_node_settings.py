@@ -12,7 +12,7 @@ from esper.node.setting_fields import (
     declared,
     setting,
 )
-from esper.node.settings import SETTINGS_FILE, Settings, datadir_in_effect, resolve
+from esper.node.settings import SETTINGS_FILE, Settings, datadir_in_effect, resolve, tier_of
 from esper.rpc.settings import RpcSettings
 
 KINDS: list[tuple[str, str, str, Any, tuple[Any, Any, Any]]] = [
@@ -215,6 +215,18 @@ def test_a_value_in_effect_and_its_place(datadir: Path) -> None:
 def test_hosts_that_requests_may_name() -> None:
     hosts = resolve({}, {"ESPER_RPC_HOSTS": "node.lan, [fe80::1], a_b"}).settings.rpc_hosts
     assert hosts == ("node.lan", "[fe80::1]", "a_b")
+
+
+@pytest.mark.parametrize(("text", "tier"), [("best", None), ("", None), ("0", 0), ("255", 255)])
+def test_the_tier_that_is_mined(text: str, tier: int | None) -> None:
+    assert tier_of(text) == tier
+    assert resolve({"tier": text}, {}).settings.tier == text
+
+
+@pytest.mark.parametrize("text", ["256", "-1", "1.0", "worst", "²", "0001"])
+def test_a_tier_that_is_none(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"tier = .*must be"):
+        resolve({"tier": text}, {})
 
 
 TOKEN = "0123456789abcdef" * 4

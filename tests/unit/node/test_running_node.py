@@ -19,12 +19,14 @@ from esper.http.listening import BindError
 from esper.node.datadir import DataDirectory
 from esper.node.log_file import LogFile
 from esper.node.logs import set_up
-from esper.node.mining.node_mining import MiningPlan, Workers
+from esper.node.mining.node_mining import MiningPlan
 from esper.node.running_node import NodeParts, run_node
 from esper.node.settings import Settings
+from esper.node.workers.work_ports import Workers
 from esper.node.workers.worker_process import WorkerError
 from esper.rpc.auth import COOKIE_FILE, read_cookie
 from tests.support.fake_work import FakeVerifier
+from tests.support.node.fake_workers import OneCrew
 from tests.support.node.node_world import (
     PARAMS,
     GatedProver,
@@ -45,7 +47,8 @@ class Unit:
         clock = node_clock(PARAMS)
         self.searcher = ManualSearcher(PARAMS, clock)
         self.provers = GatedProver(PARAMS), GatedProver(PARAMS)
-        plan = MiningPlan(address(MINER), Workers(self.searcher, *self.provers), 1, 1, wanted=0)
+        crew = OneCrew(Workers(self.searcher, *self.provers))
+        plan = MiningPlan(address(MINER), crew, 1, 1, wanted=0)
         self.parts = NodeParts(
             DataDirectory(datadir, PARAMS),
             FakeVerifier(PARAMS.model),

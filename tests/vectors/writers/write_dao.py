@@ -1,4 +1,4 @@
-"""Write the golden vectors of the DAO: bodies, draws, rehearsals and what proofs are bound to.
+"""Write the DAO's golden vectors: bodies, draws, rehearsals, what proofs bind to, packages.
 
     python -m tests.vectors.writers.write_dao
 
@@ -21,6 +21,11 @@ from esper.dao.ready import (
 )
 from esper.dao.registry import Puzzle
 from esper.dao.steps import drawn, drawn_seed
+from esper.model.package.bank import bank_text_root
+from esper.model.package.digests import chunk_digest, package_root
+from esper.model.package.manifest import Manifest, PackagedFile
+from esper.model.package.port import CHUNK_BYTES
+from esper.model.prompts import PromptText
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.model_entry import ModelEntry, ModelShape
 from esper.primitives.networks import NETWORKS
@@ -183,6 +188,41 @@ def audits() -> list[dict[str, Any]]:
     ]
 
 
+FILES = (
+    ("LICENSE", 7),
+    ("bank.json", CHUNK_BYTES),
+    ("config.json", 1),
+    ("g16.safetensors", 2 * CHUNK_BYTES + 5),
+    ("tokenizer.json", CHUNK_BYTES - 1),
+)
+"""Names and lengths of the files of a made-up package; byte i of file n is (i + n) mod 251."""
+
+
+def file_bytes(number: int, size: int) -> bytes:
+    """The bytes of one of FILES."""
+    block = bytes(at % 251 for at in range(number, number + 251))
+    return (block * (size // 251 + 1))[:size]
+
+
+def packages() -> dict[str, Any]:
+    """A package from its files to its root, and the root of a bank's texts."""
+    manifest = Manifest(tuple(PackagedFile(name.encode(), size) for name, size in FILES))
+    chunks = [manifest.to_bytes()]
+    for number, (_, size) in enumerate(FILES):
+        data = file_bytes(number, size)
+        chunks += [data[at : at + CHUNK_BYTES] for at in range(0, size, CHUNK_BYTES)]
+    digests = [chunk_digest(chunk) for chunk in chunks]
+    texts = (PromptText("", "What is 2+2?", (8, 11)), PromptText("Be brief.", "W\u00e4r's?"))
+    return {
+        "files": [[name, size] for name, size in FILES],
+        "manifest": chunks[0].hex(),
+        "digests": [digest.hex() for digest in digests],
+        "root": package_root(digests).hex(),
+        "json_hashes": [text.json_hash.hex() for text in texts],
+        "bank_text": bank_text_root(texts).hex(),
+    }
+
+
 def document() -> dict[str, Any]:
     """The file's content."""
     periods = {
@@ -196,6 +236,7 @@ def document() -> dict[str, Any]:
         "ready": ready(),
         "rehearsals": rehearsals(),
         "audits": audits(),
+        "packages": packages(),
     }
 
 

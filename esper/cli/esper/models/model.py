@@ -1,4 +1,4 @@
-"""`esper model`: import a checkpoint, export it to integers, look at a model, run it.
+"""`esper model`: import a checkpoint, export it to integers, look at a model, run it, pack it.
 
 Exit status: 0 done, 1 refused with the reason on standard error, 2 misused. What runs models is
 imported where it is needed: the wallet's commands start without it.
@@ -18,6 +18,7 @@ from rich.table import Table
 from esper.cli.esper.models.export_report import described_export, print_export
 from esper.cli.esper.models.import_model import import_command
 from esper.cli.esper.models.model_argument import MODEL_ARGUMENT
+from esper.cli.esper.models.package_model import check_command, pack_command
 from esper.cli.esper.models.run_model import run_command
 from esper.cli.esper.models.text_arguments import refuse
 from esper.cli.lazy_commands import OPTIONS
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
     from esper.model.bounds import Bound
     from esper.model.g16_format import IntegerModel
 
-app = typer.Typer(help="Import, export, inspect and run models.", no_args_is_help=True, **OPTIONS)
+app = typer.Typer(
+    help="Import, export, inspect, run and pack models.", no_args_is_help=True, **OPTIONS
+)
 _errors = Console(stderr=True)
 _output = Console(soft_wrap=True)
 
 app.command("import")(import_command)
 app.command("run")(run_command)
+app.command("pack")(pack_command)
+app.command("check")(check_command)
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 

@@ -123,8 +123,11 @@ class TipMover:
         except TooDeepReorganisation:
             return
         if all(known.branches.holds(one) for one in path.apply):
-            self._visit(path)
-            self._tell()
+            try:
+                self._visit(path)
+            finally:
+                # Also of as much as was executed before the machine refused.
+                self._tell()
 
     def _visit(self, path: Path) -> None:
         known = self._known

@@ -12,6 +12,7 @@ from esper.node.calls.call_desk import AFTER_FAILURE_S, CallDesk
 from esper.node.events import CallAnswered, CallReady
 from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
+from tests.support.node.fake_workers import OneProver
 from tests.support.node.heard_events import heard
 from tests.support.node.node_world import (
     PARAMS,
@@ -335,7 +336,8 @@ def test_without_a_signer_a_long_answer_is_declined_once(grown_long: Path, tmp_p
         async with node_world(copied(grown_long, tmp_path / "n"), LONG) as world:
             prover = GatedProver(LONG)
             desk = CallDesk(
-                world.node.chain, world.node.mempool, prover, LONG, world.calls, world.node.events,
+                world.node.chain, world.node.mempool, OneProver(prover, LONG.model.model_id),
+                world.calls, world.node.events,
                 payee=address(MINER), lanes=None, clock=world.clock,
             )  # fmt: skip
             async with trio.open_nursery() as nursery:
@@ -372,7 +374,8 @@ def test_declined_calls_do_not_keep_the_others_waiting(grown_long: Path, tmp_pat
         async with node_world(copied(grown_long, tmp_path / "n"), LONG) as world:
             prover = GatedProver(LONG)
             desk = CallDesk(
-                world.node.chain, world.node.mempool, prover, LONG, world.calls, world.node.events,
+                world.node.chain, world.node.mempool, OneProver(prover, LONG.model.model_id),
+                world.calls, world.node.events,
                 payee=address(MINER), lanes=None, clock=world.clock,
             )  # fmt: skip
             many = 2 * LIMIT * LONG.calls.groups_per_block

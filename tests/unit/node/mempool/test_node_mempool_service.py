@@ -420,8 +420,9 @@ def test_calls_that_are_answered_already_are_not_given_again(tmp_path: Path) -> 
         async with node_world(folder, params, mines=False) as world:
             ids = await world.send_calls(50)
             assert waiting(world) == set(ids)
-            again = await world.node.mempool.next_calls(world.height + 1, frozenset())
+            chain = world.node.chain.view.context
+            again = await world.node.mempool.next_calls(chain, frozenset())
             assert [one.txid for one in again] == ids
-            assert await world.node.mempool.next_calls(world.height + 1, frozenset(ids)) == []
+            assert await world.node.mempool.next_calls(chain, frozenset(ids)) == []
 
     go(main)

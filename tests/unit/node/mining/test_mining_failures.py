@@ -9,14 +9,17 @@ import pytest
 import trio
 
 from esper.consensus.template import BlockPlan
+from esper.node.entries.entry_workers import AFTER_FAILURE_S
 from esper.node.mining import mining_service
 from esper.node.mining.block_assembly import Assembled, assemble
 from esper.node.mining.mining_news import TELL_EVERY_S
-from esper.node.mining.mining_service import AFTER_FAILURE_S, REFRESH_S
+from esper.node.mining.mining_service import REFRESH_S
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
+from esper.primitives.errors.header_errors import ModelViolation
+from esper.primitives.ids import ModelId
 from tests.support.node.mining_world import mining, searched
-from tests.support.node.node_world import go, jump, node_world, pay, rest, until
+from tests.support.node.node_world import PARAMS, go, jump, node_world, pay, rest, until
 from tests.support.vm_world import BOB, CAROL
 
 
@@ -79,12 +82,34 @@ def test_a_searcher_that_cannot_begin_ends_the_node(datadir: Path) -> None:
 
     async def main() -> None:
         async with node_world(datadir) as world:
-            world.service._searcher = Unfit()
+            [entry] = world.service.room.loaded.values()
+            entry.workers = replace(entry.workers, searcher=Unfit())
             await world.mining.run()
 
     with pytest.raises(BaseExceptionGroup) as group:
         go(main)
     assert group.value.subgroup(WorkerError) is not None
+
+
+def test_a_template_that_is_refused_even_when_empty_ends_the_node(
+    datadir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be tried for ever otherwise, as fast as the machine goes."""
+
+    async def main() -> None:
+        async with mining(datadir) as world:
+            refusal = ModelViolation(ModelId(bytes(64)), PARAMS.model.model_id)
+
+            def refuse(*_: Any, **__: Any) -> Any:
+                raise refusal
+
+            monkeypatch.setattr(world.service.templates, "template", refuse)
+            await world.others_turn()
+            await until(lambda: False)
+
+    with pytest.raises(BaseExceptionGroup) as group:
+        go(main)
+    assert group.value.subgroup(ModelViolation) is not None
 
 
 def test_a_refused_block_of_ours_is_mined_again_empty(datadir: Path) -> None:
@@ -122,8 +147,8 @@ def test_what_waits_and_breaks_a_template_does_not_stop_mining(
     async def main() -> None:
         async with mining(datadir) as world:
 
-            def broken(*arguments: Any) -> Assembled:
-                assembled = assemble(*arguments)
+            def broken(*arguments: Any, **named: Any) -> Assembled:
+                assembled = assemble(*arguments, **named)
                 twice = (*assembled.plan.transactions, *assembled.plan.transactions)
                 return Assembled(BlockPlan(twice))
 

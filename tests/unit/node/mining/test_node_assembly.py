@@ -8,6 +8,7 @@ from pathlib import Path
 from esper.consensus.block import Block
 from esper.consensus.call_groups import LANE_ANSWER, OWN_CALLS
 from esper.consensus.template import BlockPlan
+from esper.dao.schedule import Activation, Scheduled, registry_at
 from esper.node.calls.lanes import RESULT_ROOM, LaneAnswers, open_lanes
 from esper.node.calls.ready_calls import ReadyCalls, ReadyGroup, ReadyLane
 from esper.node.calls.signed_transaction import signed_result
@@ -28,6 +29,7 @@ from tests.support.node.node_world import (
     node_world,
     pay,
 )
+from tests.support.node.rotation_world import NEW
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, MINER, address
 
 LANES = LaneAnswers(address(MINER), partial(signed_result, MINER))
@@ -358,5 +360,23 @@ def test_somebody_else_s_result_is_not_taken_from_the_mempool(datadir: Path) -> 
             lane = table.lane(call)
             result = world.signed(BOB, LlmResult(call.txid, lane.answered.answer))
             assert table.assemble([result], lanes=None).plan == BlockPlan()
+
+    go(main)
+
+
+def test_groups_of_a_replaced_model_are_left_out(datadir: Path) -> None:
+    async def main() -> None:
+        async with node_world(datadir) as world:
+            table = Table(world)
+            [call] = table.calls(1)
+            table.group(call)
+            manager = world.node.manager
+            activated = (Scheduled(1, Activation(NEW, 0)),)
+            registry = registry_at(manager.context.registry, activated, 1)
+            chain = replace(manager.context, tip_registry=registry)
+            waiting = [call, world.signed(BOB, pay(CAROL))]
+            assembled = assemble(chain, manager.state, address(MINER), waiting, table.ready)
+            assert assembled.plan.groups == ()
+            assert txids(assembled) == [waiting[1].txid]
 
     go(main)

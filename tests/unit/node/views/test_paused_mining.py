@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from esper.node.mining.mining_service import AFTER_FAILURE_S, PAUSED, PAUSED_PROVING
+from esper.node.entries.entry_workers import AFTER_FAILURE_S
+from esper.node.mining.mining_service import PAUSED, PAUSED_PROVING
 from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -19,8 +19,10 @@ from esper.consensus.chain import BlockBytes, ProvenChain, check_proven, read_bl
 from esper.consensus.ports import ProofMalformedError, ProofRejectedError
 from esper.consensus.template import EMPTY_PLAN, Template
 from esper.consensus.work_rules import check_work
+from esper.dao.registry import Puzzle
 from esper.node.mining.templates import TemplateMaker, block_of, job_of
 from esper.node.workers.call_answerer import OpenCall
+from esper.node.workers.loadable import Loadable
 from esper.node.workers.native_work import NativeVerifier
 from esper.node.workers.process_prover import ProcessProver
 from esper.node.workers.process_searcher import ProcessSearcher
@@ -32,7 +34,7 @@ from esper.primitives.errors.work_errors import (
     ProofViolation,
     WorkViolation,
 )
-from esper.primitives.ids import Txid
+from esper.primitives.ids import ModelId, Txid
 from esper.primitives.networks import DEMO_ADDRESS, REGTEST
 from esper.vm.llm_call import LlmCall
 
@@ -40,16 +42,19 @@ pytestmark = pytest.mark.serial
 
 ROOT = Path(__file__).parents[4]
 MODEL = ROOT / "genesis" / "model"
-SETTINGS = WorkerSettings("regtest", MODEL, ROOT / "prompt_bank" / "bank.json", threads=1)
+ENTRY = Loadable(REGTEST.model, Puzzle.of(REGTEST.puzzle))
+SETTINGS = WorkerSettings("regtest", MODEL, ROOT / "prompt_bank" / "bank.json", 1, ENTRY)
 CALL = OpenCall(Txid(bytes(64)), LlmCall(REGTEST.model.model_id, (1, 50, 51), 4, 10))
 
 
 def first_job(number: int = 1) -> tuple[SearchJob, Template]:
     """A job on the genesis, and its template."""
     chain = ProvenChain.genesis(REGTEST)
-    maker = TemplateMaker(REGTEST, DEMO_ADDRESS, bytes(32), REGTEST.model)
+    maker = TemplateMaker(REGTEST, DEMO_ADDRESS, bytes(32))
     now_ms = REGTEST.genesis_time_ms + 10_000
-    template = maker.template(chain.context, chain.state, EMPTY_PLAN, time_ms=now_ms)
+    template = maker.template(
+        chain.context, chain.state, EMPTY_PLAN, model=REGTEST.model, time_ms=now_ms
+    )
     return job_of(number, template, chain.context), template
 
 
@@ -249,6 +254,43 @@ def test_a_worker_without_a_model_says_why(tmp_path: Path) -> None:
         proving = ProcessProver(replace(SETTINGS, model=tmp_path))
         with pytest.raises(WorkerError, match=str(tmp_path)):
             await proving.start()
+        assert children() <= before
+
+    trio.run(main)
+
+
+def test_a_worker_searches_the_ticket_of_its_entry() -> None:
+    shorter = replace(ENTRY, puzzle=replace(ENTRY.puzzle, max_answer=4))
+
+    async def main() -> Ticket:
+        searcher = ProcessSearcher(replace(SETTINGS, entry=shorter))
+        async with searching(searcher) as events:
+            searcher.search(first_job(4)[0])
+            return (await next_ticket(events)).ticket
+
+    ticket = trio.run(main)
+    assert set(ticket.claim.max_answers) == {4}
+    assert max(len(answer.tokens) for answer in ticket.outputs.answers) <= 4
+
+
+async def start_search(settings: WorkerSettings) -> None:
+    await ProcessSearcher(settings).run(trio.open_memory_channel[Found | Progress](1)[0])
+
+
+async def start_prover(settings: WorkerSettings) -> None:
+    await ProcessProver(settings).start()
+
+
+@pytest.mark.parametrize("start", [start_search, start_prover])
+def test_a_worker_of_another_model_than_its_entry_s_is_unfit(
+    start: Callable[[WorkerSettings], Awaitable[None]],
+) -> None:
+    other = replace(ENTRY, model=replace(ENTRY.model, model_id=ModelId(b"o" * 64)))
+
+    async def main() -> None:
+        before = children()
+        with pytest.raises(WorkerError, match=r"is not the chain's, 6f6f6f6f"):
+            await start(replace(SETTINGS, entry=other))
         assert children() <= before
 
     trio.run(main)
