@@ -14,7 +14,7 @@ from esper.consensus.difficulty import Anchor, block_weight, child_target
 from esper.consensus.tiers import TierState, after_block, target_of
 from esper.dao.registry import Entry, Tier, TierRegistry
 from esper.primitives.params import DifficultyParameters
-from esper.primitives.units import FIXED_POINT_ONE, RANGE_512
+from esper.primitives.units import FIXED_POINT_ONE
 
 ChildTarget = Callable[[Anchor | None, int, int, DifficultyParameters], int]
 """``esper.consensus.difficulty.child_target`` or a rival of the same form."""
@@ -91,9 +91,9 @@ def _from_the_first(
     return tallies, anchor
 
 
-def finer(mined: Mined) -> int:
-    """Weight in parts of 2^-16 of a ticket, as omega is, instead of whole ones."""
-    return max(1, mined.entry.omega * RANGE_512 // (mined.target + 1))
+def whole(mined: Mined) -> int:
+    """Weight in whole tickets, one at least; told in the parts of a ticket that are in force."""
+    return max(1, IN_FORCE.weight(mined) // FIXED_POINT_ONE) * FIXED_POINT_ONE
 
 
 def flat(mined: Mined) -> int:
@@ -101,11 +101,10 @@ def flat(mined: Mined) -> int:
     return 1
 
 
-FINER: Final = replace(IN_FORCE, weight=finer)
-"""Not in force: what ends the rounding at Tmax."""
 FLAT: Final = replace(IN_FORCE, weight=flat)
 BROKEN: Final[Mapping[str, BranchRules]] = MappingProxyType(
     {
+        "weight in whole tickets": replace(IN_FORCE, weight=whole),
         "weight 1 a block": FLAT,
         "weight omega a block": replace(IN_FORCE, weight=lambda mined: mined.entry.omega),
         "weight of the base target": replace(

@@ -236,4 +236,4 @@ SCENARIOS: Final[Mapping[str, Callable[[Shape], Scenario]]] = MappingProxyType(
 
 def rounding(scenario: Scenario) -> float:
     """Most that a block's weight, rounded down, lacks of its work: one of the weight at Tmax."""
-    return scenario.start.rules.max_target / RANGE_512
+    return scenario.start.rules.max_target / RANGE_512 / ONE

@@ -2,7 +2,7 @@
 
     work of a block    tickets expected until one meets the target, 2^512 / target, times what a
                        ticket costs: its multiply-accumulates over those of genesis' ticket
-    weight of a block  what fork choice adds for it
+    weight of a block  what fork choice adds for it, in 1/65536 of genesis' ticket
 
 Targets, multipliers, anchors, medians and tiers are those of ``esper.consensus``; work is a float,
 for it is measured and not agreed on. The omega of an entry is what the chain believes about its
@@ -21,7 +21,7 @@ from esper.dao.registry import Entry, TierRegistry
 from esper.dao.schedule import Scheduled, registry_at, still_ahead
 from esper.primitives.ids import ModelId
 from esper.primitives.params import DifficultyParameters
-from esper.primitives.units import RANGE_512
+from esper.primitives.units import FIXED_POINT_ONE, RANGE_512
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Branch:
         return tuple(entry for tier in self.registry.tiers for entry in tier.entries)
 
     def price(self, entry: Entry) -> tuple[int, float]:
-        """Weight and work of the next block if it is of ``entry``."""
+        """Weight, in 1/65536 of genesis' ticket, and work of the next block if of ``entry``."""
         target = self._rules.target_of(entry, self.registry, self.state, self._base, self._params)
         tier = self.registry.tier(entry.model.tier)
         weight = self._rules.weight(Mined(target, self._base, entry, tier))
@@ -126,8 +126,8 @@ def honest(start: Start, blocks: int, rules: BranchRules = IN_FORCE) -> Branch:
 
 
 def per_work(branch: Branch) -> float:
-    """Weight for work."""
-    return branch.weight / branch.work
+    """Weight for work, both in genesis' tickets."""
+    return branch.weight / FIXED_POINT_ONE / branch.work
 
 
 def times_before(height: int, first_ms: int, rules: DifficultyParameters) -> Sequence[int]:

@@ -104,6 +104,24 @@ def sync_table(runs: int) -> list[str]:
     ]
 
 
+def package_table(runs: int) -> list[str]:
+    """Chunks of a package beside the bare stream."""
+    found = _run("bench.network_packages", "--runs", str(runs))
+    return [
+        "## A package of 48 MiB from one node to another",
+        "",
+        "Both nodes in one process on loopback, rates lifted, the package in memory; the bare",
+        f"stream is that of the same links. Medians of {runs} runs; load at the end: "
+        f"{found['load']:.1f}.",
+        "",
+        "| what | MiB/s | processor time of both ends, ms a MiB |",
+        "| --- | --- | --- |",
+        f"| chunks, each checked and kept | {found['chunks_mib_per_s']:.0f} "
+        f"| {found['chunks_processor_ms']:.1f} |",
+        f"| the bare stream | {found['bare_mib_per_s']:.0f} | {found['bare_processor_ms']:.1f} |",
+    ]
+
+
 def idle_table() -> list[str]:
     """What peers cost."""
     found = _run("bench.network_idle")
@@ -149,7 +167,13 @@ def spread_table() -> list[str]:
 
 def network_tables(runs: int = 3) -> list[str]:
     """All of them."""
-    tables = (relay_table(runs), sync_table(runs), idle_table(), spread_table())
+    tables = (
+        relay_table(runs),
+        sync_table(runs),
+        package_table(runs),
+        idle_table(),
+        spread_table(),
+    )
     return [line for table in tables for line in (*table, "")][:-1]
 
 

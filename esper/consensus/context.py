@@ -26,7 +26,7 @@ from esper.vm.ledger import Ledger
 from esper.vm.view import Overlay, StateView
 
 LEAF_WEIGHT_BYTES: Final = 32
-"""Width of a weight in the range over all blocks; no chain's work will exceed 2^256."""
+"""Width of a weight in the range over all blocks; no chain will weigh 2^256: 2^240 tickets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ CONTEXT_LIMIT: Final = 4096 + MODELS_LIMIT
 MAX_TIMES: Final = 64
 TARGET_BYTES: Final = 64
 WEIGHT_BYTES: Final = 80
-"""A block weighs at most 2^560; the sum of 2^80 of them fits."""
+"""A block weighs less than 2^576; the sum of 2^64 of them fits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class HeaderChain:
     tip_tiers: TierState
     """Multipliers and counts after the tip, of the tip's tiers."""
     weight: int
-    """Sum of the weights of all blocks after genesis."""
+    """Sum of the weights of all blocks after genesis, in 1/65536 of a genesis ticket."""
 
     @property
     def median_time_ms(self) -> int:

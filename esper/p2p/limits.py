@@ -38,6 +38,17 @@ ITEM_BYTES: Final = MAX_ITEM_BYTES
 AGENT_BYTES: Final = 64
 WEIGHT_BYTES: Final = 64
 
+# Packages of models.
+DIGEST_BYTES: Final = 32
+CHUNK_BYTES: Final = MIB
+MOST_CHUNKS: Final = 1 << 16
+"""Of a package, its manifest counted: 64 GiB."""
+PAGE_DIGESTS: Final = 4_096
+"""Digests of a whole page of a package's list."""
+MOST_PAGES: Final = MOST_CHUNKS // PAGE_DIGESTS
+PAGE_BYTES: Final = PAGE_DIGESTS * DIGEST_BYTES
+HOLDINGS_BYTES: Final = MOST_CHUNKS // 8
+
 # Connections.
 HANDSHAKE_MS: Final = 10_000
 HELLO_MS: Final = 5_000
@@ -125,6 +136,53 @@ REFUSED_PREFIXES: Final = 8_192
 REFUSED_MS: Final = 3_600_000
 AGAIN_EVERY_MS: Final = 600_000
 AGAIN_PART: Final = 10
+
+# Fetching packages.
+DOWNLOADS: Final = 8
+"""Packages that are wanted at once."""
+CHUNKS_HELD: Final = 16
+"""Chunks that are asked for or being written, in all: a MiB each."""
+CHUNKS_OF_A_PEER: Final = 4
+LEAST_IN_FLIGHT: Final = 2
+QUICK_CHUNK_MS: Final = 4_000
+"""Who gives a chunk so quickly is asked for one more at a time."""
+CROWDED_MS: Final = 10_000
+"""Late chunks halve what is in flight in all once in so long."""
+DOUBLE_AFTER_MS: Final = 2_000
+"""A chunk that is out so long is asked of a second peer that has nothing else to give."""
+ASKERS_OF_A_CHUNK: Final = 2
+LIST_MS: Final = 45_000
+"""A peer has so long for a whole list of digests."""
+HOLDINGS_EVERY_MS: Final = 15_000
+"""A peer that lacks what this node lacks is asked so often what it has."""
+NOT_THERE_MS: Final = 15_000
+"""A peer that has nothing of a package is asked again after so long."""
+SLOW_ASIDE_MS: Final = 30_000
+"""Doubled each time ..."""
+MOST_ASIDE_MS: Final = 600_000
+"""... up to so long."""
+BUSY_ASIDE_MS: Final = 2_000
+MOST_BUSY_ASIDE_MS: Final = 60_000
+CLAIMS_BROKEN: Final = 8
+"""Chunks that a peer said it has and refused, until it is put aside."""
+PACKAGE_TROUBLE_MS: Final = 60_000
+"""After an error of this node's own disk."""
+PACKAGE_ASKS_PER_S: Final = 30
+"""Of one peer, which answers more."""
+PACKAGE_ASK_BURST: Final = 60
+PACKAGE_DOWN_PER_S: Final = 16 * MIB
+PACKAGE_BURST: Final = 4 * MIB
+
+# Serving packages.
+PACKAGE_REQUESTS_PER_S: Final = 40
+PACKAGE_REQUEST_BURST: Final = 80
+PACKAGE_REQUESTS_OPEN: Final = 8
+"""Of one peer."""
+PACKAGE_UP_PER_S: Final = 16 * MIB
+PACKAGE_PEER_PART: Final = 2
+"""A peer is given one part in so many of what all are given."""
+PACKAGE_ANSWERS_HELD: Final = 6
+PACKAGES_OFFERED: Final = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ TRANSACTIONS: Final = 2
 """Service bit: relays transactions. Not said on blocks-only links."""
 PROMPTS: Final = 4
 CHUNKS: Final = 8
+"""Service bit: understands the messages about packages of models, and may have some."""
 SNAPSHOTS: Final = 16
 
 
@@ -33,3 +34,5 @@ class Peer:
     """Both sides said so."""
     proofs_from: int = 1
     """The lowest height of whose block and all above it has the proof, as it said."""
+    chunks: bool = False
+    """Whether it may be asked about packages of models."""

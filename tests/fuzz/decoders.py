@@ -382,6 +382,8 @@ def table() -> tuple[Decoder, ...]:
                 "dao.entry_records.TIER": encode(TIER, genesis_registry(PARAMS).tiers[0]),
                 "model.package.manifest.MANIFEST": package_manifest().to_bytes(),
                 "p2p.wire.talk_messages.HELLO": vector_of("Hello"),
+                "p2p.wire.package_messages.DIGESTS": vector_of("Digests"),
+                "p2p.wire.package_messages.HOLDINGS": vector_of("Holdings"),
                 "p2p.peers.address_files._ENTRY": encode(address_files._ENTRY, known),
             }
         ),

@@ -13,11 +13,13 @@ from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.transport.multiplexer import LARGEST_WINDOW, MOST_STREAMS, Multiplexer
 from esper.p2p.wire import bulk_messages as bulk
+from esper.p2p.wire import package_messages as packages
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.framing import FrameReader, frame_bytes
 from esper.p2p.wire.messages import (
     FrameLimits,
     Message,
+    Request,
     StreamKind,
     decode_message,
     stream_of,
@@ -74,7 +76,7 @@ def requests(data: bytes) -> None:
             match step & 7:
                 case 0 | 1 | 2 | 3:
                     key += 1
-                    machine.ask(PEER, Owner.SYNC, key, _request(step), now)
+                    machine.ask(PEER, Owner.SYNC, key, _any_request(step), now)
                     open_keys.add((Owner.SYNC, key))
                 case 4:
                     nevermind = machine.cancel(PEER, Owner.SYNC, key, now)
@@ -84,7 +86,7 @@ def requests(data: bytes) -> None:
                     now += 5_000
                     _told(machine.on_time(now), open_keys)
                 case 6:
-                    machine.arriving(PEER, 32 + step % 7, step << 6, now)
+                    machine.arriving(PEER, (*range(32, 42), 51)[step % 11], step << 6, now)
                 case _ if message is not None:
                     machine.arrived(PEER)
                     _told(machine.answer(PEER, message, now), open_keys)
@@ -107,6 +109,18 @@ def _told(events: tuple[object, ...], open_keys: set[tuple[Owner, int]]) -> None
                 open_keys.remove((event.owner, event.key))
             case _:
                 assert isinstance(event, Blame | Send)
+
+
+def _any_request(step: int) -> Request:
+    """Of chains or of packages."""
+    match step >> 3 & 7:
+        case 4:
+            return packages.GetDigests(0, IDS[step & 1], 0)
+        case 5:
+            return packages.GetHoldings(0, IDS[step & 1])
+        case 6:
+            return packages.GetChunk(0, IDS[step & 1], step >> 6)
+    return _request(step)
 
 
 def _request(step: int) -> talk.GetBlock | talk.GetBlocks | talk.GetTxs | talk.GetHeaders:
@@ -136,7 +150,7 @@ def _steps(data: bytes) -> Iterator[tuple[int, bulk.Txs | talk.Refuse | None]]:
 
 def _answer(what: int, number: int, size: int) -> Message:
     block_id = (*IDS, bytes(64))[size % 3]
-    match what % 7:
+    match what % 10:
         case 0:
             return bulk.Compact(number, b"", b"", (), (), (PREFIX,) * (1 + size % 3), ())
         case 1:
@@ -149,6 +163,12 @@ def _answer(what: int, number: int, size: int) -> Message:
             return bulk.BodyOf(number, block_id, bytes(size))
         case 5:
             return bulk.BlockTxs(number, block_id, (b"x",) * (size % 5))
+        case 6:
+            return packages.Digests(number, block_id, 0, 1 + size, bytes(32 * (1 + size)))
+        case 7:
+            return packages.Holdings(number, block_id, 8, bytes((size,)))
+        case 8:
+            return packages.Chunk(number, block_id, size % 4, bytes(size))
     return talk.Refuse(number, block_id, size % 5)
 
 

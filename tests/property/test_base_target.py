@@ -116,11 +116,18 @@ def test_a_tiny_base_leaves_every_tier_open() -> None:
 @given(st.integers(1, (1 << 512) - 1), st.integers(1, 1 << 64))
 def test_weight_is_the_formula_and_falls_with_the_target(target: int, omega: int) -> None:
     got = block_weight(target, omega)
-    assert got == max(1, Fraction(omega << 512, target + 1).__floor__() >> 16)
+    assert got == Fraction(omega << 512, target + 1).__floor__() >= 1
     assert block_weight(max(1, target // 2), omega) >= got
 
 
 def test_no_proven_block_is_without_weight() -> None:
-    assert block_weight((1 << 512) - 1, ONE) == 1
+    assert block_weight((1 << 512) - 1, ONE) == ONE
     assert block_weight((1 << 512) - 1, 1) == 1
-    assert block_weight(1 << 504, ONE) == 255
+    assert block_weight(1 << 504, ONE) == 256 * ONE - 1
+
+
+def test_between_two_tickets_and_three_weight_is_work() -> None:
+    """Whole tickets would give 1, 2 and 2."""
+    for tickets in (Fraction(2), Fraction(5, 2), Fraction(14, 5)):
+        weight = block_weight((Fraction(1 << 512) / tickets).__floor__(), ONE)
+        assert tickets * ONE - 2 < weight <= tickets * ONE

@@ -6,6 +6,7 @@ import pytest
 
 from esper.consensus.chain import ProvenChain
 from esper.dao.snapshot import Voter
+from esper.primitives.units import FIXED_POINT_ONE
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.ledger import Ledger
 from esper.vm.records import unbonding_count_path
@@ -62,7 +63,9 @@ def test_units_unbond_and_are_released(chains: list[ProvenChain]) -> None:
 
 
 def test_the_range_has_the_weight_of_the_chain(chains: list[ProvenChain]) -> None:
-    assert [chain.context.weight for chain in chains] == [5 * height for height in range(1, 16)]
+    a_block = 5 * FIXED_POINT_ONE
+    weights = [chain.context.weight for chain in chains]
+    assert weights == [a_block * height for height in range(1, 16)]
     assert [ledger(chain).blocks.count for chain in chains] == list(range(1, 16))
 
 

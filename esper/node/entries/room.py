@@ -1,6 +1,5 @@
 """The workers of all entries that a miner needs, as the chain's schedule has them come and go."""
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -14,13 +13,12 @@ from esper.node.entries.crew import Crew
 from esper.node.entries.entry_workers import EntryWorkers, Heard, first_of
 from esper.node.entries.plan import Kept, plan_room
 from esper.node.entries.prospects import Prospect, Readiness, chosen, estimated
+from esper.node.entries.told import tell_choice, tell_missing, tell_refused, tell_released
 from esper.node.workers.loadable import Loadable
 from esper.node.workers.work_ports import ProverPort
 from esper.node.workers.worker_process import WorkerError
 from esper.primitives.ids import ModelId
-from esper.saying import complain, say, warn
 
-LOG: Final = logging.getLogger("esper.mining")
 TARGETS: Final = float(1 << 512)
 """Results that an attempt may have."""
 
@@ -87,13 +85,15 @@ class EntryRoom:
             self._keep(kept)
         for entry in plan.release:
             self._release(entry)
-        needed = {kept.entry for kept in plan.kept if kept.mines}
+        mines = {kept.entry: kept.mines for kept in plan.kept}
         for entry, workers in self.loaded.items():
-            workers.ends_when_idle = entry not in needed
+            # One that rests, and is kept, goes on resting.
+            rests = workers.readiness is Readiness.RESTING and entry in mines
+            workers.ends_when_idle = not (mines.get(entry, False) or rests)
         for entry in plan.missing:
             if entry not in self._told_missing | self._refused:
                 self._told_missing.add(entry)
-                _tell_missing(entry)
+                tell_missing(entry)
         self._told_missing.intersection_update(plan.missing)
 
     def choose(self, chain: HeaderChain) -> EntryWorkers | None:
@@ -110,7 +110,7 @@ class EntryRoom:
             if self.mined is not None:
                 self.mined.workers.searcher.search(None)
             if found is not None and (self.mined is not None or len(self.loaded) > 1):
-                _tell_choice(found)
+                tell_choice(found)
             self.mined, self._mined_since = workers, now_ms
         return workers
 
@@ -182,14 +182,7 @@ class EntryRoom:
         workers.rest()
         if self._nursery is not None:
             self._nursery.start_soon(workers.close)
-        say(
-            LOG,
-            "model_released",
-            "model {short} of tier {tier} may not be mined any more and is released",
-            short=entry.short,
-            tier=entry.model.tier,
-            model=entry.model_id.hex(),
-        )
+        tell_released(entry)
 
     async def _serve(self, workers: EntryWorkers) -> None:
         """One entry's workers; what cannot begin ends the node only if it leaves no other."""
@@ -201,16 +194,7 @@ class EntryRoom:
                 raise
             self._refused.add(workers.entry)
             self.loaded.pop(workers.entry, None)
-            complain(
-                LOG,
-                "model_refused",
-                "model {short} of tier {tier} cannot be loaded: {reason}; this node mines without "
-                "it until it is started again",
-                short=workers.entry.short,
-                tier=workers.entry.model.tier,
-                model=workers.entry.model_id.hex(),
-                reason=str(first_of(group)),
-            )
+            tell_refused(workers.entry, str(first_of(group)))
             self.changed()
 
     def _prospect(self, chain: HeaderChain, entry: Entry, *, previous: bool) -> Prospect:
@@ -236,26 +220,3 @@ class EntryRoom:
 def _nobody(workers: EntryWorkers, event: object) -> None:
     """Nothing is searched before ``run``."""
     del workers, event
-
-
-def _tell_missing(entry: Loadable) -> None:
-    warn(
-        LOG,
-        "model_missing",
-        "model {short} of tier {tier} is not here: this node mines what it has",
-        short=entry.short,
-        tier=entry.model.tier,
-        model=entry.model_id.hex(),
-    )
-
-
-def _tell_choice(found: Prospect) -> None:
-    say(
-        LOG,
-        "mining_entry",
-        "mining tier {tier} with {which}model {short}",
-        tier=found.entry.model.tier,
-        which="its previous " if found.previous else "",
-        short=found.loadable.short,
-        model=found.entry.model.model_id.hex(),
-    )

@@ -11,6 +11,7 @@ from esper.node.mempool.mempool_service import MempoolService
 from esper.p2p.ports import ChainPort, Random
 from esper.p2p.service.answering import BlockSource
 from esper.p2p.service.endpoint import Endpoint
+from esper.p2p.service.packages.package_jobs import PackageSource
 from esper.p2p.service.peer_files import KnownPeers
 from esper.p2p.service.settings import NetworkSettings
 from esper.primitives.ids import BlockId
@@ -53,5 +54,7 @@ class NetworkIngredients:
     """Reads a block of the chain, in a thread."""
     random: Random = field(default_factory=random.SystemRandom)
     """Chance."""
+    packages: PackageSource | None = None
+    """The store of models; None: the node keeps none, and neither fetches nor gives any."""
     threads: int = 1
     """That verify proofs."""

@@ -17,6 +17,7 @@ from esper.node.peers.ingredients import NetworkIngredients
 from esper.node.peers.network_service import NetworkService
 from esper.p2p.ports import Random
 from esper.p2p.service.endpoint import Endpoint, TcpEndpoint, protocols_of
+from esper.p2p.service.packages.package_jobs import PackageSource
 from esper.p2p.service.peer_files import PeerFiles, read_known_peers
 from esper.p2p.service.settings import NetworkSettings
 from esper.p2p.transport.identity import load_identity
@@ -41,6 +42,8 @@ class NetworkPlan:
     """Chance in all else."""
     threads: int = JUDGING_THREADS
     """That verify proofs."""
+    packages: PackageSource | None = None
+    """The store of models, if the node keeps one."""
 
 
 def network_plan(settings: NetworkSettings, genesis_hash: bytes, folder: Path) -> NetworkPlan:
@@ -90,6 +93,7 @@ def network_service(
             proofs_from=lambda: blocks.proofs_from,
             random=plan.random,
             threads=plan.threads,
+            packages=plan.packages,
         )
     )
     service.save_with(PeerFiles(folder, service.parts, steady, wall).save)

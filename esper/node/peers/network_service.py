@@ -39,6 +39,7 @@ from esper.p2p.service.following import Following
 from esper.p2p.service.gate import Gate, OwnHello
 from esper.p2p.service.machine_room import MachineRoom
 from esper.p2p.service.network import Network, NetworkParts
+from esper.p2p.service.packages.packages import Packages
 from esper.p2p.service.peer_parts import make_peer_parts
 from esper.p2p.service.peer_table import PeerTable
 from esper.p2p.service.settings import NetworkSettings
@@ -93,12 +94,20 @@ class NetworkService:
             ChainJobs(made_of.chain, self._brought),
             PoolJobs(made_of.mempool, made_of.chain),
         )
+        self.packages = Packages(
+            made_of.packages,
+            made_of.random,
+            made_of.steady,
+            up_per_s=settings.package_upload_per_s,
+            down_per_s=settings.package_download_per_s,
+        )
+        """Fetches packages of models, and gives them."""
         self.gate = Gate(
             OwnHello(
                 made_of.genesis_hash,
                 made_of.node_id,
                 made_of.random.getrandbits(64),
-                0,
+                self.packages.services,
                 settings.agent,
             ),
             self.parts,
@@ -115,19 +124,21 @@ class NetworkService:
         """Lets peers in."""
         self._chain_jobs = chain_jobs
         self._room = MachineRoom(
-            self.following.machines,
+            {**self.following.machines, Owner.PACKAGES: self.packages.machine},
             requests,
             {
                 **dict.fromkeys((CheckWork, CheckLists, JudgeBlock, Adopt, Reroot), chain_jobs),
                 **dict.fromkeys((Admit, SelectNext), pool_jobs),
+                **self.packages.jobs,
             },
             made_of.steady,
             connection_of=self.table.connection,
             blamed=self.gate.blamed,
             asked=self._asked,
-            told=self.following.told,
+            told=self._told_by,
         )
         self.following.perform_in(self._room)
+        self.packages.perform_in(self._room)
         self.memory = FromMemory(self.following, made_of.mempool)
         """What is answered without a look at the disk."""
         self._network = Network(
@@ -143,6 +154,7 @@ class NetworkService:
                     served, made_of.blocks, self.memory, self.memory, made_of.steady
                 ),
                 machines=self.following,
+                packages=self.packages,
                 steady=made_of.steady,
                 random=made_of.random,
                 claim=self.claim,
@@ -215,6 +227,8 @@ class NetworkService:
             ("transactions", machines.transactions.statistics()),
             ("requests", self._requests.statistics()),
             ("served", self._served.statistics()),
+            ("packages", self.packages.machine.statistics()),
+            ("packages_served", self.packages.serving.statistics()),
             ("book", self.parts.book.statistics()),
             ("slots", self.parts.slots.statistics()),
         ):
@@ -329,6 +343,12 @@ class NetworkService:
     def _brought(self, block: Proven) -> None:
         self.following.blocks.proven_by_sync(block)
         self._progress.brought(block)
+
+    def _told_by(self, owner: Owner, action: object) -> None:
+        if owner is Owner.PACKAGES:
+            self.packages.told(action)
+        else:
+            self.following.told(owner, action)
 
     def _told(self, action: object) -> None:
         match action:

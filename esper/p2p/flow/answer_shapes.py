@@ -8,8 +8,9 @@ from typing import Final, Protocol
 
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.wire import bulk_messages as bulk
+from esper.p2p.wire import package_messages as packages
 from esper.p2p.wire import talk_messages as talk
-from esper.p2p.wire.messages import Answer, Request
+from esper.p2p.wire.messages import Answer, PackageRequest, Request
 from esper.primitives.hashing import HASH_BYTES
 
 WHOLE_REST: Final = bytes(HASH_BYTES)
@@ -51,6 +52,8 @@ def shape_of(request: Request) -> Shape:
             return _Txs(request)
         case talk.GetHeaders():
             return _Headers(request)
+        case packages.GetDigests() | packages.GetHoldings() | packages.GetChunk():
+            return _Package(request)
 
 
 def _unasked(reason: str) -> Fault:
@@ -157,3 +160,39 @@ class _Headers:
 
     def skip(self, block_id: bytes) -> bool:
         raise _unasked("a refusal of a block where headers were asked for")
+
+
+class _Package:
+    """One message about the package, the page or the chunk that was asked for."""
+
+    def __init__(self, request: PackageRequest) -> None:
+        self._request = request
+        self.awaited = frozenset((_ANSWERS[type(request)],))
+
+    def take(self, answer: Answer) -> bool:
+        match self._request, answer:
+            case packages.GetDigests() as asked, packages.Digests():
+                fits = answer.page == asked.page
+            case packages.GetHoldings(), packages.Holdings():
+                fits = True
+            case packages.GetChunk() as asked, packages.Chunk():
+                fits = answer.index == asked.index
+            case _:
+                raise _unasked(
+                    f"message of type {answer.TYPE} came where {min(self.awaited)} was asked for"
+                )
+        if not fits or answer.root != self._request.root:
+            raise _unasked("a part of another package, or another part, than asked for")
+        return True
+
+    def skip(self, block_id: bytes) -> bool:
+        if block_id != self._request.root:
+            raise _unasked("a refusal of another package than asked for")
+        return True
+
+
+_ANSWERS: Final = {
+    packages.GetDigests: packages.Digests.TYPE,
+    packages.GetHoldings: packages.Holdings.TYPE,
+    packages.GetChunk: packages.Chunk.TYPE,
+}

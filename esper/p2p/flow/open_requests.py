@@ -23,6 +23,16 @@ class Owner(Enum):
     BLOCKS = "blocks"
     SYNC = "sync"
     TRANSACTIONS = "transactions"
+    PACKAGES = "packages"
+
+    @property
+    def blames_late(self) -> bool:
+        """Whether it counts against a peer that an answer is late.
+
+        Transactions may be gone, and a machine counts who gives none. Chunks of packages are no
+        part of following the chain: who is slow with them is asked for fewer, and may stay.
+        """
+        return self in (Owner.BLOCKS, Owner.SYNC)
 
 
 def begins_within_ms(request: Request) -> int:

@@ -19,6 +19,7 @@ from esper.p2p.limits import DRIP_OVER_MS
 from esper.p2p.peer import PeerNumber
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.messages import Answer, Request
+from esper.p2p.wire.package_messages import Chunk
 
 MOST_CLOSING: Final = 128
 """A peer that owes the end of more is late with the oldest."""
@@ -167,8 +168,9 @@ class Requests:
     def on_time(self, now: int) -> tuple[Ended | Blame | Send, ...]:
         """What has become late.
 
-        Late blocks and late parts of sync are blamed; of transactions the machine counts who does
-        not answer. A request that is closing for a minute is blamed again each minute.
+        Late blocks and late parts of sync are blamed, unless a chunk is in front of them; of
+        transactions and packages the machine counts who does not answer. A request that is closing
+        for a minute is blamed again each minute.
         """
         found: list[Ended | Blame | Send] = []
         while self._timers and self._timers[0][0] <= now:
@@ -243,7 +245,11 @@ class Requests:
         request = requests.open[number]
         requests.close(number, now)
         yield Ended(peer, request.owner, request.key, End.LATE)
-        if request.owner is not Owner.TRANSACTIONS:
+        arriving = requests.arriving
+        # A chunk of a package is large, and was asked for: what it holds up on a thin line is no
+        # fault. Whoever lets it hold up everything has a minute, as all that are closing.
+        behind_chunk = arriving is not None and arriving.kind == Chunk.TYPE
+        if request.owner.blames_late and not behind_chunk:
             reason = f"an answer that {request.owner.value} asked for {what}"
             yield Blame(peer, Offence.LATE_ANSWER, reason)
         yield Send(peer, talk.Nevermind(number))

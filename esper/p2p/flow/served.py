@@ -27,7 +27,7 @@ from esper.p2p.limits import (
 )
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.wire import talk_messages as talk
-from esper.p2p.wire.messages import Request
+from esper.p2p.wire.messages import ChainRequest
 from esper.primitives.hashing import HASH_BYTES
 
 PLACE_MS: Final = 7_000
@@ -38,7 +38,7 @@ _UNIT: Final = 20
 """Costs are counted in twentieths, the price of one part of a block."""
 
 
-def cost_of(request: Request | talk.GetAddrs) -> int:
+def cost_of(request: ChainRequest | talk.GetAddrs) -> int:
     """What a request costs, in twentieths of a request."""
     match request:
         case talk.GetHeaders():
@@ -53,7 +53,7 @@ def cost_of(request: Request | talk.GetAddrs) -> int:
             return _UNIT
 
 
-def _length(request: Request) -> int:
+def _length(request: ChainRequest) -> int:
     """About how many bytes its lists take, on the wire or a quarter of those in memory."""
     match request:
         case talk.GetBlockTxs():
@@ -69,7 +69,7 @@ def _length(request: Request) -> int:
             return HASH_BYTES
 
 
-def is_history(request: Request) -> bool:
+def is_history(request: ChainRequest) -> bool:
     """Whether it reads old blocks; all else is small or in memory, and waits for no other peer."""
     return isinstance(request, talk.GetBlocks)
 
@@ -79,7 +79,7 @@ class Turn:
     """A request that is to be answered now."""
 
     peer: PeerNumber
-    request: Request
+    request: ChainRequest
 
     @property
     def number(self) -> int:
@@ -104,8 +104,8 @@ class _Asker:
     peer: Peer
     budget: TokenBucket
     last_number: int = 0
-    quick: deque[Request] = field(default_factory=deque)
-    history: deque[Request] = field(default_factory=deque)
+    quick: deque[ChainRequest] = field(default_factory=deque)
+    history: deque[ChainRequest] = field(default_factory=deque)
     came: dict[int, int] = field(default_factory=dict)
     """When the requests in ``history`` came, ms, by number."""
     answering: dict[int, bool] = field(default_factory=dict)
@@ -119,7 +119,7 @@ class _Asker:
     def open(self) -> int:
         return len(self.quick) + len(self.history) + len(self.answering)
 
-    def has_room_for(self, request: Request) -> bool:
+    def has_room_for(self, request: ChainRequest) -> bool:
         """Whether it may wait beside those that do: all together are as long as a long one.
 
         In memory they are several times as long: 60 requests for 4,096 transactions were 9 MB.
@@ -152,19 +152,24 @@ class Served:
             for history in asker.answering.values():
                 self._free(asker, history)
 
-    def asked(self, peer: PeerNumber, request: Request, now: int) -> talk.Refuse | None:
+    def note_number(self, peer: PeerNumber, number: int) -> None:
+        """A request of any kind came. Raises Fault (ORDER) for a number that does not ascend."""
+        asker = self._askers[peer]
+        if number <= asker.last_number:
+            raise Fault(
+                Offence.ORDER,
+                f"request {number} came after {asker.last_number}, numbers must ascend",
+            )
+        asker.last_number = number
+
+    def asked(self, peer: PeerNumber, request: ChainRequest, now: int) -> talk.Refuse | None:
         """Takes a request; what to send if it is refused at once.
 
         Raises Fault: ORDER for a number that does not ascend, BUSY for the 200th refusal in ten
         minutes.
         """
+        self.note_number(peer, request.number)
         asker = self._askers[peer]
-        if request.number <= asker.last_number:
-            raise Fault(
-                Offence.ORDER,
-                f"request {request.number} came after {asker.last_number}, numbers must ascend",
-            )
-        asker.last_number = request.number
         full = asker.open >= EVENTS_WAITING or not asker.has_room_for(request)
         if full or not asker.budget.take(cost_of(request), now):
             self._refuse(asker, now)
@@ -277,7 +282,7 @@ class Served:
                 self._askers.move_to_end(number)
                 yield self._begin(asker, asker.history, history=True)
 
-    def _begin(self, asker: _Asker, queue: deque[Request], history: bool) -> Turn:
+    def _begin(self, asker: _Asker, queue: deque[ChainRequest], history: bool) -> Turn:
         request = queue.popleft()
         asker.came.pop(request.number, None)
         asker.answering[request.number] = history

@@ -241,15 +241,7 @@ class Answering:
         return went_on
 
     async def _watch(self, turn: Turn, connection: Connection) -> None:
-        """Who reads history more slowly than it may be given loses its place to who waits."""
-        while True:
-            before = connection.link.statistics().bytes_out
-            await trio.sleep(READS_OVER_S)
-            read = connection.link.statistics().bytes_out - before
-            if read < DRIP_BYTES_PER_S * READS_OVER_S and self._served.others_wait(turn):
-                fault = Fault(Offence.LATE, "it reads history slowly while others wait for it")
-                connection.end(fault, talk.BYE_FAULT)
-                return
+        await end_slow_reader(connection, lambda: self._served.others_wait(turn), "history")
 
     async def _send(self, turn: Turn, connection: Connection, answer: Answer) -> bool:
         return await self._send_frame(turn, connection, frame_bytes(answer))
@@ -270,4 +262,18 @@ class Answering:
         try:
             await connection.send_bulk(frame_bytes(refuse))
         except LinkClosed:
+            return
+
+
+async def end_slow_reader(
+    connection: Connection, others_wait: Callable[[], bool], what: str
+) -> None:
+    """Until cancelled: who reads more slowly than it may be given loses its place to who waits."""
+    while True:
+        before = connection.link.statistics().bytes_out
+        await trio.sleep(READS_OVER_S)
+        read = connection.link.statistics().bytes_out - before
+        if read < DRIP_BYTES_PER_S * READS_OVER_S and others_wait():
+            fault = Fault(Offence.LATE, f"it reads {what} slowly while others wait for it")
+            connection.end(fault, talk.BYE_FAULT)
             return

@@ -18,7 +18,7 @@ from typing import Final
 from esper.consensus.header_chain import HeaderChain
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.limits import NetworkLimits
-from esper.p2p.peer import ARCHIVE, TRANSACTIONS, Peer, PeerNumber
+from esper.p2p.peer import ARCHIVE, CHUNKS, TRANSACTIONS, Peer, PeerNumber
 from esper.p2p.peers.multiaddr import endpoint_text
 from esper.p2p.peers.netgroup import ip_from_text
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
@@ -302,6 +302,7 @@ class Gate:
             static=connected.kind is Kind.STATIC,
             relays_transactions=both,
             proofs_from=max(hello.proofs_from, 1),
+            chunks=bool(hello.services & CHUNKS),
         )
         connected.peer, connected.settled_ms = peer, now
         if peer.outbound and both:

@@ -29,9 +29,11 @@ from esper.p2p.service.connection import Connection
 from esper.p2p.service.endpoint import Endpoint
 from esper.p2p.service.gate import Gate
 from esper.p2p.service.machine_room import MachineRoom
+from esper.p2p.service.packages.packages import Packages
 from esper.p2p.service.peer_table import Connected, PeerTable
 from esper.p2p.transport.link import Ending, Link, LinkClosed
 from esper.p2p.wire import bulk_messages as bulk
+from esper.p2p.wire import package_messages as packages
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import Claim
 from esper.p2p.wire.messages import (
@@ -89,6 +91,7 @@ class NetworkParts:
     served: Served
     answering: Answering
     machines: Followed
+    packages: Packages
     steady: Callable[[], int]
     random: Random
     claim: Callable[[], Claim]
@@ -112,6 +115,7 @@ class Network:
             await nursery.start(parts.endpoint.run, self._accepted, parts.gate.may_enter)
             await nursery.start(parts.room.run, self._ticked)
             nursery.start_soon(parts.answering.run, parts.table.connection)
+            nursery.start_soon(parts.packages.run, parts.table.connection)
             nursery.start_soon(self._dial)
             nursery.start_soon(self._save)
             task_status.started()
@@ -195,7 +199,11 @@ class Network:
             case talk.HaveTxs():
                 parts.machines.have(number, message)
             case talk.Nevermind():
-                self._send(connection, parts.served.nevermind(number, message.number))
+                self._send(
+                    connection,
+                    parts.served.nevermind(number, message.number)
+                    or parts.packages.nevermind(number, message.number),
+                )
                 parts.answering.wake()
             case talk.Refuse():
                 parts.room.answer(number, message)
@@ -209,6 +217,9 @@ class Network:
                 | bulk.Headers()
                 | bulk.BodyOf()
                 | bulk.BlockTxs()
+                | packages.Digests()
+                | packages.Holdings()
+                | packages.Chunk()
             ):
                 parts.requests.arrived(number)
                 parts.room.answer(number, message)
@@ -221,6 +232,9 @@ class Network:
             ):
                 self._send(connection, parts.served.asked(number, message, parts.steady()))
                 parts.answering.wake()
+            case packages.GetDigests() | packages.GetHoldings() | packages.GetChunk():
+                parts.served.note_number(number, message.number)
+                self._send(connection, parts.packages.asked(number, message))
             case _:
                 raise Fault(Offence.ORDER, f"message of type {message.TYPE} may not come here")
 
@@ -289,6 +303,7 @@ class Network:
         parts.table.remove(number, parts.steady())
         if connected.peer is not None:
             parts.served.left(number)
+            parts.packages.left(number)
             parts.room.left(number)
             self._tell_left(connected)
         try:
@@ -301,6 +316,7 @@ class Network:
         """A connection got its slot."""
         parts = self._parts
         parts.served.joined(peer, parts.steady())
+        parts.packages.joined(peer)
         parts.room.joined(peer)
         parts.machines.claimed(peer.number, claim)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from esper.p2p.limits import INBOUND, MIB
+from esper.p2p.limits import INBOUND, MIB, PACKAGE_DOWN_PER_S, PACKAGE_UP_PER_S
 from esper.p2p.peers.netgroup import Localities
 from esper.p2p.peers.peer_address import PeerAddress
 
@@ -39,8 +39,12 @@ class NetworkSettings:
     """Whether local addresses enter the book: devnet and regtest, or private networks."""
     upload_per_s: int = 16 * MIB
     """Bytes of history served in all."""
+    package_upload_per_s: int = PACKAGE_UP_PER_S
+    """Bytes of packages given to all peers together."""
+    package_download_per_s: int = PACKAGE_DOWN_PER_S
+    """Bytes of packages asked of all peers together."""
     minimum_weight: int = 0
-    """What this release knows the network's chain to weigh at least."""
+    """What this release knows the network's chain to weigh at least, as ``HeaderChain.weight``."""
     agent: bytes = b"esper"
     """What peers are told of this program, at most 64 printable characters."""
 

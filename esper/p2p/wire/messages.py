@@ -12,20 +12,40 @@ from typing import Any, Final
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.limits import (
     ANSWER_HEAD_BYTES,
+    CHUNK_BYTES,
     COMPACT_EXTRA_BYTES,
     HEADERS_BYTES,
+    HOLDINGS_BYTES,
+    PAGE_BYTES,
     TALK_RECORD_BYTES,
     TRANSACTIONS_BYTES,
     NetworkLimits,
 )
 from esper.p2p.wire import bulk_messages as bulk
+from esper.p2p.wire import package_messages as packages
 from esper.p2p.wire import talk_messages as talk
 from esper.primitives.codec import CodecError, Record, decode, encode
 
-Request = talk.GetBlock | talk.GetBlockTxs | talk.GetTxs | talk.GetHeaders | talk.GetBlocks
+PackageRequest = packages.GetDigests | packages.GetHoldings | packages.GetChunk
+"""What is asked about packages of models."""
+
+ChainRequest = talk.GetBlock | talk.GetBlockTxs | talk.GetTxs | talk.GetHeaders | talk.GetBlocks
+"""What is asked about blocks and transactions."""
+
+Request = ChainRequest | PackageRequest
 """What has a number and is answered."""
 
-Answer = bulk.Compact | bulk.Proof | bulk.Txs | bulk.Headers | bulk.BodyOf | bulk.BlockTxs
+PackageAnswer = packages.Digests | packages.Holdings | packages.Chunk
+
+Answer = (
+    bulk.Compact
+    | bulk.Proof
+    | bulk.Txs
+    | bulk.Headers
+    | bulk.BodyOf
+    | bulk.BlockTxs
+    | PackageAnswer
+)
 """What carries the number of a request, and is no refusal."""
 
 Message = (
@@ -73,6 +93,8 @@ RECORDS: Final[dict[int, Record[Any]]] = {
     12: talk.GET_TXS,
     13: talk.GET_HEADERS,
     14: talk.GET_BLOCKS,
+    16: packages.GET_DIGESTS,
+    17: packages.GET_HOLDINGS,
     32: bulk.COMPACT,
     33: bulk.PROOF,
     34: bulk.TXS,
@@ -80,6 +102,10 @@ RECORDS: Final[dict[int, Record[Any]]] = {
     36: bulk.BODY,
     37: bulk.BLOCK_TXS,
     38: talk.REFUSE,
+    40: packages.DIGESTS,
+    41: packages.HOLDINGS,
+    50: packages.GET_CHUNK,
+    51: packages.CHUNK,
 }
 """By type the record."""
 
@@ -123,6 +149,12 @@ class FrameLimits:
                 return HEADERS_BYTES
             case talk.Refuse.TYPE:
                 return ANSWER_HEAD_BYTES
+            case packages.Digests.TYPE:
+                return PAGE_BYTES + ANSWER_HEAD_BYTES
+            case packages.Holdings.TYPE:
+                return HOLDINGS_BYTES + ANSWER_HEAD_BYTES
+            case packages.Chunk.TYPE:
+                return CHUNK_BYTES + ANSWER_HEAD_BYTES
             case _:
                 return self.limits.body + ANSWER_HEAD_BYTES
 

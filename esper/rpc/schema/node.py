@@ -18,7 +18,7 @@ class Status(Reply, frozen=True):
     why_not_synced: str
     """A sentence, empty if synced."""
     weight: str
-    """Decimal: cumulative work."""
+    """Decimal: cumulative work, in 1/65536 of a genesis ticket."""
     issued: Amount
     """Units in existence."""
     usefulness_per_mille: int

@@ -162,7 +162,8 @@ def test_what_cannot_be_undone_any_more_halts_before_anything_is_undone(tmp_path
     two, first = timed(ProvenChain.genesis(params), 2, spacing)
     three, third = timed(two, 1, spacing)
     _, long = timed(three, 3, 2 * spacing)
-    short, heavy = timed(three, 2, 1)
+    # With its time before its parent's, the fourth makes the fifth more than twice as heavy.
+    short, heavy = timed(three, 2, -spacing // 10)
     deep, deeper = two, list[Block]()
     while deep.context.weight <= short.context.weight:
         deep, [block] = timed(deep, 1, spacing // 2)

@@ -20,6 +20,7 @@ from esper.primitives.errors.block_errors import (
 from esper.primitives.errors.chain_errors import InvalidAncestorViolation
 from esper.primitives.errors.header_errors import TimeFutureViolation
 from esper.primitives.errors.rule_violation import RuleViolation
+from esper.primitives.units import FIXED_POINT_ONE
 from esper.storage.side_blocks import SideBlocks
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.llm_call import LlmCall
@@ -215,7 +216,7 @@ def test_sibling_proofs_gain_nothing_and_lead_to_one_state(node: Node) -> None:
     child = planned(beside, address(MINER), BlockPlan())
     assert child.header.pre.parent == twin_id
     assert submit(node, child) == (1, 2)
-    assert node.manager.context.weight == before.weight + 1
+    assert node.manager.context.weight == before.weight + FIXED_POINT_ONE
     # Each is kept: what bounds their number is the network's business, not the rules'.
     assert len(set(SideBlocks(node.datadir))) == 5
 

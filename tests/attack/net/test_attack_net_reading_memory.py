@@ -46,7 +46,7 @@ from esper.p2p.transport.door import SLOTS
 from esper.p2p.transport.multiplexer import LARGEST_WINDOW, Multiplexer
 from esper.p2p.transport.yamux import DATA, FIRST_WINDOW, SYN, WINDOW_UPDATE, head
 from esper.p2p.wire.framing import FrameReader
-from esper.p2p.wire.messages import FrameLimits, Request, StreamKind
+from esper.p2p.wire.messages import ChainRequest, FrameLimits, StreamKind
 from esper.p2p.wire.talk_messages import (
     REFUSED_BUSY,
     Announce,
@@ -118,7 +118,7 @@ def _queue() -> int:
     return most
 
 
-def _requests(request: Request) -> int:
+def _requests(request: ChainRequest) -> int:
     """All that wait of one peer, which asks as dearly as it can."""
     served, peer = Served(0), Peer(PeerNumber(1), bytes(38), False, b"g")
     served.joined(peer, 0)
@@ -133,7 +133,7 @@ def _requests(request: Request) -> int:
     return size * len(accepted)
 
 
-REQUESTS: list[Request] = [
+REQUESTS: list[ChainRequest] = [
     GetBlockTxs(0, ID, PLACES),
     GetTxs(0, tuple(bytes([at]) * PREFIX_BYTES for at in range(MOST_ASKED))),
     GetHeaders(0, tuple(bytes([at]) * 64 for at in range(MOST_LOCATOR)), 128),
@@ -182,7 +182,7 @@ def test_all_that_strangers_can_have_held_is_within_the_page_s_table() -> None:
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda one: type(one).__name__)
-def test_requests_that_wait_take_little(request_: Request) -> None:
+def test_requests_that_wait_take_little(request_: ChainRequest) -> None:
     """Sixty of 4,096 places each were 9 MB a connection while the peer did not read."""
     assert _requests(request_) < MIB // 2
 

@@ -16,6 +16,7 @@ from esper.p2p.flow.requests import MOST_CLOSING, Delivered, Ended, Requests
 from esper.p2p.limits import BLOCK_WHOLE_MS, CLOSING_MS
 from esper.p2p.peer import PeerNumber
 from esper.p2p.wire import bulk_messages as bulk
+from esper.p2p.wire import package_messages as packages
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.messages import Answer, Request
 
@@ -34,7 +35,14 @@ REQUESTS: st.SearchStrategy[Request] = st.one_of(
     st.just(talk.GetTxs(0, (PREFIX,) * 3)),
     st.just(talk.GetBlockTxs(0, IDS[0], (1, 4))),
     st.just(talk.GetHeaders(0, IDS, 5)),
+    st.builds(packages.GetDigests, st.just(0), st.sampled_from(IDS), st.integers(0, 1)),
+    st.builds(packages.GetHoldings, st.just(0), st.sampled_from(IDS)),
+    st.builds(packages.GetChunk, st.just(0), st.sampled_from(IDS), st.integers(0, 2)),
 )
+
+
+KINDS = st.sampled_from([32, 33, 34, 35, 36, 37, 40, 41, 51])
+PACKAGE_ANSWERS = packages.Digests | packages.Holdings | packages.Chunk
 
 
 def parts_of(request: Request) -> list[Answer]:
@@ -58,6 +66,13 @@ def parts_of(request: Request) -> list[Answer]:
             return [bulk.BlockTxs(number, request.block_id, (b"x", b"y"))]
         case talk.GetHeaders():
             return [bulk.Headers(number, request.locator[1], ())]
+        case packages.GetDigests():
+            here = bytes(32 * (4_096 if request.page == 0 else 1))
+            return [packages.Digests(number, request.root, request.page, 4_097, here)]
+        case packages.GetHoldings():
+            return [packages.Holdings(number, request.root, 3, b"\x05")]
+        case packages.GetChunk():
+            return [packages.Chunk(number, request.root, request.index, b"data")]
 
 
 @dataclass
@@ -119,7 +134,12 @@ class RequestsMachine(RuleBasedStateMachine):
         number = data.draw(st.sampled_from(sorted(models)))
         model = models[number]
         following = model.left[0]
-        if one and isinstance(following, bulk.BodyOf):
+        if one and isinstance(following, PACKAGE_ANSWERS):
+            refusal = talk.Refuse(number, following.root, code)
+            model.left.clear()
+            outcomes = self.requests.answer(peer, refusal, self.now)
+            self._check(peer, model, outcomes, refusal)
+        elif one and isinstance(following, bulk.BodyOf):
             refusal = talk.Refuse(number, following.block_id, code)
             skipped = following.block_id
             model.left.pop(0)
@@ -160,7 +180,11 @@ class RequestsMachine(RuleBasedStateMachine):
             self.requests.answer(peer, bulk.Txs(number, ()), self.now)
         assert caught.value.offence is Offence.UNASKED
 
-    @rule(peer=PEERS, size=st.integers(1, 1 << 20), kind=st.sampled_from([32, 33, 34, 35, 36, 37]))
+    @rule(
+        peer=PEERS,
+        size=st.integers(1, 1 << 20),
+        kind=KINDS,
+    )
     def arriving(self, peer: PeerNumber, size: int, kind: int) -> None:
         self.requests.arriving(peer, kind, size, self.now)
 

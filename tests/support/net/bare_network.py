@@ -26,13 +26,15 @@ from esper.p2p.service.endpoint import Endpoint, TcpEndpoint
 from esper.p2p.service.gate import Gate, OwnHello
 from esper.p2p.service.machine_room import MachineRoom
 from esper.p2p.service.network import Network, NetworkParts
+from esper.p2p.service.packages.package_jobs import PackageSource
+from esper.p2p.service.packages.packages import Packages
 from esper.p2p.service.peer_files import KnownPeers, PeerFiles
 from esper.p2p.service.peer_parts import make_peer_parts
 from esper.p2p.service.peer_table import Connected, PeerTable
 from esper.p2p.service.settings import NetworkSettings
 from esper.p2p.transport.guard import SharedFrameBudget
 from esper.p2p.transport.identity import Identity
-from esper.p2p.transport.link import Link
+from esper.p2p.transport.link import Link, LinkClosed
 from esper.p2p.transport.mux_link import now_ms
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire.fields import Claim
@@ -152,6 +154,7 @@ class BareNetwork:
     endpoint: Endpoint
     machine: QuietMachine
     blocks: NoBlocks
+    packages: Packages
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     ended: trio.Event = field(default_factory=trio.Event)
 
@@ -168,6 +171,16 @@ class BareNetwork:
             await self.network.run(task_status=task_status)
         self.ended.set()
 
+    async def meet(self, other: BareNetwork) -> None:
+        """Dial another until it is reached: a busy machine may take longer than a dial may."""
+        while True:
+            try:
+                await self.network.connect(other.address)
+            except LinkClosed:
+                await trio.sleep(0.1)
+            else:
+                return
+
     async def peers(self, count: int) -> list[Connected]:
         """Those that are settled, once there are so many."""
         while len(self.table.settled()) != count:
@@ -181,8 +194,12 @@ def bare_network(
     settings: NetworkSettings | None = None,
     folder: Path | None = None,
     upload_per_s: int = 1 << 24,
+    models: PackageSource | None = None,
 ) -> BareNetwork:
-    """A network of real parts whose machine does nothing; call it in trio."""
+    """A network of real parts whose machine does nothing, but that of packages; call it in trio.
+
+    ``models``: its store of packages, if it has one.
+    """
     identity = Identity.from_seed(bytes([seed]) * 32)
     settings = settings or NetworkSettings(hosts=(HOST,), inbound=64)
     now = now_ms()
@@ -195,8 +212,15 @@ def bare_network(
     table, requests, served = PeerTable(), Requests(), Served(now, upload_per_s)
     machine, blocks = QuietMachine(), NoBlocks()
     made: list[Network] = []
+    packages = Packages(
+        models,
+        chance,
+        now_ms,
+        up_per_s=settings.package_upload_per_s,
+        down_per_s=settings.package_download_per_s,
+    )
     gate = Gate(
-        OwnHello(GENESIS, identity.node_id, seed, 0, b"bare"),
+        OwnHello(GENESIS, identity.node_id, seed, packages.services, b"bare"),
         parts,
         table,
         LIMITS,
@@ -209,15 +233,16 @@ def bare_network(
         joined=lambda peer, claim: made[0].joined(peer, claim),
     )
     room = MachineRoom(
-        {Owner.SYNC: machine},
+        {Owner.SYNC: machine, Owner.PACKAGES: packages.machine},
         requests,
-        {},
+        packages.jobs,
         now_ms,
         connection_of=table.connection,
         blamed=gate.blamed,
         asked=lambda number: None,
-        told=lambda owner, action: None,
+        told=lambda owner, action: packages.told(action),
     )
+    packages.perform_in(room)
     files = PeerFiles(folder, parts, now_ms, lambda: WALL_MS) if folder is not None else None
     network = Network(
         NetworkParts(
@@ -230,6 +255,7 @@ def bare_network(
             served=served,
             answering=Answering(served, blocks, blocks, blocks, now_ms),
             machines=machine,
+            packages=packages,
             steady=now_ms,
             random=chance,
             claim=lambda: CLAIM,
@@ -238,7 +264,7 @@ def bare_network(
     )
     made.append(network)
     return BareNetwork(
-        identity, network, table, gate, served, room, requests, endpoint, machine, blocks
+        identity, network, table, gate, served, room, requests, endpoint, machine, blocks, packages
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from esper.p2p.service.answering import Answering
 from esper.p2p.service.gate import Gate, OwnHello
 from esper.p2p.service.machine_room import MachineRoom
 from esper.p2p.service.network import Network, NetworkParts
+from esper.p2p.service.packages.package_jobs import PackageSource
+from esper.p2p.service.packages.packages import Packages
 from esper.p2p.service.peer_files import KnownPeers
 from esper.p2p.service.peer_parts import make_peer_parts
 from esper.p2p.service.peer_table import PeerTable
@@ -122,10 +124,21 @@ class Nothing:
         return None
 
 
+async def inline(work: Callable[[], Any]) -> Any:
+    """Not in a thread: the clock would go on without it."""
+    await trio.lowlevel.checkpoint()
+    return work()
+
+
 class ServiceNode:
     """The service and its parts."""
 
-    def __init__(self, memory: MemoryNetwork, settings: NetworkSettings) -> None:
+    def __init__(
+        self,
+        memory: MemoryNetwork,
+        settings: NetworkSettings,
+        models: PackageSource | None = None,
+    ) -> None:
         self.memory = memory
         self.heard = Heard()
         self.saved = 0
@@ -137,8 +150,9 @@ class ServiceNode:
         self.requests, self.served = Requests(), Served(steady())
         endpoint = MemoryEndpoint(memory, IP, NODE)
         chance = random.Random(5)
+        self.packages = Packages(models, chance, steady, offload=inline)
         self.gate = Gate(
-            OwnHello(GENESIS, NODE, OWN_NONCE, 0, b"node"),
+            OwnHello(GENESIS, NODE, OWN_NONCE, self.packages.services, b"node"),
             self.parts,
             self.table,
             limits,
@@ -151,15 +165,16 @@ class ServiceNode:
             joined=lambda peer, claim: self.network.joined(peer, claim),
         )
         self.room = MachineRoom(
-            {Owner.SYNC: self.heard},
+            {Owner.SYNC: self.heard, Owner.PACKAGES: self.packages.machine},
             self.requests,
-            {},
+            self.packages.jobs,
             steady,
             connection_of=self.table.connection,
             blamed=self.gate.blamed,
             asked=lambda number: None,
-            told=lambda owner, action: None,
+            told=lambda owner, action: self.packages.told(action),
         )
+        self.packages.perform_in(self.room)
         nothing = Nothing()
         self.network = Network(
             NetworkParts(
@@ -172,6 +187,7 @@ class ServiceNode:
                 served=self.served,
                 answering=Answering(self.served, nothing, nothing, nothing, steady),
                 machines=self.heard,
+                packages=self.packages,
                 steady=steady,
                 random=chance,
                 claim=lambda: CLAIM,
@@ -234,10 +250,11 @@ def address(number: int, ip: str = "") -> PeerAddress:
 
 @asynccontextmanager
 async def node(**settings: Any) -> AsyncIterator[ServiceNode]:
-    """A node that runs; it dials nobody but ``static`` ones."""
+    """A node that runs; it dials nobody but ``static`` ones. ``models``: its store of packages."""
+    models = settings.pop("models", None)
     chosen = NetworkSettings(**({"connect_only": True} | settings))
     memory = MemoryNetwork(random.Random(1), latency_s=(0.01, 0.01))
-    made = ServiceNode(memory, chosen)
+    made = ServiceNode(memory, chosen, models)
     async with trio.open_nursery() as nursery:
         made.nursery = nursery
         yield_started = await nursery.start(made.run)

@@ -130,9 +130,13 @@ def test_tier_target_and_weight() -> None:
     assert tier_target(6000, one // 2, one, 5000) == 2500
     assert tier_target(1 << 511, 8 * one, one, 1 << 511) == (1 << 512) - 1
     assert tier_target(6000, 1, one, 5000) == 1
-    assert block_weight((1 << 512) - 1, one) == 1
-    assert block_weight((1 << 500) - 1, one) == 1 << 12
-    assert block_weight((1 << 500) - 1, 3 * one) == 3 << 12
+    # In 1/65536 of a ticket: nothing of it, nor of omega, is rounded away.
+    assert block_weight((1 << 512) - 1, one) == one
+    assert block_weight((1 << 512) - 1, one + 1) == one + 1
+    assert block_weight((1 << 512) - 1, 1) == 1
+    assert block_weight((1 << 511) + (1 << 510) - 1, one) == one * 4 // 3
+    assert block_weight((1 << 500) - 1, one) == one << 12
+    assert block_weight((1 << 500) - 1, 3 * one) == 3 * one << 12
 
 
 def test_every_network_starts_within_its_limits() -> None:

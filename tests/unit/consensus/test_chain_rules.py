@@ -40,6 +40,7 @@ from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation, Scope
 from esper.primitives.ids import ModelId
 from esper.primitives.networks import DEVNET, REGTEST
+from esper.primitives.units import FIXED_POINT_ONE
 from esper.primitives.work_outputs import Candidate, ProvenAnswer
 from esper.vm.records import PendingReward
 from tests.support.fake_work import (
@@ -115,7 +116,8 @@ def test_the_honest_twin_is_accepted(parent: ProvenChain, block: Block) -> None:
     chain = extend(parent, block, VERIFIER, now_ms=block.header.pre.time_ms)
     assert chain.context.height == 4
     assert chain.context.tip_id == block.header.block_id
-    assert chain.context.weight == parent.context.weight + 1
+    # One ticket, for all of them win here.
+    assert chain.context.weight == parent.context.weight + FIXED_POINT_ONE
 
 
 HEADER_CASES: list[tuple[str, Callable[[Block], Block]]] = [
@@ -515,8 +517,8 @@ def test_devnet_mines_to_its_target() -> None:
         attempts.append(found.attempts)
         assert found.attempts == found.block.header.pre.nonce + 1
     assert max(attempts) > 3
-    # floor(2^512 / (2^508 + 1)) = 15 a block, on schedule.
-    assert chain.context.weight == 4 * 15
+    # floor(65,536 x 2^512 / (2^508 + 1)), one part less than 16 tickets a block, on schedule.
+    assert chain.context.weight == 4 * (16 * FIXED_POINT_ONE - 1)
 
 
 def test_a_vrf_key_ends_and_the_next_begins() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import trio
 
-from bench import network_chain, network_spread, spread_plot
+from bench import network_chain, network_packages, network_spread, spread_plot
 from esper.consensus.ports import ProofRejectedError
 
 
@@ -26,6 +27,14 @@ def test_a_chain_is_made_once(tmp_path: Path) -> None:
 def test_only_the_proofs_of_the_benchmark_pass() -> None:
     with pytest.raises(ProofRejectedError):
         network_chain.TimedVerifier(0.0).verify(None, b"anything")  # type: ignore[arg-type]
+
+
+@pytest.mark.serial
+def test_a_package_and_the_bare_stream_are_measured() -> None:
+    for measured in (network_packages.chunks, network_packages.bare):
+        found = trio.run(measured, 2)
+        assert found["mib_per_s"] > 0
+        assert found["processor_ms"] > 0
 
 
 @pytest.mark.parametrize("floods", [False, True])

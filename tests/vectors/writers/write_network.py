@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from esper.p2p.wire import bulk_messages as bulk
+from esper.p2p.wire import package_messages as packages
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import MOST_WEIGHT, KnownAddress, weight_bytes
 from esper.p2p.wire.framing import frame_bytes
@@ -91,6 +92,17 @@ MADE: Final[tuple[tuple[str, Message], ...]] = (
     ("headers, none", bulk.Headers(4, TWO, ())),
     ("body", bulk.BodyOf(5, ONE, pattern(400, 16))),
     ("block_txs", bulk.BlockTxs(2, ONE, (pattern(99, 17),))),
+    ("get_digests", packages.GetDigests(6, ONE, 0)),
+    ("get_digests, the last page there may be", packages.GetDigests(6, TWO, 15)),
+    ("get_holdings", packages.GetHoldings(7, ONE)),
+    ("digests", packages.Digests(6, ONE, 0, 3, pattern(96, 18))),
+    ("digests, one on the second page", packages.Digests(6, TWO, 1, 4_097, pattern(32, 19))),
+    ("holdings", packages.Holdings(7, ONE, 10, b"\x05\x02")),
+    ("holdings, all of eight", packages.Holdings(7, ONE, 8, b"\xff")),
+    ("get_chunk", packages.GetChunk(8, ONE, 0)),
+    ("get_chunk, the last there may be", packages.GetChunk((1 << 32) - 1, TWO, 65_535)),
+    ("chunk", packages.Chunk(8, ONE, 0, pattern(300, 20))),
+    ("chunk, empty", packages.Chunk(8, ONE, 2, b"")),
 )
 
 

@@ -42,7 +42,7 @@ FIFTH = (1 << 512) // 5 - 1
 PARAMS = fake_network(
     replace(
         REGTEST,
-        # So that a block weighs 5, and a chain another number than it has blocks.
+        # So that a block is five tickets, and a chain weighs no number of blocks.
         difficulty=replace(REGTEST.difficulty, genesis_target=FIFTH, max_target=FIFTH),
         # Everything soon: what is kept for four epochs is dropped before the last block.
         reward=replace(REGTEST.reward, maturity=2, unbonding=4),

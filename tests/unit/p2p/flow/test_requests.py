@@ -12,6 +12,7 @@ from esper.p2p.flow.requests import MOST_CLOSING, Delivered, Ended, Requests
 from esper.p2p.limits import DRIP_BYTES_PER_S
 from esper.p2p.peer import PeerNumber
 from esper.p2p.wire import bulk_messages as bulk
+from esper.p2p.wire import package_messages as packages
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.messages import Answer, Request
 
@@ -133,6 +134,14 @@ WRONG: list[tuple[Request, Answer | talk.Refuse, Offence]] = [
     (talk.GetHeaders(0, (A,), 1), talk.Refuse(1, A, 0), Offence.UNASKED),
     (talk.GetHeaders(0, (A,), 1), bulk.Headers(2, A, ()), Offence.UNASKED),
     (talk.GetHeaders(0, (A,), 1), bulk.Headers(0, A, ()), Offence.UNASKED),
+    (packages.GetDigests(0, A, 0), packages.Digests(1, B, 0, 1, bytes(32)), Offence.UNASKED),
+    (packages.GetDigests(0, A, 1), packages.Digests(1, A, 0, 1, bytes(32)), Offence.UNASKED),
+    (packages.GetDigests(0, A, 0), packages.Holdings(1, A, 1, b"\1"), Offence.UNASKED),
+    (packages.GetHoldings(0, A), packages.Holdings(1, B, 1, b"\1"), Offence.UNASKED),
+    (packages.GetHoldings(0, A), talk.Refuse(1, B, 0), Offence.UNASKED),
+    (packages.GetChunk(0, A, 3), packages.Chunk(1, A, 4, b""), Offence.UNASKED),
+    (packages.GetChunk(0, A, 3), packages.Chunk(1, B, 3, b""), Offence.UNASKED),
+    (packages.GetChunk(0, A, 3), bulk.Txs(1, ()), Offence.UNASKED),
 ]
 
 
@@ -157,6 +166,9 @@ RIGHT: list[tuple[Request, Answer]] = [
     (talk.GetTxs(0, (b"p" * 16,)), bulk.Txs(1, ())),
     (talk.GetHeaders(0, (A, B), 2), bulk.Headers(1, B, (b"", b""))),
     (talk.GetHeaders(0, (A, B), 2), bulk.Headers(1, A, ())),
+    (packages.GetDigests(0, A, 0), packages.Digests(1, A, 0, 1, bytes(32))),
+    (packages.GetHoldings(0, A), packages.Holdings(1, A, 1, b"\1")),
+    (packages.GetChunk(0, A, 3), packages.Chunk(1, A, 3, b"")),
 ]
 
 
@@ -228,6 +240,14 @@ def test_an_answer_that_does_not_begin_is_late(request_: Request, within: int) -
     assert requests.left(PEER) == ()
 
 
+def _drip(requests: Requests, kind: int, per_second: int, seconds: int) -> list[object]:
+    found: list[object] = []
+    for second in range(1, seconds + 1):
+        requests.arriving(PEER, kind, per_second, second * 1_000)
+        found.extend(requests.on_time(second * 1_000))
+    return found
+
+
 def test_late_transactions_are_no_offence_by_themselves() -> None:
     requests = Requests()
     ask(requests, talk.GetTxs(0, (b"p" * 16,)), owner=Owner.TRANSACTIONS)
@@ -235,6 +255,32 @@ def test_late_transactions_are_no_offence_by_themselves() -> None:
         Ended(PEER, Owner.TRANSACTIONS, "key", End.LATE),
         Send(PEER, talk.Nevermind(1)),
     )
+
+
+def test_late_chunks_are_no_offence_by_themselves() -> None:
+    requests = Requests()
+    ask(requests, packages.GetChunk(0, A, 3), owner=Owner.PACKAGES)
+    assert requests.on_time(10_000) == (
+        Ended(PEER, Owner.PACKAGES, "key", End.LATE),
+        Send(PEER, talk.Nevermind(1)),
+    )
+
+
+@pytest.mark.parametrize("chunk", [True, False])
+def test_what_a_slow_chunk_holds_up_is_late_and_no_offence(chunk: bool) -> None:
+    requests = Requests()
+    first: Request = packages.GetChunk(0, A, 3) if chunk else talk.GetBlocks(0, (B,), BOTH)
+    ask(requests, first, "first", Owner.PACKAGES)
+    ask(requests, talk.GetBlocks(0, (A,), BOTH))
+    ask(requests, talk.GetBlock(0, A), owner=Owner.BLOCKS)
+    kind = packages.Chunk.TYPE if chunk else bulk.BodyOf.TYPE
+    found = _drip(requests, kind, 1_000, 19)
+    ends = {one.owner for one in found if isinstance(one, Ended) and one.end is End.LATE}
+    assert ends == {Owner.PACKAGES, Owner.SYNC, Owner.BLOCKS}
+    assert any(isinstance(one, Blame) for one in found) is not chunk
+    # Not for ever: whoever never ends is late like anybody.
+    blames = [one for one in _drip(requests, kind, 1, 80) if isinstance(one, Blame)]
+    assert {one.offence for one in blames} >= {Offence.LATE}
 
 
 def test_what_comes_late_is_thrown_away() -> None:
@@ -277,14 +323,6 @@ def test_a_relayed_block_must_be_whole_in_ten_seconds_however_it_comes() -> None
     requests.answer(PEER, compact(number), 9_000)
     requests.arriving(PEER, bulk.Proof.TYPE, 900_000, 9_900)
     assert requests.on_time(10_000)[0] == Ended(PEER, Owner.SYNC, "key", End.LATE)
-
-
-def _drip(requests: Requests, kind: int, per_second: int, seconds: int) -> list[object]:
-    found: list[object] = []
-    for second in range(1, seconds + 1):
-        requests.arriving(PEER, kind, per_second, second * 1_000)
-        found.extend(requests.on_time(second * 1_000))
-    return found
 
 
 def test_a_body_at_64_kib_a_second_is_in_time() -> None:

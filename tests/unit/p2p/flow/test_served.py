@@ -8,7 +8,7 @@ from esper.p2p.flow.served import PLACE_MS, Served, ServedStatistics, Turn
 from esper.p2p.limits import ANSWERS_HELD, BUSY_REFUSALS, EVENTS_WAITING, MIB
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.wire import talk_messages as talk
-from esper.p2p.wire.messages import Request
+from esper.p2p.wire.messages import ChainRequest
 
 A = b"a" * 64
 P = b"p" * 16
@@ -46,7 +46,7 @@ def finish(made: Served, number: int) -> None:
         (talk.GetTxs(0, (P,) * 64), 15),
     ],
 )
-def test_a_burst_of_sixty_by_cost(request_: Request, count: int) -> None:
+def test_a_burst_of_sixty_by_cost(request_: ChainRequest, count: int) -> None:
     made = served(False)
     for number in range(1, count + 1):
         assert made.asked(peer(0), request_.numbered(number), 0) is None
@@ -160,7 +160,7 @@ def test_what_was_never_asked_cannot_be_taken_back(number: int) -> None:
 
 def test_one_of_history_and_one_other_at_a_time_in_order() -> None:
     made = served(False)
-    requests: list[Request] = [
+    requests: list[ChainRequest] = [
         talk.GetBlocks(1, (A,), 1),
         talk.GetHeaders(2, (A,), 1),
         talk.GetBlocks(3, (A,), 1),
@@ -194,7 +194,7 @@ def test_slow_readers_of_history_delay_nothing_else() -> None:
     for number in range(10):
         made.asked(peer(number), talk.GetBlocks(1, (A,), 1), 0)
     made.turns()
-    requests: list[Request] = [
+    requests: list[ChainRequest] = [
         talk.GetBlock(2, A),
         talk.GetTxs(2, (P,)),
         talk.GetHeaders(2, (A,), 1),

@@ -16,7 +16,7 @@ from esper.p2p.service.answering import Answering, NotHere
 from esper.p2p.service.connection import Connection
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
-from esper.p2p.wire.messages import Message, Request
+from esper.p2p.wire.messages import ChainRequest, Message
 from tests.support.net.service_world import CLAIM, FRAMES, Stranger, linked, mocked, steady, until
 
 ONE, TWO = b"1" * 64, b"2" * 64
@@ -99,7 +99,7 @@ class World:
         nursery.start_soon(stranger.run)
         return number
 
-    def ask(self, number: PeerNumber, request: Request) -> None:
+    def ask(self, number: PeerNumber, request: ChainRequest) -> None:
         assert self.served.asked(number, request, steady()) is None
         self.answering.wake()
 
@@ -118,7 +118,7 @@ async def world(peers: int = 1) -> AsyncIterator[World]:
         nursery.cancel_scope.cancel()
 
 
-def answers(*requests: Request) -> list[Message]:
+def answers(*requests: ChainRequest) -> list[Message]:
     """What one peer hears to its requests."""
 
     async def main() -> list[Message]:
@@ -289,7 +289,7 @@ def test_a_refusal_to_whom_the_link_is_closed_ends_nothing_else() -> None:
 def test_each_turn_is_given_back_once_whatever_was_asked() -> None:
     async def main() -> None:
         async with world() as made:
-            requests: list[Callable[[int], Request]] = [
+            requests: list[Callable[[int], ChainRequest]] = [
                 lambda number: talk.GetBlock(number, TWO),
                 lambda number: talk.GetBlocks(number, (LOST,), 3),
                 lambda number: talk.GetHeaders(number, (ONE,), 1),

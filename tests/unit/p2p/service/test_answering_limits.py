@@ -13,7 +13,7 @@ from esper.p2p.service.answering import ITEM_HEAD, LOOK_AGAIN_S, READS_OVER_S
 from esper.p2p.wire import bulk_messages as bulk
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.framing import frame_bytes
-from esper.p2p.wire.messages import Message, Request
+from esper.p2p.wire.messages import ChainRequest, Message
 from tests.support.net.service_world import mocked, steady
 from tests.unit.p2p.service.test_answering import LOST, ONE, TWO, World, answers, world
 
@@ -99,7 +99,7 @@ def test_a_turn_of_who_left_is_given_back(caplog: pytest.LogCaptureFixture) -> N
     ],
     ids=["headers", "body", "proof"],
 )
-def test_history_is_not_read_before_it_may_be_sent(request_: Request) -> None:
+def test_history_is_not_read_before_it_may_be_sent(request_: ChainRequest) -> None:
     async def main() -> None:
         async with world() as made:
             made.served.sent_history(SPENT, steady())

@@ -3,7 +3,7 @@
 import pytest
 
 from esper.p2p.faults import Fault, Offence
-from esper.p2p.limits import COMPACT_EXTRA_BYTES, TALK_RECORD_BYTES, NetworkLimits
+from esper.p2p.limits import COMPACT_EXTRA_BYTES, MIB, TALK_RECORD_BYTES, NetworkLimits
 from esper.p2p.wire.framing import Frame, FrameReader, frame_bytes
 from esper.p2p.wire.messages import RECORDS, FrameLimits, StreamKind, stream_of
 from esper.p2p.wire.talk_messages import GetAddrs, Prefer
@@ -48,6 +48,9 @@ def test_limits_follow_the_network() -> None:
     assert most_of(33, DEV) == DEVNET.limits.proof_bytes + 128
     assert most_of(36, DEV) == most_of(37, DEV) == DEVNET.limits.body_bytes + 128
     assert most_of(7, MAIN) == TALK_RECORD_BYTES
+    assert most_of(40, MAIN) == 4_096 * 32 + 128
+    assert most_of(41, MAIN) == 8_192 + 128
+    assert most_of(51, DEV) == MIB + 128
 
 
 @pytest.mark.parametrize("kind", sorted(RECORDS))
@@ -57,7 +60,7 @@ def test_a_type_belongs_to_one_stream(kind: int) -> None:
         read(head(3, kind), other)
 
 
-@pytest.mark.parametrize("kind", [15, 31, 39, 47, 48, 50, 57, 58, 127])
+@pytest.mark.parametrize("kind", [15, 31, 39, 47, 48, 49, 57, 58, 127])
 @pytest.mark.parametrize("stream", [TALK, BULK])
 def test_unknown_types_below_128_are_refused_at_their_heads(kind: int, stream: StreamKind) -> None:
     with pytest.raises(Fault) as caught:

@@ -7,6 +7,7 @@ import pytest
 
 from esper.p2p.faults import Fault, Offence
 from esper.p2p.wire import bulk_messages as bulk
+from esper.p2p.wire import package_messages as packages
 from esper.p2p.wire import talk_messages as talk
 from esper.p2p.wire.fields import MOST_WEIGHT, Claim, KnownAddress, weight_bytes
 from esper.p2p.wire.messages import RECORDS, decode_message, encode_message
@@ -50,6 +51,18 @@ HELLO = talk.Hello(ID, 1, 0, 1, b"\x01", ID, 1, 9333, bytes(16), 1, b"agent")
             ),
             "1 to 4096",
         ),
+        (lambda: packages.GetDigests(1, ID, 16), "below 16"),
+        (lambda: packages.GetChunk(1, ID, 65_536), "below 65536"),
+        (lambda: packages.Chunk(1, ID, 65_536, b""), "below 65536"),
+        (lambda: packages.Digests(1, ID, 0, 0, b""), "1 to 65536"),
+        (lambda: packages.Digests(1, ID, 0, 65_537, bytes(4_096 * 32)), "1 to 65536"),
+        (lambda: packages.Digests(1, ID, 1, 4_096, b""), "beyond"),
+        (lambda: packages.Digests(1, ID, 0, 2, bytes(32)), "must have 64"),
+        (lambda: packages.Digests(1, ID, 0, 4_097, bytes(4_097 * 32)), "must have 131072"),
+        (lambda: packages.Holdings(1, ID, 0, b""), "1 to 65536"),
+        (lambda: packages.Holdings(1, ID, 65_537, bytes(8_193)), "1 to 65536"),
+        (lambda: packages.Holdings(1, ID, 9, b"\xff"), "not 2"),
+        (lambda: packages.Holdings(1, ID, 9, b"\xff\x02"), "behind chunk 8"),
     ],
 )
 def test_values_that_no_message_has(build: Any, words: str) -> None:

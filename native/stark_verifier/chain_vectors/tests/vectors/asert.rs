@@ -2,7 +2,7 @@
 //!
 //! e = floor((t_parent - t_anchor - tau (h_parent - h_anchor)) 65536 / (hl tau)), s = e >> 16,
 //! f = e & 65535, F = 65536 + ((195766423245049 f + 971821376 f^2 + 5127 f^3 + 2^47) >> 48),
-//! target = floor(anchor F 2^s / 65536) in [1, Tmax], weight = floor(omega 2^512 / (target + 1)) >> 16.
+//! target = floor(anchor F 2^s / 65536) in [1, Tmax], weight = floor(omega 2^512 / (target + 1)).
 
 use num_bigint::BigUint;
 
@@ -41,10 +41,9 @@ fn target(anchor: &BigUint, blocks: i64, elapsed_ms: i64) -> BigUint {
     base.clamp(BigUint::from(1u32), power_of_two(MAX_TARGET_BITS))
 }
 
-/// What a block adds to its chain, 1 at least.
+/// What a block adds to its chain, in 1/65536 of a ticket of genesis' model.
 pub fn weight(target: &BigUint, omega: u64) -> BigUint {
-    let found: BigUint = (omega * power_of_two(512) / (target + 1u32)) >> 16;
-    found.max(BigUint::from(1u32))
+    omega * power_of_two(512) / (target + 1u32)
 }
 
 fn from_hex(digits: &str) -> BigUint {

@@ -45,6 +45,8 @@ fn form(kind: u64) -> Fields {
         12 => &[("version", Number), ("number", Number), ("prefixes", List(&Bytes))],
         13 => &[("version", Number), ("number", Number), ("locator", List(&Bytes)), ("most", Number)],
         14 => &[("version", Number), ("number", Number), ("block_ids", List(&Bytes)), ("parts", Number)],
+        16 => &[("version", Number), ("number", Number), ("root", Bytes), ("page", Number)],
+        17 => &[("version", Number), ("number", Number), ("root", Bytes)],
         32 => &[
             ("version", Number),
             ("number", Number),
@@ -61,6 +63,17 @@ fn form(kind: u64) -> Fields {
         36 => &[("version", Number), ("number", Number), ("block_id", Bytes), ("body", Bytes)],
         37 => &[("version", Number), ("number", Number), ("block_id", Bytes), ("transactions", List(&Bytes))],
         38 => &[("version", Number), ("number", Number), ("block_id", Bytes), ("code", Number)],
+        40 => &[
+            ("version", Number),
+            ("number", Number),
+            ("root", Bytes),
+            ("page", Number),
+            ("count", Number),
+            ("digests", Bytes),
+        ],
+        41 => &[("version", Number), ("number", Number), ("root", Bytes), ("count", Number), ("bits", Bytes)],
+        50 => &[("version", Number), ("number", Number), ("root", Bytes), ("index", Number)],
+        51 => &[("version", Number), ("number", Number), ("root", Bytes), ("index", Number), ("data", Bytes)],
         _ => panic!("there is no message of type {kind}"),
     }
 }
@@ -78,8 +91,9 @@ fn fields_give_bytes_and_bytes_frames() {
         let kind = number(&vector["type"]);
         let record = checked(form(kind), vector);
         assert_eq!(framed(kind, &record), bytes(&vector["frame"]), "{}", vector["case"]);
-        assert_eq!(if kind < 32 { "talk" } else { "bulk" }, text(&vector["stream"]));
+        assert_eq!(if kind < 32 || kind == 50 { "talk" } else { "bulk" }, text(&vector["stream"]));
         kinds.insert(kind);
     }
-    assert_eq!(kinds, (0..=14).chain(32..=38).collect());
+    let named = (0..=14).chain(16..=17).chain(32..=38).chain(40..=41).chain(50..=51);
+    assert_eq!(kinds, named.collect());
 }

@@ -1,0 +1,1 @@
+"""Packages of models: fetched from many peers at once, and given to others."""
