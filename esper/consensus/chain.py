@@ -21,7 +21,7 @@ from esper.consensus.context import ChainContext
 from esper.consensus.execution import BlockExecution, genesis_state
 from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
-from esper.consensus.header_context import check_header_in_context
+from esper.consensus.header_context import check_entry, check_header_in_context
 from esper.consensus.header_isolation import check_header_in_isolation, read_header
 from esper.consensus.ports import ChainState, WorkVerifier
 from esper.consensus.work_rules import check_work
@@ -105,8 +105,10 @@ def connect(
 ) -> tuple[ChainContext, BlockExecution]:
     """The chain with a proven block on top, and what it does to ``state``, the parent's.
 
+    What its header is mined with is looked at again: only the executed parent knows for certain.
     Raises the first rule that it breaks, as its typed violation.
     """
+    check_entry(block.header, chain)
     execution = check_body(block, content, chain, state, verifier, signatures)
     longer = chain.extended(
         block.header, block.body.outputs, execution.paid_tokens, execution.confirmed

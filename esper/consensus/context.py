@@ -44,14 +44,15 @@ class ChainContext(HeaderChain):
         return cls(
             params=params,
             genesis_hash=genesis_hash(params),
-            registry=registry,
+            tip_registry=registry,
             schedule=(),
+            executed_height=0,
             tip_id=header.block_id,
             tip_work_id=header.work_id,
             height=0,
             times_ms=(header.pre.time_ms,),
             anchor=None,
-            tiers=TierState.of(registry),
+            tip_tiers=TierState.of(registry),
             weight=0,
             tip_work=ParentWork(header.result, header.vrf_proof.output, 0, 0),
         )
@@ -96,19 +97,20 @@ class ChainContext(HeaderChain):
     def on(cls, headers: HeaderChain, tip_work: ParentWork) -> "ChainContext":
         """A chain of headers whose tip was executed and leaves ``tip_work``.
 
-        What its execution confirmed is in the schedule of ``headers``.
+        What its execution confirmed is in ``headers``: see ``HeaderChain.executed``.
         """
         return cls(
             params=headers.params,
             genesis_hash=headers.genesis_hash,
-            registry=headers.registry,
+            tip_registry=headers.tip_registry,
             schedule=headers.schedule,
+            executed_height=headers.executed_height,
             tip_id=headers.tip_id,
             tip_work_id=headers.tip_work_id,
             height=headers.height,
             times_ms=headers.times_ms,
             anchor=headers.anchor,
-            tiers=headers.tiers,
+            tip_tiers=headers.tip_tiers,
             weight=headers.weight,
             tip_work=tip_work,
         )

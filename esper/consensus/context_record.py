@@ -1,4 +1,7 @@
-"""Bytes of a chain context, for storage: what the parameters do not say."""
+"""Bytes of a chain context, for storage: what the parameters do not say.
+
+They end with tiers and schedule, which hundreds of blocks in a row have in common.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,7 +10,7 @@ from esper.consensus.context import ChainContext
 from esper.consensus.difficulty import Anchor
 from esper.consensus.execution import ParentWork
 from esper.consensus.genesis import genesis_hash
-from esper.consensus.registry import genesis_registry
+from esper.consensus.models_record import MODELS_LIMIT, decode_models, encode_models
 from esper.consensus.tier_records import TIER_STATE
 from esper.consensus.tiers import TierState
 from esper.primitives.codec import (
@@ -16,6 +19,7 @@ from esper.primitives.codec import (
     FixedBytes,
     Record,
     Unsigned,
+    VarBytes,
     WideUnsigned,
     decode,
     encode,
@@ -24,9 +28,9 @@ from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.ids import BlockId, WorkId
 from esper.primitives.params import NetworkParameters
 
-CONTEXT_VERSION: Final = 1
-CONTEXT_LIMIT: Final = 4096
-"""Largest encoded context: four hashes, eleven times and the tallies of sixteen tiers."""
+CONTEXT_VERSION: Final = 2
+CONTEXT_LIMIT: Final = 4096 + MODELS_LIMIT
+"""Largest encoded context: four hashes, eleven times, the tallies of all tiers, and the models."""
 MAX_TIMES: Final = 64
 TARGET_BYTES: Final = 64
 WEIGHT_BYTES: Final = 80
@@ -43,6 +47,7 @@ class _Stored:
     tiers: TierState
     weight: int
     tip_work: ParentWork
+    models: bytes
 
 
 _STORED: Final = Record(
@@ -83,23 +88,30 @@ _STORED: Final = Record(
                 ),
             ),
         ),
+        ("models", VarBytes(MODELS_LIMIT)),
     ),
 )
 
 
 def encode_context(chain: ChainContext) -> bytes:
-    """The canonical bytes."""
+    """The canonical bytes; the last of them are ``shared_bytes``."""
     stored = _Stored(
         chain.tip_id,
         chain.tip_work_id,
         chain.height,
         chain.times_ms,
         () if chain.anchor is None else (chain.anchor,),
-        chain.tiers,
+        chain.tip_tiers,
         chain.weight,
         chain.tip_work,
+        encode_models(chain.tip_registry, chain.schedule),
     )
     return encode(_STORED, stored)
+
+
+def shared_bytes(chain: ChainContext) -> int:
+    """How many bytes at the end of its encoding are those of many other blocks too."""
+    return len(encode_models(chain.tip_registry, chain.schedule))
 
 
 def decode_context(data: bytes, params: NetworkParameters) -> ChainContext:
@@ -109,17 +121,19 @@ def decode_context(data: bytes, params: NetworkParameters) -> ChainContext:
     stored = decode(_STORED, data, limit=CONTEXT_LIMIT, what="chain context")
     if stored.height == 0:
         raise CodecError("chain context.height: 0, which the empty record alone stands for", 0)
+    registry, schedule = decode_models(stored.models)
     return ChainContext(
         params=params,
         genesis_hash=genesis_hash(params),
-        registry=genesis_registry(params),
-        schedule=(),
+        tip_registry=registry,
+        schedule=schedule,
+        executed_height=stored.height,
         tip_id=stored.tip_id,
         tip_work_id=stored.tip_work_id,
         height=stored.height,
         times_ms=stored.times_ms,
         anchor=stored.anchor[0] if stored.anchor else None,
-        tiers=stored.tiers,
+        tip_tiers=stored.tiers,
         weight=stored.weight,
         tip_work=stored.tip_work,
     )

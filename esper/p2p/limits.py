@@ -216,7 +216,7 @@ class NetworkLimits:
     def of(cls, params: NetworkParameters) -> "NetworkLimits":
         """The limits of a network."""
         undo = params.limits.undo_depth
-        horizon = undo + undo // 5
+        horizon = params.governance.horizon
         return cls(
             undo=undo,
             horizon=horizon,

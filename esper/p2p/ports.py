@@ -52,6 +52,13 @@ class ChainPort(Protocol):
         at any stage, what it was refused for.
         """
 
+    def check_alone(self, header: Header) -> None:
+        """The rules of a header by itself.
+
+        Raises IsolatedHeaderViolation; for one that was refused for good at any stage, what it was
+        refused for.
+        """
+
 
 class Proven(Protocol):
     """A block that was judged: header, work and lists hold."""

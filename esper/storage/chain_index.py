@@ -8,7 +8,10 @@
 "p" || file as u32     no proof of a greater height is in that file, as u64
 "q"                    number of the first proof file that is kept, as u32
 "l" || block id        BlockEntry of a block that was left behind for another branch
-"x" || block id        the context of one of CONTEXT_EVERY of those
+"c" || height as u64   the context after the block
+"a" || height as u64   empty: that context is kept for good
+"s" || digest          the end of contexts, which many have in common, by its hash of 32 bytes
+"x" || block id        the context of one of CONTEXT_EVERY of those that were left behind
 "w"                    undo records and contexts are kept from that height on, as u64, if it is set
 "k"                    the lowest height from which every proof is kept, as u64
 """
@@ -30,10 +33,17 @@ from esper.primitives.codec import (
     decode,
     encode,
 )
-from esper.primitives.hashing import HASH32_BYTES, HASH_BYTES, u32, u64
+from esper.primitives.hashing import (
+    HASH32_BYTES,
+    HASH_BYTES,
+    make_tag,
+    tagged_hash32,
+    u32,
+    u64,
+)
 from esper.primitives.ids import BlockId
 from esper.storage.errors import IndexCorruptError
-from esper.storage.kv.store_port import KeyValueView
+from esper.storage.kv.store_port import KeyValueView, Write
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES, Locator
 
 T = TypeVar("T")
@@ -45,6 +55,10 @@ GENESIS_KEY: Final = b"g"
 FIRST_PROOF_FILE_KEY: Final = b"q"
 PROOFS_FROM_KEY: Final = b"k"
 UNDO_FROM_KEY: Final = b"w"
+TAG_SHARED: Final = make_tag("esper/storage/shared/v1")
+_WHOLE: Final = b"\x00"
+_ENDED: Final = b"\x01"
+"""Before a context: whether all of it follows, or the digest of its end and the rest."""
 
 Pair = tuple[int, int]
 """File and offset of a Locator."""
@@ -178,6 +192,16 @@ def context_key(height: int) -> bytes:
     return b"c" + u64(height)
 
 
+def kept_context_key(height: int) -> bytes:
+    """Where it stands that the context of a height is kept for good."""
+    return b"a" + u64(height)
+
+
+def shared_key(digest: bytes) -> bytes:
+    """Where the end of contexts stands that many have in common."""
+    return b"s" + digest
+
+
 def proof_file_key(file: int) -> bytes:
     """Where the greatest height of a proof file stands."""
     return b"p" + u32(file)
@@ -274,7 +298,11 @@ class ChainIndex(Generic[S]):
 
     def context(self, height: int) -> bytes | None:
         """The context that ``append`` was given with a block, None if it is not kept."""
-        return self.store.get(context_key(height))
+        return self._context(context_key(height), f"context of block {height}")
+
+    def keeps_context(self, height: int) -> bool:
+        """Whether the context of a height is kept for good, whatever its height."""
+        return self.store.get(kept_context_key(height)) is not None
 
     def greatest_in_proof_file(self, file: int) -> int:
         """A height at or above those of all blocks of the chain with a proof in that file."""
@@ -291,7 +319,8 @@ class ChainIndex(Generic[S]):
 
     def left_context(self, block_id: BlockId) -> bytes | None:
         """The context of a block that was left behind, None where it is not kept."""
-        return self.store.get(left_context_key(block_id))
+        what = f"context of block {block_id.hex()[:16]}"
+        return self._context(left_context_key(block_id), what)
 
     @property
     def undo_from(self) -> int | None:
@@ -318,6 +347,27 @@ class ChainIndex(Generic[S]):
             else:
                 low = middle + 1
         return low
+
+    def context_writes(self, key: bytes, context: bytes, shared: int) -> tuple[Write, ...]:
+        """The writes of a context of which the last ``shared`` bytes are stored once for all.
+
+        Those are never deleted: there is one record for each time that they changed.
+        """
+        if not shared:
+            return ((key, _WHOLE + context),)
+        own, end = context[:-shared], context[-shared:]
+        digest = tagged_hash32(TAG_SHARED, end)
+        write = (key, _ENDED + digest + own)
+        known = self.store.get(shared_key(digest)) is not None
+        return (write,) if known else (write, (shared_key(digest), end))
+
+    def _context(self, key: bytes, what: str) -> bytes | None:
+        found = self.store.get(key)
+        if found is None or found[:1] == _WHOLE:
+            return found if found is None else found[1:]
+        own = 1 + HASH32_BYTES
+        end = self.store.get(shared_key(found[1:own]))
+        return found[own:] + self._required(end, f"end of the {what}")
 
     def _required(self, found: T | None, what: str) -> T:
         if found is None:

@@ -299,7 +299,9 @@ class ChainStore:
         gone = range(kept if before is None else max(before, 1), kept)
         for first in range(gone.start, gone.stop, FORGOTTEN_AT_ONCE):
             part = gone[first - gone.start :][:FORGOTTEN_AT_ONCE]
-            self._index.store.write([one for deep in part for one in forget_undo(deep)])
+            self._index.store.write(
+                [one for deep in part for one in forget_undo(self._index, deep)]
+            )
         self._index.store.write([(UNDO_FROM_KEY, None if height is None else u64(height))])
 
     @property

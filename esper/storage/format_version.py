@@ -17,7 +17,8 @@ from esper.storage.segments.segment_writer import sync_folder
 
 TAG_FORMAT: Final = make_tag("esper/storage/format/v1")
 FIRST_FORMAT: Final = 1
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""2: contexts of blocks hold tiers and schedule."""
 FORMAT_FILE: Final = "storage-format"
 
 Migrations = Mapping[int, Callable[[Path], None]]

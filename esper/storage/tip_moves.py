@@ -24,6 +24,7 @@ from esper.storage.chain_index import (
     encode_undo,
     entry_key,
     height_key,
+    kept_context_key,
     left_context_key,
     left_key,
     pair,
@@ -51,6 +52,10 @@ class StoredExecution:
     """In the order of the block."""
     context: bytes = b""
     """What the caller must know of the chain up to this block to judge the next one."""
+    shared: int = 0
+    """So many bytes at its end are those of many other blocks too, and stored once for all."""
+    keeps_context: bool = False
+    """Whether it is kept for good: the next block's does not follow from headers alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,10 @@ class Step:
     """Its own."""
     context: bytes
     """The caller's."""
+    shared: int
+    """Bytes at its end that are stored once for all."""
+    keeps_context: bool
+    """Whether it is kept for good."""
 
 
 def plan(
@@ -137,6 +146,8 @@ def plan(
         tip.receipts,
         execution.receipts,
         execution.context,
+        execution.shared,
+        execution.keeps_context,
     )
 
 
@@ -155,26 +166,32 @@ def upwards(
         (entry_key(step.height), encode_entry(entry)),
         (height_key(step.block_id), u64(step.height)),
         (undo_key(step.height), encode_undo(step.undo)),
-        (context_key(step.height), step.context),
+        *index.context_writes(context_key(step.height), step.context, step.shared),
         (TIP_KEY, encode_tip(tip)),
     ]
+    if step.keeps_context:
+        writes.append((kept_context_key(step.height), b""))
     if places.proof is not None:
         # The newest block of the chain is its highest, so this is the greatest in the file.
         writes.append((proof_file_key(places.proof.file), u64(step.height)))
     kept_from = index.undo_from
     if step.height > undo_depth and (kept_from is None or step.height - undo_depth < kept_from):
-        writes += forget_undo(step.height - undo_depth)
+        writes += forget_undo(index, step.height - undo_depth)
     return tuple(writes)
 
 
-def forget_undo(height: int) -> tuple[Write, ...]:
+def forget_undo(index: ChainIndex[KeyValueView], height: int) -> tuple[Write, ...]:
     """The writes that keep a block from being taken off any more.
 
-    The parent of the deepest block that can be taken off keeps its context, and so does one block
-    of CONTEXT_EVERY.
+    The parent of the deepest block that can be taken off keeps its context, and so do one block of
+    CONTEXT_EVERY and those whose execution asked for it.
     """
     undo = (undo_key(height), None)
-    return (undo,) if (height - 1) % CONTEXT_EVERY == 0 else (undo, (context_key(height - 1), None))
+    return (undo,) if _keeps(index, height - 1) else (undo, (context_key(height - 1), None))
+
+
+def _keeps(index: ChainIndex[KeyValueView], height: int) -> bool:
+    return height % CONTEXT_EVERY == 0 or index.keeps_context(height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +228,12 @@ def plan_back(index: ChainIndex[KeyValueView], *, left: bool = False) -> StepBac
         (height_key(tip.block_id), None),
         (undo_key(tip.height), None),
         (context_key(tip.height), None),
+        (kept_context_key(tip.height), None),
     )
     if left:
         writes = (*writes, (left_key(tip.block_id), encode_entry(index.entry(tip.height))))
-        context = index.context(tip.height)
-        if context is not None and tip.height % CONTEXT_EVERY == 0:
+        context = index.store.get(context_key(tip.height))
+        if context is not None and _keeps(index, tip.height):
             writes = (*writes, (left_context_key(tip.block_id), context))
     parent = Tip(tip.height - 1, block_id, root, receipts, tip.journal, tip.proofs)
     return StepBack(parent, tip.block_id, tuple(writes))

@@ -26,6 +26,7 @@ from esper.consensus import (
     context_record,
     header,
     header_isolation,
+    models_record,
 )
 from esper.consensus.chain import BlockBytes
 from esper.consensus.registry import genesis_registry
@@ -368,12 +369,14 @@ def table() -> tuple[Decoder, ...]:
     anchors = address_files.kept_anchors([peer_address.PeerAddress(bytes(16), 1, known.peer_id)])
     work_outputs = encode(WORK_OUTPUTS, mined.body.outputs)
     seed = "/ip4/192.0.2.7/tcp/9333/p2p/" + peer_address.peer_id_text(ID_PREFIX + bytes(32))
+    models = models_record.encode_models(WORLD.chain.context.tip_registry, ())
     f = FOLDER.reader
     return (
         *schemas(
             {
                 "consensus.header.PRE_HEADER": mined.header.pre.to_bytes(),
                 "consensus.header.HEADER": head,
+                "consensus.models_record._MODELS": models,
                 "dao.bodies.MODEL_BODY": body_vector("ModelBody"),
                 "dao.bodies.CHANGE_BODY": body_vector("ChangeBody"),
                 "dao.entry_records.TIER": encode(TIER, genesis_registry(PARAMS).tiers[0]),
@@ -396,6 +399,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("consensus.call_groups.decode_call_group", lambda b: call_groups.decode_call_group(b, LARGEST), (CodecError,), group, call_groups.CallGroup.to_bytes),
         Decoder("consensus.call_groups.decode_result", lambda b: call_groups.decode_result(b, LARGEST), (CodecError,), call_groups.encode_result((5, 6, 700)), call_groups.encode_result),
         Decoder("consensus.context_record.decode_context", lambda b: context_record.decode_context(b, PARAMS), (CodecError,), context_record.encode_context(WORLD.chain.context), lambda c: context_record.encode_context(c) if c.height else b""),
+        Decoder("consensus.models_record.decode_models", models_record.decode_models, (CodecError,), models, lambda m: models_record.encode_models(*m)),
         Decoder("vm.transaction.decode_transaction", lambda b: transaction.decode_transaction(b, limit), (IsolatedTransactionViolation,), signed, transaction.Transaction.to_bytes),
         Decoder("vm.transaction.transaction_kind", transaction.transaction_kind, (CodecError,), signed),
         Decoder("primitives.address.from_bytes", Address.from_bytes, (AddressError,), address(ALICE), Address.to_bytes),

@@ -36,7 +36,7 @@ from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.store_state import genesis_of, replay_of
 from esper.primitives.errors.chain_errors import InvalidAncestorViolation
 from esper.primitives.errors.header_errors import UnknownParentViolation
-from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, TIP_KEY, proof_file_key
+from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, TIP_KEY, proof_file_key, shared_key
 from esper.storage.chain_store import ChainStore
 from esper.storage.reindex import reindex
 from esper.storage.store_options import StoreOptions
@@ -421,11 +421,12 @@ def way(old: Made, new: Made) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
 
 
 def entries(store: ChainStore) -> dict[bytes, bytes]:
-    """All of the index but what it says about files."""
+    """All of the index but what it says about files, and ends of contexts, which stay."""
     return {
         key: value
         for key, value in store.index.store.items(b"")
-        if key not in (TIP_KEY, FIRST_PROOF_FILE_KEY) and not key.startswith(PROOF_FILES)
+        if key not in (TIP_KEY, FIRST_PROOF_FILE_KEY)
+        and not key.startswith((PROOF_FILES, shared_key(b"")))
     }
 
 

@@ -29,7 +29,7 @@ from esper.consensus.block_isolation import (
 from esper.consensus.chain import BlockBytes, check_header, check_work_of
 from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
-from esper.consensus.header_isolation import read_header
+from esper.consensus.header_isolation import check_header_in_isolation, read_header
 from esper.consensus.ports import WorkClaim, WorkVerifier
 from esper.primitives.errors.block_errors import SizeViolation
 from esper.primitives.errors.consequences import Stage, consequence_of
@@ -161,12 +161,20 @@ class BlockJudge:
         One that was refused for good is refused again with what it was refused for, at the stage
         that it was refused at.
         """
-        block_id = header.block_id
+        self._check_unrefused(header.block_id)
+        with self._remembering(Stage.HEADER, header.block_id):
+            check_header(header, parent, now_ms=now_ms)
+
+    def check_alone(self, header: Header, genesis_hash: bytes) -> None:
+        """The part of that stage that asks for no branch. Raises JudgementError, as it does."""
+        self._check_unrefused(header.block_id)
+        with self._remembering(Stage.HEADER, header.block_id):
+            check_header_in_isolation(header, genesis_hash, self._limits)
+
+    def _check_unrefused(self, block_id: BlockId) -> None:
         known = self._refused.get(block_id)
         if known is not None:
             raise JudgementError(known[1], copy.copy(known[0]), block_id)
-        with self._remembering(Stage.HEADER, block_id):
-            check_header(header, parent, now_ms=now_ms)
 
     def check_work(
         self, header: Header, outputs: bytes, proof: bytes, parent: HeaderChain

@@ -27,6 +27,7 @@ from esper.node.chain.changes.far_ways import FarWays
 from esper.node.chain.changes.known_blocks import KnownBlocks
 from esper.node.chain.changes.taking_up import take_up_side_blocks
 from esper.node.chain.changes.tip_mover import TipMover
+from esper.node.chain.changes.visiting import clear_visit
 from esper.node.chain.store_state import StoreState, TreeState
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.errors.rule_violation import RuleViolation
@@ -70,6 +71,7 @@ class ChainManager:
         self._mover = TipMover(self.known, self.state, verifier, signatures, prune=prune)
         self._adopter = Adopter(self.known, self._mover)
         self._far_ways = FarWays(self.known, self.block_judge, self._adopter)
+        clear_visit(store.datadir)
         self._follow_side_blocks(now_ms)
         self.known.far.take_up()
         self._far_ways.follow_kept()
@@ -77,7 +79,7 @@ class ChainManager:
     def _follow_side_blocks(self, now_ms: int) -> None:
         """Move to the best tip of what lies beside the chain and belongs to it."""
         try:
-            take_up_side_blocks(self.known, now_ms)
+            take_up_side_blocks(self.known, self._mover, now_ms)
             self._mover.move_to_best(None)
         except TooDeepReorganisation as violation:
             self.halted = violation
@@ -184,11 +186,12 @@ class ChainManager:
     def catch_up(self, block_id: BlockId) -> Arrival:
         """Move to the best tip, for a block that is known.
 
-        There is nothing to do, unless the machine failed in the middle of a change of chain.
-        Raises what ``adopt`` raises.
+        There is nothing to do, unless the machine failed in the middle of a change of chain, or of
+        a visit. Raises what ``adopt`` raises.
         """
         before = self._mover.begin()
         self._mover.move_to_best(None)
+        self._mover.visit_if_waiting(block_id)
         return self._mover.arrival(block_id, before, new=False)
 
     def adopt(self, judged: JudgedBlock) -> Arrival:

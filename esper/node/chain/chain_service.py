@@ -177,8 +177,10 @@ class ChainService:
         async with self._lock:
             way = await trio.to_thread.run_sync(self._manager.known.way_to, block_id)
         await self.reroot(way.fork, frozenset(way.above))
-        for start in range(0, len(way.above), GROUP_BLOCKS):
-            part = way.above[start : start + GROUP_BLOCKS]
+        # Of a longer part the last headers are beyond what its first parent says.
+        size = min(GROUP_BLOCKS, self._manager.params.governance.horizon)
+        for start in range(0, len(way.above), size):
+            part = way.above[start : start + size]
             await self._change(
                 lambda part=part: self._manager.lead_up(  # type: ignore[misc]
                     part, now_ms=self._clock(), received_ms=self._steady()

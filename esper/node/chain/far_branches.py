@@ -48,9 +48,8 @@ class FarBranches:
         self._params = params
         self._headers_of = headers_of
         self._most_bytes = most_bytes
-        undo = params.limits.undo_depth
-        self.most_blocks = undo + undo // 5 + 1
-        """The horizon of sync: a branch that was proven so far is stood on or given up."""
+        self.most_blocks = params.governance.horizon + 1
+        """A branch that was proven up to its horizon is stood on or given up."""
         self._disk = SideBlocks(store.datadir, FAR_FOLDER)
         self._blocks: dict[BlockId, _Far] = {}
         self._refused: dict[BlockId, None] = {}
@@ -183,7 +182,7 @@ class FarBranches:
         for _, block_id, header in sorted(waiting, key=lambda item: item[:2]):
             parent_id = header.pre.parent
             parent = self.headers_of(parent_id) or self._headers_of(parent_id)
-            if parent is None:
+            if parent is None or header.pre.height > parent.horizon:
                 self._disk.remove(block_id)
                 continue
             size = self._disk.size(block_id)

@@ -1,6 +1,7 @@
 """The headers up to any block that was executed once, read back from the nearest kept context.
 
-The store keeps the context of one block of a few; those between are its headers put on top of it.
+The store keeps the context of one block of a few, and of each that confirmed something; those
+between are its headers put on top of it.
 """
 
 import threading
@@ -53,7 +54,8 @@ class HeaderChains:
             at = above[-1].pre.parent
             found = self._remembered(at)
         for header in reversed(above):
-            found = found.extended_by_header(header)
+            # It was executed here, and confirmed nothing: else its context were kept.
+            found = found.extended_by_header(header).executed(())
             self._remember(found)
         return found
 

@@ -79,6 +79,10 @@ class Judging:
         self._judge.check_header(header, parent, now_ms=self._clock())
         return parent.extended_by_header(header)
 
+    def judge_alone(self, header: Header, genesis_hash: bytes) -> None:
+        """A header by itself, wherever it stands. Cheap. Raises JudgementError."""
+        self._judge.check_alone(header, genesis_hash)
+
     async def judge_work(
         self, header: Header, outputs: bytes, proof: bytes, parent: HeaderChain
     ) -> WorkOutputs:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from esper.consensus.block import decode_body
 from esper.consensus.block_isolation import read_content
 from esper.consensus.context import ChainContext
-from esper.consensus.context_record import decode_context, encode_context
+from esper.consensus.context_record import decode_context, encode_context, shared_bytes
 from esper.consensus.execution import BlockExecution, execute_block, genesis_state
 from esper.consensus.header import decode_header
 from esper.crypto.signatures import SignatureClaim
@@ -66,6 +66,8 @@ def stored_execution(execution: BlockExecution, context: ChainContext) -> Stored
         changes=execution.changes,
         receipts=tuple(receipt.to_bytes() for receipt in execution.receipts),
         context=encode_context(context),
+        shared=shared_bytes(context),
+        keeps_context=bool(execution.confirmed),
     )
 
 
@@ -95,7 +97,7 @@ def replay_of(params: NetworkParameters) -> Replay:
                 f"block {header.pre.height} leads to another state than it says; "
                 "the data directory was written by a program of other rules"
             )
-        extended = chain.extended(header, body.outputs, execution.paid_tokens)
+        extended = chain.extended(header, body.outputs, execution.paid_tokens, execution.confirmed)
         return stored_execution(execution, extended)
 
     return replay

@@ -92,3 +92,10 @@ class NodeChain:
             self._chain.judging.judge_header(header, parent)
         except JudgementError as refused:
             raise refused.violation from None
+
+    def check_alone(self, header: Header) -> None:
+        """See ``ChainPort``."""
+        try:
+            self._chain.judging.judge_alone(header, self._chain.view.context.genesis_hash)
+        except JudgementError as refused:
+            raise refused.violation from None

@@ -80,14 +80,16 @@ class Lead:
             self.progress_ms = now
             if chain.height_on_chain(link.block_id) is not None:
                 self.branch.fork = self.branch.base
+        here = chain.headers_of(self.branch.base.tip_id)
+        if here is not None:
+            self.branch.tell(here)
         return tuple(asked)
 
     def most_headers(self, limits: NetworkLimits) -> int:
         """How many headers more it may hold: above its last proven and last executed block."""
-        top = self.branch.top.height
+        top = self.branch.top
         ahead = self.branch.base.height + limits.ahead
-        horizon = self.branch.fork.height + limits.horizon
-        return min(MOST_AT_ONCE, ahead - top, horizon - top)
+        return min(MOST_AT_ONCE, ahead - top.height, top.horizon - top.height)
 
     def wants_headers(self, limits: NetworkLimits) -> bool:
         """Whether the next are to be asked for: a quarter is free."""

@@ -58,6 +58,7 @@ CONSEQUENCES: Final[Mapping[Stage, Mapping[type[RuleViolation], Consequence]]] =
             h.OmegaViolation: Consequence.OTHER_RULES,
             h.UnknownParentViolation: Consequence.RETRY,
             h.TimeFutureViolation: Consequence.RETRY,
+            h.HorizonViolation: Consequence.RETRY,
         },
         Stage.WORK: {
             **_BRANCH,

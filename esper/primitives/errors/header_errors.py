@@ -120,6 +120,18 @@ class TimeFutureViolation(HeaderContextViolation):
 
 
 @dataclass(eq=False)
+class HorizonViolation(HeaderContextViolation):
+    """A height whose models depend on blocks of its branch that were not executed yet."""
+
+    height: int
+    horizon: int
+    template: ClassVar[str] = (
+        "height {height} is beyond {horizon}, up to which the executed part of the branch says "
+        "which models there are; try again when more of it is executed"
+    )
+
+
+@dataclass(eq=False)
 class TierViolation(HeaderContextViolation):
     """A tier that is not active."""
 

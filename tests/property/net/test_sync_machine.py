@@ -15,6 +15,7 @@ from tests.support.net.sync_world import (
     LIMITS,
     UNIT,
     Made,
+    Makers,
     Script,
     World,
     up_to,
@@ -34,7 +35,9 @@ class SyncMachine(RuleBasedStateMachine):
 
     @initialize(threads=st.integers(1, 3), seed=st.integers(0, 9))
     def begin(self, threads: int, seed: int) -> None:
-        self.world = World(threads=threads, seed=seed, was_synced=True)
+        self.world = World(
+            threads=threads, seed=seed, was_synced=True, makers=Makers(rotating=True)
+        )
         self.world.sync._board.buffer.limit = BUFFER
         self.main = self.world.makers.chain(self.world.makers.genesis, 5)
         self.honest: list[PeerNumber] = []
@@ -175,7 +178,7 @@ class NewcomerMachine(RuleBasedStateMachine):
 
     @initialize(threads=st.integers(1, 3), stem=st.integers(0, 60), more=st.integers(1, 60))
     def begin(self, threads: int, stem: int, more: int) -> None:
-        self.world = World(threads=threads)
+        self.world = World(threads=threads, makers=Makers(rotating=True))
         self.world.chain.current = False
         self.main = self.world.makers.chain(self.world.makers.genesis, stem + more)
         self.honest = [self.world.honest(self.main[-1])]

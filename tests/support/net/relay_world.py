@@ -9,6 +9,7 @@ from esper.consensus.block import decode_body
 from esper.consensus.chain import check_header
 from esper.consensus.header import Header, decode_header
 from esper.consensus.header_chain import HeaderChain
+from esper.consensus.header_isolation import check_header_in_isolation
 from esper.node.chain.block_judge import BlockJudge, JudgedBlock, JudgementError
 from esper.p2p.actions import Ask, Blame, Brought, Cancel, End, Send
 from esper.p2p.faults import Offence
@@ -107,6 +108,9 @@ class PlayedChain:
 
     def check_header(self, header: Header, parent: HeaderChain) -> None:
         check_header(header, parent, now_ms=self._clock())
+
+    def check_alone(self, header: Header) -> None:
+        check_header_in_isolation(header, self.tip.genesis_hash, self.tip.params.limits)
 
     def take(self, block_id: BlockId, parent_id: BlockId, headers: HeaderChain) -> None:
         """Adopts a proven block; the heaviest chain is executed."""

@@ -17,6 +17,8 @@ from esper.consensus.context import ChainContext
 from esper.consensus.header import Header, PreHeader
 from esper.consensus.header_chain import HeaderChain
 from esper.crypto.vrf import VrfProof
+from esper.dao.registry import ONE, Entry, Puzzle
+from esper.dao.schedule import Activation, Scheduled, still_ahead
 from esper.p2p.actions import Ask, Blame, Cancel, End
 from esper.p2p.faults import Offence
 from esper.p2p.limits import NetworkLimits
@@ -37,13 +39,16 @@ from esper.p2p.wire.talk_messages import (
     Refuse,
 )
 from esper.primitives.errors.chain_errors import InvalidAncestorViolation
+from esper.primitives.errors.consequences import Stage
 from esper.primitives.errors.header_errors import (
     HeightViolation,
+    HorizonViolation,
+    ModelViolation,
     TimeFutureViolation,
     UnknownParentViolation,
 )
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
-from esper.primitives.ids import BlockId
+from esper.primitives.ids import BlockId, ModelId
 from tests.support.fake_work import fake_network
 
 PARAMS = fake_network()
@@ -51,6 +56,8 @@ GENESIS = ChainContext.genesis(PARAMS)
 UNIT = 1_000
 """Weight of a usual block."""
 LIMITS = NetworkLimits(undo=16, horizon=20, ahead=20, body=1_000, proof=1_000, asking_ms=3_000)
+
+ROTATED_EVERY = 7
 
 SOUND = "sound"
 FORGED = "forged"
@@ -65,6 +72,7 @@ class Made:
 
     header: Header
     headers: HeaderChain
+    """Its chain, all of it executed."""
     parent: Made | None
     kind: str = SOUND
 
@@ -89,7 +97,9 @@ class Made:
         return BlockBytes(self.header.to_bytes(), self.body, self.proof)
 
 
-def _header(parent: HeaderChain, weight: int, nonce: int, time_ms: int) -> Header:
+def _header(
+    parent: HeaderChain, weight: int, nonce: int, time_ms: int, model_id: ModelId
+) -> Header:
     target = (1 << 512) // weight - 1
     pre = PreHeader(
         version=1,
@@ -102,7 +112,7 @@ def _header(parent: HeaderChain, weight: int, nonce: int, time_ms: int) -> Heade
         calls_root=bytes(64),
         state_root=bytes(32),
         payee=bytes(33),
-        model_id=PARAMS.model.model_id,
+        model_id=model_id,
         tier=0,
         target=target.to_bytes(64, "big"),
         # The least there is: so a block weighs what it was told to.
@@ -118,23 +128,42 @@ def _header(parent: HeaderChain, weight: int, nonce: int, time_ms: int) -> Heade
 class Makers:
     """Makes blocks; no two are alike. All are remembered: they are what judges know."""
 
-    def __init__(self) -> None:
-        self.genesis = Made(_header(GENESIS, 1, 0, 0), GENESIS, None)
+    def __init__(self, *, rotating: bool = False) -> None:
+        """``rotating``: each branch confirms models of its own, which act as soon as they may."""
+        self._rotating = rotating
+        header = _header(GENESIS, 1, 0, 0, PARAMS.model.model_id)
+        self.genesis = Made(header, GENESIS, None)
         self.by_id: dict[BlockId, Made] = {GENESIS.tip_id: self.genesis}
         self.by_header: dict[bytes, Made] = {}
         self._nonce = 0
 
     def block(
-        self, parent: Made, weight: int = UNIT, kind: str = SOUND, time_ms: int | None = None
+        self,
+        parent: Made,
+        weight: int = UNIT,
+        kind: str = SOUND,
+        time_ms: int | None = None,
+        confirmed: tuple[Scheduled, ...] = (),
     ) -> Made:
+        """A block of its tier's own model, whose execution confirms so much."""
         self._nonce += 1
         time = parent.headers.times_ms[-1] + 1_000 if time_ms is None else time_ms
-        header = _header(parent.headers, weight, self._nonce, time)
-        headers = parent.headers.extended_by_header(header)
+        if self._rotating and parent.height % ROTATED_EVERY == 0:
+            confirmed = (*confirmed, self.activation(parent.height + 1 + LIMITS.horizon))
+        model_id = parent.headers.registry.tier(0).model.model_id
+        header = _header(parent.headers, weight, self._nonce, time, model_id)
+        headers = parent.headers.extended_by_header(header).executed(confirmed)
         made = Made(header, headers, parent, kind)
         self.by_id[made.block_id] = made
         self.by_header[header.to_bytes()] = made
         return made
+
+    def activation(self, height: int) -> Scheduled:
+        """A model that nobody has seen takes the tier at a height."""
+        model_id = ModelId(self._nonce.to_bytes(64, "big"))
+        own = PARAMS.model
+        entry = Entry(replace(own, model_id=model_id), ONE, Puzzle.of(PARAMS.puzzle))
+        return Scheduled(height, Activation(entry, 0))
 
     def chain(self, parent: Made, count: int, weight: int = UNIT, kind: str = SOUND) -> list[Made]:
         """So many blocks on top of a parent, the lowest first."""
@@ -175,12 +204,20 @@ class FakeProven:
 
 
 class FakeChain:
-    """A tree of blocks of which the heaviest sound branch is executed."""
+    """A tree of blocks of which the heaviest sound branch is executed.
 
-    def __init__(self, makers: Makers, undo: int) -> None:
+    What it says of a branch is what those of its blocks confirmed that were executed here.
+    """
+
+    def __init__(self, makers: Makers, undo: int, horizon: int = LIMITS.horizon) -> None:
         self.makers = makers
         self.undo = undo
+        long = horizon + 50
+        governance = replace(PARAMS.governance, horizon=horizon, grace=long, trial=long)
+        self.params = replace(PARAMS, governance=governance)
         self.known = {makers.genesis.block_id: makers.genesis}
+        self.executed: set[BlockId] = set()
+        self.visited: list[Made] = []
         self.chain = [makers.genesis]
         self.failed: set[BlockId] = set()
         self.refused: dict[BlockId, RuleViolation] = {}
@@ -190,12 +227,33 @@ class FakeChain:
         self.current = True
 
     @property
+    def chain(self) -> list[Made]:
+        """The executed chain, genesis first."""
+        return self._chain
+
+    @chain.setter
+    def chain(self, chain: list[Made]) -> None:
+        self._chain = chain
+        self.executed.update(made.block_id for made in chain)
+
+    @property
     def tip(self) -> HeaderChain:
-        return self.chain[-1].headers
+        return self._seen(self.chain[-1])
 
     def headers_of(self, block_id: BlockId) -> HeaderChain | None:
         made = self.known.get(block_id)
-        return made.headers if made is not None and block_id not in self.failed else None
+        return self._seen(made) if made is not None and block_id not in self.failed else None
+
+    def _seen(self, made: Made) -> HeaderChain:
+        """A block's headers, as whoever executed no more of its branch has them."""
+        last = made
+        while last.block_id not in self.executed:
+            assert last.parent is not None
+            last = last.parent
+        schedule = still_ahead(last.headers.schedule, made.height)
+        return replace(
+            made.headers, params=self.params, schedule=schedule, executed_height=last.height
+        )
 
     def height_on_chain(self, block_id: BlockId) -> int | None:
         made = self.known.get(block_id)
@@ -223,15 +281,23 @@ class FakeChain:
             raise InvalidAncestorViolation(header.block_id, parent)
         if parent not in self.known:
             raise UnknownParentViolation(parent)
-        return self.known[parent].headers
+        return self._seen(self.known[parent])
 
     def check_header(self, header: Header, parent: HeaderChain) -> None:
         if header.pre.parent != parent.tip_id:
             raise UnknownParentViolation(header.pre.parent)
         if header.pre.height != parent.height + 1:
             raise HeightViolation(header.pre.height, parent.height + 1)
+        if header.pre.height > parent.horizon:
+            raise HorizonViolation(header.pre.height, parent.horizon)
+        models = [one.model.model_id for one in parent.registry.tier(0).entries]
+        if header.pre.model_id not in models:
+            raise ModelViolation(header.pre.model_id, models[0])
         if header.pre.time_ms > self.now_ms:
             raise TimeFutureViolation(header.pre.time_ms, self.now_ms)
+        self.check_alone(header)
+
+    def check_alone(self, header: Header) -> None:
         if header.block_id in self.refused:
             raise self.refused[header.block_id]
 
@@ -250,7 +316,7 @@ class FakeChain:
             return Failure(Consequence.RETRY, None, "its parent is unknown")
         self.known[made.block_id] = made
         if made.headers.weight <= self.tip.weight:
-            return None
+            return self._visit(made)
         branch = up_to(made)
         fork = 0
         while (
@@ -266,6 +332,21 @@ class FakeChain:
             self.failed |= {one.block_id for one in branch if one.height >= bad.height}
             return Failure(Consequence.FAILED, None, "its state root is wrong")
         self.chain = branch
+        return None
+
+    def _visit(self, made: Made) -> Failure | None:
+        """As the node does: a lighter branch is executed once it ends at its horizon."""
+        seen, fork = self._seen(made), self.fork_height(made.block_id)
+        assert fork is not None
+        if seen.height < seen.horizon or self.tip.height - fork > self.undo:
+            return None
+        branch = up_to(made)[fork + 1 :]
+        bad = next((one for one in branch if one.kind == BAD_STATE), None)
+        if bad is not None:
+            self.failed |= {one.block_id for one in branch if one.height >= bad.height}
+            return Failure(Consequence.FAILED, None, "its state root is wrong")
+        self.visited.append(made)
+        self.executed.update(one.block_id for one in branch)
         return None
 
     def reroot(self, block_id: BlockId) -> None:
@@ -367,7 +448,7 @@ class World:
         **settings: Any,
     ) -> None:
         self.makers = makers or Makers()
-        self.chain = FakeChain(self.makers, limits.undo)
+        self.chain = FakeChain(self.makers, limits.undo, limits.horizon)
         self.limits = limits
         self.sync = Sync(limits, self.chain, Random(seed), replace(SyncSettings(), **settings))
         self.now = 0
@@ -546,9 +627,19 @@ class World:
         assert job.parent.tip_id == made.header.pre.parent
         if job.data.body != made.body or (job.data.proof != made.proof and not job.assumed):
             value = Failure(Consequence.WRONG_BYTES, Offence.BYTES, "it is not what its id names")
+        elif (refused := self._refused(job)) is not None:
+            value = refused
         elif made.kind == FORGED:
             value = Failure(Consequence.INVALID, Offence.FORGED, "the proof proves nothing")
         self._do(self.sync.done(job.key, value, self.now))
+
+    def _refused(self, job: JudgeBlock) -> Failure | None:
+        """What a judge has against a header on the branch that he is given."""
+        try:
+            self.chain.check_header(self._made(job.data.header).header, job.parent)
+        except RuleViolation as violation:
+            return Failure.of(violation, Stage.HEADER)
+        return None
 
     def _made(self, header: bytes) -> Made:
         return self.makers.by_header[header]

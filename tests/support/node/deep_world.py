@@ -51,7 +51,8 @@ FAR = 1 << 50
 def deep_params(undo: int = UNDO) -> NetworkParameters:
     params = funded_network()
     limits = replace(params.limits, undo_depth=undo, pruning_depth=undo + 1)
-    return replace(params, limits=limits)
+    governance = replace(params.governance, horizon=undo + max(1, undo // 5))
+    return replace(params, limits=limits, governance=governance)
 
 
 PARAMS = deep_params()

@@ -11,13 +11,21 @@ from esper.consensus import execution
 from esper.consensus.batch import batch_inputs, draw_indices
 from esper.consensus.block import Block, Coinbase, calls_root, result_root, transaction_root
 from esper.consensus.block_isolation import check_block_in_isolation, read_body
-from esper.consensus.chain import BlockBytes, ProvenChain, connect, extend, read_block
+from esper.consensus.chain import (
+    BlockBytes,
+    ProvenChain,
+    check_proven,
+    connect,
+    extend,
+    read_block,
+)
 from esper.consensus.header import work_seed
 from esper.consensus.header_isolation import read_header
 from esper.consensus.ticket import batch_result, wins
 from esper.consensus.work_rules import check_work
 from esper.crypto.vrf import VrfKey
 from esper.dao.omega import reference_work, work_done
+from esper.dao.registry import TierRegistry
 from esper.node.offline.tamper import forgeries
 from esper.primitives.address import Address
 from esper.primitives.errors import (
@@ -30,6 +38,7 @@ from esper.primitives.errors import (
 from esper.primitives.errors.block_errors import SupplyViolation
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation, Scope
+from esper.primitives.ids import ModelId
 from esper.primitives.networks import DEVNET, REGTEST
 from esper.primitives.units import FIXED_POINT_ONE
 from esper.primitives.work_outputs import Candidate, ProvenAnswer
@@ -160,6 +169,36 @@ def test_future_blocks_wait_and_do_not_offend(parent: ProvenChain, block: Block)
     violation = refusal(block, parent, now_ms=time_ms - limit - 1)
     assert violation.rule == "TimeFutureViolation"
     assert consequence_of(violation, Stage.HEADER) is Consequence.RETRY
+
+
+def test_a_header_beyond_the_horizon_waits_and_does_not_offend(
+    parent: ProvenChain, block: Block
+) -> None:
+    height = block.header.pre.height
+    reach = parent.context.params.governance.horizon
+    known = replace(parent, context=replace(parent.context, executed_height=height - reach))
+    extend(known, block, VERIFIER, now_ms=block.header.pre.time_ms)
+    unknown = replace(parent, context=replace(parent.context, executed_height=height - 1 - reach))
+    violation = refusal(block, unknown)
+    assert violation.rule == "HorizonViolation"
+    assert consequence_of(violation, Stage.HEADER) is Consequence.RETRY
+
+
+def test_execution_looks_again_at_what_a_header_is_mined_with(
+    parent: ProvenChain, block: Block
+) -> None:
+    content = check_proven(parent.context, block, VERIFIER, now_ms=block.header.pre.time_ms)
+    connect(parent.context, parent.state, block, content, VERIFIER)
+    tier = parent.context.registry.tiers[0]
+    for field, rule in (("omega", "TargetViolation"), ("model", "ModelViolation")):
+        other = replace(tier.model, model_id=ModelId(bytes(64))) if field == "model" else 7 << 16
+        registry = TierRegistry((replace(tier, **{field: other}),))  # type: ignore[arg-type]
+        difficulty = replace(parent.context.params.difficulty, max_target=1 << 500)
+        params = replace(parent.context.params, difficulty=difficulty)
+        executed = replace(parent.context, tip_registry=registry, params=params)
+        with pytest.raises(RuleViolation) as caught:
+            connect(executed, parent.state, block, content, VERIFIER)
+        assert caught.value.rule == rule
 
 
 def test_times_follow_the_median_not_the_parent(parent: ProvenChain) -> None:
@@ -503,7 +542,7 @@ def test_every_rule_is_told_apart_by_class() -> None:
         and issubclass(value, RuleViolation)
         and "template" in vars(value)
     }
-    assert len(rules) == 87
+    assert len(rules) == 88
     assert all(rule.scope in Scope and rule.__doc__ for rule in rules)
 
 

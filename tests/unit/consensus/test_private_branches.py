@@ -72,14 +72,18 @@ def _headers(scenario: Scenario) -> HeaderChain:
     return HeaderChain(
         params=replace(MAINNET, difficulty=start.rules),
         genesis_hash=bytes(64),
-        registry=start.registry,
-        schedule=start.schedule,
+        tip_registry=start.registry,
+        # The model's first block is of the tiers that it starts with.
+        schedule=tuple(
+            replace(one, height=max(one.height, start.height + 2)) for one in start.schedule
+        ),
+        executed_height=start.height,
         tip_id=_id(0),
         tip_work_id=WorkId(bytes(64)),
         height=start.height,
         times_ms=start.times_ms,
         anchor=start.anchor,
-        tiers=start.state,
+        tip_tiers=start.state,
         weight=0,
     )
 

@@ -177,3 +177,63 @@ def test_a_ticket_has_the_shape_of_its_own_model() -> None:
     assert after.context.tip_work.proven_tokens == 52 + answered
     # A ticket of the old shape is none of the new model's.
     assert rule_of(chain, mined(chain, NEW)) == "IndexViolation"
+
+
+def test_the_horizon_moves_with_execution_alone() -> None:
+    start = begun()
+    reach = PARAMS.governance.horizon
+    assert start.context.horizon == reach
+    chain, blocks = grown(start, [OLD, OLD])
+    assert chain.context.horizon == 2 + reach
+    assert as_headers(start, blocks).horizon == reach
+
+
+def test_what_acts_within_the_horizon_cannot_be_confirmed_any_more() -> None:
+    chain, _ = grown(begun(), [OLD, OLD])
+    reach = PARAMS.governance.horizon
+    with pytest.raises(ValueError, match=f"an act of height {1 + reach}, must be at least"):
+        chain.context.executed((activation(1 + reach),))
+    told = chain.context.executed((activation(2 + reach),))
+    assert told.schedule == (activation(2 + reach),)
+
+
+def test_a_branch_is_told_what_its_executed_part_confirmed() -> None:
+    start = begun()
+    _, blocks = grown(start, [OLD, OLD, OLD])
+    branch = as_headers(start, blocks)
+    # The second block confirmed a model for the fourth, and one for later.
+    confirmed = (activation(4), Scheduled(9, Settlement(NEW)))
+    second, _ = grown(start, [OLD, OLD])
+    executed = replace(second.context, schedule=confirmed)
+    told = branch.told(executed)
+    assert told.horizon == executed.horizon == 2 + PARAMS.governance.horizon
+    assert [entry.model for entry in told.registry.tier(0).entries] == [NEW, OLD]
+    assert told.schedule == confirmed
+    assert (told.tip_id, told.tip_tiers, told.weight) == (
+        branch.tip_id,
+        branch.tip_tiers,
+        branch.weight,
+    )
+    # Whoever knows more already is told nothing.
+    assert told.told(start.context) is told
+    assert told.told(executed) is told
+
+
+def test_a_top_at_its_horizon_counts_a_new_tier_from_nothing_and_forgets_one_that_goes() -> None:
+    """Tallies are matched to the tiers of a height when it is asked for, and not before."""
+    params = replace(PARAMS, difficulty=replace(PARAMS.difficulty, retargets=True))
+    start = ProvenChain.genesis(params).context
+    plain = mined(ProvenChain.genesis(PARAMS), OLD).header
+    coming, going = activation(4, TIER_1, ONE, share=ONE // 4), Reversal(TIER_1, new_tier=True)
+    for executed, ids in (
+        (replace(start, schedule=(coming,), executed_height=1), [0, 1]),
+        (replace(start, schedule=(coming, Scheduled(4, going)), executed_height=1), [0]),
+    ):
+        untold: HeaderChain = start
+        whole: HeaderChain = executed
+        for height in (1, 2, 3):
+            header = replace(plain, pre=replace(plain.pre, height=height, parent=untold.tip_id))
+            untold, whole = untold.extended_by_header(header), whole.extended_by_header(header)
+        told = untold.told(executed)
+        assert told == whole
+        assert [tally.tier for tally in told.tiers.tallies] == ids

@@ -87,7 +87,7 @@ def test_a_model_that_goes_takes_its_calls_with_it() -> None:
     chain = replace(
         world.chain,
         tip_id=BlockId(bytes(64)),
-        registry=replace(world.chain.registry, tiers=(other,)),
+        tip_registry=replace(world.chain.registry, tiers=(other,)),
     )
     world.block()
     dropped = move(world.pool, world.world.state, chain, touched=[], now_ms=world.now_ms)

@@ -254,7 +254,7 @@ def test_a_damaged_format_is_mended_a_newer_one_refused(datadir: Path) -> None:
         opened(datadir, OPTIONS)
     rebuilt(datadir)
     assert heights(datadir) == 24
-    write_format(datadir, 2)
+    write_format(datadir, 3)
     with pytest.raises(FormatError, match="use a newer program"):
         rebuilt(datadir)
 

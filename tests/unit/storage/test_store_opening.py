@@ -40,12 +40,12 @@ def test_another_genesis_is_refused(at: StoreWorld) -> None:
 
 def test_a_newer_format_is_refused_and_left_alone(at: StoreWorld) -> None:
     at.open().close()
-    write_format(at.datadir, 2)
+    write_format(at.datadir, 3)
     before = {path: path.stat().st_mtime_ns for path in at.datadir.rglob("*.seg")}
-    with pytest.raises(FormatError, match="storage format 2, this program knows up to 1"):
+    with pytest.raises(FormatError, match="storage format 3, this program knows up to 2"):
         at.open()
     assert before == {path: path.stat().st_mtime_ns for path in at.datadir.rglob("*.seg")}
-    at.open(newest_format=2).close()
+    at.open(newest_format=3).close()
 
 
 def test_an_index_of_another_state_is_told(at: StoreWorld) -> None:

@@ -32,6 +32,7 @@ class Adopter:
         self._known.check_may_come(judged.header)
         if block_id in self._known.tree:
             self._mover.move_to_best(None)
+            self._mover.visit_if_waiting(block_id)
             return False
         self._join(judged)
         try:
@@ -39,6 +40,7 @@ class Adopter:
         except BaseException:
             self._forget_unkept(block_id)
             raise
+        self._mover.visit_if_waiting(block_id)
         failed = self._mover.move.invalid.get(block_id)
         if failed is not None and not self._known.tree.is_invalid(judged.header.pre.parent):
             raise failed
@@ -97,7 +99,8 @@ class Adopter:
         """Into the tree, and onto the disk unless it is about to go on top of the tip."""
         pre, block_id = judged.header.pre, judged.block_id
         parent = self._known.headers[pre.parent]
-        self._known.join(parent, judged.headers, judged.received_ms)
+        # More of the branch may have been executed since it was judged.
+        self._known.join(parent, judged.headers.told(parent), judged.received_ms)
         if pre.parent == self._known.tip_id:
             return
         try:

@@ -83,6 +83,8 @@ class Move:
     invalid: dict[BlockId, RuleViolation] = field(default_factory=dict)
     touched: set[bytes] = field(default_factory=set)
     read: dict[BlockId, ReadBlock] = field(default_factory=dict)
+    executed: list[BlockId] = field(default_factory=list)
+    """Blocks whose children have not been told yet what they confirmed."""
 
     def passed(self, block: Block, content: BlockContent) -> None:
         """Keep the last few blocks for those who follow the chain."""

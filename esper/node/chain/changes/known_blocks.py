@@ -69,6 +69,18 @@ class KnownBlocks:
         self.tree.add(proven(parent, headers, next(self._orders), received_ms))
         self.headers[headers.tip_id] = headers
 
+    def tell_above(self, block_id: BlockId) -> None:
+        """What builds on an executed block, and was not executed, knows what that confirmed."""
+        executed = self.executed.get(block_id)
+        if executed is None or block_id not in self.tree:
+            return
+        waiting = list(self.tree.children(block_id))
+        while waiting:
+            above = waiting.pop()
+            if above not in self.executed:
+                self.headers[above] = self.headers[above].told(executed)
+                waiting += self.tree.children(above)
+
     def headers_of(self, block_id: BlockId) -> HeaderChain | None:
         """The headers up to a block of any branch, None if it is not kept.
 

@@ -3,11 +3,17 @@
 from esper.consensus.chain import check_header
 from esper.consensus.header_isolation import read_header
 from esper.node.chain.changes.known_blocks import KnownBlocks
+from esper.node.chain.changes.tip_mover import TipMover
 from esper.primitives.errors.rule_violation import RuleViolation
+from esper.storage.errors import DiskReserveError, WriteFailedError
 
 
-def take_up_side_blocks(known: KnownBlocks, now_ms: int) -> None:
-    """What was kept beside the chain had its work proven and its lists read before."""
+def take_up_side_blocks(known: KnownBlocks, mover: TipMover, now_ms: int) -> None:
+    """What was kept beside the chain had its work proven and its lists read before.
+
+    ``mover`` visits branches that go on beyond their horizon: that they were visited before is not
+    kept.
+    """
     waiting = []
     for block_id in known.branches.on_disk:
         if block_id in known.tree:
@@ -27,3 +33,8 @@ def take_up_side_blocks(known: KnownBlocks, now_ms: int) -> None:
             known.branches.drop(block_id)
             continue
         known.join(parent, parent.extended_by_header(header), now_ms)
+        try:
+            mover.visit_if_waiting(block_id)
+        except (DiskReserveError, WriteFailedError):
+            # A full disk is no reason not to open: it waits until it is brought again.
+            continue

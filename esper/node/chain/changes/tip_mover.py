@@ -9,12 +9,14 @@ from esper.consensus.block import Block
 from esper.consensus.block_isolation import BlockContent, check_lists, check_parts_of_work
 from esper.consensus.chain import BlockBytes, connect, read_block
 from esper.consensus.context import ChainContext
+from esper.consensus.execution import BlockExecution
 from esper.consensus.fork_choice import Path
-from esper.consensus.ports import WorkVerifier
+from esper.consensus.ports import ChainState, WorkVerifier
 from esper.crypto.signatures import SignatureClaim, SignatureVerifier
 from esper.node.chain.block_judge import JudgedBlock
 from esper.node.chain.changes.arrival import Arrival, Move
 from esper.node.chain.changes.known_blocks import KnownBlocks
+from esper.node.chain.changes.visiting import visiting_state
 from esper.node.chain.store_state import StoreState, stored_execution
 from esper.node.signatures.batch import BatchVerifier
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
@@ -80,16 +82,7 @@ class TipMover:
                 try:
                     self.apply(*self._ready(block_id, fresh))
                 except SideBlockError as error:
-                    # The disk lost it: whoever has the branch may bring it again.
-                    warn(
-                        LOG,
-                        "branch_lost",
-                        "a block beside the chain is damaged and forgotten with its branch: "
-                        "{reason}",
-                        reason=f"{error.path}: {error.reason}",
-                        block=block_id.hex(),
-                    )
-                    self._known.forget(block_id)
+                    self._lose(block_id, error)
                     break
                 except RuleViolation as violation:
                     if consequence_of(violation, Stage.STATE) is Consequence.HALT:
@@ -103,17 +96,83 @@ class TipMover:
     def apply(self, data: BlockBytes, block: Block, content: BlockContent) -> None:
         """Execute a block on top of the tip. Raises the rule that it breaks there."""
         block_id = block.header.block_id
-        parent = self._known.executed[block.header.pre.parent]
-        self._begin_signatures(content.transactions, parent)
-        context, execution = connect(
-            parent, self._state, block, content, self._verifier, self._signatures
-        )
+        context, execution = self._execute(self._state, block, content)
         # Before the tip moves: whoever looks at it from outside finds its context.
         self._known.headers[block_id] = self._known.executed[block_id] = context
         self._store.append(block_id, data, stored_execution(execution, context))
         self.move.touched.update(change.path for change in execution.changes)
         self.move.passed(block, content)
+        self.move.executed.append(block_id)
         self._known.branches.drop(block_id)
+
+    def visit_if_waiting(self, block_id: BlockId) -> None:
+        """Execute a branch beside the chain that ends at its horizon, so that it may go on.
+
+        The chain stays where it is. Blocks that fail are marked; one that cannot be followed is
+        not looked at. Raises what the store raises.
+        """
+        known = self._known
+        if block_id not in known.tree or block_id in known.executed:
+            return
+        headers = known.headers[block_id]
+        if headers.height < headers.horizon or known.tree.is_invalid(block_id):
+            return
+        try:
+            path = known.tree.path(known.tip_id, block_id)
+            self._check_undoable(len(path.undo))
+        except TooDeepReorganisation:
+            return
+        if all(known.branches.holds(one) for one in path.apply):
+            try:
+                self._visit(path)
+            finally:
+                # Also of as much as was executed before the machine refused.
+                self._tell()
+
+    def _visit(self, path: Path) -> None:
+        known = self._known
+        with visiting_state(self._store) as state:
+            for block_id in path.undo:
+                state.undo(self._store, known.tree.height(block_id))
+            for block_id in path.apply:
+                try:
+                    _, block, content = self._ready(block_id, None)
+                    context, execution = self._execute(state, block, content)
+                except SideBlockError as error:
+                    self._lose(block_id, error)
+                    return
+                except RuleViolation as violation:
+                    if consequence_of(violation, Stage.STATE) is Consequence.HALT:
+                        raise
+                    self.mark(block_id, violation)
+                    return
+                state.apply(execution.changes)
+                known.headers[block_id] = known.executed[block_id] = context
+                self.move.executed.append(block_id)
+
+    def _execute(
+        self, state: ChainState, block: Block, content: BlockContent
+    ) -> tuple[ChainContext, BlockExecution]:
+        parent = self._known.executed[block.header.pre.parent]
+        self._begin_signatures(content.transactions, parent, state)
+        return connect(parent, state, block, content, self._verifier, self._signatures)
+
+    def _tell(self) -> None:
+        """What builds on blocks that were executed just now knows what they confirmed."""
+        executed, self.move.executed = self.move.executed, []
+        for block_id in executed:
+            self._known.tell_above(block_id)
+
+    def _lose(self, block_id: BlockId, error: SideBlockError) -> None:
+        """The disk lost a block beside the chain: whoever has the branch may bring it again."""
+        warn(
+            LOG,
+            "branch_lost",
+            "a block beside the chain is damaged and forgotten with its branch: {reason}",
+            reason=f"{error.path}: {error.reason}",
+            block=block_id.hex(),
+        )
+        self._known.forget(block_id)
 
     def mark(self, block_id: BlockId, violation: RuleViolation) -> None:
         """A block broke a rule on its parent's state: it and all above it are invalid."""
@@ -150,6 +209,7 @@ class TipMover:
 
         What left the chain just now stays, however many blocks joined it: followers read it.
         """
+        self._tell()
         known = self._known
         joined = known.tree.path(before, known.tip_id).apply
         remembered = 2 * known.params.limits.undo_depth
@@ -201,11 +261,13 @@ class TipMover:
         check_parts_of_work(block.header, block.body.outputs, block.proof or None, limits)
         return data, block, check_lists(block, limits)
 
-    def _begin_signatures(self, transactions: Sequence[Transaction], parent: ChainContext) -> None:
+    def _begin_signatures(
+        self, transactions: Sequence[Transaction], parent: ChainContext, state: ChainState
+    ) -> None:
         """Let other threads check signatures while this one executes."""
         if not isinstance(self._signatures, BatchVerifier):
             return
-        ledger = Ledger(Overlay(self._state))
+        ledger = Ledger(Overlay(state))
         claims = []
         for transaction in transactions:
             known = None if transaction.key else ledger.known_key(transaction.sender)

@@ -21,6 +21,7 @@ from esper.primitives.errors.chain_errors import InvalidAncestorViolation, Inval
 from esper.primitives.errors.consequences import Stage
 from esper.primitives.errors.header_errors import (
     HeaderEncodingViolation,
+    HorizonViolation,
     IsolatedHeaderViolation,
     TimeFutureViolation,
     UnknownParentViolation,
@@ -109,6 +110,8 @@ class HeaderGate:
             self._chain.check_header(header, parent)
         except TimeFutureViolation as violation:
             return Early(violation.time_ms - violation.latest_ms)
+        except HorizonViolation:
+            return Elsewhere()
         except RuleViolation as violation:
             return Refused(Failure.of(violation, Stage.HEADER))
         return Fits(parent, fork) if self._is_near(header, parent, fork) else Elsewhere()

@@ -155,6 +155,12 @@ class Adopting:
             self._board.blame(lead.giver, failure.offence, failure.reason)
         self._following.give_up(lead, now)
 
+    def _waits(self, lead: Lead) -> bool:
+        """Whether it is for peers to bring what comes next; a visit may take minutes."""
+        if not len(lead.branch):
+            return not lead.adopting
+        return lead.window.waits_for_peers
+
     def _is_worth_it(self, lead: Lead) -> bool:
         """Whether a branch beside our chain may still become it."""
         board = self._board
@@ -163,7 +169,8 @@ class Adopting:
             return True
         if board.is_deep(lead):
             return False
-        if branch.base.height - branch.fork.height >= limits.horizon:
+        if not lead.adopting and branch.base.height >= branch.base.horizon:
+            # Lighter up to there, and the node could not execute it to look further.
             return False
         least = min(LONG_BLOCKS, limits.horizon)
         proven = branch.base.height - branch.fork.height
@@ -181,7 +188,7 @@ class Adopting:
             self._following.ended_lead(lead, now)
         elif not self._is_worth_it(lead):
             self._following.give_up(lead, now)
-        elif lead.giver == board.walker or (len(lead.branch) and not lead.window.waits_for_peers):
+        elif lead.giver == board.walker or not self._waits(lead):
             lead.progress_ms = now
         elif now - lead.progress_ms >= lead.patience_ms:
             board.tell(_stalled(lead))

@@ -127,11 +127,12 @@ class Trials:
         if trial is None or run is None or run.failure is not None:
             return
         here = run.base.height - run.fork.height
-        if here and not run.links and len(answer.headers) >= asked.most:
+        if here and not run.links and len(answer.headers) >= asked.most and not run.cut:
             # An earlier try brought these, or our chain was there before: to the end of them.
             locator = (run.base.tip_id, run.fork.tip_id)
             trial.next = replace(asked, locator=locator, left=run.fork)
             return
+        # One that is here up to its horizon is tried as it is.
         if not run.links and here < limits.horizon:
             return
         lead = self._following.new_lead(asked, run, answer, now)

@@ -1,14 +1,17 @@
 """The block that an operator vouches for: below it proofs are not checked.
 
-The network page, section 8. Headers still are, and they must lead to it before any proof is
-skipped.
+The network page, section 8. Headers must lead to it before any proof is skipped. On that walk they
+are judged as far as the models of their heights are known, which is up to the horizon. Beyond, they
+are linked: the id at the end vouches for all of them, and they are judged when their blocks come.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
+from esper.consensus.header import Header
 from esper.consensus.header_chain import HeaderChain
+from esper.primitives.errors.header_errors import HeightViolation, UnknownParentViolation
 from esper.primitives.ids import BlockId
 
 ID_BYTES: Final = 64
@@ -51,24 +54,44 @@ KEPT_BYTES: Final = 16
 class AssumedPath:
     """The blocks below an assumed one, as far as they were walked."""
 
-    __slots__ = ("_first", "_ids", "top")
+    __slots__ = ("_first", "_ids", "began_ms", "tip_id", "top")
 
-    def __init__(self, below: HeaderChain) -> None:
+    def __init__(self, below: HeaderChain, now: int) -> None:
         """``below`` is where the walk begins."""
         self._first = below.height + 1
         self._ids = bytearray()
-        self.top = below
-        """The last header that was walked, with its chain."""
+        self.began_ms = now
+        """When it began."""
+        self.tip_id = below.tip_id
+        """The last header that was walked."""
+        self.top: HeaderChain | None = below
+        """Its chain, None beyond the horizon."""
+
+    @property
+    def walked(self) -> int:
+        """Headers so far."""
+        return len(self._ids) // KEPT_BYTES
+
+    @property
+    def height(self) -> int:
+        """Of the last header that was walked."""
+        return self._first - 1 + self.walked
 
     @property
     def size(self) -> int:
         """Bytes of memory, KEPT_BYTES a block."""
         return len(self._ids)
 
-    def append(self, headers: HeaderChain) -> None:
-        """The next block."""
-        self._ids += headers.tip_id[:KEPT_BYTES]
-        self.top = headers
+    def append(self, header: Header) -> None:
+        """The next block. Raises UnknownParentViolation, HeightViolation for what is not."""
+        pre = header.pre
+        if pre.parent != self.tip_id:
+            raise UnknownParentViolation(pre.parent)
+        if pre.height != self.height + 1:
+            raise HeightViolation(pre.height, self.height + 1)
+        self.top = None if self.top is None else self.top.extended_by_header(header)
+        self.tip_id = header.block_id
+        self._ids += self.tip_id[:KEPT_BYTES]
 
     def holds(self, height: int, block_id: BlockId) -> bool:
         """Whether a block of a height is one of these."""

@@ -216,6 +216,8 @@ class Following:
         if run.links:
             peer.hinted_until = now
             self._make_lead(peer, run, asked, answer, now)
+        elif run.cut:
+            self._probed_beyond(peer, run, now)
         elif len(answer.headers) >= asked.most and not run.future:
             self._walk_on(asked, run)
         elif not run.future and self._is_void(peer, asked):
@@ -247,10 +249,24 @@ class Following:
         if run.links and not lead.fetching:
             lead.progress_ms = now
         board.peers[asked.peer].looked_ahead(run.future, now)
-        if run.future or len(answer.headers) < asked.most:
+        if run.future or (len(answer.headers) < asked.most and not run.cut):
             lead.complete = asked.claim
             lead.orphaned = lead.complete is None
         self._judge(lead, now)
+
+    def _probed_beyond(self, peer: SyncPeer, run: HeaderRun, now: int) -> None:
+        """All up to the horizon is here already, and was not enough to be followed.
+
+        The same is not asked again for a while. A branch that leaves deep is owed, in a node that
+        was never synced; while blocks are with the chain, one of them may lead further.
+        """
+        board = self._board
+        if board.chain.tip.height - run.fork.height > board.limits.undo:
+            self._parted_deep(peer, run.fork, now)
+        elif any(lead.adopting for lead in board.leads):
+            peer.wait_for(None, now + AGREES_MS)
+        else:
+            self.void(peer, now)
 
     def run_of(self, asked: HeadersAsked, answer: Headers) -> HeaderRun | None:
         """What headers say; None if they begin nowhere. Blames whoever gave wrong ones."""
@@ -287,7 +303,8 @@ class Following:
             self._parted_deep(peer, run.fork, now)
             return
         peer.parted_deep = False
-        if run.base.height - run.fork.height >= board.limits.horizon:
+        left_behind = board.chain.fork_height(run.base.tip_id) is None
+        if left_behind and run.base.height - run.fork.height >= board.limits.horizon:
             if board.settings.was_synced:
                 self.void(peer, now)
             else:
@@ -308,7 +325,7 @@ class Following:
         lead = Lead(board.serial(), asked.peer, branch, window, now, progress_ms=now)
         for link in run.links:
             lead.append(link)
-        if run.future or len(answer.headers) < asked.most:
+        if run.future or (len(answer.headers) < asked.most and not run.cut):
             lead.complete = asked.claim
             lead.orphaned = asked.claim is None
         board.leads.append(lead)

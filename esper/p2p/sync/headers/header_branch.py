@@ -56,10 +56,10 @@ class HeaderBranch:
 
     @property
     def top(self) -> HeaderChain:
-        """With all its headers."""
+        """With all its headers, and with what the base knows of heights to come."""
         if not self._links:
             return self.base
-        return self._links[self.base.height + len(self._links)].headers
+        return self._links[self.base.height + len(self._links)].headers.told(self.base)
 
     def link(self, height: int) -> Link:
         """The header at a height above the base. Raises KeyError."""
@@ -76,9 +76,13 @@ class HeaderBranch:
         self._links[link.height] = link
         self.size += link.size
 
+    def tell(self, base: HeaderChain) -> None:
+        """More of the branch was executed: ``base`` is the same block, with what that confirmed."""
+        self.base = self.base.told(base)
+
     def prove_next(self) -> Link:
         """The lowest header's block is proven: the base is that block now. Raises KeyError."""
         link = self._links.pop(self.base.height + 1)
         self.size -= link.size
-        self.base = link.headers
+        self.base = link.headers.told(self.base)
         return link

@@ -10,7 +10,7 @@ from esper.p2p.sync.headers.header_branch import Link
 from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Headers
 from esper.primitives.errors.consequences import Stage
-from esper.primitives.errors.header_errors import TimeFutureViolation
+from esper.primitives.errors.header_errors import HorizonViolation, TimeFutureViolation
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 from esper.primitives.ids import BlockId
 
@@ -31,6 +31,9 @@ class HeaderRun:
     """Why the next one does not fit; the links before it do."""
     future: bool = False
     """Whether the next one lies ahead of our clock."""
+    cut: bool = False
+    """Whether the next one lies beyond the horizon: it can be judged when more of the branch is
+    executed, and where its giver's chain ends is not known."""
 
     @property
     def top(self) -> HeaderChain:
@@ -69,6 +72,8 @@ def read_run(
             chain.check_header(header, parent)
         except TimeFutureViolation:
             return HeaderRun(start, fork, base, tuple(links), future=True)
+        except HorizonViolation:
+            return HeaderRun(start, fork, base, tuple(links), cut=True)
         except RuleViolation as violation:
             return HeaderRun(start, fork, base, tuple(links), failure_of(violation))
         link = Link.on(parent, header, len(data))

@@ -177,6 +177,18 @@ def test_they_take_no_more_room_than_the_horizon(disk: Disk) -> None:
     go(main)
 
 
+def test_what_lies_beyond_the_horizon_is_not_taken_up_by_the_next_start(disk: Disk) -> None:
+    horizon = PARAMS.governance.horizon
+    branch = MAKERS.chain(STEM[-1], horizon + 1)
+    for made in branch:
+        # Whoever kept it had executed more of the branch.
+        disk.manager.known.far.keep(made.block_id, made.headers, made.data)
+    again = reopened(disk)
+    assert set(again.manager.known.far) == {made.block_id for made in branch[:horizon]}
+    assert far_on_disk(again) == set(again.manager.known.far)
+    again.store.close()
+
+
 def test_a_chain_that_was_current_keeps_none(disk: Disk) -> None:
     async def main() -> None:
         await give(disk, NEW)

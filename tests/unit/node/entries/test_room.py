@@ -41,9 +41,10 @@ def at(height: int, schedule: tuple[Scheduled, ...] = LIFE) -> ChainContext:
     return replace(
         begin,
         height=height - 1,
-        registry=registry,
+        executed_height=height - 1,
+        tip_registry=registry,
         schedule=still_ahead(schedule, height),
-        tiers=TierState.of(registry),
+        tip_tiers=TierState.of(registry),
     )
 
 

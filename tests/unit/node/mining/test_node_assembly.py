@@ -373,7 +373,7 @@ def test_groups_of_a_replaced_model_are_left_out(datadir: Path) -> None:
             manager = world.node.manager
             activated = (Scheduled(1, Activation(NEW, 0)),)
             registry = registry_at(manager.context.registry, activated, 1)
-            chain = replace(manager.context, registry=registry)
+            chain = replace(manager.context, tip_registry=registry)
             waiting = [call, world.signed(BOB, pay(CAROL))]
             assembled = assemble(chain, manager.state, address(MINER), waiting, table.ready)
             assert assembled.plan.groups == ()

@@ -14,6 +14,7 @@ from esper.p2p.verdicts import Failure
 from esper.p2p.wire.bulk_messages import Compact, Proof
 from esper.p2p.wire.talk_messages import Announce, GetBlock, GetBlocks, GetBlockTxs
 from esper.primitives.ids import WorkId
+from esper.primitives.networks import REGTEST
 from tests.support.block_workshop import Made
 from tests.support.forge import forged
 from tests.support.net.relay_world import (
@@ -360,6 +361,19 @@ def test_far_above_what_was_executed_sync_is_asked() -> None:
     world.announce(giver, theirs[-2])
     world.announce(giver, theirs[-1])
     assert [one.header for one in world.to_sync] == [header_of(theirs[-1])]
+
+
+def test_what_cannot_be_judged_yet_is_left_to_sync_without_blame() -> None:
+    world = RelayWorld()
+    [giver] = world.outbound(1)
+    theirs = chain_of(REGTEST.governance.horizon + 1)
+    for made in theirs[:-1]:
+        world.chain.proven[made.block_id] = replace(made.chain.context, executed_height=0)
+        assert made.parent is not None
+        world.chain.parents[made.block_id] = made.parent.block_id
+    world.announce(giver, theirs[-1])
+    assert [one.header for one in world.to_sync] == [header_of(theirs[-1])]
+    assert (world.asked, world.offences()) == ([], [])
 
 
 def test_other_networks_and_rules_are_told_apart_from_forgers() -> None:
