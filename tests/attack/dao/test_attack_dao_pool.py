@@ -94,12 +94,12 @@ def test_calls_leave_when_their_model_weighs_more() -> None:
         first, model=replace(first.model, tier=1, model_id=HEAVY), share=first.share // 2
     )
     tiers = TierRegistry((replace(first, share=first.share // 2), heavy))
-    before = replace(world.chain, registry=tiers)
+    before = replace(world.chain, tip_registry=tiers)
     least = PARAMS.credits.minimum_bid
     waiting = world.signed(ALICE, replace(call(price=least), model_id=HEAVY), 0)
     world.pool.add(waiting, world.world.state, before, now_ms=world.now_ms)
     moved = (tiers.tiers[0], replace(heavy, omega=heavy.omega * 5 // 4))
-    after = replace(before, registry=TierRegistry(moved), height=before.height + 1)
+    after = replace(before, tip_registry=TierRegistry(moved), height=before.height + 1)
     move(world.pool, world.world.state, after, touched=[], now_ms=world.now_ms)
     assert waiting.txid not in world.pool
 

@@ -10,9 +10,8 @@ import trio
 from bench.random_checkpoint import write_random_model
 from esper.consensus.chain import BlockBytes, ProvenChain, check_proven, read_block
 from esper.consensus.template import EMPTY_PLAN
-from esper.consensus.tiers import TierState
 from esper.dao.registry import ONE, Entry, Puzzle
-from esper.dao.schedule import Activation, Scheduled, registry_at
+from esper.dao.schedule import Activation, Scheduled
 from esper.model import load_model
 from esper.model.config import Shape
 from esper.model.prompts import PromptBank, PromptText, encode_bank
@@ -84,8 +83,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Second:
 def test_its_workers_find_and_prove_a_block_that_the_chain_takes(second: Second) -> None:
     genesis = ProvenChain.genesis(REGTEST)
     activated = (Scheduled(1, Activation(second.entry, 0)),)
-    registry = registry_at(genesis.context.registry, activated, 1)
-    chain = replace(genesis.context, registry=registry, tiers=TierState.of(registry))
+    chain = replace(genesis.context, schedule=activated)
     maker = TemplateMaker(REGTEST, DEMO_ADDRESS, bytes(32))
     template = maker.template(
         chain,
