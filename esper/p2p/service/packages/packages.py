@@ -115,6 +115,7 @@ class Packages:
     async def fetch(self, root: bytes, priority: int = 0, *, offer: bool = True) -> None:
         """Until a package is whole; what is here already is not fetched again.
 
+        What the store does with a whole package, such as giving it its last place, is for others.
         Cancelled, the fetching ends, and what came stays. ``offer``: what is here of it is given
         to peers from now on, unless it cannot be. Raises NoPackagesError, PackageHopelessError,
         TooManyDownloadsError, TooManyOffersError, and ValueError for a root of another length.

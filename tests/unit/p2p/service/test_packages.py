@@ -238,6 +238,18 @@ def test_a_disk_that_fails_is_said_and_tried_again() -> None:
     among(test, shelf)
 
 
+def test_who_does_not_say_that_it_knows_packages_is_not_asked() -> None:
+    async def test(made: ServiceNode) -> None:
+        old = await made.dialled_by(1)
+        made.nursery.start_soon(made.packages.fetch, ONE.root)
+        await trio.sleep(5)
+        assert not [one for one in old.heard if isinstance(one, ASKED)]
+        new = await made.dialled_by(2, says=hello(nonce=2, services=SERVICES))
+        assert [one for one in new.heard if isinstance(one, ASKED)]
+
+    among(test, Shelf())
+
+
 # Giving.
 
 
@@ -339,6 +351,25 @@ def test_a_request_that_waits_is_taken_back() -> None:
         assert sorted(one.number for one in heard if isinstance(one, packages.Chunk)) == [1, 3]
 
     among(test, shelf)
+
+
+def test_a_request_that_is_taken_back_while_it_is_read_is_not_sent() -> None:
+    class Slow:
+        async def read(self, root: bytes, index: int) -> bytes:
+            await trio.sleep(1)
+            return LARGE.chunks[index]
+
+    async def test(made: ServiceNode) -> None:
+        await made.packages.offer(LARGE.root)
+        made.packages._answering._source = Slow()
+        stranger = await made.dialled_by(1)
+        await stranger.say(packages.GetChunk(1, LARGE.root, 0))
+        await trio.sleep(0.5)
+        await stranger.say(talk.Nevermind(1))
+        await trio.sleep(3)
+        assert answers(stranger) == [talk.Refuse(1, WHOLE_REST, talk.REFUSED_CANCELLED)]
+
+    among(test, Shelf(LARGE))
 
 
 def test_slow_readers_lose_their_places_to_who_waits() -> None:
