@@ -13,7 +13,7 @@ from esper.node.views.call_replies import prompt_text
 from esper.node.views.rpc_formats import address_of, address_text
 from esper.node.views.sync_state import SyncState
 from esper.primitives.ids import Txid
-from esper.primitives.params import NetworkParameters
+from esper.primitives.params import CreditParameters, NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import INVALID_PARAMS, RpcError
 from esper.storage.history.history_records import CursorError, HistoryEvent, What
@@ -51,7 +51,8 @@ class AccountViews:
         address = address_of(params.address, self._params)
         view = self._chain.view
         chain = view.context
-        account, known_key, totals = self._read(address, view.state, chain)
+        rules = chain.params_in_force(view.state).credits
+        account, known_key, totals = self._read(address, view.state, chain, rules)
         immature = self._history.view.immature(address)
         unbonding = self._history.view.unbonding(address)
         spent = self._mempool.pool.spent_by(address)
@@ -68,7 +69,7 @@ class AccountViews:
             nonce=account.nonce,
             next_nonce=next_nonce,
             key_known=known_key,
-            credits=self._credits(account, totals, spent.micro_credits, chain),
+            credits=_credits(account, totals, spent.micro_credits, chain, rules),
             as_of=self._sync.as_of(chain),
         )
 
@@ -108,38 +109,15 @@ class AccountViews:
                 found[event.txid] = prompt_text(self._texts, call)
         return found
 
+    @staticmethod
     def _read(
-        self, address: bytes, state: StateView, chain: ChainContext
+        address: bytes, state: StateView, chain: ChainContext, rules: CreditParameters
     ) -> tuple[Account, bool, CreditTotals]:
         """The account as the next block would see it."""
         ledger = Ledger(Overlay(state))
-        totals = totals_at_block(ledger.totals, chain.height + 1, self._params.credits)
+        totals = totals_at_block(ledger.totals, chain.height + 1, rules)
         account, totals = settled(ledger.account(address), totals)
         return account, ledger.known_key(address) is not None, totals
-
-    def _credits(
-        self, account: Account, totals: CreditTotals, waiting: int, chain: ChainContext
-    ) -> s.Credits:
-        rules = self._params.credits
-        available = account.older_credits + account.newer_credits
-        limit = rate_limit(account, rules)
-        spendable = min(available, limit - account.used) - waiting
-        return s.Credits(
-            available=str(available),
-            lapsing=str(account.older_credits),
-            lapse_height=(totals.epoch + 1) * rules.epoch_blocks,
-            used=str(account.used),
-            rate_limit=str(limit),
-            spendable=str(max(spendable, 0)),
-            per_block=str(self._earned_per_block(account, totals, chain)),
-        )
-
-    def _earned_per_block(self, account: Account, totals: CreditTotals, chain: ChainContext) -> int:
-        """What one more block would bring."""
-        grown = totals_at_block(totals, chain.height + 1, self._params.credits)
-        before = account.older_credits + account.newer_credits
-        later, _ = settled(account, grown)
-        return later.older_credits + later.newer_credits - before
 
     def _event(self, event: HistoryEvent, prompt: str | None) -> s.Event:
         return s.Event(
@@ -157,3 +135,34 @@ class AccountViews:
 
 def _releases(found: list[Released]) -> list[s.Release]:
     return [s.Release(height=one.height, amount=str(one.amount)) for one in found]
+
+
+def _credits(
+    account: Account,
+    totals: CreditTotals,
+    waiting: int,
+    chain: ChainContext,
+    rules: CreditParameters,
+) -> s.Credits:
+    available = account.older_credits + account.newer_credits
+    limit = rate_limit(account, rules)
+    spendable = min(available, limit - account.used) - waiting
+    return s.Credits(
+        available=str(available),
+        lapsing=str(account.older_credits),
+        lapse_height=(totals.epoch + 1) * rules.epoch_blocks,
+        used=str(account.used),
+        rate_limit=str(limit),
+        spendable=str(max(spendable, 0)),
+        per_block=str(_earned_per_block(account, totals, chain.height + 1, rules)),
+    )
+
+
+def _earned_per_block(
+    account: Account, totals: CreditTotals, height: int, rules: CreditParameters
+) -> int:
+    """What one more block would bring."""
+    grown = totals_at_block(totals, height, rules)
+    before = account.older_credits + account.newer_credits
+    later, _ = settled(account, grown)
+    return later.older_credits + later.newer_credits - before

@@ -58,13 +58,15 @@ class CallViews:
         if not tokens or params.text == "":
             raise RpcError(INVALID_PARAMS, "the prompt is empty: there is nothing to answer")
         _check_ids(tokens, model)
-        rules = self._params.calls
+        view = self._chain.view
+        in_force = view.context.params_in_force(view.state)
+        rules = in_force.calls
         _check_lengths(
             len(tokens), params.max_tokens, min(rules.rows_per_call, model.shape.max_seq)
         )
         waiting = self._mempool.pool.statistics().calls
         per_block = rules.groups_per_block * (rules.rows_per_group // rules.rows_per_call)
-        least = self._params.credits.minimum_bid
+        least = in_force.credits.minimum_bid
         bid = least if waiting <= per_block else BUSY_FACTOR * least
         return s.Estimate(
             model_id=model.model_id.hex(),

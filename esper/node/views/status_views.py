@@ -11,6 +11,8 @@ from esper.node.clock import Clock, steady_ms
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_control import MiningControl
 from esper.node.peers.port import PeersPort
+from esper.node.views.dao.next_event import next_event, reminders
+from esper.node.views.dao.sight import Sight
 from esper.node.views.sync_state import SyncState
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
@@ -54,6 +56,8 @@ class StatusViews:
         waiting = self._mempool.pool.statistics()
         why = self._sync.why_not(chain)
         network = None if self._peers is None else self._peers.network()
+        sight = Sight(view.state, chain.params, self._sync.as_of(chain))
+        then, at = next_event(sight)
         return s.Status(
             network=chain.params.name,
             genesis_hash=chain.genesis_hash.hex(),
@@ -78,13 +82,16 @@ class StatusViews:
             inbound=None if network is None else network.inbound,
             outbound=None if network is None else network.outbound,
             best_height=None if network is None else network.best_height,
+            dao_next=then,
+            dao_next_height=at,
+            reminders=reminders(sight, chain.registry),
         )
 
     async def parameters(self, _: s.NoParams) -> s.Parameters:
-        """The rules that a wallet needs."""
+        """The rules that a wallet needs, as they hold in the next block."""
         view = self._chain.view
         chain = view.context
-        return _parameters(chain.params, chain)
+        return _parameters(chain.params_in_force(view.state), chain)
 
     async def models(self, _: s.NoParams) -> list[s.Model]:
         """The active models by tier."""
@@ -122,7 +129,7 @@ def _parameters(params: NetworkParameters, chain: ChainContext) -> s.Parameters:
         epoch_blocks=stakes.epoch_blocks,
         minimum_stake=str(stakes.minimum_stake),
         minimum_bid=stakes.minimum_bid,
-        rows_per_call=min(calls.rows_per_call, params.model.shape.max_seq),
+        rows_per_call=min(calls.rows_per_call, chain.registry.tiers[0].model.shape.max_seq),
         max_answer_tokens=MAX_ANSWER_TOKENS,
         inline_answer_bytes=calls.inline_answer_bytes,
         lane_expiry_blocks=calls.lane_expiry_blocks,
