@@ -87,8 +87,18 @@ class Session:
 
     @property
     def params(self) -> NetworkParameters:
-        """The wallet's network."""
+        """The wallet's network, as it began."""
         return self.file.params
+
+    @cached_property
+    def rules(self) -> NetworkParameters:
+        """The network's parameters as votes have moved them, asked of the node.
+
+        Raises OtherNetworkError, NodeContradictionError and the client's errors.
+        """
+        from esper.wallet.rules_in_force import rules_in_force
+
+        return rules_in_force(self.node, self.params)
 
     @cached_property
     def genesis(self) -> bytes:
@@ -126,7 +136,8 @@ class Session:
             self.any_node = environment.connect(self.datadir)
         except CookieError as error:
             raise NodeUnreachableError(str(self.datadir), str(error)) from error
-        self.__dict__.pop("status", None)
+        for kept in ("status", "rules"):
+            self.__dict__.pop(kept, None)
         return self.node
 
     @cached_property

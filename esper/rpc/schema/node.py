@@ -50,9 +50,7 @@ class Status(Reply, frozen=True):
 
 
 class Parameters(Reply, frozen=True):
-    """What a wallet needs to know about the rules that hold in the next block, as votes have moved
-    them.
-    """
+    """What a wallet needs to know about the rules of the next block, as votes have moved them."""
 
     network: str
     genesis_hash: str

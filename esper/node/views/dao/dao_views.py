@@ -3,16 +3,14 @@
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.views.dao.proposal_check import check_proposal
-from esper.node.views.dao.proposal_replies import dao_list, proposal_reply
+from esper.node.views.dao.proposal_replies import dao_list, proposal_named, proposal_reply
 from esper.node.views.dao.readiness_replies import dao_readiness
 from esper.node.views.dao.setting_replies import dao_settings
 from esper.node.views.dao.sight import Sight
 from esper.node.views.dao.voter_reply import voter_reply
-from esper.node.views.id_names import only_one
 from esper.node.views.rpc_formats import address_of
 from esper.node.views.sync_state import SyncState
 from esper.rpc import schema as s
-from esper.rpc.errors import NOT_FOUND, RpcError
 
 
 class DaoViews:
@@ -29,14 +27,7 @@ class DaoViews:
     async def get(self, params: s.ProposalParams) -> s.ProposalReply:
         """A live proposal by its id or the first digits of it. Raises RpcError."""
         sight = self._sight()
-        lives = {one.id: one for one in sight.records.governance.live}
-        found = [txid for txid in lives if txid.hex().startswith(params.id)]
-        if not found:
-            raise RpcError(
-                NOT_FOUND,
-                f"no proposal {params.id[:16]}… is under way: it has ended, or is no proposal",
-            )
-        return proposal_reply(lives[only_one(params.id, found, "proposals", "id")], sight)
+        return proposal_reply(proposal_named(params.id, sight), sight)
 
     async def voter(self, params: s.VoterParams) -> s.VoterReply:
         """What an address counts for. Raises RpcError."""

@@ -7,8 +7,10 @@ from esper.dao.steps import OPEN, Step, Subject, check_height, tally_of
 from esper.dao.tally import bond_lost, has_quorum
 from esper.node.views.dao.dao_words import about, setting_name, step_word, subject_word, then_of
 from esper.node.views.dao.sight import Sight
+from esper.node.views.id_names import only_one
 from esper.node.views.rpc_formats import address_text
 from esper.rpc import schema as s
+from esper.rpc.errors import NOT_FOUND, RpcError
 from esper.vm.governance.closing import CANCELLED, REVERTED, is_passing
 from esper.vm.governance.electorate import bond_unit
 from esper.vm.governance.planned import body_of
@@ -27,6 +29,18 @@ def dao_list(sight: Sight) -> s.DaoList:
         bond_unit=str(bond_unit(governance.stake, sight.rules)),
         as_of=sight.as_of,
     )
+
+
+def proposal_named(beginning: str, sight: Sight) -> Live:
+    """The live proposal whose id begins so. Raises RpcError for none and for several."""
+    lives = {one.id: one for one in sight.records.governance.live}
+    found = [txid for txid in lives if txid.hex().startswith(beginning)]
+    if not found:
+        raise RpcError(
+            NOT_FOUND,
+            f"no proposal {beginning[:16]}… is under way: it has ended, or is no proposal",
+        )
+    return lives[only_one(beginning, found, "proposals", "id")]
 
 
 def live_reply(live: Live, sight: Sight) -> s.LiveProposal:
