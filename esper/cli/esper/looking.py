@@ -50,9 +50,18 @@ def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) ->
             f"waiting     {counted(found.mempool_transactions, 'transaction')}, "
             f"{counted(found.mempool_calls, 'call')}",
             f"mining      {_mining_text(found)}",
+            *_dao_lines(found),
             *_peer_lines(found),
             *(f"warning     {one}" for one in found.warnings),
         )
+
+
+def _dao_lines(found: Status) -> list[str]:
+    """What comes next, and which models grow old; nothing where nothing is under way."""
+    lines = [f"reminder    {one}" for one in found.reminders]
+    if found.dao_next_height is not None:
+        lines.insert(0, f"dao         at {found.dao_next_height}, {found.dao_next}")
+    return lines
 
 
 def _peer_lines(found: Status) -> list[str]:

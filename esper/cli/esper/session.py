@@ -164,13 +164,17 @@ class Session:
 
     def command(self, *words: str, wallet: bool = False) -> str:
         """A command to paste that goes to the same folder, and with ``wallet`` the same wallet."""
+        return self.command_of("esper", *words, wallet=wallet)
+
+    def command_of(self, *words: str, wallet: bool = False) -> str:
+        """The same of a program that is named."""
         places: list[str] = []
         if wallet and self._wallet is not None:
             places += ["--wallet", self._wallet]
         given = str(self._datadir)
         if self._datadir != DEFAULT_DATADIR and given != environment.variable("ESPER_DATADIR"):
             places += ["--datadir", given]
-        return shlex.join(["esper", *words, *places])
+        return shlex.join([*words, *places])
 
     def confirm(self, question: str, *lines: str) -> None:
         """Ask on a terminal, unless told not to; leaves with status 1 at a no."""
