@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Final
 
-from esper.dao.bodies import ChangeBody, Moved
+from esper.dao.bodies import LINK, ChangeBody, Moved
 from esper.dao.settings import SETTINGS
 from esper.primitives.units import FIXED_POINT_ONE
 from esper.wallet.errors import MisuseError
@@ -32,7 +32,7 @@ def change_of(
             omegas=_ascending("--omega", _pairs("--omega", omegas, omega_of)),
             retire=() if retire is None else (retire,),
             texts=(),
-            link=printable_ascii("--link", link),
+            link=printable_ascii("--link", link, LINK),
         )
     except ValueError as error:
         raise MisuseError(str(error)) from error
@@ -47,10 +47,10 @@ def omega_of(text: str) -> int:
     return int(Fraction(text) * FIXED_POINT_ONE)
 
 
-def printable_ascii(option: str, text: str) -> bytes:
+def printable_ascii(option: str, text: str, most: int) -> bytes:
     """A text as the chain keeps it. Raises MisuseError."""
-    if not (text.isascii() and text.isprintable()):
-        raise MisuseError(f"{option}: must be printable ASCII")
+    if not (text.isascii() and text.isprintable()) or len(text) > most:
+        raise MisuseError(f"{option}: must be printable ASCII, {most} characters at most")
     return text.encode("ascii")
 
 

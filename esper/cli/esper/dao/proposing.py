@@ -23,7 +23,7 @@ from esper.cli.esper.session import (
 )
 from esper.cli.esper.spend.fee_options import Expires, Fee, From, MaxFee
 from esper.cli.esper.spend.paying import own_address, pay, tell_submitted
-from esper.dao.bodies import BODIES, Body, ModelBody, RollbackBody
+from esper.dao.bodies import BODIES, LINK, SHORT_TEXT, Body, ModelBody, RollbackBody
 from esper.dao.steps import Subject
 from esper.primitives.codec import encode
 from esper.primitives.ids import txid_of
@@ -187,8 +187,9 @@ def _model(
 ) -> ModelBody:
     if tier is None:
         raise MisuseError("name the model's tier: --tier N")
-    for option, text in (("--name", name), ("--licence", licence), ("--link", link)):
-        printable_ascii(option, text)
+    printable_ascii("--name", name, SHORT_TEXT)
+    printable_ascii("--licence", licence, SHORT_TEXT)
+    printable_ascii("--link", link, LINK)
     return model_body_of(folder, tier, share, s.rules, name=name, licence=licence, link=link)
 
 
