@@ -23,20 +23,24 @@ def proposal_lines(proposal: Propose, rules: GovernanceParameters, height: int |
 
     ``height`` is that of the chain, so the vote opens after it; None: it is not known.
     """
+    lines = [
+        *proposed_lines(proposal),
+        ("bond", f"{esp_text(proposal.bond)}, held until the vote closes"),
+    ]
     try:
         body = proposal.read()
+    except DaoEncodingViolation:
+        return lines
+    return [*lines, ("may burn", _burning(rules)), *_height_lines(body, rules, height)]
+
+
+def proposed_lines(proposal: Propose) -> Lines:
+    """What it would do."""
+    try:
+        return _body_lines(proposal.read())
     except DaoEncodingViolation as error:
-        return [
-            ("propose", f"something that no block takes: {error}"),
-            ("body", proposal.body.hex()),
-            ("bond", esp_text(proposal.bond)),
-        ]
-    return [
-        *_body_lines(body),
-        ("bond", f"{esp_text(proposal.bond)}, held until the vote closes"),
-        ("may burn", _burning(rules)),
-        *_height_lines(body, rules, height),
-    ]
+        said = f"something that no block takes: {error}"
+        return [("propose", said), ("body", proposal.body.hex())]
 
 
 def vote_lines(vote: Vote) -> Lines:

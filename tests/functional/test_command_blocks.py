@@ -152,8 +152,21 @@ def test_pages_of_the_node(checkout: Path) -> None:
     assert told.rstrip().endswith("refused")
 
 
+def test_page_of_the_dao_against_regtest(checkout: Path) -> None:
+    datadir = checkout / "devnet-data" / "regtest"
+    datadir.parent.mkdir(exist_ok=True)
+    with running("mine", datadir, "--network", "regtest", cwd=checkout):
+        variables = {"ESPER_DATADIR": "devnet-data/regtest"}
+        told = execute(blocks(ROOT / "docs" / "dao.md"), checkout, **variables)
+    assert "the next block would take it; the least bond is 1 ESP" in told
+    assert "yes 20 ESP, no 0 ESP, abstain 0 ESP; passing" in told
+    assert "proposal 1  20 ESP  yes" in told
+    assert re.search(r"^dao +at \d+, proposal 1: ", told, re.MULTILINE), told
+
+
 def test_no_page_has_commands_that_nobody_runs() -> None:
     run = {"README.md", "docs/wallet.md", "docs/rpc.md", "docs/node.md", "docs/demo-tamper.md"}
+    run |= {"docs/dao.md"}
     for page in PAGES:
         for block in blocks(page):
             assert block.page in run or block.reason_not_to_run, f"{block.page}:{block.line}"

@@ -127,7 +127,8 @@ def test_a_proof() -> None:
 def test_what_cannot_be_read_is_said_and_shown() -> None:
     found = said(Propose(2, COIN, b"\1\2"))
     assert found["propose"].startswith("something that no block takes")
-    assert (found["body"], found["bond"]) == ("0102", "1 ESP")
+    assert (found["body"], found["bond"]) == ("0102", "1 ESP, held until the vote closes")
+    assert "may burn" not in found
     assert said(Prove(1, ID, 0, b""))["mined"].startswith("nothing that a block takes")
 
 

@@ -176,6 +176,18 @@ def test_delegating(voting: Console) -> None:
     assert waiting(voting) == Delegate(b"")
 
 
+def test_a_transaction_of_the_dao_says_what_it_does(voting: Console) -> None:
+    txid = proposed(voting, "--set", DOUBLED)
+    said = voting.run("tx", txid)
+    assert f"set      fee_per_byte to {2 * FEE}" in said
+    assert "bond     2 ESP" in said
+    vote = voting.run("dao", "vote", txid, "abstain").strip()
+    assert f"abstain, on proposal {txid}" in voting.run("tx", vote)
+    voting.node.mine()
+    delegation = voting.run("dao", "delegate", OTHER).strip()
+    assert f"delegate  {OTHER} votes with this stake" in voting.run("tx", delegation)
+
+
 def model_under_way(console: Console, height: int) -> str:
     """A model that has passed, and the chain at that height."""
     world = console.node.world
