@@ -17,6 +17,7 @@ from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.propose import Propose
 from esper.vm.governance.vote import Vote
+from esper.wallet.errors import MisuseError
 from tests.support.dao_world import model_body, proposing
 from tests.support.vm_world import BOB, COIN, address, make, sign
 from tests.support.wallet.wallet_console import Console, console, own_key
@@ -275,7 +276,7 @@ def test_packages_that_this_program_cannot_read(
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(model_folder, "import_module", missing)
-    with pytest.raises(model_folder.MisuseError, match="cannot read packages"):
+    with pytest.raises(MisuseError, match="cannot read packages"):
         model_folder.model_body_of(tmp_path, 0, None, REGTEST)
 
 
