@@ -14,7 +14,7 @@ from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.schema import NoParams
-from esper.vm.credits import rate_limit
+from esper.vm.credits import rate_limit, settled, totals_at_block
 from esper.vm.governance.vote import Vote
 from tests.support.dao_world import change_body, proposing
 from tests.support.node.node_world import PARAMS, go, node_world
@@ -85,7 +85,8 @@ def test_what_votes_have_moved_is_what_the_node_says(
             estimate = await world.ask(m.ESTIMATE_CALL, s.EstimateParams(1, tokens=[1, 5]))
             assert estimate.bid == 2 * PARAMS.credits.minimum_bid
             after = await account_of(world, BOB)
-            account = world.ledger.account(address(BOB))
+            totals = totals_at_block(world.ledger.totals, world.height + 1, PARAMS.credits)
+            account, _ = settled(world.ledger.account(address(BOB)), totals)
             assert before.credits.rate_limit == str(rate_limit(account, PARAMS.credits))
             assert after.credits.rate_limit == str(rate_limit(account, moved.credits))
             assert after.credits.rate_limit != before.credits.rate_limit
