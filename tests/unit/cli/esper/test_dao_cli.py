@@ -12,6 +12,7 @@ from esper.cli.esper.dao import model_folder
 from esper.dao.bodies import ChangeBody, RollbackBody
 from esper.dao.steps import Step
 from esper.primitives.networks import REGTEST
+from esper.primitives.units import MAX_AMOUNT
 from esper.rpc import schema as s
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.delegate import Delegate
@@ -163,6 +164,19 @@ def test_a_bond_that_is_not_there(voting: Console) -> None:
     said = voting.error("dao", "propose", "--set", DOUBLED, "--bond", "800")
     assert "the balance is 499.9" in said
     assert "800 ESP" in said
+
+
+def test_a_bond_that_nobody_could_pay_is_not_believed(
+    voting: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = voting.node.check
+    absurd = str(MAX_AMOUNT + 1)
+    monkeypatch.setattr(
+        voting.node, "check", lambda asked: replaced(honest(asked), least_bond=absurd)
+    )
+    voting.terminal = True
+    assert "ask another" in voting.error("dao", "propose", "--set", DOUBLED)
+    assert voting.node.pending == {}
 
 
 def test_delegating(voting: Console) -> None:
