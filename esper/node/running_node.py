@@ -52,6 +52,7 @@ from esper.node.views.account_views import AccountViews
 from esper.node.views.answer_views import AnswerViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
+from esper.node.views.dao.dao_views import DaoViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
 from esper.node.views.model_views import ModelViews
@@ -298,6 +299,7 @@ def _rpc_node(
         mining=MiningViews(control, chain, params),
         models=ModelViews(chain, parts.places, control),
         peers=PeerViews(peers, chain, sync),
+        dao=DaoViews(chain, sync),
         stop=stop,
     )
 

@@ -252,3 +252,119 @@ NETWORK: Final = s.NetworkReply(
     warnings=[],
 )
 BAN: Final = s.Ban("192.0.2.7", 3600, "a person asked for it")
+
+_CHANGE: Final = s.LiveProposal(
+    number=2,
+    id=TXID,
+    subject="change",
+    tier=None,
+    about="minimum_bid to 20",
+    step="tail",
+    open=True,
+    next=226,
+    then="the outcome so far is noted; the vote closes at 230",
+    yes="3000000000000",
+    no="0",
+    abstain="0",
+    quorum="10000000000000",
+    quorum_reached=True,
+    passing=True,
+    bond="1000000000000",
+    proposer=ALICE,
+)
+DAO_LIST: Final = s.DaoList(
+    proposals=[_CHANGE],
+    schedule=[s.DueAct(height=537, act="settle", id=BLOCK_ID)],
+    stake="10000000000000",
+    bond_unit="10000000000",
+    as_of=AS_OF,
+)
+PROPOSAL: Final = s.ProposalReply(
+    live=_CHANGE,
+    fee="0",
+    base="10000000000",
+    opened=200,
+    epoch=3,
+    stake="10000000000000",
+    closes=230,
+    extensions=0,
+    ahead=False,
+    seed="",
+    final=None,
+    check=None,
+    active=None,
+    trial_ends=None,
+    postponed=False,
+    seen=0,
+    ready=0,
+    burns="0",
+    rollback="",
+    rollback_until=None,
+    as_of=AS_OF,
+    change=s.ProposedChange(
+        settings=[s.KeyValue("minimum_bid", "20")], shares=[], omegas=[], retire=None, link=""
+    ),
+)
+VOTER: Final = s.VoterReply(
+    address=ALICE,
+    stake="3000000000000",
+    delegate="",
+    pot="0",
+    votes=[s.VoterWeight(number=2, id=TXID, weight="3000000000000", vote="yes", delegate="")],
+    ready=[],
+    as_of=AS_OF,
+)
+DAO_SETTINGS: Final = s.DaoSettings(
+    settings=[
+        s.SettingReply(
+            key=6,
+            name="minimum_bid",
+            genesis="10",
+            in_force="10",
+            least="1",
+            most="10000",
+            power_of_two=False,
+            changed=None,
+            rests_until=None,
+            pending=[s.PendingValue(number=2, value="20", height=None, confirmed=False)],
+        )
+    ],
+    tiers=[
+        s.TierReply(
+            tier=0,
+            model_id=MODEL_ID,
+            share=65_536,
+            omega="65536",
+            since=0,
+            previous_model_id="",
+        )
+    ],
+    as_of=AS_OF,
+)
+DAO_READINESS: Final = s.DaoReadiness(
+    proposals=[
+        s.ReadinessReply(
+            number=1,
+            id=BLOCK_ID,
+            subject="model",
+            tier=0,
+            phase="check",
+            begins=257,
+            ends=277,
+            seen=12,
+            ready=7,
+            needed=6,
+            postponed=False,
+        )
+    ],
+    as_of=AS_OF,
+)
+DAO_CHECK: Final = s.CheckReply(
+    holds=False,
+    rule="RollbackViolation",
+    message="rollback: it names no model that is under way",
+    bond="10000000000",
+    least_bond="10000000000",
+    about="rollback of 7c7c7c7c7c7c7c7c…",
+    as_of=AS_OF,
+)

@@ -207,6 +207,53 @@ GENERATE: Final = Method(
     awaits_blocks=True,
 )
 
+# --- the DAO ----------------------------------------------------------------------------------
+
+DAO_LIST: Final = Method(
+    "dao_list",
+    s.NoParams,
+    s.DaoList,
+    "Proposals that have not ended, how they stand, and what acts when.",
+    Example(NOTHING, examples.DAO_LIST),
+)
+DAO_GET: Final = Method(
+    "dao_get",
+    s.ProposalParams,
+    s.ProposalReply,
+    "Everything about a live proposal, by its id or the first digits of it.",
+    Example(s.ProposalParams(examples.TXID), examples.PROPOSAL),
+    raises=(NOT_FOUND,),
+)
+DAO_VOTER: Final = Method(
+    "dao_voter",
+    s.VoterParams,
+    s.VoterReply,
+    "What an address counts for, whom it delegates to, and how it voted.",
+    Example(s.VoterParams(examples.ALICE), examples.VOTER),
+)
+DAO_SETTINGS: Final = Method(
+    "dao_settings",
+    s.NoParams,
+    s.DaoSettings,
+    "The parameters that votes may move: what holds, how far they may go, what is pending.",
+    Example(NOTHING, examples.DAO_SETTINGS),
+)
+DAO_READINESS: Final = Method(
+    "dao_readiness",
+    s.NoParams,
+    s.DaoReadiness,
+    "How many blocks count for what is to act, or is on trial.",
+    Example(NOTHING, examples.DAO_READINESS),
+)
+DAO_CHECK_PROPOSAL: Final = Method(
+    "dao_check_proposal",
+    s.CheckParams,
+    s.CheckReply,
+    "Whether the next block would take a proposal from an address, and for which bond; nothing is "
+    "sent.",
+    Example(s.CheckParams(examples.ALICE, 3, "7c" * 64), examples.DAO_CHECK),
+)
+
 # --- the network ------------------------------------------------------------------------------
 
 GET_NETWORK: Final = Method(

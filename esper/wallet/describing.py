@@ -7,6 +7,10 @@ from esper.primitives.params import NetworkParameters
 from esper.rpc.schema import AccountReply
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.fees import least_fee
+from esper.vm.governance.delegate import Delegate
+from esper.vm.governance.propose import Propose
+from esper.vm.governance.prove import Prove
+from esper.vm.governance.vote import Vote
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.stake import Stake
@@ -14,6 +18,7 @@ from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from esper.wallet.amounts import bid_text, counted, credits_text, esp_text
+from esper.wallet.dao_words import delegate_lines, proposal_lines, prove_lines, vote_lines
 from esper.wallet.files.keystore import WalletFile
 from esper.wallet.making.affordability import available
 
@@ -41,7 +46,8 @@ def described(
     when the owner has agreed.
     """
     lines: Lines = [("from", _named(transaction.sender, params, labels))]
-    lines += _payload_lines(transaction, params, labels)
+    height = None if account is None else account.as_of.height
+    lines += _payload_lines(transaction, params, labels, height)
     lines.append(("fee", _fee_text(transaction, params)))
     if account is None:
         lines.append(("nonce", str(transaction.nonce)))
@@ -79,7 +85,10 @@ def _sum_lines(transaction: Transaction, account: AccountReply) -> Lines:
 
 
 def _payload_lines(
-    transaction: Transaction, params: NetworkParameters, labels: dict[str, str]
+    transaction: Transaction,
+    params: NetworkParameters,
+    labels: dict[str, str],
+    height: int | None,
 ) -> Lines:
     match transaction.payload:
         case Transfer(outputs):
@@ -106,6 +115,14 @@ def _payload_lines(
             ]
         case LlmResult() as result:
             return [("answer of call", result.call_id.hex())]
+        case Propose() as proposal:
+            return proposal_lines(proposal, params.governance, height)
+        case Vote() as vote:
+            return vote_lines(vote)
+        case Delegate(to):
+            return delegate_lines(_named(to, params, labels) if to else "")
+        case Prove() as prove:
+            return prove_lines(prove)
         case other:
             # Whoever signs sees every field, whatever the kind.
             fields = ((name, getattr(other, name)) for name, _ in other.SCHEMA)

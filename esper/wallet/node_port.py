@@ -16,8 +16,8 @@ class Node(Protocol):
     """A node as the wallet sees it: a JSON-RPC client, or whatever answers the same.
 
     Each part of the wallet names the methods that it asks, from ``esper.rpc.methods``; none steers
-    a node. Nothing that a node says can make a wallet sign for it: rules, fees and the genesis hash
-    are the wallet's own.
+    a node. Nothing that a node says can make a wallet sign for it: rules and the genesis hash are
+    the wallet's own, and of fees it believes what votes can have led to: ``rules_in_force``.
     """
 
     def call(self, method: Method[RequestT, ReplyT], request: RequestT) -> ReplyT:

@@ -158,8 +158,20 @@ def test_the_page_of_packages(checkout: Path) -> None:
     assert '"refused": false' in told
 
 
+def test_page_of_the_dao_against_regtest(checkout: Path) -> None:
+    datadir = checkout / "devnet-data" / "regtest"
+    datadir.parent.mkdir(exist_ok=True)
+    with running("mine", datadir, "--network", "regtest", cwd=checkout):
+        variables = {"ESPER_DATADIR": "devnet-data/regtest"}
+        told = execute(blocks(ROOT / "docs" / "dao.md"), checkout, **variables)
+    assert "the next block would take it; the least bond is 1 ESP" in told
+    assert "yes 20 ESP, no 0 ESP, abstain 0 ESP; passing" in told
+    assert "proposal 1  20 ESP  yes" in told
+    assert re.search(r"^dao +at \d+, proposal 1: ", told, re.MULTILINE), told
+
+
 def test_no_page_has_commands_that_nobody_runs() -> None:
-    names = ("wallet", "rpc", "node", "demo-tamper", "packages")
+    names = ("wallet", "rpc", "node", "demo-tamper", "packages", "dao")
     run = {"README.md", *(f"docs/{name}.md" for name in names)}
     for page in PAGES:
         for block in blocks(page):

@@ -59,6 +59,15 @@ COMMANDS: dict[str, list[str]] = {
     "esper unstake": ["1"],
     "esper credits": [],
     "esper credits send": [ADDRESS, "1"],
+    "esper dao list": [],
+    "esper dao show": [TXID],
+    "esper dao settings": [],
+    "esper dao voter": [ADDRESS],
+    "esper dao propose": ["--set", "dust=20000", "--bond", "1", "--dry-run"],
+    "esper dao vote": [TXID, "yes"],
+    "esper dao delegate": ["none"],
+    "esper dao rollback": [TXID, "--bond", "1", "--dry-run"],
+    "esper dao ready": [TXID],
     "esper call": ["Once", "--max-tokens", "2"],
     "esper proof": [TXID, "--out", "c.proof"],
     "esper tx": [TXID],
@@ -102,7 +111,14 @@ HARMLESS = {"closed_input", "closed_output", "closed_errors", "ascii_terminal", 
 """What changes nothing of what a command does."""
 SPENDING = {
     *("esper send", "esper stake", "esper unstake", "esper credits send", "esper call"),
-    *("esper cancel", "esper bump", "esper submit", "esperd resume", "esperd threads"),
+    *(
+        "esper dao delegate",
+        "esper cancel",
+        "esper bump",
+        "esper submit",
+        "esperd resume",
+        "esperd threads",
+    ),
     *("esperd disconnect", "esperd ban", "esperd unban"),
 }
 """What comes out of these depends on those before."""

@@ -66,6 +66,7 @@ TAGS_WITHOUT = {
     "esper/package/v1": "held by dao.json under packages; not read in Rust yet",
     "esper/segment/head/v1": "block files of one node: no other reads them",
     "esper/segment/payload/v1": "block files of one node: no other reads them",
+    "esper/storage/shared/v1": "the ends of contexts in one node's index: no other reads it",
     "esper/storage/format/v1": "the layout of one node's folder",
     "esper/tokenizer/v1": "the hash of a file; the bank of genesis is tested against it",
     "esper/wallet/checksum/v1": "keystores of one wallet: no node reads them",
@@ -73,7 +74,9 @@ TAGS_WITHOUT = {
 }
 
 STORED = "the chain's context in one node's index: no other reads it"
-RECORDS_WITHOUT = {"_Stored": STORED, "Anchor": STORED, "ParentWork": STORED}
+RECORDS_WITHOUT = dict.fromkeys(
+    ("_Stored", "_Models", "_Pair", "Anchor", "ParentWork", "TierRegistry"), STORED
+)
 
 
 def tags_held() -> dict[str, str]:

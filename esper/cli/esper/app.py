@@ -69,6 +69,57 @@ WALLET: Final = Group(
         ),
     ),
 )
+DAO: Final = Group(
+    "dao",
+    "What stakers propose and decide.",
+    (
+        Command(
+            "list",
+            "dao.seeing:list_command",
+            "Proposals that have not ended, and what acts when.",
+        ),
+        Command(
+            "show",
+            "dao.seeing:show_command",
+            "A proposal: what it says, how it stands, what happens when.",
+        ),
+        Command(
+            "settings",
+            "dao.seeing:settings_command",
+            "Parameters that votes may move, with their bounds, and the tiers.",
+        ),
+        Command(
+            "voter",
+            "dao.seeing:voter_command",
+            "What an address counts for, whom it delegates to, and how it voted.",
+        ),
+        Command(
+            "propose",
+            "dao.proposing:propose_command",
+            "Propose a model, or a change of the network's parameters, with a bond.",
+        ),
+        Command(
+            "vote",
+            "dao.voting:vote_command",
+            "Vote on a proposal; the vote lapses when that closes.",
+        ),
+        Command(
+            "delegate",
+            "dao.voting:delegate_command",
+            "Let another address vote with this stake, unless it votes itself.",
+        ),
+        Command(
+            "rollback",
+            "dao.proposing:rollback_command",
+            "Propose that a model is not activated, or taken back, with a bond.",
+        ),
+        Command(
+            "ready",
+            "dao.seeing:ready_command",
+            "How many blocks are ready for a model, and what its miners do.",
+        ),
+    ),
+)
 COMMANDS: Final[Table] = (
     Command(
         "model",
@@ -118,6 +169,7 @@ COMMANDS: Final[Table] = (
         "Take ESP back from the stake; it can be spent after the unbonding time.",
     ),
     Command("credits", "spending:credits_app", "Credits, which pay for calls.", is_group=True),
+    DAO,
     Command(
         "call",
         "calls.call:call_command",

@@ -30,6 +30,9 @@ from esper.wallet.errors import NodeContradictionError
 from esper.wallet.moments import as_of_text, time_text
 from esper.wallet.node_port import Node
 
+DAO_KINDS: Final = frozenset({"propose", "vote", "delegate", "prove"})
+MAX_BYTES: Final = 1 << 17
+"""No transaction of any network is longer."""
 ON_DEMAND: Final = "regtest"
 """The network whose nodes mine what is asked for. Its parameters are much to load for a line."""
 
@@ -50,9 +53,18 @@ def status_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) ->
             f"waiting     {counted(found.mempool_transactions, 'transaction')}, "
             f"{counted(found.mempool_calls, 'call')}",
             f"mining      {_mining_text(found)}",
+            *_dao_lines(found),
             *_peer_lines(found),
             *(f"warning     {one}" for one in found.warnings),
         )
+
+
+def _dao_lines(found: Status) -> list[str]:
+    """What comes next, and which models grow old; nothing where nothing is under way."""
+    lines = [f"reminder    {one}" for one in found.reminders]
+    if found.dao_next_height is not None:
+        lines.insert(0, f"dao         at {found.dao_next_height}, {found.dao_next}")
+    return lines
 
 
 def _peer_lines(found: Status) -> list[str]:
@@ -175,7 +187,40 @@ def _transaction_lines(found: TransactionReply) -> list[str]:
     lines.append(f"fee       {esp_text(found.fee)}, {counted(found.size, 'byte')}")
     if found.prompt is not None:
         lines.append(f"prompt    {in_a_line(found.prompt)}")
+    if found.kind in DAO_KINDS and found.hex:
+        lines += _said_lines(found)
     return lines
+
+
+def _said_lines(found: TransactionReply) -> list[str]:
+    """What a transaction of the DAO says, from its bytes; nothing for what cannot be read."""
+    # Rules are much to load for a line: only where there is something to read.
+    from esper.primitives.address import Address
+    from esper.primitives.errors.rule_violation import RuleViolation
+    from esper.vm.governance.delegate import Delegate
+    from esper.vm.governance.propose import Propose
+    from esper.vm.governance.prove import Prove
+    from esper.vm.governance.vote import Vote
+    from esper.vm.transaction import decode_transaction
+    from esper.wallet.dao_words import delegate_lines, proposed_lines, prove_lines, vote_lines
+    from esper.wallet.describing import shown
+
+    try:
+        payload = decode_transaction(bytes.fromhex(found.hex), MAX_BYTES).payload
+    except (RuleViolation, ValueError):
+        return []
+    match payload:
+        case Propose():
+            return shown([*proposed_lines(payload), ("bond", esp_text(payload.bond))])
+        case Vote():
+            return shown(vote_lines(payload))
+        case Delegate(to):
+            # The part before the last 1 names the network of an address.
+            prefix = found.sender.rpartition("1")[0]
+            return shown(delegate_lines(Address.from_bytes(to).to_text(prefix) if to else ""))
+        case Prove():
+            return shown(prove_lines(payload))
+    return []
 
 
 def _block_lines(found: BlockReply) -> list[str]:

@@ -87,8 +87,18 @@ class Session:
 
     @property
     def params(self) -> NetworkParameters:
-        """The wallet's network."""
+        """The wallet's network, as it began."""
         return self.file.params
+
+    @cached_property
+    def rules(self) -> NetworkParameters:
+        """The network's parameters as votes have moved them, asked of the node.
+
+        Raises OtherNetworkError, NodeContradictionError and the client's errors.
+        """
+        from esper.wallet.rules_in_force import rules_in_force
+
+        return rules_in_force(self.node, self.params)
 
     @cached_property
     def genesis(self) -> bytes:
@@ -126,7 +136,8 @@ class Session:
             self.any_node = environment.connect(self.datadir)
         except CookieError as error:
             raise NodeUnreachableError(str(self.datadir), str(error)) from error
-        self.__dict__.pop("status", None)
+        for kept in ("status", "rules"):
+            self.__dict__.pop(kept, None)
         return self.node
 
     @cached_property
@@ -153,13 +164,17 @@ class Session:
 
     def command(self, *words: str, wallet: bool = False) -> str:
         """A command to paste that goes to the same folder, and with ``wallet`` the same wallet."""
+        return self.command_of("esper", *words, wallet=wallet)
+
+    def command_of(self, *words: str, wallet: bool = False) -> str:
+        """The same of a program that is named."""
         places: list[str] = []
         if wallet and self._wallet is not None:
             places += ["--wallet", self._wallet]
         given = str(self._datadir)
         if self._datadir != DEFAULT_DATADIR and given != environment.variable("ESPER_DATADIR"):
             places += ["--datadir", given]
-        return shlex.join(["esper", *words, *places])
+        return shlex.join([*words, *places])
 
     def confirm(self, question: str, *lines: str) -> None:
         """Ask on a terminal, unless told not to; leaves with status 1 at a no."""

@@ -85,8 +85,8 @@ def cancel_command(
     """Put a transaction that does nothing in the place of one that waits."""
     with session(datadir, wallet, as_json, yes) as s:
         old = _waiting(s, txid)
-        fresh = cancelling(old, s.params.limits)
-        check_replacement(s.node, s.params, old, fresh)
+        fresh = cancelling(old, s.rules.limits)
+        check_replacement(s.node, s.rules, old, fresh)
         _hand_in(s, fresh, old)
 
 
@@ -105,8 +105,8 @@ def bump_command(
     with session(datadir, wallet, as_json, yes) as s:
         terms = FeeTerms.parsed(fee, max_fee)
         old = _waiting(s, txid)
-        fresh = bumped(old, s.params.limits, terms.fee, most=terms.most)
-        check_replacement(s.node, s.params, old, fresh)
+        fresh = bumped(old, s.rules.limits, terms.fee, most=terms.most)
+        check_replacement(s.node, s.rules, old, fresh)
         _hand_in(s, fresh, old)
 
 

@@ -7,10 +7,12 @@
 | CreditTransfer | CREDITS_SENT; CREDITS_RECEIVED |
 | LlmCall | CALLED: burned if its answer is in the block, otherwise locked |
 | LlmResult | ANSWERED, of the caller: what comes back; ANSWERED of nothing, of who sent it |
+| Propose, Vote, Delegate, Prove | PROPOSED of the bond, VOTED, DELEGATED, PROVED |
 | coinbase | MINED |
 | any other kind | units and credits that it moves as above; OTHER for units that go elsewhere |
 
-The fee stands with the event of who signed, so the units of an address are the sum of its events.
+The fee stands with the event of who signed, so the units of an address are the sum of its events,
+but for bonds that come back: a later block pays them out by itself, without a transaction.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,6 +26,10 @@ from esper.primitives.codec import Codec, Reader
 from esper.primitives.ids import Txid
 from esper.primitives.params import LimitParameters
 from esper.storage.history.history_records import NO_TXID, CallMade, Entry, Happening, What
+from esper.vm.governance.delegate import Delegate
+from esper.vm.governance.propose import Propose
+from esper.vm.governance.prove import Prove
+from esper.vm.governance.vote import Vote
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Output, Payload
@@ -35,6 +41,12 @@ from esper.vm.unstake import Unstake
 FindCall = Callable[[Txid], CallMade]
 """The open call of earlier blocks with this txid."""
 
+_DOES: Final[dict[type[Payload], What]] = {
+    Propose: What.PROPOSED,
+    Vote: What.VOTED,
+    Delegate: What.DELEGATED,
+    Prove: What.PROVED,
+}
 _OPEN: Final = encode_result(None)
 _LISTS: Final[dict[str, Codec[tuple[bytes, ...]]]] = {
     name: codec for name, codec in BODY.fields if name in ("transactions", "results")
@@ -153,14 +165,14 @@ def waiting_happenings(transaction: Transaction) -> tuple[Happening, ...]:
 
 
 def _moved(payload: Payload, sender: bytes, fee: int) -> tuple[Happening, ...]:
-    """Units and credits as any payload says that it moves them; OTHER for what goes elsewhere."""
+    """Units and credits as any payload says that it moves them; what else it does, or OTHER."""
     events = [
         *_from_to(payload.payments, sender, What.SENT, What.RECEIVED),
         *_from_to(payload.gifts, sender, What.CREDITS_SENT, What.CREDITS_RECEIVED),
     ]
     elsewhere = payload.outlay - sum(output.amount for output in payload.payments)
     if elsewhere or not events:
-        events.insert(0, Happening(sender, What.OTHER, elsewhere))
+        events.insert(0, Happening(sender, _DOES.get(type(payload), What.OTHER), elsewhere))
     events[0] = replace(events[0], fee=fee)
     return tuple(events)
 

@@ -7,7 +7,6 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory, HistoryView, Released
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
-from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import prompt_text
 from esper.node.views.rpc_formats import address_of, address_text
@@ -52,7 +51,7 @@ class AccountViews:
         view = self._chain.view
         chain = view.context
         rules = parameters_of(chain, view.state).credits
-        account, known_key, totals = self._read(address, view.state, chain.height + 1, rules)
+        account, known_key, totals = self._read(address, view.state, chain, rules)
         immature = self._history.view.immature(address)
         unbonding = self._history.view.unbonding(address)
         spent = self._mempool.pool.spent_by(address)
@@ -69,7 +68,7 @@ class AccountViews:
             nonce=account.nonce,
             next_nonce=next_nonce,
             key_known=known_key,
-            credits=self._credits(account, totals, spent.micro_credits, chain.height + 1, rules),
+            credits=_credits(account, totals, spent.micro_credits, chain, rules),
             as_of=self._sync.as_of(chain),
         )
 
@@ -109,44 +108,15 @@ class AccountViews:
                 found[event.txid] = prompt_text(self._texts, call)
         return found
 
+    @staticmethod
     def _read(
-        self, address: bytes, state: StateView, height: int, rules: CreditParameters
+        address: bytes, state: StateView, chain: ChainContext, rules: CreditParameters
     ) -> tuple[Account, bool, CreditTotals]:
         """The account as the next block would see it."""
         ledger = Ledger(Overlay(state))
-        totals = totals_at_block(ledger.totals, height, rules)
+        totals = totals_at_block(ledger.totals, chain.height + 1, rules)
         account, totals = settled(ledger.account(address), totals)
         return account, ledger.known_key(address) is not None, totals
-
-    def _credits(
-        self,
-        account: Account,
-        totals: CreditTotals,
-        waiting: int,
-        height: int,
-        rules: CreditParameters,
-    ) -> s.Credits:
-        available = account.older_credits + account.newer_credits
-        limit = rate_limit(account, rules)
-        spendable = min(available, limit - account.used) - waiting
-        return s.Credits(
-            available=str(available),
-            lapsing=str(account.older_credits),
-            lapse_height=(totals.epoch + 1) * rules.epoch_blocks,
-            used=str(account.used),
-            rate_limit=str(limit),
-            spendable=str(max(spendable, 0)),
-            per_block=str(self._earned_per_block(account, totals, height, rules)),
-        )
-
-    def _earned_per_block(
-        self, account: Account, totals: CreditTotals, height: int, rules: CreditParameters
-    ) -> int:
-        """What one more block would bring."""
-        grown = totals_at_block(totals, height, rules)
-        before = account.older_credits + account.newer_credits
-        later, _ = settled(account, grown)
-        return later.older_credits + later.newer_credits - before
 
     def _event(self, event: HistoryEvent, prompt: str | None) -> s.Event:
         return s.Event(
@@ -164,3 +134,34 @@ class AccountViews:
 
 def _releases(found: list[Released]) -> list[s.Release]:
     return [s.Release(height=one.height, amount=str(one.amount)) for one in found]
+
+
+def _credits(
+    account: Account,
+    totals: CreditTotals,
+    waiting: int,
+    chain: ChainContext,
+    rules: CreditParameters,
+) -> s.Credits:
+    available = account.older_credits + account.newer_credits
+    limit = rate_limit(account, rules)
+    spendable = min(available, limit - account.used) - waiting
+    return s.Credits(
+        available=str(available),
+        lapsing=str(account.older_credits),
+        lapse_height=(totals.epoch + 1) * rules.epoch_blocks,
+        used=str(account.used),
+        rate_limit=str(limit),
+        spendable=str(max(spendable, 0)),
+        per_block=str(_earned_per_block(account, totals, chain.height + 1, rules)),
+    )
+
+
+def _earned_per_block(
+    account: Account, totals: CreditTotals, height: int, rules: CreditParameters
+) -> int:
+    """What one more block would bring."""
+    grown = totals_at_block(totals, height, rules)
+    before = account.older_credits + account.newer_credits
+    later, _ = settled(account, grown)
+    return later.older_credits + later.newer_credits - before

@@ -6,6 +6,7 @@ from esper.node.views.account_views import AccountViews
 from esper.node.views.answer_views import AnswerViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
+from esper.node.views.dao.dao_views import DaoViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
 from esper.node.views.model_views import ModelViews
@@ -33,6 +34,7 @@ def rpc_node(
     mining: MiningViews,
     models: ModelViews,
     peers: PeerViews,
+    dao: DaoViews,
     stop: Callable[[], None],
 ) -> NodePort:
     """A port over the parts of a running node; ``stop`` ends it once that is answered."""
@@ -64,6 +66,12 @@ def rpc_node(
             answers(m.RESUME_MINING, mining.resume),
             answers(m.SET_THREADS, mining.set_threads),
             answers(m.GENERATE, mining.generate),
+            answers(m.DAO_LIST, dao.list),
+            answers(m.DAO_GET, dao.get),
+            answers(m.DAO_VOTER, dao.voter),
+            answers(m.DAO_SETTINGS, dao.settings),
+            answers(m.DAO_READINESS, dao.readiness),
+            answers(m.DAO_CHECK_PROPOSAL, dao.check),
             answers(m.GET_NETWORK, peers.network),
             answers(m.GET_PEERS, peers.peers),
             answers(m.CONNECT_PEER, peers.connect),

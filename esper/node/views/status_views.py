@@ -12,6 +12,8 @@ from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_control import MiningControl
 from esper.node.peers.port import PeersPort
+from esper.node.views.dao.next_event import next_event, reminders
+from esper.node.views.dao.sight import Sight
 from esper.node.views.sync_state import SyncState
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
@@ -55,6 +57,8 @@ class StatusViews:
         waiting = self._mempool.pool.statistics()
         why = self._sync.why_not(chain)
         network = None if self._peers is None else self._peers.network()
+        sight = Sight(view.state, chain.params, self._sync.as_of(chain))
+        then, at = next_event(sight)
         return s.Status(
             network=chain.params.name,
             genesis_hash=chain.genesis_hash.hex(),
@@ -79,10 +83,13 @@ class StatusViews:
             inbound=None if network is None else network.inbound,
             outbound=None if network is None else network.outbound,
             best_height=None if network is None else network.best_height,
+            dao_next=then,
+            dao_next_height=at,
+            reminders=reminders(sight, chain.registry),
         )
 
     async def parameters(self, _: s.NoParams) -> s.Parameters:
-        """The rules that a wallet needs."""
+        """The rules that a wallet needs, as they hold in the next block."""
         view = self._chain.view
         chain = view.context
         return _parameters(parameters_of(chain, view.state), chain)

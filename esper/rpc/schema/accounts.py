@@ -75,7 +75,7 @@ class Event(Reply, frozen=True):
     """Empty for mined rewards."""
     what: str
     """mined, sent, received, staked, unstaked, credits-sent, credits-received, called, answered,
-    other."""
+    proposed, voted, delegated, proved, other."""
     amount: Amount
     """Units, or micro-credits from credits-sent to answered."""
     fee: Amount

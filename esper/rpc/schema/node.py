@@ -41,10 +41,16 @@ class Status(Reply, frozen=True):
     """Peers that this node dialled; None as above."""
     best_height: int | None = None
     """The greatest height that a peer claims, which proves nothing; None as above."""
+    dao_next: str = ""
+    """The next event of the DAO, a sentence; empty if nothing is under way."""
+    dao_next_height: int | None = None
+    """Its height."""
+    reminders: list[str] = []
+    """Sentences on models that have been mined for long enough to be replaced; no rule asks it."""
 
 
 class Parameters(Reply, frozen=True):
-    """What a wallet needs to know about the network's rules."""
+    """What a wallet needs to know about the rules of the next block, as votes have moved them."""
 
     network: str
     genesis_hash: str

@@ -47,6 +47,14 @@ class What(IntEnum):
     what has lapsed since; to who sent the answer, nothing but its fee."""
     OTHER = 10
     """It did something else, for units that left its balance and reached no other, or none."""
+    PROPOSED = 11
+    """It proposed something to the DAO: units of the bond, which comes back, or burns, later."""
+    VOTED = 12
+    """It voted on a proposal."""
+    DELEGATED = 13
+    """It let another address vote for it, or nobody."""
+    PROVED = 14
+    """It showed the DAO that it runs a model."""
 
     @property
     def label(self) -> str:

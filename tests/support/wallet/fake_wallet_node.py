@@ -7,7 +7,14 @@ from typing import Any
 from msgspec.structs import replace as replaced
 
 from esper.consensus.call_groups import group_binding
+from esper.consensus.registry import genesis_registry
 from esper.crypto.signatures import SignatureClaim
+from esper.node.views.dao.proposal_check import check_proposal
+from esper.node.views.dao.proposal_replies import dao_list, proposal_named, proposal_reply
+from esper.node.views.dao.readiness_replies import dao_readiness
+from esper.node.views.dao.setting_replies import dao_settings
+from esper.node.views.dao.sight import Sight
+from esper.node.views.dao.voter_reply import voter_reply
 from esper.primitives.address import Address
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.networks import REGTEST
@@ -15,7 +22,7 @@ from esper.prover import Report, Sequence, Statement, VerificationError, proof_f
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.client import NodeError
-from esper.rpc.errors import INVALID_PARAMS, NOT_FOUND, REFUSED
+from esper.rpc.errors import INVALID_PARAMS, NOT_FOUND, REFUSED, RpcError
 from esper.rpc.method import Method, ReplyT, RequestT
 from esper.vm.credits import rate_limit, settled, totals_at_block
 from esper.vm.envelope_rules import check_isolated, check_signature, fee_range
@@ -26,6 +33,7 @@ from esper.vm.transfer import Transfer
 from tests.support.vm_world import GENESIS, MINER, MODEL, World, address
 
 KINDS = {1: "transfer", 2: "stake", 3: "unstake", 4: "credit-transfer", 5: "llm-call"}
+KINDS |= {7: "propose", 8: "vote", 9: "delegate"}
 FAKE_PROOF = b"fake proof"
 SCRIPT = ("queued", "answering", "proving", "proven")
 """Where a call stands, one question after the other, before its block comes."""
@@ -54,6 +62,8 @@ class FakeNode:
     replaced: dict[str, str] = field(default_factory=dict)
     """What took the place of a transaction."""
     history_events: tuple[s.Event, ...] = ()
+    moved: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Settings by name, and the parts of their rows that it tells otherwise."""
 
     # --- what the wallet asks ---
 
@@ -71,6 +81,12 @@ class FakeNode:
             m.ESTIMATE_CALL.name: self.estimate_call,
             m.GET_CALL.name: self.asked_about,
             m.GET_PROOF.name: self.proof,
+            m.DAO_LIST.name: lambda _: dao_list(self.sight),
+            m.DAO_GET.name: self.proposal,
+            m.DAO_VOTER.name: self.voter,
+            m.DAO_SETTINGS.name: lambda _: self.settings(),
+            m.DAO_READINESS.name: lambda _: dao_readiness(self.sight),
+            m.DAO_CHECK_PROPOSAL.name: self.check,
         }
         reply: ReplyT = answers[method.name](request)
         return reply
@@ -287,6 +303,32 @@ class FakeNode:
         if found is None or not isinstance(found.payload, LlmCall):
             raise NodeError(NOT_FOUND, "no call", {"status": "unknown"})
         return fake_proof(found, height, self.world.height, self.genesis)
+
+    # --- the DAO ---
+
+    @property
+    def sight(self) -> Sight:
+        return Sight(self.world.state, REGTEST, s.AsOf(self.world.height, self.synced))
+
+    def settings(self) -> s.DaoSettings:
+        """What votes have moved, and what the test says that they have."""
+        found = dao_settings(self.sight, genesis_registry(REGTEST))
+        said = [replaced(one, **self.moved.get(one.name, {})) for one in found.settings]
+        return replaced(found, settings=said)
+
+    def proposal(self, params: s.ProposalParams) -> s.ProposalReply:
+        try:
+            return proposal_reply(proposal_named(params.id, self.sight), self.sight)
+        except RpcError as error:
+            raise NodeError(error.code, error.message) from error
+
+    def voter(self, params: s.VoterParams) -> s.VoterReply:
+        return voter_reply(Address.from_text(params.address, "resp").to_bytes(), self.sight)
+
+    def check(self, params: s.CheckParams) -> s.CheckReply:
+        sender = Address.from_text(params.address, "resp").to_bytes()
+        context = self.world.context()
+        return check_proposal(params, sender, self.world.state, context, self.sight.as_of)
 
     # --- what a test does ---
 

@@ -116,6 +116,10 @@ def test_labels_are_those_of_the_interface() -> None:
         "called",
         "answered",
         "other",
+        "proposed",
+        "voted",
+        "delegated",
+        "proved",
     ]
 
 
@@ -372,10 +376,10 @@ def test_an_event_of_an_unknown_kind() -> None:
     store, index = in_memory()
     grow(index, paid("x", 1))
     [(key, value)] = store.items(b"e" + ALICE)
-    changed = value.replace(name("x") + b"\2", name("x") + b"\x0b")
+    changed = value.replace(name("x") + b"\2", name("x") + b"\x0f")
     assert changed != value
     store.write([(key, changed)])
-    with pytest.raises(HistoryUnusableError, match="11 is not a valid What"):
+    with pytest.raises(HistoryUnusableError, match="15 is not a valid What"):
         index.events(ALICE, 1)
 
 

@@ -9,7 +9,7 @@ import pytest
 from esper.consensus.block import KIND_COINBASE
 from esper.dao.bodies import ROLLBACK_BODY, RollbackBody
 from esper.dao.ready import ReadyBody, ready_bytes
-from esper.node.chain.history_entries import _Reading
+from esper.node.chain.history_entries import _Reading, waiting_happenings
 from esper.node.views.rpc_formats import outputs_of
 from esper.primitives.codec import encode
 from esper.primitives.errors.block_errors import RejectedTransactionViolation
@@ -201,6 +201,19 @@ def test_a_new_kind_is_in_the_history() -> None:
     )
     taken = sum(one.amount + one.fee for one in entry.happenings if one.what != What.RECEIVED)
     assert taken == PLEDGE.outlay + 9
+
+
+@pytest.mark.parametrize(
+    ("payload", "event"),
+    list(zip(EACH[6:], ("proposed", "voted", "delegated", "proved"), strict=True)),
+    ids=lambda one: one if isinstance(one, str) else one.NAME,
+)
+def test_what_the_dao_is_told_has_words_in_the_history(payload: Payload, event: str) -> None:
+    sender = address(ALICE)
+    receipt = Receipt(payload.KIND, Txid(bytes(64)), sender, 9, 0, 0, 0, 0)
+    [found] = _Reading((), no_call, {}).entry(payload, receipt).happenings
+    assert (found.what.label, found.amount, found.fee) == (event, payload.outlay, 9)
+    assert (found,) == waiting_happenings(make(ALICE, payload, 0, fee=9))
 
 
 def no_call(txid: Txid) -> CallMade:

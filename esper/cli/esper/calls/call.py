@@ -82,7 +82,7 @@ def call_command(
         local = environment.model_text(s.params)
         call, estimate = asked_call(
             s.node,
-            s.params,
+            s.rules,
             prompt,
             max_tokens,
             bid=bid,
@@ -90,7 +90,7 @@ def call_command(
             tokens=None if local is None else tokens_of(local, prompt, chat=chat),
         )
         payer = own_address(s, sender)
-        transaction = prepared(s.node, s.params, payer, call, window=expires)
+        transaction = prepared(s.node, s.rules, payer, call, window=expires)
         warned = _tell_what_it_takes(s, call, estimate, transaction.expiry, yes=yes)
         _tell_that_prompts_are_public(s)
         txid = pay(s, payer, call, expires).txid

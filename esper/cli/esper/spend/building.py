@@ -175,7 +175,8 @@ def build_call_command(
         source = PromptSource(text, chat=chat, model=model, tokens=tokens)
         if terms.without_node is not None and model is None and tokens is None:
             raise MisuseError("without a node the tokens come from --model DIR or --tokens FILE")
-        call = source.call(s, max_tokens, bid)
+        rules = s.rules if terms.without_node is None else s.params
+        call = source.call(s, max_tokens, bid, rules)
         _build(s, lambda _: call, out, sender, terms)
 
 
@@ -213,7 +214,7 @@ def _build(s: Session, wish: MakeWish, out: Path, sender: str | None, terms: Ter
 def _drafted(s: Session, wish: Wish, sender: str, terms: Terms) -> Transaction:
     told = terms.without_node
     if told is None:
-        draft = drafted(s.node, s.params, sender, wish, window=terms.window, fees=terms.fees)
+        draft = drafted(s.node, s.rules, sender, wish, window=terms.window, fees=terms.fees)
         return draft.transaction
     if isinstance(wish, Everything):
         raise MisuseError("how much is all? Without a node, name the amount")

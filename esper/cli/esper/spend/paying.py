@@ -30,6 +30,7 @@ from esper.wallet.making.fee_terms import FeeTerms
 from esper.wallet.making.intents import Draft, drafted
 from esper.wallet.making.wishes import Wish
 from esper.wallet.node_port import Node
+from esper.wallet.rules_in_force import least_limits
 
 
 def own_address(s: Session, named: str | None) -> str:
@@ -57,15 +58,15 @@ def pay(
     at a time. What has become dearer or other meanwhile is asked about again. Raises what
     ``drafted`` raises, NonceTakenError, NodeContradictionError, and the node's errors.
     """
-    draft = drafted(s.node, s.params, sender, wish, window=window, fees=fees)
+    draft = drafted(s.node, s.rules, sender, wish, window=window, fees=fees)
     while True:
-        lines = described(draft.transaction, s.params, labels_of(s.file), draft.account)
+        lines = described(draft.transaction, s.rules, labels_of(s.file), draft.account)
         s.confirm("Sign this?", *shown(lines))
         key = signing_key(s.file, s.secrets, sender)
         with account_lock(s.folder.path, sender, lambda: _tell_that_it_waits(s)):
-            fresh = drafted(s.node, s.params, sender, wish, window=window, fees=fees)
+            fresh = drafted(s.node, s.rules, sender, wish, window=window, fees=fees)
             if not s.asks or _no_worse(fresh, draft, window):
-                ready = signed(fresh.transaction, key, s.genesis, s.params.limits)
+                ready = signed(fresh.transaction, key, s.genesis, s.rules.limits)
                 return _handed_in(s, ready)
         s.note("the account changed meanwhile, so this is asked again:")
         draft = fresh
@@ -105,7 +106,8 @@ def sign(s: Session, transaction: Transaction) -> Transaction:
     sender = Address.from_bytes(transaction.sender).to_text(s.params.address_prefix)
     s.confirm("Sign this?", *shown(described(transaction, s.params, labels_of(s.file))))
     key = signing_key(s.file, s.secrets, sender)
-    return signed(transaction, key, s.genesis, s.params.limits)
+    # No node is asked here: votes may have made fees lower than the network began with.
+    return signed(transaction, key, s.genesis, least_limits(s.params))
 
 
 def submitted(node: Node, transaction: Transaction, replaces: tuple[str, ...]) -> Submitted:

@@ -9,6 +9,7 @@ from typing import Final
 from esper.cli.esper import environment
 from esper.cli.esper.session import Session
 from esper.cli.esper.typed_ids import check_utf8
+from esper.primitives.params import NetworkParameters
 from esper.vm.llm_call import LlmCall
 from esper.wallet.asked_call import asked_call, call_of_tokens
 from esper.wallet.errors import MisuseError
@@ -25,10 +26,13 @@ class PromptSource:
     model: Path | None
     tokens: Path | None
 
-    def call(self, s: Session, max_tokens: int, bid: int | None) -> LlmCall:
+    def call(
+        self, s: Session, max_tokens: int, bid: int | None, rules: NetworkParameters
+    ) -> LlmCall:
         """The call that was asked for. Raises MisuseError, CallShapeError, and the node's errors.
 
-        The node is asked for the tokens only without folder and file, and where the tokenizer of
+        ``rules`` are the network's: as votes have moved them, where a node is asked at all. It is
+        asked for the tokens only without folder and file, and where the tokenizer of
         the network's model is not on this machine.
         """
         if self.tokens is not None:
@@ -36,19 +40,19 @@ class PromptSource:
                 raise MisuseError(
                     "--tokens is the whole prompt: leave out the text, --chat, --model"
                 )
-            return call_of_tokens(s.params, _read_ids(self.tokens), max_tokens, bid)
+            return call_of_tokens(rules, _read_ids(self.tokens), max_tokens, bid)
         if not self.text:
             raise MisuseError("name a text to ask, or --tokens FILE with the prompt's token ids")
         check_utf8(self.text, "text")
         if self.model is not None:
             ids = _encoded(s, self.model, self.text, chat=self.chat)
-            return call_of_tokens(s.params, ids, max_tokens, bid)
+            return call_of_tokens(rules, ids, max_tokens, bid)
         from esper.cli.esper.calls.local_text import tokens_of
 
         local = environment.model_text(s.params)
         here = None if local is None else tokens_of(local, self.text, chat=self.chat)
         call, _ = asked_call(
-            s.node, s.params, self.text, max_tokens, bid=bid, chat=self.chat, tokens=here
+            s.node, rules, self.text, max_tokens, bid=bid, chat=self.chat, tokens=here
         )
         return call
 

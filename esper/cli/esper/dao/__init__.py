@@ -1,0 +1,1 @@
+"""`esper dao`: what is proposed, voted and delegated."""

@@ -1,0 +1,49 @@
+"""From a folder with a model's package to what a proposal says of it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from esper.dao.bodies import ModelBody
+from esper.primitives.params import NetworkParameters
+from esper.wallet.errors import MisuseError
+
+
+def model_body_of(
+    folder: Path,
+    tier: int,
+    share: int | None,
+    params: NetworkParameters,
+    *,
+    name: str = "",
+    licence: str = "",
+    link: str = "",
+) -> ModelBody:
+    """The body for a model in ``folder``, by the same checks as `esper model check`.
+
+    ``share`` is a new tier's, of 65536. Raises MisuseError for a folder that is no package, or one
+    that nodes would refuse.
+    """
+    from esper.consensus.registry import genesis_registry
+    from esper.model.errors import ModelError
+
+    try:
+        candidates = import_module("esper.cli.esper.models.candidate")
+        bodies = import_module("esper.model.package.body")
+    except ModuleNotFoundError as error:
+        raise MisuseError(
+            "--model: this program cannot read packages of models; take a release that has "
+            "`esper model check`"
+        ) from error
+    options = bodies.BodyOptions(tier=tier, share=share, name=name, licence=licence, link=link)
+    try:
+        found = candidates.candidate_of(folder, params, genesis_registry(params), options)
+    except (ModelError, OSError, ValueError) as error:
+        raise MisuseError(f"--model {folder}: {error}") from error
+    body: ModelBody | None = found.body
+    if body is None or found.report.refused:
+        raise MisuseError(
+            f"--model {folder}: nodes would refuse it; `esper model check {folder}` says why"
+        )
+    return body

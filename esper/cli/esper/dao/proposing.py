@@ -1,0 +1,197 @@
+"""`esper dao propose, rollback`: a model, a change or the way back, with a bond."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from esper.cli.esper.dao.change_words import change_of, printable_ascii
+from esper.cli.esper.dao.model_folder import model_body_of
+from esper.cli.esper.dao.proposal_ids import ProposalId, proposal_of
+from esper.cli.esper.session import (
+    DEFAULT_DATADIR,
+    Datadir,
+    Json,
+    Session,
+    WalletName,
+    Yes,
+    session,
+)
+from esper.cli.esper.spend.fee_options import Expires, Fee, From, MaxFee
+from esper.cli.esper.spend.paying import own_address, pay, tell_submitted
+from esper.dao.bodies import BODIES, LINK, SHORT_TEXT, Body, ModelBody, RollbackBody
+from esper.dao.steps import Subject
+from esper.primitives.codec import encode
+from esper.primitives.ids import txid_of
+from esper.primitives.units import MAX_AMOUNT
+from esper.rpc.methods import DAO_CHECK_PROPOSAL
+from esper.rpc.schema import CheckParams, CheckReply
+from esper.vm.governance.propose import Propose
+from esper.wallet.amounts import bare_esp, esp_text, parse_esp
+from esper.wallet.dao_words import proposal_lines
+from esper.wallet.describing import shown
+from esper.wallet.errors import MisuseError, NodeContradictionError
+from esper.wallet.making.fee_terms import DEFAULT_MAX_FEE, FeeTerms
+from esper.wallet.making.intents import DEFAULT_WINDOW
+
+Bond = Annotated[str | None, typer.Option(help="ESP; the least, which is asked about, without.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what the rules make of it, and send nothing.")
+]
+
+
+def propose_command(
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=NUMBER", help="A parameter; may be repeated."),
+    ] = None,
+    shares: Annotated[
+        str | None,
+        typer.Option(metavar="T:N,…", help="Of all tiers, of 65536, such as 0:40000,1:25536."),
+    ] = None,
+    omega: Annotated[
+        str | None, typer.Option(metavar="T:X,…", help="Weights of tiers, such as 1:2.1.")
+    ] = None,
+    retire: Annotated[
+        int | None, typer.Option(min=0, max=255, help="Tier whose model is not mined any more.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="DIR", help="Folder of a model's package.")
+    ] = None,
+    tier: Annotated[
+        int | None, typer.Option(min=0, max=255, help="Tier that the model is for.")
+    ] = None,
+    share: Annotated[
+        int | None, typer.Option(min=1, max=65_536, help="Of a new tier, of 65536.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="What people call the model.")] = "",
+    licence: Annotated[str, typer.Option(help="The model's, such as Apache-2.0.")] = "",
+    link: Annotated[str, typer.Option(help="Where people read more.")] = "",
+    bond: Bond = None,
+    dry_run: DryRun = False,
+    sender: From = None,
+    expires: Expires = DEFAULT_WINDOW,
+    fee: Fee = None,
+    max_fee: MaxFee = DEFAULT_MAX_FEE,
+    wallet: WalletName = None,
+    datadir: Datadir = DEFAULT_DATADIR,
+    as_json: Json = False,
+    yes: Yes = False,
+) -> None:
+    """Propose a model, or a change of the network's parameters, with a bond."""
+    with session(datadir, wallet, as_json, yes) as s:
+        is_change = bool(settings or shares or omega or retire is not None)
+        if is_change == (model is not None):
+            raise MisuseError(
+                "name one thing: --model DIR --tier N, or a change by --set, --shares, --omega, "
+                "--retire"
+            )
+        body: Body
+        if model is None:
+            if tier is not None or share is not None or name or licence:
+                raise MisuseError("--tier, --share, --name and --licence are of a model: --model")
+            body = change_of(settings or (), shares, omega, retire, link)
+        else:
+            body = _model(s, model, tier, share, name, licence, link)
+        terms = Terms(bond, expires, FeeTerms.parsed(fee, max_fee), dry_run)
+        _propose(s, body, sender, terms)
+
+
+def rollback_command(
+    proposal: ProposalId,
+    bond: Bond = None,
+    dry_run: DryRun = False,
+    sender: From = None,
+    expires: Expires = DEFAULT_WINDOW,
+    fee: Fee = None,
+    max_fee: MaxFee = DEFAULT_MAX_FEE,
+    wallet: WalletName = None,
+    datadir: Datadir = DEFAULT_DATADIR,
+    as_json: Json = False,
+    yes: Yes = False,
+) -> None:
+    """Propose that a model is not activated, or taken back, with a bond."""
+    with session(datadir, wallet, as_json, yes) as s:
+        body = RollbackBody(txid_of(proposal_of(s.node, proposal).live.id))
+        terms = Terms(bond, expires, FeeTerms.parsed(fee, max_fee), dry_run)
+        _propose(s, body, sender, terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a proposal is made."""
+
+    bond: str | None
+    """ESP as typed, None for the least."""
+    window: int
+    fees: FeeTerms
+    dry_run: bool
+
+
+def _propose(s: Session, body: Body, sender: str | None, terms: Terms) -> None:
+    """Ask the node what the rules say, then show, sign and hand in; or say it and leave it."""
+    subject = {ModelBody: Subject.MODEL, RollbackBody: Subject.ROLLBACK}.get(
+        type(body), Subject.CHANGE
+    )
+    data = encode(BODIES[subject], body)
+    own = own_address(s, sender)
+    given = None if terms.bond is None else parse_esp(terms.bond, "--bond")
+    found = _checked(s, CheckParams(own, int(subject), data.hex(), _text(given)))
+    units = int(found.least_bond) if given is None else given
+    payload = Propose(int(subject), units, data)
+    if terms.dry_run:
+        _tell_dry_run(s, payload, found)
+        return
+    if not found.holds:
+        s.refuse(found.rule, found.message, data={"least_bond": found.least_bond})
+    if given is None and not s.asks:
+        # Nobody looks at what is signed: a node's word must not decide how much is bound.
+        raise MisuseError(
+            f"name the bond, nobody is asked: the node says that --bond "
+            f"{bare_esp(units)} is the least"
+        )
+    tell_submitted(s, pay(s, own, payload, terms.window, terms.fees))
+
+
+def _checked(s: Session, asked: CheckParams) -> CheckReply:
+    found = s.node.call(DAO_CHECK_PROPOSAL, asked)
+    if not 0 <= int(found.least_bond) <= MAX_AMOUNT:
+        raise NodeContradictionError("the node names a bond that nobody could pay: ask another")
+    return found
+
+
+def _tell_dry_run(s: Session, payload: Propose, found: CheckReply) -> None:
+    if not found.holds:
+        s.refuse(found.rule, found.message, data={"least_bond": found.least_bond})
+    document: dict[str, Any] = msgspec.to_builtins(found)
+    lines = proposal_lines(payload, s.params.governance, found.as_of.height)
+    s.answer(
+        document,
+        *shown(lines),
+        f"the next block would take it; the least bond is {esp_text(found.least_bond)}",
+    )
+
+
+def _model(
+    s: Session,
+    folder: Path,
+    tier: int | None,
+    share: int | None,
+    name: str,
+    licence: str,
+    link: str,
+) -> ModelBody:
+    if tier is None:
+        raise MisuseError("name the model's tier: --tier N")
+    printable_ascii("--name", name, SHORT_TEXT)
+    printable_ascii("--licence", licence, SHORT_TEXT)
+    printable_ascii("--link", link, LINK)
+    return model_body_of(folder, tier, share, s.rules, name=name, licence=licence, link=link)
+
+
+def _text(units: int | None) -> str | None:
+    return None if units is None else str(units)

@@ -1,0 +1,108 @@
+"""`esper dao list, show, settings, ready`: what is under way. No wallet is needed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+import typer
+
+from esper.cli.esper.dao.proposal_ids import ProposalId, proposal_of
+from esper.cli.esper.dao.proposal_text import (
+    live_lines,
+    proposal_text,
+    readiness_line,
+    setting_line,
+    tier_line,
+)
+from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, session
+from esper.rpc.methods import DAO_LIST, DAO_READINESS, DAO_SETTINGS, DAO_VOTER
+from esper.rpc.schema import NoParams, VoterParams
+from esper.wallet.amounts import esp_text
+from esper.wallet.errors import WalletError
+
+AWAITED: Final = frozenset({"round0", "check"})
+"""Steps of a model at which miners show that they are ready."""
+
+
+class NotAwaitedError(WalletError):
+    """Readiness for a proposal that waits for none."""
+
+
+def list_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:
+    """Proposals that have not ended, and what acts when."""
+    with session(datadir, None, as_json) as s:
+        found = s.any_node.call(DAO_LIST, NoParams())
+        lines = [line for one in found.proposals for line in live_lines(one)]
+        lines += [f"at {due.height}  {due.act} of {due.id[:16]}…" for due in found.schedule]
+        s.answer(msgspec.to_builtins(found), *(lines or ["nothing is under way"]))
+
+
+def show_command(
+    proposal: ProposalId, datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False
+) -> None:
+    """A proposal: what it says, how it stands, what happens when."""
+    with session(datadir, None, as_json) as s:
+        found = proposal_of(s.any_node, proposal)
+        s.answer(msgspec.to_builtins(found), *proposal_text(found))
+
+
+def settings_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:
+    """Parameters that votes may move, with their bounds, and the tiers."""
+    with session(datadir, None, as_json) as s:
+        found = s.any_node.call(DAO_SETTINGS, NoParams())
+        lines = [setting_line(one) for one in found.settings]
+        lines += [tier_line(one) for one in found.tiers]
+        s.answer(msgspec.to_builtins(found), *lines)
+
+
+def voter_command(
+    address: Annotated[str, typer.Argument(help="Whose votes.")],
+    datadir: Datadir = DEFAULT_DATADIR,
+    as_json: Json = False,
+) -> None:
+    """What an address counts for, whom it delegates to, and how it voted."""
+    with session(datadir, None, as_json) as s:
+        found = s.any_node.call(DAO_VOTER, VoterParams(address))
+        lines = [
+            f"stake     {esp_text(found.stake)}",
+            f"delegate  {found.delegate or 'nobody'}",
+            f"pot       {esp_text(found.pot)} of those that delegate to it",
+        ]
+        lines += [
+            f"proposal {one.number}  {esp_text(one.weight)}  {one.vote or 'has not voted'}"
+            for one in found.votes
+        ]
+        s.answer(msgspec.to_builtins(found), *lines)
+
+
+def ready_command(
+    proposal: ProposalId, datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False
+) -> None:
+    """How many blocks are ready for a model, and what its miners do."""
+    with session(datadir, None, as_json) as s:
+        found = proposal_of(s.any_node, proposal)
+        if found.live.subject != "model" or found.live.step not in AWAITED:
+            raise NotAwaitedError(
+                f"proposal {found.live.number} waits for nobody to be ready: {found.live.then} at "
+                f"height {found.live.next}"
+            )
+        counts = s.any_node.call(DAO_READINESS, NoParams()).proposals
+        count = next((one for one in counts if one.id == found.live.id), None)
+        lines = [] if count is None else [readiness_line(count)]
+        run = s.command_of("esperd", "mine")
+        package = "" if found.model is None else found.model.package
+        lines += [
+            f"package   {package}",
+            "ready     a mining node fetches the package, rehearses the model and says that it is "
+            "ready by itself:",
+            f"          {run}",
+            "          beforehand, `esper model check DIR` says what it would find",
+        ]
+        document = {
+            "proposal": found.live.id,
+            "package": package,
+            "count": None if count is None else msgspec.to_builtins(count),
+            "run": run,
+        }
+        s.answer(document, *lines)

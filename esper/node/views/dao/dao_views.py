@@ -1,0 +1,61 @@
+"""The DAO for the RPC."""
+
+from esper.node.chain.chain_service import ChainService
+from esper.node.chain.chain_view import ChainView
+from esper.node.views.dao.proposal_check import check_proposal
+from esper.node.views.dao.proposal_replies import dao_list, proposal_named, proposal_reply
+from esper.node.views.dao.readiness_replies import dao_readiness
+from esper.node.views.dao.setting_replies import dao_settings
+from esper.node.views.dao.sight import Sight
+from esper.node.views.dao.voter_reply import voter_reply
+from esper.node.views.rpc_formats import address_of
+from esper.node.views.sync_state import SyncState
+from esper.rpc import schema as s
+
+
+class DaoViews:
+    """Answers about proposals, voters and settings."""
+
+    def __init__(self, chain: ChainService, sync: SyncState) -> None:
+        self._chain = chain
+        self._sync = sync
+
+    async def list(self, _: s.NoParams) -> s.DaoList:
+        """All that is under way."""
+        return dao_list(self._sight())
+
+    async def get(self, params: s.ProposalParams) -> s.ProposalReply:
+        """A live proposal by its id or the first digits of it. Raises RpcError."""
+        sight = self._sight()
+        return proposal_reply(proposal_named(params.id, sight), sight)
+
+    async def voter(self, params: s.VoterParams) -> s.VoterReply:
+        """What an address counts for. Raises RpcError."""
+        sight = self._sight()
+        return voter_reply(address_of(params.address, sight.genesis), sight)
+
+    async def settings(self, _: s.NoParams) -> s.DaoSettings:
+        """What votes may move, and what holds."""
+        view = self._chain.view
+        return dao_settings(self._sight(view), view.context.registry)
+
+    async def readiness(self, _: s.NoParams) -> s.DaoReadiness:
+        """How counts stand."""
+        return dao_readiness(self._sight())
+
+    async def check(self, params: s.CheckParams) -> s.CheckReply:
+        """Whether the next block would take a proposal. Raises RpcError."""
+        sender = address_of(params.address, self._chain.view.context.params)
+
+        def checked(view: ChainView) -> s.CheckReply:
+            context = view.context.execution_context(view.state, sender)
+            as_of = self._sync.as_of(view.context)
+            return check_proposal(params, sender, view.state, context, as_of)
+
+        # A descriptor is read and hashed, and the block's own start executed.
+        return await self._chain.in_thread(checked)
+
+    def _sight(self, view: ChainView | None = None) -> Sight:
+        view = view or self._chain.view
+        chain = view.context
+        return Sight(view.state, chain.params, self._sync.as_of(chain))

@@ -1,0 +1,347 @@
+"""`esper dao`: looking, proposing, voting, delegating, with a fake node behind it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace as replaced
+
+from esper.cli.esper.dao import model_folder
+from esper.dao.bodies import ChangeBody, RollbackBody
+from esper.dao.steps import Step
+from esper.primitives.networks import REGTEST
+from esper.primitives.units import MAX_AMOUNT
+from esper.rpc import schema as s
+from esper.vm.governance.dao_ledger import DaoLedger
+from esper.vm.governance.delegate import Delegate
+from esper.vm.governance.propose import Propose
+from esper.vm.governance.vote import Vote
+from esper.wallet.errors import MisuseError
+from tests.support.dao_world import model_body, proposing
+from tests.support.vm_world import BOB, COIN, address, make, sign
+from tests.support.wallet.wallet_console import Console, console, own_key
+
+__all__ = ["console"]
+
+OWN = own_key().address.to_text("resp")
+OTHER = BOB.address.to_text("resp")
+FEE = REGTEST.limits.fee_per_byte
+DOUBLED = f"fee_per_byte={2 * FEE}"
+
+
+@pytest.fixture
+def voting(console: Console) -> Console:
+    """At height 10 of regtest 500 coins of the wallet count."""
+    console.wallet()
+    console.run("stake", "500")
+    while console.node.world.height < 10:
+        console.node.mine()
+    return console
+
+
+def waiting(console: Console) -> Any:
+    [found] = console.node.pending.values()
+    return found.payload
+
+
+def proposed(console: Console, *arguments: str) -> str:
+    """Propose and mine it; the id."""
+    txid = console.run("dao", "propose", *arguments, "--bond", "2").strip()
+    console.node.mine()
+    return txid
+
+
+def test_nothing_is_under_way(console: Console) -> None:
+    assert console.run("dao", "list") == "nothing is under way\n"
+    assert console.json("dao", "list")["proposals"] == []
+
+
+def test_a_change_is_proposed_shown_and_voted(voting: Console) -> None:
+    txid = voting.run("dao", "propose", "--set", DOUBLED, "--bond", "2", "--link", "x").strip()
+    payload = waiting(voting)
+    assert isinstance(payload, Propose)
+    assert (payload.subject, payload.bond) == (2, 2 * COIN)
+    body = payload.read()
+    assert isinstance(body, ChangeBody)
+    assert ([(one.of, one.to) for one in body.settings], body.link) == ([(12, 2 * FEE)], b"x")
+    voting.node.mine()
+
+    listed = voting.run("dao", "list")
+    assert f"1  {txid[:16]}…  change: fee_per_byte to {2 * FEE}" in listed
+    assert "not passing" in listed
+    shown = voting.run("dao", "show", txid[:8].upper())
+    assert f"set       fee_per_byte to {2 * FEE}" in shown
+    assert "closes    at 23" in shown
+    assert "bond      2 ESP, 2 ESP of it would burn now" in shown
+    assert voting.json("dao", "show", txid)["opened"] == 11
+
+    voted = voting.run("dao", "vote", txid[:10], "yes").strip()
+    vote = waiting(voting)
+    assert vote == Vote(vote.proposal, 1)
+    assert vote.proposal.hex() == txid
+    # It lapses with the vote: no block from 23 on could take it.
+    assert voting.node.pending[voted].expiry == 22
+    voting.node.mine()
+    assert "yes 500 ESP" in voting.run("dao", "show", txid)
+    assert "nothing of it would burn now" in voting.run("dao", "show", txid)
+    assert "proposal 1  500 ESP  yes" in voting.run("dao", "voter", OWN)
+    assert f"{2 * FEE} by proposal 1" in voting.run("dao", "settings")
+    while voting.node.world.height < 23:
+        voting.node.mine()
+    assert "the vote on proposal 1 is over" in voting.error("dao", "vote", txid, "no")
+    assert json.loads(voting.error("dao", "vote", txid, "no", "--json"))["error"]["name"] == (
+        "VoteClosedError"
+    )
+
+
+def test_every_part_of_a_change(voting: Console) -> None:
+    arguments = (
+        *("--set", DOUBLED, "--set", "minimum_bid=9"),
+        *("--shares", "1:25536,0:40000", "--omega", "0:1.5,2:0.25", "--retire", "3"),
+    )
+    # The fake network has one tier: its rules are the node's to tell, here the bytes count.
+    out = json.loads(voting.error("dao", "propose", *arguments, "--dry-run", "--json"))
+    assert out["error"]["name"] == "TierLimitViolation"
+    assert out["error"]["data"]["least_bond"] == str(COIN)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "name one thing"),
+        (("--set", DOUBLED, "--model", "x"), "name one thing"),
+        (("--set", "colour=1"), "votes move per_block"),
+        (("--set", "dust"), "must be dust=NUMBER"),
+        (("--set", "dust=-1"), "must be dust=NUMBER"),
+        (("--set", "dust=1", "--set", "dust=2"), "named twice"),
+        (("--set", f"dust={1 << 63}"), "no number is that large"),
+        (("--shares", "0:x"), "must be TIER:NUMBER"),
+        (("--shares", "300:1"), "must be TIER:NUMBER"),
+        (("--omega", "0:1.2.3"), "must be TIER:NUMBER"),
+        (("--omega", "0:"), "must be TIER:NUMBER"),
+        (("--set", DOUBLED, "--tier", "1"), "are of a model"),
+        (("--set", DOUBLED, "--link", "é"), "printable ASCII"),
+        (("--set", DOUBLED, "--link", "x" * 129), "128"),
+        (("--model", "x"), "--tier N"),
+        (("--set", DOUBLED), "--bond 1 is the least"),
+    ],
+)
+def test_what_is_mistyped_is_said(voting: Console, arguments: tuple[str, ...], says: str) -> None:
+    assert says in voting.error("dao", "propose", *arguments, status=2)
+    assert voting.node.pending == {}
+
+
+def test_what_the_rules_refuse_is_said_and_not_sent(voting: Console) -> None:
+    dear = f"fee_per_byte={3 * FEE}"
+    assert "fee_per_byte" in voting.error("dao", "propose", "--set", dear, "--bond", "1")
+    small = voting.error("dao", "propose", "--set", DOUBLED, "--bond", "0.5", "--json")
+    assert json.loads(small)["error"]["name"] == "BondViolation"
+    assert voting.node.pending == {}
+
+
+def test_a_dry_run_tells_all_and_sends_nothing(voting: Console) -> None:
+    said = voting.run("dao", "propose", "--set", DOUBLED, "--dry-run")
+    assert "the next block would take it; the least bond is 1 ESP" in said
+    assert "closes    at height 23" in said
+    assert voting.json("dao", "propose", "--set", DOUBLED, "--dry-run")["holds"] is True
+    assert voting.node.pending == {}
+
+
+def test_the_owner_sees_the_least_bond_and_agrees(voting: Console) -> None:
+    voting.terminal, voting.typed = True, ["n"]
+    err = voting.error("dao", "propose", "--set", DOUBLED)
+    assert "bond      1 ESP, held until the vote closes" in err
+    assert "may burn" in err
+    assert voting.node.pending == {}
+    voting.typed = ["y"]
+    voting.run("dao", "propose", "--set", DOUBLED)
+    assert waiting(voting).bond == COIN
+
+
+def test_a_bond_that_is_not_there(voting: Console) -> None:
+    said = voting.error("dao", "propose", "--set", DOUBLED, "--bond", "800")
+    assert "the balance is 499.9" in said
+    assert "800 ESP" in said
+
+
+def test_a_bond_that_nobody_could_pay_is_not_believed(
+    voting: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = voting.node.check
+    absurd = str(MAX_AMOUNT + 1)
+    monkeypatch.setattr(
+        voting.node, "check", lambda asked: replaced(honest(asked), least_bond=absurd)
+    )
+    voting.terminal = True
+    assert "ask another" in voting.error("dao", "propose", "--set", DOUBLED)
+    assert voting.node.pending == {}
+
+
+def test_delegating(voting: Console) -> None:
+    voting.run("dao", "delegate", OTHER)
+    assert waiting(voting) == Delegate(address(BOB))
+    voting.node.pending.clear()
+    voting.run("wallet", "label", OTHER, "Bob")
+    voting.run("dao", "delegate", "Bob")
+    assert waiting(voting) == Delegate(address(BOB))
+    voting.node.pending.clear()
+    voting.run("dao", "delegate", "none")
+    assert waiting(voting) == Delegate(b"")
+
+
+def test_a_transaction_of_the_dao_says_what_it_does(voting: Console) -> None:
+    txid = proposed(voting, "--set", DOUBLED)
+    said = voting.run("tx", txid)
+    assert f"set      fee_per_byte to {2 * FEE}" in said
+    assert "bond     2 ESP" in said
+    vote = voting.run("dao", "vote", txid, "abstain").strip()
+    assert f"abstain, on proposal {txid}" in voting.run("tx", vote)
+    voting.node.mine()
+    delegation = voting.run("dao", "delegate", OTHER).strip()
+    assert f"delegate  {OTHER} votes with this stake" in voting.run("tx", delegation)
+
+
+def model_under_way(console: Console, height: int) -> str:
+    """A model that has passed, and the chain at that height."""
+    world = console.node.world
+    proposal = make(own_key(), proposing(model_body(), 3 * COIN), world.account(own_key()).nonce)
+    signed = sign(own_key(), proposal)
+    world.block(signed)
+    world.send(own_key(), Vote(signed.txid, 1))
+    while world.height < height:
+        world.block()
+    return signed.txid.hex()
+
+
+@pytest.fixture
+def passed(voting: Console, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Id of a model whose height is drawn; signatures are not the subject."""
+    monkeypatch.setattr(voting.node.world, "checked", False)
+    return model_under_way(voting, 26)
+
+
+def test_a_model_is_shown_and_ready_says_what_to_run(voting: Console, passed: str) -> None:
+    shown = voting.run("dao", "show", passed)
+    assert "model     " in shown
+    assert "rollback  cancel, may be opened until" in shown
+    said = voting.run("dao", "ready", passed)
+    assert "counted   0 of 0 blocks" in said
+    assert "esperd mine" in said
+    document = voting.json("dao", "ready", passed)
+    assert (document["proposal"], document["package"]) == (passed, "00" * 64)
+    assert document["run"].startswith("esperd mine")
+
+
+def test_nobody_is_ready_for_a_change(voting: Console) -> None:
+    txid = proposed(voting, "--set", DOUBLED)
+    assert "waits for nobody to be ready" in voting.error("dao", "ready", txid)
+
+
+def test_a_rollback(voting: Console, passed: str) -> None:
+    voting.run("dao", "rollback", passed[:12], "--bond", "1")
+    payload = waiting(voting)
+    assert (payload.subject, payload.bond) == (3, COIN)
+    body = payload.read()
+    assert isinstance(body, RollbackBody)
+    assert body.proposal.hex() == passed
+    records = DaoLedger(voting.node.world.ledger)
+    assert records.governance.live[0].step == Step.CHECK
+
+
+def test_a_proposal_that_is_none(voting: Console) -> None:
+    for command in (("show",), ("vote",), ("rollback",), ("ready",)):
+        choice = ("yes",) if command == ("vote",) else ()
+        assert "is under way" in voting.error("dao", *command, "ab" * 8, *choice)
+        assert "hex digits" in voting.error("dao", *command, "nothex!!", *choice, status=2)
+
+
+def test_a_node_that_names_another_proposal_is_not_believed(
+    voting: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    txid = proposed(voting, "--set", DOUBLED)
+    honest = voting.node.proposal
+
+    monkeypatch.setattr(voting.node, "proposal", lambda _: honest(s.ProposalParams(txid)))
+    assert "another proposal" in voting.error("dao", "vote", "ab" * 8, "yes")
+
+
+def test_a_model_of_a_folder(
+    voting: Console, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[Any] = []
+
+    def body_of(folder: Path, tier: int, share: int | None, _: Any, **texts: str) -> Any:
+        asked.append((folder, tier, share, texts))
+        return model_body(tier=tier, share=share or 0)
+
+    monkeypatch.setattr("esper.cli.esper.dao.proposing.model_body_of", body_of)
+    arguments = ("--model", str(tmp_path), "--tier", "3", "--share", "8192", "--name", "Small")
+    voting.run("dao", "propose", *arguments, "--bond", "2")
+    assert asked == [(tmp_path, 3, 8192, {"name": "Small", "licence": "", "link": ""})]
+    assert (waiting(voting).subject, waiting(voting).read().entry.tier) == (1, 3)
+
+
+def test_packages_that_this_program_cannot_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def missing(name: str) -> Any:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(model_folder, "import_module", missing)
+    with pytest.raises(MisuseError, match="cannot read packages"):
+        model_folder.model_body_of(tmp_path, 0, None, REGTEST)
+
+
+def test_fees_are_those_that_votes_have_moved(console: Console) -> None:
+    console.wallet()
+    console.run("send", OTHER, "1")
+    (before,) = console.node.pending.values()
+    console.node.pending.clear()
+    limits = REGTEST.limits
+    console.node.moved = {
+        "base_fee": {"in_force": str(2 * limits.base_fee)},
+        "fee_per_byte": {"in_force": str(2 * limits.fee_per_byte)},
+    }
+    console.run("send", OTHER, "1")
+    (after,) = console.node.pending.values()
+    assert after.fee == 2 * before.fee
+    # Lower ones as well: nobody pays what nobody asks for.
+    console.node.pending.clear()
+    console.node.moved = {"fee_per_byte": {"in_force": str(limits.fee_per_byte // 2)}}
+    params = console.node.world.params
+    lower = replace(params.limits, fee_per_byte=limits.fee_per_byte // 2)
+    console.node.world.params = replace(params, limits=lower)
+    console.run("send", OTHER, "1")
+    (cheap,) = console.node.pending.values()
+    assert cheap.fee < before.fee
+
+
+def test_what_was_built_for_lower_fees_is_signed_without_a_node(
+    console: Console, tmp_path: Path
+) -> None:
+    console.wallet()
+    limits = REGTEST.limits
+    console.node.moved = {"fee_per_byte": {"in_force": str(limits.fee_per_byte // 2)}}
+    console.run("build", "send", OTHER, "1", "--out", tmp_path / "a")
+    console.run("sign", tmp_path / "a", "--out", tmp_path / "b")
+    assert (tmp_path / "b").exists()
+
+
+def test_status_tells_what_comes_next(console: Console) -> None:
+    status = console.node.status
+
+    def told() -> s.Status:
+        return replaced(
+            status(),
+            dao_next="proposal 1: the vote closes",
+            dao_next_height=32,
+            reminders=["the model of tier 0 is old"],
+        )
+
+    assert "dao " not in console.run("status")
+    console.node.status = told  # type: ignore[method-assign]
+    said = console.run("status")
+    assert "dao         at 32, proposal 1: the vote closes" in said
+    assert "reminder    the model of tier 0 is old" in said
