@@ -2,11 +2,13 @@
 
 from functools import partial
 
+from esper.consensus.context import ChainContext
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory, HistoryView, Released
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
+from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import prompt_text
 from esper.node.views.rpc_formats import address_of, address_text
