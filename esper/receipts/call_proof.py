@@ -10,6 +10,7 @@ whether the proof shows it. That the block is in the best chain, neither of them
 
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import Final
 
 from esper.consensus.call_groups import (
     CALL_TOP_K,
@@ -19,12 +20,16 @@ from esper.consensus.call_groups import (
     lane_binding,
 )
 from esper.consensus.ports import WorkClaim
+from esper.dao.settings import SETTINGS
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.answers import MAX_ANSWER_TOKENS
 from esper.vm.context import Answer
 from esper.vm.llm_call import LlmCall
 from esper.vm.payload import Payload
+
+ROWS_KEY: Final = 7
+"""rows_per_call among the parameters that votes may move."""
 
 
 class UnprovenError(Exception):
@@ -59,6 +64,15 @@ def network_models(params: NetworkParameters) -> frozenset[ModelId]:
     """Ids of the models that a network names at its genesis."""
     further = (tier.model.model_id for tier in params.further_tiers)
     return frozenset((params.model.model_id, *further))
+
+
+def _rows_may_be(rows: int, params: NetworkParameters) -> bool:
+    """Whether a call's proof may have so many rows, as far as votes may ever move them.
+
+    A model may have fewer than the rules allow: see ``vm.call_rows``.
+    """
+    most = SETTINGS[ROWS_KEY].bounds(params)[1]
+    return 1 <= rows <= most and rows & (rows - 1) == 0
 
 
 def shown_answer(
@@ -120,10 +134,10 @@ def shown_answer(
         )
 
     # 6. The shape that the network's rules give it.
-    if (claim.rows, claim.top_k) != (params.calls.rows_per_call, CALL_TOP_K):
+    if claim.top_k != CALL_TOP_K or not _rows_may_be(claim.rows, params):
         raise UnprovenError(
             f"the proof has {claim.rows} rows and {claim.top_k} logits a token, {params.name} has "
-            f"{params.calls.rows_per_call} and {CALL_TOP_K}"
+            f"{params.calls.rows_per_call} and {CALL_TOP_K}, or rows that votes may lead to"
         )
 
     # 7. The prompt is the signed one, and so is the longest answer.

@@ -6,8 +6,8 @@ from typing import Final
 from esper.primitives.ids import ModelId, model_id_of
 from esper.primitives.params import NetworkParameters
 from esper.receipts.call_proof import network_models
-from esper.rpc.methods import ESTIMATE_CALL
-from esper.rpc.schema import Estimate, EstimateParams, Message
+from esper.rpc.methods import ESTIMATE_CALL, LIST_MODELS
+from esper.rpc.schema import Estimate, EstimateParams, Message, NoParams
 from esper.vm.answers import MAX_ANSWER_TOKENS
 from esper.vm.llm_call import LlmCall
 from esper.vm.records import MAX_PROMPT_TOKENS
@@ -38,22 +38,34 @@ def asked_call(
 
     ``bid`` is micro-credits per weighted token; without it the node's suggestion is taken, within
     reason. With ``chat`` the text is a user's message in the model's template. ``tokens`` is the
-    text as the wallet's own tokenizer of the network's first model has it; without them the node's
-    are taken. Raises CallShapeError, MisuseError, NodeContradictionError, and the node's errors.
+    text as the wallet's own tokenizer of the model has it that the network began with; without
+    them, or where votes have brought another model, the node's are taken: which model that is, the
+    node says. Raises CallShapeError, MisuseError, NodeContradictionError, and the node's errors.
     """
     if max_tokens < 1:
         raise MisuseError(f"--max-tokens is {max_tokens}, must be 1 at least")
+    active = active_models(node)
+    if active and active[0] != params.model.model_id:
+        tokens = None
     if tokens is not None:
         _check_lengths(len(tokens), max_tokens, params)
     estimate = node.call(ESTIMATE_CALL, _asked(params, text, chat, tokens))
     prompt = tuple(estimate.tokens if tokens is None else tokens)
-    _check_lengths(len(prompt), max_tokens, params)
+    model_id = _model_id(estimate, params, active)
+    _check_lengths(len(prompt), max_tokens, params, model_id)
     if not all(0 <= token < 1 << 32 for token in prompt):
         raise NodeContradictionError("the node's tokens are no token ids: ask another node")
-    model_id = _model_id(estimate, params)
     if tokens is not None and model_id != params.model.model_id:
         raise NodeContradictionError("the node answers about another model: ask another node")
     return LlmCall(model_id, prompt, max_tokens, _bid(bid, estimate, params)), estimate
+
+
+def active_models(node: Node) -> list[ModelId]:
+    """The models that answer calls, by tier, as a node says. Raises NodeContradictionError."""
+    try:
+        return [model_id_of(one.model_id) for one in node.call(LIST_MODELS, NoParams())]
+    except ValueError:
+        raise NodeContradictionError("the node's models have no ids: ask another node") from None
 
 
 def call_of_tokens(
@@ -100,9 +112,16 @@ def _asked(
     return EstimateParams(1, text=text)
 
 
-def _check_lengths(prompt: int, max_tokens: int, params: NetworkParameters) -> None:
-    """Raises CallShapeError for the prompt, MisuseError for ``max_tokens``: each says its most."""
-    limit = min(params.calls.rows_per_call, params.model.shape.max_seq, MAX_PROMPT_TOKENS)
+def _check_lengths(
+    prompt: int, max_tokens: int, params: NetworkParameters, model_id: ModelId | None = None
+) -> None:
+    """Raises CallShapeError for the prompt, MisuseError for ``max_tokens``: each says its most.
+
+    Of a model that votes have brought, the shape is not known here: the node judges what fits it.
+    """
+    limit = min(params.calls.rows_per_call, MAX_PROMPT_TOKENS)
+    if model_id in (None, params.model.model_id):
+        limit = min(limit, params.model.shape.max_seq)
     if prompt < 1:
         raise CallShapeError("the prompt has 0 tokens: there is nothing to answer")
     if prompt > limit:
@@ -119,15 +138,15 @@ def _check_lengths(prompt: int, max_tokens: int, params: NetworkParameters) -> N
         )
 
 
-def _model_id(estimate: Estimate, params: NetworkParameters) -> ModelId:
+def _model_id(estimate: Estimate, params: NetworkParameters, active: list[ModelId]) -> ModelId:
     try:
         found = model_id_of(estimate.model_id)
     except ValueError:
         raise NodeContradictionError("the node's model_id is no id: ask another node") from None
-    if found not in network_models(params):
+    if found not in network_models(params) and found not in active:
         raise NodeContradictionError(
-            f"the node names model {found.hex()[:16]}…, which {params.name} does not: ask another "
-            "node"
+            f"the node names model {found.hex()[:16]}…, which {params.name} does not, nor its "
+            "own list of models: ask another node"
         )
     return found
 

@@ -54,4 +54,3 @@ def _tokenizer() -> Tokenizer:
     texts = [one.user for one in bank.texts]
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
-

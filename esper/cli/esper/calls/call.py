@@ -29,7 +29,7 @@ from esper.cli.esper.shown_text import in_a_line
 from esper.cli.esper.spend.fee_options import Expires, From
 from esper.cli.esper.spend.paying import own_address, pay, told_as_sent
 from esper.primitives.ids import txid_of
-from esper.receipts.call_proof import UnprovenError, network_models
+from esper.receipts.call_proof import UnprovenError
 from esper.rpc.client import RpcClientError
 from esper.rpc.schema import CallReply, Estimate
 from esper.vm.answers import call_cost
@@ -89,6 +89,11 @@ def call_command(
             chat=chat,
             tokens=None if local is None else tokens_of(local, prompt, chat=chat),
         )
+        if call.model_id != s.params.model.model_id:
+            s.note(
+                f"model {call.model_id.hex()[:16]}…, by this node's word: {s.params.name} began "
+                "with another"
+            )
         payer = own_address(s, sender)
         transaction = prepared(s.node, s.rules, payer, call, window=expires)
         warned = _tell_what_it_takes(s, call, estimate, transaction.expiry, yes=yes)
@@ -174,9 +179,7 @@ def _tell_end(
     if last.status != "answered":
         s.refuse("CallNotAnswered", f"call {txid} {phrase(last)}", data=document)
     try:
-        proven = fetched_proof(
-            s.node, txid_of(txid), call, s.params, s.genesis, network_models(s.params)
-        )
+        proven = fetched_proof(s.node, txid_of(txid), call, s.params, s.genesis, {call.model_id})
         prompt, answer = words(proven, local)
         if answer is not None and last.answer not in (None, answer):
             raise UnprovenError("the node shows another answer than the one that is proven")

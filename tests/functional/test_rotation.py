@@ -1,0 +1,137 @@
+"""A model's whole life on regtest: proposed, voted, fetched, rehearsed, activated, asked, taken back.
+
+Real processes and sockets, real proofs: one node mines and has the package, another never had it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.net.network_process import NetworkNode
+from tests.support.node.node_process import BIN, User, environment, running, until
+from tests.support.second_model import TICKET, second_model
+
+pytestmark = pytest.mark.serial
+
+NETWORK = ("--network", "regtest")
+PATIENCE_S = 300
+
+
+def height_of(node: NetworkNode) -> int:
+    height: int = node.status()["height"]
+    return height
+
+
+def grow_to(node: NetworkNode, height: int) -> None:
+    missing = height - height_of(node)
+    if missing > 0:
+        node.generate(missing)
+
+
+def package(user: User, number: int) -> dict[str, Any]:
+    told = user.json("rpc", "model_progress")
+    found = [one for one in told["packages"] if one["number"] == number]
+    return found[0] if found else {}
+
+
+def wait_until_verified(user: User, number: int) -> None:
+    until(
+        f"the package of proposal {number} to be verified",
+        lambda: package(user, number).get("verdict") == "verified" or None,
+        PATIENCE_S,
+    )
+
+
+def model_of(user: User) -> str:
+    models: list[dict[str, Any]] = user.json("models")["models"]
+    return str(models[0]["model_id"])
+
+
+def answered_by(user: User, model_id: str) -> None:
+    """A call is answered and proven by this model, and its proof is checked here."""
+    called = user.json("call", "Once upon a time", "--max-tokens", "8", "--yes")
+    assert called["status"] == "answered", called
+    proven = user.json("proof", called["txid"])
+    assert proven["model_id"] == model_id
+
+
+def sent(user: User, node: NetworkNode, *arguments: str) -> str:
+    """A transaction by a command, and the blocks that hold it."""
+    found: dict[str, Any] = user.json(*arguments, "--yes")
+    node.generate(2)
+    txid: str = found["txid"]
+    assert user.json("tx", txid)["transaction"]["status"] == "confirmed"
+    return txid
+
+
+def offline(datadir: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [BIN / "esperd", *arguments, "--datadir", datadir],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+        env=environment(),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
+    folder, datadir = second_model(tmp_path / "second"), tmp_path / "miner"
+    user = User(datadir, "demo")
+    with running("mine", datadir, *NETWORK, "--blocks", "1") as first:
+        until("the first block", lambda: first.process.poll() is not None or None, PATIENCE_S)
+    user.run("wallet", "import", *NETWORK, "--demo")
+    packed = json.loads(
+        user.run(
+            *("model", "pack", folder, "--bank", "genesis", "--ticket", TICKET, *NETWORK),
+            *("--into", datadir, "--json"),
+        )
+    )
+    second = packed["model_id"]
+
+    with ExitStack() as stack:
+        miner = NetworkNode(stack.enter_context(running("mine", datadir, *NETWORK, alone=False)))
+        follower = NetworkNode(
+            stack.enter_context(
+                running(
+                    *("node", tmp_path / "follower", *NETWORK, "--keep-models"),
+                    *("--connect", miner.address),
+                    alone=False,
+                )
+            )
+        )
+        reader = User(follower.datadir, "demo")
+        genesis = model_of(user)
+
+        # Proposed and voted, by a stake of an epoch that has begun.
+        grow_to(miner, 11)
+        sent(user, miner, "stake", "20")
+        grow_to(miner, 20)
+        proposal = sent(
+            *(user, miner, "dao", "propose", "--model", str(folder), "--tier", "0"),
+            *("--name", "second", "--licence", "MIT", "--bond", "2"),
+        )
+        sent(user, miner, "dao", "vote", proposal, "yes")
+        shown = user.json("dao", "show", proposal)
+        assert shown["passing"]
+
+        # Its vote closes: both fetch and check it, who has it and who never had.
+        close = height_of(miner) + 12
+        grow_to(miner, close)
+        wait_until_verified(user, 1)
+        wait_until_verified(reader, 1)
+
+        # Rehearsed by whoever mines, and counted.
+        until(
+            "the miner to be ready",
+            lambda: "model_rehearsed" in miner.node.told or "runs here" in miner.node.told or None,
+            PATIENCE_S,
+        )
