@@ -1,4 +1,4 @@
-"""A model's whole life on regtest: proposed, voted, fetched, rehearsed, activated, asked, taken back.
+"""A model on regtest: proposed, voted, fetched, rehearsed, activated, asked, and taken back.
 
 Real processes and sockets, real proofs: one node mines and has the package, another never had it.
 """
@@ -121,7 +121,7 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
         )
         sent(user, miner, "dao", "vote", proposal, "yes")
         shown = user.json("dao", "show", proposal)
-        assert shown["passing"]
+        assert shown["live"]["passing"]
 
         # Its vote closes: both fetch and check it, who has it and who never had.
         close = height_of(miner) + 12
@@ -135,3 +135,34 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
             lambda: "model_rehearsed" in miner.node.told or "runs here" in miner.node.told or None,
             PATIENCE_S,
         )
+        check = user.json("dao", "show", proposal)["check"]
+        miner.generate(2)
+        assert user.json("dao", "show", proposal)["live"]["step"] != "tail"
+        grow_to(miner, check)
+        shown = user.json("dao", "show", proposal)
+        assert shown["live"]["step"] == "act", shown
+        active = shown["active"]
+
+        # Activated without a stop: the next blocks and calls are the new model's.
+        grow_to(miner, active - 1)
+        assert model_of(user) == second
+        miner.generate(3)
+        answered_by(user, second)
+        follower.wait_for_tip(miner.tip)
+        assert model_of(reader) == second
+
+        # Taken back by two thirds: the old one answers again.
+        rollback = sent(user, miner, "dao", "rollback", proposal, "--bond", "1")
+        sent(user, miner, "dao", "vote", rollback, "yes")
+        back = user.json("dao", "show", proposal)["live"]["next"]
+        grow_to(miner, back)
+        assert model_of(user) == genesis
+        answered_by(user, genesis)
+        follower.wait_for_tip(miner.tip)
+        assert model_of(reader) == genesis
+        tip = miner.tip
+
+    offline(follower.datadir, "verify-chain")
+    offline(follower.datadir, "reindex")
+    with running("node", follower.datadir, *NETWORK) as again:
+        assert NetworkNode(again).tip == tip
