@@ -360,8 +360,7 @@ def records(world: World) -> dict[bytes, bytes]:
         found[10, call_id] = packed(1, *lane.values())
     if world["receipts"]:
         found[11, b"receipts"] = packed(1, len(world["receipts"]), peaks(world["receipts"]))
-    for place, values in governance_records(world).items():
-        found[place] = packed(1, *values)
+    found |= {where: packed(1, *values) for where, values in governance_records(world).items()}
     found[23, b"blocks"] = packed(1, len(world["blocks"]), peaks(world["blocks"]))
     return {h32("esper/state/key/v1", big(kind, 1), name): value
             for (kind, name), value in found.items()}  # fmt: skip
