@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import ClassVar
 
@@ -32,6 +33,7 @@ from hypothesis.stateful import (
 )
 
 from esper.crypto.signatures import SignatureVerifier
+from esper.dao.registry import Puzzle
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.store_state import genesis_of, replay_of
 from esper.primitives.errors.chain_errors import InvalidAncestorViolation
@@ -68,6 +70,7 @@ wishes = st.one_of(
     st.tuples(st.just("transfer"), who, outputs),
     st.tuples(st.just("stake"), who, st.tuples(coins)),
     st.tuples(st.just("unstake"), who, st.tuples(coins)),
+    st.tuples(st.just("delegate"), who, st.tuples(who | st.none())),
     st.tuples(st.just("give"), who, st.tuples(who, credits_)),
     st.tuples(
         st.just("call"), who, st.tuples(prompts, st.integers(1, 8), prices, st.booleans())
@@ -93,7 +96,7 @@ SHORT = next((1, n) for n in range(3, 1024) if len(INFERENCE.answer([(1, n)], 8,
 BEGINNING: list[list[Action]] = [
     [action("stake", "alice", 5 * COIN), action("stake", "bob", 2 * COIN + 1)],
     [action("transfer", "alice", ("miner", COIN), ("carol", COIN))],
-    [action("stake", "carol", 130_000)],
+    [action("stake", "carol", 130_000), action("delegate", "carol", "alice")],
     [action("give", "alice", "carol", 1)],
     *([], [], [], []),
     # Carol earns so little that this takes the credits of two epochs; most of it comes back.
@@ -104,15 +107,33 @@ BEGINNING: list[list[Action]] = [
     [action("result", "bob", 0)],
 ]
 CANNED: list[list[Action]] = [
-    [action("unstake", "alice", COIN), action("call", "alice", (1, 50), 4, 10**5, False)],
-    [action("result", "miner", 0), action("call", "bob", (1, 51), 4, 10**5, False)],
-    [action("transfer", "bob", ("carol", COIN)), action("call", "alice", (1, 52), 2, 10, True)],
-    [action("give", "bob", "alice", 10**6), action("unstake", "bob", 7)],
+    [
+        action("unstake", "alice", COIN),
+        action("call", "alice", (1, 50), 4, 10**5, False),
+        action("delegate", "alice", "bob"),
+    ],
+    [
+        action("result", "miner", 0),
+        action("call", "bob", (1, 51), 4, 10**5, False),
+        # Refused, so a spoiled block has it.
+        action("delegate", "bob", "bob"),
+    ],
+    [
+        action("transfer", "bob", ("carol", COIN)),
+        action("call", "alice", (1, 52), 2, 10, True),
+        action("delegate", "bob", "alice"),
+    ],
+    [
+        action("give", "bob", "alice", 10**6),
+        action("unstake", "bob", 7),
+        action("delegate", "alice", None),
+    ],
 ]
 """For changes of chain that a run owes at its end."""
 
 RULES: plain_chain.Rules = {
     "genesis_hash": Workshop(real_signatures=False).genesis.chain.context.genesis_hash,
+    "genesis_time": PARAMS.genesis_time_ms,
     "allocation": PARAMS.reward.genesis_allocation,
     "subsidy": PARAMS.reward.subsidy,
     "halving": PARAMS.reward.halving_blocks,
@@ -125,6 +146,9 @@ RULES: plain_chain.Rules = {
     "minimum_stake": PARAMS.credits.minimum_stake,
     "lane_blocks": PARAMS.calls.lane_expiry_blocks,
     "input_tokens": PARAMS.puzzle.input_tokens,
+    "model": astuple(PARAMS.model),
+    "puzzle": astuple(Puzzle.of(PARAMS.puzzle)),
+    "texts": PARAMS.governance.texts,
 }
 
 

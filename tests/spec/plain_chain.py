@@ -14,6 +14,14 @@ from typing import Any
 
 import msgpack
 
+from tests.spec.plain_governance import (
+    delegate,
+    genesis_governance,
+    governance_records,
+    note_epoch,
+    note_owner,
+)
+
 World = dict[str, Any]
 Rules = dict[str, Any]
 Fields = dict[str, int]
@@ -25,7 +33,7 @@ TOTAL_FIELDS = ("epoch", "stake", "index", "previous_index", "issued", "previous
 WIDE = ("index", "previous_index")
 """Fields that stand in records as 32 bytes."""
 
-TRANSFER, STAKE, UNSTAKE, CREDIT_TRANSFER, CALL, RESULT = range(1, 7)
+TRANSFER, STAKE, UNSTAKE, CREDIT_TRANSFER, CALL, RESULT, _, _, DELEGATE = range(1, 10)
 
 
 def h64(tag: str, *parts: bytes) -> bytes:
@@ -56,9 +64,9 @@ def big(value: int, size: int) -> bytes:
 def genesis_world(rules: Rules) -> World:
     """The world before the first block.
 
-    ``rules`` are numbers by name: genesis_hash, allocation, subsidy, halving, bonus_divisor,
-    bonus_cap, maturity, unbonding, epoch_blocks, per_block, minimum_stake, lane_blocks,
-    input_tokens.
+    ``rules`` are numbers by name: genesis_hash, genesis_time, allocation, subsidy, halving,
+    bonus_divisor, bonus_cap, maturity, unbonding, epoch_blocks, per_block, minimum_stake,
+    lane_blocks, input_tokens; and lists in the order of the wire: model, puzzle, texts.
     """
     world: World = {
         "accounts": {},
@@ -72,6 +80,10 @@ def genesis_world(rules: Rules) -> World:
         "usefulness": (0, 0),
         "issued": sum(amount for _, amount in rules["allocation"]),
         "receipts": [],
+        "blocks": [],
+        # Time and weight of the chain up to the block before.
+        "tip": (rules["genesis_time"], 0),
+        **genesis_governance(rules),
         # What the block before leaves to the next: r, VRF output, paid and proven tokens.
         "left": (bytes(64), bytes(64), 0, 0),
     }
@@ -84,7 +96,7 @@ def after_block(world: World, header: bytes, body: bytes, rules: Rules) -> World
     """The world with one block more; the one before stays as it is."""
     world = deepcopy(world)
     pre, result, vrf_proof, _, _ = msgpack.unpackb(header)
-    height, payee = pre[3], pre[9]
+    parent, height, time, payee, target, omega = (pre[n] for n in (2, 3, 4, 9, 12, 13))
     _, transactions, results, _, outputs = msgpack.unpackb(body)
     answers = [msgpack.unpackb(data) for data in results]
 
@@ -92,6 +104,11 @@ def after_block(world: World, header: bytes, body: bytes, rules: Rules) -> World
     parent_result, parent_vrf, parent_paid, parent_proven = world["left"]
     world["beacon"] = h64("esper/beacon/v1", world["beacon"], parent_result, parent_vrf)
     world["usefulness"] = (parent_paid, parent_proven)
+
+    # It joins the list of all blocks; what this one weighs, the next will say.
+    parent_time, weight = world["tip"]
+    world["blocks"].append(parent + big(parent_time, 8) + big(weight, 32))
+    world["tip"] = (time, weight + omega * 2**512 // (int.from_bytes(target, "big") + 1))
 
     # What falls due: a reward, the block's credits, unbonded stake, lanes that nobody answered.
     if height - rules["maturity"] in world["rewards"]:
@@ -103,6 +120,7 @@ def after_block(world: World, header: bytes, body: bytes, rules: Rules) -> World
     for call_id in world["lanes_due"].pop(height, []):
         if call_id in world["lanes"]:
             close_lane(world, call_id, 0)
+    note_epoch(world)
 
     receipts = []
     for data in transactions[:-1]:
@@ -155,11 +173,13 @@ def apply(
             account["balance"] -= amount
             account_of(world, receiver)["balance"] += amount
     elif kind == STAKE:
+        note_owner(world, sender)
         settle(world, account)
         account["balance"] -= payload[0]
         account["stake"] += payload[0]
         world["totals"]["stake"] += payload[0]
     elif kind == UNSTAKE:
+        note_owner(world, sender)
         settle(world, account)
         account["stake"] -= payload[0]
         world["totals"]["stake"] -= payload[0]
@@ -197,6 +217,8 @@ def apply(
         burned = lane["price"] * (len(lane["prompt"]) + 4 * len(answer))
         paid = len(lane["prompt"]) + len(answer)
         close_lane(world, call_id, burned)
+    elif kind == DELEGATE:
+        delegate(world, sender, payload[0])
     return {
         "kind": kind, "txid": txid, "sender": sender, "fee": fee, "burned": burned,
         "locked": locked, "paid": paid, "own": int(payer == payee),
@@ -338,6 +360,8 @@ def records(world: World) -> dict[bytes, bytes]:
         found[10, call_id] = packed(1, *lane.values())
     if world["receipts"]:
         found[11, b"receipts"] = packed(1, len(world["receipts"]), peaks(world["receipts"]))
+    found |= {where: packed(1, *values) for where, values in governance_records(world).items()}
+    found[23, b"blocks"] = packed(1, len(world["blocks"]), peaks(world["blocks"]))
     return {h32("esper/state/key/v1", big(kind, 1), name): value
             for (kind, name), value in found.items()}  # fmt: skip
 
@@ -361,10 +385,10 @@ def top(leaves: list[tuple[str, bytes]], depth: int) -> bytes:
     return h32("esper/state/node/v1", *(top(half, depth + 1) for half in halves))
 
 
-def peaks(receipts: list[bytes]) -> list[bytes]:
+def peaks(leaves: list[bytes]) -> list[bytes]:
     """The tops of the mountain range: one perfect tree for each 1 in the binary count."""
-    found, rest = [], [h64("esper/mmr/leaf/v1", receipt) for receipt in receipts]
-    for size in (2**level for level in reversed(range(64)) if len(receipts) >> level & 1):
+    found, rest = [], [h64("esper/mmr/leaf/v1", leaf) for leaf in leaves]
+    for size in (2**level for level in reversed(range(64)) if len(leaves) >> level & 1):
         tree, rest = rest[:size], rest[size:]
         while len(tree) > 1:
             pairs = zip(tree[::2], tree[1::2], strict=True)

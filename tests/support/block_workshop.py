@@ -38,6 +38,7 @@ from esper.primitives.networks import REGTEST
 from esper.primitives.work_outputs import WorkOutputs
 from esper.vm.context import Answer
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.governance.delegate import Delegate
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Output, Payload
@@ -279,6 +280,8 @@ def _payload(
             return Stake(amount), None
         case "unstake", (amount,):
             return Unstake(amount), None
+        case "delegate", (receiver,):
+            return Delegate(_at(receiver) if receiver else b""), None
         case "give", (receiver, amount):
             return CreditTransfer(_at(receiver), amount), None
         case "call", (prompt, most, price, _):
