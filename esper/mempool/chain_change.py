@@ -35,6 +35,7 @@ def after_chain_change(
     ``before`` is the next block of the last change, None at the first. ``touched`` are the paths of
     accounts that may be poorer than before, None if any may be. Limits of bytes are the caller's.
     """
+    contents.count_by(now.context.params)
     known = frozenset(included)
     # In the order in which they were met, so that equal histories give equal mempools.
     senders: dict[bytes, None] = {}

@@ -47,6 +47,13 @@ class Contents:
         self._credit_users: Counter[bytes] = Counter()
         self._sender_at: dict[bytes, bytes] = {}
 
+    def count_by(self, params: NetworkParameters) -> None:
+        """Count what is brought to whom by the parameters in force; all anew if they moved."""
+        if self.incoming.params != params:
+            self.incoming = Incoming(params)
+            for waiting in self.by_txid.values():
+                self.incoming.add(waiting.transaction)
+
     def copy(self) -> "Contents":
         """Another of the same contents, which changes by itself; some milliseconds for thousands.
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from esper.dao.settings import SETTINGS
 from esper.primitives.ids import Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.records import account_path
@@ -13,16 +12,17 @@ class Incoming:
     """What waiting transfers bring to whom, and which of them need the receiver's account."""
 
     def __init__(self, params: NetworkParameters) -> None:
-        self._params = params
-        # As far as votes may ever move them: whoever brings more is never looked up.
-        self._credit_dust, self._dust = (SETTINGS[key].bounds(params)[1] for key in (4, 13))
+        self.params = params
+        """What it was counted by."""
+        self._dust = params.limits.dust
+        self._credit_dust = params.credits.starting_allowance
         self._units: Counter[bytes] = Counter()
         self._needed_by: dict[bytes, set[Txid]] = {}
         self._needed_at: dict[bytes, bytes] = {}
 
     def copy(self) -> "Incoming":
         """Another of the same contents, which changes by itself."""
-        copied = Incoming(self._params)
+        copied = Incoming(self.params)
         copied._units = self._units.copy()
         copied._needed_by = {address: txids.copy() for address, txids in self._needed_by.items()}
         copied._needed_at = self._needed_at.copy()

@@ -327,6 +327,7 @@ class Mempool:
             return Admission()
         if self._next is None or not self._next.stands_on(view, chain):
             self._next = NextBlock(view, chain)
+            contents.count_by(self._next.context.params)
         room, sender = contents.room_of(new), transaction.sender
         check_by_itself(
             transaction,

@@ -57,7 +57,7 @@ def answered_by(user: User, model_id: str) -> None:
     """A call is answered and proven by this model, and its proof is checked here."""
     called = user.json("call", "Once upon a time", "--max-tokens", "8", "--yes")
     assert called["status"] == "answered", called
-    proven = user.json("proof", called["txid"])
+    proven = user.json("proof", called["txid"], "--model-id", model_id)
     assert proven["model_id"] == model_id
 
 

@@ -147,7 +147,7 @@ LIES: Sequence[tuple[str, Lie, str]] = (
         "about model 0707",
     ),
     ("other binding", stating(lambda one: replace(one, binding=b"\7" * 64)), "bound to 0707"),
-    ("other rows", stating(lambda one: replace(one, rows=64)), "64 rows"),
+    ("other rows", stating(lambda one: replace(one, rows=96)), "96 rows"),
     ("no ids", saying(call_ids=[]), "0 calls"),
     ("ids of others", saying(call_ids=["ab" * 64, "ac" * 64]), "another call's proof"),
     ("an id that is none", saying(call_ids=["zz"]), "no id"),

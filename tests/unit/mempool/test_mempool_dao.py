@@ -17,8 +17,10 @@ PROPOSAL = Txid(bytes([3]) * 64)
 FEE_KEY = 12
 
 
-def changed(world: PoolWorld, step: Step | None = None, fee: int | None = None) -> None:
-    """Put a change's vote, or a fee per byte, into the state as a block would."""
+def changed(
+    world: PoolWorld, step: Step | None = None, values: tuple[tuple[int, int], ...] = ()
+) -> None:
+    """Put a change's vote, or what votes have moved, into the state as a block would."""
     overlay = Overlay(world.world.state)
     records = DaoLedger(Ledger(overlay))
     if step is not None:
@@ -27,8 +29,9 @@ def changed(world: PoolWorld, step: Step | None = None, fee: int | None = None) 
         else:
             live = Live(1, PROPOSAL, Subject.CHANGE, 0, step, 90)
             records.open(live, proposal(subject=Subject.CHANGE))
-    if fee is not None:
-        records.set_settings(SettingValues((SettingValue(FEE_KEY, fee, 1),), ()))
+    if values:
+        moved = tuple(SettingValue(key, value, 1) for key, value in values)
+        records.set_settings(SettingValues(moved, ()))
     world.world.state = world.world.state.with_changes(overlay.changes())
 
 
@@ -69,7 +72,7 @@ def test_a_dearer_byte_is_asked_of_all_that_waits() -> None:
     cheap = limits.base_fee + 2 * limits.fee_per_byte * size
     poor = world.send(ALICE, pay(BOB), 0, fee=cheap)
     rich = world.send(BOB, pay(ALICE), 0, fee=4 * cheap)
-    changed(world, fee=8 * limits.fee_per_byte)
+    changed(world, values=((FEE_KEY, 8 * limits.fee_per_byte),))
     assert told(world) == [poor.txid]
     assert rich.txid in world.pool
     assert world.pool.minimum_fee_per_byte(world.now_ms) == 8 * limits.fee_per_byte
@@ -77,21 +80,22 @@ def test_a_dearer_byte_is_asked_of_all_that_waits() -> None:
 
 def test_a_cheaper_byte_lets_in_what_was_too_poor() -> None:
     world = PoolWorld()
-    changed(world, fee=1)
+    changed(world, values=((FEE_KEY, 1),))
     told(world)
     size = len(make(CAROL, pay(BOB), 0).to_bytes())
     world.send(CAROL, pay(BOB), 0, fee=world.params.limits.base_fee + size + 4_000)
     assert world.pool.pending_of(address(CAROL))
 
 
-def test_a_wider_dust_limit_is_looked_up_for_those_that_wait() -> None:
+def test_a_wider_dust_limit_holds_for_those_that_wait() -> None:
     world = PoolWorld()
-    state = world.world.state.with_account(
-        address(CAROL), replace(world.world.account(CAROL), balance=0, stake=0, newer_credits=0,
-                                epoch_stake=0)
-    )  # fmt: skip
-    world.world.state = state
+    empty = replace(world.world.account(CAROL), balance=0, stake=0, newer_credits=0, epoch_stake=0)
+    world.world.state = world.world.state.with_account(address(CAROL), empty)
     told(world)
     dust = world.params.limits.dust
     sent = world.send(ALICE, pay(CAROL, dust), 0)
-    assert world.pool._contents.incoming.needed_by(address(CAROL)) == [sent.txid]
+    assert world.pool._contents.incoming.needed_by(address(CAROL)) == []
+    changed(world, values=((13, 2 * dust),))
+    assert told(world) == [sent.txid]
+    small = world.send(ALICE, pay(BOB, dust), 0)
+    assert world.pool._contents.incoming.needed_by(address(BOB)) == [small.txid]
