@@ -252,3 +252,18 @@ NETWORK: Final = s.NetworkReply(
     warnings=[],
 )
 BAN: Final = s.Ban("192.0.2.7", 3600, "a person asked for it")
+MODEL_PACKAGE: Final = s.ModelPackage(
+    root="5c" * 64,
+    number=3,
+    model_id=MODEL_ID,
+    state="fetching",
+    done=120,
+    total=481,
+    bytes_per_second=7_340_032,
+    peers=5,
+    checking=False,
+    verdict="none",
+    words="",
+    trouble="",
+    until=None,
+)

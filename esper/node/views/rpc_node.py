@@ -9,6 +9,7 @@ from esper.node.views.chain_views import ChainViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
 from esper.node.views.model_views import ModelViews
+from esper.node.views.package_views import PackageViews
 from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
@@ -33,6 +34,7 @@ def rpc_node(
     mining: MiningViews,
     models: ModelViews,
     peers: PeerViews,
+    packages: PackageViews,
     stop: Callable[[], None],
 ) -> NodePort:
     """A port over the parts of a running node; ``stop`` ends it once that is answered."""
@@ -71,6 +73,7 @@ def rpc_node(
             answers(m.BAN_PEER, peers.ban),
             answers(m.UNBAN_PEER, peers.unban),
             answers(m.GET_BANS, peers.bans),
+            answers(m.MODEL_PROGRESS, packages.progress),
             answers(m.STOP, stopped),
         ]
     )

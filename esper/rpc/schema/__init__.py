@@ -69,6 +69,7 @@ from esper.rpc.schema.network import (
     Peers,
 )
 from esper.rpc.schema.node import Model, Parameters, Status
+from esper.rpc.schema.packages import ModelPackage, ModelPackages
 from esper.rpc.schema.text import DetokenizeParams, Message, TextReply, TokenizeParams, Tokens
 
 __all__ = [
@@ -108,6 +109,8 @@ __all__ = [
     "MinedTier",
     "Mining",
     "Model",
+    "ModelPackage",
+    "ModelPackages",
     "NetworkReply",
     "NoParams",
     "Output",
