@@ -73,7 +73,7 @@ def _loaded(folder: Path) -> LoadedModel | None:
 
 
 def described(job: CheckJob, model: LoadedModel | None) -> ModelBody:
-    """The proposal's body with its descriptor: no state keeps it, and the model's id is its hash."""
+    """The body with its descriptor: no state keeps it, and the model's id is its hash."""
     if model is None:
         return job.body
     try:
