@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import trio
 
-from esper.model.package.errors import UnknownModelError
+from esper.model.package.errors import PackageError, UnknownModelError
 from esper.model.package.kept_folder import kept_folder
 from esper.model.package.store import KeptPackage, ModelStore
 from esper.node.chain.chain_service import ChainService
@@ -215,15 +215,23 @@ class ModelKeeper:
         while True:
             try:
                 await self.network.fetch(root)
+                await trio.to_thread.run_sync(self._completed, root)
             except PackageHopelessError as error:
                 self._refuse([one for one in self.notes if one.root == root], str(error))
                 return False
-            except (TooManyDownloadsError, TooManyOffersError) as error:
+            except (TooManyDownloadsError, TooManyOffersError, PackageError, OSError) as error:
                 task.trouble = str(error)
                 await trio.sleep(REST_S)
             else:
                 task.trouble = ""
                 return True
+
+    def _completed(self, root: bytes) -> None:
+        """Have it on the disk for good, in a thread. Raises PackageError and OSError."""
+        found = self.store.find(root)
+        if found is None:
+            raise UnknownModelError(root.hex(), "it went while it was fetched")
+        found.complete()
 
     async def _checked(self, note: Note, task: Task) -> bool:
         """Whether there is a verdict now, and the package stays."""
