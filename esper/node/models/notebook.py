@@ -18,6 +18,7 @@ from esper.model.package.own_files import small_file, write_whole
 from esper.node.models.wanted import Note, Verdict
 from esper.primitives.codec import CodecError, encode
 from esper.primitives.errors.dao_errors import ProposalViolation
+from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.ids import Txid
 from esper.saying import warn
 
@@ -96,8 +97,7 @@ def _note(row: dict[str, Any]) -> Note:
     number, over, words = row["number"], row["over"], row["words"]
     if type(number) is not int or type(over) not in (int, type(None)) or type(words) is not str:
         raise NotesError("a number, a height or words of another type")
-    if not isinstance(body, ModelBody):
+    proposal = bytes.fromhex(row["proposal"])
+    if not isinstance(body, ModelBody) or len(proposal) != HASH_BYTES:
         raise NotesError("a note of no model")
-    return Note(
-        Txid(bytes.fromhex(row["proposal"])), number, body, over, Verdict(row["verdict"]), words
-    )
+    return Note(Txid(proposal), number, body, over, Verdict(row["verdict"]), words)

@@ -1,4 +1,4 @@
-"""A keeper of models over a chain that says what a test wants, and peers that give what they have."""
+"""A keeper of models over a chain that says what a test wants, and peers that give packages."""
 
 from __future__ import annotations
 
@@ -140,9 +140,7 @@ class KeeperWorld:
 
 
 def proposal_of(number: int, root: bytes, *, final: bool = True) -> Proposed:
-    body = replace(
-        model_body(number), entry=entry(0, number).model, package=root, descriptor=b""
-    )
+    body = replace(model_body(number), entry=entry(0, number).model, package=root, descriptor=b"")
     return Proposed(Txid(number.to_bytes(64, "big")), number, body, final)
 
 

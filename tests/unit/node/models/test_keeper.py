@@ -1,4 +1,4 @@
-"""The keeper: what it fetches, what it lets be loaded, what it deletes, and what outlives a kill."""
+"""The keeper: what it fetches, lets be loaded and deletes, and what outlives a kill."""
 
 from __future__ import annotations
 
@@ -200,9 +200,7 @@ def test_a_kill_in_the_middle_loses_no_chunk(among: Callable[..., None], tmp_pat
     among(verified)
 
 
-def test_a_kill_during_the_check_checks_again(
-    among: Callable[..., None], tmp_path: Path
-) -> None:
+def test_a_kill_during_the_check_checks_again(among: Callable[..., None], tmp_path: Path) -> None:
     async def cut_off(world: KeeperWorld) -> None:
         world.checker.gate = trio.Event()
         await world.chain.tip(2, world.gives(tmp_path, 1))

@@ -27,10 +27,10 @@ UNDO = 10
 GENESIS = mined_as(REGTEST.model)
 
 
-def model(number: int, *, final: bool = True, package: int | None = None, name: int = 0) -> Proposed:
+def model(number: int, *, final: bool = True, package: int | None = None) -> Proposed:
     body = replace(
-        model_body(name or number),
-        entry=entry(0, name or number).model,
+        model_body(number),
+        entry=entry(0, number).model,
         package=(package or number).to_bytes(64, "big"),
     )
     return Proposed(Txid(number.to_bytes(64, "big")), number, body, final)
