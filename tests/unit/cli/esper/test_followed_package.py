@@ -52,7 +52,7 @@ REFUSED = {"state": "refused", "verdict": "refused", "words": "salt: the same; o
 def test_fetch_waits_until_it_is_whole_and_checked(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    steps = ({"state": "waiting"}, {}, {"state": "checking"}, VERIFIED)
+    steps: tuple[dict[str, Any], ...] = ({"state": "waiting"}, {}, {"state": "checking"}, VERIFIED)
     node = Node(*steps)
     lines = said(monkeypatch, node, "fetch", name).splitlines()
     assert len(node.states) == 1
