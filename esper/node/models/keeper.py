@@ -6,15 +6,18 @@ a kill costs at most a check that is made again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import trio
 
+from esper.model.errors import ModelError
 from esper.model.package.errors import PackageError, UnknownModelError
 from esper.model.package.kept_folder import kept_folder
+from esper.model.package.manifest import BANK_FILE
 from esper.model.package.store import KeptPackage, ModelStore
+from esper.model.prompts import read_bank
 from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock
 from esper.node.in_force import parameters_of
@@ -30,7 +33,7 @@ from esper.node.models.told import (
     tell_refused,
     tell_verified,
 )
-from esper.node.models.wanted import Note, Verdict, Wanted, judged, mined_as, wanted
+from esper.node.models.wanted import Mined, Note, Verdict, Wanted, judged, mined_as, wanted
 from esper.p2p.packages.downloads import TooManyDownloadsError
 from esper.p2p.packages.events import PackageProgress
 from esper.p2p.packages.offers import TooManyOffersError
@@ -110,6 +113,7 @@ class ModelKeeper:
         self._notes: dict[Txid, Note] = self._notebook.read()
         self._written = dict(self._notes)
         self._tasks: dict[bytes, Task] = {}
+        self._adopted: set[bytes] = set()
         self._failures: dict[bytes, int] = {}
         self._one_check = trio.Lock()
         self._again = trio.Event()
@@ -161,10 +165,11 @@ class ModelKeeper:
     async def _look(self, nursery: trio.Nursery) -> None:
         here = await self.packages()
         view = self._chain.view
+        active = mined(view.context, view.state)
         plan = wanted(
             self._notes,
             proposed(view.state),
-            mined(view.context, view.state),
+            active,
             tuple(here),
             height=view.context.height,
             undo_depth=view.params.limits.undo_depth,
@@ -179,6 +184,7 @@ class ModelKeeper:
         for root in plan.delete:
             await self._delete(root)
         await self._save()
+        await self._adopt(active, here)
         for root, fetch in bring.items():
             if root not in self._tasks and self._failures.get(root, 0) < ATTEMPTS:
                 self._tasks[root] = Task()
@@ -289,6 +295,22 @@ class ModelKeeper:
         for note in self.notes:
             if note.root == root and note.verdict is Verdict.VERIFIED:
                 self._kept.put(note.mined, files)
+
+    async def _adopt(self, active: Collection[Mined], here: dict[bytes, KeptPackage]) -> None:
+        """Take what a person put here, checked, of a model whose proposal this node never saw."""
+        models = {model_id for model_id, bank in active if (model_id, bank) != self._genesis}
+        noted = {note.root for note in self._notes.values()}
+        for root, one in here.items():
+            if one.model_id not in models or not one.whole or root in noted | self._adopted:
+                continue
+            self._adopted.add(root)
+            try:
+                files = self.store.files_of(root)
+                bank = await trio.to_thread.run_sync(read_bank, files / BANK_FILE)
+            except ModelError as error:
+                tell_disk(str(error))
+                continue
+            self._kept.put((one.model_id, bank.root), files)
 
     async def _delete(self, root: bytes) -> None:
         task = self._tasks.get(root)

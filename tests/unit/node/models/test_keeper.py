@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 
+from esper.model.prompts import read_bank
 from esper.node.models.check_job import CheckFailedError, CheckResult
 from esper.node.models.keeper import ATTEMPTS, LOOK_AGAIN_S, REST_S
+from esper.node.models.notebook import Notebook
 from esper.node.models.wanted import Verdict
+from tests.support.dao_cases import entry as entry_of
 from tests.support.node.keeper_world import (
     RIGHT,
     UNDO,
@@ -20,6 +24,7 @@ from tests.support.node.keeper_world import (
     tier_has,
 )
 from tests.support.node.node_world import go, jump, rest
+from tests.support.package_folders import GENESIS_BANK, plain_folder
 
 Test = Callable[[KeeperWorld], Awaitable[None]]
 
@@ -268,5 +273,49 @@ def test_a_fetch_ends_with_the_proposal(among: Callable[..., None], tmp_path: Pa
         assert world.keeper.task(one.body.package) is None
         await world.chain.tip(3 + UNDO)
         assert world.keeper.store.find(one.body.package) is None
+
+    among(test)
+
+
+def test_what_a_person_put_here_is_loaded_where_a_tier_has_it(
+    among: Callable[..., None], tmp_path: Path
+) -> None:
+    async def test(world: KeeperWorld) -> None:
+        folder = plain_folder(tmp_path / "by-hand", 1000)
+        (folder / "bank.json").write_bytes(GENESIS_BANK.read_bytes())
+        store, bank_root = world.keeper.store, read_bank(GENESIS_BANK).root
+        kept = store.take_in(folder)
+        entry = replace(entry_of(0, 5).model, bank_root=bank_root)
+        await world.chain.tip(2, mined=((entry.model_id, bank_root),))
+        # Nobody checked it.
+        assert world.kept.folder_of(entry.model_id) is None
+        store.verified_as(kept.root, entry.model_id)
+        await world.chain.tip(3, mined=((entry.model_id, bytes(64)),))
+        # The tier has it with another bank.
+        assert world.kept.bank_of(replace(entry, bank_root=bytes(64))) is None
+        assert world.kept.bank_of(entry) == kept.files / "bank.json"
+        await world.chain.tip(4 + UNDO)
+        assert store.find(kept.root) is not None
+
+    among(test)
+
+
+def test_no_disk_is_told_and_ends_no_node(
+    among: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space")
+
+    async def test(world: KeeperWorld) -> None:
+        one = world.gives(tmp_path, 1)
+        with monkeypatch.context() as patched:
+            patched.setattr(Notebook, "write", full)
+            await world.chain.tip(2, one)
+        assert "no space" in caplog.text
+        await world.chain.tip(3, one)
+        assert verdicts(world) == [Verdict.VERIFIED]
 
     among(test)
