@@ -6,24 +6,28 @@ a kill costs at most a check that is made again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from collections.abc import Sequence
 
 import trio
 
-from esper.model.errors import ModelError
 from esper.model.package.errors import PackageError, UnknownModelError
 from esper.model.package.kept_folder import kept_folder
-from esper.model.package.manifest import BANK_FILE
 from esper.model.package.store import KeptPackage, ModelStore
-from esper.model.prompts import read_bank
 from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock
 from esper.node.in_force import parameters_of
+from esper.node.models.adopted import Adopted
 from esper.node.models.check_job import CheckFailedError, CheckJob, CheckResult, PackageChecker
 from esper.node.models.kept_models import KeptModels
 from esper.node.models.notebook import Notebook
+from esper.node.models.package_tasks import (
+    ATTEMPTS,
+    LOOK_AGAIN_S,
+    REST_S,
+    PackageNetwork,
+    Task,
+    either,
+)
 from esper.node.models.proposals import extended_by, mined, proposed
 from esper.node.models.told import (
     tell_check_failed,
@@ -33,51 +37,12 @@ from esper.node.models.told import (
     tell_refused,
     tell_verified,
 )
-from esper.node.models.wanted import Mined, Note, Verdict, Wanted, judged, mined_as, wanted
+from esper.node.models.wanted import Note, Verdict, Wanted, judged, mined_as, wanted
 from esper.p2p.packages.downloads import TooManyDownloadsError
-from esper.p2p.packages.events import PackageProgress
 from esper.p2p.packages.offers import TooManyOffersError
 from esper.p2p.service.packages.packages import PackageHopelessError
 from esper.primitives.ids import Txid
 from esper.primitives.model_entry import ModelEntry
-
-LOOK_AGAIN_S: Final = 30.0
-"""Between two looks where no tip comes: whether the node is synced may have changed."""
-REST_S: Final = 60.0
-"""Between a failure of this machine and the next try."""
-ATTEMPTS: Final = 3
-"""Checks that may fail in a row: a package that ends the process each time is no one's model."""
-
-
-class PackageNetwork(Protocol):
-    """Fetches and gives packages: ``p2p.service.packages.Packages``."""
-
-    async def fetch(self, root: bytes, priority: int = 0) -> None:
-        """Until it is whole. Raises what ``Packages.fetch`` does."""
-        ...
-
-    async def offer(self, root: bytes) -> bool:
-        """Give what is here of it. Raises TooManyOffersError."""
-        ...
-
-    def withdraw(self, root: bytes) -> None:
-        """Give it no more."""
-        ...
-
-    def progress(self) -> Sequence[PackageProgress]:
-        """Of all that is fetched."""
-        ...
-
-
-@dataclass(slots=True)
-class Task:
-    """What is done with one package now."""
-
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    over: trio.Event = field(default_factory=trio.Event)
-    checking: bool = False
-    trouble: str = ""
-    """This machine's own, for people."""
 
 
 class ModelKeeper:
@@ -113,7 +78,7 @@ class ModelKeeper:
         self._notes: dict[Txid, Note] = self._notebook.read()
         self._written = dict(self._notes)
         self._tasks: dict[bytes, Task] = {}
-        self._adopted: set[bytes] = set()
+        self._adopted = Adopted(store, kept, self._genesis)
         self._failures: dict[bytes, int] = {}
         self._one_check = trio.Lock()
         self._again = trio.Event()
@@ -150,17 +115,17 @@ class ModelKeeper:
                 except OSError as error:
                     tell_disk(str(error))
                 with trio.move_on_after(LOOK_AGAIN_S):
-                    await _either(self._again, changed)
+                    await either(self._again, changed)
 
     async def _offer_all(self) -> None:
         """What lies here is given to whoever wants it."""
         if self.network is None:
             return
-        for root in await self.packages():
-            try:
+        try:
+            for root in await self.packages():
                 await self.network.offer(root)
-            except TooManyOffersError:
-                return
+        except (TooManyOffersError, OSError) as error:
+            tell_disk(str(error))
 
     async def _look(self, nursery: trio.Nursery) -> None:
         here = await self.packages()
@@ -184,7 +149,7 @@ class ModelKeeper:
         for root in plan.delete:
             await self._delete(root)
         await self._save()
-        await self._adopt(active, here)
+        await self._adopted.look(active, here, {note.root for note in self._notes.values()})
         for root, fetch in bring.items():
             if root not in self._tasks and self._failures.get(root, 0) < ATTEMPTS:
                 self._tasks[root] = Task()
@@ -245,6 +210,11 @@ class ModelKeeper:
             async with self._one_check:
                 task.checking = True
                 result = await self._result(note)
+            if not result.refused:
+                # On the disk before it is believed.
+                await trio.to_thread.run_sync(
+                    self.store.verified_as, note.root, note.body.entry.model_id
+                )
         except (CheckFailedError, OSError, UnknownModelError) as error:
             failures = self._failures[note.root] = self._failures.get(note.root, 0) + 1
             task.trouble = str(error)
@@ -258,7 +228,6 @@ class ModelKeeper:
         if result.refused:
             self._refuse([note], words)
             return self._unjudged(note.root) is not None
-        await trio.to_thread.run_sync(self.store.verified_as, note.root, note.body.entry.model_id)
         self._notes = judged(self._notes, note, Verdict.VERIFIED, words)
         tell_verified(note)
         return True
@@ -296,22 +265,6 @@ class ModelKeeper:
             if note.root == root and note.verdict is Verdict.VERIFIED:
                 self._kept.put(note.mined, files)
 
-    async def _adopt(self, active: Collection[Mined], here: dict[bytes, KeptPackage]) -> None:
-        """Take what a person put here, checked, of a model whose proposal this node never saw."""
-        models = {model_id for model_id, bank in active if (model_id, bank) != self._genesis}
-        noted = {note.root for note in self._notes.values()}
-        for root, one in here.items():
-            if one.model_id not in models or not one.whole or root in noted | self._adopted:
-                continue
-            self._adopted.add(root)
-            try:
-                files = self.store.files_of(root)
-                bank = await trio.to_thread.run_sync(read_bank, files / BANK_FILE)
-            except ModelError as error:
-                tell_disk(str(error))
-                continue
-            self._kept.put((one.model_id, bank.root), files)
-
     async def _delete(self, root: bytes) -> None:
         task = self._tasks.get(root)
         if task is not None:
@@ -331,15 +284,3 @@ class ModelKeeper:
         if notes != self._written:
             await trio.to_thread.run_sync(self._notebook.write, tuple(notes.values()))
             self._written = notes
-
-
-async def _either(first: trio.Event, second: trio.Event) -> None:
-    """Until one of them happens."""
-
-    async def wait(event: trio.Event) -> None:
-        await event.wait()
-        nursery.cancel_scope.cancel()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(wait, first)
-        nursery.start_soon(wait, second)

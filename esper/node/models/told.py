@@ -80,3 +80,15 @@ def tell_deleted(root: bytes) -> None:
 def tell_disk(reason: str) -> None:
     """The folder of packages cannot be read or written."""
     warn(LOG, "packages_disk", "packages of models cannot be kept now: {reason}", reason=reason)
+
+
+def tell_unreadable(root: bytes, reason: str) -> None:
+    """A package that a person put here has no bank that can be read."""
+    warn(
+        LOG,
+        "package_unreadable",
+        "package {short} lies here and cannot be loaded: {reason}",
+        short=short(root),
+        root=root.hex(),
+        reason=reason,
+    )

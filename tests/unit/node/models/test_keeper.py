@@ -11,8 +11,8 @@ import trio
 
 from esper.model.prompts import read_bank
 from esper.node.models.check_job import CheckFailedError, CheckResult
-from esper.node.models.keeper import ATTEMPTS, LOOK_AGAIN_S, REST_S
 from esper.node.models.notebook import Notebook
+from esper.node.models.package_tasks import ATTEMPTS, LOOK_AGAIN_S, REST_S
 from esper.node.models.wanted import Verdict
 from tests.support.dao_cases import entry as entry_of
 from tests.support.node.keeper_world import (
@@ -316,6 +316,26 @@ def test_no_disk_is_told_and_ends_no_node(
             await world.chain.tip(2, one)
         assert "no space" in caplog.text
         await world.chain.tip(3, one)
+        assert verdicts(world) == [Verdict.VERIFIED]
+
+    among(test)
+
+
+def test_a_verdict_that_cannot_be_kept_is_none(
+    among: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space")
+
+    async def test(world: KeeperWorld) -> None:
+        one = world.gives(tmp_path, 1)
+        with monkeypatch.context() as patched:
+            patched.setattr(world.keeper.store, "verified_as", full)
+            await world.chain.tip(2, one)
+        assert verdicts(world) == [Verdict.NONE]
+        assert world.kept.folder_of(one.body.entry.model_id) is None
+        jump(REST_S)
+        await rest()
         assert verdicts(world) == [Verdict.VERIFIED]
 
     among(test)
