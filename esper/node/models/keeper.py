@@ -205,7 +205,7 @@ class ModelKeeper:
         found.complete()
 
     async def _checked(self, note: Note, task: Task) -> bool:
-        """Whether there is a verdict now, and the package stays."""
+        """Whether there is a verdict now."""
         try:
             async with self._one_check:
                 task.checking = True
@@ -227,7 +227,7 @@ class ModelKeeper:
         words = "; ".join(result.findings)
         if result.refused:
             self._refuse([note], words)
-            return self._unjudged(note.root) is not None
+            return True
         self._notes = judged(self._notes, note, Verdict.VERIFIED, words)
         tell_verified(note)
         return True

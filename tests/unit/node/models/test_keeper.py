@@ -21,6 +21,7 @@ from tests.support.node.keeper_world import (
     WRONG,
     KeeperWorld,
     keeper_world,
+    proposal_of,
     tier_has,
 )
 from tests.support.node.node_world import go, jump, rest
@@ -337,5 +338,37 @@ def test_a_verdict_that_cannot_be_kept_is_none(
         jump(REST_S)
         await rest()
         assert verdicts(world) == [Verdict.VERIFIED]
+
+    among(test)
+
+
+def test_what_is_refused_of_a_right_package_is_not_loaded(
+    among: Callable[..., None], tmp_path: Path
+) -> None:
+    async def test(world: KeeperWorld) -> None:
+        right = world.gives(tmp_path, 1)
+        wrong = proposal_of(2, right.body.package)
+        await world.chain.tip(2, right, wrong)
+        assert verdicts(world) == [Verdict.VERIFIED, Verdict.REFUSED]
+        await world.chain.tip(3, right, wrong)
+        assert world.kept.bank_of(right.body.entry) is not None
+        assert world.kept.bank_of(wrong.body.entry) is None
+
+    async def after(world: KeeperWorld) -> None:
+        assert world.kept.bank_of(world.keeper.notes[0].body.entry) is not None
+        assert world.kept.bank_of(world.keeper.notes[1].body.entry) is None
+
+    among(test, RIGHT, WRONG)
+    among(after)
+
+
+def test_packages_are_checked_one_at_a_time(among: Callable[..., None], tmp_path: Path) -> None:
+    async def test(world: KeeperWorld) -> None:
+        world.checker.gate = trio.Event()
+        await world.chain.tip(2, world.gives(tmp_path, 1), world.gives(tmp_path, 2))
+        assert len(world.checker.jobs) == 1
+        world.checker.gate.set()
+        await rest()
+        assert verdicts(world) == [Verdict.VERIFIED, Verdict.VERIFIED]
 
     among(test)

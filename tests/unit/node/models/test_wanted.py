@@ -105,6 +105,7 @@ def test_a_refused_package_goes_at_once_and_is_not_fetched_again() -> None:
     assert (found.fetch, found.check, found.delete) == ((), (), (one.body.package,))
     # Not even where it is mined, or proposed again in the same words.
     assert look(notes, mined=tier_has(one)).fetch == ()
+    assert look(notes, mined=tier_has(one), height=7).notes[one.id].over == 7
     again = replace(one, id=Txid(bytes(64)), number=2)
     later = look(notes, again)
     assert (later.fetch, later.notes[again.id].words) == ((), "salt: wrong")
