@@ -291,6 +291,9 @@ def test_what_a_person_put_here_is_loaded_where_a_tier_has_it(
         # Nobody checked it.
         assert world.kept.folder_of(entry.model_id) is None
         store.verified_as(kept.root, entry.model_id)
+        await world.chain.tip(3)
+        # No tier has it.
+        assert world.kept.folder_of(entry.model_id) is None
         await world.chain.tip(3, mined=((entry.model_id, bytes(64)),))
         # The tier has it with another bank.
         assert world.kept.bank_of(replace(entry, bank_root=bytes(64))) is None
@@ -370,5 +373,21 @@ def test_packages_are_checked_one_at_a_time(among: Callable[..., None], tmp_path
         world.checker.gate.set()
         await rest()
         assert verdicts(world) == [Verdict.VERIFIED, Verdict.VERIFIED]
+
+    among(test)
+
+
+def test_what_a_note_speaks_of_is_loaded_by_its_own_check_alone(
+    among: Callable[..., None], tmp_path: Path
+) -> None:
+    async def test(world: KeeperWorld) -> None:
+        folder = plain_folder(tmp_path / "by-hand", 1000)
+        (folder / "bank.json").write_bytes(GENESIS_BANK.read_bytes())
+        kept = world.keeper.store.take_in(folder)
+        one = proposal_of(1, kept.root)
+        world.keeper.store.verified_as(kept.root, one.body.entry.model_id)
+        world.checker.gate = trio.Event()
+        await world.chain.tip(2, one, mined=tier_has(one))
+        assert world.kept.folder_of(one.body.entry.model_id) is None
 
     among(test)
