@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -38,6 +38,8 @@ from esper.node.loop_watch import LoopWatch
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
+from esper.node.models.keeper import ModelKeeper
+from esper.node.models.model_store import ModelsPlan, open_keeper, package_source
 from esper.node.peers.network_plan import NetworkPlan, network_service
 from esper.node.peers.network_service import NetworkService
 from esper.node.peers.network_settings import prunes
@@ -56,6 +58,7 @@ from esper.node.views.dao.dao_views import DaoViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
 from esper.node.views.model_views import ModelViews
+from esper.node.views.package_views import PackageViews
 from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
@@ -108,6 +111,8 @@ class NodeParts:
     """Where models lie; None: nothing is known to."""
     read_text: TextReader | None = None
     """Reads tokenizers of models that come; None: those of ``texts`` are all."""
+    models: ModelsPlan | None = None
+    """Packages of models that come; None: it follows none."""
 
 
 async def run_node(
@@ -143,6 +148,8 @@ async def run_node(
         if parts.read_text is not None:
             keeper = TextKeeper(parts.texts, node.chain, parts.read_text)
             services.append(Service("the texts", keeper.run))
+        if node.keeper is not None:
+            services.append(Service("the models", node.keeper.run))
         if node.mining is not None:
             services.append(Service("mining", node.mining.run))
         await run_services(services, stop, up)
@@ -168,6 +175,8 @@ class OpenNode:
     """What happens."""
     network: NetworkService | None
     """To be run; None if the node is alone."""
+    keeper: ModelKeeper | None
+    """To be run; None if it follows no packages."""
     rpc: NodePort
     """What the RPC server answers with."""
 
@@ -207,6 +216,9 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
             chain.follow(history)
             chain.follow(mempool)
             chain.tell(events.publish)
+            keeper = None
+            if parts.models is not None:
+                keeper = open_keeper(parts.models, parts.directory, chain, parts.clock, closing)
             mining = None
             if parts.mining is not None:
                 mining = NodeMining(
@@ -226,7 +238,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
             network, peers = None, parts.peers
             if parts.network is not None:
                 network = network_service(
-                    parts.network,
+                    replace(parts.network, packages=package_source(keeper, parts.network.packages)),
                     parts.directory.path,
                     manager,
                     chain,
@@ -236,11 +248,16 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     steady=parts.steady,
                 )
                 standing = NetworkStanding(network)
+                if keeper is not None and keeper.serves:
+                    keeper.network = network.packages
                 chain.network, peers = standing, NetworkPeers(network, standing)
                 if mining is not None:
                     network.following.busy_changed = mining.look_again
-            rpc = _rpc_node(parts, chain, mempool, history, calls, mining, peers, warnings, stop)
-        yield OpenNode(manager, chain, mempool, mining, calls, events, network, rpc)
+            packages = PackageViews(chain, keeper)
+            rpc = _rpc_node(
+                parts, chain, mempool, history, calls, mining, peers, packages, warnings, stop
+            )
+        yield OpenNode(manager, chain, mempool, mining, calls, events, network, keeper, rpc)
 
 
 def _mempool(
@@ -278,6 +295,7 @@ def _rpc_node(
     calls: CallBook,
     mining: NodeMining | None,
     peers: PeersPort | None,
+    packages: PackageViews,
     warnings: Sequence[str],
     stop: Callable[[], None],
 ) -> NodePort:
@@ -300,6 +318,7 @@ def _rpc_node(
         models=ModelViews(chain, parts.places, control),
         peers=PeerViews(peers, chain, sync),
         dao=DaoViews(chain, sync),
+        packages=packages,
         stop=stop,
     )
 

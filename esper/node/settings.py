@@ -37,6 +37,7 @@ MOST_CONNECTIONS: Final = 256
 """That others may open: each may take about 2 MiB and a hundredth of a processor."""
 MOST_UPLOAD_MIB: Final = 1_024
 MOST_MIB: Final = 1 << 20
+MOST_MODELS_GIB: Final = 1 << 16
 MOST_LOG_FILES: Final = 1_000
 RESERVE_MIB: Final = 512
 DAY_S: Final = 86_400
@@ -125,6 +126,18 @@ class Settings:
         shown_default="genesis",
     )
     """Prompts that work is drawn from."""
+    keep_models: bool = setting(
+        False,
+        "fetch, check and give on the packages of models as a miner does, without mining",
+    )
+    """A miner does anyway."""
+    models_gib: int = setting(
+        32,
+        "GiB that packages of models may take in the data directory; 0: none is fetched",
+        least=0,
+        most=MOST_MODELS_GIB,
+    )
+    """Those on their way counted as if they were whole."""
     prune: str = setting(
         "auto",
         "delete proofs below the pruning depth; auto: on networks without value",

@@ -368,3 +368,18 @@ DAO_CHECK: Final = s.CheckReply(
     about="rollback of 7c7c7c7c7c7c7c7c…",
     as_of=AS_OF,
 )
+MODEL_PACKAGE: Final = s.ModelPackage(
+    root="5c" * 64,
+    number=3,
+    model_id=MODEL_ID,
+    state="fetching",
+    done=120,
+    total=481,
+    bytes_per_second=7_340_032,
+    peers=5,
+    checking=False,
+    verdict="none",
+    words="",
+    trouble="",
+    until=None,
+)

@@ -317,6 +317,17 @@ GET_BANS: Final = Method(
     raises=(NO_NETWORK,),
 )
 
+# --- packages of models -----------------------------------------------------------------------
+
+MODEL_PROGRESS: Final = Method(
+    "model_progress",
+    s.NoParams,
+    s.ModelPackages,
+    "Packages of proposed models: how far they are fetched, what the checks said, until when they "
+    "stay.",
+    Example(NOTHING, s.ModelPackages(1, True, [examples.MODEL_PACKAGE])),
+)
+
 # --- the server -------------------------------------------------------------------------------
 
 STOP: Final = Method(

@@ -39,6 +39,7 @@ COMMANDS: dict[str, list[str]] = {
     "esper model run": ["genesis", "--prompt", "Once", "--max-tokens", "2"],
     "esper model pack": [str(ROOT / "no-folder"), "--bank", "genesis"],
     "esper model check": [str(ROOT / "no-folder")],
+    "esper model fetch": ["7"],
     "esper prove": ["genesis", "--prompt", "Once", "--max-tokens", "1", "--out", "b.proof"],
     "esper verify": ["a.proof", "--model-id", MODEL_ID, "--tokenizer", "genesis"],
     "esper wallet new": ["--wallet", "fresh", "--network", "devnet"],

@@ -15,7 +15,7 @@ import trio
 import typer
 
 from esper.cli.esperd.answers import JsonOption, answer
-from esper.cli.esperd.model_places import model_places
+from esper.cli.esperd.model_places import model_places, models_plan
 from esper.cli.esperd.reported_errors import reported_errors
 from esper.cli.esperd.setting_options import Given, takes_settings
 from esper.consensus.genesis import genesis_hash
@@ -28,6 +28,7 @@ from esper.node.entries.places import EntryPlaces
 from esper.node.log_file import LogFile, check_log_file
 from esper.node.logs import set_up
 from esper.node.mining.node_mining import MiningPlan
+from esper.node.models.kept_models import KeptModels
 from esper.node.peers.network_plan import network_plan
 from esper.node.peers.network_settings import check_not_ourselves, network_settings
 from esper.node.running_node import NodeParts, run_node
@@ -200,10 +201,11 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
     settings = resolved.settings
     known = prepared(resolved, mines=mines, needs_payee=mines)
     set_up(settings.log_level, as_json=settings.log_json, file=_log_file(settings))
-    plan = None if known.payee is None else _mining_plan(settings, known, wanted, ends)
+    kept = KeptModels()
+    places = model_places(settings, known.params, kept)
+    plan = None if known.payee is None else _mining_plan(settings, known, places, wanted, ends)
     # The last to be asked for: what is refused before leaves nothing behind.
     directory = _directory(settings)
-    places = model_places(settings, known.params)
     plan_of_network = network_plan(known.network, genesis_hash(known.params), directory.path)
     parts = NodeParts(
         directory,
@@ -214,6 +216,7 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
         network=plan_of_network,
         places=places,
         read_text=partial(_read_text, places),
+        models=models_plan(settings, kept, mines=mines),
     )
     trio.run(run_node, settings, parts)
 
@@ -237,10 +240,11 @@ def _read_text(places: EntryPlaces, model: ModelEntry) -> ModelText | None:
     return None if folder is None else ModelText(folder, model)
 
 
-def _mining_plan(settings: Settings, known: Prepared, wanted: int | None, ends: bool) -> MiningPlan:
+def _mining_plan(
+    settings: Settings, known: Prepared, places: EntryPlaces, wanted: int | None, ends: bool
+) -> MiningPlan:
     assert known.payee is not None
     threads, prove = settings.threads or processors(), settings.prove_threads or processors()
-    places = model_places(settings, known.params)
     crew = ProcessCrew(
         known.params.name, places, Threads(threads, prove), ProcessSearcher, ProcessProver
     )

@@ -10,6 +10,7 @@ from esper.node.views.dao.dao_views import DaoViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
 from esper.node.views.model_views import ModelViews
+from esper.node.views.package_views import PackageViews
 from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
@@ -35,6 +36,7 @@ def rpc_node(
     models: ModelViews,
     peers: PeerViews,
     dao: DaoViews,
+    packages: PackageViews,
     stop: Callable[[], None],
 ) -> NodePort:
     """A port over the parts of a running node; ``stop`` ends it once that is answered."""
@@ -79,6 +81,7 @@ def rpc_node(
             answers(m.BAN_PEER, peers.ban),
             answers(m.UNBAN_PEER, peers.unban),
             answers(m.GET_BANS, peers.bans),
+            answers(m.MODEL_PROGRESS, packages.progress),
             answers(m.STOP, stopped),
         ]
     )

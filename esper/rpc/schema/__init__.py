@@ -91,6 +91,7 @@ from esper.rpc.schema.network import (
     Peers,
 )
 from esper.rpc.schema.node import Model, Parameters, Status
+from esper.rpc.schema.packages import ModelPackage, ModelPackages
 from esper.rpc.schema.text import DetokenizeParams, Message, TextReply, TokenizeParams, Tokens
 
 __all__ = [
@@ -138,6 +139,8 @@ __all__ = [
     "MinedTier",
     "Mining",
     "Model",
+    "ModelPackage",
+    "ModelPackages",
     "NetworkReply",
     "NoParams",
     "Output",

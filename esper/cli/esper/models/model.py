@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from esper.cli.esper.models.export_report import described_export, print_export
+from esper.cli.esper.models.followed_package import fetch_command
 from esper.cli.esper.models.import_model import import_command
 from esper.cli.esper.models.model_argument import MODEL_ARGUMENT
 from esper.cli.esper.models.package_model import check_command, pack_command
@@ -37,6 +38,7 @@ app.command("import")(import_command)
 app.command("run")(run_command)
 app.command("pack")(pack_command)
 app.command("check")(check_command)
+app.command("fetch")(fetch_command)
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 

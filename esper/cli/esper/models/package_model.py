@@ -16,7 +16,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from esper.cli.esper.models.followed_package import NAME, check_followed
 from esper.cli.esper.models.text_arguments import refuse, shown_path, utf8_text
+from esper.cli.esper.session import DEFAULT_DATADIR, Datadir
 from esper.embedded import bank_file
 from esper.primitives.networks import NETWORKS
 
@@ -103,14 +105,28 @@ def pack_command(
 
 
 def check_command(
-    folder: Folder,
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR|ID",
+            help="Folder with the files of the package; or a proposal's number, or the beginning "
+            "of a package's root or model's id, to ask the node.",
+        ),
+    ],
     more: With = None,
     network: Network = _DEFAULT_NETWORK,
     tier: Tier = 0,
     ticket: Ticket = None,
+    datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
 ) -> None:
-    """Check a folder, or a package in a data directory, as a node does before it is ready."""
+    """Check a folder, or a package in a data directory, as a node does before it is ready.
+
+    With an ID: what the node's own checks said of the package of that proposal.
+    """
+    if NAME.fullmatch(str(folder)) and not folder.exists():
+        check_followed(str(folder), datadir, as_json)
+        return
     from esper.cli.esper.models.candidate import candidate_of
     from esper.consensus.registry import genesis_registry
     from esper.model.errors import ModelError

@@ -12,8 +12,9 @@ from esper.cli.esperd import app as esperd
 from esper.cli.esperd.steering import _tier_line
 from esper.primitives.networks import REGTEST
 from esper.rpc.client import NodeUnreachableError, RpcClient
-from esper.rpc.examples import LOCAL_MODEL, MINED_TIER
-from esper.rpc.schema import LocalModels
+from esper.rpc.examples import LOCAL_MODEL, MINED_TIER, MODEL_PACKAGE
+from esper.rpc.methods import MODEL_PROGRESS
+from esper.rpc.schema import LocalModels, ModelPackages
 
 NAME = LOCAL_MODEL.model_id[:16]
 
@@ -27,7 +28,9 @@ class Node:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def call(self, *_: Any) -> LocalModels:
+    def call(self, method: Any, *_: Any) -> LocalModels | ModelPackages:
+        if method is MODEL_PROGRESS:
+            return ModelPackages(7, True, [MODEL_PACKAGE])
         changed = msgspec.structs.replace
         return LocalModels(
             7,
@@ -52,6 +55,7 @@ def test_a_running_node_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         f"{NAME}  tier 0, previous, lies here, loaded for calls, until height 29",
         f"{NAME}  tier 0, scheduled, is not here, not loaded, from height 20, no end known",
         f"{NAME}  lies here, no block may be mined with it",
+        f"{NAME}  package {'5c' * 8} of proposal 3, fetching, 120 of 481 chunks, no end known",
     ]
     found = json.loads(told("--datadir", tmp_path, "--json"))
     assert (found["running"], found["height"], len(found["models"])) == (True, 7, 3)

@@ -1,0 +1,163 @@
+"""Which packages a node needs, and until when: one pure function of the chain and of its notes.
+
+    noted      a Model from its opening: later the chain no longer says which package it named
+    fetched    from the close of its vote while it is live, and while a tier may be mined with it
+    deleted    the undo depth after it was needed last, so that no branch can ask for it again;
+               refused ones at once
+
+The state of a block names a replaced model as its tier's previous one until A + R; a package goes
+at A + R + undo depth, and that of a proposal that ended at its end + undo depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from esper.dao.bodies import ModelBody
+from esper.primitives.ids import ModelId, Txid
+from esper.primitives.model_entry import ModelEntry
+
+
+class Verdict(StrEnum):
+    """What the checks of this node said."""
+
+    NONE = "none"
+    """They have not been made."""
+    VERIFIED = "verified"
+    REFUSED = "refused"
+
+
+Mined = tuple[ModelId, bytes]
+"""What a tier has: the model's id and the root of its prompt bank."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A Model that is live."""
+
+    id: Txid
+    number: int
+    """As people name it."""
+    body: ModelBody
+    """As the state keeps it: without descriptor."""
+    is_final: bool
+    """Whether its vote has closed, and it won."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a node remembers of a Model that it saw."""
+
+    proposal: Txid
+    number: int
+    body: ModelBody
+    """As the state kept it."""
+    over: int | None = None
+    """Height of the first tip that needed it no more; None while it is needed."""
+    verdict: Verdict = Verdict.NONE
+    words: str = ""
+    """Of the verdict, for people."""
+
+    @property
+    def root(self) -> bytes:
+        """64 bytes: its package."""
+        return self.body.package
+
+    @property
+    def mined(self) -> Mined:
+        """What a tier has of it once it is active."""
+        return mined_as(self.body.entry)
+
+    def until(self, undo_depth: int) -> int | None:
+        """Height at which it is forgotten; None while no end is known."""
+        return None if self.over is None else self.over + undo_depth
+
+
+Notes = Mapping[Txid, Note]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What follows from a tip."""
+
+    notes: dict[Txid, Note]
+    """All that is remembered from now on."""
+    fetch: tuple[Note, ...]
+    """Whose package has to be here, the first of each root, in the order of their numbers."""
+    check: tuple[Note, ...]
+    """Needed and without a verdict: to be checked once their package is here."""
+    delete: tuple[bytes, ...]
+    """Roots that lie here and that nothing needs any more; those without a note stay."""
+
+
+def mined_as(entry: ModelEntry) -> Mined:
+    """What a tier has of an entry."""
+    return entry.model_id, entry.bank_root
+
+
+def wanted(
+    notes: Notes,
+    live: Iterable[Proposed],
+    mined: Collection[Mined],
+    here: Collection[bytes],
+    *,
+    height: int,
+    undo_depth: int,
+    genesis: Mined,
+) -> Wanted:
+    """What to keep at the tip of ``height``.
+
+    ``live`` are the Models under way and ``mined`` what tiers have as own or previous, both as the
+    state of the tip says; ``here`` are roots that lie on the disk, whole or in part. The
+    ``genesis`` model comes with the program.
+    """
+    live = tuple(live)
+    followed = dict(notes)
+    for one in live:
+        followed.setdefault(one.id, _noted(one, notes))
+    by_id = {one.id: one for one in live}
+    final = {one.id for one in live if one.is_final}
+    kept: dict[Txid, Note] = {}
+    for key, note in followed.items():
+        needed = key in by_id or (note.verdict is not Verdict.REFUSED and note.mined in mined)
+        over = None if needed else height if note.over is None else note.over
+        if over is None or height < over + undo_depth:
+            kept[key] = replace(note, over=over)
+    needed_now = sorted(
+        (note for note in kept.values() if _is_needed(note)), key=lambda note: note.number
+    )
+    fetch: dict[bytes, Note] = {}
+    for note in needed_now:
+        if note.mined != genesis and (note.proposal in final or note.mined in mined):
+            fetch.setdefault(note.root, note)
+    left = {note.root for note in kept.values() if note.verdict is not Verdict.REFUSED}
+    known = {note.root for note in followed.values()}
+    return Wanted(
+        notes=kept,
+        fetch=tuple(fetch.values()),
+        check=tuple(note for note in needed_now if note.verdict is Verdict.NONE),
+        delete=tuple(sorted(root for root in here if root in known and root not in left)),
+    )
+
+
+def judged(notes: Notes, judged_note: Note, verdict: Verdict, words: str) -> dict[Txid, Note]:
+    """The notes after a check: what says the same of the same package has the same verdict."""
+    return {
+        key: replace(note, verdict=verdict, words=words) if note.body == judged_note.body else note
+        for key, note in notes.items()
+    }
+
+
+def _noted(one: Proposed, notes: Notes) -> Note:
+    """A new note. One that was judged under another number is not judged again."""
+    alike = (note for note in notes.values() if note.body == one.body)
+    old = next((note for note in alike if note.verdict is not Verdict.NONE), None)
+    if old is None:
+        return Note(one.id, one.number, one.body)
+    return Note(one.id, one.number, one.body, None, old.verdict, old.words)
+
+
+def _is_needed(note: Note) -> bool:
+    return note.over is None and note.verdict is not Verdict.REFUSED
