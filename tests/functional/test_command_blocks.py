@@ -161,7 +161,7 @@ def test_the_page_of_packages(checkout: Path) -> None:
 def test_page_of_the_dao_against_regtest(checkout: Path) -> None:
     datadir = checkout / "devnet-data" / "regtest"
     datadir.parent.mkdir(exist_ok=True)
-    with running("mine", datadir, "--network", "regtest", cwd=checkout):
+    with running("node", datadir, "--network", "regtest", cwd=checkout):
         variables = {"ESPER_DATADIR": "devnet-data/regtest"}
         told = execute(blocks(ROOT / "docs" / "dao.md"), checkout, **variables)
     assert "the next block would take it; the least bond is 1 ESP" in told

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.serial
 
 NETWORK = ("--network", "regtest")
 PATIENCE_S = 300
+MOST_BLOCKS = 12
+"""Until a call is answered: its answer is proven beside blocks that come on demand."""
 
 
 def height_of(node: NetworkNode) -> int:
@@ -53,11 +55,14 @@ def model_of(user: User) -> str:
     return str(models[0]["model_id"])
 
 
-def answered_by(user: User, model_id: str) -> None:
+def answered_by(user: User, node: NetworkNode, model_id: str) -> None:
     """A call is answered and proven by this model, and its proof is checked here."""
-    called = user.json("call", "Once upon a time", "--max-tokens", "8", "--yes")
-    assert called["status"] == "answered", called
-    proven = user.json("proof", called["txid"], "--model-id", model_id)
+    asked = user.json("call", "Once upon a time", "--max-tokens", "8", "--yes", "--no-wait")
+    for _ in range(MOST_BLOCKS):
+        node.generate(1)
+        if user.json("tx", asked["txid"])["transaction"]["status"] == "confirmed":
+            break
+    proven = user.json("proof", asked["txid"], "--model-id", model_id)
     assert proven["model_id"] == model_id
 
 
@@ -98,7 +103,7 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
     second = packed["model_id"]
 
     with ExitStack() as stack:
-        miner = NetworkNode(stack.enter_context(running("mine", datadir, *NETWORK, alone=False)))
+        miner = NetworkNode(stack.enter_context(running("node", datadir, *NETWORK, alone=False)))
         follower = NetworkNode(
             stack.enter_context(
                 running(
@@ -152,14 +157,14 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
         rollback = sent(user, miner, "dao", "rollback", proposal, "--bond", "1")
         sent(user, miner, "dao", "vote", rollback, "yes")
         back = user.json("dao", "show", proposal)["live"]["next"]
-        answered_by(user, second)
+        answered_by(user, miner, second)
         assert height_of(miner) < back
         follower.wait_for_tip(miner.tip)
         assert model_of(reader) == second
 
         grow_to(miner, back)
         assert model_of(user) == genesis
-        answered_by(user, genesis)
+        answered_by(user, miner, genesis)
         follower.wait_for_tip(miner.tip)
         assert model_of(reader) == genesis
         tip = miner.tip
