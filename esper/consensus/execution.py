@@ -64,6 +64,8 @@ class BlockExecution:
     """Units that the coinbase must pay."""
     confirmed: tuple[Scheduled, ...] = ()
     """What it confirmed of heights to come, in order."""
+    parent_leaf: bytes = b""
+    """104 bytes: what it put into the range over all blocks."""
 
     @property
     def paid_tokens(self) -> int:
@@ -149,7 +151,9 @@ class OpenBlock:
 
         check_supply(record.issued + ledger.coins - executed.fees - executed.destroyed, issued)
         confirmed = confirmed_since(before, DaoLedger(ledger), context.height)
-        return BlockExecution(self._overlay.changes(), executed.receipts, reward, confirmed)
+        return BlockExecution(
+            self._overlay.changes(), executed.receipts, reward, confirmed, context.parent_leaf
+        )
 
 
 def execute_block(

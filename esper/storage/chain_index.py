@@ -8,6 +8,7 @@
 "p" || file as u32     no proof of a greater height is in that file, as u64
 "q"                    number of the first proof file that is kept, as u32
 "l" || block id        BlockEntry of a block that was left behind for another branch
+"n" || level || index  a node of the range over all blocks, see ``node_log``
 "c" || height as u64   the context after the block
 "a" || height as u64   empty: that context is kept for good
 "s" || digest          the end of contexts, which many have in common, by its hash of 32 bytes

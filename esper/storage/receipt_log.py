@@ -1,22 +1,23 @@
 """Receipts in the index: their bytes, and the mountain range over them.
 
 "r" || index as u64                 a receipt
-"m" || level as u8 || index as u64  a node of the range
+"m" || level as u8 || index as u64  a node of the range, see ``node_log``
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from esper.primitives.hashing import make_tag, u64
-from esper.primitives.mmr import Mmr, Place, peak_places
+from esper.primitives.mmr import Mmr
 from esper.storage.errors import REINDEX, StorageError
 from esper.storage.kv.store_port import KeyValueView, Write
+from esper.storage.node_log import NodeLog
 
 USE_RECEIPTS: Final = make_tag("esper/receipts/v1")
 
 
 class ReceiptMissingError(StorageError):
-    """The index lacks a receipt or a node of the range over them."""
+    """The index lacks a receipt."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"the index has no {what}; {REINDEX}")
@@ -27,10 +28,12 @@ class ReceiptLog:
 
     def __init__(self, store: KeyValueView) -> None:
         self._store = store
+        self.nodes = NodeLog(store, b"m", "receipt")
+        """Those of the range over them."""
 
     def range(self, count: int) -> Mmr:
-        """The mountain range over the first ``count`` receipts."""
-        return Mmr(count, tuple(self._node(place) for place in peak_places(count)))
+        """The mountain range over the first ``count`` receipts. Raises NodeMissingError."""
+        return self.nodes.range(count)
 
     def receipt(self, index: int) -> bytes:
         """The bytes of a receipt. Raises ReceiptMissingError."""
@@ -43,29 +46,14 @@ class ReceiptLog:
         """The writes that put ``receipts`` behind the first ``count``."""
         for place, receipt in enumerate(receipts):
             yield _receipt_key(count + place), receipt
-        _, added = self.range(count).extended(receipts)
-        for node_place, node in added:
-            yield _node_key(node_place), node
+        yield from self.nodes.append(count, receipts)
 
     def remove(self, kept: int, count: int) -> Iterator[Write]:
         """The writes that take off all but the first ``kept`` of ``count`` receipts."""
         for index in range(kept, count):
             yield _receipt_key(index), None
-        for level in range(count.bit_length()):
-            for index in range(kept >> level, count >> level):
-                yield _node_key((level, index)), None
-
-    def _node(self, place: Place) -> bytes:
-        found = self._store.get(_node_key(place))
-        if found is None:
-            raise ReceiptMissingError(f"receipt node {place}")
-        return found
+        yield from self.nodes.remove(kept, count)
 
 
 def _receipt_key(index: int) -> bytes:
     return b"r" + u64(index)
-
-
-def _node_key(place: Place) -> bytes:
-    level, index = place
-    return b"m" + bytes([level]) + u64(index)

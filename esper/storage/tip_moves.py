@@ -33,6 +33,7 @@ from esper.storage.chain_index import (
 )
 from esper.storage.errors import AlreadyOnChainError, RewindLimitError
 from esper.storage.kv.store_port import KeyValueView, Write
+from esper.storage.node_log import block_nodes
 from esper.storage.receipt_log import ReceiptLog
 from esper.storage.segments.segment_reader import Locator
 from esper.storage.state.disk_state_tree import DiskStateTree, StateUpdate
@@ -56,6 +57,8 @@ class StoredExecution:
     """So many bytes at its end are those of many other blocks too, and stored once for all."""
     keeps_context: bool = False
     """Whether it is kept for good: the next block's does not follow from headers alone."""
+    parent_leaf: bytes = b""
+    """The parent as the range over all blocks takes it in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,8 @@ class Step:
     """Bytes at its end that are stored once for all."""
     keeps_context: bool
     """Whether it is kept for good."""
+    parent_leaf: bytes
+    """The tip in the range over all blocks."""
 
 
 def plan(
@@ -148,6 +153,7 @@ def plan(
         execution.context,
         execution.shared,
         execution.keeps_context,
+        execution.parent_leaf,
     )
 
 
@@ -163,6 +169,7 @@ def upwards(
     writes: list[Write] = [
         *step.update.writes,
         *ReceiptLog(index.store).append(step.receipts_before, step.receipts),
+        *block_nodes(index.store).append(step.height - 1, [step.parent_leaf]),
         (entry_key(step.height), encode_entry(entry)),
         (height_key(step.block_id), u64(step.height)),
         (undo_key(step.height), encode_undo(step.undo)),
@@ -224,6 +231,7 @@ def plan_back(index: ChainIndex[KeyValueView], *, left: bool = False) -> StepBac
     writes: Iterable[Write] = (
         *update.writes,
         *ReceiptLog(index.store).remove(receipts, tip.receipts),
+        *block_nodes(index.store).remove(tip.height - 1, tip.height),
         (entry_key(tip.height), None),
         (height_key(tip.block_id), None),
         (undo_key(tip.height), None),

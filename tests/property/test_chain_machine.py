@@ -35,14 +35,17 @@ from hypothesis.stateful import (
 from esper.crypto.signatures import SignatureVerifier
 from esper.dao.registry import Puzzle
 from esper.node.chain.chain_manager import ChainManager
-from esper.node.chain.store_state import genesis_of, replay_of
+from esper.node.chain.store_state import TreeState, genesis_of, replay_of
 from esper.primitives.errors.chain_errors import InvalidAncestorViolation
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.storage.chain_index import FIRST_PROOF_FILE_KEY, TIP_KEY, proof_file_key, shared_key
 from esper.storage.chain_store import ChainStore
+from esper.storage.node_log import block_nodes
 from esper.storage.reindex import reindex
 from esper.storage.store_options import StoreOptions
 from esper.vm.context import ONE_BY_ONE
+from esper.vm.ledger import Ledger
+from esper.vm.view import Overlay
 from tests.spec import plain_chain
 from tests.support.block_workshop import INFERENCE, PARAMS, SPOILS, Action, Made, Workshop
 from tests.support.fake_work import FakeVerifier
@@ -469,6 +472,10 @@ def compare(node: Node, world: plain_chain.World) -> None:
     records = plain_chain.records(world)
     assert dict(node.store.state) == records
     assert node.store.state.root == plain_chain.state_root(records)
+    # The log has the nodes of the range that the state has the peaks of.
+    height = node.store.tip.height
+    blocks = Ledger(Overlay(TreeState(node.store.state))).blocks
+    assert block_nodes(node.store.index.store).range(height) == blocks
     assert node.receipts() == world["receipts"]
     assert node.store.receipt_root == plain_chain.receipt_root(world["receipts"])
     assert plain_chain.coins(world) == world["issued"]

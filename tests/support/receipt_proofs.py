@@ -11,5 +11,5 @@ def prove_receipt(log: ReceiptLog, index: int, count: int) -> MmrProof:
     """
     siblings = sibling_places(index, count)
     own = (len(siblings), index >> len(siblings))
-    others = tuple(log._node(place) for place in peak_places(count) if place != own)
-    return MmrProof(index, tuple(log._node(place) for place in siblings), others)
+    others = tuple(log.nodes.node(place) for place in peak_places(count) if place != own)
+    return MmrProof(index, tuple(log.nodes.node(place) for place in siblings), others)

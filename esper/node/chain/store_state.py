@@ -68,6 +68,7 @@ def stored_execution(execution: BlockExecution, context: ChainContext) -> Stored
         context=encode_context(context),
         shared=shared_bytes(context),
         keeps_context=bool(execution.confirmed),
+        parent_leaf=execution.parent_leaf,
     )
 
 
