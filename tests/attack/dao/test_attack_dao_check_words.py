@@ -1,4 +1,4 @@
-"""What the checks of a stranger's package say: a stranger's words, in the node's memory and notes."""
+"""What the checks of a stranger's package say: in the node's memory, its log and its notes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from esper.model.package.package import pack
 from esper.node.models import check_main
-from esper.node.models.check_job import CheckJob, CheckResult
+from esper.node.models.check_job import CheckFailedError, CheckJob, CheckResult
+from esper.node.models.check_process import ProcessChecker
 from esper.node.models.notebook import Notebook
 from esper.node.models.wanted import Note, Verdict
-from esper.primitives.networks import REGTEST
+from esper.node.workers.worker_messages import LENGTH_BYTES
 from esper.primitives.ids import Txid
+from esper.primitives.networks import REGTEST
 from tests.support.dao_world import model_body
 from tests.support.package_folders import GENESIS_MODEL, plain_folder
 
@@ -85,3 +88,14 @@ def test_trouble_of_this_machine_refuses_no_package(
     except OSError:
         return
     assert not found.refused, found.findings
+
+
+def test_an_answer_of_a_check_that_is_too_long_is_a_failure_of_the_check() -> None:
+    """It is gathered in the node's memory: what is no answer is no end of the node either."""
+    writes = (
+        "import sys; out = sys.stdout.buffer; size = 64 << 20;"
+        "out.write(size.to_bytes(8, 'big')[-LENGTH:]); out.write(bytes(size)); out.flush()"
+    ).replace("LENGTH", str(LENGTH_BYTES))
+    job = CheckJob(Path("nowhere"), (), model_body(1), REGTEST, None)
+    with pytest.raises(CheckFailedError):
+        trio.run(ProcessChecker(60, ("-c", writes)).check, job)

@@ -1,4 +1,4 @@
-"""Rehearsals of a miner: what waits must fit the branch, and one model must not wait for another."""
+"""Rehearsals of a miner: what waits fits the branch, and no model waits for another."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from esper.node.mining.ready_proofs import ReadyProofs
 from esper.node.workers.loadable import Loadable
 from esper.node.workers.rehearsal import Rehearsal, RehearsalJob, rehearse
 from esper.node.workers.search import PromptSource
+from esper.primitives.errors.dao_errors import RewardMissingViolation
+from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from esper.primitives.work_outputs import Candidate, ProvenAnswer, WorkOutputs
@@ -47,6 +49,7 @@ class Draft:
     world: DaoWorld
     room: int = 8 << 20
     added: list[Any] = field(default_factory=list)
+    refuses: TransactionViolation | None = None
 
     @property
     def params(self) -> Any:
@@ -60,6 +63,8 @@ class Draft:
         return 0
 
     def add(self, transaction: Any) -> None:
+        if self.refuses is not None:
+            raise self.refuses
         self.added.append(transaction)
 
 
@@ -108,9 +113,7 @@ def rehearsed(world: DaoWorld, proposal: Txid, body: ModelBody, proof_bytes: int
 
 
 def chain_of(world: DaoWorld) -> Any:
-    return SimpleNamespace(
-        params=world.params, height=world.height, genesis_hash=GENESIS
-    )
+    return SimpleNamespace(params=world.params, height=world.height, genesis_hash=GENESIS)
 
 
 def test_a_rehearsal_of_another_branch_is_in_no_block() -> None:
@@ -138,12 +141,23 @@ def test_a_proof_that_no_block_may_have_is_in_none_of_this_miner() -> None:
     assert (proofs.take(chain_of(world), draft), draft.added) == ([], [])
 
 
+def test_a_reward_that_another_branch_pays_to_somebody_else_is_not_waited_for() -> None:
+    """Not before it has matured there would another one of this miner be named."""
+    body, world = model_body(), DaoWorld()
+    (proposal,) = awaited(world, body)
+    assert world.ledger.reward(world.height) is not None
+    proofs = ReadyProofs(address(ALICE), sign)
+    proofs.waiting[proposal] = rehearsed(world, proposal, body)
+    draft: Any = Draft(world, refuses=RewardMissingViolation(world.height))
+    proofs.take(chain_of(world), draft)
+    assert not proofs.waiting
+
+
 class Crew:
     """Has the models of these bodies; notes what is rehearsed."""
 
-    def __init__(self, *here: ModelBody, fails: ModelBody | None = None) -> None:
+    def __init__(self, *here: ModelBody) -> None:
         self._here = {Loadable.of(Entry(one.entry, one.omega, one.puzzle)) for one in here}
-        self._fails = fails
         self.rehearsed: list[Txid] = []
 
     def is_here(self, entry: Loadable) -> bool:
