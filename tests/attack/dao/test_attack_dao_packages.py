@@ -116,3 +116,20 @@ def test_a_package_that_never_began_to_come_is_not_offered_for_ever(
         assert world.peers.offered == []
 
     among(test)
+
+
+def test_a_manifest_that_the_disk_lost_ends_no_node(
+    among: Callable[..., None], tmp_path: Path
+) -> None:
+    """It is read again before each check, of a second proposal of one package as well."""
+
+    async def test(world: KeeperWorld) -> None:
+        right = world.gives(tmp_path, 1)
+        world.checker.gate = trio.Event()
+        await world.chain.tip(2, right, proposal_of(2, right.body.package))
+        (world.keeper.store.files_of(right.body.package).parent / "manifest").write_bytes(b"")
+        world.checker.gate.set()
+        await rest()
+        assert len(world.keeper.notes) == 2
+
+    among(test)
