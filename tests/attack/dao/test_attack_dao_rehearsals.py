@@ -1,0 +1,195 @@
+"""Rehearsals of a miner: what waits fits the branch, and no model waits for another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trio
+
+from esper.consensus.execution import ParentWork
+from esper.dao.bodies import ModelBody
+from esper.dao.ready import ReadyBody, ready_bytes
+from esper.dao.registry import Entry
+from esper.dao.steps import Step
+from esper.model.prompts import read_bank
+from esper.node.events import Events
+from esper.node.mining.readiness import Readiness
+from esper.node.mining.ready_proofs import ReadyProofs
+from esper.node.workers.loadable import Loadable
+from esper.node.workers.rehearsal import Rehearsal, RehearsalJob, rehearse
+from esper.node.workers.search import PromptSource
+from esper.primitives.errors.dao_errors import RewardMissingViolation
+from esper.primitives.errors.transaction_errors import TransactionViolation
+from esper.primitives.ids import Txid
+from esper.primitives.networks import REGTEST
+from esper.primitives.work_outputs import Candidate, ProvenAnswer, WorkOutputs
+from tests.support.dao_world import DaoWorld, model_body
+from tests.support.package_folders import GENESIS_BANK
+from tests.support.vm_world import ALICE, COIN, GENESIS, MINER, address
+
+
+@dataclass
+class Branch(DaoWorld):
+    """Two of another ``mark`` draw another seed for the same proposal."""
+
+    mark: int = 0
+
+    def _parent(self) -> ParentWork:
+        height = self.height + (self.mark << 32)
+        return ParentWork(height.to_bytes(64, "big"), bytes(64), 0, 0)
+
+
+@dataclass
+class Draft:
+    """In the place of a ``BlockDraft``: the state allows everything."""
+
+    world: DaoWorld
+    room: int = 8 << 20
+    added: list[Any] = field(default_factory=list)
+    refuses: TransactionViolation | None = None
+
+    @property
+    def params(self) -> Any:
+        return self.world.params
+
+    @property
+    def view(self) -> Any:
+        return self.world.state
+
+    def nonce(self, address: bytes) -> int:
+        return 0
+
+    def add(self, transaction: Any) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        self.added.append(transaction)
+
+
+class Engine:
+    """Answers at once, and proves with so many bytes."""
+
+    def __init__(self, proof_bytes: int = 10) -> None:
+        self._proof_bytes = proof_bytes
+
+    def answer(self, inputs: Any, longest: int, top_k: int) -> tuple[ProvenAnswer, ...]:
+        top = tuple(Candidate(at, -at) for at in range(top_k))
+        return tuple(ProvenAnswer((REGTEST.model.eos,), (top,)) for _ in inputs)
+
+    def prove(self, claim: Any) -> bytes:
+        return bytes(self._proof_bytes)
+
+
+def sign(chain: Any, limits: Any, prove: Any, nonce: int) -> Any:
+    return SimpleNamespace(txid=Txid(bytes(64)), prove=prove)
+
+
+def awaited(world: DaoWorld, *bodies: ModelBody) -> list[Txid]:
+    """Models of which rehearsals count from now on."""
+    world.stake(600, 300, 100)
+    found = [world.propose(body, bond=100 * COIN) for body in bodies]
+    for one in found:
+        world.vote(one, ALICE)
+    while not all(world.step(one) == Step.CHECK for one in found):
+        world.block()
+    return found
+
+
+def rehearsed(world: DaoWorld, proposal: Txid, body: ModelBody, proof_bytes: int = 10) -> Rehearsal:
+    job = RehearsalJob(
+        entry=Entry(body.entry, body.omega, body.puzzle),
+        network=world.params.puzzle,
+        genesis_hash=GENESIS,
+        proposal=proposal,
+        sender=address(MINER),
+        drawn=world.proposal(proposal).seed,
+        reward_height=world.height,
+    )
+    bank = PromptSource.of(read_bank(GENESIS_BANK).prompts, body.entry)
+    engine: Any = Engine(proof_bytes)
+    return rehearse(job, engine, engine, bank)
+
+
+def chain_of(world: DaoWorld) -> Any:
+    return SimpleNamespace(params=world.params, height=world.height, genesis_hash=GENESIS)
+
+
+def test_a_rehearsal_of_another_branch_is_in_no_block() -> None:
+    """Its ticket was drawn by the seed of a block that is gone: whatever holds it is refused."""
+    body = model_body()
+    here, there = Branch(mark=1), Branch(mark=2)
+    (proposal,), (same,) = awaited(here, body), awaited(there, body)
+    assert proposal == same
+    assert here.proposal(proposal).seed != there.proposal(proposal).seed
+    proofs = ReadyProofs(address(MINER), sign)
+    proofs.waiting[proposal] = rehearsed(here, proposal, body)
+    draft: Any = Draft(there)
+    assert (proofs.take(chain_of(there), draft), draft.added) == ([], [])
+    # And it is rehearsed anew.
+    assert proofs.wanted(chain_of(there), there.state) is not None
+
+
+def test_a_proof_that_no_block_may_have_is_in_none_of_this_miner() -> None:
+    body, world = model_body(), DaoWorld()
+    (proposal,) = awaited(world, body)
+    proofs = ReadyProofs(address(MINER), sign)
+    most = world.params.limits.proof_bytes
+    proofs.waiting[proposal] = rehearsed(world, proposal, body, most + 1)
+    draft: Any = Draft(world)
+    assert (proofs.take(chain_of(world), draft), draft.added) == ([], [])
+
+
+def test_a_reward_that_another_branch_pays_to_somebody_else_is_not_waited_for() -> None:
+    """Not before it has matured there would another one of this miner be named."""
+    body, world = model_body(), DaoWorld()
+    (proposal,) = awaited(world, body)
+    assert world.ledger.reward(world.height) is not None
+    proofs = ReadyProofs(address(ALICE), sign)
+    proofs.waiting[proposal] = rehearsed(world, proposal, body)
+    draft: Any = Draft(world, refuses=RewardMissingViolation(world.height))
+    proofs.take(chain_of(world), draft)
+    assert not proofs.waiting
+
+
+class Crew:
+    """Has the models of these bodies; notes what is rehearsed."""
+
+    def __init__(self, *here: ModelBody) -> None:
+        self._here = {Loadable.of(Entry(one.entry, one.omega, one.puzzle)) for one in here}
+        self.rehearsed: list[Txid] = []
+
+    def is_here(self, entry: Loadable) -> bool:
+        return entry in self._here
+
+    def workers(self, entry: Loadable) -> Any:
+        return SimpleNamespace(call_prover=self)
+
+    async def rehearse(self, job: RehearsalJob) -> Rehearsal:
+        self.rehearsed.append(job.proposal)
+        body = ready_bytes(ReadyBody(job.reward_height, WorkOutputs((), ())))
+        return Rehearsal(body, 256, b"", job.entry)
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("missing_first", [True, False])
+def test_a_model_that_is_not_here_keeps_no_other_one_from_being_ready(missing_first: bool) -> None:
+    """Its package was refused, or nobody gives it: the other one is here, and its time runs."""
+    first, second = model_body(1), model_body(2, tier=1, share=2048)
+    world = DaoWorld()
+    one, two = awaited(world, first, second)
+    crew: Any = Crew(second if missing_first else first)
+    view = SimpleNamespace(context=chain_of(world), state=world.state, params=world.params)
+    chain: Any = SimpleNamespace(view=view)
+    proofs = ReadyProofs(address(MINER), sign)
+    readiness = Readiness(proofs, crew, chain, Events())
+
+    async def main() -> None:
+        for _ in range(2):
+            await readiness._rehearse_next()
+
+    trio.run(main)
+    assert crew.rehearsed == [two if missing_first else one]
