@@ -136,10 +136,12 @@ def _check_bank_size(body: ModelBody, extended: Tier | None) -> None:
 def _check_extension(body: ModelBody, tier: Tier) -> None:
     bank = {"bank_root": tier.model.bank_root, "bank_size": tier.model.bank_size}
     if replace(body.entry, **bank) != tier.model:  # type: ignore[arg-type]
-        raise ExtensionViolation("entry")
+        raise ExtensionViolation("the entry differs from the tier's")
+    if body.entry.bank_root == tier.model.bank_root:
+        raise ExtensionViolation("the bank is the one that the tier has")
     for name in ("omega", "puzzle"):
         if getattr(body, name) != getattr(tier, name):
-            raise ExtensionViolation(name)
+            raise ExtensionViolation(f"{name} differs from the tier's")
 
 
 def check_puzzle(ticket: Puzzle, entry: ModelEntry, salt_bits: int) -> None:

@@ -194,9 +194,9 @@ class DescriptorViolation(ProposalViolation):
 class ExtensionViolation(ProposalViolation):
     """A tier's own model proposed again with something else than a longer bank."""
 
-    field: str
+    reason: str
     template: ClassVar[str] = (
-        "{field} differs from the tier's, whose own model this is: only its bank may grow"
+        "{reason}; the tier's own model may come back with a longer bank alone"
     )
 
 

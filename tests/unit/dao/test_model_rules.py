@@ -95,6 +95,9 @@ def test_an_extension_changes_its_bank_alone(body: ModelBody) -> None:
     assert rule_of(with_entry(longer, special_ids=(0, 1, 2, 3)), own) == "ExtensionViolation"
     assert rule_of(with_entry(longer, tokenizer_id=bytes(64)), own) == "ExtensionViolation"
     assert rule_of(replace(longer, omega=ONE + 1), own) == "ExtensionViolation"
+    # One root has one length: another number of prompts is no longer bank.
+    same = with_entry(longer, bank_root=OWN.model.bank_root)
+    assert rule_of(same, own) == "ExtensionViolation"
     assert rule_of(with_puzzle(longer, max_answer=15), own) == "ExtensionViolation"
     # It grows, by half at most.
     for size, rule in (
