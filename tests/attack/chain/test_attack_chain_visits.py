@@ -1,0 +1,150 @@
+"""Visits under trouble: what a full disk, a refusing system or a long branch does to a node."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from esper.dao.registry import ONE
+from esper.node.chain.branches import SIDE_BYTES
+from esper.node.chain.changes import tip_mover
+from esper.node.chain.changes.visiting import VISIT_FOLDER, VisitState
+from esper.primitives.networks import MAINNET
+from esper.storage.chain_store import ChainStore
+from esper.storage.errors import DiskReserveError
+from esper.storage.store_options import StoreOptions
+from esper.storage.system_errors import SystemRefusedError
+from tests.support.node.deep_world import PARAMS, UNDO, DeepWorld, RealMakers
+from tests.support.rotations import Node, confirming
+from tests.unit.node.chain.test_horizon import PLAN, beside
+from tests.unit.node.peers.test_horizon_sync import RANGE_512, L, reweighed
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    with confirming(PLAN):
+        opened = Node(tmp_path / "node")
+        yield opened
+        opened.store.close()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_sync_makes_up_for_a_visit_that_a_full_disk_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    """Nobody brings a known block again by himself: the branch would be left for good."""
+    difficulty = replace(
+        PARAMS.difficulty,
+        retargets=True,
+        genesis_target=RANGE_512 >> 7,
+        window=2,
+        half_life_blocks=6,
+    )
+    params = replace(PARAMS, difficulty=difficulty)
+    makers = RealMakers(params)
+    spacing = difficulty.spacing_ms
+    real, refused = tip_mover.visiting_state, []
+
+    @contextmanager
+    def full_once(store: ChainStore) -> Iterator[VisitState]:
+        # The block itself took the last room above the reserve.
+        if len(refused) <= restarted:
+            refused.append(1)
+            raise DiskReserveError(store.datadir, 0, 1)
+        with real(store) as state:
+            yield state
+
+    monkeypatch.setattr(tip_mover, "visiting_state", full_once)
+    with confirming(reweighed(16, 2 * ONE)):
+        ours = makers.chain(makers.genesis, 20, spacing_ms=spacing)
+        [late] = makers.chain(ours[19 - UNDO], 1, spacing_ms=4 * spacing)
+        theirs = makers.chain(late, 13, spacing_ms=spacing)
+        tip = theirs[-1]
+        world = DeepWorld(tmp_path / "node", makers=makers, params=params)
+        world.current = True
+        world.stand_on(ours[-1])
+        world._await(world.service.note_synced)
+        world.restart()
+        number = world.honest(tip)
+        world.until(lambda: bool(refused), ms=120_000)
+        if restarted:
+            world.restart()
+            [number] = world.peers
+        # The disk is free from here on. The peer says its tip every minute, for two hours.
+        for _ in range(120):
+            world.claim(number)
+            world.run(60_000)
+        assert world.blamed == []
+        found = world.tip
+        world.close()
+        assert found is tip
+    assert L == params.governance.horizon
+
+
+def test_a_visit_leaves_the_reserve_of_the_disk_alone(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every block of the chain looks at the reserve; a visit may write as much as all of them."""
+    _, light = beside(node)
+    node.submit(*light.blocks[:-1])
+
+    def full_while_visiting(self: StoreOptions, datadir: Path) -> None:
+        if (datadir / VISIT_FOLDER).exists():
+            raise DiskReserveError(datadir, 0, 1)
+
+    monkeypatch.setattr(StoreOptions, "check_reserve", full_while_visiting)
+    with pytest.raises(DiskReserveError):
+        node.submit(light.blocks[-1])
+
+
+def test_a_system_that_refuses_a_visit_does_not_keep_a_node_from_opening(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heavy, light = beside(node)
+    node.submit(*light.blocks)
+
+    def refusing(folder: Path, **_: Any) -> None:
+        raise SystemRefusedError(folder, 28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("esper.node.chain.changes.visiting.LevelDbStore", refusing)
+        node.restart()
+    assert node.stands_on(heavy.chain)
+
+
+def test_what_a_visit_could_not_clear_is_not_taken_for_its_state(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values of an earlier visit over the state would mark an honest branch as invalid."""
+    _, light = beside(node)
+    node.submit(*light.blocks[:-1])
+    with monkeypatch.context() as patched:
+        # A crash, and a folder that the system does not let go.
+        patched.setattr("esper.node.chain.changes.visiting.clear_visit", lambda *_: None)
+        with tip_mover.visiting_state(node.store) as state:
+            state.undo(node.store, node.store.tip.height)
+            state.undo(node.store, node.store.tip.height - 1)
+            for block in light.blocks[:1]:
+                mover = node.manager._mover
+                for undone in (node.store.tip.height - 2,):
+                    state.undo(node.store, undone)
+                _, read, content = mover._ready(block.header.block_id, None)
+                _, execution = mover._execute(state, read, content)
+                state.apply(execution.changes)
+        try:
+            arrival = node.submit(light.blocks[-1])
+        except Exception:
+            # Refused by the machine is right: it says nothing of the branch.
+            return
+    assert not arrival.invalid
+
+
+def test_a_branch_of_full_blocks_fits_beside_the_chain_up_to_its_horizon() -> None:
+    limits = MAINNET.limits
+    whole = MAINNET.governance.horizon * (limits.body_bytes + limits.proof_bytes)
+    assert whole <= SIDE_BYTES
+
+
