@@ -115,33 +115,6 @@ def test_a_system_that_refuses_a_visit_does_not_keep_a_node_from_opening(
     assert node.stands_on(heavy.chain)
 
 
-def test_what_a_visit_could_not_clear_is_not_taken_for_its_state(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Values of an earlier visit over the state would mark an honest branch as invalid."""
-    _, light = beside(node)
-    node.submit(*light.blocks[:-1])
-    with monkeypatch.context() as patched:
-        # A crash, and a folder that the system does not let go.
-        patched.setattr("esper.node.chain.changes.visiting.clear_visit", lambda *_: None)
-        with tip_mover.visiting_state(node.store) as state:
-            state.undo(node.store, node.store.tip.height)
-            state.undo(node.store, node.store.tip.height - 1)
-            for block in light.blocks[:1]:
-                mover = node.manager._mover
-                for undone in (node.store.tip.height - 2,):
-                    state.undo(node.store, undone)
-                _, read, content = mover._ready(block.header.block_id, None)
-                _, execution = mover._execute(state, read, content)
-                state.apply(execution.changes)
-        try:
-            arrival = node.submit(light.blocks[-1])
-        except Exception:
-            # Refused by the machine is right: it says nothing of the branch.
-            return
-    assert not arrival.invalid
-
-
 def test_a_branch_of_full_blocks_fits_beside_the_chain_up_to_its_horizon() -> None:
     limits = MAINNET.limits
     whole = MAINNET.governance.horizon * (limits.body_bytes + limits.proof_bytes)

@@ -49,3 +49,28 @@ def test_a_group_that_the_disk_refused_costs_no_peer_its_place(
     world.close()
     assert blamed == []
     assert found is tip
+
+
+def test_a_branch_that_finds_no_room_beside_the_chain_does_not_keep_a_node_busy_for_good(
+    tmp_path: Path,
+) -> None:
+    """Its lead is tried again each second and never set aside: the node is never near again."""
+    makers = RealMakers()
+    stem = makers.chain(makers.genesis, 12)[-1]
+    ours = makers.chain(stem, 7)[-1]
+    theirs = makers.chain(stem, 12)
+    world = DeepWorld(tmp_path / "node", makers=makers)
+    world.current = True
+    world.stand_on(ours)
+    world._await(world.service.note_synced)
+    world.restart()
+    one = theirs[0].data
+    world.disk.manager.known.branches.limit = 3 * len(one.header + one.body + one.proof) + 1_000
+    number = world.honest(theirs[-1])
+    world.until(lambda: len(world.disk.manager.known.branches.on_disk) >= 3, ms=120_000)
+    world.leave(number)
+    world.honest(ours)
+    world.run(3_600_000)
+    leads, state = world.sync.statistics().leads, world.sync.state
+    world.close()
+    assert (leads, state.near) == (0, True)
