@@ -1,5 +1,6 @@
 """Visits under trouble: what a full disk, a refusing system or a long branch does to a node."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -7,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
+from esper.consensus.chain import BlockBytes
 from esper.dao.registry import ONE
-from esper.node.chain.branches import SIDE_BYTES
+from esper.node.chain.branches import SIDE_BYTES, NoRoomBesideError
+from esper.node.chain.chain_service import ChainService
 from esper.node.chain.changes import tip_mover
 from esper.node.chain.changes.visiting import VISIT_FOLDER, VisitState
 from esper.primitives.networks import MAINNET
@@ -18,8 +22,8 @@ from esper.storage.errors import DiskReserveError
 from esper.storage.store_options import StoreOptions
 from esper.storage.system_errors import SystemRefusedError
 from tests.support.node.deep_world import PARAMS, UNDO, DeepWorld, RealMakers
-from tests.support.rotations import Node, confirming
-from tests.unit.node.chain.test_horizon import PLAN, beside
+from tests.support.rotations import FAR, LEFT, NEW, OLD, OTHER, RIGHT, STEM, Node, confirming
+from tests.unit.node.chain.test_horizon import PLAN, beside, stem
 from tests.unit.node.peers.test_horizon_sync import RANGE_512, L, reweighed
 
 
@@ -121,3 +125,51 @@ def test_a_branch_of_full_blocks_fits_beside_the_chain_up_to_its_horizon() -> No
     assert whole <= SIDE_BYTES
 
 
+def test_the_chain_grows_while_a_branch_is_visited(node: Node) -> None:
+    """A visit takes as long as L full blocks; meanwhile every new block of the chain would wait."""
+    heavy, light = beside(node)
+    node.submit(*light.blocks[:-1])
+    [above] = heavy.on(LEFT, [OLD]).blocks
+    mover, visiting, go_on = node.manager._mover, threading.Event(), threading.Event()
+    real = mover._execute
+
+    def slow(state: Any, block: Any, content: Any) -> Any:
+        if isinstance(state, VisitState):
+            visiting.set()
+            go_on.wait()
+        return real(state, block, content)
+
+    mover._execute = slow  # type: ignore[method-assign]
+    service = ChainService(node.manager, lambda: FAR)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(service.submit, BlockBytes.of(light.blocks[-1]))
+            await trio.to_thread.run_sync(visiting.wait)
+            with trio.move_on_after(10):
+                await service.submit(BlockBytes.of(above))
+            tips.append(service.tip)
+            go_on.set()
+
+    tips: list[bytes] = []
+    trio.run(main)
+    assert tips == [above.header.block_id]
+
+
+def test_a_block_that_finds_no_room_leaves_nothing_half_forgotten(node: Node) -> None:
+    """What left for a block that is not kept after all: out of the tree, its headers still known."""
+    common = stem()
+    node.submit(*common.blocks, *common.on(LEFT, [OLD] * 3).blocks)
+    [light] = common.on(STEM, [NEW]).blocks
+    rest = common.on(RIGHT, [NEW])
+    [heavy] = common.on(OTHER, [OLD]).blocks
+    node.submit(light, *rest.blocks, heavy)
+    [comes] = rest.on(RIGHT, [NEW]).blocks
+    size = sum(len(part) for part in (light.header.to_bytes(), light.body.to_bytes(), light.proof))
+    known = node.manager.known
+    known.branches.limit = known.branches.taken + size // 2 - size
+    with pytest.raises(NoRoomBesideError):
+        node.submit(comes)
+    left = light.header.block_id
+    assert known.branches.holds(left) == node.manager.knows(left)
+    assert (node.manager.headers_of(left) is not None) == node.manager.knows(left)

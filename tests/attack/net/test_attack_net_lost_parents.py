@@ -57,7 +57,7 @@ def test_a_branch_that_finds_no_room_beside_the_chain_does_not_keep_a_node_busy_
     """Its lead is tried again each second and never set aside: the node is never near again."""
     makers = RealMakers()
     stem = makers.chain(makers.genesis, 12)[-1]
-    ours = makers.chain(stem, 7)[-1]
+    ours = makers.chain(stem, 4)[-1]
     theirs = makers.chain(stem, 12)
     world = DeepWorld(tmp_path / "node", makers=makers)
     world.current = True
