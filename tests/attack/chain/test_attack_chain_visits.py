@@ -15,8 +15,9 @@ from esper.dao.registry import ONE
 from esper.node.chain.branches import SIDE_BYTES, NoRoomBesideError
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.changes import tip_mover
-from esper.node.chain.changes.visiting import VISIT_FOLDER, VisitState
+from esper.node.chain.changes.visiting import VISIT_FOLDER, VisitState, visiting_state
 from esper.primitives.networks import MAINNET
+from esper.primitives.units import RANGE_512
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import DiskReserveError
 from esper.storage.store_options import StoreOptions
@@ -24,7 +25,7 @@ from esper.storage.system_errors import SystemRefusedError
 from tests.support.node.deep_world import PARAMS, UNDO, DeepWorld, RealMakers
 from tests.support.rotations import FAR, LEFT, NEW, OLD, OTHER, RIGHT, STEM, Node, confirming
 from tests.unit.node.chain.test_horizon import PLAN, beside, stem
-from tests.unit.node.peers.test_horizon_sync import RANGE_512, L, reweighed
+from tests.unit.node.peers.test_horizon_sync import L, reweighed
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_sync_makes_up_for_a_visit_that_a_full_disk_refused(
     params = replace(PARAMS, difficulty=difficulty)
     makers = RealMakers(params)
     spacing = difficulty.spacing_ms
-    real, refused = tip_mover.visiting_state, []
+    refused: list[int] = []
 
     @contextmanager
     def full_once(store: ChainStore) -> Iterator[VisitState]:
@@ -58,7 +59,7 @@ def test_sync_makes_up_for_a_visit_that_a_full_disk_refused(
         if len(refused) <= restarted:
             refused.append(1)
             raise DiskReserveError(store.datadir, 0, 1)
-        with real(store) as state:
+        with visiting_state(store) as state:
             yield state
 
     monkeypatch.setattr(tip_mover, "visiting_state", full_once)
@@ -85,7 +86,7 @@ def test_sync_makes_up_for_a_visit_that_a_full_disk_refused(
         found = world.tip
         world.close()
         assert found is tip
-    assert L == params.governance.horizon
+    assert params.governance.horizon == L
 
 
 def test_a_visit_leaves_the_reserve_of_the_disk_alone(
@@ -157,7 +158,7 @@ def test_the_chain_grows_while_a_branch_is_visited(node: Node) -> None:
 
 
 def test_a_block_that_finds_no_room_leaves_nothing_half_forgotten(node: Node) -> None:
-    """What left for a block that is not kept after all: out of the tree, its headers still known."""
+    """What left for a block that is not kept after all is in no tree, and its headers are known."""
     common = stem()
     node.submit(*common.blocks, *common.on(LEFT, [OLD] * 3).blocks)
     [light] = common.on(STEM, [NEW]).blocks

@@ -31,7 +31,8 @@ def test_a_group_that_the_disk_refused_costs_no_peer_its_place(
     makers = RealMakers()
     tip = makers.chain(makers.genesis, 40)[-1]
     world = DeepWorld(tmp_path / "node", makers=makers)
-    commit, refused = ChainStore._journal_commit, []
+    commit = ChainStore._journal_commit
+    refused: list[int] = []
 
     def once(self: ChainStore) -> None:
         if world.tip.height >= 8 and not refused:
