@@ -58,7 +58,7 @@ def borrowed(number: int = 2) -> Proposed:
 
 def at(height: int, before: Wanted | None, *live: Proposed) -> Wanted:
     notes = {} if before is None else before.notes
-    mined = (GENESIS, *tier_has(ACTIVE))
+    mined = (REGTEST.model, *tier_has(ACTIVE))
     return wanted(notes, live, mined, (), height=height, undo_depth=UNDO, genesis=GENESIS)
 
 

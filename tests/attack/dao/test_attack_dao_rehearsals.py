@@ -169,7 +169,7 @@ class Crew:
     async def rehearse(self, job: RehearsalJob) -> Rehearsal:
         self.rehearsed.append(job.proposal)
         body = ready_bytes(ReadyBody(job.reward_height, WorkOutputs((), ())))
-        return Rehearsal(body, 256, b"", job.entry)
+        return Rehearsal(body, 256, b"", job.entry, job.drawn)
 
     async def close(self) -> None:
         pass

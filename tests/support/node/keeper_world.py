@@ -20,10 +20,11 @@ from esper.node.models import keeper as keeping
 from esper.node.models.check_job import CheckFailedError, CheckJob, CheckResult
 from esper.node.models.keeper import ModelKeeper
 from esper.node.models.kept_models import KeptModels
-from esper.node.models.wanted import Mined, Proposed, mined_as
+from esper.node.models.wanted import Proposed
 from esper.p2p.packages.events import PackageProgress
 from esper.p2p.service.packages.packages import PackageHopelessError
 from esper.primitives.ids import Txid
+from esper.primitives.model_entry import ModelEntry
 from esper.primitives.networks import REGTEST
 from tests.support.dao_cases import entry
 from tests.support.dao_world import model_body
@@ -42,7 +43,7 @@ class ToldChain:
     def __init__(self) -> None:
         self.height = 1
         self.live: tuple[Proposed, ...] = ()
-        self.mined: tuple[Mined, ...] = ()
+        self.mined: tuple[ModelEntry, ...] = ()
         self.not_synced = ""
         self.next_change = trio.Event()
 
@@ -58,7 +59,7 @@ class ToldChain:
     def why_not_synced(self, now_ms: int) -> str:
         return self.not_synced
 
-    async def tip(self, height: int, *live: Proposed, mined: tuple[Mined, ...] = ()) -> None:
+    async def tip(self, height: int, *live: Proposed, mined: tuple[ModelEntry, ...] = ()) -> None:
         """The next block, and all that follows from it."""
         self.height, self.live, self.mined = height, live, mined
         self.next_change, old = trio.Event(), self.next_change
@@ -144,8 +145,8 @@ def proposal_of(number: int, root: bytes, *, final: bool = True) -> Proposed:
     return Proposed(Txid(number.to_bytes(64, "big")), number, body, final)
 
 
-def tier_has(*models: Proposed) -> tuple[Mined, ...]:
-    return tuple(mined_as(one.body.entry) for one in models)
+def tier_has(*models: Proposed) -> tuple[ModelEntry, ...]:
+    return tuple(one.body.entry for one in models)
 
 
 @asynccontextmanager

@@ -287,14 +287,14 @@ def test_what_a_person_put_here_is_loaded_where_a_tier_has_it(
         store, bank_root = world.keeper.store, read_bank(GENESIS_BANK).root
         kept = store.take_in(folder)
         entry = replace(entry_of(0, 5).model, bank_root=bank_root)
-        await world.chain.tip(2, mined=((entry.model_id, bank_root),))
+        await world.chain.tip(2, mined=(entry,))
         # Nobody checked it.
         assert world.kept.folder_of(entry.model_id) is None
         store.verified_as(kept.root, entry.model_id)
         await world.chain.tip(3)
         # No tier has it.
         assert world.kept.folder_of(entry.model_id) is None
-        await world.chain.tip(3, mined=((entry.model_id, bytes(64)),))
+        await world.chain.tip(3, mined=(replace(entry, bank_root=bytes(64)),))
         # The tier has it with another bank.
         assert world.kept.bank_of(replace(entry, bank_root=bytes(64))) is None
         assert world.kept.bank_of(entry) == kept.files / "bank.json"

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esper.node.models.wanted import (
-    Mined,
     Note,
     Notes,
     Proposed,
@@ -19,6 +18,7 @@ from esper.node.models.wanted import (
     wanted,
 )
 from esper.primitives.ids import Txid
+from esper.primitives.model_entry import ModelEntry
 from esper.primitives.networks import REGTEST
 from tests.support.dao_cases import entry
 from tests.support.dao_world import model_body
@@ -39,17 +39,17 @@ def model(number: int, *, final: bool = True, package: int | None = None) -> Pro
 def look(
     notes: Notes,
     *live: Proposed,
-    mined: tuple[Mined, ...] = (),
+    mined: tuple[ModelEntry, ...] = (),
     here: tuple[bytes, ...] = (),
     height: int = 1,
 ) -> Wanted:
     return wanted(
-        notes, live, (GENESIS, *mined), here, height=height, undo_depth=UNDO, genesis=GENESIS
+        notes, live, (REGTEST.model, *mined), here, height=height, undo_depth=UNDO, genesis=GENESIS
     )
 
 
-def tier_has(one: Proposed) -> tuple[Mined, ...]:
-    return (mined_as(one.body.entry),)
+def tier_has(one: Proposed) -> tuple[ModelEntry, ...]:
+    return (one.body.entry,)
 
 
 def test_a_package_is_fetched_from_the_close_of_its_vote() -> None:
@@ -147,7 +147,7 @@ def test_a_package_is_never_deleted_before_the_undo_depth_and_never_kept_after(
         for _ in range(steps):
             height += 1
             known = {note.number for note in notes.values()} | live
-            entries = tuple(mined_as(model(one).body.entry) for one in active)
+            entries = tuple(model(one).body.entry for one in active)
             found = look(
                 notes,
                 *(model(one) for one in sorted(live)),
