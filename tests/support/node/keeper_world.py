@@ -21,7 +21,7 @@ from esper.node.models.check_job import CheckFailedError, CheckJob, CheckResult
 from esper.node.models.keeper import ModelKeeper
 from esper.node.models.kept_models import KeptModels
 from esper.node.models.wanted import Proposed
-from esper.p2p.packages.events import PackageProgress
+from esper.p2p.packages.events import PackageProgress, Stage
 from esper.p2p.service.packages.packages import PackageHopelessError
 from esper.primitives.ids import Txid
 from esper.primitives.model_entry import ModelEntry
@@ -45,13 +45,14 @@ class ToldChain:
         self.live: tuple[Proposed, ...] = ()
         self.mined: tuple[ModelEntry, ...] = ()
         self.not_synced = ""
+        self.registry = genesis_registry(PARAMS)
         self.next_change = trio.Event()
 
     @property
     def view(self) -> Any:
         context = SimpleNamespace(
             height=self.height,
-            registry=genesis_registry(PARAMS),
+            registry=self.registry,
             params_in_force=lambda _: PARAMS,
         )
         return SimpleNamespace(params=PARAMS, context=context, state=self)
@@ -77,10 +78,24 @@ class Peers:
     hopeless: str = ""
     fetched: list[bytes] = field(default_factory=list)
     offered: list[bytes] = field(default_factory=list)
+    fetching: set[bytes] = field(default_factory=set)
+    missing: set[bytes] = field(default_factory=set)
+    """What nobody gives."""
+    done: dict[bytes, int] = field(default_factory=dict)
+    """What is told of progress."""
 
     async def fetch(self, root: bytes, priority: int = 0) -> None:
         self.fetched.append(root)
         await self.offer(root)
+        self.fetching.add(root)
+        try:
+            await self._give(root)
+        finally:
+            self.fetching.remove(root)
+
+    async def _give(self, root: bytes) -> None:
+        if root in self.missing:
+            await trio.sleep_forever()
         if self.hopeless:
             raise PackageHopelessError(root, self.hopeless)
         package, chunks = self.packages[root]
@@ -94,7 +109,8 @@ class Peers:
                 left -= 1
 
     async def offer(self, root: bytes) -> bool:
-        self.offered.append(root)
+        if root not in self.offered:
+            self.offered.append(root)
         return True
 
     def withdraw(self, root: bytes) -> None:
@@ -102,7 +118,8 @@ class Peers:
             self.offered.remove(root)
 
     def progress(self) -> Sequence[PackageProgress]:
-        return ()
+        fetching = Stage.FETCHING
+        return [PackageProgress(one, fetching, at, 0, 0, 0, "") for one, at in self.done.items()]
 
 
 class Checker:
