@@ -362,18 +362,21 @@ def test_another_bank_of_the_tier_is_another_check(
         longer = world.gives(tmp_path, 1)
         entry = replace(PARAMS.model, bank_root=b"l" * 64, bank_size=PARAMS.model.bank_size + 1)
         longer = replace(longer, body=replace(longer.body, entry=entry))
-        await world.chain.tip(2, longer)
+        # The package stays, for another one is right about it.
+        right = proposal_of(2, longer.body.package)
+        await world.chain.tip(2, longer, right)
         assert world.checker.jobs[0].extends == PARAMS.model
         assert world.kept.bank_of(entry) is not None
         other = genesis_registry(PARAMS)
         tier = replace(other.tiers[0], model=replace(PARAMS.model, bank_root=b"m" * 64))
         world.chain.registry = replace(other, tiers=(tier,))
-        await world.chain.tip(3, longer)
-        assert world.checker.jobs[1].extends == tier.model
-        assert verdicts(world) == [Verdict.REFUSED]
+        await world.chain.tip(3, longer, right)
+        assert world.checker.jobs[2].extends == tier.model
+        assert verdicts(world) == [Verdict.REFUSED, Verdict.VERIFIED]
         assert world.kept.bank_of(entry) is None
+        assert world.kept.bank_of(right.body.entry) is not None
 
-    among(test, RIGHT, WRONG)
+    among(test, RIGHT, RIGHT, WRONG)
 
 
 def test_a_fetch_ends_with_the_proposal(among: Callable[..., None], tmp_path: Path) -> None:
