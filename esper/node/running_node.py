@@ -233,6 +233,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     parts.clock,
                     stop,
                     parts.steady,
+                    lambda proposal: keeper is None or keeper.is_ready(proposal),
                 )
                 chain.follow(mining.desk)
             network, peers = None, parts.peers

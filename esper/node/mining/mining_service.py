@@ -53,6 +53,7 @@ from esper.node.mining.templates import TemplateMaker, block_of, job_of
 from esper.node.workers.search import Ticket
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
+from esper.primitives.errors.audit_errors import AuditViolation
 from esper.primitives.errors.header_errors import TimeFutureViolation
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
@@ -434,6 +435,8 @@ class MiningService:
                 reason=str(violation),
             )
             self._refused_after = parent
+            if self._proofs is not None and isinstance(violation, AuditViolation):
+                self._proofs.refused()
             return
         finally:
             self._proving.discard(parent)

@@ -28,6 +28,7 @@ from esper.node.mining.readiness import Readiness
 from esper.node.mining.ready_proofs import ReadyProofs
 from esper.node.mining.templates import TemplateMaker
 from esper.primitives.address import SUITE_ML_DSA_65
+from esper.primitives.ids import Txid
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,12 @@ class NodeMining:
         clock: Clock,
         stop: Callable[[], None],
         steady: Clock = steady_ms,
+        is_checked: Callable[[Txid], bool] = lambda proposal: True,
     ) -> None:
-        """``steady`` counts how long things take."""
+        """``steady`` counts how long things take.
+
+        ``is_checked`` says whether the package that a proposal names was checked here.
+        """
         self._room = EntryRoom(plan.crew, plan.tier, steady)
         # Whoever asks what is answered here may ask before anything runs.
         self._room.look(chain.view.context)
@@ -77,7 +82,7 @@ class NodeMining:
         own = key.address.to_bytes() == plan.payee
         proofs = ReadyProofs(plan.payee, partial(signed_prove, key)) if own else None
         self._readiness = (
-            Readiness(proofs, plan.crew, chain, events) if proofs is not None else None
+            Readiness(proofs, plan.crew, chain, events, is_checked) if proofs is not None else None
         )
         self.desk = CallDesk(
             chain,

@@ -7,9 +7,12 @@ a kill costs at most a check that is made again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import trio
 
+from esper.consensus.context import ChainContext
+from esper.model.errors import ModelError
 from esper.model.package.errors import PackageError, UnknownModelError
 from esper.model.package.kept_folder import kept_folder
 from esper.model.package.store import KeptPackage, ModelStore
@@ -18,15 +21,17 @@ from esper.node.clock import Clock
 from esper.node.in_force import parameters_of
 from esper.node.models.adopted import Adopted
 from esper.node.models.check_job import CheckFailedError, CheckJob, CheckResult, PackageChecker
+from esper.node.models.failures import Failures
 from esper.node.models.kept_models import KeptModels
 from esper.node.models.notebook import Notebook
 from esper.node.models.package_tasks import (
-    ATTEMPTS,
     LOOK_AGAIN_S,
     REST_S,
+    YIELD_S,
     PackageNetwork,
     Task,
     either,
+    unless_it_stalls,
 )
 from esper.node.models.proposals import extended_by, mined, proposed
 from esper.node.models.told import (
@@ -35,9 +40,18 @@ from esper.node.models.told import (
     tell_disk,
     tell_fetching,
     tell_refused,
+    tell_stalled,
     tell_verified,
 )
-from esper.node.models.wanted import Note, Verdict, Wanted, judged, mined_as, wanted
+from esper.node.models.wanted import (
+    Note,
+    Proposed,
+    Verdict,
+    Wanted,
+    judged,
+    mined_as,
+    wanted,
+)
 from esper.p2p.packages.downloads import TooManyDownloadsError
 from esper.p2p.packages.offers import TooManyOffersError
 from esper.p2p.service.packages.packages import PackageHopelessError
@@ -58,9 +72,11 @@ class ModelKeeper:
         genesis: ModelEntry,
         fetches: bool,
         clock: Clock,
+        most_bytes: int | None = None,
     ) -> None:
         """``fetches``: whether what is missing is fetched; what lies here is followed anyway.
 
+        ``most_bytes``: of one package that is fetched, None: as many as the store has room for.
         Raises OSError.
         """
         self.store = store
@@ -72,6 +88,8 @@ class ModelKeeper:
         self._genesis = mined_as(genesis)
         self.fetches = fetches
         """Whether what is missing is fetched."""
+        self.most_bytes = most_bytes
+        """Of one package that is fetched; None: as many as the store has room for."""
         self._clock = clock
         self.network: PackageNetwork | None = None
         """Where packages come from, set before ``run``; None: from nowhere."""
@@ -79,7 +97,7 @@ class ModelKeeper:
         self._written = dict(self._notes)
         self._tasks: dict[bytes, Task] = {}
         self._adopted = Adopted(store, kept, self._genesis)
-        self._failures: dict[bytes, int] = {}
+        self._failures = Failures()
         self._one_check = trio.Lock()
         self._again = trio.Event()
         # Whoever mines may ask before anything runs.
@@ -93,6 +111,16 @@ class ModelKeeper:
     def notes(self) -> tuple[Note, ...]:
         """Of all models that are remembered, by number."""
         return tuple(sorted(self._notes.values(), key=lambda note: note.number))
+
+    def is_ready(self, proposal: Txid) -> bool:
+        """Whether the very package that a Model names was checked here, or needs not be.
+
+        Another one of the same model is not what its voters read.
+        """
+        note = self._notes.get(proposal)
+        if note is None:
+            return False
+        return note.verdict is Verdict.VERIFIED or note.mined == self._genesis
 
     def task(self, root: bytes) -> Task | None:
         """What is done with a package now. Only for looking."""
@@ -131,9 +159,10 @@ class ModelKeeper:
         here = await self.packages()
         view = self._chain.view
         active = mined(view.context, view.state)
+        before = {note.root for note in self._notes.values()}
         plan = wanted(
             self._notes,
-            proposed(view.state),
+            [_extending(one, view.context) for one in proposed(view.state)],
             active,
             tuple(here),
             height=view.context.height,
@@ -148,17 +177,21 @@ class ModelKeeper:
                 task.scope.cancel()
         for root in plan.delete:
             await self._delete(root)
+        noted = {note.root for note in self._notes.values()}
+        for root in before - noted - set(here):
+            self._withdraw(root)
         await self._save()
-        await self._adopted.look(active, here, {note.root for note in self._notes.values()})
+        await self._adopted.look({mined_as(entry) for entry in active}, here, noted)
         for root, fetch in bring.items():
-            if root not in self._tasks and self._failures.get(root, 0) < ATTEMPTS:
+            if root not in self._tasks:
                 self._tasks[root] = Task()
                 nursery.start_soon(self._bring, root, fetch)
 
     def _to_bring(self, plan: Wanted, here: dict[bytes, KeptPackage]) -> dict[bytes, bool]:
         """Roots that something is to be done with, and whether they have to be fetched."""
         whole = {root for root, one in here.items() if one.whole}
-        bring = {note.root: False for note in plan.check if note.root in whole}
+        due = (note for note in plan.check if not self._failures.rests(note.body))
+        bring = {note.root: False for note in due if note.root in whole}
         synced = not self._chain.why_not_synced(self._clock())
         if self.fetches and self.network is not None and synced:
             bring |= {note.root: True for note in plan.fetch if note.root not in whole}
@@ -171,10 +204,14 @@ class ModelKeeper:
                 if fetch and not await self._fetched(root, task):
                     return
                 while (note := self._unjudged(root)) is not None:
-                    if not await self._checked(note, task):
-                        return
-                self._place(root)
+                    # None waits for the checks of another one.
+                    await self._checked(note, task)
+                if task.trouble:
+                    await trio.sleep(REST_S)
         finally:
+            found = self.store.find(root)
+            if found is None or not found.is_whole:
+                self._withdraw(root)
             del self._tasks[root]
             task.over.set()
             self._again.set()
@@ -185,7 +222,13 @@ class ModelKeeper:
         tell_fetching(note)
         while True:
             try:
-                await self.network.fetch(root)
+                if not await unless_it_stalls(self.network, root):
+                    task.trouble = "nothing came of it: others are fetched first"
+                    tell_stalled(note)
+                    if self.store.find(root) is None:
+                        self._withdraw(root)
+                    await trio.sleep(YIELD_S)
+                    continue
                 await trio.to_thread.run_sync(self._completed, root)
             except PackageHopelessError as error:
                 self._refuse([one for one in self.notes if one.root == root], str(error))
@@ -204,35 +247,34 @@ class ModelKeeper:
             raise UnknownModelError(root.hex(), "it went while it was fetched")
         found.complete()
 
-    async def _checked(self, note: Note, task: Task) -> bool:
-        """Whether there is a verdict now."""
+    async def _checked(self, note: Note, task: Task) -> None:
+        """Come to a verdict; if this machine cannot, that proposal rests, and it alone."""
         try:
             async with self._one_check:
                 task.checking = True
-                result = await self._result(note)
+                extends = extended_by(note.body.entry, self._chain.view.context)
+                result = await self._result(note, extends)
             if not result.refused:
                 # On the disk before it is believed.
                 await trio.to_thread.run_sync(
                     self.store.verified_as, note.root, note.body.entry.model_id
                 )
-        except (CheckFailedError, OSError, UnknownModelError) as error:
-            failures = self._failures[note.root] = self._failures.get(note.root, 0) + 1
-            task.trouble = str(error)
-            tell_check_failed(note, str(error), again=failures < ATTEMPTS)
-            task.checking = False
-            await trio.sleep(REST_S)
-            return False
+        except (CheckFailedError, OSError, ModelError) as error:
+            # A manifest that the disk lost among them: said, and no end of the node.
+            task.trouble, task.checking = str(error), False
+            tell_check_failed(note, str(error), again=self._failures.failed(note.body))
+            return
         task.checking = False
-        self._failures.pop(note.root, None)
-        words = "; ".join(result.findings)
+        self._failures.passed(note.body)
+        words, of = "; ".join(result.findings), b"" if extends is None else extends.bank_root
         if result.refused:
-            self._refuse([note], words)
-            return True
-        self._notes = judged(self._notes, note, Verdict.VERIFIED, words)
+            self._refuse([note], words, of)
+            return
+        self._notes = judged(self._notes, note, Verdict.VERIFIED, words, of)
         tell_verified(note)
-        return True
+        self._place(note.root)
 
-    async def _result(self, note: Note) -> CheckResult:
+    async def _result(self, note: Note, extends: ModelEntry | None) -> CheckResult:
         view = self._chain.view
         files = self.store.files_of(note.root)
         folder = await trio.to_thread.run_sync(kept_folder, files.parent)
@@ -241,19 +283,31 @@ class ModelKeeper:
             names=() if folder is None else folder.names,
             body=note.body,
             params=parameters_of(view.context, view.state),
-            extends=extended_by(note.body.entry, view.context),
+            extends=extends,
         )
         return await self._checker.check(job)
 
-    def _refuse(self, notes: Sequence[Note], words: str) -> None:
+    def _refuse(self, notes: Sequence[Note], words: str, extends: bytes | None = None) -> None:
         for note in notes:
-            self._notes = judged(self._notes, note, Verdict.REFUSED, words)
+            self._notes = judged(self._notes, note, Verdict.REFUSED, words, extends)
             tell_refused(note, words)
+            self._kept.refuse(note.mined)
+            for other in self.notes:
+                # Another proposal of the same model may have been right.
+                if other.mined == note.mined:
+                    self._place(other.root)
 
     def _unjudged(self, root: bytes) -> Note | None:
-        """The first one that a package has to be checked for."""
-        open_ones = (note for note in self.notes if note.root == root and note.over is None)
-        return next((note for note in open_ones if note.verdict is Verdict.NONE), None)
+        """The first that a package has to be checked for now; those whose vote passed first."""
+        ours = (note for note in self.notes if note.root == root and note.over is None)
+        due = (one for one in ours if one.verdict is Verdict.NONE)
+        ordered = sorted(due, key=lambda note: not note.passed)
+        return next((one for one in ordered if not self._failures.rests(one.body)), None)
+
+    def _withdraw(self, root: bytes) -> None:
+        """Offer it no more: places for offers are few."""
+        if self.network is not None:
+            self.network.withdraw(root)
 
     def _place(self, root: bytes) -> None:
         """Let a package that is whole and verified be loaded."""
@@ -270,8 +324,7 @@ class ModelKeeper:
         if task is not None:
             task.scope.cancel()
             await task.over.wait()
-        if self.network is not None:
-            self.network.withdraw(root)
+        self._withdraw(root)
         found = self.store.find(root)
         if found is None:
             return
@@ -284,3 +337,9 @@ class ModelKeeper:
         if notes != self._written:
             await trio.to_thread.run_sync(self._notebook.write, tuple(notes.values()))
             self._written = notes
+
+
+def _extending(one: Proposed, chain: ChainContext) -> Proposed:
+    """With the bank that it makes longer at this tip."""
+    tier_has = extended_by(one.body.entry, chain)
+    return one if tier_has is None else replace(one, extends=tier_has.bank_root)

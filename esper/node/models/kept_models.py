@@ -21,6 +21,10 @@ class KeptModels:
         """A checked package's model lies there."""
         self._folders[mined] = files
 
+    def refuse(self, mined: Mined) -> None:
+        """Nothing that lies here is it any more."""
+        self._folders.pop(mined, None)
+
     def drop(self, files: Path) -> None:
         """What lies there goes."""
         self._folders = {key: path for key, path in self._folders.items() if path != files}

@@ -16,6 +16,7 @@ from esper.node.models.check_job import PackageChecker
 from esper.node.models.check_process import ProcessChecker
 from esper.node.models.keeper import ModelKeeper
 from esper.node.models.kept_models import KeptModels
+from esper.node.models.part_shelf import PartShelf
 from esper.p2p.packages.ports import PackageErrors
 from esper.p2p.service.packages.package_jobs import PackageSource
 
@@ -24,6 +25,8 @@ ERRORS: Final = PackageErrors(
 )
 """Whom errors of the store blame."""
 GIB: Final = 1 << 30
+PART_OF_BUDGET: Final = 2
+"""One package that is fetched takes at most this part of what all may: it keeps no other away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ def open_keeper(
         genesis=directory.params.model,
         fetches=plan.fetches,
         clock=clock,
+        most_bytes=plan.rules.budget // PART_OF_BUDGET,
     )
 
 
@@ -67,4 +71,4 @@ def package_source(keeper: ModelKeeper | None, given: PackageSource | None) -> P
     """What the network fetches for and gives from; None where nothing is fetched or lies here."""
     if keeper is None or not keeper.serves:
         return given
-    return PackageSource(keeper.store, ERRORS)
+    return PackageSource(PartShelf(keeper.store, keeper.most_bytes), ERRORS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from esper.consensus.context import ChainContext
 from esper.dao.steps import OPEN, Subject
-from esper.node.models.wanted import Mined, Proposed, mined_as
+from esper.node.models.wanted import Proposed
 from esper.primitives.model_entry import ModelEntry
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.planned import model_of
@@ -22,11 +22,11 @@ def proposed(state: StateView) -> tuple[Proposed, ...]:
     )
 
 
-def mined(chain: ChainContext, state: StateView) -> frozenset[Mined]:
-    """What blocks of the tip's height and of the next one may be mined with."""
+def mined(chain: ChainContext, state: StateView) -> frozenset[ModelEntry]:
+    """Entries that blocks of the tip's height and of the next one may be mined with."""
     now = DaoLedger(Ledger(Overlay(state))).tiers.tiers
     tiers = (*now, *chain.registry.tiers)
-    return frozenset(mined_as(entry.model) for tier in tiers for entry in tier.entries)
+    return frozenset(entry.model for tier in tiers for entry in tier.entries)
 
 
 def extended_by(entry: ModelEntry, chain: ChainContext) -> ModelEntry | None:

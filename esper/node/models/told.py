@@ -53,7 +53,7 @@ def tell_refused(note: Note, words: str) -> None:
 
 
 def tell_check_failed(note: Note, reason: str, *, again: bool) -> None:
-    """This machine could not check it."""
+    """This machine could not check it; ``again``: whether it tries soon."""
     warn(
         LOG,
         "package_unchecked",
@@ -62,7 +62,19 @@ def tell_check_failed(note: Note, reason: str, *, again: bool) -> None:
         number=note.number,
         root=note.root.hex(),
         reason=reason,
-        next="it is tried again" if again else "not again before the node is restarted",
+        next="it is tried again" if again else "it is tried again in an hour",
+    )
+
+
+def tell_stalled(note: Note) -> None:
+    """Nobody gives it."""
+    say(
+        LOG,
+        "package_stalled",
+        "nothing came of package {short} of proposal {number}: others are fetched first",
+        short=short(note.root),
+        number=note.number,
+        root=note.root.hex(),
     )
 
 

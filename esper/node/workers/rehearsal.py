@@ -38,6 +38,8 @@ class Rehearsal:
     """The proof, for the group."""
     entry: Entry
     """What was rehearsed."""
+    drawn: bytes
+    """64 bytes: the seed that it was drawn by, of one branch alone."""
 
     def group(self, txid: Txid) -> CallGroup:
         """The group beside the transaction of this id."""
@@ -79,4 +81,4 @@ def rehearse(
     body = ready_bytes(ReadyBody(job.reward_height, outputs))
     binding = audit_binding(job.genesis_hash, sender, READY_SUBJECT, job.proposal, body, AUDIT)
     proof = prover.prove(ticket_claim(binding, inputs, outputs, puzzle, entry.model))
-    return Rehearsal(body, len(proof) + GROUP_ROOM, proof, entry)
+    return Rehearsal(body, len(proof) + GROUP_ROOM, proof, entry, job.drawn)

@@ -6,8 +6,12 @@ from typing import ClassVar
 from esper.primitives.errors.block_errors import BodyViolation
 
 
+class AuditViolation(BodyViolation):
+    """Base of what may be wrong with a proof in a transaction."""
+
+
 @dataclass(eq=False)
-class AuditLimitViolation(BodyViolation):
+class AuditLimitViolation(AuditViolation):
     """More proofs in transactions than a block may hold."""
 
     got: int
@@ -16,7 +20,7 @@ class AuditLimitViolation(BodyViolation):
 
 
 @dataclass(eq=False)
-class AuditGroupViolation(BodyViolation):
+class AuditGroupViolation(AuditViolation):
     """Not exactly one group for each proof in a transaction."""
 
     reason: str
@@ -24,7 +28,7 @@ class AuditGroupViolation(BodyViolation):
 
 
 @dataclass(eq=False)
-class AuditRoomViolation(BodyViolation):
+class AuditRoomViolation(AuditViolation):
     """A group larger than the room that its transaction paid for."""
 
     got: int
@@ -33,7 +37,7 @@ class AuditRoomViolation(BodyViolation):
 
 
 @dataclass(eq=False)
-class RehearsalViolation(BodyViolation):
+class RehearsalViolation(AuditViolation):
     """A rehearsed ticket that is none of its sender's for the proposed model."""
 
     reason: str
@@ -41,7 +45,7 @@ class RehearsalViolation(BodyViolation):
 
 
 @dataclass(eq=False)
-class AuditProofViolation(BodyViolation):
+class AuditProofViolation(AuditViolation):
     """A proof that does not show the rehearsed ticket, or would not fit a block."""
 
     reason: str

@@ -13,6 +13,7 @@ from esper.consensus.registry import genesis_registry
 from esper.dao.model_rules import check_model
 from esper.node.models.check_job import CheckFailedError, CheckResult
 from esper.node.models.wanted import Proposed, Wanted, mined_as, wanted
+from esper.primitives.errors.dao_errors import ExtensionViolation
 from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from tests.support.dao_world import model_body
@@ -58,14 +59,15 @@ def borrowed(number: int = 2) -> Proposed:
 
 def at(height: int, before: Wanted | None, *live: Proposed) -> Wanted:
     notes = {} if before is None else before.notes
-    mined = (GENESIS, *tier_has(ACTIVE))
+    mined = (REGTEST.model, *tier_has(ACTIVE))
     return wanted(notes, live, mined, (), height=height, undo_depth=UNDO, genesis=GENESIS)
 
 
-def test_the_chain_takes_a_longer_bank_that_has_the_root_of_the_old_one() -> None:
-    """So what a tier has, model and root of its bank, names no proposal: this is no defect yet."""
+def test_the_chain_takes_no_longer_bank_that_has_the_root_of_the_old_one() -> None:
+    """So model and root of its bank name what a tier has."""
     entry = replace(REGTEST.model, bank_size=REGTEST.model.bank_size + 1)
-    check_model(model_body(0, entry=entry), genesis_registry(REGTEST), REGTEST, ())
+    with pytest.raises(ExtensionViolation):
+        check_model(model_body(0, entry=entry), genesis_registry(REGTEST), REGTEST, ())
 
 
 def test_an_open_proposal_with_the_bank_of_the_tier_is_not_fetched_before_its_vote() -> None:

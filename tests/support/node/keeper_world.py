@@ -20,10 +20,11 @@ from esper.node.models import keeper as keeping
 from esper.node.models.check_job import CheckFailedError, CheckJob, CheckResult
 from esper.node.models.keeper import ModelKeeper
 from esper.node.models.kept_models import KeptModels
-from esper.node.models.wanted import Mined, Proposed, mined_as
-from esper.p2p.packages.events import PackageProgress
+from esper.node.models.wanted import Proposed
+from esper.p2p.packages.events import PackageProgress, Stage
 from esper.p2p.service.packages.packages import PackageHopelessError
 from esper.primitives.ids import Txid
+from esper.primitives.model_entry import ModelEntry
 from esper.primitives.networks import REGTEST
 from tests.support.dao_cases import entry
 from tests.support.dao_world import model_body
@@ -42,15 +43,16 @@ class ToldChain:
     def __init__(self) -> None:
         self.height = 1
         self.live: tuple[Proposed, ...] = ()
-        self.mined: tuple[Mined, ...] = ()
+        self.mined: tuple[ModelEntry, ...] = ()
         self.not_synced = ""
+        self.registry = genesis_registry(PARAMS)
         self.next_change = trio.Event()
 
     @property
     def view(self) -> Any:
         context = SimpleNamespace(
             height=self.height,
-            registry=genesis_registry(PARAMS),
+            registry=self.registry,
             params_in_force=lambda _: PARAMS,
         )
         return SimpleNamespace(params=PARAMS, context=context, state=self)
@@ -58,7 +60,7 @@ class ToldChain:
     def why_not_synced(self, now_ms: int) -> str:
         return self.not_synced
 
-    async def tip(self, height: int, *live: Proposed, mined: tuple[Mined, ...] = ()) -> None:
+    async def tip(self, height: int, *live: Proposed, mined: tuple[ModelEntry, ...] = ()) -> None:
         """The next block, and all that follows from it."""
         self.height, self.live, self.mined = height, live, mined
         self.next_change, old = trio.Event(), self.next_change
@@ -76,10 +78,24 @@ class Peers:
     hopeless: str = ""
     fetched: list[bytes] = field(default_factory=list)
     offered: list[bytes] = field(default_factory=list)
+    fetching: set[bytes] = field(default_factory=set)
+    missing: set[bytes] = field(default_factory=set)
+    """What nobody gives."""
+    done: dict[bytes, int] = field(default_factory=dict)
+    """What is told of progress."""
 
     async def fetch(self, root: bytes, priority: int = 0) -> None:
         self.fetched.append(root)
         await self.offer(root)
+        self.fetching.add(root)
+        try:
+            await self._give(root)
+        finally:
+            self.fetching.remove(root)
+
+    async def _give(self, root: bytes) -> None:
+        if root in self.missing:
+            await trio.sleep_forever()
         if self.hopeless:
             raise PackageHopelessError(root, self.hopeless)
         package, chunks = self.packages[root]
@@ -93,7 +109,8 @@ class Peers:
                 left -= 1
 
     async def offer(self, root: bytes) -> bool:
-        self.offered.append(root)
+        if root not in self.offered:
+            self.offered.append(root)
         return True
 
     def withdraw(self, root: bytes) -> None:
@@ -101,7 +118,8 @@ class Peers:
             self.offered.remove(root)
 
     def progress(self) -> Sequence[PackageProgress]:
-        return ()
+        fetching = Stage.FETCHING
+        return [PackageProgress(one, fetching, at, 0, 0, 0, "") for one, at in self.done.items()]
 
 
 class Checker:
@@ -144,8 +162,8 @@ def proposal_of(number: int, root: bytes, *, final: bool = True) -> Proposed:
     return Proposed(Txid(number.to_bytes(64, "big")), number, body, final)
 
 
-def tier_has(*models: Proposed) -> tuple[Mined, ...]:
-    return tuple(mined_as(one.body.entry) for one in models)
+def tier_has(*models: Proposed) -> tuple[ModelEntry, ...]:
+    return tuple(one.body.entry for one in models)
 
 
 @asynccontextmanager

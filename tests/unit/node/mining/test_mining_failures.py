@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from esper.node.mining.mining_news import TELL_EVERY_S
 from esper.node.mining.mining_service import REFRESH_S
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
+from esper.primitives.errors.audit_errors import AuditProofViolation, RehearsalViolation
 from esper.primitives.errors.header_errors import ModelViolation
+from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import ModelId
 from tests.support.node.mining_world import mining, searched
 from tests.support.node.node_world import PARAMS, go, jump, node_world, pay, rest, until
@@ -137,6 +140,39 @@ def test_a_refused_block_of_ours_is_mined_again_empty(datadir: Path) -> None:
             await world.searcher.find()
             await until(lambda: len(world.searcher.jobs) > count)
             assert world.height == height + 1
+
+    go(main)
+
+
+@pytest.mark.parametrize(
+    ("violation", "forgets"),
+    [
+        (AuditProofViolation("it does not fit"), True),
+        (RehearsalViolation("another seed"), True),
+        (ModelViolation(ModelId(bytes(64)), PARAMS.model.model_id), False),
+    ],
+)
+def test_a_block_that_is_refused_for_its_rehearsal_makes_the_miner_forget_what_waits(
+    datadir: Path, violation: RuleViolation, forgets: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every second block would be refused for it otherwise, as long as it waits."""
+
+    async def main() -> None:
+        async with mining(datadir) as world:
+            told: list[bool] = []
+            proofs = SimpleNamespace(take=lambda *_: [], refused=lambda: told.append(True))
+            monkeypatch.setattr(world.service, "_proofs", proofs)
+
+            async def refuse(_: Any) -> Any:
+                raise violation
+
+            await rest()
+            count = len(world.searcher.jobs)
+            with monkeypatch.context() as patched:
+                patched.setattr(world.service._chain, "submit", refuse)
+                await world.searcher.find()
+                await until(lambda: len(world.searcher.jobs) > count)
+            assert told == [True] * forgets
 
     go(main)
 

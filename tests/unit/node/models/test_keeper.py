@@ -9,13 +9,23 @@ from pathlib import Path
 import pytest
 import trio
 
+from esper.consensus.registry import genesis_registry
 from esper.model.prompts import read_bank
 from esper.node.models.check_job import CheckFailedError, CheckResult
 from esper.node.models.notebook import Notebook
-from esper.node.models.package_tasks import ATTEMPTS, LOOK_AGAIN_S, REST_S
+from esper.node.models.package_tasks import (
+    ATTEMPTS,
+    BACK_OFF_S,
+    LOOK_AGAIN_S,
+    REST_S,
+    STALL_S,
+    YIELD_S,
+)
 from esper.node.models.wanted import Verdict
+from esper.primitives.ids import Txid
 from tests.support.dao_cases import entry as entry_of
 from tests.support.node.keeper_world import (
+    PARAMS,
     RIGHT,
     UNDO,
     WRONG,
@@ -265,6 +275,110 @@ def test_what_ends_every_check_is_left_alone(among: Callable[..., None], tmp_pat
     among(test, CheckFailedError("it ended with status 3"))
 
 
+def test_what_ended_every_check_is_tried_again_in_an_hour(
+    among: Callable[..., None], tmp_path: Path
+) -> None:
+    async def test(world: KeeperWorld) -> None:
+        one = world.gives(tmp_path, 1)
+        await world.chain.tip(2, one)
+        for _ in range(ATTEMPTS):
+            jump(REST_S)
+            await rest()
+        assert verdicts(world) == [Verdict.NONE]
+        jump(BACK_OFF_S)
+        await rest()
+        assert verdicts(world) == [Verdict.VERIFIED]
+
+    among(test, *[CheckFailedError("no memory")] * ATTEMPTS, RIGHT)
+
+
+def test_a_model_whose_vote_passed_is_checked_first(
+    among: Callable[..., None], tmp_path: Path
+) -> None:
+    async def test(world: KeeperWorld) -> None:
+        right = world.gives(tmp_path, 2)
+        early = proposal_of(1, right.body.package, final=False)
+        await world.chain.tip(2, early, right)
+        assert [job.body for job in world.checker.jobs] == [right.body, early.body]
+        assert world.kept.bank_of(right.body.entry) is not None
+
+    among(test, RIGHT, CheckFailedError("it was killed"))
+
+
+def test_a_package_that_does_not_come_leaves_its_place_to_others(
+    among: Callable[..., None], tmp_path: Path
+) -> None:
+    async def test(world: KeeperWorld) -> None:
+        one = world.gives(tmp_path, 1)
+        world.peers.most = 1
+        await world.chain.tip(2, one)
+        # What comes slowly goes on.
+        for done in (1, 2):
+            world.peers.done[one.body.package] = done
+            jump(STALL_S)
+            await rest()
+        assert world.peers.fetching == {one.body.package}
+        jump(STALL_S)
+        await rest()
+        assert world.peers.fetching == set()
+        task = world.keeper.task(one.body.package)
+        assert task is not None
+        assert "others are fetched first" in task.trouble
+        # What is here of it is given on.
+        assert world.peers.offered == [one.body.package]
+        world.peers.most = 1 << 16
+        jump(YIELD_S)
+        await rest()
+        assert verdicts(world) == [Verdict.VERIFIED]
+
+    among(test)
+
+
+def test_the_very_package_that_a_proposal_names_is_ready_or_none(
+    among: Callable[..., None], tmp_path: Path
+) -> None:
+    async def test(world: KeeperWorld) -> None:
+        right = world.gives(tmp_path, 1)
+        other = replace(right, id=Txid(b"o" * 64), number=2)
+        other = replace(other, body=replace(right.body, package=b"o" * 64))
+        world.peers.missing = {b"o" * 64}
+        await world.chain.tip(2, right, other)
+        # The model lies here, in a package that another one's voters read.
+        assert world.kept.bank_of(other.body.entry) is not None
+        assert [world.keeper.is_ready(one.id) for one in (right, other)] == [True, False]
+        assert not world.keeper.is_ready(Txid(bytes(64)))
+        genesis = replace(other, number=3, id=Txid(b"g" * 64))
+        genesis = replace(genesis, body=replace(genesis.body, entry=PARAMS.model))
+        await world.chain.tip(3, genesis)
+        assert world.keeper.is_ready(genesis.id)
+
+    among(test)
+
+
+def test_another_bank_of_the_tier_is_another_check(
+    among: Callable[..., None], tmp_path: Path
+) -> None:
+    async def test(world: KeeperWorld) -> None:
+        longer = world.gives(tmp_path, 1)
+        entry = replace(PARAMS.model, bank_root=b"l" * 64, bank_size=PARAMS.model.bank_size + 1)
+        longer = replace(longer, body=replace(longer.body, entry=entry))
+        # The package stays, for another one is right about it.
+        right = proposal_of(2, longer.body.package)
+        await world.chain.tip(2, longer, right)
+        assert world.checker.jobs[0].extends == PARAMS.model
+        assert world.kept.bank_of(entry) is not None
+        other = genesis_registry(PARAMS)
+        tier = replace(other.tiers[0], model=replace(PARAMS.model, bank_root=b"m" * 64))
+        world.chain.registry = replace(other, tiers=(tier,))
+        await world.chain.tip(3, longer, right)
+        assert world.checker.jobs[2].extends == tier.model
+        assert verdicts(world) == [Verdict.REFUSED, Verdict.VERIFIED]
+        assert world.kept.bank_of(entry) is None
+        assert world.kept.bank_of(right.body.entry) is not None
+
+    among(test, RIGHT, RIGHT, WRONG)
+
+
 def test_a_fetch_ends_with_the_proposal(among: Callable[..., None], tmp_path: Path) -> None:
     async def test(world: KeeperWorld) -> None:
         one = world.gives(tmp_path, 1)
@@ -287,14 +401,14 @@ def test_what_a_person_put_here_is_loaded_where_a_tier_has_it(
         store, bank_root = world.keeper.store, read_bank(GENESIS_BANK).root
         kept = store.take_in(folder)
         entry = replace(entry_of(0, 5).model, bank_root=bank_root)
-        await world.chain.tip(2, mined=((entry.model_id, bank_root),))
+        await world.chain.tip(2, mined=(entry,))
         # Nobody checked it.
         assert world.kept.folder_of(entry.model_id) is None
         store.verified_as(kept.root, entry.model_id)
         await world.chain.tip(3)
         # No tier has it.
         assert world.kept.folder_of(entry.model_id) is None
-        await world.chain.tip(3, mined=((entry.model_id, bytes(64)),))
+        await world.chain.tip(3, mined=(replace(entry, bank_root=bytes(64)),))
         # The tier has it with another bank.
         assert world.kept.bank_of(replace(entry, bank_root=bytes(64))) is None
         assert world.kept.bank_of(entry) == kept.files / "bank.json"

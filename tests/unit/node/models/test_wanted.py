@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esper.node.models.wanted import (
-    Mined,
     Note,
     Notes,
     Proposed,
@@ -19,11 +18,13 @@ from esper.node.models.wanted import (
     wanted,
 )
 from esper.primitives.ids import Txid
+from esper.primitives.model_entry import ModelEntry
 from esper.primitives.networks import REGTEST
 from tests.support.dao_cases import entry
 from tests.support.dao_world import model_body
 
 UNDO = 10
+TWIN = b"t" * 64
 GENESIS = mined_as(REGTEST.model)
 
 
@@ -39,17 +40,17 @@ def model(number: int, *, final: bool = True, package: int | None = None) -> Pro
 def look(
     notes: Notes,
     *live: Proposed,
-    mined: tuple[Mined, ...] = (),
+    mined: tuple[ModelEntry, ...] = (),
     here: tuple[bytes, ...] = (),
     height: int = 1,
 ) -> Wanted:
     return wanted(
-        notes, live, (GENESIS, *mined), here, height=height, undo_depth=UNDO, genesis=GENESIS
+        notes, live, (REGTEST.model, *mined), here, height=height, undo_depth=UNDO, genesis=GENESIS
     )
 
 
-def tier_has(one: Proposed) -> tuple[Mined, ...]:
-    return (mined_as(one.body.entry),)
+def tier_has(one: Proposed) -> tuple[ModelEntry, ...]:
+    return (one.body.entry,)
 
 
 def test_a_package_is_fetched_from_the_close_of_its_vote() -> None:
@@ -126,6 +127,49 @@ def test_two_proposals_of_one_package_fetch_it_once() -> None:
     assert [note.number for note in found.check] == [1, 2]
 
 
+def test_a_twin_of_what_a_tier_has_is_not_fetched_without_a_vote() -> None:
+    """The same entry in another package: its proposer makes nobody fetch it."""
+    right, twin = (
+        model(1),
+        replace(model(2, final=False), body=replace(model(1).body, package=TWIN)),
+    )
+    notes = look({}, right, twin).notes
+    found = look(notes, twin, mined=tier_has(right), height=20)
+    assert [note.root for note in found.fetch] == [right.body.package]
+    ended = look(found.notes, mined=tier_has(right), here=(TWIN,), height=30)
+    assert [note.root for note in ended.fetch] == [right.body.package]
+    last = look(ended.notes, mined=tier_has(right), here=(TWIN,), height=30 + UNDO)
+    assert (last.delete, set(last.notes)) == ((TWIN,), {right.id})
+
+
+def test_a_vote_that_a_branch_takes_back_has_not_passed() -> None:
+    notes = look({}, model(1)).notes
+    assert notes[model(1).id].passed
+    assert not look(notes, model(1, final=False)).notes[model(1).id].passed
+
+
+def test_what_passed_its_vote_is_checked_before_what_is_voted_on() -> None:
+    found = look({}, model(1, final=False), model(2))
+    assert [note.number for note in found.check] == [2, 1]
+
+
+def test_a_verdict_on_another_extension_is_none() -> None:
+    """The tier has another bank than when it was checked: what is longer may not be so now."""
+    one = replace(model(1), extends=b"e")
+    notes = look({}, one).notes
+    for verdict in (Verdict.VERIFIED, Verdict.REFUSED):
+        said = judged(notes, notes[one.id], verdict, "", b"e")
+        assert look(said, one).notes[one.id].verdict is verdict
+        for other in (b"f", b""):
+            assert [note.number for note in look(said, replace(one, extends=other)).check] == [1]
+        # Once it acts it extends nothing any more.
+        acts = look(said, replace(one, extends=b""), mined=tier_has(one))
+        assert acts.notes[one.id].verdict is verdict
+    # What cannot be fetched cannot be, whatever it extends.
+    said = judged(notes, notes[one.id], Verdict.REFUSED, "no manifest")
+    assert look(said, replace(one, extends=b"f")).check == ()
+
+
 def test_what_nobody_proposed_stays() -> None:
     assert look({}, here=(bytes(64),), height=5000).delete == ()
 
@@ -147,7 +191,7 @@ def test_a_package_is_never_deleted_before_the_undo_depth_and_never_kept_after(
         for _ in range(steps):
             height += 1
             known = {note.number for note in notes.values()} | live
-            entries = tuple(mined_as(model(one).body.entry) for one in active)
+            entries = tuple(model(one).body.entry for one in active)
             found = look(
                 notes,
                 *(model(one) for one in sorted(live)),
