@@ -29,8 +29,8 @@ def read_bytes(path: Path, remedy: str) -> bytes:
     """Read a whole file.
 
     Raises MissingFileError, which gives ``remedy``, where there is none, it cannot be read or is no
-    ordinary file: a pipe would be waited on, and a device has no end. UnreadableFileError, a kind of
-    it, where that is the fault of this machine.
+    ordinary file: a pipe would be waited on, and a device has no end. Where that is the fault of
+    this machine it is an UnreadableFileError.
     """
     with open_ordinary(path, remedy) as file:
         return file.read()
