@@ -18,8 +18,8 @@ from esper.primitives.ids import ModelId
 from esper.primitives.networks import MAINNET
 from esper.wallet.errors import NodeContradictionError
 from esper.wallet.tiers_in_force import tiers_in_force
-from tests.support.dao_world import DaoWorld
 from tests.support.package_folders import GENESIS_BANK, GENESIS_MODEL, genesis_folder
+from tests.support.vm_world import World
 from tests.support.wallet.fake_wallet_node import FakeNode
 
 OMEGA = 70_000
@@ -41,7 +41,7 @@ def tier_3(prompts: int) -> Tier:
 
 def told(tiers: TierRegistry) -> TierRegistry:
     """As a wallet has them from a node."""
-    node = FakeNode(DaoWorld())
+    node = FakeNode(World())
     node.tiers = tiers
     return tiers_in_force(node)
 
@@ -55,7 +55,7 @@ def test_tiers_of_votes_come_over_the_rpc_as_they_are() -> None:
 
 @pytest.mark.parametrize("record", ["", "00", "x", "98" + "00" * 40])
 def test_tiers_that_no_network_has(record: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    node = FakeNode(DaoWorld())
+    node = FakeNode(World())
     found = node.settings()
     said = replaced(found, tiers=[replaced(found.tiers[0], record=record)])
     monkeypatch.setattr(node, "settings", lambda: said)
