@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,34 @@ class MissingFileError(ModelError):
     def __init__(self, path: Path, remedy: str, reason: str = "") -> None:
         self.path = path
         super().__init__(f"{path} cannot be read{reason and f' ({reason})'}; {remedy}")
+
+
+class MachineError(ModelError):
+    """Trouble of this machine: it says nothing about the model."""
+
+
+class UnreadableFileError(MissingFileError, MachineError):
+    """A file is there, and this machine cannot read it now."""
+
+
+class EngineFaultError(MachineError):
+    """This machine computes a known answer wrongly: no model can be run on it."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason}; use another machine, or another build")
+
+
+def unread(path: Path, remedy: str, error: OSError) -> MissingFileError:
+    """What to raise for a file that cannot be opened or read.
+
+    That there is none, a link that leads nowhere or in a circle, or a socket: that is the model's
+    own fault. Everything else, descriptors or memory that ran out or a disk that fails, is this
+    machine's, and gone tomorrow.
+    """
+    own = error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.ENOTDIR)
+    kind = MissingFileError if own else UnreadableFileError
+    return kind(path, remedy, error.strerror or str(error))
 
 
 class MalformedFileError(ModelError):

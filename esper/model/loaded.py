@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from esper.model.config import Shape
 from esper.model.errors import (
+    EngineFaultError,
     InvalidFieldError,
+    MachineError,
     MissingFileError,
     ModelError,
     NativeUnavailableError,
@@ -189,8 +191,8 @@ def load_model(directory: Path | str) -> LoadedModel:
         NativeUnavailableError: the extension is not built, or not from these sources.
         MissingFileError, MalformedFileError, InvalidFieldError, TokenizerError: a file is absent
             or broken.
-        ModelError: the integers break a rule or a bound, which the message names with its layer;
-            or this machine fails the engine's known-answer test.
+        MachineError: this machine fails the engine's known-answer test, or to read a file.
+        ModelError: the integers break a rule or a bound, which the message names with its layer.
     """
     try:
         from esper._native import NativeModel
@@ -203,6 +205,11 @@ def load_model(directory: Path | str) -> LoadedModel:
     parameters = read_parameters(directory)
     try:
         native = NativeModel.load(directory)
-    except (ValueError, OSError, RuntimeError) as error:
+    except OSError as error:
+        # The engine says what it could not read in words, and this program could open all of it.
+        raise MachineError(f"{directory}: {error}") from error
+    except RuntimeError as error:
+        raise EngineFaultError(f"{directory}: {error}") from error
+    except ValueError as error:
         raise ModelError(f"{directory}: {error}") from error
     return LoadedModel(native, parameters, load_tokenizer(directory, parameters.shape.vocab))

@@ -19,9 +19,9 @@ from tokenizers import Tokenizer
 from esper.model.errors import (
     InvalidFieldError,
     MalformedFileError,
-    MissingFileError,
     TokenizerError,
 )
+from esper.model.files.json_file import read_bytes
 from esper.model.templates.chat_template import CONFIG_FILE, read_chat_template
 from esper.model.templates.markers import MarkerTokenizer
 from esper.model.tokenizer import (
@@ -39,6 +39,7 @@ TAG_PROMPT_JSON: Final = make_tag("esper/prompt-json/v1")
 TAG_TOKENIZER: Final = make_tag("esper/tokenizer/v1")
 _ANY_VOCABULARY: Final = 1 << 32
 """Which model the ids are for is not known here."""
+_MOST_SHOWN: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +130,16 @@ def read_bank(path: Path) -> PromptBank:
     have written.
     Whether it is the bank of the chain is the caller's to check: compare ``root``.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        remedy = "name the file of a prompt bank, or none: `genesis` stands for the embedded one"
-        raise MissingFileError(path, remedy) from error
+    remedy = "name the file of a prompt bank, or none: `genesis` stands for the embedded one"
+    data = read_bytes(path, remedy)
     try:
         fields = json.loads(data)
         version, tokenizer_id = fields["version"], bytes.fromhex(fields["tokenizer_id"])
         if version != BANK_VERSION:
-            raise MalformedFileError(path, f"version is {version!r}, known is {BANK_VERSION}")
+            raise MalformedFileError(path, f"version is {_brief(version)}, known is {BANK_VERSION}")
         entries = [_entry(tokenizer_id, *entry) for entry in fields["prompts"]]
     except (KeyError, RecursionError, TypeError, ValueError, InvalidFieldError) as error:
-        raise MalformedFileError(path, f"not a prompt bank: {error!r}") from error
+        raise MalformedFileError(path, f"not a prompt bank: {_brief(error)}") from error
     if not entries:
         raise MalformedFileError(path, "field 'prompts' is empty")
     bank = PromptBank(tuple(text for text, _ in entries), tuple(prompt for _, prompt in entries))
@@ -182,18 +180,20 @@ class PromptTokenizer:
         with package_errors():
             encoding = self._tokenizer.encode(laid_out, add_special_tokens=False)
         if not encoding.ids:
-            raise TokenizerError(f"the user text {text.user!r} becomes no token")
+            raise TokenizerError(f"the user text {_brief(text.user)} becomes no token")
         spans: tuple[tuple[int, int], ...] = ()
         if text.mask_range is not None:
             offset = laid_out.rfind(text.user)
             if offset < 0:
-                raise TokenizerError(f"the chat template alters the user text {text.user!r}")
+                raise TokenizerError(f"the chat template alters the user text {_brief(text.user)}")
             start, end = (offset + edge for edge in text.mask_range)
             touched = [
                 index for index, (a, b) in enumerate(encoding.offsets) if a < end and start < b
             ]
             if not touched:
-                raise TokenizerError(f"no token of {text.user!r} is in its mask {text.mask_range}")
+                raise TokenizerError(
+                    f"no token of {_brief(text.user)} is in its mask {text.mask_range}"
+                )
             spans = ((touched[0], touched[-1] + 1 - touched[0]),)
         ids = tuple(self._markers.as_read(encoding.ids))
         return BankPrompt(self.tokenizer_id, ids, spans, text.json_hash)
@@ -209,10 +209,10 @@ def _entry(
 ) -> tuple[PromptText, BankPrompt]:
     """Raises KeyError, TypeError, ValueError or InvalidFieldError for what is no prompt."""
     if not isinstance(fields, dict):
-        raise TypeError(f"a prompt is an object, not {fields!r}")
+        raise TypeError(f"a prompt is an object, not {_brief(fields)}")
     system, user = fields["system"], fields["user"]
     if not isinstance(system, str) or not isinstance(user, str):
-        raise TypeError(f"'system' and 'user' are texts, not {system!r} and {user!r}")
+        raise TypeError(f"'system' and 'user' are texts, not {_brief(system)} and {_brief(user)}")
     mask_range = fields.get("mask_range")
     text = PromptText(
         system=system, user=user, mask_range=None if mask_range is None else _pair(mask_range)
@@ -228,5 +228,14 @@ def _pair(value: Any) -> tuple[int, int]:
 
 def _number(value: Any) -> int:
     if type(value) is not int:
-        raise TypeError(f"{value!r} is no number")
+        raise TypeError(f"{_brief(value)} is no number")
     return value
+
+
+def _brief(value: object) -> str:
+    """A value of a stranger's file in a sentence: it may be as long as the file."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return "a number of thousands of digits"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

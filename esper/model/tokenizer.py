@@ -19,6 +19,7 @@ from tokenizers import AddedToken, Tokenizer
 
 from esper.model.errors import MalformedFileError, TokenizerError
 from esper.model.files.json_file import read_bytes
+from esper.model.tokenizer_growth import check_growth
 
 TOKENIZER_FILE = "tokenizer.json"
 MAX_WORD_PIECE = 1_000
@@ -36,7 +37,7 @@ def load_tokenizer(directory: Path, vocab: int) -> Tokenizer:
 
     Raises:
         MissingFileError, MalformedFileError: the file is absent or not a tokenizer.
-        TokenizerError: it can produce ids the model does not know.
+        TokenizerError: it can produce ids the model does not know, or texts of any length.
     """
     return tokenizer_of(directory / TOKENIZER_FILE, read_tokenizer_file(directory), vocab)
 
@@ -57,6 +58,7 @@ def tokenizer_of(path: Path, content: bytes, vocab: int) -> Tokenizer:
             largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
     except TokenizerError as error:
         raise MalformedFileError(path, str(error)) from error
+    check_growth(path, tokenizer)
     longest = getattr(tokenizer.model, "max_input_chars_per_word", 0)
     if longest > MAX_WORD_PIECE:
         raise TokenizerError(

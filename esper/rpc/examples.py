@@ -337,6 +337,7 @@ DAO_SETTINGS: Final = s.DaoSettings(
             omega="65536",
             since=0,
             previous_model_id="",
+            record="98" + "00" * 40,
         )
     ],
     as_of=AS_OF,

@@ -19,7 +19,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from esper.model.errors import MalformedFileError, MissingFileError
+from esper.model.errors import MalformedFileError, MissingFileError, unread
 
 _LEVELS: Final = 127
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -29,7 +29,8 @@ def read_bytes(path: Path, remedy: str) -> bytes:
     """Read a whole file.
 
     Raises MissingFileError, which gives ``remedy``, where there is none, it cannot be read or is no
-    ordinary file: a pipe would be waited on, and a device has no end.
+    ordinary file: a pipe would be waited on, and a device has no end. Where that is the fault of
+    this machine it is an UnreadableFileError.
     """
     with open_ordinary(path, remedy) as file:
         return file.read()
@@ -45,7 +46,7 @@ def open_ordinary(path: Path, remedy: str) -> Iterator[BufferedReader]:
                 raise MissingFileError(path, remedy, "it is no ordinary file")
             yield file
     except OSError as error:
-        raise MissingFileError(path, remedy, error.strerror or str(error)) from error
+        raise unread(path, remedy, error) from error
 
 
 def read_object(path: Path, remedy: str) -> dict[str, Any]:

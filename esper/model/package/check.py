@@ -74,6 +74,8 @@ def check_package(
         inputs: the network and the secret.
         progress: hears what is being done.
         model: the model of ``folder``, where it is loaded already.
+
+    Raises MachineError where this machine cannot look at it: nothing is said then.
     """
     report, tell = Report(), progress or _tell_nobody
     report.require(
@@ -100,7 +102,7 @@ def _check_integers(folder: Path, report: Report) -> None:
         model = read_integer_model(folder)
         bounds = check_bounds(model)
     except ModelError as error:
-        report.refuse("integers", str(error))
+        report.failed("integers", error)
         return
     report.right("integers", f"{len(bounds)} worst cases within their limits")
     empty = [f"the {part} of layer {index}" for index, part in empty_parts(model)]
@@ -112,7 +114,7 @@ def _loaded(folder: Path, report: Report) -> LoadedModel | None:
     try:
         return load_model(folder)
     except ModelError as error:
-        report.refuse("engine", str(error))
+        report.failed("engine", error)
         return None
 
 
@@ -122,7 +124,7 @@ def _check_names(model: LoadedModel, body: ModelBody, report: Report) -> bool:
     try:
         name, descriptor = model.model_id, model.proving_key.descriptor
     except ModelError as error:
-        report.refuse("model id", str(error))
+        report.failed("model id", error)
         return False
     same = report.require(
         "model id",
@@ -150,7 +152,7 @@ def _check_tokenizer(folder: Path, body: ModelBody, report: Report) -> None:
     try:
         found = tagged_hash(TAG_TOKENIZER, read_tokenizer_file(folder))
     except ModelError as error:
-        report.refuse("tokenizer", str(error))
+        report.failed("tokenizer", error)
         return
     wanted = body.entry.tokenizer_id
     report.require(
@@ -170,8 +172,11 @@ def _check_bank(
         bank = read_bank(folder / BANK_FILE)
         longest = longest_prompt(body.puzzle, entry, inputs.params)
         made = tokenised(folder, bank.texts, tell)
-    except (ModelError, PuzzleViolation) as error:
-        report.refuse("bank", str(error))
+    except ModelError as error:
+        report.failed("bank", error)
+        return None
+    except PuzzleViolation as violation:
+        report.refuse("bank", str(violation))
         return None
     for index, (prompt, said) in enumerate(zip(made, bank.prompts, strict=True)):
         if prompt != said:

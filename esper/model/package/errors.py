@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from esper.model.errors import ModelError
+from esper.model.errors import MachineError, ModelError
 
 
 class PackageError(ModelError):
@@ -17,6 +17,13 @@ class ManifestError(PackageError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"package manifest: {reason}")
+
+
+class FileChangedError(ManifestError, MachineError):
+    """A file that became another while it was read."""
+
+    def __init__(self, name: str, how: str) -> None:
+        super().__init__(f"{name} became {how} while it was read; pack it again")
 
 
 class DigestListError(PackageError):

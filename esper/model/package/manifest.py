@@ -26,6 +26,15 @@ REQUIRED: Final = ("LICENSE", "bank.json", "config.json", "g16.safetensors", "to
 """What every package has."""
 OPTIONAL: Final = ("chat_template.jinja", "tokenizer_config.json")
 """What is taken along where it lies beside them: the chat template stands in one or the other."""
+MOST_BYTES: Final = {
+    "LICENSE": 1 << 20,
+    "bank.json": 512 << 20,
+    "chat_template.jinja": 1 << 20,
+    "config.json": 1 << 20,
+    "tokenizer.json": 64 << 20,
+    "tokenizer_config.json": 1 << 20,
+}
+"""Of files that are read as a whole, and take many times their size in memory."""
 
 _ALPHABET: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-")
 
@@ -62,6 +71,9 @@ class Manifest:
             _check_name(one.name)
             if one.size < 1:
                 raise ManifestError(f"{one.text} is empty; leave it out")
+            most = MOST_BYTES.get(one.text, one.size)
+            if one.size > most:
+                raise ManifestError(f"{one.text} has {one.size:,} bytes, at most {most:,}")
         for before, after in pairwise(self.files):
             if before.name >= after.name:
                 raise ManifestError(f"{after.text} stands behind {before.text}; names must ascend")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from esper.model.errors import MissingFileError
+from esper.model.errors import MissingFileError, unread
 from esper.model.package.digests import chunk_digest, package_root
-from esper.model.package.errors import ManifestError
+from esper.model.package.errors import FileChangedError
 from esper.model.package.manifest import OPTIONAL, REQUIRED, Manifest, PackagedFile
 from esper.model.package.port import CHUNK_BYTES
 
@@ -55,17 +55,17 @@ def pack(folder: Path, more: tuple[str, ...] = (), progress: Progress | None = N
 
 
 def chunks_of(folder: Path, file: PackagedFile) -> Iterator[bytes]:
-    """The chunks of one file. Raises MissingFileError, ManifestError if it has another size."""
+    """The chunks of one file. Raises MissingFileError, FileChangedError if it has another size."""
     with _opened(folder / file.text) as stream:
         left = file.size
         while left:
             chunk = stream.read(min(CHUNK_BYTES, left))
             if not chunk:
-                raise ManifestError(f"{file.text} became shorter while it was read; pack it again")
+                raise FileChangedError(file.text, "shorter")
             left -= len(chunk)
             yield chunk
         if stream.read(1):
-            raise ManifestError(f"{file.text} became longer while it was read; pack it again")
+            raise FileChangedError(file.text, "longer")
 
 
 def _sized(folder: Path, name: str) -> PackagedFile:
@@ -80,7 +80,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         # A pipe would wait for whoever writes into it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise MissingFileError(path, remedy, error.strerror or str(error)) from error
+        raise unread(path, remedy, error) from error
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise MissingFileError(path, remedy, "it is no ordinary file")

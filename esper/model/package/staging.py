@@ -14,6 +14,7 @@ name ends in `.part`; ``complete`` gives it the name without, in one step.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from typing import Final
@@ -232,6 +233,32 @@ class PackageFolder:
             self.folder = place
             sync(place.parent)
             return self.files
+
+    def look_again(self) -> bool:
+        """Whether all of it is still on the disk as it came; reads every chunk.
+
+        What is not is missing from then on, and the package on its way again, to be fetched.
+        Raises OSError.
+        """
+        with self._lock:
+            if self._manifest is None:
+                return False
+            first = self._manifest.to_bytes()
+            if self._on_disk(0) != first:
+                write_whole(self.folder / MANIFEST, first)
+            self._look()
+            for one in self._manifest.files:
+                with suppress(FileNotFoundError):
+                    cut_to(self.files / one.text, one.size)
+            if not self.missing():
+                return True
+            (self.folder / VERIFIED).unlink(missing_ok=True)
+            if not self.folder.name.endswith(PART):
+                place = self.folder.with_name(self.folder.name + PART)
+                self.folder.rename(place)
+                self.folder = place
+                sync(place.parent)
+            return False
 
     def _check_index(self, index: int) -> None:
         if not 0 <= index < len(self._digests):

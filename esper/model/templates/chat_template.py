@@ -162,6 +162,7 @@ def _exists(path: Path) -> bool:
 
 def _said(error: BaseException) -> str:
     """An error in a sentence: many of Python's are a bare word."""
-    text = str(error) or type(error).__name__
+    # Half a surrogate pair can be told to nobody.
+    text = (str(error) or type(error).__name__)[:1000].encode(errors="backslashreplace").decode()
     plain = isinstance(error, TemplateError)
-    return text[:1000] if plain else f"{type(error).__name__}: {text[:1000]}"
+    return text if plain else f"{type(error).__name__}: {text}"

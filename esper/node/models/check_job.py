@@ -15,6 +15,10 @@ class CheckFailedError(Exception):
     """A check that this machine could not make: nothing is said of the package."""
 
 
+class FilesChangedError(CheckFailedError):
+    """The files are not those that the package came as: its chunks are to be looked at again."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckJob:
     """A package to be checked."""
@@ -44,5 +48,5 @@ class PackageChecker(Protocol):
     """Checks packages beside the event loop."""
 
     async def check(self, job: CheckJob) -> CheckResult:
-        """What is found. Raises CheckFailedError."""
+        """What is found. Raises CheckFailedError, of it FilesChangedError."""
         ...

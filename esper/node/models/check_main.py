@@ -16,12 +16,19 @@ from typing import BinaryIO, Final
 
 from esper.consensus.batch import input_tokens
 from esper.dao.bodies import ModelBody
-from esper.model.errors import ModelError
+from esper.model.errors import MachineError, ModelError
 from esper.model.loaded import LoadedModel, load_model
 from esper.model.package.check import CheckInputs, check_package
-from esper.model.package.findings import Report, Weight
+from esper.model.package.errors import FileChangedError
+from esper.model.package.findings import Report, Weight, shown
 from esper.model.package.package import pack
-from esper.node.models.check_job import CheckFailedError, CheckJob, CheckResult
+from esper.node.models.check_job import (
+    CheckFailedError,
+    CheckJob,
+    CheckResult,
+    FilesChangedError,
+)
+from esper.node.models.check_limits import set_limits
 from esper.node.workers.worker_messages import frame, read_message
 
 NICENESS: Final = 12
@@ -39,16 +46,22 @@ def main() -> None:
     job = read_message(sys.stdin.buffer)
     threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
     answer: CheckResult | CheckFailedError
+    set_limits(job.folder, job.names, len(os.sched_getaffinity(0)))
     try:
         answer = checked(job)
+    except CheckFailedError as error:
+        answer = error
     except (MemoryError, OSError) as error:
-        answer = CheckFailedError(f"{type(error).__name__}: {error}")
+        answer = CheckFailedError(shown(f"{type(error).__name__}: {error}"))
     answers.write(frame(answer))
     answers.flush()
 
 
 def checked(job: CheckJob) -> CheckResult:
-    """What ``check_package`` finds. Raises OSError and MemoryError."""
+    """What ``check_package`` finds.
+
+    Raises CheckFailedError, OSError and MemoryError for what is no fault of the package.
+    """
     report = Report()
     threads = len(os.sched_getaffinity(0))
     inputs = CheckInputs(
@@ -56,8 +69,15 @@ def checked(job: CheckJob) -> CheckResult:
     )
     try:
         package = pack(job.folder, job.names)
+        if package.root != job.body.package:
+            # The folder is that of this very package, and every chunk of it was right as it came.
+            raise FilesChangedError("its files on this disk are not what came; they come again")
         model = _loaded(job.folder)
         report = check_package(job.folder, package, described(job, model), inputs, model=model)
+    except FileChangedError as error:
+        raise FilesChangedError(shown(str(error))) from error
+    except MachineError as error:
+        raise CheckFailedError(shown(str(error))) from error
     except ModelError as error:
         report.refuse("files", str(error))
     found = [one for weight in TOLD for one in report.findings if one.weight is weight]
@@ -65,9 +85,11 @@ def checked(job: CheckJob) -> CheckResult:
 
 
 def _loaded(folder: Path) -> LoadedModel | None:
-    """None for what the checks will refuse, with the reason."""
+    """None for what the checks will refuse, with the reason. Raises MachineError."""
     try:
         return load_model(folder)
+    except MachineError:
+        raise
     except ModelError:
         return None
 

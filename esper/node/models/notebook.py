@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ LOG: Final = logging.getLogger("esper.models")
 NOTES_FILE: Final = "notes.json"
 VERSION: Final = 1
 MOST_BYTES: Final = 16 << 20
+MOST_WORDS: Final = 16_000
+"""Characters of what a note says: of many notes together they are far below MOST_BYTES."""
 
 
 class NotesError(ValueError):
@@ -41,9 +44,10 @@ class Notebook:
     def read(self) -> dict[Txid, Note]:
         """What was written last; nothing, with a log line, if it is damaged. Raises OSError."""
         data = small_file(self._file, MOST_BYTES)
-        if data is None:
-            return {}
         try:
+            if data is None:
+                _check_size(self._file)
+                return {}
             return {note.proposal: note for note in decode_notes(data)}
         except NotesError as error:
             warn(
@@ -56,7 +60,7 @@ class Notebook:
             return {}
 
     def write(self, notes: Iterable[Note]) -> None:
-        """Replace all; on disk when this returns. Raises OSError."""
+        """Replace all; on disk when this returns. Long words are cut. Raises OSError."""
         rows = [_row(note) for note in notes]
         write_whole(self._file, json.dumps({"version": VERSION, "notes": rows}).encode())
 
@@ -81,6 +85,14 @@ def decode_notes(data: bytes) -> list[Note]:
         raise NotesError(f"{type(error).__name__}: {error}") from error
 
 
+def _check_size(file: Path) -> None:
+    """Raise NotesError for a file that is too long to be read."""
+    with suppress(FileNotFoundError):
+        size = file.stat().st_size
+        if size > MOST_BYTES:
+            raise NotesError(f"{size:,} bytes, at most {MOST_BYTES:,}")
+
+
 def _row(note: Note) -> dict[str, Any]:
     return {
         "proposal": note.proposal.hex(),
@@ -88,7 +100,7 @@ def _row(note: Note) -> dict[str, Any]:
         "body": encode(MODEL_BODY, note.body).hex(),
         "over": note.over,
         "verdict": note.verdict.value,
-        "words": note.words,
+        "words": note.words[:MOST_WORDS],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from esper.model.package.store import KeptPackage
 from esper.node.chain.chain_service import ChainService
 from esper.node.models.keeper import ModelKeeper
+from esper.node.models.notebook import MOST_WORDS
 from esper.node.models.wanted import Note, Verdict
 from esper.p2p.packages.events import PackageProgress
 from esper.rpc import schema as s
@@ -60,7 +61,7 @@ def _row(
         peers=0 if coming is None else coming.peers,
         checking=checking,
         verdict=note.verdict.value,
-        words=note.words,
+        words=note.words[:MOST_WORDS],
         trouble=trouble,
         until=note.until(undo_depth),
     )

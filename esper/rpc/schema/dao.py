@@ -243,6 +243,8 @@ class TierReply(Reply, frozen=True):
     """Height at which its model became active; 0 for genesis'."""
     previous_model_id: str
     """Model on its way out, which may still be mined; empty for none."""
+    record: str
+    """All of it as the state keeps it: sizes, special ids, bank and ticket, in hexadecimal."""
 
 
 class DaoSettings(Reply, frozen=True):

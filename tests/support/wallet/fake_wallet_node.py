@@ -9,6 +9,7 @@ from msgspec.structs import replace as replaced
 from esper.consensus.call_groups import group_binding
 from esper.consensus.registry import genesis_registry
 from esper.crypto.signatures import SignatureClaim
+from esper.dao.registry import TierRegistry
 from esper.node.views.dao.proposal_check import check_proposal
 from esper.node.views.dao.proposal_replies import dao_list, proposal_named, proposal_reply
 from esper.node.views.dao.readiness_replies import dao_readiness
@@ -64,6 +65,8 @@ class FakeNode:
     history_events: tuple[s.Event, ...] = ()
     moved: dict[str, dict[str, str]] = field(default_factory=dict)
     """Settings by name, and the parts of their rows that it tells otherwise."""
+    tiers: TierRegistry = field(default_factory=lambda: genesis_registry(REGTEST))
+    """What it says that the network has."""
 
     # --- what the wallet asks ---
 
@@ -312,7 +315,7 @@ class FakeNode:
 
     def settings(self) -> s.DaoSettings:
         """What votes have moved, and what the test says that they have."""
-        found = dao_settings(self.sight, genesis_registry(REGTEST))
+        found = dao_settings(self.sight, self.tiers)
         said = [replaced(one, **self.moved.get(one.name, {})) for one in found.settings]
         return replaced(found, settings=said)
 

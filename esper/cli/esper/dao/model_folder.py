@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from esper.dao.bodies import ModelBody
+from esper.dao.registry import TierRegistry
 from esper.primitives.params import NetworkParameters
 from esper.wallet.errors import MisuseError
 
@@ -15,6 +16,7 @@ def model_body_of(
     tier: int,
     share: int | None,
     params: NetworkParameters,
+    tiers: TierRegistry,
     *,
     name: str = "",
     licence: str = "",
@@ -22,10 +24,10 @@ def model_body_of(
 ) -> ModelBody:
     """The body for a model in ``folder``, by the same checks as `esper model check`.
 
-    ``share`` is a new tier's, of 65536. Raises MisuseError for a folder that is no package, or one
+    ``params`` and ``tiers`` are those in force: votes move both. ``share`` is a new tier's, of
+    65536. Raises MisuseError for a folder that is no package, or one
     that nodes would refuse.
     """
-    from esper.consensus.registry import genesis_registry
     from esper.model.errors import ModelError
 
     try:
@@ -38,7 +40,7 @@ def model_body_of(
         ) from error
     options = bodies.BodyOptions(tier=tier, share=share, name=name, licence=licence, link=link)
     try:
-        found = candidates.candidate_of(folder, params, genesis_registry(params), options)
+        found = candidates.candidate_of(folder, params, tiers, options)
     except (ModelError, OSError, ValueError) as error:
         raise MisuseError(f"--model {folder}: {error}") from error
     body: ModelBody | None = found.body

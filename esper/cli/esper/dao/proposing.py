@@ -37,6 +37,7 @@ from esper.wallet.describing import shown
 from esper.wallet.errors import MisuseError, NodeContradictionError
 from esper.wallet.making.fee_terms import DEFAULT_MAX_FEE, FeeTerms
 from esper.wallet.making.intents import DEFAULT_WINDOW
+from esper.wallet.tiers_in_force import tiers_in_force
 
 Bond = Annotated[str | None, typer.Option(help="ESP; the least, which is asked about, without.")]
 DryRun = Annotated[
@@ -190,7 +191,8 @@ def _model(
     printable_ascii("--name", name, SHORT_TEXT)
     printable_ascii("--licence", licence, SHORT_TEXT)
     printable_ascii("--link", link, LINK)
-    return model_body_of(folder, tier, share, s.rules, name=name, licence=licence, link=link)
+    rules, tiers = s.rules, tiers_in_force(s.node)
+    return model_body_of(folder, tier, share, rules, tiers, name=name, licence=licence, link=link)
 
 
 def _text(units: int | None) -> str | None:

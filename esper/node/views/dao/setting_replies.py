@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from esper.dao.bodies import ChangeBody
+from esper.dao.entry_records import TIER
 from esper.dao.registry import TierRegistry
 from esper.dao.setting_values import in_force, moved_at
 from esper.dao.settings import REST_WINDOWS, SETTINGS, Setting
 from esper.dao.steps import Step
 from esper.node.views.dao.sight import Sight
+from esper.primitives.codec import encode
 from esper.rpc import schema as s
 from esper.vm.governance.planned import body_of
 
@@ -24,6 +26,7 @@ def dao_settings(sight: Sight, tiers: TierRegistry) -> s.DaoSettings:
                 omega=str(tier.omega),
                 since=tier.since,
                 previous_model_id=tier.previous[0].model.model_id.hex() if tier.previous else "",
+                record=encode(TIER, tier).hex(),
             )
             for tier in tiers.tiers
         ],

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from esper.cli.esper.dao import model_folder
+from esper.consensus.registry import genesis_registry
 from esper.dao.bodies import ChangeBody, RollbackBody
 from esper.dao.steps import Step
 from esper.primitives.networks import REGTEST
@@ -272,7 +273,10 @@ def test_a_model_of_a_folder(
 ) -> None:
     asked: list[Any] = []
 
-    def body_of(folder: Path, tier: int, share: int | None, _: Any, **texts: str) -> Any:
+    def body_of(
+        folder: Path, tier: int, share: int | None, _: Any, tiers: Any, **texts: str
+    ) -> Any:
+        assert tiers == genesis_registry(REGTEST)
         asked.append((folder, tier, share, texts))
         return model_body(tier=tier, share=share or 0)
 
@@ -291,7 +295,7 @@ def test_packages_that_this_program_cannot_read(
 
     monkeypatch.setattr(model_folder, "import_module", missing)
     with pytest.raises(MisuseError, match="cannot read packages"):
-        model_folder.model_body_of(tmp_path, 0, None, REGTEST)
+        model_folder.model_body_of(tmp_path, 0, None, REGTEST, genesis_registry(REGTEST))
 
 
 def test_fees_are_those_that_votes_have_moved(console: Console) -> None:

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from esper.model.package.chunks import ChunkPlan
 from esper.model.package.errors import ChunkIndexError, ManifestError
-from esper.model.package.manifest import REQUIRED, Manifest, PackagedFile, decode_manifest
+from esper.model.package.manifest import (
+    MOST_BYTES,
+    REQUIRED,
+    Manifest,
+    PackagedFile,
+    decode_manifest,
+)
 from esper.model.package.port import CHUNK_BYTES, MAX_CHUNKS
 from esper.primitives.codec import Array, FixedBytes, Unsigned, VarBytes, encode
 
@@ -76,6 +82,19 @@ def test_a_package_has_a_largest_size() -> None:
         manifest(("a", free * CHUNK_BYTES + 1))
 
 
+@pytest.mark.parametrize(("name", "most"), MOST_BYTES.items())
+def test_files_that_are_read_whole_have_a_largest_size(name: str, most: int) -> None:
+    sizes = dict.fromkeys(REQUIRED, 5) | {name: most}
+
+    def made() -> Manifest:
+        return Manifest(tuple(PackagedFile(one.encode(), sizes[one]) for one in sorted(sizes)))
+
+    assert decode_manifest(made().to_bytes()) == made()
+    sizes[name] += 1
+    with pytest.raises(ManifestError, match=f"{name} has"):
+        made()
+
+
 def test_foreign_bytes() -> None:
     raw = manifest().to_bytes()
     too_many = Array(Array(Unsigned(8), 0), 65)
@@ -103,7 +122,9 @@ names = st.text("abcdefghij0123456789._-", min_size=1, max_size=9).filter(
 
 @given(st.dictionaries(names, sizes, max_size=20), st.lists(sizes, min_size=5, max_size=5))
 def test_chunks_cover_every_byte_once(more: dict[str, int], lengths: list[int]) -> None:
-    all_sizes = more | dict(zip(REQUIRED, lengths, strict=True))
+    pairs = zip(REQUIRED, lengths, strict=True)
+    capped = {name: min(size, MOST_BYTES.get(name, size)) for name, size in pairs}
+    all_sizes = more | capped
     made = Manifest(
         tuple(PackagedFile(name.encode(), size) for name, size in sorted(all_sizes.items()))
     )

@@ -248,3 +248,29 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(
     with pytest.raises(OSError, match="symbolic links"):
         found.put(1, chunks[1])
     assert precious.read_bytes() == b"mine"
+
+
+def test_what_the_disk_changed_is_missing_once_it_is_looked_at_again(
+    tmp_path: Path, made: tuple[Package, list[bytes]]
+) -> None:
+    package, chunks = made
+    found = begun(tmp_path / "x.part", package)
+    for index, chunk in enumerate(chunks):
+        found.put(index, chunk)
+    files = found.complete()
+    assert found.look_again()
+    (files.parent / "verified").write_bytes(bytes(64))
+    (files.parent / "manifest").write_bytes(b"")
+    with (files / "tokenizer.json").open("ab") as file:
+        file.write(b"more")
+    assert found.look_again(), "what is too long is cut, and the manifest is known"
+    assert (files.parent / "manifest").read_bytes() == chunks[0]
+    (files / "LICENSE").write_bytes(b"another")
+    assert not found.look_again()
+    assert not found.is_whole
+    assert found.folder == tmp_path / "x.part"
+    assert not (found.folder / "verified").exists()
+    (gone,) = found.missing()
+    found.put(gone, chunks[gone])
+    assert found.complete() == tmp_path / "x" / "files"
+    assert found.look_again()

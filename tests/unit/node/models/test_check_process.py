@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,20 @@ from esper.consensus.registry import genesis_registry
 from esper.dao.bodies import ModelBody
 from esper.model.loaded import load_model
 from esper.model.package.body import BodyOptions, model_body
-from esper.model.package.package import pack
+from esper.model.package.errors import FileChangedError
+from esper.model.package.findings import MOST_WORDS
+from esper.model.package.package import Package, pack
 from esper.model.prompts import PromptBank, encode_bank, read_bank
-from esper.node.models.check_job import CheckFailedError, CheckJob, CheckResult
-from esper.node.models.check_process import ProcessChecker
+from esper.node.models import check_main
+from esper.node.models.check_job import (
+    CheckFailedError,
+    CheckJob,
+    CheckResult,
+    FilesChangedError,
+)
+from esper.node.models.check_limits import bytes_of, most_memory
+from esper.node.models.check_process import MOST_FINDINGS, ProcessChecker
+from esper.node.workers.worker_messages import LENGTH_BYTES, frame
 from esper.primitives.ids import ModelId
 from esper.primitives.networks import MAINNET
 from tests.support.package_folders import genesis_folder, plain_folder
@@ -57,21 +68,96 @@ def test_another_model_than_the_proposal_says_is_refused(honest: CheckJob) -> No
 
 
 def test_files_that_are_no_model_are_refused(honest: CheckJob, tmp_path: Path) -> None:
-    found = checked(replace(honest, folder=plain_folder(tmp_path / "plain")))
-    assert found.refused
+    folder = plain_folder(tmp_path / "plain")
+    body = replace(honest.body, package=pack(folder).root)
+    assert checked(replace(honest, folder=folder, body=body)).refused
+
+
+def test_files_that_changed_on_this_disk_refuse_nothing(honest: CheckJob, tmp_path: Path) -> None:
+    with pytest.raises(FilesChangedError, match="on this disk"):
+        checked(replace(honest, folder=plain_folder(tmp_path / "plain")))
+
+
+def test_files_that_change_while_they_are_read_refuse_nothing(
+    honest: CheckJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changes(*_: object) -> Package:
+        raise FileChangedError("bank.json", "longer")
+
+    monkeypatch.setattr(check_main, "pack", changes)
+    with pytest.raises(FilesChangedError, match="became longer"):
+        check_main.checked(honest)
+
+
+def test_an_engine_that_computes_wrongly_refuses_nothing(
+    honest: CheckJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        @staticmethod
+        def load(_: Path) -> None:
+            raise RuntimeError("a known answer is another")
+
+    monkeypatch.setattr("esper._native.NativeModel", Broken)
+    with pytest.raises(CheckFailedError, match="known answer"):
+        check_main.checked(honest)
 
 
 def test_files_that_are_not_there_are_refused(honest: CheckJob, tmp_path: Path) -> None:
     assert checked(replace(honest, folder=tmp_path / "nowhere")).refused
 
 
-def test_a_check_that_never_ends_is_a_refusal(honest: CheckJob) -> None:
-    sleeper = ProcessChecker(0.5, ("-c", "import time; time.sleep(600)"))
-    found = checked(honest, sleeper)
+def test_a_check_that_takes_all_of_its_time_of_the_processors_is_a_refusal(
+    honest: CheckJob,
+) -> None:
+    spins = (
+        "import os; from esper.node.models import check_limits as c; c.CPU_S = 1;"
+        "c.set_limits(c.Path('.'), (), 1)\nwhile True: pass"
+    )
+    found = checked(honest, ProcessChecker(300, ("-c", spins)))
     assert (found.refused, found.findings) == (
         True,
-        ("time: its checks did not end within 0.5 s",),
+        ("time: its checks did not end within 7,200 s of the processors",),
     )
+
+
+def test_a_check_that_the_machine_had_no_time_for_says_nothing(honest: CheckJob) -> None:
+    sleeper = ProcessChecker(0.5, ("-c", "import time; time.sleep(600)"))
+    with pytest.raises(CheckFailedError, match=r"within 0\.5 s"):
+        checked(honest, sleeper)
+
+
+def test_a_check_that_takes_more_memory_than_it_may_says_nothing(honest: CheckJob) -> None:
+    grows = (
+        "import sys; from esper.node.models import check_limits as c, check_main as m;"
+        "c.BASE_BYTES = 1 << 28; c.TIMES_FILES = 0; m.checked = lambda job: bytes(1 << 31);"
+        "m.main()"
+    )
+    with pytest.raises(CheckFailedError, match="MemoryError"):
+        checked(honest, ProcessChecker(60, ("-c", grows)))
+
+
+def test_limits_follow_the_files_and_end_with_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(10))
+    assert bytes_of(tmp_path, ("a", "gone")) == 10
+    least = most_memory(0, 2, 1 << 40)
+    assert most_memory(10, 2, 1 << 40) == least + 320
+    assert most_memory(1 << 39, 2, 1 << 30) == least + (1 << 30)
+
+
+@pytest.mark.parametrize("answer", [b"no pickle", pickle.dumps(7)])
+def test_what_is_no_answer_says_nothing(honest: CheckJob, answer: bytes) -> None:
+    data = len(answer).to_bytes(LENGTH_BYTES, "big") + answer
+    writes = f"import sys; sys.stdout.buffer.write({data!r})"
+    with pytest.raises(CheckFailedError, match="its answer"):
+        checked(honest, ProcessChecker(60, ("-c", writes)))
+
+
+def test_findings_are_few_and_can_be_shown(honest: CheckJob) -> None:
+    answer = frame(CheckResult(True, ("\x1b[2J" + "a" * 5000,) * 70))
+    writes = f"import sys; sys.stdout.buffer.write({answer!r})"
+    found = checked(honest, ProcessChecker(60, ("-c", writes))).findings
+    assert len(found) == MOST_FINDINGS
+    assert all(len(one) <= MOST_WORDS and one.isprintable() for one in found)
 
 
 def test_a_check_that_ends_with_its_process_says_nothing(honest: CheckJob) -> None:

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from esper.node.models.notebook import NOTES_FILE, Notebook, NotesError, decode_notes
+from esper.node.models.notebook import (
+    MOST_BYTES,
+    MOST_WORDS,
+    NOTES_FILE,
+    Notebook,
+    NotesError,
+    decode_notes,
+)
 from esper.node.models.wanted import Note, Verdict
 from tests.support.node.keeper_world import proposal_of
 
@@ -73,3 +80,16 @@ def test_a_row_with_something_else_is_refused(tmp_path: Path, changed: dict[str,
     found["notes"][0] |= changed
     with pytest.raises(NotesError):
         decode_notes(json.dumps(found).encode())
+
+
+def test_long_words_are_cut(tmp_path: Path) -> None:
+    book = Notebook(tmp_path)
+    book.write([replace(JUDGED, words="a" * (MOST_WORDS + 1))])
+    assert book.read()[ONE.id].words == "a" * MOST_WORDS
+
+
+def test_a_file_that_is_too_long_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with (tmp_path / NOTES_FILE).open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    assert Notebook(tmp_path).read() == {}
+    assert "at most 16,777,216" in caplog.text

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from esper.dao.bodies import RollbackBody
+from esper.dao.entry_records import TIER
 from esper.dao.settings import SETTINGS
 from esper.node.views.dao.next_event import next_event, reminders
 from esper.node.views.dao.proposal_replies import dao_list, proposal_named, proposal_reply
@@ -13,6 +14,7 @@ from esper.node.views.dao.setting_replies import dao_settings
 from esper.node.views.dao.sight import Sight
 from esper.node.views.dao.voter_reply import voter_reply
 from esper.node.views.rpc_formats import address_text
+from esper.primitives.codec import decode
 from esper.primitives.ids import Txid
 from esper.rpc import errors as e
 from esper.rpc import schema as s
@@ -122,6 +124,8 @@ def test_a_model_from_its_vote_to_its_end(world: DaoWorld) -> None:
     world.until(64)
     assert shown(world, txid).live.then == "a seed is drawn for the trial"
     [tier] = dao_settings(sight(world), world.registry).tiers
+    read = decode(TIER, bytes.fromhex(tier.record), limit=1 << 14, what="tier")
+    assert read == world.registry.tier(0)
     assert (tier.since, bool(tier.previous_model_id), tier.share) == (64, True, 65_536)
     world.until(80)
     [count] = dao_readiness(sight(world)).proposals
