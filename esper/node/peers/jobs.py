@@ -7,6 +7,7 @@ from typing import Final
 import trio
 
 from esper.node.chain.block_judge import JudgedBlock, JudgementError
+from esper.node.chain.branches import NoRoomBesideError
 from esper.node.chain.chain_service import ChainService, StartAgainError
 from esper.p2p.ports import (
     Adopt,
@@ -91,6 +92,8 @@ class ChainJobs:
                 return Adopted(adopted.done)
             case JudgementError() as refused:
                 return Adopted(adopted.done, Failure.of(refused.violation, refused.stage))
+            case NoRoomBesideError() as error:
+                return Adopted(adopted.done, Failure.of_no_room(error))
             case error:
                 self._complain(error)
                 return Adopted(adopted.done, Failure.of_machine(error))
