@@ -12,7 +12,7 @@ import trio
 
 from esper.consensus.chain import BlockBytes
 from esper.dao.registry import ONE
-from esper.node.chain.branches import SIDE_BYTES, NoRoomBesideError
+from esper.node.chain.branches import NoRoomBesideError, side_bytes_of
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.changes import tip_mover
 from esper.node.chain.changes.visiting import VISIT_FOLDER, VisitState, visiting_state
@@ -123,7 +123,7 @@ def test_a_system_that_refuses_a_visit_does_not_keep_a_node_from_opening(
 def test_a_branch_of_full_blocks_fits_beside_the_chain_up_to_its_horizon() -> None:
     limits = MAINNET.limits
     whole = MAINNET.governance.horizon * (limits.body_bytes + limits.proof_bytes)
-    assert whole <= SIDE_BYTES
+    assert whole <= side_bytes_of(MAINNET)
 
 
 def test_the_chain_grows_while_a_branch_is_visited(node: Node) -> None:
