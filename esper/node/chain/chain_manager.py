@@ -55,8 +55,9 @@ class ChainManager:
         """``secret`` decides between equal tips; ``prune`` deletes proofs below the pruning depth.
 
         Blocks that a crash left beside the chain are taken up again, as of the clock ``now_ms``;
-        blocks beside the chain may take ``side_bytes``, by default ``side_bytes_of``. Raises SideBlockError. A branch that is
-        too deep to be followed is no reason not to open: ``halted`` says so.
+        blocks beside the chain may take ``side_bytes``, by default ``side_bytes_of``. Raises
+        SideBlockError. A branch that is too deep to be followed is no reason not to open:
+        ``halted`` says so.
         """
         self.params = params
         self.state = StoreState(store)

@@ -16,6 +16,7 @@ from esper.p2p.ports import (
     CheckWork,
     Job,
     JudgeBlock,
+    LookAgain,
     Reroot,
 )
 from esper.p2p.verdicts import Failure
@@ -79,6 +80,9 @@ class ChainJobs:
                 return await self._adopt([_judged(one) for one in job.blocks])
             case Reroot():
                 await self._chain.stand_on(BlockId(job.block_id))
+                return None
+            case LookAgain():
+                await self._chain.look_again(job.block_id)
                 return None
 
     async def _adopt(self, blocks: Sequence[JudgedBlock]) -> Adopted:

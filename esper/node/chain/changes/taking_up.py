@@ -36,5 +36,6 @@ def take_up_side_blocks(known: KnownBlocks, mover: TipMover, now_ms: int) -> Non
         try:
             mover.visit_if_waiting(block_id)
         except StorageError:
-            # What the machine refuses, be it a full disk, is no reason not to open: it waits until it is brought again.
+            # What the machine refuses is no reason not to open: it is looked at again once a peer
+            # has more of it.
             continue
