@@ -126,6 +126,7 @@ def test_a_branch_of_full_blocks_fits_beside_the_chain_up_to_its_horizon() -> No
     assert whole <= side_bytes_of(MAINNET)
 
 
+@pytest.mark.xfail(strict=True, reason="open: a visit holds the chain's lock for all its blocks")
 def test_the_chain_grows_while_a_branch_is_visited(node: Node) -> None:
     """A visit takes as long as L full blocks; meanwhile every new block of the chain would wait."""
     heavy, light = beside(node)

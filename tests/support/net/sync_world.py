@@ -455,6 +455,8 @@ class World:
         self.now = 0
         self.peers: dict[PeerNumber, Script] = {}
         self.blamed: list[tuple[PeerNumber, Offence, str]] = []
+        self.looked: list[tuple[int, BlockId]] = []
+        """When it was looked again at which block."""
         self.told: list[str] = []
         self.syncs = 0
         self.asked: list[tuple[int, PeerNumber, GetHeaders | GetBlocks]] = []
@@ -580,6 +582,7 @@ class World:
                 case Reroot():
                     self._later(self._adopt_ms, lambda job=action: self._reroot(job))  # type: ignore[misc]
                 case LookAgain():
+                    self.looked.append((self.now, action.block_id))
                     done = partial(self.sync.done, action.key, None)
                     self._later(self._adopt_ms, lambda done=done: self._do(done(self.now)))  # type: ignore[misc]
                 case Tell():
