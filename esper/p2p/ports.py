@@ -161,6 +161,18 @@ class Reroot:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAgain:
+    """See to what this machine refused when a block that is known came. The value is None.
+
+    A branch that was to be executed beside our chain, and was not, does not go on by itself:
+    nobody brings its blocks a second time.
+    """
+
+    key: Hashable
+    block_id: BlockId
+
+
+@dataclass(frozen=True, slots=True)
 class Adopted:
     """What became of blocks that were adopted."""
 
@@ -170,4 +182,4 @@ class Adopted:
     """A ``verdicts.Failure`` of the next one, None if there is none."""
 
 
-Job = CheckWork | CheckLists | JudgeBlock | Adopt | Reroot
+Job = CheckWork | CheckLists | JudgeBlock | Adopt | Reroot | LookAgain

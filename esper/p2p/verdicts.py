@@ -11,6 +11,8 @@ from esper.p2p.faults import Offence
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 
+NO_ROOM: Final = "no_room"
+"""Stands for the rule where a block beside the chain is too light for the room that is left."""
 _BLOCK: Final = {
     Consequence.INVALID: Offence.FORGED,
     Consequence.WRONG_BYTES: Offence.BYTES,
@@ -51,6 +53,11 @@ class Failure:
     def of_policy(cls, reason: str, rule: str) -> "Failure":
         """This node does not want it now, which says nothing of who brought it."""
         return cls(Consequence.RETRY, None, reason, rule)
+
+    @classmethod
+    def of_no_room(cls, error: BaseException) -> "Failure":
+        """What is kept here weighs more: nobody is blamed, and trying again soon is of no use."""
+        return cls(Consequence.RETRY, None, str(error), NO_ROOM)
 
     @classmethod
     def of_machine(cls, error: BaseException) -> "Failure":

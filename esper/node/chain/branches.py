@@ -11,15 +11,27 @@ from typing import Final
 from esper.consensus.chain import BlockBytes
 from esper.consensus.fork_choice import BlockTree
 from esper.primitives.ids import BlockId
+from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import StorageError
 from esper.storage.side_blocks import SideBlocks
 
-SIDE_BYTES: Final = 1 << 30
-"""Most bytes of blocks beside the chain, those apart that a change of chain took off: they were
-the chain, which is what they cost, and the way back must not be shut by how long they are."""
+LEAST_SIDE_BYTES: Final = 1 << 30
+"""However small a network's blocks are."""
 HEADERS_ONLY: Final = 4_096
 """Most blocks beside the chain of which the header alone is kept, a few kilobytes each."""
+
+
+def side_bytes_of(params: NetworkParameters) -> int:
+    """Most bytes of blocks beside the chain: a branch of full blocks fits up to its horizon.
+
+    Not counted is what a change of chain took off: it was the chain, which is what it cost, and
+    the way back must not be shut by how long it is.
+    """
+    limits = params.limits
+    whole = limits.header_bytes + limits.body_bytes + limits.proof_bytes
+    # One more comes before the lightest leaves.
+    return max(LEAST_SIDE_BYTES, (params.governance.horizon + 1) * whole)
 
 
 class NoRoomBesideError(StorageError):
@@ -44,7 +56,7 @@ class Branches:
     """Whose chain they are beside."""
     tree: BlockTree
     """All blocks."""
-    limit: int = SIDE_BYTES
+    limit: int
     """Bytes."""
     _side: SideBlocks = field(init=False)
     _sizes: dict[BlockId, int] = field(default_factory=dict)
@@ -76,30 +88,32 @@ class Branches:
         """
         self.store.options.check_reserve(self.store.datadir)
         size = len(data.header) + len(data.body) + len(data.proof)
-        gone: list[BlockId] = []
-        while self.taken + size > self.limit:
-            lightest = self._lightest(block_id, self._sizes.keys() - self._aside)
-            if lightest is None:
-                raise NoRoomBesideError(block_id, self.limit)
-            gone += self.forget(lightest)
+        among = self._sizes.keys() - self._aside
+        leaving: list[BlockId] = []
+        freed = 0
+        while self.taken - freed + size > self.limit:
+            # All of them are found first: a block that is refused after all leaves no trace.
+            with_it = self._next_to_leave(block_id, among)
+            leaving.append(with_it[0])
+            freed += sum(self._sizes[one] for one in among.intersection(with_it))
+            among.difference_update(with_it)
         self._put(block_id, data)
         self._bytes += self._sizes[block_id]
-        return tuple(gone)
+        return self._forget_all(leaving)
 
     def keep_bare(self, block_id: BlockId) -> tuple[BlockId, ...]:
         """Remember a block whose branch cannot be followed by its header alone.
 
         Returns ids of blocks that left the tree for it. Raises NoRoomBesideError.
         """
-        gone: list[BlockId] = []
+        among = set(self._bare)
+        leaving: list[BlockId] = []
+        while len(among) + 1 > HEADERS_ONLY:
+            with_it = self._next_to_leave(block_id, among)
+            leaving.append(with_it[0])
+            among.difference_update(with_it)
         self._bare.add(block_id)
-        while len(self._bare) > HEADERS_ONLY:
-            lightest = self._lightest(block_id, self._bare)
-            if lightest is None:
-                self._bare.discard(block_id)
-                raise NoRoomBesideError(block_id, self.limit)
-            gone += self.forget(lightest)
-        return tuple(gone)
+        return self._forget_all(leaving)
 
     def put_aside(self, block_id: BlockId, data: BlockBytes) -> None:
         """Keep a block of the chain that a change of chain is about to take off, whatever room.
@@ -144,6 +158,19 @@ class Branches:
         for one in gone:
             self.drop(one)
         return gone
+
+    def _next_to_leave(self, block_id: BlockId, among: Collection[BlockId]) -> list[BlockId]:
+        """The lightest of some blocks, and all that builds on it. Raises NoRoomBesideError."""
+        lightest = self._lightest(block_id, among)
+        if lightest is None:
+            raise NoRoomBesideError(block_id, self.limit)
+        found = [lightest]
+        for one in found:
+            found += self.tree.children(one)
+        return found
+
+    def _forget_all(self, leaving: Collection[BlockId]) -> tuple[BlockId, ...]:
+        return tuple(gone for one in leaving if one in self.tree for gone in self.forget(one))
 
     def _put(self, block_id: BlockId, data: BlockBytes) -> None:
         self._side.put(block_id, data)

@@ -19,7 +19,7 @@ from esper.consensus.header_isolation import read_header
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.signatures import SignatureVerifier
 from esper.node.chain.block_judge import BlockJudge, JudgedBlock, JudgementError
-from esper.node.chain.branches import SIDE_BYTES
+from esper.node.chain.branches import side_bytes_of
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.changes.adopter import Adopter
 from esper.node.chain.changes.arrival import GROUP_BLOCKS, Adopted, Arrival
@@ -50,20 +50,22 @@ class ChainManager:
         now_ms: int,
         signatures: SignatureVerifier = ONE_BY_ONE,
         prune: bool = False,
-        side_bytes: int = SIDE_BYTES,
+        side_bytes: int | None = None,
     ) -> None:
         """``secret`` decides between equal tips; ``prune`` deletes proofs below the pruning depth.
 
         Blocks that a crash left beside the chain are taken up again, as of the clock ``now_ms``;
-        blocks beside the chain may take ``side_bytes``. Raises SideBlockError. A branch that is
-        too deep to be followed is no reason not to open: ``halted`` says so.
+        blocks beside the chain may take ``side_bytes``, by default ``side_bytes_of``. Raises
+        SideBlockError. A branch that is too deep to be followed is no reason not to open:
+        ``halted`` says so.
         """
         self.params = params
         self.state = StoreState(store)
         """The state at the tip, as it is whenever it is asked."""
         self.block_judge = BlockJudge(verifier, params.limits)
         """Judges blocks, in any thread."""
-        self.known = KnownBlocks(store, params, secret=secret, side_bytes=side_bytes)
+        most = side_bytes_of(params) if side_bytes is None else side_bytes
+        self.known = KnownBlocks(store, params, secret=secret, side_bytes=most)
         """All its blocks, to be read from outside."""
         self.halted: TooDeepReorganisation | None = None
         """The branch beside the chain that it must not follow unasked, as far as it is known."""

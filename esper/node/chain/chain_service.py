@@ -256,7 +256,7 @@ class ChainService:
         header = read_header(block.header, self._manager.params.limits)
         parent = self._manager.check_may_come(header)
         if self._manager.knows(header.block_id):
-            return await self._change(partial(self._manager.catch_up, header.block_id))
+            return await self.look_again(header.block_id)
         try:
             judged = await self.judging.judge(block, parent, received_ms=received_ms)
         except JudgementError as refused:
@@ -277,6 +277,10 @@ class ChainService:
     async def adopt(self, judged: JudgedBlock) -> Arrival:
         """Keep a judged block and move to the best tip. Raises what ``ChainManager.adopt`` does."""
         return await self._change(partial(self._manager.adopt, judged))
+
+    async def look_again(self, block_id: BlockId) -> Arrival:
+        """Make up for what the machine refused when a known block came: see ``catch_up``."""
+        return await self._change(partial(self._manager.catch_up, block_id))
 
     async def adopt_many(self, judged: Sequence[JudgedBlock]) -> Adopted:
         """Keep judged blocks in order, up to the first that fails, in one turn.

@@ -7,6 +7,7 @@ from typing import Final
 import trio
 
 from esper.node.chain.block_judge import JudgedBlock, JudgementError
+from esper.node.chain.branches import NoRoomBesideError
 from esper.node.chain.chain_service import ChainService, StartAgainError
 from esper.p2p.ports import (
     Adopt,
@@ -15,6 +16,7 @@ from esper.p2p.ports import (
     CheckWork,
     Job,
     JudgeBlock,
+    LookAgain,
     Reroot,
 )
 from esper.p2p.verdicts import Failure
@@ -79,6 +81,9 @@ class ChainJobs:
             case Reroot():
                 await self._chain.stand_on(BlockId(job.block_id))
                 return None
+            case LookAgain():
+                await self._chain.look_again(job.block_id)
+                return None
 
     async def _adopt(self, blocks: Sequence[JudgedBlock]) -> Adopted:
         adopted = await self._chain.adopt_many(blocks)
@@ -91,6 +96,8 @@ class ChainJobs:
                 return Adopted(adopted.done)
             case JudgementError() as refused:
                 return Adopted(adopted.done, Failure.of(refused.violation, refused.stage))
+            case NoRoomBesideError() as error:
+                return Adopted(adopted.done, Failure.of_no_room(error))
             case error:
                 self._complain(error)
                 return Adopted(adopted.done, Failure.of_machine(error))

@@ -30,7 +30,16 @@ from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.peers.multiaddr import endpoint_text
 from esper.p2p.peers.netgroup import Reach, ip_from_text, reach_of
 from esper.p2p.peers.peer_address import PeerAddress, peer_id_text
-from esper.p2p.ports import Adopt, ChainPort, CheckLists, CheckWork, JudgeBlock, Proven, Reroot
+from esper.p2p.ports import (
+    Adopt,
+    ChainPort,
+    CheckLists,
+    CheckWork,
+    JudgeBlock,
+    LookAgain,
+    Proven,
+    Reroot,
+)
 from esper.p2p.relay.block_relay import BlockRelay
 from esper.p2p.relay.tx_jobs import Admit, Pooled, SelectNext
 from esper.p2p.relay.tx_relay import TxRelay
@@ -127,7 +136,9 @@ class NetworkService:
             {**self.following.machines, Owner.PACKAGES: self.packages.machine},
             requests,
             {
-                **dict.fromkeys((CheckWork, CheckLists, JudgeBlock, Adopt, Reroot), chain_jobs),
+                **dict.fromkeys(
+                    (CheckWork, CheckLists, JudgeBlock, Adopt, Reroot, LookAgain), chain_jobs
+                ),
                 **dict.fromkeys((Admit, SelectNext), pool_jobs),
                 **self.packages.jobs,
             },

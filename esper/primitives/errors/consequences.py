@@ -77,7 +77,13 @@ CONSEQUENCES: Final[Mapping[Stage, Mapping[type[RuleViolation], Consequence]]] =
             # The roots held: the header names these very lists.
             b.IsolatedBlockViolation: Consequence.INVALID,
         },
-        Stage.STATE: {**_BRANCH, RuleViolation: Consequence.FAILED},
+        Stage.STATE: {
+            **_BRANCH,
+            RuleViolation: Consequence.FAILED,
+            # Its parent was here when it was judged: what this node lost since blames nobody.
+            h.UnknownParentViolation: Consequence.RETRY,
+            h.HorizonViolation: Consequence.RETRY,
+        },
         Stage.ADMISSION: {
             t.IsolatedTransactionViolation: Consequence.INVALID,
             t.UnknownKindViolation: Consequence.OTHER_RULES,

@@ -10,7 +10,7 @@ from esper.consensus.block import Block, proof_hash
 from esper.consensus.chain import BlockBytes, ProvenChain, extend
 from esper.consensus.ports import WorkClaim
 from esper.node.chain import branches as branches_module
-from esper.node.chain.branches import SIDE_BYTES, NoRoomBesideError
+from esper.node.chain.branches import NoRoomBesideError
 from esper.node.chain.chain_manager import ChainManager
 from esper.primitives.errors.block_errors import (
     OutputsHashViolation,
@@ -86,7 +86,7 @@ def false_root(chain: ProvenChain) -> Block:
     return found.block
 
 
-def managed(node: Node, side_bytes: int = SIDE_BYTES) -> ManyProofs:
+def managed(node: Node, side_bytes: int | None = None) -> ManyProofs:
     verifier = ManyProofs()
     node.manager = ChainManager(
         node.store, node.params, verifier, secret=SECRET, now_ms=node.now_ms, side_bytes=side_bytes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
@@ -23,7 +24,7 @@ from esper.p2p.actions import Ask, Blame, Cancel, End
 from esper.p2p.faults import Offence
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
-from esper.p2p.ports import Adopt, Adopted, JudgeBlock, Reroot
+from esper.p2p.ports import Adopt, Adopted, JudgeBlock, LookAgain, Reroot
 from esper.p2p.sync.events import KeepFrom, SyncedOnce, Tell
 from esper.p2p.sync.sync import Sync, SyncSettings
 from esper.p2p.verdicts import Failure
@@ -454,6 +455,8 @@ class World:
         self.now = 0
         self.peers: dict[PeerNumber, Script] = {}
         self.blamed: list[tuple[PeerNumber, Offence, str]] = []
+        self.looked: list[tuple[int, BlockId]] = []
+        """When it was looked again at which block."""
         self.told: list[str] = []
         self.syncs = 0
         self.asked: list[tuple[int, PeerNumber, GetHeaders | GetBlocks]] = []
@@ -578,6 +581,10 @@ class World:
                     self._later(self._adopt_ms, lambda job=action: self._adopt(job))  # type: ignore[misc]
                 case Reroot():
                     self._later(self._adopt_ms, lambda job=action: self._reroot(job))  # type: ignore[misc]
+                case LookAgain():
+                    self.looked.append((self.now, action.block_id))
+                    done = partial(self.sync.done, action.key, None)
+                    self._later(self._adopt_ms, lambda done=done: self._do(done(self.now)))  # type: ignore[misc]
                 case Tell():
                     self.told.append(action.words)
                 case SyncedOnce():

@@ -30,7 +30,7 @@ from esper.node.peers.chain_port import NodeChain
 from esper.node.peers.jobs import ChainJobs
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import PeerNumber
-from esper.p2p.ports import Adopt, JudgeBlock, Reroot
+from esper.p2p.ports import Adopt, JudgeBlock, LookAgain, Reroot
 from esper.p2p.sync.events import KeepFrom, SyncedOnce
 from esper.p2p.sync.sync import Sync, SyncSettings
 from esper.primitives.ids import BlockId
@@ -283,7 +283,7 @@ class DeepWorld(World):
                 case SyncedOnce():
                     self.syncs += 1
                     self._await(self.service.note_synced)
-                case JudgeBlock() | Adopt() | Reroot():
+                case JudgeBlock() | Adopt() | Reroot() | LookAgain():
                     if isinstance(action, Reroot):
                         self.rerooted.append(BlockId(action.block_id))
                     self._later(self._adopt_ms, partial(self._run_job, action))

@@ -45,7 +45,9 @@ def test_every_rule_has_a_consequence_where_it_can_break(rule: type[RuleViolatio
     ]
     # What only an executed block can break is found at that stage alone.
     assert stages or any(issubclass(rule, kind) for kind in STATE_AND_CALLS)
-    assert found(rule, Stage.STATE) in (Consequence.FAILED, Consequence.HALT)
+    waits = rule in (header_errors.UnknownParentViolation, header_errors.HorizonViolation)
+    expected = {Consequence.RETRY} if waits else {Consequence.FAILED, Consequence.HALT}
+    assert found(rule, Stage.STATE) in expected
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,8 @@ def test_every_rule_has_a_consequence_where_it_can_break(rule: type[RuleViolatio
         (Stage.LISTS, block_errors.CoinbaseViolation, Consequence.INVALID),
         (Stage.LISTS, block_errors.SizeViolation, Consequence.INVALID),
         (Stage.STATE, block_errors.StateRootViolation, Consequence.FAILED),
+        (Stage.STATE, header_errors.UnknownParentViolation, Consequence.RETRY),
+        (Stage.STATE, header_errors.HorizonViolation, Consequence.RETRY),
         (Stage.STATE, transaction_errors.SignatureViolation, Consequence.FAILED),
         (Stage.STATE, chain_errors.TooDeepReorganisation, Consequence.HALT),
         (Stage.ADMISSION, transaction_errors.AmountViolation, Consequence.INVALID),

@@ -12,7 +12,7 @@ from esper.node.chain.changes.known_blocks import KnownBlocks
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
-from esper.storage.errors import RewindLimitError, UnknownBlockError
+from esper.storage.errors import RewindLimitError, StorageError, UnknownBlockError
 
 STEPS_BACK: Final = 64
 """Blocks that are taken off by one commit on the way to a block far below."""
@@ -91,6 +91,10 @@ class FarWays:
                 self._adopter.adopt(judged)
             except RuleViolation:
                 self._known.far.refuse(block_id)
+            except StorageError:
+                if block_id not in self._known.tree:
+                    raise
+                # Of a visit alone: no reason not to open.
             self._known.far.drop(block_id)
 
     def height_below(self, block_id: BlockId) -> int:

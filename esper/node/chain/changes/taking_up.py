@@ -5,7 +5,7 @@ from esper.consensus.header_isolation import read_header
 from esper.node.chain.changes.known_blocks import KnownBlocks
 from esper.node.chain.changes.tip_mover import TipMover
 from esper.primitives.errors.rule_violation import RuleViolation
-from esper.storage.errors import DiskReserveError, WriteFailedError
+from esper.storage.errors import StorageError
 
 
 def take_up_side_blocks(known: KnownBlocks, mover: TipMover, now_ms: int) -> None:
@@ -35,6 +35,7 @@ def take_up_side_blocks(known: KnownBlocks, mover: TipMover, now_ms: int) -> Non
         known.join(parent, parent.extended_by_header(header), now_ms)
         try:
             mover.visit_if_waiting(block_id)
-        except (DiskReserveError, WriteFailedError):
-            # A full disk is no reason not to open: it waits until it is brought again.
+        except StorageError:
+            # What the machine refuses is no reason not to open: it is looked at again once a peer
+            # has more of it.
             continue

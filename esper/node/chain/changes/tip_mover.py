@@ -135,6 +135,8 @@ class TipMover:
             for block_id in path.undo:
                 state.undo(self._store, known.tree.height(block_id))
             for block_id in path.apply:
+                # As before each block of the chain: a visit writes as much as all of them.
+                self._store.options.check_reserve(self._store.datadir)
                 try:
                     _, block, content = self._ready(block_id, None)
                     context, execution = self._execute(state, block, content)

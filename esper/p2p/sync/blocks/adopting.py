@@ -11,7 +11,7 @@ from esper.p2p.sync.headers.following import Following
 from esper.p2p.sync.headers.header_run import blamed_for_state
 from esper.p2p.sync.lead import STALLED_MS, Lead
 from esper.p2p.sync.words import RESYNC
-from esper.p2p.verdicts import Failure
+from esper.p2p.verdicts import NO_ROOM, Failure
 from esper.primitives.errors.rule_violation import Consequence
 
 LONG_BLOCKS: Final = 256
@@ -127,6 +127,9 @@ class Adopting:
             return
         if failure.consequence is None:
             lead.retry_ms = now + AGAIN_MS
+        elif failure.rule == NO_ROOM:
+            # All that is kept beside the chain weighs more, and will in a second, too.
+            self._following.give_up(lead, now)
         elif failure.consequence is Consequence.RETRY:
             # The tree does not have its parent any more.
             self._following.left_branch(lead, now)

@@ -8,6 +8,7 @@ from esper.consensus.header_chain import HeaderChain
 from esper.p2p.faults import Offence
 from esper.p2p.limits import MOST_LOCATOR, NEAR_FORK
 from esper.p2p.peer import PeerNumber
+from esper.p2p.ports import LookAgain
 from esper.p2p.sync.blocks.block_window import BlockWindow
 from esper.p2p.sync.board import Board, HeadersAsked
 from esper.p2p.sync.claims import HEADERS_COST, HINT_EVERY_MS, VOID_MS, SyncPeer
@@ -24,6 +25,8 @@ from esper.primitives.ids import BlockId
 MOST_LEADS: Final = 2
 AGREES_MS: Final = 60_000
 """A peer that has what a lead has is not asked again for so long."""
+LOOK_AGAIN_MS: Final = 60_000
+"""Between two looks at branches that this machine may have refused to execute."""
 LEFT_MS: Final = 2_000
 """A giver that leaves its branch is asked again so much later, longer each time."""
 TURN_MS: Final = 120_000
@@ -41,6 +44,7 @@ class Following:
         self._listening = not board.settings.alone
         self._probe: Hashable | None = None
         self._walk: HeadersAsked | None = None
+        self._look_again_ms = now
 
     @property
     def listening(self) -> bool:
@@ -266,7 +270,15 @@ class Following:
         elif any(lead.adopting for lead in board.leads):
             peer.wait_for(None, now + AGREES_MS)
         else:
+            self._look_again(run.base, now)
             self.void(peer, now)
+
+    def _look_again(self, last: HeaderChain, now: int) -> None:
+        """Had the machine refused to execute a branch up to its horizon, nobody else would ask."""
+        if now >= self._look_again_ms and self._board.rerooting is None:
+            self._look_again_ms = now + LOOK_AGAIN_MS
+            key = ("look again", self._board.serial())
+            self._board.actions.append(LookAgain(key, last.tip_id))
 
     def run_of(self, asked: HeadersAsked, answer: Headers) -> HeaderRun | None:
         """What headers say; None if they begin nowhere. Blames whoever gave wrong ones."""

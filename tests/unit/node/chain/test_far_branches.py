@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import trio
 
+from esper.node.chain.block_judge import JudgedBlock
 from esper.node.chain.chain_service import FinalChainError, StartAgainError
 from esper.node.chain.changes.arrival import Adopted
 from esper.node.chain.milestones import MilestoneFile
@@ -14,7 +15,7 @@ from esper.primitives.errors.block_errors import StateRootViolation
 from esper.primitives.errors.chain_errors import InvalidAncestorViolation
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.ids import BlockId
-from esper.storage.errors import UnknownBlockError
+from esper.storage.errors import StorageError, UnknownBlockError
 from esper.storage.side_blocks import FAR_FOLDER, SideBlocks
 from tests.support.node.deep_world import PARAMS, UNDO, Disk, RealMade, RealMakers
 
@@ -241,3 +242,32 @@ def test_wishes_for_undo_records_are_seen_to_before_the_next_blocks(tmp_path: Pa
 
     go(main)
     opened.store.close()
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["of the visit", "of the block"])
+def test_a_visit_that_is_refused_keeps_no_node_from_opening(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    known, ways = disk.manager.known, disk.manager._far_ways
+    adopted: list[BlockId] = []
+
+    def refusing(judged: JudgedBlock) -> None:
+        adopted.append(judged.block_id)
+        if kept:
+            # In the tree, wherever: what was refused came after that.
+            monkeypatch.setattr(known, "tree", {judged.block_id})
+        raise StorageError("no space left on device")
+
+    async def main() -> None:
+        assert (await give(disk, NEW[:1])).done == 1
+
+    go(main)
+    monkeypatch.setattr(ways._adopter, "adopt", refusing)
+    monkeypatch.setattr(type(known), "may_follow", lambda *_: True)
+    if kept:
+        ways.follow_kept()
+    else:
+        with pytest.raises(StorageError):
+            ways.follow_kept()
+    assert adopted == [NEW[0].block_id]
+    assert (NEW[0].block_id in known.far) is not kept

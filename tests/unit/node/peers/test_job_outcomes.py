@@ -10,11 +10,12 @@ import trio
 import trio.testing
 
 from esper.node.chain.block_judge import JudgedBlock, JudgementError
+from esper.node.chain.branches import NoRoomBesideError
 from esper.node.chain.chain_service import StartAgainError
 from esper.node.peers.jobs import ChainJobs
 from esper.p2p.faults import Offence
-from esper.p2p.ports import Adopt, Adopted, JudgeBlock, Reroot
-from esper.p2p.verdicts import Failure
+from esper.p2p.ports import Adopt, Adopted, JudgeBlock, LookAgain, Reroot
+from esper.p2p.verdicts import NO_ROOM, Failure
 from esper.primitives.errors.block_errors import SizeViolation
 from esper.primitives.errors.consequences import Stage
 from esper.primitives.errors.header_errors import HeightViolation
@@ -39,6 +40,9 @@ class Chain:
         if self.error is not None:
             raise self.error
         return "proven"
+
+    async def look_again(self, block_id: BlockId) -> None:
+        await self.judge()
 
     async def stand_on(self, block_id: BlockId) -> None:
         await self.judge()
@@ -70,6 +74,18 @@ def judge() -> JudgeBlock:
 def test_a_value_comes_back() -> None:
     assert outcome(Chain(None), judge()) == ("proven", "")
     assert outcome(Chain(None), Reroot("key", ID)) == (None, "")
+    assert outcome(Chain(None), LookAgain("key", ID)) == (None, "")
+
+
+def test_a_block_without_room_beside_the_chain_is_no_trouble_of_this_machine() -> None:
+    found, trouble = outcome(Chain(NoRoomBesideError(ID, 1 << 30), 1), Adopt("key", blocks(2)))
+    assert (found.executed, found.failure.rule, trouble) == (1, NO_ROOM, "")
+    assert (found.failure.consequence, found.failure.offence) == (Consequence.RETRY, None)
+
+
+def test_a_look_that_the_machine_refuses_again_blames_nobody() -> None:
+    found, trouble = outcome(Chain(StorageError("full")), LookAgain("key", ID))
+    assert (found.consequence, found.offence, trouble) == (None, None, "full")
 
 
 @pytest.mark.parametrize(

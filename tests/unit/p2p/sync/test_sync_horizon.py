@@ -1,6 +1,7 @@
 """Sync at horizons: it asks for no more, waits, is told more, and blames nobody for it."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -110,6 +111,27 @@ def test_what_ends_at_its_horizon_is_set_aside_and_not_asked_for_again(
     # Once in ten minutes, and a walk over what is here costs two requests.
     assert headers_asked(world) - asked <= 3 * 3
     assert (world.blamed, world.sync.statistics().leads) == ([], 0)
+
+
+def test_what_this_machine_may_have_refused_is_looked_at_again_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FakeChain, "_visit", lambda *_: None)
+    world = standing()
+    tip = light_then_heavy(world, 16, L, 30)
+    world.honest(tip)
+    world.until(lambda: len(world.chain.known) == 61 + L, ms=120_000)
+    peers = [world.honest(tip) for _ in range(5)]
+    for _ in range(20):
+        for number in peers:
+            world.claim(number)
+        world.run(30_000)
+    last = next(made for made in up_to(tip) if made.height == 60 - 16 + L)
+    times = [when for when, _ in world.looked]
+    assert {block_id for _, block_id in world.looked} == {last.block_id}
+    assert all(two - one >= 60_000 for one, two in pairwise(times))
+    assert len(times) > 1
+    assert world.blamed == []
 
 
 def test_an_answer_that_is_cut_says_nothing_about_where_the_chain_ends() -> None:
