@@ -20,7 +20,13 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock
 from esper.node.in_force import parameters_of
 from esper.node.models.adopted import Adopted
-from esper.node.models.check_job import CheckFailedError, CheckJob, CheckResult, PackageChecker
+from esper.node.models.check_job import (
+    CheckFailedError,
+    CheckJob,
+    CheckResult,
+    FilesChangedError,
+    PackageChecker,
+)
 from esper.node.models.failures import Failures
 from esper.node.models.kept_models import KeptModels
 from esper.node.models.notebook import Notebook
@@ -259,11 +265,23 @@ class ModelKeeper:
                 await trio.to_thread.run_sync(
                     self.store.verified_as, note.root, note.body.entry.model_id
                 )
+        except FilesChangedError as error:
+            # What the disk changed is missing from now on, and comes again.
+            found = self.store.find(note.root)
+            if found is not None:
+                await trio.to_thread.run_sync(found.look_again)
+            task.trouble, task.checking = str(error), False
+            tell_check_failed(note, str(error), again=self._failures.failed(note.body))
         except (CheckFailedError, OSError, ModelError) as error:
             # A manifest that the disk lost among them: said, and no end of the node.
             task.trouble, task.checking = str(error), False
             tell_check_failed(note, str(error), again=self._failures.failed(note.body))
-            return
+        else:
+            self._take_verdict(note, task, result, extends)
+
+    def _take_verdict(
+        self, note: Note, task: Task, result: CheckResult, extends: ModelEntry | None
+    ) -> None:
         task.checking = False
         self._failures.passed(note.body)
         words, of = "; ".join(result.findings), b"" if extends is None else extends.bank_root

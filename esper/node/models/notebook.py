@@ -101,6 +101,8 @@ def _row(note: Note) -> dict[str, Any]:
         "over": note.over,
         "verdict": note.verdict.value,
         "words": note.words[:MOST_WORDS],
+        "passed": note.passed,
+        "extends": None if note.extends is None else note.extends.hex(),
     }
 
 
@@ -109,7 +111,12 @@ def _note(row: dict[str, Any]) -> Note:
     number, over, words = row["number"], row["over"], row["words"]
     if type(number) is not int or type(over) not in (int, type(None)) or type(words) is not str:
         raise NotesError("a number, a height or words of another type")
+    passed, extends = row["passed"], row["extends"]
+    if type(passed) is not bool or type(extends) not in (str, type(None)):
+        raise NotesError("a vote or a bank of another type")
     proposal = bytes.fromhex(row["proposal"])
     if not isinstance(body, ModelBody) or len(proposal) != HASH_BYTES:
         raise NotesError("a note of no model")
-    return Note(Txid(proposal), number, body, over, Verdict(row["verdict"]), words)
+    extended = None if extends is None else bytes.fromhex(extends)
+    verdict = Verdict(row["verdict"])
+    return Note(Txid(proposal), number, body, over, verdict, words, passed, extended)

@@ -63,10 +63,10 @@ class Note:
     words: str = ""
     """Of the verdict, for people."""
     passed: bool = True
-    """Whether its vote was seen to pass; notes of before do not say, and are trusted."""
+    """Whether its vote was seen to pass."""
     extends: bytes | None = None
     """What the checks took it for: the bank root that it extends, empty if it extends none; None
-    where they said nothing, or notes do not say."""
+    where they said nothing."""
 
     @property
     def root(self) -> bytes:

@@ -22,7 +22,14 @@ from tests.support.node.keeper_world import proposal_of
 
 ONE = proposal_of(1, bytes(64))
 NOTE = Note(ONE.id, 1, ONE.body)
-JUDGED = replace(NOTE, over=7, verdict=Verdict.REFUSED, words="salt: the same")
+JUDGED = replace(
+    NOTE,
+    over=7,
+    verdict=Verdict.REFUSED,
+    words="salt: the same",
+    passed=False,
+    extends=bytes(64),
+)
 
 
 def test_notes_come_back_as_they_were(tmp_path: Path) -> None:
@@ -42,6 +49,8 @@ def rows(**changed: Any) -> bytes:
         "over": None,
         "verdict": "none",
         "words": "",
+        "passed": True,
+        "extends": None,
     }
     return json.dumps({"version": 1, "notes": [row | changed]}).encode()
 
@@ -57,6 +66,8 @@ def rows(**changed: Any) -> bytes:
         b'{"version": 1, "notes": [1]}',
         rows(),
         rows(proposal="00"),
+        rows(passed=1),
+        rows(extends=7),
         rows(body=1),
     ],
 )
