@@ -57,12 +57,16 @@ class EntryRoom:
         ``heard`` is told what searches say, ``outlook`` says what comes next.
         """
         self._heard, self._outlook = heard, outlook
-        async with trio.open_nursery() as self._nursery:
-            for workers in self.loaded.values():
-                if workers.readiness is Readiness.LOADING:
-                    self._nursery.start_soon(self._serve, workers)
-            task_status.started()
-            await trio.sleep_forever()
+        try:
+            async with trio.open_nursery() as self._nursery:
+                for workers in self.loaded.values():
+                    if workers.readiness is Readiness.LOADING:
+                        self._nursery.start_soon(self._serve, workers)
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            # Who looks at the room once it has ended starts nobody: what ended it is the news.
+            self._nursery = None
 
     async def close(self) -> None:
         """End all provers; the searches end with ``run``."""
