@@ -38,6 +38,7 @@ from esper.model.files import json_file, safetensors_header, safetensors_layout
 from esper.model.importing import weight_files
 from esper.model.package import manifest
 from esper.model.templates import chat_template
+from esper.node.models import notebook
 from esper.p2p.faults import Fault
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peers import address_files, checked_file, peer_address
@@ -436,6 +437,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("p2p.wire.messages.decode_message", message_again, (Fault,), b"\0" + vector_of("Hello"), lambda v: v),
         Decoder("p2p.wire.framing.feed", framed, (Fault,), b"\x0e" + frame_bytes(Prefer(1)) * 2),
         Decoder("model.package.manifest.decode_manifest", manifest.decode_manifest, model_error, package_manifest().to_bytes(), manifest.Manifest.to_bytes),
+        Decoder("node.models.notebook.decode_notes", notebook.decode_notes, (notebook.NotesError,), b'{"version": 1, "notes": []}'),
         Decoder("model.prompts.read_bank", f("b", lambda d: prompts.read_bank(d / "b")), model_error, prompts.encode_bank(bank), prompts.encode_bank),
     )  # fmt: skip
 
