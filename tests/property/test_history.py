@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from esper.storage.history.history_records import Place
 from esper.vm.answers import call_cost
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.governance.delegate import Delegate
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.stake import Stake
@@ -90,6 +91,8 @@ def plain_events(standing: list[Made]) -> dict[bytes, list[PlainEvent]]:
                     told[who].append((at, "staked", amount, fee, b""))
                 case Unstake(amount=amount):
                     told[who].append((at, "unstaked", amount, fee, b""))
+                case Delegate(to=to):
+                    told[who].append((at, "delegated", 0, fee, to))
                 case CreditTransfer(receiver=receiver, amount=amount):
                     told[who].append((at, "credits-sent", amount, fee, receiver))
                     told[receiver].append((at, "credits-received", amount, 0, who))

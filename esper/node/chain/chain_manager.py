@@ -22,12 +22,13 @@ from esper.node.chain.block_judge import BlockJudge, JudgedBlock, JudgementError
 from esper.node.chain.branches import side_bytes_of
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.changes.adopter import Adopter
-from esper.node.chain.changes.arrival import GROUP_BLOCKS, Adopted, Arrival
+from esper.node.chain.changes.arrival import GROUP_BLOCKS, Adopted, Arrival, with_visit
 from esper.node.chain.changes.far_ways import FarWays
 from esper.node.chain.changes.known_blocks import KnownBlocks
 from esper.node.chain.changes.taking_up import take_up_side_blocks
 from esper.node.chain.changes.tip_mover import TipMover
 from esper.node.chain.changes.visiting import clear_visit
+from esper.node.chain.changes.visits import Visit, Visitor
 from esper.node.chain.store_state import StoreState, TreeState
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.errors.rule_violation import RuleViolation
@@ -72,7 +73,8 @@ class ChainManager:
         self._store = store
         self._mover = TipMover(self.known, self.state, verifier, signatures, prune=prune)
         self._adopter = Adopter(self.known, self._mover)
-        self._far_ways = FarWays(self.known, self.block_judge, self._adopter)
+        self._visitor = Visitor(self.known, self._mover, verifier)
+        self._far_ways = FarWays(self.known, self.block_judge, self._adopter, self._visitor)
         clear_visit(store.datadir)
         self._follow_side_blocks(now_ms)
         self.known.far.take_up()
@@ -81,7 +83,7 @@ class ChainManager:
     def _follow_side_blocks(self, now_ms: int) -> None:
         """Move to the best tip of what lies beside the chain and belongs to it."""
         try:
-            take_up_side_blocks(self.known, self._mover, now_ms)
+            take_up_side_blocks(self.known, self._visitor, now_ms)
             self._mover.move_to_best(None)
         except TooDeepReorganisation as violation:
             self.halted = violation
@@ -176,30 +178,59 @@ class ChainManager:
         header = read_header(data.header, self.params.limits)
         if self.knows(header.block_id):
             self.check_may_come(header)
-            return self.catch_up(header.block_id)
+            return self._visit_here(self.catch_up(header.block_id))
         parent = self.check_may_come(header)
         received_ms = now_ms if received_ms is None else received_ms
         try:
             judged = self.block_judge.judge(data, parent, now_ms=now_ms, received_ms=received_ms)
         except JudgementError as refused:
             raise refused.violation from None
-        return self.adopt(judged)
+        return self._visit_here(self.adopt(judged))
+
+    def _visit_here(self, arrival: Arrival) -> Arrival:
+        """Make the visits that an arrival waits for in this thread. Raises as ``submit``."""
+        for block_id in arrival.waiting:
+            visit = self.begin_visit(block_id)
+            if visit is None:
+                continue
+            try:
+                visit.run()
+            finally:
+                # Also of as much as was executed before the machine refused.
+                arrival = with_visit(arrival, self.end_visit(visit))
+            if visit.verdict is not None:
+                raise visit.verdict
+        return arrival
 
     def catch_up(self, block_id: BlockId) -> Arrival:
         """Move to the best tip, for a block that is known.
 
         There is nothing to do, unless the machine failed in the middle of a change of chain, or of
-        a visit. Raises what ``adopt`` raises.
+        a visit, which is in ``Arrival.waiting`` again. Raises what ``adopt`` raises.
         """
         before = self._mover.begin()
-        self._mover.move_to_best(None)
-        self._mover.visit_if_waiting(block_id)
+        self._adopter.look_again(block_id)
         return self._mover.arrival(block_id, before, new=False)
+
+    def begin_visit(self, block_id: BlockId) -> Visit | None:
+        """A visit of a branch in ``Arrival.waiting``, None if none is due any more.
+
+        It is run in any thread, one at a time, while the chain goes on.
+        """
+        return self._visitor.begin(block_id)
+
+    def end_visit(self, visit: Visit) -> Arrival:
+        """Take up what a visit found, however far it came; the chain stays where it is."""
+        before = self._mover.begin()
+        self._visitor.end(visit)
+        return self._mover.arrival(visit.block_id, before, new=False)
 
     def adopt(self, judged: JudgedBlock) -> Arrival:
         """Keep a judged block, and move to the best tip.
 
-        Raises the violation of the first rule that it breaks on its parent's state,
+        The end of a branch that waits for a visit is in ``Arrival.waiting``: visits are the
+        caller's, outside of what keeps the chain still. Raises the violation of the first rule that
+        the block breaks on its parent's state,
         TooDeepReorganisation if following the best tip needs the operator, NoRoomBesideError, and
         what the store raises. What the machine refuses is no verdict: the block may be brought
         again.

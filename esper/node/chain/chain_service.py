@@ -31,6 +31,7 @@ from esper.node.chain.changes.followers import ChainChange, ChainFollower, Commi
 from esper.node.chain.judging import Judging
 from esper.node.chain.milestones import MilestoneFile, Reached
 from esper.node.chain.sync_state import NetworkState, why_not_synced
+from esper.node.chain.visits_beside import VisitFailedError, VisitsBeside
 from esper.node.clock import Clock, steady_ms
 from esper.node.events import TipMoved
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
@@ -82,6 +83,7 @@ class ChainService:
         self._clock = clock
         self._steady = steady
         self._lock = trio.Lock()
+        self._visits = VisitsBeside(manager, self._lock, self._change)
         self._reading = trio.Semaphore(READING_THREADS)
         self._unprepared: frozenset[bytes] | None = None
         self._followers: list[ChainFollower] = []
@@ -181,7 +183,7 @@ class ChainService:
         size = min(GROUP_BLOCKS, self._manager.params.governance.horizon)
         for start in range(0, len(way.above), size):
             part = way.above[start : start + size]
-            await self._change(
+            await self._change_and_visit(
                 lambda part=part: self._manager.lead_up(  # type: ignore[misc]
                     part, now_ms=self._clock(), received_ms=self._steady()
                 )
@@ -275,12 +277,23 @@ class ChainService:
             return await self.adopt(judged)
 
     async def adopt(self, judged: JudgedBlock) -> Arrival:
-        """Keep a judged block and move to the best tip. Raises what ``ChainManager.adopt`` does."""
-        return await self._change(partial(self._manager.adopt, judged))
+        """Keep a judged block and move to the best tip; visit its branch if that waits for it.
+
+        Raises what ``ChainManager.adopt`` does, the rule that the block breaks in a visit, and what
+        the machine refuses then.
+        """
+        return await self._change_and_visit(partial(self._manager.adopt, judged))
 
     async def look_again(self, block_id: BlockId) -> Arrival:
         """Make up for what the machine refused when a known block came: see ``catch_up``."""
-        return await self._change(partial(self._manager.catch_up, block_id))
+        return await self._change_and_visit(partial(self._manager.catch_up, block_id))
+
+    async def _change_and_visit(self, work: Callable[[], Arrival]) -> Arrival:
+        arrival = await self._change(work)
+        try:
+            return await self._visits.make(arrival)
+        except VisitFailedError as failed:
+            raise failed.reason from None
 
     async def adopt_many(self, judged: Sequence[JudgedBlock]) -> Adopted:
         """Keep judged blocks in order, up to the first that fails, in one turn.
@@ -295,7 +308,7 @@ class ChainService:
             return found[0].arrival
 
         await self._change(work)
-        adopted = found[0]
+        adopted = await self._visited(found[0], judged)
         if isinstance(adopted.failure, TooDeepReorganisation):
             await trio.to_thread.run_sync(self._reached.halt, adopted.failure)
         if isinstance(adopted.failure, RuleViolation):
@@ -303,6 +316,15 @@ class ChainService:
             failure = JudgementError(Stage.STATE, adopted.failure, block_id)
             return replace(adopted, failure=failure)
         return adopted
+
+    async def _visited(self, adopted: Adopted, judged: Sequence[JudgedBlock]) -> Adopted:
+        """After the visits of these blocks' branches; the first that fails is the failure."""
+        try:
+            return replace(adopted, arrival=await self._visits.make(adopted.arrival))
+        except VisitFailedError as failed:
+            ids = [one.block_id for one in judged[: adopted.done]]
+            done = ids.index(failed.block_id) if failed.block_id in ids else 0
+            return Adopted(failed.arrival, done, failed.reason)
 
     async def _change(self, work: Callable[[], Arrival]) -> Arrival:
         async with self._lock:

@@ -7,7 +7,7 @@
 | CreditTransfer | CREDITS_SENT; CREDITS_RECEIVED |
 | LlmCall | CALLED: burned if its answer is in the block, otherwise locked |
 | LlmResult | ANSWERED, of the caller: what comes back; ANSWERED of nothing, of who sent it |
-| Propose, Vote, Delegate, Prove | PROPOSED of the bond, VOTED, DELEGATED, PROVED |
+| Propose, Vote, Delegate, Prove | PROPOSED of the bond, VOTED, DELEGATED to whom, PROVED |
 | coinbase | MINED |
 | any other kind | units and credits that it moves as above; OTHER for units that go elsewhere |
 
@@ -172,7 +172,10 @@ def _moved(payload: Payload, sender: bytes, fee: int) -> tuple[Happening, ...]:
     ]
     elsewhere = payload.outlay - sum(output.amount for output in payload.payments)
     if elsewhere or not events:
-        events.insert(0, Happening(sender, _DOES.get(type(payload), What.OTHER), elsewhere))
+        what, other = _DOES.get(type(payload), What.OTHER), b""
+        if isinstance(payload, Delegate):
+            other = payload.to
+        events.insert(0, Happening(sender, what, elsewhere, other=other))
     events[0] = replace(events[0], fee=fee)
     return tuple(events)
 

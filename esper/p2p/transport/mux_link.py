@@ -199,6 +199,8 @@ class MuxLink:
         while True:
             for _ in range(MESSAGES_AT_ONCE):
                 await self._follow(await self._secured.read_message())
+                if self._mux.answering:
+                    break
             await trio.lowlevel.checkpoint()
 
     async def _follow(self, message: bytes) -> None:
@@ -218,6 +220,9 @@ class MuxLink:
                     await self._hold_back()
             if frames == data == 0 or self._mux.parsed:
                 break
+            if self._mux.answering and not self._channel.in_handshake:
+                # Else a peer that reads would be blamed for answers that nobody sent it yet.
+                await trio.lowlevel.checkpoint()
             first = 0
         if self._mux.gone:
             raise LinkClosed(Ending.PEERS)

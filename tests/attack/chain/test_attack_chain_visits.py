@@ -12,20 +12,37 @@ import trio
 
 from esper.consensus.chain import BlockBytes
 from esper.dao.registry import ONE
+from esper.node.chain.block_judge import JudgementError
 from esper.node.chain.branches import NoRoomBesideError, side_bytes_of
 from esper.node.chain.chain_service import ChainService
-from esper.node.chain.changes import tip_mover
+from esper.node.chain.changes import visits
+from esper.node.chain.changes.arrival import Adopted, Arrival
+from esper.node.chain.changes.executing import BlockExecutor
 from esper.node.chain.changes.known_blocks import KnownBlocks
 from esper.node.chain.changes.visiting import VISIT_FOLDER, VisitState, visiting_state
+from esper.primitives.errors.block_errors import StateRootViolation
+from esper.primitives.errors.chain_errors import InvalidAncestorViolation
+from esper.primitives.errors.consequences import Stage
 from esper.primitives.networks import MAINNET
 from esper.primitives.units import RANGE_512
-from esper.storage.chain_store import ChainStore
+from esper.storage.chain_reader import ChainReader
 from esper.storage.errors import DiskReserveError
 from esper.storage.side_blocks import SideBlocks
 from esper.storage.store_options import StoreOptions
 from esper.storage.system_errors import SystemRefusedError
 from tests.support.node.deep_world import PARAMS, UNDO, DeepWorld, RealMakers
-from tests.support.rotations import FAR, LEFT, NEW, OLD, OTHER, RIGHT, STEM, Node, confirming
+from tests.support.rotations import (
+    FAR,
+    HORIZON,
+    LEFT,
+    NEW,
+    OLD,
+    OTHER,
+    RIGHT,
+    STEM,
+    Node,
+    confirming,
+)
 from tests.unit.node.chain.test_horizon import PLAN, beside, stem
 from tests.unit.node.peers.test_horizon_sync import L, reweighed
 
@@ -56,15 +73,17 @@ def test_sync_makes_up_for_a_visit_that_a_full_disk_refused(
     refused: list[int] = []
 
     @contextmanager
-    def full_once(store: ChainStore) -> Iterator[VisitState]:
+    def full_once(
+        datadir: Path, reader: ChainReader, options: StoreOptions
+    ) -> Iterator[VisitState]:
         # The block itself took the last room above the reserve.
         if len(refused) <= restarted:
             refused.append(1)
-            raise DiskReserveError(store.datadir, 0, 1)
-        with visiting_state(store) as state:
+            raise DiskReserveError(datadir, 0, 1)
+        with visiting_state(datadir, reader, options) as state:
             yield state
 
-    monkeypatch.setattr(tip_mover, "visiting_state", full_once)
+    monkeypatch.setattr(visits, "visiting_state", full_once)
     with confirming(reweighed(16, 2 * ONE)):
         ours = makers.chain(makers.genesis, 20, spacing_ms=spacing)
         [late] = makers.chain(ours[19 - UNDO], 1, spacing_ms=4 * spacing)
@@ -128,36 +147,135 @@ def test_a_branch_of_full_blocks_fits_beside_the_chain_up_to_its_horizon() -> No
     assert whole <= side_bytes_of(MAINNET)
 
 
-@pytest.mark.xfail(strict=True, reason="open: a visit holds the chain's lock for all its blocks")
-def test_the_chain_grows_while_a_branch_is_visited(node: Node) -> None:
+class Held:
+    """Executes the blocks of visits once it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.began, self.go_on = threading.Event(), threading.Event()
+        self.blocks = 0
+        real = BlockExecutor.execute
+
+        def slow(executor: BlockExecutor, parent: Any, state: Any, block: Any, content: Any) -> Any:
+            if isinstance(state, VisitState):
+                self.began.set()
+                assert self.go_on.wait(60)
+                self.blocks += 1
+            return real(executor, parent, state, block, content)
+
+        monkeypatch.setattr(BlockExecutor, "execute", slow)
+
+    async def until_began(self) -> None:
+        await trio.to_thread.run_sync(self.began.wait)
+
+
+def test_the_chain_grows_while_a_branch_is_visited(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A visit takes as long as L full blocks; meanwhile every new block of the chain would wait."""
     heavy, light = beside(node)
     node.submit(*light.blocks[:-1])
     [above] = heavy.on(LEFT, [OLD]).blocks
-    mover, visiting, go_on = node.manager._mover, threading.Event(), threading.Event()
-    real = mover._execute
-
-    def slow(state: Any, block: Any, content: Any) -> Any:
-        if isinstance(state, VisitState):
-            visiting.set()
-            go_on.wait()
-        return real(state, block, content)
-
-    mover._execute = slow  # type: ignore[method-assign]
+    held = Held(monkeypatch)
     service = ChainService(node.manager, lambda: FAR)
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(service.submit, BlockBytes.of(light.blocks[-1]))
-            await trio.to_thread.run_sync(visiting.wait)
-            with trio.move_on_after(10):
-                await service.submit(BlockBytes.of(above))
+            await held.until_began()
+            await service.submit(BlockBytes.of(above))
             tips.append(service.tip)
-            go_on.set()
+            held.go_on.set()
 
     tips: list[bytes] = []
     trio.run(main)
     assert tips == [above.header.block_id]
+    # What the visit found by the state of before is taken up on top of the chain of now.
+    assert node.manager.headers_of(light.chain.context.tip_id) == light.chain.context
+
+
+def test_a_visit_of_a_branch_that_became_the_chain_meanwhile_changes_nothing(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The blocks that it reads are not beside the chain any more: none of them is lost."""
+    _, light = beside(node)
+    node.submit(*light.blocks[:-1])
+    mover = node.manager._mover
+    held = Held(monkeypatch)
+    service = ChainService(node.manager, lambda: FAR)
+
+    def take_the_branch() -> Arrival:
+        tree, before = type(node.manager.known.tree), mover.begin()
+        with monkeypatch.context() as patched:
+            patched.setattr(tree, "best_tip", lambda _: light.chain.context.tip_id)
+            mover.move_to_best(None)
+        return mover.arrival(before, before, new=False)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(service.submit, BlockBytes.of(light.blocks[-1]))
+            await held.until_began()
+            await service._change(take_the_branch)
+            held.go_on.set()
+
+    trio.run(main)
+    assert node.stands_on(light.chain)
+    assert held.blocks < HORIZON
+    assert all(node.manager.knows(one.header.block_id) for one in light.blocks)
+
+
+def test_a_visit_that_is_cancelled_ends_at_its_next_block_and_keeps_what_it_found(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node stops within a second, whatever it looks at; and nobody makes it look in vain."""
+    _, light = beside(node)
+    node.submit(*light.blocks[:-1])
+    held = Held(monkeypatch)
+    service = ChainService(node.manager, lambda: FAR)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(service.submit, BlockBytes.of(light.blocks[-1]))
+            await held.until_began()
+            nursery.cancel_scope.cancel()
+            held.go_on.set()
+
+    trio.run(main)
+    assert held.blocks == 1
+    found = node.manager.headers_of(light.chain.context.tip_id)
+    assert found is not None
+    assert found.executed_height == light.blocks[0].header.pre.height
+
+
+def test_the_end_of_a_branch_that_fails_in_a_visit_is_refused_with_its_rule(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heavy, light = beside(node)
+    node.submit(*light.blocks[:-1])
+    broken = light.blocks[-1].header.block_id
+    real = BlockExecutor.execute
+
+    def fails(executor: BlockExecutor, parent: Any, state: Any, block: Any, content: Any) -> Any:
+        if block.header.block_id == broken:
+            raise StateRootViolation(bytes(32), bytes(32))
+        return real(executor, parent, state, block, content)
+
+    monkeypatch.setattr(BlockExecutor, "execute", fails)
+    service = ChainService(node.manager, lambda: FAR)
+
+    async def given() -> Adopted:
+        below = node.manager.headers_of(light.blocks[-2].header.block_id)
+        assert below is not None
+        return await service.adopt_many(
+            [await service.judging.judge(BlockBytes.of(light.blocks[-1]), below)]
+        )
+
+    adopted = trio.run(given)
+    assert adopted.done == 0
+    assert isinstance(adopted.failure, JudgementError)
+    assert (adopted.failure.stage, adopted.failure.block_id) == (Stage.STATE, broken)
+    assert node.stands_on(heavy.chain)
+    with pytest.raises(InvalidAncestorViolation):
+        trio.run(service.submit, BlockBytes.of(light.blocks[-1]))
 
 
 def test_a_block_that_finds_no_room_leaves_nothing_half_forgotten(node: Node) -> None:

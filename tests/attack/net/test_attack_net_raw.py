@@ -362,7 +362,7 @@ def test_other_protocols_are_refused_and_the_link_stays(protocol: str) -> None:
         lambda number: head(DATA, 0, 1, 1) + b"x",
     ],
 )
-@pytest.mark.parametrize("together", [1, 500])
+@pytest.mark.parametrize("together", [1, 500, 1_500])
 def test_tiny_frames_are_read_slowly(frame: Callable[[int], bytes], together: int) -> None:
     """A small frame costs 50 microseconds: 20,000 would take a second of the loop."""
 

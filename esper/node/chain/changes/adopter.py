@@ -31,8 +31,7 @@ class Adopter:
         # Again: others came while it was judged.
         self._known.check_may_come(judged.header)
         if block_id in self._known.tree:
-            self._mover.move_to_best(None)
-            self._mover.visit_if_waiting(block_id)
+            self.look_again(block_id)
             return False
         self._join(judged)
         try:
@@ -40,11 +39,16 @@ class Adopter:
         except BaseException:
             self._forget_unkept(block_id)
             raise
-        self._mover.visit_if_waiting(block_id)
+        self._wait_if_due(block_id)
         failed = self._mover.move.invalid.get(block_id)
         if failed is not None and not self._known.tree.is_invalid(judged.header.pre.parent):
             raise failed
         return True
+
+    def look_again(self, block_id: BlockId) -> None:
+        """Move to the best tip, for a block that is known. Raises as ``adopt``."""
+        self._mover.move_to_best(None)
+        self._wait_if_due(block_id)
 
     def extends_tip(self, judged: JudgedBlock) -> bool:
         """Whether a new block goes on top of the tip, which is the best: it will be the best."""
@@ -78,6 +82,10 @@ class Adopter:
         self._mover.prune_passed(before)
         self._mover.settle(before)
         return done, failure
+
+    def _wait_if_due(self, block_id: BlockId) -> None:
+        if self._known.waits_for_visit(block_id):
+            self._mover.move.waiting.append(block_id)
 
     def _extend(self, judged: JudgedBlock) -> None:
         """Put a block on top of the tip. Raises as ``adopt``."""

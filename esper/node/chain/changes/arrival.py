@@ -1,7 +1,7 @@
 """What became of blocks that were given to a chain, and of the chain."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -49,8 +49,15 @@ class Arrival:
     rerooted: bool = False
     """Whether the old tip is forgotten: the chain went back far below it, and anything in the state
     may be another. Nothing is said to be undone or applied then."""
+    waiting: tuple[BlockId, ...] = ()
+    """Ends of branches beside the chain that go on beyond their horizon once they were visited."""
     read: Mapping[BlockId, ReadBlock] = field(default_factory=dict, compare=False, repr=False)
     """Some of these blocks, as they were read on the way."""
+
+
+def with_visit(arrival: Arrival, visited: Arrival) -> Arrival:
+    """An arrival, after one of the visits for which it waited."""
+    return replace(arrival, invalid=MappingProxyType({**arrival.invalid, **visited.invalid}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,8 @@ class Move:
     read: dict[BlockId, ReadBlock] = field(default_factory=dict)
     executed: list[BlockId] = field(default_factory=list)
     """Blocks whose children have not been told yet what they confirmed."""
+    waiting: list[BlockId] = field(default_factory=list)
+    """Ends of branches that are to be visited."""
 
     def passed(self, block: Block, content: BlockContent) -> None:
         """Keep the last few blocks for those who follow the chain."""

@@ -9,6 +9,7 @@ from esper.consensus.header_isolation import read_header
 from esper.node.chain.block_judge import BlockJudge, JudgedBlock, JudgementError
 from esper.node.chain.changes.adopter import Adopter
 from esper.node.chain.changes.known_blocks import KnownBlocks
+from esper.node.chain.changes.visits import Visitor
 from esper.primitives.errors.header_errors import UnknownParentViolation
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import BlockId
@@ -21,10 +22,13 @@ STEPS_BACK: Final = 64
 class FarWays:
     """Takes the chain to blocks that are kept, however deep their branch leaves it."""
 
-    def __init__(self, known: KnownBlocks, judge: BlockJudge, adopter: Adopter) -> None:
+    def __init__(
+        self, known: KnownBlocks, judge: BlockJudge, adopter: Adopter, visitor: Visitor
+    ) -> None:
         self._known = known
         self._judge = judge
         self._adopter = adopter
+        self._visitor = visitor
 
     def leaves_deep(self, header: Header) -> bool:
         """Whether a block leaves the chain deeper than that goes back by itself.
@@ -89,6 +93,7 @@ class FarWays:
             try:
                 [judged] = self.judged_again([block_id], 0, 0)
                 self._adopter.adopt(judged)
+                self._visitor.visit_here(block_id)
             except RuleViolation:
                 self._known.far.refuse(block_id)
             except StorageError:

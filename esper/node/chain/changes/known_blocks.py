@@ -184,6 +184,13 @@ class KnownBlocks:
             return self.check_may_come(header)
         return self.far.check_may_come(header.block_id, header.pre.parent)
 
+    def waits_for_visit(self, block_id: BlockId) -> bool:
+        """Whether a branch beside the chain ends at its horizon and was not executed."""
+        if block_id not in self.tree or block_id in self.executed:
+            return False
+        headers = self.headers[block_id]
+        return headers.height >= headers.horizon and not self.tree.is_invalid(block_id)
+
     def may_follow(self, parent_id: BlockId) -> bool:
         """Whether a branch on this block leaves the chain where blocks can still be undone."""
         if parent_id not in self.tree or self.branches.is_bare(parent_id):

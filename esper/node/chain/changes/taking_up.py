@@ -3,16 +3,16 @@
 from esper.consensus.chain import check_header
 from esper.consensus.header_isolation import read_header
 from esper.node.chain.changes.known_blocks import KnownBlocks
-from esper.node.chain.changes.tip_mover import TipMover
+from esper.node.chain.changes.visits import Visitor
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.storage.errors import StorageError
 
 
-def take_up_side_blocks(known: KnownBlocks, mover: TipMover, now_ms: int) -> None:
+def take_up_side_blocks(known: KnownBlocks, visitor: Visitor, now_ms: int) -> None:
     """What was kept beside the chain had its work proven and its lists read before.
 
-    ``mover`` visits branches that go on beyond their horizon: that they were visited before is not
-    kept.
+    ``visitor`` visits branches that go on beyond their horizon: that they were visited
+    before is not kept.
     """
     waiting = []
     for block_id in known.branches.on_disk:
@@ -34,7 +34,7 @@ def take_up_side_blocks(known: KnownBlocks, mover: TipMover, now_ms: int) -> Non
             continue
         known.join(parent, parent.extended_by_header(header), now_ms)
         try:
-            mover.visit_if_waiting(block_id)
+            visitor.visit_here(block_id)
         except StorageError:
             # What the machine refuses is no reason not to open: it is looked at again once a peer
             # has more of it.

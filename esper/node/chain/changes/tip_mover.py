@@ -1,33 +1,26 @@
 """The way to the best tip: blocks are undone and applied until the chain ends there."""
 
 import logging
-from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
 from esper.consensus.block import Block
-from esper.consensus.block_isolation import BlockContent, check_lists, check_parts_of_work
-from esper.consensus.chain import BlockBytes, connect, read_block
-from esper.consensus.context import ChainContext
-from esper.consensus.execution import BlockExecution
+from esper.consensus.block_isolation import BlockContent
+from esper.consensus.chain import BlockBytes
 from esper.consensus.fork_choice import Path
-from esper.consensus.ports import ChainState, WorkVerifier
-from esper.crypto.signatures import SignatureClaim, SignatureVerifier
+from esper.consensus.ports import WorkVerifier
+from esper.crypto.signatures import SignatureVerifier
 from esper.node.chain.block_judge import JudgedBlock
 from esper.node.chain.changes.arrival import Arrival, Move
+from esper.node.chain.changes.executing import BlockExecutor, read_again
 from esper.node.chain.changes.known_blocks import KnownBlocks
-from esper.node.chain.changes.visiting import visiting_state
 from esper.node.chain.store_state import StoreState, stored_execution
-from esper.node.signatures.batch import BatchVerifier
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
 from esper.primitives.ids import BlockId
 from esper.saying import warn
 from esper.storage.side_blocks import SideBlockError
-from esper.vm.ledger import Ledger
-from esper.vm.transaction import Transaction
-from esper.vm.view import Overlay
 
 LOG: Final = logging.getLogger("esper.chain")
 PRUNE_EVERY: Final = 64
@@ -50,8 +43,7 @@ class TipMover:
         self._known = known
         self._store = known.store
         self._state = state
-        self._verifier = verifier
-        self._signatures = signatures
+        self._executor = BlockExecutor(verifier, signatures)
         self._prune = prune
         self.move = Move()
         """What happened since ``begin``."""
@@ -71,7 +63,7 @@ class TipMover:
                 # It was too deep to be kept when it came; whoever has it may bring it again.
                 self._known.forget(bare)
                 continue
-            self._check_undoable(len(path.undo))
+            self.check_undoable(len(path.undo))
             for block_id in path.undo:
                 self._known.branches.put_aside(block_id, self._known.stored(block_id))
             for block_id in path.undo:
@@ -82,7 +74,7 @@ class TipMover:
                 try:
                     self.apply(*self._ready(block_id, fresh))
                 except SideBlockError as error:
-                    self._lose(block_id, error)
+                    self.lose(block_id, error)
                     break
                 except RuleViolation as violation:
                     if consequence_of(violation, Stage.STATE) is Consequence.HALT:
@@ -96,7 +88,8 @@ class TipMover:
     def apply(self, data: BlockBytes, block: Block, content: BlockContent) -> None:
         """Execute a block on top of the tip. Raises the rule that it breaks there."""
         block_id = block.header.block_id
-        context, execution = self._execute(self._state, block, content)
+        parent = self._known.executed[block.header.pre.parent]
+        context, execution = self._executor.execute(parent, self._state, block, content)
         # Before the tip moves: whoever looks at it from outside finds its context.
         self._known.headers[block_id] = self._known.executed[block_id] = context
         self._store.append(block_id, data, stored_execution(execution, context))
@@ -105,67 +98,13 @@ class TipMover:
         self.move.executed.append(block_id)
         self._known.branches.drop(block_id)
 
-    def visit_if_waiting(self, block_id: BlockId) -> None:
-        """Execute a branch beside the chain that ends at its horizon, so that it may go on.
-
-        The chain stays where it is. Blocks that fail are marked; one that cannot be followed is
-        not looked at. Raises what the store raises.
-        """
-        known = self._known
-        if block_id not in known.tree or block_id in known.executed:
-            return
-        headers = known.headers[block_id]
-        if headers.height < headers.horizon or known.tree.is_invalid(block_id):
-            return
-        try:
-            path = known.tree.path(known.tip_id, block_id)
-            self._check_undoable(len(path.undo))
-        except TooDeepReorganisation:
-            return
-        if all(known.branches.holds(one) for one in path.apply):
-            try:
-                self._visit(path)
-            finally:
-                # Also of as much as was executed before the machine refused.
-                self._tell()
-
-    def _visit(self, path: Path) -> None:
-        known = self._known
-        with visiting_state(self._store) as state:
-            for block_id in path.undo:
-                state.undo(self._store, known.tree.height(block_id))
-            for block_id in path.apply:
-                # As before each block of the chain: a visit writes as much as all of them.
-                self._store.options.check_reserve(self._store.datadir)
-                try:
-                    _, block, content = self._ready(block_id, None)
-                    context, execution = self._execute(state, block, content)
-                except SideBlockError as error:
-                    self._lose(block_id, error)
-                    return
-                except RuleViolation as violation:
-                    if consequence_of(violation, Stage.STATE) is Consequence.HALT:
-                        raise
-                    self.mark(block_id, violation)
-                    return
-                state.apply(execution.changes)
-                known.headers[block_id] = known.executed[block_id] = context
-                self.move.executed.append(block_id)
-
-    def _execute(
-        self, state: ChainState, block: Block, content: BlockContent
-    ) -> tuple[ChainContext, BlockExecution]:
-        parent = self._known.executed[block.header.pre.parent]
-        self._begin_signatures(content.transactions, parent, state)
-        return connect(parent, state, block, content, self._verifier, self._signatures)
-
-    def _tell(self) -> None:
+    def tell(self) -> None:
         """What builds on blocks that were executed just now knows what they confirmed."""
         executed, self.move.executed = self.move.executed, []
         for block_id in executed:
             self._known.tell_above(block_id)
 
-    def _lose(self, block_id: BlockId, error: SideBlockError) -> None:
+    def lose(self, block_id: BlockId, error: SideBlockError) -> None:
         """The disk lost a block beside the chain: whoever has the branch may bring it again."""
         warn(
             LOG,
@@ -196,6 +135,7 @@ class TipMover:
             MappingProxyType(move.invalid),
             frozenset(move.touched),
             rerooted=before not in self._known.tree,
+            waiting=tuple(move.waiting),
             read=MappingProxyType(move.read),
         )
 
@@ -211,7 +151,7 @@ class TipMover:
 
         What left the chain just now stays, however many blocks joined it: followers read it.
         """
-        self._tell()
+        self.tell()
         known = self._known
         joined = known.tree.path(before, known.tip_id).apply
         remembered = 2 * known.params.limits.undo_depth
@@ -237,7 +177,7 @@ class TipMover:
         if self._store.index.height_of(block_id) is None:
             self._known.branches.put_aside(block_id, fresh.data)
 
-    def _check_undoable(self, depth: int) -> None:
+    def check_undoable(self, depth: int) -> None:
         """A chain that has been higher has fewer undo records than the undo depth.
 
         Raises TooDeepReorganisation before anything is undone.
@@ -257,23 +197,4 @@ class TipMover:
         if fresh is not None and fresh.block_id == block_id:
             return fresh.data, fresh.block, fresh.content
         data = self._known.branches.get(block_id)
-        limits = self._known.params.limits
-        block = read_block(data, limits)
-        # One that was taken on trust came without its proof.
-        check_parts_of_work(block.header, block.body.outputs, block.proof or None, limits)
-        return data, block, check_lists(block, limits)
-
-    def _begin_signatures(
-        self, transactions: Sequence[Transaction], parent: ChainContext, state: ChainState
-    ) -> None:
-        """Let other threads check signatures while this one executes."""
-        if not isinstance(self._signatures, BatchVerifier):
-            return
-        ledger = Ledger(Overlay(state))
-        claims = []
-        for transaction in transactions:
-            known = None if transaction.key else ledger.known_key(transaction.sender)
-            key = transaction.key if known is None else known.key
-            digest = transaction.signing_digest(parent.genesis_hash)
-            claims.append(SignatureClaim(transaction.suite, key, digest, transaction.signature))
-        self._signatures.begin(claims)
+        return data, *read_again(data, self._known.params.limits)

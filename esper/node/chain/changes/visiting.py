@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from esper.storage.chain_store import ChainStore
+from esper.storage.chain_index import OldValue
+from esper.storage.chain_reader import ChainReader
 from esper.storage.kv.layered import LayeredView
 from esper.storage.kv.leveldb import LevelDbStore
 from esper.storage.state.disk_state_tree import DiskStateTree, StateUpdate
+from esper.storage.store_options import StoreOptions
 from esper.vm.view import Change
 
 VISIT_FOLDER: Final = "visit"
@@ -44,9 +46,8 @@ class VisitState:
         self._view.write(self._update(changes).writes)
         self._worked_out = None
 
-    def undo(self, store: ChainStore, height: int) -> None:
-        """Take back what the chain's block of a height did, the highest first."""
-        old = store.index.undo(height) or ()
+    def undo(self, old: Sequence[OldValue]) -> None:
+        """Take back what the chain's highest block did, by its undo record."""
         self.apply(
             [
                 Change(one.path, self.get(one.path), one.value[0] if one.value else None)
@@ -61,20 +62,22 @@ class VisitState:
 
 
 @contextmanager
-def visiting_state(store: ChainStore) -> Iterator[VisitState]:
-    """A copy of the state of a store's tip, which must not move meanwhile.
+def visiting_state(
+    datadir: Path, reader: ChainReader, options: StoreOptions
+) -> Iterator[VisitState]:
+    """A copy of the state as a reader has it, in a data directory: one at a time.
 
     Raises DiskReserveError, WriteFailedError and what reading raises.
     """
-    store.options.check_reserve(store.datadir)
-    folder = store.datadir / VISIT_FOLDER
-    clear_visit(store.datadir)
+    options.check_reserve(datadir)
+    folder = datadir / VISIT_FOLDER
+    clear_visit(datadir)
     upper = LevelDbStore(folder, create=True, write_buffer_bytes=BUFFER_BYTES, synced=False)
     try:
-        yield VisitState(LayeredView(store.index.store, upper))
+        yield VisitState(LayeredView(reader.index.store, upper))
     finally:
         upper.close()
-        clear_visit(store.datadir)
+        clear_visit(datadir)
 
 
 def clear_visit(datadir: Path) -> None:

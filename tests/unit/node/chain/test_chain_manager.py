@@ -223,7 +223,7 @@ def test_an_invalid_block_deep_in_a_branch_is_found_out_and_left(node: Node) -> 
         with pytest.raises(InvalidAncestorViolation):
             submit(node, block)
     # Another child is refused without a look at its proof, and leaves nothing behind.
-    verifier, waiting = node.manager._mover._verifier, node.side()
+    verifier, waiting = node.manager._mover._executor._verifier, node.side()
     assert isinstance(verifier, FakeVerifier)
     verified = verifier.verified
     [another] = empty_blocks(false_chain, 1, later_ms=1)

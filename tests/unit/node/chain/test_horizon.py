@@ -1,19 +1,21 @@
 """Branches whose models depend on what their own blocks confirmed: visits, switches, restarts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from esper.consensus.block import Block
 from esper.consensus.chain import BlockBytes
 from esper.consensus.context import ChainContext
-from esper.consensus.fork_choice import Path as Way
 from esper.consensus.header_chain import HeaderChain
 from esper.dao.registry import ONE
-from esper.node.chain.changes.tip_mover import TipMover
+from esper.node.chain.changes.executing import BlockExecutor
 from esper.node.chain.changes.visiting import VISIT_FOLDER
+from esper.node.chain.changes.visits import Visit, Visitor
 from esper.node.chain.store_state import genesis_of, replay_of
+from esper.primitives.errors.block_errors import StateRootViolation
 from esper.primitives.errors.header_errors import HorizonViolation
 from esper.storage.errors import DiskReserveError
 from esper.storage.reindex import reindex
@@ -81,7 +83,7 @@ def same_rules(one: HeaderChain | None, other: HeaderChain | None) -> bool:
 def test_who_executed_a_branch_and_who_did_not_agree_up_to_its_horizon(
     node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TipMover, "visit_if_waiting", lambda *_: None)
+    monkeypatch.setattr(Visitor, "begin", lambda *_: None)
     common = stem()
     node.submit(*common.blocks, *common.on(LEFT, [OLD] * 4).blocks)
     light = common.on(RIGHT, [NEW] * (HORIZON - 1))
@@ -126,14 +128,14 @@ def test_a_visited_branch_that_stays_lighter_is_left_beside_and_visited_again_af
     more = light.on(RIGHT, [NEW, NEW, NEWER])
     node.submit(*light.blocks, *more.blocks)
     assert node.stands_on(heavy.chain)
-    visits: list[Way] = []
-    visit = TipMover._visit
+    visits: list[Visit] = []
+    run = Visit.run
 
-    def noted(self: TipMover, path: Way) -> None:
-        visits.append(path)
-        visit(self, path)
+    def noted(self: Visit, go_on: Callable[[], None] = lambda: None) -> None:
+        visits.append(self)
+        run(self, go_on)
 
-    monkeypatch.setattr(TipMover, "_visit", noted)
+    monkeypatch.setattr(Visit, "run", noted)
     node.restart()
     assert len(visits) == 1
     assert node.stands_on(heavy.chain)
@@ -171,7 +173,7 @@ def test_a_header_beyond_the_horizon_waits_and_is_taken_later(
     [above] = light.on(RIGHT, [NEW]).blocks
     with monkeypatch.context() as patched:
         # As long as the machine keeps it from looking.
-        patched.setattr(TipMover, "visit_if_waiting", lambda *_: None)
+        patched.setattr(Visitor, "begin", lambda *_: None)
         node.submit(*light.blocks)
         with pytest.raises(HorizonViolation):
             node.submit(above)
@@ -214,21 +216,23 @@ def test_what_builds_on_a_visited_branch_is_told_what_it_confirmed(node: Node) -
     assert same_rules(after, other.chain.context)
 
 
-def test_a_visit_finds_what_fails_and_leaves_nothing(node: Node) -> None:
+def test_a_visit_finds_what_fails_and_leaves_nothing(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     heavy, light = beside(node)
     node.submit(*light.blocks[:-1])
     broken = light.blocks[1].header.block_id
     # Whoever mined it did the work; its state is not what it says.
-    real = node.manager._mover._execute
+    real = BlockExecutor.execute
 
-    def fails(state: object, block: object, content: object) -> object:
-        if block.header.block_id == broken:  # type: ignore[attr-defined]
-            from esper.primitives.errors.block_errors import StateRootViolation
-
+    def fails(
+        self: BlockExecutor, parent: ChainContext, state: Any, block: Block, content: Any
+    ) -> Any:
+        if block.header.block_id == broken:
             raise StateRootViolation(bytes(32), bytes(32))
-        return real(state, block, content)  # type: ignore[arg-type]
+        return real(self, parent, state, block, content)
 
-    node.manager._mover._execute = fails  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(BlockExecutor, "execute", fails)
     arrival = node.submit(light.blocks[-1])
     assert set(arrival.invalid) == {one.header.block_id for one in light.blocks[1:]}
     assert node.stands_on(heavy.chain)

@@ -1,15 +1,14 @@
 """Sync over horizons on a real chain: what blocks confirm changes what later headers must say."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from esper.consensus.fork_choice import Path as Way
 from esper.dao.registry import ONE
 from esper.dao.schedule import Reshaping, Scheduled
-from esper.node.chain.changes.tip_mover import TipMover
+from esper.node.chain.changes.visits import Visit
 from esper.p2p.wire.fields import Claim
 from esper.primitives.units import RANGE_512
 from tests.support.node.deep_world import PARAMS, UNDO, DeepWorld, RealMade, RealMakers
@@ -91,14 +90,14 @@ def test_a_branch_that_weighs_more_beyond_its_horizon_is_visited_and_followed(
     params = replace(PARAMS, difficulty=difficulty)
     makers = RealMakers(params)
     spacing = difficulty.spacing_ms
-    visits: list[Way] = []
-    visit = TipMover._visit
+    visits: list[Visit] = []
+    run = Visit.run
 
-    def noted(self: TipMover, path: Way) -> None:
-        visits.append(path)
-        visit(self, path)
+    def noted(self: Visit, go_on: Callable[[], None] = lambda: None) -> None:
+        visits.append(self)
+        run(self, go_on)
 
-    monkeypatch.setattr(TipMover, "_visit", noted)
+    monkeypatch.setattr(Visit, "run", noted)
     with confirming(reweighed(16, 2 * ONE)):
         ours = makers.chain(makers.genesis, 20, spacing_ms=spacing)
         # One block comes late, and all above it weigh less.
