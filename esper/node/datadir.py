@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from esper.consensus.genesis import genesis_hash
 from esper.crypto.vrf import SECRET_BYTES
+from esper.model.package.store import FOLDER as MODELS_FOLDER
 from esper.primitives.networks import network
 from esper.primitives.params import NetworkParameters
 from esper.storage.segments.segment_writer import sync_folder
@@ -23,7 +24,7 @@ FORMAT: Final = 1
 CHAIN_FILE: Final = "chain.json"
 SECRET_FILE: Final = "vrf.secret"
 RESULTS_FILE: Final = "results.key"
-BEFORE_A_CHAIN: Final = ("esper.toml", "wallets")
+BEFORE_A_CHAIN: Final = ("esper.toml", "wallets", MODELS_FOLDER)
 """What a person may have put into a data directory already."""
 
 

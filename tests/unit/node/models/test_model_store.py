@@ -17,6 +17,7 @@ from esper.node.models.model_store import GIB, open_keeper, package_source
 from esper.node.models.notebook import Notebook
 from esper.node.models.wanted import Note, Verdict
 from esper.node.settings import Settings
+from esper.primitives.networks import REGTEST
 from tests.support.node.keeper_world import PARAMS, ToldChain, proposal_of
 from tests.support.node.node_world import go
 from tests.support.package_folders import plain_folder
@@ -40,6 +41,14 @@ def verified_package(datadir: Path, tmp_path: Path) -> Note:
         note = Note(one.id, 1, one.body, None, Verdict.VERIFIED)
         Notebook(store.folder).write([note])
     return note
+
+
+def test_a_package_may_lie_there_before_the_chain(tmp_path: Path) -> None:
+    """Who packs a model for his node need not have started one before."""
+    datadir = tmp_path / "node"
+    with ModelStore.opened(datadir) as store:
+        store.take_in(plain_folder(tmp_path / "package", 1000))
+    assert DataDirectory.open_or_create(datadir, REGTEST).params is REGTEST
 
 
 @pytest.mark.parametrize(
