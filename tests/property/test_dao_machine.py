@@ -280,25 +280,25 @@ MOVES = st.one_of(
 def make_move(players: Players, kind: str, *how: int) -> None:
     """One of the above, as far as there is something to do it with."""
     opened = [one.id for one in players.world.records.governance.live if one.step in OPEN]
-    match kind, *how:
-        case "stake", who, coins:
+    match kind, how:
+        case "stake", (who, coins):
             players.block(PEOPLE[who], Stake(coins * COIN))
-        case "unstake", who, coins:
+        case "unstake", (who, coins):
             players.block(PEOPLE[who], Unstake(coins * COIN))
-        case "delegate", who, to:
+        case "delegate", (who, to):
             players.block(PEOPLE[who], Delegate(b"" if to == NOBODY else address(PEOPLE[to])))
-        case "model", who:
+        case "model", (who,):
             players.names += 1
             players.block(PEOPLE[who], proposing(model_body(players.names), 30 * COIN))
-        case "change", who:
+        case "change", (who,):
             body = change_body(settings=[(12, 2 * REGTEST.limits.fee_per_byte)])
             players.block(PEOPLE[who], proposing(body, 30 * COIN))
-        case "vote", who, which, choice if opened:
+        case "vote", (who, which, choice) if opened:
             players.block(PEOPLE[who], Vote(opened[which % len(opened)], choice))
-        case "wait", blocks:
+        case "wait", (blocks,):
             for _ in range(blocks):
                 players.block(MINER)
-        case "leave", depth:
+        case "leave", (depth,):
             players.leave(depth)
 
 
