@@ -110,7 +110,7 @@ def check_command(
         typer.Argument(
             metavar="DIR|ID",
             help="Folder with the files of the package; or a proposal's number, or the beginning "
-            "of a package's root or model's id, to ask the node.",
+            "of its id, of a package's root or a model's id, to ask the node.",
         ),
     ],
     more: With = None,
