@@ -16,8 +16,9 @@ from esper.consensus.block import Block
 from esper.consensus.chain import ProvenChain, extend
 from esper.consensus.template import BlockPlan
 from esper.crypto.signing import KeyPair
+from esper.dao.bodies import RollbackBody
 from esper.dao.omega import computed_omega
-from esper.dao.registry import Entry, Puzzle
+from esper.dao.registry import ONE, Entry, Puzzle
 from esper.dao.steps import Step
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.vote import Vote
@@ -27,7 +28,7 @@ from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay
 from tests.support.chain_world import funded_network
-from tests.support.dao_world import model_body, proposing, proving
+from tests.support.dao_world import change_body, model_body, proposing, proving
 from tests.support.fake_work import FakeInference, FakeProver, prompt_source
 from tests.support.plain_miner import Miner, standing
 from tests.support.rotations import FAR, AnyFake, Node
@@ -74,10 +75,10 @@ class Grown:
             for key, payload in sent
         )
 
-    def on(self, *sent: Sent, late_ms: int = 0) -> Grown:
+    def on(self, *sent: Sent, late_ms: int = 0, tier: int = 0) -> Grown:
         """With a block of these on top; ``late_ms`` tells branches apart."""
         context, state = self.chain.context, self.chain.state
-        model = NEW if context.height + 1 >= ACTIVE else OLD
+        model = context.registry.tier(tier).model
         miner = Miner(
             PARAMS,
             inference=FakeInference(model),
@@ -148,4 +149,44 @@ def test_a_node_goes_over_and_back_at_each_step_of_a_vote(tmp_path: Path) -> Non
         (None, None),
     ]
     assert [tier.entries for tier in stem.chain.context.registry.tiers] == [(ENTRY,)]
+    node.store.close()
+
+
+def test_a_tier_that_votes_added_is_mined_and_taken_back_or_retired(tmp_path: Path) -> None:
+    node = Node(tmp_path / "node", PARAMS)
+    added = replace(BODY, entry=replace(NEW, tier=1), share=16_384)
+    stem = Grown(ProvenChain.genesis(PARAMS))
+    stem = stem.on((ALICE, Stake(300 * COIN)), (BOB, Stake(600 * COIN)))
+    stem = stem.until(OPENED - 1).on((ALICE, proposing(added, 30 * COIN)))
+    proposal = stem.dao.governance.live[0].id
+    stem = stem.on((ALICE, Vote(proposal, 1)), (BOB, Vote(proposal, 1)))
+    stem = stem.until(READY - 1).on((MINER, proving(proposal, READY - 1))).until(ACTIVE - 2)
+    assert len(stem.chain.context.registry.tiers) == 1
+    stem = stem.on().on(tier=1).on().on(tier=1)
+    node.submit(*stem.blocks)
+    assert node.stands_on(stem.chain)
+
+    # Two thirds take it back with its share.
+    back = stem.bare.on((ALICE, proposing(RollbackBody(proposal), 30 * COIN)))
+    rollback = back.dao.governance.live[-1].id
+    back = back.on((ALICE, Vote(rollback, 1)), (BOB, Vote(rollback, 1)), tier=1)
+    back = back.until(back.height + PARAMS.governance.horizon - 1).on()
+    assert [tier.share for tier in back.chain.context.registry.tiers] == [ONE]
+    node.submit(*back.blocks)
+    assert node.stands_on(back.chain)
+
+    # Where nobody does so it stays, until its miners have gone and it is retired.
+    node.store.close()
+    node = Node(tmp_path / "other", PARAMS)
+    kept = stem.on(tier=1).until(END)
+    node.submit(*kept.blocks)
+    assert node.stands_on(kept.chain)
+    kept = kept.bare.on((ALICE, proposing(change_body(retire=(1,)), 30 * COIN)))
+    retirement = kept.dao.governance.live[-1].id
+    kept = kept.on((ALICE, Vote(retirement, 1)), (BOB, Vote(retirement, 1)), tier=1)
+    kept = kept.until(END + 1 + CLOSE - OPENED + PARAMS.governance.grace)
+    assert [tier.share for tier in kept.chain.context.registry.tiers] == [ONE]
+    node.submit(*kept.blocks)
+    node.restart()
+    assert node.stands_on(kept.chain)
     node.store.close()
