@@ -371,6 +371,7 @@ DAO_CHECK: Final = s.CheckReply(
 )
 MODEL_PACKAGE: Final = s.ModelPackage(
     root="5c" * 64,
+    proposal="d7" * 64,
     number=3,
     model_id=MODEL_ID,
     state="fetching",

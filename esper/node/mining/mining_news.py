@@ -14,6 +14,7 @@ from esper.node.mining.mining_control import MiningControl, MiningStanding
 from esper.node.mining.mining_service import SEARCHES, MinedNews
 from esper.node.workers.threads import processors
 from esper.primitives.ids import ModelId
+from esper.primitives.units import UNITS_PER_ESP
 from esper.saying import say, warn
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
@@ -128,16 +129,19 @@ def _tell_tiers(now: MiningStanding) -> None:
         LOG,
         "mining_tiers",
         "tiers: {tiers}",
-        tiers="; ".join(map(_tier_told, now.prospects)),
+        tiers="; ".join(_tier_told(one, now.reward) for one in now.prospects),
         mined="" if now.mined is None else now.mined.model_id.hex(),
     )
 
 
-def _tier_told(one: Prospect) -> str:
+def _tier_told(one: Prospect, reward: int) -> str:
+    """``reward``: units of a block."""
     which = (
         f"{one.entry.model.tier} with {one.loadable.short}{' (previous)' if one.previous else ''}"
     )
     if one.block_ms == inf:
         return f"{which} {one.readiness}"
     how = "" if one.measured else ", estimated"
-    return f"{which} {one.readiness}, a block every {one.block_ms / 1000:,.1f} s{how}"
+    seconds = one.block_ms / 1000
+    coins = f"{reward / UNITS_PER_ESP / seconds:,.4f} ESP a second"
+    return f"{which} {one.readiness}, a block every {seconds:,.1f} s, {coins}{how}"

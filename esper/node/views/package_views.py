@@ -52,6 +52,7 @@ def _row(
         trouble = trouble or coming.trouble
     return s.ModelPackage(
         root=note.root.hex(),
+        proposal=note.proposal.hex(),
         number=note.number,
         model_id=note.body.entry.model_id.hex(),
         state=_state(note, kept, waits=task is not None, comes=coming is not None),

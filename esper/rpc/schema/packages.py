@@ -8,6 +8,8 @@ class ModelPackage(Reply, frozen=True):
 
     root: str
     """Its name."""
+    proposal: str
+    """Id of the proposal."""
     number: int
     """Of the proposal."""
     model_id: str

@@ -16,7 +16,7 @@ from esper.model.package.body import entry_of
 from esper.model.prompts import PromptBank, read_bank
 from esper.primitives.ids import ModelId
 from esper.primitives.networks import MAINNET
-from esper.wallet.errors import NodeContradictionError
+from esper.wallet.errors import MisuseError, NodeContradictionError
 from esper.wallet.tiers_in_force import tiers_in_force
 from tests.support.package_folders import GENESIS_BANK, GENESIS_MODEL, genesis_folder
 from tests.support.vm_world import World
@@ -75,3 +75,19 @@ def test_a_longer_bank_of_a_voted_model_is_an_extension(tmp_path: Path) -> None:
     tiers = told(with_tier_3(tier_3(size - 8)))
     body = model_body_of(genesis_folder(tmp_path / "a"), 3, None, MAINNET, tiers)
     assert (body.share, body.omega, body.entry.bank_size) == (0, OMEGA, size)
+
+
+@pytest.mark.parametrize(
+    ("tier", "cost", "words"),
+    [
+        (0, MAINNET.governance.proving_cost_limit, "longer bank: .*; rules: Extension"),
+        (1, 1, "rules: ProvingCost: "),
+    ],
+)
+def test_what_nodes_would_refuse_is_said_with_its_rule(
+    tier: int, cost: int, words: str, tmp_path: Path
+) -> None:
+    """Before a bond is risked; the node is not asked any more."""
+    rules = replace(MAINNET, governance=replace(MAINNET.governance, proving_cost_limit=cost))
+    with pytest.raises(MisuseError, match=words):
+        model_body_of(genesis_folder(tmp_path / "a"), tier, None, rules, genesis_registry(MAINNET))

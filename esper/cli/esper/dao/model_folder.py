@@ -25,10 +25,11 @@ def model_body_of(
     """The body for a model in ``folder``, by the same checks as `esper model check`.
 
     ``params`` and ``tiers`` are those in force: votes move both. ``share`` is a new tier's, of
-    65536. Raises MisuseError for a folder that is no package, or one
-    that nodes would refuse.
+    65536. Raises MisuseError for a folder that is no package, or one that nodes would refuse, with
+    all that they would refuse it for.
     """
     from esper.model.errors import ModelError
+    from esper.model.package.findings import Weight
 
     try:
         candidates = import_module("esper.cli.esper.models.candidate")
@@ -45,7 +46,10 @@ def model_body_of(
         raise MisuseError(f"--model {folder}: {error}") from error
     body: ModelBody | None = found.body
     if body is None or found.report.refused:
-        raise MisuseError(
-            f"--model {folder}: nodes would refuse it; `esper model check {folder}` says why"
-        )
+        refused = [
+            f"{one.subject}: {one.words}"
+            for one in found.report.findings
+            if one.weight is Weight.REFUSED
+        ]
+        raise MisuseError(f"--model {folder}: nodes would refuse it; {'; '.join(refused)}")
     return body

@@ -23,8 +23,10 @@ from esper.rpc.schema import ModelPackage, ModelPackages, NoParams
 
 INTERVAL_S: Final = 1.0
 NAME: Final = re.compile(r"[0-9]{1,10}|[0-9a-f]{8,128}")
-"""The number of a proposal, or the beginning of a package's root or of a model's id."""
-ID_HELP: Final = "Number of the proposal, or the beginning of the package's root or model's id."
+"""The number of a proposal, or the beginning of its id, of its package's root or its model's id."""
+ID_HELP: Final = (
+    "Number of the proposal, or the beginning of its id, of its package's root or its model's id."
+)
 COMING: Final = frozenset({"waiting", "fetching", "checking"})
 
 Shown = Callable[[ModelPackage], None]
@@ -71,9 +73,8 @@ def _found(s: Session, which: str) -> ModelPackage:
 
 
 def _is_named(one: ModelPackage, which: str) -> bool:
-    return len(which) >= LEAST_DIGITS and (
-        one.root.startswith(which) or one.model_id.startswith(which)
-    )
+    names = (one.proposal, one.root, one.model_id)
+    return len(which) >= LEAST_DIGITS and any(name.startswith(which) for name in names)
 
 
 def _why_absent(s: Session, found: ModelPackage) -> str:

@@ -76,7 +76,11 @@ def pack_command(
     ticket: Ticket = None,
     as_json: Json = False,
 ) -> None:
-    """Show the package of a folder: root, files, chunks; refused is what nodes would refuse."""
+    """Show the package of a folder: root, files, chunks; refused is what nodes would refuse.
+
+    Tiers and parameters are those that the network began with; `esper dao propose --dry-run` judges
+    by those in force.
+    """
     from esper.cli.esper.models.candidate import bank_for, candidate_of
     from esper.consensus.registry import genesis_registry
     from esper.model.errors import ModelError
@@ -110,7 +114,7 @@ def check_command(
         typer.Argument(
             metavar="DIR|ID",
             help="Folder with the files of the package; or a proposal's number, or the beginning "
-            "of a package's root or model's id, to ask the node.",
+            "of its id, of a package's root or a model's id, to ask the node.",
         ),
     ],
     more: With = None,
@@ -122,7 +126,8 @@ def check_command(
 ) -> None:
     """Check a folder, or a package in a data directory, as a node does before it is ready.
 
-    With an ID: what the node's own checks said of the package of that proposal.
+    Tiers and parameters are those that the network began with; `esper dao propose --dry-run` judges
+    by those in force. With an ID: what the node's own checks said of the package of that proposal.
     """
     if NAME.fullmatch(str(folder)) and not folder.exists():
         check_followed(str(folder), datadir, as_json)

@@ -48,7 +48,9 @@ VERIFIED = {
 REFUSED = {"state": "refused", "verdict": "refused", "words": "salt: the same; omega: too large"}
 
 
-@pytest.mark.parametrize("name", ["3", ROOT, ROOT[:8], MODEL_PACKAGE.model_id[:16]])
+@pytest.mark.parametrize(
+    "name", ["3", ROOT, ROOT[:8], MODEL_PACKAGE.model_id[:16], MODEL_PACKAGE.proposal[:12]]
+)
 def test_fetch_waits_until_it_is_whole_and_checked(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

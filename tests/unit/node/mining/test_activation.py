@@ -1,14 +1,18 @@
 """A miner over the life of an activation: it goes on, whatever model it has."""
 
 import logging
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from esper.node.entries.plan import LEAD_BLOCKS
-from esper.node.entries.prospects import Readiness
-from esper.node.mining.mining_news import TELL_EVERY_S
+from esper.node.entries.prospects import Prospect, Readiness
+from esper.node.mining.mining_news import TELL_EVERY_S, _tier_told
 from esper.node.mining.mining_service import FILES_S
+from esper.primitives.units import UNITS_PER_ESP
+from tests.support.dao_cases import entry
 from tests.support.node.node_world import go, jump, rest, until
 from tests.support.node.rotation_world import (
     ACTIVE,
@@ -153,4 +157,17 @@ def test_what_each_tier_promises_is_told_where_there_is_a_choice(
     new, old = line.removeprefix("tiers: ").split("; ")
     assert new.startswith(f"0 with {NEW_ONE.short} ready, a block every ")
     assert old.startswith(f"0 with {OLD_ONE.short} (previous) ready, a block every ")
+    assert all(re.search(r" s, [0-9.,]+ ESP a second$", one) for one in (new, old))
     assert f"mining tier 0 with model {NEW_ONE.short}" in caplog.text
+
+
+def test_a_tier_promises_what_its_blocks_pay_for_the_time_that_one_takes() -> None:
+    # Two seconds of search and one of its proof, for 6 ESP.
+    one = Prospect(entry(3, 7), False, Readiness.READY, 0.5, 1.0, 1000.0, True)
+    name = one.loadable.short
+    found = _tier_told(one, 6 * UNITS_PER_ESP)
+    assert found == f"3 with {name} ready, a block every 3.0 s, 2.0000 ESP a second"
+    unmeasured = replace(one, measured=False)
+    assert _tier_told(unmeasured, 0).endswith("3.0 s, 0.0000 ESP a second, estimated")
+    unknown = replace(one, attempts_per_second=0.0)
+    assert _tier_told(unknown, 1) == f"3 with {name} ready"

@@ -12,6 +12,7 @@ from esper.primitives.ids import Txid
 from esper.rpc import schema as s
 from tests.support.dao_world import DaoWorld, change_body, model_body
 from tests.support.vm_world import ALICE, COIN, MINER, address
+from tests.unit.vm.governance.test_proposals_by_block import CASES, Case, begun
 
 FEE_KEY = 12
 
@@ -66,6 +67,15 @@ def test_each_refusal_is_its_rules(world: DaoWorld) -> None:
     as_of = s.AsOf(world.height, True)
     said = check_proposal(broken, address(ALICE), world.state, world.context(), as_of)
     assert (said.rule, said.about, said.least_bond) == ("DaoEncodingViolation", "", "0")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule.__name__)
+def test_every_rule_of_a_body_is_asked_before_anybody_signs(case: Case) -> None:
+    """The same bodies that a block is refused for: cost, omega, ticket, salt, bank, rooms."""
+    world = begun(case.params())
+    found = checked(world, case.broken())
+    assert (found.holds, found.rule) == (False, case.rule.__name__)
+    assert checked(world, case.honest()).holds
 
 
 def test_the_next_block_begins_before_it_is_judged(world: DaoWorld) -> None:

@@ -39,6 +39,7 @@ def test_each_state_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             await world.chain.tip(2, opened)
             (row,) = await rows(world)
             assert (row.state, row.number, row.root) == ("absent", 1, one.body.package.hex())
+            assert row.proposal == one.id.hex()
             world.peers.most = 3
             coming = PackageProgress(one.body.package, Stage.FETCHING, 3, 9, 1000, 2, "slow disk")
             monkeypatch.setattr(world.peers, "progress", lambda: (coming,))
