@@ -104,7 +104,7 @@ def fetched_in_spite_of(seeders: BadSeeders, node: NetworkNode, honest: NetworkN
     assert "not let this node in" in seeders.liar_comes_again()
 
     until("the staller to stall", lambda: stalling.owes or None)
-    until("what it gave", lambda: package(reader, 1)["done"] == len(stalling.gave) or None)
+    until("what it gave", lambda: package(reader, 1).get("done") == len(stalling.gave) or None)
     waiting = package(reader, 1)
     assert (waiting["state"], waiting["done"]) == ("fetching", waiting["total"] - 1)
     assert seeders.staller_id in {one["peer_id"] for one in node.peers()["peers"]}
@@ -148,11 +148,12 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
     with ExitStack() as stack:
         miner = NetworkNode(stack.enter_context(running("node", datadir, *NETWORK, alone=False)))
         genesis = model_of(user)
-        # It has the chain from the miner, and fetches nothing yet.
+        # It has the chain from the miner, and room for no model yet.
         at_first = NetworkNode(
             stack.enter_context(
                 running(
-                    *("node", tmp_path / "follower", *NETWORK, "--connect", miner.address),
+                    *("node", tmp_path / "follower", *NETWORK, "--models-gib", "0"),
+                    *("--connect", miner.address),
                     alone=False,
                 )
             )
