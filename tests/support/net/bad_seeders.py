@@ -27,7 +27,7 @@ from esper.p2p.wire.fields import Claim
 from esper.primitives.networks import REGTEST
 from tests.support.net.bare_network import BareNetwork, bare_network, running
 
-START_S, END_S = 60, 60
+START_S, END_S = 120, 120
 LIAR, STALLER = 101, 102
 """What their ids are made of."""
 PLENTY = DiskRules(free=lambda _: 1 << 40)
