@@ -15,29 +15,13 @@ from esper.node.peers.network_service import NetworkService
 from esper.p2p.limits import MIB
 from esper.p2p.packages.events import PackageProgress
 from esper.primitives.networks import REGTEST
+from tests.support.net.bad_seeders import Stalling, reads, reads_by
 from tests.support.net.bare_network import BareNetwork, bare_network, running
 from tests.support.net.package_store import Package, Shelf, package
 
 pytestmark = pytest.mark.serial
 
 ONE = package(13, size=MIB)
-
-
-class Stalling:
-    """Reads so many chunks of a store, and then for ever."""
-
-    def __init__(self, node: BareNetwork, chunks: int) -> None:
-        assert node.packages._jobs is not None
-        self._source, self._left = node.packages._jobs, chunks
-        node.packages._answering._source = self
-        self.stalls = trio.Event()
-
-    async def read(self, root: bytes, index: int) -> bytes:
-        self._left -= 1
-        if self._left < 0:
-            self.stalls.set()
-            await trio.sleep_forever()
-        return await self._source.read(root, index)
 
 
 def lies(shelf: Shelf, one: Package) -> None:
@@ -81,7 +65,8 @@ def test_a_liar_is_banned_and_a_staller_holds_nothing_up() -> None:
             bare_network(4, models=shelf.source),
         )
         async with running(seeder, liar, staller, node):
-            stalling = Stalling(staller, chunks=1)
+            stalling = Stalling(reads(staller), chunks=1)
+            reads_by(staller, stalling)
             for one in (seeder, liar, staller):
                 await one.packages.offer(ONE.root)
             # Without the seeder first, so that both are met.

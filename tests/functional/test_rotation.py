@@ -1,6 +1,7 @@
 """A model on regtest: proposed, voted, fetched, rehearsed, activated, asked, and taken back.
 
-Real processes and sockets, real proofs: one node mines and has the package, another never had it.
+Real processes and sockets, real proofs: one node mines and has the package, another never had it,
+and meets a seeder that lies and one that stalls first. Who stakes most lets another vote.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from esper.p2p.wire.talk_messages import BYE_BARRED, BYE_WORDS
+from tests.support.net.bad_seeders import BadSeeders, bad_seeders
 from tests.support.net.network_process import NetworkNode
 from tests.support.node.node_process import BIN, User, environment, running, until
 from tests.support.second_model import TICKET, second_model
@@ -21,6 +24,7 @@ pytestmark = pytest.mark.serial
 
 NETWORK = ("--network", "regtest")
 PATIENCE_S = 300
+COIN = 10**8
 MOST_BLOCKS = 12
 """Until a call is answered: its answer is proven beside blocks that come on demand."""
 
@@ -75,6 +79,47 @@ def sent(user: User, node: NetworkNode, *arguments: str) -> str:
     return txid
 
 
+def delegated(user: User, voter: User, node: NetworkNode) -> None:
+    """The user stakes 20 and lets the voter vote with that, who has 2 of its own."""
+    address = voter.json("wallet", "new", *NETWORK)["addresses"][0]["address"]
+    sent(user, node, "stake", "20")
+    sent(user, node, "send", address, "4")
+    sent(voter, node, "stake", "2")
+    sent(user, node, "dao", "delegate", address)
+
+
+def passes_by_delegation(live: dict[str, Any]) -> None:
+    """What the voter has of its own, 2 of 22, would be no quorum."""
+    assert (int(live["yes"]), int(live["quorum"])) == (22 * COIN, 22 * COIN)
+    assert live["passing"]
+
+
+def fetched_in_spite_of(seeders: BadSeeders, node: NetworkNode, honest: NetworkNode) -> None:
+    """The liar is barred, all but a chunk comes from the staller, and that from an honest one."""
+    reader, lying, stalling = User(node.datadir, "demo"), seeders.lying, seeders.stalling
+    until("the staller to stall", lambda: stalling.owes or None)
+    # Silence is no fault: it stays, for a minute at least.
+    assert seeders.staller_id in {one["peer_id"] for one in node.peers()["peers"]}
+
+    until(
+        "the liar to be barred",
+        lambda: seeders.liar_id in {one["target"] for one in node.bans()} or None,
+    )
+    blamed = [f"banned: bytes: chunk {one} is not the package's" for one in lying.asked]
+    assert any(words in node.node.told for words in blamed)
+    assert seeders.liar_comes_again().endswith(BYE_WORDS[BYE_BARRED])
+
+    until("what came", lambda: package(reader, 1).get("done") == len(stalling.gave) or None)
+    waiting = package(reader, 1)
+    assert (waiting["state"], waiting["done"]) == ("fetching", waiting["total"] - 1)
+
+    node.esperd("connect", honest.address)
+    wait_until_verified(reader, 1)
+    # The staller gave no more than before: its chunk came from the honest one.
+    assert len(stalling.gave) == waiting["total"] - 1
+    assert not set(stalling.gave) & set(stalling.owes)
+
+
 def offline(datadir: Path, *arguments: str) -> str:
     done = subprocess.run(
         [BIN / "esperd", *arguments, "--datadir", datadir],
@@ -90,7 +135,8 @@ def offline(datadir: Path, *arguments: str) -> str:
 
 def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
     folder, datadir = second_model(tmp_path / "second"), tmp_path / "miner"
-    user = User(datadir, "demo")
+    user = User(datadir, "demo", wallet="demo")
+    voter = User(datadir, "vote", wallet="voter")
     with running("mine", datadir, *NETWORK, "--blocks", "1") as first:
         until("the first block", lambda: first.process.poll() is not None or None, PATIENCE_S)
     user.run("wallet", "import", *NETWORK, "--demo")
@@ -104,35 +150,41 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
 
     with ExitStack() as stack:
         miner = NetworkNode(stack.enter_context(running("node", datadir, *NETWORK, alone=False)))
-        follower = NetworkNode(
+        genesis = model_of(user)
+        # It has the chain from the miner, and room for no model yet.
+        at_first = NetworkNode(
             stack.enter_context(
                 running(
-                    *("node", tmp_path / "follower", *NETWORK, "--keep-models"),
+                    *("node", tmp_path / "follower", *NETWORK, "--models-gib", "0"),
                     *("--connect", miner.address),
                     alone=False,
                 )
             )
         )
-        reader = User(follower.datadir, "demo")
-        genesis = model_of(user)
 
-        # Proposed and voted, by a stake of an epoch that has begun.
+        # Proposed and voted, by stakes of an epoch that has begun.
         grow_to(miner, 11)
-        sent(user, miner, "stake", "20")
+        delegated(user, voter, miner)
         grow_to(miner, 20)
         proposal = sent(
             *(user, miner, "dao", "propose", "--model", str(folder), "--tier", "0"),
             *("--name", "second", "--licence", "MIT", "--bond", "2"),
         )
-        sent(user, miner, "dao", "vote", proposal, "yes")
-        shown = user.json("dao", "show", proposal)
-        assert shown["live"]["passing"]
+        sent(voter, miner, "dao", "vote", proposal, "yes")
+        passes_by_delegation(user.json("dao", "show", proposal)["live"])
 
         # Its vote closes: both fetch and check it, who has it and who never had.
         close = height_of(miner) + 12
         grow_to(miner, close)
+        at_first.wait_for_tip(miner.tip)
+        at_first.node.end()
+        follower = NetworkNode(
+            stack.enter_context(running("node", at_first.datadir, *NETWORK, "--keep-models"))
+        )
+        reader = User(follower.datadir, "demo")
+        with bad_seeders(tmp_path, folder, follower.address) as seeders:
+            fetched_in_spite_of(seeders, follower, miner)
         wait_until_verified(user, 1)
-        wait_until_verified(reader, 1)
 
         # Rehearsed by whoever mines, and counted.
         until(
@@ -153,7 +205,8 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
         assert model_of(user) == second
         miner.generate(2)
 
-        # Two thirds take it back, and until that acts calls are the new model's.
+        # Two thirds take it back, by a stake that delegates and votes all the same. Until that acts
+        # calls are the new model's.
         rollback = sent(user, miner, "dao", "rollback", proposal, "--bond", "1")
         sent(user, miner, "dao", "vote", rollback, "yes")
         back = user.json("dao", "show", proposal)["live"]["next"]

@@ -172,10 +172,14 @@ class BareNetwork:
         self.ended.set()
 
     async def meet(self, other: BareNetwork) -> None:
-        """Dial another until it is reached: a busy machine may take longer than a dial may."""
+        """Dial another until it is reached."""
+        await self.meet_at(other.address)
+
+    async def meet_at(self, address: PeerAddress) -> None:
+        """Dial until it is reached: a busy machine may take longer than a dial may."""
         while True:
             try:
-                await self.network.connect(other.address)
+                await self.network.connect(address)
             except LinkClosed:
                 await trio.sleep(0.1)
             else:
@@ -195,10 +199,12 @@ def bare_network(
     folder: Path | None = None,
     upload_per_s: int = 1 << 24,
     models: PackageSource | None = None,
+    genesis: bytes = GENESIS,
+    claim: Claim = CLAIM,
 ) -> BareNetwork:
     """A network of real parts whose machine does nothing, but that of packages; call it in trio.
 
-    ``models``: its store of packages, if it has one.
+    ``models``: its store of packages, if it has one; ``claim``: the tip that it says it has.
     """
     identity = Identity.from_seed(bytes([seed]) * 32)
     settings = settings or NetworkSettings(hosts=(HOST,), inbound=64)
@@ -220,14 +226,14 @@ def bare_network(
         down_per_s=settings.package_download_per_s,
     )
     gate = Gate(
-        OwnHello(GENESIS, identity.node_id, seed, packages.services, b"bare"),
+        OwnHello(genesis, identity.node_id, seed, packages.services, b"bare"),
         parts,
         table,
         LIMITS,
         now_ms,
         lambda: WALL_MS + now_ms(),
         chance,
-        claim=lambda: CLAIM,
+        claim=lambda: claim,
         proofs_from=lambda: 1,
         port=lambda: endpoint.port,
         joined=lambda peer, claim: made[0].joined(peer, claim),
@@ -258,7 +264,7 @@ def bare_network(
             packages=packages,
             steady=now_ms,
             random=chance,
-            claim=lambda: CLAIM,
+            claim=lambda: claim,
             save=files.save if files is not None else lambda: None,
         )
     )

@@ -47,6 +47,8 @@ class User:
     datadir: Path
     password: str
     rpc: str | None = None
+    wallet: str | None = None
+    """Whose it is; None: the only one that is there."""
     said: list[str] = field(default_factory=list)
     """Everything that was printed."""
 
@@ -55,6 +57,8 @@ class User:
         more = {"ESPER_DATADIR": str(self.datadir), "ESPER_PASSWORD": self.password}
         if self.rpc is not None:
             more["ESPER_RPC"] = self.rpc
+        if self.wallet is not None:
+            more["ESPER_WALLET"] = self.wallet
         done = subprocess.run(
             [BIN / "esper", *arguments],
             input=answer,
