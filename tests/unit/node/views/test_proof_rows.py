@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from esper.cli.esper.calls.proof_checking import claim_of
 from esper.consensus.ports import WorkClaim
 from esper.dao.records import SettingValue, SettingValues
 from esper.dao.registry import TierRegistry
 from esper.dao.settings import ROWS_KEY
 from esper.node.chain.chain_view import ChainView
 from esper.node.views.proof_rows import claim_that_holds, rows_then
+from esper.node.workers.native_work import NativeVerifier
 from esper.primitives.ids import ModelId, Txid
 from esper.prover import Statement, proof_file
 from esper.rpc import methods as m
@@ -24,6 +26,7 @@ from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.ledger import Ledger
 from esper.vm.view import Overlay
 from tests.support.fake_work import FakeProver, FakeVerifier
+from tests.support.golden_proofs import FOLDER
 from tests.support.node.node_world import PARAMS, NodeWorld, copied, go, node_world, running
 from tests.support.node.rpc_asking import mined_with_what_waits
 
@@ -125,3 +128,12 @@ def test_one_claim_is_not_verified_again() -> None:
 def test_the_proof_says_which(proof: bytes, rows: int) -> None:
     claims = [claim(64), claim(128), claim(32), claim(16)]
     assert claim_that_holds(claims, proof, FakeVerifier(PARAMS.model)) == claim(rows)
+
+
+@pytest.mark.parametrize("name", ["every_mode", "some_modes", "genesis", "smollm2"])
+def test_the_verifier_takes_one_number_of_rows_alone(name: str) -> None:
+    statement, proof = proof_file.read(FOLDER / f"{name}.proof")
+    right = claim_of(statement)
+    claims = [replace(right, rows=1 << bit) for bit in range(10, 0, -1)]
+    assert len(claims) == len({one.rows for one in claims} | {right.rows})
+    assert claim_that_holds(claims, proof, NativeVerifier()) == right
