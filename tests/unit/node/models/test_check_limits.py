@@ -23,7 +23,7 @@ from esper.node.models.check_process import ProcessChecker
 from esper.primitives.networks import MAINNET
 from tests.support.package_folders import GENESIS_BANK
 
-TICKET = Puzzle(1, 128, 113, 16)
+TICKET = Puzzle(1, 64, 49, 16)
 CELL_BYTES = 39
 """Measured with SmolLM2-135M: 134.5 million weights, just beyond 2^27 cells."""
 
@@ -48,7 +48,7 @@ def test_published_models_are_far_from_the_limit(shared: Path, tmp_path: Path, n
     """A real tokenizer and real weights, with a bank of a few texts, in the limited process."""
     job, size = published(shared / "models" / name, tmp_path / "model")
     status = tmp_path / "status"
-    found = trio.run(ProcessChecker(900, ("-c", telling(status))).check, job)
+    found = trio.run(ProcessChecker(program=("-c", telling(status))).check, job)
     assert not found.refused, found.findings
     [peak] = [int(line.split()[1]) for line in status.read_text().splitlines() if "VmPeak" in line]
     limit = most_memory(size, len(os.sched_getaffinity(0)), physical_bytes())
@@ -68,11 +68,11 @@ def telling(status: Path) -> str:
 
 
 def published(place: Path, folder: Path) -> tuple[CheckJob, int]:
-    """The check of a shared model with a bank of 64 texts, and the bytes of its files."""
+    """The check of a shared model whose bank is what fits of 512 texts, and the bytes of its files."""
     copied(place, folder)
     model = load_model(folder)
     longest = longest_prompt(TICKET, entry_of(model, 1, None), MAINNET)
-    bank = make_bank(folder, read_bank(GENESIS_BANK).texts[:64], longest)
+    bank = make_bank(folder, read_bank(GENESIS_BANK).texts[:512], longest)
     (folder / "bank.json").write_bytes(encode_bank(bank))
     package, tiers = pack(folder), genesis_registry(MAINNET)
     options = BodyOptions(tier=1, puzzle=TICKET)
