@@ -68,7 +68,7 @@ def telling(status: Path) -> str:
 
 
 def published(place: Path, folder: Path) -> tuple[CheckJob, int]:
-    """The check of a shared model, with the texts that fit for a bank, and the bytes of its files."""
+    """The check of a shared model whose bank is what fits, and the bytes of its files."""
     copied(place, folder)
     model = load_model(folder)
     longest = longest_prompt(TICKET, entry_of(model, 1, None), MAINNET)
