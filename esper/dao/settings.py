@@ -89,6 +89,7 @@ SETTINGS: Final[Mapping[int, Setting]] = MappingProxyType(
     }
 )
 """By key."""
+ROWS_KEY: Final = 7
 THRESHOLD_KEY: Final = 16
 
 

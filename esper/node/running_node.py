@@ -312,7 +312,7 @@ def _rpc_node(
         accounts=AccountViews(chain, mempool, history, texts, params, sync),
         calls=CallViews(chain, mempool, texts, control),
         answered=AnswerViews(chain, mempool, history, texts, calls, sync),
-        proofs=ProofViews(chain, mempool, history, calls, params, sync),
+        proofs=ProofViews(chain, mempool, history, calls, params, sync, parts.verifier),
         pool=PoolViews(chain, mempool, parts.steady),
         pending=PendingViews(chain, mempool, params, sync),
         mining=MiningViews(control, chain, params),

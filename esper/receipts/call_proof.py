@@ -10,7 +10,6 @@ whether the proof shows it. That the block is in the best chain, neither of them
 
 from collections.abc import Set
 from dataclasses import dataclass
-from typing import Final
 
 from esper.consensus.call_groups import (
     CALL_TOP_K,
@@ -20,16 +19,13 @@ from esper.consensus.call_groups import (
     lane_binding,
 )
 from esper.consensus.ports import WorkClaim
-from esper.dao.settings import SETTINGS
+from esper.dao.settings import ROWS_KEY, SETTINGS
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.params import NetworkParameters
 from esper.vm.answers import MAX_ANSWER_TOKENS
 from esper.vm.context import Answer
 from esper.vm.llm_call import LlmCall
 from esper.vm.payload import Payload
-
-ROWS_KEY: Final = 7
-"""rows_per_call among the parameters that votes may move."""
 
 
 class UnprovenError(Exception):

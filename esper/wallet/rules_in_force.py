@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from esper.dao.settings import SETTINGS, with_settings
 from esper.rpc.methods import DAO_SETTINGS
-from esper.rpc.schema import NoParams
+from esper.rpc.schema import DaoSettings, NoParams
 from esper.wallet.errors import NodeContradictionError
 
 if TYPE_CHECKING:
@@ -24,8 +24,13 @@ def rules_in_force(node: Node, params: NetworkParameters) -> NetworkParameters:
 
     Raises NodeContradictionError for values that no vote could have led to, and the node's errors.
     """
+    return rules_told(node.call(DAO_SETTINGS, NoParams()), params)
+
+
+def rules_told(told: DaoSettings, params: NetworkParameters) -> NetworkParameters:
+    """The same of an answer. Raises NodeContradictionError."""
     moved: list[tuple[int, int]] = []
-    for one in node.call(DAO_SETTINGS, NoParams()).settings:
+    for one in told.settings:
         setting = SETTINGS.get(one.key)
         value = int(one.in_force)
         # A newer node may know more keys: this program has no use for them.

@@ -8,7 +8,7 @@ from esper.dao.entry_records import TIER
 from esper.dao.registry import TierRegistry
 from esper.primitives.codec import CodecError, decode
 from esper.rpc.methods import DAO_SETTINGS
-from esper.rpc.schema import NoParams
+from esper.rpc.schema import DaoSettings, NoParams
 from esper.wallet.errors import NodeContradictionError
 
 if TYPE_CHECKING:
@@ -23,10 +23,15 @@ def tiers_in_force(node: Node) -> TierRegistry:
 
     Raises NodeContradictionError for what no network has, and the node's errors.
     """
-    found = node.call(DAO_SETTINGS, NoParams()).tiers
+    return tiers_told(node.call(DAO_SETTINGS, NoParams()))
+
+
+def tiers_told(told: DaoSettings) -> TierRegistry:
+    """The same of an answer. Raises NodeContradictionError."""
     try:
         tiers = [
-            decode(TIER, bytes.fromhex(one.record), limit=MOST_BYTES, what="tier") for one in found
+            decode(TIER, bytes.fromhex(one.record), limit=MOST_BYTES, what="tier")
+            for one in told.tiers
         ]
         return TierRegistry(tuple(tiers))
     except (CodecError, ValueError) as error:

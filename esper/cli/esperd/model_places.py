@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from esper.model.package.disk_rules import DiskRules
-from esper.model.package.staging import FILES
+from esper.model.package.held_chunks import FILES
 from esper.model.package.store import FOLDER
 from esper.node.entries.places import EntryPlaces
 from esper.node.models.kept_models import KeptModels

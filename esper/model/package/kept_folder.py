@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from esper.model.package.errors import UnknownModelError
+from esper.model.package.held_chunks import FILES, MANIFEST
 from esper.model.package.manifest import decode_manifest
 from esper.model.package.own_files import small_file
 from esper.model.package.port import CHUNK_BYTES
-from esper.model.package.staging import DIGESTS, FILES, MANIFEST, PART
+from esper.model.package.staging import DIGESTS, PART
 from esper.primitives.hashing import HASH_BYTES
 
 ROOT_NAME: Final = re.compile(rf"[0-9a-f]{{{2 * HASH_BYTES}}}")

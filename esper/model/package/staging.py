@@ -14,37 +14,25 @@ name ends in `.part`; ``complete`` gives it the name without, in one step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from typing import Final
 
-from esper.model.package.chunks import ChunkPlan
 from esper.model.package.digests import checked_digests, chunk_digest
 from esper.model.package.errors import (
     ChunkDigestError,
-    ChunkIndexError,
     ChunkMissingError,
     DigestListError,
-    ManifestError,
     PackageDefectError,
 )
-from esper.model.package.manifest import Manifest, decode_manifest
-from esper.model.package.own_files import (
-    cut_to,
-    part_of,
-    small_file,
-    sync,
-    write_at,
-    write_whole,
-)
+from esper.model.package.held_chunks import FILES, MANIFEST, HeldChunks
+from esper.model.package.manifest import Manifest
+from esper.model.package.own_files import small_file, sync, write_whole
 from esper.model.package.port import CHUNK_BYTES, DIGEST_BYTES, MAX_CHUNKS
 
 PART: Final = ".part"
 """How the folder of a package on its way ends."""
 DIGESTS: Final = "digests"
-MANIFEST: Final = "manifest"
-FILES: Final = "files"
 VERIFIED: Final = "verified"
 
 Elsewhere = Callable[[bytes], bytes | None]
@@ -64,15 +52,10 @@ class PackageFolder:
         digests: tuple[bytes, ...],
         elsewhere: Elsewhere | None = None,
     ) -> None:
-        self.folder = folder
-        """Where it lies; changes when it is complete."""
+        self._held = HeldChunks(folder, root, digests)
         self._elsewhere = elsewhere
         self._root = root
-        self._digests = digests
         self._index = {digest: index for index, digest in enumerate(digests)}
-        self._here = bytearray(len(digests))
-        self._plan: ChunkPlan | None = None
-        self._manifest: Manifest | None = None
         self._lock = RLock()
 
     @classmethod
@@ -104,15 +87,15 @@ class PackageFolder:
         try:
             package = cls(folder, root, checked_digests(root, digests or b""), elsewhere)
             first = small_file(folder / MANIFEST, CHUNK_BYTES)
-            if first is None or chunk_digest(first) != package._digests[0]:
+            if first is None or chunk_digest(first) != package._held.digests[0]:
                 return package
-            package._take_manifest(first)
+            package._held.take_manifest(first)
         except (DigestListError, PackageDefectError):
             return None
         if folder.name.endswith(PART):
-            package._look()
+            package._held.look()
         else:
-            package._here = bytearray(b"\1") * len(package._digests)
+            package._held.believe_all()
         return package
 
     @property
@@ -121,41 +104,46 @@ class PackageFolder:
         return self._root
 
     @property
+    def folder(self) -> Path:
+        """Where it lies; changes when it is complete."""
+        return self._held.folder
+
+    @property
     def digests(self) -> bytes:
         """The list as it goes over the wire."""
-        return b"".join(self._digests)
+        return b"".join(self._held.digests)
 
     @property
     def manifest(self) -> Manifest | None:
         """Its files; None before chunk 0 came."""
-        return self._manifest
+        return self._held.manifest
 
     @property
     def files(self) -> Path:
         """The folder of its files; a model's folder once the package is complete."""
-        return self.folder / FILES
+        return self._held.files
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is missing and it lies at its last place."""
-        return all(self._here) and not self.folder.name.endswith(PART)
+        return self._held.all_here and not self.folder.name.endswith(PART)
 
     @property
     def chunks_here(self) -> int:
         """How many of its chunks are here."""
-        return sum(self._here)
+        return self._held.count_here
 
     @property
     def most_bytes(self) -> int:
         """What it takes when it is whole, as far as is known: at most so much."""
-        overhead = len(self._digests) * DIGEST_BYTES + CHUNK_BYTES
-        if self._manifest is None:
-            return overhead + (len(self._digests) - 1) * CHUNK_BYTES
-        return overhead + self._manifest.size
+        overhead = self.digest_count() * DIGEST_BYTES + CHUNK_BYTES
+        if self.manifest is None:
+            return overhead + (self.digest_count() - 1) * CHUNK_BYTES
+        return overhead + self.manifest.size
 
     def digest_count(self) -> int:
         """All chunks, the manifest among them."""
-        return len(self._digests)
+        return len(self._held.digests)
 
     def index_of(self, digest: bytes) -> int | None:
         """The chunk of that digest; None if it has none."""
@@ -163,25 +151,20 @@ class PackageFolder:
 
     def has(self, index: int) -> bool:
         """Whether a chunk is here; False for an index that it does not have."""
-        return 0 <= index < len(self._here) and bool(self._here[index])
+        return self._held.has(index)
 
     def missing(self) -> tuple[int, ...]:
         """Indices that may be put now, ascending: the manifest alone until it is here."""
-        if not self._here[0]:
-            return (0,)
-        return tuple(index for index, here in enumerate(self._here) if not here)
+        return self._held.missing()
 
     def get(self, index: int) -> bytes:
         """A chunk. Raises ChunkIndexError, ChunkMissingError and OSError.
 
         It is checked again: what the disk does not hold as it was is missing from then on.
         """
-        self._check_index(index)
-        if not self._here[index]:
-            raise ChunkMissingError(index)
-        data = self._on_disk(index)
-        if data is None or chunk_digest(data) != self._digests[index]:
-            self._lose(index)
+        data = self._held.read(index)
+        if data is None:
+            self._is_not_verified()
             raise ChunkMissingError(index)
         return data
 
@@ -190,26 +173,18 @@ class PackageFolder:
 
         Raises ChunkDigestError, ChunkIndexError, PackageDefectError and OSError.
         """
-        self._check_index(index)
-        if len(data) > CHUNK_BYTES or chunk_digest(data) != self._digests[index]:
+        if not self._held.is_right(index, data):
             raise ChunkDigestError(index)
         with self._lock:
-            if self._here[index]:
+            if self._held.has(index):
                 return
-            if index == 0:
-                self._take_manifest(data)
-                write_whole(self.folder / MANIFEST, data)
-                if self._elsewhere is not None:
-                    self._adopt(self._elsewhere)
+            if index:
+                self._held.write(index, data)
                 return
-            if self._plan is None:
-                raise ChunkIndexError(index, "the manifest, chunk 0, is to come first")
-            place = self._plan.place(index)
-            if len(data) != place.length:
-                reason = f"chunk {index} has {len(data)} bytes, by the manifest {place.length}"
-                raise PackageDefectError(self._root, reason)
-            write_at(self.files / place.file.text, place.offset, data)
-            self._here[index] = 1
+            self._held.take_manifest(data)
+            self._held.write_manifest(data)
+            if self._elsewhere is not None:
+                self._adopt(self._elsewhere)
 
     def complete(self) -> Path:
         """Have it on disk for good, at its last place; return the folder of its files.
@@ -220,18 +195,10 @@ class PackageFolder:
             gone = self.missing()
             if gone:
                 raise ChunkMissingError(gone[0])
-            if self.is_whole:
-                return self.files
-            assert self._manifest is not None
-            for one in self._manifest.files:
-                cut_to(self.files / one.text, one.size)
-                sync(self.files / one.text)
-            sync(self.files)
-            sync(self.folder)
-            place = self.folder.with_name(self.folder.name.removesuffix(PART))
-            self.folder.rename(place)
-            self.folder = place
-            sync(place.parent)
+            if not self.is_whole:
+                self._held.sync()
+                sync(self.folder)
+                self._move(self.folder.name.removesuffix(PART))
             return self.files
 
     def look_again(self) -> bool:
@@ -241,61 +208,27 @@ class PackageFolder:
         Raises OSError.
         """
         with self._lock:
-            if self._manifest is None:
+            if self.manifest is None:
                 return False
-            first = self._manifest.to_bytes()
-            if self._on_disk(0) != first:
-                write_whole(self.folder / MANIFEST, first)
-            self._look()
-            for one in self._manifest.files:
-                with suppress(FileNotFoundError):
-                    cut_to(self.files / one.text, one.size)
+            self._held.look_again()
             if not self.missing():
                 return True
-            (self.folder / VERIFIED).unlink(missing_ok=True)
+            self._is_not_verified()
             if not self.folder.name.endswith(PART):
-                place = self.folder.with_name(self.folder.name + PART)
-                self.folder.rename(place)
-                self.folder = place
-                sync(place.parent)
+                self._move(self.folder.name + PART)
             return False
 
-    def _check_index(self, index: int) -> None:
-        if not 0 <= index < len(self._digests):
-            raise ChunkIndexError(index, f"the package has chunks 0 to {len(self._digests) - 1}")
+    def _move(self, name: str) -> None:
+        place = self.folder.with_name(name)
+        self.folder.rename(place)
+        self._held.folder = place
+        sync(place.parent)
 
-    def _take_manifest(self, data: bytes) -> None:
-        try:
-            manifest = decode_manifest(data)
-        except ManifestError as error:
-            raise PackageDefectError(self._root, str(error)) from error
-        if manifest.chunks != len(self._digests):
-            reason = (
-                f"its files have {manifest.chunks} chunks, its digests are {self.digest_count()}"
-            )
-            raise PackageDefectError(self._root, reason)
-        self._manifest, self._plan = manifest, ChunkPlan(manifest)
-        self._here[0] = 1
-
-    def _look(self) -> None:
-        """Find what is here of a package on its way."""
-        for index in range(1, len(self._digests)):
-            data = self._on_disk(index)
-            self._here[index] = data is not None and chunk_digest(data) == self._digests[index]
-
-    def _on_disk(self, index: int) -> bytes | None:
-        if index == 0:
-            return small_file(self.folder / MANIFEST, CHUNK_BYTES)
-        assert self._plan is not None
-        place = self._plan.place(index)
-        return part_of(self.files / place.file.text, place.offset, place.length)
-
-    def _lose(self, index: int) -> None:
-        self._here[index] = 0
+    def _is_not_verified(self) -> None:
         (self.folder / VERIFIED).unlink(missing_ok=True)
 
     def _adopt(self, elsewhere: Elsewhere) -> None:
         for index in self.missing():
-            data = elsewhere(self._digests[index])
+            data = elsewhere(self._held.digests[index])
             if data is not None:
                 self.put(index, data)

@@ -19,8 +19,10 @@ BASE_BYTES: Final = 4 << 30
 """Address space for the program and its libraries."""
 THREAD_BYTES: Final = 128 << 20
 """Address space for the stack and the arena of a thread; most of it is never touched."""
-TIMES_FILES: Final = 32
-"""Memory over the size of the files: what a bank of small ids takes as objects, made twice."""
+TIMES_FILES: Final = 48
+"""Memory over the size of the files. Committing to a model takes 39 bytes a cell where the cells
+have just passed a power of two, as those of SmolLM2-135M do (6.1 GiB of address space in all), and
+a cell is a byte of the file at least. A bank of small ids takes 32 as objects, made twice."""
 _GRACE_S: Final = 60
 """Between the signal that says that the time is over and the one that nobody can ignore."""
 

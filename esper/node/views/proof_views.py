@@ -11,6 +11,7 @@ from esper.consensus.call_groups import (
     decode_result,
 )
 from esper.consensus.call_rules import group_claim
+from esper.consensus.ports import WorkVerifier
 from esper.node.calls.call_book import CallBook
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
@@ -18,17 +19,16 @@ from esper.node.chain.history import ChainHistory, HistoryView
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import call_of, no_such_call
+from esper.node.views.proof_rows import claim_that_holds, rows_then
 from esper.node.views.rpc_formats import address_text
 from esper.node.views.sync_state import SyncState
 from esper.node.workers.native_work import statement_of
 from esper.primitives.ids import Txid, txid_of
-from esper.primitives.model_entry import ModelShape
 from esper.primitives.params import NetworkParameters
 from esper.prover import proof_file
 from esper.rpc import schema as s
 from esper.rpc.errors import NOT_FOUND, RpcError
 from esper.storage.history.history_records import CallPlace, Place
-from esper.vm.call_rows import call_rows
 from esper.vm.context import Answer
 from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
@@ -50,13 +50,16 @@ class ProofViews:
         desk: CallBook,
         params: NetworkParameters,
         sync: SyncState,
+        verifier: WorkVerifier,
     ) -> None:
+        """``verifier`` says which rows an old proof has, where votes have moved them."""
         self._chain = chain
         self._mempool = mempool
         self._history = history
         self._desk = desk
         self._params = params
         self._sync = sync
+        self._verifier = verifier
 
     async def proof(self, params: s.ProofParams) -> s.ProofReply:
         """The proof of a call that was answered. Raises RpcError with ``data.status``."""
@@ -106,8 +109,11 @@ class ProofViews:
             for one in group.calls
         ]
         payee = members[0][2] if kind == LANE_ANSWER else block.header.pre.payee
-        rows = call_rows(view.context.params_in_force(view.state).calls, self._shape(group, view))
-        claim = group_claim(group, members, rows, view.context.genesis_hash, payee)
+        claims = [
+            group_claim(group, members, rows, view.context.genesis_hash, payee)
+            for rows in rows_then(group.model_id, block.height, view)
+        ]
+        claim = claim_that_holds(claims, group.proof, self._verifier)
         return s.ProofReply(
             txid=txid.hex(),
             kind="group" if kind == OWN_CALLS else "lane",
@@ -123,13 +129,6 @@ class ProofViews:
             proof_id=proof_hash(group.proof).hex(),
             as_of=self._sync.as_of(view.context),
         )
-
-    def _shape(self, group: CallGroup, view: ChainView) -> ModelShape:
-        """The shape of a group's model, as far as the chain still has it."""
-        tiers = view.context.registry.tiers
-        entries = [entry for tier in tiers for entry in (tier.own, *tier.previous)]
-        models = [entry.model for entry in entries if entry.model.model_id == group.model_id]
-        return (models or [self._params.model])[0].shape
 
     def _member(
         self,

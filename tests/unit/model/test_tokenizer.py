@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +220,17 @@ def test_likewise_where_pieces_are_bytes(text: str) -> None:
     for cut in range(len(tokens) + 1):
         whole = len(content[:cut].decode(errors="ignore"))
         assert decode_answer(tokenizer, tokens[:cut], tokens[cut:]) == text[whole:]
+
+
+def test_a_book_is_the_tokens_of_transformers(golden_model: Path) -> None:
+    """`AutoTokenizer` of transformers 5.24.0 on this folder; ids as 32 bits, little-endian."""
+    book = golden_model.parent / "wizard_of_oz.txt"
+    if not book.is_file():
+        pytest.skip(f"needs {book.name}, which {book.parent} does not hold")
+    text, tokenizer = book.read_text("utf-8"), load_tokenizer(golden_model, 512)
+    ids = encode_text(tokenizer, text)
+    assert len(ids) == 139_391
+    assert sha256(struct.pack(f"<{len(ids)}I", *ids)).hexdigest() == (
+        "bfd186a91a00fa2097d4b5f28e6fe21324c6888046fcd8ece09283b0882ad94b"
+    )
+    assert decode_answer(tokenizer, [], ids) == text

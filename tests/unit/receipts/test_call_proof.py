@@ -104,6 +104,12 @@ def test_each_rule_has_its_reason(handed: HandedProof, says: str) -> None:
         judged(handed)
 
 
+@pytest.mark.parametrize("rows", [2, 64, 256, 512])
+def test_rows_of_another_time_or_of_a_short_model_are_taken(rows: int) -> None:
+    """The call's block may have had others than now: the verifier says whether the proof has."""
+    assert judged(claiming(rows=rows)) == judged(honest())
+
+
 def test_a_transaction_that_asks_nothing() -> None:
     with pytest.raises(UnprovenError, match="is a stake, no call"):
         judged(honest(), make(ALICE, Stake(5), 0))

@@ -8,17 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from esper.cli.esper.models.candidate_text import candidate_fields, candidate_lines
 from esper.cli.esper.models.followed_package import NAME, check_followed
-from esper.cli.esper.models.text_arguments import refuse, shown_path, utf8_text
-from esper.cli.esper.session import DEFAULT_DATADIR, Datadir
+from esper.cli.esper.models.terms import Terms, terms_of
+from esper.cli.esper.models.text_arguments import refuse, utf8_text
+from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, session
 from esper.embedded import bank_file
 from esper.primitives.networks import NETWORKS
 
@@ -27,16 +28,19 @@ if TYPE_CHECKING:
     from esper.dao.registry import Puzzle
     from esper.model.package.body import BodyOptions
     from esper.model.package.package import Progress as Tell
-    from esper.primitives.params import NetworkParameters
 
 _errors = Console(stderr=True)
-_DEFAULT_NETWORK: Final = "mainnet"
 
 Folder = Annotated[
     Path, typer.Argument(metavar="DIR", help="Folder with the files of the package.")
 ]
 Network = Annotated[
-    str, typer.Option("--network", help=f"Whose rules count: {', '.join(NETWORKS)}.")
+    str | None,
+    typer.Option(
+        "--network",
+        help=f"Whose rules count: {', '.join(NETWORKS)}. Without it those of the node, as votes "
+        "have moved them, or mainnet's where there is none.",
+    ),
 ]
 Tier = Annotated[int, typer.Option(min=0, max=255, help="Tier that the model is for.")]
 Ticket = Annotated[
@@ -71,9 +75,10 @@ def pack_command(
         ),
     ] = None,
     more: With = None,
-    network: Network = _DEFAULT_NETWORK,
+    network: Network = None,
     tier: Tier = 0,
     ticket: Ticket = None,
+    datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
 ) -> None:
     """Show the package of a folder: root, files, chunks; refused is what nodes would refuse.
@@ -82,7 +87,6 @@ def pack_command(
     by those in force.
     """
     from esper.cli.esper.models.candidate import bank_for, candidate_of
-    from esper.consensus.registry import genesis_registry
     from esper.model.errors import ModelError
     from esper.model.package.manifest import BANK_FILE
     from esper.model.package.own_files import write_whole
@@ -90,14 +94,16 @@ def pack_command(
     from esper.model.prompts import read_bank
     from esper.primitives.errors.dao_errors import PuzzleViolation
 
-    params, options = _options(network, tier, ticket)
+    options, terms = _options(tier, ticket), _terms(network, datadir, as_json)
     names = tuple(more or ())
     try:
         with _shown() as tell:
             if bank is not None:
                 texts = read_bank(bank_file(bank)).texts
-                write_whole(folder / BANK_FILE, bank_for(folder, texts, params, options, tell))
-            found = candidate_of(folder, params, genesis_registry(params), options, names, tell)
+                write_whole(
+                    folder / BANK_FILE, bank_for(folder, texts, terms.params, options, tell)
+                )
+            found = candidate_of(folder, terms.params, terms.tiers, options, names, tell)
             if into is not None and not found.report.refused:
                 with ModelStore.opened(into) as store:
                     kept = store.take_in(folder, names, tell)
@@ -105,7 +111,7 @@ def pack_command(
                         store.verified_as(kept.root, found.body.entry.model_id)
     except (ModelError, OSError, PuzzleViolation) as error:
         refuse(error, as_json=as_json)
-    _tell(folder, found, files=True, as_json=as_json)
+    _tell(folder, found, terms, files=True, as_json=as_json)
 
 
 def check_command(
@@ -118,7 +124,7 @@ def check_command(
         ),
     ],
     more: With = None,
-    network: Network = _DEFAULT_NETWORK,
+    network: Network = None,
     tier: Tier = 0,
     ticket: Ticket = None,
     datadir: Datadir = DEFAULT_DATADIR,
@@ -133,34 +139,35 @@ def check_command(
         check_followed(str(folder), datadir, as_json)
         return
     from esper.cli.esper.models.candidate import candidate_of
-    from esper.consensus.registry import genesis_registry
     from esper.model.errors import ModelError
     from esper.model.package.kept_folder import kept_folder
 
-    params, options = _options(network, tier, ticket)
+    options, terms = _options(tier, ticket), _terms(network, datadir, as_json)
     try:
         kept = kept_folder(folder)
         files, names = (folder, tuple(more or ())) if kept is None else (kept.files, kept.names)
         with _shown() as tell:
-            found = candidate_of(files, params, genesis_registry(params), options, names, tell)
+            found = candidate_of(files, terms.params, terms.tiers, options, names, tell)
         if kept is not None and found.package.root != kept.root:
             reason = f"are not those of package {kept.root.hex()[:16]}…: fetch it again"
             found.report.refuse("files", reason)
     except (ModelError, OSError) as error:
         refuse(error, as_json=as_json)
-    _tell(folder, found, files=False, as_json=as_json)
+    _tell(folder, found, terms, files=False, as_json=as_json)
 
 
-def _options(
-    network_name: str, tier: int, ticket: str | None
-) -> tuple[NetworkParameters, BodyOptions]:
+def _terms(network: str | None, datadir: Path, as_json: bool) -> Terms:
+    if network is not None and network not in NETWORKS:
+        known = f"is {network}, must be one of {', '.join(NETWORKS)}"
+        raise typer.BadParameter(known, param_hint="--network")
+    with session(datadir, None, as_json) as s:
+        return terms_of(s, network)
+
+
+def _options(tier: int, ticket: str | None) -> BodyOptions:
     from esper.model.package.body import BodyOptions
 
-    if network_name not in NETWORKS:
-        known = f"is {network_name}, must be one of {', '.join(NETWORKS)}"
-        raise typer.BadParameter(known, param_hint="--network")
-    puzzle = None if ticket is None else _puzzle(ticket)
-    return NETWORKS[network_name], BodyOptions(tier=tier, puzzle=puzzle)
+    return BodyOptions(tier=tier, puzzle=None if ticket is None else _puzzle(ticket))
 
 
 def _puzzle(text: str) -> Puzzle:
@@ -177,12 +184,13 @@ def _puzzle(text: str) -> Puzzle:
     return Puzzle(*numbers)
 
 
-def _tell(folder: Path, found: Candidate, *, files: bool, as_json: bool) -> None:
-    fields = _described(folder, found)
+def _tell(folder: Path, found: Candidate, terms: Terms, *, files: bool, as_json: bool) -> None:
+    fields = candidate_fields(folder, found, terms)
     if as_json:
         typer.echo(json.dumps(fields))
     else:
-        _print(fields, files=files)
+        for line in candidate_lines(fields, files=files):
+            typer.echo(line)
     if found.report.refused:
         _refused(as_json)
 
@@ -191,52 +199,6 @@ def _refused(as_json: bool) -> NoReturn:
     if not as_json:
         _errors.print("refused: no node would be ready for it", style="red", markup=False)
     raise typer.Exit(1)
-
-
-def _described(folder: Path, found: Candidate) -> dict[str, Any]:
-    manifest, body = found.package.manifest, found.body
-    fields: dict[str, Any] = {
-        "folder": shown_path(folder),
-        "package": found.package.root.hex(),
-        "size": manifest.size,
-        "chunks": manifest.chunks,
-        "files": [
-            {"name": one.text, "size": one.size, "chunks": one.chunks} for one in manifest.files
-        ],
-        "refused": found.report.refused,
-        "findings": [asdict(one) for one in found.report.findings],
-    }
-    if body is not None:
-        fields |= {
-            "model_id": body.entry.model_id.hex(),
-            "tokenizer_id": body.entry.tokenizer_id.hex(),
-            "bank": {
-                "prompts": body.entry.bank_size,
-                "root": body.entry.bank_root.hex(),
-                "text": body.bank_text.hex(),
-            },
-            "omega": body.omega,
-            "ticket": asdict(body.puzzle),
-        }
-    return fields
-
-
-def _print(fields: dict[str, Any], *, files: bool) -> None:
-    typer.echo(f"package    {fields['package']}")
-    typer.echo(f"size       {fields['size']:,} bytes, {fields['chunks']} chunks")
-    if files:
-        for one in fields["files"]:
-            typer.echo(f"  {one['name']:<24} {one['size']:>14,} bytes")
-    if "model_id" in fields:
-        ticket = fields["ticket"]
-        typer.echo(f"model id   {fields['model_id']}")
-        typer.echo(f"bank       {fields['bank']['prompts']:,} prompts, {fields['bank']['root']}")
-        typer.echo(
-            f"ticket     {ticket['sequences']} sequences of {ticket['rows']} rows, "
-            f"{ticket['input_tokens']} tokens in, {ticket['max_answer']} out"
-        )
-    for one in fields["findings"]:
-        typer.echo(f"{one['weight']:<8} {one['subject']}: {one['words']}")
 
 
 @contextmanager

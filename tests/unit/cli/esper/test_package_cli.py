@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from esper.cli.esper import environment
 from esper.cli.esper.models.model import app
+from esper.consensus.registry import genesis_registry
+from esper.dao.registry import TierRegistry
 from esper.embedded import find_embedded
 from esper.model.package.package import pack
 from esper.model.package.store import ModelStore
-from esper.primitives.networks import MAINNET
+from esper.primitives.ids import ModelId
+from esper.primitives.networks import MAINNET, REGTEST
 from tests.support.package_folders import genesis_folder
+from tests.support.vm_world import World
+from tests.support.wallet.fake_wallet_node import FakeNode
 
 RUNNER = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No node answers, whatever runs on this machine."""
+    monkeypatch.delenv("ESPER_RPC", raising=False)
+    monkeypatch.setenv("ESPER_DATADIR", str(tmp_path / "no-node"))
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, **said: Any) -> FakeNode:
+    """A node of regtest that says this."""
+    node = FakeNode(World(), **said)
+    monkeypatch.setattr(environment, "connect", lambda _: node)
+    return node
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +65,11 @@ def test_a_package_is_shown(genesis: Path) -> None:
     assert {one["weight"] for one in fields["findings"]} == {"right"}
 
 
-def test_in_words(genesis: Path) -> None:
+def test_in_words(genesis: Path, tmp_path: Path) -> None:
     done = RUNNER.invoke(app, ["check", str(genesis), "--tier", "1"])
     assert done.exit_code == 0, done.output
+    where = f"no node answers at {tmp_path / 'no-node'}"
+    assert f"terms      what mainnet began with, votes may have moved it: {where}" in done.stdout
     assert "right    salt: 256 prompts behind two salts" in done.stdout
     assert "right    rules" in done.stdout
 
@@ -145,3 +168,22 @@ def test_further_files(genesis: Path, tmp_path: Path) -> None:
 )
 def test_misuse(genesis: Path, words: tuple[str, str]) -> None:
     assert RUNNER.invoke(app, ["check", str(genesis), *words]).exit_code == 2
+
+
+def test_tiers_are_those_that_the_node_says(genesis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another model than genesis' is mined in its tier by now, so that it would be a change."""
+    (tier,) = genesis_registry(REGTEST).tiers
+    other = replace(tier, model=replace(tier.model, model_id=ModelId(bytes(64))))
+    asked(monkeypatch, tiers=TierRegistry((other,)))
+    for command in ("pack", "check"):
+        fields = run(command, genesis)
+        height = fields["terms"].pop("height")
+        assert fields["terms"] == {
+            "network": "regtest",
+            "in_force": True,
+            "words": f"what is in force on regtest at height {height}, as the node says",
+        }
+    asked(monkeypatch)
+    assert run("check", genesis, status=1)["refused"]
+    done = RUNNER.invoke(app, ["check", str(genesis)])
+    assert f"terms      what is in force on regtest at height {height}, as" in done.stdout

@@ -25,7 +25,6 @@ from esper.node.models.check_job import (
     CheckResult,
     FilesChangedError,
 )
-from esper.node.models.check_limits import bytes_of, most_memory
 from esper.node.models.check_process import MOST_FINDINGS, ProcessChecker
 from esper.node.workers.worker_messages import LENGTH_BYTES, frame
 from esper.primitives.ids import ModelId
@@ -134,14 +133,6 @@ def test_a_check_that_takes_more_memory_than_it_may_says_nothing(honest: CheckJo
     )
     with pytest.raises(CheckFailedError, match="MemoryError"):
         checked(honest, ProcessChecker(60, ("-c", grows)))
-
-
-def test_limits_follow_the_files_and_end_with_the_machine(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(bytes(10))
-    assert bytes_of(tmp_path, ("a", "gone")) == 10
-    least = most_memory(0, 2, 1 << 40)
-    assert most_memory(10, 2, 1 << 40) == least + 320
-    assert most_memory(1 << 39, 2, 1 << 30) == least + (1 << 30)
 
 
 @pytest.mark.parametrize("answer", [b"no pickle", pickle.dumps(7)])
