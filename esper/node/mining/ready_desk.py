@@ -29,8 +29,9 @@ from esper.node.mining.ready_errors import (
 )
 from esper.node.mining.ready_proofs import ReadyProofs, prove_of
 from esper.node.workers.rehearsal import Rehearsal
-from esper.primitives.errors.transaction_errors import SignatureViolation, TransactionViolation
+from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import Txid
+from esper.vm.envelope_rules import check_signature
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.prove import Prove
 from esper.vm.ledger import Ledger
@@ -150,8 +151,7 @@ class ReadyDesk:
                     break
         claim = draft.add(transaction)
         context = view.context.execution_context(view.state, transaction.sender)
-        if context.signatures.first_invalid([claim]) is not None:
-            raise SignatureViolation(transaction.txid)
+        check_signature(transaction, claim)
         records = DaoLedger(Ledger(Overlay(draft.view)))
         if rehearsal is None:
             raise NotRehearsedError(records.place(prove.target).number)
