@@ -5,6 +5,7 @@ Real processes, sockets and proofs.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,11 @@ pytestmark = pytest.mark.serial
 
 def test_a_wallet_shows_that_its_miner_is_ready(tmp_path: Path) -> None:
     folder, datadir = second_model(tmp_path / "second"), tmp_path / "miner"
-    owner = User(datadir, "a password that nobody guesses")
+    owner = User(tmp_path / "owner", "a password that nobody guesses")
     owner.run("wallet", "new", *NETWORK, "--wallet", "owner")
     payee = owner.json("wallet", "address")["addresses"][0]["address"]
     # On regtest `esperd node` mines what is asked for.
+    datadir.mkdir()
     (datadir / "esper.toml").write_text(f'payee = "{payee}"\n')
     with running("node", datadir, *NETWORK):
         # A package goes into a data directory that is there.
@@ -40,6 +42,7 @@ def test_a_wallet_shows_that_its_miner_is_ready(tmp_path: Path) -> None:
     )
     with running("node", datadir, *NETWORK) as process:
         miner = NetworkNode(process)
+        shutil.copy(datadir / "rpc.cookie", owner.datadir)
         grow_to(miner, 11)
         sent(owner, miner, "stake", "20")
         grow_to(miner, 20)
