@@ -51,7 +51,7 @@ def test_a_wallet_shows_that_its_miner_is_ready(tmp_path: Path) -> None:
             *("--name", "second", "--licence", "MIT", "--bond", "2"),
         )
         sent(owner, miner, "dao", "vote", proposal, "yes")
-        assert "NotYetAwaitedError" in owner.run(
+        assert "does not wait for miners yet" in owner.run(
             "rpc", "dao_rehearsal", f"id={proposal}", f"address={payee}", status=1
         )
         grow_to(miner, height_of(miner) + 12)

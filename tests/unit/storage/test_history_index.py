@@ -120,6 +120,8 @@ def test_labels_are_those_of_the_interface() -> None:
         "voted",
         "delegated",
         "proved",
+        "bond-returned",
+        "bond-burned",
     ]
 
 
