@@ -110,13 +110,14 @@ class DeskWorld:
         self.state = state_with(*(lives or (live(1),)), **how)
         self.handed = HandedProves()
         self.proofs = ReadyProofs(address(ALICE), self.handed.sign, self.handed)
-        self.mempool: Any = SimpleNamespace(pool=Mempool(PARAMS))
+        mempool: Any = SimpleNamespace(pool=Mempool(PARAMS))
+        self.mempool = mempool
         self.events = Waiting()
         self.during: Callable[[], None] = lambda: None
         """What happens while a thread checks."""
         chain: Any = self
         verifier = FakeVerifier(PARAMS.model)
-        self.desk = ReadyDesk(self.proofs, chain, self.mempool, verifier, self.events)
+        self.desk = ReadyDesk(self.proofs, chain, mempool, verifier, self.events)
 
     @property
     def view(self) -> Any:
