@@ -58,7 +58,7 @@ def check_audits(
     after.absorb(execution.changes)
     records = DaoLedger(Ledger(after))
     for transaction in proves:
-        _check_ready(transaction, by_id[transaction.txid], records, context, verifier)
+        check_ready(transaction, by_id[transaction.txid], records, context, verifier)
 
 
 def _by_transaction(groups: Sequence[CallGroup]) -> dict[bytes, CallGroup]:
@@ -74,13 +74,17 @@ def _by_transaction(groups: Sequence[CallGroup]) -> dict[bytes, CallGroup]:
     return by_id
 
 
-def _check_ready(
+def check_ready(
     transaction: Transaction,
     group: CallGroup,
     records: DaoLedger,
     context: ExecutionContext,
     verifier: WorkVerifier,
 ) -> None:
+    """Rules 3 to 5, of a Prove and its group; ``records`` are those behind its block.
+
+    Raises AuditRoomViolation, AuditGroupViolation, RehearsalViolation or AuditProofViolation.
+    """
     prove = transaction.payload
     assert isinstance(prove, Prove)
 

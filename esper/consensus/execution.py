@@ -31,6 +31,7 @@ from esper.vm.governance.planned import confirmed_since
 from esper.vm.ledger import Ledger
 from esper.vm.receipt import Receipt
 from esper.vm.records import ChainRecord, PendingReward
+from esper.vm.settled_bond import SettledBond
 from esper.vm.state import State
 from esper.vm.transaction import Transaction
 from esper.vm.view import Change, Overlay, StateView
@@ -66,6 +67,8 @@ class BlockExecution:
     """What it confirmed of heights to come, in order."""
     parent_leaf: bytes = b""
     """104 bytes: what it put into the range over all blocks."""
+    settled: tuple[SettledBond, ...] = ()
+    """What became of coins that proposals held, in order; for histories, and in no hash."""
 
     @property
     def paid_tokens(self) -> int:
@@ -152,7 +155,12 @@ class OpenBlock:
         check_supply(record.issued + ledger.coins - executed.fees - executed.destroyed, issued)
         confirmed = confirmed_since(before, DaoLedger(ledger), context.height)
         return BlockExecution(
-            self._overlay.changes(), executed.receipts, reward, confirmed, context.parent_leaf
+            self._overlay.changes(),
+            executed.receipts,
+            reward,
+            confirmed,
+            context.parent_leaf,
+            executed.settled,
         )
 
 

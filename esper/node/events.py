@@ -98,6 +98,14 @@ class CallReady(NodeEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class ProveHandedIn(NodeEvent):
+    """A payee elsewhere signed what its miner rehearsed: it waits for an own block, here alone."""
+
+    txid: Txid
+    """64 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class MiningTold(NodeEvent):
     """The miner does something else than before."""
 

@@ -38,6 +38,7 @@ from esper.node.loop_watch import LoopWatch
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
+from esper.node.mining.ready_desk import ReadyDesk
 from esper.node.models.keeper import ModelKeeper
 from esper.node.models.model_store import ModelsPlan, open_keeper, package_source
 from esper.node.peers.network_plan import NetworkPlan, network_service
@@ -255,8 +256,21 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 if mining is not None:
                     network.following.busy_changed = mining.look_again
             packages = PackageViews(chain, keeper)
+            ready = None
+            if mining is not None:
+                ready = ReadyDesk(mining.proofs, chain, mempool, parts.verifier, events)
             rpc = _rpc_node(
-                parts, chain, mempool, history, calls, mining, peers, packages, warnings, stop
+                parts,
+                chain,
+                mempool,
+                history,
+                calls,
+                mining,
+                ready,
+                peers,
+                packages,
+                warnings,
+                stop,
             )
         yield OpenNode(manager, chain, mempool, mining, calls, events, network, keeper, rpc)
 
@@ -295,6 +309,7 @@ def _rpc_node(
     history: ChainHistory,
     calls: CallBook,
     mining: NodeMining | None,
+    ready: ReadyDesk | None,
     peers: PeersPort | None,
     packages: PackageViews,
     warnings: Sequence[str],
@@ -313,12 +328,12 @@ def _rpc_node(
         calls=CallViews(chain, mempool, texts, control),
         answered=AnswerViews(chain, mempool, history, texts, calls, sync),
         proofs=ProofViews(chain, mempool, history, calls, params, sync, parts.verifier),
-        pool=PoolViews(chain, mempool, parts.steady),
+        pool=PoolViews(chain, mempool, parts.steady, ready),
         pending=PendingViews(chain, mempool, params, sync),
         mining=MiningViews(control, chain, params),
         models=ModelViews(chain, parts.places, control),
         peers=PeerViews(peers, chain, sync),
-        dao=DaoViews(chain, sync),
+        dao=DaoViews(chain, sync, ready),
         packages=packages,
         stop=stop,
     )

@@ -360,6 +360,18 @@ DAO_READINESS: Final = s.DaoReadiness(
     ],
     as_of=AS_OF,
 )
+DAO_REHEARSAL: Final = s.RehearsalReply(
+    number=1,
+    id=BLOCK_ID,
+    room=98_560,
+    body="00" * 40,
+    nonce=4,
+    reward_height=255,
+    last_height=264,
+    signed=None,
+    lapsed="",
+    as_of=AS_OF,
+)
 DAO_CHECK: Final = s.CheckReply(
     holds=False,
     rule="RollbackViolation",

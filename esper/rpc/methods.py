@@ -94,7 +94,8 @@ SUBMIT_TRANSACTION: Final = Method(
     "submit_transaction",
     s.SubmitParams,
     s.Submitted,
-    "Take a signed transaction into the mempool.",
+    "Take a signed transaction into the mempool; or, for the next own block, what this node "
+    "rehearsed and its payee signed.",
     Example(s.SubmitParams("00ff", []), s.Submitted(examples.TXID)),
     raises=(REFUSED, MEMPOOL_FULL),
     needs_token=True,
@@ -244,6 +245,15 @@ DAO_READINESS: Final = Method(
     s.DaoReadiness,
     "How many blocks count for what is to act, or is on trial.",
     Example(NOTHING, examples.DAO_READINESS),
+)
+DAO_REHEARSAL: Final = Method(
+    "dao_rehearsal",
+    s.RehearsalParams,
+    s.RehearsalReply,
+    "What this node rehearsed of a proposed model, for its payee to sign where the key is "
+    "elsewhere; `submit_transaction` takes it back.",
+    Example(s.RehearsalParams(examples.TXID, examples.ALICE), examples.DAO_REHEARSAL),
+    raises=(NOT_FOUND, NOT_MINING, REFUSED),
 )
 DAO_CHECK_PROPOSAL: Final = Method(
     "dao_check_proposal",

@@ -9,6 +9,7 @@
 "q"                    number of the first proof file that is kept, as u32
 "l" || block id        BlockEntry of a block that was left behind for another branch
 "n" || level || index  a node of the range over all blocks, see ``node_log``
+"b" || height as u64   what became of coins that proposals held, where it settled any
 "c" || height as u64   the context after the block
 "a" || height as u64   empty: that context is kept for good
 "s" || digest          the end of contexts, which many have in common, by its hash of 32 bytes
@@ -186,6 +187,11 @@ def height_key(block_id: BlockId) -> bytes:
 def undo_key(height: int) -> bytes:
     """Where the undo record of a height stands."""
     return b"u" + u64(height)
+
+
+def settled_key(height: int) -> bytes:
+    """Where it stands what a height settled of coins that proposals held."""
+    return b"b" + u64(height)
 
 
 def context_key(height: int) -> bytes:

@@ -29,6 +29,7 @@ from esper.storage.chain_index import (
     left_key,
     pair,
     proof_file_key,
+    settled_key,
     undo_key,
 )
 from esper.storage.errors import AlreadyOnChainError, RewindLimitError
@@ -59,6 +60,8 @@ class StoredExecution:
     """Whether it is kept for good: the next block's does not follow from headers alone."""
     parent_leaf: bytes = b""
     """The parent as the range over all blocks takes it in."""
+    settled: bytes = b""
+    """What became of coins that proposals held, as the caller writes it; empty for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,8 @@ class Step:
     """Whether it is kept for good."""
     parent_leaf: bytes
     """The tip in the range over all blocks."""
+    settled: bytes
+    """What became of coins that proposals held."""
 
 
 def plan(
@@ -154,6 +159,7 @@ def plan(
         execution.shared,
         execution.keeps_context,
         execution.parent_leaf,
+        execution.settled,
     )
 
 
@@ -176,6 +182,8 @@ def upwards(
         *index.context_writes(context_key(step.height), step.context, step.shared),
         (TIP_KEY, encode_tip(tip)),
     ]
+    if step.settled:
+        writes.append((settled_key(step.height), step.settled))
     if step.keeps_context:
         writes.append((kept_context_key(step.height), b""))
     if places.proof is not None:
@@ -237,6 +245,7 @@ def plan_back(index: ChainIndex[KeyValueView], *, left: bool = False) -> StepBac
         (undo_key(tip.height), None),
         (context_key(tip.height), None),
         (kept_context_key(tip.height), None),
+        (settled_key(tip.height), None),
     )
     if left:
         writes = (*writes, (left_key(tip.block_id), encode_entry(index.entry(tip.height))))

@@ -26,6 +26,7 @@ from esper.vm.lanes import lapse_lanes
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion
 from esper.vm.receipt import Receipt
+from esper.vm.settled_bond import SettledBond
 from esper.vm.transaction import Transaction
 from esper.vm.view import Change, Overlay, StateView
 
@@ -39,6 +40,8 @@ class ExecutedTransactions(NamedTuple):
     """One per transaction, in their order."""
     destroyed: int = 0
     """Units of bonds that nobody has any more."""
+    settled: tuple[SettledBond, ...] = ()
+    """What became of coins that proposals held, in order."""
 
     @property
     def fees(self) -> int:
@@ -84,13 +87,19 @@ class TransactionRun:
         self._overlay.absorb(above.changes())
         self._ledger.coins += ledger.coins
         self._ledger.burned += ledger.burned
+        self._ledger.settled += ledger.settled
         self._receipts.append(receipt)
         return claim
 
     def result(self) -> ExecutedTransactions:
         """What all of them do. Raises CoinsViolation."""
         destroyed = self._ledger.burned
-        result = ExecutedTransactions(self._overlay.changes(), tuple(self._receipts), destroyed)
+        result = ExecutedTransactions(
+            self._overlay.changes(),
+            tuple(self._receipts),
+            destroyed,
+            tuple(self._ledger.settled),
+        )
         if self._ledger.coins != -result.fees - destroyed:
             raise CoinsViolation(self._ledger.coins, result.fees + destroyed)
         return result

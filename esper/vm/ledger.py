@@ -41,6 +41,7 @@ from esper.vm.records import (
     unbonding_count_path,
     unbonding_path,
 )
+from esper.vm.settled_bond import SettledBond
 from esper.vm.view import Overlay, Unencoded
 
 R = TypeVar("R")
@@ -52,7 +53,7 @@ class Ledger:
     Accounts of zeros, credit totals of zeros and counts of zero are absent from the state.
     """
 
-    __slots__ = ("_decoded", "_overlay", "burned", "coins")
+    __slots__ = ("_decoded", "_overlay", "burned", "coins", "settled")
 
     def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
@@ -64,6 +65,8 @@ class Ledger:
         proposals have gained through it."""
         self.burned = 0
         """Units of ``coins`` lost that nobody has any more."""
+        self.settled: list[SettledBond] = []
+        """What became of coins that proposals held, in order."""
 
     @property
     def chain(self) -> ChainRecord:

@@ -39,6 +39,8 @@ from esper.primitives.work_outputs import WorkOutputs
 from esper.vm.context import Answer
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.governance.delegate import Delegate
+from esper.vm.governance.propose import Propose
+from esper.vm.governance.vote import Vote
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Output, Payload
@@ -69,6 +71,7 @@ PARAMS = fake_network(
         calls=replace(
             REGTEST.calls, groups_per_block=16, lane_expiry_blocks=3, lane_lapses_per_block=2
         ),
+        governance=replace(REGTEST.governance, vote_window=8, vote_tail=2),
         # Whole histories are taken back, down to the genesis block.
         limits=replace(REGTEST.limits, undo_depth=200),
     )
@@ -282,6 +285,10 @@ def _payload(
             return Unstake(amount), None
         case "delegate", (receiver,):
             return Delegate(_at(receiver) if receiver else b""), None
+        case "propose", (subject, body, bond):
+            return Propose(subject, bond, body), None
+        case "vote", (proposal, choice):
+            return Vote(proposal, choice), None
         case "give", (receiver, amount):
             return CreditTransfer(_at(receiver), amount), None
         case "call", (prompt, most, price, _):

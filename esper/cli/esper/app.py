@@ -115,7 +115,7 @@ DAO: Final = Group(
         ),
         Command(
             "ready",
-            "dao.seeing:ready_command",
+            "dao.readying:ready_command",
             "How many blocks are ready for a model, and what its miners do.",
         ),
     ),

@@ -20,6 +20,7 @@ from esper.primitives.codec import decode
 from esper.primitives.ids import BlockId, Txid
 from esper.primitives.params import NetworkParameters
 from esper.saying import complain, warn
+from esper.storage.chain_index import settled_key
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import StorageError, WriteFailedError
 from esper.storage.history.history_index import HistoryIndex, OpenFolder, open_folder
@@ -27,9 +28,13 @@ from esper.storage.history.history_reader import HistoryReader, HistoryUnusableE
 from esper.storage.history.history_records import CallMade, CallPlace, HistoryEvent, Place, What
 from esper.storage.receipt_log import ReceiptLog
 from esper.vm.receipt import RECEIPT, Receipt
+from esper.vm.settled_bond import SETTLED, SettledBond
 
 RECEIPT_LIMIT: Final = 1024
 """Bytes, a few times those of a receipt."""
+
+SETTLED_LIMIT: Final = 1 << 20
+"""Bytes of what one block settles: its greatest number, and each has some 115."""
 
 Progress = Callable[[int, int], None]
 """Told after each block that was added: its height and the tip's."""
@@ -100,14 +105,14 @@ def _add(
         return found.made
 
     block_id, receipts = store.index.entry(height).block_id, _receipts(store, height)
-    known = read.get(block_id)
+    settled, known = _settled(store, height), read.get(block_id)
     if known is not None:
         time_ms = known.header.pre.time_ms
-        entries = entries_of(known.content, receipts, find_call)
+        entries = entries_of(known.content, receipts, find_call, settled)
     else:
         block = store.block(height)
         time_ms = decode_header(block.header, params.limits.header_bytes).pre.time_ms
-        entries = block_entries(block.body, receipts, params.limits, find_call)
+        entries = block_entries(block.body, receipts, params.limits, find_call, settled)
     index.apply(height, block_id, time_ms, entries)
 
 
@@ -119,6 +124,14 @@ def _receipts(store: ChainStore, height: int) -> list[Receipt]:
         decode(RECEIPT, receipts.receipt(number), limit=RECEIPT_LIMIT, what=f"receipt {number}")
         for number in range(first, store.index.entry(height).receipts)
     ]
+
+
+def _settled(store: ChainStore, height: int) -> tuple[SettledBond, ...]:
+    """What a block settled of coins that proposals held."""
+    found = store.index.store.get(settled_key(height))
+    if found is None:
+        return ()
+    return decode(SETTLED, found, limit=SETTLED_LIMIT, what=f"settled bonds of block {height}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@
 | LlmResult | ANSWERED, of the caller: what comes back; ANSWERED of nothing, of who sent it |
 | Propose, Vote, Delegate, Prove | PROPOSED of the bond, VOTED, DELEGATED to whom, PROVED |
 | coinbase | MINED |
+| none: the block settles a proposal | BOND_RETURNED, BOND_BURNED, under the proposal's txid |
 | any other kind | units and credits that it moves as above; OTHER for units that go elsewhere |
 
-The fee stands with the event of who signed, so the units of an address are the sum of its events,
-but for bonds that come back: a later block pays them out by itself, without a transaction.
+The fee stands with the event of who signed, so the units of an address are the sum of its events.
+What burns of a bond left the address when it was PROPOSED.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Output, Payload
 from esper.vm.receipt import Receipt
+from esper.vm.settled_bond import SettledBond
 from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.unstake import Unstake
@@ -54,19 +56,26 @@ _LISTS: Final[dict[str, Codec[tuple[bytes, ...]]]] = {
 
 
 def entries_of(
-    content: BlockContent, receipts: Sequence[Receipt], find_call: FindCall
+    content: BlockContent,
+    receipts: Sequence[Receipt],
+    find_call: FindCall,
+    settled: Sequence[SettledBond] = (),
 ) -> list[Entry]:
-    """The entries of a block that was read, the coinbase's last.
+    """The entries of a block that was read, the coinbase's last, behind those of ``settled``.
 
     ``receipts`` are those of its execution, one for each transaction but the coinbase. Raises
     ValueError for another number of receipts, and what ``find_call`` raises.
     """
     inline = [answer is not None for answer in content.answers]
-    return _entries(content.transactions, inline, content.coinbase, receipts, find_call)
+    return _entries(content.transactions, inline, content.coinbase, receipts, find_call, settled)
 
 
 def block_entries(
-    body: bytes, receipts: Sequence[Receipt], limits: LimitParameters, find_call: FindCall
+    body: bytes,
+    receipts: Sequence[Receipt],
+    limits: LimitParameters,
+    find_call: FindCall,
+    settled: Sequence[SettledBond] = (),
 ) -> list[Entry]:
     """The same from the canonical body of a block.
 
@@ -75,7 +84,8 @@ def block_entries(
     lists, results = _lists(body)
     transactions = [decode_transaction(data, limits.transaction_bytes) for data in lists[:-1]]
     inline = [result != _OPEN for result in results]
-    return _entries(transactions, inline, decode_coinbase(lists[-1]), receipts, find_call)
+    coinbase = decode_coinbase(lists[-1])
+    return _entries(transactions, inline, coinbase, receipts, find_call, settled)
 
 
 def _entries(
@@ -84,6 +94,7 @@ def _entries(
     coinbase: Coinbase,
     receipts: Sequence[Receipt],
     find_call: FindCall,
+    settled: Sequence[SettledBond],
 ) -> list[Entry]:
     reading = _Reading(inline, find_call, {})
     entries = [
@@ -91,7 +102,14 @@ def _entries(
         for transaction, receipt in zip(transactions, receipts, strict=True)
     ]
     mined = Happening(coinbase.payee, What.MINED, coinbase.amount)
-    return [*entries, Entry(NO_TXID, (mined,))]
+    return [*entries, *map(_ending, settled), Entry(NO_TXID, (mined,))]
+
+
+def _ending(one: SettledBond) -> Entry:
+    """What became of a proposal's coins."""
+    parts = ((What.BOND_RETURNED, one.returned), (What.BOND_BURNED, one.burned))
+    told = tuple(Happening(one.proposer, what, amount) for what, amount in parts if amount)
+    return Entry(NO_TXID, told, about=one.proposal)
 
 
 def _lists(body: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

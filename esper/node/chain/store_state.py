@@ -9,6 +9,7 @@ from esper.consensus.context_record import decode_context, encode_context, share
 from esper.consensus.execution import BlockExecution, execute_block, genesis_state
 from esper.consensus.header import decode_header
 from esper.crypto.signatures import SignatureClaim
+from esper.primitives.codec import encode
 from esper.primitives.params import NetworkParameters
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import StorageError
@@ -16,6 +17,7 @@ from esper.storage.segments.block_files import BlockAdded
 from esper.storage.state.disk_state_tree import DiskStateTree
 from esper.storage.store_options import Replay
 from esper.storage.tip_moves import GenesisState, StoredExecution
+from esper.vm.settled_bond import SETTLED
 from esper.vm.view import Change
 
 
@@ -69,6 +71,7 @@ def stored_execution(execution: BlockExecution, context: ChainContext) -> Stored
         shared=shared_bytes(context),
         keeps_context=bool(execution.confirmed),
         parent_leaf=execution.parent_leaf,
+        settled=encode(SETTLED, execution.settled) if execution.settled else b"",
     )
 
 

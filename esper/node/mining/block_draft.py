@@ -5,6 +5,7 @@ from typing import Final
 from esper.consensus.context import ChainContext
 from esper.consensus.execution import BlockExecution, OpenBlock
 from esper.consensus.ports import ChainState
+from esper.crypto.signatures import SignatureClaim
 from esper.dao.registry import Entry
 from esper.vm.context import Answer
 from esper.vm.execute import TransactionRun
@@ -52,16 +53,18 @@ class BlockDraft:
         """Whether its bytes fit."""
         return len(transaction.to_bytes()) <= self.room
 
-    def add(self, transaction: Transaction, answer: Answer | None = None) -> None:
+    def add(self, transaction: Transaction, answer: Answer | None = None) -> SignatureClaim:
         """Execute a transaction on what is there. Raises a TransactionViolation and adds nothing.
 
-        ``answer`` is for calls; None leaves one open. Its signature must have been checked.
+        ``answer`` is for calls; None leaves one open. Its signature must have been checked, or is
+        by the claim that comes back.
         """
-        self._run.offer(transaction, answer)
+        claim = self._run.offer(transaction, answer)
         self.room -= len(transaction.to_bytes())
         self.transactions.append(transaction)
         if transaction.payload.TAKES_ANSWER:
             self.answers.append(answer)
+        return claim
 
     def close(self) -> BlockExecution:
         """What the block does, once nothing is added any more.

@@ -39,6 +39,7 @@ from esper.node.events import (
     MiningTold,
     Missed,
     NodeEvent,
+    ProveHandedIn,
     Subscription,
     TipMoved,
     TransactionAdmitted,
@@ -248,7 +249,9 @@ class MiningService:
 
     async def run(self) -> None:
         """Mine until cancelled, or until every block that was wanted is there."""
-        content = self._events.subscribe(TransactionAdmitted, CallAnswered, CallReady, room=1)
+        content = self._events.subscribe(
+            TransactionAdmitted, CallAnswered, CallReady, ProveHandedIn, room=1
+        )
         tips = self._events.subscribe(TipMoved)
         with content as changes, tips as moves:
             async with trio.open_nursery() as self._nursery:

@@ -21,6 +21,7 @@ from esper.node.entries.crew import Crew
 from esper.node.entries.room import EntryRoom
 from esper.node.events import Events, Missed
 from esper.node.mempool.mempool_service import MempoolService
+from esper.node.mining.handed_proves import HandedProves
 from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_news import BlockTeller, tell_progress
 from esper.node.mining.mining_service import MinedNews, MiningService
@@ -78,12 +79,9 @@ class NodeMining:
         self._room.look(chain.view.context)
         key = results_key(directory, plan.payee)
         lanes = LaneAnswers(key.address.to_bytes(), partial(signed_result, key))
-        # Who mines for a key that is not here shows that it is ready by hand.
-        own = key.address.to_bytes() == plan.payee
-        proofs = ReadyProofs(plan.payee, partial(signed_prove, key)) if own else None
-        self._readiness = (
-            Readiness(proofs, plan.crew, chain, events, is_checked) if proofs is not None else None
-        )
+        self.proofs = ready_proofs(key, plan.payee)
+        """Rehearsals that wait for an own block, or for the payee's signature."""
+        self._readiness = Readiness(self.proofs, plan.crew, chain, events, is_checked)
         self.desk = CallDesk(
             chain,
             mempool,
@@ -104,7 +102,7 @@ class NodeMining:
             clock,
             events,
             lanes=lanes,
-            proofs=proofs,
+            proofs=self.proofs,
             wanted=plan.wanted,
             steady=steady,
         )
@@ -133,8 +131,7 @@ class NodeMining:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._follow_mined, mined)
                     nursery.start_soon(self._service.run)
-                    if self._readiness is not None:
-                        nursery.start_soon(self._readiness.run)
+                    nursery.start_soon(self._readiness.run)
                     nursery.start_soon(tell_progress, self.control, self._chain)
                     task_status.started()
         finally:
@@ -151,6 +148,14 @@ class NodeMining:
                 self._teller.heard(news)
             if self._last is not None and blocks >= self._last:
                 self._stop()
+
+
+def ready_proofs(key: KeyPair, payee: bytes) -> ReadyProofs:
+    """Who mines for another key than this node's signs elsewhere that it is ready."""
+    if key.address.to_bytes() == payee:
+        return ReadyProofs(payee, partial(signed_prove, key))
+    handed = HandedProves()
+    return ReadyProofs(payee, handed.sign, handed)
 
 
 def results_key(directory: DataDirectory, payee: bytes) -> KeyPair:

@@ -50,7 +50,7 @@ class _Due:
 
 
 class Readiness:
-    """Runs beside a miner that has its payee's key."""
+    """Runs beside a miner."""
 
     def __init__(
         self,
@@ -155,6 +155,17 @@ class Readiness:
                 number=live.number,
                 proof_bytes=len(rehearsal.proof),
                 most=proof_bytes,
+            )
+            return
+        if self._proofs.handed is not None:
+            say(
+                LOG,
+                "rehearsal_waits",
+                "the model of proposal {number} runs here, and the payee's key is elsewhere: its "
+                "wallet shows it with `esper dao ready {short} --sign`",
+                number=live.number,
+                short=live.id.hex()[:16],
+                proof_bytes=len(rehearsal.proof),
             )
             return
         say(

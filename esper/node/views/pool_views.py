@@ -1,17 +1,23 @@
 """What waits, and transactions that want to, for the RPC."""
 
+from collections.abc import Collection
 from typing import Final
 
 from esper.mempool.errors import MempoolFullError, NonceWaitsError, PolicyError
 from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock
-from esper.node.mempool.mempool_service import MempoolService
+from esper.node.mempool.mempool_service import MempoolService, Taken
+from esper.node.mining.ready_desk import ReadyDesk
+from esper.node.mining.ready_errors import ReadyDeskError
+from esper.primitives.errors.audit_errors import AuditViolation
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence
 from esper.primitives.errors.transaction_errors import TransactionViolation
-from esper.primitives.ids import txid_of
+from esper.primitives.ids import Txid, txid_of
 from esper.rpc import schema as s
 from esper.rpc.errors import MEMPOOL_FULL, REFUSED, RpcError
+from esper.vm.governance.prove import Prove
+from esper.vm.transaction import decode_transaction
 
 LISTED: Final = 1_000
 """Transactions that ``get_mempool`` names."""
@@ -20,17 +26,25 @@ LISTED: Final = 1_000
 class PoolViews:
     """Answers about the mempool."""
 
-    def __init__(self, chain: ChainService, mempool: MempoolService, clock: Clock) -> None:
+    def __init__(
+        self,
+        chain: ChainService,
+        mempool: MempoolService,
+        clock: Clock,
+        ready: ReadyDesk | None = None,
+    ) -> None:
+        """``ready`` takes what payees sign for their miner; None: nobody mines here."""
         self._chain = chain
         self._mempool = mempool
         self._clock = clock
+        self._ready = ready
 
     async def submit(self, params: s.SubmitParams) -> s.Submitted:
-        """Take a transaction into the mempool. Raises RpcError."""
+        """Take a transaction into the mempool, or a Prove for an own block. Raises RpcError."""
         try:
             data = bytes.fromhex(params.hex)
             replaces = None if params.replaces is None else list(map(txid_of, params.replaces))
-            admission = await self._mempool.submit(data, replaces)
+            admission = await self._take(data, replaces)
         except MempoolFullError as error:
             rate = self._mempool.pool.minimum_fee_per_byte(self._clock())
             raise RpcError(
@@ -39,8 +53,10 @@ class PoolViews:
         except NonceWaitsError as error:
             data_of = {"rule": error.rule, "retry": error.retry, "waiting": error.waiting.hex()}
             raise RpcError(REFUSED, str(error), data_of) from error
-        except PolicyError as error:
+        except (PolicyError, ReadyDeskError) as error:
             raise _refused(str(error), error.rule, retry=error.retry) from error
+        except AuditViolation as error:
+            raise _refused(str(error), error.rule, retry=False) from error
         except TransactionViolation as error:
             retry = consequence_of(error, Stage.ADMISSION) is Consequence.RETRY
             raise _refused(str(error), error.rule, retry=retry) from error
@@ -48,6 +64,16 @@ class PoolViews:
         return s.Submitted(
             txid=admission.txid.hex(), replaced=None if replaced is None else replaced.hex()
         )
+
+    async def _take(self, data: bytes, replaces: Collection[Txid] | None) -> Taken:
+        if self._ready is not None:
+            limit = self._chain.view.context.params.limits.transaction_bytes
+            transaction = decode_transaction(data, limit)
+            if isinstance(transaction.payload, Prove):
+                # Its proof does not travel: what has it is this miner's own block.
+                replaced = await self._ready.take(transaction, transaction.payload)
+                return Taken(transaction.txid, replaced)
+        return await self._mempool.submit(data, replaces)
 
     async def mempool(self, _: s.NoParams) -> s.MempoolReply:
         """What waits."""

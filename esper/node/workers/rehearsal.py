@@ -40,6 +40,8 @@ class Rehearsal:
     """What was rehearsed."""
     drawn: bytes
     """64 bytes: the seed that it was drawn by, of one branch alone."""
+    reward_height: int
+    """Height of the block whose pending reward the body names."""
 
     def group(self, txid: Txid) -> CallGroup:
         """The group beside the transaction of this id."""
@@ -81,4 +83,4 @@ def rehearse(
     body = ready_bytes(ReadyBody(job.reward_height, outputs))
     binding = audit_binding(job.genesis_hash, sender, READY_SUBJECT, job.proposal, body, AUDIT)
     proof = prover.prove(ticket_claim(binding, inputs, outputs, puzzle, entry.model))
-    return Rehearsal(body, len(proof) + GROUP_ROOM, proof, entry, job.drawn)
+    return Rehearsal(body, len(proof) + GROUP_ROOM, proof, entry, job.drawn, job.reward_height)

@@ -285,6 +285,37 @@ class DaoReadiness(Reply, frozen=True):
     as_of: AsOf
 
 
+class RehearsalParams(Request, frozen=True):
+    """A proposal, and who would show that its miner is ready for it."""
+
+    id: IdBeginning
+    """The proposal's."""
+    address: AddressText
+    """The payee of the node's blocks, who signs."""
+
+
+class RehearsalReply(Reply, frozen=True):
+    """What a payee signs to show that its miner runs a proposed model: the parts of a Prove."""
+
+    number: int
+    id: str
+    room: int
+    """Bytes that the proof takes in the block, at most; the fee is paid for them too."""
+    body: str
+    """The rehearsed ticket, in hexadecimal."""
+    nonce: int
+    """The payee's next, behind all that waits of it here."""
+    reward_height: int
+    """Height of the block whose pending reward it names."""
+    last_height: int
+    """Height of the last block that may have it."""
+    signed: str | None
+    """Txid of what was handed in and waits for a block of this node."""
+    lapsed: str
+    """Why what was handed in before is of no use any more; empty without such."""
+    as_of: AsOf
+
+
 class CheckParams(Request, frozen=True):
     """A proposal that somebody thinks of."""
 

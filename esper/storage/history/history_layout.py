@@ -86,7 +86,7 @@ def additions(height: int, time_ms: int, entries: Sequence[Entry]) -> Iterator[t
             event = HistoryEvent(
                 height,
                 time_ms,
-                entry.txid,
+                entry.txid or entry.about,
                 what,
                 happening.amount,
                 happening.fee,

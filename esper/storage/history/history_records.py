@@ -48,13 +48,18 @@ class What(IntEnum):
     OTHER = 10
     """It did something else, for units that left its balance and reached no other, or none."""
     PROPOSED = 11
-    """It proposed something to the DAO: units of the bond, which comes back, or burns, later."""
+    """It proposed something to the DAO: units of the bond, which BOND_RETURNED and BOND_BURNED
+    settle later."""
     VOTED = 12
     """It voted on a proposal."""
     DELEGATED = 13
     """It let another address vote for it, or nobody."""
     PROVED = 14
     """It showed the DAO that it runs a model."""
+    BOND_RETURNED = 15
+    """It got units back that its proposal held; the block did it, no transaction."""
+    BOND_BURNED = 16
+    """Units that its proposal held are nobody's any more; they had left its balance before."""
 
     @property
     def label(self) -> str:
@@ -97,7 +102,7 @@ class HistoryEvent:
     time_ms: int
     """The block's time: milliseconds since 1970."""
     txid: Txid
-    """64 bytes; empty for mined rewards."""
+    """64 bytes; empty for mined rewards, a proposal's where a block settled its bond."""
     what: What
     """What it is."""
     amount: int
@@ -138,16 +143,19 @@ class CallPlace:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one transaction of a block does to the index."""
+    """What one transaction of a block does to the index, or the block by itself."""
 
     txid: Txid
-    """64 bytes; empty for the coinbase, which has no events but the reward."""
+    """64 bytes; empty for the coinbase, which has no events but the reward, and where no
+    transaction did it."""
     happenings: tuple[Happening, ...]
     """In the order in which they took place."""
     call: CallMade | None = None
     """The call that it makes."""
     answers: Txid = NO_TXID
     """64 bytes: txid of the open call that it answers, empty if it answers none."""
+    about: Txid = NO_TXID
+    """64 bytes: what the events name that no transaction of the block did: a proposal's txid."""
 
 
 @dataclass(frozen=True, slots=True)

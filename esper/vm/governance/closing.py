@@ -50,8 +50,7 @@ def settle_bond(
     lost = bond_lost(proposal.bond, tally_of(proposal), proposal.quorum, passed, rules)
     settled = replace(proposal, bond=0)
     records.set_proposal(live.id, settled)
-    records.pay(proposal.proposer, proposal.bond - lost)
-    records.burn(lost)
+    records.settle(live.id, proposal.proposer, proposal.bond - lost, lost)
     return settled
 
 
@@ -70,7 +69,7 @@ def end(live: Live, records: DaoLedger) -> None:
     """The fee that is left goes to the proposer; the proposal is nowhere any more."""
     proposal = records.proposal(live.id)
     records.set_proposal(live.id, replace(proposal, fee=0))
-    records.pay(proposal.proposer, proposal.fee)
+    records.settle(live.id, proposal.proposer, proposal.fee, 0)
     records.remove(live)
 
 

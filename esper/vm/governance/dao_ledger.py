@@ -27,6 +27,7 @@ from esper.vm.records import (
     tier_path,
     voter_path,
 )
+from esper.vm.settled_bond import SettledBond
 
 NO_GOVERNANCE: Final = Governance(0, 0, 0, (), (), ())
 NO_SETTINGS: Final = SettingValues((), ())
@@ -152,12 +153,11 @@ class DaoLedger:
         )
         self._ledger.write(VOTER, voter_path(address), None if voter == NO_VOTER else voter)
 
-    def pay(self, address: bytes, amount: int) -> None:
-        """Let an address have units that a proposal held."""
-        if amount:
-            account = self._ledger.account(address)
-            self._ledger.set_account(address, account.moved(amount))
-
-    def burn(self, amount: int) -> None:
-        """Let units that a proposal held be nobody's."""
-        self._ledger.burned += amount
+    def settle(self, proposal: Txid, proposer: bytes, returned: int, burned: int) -> None:
+        """Let who proposed something have units that it held, and burned ones be nobody's."""
+        if returned:
+            account = self._ledger.account(proposer)
+            self._ledger.set_account(proposer, account.moved(returned))
+        self._ledger.burned += burned
+        if returned or burned:
+            self._ledger.settled.append(SettledBond(proposal, proposer, returned, burned))

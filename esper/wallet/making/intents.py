@@ -53,10 +53,12 @@ def drafted(
     *,
     window: int = DEFAULT_WINDOW,
     fees: FeeTerms | None = None,
+    least_nonce: int = 0,
 ) -> Draft:
     """An unsigned transaction with the sender's next nonce that the account can pay for.
 
-    It lapses ``window`` blocks (at least 1) after the node's tip. Without ``fees`` it pays the
+    It lapses ``window`` blocks (at least 1) after the node's tip; its nonce is ``least_nonce`` at
+    least. Without ``fees`` it pays the
     least. Raises FundsShortError, StakeShortError, CreditsShortError, DustError, FeeCapError,
     MisuseError for a fee below the least, NodeContradictionError, and the node's errors.
     """
@@ -68,7 +70,7 @@ def drafted(
             payload,
             sender=address,
             carries_key=not account.key_known,
-            nonce=account.next_nonce,
+            nonce=max(account.next_nonce, least_nonce),
             expiry=account.as_of.height + window,
             limits=params.limits,
             fee=fee,

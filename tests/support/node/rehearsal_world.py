@@ -130,7 +130,7 @@ class Crew:
         if job.proposal in self.fails:
             raise WorkerError("no memory")
         body = ready_bytes(ReadyBody(job.reward_height, WorkOutputs((), ())))
-        return Rehearsal(body, 256, self.proof, job.entry, job.drawn)
+        return Rehearsal(body, 256, self.proof, job.entry, job.drawn, job.reward_height)
 
     async def close(self) -> None:
         pass

@@ -34,7 +34,7 @@ from esper.vm.transfer import Transfer
 from tests.support.vm_world import GENESIS, MINER, MODEL, World, address
 
 KINDS = {1: "transfer", 2: "stake", 3: "unstake", 4: "credit-transfer", 5: "llm-call"}
-KINDS |= {7: "propose", 8: "vote", 9: "delegate"}
+KINDS |= {7: "propose", 8: "vote", 9: "delegate", 11: "prove"}
 FAKE_PROOF = b"fake proof"
 SCRIPT = ("queued", "answering", "proving", "proven")
 """Where a call stands, one question after the other, before its block comes."""
@@ -65,6 +65,10 @@ class FakeNode:
     history_events: tuple[s.Event, ...] = ()
     moved: dict[str, dict[str, str]] = field(default_factory=dict)
     """Settings by name, and the parts of their rows that it tells otherwise."""
+    rehearsed: s.RehearsalReply | NodeError | None = None
+    """What it says that it rehearsed."""
+    rehearsals: list[s.RehearsalParams] = field(default_factory=list)
+    """What it was asked to have rehearsed."""
     tiers: TierRegistry = field(default_factory=lambda: genesis_registry(REGTEST))
     """What it says that the network has."""
 
@@ -89,6 +93,7 @@ class FakeNode:
             m.DAO_VOTER.name: self.voter,
             m.DAO_SETTINGS.name: lambda _: self.settings(),
             m.DAO_READINESS.name: lambda _: dao_readiness(self.sight),
+            m.DAO_REHEARSAL.name: self.rehearsal,
             m.DAO_CHECK_PROPOSAL.name: self.check,
         }
         reply: ReplyT = answers[method.name](request)
@@ -332,6 +337,13 @@ class FakeNode:
         sender = Address.from_text(params.address, "resp").to_bytes()
         context = self.world.context()
         return check_proposal(params, sender, self.world.state, context, self.sight.as_of)
+
+    def rehearsal(self, params: s.RehearsalParams) -> s.RehearsalReply:
+        self.rehearsals.append(params)
+        if isinstance(self.rehearsed, NodeError):
+            raise self.rehearsed
+        assert self.rehearsed is not None
+        return self.rehearsed
 
     # --- what a test does ---
 

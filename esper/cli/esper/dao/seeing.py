@@ -1,8 +1,8 @@
-"""`esper dao list, show, settings, ready`: what is under way. No wallet is needed."""
+"""`esper dao list, show, settings, voter`: what is under way. No wallet is needed."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 import typer
@@ -11,22 +11,13 @@ from esper.cli.esper.dao.proposal_ids import ProposalId, proposal_of
 from esper.cli.esper.dao.proposal_text import (
     live_lines,
     proposal_text,
-    readiness_line,
     setting_line,
     tier_line,
 )
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, session
-from esper.rpc.methods import DAO_LIST, DAO_READINESS, DAO_SETTINGS, DAO_VOTER
+from esper.rpc.methods import DAO_LIST, DAO_SETTINGS, DAO_VOTER
 from esper.rpc.schema import NoParams, VoterParams
 from esper.wallet.amounts import esp_text
-from esper.wallet.errors import WalletError
-
-AWAITED: Final = frozenset({"round0", "check"})
-"""Steps of a model at which miners show that they are ready."""
-
-
-class NotAwaitedError(WalletError):
-    """Readiness for a proposal that waits for none."""
 
 
 def list_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:
@@ -74,35 +65,3 @@ def voter_command(
             for one in found.votes
         ]
         s.answer(msgspec.to_builtins(found), *lines)
-
-
-def ready_command(
-    proposal: ProposalId, datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False
-) -> None:
-    """How many blocks are ready for a model, and what its miners do."""
-    with session(datadir, None, as_json) as s:
-        found = proposal_of(s.any_node, proposal)
-        if found.live.subject != "model" or found.live.step not in AWAITED:
-            raise NotAwaitedError(
-                f"proposal {found.live.number} waits for nobody to be ready: {found.live.then} at "
-                f"height {found.live.next}"
-            )
-        counts = s.any_node.call(DAO_READINESS, NoParams()).proposals
-        count = next((one for one in counts if one.id == found.live.id), None)
-        lines = [] if count is None else [readiness_line(count)]
-        run = s.command_of("esperd", "mine")
-        package = "" if found.model is None else found.model.package
-        lines += [
-            f"package   {package}",
-            "ready     a mining node fetches the package, rehearses the model and says that it is "
-            "ready by itself:",
-            f"          {run}",
-            "          beforehand, `esper model check DIR` says what it would find",
-        ]
-        document = {
-            "proposal": found.live.id,
-            "package": package,
-            "count": None if count is None else msgspec.to_builtins(count),
-            "run": run,
-        }
-        s.answer(document, *lines)

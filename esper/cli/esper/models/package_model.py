@@ -83,8 +83,8 @@ def pack_command(
 ) -> None:
     """Show the package of a folder: root, files, chunks; refused is what nodes would refuse.
 
-    Tiers and parameters are those that the network began with; `esper dao propose --dry-run` judges
-    by those in force.
+    Tiers and parameters are those in force, if a node answers, else those that the network began
+    with; which ones is said.
     """
     from esper.cli.esper.models.candidate import bank_for, candidate_of
     from esper.model.errors import ModelError
@@ -132,8 +132,8 @@ def check_command(
 ) -> None:
     """Check a folder, or a package in a data directory, as a node does before it is ready.
 
-    Tiers and parameters are those that the network began with; `esper dao propose --dry-run` judges
-    by those in force. With an ID: what the node's own checks said of the package of that proposal.
+    Tiers and parameters are those in force, if a node answers, else those that the network began
+    with; which ones is said. With an ID: what the node's own checks said of the package of that proposal.
     """
     if NAME.fullmatch(str(folder)) and not folder.exists():
         check_followed(str(folder), datadir, as_json)

@@ -200,7 +200,11 @@ class Terms:
 
 
 def _build(s: Session, wish: MakeWish, out: Path, sender: str | None, terms: Terms) -> None:
-    transaction = _drafted(s, wish(s.params), own_address(s, sender), terms)
+    tell_built(s, _drafted(s, wish(s.params), own_address(s, sender), terms), out)
+
+
+def tell_built(s: Session, transaction: Transaction, out: Path) -> None:
+    """Write an unsigned transaction, and say what it is and who signs it how."""
     lines = described(transaction, s.params, labels_of(s.file))
     write_new(out, exchange_bytes(transaction, s.params, lines))
     signed = out.with_suffix(".signed")

@@ -50,21 +50,34 @@ def own_address(s: Session, named: str | None) -> str:
 
 
 def pay(
-    s: Session, sender: str, wish: Wish, window: int, fees: FeeTerms | None = None
+    s: Session,
+    sender: str,
+    wish: Wish,
+    window: int,
+    fees: FeeTerms | None = None,
+    *,
+    least_nonce: int = 0,
 ) -> Submitted:
     """Show what would be signed, ask, and hand it in with the next nonce of ``sender``.
 
     Nothing that waits is replaced: the nonce is looked up when the owner has agreed, by one process
-    at a time. What has become dearer or other meanwhile is asked about again. Raises what
-    ``drafted`` raises, NonceTakenError, NodeContradictionError, and the node's errors.
+    at a time. ``least_nonce``: something that the account does not tell of waits before it. What
+    has become dearer or other meanwhile is asked about again. Raises what ``drafted`` raises,
+    NonceTakenError, NodeContradictionError, and the node's errors.
     """
-    draft = drafted(s.node, s.rules, sender, wish, window=window, fees=fees)
+
+    def made() -> Draft:
+        return drafted(
+            s.node, s.rules, sender, wish, window=window, fees=fees, least_nonce=least_nonce
+        )
+
+    draft = made()
     while True:
         lines = described(draft.transaction, s.rules, labels_of(s.file), draft.account)
         s.confirm("Sign this?", *shown(lines))
         key = signing_key(s.file, s.secrets, sender)
         with account_lock(s.folder.path, sender, lambda: _tell_that_it_waits(s)):
-            fresh = drafted(s.node, s.rules, sender, wish, window=window, fees=fees)
+            fresh = made()
             if not s.asks or _no_worse(fresh, draft, window):
                 ready = signed(fresh.transaction, key, s.genesis, s.rules.limits)
                 return _handed_in(s, ready)

@@ -2,23 +2,30 @@
 
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
+from esper.node.mining.ready_desk import ReadyDesk
+from esper.node.mining.ready_errors import ReadyDeskError
 from esper.node.views.dao.proposal_check import check_proposal
 from esper.node.views.dao.proposal_replies import dao_list, proposal_named, proposal_reply
-from esper.node.views.dao.readiness_replies import dao_readiness
+from esper.node.views.dao.readiness_replies import dao_readiness, rehearsal_reply
 from esper.node.views.dao.setting_replies import dao_settings
 from esper.node.views.dao.sight import Sight
 from esper.node.views.dao.voter_reply import voter_reply
 from esper.node.views.rpc_formats import address_of
 from esper.node.views.sync_state import SyncState
 from esper.rpc import schema as s
+from esper.rpc.errors import NOT_MINING, REFUSED, RpcError
 
 
 class DaoViews:
     """Answers about proposals, voters and settings."""
 
-    def __init__(self, chain: ChainService, sync: SyncState) -> None:
+    def __init__(
+        self, chain: ChainService, sync: SyncState, ready: ReadyDesk | None = None
+    ) -> None:
+        """``ready`` has what was rehearsed here; None: nobody mines."""
         self._chain = chain
         self._sync = sync
+        self._ready = ready
 
     async def list(self, _: s.NoParams) -> s.DaoList:
         """All that is under way."""
@@ -42,6 +49,20 @@ class DaoViews:
     async def readiness(self, _: s.NoParams) -> s.DaoReadiness:
         """How counts stand."""
         return dao_readiness(self._sight())
+
+    async def rehearsal(self, params: s.RehearsalParams) -> s.RehearsalReply:
+        """What a payee has to sign. Raises RpcError."""
+        if self._ready is None:
+            raise RpcError(NOT_MINING, "this node does not mine: start it with `esperd mine`")
+        sight = self._sight()
+        signer = address_of(params.address, sight.genesis)
+        proposal = proposal_named(params.id, sight)
+        try:
+            offer = self._ready.offer(proposal, signer)
+        except ReadyDeskError as error:
+            data = {"rule": error.rule, "retry": error.retry}
+            raise RpcError(REFUSED, str(error), data) from error
+        return rehearsal_reply(offer, proposal, sight)
 
     async def check(self, params: s.CheckParams) -> s.CheckReply:
         """Whether the next block would take a proposal. Raises RpcError."""

@@ -3,6 +3,7 @@
 from esper.dao.bodies import ChangeBody
 from esper.dao.records import Live, Proposal
 from esper.dao.steps import COUNTED, POSTPONED_PART, READY_PART, Step, Subject
+from esper.node.mining.ready_desk import ReadyOffer
 from esper.node.views.dao.dao_words import subject_word
 from esper.node.views.dao.sight import Sight
 from esper.primitives.units import FIXED_POINT_ONE
@@ -26,6 +27,22 @@ def needed(proposal: Proposal, live: Live, sight: Sight) -> int:
     tier = sight.records.tier(live.tier)
     share = model_of(proposal).share if tier is None else tier.share
     return max(1, -(-share * sight.rules.count_window // (FIXED_POINT_ONE * part)))
+
+
+def rehearsal_reply(offer: ReadyOffer, live: Live, sight: Sight) -> s.RehearsalReply:
+    """What a payee has to sign, or has signed."""
+    return s.RehearsalReply(
+        number=live.number,
+        id=live.id.hex(),
+        room=offer.prove.room,
+        body=offer.prove.body.hex(),
+        nonce=offer.nonce,
+        reward_height=offer.reward_height,
+        last_height=offer.last_height,
+        signed=None if offer.signed is None else offer.signed.hex(),
+        lapsed=offer.lapsed,
+        as_of=sight.as_of,
+    )
 
 
 def _is_counted(live: Live, sight: Sight) -> bool:

@@ -20,8 +20,9 @@ from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.propose import Propose
 from esper.vm.governance.vote import Vote
 from esper.wallet.errors import MisuseError
-from tests.support.dao_world import model_body, proposing
-from tests.support.vm_world import BOB, COIN, address, make, sign
+from tests.support.dao_world import model_body
+from tests.support.vm_world import BOB, COIN, address
+from tests.support.wallet.voting_console import model_under_way
 from tests.support.wallet.wallet_console import Console, console, own_key
 
 __all__ = ["console"]
@@ -202,18 +203,6 @@ def test_a_transaction_of_the_dao_says_what_it_does(voting: Console) -> None:
     voting.node.mine()
     delegation = voting.run("dao", "delegate", OTHER).strip()
     assert f"delegate  {OTHER} votes with this stake" in voting.run("tx", delegation)
-
-
-def model_under_way(console: Console, height: int) -> str:
-    """A model that has passed, and the chain at that height."""
-    world = console.node.world
-    proposal = make(own_key(), proposing(model_body(), 3 * COIN), world.account(own_key()).nonce)
-    signed = sign(own_key(), proposal)
-    world.block(signed)
-    world.send(own_key(), Vote(signed.txid, 1))
-    while world.height < height:
-        world.block()
-    return signed.txid.hex()
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from esper.node.chain.recent_usefulness import usefulness_per_mille
+from esper.node.events import ProveHandedIn
 from esper.node.mining.mining_service import REFRESH_S, MinedStale
+from esper.primitives.ids import Txid
 from tests.support.node.heard_events import heard
 from tests.support.node.mining_world import mining, payee_at, searched
 from tests.support.node.node_world import go, jump, pay, rest, until
@@ -47,6 +49,19 @@ def test_content_is_followed_at_most_once_in_a_while(datadir: Path) -> None:
             jump(REFRESH_S + 0.01)
             await rest()
             assert len(world.searcher.jobs) == count + 2
+
+    go(main)
+
+
+def test_what_a_payee_handed_in_is_followed_as_content_is(datadir: Path) -> None:
+    async def main() -> None:
+        async with mining(datadir) as world:
+            count = len(world.searcher.jobs)
+            world.node.events.publish(ProveHandedIn(Txid(bytes(64))))
+            await rest()
+            jump(REFRESH_S + 0.01)
+            await rest()
+            assert len(world.searcher.jobs) == count + 1
 
     go(main)
 

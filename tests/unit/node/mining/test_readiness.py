@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from math import inf
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import trio
 
 from esper.dao.bodies import ModelBody
 from esper.node.events import Events
+from esper.node.mining.handed_proves import HandedProves
 from esper.node.mining.readiness import REST_S, Readiness
 from esper.node.mining.ready_proofs import REFUSALS, ReadyProofs
 from esper.primitives.ids import Txid
@@ -116,6 +118,26 @@ def test_a_proof_that_no_block_may_have_is_made_once_and_said_once(
 
     go(main)
     assert caplog.text.count("no block may show it") == 1
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_who_signs_what_was_rehearsed_is_said(
+    caplog: pytest.LogCaptureFixture, elsewhere: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+    world = DaoWorld()
+    (first,) = awaited(world, FIRST)
+    miner = Miner(world, FIRST)
+    if elsewhere:
+        miner.proofs.handed = HandedProves()
+
+    async def main() -> None:
+        assert await miner.steps(1) == [first]
+
+    go(main)
+    by_hand = f"its wallet shows it with `esper dao ready {first.hex()[:16]} --sign`"
+    assert (by_hand in caplog.text) == elsewhere
+    assert ("the next own block says so" in caplog.text) != elsewhere
 
 
 def test_a_proof_of_the_greatest_length_waits() -> None:

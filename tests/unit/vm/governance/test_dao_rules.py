@@ -23,6 +23,7 @@ from esper.vm.governance.vote import Vote
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Payload
 from esper.vm.records import Account
+from esper.vm.settled_bond import SettledBond
 from esper.vm.stake import Stake
 from esper.vm.unstake import Unstake
 from esper.vm.view import Overlay
@@ -396,6 +397,10 @@ def test_bonds_come_back_or_burn_by_what_the_votes_say() -> None:
         assert (10 - kept) * COIN < lost < (10 - kept) * COIN + COIN // 100
         rewards = sum(one.reward for _, one in world.trail[19:])
         fees = sum(receipt.fee for _, one in world.trail[19:] for receipt in one.receipts)
+        # Histories are told the same.
+        [settled] = [found for _, one in world.trail[19:] for found in one.settled]
+        burned = (10 - kept) * COIN
+        assert settled == SettledBond(txid, address(ALICE), kept * COIN, burned)
         assert world.state.chain.issued == issued + rewards - fees - (10 - kept) * COIN
 
 
