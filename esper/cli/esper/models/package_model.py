@@ -133,7 +133,8 @@ def check_command(
     """Check a folder, or a package in a data directory, as a node does before it is ready.
 
     Tiers and parameters are those in force, if a node answers, else those that the network began
-    with; which ones is said. With an ID: what the node's own checks said of the package of that proposal.
+    with; which ones is said. With an ID: what the node's own checks said of the package of that
+    proposal.
     """
     if NAME.fullmatch(str(folder)) and not folder.exists():
         check_followed(str(folder), datadir, as_json)
