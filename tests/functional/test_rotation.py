@@ -186,6 +186,17 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
             fetched_in_spite_of(seeders, follower, miner)
         wait_until_verified(user, 1)
 
+        # Whoever does not mine needs no weights to follow it all.
+        watcher = NetworkNode(
+            stack.enter_context(
+                running(
+                    *("node", tmp_path / "watcher", *NETWORK, "--models-gib", "0"),
+                    *("--connect", miner.address),
+                    alone=False,
+                )
+            )
+        )
+
         # Rehearsed by whoever mines, and counted.
         until(
             "the miner to be ready",
@@ -221,6 +232,9 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
         follower.wait_for_tip(miner.tip)
         assert model_of(reader) == genesis
         tip = miner.tip
+        watcher.wait_for_tip(tip)
+        assert not list(watcher.datadir.rglob("*.safetensors"))
+        assert list(follower.datadir.rglob("*.safetensors"))
 
     offline(follower.datadir, "verify-chain")
     offline(follower.datadir, "reindex")

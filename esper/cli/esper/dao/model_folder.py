@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from esper.dao.bodies import ModelBody
-from esper.dao.registry import TierRegistry
+from esper.dao.registry import Puzzle, TierRegistry
 from esper.primitives.params import NetworkParameters
 from esper.wallet.errors import MisuseError
 
@@ -18,6 +19,8 @@ def model_body_of(
     params: NetworkParameters,
     tiers: TierRegistry,
     *,
+    puzzle: Puzzle | None = None,
+    more: Sequence[str] = (),
     name: str = "",
     licence: str = "",
     link: str = "",
@@ -25,8 +28,9 @@ def model_body_of(
     """The body for a model in ``folder``, by the same checks as `esper model check`.
 
     ``params`` and ``tiers`` are those in force: votes move both. ``share`` is a new tier's, of
-    65536. Raises MisuseError for a folder that is no package, or one that nodes would refuse, with
-    all that they would refuse it for.
+    65536, ``puzzle`` its ticket where the network's will not do, ``more`` names of further files of
+    the package. Raises MisuseError for a folder that is no package, or one that nodes would refuse,
+    with all that they would refuse it for.
     """
     from esper.model.errors import ModelError
     from esper.model.package.findings import Weight
@@ -39,9 +43,11 @@ def model_body_of(
             "--model: this program cannot read packages of models; take a release that has "
             "`esper model check`"
         ) from error
-    options = bodies.BodyOptions(tier=tier, share=share, name=name, licence=licence, link=link)
+    options = bodies.BodyOptions(
+        tier=tier, share=share, puzzle=puzzle, name=name, licence=licence, link=link
+    )
     try:
-        found = candidates.candidate_of(folder, params, tiers, options)
+        found = candidates.candidate_of(folder, params, tiers, options, tuple(more))
     except (ModelError, OSError, ValueError) as error:
         raise MisuseError(f"--model {folder}: {error}") from error
     body: ModelBody | None = found.body

@@ -12,6 +12,7 @@ import typer
 from esper.cli.esper.dao.change_words import change_of, printable_ascii
 from esper.cli.esper.dao.model_folder import model_body_of
 from esper.cli.esper.dao.proposal_ids import ProposalId, proposal_of
+from esper.cli.esper.models.package_options import Ticket, With, puzzle_of
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
     Datadir,
@@ -69,6 +70,8 @@ def propose_command(
     share: Annotated[
         int | None, typer.Option(min=1, max=65_536, help="Of a new tier, of 65536.")
     ] = None,
+    ticket: Ticket = None,
+    more: With = None,
     name: Annotated[str, typer.Option(help="What people call the model.")] = "",
     licence: Annotated[str, typer.Option(help="The model's, such as Apache-2.0.")] = "",
     link: Annotated[str, typer.Option(help="Where people read more.")] = "",
@@ -93,11 +96,29 @@ def propose_command(
             )
         body: Body
         if model is None:
-            if tier is not None or share is not None or name or licence:
-                raise MisuseError("--tier, --share, --name and --licence are of a model: --model")
+            if tier is not None or share is not None or ticket or more or name or licence:
+                raise MisuseError(
+                    "--tier, --share, --ticket, --with, --name and --licence are of a model: "
+                    "--model"
+                )
             body = change_of(settings or (), shares, omega, retire, link)
         else:
-            body = _model(s, model, tier, share, name, licence, link)
+            for option, text, most in (
+                ("--name", name, SHORT_TEXT),
+                ("--licence", licence, SHORT_TEXT),
+                ("--link", link, LINK),
+            ):
+                printable_ascii(option, text, most)
+            if tier is None:
+                raise MisuseError("name the model's tier: --tier N")
+            body = model_body_of(
+                *(model, tier, share, s.rules, tiers_in_force(s.node)),
+                puzzle=puzzle_of(ticket),
+                more=more or (),
+                name=name,
+                licence=licence,
+                link=link,
+            )
         terms = Terms(bond, expires, FeeTerms.parsed(fee, max_fee), dry_run)
         _propose(s, body, sender, terms)
 
@@ -175,24 +196,6 @@ def _tell_dry_run(s: Session, payload: Propose, found: CheckReply) -> None:
         *shown(lines),
         f"the next block would take it; the least bond is {esp_text(found.least_bond)}",
     )
-
-
-def _model(
-    s: Session,
-    folder: Path,
-    tier: int | None,
-    share: int | None,
-    name: str,
-    licence: str,
-    link: str,
-) -> ModelBody:
-    if tier is None:
-        raise MisuseError("name the model's tier: --tier N")
-    printable_ascii("--name", name, SHORT_TEXT)
-    printable_ascii("--licence", licence, SHORT_TEXT)
-    printable_ascii("--link", link, LINK)
-    rules, tiers = s.rules, tiers_in_force(s.node)
-    return model_body_of(folder, tier, share, rules, tiers, name=name, licence=licence, link=link)
 
 
 def _text(units: int | None) -> str | None:

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from esper.cli.esper.models.candidate_text import candidate_fields, candidate_lines
 from esper.cli.esper.models.followed_package import NAME, check_followed
+from esper.cli.esper.models.package_options import Ticket, With, puzzle_of
 from esper.cli.esper.models.terms import Terms, terms_of
 from esper.cli.esper.models.text_arguments import refuse, utf8_text
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, session
@@ -25,7 +26,6 @@ from esper.primitives.networks import NETWORKS
 
 if TYPE_CHECKING:
     from esper.cli.esper.models.candidate import Candidate
-    from esper.dao.registry import Puzzle
     from esper.model.package.body import BodyOptions
     from esper.model.package.package import Progress as Tell
 
@@ -43,17 +43,6 @@ Network = Annotated[
     ),
 ]
 Tier = Annotated[int, typer.Option(min=0, max=255, help="Tier that the model is for.")]
-Ticket = Annotated[
-    str | None,
-    typer.Option(
-        metavar="N,ROWS,INPUT,ANSWER",
-        help="Sequences, rows, input tokens and answer tokens of a ticket. Without it what the "
-        "network has, smaller where the model needs it.",
-    ),
-]
-With = Annotated[
-    list[str] | None, typer.Option("--with", help="A further file of the package; may be repeated.")
-]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -168,21 +157,7 @@ def _terms(network: str | None, datadir: Path, as_json: bool) -> Terms:
 def _options(tier: int, ticket: str | None) -> BodyOptions:
     from esper.model.package.body import BodyOptions
 
-    return BodyOptions(tier=tier, puzzle=None if ticket is None else _puzzle(ticket))
-
-
-def _puzzle(text: str) -> Puzzle:
-    from esper.dao.registry import Puzzle
-
-    parts = text.split(",")
-    if len(parts) != 4 or not all(part.isascii() and part.isdigit() for part in parts):
-        raise typer.BadParameter(
-            f"is {text!r}, must be four numbers such as 2,64,49,16", param_hint="--ticket"
-        )
-    numbers = [int(part[:6]) for part in parts]
-    if max(numbers) > 0xFFFF:
-        raise typer.BadParameter(f"is {text!r}, the numbers are too large", param_hint="--ticket")
-    return Puzzle(*numbers)
+    return BodyOptions(tier=tier, puzzle=puzzle_of(ticket))
 
 
 def _tell(folder: Path, found: Candidate, terms: Terms, *, files: bool, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace as replaced
 from esper.cli.esper.dao import model_folder
 from esper.consensus.registry import genesis_registry
 from esper.dao.bodies import ChangeBody, RollbackBody
+from esper.dao.registry import Puzzle
 from esper.dao.steps import Step
 from esper.primitives.networks import REGTEST
 from esper.primitives.units import MAX_AMOUNT
@@ -263,7 +264,7 @@ def test_a_model_of_a_folder(
     asked: list[Any] = []
 
     def body_of(
-        folder: Path, tier: int, share: int | None, _: Any, tiers: Any, **texts: str
+        folder: Path, tier: int, share: int | None, _: Any, tiers: Any, **texts: Any
     ) -> Any:
         assert tiers == genesis_registry(REGTEST)
         asked.append((folder, tier, share, texts))
@@ -272,8 +273,31 @@ def test_a_model_of_a_folder(
     monkeypatch.setattr("esper.cli.esper.dao.proposing.model_body_of", body_of)
     arguments = ("--model", str(tmp_path), "--tier", "3", "--share", "8192", "--name", "Small")
     voting.run("dao", "propose", *arguments, "--bond", "2")
-    assert asked == [(tmp_path, 3, 8192, {"name": "Small", "licence": "", "link": ""})]
+    told = {"puzzle": None, "more": (), "name": "Small", "licence": "", "link": ""}
+    assert asked == [(tmp_path, 3, 8192, told)]
     assert (waiting(voting).subject, waiting(voting).read().entry.tier) == (1, 3)
+
+
+def test_a_model_with_a_ticket_of_its_own_and_a_further_file(
+    voting: Console, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What was packed with them is another package without."""
+    asked: list[Any] = []
+
+    def body_of(*_: Any, puzzle: Any, more: Any, **others: Any) -> Any:
+        asked.append((puzzle, more))
+        return model_body(tier=0)
+
+    monkeypatch.setattr("esper.cli.esper.dao.proposing.model_body_of", body_of)
+    arguments = ("--model", str(tmp_path), "--tier", "0", "--ticket", "1,64,49,16")
+    voting.run("dao", "propose", *arguments, "--with", "notice", "--bond", "2")
+    assert asked == [(Puzzle(1, 64, 49, 16), ["notice"])]
+    assert "four numbers" in voting.error(
+        *("dao", "propose", *arguments[:-1], "1,2,3", "--bond", "2"), status=2
+    )
+    assert "--ticket, --with" in voting.error(
+        *("dao", "propose", "--set", DOUBLED, "--ticket", "1,64,49,16"), status=2
+    )
 
 
 def test_packages_that_this_program_cannot_read(
