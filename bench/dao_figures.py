@@ -1,12 +1,13 @@
 """What the DAO costs: a block full of votes, an epoch's beginning, the tiers of a height.
 
-    python -m bench.dao_figures [--accounts 1000000]
+    python -m bench.dao_figures [--accounts 1000000] [--json]
 
 Executions are timed on a state in memory, signatures apart: a vote's costs what a payment's costs.
 Each figure stands beside a block of as many payments, or an empty one, in the same run.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,6 +29,8 @@ from tests.support.dao_world import DaoWorld, model_body, proposing
 from tests.support.vm_world import ALICE, COIN, address, make
 
 T = TypeVar("T")
+Figures = dict[str, float]
+"""Milliseconds, by what was measured."""
 VOTERS = 300
 """About what a block of 2 MiB has room for."""
 REPEATS = 5
@@ -45,7 +48,7 @@ def best(work: Callable[[], T]) -> tuple[float, T]:
     return min(times), result
 
 
-def full_of_votes() -> None:
+def full_of_votes() -> Figures:
     """Votes, delegations and payments, a block of each."""
     voters = [key_from_seed(1, number.to_bytes(32, "big")) for number in range(1, VOTERS + 1)]
     world = DaoWorld()
@@ -65,13 +68,15 @@ def full_of_votes() -> None:
     votes = block([Vote(txid, 1)] * VOTERS)
     delegations = block([Delegate(receiver) for receiver in receivers])
     payments = block([Transfer((Output(receiver, 1),)) for receiver in receivers])
-    print(f"{VOTERS} votes        {votes:8.1f} ms  {votes / payments:5.2f} of as many payments")
-    print(f"{VOTERS} delegations  {delegations:8.1f} ms  {delegations / payments:5.2f}")
-    print(f"{VOTERS} payments     {payments:8.1f} ms")
+    return {
+        f"a block of {VOTERS} votes on one proposal": votes,
+        f"of {VOTERS} delegations": delegations,
+        f"of {VOTERS} payments, in the same run": payments,
+    }
 
 
-def proposals() -> None:
-    """Eight large proposals in one block, descriptors and all."""
+def proposals() -> Figures:
+    """Seven large proposals in one block, descriptors and all."""
     world = DaoWorld()
     world.stake(1_000)
     transactions = [
@@ -79,27 +84,27 @@ def proposals() -> None:
     ]
     context = world.context()
     elapsed, _ = best(lambda: execute_block(world.state, EMPTY, transactions, context))
-    print(f"7 models proposed    {elapsed:8.1f} ms")
+    return {"of seven models proposed, descriptors and all": elapsed}
 
 
-def epoch_begins(accounts: int) -> None:
+def epoch_begins(accounts: int) -> Figures:
     """The first block of an epoch beside one in the middle, among many accounts."""
     world = DaoWorld()
-    began = time.perf_counter()
     tree, staked = world.state.tree, encode(ACCOUNT, Account(stake=COIN))
     for number in range(accounts):
         owner = bytes([1]) + number.to_bytes(32, "big")
         tree = tree.put(account_path(owner), staked)
     world.state = replace(world.state, tree=tree)
-    print(f"({accounts:,} accounts made in {time.perf_counter() - began:.0f} s)")
-    for name, height in (("in an epoch", 14), ("first of an epoch", 19)):
+    found = {}
+    for name, height in (("a block within an epoch", 14), ("an epoch's first block", 19)):
         world.height = height
         context = world.context()
         elapsed, _ = best(partial(execute_block, world.state, EMPTY, [], context))
-        print(f"block {name:18} {elapsed:8.3f} ms")
+        found[f"{name}, {accounts:,} accounts with a stake"] = elapsed
+    return found
 
 
-def tiers_of_a_height() -> None:
+def tiers_of_a_height() -> Figures:
     """registry_at with full lists, as every header asks for it."""
     base = DaoWorld().registry.tiers[0]
 
@@ -114,18 +119,34 @@ def tiers_of_a_height() -> None:
         )
     )
     schedule = [Scheduled(100 + at, Activation(entry(at % 8, 100 + at), 0)) for at in range(24)]
-    for name, height in (("nothing due", 99), ("24 entries due", 200)):
+    found = {}
+    for name, height in (("nothing due", 99), ("24 entries due, which full lists have", 200)):
         began = time.perf_counter()
         for _ in range(1_000):
             registry_at(tiers, schedule, height)
-        print(f"registry(h), {name:15} {time.perf_counter() - began:8.4f} ms")
+        # Of a thousand, so these are milliseconds each.
+        found[f"registry(h) of a header, {name}"] = time.perf_counter() - began
+    return found
+
+
+def main() -> None:
+    """Command line entry."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--accounts", type=int, default=1_000_000)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    wanted = parser.parse_args()
+    found = {
+        **full_of_votes(),
+        **proposals(),
+        **epoch_begins(wanted.accounts),
+        **tiers_of_a_height(),
+    }
+    if wanted.json:
+        print(json.dumps(found))
+    else:
+        for what, elapsed in found.items():
+            print(f"{elapsed:9.4f} ms  {what}")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--accounts", type=int, default=1_000_000)
-    wanted = parser.parse_args()
-    full_of_votes()
-    proposals()
-    tiers_of_a_height()
-    epoch_begins(wanted.accounts)
+    main()

@@ -33,6 +33,7 @@ from bench.chain_tables import (  # noqa: E402
     start_table,
     state_table,
 )
+from bench.dao_tables import dao_tables  # noqa: E402
 from bench.network_tables import network_tables  # noqa: E402
 from bench.random_checkpoint import STORIES_15M, write_random_model  # noqa: E402
 
@@ -161,6 +162,8 @@ def report(runs: int) -> str:
         *node_table(NODE_MINUTES),
         "",
         *network_tables(runs),
+        "",
+        *dao_tables(runs),
     ]
     return "\n".join(lines) + "\n"
 
