@@ -73,9 +73,9 @@ TAGS_WITHOUT = {
     "esper/wallet/keystore/v1": "keystores of one wallet: no node reads them",
 }
 
-STORED = "the chain's context in one node's index: no other reads it"
+STORED = "in one node's index, such as the chain's context: no other reads it"
 RECORDS_WITHOUT = dict.fromkeys(
-    ("_Stored", "_Models", "_Pair", "Anchor", "ParentWork", "TierRegistry"), STORED
+    ("_Stored", "_Models", "_Pair", "Anchor", "ParentWork", "SettledBond", "TierRegistry"), STORED
 )
 
 

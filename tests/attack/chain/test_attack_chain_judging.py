@@ -13,7 +13,7 @@ from esper.node.chain import block_judge
 from esper.node.chain import branches as branches_module
 from esper.node.chain.branches import NoRoomBesideError
 from esper.node.chain.chain_manager import ChainManager
-from esper.node.chain.changes import tip_mover
+from esper.node.chain.changes import executing
 from esper.primitives.errors.block_errors import CoinbaseViolation, StateRootViolation
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.errors.consequences import Stage, consequence_of
@@ -308,7 +308,7 @@ def test_what_needs_the_operator_marks_nobody(node: Node, monkeypatch: pytest.Mo
     def halts(*_: object, **__: object) -> None:
         raise TooDeepReorganisation(3, 2)
 
-    monkeypatch.setattr(tip_mover, "connect", halts)
+    monkeypatch.setattr(executing, "connect", halts)
     with pytest.raises(TooDeepReorganisation):
         submit(node, block)
     monkeypatch.undo()

@@ -203,6 +203,7 @@ def test_every_kind_of_event_is_frozen_and_has_a_payload() -> None:
         "CallReady",
         "MiningTold",
         "MiningHeld",
+        "ProveHandedIn",
         "MinedNews",
         "MinedStale",
     }

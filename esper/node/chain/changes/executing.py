@@ -47,7 +47,7 @@ class BlockExecutor:
         self._signatures.begin(claims)
 
 
-def read_again(data: BlockBytes, limits: LimitParameters) -> tuple[Block, BlockContent]:
+def block_beside(data: BlockBytes, limits: LimitParameters) -> tuple[Block, BlockContent]:
     """A block that lies beside the chain, as values. Raises the rule that its lists break."""
     block = read_block(data, limits)
     # One that was taken on trust came without its proof.

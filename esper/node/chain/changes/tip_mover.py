@@ -12,7 +12,7 @@ from esper.consensus.ports import WorkVerifier
 from esper.crypto.signatures import SignatureVerifier
 from esper.node.chain.block_judge import JudgedBlock
 from esper.node.chain.changes.arrival import Arrival, Move
-from esper.node.chain.changes.executing import BlockExecutor, read_again
+from esper.node.chain.changes.executing import BlockExecutor, block_beside
 from esper.node.chain.changes.known_blocks import KnownBlocks
 from esper.node.chain.store_state import StoreState, stored_execution
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
@@ -197,4 +197,4 @@ class TipMover:
         if fresh is not None and fresh.block_id == block_id:
             return fresh.data, fresh.block, fresh.content
         data = self._known.branches.get(block_id)
-        return data, *read_again(data, self._known.params.limits)
+        return data, *block_beside(data, self._known.params.limits)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from esper.consensus.context import ChainContext
 from esper.consensus.ports import WorkVerifier
-from esper.node.chain.changes.executing import BlockExecutor, read_again
+from esper.node.chain.changes.executing import BlockExecutor, block_beside
 from esper.node.chain.changes.known_blocks import KnownBlocks
 from esper.node.chain.changes.tip_mover import TipMover
 from esper.node.chain.changes.visiting import visiting_state
@@ -80,7 +80,7 @@ class Visit:
                 # As before each block of the chain: a visit writes as much as all of them.
                 self.options.check_reserve(datadir)
                 try:
-                    block, content = read_again(side.get(block_id), self.limits)
+                    block, content = block_beside(side.get(block_id), self.limits)
                     context, execution = self.executor.execute(self.context, state, block, content)
                 except SideBlockError as error:
                     self.lost = block_id, error

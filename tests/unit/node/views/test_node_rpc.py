@@ -169,6 +169,9 @@ def test_every_error_that_a_row_lists_is_shown_here() -> None:
     shown |= {(method.name, e.NOT_MINING) for method, _ in MINERS}
     # By a test of its own: `test_rpc_blocks.py`.
     shown |= {(m.SUBMIT_TRANSACTION.name, e.MEMPOOL_FULL)}
+    # `test_rpc_rehearsal.py`.
+    rehearsal = m.DAO_REHEARSAL
+    shown |= {(rehearsal.name, code) for code in (e.NOT_FOUND, e.NOT_MINING, e.REFUSED)}
     # `test_rpc_mining.py`.
     shown |= {(m.GENERATE.name, e.PAUSED)}
     # Of the network: `test_peer_views.py`.
