@@ -125,9 +125,8 @@ def part_text(share: int) -> str:
 
 
 def omega_text(omega: int) -> str:
-    """16.16 with four places."""
-    whole, rest = divmod(omega, FIXED_POINT_ONE)
-    return f"{whole}.{10_000 * rest // FIXED_POINT_ONE:04}"
+    """16.16 with four places, rounded: what was typed as 1.1 is shown so."""
+    return f"{omega / FIXED_POINT_ONE:.4f}"
 
 
 def _burning(rules: GovernanceParameters) -> str:
