@@ -158,6 +158,22 @@ def _height_lines(body: Body, rules: GovernanceParameters, height: int | None) -
     ]
 
 
+def proposal_heights(body: Body, rules: GovernanceParameters, height: int) -> dict[str, int | None]:
+    """The same for programs; ``acts`` of a rollback follows from when it reaches two thirds."""
+    first = height + 1
+    if isinstance(body, RollbackBody):
+        closes = first + rules.rollback_window
+        return {"opens": first, "closes": closes, "closes_latest": closes, "acts": None}
+    closes = first + rules.vote_window
+    late = MAX_EXTENSIONS * rules.vote_tail
+    return {
+        "opens": first,
+        "closes": closes,
+        "closes_latest": closes + late,
+        "acts": closes + rules.grace,
+    }
+
+
 def _at(height: int | None, later: int) -> str:
     """A height that lies so many blocks behind the block that takes the proposal."""
     if height is not None:

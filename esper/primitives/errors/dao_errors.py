@@ -218,7 +218,9 @@ class TierOmegaViolation(ProposalViolation):
     got: int
     least: int
     most: int
-    template: ClassVar[str] = "omega {got:fixed} of tier {tier}, must be {least:fixed} to {most:fixed}"
+    template: ClassVar[str] = (
+        "omega {got:fixed} of tier {tier}, must be {least:fixed} to {most:fixed}"
+    )
 
 
 @dataclass(eq=False)
@@ -310,8 +312,7 @@ class CooldownViolation(ProposalViolation):
 
 @dataclass(eq=False)
 class TierLimitViolation(ProposalViolation):
-    """A weight for a tier that is not there, or its end; the end of the last one; or one tier too
-    many."""
+    """A tier that is not there is weighed or ended, the last one is ended, or one is too many."""
 
     tier: int
     reason: str

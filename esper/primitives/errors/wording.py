@@ -8,7 +8,6 @@ from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.units import FIXED_POINT_ONE, format_credits, format_esp
 
 
-
 def _fixed(value: int) -> str:
     return f"{value / FIXED_POINT_ONE:.4f}"
 

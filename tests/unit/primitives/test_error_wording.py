@@ -27,7 +27,9 @@ def classes() -> list[type[Any]]:
 @pytest.mark.parametrize("one", classes(), ids=lambda one: one.__name__)
 def test_every_template_can_be_filled(one: type[Any]) -> None:
     values = {
-        field.name: b"\1" * 64 if any(word in str(field.type) for word in ("bytes", "Id", "Txid")) else 7
+        field.name: b"\1" * 64
+        if any(word in str(field.type) for word in ("bytes", "Id", "Txid"))
+        else 7
         for field in fields(one)
     }
     said = str(one(**values))
