@@ -251,7 +251,9 @@ def test_a_dry_run_says_the_heights_to_programs_as_well(voting: Console) -> None
 def test_a_number_serves_for_looking_alone(voting: Console) -> None:
     waits = voting.run("dao", "propose", "--set", DOUBLED, "--bond", "2").strip()
     assert "it is in no block yet" in voting.error("dao", "show", waits)
-    assert "proposal 1 is not under way; there are: none" in voting.error("dao", "show", "1", status=2)
+    assert "proposal 1 is not under way; there are: none" in voting.error(
+        "dao", "show", "1", status=2
+    )
     voting.node.mine()
     assert voting.run("dao", "show", "1") == voting.run("dao", "show", waits)
     assert "there are: 1" in voting.error("dao", "show", "2", status=2)
@@ -300,7 +302,8 @@ def test_a_model_of_a_folder(
 
     monkeypatch.setattr("esper.cli.esper.dao.proposing.model_body_of", body_of)
     arguments = ("--model", str(tmp_path), "--tier", "3", "--share", "8192", "--name", "Small")
-    voting.run("dao", "propose", *arguments, "--bond", "2")
+    _, note = voting.both("dao", "propose", *arguments, "--bond", "2")
+    assert "keep it in a node that others reach, with `esper model pack DIR --into DATADIR`" in note
     told = {"puzzle": None, "more": (), "name": "Small", "licence": "", "link": ""}
     assert asked == [(tmp_path, 3, 8192, told)]
     assert (waiting(voting).subject, waiting(voting).read().entry.tier) == (1, 3)

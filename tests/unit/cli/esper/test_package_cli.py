@@ -99,6 +99,8 @@ def test_a_bank_is_made_and_the_package_kept(genesis: Path, tmp_path: Path) -> N
     bank = find_embedded().bank
     folder = genesis_folder(tmp_path / "model")
     (folder / "bank.json").unlink()
+    without = run("check", folder, status=1)["error"]["message"]
+    assert without.endswith("put it there, or make it with `esper model pack DIR --bank genesis`")
     words = ("pack", folder, "--bank", "genesis", "--tier", 1, "--into", tmp_path / "data")
     fields = run(*words)
     assert (folder / "bank.json").read_bytes() == bank.read_bytes()
@@ -108,6 +110,8 @@ def test_a_bank_is_made_and_the_package_kept(genesis: Path, tmp_path: Path) -> N
         assert kept.whole
         assert kept.model_id == MAINNET.model.model_id
         assert run(*words, status=1)["error"]["name"] == "StoreInUseError"
+        (folder / "LICENSE").write_bytes(b"")
+        assert "LICENSE is empty: fill it" in run("check", folder, status=1)["error"]["message"]
     place = tmp_path / "data" / "models" / fields["package"]
     assert fields["kept"] == str(place)
     assert {
