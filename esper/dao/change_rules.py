@@ -41,9 +41,10 @@ def check_change(
 
     # 5. A tier ends that is there and not the last.
     for tier in body.retire:
-        if tiers.find(tier) is None or len(tiers.tiers) == 1:
-            reason = "cannot be retired: it is not there, or the last"
-            raise TierLimitViolation(tier, reason)
+        if tiers.find(tier) is None:
+            raise TierLimitViolation(tier, f"is not there: {_named(tiers)}")
+        if len(tiers.tiers) == 1:
+            raise TierLimitViolation(tier, "cannot be retired: it is the last")
         tiers = without_tier(tiers, tier)
 
     # 6. Shares name every tier that is left, and add up.
@@ -55,7 +56,7 @@ def check_change(
     for one in body.omegas:
         found = tiers.find(one.of)
         if found is None:
-            raise TierOmegaViolation(one.of, one.to, 0, 0)
+            raise TierLimitViolation(one.of, f"is not there: {_named(tiers)}")
         computed = computed_omega(found.puzzle, found.model, ticket, genesis.model)
         least, most = omega_bounds(computed)
         if not max(1, least) <= one.to <= most:
@@ -78,7 +79,8 @@ def _check_settings(
         # 2. To there.
         if not setting.takes(one.to, genesis):
             least, most = setting.bounds(genesis)
-            raise SettingBoundsViolation(setting.name, one.to, least, most)
+            kind = ", and a power of two" if setting.power_of_two else ""
+            raise SettingBoundsViolation(setting.name, one.to, least, most, kind)
 
         # 3. From here.
         now = setting.of(in_force)
@@ -101,10 +103,16 @@ def _check_settings(
 def _check_shares(body: ChangeBody, tiers: TierRegistry) -> None:
     named = [one.of for one in body.shares]
     if named != [tier.id for tier in tiers.tiers]:
-        raise ShareViolation(f"of tiers {named}, must be of {[tier.id for tier in tiers.tiers]}")
+        of = ", ".join(str(tier) for tier in named)
+        raise ShareViolation(f"of tiers {of}; name each once, {_named(tiers)}")
     least = min(one.to for one in body.shares)
     if least < LEAST_SHARE:
         raise ShareViolation(f"{least} for a tier, must be {LEAST_SHARE} at least")
     total = sum(one.to for one in body.shares)
     if total != ONE:
         raise ShareViolation(f"together {total}, must be {ONE}")
+
+
+def _named(tiers: TierRegistry) -> str:
+    """The tiers that are there, for whoever named another."""
+    return "there are " + ", ".join(str(tier.id) for tier in tiers.tiers)

@@ -125,9 +125,8 @@ def part_text(share: int) -> str:
 
 
 def omega_text(omega: int) -> str:
-    """16.16 with four places."""
-    whole, rest = divmod(omega, FIXED_POINT_ONE)
-    return f"{whole}.{10_000 * rest // FIXED_POINT_ONE:04}"
+    """16.16 with four places, rounded: what was typed as 1.1 is shown so."""
+    return f"{omega / FIXED_POINT_ONE:.4f}"
 
 
 def _burning(rules: GovernanceParameters) -> str:
@@ -157,6 +156,22 @@ def _height_lines(body: Body, rules: GovernanceParameters, height: int | None) -
         ("closes", closes),
         ("acts", acts),
     ]
+
+
+def proposal_heights(body: Body, rules: GovernanceParameters, height: int) -> dict[str, int | None]:
+    """The same for programs; ``acts`` of a rollback follows from when it reaches two thirds."""
+    first = height + 1
+    if isinstance(body, RollbackBody):
+        closes = first + rules.rollback_window
+        return {"opens": first, "closes": closes, "closes_latest": closes, "acts": None}
+    closes = first + rules.vote_window
+    late = MAX_EXTENSIONS * rules.vote_tail
+    return {
+        "opens": first,
+        "closes": closes,
+        "closes_latest": closes + late,
+        "acts": closes + rules.grace,
+    }
 
 
 def _at(height: int | None, later: int) -> str:

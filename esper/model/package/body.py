@@ -156,3 +156,6 @@ def judge_by_rules(
         report.refuse("rules", f"no proposal can say this: {error}")
     else:
         report.right("rules", "a proposal of it keeps the rules of the chain")
+    for one in tiers.tiers:
+        if one.id != body.entry.tier and one.model.model_id == body.entry.model_id:
+            report.notice("tier", f"tier {one.id} has this model: none may propose it for another")

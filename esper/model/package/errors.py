@@ -81,7 +81,8 @@ class StoreInUseError(PackageError):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         super().__init__(
-            f"{folder} is used by another program; end it first, or name another data directory"
+            f"{folder} is used by another program: end it first (a node by `esperd stop`), or name "
+            "another data directory"
         )
 
 

@@ -70,7 +70,9 @@ class Manifest:
         for one in self.files:
             _check_name(one.name)
             if one.size < 1:
-                raise ManifestError(f"{one.text} is empty; leave it out")
+                raise ManifestError(
+                    f"{one.text} is empty: fill it, or leave it out if it is not required"
+                )
             most = MOST_BYTES.get(one.text, one.size)
             if one.size > most:
                 raise ManifestError(f"{one.text} has {one.size:,} bytes, at most {most:,}")

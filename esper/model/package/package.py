@@ -13,7 +13,7 @@ from typing import BinaryIO
 from esper.model.errors import MissingFileError, unread
 from esper.model.package.digests import chunk_digest, package_root
 from esper.model.package.errors import FileChangedError
-from esper.model.package.manifest import OPTIONAL, REQUIRED, Manifest, PackagedFile
+from esper.model.package.manifest import BANK_FILE, OPTIONAL, REQUIRED, Manifest, PackagedFile
 from esper.model.package.port import CHUNK_BYTES
 
 Progress = Callable[[str, int, int], None]
@@ -76,6 +76,8 @@ def _sized(folder: Path, name: str) -> PackagedFile:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     remedy = f"a package has {', '.join(REQUIRED)}; put it there"
+    if path.name == BANK_FILE:
+        remedy += ", or make it with `esper model pack DIR --bank genesis`"
     try:
         # A pipe would wait for whoever writes into it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

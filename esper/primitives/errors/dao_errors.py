@@ -40,7 +40,8 @@ class ElectorateViolation(DaoViolation):
     stake: int
     needed: int
     template: ClassVar[str] = (
-        "{stake} units were staked when the credit epoch began, proposals need {needed}"
+        "{stake:esp} were staked when the credit epoch began, proposals need {needed:esp}: what is "
+        "staked now counts when the next one begins"
     )
 
 
@@ -51,7 +52,8 @@ class ProposerStakeViolation(DaoViolation):
     stake: int
     needed: int
     template: ClassVar[str] = (
-        "the proposer had {stake} units staked when the credit epoch began, must have {needed}"
+        "the proposer had {stake:esp} staked when the credit epoch began, must have {needed:esp}: "
+        "what is staked now counts when the next one begins"
     )
 
 
@@ -70,7 +72,7 @@ class BondViolation(DaoViolation):
 
     bond: int
     least: int
-    template: ClassVar[str] = "bond of {bond} units, must be {least} at least"
+    template: ClassVar[str] = "bond of {bond:esp}, must be {least:esp} at least"
 
 
 @dataclass(eq=False)
@@ -210,13 +212,15 @@ class PuzzleViolation(ProposalViolation):
 
 @dataclass(eq=False)
 class TierOmegaViolation(ProposalViolation):
-    """A weight too far from what the shapes say, or for a tier that is not there."""
+    """A weight too far from what the shapes say."""
 
     tier: int
     got: int
     least: int
     most: int
-    template: ClassVar[str] = "omega {got} of tier {tier}, must be {least} to {most}"
+    template: ClassVar[str] = (
+        "omega {got:fixed} of tier {tier}, must be {least:fixed} to {most:fixed}"
+    )
 
 
 @dataclass(eq=False)
@@ -244,7 +248,7 @@ class ProvingCostViolation(ProposalViolation):
     cost: int
     limit: int
     template: ClassVar[str] = (
-        "proving a ticket costs {cost} units of 10 ns of two cores, at most {limit}"
+        "proving a ticket costs {cost} times 10 ns of two cores, at most {limit}"
     )
 
 
@@ -281,7 +285,9 @@ class SettingBoundsViolation(ProposalViolation):
     got: int
     least: int
     most: int
-    template: ClassVar[str] = "{name} {got}, must be {least} to {most}, and as its kind demands"
+    kind: str = ""
+    """What else it must be, behind a comma."""
+    template: ClassVar[str] = "{name} {got}, must be {least} to {most}{kind}"
 
 
 @dataclass(eq=False)
@@ -306,7 +312,7 @@ class CooldownViolation(ProposalViolation):
 
 @dataclass(eq=False)
 class TierLimitViolation(ProposalViolation):
-    """The end of a tier that is not there, or of the last one; or one tier too many."""
+    """A tier that is not there is weighed or ended, the last one is ended, or one is too many."""
 
     tier: int
     reason: str

@@ -115,8 +115,8 @@ def test_shares(shares: tuple[tuple[int, int], ...], retire: tuple[int, ...], ru
         (((3, ONE * 5 // 4 + 1),), (), "TierOmegaViolation"),
         (((3, ONE * 3 // 4 - 1),), (), "TierOmegaViolation"),
         (((3, 0),), (), "TierOmegaViolation"),
-        (((2, ONE),), (), "TierOmegaViolation"),
-        (((3, ONE),), (3,), "TierOmegaViolation"),
+        (((2, ONE),), (), "TierLimitViolation"),
+        (((3, ONE),), (3,), "TierLimitViolation"),
     ],
 )
 def test_omegas(omegas: tuple[tuple[int, int], ...], retire: tuple[int, ...], rule: str) -> None:

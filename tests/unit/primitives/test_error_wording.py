@@ -8,14 +8,15 @@ import pytest
 
 from esper.mempool import errors as refusals
 from esper.mempool.errors import MempoolFullError, PolicyError
-from esper.primitives.errors import call_errors, transaction_errors
+from esper.primitives.errors import call_errors, dao_errors, transaction_errors
 from esper.primitives.errors.call_errors import PriceViolation
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.errors.transaction_errors import FeeViolation, FundsViolation
+from esper.primitives.ids import Txid
 
 
 def classes() -> list[type[Any]]:
-    modules = (transaction_errors, call_errors, refusals)
+    modules = (transaction_errors, call_errors, dao_errors, refusals)
     found = {part for module in modules for part in vars(module).values() if isinstance(part, type)}
     return sorted(
         (one for one in found if issubclass(one, RuleViolation | PolicyError) and fields(one)),
@@ -26,13 +27,24 @@ def classes() -> list[type[Any]]:
 @pytest.mark.parametrize("one", classes(), ids=lambda one: one.__name__)
 def test_every_template_can_be_filled(one: type[Any]) -> None:
     values = {
-        field.name: b"\1" * 64 if "bytes" in str(field.type) or "Id" in str(field.type) else 7
+        field.name: b"\1" * 64
+        if any(word in str(field.type) for word in ("bytes", "Id", "Txid"))
+        else 7
         for field in fields(one)
     }
     said = str(one(**values))
     assert said
     assert "{" not in said
     assert not re.search(r"\d units|micro", said), said
+
+
+def test_weights_of_tickets_are_shown_as_they_are_typed_and_ids_without_their_length() -> None:
+    assert str(dao_errors.TierOmegaViolation(0, 137_625, 49_152, 81_920)) == (
+        "omega 2.1000 of tier 0, must be 0.7500 to 1.2500"
+    )
+    assert str(dao_errors.VotedViolation(Txid(b"\xab" * 64))) == (
+        "the sender has voted on proposal abababababababab…; votes stand"
+    )
 
 
 def test_amounts_are_shown_as_they_are_typed() -> None:

@@ -63,7 +63,7 @@ def test_a_change() -> None:
         ("share", "of tier 1 to 38.96 %"),
     ]
     named = dict(found)
-    assert named["omega"] == "of tier 1 to 2.0999"
+    assert named["omega"] == "of tier 1 to 2.1000"
     assert named["link"] == "https://example.org"
     assert named["bond"] == "3 ESP, held until the vote closes"
     assert named["may burn"].startswith("nothing if it passes, or 20 % of the quorum vote; else a")

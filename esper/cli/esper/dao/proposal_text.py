@@ -40,7 +40,7 @@ def proposal_text(found: ProposalReply) -> list[str]:
     extended = f", extended {found.extensions} of 3 times" if found.extensions else ""
     lines.append(f"{closed:9} at {found.closes}{extended}")
     lines.append(f"next      at {live.next}: {live.then}")
-    if found.check is not None:
+    if found.check is not None and found.model is not None:
         again = ", postponed once" if found.postponed else ""
         lines.append(f"check     at {found.check}{again}: {found.ready} of {found.seen} ready")
     if found.active is not None:

@@ -33,7 +33,7 @@ from esper.rpc.methods import DAO_CHECK_PROPOSAL
 from esper.rpc.schema import CheckParams, CheckReply
 from esper.vm.governance.propose import Propose
 from esper.wallet.amounts import bare_esp, esp_text, parse_esp
-from esper.wallet.dao_words import proposal_lines
+from esper.wallet.dao_words import proposal_heights, proposal_lines
 from esper.wallet.describing import shown
 from esper.wallet.errors import MisuseError, NodeContradictionError
 from esper.wallet.making.fee_terms import DEFAULT_MAX_FEE, FeeTerms
@@ -177,6 +177,12 @@ def _propose(s: Session, body: Body, sender: str | None, terms: Terms) -> None:
             f"{bare_esp(units)} is the least"
         )
     tell_submitted(s, pay(s, own, payload, terms.window, terms.fees))
+    if isinstance(body, ModelBody):
+        s.note(
+            "nodes fetch the package from whoever has it, once the vote is won: keep it in a node "
+            "that others reach, with `esper model pack DIR --into DATADIR` while that is stopped, "
+            f"and look with `{s.command('model', 'check', body.package.hex()[:16])}`"
+        )
 
 
 def _checked(s: Session, asked: CheckParams) -> CheckReply:
@@ -189,8 +195,9 @@ def _checked(s: Session, asked: CheckParams) -> CheckReply:
 def _tell_dry_run(s: Session, payload: Propose, found: CheckReply) -> None:
     if not found.holds:
         s.refuse(found.rule, found.message, data={"least_bond": found.least_bond})
-    document: dict[str, Any] = msgspec.to_builtins(found)
     lines = proposal_lines(payload, s.params.governance, found.as_of.height)
+    heights = proposal_heights(payload.read(), s.params.governance, found.as_of.height)
+    document: dict[str, Any] = msgspec.to_builtins(found) | heights
     s.answer(
         document,
         *shown(lines),

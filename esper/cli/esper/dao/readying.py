@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from esper.cli.esper.dao.proposal_ids import ProposalId, proposal_of
+from esper.cli.esper.dao.proposal_ids import ProposalId, proposal_of, shown_proposal
 from esper.cli.esper.dao.proposal_text import readiness_line
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
@@ -68,7 +68,7 @@ def ready_command(
         if sign and out is not None:
             raise MisuseError("--sign or --out: it is signed here, or elsewhere")
         if not sign and out is None:
-            _tell(s, proposal_of(s.any_node, proposal))
+            _tell(s, shown_proposal(s.any_node, proposal))
             return
         terms, own = FeeTerms.parsed(fee, max_fee), own_address(s, sender)
         found = proposal_of(s.node, proposal)
@@ -113,9 +113,10 @@ def _window(said: RehearsalReply) -> int:
 
 def _check_awaited(found: ProposalReply) -> None:
     if found.live.subject != "model" or found.live.step not in AWAITED:
+        now = " now" if found.live.subject == "model" else ", which is about no model"
         raise NotAwaitedError(
-            f"proposal {found.live.number} waits for nobody to be ready: {found.live.then} at "
-            f"height {found.live.next}"
+            f"nobody has to be ready for proposal {found.live.number}{now}; at height "
+            f"{found.live.next}: {found.live.then}"
         )
 
 

@@ -7,17 +7,18 @@ from typing import Annotated
 import msgspec
 import typer
 
-from esper.cli.esper.dao.proposal_ids import ProposalId, proposal_of
+from esper.cli.esper.dao.proposal_ids import ShownProposal, shown_proposal
 from esper.cli.esper.dao.proposal_text import (
     live_lines,
     proposal_text,
     setting_line,
     tier_line,
 )
-from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, session
+from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, WalletName, session
 from esper.rpc.methods import DAO_LIST, DAO_SETTINGS, DAO_VOTER
 from esper.rpc.schema import NoParams, VoterParams
 from esper.wallet.amounts import esp_text
+from esper.wallet.labels import address_called, address_of_any_network
 
 
 def list_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:
@@ -30,11 +31,11 @@ def list_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> N
 
 
 def show_command(
-    proposal: ProposalId, datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False
+    proposal: ShownProposal, datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False
 ) -> None:
     """A proposal: what it says, how it stands, what happens when."""
     with session(datadir, None, as_json) as s:
-        found = proposal_of(s.any_node, proposal)
+        found = shown_proposal(s.any_node, proposal)
         s.answer(msgspec.to_builtins(found), *proposal_text(found))
 
 
@@ -48,13 +49,15 @@ def settings_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) 
 
 
 def voter_command(
-    address: Annotated[str, typer.Argument(help="Whose votes.")],
+    address: Annotated[str, typer.Argument(help="Whose votes: any address, or its label.")],
+    wallet: WalletName = None,
     datadir: Datadir = DEFAULT_DATADIR,
     as_json: Json = False,
 ) -> None:
     """What an address counts for, whom it delegates to, and how it voted."""
-    with session(datadir, None, as_json) as s:
-        found = s.any_node.call(DAO_VOTER, VoterParams(address))
+    with session(datadir, wallet, as_json) as s:
+        whose = address_of_any_network(address) or address_called(s.file, address)
+        found = s.any_node.call(DAO_VOTER, VoterParams(whose))
         lines = [
             f"stake     {esp_text(found.stake)}",
             f"delegate  {found.delegate or 'nobody'}",

@@ -60,8 +60,8 @@ def vote_command(
         left = found.closes - 1 - found.as_of.height
         if not found.live.open or left < 1:
             raise VoteClosedError(
-                f"the vote on proposal {found.live.number} is over: {found.live.then} at height "
-                f"{found.live.next}"
+                f"the vote on proposal {found.live.number} is over; at height {found.live.next}: "
+                f"{found.live.then}"
             )
         s.note(f"proposal {found.live.number}, {found.live.about}; closes at {found.closes}")
         vote = Vote(txid_of(found.live.id), list(Said).index(choice))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from esper.cli.esper.models.text_arguments import shown_path
 from esper.cli.esper.session import printable
+from esper.wallet.amounts import counted
 
 if TYPE_CHECKING:
     from esper.cli.esper.models.candidate import Candidate
@@ -57,7 +58,7 @@ def candidate_lines(fields: dict[str, Any], *, files: bool) -> Iterator[str]:
         yield f"model id   {fields['model_id']}"
         yield f"bank       {fields['bank']['prompts']:,} prompts, {fields['bank']['root']}"
         yield (
-            f"ticket     {ticket['sequences']} sequences of {ticket['rows']} rows, "
+            f"ticket     {counted(ticket['sequences'], 'sequence')} of {ticket['rows']} rows, "
             f"{ticket['input_tokens']} tokens in, {ticket['max_answer']} out"
         )
     yield f"terms      {printable(fields['terms']['words'])}"

@@ -19,8 +19,8 @@ from esper.cli.esper.models.candidate_text import candidate_fields, candidate_li
 from esper.cli.esper.models.followed_package import NAME, check_followed
 from esper.cli.esper.models.package_options import Ticket, With, puzzle_of
 from esper.cli.esper.models.terms import Terms, terms_of
-from esper.cli.esper.models.text_arguments import refuse, utf8_text
-from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, session
+from esper.cli.esper.models.text_arguments import refuse, shown_path, utf8_text
+from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, printable, session
 from esper.embedded import bank_file
 from esper.primitives.networks import NETWORKS
 
@@ -84,7 +84,7 @@ def pack_command(
     from esper.primitives.errors.dao_errors import PuzzleViolation
 
     options, terms = _options(tier, ticket), _terms(network, datadir, as_json)
-    names = tuple(more or ())
+    names, place = tuple(more or ()), None
     try:
         with _shown() as tell:
             if bank is not None:
@@ -96,11 +96,12 @@ def pack_command(
             if into is not None and not found.report.refused:
                 with ModelStore.opened(into) as store:
                     kept = store.take_in(folder, names, tell)
+                    place = store.files_of(kept.root).parent
                     if found.body is not None:
                         store.verified_as(kept.root, found.body.entry.model_id)
     except (ModelError, OSError, PuzzleViolation) as error:
         refuse(error, as_json=as_json)
-    _tell(folder, found, terms, files=True, as_json=as_json)
+    _tell(folder, found, terms, files=True, as_json=as_json, place=place)
 
 
 def check_command(
@@ -160,13 +161,26 @@ def _options(tier: int, ticket: str | None) -> BodyOptions:
     return BodyOptions(tier=tier, puzzle=puzzle_of(ticket))
 
 
-def _tell(folder: Path, found: Candidate, terms: Terms, *, files: bool, as_json: bool) -> None:
+def _tell(
+    folder: Path,
+    found: Candidate,
+    terms: Terms,
+    *,
+    files: bool,
+    as_json: bool,
+    place: Path | None = None,
+) -> None:
     fields = candidate_fields(folder, found, terms)
+    if place is not None:
+        fields["kept"] = shown_path(place)
     if as_json:
         typer.echo(json.dumps(fields))
     else:
         for line in candidate_lines(fields, files=files):
             typer.echo(line)
+        if place is not None:
+            new = "" if (place.parent.parent / "chain.json").exists() else ", where no node ran yet"
+            typer.echo(printable(f"kept     {place}{new}"))
     if found.report.refused:
         _refused(as_json)
 

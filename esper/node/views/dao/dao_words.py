@@ -7,6 +7,7 @@ from esper.dao.records import Live, Proposal
 from esper.dao.schedule import Op
 from esper.dao.settings import SETTINGS
 from esper.dao.steps import Step, Subject
+from esper.primitives.units import FIXED_POINT_ONE
 from esper.vm.governance.dao_ledger import DaoLedger
 
 SHOWN_DIGITS: Final = 16
@@ -60,7 +61,11 @@ def about(body: Body) -> str:
     match body:
         case ModelBody():
             name = body.name.decode("ascii") or body.entry.model_id.hex()[:SHOWN_DIGITS] + "…"
-            share = f", new, with {body.share} of 65536 blocks" if body.share else ""
+            share = (
+                f", new, with {100 * body.share / FIXED_POINT_ONE:.2f} % of all blocks"
+                if body.share
+                else ""
+            )
             return f"model {name} for tier {body.entry.tier}{share}"
         case ChangeBody():
             return _change(body)

@@ -38,7 +38,8 @@ def proposal_named(beginning: str, sight: Sight) -> Live:
     if not found:
         raise RpcError(
             NOT_FOUND,
-            f"no proposal {beginning[:16]}… is under way: it has ended, or is no proposal",
+            f"no proposal {beginning[:16]}… is under way: it is in no block yet, has ended, or is "
+            "no proposal; `esper tx` says which",
         )
     return lives[only_one(beginning, found, "proposals", "id")]
 

@@ -227,7 +227,37 @@ def test_a_model_is_shown_and_ready_says_what_to_run(voting: Console, passed: st
 
 def test_nobody_is_ready_for_a_change(voting: Console) -> None:
     txid = proposed(voting, "--set", DOUBLED)
-    assert "waits for nobody to be ready" in voting.error("dao", "ready", txid)
+    said = voting.error("dao", "ready", txid)
+    assert "nobody has to be ready for proposal 1, which is about no model; at height 21: " in said
+    assert "check  " not in voting.run("dao", "show", txid)
+
+
+def test_a_voter_may_be_called_by_a_label(voting: Console) -> None:
+    voting.run("wallet", "label", OTHER, "cousin")
+    assert voting.run("dao", "voter", "cousin") == voting.run("dao", "voter", OTHER)
+    assert "'nobody' is neither an address" in voting.error("dao", "voter", "nobody", status=2)
+
+
+def test_a_dry_run_says_the_heights_to_programs_as_well(voting: Console) -> None:
+    asked = ("dao", "propose", "--set", DOUBLED, "--dry-run")
+    said = voting.run(*asked)
+    found = voting.json(*asked)
+    assert f"opens     at height {found['opens']} the earliest" in said
+    late = found["closes_latest"] - found["closes"]
+    assert f"closes    at height {found['closes']}, at most {late} blocks later" in said
+    assert f"acts      at height {found['acts']} the earliest" in said
+
+
+def test_a_number_serves_for_looking_alone(voting: Console) -> None:
+    waits = voting.run("dao", "propose", "--set", DOUBLED, "--bond", "2").strip()
+    assert "it is in no block yet" in voting.error("dao", "show", waits)
+    assert "proposal 1 is not under way; there are: none" in voting.error(
+        "dao", "show", "1", status=2
+    )
+    voting.node.mine()
+    assert voting.run("dao", "show", "1") == voting.run("dao", "show", waits)
+    assert "there are: 1" in voting.error("dao", "show", "2", status=2)
+    assert "`esper dao show 1` shows" in voting.error("dao", "vote", "1", "yes", status=2)
 
 
 def test_a_rollback(voting: Console, passed: str) -> None:
@@ -272,7 +302,8 @@ def test_a_model_of_a_folder(
 
     monkeypatch.setattr("esper.cli.esper.dao.proposing.model_body_of", body_of)
     arguments = ("--model", str(tmp_path), "--tier", "3", "--share", "8192", "--name", "Small")
-    voting.run("dao", "propose", *arguments, "--bond", "2")
+    _, note = voting.both("dao", "propose", *arguments, "--bond", "2")
+    assert "keep it in a node that others reach, with `esper model pack DIR --into DATADIR`" in note
     told = {"puzzle": None, "more": (), "name": "Small", "licence": "", "link": ""}
     assert asked == [(tmp_path, 3, 8192, told)]
     assert (waiting(voting).subject, waiting(voting).read().entry.tier) == (1, 3)

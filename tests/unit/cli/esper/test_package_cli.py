@@ -62,7 +62,9 @@ def test_a_package_is_shown(genesis: Path) -> None:
     assert fields["bank"]["prompts"] == MAINNET.model.bank_size
     assert fields["ticket"] == {"sequences": 2, "rows": 64, "input_tokens": 49, "max_answer": 16}
     assert not fields["refused"]
-    assert {one["weight"] for one in fields["findings"]} == {"right"}
+    *right, tier = fields["findings"]
+    assert {one["weight"] for one in right} == {"right"}
+    assert (tier["subject"], tier["weight"]) == ("tier", "notice")
 
 
 def test_in_words(genesis: Path, tmp_path: Path) -> None:
@@ -97,6 +99,8 @@ def test_a_bank_is_made_and_the_package_kept(genesis: Path, tmp_path: Path) -> N
     bank = find_embedded().bank
     folder = genesis_folder(tmp_path / "model")
     (folder / "bank.json").unlink()
+    without = run("check", folder, status=1)["error"]["message"]
+    assert without.endswith("put it there, or make it with `esper model pack DIR --bank genesis`")
     words = ("pack", folder, "--bank", "genesis", "--tier", 1, "--into", tmp_path / "data")
     fields = run(*words)
     assert (folder / "bank.json").read_bytes() == bank.read_bytes()
@@ -106,7 +110,15 @@ def test_a_bank_is_made_and_the_package_kept(genesis: Path, tmp_path: Path) -> N
         assert kept.whole
         assert kept.model_id == MAINNET.model.model_id
         assert run(*words, status=1)["error"]["name"] == "StoreInUseError"
+        (folder / "LICENSE").write_bytes(b"")
+        assert "LICENSE is empty: fill it" in run("check", folder, status=1)["error"]["message"]
     place = tmp_path / "data" / "models" / fields["package"]
+    assert fields["kept"] == str(place)
+    assert {
+        "subject": "tier",
+        "weight": "notice",
+        "words": "tier 0 has this model: none may propose it for another",
+    } in fields["findings"]
     assert not run("check", place, "--tier", 1)["refused"]
     with (place / "files" / "LICENSE").open("ab") as stream:
         stream.write(b"and more")

@@ -106,7 +106,8 @@ def test_its_body_is_the_genesis_entry(honest: tuple[Package, ModelBody]) -> Non
     report = Report()
     judge_by_rules(body, TIERS, MAINNET, (), report)
     assert report.findings == [
-        Finding("rules", Weight.RIGHT, "a proposal of it keeps the rules of the chain")
+        Finding("rules", Weight.RIGHT, "a proposal of it keeps the rules of the chain"),
+        Finding("tier", Weight.NOTICE, "tier 0 has this model: none may propose it for another"),
     ]
 
 

@@ -147,7 +147,7 @@ def test_what_a_new_tier_without_blocks_owes(world: DaoWorld) -> None:
     seen = replace(sight(world), genesis=replace(world.params, governance=wide))
     [count] = dao_readiness(seen).proposals
     assert count.needed == 45
-    assert shown(world, txid).live.about.endswith("for tier 3, new, with 8192 of 65536 blocks")
+    assert shown(world, txid).live.about.endswith("for tier 3, new, with 12.50 % of all blocks")
 
 
 def test_a_rollback_names_its_target(world: DaoWorld) -> None:
