@@ -29,7 +29,8 @@ OpenRPC.
 A node listens on `http://127.0.0.1:9334/` and takes JSON-RPC 2.0 by POST with `Content-Type:
 application/json`: single requests, batches of up to 50, notifications. Parameters are an object, or
 an array in the order listed here. Amounts are decimal strings in the smallest unit; hashes,
-keys and transactions are lower-case hex. `GET /health` answers without asking the node.
+keys and transactions are lower-case hex. `GET /health` answers without asking the
+node; [node.md](node.md) names `/health/ready` and `/metrics`.
 
 Of JSON, less is read than its grammar allows: a number is written with at most {MAX_DIGITS}
 characters, brackets stand within each other at most {MAX_DEPTH} levels deep, a body has at most

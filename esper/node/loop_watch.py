@@ -37,6 +37,8 @@ class LoopWatch:
         self._turned = steady()
         self._looked = self._turned
         self._told = False
+        self.lag_ms = 0
+        """How late the last turn was."""
         self._standing_in: Callable[[], str] = lambda: ""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -58,6 +60,7 @@ class LoopWatch:
         """The loop turns."""
         stood_ms = self._steady() - self._turned
         self._turned += stood_ms
+        self.lag_ms = max(0, stood_ms - self._look_ms)
         if self._told:
             self._told = False
             warn(

@@ -20,6 +20,8 @@ from esper.mempool.call_queue import CallPolicy
 from esper.mempool.journal import MempoolJournal
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
+from esper.metrics.routes import metrics_routes
+from esper.metrics.sample import NodeGauge
 from esper.node.calls.call_book import CallBook, CallsWorkedFor
 from esper.node.calls.text_keeper import TextKeeper, TextReader
 from esper.node.calls.text_service import TextService
@@ -56,6 +58,8 @@ from esper.node.views.answer_views import AnswerViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.dao.dao_views import DaoViews
+from esper.node.views.gauges.node_gauges import NodeGauges
+from esper.node.views.gauges.store_gauge import StoreGauge
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
 from esper.node.views.model_views import ModelViews
@@ -68,6 +72,7 @@ from esper.node.views.rpc_node import rpc_node
 from esper.node.views.status_views import StatusViews
 from esper.node.views.sync_state import SyncState
 from esper.rpc.port import NodePort
+from esper.rpc.routes import Gate
 from esper.rpc.server import serve
 from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES
 from esper.rpc.settings import RpcSettings
@@ -134,6 +139,7 @@ async def run_node(
     # Until everything is closed: a second ctrl-C must not tear it.
     caught = trio.open_signal_receiver(*signals_of(settings))
     with caught as signals, open_node(settings, parts, stop) as node:
+        watch = LoopWatch(parts.steady)
 
         def up() -> None:
             _tell_start(node.manager, settings, rpc.port)
@@ -141,8 +147,8 @@ async def run_node(
 
         services = [
             Service("signals", partial(stop_when_signalled, signals, stop)),
-            Service("the watch of the loop", LoopWatch(parts.steady).run),
-            Service("the RPC server", partial(rpc.run, node.rpc)),
+            Service("the watch of the loop", watch.run),
+            Service("the RPC server", partial(rpc.run, node.rpc, node_gauge(node, parts, watch))),
         ]
         if node.network is not None:
             services.append(Service("the network", node.network.run))
@@ -176,6 +182,8 @@ class OpenNode:
     """What happens."""
     network: NetworkService | None
     """To be run; None if the node is alone."""
+    peers: PeersPort | None
+    """The network as operators ask it; None if the node is alone."""
     keeper: ModelKeeper | None
     """To be run; None if it follows no packages."""
     rpc: NodePort
@@ -272,7 +280,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 warnings,
                 stop,
             )
-        yield OpenNode(manager, chain, mempool, mining, calls, events, network, keeper, rpc)
+        yield OpenNode(manager, chain, mempool, mining, calls, events, network, peers, keeper, rpc)
 
 
 def _mempool(
@@ -339,6 +347,20 @@ def _rpc_node(
     )
 
 
+def node_gauge(node: OpenNode, parts: NodeParts, watch: LoopWatch) -> NodeGauge:
+    """What metrics and health checks read of a node."""
+    return NodeGauges(
+        node.chain,
+        node.mempool,
+        SyncState(parts.clock, node.peers, lambda: node.chain.halted),
+        node.mining.control if node.mining is not None else None,
+        node.peers,
+        StoreGauge(parts.directory.path, node.manager.store.options, parts.steady),
+        lag_ms=lambda: watch.lag_ms,
+        clock=parts.clock,
+    )
+
+
 def _rpc_settings(settings: Settings, directory: DataDirectory) -> RpcSettings:
     return RpcSettings(
         datadir=directory.path,
@@ -359,9 +381,13 @@ class _RpcServer:
         self.port = 0
         """What it listens on, once it has started."""
 
-    async def run(self, node: NodePort, *, task_status: trio.TaskStatus[None]) -> None:
+    async def run(
+        self, node: NodePort, gauge: NodeGauge, *, task_status: trio.TaskStatus[None]
+    ) -> None:
+        others = metrics_routes(gauge, Gate(self._settings))
         async with trio.open_nursery() as nursery:
-            self.port = await nursery.start(serve, node, self._settings)
+            start = partial(serve, others=others)
+            self.port = await nursery.start(start, node, self._settings)
             task_status.started()
 
 

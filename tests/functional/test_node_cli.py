@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.node.node_process import BIN, RunningNode, User, environment, running, until
 
@@ -73,6 +75,7 @@ def test_mine_spend_call_crash_restart_and_restore_elsewhere(tmp_path: Path) -> 
 
     with running("mine", datadir, *NETWORK, "--payee", alice) as node:
         txid, answer = mine_and_spend(node, owner, bob)
+        healthy(node)
         workers = node.workers()
         assert workers
         node.kill()
@@ -99,6 +102,22 @@ def test_mine_spend_call_crash_restart_and_restore_elsewhere(tmp_path: Path) -> 
     assert said.count(" ".join(token)) == 1
     checked = esperd("verify-chain", "--datadir", datadir)
     assert "blocks valid" in checked
+
+
+def healthy(node: RunningNode) -> None:
+    """Health checks and a scrape of a miner, as their tools make them."""
+    with httpx.Client(base_url=node.url, trust_env=False) as browser:
+        assert browser.get("/health/ready").json()["reasons"] == []
+        text = browser.get("/metrics").raise_for_status().text
+    found = {
+        one.name: one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+    }
+    assert found["esper_chain_height"] > 0
+    assert found["esper_chain_block_import_seconds_count"] > 0
+    assert found["esper_mining_attempts_total"] > 0
+    assert found["esper_chain_usefulness_ratio"] > 0
 
 
 def none_runs(pids: list[int]) -> bool:

@@ -24,6 +24,7 @@ from esper.consensus.context import ChainContext
 from esper.consensus.header_chain import HeaderChain
 from esper.consensus.header_isolation import read_header
 from esper.node.chain.block_judge import JudgedBlock, JudgementError, at_stage
+from esper.node.chain.chain_counts import ChainCounts
 from esper.node.chain.chain_manager import ChainManager
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.changes.arrival import GROUP_BLOCKS, Adopted, Arrival, ReadBlock
@@ -83,6 +84,8 @@ class ChainService:
         self._clock = clock
         self._steady = steady
         self._lock = trio.Lock()
+        self.counts = ChainCounts()
+        """What has happened since the start."""
         self._visits = VisitsBeside(manager, self._lock, self._change)
         self._reading = trio.Semaphore(READING_THREADS)
         self._unprepared: frozenset[bytes] | None = None
@@ -328,8 +331,12 @@ class ChainService:
 
     async def _change(self, work: Callable[[], Arrival]) -> Arrival:
         async with self._lock:
+            began = self._steady()
             outcome = await trio.to_thread.run_sync(self._changed_by, work)
             if outcome.view is not None:
+                moved = outcome.arrival
+                took = self._steady() - began
+                self.counts.moved(len(moved.applied), len(moved.undone), took)
                 self._put_in_place(outcome.view, outcome.arrival, outcome.commits)
             if outcome.error is not None:
                 raise outcome.error

@@ -249,6 +249,7 @@ class NodeWorld:
     """An open node and whoever works for it."""
 
     params: NetworkParameters
+    parts: NodeParts
     node: OpenNode
     searcher: ManualSearcher
     prover: GatedProver
@@ -461,7 +462,7 @@ async def node_world(
     chosen = Settings(network=params.name, datadir=datadir, **settings)
     with ExitStack() as closing:
         node = closing.enter_context(open_node(chosen, parts, lambda: stops.append(True)))
-        yield NodeWorld(params, node, searcher, prover, answerer, clock, stops)
+        yield NodeWorld(params, parts, node, searcher, prover, answerer, clock, stops)
 
 
 @asynccontextmanager

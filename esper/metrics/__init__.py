@@ -1,0 +1,1 @@
+"""What Prometheus and health checks read of a node; it knows the node by a port alone."""

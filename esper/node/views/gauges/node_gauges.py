@@ -1,0 +1,118 @@
+"""What metrics and health checks say of a node."""
+
+from collections.abc import Callable
+from math import log2
+
+import esper
+from esper.dao.registry import ONE
+from esper.metrics.sample import Health, MiningSample, NodeSample, PeersSample, TierSample
+from esper.node.chain.chain_service import ChainService
+from esper.node.chain.recent_usefulness import PER_MILLE, usefulness_per_mille
+from esper.node.clock import Clock
+from esper.node.entries.prospects import Readiness
+from esper.node.mempool.mempool_service import MempoolService
+from esper.node.mining.mining_control import MiningControl
+from esper.node.peers.port import PeersPort
+from esper.node.views.gauges.store_gauge import StoreGauge
+from esper.node.views.sync_state import SyncState
+from esper.vm.ledger import Ledger
+from esper.vm.view import Overlay
+
+USABLE = frozenset({Readiness.READY, Readiness.RESTING})
+"""Models that answer."""
+
+
+class NodeGauges:
+    """A ``NodeGauge``."""
+
+    def __init__(
+        self,
+        chain: ChainService,
+        mempool: MempoolService,
+        sync: SyncState,
+        mining: MiningControl | None,
+        peers: PeersPort | None,
+        store: StoreGauge,
+        *,
+        lag_ms: Callable[[], int],
+        clock: Clock,
+    ) -> None:
+        """``lag_ms``: how late the event loop's last turn was."""
+        self._chain = chain
+        self._mempool = mempool
+        self._sync = sync
+        self._mining = mining
+        self._peers = peers
+        self._store = store
+        self._lag_ms = lag_ms
+        self._clock = clock
+
+    async def sample(self) -> NodeSample:
+        """Its numbers now."""
+        sizes = await self._store.bytes_by_part()
+        view, counts = self._chain.view, self._chain.counts
+        chain, waiting = view.context, self._mempool.pool.statistics()
+        return NodeSample(
+            version=esper.__version__,
+            network=chain.params.name,
+            height=chain.height,
+            tip_age_s=(self._clock() - chain.times_ms[-1]) / 1000,
+            usefulness=usefulness_per_mille(view) / PER_MILLE,
+            issued_units=Ledger(Overlay(view.state)).chain.issued,
+            reorganisations=counts.reorganisations,
+            blocks_imported=counts.blocks,
+            import_seconds=counts.took_ms / 1000,
+            tiers=tuple(
+                TierSample(
+                    tier.id,
+                    log2(chain.target(tier.own) + 1),
+                    tier.own.omega / ONE,
+                )
+                for tier in chain.registry.tiers
+            ),
+            mempool_transactions=waiting.transactions,
+            mempool_calls=waiting.calls,
+            mempool_bytes=waiting.fee_bytes + waiting.call_bytes,
+            loop_lag_s=self._lag_ms() / 1000,
+            store_bytes=sizes,
+            mining=self._mining_sample(),
+            peers=self._peers_sample(),
+        )
+
+    async def health(self) -> Health:
+        """Whether it may be used now: synced, with room on its disk, its models loaded."""
+        view = self._chain.view
+        reasons = [self._sync.why_not(view.context), await self._store.trouble()]
+        if self._mining is not None:
+            standing = self._mining.standing()
+            if not any(one.readiness in USABLE for one in standing.prospects):
+                reasons.append(f"no model is loaded: {standing.doing}")
+        return Health(usefulness_per_mille(view), tuple(filter(None, reasons)))
+
+    def _mining_sample(self) -> MiningSample | None:
+        if self._mining is None:
+            return None
+        standing = self._mining.standing()
+        rates = standing.rates
+        return MiningSample(
+            attempts=rates.attempts_ever,
+            found=rates.found,
+            stale=rates.stale,
+            calls_answered=rates.calls_answered,
+            attempts_per_second=rates.attempts_per_second,
+            tokens_per_second=rates.tokens_per_second,
+            proof_seconds=rates.proof_ms / 1000,
+            running=standing.running,
+        )
+
+    def _peers_sample(self) -> PeersSample | None:
+        if self._peers is None:
+            return None
+        network, peers = self._peers.network(), self._peers.peers()
+        return PeersSample(
+            inbound=network.inbound,
+            outbound=network.outbound,
+            bytes_in=sum(one.bytes_in for one in peers),
+            bytes_out=sum(one.bytes_out for one in peers),
+            best_height=network.best_height,
+        )

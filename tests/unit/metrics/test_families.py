@@ -1,0 +1,95 @@
+"""What a scrape of a node answers, read as Prometheus does."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from esper.metrics.families import exposition
+from esper.metrics.sample import MiningSample, NodeSample, PeersSample, TierSample
+
+SAMPLE = NodeSample(
+    version="1.2.3",
+    network="regtest",
+    height=7,
+    tip_age_s=1.5,
+    usefulness=0.25,
+    issued_units=900,
+    reorganisations=2,
+    blocks_imported=8,
+    import_seconds=0.5,
+    tiers=(TierSample(0, 500.25, 1.0), TierSample(3, 480.0, 2.5)),
+    mempool_transactions=4,
+    mempool_calls=1,
+    mempool_bytes=2048,
+    loop_lag_s=0.01,
+    store_bytes={"blocks": 100, "models": 5},
+    mining=MiningSample(1000, 3, 1, 2, 12.5, 800.0, 4.5, running=True),
+    peers=PeersSample(1, 8, 10, 20, 9),
+)
+
+
+def read(sample: NodeSample) -> dict[tuple[str, str], float]:
+    """Values by name and label values."""
+    text = exposition(sample).decode()
+    return {
+        (one.name, ",".join(one.labels[name] for name in sorted(one.labels))): one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+    }
+
+
+def test_every_number_of_a_sample_is_told() -> None:
+    assert read(SAMPLE) == {
+        ("esper_build_info", "regtest,1.2.3"): 1.0,
+        ("esper_chain_height", ""): 7.0,
+        ("esper_chain_tip_age_seconds", ""): 1.5,
+        ("esper_chain_usefulness_ratio", ""): 0.25,
+        ("esper_chain_issued_units", ""): 900.0,
+        ("esper_chain_reorganisations_total", ""): 2.0,
+        ("esper_chain_block_import_seconds_count", ""): 8.0,
+        ("esper_chain_block_import_seconds_sum", ""): 0.5,
+        ("esper_tier_target_log2", "0"): 500.25,
+        ("esper_tier_target_log2", "3"): 480.0,
+        ("esper_tier_multiplier_ratio", "0"): 1.0,
+        ("esper_tier_multiplier_ratio", "3"): 2.5,
+        ("esper_mempool_transactions", ""): 4.0,
+        ("esper_mempool_calls", ""): 1.0,
+        ("esper_mempool_bytes", ""): 2048.0,
+        ("esper_loop_lag_seconds", ""): 0.01,
+        ("esper_store_bytes", "blocks"): 100.0,
+        ("esper_store_bytes", "models"): 5.0,
+        ("esper_mining_attempts_total", ""): 1000.0,
+        ("esper_mining_blocks", "found"): 3.0,
+        ("esper_mining_blocks", "stale"): 1.0,
+        ("esper_mining_calls_answered", ""): 2.0,
+        ("esper_mining_attempts_per_second", ""): 12.5,
+        ("esper_mining_tokens_per_second", ""): 800.0,
+        ("esper_mining_proof_seconds", ""): 4.5,
+        ("esper_mining_running", ""): 1.0,
+        ("esper_p2p_peers", "inbound"): 1.0,
+        ("esper_p2p_peers", "outbound"): 8.0,
+        ("esper_p2p_connected_bytes", "in"): 10.0,
+        ("esper_p2p_connected_bytes", "out"): 20.0,
+        ("esper_p2p_best_height", ""): 9.0,
+    }
+
+
+def test_a_node_alone_that_does_not_mine_has_neither_family() -> None:
+    names = {name for name, _ in read(replace(SAMPLE, mining=None, peers=None))}
+    assert not any("mining" in name or "p2p" in name for name in names)
+    assert len(names) + 12 == len({name for name, _ in read(SAMPLE)}) + 2
+
+
+def test_numbers_beyond_floats_are_told_as_near_as_can_be() -> None:
+    """Units are 63 bits, a float has 53."""
+    told = read(replace(SAMPLE, issued_units=(1 << 63) - 1))
+    assert told["esper_chain_issued_units", ""] == float(1 << 63)
+
+
+def test_no_field_is_forgotten() -> None:
+    """A new number of a sample needs a line in the table above."""
+    assert len(fields(NodeSample)) == 17
+    assert len(fields(MiningSample)) == 8
+    assert len(fields(PeersSample)) == 5
