@@ -27,7 +27,7 @@ from esper.node.chain.changes.far_ways import FarWays
 from esper.node.chain.changes.known_blocks import KnownBlocks
 from esper.node.chain.changes.taking_up import take_up_side_blocks
 from esper.node.chain.changes.tip_mover import TipMover
-from esper.node.chain.changes.visiting import clear_visit
+from esper.node.chain.changes.visiting import clear_visits
 from esper.node.chain.changes.visits import Visit, Visitor
 from esper.node.chain.store_state import StoreState, TreeState
 from esper.primitives.errors.chain_errors import TooDeepReorganisation
@@ -75,7 +75,7 @@ class ChainManager:
         self._adopter = Adopter(self.known, self._mover)
         self._visitor = Visitor(self.known, self._mover, verifier)
         self._far_ways = FarWays(self.known, self.block_judge, self._adopter, self._visitor)
-        clear_visit(store.datadir)
+        clear_visits(store.datadir)
         self._follow_side_blocks(now_ms)
         self.known.far.take_up()
         self._far_ways.follow_kept()

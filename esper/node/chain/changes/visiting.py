@@ -9,6 +9,7 @@ writes go to a store that is thrown away, so a crash finds the chain where it wa
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +19,13 @@ from esper.storage.kv.layered import LayeredView
 from esper.storage.kv.leveldb import LevelDbStore
 from esper.storage.state.disk_state_tree import DiskStateTree, StateUpdate
 from esper.storage.store_options import StoreOptions
+from esper.storage.system_errors import system_told
 from esper.vm.view import Change
 
 VISIT_FOLDER: Final = "visit"
-"""In the data directory, while one lasts."""
+"""In the data directory: a folder for each visit that lasts."""
 BUFFER_BYTES: Final = 16 << 20
+_NUMBERS: Final = count(1)
 
 
 class VisitState:
@@ -65,21 +68,23 @@ class VisitState:
 def visiting_state(
     datadir: Path, reader: ChainReader, options: StoreOptions
 ) -> Iterator[VisitState]:
-    """A copy of the state as a reader has it, in a data directory: one at a time.
+    """A copy of the state as a reader has it, in a folder of its own in a data directory.
 
     Raises DiskReserveError, WriteFailedError and what reading raises.
     """
     options.check_reserve(datadir)
-    folder = datadir / VISIT_FOLDER
-    clear_visit(datadir)
+    # A node that goes over to another root visits in place, while another visit may be running.
+    folder = datadir / VISIT_FOLDER / str(next(_NUMBERS))
+    with system_told(folder):
+        folder.parent.mkdir(exist_ok=True)
     upper = LevelDbStore(folder, create=True, write_buffer_bytes=BUFFER_BYTES, synced=False)
     try:
         yield VisitState(LayeredView(reader.index.store, upper))
     finally:
         upper.close()
-        clear_visit(datadir)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def clear_visit(datadir: Path) -> None:
-    """Delete what a visit that was cut short has left."""
+def clear_visits(datadir: Path) -> None:
+    """Delete what visits that were cut short have left, while none runs."""
     shutil.rmtree(datadir / VISIT_FOLDER, ignore_errors=True)

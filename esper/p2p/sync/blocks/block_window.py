@@ -134,9 +134,14 @@ class BlockWindow:
 
     @property
     def waits_for_peers(self) -> bool:
-        """Whether the next block to be proven has not come."""
+        """Whether the next block to be proven has not come, though somebody could be asked.
+
+        Nobody is where blocks of other branches leave no room: those of a visit for minutes.
+        """
         wanted = self._lowest_absent()
-        return wanted is not None and (self._lowest - 1) not in self._wanted
+        if wanted is None or (self._lowest - 1) in self._wanted:
+            return False
+        return wanted.place is Place.ASKED or self._buffer.has_room(2 * self._limit)
 
     def body(self, height: int, peer: PeerNumber, body: bytes) -> None:
         """A body came; of blocks that are here already it is thrown away."""

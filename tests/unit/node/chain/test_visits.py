@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from esper.node.chain.changes.executing import BlockExecutor
+from esper.node.chain.changes.visiting import VISIT_FOLDER
 from esper.node.chain.changes.visits import Visit, Visitor
 from esper.primitives.errors.block_errors import StateRootViolation
 from esper.primitives.ids import BlockId
-from tests.support.rotations import HORIZON, Grown, Node, confirming
+from tests.support.rotations import FAR, HORIZON, Grown, Node, confirming
 from tests.unit.node.chain.test_horizon import PLAN, beside
 
 
@@ -119,3 +120,25 @@ def test_a_branch_of_which_a_block_is_missing_is_not_visited(
     light, end = waiting(node, monkeypatch)
     node.manager.known.branches.drop(light.blocks[2].header.block_id)
     assert node.manager.begin_visit(end) is None
+
+
+def test_a_node_that_takes_up_its_branches_while_a_visit_runs_leaves_that_alone(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It visits in place then, in a folder of its own."""
+    _, end = waiting(node, monkeypatch)
+    visit, manager = begun(node, end), node.manager
+    turns: list[bool] = []
+
+    def go_on() -> None:
+        turns.append(end in manager.known.executed)
+        if len(turns) == 2:
+            manager.reroot(manager.context.tip_id, now_ms=FAR)
+
+    visit.run(go_on)
+    # What the other one found, though this one was on its way.
+    assert turns[2]
+    assert len(visit.executed) == HORIZON
+    manager.end_visit(visit)
+    assert end in manager.known.executed
+    assert not list((node.datadir / VISIT_FOLDER).glob("*"))

@@ -295,3 +295,47 @@ def test_headers_that_do_not_follow_each_other_are_blamed_on_the_walk() -> None:
     liar = world.join(Jumps(makers, up_to(chain[-1])))
     world.run(60_000)
     assert [(number, offence) for number, offence, _ in world.blamed] == [(liar, Offence.UNASKED)]
+
+
+def test_who_could_not_be_asked_while_a_visit_held_the_room_is_not_set_aside() -> None:
+    """Blocks of a branch that is visited count until the visit is over: full ones are 28 MiB."""
+    world = standing()
+    heavy = light_then_heavy(world, 16, L, 1)
+    ours = world.chain.chain[-1]
+    board, visit, visited = world.sync._board, world.chain._visit, list[Made]()
+    board.buffer.limit = 11 * LIMITS.block
+
+    def begun(made: Made) -> None:
+        seen = world.chain._seen(made)
+        if seen.height == seen.horizon:
+            visited.append(made)
+
+    def slow(job: Adopt) -> None:
+        already = bool(visited)
+        adopted = world.chain.adopt(world.makers.by_id[one.block_id] for one in job.blocks)
+        world._do(world.sync.chain_changed(world.now))
+        if already or not visited:
+            world._do(world.sync.done(job.key, adopted, world.now))
+            return
+        # As if each block of this job were as large as can be.
+        board.buffer.used += 10 * LIMITS.block
+
+        def ended() -> None:
+            board.buffer.used -= 10 * LIMITS.block
+            world.chain._visit = visit  # type: ignore[method-assign]
+            visit(visited[0])
+            world._do(world.sync.done(job.key, adopted, world.now))
+
+        world._later(200_000, ended)
+
+    world.chain._visit = begun  # type: ignore[method-assign]
+    world._adopt = slow  # type: ignore[method-assign]
+    world.honest(heavy, claim=Claim(heavy.height, HUGE, heavy.block_id))
+    world.until(lambda: bool(visited), ms=60_000)
+    good = world.makers.chain(ours, 30)[-1]
+    honest = world.honest(good)
+    world.run(150_000)
+    assert world.told == []
+    assert board.peers[honest].void_until <= world.now
+    world.until(lambda: world.tip is good, ms=120_000)
+    assert world.blamed == []
