@@ -186,8 +186,8 @@ def test_each_line_of_the_sample_is_taken_and_says_the_default(
 
 def texts() -> Iterator[Path]:
     """Everything that a person reads, and what prints it."""
-    for pattern in ("README.md", "docs/**/*.md", "packaging/*", "Makefile", ".ci/*"):
-        yield from ROOT.glob(pattern)
+    for pattern in ("README.md", "docs/**/*.md", "packaging/**/*", "Makefile", ".ci/*"):
+        yield from (path for path in ROOT.glob(pattern) if path.is_file())
     for folder in ("esper", "genesis", "scripts", "bench"):
         yield from (ROOT / folder).rglob("*.py")
     yield ROOT / "pyproject.toml"
