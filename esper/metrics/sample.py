@@ -98,6 +98,10 @@ class NodeGauge(Protocol):
         """Its numbers now."""
         ...
 
+    def usefulness_per_mille(self) -> int:
+        """Paid over proven tokens of the last blocks, from memory: it waits for nothing."""
+        ...
+
     async def health(self) -> Health:
         """Whether it may be used now."""
         ...

@@ -22,13 +22,17 @@ class FakeGauge:
 
     def __init__(self) -> None:
         self.found = Health(125)
-        self.scrapes = 0
+        self.scrapes = self.checks = 0
 
     async def sample(self) -> NodeSample:
         self.scrapes += 1
         return SAMPLE
 
+    def usefulness_per_mille(self) -> int:
+        return self.found.usefulness_per_mille
+
     async def health(self) -> Health:
+        self.checks += 1
         return self.found
 
 
@@ -67,6 +71,7 @@ def test_health_says_whether_the_node_may_be_used(tmp_path: Path, reasons: tuple
     gauge.found = Health(125, reasons)
     with browsing(gauge, tmp_path) as browser:
         ready, live = browser.get("/health/ready"), browser.get("/health/live")
+    assert gauge.checks == 1
     assert ready.status_code == (503 if reasons else 200)
     assert ready.json() == {
         "status": "not ready" if reasons else "ready",

@@ -79,6 +79,10 @@ class NodeGauges:
             peers=self._peers_sample(),
         )
 
+    def usefulness_per_mille(self) -> int:
+        """Paid over proven tokens of the last blocks."""
+        return usefulness_per_mille(self._chain.view)
+
     async def health(self) -> Health:
         """Whether it may be used now: synced, with room on its disk, its models loaded."""
         view = self._chain.view
