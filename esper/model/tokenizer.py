@@ -114,17 +114,24 @@ def decode_answer(tokenizer: Tokenizer, prompt: list[int], answer: list[int]) ->
 
     Decoded together with the prompt, because decoders drop a blank at the start of a text. A
     character that begins in the prompt and ends in the answer is the answer's.
+
+    Raises TokenizerError where the package fails at the decoder that the file describes.
     """
     shared = _bytes_over_the_border(tokenizer, prompt, answer)
     if shared is None:
-        return _added(tokenizer, prompt, answer)
+        return added_text(tokenizer, prompt, answer)
     text, context, rest = shared
-    return text + _added(tokenizer, context, rest)
+    return text + added_text(tokenizer, context, rest)
 
 
-def _added(tokenizer: Tokenizer, prompt: list[int], answer: list[int]) -> str:
-    before: str = tokenizer.decode(prompt, skip_special_tokens=True)
-    whole: str = tokenizer.decode(prompt + answer, skip_special_tokens=True)
+def added_text(tokenizer: Tokenizer, prompt: list[int], answer: list[int]) -> str:
+    """What ``answer`` adds to the text of ``prompt``, where that does not end in single bytes.
+
+    Raises TokenizerError as ``decode_answer``.
+    """
+    with package_errors():
+        before: str = tokenizer.decode(prompt, skip_special_tokens=True)
+        whole: str = tokenizer.decode(prompt + answer, skip_special_tokens=True)
     if whole.startswith(before):
         return whole[len(before) :]
     # Half a character at the end of the prompt shows as U+FFFD, and not with its other half.

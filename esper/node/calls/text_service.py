@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from esper.model.answers.answer_pieces import AnswerDecoder
+from esper.model.answers.answer_text import AnswerText
 from esper.model.errors import TemplateRefusedError, TokenizerError
 from esper.model.prompts import TAG_TOKENIZER
 from esper.model.templates.chat_tokens import NO_TEMPLATE, chat_tokens
@@ -47,6 +49,7 @@ class ModelText:
                 "the chain names"
             )
         self._tokenizer: Tokenizer = tokenizer_of(path, content, entry.shape.vocab)
+        self._decoder = AnswerDecoder(self._tokenizer)
         self._bos = entry.bos
         self._chat = chat_tokens(folder, entry.shape.vocab, entry.bos)
 
@@ -76,8 +79,19 @@ class ModelText:
             raise NoTextError(f"messages: {error}") from error
 
     def text(self, prompt: Sequence[int], answer: Sequence[int]) -> str:
-        """Text of ``answer`` as it follows ``prompt``."""
-        return decode_answer(self._tokenizer, list(prompt), list(answer))
+        """Text of ``answer`` as it follows ``prompt``. Raises NoTextError."""
+        try:
+            return decode_answer(self._tokenizer, list(prompt), list(answer))
+        except TokenizerError as error:
+            raise NoTextError(f"tokens: {error}") from error
+
+    def answer(self, prompt: Sequence[int], stops: Sequence[str] = ()) -> AnswerText:
+        """Begin the text of an answer to ``prompt`` whose tokens are yet to come.
+
+        Its ``add`` and ``end`` raise TokenizerError where ``text`` raises NoTextError.
+        Raises InvalidFieldError for stop texts that are none.
+        """
+        return AnswerText(self._decoder, prompt, stops)
 
 
 class TextService:

@@ -150,3 +150,23 @@ def test_detokenized_text_is_what_was_added(tmp_path: Path) -> None:
     text = text_of(model_folder(tmp_path))
     assert text.text([1, 75, 229], [131, 158]) == "\u201b"
     assert load_tokenizer(tmp_path, 1024).decode([75]) == "H"
+
+
+def test_an_answer_is_streamed_as_its_text(tmp_path: Path) -> None:
+    text = text_of(model_folder(tmp_path))
+    prompt, answer = [1, 75, 229], [131, 158, *text.of_text("H. The end")[1:]]
+    streamed = text.answer(prompt)
+    shown = "".join([*map(streamed.add, answer), streamed.end()])
+    assert shown == text.text(prompt, answer)
+    cut = text.answer(prompt, ["The"])
+    assert "The" not in "".join(map(cut.add, answer))
+    assert cut.stop == "The"
+
+
+def test_a_decoder_that_the_package_fails_at_is_a_sentence(tmp_path: Path) -> None:
+    strip = {"type": "Strip", "content": " ", "start": 0, "stop": 1}
+    content = json.loads(genesis_tokenizer(lambda content: content.update(decoder=strip)))
+    content["model"]["vocab"] |= {"": 1024}
+    text = text_of(model_folder(tmp_path, json.dumps(content).encode()))
+    with pytest.raises(NoTextError, match="tokens: the tokenizer fails"):
+        text.text([], [1024])
