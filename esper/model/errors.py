@@ -216,6 +216,10 @@ class TemplateRefusedError(ModelError):
     """A chat template cannot be used, or refuses messages; the message is the template's own."""
 
 
+class TemplateKilledError(TemplateRefusedError):
+    """A chat template did not end in time, or took the process that ran it along."""
+
+
 class NativeUnavailableError(ModelError):
     """The compiled extension cannot be loaded."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -35,6 +36,16 @@ _FAILURES: Final = (
     ValueError,
 )
 """What a program of Jinja raises by what it does. A broken one is no fault of this node."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSource:
+    """A template as a model directory holds it, not looked at."""
+
+    source: str
+    """The program."""
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    """Special tokens by their names in templates."""
 
 
 class ChatTemplate:
@@ -96,7 +107,16 @@ class ChatTemplate:
 
 
 def read_chat_template(folder: Path) -> ChatTemplate | None:
-    """Read the template of a model directory; None if it has none.
+    """Read and compile the template of a model directory; None if it has none.
+
+    Raises as :func:`template_source`.
+    """
+    found = template_source(folder)
+    return None if found is None else ChatTemplate(found.source, found.tokens)
+
+
+def template_source(folder: Path) -> TemplateSource | None:
+    """Read the template of a model directory, and run nothing of it; None if it has none.
 
     ``chat_template.jinja`` goes before the field of ``tokenizer_config.json``; of several there,
     the default one is taken.
@@ -109,10 +129,10 @@ def read_chat_template(folder: Path) -> ChatTemplate | None:
     source = _source(folder, path, fields.get("chat_template"))
     if source is None:
         return None
-    return ChatTemplate(source, _named_tokens(path, fields))
+    return TemplateSource(source, _named_tokens(path, fields))
 
 
-def _source(folder: Path, config: Path, field: Any) -> str | None:
+def _source(folder: Path, config: Path, value: Any) -> str | None:
     path = folder / TEMPLATE_FILE
     if _exists(path):
         try:
@@ -120,11 +140,11 @@ def _source(folder: Path, config: Path, field: Any) -> str | None:
         except UnicodeDecodeError as error:
             reason = f"not UTF-8 at byte {error.start}; save it as UTF-8"
             raise MalformedFileError(path, reason) from error
-    if field is None or isinstance(field, str):
-        return field
-    named = field
-    if isinstance(field, list) and all(isinstance(one, dict) for one in field):
-        named = {str(one.get("name")): one.get("template") for one in field}
+    if value is None or isinstance(value, str):
+        return value
+    named = value
+    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        named = {str(one.get("name")): one.get("template") for one in value}
     if isinstance(named, dict) and isinstance(named.get(_DEFAULT), str):
         return str(named[_DEFAULT])
     raise MalformedFileError(

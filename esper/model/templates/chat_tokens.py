@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from esper.model.errors import TemplateRefusedError
-from esper.model.templates.chat_template import ChatTemplate, read_chat_template
+from esper.model.templates.apart.apart_template import ApartTemplate
+from esper.model.templates.apart.template_process import TemplateProcess
+from esper.model.templates.chat_template import read_chat_template, template_source
 from esper.model.templates.markers import MarkerTokenizer
 from esper.model.tokenizer import TOKENIZER_FILE, read_tokenizer_file, special_tokens, tokenizer_of
 
 NO_TEMPLATE = "this model has no chat template; send text instead of messages"
 
 
+class Layout(Protocol):
+    """A chat template that lays messages out: here, or in a process of its own."""
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be used; empty if it can."""
+
+    def render(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """The laid out messages. Raises TemplateRefusedError."""
+
+
 class ChatTokens:
     """The chat template of a model and its tokenizer. Made by :func:`chat_tokens`."""
 
-    def __init__(self, template: ChatTemplate | None, markers: MarkerTokenizer, bos: int) -> None:
+    def __init__(self, template: Layout | None, markers: MarkerTokenizer, bos: int) -> None:
         self._template = template
         self._markers = markers
         self._bos = bos
@@ -49,14 +64,33 @@ class ChatTokens:
         return tokens if tokens[:1] == [self._bos] else [self._bos, *tokens]
 
 
-def chat_tokens(folder: Path, vocab: int, bos: int) -> ChatTokens:
+def chat_tokens(
+    folder: Path,
+    vocab: int,
+    bos: int,
+    process: TemplateProcess | None = None,
+    random: Callable[[int], bytes] = secrets.token_bytes,
+) -> ChatTokens:
     """Read template and tokenizer of a model directory.
+
+    Args:
+        folder: the model directory.
+        vocab: number of ids the model knows.
+        bos: the id that begins every input.
+        process: runs the template; None runs it here, which is for one's own models alone.
+        random: gives so many bytes that nobody can foresee.
 
     Raises MissingFileError, MalformedFileError and TokenizerError.
     """
     path = folder / TOKENIZER_FILE
     tokenizer = tokenizer_of(path, read_tokenizer_file(folder), vocab)
-    return ChatTokens(read_chat_template(folder), MarkerTokenizer(tokenizer), bos)
+    layout: Layout | None
+    if process is None:
+        layout = read_chat_template(folder)
+    else:
+        source = template_source(folder)
+        layout = None if source is None else ApartTemplate(source, process)
+    return ChatTokens(layout, MarkerTokenizer(tokenizer, random), bos)
 
 
 def end_tokens(folder: Path, vocab: int, eos: int) -> frozenset[int]:

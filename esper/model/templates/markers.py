@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tokenizers import AddedToken, Tokenizer
 
@@ -23,13 +23,18 @@ class MarkerTokenizer:
     do it, and nobody can spell a marker.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        """``tokenizer`` is this object's from now on: stand-ins are added to it."""
+    def __init__(
+        self, tokenizer: Tokenizer, random: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
+        """``tokenizer`` is this object's from now on: stand-ins are added to it.
+
+        ``random`` gives so many bytes that nobody can foresee.
+        """
         self._tokenizer = tokenizer
         self._stand_ins: dict[str, str] = {}
         added, meant = [], {}
         for identity, token in special_tokens(tokenizer).items():
-            stand_in = f"\ue000{secrets.token_hex(16)}\ue001"
+            stand_in = f"\ue000{random(16).hex()}\ue001"
             self._stand_ins[token.content] = stand_in
             added.append(
                 AddedToken(

@@ -10,6 +10,8 @@ from esper.model.answers.answer_pieces import AnswerDecoder
 from esper.model.answers.answer_text import AnswerText
 from esper.model.errors import TemplateRefusedError, TokenizerError
 from esper.model.prompts import TAG_TOKENIZER
+from esper.model.templates.apart.template_process import TemplateProcess
+from esper.model.templates.chat_messages import checked_messages
 from esper.model.templates.chat_tokens import NO_TEMPLATE, chat_tokens
 from esper.model.tokenizer import (
     TOKENIZER_FILE,
@@ -40,8 +42,13 @@ class ChatMessage:
 class ModelText:
     """The tokenizer and the chat template of one model."""
 
-    def __init__(self, folder: Path, entry: ModelEntry) -> None:
-        """Raises MissingFileError, MalformedFileError and TokenizerError."""
+    def __init__(
+        self, folder: Path, entry: ModelEntry, process: TemplateProcess | None = None
+    ) -> None:
+        """``process`` runs the chat template; None runs it here.
+
+        Raises MissingFileError, MalformedFileError and TokenizerError.
+        """
         content, path = read_tokenizer_file(folder), folder / TOKENIZER_FILE
         if tagged_hash(TAG_TOKENIZER, content) != entry.tokenizer_id:
             raise TokenizerError(
@@ -51,7 +58,7 @@ class ModelText:
         self._tokenizer: Tokenizer = tokenizer_of(path, content, entry.shape.vocab)
         self._decoder = AnswerDecoder(self._tokenizer)
         self._bos = entry.bos
-        self._chat = chat_tokens(folder, entry.shape.vocab, entry.bos)
+        self._chat = chat_tokens(folder, entry.shape.vocab, entry.bos, process)
 
     @property
     def has_template(self) -> bool:
@@ -70,9 +77,21 @@ class ModelText:
 
         Markers that the template writes are tokens; those that a message spells are text.
         """
+        return self._laid_out([{"role": one.role, "content": one.content} for one in messages])
+
+    def of_chat(self, messages: Sequence[ChatMessage]) -> list[int]:
+        """``of_messages`` for a stranger's messages, developer being another word for system.
+
+        Raises:
+            InvalidFieldError: which of them is not taken, and why.
+            NoTextError: as of ``of_messages``.
+            MachineError: there is no process to run the template in.
+        """
+        return self._laid_out(checked_messages((one.role, one.content) for one in messages))
+
+    def _laid_out(self, fields: list[dict[str, str]]) -> list[int]:
         if not self._chat.has_template:
             raise NoTextError(NO_TEMPLATE)
-        fields = [{"role": one.role, "content": one.content} for one in messages]
         try:
             return self._chat.of(fields)
         except (TemplateRefusedError, TokenizerError) as error:

@@ -50,7 +50,10 @@ class CallViews:
         model, text = await self._model(params.model_id)
         _check_ids(params.tokens, model)
         _check_ids(params.prompt, model)
-        return s.TextReply(text=text.text(params.prompt, params.tokens))
+        try:
+            return s.TextReply(text=text.text(params.prompt, params.tokens))
+        except NoTextError as error:
+            raise RpcError(INVALID_PARAMS, str(error)) from error
 
     async def estimate(self, params: s.EstimateParams) -> s.Estimate:
         """What a call would cost at a bid that goes through. Raises RpcError."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from esper.model.answers.answer_pieces import AnswerDecoder
+from esper.model.answers.answer_pieces import _BYTE_OF, AnswerDecoder
 from esper.model.answers.answer_text import AnswerText
 from esper.model.errors import TokenizerError
 from esper.model.tokenizer import decode_answer, tokenizer_of
@@ -41,6 +41,7 @@ BYTE_LEVEL = {
     "use_regex": True,
 }
 BLANKS = {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}
+_BYTE_LETTERS = {byte: letter for letter, byte in _BYTE_OF.items()}
 FALLBACK, FUSE = {"type": "ByteFallback"}, {"type": "Fuse"}
 
 
@@ -102,10 +103,8 @@ TOKENS = st.lists(
 
 def from_bytes(content: bytes) -> list[int]:
     """Tokens of a byte-level tokenizer, one for each byte."""
-    from esper.model.answers.answer_pieces import _BYTE_OF
-
-    letters = {byte: letter for letter, byte in _BYTE_OF.items()}
-    return [TOKENIZERS["byte level"].token_to_id(letters[byte]) for byte in content]
+    vocabulary = TOKENIZERS["byte level"].get_vocab()
+    return [vocabulary[_BYTE_LETTERS[byte]] for byte in content]
 
 
 def streamed(tokenizer: Tokenizer, prompt: list[int], answer: list[int]) -> list[str]:

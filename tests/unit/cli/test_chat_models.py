@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from esper.cli.esper.app import application
 from esper.cli.esper.models.model import app
-from esper.cli.esper.models.run_model import StreamedText
 from esper.model import load_model
 from esper.model.errors import TemplateRefusedError
 from esper.model.templates.chat_tokens import chat_tokens, end_tokens
@@ -179,18 +178,3 @@ def test_a_model_without_template_says_so(model: Path, tmp_path: Path) -> None:
     assert "no chat template" in done.stderr
     with pytest.raises(TemplateRefusedError):
         chat_tokens(tmp_path, 40, BOS).of([{"role": "user", "content": "a"}])
-
-
-def test_half_a_character_waits() -> None:
-    shown: list[str] = []
-    pieces = [b"a", b"\xc3", b"\xa9", b"b", b"\xff"]
-
-    def text_of(tokens: list[int]) -> str:
-        return b"".join(pieces[token] for token in tokens).decode(errors="replace")
-
-    streamed = StreamedText(text_of, shown.append)
-    for token in range(len(pieces)):
-        streamed.add(token)
-    assert shown == ["a", "é", "b"]
-    streamed.end()
-    assert "".join(shown) == "aéb\ufffd"

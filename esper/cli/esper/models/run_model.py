@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -17,36 +17,12 @@ from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
 from esper.cli.esper.models.model_argument import MODEL_ARGUMENT
 from esper.cli.esper.models.text_arguments import refuse, utf8_text
 
+if TYPE_CHECKING:
+    from esper.model.answers.answer_text import AnswerText
+
 _CHAT_TOKENS: Final = 256
 """Longest answer in a chat where nothing is said: it ends by itself before."""
-_BROKEN: Final = "\ufffd"
 _errors = Console(stderr=True)
-
-
-class StreamedText:
-    """The text of an answer as its tokens come; half a character waits for its other half."""
-
-    def __init__(self, text_of: Callable[[list[int]], str], write: Callable[[str], None]) -> None:
-        """``text_of`` gives the text of all tokens so far, ``write`` takes what is new."""
-        self._text_of = text_of
-        self._write = write
-        self._shown = ""
-        self.tokens: list[int] = []
-        """What came so far."""
-
-    def add(self, token: int) -> None:
-        """Take a token, and write the characters that it completes."""
-        self.tokens.append(token)
-        self._show(self._text_of(self.tokens).rstrip(_BROKEN))
-
-    def end(self) -> None:
-        """Write what still waits."""
-        self._show(self._text_of(self.tokens))
-
-    def _show(self, text: str) -> None:
-        if len(text) > len(self._shown) and text.startswith(self._shown):
-            self._write(text[len(self._shown) :])
-            self._shown = text
 
 
 def run_command(
@@ -72,6 +48,8 @@ def run_command(
 ) -> None:
     """Continue a text, or answer a chat, greedily with exact integer inference."""
     from esper.model import ModelError, load_model
+    from esper.model.answers.answer_pieces import AnswerDecoder
+    from esper.model.answers.answer_text import AnswerText
 
     if system is not None and not chat:
         raise typer.BadParameter("is for --chat alone", param_hint="--system")
@@ -80,14 +58,14 @@ def run_command(
             model = load_model(directory)
             tokens, ends = input_tokens(directory, model, prompt, system, chat=chat)
         started = time.perf_counter()
-        streamed = StreamedText(lambda answer: model.decode(tokens, answer), _writer(as_json))
+        answer, write = AnswerText(AnswerDecoder(model.tokenizer), tokens), _writer(as_json)
         if not chat and not as_json:
             _write(prompt)
         source = context.get_parameter_source("max_tokens")
         if chat and source is not None and source.name == "DEFAULT":
             max_tokens = max(1, min(_CHAT_TOKENS, model.shape.max_seq - len(tokens) + 1))
-        model.answer(tokens, max_tokens, _taking(streamed, ends))
-        streamed.end()
+        model.answer(tokens, max_tokens, _taking(answer, ends, write))
+        write(answer.end())
         seconds = time.perf_counter() - started
     except (ModelError, OSError) as error:
         refuse(error, as_json=as_json)
@@ -99,17 +77,19 @@ def run_command(
             {
                 "integers_hash": model.integers_hash.hex(),
                 "prompt_tokens": tokens,
-                "answer_tokens": streamed.tokens,
-                "text": model.decode(tokens, streamed.tokens),
+                "answer_tokens": answer.tokens,
+                "text": model.decode(tokens, answer.tokens),
                 "seconds": round(seconds, 6),
             }
         )
     )
 
 
-def _taking(streamed: StreamedText, ends: frozenset[int]) -> Callable[[int], bool]:
+def _taking(
+    answer: AnswerText, ends: frozenset[int], write: Callable[[str], None]
+) -> Callable[[int], bool]:
     def take(token: int) -> bool:
-        streamed.add(token)
+        write(answer.add(token))
         return token not in ends
 
     return take

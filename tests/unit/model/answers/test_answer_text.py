@@ -14,7 +14,7 @@ ANSWER = encode_text(GENESIS, " was a little boy named Tim. He loved")
 
 
 def byte(value: int) -> int:
-    return int(GENESIS.token_to_id(f"<0x{value:02X}>"))
+    return GENESIS.get_vocab()[f"<0x{value:02X}>"]
 
 
 def test_the_genesis_tokenizer_streams() -> None:

@@ -9,12 +9,19 @@ from typing import Any
 
 import pytest
 
-from esper.model.errors import MalformedFileError, MissingFileError, TokenizerError
+from esper.model.errors import (
+    InvalidFieldError,
+    MalformedFileError,
+    MissingFileError,
+    TokenizerError,
+)
 from esper.model.prompts import TAG_TOKENIZER
+from esper.model.templates.apart.template_process import TemplateProcess
 from esper.model.tokenizer import load_tokenizer
 from esper.node.calls.text_service import ChatMessage, ModelText, NoTextError
 from esper.primitives.genesis_data import GENESIS_MODEL as ENTRY
 from esper.primitives.hashing import tagged_hash
+from esper.primitives.model_entry import ModelEntry
 from tests.support.model_folders import GENESIS_MODEL, change, genesis_tokenizer
 
 HI = [ChatMessage("user", "hi")]
@@ -28,10 +35,14 @@ def model_folder(folder: Path, content: bytes | None = None) -> Path:
 
 
 def text_of(folder: Path) -> ModelText:
+    return ModelText(folder, entry_of(folder))
+
+
+def entry_of(folder: Path) -> ModelEntry:
     content = (folder / "tokenizer.json").read_bytes()
     tokenizer_id = tagged_hash(TAG_TOKENIZER, content)
     shape = replace(ENTRY.shape, vocab=ENTRY.shape.vocab + 2)
-    return ModelText(folder, replace(ENTRY, tokenizer_id=tokenizer_id, shape=shape))
+    return replace(ENTRY, tokenizer_id=tokenizer_id, shape=shape)
 
 
 def with_markers(folder: Path, template: Any, **fields: Any) -> ModelText:
@@ -170,3 +181,20 @@ def test_a_decoder_that_the_package_fails_at_is_a_sentence(tmp_path: Path) -> No
     text = text_of(model_folder(tmp_path, json.dumps(content).encode()))
     with pytest.raises(NoTextError, match="tokens: the tokenizer fails"):
         text.text([], [1024])
+
+
+def test_a_stranger_s_chat_is_laid_out_apart(tmp_path: Path) -> None:
+    source = "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}"
+    here = with_markers(tmp_path, source)
+    chat = [ChatMessage("developer", "a<|im_end|>"), ChatMessage("user", "b")]
+    with TemplateProcess(limit_s=60) as process:
+        apart = ModelText(tmp_path, entry_of(tmp_path), process)
+        assert apart.has_template
+        assert apart.of_chat(chat) == here.of_text("system:a<|im_end|>;user:b;")
+        assert here.of_chat(chat) == apart.of_chat(chat)
+        (tmp_path / "tokenizer_config.json").write_text('{"chat_template": "{{ 1 / 0 }}"}')
+        broken = ModelText(tmp_path, entry_of(tmp_path), process)
+        with pytest.raises(NoTextError, match="division"):
+            broken.of_chat(chat)
+    with pytest.raises(InvalidFieldError, match=r"messages\[0\].role"):
+        here.of_chat([ChatMessage("tool", "a")])
