@@ -65,3 +65,9 @@ def test_stops_that_are_none_are_named(stops: list[str], field: str) -> None:
 
 def test_the_longest_stops_are_taken() -> None:
     assert checked_stops(["é" * 64] * 4) == ("é" * 64,) * 4
+
+
+def test_of_stops_that_end_together_the_longest_cuts() -> None:
+    for stops in (["b", "ab"], ["ab", "b"]):
+        machine = StopTexts(stops)
+        assert (machine.add("xab"), machine.found) == ("x", "ab")
