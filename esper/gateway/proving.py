@@ -7,10 +7,10 @@ unproven          proven (1) -- block undone: reorganised, sent again
                       | 5 blocks more
                   final (6)
 ```
-Nothing is paid twice because a call has one nonce at a time, and the chain takes a nonce once: it is
-given another only when the old one was used up six deep, by another row or by a lane that lapsed.
-Events go in, a ``Step`` comes out, which is committed before anything of it is done. After a failed
-commit the line is thrown away and made again from what is kept.
+Nothing is paid twice because a call has one nonce at a time, and the chain takes a nonce once: a
+call is given another only when the old one was used up six deep, by another row or by a lane that
+lapsed. Events go in, a ``Step`` comes out, which is committed before anything of it is done. After
+a failed commit the line is thrown away and made again from what is kept.
 """
 
 from collections.abc import Callable, Iterable

@@ -30,10 +30,10 @@ class Instant:
     """Micro-credits that stay reserved for a proof: max_price (p + 4a). 0 without ``row``."""
     prompt_tokens: int
     answer_tokens: int
+    answer: bytes
+    """What a repeat of the request gets, from this commit on."""
     row: Row | None = None
     """If it is to be proven."""
-    answer: bytes | None = None
-    """What a repeat of the request gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,10 @@ class Receipts:
     def bytes_kept(self) -> int:
         """Bytes of all promises and proofs."""
         with self._database.reading() as connection:
-            question = "SELECT coalesce(sum(length(promise) + coalesce(length(proof), 0)), 0) FROM receipts"
-            return int(connection.execute(question).fetchone()[0])
+            found = connection.execute(
+                "SELECT sum(length(promise) + coalesce(length(proof), 0)) FROM receipts"
+            )
+            return found.fetchone()[0] or 0
 
     def drop_old(self, now_ms: int, limit: int = KEPT_BYTES) -> int:
         """Drop what is too old, then the oldest above ``limit`` bytes; how many.
