@@ -214,7 +214,7 @@ class Lines(RuleBasedStateMachine):
         lanes = self.open_lanes()
         lapsed = tuple(txid for txid, at in lanes.items() if height - at > LANE_BLOCKS)
         answered = [txid for txid in lanes if txid not in lapsed and answer_lanes]
-        spent = []
+        spent: list[Spent] = []
         while len(spent) < most and (version := self.mempool.get(nonce)) is not None:
             if version.expiry < height:
                 break

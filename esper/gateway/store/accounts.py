@@ -1,6 +1,7 @@
 """Keys in the database."""
 
 from dataclasses import replace
+from typing import Any
 
 from esper.gateway.keys import Account, Scope
 from esper.gateway.store.database import Database
@@ -73,9 +74,13 @@ class Accounts:
         with self._database.reading() as connection:
             rows = connection.execute(f"SELECT {_COLUMNS} FROM keys {which}", values).fetchall()
         try:
-            return [
-                Account(*row[:3], frozenset(map(Scope, row[3].split())), *row[4:14], bool(row[14]))
-                for row in rows
-            ]
+            return [_account(row) for row in rows]
         except ValueError as error:
             raise damaged(self._database.path, f"keys: {error}") from error
+
+
+def _account(row: tuple[Any, ...]) -> Account:
+    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    values["scopes"] = frozenset(map(Scope, values["scopes"].split()))
+    values["greedy_anyway"] = bool(values["greedy_anyway"])
+    return Account(**values)

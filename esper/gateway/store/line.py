@@ -43,7 +43,7 @@ class LineStore:
         if line is None:
             raise damaged(self._database.path, "the table line is empty")
         try:
-            return KeptLine([row_of(data) for (data,) in rows], *line, followed)
+            return KeptLine([row_of(data) for (data,) in rows], line[0], line[1], followed)
         except ValueError as error:
             raise damaged(self._database.path, f"rows: {error}") from error
 
@@ -64,8 +64,9 @@ class LineStore:
                 ).fetchone()
                 if found is None:
                     raise damaged(self._database.path, f"call {charged.call} has no promise")
+                key, period = found
                 release(connection, charged.call)
-                charge(connection, charged.call, "proof", *found, charged.amount, now_ms)
+                charge(connection, charged.call, "proof", key, period, charged.amount, now_ms)
             for call in step.releases:
                 release(connection, call)
             if step.followed is not None:
