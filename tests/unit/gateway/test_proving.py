@@ -80,7 +80,7 @@ def test_what_no_mempool_holds_is_sent_again_in_order() -> None:
     assert line.rows["a"].status is Status.REORGANISED
     assert line.look(NOW).sends == [first, second]
     line.submitted(first.txid)
-    assert line.rows["a"].status is Status.SUBMITTED
+    assert line.rows["a"].status.value == "submitted"
 
 
 def test_a_lapse_among_32_is_signed_again_with_its_nonce_at_twice_the_bid() -> None:
@@ -249,3 +249,61 @@ def test_settled_rows_are_forgotten_where_no_block_is_undone() -> None:
     assert line.settled
     empty(line)
     assert not line.settled
+
+
+def test_a_signature_for_a_nonce_used_up_meanwhile_is_never_sent() -> None:
+    line = line_of(row("a", max_price=19))
+    old = sign_once(line)
+    empty(line, 40)
+    line.enqueue(row("b"))
+    sign = line.look(NOW).sign
+    assert sign is not None
+    prove(line, old)
+    assert not line.signed(sign, b"late", b"").sends
+    assert line.rows["b"].status is Status.QUEUED
+
+
+def test_one_given_up_stays_so_when_its_block_is_undone() -> None:
+    line = line_of(row("a", max_price=19))
+    old = sign_once(line)
+    empty(line, 40)
+    line.look(NOW)
+    prove(line, old)
+    line.undone(141, b"p141")
+    assert (line.rows["a"].status, line.rows["a"].reason) == (Status.UNPROVEN, "price")
+    assert not line.look(NOW).sends
+
+
+def test_one_given_up_is_not_queued_after_its_lane_lapsed() -> None:
+    line = line_of(row("a", max_price=19))
+    old = sign_once(line)
+    empty(line, 40)
+    line.look(NOW)
+    line.added(Block(141, b"open", (Spent(old.txid, 0),)))
+    line.added(Block(142, b"lapse", lapsed=(old.txid,)))
+    empty(line, DEEP_BLOCKS)
+    assert line.settled["a"].status is Status.UNPROVEN
+
+
+def test_a_lapse_that_an_undone_block_takes_back_is_sent_as_it_was() -> None:
+    line = line_of(row())
+    version = sign_once(line)
+    empty(line, 40)
+    sign = line.look(NOW).sign
+    assert sign is not None
+    line.not_signed(sign)
+    line.undone(140, b"e140")
+    step = line.look(NOW)
+    assert (step.sends, step.sign) == ([version], None)
+    assert line.rows["a"].status is Status.REORGANISED
+
+
+def test_no_more_are_sent_than_may_wait_after_blocks_were_undone() -> None:
+    line = line_of(*(row(f"{n}") for n in range(PENDING_LIMIT + 8)))
+    first = [sign_once(line) for _ in range(PENDING_LIMIT)]
+    prove(line, *first[:8])
+    after = replace(NOW, account_nonce=8)
+    for _ in range(8):
+        sign_once(line, after)
+    line.undone(101, b"p101")
+    assert line.look(NOW).sends == first
