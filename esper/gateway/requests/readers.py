@@ -64,9 +64,11 @@ def completion_prompt(draft: Draft, where: str, value: Any) -> None:
     if isinstance(value, str):
         draft.text = value
     elif isinstance(value, list) and value:
-        draft.token_ids = tuple(
-            an_integer(f"{where}[{at}]", one, 0, MAX_TOKEN_ID) for at, one in enumerate(value)
-        )
+        for at, one in enumerate(value):
+            # A large body has 130,000: a path is made for the one that is wrong alone.
+            if type(one) is not int or not 0 <= one <= MAX_TOKEN_ID:
+                an_integer(f"{where}[{at}]", one, 0, MAX_TOKEN_ID)
+        draft.token_ids = tuple(value)
     else:
         raise invalid(where, "must be a string or a list of token ids, not empty")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -355,3 +357,40 @@ def test_the_signed_reduction_has_one_form() -> None:
     assert reduction_bytes(reduce_request(raw)) == (
         b'{"endpoint":"ollama","model":"esper-t0","input":"The dog","max_tokens":0,"stop":[]}'
     )
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "front", "piece", "back"),
+    [
+        (Endpoint.COMPLETIONS, '"prompt":[', "1,", "1]"),
+        (Endpoint.COMPLETIONS, '"prompt":[', "1,", '"a"]'),
+        (Endpoint.CHAT, '"messages":[', "{},", "{}]"),
+        (
+            Endpoint.CHAT,
+            '"messages":[{"role":"user","content":[',
+            '{"type":"text","text":"aaaaaaaaaaaaaaa"},',
+            '{"type":"text","text":"a"}]}]',
+        ),
+        (Endpoint.CHAT, '"stop":[', '"aaaa",', '"a"]'),
+        (Endpoint.RESPONSES, '"include":[', '"reasoning.encrypted_content",', '"x"]'),
+        (Endpoint.OLLAMA_CHAT, '"options":{', '"$":null,', '"seed":1}'),
+    ],
+)
+def test_no_body_takes_longer_than_its_length_is_worth(
+    endpoint: Endpoint, front: str, piece: str, back: str
+) -> None:
+    def cost(number: int) -> float:
+        pieces = "".join(piece.replace("$", f"a{at}") for at in range(number))
+        body = ('{"model":"m",' + front + pieces + back + "}").encode()
+        assert len(body) <= MAX_BODY_BYTES
+        found = []
+        for _ in range(3):
+            began = time.process_time()
+            with suppress(Refused):
+                read_request(endpoint, body)
+            found.append(time.process_time() - began)
+        return min(found)
+
+    # Sixteen times the body: what grows with the square would take 256 times as long.
+    number = min(4_000, MAX_BODY_BYTES // (len(piece) + 6))
+    assert cost(number) < 64 * cost(number // 16) + 0.05
