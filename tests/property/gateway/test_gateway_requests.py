@@ -44,12 +44,12 @@ endpoints = st.sampled_from(Endpoint)
 
 def honest(endpoint: Endpoint) -> dict[str, Any]:
     turns = [{"role": "user", "content": CANARY}]
-    field = {
+    fields: dict[Endpoint, dict[str, Any]] = {
         Endpoint.CHAT: {"messages": turns},
         Endpoint.OLLAMA_CHAT: {"messages": turns},
         Endpoint.RESPONSES: {"input": CANARY},
-    }.get(endpoint, {"prompt": CANARY})
-    return {"model": "m", **field}
+    }
+    return {"model": "m", **fields.get(endpoint, {"prompt": CANARY})}
 
 
 def check(endpoint: Endpoint, body: bytes, greedy_anyway: bool = False) -> bool:

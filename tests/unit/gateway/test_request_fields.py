@@ -202,11 +202,12 @@ def test_null_passes_inside_fields(endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize("endpoint", Endpoint)
 def test_an_unknown_field_is_refused(endpoint: Endpoint) -> None:
-    for fields, param in [
+    unknown: list[tuple[dict[str, Any], str]] = [
         ({"guided_json": {}}, "guided_json"),
         ({"esper": {"priority": 1}}, "esper.priority"),
         ({"options": {"warp": 9}}, "options.warp" if endpoint.is_ollama else "options"),
-    ]:
+    ]
+    for fields, param in unknown:
         refused = refusal(endpoint, fields)
         assert (refused.code, refused.param) == ("unknown_parameter", param)
 
@@ -240,9 +241,10 @@ def test_sampling_is_replaced_and_told_where_the_key_says_so() -> None:
     found = read(Endpoint.OLLAMA_CHAT, options, greedy_anyway=True)
     assert found.replaced == ("options.temperature", "options.top_k")
     # More answers than one would change the form of the reply, and letters are no temperature.
-    for fields in ({"n": 2}, {"temperature": "hot"}):
+    refused: tuple[dict[str, Any], ...] = ({"n": 2}, {"temperature": "hot"})
+    for other in refused:
         with pytest.raises(Refused):
-            read(Endpoint.CHAT, fields, greedy_anyway=True)
+            read(Endpoint.CHAT, other, greedy_anyway=True)
 
 
 @pytest.mark.parametrize("endpoint", Endpoint)

@@ -238,7 +238,8 @@ def test_options_of_a_stream(endpoint: Endpoint) -> None:
     options = {"include_usage": True, "include_obfuscation": True}
     found = read({"stream": True, "stream_options": options}, endpoint)
     assert (found.include_usage, found.obfuscate) == (True, True)
-    for fields in ({"stream_options": {}}, {"stream": False, "stream_options": options}):
+    for stream in (None, False):
+        fields = {"stream": stream, "stream_options": options}
         assert refused(fields, endpoint) == ("invalid_value", "stream_options")
     wrong = {"stream": True, "stream_options": {"include_usage": 1}}
     assert refused(wrong, endpoint) == ("invalid_value", "stream_options.include_usage")
