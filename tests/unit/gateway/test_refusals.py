@@ -81,6 +81,14 @@ def test_no_wait_is_longer_than_clients_stay() -> None:
     assert jittered(50_000, 0.9) == MAX_RETRY_MS
 
 
+@pytest.mark.parametrize("text", ["\ud83d", "a\udc00b", "\udc00\ud800", "x\ud83d\U0001f388"])
+def test_halves_of_characters_are_replaced(text: str) -> None:
+    told = json.loads(ollama_error(Refused("invalid_value", text)))["error"]
+    assert "\N{REPLACEMENT CHARACTER}" in told
+    assert told.encode().decode() == told
+    assert len(told) == len(text)
+
+
 def test_forms() -> None:
     refused = Refused("unsupported_value", "temperature is 0.7: send 0", "temperature")
     assert openai_error(refused) == (

@@ -73,6 +73,8 @@ def test_roles_and_text_parts() -> None:
     [
         ([], "invalid_value", "messages"),
         ([USER] * 257, "invalid_value", "messages"),
+        # Their number is judged before any of them is read.
+        ([USER] * 256 + [7], "invalid_value", "messages"),
         ("hello", "invalid_value", "messages"),
         ([7], "invalid_value", "messages[0]"),
         ([USER, {"role": "tool", "content": "x"}], "unsupported_value", "messages[1].role"),
@@ -158,7 +160,7 @@ def test_inputs_of_responses() -> None:
         Message("assistant", "b"),
         Message("user", "c"),
     )
-    call = {"type": "function_call_output", "call_id": "x", "output": "y"}
+    call = {"call_id": "x", "type": "function_call_output", "output": "y"}
     assert refused({"input": [call]}, Endpoint.RESPONSES) == (
         "unsupported_value",
         "input[0].type",
