@@ -1,0 +1,1 @@
+"""What a client asks for: its JSON read into one typed request, or a refusal."""
