@@ -3,10 +3,10 @@
 Anyone can write a header: without a tip or a node all is checked but that, and the link stays open.
 """
 
+from esper.consensus.context import block_leaf
 from esper.consensus.header import Header, decode_header
 from esper.dao.entry_records import TIER, TIER_LIMIT
 from esper.primitives.codec import CodecError, decode
-from esper.primitives.hashing import u64
 from esper.receipts.case import BrokenLinkError, Case
 from esper.receipts.links.model import MAX_NAMED, NAMED_MODEL
 from esper.receipts.parts import Anchor
@@ -45,11 +45,6 @@ def anchor_header(case: Case, anchor: Anchor) -> Header:
     return header
 
 
-def block_item(block_id: bytes, time_ms: int, weight: bytes) -> bytes:
-    """What kind 23 holds of a block."""
-    return block_id + u64(time_ms) + weight
-
-
 def _check_block(case: Case, anchor: Anchor, header: Header) -> None:
     part, pre = anchor.blocks, case.header.pre
     if not stands_in_state(header.pre.state_root, BLOCKS_PATH, part.record, part.state):
@@ -58,7 +53,7 @@ def _check_block(case: Case, anchor: Anchor, header: Header) -> None:
         blocks = decode_range(part.record)
     except CodecError as error:
         raise BrokenLinkError(f"the list of blocks cannot be read: {error}") from error
-    item = block_item(case.header.block_id, pre.time_ms, part.weight)
+    item = block_leaf(case.header.block_id, pre.time_ms, int.from_bytes(part.weight, "big"))
     if not stands_in_range(blocks, pre.height, item, part.siblings):
         raise BrokenLinkError(f"the block is not number {pre.height} of the anchor's chain")
 

@@ -1,0 +1,237 @@
+"""Each link by itself: what is open or absent, and the words of what fails."""
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from esper.primitives.ids import ModelId
+from esper.primitives.params import NetworkParameters
+from esper.receipts.build import build_proof
+from esper.receipts.case import Case
+from esper.receipts.form import encode_receipt
+from esper.receipts.judging import judge_bytes
+from esper.receipts.links.model import model_bytes
+from esper.receipts.parts import AnswerReceipt
+from esper.receipts.ports import NamedModel, Surroundings
+from esper.receipts.verdict import EXIT_BROKEN, EXIT_OPEN, EXIT_PROVEN, Status, Verdict
+from esper.vm.llm_call import LlmCall
+from tests.support.block_workshop import PARAMS
+from tests.support.receipt_world import (
+    GENESIS,
+    MODEL,
+    REQUEST,
+    FakeJudge,
+    WorkshopAnchor,
+    WorkshopSource,
+    around,
+    promise_receipt,
+    receipt_world,
+    signed,
+)
+from tests.support.vm_world import CAROL
+
+WORLD = receipt_world()
+FULL = WORLD.promised(WORLD.together[0])
+
+
+def judged(receipt: AnswerReceipt, surroundings: Surroundings | None = None) -> Verdict:
+    return judge_bytes(encode_receipt(receipt), surroundings or around())
+
+
+def broken(receipt: AnswerReceipt, surroundings: Surroundings | None = None) -> tuple[str, str]:
+    verdict = judged(receipt, surroundings)
+    assert verdict.exit_code == EXIT_BROKEN
+    assert verdict.broken is not None
+    assert verdict.links[-1] is verdict.broken
+    return verdict.broken.name, verdict.broken.detail
+
+
+def part(which: str, /, **changes: Any) -> AnswerReceipt:
+    """The full receipt with a part changed."""
+    changed: AnswerReceipt = replace(FULL, **{which: replace(getattr(FULL, which), **changes)})
+    return changed
+
+
+def test_optional_parts() -> None:
+    plain = judged(WORLD.receipt(WORLD.alone, work=False, anchor=False))
+    assert plain.status("instant") == plain.status("work") == Status.ABSENT
+    assert plain.status("chain") == plain.status("paid") == Status.OPEN
+    assert plain.exit_code == EXIT_OPEN
+    worked = judged(WORLD.receipt(WORLD.alone, anchor=False))
+    assert worked.exit_code == EXIT_PROVEN
+
+
+def test_without_a_tokenizer_text_is_open_but_specials_are_not() -> None:
+    bare = around(tokenizer=False)
+    assert judged(FULL, bare).status("text") == Status.OPEN
+    assert judged(FULL, bare).exit_code == EXIT_OPEN
+    assert broken(part("text", tokenizer_id=bytes(64)), bare)[0] == "text"
+    assert broken(part("text", prompt=(2, *FULL.text.prompt[1:])), bare)[0] == "text"
+    assert broken(part("text", prompt=FULL.text.prompt[1:]), bare)[0] == "text"
+    assert judged(part("text", answer="lies"), bare).status("text") == Status.OPEN
+    assert broken(part("text", answer="lies")) == ("text", "the answer decodes to another text")
+
+
+def test_without_a_chain_an_anchor_is_checked_and_open() -> None:
+    bare = around(chain=False)
+    verdict = judged(FULL, bare)
+    assert verdict.status("chain") == verdict.status("paid") == Status.OPEN
+    assert verdict.exit_code == EXIT_PROVEN
+    assert FULL.anchor is not None
+    wrong = replace(FULL.anchor.blocks, weight=bytes(32))
+    assert broken(part("anchor", blocks=wrong), bare)[0] == "chain"
+    fee = replace(FULL.anchor.receipts, number=0)
+    assert broken(part("anchor", receipts=fee), bare)[0] == "paid"
+
+
+def test_an_anchor_of_another_chain() -> None:
+    class Other:
+        whose = "--tip"
+
+        def block_id(self, height: int) -> bytes | None:
+            return bytes(64)
+
+    assert broken(FULL, replace(around(), chain=Other())) == (
+        "chain",
+        f"--tip has block 00000000 at height {WORLD.tip.height}",
+    )
+
+
+def test_an_unknown_network() -> None:
+    assert broken(part("network", name="othernet"))[0] == "network"
+    assert broken(FULL, replace(around(), networks={}))[0] == "network"
+    elsewhere = {PARAMS.name: (PARAMS, bytes(64))}
+    assert broken(FULL, replace(around(), networks=elsewhere))[0] == "network"
+
+
+def test_a_promise_by_itself() -> None:
+    verdict = judged(promise_receipt())
+    assert verdict.exit_code == EXIT_OPEN
+    assert verdict.status("instant") == verdict.status("text") == Status.OK
+    assert verdict.status("proof") == Status.ABSENT
+
+
+def promised(**changes: Any) -> AnswerReceipt:
+    called = WORLD.source.call(WORLD.together[0]).payload
+    assert isinstance(called, LlmCall)
+    assert FULL.group is not None
+    answer = changes.pop("answer", FULL.group.members[FULL.group.position].answer)
+    return replace(FULL, instant=signed(called, answer, **changes))
+
+
+def test_promises_that_do_not_fit() -> None:
+    assert judged(promised()).exit_code == EXIT_PROVEN
+    assert broken(promised(genesis=bytes(64)))[0] == "instant"
+    assert "another call or answer" in broken(promised(answer=(9, 2)))[1]
+    latest = 14 + PARAMS.limits.undo_depth
+    assert judged(promised(height=latest)).exit_code == EXIT_PROVEN
+    assert broken(promised(height=latest + 1))[0] == "instant"
+    assert FULL.instant is not None
+    assert "signature" in broken(part("instant", key=CAROL.public))[1]
+    assert "salt" in broken(part("instant", salt=b"s"))[1]
+    other = replace(REQUEST, max_tokens=3)
+    assert broken(replace(FULL, request=other)) == (
+        "instant",
+        "the promise is about another request",
+    )
+    assert judged(replace(FULL, request=None)).exit_code == EXIT_PROVEN
+
+
+def test_the_proof_s_model_is_the_entry_s() -> None:
+    other = replace(PARAMS.model, eos=0)
+    judge = FakeJudge()
+    judge.model = other
+    assert broken(FULL, replace(around(), judge=judge)) == (
+        "proof",
+        "the model's entry differs from what the proof describes",
+    )
+
+
+def test_rows_that_no_vote_leads_to() -> None:
+    assert broken(part("group", rows=96)) == ("group", "96 rows, which no vote leads to")
+    assert broken(part("group", rows=64))[0] == "proof"
+
+
+def test_an_old_proof_s_rows_are_found() -> None:
+    source = WorkshopSource(WORLD.tip, more_rows=(512, 64))
+    found = build_proof(source, WORLD.alone, FakeJudge())
+    assert found.group is not None
+    assert found.group.rows == PARAMS.calls.rows_per_call
+
+
+# A network on which the model of all these blocks is not the genesis block's.
+
+STRANGE: NetworkParameters = replace(
+    PARAMS, model=replace(PARAMS.model, model_id=ModelId(hashlib.sha3_512(b"first").digest()))
+)
+
+
+def foreign(*, anchor: bool = True) -> AnswerReceipt:
+    source = WorkshopSource(WORLD.tip, params=STRANGE)
+    above = WorkshopAnchor(WORLD.tip) if anchor else None
+    return build_proof(source, WORLD.alone, FakeJudge(), anchor=above)
+
+
+def strange(**changes: Any) -> Surroundings:
+    known = {"networks": {STRANGE.name: (STRANGE, GENESIS)}}
+    return replace(around(), **(known | changes))
+
+
+def test_a_model_that_the_anchor_names() -> None:
+    receipt = foreign()
+    assert receipt.models == (model_bytes(MODEL),)
+    verdict = judged(receipt, strange())
+    assert verdict.status("model") == Status.OK
+    assert verdict.exit_code == EXIT_PROVEN
+    verdict = judged(receipt, strange(chain=None))
+    assert verdict.status("model") == verdict.status("chain") == Status.OPEN
+    assert verdict.exit_code == EXIT_OPEN
+
+
+def test_a_stranger_s_model() -> None:
+    receipt = foreign(anchor=False)
+    assert judged(receipt, strange()).status("model") == Status.OPEN
+    by_name = strange(trusted=frozenset((MODEL.entry.model_id,)))
+    assert judged(receipt, by_name).exit_code == EXIT_PROVEN
+    assert judged(receipt, strange(models=[MODEL])).exit_code == EXIT_PROVEN
+    other = NamedModel(replace(MODEL.entry, bank_size=5000), MODEL.puzzle)
+    assert broken(receipt, strange(models=[other]))[0] == "model"
+
+
+def test_models_are_those_used_and_no_others() -> None:
+    assert broken(replace(FULL, models=(model_bytes(MODEL),)))[0] == "model"
+    assert broken(replace(foreign(), models=()), strange())[0] == "model"
+    twice = (model_bytes(MODEL),) * 2
+    assert broken(replace(foreign(), models=twice), strange())[0] == "model"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bank_size": 5000},
+        {"special_ids": (0, 1, 2, 3)},
+        {"bank_root": bytes(64)},
+        {"tier": 1},
+        {"tokenizer_id": bytes(64)},
+        {"shape": replace(MODEL.entry.shape, max_seq=256)},
+    ],
+)
+def test_every_field_of_an_anchored_model_is_under_a_link(changes: dict[str, Any]) -> None:
+    changed = NamedModel(replace(MODEL.entry, **changes), MODEL.puzzle)
+    receipt = replace(foreign(), models=(model_bytes(changed),))
+    assert broken(receipt, strange())[0] in ("text", "proof", "work", "chain")
+
+
+def test_no_salt_alphabet_is_too_small() -> None:
+    """Else the least salt would be looked for for ever."""
+    everything = tuple(range(256))
+    shape = replace(MODEL.entry.shape, vocab=256)
+    changed = NamedModel(replace(MODEL.entry, special_ids=everything, shape=shape), MODEL.puzzle)
+    receipt = replace(foreign(), models=(model_bytes(changed),))
+    assert broken(receipt, strange())[0] == "model"
+
+
+def test_a_case_begins_without_a_result() -> None:
+    assert Case(FULL, around()).result is None
