@@ -136,10 +136,10 @@ def build_proof(
     kind = OWN_CALLS if index is not None else LANE_ANSWER
     call: Listed | OpenCall
     if index is not None:
-        call, answer = _listed(body, index), None
+        call, answer = listed_in(body, index), None
     else:
         assert result_at is not None
-        call, answer = OpenCall(made.unsigned_bytes()), _listed(body, result_at)
+        call, answer = OpenCall(made.unsigned_bytes()), listed_in(body, result_at)
     answering = own[index if index is not None else result_at or 0]
     group = _group(source, body, header, kind, txid, own, answering, verifier)
     assert isinstance(made.payload, LlmCall)
@@ -220,7 +220,8 @@ def _path(use: Tag, items: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     return MerkleTree.build(use, items).path(index)
 
 
-def _listed(body: Body, index: int) -> Listed:
+def listed_in(body: Body, index: int) -> Listed:
+    """A transaction of a body, with its path."""
     items = tagged_hashes(TAG_WTXID, body.transactions)
     path = _path(TAG_TX_ROOT, items, index)
     return Listed(body.transactions[index], index, len(items), path)

@@ -192,7 +192,8 @@ class ReceiptWorld:
     """Answered in a group of one."""
     together: tuple[Txid, ...]
     """Answered in one group."""
-    lane: Txid
+    lanes: tuple[Txid, ...]
+    """Two that one block answers, beside a transfer."""
 
     @property
     def source(self) -> WorkshopSource:
@@ -259,19 +260,23 @@ def receipt_world() -> ReceiptWorld:
     grow(action("stake", "alice", 4 * COIN), action("stake", "bob", 4 * COIN))
     for _ in range(9):
         grow()
-    grow(call("alice", (1, 60, 61), inline=False))
-    [(lane, _)] = tip.calls
-    grow(action("result", "bob", 0))
+    grow(call("alice", (1, 60, 61), inline=False), call("alice", (1, 62), inline=False))
+    lanes = tuple(Txid(one) for one, _ in tip.calls)
+    grow(
+        action("result", "bob", 0),
+        action("result", "bob", 1),
+        action("transfer", "alice", (("bob", COIN // 10),)),
+    )
     alone = transactions(grow(call("alice", (1, 50, 51, 2, 52))))[0].txid
     made = grow(
-        action("transfer", "bob", ("alice", COIN)),
+        action("transfer", "bob", (("alice", COIN),)),
         *(call("alice", (1, 40 + place)) for place in range(3)),
     )
     together = tuple(one.txid for one in transactions(made)[1:])
     assert len(together) == 3
     for _ in range(3):
-        grow(action("transfer", "bob", ("alice", COIN // 10)))
-    return ReceiptWorld(tip, alone, together, Txid(lane))
+        grow(action("transfer", "bob", (("alice", COIN // 10),)))
+    return ReceiptWorld(tip, alone, together, lanes)
 
 
 def around(

@@ -14,7 +14,7 @@ from tests.support.receipt_world import around, promise_receipt, receipt_world
 WORLD = receipt_world()
 HONEST = encode_receipt(WORLD.promised(WORLD.alone))
 PROMISE = encode_receipt(promise_receipt())
-LANE = encode_receipt(WORLD.promised(WORLD.lane))
+LANE = encode_receipt(WORLD.promised(WORLD.lanes[0]))
 
 
 @pytest.mark.parametrize("data", [HONEST, PROMISE, LANE])

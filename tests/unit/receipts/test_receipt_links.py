@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from esper.consensus.header import decode_header
 from esper.primitives.ids import ModelId
 from esper.primitives.params import NetworkParameters
-from esper.receipts.build import build_proof
+from esper.receipts.build import build_proof, listed_in
 from esper.receipts.case import Case
 from esper.receipts.form import encode_receipt
 from esper.receipts.judging import judge_bytes
@@ -231,6 +232,44 @@ def test_no_salt_alphabet_is_too_small() -> None:
     changed = NamedModel(replace(MODEL.entry, special_ids=everything, shape=shape), MODEL.puzzle)
     receipt = replace(foreign(), models=(model_bytes(changed),))
     assert broken(receipt, strange())[0] == "model"
+
+
+LANE = WORLD.promised(WORLD.lanes[0])
+
+
+def test_a_lane_s_answer_is_a_result_and_the_call_s() -> None:
+    other = WORLD.receipt(WORLD.lanes[1])
+    assert broken(replace(LANE, answer=other.answer)) == (
+        "call",
+        "the answer is to another call",
+    )
+    header, body, _ = WORLD.source.answering(WORLD.lanes[0])
+    assert LANE.block_id == header.block_id
+    transfer = listed_in(body, 2)
+    assert broken(replace(LANE, answer=transfer)) == (
+        "call",
+        "the answer is a transfer, no result",
+    )
+    assert broken(replace(FULL, call=transfer))[0] == "model"
+
+
+def test_an_anchor_of_another_network_is_none_without_a_chain_too() -> None:
+    assert FULL.anchor is not None
+    header = decode_header(FULL.anchor.header, 4096)
+    pre = replace(header.pre, genesis_hash=bytes(64))
+    anchor = replace(FULL.anchor, header=replace(header, pre=pre).to_bytes())
+    name, words = broken(replace(FULL, anchor=anchor), around(chain=False))
+    assert (name, words) == ("chain", "the anchor is of network 00000000")
+
+
+def test_an_anchor_has_a_tier_for_each_model() -> None:
+    receipt = foreign()
+    assert receipt.anchor is not None
+    bare = replace(receipt, anchor=replace(receipt.anchor, tiers=()))
+    assert broken(bare, strange()) == ("chain", "0 tiers for 1 models")
+    assert FULL.anchor is not None
+    more = replace(FULL, anchor=replace(FULL.anchor, tiers=receipt.anchor.tiers))
+    assert broken(more) == ("chain", "1 tiers for 0 models")
 
 
 def test_a_case_begins_without_a_result() -> None:

@@ -18,7 +18,8 @@ SOURCES = {
     "alone": WORLD.promised(WORLD.alone),
     "together": WORLD.promised(WORLD.together[0]),
     "third": WORLD.promised(WORLD.together[2]),
-    "lane": WORLD.promised(WORLD.lane),
+    "lane": WORLD.promised(WORLD.lanes[0]),
+    "other lane": WORLD.promised(WORLD.lanes[1]),
 }
 RECEIPTS = {name: encode_receipt(one) for name, one in SOURCES.items()}
 PROMISE = encode_receipt(promise_receipt())

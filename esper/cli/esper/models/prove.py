@@ -1,4 +1,4 @@
-"""`esper prove`, and `esper verify` of a proof: answers with a proof, and the check that needs no weights.
+"""`esper prove`, and `esper verify` of a proof: the check that needs no weights.
 
 `verify` ends with 0 if the proof is valid, 1 if it is not, and 2 if there is nothing to judge: a
 file that cannot be read is no forgery.
