@@ -265,17 +265,17 @@ def receipt_world() -> ReceiptWorld:
     grow(
         action("result", "bob", 0),
         action("result", "bob", 1),
-        action("transfer", "alice", (("bob", COIN // 10),)),
+        action("transfer", "alice", ("bob", COIN // 10)),
     )
     alone = transactions(grow(call("alice", (1, 50, 51, 2, 52))))[0].txid
     made = grow(
-        action("transfer", "bob", (("alice", COIN),)),
+        action("transfer", "bob", ("alice", COIN)),
         *(call("alice", (1, 40 + place)) for place in range(3)),
     )
     together = tuple(one.txid for one in transactions(made)[1:])
     assert len(together) == 3
     for _ in range(3):
-        grow(action("transfer", "bob", (("alice", COIN // 10),)))
+        grow(action("transfer", "bob", ("alice", COIN // 10)))
     return ReceiptWorld(tip, alone, together, lanes)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from esper.consensus.call_groups import decode_call_group
 from esper.consensus.header import decode_header
 from esper.primitives.ids import ModelId
 from esper.primitives.params import NetworkParameters
@@ -169,10 +170,10 @@ STRANGE: NetworkParameters = replace(
 )
 
 
-def foreign(*, anchor: bool = True) -> AnswerReceipt:
+def foreign(*, anchor: bool = True, work: bool = True) -> AnswerReceipt:
     source = WorkshopSource(WORLD.tip, params=STRANGE)
     above = WorkshopAnchor(WORLD.tip) if anchor else None
-    return build_proof(source, WORLD.alone, FakeJudge(), anchor=above)
+    return build_proof(source, WORLD.alone, FakeJudge(), with_work=work, anchor=above)
 
 
 def strange(**changes: Any) -> Surroundings:
@@ -221,8 +222,42 @@ def test_models_are_those_used_and_no_others() -> None:
 )
 def test_every_field_of_an_anchored_model_is_under_a_link(changes: dict[str, Any]) -> None:
     changed = NamedModel(replace(MODEL.entry, **changes), MODEL.puzzle)
-    receipt = replace(foreign(), models=(model_bytes(changed),))
-    assert broken(receipt, strange())[0] in ("text", "proof", "work", "chain")
+    for work in (True, False):
+        receipt = replace(foreign(work=work), models=(model_bytes(changed),))
+        assert broken(receipt, strange())[0] in ("text", "proof", "work", "chain")
+
+
+def test_an_anchored_tier_has_the_model_and_stands_in_the_state() -> None:
+    receipt = foreign(work=False)
+    changed = NamedModel(replace(MODEL.entry, bank_size=5000), MODEL.puzzle)
+    assert broken(replace(receipt, models=(model_bytes(changed),)), strange()) == (
+        "chain",
+        "tier 0 has another model",
+    )
+    puzzle = replace(MODEL.puzzle, max_answer=8)
+    changed = NamedModel(MODEL.entry, puzzle)
+    assert broken(replace(receipt, models=(model_bytes(changed),)), strange())[0] == "chain"
+    assert receipt.anchor is not None
+    [tier] = receipt.anchor.tiers
+    for wrong in (
+        replace(tier, record=tier.record[:-1]),
+        replace(tier, state=replace(tier.state, count=tier.state.count + 1)),
+    ):
+        bad = replace(receipt, anchor=replace(receipt.anchor, tiers=(wrong,)))
+        assert broken(bad, strange()) == ("chain", "tier 0 does not stand in the anchor's state")
+
+
+def test_a_group_says_what_is_wrong_with_it() -> None:
+    part_of = FULL.group
+    assert part_of is not None
+    lane = replace(decode_call_group(part_of.data, 1 << 20), kind=1).to_bytes()
+    assert broken(part("group", data=lane)) == ("group", "it is of kind 1, must be 0")
+    at = 1 - part_of.position
+    assert broken(part("group", position=at))[1] == f"position {at} is another call's"
+    assert broken(part("group", position=2))[1] == "position 2 of 2 calls"
+    assert broken(part("group", members=part_of.members[:1]))[1] == "1 members for 2 calls"
+    cut = tuple(replace(one, answer=one.answer[:-1]) for one in part_of.members)
+    assert "logits for" in broken(part("group", members=cut))[1]
 
 
 def test_no_salt_alphabet_is_too_small() -> None:
