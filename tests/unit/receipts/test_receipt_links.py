@@ -269,6 +269,27 @@ def test_no_salt_alphabet_is_too_small() -> None:
     assert broken(receipt, strange())[0] == "model"
 
 
+def test_the_member_is_the_call_with_the_result_s_answer() -> None:
+    assert FULL.group is not None
+    longer = tuple(replace(one, max_tokens=7) for one in FULL.group.members)
+    assert broken(part("group", members=longer)) == ("group", "the member is not the call")
+    assert LANE.group is not None
+    [one] = LANE.group.members
+    shorter = replace(LANE.group, members=(replace(one, answer=(9, 2)),))
+    assert broken(replace(LANE, group=shorter)) == (
+        "group",
+        "the member's answer is not the result's",
+    )
+
+
+def test_a_header_of_another_network() -> None:
+    assert FULL.header is not None
+    header = decode_header(FULL.header, 4096)
+    other = replace(header, pre=replace(header.pre, genesis_hash=bytes(64)))
+    elsewhere = replace(FULL, header=other.to_bytes(), block_id=other.block_id)
+    assert broken(elsewhere) == ("header", "it is of network 00000000")
+
+
 LANE = WORLD.promised(WORLD.lanes[0])
 
 
@@ -285,7 +306,10 @@ def test_a_lane_s_answer_is_a_result_and_the_call_s() -> None:
         "call",
         "the answer is a transfer, no result",
     )
-    assert broken(replace(FULL, call=transfer))[0] == "model"
+    assert broken(replace(FULL, call=transfer)) == (
+        "model",
+        "the transaction is a transfer, no call",
+    )
 
 
 def test_an_anchor_of_another_network_is_none_without_a_chain_too() -> None:
