@@ -62,7 +62,7 @@ def network_models(params: NetworkParameters) -> frozenset[ModelId]:
     return frozenset((params.model.model_id, *further))
 
 
-def _rows_may_be(rows: int, params: NetworkParameters) -> bool:
+def rows_may_be(rows: int, params: NetworkParameters) -> bool:
     """Whether a call's proof may have so many rows, as far as votes may ever move them.
 
     A model may have fewer than the rules allow: see ``vm.call_rows``.
@@ -130,7 +130,7 @@ def shown_answer(
         )
 
     # 6. The shape that the network's rules give it.
-    if claim.top_k != CALL_TOP_K or not _rows_may_be(claim.rows, params):
+    if claim.top_k != CALL_TOP_K or not rows_may_be(claim.rows, params):
         raise UnprovenError(
             f"the proof has {claim.rows} rows and {claim.top_k} logits a token, {params.name} has "
             f"{params.calls.rows_per_call} and {CALL_TOP_K}, or rows that votes may lead to"

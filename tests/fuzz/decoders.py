@@ -75,9 +75,12 @@ from esper.primitives.codec import (
 from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.errors.transaction_errors import IsolatedTransactionViolation
 from esper.primitives.ids import BlockId, ModelId, Txid
+from esper.primitives.mmr import Mmr
 from esper.primitives.prompt import BankPrompt
 from esper.primitives.work_outputs import WORK_OUTPUTS
 from esper.prover import proof_file
+from esper.receipts import form, promise, ranges
+from esper.receipts.json_shapes import FormError
 from esper.storage import format_version, side_blocks
 from esper.storage.format_version import FormatDamagedError
 from esper.storage.kv import leveldb_diagnosis
@@ -93,12 +96,14 @@ from esper.storage.side_blocks import SideBlockError, SideBlocks
 from esper.storage.state import state_records
 from esper.vm import transaction
 from esper.vm.payload import Output
+from esper.vm.records import RECEIPTS
 from esper.vm.stake import Stake
 from esper.vm.transfer import Transfer
 from tests.spec.codec_twice import decoded_twice, encoded_twice
 from tests.spec.random_checkpoint import config_fields, random_checkpoint
 from tests.spec.state_update_reference import encode_node
 from tests.support.chain_world import ChainWorld
+from tests.support.receipt_world import promise_receipt
 from tests.support.vm_world import ALICE, BOB, address
 from tests.unit.prover.test_proof_file import EXAMPLE as STATEMENT
 
@@ -114,6 +119,7 @@ LAYERS = (
     "prover",
     "model",
     "p2p",
+    "receipts",
 )
 WORLD = ChainWorld()
 PARAMS = WORLD.params
@@ -332,6 +338,13 @@ def body_vector(record: str) -> bytes:
     return bytes.fromhex(next(one["bytes"] for one in found if one["record"] == record))
 
 
+def receipt_promise() -> bytes:
+    """The record of a promise."""
+    found = promise_receipt().instant
+    assert found is not None
+    return found.record
+
+
 def package_manifest() -> manifest.Manifest:
     """The files of a package, one of them in parts."""
     sizes = {"g16.safetensors": 1 << 20 | 7}
@@ -438,6 +451,9 @@ def table() -> tuple[Decoder, ...]:
         Decoder("p2p.wire.framing.feed", framed, (Fault,), b"\x0e" + frame_bytes(Prefer(1)) * 2),
         Decoder("model.package.manifest.decode_manifest", manifest.decode_manifest, model_error, package_manifest().to_bytes(), manifest.Manifest.to_bytes),
         Decoder("node.models.notebook.decode_notes", notebook.decode_notes, (notebook.NotesError,), b'{"version": 1, "notes": []}'),
+        Decoder("receipts.form.decode_receipt", form.decode_receipt, (FormError,), form.encode_receipt(promise_receipt()), form.encode_receipt),
+        Decoder("receipts.promise.decode_promise", promise.decode_promise, (CodecError,), receipt_promise(), promise.Promise.to_bytes),
+        Decoder("receipts.ranges.decode_range", ranges.decode_range, (CodecError,), encode(RECEIPTS, Mmr().extended([b"one", b"two", b"three"])[0]), lambda v: encode(RECEIPTS, v)),
         Decoder("model.prompts.read_bank", f("b", lambda d: prompts.read_bank(d / "b")), model_error, prompts.encode_bank(bank), prompts.encode_bank),
     )  # fmt: skip
 

@@ -64,6 +64,8 @@ TAGS_WITHOUT = {
     "esper/p2p/gossip/v1": OWN_BOOK,
     "esper/package/pairs/v1": "what one node asks a model: no other asks the same",
     "esper/package/v1": "held by dao.json under packages; not read in Rust yet",
+    "esper/receipt/request/v1": "of a gateway's promise; not read in Rust yet",
+    "esper/receipt/sign/v1": "of a gateway's promise; not read in Rust yet",
     "esper/segment/head/v1": "block files of one node: no other reads them",
     "esper/segment/payload/v1": "block files of one node: no other reads them",
     "esper/storage/shared/v1": "the ends of contexts in one node's index: no other reads it",

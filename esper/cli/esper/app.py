@@ -134,8 +134,8 @@ COMMANDS: Final[Table] = (
     ),
     Command(
         "verify",
-        "models.prove:verify_command",
-        "Check a proof without the model's weights: status 0 valid, 1 not valid, 2 unreadable.",
+        "receipts.verify:verify_command",
+        "Check a receipt or a proof without weights: 0 proven, 1 not, 2 unreadable, 3 open.",
     ),
     WALLET,
     Command(

@@ -1,4 +1,4 @@
-"""`esper prove` and `esper verify`: answers with a proof, and the check that needs no weights.
+"""`esper prove`, and `esper verify` of a proof: the check that needs no weights.
 
 `verify` ends with 0 if the proof is valid, 1 if it is not, and 2 if there is nothing to judge: a
 file that cannot be read is no forgery.
@@ -18,7 +18,7 @@ import typer
 
 from esper.cli.esper.models.chat_input import input_tokens
 from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
-from esper.cli.esper.models.model_argument import MODEL_ARGUMENT, model_folder
+from esper.cli.esper.models.model_argument import MODEL_ARGUMENT
 from esper.cli.esper.models.out_file import Force, OutFileError, check_out, write_out
 from esper.cli.esper.models.proving_progress import (
     Progress,
@@ -41,7 +41,7 @@ _ANY_VOCABULARY = 1 << 32
 """The verifier's side has no model whose vocabulary a tokenizer could exceed."""
 
 
-def _unreadable(file: Path, error: OSError, as_json: bool) -> NoReturn:
+def unreadable(file: Path, error: OSError, as_json: bool) -> NoReturn:
     """A file that nothing can be said of: neither valid nor forged."""
     message = f"{file} is unreadable: {error.strerror or error}"
     refuse(message, as_json=as_json, name="UnreadableFileError", status=2)
@@ -59,7 +59,7 @@ def _status(doing: str) -> Iterator[None]:
         yield
 
 
-def _identifier(text: str, option: str) -> bytes:
+def identifier(text: str, option: str) -> bytes:
     """Decode 64 bytes of hexadecimal; a misuse (status 2) names the option."""
     try:
         value = bytes.fromhex(text)
@@ -105,7 +105,7 @@ def prove_command(
     from esper.model.errors import ModelError
     from esper.prover.free_memory import free_memory
 
-    bound_to = _identifier(binding, "--binding")
+    bound_to = identifier(binding, "--binding")
     if system is not None and not chat:
         raise typer.BadParameter("is for --chat alone", param_hint="--system")
     try:
@@ -150,36 +150,19 @@ def prove_command(
     typer.echo(f"written to {out}")
 
 
-def verify_command(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Of `esper prove` or `esper proof`.")
-    ],
-    model_id: Annotated[
-        str,
-        typer.Option(
-            help="64 bytes in hexadecimal: the model to trust. `esper model show` tells a model's."
-        ),
-    ],
-    binding: Annotated[
-        str | None, typer.Option(help="Refuse a proof that is bound to anything else.")
-    ] = None,
-    tokenizer: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            parser=model_folder,
-            help="Folder of tokenizer.json, or `genesis`, to print text.",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+def verify_proof_file(
+    file: Path,
+    wanted_model: bytes,
+    binding: str | None,
+    tokenizer: Path | None,
+    as_json: bool,
 ) -> None:
-    """Check a proof without the model's weights: status 0 valid, 1 not valid, 2 unreadable."""
+    """Check a proof against the 64 bytes of a model's id; ends the process with the status."""
     from esper.model.errors import ModelError
     from esper.model.tokenizer import load_tokenizer
     from esper.prover import ProofError, proof_file, verify
 
-    wanted_model = _identifier(model_id, "--model-id")
-    wanted_binding = None if binding is None else _identifier(binding, "--binding")
+    wanted_binding = None if binding is None else identifier(binding, "--binding")
     try:
         words = None if tokenizer is None else load_tokenizer(tokenizer, _ANY_VOCABULARY)
     except (ModelError, ImportError, OSError) as error:
@@ -189,7 +172,7 @@ def verify_command(
     except ValueError as error:
         _forged(error, as_json)
     except OSError as error:
-        _unreadable(file, error, as_json)
+        unreadable(file, error, as_json)
     try:
         if statement.model_id != wanted_model:
             raise ValueError(f"the proof is about another model: {statement.model_id.hex()}")

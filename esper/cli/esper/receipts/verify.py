@@ -1,0 +1,165 @@
+"""`esper verify`: receipts, and the proofs that `esper prove` and `esper proof` write.
+
+Of a receipt: 0 the answer is proven, 1 a link fails, 2 misuse or unreadable, 3 something that is
+needed is open or absent here. Of a proof: see ``models.prove``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from esper.cli.esper.models.model_argument import model_folder
+from esper.cli.esper.models.prove import identifier, unreadable, verify_proof_file
+from esper.cli.esper.models.text_arguments import refuse
+from esper.cli.esper.session import printable
+from esper.cli.folder_option import folder_named
+
+if TYPE_CHECKING:
+    from esper.cli.esper.receipts.surroundings import FileTokenizer
+    from esper.receipts.ports import ChainWord
+
+
+def verify_command(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A receipt, or a proof of `prove` or `proof`."),
+    ],
+    model_id: Annotated[
+        str | None,
+        typer.Option("--model", "--model-id", metavar="HEX", help="64 bytes: a model to trust."),
+    ] = None,
+    tip: Annotated[
+        str | None,
+        typer.Option(metavar="HEIGHT:ID", help="A block that you know: the receipt's anchor."),
+    ] = None,
+    node: Annotated[
+        str | None, typer.Option(metavar="URL", help="Ask this node whether it has the anchor.")
+    ] = None,
+    datadir: Annotated[
+        Path | None,
+        typer.Option(parser=folder_named, metavar="DIR", help="Ask the node of this folder."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Follow the chain from genesis; not built yet.")
+    ] = False,
+    binding: Annotated[
+        str | None, typer.Option(help="Refuse a proof that is bound to anything else.")
+    ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            parser=model_folder,
+            help="Folder of tokenizer.json, or `genesis`, to compare or print text.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check a receipt or a proof without weights: 0 proven, 1 not, 2 unreadable, 3 open."""
+    from esper.prover.proof_file import MAGIC
+    from esper.receipts.form import MAX_BYTES
+
+    trusted = None if model_id is None else identifier(model_id, "--model")
+    if binding is not None:
+        identifier(binding, "--binding")
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        unreadable(file, error, as_json)
+    is_proof = data.startswith(MAGIC) or (trusted is not None and not data.startswith(b"{"))
+    if not is_proof:
+        if binding is not None:
+            raise typer.BadParameter("is of proofs, not of receipts", param_hint="--binding")
+        _verify_receipt(data, trusted, tip, node, datadir, tokenizer, strict, as_json)
+        return
+    if any((tip, node, datadir, strict)):
+        raise typer.BadParameter("is of receipts, not of proofs", param_hint="--tip, --node …")
+    if trusted is None:
+        raise typer.BadParameter("a proof needs the model to trust", param_hint="--model")
+    verify_proof_file(file, trusted, binding, tokenizer, as_json)
+
+
+def _verify_receipt(
+    data: bytes,
+    trusted: bytes | None,
+    tip: str | None,
+    node: str | None,
+    datadir: Path | None,
+    tokenizer: Path | None,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    from esper.cli.esper.receipts.receipt_text import verdict_document, verdict_lines
+    from esper.cli.esper.receipts.surroundings import NativeJudge, known_networks
+    from esper.primitives.ids import ModelId
+    from esper.receipts.judging import judge_bytes
+    from esper.receipts.ports import Surroundings
+    from esper.rpc.auth import CookieError
+    from esper.rpc.client import RpcClientError
+
+    if strict:
+        refuse(
+            "--strict is not built yet: name a block that you know with --tip HEIGHT:ID, or a "
+            "node that you trust with --node URL",
+            as_json=as_json,
+            name="StrictUnsupportedError",
+            status=2,
+        )
+    try:
+        around = Surroundings(
+            networks=known_networks(),
+            judge=NativeJudge(),
+            trusted=frozenset(() if trusted is None else (ModelId(trusted),)),
+            tokenizers=_tokenizers(tokenizer, as_json),
+            chain=_chain(tip, node, datadir),
+        )
+        verdict = judge_bytes(data, around)
+    except (ImportError, RpcClientError, CookieError) as error:
+        refuse(error, as_json=as_json, status=2)
+    if as_json:
+        typer.echo(json.dumps(verdict_document(verdict)))
+    else:
+        for line in verdict_lines(verdict):
+            typer.echo(printable(line))
+    if verdict.exit_code:
+        raise typer.Exit(verdict.exit_code)
+
+
+def _tokenizers(folder: Path | None, as_json: bool) -> list[FileTokenizer]:
+    """The one that was named, else the one that comes with the program where it is there."""
+    from esper.cli.esper.receipts.surroundings import FileTokenizer
+    from esper.embedded import WORD
+    from esper.model.errors import ModelError
+
+    try:
+        return [FileTokenizer(folder or model_folder(WORD))]
+    except (ModelError, OSError) as error:
+        if folder is None:
+            return []
+        refuse(error, as_json=as_json, status=2)
+
+
+def _chain(tip: str | None, node: str | None, datadir: Path | None) -> ChainWord | None:
+    """Who is asked for the anchor's block. Raises the client's errors."""
+    from esper.cli.esper.receipts.surroundings import NamedTip, NodeWord
+    from esper.rpc.client import RpcClient
+
+    if sum(one is not None for one in (tip, node, datadir)) > 1:
+        raise typer.BadParameter(
+            "one of --tip, --node and --datadir is enough", param_hint="--tip, --node, --datadir"
+        )
+    if node is not None:
+        return NodeWord(RpcClient(node))
+    if datadir is not None:
+        return NodeWord(RpcClient.from_environment({}, datadir))
+    if tip is None:
+        return None
+    height, _, identity = tip.partition(":")
+    if not (height.isascii() and height.isdigit() and len(height) <= 10):
+        raise typer.BadParameter("must be HEIGHT:ID", param_hint="--tip")
+    return NamedTip(int(height), identifier(identity, "--tip"))
