@@ -188,6 +188,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: $(VENV)/.stamp-packages ## Resolve pyproject.toml again into requirements/
 	$(LOCK) pyproject.toml -o requirements/runtime.lock
 	$(LOCK) --extra test pyproject.toml -o requirements/test.lock
+	$(LOCK) --extra test --extra clients pyproject.toml -o requirements/clients.lock
 
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) $(TOOLS) $(CARGO_TARGET_DIR) dist esper/_native*.so esper/_native_build.json
