@@ -38,6 +38,8 @@ class Answer:
         """Whether all of them were."""
         self.is_last = head is None or head.is_last
         """Whether the connection closes after it: a client or an application said so."""
+        self.is_switched = False
+        """Whether it was a 101: parts are the bytes of another protocol from there on."""
 
     def bytes_of(self, message: Message, is_last: bool) -> bytes:
         """What to send for an application's message; nothing for the start alone.
@@ -87,7 +89,9 @@ class Answer:
             if not is_only(name, NAME) or _LINE_END.search(value):
                 raise AnswerError("a header has a line's end in it")
         lengths = [value for name, value in headers if name == b"content-length"]
-        if lengths:
+        if status == HTTPStatus.SWITCHING_PROTOCOLS:
+            self.is_switched = self.is_last = True
+        elif lengths:
             self._missing = int(lengths[0])
         elif not more and not self._is_bodiless:
             self._missing = len(part)

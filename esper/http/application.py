@@ -9,7 +9,7 @@ type      415   the route's Content-Type
 place     503   the last connections are for essential routes
 authority 401   by the head alone, before a byte of the body is read
 body      413, 408, 400
-slot      503   then the route answers; a streamed answer takes a slot of its own
+slot      503   then the route answers; one that lasts, streams and sockets, takes another slot
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,12 +23,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from esper.http.access_log import AccessLog
+from esper.http.addresses import subscriber
 from esper.http.connection import CONNECTION, ConnectionFacts
 from esper.http.origins import Origins
 from esper.http.routes import RefusedError, Route, RouteTable, plain_refusal
 from esper.http.settings import HttpSettings
 from esper.http.slots import Slots
-from esper.http.streams import StreamedAnswer
+from esper.http.streams import LastingAnswer
 
 
 def application(routes: Sequence[Route[Any]], settings: HttpSettings) -> ASGIApp:
@@ -56,6 +57,8 @@ class RoutedApplication:
                 raise RefusedError(404, "there is nothing at this path")
             await self._serve(route, {**scope, "path_params": found[1]}, receive, send)
         except RefusedError as refused:
+            if (facts := _facts(scope)) is not None:
+                facts.counts.refuse_with(refused.status)
             shape = plain_refusal if route is None else route.refusal
             answer = shape(refused)
             for name, value in refused.headers.items():
@@ -88,15 +91,17 @@ class RoutedApplication:
             raise RefusedError(405, f"this path takes {allowed}", {"allow": allowed})
         if route.media_type is not None and not _is_of(headers, route.media_type):
             raise RefusedError(415, f"Content-Type must be {route.media_type}")
-        facts: ConnectionFacts | None = scope.get("extensions", {}).get(CONNECTION)
+        facts = _facts(scope)
         if facts is not None and facts.is_kept and not route.is_essential:
             raise _busy("too many connections are open")
         granted = await route.authority(HTTPConnection(scope))
         if route.limits.body_bytes:
             receive = _replay(await _read_body(route, receive), receive)
         answer = await _answer(route, Request(scope, receive), granted, send)
-        if isinstance(answer, StreamedAnswer):
-            with _slot(route.limits.streams, "streams are open"):
+        if isinstance(answer, LastingAnswer):
+            client = scope.get("client")
+            whose = subscriber(client[0]) if client else ""
+            with _slot(route.limits.streams, "streams are open", whose):
                 await answer(scope, receive, send)
 
     def _with_cors(self, headers: Headers, send: Send) -> Send:
@@ -118,18 +123,25 @@ async def _answer(route: Route[Any], request: Request, granted: Any, send: Send)
     """The answer, sent while the slot is held unless it is streamed. Raises RefusedError."""
     with _slot(route.limits.slots, "requests are being answered"):
         answer = await route.answer(request, granted)
-        if not isinstance(answer, StreamedAnswer):
+        if not isinstance(answer, LastingAnswer):
             # Here, and not after: what waits for a client to take it is held in memory.
             await answer(request.scope, request.receive, send)
         return answer
 
 
 @contextmanager
-def _slot(slots: Slots, doing: str) -> Iterator[None]:
-    with slots.taken() as free:
-        if not free:
+def _slot(slots: Slots, doing: str, whose: str = "") -> Iterator[None]:
+    with slots.taken(whose) as is_free:
+        if not is_free:
+            if slots.free:
+                raise _busy(f"{slots.per_client} {doing} to your address")
             raise _busy(f"{slots.limit} {doing}")
         yield
+
+
+def _facts(scope: Scope) -> ConnectionFacts | None:
+    found: ConnectionFacts | None = scope.get("extensions", {}).get(CONNECTION)
+    return found
 
 
 async def _read_body(route: Route[Any], receive: Receive) -> bytes:

@@ -5,6 +5,7 @@ waiting --idle_timeout-- closed
 head --header_timeout, end-- closed     --malformed-- 4xx, then ending
    | empty line
 answering: the application reads the body, then ``receive`` waits for the client's end
+   |                                         --101-- ``receive`` and ``send`` are the bytes
    | answered, and the body was read      --client gone, or takes nothing-- closed
 waiting, or ending: nothing more is said; what still comes is read and thrown away
 """
@@ -12,7 +13,7 @@ waiting, or ending: nothing more is said; what still comes is read and thrown aw
 import errno
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import trio
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Message
 
 from esper.http.answers import Answer, plain_answer
 from esper.http.body_reading import Body, ChunkedBody, SizedBody
+from esper.http.counts import FORM, HttpCounts
 from esper.http.heads import TOKEN, BadRequestError, Head, head_end, read_head
 from esper.http.settings import HttpSettings
 
@@ -59,6 +61,8 @@ class ConnectionFacts:
     """Set once the server wants to end."""
     is_kept: bool = False
     """It has one of the last places: essential routes alone are answered."""
+    counts: HttpCounts = field(default_factory=HttpCounts)
+    """Of the server."""
 
 
 class Connection:
@@ -207,6 +211,7 @@ class Connection:
             raise ClientGoneError
 
     async def _refuse(self, error: BadRequestError) -> None:
+        self.facts.counts.refuse(FORM)
         await self.say(plain_answer(error.status, error.reason))
         await self._linger()
 
@@ -257,8 +262,17 @@ class _Exchange:
             raise RuntimeError("the application ended before its answer did")
 
     async def receive(self) -> Message:
-        """The next part of the body; after the last, ``http.disconnect`` when the client ends."""
+        """The next part of the body; after the last, ``http.disconnect`` when the client ends.
+
+        After a 101 whatever comes is handed on, as a body without an end.
+        """
         connection = self._connection
+        if self.answer.is_switched:
+            if not connection.data and not await connection.more():
+                return {"type": "http.disconnect"}
+            part = bytes(connection.data)
+            connection.data.clear()
+            return {"type": "http.request", "body": part, "more_body": True}
         while not self._told:
             try:
                 part = self._body.take(connection.data)

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from esper.http.addresses import subscriber
 from esper.http.answers import plain_answer
 from esper.http.connection import Connection, ConnectionFacts, linger
+from esper.http.counts import ADDRESS, PLACE, HttpCounts
 from esper.http.descriptors import room_for
 from esper.http.settings import HttpSettings
 from esper.saying import complain
@@ -33,8 +34,11 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 class ConnectionPool:
     """All connections of a server."""
 
-    def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: HttpSettings, counts: HttpCounts | None = None
+    ) -> None:
         self._app = app
+        self._counts = HttpCounts() if counts is None else counts
         self._settings = settings
         self._places = settings.max_connections
         self._open: set[Connection] = set()
@@ -105,14 +109,16 @@ class ConnectionPool:
         if len(self._open) < self._places and not crowd:
             kept = min(self._settings.kept_connections, self._places // KEPT_PART)
             is_kept = len(self._open) >= self._places - kept
-            facts = ConnectionFacts(self._closing, is_kept)
+            facts = ConnectionFacts(self._closing, is_kept, self._counts)
             connection = Connection(
                 self._app, stream, self._settings, facts, client=client, server=server
             )
             self._open.add(connection)
             self._from[place] += 1
+            self._counts.connections = len(self._open)
             self._nursery.start_soon(self._run, connection, place)
         else:
+            self._counts.refuse(ADDRESS if crowd else PLACE)
             self._nursery.start_soon(
                 self._turn_away, stream, "from your address" if crowd else "here"
             )
@@ -124,6 +130,7 @@ class ConnectionPool:
             LOG.exception("a connection failed")
         finally:
             self._open.discard(connection)
+            self._counts.connections = len(self._open)
             self._from[place] -= 1
             if not self._from[place]:
                 del self._from[place]

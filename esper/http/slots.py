@@ -1,5 +1,6 @@
 """How many are answered at once."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,10 +8,13 @@ from contextlib import contextmanager
 class Slots:
     """So many places, which routes may share."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, per_client: int | None = None) -> None:
         self.limit = limit
         """How many there are."""
+        self.per_client = limit if per_client is None else per_client
+        """How many of them one client may have."""
         self._free = limit
+        self._of: Counter[str] = Counter()
 
     @property
     def free(self) -> int:
@@ -18,13 +22,17 @@ class Slots:
         return self._free
 
     @contextmanager
-    def taken(self) -> Iterator[bool]:
-        """Whether there was one; it is given back at the end."""
-        if self._free == 0:
+    def taken(self, client: str = "") -> Iterator[bool]:
+        """Whether there was one for this client; it is given back at the end."""
+        if self._free == 0 or self._of.get(client, 0) >= self.per_client:
             yield False
             return
         self._free -= 1
+        self._of[client] += 1
         try:
             yield True
         finally:
             self._free += 1
+            self._of[client] -= 1
+            if not self._of[client]:
+                del self._of[client]

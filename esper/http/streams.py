@@ -1,4 +1,4 @@
-"""An answer whose parts are sent as they come, for as long as they come."""
+"""Answers that last, and one whose parts are sent as they come, for as long as they come."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -16,7 +16,11 @@ class StreamBrokenError(ClientGoneError):
     """The answer was cut off before its end, so that its client sees that it is not whole."""
 
 
-class StreamedAnswer(Response):
+class LastingAnswer(Response):
+    """An answer that may last: it begins once there is a slot for it, and holds no request's."""
+
+
+class StreamedAnswer(LastingAnswer):
     """An answer that ``produce`` writes part by part; it begins once there is a slot for it.
 
     ``produce`` is cancelled as soon as the client goes away or the server closes. What ends too

@@ -6,6 +6,7 @@ from typing import Any
 import trio
 
 from esper.http import server
+from esper.http.counts import HttpCounts
 from esper.http.listening import listen
 from esper.http.routes import Route
 from esper.rpc.auth import Cookie, remove_cookie, write_cookie
@@ -19,11 +20,12 @@ async def serve(
     settings: RpcSettings,
     *,
     others: Sequence[Route[Any]] = (),
+    counts: HttpCounts | None = None,
     task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled. Starts with the port that is listened on, after the cookie is there.
 
-    ``others`` are further routes on the same server. Ends within ``shutdown_s`` and half a second,
+    ``others`` are further routes on the same server, ``counts`` tell how it goes. Ends within ``shutdown_s`` and half a second,
     whatever clients do, and takes the cookie away. Raises BindError, and CookieError if the cookie
     cannot be written.
     """
@@ -34,7 +36,7 @@ async def serve(
         write_cookie(settings.datadir, Cookie(listening.url, token))
         try:
             task_status.started(listening.port)
-            await server.serve(routes, settings, listening)
+            await server.serve(routes, settings, listening, counts)
         finally:
             remove_cookie(settings.datadir, token)
     finally:
