@@ -34,6 +34,8 @@ REASON_BYTES: Final = 123
 """Of a close frame's sentence."""
 _NO_CODE: Final = frozenset({1005, 1006, 1015})
 """What a missing code is read as; they are never sent."""
+FINISH_S: Final = 0.5
+"""For a frame that is being sent when the socket is to end."""
 WAITING_MESSAGES: Final = 4
 """That the session has not taken yet; meanwhile nothing more is read."""
 
@@ -81,7 +83,7 @@ class WebSocket:
         self._end: CloseSocketError | None = None
         self._is_gone = False
         self._error: Exception | None = None
-        self._scope = trio.CancelScope()
+        self._ended = trio.Event()
 
     @property
     def messages(self) -> trio.MemoryReceiveChannel[str]:
@@ -99,20 +101,25 @@ class WebSocket:
 
         Raises ClientGoneError, and what the session raises.
         """
-        with self._scope:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._ending_with, self._read)
-                nursery.start_soon(self._ending_with, self._ping)
-                if closing is not None:
-                    nursery.start_soon(self._watch_server, closing)
-                await self._ending_with(self._in_session, session)
-                self._stop(NORMAL, "")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._ending_with, self._read)
+            nursery.start_soon(self._ending_with, self._ping)
+            nursery.start_soon(self._ending_with, self._in_session, session)
+            if closing is not None:
+                nursery.start_soon(self._watch_server, closing)
+            await self._ended.wait()
+            if not self._is_gone:
+                # A frame that is being sent: half of one could not be followed by a last word.
+                with trio.move_on_after(FINISH_S):
+                    await self._sending.acquire()
+                    self._sending.release()
+            nursery.cancel_scope.cancel()
         if self._is_gone:
             raise ClientGoneError
         end = self._end or CloseSocketError(NORMAL, "")
         if self._frames.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
             reason = end.reason.encode()[:REASON_BYTES].decode(errors="ignore")
-            await self._say(CloseConnection(end.code, reason))
+            await self._send(_part(self._frames.send(CloseConnection(end.code, reason))))
         if self._error is not None:
             raise self._error
 
@@ -120,7 +127,7 @@ class WebSocket:
         """End everything; the first who says so names the reason."""
         if self._end is None and not self._is_gone:
             self._end = CloseSocketError(code, reason)
-        self._scope.cancel()
+        self._ended.set()
 
     async def _ending_with(self, work: Callable[..., Awaitable[None]], *given: object) -> None:
         """Run a part of it; what it raises ends all."""
@@ -128,13 +135,14 @@ class WebSocket:
             await work(*given)
         except ClientGoneError:
             self._is_gone = self._is_gone or self._end is None
-            self._scope.cancel()
+            self._ended.set()
         except CloseSocketError as wanted:
             self._stop(wanted.code, wanted.reason)
 
     async def _in_session(self, session: Callable[["WebSocket"], Awaitable[None]]) -> None:
         try:
             await session(self)
+            self._stop(NORMAL, "")
         except (ClientGoneError, CloseSocketError):
             raise
         except Exception as error:
@@ -208,8 +216,11 @@ class WebSocket:
 
     async def _say(self, event: Event) -> None:
         async with self._sending:
-            data = self._frames.send(event)
-            await self._send(_part(data))
+            if not self._ended.is_set():
+                await self._send(_part(self._frames.send(event)))
+                return
+        # The last word is another's, and this task is about to be cancelled.
+        await trio.sleep_forever()
 
 
 class WebSocketAnswer(LastingAnswer):
