@@ -1,0 +1,1 @@
+"""What happens in a node, told to programs outside: a log, sockets, streams, and ZeroMQ."""
