@@ -29,8 +29,8 @@ SOCKET_PATH_BYTES: Final = 100
 _TCP: Final = re.compile(r"tcp://(\[[0-9a-fA-F:.]{2,45}\]|[0-9.]{7,15}):([0-9]{1,5})")
 _IPC: Final = re.compile(r"ipc://(/[^\x00-\x1f\x7f*]+)")
 _MUST: Final = (
-    "must be an address of this machine alone, as tcp://127.0.0.1:28332 or ipc:///run/esper/blocks: "
-    "whoever connects reads everything"
+    "must be an address of this machine alone, as tcp://127.0.0.1:28332 or "
+    "ipc:///run/esper/blocks: whoever connects reads everything"
 )
 
 

@@ -17,7 +17,14 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from esper.metrics.sample import MiningSample, NodeSample, PeersSample, TierSample
+from esper.metrics.sample import (
+    EventsSample,
+    HttpSample,
+    MiningSample,
+    NodeSample,
+    PeersSample,
+    TierSample,
+)
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -57,6 +64,10 @@ def families(sample: NodeSample) -> Iterator[Metric]:
         yield from _mining(sample.mining)
     if sample.peers is not None:
         yield from _peers(sample.peers)
+    if sample.events is not None:
+        yield from _events(sample.events)
+    if sample.http is not None:
+        yield from _http(sample.http)
 
 
 def _chain(sample: NodeSample) -> Iterator[Metric]:
@@ -128,6 +139,29 @@ def _peers(peers: PeersSample) -> Iterator[Metric]:
     moved.add_metric(["out"], peers.bytes_out)
     yield moved
     yield _gauge("p2p_best_height", "The greatest height that a peer claims.", peers.best_height)
+
+
+def _events(events: EventsSample) -> Iterator[Metric]:
+    sequence = GaugeMetricFamily(
+        "esper_events_sequence", "Events since the start.", labels=["topic"]
+    )
+    for topic, count in events.sequence.items():
+        sequence.add_metric([topic], count)
+    yield sequence
+    yield _gauge("events_subscribers", "Open sockets and streams.", events.subscribers)
+    yield _counter(
+        "events_dropped", "Events that were lost, and subscribers too slow.", events.dropped
+    )
+
+
+def _http(http: HttpSample) -> Iterator[Metric]:
+    yield _gauge("http_connections", "Open connections.", http.connections)
+    refused = CounterMetricFamily(
+        "esper_http_refused", "Connections and requests that were refused.", labels=["reason"]
+    )
+    for reason, count in http.refused.items():
+        refused.add_metric([reason], count)
+    yield refused
 
 
 def _gauge(name: str, told: str, value: float) -> Metric:

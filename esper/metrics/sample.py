@@ -50,6 +50,28 @@ class PeersSample:
 
 
 @dataclass(frozen=True, slots=True)
+class EventsSample:
+    """Events for programs outside, since the start."""
+
+    sequence: Mapping[str, int]
+    """How many there were, by topic."""
+    subscribers: int
+    """Sockets and streams that are open."""
+    dropped: int
+    """Events that were lost before anybody was told, and subscribers that were too slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSample:
+    """The HTTP server."""
+
+    connections: int
+    """Open now."""
+    refused: Mapping[str, int]
+    """Connections and requests since the start, by reason, of a fixed list."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeSample:
     """Everything that is told of a node."""
 
@@ -79,6 +101,10 @@ class NodeSample:
     """None without a miner."""
     peers: PeersSample | None = None
     """None for a node without a network."""
+    events: EventsSample | None = None
+    """None where nobody is told anything."""
+    http: HttpSample | None = None
+    """None where nobody is served."""
 
 
 @dataclass(frozen=True, slots=True)

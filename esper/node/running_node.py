@@ -16,6 +16,7 @@ import trio
 
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.vrf import SECRET_BYTES
+from esper.http.counts import HttpCounts
 from esper.mempool.call_queue import CallPolicy
 from esper.mempool.journal import MempoolJournal
 from esper.mempool.policy import MempoolPolicy
@@ -53,12 +54,15 @@ from esper.node.services import Service, StopRequest, run_services
 from esper.node.settings import Settings
 from esper.node.start_warnings import start_warnings
 from esper.node.stop_signals import signals_of, stop_when_signalled
+from esper.node.telling.wiring import Telling, open_telling
 from esper.node.views.account_views import AccountViews
 from esper.node.views.answer_views import AnswerViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.dao.dao_views import DaoViews
+from esper.node.views.event_views import EventViews
 from esper.node.views.gauges.node_gauges import NodeGauges
+from esper.node.views.gauges.outside_gauge import OutsideGauge
 from esper.node.views.gauges.store_gauge import StoreGauge
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
@@ -148,7 +152,13 @@ async def run_node(
         services = [
             Service("signals", partial(stop_when_signalled, signals, stop)),
             Service("the watch of the loop", watch.run),
-            Service("the RPC server", partial(rpc.run, node.rpc, node_gauge(node, parts, watch))),
+            Service("the events for others", node.telling.run),
+            Service(
+                "the RPC server",
+                partial(
+                    rpc.run, node.rpc, node_gauge(node, parts, watch, rpc.counts), node.telling
+                ),
+            ),
         ]
         if node.network is not None:
             services.append(Service("the network", node.network.run))
@@ -186,6 +196,8 @@ class OpenNode:
     """The network as operators ask it; None if the node is alone."""
     keeper: ModelKeeper | None
     """To be run; None if it follows no packages."""
+    telling: Telling
+    """What programs outside are told; to be run."""
     rpc: NodePort
     """What the RPC server answers with."""
 
@@ -194,7 +206,8 @@ class OpenNode:
 def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) -> Iterator[OpenNode]:
     """Open what a node keeps on disk and put its parts together; ``stop`` ends the node.
 
-    Raises StorageError, DataDirectoryError and SharedMemoryError.
+    Raises StorageError, DataDirectoryError, SharedMemoryError, SharedAddressError and
+    PublisherError.
     """
     with ExitStack() as closing:
         with system_told(parts.directory.path):
@@ -223,6 +236,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
             mempool = _mempool(settings, parts, chain, manager, history, calls, events)
             closing.callback(mempool.close)
             chain.follow(history)
+            telling = closing.enter_context(open_telling(settings, chain, mempool, events))
             chain.follow(mempool)
             chain.tell(events.publish)
             keeper = None
@@ -277,10 +291,23 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 ready,
                 peers,
                 packages,
+                EventViews(telling.log),
                 warnings,
                 stop,
             )
-        yield OpenNode(manager, chain, mempool, mining, calls, events, network, peers, keeper, rpc)
+        yield OpenNode(
+            manager,
+            chain,
+            mempool,
+            mining,
+            calls,
+            events,
+            network,
+            peers,
+            keeper,
+            telling,
+            rpc,
+        )
 
 
 def _mempool(
@@ -320,6 +347,7 @@ def _rpc_node(
     ready: ReadyDesk | None,
     peers: PeersPort | None,
     packages: PackageViews,
+    events: EventViews,
     warnings: Sequence[str],
     stop: Callable[[], None],
 ) -> NodePort:
@@ -343,11 +371,12 @@ def _rpc_node(
         peers=PeerViews(peers, chain, sync),
         dao=DaoViews(chain, sync, ready),
         packages=packages,
+        events=events,
         stop=stop,
     )
 
 
-def node_gauge(node: OpenNode, parts: NodeParts, watch: LoopWatch) -> NodeGauge:
+def node_gauge(node: OpenNode, parts: NodeParts, watch: LoopWatch, counts: HttpCounts) -> NodeGauge:
     """What metrics and health checks read of a node."""
     return NodeGauges(
         node.chain,
@@ -358,6 +387,7 @@ def node_gauge(node: OpenNode, parts: NodeParts, watch: LoopWatch) -> NodeGauge:
         StoreGauge(parts.directory.path, node.manager.store.options, parts.steady),
         lag_ms=lambda: watch.lag_ms,
         clock=parts.clock,
+        outside=OutsideGauge(node.telling, counts),
     )
 
 
@@ -380,13 +410,21 @@ class _RpcServer:
         self._settings = settings
         self.port = 0
         """What it listens on, once it has started."""
+        self.counts = HttpCounts()
+        """Of its connections and refusals."""
 
     async def run(
-        self, node: NodePort, gauge: NodeGauge, *, task_status: trio.TaskStatus[None]
+        self,
+        node: NodePort,
+        gauge: NodeGauge,
+        telling: Telling,
+        *,
+        task_status: trio.TaskStatus[None],
     ) -> None:
-        others = metrics_routes(gauge, Gate(self._settings))
+        gate = Gate(self._settings)
+        others = [*metrics_routes(gauge, gate), *telling.routes(gate)]
         async with trio.open_nursery() as nursery:
-            start = partial(serve, others=others)
+            start = partial(serve, others=others, counts=self.counts)
             self.port = await nursery.start(start, node, self._settings)
             task_status.started()
 

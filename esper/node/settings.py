@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from esper.dao.registry import MAX_TIER
 from esper.embedded import bank_file, find_embedded, model_folder
+from esper.events.zmq_topics import parse_zmq_address
 from esper.node.setting_fields import (
     EachText,
     Setting,
@@ -237,6 +238,34 @@ class Settings:
         (), "SHA3-256 of further tokens, in hex", each=TOKEN_HASH, secret=True
     )
     """The tokens themselves never stand in a file of ours."""
+    zmq_pub_hashblock: str = setting(
+        "",
+        "address of this machine to publish ids of blocks on over ZeroMQ, as tcp://127.0.0.1:28332",
+        check=parse_zmq_address,
+    )
+    """Empty, as for the others: nothing is published."""
+    zmq_pub_rawblock: str = setting(
+        "", "address to publish whole blocks on", check=parse_zmq_address
+    )
+    """Shared with no other topic: fewer of them wait."""
+    zmq_pub_hashtx: str = setting(
+        "", "address to publish ids of transactions on", check=parse_zmq_address
+    )
+    """When they begin to wait, and when a block has them."""
+    zmq_pub_rawtx: str = setting(
+        "", "address to publish whole transactions on", check=parse_zmq_address
+    )
+    """Shared with no other topic."""
+    zmq_pub_sequence: str = setting(
+        "",
+        "address to publish the order of changes of chain and mempool on",
+        check=parse_zmq_address,
+    )
+    """C, D, A and R."""
+    zmq_pub_llmresult: str = setting(
+        "", "address to publish answers of calls on", check=parse_zmq_address
+    )
+    """Once a block has them."""
     mempool_mib: int = setting(
         64,
         "MiB of transactions that may wait; calls have a quarter of it beside",

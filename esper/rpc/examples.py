@@ -397,3 +397,26 @@ MODEL_PACKAGE: Final = s.ModelPackage(
     trouble="",
     until=None,
 )
+
+EVENTS: Final = s.EventsReply(
+    boot="5f3c9a0e7d21b846",
+    oldest=1,
+    next=18,
+    events=[
+        s.Happened(
+            17,
+            "block",
+            {
+                "hash": BLOCK_ID,
+                "height": 1,
+                "parent": PARENT_ID,
+                "time_ms": 1_790_000_060_000,
+                "payee": ALICE,
+                "model_id": MODEL_ID,
+                "tier": 0,
+                "transactions": 2,
+                "answers": 1,
+            },
+        )
+    ],
+)

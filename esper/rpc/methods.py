@@ -338,6 +338,16 @@ MODEL_PROGRESS: Final = Method(
     Example(NOTHING, s.ModelPackages(1, True, [examples.MODEL_PACKAGE])),
 )
 
+# --- events -----------------------------------------------------------------------------------
+
+GET_EVENTS: Final = Method(
+    "get_events",
+    s.EventsParams,
+    s.EventsReply,
+    "What happened lately, by number: what a subscriber missed.",
+    Example(s.EventsParams(after=16, n=1), examples.EVENTS),
+)
+
 # --- the server -------------------------------------------------------------------------------
 
 STOP: Final = Method(

@@ -25,9 +25,9 @@ async def serve(
 ) -> None:
     """Serve until cancelled. Starts with the port that is listened on, after the cookie is there.
 
-    ``others`` are further routes on the same server, ``counts`` tell how it goes. Ends within ``shutdown_s`` and half a second,
-    whatever clients do, and takes the cookie away. Raises BindError, and CookieError if the cookie
-    cannot be written.
+    ``others`` are further routes on the same server, ``counts`` tell how it goes. Ends within
+    ``shutdown_s`` and half a second, whatever clients do, and takes the cookie away. Raises
+    BindError, and CookieError if the cookie cannot be written.
     """
     routes = [*rpc_routes(port, settings), *others]
     listening = await listen(settings.host, settings.port)

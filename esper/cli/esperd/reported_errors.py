@@ -30,6 +30,8 @@ MISUSED: Final = frozenset(
     {
         "esper.primitives.address:AddressError",
         "esper.http.listening:BindError",
+        "esper.events.zmq_publisher:PublisherError",
+        "esper.events.zmq_topics:SharedAddressError",
         "esper.rpc.auth:CookieError",
         "esper.node.datadir:DataDirectoryError",
         "esper.http.settings:HttpSettingsError",

@@ -7,6 +7,7 @@ from esper.node.views.answer_views import AnswerViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.dao.dao_views import DaoViews
+from esper.node.views.event_views import EventViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
 from esper.node.views.model_views import ModelViews
@@ -37,6 +38,7 @@ def rpc_node(
     peers: PeerViews,
     dao: DaoViews,
     packages: PackageViews,
+    events: EventViews,
     stop: Callable[[], None],
 ) -> NodePort:
     """A port over the parts of a running node; ``stop`` ends it once that is answered."""
@@ -83,6 +85,7 @@ def rpc_node(
             answers(m.UNBAN_PEER, peers.unban),
             answers(m.GET_BANS, peers.bans),
             answers(m.MODEL_PROGRESS, packages.progress),
+            answers(m.GET_EVENTS, events.events),
             answers(m.STOP, stopped),
         ]
     )

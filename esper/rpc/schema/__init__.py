@@ -69,6 +69,7 @@ from esper.rpc.schema.dao import (
     VoterReply,
     VoterWeight,
 )
+from esper.rpc.schema.events import MAX_EVENTS, EventsParams, EventsReply, Happened
 from esper.rpc.schema.mining import (
     Generated,
     GenerateParams,
@@ -98,6 +99,7 @@ from esper.rpc.schema.text import DetokenizeParams, Message, TextReply, Tokenize
 
 __all__ = [
     "MAX_BAN_S",
+    "MAX_EVENTS",
     "MAX_TEXT",
     "AccountParams",
     "AccountReply",
@@ -124,8 +126,11 @@ __all__ = [
     "Estimate",
     "EstimateParams",
     "Event",
+    "EventsParams",
+    "EventsReply",
     "GenerateParams",
     "Generated",
+    "Happened",
     "Hash",
     "Height",
     "History",

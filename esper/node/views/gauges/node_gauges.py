@@ -13,6 +13,7 @@ from esper.node.entries.prospects import Readiness
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_control import MiningControl
 from esper.node.peers.port import PeersPort
+from esper.node.views.gauges.outside_gauge import OutsideGauge
 from esper.node.views.gauges.store_gauge import StoreGauge
 from esper.node.views.sync_state import SyncState
 from esper.vm.ledger import Ledger
@@ -36,8 +37,9 @@ class NodeGauges:
         *,
         lag_ms: Callable[[], int],
         clock: Clock,
+        outside: OutsideGauge | None = None,
     ) -> None:
-        """``lag_ms``: how late the event loop's last turn was."""
+        """``lag_ms``: how late the event loop's last turn was. ``outside``: None serves nobody."""
         self._chain = chain
         self._mempool = mempool
         self._sync = sync
@@ -46,6 +48,7 @@ class NodeGauges:
         self._store = store
         self._lag_ms = lag_ms
         self._clock = clock
+        self._outside = outside
 
     async def sample(self) -> NodeSample:
         """Its numbers now."""
@@ -77,6 +80,8 @@ class NodeGauges:
             store_bytes=sizes,
             mining=self._mining_sample(),
             peers=self._peers_sample(),
+            events=None if self._outside is None else self._outside.events(),
+            http=None if self._outside is None else self._outside.http(),
         )
 
     def usefulness_per_mille(self) -> int:
