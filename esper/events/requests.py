@@ -37,15 +37,17 @@ class _Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``{subscribe: [topics], boot, from}``."""
 
     subscribe: Annotated[list[str], Meta(max_length=MOST_NAMES)]
-    boot: Annotated[str, Meta(pattern=f"^{_BOOT}$")] | None = None
-    start: Annotated[int, Meta(ge=0, lt=1 << 63)] | None = msgspec.field(name="from", default=None)
+    boot: Annotated[str, Meta(pattern=rf"^{_BOOT}$(?!\n)")] | None = None
+    start: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] | None = msgspec.field(
+        name="from", default=None
+    )
 
 
 def read_subscribe(text: str) -> Wanted:
     """A message of a websocket. Raises SubscribeError."""
     try:
-        asked = msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=_Subscribe)
-    except (msgspec.DecodeError, RecursionError):
+        asked = msgspec.json.decode(text.encode(), type=_Subscribe)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise SubscribeError(
             'send {"subscribe": [topics]}, or {"subscribe": [topics], "boot": boot, "from": seq} '
             "to begin with what happened before"

@@ -81,14 +81,16 @@ class Publisher:
 
     def close(self) -> None:
         """Close all; what has not left is dropped. Again is no more than once."""
-        for one in self._sockets.values():
+        for address, one in self._sockets.items():
             one.close(linger=0)
+            if (path := _path_of(address)) is not None:
+                path.unlink(missing_ok=True)
         self._sockets.clear()
         self._context.term()
 
     def _bound(self, address: str, high_water: int) -> "zmq.Socket[bytes]":
         """Raises PublisherError."""
-        path = Path(address.removeprefix(_IPC)) if address.startswith(_IPC) else None
+        path = _path_of(address)
         if path is not None:
             _check_free(address, path)
         made = self._context.socket(zmq.PUB)
@@ -108,6 +110,10 @@ class Publisher:
                 "listens there"
             ) from error
         return made
+
+
+def _path_of(address: str) -> Path | None:
+    return Path(address.removeprefix(_IPC)) if address.startswith(_IPC) else None
 
 
 def _check_free(address: str, path: Path) -> None:
