@@ -6,15 +6,14 @@ chain, mempool, desk ─▶ Events ─▶ Teller ─▶ EventLog ─▶ sockets,
 
 import logging
 import struct
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Collection, Iterable
+from typing import Final, Protocol
 
 import trio
 
 from esper.consensus.block import decode_body
 from esper.consensus.chain import BlockBytes
 from esper.events.log import EventLog
-from esper.events.zmq_publisher import Publisher
 from esper.mempool.departures import Departure
 from esper.node.events import (
     CallAnswered,
@@ -44,6 +43,19 @@ BLOCK_BYTES: Final = frozenset({"rawblock", "rawtx", "hashtx"})
 Told = ChainChanged | TransactionAdmitted | TransactionGone | CallAnswered | CallReady
 
 
+class Publishing(Protocol):
+    """Whoever publishes, as ``esper.events.zmq_publisher`` does."""
+
+    def wants(self, topics: Collection[str]) -> bool:
+        """Whether any of these topics is published."""
+
+    def publish(self, topic: str, body: bytes) -> None:
+        """Send, without waiting."""
+
+    def skip(self) -> None:
+        """Something was lost."""
+
+
 class Teller:
     """Feeds one log and one publisher."""
 
@@ -51,7 +63,7 @@ class Teller:
         self,
         events: Events,
         log: EventLog,
-        publisher: Publisher | None,
+        publisher: Publishing | None,
         params: NetworkParameters,
         *,
         block_bytes: Callable[[BlockId], BlockBytes],

@@ -7,7 +7,14 @@ from dataclasses import fields, replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from esper.metrics.families import exposition
-from esper.metrics.sample import MiningSample, NodeSample, PeersSample, TierSample
+from esper.metrics.sample import (
+    EventsSample,
+    HttpSample,
+    MiningSample,
+    NodeSample,
+    PeersSample,
+    TierSample,
+)
 
 SAMPLE = NodeSample(
     version="1.2.3",
@@ -27,6 +34,8 @@ SAMPLE = NodeSample(
     store_bytes={"blocks": 100, "models": 5},
     mining=MiningSample(1000, 3, 1, 2, 12.5, 800.0, 4.5, running=True),
     peers=PeersSample(1, 8, 10, 20, 9),
+    events=EventsSample({"block": 7, "tx_in": 30}, 3, 1),
+    http=HttpSample(5, {"host": 2, "busy": 0}),
 )
 
 
@@ -73,6 +82,13 @@ def test_every_number_of_a_sample_is_told() -> None:
         ("esper_p2p_connected_bytes", "in"): 10.0,
         ("esper_p2p_connected_bytes", "out"): 20.0,
         ("esper_p2p_best_height", ""): 9.0,
+        ("esper_events_sequence", "block"): 7.0,
+        ("esper_events_sequence", "tx_in"): 30.0,
+        ("esper_events_subscribers", ""): 3.0,
+        ("esper_events_dropped_total", ""): 1.0,
+        ("esper_http_connections", ""): 5.0,
+        ("esper_http_refused_total", "host"): 2.0,
+        ("esper_http_refused_total", "busy"): 0.0,
     }
 
 
@@ -90,6 +106,8 @@ def test_numbers_beyond_floats_are_told_as_near_as_can_be() -> None:
 
 def test_no_field_is_forgotten() -> None:
     """A new number of a sample needs a line in the table above."""
-    assert len(fields(NodeSample)) == 17
+    assert len(fields(NodeSample)) == 19
     assert len(fields(MiningSample)) == 8
     assert len(fields(PeersSample)) == 5
+    assert len(fields(EventsSample)) == 3
+    assert len(fields(HttpSample)) == 2
