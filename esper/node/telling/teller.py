@@ -20,6 +20,7 @@ from esper.node.events import (
     CallReady,
     Events,
     Missed,
+    NodeEvent,
     TransactionAdmitted,
     TransactionGone,
 )
@@ -39,8 +40,6 @@ AT_ONCE: Final = 32
 """Entries appended before others have their turn: whoever keeps up takes them meanwhile."""
 BLOCK_BYTES: Final = frozenset({"rawblock", "rawtx", "hashtx"})
 """Topics for which a block is read again."""
-
-Told = ChainChanged | TransactionAdmitted | TransactionGone | CallAnswered | CallReady
 
 
 class Publishing(Protocol):
@@ -94,7 +93,7 @@ class Teller:
             async for event in heard:
                 await self._tell(event)
 
-    async def _tell(self, event: Told | Missed) -> None:
+    async def _tell(self, event: NodeEvent | Missed) -> None:
         match event:
             case Missed():
                 self._lost(event.count)
@@ -104,7 +103,7 @@ class Teller:
                 await self._admitted(event)
             case TransactionGone():
                 await self._gone(event)
-            case _:
+            case CallAnswered() | CallReady():
                 await self._append(words.call(event))
 
     async def _append(self, said: words.Said) -> None:

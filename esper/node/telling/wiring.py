@@ -17,6 +17,7 @@ from esper.http.routes import Route
 from esper.node.chain.chain_service import ChainService
 from esper.node.events import Events
 from esper.node.mempool.mempool_service import MempoolService
+from esper.node.services import Run
 from esper.node.settings import Settings
 from esper.node.telling.joined import ChainTeller
 from esper.node.telling.teller import Teller
@@ -35,7 +36,7 @@ class Telling:
     """For sockets, streams, the RPC and metrics."""
     publisher: Publisher | None
     """None if nothing is published."""
-    run: Callable[..., Awaitable[None]]
+    run: Run
     """The service that feeds both."""
 
     def routes(self, authority: Callable[[HTTPConnection], Awaitable[Any]]) -> list[Route[Any]]:

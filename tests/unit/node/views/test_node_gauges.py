@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from esper.events.log import TOPICS
+from esper.http.counts import HttpCounts
+from esper.metrics.sample import HttpSample
 from esper.node.running_node import node_gauge
 from esper.node.views.gauges.node_gauges import NodeGauges
 from esper.node.views.gauges.store_gauge import KEPT_MS, StoreGauge
@@ -23,8 +26,11 @@ def test_a_miner_in_numbers(datadir: Path) -> None:
     async def main() -> None:
         async with node_world(datadir) as world, running(world):
             before = world.node.chain.view.context.height
+            counts = HttpCounts()
+            counts.connections = 3
+            counts.refuse_with(421)
             await world.mine(2)
-            gauge = node_gauge(world.node, world.parts, LateWatch())  # type: ignore[arg-type]
+            gauge = node_gauge(world.node, world.parts, LateWatch(), counts)  # type: ignore[arg-type]
             found = await gauge.sample()
             assert (found.height, found.blocks_imported) == (before + 2, 2)
             assert found.reorganisations == 0
@@ -38,6 +44,10 @@ def test_a_miner_in_numbers(datadir: Path) -> None:
             assert found.mining.found == 2
             assert found.mining.running
             assert found.peers is None
+            assert found.http == HttpSample(3, counts.refused)
+            assert counts.refused["host"] == 1
+            assert found.events is not None
+            assert found.events.sequence.keys() == TOPICS.keys()
             assert found.store_bytes["blocks"] > 0
             assert (await gauge.health()).reasons == ()
 
@@ -57,7 +67,8 @@ def test_a_node_on_a_full_disk_is_not_ready(tmp_path: Path) -> None:
 def test_a_node_whose_models_are_not_loaded_is_not_ready(datadir: Path) -> None:
     async def main() -> None:
         async with node_world(datadir) as world:
-            gauge = node_gauge(world.node, world.parts, LateWatch())  # type: ignore[arg-type]
+            counts = HttpCounts()
+            gauge = node_gauge(world.node, world.parts, LateWatch(), counts)  # type: ignore[arg-type]
             [reason] = (await gauge.health()).reasons
             assert "no model is loaded" in reason
 
