@@ -238,6 +238,29 @@ class Settings:
         (), "SHA3-256 of further tokens, in hex", each=TOKEN_HASH, secret=True
     )
     """The tokens themselves never stand in a file of ours."""
+    mempool_mib: int = setting(
+        64,
+        "MiB of transactions that may wait; calls have a quarter of it beside",
+        least=1,
+        most=MOST_MIB,
+    )
+    """In wire bytes."""
+    call_seconds: int = setting(
+        20,
+        "seconds of proving that calls may take in a block",
+        use=Use.MINING,
+        least=0,
+        most=DAY_S,
+    )
+    """Time budget for answers of one block."""
+    minimum_bid_rate: int = setting(
+        0,
+        "micro-credits that a call must bid for each second it takes this machine",
+        use=Use.MINING,
+        least=0,
+        most=MOST_BID_RATE,
+    )
+    """Calls below wait for others."""
     zmq_pub_hashblock: str = setting(
         "",
         "address of this machine to publish ids of blocks on over ZeroMQ, as tcp://127.0.0.1:28332",
@@ -266,29 +289,6 @@ class Settings:
         "", "address to publish answers of calls on", check=parse_zmq_address
     )
     """Once a block has them."""
-    mempool_mib: int = setting(
-        64,
-        "MiB of transactions that may wait; calls have a quarter of it beside",
-        least=1,
-        most=MOST_MIB,
-    )
-    """In wire bytes."""
-    call_seconds: int = setting(
-        20,
-        "seconds of proving that calls may take in a block",
-        use=Use.MINING,
-        least=0,
-        most=DAY_S,
-    )
-    """Time budget for answers of one block."""
-    minimum_bid_rate: int = setting(
-        0,
-        "micro-credits that a call must bid for each second it takes this machine",
-        use=Use.MINING,
-        least=0,
-        most=MOST_BID_RATE,
-    )
-    """Calls below wait for others."""
     log_level: str = setting("info", "least severity that is told", choices=LOG_LEVELS)
     """To standard error."""
     log_json: bool = setting(False, "log lines as JSON objects")

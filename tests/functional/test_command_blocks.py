@@ -172,8 +172,18 @@ def test_page_of_the_dao_against_regtest(checkout: Path) -> None:
     assert re.search(r"^dao +at \d+, proposal 1: ", told, re.MULTILINE), told
 
 
+def test_page_of_events_against_regtest(checkout: Path) -> None:
+    datadir = checkout / "devnet-data" / "told"
+    datadir.parent.mkdir(exist_ok=True)
+    with running("node", datadir, "--network", "regtest", cwd=checkout):
+        variables = {"ESPER_DATADIR": "devnet-data/told"}
+        told = execute(blocks(ROOT / "docs" / "events.md"), checkout, **variables)
+    assert re.search(r"^1 block 1$", told, re.MULTILINE), told
+    assert '"topic":"block"' in told
+
+
 def test_no_page_has_commands_that_nobody_runs() -> None:
-    names = ("wallet", "rpc", "node", "demo-tamper", "packages", "dao")
+    names = ("wallet", "rpc", "node", "demo-tamper", "packages", "dao", "events")
     run = {"README.md", *(f"docs/{name}.md" for name in names)}
     for page in PAGES:
         for block in blocks(page):
