@@ -129,8 +129,10 @@ def asked(url: str, **params: Any) -> dict[str, Any]:
 def test_blocks_are_heard_everywhere_and_a_restart_is_a_gap(tmp_path: Path) -> None:
     datadir = tmp_path / "n"
     hashes, raw = f"ipc://{tmp_path}/h", f"ipc://{tmp_path}/r"
-    publish = ("--zmq-pub-hashblock", hashes, "--zmq-pub-sequence", hashes)
-    publish += ("--zmq-pub-rawblock", raw)
+    publish = [
+        *("--zmq-pub-hashblock", hashes, "--zmq-pub-sequence", hashes),
+        *("--zmq-pub-rawblock", raw),
+    ]
     with subscribed(hashes) as ids, subscribed(raw) as blocks:
         with running("mine", datadir, *NETWORK, "--threads", "1", *publish) as node:
             live = Socket(node.url, subscribe=["block", "undone"])
