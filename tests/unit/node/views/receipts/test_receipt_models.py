@@ -1,0 +1,61 @@
+"""Receipts of models that the network did not begin with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from esper.dao.schedule import Activation, Scheduled
+from esper.node.calls.text_service import TextService
+from esper.node.views.receipts.receipt_maker import ABOVE
+from esper.receipts.form import decode_receipt
+from esper.receipts.judging import judge_bytes
+from esper.receipts.links.model import model_bytes
+from esper.receipts.ports import NamedModel
+from esper.receipts.verdict import EXIT_PROVEN
+from esper.vm.llm_call import LlmCall
+from tests.support.node.node_world import PARAMS, SpelledText, copied, go
+from tests.support.node.receipt_asking import around, receipt_of, refused
+from tests.support.node.rotation_world import (
+    NEW,
+    NEW_ONE,
+    OLD_ONE,
+    confirmed_by_block,
+    rotating,
+)
+from tests.support.receipt_world import FakeJudge
+from tests.support.vm_world import ALICE
+
+TEXTS = TextService(
+    dict.fromkeys((PARAMS.model.model_id, NEW.model.model_id), SpelledText())  # type: ignore[arg-type]
+)
+
+
+def test_a_model_that_came_by_a_vote(
+    grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = NamedModel(NEW.model, NEW.puzzle)
+
+    async def main() -> None:
+        async with rotating(copied(grown, tmp_path / "n"), texts=TEXTS) as node:
+            world = node.world
+            confirms, active = node.height + 1, node.height + 4
+            confirmed_by_block(monkeypatch, confirms, Scheduled(active, Activation(NEW, 0)))
+            await node.mine(OLD_ONE, active - 1)
+            call = LlmCall(NEW.model.model_id, (1, 50), 8, PARAMS.credits.minimum_bid)
+            sent = await world.send(ALICE, call)
+            await node.mine(NEW_ONE, active + 1 + 2 * ABOVE)
+            reply = await receipt_of(world, sent.txid)
+            assert reply.height in (active, active + 1)
+            receipt = decode_receipt(reply.receipt.encode())
+            assert receipt.models == (model_bytes(named),)
+            # The state knows nothing of this schedule: an anchor would not show the model.
+            assert receipt.anchor is None
+            assert "left its tier" in reply.lacking
+            error = await refused(world, sent.txid, anchor=True)
+            assert error.data == {"status": "no_anchor"}
+            trusting = replace(around(world), models=[named], judge=FakeJudge(NEW.model))
+            verdict = judge_bytes(reply.receipt.encode(), trusting)
+            assert verdict.exit_code == EXIT_PROVEN, verdict.links
+
+    go(main)
