@@ -10,10 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from esper.cli.esper.receipts.surroundings import FileTokenizer, NativeJudge, known_networks
-from esper.consensus.block_isolation import check_lists
-from esper.consensus.chain import BlockBytes, ProvenChain, connect
-from esper.consensus.ports import WorkClaim, WorkProver
-from esper.consensus.template import EMPTY_PLAN, BlockPlan
+from esper.consensus.ports import WorkClaim
+from esper.consensus.template import BlockPlan
 from esper.dao.registry import Puzzle
 from esper.embedded import model_folder
 from esper.model import load_model
@@ -30,14 +28,13 @@ from esper.receipts.ports import NamedModel, Surroundings
 from esper.receipts.promise import Promise, promise_digest, request_hash
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
-from esper.vm.payload import Payload
 from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction
 from tests.support.block_workshop import Made
+from tests.support.growing import Growing
 from tests.support.node.proven_calls import answerer
-from tests.support.plain_miner import Miner, standing
 from tests.support.receipt_world import Followed, WorkshopAnchor, WorkshopSource
-from tests.support.vm_world import ALICE, BOB, COIN, GENESIS, MINER, KeyPair, address, make, sign
+from tests.support.vm_world import ALICE, BOB, COIN, GENESIS, MINER, address
 
 ROOT = Path(__file__).parents[2]
 PRICE = 10
@@ -72,57 +69,6 @@ class RealSource(WorkshopSource):
 def words() -> FileTokenizer:
     """The genesis model's tokenizer."""
     return FileTokenizer(model_folder("genesis"))
-
-
-class _Growing:
-    """The chain while it is made."""
-
-    def __init__(self) -> None:
-        model = load_model(Settings(network="regtest").model)
-        bank = read_bank(ROOT / "prompt_bank" / "bank.json")
-        self._source = PromptSource.of(bank.prompts, REGTEST.model)
-        self._inference, self._real = NativeInference(model, 2), NativeProver(model)
-        chain = ProvenChain.genesis(REGTEST)
-        nothing = BlockBytes(b"", b"", b"")
-        self.tip = Made(chain.context.tip_id, None, nothing, chain, (), False, None)
-
-    def grow(
-        self,
-        plan: BlockPlan = EMPTY_PLAN,
-        *,
-        payee: KeyPair = MINER,
-        opened: tuple[tuple[bytes, LlmCall], ...] = (),
-        real: bool = False,
-    ) -> Made:
-        chain = self.tip.chain
-        prover: WorkProver = self._real if real else NoProver()
-        miner = Miner(
-            REGTEST,
-            inference=self._inference,
-            prover=prover,
-            bank=self._source,
-            payee=address(payee),
-            vrf_secret=bytes(32),
-            attempts_per_call=1,
-        )
-        time_ms = REGTEST.genesis_time_ms + 10_000 * (chain.context.height + 1)
-        block = miner.mine(chain.context, chain.state, standing(time_ms), plan).block
-        content = check_lists(block, REGTEST.limits)
-        context, done = connect(chain.context, chain.state, block, content, NativeVerifier())
-        self.tip = Made(
-            context.tip_id,
-            self.tip,
-            BlockBytes.of(block),
-            ProvenChain(context, chain.state.with_changes(done.changes)),
-            (*opened, *self.tip.calls),
-            False,
-            None,
-        )
-        return self.tip
-
-    def signed(self, key: KeyPair, payload: Payload, later: int = 0) -> Transaction:
-        nonce = self.tip.chain.state.account(address(key)).nonce + later
-        return sign(key, make(key, payload, nonce))
 
 
 @dataclass(frozen=True)
@@ -170,7 +116,11 @@ class RealChain:
 @cache
 def real_chain() -> RealChain:
     """Two calls that one block answers, one that a later block answers, and blocks above."""
-    growing = _Growing()
+    model = load_model(Settings(network="regtest").model)
+    bank = read_bank(ROOT / "prompt_bank" / "bank.json")
+    source = PromptSource.of(bank.prompts, REGTEST.model)
+    inference, prover = NativeInference(model, 2), NativeProver(model)
+    growing = Growing(REGTEST, source, lambda _: inference, NoProver(), NativeVerifier())
     for payee in (ALICE, BOB, *(MINER,) * 4):
         growing.grow(payee=payee)
     growing.grow(BlockPlan((growing.signed(ALICE, Stake(20 * COIN)),)))
@@ -188,14 +138,14 @@ def real_chain() -> RealChain:
     said = answerer().answer([OpenCall(one.txid, _called(one)) for one in made])
     group = answerer().prove_own(said, address(MINER))
     answers = tuple(one.answer for one in said)
-    growing.grow(BlockPlan(tuple(made), answers, (group,)), real=True)
+    growing.grow(BlockPlan(tuple(made), answers, (group,)), prover=prover)
 
     late = growing.signed(ALICE, call("Tim was"))
     growing.grow(BlockPlan((late,), (None,)), opened=((late.txid, _called(late)),))
     [later] = answerer().answer([OpenCall(late.txid, _called(late))])
     result = growing.signed(BOB, LlmResult(late.txid, later.answer))
     lane = answerer().prove_lane(later, address(BOB))
-    growing.grow(BlockPlan((result,), (), (lane,)), real=True)
+    growing.grow(BlockPlan((result,), (), (lane,)), prover=prover)
     for _ in range(ABOVE):
         growing.grow()
     return RealChain(growing.tip, tuple(one.txid for one in made), late.txid)
