@@ -18,6 +18,7 @@ from esper.receipts.call_proof import UnprovenError, network_models
 from esper.receipts.form import MAX_BYTES, decode_receipt
 from esper.receipts.judging import judge_bytes
 from esper.receipts.links.model import read_call
+from esper.receipts.parts import BURIED
 from esper.receipts.ports import Surroundings
 from esper.receipts.verdict import NEEDED, Status, Verdict
 from esper.rpc.client import NodeError
@@ -115,7 +116,10 @@ def check_receipt(data: bytes, txid: Txid, around: Surroundings) -> Verdict:
 
 
 def _wait_until_final(s: Session, txid: Txid, timeout_s: float | None) -> None:
-    """Until the node has an anchor for the call. Raises CallOverdueError, and its errors."""
+    """Until the node has an anchor for the call.
+
+    Raises CallOverdueError, UnprovenError for a height that no answer has, and the node's errors.
+    """
     console = Console(stderr=True)
     live = not s.as_json and environment.is_terminal()
     limit_s = max(STILL_LIMIT_S, STILL_SPACINGS * s.params.difficulty.spacing_ms / 1000)
@@ -126,6 +130,9 @@ def _wait_until_final(s: Session, txid: Txid, timeout_s: float | None) -> None:
     with console.status("answered") if live else nullcontext() as line:
         while True:
             wanted = s.any_node.call(GET_RECEIPT, asked).anchored_at
+            tip = s.any_node.call(GET_STATUS, NoParams()).height
+            if wanted > tip + 2 * BURIED:
+                raise UnprovenError(f"the node says final at block {wanted}, and stands at {tip}")
             while (tip := s.any_node.call(GET_STATUS, NoParams()).height) < wanted:
                 if tip != height:
                     height, moved = tip, environment.now()

@@ -33,15 +33,13 @@ from esper.primitives.ids import BlockId, Txid
 from esper.receipts.build import build_proof
 from esper.receipts.form import encode_receipt
 from esper.receipts.links.chain import names_model
-from esper.receipts.parts import AnswerReceipt, AskedFor, Signed
+from esper.receipts.parts import BURIED, AnswerReceipt, AskedFor, Signed
 from esper.storage.errors import StorageError
 from esper.storage.state.past_states import PastStates
 
 RECEIPT: Final = "receipt"
 AT_ONCE: Final = 2
 """Receipts that are made at once: each reads whole blocks."""
-ABOVE: Final = 6
-"""Blocks between call and anchor, and between anchor and tip, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +141,8 @@ class ReceiptMaker:
             data=encode_receipt(receipt),
             height=height,
             block_id=source.block.block_id,
-            anchor=None if receipt.anchor is None else view.context.height - ABOVE,
-            anchored_at=height + 2 * ABOVE,
+            anchor=None if receipt.anchor is None else view.context.height - BURIED,
+            anchored_at=height + 2 * BURIED,
             lacking=lacking,
             view=view,
         )
@@ -160,15 +158,15 @@ class ReceiptMaker:
         if wanted.anchor is False:
             return make(), ""
         tip = view.context.height
-        least = call.answered.height + 2 * ABOVE
+        least = call.answered.height + 2 * BURIED
         if tip < least:
             why = f"the anchor comes with block {least}, the tip is {tip}"
             if wanted.anchor:
                 raise none_yet(call.txid, RECEIPT, "not_deep", f"{why}: ask again then")
             return make(), why
         try:
-            state = self._past.below(view.store, ABOVE)
-            anchor = StoredAnchor(view, tip - ABOVE, state, call.answered, self._chain.headers_of)
+            state = self._past.below(view.store, BURIED)
+            anchor = StoredAnchor(view, tip - BURIED, state, call.answered, self._chain.headers_of)
             receipt = make(anchor=anchor)
             if _names_all(receipt):
                 return receipt, ""

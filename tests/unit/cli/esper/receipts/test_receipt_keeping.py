@@ -118,7 +118,7 @@ def test_an_answer_that_moves_up_is_waited_for_longer(
     class Moving(Node):
         def sleep(self, seconds: float) -> None:
             super().sleep(seconds)
-            self.anchored_at = 15
+            self.anchored_at = 15 if self.height > 3 else 13
 
     node = Moving()
     told, _ = kept(node, tmp_path / "answer.json", final=True)
@@ -132,6 +132,15 @@ def test_nobody_waits_for_ever(kept: Callable[..., Any], tmp_path: Path) -> None
     with pytest.raises(CallOverdueError, match="after 2 seconds"):
         kept(still, tmp_path / "answer.json", final=True, timeout_s=2.0)
     assert not (tmp_path / "answer.json").exists()
+
+
+def test_nobody_waits_for_a_height_that_no_answer_has(
+    kept: Callable[..., Any], tmp_path: Path
+) -> None:
+    node = Node()
+    node.anchored_at = node.height + 13
+    with pytest.raises(UnprovenError, match="final at block 16, and stands at 3"):
+        kept(node, tmp_path / "answer.json", final=True)
 
 
 @pytest.mark.parametrize(

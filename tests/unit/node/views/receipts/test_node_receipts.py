@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from esper.consensus.template import BlockPlan
-from esper.node.views.receipts.receipt_maker import ABOVE
 from esper.primitives.ids import Txid
 from esper.receipts.form import decode_receipt
 from esper.receipts.judging import judge_bytes
+from esper.receipts.parts import BURIED
 from esper.receipts.verdict import EXIT_OPEN, EXIT_PROVEN, LINKS, Verdict
 from esper.vm.payload import Output
 from esper.vm.transfer import Transfer
@@ -27,7 +27,7 @@ from tests.support.node.receipt_asking import around, receipt_of, refused
 from tests.support.node.rpc_asking import LONG, mined_with_what_waits
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN
 
-EMPTY = 2 * ABOVE
+EMPTY = 2 * BURIED
 """Blocks above an answer until it has its anchor."""
 
 
@@ -66,7 +66,7 @@ def test_a_group_of_four_with_its_anchor(tmp_path: Path) -> None:
             await grow(world, 1)
             for at, call in enumerate(made):
                 reply = await receipt_of(world, call.txid)
-                assert (reply.anchor, reply.anchored_at) == (answered + ABOVE, world.height)
+                assert (reply.anchor, reply.anchored_at) == (answered + BURIED, world.height)
                 assert (reply.confirmations, reply.lacking) == (EMPTY + 1, "")
                 verdict = judge_bytes(reply.receipt.encode(), around(world))
                 assert all_ok(verdict), verdict.links
@@ -77,7 +77,7 @@ def test_a_group_of_four_with_its_anchor(tmp_path: Path) -> None:
             # Later anchors show the same.
             await grow(world, 3)
             reply = await receipt_of(world, made[3].txid)
-            assert reply.anchor == world.height - ABOVE
+            assert reply.anchor == world.height - BURIED
             assert all_ok(judge_bytes(reply.receipt.encode(), around(world)))
 
     go(main)
@@ -98,7 +98,7 @@ def test_a_lane_with_its_anchor(grown_long: Path, tmp_path: Path) -> None:
                 await mined_with_what_waits(world)
             await grow(world, EMPTY)
             reply = await receipt_of(world, call.txid)
-            assert (reply.height, reply.anchor) == (15, 15 + ABOVE)
+            assert (reply.height, reply.anchor) == (15, 15 + BURIED)
             assert all_ok(judge_bytes(reply.receipt.encode(), around(world)))
             assert decode_receipt(reply.receipt.encode()).answer is not None
 

@@ -7,10 +7,10 @@ import pytest
 
 from esper.dao.schedule import Activation, Scheduled
 from esper.node.calls.text_service import TextService
-from esper.node.views.receipts.receipt_maker import ABOVE
 from esper.receipts.form import decode_receipt
 from esper.receipts.judging import judge_bytes
 from esper.receipts.links.model import model_bytes
+from esper.receipts.parts import BURIED
 from esper.receipts.ports import NamedModel
 from esper.receipts.verdict import EXIT_PROVEN
 from esper.vm.llm_call import LlmCall
@@ -44,7 +44,7 @@ def test_a_model_that_came_by_a_vote(
             await node.mine(OLD_ONE, active - 1)
             call = LlmCall(NEW.model.model_id, (1, 50), 8, PARAMS.credits.minimum_bid)
             sent = await world.send(ALICE, call)
-            await node.mine(NEW_ONE, active + 1 + 2 * ABOVE)
+            await node.mine(NEW_ONE, active + 1 + 2 * BURIED)
             reply = await receipt_of(world, sent.txid)
             assert reply.height in (active, active + 1)
             receipt = decode_receipt(reply.receipt.encode())
