@@ -74,7 +74,7 @@ def test_lists_that_are_shorter_or_longer(name: str) -> None:
 @pytest.mark.parametrize(("one", "two"), list(combinations(RECEIPTS, 2)))
 def test_parts_of_two_receipts_do_not_fit(one: str, two: str) -> None:
     """Each part of the other, and each two of them."""
-    keys = set()
+    keys: set[str] = set()
     for chosen, data in glued(RECEIPTS[one], RECEIPTS[two]):
         assert_broken(data, chosen, RECEIPTS[one])
         keys.update(chosen)

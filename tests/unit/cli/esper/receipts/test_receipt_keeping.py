@@ -1,17 +1,19 @@
 """Receipts from a node that nobody believes: what is written and refused, and how one waits."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from esper.cli.esper import environment
-from esper.cli.esper.calls.receipt_keeping import fetched_receipt, keep_receipt
+from esper.cli.esper.calls.receipt_keeping import check_receipt, fetched_receipt, keep_receipt
 from esper.cli.esper.models.out_file import OutFileError
 from esper.cli.esper.session import Session
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.networks import REGTEST
+from esper.receipts.build import build_proof
 from esper.receipts.call_proof import UnprovenError
 from esper.receipts.form import encode_receipt
 from esper.receipts.links.model import read_call
@@ -20,8 +22,16 @@ from esper.rpc import schema as s
 from esper.rpc.client import NodeError
 from esper.rpc.errors import METHOD_NOT_FOUND, NOT_FOUND
 from esper.wallet.errors import CallOverdueError
+from tests.support.block_workshop import PARAMS
 from tests.support.real_receipt import real_receipt
-from tests.support.receipt_world import promise_receipt
+from tests.support.receipt_world import GENESIS as WORKSHOP_GENESIS
+from tests.support.receipt_world import (
+    FakeJudge,
+    WorkshopSource,
+    around,
+    promise_receipt,
+    receipt_world,
+)
 
 RECEIPT = real_receipt()
 DATA = encode_receipt(RECEIPT).decode()
@@ -172,6 +182,21 @@ def test_a_promise_is_no_proof() -> None:
     promise = encode_receipt(promise_receipt()).decode()
     with pytest.raises(UnprovenError):
         fetched_receipt(Node(promise), CALL, NO_MODELS)
+
+
+def test_a_stranger_s_model_is_not_the_network_s() -> None:
+    world = receipt_world()
+    plain = encode_receipt(world.receipt(world.alone, anchor=False))
+    check_receipt(plain, world.alone, around())
+    strange = replace(PARAMS, model=replace(PARAMS.model, model_id=ModelId(b"s" * 64)))
+    networks = {strange.name: (strange, WORKSHOP_GENESIS)}
+    foreign = WorkshopSource(world.tip, params=strange)
+    data = encode_receipt(build_proof(foreign, world.alone, FakeJudge()))
+    known = replace(around(), networks=networks)
+    with pytest.raises(UnprovenError, match="a model that regtest does not name"):
+        check_receipt(data, world.alone, known)
+    trusting = replace(known, trusted=frozenset((PARAMS.model.model_id,)))
+    check_receipt(data, world.alone, trusting)
 
 
 def test_what_the_node_refuses() -> None:

@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+import trio
+import trio.testing
+
 from esper.consensus.template import BlockPlan
+from esper.node.views.receipts.answered_call import none_yet
 from esper.primitives.ids import Txid
 from esper.receipts.form import decode_receipt
 from esper.receipts.judging import judge_bytes
@@ -185,3 +190,28 @@ def test_texts_are_needed(grown: Path, tmp_path: Path) -> None:
 
     txid = go(answered)
     go(lambda: asked(txid))
+
+
+def test_two_are_made_at_once(grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with node_world(copied(grown, tmp_path / "node"), mines=False) as world:
+            reading, most, gate = 0, 0, trio.Event()
+
+            async def in_thread(work: object) -> None:
+                nonlocal reading, most
+                reading += 1
+                most = max(most, reading)
+                await gate.wait()
+                reading -= 1
+                raise none_yet(Txid(bytes(64)), "receipt", "unknown", "nothing was read")
+
+            monkeypatch.setattr(world.node.chain, "in_thread", in_thread)
+            async with trio.open_nursery() as nursery:
+                for _ in range(5):
+                    nursery.start_soon(refused, world, Txid(bytes(64)))
+                await trio.testing.wait_all_tasks_blocked()
+                assert (reading, most) == (2, 2)
+                gate.set()
+            assert (reading, most) == (0, 2)
+
+    go(main)
