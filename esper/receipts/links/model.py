@@ -47,7 +47,7 @@ def judge(case: Case) -> tuple[Status, str]:
     """Sets call, header, and the models of both."""
     genesis = genesis_models(case.params)
     assert case.receipt.call is not None
-    case.made = read_call(case.receipt.call, case.params)
+    case.made = call_in(case.receipt.call, case.params)
     assert isinstance(case.made.payload, LlmCall)
     case.call = case.made.payload
     assert case.receipt.header is not None
@@ -94,7 +94,7 @@ def judge_promised(case: Case) -> tuple[Status, str]:
     return Status.OPEN, f"model {promise.model_id.hex()[:8]} is not the genesis block's"
 
 
-def read_call(part: Listed | OpenCall, params: NetworkParameters) -> Transaction:
+def call_in(part: Listed | OpenCall, params: NetworkParameters) -> Transaction:
     """The call's transaction, of a lane without its signature. Raises BrokenLinkError."""
     try:
         if isinstance(part, OpenCall):

@@ -17,7 +17,7 @@ from esper.primitives.ids import ModelId, Txid
 from esper.receipts.call_proof import UnprovenError, network_models
 from esper.receipts.form import MAX_BYTES, decode_receipt
 from esper.receipts.judging import judge_bytes
-from esper.receipts.links.model import read_call
+from esper.receipts.links.model import call_in
 from esper.receipts.parts import BURIED
 from esper.receipts.ports import Surroundings
 from esper.receipts.verdict import Verdict
@@ -103,7 +103,7 @@ def check_receipt(data: bytes, txid: Txid, around: Surroundings) -> Verdict:
         raise UnprovenError(f"the node's receipt does not hold: {link.name}: {link.detail}")
     receipt = decode_receipt(data)
     params, _ = around.networks[receipt.network.name]
-    made = None if receipt.call is None else read_call(receipt.call, params)
+    made = None if receipt.call is None else call_in(receipt.call, params)
     if made is None or made.txid != txid:
         raise UnprovenError("the node's receipt is of another call")
     assert isinstance(made.payload, LlmCall)

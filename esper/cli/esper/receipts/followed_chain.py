@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 from esper.cli.esper.receipts.surroundings import NativeJudge
 from esper.cli.esperd.answers import progress
 from esper.consensus.ports import WorkVerifier
+from esper.node.clock import wall_ms
 from esper.node.datadir import DataDirectory
 from esper.node.offline.verify_chain import VerifiedBlock, verified_blocks
 from esper.primitives.params import NetworkParameters
@@ -73,8 +73,7 @@ class FollowedChain:
         """
         if self._blocks is None:
             files = BlockFiles(self._directory.path).standing(ALL)
-            now_ms = time.time_ns() // 1_000_000
-            self._blocks = verified_blocks(self.params, files, self._verifier, now_ms=now_ms)
+            self._blocks = verified_blocks(self.params, files, self._verifier, now_ms=wall_ms())
         while len(self._ids) < height:
             found = next(self._blocks, None)
             if found is None:

@@ -16,7 +16,7 @@ from esper.primitives.networks import REGTEST
 from esper.receipts.build import build_proof
 from esper.receipts.call_proof import UnprovenError
 from esper.receipts.form import encode_receipt
-from esper.receipts.links.model import read_call
+from esper.receipts.links.model import call_in
 from esper.rpc import methods as m
 from esper.rpc import schema as s
 from esper.rpc.client import NodeError
@@ -36,7 +36,7 @@ from tests.support.receipt_world import (
 RECEIPT = real_receipt()
 DATA = encode_receipt(RECEIPT).decode()
 assert RECEIPT.call is not None
-CALL = read_call(RECEIPT.call, REGTEST).txid
+CALL = call_in(RECEIPT.call, REGTEST).txid
 NO_MODELS: frozenset[ModelId] = frozenset()
 
 
