@@ -72,6 +72,8 @@ from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
 from esper.node.views.proof_views import ProofViews
+from esper.node.views.receipts.receipt_maker import ReceiptMaker
+from esper.node.views.receipts.receipt_views import ReceiptViews
 from esper.node.views.rpc_node import rpc_node
 from esper.node.views.status_views import StatusViews
 from esper.node.views.sync_state import SyncState
@@ -354,6 +356,7 @@ def _rpc_node(
     params, texts = parts.directory.params, parts.texts
     sync = SyncState(parts.clock, peers, lambda: chain.halted)
     control = mining.control if mining is not None else None
+    maker = ReceiptMaker(chain, mempool, history, calls, texts, parts.verifier)
     return rpc_node(
         statuses=StatusViews(
             chain, mempool, texts, sync, control, warnings, peers=peers, steady=parts.steady
@@ -364,6 +367,7 @@ def _rpc_node(
         calls=CallViews(chain, mempool, texts, control),
         answered=AnswerViews(chain, mempool, history, texts, calls, sync),
         proofs=ProofViews(chain, mempool, history, calls, params, sync, parts.verifier),
+        receipts=ReceiptViews(maker, sync),
         pool=PoolViews(chain, mempool, parts.steady, ready),
         pending=PendingViews(chain, mempool, params, sync),
         mining=MiningViews(control, chain, params),

@@ -8,6 +8,9 @@ VERSION: Final = 1
 PROOF: Final = "proof"
 """A call that a block answered, with what proves it."""
 PROMISE: Final = "promise"
+BURIED: Final = 6
+"""Blocks above the answer that an anchor stands, and that stand above an anchor, at least: a
+change of chain that deep is told by an alarm."""
 """An answer that a gateway signed."""
 
 PromptText = tuple[int | str, ...]

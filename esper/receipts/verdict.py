@@ -53,12 +53,20 @@ class Verdict:
     @property
     def exit_code(self) -> int:
         """0 proven, 1 a link fails, 3 a needed one is open or absent."""
+        return self._exit_code(NEEDED)
+
+    @property
+    def strict_exit_code(self) -> int:
+        """The same where *chain* and *paid* are needed too."""
+        return self._exit_code(LINKS)
+
+    def _exit_code(self, needed: tuple[str, ...]) -> int:
         if self.broken is not None:
             return EXIT_BROKEN
         whole = all(
             self.status(name) is Status.OK
             or (name == "instant" and self.status(name) is Status.ABSENT)
-            for name in NEEDED
+            for name in needed
         )
         return EXIT_PROVEN if whole else EXIT_OPEN
 

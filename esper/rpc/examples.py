@@ -172,6 +172,17 @@ PROOF: Final = s.ProofReply(
     proof_id="9f" * 64,
     as_of=AS_OF,
 )
+RECEIPT: Final = s.ReceiptReply(
+    txid=TXID,
+    receipt='{"format":"esper-receipt","version":1,"kind":"proof",…}',
+    height=1201,
+    block=BLOCK_ID,
+    confirmations=14,
+    anchor=1208,
+    anchored_at=1213,
+    lacking="",
+    as_of=s.AsOf(1214, True),
+)
 MEMPOOL: Final = s.MempoolReply(1, 0, 5432, 0, 50_000_000, "1.000", [TXID])
 MINED_TIER: Final = s.MinedTier(
     tier=0,

@@ -151,6 +151,16 @@ GET_PROOF: Final = Method(
     Example(s.ProofParams(examples.TXID), examples.PROOF),
     raises=(NOT_FOUND,),
 )
+GET_RECEIPT: Final = Method(
+    "get_receipt",
+    s.ReceiptParams,
+    s.ReceiptReply,
+    "The receipt of an answered call, a file that `esper verify` checks without a node; "
+    "`data.status` of NOT_FOUND says why there is none: that of `get_proof`, or pruned, not_deep, "
+    "no_anchor, no_tokenizer.",
+    Example(s.ReceiptParams(examples.TXID), examples.RECEIPT),
+    raises=(NOT_FOUND,),
+)
 
 # --- mempool and mining -----------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ import esper.crypto
 import esper.dao
 import esper.p2p.wire
 import esper.primitives
+import esper.receipts
 import esper.vm
 from esper.primitives.codec import Array, Record
 from esper.vm.kinds import KINDS
@@ -23,7 +24,10 @@ from esper.vm.transaction import wire_form
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "vectors"
-PACKAGES = (esper.consensus, esper.vm, esper.dao, esper.crypto, esper.primitives, esper.p2p.wire)
+PACKAGES = (
+    *(esper.consensus, esper.vm, esper.dao, esper.crypto, esper.primitives),
+    *(esper.p2p.wire, esper.receipts),
+)
 
 TAG = re.compile(r'"(esper/[a-z0-9/-]+/v\d+)"')
 """A string literal that is a tag."""
@@ -42,6 +46,7 @@ HELD_BY = {
     "commitment.json": ("merkle/leaf/v2", "merkle/node/v2"),
     "merkle.json": ("merkle/leaf", "merkle/node", "merkle/root"),
     "model_id_tiny.json": ("model/id", "model/integers"),
+    "promises.json": ("receipt/request", "receipt/sign"),
     "prompts.json": ("prompt", "prompt-bank", "prompt-json"),
     "receipts.json": ("mmr/leaf", "mmr/node", "mmr/root", "receipts"),
     "records.json": ("state/key", "state/leaf", "state/node", "state/root", "state/value"),
@@ -64,8 +69,6 @@ TAGS_WITHOUT = {
     "esper/p2p/gossip/v1": OWN_BOOK,
     "esper/package/pairs/v1": "what one node asks a model: no other asks the same",
     "esper/package/v1": "held by dao.json under packages; not read in Rust yet",
-    "esper/receipt/request/v1": "of a gateway's promise; not read in Rust yet",
-    "esper/receipt/sign/v1": "of a gateway's promise; not read in Rust yet",
     "esper/segment/head/v1": "block files of one node: no other reads them",
     "esper/segment/payload/v1": "block files of one node: no other reads them",
     "esper/storage/shared/v1": "the ends of contexts in one node's index: no other reads it",

@@ -23,8 +23,10 @@ from esper.wallet.node_port import Node
 
 if TYPE_CHECKING:
     from esper.node.calls.text_service import ModelText
+    from esper.primitives.ids import ModelId
     from esper.primitives.params import NetworkParameters
     from esper.prover import Report, Statement
+    from esper.receipts.ports import Surroundings
 
 PASSWORD_VARIABLE: Final = "ESPER_PASSWORD"
 NEW_PASSWORD_VARIABLE: Final = "ESPER_NEW_PASSWORD"
@@ -66,6 +68,23 @@ def verify_proof(statement: Statement, proof: bytes) -> Report:
     from esper.prover import verify
 
     return verify(statement, proof)
+
+
+def receipt_surroundings(trusted: frozenset[ModelId]) -> Surroundings:
+    """What receipts are judged by on this machine, without anybody's chain."""
+    from esper.cli.esper.receipts.surroundings import (
+        NativeJudge,
+        known_networks,
+        tokenizers_at_hand,
+    )
+    from esper.receipts.ports import Surroundings
+
+    return Surroundings(
+        networks=known_networks(),
+        judge=NativeJudge(),
+        trusted=trusted,
+        tokenizers=tokenizers_at_hand(),
+    )
 
 
 def is_terminal() -> bool:

@@ -104,6 +104,11 @@ class ModelText:
         except TokenizerError as error:
             raise NoTextError(f"tokens: {error}") from error
 
+    def run(self, tokens: Sequence[int]) -> str:
+        """Text of tokens by themselves, special ones as they are spelled."""
+        text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=False)
+        return text
+
     def answer(self, prompt: Sequence[int], stops: Sequence[str] = ()) -> AnswerText:
         """Begin the text of an answer to ``prompt`` whose tokens are yet to come.
 

@@ -18,8 +18,9 @@ from esper.node.chain.chain_view import ChainView
 from esper.node.chain.history import ChainHistory, HistoryView
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.mempool.mempool_service import MempoolService
-from esper.node.views.call_replies import call_of, no_such_call
+from esper.node.views.call_replies import call_of
 from esper.node.views.proof_rows import claim_that_holds, rows_then
+from esper.node.views.receipts.answered_call import answered_call, check_not_waiting
 from esper.node.views.rpc_formats import address_text
 from esper.node.views.sync_state import SyncState
 from esper.node.workers.native_work import statement_of
@@ -27,13 +28,10 @@ from esper.primitives.ids import Txid, txid_of
 from esper.primitives.params import NetworkParameters
 from esper.prover import proof_file
 from esper.rpc import schema as s
-from esper.rpc.errors import NOT_FOUND, RpcError
 from esper.storage.history.history_records import CallPlace, Place
 from esper.vm.context import Answer
-from esper.vm.ledger import Ledger
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
-from esper.vm.view import Overlay
 
 Member = tuple[LlmCall, Answer, bytes]
 """A proven call, its answer, and the sender of whoever answered: as ``group_claim`` takes it."""
@@ -64,12 +62,7 @@ class ProofViews:
     async def proof(self, params: s.ProofParams) -> s.ProofReply:
         """The proof of a call that was answered. Raises RpcError with ``data.status``."""
         txid = txid_of(params.txid)
-        waiting = self._mempool.pool.get(txid)
-        if waiting is not None:
-            call_of(waiting)
-            state = self._desk.state(txid)
-            where = "queued" if state is None or state.status == "declined" else state.status
-            raise _none_yet(txid, where, "it waits for its block")
+        check_not_waiting(txid, self._mempool, self._desk, "proof")
         reason = self._mempool.pool.dropped_reason(txid)
         # Reading a block takes a while; others are answered meanwhile.
         read = partial(self._settled, txid, self._history.view, reason)
@@ -79,24 +72,8 @@ class ProofViews:
         self, txid: Txid, history: HistoryView, dropped: str | None, view: ChainView
     ) -> s.ProofReply:
         """The proof of a call that does not wait."""
-        place = history.call(txid)
-        if place is None:
-            stands = history.transaction(txid)
-            if stands is not None:
-                call_of(stored_block(view, stands.height).transaction(stands.index))
-            if dropped is not None:
-                raise _none_yet(txid, "dropped", f"it never will be: {dropped}")
-            raise no_such_call(txid)
-        if place.answered is None:
-            lane = Ledger(Overlay(view.state)).lane(txid)
-            if lane is None:
-                raise _none_yet(
-                    txid, "lapsed", "nobody answered in time, and its credits came back"
-                )
-            raise _none_yet(
-                txid, "open", f"its answer comes in a later block, before {lane.lapse_height}"
-            )
-        return self._reply(txid, place, place.answered, history, view)
+        call = answered_call(txid, history, dropped, view, "proof")
+        return self._reply(txid, call.place, call.answered, history, view)
 
     def _reply(
         self, txid: Txid, place: CallPlace, answered: Place, history: HistoryView, view: ChainView
@@ -161,11 +138,3 @@ def _group_of(block: StoredBlock, kind: int, txid: Txid) -> CallGroup:
         if group.kind == kind and any(call.call_id == txid for call in group.calls):
             return group
     raise KeyError("execution lets no answer pass without its group")
-
-
-def _none_yet(txid: Txid, status: str, why: str) -> RpcError:
-    return RpcError(
-        NOT_FOUND,
-        f"call {txid.hex()[:16]}… has no proof ({status}): {why}",
-        {"status": status},
-    )

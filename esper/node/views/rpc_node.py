@@ -16,6 +16,7 @@ from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
 from esper.node.views.pool_views import PoolViews
 from esper.node.views.proof_views import ProofViews
+from esper.node.views.receipts.receipt_views import ReceiptViews
 from esper.node.views.status_views import StatusViews
 from esper.rpc import methods as m
 from esper.rpc.port import NodePort, answers
@@ -31,6 +32,7 @@ def rpc_node(
     calls: CallViews,
     answered: AnswerViews,
     proofs: ProofViews,
+    receipts: ReceiptViews,
     pool: PoolViews,
     pending: PendingViews,
     mining: MiningViews,
@@ -64,6 +66,7 @@ def rpc_node(
             answers(m.ESTIMATE_CALL, calls.estimate),
             answers(m.GET_CALL, names.whole(answered.call)),
             answers(m.GET_PROOF, proofs.proof),
+            answers(m.GET_RECEIPT, receipts.receipt),
             answers(m.GET_MEMPOOL, pool.mempool),
             answers(m.GET_MINING, mining.mining),
             answers(m.PAUSE_MINING, mining.pause),

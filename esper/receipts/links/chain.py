@@ -68,8 +68,15 @@ def _check_tiers(case: Case, anchor: Anchor, header: Header) -> None:
         if not stands_in_state(header.pre.state_root, path, part.record, part.state):
             raise BrokenLinkError(f"tier {model.entry.tier} does not stand in the anchor's state")
         try:
-            tier = decode(TIER, part.record, limit=TIER_LIMIT, what="tier")
+            named = names_model(part.record, data)
         except CodecError as error:
             raise BrokenLinkError(f"tier {model.entry.tier} cannot be read: {error}") from error
-        if model not in [NamedModel(one.model, one.puzzle) for one in tier.entries]:
+        if not named:
             raise BrokenLinkError(f"tier {model.entry.tier} has another model")
+
+
+def names_model(record: bytes, named: bytes) -> bool:
+    """Whether the record of a tier has a model, own or previous. Raises CodecError."""
+    tier = decode(TIER, record, limit=TIER_LIMIT, what="tier")
+    model = decode(NAMED_MODEL, named, limit=MAX_NAMED, what="model")
+    return model in [NamedModel(one.model, one.puzzle) for one in tier.entries]

@@ -15,7 +15,7 @@ from esper.primitives.errors.rule_violation import RuleViolation
 from esper.primitives.ids import ModelId
 from esper.primitives.params import NetworkParameters
 from esper.receipts.case import BrokenLinkError, Case
-from esper.receipts.parts import AnswerReceipt, Listed, OpenCall
+from esper.receipts.parts import Listed, OpenCall
 from esper.receipts.ports import NamedModel
 from esper.receipts.promise import decode_promise
 from esper.receipts.verdict import Status
@@ -46,7 +46,8 @@ def genesis_models(params: NetworkParameters) -> dict[ModelId, NamedModel]:
 def judge(case: Case) -> tuple[Status, str]:
     """Sets call, header, and the models of both."""
     genesis = genesis_models(case.params)
-    case.made = _call(case.receipt, case.params)
+    assert case.receipt.call is not None
+    case.made = call_in(case.receipt.call, case.params)
     assert isinstance(case.made.payload, LlmCall)
     case.call = case.made.payload
     assert case.receipt.header is not None
@@ -93,14 +94,14 @@ def judge_promised(case: Case) -> tuple[Status, str]:
     return Status.OPEN, f"model {promise.model_id.hex()[:8]} is not the genesis block's"
 
 
-def _call(receipt: AnswerReceipt, params: NetworkParameters) -> Transaction:
+def call_in(part: Listed | OpenCall, params: NetworkParameters) -> Transaction:
+    """The call's transaction, of a lane without its signature. Raises BrokenLinkError."""
     try:
-        if isinstance(receipt.call, OpenCall):
+        if isinstance(part, OpenCall):
             form = wire_form(LlmCall, signed=False)
             limit = params.limits.transaction_bytes
-            return decode(form, receipt.call.unsigned, limit=limit, what="unsigned call")
-        assert isinstance(receipt.call, Listed)
-        found = decode_transaction(receipt.call.transaction, params.limits.transaction_bytes)
+            return decode(form, part.unsigned, limit=limit, what="unsigned call")
+        found = decode_transaction(part.transaction, params.limits.transaction_bytes)
     except (CodecError, RuleViolation) as error:
         raise BrokenLinkError(f"the call cannot be read: {error}") from error
     if not isinstance(found.payload, LlmCall):

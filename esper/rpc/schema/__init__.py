@@ -29,7 +29,15 @@ from esper.rpc.schema.blocks import (
     TransactionSummary,
     WorkAnswer,
 )
-from esper.rpc.schema.calls import CallReply, Estimate, EstimateParams, ProofParams, ProofReply
+from esper.rpc.schema.calls import (
+    CallReply,
+    Estimate,
+    EstimateParams,
+    ProofParams,
+    ProofReply,
+    ReceiptParams,
+    ReceiptReply,
+)
 from esper.rpc.schema.common import (
     MAX_TEXT,
     AddressText,
@@ -165,6 +173,8 @@ __all__ = [
     "ProposedChange",
     "ProposedModel",
     "ReadinessReply",
+    "ReceiptParams",
+    "ReceiptReply",
     "RehearsalParams",
     "RehearsalReply",
     "Release",

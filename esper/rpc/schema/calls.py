@@ -98,3 +98,39 @@ class ProofReply(Reply, frozen=True):
     proof_id: str
     """Hash of the proof."""
     as_of: AsOf
+
+
+class ReceiptParams(Request, frozen=True):
+    """A call by its whole id, and what its receipt is to hold beside the proof."""
+
+    txid: Hash
+    work: bool | None = None
+    """The block's work: true refuses where it is pruned, false leaves it out; where it is kept
+    without."""
+    anchor: bool | None = None
+    """A later header that holds block, payment and models: true refuses where there is none yet,
+    false leaves it out; where there is one without."""
+
+
+class ReceiptReply(Reply, frozen=True):
+    """The receipt of a call.
+
+    What stands beside ``receipt`` is the node's word; that can be checked without it, as
+    ``docs/receipts.md`` says.
+    """
+
+    txid: str
+    receipt: str
+    """The file, to be written as it is: ASCII, and JSON by itself."""
+    height: int
+    """Of the block that holds the answer."""
+    block: str
+    confirmations: int
+    """1 for the tip."""
+    anchor: int | None
+    """Height of the later header, None without one."""
+    anchored_at: int
+    """The tip's height from which on there is one: 12 blocks above the answer."""
+    lacking: str
+    """Why work or anchor are not there; empty if they are, or were not asked for."""
+    as_of: AsOf

@@ -228,6 +228,9 @@ class SpelledText:
     def text(self, prompt: Sequence[int], answer: Sequence[int]) -> str:
         return " ".join(map(str, answer))
 
+    def run(self, tokens: Sequence[int]) -> str:
+        return " ".join(map(str, tokens))
+
 
 def spelled_texts(params: NetworkParameters) -> TextService:
     """Texts of the fake model."""

@@ -88,6 +88,7 @@ class FakeNode:
             m.ESTIMATE_CALL.name: self.estimate_call,
             m.GET_CALL.name: self.asked_about,
             m.GET_PROOF.name: self.proof,
+            m.GET_RECEIPT.name: self.receipt,
             m.DAO_LIST.name: lambda _: dao_list(self.sight),
             m.DAO_GET.name: self.proposal,
             m.DAO_VOTER.name: self.voter,
@@ -303,6 +304,24 @@ class FakeNode:
             proof_id="99" * 64 if done else None,
             reason="its nonce was used" if status == "dropped" else "",
             as_of=s.AsOf(self.world.height + step, True),
+        )
+
+    def receipt(self, params: s.ReceiptParams) -> s.ReceiptReply:
+        """No receipt, but its form: a test says what is believed of it."""
+        if params.txid not in self.confirmed:
+            raise NodeError(NOT_FOUND, "it waits for its block", {"status": "queued"})
+        at = self.confirmed[params.txid][1]
+        final = self.world.height >= at + 12
+        return s.ReceiptReply(
+            txid=params.txid,
+            receipt="{}",
+            height=at,
+            block="cd" * 64,
+            confirmations=self.world.height - at + 1,
+            anchor=at + 6 if final else None,
+            anchored_at=at + 12,
+            lacking="" if final else "\x1b[31m the anchor comes later",
+            as_of=s.AsOf(self.world.height, self.synced),
         )
 
     def proof(self, params: s.ProofParams) -> s.ProofReply:

@@ -79,7 +79,7 @@ def test_a_forged_one_names_its_link(file: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--strict",), "--strict is not built yet"),
+        (("--strict",), "name it with --datadir"),
         (("--tip", "5"), "64"),
         (("--tip", "x:00"), "HEIGHT:ID"),
         (("--tip", "5:" + "00" * 64, "--node", "http://127.0.0.1:1"), "is enough"),

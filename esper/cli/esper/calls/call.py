@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import isnan
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -15,7 +17,9 @@ from esper.cli.esper.calls.prompt_input import typed_prompt
 from esper.cli.esper.calls.proof import not_proven
 from esper.cli.esper.calls.proof_checking import fetched_proof
 from esper.cli.esper.calls.proven_text import proven_document, proven_lines, words
+from esper.cli.esper.calls.receipt_keeping import ReceiptFile, UntilFinal, keep_receipt
 from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
+from esper.cli.esper.models.out_file import Force, OutFileError, check_out
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
     Datadir,
@@ -65,6 +69,9 @@ def call_command(
         float | None,
         typer.Option(min=0, help="Seconds to wait; without it, as long as blocks come."),
     ] = None,
+    receipt: ReceiptFile = None,
+    final: UntilFinal = False,
+    force: Force = False,
     sender: From = None,
     expires: Expires = DEFAULT_WINDOW,
     wallet: WalletName = None,
@@ -76,6 +83,16 @@ def call_command(
     with session(datadir, wallet, as_json, yes) as s:
         if timeout is not None and isnan(timeout):
             raise MisuseError("--timeout is no number of seconds")
+        if final and receipt is None:
+            raise MisuseError("--final is of receipts: name a file with --receipt")
+        if receipt is not None:
+            if not wait:
+                raise MisuseError(
+                    "a receipt comes after the answer: leave --no-wait out, or fetch it later with "
+                    "`esper proof TXID --receipt FILE`"
+                )
+            _check_out(s, receipt, force=force)
+        kept = Kept(receipt, final, force, timeout)
         prompt = typed_prompt(text)
         from esper.cli.esper.calls.local_text import tokens_of
 
@@ -118,7 +135,52 @@ def call_command(
                 data={"txid": txid} | warned,
             )
         with told_as_sent(s, txid):
-            _tell_end(s, txid, call, last, local, warned)
+            _tell_end(s, txid, call, last, local, warned, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of the answer."""
+
+    file: Path | None
+    """For the receipt; None: nothing."""
+    final: bool
+    """Whether the chain's part is waited for."""
+    force: bool
+    """Whether a file that is there is written over."""
+    timeout_s: float | None
+    """How long that may take."""
+
+
+def _check_out(s: Session, file: Path, *, force: bool) -> None:
+    try:
+        check_out(file, force=force)
+    except OutFileError as error:
+        s.refuse("OutFileError", str(error))
+
+
+def _keep(
+    s: Session, txid: str, call: LlmCall, kept: Kept, document: dict[str, Any]
+) -> tuple[dict[str, Any], str]:
+    """The receipt into its file. The answer is told where that fails: it was paid for."""
+    assert kept.file is not None
+    try:
+        return keep_receipt(
+            s,
+            txid_of(txid),
+            frozenset((call.model_id,)),
+            kept.file,
+            final=kept.final,
+            force=kept.force,
+            timeout_s=kept.timeout_s,
+        )
+    except (CallOverdueError, OutFileError, RpcClientError, UnprovenError) as error:
+        later = s.command("proof", txid, "--receipt", str(kept.file))
+        s.refuse(
+            type(error).__name__,
+            f"answered and proven, but there is no receipt: {error}; fetch it later with: {later}",
+            data=document,
+        )
 
 
 def _look(s: Session, txid: str) -> str:
@@ -174,6 +236,7 @@ def _tell_end(
     last: CallReply,
     local: ModelText | None,
     warned: dict[str, Any],
+    kept: Kept,
 ) -> None:
     document: dict[str, Any] = msgspec.to_builtins(last) | warned
     if last.status != "answered":
@@ -200,12 +263,18 @@ def _tell_end(
     }
     if answer is not None:
         document |= {"prompt": prompt, "answer": answer}
+    document |= {"proof": proven_document(proven, local)}
+    lines = [f"keep it with: esper proof {txid} --out FILE"]
+    if kept.file is not None:
+        told, line = _keep(s, txid, call, kept, document)
+        document["receipt"] = told
+        lines = [line]
     s.answer(
-        document | {"proof": proven_document(proven, local)},
+        document,
         (last.answer or "") if answer is None else answer,
         f"block {last.height}  {in_a_line(str(last.block))}",
         f"proof {proven.proof_id}",
         *proven_lines(proven, local),
-        f"keep it with: esper proof {txid} --out FILE",
+        *lines,
         f"cost  {credits_text(cost)} for {len(call.prompt)} + {len(proven.answer)} tokens",
     )

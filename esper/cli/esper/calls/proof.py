@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
 from esper.cli.esper import environment
 from esper.cli.esper.calls.proof_checking import fetched_proof, fetched_transaction, has_no_proof
 from esper.cli.esper.calls.proven_text import proven_document, proven_lines, word_lines
+from esper.cli.esper.calls.receipt_keeping import ReceiptFile, UntilFinal, keep_receipt
 from esper.cli.esper.models.out_file import Force, OutFileError, check_out, write_out
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
@@ -41,6 +44,8 @@ def proof_command(
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write, for `esper verify`.")
     ] = None,
+    receipt: ReceiptFile = None,
+    final: UntilFinal = False,
     force: Force = False,
     model_id: Annotated[
         str | None,
@@ -55,9 +60,13 @@ def proof_command(
         _check_digits(txid)
         trusted = None if model_id is None else _model(model_id)
         try:
-            if out is not None:
-                check_out(out, force=force)
-            _prove(s, txid, out, trusted, named=wallet is not None, force=force)
+            if final and receipt is None:
+                raise MisuseError("--final is of receipts: name a file with --receipt")
+            for file in (out, receipt):
+                if file is not None:
+                    check_out(file, force=force)
+            keep = None if receipt is None else partial(keep_receipt, file=receipt, final=final)
+            _prove(s, txid, out, trusted, keep, named=wallet is not None, force=force)
         except OutFileError as error:
             s.refuse("OutFileError", str(error))
         except UnprovenError as error:
@@ -70,7 +79,14 @@ def not_proven(s: Session, reason: str, data: object = None) -> NoReturn:
 
 
 def _prove(
-    s: Session, txid: str, out: Path | None, trusted: ModelId | None, *, named: bool, force: bool
+    s: Session,
+    txid: str,
+    out: Path | None,
+    trusted: ModelId | None,
+    keep: Callable[..., tuple[dict[str, Any], str]] | None,
+    *,
+    named: bool,
+    force: bool,
 ) -> None:
     params = _network(s, named=named)
     models = network_models(params) if trusted is None else {trusted}
@@ -106,6 +122,10 @@ def _prove(
         model = ("--model-id", proven.call.model_id.hex())
         verify = ("esper", "verify", str(out), *model, "--binding", proven.binding.hex())
         lines.append(f"written to {out}: {shlex.join(verify)}")
+    if keep is not None:
+        named_models = frozenset(models)
+        document["receipt"], line = keep(s, proven.txid, named_models, force=force)
+        lines.append(line)
     s.answer(document, *lines)
 
 

@@ -28,10 +28,10 @@ def verdict_words(verdict: Verdict) -> str:
     return f"Nothing fails, but not everything was shown: {', '.join(left)}."
 
 
-def verdict_document(verdict: Verdict) -> dict[str, Any]:
+def verdict_document(verdict: Verdict, *, strict: bool = False) -> dict[str, Any]:
     """For programs."""
     return {
-        "exit": verdict.exit_code,
+        "exit": verdict.strict_exit_code if strict else verdict.exit_code,
         "links": [
             {"name": link.name, "status": str(link.status), "detail": link.detail}
             for link in verdict.links

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from esper.consensus.genesis import genesis_hash
 from esper.consensus.ports import ProofRejectedError, WorkClaim
 from esper.dao.descriptor import WORD_BYTES, DescribedModel, described
-from esper.model.errors import TokenizerError
+from esper.model.errors import ModelError, TokenizerError
 from esper.model.prompts import TAG_TOKENIZER
 from esper.model.tokenizer import (
     TOKENIZER_FILE,
@@ -88,6 +88,16 @@ class FileTokenizer:
             return encode_text(self._tokenizer, text)
         except TokenizerError:
             return None
+
+
+def tokenizers_at_hand() -> list[FileTokenizer]:
+    """The one that comes with the program, where it is there."""
+    from esper.embedded import WORD, model_folder
+
+    try:
+        return [FileTokenizer(Path(model_folder(WORD)))]
+    except (ModelError, OSError):
+        return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from esper.cli.folder_option import folder_named
 
 if TYPE_CHECKING:
     from esper.cli.esper.receipts.surroundings import FileTokenizer
-    from esper.receipts.ports import ChainWord
+    from esper.receipts.ports import ChainWord, Surroundings
+    from esper.receipts.verdict import Verdict
 
 
 def verify_command(
@@ -41,10 +42,17 @@ def verify_command(
     ] = None,
     datadir: Annotated[
         Path | None,
-        typer.Option(parser=folder_named, metavar="DIR", help="Ask the node of this folder."),
+        typer.Option(
+            parser=folder_named,
+            metavar="DIR",
+            help="Ask the node of this folder; with --strict read its files.",
+        ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Follow the chain from genesis; not built yet.")
+        bool,
+        typer.Option(
+            "--strict", help="Follow the chain of --datadir from its genesis; chain and paid count."
+        ),
     ] = False,
     binding: Annotated[
         str | None, typer.Option(help="Refuse a proof that is bound to anything else.")
@@ -102,32 +110,59 @@ def _verify_receipt(
     from esper.rpc.auth import CookieError
     from esper.rpc.client import RpcClientError
 
-    if strict:
-        refuse(
-            "--strict is not built yet: name a block that you know with --tip HEIGHT:ID, or a "
-            "node that you trust with --node URL",
-            as_json=as_json,
-            name="StrictUnsupportedError",
-            status=2,
-        )
     try:
         around = Surroundings(
             networks=known_networks(),
             judge=NativeJudge(),
             trusted=frozenset(() if trusted is None else (ModelId(trusted),)),
             tokenizers=_tokenizers(tokenizer, as_json),
-            chain=_chain(tip, node, datadir),
+            chain=None if strict else _chain(tip, node, datadir),
         )
-        verdict = judge_bytes(data, around)
+        if strict:
+            verdict = _strictly(data, around, tip, node, datadir, as_json)
+        else:
+            verdict = judge_bytes(data, around)
     except (ImportError, RpcClientError, CookieError) as error:
         refuse(error, as_json=as_json, status=2)
     if as_json:
-        typer.echo(json.dumps(verdict_document(verdict)))
+        typer.echo(json.dumps(verdict_document(verdict, strict=strict)))
     else:
         for line in verdict_lines(verdict):
             typer.echo(printable(line))
-    if verdict.exit_code:
-        raise typer.Exit(verdict.exit_code)
+    status = verdict.strict_exit_code if strict else verdict.exit_code
+    if status:
+        raise typer.Exit(status)
+
+
+def _strictly(
+    data: bytes,
+    around: Surroundings,
+    tip: str | None,
+    node: str | None,
+    datadir: Path | None,
+    as_json: bool,
+) -> Verdict:
+    """The verdict by the chain of a folder, followed from its genesis."""
+    from esper.cli.esper.receipts.followed_chain import (
+        FollowedPrunedError,
+        OtherChainError,
+        judged_strictly,
+    )
+    from esper.node.datadir import DataDirectoryError
+    from esper.node.offline.verify_chain import BlockRefusedError
+    from esper.storage.errors import StorageError
+
+    if datadir is None or tip is not None or node is not None:
+        raise typer.BadParameter(
+            "follows the chain of a folder: name it with --datadir, and no tip or node beside it",
+            param_hint="--strict",
+        )
+    try:
+        return judged_strictly(data, around, datadir)
+    except FollowedPrunedError as error:
+        refuse(error, as_json=as_json, status=3)
+    except (DataDirectoryError, StorageError, BlockRefusedError, OtherChainError) as error:
+        refuse(error, as_json=as_json, status=2)
 
 
 def _tokenizers(folder: Path | None, as_json: bool) -> list[FileTokenizer]:

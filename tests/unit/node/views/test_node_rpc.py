@@ -130,6 +130,7 @@ REFUSALS: list[tuple[Method[Any, Any], s.Request, int, str]] = [
     (m.GET_TRANSACTION, s.TransactionParams(txid=HASH), e.NOT_FOUND, "no transact"),
     (m.GET_CALL, s.TransactionParams(txid=HASH), e.NOT_FOUND, "no call"),
     (m.GET_PROOF, s.ProofParams(txid=HASH), e.NOT_FOUND, "no call"),
+    (m.GET_RECEIPT, s.ReceiptParams(txid=HASH), e.NOT_FOUND, "no call"),
     (m.ESTIMATE_CALL, s.EstimateParams(max_tokens=1, text=""), e.INVALID_PARAMS, "empty"),
     (m.GET_ACCOUNT, s.AccountParams(address="nonsense"), e.INVALID_PARAMS, "address"),
     (m.GET_ACCOUNT, s.AccountParams(address=ELSEWHERE), e.INVALID_PARAMS, ""),

@@ -26,6 +26,7 @@ mod msgpack;
 mod network;
 mod omega;
 mod parameters;
+mod promises;
 mod prompts;
 mod reading;
 mod receipts;

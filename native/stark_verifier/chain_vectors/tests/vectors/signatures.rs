@@ -10,7 +10,7 @@ use crate::address;
 use crate::reading::{bytes, list, sized, suite, text, vectors};
 
 /// False for sizes that the suite does not have, too.
-fn verifies(suite: u8, key: &[u8], digest: &[u8], signature: &[u8]) -> bool {
+pub fn verifies(suite: u8, key: &[u8], digest: &[u8], signature: &[u8]) -> bool {
     match suite {
         1 => ml_dsa_65_verifies(key, digest, signature),
         2 => slh_dsa_verifies(key, digest, signature),

@@ -1,0 +1,1 @@
+"""Receipts of calls, made from what a node keeps."""
