@@ -70,12 +70,16 @@ def decode_trace(data: bytes) -> Trace:
         raise TraceFileError("no trace: the model's id or the number of texts is wrong")
     for one in found.sequences:
         sizes = {len(digests) for digests in one.digests}
-        if len(one.digests) != len(one.tokens) or len(sizes) != 1 or max(sizes) % DIGEST_BYTES:
+        if len(one.digests) != len(one.tokens) or len(sizes) != 1 or not _is_whole(max(sizes)):
             raise TraceFileError("no trace: every token has as many digests as the others")
     sequences = tuple(
         SequenceTrace(tuple(one.tokens), tuple(one.digests)) for one in found.sequences
     )
     return Trace(ModelId(model_id), sequences)
+
+
+def _is_whole(size: int) -> bool:
+    return size > 0 and size % DIGEST_BYTES == 0
 
 
 def read_trace_file(file: Path) -> Trace:
