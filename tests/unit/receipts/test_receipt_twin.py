@@ -197,4 +197,4 @@ def test_models_that_differ(changes: dict[str, Any]) -> None:
 
 def test_records_of_another_form_are_refused() -> None:
     with pytest.raises(ValueError, match="networks or asked"):
-        judge_receipt(b"", b"")
+        judge_receipt(b"", b"", b"")

@@ -37,7 +37,7 @@ impl ProofJudge for PythonJudge<'_> {
 /// `networks` and `asked` are the records of `esper.receipts.twin`; `judge` takes the place of the verifier of proofs.
 /// Raises ValueError for records of another form; whatever the receipt holds, it gives a verdict.
 #[pyfunction]
-#[pyo3(signature = (data, networks, asked = b"", judge = None))]
+#[pyo3(signature = (data, networks, asked, judge = None))]
 fn judge_receipt(
     py: Python<'_>,
     data: &[u8],
