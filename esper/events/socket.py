@@ -74,8 +74,7 @@ class EventSockets:
                     if isinstance(found, Gap):
                         await socket.send(f'{{"gap":{found.oldest}}}')
                         continue
-                    for entry in found:
-                        await socket.send(entry.text)
+                    await socket.send(*(entry.text for entry in found))
             except SlowSubscriberError as slow:
                 return CloseSocketError(TRY_AGAIN, str(slow))
             except trio.EndOfChannel:

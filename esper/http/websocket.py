@@ -90,9 +90,12 @@ class WebSocket:
         """Texts that the client sends, for one task."""
         return self._taken
 
-    async def send(self, text: str) -> None:
-        """Send a message. Raises ClientGoneError if the client does not take it in time."""
-        await self._say(TextMessage(text))
+    async def send(self, *texts: str) -> None:
+        """Send messages, all of them at once: a call costs more than a message.
+
+        Raises ClientGoneError if the client does not take them in time.
+        """
+        await self._say(*map(TextMessage, texts))
 
     async def run(
         self, session: Callable[["WebSocket"], Awaitable[None]], closing: trio.Event | None
@@ -214,10 +217,10 @@ class WebSocket:
         if self._allowed < 0:
             raise CloseSocketError(POLICY, f"at most {most} messages a second are taken")
 
-    async def _say(self, event: Event) -> None:
+    async def _say(self, *events: Event) -> None:
         async with self._sending:
             if not self._ended.is_set():
-                await self._send(_part(self._frames.send(event)))
+                await self._send(_part(b"".join(map(self._frames.send, events))))
                 return
         # The last word is another's, and this task is about to be cancelled.
         await trio.sleep_forever()

@@ -161,11 +161,14 @@ def test_blocks_are_heard_everywhere_and_a_restart_is_a_gap(tmp_path: Path) -> N
         assert [one for one in seen if one in made] == made
         assert [one["seq"] for one in told] == list(range(1, len(told) + 1))
         found = heard(ids)
-        assert [one.hex() for one in found["hashblock"]] == seen
+        published = [one.hex() for one in found["hashblock"]]
+        # A proof that ran may have brought one more, when the sockets were closed already.
+        assert published[: len(seen)] == seen
+        assert len(published) <= len(seen) + 1
         joined = [one[:64].hex() for one in found["sequence"] if one[64:] == b"C"]
-        assert joined == seen
+        assert joined == published
         whole = heard(blocks)["rawblock"]
-        assert [block_id(one) for one in whole] == seen
+        assert [block_id(one) for one in whole] == published
 
     with running("node", datadir, *NETWORK) as node:
         assert node.url != url

@@ -36,7 +36,7 @@ from esper.vm.transaction import decode_transaction
 LOG: Final = logging.getLogger("esper.events")
 ROOM: Final = 16_384
 """Events of the node that may wait here: several full blocks come at once."""
-AT_ONCE: Final = 32
+AT_ONCE: Final = 8
 """Entries appended before others have their turn: whoever keeps up takes them meanwhile."""
 BLOCK_BYTES: Final = frozenset({"rawblock", "rawtx", "hashtx"})
 """Topics for which a block is read again."""

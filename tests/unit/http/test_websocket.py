@@ -258,6 +258,25 @@ def test_one_that_takes_nothing_is_cut() -> None:
     go(main, mocked=True)
 
 
+@pytest.mark.parametrize("patient", [True, False])
+def test_the_last_word_stands_behind_a_whole_frame_or_is_not_said(patient: bool) -> None:
+    async def main() -> None:
+        async with connected(Echo().app(), lockstep=True) as client:
+            await client.say(asking())
+            await client.hear_until(b"\r\n\r\n")
+            await client.say(frame(TEXT, b"a"))
+            await trio.sleep(0.1)
+            # The answer is being sent, and nobody has taken it yet.
+            await client.say(frame(BINARY, b"b"))
+            await trio.sleep(0.1 if patient else 1)
+            heard = await client.hear_all()
+            close = (1003).to_bytes(2, "big")
+            assert heard.startswith(b"\x81\x01a\x88") if patient else close not in heard
+            assert (close in heard) == patient
+
+    go(main, mocked=True)
+
+
 async def until_ended(ended: trio.Event) -> None:
     with trio.fail_after(1_000):
         await ended.wait()
