@@ -59,15 +59,21 @@ def model_of(user: User) -> str:
     return str(models[0]["model_id"])
 
 
-def answered_by(user: User, node: NetworkNode, model_id: str) -> None:
-    """A call is answered and proven by this model, and its proof is checked here."""
+def answered_by(user: User, node: NetworkNode, model_id: str, tokenizer: Path | str) -> None:
+    """A call is answered and proven by this model; proof and receipt are checked here."""
     asked = user.json("call", "Once upon a time", "--max-tokens", "8", "--yes", "--no-wait")
     for _ in range(MOST_BLOCKS):
         node.generate(1)
         if user.json("tx", asked["txid"])["transaction"]["status"] == "confirmed":
             break
-    proven = user.json("proof", asked["txid"], "--model-id", model_id)
+    file = user.datadir.parent / f"{model_id[:8]}.json"
+    proven = user.json("proof", asked["txid"], "--model-id", model_id, "--receipt", file)
     assert proven["model_id"] == model_id
+    # Nobody is asked for the model: who names it takes the receipt's word for its ticket.
+    found = user.json("verify", file, "--model", model_id, "--tokenizer", tokenizer)
+    links = {one["name"]: one["status"] for one in found["links"]}
+    assert found["exit"] == 0, found
+    assert [links[name] for name in ("model", "text", "proof", "work")] == ["ok"] * 4
 
 
 def sent(user: User, node: NetworkNode, *arguments: str) -> str:
@@ -221,14 +227,14 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
         rollback = sent(user, miner, "dao", "rollback", proposal, "--bond", "1")
         sent(user, miner, "dao", "vote", rollback, "yes")
         back = user.json("dao", "show", proposal)["live"]["next"]
-        answered_by(user, miner, second)
+        answered_by(user, miner, second, folder)
         assert height_of(miner) < back
         follower.wait_for_tip(miner.tip)
         assert model_of(reader) == second
 
         grow_to(miner, back)
         assert model_of(user) == genesis
-        answered_by(user, miner, genesis)
+        answered_by(user, miner, genesis, "genesis")
         follower.wait_for_tip(miner.tip)
         assert model_of(reader) == genesis
         tip = miner.tip

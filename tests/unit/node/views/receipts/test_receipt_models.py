@@ -2,12 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from esper.dao.registry import Puzzle
 from esper.dao.schedule import Activation, Scheduled
 from esper.node.calls.text_service import TextService
+from esper.node.views.receipts.stored_anchor import (
+    HeadersMissingError,
+    NotInStateError,
+    StoredAnchor,
+)
+from esper.node.views.receipts.stored_source import ModelUnknownError, StoredSource
 from esper.primitives.ids import ModelId
 from esper.receipts.form import decode_receipt
 from esper.receipts.judging import judge_bytes
@@ -15,7 +23,9 @@ from esper.receipts.links.model import model_bytes
 from esper.receipts.parts import BURIED
 from esper.receipts.ports import NamedModel
 from esper.receipts.verdict import EXIT_PROVEN
+from esper.storage.history.history_records import Place
 from esper.vm.llm_call import LlmCall
+from esper.vm.records import tier_path
 from tests.support.node.node_world import PARAMS, SpelledText, copied, go, node_world, running
 from tests.support.node.receipt_asking import around, receipt_of, refused
 from tests.support.node.rotation_world import (
@@ -57,6 +67,22 @@ def test_a_model_that_came_by_a_vote(
             assert "left its tier" in reply.lacking
             error = await refused(world, sent.txid, anchor=True)
             assert error.data == {"status": "no_anchor"}
+            chain = world.node.chain
+            at: Any = SimpleNamespace(answered=Place(reply.height, 0))
+            source = StoredSource(chain.view, at, TEXTS, chain.headers_of)
+            assert source.model(NEW.model.model_id, active) == named
+            with pytest.raises(ModelUnknownError):
+                source.model(NEW.model.model_id, active - 1)
+            with pytest.raises(HeadersMissingError, match="reindex"):
+                StoredSource(chain.view, at, TEXTS, lambda _: None).model(
+                    NEW.model.model_id, active
+                )
+            anchor = StoredAnchor(
+                chain.view, node.height, chain.view.store.state, at.answered, chain.headers_of
+            )
+            anchor.prove(tier_path(0))
+            with pytest.raises(NotInStateError):
+                anchor.prove(tier_path(200))
             trusting = replace(around(world), models=[named], judge=FakeJudge(NEW.model))
             verdict = judge_bytes(reply.receipt.encode(), trusting)
             assert verdict.exit_code == EXIT_PROVEN, verdict.links
