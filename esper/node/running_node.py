@@ -63,6 +63,7 @@ from esper.node.views.gauges.store_gauge import StoreGauge
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
 from esper.node.views.model_views import ModelViews
+from esper.node.views.overview_views import OverviewViews
 from esper.node.views.package_views import PackageViews
 from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
@@ -332,6 +333,7 @@ def _rpc_node(
         ),
         names=TransactionNames(mempool, history),
         blocks=ChainViews(chain, mempool, history, texts, params, sync),
+        overview=OverviewViews(chain, params, sync),
         accounts=AccountViews(chain, mempool, history, texts, params, sync),
         calls=CallViews(chain, mempool, texts, control),
         answered=AnswerViews(chain, mempool, history, texts, calls, sync),
