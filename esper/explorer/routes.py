@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from esper.explorer.headers import security_headers
@@ -20,13 +20,12 @@ from esper.explorer.port import Asked, ChainReader
 from esper.explorer.static_files import ICON, VERIFIER, StaticFile, static_files
 from esper.explorer.visitors import Visit, Visitors
 from esper.explorer.writing import Writer
-from esper.http.routes import RefusedError, Route, RouteLimits, everyone
+from esper.http.routes import RefusedError, Route, RouteLimits
 from esper.http.slots import Slots
 from esper.rpc import methods as m
 from esper.rpc.errors import NO_NETWORK, NOT_FOUND, RpcError
 
 GET: Final = frozenset({"GET"})
-ANY: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PAGES_AT_ONCE: Final = 8
 FILES_AT_ONCE: Final = 64
 NO_STORE: Final = {"cache-control": "no-store"}
@@ -85,11 +84,11 @@ class Explorer:
         headers = {**security_headers(wasm=wasm), **NO_STORE}
         return Response(text, page.status, headers, f"{HTML}; charset=utf-8")
 
-    async def file(self, request: Request, name: str) -> Response:
+    async def file(self, request: Request, name: str, visit: Visit) -> Response:
         """A file of the table."""
         found = self.files.get(name)
         if found is None:
-            return await self.missing(request)
+            return await self.missing(request, visit)
         headers = {
             **security_headers(wasm=found.compiles),
             "cache-control": "no-cache",
@@ -99,11 +98,11 @@ class Explorer:
             return Response(None, 304, headers)
         return Response(found.data, 200, headers, found.media_type)
 
-    async def missing(self, request: Request) -> Response:
-        """Nothing is at this path: a page for people, JSON for programs."""
-        path = request.url.path
+    async def missing(self, request: Request, visit: Visit | None) -> Response:
+        """Nothing is at this path: a page for people who may look, JSON for others."""
         accepts = request.headers.get("accept", "")
-        if HTML in accepts and not path.startswith(JSON_ALONE) and request.method == "GET":
+        is_program = request.url.path.startswith(JSON_ALONE) or request.method != "GET"
+        if visit is not None and HTML in accepts and not is_program:
             answer = await self.html(_nothing("There is nothing at this path."))
         else:
             body = {"error": "there is nothing at this path"}
@@ -142,23 +141,38 @@ def explorer_routes(
         return Route(path, GET, visitors, answer, pages, is_page=True, refusal=refusal)
 
     async def named(request: Request, visit: Visit) -> Response:
-        return await explorer.file(request, request.path_params["name"])
+        return await explorer.file(request, request.path_params["name"], visit)
 
     async def icon(request: Request, visit: Visit) -> Response:
-        return await explorer.file(request, ICON)
+        return await explorer.file(request, ICON, visit)
 
     async def live(request: Request, visit: Visit) -> Response:
         return await explorer.live()
 
-    async def missing(request: Request, visit: None) -> Response:
-        return await explorer.missing(request)
+    async def may_look(request: HTTPConnection) -> Visit | None:
+        try:
+            return await visitors(request)
+        except RefusedError:
+            return None
+
+    async def missing(request: Request, visit: Visit | None) -> Response:
+        return await explorer.missing(request, visit)
 
     return [
         *(page_route(path, make) for path, make in PAGES.items()),
         Route("/static/{name}", GET, visitors, named, files, refusal=refusal),
         Route("/favicon.ico", GET, visitors, icon, files, refusal=refusal),
         Route("/live.json", GET, visitors, live, pages, refusal=refusal),
-        Route("/{path:path}", ANY, everyone, missing, pages, is_page=True, refusal=refusal),
+        Route(
+            "/{path:path}",
+            frozenset(),
+            may_look,
+            missing,
+            pages,
+            is_page=True,
+            is_fallback=True,
+            refusal=refusal,
+        ),
     ]
 
 

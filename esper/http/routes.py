@@ -68,12 +68,15 @@ class Route(Generic[G]):
     """It is answered on the last connections too, which others do not get."""
     is_page: bool = False
     """A link of another site may lead to it."""
+    is_fallback: bool = False
+    """It answers every method of paths that no other route has."""
     refusal: Callable[[RefusedError], Response] = plain_refusal
     """The form of its refusals."""
 
     def allows(self, method: str) -> bool:
         """Whether the method is one of the route's."""
-        return method in self.methods or (method == "HEAD" and "GET" in self.methods)
+        known = method in self.methods or (method == "HEAD" and "GET" in self.methods)
+        return known or self.is_fallback
 
 
 class RouteTable:
@@ -91,6 +94,8 @@ class RouteTable:
         for matches, read, route in self._routes:
             found = matches(path)
             if found is None:
+                continue
+            if first is not None and route.is_fallback:
                 continue
             here = route, read(found.groupdict())
             if route.allows(method):
