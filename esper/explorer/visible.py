@@ -25,7 +25,7 @@ MOST_SHOWN: Final = 65_536
 
 
 def visible(text: str) -> str:
-    """The text with escapes, such as ``\\u202e``, for what would not be seen."""
+    r"""The text with escapes, such as ``\u202e``, for what would not be seen."""
     return _SUSPECT.sub(lambda found: _escaped(found[0]), text)
 
 

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import trio
 
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.vrf import SECRET_BYTES
+from esper.http.routes import Route
 from esper.mempool.call_queue import CallPolicy
 from esper.mempool.journal import MempoolJournal
 from esper.mempool.policy import MempoolPolicy
@@ -58,6 +59,7 @@ from esper.node.views.answer_views import AnswerViews
 from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.dao.dao_views import DaoViews
+from esper.node.views.explorer_views import explorer_of
 from esper.node.views.gauges.node_gauges import NodeGauges
 from esper.node.views.gauges.store_gauge import StoreGauge
 from esper.node.views.id_names import TransactionNames
@@ -146,10 +148,20 @@ async def run_node(
             _tell_start(node.manager, settings, rpc.port)
             task_status.started(rpc.port)
 
+        gauge = node_gauge(node, parts, watch)
+        pages = partial(explorer_of, node.rpc, settings, parts.directory.params)
         services = [
             Service("signals", partial(stop_when_signalled, signals, stop)),
             Service("the watch of the loop", watch.run),
-            Service("the RPC server", partial(rpc.run, node.rpc, node_gauge(node, parts, watch))),
+            Service(
+                "the RPC server",
+                partial(
+                    rpc.run,
+                    node.rpc,
+                    node_gauge(node, parts, watch),
+                    partial(explorer_of, node.rpc, settings, parts.directory.params),
+                ),
+            ),
         ]
         if node.network is not None:
             services.append(Service("the network", node.network.run))
@@ -384,9 +396,16 @@ class _RpcServer:
         """What it listens on, once it has started."""
 
     async def run(
-        self, node: NodePort, gauge: NodeGauge, *, task_status: trio.TaskStatus[None]
+        self,
+        node: NodePort,
+        gauge: NodeGauge,
+        pages: Callable[[Sequence[Route[Any]]], Sequence[Route[Any]]],
+        *,
+        task_status: trio.TaskStatus[None],
     ) -> None:
+        """``pages`` come after all other routes, which they are given."""
         others = metrics_routes(gauge, Gate(self._settings))
+        others = [*others, *pages(others)]
         async with trio.open_nursery() as nursery:
             start = partial(serve, others=others)
             self.port = await nursery.start(start, node, self._settings)

@@ -1,7 +1,7 @@
 """Whether a node shows pages to browsers, and to whom."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from esper.explorer.routes import explorer_routes
 from esper.http.addresses import is_loopback
@@ -10,7 +10,7 @@ from esper.node.settings import Settings
 from esper.primitives.params import NetworkParameters
 from esper.rpc.port import NodePort
 
-EVENTS: str = "/events"
+EVENTS: Final = "/events"
 """The path of the stream that pages listen to."""
 
 
@@ -24,8 +24,8 @@ def explorer_of(
     chosen = settings.explorer
     if chosen == "off" or (chosen == "auto" and not params.is_local):
         return []
-    if chosen == "auto" and not is_loopback(settings.rpc_host):
-        # Nobody said that the pages are for whoever comes.
+    if chosen == "auto" and (not is_loopback(settings.rpc_host) or settings.rpc_hosts):
+        # Others may reach it, perhaps by a proxy, and nobody said that the pages are for them.
         return []
     has_events = any(route.path == EVENTS for route in others)
     return explorer_routes(node, remote=chosen == "on", has_events=has_events)
