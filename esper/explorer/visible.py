@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from math import log2
 from typing import Final
 
-from esper.primitives.units import format_credits, format_esp
+from esper.primitives.units import UNITS_PER_ESP, format_credits, format_esp
 
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories of Unicode without a shape."""
@@ -20,6 +20,8 @@ _SUSPECT: Final = re.compile(r"[^ -~\n\t]")
 _THOUSAND: Final = 1000
 FOLDED: Final = 280
 """Characters of a text that is shown without being unfolded."""
+FOLDED_LINES: Final = 10
+"""Lines of it."""
 MOST_SHOWN: Final = 65_536
 """Characters of a text that a page holds."""
 
@@ -52,12 +54,18 @@ def beginning(text: str) -> str:
 
 def is_long(text: str) -> bool:
     """Whether a text is folded."""
-    return len(text) > FOLDED or text.count("\n") > 4
+    return len(text) > FOLDED or text.count("\n") > FOLDED_LINES
 
 
 def esp(units: str | int) -> str:
     """Units for people: ``1,234.5 ESP``."""
     return _grouped(format_esp(int(units)))
+
+
+def coarse(units: str | int) -> str:
+    """Units as whole coins and two places, cut off and without a name, where space is short."""
+    cents = int(units) // (UNITS_PER_ESP // 100)
+    return f"{cents // 100:,}.{cents % 100:02d}"
 
 
 def credits_text(micro: str | int) -> str:

@@ -30,6 +30,7 @@ class Writer:
         self._templates.filters |= {
             "attempts": v.attempts,
             "beginning": v.beginning,
+            "coarse": v.coarse,
             "count": v.count,
             "counted": v.counted,
             "credits": v.credits_text,

@@ -43,7 +43,7 @@ async def live_values(reader: ChainReader, now_ms: int) -> dict[str, Any]:
             "height": v.count(status.height),
             "tip-age": v.duration(now_ms - status.tip_time_ms),
             "usefulness": v.per_mille(status.usefulness_per_mille),
-            "issued": v.esp(status.issued),
+            "issued": v.coarse(status.issued),
             "mempool-transactions": v.count(status.mempool_transactions),
             "mempool-calls": v.count(status.mempool_calls),
             "mempool-bytes": v.size(status.mempool_bytes),

@@ -24,7 +24,7 @@ async def search(reader: ChainReader, asking: Asking) -> Page | Elsewhere:
     if len(found) == 1:
         return Elsewhere(found[0][1])
     values = {"wanted": wanted, "found": found}
-    return Page("search.html", "Search", values, 404 if wanted and not found else 200)
+    return Page("search.html", "Search", values)
 
 
 async def _found(reader: ChainReader, name: str) -> list[tuple[str, str]]:

@@ -34,17 +34,22 @@ function columns() {
   });
 }
 
-function draw({ name, heights, values, aim }) {
+/** A place for a plot. All of them are there before the first is drawn: then their width is known. */
+function frame(column) {
   const box = document.createElement("div");
   box.className = "plot";
   const head = document.createElement("h3");
   const reading = document.createElement("output");
-  const known = values.filter((one) => one !== null);
+  const known = column.values.filter((one) => one !== null);
   const rest = known.length ? short(known[known.length - 1]) : "nothing known";
-  head.append(name, reading);
+  head.append(column.name, reading);
   reading.textContent = rest;
   box.append(head);
   place.append(box);
+  return { ...column, box, reading, rest };
+}
+
+function draw({ box, reading, rest, heights, values, aim }) {
   const grid = { stroke: () => colour("--line"), width: 1 };
   const axis = { stroke: () => colour("--muted"), grid, ticks: { show: false }, font: "11px system-ui, sans-serif" };
   const series = [{}, { stroke: () => colour("--mark"), width: 1.6, points: { show: heights.length < 40, size: 4 } }];
@@ -90,7 +95,7 @@ function room(low, high) {
 if (place && table && globalThis.uPlot) {
   place.hidden = false;
   const found = columns();
-  if (found.length && found[0].heights.length > 1) found.forEach(draw);
+  if (found.length && found[0].heights.length > 1) found.map(frame).forEach(draw);
   else place.hidden = true;
   let resizing = null;
   addEventListener("resize", () => {
