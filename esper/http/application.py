@@ -3,7 +3,7 @@
 host      421   a name of this machine
 origin    403   no page of another site
 path      404   one of the routes
-method    405   one of the route's
+method    405   one of the path's
 preflight       answered for configured origins
 type      415   the route's Content-Type
 place     503   the last connections are for essential routes
@@ -49,7 +49,7 @@ class RoutedApplication:
         """Answer or refuse one request."""
         headers = Headers(scope=scope)
         send = self._with_cors(headers, send)
-        found = self._table.find(scope["path"])
+        found = self._table.find(scope["path"], scope["method"])
         route = found[0] if found else None
         try:
             self._check_sender(scope, headers, route)
@@ -87,7 +87,7 @@ class RoutedApplication:
             await _preflight(route)(scope, receive, send)
             return
         if not route.allows(method):
-            allowed = ", ".join(sorted(route.methods))
+            allowed = ", ".join(sorted(self._table.methods(scope["path"])))
             raise RefusedError(405, f"this path takes {allowed}", {"allow": allowed})
         if route.media_type is not None and not _is_of(headers, route.media_type):
             raise RefusedError(415, f"Content-Type must be {route.media_type}")

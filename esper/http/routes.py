@@ -68,30 +68,45 @@ class Route(Generic[G]):
     """It is answered on the last connections too, which others do not get."""
     is_page: bool = False
     """A link of another site may lead to it."""
+    is_fallback: bool = False
+    """It answers every method of paths that no other route has."""
     refusal: Callable[[RefusedError], Response] = plain_refusal
     """The form of its refusals."""
 
     def allows(self, method: str) -> bool:
         """Whether the method is one of the route's."""
-        return method in self.methods or (method == "HEAD" and "GET" in self.methods)
+        known = method in self.methods or (method == "HEAD" and "GET" in self.methods)
+        return known or self.is_fallback
 
 
 class RouteTable:
-    """Finds routes by their paths. The first that matches is the one."""
+    """Finds routes by path and method. The first that matches both is the one."""
 
     def __init__(self, routes: "list[Route[Any]]") -> None:
         self._routes = [(*_matcher(route.path), route) for route in routes]
 
-    def find(self, path: str) -> "tuple[Route[Any], dict[str, Any]] | None":
-        """The route of a path and the path's parameters, None for a path that is not served.
+    def find(self, path: str, method: str) -> "tuple[Route[Any], dict[str, Any]] | None":
+        """The route and the path's parameters, None for a path that is not served.
 
-        Methods do not tell routes apart: a path is one route.
+        Where no route of a path takes the method it is the path's first one, which refuses it.
         """
+        first: tuple[Route[Any], dict[str, Any]] | None = None
         for matches, read, route in self._routes:
             found = matches(path)
-            if found is not None:
-                return route, read(found.groupdict())
-        return None
+            if found is None:
+                continue
+            if first is not None and route.is_fallback:
+                continue
+            here = route, read(found.groupdict())
+            if route.allows(method):
+                return here
+            first = first or here
+        return first
+
+    def methods(self, path: str) -> frozenset[str]:
+        """All that some route of a path takes."""
+        taking = [route.methods for matches, _, route in self._routes if matches(path)]
+        return frozenset().union(*taking)
 
 
 def _matcher(path: str) -> tuple[Callable[[str], Any], Callable[[dict[str, Any]], dict[str, Any]]]:

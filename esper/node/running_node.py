@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import trio
 
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.vrf import SECRET_BYTES
 from esper.http.counts import HttpCounts
+from esper.http.routes import Route
 from esper.mempool.call_queue import CallPolicy
 from esper.mempool.journal import MempoolJournal
 from esper.mempool.policy import MempoolPolicy
@@ -61,12 +62,14 @@ from esper.node.views.call_views import CallViews
 from esper.node.views.chain_views import ChainViews
 from esper.node.views.dao.dao_views import DaoViews
 from esper.node.views.event_views import EventViews
+from esper.node.views.explorer_views import explorer_of
 from esper.node.views.gauges.node_gauges import NodeGauges
 from esper.node.views.gauges.outside_gauge import OutsideGauge
 from esper.node.views.gauges.store_gauge import StoreGauge
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
 from esper.node.views.model_views import ModelViews
+from esper.node.views.overview_views import OverviewViews
 from esper.node.views.package_views import PackageViews
 from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
@@ -151,6 +154,8 @@ async def run_node(
             _tell_start(node.manager, settings, rpc.port)
             task_status.started(rpc.port)
 
+        gauge = node_gauge(node, parts, watch)
+        pages = partial(explorer_of, node.rpc, settings, parts.directory.params)
         services = [
             Service("signals", partial(stop_when_signalled, signals, stop)),
             Service("the watch of the loop", watch.run),
@@ -158,7 +163,11 @@ async def run_node(
             Service(
                 "the RPC server",
                 partial(
-                    rpc.run, node.rpc, node_gauge(node, parts, watch, rpc.counts), node.telling
+                    rpc.run,
+                    node.rpc,
+                    node_gauge(node, parts, watch, rpc.counts),
+                    node.telling,
+                    partial(explorer_of, node.rpc, settings, parts.directory.params),
                 ),
             ),
         ]
@@ -363,6 +372,7 @@ def _rpc_node(
         ),
         names=TransactionNames(mempool, history),
         blocks=ChainViews(chain, mempool, history, texts, params, sync),
+        overview=OverviewViews(chain, params, sync),
         accounts=AccountViews(chain, mempool, history, texts, params, sync),
         calls=CallViews(chain, mempool, texts, control),
         answered=AnswerViews(chain, mempool, history, texts, calls, sync),
@@ -422,11 +432,14 @@ class _RpcServer:
         node: NodePort,
         gauge: NodeGauge,
         telling: Telling,
+        pages: Callable[[Sequence[Route[Any]]], Sequence[Route[Any]]],
         *,
         task_status: trio.TaskStatus[None],
     ) -> None:
+        """``pages`` come after all other routes, which they are given."""
         gate = Gate(self._settings)
         others = [*metrics_routes(gauge, gate), *telling.routes(gate)]
+        others = [*others, *pages(others)]
         async with trio.open_nursery() as nursery:
             start = partial(serve, others=others, counts=self.counts)
             self.port = await nursery.start(start, node, self._settings)

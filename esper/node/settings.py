@@ -238,6 +238,13 @@ class Settings:
         (), "SHA3-256 of further tokens, in hex", each=TOKEN_HASH, secret=True
     )
     """The tokens themselves never stand in a file of ours."""
+    explorer: str = setting(
+        "auto",
+        "pages for browsers on the port of JSON-RPC; on: for others than this machine too, if "
+        "`rpc_host` lets them in; auto: for this machine alone, on devnet and regtest",
+        choices=("auto", "on", "off"),
+    )
+    """Pages only show; what steers is not among them."""
     mempool_mib: int = setting(
         64,
         "MiB of transactions that may wait; calls have a quarter of it beside",

@@ -119,6 +119,40 @@ TRANSACTION: Final = s.TransactionReply(
     time_ms=1_790_000_060_000,
     confirmations=1,
 )
+BLOCKS: Final = s.BlockRows(
+    [
+        s.BlockRow(
+            height=1,
+            hash=BLOCK_ID,
+            time_ms=1_790_000_060_000,
+            payee=ALICE,
+            tier=0,
+            model_id=MODEL_ID,
+            size=6000,
+            transactions=1,
+            call_groups=0,
+        )
+    ],
+    AS_OF,
+)
+STATISTICS: Final = s.Statistics(
+    step=1,
+    spacing_ms=60_000,
+    points=[
+        s.StatisticsPoint(
+            height=1,
+            time_ms=1_790_000_060_000,
+            tier=0,
+            target="00ff",
+            weight="67108863",
+            omega="65536",
+            paid_tokens=11,
+            proven_tokens=44,
+        )
+    ],
+    as_of=AS_OF,
+)
+MINERS: Final = s.Miners(1, [s.MinerRow(ALICE, 1, 1, [0])], AS_OF)
 ACCOUNT: Final = s.AccountReply(
     address=ALICE,
     balance="750000000",

@@ -77,7 +77,7 @@ class Method(Generic[RequestT, ReplyT]):
     @property
     def fields(self) -> tuple[str, ...]:
         """Names of the parameters, in the order in which an array gives them."""
-        return tuple(part.name for part in msgspec.structs.fields(self.request))
+        return tuple(part.encode_name for part in msgspec.structs.fields(self.request))
 
     @property
     def errors(self) -> tuple[int, ...]:

@@ -90,6 +90,27 @@ GET_TRANSACTION: Final = Method(
     Example(s.TransactionParams(examples.TXID), examples.TRANSACTION),
     raises=(NOT_FOUND,),
 )
+GET_BLOCKS: Final = Method(
+    "get_blocks",
+    s.BlocksParams,
+    s.BlockRows,
+    "Blocks in a line each, the newest first.",
+    Example(s.BlocksParams(start=1, n=1), examples.BLOCKS),
+)
+GET_STATISTICS: Final = Method(
+    "get_statistics",
+    s.StatisticsParams,
+    s.Statistics,
+    "Times, targets, weight and tokens over a stretch of the chain, 512 points at most.",
+    Example(s.StatisticsParams(start=1, end=1, step=1), examples.STATISTICS),
+)
+GET_MINERS: Final = Method(
+    "get_miners",
+    s.MinersParams,
+    s.Miners,
+    "Who was paid for the last blocks.",
+    Example(s.MinersParams(window=144), examples.MINERS),
+)
 SUBMIT_TRANSACTION: Final = Method(
     "submit_transaction",
     s.SubmitParams,

@@ -11,6 +11,7 @@ from esper.node.views.event_views import EventViews
 from esper.node.views.id_names import TransactionNames
 from esper.node.views.mining_views import MiningViews
 from esper.node.views.model_views import ModelViews
+from esper.node.views.overview_views import OverviewViews
 from esper.node.views.package_views import PackageViews
 from esper.node.views.peer_views import PeerViews
 from esper.node.views.pending_views import PendingViews
@@ -28,6 +29,7 @@ def rpc_node(
     statuses: StatusViews,
     names: TransactionNames,
     blocks: ChainViews,
+    overview: OverviewViews,
     accounts: AccountViews,
     calls: CallViews,
     answered: AnswerViews,
@@ -58,6 +60,9 @@ def rpc_node(
             answers(m.TOKENIZE, calls.tokenize),
             answers(m.DETOKENIZE, calls.detokenize),
             answers(m.GET_BLOCK, blocks.block),
+            answers(m.GET_BLOCKS, overview.blocks),
+            answers(m.GET_STATISTICS, overview.statistics),
+            answers(m.GET_MINERS, overview.miners),
             answers(m.GET_TRANSACTION, names.whole(blocks.transaction)),
             answers(m.SUBMIT_TRANSACTION, pool.submit),
             answers(m.GET_ACCOUNT, accounts.account),

@@ -102,13 +102,30 @@ from esper.rpc.schema.network import (
     Peers,
 )
 from esper.rpc.schema.node import Model, Parameters, Status
+from esper.rpc.schema.overview import (
+    MAX_POINTS,
+    MAX_ROWS,
+    MAX_WINDOW,
+    BlockRow,
+    BlockRows,
+    BlocksParams,
+    MinerRow,
+    Miners,
+    MinersParams,
+    Statistics,
+    StatisticsParams,
+    StatisticsPoint,
+)
 from esper.rpc.schema.packages import ModelPackage, ModelPackages
 from esper.rpc.schema.text import DetokenizeParams, Message, TextReply, TokenizeParams, Tokens
 
 __all__ = [
     "MAX_BAN_S",
     "MAX_EVENTS",
+    "MAX_POINTS",
+    "MAX_ROWS",
     "MAX_TEXT",
+    "MAX_WINDOW",
     "AccountParams",
     "AccountReply",
     "AddressText",
@@ -118,6 +135,9 @@ __all__ = [
     "BanParams",
     "BlockParams",
     "BlockReply",
+    "BlockRow",
+    "BlockRows",
+    "BlocksParams",
     "CallReply",
     "CheckParams",
     "CheckReply",
@@ -152,6 +172,9 @@ __all__ = [
     "MempoolReply",
     "Message",
     "MinedTier",
+    "MinerRow",
+    "Miners",
+    "MinersParams",
     "Mining",
     "Model",
     "ModelPackage",
@@ -181,6 +204,9 @@ __all__ = [
     "Reply",
     "Request",
     "SettingReply",
+    "Statistics",
+    "StatisticsParams",
+    "StatisticsPoint",
     "Status",
     "SubmitParams",
     "Submitted",

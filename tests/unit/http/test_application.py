@@ -91,7 +91,7 @@ def test_a_route_is_told_what_stands_in_its_path() -> None:
 
 def test_the_first_route_of_a_path_is_the_one() -> None:
     table = RouteTable([route("/a", hello), route("/{any}", hello)])
-    found = table.find("/a")
+    found = table.find("/a", "GET")
     assert found is not None
     assert found[0].path == "/a"
     assert found[1] == {}

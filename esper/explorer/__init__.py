@@ -1,0 +1,1 @@
+"""Pages that show the chain to browsers: made whole by the node, readable without scripts."""

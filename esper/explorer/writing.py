@@ -1,0 +1,57 @@
+"""Pages as HTML: templates that escape everything, read once."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+
+from esper.explorer import visible as v
+from esper.explorer.page import Page
+
+FOLDER: Final = Path(__file__).resolve().parent / "templates"
+FINAL_BLOCKS: Final = 6
+"""Blocks, its own among them, after which what a block says is called final."""
+
+
+class Writer:
+    """Writes pages."""
+
+    def __init__(self) -> None:
+        """Raises OSError where templates cannot be read."""
+        sources = {path.name: path.read_text("utf-8") for path in sorted(FOLDER.glob("*.html"))}
+        self._templates = Environment(
+            loader=DictLoader(sources),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.filters |= {
+            "attempts": v.attempts,
+            "beginning": v.beginning,
+            "coarse": v.coarse,
+            "count": v.count,
+            "counted": v.counted,
+            "credits": v.credits_text,
+            "duration": v.duration,
+            "esp": v.esp,
+            "is_long": v.is_long,
+            "machine_moment": v.machine_moment,
+            "moment": v.moment,
+            "per_mille": v.per_mille,
+            "shown": v.shown,
+            "size": v.size,
+            "visible": v.visible,
+        }
+        self._templates.globals |= {"standing": standing, "fraction": v.fraction}
+
+    def written(self, page: Page, **around: Any) -> str:
+        """The page; ``around`` is what the frame of every page shows."""
+        template = self._templates.get_template(page.template)
+        return template.render(page.values, title=page.title, **around)
+
+
+def standing(confirmations: int) -> str:
+    """The word for what a block of the chain says."""
+    return "final" if confirmations >= FINAL_BLOCKS else "proven"
