@@ -20,7 +20,7 @@ pytestmark = pytest.mark.serial
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-LABELS = {"sh", "text", "toml", "json", "python", "diff"}
+LABELS = {"sh", "text", "toml", "json", "python", "js", "diff", "{toctree}"}
 PAGE_PATIENCE_S = 3 * PATIENCE_S
 
 NOT_RUN = {
