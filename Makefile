@@ -70,7 +70,7 @@ imports: $(VENV)/.stamp-packages
 SITE := site
 docs: $(VENV)/.stamp-packages ## Write the documentation as a site into site/, which loads nothing from elsewhere
 	rm -rf $(SITE)
-	$(BIN)/sphinx-build -W --keep-going -n -q -d $(SITE)/.doctrees docs $(SITE)
+	$(BIN)/sphinx-build -W --keep-going -n -q -d $(TOOLS)/doctrees docs $(SITE)
 
 rust-format:
 	$(CARGO) fmt --all --check

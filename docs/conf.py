@@ -1,7 +1,8 @@
 """How Sphinx makes the site of these pages: `make docs`.
 
-The pages are read in the repository as well, so links are plain paths. One that leaves `docs/` points to
-nothing that the site has: it is shown as the path in the repository. Nothing is loaded from elsewhere.
+The pages are read in the repository as well, so links are plain paths. One that leaves `docs/`
+points to nothing that the site has: it is shown as the path in the repository. Nothing is loaded
+from elsewhere.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ ROOT = DOCS.parent
 
 project = "Esperchain"
 author = "the authors of Esperchain"
-copyright = author
 version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 language = "en"
 
@@ -38,14 +38,15 @@ html_theme = "furo"
 html_title = f"Esperchain {release}"
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 html_theme_options = {"navigation_with_keys": False}
 
 
 class RepositoryPaths(SphinxTransform):
     """Shows links to files outside `docs/` as their paths.
 
-    myst knows a link to a file that exists as a page or a download: of the first it would say that there is
-    none, of the second it would copy what nobody asked to publish.
+    myst knows a link to a file that exists as a page or a download: of the first it would say that
+    there is none, of the second it would copy what nobody asked to publish.
     """
 
     default_priority = 5
