@@ -30,7 +30,7 @@ RUST_SOURCES := $(shell find $(WORKSPACE) -name target -prune -o \
 FREELY := env -u MAKEFLAGS
 CARGO := cd $(WORKSPACE) && $(FREELY) cargo
 
-.PHONY: build test lint types imports rust-format rust-lint rust-licences rust-test python-test \
+.PHONY: build test lint types imports docs rust-format rust-lint rust-licences rust-test python-test \
 	audit test-flaky bench bench-proof bench-hour soak fuzz devnet smollm2 wasm wheel fmt lock clean help
 
 build: $(VENV)/.stamp-native ## Make .venv, and the extension for this processor
@@ -51,7 +51,7 @@ $(VENV)/.stamp-native: $(VENV)/.stamp-packages pyproject.toml scripts/build_nati
 
 # Two at a time, the long ones first; docs/testing.md says what they wait for and why. Each command's
 # output is printed in one piece when it ends. One that fails is the failure of all.
-CHECKS := build rust-format rust-licences lint types imports python-test rust-lint rust-test
+CHECKS := build rust-format rust-licences lint types imports docs python-test rust-lint rust-test
 test: ## Run every check
 	@+$(MAKE) --no-print-directory --jobs=2 --output-sync=line $(CHECKS)
 
@@ -64,6 +64,13 @@ types: $(VENV)/.stamp-packages
 
 imports: $(VENV)/.stamp-packages
 	$(BIN)/lint-imports --no-logo
+
+# A link without a page, a page without a place and whatever else Sphinx warns of is an error. What was there
+# before is removed: a page that is no more would stay.
+SITE := site
+docs: $(VENV)/.stamp-packages ## Write the documentation as a site into site/, which loads nothing from elsewhere
+	rm -rf $(SITE)
+	$(BIN)/sphinx-build -W --keep-going -n -q -d $(TOOLS)/doctrees docs $(SITE)
 
 rust-format:
 	$(CARGO) fmt --all --check
@@ -197,7 +204,7 @@ lock: $(VENV)/.stamp-packages ## Resolve pyproject.toml again into requirements/
 	$(LOCK) --extra test --extra clients pyproject.toml -o requirements/clients.lock
 
 clean: ## Remove what the targets above made
-	rm -rf $(VENV) $(TOOLS) $(CARGO_TARGET_DIR) dist esper/_native*.so esper/_native_build.json
+	rm -rf $(VENV) $(TOOLS) $(CARGO_TARGET_DIR) $(SITE) dist esper/_native*.so esper/_native_build.json
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

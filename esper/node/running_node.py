@@ -154,7 +154,7 @@ async def run_node(
             _tell_start(node.manager, settings, rpc.port)
             task_status.started(rpc.port)
 
-        gauge = node_gauge(node, parts, watch)
+        gauge = node_gauge(node, parts, watch, rpc.counts)
         pages = partial(explorer_of, node.rpc, settings, parts.directory.params)
         services = [
             Service("signals", partial(stop_when_signalled, signals, stop)),
@@ -162,13 +162,7 @@ async def run_node(
             Service("the events for others", node.telling.run),
             Service(
                 "the RPC server",
-                partial(
-                    rpc.run,
-                    node.rpc,
-                    node_gauge(node, parts, watch, rpc.counts),
-                    node.telling,
-                    partial(explorer_of, node.rpc, settings, parts.directory.params),
-                ),
+                partial(rpc.run, node.rpc, gauge, node.telling, pages),
             ),
         ]
         if node.network is not None:

@@ -8,70 +8,16 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support.node.node_process import BIN, PATIENCE_S, environment, running
+from tests.support.node.node_process import BIN, running
+from tests.support.page_blocks import NOT_RUN, PAGES, ROOT, blocks, execute, fences
 
 pytestmark = pytest.mark.serial
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-LABELS = {"sh", "text", "toml", "json", "python", "diff"}
-PAGE_PATIENCE_S = 3 * PATIENCE_S
-
-NOT_RUN = {
-    "esper model fetch 7": "a proposal under way; tests/functional/test_rotation.py follows one",
-    "esper dao ready $ID --sign": "past a vote; tests/functional/test_cold_payee.py does it",
-    "make devnet": "runs for ever: what it runs is what the other blocks run against",
-    "make test": "is what runs this test",
-    "make wheel": "compiles three times: tests/functional/test_wheel.py makes one of what is built",
-    "apt-get install": "changes the machine",
-    "pip install '.[torch]'": "gigabytes, and two hours of training behind it",
-    "make smollm2": "fetches a hundred megabytes: tests/unit/repository/test_make_smollm2.py",
-    "esper model export genesis/model": "writes the genesis model, whose bytes are pinned",
-}
-"""Lines that a block begins with, and why it is not run."""
-
-
-@dataclass(frozen=True)
-class CommandBlock:
-    page: str
-    line: int
-    text: str
-
-    @property
-    def first(self) -> str:
-        return self.text.lstrip().splitlines()[0]
-
-    @property
-    def reason_not_to_run(self) -> str | None:
-        return next((why for start, why in NOT_RUN.items() if self.first.startswith(start)), None)
-
-
-def fences(page: Path) -> Iterator[tuple[str, int, str]]:
-    """Label, line and text of every fenced block."""
-    label, began = "", 0
-    lines: list[str] | None = None
-    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
-        fence = re.match(r"^\s*```(.*)$", line)
-        if fence is None:
-            if lines is not None:
-                lines.append(line)
-        elif lines is None:
-            label, began, lines = fence[1].strip(), number, []
-        else:
-            yield label, began, "\n".join(lines)
-            lines = None
-    assert lines is None, f"{page}: the block at line {began} does not end"
-
-
-def blocks(page: Path) -> list[CommandBlock]:
-    name = str(page.relative_to(ROOT))
-    return [CommandBlock(name, line, text) for label, line, text in fences(page) if label == "sh"]
+LABELS = {"sh", "text", "toml", "json", "python", "js", "diff", "{toctree}"}
 
 
 @pytest.fixture(scope="module")
@@ -85,23 +31,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(BIN)
     return folder
-
-
-def execute(found: Sequence[CommandBlock], folder: Path, **variables: str) -> str:
-    """What a page's blocks print; each command must succeed."""
-    script = "\n".join(block.text for block in found if block.reason_not_to_run is None)
-    done = subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", script],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PAGE_PATIENCE_S,
-        env=environment(ESPER_RPC_PORT="0", ESPER_PORT="0", **variables),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_every_block_says_what_it_is() -> None:
@@ -143,6 +72,30 @@ def test_readme_wallet_and_rpc_pages_against_a_devnet(checkout: Path) -> None:
         assert "available  12.5 ESP" in told
         told = execute(blocks(ROOT / "docs" / "rpc.md"), checkout, **datadir)
         assert '"done":true' in told.replace(" ", "")
+        told = execute(blocks(ROOT / "docs" / "start.md"), checkout)
+        assert re.search(r"valid: 1\d\d\.\d bits", told), told
+        told = execute(blocks(ROOT / "docs" / "mine.md"), checkout)
+        assert "3 blocks valid" in told
+
+
+def test_a_page_of_a_node_s_life(checkout: Path) -> None:
+    told = execute(blocks(ROOT / "docs" / "run-a-node.md"), checkout)
+    assert "esper_chain_height 3" in told
+    assert '"status":"ready"' in told
+    assert "3 blocks valid" in told
+
+
+def test_the_page_of_verifying(checkout: Path) -> None:
+    told = execute(blocks(ROOT / "docs" / "verify.md"), checkout)
+    assert len(re.findall(r"valid: 1\d\d\.\d bits", told)) == 1
+
+
+def test_the_page_of_a_vote(checkout: Path) -> None:
+    told = execute(blocks(ROOT / "docs" / "vote.md"), checkout)
+    assert "the next block would take it" in told
+    assert "yes 20 ESP, no 0 ESP, abstain 0 ESP; the vote is over" in told
+    assert re.search(r"^acts +at \d+$", told, re.MULTILINE), told
+    assert "it is what its proposal says" in told
 
 
 def test_pages_of_the_node(checkout: Path) -> None:
@@ -184,6 +137,7 @@ def test_page_of_events_against_regtest(checkout: Path) -> None:
 
 def test_no_page_has_commands_that_nobody_runs() -> None:
     names = ("wallet", "rpc", "node", "demo-tamper", "packages", "dao", "events")
+    names += ("start", "run-a-node", "mine", "verify", "vote")
     run = {"README.md", *(f"docs/{name}.md" for name in names)}
     for page in PAGES:
         for block in blocks(page):
