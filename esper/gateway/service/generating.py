@@ -47,15 +47,16 @@ class Generating:
         request = read_request(endpoint, body, greedy_anyway=account.greedy_anyway)
         # With the endpoint: the same body has another form of answer there.
         digest = hashlib.sha3_256(endpoint.value.encode() + b"\0" + body).digest()
+        name, retries = _name(http), _retries(http)
         call = new_id()
         self.at_work.begin(call)
         try:
-            seen = await self.books.begin(call, account.id, _name(http), digest, _retries(http))
-            if isinstance(seen, Fresh):
-                return await self._fresh(call, request, account, http)
+            seen = await self.books.begin(call, account.id, name, digest, retries)
         except BaseException:
-            self.at_work.end(call)
+            await self._forget(call)
             raise
+        if isinstance(seen, Fresh):
+            return await self._fresh(call, request, account, http)
         self.at_work.end(call)
         match seen:
             case Mismatch():
@@ -74,8 +75,7 @@ class Generating:
         try:
             found = await self.admission.admit(call, request, account)
         except BaseException:
-            with trio.CancelScope(shield=True):
-                await self.books.forget(call)
+            await self._forget(call)
             raise
         return self._headed(await self._reply(found, http), call)
 
@@ -83,6 +83,12 @@ class Generating:
         if call.request.stream:
             return self.replier.streamed(call)
         return await self.replier.whole(call, http.receive)
+
+    async def _forget(self, call: str) -> None:
+        """It was not let in."""
+        with trio.CancelScope(shield=True):
+            await self.books.forget(call)
+        self.at_work.end(call)
 
     async def _joined(self, first: str) -> bytes:
         """The answer to the first of equal requests. Raises Refused if it is long in coming."""

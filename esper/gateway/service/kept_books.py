@@ -113,9 +113,7 @@ class KeptBooks:
 
     async def forget(self, call: str) -> None:
         """It was refused or failed: its reservation is given back, a repeat begins anew."""
-        await self.store.ask(
-            lambda store: (store.budget.release(call), store.repeats.forget(call))
-        )
+        await self.store.ask(lambda store: (store.budget.release(call), store.repeats.forget(call)))
 
     async def reserve(self, call: str, account: Account, amount: int) -> bool:
         """Whether the budget holds it."""

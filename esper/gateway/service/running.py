@@ -47,7 +47,11 @@ class Runner:
 
         Whatever happens, slot, tokens and reservation are given back. Raises Refused.
         """
-        progress = AnswerProgress(call.request, call.model, call.text, call.prompt, call.most)
+        try:
+            progress = AnswerProgress(call.request, call.model, call.text, call.prompt, call.most)
+        except BaseException:
+            await self.give_up(call)
+            raise
         kept = False
         try:
             await self._slot(call, out)
