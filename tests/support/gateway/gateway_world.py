@@ -22,6 +22,7 @@ from esper.gateway.service.settings import ServiceSettings
 from esper.gateway.store.gateway_store import GatewayStore
 from esper.gateway.store.store_thread import StoreThread
 from esper.http.listening import listen
+from esper.http.routes import Route
 from esper.http.server import serve
 from esper.http.settings import HttpSettings
 from tests.support.gateway.accounts import account
@@ -47,6 +48,8 @@ class GatewayWorld:
     service: GatewayService = None  # type: ignore[assignment]  # set before tests see it
     store: StoreThread | None = None
     token: trio.lowlevel.TrioToken = None  # type: ignore[assignment]  # set with it
+    routes: list[Route[Any]] = field(default_factory=list)
+    end: trio.Event = field(default_factory=trio.Event)
 
     def inside(self, what: Callable[[], T]) -> T:
         """Do it in the server's loop."""
@@ -128,7 +131,7 @@ def gateway_world(
     world = GatewayWorld(engine=engine or StandinEngine())
     settings = replace(settings, **changes)
     http = http or HttpSettings(port=0, shutdown_s=0.5)
-    ready, end = threading.Event(), trio.Event()
+    ready = threading.Event()
     failed: list[BaseException] = []
 
     async def main() -> None:
@@ -144,12 +147,13 @@ def gateway_world(
             world.service = GatewayService(
                 world.engine, StandinTexts(), settings, version="1.2.3", node=node, clock=clock
             )
+            world.routes = gateway_routes(world.service)
             listening = await listen(http.host, http.port)
             world.url = listening.url
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(serve, gateway_routes(world.service), http, listening)
+                nursery.start_soon(serve, world.routes, http, listening)
                 ready.set()
-                await end.wait()
+                await world.end.wait()
                 nursery.cancel_scope.cancel()
         finally:
             if world.store is not None:
@@ -171,7 +175,7 @@ def gateway_world(
         yield world
     finally:
         if thread.is_alive():
-            world.inside(end.set)
+            world.inside(world.end.set)
         thread.join(PATIENCE_S)
     if failed:
         raise failed[0]
