@@ -92,9 +92,7 @@ def test_local_is_for_nobody_else(tmp_path: Path) -> None:
         assert code(world, "local") == "invalid_api_key"
 
 
-def test_a_key_in_a_url_is_refused(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_key_in_a_url_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with gateway_world(tmp_path) as world:
         for path in (
             f"/v1/models?key={ALICE}",

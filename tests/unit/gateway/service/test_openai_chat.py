@@ -91,9 +91,7 @@ def test_logprobs(world: GatewayWorld) -> None:
 
 
 def test_logprobs_without_others(world: GatewayWorld) -> None:
-    found = world.client().chat.completions.create(
-        model="esper-t0", messages=ASKED, logprobs=True
-    )
+    found = world.client().chat.completions.create(model="esper-t0", messages=ASKED, logprobs=True)
     logprobs = found.choices[0].logprobs
     assert logprobs is not None and logprobs.content is not None
     assert [one.token for one in logprobs.content] == list(ANSWER)
