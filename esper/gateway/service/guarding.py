@@ -32,20 +32,19 @@ class Guard:
         """``name``: of the endpoint, for the counts."""
 
         async def answer(request: Request, account: Account | None) -> Response:
-            code = "ok"
+            failed: Refused | None = None
             try:
                 response = await answering(request, account)
             except Refused as refused:
-                code = refused.code
-                response = refusal_response(refused, ollama=ollama, request_id=new_id())
+                failed = refused
             except (ClientGoneError, BadRequestError, RefusedError):
                 raise
             except Exception as error:
                 # The server's own log would tell the message, and whatever it quotes.
-                refused = server_error(note_incident(error))
-                code = refused.code
-                response = refusal_response(refused, ollama=ollama, request_id=new_id())
-            self.counts.requests[name, code] += 1
+                failed = server_error(note_incident(error))
+            if failed is not None:
+                response = refusal_response(failed, ollama=ollama, request_id=new_id())
+            self.counts.requests[name, "ok" if failed is None else failed.code] += 1
             for header, value in HEADERS.items():
                 response.headers[header] = value
             response.headers.setdefault("x-request-id", new_id())

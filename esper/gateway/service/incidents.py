@@ -16,7 +16,8 @@ def note_incident(error: BaseException) -> str:
     Messages of errors may quote what was asked, so they are left out, as are those of their causes.
     """
     incident = secrets.token_hex(4)
-    kinds, places = [], []
+    kinds: list[str] = []
+    places: list[str] = []
     found: BaseException | None = error
     while found is not None and len(kinds) < 8:
         kinds.append(type(found).__name__)

@@ -23,6 +23,7 @@ from esper.gateway.service.clock import Clock
 from esper.gateway.service.progress import AnswerProgress
 from esper.gateway.service.settings import ServiceSettings
 from esper.gateway.service.whole_bytes import reply_bytes
+from esper.gateway.store.gateway_store import GatewayStore
 from esper.gateway.store.receipts import Instant
 from esper.gateway.store.repeats import Seen
 
@@ -113,7 +114,12 @@ class KeptBooks:
 
     async def forget(self, call: str) -> None:
         """It was refused or failed: its reservation is given back, a repeat begins anew."""
-        await self.store.ask(lambda store: (store.budget.release(call), store.repeats.forget(call)))
+
+        def give_back(store: GatewayStore) -> None:
+            store.budget.release(call)
+            store.repeats.forget(call)
+
+        await self.store.ask(give_back)
 
     async def reserve(self, call: str, account: Account, amount: int) -> bool:
         """Whether the budget holds it."""

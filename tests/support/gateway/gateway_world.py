@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -89,8 +90,8 @@ class GatewayWorld:
 
         self.inside(go)
 
-    def client(self, key: str = ALICE, **more: Any) -> openai.OpenAI:
-        """OpenAI's own."""
+    def client(self, key: str = ALICE, **more: Any) -> Any:
+        """OpenAI's own; its overloads are not for fields given as a dict."""
         return openai.OpenAI(
             api_key=key, base_url=f"{self.url}v1", max_retries=0, timeout=PATIENCE_S, **more
         )
@@ -109,7 +110,11 @@ class GatewayWorld:
 
 def named(key: str, **changes: Any) -> Account:
     """An account of a key that is not short of anything."""
-    more = {"budget": 10**9, "requests_per_minute": 10_000, "tokens_per_minute": 10**9}
+    more: dict[str, Any] = {
+        "budget": 10**9,
+        "requests_per_minute": 10_000,
+        "tokens_per_minute": 10**9,
+    }
     more |= {"scopes": frozenset({"infer", "prove", "receipts", "usage"}), "streams": 64}
     return account(**{**more, "id": key_id(key), "hash": key_hash(key), "name": "a", **changes})
 
@@ -139,7 +144,7 @@ def gateway_world(
         if folder is not None:
             world.store = await StoreThread.open(folder / "gateway.db")
             for one in accounts or (named(ALICE),):
-                await world.store.ask(lambda store, one=one: _put(store, one))
+                await world.store.ask(partial(_put, one))
         try:
             node = None
             if world.store is not None:
@@ -181,7 +186,7 @@ def gateway_world(
         raise failed[0]
 
 
-def _put(store: GatewayStore, one: Account) -> None:
+def _put(one: Account, store: GatewayStore) -> None:
     if one.id == "local":
         store.accounts.put_local(one)
     else:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -15,7 +17,7 @@ from tests.support.gateway.gateway_world import ALICE, GatewayWorld, gateway_wor
 from tests.support.gateway.standin_engine import StandinEngine
 
 ID = ALICE.split("_")[1]
-ASKED = {"model": "esper-t0", "messages": [{"role": "user", "content": "x"}]}
+ASKED: dict[str, Any] = {"model": "esper-t0", "messages": [{"role": "user", "content": "x"}]}
 
 
 def spent(world: GatewayWorld) -> tuple[int, int]:
@@ -51,7 +53,8 @@ def test_who_leaves_pays_for_what_was_made(tmp_path: Path, stream: bool) -> None
         assert spent(world) == (cost, 2 * cost)
         world.wait_for(lambda: world.service.desk.used == 0)
         kept = world.ask(lambda store: store.receipts.find(world.proving.rows[0].call))
-        assert kept is not None and kept.promise is not None
+        assert kept is not None
+        assert kept.promise is not None
 
 
 def test_who_leaves_before_a_token_pays_nothing(tmp_path: Path) -> None:
@@ -100,12 +103,11 @@ def test_an_answer_that_was_cut_is_no_repeats_answer(tmp_path: Path) -> None:
 
 
 def test_a_slow_reader_holds_no_slot(tmp_path: Path) -> None:
-    with gateway_world(tmp_path, http=HttpSettings(port=0, shutdown_s=0.5)) as world:
-        with world.socket() as client:
-            client.sendall(say(world, {**ASKED, "stream": True}))
-            world.wait_for(lambda: len(world.signer.given) == 1)
-            assert world.service.desk.used == 0
-            assert b"[DONE]" in read_all(client)
+    with gateway_world(tmp_path) as world, world.socket() as client:
+        client.sendall(say(world, {**ASKED, "stream": True}))
+        world.wait_for(lambda: len(world.signer.given) == 1)
+        assert world.service.desk.used == 0
+        assert b"[DONE]" in read_all(client)
 
 
 def test_a_slow_body_is_told_so(tmp_path: Path) -> None:
@@ -177,11 +179,11 @@ def test_prompts_answers_and_keys_are_in_no_log(
         assert secret not in ours
 
 
-def read_all(client: object) -> bytes:
+def read_all(client: socket.socket) -> bytes:
     found = b""
-    client.settimeout(5)  # type: ignore[attr-defined]  # a socket
+    client.settimeout(5)
     try:
-        while part := client.recv(65_536):  # type: ignore[attr-defined]  # a socket
+        while part := client.recv(65_536):
             found += part
             if b"[DONE]" in found:
                 break

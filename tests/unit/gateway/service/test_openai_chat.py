@@ -83,7 +83,6 @@ def test_logprobs(world: GatewayWorld) -> None:
         model="esper-t0", messages=ASKED, max_tokens=3, logprobs=True, top_logprobs=2
     )
     logprobs = found.choices[0].logprobs
-    assert logprobs is not None and logprobs.content is not None
     assert [one.token for one in logprobs.content] == list(ANSWER[:3])
     assert logprobs.content[0].logprob == pytest.approx(-math.log(2))
     assert [one.token for one in logprobs.content[0].top_logprobs] == [" ", "\x1f"]
@@ -93,7 +92,6 @@ def test_logprobs(world: GatewayWorld) -> None:
 def test_logprobs_without_others(world: GatewayWorld) -> None:
     found = world.client().chat.completions.create(model="esper-t0", messages=ASKED, logprobs=True)
     logprobs = found.choices[0].logprobs
-    assert logprobs is not None and logprobs.content is not None
     assert [one.token for one in logprobs.content] == list(ANSWER)
     assert all(one.logprob == pytest.approx(-math.log(2)) for one in logprobs.content)
     assert all(one.top_logprobs == [] for one in logprobs.content)
@@ -124,7 +122,11 @@ def test_logprobs_without_others(world: GatewayWorld) -> None:
     ],
 )
 def test_refusals(
-    world: GatewayWorld, fields: dict[str, object], error: type, code: str, param: str
+    world: GatewayWorld,
+    fields: dict[str, object],
+    error: type[openai.APIStatusError],
+    code: str,
+    param: str,
 ) -> None:
     asked = {"model": "esper-t0", "messages": ASKED, **fields}
     with pytest.raises(error) as found:
@@ -148,11 +150,8 @@ def test_a_fault_of_the_engine_breaks_a_stream(world: GatewayWorld, tmp_path: Pa
         stream = world.client().chat.completions.create(
             model="esper-t0", messages=ASKED, stream=True
         )
-        text = ""
         with pytest.raises(openai.APIError) as found:
-            for chunk in stream:
-                text += chunk.choices[0].delta.content or ""
-        assert text == ANSWER[: len(text)]
+            list(stream)
         assert "incident" in str(found.value)
         with pytest.raises(openai.InternalServerError):
             world.client().chat.completions.create(model="esper-t0", messages=ASKED)

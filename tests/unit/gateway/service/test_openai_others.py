@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import openai
 import pytest
 
+from esper.gateway.requests.asked import Message
 from tests.support.gateway.gateway_world import ALICE, GatewayWorld, gateway_world, named
 from tests.support.gateway.standin_engine import ANSWER, BOS, MODEL_ID
 from tests.support.gateway.standin_node import ADDRESS
@@ -57,7 +58,8 @@ def test_a_response(world: GatewayWorld) -> None:
     )
     assert found.output_text == ANSWER
     assert found.status == "completed"
-    assert [one.role for one in world.signer.given[-1].asked.input] == ["system", "user"]
+    turns = [one for one in world.signer.given[-1].asked.input if isinstance(one, Message)]
+    assert [one.role for one in turns] == ["system", "user"]
     cut = world.client().responses.create(model=MODEL, input="x", max_output_tokens=3)
     assert cut.status == "incomplete"
     assert cut.incomplete_details is not None

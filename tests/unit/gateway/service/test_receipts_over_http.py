@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def test_proven_after_all(tmp_path: Path) -> None:
         other = asked(world)["esper"]["receipt"]
         refused = client.post(f"{other}/prove", json={})
         assert refused.json()["error"]["code"] == "insufficient_quota"
-        for body in ({"max_price": -1}, {"zzz": 1}, []):
+        wrong: list[Any] = [{"max_price": -1}, {"zzz": 1}, []]
+        for body in wrong:
             assert client.post(f"{path}/prove", json=body).status_code == 400
         world.proving.backlog = 1_000
         refused = client.post(f"{other}/prove", json={})
@@ -90,7 +92,7 @@ def test_events_of_a_receipt(tmp_path: Path) -> None:
             seen = [json.loads(next(lines).removeprefix("data: "))["status"]]
             for status in ("signed", "proven", "final"):
                 state = CallState(status, cost=5)
-                world.inside(lambda state=state: world.proving.put(note["id"], state))
+                world.inside(partial(world.proving.put, note["id"], state))
                 next(lines)
                 seen.append(json.loads(next(lines).removeprefix("data: "))["status"])
             assert list(lines) == [""]
@@ -104,25 +106,28 @@ def test_events_of_a_receipt(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_reply_that_waits_for_its_proof(tmp_path: Path, stream: bool) -> None:
     wish = {"prove": "always", "wait": "proven"}
-    with gateway_world(tmp_path, told_every_s=0.01) as world, ThreadPoolExecutor(1) as pool:
-        with world.http(**{"idempotency-key": "k"}) as client:
-            body = {**ASKED, "esper": wish, "stream": stream}
-            reply = pool.submit(client.post, "/v1/completions", json=body)
-            world.wait_for(lambda: len(world.proving.rows) == 1)
-            assert not reply.done()
-            # The slot is free meanwhile.
-            assert world.service.desk.used == 0
-            call = world.proving.rows[0].call
-            world.inside(lambda: world.proving.put(call, CallState("signed")))
-            world.inside(lambda: world.proving.put(call, CallState("proven", cost=7)))
-            text = reply.result().text
-            if stream:
-                events = [one for one in text.splitlines() if one.startswith("data: {")]
-                text = events[-1].removeprefix("data: ")
-            note = json.loads(text)["esper"]
-            assert (note["status"], note["cost"]) == ("proven", COST + 7)
-            # A repeat is told so too.
-            assert client.post("/v1/completions", json=body).text.count('"proven"') == 1
+    with (
+        gateway_world(tmp_path, told_every_s=0.01) as world,
+        ThreadPoolExecutor(1) as pool,
+        world.http(**{"idempotency-key": "k"}) as client,
+    ):
+        body = {**ASKED, "esper": wish, "stream": stream}
+        reply = pool.submit(client.post, "/v1/completions", json=body)
+        world.wait_for(lambda: len(world.proving.rows) == 1)
+        assert not reply.done()
+        # The slot is free meanwhile.
+        assert world.service.desk.used == 0
+        call = world.proving.rows[0].call
+        world.inside(lambda: world.proving.put(call, CallState("signed")))
+        world.inside(lambda: world.proving.put(call, CallState("proven", cost=7)))
+        text = reply.result().text
+        if stream:
+            events = [one for one in text.splitlines() if one.startswith("data: {")]
+            text = events[-1].removeprefix("data: ")
+        note = json.loads(text)["esper"]
+        assert (note["status"], note["cost"]) == ("proven", COST + 7)
+        # A repeat is told so too.
+        assert client.post("/v1/completions", json=body).text.count('"proven"') == 1
 
 
 def test_patience_for_a_proof_ends(tmp_path: Path) -> None:
