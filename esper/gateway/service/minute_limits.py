@@ -99,9 +99,7 @@ class MinuteLimits:
         found = self._keys.get(key)
         if found is None:
             self._forget(now_ms)
-            found = _Key(
-                Allowance(requests, requests, now_ms), Allowance(tokens, tokens, now_ms)
-            )
+            found = _Key(Allowance(requests, requests, now_ms), Allowance(tokens, tokens, now_ms))
             self._keys[key] = found
         found.requests.refill(requests, now_ms)
         found.tokens.refill(tokens, now_ms)

@@ -64,3 +64,20 @@ SignCall = Callable[[Sign, Row | None], Awaitable[tuple[bytes, bytes]]]
 
 StepTaken = Callable[[Step], None]
 """Told of each step once it is kept, on the event loop; returns at once."""
+
+
+class ReceiptNotMadeError(Exception):
+    """The chain holds no receipt of a call now; the sentence says why."""
+
+
+class ReceiptMaker(Protocol):
+    """Makes receipts of proven calls from the chain."""
+
+    async def make(self, txid: bytes, promise: bytes, *, anchored: bool) -> bytes:
+        """The receipt of a call with its promise, with an anchor if that is wanted and can be.
+
+        Raises ReceiptNotMadeError.
+        """
+
+    def block_of(self, receipt: bytes) -> bytes:
+        """64 bytes: id of the block that a receipt is of."""

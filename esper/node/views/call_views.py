@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from esper.node.calls.text_service import ChatMessage, ModelText, NoTextError, TextService
 from esper.node.calls.suggested_bid import calls_per_block, suggested_bid
+from esper.node.calls.text_service import ChatMessage, ModelText, NoTextError, TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_service import MempoolService
