@@ -117,9 +117,7 @@ class ProvingLine:
 
     def submitted(self, txid: bytes) -> Step:
         """A mempool has taken what was sent."""
-        row = self._table.row(txid)
-        if row is not None and row.status in {Status.SIGNED, Status.REORGANISED}:
-            self._table.keep(replace(row, status=Status.SUBMITTED))
+        self._waits(txid)
         return self._table.done()
 
     def look(self, now: Conditions) -> Step:
@@ -130,6 +128,9 @@ class ProvingLine:
         if not table.stopped:
             for row in list(table.rows.values()):
                 pass_time(table, row, now)
+            for txid in now.waiting:
+                # It kept what was sent before, or took back what an undone block held.
+                self._waits(txid)
             if self._signing is None:
                 self._signing = table.step.sign = next_sign(table, now)
             table.step.sends = [
@@ -139,3 +140,8 @@ class ProvingLine:
                 and version.txid not in now.waiting
             ]
         return table.done()
+
+    def _waits(self, txid: bytes) -> None:
+        row = self._table.row(txid)
+        if row is not None and row.status in {Status.SIGNED, Status.REORGANISED}:
+            self._table.keep(replace(row, status=Status.SUBMITTED))

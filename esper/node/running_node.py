@@ -35,6 +35,8 @@ from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
 from esper.node.entries.places import EntryPlaces
 from esper.node.events import Events
+from esper.node.gateway.gateway_plan import GatewayPlan
+from esper.node.gateway.node_gateway import GatewayParts, NodeGateway
 from esper.node.interpreter import share_interpreter
 from esper.node.loop_watch import LoopWatch
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
@@ -119,6 +121,8 @@ class NodeParts:
     """Reads tokenizers of models that come; None: those of ``texts`` are all."""
     models: ModelsPlan | None = None
     """Packages of models that come; None: it follows none."""
+    gateway: GatewayPlan | None = None
+    """Its gateway; None: it has none."""
 
 
 async def run_node(
@@ -188,6 +192,8 @@ class OpenNode:
     """To be run; None if it follows no packages."""
     rpc: NodePort
     """What the RPC server answers with."""
+    gateway: NodeGateway | None = None
+    """To be run; None if it has none."""
 
 
 @contextmanager
@@ -263,6 +269,20 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 chain.network, peers = standing, NetworkPeers(network, standing)
                 if mining is not None:
                     network.following.busy_changed = mining.look_again
+            gateway = None
+            if parts.gateway is not None:
+                gateway = NodeGateway(
+                    parts.gateway,
+                    GatewayParts(
+                        parts.directory,
+                        chain,
+                        mempool,
+                        history,
+                        parts.texts,
+                        parts.verifier,
+                        parts.clock,
+                    ),
+                )
             packages = PackageViews(chain, keeper)
             ready = None
             if mining is not None:
@@ -277,10 +297,12 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 ready,
                 peers,
                 packages,
-                warnings,
+                lambda: [*warnings, *(gateway.standing.warnings if gateway else ())],
                 stop,
             )
-        yield OpenNode(manager, chain, mempool, mining, calls, events, network, peers, keeper, rpc)
+        yield OpenNode(
+            manager, chain, mempool, mining, calls, events, network, peers, keeper, rpc, gateway
+        )
 
 
 def _mempool(
@@ -320,7 +342,7 @@ def _rpc_node(
     ready: ReadyDesk | None,
     peers: PeersPort | None,
     packages: PackageViews,
-    warnings: Sequence[str],
+    warnings: Callable[[], Sequence[str]],
     stop: Callable[[], None],
 ) -> NodePort:
     params, texts = parts.directory.params, parts.texts
@@ -356,6 +378,7 @@ def node_gauge(node: OpenNode, parts: NodeParts, watch: LoopWatch) -> NodeGauge:
         node.mining.control if node.mining is not None else None,
         node.peers,
         StoreGauge(parts.directory.path, node.manager.store.options, parts.steady),
+        [node.gateway.trouble] if node.gateway is not None else (),
         lag_ms=lambda: watch.lag_ms,
         clock=parts.clock,
     )

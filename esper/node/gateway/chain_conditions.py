@@ -29,7 +29,9 @@ def conditions_at(
     totals = totals_at_block(ledger.totals, chain.height + 1, rules)
     account, _ = settled(ledger.account(address), totals)
     models = [tier.model.model_id for tier in chain.registry.tiers]
-    bids = {one: suggested_bid(one, chain, state, waiting_calls) for one in models}
+    bids: dict[bytes, int] = {
+        one: suggested_bid(one, chain, state, waiting_calls) for one in models
+    }
     changes = [
         one.height
         for one in chain.schedule

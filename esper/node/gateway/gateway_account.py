@@ -1,4 +1,4 @@
-"""The gateway's account: the key that signs promises and the calls that prove them, nothing else."""
+"""The gateway's account: its key signs promises and the calls that prove them, nothing else."""
 
 from typing import Final
 

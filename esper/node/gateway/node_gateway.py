@@ -22,6 +22,7 @@ from esper.node.clock import Clock
 from esper.node.datadir import DataDirectory
 from esper.node.gateway.call_signer import CallSigner
 from esper.node.gateway.gateway_account import GatewayAccount
+from esper.node.gateway.gateway_plan import GatewayPlan
 from esper.node.gateway.kept_line import KeptLines
 from esper.node.gateway.node_chain import NodeChain
 from esper.node.gateway.promise_signer import PromiseSigner
@@ -61,7 +62,7 @@ class GatewayParts:
 class NodeGateway:
     """Made before anything runs; ``run`` opens the database and keeps step with the chain."""
 
-    def __init__(self, parts: GatewayParts, standing: Standing) -> None:
+    def __init__(self, plan: GatewayPlan, parts: GatewayParts) -> None:
         """Makes ``gateway.key`` at the first start of all.
 
         Raises DataDirectoryError and what the system refuses.
@@ -69,7 +70,9 @@ class NodeGateway:
         seed = parts.directory.gateway_seed(secrets.token_bytes(SEED_BYTES))
         self._parts = parts
         chain = parts.chain
-        self.standing = standing
+        self.plan = plan
+        """What its operator decided."""
+        self.standing = Standing()
         """Whether it serves."""
         self.account = GatewayAccount(seed, chain.view.context.genesis_hash)
         """Its key."""
@@ -77,8 +80,13 @@ class NodeGateway:
         """A ``TextsPort``."""
         self.signer = PromiseSigner(self.account, lambda: chain.view, parts.texts)
         """A ``SignerPort``."""
-        self.chain = NodeServing(chain, standing, parts.clock)
+        self.chain = NodeServing(chain, self.standing, parts.clock)
         """A ``ChainPort`` of the service."""
+
+    def trouble(self) -> str:
+        """Why it does not serve, for health checks; nothing while it does."""
+        stopped = self.standing.stopped
+        return f"the gateway has stopped: {stopped}; see `esper status`" if stopped else ""
 
     @property
     def path(self) -> Path:

@@ -59,6 +59,7 @@ class ProvingDriver:
         self._line = ProvingLine((), 0, 0, forget=forget)
         self._followed: list[tuple[int, bytes]] = []
         self._refused: dict[bytes, str] = {}
+        self._arrived: list[Row] | None = None
         self._news = trio.Event()
 
     @property
@@ -78,7 +79,9 @@ class ProvingDriver:
 
     def enqueue(self, row: Row) -> None:
         """A call whose promise and row were committed."""
-        if self.row(row.call) is None:
+        if self._arrived is not None:
+            self._arrived.append(row)
+        elif self.row(row.call) is None:
             self._line.enqueue(row)
         self.wake()
 
@@ -88,6 +91,8 @@ class ProvingDriver:
 
     async def load(self) -> None:
         """Take up what is kept. Raises StoreError."""
+        # Rows that come meanwhile may be too late for what is read.
+        self._arrived = self._arrived or []
         kept = await self._store.load()
         self._followed = list(kept.followed)
         if not self._followed:
@@ -99,6 +104,9 @@ class ProvingDriver:
         tip = self._followed[-1][0]
         self._line = ProvingLine(kept.rows, kept.next_nonce, tip, kept.stopped, self._forget)
         self._standing.stop(kept.stopped)
+        arrived, self._arrived = self._arrived, None
+        for row in arrived:
+            self.enqueue(row)
 
     async def run(self) -> None:
         """Work until cancelled; ``load`` comes before."""
@@ -116,8 +124,7 @@ class ProvingDriver:
 
     async def turn(self) -> None:
         """Do all that there is to do now. Raises StoreError; then ``load`` comes next."""
-        await self._follow()
-        if self._standing.stopped:
+        if not await self._follow():
             return
         tried: set[bytes] = set()
         while True:
@@ -138,8 +145,7 @@ class ProvingDriver:
             await self._keep(signed)
             await self._send(signed.sends, tried)
             # While signing took its time the chain may have moved.
-            await self._follow()
-            if self._standing.stopped:
+            if not await self._follow():
                 return
 
     async def _load_again(self) -> None:
@@ -150,7 +156,8 @@ class ProvingDriver:
                 complain(LOG, "gateway_store_failed", "{reason}", reason=str(error))
                 await trio.sleep(AFTER_FAILURE_S)
 
-    async def _follow(self) -> None:
+    async def _follow(self) -> bool:
+        """Keep step with the chain; whether the line goes on."""
         moment = self._chain.now()
         followed = self._followed
         while followed and moment.block_id(followed[-1][0]) != followed[-1][1]:
@@ -161,6 +168,7 @@ class ProvingDriver:
             await self._keep(self._line.added(block))
             followed.append((height, block.block_id))
         del followed[: -FIRST_BLOCKS - 1]
+        return not self._line.stopped
 
     def _open_calls(self) -> dict[bytes, int]:
         """Heights of calls that wait for their answer, by txid."""
@@ -174,7 +182,8 @@ class ProvingDriver:
         # Before the commit: nothing is served that a stopped line forbids.
         if step.stopped:
             self._standing.stop(step.stopped)
-        await self._store.commit(step)
+        if step.keep or step.releases or step.followed is not None or step.stopped:
+            await self._store.commit(step)
         for alarm in step.alarms:
             self._standing.alarm(alarm)
         self._taken(step)

@@ -12,8 +12,8 @@ ENGINE_DISAGREES: Final = "engine_disagrees"
 FOREIGN_NONCE: Final = "foreign_nonce"
 
 _SENTENCES: Final = {
-    ENGINE_DISAGREES: "the chain's answer to call {call} is not the one that this gateway signed: a "
-    "machine computes wrongly; nothing is served until `esper key resume`, once it is mended",
+    ENGINE_DISAGREES: "the chain's answer to call {call} is not the one that this gateway signed: "
+    "a machine computes wrongly; nothing is served until `esper key resume`, once it is mended",
     FOREIGN_NONCE: "the gateway's account has a transaction that its database does not know: "
     "gateway.key is used elsewhere, or the database is an old copy; nothing is served until "
     "`esper key resume`, once no other program has the key",
