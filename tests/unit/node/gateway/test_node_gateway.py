@@ -118,11 +118,7 @@ def test_a_branch_that_came_while_it_was_off(datadir: Path, tmp_path: Path) -> N
         elsewhere = copied(datadir, tmp_path / "other")
         async with mining(datadir) as it:
             await it.fund()
-            view = it.world.node.chain.view
-            funded, proof = (
-                view.store.block(view.context.height),
-                view.store.proof(view.context.height),
-            )
+            funded = tip_of(it)
             call = await it.ask(50)
             [sent] = await it.waits(call)
             await mined_with_what_waits(it.world)
