@@ -23,6 +23,8 @@ class Ticket:
     """How many the model has."""
     called: trio.Event = field(default_factory=trio.Event)
     """Set once it has a slot."""
+    left: bool = False
+    """Whether it was given back."""
 
 
 class SlotDesk:
@@ -56,14 +58,18 @@ class SlotDesk:
         """How many go first."""
         return self._queue.before(ticket.key, ticket)
 
-    def leave(self, ticket: Ticket) -> None:
-        """Give back place or slot. Once for each ticket."""
+    def leave(self, ticket: Ticket) -> bool:
+        """Give back place or slot; whether that was still to be done."""
+        if ticket.left:
+            return False
+        ticket.left = True
         if not self._queue.leave(ticket.key, ticket):
             self._of_model[ticket.model_id] -= 1
             self._of_key[ticket.key] -= 1
             if not self._of_key[ticket.key]:
                 del self._of_key[ticket.key]
         self._call()
+        return True
 
     def _call(self) -> None:
         while (ticket := self._queue.next(self._may)) is not None:

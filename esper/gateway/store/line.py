@@ -48,6 +48,16 @@ class LineStore:
         except ValueError as error:
             raise damaged(self._database.path, f"rows: {error}") from error
 
+    def find(self, call: str) -> Row | None:
+        """The row of a call, settled or not; None if it never was to be proven."""
+        with self._database.reading() as connection:
+            question = "SELECT data FROM rows WHERE call = ?"
+            found = connection.execute(question, (call,)).fetchone()
+        try:
+            return None if found is None else row_of(found[0])
+        except ValueError as error:
+            raise damaged(self._database.path, f"rows: {error}") from error
+
     def commit(self, step: Step, now_ms: int) -> None:
         """All of a step that is to be kept, in one commit. Only then is the rest of it done.
 

@@ -1,0 +1,5 @@
+"""placeholder"""
+
+
+def openapi_object() -> dict[str, object]:
+    return {}
