@@ -36,6 +36,7 @@ from esper.node.datadir import DataDirectory
 from esper.node.entries.places import EntryPlaces
 from esper.node.events import Events
 from esper.node.gateway.gateway_plan import GatewayPlan
+from esper.node.gateway.gateway_run import GatewayRun
 from esper.node.gateway.node_gateway import GatewayParts, NodeGateway
 from esper.node.interpreter import share_interpreter
 from esper.node.loop_watch import LoopWatch
@@ -152,8 +153,12 @@ async def run_node(
         services = [
             Service("signals", partial(stop_when_signalled, signals, stop)),
             Service("the watch of the loop", watch.run),
-            Service("the RPC server", partial(rpc.run, node.rpc, node_gauge(node, parts, watch))),
         ]
+        gateway = None if node.gateway is None else GatewayRun(node.gateway)
+        if gateway is not None:
+            services.append(Service("the gateway", gateway.run))
+        rpc_run = partial(rpc.run, node.rpc, node_gauge(node, parts, watch), gateway)
+        services.append(Service("the RPC server", rpc_run))
         if node.network is not None:
             services.append(Service("the network", node.network.run))
         if parts.read_text is not None:
@@ -405,9 +410,16 @@ class _RpcServer:
         """What it listens on, once it has started."""
 
     async def run(
-        self, node: NodePort, gauge: NodeGauge, *, task_status: trio.TaskStatus[None]
+        self,
+        node: NodePort,
+        gauge: NodeGauge,
+        gateway: GatewayRun | None,
+        *,
+        task_status: trio.TaskStatus[None],
     ) -> None:
         others = metrics_routes(gauge, Gate(self._settings))
+        if gateway is not None:
+            others.extend(gateway.routes)
         async with trio.open_nursery() as nursery:
             start = partial(serve, others=others)
             self.port = await nursery.start(start, node, self._settings)

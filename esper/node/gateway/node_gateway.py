@@ -68,7 +68,8 @@ class NodeGateway:
         Raises DataDirectoryError and what the system refuses.
         """
         seed = parts.directory.gateway_seed(secrets.token_bytes(SEED_BYTES))
-        self._parts = parts
+        self.parts = parts
+        """What it is made of."""
         chain = parts.chain
         self.plan = plan
         """What its operator decided."""
@@ -91,12 +92,12 @@ class NodeGateway:
     @property
     def path(self) -> Path:
         """The database."""
-        return self._parts.directory.path / DATABASE_FILE
+        return self.parts.directory.path / DATABASE_FILE
 
     @asynccontextmanager
     async def opened(self, told: Told = tell_nobody) -> AsyncIterator["RunningGateway"]:
         """Everything runs within, from what is kept on. Raises StoreError."""
-        parts = self._parts
+        parts = self.parts
         chain, clock = parts.chain, parts.clock
         store = await StoreThread.open(self.path)
         try:
@@ -132,11 +133,11 @@ class NodeGateway:
 
     async def _wake_with_chain(self, driver: ProvingDriver) -> None:
         while True:
-            await self._parts.chain.next_change.wait()
+            await self.parts.chain.next_change.wait()
             driver.wake()
 
     def _calls_per_block(self) -> int:
-        view = self._parts.chain.view
+        view = self.parts.chain.view
         return calls_per_block(view.context, view.state)
 
 

@@ -8,7 +8,7 @@ import queue
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from esper.node.workers.serve_messages import Answer, Forget, Refused, Told, Tokens
+from esper.node.workers.serve_messages import Answer, Forget, Refused, Tokens, Told
 
 FRAME_MS: Final = 20
 """Time between frames, and the longest call of the engine: what is asked meanwhile waits for it."""

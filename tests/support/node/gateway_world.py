@@ -15,7 +15,7 @@ from esper.gateway.reduction import Reduction
 from esper.gateway.service.settings import ServiceSettings
 from esper.gateway.store.receipts import Instant, Kept
 from esper.node.calls.text_service import TextService
-from esper.node.gateway.gateway_plan import GatewayPlan
+from esper.node.gateway.gateway_plan import GatewayEngine, GatewayPlan
 from esper.node.gateway.node_gateway import NodeGateway, RunningGateway
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.transaction import Transaction
@@ -23,7 +23,12 @@ from tests.support.fake_work import FakeInference
 from tests.support.node.node_world import PARAMS, NodeWorld, SpelledText, node_world, until
 from tests.support.vm_world import ALICE
 
-PLAN = GatewayPlan(ServiceSettings())
+
+def no_engine(rows: int) -> GatewayEngine:
+    raise AssertionError("answers are signed without an engine here")
+
+
+PLAN = GatewayPlan(ServiceSettings(), no_engine, lambda model_id: None)
 OWNER = "owner000"
 MAX_PRICE = 1_000
 
