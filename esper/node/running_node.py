@@ -35,6 +35,9 @@ from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
 from esper.node.entries.places import EntryPlaces
 from esper.node.events import Events
+from esper.node.gateway.gateway_plan import GatewayPlan
+from esper.node.gateway.gateway_run import GatewayRun
+from esper.node.gateway.node_gateway import GatewayParts, NodeGateway
 from esper.node.interpreter import share_interpreter
 from esper.node.loop_watch import LoopWatch
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
@@ -119,6 +122,8 @@ class NodeParts:
     """Reads tokenizers of models that come; None: those of ``texts`` are all."""
     models: ModelsPlan | None = None
     """Packages of models that come; None: it follows none."""
+    gateway: GatewayPlan | None = None
+    """Its gateway; None: it has none."""
 
 
 async def run_node(
@@ -148,8 +153,12 @@ async def run_node(
         services = [
             Service("signals", partial(stop_when_signalled, signals, stop)),
             Service("the watch of the loop", watch.run),
-            Service("the RPC server", partial(rpc.run, node.rpc, node_gauge(node, parts, watch))),
         ]
+        gateway = None if node.gateway is None else GatewayRun(node.gateway)
+        if gateway is not None:
+            services.append(Service("the gateway", gateway.run))
+        rpc_run = partial(rpc.run, node.rpc, node_gauge(node, parts, watch), gateway)
+        services.append(Service("the RPC server", rpc_run))
         if node.network is not None:
             services.append(Service("the network", node.network.run))
         if parts.read_text is not None:
@@ -188,6 +197,8 @@ class OpenNode:
     """To be run; None if it follows no packages."""
     rpc: NodePort
     """What the RPC server answers with."""
+    gateway: NodeGateway | None = None
+    """To be run; None if it has none."""
 
 
 @contextmanager
@@ -263,6 +274,20 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 chain.network, peers = standing, NetworkPeers(network, standing)
                 if mining is not None:
                     network.following.busy_changed = mining.look_again
+            gateway = None
+            if parts.gateway is not None:
+                gateway = NodeGateway(
+                    parts.gateway,
+                    GatewayParts(
+                        parts.directory,
+                        chain,
+                        mempool,
+                        history,
+                        parts.texts,
+                        parts.verifier,
+                        parts.clock,
+                    ),
+                )
             packages = PackageViews(chain, keeper)
             ready = None
             if mining is not None:
@@ -277,10 +302,12 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 ready,
                 peers,
                 packages,
-                warnings,
+                lambda: [*warnings, *(gateway.standing.warnings if gateway else ())],
                 stop,
             )
-        yield OpenNode(manager, chain, mempool, mining, calls, events, network, peers, keeper, rpc)
+        yield OpenNode(
+            manager, chain, mempool, mining, calls, events, network, peers, keeper, rpc, gateway
+        )
 
 
 def _mempool(
@@ -320,7 +347,7 @@ def _rpc_node(
     ready: ReadyDesk | None,
     peers: PeersPort | None,
     packages: PackageViews,
-    warnings: Sequence[str],
+    warnings: Callable[[], Sequence[str]],
     stop: Callable[[], None],
 ) -> NodePort:
     params, texts = parts.directory.params, parts.texts
@@ -356,6 +383,7 @@ def node_gauge(node: OpenNode, parts: NodeParts, watch: LoopWatch) -> NodeGauge:
         node.mining.control if node.mining is not None else None,
         node.peers,
         StoreGauge(parts.directory.path, node.manager.store.options, parts.steady),
+        [node.gateway.trouble] if node.gateway is not None else (),
         lag_ms=lambda: watch.lag_ms,
         clock=parts.clock,
     )
@@ -382,9 +410,16 @@ class _RpcServer:
         """What it listens on, once it has started."""
 
     async def run(
-        self, node: NodePort, gauge: NodeGauge, *, task_status: trio.TaskStatus[None]
+        self,
+        node: NodePort,
+        gauge: NodeGauge,
+        gateway: GatewayRun | None,
+        *,
+        task_status: trio.TaskStatus[None],
     ) -> None:
         others = metrics_routes(gauge, Gate(self._settings))
+        if gateway is not None:
+            others.extend(gateway.routes)
         async with trio.open_nursery() as nursery:
             start = partial(serve, others=others)
             self.port = await nursery.start(start, node, self._settings)

@@ -103,6 +103,7 @@ COMMANDS: dict[str, list[str]] = {
     "esperd bans": [],
     "esperd resync": [],
     "esperd verify-chain": [],
+    "esperd replay": ["1"],
     "esperd reindex": [],
     "esperd repair": [],
     "esperd demo-tamper": [],

@@ -110,6 +110,11 @@ COMMANDS: Final[Table] = (
         "Check every block again, from the files alone: no weights, no prompt bank.",
     ),
     Command(
+        "replay",
+        "replay:replay",
+        "Run the model again for a block's work or a call, and compare with the chain.",
+    ),
+    Command(
         "reindex",
         "offline:reindex",
         "Build the index of a data directory anew from its block and proof files.",

@@ -1,5 +1,6 @@
 """Calls on their way into the chain, as the database holds them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from esper.gateway.proving_rows import Row, Step, encode_row, row_of
@@ -91,11 +92,11 @@ class LineStore:
                 "UPDATE line SET next_nonce = ?, stopped = ?", (step.next_nonce, step.stopped)
             )
 
-    def follow_from(self, height: int, block_id: bytes) -> None:
-        """The first block of all: those before it hold nothing of the account."""
+    def follow_from(self, blocks: Sequence[tuple[int, bytes]]) -> None:
+        """The chain at the first start of all, by height: they hold nothing of the account."""
         with self._database.commit() as connection:
             connection.execute("DELETE FROM followed")
-            connection.execute("INSERT INTO followed VALUES (?, ?)", (height, block_id))
+            connection.executemany("INSERT INTO followed VALUES (?, ?)", blocks)
 
     def resume(self, next_nonce: int | None = None) -> None:
         """The operator's word that what stopped the gateway is mended."""

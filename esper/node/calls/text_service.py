@@ -18,6 +18,7 @@ from esper.model.tokenizer import (
     decode_answer,
     encode_text,
     read_tokenizer_file,
+    special_tokens,
     tokenizer_of,
 )
 from esper.primitives.hashing import tagged_hash
@@ -58,6 +59,7 @@ class ModelText:
         self._tokenizer: Tokenizer = tokenizer_of(path, content, entry.shape.vocab)
         self._decoder = AnswerDecoder(self._tokenizer)
         self._bos = entry.bos
+        self._ends = frozenset((entry.eos, *special_tokens(self._tokenizer)))
         self._chat = chat_tokens(folder, entry.shape.vocab, entry.bos, process)
 
     @property
@@ -103,6 +105,20 @@ class ModelText:
             return decode_answer(self._tokenizer, list(prompt), list(answer))
         except TokenizerError as error:
             raise NoTextError(f"tokens: {error}") from error
+
+    def run(self, tokens: Sequence[int]) -> str:
+        """Text of a run of tokens by itself, special ones spelled out."""
+        text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=False)
+        return text
+
+    def token_bytes(self, token: int) -> bytes:
+        """What a token writes by itself, part of a character perhaps; markers write nothing."""
+        return self._decoder.token_bytes(token)
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """Tokens that end an answer: the model's own end, and every marker of its tokenizer."""
+        return self._ends
 
     def answer(self, prompt: Sequence[int], stops: Sequence[str] = ()) -> AnswerText:
         """Begin the text of an answer to ``prompt`` whose tokens are yet to come.

@@ -5,7 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,12 @@ class WorkerSettings:
     """What the folder and the file have to hold, and what is searched with it."""
 
 
+def program_of(module: str) -> tuple[str, ...]:
+    """How a module of this program is run by its own."""
+    # -P: the package that is installed, not one in the folder that the node was started in.
+    return sys.executable, "-P", "-m", module
+
+
 def worker_environment(env: Mapping[str, str], threads: int) -> dict[str, str]:
     """What a worker is to know of the node's environment: no password or token of anybody."""
     kept = {name: value for name, value in env.items() if name not in SECRET_VARIABLES}
@@ -67,15 +73,21 @@ class WorkerProcess:
     @classmethod
     async def start(cls, role: str, settings: WorkerSettings) -> "WorkerProcess":
         """Start a worker of this role and wait until it is ready. Raises WorkerError."""
-        # -P: the package that is installed, not one in the folder that the node was started in.
-        command = [sys.executable, "-P", "-m", "esper.node.workers.worker_main", role]
-        command += ["--network", settings.network, "--model", str(settings.model)]
+        command = ["--network", settings.network, "--model", str(settings.model)]
         command += ["--bank", str(settings.bank), "--threads", str(settings.threads)]
-        environment = worker_environment(os.environ, settings.threads)
+        program = (*program_of("esper.node.workers.worker_main"), role)
+        return await cls.launch(role, [*program, *command], settings.threads, Begin(settings.entry))
+
+    @classmethod
+    async def launch(
+        cls, role: str, command: Sequence[str], threads: int, begin: object
+    ) -> "WorkerProcess":
+        """Run a program, tell it ``begin``, and wait until it is ready. Raises WorkerError."""
+        environment = worker_environment(os.environ, threads)
         # A session of its own: ctrl-C is the node's, which ends its workers itself.
         try:
             process = await trio.lowlevel.open_process(
-                command,
+                list(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=environment,
@@ -91,7 +103,7 @@ class WorkerProcess:
         try:
             # One that ends before it has read this says why on its way out.
             with suppress(WorkerError):
-                await worker.send(Begin(settings.entry))
+                await worker.send(begin)
             first = await worker.receive()
         except BaseException:
             await worker.end()

@@ -1,6 +1,6 @@
 """What metrics and health checks say of a node."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import log2
 
 import esper
@@ -33,17 +33,22 @@ class NodeGauges:
         mining: MiningControl | None,
         peers: PeersPort | None,
         store: StoreGauge,
+        troubles: Sequence[Callable[[], str]] = (),
         *,
         lag_ms: Callable[[], int],
         clock: Clock,
     ) -> None:
-        """``lag_ms``: how late the event loop's last turn was."""
+        """``lag_ms``: how late the event loop's last turn was.
+
+        ``troubles``: what else may be wrong, each a sentence, or nothing while it is in order.
+        """
         self._chain = chain
         self._mempool = mempool
         self._sync = sync
         self._mining = mining
         self._peers = peers
         self._store = store
+        self._troubles = tuple(troubles)
         self._lag_ms = lag_ms
         self._clock = clock
 
@@ -91,6 +96,7 @@ class NodeGauges:
             standing = self._mining.standing()
             if not any(one.readiness in USABLE for one in standing.prospects):
                 reasons.append(f"no model is loaded: {standing.doing}")
+        reasons += [trouble() for trouble in self._troubles]
         return Health(usefulness_per_mille(view), tuple(filter(None, reasons)))
 
     def _mining_sample(self) -> MiningSample | None:

@@ -29,7 +29,10 @@ pub mod synthetic;
 mod synthetic;
 
 pub use bounds::{Bound, Bounds};
-pub use engine::{Answer, Engine, Level, MAX_SLOTS, Request, ServingBatch, Session, Told, TopEntry};
+pub use engine::{
+    Answer, Engine, Level, MAX_GROUP, MAX_SLOTS, MAX_TOP, Request, ServingBatch, ServingError, Session,
+    TRACE_DIGEST, Told, TopEntry,
+};
 pub use error::ModelError;
 pub use float::{Calibration, FloatConfig, FloatEngine, FloatModel, LayerStats, SITES, Spread};
 pub use model::{Layer, Linear, Model, Shape};

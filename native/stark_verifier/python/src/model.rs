@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use esper_model::{
     Calibration, Engine, FloatConfig, FloatEngine, FloatModel, Model, ModelError, SITES, Shape, Spread,
+    TRACE_DIGEST,
 };
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -138,6 +139,19 @@ impl NativeModel {
         threads: usize,
     ) -> PyResult<Vec<Vec<(u32, i64)>>> {
         py.detach(|| self.engine(threads)?.score(&tokens, first, top_k)).map_err(python_error)
+    }
+
+    /// For every token SHA3-256 of the residual stream behind each layer, then of the logits: `layers + 1` digests of
+    /// 32 bytes, to find where two machines differ.
+    ///
+    /// Raises ValueError for tokens that do not fit the model or `threads` outside 1 to 1024.
+    fn trace(
+        &self,
+        py: Python<'_>,
+        tokens: Vec<u32>,
+        threads: usize,
+    ) -> PyResult<Vec<Vec<[u8; TRACE_DIGEST]>>> {
+        py.detach(|| self.engine(threads)?.trace(&tokens)).map_err(python_error)
     }
 }
 

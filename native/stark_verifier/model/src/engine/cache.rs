@@ -1,5 +1,7 @@
 //! Keys and values of one sequence, laid out for the attention kernels.
 
+use std::collections::TryReserveError;
+
 use crate::model::Shape;
 
 /// Keys of one block.
@@ -34,18 +36,45 @@ impl Cache {
         Self { heads, kv_heads: shape.kv_heads, head_dim: shape.head_dim, len: 0 }
     }
 
-    /// A cache of the first `length` positions, which are complete.
-    pub fn beginning(&self, length: usize) -> Self {
+    /// An empty cache that has all the memory which `positions` take.
+    ///
+    /// # Errors
+    /// Where the system refuses it.
+    pub fn reserved(shape: &Shape, positions: usize) -> Result<Self, TryReserveError> {
+        let mut cache = Self::new(shape);
+        for head in &mut cache.heads {
+            head.keys.try_reserve_exact(keys_of(positions, shape.head_dim))?;
+            head.values.try_reserve_exact(values_of(positions, shape.head_dim))?;
+        }
+        Ok(cache)
+    }
+
+    /// Bytes of keys and values of so many positions.
+    pub fn bytes(shape: &Shape, positions: usize) -> usize {
+        let numbers = keys_of(positions, shape.head_dim) + values_of(positions, shape.head_dim);
+        shape.layers * shape.kv_heads * numbers * size_of::<i16>()
+    }
+
+    /// Keeps the first `length` positions, which are complete, in the memory that it has.
+    pub fn cut(&mut self, length: usize) {
         assert!(length <= self.len, "positions that have not run");
-        let keys = length.div_ceil(KEY_BLOCK) * KEY_BLOCK * self.head_dim;
-        let values = length.div_ceil(2) * 2 * padded_channels(self.head_dim);
         // What a block holds of later positions is never looked at, and is written over by those that come.
-        let part = |head: &HeadCache| HeadCache {
-            keys: head.keys[..keys].to_vec(),
-            values: head.values[..values].to_vec(),
-        };
-        let heads = self.heads.iter().map(part).collect();
-        Self { heads, len: length, ..*self }
+        for head in &mut self.heads {
+            head.keys.truncate(keys_of(length, self.head_dim));
+            head.values.truncate(values_of(length, self.head_dim));
+        }
+        self.len = length;
+    }
+
+    /// Becomes the first `length` positions of another cache of this model, which are complete there.
+    pub fn copy(&mut self, other: &Self, length: usize) {
+        assert!(length <= other.len, "positions that have not run");
+        self.cut(0);
+        for (head, from) in self.heads.iter_mut().zip(&other.heads) {
+            head.keys.extend_from_slice(&from.keys[..keys_of(length, other.head_dim)]);
+            head.values.extend_from_slice(&from.values[..values_of(length, other.head_dim)]);
+        }
+        self.len = length;
     }
 
     /// One key/value head of one layer.
@@ -72,6 +101,16 @@ impl Cache {
             cache.values[row + 2 * channel] = v;
         }
     }
+}
+
+/// Numbers that the keys of so many positions take.
+fn keys_of(positions: usize, head_dim: usize) -> usize {
+    positions.next_multiple_of(KEY_BLOCK) * head_dim
+}
+
+/// Numbers that their values take.
+fn values_of(positions: usize, head_dim: usize) -> usize {
+    positions.next_multiple_of(2) * padded_channels(head_dim)
 }
 
 /// Channels of one position in the values, padding included.

@@ -6,6 +6,7 @@ use super::cache::Cache;
 use super::elementwise::{Gate, Norm, add_update, requantize, rms_norm, rotate, swiglu};
 use super::matmul::{multiply, token_rows};
 use super::packed::{GROUP, Inputs, Packed, TILE_ROWS};
+use super::trace::LayerDigests;
 use crate::model::Layer;
 
 /// Most rows of one pass: enough to use each weight often, few enough to stay in the processor's caches.
@@ -46,6 +47,8 @@ pub(crate) struct Scratch {
     key: Vec<i16>,
     value: Vec<i16>,
     attention: AttentionScratch,
+    /// Digests of what the layers make, where somebody asks for them.
+    pub(super) digests: Option<LayerDigests>,
 }
 
 impl Engine {
@@ -66,6 +69,9 @@ impl Engine {
         for (index, layer) in self.model.layers.iter().enumerate() {
             self.attention(index, layer, caches, rows, scratch);
             self.feed_forward(index, layer, rows.len(), scratch);
+            if let Some(digests) = &mut scratch.digests {
+                digests.take(&scratch.x, dim);
+            }
         }
         for row in rows {
             caches[row.sequence].len = row.position + 1;

@@ -9,6 +9,7 @@ mod elementwise;
 mod forward;
 mod generate;
 mod level;
+mod likelihood;
 mod matmul;
 #[cfg(target_arch = "x86_64")]
 mod matmul_avx2;
@@ -20,8 +21,10 @@ mod pages;
 mod score;
 mod self_test;
 mod serving;
+mod serving_error;
 mod session;
 mod top;
+mod trace;
 mod workers;
 
 use std::sync::Arc;
@@ -34,9 +37,11 @@ pub use level::Level;
 pub(crate) use level::per_level;
 use packed::Packed;
 pub(crate) use pages::Pages;
-pub use serving::{MAX_SLOTS, Request, ServingBatch, Told};
+pub use serving::{MAX_GROUP, MAX_SLOTS, MAX_TOP, Request, ServingBatch, Told};
+pub use serving_error::ServingError;
 pub use session::Session;
 pub use top::TopEntry;
+pub use trace::TRACE_DIGEST;
 pub(crate) use workers::Workers;
 
 /// The matrices of one layer in the layout of the kernels.

@@ -2,6 +2,10 @@
 //!
 //! A step runs at most [`MAX_ROWS`] tokens of any sequences: one for each that is being answered, and what is left of
 //! the rows reads prompts. Nobody's answer depends on who runs beside it.
+//!
+//! How long an answer takes, though, tells whether its prompt was known. So a prompt begins with what has run of
+//! another only within its *group*, which is one asker's; a sequence that is over stays for that as long as nobody
+//! needs its place.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,10 +14,19 @@ use super::Engine;
 use super::TopEntry;
 use super::cache::Cache;
 use super::forward::{MAX_ROWS, Row, Scratch};
-use crate::ModelError;
+use super::likelihood::logsumexp;
+use super::serving_error::ServingError;
+use super::top::insert;
+use crate::model::Shape;
 
 /// Most sequences of a batch.
 pub const MAX_SLOTS: usize = 1024;
+
+/// Most candidates told with a token.
+pub const MAX_TOP: usize = 20;
+
+/// Longest name of a group, in bytes.
+pub const MAX_GROUP: usize = 64;
 
 /// Rows of a step that are left to prompts while there are any, however many answers run.
 const READING_ROWS: usize = 8;
@@ -25,22 +38,28 @@ pub struct Request {
     pub id: u64,
     /// Input, at least one token.
     pub prompt: Vec<u32>,
-    /// Longest answer in tokens. With 0 the prompt is read and kept, for others to begin with ([`ServingBatch::fork`]),
-    /// until it is removed.
+    /// Longest answer in tokens, at least 1.
     pub max_new: usize,
-    /// Candidates told with each token.
+    /// Candidates told with each token, 0 to [`MAX_TOP`].
     pub top_k: usize,
+    /// Who may know of its prompt by the time that an answer takes; of nobody's if empty.
+    pub group: String,
 }
 
 /// A token of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Told {
     /// Whose.
     pub id: u64,
-    /// The token: the first of `top`.
+    /// The token with the largest logit, the lowest on a tie.
     pub token: u32,
-    /// The best candidates, logit descending, id ascending.
+    /// Its logit.
+    pub logit: i64,
+    /// The best candidates, logit descending, id ascending; as many as were asked for.
     pub top: Vec<TopEntry>,
+    /// Logarithm of the sum of the exponentials of all scaled logits, a float that is no part of any proof; 0 where no
+    /// candidates were asked for.
+    pub logsumexp: f64,
     /// Whether the answer is over, by the end token or by its length: its place is free.
     pub ended: bool,
 }
@@ -53,8 +72,11 @@ struct Sequence {
     prompt: usize,
     max_new: usize,
     top_k: usize,
-    /// When it came: older prompts are read first.
+    group: String,
+    /// When it came, or ended: older prompts are read first, what is over longest goes first.
     turn: u64,
+    /// It has its answer, or was given up, and is here for others to begin with.
+    over: bool,
 }
 
 impl Sequence {
@@ -63,86 +85,90 @@ impl Sequence {
     }
 }
 
+/// Where a sequence comes, and what it begins with: a slot, and how many of its tokens have run there.
+struct Place {
+    slot: usize,
+    begins: Option<(usize, usize)>,
+}
+
 /// Sequences that are answered together.
 pub struct ServingBatch {
     engine: Arc<Engine>,
-    positions: usize,
+    rows: usize,
+    logit_scale: f64,
     slots: Vec<Option<Sequence>>,
-    /// One a slot; a cache's length says how many tokens of its sequence have run.
+    /// One a slot, all memory reserved; a cache's length says how many tokens of its sequence have run.
     caches: Vec<Cache>,
     scratch: Scratch,
+    /// Of one row, while candidates are told.
+    logits: Vec<i64>,
     turns: u64,
     /// Slot that is first in the next step: more answers than rows take turns.
     first: usize,
 }
 
 impl ServingBatch {
-    /// A batch of at most `slots` sequences, each of at most `positions` tokens: what it may come to hold.
+    /// A batch of at most `slots` sequences with caches of `rows` positions each: what it holds from now on.
+    /// `logit_scale` is what one unit of a logit is worth, for `logsumexp`.
     ///
     /// # Errors
-    /// [`ModelError::Input`] for `slots` outside 1 to [`MAX_SLOTS`], `positions` outside 1 to the model's longest.
-    pub fn new(engine: Arc<Engine>, slots: usize, positions: usize) -> Result<Self, ModelError> {
+    /// [`ServingError::Size`] for `slots` outside 1 to [`MAX_SLOTS`], `rows` outside 1 to the model's longest
+    /// sequence; [`ServingError::Scale`]; [`ServingError::Memory`].
+    pub fn new(
+        engine: Arc<Engine>,
+        slots: usize,
+        rows: usize,
+        logit_scale: f64,
+    ) -> Result<Self, ServingError> {
         let shape = engine.model.shape;
         within("slots", slots, MAX_SLOTS)?;
-        within("positions", positions, shape.max_seq)?;
-        let caches = vec![Cache::new(&shape); slots];
+        within("rows", rows, shape.max_seq)?;
+        if !(logit_scale.is_finite() && logit_scale >= 0.0) {
+            return Err(ServingError::Scale { got: logit_scale });
+        }
+        let caches = (0..slots)
+            .map(|_| Cache::reserved(&shape, rows))
+            .collect::<Result<Vec<Cache>, _>>()
+            .map_err(|_| ServingError::Memory { slots, bytes: Cache::bytes(&shape, rows) })?;
         let slots = (0..slots).map(|_| None).collect();
-        Ok(Self { engine, positions, slots, caches, scratch: Scratch::default(), turns: 0, first: 0 })
+        let (scratch, logits) = (Scratch::default(), Vec::new());
+        Ok(Self { engine, rows, logit_scale, slots, caches, scratch, logits, turns: 0, first: 0 })
     }
 
-    /// Sequences that hold a place.
+    /// Bytes that one slot of so many rows takes.
+    pub fn slot_bytes(shape: &Shape, rows: usize) -> usize {
+        Cache::bytes(shape, rows)
+    }
+
+    /// Sequences that are being answered.
     pub fn len(&self) -> usize {
-        self.slots.iter().flatten().count()
+        self.slots.iter().flatten().filter(|sequence| !sequence.over).count()
     }
 
-    /// Whether no sequence holds a place.
+    /// Whether nobody is being answered.
     pub fn is_empty(&self) -> bool {
-        self.slots.iter().all(Option::is_none)
+        self.len() == 0
     }
 
-    /// Takes a sequence in. Nothing of it runs before the next [`Self::run`].
+    /// Takes a sequence in, and tells how many of its tokens need not run, since they have in its group. Nothing of it
+    /// runs before the next [`Self::run`].
     ///
     /// # Errors
-    /// [`ModelError::Input`] for an id that is here, a batch that is full, an empty prompt, a token outside the
-    /// vocabulary, prompt and answer that do not fit the positions together (the last token of an answer is no
-    /// input), or `top_k` outside 1 to min(vocab, 1024).
-    pub fn add(&mut self, request: Request) -> Result<(), ModelError> {
-        let slot = self.admit(&request)?;
-        self.place(slot, request, Cache::new(&self.engine.model.shape));
-        Ok(())
+    /// [`ServingError`] for an id that is here, an empty prompt, no answer, prompt and answer that do not fit the rows
+    /// together (the last token of an answer takes none), a token outside the vocabulary, `top_k` above [`MAX_TOP`] or
+    /// the vocabulary, a group's name above [`MAX_GROUP`], a batch that is full.
+    pub fn add(&mut self, request: Request) -> Result<usize, ServingError> {
+        self.check(&request)?;
+        let place = self.place_for(&request)?;
+        let shared = place.begins.map_or(0, |(_, length)| length);
+        self.seat(place, request);
+        Ok(shared)
     }
 
-    /// The same for a sequence whose first `length` tokens are those of `of`, and have run: they do not run again.
-    ///
-    /// How long an answer takes then tells that somebody asked that before: only share what the asker may know.
-    ///
-    /// # Errors
-    /// As [`Self::add`]; for an `of` that is not here, and for a `length` that has not run there, is not a beginning of
-    /// both, or leaves nothing of the prompt.
-    pub fn fork(&mut self, of: u64, length: usize, request: Request) -> Result<(), ModelError> {
-        let slot = self.admit(&request)?;
-        let source = self.slot_of(of).ok_or_else(|| input(format!("sequence {of} is not in the batch")))?;
-        let run = self.caches[source].len;
-        if length > run {
-            return Err(input(format!("length is {length}, but {run} tokens of sequence {of} have run")));
-        }
-        if length >= request.prompt.len() {
-            let prompt = request.prompt.len();
-            return Err(input(format!("length is {length}, must leave a token of the prompt of {prompt}")));
-        }
-        let tokens = self.slots[source].as_ref().map_or(&[][..], |sequence| &sequence.tokens);
-        if tokens[..length] != request.prompt[..length] {
-            return Err(input(format!("the first {length} tokens are not those of sequence {of}")));
-        }
-        let cache = self.caches[source].beginning(length);
-        self.place(slot, request, cache);
-        Ok(())
-    }
-
-    /// Gives a sequence up; whether it was here. Its memory is free at once.
+    /// Gives a sequence up; whether it was here.
     pub fn remove(&mut self, id: u64) -> bool {
         let Some(slot) = self.slot_of(id) else { return false };
-        self.free(slot);
+        self.retire(slot);
         true
     }
 
@@ -182,22 +208,39 @@ impl ServingBatch {
             return false;
         }
         self.engine.forward(&mut self.caches, &rows, &wanted, &mut self.scratch);
-        let most = wanted.iter().filter_map(|&row| self.slots[rows[row].sequence].as_ref());
-        let most = most.map(|sequence| sequence.top_k).max().unwrap_or(1);
-        let found = self.engine.best_of(&mut self.scratch, most);
-        for (&row, mut top) in wanted.iter().zip(found) {
-            let slot = rows[row].sequence;
+        let slots: Vec<usize> = wanted.iter().map(|&row| rows[row].sequence).collect();
+        for (&slot, (top, logsumexp)) in slots.iter().zip(self.candidates(&slots)) {
             let Some(sequence) = self.slots[slot].as_mut() else { continue };
-            top.truncate(sequence.top_k);
-            let token = top[0].0;
+            let (token, logit) = top[0];
+            let top = top.into_iter().take(sequence.top_k).collect();
             sequence.tokens.push(token);
             let ended = token == self.engine.model.eos || sequence.answered() == sequence.max_new;
-            told.push(Told { id: sequence.id, token, top, ended });
+            told.push(Told { id: sequence.id, token, logit, top, logsumexp, ended });
             if ended {
-                self.free(slot);
+                self.retire(slot);
             }
         }
         true
+    }
+
+    /// The best of each wanted row, at least one, and how likely it was where somebody asks.
+    fn candidates(&mut self, slots: &[usize]) -> Vec<(Vec<TopEntry>, f64)> {
+        let top_k = |slot: &usize| self.slots[*slot].as_ref().map_or(0, |sequence| sequence.top_k);
+        let asked: Vec<usize> = slots.iter().map(top_k).collect();
+        if asked.iter().all(|&count| count == 0) {
+            return self.engine.best_of(&mut self.scratch, 1).into_iter().map(|top| (top, 0.0)).collect();
+        }
+        let mut found = Vec::with_capacity(asked.len());
+        let scale = self.logit_scale;
+        self.engine.logits_of(&mut self.scratch, &mut self.logits, |logits| {
+            let count = asked[found.len()];
+            let mut top = Vec::with_capacity(count + 1);
+            for (id, &logit) in (0..).zip(logits) {
+                insert(&mut top, count.max(1), (id, logit));
+            }
+            found.push((top, if count == 0 { 0.0 } else { logsumexp(logits, scale) }));
+        });
+        found
     }
 
     /// Rows of the next step, and which of them are to be answered.
@@ -207,15 +250,18 @@ impl ServingBatch {
         let count = self.slots.len();
         let mut behind = self.first;
         let is_read = |slot: usize| {
-            self.slots[slot].as_ref().is_some_and(|sequence| self.caches[slot].len < sequence.prompt)
+            let sequence = self.slots[slot].as_ref();
+            sequence.is_some_and(|sequence| !sequence.over && self.caches[slot].len < sequence.prompt)
         };
         let room = if (0..count).any(is_read) { MAX_ROWS - READING_ROWS } else { MAX_ROWS };
         for slot in (self.first..count).chain(0..self.first) {
-            let Some(sequence) = &self.slots[slot] else { continue };
+            let Some(sequence) = self.slots[slot].as_ref().filter(|sequence| !sequence.over) else {
+                continue;
+            };
             let run = self.caches[slot].len;
             if run < sequence.prompt {
                 reading.push((sequence.turn, slot));
-            } else if sequence.max_new > 0 && rows.len() < room {
+            } else if rows.len() < room {
                 wanted.push(rows.len());
                 rows.push(Row { sequence: slot, token: sequence.tokens[run], position: run });
                 behind = slot + 1;
@@ -230,66 +276,111 @@ impl ServingBatch {
             let part =
                 (run..end).map(|position| Row { sequence: slot, token: sequence.tokens[position], position });
             rows.extend(part);
-            if end == sequence.prompt && sequence.max_new > 0 {
+            if end == sequence.prompt {
                 wanted.push(rows.len() - 1);
             }
         }
         (rows, wanted)
     }
 
-    /// A free slot for what may come in.
-    fn admit(&self, request: &Request) -> Result<usize, ModelError> {
-        let shape = &self.engine.model.shape;
-        let Request { id, prompt, max_new, top_k } = request;
-        if self.slot_of(*id).is_some() {
-            return Err(input(format!("sequence {id} is in the batch already")));
+    /// Refuses what does not fit this batch, whoever runs in it.
+    fn check(&self, request: &Request) -> Result<(), ServingError> {
+        let Request { id, prompt, max_new, top_k, group } = request;
+        let (id, max_new, vocab) = (*id, *max_new, self.engine.model.shape.vocab);
+        if self.slot_of(id).is_some() {
+            return Err(ServingError::Taken { id });
         }
         if prompt.is_empty() {
-            return Err(input(format!("sequence {id} is empty; at least one token is needed")));
+            return Err(ServingError::Empty { id });
         }
-        let length = prompt.len().saturating_add(max_new.saturating_sub(1));
-        if length > self.positions {
-            let most = self.positions;
-            return Err(input(format!(
-                "sequence {id}: {} tokens and an answer of {max_new} pass the {most} positions of this batch",
-                prompt.len()
-            )));
+        if max_new == 0 {
+            return Err(ServingError::NoAnswer { id });
         }
-        shape.check_tokens(0, prompt, 0)?;
-        shape.check_top(*top_k)?;
-        let most = self.slots.len();
-        self.slots
-            .iter()
-            .position(Option::is_none)
-            .ok_or_else(|| input(format!("all {most} places are taken")))
-    }
-
-    fn place(&mut self, slot: usize, request: Request, cache: Cache) {
-        let Request { id, prompt: tokens, max_new, top_k } = request;
-        let prompt = tokens.len();
-        self.caches[slot] = cache;
-        self.slots[slot] = Some(Sequence { id, tokens, prompt, max_new, top_k, turn: self.turns });
-        self.turns += 1;
-    }
-
-    fn free(&mut self, slot: usize) {
-        self.slots[slot] = None;
-        self.caches[slot] = Cache::new(&self.engine.model.shape);
-    }
-
-    fn slot_of(&self, id: u64) -> Option<usize> {
-        self.slots.iter().position(|slot| slot.as_ref().is_some_and(|sequence| sequence.id == id))
-    }
-}
-
-fn within(name: &str, value: usize, most: usize) -> Result<(), ModelError> {
-    if (1..=most).contains(&value) {
+        if prompt.len().saturating_add(max_new - 1) > self.rows {
+            return Err(ServingError::Rows { id, prompt: prompt.len(), max_new, rows: self.rows });
+        }
+        if let Some(position) = prompt.iter().position(|&token| token as usize >= vocab) {
+            return Err(ServingError::Token { id, position, token: prompt[position], vocab });
+        }
+        let most = MAX_TOP.min(vocab);
+        if *top_k > most {
+            return Err(ServingError::Top { got: *top_k, most });
+        }
+        if group.len() > MAX_GROUP {
+            return Err(ServingError::Group { bytes: group.len(), most: MAX_GROUP });
+        }
         Ok(())
-    } else {
-        Err(input(format!("{name} must be from 1 to {most}, got {value}")))
+    }
+
+    /// A slot that is free, else what is over longest, with the longest beginning that the group has run.
+    fn place_for(&self, request: &Request) -> Result<Place, ServingError> {
+        let begins = self.longest_beginning(request);
+        let source = begins.map(|(slot, _)| slot);
+        let rank = |(slot, sequence): (usize, &Option<Sequence>)| match sequence {
+            None => Some((false, 0, slot)),
+            // What it begins with is copied, if there is any other place.
+            Some(sequence) if sequence.over => Some((Some(slot) == source, sequence.turn + 1, slot)),
+            Some(_) => None,
+        };
+        let found = self.slots.iter().enumerate().filter_map(rank).min();
+        let (_, _, slot) = found.ok_or(ServingError::Full { slots: self.slots.len() })?;
+        Ok(Place { slot, begins })
+    }
+
+    /// The slot whose sequence has run most of this prompt, and how much: one token at least is left to run.
+    fn longest_beginning(&self, request: &Request) -> Option<(usize, usize)> {
+        if request.group.is_empty() {
+            return None;
+        }
+        let before_last = &request.prompt[..request.prompt.len() - 1];
+        let shared = |(slot, sequence): (usize, &Option<Sequence>)| {
+            let sequence = sequence.as_ref().filter(|sequence| sequence.group == request.group)?;
+            let run = &sequence.tokens[..self.caches[slot].len];
+            let length = before_last.iter().zip(run).take_while(|(asked, run)| asked == run).count();
+            (length > 0).then_some((slot, length))
+        };
+        self.slots.iter().enumerate().filter_map(shared).max_by_key(|&(_, length)| length)
+    }
+
+    fn seat(&mut self, place: Place, request: Request) {
+        let Place { slot, begins } = place;
+        match begins {
+            Some((source, length)) => match self.caches.get_disjoint_mut([slot, source]) {
+                Ok([cache, source]) => cache.copy(source, length),
+                // One slot is both.
+                Err(_) => self.caches[slot].cut(length),
+            },
+            None => self.caches[slot].cut(0),
+        }
+        let Request { id, prompt: tokens, max_new, top_k, group } = request;
+        let (prompt, turn) = (tokens.len(), self.next_turn());
+        self.slots[slot] = Some(Sequence { id, tokens, prompt, max_new, top_k, group, turn, over: false });
+    }
+
+    /// Ends a sequence: its place is free, what has run of it stays for its group.
+    fn retire(&mut self, slot: usize) {
+        let turn = self.next_turn();
+        match &mut self.slots[slot] {
+            Some(sequence) if !sequence.group.is_empty() => {
+                sequence.over = true;
+                sequence.turn = turn;
+            }
+            place => *place = None,
+        }
+    }
+
+    fn next_turn(&mut self) -> u64 {
+        self.turns += 1;
+        self.turns
+    }
+
+    /// Where a sequence runs.
+    fn slot_of(&self, id: u64) -> Option<usize> {
+        let runs = |sequence: &Sequence| !sequence.over && sequence.id == id;
+        self.slots.iter().position(|slot| slot.as_ref().is_some_and(runs))
     }
 }
 
-fn input(reason: String) -> ModelError {
-    ModelError::Input { reason }
+fn within(name: &'static str, got: usize, most: usize) -> Result<(), ServingError> {
+    if (1..=most).contains(&got) { Ok(()) } else { Err(ServingError::Size { name, got, most }) }
 }

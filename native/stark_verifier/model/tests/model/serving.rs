@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use esper_model::synthetic::{Options, random_model};
-use esper_model::{Engine, Level, Request, ServingBatch, Shape, Told, TopEntry};
+use esper_model::{Engine, Level, Request, ServingBatch, ServingError, Shape, Told, TopEntry};
 use proptest::prelude::*;
 
 const SHAPE: Shape =
@@ -20,38 +20,77 @@ fn tokens(count: usize, seed: u32) -> Vec<u32> {
     (0..count as u32).map(|i| (i * 31 + seed * 17 + i * i * seed) % SHAPE.vocab as u32).collect()
 }
 
+const SCALE: f64 = 1.0 / 1024.0;
+
 fn request(id: u64, prompt: Vec<u32>, max_new: usize) -> Request {
-    Request { id, prompt, max_new, top_k: 1 + id as usize % 5 }
+    Request { id, prompt, max_new, top_k: id as usize % 5, group: String::new() }
 }
 
-/// What an answer is alone.
+fn shared(group: &str, request: Request) -> Request {
+    Request { group: group.into(), ..request }
+}
+
+fn batch(engine: &Arc<Engine>, slots: usize, rows: usize) -> ServingBatch {
+    ServingBatch::new(Arc::clone(engine), slots, rows, SCALE).unwrap()
+}
+
+/// What an answer is alone: tokens, and the best candidates of each, one at least.
 fn alone(engine: &Engine, request: &Request) -> (Vec<u32>, Vec<Vec<TopEntry>>) {
     let Request { prompt, max_new, top_k, .. } = request;
     let eos = engine.model().eos;
-    let answer = engine.generate(std::slice::from_ref(prompt), *max_new, eos, *top_k).unwrap().remove(0);
+    let answer =
+        engine.generate(std::slice::from_ref(prompt), *max_new, eos, 1.max(*top_k)).unwrap().remove(0);
     (answer.tokens, answer.top)
 }
 
 /// Collects what is told, by sequence, and checks what holds of every telling.
 #[derive(Default)]
-struct Heard(HashMap<u64, (Vec<u32>, Vec<Vec<TopEntry>>, bool)>);
+struct Heard(HashMap<u64, (Vec<u32>, Vec<i64>, Vec<Vec<TopEntry>>, Vec<f64>, bool)>);
 
 impl Heard {
     fn take(&mut self, told: Vec<Told>) {
-        for Told { id, token, top, ended } in told {
+        for Told { id, token, logit, top, logsumexp, ended } in told {
             let heard = self.0.entry(id).or_default();
-            assert!(!heard.2, "a token behind the end of {id}");
-            assert_eq!(token, top[0].0);
+            assert!(!heard.4, "a token behind the end of {id}");
             heard.0.push(token);
-            heard.1.push(top);
-            heard.2 = ended;
+            heard.1.push(logit);
+            heard.2.push(top);
+            heard.3.push(logsumexp);
+            heard.4 = ended;
         }
     }
 
     fn is(&self, engine: &Engine, request: &Request) {
-        let (tokens, top, ended) = &self.0[&request.id];
+        let (tokens, logits, top, logsumexp, ended) = &self.0[&request.id];
+        let (expected, mut candidates) = alone(engine, request);
         assert!(ended);
-        assert_eq!((tokens.clone(), top.clone()), alone(engine, request), "{request:?}");
+        assert_eq!(*tokens, expected, "{request:?}");
+        assert_eq!(*logits, candidates.iter().map(|top| top[0].1).collect::<Vec<_>>(), "{request:?}");
+        candidates.iter_mut().for_each(|top| top.truncate(request.top_k));
+        assert_eq!(*top, candidates, "{request:?}");
+        if request.top_k == 0 {
+            assert!(logsumexp.iter().all(|&sum| sum == 0.0));
+            return;
+        }
+        let text = [&request.prompt[..], &tokens[..tokens.len() - 1]].concat();
+        let all = engine.logits(&[text]).unwrap().remove(0);
+        let rows = all.chunks_exact(SHAPE.vocab).skip(request.prompt.len() - 1);
+        for (row, told) in rows.zip(logsumexp) {
+            let most = *row.iter().max().unwrap();
+            let sum: f64 = row.iter().map(|&logit| ((logit - most) as f64 * SCALE).exp()).sum();
+            assert!((most as f64 * SCALE + sum.ln() - told).abs() < 1e-6 * told.abs().max(1.0));
+        }
+    }
+
+    fn ended(&self) -> usize {
+        self.0.values().filter(|one| one.4).count()
+    }
+}
+
+/// Runs until nobody is left.
+fn finish(batch: &mut ServingBatch, heard: &mut Heard) {
+    while !batch.is_empty() {
+        heard.take(batch.run(100, None));
     }
 }
 
@@ -65,7 +104,7 @@ fn answers_of_every_age_are_what_they_are_alone() {
                     request(id, tokens(1 + id as usize * 29 % 120, id as u32), 1 + id as usize * 7 % 31)
                 })
                 .collect();
-            let mut batch = ServingBatch::new(Arc::clone(&engine), 6, 160).unwrap();
+            let mut batch = batch(&engine, 6, 160);
             let (mut waiting, mut heard) = (requests.iter(), Heard::default());
             let mut steps = 1;
             loop {
@@ -88,7 +127,7 @@ fn answers_of_every_age_are_what_they_are_alone() {
 #[test]
 fn more_answers_than_rows_take_turns_and_prompts_are_read_meanwhile() {
     let engine = engine(Level::best(), 1);
-    let mut batch = ServingBatch::new(Arc::clone(&engine), 70, 160).unwrap();
+    let mut batch = batch(&engine, 70, 160);
     let requests: Vec<Request> = (0..64).map(|id| request(id, tokens(1, id as u32), 30)).collect();
     requests.iter().for_each(|request| batch.add(request.clone()).unwrap());
     let mut heard = Heard::default();
@@ -101,7 +140,7 @@ fn more_answers_than_rows_take_turns_and_prompts_are_read_meanwhile() {
         heard.take(batch.run(1, None));
     }
     assert!(heard.0.contains_key(&99), "eight rows a step read a prompt of 100 in 13 steps");
-    let early = heard.0.iter().filter(|(id, one)| **id != 99 && !one.2);
+    let early = heard.0.iter().filter(|(id, one)| **id != 99 && !one.4);
     let running: Vec<usize> = early.map(|(_, one)| one.0.len()).collect();
     let (least, most) = (running.iter().min().unwrap(), running.iter().max().unwrap());
     assert!(running.len() > 20 && most - least <= 2, "{least} to {most} of {}", running.len());
@@ -125,7 +164,7 @@ fn a_run_comes_back_for_a_first_token_an_end_a_deadline_and_when_nothing_is_left
             seed += 1;
         }
     };
-    let mut batch = ServingBatch::new(Arc::clone(&engine), 2, 160).unwrap();
+    let mut batch = batch(&engine, 2, 160);
     assert!(batch.run(5, None).is_empty());
     endless(&mut batch);
     assert_eq!(batch.run(0, None), []);
@@ -142,7 +181,7 @@ fn a_run_comes_back_for_a_first_token_an_end_a_deadline_and_when_nothing_is_left
 #[test]
 fn who_is_given_up_leaves_no_trace() {
     let engine = engine(Level::best(), 1);
-    let mut batch = ServingBatch::new(Arc::clone(&engine), 2, 160).unwrap();
+    let mut batch = batch(&engine, 2, 160);
     let (one, two) = (request(1, tokens(60, 1), 20), request(2, tokens(9, 2), 20));
     batch.add(one.clone()).unwrap();
     batch.add(two.clone()).unwrap();
@@ -160,80 +199,133 @@ fn who_is_given_up_leaves_no_trace() {
 }
 
 #[test]
-fn a_fork_continues_what_has_run() {
+fn a_group_begins_with_what_it_has_run() {
     for level in Level::available() {
         let engine = engine(level, 1);
-        let shared = tokens(70, 5);
+        let known = tokens(70, 5);
         for length in [1, 2, 15, 16, 17, 31, 32, 33, 48, 69, 70] {
-            let mut batch = ServingBatch::new(Arc::clone(&engine), 4, 160).unwrap();
-            batch.add(Request { id: 1, prompt: shared.clone(), max_new: 0, top_k: 1 }).unwrap();
-            assert!(batch.run(10, None).is_empty(), "a prefix is told nothing of");
-            assert_eq!(batch.len(), 1, "and stays");
-            let requests: Vec<Request> = (2..5)
-                .map(|id| request(id, [&shared[..length], &tokens(id as usize, id as u32)].concat(), 9))
-                .collect();
+            let mut batch = batch(&engine, 4, 160);
             let mut heard = Heard::default();
-            for request in &requests {
-                batch.fork(1, length, request.clone()).unwrap();
+            let first = shared("ours", request(1, known.clone(), 12));
+            assert_eq!(batch.add(first.clone()).unwrap(), 0);
+            finish(&mut batch, &mut heard);
+            let (answer, _) = alone(&engine, &first);
+            for id in 2..5 {
+                let own = shared("ours", request(id, [&known[..length], &[52, id as u32]].concat(), 9));
+                let said = [&known[..], &answer].concat();
+                let same = said.iter().zip(&own.prompt).take_while(|(a, b)| a == b).count();
+                assert!(batch.add(own.clone()).unwrap() >= length.min(same), "{length}");
                 heard.take(batch.run(2, None));
+                finish(&mut batch, &mut heard);
+                heard.is(&engine, &own);
             }
-            while batch.len() > 1 {
-                heard.take(batch.run(100, None));
-            }
-            requests.iter().for_each(|request| heard.is(&engine, request));
-            // The answer of another is a beginning as well, as far as it has run.
-            let first = request(9, shared.clone(), 12);
-            batch.add(first.clone()).unwrap();
-            heard.take(batch.run(1, None));
-            heard.take(batch.run(100, None));
+            // An answer is a beginning as well, as far as it has run.
+            let further = shared("ours", request(9, [&known[..], &answer, &[3]].concat(), 9));
+            assert_eq!(batch.add(further.clone()).unwrap(), 70 + answer.len() - 1);
+            finish(&mut batch, &mut heard);
+            heard.is(&engine, &further);
         }
+    }
+}
+
+#[test]
+fn others_prompts_are_never_begun_with() {
+    let engine = engine(Level::best(), 1);
+    let mut batch = batch(&engine, 4, 160);
+    let mut heard = Heard::default();
+    let prompt = tokens(60, 5);
+    for (id, group, known) in
+        [(1, "", 0), (2, "", 0), (3, "ours", 0), (4, "theirs", 0), (5, "ours", 59), (6, "", 0), (7, "our", 0)]
+    {
+        let asked = shared(group, request(id, prompt.clone(), 4));
+        assert_eq!(batch.add(asked.clone()).unwrap(), known, "{id} {group}");
+        finish(&mut batch, &mut heard);
+        heard.is(&engine, &asked);
+    }
+}
+
+#[test]
+fn what_is_kept_never_takes_a_place_from_who_asks() {
+    let engine = engine(Level::best(), 1);
+    // The only slot is what it begins with.
+    let mut one = batch(&engine, 1, 160);
+    let mut heard = Heard::default();
+    for (id, length, known) in [(1, 60, 0), (2, 80, 60), (3, 20, 19)] {
+        let asked = shared("ours", request(id, tokens(length, 5), 1));
+        assert_eq!(one.add(asked.clone()).unwrap(), known);
+        finish(&mut one, &mut heard);
+        heard.is(&engine, &asked);
+    }
+    // What is over longest goes first, and who is given up is kept as far as it came.
+    let mut two = batch(&engine, 3, 160);
+    let mut heard = Heard::default();
+    for (id, seed) in [(1, 7), (2, 8)] {
+        two.add(shared("ours", request(id, tokens(40, seed), 1))).unwrap();
+        finish(&mut two, &mut heard);
+    }
+    two.add(shared("ours", request(3, tokens(100, 9), 30))).unwrap();
+    let _ = two.run(1, None);
+    assert!(two.remove(3));
+    for (id, seed, known) in [(4, 1, 0), (5, 8, 39), (6, 7, 0), (7, 9, 0)] {
+        let asked = shared("ours", request(id, tokens(40, seed), 1));
+        let found = two.add(asked.clone()).unwrap();
+        assert!(if known == 39 { found == 39 } else { found < 39 }, "{id}: {found}");
+        finish(&mut two, &mut heard);
+        heard.is(&engine, &asked);
     }
 }
 
 #[test]
 fn what_cannot_be_served_is_refused_and_changes_nothing() {
     let engine = engine(Level::best(), 1);
-    let slots = |slots, positions| {
-        ServingBatch::new(Arc::clone(&engine), slots, positions).err().unwrap().to_string()
-    };
+    let slots =
+        |slots, rows| ServingBatch::new(Arc::clone(&engine), slots, rows, SCALE).err().unwrap().to_string();
     assert!(slots(0, 9).contains("slots must be from 1 to 1024"));
     assert!(slots(1025, 9).contains("slots"));
-    assert!(slots(1, 0).contains("positions must be from 1 to 160"));
-    assert!(slots(1, 161).contains("positions"));
-    let mut batch = ServingBatch::new(Arc::clone(&engine), 2, 40).unwrap();
+    assert!(slots(1, 0).contains("rows must be from 1 to 160"));
+    assert!(slots(1, 161).contains("rows"));
+    for scale in [f64::NAN, f64::INFINITY, -1.0] {
+        let refused = ServingBatch::new(Arc::clone(&engine), 1, 1, scale).err().unwrap();
+        assert!(matches!(refused, ServingError::Scale { .. }));
+    }
+    let mut batch = batch(&engine, 2, 40);
     batch.add(request(1, tokens(20, 1), 21)).unwrap();
-    let ask = |prompt: Vec<u32>, max_new, top_k| Request { id: 2, prompt, max_new, top_k };
+    let ask = |prompt: Vec<u32>, max_new, top_k| Request { top_k, ..request(2, prompt, max_new) };
     for (request, says) in [
         (Request { id: 1, ..ask(tokens(1, 1), 1, 1) }, "sequence 1 is in the batch already"),
         (ask(vec![], 1, 1), "is empty"),
         (ask(vec![53], 1, 1), "token 53 is not below"),
-        (ask(tokens(20, 1), 22, 1), "pass the 40 positions"),
-        (ask(tokens(41, 1), 0, 1), "pass the 40 positions"),
-        (ask(tokens(1, 1), usize::MAX, 1), "pass the 40 positions"),
-        (ask(tokens(1, 1), 1, 0), "top_k must be from 1 to 53"),
-        (ask(tokens(1, 1), 1, 54), "top_k"),
+        (ask(tokens(20, 1), 22, 1), "pass the 40 rows"),
+        (ask(tokens(41, 1), 1, 1), "pass the 40 rows"),
+        (ask(tokens(1, 1), 0, 1), "max_new must be at least 1"),
+        (ask(tokens(1, 1), usize::MAX, 1), "pass the 40 rows"),
+        (ask(tokens(1, 1), 1, 21), "top_k must be at most 20, got 21"),
+        (shared(&"g".repeat(65), ask(tokens(1, 1), 1, 1)), "group has 65 bytes, at most 64"),
     ] {
-        let said = batch.add(request.clone()).unwrap_err().to_string();
-        assert!(said.contains(says), "{said}");
-        assert!(batch.fork(1, 0, request).unwrap_err().to_string().contains(says));
+        assert!(batch.add(request).unwrap_err().to_string().contains(says), "{says}");
         assert_eq!(batch.len(), 1);
     }
-    let mut fork = |of, length, prompt| batch.fork(of, length, ask(prompt, 1, 1)).unwrap_err().to_string();
-    assert!(fork(5, 1, tokens(5, 1)).contains("sequence 5 is not in the batch"));
-    assert!(fork(1, 1, tokens(5, 1)).contains("but 0 tokens of sequence 1 have run"));
-    let _ = batch.run(1, None);
-    let mut fork = |of, length, prompt| batch.fork(of, length, ask(prompt, 1, 1)).unwrap_err().to_string();
-    assert!(fork(1, 21, tokens(30, 1)).contains("but 20 tokens"));
-    assert!(fork(1, 5, tokens(5, 1)).contains("must leave a token"));
-    assert!(fork(1, 5, tokens(9, 2)).contains("the first 5 tokens are not those"));
-    batch.fork(1, 5, ask(tokens(9, 1), 1, 1)).unwrap();
-    assert!(
-        batch
-            .add(Request { id: 3, ..ask(tokens(1, 1), 1, 1) })
-            .unwrap_err()
-            .to_string()
-            .contains("all 2 places")
-    );
+    batch.add(shared(&"g".repeat(64), ask(tokens(9, 1), 1, 20))).unwrap();
+    let full = batch.add(Request { id: 3, ..ask(tokens(1, 1), 1, 1) }).unwrap_err();
+    assert!(matches!(full, ServingError::Full { slots: 2 }), "{full}");
+}
+
+#[test]
+fn a_trace_shows_where_two_models_part() {
+    let engine = engine(Level::best(), 1);
+    let text = tokens(60, 4);
+    let trace = engine.trace(&text).unwrap();
+    assert_eq!(trace.len(), 60);
+    assert!(trace.iter().all(|digests| digests.len() == SHAPE.layers + 1));
+    assert_eq!(engine.trace(&text[..30]).unwrap(), trace[..30], "chunks change nothing");
+    let mut other = (**engine.model()).clone();
+    other.layers[1].down.weight[3] += if other.layers[1].down.weight[3] < 127 { 1 } else { -1 };
+    let broken = Engine::new(Arc::new(other), 1).unwrap().trace(&text).unwrap();
+    assert!(trace.iter().zip(&broken).all(|(a, b)| a[0] == b[0]), "the layer before is as it was");
+    assert!(trace.iter().zip(&broken).any(|(a, b)| a[1] != b[1]));
+    assert!(engine.trace(&[]).is_err());
+    assert!(engine.trace(&[53]).is_err());
+    assert!(engine.trace(&[1; 161]).is_err());
 }
 
 #[test]
@@ -268,7 +360,7 @@ fn an_answer_scores_as_it_was_told() {
     let asked = request(4, tokens(33, 2), 40);
     let (answer, top) = alone(&engine, &asked);
     let text = [&asked.prompt[..], &answer[..answer.len() - 1]].concat();
-    assert_eq!(engine.score(&text, asked.prompt.len() - 1, asked.top_k).unwrap(), top);
+    assert_eq!(engine.score(&text, asked.prompt.len() - 1, 1.max(asked.top_k)).unwrap(), top);
     let said = |tokens: &[u32], from, count| engine.score(tokens, from, count).unwrap_err().to_string();
     assert!(said(&[], 0, 1).contains("at least one token"));
     assert!(said(&[1], 1, 1).contains("from is 1, must be below the 1 tokens"));
@@ -283,16 +375,17 @@ proptest! {
     /// Any order of coming, running, sharing and giving up.
     #[test]
     fn whatever_happens_around_an_answer_it_is_the_same(
-        events in prop::collection::vec((0u8..8, 1usize..40, 0usize..12, any::<u32>()), 1..40),
+        slots in 1usize..8,
+        events in prop::collection::vec((0u8..8, 1usize..40, 1usize..12, any::<u32>()), 1..40),
     ) {
         let engine = engine(Level::best(), 1);
-        let mut batch = ServingBatch::new(Arc::clone(&engine), 5, 160).unwrap();
+        let mut batch = batch(&engine, slots, 160);
         let (mut asked, mut heard) = (HashMap::new(), Heard::default());
         for (id, (kind, length, max_new, seed)) in (0u64..).zip(events) {
             let request = request(id, tokens(length, seed % 3), max_new);
             let taken = match kind {
-                0..=2 => batch.add(request.clone()).is_ok(),
-                3..=4 => batch.fork(u64::from(seed) % (id + 1), length / 2, request.clone()).is_ok(),
+                0..=1 => batch.add(request.clone()).is_ok(),
+                2..=4 => batch.add(shared(["one", "two"][seed as usize % 2], request.clone())).is_ok(),
                 5 => {
                     let gone = u64::from(seed) % (id + 1);
                     if batch.remove(gone) {
@@ -310,16 +403,8 @@ proptest! {
                 asked.insert(id, request);
             }
         }
-        for _ in 0..100 {
-            heard.take(batch.run(100, None));
-        }
-        for request in asked.values() {
-            if request.max_new == 0 {
-                prop_assert!(!heard.0.contains_key(&request.id));
-            } else {
-                heard.is(&engine, request);
-            }
-        }
-        prop_assert_eq!(batch.len(), asked.values().filter(|request| request.max_new == 0).count());
+        finish(&mut batch, &mut heard);
+        asked.values().for_each(|request| heard.is(&engine, request));
+        prop_assert_eq!(heard.ended(), asked.len());
     }
 }

@@ -1,0 +1,91 @@
+"""One serving process while it lives: who waits for which answer of it."""
+
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from esper.gateway.engine_port import EngineError, EngineModel, Job, Made
+from esper.node.serving.answer_stream import AnswerStream
+from esper.node.serving.job_check import check_job
+from esper.node.workers.serve_messages import Answer, Forget, Refused, Tokens
+from esper.node.workers.worker_process import WorkerError, WorkerProcess
+
+
+class ModelLine:
+    """Answers of a process, by number. All of it belongs to the event loop."""
+
+    def __init__(self, worker: WorkerProcess, model: EngineModel) -> None:
+        self.model = model
+        """What it serves."""
+        self._worker = worker
+        self._slots = trio.Semaphore(model.slots, max_value=model.slots)
+        self._streams: dict[int, AnswerStream] = {}
+        self._last = 0
+        # At most a request and its end for each slot that is or was taken since the last was sent.
+        self._outbox: deque[object] = deque()
+        self._news = trio.Event()
+        self._ended = ""
+
+    @property
+    def running(self) -> int:
+        """Answers that hold a slot."""
+        return len(self._streams)
+
+    async def run(self) -> None:
+        """Carry messages until cancelled. Raises WorkerError, in groups, once the process ends."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._say)
+            while True:
+                self._hear(await self._worker.receive())
+
+    def end(self, reason: str) -> None:
+        """Every answer that has not been read to its end fails, and so does who waits for a slot."""
+        self._ended = reason
+        for stream in self._streams.values():
+            stream.fail(reason)
+
+    @asynccontextmanager
+    async def answer(self, job: Job) -> AsyncIterator[AnswerStream]:
+        """Tokens of an answer. Raises EngineError, and JobError for what does not fit."""
+        check_job(job, self.model)
+        async with self._slots:
+            if self._ended:
+                raise EngineError(self._ended)
+            self._last += 1
+            number, stream = self._last, AnswerStream()
+            self._streams[number] = stream
+            self._send(Answer(number, job.prompt, job.max_tokens, job.top, job.group))
+            try:
+                yield stream
+            finally:
+                # Before the slot is free: the process hears of both in this order.
+                del self._streams[number]
+                self._send(Forget(number))
+
+    def _send(self, message: object) -> None:
+        if not self._ended:
+            self._outbox.append(message)
+            self._news.set()
+
+    async def _say(self) -> None:
+        # Whoever asks may be cancelled at any time, but never in the middle of a frame.
+        while True:
+            await self._news.wait()
+            self._news = trio.Event()
+            while self._outbox:
+                await self._worker.send(self._outbox.popleft())
+
+    def _hear(self, message: object) -> None:
+        match message:
+            case Tokens(told):
+                for number, token, logit, top, logsumexp, ended in told:
+                    # Of one that was given up there may be some on the way.
+                    if (stream := self._streams.get(number)) is not None:
+                        stream.add(Made(token, logit, top, logsumexp), ended=ended)
+            case Refused(number, reason):
+                if (stream := self._streams.get(number)) is not None:
+                    stream.fail(f"the engine refuses this: {reason}")
+            case _:
+                raise WorkerError(f"serve worker said {type(message).__name__}")

@@ -1,0 +1,102 @@
+"""The loop of a serving process: answers come and go, their tokens leave in frames.
+
+A frame costs the event loop of the node more than the engine takes for a token, so what came in
+some milliseconds leaves together. The first token of an answer does not wait for that.
+"""
+
+import queue
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from esper.node.workers.serve_messages import Answer, Forget, Refused, Tokens, Told
+
+FRAME_MS: Final = 20
+"""Time between frames, and the longest call of the engine: what is asked meanwhile waits for it."""
+MOST_STEPS: Final = 256
+"""Of a call of the engine; an answer is no longer, so a frame is bounded by the slots."""
+
+NativeTold = tuple[int, int, int, Sequence[tuple[int, int]], float, bool]
+
+
+class Batch(Protocol):
+    """The part of ``esper._native.ServingBatch`` that runs."""
+
+    def __len__(self) -> int:
+        """Answers that are being made."""
+
+    def add(
+        self, number: int, prompt: Sequence[int], max_new: int, top_k: int, group: str, /
+    ) -> int:
+        """Take one in. Raises ValueError for what does not fit."""
+
+    def remove(self, number: int, /) -> bool:
+        """Give one up; whether it was here."""
+
+    def run(self, max_steps: int, deadline_ms: int, /) -> Sequence[NativeTold]:
+        """Tokens; back early with the first or the last of an answer."""
+
+
+class ServeLoop:
+    """Makes the answers that it is asked for."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        requests: "queue.SimpleQueue[Any]",
+        tell: Callable[[Tokens | Refused], object],
+        *,
+        steady_ms: Callable[[], int],
+    ) -> None:
+        self._batch = batch
+        self._requests = requests
+        self._tell = tell
+        self._steady_ms = steady_ms
+        self._begun: set[int] = set()
+        self._told: list[Told] = []
+        self._told_at = 0
+
+    def run(self) -> None:
+        """Go on for ever."""
+        while True:
+            self.turn()
+
+    def turn(self) -> None:
+        """Take in what was said, waiting for it if nothing runs; then one call of the engine."""
+        self._take_in()
+        if not len(self._batch):
+            return
+        now_ms = self._steady_ms()
+        if not self._told:
+            self._told_at = now_ms
+        left_ms = max(self._told_at + FRAME_MS - now_ms, 1)
+        first = False
+        for number, token, logit, top, logsumexp, ended in self._batch.run(MOST_STEPS, left_ms):
+            first |= number not in self._begun
+            self._begun.add(number)
+            if ended:
+                self._begun.discard(number)
+            self._told.append((number, token, logit, tuple(top), logsumexp, ended))
+        late = self._steady_ms() >= self._told_at + FRAME_MS
+        if first or late or not len(self._batch):
+            self._flush()
+
+    def _flush(self) -> None:
+        told, self._told = tuple(self._told), []
+        if told:
+            self._tell(Tokens(told))
+
+    def _take_in(self) -> None:
+        while not len(self._batch) or not self._requests.empty():
+            match self._requests.get():
+                case Answer(number, prompt, max_tokens, top, group):
+                    try:
+                        self._batch.add(number, prompt, max_tokens, top, group)
+                    except (ValueError, OverflowError) as error:
+                        self._tell(Refused(number, str(error)))
+                case Forget(number):
+                    self._batch.remove(number)
+                    self._begun.discard(number)
+                    if not len(self._batch):
+                        self._flush()
+                case other:
+                    raise TypeError(f"nobody serves {type(other).__name__}")
