@@ -87,6 +87,7 @@ COMMANDS: dict[str, list[str]] = {
     "esperd init": ["--network", "devnet"],
     "esperd node": ["--rpc-port", "0", "--port", "0"],
     "esperd mine": ["--rpc-port", "0", "--port", "0", "--threads", "1"],
+    "esperd serve": ["--model", str(MODEL), "--port", "0", "--ollama-port", "0"],
     "esperd config": [],
     "esperd models": [],
     "esperd mining": [],
