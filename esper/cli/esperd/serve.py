@@ -9,7 +9,7 @@ import trio
 import typer
 
 from esper.cli.esperd.reported_errors import reported_errors
-from esper.cli.folder_option import folder_named
+from esper.embedded import WORD, model_folder
 from esper.model.templates.apart.template_process import TemplateProcess
 from esper.node.gateway.local_server import LocalPlan, serve_locally
 from esper.node.logs import set_up
@@ -22,7 +22,12 @@ from esper.node.workers.threads import ThreadsError, check_threads, processors
 def serve(
     model: Annotated[
         Path,
-        typer.Option("--model", parser=folder_named, metavar="DIR", help="Folder of the model."),
+        typer.Option(
+            "--model",
+            parser=model_folder,
+            metavar="DIR",
+            help=f"Folder of an integer model, or `{WORD}`.",
+        ),
     ],
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="TCP port; 0 takes any that is free.")

@@ -32,8 +32,8 @@ class LocalBooks:
     """See ``Books``."""
 
     async def account(self, key: str) -> Account | None:
-        """No keys are made here: any is taken for none."""
-        return ANYONE
+        """No keys are made here, so none is right."""
+        return None
 
     async def local(self) -> Account | None:
         """Everyone."""

@@ -193,4 +193,7 @@ def test_without_a_chain(tmp_path: Path) -> None:
         for path in ("/v1/usage", "/v1/receipts/" + "0" * 32):
             assert client.get(path).json()["error"]["code"] == "unknown_url"
         assert client.get("/v1/models").json()["data"][0]["esper"]["gateway"] == ""
+        for key in (ALICE, "esk_"):
+            found = client.get("/v1/models", headers={"authorization": f"Bearer {key}"})
+            assert found.status_code == 401
     assert world.signer.given == []
