@@ -17,6 +17,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from esper.metrics.gateway_families import gateway_families
 from esper.metrics.sample import MiningSample, NodeSample, PeersSample, TierSample
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
@@ -57,6 +58,8 @@ def families(sample: NodeSample) -> Iterator[Metric]:
         yield from _mining(sample.mining)
     if sample.peers is not None:
         yield from _peers(sample.peers)
+    if sample.gateway is not None:
+        yield from gateway_families(sample.gateway)
 
 
 def _chain(sample: NodeSample) -> Iterator[Metric]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from esper.metrics.gateway_sample import GatewaySample
+
 
 @dataclass(frozen=True, slots=True)
 class TierSample:
@@ -79,6 +81,8 @@ class NodeSample:
     """None without a miner."""
     peers: PeersSample | None = None
     """None for a node without a network."""
+    gateway: GatewaySample | None = None
+    """None for a node without a gateway."""
 
 
 @dataclass(frozen=True, slots=True)

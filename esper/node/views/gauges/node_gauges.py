@@ -5,6 +5,7 @@ from math import log2
 
 import esper
 from esper.dao.registry import ONE
+from esper.metrics.gateway_sample import GatewaySample
 from esper.metrics.sample import Health, MiningSample, NodeSample, PeersSample, TierSample
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import PER_MILLE, usefulness_per_mille
@@ -37,11 +38,14 @@ class NodeGauges:
         *,
         lag_ms: Callable[[], int],
         clock: Clock,
+        gateway: Callable[[], GatewaySample | None] = lambda: None,
     ) -> None:
         """``lag_ms``: how late the event loop's last turn was.
 
         ``troubles``: what else may be wrong, each a sentence, or nothing while it is in order.
+        ``gateway``: its numbers, None while there is none.
         """
+        self._gateway = gateway
         self._chain = chain
         self._mempool = mempool
         self._sync = sync
@@ -82,6 +86,7 @@ class NodeGauges:
             store_bytes=sizes,
             mining=self._mining_sample(),
             peers=self._peers_sample(),
+            gateway=self._gateway(),
         )
 
     def usefulness_per_mille(self) -> int:
