@@ -1,5 +1,6 @@
 """What is known of a call on its way into the chain, and what is to be done about it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -182,6 +183,12 @@ class Conditions:
     """Height of the next change of models, None if none is voted."""
     waiting: frozenset[bytes] = frozenset()
     """Txids of the account's transactions in the mempool."""
+    bids: Mapping[bytes, int] = field(default_factory=dict)
+    """Micro-credits a token by model, where they are not ``suggested_bid``."""
+
+    def bid_of(self, model_id: bytes) -> int:
+        """The bid that brings a call to a model through, micro-credits a token."""
+        return self.bids.get(model_id, self.suggested_bid)
 
 
 @dataclass(frozen=True, slots=True)

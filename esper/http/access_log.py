@@ -1,6 +1,7 @@
 """One line per answer, once it has ended: no headers, no bodies, no queries."""
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Final
@@ -10,6 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from esper.saying import say
 
 ACCESS_LOG: Final = logging.getLogger("esper.http.access")
+
+_KEY: Final = re.compile(r"esk_[0-9A-Za-z_]*")
+"""Somebody's key, in a path where it has no business: a log is no place for it."""
 
 
 class AccessLog:
@@ -45,7 +49,7 @@ class AccessLog:
                 "{method} {path!r} {status} {first_ms:.1f} ms, {end} after {ms:.1f} ms, "
                 "{bytes} bytes",
                 method=scope["method"],
-                path=scope["path"],
+                path=_KEY.sub("esk_\u2026", scope["path"]),
                 status=status,
                 first_ms=1000 * first_s,
                 end="ended" if whole else "broken off",

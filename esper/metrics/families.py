@@ -17,6 +17,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from esper.metrics.gateway_families import gateway_families
 from esper.metrics.sample import (
     EventsSample,
     HttpSample,
@@ -68,6 +69,8 @@ def families(sample: NodeSample) -> Iterator[Metric]:
         yield from _events(sample.events)
     if sample.http is not None:
         yield from _http(sample.http)
+    if sample.gateway is not None:
+        yield from gateway_families(sample.gateway)
 
 
 def _chain(sample: NodeSample) -> Iterator[Metric]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from esper.metrics.gateway_sample import GatewaySample
+
 
 @dataclass(frozen=True, slots=True)
 class TierSample:
@@ -105,6 +107,8 @@ class NodeSample:
     """None where nobody is told anything."""
     http: HttpSample | None = None
     """None where nobody is served."""
+    gateway: GatewaySample | None = None
+    """None for a node without a gateway."""
 
 
 @dataclass(frozen=True, slots=True)

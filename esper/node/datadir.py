@@ -3,6 +3,7 @@
 chain.json   {"format": 1, "network": ..., "genesis_hash": ...}
 vrf.secret   32 bytes, readable by the owner only
 results.key  32 bytes, the same: seed of the key that returns long answers
+gateway.key  32 bytes, the same: seed of the key that signs the gateway's promises and calls
 blocks/      headers and bodies      proofs/      proofs
 """
 
@@ -24,6 +25,7 @@ FORMAT: Final = 1
 CHAIN_FILE: Final = "chain.json"
 SECRET_FILE: Final = "vrf.secret"
 RESULTS_FILE: Final = "results.key"
+GATEWAY_FILE: Final = "gateway.key"
 BEFORE_A_CHAIN: Final = ("esper.toml", "wallets", MODELS_FOLDER)
 """What a person may have put into a data directory already."""
 
@@ -132,6 +134,13 @@ class DataDirectory:
         The key pays the fees of those answers: its address must be given some coins.
         """
         return self._secret(RESULTS_FILE, fresh)
+
+    def gateway_seed(self, fresh: bytes) -> bytes:
+        """The seed of the gateway's key; ``fresh`` becomes it if there is none.
+
+        Its account pays for proofs with the credits of its stake.
+        """
+        return self._secret(GATEWAY_FILE, fresh)
 
     def _secret(self, name: str, fresh: bytes) -> bytes:
         file = self.path / name

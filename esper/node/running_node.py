@@ -37,6 +37,9 @@ from esper.node.clock import Clock, steady_ms
 from esper.node.datadir import DataDirectory
 from esper.node.entries.places import EntryPlaces
 from esper.node.events import Events
+from esper.node.gateway.gateway_plan import GatewayPlan
+from esper.node.gateway.gateway_run import GatewayRun
+from esper.node.gateway.node_gateway import GatewayParts, NodeGateway
 from esper.node.interpreter import share_interpreter
 from esper.node.loop_watch import LoopWatch
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
@@ -128,6 +131,8 @@ class NodeParts:
     """Reads tokenizers of models that come; None: those of ``texts`` are all."""
     models: ModelsPlan | None = None
     """Packages of models that come; None: it follows none."""
+    gateway: GatewayPlan | None = None
+    """Its gateway; None: it has none."""
 
 
 async def run_node(
@@ -160,11 +165,12 @@ async def run_node(
             Service("signals", partial(stop_when_signalled, signals, stop)),
             Service("the watch of the loop", watch.run),
             Service("the events for others", node.telling.run),
-            Service(
-                "the RPC server",
-                partial(rpc.run, node.rpc, gauge, node.telling, pages),
-            ),
         ]
+        gateway = None if node.gateway is None else GatewayRun(node.gateway)
+        if gateway is not None:
+            services.append(Service("the gateway", gateway.run))
+        rpc_run = partial(rpc.run, node.rpc, gauge, node.telling, gateway, pages)
+        services.append(Service("the RPC server", rpc_run))
         if node.network is not None:
             services.append(Service("the network", node.network.run))
         if parts.read_text is not None:
@@ -205,6 +211,8 @@ class OpenNode:
     """What programs outside are told; to be run."""
     rpc: NodePort
     """What the RPC server answers with."""
+    gateway: NodeGateway | None = None
+    """To be run; None if it has none."""
 
 
 @contextmanager
@@ -282,6 +290,20 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 chain.network, peers = standing, NetworkPeers(network, standing)
                 if mining is not None:
                     network.following.busy_changed = mining.look_again
+            gateway = None
+            if parts.gateway is not None:
+                gateway = NodeGateway(
+                    parts.gateway,
+                    GatewayParts(
+                        parts.directory,
+                        chain,
+                        mempool,
+                        history,
+                        parts.texts,
+                        parts.verifier,
+                        parts.clock,
+                    ),
+                )
             packages = PackageViews(chain, keeper)
             ready = None
             if mining is not None:
@@ -297,7 +319,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 peers,
                 packages,
                 EventViews(telling.log),
-                warnings,
+                lambda: [*warnings, *(gateway.standing.warnings if gateway else ())],
                 stop,
             )
         yield OpenNode(
@@ -312,6 +334,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
             keeper,
             telling,
             rpc,
+            gateway,
         )
 
 
@@ -353,7 +376,7 @@ def _rpc_node(
     peers: PeersPort | None,
     packages: PackageViews,
     events: EventViews,
-    warnings: Sequence[str],
+    warnings: Callable[[], Sequence[str]],
     stop: Callable[[], None],
 ) -> NodePort:
     params, texts = parts.directory.params, parts.texts
@@ -393,6 +416,7 @@ def node_gauge(node: OpenNode, parts: NodeParts, watch: LoopWatch, counts: HttpC
         node.mining.control if node.mining is not None else None,
         node.peers,
         StoreGauge(parts.directory.path, node.manager.store.options, parts.steady),
+        [node.gateway.trouble] if node.gateway is not None else (),
         lag_ms=lambda: watch.lag_ms,
         clock=parts.clock,
         outside=OutsideGauge(node.telling, counts),
@@ -426,6 +450,7 @@ class _RpcServer:
         node: NodePort,
         gauge: NodeGauge,
         telling: Telling,
+        gateway: GatewayRun | None,
         pages: Callable[[Sequence[Route[Any]]], Sequence[Route[Any]]],
         *,
         task_status: trio.TaskStatus[None],
@@ -433,6 +458,8 @@ class _RpcServer:
         """``pages`` come after all other routes, which they are given."""
         gate = Gate(self._settings)
         others = [*metrics_routes(gauge, gate), *telling.routes(gate)]
+        if gateway is not None:
+            others.extend(gateway.routes)
         others = [*others, *pages(others)]
         async with trio.open_nursery() as nursery:
             start = partial(serve, others=others, counts=self.counts)

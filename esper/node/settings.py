@@ -42,6 +42,7 @@ MOST_MODELS_GIB: Final = 1 << 16
 MOST_LOG_FILES: Final = 1_000
 RESERVE_MIB: Final = 512
 DAY_S: Final = 86_400
+MOST_RATE: Final = 10**9
 MOST_BID_RATE: Final = 10**15
 """Micro-credits a second: a thousand million credits, more than any call can bid."""
 HOST: Final = EachText(
@@ -296,6 +297,36 @@ class Settings:
         "", "address to publish answers of calls on", check=parse_zmq_address
     )
     """Once a block has them."""
+    gateway: str = setting(
+        "auto",
+        "serve OpenAI's and Ollama's API on the port of JSON-RPC; auto: on devnet and regtest",
+        choices=("auto", "on", "off"),
+    )
+    """auto: on networks without value."""
+    gateway_open: bool = setting(
+        True,
+        "on devnet and regtest, answer programs of this machine without a key",
+    )
+    """Never where the server can be reached from elsewhere, or under further host names."""
+    gateway_rate: int = setting(
+        0,
+        "micro-credits that a token of a prompt takes of a key's budget; one of an answer takes "
+        "four times that",
+        least=0,
+        most=MOST_RATE,
+    )
+    """For the answer; its proof is apart."""
+    gateway_memory_mib: int = setting(
+        256, "MiB that answers in the making may take, for each model", least=16, most=MOST_MIB
+    )
+    """Slots follow from it."""
+    gateway_threads: int = setting(
+        0,
+        "threads of each model's answers, at most four for each processor; 0: one for each",
+        least=0,
+        most=MOST_THREADS,
+    )
+    """0 stands for all."""
     log_level: str = setting("info", "least severity that is told", choices=LOG_LEVELS)
     """To standard error."""
     log_json: bool = setting(False, "log lines as JSON objects")

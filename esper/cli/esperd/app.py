@@ -30,6 +30,11 @@ COMMANDS: Final[Table] = (
         "Keep the chain, serve JSON-RPC, mine, and answer calls.",
     ),
     Command(
+        "serve",
+        "serve:serve",
+        "Answer with a model of this machine by OpenAI's and Ollama's APIs: no chain, no account.",
+    ),
+    Command(
         "config",
         "node_commands:config",
         "Show every setting that would be in effect, and where it comes from.",

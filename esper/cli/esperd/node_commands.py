@@ -15,11 +15,13 @@ import trio
 import typer
 
 from esper.cli.esperd.answers import JsonOption, answer
+from esper.cli.esperd.gateway_places import gateway_plan
 from esper.cli.esperd.model_places import model_places, models_plan
 from esper.cli.esperd.reported_errors import reported_errors
 from esper.cli.esperd.setting_options import Given, takes_settings
 from esper.consensus.genesis import genesis_hash
 from esper.model.prompts import read_bank
+from esper.model.templates.apart.template_process import TemplateProcess
 from esper.node.calls.text_service import ModelText, TextService
 from esper.node.clock import wall_ms
 from esper.node.datadir import DataDirectory
@@ -97,7 +99,7 @@ def config(given: Given, as_json: JsonOption = False) -> None:
 def resolved_for(flags: Given) -> Resolved:
     """Raises SettingsError."""
     resolved = resolve(flags, os.environ)
-    for name in ("threads", "prove_threads"):
+    for name in ("threads", "prove_threads", "gateway_threads"):
         try:
             check_threads(getattr(resolved.settings, name))
         except ThreadsError as error:
@@ -159,8 +161,16 @@ class Prepared:
     """What the network service is started with."""
 
 
-def prepared(resolved: Resolved, *, mines: bool, needs_payee: bool) -> Prepared:
+def prepared(
+    resolved: Resolved,
+    *,
+    mines: bool,
+    needs_payee: bool,
+    process: TemplateProcess | None = None,
+) -> Prepared:
     """Check all that a start would refuse, before anything is made or listened on.
+
+    ``process`` runs the chat templates of models.
 
     ``esperd config`` asks it as well, so that what it shows is what would run. Raises
     SettingsError, DataDirectoryError, LogFileError, ModelError, NodeKeyError and
@@ -175,7 +185,8 @@ def prepared(resolved: Resolved, *, mines: bool, needs_payee: bool) -> Prepared:
     peers = network_settings(resolved, params)
     if settings.log_file != Path():
         check_log_file(settings.log_file)
-    texts = TextService({params.model.model_id: ModelText(settings.model, params.model)})
+    text = ModelText(settings.model, params.model, process)
+    texts = TextService({params.model.model_id: text})
     if mines:
         _check_model(settings, params)
     DataDirectory.check(settings.datadir, params)
@@ -198,8 +209,16 @@ def _check_host(resolved: Resolved, name: str) -> None:
 
 
 def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> None:
+    # It starts with the first chat.
+    with TemplateProcess() as process:
+        _run_with(process, resolved, mines=mines, wanted=wanted, ends=ends)
+
+
+def _run_with(
+    process: TemplateProcess, resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool
+) -> None:
     settings = resolved.settings
-    known = prepared(resolved, mines=mines, needs_payee=mines)
+    known = prepared(resolved, mines=mines, needs_payee=mines, process=process)
     set_up(settings.log_level, as_json=settings.log_json, file=_log_file(settings))
     kept = KeptModels()
     places = model_places(settings, known.params, kept)
@@ -215,8 +234,9 @@ def _run(resolved: Resolved, *, mines: bool, wanted: int | None, ends: bool) -> 
         plan if mines else None,
         network=plan_of_network,
         places=places,
-        read_text=partial(_read_text, places),
+        read_text=partial(_read_text, process, places),
         models=models_plan(settings, kept, mines=mines),
+        gateway=gateway_plan(settings, known.params, places),
     )
     trio.run(run_node, settings, parts)
 
@@ -234,10 +254,12 @@ def _check_model(settings: Settings, params: NetworkParameters) -> None:
     PromptSource.of(read_bank(settings.bank).prompts, params.model)
 
 
-def _read_text(places: EntryPlaces, model: ModelEntry) -> ModelText | None:
+def _read_text(
+    process: TemplateProcess, places: EntryPlaces, model: ModelEntry
+) -> ModelText | None:
     """The tokenizer of a model that lies here. Raises ModelError."""
     folder = places.folder_of(model.model_id)
-    return None if folder is None else ModelText(folder, model)
+    return None if folder is None else ModelText(folder, model, process)
 
 
 def _mining_plan(

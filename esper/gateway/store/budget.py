@@ -58,8 +58,7 @@ class Budget:
         for a call that has a reservation.
         """
         with self._database.commit() as connection:
-            values = {"call": call, "key": key, "amount": amount, "now": now_ms}
-            return connection.execute(_RESERVE, values).rowcount == 1
+            return reserve(connection, call, key, amount, now_ms)
 
     def release(self, call: str) -> None:
         """Give back what is reserved for a call, if anything is."""
@@ -87,6 +86,12 @@ class Budget:
         with self._database.reading() as connection:
             question = "SELECT kind, amount FROM ledger WHERE call = ?"
             return dict(connection.execute(question, (call,)).fetchall())
+
+
+def reserve(connection: sqlite3.Connection, call: str, key: str, amount: int, now_ms: int) -> bool:
+    """Within a commit: as Budget.reserve."""
+    values = {"call": call, "key": key, "amount": amount, "now": now_ms}
+    return connection.execute(_RESERVE, values).rowcount == 1
 
 
 def release(connection: sqlite3.Connection, call: str) -> None:

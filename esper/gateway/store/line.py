@@ -1,5 +1,6 @@
 """Calls on their way into the chain, as the database holds them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from esper.gateway.proving_rows import Row, Step, encode_row, row_of
@@ -47,6 +48,16 @@ class LineStore:
         except ValueError as error:
             raise damaged(self._database.path, f"rows: {error}") from error
 
+    def find(self, call: str) -> Row | None:
+        """The row of a call, settled or not; None if it never was to be proven."""
+        with self._database.reading() as connection:
+            question = "SELECT data FROM rows WHERE call = ?"
+            found = connection.execute(question, (call,)).fetchone()
+        try:
+            return None if found is None else row_of(found[0])
+        except ValueError as error:
+            raise damaged(self._database.path, f"rows: {error}") from error
+
     def commit(self, step: Step, now_ms: int) -> None:
         """All of a step that is to be kept, in one commit. Only then is the rest of it done.
 
@@ -81,11 +92,11 @@ class LineStore:
                 "UPDATE line SET next_nonce = ?, stopped = ?", (step.next_nonce, step.stopped)
             )
 
-    def follow_from(self, height: int, block_id: bytes) -> None:
-        """The first block of all: those before it hold nothing of the account."""
+    def follow_from(self, blocks: Sequence[tuple[int, bytes]]) -> None:
+        """The chain at the first start of all, by height: they hold nothing of the account."""
         with self._database.commit() as connection:
             connection.execute("DELETE FROM followed")
-            connection.execute("INSERT INTO followed VALUES (?, ?)", (height, block_id))
+            connection.executemany("INSERT INTO followed VALUES (?, ?)", blocks)
 
     def resume(self, next_nonce: int | None = None) -> None:
         """The operator's word that what stopped the gateway is mended."""

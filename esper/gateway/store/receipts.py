@@ -1,10 +1,11 @@
 """Promises and proofs, and how long they are kept."""
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from esper.gateway.proving_rows import Row, encode_row
-from esper.gateway.store.budget import charge, count_request, release
+from esper.gateway.store.budget import charge, count_request, release, reserve
 from esper.gateway.store.database import Database
 
 PROMISE_MS: Final = 24 * 3600 * 1000
@@ -45,6 +46,15 @@ class Kept:
     at_ms: int
     promise: bytes | None
     proof: bytes | None
+
+
+class Late(Enum):
+    """What became of the wish to have a promise proven."""
+
+    QUEUED = "queued"
+    KNOWN = "known"
+    """It has a row: on its way, proven, or given up for good."""
+    OVER_BUDGET = "over budget"
 
 
 class NoReservationError(Exception):
@@ -91,6 +101,26 @@ class Receipts:
             connection.execute(
                 "UPDATE repeats SET answer = ? WHERE call = ?", (instant.answer, instant.call)
             )
+
+    def prove_later(self, row: Row, key: str, amount: int, now_ms: int) -> Late:
+        """Have a promise proven that was not to be: row and reservation, in one commit.
+
+        The charge then belongs to the period of this reservation.
+        """
+        with self._database.commit() as connection:
+            known = connection.execute("SELECT 1 FROM rows WHERE call = ?", (row.call,)).fetchone()
+            if known is not None:
+                return Late.KNOWN
+            if not reserve(connection, row.call, key, amount, now_ms):
+                return Late.OVER_BUDGET
+            connection.execute(
+                "UPDATE receipts SET period = "
+                "(SELECT period FROM reservations WHERE reservations.call = receipts.call) "
+                "WHERE call = ?",
+                (row.call,),
+            )
+            connection.execute("INSERT INTO rows VALUES (?, NULL, ?)", (row.call, encode_row(row)))
+        return Late.QUEUED
 
     def store_proof(self, call: str, proof: bytes | None, now_ms: int) -> bool:
         """Put a proof to its promise, or take one away that a reorganisation made worthless.

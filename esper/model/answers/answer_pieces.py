@@ -63,6 +63,17 @@ class AnswerDecoder:
         """A token's piece of text; None for special and unknown tokens, which have none."""
         return None if token in self._special else self._tokenizer.id_to_token(token)
 
+    def token_bytes(self, token: int) -> bytes:
+        """What a token writes, which may be part of a character; nothing for a special one."""
+        piece = self.piece(token)
+        if piece is None:
+            return b""
+        if self._kind == "bytes":
+            return _letters_bytes(piece)
+        if self._kind == "fallback" and _BYTE_PIECE.fullmatch(piece):
+            return bytes([int(piece[3:-1], 16)])
+        return piece.replace(_BLANK, " ").encode()
+
     def first_text(self, prompt: list[int], answer: list[int]) -> str:
         """The text of an answer's beginning."""
         return decode_answer(self._tokenizer, prompt, answer)
@@ -103,12 +114,7 @@ class _ByteLevel:
 
     def _bytes(self, token: int) -> bytes:
         piece = self._decoder.piece(token)
-        if piece is None:
-            return b""
-        try:
-            return bytes(map(_BYTE_OF.__getitem__, piece))
-        except KeyError:  # a token that was added as a text
-            return piece.encode()
+        return b"" if piece is None else _letters_bytes(piece)
 
 
 class _Units:
@@ -191,6 +197,14 @@ def _steps(fields: dict[str, Any]) -> list[dict[str, Any]]:
     if fields["type"] != "Sequence":
         return [fields]
     return [step for one in fields["decoders"] for step in _steps(one)]
+
+
+def _letters_bytes(piece: str) -> bytes:
+    """The bytes of a byte-level piece."""
+    try:
+        return bytes(map(_BYTE_OF.__getitem__, piece))
+    except KeyError:  # a token that was added as a text
+        return piece.encode()
 
 
 def _from_a_start(tail: bytes) -> bytes:

@@ -18,6 +18,7 @@ from esper.model.tokenizer import (
     decode_answer,
     encode_text,
     read_tokenizer_file,
+    special_tokens,
     tokenizer_of,
 )
 from esper.primitives.hashing import tagged_hash
@@ -58,6 +59,7 @@ class ModelText:
         self._tokenizer: Tokenizer = tokenizer_of(path, content, entry.shape.vocab)
         self._decoder = AnswerDecoder(self._tokenizer)
         self._bos = entry.bos
+        self._ends = frozenset((entry.eos, *special_tokens(self._tokenizer)))
         self._chat = chat_tokens(folder, entry.shape.vocab, entry.bos, process)
 
     @property
@@ -108,6 +110,15 @@ class ModelText:
         """Text of tokens by themselves, special ones as they are spelled."""
         text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=False)
         return text
+
+    def token_bytes(self, token: int) -> bytes:
+        """What a token writes by itself, part of a character perhaps; markers write nothing."""
+        return self._decoder.token_bytes(token)
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """Tokens that end an answer: the model's own end, and every marker of its tokenizer."""
+        return self._ends
 
     def answer(self, prompt: Sequence[int], stops: Sequence[str] = ()) -> AnswerText:
         """Begin the text of an answer to ``prompt`` whose tokens are yet to come.

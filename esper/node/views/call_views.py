@@ -2,25 +2,22 @@
 
 from typing import Final
 
+from esper.node.calls.suggested_bid import calls_per_block, suggested_bid
 from esper.node.calls.text_service import ChatMessage, ModelText, NoTextError, TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.mining_control import MiningControl
-from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.ids import ModelId, model_id_of
 from esper.primitives.model_entry import ModelEntry
 from esper.rpc import schema as s
 from esper.rpc.errors import INVALID_PARAMS, NOT_FOUND, RpcError
 from esper.vm.answers import MAX_ANSWER_TOKENS, call_cost
 from esper.vm.call_rows import call_rows
-from esper.vm.llm_call import least_price
 
 LONGEST_CHAT: Final = 65_536
 """Characters of all messages together, as of a text: nothing else is answered while a tokenizer
 works, which a text of this length takes up to a sixth of a second of."""
-BUSY_FACTOR: Final = 2
-"""With calls waiting for more than a block, a bid of so many times the least goes ahead."""
 
 
 class CallViews:
@@ -63,15 +60,11 @@ class CallViews:
             raise RpcError(INVALID_PARAMS, "the prompt is empty: there is nothing to answer")
         _check_ids(tokens, model)
         view = self._chain.view
-        chain, in_force = view.context, parameters_of(view.context, view.state)
-        rules = in_force.calls
+        rules = parameters_of(view.context, view.state).calls
         _check_lengths(len(tokens), params.max_tokens, call_rows(rules, model.shape))
         waiting = self._mempool.pool.statistics().calls
-        per_block = rules.groups_per_block * (rules.rows_per_group // rules.rows_per_call)
-        at = chain.execution_context(view.state, bytes(ADDRESS_BYTES))
-        entry = at.entry(model.model_id)
-        least = in_force.credits.minimum_bid if entry is None else least_price(entry, at)
-        bid = least if waiting <= per_block else BUSY_FACTOR * least
+        per_block = calls_per_block(view.context, view.state)
+        bid = suggested_bid(model.model_id, view.context, view.state, waiting)
         return s.Estimate(
             model_id=model.model_id.hex(),
             tokens=tokens,

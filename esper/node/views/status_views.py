@@ -1,6 +1,6 @@
 """What a node says of itself, its network and its models."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import esper
 from esper.consensus.context import ChainContext
@@ -32,19 +32,19 @@ class StatusViews:
         texts: TextService,
         sync: SyncState,
         mining: MiningControl | None,
-        warnings: Sequence[str] = (),
+        warnings: Callable[[], Sequence[str]] = tuple,
         *,
         peers: PeersPort | None = None,
         steady: Clock = steady_ms,
     ) -> None:
-        """``warnings`` are sentences on what was found when the node started."""
+        """``warnings`` gives sentences on what its operator has to see to."""
         self._peers = peers
         self._chain = chain
         self._mempool = mempool
         self._texts = texts
         self._sync = sync
         self._mining = mining
-        self._warnings = tuple(warnings)
+        self._warnings = warnings
         self._steady = steady
         self._began_ms = steady()
 
@@ -78,7 +78,7 @@ class StatusViews:
             mining=self._mining is not None and not self._mining.paused,
             paused=self._mining is not None and self._mining.paused,
             answers_calls=self._mining is not None,
-            warnings=[*self._warnings, *(network.warnings if network is not None else ())],
+            warnings=[*self._warnings(), *(network.warnings if network is not None else ())],
             uptime_ms=self._steady() - self._began_ms,
             inbound=None if network is None else network.inbound,
             outbound=None if network is None else network.outbound,

@@ -28,6 +28,7 @@ from esper.node.calls.text_service import NoTextError, TextService
 from esper.node.chain.changes.arrival import Arrival
 from esper.node.datadir import DataDirectory
 from esper.node.entries.crew import Crew
+from esper.node.gateway.gateway_plan import GatewayPlan
 from esper.node.mining.mining_service import MiningService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.peers.port import PeersPort
@@ -430,6 +431,7 @@ async def node_world(
     peers: PeersPort | None = None,
     crew: Crew | None = None,
     tier: int | None = None,
+    gateway: GatewayPlan | None = None,
     **settings: Any,
 ) -> AsyncIterator[NodeWorld]:
     """A node on a data directory; ``running`` lets it mine. ``wall`` may step.
@@ -460,6 +462,7 @@ async def node_world(
         store_options(params),
         steady,
         peers=peers,
+        gateway=gateway,
     )
     stops: list[bool] = []
     chosen = Settings(network=params.name, datadir=datadir, **settings)

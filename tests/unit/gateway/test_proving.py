@@ -41,7 +41,8 @@ def sign_once(line: ProvingLine, now: Conditions = NOW) -> Version:
     """The version that a look asks for and gets."""
     sign = line.look(now).sign
     assert sign is not None
-    txid = b"%s-%d" % (sign.call.encode(), len(line._of_txid))
+    made = sum(len(row.versions) for row in line.rows.values())
+    txid = b"%s-%d" % (sign.call.encode(), made)
     (version,) = line.signed(sign, txid, b"data").sends
     return version
 

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from esper.metrics.families import exposition
+from esper.metrics.gateway_sample import GatewaySample, Steps
 from esper.metrics.sample import (
     EventsSample,
     HttpSample,
@@ -36,6 +37,19 @@ SAMPLE = NodeSample(
     peers=PeersSample(1, 8, 10, 20, 9),
     events=EventsSample({"block": 7, "tx_in": 30}, 3, 1),
     http=HttpSample(5, {"host": 2, "busy": 0}),
+    gateway=GatewaySample(
+        requests={("chat.completions", "ok"): 5, ("responses", "scope"): 1},
+        queue=Steps((0.1, 1.0), (2, 1, 1), 3.5),
+        first=Steps((0.1, 1.0), (0, 4, 0), 2.0),
+        tokens={"prompt": 40, "answer": 60},
+        streams=3,
+        slots_used=2,
+        waiting=6,
+        backlog_calls=4,
+        receipts={"queued": 4, "final": 9},
+        disagreements=1,
+        credits_burned=700,
+    ),
 )
 
 
@@ -76,6 +90,28 @@ def test_every_number_of_a_sample_is_told() -> None:
         ("esper_mining_attempts_per_second", ""): 12.5,
         ("esper_mining_tokens_per_second", ""): 800.0,
         ("esper_mining_proof_seconds", ""): 4.5,
+        ("esper_gateway_requests_total", "ok,chat.completions"): 5.0,
+        ("esper_gateway_requests_total", "scope,responses"): 1.0,
+        ("esper_gateway_queue_seconds_bucket", "0.1"): 2.0,
+        ("esper_gateway_queue_seconds_bucket", "1.0"): 3.0,
+        ("esper_gateway_queue_seconds_bucket", "+Inf"): 4.0,
+        ("esper_gateway_queue_seconds_count", ""): 4.0,
+        ("esper_gateway_queue_seconds_sum", ""): 3.5,
+        ("esper_gateway_first_token_seconds_bucket", "0.1"): 0.0,
+        ("esper_gateway_first_token_seconds_bucket", "1.0"): 4.0,
+        ("esper_gateway_first_token_seconds_bucket", "+Inf"): 4.0,
+        ("esper_gateway_first_token_seconds_count", ""): 4.0,
+        ("esper_gateway_first_token_seconds_sum", ""): 2.0,
+        ("esper_gateway_tokens_total", "prompt"): 40.0,
+        ("esper_gateway_tokens_total", "answer"): 60.0,
+        ("esper_gateway_streams", ""): 3.0,
+        ("esper_gateway_slots_used", ""): 2.0,
+        ("esper_gateway_waiting", ""): 6.0,
+        ("esper_gateway_proof_backlog_calls", ""): 4.0,
+        ("esper_gateway_receipts", "queued"): 4.0,
+        ("esper_gateway_receipts", "final"): 9.0,
+        ("esper_gateway_disagreements_total", ""): 1.0,
+        ("esper_gateway_credits_burned_total", ""): 700.0,
         ("esper_mining_running", ""): 1.0,
         ("esper_p2p_peers", "inbound"): 1.0,
         ("esper_p2p_peers", "outbound"): 8.0,
@@ -106,7 +142,7 @@ def test_numbers_beyond_floats_are_told_as_near_as_can_be() -> None:
 
 def test_no_field_is_forgotten() -> None:
     """A new number of a sample needs a line in the table above."""
-    assert len(fields(NodeSample)) == 19
+    assert len(fields(NodeSample)) == 20
     assert len(fields(MiningSample)) == 8
     assert len(fields(PeersSample)) == 5
     assert len(fields(EventsSample)) == 3

@@ -1,10 +1,11 @@
 """What metrics and health checks say of a node."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import log2
 
 import esper
 from esper.dao.registry import ONE
+from esper.metrics.gateway_sample import GatewaySample
 from esper.metrics.sample import Health, MiningSample, NodeSample, PeersSample, TierSample
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import PER_MILLE, usefulness_per_mille
@@ -34,18 +35,26 @@ class NodeGauges:
         mining: MiningControl | None,
         peers: PeersPort | None,
         store: StoreGauge,
+        troubles: Sequence[Callable[[], str]] = (),
         *,
         lag_ms: Callable[[], int],
         clock: Clock,
         outside: OutsideGauge | None = None,
+        gateway: Callable[[], GatewaySample | None] = lambda: None,
     ) -> None:
-        """``lag_ms``: how late the event loop's last turn was. ``outside``: None serves nobody."""
+        """``lag_ms``: how late the event loop's last turn was.
+
+        ``troubles``: what else may be wrong, each a sentence, or nothing while it is in order.
+        ``outside``: None serves nobody. ``gateway``: its numbers, None while there is none.
+        """
+        self._gateway = gateway
         self._chain = chain
         self._mempool = mempool
         self._sync = sync
         self._mining = mining
         self._peers = peers
         self._store = store
+        self._troubles = tuple(troubles)
         self._lag_ms = lag_ms
         self._clock = clock
         self._outside = outside
@@ -82,6 +91,7 @@ class NodeGauges:
             peers=self._peers_sample(),
             events=None if self._outside is None else self._outside.events(),
             http=None if self._outside is None else self._outside.http(),
+            gateway=self._gateway(),
         )
 
     def usefulness_per_mille(self) -> int:
@@ -96,6 +106,7 @@ class NodeGauges:
             standing = self._mining.standing()
             if not any(one.readiness in USABLE for one in standing.prospects):
                 reasons.append(f"no model is loaded: {standing.doing}")
+        reasons += [trouble() for trouble in self._troubles]
         return Health(usefulness_per_mille(view), tuple(filter(None, reasons)))
 
     def _mining_sample(self) -> MiningSample | None:

@@ -102,11 +102,11 @@ def test_full_and_nothing_is_half_kept(path: Path) -> None:
         with store._database.reading() as connection:
             connection.execute("PRAGMA max_page_count = 1")
         with pytest.raises(StoreFullError, match="free some space"):
-            store.line.follow_from(1, bytes(1 << 20))
+            store.line.follow_from([(1, bytes(1 << 20))])
         assert not store.line.load(0).followed
         with store._database.reading() as connection:
             connection.execute("PRAGMA max_page_count = 1000000")
-        store.line.follow_from(1, b"id")
+        store.line.follow_from([(1, b"id")])
         assert store.line.load(0).followed == [(1, b"id")]
 
 

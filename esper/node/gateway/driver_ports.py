@@ -1,0 +1,83 @@
+"""What the driver of the proving line needs from its surroundings."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from esper.gateway.proving_rows import Block, Conditions, Row, Sign, Step, Version
+from esper.gateway.store.line import KeptLine
+
+
+class NotSignedError(Exception):
+    """What is to be signed cannot be now; the sentence says what helps."""
+
+
+class NotTakenError(Exception):
+    """A mempool refused a transaction; it is sent again later."""
+
+
+class ChainMoment(Protocol):
+    """The chain as it stood after one whole change."""
+
+    @property
+    def height(self) -> int:
+        """Of its tip."""
+
+    def block_id(self, height: int) -> bytes | None:
+        """64 bytes: id of its block at a height, None above the tip."""
+
+    async def block(self, height: int, open_calls: Mapping[bytes, int]) -> Block:
+        """What its block at a height holds of the account.
+
+        ``open_calls``: heights of the blocks of the account's calls that wait for an answer
+        before it, by txid.
+        """
+
+    def conditions(self) -> Conditions:
+        """At its tip, and by the mempool and the clock of now."""
+
+
+class ChainPort(Protocol):
+    """The chain and the mempool of a node."""
+
+    def now(self) -> ChainMoment:
+        """The chain as it stands."""
+
+    async def send(self, version: Version) -> None:
+        """Give a transaction to the mempool, again too. Raises NotTakenError."""
+
+
+class LinePort(Protocol):
+    """The line in the database. All raise StoreError."""
+
+    async def load(self) -> KeptLine:
+        """What is kept."""
+
+    async def commit(self, step: Step) -> None:
+        """All of a step that is to be kept."""
+
+    async def begin(self, blocks: list[tuple[int, bytes]]) -> None:
+        """The chain's last blocks, upwards, at the first start of all."""
+
+
+SignCall = Callable[[Sign, Row | None], Awaitable[tuple[bytes, bytes]]]
+"""Txid and bytes of a transaction; the row is None for a cancel. Raises NotSignedError."""
+
+StepTaken = Callable[[Step], None]
+"""Told of each step once it is kept, on the event loop; returns at once."""
+
+
+class ReceiptNotMadeError(Exception):
+    """The chain holds no receipt of a call now; the sentence says why."""
+
+
+class ReceiptMaker(Protocol):
+    """Makes receipts of proven calls from the chain."""
+
+    async def make(self, txid: bytes, promise: bytes, *, anchored: bool) -> bytes:
+        """The receipt of a call with its promise, with an anchor if that is wanted and can be.
+
+        Raises ReceiptNotMadeError.
+        """
+
+    def block_of(self, receipt: bytes) -> bytes:
+        """64 bytes: id of the block that a receipt is of."""
