@@ -247,7 +247,8 @@ fn request<'a>(c: &mut Cursor<'a>) -> Read<&'a [u8]> {
 
 fn message(c: &mut Cursor<'_>) -> Read<()> {
     c.open("{")?;
-    if !["\"role\":\"system\"", "\"role\":\"user\"", "\"role\":\"assistant\""].iter().any(|role| c.skip(role)) {
+    if !["\"role\":\"system\"", "\"role\":\"user\"", "\"role\":\"assistant\""].iter().any(|role| c.skip(role))
+    {
         return Err(c.refusal("a role"));
     }
     c.exactly(",\"content\":")?;
@@ -267,9 +268,8 @@ fn words(c: &mut Cursor<'_>) -> Read<(Hash, Vec<Option<u32>>)> {
     c.exactly("\"tokenizer_id\":")?;
     let tokenizer = c.hex()?;
     c.exactly(",\"prompt\":")?;
-    let prompt = c.list(MAX_PROMPT, |c| {
-        if c.ahead("\"") { c.text().map(|_| None) } else { token(c).map(Some) }
-    })?;
+    let prompt =
+        c.list(MAX_PROMPT, |c| if c.ahead("\"") { c.text().map(|_| None) } else { token(c).map(Some) })?;
     c.exactly(",\"answer\":")?;
     c.text()?;
     c.exactly("}")?;
