@@ -307,3 +307,10 @@ def ml_dsa_65_first_invalid(
     claims: Sequence[tuple[bytes, bytes, bytes]], threads: int, /
 ) -> int | None:
     """The index of the first (key, message, signature) that fails; lets other threads go on."""
+
+def judge_receipt(data: bytes, networks: bytes, asked: bytes, judge: object | None = None) -> str:
+    """The verdict of the verifier in Rust on a receipt, as JSON: {exit, links}.
+
+    ``networks`` and ``asked`` are records of ``esper.receipts.twin``; ``judge`` takes the place of
+    the verifier of proofs. Raises ``ValueError`` for records of another form.
+    """

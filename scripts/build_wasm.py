@@ -1,9 +1,9 @@
 """Build the verifier of receipts for browsers: `make wasm`.
 
-Writes `esper/explorer/static/verifier.wasm` and, beside it, a record of what it was made from. Needs
-Debian's `rustc-web`, `cargo-web`, `rust-web-src` and `lld-22`, whose compiler brings its own sources
-of `core` and `alloc`; the same bytes come from any folder. The crates that it needs must be in
-cargo's cache: `--online` lets cargo fetch them once.
+Writes `esper/explorer/static/verifier.wasm` and, beside it, a record of what it was made from.
+Needs Debian's `rustc-web`, `cargo-web`, `rust-web-src` and `lld-22`: the sources of `core` and
+`alloc` are compiled with it. The same bytes come from any folder. The crates that it needs must be
+in cargo's cache: `--online` lets cargo fetch them once.
 
 Both files are committed: whoever installs the package needs no compiler, and a test compares the
 record with the sources.
@@ -65,15 +65,22 @@ def lock_hash() -> str:
     return hashlib.sha3_256((WORKSPACE / "Cargo.lock").read_bytes()).hexdigest()
 
 
-def record_of(module: bytes, toolchain: Sequence[str]) -> dict[str, Any]:
-    """What is written beside the module."""
+def built_from(toolchain: Sequence[str]) -> dict[str, Any]:
+    """What decides the module's bytes."""
     return {
-        "sha3_256": hashlib.sha3_256(module).hexdigest(),
-        "bytes": len(module),
         "sources_sha3_256": source_hash(),
         "lock_sha3_256": lock_hash(),
         "toolchain": list(toolchain),
         "command": "make wasm",
+    }
+
+
+def record_of(module: bytes, made_from: dict[str, Any]) -> dict[str, Any]:
+    """What is written beside the module."""
+    return {
+        "sha3_256": hashlib.sha3_256(module).hexdigest(),
+        "bytes": len(module),
+        **made_from,
     }
 
 
@@ -121,6 +128,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"wasm: {error.filename} is missing: apt install {packages}", file=sys.stderr)
         return 1
     write_networks()
+    # Before the build: a file edited meanwhile makes the module stale, never wrongly fresh.
+    made_from = built_from(versions)
     reach = () if arguments else ("--offline",)
     status = subprocess.run(
         [CARGO, *BUILD, *reach], cwd=WORKSPACE, env=environment(), check=False
@@ -131,7 +140,7 @@ def main(arguments: Sequence[str]) -> int:
     module = (target / TARGET / "wasm" / "esper_receipt_wasm.wasm").read_bytes()
     MODULE.parent.mkdir(parents=True, exist_ok=True)
     MODULE.write_bytes(module)
-    RECORD.write_text(json.dumps(record_of(module, versions), indent=1) + "\n")
+    RECORD.write_text(json.dumps(record_of(module, made_from), indent=1) + "\n")
     print(f"{MODULE.relative_to(ROOT)}: {len(module):,} bytes")
     return 0
 

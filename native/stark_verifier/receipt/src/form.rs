@@ -1,6 +1,7 @@
 //! The parts of a receipt, read from its bytes in the order in which they stand.
 //!
-//! Strings of people are looked at and not kept, but for what a link compares.
+//! Strings of people are looked at and not kept, but for what a link compares. Depth, and the number of objects and
+//! lists, follow from the parts and their limits: 6 and some 500, below the form's 8 and 1,024.
 
 use alloc::vec::Vec;
 
@@ -8,8 +9,6 @@ use crate::json::{Cursor, MAX_NUMBER, NoForm};
 
 /// Bytes of a receipt, at most.
 pub const MAX_BYTES: usize = 1 << 22;
-/// Objects and lists of a receipt, at most.
-pub const MAX_BRACKETS: usize = 1 << 10;
 /// Siblings of a path: no list has 2^64 items.
 pub const MAX_PATH: usize = 64;
 /// Token ids of a prompt, at most.
@@ -181,19 +180,17 @@ pub struct Receipt<'a> {
 /// # Errors
 /// [`NoForm`] for any other bytes than the one form's.
 pub fn read(data: &[u8]) -> Read<Receipt<'_>> {
-    let c = &mut Cursor::new(data, MAX_BRACKETS);
+    let c = &mut Cursor::new(data);
     if data.len() > MAX_BYTES {
         return Err(c.refusal("fewer bytes"));
     }
-    c.open("{")?;
-    c.exactly("\"format\":\"esper-receipt\",\"version\":1,\"kind\":")?;
+    c.exactly("{\"format\":\"esper-receipt\",\"version\":1,\"kind\":")?;
     let is_proof = c.skip("\"proof\",");
     if !is_proof {
         c.exactly("\"promise\",")?;
     }
     c.exactly("\"network\":")?;
-    c.open("{")?;
-    c.exactly("\"name\":")?;
+    c.exactly("{\"name\":")?;
     let network = c.text()?;
     c.exactly(",\"genesis_hash\":")?;
     let genesis_hash = c.hex()?;
@@ -219,8 +216,7 @@ pub fn read(data: &[u8]) -> Read<Receipt<'_>> {
 fn request<'a>(c: &mut Cursor<'a>) -> Read<&'a [u8]> {
     c.exactly("\"request\":")?;
     let start = c.position();
-    c.open("{")?;
-    c.exactly("\"endpoint\":")?;
+    c.exactly("{\"endpoint\":")?;
     let endpoints = ["\"chat.completions\"", "\"completions\"", "\"responses\"", "\"ollama\""];
     if !endpoints.iter().any(|name| c.skip(name)) {
         return Err(c.refusal("an endpoint"));
@@ -246,8 +242,9 @@ fn request<'a>(c: &mut Cursor<'a>) -> Read<&'a [u8]> {
 }
 
 fn message(c: &mut Cursor<'_>) -> Read<()> {
-    c.open("{")?;
-    if !["\"role\":\"system\"", "\"role\":\"user\"", "\"role\":\"assistant\""].iter().any(|role| c.skip(role)) {
+    c.exactly("{")?;
+    if !["\"role\":\"system\"", "\"role\":\"user\"", "\"role\":\"assistant\""].iter().any(|role| c.skip(role))
+    {
         return Err(c.refusal("a role"));
     }
     c.exactly(",\"content\":")?;
@@ -263,13 +260,11 @@ fn token(c: &mut Cursor<'_>) -> Read<u32> {
 /// `text`: the tokenizer, and the prompt's numbers.
 fn words(c: &mut Cursor<'_>) -> Read<(Hash, Vec<Option<u32>>)> {
     c.exactly("\"text\":")?;
-    c.open("{")?;
-    c.exactly("\"tokenizer_id\":")?;
+    c.exactly("{\"tokenizer_id\":")?;
     let tokenizer = c.hex()?;
     c.exactly(",\"prompt\":")?;
-    let prompt = c.list(MAX_PROMPT, |c| {
-        if c.ahead("\"") { c.text().map(|_| None) } else { token(c).map(Some) }
-    })?;
+    let prompt =
+        c.list(MAX_PROMPT, |c| if c.ahead("\"") { c.text().map(|_| None) } else { token(c).map(Some) })?;
     c.exactly(",\"answer\":")?;
     c.text()?;
     c.exactly("}")?;
@@ -278,8 +273,7 @@ fn words(c: &mut Cursor<'_>) -> Read<(Hash, Vec<Option<u32>>)> {
 
 fn signed(c: &mut Cursor<'_>) -> Read<Signed> {
     c.exactly(",\"instant\":")?;
-    c.open("{")?;
-    c.exactly("\"record\":")?;
+    c.exactly("{\"record\":")?;
     let record = c.base64()?;
     c.exactly(",\"key\":")?;
     let key = c.base64()?;
@@ -296,8 +290,7 @@ fn signed(c: &mut Cursor<'_>) -> Read<Signed> {
 fn proven(c: &mut Cursor<'_>, models: Vec<Vec<u8>>) -> Read<Proven> {
     c.exactly(",\"call\":")?;
     let (call, answer) = if c.ahead("{\"unsigned\":") {
-        c.open("{")?;
-        c.exactly("\"unsigned\":")?;
+        c.exactly("{\"unsigned\":")?;
         let call = Call::Open(c.base64()?);
         c.exactly("},\"answer\":")?;
         (call, Some(listed(c)?))
@@ -311,8 +304,7 @@ fn proven(c: &mut Cursor<'_>, models: Vec<Vec<u8>>) -> Read<Proven> {
     c.exactly(",\"header\":")?;
     let header = c.base64()?;
     let work = if c.skip(",\"work\":") {
-        c.open("{")?;
-        c.exactly("\"outputs\":")?;
+        c.exactly("{\"outputs\":")?;
         let outputs = c.base64()?;
         c.exactly(",\"proof\":")?;
         let proof = c.base64()?;
@@ -326,8 +318,7 @@ fn proven(c: &mut Cursor<'_>, models: Vec<Vec<u8>>) -> Read<Proven> {
 }
 
 fn listed(c: &mut Cursor<'_>) -> Read<Listed> {
-    c.open("{")?;
-    c.exactly("\"transaction\":")?;
+    c.exactly("{\"transaction\":")?;
     let transaction = c.base64()?;
     let place = place(c)?;
     c.exactly("}")?;
@@ -345,8 +336,7 @@ fn place(c: &mut Cursor<'_>) -> Read<Place> {
 }
 
 fn group(c: &mut Cursor<'_>) -> Read<Group> {
-    c.open("{")?;
-    c.exactly("\"data\":")?;
+    c.exactly("{\"data\":")?;
     let data = c.base64()?;
     let place = place(c)?;
     c.exactly(",\"rows\":")?;
@@ -360,8 +350,7 @@ fn group(c: &mut Cursor<'_>) -> Read<Group> {
 }
 
 fn member(c: &mut Cursor<'_>) -> Read<Member> {
-    c.open("{")?;
-    c.exactly("\"prompt\":")?;
+    c.exactly("{\"prompt\":")?;
     let prompt = c.list(MAX_PROMPT, token)?;
     c.exactly(",\"answer\":")?;
     let answer = c.list(MAX_ANSWER, token)?;
@@ -373,10 +362,8 @@ fn member(c: &mut Cursor<'_>) -> Read<Member> {
 
 /// `state` and `record`, which stand first in an object that the caller closes.
 fn in_state(c: &mut Cursor<'_>) -> Read<InState> {
-    c.open("{")?;
-    c.exactly("\"state\":")?;
-    c.open("{")?;
-    c.exactly("\"count\":")?;
+    c.exactly("{\"state\":")?;
+    c.exactly("{\"count\":")?;
     let count = c.number(MAX_NUMBER)?;
     c.exactly(",\"siblings\":")?;
     let siblings = c.list(STATE_BITS, Cursor::base64_of)?;
@@ -391,8 +378,7 @@ fn siblings(c: &mut Cursor<'_>) -> Read<Vec<Hash>> {
 }
 
 fn anchor(c: &mut Cursor<'_>) -> Read<Anchor> {
-    c.open("{")?;
-    c.exactly("\"header\":")?;
+    c.exactly("{\"header\":")?;
     let header = c.base64()?;
     c.exactly(",\"blocks\":")?;
     let blocks = in_state(c)?;

@@ -24,15 +24,13 @@ pub const MAX_NUMBER: u64 = (1 << 53) - 1;
 pub struct Cursor<'a> {
     data: &'a [u8],
     at: usize,
-    /// Objects and lists that may still begin.
-    brackets: usize,
 }
 
 impl<'a> Cursor<'a> {
-    /// At the start, with room for so many objects and lists.
+    /// At the start.
     #[must_use]
-    pub fn new(data: &'a [u8], brackets: usize) -> Self {
-        Self { data, at: 0, brackets }
+    pub fn new(data: &'a [u8]) -> Self {
+        Self { data, at: 0 }
     }
 
     /// Offset of the next byte.
@@ -80,16 +78,6 @@ impl<'a> Cursor<'a> {
     /// [`NoForm`] for others, as for all of these.
     pub fn exactly(&mut self, text: &'static str) -> Read<()> {
         if self.skip(text) { Ok(()) } else { Err(self.refusal(text)) }
-    }
-
-    /// The bracket that begins an object or a list.
-    ///
-    /// # Errors
-    /// See [`Self::exactly`].
-    pub fn open(&mut self, bracket: &'static str) -> Read<()> {
-        self.exactly(bracket)?;
-        self.brackets = self.brackets.checked_sub(1).ok_or(self.refusal("fewer objects and lists"))?;
-        Ok(())
     }
 
     /// The end.
@@ -240,7 +228,7 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// See [`Self::exactly`].
     pub fn list<T>(&mut self, most: usize, mut element: impl FnMut(&mut Self) -> Read<T>) -> Read<Vec<T>> {
-        self.open("[")?;
+        self.exactly("[")?;
         let mut found = Vec::new();
         if self.skip("]") {
             return Ok(found);

@@ -133,8 +133,7 @@ fn judge_proof<'a>(
     };
     tell(links, "model", Ok(judged));
     let (result, group, chain_holds) = (None, None, false);
-    let mut case =
-        Case { receipt, proven, around, judge, network, read, result, group, chain_holds };
+    let mut case = Case { receipt, proven, around, judge, network, read, result, group, chain_holds };
     for (name, judge_link) in OF_PROOF {
         if !tell(links, name, judge_link(&mut case)) {
             return;

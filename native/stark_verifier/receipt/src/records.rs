@@ -615,7 +615,8 @@ impl Opening {
     /// What the bank's tree holds for the prompt.
     #[must_use]
     pub fn leaf(&self) -> Hash {
-        let words = |words: &mut dyn Iterator<Item = u32>| words.flat_map(u32::to_be_bytes).collect::<Vec<_>>();
+        let words =
+            |words: &mut dyn Iterator<Item = u32>| words.flat_map(u32::to_be_bytes).collect::<Vec<_>>();
         let tokens = words(&mut self.tokens.iter().copied());
         let spans = words(&mut self.mask_spans.iter().flatten().copied());
         let counts = [self.tokens.len() as u32, self.mask_spans.len() as u32].map(u32::to_be_bytes);

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 /// Names of all links, in the order in which they are judged.
 pub const LINKS: [&str; 12] = [
-    "form", "network", "model", "call", "group", "header", "text", "instant", "proof", "work", "chain", "paid",
+    "form", "network", "model", "call", "group", "header", "text", "instant", "proof", "work", "chain",
+    "paid",
 ];
 /// How many of them must be ok for an answer to be proven; `instant` may be absent.
 const NEEDED: usize = 10;

@@ -10,8 +10,8 @@ use crate::verdict::Status;
 
 pub fn judge(case: &mut Case<'_>) -> Judged {
     let part = &case.proven.group;
-    let group = call_group(&part.data)
-        .map_err(|error| Broken(format!("it cannot be read: must be {}", error.0)))?;
+    let group =
+        call_group(&part.data).map_err(|error| Broken(format!("it cannot be read: must be {}", error.0)))?;
     let kind = u64::from(case.result.is_some());
     if group.kind != kind {
         return Err(Broken(format!("it is of kind {}, must be {kind}", group.kind)));

@@ -127,9 +127,8 @@ pub fn check_answers(answers: &[Answer], model: &NamedModel, top_k: usize) -> Re
             return Err("an answer of the ticket has not one list a token".into());
         }
         for (list, token) in answer.top.iter().zip(&answer.tokens) {
-            let sorted = list.is_sorted_by(|(id, logit), (next, less)| {
-                logit > less || (logit == less && id < next)
-            });
+            let sorted =
+                list.is_sorted_by(|(id, logit), (next, less)| logit > less || (logit == less && id < next));
             let distinct = list
                 .iter()
                 .enumerate()
