@@ -114,33 +114,49 @@ class NativeModel:
     ) -> list[list[tuple[int, int]]]:
         """The `top_k` best (id, logit) pairs behind each of `tokens[first:]`, in one pass."""
 
+    def trace(self, tokens: Sequence[int], threads: int, /) -> list[list[bytes]]:
+        """By token SHA3-256 of what each layer made, then of the logits: `layers + 1` digests.
+
+        Two machines that differ part at the first that is another. `ValueError` for unfit tokens.
+        """
+
 class ServingBatch:
     """Sequences that are answered together; they come and go while the others run on."""
 
-    def __init__(self, model: NativeModel, slots: int, positions: int, threads: int, /) -> None:
-        """At most `slots` sequences of at most `positions` tokens. Raises `ValueError`."""
+    def __init__(
+        self, model: NativeModel, slots: int, rows: int, threads: int, logit_scale: float, /
+    ) -> None:
+        """`slots` caches of `rows` positions; `logit_scale` is of one unit of a logit.
 
-    def __len__(self) -> int: ...
-    def add(self, number: int, prompt: Sequence[int], max_new: int, top_k: int, /) -> None:
-        """Take a sequence in; with `max_new` 0 its prompt is read and kept until it is removed.
-
-        Raises `ValueError` for a number that is here, a full batch, or what does not fit.
+        Raises `ValueError` for what is no such size or scale, `MemoryError` if there is no room.
         """
 
-    def fork(
-        self, of: int, length: int, number: int, prompt: Sequence[int], max_new: int, top_k: int, /
-    ) -> None:
-        """The same for one that begins with the first `length` tokens of `of`, which have run."""
+    @staticmethod
+    def slot_bytes(model: NativeModel, rows: int, /) -> int:
+        """Bytes that one slot of so many rows takes."""
+
+    def __len__(self) -> int: ...
+    def add(
+        self, number: int, prompt: Sequence[int], max_new: int, top_k: int = 0, group: str = "", /
+    ) -> int:
+        """Take a sequence in; how many of its tokens its group has run already.
+
+        `top_k` candidates are told with each token, 0 to 20. Only within a `group`, of at most 64
+        bytes, does a prompt begin with what has run of another. Raises `ValueError` for a number
+        that is here, a full batch, or what does not fit.
+        """
 
     def remove(self, number: int, /) -> bool:
         """Give a sequence up; whether it was here."""
 
     def run(
         self, max_steps: int, deadline_ms: int, /
-    ) -> list[tuple[int, int, list[tuple[int, int]], bool]]:
-        """Tokens in order, each (number, token, best pairs, whether the answer is over).
+    ) -> list[tuple[int, int, int, list[tuple[int, int]], float, bool]]:
+        """Tokens in order: (number, token, logit, best pairs, logsumexp, whether it ends).
 
-        Back early with the first token or the end of an answer; lets other threads go on.
+        Back early with the first token or the end of an answer; lets other threads go on. Pairs are
+        empty and `logsumexp`, a float that no proof knows, is 0 where no candidates were asked for.
+        Raises `RuntimeError` once a step has broken off: the batch is of no use then.
         """
 
 class FloatSpread(TypedDict):

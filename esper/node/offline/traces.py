@@ -1,5 +1,6 @@
 """Files of traces: what the layers of a machine made of some texts, to compare with another's."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -70,7 +71,7 @@ def decode_trace(data: bytes) -> Trace:
         raise TraceFileError("no trace: the model's id or the number of texts is wrong")
     for one in found.sequences:
         sizes = {len(digests) for digests in one.digests}
-        if len(one.digests) != len(one.tokens) or len(sizes) != 1 or max(sizes) % DIGEST_BYTES:
+        if len(one.digests) != len(one.tokens) or len(sizes) != 1 or not _is_whole(max(sizes)):
             raise TraceFileError("no trace: every token has as many digests as the others")
     sequences = tuple(
         SequenceTrace(tuple(one.tokens), tuple(one.digests)) for one in found.sequences
@@ -78,11 +79,16 @@ def decode_trace(data: bytes) -> Trace:
     return Trace(ModelId(model_id), sequences)
 
 
+def _is_whole(size: int) -> bool:
+    return size > 0 and size % DIGEST_BYTES == 0
+
+
 def read_trace_file(file: Path) -> Trace:
     """The trace in a file. Raises TraceFileError."""
     try:
         with file.open("rb") as stream:
-            data = stream.read(MOST_BYTES + 1)
+            # What it has, not what it may have: a read makes room for all that it asks for.
+            data = stream.read(min(os.fstat(stream.fileno()).st_size, MOST_BYTES + 1))
     except OSError as error:
         raise TraceFileError(f"{file} cannot be read: {error.strerror}") from error
     try:

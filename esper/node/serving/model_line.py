@@ -41,7 +41,7 @@ class ModelLine:
                 self._hear(await self._worker.receive())
 
     def end(self, reason: str) -> None:
-        """Every answer that has not been read to its end fails, and so does who waits for a slot."""
+        """Every answer that is not read to its end fails, and so does who waits for a slot."""
         self._ended = reason
         for stream in self._streams.values():
             stream.fail(reason)

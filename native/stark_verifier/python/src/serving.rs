@@ -66,7 +66,7 @@ impl ServingBatch {
     /// Take a sequence in; how many of its tokens its group has run already.
     ///
     /// Raises ValueError for an id that is here, a full batch, or what does not fit the model or the rows.
-    #[pyo3(signature = (id, prompt, max_new, top_k = 0, group = String::new()))]
+    #[pyo3(signature = (id, prompt, max_new, top_k = 0, group = String::new(), /))]
     fn add(
         &self,
         py: Python<'_>,

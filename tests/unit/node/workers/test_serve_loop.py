@@ -1,0 +1,139 @@
+"""The loop of a serving process: what leaves in which frame, and what is refused."""
+
+import queue
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from esper.node.workers.serve_loop import FRAME_MS, MOST_STEPS, ServeLoop
+from esper.node.workers.serve_messages import Answer, Forget, Refused, Tokens
+
+
+class Counting:
+    """A batch that says the number of its step; each step takes so long as ``step_ms`` says."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_000
+        self.step_ms = 5
+        self.left: dict[int, int] = {}
+        self.begun: set[int] = set()
+        self.asked_ms: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    def add(
+        self, number: int, prompt: Sequence[int], max_new: int, top_k: int, group: str, /
+    ) -> int:
+        if number in self.left:
+            raise ValueError("already")
+        self.left[number] = max_new
+        return 0
+
+    def remove(self, number: int, /) -> bool:
+        return self.left.pop(number, None) is not None
+
+    def run(
+        self, max_steps: int, deadline_ms: int, /
+    ) -> list[tuple[int, int, int, list[tuple[int, int]], float, bool]]:
+        assert max_steps == MOST_STEPS
+        self.asked_ms.append(deadline_ms)
+        told: list[tuple[int, int, int, list[tuple[int, int]], float, bool]] = []
+        until, early = self.now_ms + deadline_ms, False
+        while self.left and not early and self.now_ms < until:
+            self.now_ms += self.step_ms
+            for number in list(self.left):
+                self.left[number] -= 1
+                over = self.left[number] == 0
+                early |= over or number not in self.begun
+                self.begun.add(number)
+                told.append((number, 7, 70, [(7, 70)], 1.5, over))
+                if over:
+                    del self.left[number]
+        return told
+
+
+class World:
+    """A loop with its ends."""
+
+    def __init__(self) -> None:
+        self.batch = Counting()
+        self.requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.told: list[Any] = []
+        self.loop = ServeLoop(
+            self.batch, self.requests, self.told.append, steady_ms=lambda: self.batch.now_ms
+        )
+
+    def ask(self, number: int, max_tokens: int = 100) -> None:
+        self.requests.put(Answer(number, (1,), max_tokens, 1, ""))
+
+    def sizes(self) -> list[int]:
+        return [len(one.told) for one in self.told]
+
+
+def test_the_first_token_leaves_alone_and_the_next_together() -> None:
+    world = World()
+    world.ask(1)
+    world.loop.turn()
+    assert world.told == [Tokens(((1, 7, 70, ((7, 70),), 1.5, False),))]
+    world.loop.turn()
+    assert world.sizes() == [1, FRAME_MS // 5]
+    assert world.batch.asked_ms == [FRAME_MS, FRAME_MS]
+
+
+def test_ends_wait_for_the_frame_unless_nothing_runs_on() -> None:
+    world = World()
+    world.ask(1, 3)
+    world.ask(2, 100)
+    world.loop.turn()
+    world.loop.turn()
+    # The end came two steps behind the first tokens; the frame waits for the rest of its time.
+    assert world.sizes() == [2]
+    world.loop.turn()
+    assert world.sizes() == [2, 6]
+    assert world.batch.asked_ms == [FRAME_MS, FRAME_MS, FRAME_MS - 10]
+    assert [one[5] for one in world.told[1].told].count(True) == 1
+    world.requests.put(Forget(2))
+    world.ask(3, 2)
+    world.loop.turn()
+    world.loop.turn()
+    assert world.sizes() == [2, 6, 1, 1]
+    assert world.told[-1].told[0][5]
+
+
+def test_what_was_made_before_the_last_was_given_up_leaves() -> None:
+    world = World()
+    world.ask(1, 3)
+    world.ask(2, 100)
+    world.loop.turn()
+    world.loop.turn()
+    world.requests.put(Forget(2))
+    world.ask(3)
+    world.loop.turn()
+    assert world.sizes() == [2, 4, 1]
+
+
+def test_what_the_engine_refuses_is_told_and_others_go_on() -> None:
+    world = World()
+    world.ask(1)
+    world.ask(1)
+    world.loop.turn()
+    assert world.told == [Refused(1, "already"), Tokens(((1, 7, 70, ((7, 70),), 1.5, False),))]
+
+
+def test_nobody_serves_what_is_no_request() -> None:
+    world = World()
+    world.requests.put("what")
+    with pytest.raises(TypeError, match="nobody serves str"):
+        world.loop.turn()
+
+
+def test_an_answer_that_is_asked_again_has_a_first_token_again() -> None:
+    world = World()
+    world.ask(1, 1)
+    world.loop.turn()
+    world.batch.begun.clear()
+    world.ask(1, 5)
+    world.loop.turn()
+    assert world.sizes() == [1, 1]
