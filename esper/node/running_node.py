@@ -157,7 +157,7 @@ async def run_node(
         gateway = None if node.gateway is None else GatewayRun(node.gateway)
         if gateway is not None:
             services.append(Service("the gateway", gateway.run))
-        rpc_run = partial(rpc.run, node.rpc, node_gauge(node, parts, watch), gateway)
+        rpc_run = partial(rpc.run, node.rpc, node_gauge(node, parts, watch, gateway), gateway)
         services.append(Service("the RPC server", rpc_run))
         if node.network is not None:
             services.append(Service("the network", node.network.run))
@@ -374,7 +374,9 @@ def _rpc_node(
     )
 
 
-def node_gauge(node: OpenNode, parts: NodeParts, watch: LoopWatch) -> NodeGauge:
+def node_gauge(
+    node: OpenNode, parts: NodeParts, watch: LoopWatch, gateway: GatewayRun | None = None
+) -> NodeGauge:
     """What metrics and health checks read of a node."""
     return NodeGauges(
         node.chain,
@@ -386,6 +388,7 @@ def node_gauge(node: OpenNode, parts: NodeParts, watch: LoopWatch) -> NodeGauge:
         [node.gateway.trouble] if node.gateway is not None else (),
         lag_ms=lambda: watch.lag_ms,
         clock=parts.clock,
+        gateway=(lambda: None) if gateway is None else gateway.sample,
     )
 
 

@@ -155,7 +155,12 @@ def gateway_world(
             if world.store is not None:
                 node = NodePorts(world.store, world.signer, world.proving, world.chain)
             world.service = GatewayService(
-                world.engine, StandinTexts(), settings, version="1.2.3", clock=clock or Clock(_now_ms), node=node
+                world.engine,
+                StandinTexts(),
+                settings,
+                version="1.2.3",
+                clock=clock or Clock(_now_ms),
+                node=node,
             )
             world.routes = gateway_routes(world.service)
             listening = await listen(http.host, http.port)
