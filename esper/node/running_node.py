@@ -159,7 +159,6 @@ async def run_node(
             _tell_start(node.manager, settings, rpc.port)
             task_status.started(rpc.port)
 
-        gauge = node_gauge(node, parts, watch, rpc.counts)
         pages = partial(explorer_of, node.rpc, settings, parts.directory.params)
         services = [
             Service("signals", partial(stop_when_signalled, signals, stop)),
@@ -169,6 +168,7 @@ async def run_node(
         gateway = None if node.gateway is None else GatewayRun(node.gateway)
         if gateway is not None:
             services.append(Service("the gateway", gateway.run))
+        gauge = node_gauge(node, parts, watch, rpc.counts, gateway)
         rpc_run = partial(rpc.run, node.rpc, gauge, node.telling, gateway, pages)
         services.append(Service("the RPC server", rpc_run))
         if node.network is not None:
@@ -407,7 +407,13 @@ def _rpc_node(
     )
 
 
-def node_gauge(node: OpenNode, parts: NodeParts, watch: LoopWatch, counts: HttpCounts) -> NodeGauge:
+def node_gauge(
+    node: OpenNode,
+    parts: NodeParts,
+    watch: LoopWatch,
+    counts: HttpCounts,
+    gateway: GatewayRun | None,
+) -> NodeGauge:
     """What metrics and health checks read of a node."""
     return NodeGauges(
         node.chain,
@@ -420,6 +426,7 @@ def node_gauge(node: OpenNode, parts: NodeParts, watch: LoopWatch, counts: HttpC
         lag_ms=lambda: watch.lag_ms,
         clock=parts.clock,
         outside=OutsideGauge(node.telling, counts),
+        gateway=(lambda: None) if gateway is None else gateway.sample,
     )
 
 

@@ -136,8 +136,8 @@ def test_page_of_events_against_regtest(checkout: Path) -> None:
 
 
 def test_no_page_has_commands_that_nobody_runs() -> None:
-    names = ("wallet", "rpc", "node", "demo-tamper", "packages", "dao", "events")
-    names += ("start", "run-a-node", "mine", "verify", "vote")
+    names = ["wallet", "rpc", "node", "demo-tamper", "packages", "dao", "events"]
+    names += ["start", "run-a-node", "mine", "verify", "vote"]
     run = {"README.md", *(f"docs/{name}.md" for name in names)}
     for page in PAGES:
         for block in blocks(page):

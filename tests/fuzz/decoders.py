@@ -39,6 +39,7 @@ from esper.model.importing import weight_files
 from esper.model.package import manifest
 from esper.model.templates import chat_template
 from esper.node.models import notebook
+from esper.node.offline import traces
 from esper.p2p.faults import Fault
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peers import address_files, checked_file, peer_address
@@ -440,6 +441,8 @@ def table() -> tuple[Decoder, ...]:
         Decoder("model.templates.chat_template.read_chat_template", f("tokenizer_config.json", chat_template.read_chat_template), model_error, b'{"bos_token": "<s>", "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}'),
         Decoder("model.config.read_config", f("c", lambda d: config.read_config(d / "c")), model_error, llama),
         Decoder("model.config.read_special_tokens", f("c", lambda d: config.read_special_tokens(d / "c")), model_error, b'{"vocab_size": 9, "bos_token_id": 1, "eos_token_id": 2}'),
+        Decoder("node.offline.traces.decode_trace", traces.decode_trace, (traces.TraceFileError,), traces.trace_bytes(traces.Trace(mined.header.pre.model_id, (traces.SequenceTrace((1, 2), (bytes(96), bytes(96))),)))),
+        Decoder("node.offline.traces.read_trace_file", f("t", lambda d: traces.read_trace_file(d / "t")), (traces.TraceFileError,), traces.trace_bytes(traces.Trace(mined.header.pre.model_id, (traces.SequenceTrace((1,), (bytes(64),)),)))),
         Decoder("p2p.transport.multiplexer.parse", multiplexed, (Fault,), frame_head(0, 1, 1, 3) + b"abc"),
         Decoder("p2p.transport.negotiation.receive", lambda b: Answerer({"/noise"}).receive(bytearray(b)), (Fault,), Asker("/noise").proposal),
         Decoder("consensus.block_isolation.read_outputs", lambda b: block_isolation.read_outputs(b, mined.header), violation, work_outputs, lambda v: encode(WORK_OUTPUTS, v)),

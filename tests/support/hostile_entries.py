@@ -165,7 +165,7 @@ ENTRIES: dict[str, Entry] = {
     "http conversation": conversation,
     "http body of a request": lambda data: conversation(b"Host: h\r\nContent-Length: %d\r\n\r\n" % len(data) + data),
     "http host": of_text(host_name),
-    "http path": of_text(RouteTable(rpc_routes(FakeNode(), CONFIG)).find),
+    "http path": of_text(lambda path: RouteTable(rpc_routes(FakeNode(), CONFIG)).find(path, "POST")),
     "http address": of_text(subscriber),
     "http loopback": of_text(is_loopback),
     "http same address": of_text(lambda said: is_same_address(said, "::1")),

@@ -37,7 +37,7 @@ class Admission:
             account.id,
             account.requests_per_minute,
             account.tokens_per_minute,
-            self.clock.now_ms(),
+            self.clock.steady_ms(),
         )
         if short is not None:
             raise self._over(short.what, short.limit, short.wait_ms)
@@ -55,7 +55,7 @@ class Admission:
         prompt = tuple(await _prompt(request, text))
         most = answer_room(request, len(prompt), model.rows, self.settings.longest)
         taken = len(prompt) + most
-        short = self.limits.take_tokens(account.id, taken, self.clock.now_ms())
+        short = self.limits.take_tokens(account.id, taken, self.clock.steady_ms())
         if short is not None:
             raise self._over(short.what, short.limit, short.wait_ms)
         try:

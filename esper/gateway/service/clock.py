@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The machine's."""
+    """The machine's; its time of day is read by the node."""
 
-    now_ms: Callable[[], int] = _now_ms
-    """Milliseconds since 1970."""
+    now_ms: Callable[[], int]
+    """Milliseconds since 1970; may step."""
     now_ns: Callable[[], int] = time.monotonic_ns
     """Nanoseconds since whenever; never backwards."""
     chance: Callable[[], float] = random.random
     """From 0 to 1, for waits that come apart. No secret hangs on it."""
+
+    def steady_ms(self) -> int:
+        """Milliseconds since whenever; never backwards."""
+        return self.now_ns() // 1_000_000

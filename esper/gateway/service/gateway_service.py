@@ -50,11 +50,10 @@ class GatewayService:
         settings: ServiceSettings,
         *,
         version: str,
+        clock: Clock,
         node: NodePorts | None = None,
-        clock: Clock | None = None,
     ) -> None:
         """``node``: None for models without a chain, where nothing is signed or charged."""
-        clock = clock or Clock()
         self.settings = settings
         self.counts = GatewayCounts()
         """Changed as it works."""

@@ -1,6 +1,6 @@
 """The books of a node: keys, budgets, promises and repeats in its database."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from esper.gateway.keys import LOCAL_ID, Account, KeyFormError, Scope, is_key_of, key_id
 from esper.gateway.ports import (
@@ -40,7 +40,7 @@ class KeptBooks:
     proving: ProvingPort
     chain: ChainPort
     settings: ServiceSettings
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock
 
     async def account(self, key: str) -> Account | None:
         """The usable account of a key as sent, None for a wrong one."""

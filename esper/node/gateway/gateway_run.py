@@ -1,20 +1,23 @@
 """The gateway as a service of a node: database, engine and routes, from start to end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import trio
 
 import esper
+from esper.gateway.service.clock import Clock
 from esper.gateway.service.gateway_service import GatewayService, NodePorts
 from esper.gateway.service.routes import gateway_routes
 from esper.http.routes import Route
+from esper.metrics.gateway_sample import GatewaySample
 from esper.node.gateway.gateway_plan import GatewayEngine
 from esper.node.gateway.local_key import local_account
 from esper.node.gateway.node_gateway import NodeGateway
 from esper.node.in_force import parameters_of
 from esper.node.serving.served_model import ServedModel
+from esper.node.views.gauges.gateway_gauge import gateway_sample
 from esper.vm.call_rows import call_rows
 
 WEIGHTS: Final = "g16.safetensors"
@@ -28,6 +31,11 @@ class GatewayRun:
         self._gateway = gateway
         self.routes: Sequence[Route[Any]] = ()
         """There once it has started."""
+        self._sample: Callable[[], GatewaySample] | None = None
+
+    def sample(self) -> GatewaySample | None:
+        """Its numbers; None before it has started."""
+        return None if self._sample is None else self._sample()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Raises StoreError."""
@@ -41,8 +49,10 @@ class GatewayRun:
                 gateway.texts,
                 gateway.plan.service,
                 version=esper.__version__,
+                clock=Clock(gateway.parts.clock),
                 node=NodePorts(running.store, gateway.signer, running.proving, gateway.chain),
             )
+            self._sample = lambda: gateway_sample(service, running.driver.all_rows)
             self.routes = gateway_routes(service)
             async with trio.open_nursery() as nursery:
                 await nursery.start(engine.run)

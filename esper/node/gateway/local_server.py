@@ -10,6 +10,7 @@ from typing import Final
 import trio
 
 import esper
+from esper.gateway.service.clock import Clock
 from esper.gateway.service.gateway_service import GatewayService
 from esper.gateway.service.routes import gateway_routes
 from esper.gateway.service.settings import ServiceSettings
@@ -18,6 +19,7 @@ from esper.http.addresses import is_loopback
 from esper.http.listening import BindError, Listening, listen
 from esper.http.settings import HttpSettings
 from esper.model.templates.apart.template_process import TemplateProcess
+from esper.node.clock import wall_ms
 from esper.node.gateway.gateway_plan import GatewayEngine
 from esper.node.gateway.local_texts import LocalTexts, folder_text
 from esper.node.interpreter import share_interpreter
@@ -74,6 +76,7 @@ async def serve_locally(
         texts,
         ServiceSettings(is_open=True, waiting_of_key=WAITING_OF_KEY),
         version=esper.__version__,
+        clock=Clock(wall_ms),
     )
     routes = gateway_routes(service)
     places = await _listen_all(plan)

@@ -1,5 +1,6 @@
 """Files of traces: what the layers of a machine made of some texts, to compare with another's."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -86,7 +87,8 @@ def read_trace_file(file: Path) -> Trace:
     """The trace in a file. Raises TraceFileError."""
     try:
         with file.open("rb") as stream:
-            data = stream.read(MOST_BYTES + 1)
+            # What it has, not what it may have: a read makes room for all that it asks for.
+            data = stream.read(min(os.fstat(stream.fileno()).st_size, MOST_BYTES + 1))
     except OSError as error:
         raise TraceFileError(f"{file} cannot be read: {error.strerror}") from error
     try:

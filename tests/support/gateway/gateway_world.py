@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -108,6 +109,10 @@ class GatewayWorld:
         return socket.create_connection(("127.0.0.1", port), PATIENCE_S)
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def named(key: str, **changes: Any) -> Account:
     """An account of a key that is not short of anything."""
     more: dict[str, Any] = {
@@ -150,7 +155,12 @@ def gateway_world(
             if world.store is not None:
                 node = NodePorts(world.store, world.signer, world.proving, world.chain)
             world.service = GatewayService(
-                world.engine, StandinTexts(), settings, version="1.2.3", node=node, clock=clock
+                world.engine,
+                StandinTexts(),
+                settings,
+                version="1.2.3",
+                clock=clock or Clock(_now_ms),
+                node=node,
             )
             world.routes = gateway_routes(world.service)
             listening = await listen(http.host, http.port)
