@@ -185,12 +185,9 @@ def anchored(outcome: Receipt, *, time_ms: int | None = None) -> AnswerReceipt:
     height = header.pre.height
     time = header.pre.time_ms if time_ms is None else time_ms
     leaf = block_leaf(header.block_id, time, 1)
-    ranges, nodes = zip(
-        Mmr().extended([*(b"%d" % n for n in range(height)), leaf]),
-        Mmr().extended([b"first", b"second", outcome.to_bytes()]),
-        strict=True,
-    )
-    blocks, receipts = (encode(RECEIPTS, one) for one in ranges)
+    all_blocks, block_nodes = Mmr().extended([*(b"%d" % n for n in range(height)), leaf])
+    all_said, said_nodes = Mmr().extended([b"first", b"second", outcome.to_bytes()])
+    blocks, receipts = encode(RECEIPTS, all_blocks), encode(RECEIPTS, all_said)
     tree = StateTree().put(BLOCKS_PATH, blocks).put(RECEIPTS_PATH, receipts)
     tree = tree.put(bytes(32), b"another")
 
@@ -198,14 +195,13 @@ def anchored(outcome: Receipt, *, time_ms: int | None = None) -> AnswerReceipt:
         proof = tree.prove(path)
         return InState(proof.count, proof.siblings)
 
-    def siblings(which: int, index: int) -> tuple[bytes, ...]:
-        known = dict(nodes[which])
-        return tuple(known[place] for place in sibling_places(index, ranges[which].count))
-
+    block_known, said_known = dict(block_nodes), dict(said_nodes)
+    block_way = tuple(block_known[at] for at in sibling_places(height, all_blocks.count))
+    said_way = tuple(said_known[at] for at in sibling_places(2, all_said.count))
     weight = (1).to_bytes(32, "big")
     above = replace(header, pre=replace(header.pre, state_root=tree.root))
-    listed = BlockListed(state(BLOCKS_PATH), blocks, weight, siblings(0, height))
-    said = Outcome(state(RECEIPTS_PATH), receipts, 2, outcome.to_bytes(), siblings(1, 2))
+    listed = BlockListed(state(BLOCKS_PATH), blocks, weight, block_way)
+    said = Outcome(state(RECEIPTS_PATH), receipts, 2, outcome.to_bytes(), said_way)
     return replace(BARE, anchor=Anchor(above.to_bytes(), listed, said, ()))
 
 
@@ -220,7 +216,7 @@ def test_an_outcome_that_is_not_the_call_s() -> None:
         {"txid": Txid(bytes(64))},
         {"sender": bytes(33)},
     ):
-        assert named(anchored(replace(own, **changes))) == "paid"  # type: ignore[arg-type]
+        assert named(anchored(replace(own, **changes))) == "paid"
     # What the chain says of fees is the chain's.
     assert named(anchored(replace(own, fee=own.fee + 1))) is None
 
