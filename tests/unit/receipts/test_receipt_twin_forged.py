@@ -12,32 +12,25 @@ import pytest
 from esper.consensus.batch import batch_inputs, draw_indices
 from esper.consensus.block import calls_root, proof_hash, transaction_root
 from esper.consensus.call_groups import decode_call_group
-from esper.consensus.context import block_leaf
 from esper.consensus.header import Header, decode_header, work_id, work_seed
 from esper.consensus.ticket import batch_result
 from esper.consensus.work_rules import ticket_claim
 from esper.primitives.codec import encode
-from esper.primitives.ids import ModelId, Txid
-from esper.primitives.mmr import Mmr, sibling_places
+from esper.primitives.ids import ModelId
+from esper.primitives.merkle import MerkleTree
+from esper.primitives.prompt import BankPrompt, bank_tree
 from esper.primitives.work_outputs import WORK_OUTPUTS, Opening, WorkOutputs
 from esper.receipts.build import build_proof
 from esper.receipts.form import encode_receipt
 from esper.receipts.links.model import model_bytes
 from esper.receipts.parts import (
-    Anchor,
     AnswerReceipt,
-    BlockListed,
     BlockWork,
-    InState,
     Listed,
     OpenCall,
 )
-from esper.receipts.parts import OutcomeListed as Outcome
 from esper.receipts.ports import NamedModel
 from esper.vm.llm_call import LlmCall
-from esper.vm.receipt import Receipt
-from esper.vm.records import BLOCKS_PATH, RECEIPTS, RECEIPTS_PATH
-from esper.vm.state_tree import StateTree
 from tests.support.block_workshop import INFERENCE, PARAMS
 from tests.support.fake_work import BANK, SOURCE, FakeProver
 from tests.support.receipt_twin import Twins
@@ -48,7 +41,6 @@ from tests.support.receipt_world import (
     WorkshopAnchor,
     WorkshopSource,
     around,
-    outcomes,
     receipt_world,
     signed,
 )
@@ -124,17 +116,19 @@ def test_a_tier_with_another_model() -> None:
         assert named(replace(receipt, models=(model_bytes(changed),)), abroad) == "chain"
 
 
-def worked(target: int) -> tuple[Header, BlockWork]:
-    """The header of the bare receipt with this target, and work of its seed."""
+def worked(
+    target: int, bank: tuple[BankPrompt, ...] = BANK, tree: MerkleTree = SOURCE.tree
+) -> tuple[Header, BlockWork]:
+    """The header of the bare receipt with this target and bank, and work of its seed."""
     header, puzzle, model = header_of(BARE), PARAMS.puzzle, PARAMS.model
-    pre = replace(header.pre, target=target.to_bytes(64, "big"))
+    pre = replace(header.pre, target=target.to_bytes(64, "big"), bank_root=tree.root)
     seed = work_seed(work_id(pre))
     indices = draw_indices(seed, model.bank_size, puzzle.sequences)
-    prompts = [BANK[index] for index in indices]
+    prompts = [bank[index] for index in indices]
     inputs = batch_inputs(seed, prompts, puzzle, model)
     answers = INFERENCE.answer(inputs, puzzle.max_answer, puzzle.top_k)
     openings = tuple(
-        Opening(index, prompt, SOURCE.tree.path(index))
+        Opening(index, prompt, tree.path(index))
         for index, prompt in zip(indices, prompts, strict=True)
     )
     outputs = WorkOutputs(openings, answers)
@@ -165,6 +159,19 @@ def test_a_result_that_is_not_the_answers_digest() -> None:
     assert named(under(BARE, other, work=work)) == "work"
 
 
+def test_a_bank_of_another_tokenizer() -> None:
+    """Whoever brings a model of their own brings a bank that its entry names."""
+    for tokenizer_id, link in ((MODEL.entry.tokenizer_id, None), (bytes(64), "work")):
+        bank = tuple(replace(one, tokenizer_id=tokenizer_id) for one in BANK)
+        tree = bank_tree(bank)
+        model = NamedModel(replace(MODEL.entry, bank_root=tree.root), MODEL.puzzle)
+        networks = {STRANGE.name: (STRANGE, GENESIS)}
+        twins = Twins(replace(AROUND, networks=networks, models=[model]))
+        header, work = worked((1 << 512) - 1, bank, tree)
+        receipt = replace(under(BARE, header, work=work), models=(model_bytes(model),))
+        assert named(receipt, twins) == link
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -177,48 +184,6 @@ def test_a_header_that_the_work_does_not_fit(changes: dict[str, Any]) -> None:
     header, work = worked((1 << 512) - 1)
     other = replace(header, pre=replace(header.pre, **changes))
     assert named(under(BARE, other, work=work)) == "work"
-
-
-def anchored(outcome: Receipt, *, time_ms: int | None = None) -> AnswerReceipt:
-    """The bare receipt with a state that has its block, and this outcome among three."""
-    header = header_of(BARE)
-    height = header.pre.height
-    time = header.pre.time_ms if time_ms is None else time_ms
-    leaf = block_leaf(header.block_id, time, 1)
-    all_blocks, block_nodes = Mmr().extended([*(b"%d" % n for n in range(height)), leaf])
-    all_said, said_nodes = Mmr().extended([b"first", b"second", outcome.to_bytes()])
-    blocks, receipts = encode(RECEIPTS, all_blocks), encode(RECEIPTS, all_said)
-    tree = StateTree().put(BLOCKS_PATH, blocks).put(RECEIPTS_PATH, receipts)
-    tree = tree.put(bytes(32), b"another")
-
-    def state(path: bytes) -> InState:
-        proof = tree.prove(path)
-        return InState(proof.count, proof.siblings)
-
-    block_known, said_known = dict(block_nodes), dict(said_nodes)
-    block_way = tuple(block_known[at] for at in sibling_places(height, all_blocks.count))
-    said_way = tuple(said_known[at] for at in sibling_places(2, all_said.count))
-    weight = (1).to_bytes(32, "big")
-    above = replace(header, pre=replace(header.pre, state_root=tree.root))
-    listed = BlockListed(state(BLOCKS_PATH), blocks, weight, block_way)
-    said = Outcome(state(RECEIPTS_PATH), receipts, 2, outcome.to_bytes(), said_way)
-    return replace(BARE, anchor=Anchor(above.to_bytes(), listed, said, ()))
-
-
-def test_an_outcome_that_is_not_the_call_s() -> None:
-    [own] = [one for made in WORLD.tip.branch for one in outcomes(made) if one.txid == WORLD.alone]
-    assert named(anchored(own)) is None
-    assert named(anchored(own, time_ms=1)) == "chain"
-    for changes in (
-        {"burned": own.burned + 1},
-        {"paid_tokens": own.paid_tokens + 1},
-        {"kind": 6},
-        {"txid": Txid(bytes(64))},
-        {"sender": bytes(33)},
-    ):
-        assert named(anchored(replace(own, **changes))) == "paid"
-    # What the chain says of fees is the chain's.
-    assert named(anchored(replace(own, fee=own.fee + 1))) is None
 
 
 def test_a_header_of_another_network() -> None:
