@@ -80,7 +80,7 @@ rust-format:
 # dependencies, and so from what its build left; the model's want proptest, the rest other signature
 # schemes. A crate that nobody names here belongs to the rest. Features of tests alone: random models, and
 # the switch that takes a relation out of the proof.
-PROOF := -p esper-commitment -p esper-digest -p esper-verifier -p esper-prover -p esper-python
+PROOF := -p esper-commitment -p esper-digest -p esper-verifier -p esper-prover -p esper-receipt -p esper-python
 PROOF_FEATURES := --features esper-commitment/prover,esper-commitment/parallel,esper-prover/relation-switch
 MODEL := -p esper-model
 MODEL_FEATURES := --features esper-model/synthetic

@@ -15,11 +15,11 @@ from esper.receipts.build import build_proof
 from esper.receipts.form import encode_receipt
 from esper.receipts.links.model import model_bytes
 from esper.receipts.ports import NamedModel
+from tests.support.block_workshop import PARAMS
 from tests.support.receipt_twin import Path, Twins, changed_bytes, leaves
 from tests.support.receipt_world import (
     GENESIS,
     MODEL,
-    PARAMS,
     FakeJudge,
     WorkshopAnchor,
     WorkshopSource,

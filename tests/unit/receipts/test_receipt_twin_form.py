@@ -7,10 +7,21 @@ from typing import Any
 
 import pytest
 
+from esper.primitives.ids import ModelId
+from esper.receipts.build import build_proof
 from esper.receipts.form import encode_receipt
-from esper.receipts.parts import AskedFor, Message
+from esper.receipts.parts import AskedFor, Message, OpenCall
+from tests.support.block_workshop import PARAMS
 from tests.support.receipt_twin import Twins
-from tests.support.receipt_world import around, promise_receipt, receipt_world
+from tests.support.receipt_world import (
+    GENESIS,
+    FakeJudge,
+    WorkshopAnchor,
+    WorkshopSource,
+    around,
+    promise_receipt,
+    receipt_world,
+)
 
 WORLD = receipt_world()
 TWINS = Twins(around(tokenizer=False))
@@ -169,3 +180,39 @@ def test_what_was_asked_is_hashed_as_it_stands(asked: Any) -> None:
 def test_deep_and_long_nonsense() -> None:
     for data in (b"[" * 100_000, b'{"a":' * 50_000, b"1" * 100_000, b'"' + b"\\" * 99_999, b"\0"):
         assert TWINS.agree(data) == "form"
+
+
+def test_the_chain_s_records_have_one_form_as_well() -> None:
+    """A longer form of a number is another name of the same record."""
+    lane = WORLD.receipt(WORLD.lanes[0], work=False, anchor=False)
+    assert isinstance(lane.call, OpenCall)
+    unsigned = lane.call.unsigned
+    for data in (
+        unsigned[:1] + b"\xcc" + unsigned[1:],
+        unsigned[:2] + b"\xcd\0" + unsigned[2:],
+        b"\xdc\0" + bytes((unsigned[0] & 0x0F,)) + unsigned[1:],
+        unsigned + b"\0",
+        unsigned[:-1],
+        unsigned.replace(b"\xc4", b"\xc5\0", 1),
+        unsigned.replace(b"\xc4", b"\xd9", 1),
+        b"\x80",
+        b"",
+    ):
+        assert TWINS.agree(encode_receipt(replace(lane, call=OpenCall(data)))) == "model"
+
+
+def test_special_ids_of_a_model_ascend_below_its_vocabulary() -> None:
+    params = replace(PARAMS, model=replace(PARAMS.model, model_id=ModelId(bytes(64))))
+    twins = Twins(replace(around(tokenizer=False), networks={params.name: (params, GENESIS)}))
+    source = WorkshopSource(WORLD.tip, params=params)
+    receipt = build_proof(source, WORLD.alone, FakeJudge(), anchor=WorkshopAnchor(WORLD.tip))
+    assert receipt.models is not None
+    [model] = receipt.models
+    assert twins.agree(encode_receipt(receipt)) is None
+    assert model.count(b"\x93\0\1\2") == 1
+    for ids in (b"\x93\0\2\1", b"\x93\0\1\1", b"\x92\0\1", b"\x92\0\2", b"\x90"):
+        changed = model.replace(b"\x93\0\1\2", ids)
+        wrong = replace(receipt, models=(changed,))
+        assert twins.agree(encode_receipt(wrong)) == "model"
+    beyond = model.replace(b"\x93\0\1\2", b"\x94\0\1\2\xcd\4\0")
+    assert twins.agree(encode_receipt(replace(receipt, models=(beyond,)))) == "model"
