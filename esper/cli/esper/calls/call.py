@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isnan
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -13,13 +11,14 @@ from msgspec.structs import replace
 
 from esper.cli.esper import environment
 from esper.cli.esper.calls.call_following import follow
+from esper.cli.esper.calls.kept_answer import Kept
 from esper.cli.esper.calls.prompt_input import typed_prompt
 from esper.cli.esper.calls.proof import not_proven
 from esper.cli.esper.calls.proof_checking import fetched_proof
 from esper.cli.esper.calls.proven_text import proven_document, proven_lines, words
-from esper.cli.esper.calls.receipt_keeping import ReceiptFile, UntilFinal, keep_receipt
+from esper.cli.esper.calls.receipt_keeping import ReceiptFile, UntilFinal
 from esper.cli.esper.models.max_tokens import DEFAULT_MAX_TOKENS, MaxTokens
-from esper.cli.esper.models.out_file import Force, OutFileError, check_out
+from esper.cli.esper.models.out_file import Force
 from esper.cli.esper.session import (
     DEFAULT_DATADIR,
     Datadir,
@@ -85,14 +84,13 @@ def call_command(
             raise MisuseError("--timeout is no number of seconds")
         if final and receipt is None:
             raise MisuseError("--final is of receipts: name a file with --receipt")
-        if receipt is not None:
-            if not wait:
-                raise MisuseError(
-                    "a receipt comes after the answer: leave --no-wait out, or fetch it later with "
-                    "`esper proof TXID --receipt FILE`"
-                )
-            _check_out(s, receipt, force=force)
+        if receipt is not None and not wait:
+            raise MisuseError(
+                "a receipt comes after the answer: leave --no-wait out, or fetch it later with "
+                "`esper proof TXID --receipt FILE`"
+            )
         kept = Kept(receipt, final, force, timeout)
+        kept.check(s)
         prompt = typed_prompt(text)
         from esper.cli.esper.calls.local_text import tokens_of
 
@@ -136,51 +134,6 @@ def call_command(
             )
         with told_as_sent(s, txid):
             _tell_end(s, txid, call, last, local, warned, kept)
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What is kept of the answer."""
-
-    file: Path | None
-    """For the receipt; None: nothing."""
-    final: bool
-    """Whether the chain's part is waited for."""
-    force: bool
-    """Whether a file that is there is written over."""
-    timeout_s: float | None
-    """How long that may take."""
-
-
-def _check_out(s: Session, file: Path, *, force: bool) -> None:
-    try:
-        check_out(file, force=force)
-    except OutFileError as error:
-        s.refuse("OutFileError", str(error))
-
-
-def _keep(
-    s: Session, txid: str, call: LlmCall, kept: Kept, document: dict[str, Any]
-) -> tuple[dict[str, Any], str]:
-    """The receipt into its file. The answer is told where that fails: it was paid for."""
-    assert kept.file is not None
-    try:
-        return keep_receipt(
-            s,
-            txid_of(txid),
-            frozenset((call.model_id,)),
-            kept.file,
-            final=kept.final,
-            force=kept.force,
-            timeout_s=kept.timeout_s,
-        )
-    except (CallOverdueError, OutFileError, RpcClientError, UnprovenError) as error:
-        later = s.command("proof", txid, "--receipt", str(kept.file))
-        s.refuse(
-            type(error).__name__,
-            f"answered and proven, but there is no receipt: {error}; fetch it later with: {later}",
-            data=document,
-        )
 
 
 def _look(s: Session, txid: str) -> str:
@@ -266,7 +219,7 @@ def _tell_end(
     document |= {"proof": proven_document(proven, local)}
     lines = [f"keep it with: esper proof {txid} --out FILE"]
     if kept.file is not None:
-        told, line = _keep(s, txid, call, kept, document)
+        told, line = kept.keep(s, txid_of(txid), call, document)
         document["receipt"] = told
         lines = [line]
     s.answer(

@@ -75,3 +75,17 @@ def test_an_answer_without_its_receipt_is_told_all_the_same(
     assert error["data"]["answer"]
     assert not file.exists()
     assert "does not hold: form" in asking.error("proof", txid, "--receipt", file)
+
+
+def test_whoever_does_not_wait_for_the_end_has_the_answer(
+    asking: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(receipt_keeping, "_wait_until_final", leave)
+    file = tmp_path / "answer.json"
+    told = asking.error("call", "Hi", "--receipt", file, "--final")
+    assert asking.node.answer_text in told
+    assert "nobody waited for it" in told
+    assert not file.exists()
