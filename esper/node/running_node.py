@@ -412,7 +412,7 @@ def node_gauge(
     parts: NodeParts,
     watch: LoopWatch,
     counts: HttpCounts,
-    gateway: GatewayRun | None,
+    gateway: GatewayRun | None = None,
 ) -> NodeGauge:
     """What metrics and health checks read of a node."""
     return NodeGauges(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import json
 from collections.abc import Sequence
 
@@ -167,7 +168,7 @@ def test_five_tries_ever_further_apart() -> None:
     assert not deliver(net)
     assert len(net.dialled) == TRIES
     gaps = [later - sooner for sooner, later in zip(net.times, net.times[1:], strict=False)]
-    assert all(later > sooner for sooner, later in zip(gaps, gaps[1:], strict=False))
+    assert all(later > sooner for sooner, later in itertools.pairwise(gaps))
 
 
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"307 Here", b"404 Gone"])

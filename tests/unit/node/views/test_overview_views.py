@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from esper.consensus.header import decode_header
-from esper.node.views import overview_views
 from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s
@@ -66,7 +65,7 @@ def test_statistics_of_a_stretch(datadir: Path) -> None:
 def test_a_stretch_has_so_many_points_and_no_more(
     datadir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overview_views.s, "MAX_POINTS", 5)
+    monkeypatch.setattr(s, "MAX_POINTS", 5)
 
     async def main() -> None:
         async with node_world(datadir, wanted=0) as world:
