@@ -8,13 +8,13 @@ from esper.gateway.ports import TextPort, TextRefusedError
 from esper.gateway.refusals import Refused, jittered
 from esper.gateway.requests.asked import Message, Request
 from esper.gateway.requests.room import INPUT_FIELDS, answer_room, check_token_ids
-from esper.gateway.service.calls import Books, Call, Price
+from esper.gateway.service.books.calls import Books, Call, Price
 from esper.gateway.service.clock import Clock
-from esper.gateway.service.fair_queue import QueueFullError
-from esper.gateway.service.minute_limits import MinuteLimits
-from esper.gateway.service.model_list import ModelList
+from esper.gateway.service.desks.model_list import ModelList
 from esper.gateway.service.settings import ServiceSettings
-from esper.gateway.service.slot_desk import SlotDesk
+from esper.gateway.service.waiting.fair_queue import QueueFullError
+from esper.gateway.service.waiting.minute_limits import MinuteLimits
+from esper.gateway.service.waiting.slot_desk import SlotDesk
 
 FULL_MS = 2_000
 """Milliseconds after which a full queue is worth another try."""

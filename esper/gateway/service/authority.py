@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 
 from esper.gateway.keys import Account, Scope
 from esper.gateway.refusals import Refused
-from esper.gateway.service.calls import Books
+from esper.gateway.service.books.calls import Books
 from esper.gateway.service.refusing import GatewayRefusedError
 from esper.gateway.service.settings import ServiceSettings
 from esper.http.addresses import is_loopback

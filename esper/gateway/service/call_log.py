@@ -4,7 +4,7 @@ import logging
 from typing import Final
 
 from esper.gateway.replies.parts import Ending
-from esper.gateway.service.calls import Call
+from esper.gateway.service.books.calls import Call
 from esper.saying import say
 
 LOG: Final = logging.getLogger("esper.gateway")

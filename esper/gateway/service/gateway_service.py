@@ -11,22 +11,22 @@ from esper.gateway.keys import Account
 from esper.gateway.one_line import one_line
 from esper.gateway.ports import ChainPort, ProvingPort, SignerPort, StorePort, TextsPort
 from esper.gateway.service.admission import Admission
-from esper.gateway.service.calls import Books
+from esper.gateway.service.books.calls import Books
+from esper.gateway.service.books.kept_books import KeptBooks
+from esper.gateway.service.books.local_books import LocalBooks
 from esper.gateway.service.clock import Clock
+from esper.gateway.service.desks.model_list import ModelList, model_object
+from esper.gateway.service.desks.ollama_models import OllamaModels
+from esper.gateway.service.desks.receipts import ReceiptDesk
+from esper.gateway.service.desks.usage import UsageDesk
 from esper.gateway.service.generating import Generating
 from esper.gateway.service.guarding import Guard
-from esper.gateway.service.joining import CallsAtWork
-from esper.gateway.service.kept_books import KeptBooks
-from esper.gateway.service.local_books import LocalBooks
-from esper.gateway.service.minute_limits import MinuteLimits
-from esper.gateway.service.model_list import ModelList, model_object
-from esper.gateway.service.ollama_models import OllamaModels
-from esper.gateway.service.receipts import ReceiptDesk
 from esper.gateway.service.replying import Replier
 from esper.gateway.service.running import Runner
 from esper.gateway.service.settings import ServiceSettings
-from esper.gateway.service.slot_desk import SlotDesk
-from esper.gateway.service.usage import UsageDesk
+from esper.gateway.service.waiting.joining import CallsAtWork
+from esper.gateway.service.waiting.minute_limits import MinuteLimits
+from esper.gateway.service.waiting.slot_desk import SlotDesk
 from esper.http.routes import JSON
 
 

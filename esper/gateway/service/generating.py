@@ -15,11 +15,11 @@ from esper.gateway.replies.forms import media_type
 from esper.gateway.requests.asked import Endpoint, Request
 from esper.gateway.requests.reading import read_request
 from esper.gateway.service.admission import Admission
-from esper.gateway.service.calls import Books, Call
-from esper.gateway.service.joining import CallsAtWork
+from esper.gateway.service.books.calls import Books, Call
 from esper.gateway.service.refusing import new_id
 from esper.gateway.service.replying import Replier
 from esper.gateway.service.settings import ServiceSettings
+from esper.gateway.service.waiting.joining import CallsAtWork
 from esper.gateway.store.repeats import Answer, Fresh, Joins, Mismatch
 
 RECEIPT: Final = "x-esper-receipt"

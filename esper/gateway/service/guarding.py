@@ -11,9 +11,9 @@ from esper.gateway.counts import GatewayCounts
 from esper.gateway.keys import Account
 from esper.gateway.refusals import Refused
 from esper.gateway.service.incidents import note_incident
-from esper.gateway.service.minute_limits import MinuteLimits
 from esper.gateway.service.refusing import HEADERS, new_id, refusal_response
 from esper.gateway.service.running import server_error
+from esper.gateway.service.waiting.minute_limits import MinuteLimits
 from esper.http.connection import ClientGoneError
 from esper.http.heads import BadRequestError
 from esper.http.routes import RefusedError

@@ -18,8 +18,8 @@ from esper.gateway.replies.forms import media_type, reply_stream, whole_reply
 from esper.gateway.replies.parts import Ending
 from esper.gateway.replies.stream import ReplyStream
 from esper.gateway.requests.asked import Endpoint, Request, Wait
+from esper.gateway.service.books.calls import Call
 from esper.gateway.service.call_log import log_call
-from esper.gateway.service.calls import Call
 from esper.gateway.service.outbox import Outbox
 from esper.gateway.service.progress import AnswerProgress
 from esper.gateway.service.running import Runner, server_error

@@ -19,13 +19,13 @@ from esper.gateway.engine_port import EngineError, EnginePort, Job
 from esper.gateway.refusals import Refused, jittered
 from esper.gateway.replies.parts import Durations, Ending, Usage
 from esper.gateway.service.admission import FULL_MS, Admission
-from esper.gateway.service.calls import Books, Call
+from esper.gateway.service.books.calls import Books, Call
 from esper.gateway.service.clock import Clock
 from esper.gateway.service.incidents import note_incident
-from esper.gateway.service.joining import CallsAtWork
 from esper.gateway.service.outbox import Outbox
 from esper.gateway.service.progress import AnswerProgress
 from esper.gateway.service.settings import ServiceSettings
+from esper.gateway.service.waiting.joining import CallsAtWork
 
 
 @dataclass(frozen=True, slots=True)

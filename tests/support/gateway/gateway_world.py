@@ -52,6 +52,8 @@ class GatewayWorld:
     token: trio.lowlevel.TrioToken = None  # type: ignore[assignment]  # set with it
     routes: list[Route[Any]] = field(default_factory=list)
     end: trio.Event = field(default_factory=trio.Event)
+    clients: list[openai.OpenAI] = field(default_factory=list)
+    """Closed with the world, so that none is while somebody reads its stream."""
 
     def inside(self, what: Callable[[], T]) -> T:
         """Do it in the server's loop."""
@@ -93,9 +95,11 @@ class GatewayWorld:
 
     def client(self, key: str = ALICE, **more: Any) -> Any:
         """OpenAI's own; its overloads are not for fields given as a dict."""
-        return openai.OpenAI(
+        made = openai.OpenAI(
             api_key=key, base_url=f"{self.url}v1", max_retries=0, timeout=PATIENCE_S, **more
         )
+        self.clients.append(made)
+        return made
 
     def http(self, key: str | None = ALICE, **headers: str) -> httpx.Client:
         """A plain client; the key ``None`` sends none."""
@@ -189,6 +193,8 @@ def gateway_world(
             raise failed[0]
         yield world
     finally:
+        for client in world.clients:
+            client.close()
         if thread.is_alive():
             world.inside(world.end.set)
         thread.join(PATIENCE_S)

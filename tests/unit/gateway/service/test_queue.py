@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from esper.gateway.service.fair_queue import FairQueue, QueueFullError
-from esper.gateway.service.minute_limits import MinuteLimits
+from esper.gateway.service.waiting.fair_queue import FairQueue, QueueFullError
+from esper.gateway.service.waiting.minute_limits import MinuteLimits
 from tests.support.gateway.gateway_world import ALICE, BOB, GatewayWorld, gateway_world, named
 
 ASKED = {"model": "esper-t0", "prompt": "x", "max_tokens": 2}

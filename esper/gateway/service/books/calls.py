@@ -9,7 +9,7 @@ from esper.gateway.ports import TextPort
 from esper.gateway.replies.parts import Ending, Head
 from esper.gateway.requests.asked import Request
 from esper.gateway.service.progress import AnswerProgress
-from esper.gateway.service.slot_desk import Ticket
+from esper.gateway.service.waiting.slot_desk import Ticket
 from esper.gateway.store.repeats import Seen
 
 

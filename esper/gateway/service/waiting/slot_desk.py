@@ -7,8 +7,8 @@ import trio
 
 from esper.gateway.engine_port import EngineModel
 from esper.gateway.keys import Account
-from esper.gateway.service.fair_queue import FairQueue
 from esper.gateway.service.settings import ServiceSettings
+from esper.gateway.service.waiting.fair_queue import FairQueue
 
 
 @dataclass(eq=False, slots=True)

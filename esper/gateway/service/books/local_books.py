@@ -7,7 +7,7 @@ from esper.gateway.keys import LOCAL_ID, Account, Scope
 from esper.gateway.refusals import Refused
 from esper.gateway.replies.parts import Ending
 from esper.gateway.requests.asked import Prove, Request, Wait
-from esper.gateway.service.calls import Call, Price
+from esper.gateway.service.books.calls import Call, Price
 from esper.gateway.service.progress import AnswerProgress
 from esper.gateway.store.repeats import Fresh, Seen
 

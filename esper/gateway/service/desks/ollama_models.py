@@ -12,7 +12,7 @@ from esper.gateway.keys import Account
 from esper.gateway.one_line import one_line
 from esper.gateway.refusals import Refused
 from esper.gateway.requests.rules import Table, a_flag, a_text, an_object, invalid, walk
-from esper.gateway.service.model_list import ModelList, model_name
+from esper.gateway.service.desks.model_list import ModelList, model_name
 from esper.http.routes import JSON
 from esper.rpc.strict_json import StrictJsonError, read_json
 

@@ -18,11 +18,11 @@ from esper.gateway.reduction import reduce_request
 from esper.gateway.refusals import Refused, jittered
 from esper.gateway.replies.parts import Ending, Note
 from esper.gateway.requests.asked import Prove, Request, Wait
-from esper.gateway.service.calls import Call, Price
+from esper.gateway.service.books.calls import Call, Price
+from esper.gateway.service.books.whole_bytes import reply_bytes
 from esper.gateway.service.clock import Clock
 from esper.gateway.service.progress import AnswerProgress
 from esper.gateway.service.settings import ServiceSettings
-from esper.gateway.service.whole_bytes import reply_bytes
 from esper.gateway.store.gateway_store import GatewayStore
 from esper.gateway.store.receipts import Instant
 from esper.gateway.store.repeats import Seen

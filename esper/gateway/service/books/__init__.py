@@ -1,0 +1,1 @@
+"""What calls reserve, cost and leave behind: with a chain, and without."""
