@@ -129,7 +129,9 @@ fn more_answers_than_rows_take_turns_and_prompts_are_read_meanwhile() {
     let engine = engine(Level::best(), 1);
     let mut batch = batch(&engine, 70, 160);
     let requests: Vec<Request> = (0..64).map(|id| request(id, tokens(1, id as u32), 30)).collect();
-    requests.iter().for_each(|request| batch.add(request.clone()).unwrap());
+    for request in &requests {
+        batch.add(request.clone()).unwrap();
+    }
     let mut heard = Heard::default();
     for _ in 0..6 {
         heard.take(batch.run(1, None));
@@ -159,7 +161,8 @@ fn a_run_comes_back_for_a_first_token_an_end_a_deadline_and_when_nothing_is_left
         loop {
             let request = request(7, tokens(3, seed), 90);
             if alone(&engine, &request).0.len() == 90 {
-                return batch.add(request).unwrap();
+                batch.add(request).unwrap();
+                return;
             }
             seed += 1;
         }
