@@ -161,7 +161,7 @@ def test_a_process_that_dies_fails_its_answers_and_is_started_again(
                     os.kill(pid, signal.SIGKILL)
                     with pytest.raises(EngineError, match="killed, as the system does"):
                         await all_of(tokens)
-                assert engine.models == ()
+                assert list(engine.models) == []
                 with pytest.raises(EngineError, match="does not answer now"):
                     await asked(engine, JOB)
             assert "killed" in failed[0]
