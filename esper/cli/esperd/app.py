@@ -117,7 +117,7 @@ COMMANDS: Final[Table] = (
     Command(
         "replay",
         "replay:replay",
-        "Run the model again for a block's work or a call, and compare with the chain.",
+        "Run the model again for a block's work or a call, and compare with what the chain holds.",
     ),
     Command(
         "reindex",

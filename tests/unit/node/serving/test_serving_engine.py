@@ -153,14 +153,15 @@ def test_a_process_that_dies_fails_its_answers_and_is_started_again(
                 failed.append(str(waiting.value))
 
             async with trio.open_nursery() as nursery:
+                # Stopped: else its answer is whole before it dies.
+                os.kill(pid, signal.SIGSTOP)
                 async with engine.answer(JOB) as tokens:
-                    await anext(tokens)
                     nursery.start_soon(wait_in_line)
                     await trio.testing.wait_all_tasks_blocked(0.01)
                     os.kill(pid, signal.SIGKILL)
                     with pytest.raises(EngineError, match="killed, as the system does"):
                         await all_of(tokens)
-                assert engine.models == ()
+                assert list(engine.models) == []
                 with pytest.raises(EngineError, match="does not answer now"):
                     await asked(engine, JOB)
             assert "killed" in failed[0]

@@ -45,23 +45,33 @@ fn alone(engine: &Engine, request: &Request) -> (Vec<u32>, Vec<Vec<TopEntry>>) {
 
 /// Collects what is told, by sequence, and checks what holds of every telling.
 #[derive(Default)]
-struct Heard(HashMap<u64, (Vec<u32>, Vec<i64>, Vec<Vec<TopEntry>>, Vec<f64>, bool)>);
+struct Heard(HashMap<u64, Said>);
+
+/// What was told of one sequence.
+#[derive(Default)]
+struct Said {
+    tokens: Vec<u32>,
+    logits: Vec<i64>,
+    top: Vec<Vec<TopEntry>>,
+    logsumexp: Vec<f64>,
+    ended: bool,
+}
 
 impl Heard {
     fn take(&mut self, told: Vec<Told>) {
         for Told { id, token, logit, top, logsumexp, ended } in told {
             let heard = self.0.entry(id).or_default();
-            assert!(!heard.4, "a token behind the end of {id}");
-            heard.0.push(token);
-            heard.1.push(logit);
-            heard.2.push(top);
-            heard.3.push(logsumexp);
-            heard.4 = ended;
+            assert!(!heard.ended, "a token behind the end of {id}");
+            heard.tokens.push(token);
+            heard.logits.push(logit);
+            heard.top.push(top);
+            heard.logsumexp.push(logsumexp);
+            heard.ended = ended;
         }
     }
 
     fn is(&self, engine: &Engine, request: &Request) {
-        let (tokens, logits, top, logsumexp, ended) = &self.0[&request.id];
+        let Said { tokens, logits, top, logsumexp, ended } = &self.0[&request.id];
         let (expected, mut candidates) = alone(engine, request);
         assert!(ended);
         assert_eq!(*tokens, expected, "{request:?}");
@@ -83,7 +93,7 @@ impl Heard {
     }
 
     fn ended(&self) -> usize {
-        self.0.values().filter(|one| one.4).count()
+        self.0.values().filter(|one| one.ended).count()
     }
 }
 
@@ -129,7 +139,9 @@ fn more_answers_than_rows_take_turns_and_prompts_are_read_meanwhile() {
     let engine = engine(Level::best(), 1);
     let mut batch = batch(&engine, 70, 160);
     let requests: Vec<Request> = (0..64).map(|id| request(id, tokens(1, id as u32), 30)).collect();
-    requests.iter().for_each(|request| batch.add(request.clone()).unwrap());
+    for request in &requests {
+        batch.add(request.clone()).unwrap();
+    }
     let mut heard = Heard::default();
     for _ in 0..6 {
         heard.take(batch.run(1, None));
@@ -140,8 +152,8 @@ fn more_answers_than_rows_take_turns_and_prompts_are_read_meanwhile() {
         heard.take(batch.run(1, None));
     }
     assert!(heard.0.contains_key(&99), "eight rows a step read a prompt of 100 in 13 steps");
-    let early = heard.0.iter().filter(|(id, one)| **id != 99 && !one.4);
-    let running: Vec<usize> = early.map(|(_, one)| one.0.len()).collect();
+    let early = heard.0.iter().filter(|(id, one)| **id != 99 && !one.ended);
+    let running: Vec<usize> = early.map(|(_, one)| one.tokens.len()).collect();
     let (least, most) = (running.iter().min().unwrap(), running.iter().max().unwrap());
     assert!(running.len() > 20 && most - least <= 2, "{least} to {most} of {}", running.len());
     while !batch.is_empty() {
@@ -159,7 +171,8 @@ fn a_run_comes_back_for_a_first_token_an_end_a_deadline_and_when_nothing_is_left
         loop {
             let request = request(7, tokens(3, seed), 90);
             if alone(&engine, &request).0.len() == 90 {
-                return batch.add(request).unwrap();
+                batch.add(request).unwrap();
+                return;
             }
             seed += 1;
         }
