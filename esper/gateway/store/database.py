@@ -20,10 +20,38 @@ class Database:
         """Open or make it. Raises StoreError."""
         self.path = path
         self._connection = connect(path)
+        self._grouped = False
+        self._begun = False
+
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """Commits within reach the disk together, as one, when the block ends.
+
+        Each is still whole or not at all, but none counts before the end: a disk's wait is shared
+        by all who ask at the same time. If the block raises, none happened.
+        """
+        self._grouped, self._begun = True, False
+        try:
+            yield
+            with told(self.path):
+                if self._begun:
+                    # Without a transaction left, a full or broken disk has undone all of it.
+                    self._connection.execute("COMMIT")
+        finally:
+            self._grouped = False
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     @contextmanager
     def commit(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that is on the disk when the block ends; undone if it raises."""
+        """A transaction that is on the disk when the block ends; undone if it raises.
+
+        Within ``group`` it is on the disk when that ends.
+        """
+        if self._grouped:
+            with self._part() as connection:
+                yield connection
+            return
         with told(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -32,6 +60,22 @@ class Database:
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _part(self) -> Iterator[sqlite3.Connection]:
+        with told(self.path):
+            if not self._begun:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._begun = True
+            self._connection.execute("SAVEPOINT part")
+            try:
+                yield self._connection
+                self._connection.execute("RELEASE part")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK TO part")
+                    self._connection.execute("RELEASE part")
                 raise
 
     @contextmanager

@@ -1,5 +1,6 @@
 """All of the gateway's database."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
@@ -41,6 +42,10 @@ class GatewayStore:
             gone = connection.execute(f"DELETE FROM reservations WHERE call {unanswered}")
             connection.execute(f"DELETE FROM repeats WHERE call {unanswered}")
             return gone.rowcount
+
+    def group(self) -> AbstractContextManager[None]:
+        """See ``Database.group``."""
+        return self._database.group()
 
     def close(self) -> None:
         """Raises StoreError."""

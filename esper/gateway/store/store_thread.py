@@ -5,11 +5,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import trio
 
 from esper.gateway.store.gateway_store import GatewayStore
+
+MOST_TOGETHER: Final = 64
+"""Questions of one commit."""
 
 T = TypeVar("T")
 
@@ -32,6 +35,9 @@ class _Question:
             self.answer = self.ask(store)
         except BaseException as error:  # told to whoever asked
             self.error = error
+
+    def tell(self) -> None:
+        """Whoever asked goes on."""
         try:
             self.token.run_sync_soon(self.done.set)
         except trio.RunFinishedError:
@@ -83,10 +89,38 @@ class StoreThread:
             opened.error = error
             opened.token.run_sync_soon(opened.done.set)
             return
-        opened.carry_out(store)
-        while (question := self._questions.get()) is not None:
-            question.carry_out(store)
+        opened.tell()
+        while (asked := self._asked()) is not None:
+            _carry_out(store, asked)
         store.close()
+
+    def _asked(self) -> list[_Question] | None:
+        """All that wait, at least one; None at the end."""
+        first = self._questions.get()
+        if first is None:
+            return None
+        found = [first]
+        while len(found) < MOST_TOGETHER and not self._questions.empty():
+            question = self._questions.get()
+            if question is None:
+                # For the next turn.
+                self._questions.put(None)
+                break
+            found.append(question)
+        return found
+
+
+def _carry_out(store: GatewayStore, asked: list[_Question]) -> None:
+    """Those that were asked at the same time share the disk's wait; none is told before its end."""
+    try:
+        with store.group():
+            for question in asked:
+                question.carry_out(store)
+    except BaseException as error:  # nothing of it happened, and everybody is told
+        for question in asked:
+            question.error = question.error or error
+    for question in asked:
+        question.tell()
 
 
 async def _answer(question: _Question) -> Any:

@@ -1,0 +1,195 @@
+"""What a gateway keeps of its engine's speed, with many streams at once.
+
+python -m bench.gateway_load [--streams 200] [--seconds 60] [--tokens 100]
+
+A node on regtest with a gateway, and clients in a process of their own over loopback, eight keys
+among them. Each client asks again as soon as its stream has ended. The engine alone runs before and
+after it, with as many answers at once as the gateway has slots; a ratio compares within this run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import os
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from bench.serving import GENESIS, MS, bare
+from esper.gateway.keys import Account, Scope, key_hash, key_id, make_key
+from esper.gateway.store.gateway_store import GatewayStore
+from esper.model import load_model
+from esper.model.loaded import LoadedModel
+from esper.node.gateway.node_gateway import DATABASE_FILE
+from tests.support.node.node_process import running
+
+KEYS: Final = 8
+SLOTS: Final = 64
+"""Of the gateway: ``ServiceSettings.slots``."""
+DAY_MS: Final = 24 * 3600 * 1000
+MOST: Final = 2**40
+WORDS: Final = ("dog", "cat", "girl", "boy", "bird", "fish", "tree", "house")
+
+
+@dataclass
+class Told:
+    """What the clients saw."""
+
+    tokens: int = 0
+    answers: int = 0
+    """Whole ones."""
+    refused: dict[int, int] = field(default_factory=dict)
+    """By status."""
+    without_wait: int = 0
+    """429 without ``retry-after``."""
+    broken: int = 0
+    """Streams that were let in and did not end in order."""
+    first_ms: list[float] = field(default_factory=list)
+    """From the request to the first text."""
+
+
+def keys_of(path: Path) -> list[str]:
+    """Keys without limits that a client of this bench would meet."""
+    made = [make_key(os.urandom(38)) for _ in range(KEYS)]
+    with GatewayStore(path) as store:
+        for key in made:
+            store.accounts.add(
+                Account(
+                    id=key_id(key),
+                    hash=key_hash(key),
+                    name="bench",
+                    scopes=frozenset({Scope.INFER}),
+                    budget=MOST,
+                    period_ms=DAY_MS,
+                    requests_per_minute=10**6,
+                    tokens_per_minute=10**9,
+                    streams=1_000,
+                    max_price=0,
+                    created_ms=0,
+                )
+            )
+    return made
+
+
+def clients(port: int, keys: list[str], streams: int, seconds: float, tokens: int) -> Told:
+    """All of them, in this process."""
+    told = Told()
+
+    async def one(number: int, until: float) -> None:
+        while trio.current_time() < until:
+            await _ask(port, keys[number % KEYS], number, tokens, told, until)
+
+    async def main() -> None:
+        until = trio.current_time() + seconds
+        async with trio.open_nursery() as nursery:
+            for number in range(streams):
+                nursery.start_soon(one, number, until)
+
+    trio.run(main)
+    return told
+
+
+async def _ask(port: int, key: str, number: int, tokens: int, told: Told, until: float) -> None:
+    body = json.dumps(
+        {
+            "model": "esper-t0",
+            "prompt": f"The little {WORDS[number % len(WORDS)]} number {number}",
+            "max_tokens": tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+    ).encode()
+    lines = (
+        "POST /v1/completions HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        f"Authorization: Bearer {key}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    )
+    head = "".join(f"{line}\r\n" for line in (*lines, ""))
+    begun = trio.current_time()
+    # A node takes 128 connections of one address.
+    here = f"127.0.0.{2 + number % 4}"
+    stream = await trio.open_tcp_stream("127.0.0.1", port, local_address=here)
+    async with stream:
+        await stream.send_all(head.encode() + body)
+        seen, first = bytearray(), 0.0
+        async for part in stream:
+            seen += part
+            if not first and b'"text":"' in seen:
+                first = trio.current_time() - begun
+    status = int(seen[9:12])
+    if status != 200:
+        told.refused[status] = told.refused.get(status, 0) + 1
+        wait = re.search(rb"retry-after-ms: (\d+)", seen)
+        if wait is None:
+            told.without_wait += 1
+        await trio.sleep(int(wait[1]) / MS if wait else 1.0)
+        return
+    if b"data: [DONE]" not in seen:
+        told.broken += 1
+        return
+    usage = re.findall(rb'"completion_tokens":(\d+)', seen)
+    if trio.current_time() <= until:
+        told.tokens += int(usage[-1])
+    told.answers += 1
+    told.first_ms.append(MS * first)
+
+
+def _clients_apart(*arguments: object) -> Told:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(clients, arguments)
+
+
+def _resident_mib(pid: int) -> float:
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else math.nan
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--streams", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--tokens", type=int, default=100)
+    chosen = parser.parse_args(arguments)
+    model = load_model(GENESIS)
+    threads = os.cpu_count() or 1
+    alone = [_alone(model, chosen.tokens, threads)]
+    with tempfile.TemporaryDirectory() as folder:
+        datadir = Path(folder) / "node"
+        with running("node", datadir, "--network", "regtest") as node:
+            port = int(node.url.rstrip("/").rpartition(":")[2])
+            keys = keys_of(datadir / DATABASE_FILE)
+            time.sleep(5)
+            told = _clients_apart(port, keys, chosen.streams, chosen.seconds, chosen.tokens)
+            memory = _resident_mib(node.process.pid)
+    alone.append(_alone(model, chosen.tokens, threads))
+    bare_speed, speed = statistics.mean(alone), told.tokens / chosen.seconds
+    times = sorted(told.first_ms) or [math.nan]
+    print(f"engine alone       {alone[0]:10,.0f} and {alone[1]:,.0f} tokens/s, {SLOTS} at once")
+    print(f"through gateway    {speed:10,.0f} tokens/s, {speed / bare_speed:.0%}")
+    print(f"first token        {statistics.median(times):10,.0f} ms p50, ", end="")
+    print(f"{times[int(0.99 * (len(times) - 1))]:,.0f} ms p99")
+    print(f"answers            {told.answers:10,} whole, {told.broken} broken")
+    print(f"refused            {told.refused}, {told.without_wait} without a wait")
+    print(f"node's memory      {memory:10,.0f} MiB at most")
+
+
+def _alone(model: LoadedModel, tokens: int, threads: int) -> float:
+    return bare(model, SLOTS, tokens, threads).tokens_per_s
+
+
+if __name__ == "__main__":
+    main()
