@@ -1,0 +1,1 @@
+"""Webhooks: what became of a key's calls, told to its operator's URL."""
