@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import trio
 
 from esper.consensus.ports import WorkVerifier
 from esper.crypto.vrf import SECRET_BYTES
 from esper.http.counts import HttpCounts
-from esper.http.routes import Route
 from esper.mempool.call_queue import CallPolicy
 from esper.mempool.journal import MempoolJournal
 from esper.mempool.policy import MempoolPolicy
 from esper.mempool.pool import Mempool
-from esper.metrics.routes import metrics_routes
 from esper.metrics.sample import NodeGauge
 from esper.node.calls.call_book import CallBook, CallsWorkedFor
 from esper.node.calls.text_keeper import TextKeeper, TextReader
@@ -48,6 +46,7 @@ from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.mining.ready_desk import ReadyDesk
 from esper.node.models.keeper import ModelKeeper
 from esper.node.models.model_store import ModelsPlan, open_keeper, package_source
+from esper.node.node_server import NodeServer
 from esper.node.peers.network_plan import NetworkPlan, network_service
 from esper.node.peers.network_service import NetworkService
 from esper.node.peers.network_settings import prunes
@@ -84,10 +83,6 @@ from esper.node.views.rpc_node import rpc_node
 from esper.node.views.status_views import StatusViews
 from esper.node.views.sync_state import SyncState
 from esper.rpc.port import NodePort
-from esper.rpc.routes import Gate
-from esper.rpc.server import serve
-from esper.rpc.settings import SECRET_BYTES as COOKIE_BYTES
-from esper.rpc.settings import RpcSettings
 from esper.saying import say, warn
 from esper.storage.store_options import StoreOptions
 from esper.storage.system_errors import system_told
@@ -148,7 +143,7 @@ async def run_node(
     ServiceEndedError.
     """
     share_interpreter()
-    rpc = _RpcServer(_rpc_settings(settings, parts.directory))
+    server = NodeServer(settings, parts.directory)
     stop = StopRequest()
     # Until everything is closed: a second ctrl-C must not tear it.
     caught = trio.open_signal_receiver(*signals_of(settings))
@@ -156,8 +151,9 @@ async def run_node(
         watch = LoopWatch(parts.steady)
 
         def up() -> None:
-            _tell_start(node.manager, settings, rpc.port)
-            task_status.started(rpc.port)
+            _tell_start(node.manager, settings, server.port)
+            server.tell_faces()
+            task_status.started(server.port)
 
         pages = partial(explorer_of, node.rpc, settings, parts.directory.params)
         services = [
@@ -168,9 +164,9 @@ async def run_node(
         gateway = None if node.gateway is None else GatewayRun(node.gateway)
         if gateway is not None:
             services.append(Service("the gateway", gateway.run))
-        gauge = node_gauge(node, parts, watch, rpc.counts, gateway)
-        rpc_run = partial(rpc.run, node.rpc, gauge, node.telling, gateway, pages)
-        services.append(Service("the RPC server", rpc_run))
+        gauge = node_gauge(node, parts, watch, server.counts, gateway)
+        serve = partial(server.run, node.rpc, gauge, node.telling, gateway, pages)
+        services.append(Service("the RPC server", serve))
         if node.network is not None:
             services.append(Service("the network", node.network.run))
         if parts.read_text is not None:
@@ -428,50 +424,6 @@ def node_gauge(
         outside=OutsideGauge(node.telling, counts),
         gateway=(lambda: None) if gateway is None else gateway.sample,
     )
-
-
-def _rpc_settings(settings: Settings, directory: DataDirectory) -> RpcSettings:
-    return RpcSettings(
-        datadir=directory.path,
-        secret=secrets.token_bytes(COOKIE_BYTES),
-        host=settings.rpc_host,
-        port=settings.rpc_port,
-        token_hashes=frozenset(settings.rpc_tokens),
-        allowed_hosts=frozenset(settings.rpc_hosts),
-        allowed_origins=frozenset(settings.rpc_cors),
-    )
-
-
-class _RpcServer:
-    """JSON-RPC as a service."""
-
-    def __init__(self, settings: RpcSettings) -> None:
-        self._settings = settings
-        self.port = 0
-        """What it listens on, once it has started."""
-        self.counts = HttpCounts()
-        """Of its connections and refusals."""
-
-    async def run(
-        self,
-        node: NodePort,
-        gauge: NodeGauge,
-        telling: Telling,
-        gateway: GatewayRun | None,
-        pages: Callable[[Sequence[Route[Any]]], Sequence[Route[Any]]],
-        *,
-        task_status: trio.TaskStatus[None],
-    ) -> None:
-        """``pages`` come after all other routes, which they are given."""
-        gate = Gate(self._settings)
-        others = [*metrics_routes(gauge, gate), *telling.routes(gate)]
-        if gateway is not None:
-            others.extend(gateway.routes)
-        others = [*others, *pages(others)]
-        async with trio.open_nursery() as nursery:
-            start = partial(serve, others=others, counts=self.counts)
-            self.port = await nursery.start(start, node, self._settings)
-            task_status.started()
 
 
 def _tell_start(manager: ChainManager, settings: Settings, bound: int) -> None:
