@@ -187,5 +187,8 @@ class ChainPort(Protocol):
     def serving(self) -> Serving:
         """Whether answers are given now."""
 
+    def why_not_ready(self) -> str:
+        """A sentence that says what is missing and what to do, nothing while all is in order."""
+
     def bond(self) -> int:
         """Micro-credits that a false promise can cost the gateway; 0 if none can."""

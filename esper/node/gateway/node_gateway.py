@@ -163,8 +163,11 @@ class NodeServing:
         """Whether answers are given now."""
         if self._standing.stopped:
             return Serving.DISAGREES
-        why = self._chain.why_not_synced(self._clock())
-        return Serving.NOT_READY if why else Serving.READY
+        return Serving.NOT_READY if self.why_not_ready() else Serving.READY
+
+    def why_not_ready(self) -> str:
+        """Why the chain is not followed closely enough to answer."""
+        return self._chain.why_not_synced(self._clock())
 
     def bond(self) -> int:
         """Micro-credits that a false promise can cost the gateway: no rule takes any yet."""

@@ -266,7 +266,8 @@ class MiningService:
         if isinstance(event, Progress):
             entry.speed.searched(event.attempts, event.tokens, event.ms)
             self.statistics.searched(event.attempts)
-        elif self._nursery is not None:
+        elif self._nursery is not None and not self._nursery.cancel_scope.cancel_called:
+            # Mining that has failed ends, and takes nothing in any more.
             self._take_ticket(event, self._nursery)
 
     async def _follow_content(self, changes: Subscription[NodeEvent]) -> None:

@@ -84,5 +84,8 @@ class StandinChain:
     def serving(self) -> Serving:
         return self.now
 
+    def why_not_ready(self) -> str:
+        return "no peer is connected: name one"
+
     def bond(self) -> int:
         return 0

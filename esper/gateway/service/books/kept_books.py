@@ -64,7 +64,7 @@ class KeptBooks:
         if serving is Serving.NOT_READY:
             raise Refused(
                 "not_ready",
-                "the node starts or follows the chain from afar: try again",
+                f"the node does not answer yet: {self.chain.why_not_ready()}",
                 retry_ms=jittered(UNREADY_MS, self.clock.chance()),
             )
         if serving is Serving.DISAGREES:
