@@ -3,7 +3,6 @@
 The last of them answers every path that nothing else does: they come after all other routes.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,11 +31,6 @@ NO_STORE: Final = {"cache-control": "no-store"}
 HTML: Final = "text/html"
 JSON_ALONE: Final = ("/v1/", "/api/")
 """Beginnings of paths of programs, which no page answers."""
-
-
-def now_ms() -> int:
-    """The wall clock's milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +120,8 @@ def explorer_routes(
     node: Asked,
     *,
     remote: bool,
+    clock: Callable[[], int],
     has_events: bool = False,
-    clock: Callable[[], int] = now_ms,
 ) -> list[Route[Any]]:
     """All routes. ``remote``: others than the node's own machine may look."""
     explorer = Explorer(ChainReader(node), Writer(), static_files(), has_events, clock)

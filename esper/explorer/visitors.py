@@ -1,22 +1,12 @@
 """Who may look at the pages."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from starlette.requests import HTTPConnection
 
 from esper.http.addresses import is_loopback
+from esper.http.proxies import is_passed_on
 from esper.http.routes import RefusedError
-
-_PASSED_ON: Final = (
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-)
-"""Headers of a proxy, behind which everybody seems to be on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +26,8 @@ class Visitors:
 
     async def __call__(self, request: HTTPConnection) -> Visit:
         """Raises RefusedError."""
-        passed_on = any(name in request.headers for name in _PASSED_ON)
         host = request.client.host if request.client is not None else ""
-        is_local = is_loopback(host) and not passed_on
+        is_local = is_loopback(host) and not is_passed_on(request)
         if not (is_local or self._remote):
             raise RefusedError(
                 403,

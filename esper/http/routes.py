@@ -104,8 +104,10 @@ class RouteTable:
         return first
 
     def methods(self, path: str) -> frozenset[str]:
-        """All that some route of a path takes."""
-        taking = [route.methods for matches, _, route in self._routes if matches(path)]
+        """All that some route of a path takes; one that takes what is left says nothing of it."""
+        found = [route for matches, _, route in self._routes if matches(path)]
+        named = [route for route in found if not route.is_fallback]
+        taking = [route.methods for route in named or found]
         return frozenset().union(*taking)
 
 

@@ -155,7 +155,7 @@ async def run_node(
             server.tell_faces()
             task_status.started(server.port)
 
-        pages = partial(explorer_of, node.rpc, settings, parts.directory.params)
+        pages = partial(explorer_of, node.rpc, settings, parts.directory.params, parts.clock)
         services = [
             Service("signals", partial(stop_when_signalled, signals, stop)),
             Service("the watch of the loop", watch.run),

@@ -51,7 +51,7 @@ def serve(
         int, typer.Option("--memory", min=1, help="MiB for answers at work.")
     ] = 1024,
 ) -> None:
-    """Answer with a model of this machine: no chain, no account, no receipts."""
+    """Answer with a model of this machine by OpenAI's and Ollama's APIs: no chain, no account."""
     with reported_errors():
         try:
             check_threads(threads)

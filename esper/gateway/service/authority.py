@@ -12,10 +12,9 @@ from esper.gateway.service.books.calls import Books
 from esper.gateway.service.refusing import GatewayRefusedError
 from esper.gateway.service.settings import ServiceSettings
 from esper.http.addresses import is_loopback
+from esper.http.proxies import is_passed_on
 
 KEY_PREFIX: Final = "esk_"
-PROXY_HEADERS: Final = ("forwarded", "x-real-ip", "via")
-"""What proxies add, beside all that begin with ``x-forwarded``: behind one everybody is local."""
 
 _NO_KEY: Final = "send a key of this gateway as 'Authorization: Bearer esk_…'"
 
@@ -74,9 +73,7 @@ def _is_here(request: HTTPConnection) -> bool:
     """Whether the peer is of this machine, and no proxy of others."""
     if request.client is None or not is_loopback(request.client.host):
         return False
-    return not any(
-        name in PROXY_HEADERS or name.startswith("x-forwarded") for name in request.headers
-    )
+    return not is_passed_on(request)
 
 
 def _bearer(header: str) -> str | None:

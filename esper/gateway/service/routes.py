@@ -137,6 +137,7 @@ def _nothing(path: str) -> Route[Any]:
         answer=unreached,
         limits=RouteLimits(Slots(AT_ONCE)),
         refusal=refusal_shape(ollama=path.startswith("/api/")),
+        is_fallback=True,
     )
 
 

@@ -53,7 +53,7 @@ def test_one_field_is_a_flag_a_variable_a_key_a_row_and_a_line(
 def test_the_setting_of_the_page_is_one_edit_beside_its_use() -> None:
     assert [change.path for change in changes()] == [
         "esper/node/settings.py",
-        "esper/node/running_node.py",
+        "esper/node/node_server.py",
     ]
 
 
