@@ -27,10 +27,9 @@ import trio
 
 from bench.serving import GENESIS, MS, bare
 from esper.gateway.keys import Account, Scope, key_hash, key_id, make_key
-from esper.gateway.store.gateway_store import GatewayStore
+from esper.gateway.store.gateway_store import DATABASE_FILE, GatewayStore
 from esper.model import load_model
 from esper.model.loaded import LoadedModel
-from esper.node.gateway.node_gateway import DATABASE_FILE
 from tests.support.node.node_process import running
 
 KEYS: Final = 8

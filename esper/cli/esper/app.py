@@ -69,6 +69,32 @@ WALLET: Final = Group(
         ),
     ),
 )
+KEY: Final = Group(
+    "key",
+    "Keys of the gateway: who may ask its models by HTTP, and for how much.",
+    (
+        Command(
+            "new",
+            "keys.key:new_command",
+            "Make a key of the gateway and show it, this once.",
+        ),
+        Command(
+            "list",
+            "keys.key:list_command",
+            "All keys with what they may do and have spent; no secret.",
+        ),
+        Command(
+            "revoke",
+            "keys.key:revoke_command",
+            "Take a key back, at once and for ever.",
+        ),
+        Command(
+            "usage",
+            "keys.key:usage_command",
+            "Requests, tokens and credits of keys by day (UTC).",
+        ),
+    ),
+)
 DAO: Final = Group(
     "dao",
     "What stakers propose and decide.",
@@ -170,6 +196,7 @@ COMMANDS: Final[Table] = (
     ),
     Command("credits", "spending:credits_app", "Credits, which pay for calls.", is_group=True),
     DAO,
+    KEY,
     Command(
         "call",
         "calls.call:call_command",

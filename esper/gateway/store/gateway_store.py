@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from esper.gateway.store.accounts import Accounts
 from esper.gateway.store.budget import Budget
@@ -10,6 +10,9 @@ from esper.gateway.store.database import Database
 from esper.gateway.store.line import LineStore
 from esper.gateway.store.receipts import Receipts
 from esper.gateway.store.repeats import Repeats
+
+DATABASE_FILE: Final = "gateway.db"
+"""Its name in a data directory."""
 
 
 class GatewayStore:
