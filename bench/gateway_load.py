@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     alone = [_alone(model, chosen.tokens, threads)]
     with tempfile.TemporaryDirectory() as folder:
         datadir = Path(folder) / "node"
-        with running("node", datadir, "--network", "regtest") as node:
+        with running("node", datadir, "--network", "regtest", gateway=True) as node:
             port = int(node.url.rstrip("/").rpartition(":")[2])
             keys = keys_of(datadir / DATABASE_FILE)
             time.sleep(5)

@@ -151,7 +151,7 @@ def test_page_of_openai_s_client(checkout: Path) -> None:
     page = ROOT / "docs" / "openai.md"
     datadir = checkout / "devnet-data" / "openai"
     datadir.parent.mkdir(exist_ok=True)
-    with running("node", datadir, "--network", "regtest", cwd=checkout) as node:
+    with running("node", datadir, "--network", "regtest", cwd=checkout, gateway=True) as node:
         port = node.url.rstrip("/").rpartition(":")[2]
         until("the model to answer", lambda: models_of(node.url), PATIENCE_S)
         program = "\n".join(one.text for one in blocks(page, "python")).replace("9334", port)

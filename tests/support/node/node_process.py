@@ -119,13 +119,18 @@ def running(
     *arguments: str | Path,
     cwd: Path | None = None,
     alone: bool = True,
+    gateway: bool = False,
 ) -> Iterator[RunningNode]:
-    """``esperd command`` on a data directory, once its RPC answers."""
+    """``esperd command`` on a data directory, once its RPC answers.
+
+    ``gateway``: with its process of the model, which costs each start a second or two.
+    """
     log = datadir.parent / f"{datadir.name}-{time.monotonic_ns()}.log"
     (datadir / "rpc.cookie").unlink(missing_ok=True)
     call: Sequence[str | Path] = [
         *(BIN / "esperd", command, "--datadir", datadir),
-        *("--rpc-port", "0", "--port", "0", *(["--alone"] if alone else []), *arguments),
+        *("--rpc-port", "0", "--port", "0", *(["--alone"] if alone else [])),
+        *("--gateway", "on" if gateway else "off", *arguments),
     ]
     with log.open("wb") as stream:
         process = subprocess.Popen(
