@@ -15,7 +15,7 @@ from tests.support.node.node_process import PATIENCE_S, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-PAGE_PATIENCE_S = 3 * PATIENCE_S
+PAGE_PATIENCE_S = 5 * PATIENCE_S
 
 NOT_RUN = {
     "esper model fetch 7": "a proposal under way; tests/functional/test_rotation.py follows one",
