@@ -126,9 +126,9 @@ def test_page_of_the_dao_against_regtest(checkout: Path) -> None:
 
 
 def test_no_page_has_commands_that_nobody_runs() -> None:
-    names = ("wallet", "rpc", "node", "demo-tamper", "packages", "dao")
-    names += ("start", "run-a-node", "mine", "verify", "vote")
-    run = {"README.md", *(f"docs/{name}.md" for name in names)}
+    used = ("wallet", "rpc", "node", "demo-tamper", "packages", "dao")
+    first = ("start", "run-a-node", "mine", "verify", "vote")
+    run = {"README.md", *(f"docs/{name}.md" for name in (*used, *first))}
     for page in PAGES:
         for block in blocks(page):
             assert block.page in run or block.reason_not_to_run, f"{block.page}:{block.line}"
