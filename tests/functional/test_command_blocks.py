@@ -10,10 +10,9 @@ import re
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.support.node.node_process import BIN, PATIENCE_S, environment, running, until
+from tests.support.node.node_process import BIN, running
 from tests.support.page_blocks import NOT_RUN, PAGES, ROOT, blocks, execute, fences
 
 pytestmark = pytest.mark.serial
@@ -144,42 +143,6 @@ def test_page_of_the_gateway(checkout: Path) -> None:
         told = execute(blocks(ROOT / "docs" / "gateway.md"), checkout, **variables)
     assert len(re.findall(r"^esk_\w{52}$", told, re.MULTILINE)) == 2
     assert "lily: in use" in told
-
-
-def test_page_of_openai_s_client(checkout: Path) -> None:
-    """Its blocks of Python are one program."""
-    page = ROOT / "docs" / "openai.md"
-    datadir = checkout / "devnet-data" / "openai"
-    datadir.parent.mkdir(exist_ok=True)
-    with running("node", datadir, "--network", "regtest", cwd=checkout, gateway=True) as node:
-        port = node.url.rstrip("/").rpartition(":")[2]
-        until("the model to answer", lambda: models_of(node.url), PATIENCE_S)
-        program = "\n".join(one.text for one in blocks(page, "python")).replace("9334", port)
-        done = subprocess.run(
-            [BIN / "python", "-c", program],
-            capture_output=True,
-            text=True,
-            cwd=checkout,
-            env=environment(),
-            timeout=PATIENCE_S,
-        )
-        assert done.returncode == 0, done.stderr
-    assert "little boy named Tim" in done.stdout
-    assert "unsupported_value temperature" in done.stdout
-    verified = subprocess.run(
-        [BIN / "esper", "verify", checkout / "answer.json", "--tokenizer", "genesis"],
-        capture_output=True,
-        text=True,
-        cwd=checkout,
-        env=environment(),
-    )
-    assert verified.returncode == 3, verified.stderr
-    assert re.search(r"^ok +instant", verified.stdout, re.MULTILINE)
-
-
-def models_of(url: str) -> object:
-    """What a gateway answers with now."""
-    return httpx.get(f"{url}v1/models").json()["data"]
 
 
 def test_no_page_has_commands_that_nobody_runs() -> None:
