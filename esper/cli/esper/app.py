@@ -120,6 +120,28 @@ DAO: Final = Group(
         ),
     ),
 )
+KEY: Final = Group(
+    "key",
+    "Keys of your gateway's users.",
+    (
+        Command("new", "keys.key_making:new_command", "Make a key; it is shown once."),
+        Command(
+            "list",
+            "keys.key_seeing:list_command",
+            "All keys, oldest first, without what is secret.",
+        ),
+        Command(
+            "revoke",
+            "keys.key_seeing:revoke_command",
+            "Refuse a key from now on; it cannot be given back.",
+        ),
+        Command(
+            "usage",
+            "keys.key_seeing:usage_command",
+            "What keys used, by day (UTC), and what is left of their budgets.",
+        ),
+    ),
+)
 COMMANDS: Final[Table] = (
     Command(
         "model",
@@ -170,6 +192,7 @@ COMMANDS: Final[Table] = (
     ),
     Command("credits", "spending:credits_app", "Credits, which pay for calls.", is_group=True),
     DAO,
+    KEY,
     Command(
         "call",
         "calls.call:call_command",

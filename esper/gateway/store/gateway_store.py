@@ -1,7 +1,7 @@
 """All of the gateway's database."""
 
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from esper.gateway.store.accounts import Accounts
 from esper.gateway.store.budget import Budget
@@ -9,6 +9,9 @@ from esper.gateway.store.database import Database
 from esper.gateway.store.line import LineStore
 from esper.gateway.store.receipts import Receipts
 from esper.gateway.store.repeats import Repeats
+
+DATABASE_FILE: Final = "gateway.db"
+"""In a data directory."""
 
 
 class GatewayStore:

@@ -17,7 +17,7 @@ CREATE TABLE keys (
     budget INTEGER NOT NULL, period_ms INTEGER NOT NULL, requests_per_minute INTEGER NOT NULL,
     tokens_per_minute INTEGER NOT NULL, streams INTEGER NOT NULL, max_price INTEGER NOT NULL,
     created_ms INTEGER NOT NULL, expires_ms INTEGER, revoked_ms INTEGER, webhook TEXT NOT NULL,
-    greedy_anyway INTEGER NOT NULL
+    webhook_key BLOB NOT NULL, greedy_anyway INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE periods (
     key TEXT NOT NULL, period INTEGER NOT NULL,

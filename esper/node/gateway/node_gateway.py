@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import trio
 
@@ -13,6 +12,7 @@ from esper.consensus.ports import WorkVerifier
 from esper.crypto.signing import SEED_BYTES
 from esper.gateway.ports import Serving, StorePort
 from esper.gateway.proving_rows import Row, Step
+from esper.gateway.store.gateway_store import DATABASE_FILE
 from esper.gateway.store.store_thread import StoreThread
 from esper.node.calls.suggested_bid import calls_per_block
 from esper.node.calls.text_service import TextService
@@ -33,9 +33,6 @@ from esper.node.gateway.receipt_maker import AnchorMaker, ChainReceiptMaker
 from esper.node.gateway.standing import Standing
 from esper.node.gateway.texts import NodeTexts
 from esper.node.mempool.mempool_service import MempoolService
-
-DATABASE_FILE: Final = "gateway.db"
-"""In the data directory, mode 0600."""
 
 Told = Callable[[str, Row], Awaitable[None]]
 

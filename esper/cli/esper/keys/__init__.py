@@ -1,0 +1,1 @@
+"""`esper key`: keys of a gateway's users."""
