@@ -13,6 +13,8 @@ from typing import Final, Self
 
 KEY_RANDOM_BYTES: Final = 38
 """Chance that makes a key: 6 bytes for its id, 32 for its secret."""
+CONSOLE_ID: Final = "console"
+"""The key of whoever is signed in to the console. It has no secret either."""
 WEBHOOK_KEY_BYTES: Final = 32
 """The HMAC key of a key's webhook, random."""
 LOCAL_ID: Final = "local"

@@ -71,6 +71,7 @@ COMMANDS: dict[str, list[str]] = {
     "esper dao delegate": ["none"],
     "esper dao rollback": [TXID, "--bond", "1", "--dry-run"],
     "esper dao ready": [TXID],
+    "esper console": [],
     "esper key new": ["--network", "devnet"],
     "esper key list": ["--network", "devnet"],
     "esper key revoke": ["abcdefgh", "--network", "devnet"],

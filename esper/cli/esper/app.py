@@ -194,6 +194,11 @@ COMMANDS: Final[Table] = (
     DAO,
     KEY,
     Command(
+        "console",
+        "console.sign_in:console_command",
+        "A link that signs in to the node's console in a browser: good once, for a minute.",
+    ),
+    Command(
         "call",
         "calls.call:call_command",
         "Ask a model of the chain; credits pay. The proof of the answer is checked here.",

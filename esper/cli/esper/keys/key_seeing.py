@@ -11,7 +11,7 @@ import typer
 from esper.cli.esper.keys.key_place import Network, gateway_store
 from esper.cli.esper.keys.key_wishes import DAY_MS, moment_text, period_text
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, session
-from esper.gateway.keys import LOCAL_ID, Account
+from esper.gateway.keys import CONSOLE_ID, LOCAL_ID, Account
 from esper.gateway.store.budget import DayUsage, PeriodState
 from esper.gateway.store.gateway_store import GatewayStore
 from esper.node.clock import wall_ms
@@ -47,6 +47,10 @@ def revoke_command(
                 raise MisuseError(
                     "the key local is made at each start of the node: set gateway_open = false"
                 )
+            if account.id == CONSOLE_ID:
+                ended = store.sign_ins.end_all()
+                s.answer({"id": account.id, "sessions": ended}, f"{ended} sessions have ended")
+                return
             is_new = store.accounts.revoke(account.id, wall_ms())
         line = f"{account.id} is revoked" if is_new else f"{account.id} was revoked before"
         s.answer({"id": account.id, "revoked_now": is_new}, line)
