@@ -7,12 +7,16 @@ long an answer takes says neither whether an id exists nor how much of a secret 
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 KEY_RANDOM_BYTES: Final = 38
 """Chance that makes a key: 6 bytes for its id, 32 for its secret."""
+CONSOLE_ID: Final = "console"
+"""The key of whoever is signed in to the console. It has no secret either."""
+WEBHOOK_KEY_BYTES: Final = 32
+"""The HMAC key of a key's webhook, random."""
 LOCAL_ID: Final = "local"
 """The key of a loopback peer without one. It has no secret, so that no header can name it."""
 
@@ -78,6 +82,8 @@ class Account:
     """When it was revoked, None if it was not."""
     webhook: str = ""
     """The operator's https URL for this key, or none."""
+    webhook_key: bytes = b""
+    """32 bytes that its messages are authenticated with, empty without a webhook."""
     greedy_anyway: bool = False
     """Whether sampling fields are replaced, and told, rather than refused."""
 
@@ -98,6 +104,12 @@ class Account:
             raise KeyFieldError("scopes is empty: name at least one of infer, prove, receipts, …")
         if self.webhook and not self.webhook.startswith("https://"):
             raise KeyFieldError("webhook must be an https URL")
+        if len(self.webhook_key) != (WEBHOOK_KEY_BYTES if self.webhook else 0):
+            raise KeyFieldError(f"webhook_key must have {WEBHOOK_KEY_BYTES} bytes, with a webhook")
+
+    def made_with(self, key: str, digest: bytes) -> Self:
+        """The same settings for another key, by its id and hash."""
+        return replace(self, id=key, hash=digest)
 
     def usable(self, now_ms: int) -> bool:
         """Whether it is neither revoked nor expired."""

@@ -69,32 +69,6 @@ WALLET: Final = Group(
         ),
     ),
 )
-KEY: Final = Group(
-    "key",
-    "Keys of the gateway: who may ask its models by HTTP, and for how much.",
-    (
-        Command(
-            "new",
-            "keys.key:new_command",
-            "Make a key of the gateway and show it, this once.",
-        ),
-        Command(
-            "list",
-            "keys.key:list_command",
-            "All keys with what they may do and have spent; no secret.",
-        ),
-        Command(
-            "revoke",
-            "keys.key:revoke_command",
-            "Take a key back, at once and for ever.",
-        ),
-        Command(
-            "usage",
-            "keys.key:usage_command",
-            "Requests, tokens and credits of keys by day (UTC).",
-        ),
-    ),
-)
 DAO: Final = Group(
     "dao",
     "What stakers propose and decide.",
@@ -143,6 +117,28 @@ DAO: Final = Group(
             "ready",
             "dao.readying:ready_command",
             "How many blocks are ready for a model, and what its miners do.",
+        ),
+    ),
+)
+KEY: Final = Group(
+    "key",
+    "Keys of your gateway's users.",
+    (
+        Command("new", "keys.key_making:new_command", "Make a key; it is shown once."),
+        Command(
+            "list",
+            "keys.key_seeing:list_command",
+            "All keys, oldest first, without what is secret.",
+        ),
+        Command(
+            "revoke",
+            "keys.key_seeing:revoke_command",
+            "Refuse a key from now on; it cannot be given back.",
+        ),
+        Command(
+            "usage",
+            "keys.key_seeing:usage_command",
+            "What keys used, by day (UTC), and what is left of their budgets.",
         ),
     ),
 )
@@ -197,6 +193,11 @@ COMMANDS: Final[Table] = (
     Command("credits", "spending:credits_app", "Credits, which pay for calls.", is_group=True),
     DAO,
     KEY,
+    Command(
+        "console",
+        "console.sign_in:console_command",
+        "A link that signs in to the node's console in a browser: good once, for a minute.",
+    ),
     Command(
         "call",
         "calls.call:call_command",

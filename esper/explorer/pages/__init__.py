@@ -7,6 +7,7 @@ from esper.explorer.page import MakePage
 from esper.explorer.pages.address import address
 from esper.explorer.pages.block import block
 from esper.explorer.pages.call import call
+from esper.explorer.pages.console import console
 from esper.explorer.pages.dao import dao
 from esper.explorer.pages.home import home
 from esper.explorer.pages.mempool import mempool
@@ -32,5 +33,6 @@ PAGES: Final[Mapping[str, MakePage]] = {
     "/peers": peers,
     "/dao": dao,
     "/receipt": receipt,
+    "/console": console,
 }
-"""By path. The console's page is served by what signs people in."""
+"""By path. The console's page holds nothing of anybody: what it asks for is what is guarded."""

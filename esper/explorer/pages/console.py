@@ -6,5 +6,5 @@ from esper.rpc import methods as m
 
 
 async def console(reader: ChainReader, asking: Asking) -> Page:
-    """For somebody who is signed in, which whoever serves it has made sure of. Raises RpcError."""
+    """Asks through the gateway, which signs people in. Raises RpcError."""
     return Page("console.html", "Console", {"models": await reader.ask(m.LIST_MODELS)})

@@ -125,8 +125,37 @@ async function follow(path, signal) {
   }
 }
 
-if (form) {
+/** Sign in with the code behind the address, which is good once, or go on with the cookie. */
+async function signIn() {
+  const code = location.hash.slice(1);
+  // Neither history nor a bookmark keeps it.
+  if (code) history.replaceState(null, "", location.pathname);
+  const reply = code
+    ? await fetch("/console/login", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ code }),
+      })
+    : await fetch("/console/session");
+  const told = await reply.json().catch(() => null);
+  if (reply.ok) return told.page;
+  throw new Error(told?.error?.message ?? `The node answered ${reply.status}.`);
+}
+
+async function begin() {
+  const note = document.querySelector("[data-signing]");
+  try {
+    form.dataset.page = await signIn();
+  } catch (error) {
+    note.textContent = `× ${visible(String(error.message))}`;
+    return;
+  }
+  note.hidden = true;
   form.hidden = false;
+}
+
+if (form) {
+  begin();
   form.publish.checked = false;
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -6,6 +6,8 @@ from urllib.parse import unquote_to_bytes
 import trio
 from starlette.requests import HTTPConnection
 
+from esper.gateway.console.same_page import is_own_page
+from esper.gateway.console.session_secrets import COOKIE, PAGE_HEADER, is_page_token
 from esper.gateway.keys import Account, Scope
 from esper.gateway.refusals import Refused
 from esper.gateway.service.books.calls import Books
@@ -47,6 +49,9 @@ class KeyAuthority:
                 await trio.sleep(self._settings.wrong_key_delay_s)
                 raise _refused("invalid_api_key", "this key is not known, expired or revoked")
             return found
+        session = request.cookies.get(COOKIE)
+        if not headers and session is not None:
+            return await self._signed_in(request, session)
         # Other tokens are what clients send that must send something.
         if len(headers) <= 1 and self._settings.is_open and _is_here(request):
             local = await self._books.local()
@@ -55,6 +60,22 @@ class KeyAuthority:
         if headers:
             await trio.sleep(self._settings.wrong_key_delay_s)
         raise _refused("invalid_api_key", _NO_KEY)
+
+    async def _signed_in(self, request: HTTPConnection, session: str) -> Account:
+        """A browser sends the cookie whoever makes it ask: that it is our page is shown apart."""
+        if not is_own_page(request):
+            raise _refused("origin", "a cookie is taken from this server's own pages alone")
+        found = await self._books.signed_in(session)
+        if found is None:
+            await trio.sleep(self._settings.wrong_key_delay_s)
+            raise _refused("invalid_api_key", "sign in with a new link of `esper console`")
+        if self._scope is Scope.PROVE:
+            # Each publication is asked for with its question.
+            raise _refused("scope", "the console publishes with esper.prove always alone")
+        is_reading = request.scope["method"] in ("GET", "HEAD")
+        if not is_reading and not is_page_token(request.headers.get(PAGE_HEADER, ""), session):
+            raise _refused("origin", f"send the page's token as {PAGE_HEADER}: load it again")
+        return found
 
 
 def key_in_url(request: HTTPConnection) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from esper.gateway.console.login import ConsoleLogin
 from esper.gateway.counts import GatewayCounts
 from esper.gateway.engine_port import EnginePort
 from esper.gateway.keys import Account
@@ -81,9 +82,12 @@ class GatewayService:
         """None without a chain."""
         self.usage: UsageDesk | None = None
         """The same."""
+        self.console: ConsoleLogin | None = None
+        """The same."""
         if node is not None:
             self.receipts = ReceiptDesk(node.store, node.signer, node.proving, settings, clock)
             self.usage = UsageDesk(node.store, clock)
+            self.console = ConsoleLogin(node.store, clock)
 
     async def list_models(self, http: HttpRequest, account: Account) -> Response:
         """GET /v1/models"""

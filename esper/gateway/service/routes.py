@@ -7,6 +7,7 @@ from typing import Any, Final
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
+from esper.gateway.console.login import own_page_alone
 from esper.gateway.keys import Account, Scope
 from esper.gateway.one_line import one_line
 from esper.gateway.openapi import openapi_object
@@ -43,6 +44,7 @@ def gateway_routes(service: GatewayService) -> list[Route[Any]]:
         *_generating(service),
         *_models(service),
         *_receipts(service),
+        *_console(service),
         _open(service, "/v1/openapi.json", "openapi", _description),
         _nothing("/v1/{rest:path}"),
         _nothing("/api/{rest:path}"),
@@ -86,6 +88,23 @@ def _receipts(service: GatewayService) -> list[Route[Any]]:
         _keyed(service, f"{path}/events", "receipts.events", scope, desk.events),
         _keyed(service, "/v1/usage", "usage", Scope.USAGE, usage.get),
     ]
+
+
+def _console(service: GatewayService) -> list[Route[Any]]:
+    console = service.console
+    if console is None:
+        return []
+    login = Route(
+        path="/console/login",
+        methods=_POST,
+        authority=own_page_alone,
+        answer=service.guard.around("console.login", console.login),
+        limits=RouteLimits(Slots(AT_ONCE), body_bytes=SHORT_BODY),
+        media_type=JSON,
+        refusal=refusal_shape(ollama=False),
+    )
+    session = _keyed(service, "/console/session", "console.session", Scope.INFER, console.session)
+    return [login, session]
 
 
 def _keyed(

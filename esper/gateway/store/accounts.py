@@ -9,7 +9,7 @@ from esper.gateway.store.errors import damaged
 
 _COLUMNS = (
     "id, hash, name, scopes, budget, period_ms, requests_per_minute, tokens_per_minute, streams, "
-    "max_price, created_ms, expires_ms, revoked_ms, webhook, greedy_anyway"
+    "max_price, created_ms, expires_ms, revoked_ms, webhook, webhook_key, greedy_anyway"
 )
 
 
@@ -63,6 +63,7 @@ class Accounts:
             account.expires_ms,
             account.revoked_ms,
             account.webhook,
+            account.webhook_key,
             int(account.greedy_anyway),
         )
         marks = ", ".join("?" * len(values))

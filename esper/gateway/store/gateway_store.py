@@ -10,9 +10,10 @@ from esper.gateway.store.database import Database
 from esper.gateway.store.line import LineStore
 from esper.gateway.store.receipts import Receipts
 from esper.gateway.store.repeats import Repeats
+from esper.gateway.store.sign_ins import SignIns
 
 DATABASE_FILE: Final = "gateway.db"
-"""Its name in a data directory."""
+"""In a data directory."""
 
 
 class GatewayStore:
@@ -34,6 +35,8 @@ class GatewayStore:
         """Promises and proofs."""
         self.line = LineStore(self._database)
         """Calls on their way."""
+        self.sign_ins = SignIns(self._database)
+        """Codes and sessions of the console."""
 
     def recover(self) -> int:
         """At a start of the node: what was at work has ended without a promise. How many.

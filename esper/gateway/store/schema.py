@@ -17,7 +17,7 @@ CREATE TABLE keys (
     budget INTEGER NOT NULL, period_ms INTEGER NOT NULL, requests_per_minute INTEGER NOT NULL,
     tokens_per_minute INTEGER NOT NULL, streams INTEGER NOT NULL, max_price INTEGER NOT NULL,
     created_ms INTEGER NOT NULL, expires_ms INTEGER, revoked_ms INTEGER, webhook TEXT NOT NULL,
-    greedy_anyway INTEGER NOT NULL
+    webhook_key BLOB NOT NULL, greedy_anyway INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE periods (
     key TEXT NOT NULL, period INTEGER NOT NULL,
@@ -56,6 +56,8 @@ CREATE TABLE line (
     one INTEGER PRIMARY KEY CHECK (one = 1), next_nonce INTEGER NOT NULL, stopped TEXT NOT NULL
 ) STRICT;
 INSERT INTO line VALUES (1, 0, '');
+CREATE TABLE console_codes (hash BLOB PRIMARY KEY, until_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE console_sessions (hash BLOB PRIMARY KEY, until_ms INTEGER NOT NULL) STRICT;
 CREATE TRIGGER charged AFTER INSERT ON ledger BEGIN
     INSERT INTO periods (key, period, spent) VALUES (NEW.key, NEW.period, NEW.amount)
     ON CONFLICT DO UPDATE SET spent = spent + excluded.spent;

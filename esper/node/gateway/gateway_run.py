@@ -1,19 +1,22 @@
 """The gateway as a service of a node: database, engine and routes, from start to end."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import trio
 
 import esper
+from esper.gateway.keys import Account
 from esper.gateway.service.clock import Clock
 from esper.gateway.service.gateway_service import GatewayService, NodePorts
 from esper.gateway.service.routes import gateway_routes
+from esper.gateway.store.gateway_store import GatewayStore
 from esper.http.routes import Route
 from esper.metrics.gateway_sample import GatewaySample
 from esper.node.gateway.gateway_plan import GatewayEngine
-from esper.node.gateway.local_key import local_account
+from esper.node.gateway.local_key import console_account, local_account
 from esper.node.gateway.node_gateway import NodeGateway
 from esper.node.in_force import parameters_of
 from esper.node.serving.served_model import ServedModel
@@ -42,7 +45,8 @@ class GatewayRun:
         gateway = self._gateway
         now_ms = gateway.parts.clock()
         async with gateway.opened() as running:
-            await running.store.ask(lambda store: store.accounts.put_local(local_account(now_ms)))
+            for account in (local_account(now_ms), console_account(now_ms)):
+                await running.store.ask(partial(_put, account))
             engine = gateway.plan.engine(self._rows())
             service = GatewayService(
                 engine,
@@ -84,3 +88,7 @@ class GatewayRun:
 
 def _has_weights(folder: Path) -> bool:
     return (folder / WEIGHTS).exists()
+
+
+def _put(account: Account, store: GatewayStore) -> None:
+    store.accounts.put_local(account)

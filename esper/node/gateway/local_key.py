@@ -1,8 +1,9 @@
 """The key of a program of this machine that sends none: see the setting ``gateway_open``."""
 
+from dataclasses import replace
 from typing import Final
 
-from esper.gateway.keys import LOCAL_ID, Account, Scope
+from esper.gateway.keys import CONSOLE_ID, LOCAL_ID, Account, Scope
 
 DAY_MS: Final = 24 * 3600 * 1000
 
@@ -22,3 +23,8 @@ def local_account(now_ms: int) -> Account:
         max_price=1_000,
         created_ms=now_ms,
     )
+
+
+def console_account(now_ms: int) -> Account:
+    """Of whoever is signed in to the console: the same settings, and a budget of its own."""
+    return replace(local_account(now_ms), id=CONSOLE_ID, name="the console")

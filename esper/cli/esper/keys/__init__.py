@@ -1,1 +1,1 @@
-"""`esper key`: who may use a node's gateway, and how much."""
+"""`esper key`: keys of a gateway's users."""

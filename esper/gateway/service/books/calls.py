@@ -78,6 +78,9 @@ class Books(Protocol):
     async def local(self) -> Account | None:
         """The usable account ``local``."""
 
+    async def signed_in(self, session: str) -> Account | None:
+        """The usable account ``console`` for a session of its cookie, None for a wrong one."""
+
     def refuse_if_unready(self) -> None:
         """Raises Refused while nothing is answered."""
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from esper.gateway.keys import LOCAL_ID, Account, KeyFormError, Scope, is_key_of, key_id
+from esper.gateway.console.session_secrets import is_secret, kept_hash
+from esper.gateway.keys import CONSOLE_ID, LOCAL_ID, Account, KeyFormError, Scope, is_key_of, key_id
 from esper.gateway.ports import (
     CallState,
     ChainPort,
@@ -57,6 +58,18 @@ class KeptBooks:
         """The usable account ``local``."""
         found = await self.store.ask(lambda store: store.accounts.find(LOCAL_ID))
         return found if found is not None and found.usable(self.clock.now_ms()) else None
+
+    async def signed_in(self, session: str) -> Account | None:
+        """The usable account ``console`` for an open session."""
+        if not is_secret(session):
+            return None
+        digest, now = kept_hash(session), self.clock.now_ms()
+
+        def find(store: GatewayStore) -> Account | None:
+            return store.accounts.find(CONSOLE_ID) if store.sign_ins.is_open(digest, now) else None
+
+        found = await self.store.ask(find)
+        return found if found is not None and found.usable(now) else None
 
     def refuse_if_unready(self) -> None:
         """Raises Refused while nothing is answered."""
@@ -232,6 +245,6 @@ def _wish(request: Request, account: Account) -> Prove:
             "this key may not publish answers: send esper.prove never, or a key made with prove",
             "esper.prove",
         )
-    if wish is Prove.AUTO and account.id == LOCAL_ID:
+    if wish is Prove.AUTO and account.id in (LOCAL_ID, CONSOLE_ID):
         return Prove.NEVER
     return wish

@@ -39,6 +39,10 @@ class LocalBooks:
         """Everyone."""
         return ANYONE
 
+    async def signed_in(self, session: str) -> Account | None:
+        """Nobody signs in here."""
+        return None
+
     def refuse_if_unready(self) -> None:
         """It answers as long as its engine does."""
 

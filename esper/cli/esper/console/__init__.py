@@ -1,0 +1,1 @@
+"""`esper console`."""

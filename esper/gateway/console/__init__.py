@@ -1,0 +1,1 @@
+"""Signing in to the console with a link that is good once."""
