@@ -290,6 +290,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 chain.network, peers = standing, NetworkPeers(network, standing)
                 if mining is not None:
                     network.following.busy_changed = mining.look_again
+            maker = ReceiptMaker(chain, mempool, history, calls, parts.texts, parts.verifier)
             gateway = None
             if parts.gateway is not None:
                 gateway = NodeGateway(
@@ -298,9 +299,8 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                         parts.directory,
                         chain,
                         mempool,
-                        history,
                         parts.texts,
-                        parts.verifier,
+                        maker,
                         parts.clock,
                     ),
                 )
@@ -318,6 +318,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 ready,
                 peers,
                 packages,
+                maker,
                 EventViews(telling.log),
                 lambda: [*warnings, *(gateway.standing.warnings if gateway else ())],
                 stop,
@@ -375,6 +376,7 @@ def _rpc_node(
     ready: ReadyDesk | None,
     peers: PeersPort | None,
     packages: PackageViews,
+    receipts: ReceiptMaker,
     events: EventViews,
     warnings: Callable[[], Sequence[str]],
     stop: Callable[[], None],
@@ -382,7 +384,6 @@ def _rpc_node(
     params, texts = parts.directory.params, parts.texts
     sync = SyncState(parts.clock, peers, lambda: chain.halted)
     control = mining.control if mining is not None else None
-    maker = ReceiptMaker(chain, mempool, history, calls, texts, parts.verifier)
     return rpc_node(
         statuses=StatusViews(
             chain, mempool, texts, sync, control, warnings, peers=peers, steady=parts.steady
@@ -394,7 +395,7 @@ def _rpc_node(
         calls=CallViews(chain, mempool, texts, control),
         answered=AnswerViews(chain, mempool, history, texts, calls, sync),
         proofs=ProofViews(chain, mempool, history, calls, params, sync, parts.verifier),
-        receipts=ReceiptViews(maker, sync),
+        receipts=ReceiptViews(receipts, sync),
         pool=PoolViews(chain, mempool, parts.steady, ready),
         pending=PendingViews(chain, mempool, params, sync),
         mining=MiningViews(control, chain, params),
