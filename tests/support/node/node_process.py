@@ -119,12 +119,13 @@ def running(
     *arguments: str | Path,
     cwd: Path | None = None,
     alone: bool = True,
+    program: Sequence[str | Path] = (BIN / "esperd",),
 ) -> Iterator[RunningNode]:
     """``esperd command`` on a data directory, once its RPC answers."""
     log = datadir.parent / f"{datadir.name}-{time.monotonic_ns()}.log"
     (datadir / "rpc.cookie").unlink(missing_ok=True)
     call: Sequence[str | Path] = [
-        *(BIN / "esperd", command, "--datadir", datadir),
+        *(*program, command, "--datadir", datadir),
         *("--rpc-port", "0", "--port", "0", *(["--alone"] if alone else []), *arguments),
     ]
     with log.open("wb") as stream:
