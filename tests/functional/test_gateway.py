@@ -140,7 +140,7 @@ def funded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         node.client().close()
         address = node.http.get("/v1/models").json()["data"][0]["esper"]["gateway"]
         node.generate(2)
-        owner.run("credits", "send", address, "500", "--yes")
+        owner.run("credits", "send", address, "50", "--yes")
         node.generate(1)
         assert node.node.end() == 0
     return datadir
