@@ -77,13 +77,31 @@ class GatewayNode:
         found: dict[str, Any] = made.model_extra["esper"]
         return found
 
+    def state(self, call: str) -> str:
+        """Where a call stands."""
+        with self.http.stream("GET", f"/v1/receipts/{call}/events") as reply:
+            first = next(one for one in reply.iter_lines() if one.startswith("data: "))
+        status: str = json.loads(first.removeprefix("data: "))["status"]
+        return status
+
     def becomes(self, call: str, *statuses: str) -> None:
         def look() -> bool | None:
-            with self.http.stream("GET", f"/v1/receipts/{call}/events") as reply:
-                first = next(one for one in reply.iter_lines() if one.startswith("data: "))
-            return json.loads(first.removeprefix("data: "))["status"] in statuses or None
+            return self.state(call) in statuses or None
 
         until(f"call {call} to be one of {statuses}", look)
+
+    def proves(self, call: str) -> int:
+        """Mine until a block has the answer, which is made beside; how many blocks."""
+        made = 0
+
+        def look() -> bool | None:
+            nonlocal made
+            self.generate(1)
+            made += 1
+            return self.state(call) == "proven" or None
+
+        until(f"a block with call {call}", look)
+        return made
 
     def receipt(self, call: str, file: Path) -> Path:
         file.write_bytes(self.http.get(f"/v1/receipts/{call}").raise_for_status().content)
@@ -169,8 +187,7 @@ def test_killed_reorganised_and_final(datadir: Path, tmp_path: Path) -> None:
         node.becomes(call, "submitted")
         status, links = verify(node.receipt(call, file))
         assert (status, links["instant"][0]) == (3, "ok"), links
-        node.generate(1)
-        node.becomes(call, "proven")
+        blocks = node.proves(call)
         until("the proof", lambda: decode_receipt(kept(node, call)).kind == "proof" or None)
         undone = decode_receipt(kept(node, call)).block_id
         assert verify(node.receipt(call, file))[0] == 0
@@ -178,12 +195,11 @@ def test_killed_reorganised_and_final(datadir: Path, tmp_path: Path) -> None:
         # A heavier branch without the call comes from another node.
         peer = node.ask("get_network")["multiaddr"]
         with gateway(elsewhere, "--gateway", "off", "--connect", peer, alone=False) as other:
-            tip = other.generate(3)
+            tip = other.generate(blocks + 2)
             until("the other branch", lambda: node.tip == tip or None)
         node.becomes(call, "reorganised", "submitted")
         until("the promise", lambda: decode_receipt(kept(node, call)).kind == "promise" or None)
-        node.generate(1)
-        node.becomes(call, "proven")
+        node.proves(call)
         node.generate(5)
         node.becomes(call, "final")
         tip = node.generate(7)
@@ -222,7 +238,7 @@ def test_a_machine_that_computes_wrongly_stops_it(datadir: Path) -> None:
         assert made.choices[0].text != ANSWER
         call = made.model_extra["esper"]["id"]  # type: ignore[index]
         node.becomes(call, "submitted")
-        node.generate(1)
+        node.proves(call)
         stopped(node)
         assert node.metrics()["esper_gateway_disagreements_total"] == 1
         assert charges(datadir, call) == [("serve", 0)]
