@@ -193,9 +193,9 @@ def test_killed_reorganised_and_final(datadir: Path, tmp_path: Path) -> None:
         assert verify(node.receipt(call, file))[0] == 0
 
         # A heavier branch without the call comes from another node.
-        peer = node.ask("get_network")["multiaddr"]
-        with gateway(elsewhere, "--gateway", "off", "--connect", peer, alone=False) as other:
+        with gateway(elsewhere, "--gateway", "off") as other:
             tip = other.generate(blocks + 2)
+            node.ask("connect_peer", peer=other.ask("get_network")["multiaddr"])
             until("the other branch", lambda: node.tip == tip or None)
         node.becomes(call, "reorganised", "submitted")
         until("the promise", lambda: decode_receipt(kept(node, call)).kind == "promise" or None)

@@ -32,5 +32,5 @@ if __name__ == "__main__":
     if sys.argv.pop(1) == "kills":
         NodeChain.send = dies  # type: ignore[method-assign]
     else:
-        gateway_places.ServingSettings = faulty  # type: ignore[assignment, misc]
+        vars(gateway_places)["ServingSettings"] = faulty
     entry.esperd()
