@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from esper.gateway.proving_rows import Status, Step
+
 BOUNDS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper ends of a histogram's steps, in seconds; the last step has none."""
 
@@ -40,4 +42,11 @@ class GatewayCounts:
     disagreements: int = 0
     """Answers of the chain that were not the signed ones."""
     credits_burned: int = 0
-    """Micro-credits."""
+    """Micro-credits that proofs cost, once they were final."""
+
+    def take(self, step: Step) -> None:
+        """A step of the proving line was kept."""
+        self.credits_burned += sum(charge.amount for charge in step.charges)
+        self.disagreements += sum(
+            row.status is Status.PROVEN and row.disagreed is not None for row in step.keep.values()
+        )

@@ -286,6 +286,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 chain.network, peers = standing, NetworkPeers(network, standing)
                 if mining is not None:
                     network.following.busy_changed = mining.look_again
+            maker = ReceiptMaker(chain, mempool, history, calls, parts.texts, parts.verifier)
             gateway = None
             if parts.gateway is not None:
                 gateway = NodeGateway(
@@ -294,9 +295,8 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                         parts.directory,
                         chain,
                         mempool,
-                        history,
                         parts.texts,
-                        parts.verifier,
+                        maker,
                         parts.clock,
                     ),
                 )
@@ -314,6 +314,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 ready,
                 peers,
                 packages,
+                maker,
                 EventViews(telling.log),
                 lambda: [*warnings, *(gateway.standing.warnings if gateway else ())],
                 stop,
@@ -371,6 +372,7 @@ def _rpc_node(
     ready: ReadyDesk | None,
     peers: PeersPort | None,
     packages: PackageViews,
+    receipts: ReceiptMaker,
     events: EventViews,
     warnings: Callable[[], Sequence[str]],
     stop: Callable[[], None],
@@ -378,7 +380,6 @@ def _rpc_node(
     params, texts = parts.directory.params, parts.texts
     sync = SyncState(parts.clock, peers, lambda: chain.halted)
     control = mining.control if mining is not None else None
-    maker = ReceiptMaker(chain, mempool, history, calls, texts, parts.verifier)
     return rpc_node(
         statuses=StatusViews(
             chain, mempool, texts, sync, control, warnings, peers=peers, steady=parts.steady
@@ -390,7 +391,7 @@ def _rpc_node(
         calls=CallViews(chain, mempool, texts, control),
         answered=AnswerViews(chain, mempool, history, texts, calls, sync),
         proofs=ProofViews(chain, mempool, history, calls, params, sync, parts.verifier),
-        receipts=ReceiptViews(maker, sync),
+        receipts=ReceiptViews(receipts, sync),
         pool=PoolViews(chain, mempool, parts.steady, ready),
         pending=PendingViews(chain, mempool, params, sync),
         mining=MiningViews(control, chain, params),

@@ -53,10 +53,14 @@ class GatewayService:
         version: str,
         clock: Clock,
         node: NodePorts | None = None,
+        counts: GatewayCounts | None = None,
     ) -> None:
-        """``node``: None for models without a chain, where nothing is signed or charged."""
+        """``node``: None for models without a chain, where nothing is signed or charged.
+
+        ``counts`` are those that others count in as well.
+        """
         self.settings = settings
-        self.counts = GatewayCounts()
+        self.counts = counts or GatewayCounts()
         """Changed as it works."""
         self.books: Books = LocalBooks()
         if node is not None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from esper.gateway.store.errors import told
+from esper.gateway.store.errors import StoreError, told
 from esper.gateway.store.schema import connect
 
 
@@ -22,20 +22,23 @@ class Database:
         self._connection = connect(path)
         self._grouped = False
         self._begun = False
+        self._lost: StoreError | None = None
 
     @contextmanager
     def group(self) -> Iterator[None]:
         """Commits within reach the disk together, as one, when the block ends.
 
         Each is still whole or not at all, but none counts before the end: a disk's wait is shared
-        by all who ask at the same time. If the block raises, none happened.
+        by all who ask at the same time. If the block raises, none happened. A full or broken disk
+        fails all of them.
         """
-        self._grouped, self._begun = True, False
+        self._grouped, self._begun, self._lost = True, False, None
         try:
             yield
+            if self._lost is not None:
+                raise self._lost
             with told(self.path):
                 if self._begun:
-                    # Without a transaction left, a full or broken disk has undone all of it.
                     self._connection.execute("COMMIT")
         finally:
             self._grouped = False
@@ -64,19 +67,32 @@ class Database:
 
     @contextmanager
     def _part(self) -> Iterator[sqlite3.Connection]:
-        with told(self.path):
-            if not self._begun:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._begun = True
-            self._connection.execute("SAVEPOINT part")
-            try:
-                yield self._connection
+        if self._lost is not None:
+            # A savepoint without its transaction would be on the disk at once, and by itself.
+            raise self._lost
+        try:
+            with told(self.path), self._savepoint() as connection:
+                yield connection
+        except StoreError as error:
+            if self._begun and not self._connection.in_transaction:
+                # SQLite has undone all of the group, parts that were whole included.
+                self._lost = error
+            raise
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[sqlite3.Connection]:
+        if not self._begun:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._begun = True
+        self._connection.execute("SAVEPOINT part")
+        try:
+            yield self._connection
+            self._connection.execute("RELEASE part")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO part")
                 self._connection.execute("RELEASE part")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK TO part")
-                    self._connection.execute("RELEASE part")
-                raise
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -1,6 +1,7 @@
 """What the driver of the proving line needs from its surroundings."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from esper.gateway.proving_rows import Block, Conditions, Row, Sign, Step, Version
@@ -70,14 +71,26 @@ class ReceiptNotMadeError(Exception):
     """The chain holds no receipt of a call now; the sentence says why."""
 
 
-class ReceiptMaker(Protocol):
-    """Makes receipts of proven calls from the chain."""
+@dataclass(frozen=True, slots=True)
+class ProvenReceipt:
+    """A receipt of an answer in a block."""
 
-    async def make(self, txid: bytes, promise: bytes, *, anchored: bool) -> bytes:
-        """The receipt of a call with its promise, with an anchor if that is wanted and can be.
+    data: bytes
+    """Its bytes."""
+    block_id: bytes
+    """64 bytes: the block that holds the answer."""
+    anchor: tuple[int, bytes] | None
+    """Height and id of the later block that it names, None while there is none deep enough."""
+
+
+class ReceiptMaker(Protocol):
+    """Makes receipts of proven calls from the chain as it stands."""
+
+    async def make(self, txid: bytes, promise: bytes) -> ProvenReceipt:
+        """The receipt of a call with its promise, and with an anchor as soon as there is one.
 
         Raises ReceiptNotMadeError.
         """
 
-    def block_of(self, receipt: bytes) -> bytes:
-        """64 bytes: id of the block that a receipt is of."""
+    def read(self, receipt: bytes) -> ProvenReceipt:
+        """What a receipt is of that was made before. Raises ValueError for what is none."""

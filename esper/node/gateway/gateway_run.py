@@ -55,6 +55,7 @@ class GatewayRun:
                 version=esper.__version__,
                 clock=Clock(gateway.parts.clock),
                 node=NodePorts(running.store, gateway.signer, running.proving, gateway.chain),
+                counts=gateway.counts,
             )
             self._sample = lambda: gateway_sample(service, running.driver.all_rows)
             self.routes = gateway_routes(service)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import trio
 
-from esper.consensus.ports import WorkVerifier
 from esper.crypto.signing import SEED_BYTES
+from esper.gateway.counts import GatewayCounts
 from esper.gateway.ports import Serving, StorePort
 from esper.gateway.proving_rows import Row, Step
 from esper.gateway.store.gateway_store import DATABASE_FILE
@@ -17,7 +17,6 @@ from esper.gateway.store.store_thread import StoreThread
 from esper.node.calls.suggested_bid import calls_per_block
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
-from esper.node.chain.history import ChainHistory
 from esper.node.clock import Clock
 from esper.node.datadir import DataDirectory
 from esper.node.gateway.call_signer import CallSigner
@@ -29,10 +28,11 @@ from esper.node.gateway.promise_signer import PromiseSigner
 from esper.node.gateway.proving_driver import ProvingDriver
 from esper.node.gateway.proving_port import NodeProving
 from esper.node.gateway.receipt_keeper import ReceiptKeeper
-from esper.node.gateway.receipt_maker import AnchorMaker, ChainReceiptMaker
+from esper.node.gateway.receipt_maker import PromisedReceipts
 from esper.node.gateway.standing import Standing
 from esper.node.gateway.texts import NodeTexts
 from esper.node.mempool.mempool_service import MempoolService
+from esper.node.views.receipts.receipt_maker import ReceiptMaker
 
 Told = Callable[[str, Row], Awaitable[None]]
 
@@ -48,12 +48,11 @@ class GatewayParts:
     directory: DataDirectory
     chain: ChainService
     mempool: MempoolService
-    history: ChainHistory
     texts: TextService
-    verifier: WorkVerifier
+    receipts: ReceiptMaker
+    """As it makes them for everybody."""
     clock: Clock
     """The machine's."""
-    anchors: AnchorMaker = lambda view: None
 
 
 class NodeGateway:
@@ -70,6 +69,8 @@ class NodeGateway:
         chain = parts.chain
         self.plan = plan
         """What its operator decided."""
+        self.counts = GatewayCounts()
+        """What it did since it began."""
         self.standing = Standing()
         """Whether it serves."""
         self.account = GatewayAccount(seed, chain.view.context.genesis_hash)
@@ -99,17 +100,17 @@ class NodeGateway:
         store = await StoreThread.open(self.path)
         try:
             undo = chain.view.params.limits.undo_depth
-            maker = ChainReceiptMaker(
-                chain, parts.history, parts.texts, parts.verifier, parts.anchors
-            )
-            keeper = ReceiptKeeper(store, maker, clock, told)
+            node_chain = NodeChain(chain, parts.mempool, self.account.address, clock)
+            maker = PromisedReceipts(parts.receipts)
+            keeper = ReceiptKeeper(store, maker, node_chain.now, clock, told, forget=undo)
 
             def taken(step: Step) -> None:
+                self.counts.take(step)
                 keeper.take(step)
                 proving.take(step)
 
             driver = ProvingDriver(
-                NodeChain(chain, parts.mempool, self.account.address, clock),
+                node_chain,
                 KeptLines(store, clock, max(0, chain.view.context.height - undo)),
                 CallSigner(self.account, store, lambda: chain.view),
                 self.standing,
@@ -118,7 +119,7 @@ class NodeGateway:
             )
             proving = NodeProving(driver, self._calls_per_block)
             await driver.load()
-            await keeper.start(driver.all_rows)
+            keeper.start(driver.all_rows)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._wake_with_chain, driver)
                 nursery.start_soon(driver.run)

@@ -1,71 +1,45 @@
-"""Receipts of proven calls from the node's chain, in its reading threads."""
+"""Receipts of proven calls with their promises, as the node makes receipts for everybody."""
 
-from collections.abc import Callable
-from functools import partial
-
-from esper.consensus.ports import WorkVerifier
-from esper.node.calls.text_service import NoTextError, TextService
-from esper.node.chain.chain_service import ChainService
-from esper.node.chain.chain_view import ChainView
-from esper.node.chain.history import ChainHistory, HistoryView
-from esper.node.gateway.driver_ports import ReceiptNotMadeError
+from esper.consensus.header import decode_header
+from esper.node.gateway.driver_ports import ProvenReceipt, ReceiptNotMadeError
 from esper.node.gateway.promise_signer import read_promise
-from esper.node.gateway.receipt_source import ChainReceipts
+from esper.node.views.receipts.receipt_maker import ReceiptMaker, Wanted
+from esper.node.views.receipts.stored_source import ModelUnknownError
 from esper.primitives.ids import Txid
-from esper.receipts.build import AnchorSource, build_proof
-from esper.receipts.form import decode_receipt, encode_receipt
+from esper.receipts.form import decode_receipt
+from esper.rpc.errors import RpcError
 from esper.storage.errors import StorageError
 from esper.storage.history.history_reader import HistoryUnusableError
 
-AnchorMaker = Callable[[ChainView], AnchorSource | None]
-"""The tip of a view as an anchor, None where nothing keeps what it takes."""
+REFUSALS = (RpcError, ModelUnknownError, StorageError, HistoryUnusableError, KeyError)
+"""What says that a chain has no receipt of a call, or none now."""
 
 
-class ChainReceiptMaker:
-    """A ``ReceiptMaker``."""
+class PromisedReceipts:
+    """A ``ReceiptMaker`` of the driver on the one of the node."""
 
-    def __init__(
-        self,
-        chain: ChainService,
-        history: ChainHistory,
-        texts: TextService,
-        verifier: WorkVerifier,
-        anchors: AnchorMaker = lambda view: None,
-    ) -> None:
-        """``verifier`` says which rows an old proof has."""
-        self._chain = chain
-        self._history = history
-        self._texts = texts
-        self._verifier = verifier
-        self._anchors = anchors
+    def __init__(self, maker: ReceiptMaker) -> None:
+        self._maker = maker
 
-    async def make(self, txid: bytes, promise: bytes, *, anchored: bool) -> bytes:
+    async def make(self, txid: bytes, promise: bytes) -> ProvenReceipt:
         """The receipt of a call with its promise. Raises ReceiptNotMadeError."""
+        _, instant, request = read_promise(promise)
         try:
-            history = self._history.view
-            made = partial(self._made, Txid(txid), promise, history, anchored)
-            return await self._chain.in_thread(made)
-        except (KeyError, StorageError, HistoryUnusableError, NoTextError) as error:
+            made = await self._maker.made(Txid(txid), Wanted(instant=instant, request=request))
+            anchor = None
+            if made.anchor is not None:
+                anchor = (made.anchor, made.view.store.index.entry(made.anchor).block_id)
+        except REFUSALS as error:
             raise ReceiptNotMadeError(str(error)) from error
+        return ProvenReceipt(made.data, made.block_id, anchor)
 
-    def block_of(self, receipt: bytes) -> bytes:
-        """64 bytes: id of the block that a receipt is of; empty for a promise."""
-        return decode_receipt(receipt).block_id or b""
-
-    def _made(
-        self, txid: Txid, promise: bytes, history: HistoryView, anchored: bool, view: ChainView
-    ) -> bytes:
-        said, instant, request = read_promise(promise)
-        found = build_proof(
-            ChainReceipts(view, history, self._texts),
-            txid,
-            self._verifier,
-            anchor=self._anchors(view) if anchored else None,
-            instant=instant,
-            request=request,
-        )
-        group = found.group
-        assert group is not None
-        if group.members[group.position].answer != said.answer:
-            raise ReceiptNotMadeError("the block's answer is not the one that was signed")
-        return encode_receipt(found)
+    def read(self, receipt: bytes) -> ProvenReceipt:
+        """What a receipt is of that was made before. Raises ValueError for what is none."""
+        found = decode_receipt(receipt)
+        if found.block_id is None:
+            raise ValueError("the receipt is a promise: it names no block")
+        anchor = None
+        if found.anchor is not None:
+            header = decode_header(found.anchor.header, len(found.anchor.header))
+            anchor = (header.pre.height, header.block_id)
+        return ProvenReceipt(receipt, found.block_id, anchor)

@@ -120,6 +120,7 @@ def running(
     cwd: Path | None = None,
     alone: bool = True,
     gateway: bool = False,
+    program: Sequence[str | Path] = (BIN / "esperd",),
 ) -> Iterator[RunningNode]:
     """``esperd command`` on a data directory, once its RPC answers.
 
@@ -128,7 +129,7 @@ def running(
     log = datadir.parent / f"{datadir.name}-{time.monotonic_ns()}.log"
     (datadir / "rpc.cookie").unlink(missing_ok=True)
     call: Sequence[str | Path] = [
-        *(BIN / "esperd", command, "--datadir", datadir),
+        *(*program, command, "--datadir", datadir),
         *("--rpc-port", "0", "--port", "0", *(["--alone"] if alone else [])),
         *("--gateway", "on" if gateway else "off", *arguments),
     ]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from esper.consensus.block import Body
 from esper.consensus.header import Header
-from esper.node.calls.text_service import ModelText, NoTextError, TextService
+from esper.node.calls.receipt_words import ReceiptWords
+from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.views.proof_rows import rows_then
@@ -20,30 +21,6 @@ from esper.vm.transaction import Transaction
 
 class ModelUnknownError(Exception):
     """A model that the chain does not name at a height; the message names both."""
-
-
-class NodeWords:
-    """The tokenizer of one of the node's models."""
-
-    def __init__(self, text: ModelText, identity: bytes) -> None:
-        self._text = text
-        self.identity = identity
-        """64 bytes: the hash of its file, which was compared with the entry's."""
-
-    def run(self, tokens: Sequence[int]) -> str:
-        """The text of a run of tokens, by itself."""
-        return self._text.run(tokens)
-
-    def answer(self, prompt: Sequence[int], answer: Sequence[int]) -> str:
-        """The text of an answer as it follows the prompt. Raises NoTextError."""
-        return self._text.text(prompt, answer)
-
-    def encode(self, text: str) -> Sequence[int] | None:
-        """The tokens of a text, None if it cannot be encoded."""
-        try:
-            return self._text.of_text(text)[1:]
-        except NoTextError:
-            return None
 
 
 class StoredSource:
@@ -103,4 +80,4 @@ class StoredSource:
     def tokenizer(self, model_id: ModelId) -> ModelTokenizer:
         """The tokenizer of a model. Raises NoTextError where it is not at this node."""
         entry = self.model(model_id, self.block.height).entry
-        return NodeWords(self._texts.of(model_id), entry.tokenizer_id)
+        return ReceiptWords(self._texts.of(model_id), entry.tokenizer_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,12 +12,25 @@ import pytest
 import trio
 
 from esper.consensus.chain import BlockBytes
+from esper.consensus.header import Header, decode_header
 from esper.node.gateway.standing import ENGINE_DISAGREES, FOREIGN_NONCE
 from esper.receipts.form import decode_receipt
+from esper.receipts.judging import judge_bytes
+from esper.receipts.verdict import LINKS
 from esper.vm.llm_call import LlmCall
 from tests.support.node.gateway_world import GatewayWorld, gateway_world
-from tests.support.node.node_world import copied, go, grown_datadir, node_world, running, until
+from tests.support.node.node_world import (
+    copied,
+    go,
+    grown_datadir,
+    node_world,
+    pay,
+    running,
+    until,
+)
+from tests.support.node.receipt_asking import around
 from tests.support.node.rpc_asking import mined_with_what_waits
+from tests.support.vm_world import ALICE, BOB
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +50,11 @@ async def mining(datadir: Path) -> AsyncIterator[GatewayWorld]:
 
 
 def tip_of(it: GatewayWorld) -> BlockBytes:
-    store, height = it.world.node.chain.view.store, it.world.height
+    return block_at(it, it.world.height)
+
+
+def block_at(it: GatewayWorld, height: int) -> BlockBytes:
+    store = it.world.node.chain.view.store
     block = store.block(height)
     return BlockBytes(block.header, block.body, store.proof(height))
 
@@ -68,6 +86,71 @@ def test_a_call_is_proven_and_final(datadir: Path) -> None:
             cost = bid * (2 + 4 * len(it.answer(50)))
             assert await charges(it, call) == {"serve": 10, "proof": cost}
             assert it.state(call).cost == cost
+            counts = it.gateway.counts
+            assert (counts.credits_burned, counts.disagreements) == (cost, 0)
+
+    go(main)
+
+
+def anchor_of(it: GatewayWorld, data: bytes | None) -> Header | None:
+    found = decode_receipt(data or b"")
+    if found.anchor is None:
+        return None
+    return decode_header(found.anchor.header, it.world.params.limits.header_bytes)
+
+
+async def anchored(it: GatewayWorld, call: str, height: int) -> bytes:
+    """The kept receipt once its anchor is the chain's block of a height."""
+    wanted = it.world.node.chain.view.store.index.entry(height).block_id
+    ends = time.monotonic() + 30
+    while time.monotonic() < ends:
+        data = (await it.receipt(call)).proof
+        header = anchor_of(it, data)
+        if data is not None and header is not None and header.block_id == wanted:
+            return data
+        await trio.testing.wait_all_tasks_blocked(0.01)
+    raise AssertionError(f"no anchor at {height}")
+
+
+def test_promise_proof_anchor_and_another_where_that_is_undone(
+    datadir: Path, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        elsewhere = copied(datadir, tmp_path / "other")
+        shorter = copied(datadir, tmp_path / "shorter")
+        async with mining(datadir) as it, node_world(elsewhere, mines=False) as other:
+            await it.fund()
+            await other.node.chain.submit(tip_of(it))
+            call = await it.ask(50)
+            assert (await it.receipt(call)).proof is None
+            await it.waits(call)
+            await mined_with_what_waits(it.world)
+            await it.becomes(call, "proven")
+            await until(lambda: ("proven", call) in it.told)
+            answered = it.world.height
+            await other.node.chain.submit(tip_of(it))
+            for _ in range(11):
+                await it.world.take(await other.others_turn())
+            await it.becomes(call, "final")
+            await until(lambda: ("final", call) in it.told)
+            assert anchor_of(it, (await it.receipt(call)).proof) is None
+            await it.world.take(await other.others_turn())
+            data = await anchored(it, call, answered + 6)
+            verdict = judge_bytes(data, around(it.world))
+            assert {one.name: str(one.status) for one in verdict.links} == dict.fromkeys(
+                LINKS, "ok"
+            )
+            # A heavier branch that leaves the chain below the anchor.
+            async with node_world(shorter, mines=False) as third:
+                for height in range(third.height + 1, answered + 6):
+                    await third.node.chain.submit(block_at(it, height))
+                branch = [await third.others_turn(third.signed(ALICE, pay(BOB)))]
+                while third.height < answered + 14:
+                    branch.append(await third.others_turn())
+            for block in branch:
+                await it.world.take(block)
+            assert it.world.height == answered + 14
+            await anchored(it, call, answered + 8)
 
     go(main)
 
@@ -155,6 +238,7 @@ def test_a_chain_that_says_something_else_stops_it(datadir: Path) -> None:
             assert it.gateway.chain.serving().name == "DISAGREES"
             assert call in it.gateway.standing.warnings[0]
             assert ENGINE_DISAGREES in it.gateway.trouble()
+            assert (it.gateway.counts.credits_burned, it.gateway.counts.disagreements) == (0, 1)
             # Nothing is signed any more, and what disagreed is not charged.
             other = await it.ask(51)
             await it.world.mine(6)

@@ -1,0 +1,110 @@
+"""Which receipts are to be made, made again or taken away: decisions alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from esper.gateway.proving_rows import Row, Status, Step
+from esper.receipts.parts import BURIED
+
+ANCHORED_ABOVE: Final = 2 * BURIED
+"""Blocks above an answer's own at which its receipt gets an anchor that nobody takes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a kept receipt is of."""
+
+    block_id: bytes = b""
+    """64 bytes: the block that holds the answer; empty: only the promise is kept."""
+    anchor: tuple[int, bytes] | None = None
+    """Height and id of its anchor, while that is in the chain."""
+
+
+class ReceiptPlan:
+    """Rows whose receipts are to be looked at, and what is known of them."""
+
+    def __init__(self, forget: int) -> None:
+        """``forget``: depth from which on no block is undone."""
+        self._forget = forget
+        self._tip = 0
+        self._rows: dict[str, Row] = {}
+        self._waiting: dict[str, Row] = {}
+        self._told: dict[str, Status] = {}
+        self._tried: set[str] = set()
+        self.made: dict[str, Made] = {}
+        """What is kept, by call, as far as it was read."""
+
+    def start(self, rows: Iterable[Row]) -> None:
+        """All rows of the line, as they were kept."""
+        for row in rows:
+            if not row.cancel and row.status is not Status.QUEUED:
+                self._rows[row.call] = self._waiting[row.call] = row
+                self._told[row.call] = row.status
+
+    def take(self, step: Step) -> bool:
+        """A step was kept; whether there is something to do."""
+        for row in step.keep.values():
+            if not row.cancel:
+                self._rows[row.call] = row
+                # At the end, where a newer row of a call belongs.
+                self._waiting.pop(row.call, None)
+                self._waiting[row.call] = row
+        if step.followed is not None:
+            height, block_id = step.followed
+            if block_id is None:
+                self._undone(height)
+            else:
+                self._added(height)
+        return bool(self._waiting)
+
+    def next(self) -> Row | None:
+        """The row to be looked at next."""
+        return next(iter(self._waiting.values()), None)
+
+    def seen_to(self, row: Row) -> None:
+        """It was looked at. A newer row that came meanwhile still waits."""
+        if self._waiting.get(row.call) is row:
+            del self._waiting[row.call]
+
+    def wants(self, row: Row, made: Made) -> bool:
+        """Whether the receipt of a proven row is to be made."""
+        if row.result is None or made.block_id != row.result.block_id:
+            return True
+        return self._wants_anchor(row, made)
+
+    def stored(self, row: Row, made: Made) -> None:
+        """Its receipt was made and kept."""
+        self.made[row.call] = made
+        if self._wants_anchor(row, made):
+            # The chain had what it takes and could not: asking again at each block is of no use.
+            self._tried.add(row.call)
+
+    def is_news(self, row: Row) -> bool:
+        """Whether a row's status was not told before; asked once."""
+        before = self._told.get(row.call)
+        self._told[row.call] = row.status
+        return before is not row.status
+
+    def _wants_anchor(self, row: Row, made: Made) -> bool:
+        deep = row.result is not None and self._tip >= row.result.height + ANCHORED_ABOVE
+        return deep and made.anchor is None and row.call not in self._tried
+
+    def _added(self, height: int) -> None:
+        self._tip = height
+        for call, row in list(self._rows.items()):
+            if row.settled_at is not None and row.settled_at < height - self._forget:
+                for known in (self._rows, self.made, self._told):
+                    known.pop(call, None)
+                self._tried.discard(call)
+            elif row.status in (Status.PROVEN, Status.FINAL):
+                made = self.made.get(call)
+                if made is not None and row.disagreed is None and self.wants(row, made):
+                    self._waiting[call] = row
+
+    def _undone(self, height: int) -> None:
+        self._tip = height - 1
+        for call, made in self.made.items():
+            if made.anchor is not None and made.anchor[0] >= height:
+                self.made[call] = replace(made, anchor=None)
+                self._tried.discard(call)
