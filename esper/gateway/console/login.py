@@ -45,11 +45,12 @@ class ConsoleLogin:
         code = body.get("code") if isinstance(body, dict) and len(body) == 1 else None
         if not is_secret(code):
             raise Refused("invalid_value", SIGN_IN, "code")
+        digest = kept_hash(code)
         session = secrets.token_hex(SECRET_BYTES)
         now = self.clock.now_ms()
         is_good = await self.store.ask(
             lambda store: store.sign_ins.take_code(
-                kept_hash(code), kept_hash(session), now, now + SESSION_LASTS_MS
+                digest, kept_hash(session), now, now + SESSION_LASTS_MS
             )
         )
         if not is_good:

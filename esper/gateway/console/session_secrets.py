@@ -6,7 +6,7 @@ Each is 32 random bytes in hex; the database holds hashes alone.
 import hashlib
 import hmac
 import re
-from typing import Final
+from typing import Final, TypeGuard
 
 SECRET_BYTES: Final = 32
 CODE_LASTS_MS: Final = 60_000
@@ -18,7 +18,7 @@ _FORM: Final = re.compile("[0-9a-f]{64}")
 _PAGE: Final = b"esper/gateway/console/page/v1"
 
 
-def is_secret(text: object) -> bool:
+def is_secret(text: object) -> TypeGuard[str]:
     """Whether it has the form of a code or a session."""
     return isinstance(text, str) and _FORM.fullmatch(text) is not None
 
