@@ -106,22 +106,25 @@ async function ask() {
   if (receipt && publish) await follow(receipt, mine.signal);
 }
 
-/** Look again until nothing changes any more. */
+/** Show how far it is until nothing changes any more; a stream that breaks is taken up again. */
 async function follow(path, signal) {
   if (!/^\/v1\/receipts\/[0-9a-f]{32}$/.test(path)) return;
   for (;;) {
-    await new Promise((go) => setTimeout(go, LOOK_AGAIN_MS));
-    if (signal.aborted) return;
     try {
-      const reply = await fetch(`${path}?work=none`, { signal });
-      if (!reply.ok) continue;
-      const status = reply.headers.get("x-esper-status") ?? (await reply.json()).status;
-      if (typeof status !== "string") continue;
-      tell(status);
-      if (ENDED.has(status)) return;
+      const reply = await fetch(`${path}/events`, { signal });
+      if (reply.ok) {
+        for await (const data of events(reply.body)) {
+          const { status, reason } = JSON.parse(data);
+          if (typeof status !== "string") continue;
+          tell(status, reason);
+          if (ENDED.has(status)) return;
+        }
+      }
     } catch {
       if (signal.aborted) return;
     }
+    await new Promise((go) => setTimeout(go, LOOK_AGAIN_MS));
+    if (signal.aborted) return;
   }
 }
 

@@ -1,6 +1,5 @@
 """POST /console/login, GET /console/session: a code becomes a cookie, a cookie a page token."""
 
-import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from esper.gateway.refusals import Refused
 from esper.gateway.service.clock import Clock
 from esper.gateway.service.refusing import GatewayRefusedError
 from esper.http.routes import JSON
+from esper.rpc.strict_json import StrictJsonError, read_json
 
 SIGN_IN = "sign in with a new link of `esper console`: one is good once, for a minute"
 
@@ -39,17 +39,18 @@ class ConsoleLogin:
     async def login(self, http: HttpRequest, granted: None) -> Response:
         """The body is ``{"code": …}``; neither it nor the code is logged or told back."""
         try:
-            body: Any = json.loads(await http.body())
-        except (ValueError, RecursionError):
+            body: Any = read_json(await http.body())
+        except StrictJsonError:
             raise Refused("invalid_json", "send one JSON object with code") from None
         code = body.get("code") if isinstance(body, dict) and len(body) == 1 else None
         if not is_secret(code):
             raise Refused("invalid_value", SIGN_IN, "code")
+        digest = kept_hash(code)
         session = secrets.token_hex(SECRET_BYTES)
         now = self.clock.now_ms()
         is_good = await self.store.ask(
             lambda store: store.sign_ins.take_code(
-                kept_hash(code), kept_hash(session), now, now + SESSION_LASTS_MS
+                digest, kept_hash(session), now, now + SESSION_LASTS_MS
             )
         )
         if not is_good:

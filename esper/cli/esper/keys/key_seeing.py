@@ -80,15 +80,7 @@ def usage_command(
                 for one in accounts
             ]
         lines = [line for one in found for line in _usage_lines(*one)]
-        document: list[dict[str, Any]] = [
-            {
-                "id": account.id,
-                "name": account.name,
-                "budget": dict(limit=account.budget, **asdict(state)),
-                "days": [{**asdict(day), "day": _date(day)} for day in used],
-            }
-            for account, state, used in found
-        ]
+        document = [_usage_document(*one) for one in found]
         s.answer({"keys": document}, *lines or ["no keys"])
 
 
@@ -138,6 +130,12 @@ def _usage_lines(account: Account, state: PeriodState, used: list[DayUsage]) -> 
             for day in used
         ),
     ]
+
+
+def _usage_document(account: Account, state: PeriodState, used: list[DayUsage]) -> dict[str, Any]:
+    days = [asdict(day) | {"day": _date(day)} for day in used]
+    budget: dict[str, Any] = {"limit": account.budget} | asdict(state)
+    return {"id": account.id, "name": account.name, "budget": budget, "days": days}
 
 
 def _date(usage: DayUsage) -> str:
