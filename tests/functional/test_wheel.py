@@ -60,9 +60,18 @@ def test_the_wheel_carries_what_the_checkout_has(wheel: Path) -> None:
     assert wheel.name.startswith(f"esperchain-{esper.__version__}-cp311-abi3-")
     sources = {file.relative_to(ROOT).as_posix() for file in (ROOT / "esper").rglob("*.py")}
     assert sources == {name for name in names if name.endswith(".py")}
+    for folder in ("static", "templates"):
+        for file in (ROOT / "esper" / "explorer" / folder).iterdir():
+            carried = archive_bytes(wheel, f"esper/explorer/{folder}/{file.name}")
+            assert carried == file.read_bytes()
     outside = [name for name in names if not name.startswith(("esper/", "esperchain-"))]
     assert outside == []
     assert "model.safetensors" not in {Path(name).name for name in names}
+
+
+def archive_bytes(wheel: Path, name: str) -> bytes:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.read(name)
 
 
 def test_what_is_installed_is_what_the_wheel_asks_for(installed: Installed) -> None:

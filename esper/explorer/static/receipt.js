@@ -10,8 +10,8 @@ const WORDS = {
   2: "This is no receipt.",
   3: "Nothing is wrong as far as it was checked, and something is open.",
 };
-const SIGNS = { ok: "●", fails: "×", open: "○", absent: "–" };
-const KINDS = { ok: "ok", fails: "bad", open: "warn", absent: "none" };
+const SIGNS = { ok: "●", fail: "×", open: "○", absent: "–" };
+const KINDS = { ok: "ok", fail: "bad", open: "warn", absent: "none" };
 
 const drop = document.querySelector("[data-drop]");
 const input = drop?.querySelector("input");
@@ -38,7 +38,7 @@ async function check(file) {
   end();
   links.hidden = true;
   if (file.size > MOST_BYTES) {
-    tell(`${SIGNS.fails} The file is larger than 4 MiB: no receipt is.`, "bad");
+    tell(`${SIGNS.fail} The file is larger than 4 MiB: no receipt is.`, "bad");
     return;
   }
   tell("Checking …", "");
@@ -46,14 +46,14 @@ async function check(file) {
   try {
     receipt = await file.arrayBuffer();
   } catch {
-    tell(`${SIGNS.fails} The file cannot be read.`, "bad");
+    tell(`${SIGNS.fail} The file cannot be read.`, "bad");
     return;
   }
   const worker = new Worker(policy ? policy.createScriptURL(WORKER) : WORKER, { type: "module" });
   const fail = (words) => {
     if (working?.worker !== worker) return;
     end();
-    tell(`${SIGNS.fails} ${words}`, "bad");
+    tell(`${SIGNS.fail} ${words}`, "bad");
   };
   const timer = setTimeout(() => fail("The check took more than 10 s and was ended."), MOST_MS);
   working = { worker, timer };
@@ -61,7 +61,7 @@ async function check(file) {
   worker.addEventListener("messageerror", () => fail("The check broke off."));
   worker.addEventListener("message", ({ data }) => {
     if (working?.worker !== worker) return;
-    if (typeof data?.error === "string") fail(visible(data.error));
+    if (typeof data?.failure === "string") fail(visible(data.failure));
     else if (data?.verdict) {
       end();
       show(data.verdict);
@@ -72,7 +72,7 @@ async function check(file) {
 
 function show({ exit, links: found }) {
   const bad = exit === 1 || exit === 2;
-  const sign = exit === 0 ? SIGNS.ok : bad ? SIGNS.fails : SIGNS.open;
+  const sign = exit === 0 ? SIGNS.ok : bad ? SIGNS.fail : SIGNS.open;
   tell(`${sign} ${WORDS[exit] ?? WORDS[1]}`, exit === 0 ? "ok" : bad ? "bad" : "warn");
   const rows = found.map(({ name, status, detail }) => {
     const line = document.createElement("tr");
