@@ -8,15 +8,9 @@ from starlette.requests import HTTPConnection
 from esper.http.addresses import is_loopback
 from esper.http.routes import RefusedError
 
-_PASSED_ON: Final = (
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-)
-"""Headers of a proxy, behind which everybody seems to be on this machine."""
+_PASSED_ON: Final = ("forwarded", "via", "x-real-ip")
+"""Headers of a proxy, beside all that begin with ``x-forwarded``: behind one everybody seems to be on
+this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +30,9 @@ class Visitors:
 
     async def __call__(self, request: HTTPConnection) -> Visit:
         """Raises RefusedError."""
-        passed_on = any(name in request.headers for name in _PASSED_ON)
+        passed_on = any(
+            name in _PASSED_ON or name.startswith("x-forwarded") for name in request.headers
+        )
         host = request.client.host if request.client is not None else ""
         is_local = is_loopback(host) and not passed_on
         if not (is_local or self._remote):

@@ -68,6 +68,10 @@ class Database:
             if not self._begun:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._begun = True
+            elif not self._connection.in_transaction:
+                # A savepoint without a transaction would be one of its own, kept though all who
+                # asked are told that nothing was.
+                raise sqlite3.OperationalError("a full or broken disk has undone the commit")
             self._connection.execute("SAVEPOINT part")
             try:
                 yield self._connection
