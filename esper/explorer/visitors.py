@@ -9,8 +9,8 @@ from esper.http.addresses import is_loopback
 from esper.http.routes import RefusedError
 
 _PASSED_ON: Final = ("forwarded", "via", "x-real-ip")
-"""Headers of a proxy, beside all that begin with ``x-forwarded``: behind one everybody seems to be on
-this machine."""
+"""Headers of a proxy, beside all that begin with ``x-forwarded``: behind one everybody seems to be
+on this machine."""
 
 
 @dataclass(frozen=True, slots=True)

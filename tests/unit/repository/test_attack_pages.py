@@ -83,8 +83,6 @@ FACES = (
 """How the row of each attack on receipts, gateway, events and pages begins."""
 SHOWN_BY_NOTHING_YET = {
     "the verifier of browsers swapped",
-    "a proxy makes the whole world local",
-    "others' receipts",
     "a webhook that calls the inside",
 }
 """Their rules are not in the product yet; with them comes a test, and the row leaves this list."""

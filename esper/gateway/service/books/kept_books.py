@@ -44,7 +44,7 @@ class KeptBooks:
     settings: ServiceSettings
     clock: Clock
     owed: set[str] = field(default_factory=set)
-    """Calls to be given back, since a full disk kept it from being done; the next takes them along."""
+    """Calls to be given back, which a full disk has hindered; the next one takes them along."""
 
     async def account(self, key: str) -> Account | None:
         """The usable account of a key as sent, None for a wrong one."""
