@@ -86,9 +86,11 @@ class Generating:
 
     async def _forget(self, call: str) -> None:
         """It was not let in."""
-        with trio.CancelScope(shield=True):
-            await self.books.forget(call)
-        self.at_work.end(call)
+        try:
+            with trio.CancelScope(shield=True):
+                await self.books.forget(call)
+        finally:
+            self.at_work.end(call)
 
     async def _joined(self, first: str) -> bytes:
         """The answer to the first of equal requests. Raises Refused if it is long in coming."""

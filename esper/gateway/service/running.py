@@ -78,9 +78,11 @@ class Runner:
     async def give_up(self, call: Call) -> None:
         """Give everything back: it was not answered."""
         self.admission.leave(call, 0)
-        with trio.CancelScope(shield=True):
-            await self.books.forget(call.id)
-        self.at_work.end(call.id)
+        try:
+            with trio.CancelScope(shield=True):
+                await self.books.forget(call.id)
+        finally:
+            self.at_work.end(call.id)
 
     async def _keep_part(self, call: Call, progress: AnswerProgress) -> bool:
         """Whether it was signed and charged."""

@@ -49,6 +49,18 @@ class GatewayStore:
             connection.execute(f"DELETE FROM repeats WHERE call {unanswered}")
             return gone.rowcount
 
+    def give_back(self, call: str) -> None:
+        """A request was refused or failed: its reservation falls away, a repeat begins anew.
+
+        Not where it has a promise after all: what a proof may cost stays reserved.
+        """
+        with self._database.commit() as connection:
+            signed = "SELECT call FROM receipts"
+            for table in ("reservations", "repeats"):
+                connection.execute(
+                    f"DELETE FROM {table} WHERE call = ? AND call NOT IN ({signed})", (call,)
+                )
+
     def group(self) -> AbstractContextManager[None]:
         """See ``Database.group``."""
         return self._database.group()

@@ -55,6 +55,8 @@ class Late(Enum):
     KNOWN = "known"
     """It has a row: on its way, proven, or given up for good."""
     OVER_BUDGET = "over budget"
+    DROPPED = "dropped"
+    """Its promise was kept for its time: a row without one could never be signed."""
 
 
 class NoReservationError(Exception):
@@ -111,6 +113,11 @@ class Receipts:
             known = connection.execute("SELECT 1 FROM rows WHERE call = ?", (row.call,)).fetchone()
             if known is not None:
                 return Late.KNOWN
+            kept = connection.execute(
+                "SELECT 1 FROM receipts WHERE call = ? AND promise IS NOT NULL", (row.call,)
+            ).fetchone()
+            if kept is None:
+                return Late.DROPPED
             if not reserve(connection, row.call, key, amount, now_ms):
                 return Late.OVER_BUDGET
             connection.execute(

@@ -92,5 +92,5 @@ class ReceiptMaker(Protocol):
         Raises ReceiptNotMadeError.
         """
 
-    def read(self, receipt: bytes) -> ProvenReceipt:
+    def read(self, receipt: bytes) -> ProvenReceipt | None:
         """What a receipt is of that was made before. Raises ValueError for what is none."""

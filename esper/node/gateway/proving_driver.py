@@ -27,6 +27,7 @@ from esper.node.gateway.driver_ports import (
 )
 from esper.node.gateway.standing import Standing
 from esper.saying import complain, say
+from esper.storage.errors import StorageError
 
 LOG: Final = logging.getLogger("esper.gateway")
 LOOK_S: Final = 10.0
@@ -119,6 +120,12 @@ class ProvingDriver:
                 await trio.sleep(AFTER_FAILURE_S)
                 await self._load_again()
                 continue
+            except StorageError as error:
+                # A block that is pruned or damaged hinders proofs; it is no reason to end the node.
+                self._standing.warn("gateway_chain_unread", f"no call is proven: {error}")
+                await trio.sleep(AFTER_FAILURE_S)
+                continue
+            self._standing.warn("gateway_chain_unread", "")
             with trio.move_on_after(LOOK_S):
                 await self._news.wait()
 

@@ -105,8 +105,9 @@ class ReceiptKeeper:
             known = Made()
             if kept is not None and kept.proof is not None:
                 found = self._maker.read(kept.proof)
-                known = Made(found.block_id, found.anchor)
-                if found.anchor is not None:
+                if found is not None:
+                    known = Made(found.block_id, found.anchor)
+                if found is not None and found.anchor is not None:
                     height, block_id = found.anchor
                     if self._chain().block_id(height) != block_id:
                         known = Made(found.block_id)

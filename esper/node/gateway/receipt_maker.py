@@ -6,7 +6,8 @@ from esper.node.gateway.promise_signer import read_promise
 from esper.node.views.receipts.receipt_maker import ReceiptMaker, Wanted
 from esper.node.views.receipts.stored_source import ModelUnknownError
 from esper.primitives.ids import Txid
-from esper.receipts.form import decode_receipt
+from esper.receipts.form import MAX_BYTES, decode_receipt
+from esper.receipts.json_shapes import FormError
 from esper.rpc.errors import RpcError
 from esper.storage.errors import StorageError
 from esper.storage.history.history_reader import HistoryUnusableError
@@ -31,13 +32,19 @@ class PromisedReceipts:
                 anchor = (made.anchor, made.view.store.index.entry(made.anchor).block_id)
         except REFUSALS as error:
             raise ReceiptNotMadeError(str(error)) from error
+        if len(made.data) > MAX_BYTES:
+            # A group of many long calls; the promise stays.
+            raise ReceiptNotMadeError(f"the receipt has more than {MAX_BYTES} bytes")
         return ProvenReceipt(made.data, made.block_id, anchor)
 
-    def read(self, receipt: bytes) -> ProvenReceipt:
-        """What a receipt is of that was made before. Raises ValueError for what is none."""
-        found = decode_receipt(receipt)
+    def read(self, receipt: bytes) -> ProvenReceipt | None:
+        """What a receipt is of that was made before; None for one that nobody can read."""
+        try:
+            found = decode_receipt(receipt)
+        except FormError:
+            return None
         if found.block_id is None:
-            raise ValueError("the receipt is a promise: it names no block")
+            return None
         anchor = None
         if found.anchor is not None:
             header = decode_header(found.anchor.header, len(found.anchor.header))

@@ -1,6 +1,8 @@
 """The books of a node: keys, budgets, promises and repeats in its database."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+import trio
 
 from esper.gateway.console.session_secrets import is_secret, kept_hash
 from esper.gateway.keys import CONSOLE_ID, LOCAL_ID, Account, KeyFormError, Scope, is_key_of, key_id
@@ -42,6 +44,8 @@ class KeptBooks:
     chain: ChainPort
     settings: ServiceSettings
     clock: Clock
+    owed: set[str] = field(default_factory=set)
+    """Calls to be given back, which a full disk has hindered; the next one takes them along."""
 
     async def account(self, key: str) -> Account | None:
         """The usable account of a key as sent, None for a wrong one."""
@@ -127,12 +131,15 @@ class KeptBooks:
 
     async def forget(self, call: str) -> None:
         """It was refused or failed: its reservation is given back, a repeat begins anew."""
+        self.owed.add(call)
+        owed = tuple(self.owed)
 
         def give_back(store: GatewayStore) -> None:
-            store.budget.release(call)
-            store.repeats.forget(call)
+            for one in owed:
+                store.give_back(one)
 
         await self.store.ask(give_back)
+        self.owed.difference_update(owed)
 
     async def reserve(self, call: str, account: Account, amount: int) -> bool:
         """Whether the budget holds it."""
@@ -224,7 +231,9 @@ class KeptBooks:
             answer=answer,
             row=row,
         )
-        await self.store.ask(lambda store: store.receipts.promise(instant, now))
+        # Once asked for it happens, whoever waits: then the line must hear of the row.
+        with trio.CancelScope(shield=True):
+            await self.store.ask(lambda store: store.receipts.promise(instant, now))
         if row is not None:
             self.proving.enqueued(row)
 

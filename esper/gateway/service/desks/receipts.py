@@ -77,14 +77,18 @@ class ReceiptDesk:
             queued_at_ms=now,
         )
         amount = row.cost(ceiling)
-        late = await self.store.ask(
-            lambda store: store.receipts.prove_later(row, account.id, amount, now)
-        )
+        # Once asked for it happens, whoever waits: then the line must hear of the row.
+        with trio.CancelScope(shield=True):
+            late = await self.store.ask(
+                lambda store: store.receipts.prove_later(row, account.id, amount, now)
+            )
         if late is Late.OVER_BUDGET:
             raise Refused(
                 "insufficient_quota",
                 f"the key's budget of this period does not hold {amount} micro-credits",
             )
+        if late is Late.DROPPED:
+            raise Refused("receipt_dropped", "the receipt was kept for its time and is gone")
         if late is Late.QUEUED:
             self.proving.enqueued(row)
         return Response(one_line(_told(call, await self._state(call))), 202, media_type=JSON)
