@@ -197,19 +197,19 @@ def test_killed_reorganised_and_final(datadir: Path, tmp_path: Path) -> None:
         # A heavier branch without the call comes from another node.
         with gateway(elsewhere, "--gateway", "off") as other:
             tip = other.generate(blocks + 2)
-            node.ask("connect_peer", peer=other.ask("get_network")["multiaddr"])
+            node.ask("connect_peer", address=other.ask("get_network")["multiaddr"])
             until("the other branch", lambda: node.tip == tip or None)
         node.becomes(call, "reorganised", "submitted")
         until("the promise", lambda: decode_receipt(kept(node, call)).kind == "promise" or None)
         node.proves(call)
         node.generate(5)
         node.becomes(call, "final")
-        tip = node.generate(7)
+        node.generate(7)
         until("an anchor", lambda: decode_receipt(kept(node, call)).anchor)
         status, links = verify(node.receipt(call, file))
         assert status == 0, links
         height = links["chain"][1].removeprefix("compare --tip ").partition(":")[0]
-        block = node.ask("get_block", height=int(height))["header"]["hash"]
+        block = node.ask("get_block", height=int(height))["hash"]
         status, links = verify(file, "--tip", f"{height}:{block}")
         assert {name: one for name, (one, _) in links.items() if one != "ok"} == {}, links
         assert status == 0
