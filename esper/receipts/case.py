@@ -37,6 +37,8 @@ class Case:
     """*model*."""
     block_model: NamedModel = field(init=False)
     """*model*."""
+    entry_known: bool = field(init=False)
+    """*model*: whether somebody here has the entry of the call's model, not its id alone."""
     result: Transaction | None = field(init=False, default=None)
     """*call*: of a lane the answer's transaction."""
     group: CallGroup = field(init=False)

@@ -82,13 +82,12 @@ def _links(receipt: AnswerReceipt, around: Surroundings) -> Iterator[Link]:
 
 
 def _settled(links: tuple[Link, ...]) -> tuple[Link, ...]:
-    """A model that the anchor alone names is as good as the chain."""
-    verdict = Verdict(links)
-    if verdict.status("chain") is not Status.OK or verdict.status("model") is not Status.OPEN:
+    """A model that the anchor alone names is as good as the chain, and so are its words."""
+    if Verdict(links).status("chain") is not Status.OK:
         return links
     return tuple(
         replace(link, status=Status.OK, detail=link.detail.replace(SETTLED, "by the anchor"))
-        if link.name == "model"
+        if link.name in ("model", "text") and link.status is Status.OPEN and SETTLED in link.detail
         else link
         for link in links
     )

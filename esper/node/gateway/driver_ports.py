@@ -93,4 +93,4 @@ class ReceiptMaker(Protocol):
         """
 
     def read(self, receipt: bytes) -> ProvenReceipt | None:
-        """What a receipt is of that was made before. Raises ValueError for what is none."""
+        """What a receipt is of that was made before; None for one that nobody can read."""

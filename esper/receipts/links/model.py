@@ -60,6 +60,8 @@ def judge(case: Case) -> tuple[Status, str]:
     known = genesis | {model.entry.model_id: model for model in given}
     case.call_model = known[case.call.model_id]
     case.block_model = known[case.header.pre.model_id]
+    at_hand = {model.entry.model_id for model in case.around.models}
+    case.entry_known = case.call.model_id in genesis.keys() | at_hand
     what = f"tier {case.call_model.entry.tier}"
     words = [_vouched(case, model) for model in given]
     if not words:

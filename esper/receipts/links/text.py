@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from esper.primitives.model_entry import ModelEntry
 from esper.receipts.case import BrokenLinkError, Case
+from esper.receipts.links.model import SETTLED
 from esper.receipts.parts import PromptText
 from esper.receipts.ports import ModelTokenizer
 from esper.receipts.promise import decode_promise
@@ -40,7 +41,11 @@ def prompt_text(prompt: Sequence[int], entry: ModelEntry, tokenizer: ModelTokeni
 
 def judge(case: Case) -> tuple[Status, str]:
     """Of a call and its answer."""
-    return _judged(case, case.call.prompt, case.answer, case.call_model.entry)
+    status, words = _judged(case, case.call.prompt, case.answer, case.call_model.entry)
+    if status is Status.OK and not case.entry_known:
+        # A model's id covers neither tokenizer nor special ids: the receipt chose them.
+        return Status.OPEN, f"{words}, entry {SETTLED}"
+    return status, words
 
 
 def judge_promised(case: Case) -> tuple[Status, str]:

@@ -42,4 +42,4 @@ def test_who_chose_pages_has_them(
     changes: dict[str, Any], params: NetworkParameters, shows: bool, tmp_path: Path
 ) -> None:
     settings = replace(Settings(datadir=tmp_path), **changes)
-    assert bool(explorer_of(FakeNode(), settings, params)) is shows
+    assert bool(explorer_of(FakeNode(), settings, params, lambda: 0)) is shows

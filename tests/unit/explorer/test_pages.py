@@ -12,6 +12,7 @@ from esper.explorer.pages import PAGES
 from esper.explorer.pages.miners import WINDOWS
 from esper.explorer.routes import explorer_routes
 from esper.explorer.static_files import TYPES, static_files
+from esper.node.clock import wall_ms
 from esper.rpc.examples import ALICE, BLOCK, BLOCK_ID, TXID
 from tests.support.explorer.hostile_texts import HOSTILE
 from tests.support.node.fake_node import FakeNode, served, settings
@@ -35,7 +36,7 @@ def node() -> FakeNode:
 
 @pytest.fixture(scope="module")
 def client(node: FakeNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    others = explorer_routes(node, remote=False)
+    others = explorer_routes(node, remote=False, clock=wall_ms)
     with served(node, settings(tmp_path_factory.mktemp("cookie")), others) as port:
         url = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=url, trust_env=False, headers=BROWSER) as made:

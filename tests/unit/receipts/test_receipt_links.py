@@ -1,6 +1,7 @@
 """Each link by itself: what is open or absent, and the words of what fails."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,8 @@ from esper.receipts.case import Case
 from esper.receipts.form import encode_receipt
 from esper.receipts.judging import judge_bytes
 from esper.receipts.links.model import model_bytes
-from esper.receipts.parts import AnswerReceipt
+from esper.receipts.links.text import prompt_text
+from esper.receipts.parts import AnswerReceipt, Words
 from esper.receipts.ports import NamedModel, Surroundings
 from esper.receipts.verdict import EXIT_BROKEN, EXIT_OPEN, EXIT_PROVEN, Status, Verdict
 from esper.vm.llm_call import LlmCall
@@ -25,6 +27,7 @@ from tests.support.receipt_world import (
     MODEL,
     REQUEST,
     FakeJudge,
+    FakeTokenizer,
     WorkshopAnchor,
     WorkshopSource,
     around,
@@ -196,10 +199,58 @@ def test_a_stranger_s_model() -> None:
     receipt = foreign(anchor=False)
     assert judged(receipt, strange()).status("model") == Status.OPEN
     by_name = strange(trusted=frozenset((MODEL.entry.model_id,)))
-    assert judged(receipt, by_name).exit_code == EXIT_PROVEN
+    assert judged(receipt, by_name).status("model") == Status.OK
+    assert judged(receipt, by_name).exit_code == EXIT_OPEN
     assert judged(receipt, strange(models=[MODEL])).exit_code == EXIT_PROVEN
     other = NamedModel(replace(MODEL.entry, bank_size=5000), MODEL.puzzle)
     assert broken(receipt, strange(models=[other]))[0] == "model"
+
+
+class OtherWords(FakeTokenizer):
+    """A tokenizer that is at hand, and not the model's."""
+
+    identity = bytes(64)
+
+    def run(self, tokens: Sequence[int]) -> str:
+        return "other words"
+
+    def answer(self, prompt: Sequence[int], answer: Sequence[int]) -> str:
+        return "yes"
+
+    def encode(self, text: str) -> Sequence[int] | None:
+        return None
+
+
+@pytest.mark.parametrize("changes", [{"tokenizer_id": bytes(64)}, {"special_ids": (0, 1, 2, 3)}])
+def test_a_trusted_id_vouches_for_no_words(changes: dict[str, Any]) -> None:
+    # The id hashes weights alone: whoever writes the receipt chooses by what it is decoded.
+    entry = replace(MODEL.entry, **changes)
+    tokenizer = OtherWords() if "tokenizer_id" in changes else FakeTokenizer()
+    receipt = foreign(anchor=False, work=False)
+    assert receipt.group is not None
+    member = receipt.group.members[receipt.group.position]
+    lie = replace(
+        receipt,
+        models=(model_bytes(NamedModel(entry, MODEL.puzzle)),),
+        text=Words(
+            entry.tokenizer_id,
+            prompt_text(member.prompt, entry, tokenizer),
+            tokenizer.answer(member.prompt, member.answer),
+        ),
+    )
+    by_name = strange(trusted=frozenset((MODEL.entry.model_id,)), tokenizers=[tokenizer])
+    verdict = judged(lie, by_name)
+    assert verdict.broken is None
+    assert verdict.status("text") == Status.OPEN
+
+
+def test_words_by_an_entry_that_the_anchor_names() -> None:
+    by_name = strange(trusted=frozenset((MODEL.entry.model_id,)))
+    verdict = judged(foreign(), by_name)
+    assert verdict.status("text") == Status.OK
+    assert verdict.exit_code == EXIT_PROVEN
+    without = replace(by_name, tokenizers=[])
+    assert judged(foreign(), without).status("text") == Status.OPEN
 
 
 def test_models_are_those_used_and_no_others() -> None:
