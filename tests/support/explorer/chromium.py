@@ -22,7 +22,9 @@ QUIET: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-OVERFLOW: Final = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+OVERFLOW: Final = (
+    "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+)
 
 
 @contextmanager
