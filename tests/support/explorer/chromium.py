@@ -22,7 +22,7 @@ QUIET: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-OVERFLOW: Final = (
+OVERFLOW: Final = "({scrollWidth, clientWidth}) => scrollWidth - clientWidth"
     "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 )
 
@@ -67,5 +67,5 @@ class Watched:
 
 def overflow(page: Page) -> int:
     """Pixels that a page is wider than its window."""
-    found: int = page.evaluate(OVERFLOW)
+    found: int = page.locator("html").evaluate(OVERFLOW)
     return found
