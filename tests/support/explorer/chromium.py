@@ -23,8 +23,6 @@ QUIET: Final = (
     "--disable-sync",
 )
 OVERFLOW: Final = "({scrollWidth, clientWidth}) => scrollWidth - clientWidth"
-    "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-)
 
 
 @contextmanager
