@@ -253,7 +253,7 @@ def test_the_live_values_are_texts(client: httpx.Client) -> None:
     news = client.get("/live.json").json()
     assert all(isinstance(text, str) for text in news["texts"].values())
     first = client.get("/").text
-    for name in news["texts"].keys() - {"tip-age"}:
+    for name in news["texts"].keys() - {"tip-age", "synced"}:
         assert f'data-text="{name}"' in first
     assert news["blocks"]
 

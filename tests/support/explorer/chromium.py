@@ -1,0 +1,69 @@
+"""Debian's Chromium, without a window and without requests of its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+PROGRAM: Final = shutil.which("chromium")
+LACKING: Final = "chromium is not installed: apt-get install chromium"
+QUIET: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+OVERFLOW: Final = "({scrollWidth, clientWidth}) => scrollWidth - clientWidth"
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser with an empty profile."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=list(QUIET))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Watched:
+    """What a context's pages said and asked for that they should not have."""
+
+    url: str
+    told: list[str] = field(default_factory=list)
+    """Lines of the console, and errors of scripts."""
+    abroad: list[str] = field(default_factory=list)
+    """Requests to other servers than the node."""
+    paths: list[str] = field(default_factory=list)
+    """Of all requests."""
+
+    def watch(self, context: BrowserContext) -> None:
+        context.on("console", lambda message: self.told.append(message.text))
+        context.on("weberror", lambda error: self.told.append(str(error.error)))
+        context.on("request", lambda request: self._asked(request.url))
+
+    def _asked(self, url: str) -> None:
+        self.paths.append(urlsplit(url).path)
+        if urlsplit(url).netloc != urlsplit(self.url).netloc:
+            self.abroad.append(url)
+
+    def assert_quiet(self) -> None:
+        assert self.told == []
+        assert self.abroad == []
+
+
+def overflow(page: Page) -> int:
+    """Pixels that a page is wider than its window."""
+    found: int = page.locator("html").evaluate(OVERFLOW)
+    return found
