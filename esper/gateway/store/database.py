@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from esper.gateway.store.errors import StoreError, told
+from esper.gateway.store.errors import StoreError, StoreRefusedError, told
 from esper.gateway.store.schema import connect
 
 
@@ -67,6 +67,9 @@ class Database:
 
     @contextmanager
     def _part(self) -> Iterator[sqlite3.Connection]:
+        if self._lost is None and self._begun and not self._connection.in_transaction:
+            why = "a full or broken disk has undone what was asked together"
+            self._lost = StoreRefusedError(self.path, why, "free some space, then start again")
         if self._lost is not None:
             # A savepoint without its transaction would be on the disk at once, and by itself.
             raise self._lost

@@ -28,7 +28,8 @@ def test_every_route_is_described(tmp_path: Path) -> None:
         served = {
             route.path: {method.lower() for method in route.methods}
             for route in world.routes
-            if "{rest:path}" not in route.path
+            # The console's pages sign in by themselves: no program does.
+            if "{rest:path}" not in route.path and not route.path.startswith("/console/")
         }
     assert {path: set(found) for path, found in FOUND["paths"].items()} == served
 
