@@ -27,9 +27,9 @@ EARLIEST_S = 315_532_800
 
 
 def package_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """What is installed of the checkout: the sources, the genesis model, the bank, the seeds."""
+    """What is installed of the checkout: sources, pages, the genesis model, the bank, the seeds."""
     package = root / "esper"
-    for pattern in ("**/*.py", "*.pyi"):
+    for pattern in ("**/*.py", "*.pyi", "explorer/static/*", "explorer/templates/*.html"):
         for file in sorted(package.glob(pattern)):
             yield file.relative_to(root).as_posix(), file
     embedded = find_embedded(package)
