@@ -76,6 +76,7 @@ COMMANDS: dict[str, list[str]] = {
     "esper key list": ["--network", "devnet"],
     "esper key revoke": ["abcdefgh", "--network", "devnet"],
     "esper key usage": ["--network", "devnet"],
+    "esper key resume": ["--network", "devnet"],
     "esper call": ["Once", "--max-tokens", "2"],
     "esper proof": [TXID, "--out", "c.proof"],
     "esper tx": [TXID],

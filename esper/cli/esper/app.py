@@ -140,6 +140,11 @@ KEY: Final = Group(
             "keys.key_seeing:usage_command",
             "What keys used, by day (UTC), and what is left of their budgets.",
         ),
+        Command(
+            "resume",
+            "keys.resuming:resume_command",
+            "Let a gateway that stopped itself serve again; its node must not run.",
+        ),
     ),
 )
 COMMANDS: Final[Table] = (

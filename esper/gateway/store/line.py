@@ -98,6 +98,12 @@ class LineStore:
             connection.execute("DELETE FROM followed")
             connection.executemany("INSERT INTO followed VALUES (?, ?)", blocks)
 
+    def why_stopped(self) -> str:
+        """Why nothing is signed or served any more, or nothing."""
+        with self._database.reading() as connection:
+            found: str = connection.execute("SELECT stopped FROM line").fetchone()[0]
+        return found
+
     def resume(self, next_nonce: int | None = None) -> None:
         """The operator's word that what stopped the gateway is mended."""
         with self._database.commit() as connection:
