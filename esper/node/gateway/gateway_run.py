@@ -18,6 +18,7 @@ from esper.metrics.gateway_sample import GatewaySample
 from esper.node.gateway.gateway_plan import GatewayEngine
 from esper.node.gateway.local_key import console_account, local_account
 from esper.node.gateway.node_gateway import NodeGateway
+from esper.node.gateway.webhooks import webhook_sender
 from esper.node.in_force import parameters_of
 from esper.node.serving.served_model import ServedModel
 from esper.node.views.gauges.gateway_gauge import gateway_sample
@@ -44,7 +45,7 @@ class GatewayRun:
         """Serve until cancelled. Raises StoreError."""
         gateway = self._gateway
         now_ms = gateway.parts.clock()
-        async with gateway.opened() as running:
+        async with gateway.opened(sender=webhook_sender(gateway.parts.clock)) as running:
             for account in (local_account(now_ms), console_account(now_ms)):
                 await running.store.ask(partial(_put, account))
             engine = gateway.plan.engine(self._rows())

@@ -14,6 +14,7 @@ from esper.gateway.ports import Serving, StorePort
 from esper.gateway.proving_rows import Row, Step
 from esper.gateway.store.gateway_store import DATABASE_FILE
 from esper.gateway.store.store_thread import StoreThread
+from esper.gateway.webhooks.webhook_sender import WebhookSender
 from esper.node.calls.suggested_bid import calls_per_block
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
@@ -31,6 +32,7 @@ from esper.node.gateway.receipt_keeper import ReceiptKeeper
 from esper.node.gateway.receipt_maker import PromisedReceipts
 from esper.node.gateway.standing import Standing
 from esper.node.gateway.texts import NodeTexts
+from esper.node.gateway.webhooks import Webhooks
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.receipts.receipt_maker import ReceiptMaker
 
@@ -93,8 +95,13 @@ class NodeGateway:
         return self.parts.directory.path / DATABASE_FILE
 
     @asynccontextmanager
-    async def opened(self, told: Told = tell_nobody) -> AsyncIterator["RunningGateway"]:
-        """Everything runs within, from what is kept on. Raises StoreError."""
+    async def opened(
+        self, told: Told = tell_nobody, sender: WebhookSender | None = None
+    ) -> AsyncIterator["RunningGateway"]:
+        """Everything runs within, from what is kept on. Raises StoreError.
+
+        ``sender`` tells keys' addresses of their calls, in the place of ``told``.
+        """
         parts = self.parts
         chain, clock = parts.chain, parts.clock
         store = await StoreThread.open(self.path)
@@ -102,6 +109,7 @@ class NodeGateway:
             undo = chain.view.params.limits.undo_depth
             node_chain = NodeChain(chain, parts.mempool, self.account.address, clock)
             maker = PromisedReceipts(parts.receipts)
+            told = told if sender is None else Webhooks(store, sender).told
             keeper = ReceiptKeeper(store, maker, node_chain.now, clock, told, forget=undo)
 
             def taken(step: Step) -> None:
@@ -124,6 +132,8 @@ class NodeGateway:
                 nursery.start_soon(self._wake_with_chain, driver)
                 nursery.start_soon(driver.run)
                 nursery.start_soon(keeper.run)
+                if sender is not None:
+                    nursery.start_soon(sender.run)
                 yield RunningGateway(store, driver, proving)
                 nursery.cancel_scope.cancel()
         finally:
