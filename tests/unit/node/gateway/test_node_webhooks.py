@@ -50,9 +50,10 @@ class Direct:
 
 def told_of(tmp_path: Path, webhook: str, call: str = CALL) -> list[Outgoing]:
     heard: Any = Heard()
+    key = b"k" * 32 if webhook else b""
     row = Row(CALL, bytes(64), 3, (1, 2), 10, NOW)
     with GatewayStore(tmp_path / "gateway.db") as store:
-        store.accounts.add(replace(account(), webhook=webhook, webhook_key=b"k" * 32))
+        store.accounts.add(replace(account(), webhook=webhook, webhook_key=key))
         store.budget.reserve(CALL, account().id, 1_000, NOW)
         store.receipts.promise(instant(CALL, True), NOW)
         trio.run(Webhooks(Direct(store), heard).told, "proven", replace(row, call=call))
