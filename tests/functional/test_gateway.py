@@ -148,6 +148,14 @@ def charges(datadir: Path, call: str) -> list[tuple[str, int]]:
         database.close()
 
 
+def grant(datadir: Path, node: GatewayNode) -> None:
+    """Credits for the gateway's account, in the next block."""
+    models = until("a model", lambda: node.http.get("/v1/models").json()["data"] or None)
+    owner = User(datadir, "demo", wallet="demo")
+    owner.run("credits", "send", models[0]["esper"]["gateway"], "50", "--yes")
+    node.generate(1)
+
+
 @pytest.fixture(scope="module")
 def funded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory whose gateway's account has credits."""
@@ -158,10 +166,8 @@ def funded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         node.generate(7)
         owner.run("stake", "20", "--yes")
         node.client().close()
-        address = node.http.get("/v1/models").json()["data"][0]["esper"]["gateway"]
         node.generate(2)
-        owner.run("credits", "send", address, "50", "--yes")
-        node.generate(1)
+        grant(datadir, node)
         assert node.node.end() == 0
     return datadir
 
@@ -201,6 +207,8 @@ def test_killed_reorganised_and_final(datadir: Path, tmp_path: Path) -> None:
             until("the other branch", lambda: node.tip == tip or None)
         node.becomes(call, "reorganised", "submitted")
         until("the promise", lambda: decode_receipt(kept(node, call)).kind == "promise" or None)
+        # Credits last for an epoch, and the branch is in the next one.
+        grant(datadir, node)
         node.proves(call)
         node.generate(5)
         node.becomes(call, "final")
