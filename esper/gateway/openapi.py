@@ -74,7 +74,8 @@ def openapi_object() -> dict[str, Any]:
             "version": VERSION,
             "description": "OpenAI's and Ollama's APIs with signed, provable, greedy answers.",
         },
-        "security": [{"key": []}],
+        # Where the gateway is open, this machine's own programs send no key.
+        "security": [{"key": []}, {}],
         "paths": paths,
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},

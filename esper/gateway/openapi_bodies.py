@@ -44,6 +44,11 @@ _STREAM_OPTIONS: Final[Schema] = {
     "additionalProperties": False,
     "properties": {"include_usage": _FLAG, "include_obfuscation": _FLAG},
 }
+_STREAMED: Final[Schema] = {
+    "if": {"required": ["stream_options"], "properties": {"stream_options": {"type": "object"}}},
+    "then": {"required": ["stream"], "properties": {"stream": {"const": True}}},
+}
+"""``stream_options`` are for streams."""
 
 _BY_NAME: Final[dict[str, Schema]] = {
     "model": {"type": "string", "minLength": 1, "maxLength": 128, "examples": ["esper-t0"]},
@@ -125,17 +130,36 @@ _DEPENDENT: Final[dict[Endpoint, dict[str, list[str]]]] = {
 
 
 def body_schema(endpoint: Endpoint) -> Schema:
-    """What a body may be. Null passes everywhere as well, which is not written down each time."""
+    """What a body may be. A field that need not be there may be null."""
     properties = {}
     for row in _ROWS[endpoint]:
         for name in row.fields:
             fallback = _EMPTY if row.says == "empty" else _ANYTHING
             schema = _OWN.get((endpoint, name), _BY_NAME.get(name, fallback))
+            if name not in _REQUIRED[endpoint]:
+                schema = _or_null(schema)
             properties[name] = {**schema, "description": row.says}
+    more = {} if endpoint.is_ollama else _STREAMED
     return {
         "type": "object",
         "required": _REQUIRED[endpoint],
         "additionalProperties": False,
         "dependentRequired": _DEPENDENT[endpoint],
         "properties": properties,
+        **more,
     }
+
+
+def _or_null(schema: Schema) -> Schema:
+    """The same, or null; so for the fields of an object of which none is required."""
+    if "enum" in schema:
+        return {**schema, "enum": [*schema["enum"], None]}
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
+    if "type" not in schema:
+        return schema
+    found = {**schema, "type": [schema["type"], "null"]}
+    if "properties" in schema:
+        fields = schema["properties"]
+        found["properties"] = {name: _or_null(field) for name, field in fields.items()}
+    return found

@@ -104,9 +104,10 @@ class RouteTable:
         return first
 
     def methods(self, path: str) -> frozenset[str]:
-        """All that some route of a path takes."""
-        taking = [route.methods for matches, _, route in self._routes if matches(path)]
-        return frozenset().union(*taking)
+        """All that some route of a path takes, those left out that answer for want of another."""
+        found = [route for matches, _, route in self._routes if matches(path)]
+        own = [route.methods for route in found if not route.is_fallback]
+        return frozenset().union(*(own or [route.methods for route in found]))
 
 
 def _matcher(path: str) -> tuple[Callable[[str], Any], Callable[[dict[str, Any]], dict[str, Any]]]:

@@ -136,6 +136,8 @@ def _nothing(path: str) -> Route[Any]:
         authority=refuse,
         answer=unreached,
         limits=RouteLimits(Slots(AT_ONCE)),
+        # A path that is served refuses the wrong method itself.
+        is_fallback=True,
         refusal=refusal_shape(ollama=path.startswith("/api/")),
     )
 

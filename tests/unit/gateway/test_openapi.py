@@ -78,7 +78,11 @@ def examples(schema: dict[str, Any]) -> list[Any]:
         return list(schema["enum"])
     if "anyOf" in schema:
         return [value for one in schema["anyOf"] for value in examples(one)]
-    match schema.get("type"):
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        assert kind[1:] == ["null"]
+        return [None, *examples({**schema, "type": kind[0]})]
+    match kind:
         case "boolean":
             return [True, False]
         case "integer":

@@ -243,3 +243,12 @@ def test_the_description(world: GatewayWorld) -> None:
         found = client.get("/v1/openapi.json")
     assert found.status_code == 200
     assert "/v1/chat/completions" in found.json()["paths"]
+
+
+def test_a_path_that_is_served_refuses_the_wrong_method_itself(world: GatewayWorld) -> None:
+    with world.http() as client:
+        for path, allowed in (("/v1/responses", "POST"), ("/v1/usage", "GET"), ("/api/ps", "GET")):
+            found = client.put(path)
+            assert found.status_code == 405
+            assert found.headers["allow"] == allowed
+            assert "error" in found.json()
