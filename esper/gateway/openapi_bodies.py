@@ -8,7 +8,7 @@ from esper.gateway.requests.fields import Row
 
 Schema = dict[str, Any]
 
-_TEXT: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 200}
+_TEXT: Final[Schema] = {"type": "string", "minLength": 1}
 _STOP: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 64}
 _STOPS: Final[Schema] = {"anyOf": [_STOP, {"type": "array", "items": _STOP, "maxItems": 4}]}
 _CEILING: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": (1 << 53) - 1}
@@ -54,8 +54,8 @@ _BY_NAME: Final[dict[str, Schema]] = {
     "model": {"type": "string", "minLength": 1, "maxLength": 128, "examples": ["esper-t0"]},
     "messages": _MESSAGES,
     "input": {"anyOf": [_TEXT, _MESSAGES]},
-    "instructions": {"type": "string", "maxLength": 200},
-    "system": {"type": "string", "maxLength": 200},
+    "instructions": {"type": "string"},
+    "system": {"type": "string"},
     "raw": _FLAG,
     "stream": _FLAG,
     "stream_options": _STREAM_OPTIONS,
@@ -101,7 +101,9 @@ _OWN: Final[dict[tuple[Endpoint, str], Schema]] = {
         ]
     },
     (Endpoint.OLLAMA_GENERATE, "prompt"): _TEXT,
-    (Endpoint.COMPLETIONS, "logprobs"): {"type": "integer", "minimum": 0, "maximum": 5},
+    (Endpoint.COMPLETIONS, "logprobs"): {
+        "anyOf": [{"type": "integer", "minimum": 0, "maximum": 5}, {"enum": [False]}]
+    },
     (Endpoint.CHAT, "logprobs"): _FLAG,
     (Endpoint.OLLAMA_CHAT, "logprobs"): _FLAG,
     (Endpoint.OLLAMA_GENERATE, "logprobs"): _FLAG,

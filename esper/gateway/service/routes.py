@@ -43,7 +43,7 @@ def gateway_routes(service: GatewayService) -> list[Route[Any]]:
         *_generating(service),
         *_models(service),
         *_receipts(service),
-        _open(service, "/v1/openapi.json", "openapi", _description),
+        _open(service, "/v1/openapi.json", "openapi", _description(service)),
         _nothing("/v1/{rest:path}"),
         _nothing("/api/{rest:path}"),
     ]
@@ -142,5 +142,10 @@ def _nothing(path: str) -> Route[Any]:
     )
 
 
-async def _description(request: Request, account: None) -> Response:
-    return Response(one_line(openapi_object()), media_type=JSON)
+def _description(service: GatewayService) -> Answering:
+    found = one_line(openapi_object(has_receipts=service.receipts is not None))
+
+    async def describe(request: Request, account: None) -> Response:
+        return Response(found, media_type=JSON)
+
+    return describe

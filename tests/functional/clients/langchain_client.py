@@ -62,7 +62,10 @@ def main(url: str, key: str) -> None:
     assert "".join(completion.stream(PROMPT)) == TEXT
     print("completions")
 
-    for more in ({"temperature": 0.7}, {"tools": [{"type": "function", "function": {"name": "f"}}]}):
+    for more in (
+        {"temperature": 0.7},
+        {"tools": [{"type": "function", "function": {"name": "f"}}]},
+    ):
         try:
             chat.bind(**more).invoke(PROMPT)
         except OPENAI.BadRequestError:

@@ -65,7 +65,7 @@ def serve_url() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def node_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running("node", tmp_path_factory.mktemp("node"), "--network", "regtest") as node:
-        url = f"http://127.0.0.1:{node.port}/v1"
+        url = f"{node.url.rstrip('/')}/v1"
         until("the model", lambda: answers(url))
         yield url
 

@@ -23,14 +23,17 @@ from tests.support.gateway.standin_engine import MODEL
 FOUND = openapi_object()
 
 
-def test_every_route_is_described(tmp_path: Path) -> None:
-    with gateway_world(tmp_path) as world:
+@pytest.mark.parametrize("has_chain", [True, False])
+def test_every_route_is_described(tmp_path: Path, has_chain: bool) -> None:
+    with gateway_world(tmp_path if has_chain else None) as world:
+        with world.http() as client:
+            told = client.get("/v1/openapi.json").json()
         served = {
             route.path: {method.lower() for method in route.methods}
             for route in world.routes
             if "{rest:path}" not in route.path
         }
-    assert {path: set(found) for path, found in FOUND["paths"].items()} == served
+    assert {path: set(found) for path, found in told["paths"].items()} == served
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -1,4 +1,4 @@
-"""Requests to /v1/responses in the form that Codex sends them: without tools answered, with refused."""
+"""/v1/responses in the form that Codex asks it: answered without tools, refused with them."""
 
 from __future__ import annotations
 

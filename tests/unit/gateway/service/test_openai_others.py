@@ -113,7 +113,7 @@ def test_no_embeddings_and_nothing_else(world: GatewayWorld) -> None:
     assert refused.value.code == "unknown_url"
     assert "not proven" in refused.value.message
     with world.http() as client:
-        for path in ("/v1/zzz", "/api/zzz", "/v1/receipts", "/v1/..%2f", "/api/pull"):
+        for path in ("/v1/zzz", "/api/zzz", "/v1/receipts", "/v1/..%2f", "/v1/a%0a/b", "/api/pull"):
             for method in ("GET", "POST", "DELETE", "PUT"):
                 found = client.request(method, path)
                 assert found.status_code == 404
