@@ -29,6 +29,7 @@ TYPES: Final[Mapping[str, str]] = {
     "uplot.css": STYLE,
     "uplot.js": SCRIPT,
     "uplot.LICENSE.txt": PLAIN,
+    "usage.js": SCRIPT,
     VERIFIER: WASM,
     "visible.js": SCRIPT,
 }

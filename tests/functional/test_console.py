@@ -7,12 +7,17 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.support.node.node_process import BIN, RunningNode, environment, running
+from tests.support.node.node_process import BIN, RunningNode, User, environment, running, until
 
-pytestmark = pytest.mark.serial
+CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = [
+    pytest.mark.serial,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
+]
 
 PATIENCE_MS = 120_000
 ARGUMENTS = [
@@ -24,14 +29,14 @@ ARGUMENTS = [
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     folder = tmp_path_factory.mktemp("console") / "node"
-    with running("node", folder, "--network", "regtest") as found:
+    with running("node", folder, "--network", "regtest", gateway=True) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as play:
-        found = play.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        found = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield found
         found.close()
 
@@ -57,6 +62,23 @@ def link(datadir: Path) -> str:
     return found
 
 
+def generate(node: RunningNode, blocks: int) -> None:
+    words = [BIN / "esperd", "generate", str(blocks), "--datadir", node.datadir]
+    subprocess.run(words, check=True, capture_output=True, env=environment())
+
+
+def fund(node: RunningNode) -> None:
+    """Credits for the gateway's account."""
+    owner = User(node.datadir, "demo", wallet="demo")
+    owner.run("wallet", "import", "--demo", "--network", "regtest")
+    generate(node, 7)
+    owner.run("stake", "20", "--yes")
+    generate(node, 2)
+    [model, *_] = until("a model", lambda: httpx.get(f"{node.url}v1/models").json()["data"] or None)
+    owner.run("credits", "send", model["esper"]["gateway"], "20", "--yes")
+    generate(node, 1)
+
+
 def test_a_link_signs_in_once_and_a_question_is_answered(
     node: RunningNode, browser: Browser, page: Page
 ) -> None:
@@ -80,3 +102,30 @@ def test_a_link_signs_in_once_and_a_question_is_answered(
     expect(second.locator("[data-signing]")).to_contain_text("esper console", timeout=PATIENCE_MS)
     expect(second.locator("#prompt")).to_be_hidden()
     other.close()
+    page.goto(f"{node.url}usage")
+    expect(page.locator("[data-days] tr")).to_have_count(1, timeout=PATIENCE_MS)
+    assert page.locator("[data-days] td").first.inner_text() == "1"
+    stranger = browser.new_context().new_page()
+    stranger.goto(f"{node.url}usage")
+    # Without the cookie it is the account of this machine's programs, which asked nothing.
+    expect(stranger.locator("[data-told]")).to_contain_text("Nothing was asked")
+    stranger.context.close()
+
+
+def test_what_is_published_turns_from_signed_to_proven(node: RunningNode, page: Page) -> None:
+    fund(node)
+    page.goto(link(node.datadir))
+    page.locator("#prompt").fill("The little dog")
+    page.locator("#most").fill("8")
+    page.locator("#publish").check()
+    page.get_by_role("button", name="Ask").click()
+    standing = page.locator("[data-standing]")
+    expect(standing).to_contain_text("signed, not proven", timeout=PATIENCE_MS)
+    # Each publication is asked for by itself.
+    assert not page.locator("#publish").is_checked()
+
+    def proven() -> bool | None:
+        generate(node, 1)
+        return standing.inner_text().startswith("● proven") or None
+
+    until("the answer to be proven", proven)

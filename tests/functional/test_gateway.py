@@ -17,6 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from esper.gateway.proving_rows import Row, row_of
+from esper.primitives.networks import NETWORKS
 from esper.receipts.form import decode_receipt
 from tests.functional.test_receipts import verify
 from tests.support.node.node_process import END_S, RunningNode, User, running, until
@@ -24,6 +25,7 @@ from tests.support.node.node_process import END_S, RunningNode, User, running, u
 pytestmark = pytest.mark.serial
 
 PROGRAM = Path(__file__).parents[1] / "support" / "node" / "altered_esperd.py"
+EPOCH = NETWORKS["regtest"].credits.epoch_blocks
 PROMPT, ANSWER = "The little dog", " was a little boy named Tim. He loved to"
 PROVEN = {"esper": {"prove": "always"}}
 
@@ -207,7 +209,9 @@ def test_killed_reorganised_and_final(datadir: Path, tmp_path: Path) -> None:
             until("the other branch", lambda: node.tip == tip or None)
         node.becomes(call, "reorganised", "submitted")
         until("the promise", lambda: decode_receipt(kept(node, call)).kind == "promise" or None)
-        # Credits last for an epoch, and the branch is in the next one.
+        # Credits last for an epoch: those of the branch's own end before the call is proven.
+        height = int(node.ask("get_status")["height"])
+        node.generate(EPOCH - height % EPOCH + 1)
         grant(datadir, node)
         node.proves(call)
         node.generate(5)

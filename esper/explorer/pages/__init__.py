@@ -18,6 +18,7 @@ from esper.explorer.pages.receipt import receipt
 from esper.explorer.pages.search import search
 from esper.explorer.pages.tiers import tiers
 from esper.explorer.pages.transaction import transaction
+from esper.explorer.pages.usage import usage
 
 PAGES: Final[Mapping[str, MakePage]] = {
     "/": home,
@@ -34,5 +35,6 @@ PAGES: Final[Mapping[str, MakePage]] = {
     "/dao": dao,
     "/receipt": receipt,
     "/console": console,
+    "/usage": usage,
 }
 """By path. The console's page holds nothing of anybody: what it asks for is what is guarded."""

@@ -21,9 +21,22 @@ SECURITY = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-LISTS = ("/", "/models", "/mempool", "/tiers", "/miners", "/peers", "/dao", "/receipt", "/search")
+LISTS = (
+    "/",
+    "/console",
+    "/usage",
+    "/models",
+    "/mempool",
+    "/tiers",
+    "/miners",
+    "/peers",
+    "/dao",
+    "/receipt",
+    "/search",
+)
 SCRIPTS = {"/static/theme.js", "/static/copy.js", "/static/live.js", "/static/charts.js"}
 SCRIPTS |= {"/static/uplot.js", "/static/receipt.js", "/static/visible.js", "/static/console.js"}
+SCRIPTS |= {"/static/usage.js"}
 
 
 class Reader(HTMLParser):
