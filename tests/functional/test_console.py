@@ -63,7 +63,7 @@ def link(datadir: Path) -> str:
 
 
 def generate(node: RunningNode, blocks: int) -> None:
-    words = [BIN / "esperd", "generate", str(blocks), "--datadir", node.datadir]
+    words = [str(BIN / "esperd"), "generate", str(blocks), "--datadir", str(node.datadir)]
     subprocess.run(words, check=True, capture_output=True, env=environment())
 
 

@@ -210,8 +210,8 @@ def test_killed_reorganised_and_final(datadir: Path, tmp_path: Path) -> None:
         node.becomes(call, "reorganised", "submitted")
         until("the promise", lambda: decode_receipt(kept(node, call)).kind == "promise" or None)
         # Credits last for an epoch: those of the branch's own end before the call is proven.
-        height = int(node.ask("get_status")["height"])
-        node.generate(EPOCH - height % EPOCH + 1)
+        tall = int(node.ask("get_status")["height"])
+        node.generate(EPOCH - tall % EPOCH + 1)
         grant(datadir, node)
         node.proves(call)
         node.generate(5)
