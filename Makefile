@@ -31,7 +31,7 @@ FREELY := env -u MAKEFLAGS
 CARGO := cd $(WORKSPACE) && $(FREELY) cargo
 
 .PHONY: build test lint types imports docs rust-format rust-lint rust-licences rust-test python-test \
-	audit test-flaky bench bench-proof bench-hour soak fuzz devnet smollm2 wasm wheel fmt lock clean help
+	audit clients test-flaky bench bench-proof bench-hour soak fuzz devnet smollm2 wasm wheel fmt lock clean help
 
 build: $(VENV)/.stamp-native ## Make .venv, and the extension for this processor
 
@@ -143,7 +143,17 @@ bench-proof: build ## Measure proofs of all sizes and write bench/PROOFS.md (an 
 bench-hour: build ## Watch a devnet node for an hour with calls arriving
 	$(BIN)/python -m bench.devnet_run --minutes 60
 
-soak: build ## Run the randomised tests a hundred times longer than `make test` does
+# Other projects' clients, in an environment of their own: what they want may not be what the node wants.
+CLIENTS := $(TOOLS)/clients
+$(CLIENTS)/.stamp: requirements/clients.lock $(VENV)/.stamp-packages
+	test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
+	$(BIN)/uv pip install --quiet --python $(CLIENTS)/bin/python --require-hashes -r requirements/clients.lock
+	touch $@
+
+clients: build $(CLIENTS)/.stamp ## LangChain and a fuzzer of its description against the gateway (network)
+	$(BIN)/python -m pytest -q -m soak tests/functional/clients
+
+soak: build $(CLIENTS)/.stamp ## Run the randomised tests a hundred times longer than `make test` does
 	$(BIN)/python -m pytest -q tests/property tests/fuzz
 	$(BIN)/python -m pytest -q -m soak
 	$(RUST_TEST) $(PROOF) $(PROOF_FEATURES) --test proof attack_cells::

@@ -1,10 +1,12 @@
 """What a gateway keeps of its engine's speed, with many streams at once.
 
-python -m bench.gateway_load [--streams 200] [--seconds 60] [--tokens 100]
+python -m bench.gateway_load [--streams 200] [--seconds 60] [--tokens 100] [--random]
 
-A node on regtest with a gateway, and clients in a process of their own over loopback, eight keys
-among them. Each client asks again as soon as its stream has ended. The engine alone runs before and
-after it, with as many answers at once as the gateway has slots; a ratio compares within this run.
+A node on regtest with a gateway and the genesis model, or with ``--random`` `esperd serve` with
+random weights in the shape of a story model of 15 million. Clients run in a process of their own
+over loopback, eight keys among them; each asks again as soon as its stream has ended. The engine
+alone runs before and after it, with as many answers at once as the gateway has slots; a ratio
+compares within this run.
 """
 
 from __future__ import annotations
@@ -16,28 +18,31 @@ import multiprocessing
 import os
 import re
 import statistics
+import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import httpx
 import trio
 
+from bench.random_checkpoint import STORIES_15M, write_random_model
 from bench.serving import GENESIS, MS, bare
 from esper.gateway.keys import Account, Scope, key_hash, key_id, make_key
 from esper.gateway.store.gateway_store import DATABASE_FILE, GatewayStore
 from esper.model import load_model
 from esper.model.loaded import LoadedModel
-from tests.support.node.node_process import running
+from tests.support.node.node_process import BIN, environment, running
 
 KEYS: Final = 8
 SLOTS: Final = 64
 """Of the gateway: ``ServiceSettings.slots``."""
 DAY_MS: Final = 24 * 3600 * 1000
 MOST: Final = 2**40
-WORDS: Final = ("dog", "cat", "girl", "boy", "bird", "fish", "tree", "house")
 
 
 @dataclass
@@ -86,7 +91,7 @@ def clients(port: int, keys: list[str], streams: int, seconds: float, tokens: in
 
     async def one(number: int, until: float) -> None:
         while trio.current_time() < until:
-            await _ask(port, keys[number % KEYS], number, tokens, told, until)
+            await _ask(port, keys[number % len(keys)], number, tokens, told, until)
 
     async def main() -> None:
         until = trio.current_time() + seconds
@@ -98,11 +103,16 @@ def clients(port: int, keys: list[str], streams: int, seconds: float, tokens: in
     return told
 
 
+def prompt_of(number: int) -> list[int]:
+    """Token ids that any vocabulary has, another list for each client."""
+    return [1, *(3 + (7 * number + at) % 200 for at in range(12))]
+
+
 async def _ask(port: int, key: str, number: int, tokens: int, told: Told, until: float) -> None:
     body = json.dumps(
         {
             "model": "esper-t0",
-            "prompt": f"The little {WORDS[number % len(WORDS)]} number {number}",
+            "prompt": prompt_of(number),
             "max_tokens": tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -111,7 +121,7 @@ async def _ask(port: int, key: str, number: int, tokens: int, told: Told, until:
     lines = (
         "POST /v1/completions HTTP/1.1",
         f"Host: 127.0.0.1:{port}",
-        f"Authorization: Bearer {key}",
+        *([f"Authorization: Bearer {key}"] if key else []),
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
         "Connection: close",
@@ -162,19 +172,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--tokens", type=int, default=100)
+    parser.add_argument("--random", action="store_true")
     chosen = parser.parse_args(arguments)
-    model = load_model(GENESIS)
     threads = os.cpu_count() or 1
-    alone = [_alone(model, chosen.tokens, threads)]
-    with tempfile.TemporaryDirectory() as folder:
-        datadir = Path(folder) / "node"
-        with running("node", datadir, "--network", "regtest", gateway=True) as node:
-            port = int(node.url.rstrip("/").rpartition(":")[2])
-            keys = keys_of(datadir / DATABASE_FILE)
-            time.sleep(5)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if chosen.random:
+            write_random_model(folder / "model", STORIES_15M, gate_bits=12)
+        model = load_model(folder / "model" if chosen.random else GENESIS)
+        alone = [_alone(model, chosen.tokens, threads)]
+        with (_served if chosen.random else _node)(folder) as (port, keys, pid):
             told = _clients_apart(port, keys, chosen.streams, chosen.seconds, chosen.tokens)
-            memory = _resident_mib(node.process.pid)
-    alone.append(_alone(model, chosen.tokens, threads))
+            memory = _resident_mib(pid)
+        alone.append(_alone(model, chosen.tokens, threads))
     bare_speed, speed = statistics.mean(alone), told.tokens / chosen.seconds
     times = sorted(told.first_ms) or [math.nan]
     print(f"engine alone       {alone[0]:10,.0f} and {alone[1]:,.0f} tokens/s, {SLOTS} at once")
@@ -184,6 +194,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"answers            {told.answers:10,} whole, {told.broken} broken")
     print(f"refused            {told.refused}, {told.without_wait} without a wait")
     print(f"node's memory      {memory:10,.0f} MiB at most")
+
+
+@contextmanager
+def _node(folder: Path) -> Iterator[tuple[int, list[str], int]]:
+    datadir = folder / "node"
+    with running("node", datadir, "--network", "regtest", gateway=True) as node:
+        port = int(node.url.rstrip("/").rpartition(":")[2])
+        keys = keys_of(datadir / DATABASE_FILE)
+        _until_it_answers(port)
+        yield port, keys, node.process.pid
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[tuple[int, list[str], int]]:
+    port = 19334
+    words = ["serve", "--model", folder / "model", "--port", port, "--ollama-port", -1]
+    process = subprocess.Popen([str(BIN / "esperd"), *map(str, words)], env=environment())
+    try:
+        _until_it_answers(port)
+        yield port, [""], process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _until_it_answers(port: int) -> None:
+    for _ in range(300):
+        with suppress(httpx.TransportError):
+            if httpx.get(f"http://127.0.0.1:{port}/v1/models").json()["data"]:
+                return
+        time.sleep(0.2)
+    raise RuntimeError("no model answers")
 
 
 def _alone(model: LoadedModel, tokens: int, threads: int) -> float:

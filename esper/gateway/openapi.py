@@ -19,6 +19,8 @@ _ANSWERS: Final = (
     ("/api/chat", Endpoint.OLLAMA_CHAT, "Ollama's chat"),
     ("/api/generate", Endpoint.OLLAMA_GENERATE, "Ollama's generate"),
 )
+_STREAM: Final[dict[str, Any]] = {}
+"""3.1 has no words for what comes in pieces."""
 _OBJECT: Final[dict[str, Any]] = {"type": "object"}
 _ID: Final[dict[str, Any]] = {
     "name": "id",
@@ -34,14 +36,41 @@ _MODEL_ID: Final[dict[str, Any]] = {
 }
 
 
-def openapi_object() -> dict[str, Any]:
-    """The whole description."""
+def openapi_object(*, has_receipts: bool = True) -> dict[str, Any]:
+    """The whole description. ``has_receipts``: the server has a chain, and books of its keys."""
     paths: dict[str, Any] = {
         path: {"post": _answering(path, endpoint, told)} for path, endpoint, told in _ANSWERS
     }
     paths |= {
         "/v1/models": {"get": _get("models", "Models that answer")},
         "/v1/models/{id}": {"get": _get("model", "One model", _MODEL_ID)},
+        "/api/version": {"get": _get("ollama_version", "The program's version", is_open=True)},
+        "/api/tags": {"get": _get("ollama_tags", "Models, as Ollama lists them")},
+        "/api/ps": {"get": _get("ollama_ps", "Models that are loaded")},
+        "/api/show": {"post": _show()},
+        "/v1/openapi.json": {"get": _get("openapi", "This description", is_open=True)},
+    }
+    if has_receipts:
+        paths |= _receipts()
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Esperchain gateway",
+            "version": VERSION,
+            "description": "OpenAI's and Ollama's APIs with signed, provable, greedy answers.",
+        },
+        # Where the gateway is open, this machine's own programs send no key.
+        "security": [{"key": []}, {}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"Error": _error(), "OllamaError": _ollama_error()},
+        },
+    }
+
+
+def _receipts() -> dict[str, Any]:
+    return {
         "/v1/usage": {
             "get": _get(
                 "usage",
@@ -61,31 +90,11 @@ def openapi_object() -> dict[str, Any]:
         "/v1/receipts/{id}/events": {
             "get": _get("receipt_events", "What becomes of a call", _ID, media=_EVENTS)
         },
-        "/api/version": {"get": _get("ollama_version", "The program's version", is_open=True)},
-        "/api/tags": {"get": _get("ollama_tags", "Models, as Ollama lists them")},
-        "/api/ps": {"get": _get("ollama_ps", "Models that are loaded")},
-        "/api/show": {"post": _show()},
-        "/v1/openapi.json": {"get": _get("openapi", "This description", is_open=True)},
-    }
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Esperchain gateway",
-            "version": VERSION,
-            "description": "OpenAI's and Ollama's APIs with signed, provable, greedy answers.",
-        },
-        "security": [{"key": []}],
-        "paths": paths,
-        "components": {
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Error": _error(), "OllamaError": _ollama_error()},
-        },
     }
 
 
 def _answering(path: str, endpoint: Endpoint, told: str) -> dict[str, Any]:
     stream = _LINES if endpoint.is_ollama else _EVENTS
-    text = {"schema": {"type": "string"}}
     return {
         "operationId": endpoint.value.replace(".", "_"),
         "summary": told,
@@ -94,7 +103,7 @@ def _answering(path: str, endpoint: Endpoint, told: str) -> dict[str, Any]:
             "content": {_JSON: {"schema": body_schema(endpoint)}},
         },
         "responses": {
-            "200": _found({_JSON: {"schema": _OBJECT}, stream: text}),
+            "200": _found({_JSON: {"schema": _OBJECT}, stream: _STREAM}),
             **_refusals(path),
         },
     }
@@ -103,13 +112,13 @@ def _answering(path: str, endpoint: Endpoint, told: str) -> dict[str, Any]:
 def _get(
     name: str, told: str, *parameters: dict[str, Any], media: str = _JSON, is_open: bool = False
 ) -> dict[str, Any]:
-    schema = _OBJECT if media == _JSON else {"type": "string"}
+    content = {"schema": _OBJECT} if media == _JSON else _STREAM
     path = "/api/" if name.startswith("ollama_") else "/v1/"
     found: dict[str, Any] = {
         "operationId": name,
         "summary": told,
         "parameters": list(parameters),
-        "responses": {"200": _found({media: {"schema": schema}}), **_refusals(path)},
+        "responses": {"200": _found({media: content}), **_refusals(path)},
     }
     if is_open:
         found["security"] = []

@@ -8,7 +8,7 @@ from esper.gateway.requests.fields import Row
 
 Schema = dict[str, Any]
 
-_TEXT: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 200}
+_TEXT: Final[Schema] = {"type": "string", "minLength": 1}
 _STOP: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 64}
 _STOPS: Final[Schema] = {"anyOf": [_STOP, {"type": "array", "items": _STOP, "maxItems": 4}]}
 _CEILING: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": (1 << 53) - 1}
@@ -44,13 +44,18 @@ _STREAM_OPTIONS: Final[Schema] = {
     "additionalProperties": False,
     "properties": {"include_usage": _FLAG, "include_obfuscation": _FLAG},
 }
+_STREAMED: Final[Schema] = {
+    "if": {"required": ["stream_options"], "properties": {"stream_options": {"type": "object"}}},
+    "then": {"required": ["stream"], "properties": {"stream": {"const": True}}},
+}
+"""``stream_options`` are for streams."""
 
 _BY_NAME: Final[dict[str, Schema]] = {
     "model": {"type": "string", "minLength": 1, "maxLength": 128, "examples": ["esper-t0"]},
     "messages": _MESSAGES,
     "input": {"anyOf": [_TEXT, _MESSAGES]},
-    "instructions": {"type": "string", "maxLength": 200},
-    "system": {"type": "string", "maxLength": 200},
+    "instructions": {"type": "string"},
+    "system": {"type": "string"},
     "raw": _FLAG,
     "stream": _FLAG,
     "stream_options": _STREAM_OPTIONS,
@@ -96,7 +101,9 @@ _OWN: Final[dict[tuple[Endpoint, str], Schema]] = {
         ]
     },
     (Endpoint.OLLAMA_GENERATE, "prompt"): _TEXT,
-    (Endpoint.COMPLETIONS, "logprobs"): {"type": "integer", "minimum": 0, "maximum": 5},
+    (Endpoint.COMPLETIONS, "logprobs"): {
+        "anyOf": [{"type": "integer", "minimum": 0, "maximum": 5}, {"enum": [False]}]
+    },
     (Endpoint.CHAT, "logprobs"): _FLAG,
     (Endpoint.OLLAMA_CHAT, "logprobs"): _FLAG,
     (Endpoint.OLLAMA_GENERATE, "logprobs"): _FLAG,
@@ -125,17 +132,36 @@ _DEPENDENT: Final[dict[Endpoint, dict[str, list[str]]]] = {
 
 
 def body_schema(endpoint: Endpoint) -> Schema:
-    """What a body may be. Null passes everywhere as well, which is not written down each time."""
+    """What a body may be. A field that need not be there may be null."""
     properties = {}
     for row in _ROWS[endpoint]:
         for name in row.fields:
             fallback = _EMPTY if row.says == "empty" else _ANYTHING
             schema = _OWN.get((endpoint, name), _BY_NAME.get(name, fallback))
+            if name not in _REQUIRED[endpoint]:
+                schema = _or_null(schema)
             properties[name] = {**schema, "description": row.says}
+    more = {} if endpoint.is_ollama else _STREAMED
     return {
         "type": "object",
         "required": _REQUIRED[endpoint],
         "additionalProperties": False,
         "dependentRequired": _DEPENDENT[endpoint],
         "properties": properties,
+        **more,
     }
+
+
+def _or_null(schema: Schema) -> Schema:
+    """The same, or null; so for the fields of an object of which none is required."""
+    if "enum" in schema:
+        return {**schema, "enum": [*schema["enum"], None]}
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
+    if "type" not in schema:
+        return schema
+    found = {**schema, "type": [schema["type"], "null"]}
+    if "properties" in schema:
+        fields = schema["properties"]
+        found["properties"] = {name: _or_null(field) for name, field in fields.items()}
+    return found

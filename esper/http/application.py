@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from esper.http.access_log import AccessLog
 from esper.http.addresses import subscriber
 from esper.http.connection import CONNECTION, ConnectionFacts
-from esper.http.origins import Origins
+from esper.http.origins import TOLD_HEADERS, Origins, page_headers
 from esper.http.routes import RefusedError, Route, RouteTable, plain_refusal
 from esper.http.settings import HttpSettings
 from esper.http.slots import Slots
@@ -84,7 +84,7 @@ class RoutedApplication:
         headers = Headers(scope=scope)
         method = scope["method"]
         if method == "OPTIONS" and self._origins.allowed(headers.get("origin")):
-            await _preflight(route)(scope, receive, send)
+            await _preflight(route, headers)(scope, receive, send)
             return
         if not route.allows(method):
             allowed = ", ".join(sorted(self._table.methods(scope["path"])))
@@ -113,6 +113,7 @@ class RoutedApplication:
             if message["type"] == "http.response.start":
                 found = MutableHeaders(scope=message)
                 found["access-control-allow-origin"] = origin
+                found["access-control-expose-headers"] = TOLD_HEADERS
                 found.add_vary_header("Origin")
             await send(message)
 
@@ -188,12 +189,13 @@ def _is_of(headers: Headers, media_type: str) -> bool:
     return len(types) == 1 and types[0].partition(";")[0].strip().lower() == media_type
 
 
-def _preflight(route: Route[Any]) -> Response:
+def _preflight(route: Route[Any], headers: Headers) -> Response:
+    asked = headers.getlist("access-control-request-headers")
     return Response(
         status_code=204,
         headers={
             "access-control-allow-methods": ", ".join(sorted(route.methods)),
-            "access-control-allow-headers": "authorization, content-type",
+            "access-control-allow-headers": page_headers(asked),
             "access-control-max-age": "600",
         },
     )

@@ -7,6 +7,7 @@ Sec-Fetch-Site where a request comes from even where they send no Origin; what c
 site is answered only if its Origin is configured, or if it is a link to a page.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -19,6 +20,17 @@ from esper.http.settings import HttpSettings
 _OURS: Final = frozenset({"same-origin", "none"})
 """Of Sec-Fetch-Site: a page of this server, and an address that a person typed. ``same-site`` is
 not among them: to a browser every port of this machine is one site."""
+
+_ASKED_ALWAYS: Final = ("authorization", "content-type", "idempotency-key")
+_OF_SDKS: Final = re.compile(r"x-stainless-[a-z0-9-]{1,32}")
+"""What OpenAI's clients say of themselves: a browser asks for each by name, and new ones come."""
+_MOST_OF_SDKS: Final = 16
+TOLD_HEADERS: Final = (
+    "retry-after, retry-after-ms, x-should-retry, x-request-id, x-esper-receipt, "
+    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
+)
+"""Of an answer, what a configured page may read: when and whether to ask again, and the receipt."""
 
 
 class Origins:
@@ -63,6 +75,13 @@ class Origins:
     def allowed(self, origin: str | None) -> str | None:
         """The origin if it is configured: what the answer tells the browser."""
         return origin if origin in self._allowed else None
+
+
+def page_headers(asked: Iterable[str]) -> str:
+    """The headers that a configured page may send; ``asked``: Access-Control-Request-Headers."""
+    names = (name.strip(" \t").lower() for line in asked for name in line.split(","))
+    of_sdks = dict.fromkeys(name for name in names if _OF_SDKS.fullmatch(name))
+    return ", ".join((*_ASKED_ALWAYS, *list(of_sdks)[:_MOST_OF_SDKS]))
 
 
 def host_name(header: str) -> str:

@@ -1,5 +1,6 @@
 """A route: a path, who may ask there, how much, and what answers."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -104,18 +105,19 @@ class RouteTable:
         return first
 
     def methods(self, path: str) -> frozenset[str]:
-        """All that some route of a path takes; one that takes what is left says nothing of it."""
+        """All that some route of a path takes, those left out that answer for want of another."""
         found = [route for matches, _, route in self._routes if matches(path)]
-        named = [route for route in found if not route.is_fallback]
-        taking = [route.methods for route in named or found]
-        return frozenset().union(*taking)
+        own = [route.methods for route in found if not route.is_fallback]
+        return frozenset().union(*(own or [route.methods for route in found]))
 
 
 def _matcher(path: str) -> tuple[Callable[[str], Any], Callable[[dict[str, Any]], dict[str, Any]]]:
-    pattern, _, convertors = compile_path(path)
+    found, _, convertors = compile_path(path)
+    # The rest of a path may have line feeds in it.
+    pattern = re.compile(found.pattern, re.DOTALL)
 
-    def read(found: dict[str, Any]) -> dict[str, Any]:
-        return {name: convertors[name].convert(value) for name, value in found.items()}
+    def read(values: dict[str, Any]) -> dict[str, Any]:
+        return {name: convertors[name].convert(value) for name, value in values.items()}
 
     # The pattern's own end would take a line feed after the path.
     return pattern.fullmatch, read

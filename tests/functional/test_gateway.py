@@ -152,7 +152,7 @@ def grant(datadir: Path, node: GatewayNode) -> None:
     """Credits for the gateway's account, in the next block."""
     models = until("a model", lambda: node.http.get("/v1/models").json()["data"] or None)
     owner = User(datadir, "demo", wallet="demo")
-    owner.run("credits", "send", models[0]["esper"]["gateway"], "50", "--yes")
+    owner.run("credits", "send", models[0]["esper"]["gateway"], "20", "--yes")
     node.generate(1)
 
 

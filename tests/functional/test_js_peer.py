@@ -6,9 +6,7 @@ It wants Node and the packages of ``js_peer/package-lock.json``, which `npm ci` 
 from __future__ import annotations
 
 import json
-import re
 import select
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,53 +19,22 @@ import pytest
 from esper.consensus.genesis import genesis_hash
 from esper.primitives.networks import REGTEST
 from tests.support.net.network_process import NetworkNode, node
+from tests.support.node_js import installed_packages, node_js
 
 pytestmark = [pytest.mark.serial, pytest.mark.xdist_group("js_peer")]
 
 FOLDER = Path(__file__).parent / "js_peer"
 VECTORS = Path(__file__).parents[1] / "vectors" / "network.json"
-LEAST_NODE = 20
-INSTALL_S = 60
 PATIENCE_S = 30
 BLOCKS = 2
 """As peer.mjs expects."""
 GENESIS = genesis_hash(REGTEST).hex()
 
 
-def node_js() -> str:
-    """Node of a version that can run the peer; skips without one."""
-    found = shutil.which("node")
-    if found is None:
-        pytest.skip("there is no Node on this machine")
-    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
-    version = re.match(r"v(\d+)\.", said)
-    if version is None or int(version[1]) < LEAST_NODE:
-        pytest.skip(f"Node is {said.strip()}, must be {LEAST_NODE} or later")
-    return found
-
-
 @pytest.fixture(scope="module")
 def installed() -> str:
     """Node, with the peer's packages in place; skips where they cannot be had."""
-    found = node_js()
-    lock = FOLDER / "package-lock.json"
-    mark = FOLDER / "node_modules" / ".package-lock.json"
-    if mark.exists() and mark.stat().st_mtime >= lock.stat().st_mtime:
-        return found
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("there is no npm on this machine")
-    call = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0"]
-    try:
-        done = subprocess.run(
-            call, cwd=FOLDER, capture_output=True, text=True, check=False, timeout=INSTALL_S
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm does not get the packages in time")
-    if done.returncode != 0:
-        assert "EUSAGE" not in done.stderr, done.stderr
-        pytest.skip(f"npm cannot install the packages: {done.stderr[-500:]}")
-    return found
+    return installed_packages(FOLDER)
 
 
 class Peer:
@@ -93,13 +60,13 @@ class Peer:
 
 
 @contextmanager
-def peer(node_js: str, tmp_path: Path, *arguments: str) -> Iterator[Peer]:
+def peer(runtime: str, tmp_path: Path, *arguments: str) -> Iterator[Peer]:
     """``peer.mjs`` with arguments."""
     errors = tmp_path / "js_peer.log"
     with (
         errors.open("w") as stream,
         subprocess.Popen(
-            [node_js, FOLDER / "peer.mjs", *arguments],
+            [runtime, FOLDER / "peer.mjs", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stream,

@@ -32,6 +32,11 @@ from esper.consensus.chain import BlockBytes
 from esper.consensus.registry import genesis_registry
 from esper.dao import bodies, ready
 from esper.dao.entry_records import TIER
+from esper.gateway.refusals import Refused
+from esper.gateway.requests.asked import Endpoint
+from esper.gateway.requests.reading import read_request
+from esper.gateway.service.desks.ollama_models import read_name
+from esper.gateway.service.desks.receipts import read_price
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
 from esper.model.files import json_file, safetensors_header, safetensors_layout
@@ -121,6 +126,7 @@ LAYERS = (
     "model",
     "p2p",
     "receipts",
+    "gateway",
 )
 WORLD = ChainWorld()
 PARAMS = WORLD.params
@@ -457,14 +463,40 @@ def table() -> tuple[Decoder, ...]:
         Decoder("receipts.form.decode_receipt", form.decode_receipt, (FormError,), form.encode_receipt(promise_receipt()), form.encode_receipt),
         Decoder("receipts.promise.decode_promise", promise.decode_promise, (CodecError,), receipt_promise(), promise.Promise.to_bytes),
         Decoder("receipts.ranges.decode_range", ranges.decode_range, (CodecError,), encode(RECEIPTS, Mmr().extended([b"one", b"two", b"three"])[0]), lambda v: encode(RECEIPTS, v)),
+        *bodies_of_requests(),
+        Decoder("gateway.service.desks.receipts.read_price", read_price, (Refused,), b'{"max_price": 7}'),
+        Decoder("gateway.service.desks.ollama_models.read_name", read_name, (Refused,), b'{"model": "esper-t0:latest", "verbose": true}'),
         Decoder("model.prompts.read_bank", f("b", lambda d: prompts.read_bank(d / "b")), model_error, prompts.encode_bank(bank), prompts.encode_bank),
     )  # fmt: skip
 
 
+BODIES = {
+    Endpoint.CHAT: b'{"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}], "stop": ["b"], "stream": true, "stream_options": {"include_usage": true}, "logprobs": true, "top_logprobs": 2}',
+    Endpoint.COMPLETIONS: b'{"model": "m", "prompt": [1, 2], "max_tokens": 4, "logprobs": 1, "temperature": 0.0, "n": 1}',
+    Endpoint.RESPONSES: b'{"model": "m", "input": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a"}]}], "instructions": "b", "include": ["reasoning.encrypted_content"], "esper": {"prove": "auto"}}',
+    Endpoint.OLLAMA_CHAT: b'{"model": "m", "messages": [{"role": "user", "content": "a"}], "options": {"num_predict": 3, "stop": ["b"]}}',
+    Endpoint.OLLAMA_GENERATE: b'{"model": "m", "prompt": "a", "raw": true, "stream": false, "keep_alive": "5m"}',
+}  # fmt: skip
+"""A body for each of the gateway's endpoints."""
+
+
+def bodies_of_requests() -> Iterator[Decoder]:
+    """The one reader of bodies, by endpoint: the first has its own name."""
+    for endpoint, honest in BODIES.items():
+        more = "" if endpoint is Endpoint.CHAT else f" {endpoint.value}"
+        read = partial(read_request, endpoint)
+        yield Decoder(f"gateway.requests.reading.read_request{more}", read, (Refused,), honest)
+
+
 NOT_BYTES = {
+    "gateway.requests.messages.read_content": "a value of a body that read_request has read",
+    "gateway.requests.messages.read_messages": "a value of a body that read_request has read",
+    "gateway.webhooks.address_judge.read_webhook_url": "text that the operator gives with a key",
     "model.tokenizer.decode_answer": "token ids",
     "p2p.service.peer_files.read_known_peers": "a folder; its files are read by read_file",
     "p2p.sync.headers.header_run.read_run": "headers, each read by read_header",
+    "node.gateway.promise_signer.read_promise": "a promise of this gateway's own database",
+    "node.gateway.node_chain.read": "is given the chain, and no bytes",
     "node.workers.worker_messages.read_message": "a pipe between this program's own processes",
     "model.g16_format.read_integer_model": "a folder; its files are read by read_container",
     "model.g16_parameters.read_parameters": "a folder; its file is read by read_metadata",

@@ -45,7 +45,7 @@ def gateway_routes(service: GatewayService) -> list[Route[Any]]:
         *_models(service),
         *_receipts(service),
         *_console(service),
-        _open(service, "/v1/openapi.json", "openapi", _description),
+        _open(service, "/v1/openapi.json", "openapi", _description(service)),
         _nothing("/v1/{rest:path}"),
         _nothing("/api/{rest:path}"),
     ]
@@ -155,10 +155,16 @@ def _nothing(path: str) -> Route[Any]:
         authority=refuse,
         answer=unreached,
         limits=RouteLimits(Slots(AT_ONCE)),
-        refusal=refusal_shape(ollama=path.startswith("/api/")),
+        # A path that is served refuses the wrong method itself.
         is_fallback=True,
+        refusal=refusal_shape(ollama=path.startswith("/api/")),
     )
 
 
-async def _description(request: Request, account: None) -> Response:
-    return Response(one_line(openapi_object()), media_type=JSON)
+def _description(service: GatewayService) -> Answering:
+    found = one_line(openapi_object(has_receipts=service.receipts is not None))
+
+    async def describe(request: Request, account: None) -> Response:
+        return Response(found, media_type=JSON)
+
+    return describe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -282,6 +283,42 @@ def test_a_configured_page_is_told_what_it_may_do() -> None:
     refused = ask(SITES, request("/api", "Origin: https://a.example", method="OPTIONS"))
     assert status_of(refused) == 403
     assert b"access-control" not in refused
+
+
+def allowed_of(asked: str, origin: str = PAGE) -> str | None:
+    """What a preflight that asks for these headers is told that it may send."""
+    flight = ask(
+        SITES,
+        request(
+            "/api",
+            f"Origin: {origin}",
+            f"Access-Control-Request-Headers: {asked}",
+            method="OPTIONS",
+        ),
+    )
+    found = re.search(rb"access-control-allow-headers: ([^\r]*)\r", flight)
+    return None if found is None else found[1].decode()
+
+
+def test_what_sdks_say_of_themselves_may_be_sent_by_a_configured_page() -> None:
+    always = "authorization, content-type, idempotency-key"
+    asked = "authorization,content-type,idempotency-key,x-stainless-arch, X-Stainless-Retry-Count"
+    allowed = f"{always}, x-stainless-arch, x-stainless-retry-count"
+    assert allowed_of(asked) == allowed
+    assert allowed_of(asked, "https://a.example") is None
+    assert (
+        allowed_of("x-forwarded-for,cookie,x-stainless-,x-stainless-a b,x-stainless-\u00e9")
+        == always
+    )
+    many = ",".join(f"x-stainless-{number}" for number in range(100))
+    assert allowed_of(many) == f"{always}, {', '.join(many.split(',')[:16])}"
+
+
+def test_a_configured_page_may_read_when_to_ask_again() -> None:
+    told = ask(SITES, request("/api", f"Origin: {PAGE}"))
+    assert b"access-control-expose-headers: retry-after, " in told
+    assert b"x-esper-receipt" in told
+    assert b"expose-headers" not in ask(SITES, request("/api"))
 
 
 # --- authority, limits, slots ---

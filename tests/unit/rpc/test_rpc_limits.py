@@ -200,7 +200,8 @@ def test_a_configured_page_may_ask_and_preflights_are_answered() -> None:
     flight = site.ask(b"", method="OPTIONS", origin=PAGE, content_type=[])
     assert flight.status == 204
     assert flight.headers["access-control-allow-origin"] == PAGE
-    assert flight.headers["access-control-allow-headers"] == "authorization, content-type"
+    allowed = "authorization, content-type, idempotency-key"
+    assert flight.headers["access-control-allow-headers"] == allowed
     assert Site().ask(b"", method="OPTIONS", origin=PAGE).status == 403
 
 

@@ -45,7 +45,7 @@ class OllamaModels:
 
     async def show(self, http: HttpRequest, account: Account) -> Response:
         """One model."""
-        model, _ = self.models.find(_asked_name(await http.body()))
+        model, _ = self.models.find(read_name(await http.body()))
         return _json(
             {
                 "modelfile": "",
@@ -79,7 +79,8 @@ def _verbose(shown: _Shown, where: str, value: Any) -> None:
 _SHOW: Table[_Shown] = {"model": _name, "name": _name, "verbose": _verbose}
 
 
-def _asked_name(body: bytes) -> str:
+def read_name(body: bytes) -> str:
+    """Whose model a body of ``/api/show`` asks for. Raises Refused."""
     try:
         found = read_json(body)
     except StrictJsonError as error:

@@ -57,7 +57,7 @@ class ReceiptDesk:
         call = http.path_params["id"]
         kept = await self._kept(http, account)
         ceiling = account.max_price
-        wished = _max_price(await http.body())
+        wished = read_price(await http.body())
         if wished is not None:
             ceiling = min(ceiling, wished)
         backlog = self.proving.backlog_blocks()
@@ -152,8 +152,8 @@ def _told(call: str, state: CallState) -> dict[str, object]:
     return found
 
 
-def _max_price(body: bytes) -> int | None:
-    """What the body of a wish to prove says. Raises Refused."""
+def read_price(body: bytes) -> int | None:
+    """The most that a wish to prove pays, None if its body names nothing. Raises Refused."""
     if not body:
         return None
     try:

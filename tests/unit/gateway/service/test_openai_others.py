@@ -113,7 +113,7 @@ def test_no_embeddings_and_nothing_else(world: GatewayWorld) -> None:
     assert refused.value.code == "unknown_url"
     assert "not proven" in refused.value.message
     with world.http() as client:
-        for path in ("/v1/zzz", "/api/zzz", "/v1/receipts", "/v1/..%2f", "/api/pull"):
+        for path in ("/v1/zzz", "/api/zzz", "/v1/receipts", "/v1/..%2f", "/v1/a%0a/b", "/api/pull"):
             for method in ("GET", "POST", "DELETE", "PUT"):
                 found = client.request(method, path)
                 assert found.status_code == 404
@@ -243,3 +243,12 @@ def test_the_description(world: GatewayWorld) -> None:
         found = client.get("/v1/openapi.json")
     assert found.status_code == 200
     assert "/v1/chat/completions" in found.json()["paths"]
+
+
+def test_a_path_that_is_served_refuses_the_wrong_method_itself(world: GatewayWorld) -> None:
+    with world.http() as client:
+        for path, allowed in (("/v1/responses", "POST"), ("/v1/usage", "GET"), ("/api/ps", "GET")):
+            found = client.put(path)
+            assert found.status_code == 405
+            assert found.headers["allow"] == allowed
+            assert "error" in found.json()

@@ -1,0 +1,120 @@
+"""Other projects' clients against ``esperd serve`` and a node: LangChain, and Schemathesis.
+
+They live in an environment of their own, ``.tools/clients``, which `make clients` fills;
+``ESPER_CLIENTS`` names another.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.node.node_process import BIN, environment, running, until
+
+pytestmark = [pytest.mark.serial, pytest.mark.soak]
+
+ROOT = Path(__file__).parents[3]
+PLACE = Path(os.environ.get("ESPER_CLIENTS", ROOT / ".tools" / "clients"))
+FUZZ_S = int(os.environ.get("ESPER_SCHEMA_SECONDS", "600"))
+PATIENCE_S = 120
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "unsupported_method",
+    "allow_header_conformance",
+)
+"""Not that all that fits the description is taken: it cannot count tokens."""
+
+
+def program(name: str) -> Path:
+    """One of the environment's; skips where nobody has made it."""
+    found = PLACE / "bin" / name
+    if not found.exists():
+        pytest.skip(f"there is no {found}: `make clients` makes it")
+    return found
+
+
+@pytest.fixture(scope="module")
+def serve_url() -> Iterator[str]:
+    arguments = ("--model", "genesis", "--threads", "1", "--port", "0", "--ollama-port", "0")
+    with subprocess.Popen(
+        [BIN / "esperd", "serve", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment(),
+    ) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            until("the model", lambda: answers(url))
+            yield url
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def node_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running("node", tmp_path_factory.mktemp("node"), "--network", "regtest") as node:
+        url = f"{node.url.rstrip('/')}/v1"
+        until("the model", lambda: answers(url))
+        yield url
+
+
+def answers(url: str) -> bool | None:
+    return True if httpx.get(f"{url}/models").json().get("data") else None
+
+
+def langchain(url: str) -> None:
+    done = subprocess.run(
+        [program("python"), Path(__file__).parent / "langchain_client.py", url, "none"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "refusals"
+
+
+def schemathesis(url: str, seconds: int, *arguments: str) -> None:
+    done = subprocess.run(
+        [
+            *(program("schemathesis"), "run", f"{url}/openapi.json", "--no-color"),
+            *("--checks", ",".join(CHECKS), "--max-time", str(seconds)),
+            *("--generation-database", "none", "--continue-on-failure", *arguments),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds + PATIENCE_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    cases = [line for line in done.stdout.splitlines() if "generated" in line]
+    assert cases, done.stdout
+
+
+def test_langchain(serve_url: str) -> None:
+    langchain(serve_url)
+
+
+def test_langchain_and_a_node(node_url: str) -> None:
+    langchain(node_url)
+
+
+def test_answers_are_as_described(serve_url: str) -> None:
+    schemathesis(serve_url, FUZZ_S * 2 // 3)
+
+
+def test_answers_of_a_node_are_as_described(node_url: str) -> None:
+    """As often as a program without a key may ask."""
+    schemathesis(node_url, FUZZ_S // 3, "--rate-limit", "50/m")
