@@ -14,6 +14,7 @@ from esper.cli.esper import environment
 from esper.cli.esper.models.out_file import write_out
 from esper.cli.esper.session import Session
 from esper.primitives.ids import ModelId, Txid
+from esper.primitives.networks import network
 from esper.receipts.call_proof import UnprovenError, network_models
 from esper.receipts.form import MAX_BYTES, decode_receipt
 from esper.receipts.judging import judge_bytes
@@ -120,7 +121,9 @@ def _wait_until_final(s: Session, txid: Txid, timeout_s: float | None) -> None:
     """
     console = Console(stderr=True)
     live = not s.as_json and environment.is_terminal()
-    limit_s = max(STILL_LIMIT_S, STILL_SPACINGS * s.params.difficulty.spacing_ms / 1000)
+    # Its name was compared before with whom is asked for; a wallet is not needed for this.
+    params = network(s.any_node.call(GET_STATUS, NoParams()).network)
+    limit_s = max(STILL_LIMIT_S, STILL_SPACINGS * params.difficulty.spacing_ms / 1000)
     began = moved = environment.now()
     height = -1
     # A change of chain may put the answer into a higher block: it is asked again then.

@@ -53,7 +53,7 @@ class Node:
 
     def call(self, method: Any, request: Any) -> Any:
         if method.name == m.GET_STATUS.name:
-            return type("Status", (), {"height": self.height})
+            return type("Status", (), {"height": self.height, "network": "regtest"})
         assert method.name == m.GET_RECEIPT.name
         if self.error is not None:
             raise self.error
@@ -90,7 +90,6 @@ def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
         monkeypatch.setattr(environment, "now", lambda: clock[0])
         found = Session(tmp_path, None, True, True)
         monkeypatch.setattr(Session, "any_node", node)
-        monkeypatch.setattr(Session, "params", REGTEST)
         options = {"final": False, "force": False} | more
         return keep_receipt(found, CALL, NO_MODELS, file, **options)
 
