@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.support.node.node_process import BIN, running
+from tests.support.node.node_process import BIN, PATIENCE_S, environment, running, until
 from tests.support.page_blocks import NOT_RUN, PAGES, ROOT, blocks, execute, fences
 
 pytestmark = pytest.mark.serial
@@ -133,6 +135,35 @@ def test_page_of_events_against_regtest(checkout: Path) -> None:
         told = execute(blocks(ROOT / "docs" / "events.md"), checkout, **variables)
     assert re.search(r"^1 block 1$", told, re.MULTILINE), told
     assert '"topic":"block"' in told
+
+
+def test_the_page_of_openais_client_against_regtest(checkout: Path, tmp_path: Path) -> None:
+    """Its Python as one program, with the node's own address for the one that it says."""
+    page = ROOT / "docs" / "openai.md"
+    script = "\n".join(block.text for block in blocks(page, "python"))
+    with running("node", checkout / "openai", "--network", "regtest", cwd=checkout) as node:
+        said = "http://127.0.0.1:9334"
+        assert said in script
+        models = f"{node.url.rstrip('/')}/v1/models"
+        until("the model", lambda: httpx.get(models).json().get("data") or None)
+        done = subprocess.run(
+            [sys.executable, "-c", script.replace(said, node.url.rstrip("/"))],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
+        )
+    assert done.returncode == 0, done.stderr
+    answer, note, streamed, refused = done.stdout.rsplit("\n", 4)[:4]
+    assert answer.startswith(" was a little boy named Tim.")
+    assert "'status': 'instant'" in note
+    assert streamed.endswith(" instant")
+    assert refused == "unsupported_value temperature"
+    call = [BIN / "esper", "verify", tmp_path / "answer.json", "--tokenizer", "genesis"]
+    verified = subprocess.run(call, env=environment(), capture_output=True, check=False)
+    assert verified.returncode == 3, verified.stdout
 
 
 def test_no_page_has_commands_that_nobody_runs() -> None:
