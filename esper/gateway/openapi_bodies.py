@@ -22,7 +22,7 @@ _MESSAGE: Final[Schema] = {
     "additionalProperties": False,
     "properties": {
         "role": {"enum": ["system", "developer", "user", "assistant"]},
-        "content": _TEXT,
+        "content": {"type": "string"},
     },
 }
 _MESSAGES: Final[Schema] = {"type": "array", "items": _MESSAGE, "minItems": 1, "maxItems": 256}
@@ -87,16 +87,17 @@ _BY_NAME: Final[dict[str, Schema]] = {
     "top_logprobs": {"type": "integer", "minimum": 0, "maximum": 20},
     "options": _OPTIONS,
     "esper": _WISHES,
-    "echo": _NO,
-    "background": _NO,
+    "echo": _EMPTY,
+    "background": _EMPTY,
+    "think": _EMPTY,
     "store": _NO,
-    "think": _NO,
 }
 """Of fields that mean the same wherever they are."""
 _OWN: Final[dict[tuple[Endpoint, str], Schema]] = {
     (Endpoint.COMPLETIONS, "prompt"): {
         "anyOf": [
             _TEXT,
+            {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 1},
             {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
         ]
     },

@@ -86,13 +86,15 @@ def langchain(url: str) -> None:
     assert done.stdout.splitlines()[-1] == "refusals"
 
 
-def schemathesis(url: str, seconds: int, *arguments: str) -> None:
+def schemathesis(url: str, folder: Path, seconds: int, *arguments: str) -> None:
+    """``folder``: of what it keeps."""
     done = subprocess.run(
         [
             *(program("schemathesis"), "run", f"{url}/openapi.json", "--no-color"),
             *("--checks", ",".join(CHECKS), "--max-time", str(seconds)),
             *("--generation-database", "none", "--continue-on-failure", *arguments),
         ],
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -111,10 +113,10 @@ def test_langchain_and_a_node(node_url: str) -> None:
     langchain(node_url)
 
 
-def test_answers_are_as_described(serve_url: str) -> None:
-    schemathesis(serve_url, FUZZ_S * 2 // 3)
+def test_answers_are_as_described(serve_url: str, tmp_path: Path) -> None:
+    schemathesis(serve_url, tmp_path, FUZZ_S * 2 // 3)
 
 
-def test_answers_of_a_node_are_as_described(node_url: str) -> None:
+def test_answers_of_a_node_are_as_described(node_url: str, tmp_path: Path) -> None:
     """As often as a program without a key may ask."""
-    schemathesis(node_url, FUZZ_S // 3, "--rate-limit", "50/m")
+    schemathesis(node_url, tmp_path, FUZZ_S // 3, "--rate-limit", "50/m")
