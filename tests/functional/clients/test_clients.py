@@ -64,7 +64,8 @@ def serve_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def node_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running("node", tmp_path_factory.mktemp("node"), "--network", "regtest") as node:
+    folder = tmp_path_factory.mktemp("node")
+    with running("node", folder, "--network", "regtest", gateway=True) as node:
         url = f"{node.url.rstrip('/')}/v1"
         until("the model", lambda: answers(url))
         yield url
