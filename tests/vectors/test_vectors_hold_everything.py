@@ -59,6 +59,7 @@ HELD_BY = {
 OWN_BOOK = "where one node keeps its peers: no other reads or computes it"
 
 TAGS_WITHOUT = {
+    "esper/gateway/console/page/v1": "page tokens of one node's sign-ins: no other computes them",
     "esper/node/milestones/v1": "what one node's chain has reached",
     "esper/bank/text/v1": "held by dao.json under packages; not read in Rust yet",
     "esper/p2p/book/new/v1": OWN_BOOK,
