@@ -161,8 +161,10 @@ def test_the_page_of_openais_client_against_regtest(checkout: Path, tmp_path: Pa
     assert "'status': 'instant'" in note
     assert streamed.endswith(" instant")
     assert refused == "unsupported_value temperature"
-    call = [BIN / "esper", "verify", tmp_path / "answer.json", "--tokenizer", "genesis"]
-    verified = subprocess.run(call, env=environment(), capture_output=True, check=False)
+    call = [str(BIN / "esper"), "verify", "answer.json", "--tokenizer", "genesis"]
+    verified = subprocess.run(
+        call, cwd=tmp_path, env=environment(), capture_output=True, check=False
+    )
     assert verified.returncode == 3, verified.stdout
 
 
