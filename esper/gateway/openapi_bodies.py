@@ -15,7 +15,6 @@ _CEILING: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": (1 << 53)
 _FLAG: Final[Schema] = {"type": "boolean"}
 _NOTHINGS: Final[list[Any]] = ["", [], {}, False]
 _EMPTY: Final[Schema] = {"enum": _NOTHINGS}
-_NO: Final[Schema] = {"enum": [False]}
 _ANYTHING: Final[Schema] = {}
 _MESSAGE: Final[Schema] = {
     "type": "object",
@@ -91,7 +90,7 @@ _BY_NAME: Final[dict[str, Schema]] = {
     "echo": _EMPTY,
     "background": _EMPTY,
     "think": _EMPTY,
-    "store": _NO,
+    "store": _EMPTY,
 }
 """Of fields that mean the same wherever they are."""
 _OWN: Final[dict[tuple[Endpoint, str], Schema]] = {
