@@ -8,13 +8,13 @@ from esper.gateway.requests.fields import Row
 
 Schema = dict[str, Any]
 
-_TEXT: Final[Schema] = {"type": "string", "minLength": 1}
+_TEXT: Final[Schema] = {"type": "string"}
 _STOP: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 64}
 _STOPS: Final[Schema] = {"anyOf": [_STOP, {"type": "array", "items": _STOP, "maxItems": 4}]}
 _CEILING: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": (1 << 53) - 1}
 _FLAG: Final[Schema] = {"type": "boolean"}
-_EMPTY: Final[Schema] = {"enum": ["", [], {}, False]}
-_NO: Final[Schema] = {"enum": [False]}
+_NOTHINGS: Final[list[Any]] = ["", [], {}, False]
+_EMPTY: Final[Schema] = {"enum": _NOTHINGS}
 _ANYTHING: Final[Schema] = {}
 _MESSAGE: Final[Schema] = {
     "type": "object",
@@ -22,7 +22,7 @@ _MESSAGE: Final[Schema] = {
     "additionalProperties": False,
     "properties": {
         "role": {"enum": ["system", "developer", "user", "assistant"]},
-        "content": {"type": "string"},
+        "content": _TEXT,
     },
 }
 _MESSAGES: Final[Schema] = {"type": "array", "items": _MESSAGE, "minItems": 1, "maxItems": 256}
@@ -54,8 +54,8 @@ _BY_NAME: Final[dict[str, Schema]] = {
     "model": {"type": "string", "minLength": 1, "maxLength": 128, "examples": ["esper-t0"]},
     "messages": _MESSAGES,
     "input": {"anyOf": [_TEXT, _MESSAGES]},
-    "instructions": {"type": "string"},
-    "system": {"type": "string"},
+    "instructions": _TEXT,
+    "system": _TEXT,
     "raw": _FLAG,
     "stream": _FLAG,
     "stream_options": _STREAM_OPTIONS,
@@ -70,16 +70,16 @@ _BY_NAME: Final[dict[str, Schema]] = {
     "n": {"enum": [1]},
     "presence_penalty": {"enum": [0]},
     "frequency_penalty": {"enum": [0]},
-    "tool_choice": {"enum": ["auto", "none"]},
-    "function_call": {"enum": ["auto", "none"]},
-    "service_tier": {"enum": ["auto", "default"]},
+    "tool_choice": {"enum": ["auto", "none", *_NOTHINGS]},
+    "function_call": {"enum": ["auto", "none", *_NOTHINGS]},
+    "service_tier": {"enum": ["auto", "default", *_NOTHINGS]},
     "response_format": {"enum": [{"type": "text"}]},
     "text": {"enum": [{"format": {"type": "text"}}, {"verbosity": "medium"}]},
-    "modalities": {"enum": [["text"]]},
-    "truncation": {"enum": ["disabled"]},
-    "verbosity": {"enum": ["medium"]},
+    "modalities": {"enum": [["text"], *_NOTHINGS]},
+    "truncation": {"enum": ["disabled", *_NOTHINGS]},
+    "verbosity": {"enum": ["medium", *_NOTHINGS]},
     "reasoning": {"enum": [{"effort": "none"}]},
-    "reasoning_effort": {"enum": ["none"]},
+    "reasoning_effort": {"enum": ["none", *_NOTHINGS]},
     "include": {
         "type": "array",
         "items": {"enum": ["message.output_text.logprobs", "reasoning.encrypted_content"]},
@@ -90,7 +90,7 @@ _BY_NAME: Final[dict[str, Schema]] = {
     "echo": _EMPTY,
     "background": _EMPTY,
     "think": _EMPTY,
-    "store": _NO,
+    "store": _EMPTY,
 }
 """Of fields that mean the same wherever they are."""
 _OWN: Final[dict[tuple[Endpoint, str], Schema]] = {
