@@ -87,7 +87,9 @@ def test_a_call_is_proven_and_final(datadir: Path) -> None:
             assert await charges(it, call) == {"serve": 10, "proof": cost}
             assert it.state(call).cost == cost
             counts = it.gateway.counts
-            assert (counts.credits_burned, counts.disagreements) == (cost, 0)
+            # Counted when the commit is told, a turn after it is done.
+            await until(lambda: counts.credits_burned == cost)
+            assert counts.disagreements == 0
 
     go(main)
 
