@@ -75,7 +75,7 @@ def test_readme_wallet_and_rpc_pages_against_a_devnet(checkout: Path) -> None:
         told = execute(blocks(ROOT / "docs" / "start.md"), checkout)
         assert re.search(r"^ok   proof    1\d\d\.\d bits", told, re.MULTILINE), told
         told = execute(blocks(ROOT / "docs" / "mine.md"), checkout)
-        assert re.search(r"^block \d+  [0-9a-f]{128}$", told, re.MULTILINE), told
+        assert re.search(r"^block \d+ +[0-9a-f]{128}$", told, re.MULTILINE), told
 
 
 def test_a_page_of_a_node_s_life(checkout: Path) -> None:
