@@ -62,7 +62,7 @@ def test_readme_wallet_and_rpc_pages_against_a_devnet(checkout: Path) -> None:
     first.parent.mkdir()
     with running("mine", first, "--network", "devnet", cwd=checkout):
         told = execute(blocks(ROOT / "README.md"), checkout)
-        assert re.search(r"^block \d+  [0-9a-f]{128}$", told, re.MULTILINE), told
+        assert re.search(r"^block \d+ +[0-9a-f]{128}$", told, re.MULTILINE), told
         assert "proof " in told
         assert re.search(r"valid: 1\d\d\.\d bits", told), told
         assert "3 blocks valid" in told
