@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from esper.p2p.wire.talk_messages import BYE_BARRED, BYE_WORDS
+from esper.receipts.parts import BURIED
 from tests.support.net.bad_seeders import BadSeeders, bad_seeders
 from tests.support.net.network_process import NetworkNode
 from tests.support.node.node_process import BIN, User, environment, running, until
@@ -59,21 +60,29 @@ def model_of(user: User) -> str:
     return str(models[0]["model_id"])
 
 
-def answered_by(user: User, node: NetworkNode, model_id: str, tokenizer: Path | str) -> None:
-    """A call is answered and proven by this model; proof and receipt are checked here."""
-    asked = user.json("call", "Once upon a time", "--max-tokens", "8", "--yes", "--no-wait")
+def asked(user: User, node: NetworkNode) -> str:
+    """A call, and the blocks until it is answered and proven."""
+    call: str = user.json("call", "Once upon a time", "--max-tokens", "8", "--yes", "--no-wait")[
+        "txid"
+    ]
     for _ in range(MOST_BLOCKS):
         node.generate(1)
-        if user.json("tx", asked["txid"])["transaction"]["status"] == "confirmed":
+        if user.json("tx", call)["transaction"]["status"] == "confirmed":
             break
-    file = user.datadir.parent / f"{model_id[:8]}.json"
-    proven = user.json("proof", asked["txid"], "--model-id", model_id, "--receipt", file)
+    return call
+
+
+def judged(
+    user: User, call: str, model_id: str, *how: str | Path, status: int = 0
+) -> dict[str, str]:
+    """What its receipt of now says, link by link, to whoever names the model."""
+    file = user.datadir.parent / "receipt.json"
+    proven = user.json("proof", call, "--model-id", model_id, "--receipt", file, "--force")
     assert proven["model_id"] == model_id
-    # Nobody is asked for the model: who names it takes the receipt's word for its ticket.
-    found = user.json("verify", file, "--model", model_id, "--tokenizer", tokenizer)
-    links = {one["name"]: one["status"] for one in found["links"]}
-    assert found["exit"] == 0, found
-    assert [links[name] for name in ("model", "text", "proof", "work")] == ["ok"] * 4
+    told = user.run("verify", file, "--model", model_id, *how, "--json", status=status)
+    found = json.loads(told or user.said[-2])
+    assert found["exit"] == status, found
+    return {one["name"]: one["status"] for one in found["links"]}
 
 
 def sent(user: User, node: NetworkNode, *arguments: str) -> str:
@@ -227,14 +236,23 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
         rollback = sent(user, miner, "dao", "rollback", proposal, "--bond", "1")
         sent(user, miner, "dao", "vote", rollback, "yes")
         back = user.json("dao", "show", proposal)["live"]["next"]
-        answered_by(user, miner, second, folder)
+        call = asked(user, miner)
+        # Its words are its word alone until the chain shows the entry that they belong to.
+        links = judged(user, call, second, "--tokenizer", folder, status=3)
+        assert [links[name] for name in ("text", "chain", "proof", "work")] == [
+            *("open", "open", "ok", "ok")
+        ]
         assert height_of(miner) < back
         follower.wait_for_tip(miner.tip)
         assert model_of(reader) == second
 
         grow_to(miner, back)
         assert model_of(user) == genesis
-        answered_by(user, miner, genesis, "genesis")
+        links = judged(user, asked(user, miner), genesis, "--tokenizer", "genesis")
+        assert [links[name] for name in ("model", "text", "proof", "work")] == ["ok"] * 4
+        miner.generate(BURIED)
+        links = judged(user, call, second, "--tokenizer", folder, "--node", miner.node.url)
+        assert [links[name] for name in ("model", "text", "proof", "work", "chain")] == ["ok"] * 5
         follower.wait_for_tip(miner.tip)
         assert model_of(reader) == genesis
         tip = miner.tip
