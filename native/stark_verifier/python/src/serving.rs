@@ -63,10 +63,11 @@ impl ServingBatch {
         self.with(py, |batch| batch.len())
     }
 
-    /// Take a sequence in; how many of its tokens its group has run already.
+    /// Take a sequence in; how many of its tokens have run already, in its group or as public ones.
     ///
     /// Raises ValueError for an id that is here, a full batch, or what does not fit the model or the rows.
-    #[pyo3(signature = (id, prompt, max_new, top_k = 0, group = String::new(), /))]
+    #[expect(clippy::too_many_arguments, reason = "one a field of what is asked")]
+    #[pyo3(signature = (id, prompt, max_new, top_k = 0, group = String::new(), public = 0, /))]
     fn add(
         &self,
         py: Python<'_>,
@@ -75,8 +76,9 @@ impl ServingBatch {
         max_new: usize,
         top_k: usize,
         group: String,
+        public: usize,
     ) -> PyResult<usize> {
-        let request = Request { id, prompt, max_new, top_k, group };
+        let request = Request { id, prompt, max_new, top_k, group, public };
         self.with(py, |batch| batch.add(request))?.map_err(refused)
     }
 

@@ -5,7 +5,8 @@
 //!
 //! How long an answer takes, though, tells whether its prompt was known. So a prompt begins with what has run of
 //! another only within its *group*, which is one asker's; a sequence that is over stays for that as long as nobody
-//! needs its place.
+//! needs its place. Between groups there is one beginning that tells nothing: tokens that are *public*, since whoever
+//! knows the model can say them, such as what its chat template writes before anything of a user's.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,6 +45,8 @@ pub struct Request {
     pub top_k: usize,
     /// Who may know of its prompt by the time that an answer takes; of nobody's if empty.
     pub group: String,
+    /// Tokens at the front of the prompt that everybody may know of; all others share them who say so of theirs.
+    pub public: usize,
 }
 
 /// A token of an answer.
@@ -73,6 +76,7 @@ struct Sequence {
     max_new: usize,
     top_k: usize,
     group: String,
+    public: usize,
     /// When it came, or ended: older prompts are read first, what is over longest goes first.
     turn: u64,
     /// It has its answer, or was given up, and is here for others to begin with.
@@ -82,6 +86,12 @@ struct Sequence {
 impl Sequence {
     fn answered(&self) -> usize {
         self.tokens.len() - self.prompt
+    }
+
+    /// Leading tokens of it that another may begin with, if they are the same.
+    fn open_to(&self, request: &Request) -> usize {
+        let ours = !self.group.is_empty() && self.group == request.group;
+        if ours { self.tokens.len() } else { self.public.min(request.public) }
     }
 }
 
@@ -150,13 +160,13 @@ impl ServingBatch {
         self.len() == 0
     }
 
-    /// Takes a sequence in, and tells how many of its tokens need not run, since they have in its group. Nothing of it
-    /// runs before the next [`Self::run`].
+    /// Takes a sequence in, and tells how many of its tokens need not run, since they have in its group, or in any if
+    /// both say that they are public. Nothing of it runs before the next [`Self::run`].
     ///
     /// # Errors
     /// [`ServingError`] for an id that is here, an empty prompt, no answer, prompt and answer that do not fit the rows
     /// together (the last token of an answer takes none), a token outside the vocabulary, `top_k` above [`MAX_TOP`] or
-    /// the vocabulary, a group's name above [`MAX_GROUP`], a batch that is full.
+    /// the vocabulary, a group's name above [`MAX_GROUP`], more public tokens than there are, a batch that is full.
     pub fn add(&mut self, request: Request) -> Result<usize, ServingError> {
         self.check(&request)?;
         let place = self.place_for(&request)?;
@@ -285,7 +295,7 @@ impl ServingBatch {
 
     /// Refuses what does not fit this batch, whoever runs in it.
     fn check(&self, request: &Request) -> Result<(), ServingError> {
-        let Request { id, prompt, max_new, top_k, group } = request;
+        let Request { id, prompt, max_new, top_k, group, public } = request;
         let (id, max_new, vocab) = (*id, *max_new, self.engine.model.shape.vocab);
         if self.slot_of(id).is_some() {
             return Err(ServingError::Taken { id });
@@ -309,10 +319,13 @@ impl ServingBatch {
         if group.len() > MAX_GROUP {
             return Err(ServingError::Group { bytes: group.len(), most: MAX_GROUP });
         }
+        if *public > prompt.len() {
+            return Err(ServingError::Public { id, got: *public, prompt: prompt.len() });
+        }
         Ok(())
     }
 
-    /// A slot that is free, else what is over longest, with the longest beginning that the group has run.
+    /// A slot that is free, else what is over longest, with the longest beginning that has run and is open to it.
     fn place_for(&self, request: &Request) -> Result<Place, ServingError> {
         let begins = self.longest_beginning(request);
         let source = begins.map(|(slot, _)| slot);
@@ -329,13 +342,10 @@ impl ServingBatch {
 
     /// The slot whose sequence has run most of this prompt, and how much: one token at least is left to run.
     fn longest_beginning(&self, request: &Request) -> Option<(usize, usize)> {
-        if request.group.is_empty() {
-            return None;
-        }
         let before_last = &request.prompt[..request.prompt.len() - 1];
         let shared = |(slot, sequence): (usize, &Option<Sequence>)| {
-            let sequence = sequence.as_ref().filter(|sequence| sequence.group == request.group)?;
-            let run = &sequence.tokens[..self.caches[slot].len];
+            let sequence = sequence.as_ref()?;
+            let run = &sequence.tokens[..self.caches[slot].len.min(sequence.open_to(request))];
             let length = before_last.iter().zip(run).take_while(|(asked, run)| asked == run).count();
             (length > 0).then_some((slot, length))
         };
@@ -352,16 +362,17 @@ impl ServingBatch {
             },
             None => self.caches[slot].cut(0),
         }
-        let Request { id, prompt: tokens, max_new, top_k, group } = request;
+        let Request { id, prompt: tokens, max_new, top_k, group, public } = request;
         let (prompt, turn) = (tokens.len(), self.next_turn());
-        self.slots[slot] = Some(Sequence { id, tokens, prompt, max_new, top_k, group, turn, over: false });
+        let sequence = Sequence { id, tokens, prompt, max_new, top_k, group, public, turn, over: false };
+        self.slots[slot] = Some(sequence);
     }
 
-    /// Ends a sequence: its place is free, what has run of it stays for its group.
+    /// Ends a sequence: its place is free, what has run of it stays for those who may begin with it.
     fn retire(&mut self, slot: usize) {
         let turn = self.next_turn();
         match &mut self.slots[slot] {
-            Some(sequence) if !sequence.group.is_empty() => {
+            Some(sequence) if !sequence.group.is_empty() || sequence.public > 0 => {
                 sequence.over = true;
                 sequence.turn = turn;
             }

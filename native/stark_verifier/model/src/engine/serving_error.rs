@@ -87,6 +87,16 @@ pub enum ServingError {
         /// The most.
         most: usize,
     },
+    /// More public tokens than the prompt has.
+    #[error("sequence {id}: {got} tokens of the prompt cannot be public, it has {prompt}")]
+    Public {
+        /// Whose.
+        id: u64,
+        /// Tokens said to be public.
+        got: usize,
+        /// Tokens of its prompt.
+        prompt: usize,
+    },
     /// Every place is running.
     #[error("all {slots} places are taken")]
     Full {

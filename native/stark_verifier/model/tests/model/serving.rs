@@ -23,11 +23,15 @@ fn tokens(count: usize, seed: u32) -> Vec<u32> {
 const SCALE: f64 = 1.0 / 1024.0;
 
 fn request(id: u64, prompt: Vec<u32>, max_new: usize) -> Request {
-    Request { id, prompt, max_new, top_k: id as usize % 5, group: String::new() }
+    Request { id, prompt, max_new, top_k: id as usize % 5, group: String::new(), public: 0 }
 }
 
 fn shared(group: &str, request: Request) -> Request {
     Request { group: group.into(), ..request }
+}
+
+fn public(count: usize, request: Request) -> Request {
+    Request { public: count.min(request.prompt.len()), ..request }
 }
 
 fn batch(engine: &Arc<Engine>, slots: usize, rows: usize) -> ServingBatch {
@@ -258,6 +262,56 @@ fn others_prompts_are_never_begun_with() {
 }
 
 #[test]
+fn groups_share_what_both_say_is_public_and_nothing_beyond() {
+    for level in Level::available() {
+        let engine = engine(level, 1);
+        let mut batch = batch(&engine, 8, 160);
+        let mut heard = Heard::default();
+        let prompt = tokens(60, 5);
+        let parted = [&prompt[..17], &[(prompt[17] + 1) % SHAPE.vocab as u32], &prompt[18..]].concat();
+        for (id, group, said, asked, known) in [
+            (1, "ours", 20, &prompt, 0),
+            // The same prompt to its end, yet no more of it than both say.
+            (2, "theirs", 20, &prompt, 20),
+            (3, "", 20, &prompt, 20),
+            (4, "others", 19, &prompt, 19),
+            (5, "greedy", 60, &prompt, 20),
+            (6, "quiet", 0, &prompt, 0),
+            (7, "", 0, &prompt, 0),
+            // Nor what is not the same, whoever says that it is public.
+            (8, "parted", 20, &parted, 17),
+            // Within a group as ever.
+            (9, "theirs", 0, &prompt, 59),
+        ] {
+            let asked = public(said, shared(group, request(id, asked.clone(), 3)));
+            assert_eq!(batch.add(asked.clone()).unwrap(), known, "{id} {group}");
+            finish(&mut batch, &mut heard);
+            heard.is(&engine, &asked);
+        }
+    }
+}
+
+#[test]
+fn what_is_public_is_taken_from_who_still_runs_as_far_as_it_has_run() {
+    let engine = engine(Level::best(), 1);
+    let mut batch = batch(&engine, 4, 160);
+    let mut heard = Heard::default();
+    let prompt = tokens(100, 5);
+    let asked: Vec<Request> = ["a", "b", "c"]
+        .into_iter()
+        .zip(1..)
+        .map(|(group, id)| public(70, shared(group, request(id, prompt.clone(), 9))))
+        .collect();
+    assert_eq!(batch.add(asked[0].clone()).unwrap(), 0);
+    let _ = batch.run(1, None);
+    assert_eq!(batch.add(asked[1].clone()).unwrap(), 48, "a step's rows");
+    heard.take(batch.run(2, None));
+    assert_eq!(batch.add(asked[2].clone()).unwrap(), 70);
+    finish(&mut batch, &mut heard);
+    asked.iter().for_each(|request| heard.is(&engine, request));
+}
+
+#[test]
 fn what_is_kept_never_takes_a_place_from_who_asks() {
     let engine = engine(Level::best(), 1);
     // The only slot is what it begins with.
@@ -313,6 +367,10 @@ fn what_cannot_be_served_is_refused_and_changes_nothing() {
         (ask(tokens(1, 1), 0, 1), "max_new must be at least 1"),
         (ask(tokens(1, 1), usize::MAX, 1), "pass the 40 rows"),
         (ask(tokens(1, 1), 1, 21), "top_k must be at most 20, got 21"),
+        (
+            Request { public: 2, ..ask(tokens(1, 1), 1, 1) },
+            "2 tokens of the prompt cannot be public, it has 1",
+        ),
         (shared(&"g".repeat(65), ask(tokens(1, 1), 1, 1)), "group has 65 bytes, at most 64"),
     ] {
         assert!(batch.add(request).unwrap_err().to_string().contains(says), "{says}");
@@ -389,13 +447,13 @@ proptest! {
     #[test]
     fn whatever_happens_around_an_answer_it_is_the_same(
         slots in 1usize..8,
-        events in prop::collection::vec((0u8..8, 1usize..40, 1usize..12, any::<u32>()), 1..40),
+        events in prop::collection::vec((0u8..8, 1usize..40, 1usize..12, any::<u32>(), 0usize..40), 1..40),
     ) {
         let engine = engine(Level::best(), 1);
         let mut batch = batch(&engine, slots, 160);
         let (mut asked, mut heard) = (HashMap::new(), Heard::default());
-        for (id, (kind, length, max_new, seed)) in (0u64..).zip(events) {
-            let request = request(id, tokens(length, seed % 3), max_new);
+        for (id, (kind, length, max_new, seed, said)) in (0u64..).zip(events) {
+            let request = public(said, request(id, tokens(length, seed % 3), max_new));
             let taken = match kind {
                 0..=1 => batch.add(request.clone()).is_ok(),
                 2..=4 => batch.add(shared(["one", "two"][seed as usize % 2], request.clone())).is_ok(),
