@@ -137,12 +137,20 @@ class ServingBatch:
 
     def __len__(self) -> int: ...
     def add(
-        self, number: int, prompt: Sequence[int], max_new: int, top_k: int = 0, group: str = "", /
+        self,
+        number: int,
+        prompt: Sequence[int],
+        max_new: int,
+        top_k: int = 0,
+        group: str = "",
+        public: int = 0,
+        /,
     ) -> int:
-        """Take a sequence in; how many of its tokens its group has run already.
+        """Take a sequence in; how many of its tokens have run already and need not run again.
 
         `top_k` candidates are told with each token, 0 to 20. Only within a `group`, of at most 64
-        bytes, does a prompt begin with what has run of another. Raises `ValueError` for a number
+        bytes, does a prompt begin with what has run of another, but for the first `public` tokens:
+        these it shares with all who say so of the same tokens. Raises `ValueError` for a number
         that is here, a full batch, or what does not fit.
         """
 

@@ -24,6 +24,8 @@ class Job:
     """Further tokens to tell at each place, 0 to 20."""
     group: str = ""
     """Whose prefixes it may share: the key's id. Empty shares with nobody."""
+    public: int = 0
+    """Leading tokens of the prompt, from 0, that all groups may share: a template's own alone."""
 
 
 @dataclass(frozen=True, slots=True)

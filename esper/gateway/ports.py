@@ -40,6 +40,16 @@ class TextRefusedError(ValueError):
     """Tokenizer or template take this input not. The sentence tells no text of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChatPrompt:
+    """Messages as a model reads them."""
+
+    tokens: Sequence[int]
+    """BOS once."""
+    public: int
+    """Leading tokens that the template writes whatever the messages say, 0 if it is unsure."""
+
+
 class AnswerTextPort(Protocol):
     """The text of one answer as its tokens come; what was given out is never taken back."""
 
@@ -68,8 +78,8 @@ class TextPort(Protocol):
     async def of_text(self, text: str) -> Sequence[int]:
         """Input of the model for a text as it is, BOS included. Raises TextRefusedError."""
 
-    async def of_messages(self, messages: Sequence[Message]) -> Sequence[int]:
-        """Input of the model by its template, BOS once. Raises TextRefusedError."""
+    async def of_messages(self, messages: Sequence[Message]) -> ChatPrompt:
+        """Input of the model by its template. Raises TextRefusedError."""
 
     def answer(self, prompt: Sequence[int], stops: Sequence[str]) -> AnswerTextPort:
         """Begin the text of an answer to a prompt."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from esper.gateway.keys import Account
-from esper.gateway.ports import TextPort, TextRefusedError
+from esper.gateway.ports import ChatPrompt, TextPort, TextRefusedError
 from esper.gateway.refusals import Refused, jittered
 from esper.gateway.requests.asked import Message, Request
 from esper.gateway.requests.room import INPUT_FIELDS, answer_room, check_token_ids
@@ -52,7 +52,8 @@ class Admission:
         model, text = self.models.find(request.model)
         prices = self.books.prices(request, account)
         check_token_ids(request, model.vocabulary)
-        prompt = tuple(await _prompt(request, text))
+        found = await _prompt(request, text)
+        prompt = tuple(found.tokens)
         most = answer_room(request, len(prompt), model.rows, self.settings.longest)
         taken = len(prompt) + most
         short = self.limits.take_tokens(account.id, taken, self.clock.steady_ms())
@@ -73,6 +74,7 @@ class Admission:
             model=model,
             text=text,
             prompt=prompt,
+            public=found.public,
             most=most,
             price=price,
             ticket=ticket,
@@ -113,14 +115,15 @@ class Admission:
         )
 
 
-async def _prompt(request: Request, text: TextPort) -> Sequence[int]:
+async def _prompt(request: Request, text: TextPort) -> ChatPrompt:
+    """Tokens; only of a template's can any be public, whatever else begins like it."""
     field, found = INPUT_FIELDS[request.endpoint], request.input
     try:
         if isinstance(found, str):
-            return await text.of_text(found)
+            return ChatPrompt(await text.of_text(found), 0)
         messages = [one for one in found if isinstance(one, Message)]
         if messages:
             return await text.of_messages(messages)
     except TextRefusedError as error:
         raise Refused("invalid_value", f"{field}: {error}", field) from None
-    return [one for one in found if isinstance(one, int)]
+    return ChatPrompt([one for one in found if isinstance(one, int)], 0)

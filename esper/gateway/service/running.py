@@ -124,6 +124,7 @@ class Runner:
             # A logarithm needs the sum, which the engine tells with others alone.
             top=0 if top is None else max(top, 1),
             group=call.account.id,
+            public=call.public,
         )
         start_ns = first_ns = self.clock.now_ns()
         begun = False

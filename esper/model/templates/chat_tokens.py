@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from esper.model.templates.apart.apart_template import ApartTemplate
 from esper.model.templates.apart.template_process import TemplateProcess
 from esper.model.templates.chat_template import read_chat_template, template_source
 from esper.model.templates.markers import MarkerTokenizer
+from esper.model.templates.public_prefix import PublicPrefix, ReadChat
 from esper.model.tokenizer import TOKENIZER_FILE, read_tokenizer_file, special_tokens, tokenizer_of
 
 NO_TEMPLATE = "this model has no chat template; send text instead of messages"
@@ -28,6 +30,16 @@ class Layout(Protocol):
         """The laid out messages. Raises TemplateRefusedError."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChatInput:
+    """Input of a model for a chat."""
+
+    tokens: list[int]
+    """BOS included once."""
+    public: int
+    """Leading ones that the template writes whatever the messages say (``public_prefix``)."""
+
+
 class ChatTokens:
     """The chat template of a model and its tokenizer. Made by :func:`chat_tokens`."""
 
@@ -35,6 +47,7 @@ class ChatTokens:
         self._template = template
         self._markers = markers
         self._bos = bos
+        self._prefix = PublicPrefix(self._read)
 
     @property
     def has_template(self) -> bool:
@@ -58,10 +71,22 @@ class ChatTokens:
             TemplateRefusedError: there is no template, it cannot be used, or it refuses them.
             TokenizerError: a text that the tokenizer has no tokens for.
         """
+        return self._read(messages).tokens
+
+    def input_of(self, messages: Sequence[Mapping[str, str]]) -> ChatInput:
+        """As ``of``, and how much of it is no secret of anybody's. ``messages``: at least one.
+
+        The first time for a role of the first message, the template is tried with other contents.
+        """
+        chat = self._read(messages)
+        return ChatInput(chat.tokens, self._prefix.count(messages, chat))
+
+    def _read(self, messages: Sequence[Mapping[str, str]]) -> ReadChat:
         if self._template is None:
             raise TemplateRefusedError(NO_TEMPLATE)
-        tokens = self._markers.encode(self._template.render(messages))
-        return tokens if tokens[:1] == [self._bos] else [self._bos, *tokens]
+        text = self._template.render(messages)
+        tokens = self._markers.encode(text)
+        return ReadChat(text, tokens if tokens[:1] == [self._bos] else [self._bos, *tokens])
 
 
 def chat_tokens(

@@ -1,8 +1,9 @@
 """Text to token ids and back for the models of the chain, without their weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tokenizers import Tokenizer
 
@@ -12,7 +13,7 @@ from esper.model.errors import TemplateRefusedError, TokenizerError
 from esper.model.prompts import TAG_TOKENIZER
 from esper.model.templates.apart.template_process import TemplateProcess
 from esper.model.templates.chat_messages import checked_messages
-from esper.model.templates.chat_tokens import NO_TEMPLATE, chat_tokens
+from esper.model.templates.chat_tokens import NO_TEMPLATE, ChatInput, chat_tokens
 from esper.model.tokenizer import (
     TOKENIZER_FILE,
     decode_answer,
@@ -24,6 +25,8 @@ from esper.model.tokenizer import (
 from esper.primitives.hashing import tagged_hash
 from esper.primitives.ids import ModelId
 from esper.primitives.model_entry import ModelEntry
+
+Read = TypeVar("Read")
 
 
 class NoTextError(Exception):
@@ -79,23 +82,29 @@ class ModelText:
 
         Markers that the template writes are tokens; those that a message spells are text.
         """
-        return self._laid_out([{"role": one.role, "content": one.content} for one in messages])
+        fields = [{"role": one.role, "content": one.content} for one in messages]
+        return self._laid_out(self._chat.of, fields)
 
-    def of_chat(self, messages: Sequence[ChatMessage]) -> list[int]:
+    def of_chat(self, messages: Sequence[ChatMessage]) -> ChatInput:
         """``of_messages`` for a stranger's messages, developer being another word for system.
+
+        It also says how many leading tokens are the template's own.
 
         Raises:
             InvalidFieldError: which of them is not taken, and why.
             NoTextError: as of ``of_messages``.
             MachineError: there is no process to run the template in.
         """
-        return self._laid_out(checked_messages((one.role, one.content) for one in messages))
+        fields = checked_messages((one.role, one.content) for one in messages)
+        return self._laid_out(self._chat.input_of, fields)
 
-    def _laid_out(self, fields: list[dict[str, str]]) -> list[int]:
+    def _laid_out(
+        self, read: Callable[[list[dict[str, str]]], Read], fields: list[dict[str, str]]
+    ) -> Read:
         if not self._chat.has_template:
             raise NoTextError(NO_TEMPLATE)
         try:
-            return self._chat.of(fields)
+            return read(fields)
         except (TemplateRefusedError, TokenizerError) as error:
             raise NoTextError(f"messages: {error}") from error
 

@@ -1,15 +1,18 @@
 """Texts of a node's models for the gateway's service."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import trio
 
-from esper.gateway.ports import AnswerTextPort, TextRefusedError
+from esper.gateway.ports import AnswerTextPort, ChatPrompt, TextRefusedError
 from esper.gateway.requests.asked import Message
 from esper.model.errors import InvalidFieldError
 from esper.node.calls.text_service import ChatMessage, ModelText, NoTextError, TextService
 from esper.primitives.ids import ModelId
+
+T = TypeVar("T")
 
 AT_ONCE = 4
 """Texts that are read at once: more would only take turns on the same processors."""
@@ -31,10 +34,11 @@ class NodeText:
         """Input of the model for a text as it is. Raises TextRefusedError."""
         return await self._read(partial(self._text.of_text, text))
 
-    async def of_messages(self, messages: Sequence[Message]) -> Sequence[int]:
+    async def of_messages(self, messages: Sequence[Message]) -> ChatPrompt:
         """Input of the model by its template. Raises TextRefusedError and MachineError."""
         chat = [ChatMessage(one.role, one.content) for one in messages]
-        return await self._read(partial(self._text.of_chat, chat))
+        found = await self._read(partial(self._text.of_chat, chat))
+        return ChatPrompt(found.tokens, found.public)
 
     def answer(self, prompt: Sequence[int], stops: Sequence[str]) -> AnswerTextPort:
         """Begin the text of an answer to a prompt."""
@@ -44,7 +48,7 @@ class NodeText:
         """What a token writes."""
         return self._text.token_bytes(token)
 
-    async def _read(self, work: "partial[list[int]]") -> Sequence[int]:
+    async def _read(self, work: Callable[[], T]) -> T:
         try:
             return await trio.to_thread.run_sync(work, limiter=self._limiter)
         except InvalidFieldError as error:

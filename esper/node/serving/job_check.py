@@ -31,3 +31,5 @@ def check_job(job: Job, model: EngineModel) -> None:
         raise JobError(f"top: 0 to {most}, got {job.top}")
     if len(job.group.encode()) > MOST_GROUP_BYTES:
         raise JobError(f"group: at most {MOST_GROUP_BYTES} bytes")
+    if not 0 <= job.public <= length:
+        raise JobError(f"public: 0 to the prompt's {length} tokens, got {job.public}")

@@ -56,7 +56,8 @@ class ModelLine:
             self._last += 1
             number, stream = self._last, AnswerStream()
             self._streams[number] = stream
-            self._send(Answer(number, job.prompt, job.max_tokens, job.top, job.group))
+            asked = Answer(number, job.prompt, job.max_tokens, job.top, job.group, job.public)
+            self._send(asked)
             try:
                 yield stream
             finally:

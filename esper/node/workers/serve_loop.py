@@ -25,7 +25,14 @@ class Batch(Protocol):
         """Answers that are being made."""
 
     def add(
-        self, number: int, prompt: Sequence[int], max_new: int, top_k: int, group: str, /
+        self,
+        number: int,
+        prompt: Sequence[int],
+        max_new: int,
+        top_k: int,
+        group: str,
+        public: int,
+        /,
     ) -> int:
         """Take one in. Raises ValueError for what does not fit."""
 
@@ -88,9 +95,9 @@ class ServeLoop:
     def _take_in(self) -> None:
         while not len(self._batch) or not self._requests.empty():
             match self._requests.get():
-                case Answer(number, prompt, max_tokens, top, group):
+                case Answer(number, prompt, max_tokens, top, group, public):
                     try:
-                        self._batch.add(number, prompt, max_tokens, top, group)
+                        self._batch.add(number, prompt, max_tokens, top, group, public)
                     except (ValueError, OverflowError) as error:
                         self._tell(Refused(number, str(error)))
                 case Forget(number):

@@ -58,6 +58,8 @@ class Answer:
     """Likeliest tokens told at each place."""
     group: str
     """Whose prompts it may begin with; empty: nobody's."""
+    public: int = 0
+    """Leading tokens that it may share with every group that says so of the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import trio
 
 from esper.gateway.engine_port import EngineError, EngineModel, Job, Made
-from esper.gateway.ports import TextPort, TextRefusedError
+from esper.gateway.ports import ChatPrompt, TextPort, TextRefusedError
 from esper.gateway.replies.characters import Characters
 from esper.gateway.requests.asked import Message
 from esper.model.answers.stop_texts import StopTexts
@@ -61,7 +61,7 @@ class StandinAnswer:
 
 @dataclass
 class StandinText:
-    """``TextPort`` on bytes; messages are their contents with the roles before them."""
+    """``TextPort`` on bytes; messages are their contents, and BOS the template's part."""
 
     ends: frozenset[int] = frozenset({EOS})
 
@@ -70,8 +70,8 @@ class StandinText:
             raise TextRefusedError("it has a character without tokens")
         return [BOS, *text.encode("utf-8", "surrogatepass")]
 
-    async def of_messages(self, messages: Sequence[Message]) -> Sequence[int]:
-        return await self.of_text("".join(one.content for one in messages))
+    async def of_messages(self, messages: Sequence[Message]) -> ChatPrompt:
+        return ChatPrompt(await self.of_text("".join(one.content for one in messages)), 1)
 
     def answer(self, prompt: Sequence[int], stops: Sequence[str]) -> StandinAnswer:
         return StandinAnswer(stops)

@@ -49,6 +49,8 @@ class Call:
     text: TextPort
     prompt: tuple[int, ...]
     """Tokens, BOS included."""
+    public: int
+    """Leading ones of them that are the template's; never any that a client wrote."""
     most: int
     """Tokens of answer at most."""
     price: Price

@@ -190,7 +190,7 @@ def test_a_stranger_s_chat_is_laid_out_apart(tmp_path: Path) -> None:
     with TemplateProcess(limit_s=60) as process:
         apart = ModelText(tmp_path, entry_of(tmp_path), process)
         assert apart.has_template
-        assert apart.of_chat(chat) == here.of_text("system:a<|im_end|>;user:b;")
+        assert apart.of_chat(chat).tokens == here.of_text("system:a<|im_end|>;user:b;")
         assert here.of_chat(chat) == apart.of_chat(chat)
         (tmp_path / "tokenizer_config.json").write_text('{"chat_template": "{{ 1 / 0 }}"}')
         broken = ModelText(tmp_path, entry_of(tmp_path), process)

@@ -24,7 +24,14 @@ class Counting:
         return len(self.left)
 
     def add(
-        self, number: int, prompt: Sequence[int], max_new: int, top_k: int, group: str, /
+        self,
+        number: int,
+        prompt: Sequence[int],
+        max_new: int,
+        top_k: int,
+        group: str,
+        public: int,
+        /,
     ) -> int:
         if number in self.left:
             raise ValueError("already")
