@@ -14,8 +14,10 @@ from typing import Final
 from esper.model.errors import ModelError
 from esper.model.templates.own_text import mask_of
 
-PROBES: Final = ("a", "1.", "\n\nB", " <")
-"""Contents that begin so differently that a token which reaches into one is in no other's chat."""
+PROBES: Final = ("The", "1.", "\n\nB", " <", "  c", " ")
+"""Contents that begin so differently that a token which reaches into one is not in all chats.
+
+Blanks and common words are often read together with what is before them."""
 _OPENINGS: Final = {"system": ("system", "user"), "user": ("user",)}
 """Roles of the chats that are tried, by the first message's: without a system message a template
 may write one of its own."""

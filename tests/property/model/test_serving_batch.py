@@ -38,7 +38,8 @@ def test_any_coming_and_going_gives_the_same_answers(data: st.DataObject) -> Non
                 prompt = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=20))
                 most = data.draw(st.integers(1, 12))
                 group = data.draw(st.sampled_from(("", "a", "b")))
-                batch.add(number, prompt, most, data.draw(st.integers(0, 3)), group)
+                public = data.draw(st.integers(0, len(prompt)))
+                batch.add(number, prompt, most, data.draw(st.integers(0, 3)), group, public)
                 asked[number], told[number] = (prompt, most), []
             case "remove" if asked:
                 gone = data.draw(st.sampled_from(sorted(asked)))

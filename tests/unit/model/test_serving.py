@@ -68,6 +68,20 @@ def test_a_group_and_a_removal(model: LoadedModel) -> None:
     assert len(batch) == 1
 
 
+def test_two_groups_share_what_is_public_and_nothing_beyond(model: LoadedModel) -> None:
+    prompt = model.encode(PROMPTS[2])
+    batch = ServingBatch(model.native, 3, 64, 1, SCALE)
+    shared = []
+    for number, (group, public) in enumerate((("ours", 4), ("theirs", 4), ("others", 3), ("", 0))):
+        shared.append(batch.add(number, prompt, 5, 0, group, public))
+        said = []
+        while len(batch):
+            said += [token for _, token, *_ in batch.run(9, 60_000)]
+        assert said == model.generate(prompt, 5)
+    assert len(prompt) > 5
+    assert shared == [0, 4, 3, 0]
+
+
 def test_what_does_not_fit_is_refused(model: LoadedModel) -> None:
     with pytest.raises(ValueError, match="slots must be"):
         ServingBatch(model.native, 0, 64, 1, SCALE)
@@ -83,6 +97,7 @@ def test_what_does_not_fit_is_refused(model: LoadedModel) -> None:
         ((1, [1024], 1), "token 1024 is not below"),
         ((1, [1], 1, 21), "top_k must be at most 20"),
         ((1, [1], 1, 0, "g" * 65), "group has 65 bytes"),
+        ((1, [1], 1, 0, "g", 2), "2 tokens of the prompt cannot be public"),
     ):
         with pytest.raises(ValueError, match=says):
             batch.add(*arguments)

@@ -46,6 +46,24 @@ def test_a_completion_of_ids_as_they_are(world: GatewayWorld) -> None:
     assert refused.value.param == "prompt[0]"
 
 
+def test_only_a_template_s_words_are_shared_with_other_keys(world: GatewayWorld) -> None:
+    """The stand-in's template writes BOS alone."""
+    client = world.client()
+    client.completions.create(model=MODEL, prompt="The")
+    client.completions.create(model=MODEL, prompt=[BOS, 7, 8])
+    client.responses.create(model=MODEL, input="The")
+    client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "The"}])
+    with world.http() as http:
+        http.post("/api/generate", json={"model": MODEL, "prompt": "The", "stream": False})
+        http.post(
+            "/api/generate", json={"model": MODEL, "prompt": "The", "raw": True, "stream": False}
+        )
+    assert [one.public for one in world.engine.jobs[-6:]] == [0, 0, 1, 1, 1, 0]
+    said = {"model": MODEL, "prompt": "The", "public": 3}
+    with world.http() as http:
+        assert http.post("/v1/completions", json=said).json()["error"]["param"] == "public"
+
+
 def test_a_stream_of_completions(world: GatewayWorld) -> None:
     chunks = list(world.client().completions.create(model=MODEL, prompt="a", stream=True))
     assert "".join(one.choices[0].text for one in chunks) == ANSWER

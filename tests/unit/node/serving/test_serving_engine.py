@@ -104,6 +104,17 @@ def test_answers_are_those_alone_and_wait_for_slots() -> None:
     go(main)
 
 
+def test_what_is_public_changes_no_answer() -> None:
+    async def main() -> None:
+        async with serving() as engine:
+            prompts = [(1, *range(50, 90), one) for one in (7, 8, 7)]
+            for prompt, group in zip(prompts, "abc", strict=True):
+                job = Job(JOB.model_id, prompt, 20, 2, group, public=41)
+                assert exact(await asked(engine, job)) == alone(job)
+
+    go(main)
+
+
 def test_the_first_token_comes_alone() -> None:
     async def main() -> None:
         async with serving() as engine, engine.answer(JOB) as tokens:
@@ -228,6 +239,8 @@ def test_what_cannot_be_served_is_complained_of(
         (replace(JOB, top=21), "top: 0 to 20"),
         (replace(JOB, top=-1), "top: 0 to 20"),
         (replace(JOB, group="g" * 65), "group: at most 64"),
+        (replace(JOB, public=5), "public: 0 to the prompt's 4 tokens, got 5"),
+        (replace(JOB, public=-1), "public: 0 to"),
     ],
 )
 def test_a_job_that_does_not_fit_is_the_callers_fault(job: Job, says: str) -> None:

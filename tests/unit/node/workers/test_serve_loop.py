@@ -19,6 +19,7 @@ class Counting:
         self.left: dict[int, int] = {}
         self.begun: set[int] = set()
         self.asked_ms: list[int] = []
+        self.taken: list[tuple[int, str, int]] = []
 
     def __len__(self) -> int:
         return len(self.left)
@@ -36,6 +37,7 @@ class Counting:
         if number in self.left:
             raise ValueError("already")
         self.left[number] = max_new
+        self.taken.append((number, group, public))
         return 0
 
     def remove(self, number: int, /) -> bool:
@@ -127,6 +129,13 @@ def test_what_the_engine_refuses_is_told_and_others_go_on() -> None:
     world.ask(1)
     world.loop.turn()
     assert world.told == [Refused(1, "already"), Tokens(((1, 7, 70, ((7, 70),), 1.5, False),))]
+
+
+def test_the_engine_hears_whose_it_is_and_what_of_it_is_public() -> None:
+    world = World()
+    world.requests.put(Answer(1, (1, 2, 3), 9, 1, "ours", 2))
+    world.loop.turn()
+    assert world.batch.taken == [(1, "ours", 2)]
 
 
 def test_nobody_serves_what_is_no_request() -> None:
