@@ -69,8 +69,8 @@ class PublicPrefix:
         except ModelError:
             # Not tried again: a template that was ended would cost its time with every chat.
             return ReadChat("", [])
-        length = min(_own_length(chat.text) for chat in chats)
-        text = chats[0].text[: _same([chat.text[:length] for chat in chats])]
+        # A part that is not the template's own for sure stays in the text: no chat has it as that.
+        text = chats[0].text[: _same([chat.text for chat in chats])]
         return ReadChat(text, chats[0].tokens[: _same([chat.tokens for chat in chats])])
 
 

@@ -105,6 +105,8 @@ def test_a_system_message_is_somebody_s_even_if_it_says_what_the_default_says(
         ),
         ("Once {{ messages[0].content | upper }}", "Once", True),
         ("{{ messages[0].content[:1] }}Once", "O", False),
+        # The same in every chat, made of what was said in each.
+        ("Once {{ messages[0].content | replace(messages[0].content, 'X') }}.", "X", False),
         (
             "{% if messages[0].content != 'x' %}{{ raise_exception('no') }}{% endif %}Once",
             "x",
@@ -116,7 +118,7 @@ def test_only_what_the_template_writes_in_every_chat(
     source: str, content: str, public: bool
 ) -> None:
     found = of_template(source, ("user", content))
-    assert found > 1 if public else found <= 1
+    assert found > 1 if public else found == 0
 
 
 def test_a_template_is_tried_once_for_each_opening() -> None:
@@ -135,6 +137,8 @@ def test_a_template_is_tried_once_for_each_opening() -> None:
         chat = ReadChat(joined((OwnText.literal("ab"), "xy")), list(b"abxy"))
         assert prefix.count(said((role, "xy")), chat) == 2
         assert prefix.count(said((role, "xy")), ReadChat("abxy", list(b"abxy"))) == 0
+        other = ReadChat(joined((OwnText.literal("aB"), "xy")), list(b"abxy"))
+        assert prefix.count(said((role, "xy")), other) == 0
         # A token that reaches over the border, and one that only the following text made.
         assert prefix.count(said((role, "xy")), ReadChat(chat.text, [97, 300])) == 0
     assert (asked.count("user"), asked.count("system")) == (len(PROBES), len(PROBES))
