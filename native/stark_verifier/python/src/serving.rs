@@ -66,7 +66,6 @@ impl ServingBatch {
     /// Take a sequence in; how many of its tokens have run already, in its group or as public ones.
     ///
     /// Raises ValueError for an id that is here, a full batch, or what does not fit the model or the rows.
-    #[expect(clippy::too_many_arguments, reason = "one a field of what is asked")]
     #[pyo3(signature = (id, prompt, max_new, top_k = 0, group = String::new(), public = 0, /))]
     fn add(
         &self,
