@@ -292,6 +292,19 @@ fn groups_share_what_both_say_is_public_and_nothing_beyond() {
 }
 
 #[test]
+fn of_nobody_s_what_is_public_stays_and_nothing_beyond() {
+    let engine = engine(Level::best(), 1);
+    let mut batch = batch(&engine, 3, 160);
+    let mut heard = Heard::default();
+    for (id, said, known) in [(1, 20, 0), (2, 20, 20), (3, 60, 20), (4, 60, 59)] {
+        let asked = public(said, request(id, tokens(60, 5), 3));
+        assert_eq!(batch.add(asked.clone()).unwrap(), known, "{id}");
+        finish(&mut batch, &mut heard);
+        heard.is(&engine, &asked);
+    }
+}
+
+#[test]
 fn what_is_public_is_taken_from_who_still_runs_as_far_as_it_has_run() {
     let engine = engine(Level::best(), 1);
     let mut batch = batch(&engine, 4, 160);
