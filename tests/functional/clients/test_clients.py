@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.node.node_process import BIN, environment, running, until
+from tests.support.node.node_process import BIN, User, environment, running, until
 
 pytestmark = [pytest.mark.serial, pytest.mark.soak]
 
@@ -71,6 +71,27 @@ def node_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+KEYS = {"asking": "infer,receipts,usage", "proving": "infer,receipts,usage,prove"}
+"""Scopes of each key that the fuzzer has."""
+
+KEY_LIMITS = (
+    *("--budget", "9000000000000", "--streams", "16"),
+    *("--requests-per-minute", "1000000", "--tokens-per-minute", "1000000000"),
+)
+"""Budgets that a fuzzer does not use up: refusals for them would be all that it sees."""
+
+
+@pytest.fixture
+def keyed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """A node of its own, and a key that `esper key new` made for the scopes of the parameter."""
+    folder = tmp_path / "node"
+    with running("node", folder, "--network", "regtest", gateway=True) as node:
+        url = f"{node.url.rstrip('/')}/v1"
+        until("the model", lambda: answers(url))
+        words = ("key", "new", "--scope", KEYS[request.param], *KEY_LIMITS, "--yes")
+        yield url, User(folder, "").json(*words)["key"]
+
+
 def answers(url: str) -> bool | None:
     return True if httpx.get(f"{url}/models").json().get("data") else None
 
@@ -121,3 +142,10 @@ def test_answers_are_as_described(serve_url: str, tmp_path: Path) -> None:
 def test_answers_of_a_node_are_as_described(node_url: str, tmp_path: Path) -> None:
     """As often as a program without a key may ask."""
     schemathesis(node_url, tmp_path, FUZZ_S // 3, "--rate-limit", "50/m")
+
+
+@pytest.mark.parametrize("keyed", KEYS, indirect=True)
+def test_answers_to_a_key_are_as_described(keyed: tuple[str, str], tmp_path: Path) -> None:
+    """As often as the fuzzer likes, with paths that are its key's alone, and with proofs asked for."""
+    url, key = keyed
+    schemathesis(url, tmp_path, FUZZ_S // 2, "--header", f"Authorization: Bearer {key}")
