@@ -22,6 +22,9 @@ ROOT = Path(__file__).parents[3]
 PLACE = Path(os.environ.get("ESPER_CLIENTS", ROOT / ".tools" / "clients"))
 FUZZ_S = int(os.environ.get("ESPER_SCHEMA_SECONDS", "600"))
 PATIENCE_S = 120
+PROOF_S = 300
+"""How long an answer waits at most that was to be proven first; nobody mines here."""
+
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -114,13 +117,14 @@ def schemathesis(url: str, folder: Path, seconds: int, *arguments: str) -> None:
         [
             *(program("schemathesis"), "run", f"{url}/openapi.json", "--no-color"),
             *("--checks", ",".join(CHECKS), "--max-time", str(seconds)),
+            *("--request-timeout", str(PROOF_S + PATIENCE_S)),
             *("--generation-database", "none", "--continue-on-failure", *arguments),
         ],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
-        timeout=seconds + PATIENCE_S,
+        timeout=seconds + PROOF_S + PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     cases = [line for line in done.stdout.splitlines() if "generated" in line]
