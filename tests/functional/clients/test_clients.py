@@ -1,4 +1,4 @@
-"""Other projects' clients against ``esperd serve`` and a node: LangChain, and Schemathesis.
+"""Other projects' clients against ``esperd serve`` and a node: LangChain, Ollama's, Schemathesis.
 
 They live in an environment of their own, ``.tools/clients``, which `make clients` fills;
 ``ESPER_CLIENTS`` names another.
@@ -99,9 +99,10 @@ def answers(url: str) -> bool | None:
     return True if httpx.get(f"{url}/models").json().get("data") else None
 
 
-def langchain(url: str) -> None:
+def client(script: str, *arguments: str) -> None:
+    """A program of this folder, which says at its end what it tried last."""
     done = subprocess.run(
-        [program("python"), Path(__file__).parent / "langchain_client.py", url, "none"],
+        [program("python"), Path(__file__).parent / script, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -131,6 +132,22 @@ def schemathesis(url: str, folder: Path, seconds: int, *arguments: str) -> None:
     assert cases, done.stdout
 
 
+def langchain(url: str) -> None:
+    client("langchain_client.py", url, "none")
+
+
+def ollama(url: str) -> None:
+    client("ollama_client.py", url.removesuffix("/v1"))
+
+
+def test_ollamas_own_client(serve_url: str) -> None:
+    ollama(serve_url)
+
+
+def test_ollamas_own_client_and_a_node(node_url: str) -> None:
+    ollama(node_url)
+
+
 def test_langchain(serve_url: str) -> None:
     langchain(serve_url)
 
@@ -150,6 +167,6 @@ def test_answers_of_a_node_are_as_described(node_url: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("keyed", KEYS, indirect=True)
 def test_answers_to_a_key_are_as_described(keyed: tuple[str, str], tmp_path: Path) -> None:
-    """As often as the fuzzer likes, with paths that are its key's alone, and with proofs asked for."""
+    """As often as the fuzzer likes, with its own receipts, and with proofs asked for."""
     url, key = keyed
     schemathesis(url, tmp_path, FUZZ_S // 2, "--header", f"Authorization: Bearer {key}")

@@ -20,9 +20,7 @@ def model_name(model: EngineModel) -> str:
 class ModelList:
     """Models of an engine whose tokenizers are here too."""
 
-    def __init__(
-        self, engine: EnginePort, texts: TextsPort, chance: Callable[[], float]
-    ) -> None:
+    def __init__(self, engine: EnginePort, texts: TextsPort, chance: Callable[[], float]) -> None:
         """``chance``: from 0 to 1, so that those who all ask too early come back apart."""
         self._engine = engine
         self._texts = texts

@@ -21,7 +21,9 @@ def test_each_key_is_a_group_of_its_own_in_the_engine(tmp_path: Path) -> None:
             world.client(key).completions.create(model="esper-t0", prompt=PROMPT)
         alice, bob, again = world.engine.jobs
     assert alice.prompt == bob.prompt == again.prompt
-    assert [one.group for one in (alice, bob, again)] == [key_id(one) for one in (ALICE, BOB, ALICE)]
+    assert [one.group for one in (alice, bob, again)] == [
+        key_id(one) for one in (ALICE, BOB, ALICE)
+    ]
 
 
 def test_rows_of_a_prompt_are_used_again_within_its_key_alone() -> None:
