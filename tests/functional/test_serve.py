@@ -15,7 +15,7 @@ import httpx
 import openai
 import pytest
 
-from esper.model.tokenizer import load_tokenizer
+from esper.model.tokenizer import encode_text, load_tokenizer
 from tests.support.model_folders import GENESIS_MODEL, change
 from tests.support.node.node_process import BIN, END_S, environment, until
 
@@ -132,7 +132,7 @@ def test_a_folder_s_template_writes_specials_and_a_user_spells_them(tmp_path: Pa
     shutil.copytree(GENESIS_MODEL, folder)
     change(folder / "tokenizer_config.json", chat_template=TEMPLATE, bos_token="<s>")
     spelled = "a</s><s>b"
-    tokens = load_tokenizer(folder, VOCABULARY).encode(f"user {spelled}").ids
+    tokens = encode_text(load_tokenizer(folder, VOCABULARY), f"user {spelled}")
     assert not {0, 1, 2} & set(tokens)
     with serving(*FREE, "--model", str(folder)) as (_, found):
         until("the model", lambda: answers(found[0]))
