@@ -174,7 +174,7 @@ def _strictly(
 
 def _tokenizers(folder: Path | None, as_json: bool) -> list[FileTokenizer]:
     """The one that was named, else the one that comes with the program where it is there."""
-    from esper.cli.esper.receipts.surroundings import FileTokenizer, NamedTip, NodeWord
+    from esper.cli.esper.receipts.surroundings import FileTokenizer
     from esper.embedded import WORD
     from esper.model.errors import ModelError
 
