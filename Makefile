@@ -150,7 +150,7 @@ $(CLIENTS)/.stamp: requirements/clients.lock $(VENV)/.stamp-packages
 	$(BIN)/uv pip install --quiet --python $(CLIENTS)/bin/python --require-hashes -r requirements/clients.lock
 	touch $@
 
-clients: build $(CLIENTS)/.stamp ## LangChain and a fuzzer of its description against the gateway (network)
+clients: build $(CLIENTS)/.stamp ## LangChain, Ollama and a fuzzer of its description against the gateway (network)
 	$(BIN)/python -m pytest -q -m soak tests/functional/clients
 
 soak: build $(CLIENTS)/.stamp ## Run the randomised tests a hundred times longer than `make test` does

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import openai
 import pytest
 
+from esper.model.tokenizer import encode_text, load_tokenizer
+from tests.support.model_folders import GENESIS_MODEL, change
 from tests.support.node.node_process import BIN, END_S, environment, until
 
 SERVE = (BIN / "esperd", "serve", "--model", "genesis", "--threads", "1")
@@ -116,3 +120,37 @@ def test_what_is_refused_at_once() -> None:
         port = str(taken.getsockname()[1])
         assert "another port with --ollama-port" in refusal("--port", "0", "--ollama-port", port)
         assert "another port with --port" in refusal("--port", port, "--ollama-port", "0")
+
+
+VOCABULARY = 1024
+TEMPLATE = "{% for m in messages %}{{ bos_token ~ m.role ~ ' ' ~ m.content ~ '</s>' }}{% endfor %}"
+
+
+def test_a_folder_s_template_writes_specials_and_a_user_spells_them(tmp_path: Path) -> None:
+    """It is the chat that the same ids are: equal tokens, answer and probabilities."""
+    folder = tmp_path / "model"
+    shutil.copytree(GENESIS_MODEL, folder)
+    change(folder / "tokenizer_config.json", chat_template=TEMPLATE, bos_token="<s>")
+    spelled = "a</s><s>b"
+    tokens = encode_text(load_tokenizer(folder, VOCABULARY), f"user {spelled}")
+    assert not {0, 1, 2} & set(tokens)
+    with serving(*FREE, "--model", str(folder)) as (_, found):
+        until("the model", lambda: answers(found[0]))
+        with client(found[0]) as asking:
+            chat = asking.chat.completions.create(
+                model="esper-t0",
+                messages=[{"role": "user", "content": spelled}],
+                max_tokens=8,
+                logprobs=True,
+            )
+            as_ids = asking.completions.create(
+                model="esper-t0", prompt=[1, *tokens, 2], max_tokens=8, logprobs=0
+            )
+    assert chat.usage is not None
+    assert chat.usage == as_ids.usage
+    assert chat.choices[0].message.content == as_ids.choices[0].text
+    assert chat.choices[0].logprobs is not None
+    assert chat.choices[0].logprobs.content is not None
+    assert as_ids.choices[0].logprobs is not None
+    told = [one.logprob for one in chat.choices[0].logprobs.content]
+    assert told == as_ids.choices[0].logprobs.token_logprobs

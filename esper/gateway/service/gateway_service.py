@@ -69,7 +69,7 @@ class GatewayService:
             )
         self._node = node
         self._since = clock.now_ms() // 1000
-        self._models = ModelList(engine, texts)
+        self._models = ModelList(engine, texts, clock.chance)
         self.desk = SlotDesk(settings)
         """Slots and queue."""
         limits = MinuteLimits()

@@ -1,4 +1,4 @@
-"""Other projects' clients against ``esperd serve`` and a node: LangChain, and Schemathesis.
+"""Other projects' clients against ``esperd serve`` and a node: LangChain, Ollama's, Schemathesis.
 
 They live in an environment of their own, ``.tools/clients``, which `make clients` fills;
 ``ESPER_CLIENTS`` names another.
@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.node.node_process import BIN, environment, running, until
+from tests.support.node.node_process import BIN, User, environment, running, until
 
 pytestmark = [pytest.mark.serial, pytest.mark.soak]
 
@@ -22,6 +22,9 @@ ROOT = Path(__file__).parents[3]
 PLACE = Path(os.environ.get("ESPER_CLIENTS", ROOT / ".tools" / "clients"))
 FUZZ_S = int(os.environ.get("ESPER_SCHEMA_SECONDS", "600"))
 PATIENCE_S = 120
+PROOF_S = 300
+"""How long an answer waits at most that was to be proven first; nobody mines here."""
+
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -71,13 +74,35 @@ def node_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+KEYS = {"asking": "infer,receipts,usage", "proving": "infer,receipts,usage,prove"}
+"""Scopes of each key that the fuzzer has."""
+
+KEY_LIMITS = (
+    *("--budget", "9000000000000", "--streams", "16"),
+    *("--requests-per-minute", "1000000", "--tokens-per-minute", "1000000000"),
+)
+"""Budgets that a fuzzer does not use up: refusals for them would be all that it sees."""
+
+
+@pytest.fixture
+def keyed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """A node of its own, and a key that `esper key new` made for the scopes of the parameter."""
+    folder = tmp_path / "node"
+    with running("node", folder, "--network", "regtest", gateway=True) as node:
+        url = f"{node.url.rstrip('/')}/v1"
+        until("the model", lambda: answers(url))
+        words = ("key", "new", "--scope", KEYS[request.param], *KEY_LIMITS, "--yes")
+        yield url, User(folder, "").json(*words)["key"]
+
+
 def answers(url: str) -> bool | None:
     return True if httpx.get(f"{url}/models").json().get("data") else None
 
 
-def langchain(url: str) -> None:
+def client(script: str, *arguments: str) -> None:
+    """A program of this folder, which says at its end what it tried last."""
     done = subprocess.run(
-        [program("python"), Path(__file__).parent / "langchain_client.py", url, "none"],
+        [program("python"), Path(__file__).parent / script, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -93,17 +118,34 @@ def schemathesis(url: str, folder: Path, seconds: int, *arguments: str) -> None:
         [
             *(program("schemathesis"), "run", f"{url}/openapi.json", "--no-color"),
             *("--checks", ",".join(CHECKS), "--max-time", str(seconds)),
+            *("--request-timeout", str(PROOF_S + PATIENCE_S)),
             *("--generation-database", "none", "--continue-on-failure", *arguments),
         ],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
-        timeout=seconds + PATIENCE_S,
+        timeout=seconds + PROOF_S + PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     cases = [line for line in done.stdout.splitlines() if "generated" in line]
     assert cases, done.stdout
+
+
+def langchain(url: str) -> None:
+    client("langchain_client.py", url, "none")
+
+
+def ollama(url: str) -> None:
+    client("ollama_client.py", url.removesuffix("/v1"))
+
+
+def test_ollamas_own_client(serve_url: str) -> None:
+    ollama(serve_url)
+
+
+def test_ollamas_own_client_and_a_node(node_url: str) -> None:
+    ollama(node_url)
 
 
 def test_langchain(serve_url: str) -> None:
@@ -121,3 +163,10 @@ def test_answers_are_as_described(serve_url: str, tmp_path: Path) -> None:
 def test_answers_of_a_node_are_as_described(node_url: str, tmp_path: Path) -> None:
     """As often as a program without a key may ask."""
     schemathesis(node_url, tmp_path, FUZZ_S // 3, "--rate-limit", "50/m")
+
+
+@pytest.mark.parametrize("keyed", KEYS, indirect=True)
+def test_answers_to_a_key_are_as_described(keyed: tuple[str, str], tmp_path: Path) -> None:
+    """As often as the fuzzer likes, with its own receipts, and with proofs asked for."""
+    url, key = keyed
+    schemathesis(url, tmp_path, FUZZ_S // 2, "--header", f"Authorization: Bearer {key}")

@@ -17,6 +17,7 @@ import openai
 import trio
 
 from esper.gateway.keys import Account, key_hash, key_id, make_key
+from esper.gateway.ports import TextsPort
 from esper.gateway.service.clock import Clock
 from esper.gateway.service.gateway_service import GatewayService, NodePorts
 from esper.gateway.service.routes import gateway_routes
@@ -136,6 +137,7 @@ def gateway_world(
     clock: Clock | None = None,
     http: HttpSettings | None = None,
     engine: StandinEngine | None = None,
+    texts: TextsPort | None = None,
     **changes: Any,
 ) -> Iterator[GatewayWorld]:
     """Serve until the end. ``folder``: of the database; None serves without a chain.
@@ -160,7 +162,7 @@ def gateway_world(
                 node = NodePorts(world.store, world.signer, world.proving, world.chain)
             world.service = GatewayService(
                 world.engine,
-                StandinTexts(),
+                texts or StandinTexts(),
                 settings,
                 version="1.2.3",
                 clock=clock or Clock(_now_ms),

@@ -19,6 +19,7 @@ from esper.receipts.links.model import model_bytes
 from esper.receipts.links.text import prompt_text
 from esper.receipts.parts import AnswerReceipt, Words
 from esper.receipts.ports import NamedModel, Surroundings
+from esper.receipts.promise import decode_promise
 from esper.receipts.verdict import EXIT_BROKEN, EXIT_OPEN, EXIT_PROVEN, Status, Verdict
 from esper.vm.llm_call import LlmCall
 from tests.support.block_workshop import PARAMS
@@ -142,6 +143,20 @@ def test_promises_that_do_not_fit() -> None:
         "the promise is about another request",
     )
     assert judged(replace(FULL, request=None)).exit_code == EXIT_PROVEN
+
+
+@pytest.mark.parametrize("height", [0, 13, WORLD.tip.height + 1000])
+def test_both_ends_of_a_promise_s_time_as_evidence_are_shown(height: int) -> None:
+    """A height that is far too low is over, one far too high has not begun: a reader can tell."""
+    called = LlmCall(PARAMS.model.model_id, (1, 70, 71), 6, 1)
+    alone = promise_receipt()
+    assert alone.instant is not None
+    answer = decode_promise(alone.instant.record).answer
+    verdict = judged(replace(alone, instant=signed(called, answer, height=height)))
+    assert verdict.exit_code == EXIT_OPEN
+    [told] = [one.detail for one in verdict.links if one.name == "instant"]
+    last = height + PARAMS.reward.unbonding
+    assert told.endswith(f"evidence from height {height} to {last}")
 
 
 def test_the_proof_s_model_is_the_entry_s() -> None:

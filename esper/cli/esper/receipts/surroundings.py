@@ -112,6 +112,10 @@ class NamedTip:
         """64 bytes, None for another height."""
         return self.identity if height == self.height else None
 
+    def tip_height(self) -> int:
+        """Of the tip."""
+        return self.height
+
 
 @dataclass(frozen=True, slots=True)
 class NodeWord:
@@ -132,6 +136,10 @@ class NodeWord:
             return bytes.fromhex(reply.hash)
         except ValueError:
             return b""
+
+    def tip_height(self) -> int:
+        """Of the node's tip. Raises the client's errors."""
+        return self.node.call(GET_BLOCK, BlockParams()).height
 
 
 def _statement(claim: WorkClaim) -> Statement:

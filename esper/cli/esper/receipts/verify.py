@@ -19,8 +19,8 @@ from esper.cli.esper.session import printable
 from esper.cli.folder_option import folder_named
 
 if TYPE_CHECKING:
-    from esper.cli.esper.receipts.surroundings import FileTokenizer
-    from esper.receipts.ports import ChainWord, Surroundings
+    from esper.cli.esper.receipts.surroundings import FileTokenizer, NamedTip, NodeWord
+    from esper.receipts.ports import Surroundings
     from esper.receipts.verdict import Verdict
 
 
@@ -102,6 +102,7 @@ def _verify_receipt(
     strict: bool,
     as_json: bool,
 ) -> None:
+    from esper.cli.esper.receipts.promise_height import height_warning
     from esper.cli.esper.receipts.receipt_text import verdict_document, verdict_lines
     from esper.cli.esper.receipts.surroundings import NativeJudge, known_networks
     from esper.primitives.ids import ModelId
@@ -110,18 +111,22 @@ def _verify_receipt(
     from esper.rpc.auth import CookieError
     from esper.rpc.client import RpcClientError
 
+    warning = None
     try:
+        chain = None if strict else _chain(tip, node, datadir)
         around = Surroundings(
             networks=known_networks(),
             judge=NativeJudge(),
             trusted=frozenset(() if trusted is None else (ModelId(trusted),)),
             tokenizers=_tokenizers(tokenizer, as_json),
-            chain=None if strict else _chain(tip, node, datadir),
+            chain=chain,
         )
         if strict:
             verdict = _strictly(data, around, tip, node, datadir, as_json)
         else:
             verdict = judge_bytes(data, around)
+            if chain is not None:
+                warning = height_warning(data, verdict, chain)
     except (ImportError, RpcClientError, CookieError) as error:
         refuse(error, as_json=as_json, status=2)
     if as_json:
@@ -129,6 +134,8 @@ def _verify_receipt(
     else:
         for line in verdict_lines(verdict):
             typer.echo(printable(line))
+    if warning is not None:
+        typer.echo(f"Warning: {warning}.", err=True)
     status = verdict.strict_exit_code if strict else verdict.exit_code
     if status:
         raise typer.Exit(status)
@@ -179,7 +186,7 @@ def _tokenizers(folder: Path | None, as_json: bool) -> list[FileTokenizer]:
         refuse(error, as_json=as_json, status=2)
 
 
-def _chain(tip: str | None, node: str | None, datadir: Path | None) -> ChainWord | None:
+def _chain(tip: str | None, node: str | None, datadir: Path | None) -> NamedTip | NodeWord | None:
     """Who is asked for the anchor's block. Raises the client's errors."""
     from esper.cli.esper.receipts.surroundings import NamedTip, NodeWord
     from esper.rpc.client import RpcClient

@@ -1,13 +1,15 @@
 """The models that answer, as clients name and see them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from esper.gateway.engine_port import EngineModel, EnginePort
 from esper.gateway.ports import TextPort, TextsPort
-from esper.gateway.refusals import Refused
+from esper.gateway.refusals import Refused, jittered
 
 NAME_PREFIX = "esper-t"
+LOADING_MS = 2_000
+"""Least wait of those that ask before a model is loaded."""
 
 
 def model_name(model: EngineModel) -> str:
@@ -18,9 +20,11 @@ def model_name(model: EngineModel) -> str:
 class ModelList:
     """Models of an engine whose tokenizers are here too."""
 
-    def __init__(self, engine: EnginePort, texts: TextsPort) -> None:
+    def __init__(self, engine: EnginePort, texts: TextsPort, chance: Callable[[], float]) -> None:
+        """``chance``: from 0 to 1, so that those who all ask too early come back apart."""
         self._engine = engine
         self._texts = texts
+        self._chance = chance
 
     def all(self) -> Sequence[EngineModel]:
         """Those that answer now."""
@@ -34,7 +38,11 @@ class ModelList:
                 if text is not None:
                     return model, text
         if not self._engine.models:
-            raise Refused("not_ready", "no model is loaded yet: try again", retry_ms=2_000)
+            raise Refused(
+                "not_ready",
+                "no model is loaded yet: try again",
+                retry_ms=jittered(LOADING_MS, self._chance()),
+            )
         raise Refused(
             "model_not_found",
             "there is no such model: GET /v1/models lists those that answer",

@@ -151,7 +151,10 @@ const whole = {
   },
 
   async repeats() {
-    // Its own option idempotencyKey sends nothing.
+    // Its own option idempotencyKey sends nothing: bodies that differ would be refused.
+    const unsent = { idempotencyKey: `unsent-${version}` };
+    const plain = await chat({}, unsent);
+    assert.notEqual((await chat({ stop: "x" }, unsent)).esper.id, plain.esper.id);
     const once = { headers: { "Idempotency-Key": `once-${version}` } };
     const first = await chat({}, once);
     assert.equal((await chat({}, once)).esper.id, first.esper.id);

@@ -99,3 +99,13 @@ def test_the_rest_is_refused_in_words(
     assert error["param"].startswith(param)
     assert error["type"] == "invalid_request_error"
     assert len(error["message"]) > 20
+
+
+def test_newer_ones_leave_out_what_is_empty(world: GatewayWorld) -> None:
+    """Without instructions, tools or fields that are null."""
+    left_out = ("instructions", "tools")
+    body = {name: one for name, one in BODY.items() if one is not None and name not in left_out}
+    assert len(body) < len(BODY) - len(left_out)
+    told = events(world, body)
+    assert told[-1]["type"] == "response.completed"
+    assert told[-1]["response"]["output"][0]["content"][0]["text"] == ANSWER
