@@ -32,7 +32,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_mine_then_verify_then_mine_on(tmp_path: Path) -> None:
-    addresses = ("peers may dial", "pages for browsers at ")
+    addresses = ("peers may dial", "pages for browsers at ", "base_url of ")
     told = [line for line in said(mine(tmp_path / "d")) if not line.startswith(addresses)]
     assert told[0].startswith("regtest at height 0, RPC on 127.0.0.1 port ")
     assert told[1] == "loading the model for the search"
