@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.support.explorer.chromium import LACKING, PROGRAM, chromium
 from tests.support.node.node_process import BIN, RunningNode, User, environment, running, until
 
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [
-    pytest.mark.serial,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
-]
+pytestmark = [pytest.mark.serial, pytest.mark.skipif(PROGRAM is None, reason=LACKING)]
 
 PATIENCE_MS = 120_000
-ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +31,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as play:
-        found = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture
@@ -112,8 +106,20 @@ def test_a_link_signs_in_once_and_a_question_is_answered(
     stranger.context.close()
 
 
+def verdict(page: Page, node: RunningNode, receipt: str) -> str:
+    """What the page of receipts makes of one: ok, warn or bad."""
+    page.goto(f"{node.url}receipt")
+    file: Any = {"name": "r.json", "mimeType": "application/json", "buffer": receipt.encode()}
+    page.locator("input[type=file]").set_input_files([file])
+    told = page.locator("[data-verdict]")
+    expect(told).to_have_class(re.compile("ok|warn|bad"), timeout=PATIENCE_MS)
+    return str(told.get_attribute("class")).removeprefix("verdict ")
+
+
 def test_what_is_published_turns_from_signed_to_proven(node: RunningNode, page: Page) -> None:
     fund(node)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     page.goto(link(node.datadir))
     page.locator("#prompt").fill("The little dog")
     page.locator("#most").fill("8")
@@ -129,3 +135,30 @@ def test_what_is_published_turns_from_signed_to_proven(node: RunningNode, page: 
         return standing.inner_text().startswith("● proven") or None
 
     until("the answer to be proven", proven)
+
+    # Its receipt is green in any browser, without its work it is not, and a changed one is red.
+    [path] = {one.removesuffix("/events") for one in asked if one.startswith("/v1/receipts/")}
+
+    def proof() -> str | None:
+        found: str = page.evaluate("path => fetch(path).then(answer => answer.text())", path)
+        return found if '"kind":"proof"' in found else None
+
+    receipt = until("the receipt with its proof", proof)
+    assert verdict(page, node, receipt) == "ok"
+    expect(page.locator("[data-verdict]")).to_contain_text("proven. Text was not compared")
+    told = {
+        row[0]: row[1].split(" ")[1]
+        for one in page.locator("[data-links] tbody tr").all()
+        if (row := one.locator("td").all_inner_texts())
+    }
+    file = node.datadir.parent / "receipt.json"
+    file.write_text(receipt, encoding="ascii")
+    found = User(node.datadir, "demo").json("verify", file, "--tokenizer", "genesis")
+    of_command = {one["name"]: one["status"] for one in found["links"]}
+    assert told == of_command | {"text": "open"}
+    assert (found["exit"], of_command["text"], of_command["work"]) == (0, "ok", "ok")
+    without_work = re.sub(r',"work":\{[^}]*\}', "", receipt)
+    assert verdict(page, node, without_work) == "warn"
+    other = "A" if receipt[len(receipt) // 2] != "A" else "B"
+    changed = receipt[: len(receipt) // 2] + other + receipt[len(receipt) // 2 + 1 :]
+    assert verdict(page, node, changed) == "bad"
