@@ -18,7 +18,7 @@ from esper.explorer.pages.home import live_values
 from esper.explorer.port import Asked, ChainReader
 from esper.explorer.static_files import ICON, VERIFIER, StaticFile, static_files
 from esper.explorer.visitors import Visit, Visitors
-from esper.explorer.writing import Writer
+from esper.explorer.writing import Writer, page_writer
 from esper.http.routes import RefusedError, Route, RouteLimits
 from esper.http.slots import Slots
 from esper.rpc import methods as m
@@ -124,7 +124,7 @@ def explorer_routes(
     has_events: bool = False,
 ) -> list[Route[Any]]:
     """All routes. ``remote``: others than the node's own machine may look."""
-    explorer = Explorer(ChainReader(node), Writer(), static_files(), has_events, clock)
+    explorer = Explorer(ChainReader(node), page_writer(), static_files(), has_events, clock)
     visitors = Visitors(remote=remote)
     pages, files = RouteLimits(Slots(PAGES_AT_ONCE)), RouteLimits(Slots(FILES_AT_ONCE))
 

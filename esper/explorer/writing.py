@@ -1,5 +1,6 @@
 """Pages as HTML: templates that escape everything, read once."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,10 @@ class Writer:
     """Writes pages."""
 
     def __init__(self) -> None:
-        """Raises OSError where templates cannot be read."""
+        """Read and compile every template; blocks for about a tenth of a second.
+
+        Raises OSError where templates cannot be read, TemplateSyntaxError where one is wrong.
+        """
         sources = {path.name: path.read_text("utf-8") for path in sorted(FOLDER.glob("*.html"))}
         self._templates = Environment(
             loader=DictLoader(sources),
@@ -45,11 +49,20 @@ class Writer:
             "visible": v.visible,
         }
         self._templates.globals |= {"standing": standing, "fraction": v.fraction}
+        # All of them now: compiled at their first page, they would hold up whatever runs by then.
+        for name in sources:
+            self._templates.get_template(name)
 
     def written(self, page: Page, **around: Any) -> str:
         """The page; ``around`` is what the frame of every page shows."""
         template = self._templates.get_template(page.template)
         return template.render(page.values, title=page.title, **around)
+
+
+@cache
+def page_writer() -> Writer:
+    """The writer of this process: whoever is to serve pages asks before its event loop begins."""
+    return Writer()
 
 
 def standing(confirmations: int) -> str:

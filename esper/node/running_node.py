@@ -268,6 +268,8 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     lambda proposal: keeper is None or keeper.is_ready(proposal),
                 )
                 chain.follow(mining.desk)
+                for one in mining.warnings:
+                    warn(LOG, "start_warning", "{warning}", warning=one)
             network, peers = None, parts.peers
             if parts.network is not None:
                 network = network_service(
@@ -316,7 +318,11 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 packages,
                 maker,
                 EventViews(telling.log),
-                lambda: [*warnings, *(gateway.standing.warnings if gateway else ())],
+                lambda: [
+                    *warnings,
+                    *(mining.warnings if mining else ()),
+                    *(gateway.standing.warnings if gateway else ()),
+                ],
                 stop,
             )
         yield OpenNode(

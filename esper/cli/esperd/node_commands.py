@@ -36,6 +36,7 @@ from esper.node.peers.network_settings import check_not_ourselves, network_setti
 from esper.node.running_node import NodeParts, run_node
 from esper.node.setting_fields import SettingsError, Use
 from esper.node.settings import Resolved, Settings, resolve, tier_of
+from esper.node.views.explorer_views import prepare_pages
 from esper.node.workers.native_work import NativeVerifier
 from esper.node.workers.process_prover import ProcessProver
 from esper.node.workers.process_searcher import ProcessSearcher
@@ -238,6 +239,7 @@ def _run_with(
         models=models_plan(settings, kept, mines=mines),
         gateway=gateway_plan(settings, known.params, places),
     )
+    prepare_pages(settings, known.params)
     trio.run(run_node, settings, parts)
 
 

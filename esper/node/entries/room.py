@@ -130,12 +130,25 @@ class EntryRoom:
 
     def why_none(self, chain: HeaderChain) -> str:
         """A sentence for people who wait where ``choose`` finds nobody."""
+        no_tier = self.why_no_tier(chain)
+        if no_tier:
+            return no_tier
         tiers = [tier for tier in chain.registry.tiers if self.tier in (None, tier.id)]
-        if not tiers:
-            there = ", ".join(str(tier.id) for tier in chain.registry.tiers)
-            return f"there is no tier {self.tier}: name one that is there with `--tier` ({there})"
         wanted = ", ".join(f"{Loadable.of(one.own).short} of tier {one.id}" for one in tiers)
         return f"no model that may be mined is here or can be loaded: {wanted}; see `esperd models`"
+
+    def why_no_tier(self, chain: HeaderChain) -> str:
+        """A sentence where the only tier that is mined is none of the chain's; else nothing.
+
+        A vote may still bring it, and a node that is not synced does not know: so one waits.
+        """
+        there = [tier.id for tier in chain.registry.tiers]
+        if self.tier is None or self.tier in there:
+            return ""
+        return (
+            f"there is no tier {self.tier} at height {chain.height}: nothing is mined before a "
+            f"vote adds it; name one that is there with `--tier` ({', '.join(map(str, there))})"
+        )
 
     @property
     def models(self) -> frozenset[ModelId]:

@@ -120,6 +120,12 @@ class NodeMining:
         self._last = plan.wanted if plan.ends else None
         self._stop = stop
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What keeps it from ever mining, as the chain stands: sentences for its operator."""
+        no_tier = self._room.why_no_tier(self._chain.view.context)
+        return (no_tier,) if no_tier else ()
+
     def look_again(self) -> None:
         """Whether mining may go on may have changed."""
         self._service.look_again()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from esper.explorer.routes import explorer_routes
+from esper.explorer.writing import page_writer
 from esper.http.addresses import is_loopback
 from esper.http.routes import Route
 from esper.node.clock import Clock
@@ -23,11 +24,27 @@ def explorer_of(
     others: Sequence[Route[Any]] = (),
 ) -> list[Route[Any]]:
     """The routes, none if there are to be no pages. They come after all ``others``."""
-    chosen = settings.explorer
-    if chosen == "off" or (chosen == "auto" and not params.is_local):
-        return []
-    if chosen == "auto" and (not is_loopback(settings.rpc_host) or settings.rpc_hosts):
-        # Others may reach it, perhaps by a proxy, and nobody said that the pages are for them.
+    if not has_pages(settings, params):
         return []
     has_events = any(route.path == EVENTS for route in others)
-    return explorer_routes(node, remote=chosen == "on", clock=clock, has_events=has_events)
+    remote = settings.explorer == "on"
+    return explorer_routes(node, remote=remote, clock=clock, has_events=has_events)
+
+
+def prepare_pages(settings: Settings, params: NetworkParameters) -> None:
+    """Compile what pages are made of, if there are to be any; before the event loop begins.
+
+    It takes some tenths of a second. Raises OSError where templates cannot be read.
+    """
+    if has_pages(settings, params):
+        page_writer()
+
+
+def has_pages(settings: Settings, params: NetworkParameters) -> bool:
+    """Whether browsers are shown any."""
+    chosen = settings.explorer
+    if chosen == "off" or (chosen == "auto" and not params.is_local):
+        return False
+    # Others may reach it, perhaps by a proxy, and nobody said that the pages are for them.
+    others_come = not is_loopback(settings.rpc_host) or bool(settings.rpc_hosts)
+    return not (chosen == "auto" and others_come)

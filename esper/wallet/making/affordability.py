@@ -1,5 +1,7 @@
 """Whether an account can do what is asked for, said before anything is signed."""
 
+from esper.primitives.address import Address
+from esper.primitives.networks import DEMO_ADDRESS
 from esper.primitives.params import NetworkParameters
 from esper.rpc.schema import AccountReply, Release
 from esper.vm.payload import Payload
@@ -16,7 +18,7 @@ def check_affordable(
     ``released`` are units that a replaced transaction no longer takes. Raises FundsShortError,
     StakeShortError or CreditsShortError.
     """
-    check_funds(account, payload.outlay, fee, released)
+    check_funds(account, payload.outlay, fee, params, released)
     if isinstance(payload, Unstake) and payload.amount > int(account.stake):
         raise StakeShortError(
             f"{esp_text(account.stake)} are staked, {esp_text(payload.amount)} cannot be unstaked"
@@ -54,7 +56,9 @@ def available(account: AccountReply, released: int = 0) -> int:
     return max(int(account.balance) - max(int(account.pending_out) - released, 0), 0)
 
 
-def check_funds(account: AccountReply, outlay: int, fee: int, released: int = 0) -> None:
+def check_funds(
+    account: AccountReply, outlay: int, fee: int, params: NetworkParameters, released: int = 0
+) -> None:
     """The balance covers amount and fee, in units. Raises FundsShortError."""
     have = available(account, released)
     if have >= outlay + fee:
@@ -67,7 +71,35 @@ def check_funds(account: AccountReply, outlay: int, fee: int, released: int = 0)
         parts.append(f"{esp_text(account.pending_out)} are in transactions that wait")
     parts += _to_come(account.immature, "mature")
     parts += _to_come(account.unbonding, "unbond")
+    parts.append(_remedy(account, outlay + fee - have, params))
     raise FundsShortError("; ".join(parts))
+
+
+def _remedy(account: AccountReply, missing: int, params: NetworkParameters) -> str:
+    """What brings the ``missing`` units."""
+    for release in sorted([*account.immature, *account.unbonding], key=lambda one: one.height):
+        missing -= int(release.amount)
+        if missing <= 0:
+            blocks = max(release.height - account.as_of.height, 1)
+            how = f": `esperd generate {blocks}` mines them" if params.mines_on_demand else ""
+            return f"there is enough at height {release.height}, in {counted(blocks, 'block')}{how}"
+    # The first reward can be spent once as many blocks as it needs to mature came after its own.
+    wait = params.reward.maturity
+    if params.mines_on_demand:
+        to = "" if account.address == _demo(params) else f" --to {account.address}"
+        return (
+            f"mine for this address with `esperd generate {wait + 1}{to}`: rewards mature after "
+            f"{counted(wait, 'block')}"
+        )
+    return (
+        f"have some sent to {account.address}, or mine for it: rewards mature after "
+        f"{counted(wait, 'block')}"
+    )
+
+
+def _demo(params: NetworkParameters) -> str:
+    """The address that a miner of a network without value pays where nobody names another."""
+    return Address.from_bytes(DEMO_ADDRESS).to_text(params.address_prefix)
 
 
 def _to_come(releases: list[Release], what: str) -> list[str]:

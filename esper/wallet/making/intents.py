@@ -79,7 +79,7 @@ def drafted(
         return found
 
     if isinstance(wish, Everything):
-        found = everything(wish, account, build, terms.fee)
+        found = everything(wish, account, build, terms.fee, params)
     else:
         found = build(wish, terms.fee)
     terms.check(found.fee)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from esper.primitives.params import NetworkParameters
 from esper.rpc.schema import AccountReply
 from esper.vm.payload import Payload
 from esper.vm.transaction import Transaction
@@ -42,14 +43,18 @@ Build = Callable[[Payload, int | None], Transaction]
 
 
 def everything(
-    wish: Everything, account: AccountReply, build: Build, fee: int | None
+    wish: Everything,
+    account: AccountReply,
+    build: Build,
+    fee: int | None,
+    params: NetworkParameters,
 ) -> Transaction:
     """The transaction that leaves nothing of what it takes from.
 
     Raises FundsShortError, StakeShortError, CreditsShortError.
     """
     if wish.source is Source.BALANCE:
-        return _whole_balance(wish, account, build, fee)
+        return _whole_balance(wish, account, build, fee, params)
     if wish.source is Source.STAKE:
         amount = int(account.stake)
         if not amount:
@@ -64,12 +69,16 @@ def everything(
 
 
 def _whole_balance(
-    wish: Everything, account: AccountReply, build: Build, fee: int | None
+    wish: Everything,
+    account: AccountReply,
+    build: Build,
+    fee: int | None,
+    params: NetworkParameters,
 ) -> Transaction:
     have = available(account)
     # A smaller amount takes no more bytes, so this fee is enough for what is left of it.
     dearest = build(wish.make(max(have, 1)), fee).fee
     if have <= dearest:
-        check_funds(account, 1, dearest)
+        check_funds(account, 1, dearest, params)
     amount = have - dearest
     return build(wish.make(amount), dearest)

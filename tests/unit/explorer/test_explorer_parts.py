@@ -6,12 +6,16 @@ import re
 from dataclasses import replace
 
 import pytest
+from jinja2 import Environment
 
+from esper.explorer.page import Page
 from esper.explorer.static_files import FOLDER, TYPES, static_files
 from esper.explorer.visible import beginning, is_long, moment, shown, size, visible
+from esper.explorer.writing import Writer
 from esper.node.settings import Settings
 from esper.node.views.explorer_views import explorer_of
 from esper.primitives.networks import NETWORKS
+from esper.rpc.examples import STATUS
 from tests.support.node.fake_node import FakeNode
 
 LEAST_CONTRAST = 4.5
@@ -111,3 +115,16 @@ def test_to_whom_pages_are_shown(network: str, changes: dict[str, object], shows
     settings = replace(Settings(), **changes)  # type: ignore[arg-type]
     routes = explorer_of(FakeNode(), settings, NETWORKS[network], lambda: 0)
     assert bool(routes) == shows
+
+
+def test_templates_are_compiled_before_the_first_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = Writer()
+
+    def refused(*parts: object, **named: object) -> None:
+        raise AssertionError("compiled while a page is written")
+
+    monkeypatch.setattr(Environment, "compile", refused)
+    words = {"heading": "Nothing", "words": "There is nothing."}
+    page = Page("missing.html", "Nothing", words, 404)
+    around = {"node": STATUS, "now_ms": 0, "has_events": False, "verifier": None}
+    assert "There is nothing." in writer.written(page, **around)

@@ -5,6 +5,7 @@ import re
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -20,11 +21,13 @@ from esper.node.datadir import DataDirectory
 from esper.node.log_file import LogFile
 from esper.node.logs import set_up
 from esper.node.mining.node_mining import MiningPlan
-from esper.node.running_node import NodeParts, run_node
+from esper.node.running_node import NodeParts, open_node, run_node
 from esper.node.settings import Settings
 from esper.node.workers.work_ports import Workers
 from esper.node.workers.worker_process import WorkerError
 from esper.rpc.auth import COOKIE_FILE, read_cookie
+from esper.rpc.methods import GET_STATUS
+from esper.rpc.schema import NoParams
 from tests.support.fake_work import FakeVerifier
 from tests.support.node.fake_workers import OneCrew
 from tests.support.node.node_world import (
@@ -259,4 +262,20 @@ def test_a_hangup_opens_the_log_file_anew_and_ends_a_node_without_one(datadir: P
         file.close()
         root.handlers[:] = before
         root.setLevel(level)
+    go(main)
+
+
+def test_a_tier_that_is_not_there_is_told_at_once_and_to_whoever_asks(
+    datadir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        unit = Unit(datadir)
+        assert unit.parts.mining is not None
+        parts = replace(unit.parts, mining=replace(unit.parts.mining, tier=5))
+        said = "there is no tier 5 at height 0: nothing is mined before a vote adds it"
+        with open_node(unit.settings, parts, lambda: None) as node:
+            assert said in caplog.text
+            status = await node.rpc.call(GET_STATUS, NoParams())
+        assert [one for one in status.warnings if said in one]
+
     go(main)

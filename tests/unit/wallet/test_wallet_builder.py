@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esper.crypto.signing import KeyPair
+from esper.primitives.address import Address
 from esper.primitives.ids import Txid
-from esper.primitives.networks import DEVNET, REGTEST
+from esper.primitives.networks import DEMO_ADDRESS, DEVNET, MAINNET, REGTEST
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
+from esper.rpc.methods import GET_ACCOUNT
+from esper.rpc.schema import AccountParams
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.envelope_rules import fee_range
 from esper.vm.fees import least_fee
@@ -44,6 +47,7 @@ from esper.wallet.errors import (
 from esper.wallet.files.exchange import exchange_bytes, network_named, read_exchange
 from esper.wallet.holdings import holdings
 from esper.wallet.keys import watching_wallet
+from esper.wallet.making.affordability import check_funds
 from esper.wallet.making.builder import key_room, signed, unsigned
 from esper.wallet.making.intents import account_of, prepared
 from esper.wallet.making.replacing import bumped, cancelling, check_replacement, waiting
@@ -57,6 +61,9 @@ RICH = replace(REGTEST, credits=replace(REGTEST.credits, rate_per_staked_unit=1 
 TO_BOB = Transfer((Output(address(BOB), COIN),))
 NEW = CAROL
 """Has no account."""
+
+
+DEMO = Address.from_bytes(DEMO_ADDRESS).to_text("resp")
 
 
 def text(key: KeyPair) -> str:
@@ -176,6 +183,50 @@ def test_funds_are_checked_to_the_unit() -> None:
     assert "fee; 1 ESP mature at height 7; 1 ESP mature at height 8" in said
     assert "more mature later; 2 ESP unbond at height 30" in said
     assert "height 10" not in said
+    # As of height 1, and one unit is missing.
+    tip = node.world.height
+    assert said.endswith(
+        f"there is enough at height 7, in {7 - tip} blocks: `esperd generate {7 - tip}` mines them"
+    )
+
+
+def test_an_empty_balance_names_what_fills_it() -> None:
+    node = node_of()
+    nobody = node.call(GET_ACCOUNT, AccountParams(text(ALICE)))
+    nobody = msgspec.structs.replace(nobody, balance="0", address=text(ALICE))
+    for account, params, says in (
+        (nobody, REGTEST, f"`esperd generate 6 --to {text(ALICE)}`: rewards mature after 5 blocks"),
+        (
+            msgspec.structs.replace(nobody, address=DEMO),
+            REGTEST,
+            "mine for this address with `esperd generate 6`: rewards mature after 5 blocks",
+        ),
+        (nobody, MAINNET, f"have some sent to {text(ALICE)}, or mine for it: rewards mature after"),
+    ):
+        with pytest.raises(FundsShortError) as caught:
+            check_funds(account, 1, 1, params)
+        assert "the balance is 0 ESP" in str(caught.value)
+        assert says in str(caught.value)
+
+
+def test_what_comes_is_counted_until_it_is_enough() -> None:
+    node = node_of()
+    account = node.call(GET_ACCOUNT, AccountParams(text(ALICE)))
+    tip = account.as_of.height
+    comes = {
+        "balance": "0",
+        "immature": [s.Release(tip + 3, "2"), s.Release(tip + 9, "2")],
+        "unbonding": [s.Release(tip + 5, "2")],
+    }
+    account = msgspec.structs.replace(account, **comes)
+    for needed, blocks in ((1, 3), (3, 5), (4, 5), (5, 9)):
+        with pytest.raises(FundsShortError, match=f"enough at height {tip + blocks}, in {blocks} "):
+            check_funds(account, needed, 0, REGTEST)
+    with pytest.raises(FundsShortError, match="mine for this address"):
+        check_funds(account, 7, 0, REGTEST)
+    with pytest.raises(FundsShortError) as caught:
+        check_funds(account, 1, 0, MAINNET)
+    assert str(caught.value).endswith(f"there is enough at height {tip + 3}, in 3 blocks")
 
 
 def test_what_waits_is_spent_already() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from esper.cli.esper.dao.setting_units import UNITS
 from esper.rpc.schema import (
     LiveProposal,
     ProposalReply,
@@ -57,13 +58,15 @@ def proposal_text(found: ProposalReply) -> list[str]:
 
 
 def setting_line(one: SettingReply) -> str:
-    """A parameter: what holds, how far it may go, what is under way."""
+    """A parameter: what holds and in what it counts, how far it may go, what is under way."""
+    unit = f" {UNITS[one.name]}" if one.name in UNITS else ""
     began = "" if one.in_force == one.genesis else f", began with {one.genesis}"
     rests = "" if one.rests_until is None else f", rests until {one.rests_until}"
     pending = "".join(f", {p.value} by proposal {p.number}" for p in one.pending)
     shape = ", a power of two" if one.power_of_two else ""
     return (
-        f"{one.name:26} {one.in_force}  ({one.least} to {one.most}{shape}){began}{rests}{pending}"
+        f"{one.name:26} {one.in_force}{unit}  "
+        f"({one.least} to {one.most}{shape}){began}{rests}{pending}"
     )
 
 

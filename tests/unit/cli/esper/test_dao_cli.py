@@ -9,9 +9,11 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from esper.cli.esper.dao import model_folder
+from esper.cli.esper.dao.setting_units import UNITS
 from esper.consensus.registry import genesis_registry
 from esper.dao.bodies import ChangeBody, RollbackBody
 from esper.dao.registry import Puzzle
+from esper.dao.settings import SETTINGS
 from esper.dao.steps import Step
 from esper.primitives.networks import REGTEST
 from esper.primitives.units import MAX_AMOUNT
@@ -161,6 +163,18 @@ def test_the_owner_sees_the_least_bond_and_agrees(voting: Console) -> None:
     voting.typed = ["y"]
     voting.run("dao", "propose", "--set", DOUBLED)
     assert waiting(voting).bond == COIN
+
+
+def test_settings_are_shown_with_their_units(voting: Console) -> None:
+    shown = voting.run("dao", "settings")
+    for name, unit in UNITS.items():
+        [line] = [line for line in shown.splitlines() if line.startswith(f"{name} ")]
+        value, said = line.removeprefix(name).strip().split(" ", 1)
+        assert value.isdigit()
+        assert said.startswith(f"{unit}  ("), line
+    assert [one.name for one in SETTINGS.values() if one.name not in UNITS] == []
+    # Programs read bare numbers.
+    assert all(one["in_force"].isdigit() for one in voting.json("dao", "settings")["settings"])
 
 
 def test_a_bond_that_is_not_there(voting: Console) -> None:

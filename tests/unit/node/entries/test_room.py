@@ -223,6 +223,24 @@ def test_a_tier_that_was_named_is_the_only_one_that_is_loaded() -> None:
     lives(test, tier=1, here={OLD_ONE, SIDE_ONE})
 
 
+def test_a_tier_that_is_not_there_is_said_until_it_comes() -> None:
+    async def test(room: Room) -> None:
+        assert room.room.why_no_tier(at(3, ())) == (
+            "there is no tier 1 at height 2: nothing is mined before a vote adds it; name one that "
+            "is there with `--tier` (0)"
+        )
+        assert room.room.why_no_tier(at(3, TWO_TIERS)) == ""
+
+    lives(test, tier=1, here={OLD_ONE, SIDE_ONE})
+
+
+def test_the_best_tier_is_always_there() -> None:
+    async def test(room: Room) -> None:
+        assert room.room.why_no_tier(at(3, ())) == ""
+
+    lives(test)
+
+
 def test_threads_are_everybody_s_and_what_was_measured_with_others_is_forgotten() -> None:
     async def test(room: Room) -> None:
         await room.look(3, TWO_TIERS)
