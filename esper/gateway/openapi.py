@@ -19,6 +19,8 @@ _ANSWERS: Final = (
     ("/api/chat", Endpoint.OLLAMA_CHAT, "Ollama's chat"),
     ("/api/generate", Endpoint.OLLAMA_GENERATE, "Ollama's generate"),
 )
+_OF_A_CALL: Final = ("receipt", "receipt_events", "prove")
+"""Operations that take the id which an answer has under ``esper``."""
 _STREAM: Final[dict[str, Any]] = {}
 """3.1 has no words for what comes in pieces."""
 _OBJECT: Final[dict[str, Any]] = {"type": "object"}
@@ -38,11 +40,13 @@ _MODEL_ID: Final[dict[str, Any]] = {
 
 def openapi_object(*, has_receipts: bool = True) -> dict[str, Any]:
     """The whole description. ``has_receipts``: the server has a chain, and books of its keys."""
+    links = {name: _link(name, "/esper/id") for name in _OF_A_CALL} if has_receipts else {}
     paths: dict[str, Any] = {
-        path: {"post": _answering(path, endpoint, told)} for path, endpoint, told in _ANSWERS
+        path: {"post": _answering(path, endpoint, told, links)} for path, endpoint, told in _ANSWERS
     }
+    first = {"model": _link("model", "/data/0/id")}
     paths |= {
-        "/v1/models": {"get": _get("models", "Models that answer")},
+        "/v1/models": {"get": _linked(_get("models", "Models that answer"), first)},
         "/v1/models/{id}": {"get": _get("model", "One model", _MODEL_ID)},
         "/api/version": {"get": _get("ollama_version", "The program's version", is_open=True)},
         "/api/tags": {"get": _get("ollama_tags", "Models, as Ollama lists them")},
@@ -93,9 +97,11 @@ def _receipts() -> dict[str, Any]:
     }
 
 
-def _answering(path: str, endpoint: Endpoint, told: str) -> dict[str, Any]:
+def _answering(
+    path: str, endpoint: Endpoint, told: str, links: dict[str, Any]
+) -> dict[str, Any]:
     stream = _LINES if endpoint.is_ollama else _EVENTS
-    return {
+    found = {
         "operationId": endpoint.value.replace(".", "_"),
         "summary": told,
         "requestBody": {
@@ -107,6 +113,7 @@ def _answering(path: str, endpoint: Endpoint, told: str) -> dict[str, Any]:
             **_refusals(path),
         },
     }
+    return _linked(found, links)
 
 
 def _get(
@@ -123,6 +130,18 @@ def _get(
     if is_open:
         found["security"] = []
     return found
+
+
+def _link(operation: str, pointer: str) -> dict[str, Any]:
+    """To an operation whose ``id`` stands at ``pointer`` of a whole answer's body."""
+    return {"operationId": operation, "parameters": {"id": f"$response.body#{pointer}"}}
+
+
+def _linked(operation: dict[str, Any], links: dict[str, Any]) -> dict[str, Any]:
+    """``operation`` with ``links`` to what its answer leads to."""
+    if links:
+        operation["responses"]["200"]["links"] = links
+    return operation
 
 
 def _prove() -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tests.support.gateway.gateway_world import gateway_world
 from tests.support.gateway.standin_engine import MODEL
 
 FOUND = openapi_object()
+CHAT = {"model": f"esper-t{MODEL.tier}", "messages": [{"role": "user", "content": "x"}]}
 
 
 @pytest.mark.parametrize("has_chain", [True, False])
@@ -40,6 +41,37 @@ def test_every_route_is_described(tmp_path: Path, has_chain: bool) -> None:
 def test_every_reference_leads_somewhere() -> None:
     for name in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(FOUND)):
         assert name in FOUND["components"]["schemas"]
+
+
+def test_links_lead_to_what_is_served(tmp_path: Path) -> None:
+    with gateway_world(tmp_path) as world, world.http() as client:
+        told = client.get("/v1/openapi.json").json()["paths"]
+        paths = {one["operationId"]: path for path in told for one in told[path].values()}
+        followed = set()
+        for path, verb, body in (("/v1/chat/completions", "post", CHAT), ("/v1/models", "get", {})):
+            answer = client.request(verb, path, **({"json": body} if body else {})).json()
+            for link in told[path][verb]["responses"]["200"]["links"].values():
+                [(name, where)] = link["parameters"].items()
+                value = at_pointer(answer, where.removeprefix("$response.body#"))
+                to = paths[link["operationId"]]
+                assert f"{{{name}}}" in to
+                if "get" in told[to] and "/events" not in to:
+                    assert client.get(to.replace(f"{{{name}}}", value)).status_code == 200
+                followed.add(link["operationId"])
+    assert followed == {"receipt", "receipt_events", "prove", "model"}
+
+
+def at_pointer(value: Any, pointer: str) -> Any:
+    """Of RFC 6901, without its escapes."""
+    for part in pointer.split("/")[1:]:
+        value = value[int(part) if isinstance(value, list) else part]
+    return value
+
+
+def test_a_server_without_receipts_links_to_none() -> None:
+    served = openapi_object(has_receipts=False)["paths"]
+    assert "links" not in served["/v1/chat/completions"]["post"]["responses"]["200"]
+    assert "links" in served["/v1/models"]["get"]["responses"]["200"]
 
 
 def test_every_code_is_told() -> None:
