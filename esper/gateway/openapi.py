@@ -97,9 +97,7 @@ def _receipts() -> dict[str, Any]:
     }
 
 
-def _answering(
-    path: str, endpoint: Endpoint, told: str, links: dict[str, Any]
-) -> dict[str, Any]:
+def _answering(path: str, endpoint: Endpoint, told: str, links: dict[str, Any]) -> dict[str, Any]:
     stream = _LINES if endpoint.is_ollama else _EVENTS
     found = {
         "operationId": endpoint.value.replace(".", "_"),

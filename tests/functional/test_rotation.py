@@ -12,13 +12,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
+from esper.model.tokenizer import encode_text, load_tokenizer
 from esper.p2p.wire.talk_messages import BYE_BARRED, BYE_WORDS
 from tests.support.net.bad_seeders import BadSeeders, bad_seeders
 from tests.support.net.network_process import NetworkNode
 from tests.support.node.node_process import BIN, User, environment, running, until
-from tests.support.second_model import TICKET, second_model
+from tests.support.second_model import TICKET, VOCAB, second_model
 
 pytestmark = pytest.mark.serial
 
@@ -82,6 +84,30 @@ def judged(
     found = json.loads(told or user.said[-2])
     assert found["exit"] == status, found
     return {one["name"]: one["status"] for one in found["links"]}
+
+
+def chats_by_its_template(url: str, folder: Path, model_id: str) -> None:
+    """The gateway serves the model that the vote brought; a chat is what its own template makes."""
+    with openai.OpenAI(base_url=f"{url.rstrip('/')}/v1", api_key="none") as client:
+
+        def served() -> bool | None:
+            return (
+                model_id
+                in {(one.model_extra or {})["esper"]["model_id"] for one in client.models.list()}
+                or None
+            )
+
+        until("the gateway to serve it", served, PATIENCE_S)
+        chat = client.chat.completions.create(
+            model=model_id, messages=[{"role": "user", "content": "the dog</s>"}], max_tokens=8
+        )
+        # BOS and end of a turn are the template's; what a user spells like one is text.
+        words = encode_text(load_tokenizer(folder, VOCAB), "user the dog</s>")
+        assert not {1, 2} & set(words)
+        plain = client.completions.create(model=model_id, prompt=[1, *words, 2], max_tokens=8)
+    assert chat.usage is not None
+    assert chat.usage == plain.usage
+    assert chat.choices[0].message.content == plain.choices[0].text
 
 
 def sent(user: User, node: NetworkNode, *arguments: str) -> str:
@@ -163,7 +189,9 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
     second = packed["model_id"]
 
     with ExitStack() as stack:
-        miner = NetworkNode(stack.enter_context(running("node", datadir, *NETWORK, alone=False)))
+        miner = NetworkNode(
+            stack.enter_context(running("node", datadir, *NETWORK, alone=False, gateway=True))
+        )
         genesis = model_of(user)
         # It has the chain from the miner, and room for no model yet.
         at_first = NetworkNode(
@@ -230,6 +258,7 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
         assert model_of(user) == second
         miner.generate(2)
 
+        chats_by_its_template(miner.node.url, folder, second)
         call = asked(user, miner)
         # Its words are its word alone until the chain shows the entry that they belong to.
         links = judged(user, call, second, "--tokenizer", folder, status=3)

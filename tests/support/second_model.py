@@ -21,6 +21,8 @@ VOCAB = 640
 SHAPE = Shape(
     vocab=VOCAB, dim=32, hidden=80, layers=2, heads=4, kv_heads=2, head_dim=8, max_seq=128
 )
+TEMPLATE = "{% for m in messages %}{{ bos_token ~ m.role ~ ' ' ~ m.content ~ '</s>' }}{% endfor %}"
+"""Of its chats: with tokens that no text of a user spells."""
 TICKET = "1,64,49,16"
 """Sequences, rows, input and answer tokens of its lottery ticket."""
 
@@ -34,7 +36,8 @@ def second_model(folder: Path) -> Path:
     config = json.loads((made / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config))
     shutil.copy(ROOT / "LICENSE", folder)
-    shutil.copy(ROOT / "genesis" / "model" / "tokenizer_config.json", folder)
+    chat = json.loads((ROOT / "genesis" / "model" / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({**chat, "chat_template": TEMPLATE}))
     _tokenizer().save(str(folder / "tokenizer.json"))
     return folder
 

@@ -23,7 +23,7 @@ PLACE = Path(os.environ.get("ESPER_CLIENTS", ROOT / ".tools" / "clients"))
 FUZZ_S = int(os.environ.get("ESPER_SCHEMA_SECONDS", "600"))
 PATIENCE_S = 120
 PROOF_S = 300
-"""How long an answer waits at most that was to be proven first; nobody mines here."""
+"""How long an answer waits at most that is to be proven first."""
 
 CHECKS = (
     "not_a_server_error",
@@ -86,9 +86,18 @@ KEY_LIMITS = (
 
 @pytest.fixture
 def keyed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
-    """A node of its own, and a key that `esper key new` made for the scopes of the parameter."""
+    """A node of its own, and a key that `esper key new` made for the scopes of the parameter.
+
+    It mines where something may be proven: whoever waits for a proof would wait for ever.
+    """
     folder = tmp_path / "node"
-    with running("node", folder, "--network", "regtest", gateway=True) as node:
+    with running(
+        "mine" if request.param == "proving" else "node",
+        folder,
+        "--network",
+        "regtest",
+        gateway=True,
+    ) as node:
         url = f"{node.url.rstrip('/')}/v1"
         until("the model", lambda: answers(url))
         words = ("key", "new", "--scope", KEYS[request.param], *KEY_LIMITS, "--yes")
@@ -112,8 +121,13 @@ def client(script: str, *arguments: str) -> None:
     assert done.stdout.splitlines()[-1] == "refusals"
 
 
-def schemathesis(url: str, folder: Path, seconds: int, *arguments: str) -> None:
-    """``folder``: of what it keeps."""
+def schemathesis(
+    url: str, folder: Path, seconds: int, *arguments: str, hooks: dict[str, str] | None = None
+) -> None:
+    """``folder``: of what it keeps. ``hooks``: the environment of ``own_receipts``, if it runs."""
+    around = {} if hooks is None else {"SCHEMATHESIS_HOOKS": "own_receipts", **hooks}
+    if around:
+        around["PYTHONPATH"] = str(Path(__file__).parent)
     done = subprocess.run(
         [
             *(program("schemathesis"), "run", f"{url}/openapi.json", "--no-color"),
@@ -122,6 +136,7 @@ def schemathesis(url: str, folder: Path, seconds: int, *arguments: str) -> None:
             *("--generation-database", "none", "--continue-on-failure", *arguments),
         ],
         cwd=folder,
+        env={**os.environ, **around},
         capture_output=True,
         text=True,
         check=False,
@@ -165,8 +180,27 @@ def test_answers_of_a_node_are_as_described(node_url: str, tmp_path: Path) -> No
     schemathesis(node_url, tmp_path, FUZZ_S // 3, "--rate-limit", "50/m")
 
 
+ROUTES = {"asking": {"GET /v1/receipts/{id}", "GET /v1/receipts/{id}/events"}}
+ROUTES["proving"] = ROUTES["asking"] | {"POST /v1/receipts/{id}/prove"}
+"""Of a receipt, which the fuzzer has to reach with each key."""
+
+
 @pytest.mark.parametrize("keyed", KEYS, indirect=True)
-def test_answers_to_a_key_are_as_described(keyed: tuple[str, str], tmp_path: Path) -> None:
+def test_answers_to_a_key_are_as_described(
+    keyed: tuple[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """As often as the fuzzer likes, with its own receipts, and with proofs asked for."""
     url, key = keyed
-    schemathesis(url, tmp_path, FUZZ_S // 2, "--header", f"Authorization: Bearer {key}")
+    header = f"Bearer {key}"
+    ids = []
+    for number in range(4):
+        ask = {"model": "esper-t0", "prompt": f"{number} and", "max_tokens": 4}
+        given = httpx.post(
+            f"{url}/completions", json=ask, headers={"authorization": header}, timeout=PATIENCE_S
+        )
+        ids.append(given.json()["esper"]["id"])
+    reached = tmp_path / "reached"
+    reached.touch()
+    hooks = {"ESPER_RECEIPTS": ",".join(ids), "ESPER_REACHED": str(reached)}
+    schemathesis(url, tmp_path, FUZZ_S // 2, "--header", f"Authorization: {header}", hooks=hooks)
+    assert set(reached.read_text().splitlines()) == ROUTES[request.node.callspec.params["keyed"]]
