@@ -91,11 +91,11 @@ def chats_by_its_template(url: str, folder: Path, model_id: str) -> None:
     with openai.OpenAI(base_url=f"{url.rstrip('/')}/v1", api_key="none") as client:
 
         def served() -> bool | None:
-            return (
-                model_id
-                in {(one.model_extra or {})["esper"]["model_id"] for one in client.models.list()}
-                or None
-            )
+            try:
+                told = [one.model_extra or {} for one in client.models.list()]
+            except openai.APIStatusError:
+                return None  # it has yet to follow the tip
+            return model_id in {one["esper"]["model_id"] for one in told} or None
 
         until("the gateway to serve it", served, PATIENCE_S)
         chat = client.chat.completions.create(
@@ -221,7 +221,9 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
         at_first.wait_for_tip(miner.tip)
         at_first.node.end()
         follower = NetworkNode(
-            stack.enter_context(running("node", at_first.datadir, *NETWORK, "--keep-models"))
+            stack.enter_context(
+                running("node", at_first.datadir, *NETWORK, "--keep-models", gateway=True)
+            )
         )
         reader = User(follower.datadir, "demo")
         with bad_seeders(tmp_path, folder, follower.address) as seeders:
@@ -258,7 +260,8 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
         assert model_of(user) == second
         miner.generate(2)
 
-        chats_by_its_template(miner.node.url, folder, second)
+        follower.wait_for_tip(miner.tip)
+        chats_by_its_template(follower.node.url, folder, second)
         call = asked(user, miner)
         # Its words are its word alone until the chain shows the entry that they belong to.
         links = judged(user, call, second, "--tokenizer", folder, status=3)
