@@ -127,7 +127,7 @@ python-test: build
 
 # Beside two loops that want a processor each. Tests that depend on time have to bear that.
 TIMES ?= 30
-TESTS ?= -m "serial and not soak"
+TESTS ?= -m "(serial or nodes) and not soak"
 test-flaky: build ## Run the tests that watch time or processes, TIMES over, on a busy machine
 	@trap 'kill $$(jobs -p)' EXIT; for loop in 1 2; do (while :; do :; done) & done; \
 	for run in $$(seq $(TIMES)); do \

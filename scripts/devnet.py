@@ -171,7 +171,7 @@ class Devnet:
             stderr=subprocess.STDOUT,
             # The terminal's ctrl-C comes here alone, and is passed on once.
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=_as_a_node_should_begin,
         )
         self._running[plan.name] = process
         threading.Thread(target=self._read, args=(plan.name, process), daemon=True).start()
@@ -255,8 +255,10 @@ def _counted(nodes: int) -> str:
 _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def _end_with_parent() -> None:
-    """A node stops when this script is gone, however it went."""
+def _as_a_node_should_begin() -> None:
+    """It hears ctrl-C, and stops when this script is gone, however it went."""
+    # What a shell starts with `&` ignores ctrl-C, and so would a node that is asked to stop early.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if _LIBC is not None:
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -33,12 +33,14 @@ LONGEST_FIRST: tuple[str, ...] = (
     "tests/functional/test_cli.py",
 )
 """Files that take the longest, so that no worker begins one when the others are done."""
+ALONE: tuple[str, ...] = ("serial", "nodes")
+"""Marks whose tests never meet others with the same mark."""
 
 
 class FilesOnOneWorker(LoadGroupScheduling):  # type: ignore[misc]  # xdist has no types
     """Gives a worker whole files, so that what a file prepares is prepared once.
 
-    The tests that are marked `serial` count as one file: they never meet.
+    The tests that are marked `serial` count as one file, and so do those marked `nodes`.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -53,17 +55,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesOn
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Bring the tests into the order in which workers take them: serial ones, long ones, others."""
+    """Bring the tests into the order in which workers take them.
+
+    Nodes first, which wait for one another while the other worker and Rust's tests compute; then
+    the long files; then the serial tests, by when the nodes are about to be done; and at last the
+    many small files, with which both workers end together.
+    """
     rank = {file: place for place, file in enumerate(LONGEST_FIRST)}
+    others = len(rank)
 
     def place(item: pytest.Item) -> int:
-        if item.get_closest_marker("serial"):
+        file = item.nodeid.partition("::")[0]
+        if item.get_closest_marker("nodes"):
             return -1
-        return rank.get(item.nodeid.partition("::")[0], len(rank))
+        if item.get_closest_marker("serial"):
+            return others + 1
+        return rank.get(file, others + 2 if file.startswith("tests/unit/") else others)
 
     for item in items:
-        if item.get_closest_marker("serial"):
-            item.add_marker(pytest.mark.xdist_group("serial"))
+        for mark in ALONE:
+            if item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.xdist_group(mark))
     items.sort(key=place)
 
 

@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from esper.gateway.proving_rows import Status
 from esper.gateway.store.budget import PeriodState
@@ -16,18 +17,37 @@ from esper.gateway.store.gateway_store import GatewayStore
 from tests.support.gateway.accounts import NOW, account
 from tests.support.gateway.store_child import CALLS
 
-pytestmark = pytest.mark.serial
-
 REPOSITORY = Path(__file__).parents[2]
+HANGS_AFTER_S = 600
+"""The hundred lives of a database, which take seconds."""
 
 
-def run(folder: Path, number: int, when: str) -> int:
-    environment = {**os.environ, "ESPER_STALE_NATIVE": "allow", "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "-m", "tests.support.gateway.store_child"]
-    arguments = [str(folder), str(number), when]
-    return subprocess.run(
-        [*command, *arguments], env=environment, cwd=REPOSITORY, timeout=60
-    ).returncode
+@contextmanager
+def gateways() -> Iterator[Callable[[Path, int, str], int]]:
+    """Runs a gateway on a folder, killed at a commit; how it ended."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.support.gateway.store_child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "ESPER_STALE_NATIVE": "allow", "PYTHONPATH": str(REPOSITORY)},
+        cwd=REPOSITORY,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        orders, ends = process.stdin, process.stdout
+
+        def run(folder: Path, number: int, when: str) -> int:
+            print(number, when, folder, file=orders, flush=True)
+            return int(ends.readline())
+
+        killer = threading.Timer(HANGS_AFTER_S, process.kill)
+        killer.start()
+        try:
+            yield run
+        finally:
+            killer.cancel()
+            orders.close()
 
 
 def check_after_kill(folder: Path) -> None:
@@ -65,18 +85,19 @@ def check_end(folder: Path) -> None:
 
 def test_kill_at_each_commit(tmp_path: Path) -> None:
     kills = 0
-    for when in ("before", "after"):
-        for number in range(1, 200):
-            folder = tmp_path / f"{when}{number}"
-            folder.mkdir()
-            code = run(folder, number, when)
-            if code == 0:
+    with gateways() as run:
+        for when in ("before", "after"):
+            for number in range(1, 200):
+                folder = tmp_path / f"{when}{number}"
+                folder.mkdir()
+                code = run(folder, number, when)
+                if code == 0:
+                    check_end(folder)
+                    break
+                assert code == -9
+                kills += 1
+                check_after_kill(folder)
+                assert run(folder, 0, when) == 0
                 check_end(folder)
-                break
-            assert code == -9
-            kills += 1
-            check_after_kill(folder)
-            assert run(folder, 0, when) == 0
-            check_end(folder)
     # Reservation, promise, signing, blocks: fewer would mean that it was not killed.
     assert kills > 40

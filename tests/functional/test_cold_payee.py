@@ -22,7 +22,7 @@ from tests.support.net.network_process import NetworkNode
 from tests.support.node.node_process import User, running, until
 from tests.support.second_model import TICKET, second_model
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 
 def test_a_wallet_shows_that_its_miner_is_ready(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_wallet_shows_that_its_miner_is_ready(tmp_path: Path) -> None:
             "rpc", "dao_rehearsal", f"id={proposal}", f"address={payee}", status=1
         )
         grow_to(miner, height_of(miner) + 12)
-        wait_until_verified(owner, 1)
+        wait_until_verified(miner, 1)
 
         until("the rehearsal", lambda: "its wallet shows it" in process.told or None, PATIENCE_S)
         handed = owner.json("dao", "ready", proposal, "--sign", "--yes")["txid"]

@@ -23,7 +23,7 @@ from esper.consensus.header import decode_header
 from esper.primitives.networks import NETWORKS
 from tests.support.node.node_process import BIN, PATIENCE_S, environment, running, until
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 NETWORK = ("--network", "regtest")
 BLOCKS = 12

@@ -13,7 +13,7 @@ from tests.functional.test_node_cli import NETWORK, account, confirmed, spendabl
 from tests.functional.test_openai_page import answers
 from tests.support.node.node_process import PATIENCE_S, User, environment, running, until
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COIN = 10**8

@@ -22,7 +22,7 @@ from esper.receipts.form import decode_receipt
 from tests.functional.test_receipts import verify
 from tests.support.node.node_process import END_S, RunningNode, User, running, until
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 PROGRAM = Path(__file__).parents[1] / "support" / "node" / "altered_esperd.py"
 EPOCH = NETWORKS["regtest"].credits.epoch_blocks

@@ -21,7 +21,7 @@ from esper.primitives.networks import REGTEST
 from tests.support.net.network_process import NetworkNode, node
 from tests.support.node_js import installed_packages, node_js
 
-pytestmark = [pytest.mark.serial, pytest.mark.xdist_group("js_peer")]
+pytestmark = [pytest.mark.nodes, pytest.mark.xdist_group("js_peer")]
 
 FOLDER = Path(__file__).parent / "js_peer"
 VECTORS = Path(__file__).parents[1] / "vectors" / "network.json"

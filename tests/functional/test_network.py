@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from esper.rpc.client import NodeError
+from esper.rpc.errors import NOT_FOUND
+from esper.rpc.methods import GET_TRANSACTION
+from esper.rpc.schema import TransactionParams
 from tests.support.net.network_process import NetworkNode, node, proxied
-from tests.support.node.node_process import BIN, User, environment, running, until
+from tests.support.node.node_process import (
+    User,
+    ask,
+    running,
+    until,
+    wait_for_balance,
+    wait_for_credits,
+)
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 BLOCKS = 100
 MANY_BLOCKS = 2_000
@@ -23,7 +33,7 @@ LONG_S = 900
 
 
 def heights(nodes: list[NetworkNode]) -> list[int]:
-    return [one.status()["height"] for one in nodes]
+    return [one.status().height for one in nodes]
 
 
 def wait_for_one_tip(nodes: list[NetworkNode], tip: str) -> None:
@@ -31,21 +41,14 @@ def wait_for_one_tip(nodes: list[NetworkNode], tip: str) -> None:
         one.wait_for_tip(tip)
 
 
-def status_of(user: User, txid: str) -> str | None:
+def status_of(node: NetworkNode, txid: str) -> str | None:
     """None: that node does not know it."""
-    known = subprocess.run(
-        [BIN / "esper", "tx", txid, "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env=environment(ESPER_DATADIR=str(user.datadir)),
-    )
-    if known.returncode:
-        assert "no transaction" in known.stderr
+    try:
+        return ask(node.datadir, GET_TRANSACTION, TransactionParams(txid)).status
+    except NodeError as error:
+        if error.code != NOT_FOUND:
+            raise
         return None
-    status: str = json.loads(known.stdout)["transaction"]["status"]
-    return status
 
 
 def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) -> None:
@@ -61,15 +64,13 @@ def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) ->
         wait_for_one_tip([first, second, third, fourth], tip)
 
         # A payment to one node is mined by another, and seen at a third.
-        payer, watcher = User(fourth.datadir, "demo"), User(third.datadir, "demo")
+        payer = User(fourth.datadir, "demo")
         payer.run("wallet", "import", "--demo", "--network", "regtest")
         own = payer.json("wallet", "address", "--wallet", "demo")["addresses"][0]["address"]
         sent = payer.json("send", own, "1", "--wallet", "demo", "--yes")["txid"]
-        until(
-            "the payment to reach the miner", lambda: status_of(watcher, sent) == "pending" or None
-        )
+        until("the payment to reach the miner", lambda: status_of(third, sent) == "pending" or None)
         wait_for_one_tip([first, second, third, fourth], third.generate(1)[-1])
-        assert status_of(payer, sent) == "confirmed"
+        assert payer.json("tx", sent)["transaction"]["status"] == "confirmed"
 
         # One is killed, one stands still and one is cut off while the chain grows.
         third.node.kill()
@@ -89,7 +90,7 @@ def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) ->
             assert all("may be a mistake" in ban["why"] for ban in kept_away), kept_away
 
         # Both mine on; a fifth joins at a hundred proven blocks.
-        left = BLOCKS - first.status()["height"]
+        left = BLOCKS - first.status().height
         first.generate(left // 2)
         third.wait_for_tip(first.tip)
         tip = third.generate(left - left // 2)[-1]
@@ -101,11 +102,6 @@ def test_five_nodes_follow_one_chain_whatever_happens_to_them(tmp_path: Path) ->
         assert "to go" in fifth.node.told or "blocks a second" in fifth.node.told
 
 
-def spendable_credits(user: User) -> int:
-    accounts = user.json("credits", "--wallet", "demo")["accounts"]
-    return sum(int(one["credits"]["spendable"]) for one in accounts)
-
-
 def test_a_call_made_at_one_node_is_answered_by_the_block_of_another(tmp_path: Path) -> None:
     caller = User(tmp_path / "caller", "demo")
     caller.run("wallet", "import", "--demo", "--network", "regtest")
@@ -114,14 +110,9 @@ def test_a_call_made_at_one_node_is_answered_by_the_block_of_another(tmp_path: P
     with ExitStack() as stack:
         miner = NetworkNode(stack.enter_context(running("mine", tmp_path / "miner", *mine)))
         stack.enter_context(node(caller.datadir, connect=(miner.address,)))
-        until(
-            "a reward to mature",
-            lambda: (
-                int(caller.json("balance", "--wallet", "demo")["available"]) > 30 * COIN or None
-            ),
-        )
+        wait_for_balance(caller.datadir, own, 30 * COIN)
         caller.run("stake", "20", "--wallet", "demo", "--yes")
-        until("credits", lambda: spendable_credits(caller) > 10_000 or None)
+        wait_for_credits(caller.datadir, own, 10_000)
         # Its command fetches the proof from the node that does not mine, and verifies it.
         called = caller.json(
             "call", "Once upon a time", "--max-tokens", "12", "--wallet", "demo", "--yes"
@@ -152,22 +143,22 @@ def test_a_newcomer_follows_two_thousand_blocks_and_survives_a_kill(tmp_path: Pa
         newcomer = stack.enter_context(node(datadir, "--connect-only", connect=peers))
         until(
             "a third of the chain",
-            lambda: newcomer.status()["height"] > MANY_BLOCKS // 3 or None,
+            lambda: newcomer.status().height > MANY_BLOCKS // 3 or None,
             LONG_S,
         )
-        reached = newcomer.status()["height"]
+        reached = newcomer.status().height
         newcomer.node.kill()
         newcomer = stack.enter_context(node(datadir, "--connect-only", connect=peers))
         # Nothing that was acknowledged is fetched again.
-        assert newcomer.status()["height"] >= reached
+        assert newcomer.status().height >= reached
         until(
             "two thirds of the chain",
-            lambda: newcomer.status()["height"] > 2 * MANY_BLOCKS // 3 or None,
+            lambda: newcomer.status().height > 2 * MANY_BLOCKS // 3 or None,
             LONG_S,
         )
         proxy.cut()
         time.sleep(2)
         proxy.mend()
         newcomer.wait_for_tip(tip, LONG_S)
-        assert newcomer.status()["height"] == MANY_BLOCKS
+        assert newcomer.status().height == MANY_BLOCKS
         assert [newcomer.bans(), prunes.bans(), archive.bans()] == [[], [], []]

@@ -14,7 +14,7 @@ import pytest
 from esper.rpc.examples import PEER_ID
 from tests.support.node.node_process import BIN, RunningNode, environment, running, until
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 REGTEST = ("--network", "regtest")
 QUIET = (*REGTEST, "--connect-only")

@@ -10,9 +10,19 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.node.node_process import BIN, RunningNode, User, environment, running, until
+from tests.support.node.node_process import (
+    BIN,
+    RunningNode,
+    User,
+    environment,
+    running,
+    until,
+    wait_for_balance,
+    wait_for_credits,
+    wait_until_confirmed,
+)
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 COIN = 10**8
 NETWORK = ("--network", "regtest")
@@ -32,28 +42,21 @@ def spendable_credits(user: User) -> int:
     return sum(int(one["credits"]["spendable"]) for one in accounts)
 
 
-def confirmed(user: User, txid: str) -> dict[str, Any]:
-    def look() -> dict[str, Any] | None:
-        found: dict[str, Any] = user.json("tx", txid)
-        return found if found["transaction"]["status"] == "confirmed" else None
-
-    return until(f"transaction {txid[:16]} to be in a block", look)
+def confirmed(user: User, txid: str) -> None:
+    wait_until_confirmed(user.datadir, txid)
+    assert user.json("tx", txid)["transaction"]["status"] == "confirmed"
 
 
-def mine_and_spend(node: RunningNode, owner: User, bob: str) -> tuple[str, str]:
+def mine_and_spend(owner: User, alice: str, bob: str) -> tuple[str, str]:
     """Rewards, a payment, a stake and a call; the call's id and its answer."""
-    until(
-        "a reward to mature",
-        lambda: units(account(owner, "alice")["available"]) > 30 * COIN or None,
-    )
+    wait_for_balance(owner.datadir, alice, 30 * COIN)
+    assert units(account(owner, "alice")["available"]) > 30 * COIN
     sent = owner.json("send", bob, "1.5", "--wallet", "alice", "--yes")["txid"]
     staked = owner.json("stake", "20", "--wallet", "alice", "--yes")["txid"]
     confirmed(owner, sent)
     confirmed(owner, staked)
-    until(
-        "credits",
-        lambda: spendable_credits(owner) > 10_000 or None,
-    )
+    wait_for_credits(owner.datadir, alice, 10_000)
+    assert spendable_credits(owner) > 10_000
     called = owner.json(
         "call", "Once upon a time", "--max-tokens", "12", "--wallet", "alice", "--yes"
     )
@@ -74,7 +77,7 @@ def test_mine_spend_call_crash_restart_and_restore_elsewhere(tmp_path: Path) -> 
     words = owner.json("wallet", "backup", "--words", "--wallet", "alice")["words"]
 
     with running("mine", datadir, *NETWORK, "--payee", alice) as node:
-        txid, answer = mine_and_spend(node, owner, bob)
+        txid, answer = mine_and_spend(owner, alice, bob)
         healthy(node)
         workers = node.workers()
         assert workers

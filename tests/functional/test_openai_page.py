@@ -12,7 +12,7 @@ import pytest
 from tests.support.node.node_process import BIN, PATIENCE_S, environment, running, until
 from tests.support.page_blocks import ROOT, blocks
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 PAGE = ROOT / "docs" / "openai.md"
 ADDRESS = "http://127.0.0.1:9334"

@@ -10,10 +10,18 @@ from typing import Any
 import pytest
 
 from esper.receipts.form import decode_receipt
-from tests.functional.test_node_cli import NETWORK, account, confirmed, spendable_credits, units
-from tests.support.node.node_process import BIN, PATIENCE_S, User, environment, running, until
+from tests.functional.test_node_cli import NETWORK, confirmed
+from tests.support.node.node_process import (
+    BIN,
+    PATIENCE_S,
+    User,
+    environment,
+    running,
+    wait_for_balance,
+    wait_for_credits,
+)
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 COIN = 10**8
 
@@ -42,12 +50,9 @@ def test_a_receipt_from_the_chain_and_offline(tmp_path: Path) -> None:
     alice = owner.json("wallet", "address")["addresses"][0]["address"]
 
     with running("mine", datadir, *NETWORK, "--payee", alice) as node:
-        until(
-            "a reward to mature",
-            lambda: units(account(owner, "alice")["available"]) > 30 * COIN or None,
-        )
+        wait_for_balance(datadir, alice, 30 * COIN)
         confirmed(owner, owner.json("stake", "20", "--yes")["txid"])
-        until("credits", lambda: spendable_credits(owner) > 10_000 or None)
+        wait_for_credits(datadir, alice, 10_000)
         called = owner.json(
             *("call", "The little dog", "--max-tokens", "12", "--yes"),
             *("--receipt", file, "--final"),

@@ -17,12 +17,14 @@ import pytest
 
 from esper.model.tokenizer import encode_text, load_tokenizer
 from esper.p2p.wire.talk_messages import BYE_BARRED, BYE_WORDS
+from esper.rpc.methods import GET_TRANSACTION, MODEL_PROGRESS
+from esper.rpc.schema import ModelPackage, NoParams, TransactionParams
 from tests.support.net.bad_seeders import BadSeeders, bad_seeders
 from tests.support.net.network_process import NetworkNode
-from tests.support.node.node_process import BIN, User, environment, running, until
+from tests.support.node.node_process import BIN, User, ask, environment, running, until
 from tests.support.second_model import TICKET, VOCAB, second_model
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 NETWORK = ("--network", "regtest")
 PATIENCE_S = 300
@@ -32,8 +34,7 @@ MOST_BLOCKS = 12
 
 
 def height_of(node: NetworkNode) -> int:
-    height: int = node.status()["height"]
-    return height
+    return node.status().height
 
 
 def grow_to(node: NetworkNode, height: int) -> None:
@@ -42,16 +43,20 @@ def grow_to(node: NetworkNode, height: int) -> None:
         node.generate(missing)
 
 
-def package(user: User, number: int) -> dict[str, Any]:
-    told = user.json("rpc", "model_progress")
-    found = [one for one in told["packages"] if one["number"] == number]
-    return found[0] if found else {}
+def package(node: NetworkNode, number: int) -> ModelPackage | None:
+    """As the node follows it; None if it does not."""
+    found = ask(node.datadir, MODEL_PROGRESS, NoParams()).packages
+    return next((one for one in found if one.number == number), None)
 
 
-def wait_until_verified(user: User, number: int) -> None:
+def wait_until_verified(node: NetworkNode, number: int) -> None:
+    def look() -> bool | None:
+        found = package(node, number)
+        return (found is not None and found.verdict == "verified") or None
+
     until(
         f"the package of proposal {number} to be verified",
-        lambda: package(user, number).get("verdict") == "verified" or None,
+        look,
         PATIENCE_S,
     )
 
@@ -68,7 +73,7 @@ def asked(user: User, node: NetworkNode) -> str:
     ]
     for _ in range(MOST_BLOCKS):
         node.generate(1)
-        if user.json("tx", call)["transaction"]["status"] == "confirmed":
+        if ask(node.datadir, GET_TRANSACTION, TransactionParams(call)).status == "confirmed":
             break
     return call
 
@@ -115,7 +120,7 @@ def sent(user: User, node: NetworkNode, *arguments: str) -> str:
     found: dict[str, Any] = user.json(*arguments, "--yes")
     node.generate(2)
     txid: str = found["txid"]
-    assert user.json("tx", txid)["transaction"]["status"] == "confirmed"
+    assert ask(node.datadir, GET_TRANSACTION, TransactionParams(txid)).status == "confirmed"
     return txid
 
 
@@ -136,7 +141,7 @@ def passes_by_delegation(live: dict[str, Any]) -> None:
 
 def fetched_in_spite_of(seeders: BadSeeders, node: NetworkNode, honest: NetworkNode) -> None:
     """The liar is barred, all but a chunk comes from the staller, and that from an honest one."""
-    reader, lying, stalling = User(node.datadir, "demo"), seeders.lying, seeders.stalling
+    lying, stalling = seeders.lying, seeders.stalling
     until("the staller to stall", lambda: stalling.owes or None)
     # Silence is no fault: it stays, for a minute at least.
     assert seeders.staller_id in {one["peer_id"] for one in node.peers()["peers"]}
@@ -149,14 +154,17 @@ def fetched_in_spite_of(seeders: BadSeeders, node: NetworkNode, honest: NetworkN
     assert any(words in node.node.told for words in blamed)
     assert seeders.liar_comes_again().endswith(BYE_WORDS[BYE_BARRED])
 
-    until("what came", lambda: package(reader, 1).get("done") == len(stalling.gave) or None)
-    waiting = package(reader, 1)
-    assert (waiting["state"], waiting["done"]) == ("fetching", waiting["total"] - 1)
+    def came() -> ModelPackage | None:
+        found = package(node, 1)
+        return found if found is not None and found.done == len(stalling.gave) else None
+
+    waiting = until("what came", came)
+    assert (waiting.state, waiting.done) == ("fetching", waiting.total - 1)
 
     node.esperd("connect", honest.address)
-    wait_until_verified(reader, 1)
+    wait_until_verified(node, 1)
     # The staller gave no more than before: its chunk came from the honest one.
-    assert len(stalling.gave) == waiting["total"] - 1
+    assert len(stalling.gave) == waiting.total - 1
     assert not set(stalling.gave) & set(stalling.owes)
 
 
@@ -228,7 +236,7 @@ def test_a_model_from_its_proposal_to_its_rollback(tmp_path: Path) -> None:
         reader = User(follower.datadir, "demo")
         with bad_seeders(tmp_path, folder, follower.address) as seeders:
             fetched_in_spite_of(seeders, follower, miner)
-        wait_until_verified(user, 1)
+        wait_until_verified(miner, 1)
 
         # Whoever does not mine needs no weights to follow it all.
         watcher = NetworkNode(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.node.node_process import BIN, END_S, environment, running, until
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 
 def esperd(*arguments: str | Path, status: int = 0) -> str:

@@ -20,7 +20,7 @@ from tests.support.wheel_world import (
     installed_in_empty_environment,
 )
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,8 @@ def fake_bank(size: int = 4096) -> tuple[BankPrompt, ...]:
 
 
 BANK = fake_bank()
+SOURCE = PromptSource(BANK, bank_tree(BANK))
+"""Made once: its tree takes a thirtieth of a second, and thousands of tests have a network."""
 
 
 SHAPE = ModelShape(
@@ -52,7 +54,6 @@ SHAPE = ModelShape(
 
 def fake_model_entry() -> ModelEntry:
     """A shape like the genesis model's, under names of its own."""
-    tree = bank_tree(BANK)
     return ModelEntry(
         model_id=ModelId(hashlib.sha3_512(b"fake model").digest()),
         tier=0,
@@ -61,8 +62,8 @@ def fake_model_entry() -> ModelEntry:
         eos=2,
         special_ids=(0, 1, 2),
         tokenizer_id=TOKENIZER_ID,
-        bank_root=tree.root,
-        bank_size=tree.count,
+        bank_root=SOURCE.tree.root,
+        bank_size=SOURCE.tree.count,
     )
 
 
@@ -134,10 +135,7 @@ class FakeVerifier:
             raise ProofRejectedError("the fake model answers something else")
 
 
-SOURCE = PromptSource.of(BANK, fake_model_entry())
-
-
 def prompt_source(params: NetworkParameters) -> PromptSource:
-    """The fake bank with its tree, made once, for a network of the fake model."""
+    """The fake bank with its tree, for a network of the fake model."""
     assert params.model.bank_root == SOURCE.tree.root
     return SOURCE

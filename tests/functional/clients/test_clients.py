@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.node.node_process import BIN, User, environment, running, until
 
-pytestmark = [pytest.mark.serial, pytest.mark.soak]
+pytestmark = [pytest.mark.nodes, pytest.mark.soak]
 
 ROOT = Path(__file__).parents[3]
 PLACE = Path(os.environ.get("ESPER_CLIENTS", ROOT / ".tools" / "clients"))

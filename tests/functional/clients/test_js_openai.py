@@ -15,7 +15,7 @@ import pytest
 from tests.support.gateway.gateway_world import ALICE, GatewayWorld, gateway_world
 from tests.support.node_js import installed_packages
 
-pytestmark = [pytest.mark.serial, pytest.mark.xdist_group("js_openai")]
+pytestmark = [pytest.mark.nodes, pytest.mark.xdist_group("js_openai")]
 
 FOLDER = Path(__file__).parent / "js_openai"
 PATIENCE_S = 60

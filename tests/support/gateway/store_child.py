@@ -1,7 +1,9 @@
 """A gateway in small: two calls from their reservation to a final proof; killed where it is told.
 
-Arguments: folder, number of the commit to die at, "before" or "after" it. What was done outside of
-the database stands in ``world.json``: chunks that clients saw, and the chain.
+Reads lines: number of the commit to die at, "before" or "after" it, folder. Each is lived by a fork
+of this process, which has imported everything and never opened a database; its exit status is
+written, -9 if it was killed. What was done outside of the database stands in ``world.json``: chunks
+that clients saw, and the chain.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,6 +124,23 @@ def block_of(height: int, spent: list[Any]) -> Block:
     )
 
 
+def live(number: int, when: str, folder: Path) -> int:
+    """The exit status of one gateway."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            die_at(number, when)
+            main(folder)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 if __name__ == "__main__":
-    die_at(int(sys.argv[2]), sys.argv[3])
-    main(Path(sys.argv[1]))
+    for line in sys.stdin:
+        commit, side, where = line.rstrip("\n").split(" ", 2)
+        print(live(int(commit), side, Path(where)), flush=True)

@@ -95,8 +95,15 @@ def few_descriptors(_: Path) -> None:
 
 
 def interrupted(_: Path) -> None:
-    """Ctrl-C as soon as the command has begun."""
-    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    """Ctrl-C as soon as the command has begun, and looks out for it: before, it would just end."""
+
+    def strike(*_: object) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+        else:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    signal.signal(signal.SIGALRM, strike)
     signal.setitimer(signal.ITIMER_REAL, 0.02)
 
 

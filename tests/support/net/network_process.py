@@ -13,16 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from esper.rpc.methods import GENERATE, GET_STATUS
+from esper.rpc.schema import GenerateParams, NoParams, Status
 from tests.support.node.node_process import (
     BIN,
     PATIENCE_S,
     RunningNode,
+    ask,
     environment,
     running,
     until,
 )
 
 SYNC_S = 120
+BLOCK_S = 600
 
 
 @dataclass
@@ -64,24 +68,15 @@ class NetworkNode:
 
     def generate(self, blocks: int) -> list[str]:
         """Mine so many on demand; their ids."""
-        return self.esperd("generate", str(blocks)).split()
+        one = GenerateParams(1)
+        return [ask(self.datadir, GENERATE, one, BLOCK_S).hashes[0] for _ in range(blocks)]
 
-    def status(self) -> dict[str, Any]:
-        done = subprocess.run(
-            [BIN / "esper", "status", "--json"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=PATIENCE_S,
-            env=environment(ESPER_DATADIR=str(self.datadir)),
-        )
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
+    def status(self) -> Status:
+        return ask(self.datadir, GET_STATUS, NoParams())
 
     @property
     def tip(self) -> str:
-        tip: str = self.status()["tip"]
-        return tip
+        return self.status().tip
 
     def wait_for_tip(self, tip: str, patience_s: float = SYNC_S) -> None:
         until(

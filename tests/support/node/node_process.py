@@ -14,6 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from esper.rpc.client import RpcClient
+from esper.rpc.method import Method, ReplyT, RequestT
+from esper.rpc.methods import GET_ACCOUNT, GET_TRANSACTION
+from esper.rpc.schema import AccountParams, TransactionParams
+
 T = TypeVar("T")
 
 BIN = Path(sys.executable).parent
@@ -38,6 +43,47 @@ def until(what: str, look: Callable[[], T | None], patience_s: float = PATIENCE_
             return found
         time.sleep(0.3)
     raise AssertionError(f"waited {patience_s} s for {what}")
+
+
+def ask(
+    datadir: Path,
+    method: Method[RequestT, ReplyT],
+    request: RequestT,
+    patience_s: float = PATIENCE_S,
+) -> ReplyT:
+    """What the node of a data directory answers.
+
+    For looks that are repeated: a command is a process, whose start takes the processors from the
+    node that is waited for.
+    """
+    with RpcClient.from_environment({}, datadir, patience_s) as client:
+        return client.call(method, request)
+
+
+def wait_for_balance(datadir: Path, address: str, more_than: int) -> None:
+    """``more_than`` in units, confirmed and spendable."""
+    asked = AccountParams(address)
+    until(
+        "a reward to mature",
+        lambda: int(ask(datadir, GET_ACCOUNT, asked).balance) > more_than or None,
+    )
+
+
+def wait_for_credits(datadir: Path, address: str, more_than: int) -> None:
+    """``more_than`` in micro-credits, spendable now."""
+    asked = AccountParams(address)
+    until(
+        "credits",
+        lambda: int(ask(datadir, GET_ACCOUNT, asked).credits.spendable) > more_than or None,
+    )
+
+
+def wait_until_confirmed(datadir: Path, txid: str) -> None:
+    asked = TransactionParams(txid)
+    until(
+        f"transaction {txid[:16]} to be in a block",
+        lambda: ask(datadir, GET_TRANSACTION, asked).status == "confirmed" or None,
+    )
 
 
 @dataclass

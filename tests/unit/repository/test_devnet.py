@@ -167,6 +167,18 @@ def test_a_first_node_that_nobody_can_dial_is_the_end(tmp_path: Path) -> None:
     assert run.told("node2") == []
 
 
+def test_nodes_of_a_script_in_the_background_hear_an_interrupt(tmp_path: Path) -> None:
+    told: list[str] = []
+    code = "import signal; print(signal.getsignal(signal.SIGINT) is not signal.SIG_IGN)"
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        command = [sys.executable, "-c", code]
+        assert DEVNET.Devnet(planned(tmp_path, 1), told.append, command).run() == 1
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "node1 | True" in told
+
+
 def test_a_first_node_that_stays_silent_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
