@@ -47,6 +47,8 @@ class Watched:
     """Requests to other servers than the node."""
     paths: list[str] = field(default_factory=list)
     """Of all requests."""
+    asked: list[str] = field(default_factory=list)
+    """Their whole addresses."""
 
     def watch(self, context: BrowserContext) -> None:
         context.on("console", lambda message: self.told.append(message.text))
@@ -54,6 +56,7 @@ class Watched:
         context.on("request", lambda request: self._asked(request.url))
 
     def _asked(self, url: str) -> None:
+        self.asked.append(url)
         self.paths.append(urlsplit(url).path)
         if urlsplit(url).netloc != urlsplit(self.url).netloc:
             self.abroad.append(url)
