@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support.explorer.chromium import Watched
 from tests.support.explorer.shown_node import Running, Shown
@@ -15,6 +15,14 @@ ROUTES = (
     *("/receipt", "/console", "/usage"),
 )
 """Paths that name nothing of the chain."""
+
+SIGNED_IN = {"/console": "#prompt", "/usage": "[data-days] tr"}
+"""Pages for whoever is signed in, and what they show then."""
+USED = {"requests": 1, "prompt_tokens": 1, "answer_tokens": 1, "serve": 1, "proof": 1}
+USAGE = {
+    "data": [{"day": "2026-12-01", **USED}],
+    "budget": {"spent": 123_456_789, "reserved": 0, "limit": 10**12, "ends": 1_800_000_000},
+}
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,14 @@ class Site:
         calls = [f"/call/{self.shown.txids[one]}" for one in ("llm-call", "waiting")]
         txs = [f"/tx/{self.shown.txids[one]}" for one in ("transfer", "llm-call")]
         blocks = [f"/block/{self.node.world.height}", "/block/0"]
-        more = ["/?from=12", "/block/99999", *blocks, *txs, *calls]
+        more = ["/?from=12", "/search", *blocks, *txs, *calls]
         return [*ROUTES, *more, f"/address/{self.shown.address}"]
+
+
+def signed_in(context: BrowserContext) -> None:
+    """As if a gateway were there and knew the visitor: it is no part of this node."""
+    context.route("**/console/session", lambda route: route.fulfill(json={"page": "0" * 32}))
+    context.route("**/v1/usage*", lambda route: route.fulfill(json=USAGE))
 
 
 def opened(browser: Browser, url: str, **more: Any) -> tuple[Page, Watched]:
