@@ -25,6 +25,7 @@ function row(day) {
 
 async function show() {
   const reply = await fetch("/v1/usage?days=30");
+  if (reply.status === 404) told.textContent = "This node has no gateway: its operator starts one with gateway = on.";
   // Without a sign-in the note of the page says what to do.
   if (!reply.ok) return;
   const { data, budget } = await reply.json();
