@@ -200,9 +200,10 @@ def test_what_is_said_of_a_receipt(url: str, page: Page, hostile: str) -> None:
     page.goto(f"{url}/receipt")
     # The verifier itself: what it says of a file that is nothing but this text.
     file: Any = {"name": f"{MARKUP[:40]}.json", "mimeType": "text/html"}
-    verdict = page.locator("[data-verdict]")
+    field, verdict = page.locator("input[type=file]"), page.locator("[data-verdict]")
     for data in (hostile, json.dumps({"format": hostile}), json.dumps({hostile: hostile})):
-        page.locator("input[type=file]").set_input_files([{**file, "buffer": data.encode()}])
+        file["buffer"] = data.encode()
+        field.set_input_files([file])
         expect(verdict).to_contain_text("×", timeout=20_000)
         assert_harmless(page, "receipt")
     # Whatever a verifier says.
@@ -214,7 +215,8 @@ def test_what_is_said_of_a_receipt(url: str, page: Page, hostile: str) -> None:
     ):
         script = WORKER % json.dumps(told)
         answered(page, "**/receipt_worker.js", script, content_type="text/javascript")
-        page.locator("input[type=file]").set_input_files([{**file, "buffer": b"{}"}])
+        file["buffer"] = b"{}"
+        field.set_input_files([file])
         expect(verdict).not_to_have_text("Checking …")
         assert_harmless(page, "receipt")
         page.unroute("**/receipt_worker.js")
