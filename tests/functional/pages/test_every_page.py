@@ -81,7 +81,7 @@ def test_every_page_by_its_keys(site: Site, browser: Browser) -> None:
         page.goto(site.url + path)
         if path in SIGNED_IN:
             expect(page.locator(SIGNED_IN[path])).to_be_visible()
-        found = []
+        found: list[dict[str, Any]] = []
         while len(found) < MOST_STEPS:
             page.keyboard.press("Tab")
             focused = page.evaluate(FOCUSED)
