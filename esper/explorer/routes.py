@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from esper.explorer.headers import security_headers
 from esper.explorer.page import Asking, Elsewhere, MakePage, Page
 from esper.explorer.pages import PAGES
-from esper.explorer.pages.home import live_values
+from esper.explorer.pages.receipt import block_id
 from esper.explorer.port import Asked, ChainReader
 from esper.explorer.static_files import ICON, VERIFIER, StaticFile, static_files
 from esper.explorer.visitors import Visit, Visitors
@@ -105,15 +104,16 @@ class Explorer:
         answer.headers["connection"] = "close"
         return answer
 
-    async def live(self) -> Response:
-        """What the first page changes of itself."""
-        body = await live_values(self.reader, self.clock())
-        return Response(
-            msgspec.json.encode(body),
-            200,
-            {**security_headers(), **NO_STORE},
-            "application/json",
-        )
+    async def block_id(self, request: Request) -> Response:
+        """The node's word for one height, for the page of receipts."""
+        headers = {**security_headers(), **NO_STORE}
+        try:
+            body = await block_id(self.reader, request.query_params.get("height", ""))
+        except RpcError as error:
+            return JSONResponse({"error": error.message}, 503, headers)
+        if body is None:
+            return JSONResponse({"error": "height must be a number of nine digits"}, 400, headers)
+        return JSONResponse(body, 200, headers)
 
 
 def explorer_routes(
@@ -140,8 +140,8 @@ def explorer_routes(
     async def icon(request: Request, visit: Visit) -> Response:
         return await explorer.file(request, ICON, visit)
 
-    async def live(request: Request, visit: Visit) -> Response:
-        return await explorer.live()
+    async def named_block(request: Request, visit: Visit) -> Response:
+        return await explorer.block_id(request)
 
     async def may_look(request: HTTPConnection) -> Visit | None:
         try:
@@ -156,7 +156,7 @@ def explorer_routes(
         *(page_route(path, make) for path, make in PAGES.items()),
         Route("/static/{name}", GET, visitors, named, files, refusal=refusal),
         Route("/favicon.ico", GET, visitors, icon, files, refusal=refusal),
-        Route("/live.json", GET, visitors, live, pages, refusal=refusal),
+        Route("/block-id.json", GET, visitors, named_block, pages, refusal=refusal),
         Route(
             "/{path:path}",
             frozenset(),

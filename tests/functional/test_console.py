@@ -116,6 +116,21 @@ def verdict(page: Page, node: RunningNode, receipt: str) -> str:
     return str(told.get_attribute("class")).removeprefix("verdict ")
 
 
+def links(page: Page) -> dict[str, str]:
+    """Statuses by the names of links, as the page shows them."""
+    rows = [one.locator("td") for one in page.locator("[data-links] tbody tr").all()]
+    return {row.nth(0).inner_text(): row.nth(1).inner_text().split(" ")[1] for row in rows}
+
+
+def verified(node: RunningNode, receipt: str, *more: str | Path) -> dict[str, str]:
+    """The same of the command, which finds nothing wrong."""
+    file = node.datadir.parent / "receipt.json"
+    file.write_text(receipt, encoding="ascii")
+    found = User(node.datadir, "demo").json("verify", file, "--tokenizer", "genesis", *more)
+    assert found["exit"] == 0
+    return {one["name"]: one["status"] for one in found["links"]}
+
+
 def test_what_is_published_turns_from_signed_to_proven(node: RunningNode, page: Page) -> None:
     fund(node)
     asked: list[str] = []
@@ -145,20 +160,30 @@ def test_what_is_published_turns_from_signed_to_proven(node: RunningNode, page: 
 
     receipt = until("the receipt with its proof", proof)
     assert verdict(page, node, receipt) == "ok"
-    expect(page.locator("[data-verdict]")).to_contain_text("proven. Text was not compared")
-    told = {
-        row[0]: row[1].split(" ")[1]
-        for one in page.locator("[data-links] tbody tr").all()
-        if (row := one.locator("td").all_inner_texts())
-    }
-    file = node.datadir.parent / "receipt.json"
-    file.write_text(receipt, encoding="ascii")
-    found = User(node.datadir, "demo").json("verify", file, "--tokenizer", "genesis")
-    of_command = {one["name"]: one["status"] for one in found["links"]}
-    assert told == of_command | {"text": "open"}
-    assert (found["exit"], of_command["text"], of_command["work"]) == (0, "ok", "ok")
+    expect(page.locator("[data-verdict]")).to_contain_text("proven. That the chain holds it: not")
+    of_command = verified(node, receipt)
+    assert links(page) == of_command | {"text": "open"}
+    assert (of_command["text"], of_command["work"]) == ("ok", "ok")
     without_work = re.sub(r',"work":\{[^}]*\}', "", receipt)
     assert verdict(page, node, without_work) == "warn"
     other = "A" if receipt[len(receipt) // 2] != "A" else "B"
     changed = receipt[: len(receipt) // 2] + other + receipt[len(receipt) // 2 + 1 :]
     assert verdict(page, node, changed) == "bad"
+
+    # Its anchor comes later: then this node's word is enough for what is left.
+    def anchored() -> str | None:
+        generate(node, 3)
+        found: str = page.evaluate("path => fetch(path).then(answer => answer.text())", path)
+        return found if '"anchor":{' in found else None
+
+    whole = until("the anchor", anchored)
+    assert verdict(page, node, whole) == "ok"
+    expect(page.locator("[data-verdict]")).to_contain_text("holds it: not shown")
+    assert links(page) == verified(node, whole) | {"text": "open"}
+    page.get_by_label("This node").check()
+    expect(page.locator("[data-verdict]")).to_contain_text(
+        "holds it: shown, by this node's word", timeout=PATIENCE_MS
+    )
+    of_command = verified(node, whole, "--datadir", node.datadir)
+    assert (of_command["chain"], of_command["paid"]) == ("ok", "ok")
+    assert links(page) == of_command | {"text": "open"}

@@ -22,7 +22,7 @@ from esper.node.workers.native_work import NativeInference, NativeProver, Native
 from esper.node.workers.search import PromptSource
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.networks import REGTEST
-from esper.receipts.build import build_proof
+from esper.receipts.build import build_promise, build_proof
 from esper.receipts.parts import AnswerReceipt, AskedFor, Signed
 from esper.receipts.ports import NamedModel, Surroundings
 from esper.receipts.promise import Promise, promise_digest, request_hash
@@ -87,6 +87,19 @@ class RealChain:
 
     def promised(self, txid: Txid) -> AnswerReceipt:
         """With everything that a receipt may have."""
+        instant, asked, _ = self._instant(txid, self.tip.height - ABOVE)
+        anchor = WorkshopAnchor(self.tip)
+        source = RealSource(self.tip)
+        return build_proof(
+            source, txid, NativeJudge(), anchor=anchor, instant=instant, request=asked
+        )
+
+    def promise(self, txid: Txid, height: int) -> AnswerReceipt:
+        """What a gateway signed at a height, before there is a proof."""
+        instant, asked, model = self._instant(txid, height)
+        return build_promise(REGTEST, GENESIS, instant, asked, model, words())
+
+    def _instant(self, txid: Txid, height: int) -> tuple[Signed, AskedFor, NamedModel]:
         plain, source = self.receipt(txid), RealSource(self.tip)
         assert plain.group is not None
         called = source.call(txid).payload
@@ -95,14 +108,11 @@ class RealChain:
         asked = AskedFor("completions", "esper-t0", "The little dog", 0, ())
         promise = Promise(
             *(GENESIS, address(BOB), called.model_id, called.prompt, called.max_tokens),
-            *(answer, request_hash(asked), self.tip.height - ABOVE),
+            *(answer, request_hash(asked), height),
         )
         record = promise.to_bytes()
         instant = Signed(record, BOB.public, BOB.sign(promise_digest(record)), None)
-        anchor = WorkshopAnchor(self.tip)
-        return build_proof(
-            source, txid, NativeJudge(), anchor=anchor, instant=instant, request=asked
-        )
+        return instant, asked, source.model(called.model_id, height)
 
     def around(self, *, chain: bool = True) -> Surroundings:
         return Surroundings(

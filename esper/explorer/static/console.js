@@ -142,6 +142,7 @@ async function signIn() {
     : await fetch("/console/session");
   const told = await reply.json().catch(() => null);
   if (reply.ok) return told.page;
+  if (reply.status === 404) throw new Error("This node has no gateway: its operator starts one with gateway = on.");
   throw new Error(told?.error?.message ?? `The node answered ${reply.status}.`);
 }
 

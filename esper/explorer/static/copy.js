@@ -1,18 +1,22 @@
 // Buttons that copy whole ids, and ages that go on.
 
-for (const button of document.querySelectorAll("[data-copy]")) {
-  if (!navigator.clipboard) break;
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(button.dataset.copy);
-      button.textContent = "Copied";
-    } catch {
-      button.textContent = "Select it";
-    }
-    setTimeout(() => (button.textContent = "Copy"), 1500);
-  });
+/** Show the buttons of a part of the page, where there is a clipboard. */
+export function offer(part) {
+  if (!navigator.clipboard) return;
+  for (const button of part.querySelectorAll("[data-copy]")) button.hidden = false;
 }
+
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest?.("[data-copy]");
+  if (!button) return;
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Select it";
+  }
+  setTimeout(() => (button.textContent = "Copy"), 1500);
+});
 
 /** A duration as the node writes it. */
 export function duration(milliseconds) {
@@ -48,5 +52,6 @@ function tick() {
   }
 }
 
+offer(document);
 tick();
 setInterval(tick, 1000);

@@ -1,119 +1,140 @@
-// The first page goes on: it asks the node again when the node says that something has happened,
-// or every so often where nobody says it.
+// A page that goes on: when the node says that something has happened the page is asked for again,
+// and its parts that differ take the place of those here. Where nobody says it, it is asked for
+// every so often; which of both, and that the node is away, stands on the page.
+//
+// The node writes each page, so nothing is put together here. As a document of XMLHttpRequest what
+// it wrote is read without running, and without a string that would be taken for markup.
+
+import { offer } from "./copy.js";
 
 const SOONEST_MS = 2000;
 const OFTEN_MS = 15000;
+const SELDOM_MS = 60000; // Beside a stream, which may be dead without a word.
+const ANSWER_MS = 10000;
+const AGAIN_MS = 30000;
 const TELL_MS = 10000;
+const JITTER_MS = 300;
 
-const board = document.querySelector("[data-live]");
-const rows = document.querySelector("[data-blocks]");
+const WORDS = {
+  live: "● live",
+  polled: "○ looks every 15 s",
+  away: "× the node does not answer",
+  other: "× the chain changed: load the page again",
+};
+
+const place = document.querySelector("[data-live]");
 const told = document.querySelector("[data-told]");
-let shown = Number(document.querySelector("[data-text=height]")?.textContent.replaceAll(",", ""));
+let isOpen = false;
+let isAsking = false;
+let isWanted = false;
 let asked = 0;
 let waiting = null;
 let toldAt = -TELL_MS;
-let isAsking = false;
+
+function state(name) {
+  place.dataset.state = name;
+  place.textContent = WORDS[name];
+  place.hidden = false;
+}
+
+const steady = () => state(isOpen ? "live" : "polled");
 
 function soon() {
-  if (waiting !== null || document.hidden) return;
-  waiting = setTimeout(ask, Math.max(0, asked + SOONEST_MS - performance.now()));
+  isWanted = true;
+  if (waiting !== null || isAsking || document.hidden) return;
+  const rest = asked + SOONEST_MS - performance.now();
+  waiting = setTimeout(ask, Math.max(0, rest) + Math.random() * JITTER_MS);
 }
 
-async function ask() {
+function ask() {
   waiting = null;
-  if (isAsking) return;
   isAsking = true;
+  isWanted = false;
   asked = performance.now();
-  try {
-    const answer = await fetch("/live.json", { credentials: "omit", cache: "no-store" });
-    if (answer.ok) show(await answer.json());
-  } catch {
-    // The node is away; what is shown was true.
-  } finally {
+  const request = new XMLHttpRequest();
+  request.open("GET", location.pathname + location.search);
+  request.setRequestHeader("accept", "text/html");
+  request.responseType = "document";
+  request.timeout = ANSWER_MS;
+  request.addEventListener("loadend", () => {
     isAsking = false;
-  }
+    if (request.status === 200 && request.response) take(request.response);
+    else if (request.status === 404) state("other");
+    else state("away");
+    if (isWanted) soon();
+  });
+  request.send();
 }
 
-function show(news) {
-  for (const [name, text] of Object.entries(news.texts)) {
-    for (const place of board.querySelectorAll("[data-text]")) {
-      if (place.dataset.text === name && place.textContent !== text) place.textContent = text;
-    }
-  }
-  const isNew = news.height !== shown;
-  const tip = news.blocks[0];
-  if (tip) {
-    const age = board.querySelector(".age");
-    age.dataset.age = tip.time_ms;
-    age.textContent = `${news.texts["tip-age"]} ago`;
-  }
-  if (isNew && rows) {
-    const focused = rows.contains(document.activeElement);
-    if (!focused) rows.replaceChildren(...news.blocks.map((one) => row(one, one.height > shown)));
-  }
-  if (isNew && performance.now() - toldAt >= TELL_MS) {
-    told.textContent = `Block ${news.texts.height}`;
-    toldAt = performance.now();
-  }
-  if (isNew) shown = news.height;
-}
-
-function row(block, isNew) {
-  const line = document.createElement("tr");
-  if (isNew) line.className = "new";
-  const age = document.createElement("span");
-  age.className = "age";
-  age.dataset.age = block.time_ms;
-  age.textContent = old(block.time_ms) ?? "0 s ago";
-  const time = document.createElement("time");
-  time.dateTime = `${block.moment.replace(" ", "T")}Z`;
-  time.textContent = block.moment;
-  line.append(
-    cell("num", link("", `/block/${block.height}`, block.height.toLocaleString("en-US"))),
-    cell("", age),
-    cell("wide", time),
-    cell("", link("id", `/block/${block.hash}`, block.hash)),
-    cell("mid", block.payee ? link("id", `/address/${block.payee}`, block.payee) : "nobody"),
-    cell("num mid", String(block.tier)),
-    cell("num", String(block.transactions)),
-    cell("num mid", String(block.call_groups)),
-    cell("num wide", block.size),
+/** Whether somebody is in the midst of this part. */
+function isUsed(part) {
+  const marked = getSelection();
+  return (
+    part.contains(document.activeElement) ||
+    part.querySelector("details[open]") !== null ||
+    (marked !== null && !marked.isCollapsed && part.contains(marked.anchorNode))
   );
-  return line;
 }
 
-/** What stood there for a block that was shown before. */
-function old(timeMs) {
-  for (const age of document.querySelectorAll(".age")) {
-    if (age.dataset.age === String(timeMs)) return age.textContent;
+function take(page) {
+  const there = page.querySelector("[data-live]");
+  if (there === null || there.dataset.same !== place.dataset.same) {
+    state("other");
+    return;
   }
-  return null;
+  for (const old of document.querySelectorAll("[data-fresh]")) {
+    const part = [...page.querySelectorAll("[data-fresh]")].find((one) => one.dataset.fresh === old.dataset.fresh);
+    if (part === undefined || old.isEqualNode(part) || isUsed(old)) continue;
+    mark(old, part);
+    old.replaceWith(document.adoptNode(part));
+    offer(part);
+  }
+  announce(there.dataset.height);
+  steady();
 }
 
-function cell(name, content) {
-  const made = document.createElement("td");
-  if (name) made.className = name;
-  made.append(content);
-  return made;
+/** Rows that were not there before are shown to be new. */
+function mark(old, part) {
+  const before = new Set([...old.querySelectorAll("[data-key]")].map((row) => row.dataset.key));
+  if (before.size === 0) return;
+  for (const row of part.querySelectorAll("[data-key]")) {
+    if (!before.has(row.dataset.key)) row.classList.add("new");
+  }
 }
 
-function link(name, path, text) {
-  const made = document.createElement("a");
-  if (name) made.className = name;
-  made.href = path;
-  made.textContent = text;
-  if (name === "id") made.title = text;
-  return made;
+function announce(height) {
+  if (height === place.dataset.height) return;
+  place.dataset.height = height;
+  if (performance.now() - toldAt < TELL_MS) return;
+  told.textContent = `Block ${height}`;
+  toldAt = performance.now();
 }
 
 function listen(path) {
   const source = new EventSource(path);
-  for (const topic of ["block", "undone", "tx_in"]) source.addEventListener(topic, soon);
+  // Between this page's writing and the stream's beginning something may have happened.
+  source.addEventListener("start", () => {
+    isOpen = true;
+    steady();
+    soon();
+  });
+  source.addEventListener("gap", soon);
   source.addEventListener("message", soon);
+  source.addEventListener("error", () => {
+    isOpen = false;
+    steady();
+    soon();
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN_MS, path);
+  });
 }
 
-if (board) {
-  if (board.dataset.events) listen(board.dataset.events);
-  setInterval(soon, OFTEN_MS);
-  document.addEventListener("visibilitychange", soon);
+if (place) {
+  steady();
+  if (place.dataset.live) listen(place.dataset.live);
+  setInterval(() => {
+    if (!isOpen || performance.now() - asked >= SELDOM_MS) soon();
+  }, OFTEN_MS);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) soon();
+  });
 }

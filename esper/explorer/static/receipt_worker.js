@@ -1,6 +1,6 @@
 // The check of a receipt, in a worker of its own: the page ends it after ten seconds.
 //
-// In:  {receipt: ArrayBuffer, tip?: {height, id}, trusted?: [hex]}
+// In:  {receipt: ArrayBuffer, tip?: {height, id, whose?}, trusted?: [hex]}
 // Out: {verdict: {exit, links: [{name, status, detail}]}} or {failure: "sentence"}
 //
 // The module has 64 MiB and imports nothing, so it can reach neither page nor network. A trap is a
@@ -10,6 +10,7 @@ const MODULE = "/static/verifier.wasm";
 const MOST_RECEIPT = 1 << 22;
 const HASH_BYTES = 64;
 const MOST_TRUSTED = 64;
+const MOST_WHOSE = 64;
 
 function bytesOf(hex) {
   if (typeof hex !== "string" || !/^[0-9a-f]{128}$/.test(hex)) {
@@ -34,7 +35,8 @@ const hash = (hex) => [0xc4, HASH_BYTES, ...bytesOf(hex)];
 // [1, whose, [[height, block_id]], [model_id], []] as the module reads it.
 export function askedRecord({ tip, trusted = [] } = {}) {
   if (trusted.length > MOST_TRUSTED) throw new TypeError("too many trusted models");
-  const whose = new TextEncoder().encode("the tip that you gave");
+  const whose = new TextEncoder().encode(tip?.whose ?? "the tip that you gave");
+  if (whose.length > MOST_WHOSE) throw new TypeError("nobody has so long a name");
   const blocks = tip === undefined ? list(0) : [...list(1), ...list(2), ...unsigned(tip.height), ...hash(tip.id)];
   const models = [...list(trusted.length), ...trusted.flatMap(hash)];
   return Uint8Array.from([...list(5), 1, 0xc4, whose.length, ...whose, ...blocks, ...models, ...list(0)]);

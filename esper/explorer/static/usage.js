@@ -1,5 +1,7 @@
 // Shows what the account that is signed in has used, day by day.
 
+import { visible } from "./visible.js";
+
 const told = document.querySelector("[data-told]");
 const used = document.querySelector("[data-used]");
 const FIELDS = ["requests", "prompt_tokens", "answer_tokens", "serve", "proof"];
@@ -10,7 +12,7 @@ function row(day) {
   const line = document.createElement("tr");
   const name = document.createElement("th");
   name.scope = "row";
-  name.textContent = String(day.day);
+  name.textContent = visible(String(day.day));
   line.append(name);
   for (const field of FIELDS) {
     const cell = document.createElement("td");
@@ -23,6 +25,7 @@ function row(day) {
 
 async function show() {
   const reply = await fetch("/v1/usage?days=30");
+  if (reply.status === 404) told.textContent = "This node has no gateway: its operator starts one with gateway = on.";
   // Without a sign-in the note of the page says what to do.
   if (!reply.ok) return;
   const { data, budget } = await reply.json();

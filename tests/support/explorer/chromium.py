@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
 
 PROGRAM: Final = shutil.which("chromium")
 LACKING: Final = "chromium is not installed: apt-get install chromium"
@@ -42,20 +42,33 @@ class Watched:
 
     url: str
     told: list[str] = field(default_factory=list)
-    """Lines of the console, and errors of scripts."""
+    """Lines of the console, errors of scripts, and dialogs."""
     abroad: list[str] = field(default_factory=list)
-    """Requests to other servers than the node."""
+    """Requests to other servers than the node, and such as reach none: of blobs and data."""
     paths: list[str] = field(default_factory=list)
     """Of all requests."""
+    asked: list[str] = field(default_factory=list)
+    """Their whole addresses."""
 
     def watch(self, context: BrowserContext) -> None:
         context.on("console", lambda message: self.told.append(message.text))
         context.on("weberror", lambda error: self.told.append(str(error.error)))
+        # Of pages, their workers, and workers of those.
         context.on("request", lambda request: self._asked(request.url))
+        context.on("page", self._page)
+
+    def _page(self, page: Page) -> None:
+        page.on("websocket", lambda socket: self._asked(socket.url))
+        page.on("dialog", self._dialog)
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.told.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _asked(self, url: str) -> None:
+        self.asked.append(url)
         self.paths.append(urlsplit(url).path)
-        if urlsplit(url).netloc != urlsplit(self.url).netloc:
+        if urlsplit(url)[:2] != urlsplit(self.url)[:2]:
             self.abroad.append(url)
 
     def assert_quiet(self) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import trio
+from starlette.requests import HTTPConnection
 
 from esper.explorer.routes import explorer_routes
+from esper.http.routes import RefusedError
 from esper.rpc.server import serve
 from tests.support.explorer.hostile_texts import hostile_texts
 from tests.support.node.fake_node import settings
@@ -62,6 +64,19 @@ def shown_datadir(folder: Path) -> Shown:
 
 
 @dataclass
+class Gate:
+    """The authority of the streams."""
+
+    is_open: bool = True
+    """Whether they are let in from now on."""
+
+    async def pages(self, request: HTTPConnection) -> None:
+        """Raises RefusedError."""
+        if not self.is_open:
+            raise RefusedError(503, "no streams now")
+
+
+@dataclass
 class Running:
     """A node whose pages are served."""
 
@@ -70,6 +85,8 @@ class Running:
     world: NodeWorld
     run: Callable[[Callable[[], Coroutine[Any, Any, Any]]], Any]
     """Runs a task in the node's loop, from the test's thread."""
+    gate: Gate
+    """Lets streams of events in."""
 
 
 @contextmanager
@@ -80,6 +97,7 @@ def pages_of(folder: Path, cookie: Path) -> Iterator[Running]:
     started: list[Running] = []
     ready, scope = threading.Event(), trio.CancelScope()
     failed: list[BaseException] = []
+    gate = Gate()
 
     def wall() -> int:
         return tip + round(1000 * (time.monotonic() - began))
@@ -87,14 +105,16 @@ def pages_of(folder: Path, cookie: Path) -> Iterator[Running]:
     async def main() -> None:
         texts = hostile_texts(PARAMS)
         async with node_world(folder, mines=False, texts=texts, wall=wall) as world:
-            others = explorer_routes(world.node.rpc, remote=False, clock=wall)
+            pages = explorer_routes(world.node.rpc, remote=False, clock=wall, has_events=True)
+            others = [*world.node.telling.routes(gate.pages), *pages]
             token = trio.lowlevel.current_trio_token()
             with scope:
                 async with trio.open_nursery() as nursery:
+                    await nursery.start(world.node.telling.run)
                     start = partial(serve, others=others)
                     port = await nursery.start(start, world.node.rpc, settings(cookie))
                     run = partial(trio.from_thread.run, trio_token=token)
-                    started.append(Running(f"http://127.0.0.1:{port}", world, run))
+                    started.append(Running(f"http://127.0.0.1:{port}", world, run, gate))
                     ready.set()
 
     def thread() -> None:

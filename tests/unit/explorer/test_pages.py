@@ -1,5 +1,6 @@
 """Every page on a server of its own: what it forbids a browser, and what it answers."""
 
+import re
 import socket
 from collections.abc import Iterator
 
@@ -19,6 +20,7 @@ from tests.support.node.fake_node import FakeNode, served, settings
 
 NAMED = {"name": BLOCK_ID, "txid": TXID, "address": ALICE}
 PATHS = [path.format(**NAMED) for path in PAGES]
+OTHERS = ["/favicon.ico", "/block-id.json?height=1"]
 FILES = [f"/static/{name}" for name in TYPES]
 OWN = {
     "cross-origin-opener-policy": "same-origin",
@@ -43,7 +45,7 @@ def client(node: FakeNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             yield made
 
 
-@pytest.mark.parametrize("path", [*PATHS, *FILES, "/favicon.ico", "/live.json", "/nothing"])
+@pytest.mark.parametrize("path", [*PATHS, *FILES, *OTHERS, "/nothing"])
 def test_headers_of_every_route(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == (404 if path == "/nothing" else 200), answer.text
@@ -142,7 +144,7 @@ def test_programs_get_json(client: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"])
-@pytest.mark.parametrize("path", ["/block/1", "/receipt", "/static/app.css", "/live.json"])
+@pytest.mark.parametrize("path", ["/block/1", "/receipt", "/static/app.css", "/block-id.json"])
 def test_pages_are_read_alone(client: httpx.Client, method: str, path: str) -> None:
     answer = client.request(method, path)
     assert answer.status_code == 405
@@ -249,13 +251,27 @@ def test_other_parameters_are_the_usual_ones(client: httpx.Client, path: str) ->
     assert WINDOWS[0] == "144"
 
 
-def test_the_live_values_are_texts(client: httpx.Client) -> None:
-    news = client.get("/live.json").json()
-    assert all(isinstance(text, str) for text in news["texts"].values())
-    first = client.get("/").text
-    for name in news["texts"].keys() - {"tip-age", "synced"}:
-        assert f'data-text="{name}"' in first
-    assert news["blocks"]
+def test_a_page_that_goes_on_has_the_same_parts_each_time(client: httpx.Client) -> None:
+    for path in ("/", "/mempool", f"/block/{BLOCK_ID}", f"/tx/{TXID}", f"/address/{ALICE}"):
+        text = client.get(path).text
+        assert 'src="/static/live.js"' in text
+        assert text.count(" data-live=") == text.count(" data-told") == 1
+        # This server has no events.
+        assert ' data-live=""' in text
+        parts = re.findall(r' data-fresh="(\w+)"', text)
+        assert len(set(parts)) == len(parts) >= 3
+    assert "data-live" not in client.get("/?from=1").text
+
+
+def test_the_node_says_which_block_is_at_a_height(client: httpx.Client) -> None:
+    found = client.get("/block-id.json?height=1")
+    assert found.json() == {"height": 1, "hash": BLOCK_ID, "tip": 1}
+    # The tip, which is what there is below it.
+    assert client.get("/block-id.json?height=7").json() == {"height": 7, "hash": None, "tip": 1}
+    for wrong in ("", "x", "-1", "1e3", "1234567890", "%D9%A1"):
+        refused = client.get(f"/block-id.json?height={wrong}")
+        assert refused.status_code == 400
+        assert refused.json()["error"].startswith("height must be")
 
 
 def test_only_reading_methods_are_asked(client: httpx.Client, node: FakeNode) -> None:

@@ -239,9 +239,3 @@ def test_files_are_asked_for_once(site: Site, tmp_path: Path) -> None:
     worker = site.client.get("/static/receipt_worker.js")
     assert worker.headers["content-security-policy"] == WASM_POLICY
     assert site.client.get("/static/live.js").headers["content-security-policy"] == POLICY
-
-
-def test_what_changes_by_itself_is_told_to_scripts(site: Site) -> None:
-    found = site.client.get("/live.json")
-    assert found.headers["cache-control"] == "no-store"
-    assert found.json()
