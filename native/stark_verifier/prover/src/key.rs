@@ -95,6 +95,7 @@ pub(crate) fn describe(
         root: Root([0; 32]),
         embedding_root,
         integers_hash: model.integers_hash,
+        part: None,
     })
 }
 

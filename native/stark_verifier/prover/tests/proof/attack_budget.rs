@@ -40,6 +40,7 @@ fn descriptor(layers: usize, model_vars: usize) -> Descriptor {
         root: Root([0; 32]),
         embedding_root: [0; 32],
         integers_hash: [0; 64],
+        part: None,
     }
 }
 
