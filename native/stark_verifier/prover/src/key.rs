@@ -14,17 +14,17 @@ const FIELD: u128 = 0xffff_ffff_0000_0001;
 
 /// Everything about a model that proofs share.
 pub struct ModelKey {
-    /// The integers.
+    /// The integers; of a part of a model, its own.
     pub model: Arc<Model>,
     /// Hashes to model_id.
     pub descriptor: Descriptor,
-    /// Its commitment.
+    /// Its commitment; of a part, the part's id.
     pub model_id: [u8; 64],
     /// Places in the model polynomial.
     pub layout: ModelLayout,
     /// The committed polynomial.
     pub committed: Committed,
-    /// Tree of embedding rows.
+    /// Tree of embedding rows; of none in a part that does not begin with them.
     pub embedding: EmbeddingTree,
 }
 
@@ -36,12 +36,24 @@ impl ModelKey {
     pub fn new(model: Arc<Model>) -> Result<Self, ProveError> {
         let bounds = model.validate()?;
         let embedding = EmbeddingTree::new(&model.embed, model.shape.dim, least_width(&model.embed));
-        let mut descriptor = describe(&model, &bounds, embedding.root())?;
+        let descriptor = describe(&model, &bounds, embedding.root())?;
+        Self::commit(model, descriptor, embedding)
+    }
+
+    /// Commits the integers that a descriptor, which lacks its cells and its root, is about.
+    ///
+    /// # Errors
+    /// What the proof's own ranges refuse.
+    pub(crate) fn commit(
+        model: Arc<Model>,
+        mut descriptor: Descriptor,
+        embedding: EmbeddingTree,
+    ) -> Result<Self, ProveError> {
         let layout = ModelLayout::new(&descriptor);
         descriptor.cells = layout.cells;
         // All that is checked but for the root itself, before the work on it.
         descriptor.check().map_err(ProveError::Descriptor)?;
-        let params = PcsParams::for_proof(descriptor.size().num_vars, OPENINGS);
+        let params = PcsParams::for_proof(descriptor.size().num_vars, OPENINGS * descriptor.parts());
         let committed;
         (descriptor.root, committed) = commit(lay_out(&model, &layout), &params);
         let model_id = descriptor.model_id();
@@ -145,7 +157,10 @@ fn lay_out(model: &Model, layout: &ModelLayout) -> Vec<F> {
     // Room for the columns' ends, so that the commitment keeps the cells where they are.
     let mut cells = Vec::with_capacity(Size::of(layout.cells).cells());
     cells.resize(layout.cells, F::ZERO);
-    put_matrix(&mut cells, &layout.lm_head, &model.lm_head);
+    if let Some(head) = &layout.head {
+        put_matrix(&mut cells, &head.lm_head, &model.lm_head);
+        put(&mut cells, head.final_gain, &model.final_gain);
+    }
     for (place, l) in layout.layers.iter().zip(&model.layers) {
         for (matrix, linear) in place.linear.iter().zip([&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down]) {
             put_matrix(&mut cells, matrix, linear);
@@ -154,7 +169,6 @@ fn lay_out(model: &Model, layout: &ModelLayout) -> Vec<F> {
         put(&mut cells, place.gains[1], &l.norm2_gain);
         put(&mut cells, place.silu, &l.silu[1..]);
     }
-    put(&mut cells, layout.final_gain, &model.final_gain);
     let (pairs, max_seq) = (model.shape.head_dim / 2, model.shape.max_seq);
     for i in 0..pairs {
         for t in 0..max_seq {

@@ -131,6 +131,7 @@ impl EmbeddingTree {
 }
 
 /// Distinct rows of the proof, authenticated.
+#[derive(Default)]
 pub struct EmbeddingRows(BTreeMap<u32, Vec<i32>>);
 
 impl EmbeddingRows {
