@@ -72,3 +72,12 @@ pub fn refused(name: &str, forged: &Replay<'_>, expected: &[(Check, usize)]) {
         assert_eq!(outcome(key, statement, w, &off), Ok(()), "{name}: refused for another reason as well");
     }
 }
+
+/// Runs `act` with checks taken out on both sides, while no other test of the program sets a switch.
+pub fn without<T>(off: &[Check], act: impl FnOnce() -> T) -> T {
+    let _held = SWITCH.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    take_out(off);
+    let result = act();
+    take_out(&[]);
+    result
+}

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod forge;
+pub mod parted;
 pub mod replay;
 
 use esper_model::synthetic::{Options, random_model};

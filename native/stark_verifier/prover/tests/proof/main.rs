@@ -14,3 +14,4 @@ mod common;
 mod enumeration;
 mod honest;
 mod model_id;
+mod parts;
