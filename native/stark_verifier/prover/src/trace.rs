@@ -278,7 +278,12 @@ pub fn run_layer(model: &Model, l: &Layer, x: &mut [i32], instance: &Instance) -
 impl Trace {
     /// Runs the model's layers on the residual `x`, `[column][row]`; the final norm and logits at `answer_rows` if those
     /// are asked for.
-    pub fn run(model: &Model, instance: &Instance, mut x: Vec<i32>, answer_rows: Option<&Vec<usize>>) -> Self {
+    pub fn run(
+        model: &Model,
+        instance: &Instance,
+        mut x: Vec<i32>,
+        answer_rows: Option<&Vec<usize>>,
+    ) -> Self {
         let rows = instance.rows();
         let layers = model.layers.iter().map(|l| run_layer(model, l, &mut x, instance)).collect();
         let Some(answer_rows) = answer_rows else {

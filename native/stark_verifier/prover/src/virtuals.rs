@@ -38,10 +38,9 @@ pub fn residuals(key: &ModelKey, w: &Witness, tokens: &[u32]) -> Vec<Vec<F>> {
     };
     match &w.ends.taken {
         Some(taken) => taken.rows().enumerate().for_each(|(r, row)| put(r, row)),
-        None => tokens
-            .iter()
-            .enumerate()
-            .for_each(|(r, &t)| put(r, &key.model.embed[t as usize * dim..][..dim])),
+        None => {
+            tokens.iter().enumerate().for_each(|(r, &t)| put(r, &key.model.embed[t as usize * dim..][..dim]))
+        }
     }
     let mut out = vec![x];
     for site in w.layout.layers.iter().flat_map(|l| [&l.update_o, &l.update_down]) {

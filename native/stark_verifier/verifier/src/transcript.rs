@@ -1,7 +1,7 @@
 //! Steps of the transcript that prover and verifier share.
 
-use crate::descriptor::{Descriptor, PART_VERSION, SPEC_VERSION};
 use crate::boundary::Chain;
+use crate::descriptor::{Descriptor, PART_VERSION, SPEC_VERSION};
 use crate::layout::Layout;
 use crate::modes::Modes;
 use crate::soundness::opening_params;

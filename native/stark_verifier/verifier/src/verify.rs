@@ -107,8 +107,8 @@ impl<'a> Segment<'a> {
 
         // Lookups.
         let [beta, alpha] = [t.challenge(), t.challenge()];
-        let sum =
-            verify_fraction_sum(layout.leaf_vars, body.fraction_sum, &mut t).map_err(|_| VerifyError::Lookup)?;
+        let sum = verify_fraction_sum(layout.leaf_vars, body.fraction_sum, &mut t)
+            .map_err(|_| VerifyError::Lookup)?;
         t.absorb(body.leaf_model);
         let leaf = leaf_claims(
             d,

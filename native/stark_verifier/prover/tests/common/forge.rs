@@ -18,7 +18,13 @@ pub fn alone<T>(act: impl FnOnce() -> T) -> T {
 }
 
 fn copy(w: &Witness) -> Witness {
-    Witness { instance: w.instance, modes: w.modes.clone(), layout: w.layout.clone(), cells: w.cells.clone(), ends: w.ends.clone() }
+    Witness {
+        instance: w.instance,
+        modes: w.modes.clone(),
+        layout: w.layout.clone(),
+        cells: w.cells.clone(),
+        ends: w.ends.clone(),
+    }
 }
 
 fn outcome(key: &ModelKey, statement: &Statement, w: &Witness, off: &[Check]) -> Result<(), VerifyError> {

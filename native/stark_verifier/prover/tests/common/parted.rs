@@ -68,9 +68,7 @@ impl Parted {
 
     /// Honest proofs of all parts.
     pub fn proofs(&self) -> Vec<Vec<u8>> {
-        (0..self.keys.len())
-            .map(|i| self.proof(i, &self.between, self.witness(i, &self.between)))
-            .collect()
+        (0..self.keys.len()).map(|i| self.proof(i, &self.between, self.witness(i, &self.between))).collect()
     }
 
     /// The bytes of a proof with these proofs of the parts.

@@ -191,7 +191,10 @@ impl Replay<'_> {
     /// Cells of a norm by its number.
     pub fn norm_cells(&self, n: usize) -> NormCells {
         let layout = &self.w.layout;
-        layout.layers.get(n / 2).map_or_else(|| layout.final_norm.clone().expect("a head"), |l| l.norms[n % 2].clone())
+        layout
+            .layers
+            .get(n / 2)
+            .map_or_else(|| layout.final_norm.clone().expect("a head"), |l| l.norms[n % 2].clone())
     }
 
     /// Residual before norm n.

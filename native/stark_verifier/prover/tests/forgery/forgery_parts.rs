@@ -58,11 +58,19 @@ fn a_part_hands_on_what_it_ends_in() {
             for (index, w) in witnesses(&p, liar).iter().enumerate() {
                 let broken: Vec<Check> =
                     check(&p.keys[index], &p.statement, w).iter().map(|b| b.check).collect();
-                assert_eq!(broken, if index == liar { vec![BOUNDARY] } else { vec![] }, "{name}: part {index}");
+                assert_eq!(
+                    broken,
+                    if index == liar { vec![BOUNDARY] } else { vec![] },
+                    "{name}: part {index}"
+                );
             }
             assert!(outcome(&p, liar, &[]).is_err(), "{name}: accepted");
             if cfg!(feature = "relation-switch") {
-                assert_eq!(outcome(&p, liar, &[BOUNDARY]), Ok(()), "{name}: refused for another reason as well");
+                assert_eq!(
+                    outcome(&p, liar, &[BOUNDARY]),
+                    Ok(()),
+                    "{name}: refused for another reason as well"
+                );
             }
         }
     }

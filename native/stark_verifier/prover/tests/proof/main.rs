@@ -15,3 +15,4 @@ mod enumeration;
 mod honest;
 mod model_id;
 mod parts;
+mod parts_figures;
