@@ -3,13 +3,16 @@
 
 use crate::common::parted::{Parted, THREE, changed, id_of, permuted};
 use crate::common::{EVEN, ODD};
-use esper_prover::parts::{ends, join};
+use esper_prover::parts::{chain, ends, join};
 use esper_prover::witness::{Ends, Witness};
 use esper_prover::{PartedModel, ProveError, prove, prove_parts};
-use esper_verifier::boundary::Boundary;
+use esper_verifier::boundary::{Boundary, Chain};
 use esper_verifier::descriptor::{Descriptor, Part};
 use esper_verifier::embedding::row_bytes;
-use esper_verifier::{VerifyError, verify, verify_parts};
+use esper_verifier::layout::Layout;
+use esper_verifier::modes::Modes;
+use esper_verifier::statement::Instance;
+use esper_verifier::{Statement, VerifyError, transcript, verify, verify_parts};
 use std::sync::Arc;
 
 fn refusal(p: &Parted, bytes: &[u8]) -> VerifyError {
@@ -265,6 +268,63 @@ fn bytes_have_one_form() {
         let mut other = bytes.clone();
         other[8] = version;
         malformed(&other, "another version");
+    }
+}
+
+/// The first challenge of a part depends on everything that is public: what part it is, of which parts, all residuals.
+#[test]
+fn a_part_is_bound_to_all_parts() {
+    let p = Parted::new(4, THREE, &[1, 2], 9, 2);
+    let honest = chain(&p.parts, &p.instance, &p.between);
+    let challenge = |d: &Descriptor, s: &Statement, chain: &Chain| {
+        let modes = Modes::off(d.layers.len());
+        let layout = Layout::new(d, &p.instance, &modes);
+        transcript::start_part(d, &layout, s, &modes, chain).challenge()
+    };
+    let mut seen = vec![challenge(&p.parts[0], &p.statement, &honest)];
+    let mut differs = |x, what: &str| {
+        assert!(!seen.contains(&x), "{what} is not bound");
+        seen.push(x);
+    };
+    for at in 0..3 {
+        let mut other = honest.clone();
+        other.ids[at][63] ^= 1;
+        differs(challenge(&p.parts[0], &p.statement, &other), "an id");
+    }
+    for at in 0..2 {
+        let mut other = honest.clone();
+        other.boundaries[at][0] ^= 1;
+        differs(challenge(&p.parts[0], &p.statement, &other), "a residual");
+    }
+    let mut other = honest.clone();
+    other.boundaries.swap(0, 1);
+    differs(challenge(&p.parts[0], &p.statement, &other), "the residuals' order");
+    // An id in a residual's place.
+    let mut other = honest.clone();
+    let moved = other.ids.remove(2);
+    other.boundaries.insert(0, moved);
+    differs(challenge(&p.parts[0], &p.statement, &other), "the number of parts");
+    let mut d = p.parts[0].clone();
+    d.part.iter_mut().for_each(|part| part.index = 1);
+    differs(challenge(&d, &p.statement, &honest), "the index");
+    let mut s = p.statement.clone();
+    s.binding[0] ^= 1;
+    differs(challenge(&p.parts[0], &s, &honest), "the binding");
+    // A residual's hash says where it stands and how large it is.
+    let bytes = p.between[0].encode(&p.parts[0]);
+    let hash = |index, d: &Descriptor, rows: usize, bytes: &[u8]| {
+        Boundary::hash(index, d, &Instance { sequences: rows / 8, ..p.instance }, bytes)
+    };
+    let rows = p.instance.rows();
+    assert_eq!(hash(0, &p.parts[0], rows, &bytes), honest.boundaries[0]);
+    let narrow = Descriptor { dim: THREE.dim - 1, ..p.parts[0].clone() };
+    for other in [
+        hash(1, &p.parts[0], rows, &bytes),
+        hash(0, &p.parts[0], 2 * rows, &bytes),
+        hash(0, &narrow, rows, &bytes),
+        hash(0, &p.parts[0], rows, &bytes[1..]),
+    ] {
+        assert_ne!(other, honest.boundaries[0]);
     }
 }
 
