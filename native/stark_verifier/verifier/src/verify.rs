@@ -148,8 +148,8 @@ impl<'a> Segment<'a> {
         let answer_rows = statement.answer_rows(instance);
         let context = Context {
             d,
-            instance: instance,
-            layout: layout,
+            instance,
+            layout,
             model: &model,
             p: &p,
             q: &q,

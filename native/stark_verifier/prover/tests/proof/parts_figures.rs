@@ -11,8 +11,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Twelve layers of the 15M shape, an eighth of its vocabulary.
-const SHAPE: Shape =
-    Shape { vocab: 4096, dim: 288, hidden: 768, layers: 12, heads: 6, kv_heads: 6, head_dim: 48, max_seq: 64 };
+const SHAPE: Shape = Shape {
+    vocab: 4096,
+    dim: 288,
+    hidden: 768,
+    layers: 12,
+    heads: 6,
+    kv_heads: 6,
+    head_dim: 48,
+    max_seq: 64,
+};
 
 /// Milliseconds, the least of seven runs.
 fn least(act: impl Fn()) -> f64 {
