@@ -25,6 +25,9 @@ pub enum ProveError {
     /// A part of the model does not hand on the residual that the next part takes.
     #[error("the part's layers do not end in the residual that is to be handed on")]
     Boundary,
+    /// Integers that are not those that a part's descriptor is of.
+    #[error("the integers are not those of the part: {0}")]
+    Part(&'static str),
     /// Where a model is cut into parts.
     #[error("the cuts between parts are no ascending layers of the model")]
     Cuts,

@@ -2,7 +2,7 @@
 
 use crate::error::ProveError;
 use esper_commitment::{Committed, F, PcsParams, PrimeCharacteristicRing, Root, Size, commit};
-use esper_model::{Bounds, Linear, Model};
+use esper_model::{Bounds, Layer, Linear, Model};
 use esper_verifier::descriptor::{CLAMP_CLASSES, ClampClass, Descriptor, LayerDescriptor};
 use esper_verifier::embedding::{EmbeddingTree, least_width};
 use esper_verifier::model_layout::{EXP_ENTRIES, Matrix, ModelLayout, RSQRT_ENTRIES, RSQRT_FIRST};
@@ -61,6 +61,21 @@ impl ModelKey {
     }
 }
 
+/// What a descriptor says of the layers that are here.
+pub(crate) fn describe_layers(model: &Model) -> Vec<LayerDescriptor> {
+    let of = |l: &Layer| LayerDescriptor {
+        norm1_shift: l.norm1_shift,
+        norm2_shift: l.norm2_shift,
+        score_shift: l.score_shift,
+        gate_bits: l.gate_bits,
+        z_bits: l.z_bits,
+        o_bits: l.o_bits,
+        down_bits: l.down_bits,
+        shifts: [l.q.shift, l.k.shift, l.v.shift, l.o.shift, l.gate.shift, l.up.shift, l.down.shift],
+    };
+    model.layers.iter().map(of).collect()
+}
+
 /// The descriptor of a model whose commitment is not known yet.
 ///
 /// # Errors
@@ -71,20 +86,7 @@ pub(crate) fn describe(
     embedding_root: [u8; 32],
 ) -> Result<Descriptor, ProveError> {
     let s = model.shape;
-    let layers = model
-        .layers
-        .iter()
-        .map(|l| LayerDescriptor {
-            norm1_shift: l.norm1_shift,
-            norm2_shift: l.norm2_shift,
-            score_shift: l.score_shift,
-            gate_bits: l.gate_bits,
-            z_bits: l.z_bits,
-            o_bits: l.o_bits,
-            down_bits: l.down_bits,
-            shifts: [l.q.shift, l.k.shift, l.v.shift, l.o.shift, l.gate.shift, l.up.shift, l.down.shift],
-        })
-        .collect();
+    let layers = describe_layers(model);
     let logits = bounds.find(None, "logits").map_or(1, |b| b.value as u64);
     Ok(Descriptor {
         vocab: s.vocab,

@@ -1,14 +1,15 @@
 //! A model in parts: one key at a time, each of some layers, so that a part bounds the memory.
 
 use crate::error::ProveError;
-use crate::key::{ModelKey, describe};
-use crate::prove::prove_part_witness;
+use crate::key::{ModelKey, describe, describe_layers};
+use crate::prove::prove_part_observed_witness;
 use crate::trace::{boundary_of, embedded, run_layer};
 use crate::witness::{Ends, Witness};
 use esper_model::{Linear, Model, Shape};
 use esper_verifier::boundary::{Boundary, Chain};
 use esper_verifier::descriptor::{Descriptor, Part};
 use esper_verifier::embedding::{EmbeddingTree, least_width};
+use esper_verifier::model_layout::ModelLayout;
 use esper_verifier::statement::{Instance, Statement};
 use std::ops::Range;
 use std::sync::Arc;
@@ -44,8 +45,30 @@ impl PartedModel {
         self.ends.len() - 1
     }
 
-    fn layers(&self, index: usize) -> Range<usize> {
+    /// Which layers part `index` has.
+    ///
+    /// # Panics
+    /// If there is no such part.
+    pub fn layers(&self, index: usize) -> Range<usize> {
         self.ends[index]..self.ends[index + 1]
+    }
+
+    /// The descriptor of part `index` but for its root: what whoever has the part's integers makes its key of.
+    ///
+    /// # Errors
+    /// What the proof's own ranges refuse.
+    ///
+    /// # Panics
+    /// If there is no such part.
+    pub fn outline(&self, index: usize) -> Result<Descriptor, ProveError> {
+        let range = self.layers(index);
+        let mut d = self.whole.clone();
+        d.layers = self.whole.layers[range.clone()].to_vec();
+        let (count, all_layers) = (self.count(), self.model.layers.len());
+        d.part = Some(Part { index, count, first_layer: range.start, all_layers });
+        d.cells = ModelLayout::new(&d).cells;
+        d.check().map_err(ProveError::Descriptor)?;
+        Ok(d)
     }
 
     /// The key of part `index`: a copy of its integers, and their commitment. The polynomial of the whole model is never
@@ -57,18 +80,13 @@ impl PartedModel {
     /// # Panics
     /// If there is no such part.
     pub fn key(&self, index: usize) -> Result<ModelKey, ProveError> {
-        let range = self.layers(index);
-        let mut d = self.whole.clone();
-        d.layers = self.whole.layers[range.clone()].to_vec();
-        let (count, all_layers) = (self.count(), self.model.layers.len());
-        d.part = Some(Part { index, count, first_layer: range.start, all_layers });
-        let m = &self.model;
-        let none = || Linear { out: 0, inp: m.shape.dim, weight: vec![], mult: vec![], shift: 0 };
+        let (d, m) = (self.outline(index)?, &self.model);
+        let layers = m.layers[self.layers(index)].to_vec();
         let model = Model {
-            shape: Shape { layers: range.len(), ..m.shape },
-            layers: m.layers[range].to_vec(),
+            shape: Shape { layers: layers.len(), ..m.shape },
+            layers,
             embed: if d.has_embedding() { m.embed.clone() } else { vec![] },
-            lm_head: if d.has_head() { m.lm_head.clone() } else { none() },
+            lm_head: if d.has_head() { m.lm_head.clone() } else { Linear::none(m.shape.dim) },
             final_gain: m.final_gain.clone(),
             final_shift: m.final_shift,
             exp: m.exp.clone(),
@@ -82,8 +100,7 @@ impl PartedModel {
             eos: m.eos,
             integers_hash: m.integers_hash,
         };
-        let embedding = EmbeddingTree::new(&model.embed, m.shape.dim, d.embed_bits);
-        ModelKey::commit(Arc::new(model), d, embedding)
+        part_key(model, d)
     }
 
     /// Descriptors of all parts: each is committed and forgotten again. What a registry computes.
@@ -93,6 +110,53 @@ impl PartedModel {
     pub fn descriptors(&self) -> Result<Vec<Descriptor>, ProveError> {
         (0..self.count()).map(|index| Ok(self.key(index)?.descriptor)).collect()
     }
+}
+
+/// The key of a part by the integers that it alone has, and its outline. Whether they are the model's is seen by the root:
+/// it is another one if they are not.
+///
+/// # Errors
+/// [`ProveError::Part`] for integers of other sizes, shifts or embedding.
+pub fn part_key(model: Model, outline: Descriptor) -> Result<ModelKey, ProveError> {
+    let d = &outline;
+    let s = model.shape;
+    let sizes = [s.vocab, s.dim, s.hidden, s.heads, s.kv_heads, s.head_dim, s.max_seq];
+    if sizes != [d.vocab, d.dim, d.hidden, d.heads, d.kv_heads, d.head_dim, d.max_seq] {
+        return Err(ProveError::Part("sizes"));
+    }
+    if describe_layers(&model) != d.layers {
+        return Err(ProveError::Part("layers"));
+    }
+    let there = |rows: usize, is_there: bool| rows == if is_there { d.vocab } else { 0 };
+    if !there(model.embed.len() / d.dim, d.has_embedding()) || !there(model.lm_head.out, d.has_head()) {
+        return Err(ProveError::Part("ends"));
+    }
+    let numbers = (model.emax, model.eps_term, model.final_shift, model.bos, model.eos);
+    if numbers != (d.emax, d.eps_term, d.final_shift, d.bos, d.eos) {
+        return Err(ProveError::Part("numbers"));
+    }
+    let embedding = EmbeddingTree::new(&model.embed, s.dim, d.embed_bits);
+    if d.has_embedding() && embedding.root() != d.embedding_root {
+        return Err(ProveError::Part("embedding"));
+    }
+    ModelKey::commit(Arc::new(model), outline, embedding)
+}
+
+/// Where a model is cut into `count` parts of about as many weights each: its last part has fewer layers, for it has the
+/// output matrix. None if it has fewer layers than parts, or `count` is 0.
+pub fn balanced_cuts(shape: &Shape, count: usize) -> Option<Vec<usize>> {
+    let layers = shape.layers;
+    if count == 0 || count > layers {
+        return None;
+    }
+    let layer = shape.dim * (2 * (shape.q_width() + shape.kv_width()) + 3 * shape.hidden);
+    let largest = |last: usize| {
+        let others = (layers - last).div_ceil((count - 1).max(1));
+        (others * layer).max(last * layer + shape.vocab * shape.dim)
+    };
+    let fitting = if count == 1 { layers..=layers } else { 1..=layers + 1 - count };
+    let before = layers - fitting.min_by_key(|&last| largest(last))?;
+    Some((1..count).map(|i| i * before / (count - 1)).collect())
 }
 
 /// The residuals between the parts, of one pass over all layers; `statement` is checked in the clear.
@@ -140,14 +204,31 @@ pub fn prove_part(
     statement: &Statement,
     between: &[Boundary],
 ) -> Result<Vec<u8>, ProveError> {
-    let index = key.descriptor.part.map_or(0, |p| p.index);
-    let witness = Witness::between(key, statement, ends(between, index))?;
-    let chain = chain(parts, &witness.instance, between);
-    Ok(prove_part_witness(key, statement, &chain, witness))
+    prove_part_observed(key, parts, statement, between, &mut |_| {})
 }
 
-/// The bytes of a proof in parts from the proofs of all of them.
-pub fn join(parts: &[Descriptor], between: &[Boundary], proofs: &[Vec<u8>]) -> Vec<u8> {
+/// The same, telling the name of each stage that is over.
+///
+/// # Errors
+/// As [`prove_part`].
+pub fn prove_part_observed(
+    key: &ModelKey,
+    parts: &[Descriptor],
+    statement: &Statement,
+    between: &[Boundary],
+    done: &mut dyn FnMut(&'static str),
+) -> Result<Vec<u8>, ProveError> {
+    let index = key.descriptor.part.map_or(0, |p| p.index);
+    if parts.get(index) != Some(&key.descriptor) || between.len() + 1 != parts.len() {
+        return Err(ProveError::Part("another list of parts"));
+    }
+    let witness = Witness::between(key, statement, ends(between, index))?;
+    let chain = chain(parts, &witness.instance, between);
+    Ok(prove_part_observed_witness(key, statement, &chain, witness, done))
+}
+
+/// The bytes of a proof in parts from the encoded descriptors, the packed residuals and the proofs of all parts.
+pub fn join(parts: &[Vec<u8>], between: &[Vec<u8>], proofs: &[Vec<u8>]) -> Vec<u8> {
     let mut out = (parts.len() as u32).to_le_bytes().to_vec();
     let mut put = |bytes: &[u8], with_length: bool| {
         if with_length {
@@ -155,8 +236,8 @@ pub fn join(parts: &[Descriptor], between: &[Boundary], proofs: &[Vec<u8>]) -> V
         }
         out.extend_from_slice(bytes);
     };
-    parts.iter().for_each(|d| put(&d.encode(), true));
-    between.iter().for_each(|b| put(&b.encode(&parts[0]), false));
+    parts.iter().for_each(|d| put(d, true));
+    between.iter().for_each(|b| put(b, false));
     proofs.iter().for_each(|proof| put(proof, true));
     out
 }
@@ -175,5 +256,7 @@ pub fn prove_parts(
     let proofs: Result<Vec<Vec<u8>>, ProveError> = (0..parted.count())
         .map(|index| prove_part(&parted.key(index)?, parts, statement, &between))
         .collect();
-    Ok(join(parts, &between, &proofs?))
+    let between: Vec<Vec<u8>> = between.iter().map(|b| b.encode(&parts[0])).collect();
+    let parts: Vec<Vec<u8>> = parts.iter().map(Descriptor::encode).collect();
+    Ok(join(&parts, &between, &proofs?))
 }

@@ -87,9 +87,21 @@ pub fn prove_with_leaves_of(
 ///
 /// # Panics
 /// As [`prove_witness`].
-pub fn prove_part_witness(key: &ModelKey, statement: &Statement, chain: &Chain, mut w: Witness) -> Vec<u8> {
+pub fn prove_part_witness(key: &ModelKey, statement: &Statement, chain: &Chain, w: Witness) -> Vec<u8> {
+    prove_part_observed_witness(key, statement, chain, w, &mut |_| {})
+}
+
+/// The same, telling the name of each stage that is over.
+pub(crate) fn prove_part_observed_witness(
+    key: &ModelKey,
+    statement: &Statement,
+    chain: &Chain,
+    mut w: Witness,
+    done: &mut dyn FnMut(&'static str),
+) -> Vec<u8> {
     w.count(key);
-    prove_stages(key, statement, w, Some(chain), None, &mut |_| {})
+    done("witness");
+    prove_stages(key, statement, w, Some(chain), None, done)
 }
 
 /// Leaves come from the same model and witness unless a forger has others; of a part, `chain` is given.

@@ -3,7 +3,7 @@
 use super::{answered, key, prompts};
 use esper_model::Shape;
 use esper_model::synthetic::{Options, random_model};
-use esper_prover::parts::{chain, ends, join};
+use esper_prover::parts::{chain, ends};
 use esper_prover::prove::prove_part_witness;
 use esper_prover::trace::{Trace, boundary_of, embedded, residual_of};
 use esper_prover::witness::Witness;
@@ -39,6 +39,13 @@ pub struct Parted {
 /// Ids of a list of descriptors, as one.
 pub fn id_of(parts: &[Descriptor]) -> [u8; 64] {
     parts_id(&parts.iter().map(Descriptor::model_id).collect::<Vec<_>>())
+}
+
+/// The bytes of a proof in parts.
+pub fn join(parts: &[Descriptor], between: &[Boundary], proofs: &[Vec<u8>]) -> Vec<u8> {
+    let between: Vec<Vec<u8>> = between.iter().map(|b| b.encode(&parts[0])).collect();
+    let parts: Vec<Vec<u8>> = parts.iter().map(Descriptor::encode).collect();
+    esper_prover::parts::join(&parts, &between, proofs)
 }
 
 impl Parted {

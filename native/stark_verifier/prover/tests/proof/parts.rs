@@ -1,9 +1,9 @@
 //! A model in parts: accepted where the whole model's proof is, and refused wherever parts, residuals or descriptors are
 //! not those of the one statement. Every forgery begins with the accepted twin's bytes.
 
-use crate::common::parted::{Parted, THREE, changed, id_of, permuted};
+use crate::common::parted::{Parted, THREE, changed, id_of, join, permuted};
 use crate::common::{EVEN, ODD};
-use esper_prover::parts::{chain, ends, join};
+use esper_prover::parts::{chain, ends};
 use esper_prover::witness::{Ends, Witness};
 use esper_prover::{PartedModel, ProveError, prove, prove_parts};
 use esper_verifier::boundary::{Boundary, Chain};
