@@ -46,6 +46,12 @@ impl PartedNativeModel {
         (0..self.inner.count()).map(|i| Ok(PyBytes::new(py, &outline(i)?.encode()))).collect()
     }
 
+    /// First layer of each part.
+    #[getter]
+    fn first_layers(&self) -> Vec<usize> {
+        (0..self.inner.count()).map(|i| self.inner.layers(i).start).collect()
+    }
+
     /// The packed residuals between the parts on a batch; `shape` is (rows, top_k).
     ///
     /// Raises ValueError for a batch that contradicts itself.
