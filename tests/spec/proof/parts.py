@@ -38,6 +38,8 @@ class Boundary:
     rows: Mapping[int, Sequence[int]]
     """By the number of the row."""
     hash: bytes
+    size: int
+    """Bytes."""
 
     def named(self, tokens: Sequence[int]) -> Sequence[int]:
         """Rows are named by their numbers."""
@@ -141,7 +143,7 @@ def _boundary(reader: Reader, index: int, d: Descriptor, rows: Batch) -> Boundar
         squares = sum(value * value for value in row) + d.eps_term
         _require(squares < 4 ** (d.emax + 1), "residual")
     sizes = (number.to_bytes(_WORD, "little") for number in (index, rows.rows, d.dim))
-    return Boundary(values, descriptor.tagged(p.BOUNDARY_TAG, *sizes, data))
+    return Boundary(values, descriptor.tagged(p.BOUNDARY_TAG, *sizes, data), len(data))
 
 
 def _part(

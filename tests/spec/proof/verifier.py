@@ -70,9 +70,7 @@ def decode(statement: Statement, proof: bytes) -> Decoded:
     return decode_body(reader, described, layout, embedded)
 
 
-def decode_body(
-    reader: Reader, described: bytes, layout: WitnessLayout, start: Start
-) -> Decoded:
+def decode_body(reader: Reader, described: bytes, layout: WitnessLayout, start: Start) -> Decoded:
     """What follows the embedding rows, to the end."""
     body = proof_bytes.decode(reader, layout)
     reader.end()

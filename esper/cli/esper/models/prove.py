@@ -230,7 +230,8 @@ def verify_proof_file(
         return
     _print_sequences(fields["sequences"])
     typer.echo(
-        f"valid: {segments}{report.security_bits:.1f} bits of security, {report.proof_bytes:,} bytes, "
+        f"valid: {segments}{report.security_bits:.1f} bits of security, "
+        f"{report.proof_bytes:,} bytes, "
         f"verified in {report.milliseconds:.1f} ms without the weights"
     )
     if wanted_binding is None and statement.binding != bytes.fromhex(_UNBOUND):

@@ -155,7 +155,7 @@ pub fn balanced_cuts(shape: &Shape, count: usize) -> Option<Vec<usize>> {
         (others * layer).max(last * layer + shape.vocab * shape.dim)
     };
     let fitting = if count == 1 { layers..=layers } else { 1..=layers + 1 - count };
-    let before = layers - fitting.min_by_key(|&last| largest(last))?;
+    let before = layers - fitting.rev().min_by_key(|&last| largest(last))?;
     Some((1..count).map(|i| i * before / (count - 1)).collect())
 }
 

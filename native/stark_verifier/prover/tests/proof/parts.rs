@@ -3,9 +3,12 @@
 
 use crate::common::parted::{Parted, THREE, changed, id_of, join, permuted};
 use crate::common::{EVEN, ODD};
+use esper_model::{Linear, Model, Shape};
 use esper_prover::parts::{chain, ends};
 use esper_prover::witness::{Ends, Witness};
-use esper_prover::{PartedModel, ProveError, prove, prove_parts};
+use esper_prover::{
+    PartedModel, Plan, ProveError, balanced_cuts, part_key, plan_part, prove, prove_part, prove_parts,
+};
 use esper_verifier::boundary::{Boundary, Chain};
 use esper_verifier::descriptor::{Descriptor, Part};
 use esper_verifier::embedding::row_bytes;
@@ -21,7 +24,7 @@ fn refusal(p: &Parted, bytes: &[u8]) -> VerifyError {
 
 #[test]
 fn parts_say_what_the_whole_model_says() {
-    let five = esper_model::Shape { layers: 5, ..EVEN };
+    let five = Shape { layers: 5, ..EVEN };
     for (shape, cuts) in
         [(THREE, &[][..]), (THREE, &[2]), (THREE, &[1, 2]), (ODD, &[1]), (EVEN, &[1]), (five, &[1, 3])]
     {
@@ -146,6 +149,97 @@ fn the_prover_says_when_a_part_does_not_hand_on_what_it_should() {
     for cuts in [&[0][..], &[3], &[2, 1], &[1, 1], &[4]] {
         assert!(matches!(PartedModel::new(Arc::clone(model), cuts), Err(ProveError::Cuts)), "{cuts:?}");
     }
+}
+
+/// A worker has a part's integers and its outline; what it makes is the key that whoever has the whole model makes.
+#[test]
+fn a_key_is_made_of_the_parts_own_integers() {
+    let p = Parted::new(4, THREE, &[1, 2], 9, 2);
+    let parted = PartedModel::new(Arc::clone(&p.whole.model), &[1, 2]).unwrap();
+    let outlines: Vec<Descriptor> = (0..3).map(|i| parted.outline(i).unwrap()).collect();
+    let own = |index: usize| Model::clone(&p.keys[index].model);
+    for (index, outline) in outlines.iter().enumerate() {
+        let key = part_key(own(index), outline.clone()).unwrap();
+        assert_eq!(key.descriptor, p.parts[index]);
+        // A root that is there already is computed again.
+        assert_eq!(part_key(own(index), p.parts[index].clone()).unwrap().descriptor, p.parts[index]);
+        let bytes = prove_part(&key, &p.parts, &p.statement, &p.between).unwrap();
+        let mut proofs = p.proofs();
+        proofs[index] = bytes;
+        assert!(verify_parts(&p.statement, &p.id, &p.join(&proofs)).is_ok());
+    }
+    let refused = |index: usize, change: &dyn Fn(&mut Model), words: &str| {
+        let mut model = own(index);
+        change(&mut model);
+        match part_key(model, outlines[index].clone()) {
+            Err(ProveError::Part(found)) => assert_eq!(found, words),
+            _ => panic!("{words}: taken"),
+        }
+    };
+    refused(0, &|m| m.shape.vocab += 1, "sizes");
+    refused(1, &|m| m.layers.clear(), "layers");
+    refused(1, &|m| m.layers[0].score_shift ^= 1, "layers");
+    refused(0, &|m| m.embed.clear(), "ends");
+    refused(1, &|m| m.embed = own(0).embed, "ends");
+    refused(2, &|m| m.lm_head = Linear::none(THREE.dim), "ends");
+    refused(1, &|m| m.eps_term += 1, "numbers");
+    refused(0, &|m| m.embed[5] += 1, "embedding");
+    // Other weights have another root, and so are no part of the list.
+    let mut model = own(1);
+    model.layers[0].q.weight[3] ^= 1;
+    let key = part_key(model, outlines[1].clone()).unwrap();
+    assert_ne!(key.descriptor.root, p.parts[1].root);
+    let refused = prove_part(&key, &p.parts, &p.statement, &p.between);
+    assert!(matches!(refused, Err(ProveError::Part("another list of parts"))));
+    let refused = prove_part(&p.keys[1], &p.parts, &p.statement, &p.between[1..]);
+    assert!(matches!(refused, Err(ProveError::Part("another list of parts"))));
+}
+
+#[test]
+fn cuts_give_parts_of_about_equal_weight() {
+    // SmolLM2-135M, and a shape whose output matrix outweighs all else.
+    let smollm2 = Shape {
+        vocab: 49152,
+        dim: 576,
+        hidden: 1536,
+        layers: 30,
+        heads: 9,
+        kv_heads: 3,
+        head_dim: 64,
+        max_seq: 2048,
+    };
+    assert_eq!(balanced_cuts(&smollm2, 1), Some(vec![]));
+    assert_eq!(balanced_cuts(&smollm2, 2), Some(vec![19]));
+    assert_eq!(balanced_cuts(&smollm2, 4), Some(vec![9, 18, 28]));
+    let flat = Shape { vocab: 1 << 18, dim: 16, hidden: 16, layers: 4, ..smollm2 };
+    assert_eq!(balanced_cuts(&flat, 3), Some(vec![1, 3]));
+    for layers in 1..20 {
+        let shape = Shape { layers, ..smollm2 };
+        assert_eq!(balanced_cuts(&shape, 0), None);
+        assert_eq!(balanced_cuts(&shape, layers + 1), None);
+        for count in 1..=layers {
+            let cuts = balanced_cuts(&shape, count).expect("enough layers");
+            let ends: Vec<usize> = [0].into_iter().chain(cuts).chain([layers]).collect();
+            assert_eq!(ends.len(), count + 1);
+            assert!(ends.windows(2).all(|w| w[0] < w[1]), "{layers} layers in {count}: {ends:?}");
+        }
+    }
+}
+
+#[test]
+fn a_part_is_planned_like_a_model_of_its_layers() {
+    let p = Parted::new(4, THREE, &[1, 2], 9, 2);
+    let plans: Vec<Plan> = p.parts.iter().map(|d| plan_part(d, [3, 8, 6]).unwrap()).collect();
+    let bytes = p.join(&p.proofs());
+    let report = verify_parts(&p.statement, &p.id, &bytes).unwrap();
+    for ((plan, d), part) in plans.iter().zip(&p.parts).zip(&report.parts) {
+        assert_eq!(plan.model_cells, d.cells);
+        assert!(plan.witness_cells <= 1 << part.sizes[0], "{plan:?}, 2^{}", part.sizes[0]);
+        assert!(plan.memory > 8 * (plan.witness_cells + plan.model_cells));
+        let all: f64 = plan.stages.iter().map(|stage| stage.1).sum();
+        assert!((all - 1.0).abs() < 1e-9);
+    }
+    assert!(plan_part(&p.parts[0], [1, 8, 9]).is_err(), "more answers than rows");
 }
 
 #[test]
