@@ -23,7 +23,7 @@ from tests.spec.proof.verifier import (
     Decoded,
     absorb_public,
     check_openings,
-    check_relations,
+    check_argument,
     decode_body,
 )
 
@@ -77,7 +77,7 @@ def verify_part(statement: Statement, decoded: DecodedParts, index: int) -> None
         transcript.string(value)
     transcript.string(part.layout.modes.data)
     handed = decoded.boundaries[index] if index < len(decoded.boundaries) else None
-    claimed = check_relations(transcript, part, handed)
+    claimed = check_argument(transcript, part, handed)
     check_openings(transcript, part.layout, claimed, part.openings)
 
 

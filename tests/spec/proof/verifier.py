@@ -47,9 +47,7 @@ def verify(statement: Statement, proof: bytes) -> None:
     """Raises MalformedError or RejectedError unless the proof shows the statement."""
     decoded = decode(statement, proof)
     transcript = Transcript(p.PROOF_NAME)
-    absorb_public(transcript, statement, decoded.layout)
-    transcript.string(decoded.layout.modes.data)
-    claimed = check_relations(transcript, decoded)
+    claimed = check_relations(transcript, statement, decoded)
     check_openings(transcript, decoded.layout, claimed, decoded.openings)
 
 
@@ -134,9 +132,18 @@ def _absorb_statement(transcript: Transcript, statement: Statement) -> None:
 
 
 def check_relations(
+    transcript: Transcript, statement: Statement, decoded: Decoded
+) -> list[Claimed]:
+    """Items 1 to 9: all but the openings."""
+    absorb_public(transcript, statement, decoded.layout)
+    transcript.string(decoded.layout.modes.data)
+    return check_argument(transcript, decoded)
+
+
+def check_argument(
     transcript: Transcript, decoded: Decoded, handed: Start | None = None
 ) -> list[Claimed]:
-    """From the descriptor of item 3 to item 9: all but the openings.
+    """From the descriptor of item 3 to item 9.
 
     ``handed`` is what a part of a model hands on.
     """
