@@ -255,6 +255,94 @@ class ProofPlan(TypedDict):
 def proof_plan(model: NativeModel, sequences: int, rows: int, answers: int) -> ProofPlan:
     """What a proof takes, told before any work on it; `ValueError` for what cannot be proven."""
 
+class PartedNativeModel:
+    """A model and where it is cut: what needs all of its integers, before any part is proven."""
+
+    def __init__(self, model: NativeModel, count: int, /) -> None:
+        """Cut into parts of about as many weights each. `ValueError` naming what is refused."""
+
+    @property
+    def first_layers(self) -> list[int]:
+        """First layer of each part."""
+
+    def outlines(self) -> list[bytes]:
+        """Descriptors of all parts without their roots."""
+
+    def boundaries(
+        self,
+        shape: tuple[int, int],
+        sequences: Sequence[
+            tuple[Sequence[int], Sequence[int], int, Sequence[Sequence[tuple[int, int]]]]
+        ],
+        /,
+    ) -> list[bytes]:
+        """The packed residuals between the parts on a batch of shape (rows, top_k)."""
+
+class PartKey:
+    """A part of a model committed for proving, by the integers of its own layers alone."""
+
+    def __init__(self, directory: str | PathLike[str], outline: bytes, /) -> None:
+        """Read the part's integers and commit them; `outline` is its descriptor.
+
+        Raises `ValueError` naming what is refused, `OSError` where a file cannot be read.
+        """
+
+    @property
+    def descriptor(self) -> bytes:
+        """Canonical bytes of the part's descriptor."""
+
+    def prove(
+        self,
+        model_id: ModelId,
+        binding: bytes,
+        shape: tuple[int, int],
+        sequences: Sequence[
+            tuple[Sequence[int], Sequence[int], int, Sequence[Sequence[tuple[int, int]]]]
+        ],
+        parts: Sequence[bytes],
+        between: Sequence[bytes],
+        done: Callable[[str], None] | None = None,
+        /,
+    ) -> bytes:
+        """Proof of the part: `parts` are all descriptors, `between` all residuals."""
+
+def part_plan(outline: bytes, sequences: int, rows: int, answers: int, /) -> ProofPlan:
+    """What a proof of a part takes, by its descriptor; `ValueError` for what cannot be proven."""
+
+def parts_id(parts: Sequence[bytes], /) -> ModelId:
+    """64 bytes that name a model in parts, by the descriptors of all of them in order."""
+
+def join_parts(parts: Sequence[bytes], between: Sequence[bytes], proofs: Sequence[bytes]) -> bytes:
+    """The bytes of a proof in parts from descriptors, residuals and proofs of all of them."""
+
+class PartsVerifyReport(TypedDict):
+    """What a verified proof in parts rests on; a plain dict at run time."""
+
+    security_bits: float
+    parts: list[PartReport]
+    milliseconds: float
+
+class PartReport(TypedDict):
+    """What the proof of one part rests on; a plain dict at run time."""
+
+    security_bits: float
+    terms: list[tuple[str, float]]
+    witness_vars: int
+    leaf_vars: int
+
+def verify_proof_in_parts(
+    parts_id: ModelId,
+    model_id: ModelId,
+    binding: bytes,
+    shape: tuple[int, int],
+    sequences: Sequence[
+        tuple[Sequence[int], Sequence[int], int, Sequence[Sequence[tuple[int, int]]]]
+    ],
+    proof: bytes,
+    /,
+) -> PartsVerifyReport:
+    """Check a proof in parts of a model known by `parts_id`; raises as `verify_proof`."""
+
 def read_descriptor(data: bytes, /) -> dict[str, int]:
     """What a model descriptor says: the fields of its shape, bos, eos and embed_bits.
 

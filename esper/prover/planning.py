@@ -10,7 +10,7 @@ from esper.prover.proving import ANSWER_STAGE, fewest_rows
 if TYPE_CHECKING:
     from esper._native import NativeModel
 
-_ANSWERING_SHARE: Final = 0.05
+ANSWERING_SHARE: Final = 0.05
 """Of the whole work: the answer itself is cheap beside its proof."""
 
 
@@ -47,11 +47,11 @@ def planned(model: "NativeModel", prompts: Sequence[Sequence[int]], max_answer: 
         found = proof_plan(model, len(prompts), rows, len(prompts) * max_answer)
     except (ValueError, OverflowError) as error:
         raise ProvingError(str(error)) from error
-    proving = [(name, share * (1 - _ANSWERING_SHARE)) for name, share in found["stages"]]
+    proving = [(name, share * (1 - ANSWERING_SHARE)) for name, share in found["stages"]]
     return ProofPlan(
         rows=rows,
         witness_cells=found["witness_cells"],
         model_cells=found["model_cells"],
         memory_bytes=found["memory_bytes"],
-        stages=((ANSWER_STAGE, _ANSWERING_SHARE), *proving),
+        stages=((ANSWER_STAGE, ANSWERING_SHARE), *proving),
     )

@@ -1,11 +1,11 @@
 """One proof and its statement in one file, decoded strictly: every byte has exactly one meaning.
 
-All integers are little-endian. The layout, version 2:
+All integers are little-endian. The layout:
 
 | bytes | what |
 |---|---|
 | 8 | `MAGIC` |
-| u32 | version, 2 |
+| u32 | version: 2 of a whole model's proof, 3 of a proof in parts |
 | u64, u64 | length of the statement, length of the proof; with the 28 bytes up to here, the file's size |
 | 64, 64 | model id, binding |
 | u32 x 3 | rows, listed logits per answer token, number of sequences |
@@ -26,8 +26,10 @@ from esper.prover import Sequence, Statement
 
 MAGIC: Final = b"ESPRPROF"
 VERSION: Final = 2
+PARTS_VERSION: Final = 3
+"""Of a file with a proof in parts, whose model id is that of the model in these parts."""
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-"""Nothing larger is read: the largest proofs are of the order of one mebibyte."""
+"""Nothing larger is read: the largest proofs are of the order of one mebibyte for each part."""
 
 _HEADER: Final = struct.Struct("<8sIQQ")
 _SHAPE: Final = struct.Struct("<64s64sIII")
@@ -53,6 +55,15 @@ def write(path: Path, statement: Statement, proof: bytes) -> None:
 
 def read(path: Path) -> tuple[Statement, bytes]:
     """Read statement and proof. Raises `ProofFileError` naming the part, and `OSError`."""
+    return decode(_content(path))
+
+
+def read_any(path: Path) -> tuple[Statement, bytes, bool]:
+    """Read statement and proof of either form, and whether it is in parts. Raises as `read`."""
+    return decode_any(_content(path))
+
+
+def _content(path: Path) -> bytes:
     with path.open("rb") as file:
         # Asked for at once, the largest size would be allocated for the smallest file.
         pieces, left = [], MAX_FILE_BYTES
@@ -63,34 +74,52 @@ def read(path: Path) -> tuple[Statement, bytes]:
                 raise ProofFileError(
                     "size", f"more than {MAX_FILE_BYTES} bytes, so this is no proof"
                 )
-    return decode(b"".join(pieces))
+    return b"".join(pieces)
 
 
-def encode(statement: Statement, proof: bytes) -> bytes:
+def encode(statement: Statement, proof: bytes, *, in_parts: bool = False) -> bytes:
     """Return the bytes of the file. Raises `ProofFileError` for values outside their fields."""
     body = _encode_statement(statement)
-    data = _HEADER.pack(MAGIC, VERSION, len(body), len(proof)) + body + proof
+    version = PARTS_VERSION if in_parts else VERSION
+    data = _HEADER.pack(MAGIC, version, len(body), len(proof)) + body + proof
     if len(data) > MAX_FILE_BYTES:
         raise ProofFileError("size", f"{len(data)} bytes, at most {MAX_FILE_BYTES} are allowed")
     return data
 
 
 def decode(data: bytes) -> tuple[Statement, bytes]:
-    """Return statement and proof. Raises `ProofFileError` naming the part that is wrong."""
+    """Return statement and proof of a whole model.
+
+    Raises `ProofFileError` naming the part that is wrong; a proof in parts is one.
+    """
+    statement, proof, in_parts = decode_any(data)
+    if in_parts:
+        raise ProofFileError("version", "a proof of a model in parts, and one of a whole is needed")
+    return statement, proof
+
+
+def decode_any(data: bytes) -> tuple[Statement, bytes, bool]:
+    """Return statement and proof of either form, and whether it is in parts.
+
+    Raises `ProofFileError` naming the part that is wrong.
+    """
     if len(data) < _HEADER.size:
         raise ProofFileError("header", f"{len(data)} bytes, the header alone has {_HEADER.size}")
     magic, version, statement_length, proof_length = _HEADER.unpack_from(data)
     if magic != MAGIC:
         raise ProofFileError("magic", "this is not a proof file")
-    if version != VERSION:
-        raise ProofFileError("version", f"{version}, this program reads version {VERSION}")
+    if version not in (VERSION, PARTS_VERSION):
+        raise ProofFileError(
+            "version", f"{version}, this program reads version {VERSION} and {PARTS_VERSION}"
+        )
     expected = _HEADER.size + statement_length + proof_length
     if len(data) != expected:
         raise ProofFileError(
             "size", f"{len(data)} bytes, the header announces {expected}: cut short or appended to"
         )
     end = _HEADER.size + statement_length
-    return _decode_statement(data[_HEADER.size : end]), data[end:]
+    statement = _decode_statement(data[_HEADER.size : end])
+    return statement, data[end:], version == PARTS_VERSION
 
 
 def _encode_statement(statement: Statement) -> bytes:

@@ -285,6 +285,11 @@ def proof_file_bytes(read: tuple[Any, bytes]) -> bytes:
     return proof_file.encode(*read)
 
 
+def proof_file_of_either(read: tuple[Any, bytes, bool]) -> bytes:
+    statement, proof, in_parts = read
+    return proof_file.encode(statement, proof, in_parts=in_parts)
+
+
 def block_of_parts(data: bytes) -> Any:
     """A block whose three parts lie behind each other, each with its length."""
     size, rest = int.from_bytes(data[:2], "big"), data[2:]
@@ -430,6 +435,8 @@ def table() -> tuple[Decoder, ...]:
         Decoder("primitives.codec.decode", lambda b: decode(VarBytes(9), b, limit=20, what="bytes"), (CodecError,), b"\xc4\x01a", lambda v: encode(VarBytes(9), v)),
         Decoder("prover.proof_file.decode", proof_file.decode, (proof_file.ProofFileError,), proof_file.encode(STATEMENT, b"proof"), proof_file_bytes),
         Decoder("prover.proof_file.read", f("proof", lambda d: proof_file.read(d / "proof")), (proof_file.ProofFileError,), proof_file.encode(STATEMENT, b"proof"), proof_file_bytes),
+        Decoder("prover.proof_file.decode_any", proof_file.decode_any, (proof_file.ProofFileError,), proof_file.encode(STATEMENT, b"proof", in_parts=True), proof_file_of_either),
+        Decoder("prover.proof_file.read_any", f("proof", lambda d: proof_file.read_any(d / "proof")), (proof_file.ProofFileError,), proof_file.encode(STATEMENT, b"proof", in_parts=True), proof_file_of_either),
         Decoder("storage.segments.block_files.journal_entry", lambda b: block_files.journal_entry(b, PLACE, SEGMENTS), (block_files.BlockFileError,), entry, block_files.journal_payload),
         Decoder("storage.segments.block_files.stored_proof", lambda b: block_files.stored_proof(b, PLACE, SEGMENTS), (block_files.BlockFileError,), proof, block_files.proof_payload),
         Decoder("storage.state.state_records.decode_node", state_records.decode_node, (state_records.StateRecordError,), encode_node(node), encode_node),

@@ -6,6 +6,7 @@ Only models without forced clamps, whose scores stay inside the table of exponen
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,10 +56,20 @@ class _Widths:
 
 
 def synthetic_model(
-    seed: int, shape: Shape, *, gate_bits: int, o_bits: int, down_bits: int, z_bits: int = 16
+    seed: int,
+    shape: Shape,
+    *,
+    gate_bits: int,
+    o_bits: int,
+    down_bits: int,
+    z_bits: int = 16,
+    source: Callable[[int], SplitMix] = SplitMix,
 ) -> IntegerModel:
-    """The model that the native generator makes of the same seed, shape and widths."""
-    random = SplitMix(seed)
+    """The model that the native generator makes of the same seed, shape and widths.
+
+    Another ``source`` of numbers makes another model.
+    """
+    random = source(seed)
     widths = _Widths(gate_bits, z_bits, o_bits, down_bits)
     update_sum = shape.layers * (_top(o_bits) + _top(down_bits))
     embed_top = 4 << _FRAC_BITS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from itertools import groupby
+from types import ModuleType
 from typing import Any, Final
 from unittest import mock
 
@@ -27,6 +28,11 @@ _STEPS: Final[dict[str, Callable[..., str]]] = {
 
 def absorptions(statement: Statement, proof: bytes) -> list[str]:
     """The steps of one verification; equal ones that follow each other are counted."""
+    return steps_of(verifier, lambda: verifier.verify(statement, proof))
+
+
+def steps_of(module: ModuleType, verify: Callable[[], None]) -> list[str]:
+    """The same of what a module's own transcript takes in while ``verify`` runs."""
     steps: list[str] = []
     depth = 0
 
@@ -47,7 +53,7 @@ def absorptions(statement: Statement, proof: bytes) -> list[str]:
         return method
 
     recorder = type("Recorder", (Transcript,), {n: told(n, line) for n, line in _STEPS.items()})
-    with mock.patch.object(verifier, "Transcript", recorder):
-        verifier.verify(statement, proof)
+    with mock.patch.object(module, "Transcript", recorder):
+        verify()
     counted = ((step, sum(1 for _ in same)) for step, same in groupby(steps))
     return [step if count == 1 else f"{step}, {count} times" for step, count in counted]

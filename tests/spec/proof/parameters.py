@@ -22,12 +22,18 @@ TRANSCRIPT_TAG: Final = b"esper/transcript/v1"
 LEAF_CONTEXT: Final = "esper/merkle/leaf/v2"
 NODE_CONTEXT: Final = "esper/merkle/node/v2"
 MODEL_ID_TAG: Final = b"esper/model/id/v1"
+PART_ID_TAG: Final = b"esper/model/part/v1"
+PARTS_ID_TAG: Final = b"esper/model/parts/v1"
+BOUNDARY_TAG: Final = b"esper/proof/boundary/v1"
 EMBEDDING_ROW: Final = "esper embedding row v2"
 EMBEDDING_NODE: Final = "esper embedding node v1"
 EMBEDDING_ROOT: Final = "esper embedding root v1"
 PROOF_NAME: Final = b"esper proof of inference v2"
 PROOF_VERSION: Final = 2
 DESCRIPTOR_VERSION: Final = 2
+PART_NAME: Final = b"esper proof of inference v3, part"
+PART_VERSION: Final = 3
+"""Of the proof and of the descriptor of a part of a model."""
 
 # The model's integers
 ACTIVATION_BITS: Final = 16
@@ -86,6 +92,9 @@ NUM_VARS: Final = Range(10, 30)
 LEAF_VARS: Final = Range(1, 40)
 OVERFLOW_LIMBS: Final = Range(0, 2)
 PROOF_BYTES: Final = Range(0, 2**22)
+PARTS: Final = Range(1, 2**6)
+ALL_LAYERS: Final = Range(1, 2**10)
+PARTS_PROOF_BYTES: Final = Range(0, 2**26)
 
 # The opening
 OPENING_NAME: Final = b"esper opening v2"

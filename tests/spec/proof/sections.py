@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.spec.proof.decoding.embedding import EmbeddingRows
 from tests.spec.proof.opening.wire import Opening, Queries
 from tests.spec.proof.parameters import DIGEST_BYTES, ELEMENT_BYTES, EXTENSION_BYTES
 from tests.spec.proof.verifier import Decoded
@@ -12,7 +13,10 @@ _LENGTH = 4
 
 
 def sections(decoded: Decoded) -> dict[str, int]:
-    """The first byte of each part, by name; parts without bytes are left out."""
+    """The first byte of each part, by name; parts without bytes are left out.
+
+    Of a part of a model, counted from the modes, behind its length.
+    """
     starts, at = {}, 0
     for name, size in _sizes(decoded):
         if size:
@@ -27,11 +31,13 @@ def _exts(count: int) -> int:
 
 def _sizes(decoded: Decoded) -> Iterator[tuple[str, int]]:
     body = decoded.body
-    yield "descriptor length", _LENGTH
-    yield "descriptor", len(decoded.descriptor)
+    if decoded.layout.d.part is None:
+        yield "descriptor length", _LENGTH
+        yield "descriptor", len(decoded.descriptor)
     yield "modes", len(decoded.layout.modes.data)
-    yield "embedding rows", sum(map(len, decoded.embedded.encoded.values()))
-    yield "embedding siblings", DIGEST_BYTES * len(decoded.embedded.siblings)
+    if isinstance(decoded.embedded, EmbeddingRows):
+        yield "embedding rows", sum(map(len, decoded.embedded.encoded.values()))
+        yield "embedding siblings", DIGEST_BYTES * len(decoded.embedded.siblings)
     yield "witness root", DIGEST_BYTES
     yield "early value", _exts(1)
     yield "root denominator", _exts(1)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from tests.spec.proof import parameters as p
 from tests.spec.proof.argument import claims, fraction, lookup, points, products, relations
 from tests.spec.proof.argument.claims import Claim
+from tests.spec.proof.argument.residual import Start, folded_rows
 from tests.spec.proof.argument.slots import Context, Slots, folded_values
 from tests.spec.proof.arithmetic.field import Ext, ext_sum, powers
 from tests.spec.proof.arithmetic.multilinear import Point
 from tests.spec.proof.arithmetic.transcript import Transcript, sumcheck
 from tests.spec.proof.decoding import descriptor, embedding, modes, proof_bytes, shape
-from tests.spec.proof.decoding.embedding import EmbeddingRows
 from tests.spec.proof.decoding.model_layout import ModelLayout
 from tests.spec.proof.decoding.proof_bytes import ProofBody
 from tests.spec.proof.decoding.reader import Reader
@@ -30,7 +30,7 @@ class Decoded:
 
     descriptor: bytes
     layout: WitnessLayout
-    embedded: EmbeddingRows
+    embedded: Start
     body: ProofBody
     openings: list[Opening]
 
@@ -65,12 +65,17 @@ def decode(statement: Statement, proof: bytes) -> Decoded:
     layout = WitnessLayout(d, on, rows, ModelLayout(d))
     embedded = embedding.decode(reader, rows.tokens, d)
     embedding.check(embedded, d)
+    return decode_body(reader, described, layout, embedded)
+
+
+def decode_body(reader: Reader, described: bytes, layout: WitnessLayout, start: Start) -> Decoded:
+    """What follows the embedding rows, to the end."""
     body = proof_bytes.decode(reader, layout)
     reader.end()
     openings = [
         wire.decode(data, plan) for data, plan in zip(body.openings, schedules(layout), strict=True)
     ]
-    return Decoded(described, layout, embedded, body, openings)
+    return Decoded(described, layout, start, body, openings)
 
 
 def check_openings(
@@ -89,14 +94,20 @@ def check_openings(
 def schedules(layout: WitnessLayout) -> list[Schedule]:
     """Of the openings of the witness and of the model."""
     sizes = (Size.of(layout.cells), Size.of(layout.d.cells))
-    return [schedule(size, p.level(p.OPENINGS)) for size in sizes]
+    return [schedule(size, p.level(layout.d.openings)) for size in sizes]
+
+
+def absorb_public(transcript: Transcript, statement: Statement, layout: WitnessLayout) -> None:
+    """Items 1 and 2."""
+    _absorb_parameters(transcript, layout)
+    _absorb_statement(transcript, statement)
 
 
 def _absorb_parameters(transcript: Transcript, layout: WitnessLayout) -> None:
-    transcript.u64(p.PROOF_VERSION)
+    transcript.u64(p.PROOF_VERSION if layout.d.part is None else p.PART_VERSION)
     transcript.u64(p.MODULUS)
     for size in (Size.of(layout.cells), Size.of(layout.d.cells)):
-        rate, level = p.first_rate(size.num_vars), p.level(p.OPENINGS)
+        rate, level = p.first_rate(size.num_vars), p.level(layout.d.openings)
         for number in (size.num_vars, size.width, rate, p.POW_BITS, level):
             transcript.u64(number)
 
@@ -124,11 +135,20 @@ def check_relations(
     transcript: Transcript, statement: Statement, decoded: Decoded
 ) -> list[Claimed]:
     """Items 1 to 9: all but the openings."""
+    absorb_public(transcript, statement, decoded.layout)
+    transcript.string(decoded.layout.modes.data)
+    return check_argument(transcript, decoded)
+
+
+def check_argument(
+    transcript: Transcript, decoded: Decoded, handed: Start | None = None
+) -> list[Claimed]:
+    """From the descriptor of item 3 to item 9.
+
+    ``handed`` is what a part of a model hands on.
+    """
     layout, body, embedded = decoded.layout, decoded.body, decoded.embedded
     d, on, rows = layout.d, layout.modes, layout.batch
-    _absorb_parameters(transcript, layout)
-    _absorb_statement(transcript, statement)
-    transcript.string(on.data)
     transcript.string(decoded.descriptor)
     transcript.string(body.witness_root)
     early = transcript.point(layout.num_vars)
@@ -142,6 +162,13 @@ def check_relations(
     point = points.draw(transcript, d, rows)
     transcript.exts([body.linear, body.contractions])
     linear = relations.Relations(layout, point, weights)
+    if handed is not None:
+        columns = points.plain(point.col, d.dim)
+        taken, given = (
+            folded_rows(rows_of.rows, rows_of.named(rows.tokens), columns, point.row)
+            for rows_of in (embedded, handed)
+        )
+        linear.hand_on(weights[-1][0], taken, given)
 
     claim = -(body.linear + linear.constant + body.contractions)
     claim, end = sumcheck(transcript, claim, body.products)
@@ -151,7 +178,7 @@ def check_relations(
         raise RejectedError("the products do not close")
     transcript.exts(body.final_values)
 
-    folded = folded_values(len(d.layers))
+    folded = folded_values(len(d.layers), d.has_head)
     mu = dict(zip(folded, powers(transcript.draw(), len(folded) + 1)[1:], strict=True))
     claim = body.contractions + ext_sum(mu[name] * values[name] for name in folded)
     claim, end = sumcheck(transcript, claim, body.contraction)

@@ -21,6 +21,7 @@ from esper.cli.esper.models.import_model import import_command
 from esper.cli.esper.models.model_argument import MODEL_ARGUMENT
 from esper.cli.esper.models.package_model import check_command, pack_command
 from esper.cli.esper.models.run_model import run_command
+from esper.cli.esper.models.segments import Segments
 from esper.cli.esper.models.text_arguments import refuse
 from esper.cli.lazy_commands import OPTIONS
 
@@ -111,9 +112,14 @@ def export_command(
 @app.command("show")
 def show_command(
     directory: Annotated[Path, MODEL_ARGUMENT],
+    segments: Segments = None,
     as_json: _Json = False,
 ) -> None:
-    """Print sizes, widths, worst-case bounds and the hash of a model."""
+    """Print sizes, widths, worst-case bounds and the hash of a model.
+
+    With --segments the id is that of the model as so many parts: what `verify` takes with --model
+    for a proof of `prove --segments`.
+    """
     from esper.model.bounds import check_bounds
     from esper.model.errors import ModelError
     from esper.model.g16_format import read_integer_model
@@ -126,7 +132,7 @@ def show_command(
     except (ModelError, OSError) as error:
         refuse(error, as_json=as_json)
     with _errors.status("committing to the weights"):
-        model_id = _model_id(directory)
+        model_id = _model_id(directory, segments)
     if as_json:
         typer.echo(json.dumps({"model_id": model_id} | _described(model, bounds, name)))
         return
@@ -134,11 +140,16 @@ def show_command(
     _print_model(model, bounds, name)
 
 
-def _model_id(directory: Path) -> str:
+def _model_id(directory: Path, segments: int | None) -> str:
     """Hexadecimal model id, or in words why there is none."""
     try:
         from esper._native import NativeModel, ProvingKey
+        from esper.prover.parts import CutModel, committed_id
 
+        if segments is not None:
+            # The whole model is let go before its parts are committed.
+            outlines = CutModel(directory, NativeModel.load(directory), segments).outlines
+            return committed_id(directory, outlines).hex()
         return ProvingKey(NativeModel.load(directory)).model_id.hex()
     except (ImportError, ValueError, OSError) as error:
         return f"none: {error}"

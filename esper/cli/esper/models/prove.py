@@ -28,13 +28,14 @@ from esper.cli.esper.models.proving_progress import (
     memory_line,
     shown,
 )
+from esper.cli.esper.models.segments import Segments, Wish, Workers, prove_segments, segment_lines
 from esper.cli.esper.models.text_arguments import refuse, utf8_text, utf8_texts
 from esper.cli.esper.session import printable
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from esper.prover import Sequence, Statement
+    from esper.prover import ProofPlan, Sequence, Statement
 
 _UNBOUND = "00" * 64
 _ANY_VOCABULARY = 1 << 32
@@ -90,20 +91,28 @@ def prove_command(
     any_memory: Annotated[
         bool, typer.Option("--any-memory", help="Begin even if the memory seems too little.")
     ] = False,
+    segments: Segments = None,
+    workers: Workers = 1,
     force: Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Answer prompts greedily with exact integer inference, and prove every token of it.
 
-    What it takes is said before it begins; ctrl-C ends it at any time and leaves no file.
+    What it takes is said before it begins; ctrl-C ends it at any time and leaves no file. With
+    --segments the model is proven as parts of a few layers each, which takes the memory of the
+    largest part alone; the model is then known by another id.
     """
     from esper.prover import ProofError, planned, prepare_memory, proof_file, prove
 
-    # Beside what this thread has yet to import and to read.
-    prepare_memory()
+    if segments is None and workers != 1:
+        raise typer.BadParameter("is for --segments alone", param_hint="--workers")
+    if segments is None:
+        # Beside what this thread has yet to import and to read.
+        prepare_memory()
     from esper.model import load_model
     from esper.model.errors import ModelError
     from esper.prover.free_memory import free_memory
+    from esper.prover.parts import CutModel, PartsPlan
 
     bound_to = identifier(binding, "--binding")
     if system is not None and not chat:
@@ -115,27 +124,44 @@ def prove_command(
             prompts = [
                 input_tokens(directory, model, text, system, chat=chat)[0] for text in prompt
             ]
-            plan = planned(model.native, prompts, max_tokens)
+            cut = None if segments is None else CutModel(directory, model.native, segments)
+            plan: ProofPlan | PartsPlan
+            if cut is None:
+                plan = planned(model.native, prompts, max_tokens)
+            else:
+                plan = cut.planned(prompts, max_tokens, workers)
+        if isinstance(plan, PartsPlan):
+            for line in segment_lines(plan):
+                typer.echo(line, err=True)
+        elif sys.stderr.isatty():
+            typer.echo(memory_line(plan), err=True)
         if not any_memory:
             check_memory(plan, free_memory())
-        if sys.stderr.isatty():
-            typer.echo(memory_line(plan), err=True)
+        tokenizer = model.tokenizer
         started = time.perf_counter()
         progress = Progress(plan)
         with shown(progress):
-            statement, proof = apart(
-                lambda: prove(
-                    model, prompts, max_answer=max_tokens, binding=bound_to, done=progress.done
+            if cut is None:
+                statement, proof = apart(
+                    lambda: prove(
+                        model, prompts, max_answer=max_tokens, binding=bound_to, done=progress.done
+                    )
                 )
-            )
+            else:
+                wish = Wish(prompts, max_tokens, bound_to, workers, progress.done)
+                whole = [cut]
+                # Nothing here holds the whole model while its parts are proven.
+                del cut, model
+                statement, proof = apart(lambda: prove_segments(whole, wish))
         seconds = time.perf_counter() - started
-        write_out(out, proof_file.encode(statement, proof), force=force)
+        in_parts = segments is not None
+        write_out(out, proof_file.encode(statement, proof, in_parts=in_parts), force=force)
     except (
         *(ModelError, OutFileError, ProofError, TooLittleMemoryError),
         *(ImportError, OSError, ValueError),
     ) as error:
         refuse(error, as_json=as_json)
-    fields = _described(statement, model.tokenizer) | {
+    fields = _described(statement, tokenizer) | {
         "file": str(out),
         "proof_bytes": len(proof),
         "seconds": round(seconds, 3),
@@ -160,7 +186,9 @@ def verify_proof_file(
     """Check a proof against the 64 bytes of a model's id; ends the process with the status."""
     from esper.model.errors import ModelError
     from esper.model.tokenizer import load_tokenizer
-    from esper.prover import ProofError, proof_file, verify
+    from esper.primitives.ids import ModelId
+    from esper.prover import ProofError, Report, proof_file, verify
+    from esper.prover.parts import PartsReport, verify_parts
 
     wanted_binding = None if binding is None else identifier(binding, "--binding")
     try:
@@ -168,7 +196,7 @@ def verify_proof_file(
     except (ModelError, ImportError, OSError) as error:
         refuse(error, as_json=as_json, status=2)
     try:
-        statement, proof = proof_file.read(file)
+        statement, proof, in_parts = proof_file.read_any(file)
     except ValueError as error:
         _forged(error, as_json)
     except OSError as error:
@@ -178,7 +206,11 @@ def verify_proof_file(
             raise ValueError(f"the proof is about another model: {statement.model_id.hex()}")
         if wanted_binding is not None and statement.binding != wanted_binding:
             raise ValueError(f"the proof is bound to {statement.binding.hex()}")
-        report = verify(statement, proof)
+        report: Report | PartsReport
+        if in_parts:
+            report = verify_parts(statement, ModelId(wanted_model), proof)
+        else:
+            report = verify(statement, proof)
     except ImportError as error:
         refuse(error, as_json=as_json, status=2)
     except (ProofError, ValueError) as error:
@@ -189,12 +221,17 @@ def verify_proof_file(
         "proof_bytes": report.proof_bytes,
         "milliseconds": report.milliseconds,
     }
+    segments = ""
+    if isinstance(report, PartsReport):
+        fields["segments"] = len(report.parts)
+        segments = f"{len(report.parts)} segments, "
     if as_json:
         typer.echo(json.dumps(fields))
         return
     _print_sequences(fields["sequences"])
     typer.echo(
-        f"valid: {report.security_bits:.1f} bits of security, {report.proof_bytes:,} bytes, "
+        f"valid: {segments}{report.security_bits:.1f} bits of security, "
+        f"{report.proof_bytes:,} bytes, "
         f"verified in {report.milliseconds:.1f} ms without the weights"
     )
     if wanted_binding is None and statement.binding != bytes.fromhex(_UNBOUND):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from esper.prover import ProofPlan
+    from esper.prover.parts import PartsPlan
 
 T = TypeVar("T")
 
@@ -36,12 +37,13 @@ def memory_line(plan: ProofPlan) -> str:
     )
 
 
-def check_memory(plan: ProofPlan, free: int | None) -> None:
+def check_memory(plan: ProofPlan | PartsPlan, free: int | None) -> None:
     """Raise TooLittleMemoryError if the plan takes more than is free (bytes; None: not known)."""
     if free is not None and plan.memory_bytes > free:
         raise TooLittleMemoryError(
             f"the proof needs about {gib(plan.memory_bytes)} of memory and {gib(free)} are free: "
-            "end other programs, lower --max-tokens, or say --any-memory to try nevertheless"
+            "end other programs, lower --max-tokens, prove it in more --segments with fewer "
+            "--workers, or say --any-memory to try nevertheless"
         )
 
 
@@ -53,7 +55,9 @@ def gib(size: int) -> str:
 class Progress:
     """How much of a plan is done, and how long the rest takes at the pace so far."""
 
-    def __init__(self, plan: ProofPlan, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, plan: ProofPlan | PartsPlan, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._stages = plan.stages
         self._clock = clock
         self._began = clock()

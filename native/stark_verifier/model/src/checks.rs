@@ -47,10 +47,14 @@ impl Model {
         if self.lm_head.shift != 0 {
             return Err(field("lm_head.shift", "must be 0: logits are never shifted"));
         }
-        for (index, layer) in self.layers.iter().enumerate() {
-            check_layer(index, layer, s)?;
-        }
+        self.check_layers()?;
         self.bounds()
+    }
+
+    /// Lengths and ranges of the integers of all layers that are here.
+    pub(crate) fn check_layers(&self) -> Result<(), ModelError> {
+        let mut layers = self.layers.iter().enumerate();
+        layers.try_for_each(|(index, layer)| check_layer(index, layer, &self.shape))
     }
 }
 

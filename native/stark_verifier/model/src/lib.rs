@@ -35,4 +35,5 @@ pub use engine::{
 };
 pub use error::ModelError;
 pub use float::{Calibration, FloatConfig, FloatEngine, FloatModel, LayerStats, SITES, Spread};
+pub use load::ModelPart;
 pub use model::{Layer, Linear, Model, Shape};

@@ -1,6 +1,7 @@
 //! Reading a G16 model from its directory: `g16.safetensors`, and `config.json` where the metadata leave out
 //! the special tokens.
 
+use std::ops::Range;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -28,12 +29,31 @@ impl Model {
     /// does not follow the format; everything that [`Model::validate`] refuses.
     pub fn load_dir(path: &Path) -> Result<Model, ModelError> {
         let container = Container::read(&path.join(INTEGERS_FILE))?;
-        Self::from_container(&container, || special_tokens_of_config(&path.join("config.json")))
+        let mut model =
+            Self::from_container(&container, None, || special_tokens_of_config(&path.join("config.json")))?;
+        model.validate()?;
+        model.integers_hash = model.compute_integers_hash();
+        Ok(model)
+    }
+
+    /// Reads some layers of the model in directory `path` and what stands beside them, and nothing else: memory is that
+    /// of the part. `integers_hash` stays zero and no worst case is computed, for both belong to the whole model.
+    ///
+    /// # Errors
+    /// As [`Model::load_dir`] for the file's form, and for the range and shape of the layers' own integers.
+    pub fn load_part(path: &Path, part: &ModelPart) -> Result<Model, ModelError> {
+        let container = Container::read_some(&path.join(INTEGERS_FILE), |name| part.has(name))?;
+        let model = Self::from_container(&container, Some(part), || {
+            special_tokens_of_config(&path.join("config.json"))
+        })?;
+        model.check_layers()?;
+        Ok(model)
     }
 
     /// Builds the model from a parsed file; `fallback` gives (bos, eos) where the metadata lack one.
     fn from_container(
         container: &Container,
+        part: Option<&ModelPart>,
         fallback: impl FnOnce() -> Result<(u32, u32), ModelError>,
     ) -> Result<Model, ModelError> {
         let text = container
@@ -43,7 +63,7 @@ impl Model {
             json::parse(text.as_bytes()).map_err(|e| field(METADATA_KEY, &format!("not JSON: {e}")))?;
         let fields = Fields { prefix: String::new(), map: object(METADATA_KEY, &value)? };
         check_constants(&fields)?;
-        let shape = read_shape(&fields)?;
+        let mut shape = read_shape(&fields)?;
         let update_bits = fields.integer("residual_update_bits", 1, 62)? as u32;
         let layer_fields = fields.list("layer")?;
         if layer_fields.len() != shape.layers {
@@ -61,19 +81,26 @@ impl Model {
                 (bos.map_or(config_bos, |b| b as u32), eos.map_or(config_eos, |e| e as u32))
             }
         };
+        let everything = ModelPart { layers: 0..shape.layers, embedding: true, head: true };
+        let part = part.unwrap_or(&everything);
         let mut layers = Vec::new();
-        for (index, value) in layer_fields.iter().enumerate() {
+        for (index, value) in layer_fields.iter().enumerate().filter(|(i, _)| part.layers.contains(i)) {
             let prefix = format!("layer[{index}].");
             let map = object(prefix.trim_end_matches('.'), value)?;
             layers.push(read_layer(container, &shape, index, &Fields { prefix, map }, update_bits)?);
         }
         let tensor = |name: &str, shape: &[usize]| Ok(to_i32(container.expect(name, Dtype::I32, shape)?));
         let rope = [shape.max_seq, shape.head_dim / 2];
-        let mut model = Model {
+        shape.layers = layers.len();
+        Ok(Model {
             shape,
             layers,
-            embed: tensor("embed_tokens", &[shape.vocab, shape.dim])?,
-            lm_head: read_linear(container, "lm_head", shape.vocab, shape.dim, 0)?,
+            embed: if part.embedding { tensor("embed_tokens", &[shape.vocab, shape.dim])? } else { vec![] },
+            lm_head: if part.head {
+                read_linear(container, "lm_head", shape.vocab, shape.dim, 0)?
+            } else {
+                Linear::none(shape.dim)
+            },
             final_gain: tensor("final_norm_gain", &[shape.dim])?,
             final_shift: fields.integer("final_norm_shift", 1, 62)? as u32,
             exp: tensor("exp_table", &[TABLE])?,
@@ -86,10 +113,30 @@ impl Model {
             bos,
             eos,
             integers_hash: [0; 64],
-        };
-        model.validate()?;
-        model.integers_hash = model.compute_integers_hash();
-        Ok(model)
+        })
+    }
+}
+
+/// What is read of a model: its tables and the last norm's gains are in each part.
+#[derive(Clone, Debug)]
+pub struct ModelPart {
+    /// Layers, counted through the model.
+    pub layers: Range<usize>,
+    /// Whether the embedding is.
+    pub embedding: bool,
+    /// Whether the output matrix is.
+    pub head: bool,
+}
+
+impl ModelPart {
+    /// Whether a tensor belongs to the part.
+    fn has(&self, name: &str) -> bool {
+        match name.strip_prefix("layers.").and_then(|rest| rest.split_once('.')) {
+            Some((index, _)) => index.parse().is_ok_and(|i: usize| self.layers.contains(&i)),
+            None if name == "embed_tokens" => self.embedding,
+            None if name.starts_with("lm_head.") => self.head,
+            None => true,
+        }
     }
 }
 

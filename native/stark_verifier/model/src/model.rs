@@ -48,6 +48,13 @@ pub struct Linear {
     pub shift: u32,
 }
 
+impl Linear {
+    /// A matrix without outputs, where there is none.
+    pub fn none(inp: usize) -> Self {
+        Self { out: 0, inp, weight: vec![], mult: vec![], shift: 0 }
+    }
+}
+
 /// One decoder layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {

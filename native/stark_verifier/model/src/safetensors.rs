@@ -2,7 +2,9 @@
 //! Format: <https://github.com/huggingface/safetensors#format>.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -72,9 +74,8 @@ pub(crate) fn describe(dtype: Dtype, shape: &[usize]) -> String {
     format!("{dtype:?}{shape:?}")
 }
 
-/// A file read whole, its header checked: every tensor lies inside the data and has the length its shape says.
+/// A file read whole or in part, its header checked: every tensor lies inside the data and has the length its shape says.
 pub(crate) struct Container {
-    path: PathBuf,
     bytes: Vec<u8>,
     data_start: usize,
     entries: BTreeMap<String, Entry>,
@@ -101,54 +102,40 @@ impl Container {
             .filter(|&end| end <= bytes.len())
             .ok_or_else(|| bad("the header is longer than the file".into()))?;
         let text = &bytes[8..data_start];
-        if text.len() > MAX_HEADER {
-            return Err(bad(format!("the header is longer than {MAX_HEADER} bytes")));
-        }
-        if !text.starts_with(b"{") {
-            return Err(bad("the header does not begin with '{'".into()));
-        }
-        let header = match json::parse(text) {
-            Ok(Value::Object(header)) => header,
-            Ok(_) => return Err(bad("the header is not a JSON object".into())),
-            Err(reason) => return Err(bad(format!("the header is not JSON: {reason}"))),
-        };
-        let data_length = bytes.len() - data_start;
-        let mut entries = BTreeMap::new();
-        let mut metadata = BTreeMap::new();
-        for (name, value) in header {
-            if name == "__metadata__" {
-                metadata = serde_json::from_value(value)
-                    .map_err(|e| bad(format!("__metadata__ is not a map of strings: {e}")))?;
-                continue;
-            }
-            let entry = Entry::parse(&value, data_length)
-                .map_err(|reason| bad(format!("tensor '{name}': {reason}")))?;
-            entries.insert(name, entry);
-        }
-        let container = Self { path: path.into(), bytes, data_start, entries, metadata };
-        container.check_coverage(data_length)?;
-        Ok(container)
+        let (entries, metadata) = header(path, text, bytes.len() - data_start)?;
+        Ok(Self { bytes, data_start, entries, metadata })
     }
 
-    /// Tensors must fill the data without holes or overlaps, so that one file has one meaning.
-    fn check_coverage(&self, data_length: usize) -> Result<(), ModelError> {
-        let mut spans: Vec<(usize, usize)> = self.entries.values().map(|e| (e.begin, e.end)).collect();
-        spans.sort_unstable();
-        let mut position = 0;
-        for (begin, end) in spans {
-            if begin != position {
-                return Err(ModelError::Container {
-                    path: self.path.clone(),
-                    reason: format!("hole or overlap in the data at byte {}", position.min(begin)),
-                });
-            }
-            position = end;
+    /// Reads the header, and of the data nothing but the tensors that are wanted: the others are not in the container.
+    pub fn read_some(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, ModelError> {
+        let bad = |reason: &str| ModelError::Container { path: path.into(), reason: reason.into() };
+        let io = |source| ModelError::Io { path: path.into(), source };
+        let mut file = File::open(path).map_err(io)?;
+        let size = file.metadata().map_err(io)?.len();
+        let mut length = [0; 8];
+        if size < 8 {
+            return Err(bad("shorter than 8 bytes"));
         }
-        if position != data_length {
-            let reason = format!("tensors cover {position} of {data_length} data bytes");
-            return Err(ModelError::Container { path: self.path.clone(), reason });
+        file.read_exact(&mut length).map_err(io)?;
+        let length = u64::from_le_bytes(length);
+        if length > size - 8 {
+            return Err(bad("the header is longer than the file"));
         }
-        Ok(())
+        let mut text = Vec::new();
+        file.by_ref().take(length.min(MAX_HEADER as u64 + 1)).read_to_end(&mut text).map_err(io)?;
+        let data_length =
+            usize::try_from(size - 8 - length).map_err(|_| bad("larger than this machine reads"))?;
+        let (mut entries, metadata) = header(path, &text, data_length)?;
+        entries.retain(|name, _| wanted(name));
+        let mut bytes = Vec::new();
+        for entry in entries.values_mut() {
+            file.seek(SeekFrom::Start(8 + length + entry.begin as u64)).map_err(io)?;
+            let (begin, size) = (bytes.len(), entry.end - entry.begin);
+            bytes.resize(begin + size, 0);
+            file.read_exact(&mut bytes[begin..]).map_err(io)?;
+            (entry.begin, entry.end) = (begin, begin + size);
+        }
+        Ok(Self { bytes, data_start: 0, entries, metadata })
     }
 
     /// The string under `key` of `__metadata__`.
@@ -182,6 +169,64 @@ impl Container {
         }
         Ok(view.data)
     }
+}
+
+/// Entries by name, and the metadata.
+type Header = (BTreeMap<String, Entry>, BTreeMap<String, String>);
+
+/// What the text of a header says of `data_length` bytes of data; `path` is for messages only.
+fn header(path: &Path, text: &[u8], data_length: usize) -> Result<Header, ModelError> {
+    let bad = |reason: String| ModelError::Container { path: path.into(), reason };
+    if text.len() > MAX_HEADER {
+        return Err(bad(format!("the header is longer than {MAX_HEADER} bytes")));
+    }
+    if !text.starts_with(b"{") {
+        return Err(bad("the header does not begin with '{'".into()));
+    }
+    let header = match json::parse(text) {
+        Ok(Value::Object(header)) => header,
+        Ok(_) => return Err(bad("the header is not a JSON object".into())),
+        Err(reason) => return Err(bad(format!("the header is not JSON: {reason}"))),
+    };
+    let mut entries = BTreeMap::new();
+    let mut metadata = BTreeMap::new();
+    for (name, value) in header {
+        if name == "__metadata__" {
+            metadata = serde_json::from_value(value)
+                .map_err(|e| bad(format!("__metadata__ is not a map of strings: {e}")))?;
+            continue;
+        }
+        let entry =
+            Entry::parse(&value, data_length).map_err(|reason| bad(format!("tensor '{name}': {reason}")))?;
+        entries.insert(name, entry);
+    }
+    check_coverage(path, &entries, data_length)?;
+    Ok((entries, metadata))
+}
+
+/// Tensors must fill the data without holes or overlaps, so that one file has one meaning.
+fn check_coverage(
+    path: &Path,
+    entries: &BTreeMap<String, Entry>,
+    data_length: usize,
+) -> Result<(), ModelError> {
+    let mut spans: Vec<(usize, usize)> = entries.values().map(|e| (e.begin, e.end)).collect();
+    spans.sort_unstable();
+    let mut position = 0;
+    for (begin, end) in spans {
+        if begin != position {
+            return Err(ModelError::Container {
+                path: path.into(),
+                reason: format!("hole or overlap in the data at byte {}", position.min(begin)),
+            });
+        }
+        position = end;
+    }
+    if position != data_length {
+        let reason = format!("tensors cover {position} of {data_length} data bytes");
+        return Err(ModelError::Container { path: path.into(), reason });
+    }
+    Ok(())
 }
 
 impl Entry {

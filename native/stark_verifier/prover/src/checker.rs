@@ -183,7 +183,13 @@ impl Checker<'_> {
                 self.clamp(l, relation, site);
             }
         }
-        let (last, cells) = (w.layout.layers.len(), &w.layout.final_norm);
+        let last = w.layout.layers.len();
+        if let Some(handed) = &w.ends.handed {
+            let handed: Vec<&[i32]> = handed.rows().collect();
+            let value = |i: usize| F::from_i64(i64::from(handed[i % rows][i / rows]));
+            self.zero(last, R::Boundary, x[2 * last].len(), |i| value(i) - x[2 * last][i]);
+        }
+        let Some(cells) = &w.layout.final_norm else { return };
         let relations = [R::NormDivision1, R::NormBound1, R::NormScale1];
         self.norm(last, relations, cells, &key.model.final_gain, &x[2 * last]);
         self.clamp(last, R::ClampNorm1, &cells.site);
@@ -193,7 +199,8 @@ impl Checker<'_> {
     fn top_k(&mut self, statement: &Statement, last: usize) {
         let (key, w) = (self.key, self.w);
         let (rows, vocab, bits) = (w.instance.rows(), key.descriptor.vocab, w.instance.answer_bits());
-        let logits = field_product(&key.model.lm_head, &output(w, &w.layout.final_norm.site), rows);
+        let Some(cells) = &w.layout.final_norm else { return };
+        let logits = field_product(&key.model.lm_head, &output(w, &cells.site), rows);
         let slack = self.joined(w.layout.slack.iter().map(|s| s.0));
         let answer_rows = statement.answer_rows(&w.instance);
         let lists: Vec<&[(u32, i64)]> = statement.top_lists().collect();
@@ -213,7 +220,7 @@ impl Checker<'_> {
     /// Layer that a tensor belongs to: tensors are made layer by layer, the exp values first.
     fn layer_of(&self, id: TensorId) -> usize {
         let layout = &self.w.layout;
-        if id >= layout.final_norm.exponent[1] {
+        if layout.final_norm.as_ref().is_some_and(|norm| id >= norm.exponent[1]) {
             return layout.layers.len();
         }
         layout.layers.iter().filter(|l| l.exp <= id).count() - 1

@@ -49,7 +49,7 @@ fn prove_with(
 
 /// Rows of a block of the model's cells, as a power of two: as many as nearly all pieces of its matrices are made of.
 pub fn model_block_bits(layout: &ModelLayout) -> usize {
-    let matrices = layout.layers.iter().flat_map(|l| &l.linear).chain([&layout.lm_head]);
+    let matrices = layout.layers.iter().flat_map(|l| &l.linear).chain(layout.head.iter().map(|h| &h.lm_head));
     let pieces: Vec<(usize, usize)> =
         matrices.flat_map(|m| m.pieces.iter().map(|p| (p.bits, m.outputs << p.bits))).collect();
     let below = |bits: usize| pieces.iter().filter(|p| p.0 < bits).map(|p| p.1).sum::<usize>();

@@ -85,12 +85,13 @@ impl Inputs<'_> {
                 *b = fold_rows(&output(w, &cells(l).z), &row_eq);
             }
             SlotKind::Logits => {
+                let Some(last) = &w.layout.final_norm else { return false };
                 *a = scaled(&key.model.lm_head, &p.vocab);
                 let mut rows = vec![EF::ZERO; w.instance.rows()];
                 for (&r, x) in answer_rows.iter().zip(answer_weights(&w.instance, p)) {
                     rows[r] += x;
                 }
-                *b = fold_rows(&output(w, &w.layout.final_norm.site), &rows);
+                *b = fold_rows(&output(w, &last.site), &rows);
             }
             SlotKind::Weighted(l) => self.weighted(l, weight, e, a, b),
             _ => return false,

@@ -22,6 +22,15 @@ pub enum ProveError {
     /// The statement is refused before any work.
     #[error("{0}")]
     Statement(VerifyError),
+    /// A part of the model does not hand on the residual that the next part takes.
+    #[error("the part's layers do not end in the residual that is to be handed on")]
+    Boundary,
+    /// Integers that are not those that a part's descriptor is of.
+    #[error("the integers are not those of the part: {0}")]
+    Part(&'static str),
+    /// Where a model is cut into parts.
+    #[error("the cuts between parts are no ascending layers of the model")]
+    Cuts,
     /// The statement's answers are not what the model computes.
     #[error("sequence {sequence}, answer {answer}: the model's {what} differs from the statement's")]
     Answer {

@@ -2,7 +2,7 @@
 
 use crate::error::ProveError;
 use esper_commitment::{Committed, F, PcsParams, PrimeCharacteristicRing, Root, Size, commit};
-use esper_model::{Bounds, Linear, Model};
+use esper_model::{Bounds, Layer, Linear, Model};
 use esper_verifier::descriptor::{CLAMP_CLASSES, ClampClass, Descriptor, LayerDescriptor};
 use esper_verifier::embedding::{EmbeddingTree, least_width};
 use esper_verifier::model_layout::{EXP_ENTRIES, Matrix, ModelLayout, RSQRT_ENTRIES, RSQRT_FIRST};
@@ -14,17 +14,17 @@ const FIELD: u128 = 0xffff_ffff_0000_0001;
 
 /// Everything about a model that proofs share.
 pub struct ModelKey {
-    /// The integers.
+    /// The integers; of a part of a model, its own.
     pub model: Arc<Model>,
     /// Hashes to model_id.
     pub descriptor: Descriptor,
-    /// Its commitment.
+    /// Its commitment; of a part, the part's id.
     pub model_id: [u8; 64],
     /// Places in the model polynomial.
     pub layout: ModelLayout,
     /// The committed polynomial.
     pub committed: Committed,
-    /// Tree of embedding rows.
+    /// Tree of embedding rows; of none in a part that does not begin with them.
     pub embedding: EmbeddingTree,
 }
 
@@ -36,17 +36,44 @@ impl ModelKey {
     pub fn new(model: Arc<Model>) -> Result<Self, ProveError> {
         let bounds = model.validate()?;
         let embedding = EmbeddingTree::new(&model.embed, model.shape.dim, least_width(&model.embed));
-        let mut descriptor = describe(&model, &bounds, embedding.root())?;
+        let descriptor = describe(&model, &bounds, embedding.root())?;
+        Self::commit(model, descriptor, embedding)
+    }
+
+    /// Commits the integers that a descriptor, which lacks its cells and its root, is about.
+    ///
+    /// # Errors
+    /// What the proof's own ranges refuse.
+    pub(crate) fn commit(
+        model: Arc<Model>,
+        mut descriptor: Descriptor,
+        embedding: EmbeddingTree,
+    ) -> Result<Self, ProveError> {
         let layout = ModelLayout::new(&descriptor);
         descriptor.cells = layout.cells;
         // All that is checked but for the root itself, before the work on it.
         descriptor.check().map_err(ProveError::Descriptor)?;
-        let params = PcsParams::for_proof(descriptor.size().num_vars, OPENINGS);
+        let params = PcsParams::for_proof(descriptor.size().num_vars, OPENINGS * descriptor.parts());
         let committed;
         (descriptor.root, committed) = commit(lay_out(&model, &layout), &params);
         let model_id = descriptor.model_id();
         Ok(Self { model, descriptor, model_id, layout, committed, embedding })
     }
+}
+
+/// What a descriptor says of the layers that are here.
+pub(crate) fn describe_layers(model: &Model) -> Vec<LayerDescriptor> {
+    let of = |l: &Layer| LayerDescriptor {
+        norm1_shift: l.norm1_shift,
+        norm2_shift: l.norm2_shift,
+        score_shift: l.score_shift,
+        gate_bits: l.gate_bits,
+        z_bits: l.z_bits,
+        o_bits: l.o_bits,
+        down_bits: l.down_bits,
+        shifts: [l.q.shift, l.k.shift, l.v.shift, l.o.shift, l.gate.shift, l.up.shift, l.down.shift],
+    };
+    model.layers.iter().map(of).collect()
 }
 
 /// The descriptor of a model whose commitment is not known yet.
@@ -59,20 +86,7 @@ pub(crate) fn describe(
     embedding_root: [u8; 32],
 ) -> Result<Descriptor, ProveError> {
     let s = model.shape;
-    let layers = model
-        .layers
-        .iter()
-        .map(|l| LayerDescriptor {
-            norm1_shift: l.norm1_shift,
-            norm2_shift: l.norm2_shift,
-            score_shift: l.score_shift,
-            gate_bits: l.gate_bits,
-            z_bits: l.z_bits,
-            o_bits: l.o_bits,
-            down_bits: l.down_bits,
-            shifts: [l.q.shift, l.k.shift, l.v.shift, l.o.shift, l.gate.shift, l.up.shift, l.down.shift],
-        })
-        .collect();
+    let layers = describe_layers(model);
     let logits = bounds.find(None, "logits").map_or(1, |b| b.value as u64);
     Ok(Descriptor {
         vocab: s.vocab,
@@ -95,6 +109,7 @@ pub(crate) fn describe(
         root: Root([0; 32]),
         embedding_root,
         integers_hash: model.integers_hash,
+        part: None,
     })
 }
 
@@ -144,7 +159,10 @@ fn lay_out(model: &Model, layout: &ModelLayout) -> Vec<F> {
     // Room for the columns' ends, so that the commitment keeps the cells where they are.
     let mut cells = Vec::with_capacity(Size::of(layout.cells).cells());
     cells.resize(layout.cells, F::ZERO);
-    put_matrix(&mut cells, &layout.lm_head, &model.lm_head);
+    if let Some(head) = &layout.head {
+        put_matrix(&mut cells, &head.lm_head, &model.lm_head);
+        put(&mut cells, head.final_gain, &model.final_gain);
+    }
     for (place, l) in layout.layers.iter().zip(&model.layers) {
         for (matrix, linear) in place.linear.iter().zip([&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down]) {
             put_matrix(&mut cells, matrix, linear);
@@ -153,7 +171,6 @@ fn lay_out(model: &Model, layout: &ModelLayout) -> Vec<F> {
         put(&mut cells, place.gains[1], &l.norm2_gain);
         put(&mut cells, place.silu, &l.silu[1..]);
     }
-    put(&mut cells, layout.final_gain, &model.final_gain);
     let (pairs, max_seq) = (model.shape.head_dim / 2, model.shape.max_seq);
     for i in 0..pairs {
         for t in 0..max_seq {

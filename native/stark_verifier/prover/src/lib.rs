@@ -13,6 +13,7 @@ pub mod leaves;
 pub mod matrix;
 pub mod packing;
 pub mod pages;
+pub mod parts;
 pub mod patterns;
 pub mod plan;
 pub mod products;
@@ -25,5 +26,6 @@ pub mod witness;
 
 pub use error::ProveError;
 pub use key::ModelKey;
-pub use plan::{Plan, plan};
+pub use parts::{PartedModel, balanced_cuts, boundaries, part_key, prove_part, prove_parts};
+pub use plan::{Plan, plan, plan_part};
 pub use prove::{prove, prove_observed, prove_witness};

@@ -5,7 +5,7 @@ use crate::key::describe;
 use esper_commitment::{PcsParams, Size};
 use esper_model::Model;
 use esper_verifier::VerifyError;
-use esper_verifier::descriptor::CLAMP_CLASSES;
+use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor};
 use esper_verifier::layout::Layout;
 use esper_verifier::limits;
 use esper_verifier::model_layout::ModelLayout;
@@ -66,6 +66,25 @@ const BESIDE: usize = 64 << 20;
 pub fn plan(model: &Model, [sequences, rows, answers]: [usize; 3]) -> Result<Plan, ProveError> {
     let bounds = model.validate()?;
     let d = describe(model, &bounds, [0; 32])?;
+    // The integers twice, as they are loaded and as the engine packs them.
+    plan_described(&d, 4 * model.embed.len(), 2, [sequences, rows, answers])
+}
+
+/// The same of one part of a model, by its descriptor: its integers are there once, for no engine runs them.
+///
+/// # Errors
+/// What cannot be proven.
+pub fn plan_part(d: &Descriptor, sizes: [usize; 3]) -> Result<Plan, ProveError> {
+    let embedding = if d.has_embedding() { 4 * d.vocab * d.dim } else { 0 };
+    plan_described(d, embedding, 1, sizes)
+}
+
+fn plan_described(
+    d: &Descriptor,
+    embedding_bytes: usize,
+    integers: usize,
+    [sequences, rows, answers]: [usize; 3],
+) -> Result<Plan, ProveError> {
     let within = |limit: limits::Limit, value: usize| {
         if limit.takes(value) {
             Ok(())
@@ -84,13 +103,13 @@ pub fn plan(model: &Model, [sequences, rows, answers]: [usize; 3]) -> Result<Pla
         answers,
         top_k: 1,
     };
-    let mut modes = Modes::all(&d);
+    let mut modes = Modes::all(d);
     modes.clamp = [false; CLAMP_CLASSES];
     modes.overflow = modes.overflow.min(1);
-    let layout = Layout::new(&d, &instance, &modes);
+    let layout = Layout::new(d, &instance, &modes);
     let witness_cells = layout.multiplicities + layout.table_entries;
     let leaves = layout.lookup_cells + layout.table_entries;
-    let model_cells = ModelLayout::new(&d).cells;
+    let model_cells = ModelLayout::new(d).cells;
     let counts = [witness_cells, leaves, model_cells].map(|n| n as f64);
     let costs = COSTS.map(|(name, by)| (name, by.iter().zip(counts).map(|(c, n)| c * n).sum::<f64>()));
     let all: f64 = costs.iter().map(|(_, cost)| cost).sum();
@@ -99,15 +118,15 @@ pub fn plan(model: &Model, [sequences, rows, answers]: [usize; 3]) -> Result<Pla
         witness_cells,
         leaves,
         model_cells,
-        memory: memory(model, [witness_cells, leaves, model_cells]),
+        memory: memory(embedding_bytes + integers * model_cells, [witness_cells, leaves, model_cells]),
         stages,
     })
 }
 
-/// Bytes at the peak: the integers, twice, as they are loaded and as the engine packs them; for each commitment its cells,
-/// its codeword, the first codeword of its opening, and the trees over both; the leaves of the lookup argument with all
-/// the layers of their sum. Large blocks are rounded up to an eighth of a power of two, and kept from stage to stage.
-fn memory(model: &Model, [witness_cells, leaves, model_cells]: [usize; 3]) -> usize {
+/// Bytes at the peak: the integers; for each commitment its cells, its codeword, the first codeword of its opening, and the
+/// trees over both; the leaves of the lookup argument with all the layers of their sum. Large blocks are rounded up to an
+/// eighth of a power of two, and kept from stage to stage.
+fn memory(integers: usize, [witness_cells, leaves, model_cells]: [usize; 3]) -> usize {
     let committed = |cells: usize| {
         let size = Size::of(cells);
         let params = PcsParams::for_proof(size.num_vars, 2);
@@ -118,7 +137,6 @@ fn memory(model: &Model, [witness_cells, leaves, model_cells]: [usize; 3]) -> us
         let cells = (8 * size.width) << (size.num_vars - FIRST_FOLD);
         cells + (8 * size.width + TREE_BYTES) * rows + (24 + TREE_BYTES / 16) * later
     };
-    let integers = 4 * model.embed.len() + 2 * model_cells;
     let whole = integers + committed(model_cells) + committed(witness_cells) + LEAF_BYTES * leaves;
     BESIDE + whole + whole / 8
 }

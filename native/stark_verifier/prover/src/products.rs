@@ -296,15 +296,12 @@ pub fn prove(
             clamps,
         });
     }
-    let last = &w.layout.final_norm;
-    let final_norm = b.norm(
-        layers,
-        last,
-        &key.model.final_gain,
-        &shared.residuals[2 * layers],
-        [R::NormDivision1, R::NormScale1],
-    );
-    let final_clamp = b.clamp(layers, &last.site, R::ClampNorm1);
+    let last = w.layout.final_norm.as_ref();
+    let final_norm = last.map(|cells| {
+        let x = &shared.residuals[2 * layers];
+        b.norm(layers, cells, &key.model.final_gain, x, [R::NormDivision1, R::NormScale1])
+    });
+    let final_clamp = last.and_then(|cells| b.clamp(layers, &cells.site, R::ClampNorm1));
 
     for (weight, sum) in [(mask_eq, masked_sum), (mask_count, counted_sum)] {
         let sum = attention.column(sum.into_column());
@@ -347,7 +344,7 @@ pub fn prove(
         c.norms.iter().for_each(|n| norm(n, &mut values));
         c.clamps.iter().for_each(|c| clamp(c, &mut values));
     }
-    norm(&final_norm, &mut values);
+    final_norm.iter().for_each(|n| norm(n, &mut values));
     final_clamp.iter().for_each(|c| clamp(c, &mut values));
     let end_pairs = eq_prefix(q.rotary().1, pairs);
     for table in [&key.model.rope_cos, &key.model.rope_sin] {

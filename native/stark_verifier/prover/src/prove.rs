@@ -11,7 +11,8 @@ use crate::small::{self, fold_blocks};
 use crate::witness::Witness;
 use crate::{claims, virtuals};
 use esper_commitment::{EF, F, PrimeCharacteristicRing, open, prove_fraction_sum_packed};
-use esper_verifier::claims::{Claimed, Context, ContractionFinals, PublicRows, combine};
+use esper_verifier::boundary::Chain;
+use esper_verifier::claims::{Claimed, Context, ContractionFinals, Input, PublicRows, combine};
 use esper_verifier::embedding::{EmbeddingRows, encode_row};
 use esper_verifier::functional::Functional;
 use esper_verifier::linear::LinearStage;
@@ -46,7 +47,7 @@ pub fn prove_observed(
     let mut witness = Witness::new(key, statement)?;
     witness.count(key);
     done("witness");
-    Ok(prove_stages(key, statement, witness, None, done))
+    Ok(prove_stages(key, statement, witness, None, None, done))
 }
 
 /// Proof from a witness, whatever its cells hold: a witness that breaks a relation gives a proof that is refused.
@@ -64,7 +65,7 @@ pub fn prove_witness(key: &ModelKey, statement: &Statement, mut w: Witness) -> V
 /// # Panics
 /// As [`prove_witness`].
 pub fn prove_counted(key: &ModelKey, statement: &Statement, w: Witness) -> Vec<u8> {
-    prove_stages(key, statement, w, None, &mut |_| {})
+    prove_stages(key, statement, w, None, None, &mut |_| {})
 }
 
 /// The same, with a lookup argument about the tables and cells of another model and witness of equal sizes.
@@ -78,14 +79,37 @@ pub fn prove_with_leaves_of(
     w: Witness,
     leaves: (&ModelKey, &Witness),
 ) -> Vec<u8> {
-    prove_stages(key, statement, w, Some(leaves), &mut |_| {})
+    prove_stages(key, statement, w, None, Some(leaves), &mut |_| {})
 }
 
-/// Leaves come from the same model and witness unless a forger has others.
+/// Proof of a part of a model from a witness between its ends, whatever its cells hold. `key` is the part's, `chain`
+/// what all parts are bound to.
+///
+/// # Panics
+/// As [`prove_witness`].
+pub fn prove_part_witness(key: &ModelKey, statement: &Statement, chain: &Chain, w: Witness) -> Vec<u8> {
+    prove_part_observed_witness(key, statement, chain, w, &mut |_| {})
+}
+
+/// The same, telling the name of each stage that is over.
+pub(crate) fn prove_part_observed_witness(
+    key: &ModelKey,
+    statement: &Statement,
+    chain: &Chain,
+    mut w: Witness,
+    done: &mut dyn FnMut(&'static str),
+) -> Vec<u8> {
+    w.count(key);
+    done("witness");
+    prove_stages(key, statement, w, Some(chain), None, done)
+}
+
+/// Leaves come from the same model and witness unless a forger has others; of a part, `chain` is given.
 fn prove_stages(
     key: &ModelKey,
     statement: &Statement,
     mut w: Witness,
+    chain: Option<&Chain>,
     leaves_of: Option<(&ModelKey, &Witness)>,
     done: &mut dyn FnMut(&'static str),
 ) -> Vec<u8> {
@@ -93,10 +117,17 @@ fn prove_stages(
     let tokens = statement.row_tokens(&w.instance);
     let answer_rows = statement.answer_rows(&w.instance);
     let (mut head, embedding) = head(key, &w, &tokens);
+    let fold = |row: &[EF]| match &w.ends.taken {
+        Some(taken) => PublicRows::fold_boundary(taken, row),
+        None => Input::Tokens(&tokens, &embedding).fold(d.dim, row).expect("rows of all tokens were read"),
+    };
     let (witness_params, _) = opening_params(d, &w.layout);
     let (witness_root, committed) = w.cells.commit(&witness_params);
 
-    let mut t = transcript::start(d, &w.layout, statement, &w.modes);
+    let mut t = match chain {
+        None => transcript::start(d, &w.layout, statement, &w.modes),
+        Some(chain) => transcript::start_part(d, &w.layout, statement, &w.modes, chain),
+    };
     t.absorb_bytes(&d.encode());
     t.absorb_root(&witness_root);
     let early = t.challenges(w.layout.num_vars);
@@ -121,7 +152,11 @@ fn prove_stages(
 
     let weights = RelationWeights::new(t.challenge(), d.layers.len());
     let p = RelationPoints::draw(d, &w.instance, &mut t);
-    let stage = LinearStage::new(d, &w.instance, statement, &w.layout, &p, &weights);
+    let mut stage = LinearStage::new(d, &w.instance, statement, &w.layout, &p, &weights);
+    if let Some(handed) = &w.ends.handed {
+        let ends = [&fold(&p.row), &PublicRows::fold_boundary(handed, &p.row)];
+        stage = stage.with_boundary(d, &w.layout, &p, &weights, ends);
+    }
     let linear = sparse_value(&stage.functional, &w.cells);
     let shared = Shared { residuals: virtuals::residuals(key, &w, &tokens) };
     let inputs = Inputs { key, w: &w, p: &p, weights: &weights, shared: &shared, answer_rows: &answer_rows };
@@ -149,7 +184,7 @@ fn prove_stages(
         slot_weights: &slot_weights,
         answer_rows: &answer_rows,
     };
-    let public = PublicRows::fold(&tokens, &embedding, d.dim, q.row()).expect("rows of all tokens were read");
+    let public = fold(q.row());
     let [model, witness, b] = contraction_finals;
     let delta = t.challenge();
     let claimed = Claimed {
@@ -208,13 +243,20 @@ fn prove_stages(
     head
 }
 
-/// Descriptor, modes and embedding rows as the proof begins; the rows as the verifier reads them.
+/// Descriptor, modes and embedding rows as the proof begins; the rows as the verifier reads them. A part's proof has no
+/// descriptor, which stands before all parts, and only the first has rows.
 fn head(key: &ModelKey, w: &Witness, tokens: &[u32]) -> (Vec<u8>, EmbeddingRows) {
     let d = &key.descriptor;
-    let descriptor = d.encode();
-    let mut out = (descriptor.len() as u32).to_le_bytes().to_vec();
-    out.extend_from_slice(&descriptor);
+    let mut out = Vec::new();
+    if d.part.is_none() {
+        let descriptor = d.encode();
+        out.extend_from_slice(&(descriptor.len() as u32).to_le_bytes());
+        out.extend_from_slice(&descriptor);
+    }
     out.extend_from_slice(&w.modes.encode());
+    if !d.has_embedding() {
+        return (out, EmbeddingRows::default());
+    }
     let mut ids = tokens.to_vec();
     ids.sort_unstable();
     ids.dedup();

@@ -3,6 +3,7 @@
 
 use crate::matrix::integer_product;
 use esper_model::{Layer, Linear, Model};
+use esper_verifier::boundary::Boundary;
 use esper_verifier::descriptor::{CLAMP_CLASSES, ClampClass, Descriptor};
 use esper_verifier::model_layout::EXP_ENTRIES;
 use esper_verifier::modes::{Modes, WideSites};
@@ -74,10 +75,12 @@ pub struct LayerTrace {
 pub struct Trace {
     /// Layers.
     pub layers: Vec<LayerTrace>,
-    /// Final norm.
-    pub final_norm: NormTrace,
+    /// Final norm, if it was run.
+    pub final_norm: Option<NormTrace>,
     /// Logits at the answer rows: `[answer][vocab]`.
     pub logits: Vec<Vec<i64>>,
+    /// Residual behind the last layer.
+    pub residual: Vec<i32>,
 }
 
 /// RS(x, s), halves up.
@@ -219,49 +222,73 @@ fn linear_site(linear: &Linear, h: &[i32], rows: usize, bits: u32) -> SiteTrace 
     site(integer_product(linear, h, rows), linear.shift, bits)
 }
 
+/// The embedding's rows of `tokens`, `[column][row]`.
+pub fn embedded(model: &Model, tokens: &[u32]) -> Vec<i32> {
+    let (rows, dim) = (tokens.len(), model.shape.dim);
+    let mut x = vec![0i32; dim * rows];
+    for (r, &t) in tokens.iter().enumerate() {
+        let row = &model.embed[t as usize * dim..][..dim];
+        row.iter().enumerate().for_each(|(i, &v)| x[i * rows + r] = v);
+    }
+    x
+}
+
+/// A boundary's values, `[column][row]`.
+pub fn residual_of(boundary: &Boundary) -> Vec<i32> {
+    let rows = boundary.rows().len();
+    let mut x = vec![0; boundary.dim() * rows];
+    for (r, row) in boundary.rows().enumerate() {
+        row.iter().enumerate().for_each(|(i, &v)| x[i * rows + r] = v);
+    }
+    x
+}
+
+/// The boundary of a residual `[column][row]`.
+pub fn boundary_of(x: &[i32], dim: usize) -> Boundary {
+    let rows = x.len() / dim;
+    Boundary::new((0..x.len()).map(|i| x[i % dim * rows + i / dim]).collect(), dim)
+}
+
+/// Runs a layer and adds its updates to the residual `x`.
+pub fn run_layer(model: &Model, l: &Layer, x: &mut [i32], instance: &Instance) -> LayerTrace {
+    let (rows, positions) = (instance.rows(), instance.positions);
+    let add = |x: &mut [i32], u: &SiteTrace| x.iter_mut().zip(&u.output).for_each(|(x, &u)| *x += u);
+    let norm1 = norm(model, x, &l.norm1_gain, l.norm1_shift, rows);
+    let h = &norm1.site.output;
+    let turned = |linear: &Linear| {
+        let a = rotate(model, &integer_product(linear, h, rows), positions, rows);
+        site(a, linear.shift + 16, 16)
+    };
+    let (q, k, v) = (turned(&l.q), turned(&l.k), linear_site(&l.v, h, rows, 16));
+    let attention = attention(model, l, &q.output, &k.output, &v.output, positions, rows);
+    let update_o = linear_site(&l.o, &attention.o, rows, l.o_bits);
+    add(x, &update_o);
+    let norm2 = norm(model, x, &l.norm2_gain, l.norm2_shift, rows);
+    let gate = linear_site(&l.gate, &norm2.site.output, rows, l.gate_bits);
+    let middle = 1 << (l.gate_bits - 1);
+    let silu: Vec<i64> = gate.output.iter().map(|&g| i64::from(l.silu[(g + middle) as usize])).collect();
+    let mut product = integer_product(&l.up, &norm2.site.output, rows);
+    product.iter_mut().zip(&silu).for_each(|(a, &s)| *a *= s);
+    let z = site(product, l.up.shift, l.z_bits);
+    let update_down = linear_site(&l.down, &z.output, rows, l.down_bits);
+    add(x, &update_down);
+    LayerTrace { norms: [norm1, norm2], qkv: [q, k, v], attention, update_o, gate, silu, z, update_down }
+}
+
 impl Trace {
-    /// Runs the model on `tokens`, one for each row; logits at `answer_rows`.
-    pub fn run(model: &Model, instance: &Instance, tokens: &[u32], answer_rows: &[usize]) -> Self {
-        let (rows, positions, dim) = (instance.rows(), instance.positions, model.shape.dim);
-        let mut x = vec![0i32; dim * rows];
-        for (r, &t) in tokens.iter().enumerate() {
-            let row = &model.embed[t as usize * dim..][..dim];
-            row.iter().enumerate().for_each(|(i, &v)| x[i * rows + r] = v);
-        }
-        let add = |x: &mut [i32], u: &SiteTrace| x.iter_mut().zip(&u.output).for_each(|(x, &u)| *x += u);
-        let mut layers = Vec::with_capacity(model.layers.len());
-        for l in &model.layers {
-            let norm1 = norm(model, &x, &l.norm1_gain, l.norm1_shift, rows);
-            let h = &norm1.site.output;
-            let turned = |linear: &Linear| {
-                let a = rotate(model, &integer_product(linear, h, rows), positions, rows);
-                site(a, linear.shift + 16, 16)
-            };
-            let (q, k, v) = (turned(&l.q), turned(&l.k), linear_site(&l.v, h, rows, 16));
-            let attention = attention(model, l, &q.output, &k.output, &v.output, positions, rows);
-            let update_o = linear_site(&l.o, &attention.o, rows, l.o_bits);
-            add(&mut x, &update_o);
-            let norm2 = norm(model, &x, &l.norm2_gain, l.norm2_shift, rows);
-            let gate = linear_site(&l.gate, &norm2.site.output, rows, l.gate_bits);
-            let middle = 1 << (l.gate_bits - 1);
-            let silu: Vec<i64> =
-                gate.output.iter().map(|&g| i64::from(l.silu[(g + middle) as usize])).collect();
-            let mut product = integer_product(&l.up, &norm2.site.output, rows);
-            product.iter_mut().zip(&silu).for_each(|(a, &s)| *a *= s);
-            let z = site(product, l.up.shift, l.z_bits);
-            let update_down = linear_site(&l.down, &z.output, rows, l.down_bits);
-            add(&mut x, &update_down);
-            layers.push(LayerTrace {
-                norms: [norm1, norm2],
-                qkv: [q, k, v],
-                attention,
-                update_o,
-                gate,
-                silu,
-                z,
-                update_down,
-            });
-        }
+    /// Runs the model's layers on the residual `x`, `[column][row]`; the final norm and logits at `answer_rows` if those
+    /// are asked for.
+    pub fn run(
+        model: &Model,
+        instance: &Instance,
+        mut x: Vec<i32>,
+        answer_rows: Option<&Vec<usize>>,
+    ) -> Self {
+        let rows = instance.rows();
+        let layers = model.layers.iter().map(|l| run_layer(model, l, &mut x, instance)).collect();
+        let Some(answer_rows) = answer_rows else {
+            return Self { layers, final_norm: None, logits: vec![], residual: x };
+        };
         let final_norm = norm(model, &x, &model.final_gain, model.final_shift, rows);
         let h = &final_norm.site.output;
         let picked: Vec<i32> = h.chunks(rows).flat_map(|col| answer_rows.iter().map(|&r| col[r])).collect();
@@ -269,7 +296,7 @@ impl Trace {
         let answers = answer_rows.len();
         let logits =
             (0..answers).map(|a| by_token.iter().skip(a).step_by(answers).copied().collect()).collect();
-        Self { layers, final_norm, logits }
+        Self { layers, final_norm: Some(final_norm), logits, residual: x }
     }
 
     /// The modes that this batch needs: clamps that fire, values beyond 16 bits, score overflow, slack.
@@ -300,7 +327,8 @@ impl Trace {
             *wide = WideSites { o: beyond(&t.update_o), down: beyond(&t.update_down), z: beyond(&t.z) };
             top = top.max(t.attention.overflow.iter().copied().max().unwrap_or(0));
         }
-        on[ClampClass::Norm as usize] |= clamped(&self.final_norm.site, d.final_shift, 16);
+        on[ClampClass::Norm as usize] |=
+            self.final_norm.as_ref().is_some_and(|norm| clamped(&norm.site, d.final_shift, 16));
         modes.clamp = on;
         for (w, l) in modes.wide.iter_mut().zip(&d.layers) {
             // A clamp needs every site of its class ranged at its width.

@@ -28,13 +28,18 @@ pub fn output(w: &Witness, site: &Site) -> Vec<F> {
     form(w, &site.output())
 }
 
-/// The residual before each norm: site 2l before attention of layer l, 2l + 1 before its MLP, then the final one.
+/// The residual before each norm: site 2l before attention of layer l, 2l + 1 before its MLP, then the one behind the last
+/// layer.
 pub fn residuals(key: &ModelKey, w: &Witness, tokens: &[u32]) -> Vec<Vec<F>> {
     let (dim, rows) = (key.descriptor.dim, w.instance.rows());
     let mut x = F::zero_vec(dim * rows);
-    for (r, &t) in tokens.iter().enumerate() {
-        for (i, &v) in key.model.embed[t as usize * dim..][..dim].iter().enumerate() {
-            x[i * rows + r] = F::from_i64(i64::from(v));
+    let mut put = |r: usize, row: &[i32]| {
+        row.iter().enumerate().for_each(|(i, &v)| x[i * rows + r] = F::from_i64(i64::from(v)));
+    };
+    match &w.ends.taken {
+        Some(taken) => taken.rows().enumerate().for_each(|(r, row)| put(r, row)),
+        None => {
+            tokens.iter().enumerate().for_each(|(r, &t)| put(r, &key.model.embed[t as usize * dim..][..dim]))
         }
     }
     let mut out = vec![x];

@@ -3,13 +3,23 @@
 use crate::cells::Cells;
 use crate::error::ProveError;
 use crate::key::ModelKey;
-use crate::trace::{NormTrace, SiteTrace, Trace};
+use crate::trace::{NormTrace, SiteTrace, Trace, embedded, residual_of};
 use esper_commitment::{F, PrimeCharacteristicRing, PrimeField64};
+use esper_verifier::boundary::Boundary;
 use esper_verifier::layout::{Layout, NORM_LIMBS, NormCells, Ranged, Site, TensorId};
 use esper_verifier::modes::Modes;
 use esper_verifier::statement::{Instance, Statement};
 use esper_verifier::tables::{Table, magnitude};
 use rayon::prelude::*;
+
+/// The residuals in the clear before and behind the layers of a part.
+#[derive(Clone, Default)]
+pub struct Ends {
+    /// What the part before hands on; None: the embedding's rows.
+    pub taken: Option<Boundary>,
+    /// What the next part takes; None: the output head comes.
+    pub handed: Option<Boundary>,
+}
 
 /// The witness of a statement.
 pub struct Witness {
@@ -21,6 +31,8 @@ pub struct Witness {
     pub layout: Layout,
     /// All cells of the columns that are committed; multiplicities are zero until [`Witness::count`].
     pub cells: Cells,
+    /// Where it begins and ends.
+    pub ends: Ends,
 }
 
 impl Witness {
@@ -32,6 +44,14 @@ impl Witness {
         Self::with_modes(key, statement, |needed| needed)
     }
 
+    /// The same of a part of a model, between two residuals.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`ProveError::Boundary`] if the part does not hand on what it should.
+    pub fn between(key: &ModelKey, statement: &Statement, ends: Ends) -> Result<Self, ProveError> {
+        Self::make(key, statement, ends, |needed| needed)
+    }
+
     /// The same with modes chosen from those needed (a superset is proven as well).
     ///
     /// # Errors
@@ -41,16 +61,35 @@ impl Witness {
         statement: &Statement,
         choose: impl FnOnce(Modes) -> Modes,
     ) -> Result<Self, ProveError> {
+        Self::make(key, statement, Ends::default(), choose)
+    }
+
+    fn make(
+        key: &ModelKey,
+        statement: &Statement,
+        ends: Ends,
+        choose: impl FnOnce(Modes) -> Modes,
+    ) -> Result<Self, ProveError> {
         let d = &key.descriptor;
         let instance = statement.check(d).map_err(ProveError::Statement)?;
         let tokens = statement.row_tokens(&instance);
         let answer_rows = statement.answer_rows(&instance);
-        let trace = Trace::run(&key.model, &instance, &tokens, &answer_rows);
-        check_answers(statement, &trace)?;
+        let x = match &ends.taken {
+            Some(taken) => residual_of(taken),
+            None => embedded(&key.model, &tokens),
+        };
+        let trace = Trace::run(&key.model, &instance, x, d.has_head().then_some(&answer_rows));
+        if ends.handed.as_ref().is_some_and(|handed| residual_of(handed) != trace.residual) {
+            return Err(ProveError::Boundary);
+        }
+        if d.has_head() {
+            check_answers(statement, &trace)?;
+        }
         let slack = slack(statement, &trace);
         let modes = choose(trace.modes(d, slack.iter().flatten().copied().max().unwrap_or(0)));
         let layout = Layout::new(d, &instance, &modes);
-        let mut w = Self { instance, modes, cells: F::zero_vec(layout.size().cells()).into(), layout };
+        let cells = F::zero_vec(layout.size().cells()).into();
+        let mut w = Self { instance, modes, cells, layout, ends };
         w.fill(key, &trace, &slack);
         Ok(w)
     }
@@ -147,7 +186,9 @@ impl Witness {
             self.site(&cells.z, &t.z);
             self.site(&cells.update_down, &t.update_down);
         }
-        self.norm(key, &layout.final_norm, &trace.final_norm);
+        if let (Some(cells), Some(t)) = (&layout.final_norm, &trace.final_norm) {
+            self.norm(key, cells, t);
+        }
         let bits = self.instance.answer_bits();
         for (limb, &(id, width)) in layout.slack.iter().enumerate() {
             self.put(id, |i| {

@@ -10,6 +10,7 @@ mod codec;
 mod digest;
 mod memory;
 mod model;
+mod parts;
 mod proof;
 mod receipt;
 mod serving;
@@ -28,6 +29,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     digest::register(module)?;
     memory::register(module)?;
     model::register(module)?;
+    parts::register(module)?;
     proof::register(module)?;
     receipt::register(module)?;
     serving::register(module)?;

@@ -3,7 +3,7 @@
 use crate::model::NativeModel;
 use esper_prover::{ModelKey, Plan, ProveError, plan, prove_observed};
 use esper_verifier::descriptor::Descriptor;
-use esper_verifier::{SequenceStatement, Statement, VerifyError, verify};
+use esper_verifier::{Report, SequenceStatement, Statement, VerifyError, verify};
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -24,13 +24,13 @@ pub struct ProvingKey {
 }
 
 /// (prompt, answer, longest answer allowed, top lists of (id, logit)) of one sequence.
-type SequenceFields = (Vec<u32>, Vec<u32>, usize, Vec<Vec<(u32, i64)>>);
+pub(crate) type SequenceFields = (Vec<u32>, Vec<u32>, usize, Vec<Vec<(u32, i64)>>);
 
-fn identifier(field: &str, bytes: &[u8]) -> PyResult<[u8; 64]> {
+pub(crate) fn identifier(field: &str, bytes: &[u8]) -> PyResult<[u8; 64]> {
     bytes.try_into().map_err(|_| PyValueError::new_err(format!("{field}: {} bytes, must be 64", bytes.len())))
 }
 
-fn statement(
+pub(crate) fn statement(
     model_id: &[u8],
     binding: &[u8],
     shape: [usize; 2],
@@ -45,11 +45,11 @@ fn statement(
     Ok(Statement { model_id, binding, rows, top_k, sequences })
 }
 
-fn value_error(error: &ProveError) -> PyErr {
+pub(crate) fn value_error(error: &ProveError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-fn refusal(error: &VerifyError) -> PyErr {
+pub(crate) fn refusal(error: &VerifyError) -> PyErr {
     let text = error.to_string();
     if error.is_malformed() { MalformedProofError::new_err(text) } else { PyValueError::new_err(text) }
 }
@@ -123,12 +123,18 @@ fn verify_proof<'py>(
             report.map(|r| (r, start.elapsed().as_secs_f64() * 1e3))
         })
         .map_err(|e| refusal(&e))?;
+    let out = report_dict(py, &report)?;
+    out.set_item("milliseconds", milliseconds)?;
+    Ok(out)
+}
+
+/// A report for Python: security_bits, terms, witness_vars, leaf_vars.
+pub(crate) fn report_dict<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDict>> {
     let out = PyDict::new(py);
     out.set_item("security_bits", report.security_bits)?;
     out.set_item("terms", report.terms.iter().map(|t| (t.name, t.bits)).collect::<Vec<_>>())?;
     out.set_item("witness_vars", report.sizes[0])?;
     out.set_item("leaf_vars", report.sizes[1])?;
-    out.set_item("milliseconds", milliseconds)?;
     Ok(out)
 }
 
@@ -174,7 +180,12 @@ fn proof_plan<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let model = model.inner.clone();
     let found = py.detach(|| plan(&model, [sequences, rows, answers])).map_err(|e| value_error(&e))?;
-    let Plan { witness_cells, leaves, model_cells, memory, stages } = found;
+    plan_dict(py, found)
+}
+
+/// A plan for Python.
+pub(crate) fn plan_dict(py: Python<'_>, plan: Plan) -> PyResult<Bound<'_, PyDict>> {
+    let Plan { witness_cells, leaves, model_cells, memory, stages } = plan;
     let out = PyDict::new(py);
     out.set_item("witness_cells", witness_cells)?;
     out.set_item("leaves", leaves)?;

@@ -1,6 +1,7 @@
 //! All claims on the witness and on the model, each as one functional with a value, combined by
 //! powers of a random delta into one functional for each of the two polynomials.
 
+use crate::boundary::Boundary;
 use crate::descriptor::{Descriptor, LinearKind};
 use crate::embedding::EmbeddingRows;
 use crate::error::VerifyError;
@@ -94,7 +95,29 @@ pub struct ContractionFinals {
     pub b: EF,
 }
 
-/// Public token rows folded by the end point's row.
+/// The residual before the first layer: in the clear, in either form.
+#[derive(Clone, Copy)]
+pub enum Input<'a> {
+    /// Token of every row, and the rows of all of them.
+    Tokens(&'a [u32], &'a EmbeddingRows),
+    /// What the part before hands on.
+    Boundary(&'a Boundary),
+}
+
+impl Input<'_> {
+    /// Folds the rows of `dim` values by eq of a row point.
+    ///
+    /// # Errors
+    /// [`VerifyError::Embedding`] if a token's row is missing.
+    pub fn fold(self, dim: usize, row: &[EF]) -> Result<PublicRows, VerifyError> {
+        match self {
+            Self::Tokens(tokens, rows) => PublicRows::fold(tokens, rows, dim, row),
+            Self::Boundary(boundary) => Ok(PublicRows::fold_boundary(boundary, row)),
+        }
+    }
+}
+
+/// Rows of a residual in the clear, folded by the row of a point.
 pub struct PublicRows(Vec<EF>);
 
 impl PublicRows {
@@ -114,6 +137,15 @@ impl PublicRows {
             out.iter_mut().zip(row).for_each(|(o, &v)| *o += w * F::from_i64(i64::from(v)));
         }
         Ok(Self(out))
+    }
+
+    /// `sum_row eq(row point, row) residual of row`, per column.
+    pub fn fold_boundary(boundary: &Boundary, row: &[EF]) -> Self {
+        let mut out = vec![EF::ZERO; boundary.dim()];
+        for (row, w) in boundary.rows().zip(eq_table(row, EF::ONE)) {
+            out.iter_mut().zip(row).for_each(|(o, &v)| *o += w * F::from_i64(i64::from(v)));
+        }
+        Self(out)
     }
 
     /// Value at a column point.
@@ -151,7 +183,7 @@ pub struct Claimed<'a> {
     pub contraction_end: &'a [EF],
     /// Values of its factors there.
     pub contraction: ContractionFinals,
-    /// Public token rows, folded by the row of the products' end point.
+    /// The residual before the first layer, folded by the row of the products' end point.
     pub public: &'a PublicRows,
 }
 
@@ -257,9 +289,11 @@ fn product_claims(
             value += clamp(&mut b, site, f, powers);
         }
     }
-    value += norm(&mut b, 2 * d.layers.len(), &c.layout.final_norm, &finals.norm, powers);
-    if let Some(f) = &finals.clamp {
-        value += clamp(&mut b, &c.layout.final_norm.site, f, powers);
+    if let (Some(cells), Some(f)) = (&c.layout.final_norm, &finals.norm) {
+        value += norm(&mut b, 2 * d.layers.len(), cells, f, powers);
+        if let Some(f) = &finals.clamp {
+            value += clamp(&mut b, &cells.site, f, powers);
+        }
     }
     let col = q.cols(d.dim);
     value -= residual(&mut b, c.layout, &site_coefs, d.dim, col, row);
@@ -402,7 +436,10 @@ fn contraction_b(c: &Context<'_>, end: &[EF], public: &PublicRows) -> (Functiona
             SlotKind::Gate(l) => (cells(l).norms[1].site.output(), d.dim, at_p),
             SlotKind::Output(l) => ((vec![(cells(l).o, 1)], 0), d.q_dim(), at_p),
             SlotKind::Down(l) => (cells(l).z.output(), d.hidden, at_p),
-            SlotKind::Logits => (c.layout.final_norm.site.output(), d.dim, at_answers),
+            SlotKind::Logits => match &c.layout.final_norm {
+                Some(cells) => (cells.site.output(), d.dim, at_answers),
+                None => continue,
+            },
             SlotKind::Gain(l, i) => {
                 residual_slots.push((2 * l + i, selector));
                 residual_point = inside;
@@ -483,9 +520,14 @@ fn contraction_model(c: &Context<'_>, end: &[EF]) -> Functional {
             SlotKind::Down(l) => {
                 matrix(&mut f, scale, m.linear(l, LinearKind::Down), &plain(d.dim, p.cols(d.dim)), inside);
             }
-            SlotKind::Logits => matrix(&mut f, scale, &m.lm_head, &plain(d.vocab, &p.vocab), inside),
+            SlotKind::Logits => {
+                if let Some(head) = &m.head {
+                    matrix(&mut f, scale, &head.lm_head, &plain(d.vocab, &p.vocab), inside);
+                }
+            }
             SlotKind::Gain(l, i) => {
-                let offset = if l == layers { m.final_gain } else { m.layers[l].gains[i] };
+                let of_layer = m.layers.get(l).map(|layer| layer.gains[i]);
+                let Some(offset) = of_layer.or(m.head.as_ref().map(|head| head.final_gain)) else { continue };
                 let point = f.point(inside);
                 f.push(selector, offset, d.dim, ColWeight::Eq(point, 0), None);
             }

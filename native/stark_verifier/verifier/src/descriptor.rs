@@ -6,8 +6,16 @@ use esper_digest::{Tag, tagged_sha3_512};
 
 /// Version of relations, layout and transcript: part of model_id.
 pub const SPEC_VERSION: u32 = 2;
+/// The same of a proof in parts: the version in the descriptor of a part.
+pub const PART_VERSION: u32 = 3;
 /// Tag of model_id.
 const MODEL_ID_TAG: Tag = match Tag::new("esper/model/id/v1") {
+    Ok(tag) => tag,
+    Err(_) => panic!("a short printable tag"),
+};
+
+/// Tag of a part's id.
+const PART_ID_TAG: Tag = match Tag::new("esper/model/part/v1") {
     Ok(tag) => tag,
     Err(_) => panic!("a short printable tag"),
 };
@@ -75,6 +83,19 @@ pub enum LinearKind {
     Down,
 }
 
+/// Which layers a descriptor is about, where a model is proven in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Index of the part, from 0: the first has the embedding.
+    pub index: usize,
+    /// Parts of the model: the last has the output head.
+    pub count: usize,
+    /// Its first layer, counted through the model.
+    pub first_layer: usize,
+    /// Layers of the whole model.
+    pub all_layers: usize,
+}
+
 /// What the proof carries of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor {
@@ -119,9 +140,31 @@ pub struct Descriptor {
     pub embedding_root: [u8; 32],
     /// Hash of all integers.
     pub integers_hash: [u8; 64],
+    /// Which part of the model this is; None: all of it.
+    pub part: Option<Part>,
 }
 
 impl Descriptor {
+    /// Whether the embedding comes before the first layer here; otherwise the residual of the part before does.
+    pub fn has_embedding(&self) -> bool {
+        self.part.is_none_or(|p| p.index == 0)
+    }
+
+    /// Whether the final norm, the output head and the top lists come behind the last layer here.
+    pub fn has_head(&self) -> bool {
+        self.part.is_none_or(|p| p.index + 1 == p.count)
+    }
+
+    /// Proofs that together prove a statement.
+    pub fn parts(&self) -> usize {
+        self.part.map_or(1, |p| p.count)
+    }
+
+    /// Width of a residual between parts, two's complement: every |x| of a norm's row is below 2^(emax + 1).
+    pub fn boundary_bits(&self) -> u32 {
+        self.emax + 2
+    }
+
     /// Query heads a key/value head.
     pub fn group(&self) -> usize {
         self.heads / self.kv_heads
@@ -159,8 +202,11 @@ impl Descriptor {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let word = |out: &mut Vec<u8>, v: u64| out.extend_from_slice(&v.to_le_bytes());
-        word(&mut out, u64::from(SPEC_VERSION));
+        word(&mut out, u64::from(if self.part.is_some() { PART_VERSION } else { SPEC_VERSION }));
         word(&mut out, self.layers.len() as u64);
+        if let Some(Part { index, count, first_layer, all_layers }) = self.part {
+            [index, count, first_layer, all_layers].iter().for_each(|&v| word(&mut out, v as u64));
+        }
         for v in [self.vocab, self.dim, self.hidden, self.heads, self.kv_heads, self.head_dim, self.max_seq] {
             word(&mut out, v as u64);
         }
@@ -191,8 +237,9 @@ impl Descriptor {
         Size::of(self.cells)
     }
 
-    /// The commitment of the model: 64 bytes.
+    /// The commitment of the model, or of a part: 64 bytes.
     pub fn model_id(&self) -> [u8; 64] {
-        tagged_sha3_512(MODEL_ID_TAG, &[&self.encode()])
+        let tag = if self.part.is_some() { PART_ID_TAG } else { MODEL_ID_TAG };
+        tagged_sha3_512(tag, &[&self.encode()])
     }
 }

@@ -1,7 +1,9 @@
 //! Which descriptors are taken: their bytes, the range of each field, and what ties the fields to each other.
 
 use crate::bytes::Reader;
-use crate::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor, LinearKind, SPEC_VERSION};
+use crate::descriptor::{
+    CLAMP_CLASSES, Descriptor, LayerDescriptor, LinearKind, PART_VERSION, Part, SPEC_VERSION,
+};
 use crate::error::VerifyError;
 use crate::limits::{self, Limit};
 use crate::model_layout::ModelLayout;
@@ -13,20 +15,39 @@ fn within(value: impl TryInto<u64>, limit: Limit) -> Result<(), VerifyError> {
 }
 
 impl Descriptor {
-    /// Reads exactly what [`Self::encode`] writes and checks it.
+    /// Reads exactly what [`Self::encode`] writes of a whole model and checks it.
     ///
     /// # Errors
     /// [`VerifyError::Encoding`] for bytes of another form, [`VerifyError::Descriptor`] as [`Self::check`].
     pub fn decode(bytes: &[u8]) -> Result<Self, VerifyError> {
+        Self::read(bytes, SPEC_VERSION)
+    }
+
+    /// Reads exactly what [`Self::encode`] writes of a part of a model and checks it.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn decode_part(bytes: &[u8]) -> Result<Self, VerifyError> {
+        Self::read(bytes, PART_VERSION)
+    }
+
+    fn read(bytes: &[u8], version: u32) -> Result<Self, VerifyError> {
         const PART: &str = "model descriptor";
         let mut r = Reader::new(bytes, PART);
-        if r.u64()? != u64::from(SPEC_VERSION) {
+        if r.u64()? != u64::from(version) {
             return Err(VerifyError::Descriptor("spec version"));
         }
         let small = |r: &mut Reader<'_>| -> Result<usize, VerifyError> {
             u32::try_from(r.u64()?).map(|v| v as usize).map_err(|_| VerifyError::Encoding(PART))
         };
         let layer_count = small(&mut r)?;
+        let part = if version == PART_VERSION {
+            let [index, count, first_layer, all_layers] =
+                [small(&mut r)?, small(&mut r)?, small(&mut r)?, small(&mut r)?];
+            Some(Part { index, count, first_layer, all_layers })
+        } else {
+            None
+        };
         let [vocab, dim, hidden, heads, kv_heads, head_dim, max_seq, bos, eos, emax, final_shift] = {
             let mut v = [0; 11];
             for x in &mut v {
@@ -84,6 +105,7 @@ impl Descriptor {
             root,
             embedding_root,
             integers_hash,
+            part,
         };
         d.check()?;
         Ok(d)
@@ -109,6 +131,15 @@ impl Descriptor {
         must((self.eos as usize) < self.vocab, "eos")?;
         within(self.layers.len(), limits::LAYERS)?;
         within(self.layers.len() * self.heads, limits::LAYER_HEADS)?;
+        if let Some(part) = self.part {
+            within(part.count, limits::PARTS)?;
+            within(part.all_layers, limits::ALL_LAYERS)?;
+            must(part.index < part.count, "index of the part")?;
+            let end = part.first_layer.saturating_add(self.layers.len());
+            must(end <= part.all_layers, "layers of the part")?;
+            must(self.has_embedding() == (part.first_layer == 0), "first layer of the part")?;
+            must(self.has_head() == (end == part.all_layers), "last layer of the part")?;
+        }
         within(self.eps_term, limits::EPS_TERM)?;
         within(self.emax, limits::EMAX)?;
         must(self.emax >= self.emin(), "emax below emin")?;

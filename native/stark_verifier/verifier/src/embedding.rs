@@ -131,6 +131,7 @@ impl EmbeddingTree {
 }
 
 /// Distinct rows of the proof, authenticated.
+#[derive(Default)]
 pub struct EmbeddingRows(BTreeMap<u32, Vec<i32>>);
 
 impl EmbeddingRows {
@@ -177,6 +178,17 @@ impl EmbeddingRows {
         }
     }
 
+    /// Reads the rows of all distinct `tokens`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn of_tokens(r: &mut Reader<'_>, tokens: &[u32], d: &Descriptor) -> Result<Self, VerifyError> {
+        let mut ids = tokens.to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        Self::read(r, &ids, d)
+    }
+
     /// The row of a token; every token that was asked for is there.
     pub fn row(&self, id: u32) -> Option<&[i32]> {
         self.0.get(&id).map(Vec::as_slice)
@@ -212,6 +224,7 @@ mod tests {
             root: Root([0; 32]),
             embedding_root,
             integers_hash: [0; 64],
+            part: None,
         }
     }
 

@@ -20,6 +20,8 @@ pub enum VerifyError {
     Modes(&'static str),
     /// An embedding row is not in the model's tree.
     Embedding,
+    /// A residual between two parts is none that a norm of the model takes.
+    Boundary,
     /// The lookup argument's fractional sum is refused.
     Lookup,
     /// A sumcheck's final value does not match; which one.
@@ -33,7 +35,7 @@ impl VerifyError {
     /// 15). All other refusals are of a proof that decodes, or of the statement.
     pub fn is_malformed(&self) -> bool {
         match self {
-            Self::Encoding(_) | Self::Descriptor(_) | Self::Modes(_) => true,
+            Self::Encoding(_) | Self::Descriptor(_) | Self::Modes(_) | Self::Boundary => true,
             Self::Statement(_)
             | Self::Sizes
             | Self::ModelId
@@ -55,6 +57,7 @@ impl fmt::Display for VerifyError {
             Self::Sizes => f.write_str("model and statement need more cells than can be committed"),
             Self::Modes(s) => write!(f, "mode mask refused: {s}"),
             Self::Embedding => f.write_str("an embedding row is not under the model's embedding root"),
+            Self::Boundary => f.write_str("a residual between two parts is out of the model's range"),
             Self::Lookup => f.write_str("the lookup argument does not sum to zero"),
             Self::Sumcheck(s) => write!(f, "sumcheck refused: {s}"),
             Self::Opening(s) => write!(f, "opening refused: {s}"),

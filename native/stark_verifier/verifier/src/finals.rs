@@ -65,8 +65,8 @@ pub struct LayerFinals<T> {
 pub struct Finals<T> {
     /// Per layer.
     pub layers: Vec<LayerFinals<T>>,
-    /// Final norm.
-    pub norm: NormFinals<T>,
+    /// Final norm, where the output head is.
+    pub norm: Option<NormFinals<T>>,
     /// Its clamp.
     pub clamp: Option<ClampFinals<T>>,
     /// cos and sin at (pair, position).
@@ -108,7 +108,10 @@ impl<T> Finals<T> {
                 clamps,
             });
         }
-        let (norm, clamp) = (norm(n)?, clamp(&layout.final_norm.site, n)?);
+        let (norm, clamp) = match &layout.final_norm {
+            Some(cells) => (Some(norm(n)?), clamp(&cells.site, n)?),
+            None => (None, None),
+        };
         Ok(Self { layers, norm, clamp, rope: [n()?, n()?] })
     }
 }
@@ -135,7 +138,7 @@ impl Finals<EF> {
             norms.iter().for_each(|f| norm(f, &mut out));
             clamps.iter().for_each(|c| out.extend([c.sigma, c.w]));
         }
-        norm(&self.norm, &mut out);
+        self.norm.iter().for_each(|f| norm(f, &mut out));
         self.clamp.iter().for_each(|c| out.extend([c.sigma, c.w]));
         out.extend(self.rope);
         out

@@ -159,9 +159,9 @@ pub struct Layout {
     pub lookups: Vec<Lookup>,
     /// Layers.
     pub layers: Vec<LayerCells>,
-    /// Final norm.
-    pub final_norm: NormCells,
-    /// Limbs of the top-K slack with their widths: columns = vocabulary, rows = answers.
+    /// Final norm, where the output head is.
+    pub final_norm: Option<NormCells>,
+    /// Limbs of the top-K slack with their widths: columns = vocabulary, rows = answers; none without the head.
     pub slack: Vec<(TensorId, u32)>,
     /// Tables in leaf order, with the index of their first entry among all entries.
     pub tables: Vec<(Table, usize)>,
@@ -327,9 +327,9 @@ impl Layout {
         let row_bits = instance.row_bits();
         let mut b = Builder { d, modes, row_bits, tensors: vec![], regions: vec![], lookups: vec![] };
         let layers: Vec<LayerCells> = (0..d.layers.len()).map(|l| b.layer(l, instance)).collect();
-        let final_norm = b.norm(d.final_shift);
-        let mut widths = vec![16, 16];
-        if modes.slack_top {
+        let final_norm = d.has_head().then(|| b.norm(d.final_shift));
+        let mut widths = if d.has_head() { vec![16, 16] } else { vec![] };
+        if d.has_head() && modes.slack_top {
             widths.push(slack_top_bits(d.logit_bound));
         }
         let slack: Vec<(TensorId, u32)> = widths

@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod boundary;
 pub mod bytes;
 pub mod claims;
 pub mod descriptor;
@@ -22,6 +23,7 @@ pub mod lookup;
 pub mod mle;
 pub mod model_layout;
 pub mod modes;
+pub mod parts;
 pub mod points;
 pub mod prefix_eq;
 pub mod products;
@@ -36,5 +38,6 @@ pub mod transcript;
 pub mod verify;
 
 pub use error::VerifyError;
+pub use parts::{PartsReport, parts_id, verify_parts};
 pub use statement::{SequenceStatement, Statement};
 pub use verify::{Report, verify};

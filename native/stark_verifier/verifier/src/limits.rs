@@ -25,15 +25,17 @@ impl Limit {
 
 /// Constants, and the list of all of them: a limit cannot be left out of the list.
 macro_rules! limits {
-    ($($(#[$doc:meta])* $id:ident = $name:literal, $least:expr, $most:expr;)*) => {
+    ($(#[$list:meta])* $all:ident: $($(#[$doc:meta])* $id:ident = $name:literal, $least:expr, $most:expr;)*) => {
         $($(#[$doc])* pub const $id: Limit = Limit { name: $name, least: $least, most: $most };)*
 
-        /// All limits, in the order of the page.
-        pub const ALL: &[Limit] = &[$($id),*];
+        $(#[$list])*
+        pub const $all: &[Limit] = &[$($id),*];
     };
 }
 
 limits! {
+    /// All limits, in the order of the page.
+    ALL:
     /// Vocabulary of the model.
     VOCAB = "vocab", 2, 1 << 18;
     /// Residual width.
@@ -96,4 +98,15 @@ limits! {
     OVERFLOW_LIMBS = "overflow limbs", 0, 2;
     /// Bytes of a proof.
     PROOF_BYTES = "bytes of a proof", 0, 1 << 22;
+}
+
+limits! {
+    /// What a proof in parts has beside [`ALL`], which holds for each part: `docs/parts.md` has the same table.
+    ALL_OF_PARTS:
+    /// Parts of a model.
+    PARTS = "parts", 1, 1 << 6;
+    /// Layers of all parts.
+    ALL_LAYERS = "layers of all parts", 1, 1 << 10;
+    /// Bytes of a proof in parts.
+    PARTS_PROOF_BYTES = "bytes of a proof in parts", 0, 1 << 26;
 }

@@ -3,6 +3,7 @@
 //!
 //! Sum over relations of weight * relation = linear + constant + products + contractions = 0.
 
+use crate::claims::PublicRows;
 use crate::descriptor::Descriptor;
 use crate::functional::{ColWeight, Functional, RowWeight, Run};
 use crate::layout::{Layout, NORM_LIMBS, NormCells, Site, TensorId};
@@ -215,10 +216,35 @@ impl LinearStage {
         }
         let last = layout.layers.len();
         use Relation as R;
-        s.norm(last, &layout.final_norm, [R::NormDivision1, R::NormBound1, R::NormScale1], &dim);
-        s.clamp(last, R::ClampNorm1, &layout.final_norm.site);
+        let Some(cells) = &layout.final_norm else {
+            return Self { functional: s.b.f, constant: s.constant };
+        };
+        s.norm(last, cells, [R::NormDivision1, R::NormBound1, R::NormScale1], &dim);
+        s.clamp(last, R::ClampNorm1, &cells.site);
         let constant = s.constant + top_k(d, instance, statement, layout, p, w, &mut s.b);
         Self { functional: s.b.f, constant }
+    }
+
+    /// Adds the relation of a part that hands its residual on: what it hands on, less what it took, less the updates of
+    /// its layers is 0. `handed` and `taken` are both residuals, folded by the row of the relations' point.
+    pub fn with_boundary(
+        self,
+        d: &Descriptor,
+        layout: &Layout,
+        p: &RelationPoints,
+        w: &RelationWeights,
+        [taken, handed]: [&PublicRows; 2],
+    ) -> Self {
+        let weight = w.of(layout.layers.len(), Relation::Boundary);
+        let col = p.cols(d.dim);
+        let mut b = Board { f: self.functional, layout };
+        let row = b.f.row(RowWeight::Eq(p.row.clone()));
+        let dim = b.plain(d.dim, col);
+        let mut constant = self.constant + weight * (handed.at(col) - taken.at(col));
+        for site in layout.layers.iter().flat_map(|l| [&l.update_o, &l.update_down]) {
+            constant += b.form(-weight, &site.output(), &dim, row);
+        }
+        Self { functional: b.f, constant }
     }
 }
 

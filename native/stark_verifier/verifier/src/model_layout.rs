@@ -39,15 +39,22 @@ pub struct ModelLayerLayout {
     pub silu: usize,
 }
 
+/// Places of the output head.
+#[derive(Clone, Debug)]
+pub struct HeadLayout {
+    /// Output matrix.
+    pub lm_head: Matrix,
+    /// Gain of the final norm.
+    pub final_gain: usize,
+}
+
 /// Places of all integers.
 #[derive(Clone, Debug)]
 pub struct ModelLayout {
     /// The layers.
     pub layers: Vec<ModelLayerLayout>,
-    /// Output head.
-    pub lm_head: Matrix,
-    /// Final gain.
-    pub final_gain: usize,
+    /// Output head, where the model's last layer is.
+    pub head: Option<HeadLayout>,
     /// cos, [head_dim / 2][max_seq].
     pub cos: usize,
     /// sin, [head_dim / 2][max_seq].
@@ -90,10 +97,10 @@ impl Cursor {
 }
 
 impl ModelLayout {
-    /// The layout of a model; depends on the shape alone.
+    /// The layout of a model or a part of one; depends on the shape alone.
     pub fn new(d: &Descriptor) -> Self {
         let mut c = Cursor(0);
-        let lm_head = c.matrix(d.vocab, d.dim);
+        let lm_head = d.has_head().then(|| c.matrix(d.vocab, d.dim));
         let mut layers: Vec<ModelLayerLayout> = d
             .layers
             .iter()
@@ -115,11 +122,11 @@ impl ModelLayout {
             place.gains = [c.take(d.dim), c.take(d.dim)];
             place.silu = c.take((1 << l.gate_bits) - 1);
         }
-        let final_gain = c.take(d.dim);
+        let head = lm_head.map(|lm_head| HeadLayout { lm_head, final_gain: c.take(d.dim) });
         let cos = c.take(d.head_dim / 2 * d.max_seq);
         let sin = c.take(d.head_dim / 2 * d.max_seq);
         let (exp, rsqrt) = (c.take(EXP_ENTRIES), c.take(RSQRT_ENTRIES));
-        Self { layers, lm_head, final_gain, cos, sin, exp, rsqrt, cells: c.0 }
+        Self { layers, head, cos, sin, exp, rsqrt, cells: c.0 }
     }
 
     /// A layer's matrix.

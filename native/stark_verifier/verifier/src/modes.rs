@@ -60,7 +60,7 @@ impl Modes {
             .iter()
             .map(|l| WideSites { o: l.o_bits > 16, down: l.down_bits > 16, z: l.z_bits > 16 })
             .collect();
-        Self { clamp: [true; CLAMP_CLASSES], overflow: 2, slack_top: true, wide }
+        Self { clamp: [true; CLAMP_CLASSES], overflow: 2, slack_top: d.has_head(), wide }
     }
 
     /// Whether a class carries clamp columns.
@@ -79,7 +79,7 @@ impl Modes {
     /// Reads exactly what [`Self::encode`] writes for `d`.
     ///
     /// # Errors
-    /// An unknown bit, three overflow limbs, full width of a site of 16 bits, or a clamp of a class of which a wider site is
+    /// An unknown bit, three overflow limbs, full width of a site of 16 bits, slack without an output head, or a clamp of a class of which a wider site is
     /// not ranged at its width.
     pub fn decode(bytes: &[u8], d: &Descriptor) -> Result<Self, VerifyError> {
         if bytes.len() != 2 + d.layers.len() {
@@ -99,6 +99,9 @@ impl Modes {
             .map(|b| WideSites { o: b & 1 == 1, down: b >> 1 & 1 == 1, z: b >> 2 & 1 == 1 })
             .collect();
         let modes = Self { clamp, overflow, slack_top: bytes[1] >> 2 & 1 == 1, wide };
+        if modes.slack_top && !d.has_head() {
+            return Err(VerifyError::Modes("slack of a part without the output head"));
+        }
         for (w, l) in modes.wide.iter().zip(&d.layers) {
             for (class, bits, wide) in w.sites(l) {
                 // A width of 16 bits has one exact table: there is nothing to widen.

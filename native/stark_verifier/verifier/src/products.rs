@@ -83,9 +83,11 @@ pub fn summand(
         }
     }
     let last = layout.layers.len();
-    sum += norm(last, &finals.norm, [R::NormDivision1, R::NormScale1]);
-    if let Some(f) = &finals.clamp {
-        sum += clamp(last, &layout.final_norm.site, R::ClampNorm1, f);
+    if let Some(f) = &finals.norm {
+        sum += norm(last, f, [R::NormDivision1, R::NormScale1]);
+    }
+    if let (Some(f), Some(cells)) = (&finals.clamp, &layout.final_norm) {
+        sum += clamp(last, &cells.site, R::ClampNorm1, f);
     }
     sum
 }

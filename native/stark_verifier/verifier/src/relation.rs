@@ -67,12 +67,15 @@ pub enum Relation {
     TopK,
     /// Slack of listed entries is zero (once).
     TopKListed,
+    /// The residual that a part hands on is the one it took plus its updates (once a part but the last).
+    Boundary,
 }
 
 /// Whether this build can take relations out of proofs: a test build, which nothing shipped may be.
 pub const SWITCHED: bool = cfg!(feature = "relation-switch");
 
-/// Number of relations.
+/// Number of relations of a whole model: what a layer takes of the powers. [`Relation::Boundary`] comes behind all of
+/// them.
 pub const RELATIONS: usize = Relation::TopKListed as usize + 1;
 
 /// Powers of gamma, one for each (layer, relation); the final norm and top-K use index `layers`.
@@ -83,14 +86,16 @@ impl RelationWeights {
     pub fn new(gamma: EF, layers: usize) -> Self {
         let mut powers = Vec::with_capacity((layers + 1) * RELATIONS);
         let mut power = EF::ONE;
-        for i in 0..(layers + 1) * RELATIONS {
-            powers.push(if switch::enabled(i % RELATIONS) { power } else { EF::ZERO });
+        let last = (layers + 1) * RELATIONS;
+        for i in 0..=last {
+            let relation = if i == last { Relation::Boundary as usize } else { i % RELATIONS };
+            powers.push(if switch::enabled(relation) { power } else { EF::ZERO });
             power *= gamma;
         }
         Self(powers)
     }
 
-    /// Weight of a relation in a layer.
+    /// Weight of a relation in a layer; that of [`Relation::Boundary`] is asked for at index `layers`.
     pub fn of(&self, layer: usize, relation: Relation) -> EF {
         self.0[layer * RELATIONS + relation as usize]
     }

@@ -77,7 +77,9 @@ impl Slots {
                 (SlotKind::Gain(l, 1), dim),
             ]);
         }
-        all.extend([(SlotKind::Gain(d.layers.len(), 0), dim), (SlotKind::Logits, dim)]);
+        if d.has_head() {
+            all.extend([(SlotKind::Gain(d.layers.len(), 0), dim), (SlotKind::Logits, dim)]);
+        }
         all.sort_by_key(|&(_, bits)| core::cmp::Reverse(bits));
         let mut offset = 0;
         let slots = all
@@ -96,7 +98,7 @@ impl Slots {
 pub struct SlotWeights {
     /// Per layer: rotary query and key, up, score.
     pub claims: Vec<[EF; 4]>,
-    /// Per norm (two a layer, then the final one).
+    /// Per norm (two a layer, then the final one if it is there).
     pub gains: Vec<EF>,
     /// Sum over claims of weight * final value.
     pub claim: EF,
@@ -116,7 +118,7 @@ impl SlotWeights {
             .iter()
             .map(|f| [next(f.rotary[0]), next(f.rotary[1]), next(f.up), next(f.score)])
             .collect();
-        let norms = finals.layers.iter().flat_map(|f| &f.norms).chain([&finals.norm]);
+        let norms = finals.layers.iter().flat_map(|f| &f.norms).chain(&finals.norm);
         let gains = norms.map(|f| next(f.gained)).collect();
         Self { claims, gains, claim }
     }

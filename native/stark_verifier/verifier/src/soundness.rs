@@ -21,9 +21,10 @@ const FIELD_BITS: f64 = 191.999;
 /// Openings in a proof: of the witness, of the model.
 pub const OPENINGS: usize = 2;
 
-/// Parameters of the openings of witness and model.
+/// Parameters of the openings of witness and model. Their level follows from the number of all openings of a statement,
+/// those of the other parts included.
 pub fn opening_params(d: &Descriptor, layout: &Layout) -> (PcsParams, PcsParams) {
-    let of = |num_vars: usize| PcsParams::for_proof(num_vars, OPENINGS);
+    let of = |num_vars: usize| PcsParams::for_proof(num_vars, OPENINGS * d.parts());
     (of(layout.num_vars), of(d.size().num_vars))
 }
 
@@ -60,7 +61,7 @@ pub fn security_terms(d: &Descriptor, instance: &Instance, layout: &Layout) -> O
         // The product over leaves is a polynomial in alpha and beta of total degree 3 a leaf; twice for both.
         loss("lookups", 3 << (layout.leaf_vars + 1)),
         loss("fractional sum", 4 * layout.leaf_vars * (layout.leaf_vars + 1)),
-        loss("relation weights", (d.layers.len() + 1) * RELATIONS),
+        loss("relation weights", (d.layers.len() + 1) * RELATIONS + usize::from(!d.has_head())),
         loss("relation points", 8 * 32),
         loss("products", products * PRODUCT_DEGREE),
         loss("contraction weights", count),

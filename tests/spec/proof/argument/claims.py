@@ -15,11 +15,10 @@ from tests.spec.proof.argument.functional import (
 )
 from tests.spec.proof.argument.points import RelationPoints, outer, plain
 from tests.spec.proof.argument.products import EndPoint, Values
-from tests.spec.proof.argument.residual import Residual
+from tests.spec.proof.argument.residual import Residual, Start
 from tests.spec.proof.arithmetic.field import ONE, Ext, ext_sum
 from tests.spec.proof.arithmetic.multilinear import eq_table
 from tests.spec.proof.decoding import shape
-from tests.spec.proof.decoding.embedding import EmbeddingRows
 from tests.spec.proof.decoding.shape import Name
 from tests.spec.proof.decoding.witness_layout import LayerColumns, Norm, Site, WitnessLayout
 
@@ -41,10 +40,10 @@ class FinalClaims:
         p: RelationPoints,
         q: EndPoint,
         values: Values,
-        embedding: EmbeddingRows,
+        start: Start,
     ) -> None:
         self._layout, self._d, self._p, self._q = layout, layout.d, p, q
-        self._values, self._embedding = values, embedding
+        self._values, self._start = values, start
         self.claims: list[Claim] = []
         self._heads = points.heads(self._d, q.kv, q.member)
         self._keys = outer(self._heads, eq_table(q.key))
@@ -53,9 +52,10 @@ class FinalClaims:
         for layer, columns in enumerate(layout.layers):
             self._layer(layer, columns)
         behind = len(self._d.layers)
-        self._norm((behind, "norm"), layout.final_norm, behind, False)
-        if "norm" in layout.modes.clamped:
-            self._clamp((behind, "norm"), layout.final_norm.site)
+        if layout.final_norm is not None:
+            self._norm((behind, "norm"), layout.final_norm, behind, False)
+            if "norm" in layout.modes.clamped:
+                self._clamp((behind, "norm"), layout.final_norm.site)
         self._rotation((behind, "cos"), layout.model.cos)
         self._rotation((behind, "sin"), layout.model.sin)
 
@@ -72,7 +72,7 @@ class FinalClaims:
         self._residual(name, residual)
 
     def _residual(self, name: Name, residual: Residual) -> None:
-        public = residual.public(self._embedding)
+        public = residual.public(self._start)
         self.claims.append(Claim(residual.witness, self._values[name] - public))
 
     def _layer(self, layer: int, columns: LayerColumns) -> None:

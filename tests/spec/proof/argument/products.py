@@ -155,7 +155,9 @@ class Products:
                     sigma, w_value = value(f"{site}.sigma"), value(f"{site}.w")
                     weight = w[FIRST_CLAMP_RELATION + index]
                     total = total + columns * weight * sigma * sigma * w_value
-        behind, w = len(d.layers), weights[-1]
+        if not d.has_head:
+            return total
+        behind, w = len(d.layers), weights[len(d.layers)]
         total = total + self._norm(values, (behind, "norm"), [w[0], w[2]])
         if "norm" in modes.clamped:
             sigma, w_value = values[behind, "norm.sigma"], values[behind, "norm.w"]

@@ -16,9 +16,9 @@ ONE_COLUMN = [ONE]
 
 
 def relation_weights(gamma: Ext, layers: int) -> list[list[Ext]]:
-    """gamma^(30 l + i) for the layers, and for what stands behind the last."""
+    """gamma^(30 l + i) for the layers, for what stands behind the last, and for the residual."""
     per = p.RELATIONS_PER_LAYER
-    flat = powers(gamma, per * (layers + 1))
+    flat = powers(gamma, per * (layers + 1) + 1)
     return [flat[start : start + per] for start in range(0, len(flat), per)]
 
 
@@ -39,8 +39,10 @@ class Relations:
         self._of_channels = ext_sum(channels)
         for index, columns in enumerate(layout.layers):
             self._layer(index, columns, weights[index])
-        self._norm(layout.final_norm, weights[-1][0:3], weights[-1][19])
-        self._answers(weights[-1][28], weights[-1][29])
+        if layout.final_norm is not None:
+            behind = weights[len(d.layers)]
+            self._norm(layout.final_norm, behind[0:3], behind[19])
+            self._answers(behind[28], behind[29])
 
     def _add(
         self, weight: Ext, parts: Combination, columns: list[Ext], rows: Rows | None = None
@@ -117,6 +119,15 @@ class Relations:
         self._site(w[16], clamps["gate"], columns.gate, hidden)
         self._site(w[17], clamps["z"], columns.z, hidden)
         self._site(w[18], clamps["down"], columns.down_update, plain(point.col, d.dim))
+
+    def hand_on(self, weight: Ext, taken: Ext, handed: Ext) -> None:
+        """The residual behind a part, less that before it, less all updates between them."""
+        columns = plain(self._point.col, self._d.dim)
+        self.constant = self.constant + weight * (handed - taken)
+        for layer in self._layout.layers:
+            for site in (layer.o_update, layer.down_update):
+                self._add(-weight, site.y, columns)
+                self._constant(-weight, site.y_constant, columns)
 
     def _answers(self, logits: Ext, listed: Ext) -> None:
         """The slack of every logit below the last listed one; none for those on the list."""

@@ -1,18 +1,29 @@
 """Functionals of values that are only partly committed: outputs of wide sites, the residual x.
 
-x before a norm is the embedding row plus all updates so far. What is public of a value, rows and
+x before a norm is the row that it starts with, of the embedding or of what the part before hands
+on, plus all updates so far. What is public of a value, rows and
 constants, is kept apart: a claim on the witness is for what is left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from tests.spec.proof.argument.functional import Combination, Rows, WitnessFunctional
 from tests.spec.proof.arithmetic.field import ONE, ZERO, Ext, ext_sum
 from tests.spec.proof.arithmetic.multilinear import Point, eq_table
-from tests.spec.proof.decoding.embedding import EmbeddingRows
 from tests.spec.proof.decoding.witness_layout import Site, WitnessLayout
+
+
+class Start(Protocol):
+    """What x is before the first layer: rows by their names."""
+
+    @property
+    def rows(self) -> Mapping[int, Sequence[int]]: ...
+
+    def named(self, tokens: Sequence[int]) -> Sequence[int]:
+        """The name of each row of the batch, by its tokens."""
 
 
 class Residual:
@@ -22,7 +33,7 @@ class Residual:
         self.witness = WitnessFunctional(layout)
         self._layout = layout
         self._constant = ZERO
-        self._embedded: list[tuple[Ext, Sequence[Ext], Point]] = []
+        self._started: list[tuple[Ext, Sequence[Ext], Point]] = []
 
     def add(
         self,
@@ -59,32 +70,32 @@ class Residual:
             sites.append(layers[layer].o_update)
         for site in sites:
             self.add_output(factor, site, columns, row)
-        self._embedded.append((factor, columns, row))
+        self._started.append((factor, columns, row))
 
-    def public(self, embedding: EmbeddingRows) -> Ext:
+    def public(self, start: Start) -> Ext:
         """What of the value is not committed."""
         total = self._constant
-        tokens = self._layout.batch.tokens
+        names = start.named(self._layout.batch.tokens)
         folded: dict[tuple[int, int], Ext] = {}
-        for factor, columns, row in self._embedded:
+        for factor, columns, row in self._started:
             key = id(columns), id(row)
             if key not in folded:
-                folded[key] = _folded(embedding.rows, tokens, columns, row)
+                folded[key] = folded_rows(start.rows, names, columns, row)
             total = total + factor * folded[key]
         return total
 
 
-def _folded(
+def folded_rows(
     rows: Mapping[int, Sequence[int]],
-    tokens: Sequence[int],
+    names: Sequence[int],
     columns: Sequence[Ext],
     point: Point,
 ) -> Ext:
-    """The embedding rows of the tokens under weights of columns and a point of rows."""
-    of_token = {
-        token: ext_sum(weight * value for weight, value in zip(columns, row, strict=True))
-        for token, row in rows.items()
+    """The rows of these names under weights of columns and a point of rows."""
+    of_name = {
+        name: ext_sum(weight * value for weight, value in zip(columns, row, strict=True))
+        for name, row in rows.items()
     }
     return ext_sum(
-        weight * of_token[token] for weight, token in zip(eq_table(point), tokens, strict=True)
+        weight * of_name[name] for weight, name in zip(eq_table(point), names, strict=True)
     )

@@ -24,11 +24,11 @@ FOLDED = ("q", "k", "up", "u")
 """Final values of a layer that the contraction proves, in the order of their weights."""
 
 
-def folded_values(layers: int) -> list[Name]:
+def folded_values(layers: int, has_head: bool = True) -> list[Name]:
     """All final values that the contraction proves, in the order of mu's powers."""
     per_layer = [(layer, name) for layer in range(layers) for name in FOLDED]
     gained = [(layer, f"{n}.gained") for layer in range(layers) for n in ("norm1", "norm2")]
-    return [*per_layer, *gained, (layers, "norm.gained")]
+    return [*per_layer, *gained, *([(layers, "norm.gained")] if has_head else [])]
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,9 @@ class Slots:
             self._layer(layer, columns)
         behind = len(self._d.layers)
         final = context.layout.final_norm
-        self._gain((behind, "Gain norm"), context.layout.model.final_gain, behind)
-        self._logits((behind, "Logits"), final)
+        if final is not None:
+            self._gain((behind, "Gain norm"), context.layout.model.final_gain, behind)
+            self._logits((behind, "Logits"), final)
 
     def _open(self, name: Name) -> tuple[Ext, Point]:
         """A slot's factor and inner point at the end of the contraction."""
@@ -148,7 +149,7 @@ class Slots:
     def _logits(self, name: Name, final: Norm) -> None:
         c, d = self._c, self._d
         vocab = eq_table(c.p.vocab, d.vocab)
-        parts = [(c.weights[-1][28], c.layout.model.lm_head, vocab)]
+        parts = [(c.weights[len(d.layers)][28], c.layout.model.lm_head, vocab)]
         factor, inputs = self._matrix_slot(name, parts, None, c.p.row)
         answers = c.layout.batch.answers
         rows: dict[int, Ext] = {}

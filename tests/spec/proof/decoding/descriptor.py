@@ -33,6 +33,7 @@ _WIDE = ("eps_term", "logit_bound")
 _WORD = 8
 _FIXED_NUMBERS = 24
 _LAYER_NUMBERS = 14
+_PART_NUMBERS = 4
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ class Layer:
     down_bits: int
     shifts: dict[str, int]
     """Bits dropped after each matrix."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a model a descriptor is of."""
+
+    index: int
+    count: int
+    first_layer: int
+    all_layers: int
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,23 @@ class Descriptor:
     layers: tuple[Layer, ...]
     root: bytes
     embedding_root: bytes
+    integers_hash: bytes
     model_id: bytes
+    """Of a part, the part's id."""
+    part: Part | None
+
+    @property
+    def has_embedding(self) -> bool:
+        return self.part is None or self.part.index == 0
+
+    @property
+    def has_head(self) -> bool:
+        return self.part is None or self.part.index == self.part.count - 1
+
+    @property
+    def openings(self) -> int:
+        """Of all proofs that together show a statement."""
+        return p.OPENINGS * (1 if self.part is None else self.part.count)
 
     @property
     def group(self) -> int:
@@ -119,12 +146,17 @@ class Descriptor:
         }
 
 
+def tagged(tag: bytes, *parts: bytes) -> bytes:
+    """SHA3-512 under a tag."""
+    return hashlib.sha3_512(tag.ljust(p.SHA3_TAG_BYTES, b"\0") + b"".join(parts)).digest()
+
+
 def model_id(descriptor: bytes) -> bytes:
     """SHA3-512 under the tag of model ids."""
-    return hashlib.sha3_512(p.MODEL_ID_TAG.ljust(p.SHA3_TAG_BYTES, b"\0") + descriptor).digest()
+    return tagged(p.MODEL_ID_TAG, descriptor)
 
 
-def decode(data: bytes) -> Descriptor:
+def decode(data: bytes, of_part: bool = False) -> Descriptor:
     """Raises MalformedError for bytes that break a rule of section 3."""
     reader = Reader(data)
 
@@ -135,10 +167,13 @@ def decode(data: bytes) -> Descriptor:
         return value
 
     version, layer_count = number(), number()
-    _require(version == p.DESCRIPTOR_VERSION, "descriptor's version")
+    wanted = p.PART_VERSION if of_part else p.DESCRIPTOR_VERSION
+    _require(version == wanted, "descriptor's version")
     _require(layer_count in p.LAYERS, "layers")
-    expected = _WORD * (_FIXED_NUMBERS + _LAYER_NUMBERS * layer_count) + 128
+    own_numbers = _FIXED_NUMBERS + (_PART_NUMBERS if of_part else 0)
+    expected = _WORD * (own_numbers + _LAYER_NUMBERS * layer_count) + 128
     _require(len(data) == expected, "descriptor's length")
+    part = Part(number(), number(), number(), number()) if of_part else None
     numbers = {name: number(wide=name in _WIDE) for name in _NUMBERS}
     reach = {name: number() for name in p.CLASSES}
     layers = []
@@ -147,8 +182,8 @@ def decode(data: bytes) -> Descriptor:
         shifts = {name: number() for name in MATRICES}
         layers.append(Layer(norm1, norm2, score, gate, z, o, down, shifts))
     root, embedding_root = reader.digest(), reader.digest()
-    # integers_hash: for those who register the model.
-    reader.take(64)
+    # For those who register the model.
+    integers_hash = reader.take(64)
     reader.end()
     descriptor = Descriptor(
         **numbers,
@@ -156,9 +191,13 @@ def decode(data: bytes) -> Descriptor:
         layers=tuple(layers),
         root=root,
         embedding_root=embedding_root,
-        model_id=model_id(data),
+        integers_hash=integers_hash,
+        model_id=tagged(p.PART_ID_TAG, data) if of_part else model_id(data),
+        part=part,
     )
     _check(descriptor)
+    if part is not None:
+        _check_part(part, descriptor)
     return descriptor
 
 
@@ -194,6 +233,15 @@ def _check(d: Descriptor) -> None:
     _require(d.emax >= d.emin, "emax")
     _require(d.t0 + 2 * (d.emax + 1) in p.NORM_WIDTH, "width of a norm")
     _require(d.cells == ModelLayout(d).cells, "number of cells")
+
+
+def _check_part(part: Part, d: Descriptor) -> None:
+    _require(part.count in p.PARTS and part.all_layers in p.ALL_LAYERS, "number of parts")
+    _require(part.index < part.count, "index of a part")
+    end = part.first_layer + len(d.layers)
+    _require(end <= part.all_layers, "layers of a part")
+    _require(d.has_embedding == (part.first_layer == 0), "first layer of a part")
+    _require(d.has_head == (end == part.all_layers), "last layer of a part")
 
 
 def _check_layer(layer: Layer) -> None:

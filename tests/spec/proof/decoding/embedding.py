@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -22,6 +22,10 @@ class EmbeddingRows:
     """The same rows as the proof brings them: what is hashed."""
     siblings: list[bytes]
 
+    def named(self, tokens: Sequence[int]) -> Sequence[int]:
+        """A row is named by its token."""
+        return tokens
+
 
 def missing_siblings(tokens: Iterable[int], vocab: int) -> list[list[int]]:
     """By level, the indices of the nodes that a proof must bring."""
@@ -40,17 +44,17 @@ def decode(reader: Reader, tokens: Iterable[int], d: Descriptor) -> EmbeddingRow
     """The next bytes of a proof."""
     distinct = sorted(set(tokens))
     encoded = {token: reader.take((d.embed_bits * d.dim + 7) // 8) for token in distinct}
-    rows = {token: _values(data, d) for token, data in encoded.items()}
+    rows = {token: unpacked(data, d.embed_bits, d.dim) for token, data in encoded.items()}
     siblings = reader.digests(sum(map(len, missing_siblings(distinct, d.vocab))))
     return EmbeddingRows(rows, encoded, siblings)
 
 
-def _values(data: bytes, d: Descriptor) -> tuple[int, ...]:
-    """Two's complement numbers of ``embed_bits`` bits, the first one lowest."""
-    whole, size = int.from_bytes(data, "little"), 1 << d.embed_bits
-    if whole >> (d.embed_bits * d.dim):
-        raise MalformedError("bits behind the values of an embedding row")
-    digits = [whole >> (d.embed_bits * i) & (size - 1) for i in range(d.dim)]
+def unpacked(data: bytes, bits: int, count: int) -> tuple[int, ...]:
+    """Two's complement numbers of so many bits, the first one lowest."""
+    whole, size = int.from_bytes(data, "little"), 1 << bits
+    if whole >> (bits * count):
+        raise MalformedError("bits behind the values of a row")
+    digits = [whole >> (bits * i) & (size - 1) for i in range(count)]
     return tuple(digit - size if digit >= size // 2 else digit for digit in digits)
 
 

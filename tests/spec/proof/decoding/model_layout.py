@@ -29,12 +29,15 @@ class Matrix:
     pieces: tuple[Piece, ...]
 
 
+NO_MATRIX = Matrix(0, 0, ())
+
+
 class ModelLayout:
     """The cells of one model."""
 
     def __init__(self, d: Descriptor) -> None:
         self._at = 0
-        self.lm_head = self._matrix(d.vocab, d.dim)
+        self.lm_head = self._matrix(d.vocab, d.dim) if d.has_head else NO_MATRIX
         self.matrices: list[dict[str, Matrix]] = [
             {name: self._matrix(*size) for name, size in d.matrix_sizes().items()} for _ in d.layers
         ]
@@ -43,7 +46,7 @@ class ModelLayout:
         for layer in d.layers:
             self.gains.append((self._take(d.dim), self._take(d.dim)))
             self.silu.append(self._take((1 << layer.gate_bits) - 1))
-        self.final_gain = self._take(d.dim)
+        self.final_gain = self._take(d.dim if d.has_head else 0)
         self.cos = self._take(d.pairs * d.max_seq)
         self.sin = self._take(d.pairs * d.max_seq)
         self.exp = self._take(p.EXP_ENTRIES)

@@ -27,6 +27,8 @@ def decode(data: bytes, d: Descriptor) -> Modes:
     classes, limbs, *layers = data
     if classes >> len(CLASSES) or limbs >> 3 or any(layer >> 3 for layer in layers):
         raise MalformedError("the modes have a bit that means nothing")
+    if limbs & 4 and not d.has_head:
+        raise MalformedError("a part without the output head has slack")
     clamped = frozenset(name for i, name in enumerate(CLASSES) if classes >> i & 1)
     overflow = limbs & 3
     if overflow not in OVERFLOW_LIMBS:

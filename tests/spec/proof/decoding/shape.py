@@ -37,8 +37,8 @@ def final_values(d: Descriptor, modes: Modes) -> list[Name]:
         columns += [f"{norm}.{value}" for norm in ("norm1", "norm2") for value in NORM_VALUES]
         columns += [f"{s}.{value}" for s in clamped_sites(modes) for value in ("sigma", "w")]
         names += [(layer, column) for column in columns]
-    columns = [f"norm.{value}" for value in NORM_VALUES]
-    if "norm" in modes.clamped:
+    columns = [f"norm.{value}" for value in NORM_VALUES] if d.has_head else []
+    if d.has_head and "norm" in modes.clamped:
         columns += ["norm.sigma", "norm.w"]
     return names + [(len(d.layers), column) for column in [*columns, "cos", "sin"]]
 
@@ -74,6 +74,8 @@ def slot_sizes(d: Descriptor, batch: Batch) -> list[tuple[Name, int]]:
         ):
             sizes.append(((layer, slot), size))
     behind = len(d.layers)
+    if not d.has_head:
+        return sizes
     return [*sizes, ((behind, "Gain norm"), bits(d.dim)), ((behind, "Logits"), bits(d.dim))]
 
 

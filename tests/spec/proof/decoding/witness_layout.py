@@ -106,8 +106,8 @@ class WitnessLayout:
     def __post_init__(self) -> None:
         d, batch = self.d, self.batch
         self.layers = [self._layer(index) for index in range(len(d.layers))]
-        self.final_norm = self._norm(d.final_shift)
-        widths = [16, 16]
+        self.final_norm = self._norm(d.final_shift) if d.has_head else None
+        widths = [16, 16] if d.has_head else []
         if self.modes.third_slack_limb:
             widths.append(max(1, (2 * d.logit_bound).bit_length() - 32))
         self.slack = tuple(

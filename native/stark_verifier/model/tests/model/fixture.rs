@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::common;
-use esper_model::{Engine, Level, Model};
+use esper_model::{Engine, Level, Linear, Model, ModelPart};
 use sha2::{Digest, Sha256};
 
 #[test]
@@ -20,6 +20,28 @@ fn the_fixture_loads_and_its_bounds_hold() {
     let expected = "2bdfdb1ea57958f9b868327894fa173ac1d60320e1eec192eab2ed363d106fe8\
                     9ef7f378cf3b8e03305d06258ee21d6dda5b635bfecb1b59583cf3bfff75ff09";
     assert_eq!(hash, expected);
+}
+
+#[test]
+fn a_part_is_read_without_the_rest() {
+    let Some(dir) = common::fixture_dir() else { return };
+    let whole = Model::load_dir(&dir).unwrap();
+    for (layers, embedding, head) in
+        [(0..2, true, false), (2..4, false, false), (4..5, false, true), (0..5, true, true)]
+    {
+        let part = Model::load_part(&dir, &ModelPart { layers: layers.clone(), embedding, head }).unwrap();
+        let mut expected = whole.clone();
+        expected.layers = whole.layers[layers.clone()].to_vec();
+        expected.shape.layers = layers.len();
+        expected.integers_hash = [0; 64];
+        if !embedding {
+            expected.embed = vec![];
+        }
+        if !head {
+            expected.lm_head = Linear::none(whole.shape.dim);
+        }
+        assert!(part == expected, "{layers:?}");
+    }
 }
 
 /// The published hash of 6 x 97 tokens, on every level, with one and two threads, whole and token by token.

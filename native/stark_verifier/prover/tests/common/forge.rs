@@ -18,7 +18,13 @@ pub fn alone<T>(act: impl FnOnce() -> T) -> T {
 }
 
 fn copy(w: &Witness) -> Witness {
-    Witness { instance: w.instance, modes: w.modes.clone(), layout: w.layout.clone(), cells: w.cells.clone() }
+    Witness {
+        instance: w.instance,
+        modes: w.modes.clone(),
+        layout: w.layout.clone(),
+        cells: w.cells.clone(),
+        ends: w.ends.clone(),
+    }
 }
 
 fn outcome(key: &ModelKey, statement: &Statement, w: &Witness, off: &[Check]) -> Result<(), VerifyError> {
@@ -71,4 +77,13 @@ pub fn refused(name: &str, forged: &Replay<'_>, expected: &[(Check, usize)]) {
         let off: Vec<Check> = expected.iter().map(|e| e.0).collect();
         assert_eq!(outcome(key, statement, w, &off), Ok(()), "{name}: refused for another reason as well");
     }
+}
+
+/// Runs `act` with checks taken out on both sides, while no other test of the program sets a switch.
+pub fn without<T>(off: &[Check], act: impl FnOnce() -> T) -> T {
+    let _held = SWITCH.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    take_out(off);
+    let result = act();
+    take_out(&[]);
+    result
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod forge;
+pub mod parted;
 pub mod replay;
 
 use esper_model::synthetic::{Options, random_model};
@@ -23,7 +24,7 @@ pub fn key(seed: u64, shape: Shape, options: Options) -> ModelKey {
         .expect("a key")
 }
 
-/// Greedy answers of `model`, as a statement.
+/// Greedy answers of `key`'s model, as a statement.
 pub fn answered(
     key: &ModelKey,
     prompts: &[Vec<u32>],
@@ -31,9 +32,19 @@ pub fn answered(
     max_answer: usize,
     top_k: usize,
 ) -> Statement {
-    let model: Arc<Model> = Arc::clone(&key.model);
+    Statement { model_id: key.model_id, ..answered_by(&key.model, prompts, rows, max_answer, top_k) }
+}
+
+/// The same of a model without a key, under no id.
+pub fn answered_by(
+    model: &Arc<Model>,
+    prompts: &[Vec<u32>],
+    rows: usize,
+    max_answer: usize,
+    top_k: usize,
+) -> Statement {
     let eos = model.eos;
-    let engine = Engine::new(model, 1).expect("an engine");
+    let engine = Engine::new(Arc::clone(model), 1).expect("an engine");
     let answers = engine.generate(prompts, max_answer, eos, top_k).expect("answers");
     let sequences = prompts
         .iter()
@@ -45,7 +56,7 @@ pub fn answered(
             top: a.top.clone(),
         })
         .collect();
-    Statement { model_id: key.model_id, binding: [7; 64], rows, top_k, sequences }
+    Statement { model_id: [0; 64], binding: [7; 64], rows, top_k, sequences }
 }
 
 /// Prompts of different lengths from a seed.

@@ -7,7 +7,7 @@ use esper_model::{Linear, Model};
 use esper_prover::ModelKey;
 use esper_prover::matrix::field_product;
 use esper_prover::virtuals::{exp_sums, output, residuals, scores, up, weighted};
-use esper_prover::witness::Witness;
+use esper_prover::witness::{Ends, Witness};
 use esper_verifier::embedding::EmbeddingTree;
 use esper_verifier::layout::{Layout, NORM_LIMBS, NormCells, Ranged, Site, TensorId};
 use esper_verifier::model_layout::{EXP_ENTRIES, ModelLayout};
@@ -124,7 +124,7 @@ pub fn replay<'a>(
     let mut r = Replay {
         key,
         run,
-        w: Witness { instance, modes, layout, cells: cells.into() },
+        w: Witness { instance, modes, layout, cells: cells.into(), ends: Ends::default() },
         statement: question.clone(),
     };
     for step in steps(key.descriptor.layers.len()) {
@@ -191,7 +191,10 @@ impl Replay<'_> {
     /// Cells of a norm by its number.
     pub fn norm_cells(&self, n: usize) -> NormCells {
         let layout = &self.w.layout;
-        layout.layers.get(n / 2).map_or_else(|| layout.final_norm.clone(), |l| l.norms[n % 2].clone())
+        layout
+            .layers
+            .get(n / 2)
+            .map_or_else(|| layout.final_norm.clone().expect("a head"), |l| l.norms[n % 2].clone())
     }
 
     /// Residual before norm n.
@@ -481,7 +484,7 @@ impl Replay<'_> {
     /// Logits at the answer rows.
     pub fn logits(&self) -> Vec<Vec<i64>> {
         let rows = self.w.instance.rows();
-        let h = output(&self.w, &self.w.layout.final_norm.site);
+        let h = output(&self.w, &self.w.layout.final_norm.as_ref().expect("a head").site);
         let all = integers(&field_product(&self.run.model.lm_head, &h, rows));
         let at = self.statement.answer_rows(&self.w.instance);
         at.iter().map(|&r| all.iter().skip(r).step_by(rows).copied().collect()).collect()

@@ -70,6 +70,7 @@ fn each_leaf_claim_is_checked() {
                     modes: w.modes.clone(),
                     layout: w.layout.clone(),
                     cells: w.cells.clone(),
+                    ends: w.ends.clone(),
                 };
                 let proof = prove_with_leaves_of(&key, &statement, copy, (leaf_key, leaf_witness));
                 let result = verify(&statement, &proof).map(|_| ());

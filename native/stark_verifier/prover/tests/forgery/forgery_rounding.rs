@@ -154,7 +154,7 @@ const PLACES: [Place; 11] = [
     Place {
         name: "final norm",
         step: Step::Norm(2 * EVEN.layers),
-        site: |l| l.final_norm.site.clone(),
+        site: |l| l.final_norm.as_ref().expect("a head").site.clone(),
         class: ClampClass::Norm,
         relation: Relation::ClampNorm1,
         layer: EVEN.layers,

@@ -162,7 +162,7 @@ fn a_list_belongs_to_its_row() {
             if step == Step::Lists || step == Step::Slack {
                 let rows = r.w.instance.rows();
                 let true_rows = r.statement.answer_rows(&r.w.instance);
-                let site = &r.w.layout.final_norm.site;
+                let site = &r.w.layout.final_norm.as_ref().expect("a head").site;
                 let [_, _, y] = site.clamp.expect("all modes are on");
                 let saved = r.w.tensor(y).to_vec();
                 // The neighbour's normed input stands in the answer's row while lists and slack are made.
@@ -185,7 +185,7 @@ fn negative_logits_are_accepted() {
     let key = keyed(model.clone());
     let q = question(&key, &prompts(EVEN.vocab, &[6], 3), ROWS, 3);
     let run = honest(&key, &q, Modes::all(&key.descriptor));
-    let [_, _, y] = run.w.layout.final_norm.site.clamp.expect("all modes are on");
+    let [_, _, y] = run.w.layout.final_norm.as_ref().expect("a head").site.clamp.expect("all modes are on");
     let signs: Vec<i8> = (0..EVEN.dim).map(|c| if run.at(y, c, 5) > 0 { -1 } else { 1 }).collect();
     let dim = EVEN.dim;
     model

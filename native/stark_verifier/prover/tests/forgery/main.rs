@@ -8,6 +8,7 @@ mod forgery_leaf_claims;
 mod forgery_lookup;
 mod forgery_model;
 mod forgery_norm;
+mod forgery_parts;
 mod forgery_rounding;
 mod forgery_top_k;
 mod forgery_twins;

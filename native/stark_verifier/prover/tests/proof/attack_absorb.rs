@@ -193,6 +193,7 @@ fn forge(key: &ModelKey, s: &Statement, mut w: Witness) -> Option<Vec<u8>> {
         modes: w.modes.clone(),
         layout: w.layout.clone(),
         cells: w.cells.clone(),
+        ends: w.ends.clone(),
     };
     // The beginning of an ordinary (refused) proof serves as it is.
     let plain = prove_witness(key, s, again);

@@ -2,10 +2,11 @@
 //! whoever proves chooses sizes, modes and (with a model of its own) the number of openings.
 
 use esper_commitment::{MAX_VARS, MIN_VARS, PcsParams, Root, opening_security};
-use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor};
+use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor, Part};
 use esper_verifier::layout::Layout;
+use esper_verifier::limits;
 use esper_verifier::modes::Modes;
-use esper_verifier::soundness::{opening_params, security_terms, total_bits};
+use esper_verifier::soundness::{SecurityTerm, opening_params, security_terms, total_bits};
 use esper_verifier::statement::Instance;
 
 fn descriptor(layers: usize, model_vars: usize) -> Descriptor {
@@ -40,6 +41,7 @@ fn descriptor(layers: usize, model_vars: usize) -> Descriptor {
         root: Root([0; 32]),
         embedding_root: [0; 32],
         integers_hash: [0; 64],
+        part: None,
     }
 }
 
@@ -64,6 +66,34 @@ fn every_size_gives_128_bits_or_is_refused() {
     println!("{taken} sizes, least {:.2} bits: {}", least.0, least.1);
     assert!(least.0 >= 128.0, "{} bits: {}", least.0, least.1);
     assert_eq!(taken, 21 * 21);
+}
+
+/// The level follows from the number of parts, so that all parts together keep it, whatever their sizes are.
+#[test]
+fn every_number_of_parts_gives_128_bits() {
+    for parts in [1, 2, 3, 4, 16, limits::PARTS.most as usize] {
+        let mut least = (f64::INFINITY, String::new());
+        for vars in MIN_VARS..=MAX_VARS {
+            let mut d = descriptor(16, vars);
+            let all_layers = 16 * parts;
+            let terms: Vec<SecurityTerm> = (0..parts)
+                .flat_map(|index| {
+                    d.part = Some(Part { index, count: parts, first_layer: 16 * index, all_layers });
+                    let instance =
+                        Instance { sequences: 1, positions: 1 << 14, answers: 1 << 14, top_k: 1 << 10 };
+                    let mut layout = Layout::new(&d, &instance, &Modes::all(&d));
+                    (layout.num_vars, layout.leaf_vars) = (vars, vars + 1);
+                    security_terms(&d, &instance, &layout).expect("in range")
+                })
+                .collect();
+            let total = total_bits(&terms);
+            if total < least.0 {
+                least = (total, format!("2^{vars}"));
+            }
+        }
+        println!("{parts} parts: {:.2} bits at {}", least.0, least.1);
+        assert!(least.0 >= 128.0, "{parts} parts: {} bits at {}", least.0, least.1);
+    }
 }
 
 /// A term that is forgotten cannot be seen in a total: their names, and that each is a finite number of bits.

@@ -68,6 +68,7 @@ fn attack(key: &ModelKey, s: &Statement, choose: fn(Modes, &ModelKey) -> Modes) 
                 modes: w.modes.clone(),
                 layout: w.layout.clone(),
                 cells: w.cells.clone(),
+                ends: w.ends.clone(),
             };
             let is_free = free(&w, id, cell);
             let what = format!("{} cell {cell}", name(&w.layout, id));

@@ -70,6 +70,7 @@ fn descriptor(s: Shape) -> Descriptor {
         root: Root([0; 32]),
         embedding_root: EmbeddingTree::new(&vec![0; s.vocab * s.dim], s.dim, 1).root(),
         integers_hash: [0; 64],
+        part: None,
     };
     d.cells = ModelLayout::new(&d).cells;
     d.check().expect("a descriptor that is taken");

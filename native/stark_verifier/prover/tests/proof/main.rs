@@ -14,3 +14,5 @@ mod common;
 mod enumeration;
 mod honest;
 mod model_id;
+mod parts;
+mod parts_figures;

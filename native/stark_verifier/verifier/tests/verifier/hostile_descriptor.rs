@@ -44,6 +44,7 @@ fn small() -> Descriptor {
         root: Root([7; 32]),
         embedding_root: [1; 32],
         integers_hash: [2; 64],
+        part: None,
     };
     d.cells = ModelLayout::new(&d).cells;
     assert_eq!(d.check(), Ok(()));
@@ -202,6 +203,7 @@ fn random_descriptors_within_their_ranges() {
             root: Root([0; 32]),
             embedding_root: [0; 32],
             integers_hash: [0; 64],
+            part: None,
         };
         d.cells = ModelLayout::new(&d).cells;
         if d.check().is_ok() {

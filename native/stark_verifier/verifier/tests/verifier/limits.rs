@@ -1,13 +1,14 @@
 //! One table of numbers, three times the same: `docs/proof.md`, the constants, and what is really refused.
 
 use esper_commitment::Root;
-use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor};
-use esper_verifier::limits::{self, ALL, Limit};
+use esper_verifier::descriptor::{CLAMP_CLASSES, Descriptor, LayerDescriptor, Part};
+use esper_verifier::limits::{self, ALL, ALL_OF_PARTS, Limit};
 use esper_verifier::modes::Modes;
 use esper_verifier::proof::ProofHead;
-use esper_verifier::{SequenceStatement, Statement, VerifyError, verify};
+use esper_verifier::{SequenceStatement, Statement, VerifyError, verify, verify_parts};
 
 const PAGE: &str = include_str!("../../../../../docs/proof.md");
+const PARTS_PAGE: &str = include_str!("../../../../../docs/parts.md");
 
 /// `2^n`, `2^n - 1` or digits.
 fn number(text: &str) -> u64 {
@@ -21,16 +22,8 @@ fn number(text: &str) -> u64 {
 
 #[test]
 fn the_page_has_every_limit_of_the_code_and_no_other() {
-    let section = PAGE.split("\n## ").find(|s| s.starts_with("17. Limits")).expect("section 17");
-    let rows: Vec<Vec<&str>> = section
-        .lines()
-        .filter_map(|l| l.strip_prefix('|').and_then(|l| l.strip_suffix('|')))
-        .map(|l| l.split('|').map(|cell| cell.trim().trim_matches('`')).collect())
-        .collect();
-    assert_eq!(rows[0][..3], ["limit", "least", "most"]);
-    let page: Vec<(&str, u64, u64)> = rows[2..].iter().map(|r| (r[0], number(r[1]), number(r[2]))).collect();
-    let code: Vec<(&str, u64, u64)> = ALL.iter().map(|l| (l.name, l.least, l.most)).collect();
-    assert_eq!(page, code);
+    compare(PAGE, "17. Limits", ALL);
+    compare(PARTS_PAGE, "7. Limits", ALL_OF_PARTS);
     // Numbers that bound a field stand in that table alone: a second place would be read as well, and not be tested.
     for section in PAGE.split("\n## ").filter(|s| ["2. S", "3. D"].iter().any(|t| s.starts_with(t))) {
         for word in ["at least ", "at most ", "<= "] {
@@ -40,6 +33,20 @@ fn the_page_has_every_limit_of_the_code_and_no_other() {
             }
         }
     }
+}
+
+/// The table of a page's section against a list of the code.
+fn compare(page: &str, title: &str, list: &[Limit]) {
+    let section = page.split("\n## ").find(|s| s.starts_with(title)).expect(title);
+    let rows: Vec<Vec<&str>> = section
+        .lines()
+        .filter_map(|l| l.strip_prefix('|').and_then(|l| l.strip_suffix('|')))
+        .map(|l| l.split('|').map(|cell| cell.trim().trim_matches('`')).collect())
+        .collect();
+    assert_eq!(rows[0][..3], ["limit", "least", "most"]);
+    let page: Vec<(&str, u64, u64)> = rows[2..].iter().map(|r| (r[0], number(r[1]), number(r[2]))).collect();
+    let code: Vec<(&str, u64, u64)> = list.iter().map(|l| (l.name, l.least, l.most)).collect();
+    assert_eq!(page, code);
 }
 
 /// Checks whose bounds are numbers of their own, which the page would lack, cannot stand unnoticed where fields are
@@ -110,6 +117,7 @@ fn descriptor() -> Descriptor {
         root: Root([7; 32]),
         embedding_root: [1; 32],
         integers_hash: [2; 64],
+        part: None,
     }
 }
 
@@ -241,4 +249,35 @@ fn more_cells_than_can_be_committed_are_refused() {
     proof.extend_from_slice(&encoded);
     proof.extend_from_slice(&Modes::off(d.layers.len()).encode());
     assert_eq!(verify(&s, &proof).err(), Some(VerifyError::Sizes));
+}
+
+#[test]
+fn each_limit_of_parts_is_the_last_value_that_is_taken() {
+    let of = |count: usize, all_layers: usize| {
+        let mut d = descriptor();
+        d.part = Some(Part { index: 0, count, first_layer: 0, all_layers });
+        d.cells = esper_verifier::model_layout::ModelLayout::new(&d).cells;
+        d.check()
+    };
+    let refused = |limit: Limit| Err(VerifyError::Descriptor(limit.name));
+    let [parts, layers] = [limits::PARTS, limits::ALL_LAYERS].map(|l| l.most as usize);
+    assert_eq!(of(2, layers), Ok(()));
+    assert_eq!(of(2, layers + 1), refused(limits::ALL_LAYERS));
+    assert_eq!(of(parts, layers), Ok(()));
+    assert_eq!(of(parts + 1, layers), refused(limits::PARTS));
+    assert_eq!(of(0, layers), refused(limits::PARTS));
+    let one = descriptor().layers.len();
+    assert_eq!(of(1, one), Ok(()));
+    // The same of the bytes: a count, and how many they are.
+    let statement = Statement { model_id: [0; 64], binding: [0; 64], rows: 2, top_k: 1, sequences: vec![] };
+    let verdict = |count: usize, bytes: usize| {
+        let mut proof = vec![0; bytes];
+        proof[..4].copy_from_slice(&(count as u32).to_le_bytes());
+        verify_parts(&statement, &[0; 64], &proof).err()
+    };
+    let most = limits::PARTS_PROOF_BYTES.most as usize;
+    assert_eq!(verdict(0, most), refused(limits::PARTS).err());
+    assert_eq!(verdict(parts + 1, most), refused(limits::PARTS).err());
+    assert_eq!(verdict(parts, most), Some(VerifyError::Encoding("model descriptor")));
+    assert_eq!(verdict(parts, most + 1), Some(VerifyError::Encoding("proof longer than the limit")));
 }

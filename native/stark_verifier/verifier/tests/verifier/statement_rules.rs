@@ -42,6 +42,7 @@ fn descriptor() -> Descriptor {
         root: Root([7; 32]),
         embedding_root: [1; 32],
         integers_hash: [2; 64],
+        part: None,
     };
     d.cells = ModelLayout::new(&d).cells;
     d
