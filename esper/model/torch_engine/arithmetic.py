@@ -50,9 +50,9 @@ class Norm:
         down = 2 * exponent - TABLE_START
         index = torch.where(down >= 0, v >> down.clamp(min=0), v << (-down).clamp(min=0))
         factor = self.rsqrt[index] << (self.emax - exponent)
-        return saturate(
-            rounding_shift(x * factor[:, None] * self.gain, self.shift), 16
-        ).to(torch.int16)
+        return saturate(rounding_shift(x * factor[:, None] * self.gain, self.shift), 16).to(
+            torch.int16
+        )
 
 
 def rotate(a: Tensor, cos: Tensor, sin: Tensor, shift: int) -> Tensor:

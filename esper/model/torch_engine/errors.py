@@ -15,9 +15,7 @@ class TorchMissingError(MachineError):
     def __init__(self, reason: str = "") -> None:
         self.reason = reason
         what = f"cannot be loaded ({reason})" if reason else "is not installed"
-        super().__init__(
-            f"engine torch: PyTorch {what}; run: pip install '{EXTRA}', or {_NATIVE}"
-        )
+        super().__init__(f"engine torch: PyTorch {what}; run: pip install '{EXTRA}', or {_NATIVE}")
 
 
 class NoDeviceError(MachineError):

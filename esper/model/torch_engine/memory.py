@@ -6,6 +6,7 @@ from typing import Final
 from esper.model.checkpoint import linear_sizes
 from esper.model.g16_parameters import Parameters
 from esper.model.torch_engine.errors import DeviceMemoryError
+from esper.model.torch_engine.schedule import slots_for
 
 LEAST_ROWS: Final = 32
 """The smallest batch that is worth a device."""
@@ -35,13 +36,14 @@ class Estimate:
         return self.weights + self.cache + self.step + self.overhead
 
 
-def estimate(parameters: Parameters, rows: int, positions: int) -> Estimate:
+def estimate(parameters: Parameters, rows: int, prompt: int, answer: int) -> Estimate:
     """What an engine takes.
 
     Args:
         parameters: of the model.
-        rows: of a step, and as many sequences at a time.
-        positions: longest sequence.
+        rows: of a step.
+        prompt: tokens of a prompt.
+        answer: tokens of an answer, at most.
     """
     shape = parameters.shape
     sizes = list(linear_sizes(shape).values())
@@ -52,7 +54,8 @@ def estimate(parameters: Parameters, rows: int, positions: int) -> Estimate:
     embed = 4 * shape.vocab * shape.dim
     # The known-answer test of products brings the largest matrix a second time.
     largest = max(_matrix(2 * shape.hidden, shape.dim), _matrix(shape.vocab, shape.dim))
-    cache = 4 * shape.layers * (rows + 1) * positions * shape.kv_heads * shape.head_dim
+    positions = (slots_for(rows, prompt, answer) + 1) * (prompt + answer - 1)
+    cache = 4 * shape.layers * positions * shape.kv_heads * shape.head_dim
     widest = max(2 * shape.hidden, shape.vocab, 3 * shape.heads * shape.head_dim)
     step = COPIES * WIDE * rows * widest
     return Estimate(matrices + embed + tables + largest, cache, step)
@@ -64,7 +67,7 @@ def _matrix(outputs: int, inputs: int) -> int:
 
 
 def rows_that_fit(
-    parameters: Parameters, positions: int, *, most: int, free: int, device: str
+    parameters: Parameters, prompt: int, answer: int, *, most: int, free: int, device: str
 ) -> int:
     """The largest batch, ``most`` or a half, a quarter and so on of it, that fits in ``free``.
 
@@ -72,7 +75,7 @@ def rows_that_fit(
         DeviceMemoryError: not even ``LEAST_ROWS`` do.
     """
     rows = max(most, LEAST_ROWS)
-    while (needed := estimate(parameters, rows, positions).total) > free:
+    while (needed := estimate(parameters, rows, prompt, answer).total) > free:
         if rows // 2 < LEAST_ROWS:
             raise DeviceMemoryError(device, needed, free, rows)
         rows //= 2

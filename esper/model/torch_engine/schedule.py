@@ -11,6 +11,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 
+def slots_for(rows: int, prompt: int, answer: int) -> int:
+    """The fewest sequences at a time that keep steps of ``rows`` rows full, at most ``rows``.
+
+    A sequence of ``prompt`` tokens brings so many rows at once, then one a step: the share of rows
+    that make tokens, and room for those whose prompts fill what is left of a step. More would be
+    slower: all that run are lost when the chain has a new block.
+    """
+    writing = -(-rows * answer // (prompt + answer - 1))
+    return min(writing + -(-rows // prompt) + 1, rows)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One token of one sequence."""

@@ -21,13 +21,21 @@ class AnswerStream:
     """
 
     def __init__(
-        self, model: DeviceModel, *, rows: int, positions: int, top_k: int, graphs: bool
+        self,
+        model: DeviceModel,
+        *,
+        rows: int,
+        slots: int,
+        positions: int,
+        top_k: int,
+        graphs: bool,
     ) -> None:
-        """Make room for ``rows`` sequences at a time, each of at most ``positions`` tokens.
+        """Make room for ``slots`` sequences at a time, each of at most ``positions`` tokens.
 
         Args:
             model: on its device.
-            rows: of a step, a multiple of 32.
+            rows: of a step.
+            slots: sequences that run at a time, at most ``rows``.
             positions: prompt and answer, without its last token.
             top_k: candidates of every answer token, 1 to the vocabulary.
             graphs: whether steps are recorded and replayed: on CUDA alone.
@@ -38,14 +46,17 @@ class AnswerStream:
         if not 1 <= top_k <= shape.vocab:
             raise InvalidFieldError("top_k", top_k, f"1 to {shape.vocab}")
         self.rows: Final = rows
-        """Of every step, and the most sequences that run at a time."""
+        """Of every step."""
+        self.slots: Final = slots
+        """Sequences that run at a time; more wait in line."""
         self._vocab = shape.vocab
         self._positions = positions
-        self._schedule = Schedule(slots=rows, rows=rows, eos=model.parameters.eos)
-        cache = Cache(model, rows, positions)
+        self._schedule = Schedule(slots=slots, rows=rows, eos=model.parameters.eos)
+        cache = Cache(model, slots, positions)
         self._steps = Steps(
             Forward(model, cache),
             rows=rows,
+            asked=slots,
             nobody=cache.slots,
             top_k=top_k,
             device=model.device,

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from esper.model.config import Shape
+from esper.model.errors import WrongTensorError
 from esper.model.g16_format import tensor_layout
 from esper.model.g16_parameters import LayerParameters, Parameters
-from esper.model.errors import WrongTensorError
 from esper.model.safetensors_file import AnyArray
 from esper.model.torch_engine.arithmetic import Gate, Norm
 from esper.model.torch_engine.halves import Int8Product, Linear
