@@ -1,7 +1,8 @@
 """Known answers, asked of a device before anything is mined with it, at the shapes that are used.
 
 1. Products: every shape of matrix, all rows of a step, heaviest and random values, against NumPy.
-2. Answers: in full steps and in all slots, against the native engine on the same model.
+2. Ties: the best of equal logits.
+3. Answers: in full steps and in all slots, against the native engine on the same model.
 
 A fault that shows seldom is caught later: no ticket leaves this machine before the native prover
 has run it again.
@@ -17,6 +18,7 @@ import torch
 from esper.model.checkpoint import linear_sizes
 from esper.model.config import Shape
 from esper.model.g16_parameters import Parameters
+from esper.model.torch_engine.arithmetic import best
 from esper.model.torch_engine.errors import WrongAnswersError
 from esper.model.torch_engine.halves import Int8Product, Linear
 from esper.model.torch_engine.seam import Wanted
@@ -62,6 +64,23 @@ def check_products(
                 f"{wrong} of {expected.size} entries of a product of {count} x {inputs} values "
                 f"and {inputs} x {outputs} weights are not the integers they must be",
             )
+
+
+def check_ties(parameters: Parameters, asked: int, wanted: Wanted) -> None:
+    """Let the device choose among equal logits, for ``asked`` rows.
+
+    Raises:
+        WrongAnswersError: it does not choose the lowest ids.
+    """
+    vocab = parameters.shape.vocab
+    ids = np.arange(vocab)
+    some = np.stack([(ids * step + step) % 5 for step in (1, 2, 3, 7)]) << 40
+    rows = np.arange(asked) % len(some)
+    expected = np.stack([np.lexsort((ids, -row))[: wanted.top_k] for row in some])[rows]
+    found, tops = best(torch.from_numpy(some[rows]).to(wanted.device), wanted.top_k)
+    right = np.array_equal(found.cpu().numpy(), expected)
+    if not right or not np.array_equal(tops.cpu().numpy(), some[rows[:, None], expected]):
+        raise WrongAnswersError(wanted.device, "the best of equal logits are not the lowest ids")
 
 
 def check_answers(

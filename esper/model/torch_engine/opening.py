@@ -8,7 +8,12 @@ from esper.model.g16_parameters import INTEGERS_FILE, read_parameters
 from esper.model.safetensors_file import TensorFile
 from esper.model.torch_engine.errors import DeviceMemoryError, NoDeviceError
 from esper.model.torch_engine.halves import Int8Product, in_int32, on_tensor_cores
-from esper.model.torch_engine.known_answers import NativeAnswers, check_answers, check_products
+from esper.model.torch_engine.known_answers import (
+    NativeAnswers,
+    check_answers,
+    check_products,
+    check_ties,
+)
 from esper.model.torch_engine.memory import estimate, rows_that_fit
 from esper.model.torch_engine.schedule import slots_for
 from esper.model.torch_engine.seam import MOST_ROWS, PROCESSOR_ROWS, Wanted
@@ -59,6 +64,7 @@ def opened(
     try:
         slots = slots_for(rows, prompt, answer)
         check_products(parameters, rows, whole(slots), device, product)
+        check_ties(parameters, whole(slots), wanted)
         model = bring(parameters, TensorFile(folder / INTEGERS_FILE), device, product)
         stream = AnswerStream(
             model,
