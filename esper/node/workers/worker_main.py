@@ -27,6 +27,8 @@ from esper.node.workers.prove_loop import ProveLoop
 from esper.node.workers.rehearsal import rehearse
 from esper.node.workers.search import PromptSource, TicketSearch, WrongModelError, check_model
 from esper.node.workers.search_loop import SearchLoop
+from esper.node.workers.stream_search import StreamSearch
+from esper.node.workers.torch_work import TorchInference
 from esper.node.workers.worker_messages import (
     AnswerCalls,
     Begin,
@@ -48,6 +50,7 @@ from esper.vm.call_rows import call_rows
 SEARCH_NICENESS: Final = 15
 """Whoever waits for the node or for a proof goes first."""
 PROVE_NICENESS: Final = 5
+ENGINES: Final = ("native", "torch")
 
 
 def main() -> None:
@@ -58,6 +61,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0])
+    parser.add_argument("--device", default="cpu")
     chosen = parser.parse_args()
     answers = os.fdopen(os.dup(1), "wb")
     # Nothing that a library prints may get between the frames.
@@ -102,12 +107,19 @@ def _search(
     chosen: argparse.Namespace, requests: "queue.SimpleQueue[Any]", answers: BinaryIO
 ) -> Callable[[], None]:
     """What runs until the end, once the node was told that all is there."""
-    inference = NativeInference(load_model(chosen.model), chosen.threads)
+    model = load_model(chosen.model)
     prompts = read_bank(chosen.bank).prompts
     entry = _entry(requests)
     puzzle = entry.puzzle.on(network(chosen.network).puzzle)
     bank = PromptSource.of(prompts, entry.model)
-    search = TicketSearch(puzzle, entry.model, inference, bank)
+    inference: NativeInference | TorchInference
+    search: TicketSearch
+    if chosen.engine == "torch":
+        inference = TorchInference.open(chosen.model, model, chosen.device, puzzle, chosen.threads)
+        search = StreamSearch(puzzle, entry.model, inference, bank)
+    else:
+        inference = NativeInference(model, chosen.threads)
+        search = TicketSearch(puzzle, entry.model, inference, bank)
     _tell(answers, Ready(inference.model_id))
     loop = SearchLoop(
         search,

@@ -15,6 +15,7 @@ from esper.model.torch_engine.forward import Cache, Forward
 from esper.model.torch_engine.halves import in_int32
 from esper.model.torch_engine.weights import DeviceModel, bring
 
+torch.set_num_threads(1)  # the others would only wait for each other
 ROWS = 32
 """Of a step."""
 
