@@ -1,4 +1,4 @@
-"""The integer engine in PyTorch, for graphics cards: an extra, ``esperchain[torch]``.
+"""The integer engine in PyTorch, for graphics cards: installed with the extra ``torch``.
 
 seam.open_stream        the way in: a stream on a device that has given all known answers
   known_answers         what a device is asked before it is believed

@@ -4,8 +4,8 @@ from typing import Final
 
 from esper.model.errors import MachineError, ModelError
 
-EXTRA: Final = "esperchain[torch]"
-"""What is installed for this engine."""
+# By file names alone: docs/decisions/wheel.md says why no command fetches a distribution by name.
+_INSTALL: Final = "pip install '.[torch]' in a checkout, or pip install 'FILE.whl[torch]'"
 _NATIVE: Final = "use --engine native"
 
 
@@ -15,7 +15,7 @@ class TorchMissingError(MachineError):
     def __init__(self, reason: str = "") -> None:
         self.reason = reason
         what = f"cannot be loaded ({reason})" if reason else "is not installed"
-        super().__init__(f"engine torch: PyTorch {what}; run: pip install '{EXTRA}', or {_NATIVE}")
+        super().__init__(f"engine torch: PyTorch {what}; run: {_INSTALL}, or {_NATIVE}")
 
 
 class NoDeviceError(MachineError):

@@ -196,7 +196,7 @@ def test_a_machine_without_torch_is_told_what_to_install(
     folder: Path, native: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(TorchMissingError, match=r"pip install 'esperchain\[torch\]'"):
+    with pytest.raises(TorchMissingError, match=r"is not installed; run: pip install '\.\[torch\]'"):
         check_installed()
     with pytest.raises(TorchMissingError):
         open_stream(folder, native.native, WANTED)
