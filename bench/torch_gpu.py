@@ -5,7 +5,7 @@ python -m bench.torch_gpu --device cpu --tiny  tries the program itself, without
 
 1. Equality: products at their bounds and random models, a step of the card against one of the
    processor; answers of the genesis model against the native engine, where it is built.
-2. Speed of decoding: SmolLM2's shape and that of 8 billion weights, at 1, 32 and 512 sequences, each
+2. Speed of decoding: SmolLM2's shape and that of 8 billion weights, 1, 32 and 512 sequences, each
    at position 63; integers, then bfloat16 as PyTorch has it.
 3. Speed of mining: sequences of 49 and 16 tokens that come and go, Python's part included.
 
