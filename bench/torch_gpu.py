@@ -32,7 +32,7 @@ from esper.model.errors import ModelError
 from esper.model.torch_engine.forward import Cache, Forward
 from esper.model.torch_engine.halves import in_int32
 from esper.model.torch_engine.known_answers import check_products
-from esper.model.torch_engine.opening import check_device, product_of
+from esper.model.torch_engine.opening import choose_device, product_of
 from esper.model.torch_engine.schedule import Row, Step, slots_for
 from esper.model.torch_engine.seam import Wanted, open_stream
 from esper.model.torch_engine.steps import Steps, whole
@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true")
     chosen = parser.parse_args()
     device = chosen.device
-    check_device(device)
+    choose_device(device)
     about = "cpu" if device == "cpu" else torch.cuda.get_device_name()
     tell(device=about, torch=torch.__version__)
     shapes = {"tiny": TINY} if chosen.tiny else {"smollm2": SMOLLM2, "8b": EIGHT_BILLION}

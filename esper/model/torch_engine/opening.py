@@ -27,8 +27,11 @@ def product_of(device: str) -> Int8Product:
     return on_tensor_cores if torch.device(device).type == "cuda" else in_int32
 
 
-def check_device(device: str) -> None:
-    """Raises NoDeviceError for anything but a processor or a CUDA device that is there."""
+def choose_device(device: str) -> None:
+    """Make a device that of this process.
+
+    Raises NoDeviceError for anything but a processor or a CUDA device that is there.
+    """
     try:
         found = torch.device(device)
     except RuntimeError:
@@ -39,8 +42,11 @@ def check_device(device: str) -> None:
         raise NoDeviceError(device, "integer products are made on cuda or cpu")
     if not torch.cuda.is_available():
         raise NoDeviceError(device, "PyTorch finds no CUDA device on this machine")
-    if found.index is not None and found.index >= torch.cuda.device_count():
-        raise NoDeviceError(device, f"there are {torch.cuda.device_count()}, counted from 0")
+    if found.index is not None:
+        if found.index >= torch.cuda.device_count():
+            raise NoDeviceError(device, f"there are {torch.cuda.device_count()}, counted from 0")
+        # For what names no device, graphs and memory; without a number it is the first one.
+        torch.cuda.set_device(found.index)
 
 
 def opened(
@@ -48,13 +54,12 @@ def opened(
 ) -> AnswerStream:
     """As ``seam.open_stream``, once PyTorch is there; ``product`` stands in for the device's."""
     device = wanted.device
-    check_device(device)
+    choose_device(device)
     on_card = torch.device(device).type == "cuda"
     product = product or product_of(device)
     parameters = read_parameters(folder)
     prompt, answer = wanted.prompt_tokens, wanted.max_answer
     if on_card:
-        torch.cuda.set_device(torch.device(device))
         rows = rows_that_fit(
             parameters, prompt, answer, most=MOST_ROWS, free=free_bytes(), device=device
         )

@@ -23,7 +23,7 @@ from esper.model.torch_engine.errors import (
     WrongAnswersError,
 )
 from esper.model.torch_engine.halves import in_int32, on_tensor_cores
-from esper.model.torch_engine.opening import check_device, opened, product_of
+from esper.model.torch_engine.opening import choose_device, opened, product_of
 from esper.model.torch_engine.seam import Wanted, check_installed, open_stream
 from tests.support.second_verifier import random_model
 
@@ -152,16 +152,19 @@ def test_a_fault_in_one_slot_alone_is_found(
 def test_devices_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(NoDeviceError, match="device cuda: PyTorch finds no CUDA device"):
-        check_device("cuda")
+        choose_device("cuda")
     for device in ("meta", "graphics", ""):
         with pytest.raises(NoDeviceError, match=f"device {device}: "):
-            check_device(device)
+            choose_device(device)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(NoDeviceError, match="device cuda:1: there are 1, counted from 0"):
-        check_device("cuda:1")
-    check_device("cuda:0")
-    check_device("cpu")
+        choose_device("cuda:1")
+    chosen: list[int] = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    for device in ("cuda:0", "cuda", "cpu"):
+        choose_device(device)
+    assert chosen == [0]
 
 
 def test_only_a_graphics_card_is_asked_for_tensor_cores() -> None:
