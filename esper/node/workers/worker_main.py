@@ -21,14 +21,14 @@ from esper.model import ModelError, load_model
 from esper.model.prompts import read_bank
 from esper.node.clock import steady_ms, wall_ms
 from esper.node.workers.call_answerer import CallAnswerer, answered_by
+from esper.node.workers.feeding.stream_search import StreamSearch
+from esper.node.workers.feeding.torch_work import TorchInference
 from esper.node.workers.loadable import Loadable
 from esper.node.workers.native_work import DisagreementError, NativeInference, NativeProver
 from esper.node.workers.prove_loop import ProveLoop
 from esper.node.workers.rehearsal import rehearse
 from esper.node.workers.search import PromptSource, TicketSearch, WrongModelError, check_model
 from esper.node.workers.search_loop import SearchLoop
-from esper.node.workers.stream_search import StreamSearch
-from esper.node.workers.torch_work import TorchInference
 from esper.node.workers.worker_messages import (
     AnswerCalls,
     Begin,

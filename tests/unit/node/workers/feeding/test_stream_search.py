@@ -10,8 +10,8 @@ import pytest
 from esper.consensus.chain import ProvenChain
 from esper.consensus.template import EMPTY_PLAN
 from esper.node.mining.templates import TemplateMaker, job_of
+from esper.node.workers.feeding.stream_search import StreamSearch
 from esper.node.workers.search import Searched, SearchJob, TicketSearch, WrongModelError
-from esper.node.workers.stream_search import StreamSearch
 from esper.primitives.networks import DEMO_ADDRESS, REGTEST
 from esper.primitives.work_outputs import ProvenAnswer
 from tests.support.fake_work import FakeInference, fake_network, prompt_source

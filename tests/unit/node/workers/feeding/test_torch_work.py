@@ -17,11 +17,11 @@ from esper.model import load_model
 from esper.model.loaded import LoadedModel
 from esper.model.prompts import read_bank
 from esper.node.mining.templates import TemplateMaker, job_of
+from esper.node.workers.feeding.torch_work import TorchInference
 from esper.node.workers.loadable import Loadable
 from esper.node.workers.native_work import NativeInference, NativeProver, NativeVerifier
 from esper.node.workers.process_searcher import ProcessSearcher
 from esper.node.workers.search import PromptSource, SearchJob, Ticket, TicketSearch
-from esper.node.workers.torch_work import TorchInference
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import (
     EngineChoice,
@@ -33,7 +33,7 @@ from esper.primitives.networks import DEMO_ADDRESS, REGTEST
 
 pytestmark = pytest.mark.serial
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 MODEL = ROOT / "genesis" / "model"
 BANK = ROOT / "prompt_bank" / "bank.json"
 TORCH = WorkerSettings(
