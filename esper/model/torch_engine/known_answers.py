@@ -111,8 +111,8 @@ def check_answers(
     # One token each: so many rows are asked for at once.
     short = [(token % vocab,) for token in (parameters.bos, 7, 11)]
     for prompts, count, longest in (
-        # Twice as many as there are slots: each is used a second time.
-        (long, 2 * stream.slots, most),
+        # All slots, each of which the short ones use a second time.
+        (long, stream.slots, most),
         (short, stream.slots, min(LEAST_ANSWER, max_answer)),
     ):
         known = native.generate(prompts, longest, wanted.top_k, wanted.threads)

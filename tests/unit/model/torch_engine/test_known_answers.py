@@ -136,12 +136,12 @@ def test_ties_that_go_to_the_highest_id_are_refused(
 def test_a_fault_in_one_slot_alone_is_found(
     folder: Path, native: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Memory that fails: one number of the keys of the last slot."""
+    """Memory that fails: one number of the keys of the last slot, where only long prompts come."""
     right = forward.Forward.run
 
     def run(self: Any, tokens: Any, slots: Any, positions: Any) -> Any:
         found = right(self, tokens, slots, positions)
-        self._cache.keys[0][self._cache.slots - 1, 0] ^= 0x2000
+        self._cache.keys[0][self._cache.slots - 1, 7] ^= 0x2000
         return found
 
     monkeypatch.setattr(forward.Forward, "run", run)
