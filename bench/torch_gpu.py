@@ -10,6 +10,7 @@ python -m bench.torch_gpu --device cpu --tiny  tries the program itself, without
 3. Speed of mining: sequences of 49 and 16 tokens that come and go, Python's part included.
 
 It ends with status 1 if anything differs: speed is told of right answers alone.
+It needs NumPy, tokenizers and PyTorch; the compiled extension for the genesis model alone.
 """
 
 from __future__ import annotations
