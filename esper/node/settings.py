@@ -5,6 +5,7 @@ variables are ``ESPER_`` and the name in capitals. A new setting is a new field 
 else follows from it.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -68,6 +69,12 @@ def tier_of(text: str) -> int | None:
     return int(text)
 
 
+def check_device_name(text: str) -> None:
+    """Whether a text can name a device; whether there is one, a worker finds. Raises ValueError."""
+    if re.fullmatch(r"cpu|cuda(:[0-9]{1,2})?", text, re.ASCII) is None:
+        raise ValueError("must be cuda, cuda:NUMBER or cpu")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a node is told. Every field may come from any source."""
@@ -114,6 +121,20 @@ class Settings:
         most=MOST_THREADS,
     )
     """0 stands for all."""
+    engine: str = setting(
+        "native",
+        "what the search computes with; torch: PyTorch, on the device that `device` names",
+        use=Use.MINING,
+        choices=("native", "torch"),
+    )
+    """Calls are answered and proven by the native engine."""
+    device: str = setting(
+        "cuda",
+        "device of engine torch: cuda, cuda:1, ..., or cpu, which is slow and for comparison",
+        use=Use.MINING,
+        check=check_device_name,
+    )
+    """Means nothing to the native engine."""
     model: Path = setting(
         EMBEDDED.model,
         "folder of the model; genesis: the embedded one",

@@ -22,6 +22,7 @@ from esper.cli.esperd.setting_options import Given, takes_settings
 from esper.consensus.genesis import genesis_hash
 from esper.model.prompts import read_bank
 from esper.model.templates.apart.template_process import TemplateProcess
+from esper.model.torch_engine.seam import check_installed
 from esper.node.calls.text_service import ModelText, TextService
 from esper.node.clock import wall_ms
 from esper.node.datadir import DataDirectory
@@ -42,6 +43,7 @@ from esper.node.workers.process_prover import ProcessProver
 from esper.node.workers.process_searcher import ProcessSearcher
 from esper.node.workers.search import PromptSource
 from esper.node.workers.threads import ThreadsError, check_threads, processors
+from esper.node.workers.worker_process import EngineChoice
 from esper.p2p.service.settings import NetworkSettings
 from esper.primitives.address import Address, AddressError
 from esper.primitives.model_entry import ModelEntry
@@ -190,6 +192,8 @@ def prepared(
     texts = TextService({params.model.model_id: text})
     if mines:
         _check_model(settings, params)
+        if settings.engine == "torch":
+            check_installed()
     DataDirectory.check(settings.datadir, params)
     check_not_ourselves(resolved)
     return Prepared(params, texts, payee, peers)
@@ -270,7 +274,12 @@ def _mining_plan(
     assert known.payee is not None
     threads, prove = settings.threads or processors(), settings.prove_threads or processors()
     crew = ProcessCrew(
-        known.params.name, places, Threads(threads, prove), ProcessSearcher, ProcessProver
+        known.params.name,
+        places,
+        Threads(threads, prove),
+        ProcessSearcher,
+        ProcessProver,
+        EngineChoice(settings.engine, settings.device),
     )
     return MiningPlan(known.payee, crew, threads, prove, wanted, ends, tier=tier_of(settings.tier))
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from esper.node.entries.places import EntryPlaces
 from esper.node.workers.loadable import Loadable
 from esper.node.workers.work_ports import ProverPort, SearcherPort, Workers
-from esper.node.workers.worker_process import WorkerSettings
+from esper.node.workers.worker_process import NATIVE, EngineChoice, WorkerSettings
 
 
 class Crew(Protocol):
@@ -44,13 +44,18 @@ class ProcessCrew:
         threads: Threads,
         searcher: Callable[[WorkerSettings], SearcherPort],
         prover: Callable[[WorkerSettings], ProverPort],
+        engine: EngineChoice = NATIVE,
     ) -> None:
-        """``searcher`` and ``prover`` make a process's port from how it is started."""
+        """``searcher`` and ``prover`` make a process's port from how it is started.
+
+        ``engine`` is that of searches.
+        """
         self._network = network
         self._places: Final = places
         self._threads = threads
         self._searcher = searcher
         self._prover = prover
+        self._engine = engine
 
     def is_here(self, entry: Loadable) -> bool:
         """Whether model and bank lie here."""
@@ -61,8 +66,10 @@ class ProcessCrew:
         place = self._places.find(entry)
         # What went away since it was looked for is told of by the process that misses it.
         model, bank = (place.model, place.bank) if place else (Path(), Path())
-        searching = WorkerSettings(self._network, model, bank, self._threads.search, entry)
-        proving = replace(searching, threads=self._threads.prove)
+        searching = WorkerSettings(
+            self._network, model, bank, self._threads.search, entry, self._engine
+        )
+        proving = replace(searching, threads=self._threads.prove, engine=NATIVE)
         return Workers(self._searcher(searching), self._prover(proving), self._prover(proving))
 
     def use_threads(self, search: int | None, prove: int | None) -> None:

@@ -83,13 +83,17 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class Attempt:
     """One nonce: everything that follows from it before a model is run."""
 
     pre: PreHeader
+    """With the nonce and its time."""
     seed: bytes
+    """64 bytes: what all of it is drawn from."""
     indices: tuple[int, ...]
+    """Prompts of the bank."""
     inputs: tuple[tuple[int, ...], ...]
+    """Token ids of each sequence, salt included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,26 +123,33 @@ class TicketSearch:
 
     def step(self, job: SearchJob, now_ms: int, nonces: range) -> Searched:
         """Answer the batches of these nonces at the time ``now_ms``."""
-        time_ms = max(now_ms, job.earliest_ms)
-        batch = [self._attempt(replace(job.pre, time_ms=time_ms, nonce=n)) for n in nonces]
+        batch = [self.attempt(job, now_ms, nonce) for nonce in nonces]
         tokens = 0
         for tried, (attempt, answers) in enumerate(
             zip(batch, self._answers(batch), strict=True), start=1
         ):
-            tokens += self._rows(answers)
-            result = self._winning_result(attempt, answers)
-            if result is not None:
-                return Searched(tried, tokens, self._ticket(attempt, answers, result))
+            searched = self.judged(attempt, answers)
+            tokens += searched.tokens
+            if searched.ticket is not None:
+                return Searched(tried, tokens, searched.ticket)
         return Searched(len(batch), tokens, None)
 
-    def _attempt(self, pre: PreHeader) -> _Attempt:
+    def attempt(self, job: SearchJob, now_ms: int, nonce: int) -> Attempt:
+        """What follows from a nonce at the time ``now_ms``."""
         puzzle, model = self._puzzle, self._model
+        pre = replace(job.pre, time_ms=max(now_ms, job.earliest_ms), nonce=nonce)
         seed = work_seed(work_id(pre))
         indices = draw_indices(seed, model.bank_size, puzzle.sequences)
         prompts = [self._bank.prompts[index] for index in indices]
-        return _Attempt(pre, seed, indices, batch_inputs(seed, prompts, puzzle, model))
+        return Attempt(pre, seed, indices, batch_inputs(seed, prompts, puzzle, model))
 
-    def _answers(self, batch: Sequence[_Attempt]) -> Iterator[tuple[ProvenAnswer, ...]]:
+    def judged(self, attempt: Attempt, answers: tuple[ProvenAnswer, ...]) -> Searched:
+        """What came of one attempt whose sequences are all answered."""
+        result = self._winning_result(attempt, answers)
+        ticket = None if result is None else self._ticket(attempt, answers, result)
+        return Searched(1, self._rows(answers), ticket)
+
+    def _answers(self, batch: Sequence[Attempt]) -> Iterator[tuple[ProvenAnswer, ...]]:
         puzzle = self._puzzle
         inputs = [tokens for attempt in batch for tokens in attempt.inputs]
         answers = self._inference.answer(inputs, puzzle.max_answer, puzzle.top_k)
@@ -149,7 +160,7 @@ class TicketSearch:
         inputs = self._puzzle.input_tokens
         return sum(inputs + len(answer.tokens) - 1 for answer in answers)
 
-    def _winning_result(self, attempt: _Attempt, answers: Sequence[ProvenAnswer]) -> bytes | None:
+    def _winning_result(self, attempt: Attempt, answers: Sequence[ProvenAnswer]) -> bytes | None:
         puzzle, model = self._puzzle, self._model
         result = batch_result(
             attempt.seed, model.model_id, puzzle, attempt.indices, attempt.inputs, answers
@@ -159,9 +170,7 @@ class TicketSearch:
         won = wins(int.from_bytes(result, "big"), target, work, reference_work(puzzle, model))
         return result if won else None
 
-    def _ticket(
-        self, attempt: _Attempt, answers: tuple[ProvenAnswer, ...], result: bytes
-    ) -> Ticket:
+    def _ticket(self, attempt: Attempt, answers: tuple[ProvenAnswer, ...], result: bytes) -> Ticket:
         puzzle = self._puzzle
         claim = WorkClaim(
             model_id=self._model.model_id,

@@ -21,6 +21,8 @@ from esper.model import ModelError, load_model
 from esper.model.prompts import read_bank
 from esper.node.clock import steady_ms, wall_ms
 from esper.node.workers.call_answerer import CallAnswerer, answered_by
+from esper.node.workers.feeding.stream_search import StreamSearch
+from esper.node.workers.feeding.torch_work import TorchInference
 from esper.node.workers.loadable import Loadable
 from esper.node.workers.native_work import DisagreementError, NativeInference, NativeProver
 from esper.node.workers.prove_loop import ProveLoop
@@ -48,6 +50,7 @@ from esper.vm.call_rows import call_rows
 SEARCH_NICENESS: Final = 15
 """Whoever waits for the node or for a proof goes first."""
 PROVE_NICENESS: Final = 5
+ENGINES: Final = ("native", "torch")
 
 
 def main() -> None:
@@ -58,6 +61,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0])
+    parser.add_argument("--device", default="cpu")
     chosen = parser.parse_args()
     answers = os.fdopen(os.dup(1), "wb")
     # Nothing that a library prints may get between the frames.
@@ -102,12 +107,19 @@ def _search(
     chosen: argparse.Namespace, requests: "queue.SimpleQueue[Any]", answers: BinaryIO
 ) -> Callable[[], None]:
     """What runs until the end, once the node was told that all is there."""
-    inference = NativeInference(load_model(chosen.model), chosen.threads)
+    model = load_model(chosen.model)
     prompts = read_bank(chosen.bank).prompts
     entry = _entry(requests)
     puzzle = entry.puzzle.on(network(chosen.network).puzzle)
     bank = PromptSource.of(prompts, entry.model)
-    search = TicketSearch(puzzle, entry.model, inference, bank)
+    inference: NativeInference | TorchInference
+    search: TicketSearch
+    if chosen.engine == "torch":
+        inference = TorchInference.open(chosen.model, model, chosen.device, puzzle, chosen.threads)
+        search = StreamSearch(puzzle, entry.model, inference, bank)
+    else:
+        inference = NativeInference(model, chosen.threads)
+        search = TicketSearch(puzzle, entry.model, inference, bank)
     _tell(answers, Ready(inference.model_id))
     loop = SearchLoop(
         search,

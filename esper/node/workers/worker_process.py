@@ -35,6 +35,19 @@ class WorkerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """What a search computes with."""
+
+    name: str = "native"
+    """``native`` or ``torch``."""
+    device: str = "cpu"
+    """Of the torch engine, such as ``cuda``."""
+
+
+NATIVE: Final = EngineChoice()
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """How a worker is started."""
 
@@ -48,6 +61,8 @@ class WorkerSettings:
     """Of the engine and of the prover."""
     entry: Loadable
     """What the folder and the file have to hold, and what is searched with it."""
+    engine: EngineChoice = NATIVE
+    """Of a search. Calls are answered and proven by the native one."""
 
 
 def program_of(module: str) -> tuple[str, ...]:
@@ -75,6 +90,7 @@ class WorkerProcess:
         """Start a worker of this role and wait until it is ready. Raises WorkerError."""
         command = ["--network", settings.network, "--model", str(settings.model)]
         command += ["--bank", str(settings.bank), "--threads", str(settings.threads)]
+        command += ["--engine", settings.engine.name, "--device", settings.engine.device]
         program = (*program_of("esper.node.workers.worker_main"), role)
         return await cls.launch(role, [*program, *command], settings.threads, Begin(settings.entry))
 
