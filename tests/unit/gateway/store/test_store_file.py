@@ -110,13 +110,10 @@ def test_full_and_nothing_is_half_kept(path: Path) -> None:
         assert store.line.load(0).followed == [(1, b"id")]
 
 
-def test_rows_that_are_none_are_damage(path: Path) -> None:
+def test_keys_that_are_none_are_damage(path: Path) -> None:
     with GatewayStore(path) as store:
         with store._database.commit() as connection:
-            connection.execute("INSERT INTO rows VALUES ('x', NULL, x'c1')")
             connection.execute("UPDATE keys SET scopes = 'everything'")
-        with pytest.raises(StoreDamagedError, match="rows"):
-            store.line.load(0)
         with pytest.raises(StoreDamagedError, match="keys"):
             store.accounts.all()
 
