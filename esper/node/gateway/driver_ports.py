@@ -75,6 +75,11 @@ StepTaken = Callable[[Step], None]
 class ReceiptNotMadeError(Exception):
     """The chain holds no receipt of a call now; the sentence says why."""
 
+    def __init__(self, sentence: str, lacking: str = "") -> None:
+        super().__init__(sentence)
+        self.lacking = lacking
+        """A word where it never will: too_large, damaged."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProvenReceipt:

@@ -82,6 +82,6 @@ class ProvingTroubles:
         for one in refused:
             self._standing.warn(
                 "gateway_not_booked",
-                f"the proof of call {one.call} could not be booked: {one.reason}; its key was not "
-                "charged for it a second time",
+                f"the proof of call {one.call} could not be booked: {one.reason}; nothing was "
+                "charged for it now",
             )
