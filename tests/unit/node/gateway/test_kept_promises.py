@@ -1,4 +1,4 @@
-"""What a call's promise is good for: a signature, a receipt; and what is said where it is damaged."""
+"""What a promise is good for: a signature and a receipt; what is said of one that is damaged."""
 
 from __future__ import annotations
 
