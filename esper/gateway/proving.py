@@ -17,9 +17,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from esper.gateway import proving_blocks as blocks
-from esper.gateway.proving_choice import next_sign, pass_time
+from esper.gateway.proving_choice import next_sign, not_signed, pass_time
 from esper.gateway.proving_rows import (
     PENDING_LIMIT,
+    UNSENT,
     Block,
     Conditions,
     Row,
@@ -29,8 +30,6 @@ from esper.gateway.proving_rows import (
     Version,
 )
 from esper.gateway.proving_table import LineTable
-
-UNSENT = frozenset({Status.QUEUED, Status.LAPSED})
 
 
 class ProvingLine:
@@ -109,11 +108,21 @@ class ProvingLine:
         self._signing = None
         return self._table.done()
 
-    def not_signed(self, sign: Sign) -> Step:
-        """``Step.sign`` was not answered; it is asked for again at the next look."""
-        if self._signing == sign:
-            self._signing = None
+    def not_signed(self, sign: Sign, now_ms: int, *, is_lost: bool = False) -> Step:
+        """``Step.sign`` was not answered: it is asked for again later, and others go first.
+
+        ``is_lost``: it never can be, so its row is given up.
+        """
+        row = self.rows.get(sign.call)
+        if self._signing == sign and row is not None and row.status in UNSENT:
+            not_signed(self._table, row, now_ms, is_lost=is_lost)
+        self._signing = None
         return self._table.done()
+
+    @property
+    def has_put_off(self) -> bool:
+        """Whether rows wait because they could not be signed."""
+        return bool(self._table.put_off)
 
     def submitted(self, txid: bytes) -> Step:
         """A mempool has taken what was sent."""

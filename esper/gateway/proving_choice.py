@@ -1,6 +1,7 @@
 """What is given up, and what is signed next, at the tip that was followed last."""
 
 from dataclasses import replace
+from typing import Final
 
 from esper.gateway.proving_rows import (
     EXPIRY_BLOCKS,
@@ -14,6 +15,9 @@ from esper.gateway.proving_rows import (
 )
 from esper.gateway.proving_table import LineTable
 
+SIGN_TRIES: Final = 3
+"""How often a call is to be signed again for a nonce that others wait behind."""
+
 
 def pass_time(table: LineTable, row: Row, now: Conditions) -> None:
     """A row that waits lapses or is given up."""
@@ -21,7 +25,8 @@ def pass_time(table: LineTable, row: Row, now: Conditions) -> None:
         if row.model_id not in now.models:
             table.give_up(row, "model_changed")
         elif now.now_ms - row.queued_at_ms >= QUEUE_MS:
-            table.give_up(row, _hindrance(table, row, now) or "expired")
+            unsigned = "not_signed" if table.put_off.tries(row.call) else "expired"
+            table.give_up(row, _hindrance(table, row, now) or unsigned)
     elif row.holds_nonce and row.nonce is not None and row.nonce >= now.account_nonce:
         newest = row.versions[-1]
         if newest.expiry > table.tip:
@@ -41,6 +46,16 @@ def pass_time(table: LineTable, row: Row, now: Conditions) -> None:
             table.give_up(row, "credits")
 
 
+def not_signed(table: LineTable, row: Row, now_ms: int, *, is_lost: bool) -> None:
+    """A row could not be signed; others go first for a while."""
+    table.put_off.add(row.call, now_ms)
+    if is_lost:
+        table.give_up(row, "damaged")
+    elif row.status is Status.LAPSED and table.put_off.tries(row.call) >= SIGN_TRIES:
+        # What has later nonces waits behind its own, which another call may fill.
+        table.give_up(row, "not_signed")
+
+
 def next_sign(table: LineTable, now: Conditions) -> Sign | None:
     """The one transaction to be signed next, None if there is none."""
     ends = [table.tip + EXPIRY_BLOCKS]
@@ -50,7 +65,10 @@ def next_sign(table: LineTable, now: Conditions) -> Sign | None:
     if expiry <= table.tip:
         return None
     holding = table.holding(now.account_nonce)
-    lapsed = [row for row in holding if row.status is Status.LAPSED]
+    waits = table.put_off.waits
+    lapsed = [
+        row for row in holding if row.status is Status.LAPSED and not waits(row.call, now.now_ms)
+    ]
     if lapsed:
         row = lapsed[0]
         assert row.nonce is not None
@@ -60,7 +78,9 @@ def next_sign(table: LineTable, now: Conditions) -> Sign | None:
     taken = {row.nonce for row in holding}
     nonce = next(n for n in range(now.account_nonce, table.next_nonce + 1) if n not in taken)
     for row in table.rows.values():
-        if row.status is Status.QUEUED and not _hindrance(table, row, now):
+        if row.status is not Status.QUEUED or waits(row.call, now.now_ms):
+            continue
+        if not _hindrance(table, row, now):
             return Sign(row.call, False, nonce, now.bid_of(row.model_id), expiry)
     if any(row.nonce is not None and row.nonce > nonce for row in holding):
         # A gap that no call fills: what lies behind it would never be taken.

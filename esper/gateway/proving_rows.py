@@ -39,6 +39,8 @@ class Status(StrEnum):
 
 LIVE: Final = frozenset({Status.SIGNED, Status.SUBMITTED, Status.LAPSED, Status.REORGANISED})
 """Statuses of rows that hold their nonce and are in no block."""
+UNSENT: Final = frozenset({Status.QUEUED, Status.LAPSED})
+"""Statuses of rows that are to be signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ class Row:
     released: bool = False
     """Whether the reservation was given back or used."""
     reason: str = ""
-    """Why it was given up: expired, price, credits, model_changed, lapsed, lane_lapsed."""
+    """Why it was given up: expired, price, credits, model_changed, lapsed, lane_lapsed,
+    not_signed, damaged."""
     disagreed: tuple[int, ...] | None = None
     """The block's answer, where it is not the signed one."""
     settled_at: int | None = None

@@ -3,7 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from esper.gateway.proving_rows import DEEP_BLOCKS, Alarm, Place, Row, Sign, Status, Step, Version
+from esper.gateway.proving_put_off import PutOff
+from esper.gateway.proving_rows import (
+    DEEP_BLOCKS,
+    UNSENT,
+    Alarm,
+    Place,
+    Row,
+    Sign,
+    Status,
+    Step,
+    Version,
+)
 
 
 class LineTable:
@@ -24,6 +35,8 @@ class LineTable:
         """A code, or nothing: see Step."""
         self.step = Step()
         """What the event at hand has led to so far."""
+        self.put_off = PutOff()
+        """Rows that could not be signed: others go first meanwhile."""
         self._forget = forget
         self._of_txid = {v.txid: row.call for row in kept for v in row.versions}
 
@@ -85,6 +98,9 @@ class LineTable:
     def keep(self, row: Row) -> Row:
         """A row as it is now."""
         old = self.rows.get(row.call) or self.settled.get(row.call)
+        if row.status not in UNSENT:
+            # Signed, given up, or an older version of it is in a block.
+            self.put_off.forget(row.call)
         if old != row:
             self.step.keep[row.call] = row
             here, there = self.rows, self.settled

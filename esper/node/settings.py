@@ -31,6 +31,7 @@ SETTINGS_FILE: Final = "esper.toml"
 EMBEDDED: Final = find_embedded()
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 MOST_THREADS: Final = 1024
+MOST_BOOK_DAYS: Final = 36_500
 MOST_PORT: Final = 65_535
 MOST_TIER_DIGITS: Final = 3
 OWN_PORT: Final = -1
@@ -348,6 +349,20 @@ class Settings:
         most=MOST_THREADS,
     )
     """0 stands for all."""
+    gateway_ledger_days: int = setting(
+        40,
+        "days for which each charge of a key is kept, and sums of budgets that are over",
+        least=1,
+        most=MOST_BOOK_DAYS,
+    )
+    """What is on its way is kept however long it takes."""
+    gateway_usage_days: int = setting(
+        400,
+        "days for which it is kept what a key used on each",
+        least=366,
+        most=MOST_BOOK_DAYS,
+    )
+    """At least what may be asked for."""
     log_level: str = setting("info", "least severity that is told", choices=LOG_LEVELS)
     """To standard error."""
     log_json: bool = setting(False, "log lines as JSON objects")

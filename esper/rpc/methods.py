@@ -168,7 +168,8 @@ GET_PROOF: Final = Method(
     "get_proof",
     s.ProofParams,
     s.ProofReply,
-    "The proof of an answered call; `data.status` of NOT_FOUND says why there is none.",
+    "The proof of an answered call; `data.status` of NOT_FOUND says why there is none; with "
+    "`data.retry` it was moved: the chain changed meanwhile, ask again.",
     Example(s.ProofParams(examples.TXID), examples.PROOF),
     raises=(NOT_FOUND,),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from esper.gateway.service.settings import ServiceSettings
+from esper.gateway.store.old_books import BookAges
 from esper.http.addresses import is_loopback
 from esper.node.entries.places import EntryPlaces
 from esper.node.gateway.gateway_plan import GatewayPlan
@@ -29,4 +30,5 @@ def gateway_plan(
         threads = settings.gateway_threads or processors()
         return ServingEngine(ServingSettings(threads, settings.gateway_memory_mib, rows=rows))
 
-    return GatewayPlan(service, engine, places.folder_of)
+    ages = BookAges(settings.gateway_ledger_days, settings.gateway_usage_days)
+    return GatewayPlan(service, engine, places.folder_of, ages)

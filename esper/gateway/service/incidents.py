@@ -16,6 +16,24 @@ def note_incident(error: BaseException) -> str:
     Messages of errors may quote what was asked, so they are left out, as are those of their causes.
     """
     incident = secrets.token_hex(4)
+    kinds, places = _kinds_and_places(error)
+    complain(
+        LOG,
+        "gateway_incident",
+        "a request failed: incident {incident}, {kinds} at {places}",
+        incident=incident,
+        kinds=kinds,
+        places=places,
+    )
+    return incident
+
+
+def fault_of(error: BaseException) -> str:
+    """What an error is and where it happened, for a log or an operator: none of its message."""
+    return "{} at {}".format(*_kinds_and_places(error))
+
+
+def _kinds_and_places(error: BaseException) -> tuple[str, str]:
     kinds: list[str] = []
     places: list[str] = []
     found: BaseException | None = error
@@ -29,12 +47,4 @@ def note_incident(error: BaseException) -> str:
             found = found.exceptions[0]
         else:
             found = found.__cause__ or found.__context__
-    complain(
-        LOG,
-        "gateway_incident",
-        "a request failed: incident {incident}, {kinds} at {places}",
-        incident=incident,
-        kinds=", ".join(kinds),
-        places=", ".join(places),
-    )
-    return incident
+    return ", ".join(kinds), ", ".join(places)

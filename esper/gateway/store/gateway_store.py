@@ -8,6 +8,7 @@ from esper.gateway.store.accounts import Accounts
 from esper.gateway.store.budget import Budget
 from esper.gateway.store.database import Database
 from esper.gateway.store.line import LineStore
+from esper.gateway.store.old_books import OldBooks
 from esper.gateway.store.receipts import Receipts
 from esper.gateway.store.repeats import Repeats
 from esper.gateway.store.sign_ins import SignIns
@@ -29,6 +30,8 @@ class GatewayStore:
         """Keys."""
         self.budget = Budget(self._database)
         """Reservations and charges."""
+        self.old_books = OldBooks(self._database)
+        """Charges and usage of long ago."""
         self.repeats = Repeats(self._database)
         """Requests seen before."""
         self.receipts = Receipts(self._database)

@@ -46,6 +46,8 @@ class Kept:
     at_ms: int
     promise: bytes | None
     proof: bytes | None
+    lacking: str = ""
+    """Why a call that the chain has proven has no receipt of it: too_large, damaged; or nothing."""
 
 
 class Late(Enum):
@@ -132,20 +134,30 @@ class Receipts:
     def store_proof(self, call: str, proof: bytes | None, now_ms: int) -> bool:
         """Put a proof to its promise, or take one away that a reorganisation made worthless.
 
-        False if there is no such promise any more.
+        A proof that takes the place of another, such as one with its anchor, is not kept the
+        longer for it. False if there is no such promise any more.
         """
         with self._database.commit() as connection:
             changed = connection.execute(
-                "UPDATE receipts SET proof = ?, proven_ms = ? "
-                "WHERE call = ? AND promise IS NOT NULL",
-                (proof, None if proof is None else now_ms, call),
+                "UPDATE receipts SET proof = :proof, lacking = NULL, "
+                "proven_ms = iif(:proof IS NULL, NULL, coalesce(proven_ms, :now)) "
+                "WHERE call = :call AND promise IS NOT NULL",
+                {"proof": proof, "now": now_ms, "call": call},
             )
             return changed.rowcount == 1
+
+    def note_lacking(self, call: str, why: str) -> None:
+        """The chain has proven it, and no receipt of that can be made: the promise stays."""
+        with self._database.commit() as connection:
+            connection.execute("UPDATE receipts SET lacking = ? WHERE call = ?", (why, call))
 
     def find(self, call: str) -> Kept | None:
         """A receipt; None if there never was one, or it was dropped long ago."""
         with self._database.reading() as connection:
-            question = "SELECT key, at_ms, promise, proof FROM receipts WHERE call = ?"
+            question = (
+                "SELECT key, at_ms, promise, proof, coalesce(lacking, '') FROM receipts "
+                "WHERE call = ?"
+            )
             found = connection.execute(question, (call,)).fetchone()
         return None if found is None else Kept(*found)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from esper.gateway.store.errors import StoreVersionError, damaged, told
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 BUSY_MS: Final = 5_000
 """How long `esper key` and the node wait for each other."""
 
@@ -33,6 +33,7 @@ CREATE TABLE ledger (
     key TEXT NOT NULL, period INTEGER NOT NULL, amount INTEGER NOT NULL CHECK (amount >= 0),
     at_ms INTEGER NOT NULL, UNIQUE (call, kind)
 ) STRICT;
+CREATE INDEX ledger_by_time ON ledger (at_ms);
 CREATE TABLE usage (
     key TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL DEFAULT 0,
     prompt_tokens INTEGER NOT NULL DEFAULT 0, answer_tokens INTEGER NOT NULL DEFAULT 0,
@@ -40,7 +41,7 @@ CREATE TABLE usage (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE receipts (
     call TEXT PRIMARY KEY, key TEXT NOT NULL, period INTEGER NOT NULL, at_ms INTEGER NOT NULL,
-    promise BLOB, proven_ms INTEGER, proof BLOB
+    promise BLOB, proven_ms INTEGER, proof BLOB, lacking TEXT
 ) STRICT;
 CREATE INDEX receipts_by_time ON receipts (coalesce(proven_ms, at_ms)) WHERE promise IS NOT NULL;
 CREATE TABLE repeats (
@@ -77,6 +78,14 @@ END;
 """
 """Sums of a period follow their rows by triggers: no writer can forget them."""
 
+_STEPS: Final = {
+    1: """
+ALTER TABLE receipts ADD COLUMN lacking TEXT;
+CREATE INDEX ledger_by_time ON ledger (at_ms);
+""",
+}
+"""What makes a database of a version one of the next."""
+
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open or make a database, for the calling thread alone. Raises StoreError.
@@ -106,6 +115,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     # One that another program may make meanwhile is looked at again under the lock.
     connection.execute("BEGIN IMMEDIATE")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version < 0:
+        raise damaged(path, f"it has version {version}")
     if version == 0:
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables:
@@ -113,6 +124,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         for statement in _statements(_TABLES):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    for step in range(version, SCHEMA_VERSION) if version else ():
+        for statement in _statements(_STEPS[step]):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {step + 1}")
     connection.execute("COMMIT")
     if version > SCHEMA_VERSION:
         raise StoreVersionError(

@@ -25,7 +25,14 @@ from esper.storage.chain_store import ChainStore
 from esper.storage.errors import StorageError, WriteFailedError
 from esper.storage.history.history_index import HistoryIndex, OpenFolder, open_folder
 from esper.storage.history.history_reader import HistoryReader, HistoryUnusableError
-from esper.storage.history.history_records import CallMade, CallPlace, HistoryEvent, Place, What
+from esper.storage.history.history_records import (
+    CallMade,
+    CallPlace,
+    HistoryEvent,
+    Marker,
+    Place,
+    What,
+)
 from esper.storage.receipt_log import ReceiptLog
 from esper.vm.receipt import RECEIPT, Receipt
 from esper.vm.settled_bond import SETTLED, SettledBond
@@ -145,6 +152,12 @@ class HistoryView:
     _params: NetworkParameters
     _open: threading.Lock
     """Held while the index is read, and while it is closed: LevelDB must not be read then."""
+
+    @property
+    def tip(self) -> Marker:
+        """The block up to which it has followed the chain."""
+        with self._open:
+            return self._index.tip
 
     def transaction(self, txid: Txid) -> Place | None:
         """Where a transaction stands, None if it is not on the chain. A coinbase has no entry."""

@@ -34,8 +34,16 @@ class CallSigner:
     async def _call(self, sign: Sign, row: Row | None) -> Transaction:
         kept = await self._store.ask(lambda store: store.receipts.find(sign.call))
         if kept is None or kept.promise is None or row is None:
-            raise NotSignedError(f"call {sign.call} has no promise any more: it cannot be proven")
-        promise = read_promise(kept.promise)[0]
+            why = f"call {sign.call} has no promise any more: it cannot be proven"
+            raise NotSignedError(why, is_lost=True)
+        try:
+            promise = read_promise(kept.promise)[0]
+        except ValueError as error:
+            why = f"the promise of call {sign.call} is damaged: it cannot be proven"
+            raise NotSignedError(why, is_lost=True) from error
+        if (promise.model_id, promise.answer) != (row.model_id, row.answer):
+            why = f"the promise of call {sign.call} is another's: it cannot be proven"
+            raise NotSignedError(why, is_lost=True)
         view = self._view()
         limits = parameters_of(view.context, view.state).limits
         return self._account.call(

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from esper.gateway.proving_rows import Block, Conditions, Row, Sign, Step, Version
-from esper.gateway.store.line import KeptLine
+from esper.gateway.store.line import KeptLine, NotBooked
 
 
 class NotSignedError(Exception):
     """What is to be signed cannot be now; the sentence says what helps."""
+
+    def __init__(self, sentence: str, *, is_lost: bool = False) -> None:
+        super().__init__(sentence)
+        self.is_lost = is_lost
+        """Whether it never can be."""
 
 
 class NotTakenError(Exception):
@@ -53,8 +58,8 @@ class LinePort(Protocol):
     async def load(self) -> KeptLine:
         """What is kept."""
 
-    async def commit(self, step: Step) -> None:
-        """All of a step that is to be kept."""
+    async def commit(self, step: Step) -> list[NotBooked]:
+        """All of a step that is to be kept; what the books refused of it."""
 
     async def begin(self, blocks: list[tuple[int, bytes]]) -> None:
         """The chain's last blocks, upwards, at the first start of all."""
@@ -69,6 +74,11 @@ StepTaken = Callable[[Step], None]
 
 class ReceiptNotMadeError(Exception):
     """The chain holds no receipt of a call now; the sentence says why."""
+
+    def __init__(self, sentence: str, lacking: str = "") -> None:
+        super().__init__(sentence)
+        self.lacking = lacking
+        """A word where it never will: too_large, damaged."""
 
 
 @dataclass(frozen=True, slots=True)

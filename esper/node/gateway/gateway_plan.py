@@ -1,7 +1,7 @@
 """What an operator decides about a node's gateway."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +9,7 @@ import trio
 
 from esper.gateway.engine_port import EnginePort
 from esper.gateway.service.settings import ServiceSettings
+from esper.gateway.store.old_books import BookAges
 from esper.node.serving.served_model import ServedModel
 from esper.primitives.ids import ModelId
 
@@ -33,3 +34,5 @@ class GatewayPlan:
     """Makes the engine for so many rows of a call."""
     folder_of: Callable[[ModelId], Path | None]
     """Where the files of a model lie that can be loaded, None where they do not."""
+    ages: BookAges = field(default_factory=BookAges)
+    """How long the books are kept."""

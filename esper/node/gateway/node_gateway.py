@@ -110,7 +110,17 @@ class NodeGateway:
             node_chain = NodeChain(chain, parts.mempool, self.account.address, clock)
             maker = PromisedReceipts(parts.receipts)
             told = told if sender is None else Webhooks(store, sender).told
-            keeper = ReceiptKeeper(store, maker, node_chain.now, clock, told, forget=undo)
+            keeper = ReceiptKeeper(
+                store,
+                maker,
+                node_chain.now,
+                clock,
+                told,
+                forget=undo,
+                standing=self.standing,
+                ages=self.plan.ages,
+                lacks=lambda: proving.look_again(),
+            )
 
             def taken(step: Step) -> None:
                 self.counts.take(step)
@@ -125,7 +135,7 @@ class NodeGateway:
                 taken,
                 forget=undo,
             )
-            proving = NodeProving(driver, self._calls_per_block)
+            proving = NodeProving(driver, self._calls_per_block, keeper.lacking)
             await driver.load()
             keeper.start(driver.all_rows)
             async with trio.open_nursery() as nursery:

@@ -6,7 +6,7 @@ chain moved, row came, time ──> follow: undone, added ──> look ──> c
 ```
 Everything that is sent is in the database before, so a start, a reorganisation and a lost mempool
 lead to the same bytes again. A commit that fails throws the line away: it is made again from what
-is kept.
+is kept. Whatever else fails is told and tried again: no call is worth the node's end.
 """
 
 import logging
@@ -15,8 +15,9 @@ from typing import Final
 import trio
 
 from esper.gateway.proving import ProvingLine
-from esper.gateway.proving_rows import Row, Status, Step, Version
-from esper.gateway.store.errors import StoreError
+from esper.gateway.proving_rows import Row, Sign, Status, Step, Version
+from esper.gateway.service.incidents import fault_of
+from esper.gateway.store.errors import StoreDamagedError, StoreError
 from esper.node.gateway.driver_ports import (
     ChainPort,
     LinePort,
@@ -25,14 +26,14 @@ from esper.node.gateway.driver_ports import (
     SignCall,
     StepTaken,
 )
+from esper.node.gateway.proving_troubles import ProvingTroubles
 from esper.node.gateway.standing import Standing
-from esper.saying import complain, say
+from esper.saying import say
 from esper.storage.errors import StorageError
 
 LOG: Final = logging.getLogger("esper.gateway")
 LOOK_S: Final = 10.0
 """Between two looks if nothing happens: time expires rows, and a mempool may have lost some."""
-AFTER_FAILURE_S: Final = 5.0
 FIRST_BLOCKS: Final = 2_000
 """Blocks whose ids are kept at the first start: a change of chain may undo them."""
 
@@ -62,6 +63,7 @@ class ProvingDriver:
         self._refused: dict[bytes, str] = {}
         self._arrived: list[Row] | None = None
         self._news = trio.Event()
+        self._troubles = ProvingTroubles(standing)
 
     @property
     def backlog(self) -> int:
@@ -95,6 +97,7 @@ class ProvingDriver:
         # Rows that come meanwhile may be too late for what is read.
         self._arrived = self._arrived or []
         kept = await self._store.load()
+        self._troubles.damaged(kept.damaged)
         self._followed = list(kept.followed)
         if not self._followed:
             moment = self._chain.now()
@@ -115,17 +118,12 @@ class ProvingDriver:
             self._news = trio.Event()
             try:
                 await self.turn()
-            except StoreError as error:
-                complain(LOG, "gateway_store_failed", "{reason}", reason=str(error))
-                await trio.sleep(AFTER_FAILURE_S)
+            except Exception as error:
+                # What the line believes may be ahead of what is kept.
+                await self._troubles.failed(error)
                 await self._load_again()
                 continue
-            except StorageError as error:
-                # A block that is pruned or damaged hinders proofs; it is no reason to end the node.
-                self._standing.warn("gateway_chain_unread", f"no call is proven: {error}")
-                await trio.sleep(AFTER_FAILURE_S)
-                continue
-            self._standing.warn("gateway_chain_unread", "")
+            self._troubles.over()
             with trio.move_on_after(LOOK_S):
                 await self._news.wait()
 
@@ -139,29 +137,49 @@ class ProvingDriver:
             await self._keep(step)
             await self._send(step.sends, tried)
             if step.sign is None:
+                if not self._line.has_put_off:
+                    self._troubles.not_signed("")
                 return
-            row = self._line.rows.get(step.sign.call)
-            try:
-                txid, data = await self._sign(step.sign, row)
-            except NotSignedError as error:
-                await self._keep(self._line.not_signed(step.sign))
-                self._standing.warn("gateway_not_signed", str(error))
+            made = await self._signed(step.sign)
+            if made is not None:
+                signed = self._line.signed(step.sign, *made)
+                await self._keep(signed)
+                await self._send(signed.sends, tried)
+            elif step.sign.cancel:
+                # Nothing comes after it.
                 return
-            self._standing.warn("gateway_not_signed", "")
-            signed = self._line.signed(step.sign, txid, data)
-            await self._keep(signed)
-            await self._send(signed.sends, tried)
             # While signing took its time the chain may have moved.
             if not await self._follow():
                 return
+
+    async def _signed(self, sign: Sign) -> tuple[bytes, bytes] | None:
+        """A signed transaction; None where there is none now, and others go first.
+
+        Raises what hinders all calls: StoreError and StorageError.
+        """
+        is_lost = False
+        try:
+            return await self._sign(sign, self._line.rows.get(sign.call))
+        except NotSignedError as error:
+            is_lost, why = error.is_lost, str(error)
+        except StoreDamagedError as error:
+            # What is kept of one call may be unreadable where others are in order.
+            why = f"call {sign.call} cannot be signed: {error}"
+        except (StoreError, StorageError):
+            raise
+        except Exception as error:
+            why = f"call {sign.call} cannot be signed: {fault_of(error)}"
+        now_ms = self._chain.now().conditions().now_ms
+        await self._keep(self._line.not_signed(sign, now_ms, is_lost=is_lost))
+        self._troubles.not_signed(why)
+        return None
 
     async def _load_again(self) -> None:
         while True:
             try:
                 return await self.load()
-            except StoreError as error:
-                complain(LOG, "gateway_store_failed", "{reason}", reason=str(error))
-                await trio.sleep(AFTER_FAILURE_S)
+            except Exception as error:
+                await self._troubles.failed(error)
 
     async def _follow(self) -> bool:
         """Keep step with the chain; whether the line goes on."""
@@ -188,9 +206,10 @@ class ProvingDriver:
     async def _keep(self, step: Step) -> None:
         # Before the commit: nothing is served that a stopped line forbids.
         if step.stopped:
-            self._standing.stop(step.stopped)
+            call = next((one.call for one in step.alarms if one.code == step.stopped), "")
+            self._standing.stop(step.stopped, call)
         if step.keep or step.releases or step.followed is not None or step.stopped:
-            await self._store.commit(step)
+            self._troubles.not_booked(await self._store.commit(step))
         for alarm in step.alarms:
             self._standing.alarm(alarm)
         self._taken(step)

@@ -12,9 +12,18 @@ from esper.node.gateway.proving_driver import ProvingDriver
 class NodeProving:
     """A ``ProvingPort``."""
 
-    def __init__(self, driver: ProvingDriver, calls_per_block: Callable[[], int]) -> None:
-        """``calls_per_block``: what one block of the present chain can prove."""
+    def __init__(
+        self,
+        driver: ProvingDriver,
+        calls_per_block: Callable[[], int],
+        lacking: Callable[[str], str],
+    ) -> None:
+        """``calls_per_block``: what one block of the present chain can prove.
+
+        ``lacking``: why a proven call has no receipt of that, or nothing.
+        """
         self._driver = driver
+        self._lacking = lacking
         self._calls_per_block = calls_per_block
         self._changed = trio.Event()
 
@@ -29,8 +38,12 @@ class NodeProving:
     def take(self, step: Step) -> None:
         """A step was kept: whoever waits looks again."""
         if step.keep:
-            self._changed.set()
-            self._changed = trio.Event()
+            self.look_again()
+
+    def look_again(self) -> None:
+        """What ``state`` says of some call may be different."""
+        self._changed.set()
+        self._changed = trio.Event()
 
     def state(self, call: str) -> CallState | None:
         """Where a call is; None for one that is no longer followed, or never was."""
@@ -40,7 +53,7 @@ class NodeProving:
         bids = {version.txid: version.bid for version in row.versions}
         placed = row.place is not None and row.charged
         cost = row.cost(bids[row.place.txid]) if placed and row.place is not None else 0
-        return CallState(row.status.value, row.reason, cost)
+        return CallState(row.status.value, row.reason or self._lacking(call), cost)
 
     async def state_after(self, call: str, known: CallState | None) -> CallState | None:
         """As ``state``, as soon as it is not ``known``."""

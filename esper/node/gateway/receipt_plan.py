@@ -1,5 +1,6 @@
 """Which receipts are to be made, made again or taken away: decisions alone."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,6 +10,9 @@ from esper.receipts.parts import BURIED
 
 ANCHORED_ABOVE: Final = 2 * BURIED
 """Blocks above an answer's own at which its receipt gets an anchor that nobody takes back."""
+FIRST_REST_S: Final = 5.0
+"""Of a row that failed; twice as long after each further time."""
+LONGEST_REST_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +36,18 @@ class ReceiptPlan:
         self._waiting: dict[str, Row] = {}
         self._told: dict[str, Status] = {}
         self._tried: set[str] = set()
+        self._resting: dict[str, tuple[Row, float]] = {}
+        self._failures: dict[str, int] = {}
+        self.lacking: dict[str, str] = {}
+        """Why calls that are proven have no receipt and get none, a word for each."""
         self.made: dict[str, Made] = {}
         """What is kept, by call, as far as it was read."""
 
     def start(self, rows: Iterable[Row]) -> None:
         """All rows of the line, as they were kept."""
         for row in rows:
-            if not row.cancel and row.status is not Status.QUEUED:
+            # Of one that nobody can read nothing is known, so its receipt stays as it is.
+            if row.model_id and row.status is not Status.QUEUED:
                 self._rows[row.call] = self._waiting[row.call] = row
                 self._told[row.call] = row.status
 
@@ -50,6 +59,7 @@ class ReceiptPlan:
                 # At the end, where a newer row of a call belongs.
                 self._waiting.pop(row.call, None)
                 self._waiting[row.call] = row
+                self._rested(row.call)
         if step.followed is not None:
             height, block_id = step.followed
             if block_id is None:
@@ -64,11 +74,41 @@ class ReceiptPlan:
 
     def seen_to(self, row: Row) -> None:
         """It was looked at. A newer row that came meanwhile still waits."""
+        self._failures.pop(row.call, None)
         if self._waiting.get(row.call) is row:
             del self._waiting[row.call]
 
+    def failed(self, row: Row, now_s: float) -> None:
+        """Looking at it failed: it rests, and others go on."""
+        if self._waiting.get(row.call) is row:
+            del self._waiting[row.call]
+            failures = self._failures.get(row.call, 0)
+            # Beyond the longest rest the power does not matter, and it would grow for ever.
+            rest_s = min(FIRST_REST_S * (1 << min(failures, 16)), LONGEST_REST_S)
+            self._failures[row.call] = failures + 1
+            self._resting[row.call] = row, now_s + rest_s
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether any row rests."""
+        return bool(self._failures)
+
+    def wake(self, now_s: float) -> float:
+        """Rows that have rested wait again; when the next has, infinity if none rests."""
+        for call, (row, until_s) in list(self._resting.items()):
+            if until_s <= now_s:
+                del self._resting[call]
+                self._waiting[call] = row
+        return min((until_s for _, until_s in self._resting.values()), default=math.inf)
+
+    def lacks(self, row: Row, why: str) -> None:
+        """No receipt of it will ever be made."""
+        self.lacking[row.call] = why
+
     def wants(self, row: Row, made: Made) -> bool:
         """Whether the receipt of a proven row is to be made."""
+        if row.call in self.lacking:
+            return False
         if row.result is None or made.block_id != row.result.block_id:
             return True
         return self._wants_anchor(row, made)
@@ -76,15 +116,23 @@ class ReceiptPlan:
     def stored(self, row: Row, made: Made) -> None:
         """Its receipt was made and kept."""
         self.made[row.call] = made
+        self.lacking.pop(row.call, None)
         if self._wants_anchor(row, made):
             # The chain had what it takes and could not: asking again at each block is of no use.
             self._tried.add(row.call)
 
+    def unmade(self, row: Row) -> None:
+        """Its receipt was taken away."""
+        self.made[row.call] = Made()
+        self.lacking.pop(row.call, None)
+
     def is_news(self, row: Row) -> bool:
-        """Whether a row's status was not told before; asked once."""
-        before = self._told.get(row.call)
+        """Whether a row's status was not told before."""
+        return self._told.get(row.call) is not row.status
+
+    def told(self, row: Row) -> None:
+        """It was told."""
         self._told[row.call] = row.status
-        return before is not row.status
 
     def _wants_anchor(self, row: Row, made: Made) -> bool:
         deep = row.result is not None and self._tip >= row.result.height + ANCHORED_ABOVE
@@ -94,13 +142,20 @@ class ReceiptPlan:
         self._tip = height
         for call, row in list(self._rows.items()):
             if row.settled_at is not None and row.settled_at < height - self._forget:
-                for known in (self._rows, self.made, self._told):
+                for known in (self._rows, self.made, self._told, self.lacking):
                     known.pop(call, None)
                 self._tried.discard(call)
+                self._rested(call)
+            elif call in self._resting:
+                continue
             elif row.status in (Status.PROVEN, Status.FINAL):
                 made = self.made.get(call)
                 if made is not None and row.disagreed is None and self.wants(row, made):
                     self._waiting[call] = row
+
+    def _rested(self, call: str) -> None:
+        self._resting.pop(call, None)
+        self._failures.pop(call, None)
 
     def _undone(self, height: int) -> None:
         self._tip = height - 1

@@ -40,11 +40,14 @@ class Standing:
         """Sentences with what helps."""
         return tuple(self._warnings.values())
 
-    def stop(self, code: str) -> None:
-        """As of a line that stopped, now or before this start; empty: it goes on."""
+    def stop(self, code: str, call: str = "") -> None:
+        """As of a line that stopped, now or before this start; empty: it goes on.
+
+        ``call``: the one that is the reason, where that is known.
+        """
         self.stopped = code
         if code and code not in self._warnings:
-            self._warnings[code] = _sentence(code, "")
+            self._warnings[code] = _sentence(code, call)
         for one in (ENGINE_DISAGREES, FOREIGN_NONCE):
             if not code:
                 self._warnings.pop(one, None)

@@ -20,7 +20,7 @@ from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import call_of
 from esper.node.views.proof_rows import claim_that_holds, rows_then
-from esper.node.views.receipts.answered_call import answered_call, check_not_waiting
+from esper.node.views.receipts.answered_call import answered_call, check_not_waiting, of_one_tip
 from esper.node.views.rpc_formats import address_text
 from esper.node.views.sync_state import SyncState
 from esper.node.workers.native_work import statement_of
@@ -62,11 +62,15 @@ class ProofViews:
     async def proof(self, params: s.ProofParams) -> s.ProofReply:
         """The proof of a call that was answered. Raises RpcError with ``data.status``."""
         txid = txid_of(params.txid)
-        check_not_waiting(txid, self._mempool, self._desk, "proof")
-        reason = self._mempool.pool.dropped_reason(txid)
-        # Reading a block takes a while; others are answered meanwhile.
-        read = partial(self._settled, txid, self._history.view, reason)
-        return await self._chain.in_thread(read)
+
+        async def read() -> s.ProofReply:
+            check_not_waiting(txid, self._mempool, self._desk, "proof")
+            reason = self._mempool.pool.dropped_reason(txid)
+            # Reading a block takes a while; others are answered meanwhile.
+            work = partial(self._settled, txid, self._history.view, reason)
+            return await self._chain.in_thread(work)
+
+        return await of_one_tip(read)
 
     def _settled(
         self, txid: Txid, history: HistoryView, dropped: str | None, view: ChainView

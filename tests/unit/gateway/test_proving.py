@@ -292,7 +292,7 @@ def test_a_lapse_that_an_undone_block_takes_back_is_sent_as_it_was() -> None:
     empty(line, 40)
     sign = line.look(NOW).sign
     assert sign is not None
-    line.not_signed(sign)
+    line.not_signed(sign, NOW.now_ms)
     line.undone(140, b"e140")
     step = line.look(NOW)
     assert (step.sends, step.sign) == ([version], None)

@@ -121,8 +121,11 @@ class ReceiptDesk:
         row = await self.store.ask(lambda store: store.line.find(call))
         if row is None:
             return INSTANT
-        charges = await self.store.ask(lambda store: store.budget.charges(call))
-        return CallState(row.status.value, row.reason, charges.get("proof", 0))
+        charges, kept = await self.store.ask(
+            lambda store: (store.budget.charges(call), store.receipts.find(call))
+        )
+        reason = row.reason or ("" if kept is None else kept.lacking)
+        return CallState(row.status.value, reason, charges.get("proof", 0))
 
     async def _kept(self, http: HttpRequest, account: Account) -> Kept:
         call = http.path_params["id"]

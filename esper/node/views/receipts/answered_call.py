@@ -1,6 +1,9 @@
 """Where a call was answered, or why it was not: for proofs and receipts."""
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from esper.node.calls.call_book import CallBook
 from esper.node.chain.chain_view import ChainView
@@ -14,6 +17,11 @@ from esper.storage.history.history_records import CallPlace, Place
 from esper.vm.ledger import Ledger
 from esper.vm.view import Overlay
 
+TRIES: Final = 3
+"""How often what is read of two tips is read at all."""
+
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class AnsweredCall:
@@ -25,6 +33,29 @@ class AnsweredCall:
     """Where it stands."""
     answered: Place
     """The transaction that holds, or came with, the answer."""
+
+
+class ChainMovedError(RpcError):
+    """The index of calls and the blocks that were read are of two tips; a later try may do."""
+
+    def __init__(self, indexed: int, tip: int, what: str) -> None:
+        super().__init__(
+            NOT_FOUND,
+            f"no {what} can be read now (moved): calls are indexed up to block {indexed}, of "
+            f"another chain or behind block {tip}, the tip: ask again",
+            {"status": "moved", "retry": True},
+        )
+
+
+async def of_one_tip(read: Callable[[], Awaitable[T]]) -> T:
+    """What is read, again while the chain moves on below it, but not for ever.
+
+    ``read`` takes both of its views anew. Raises ChainMovedError, and what ``read`` raises.
+    """
+    for _ in range(TRIES - 1):
+        with suppress(ChainMovedError):
+            return await read()
+    return await read()
 
 
 def check_not_waiting(txid: Txid, mempool: MempoolService, desk: CallBook, what: str) -> None:
@@ -46,8 +77,13 @@ def answered_call(
 ) -> AnsweredCall:
     """A call that does not wait. Raises RpcError with ``data.status`` if it has no answer.
 
-    ``dropped`` is why the mempool let go of it, if it did.
+    ``dropped`` is why the mempool let go of it, if it did. Raises ChainMovedError if ``history``
+    and ``view`` are not of one tip: over a reorganisation a place of the one would be another
+    block of the other.
     """
+    indexed = history.tip
+    if indexed.block_id != view.context.tip_id:
+        raise ChainMovedError(indexed.height, view.context.height, what)
     place = history.call(txid)
     if place is None:
         stands = history.transaction(txid)

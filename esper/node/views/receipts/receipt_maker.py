@@ -26,6 +26,7 @@ from esper.node.views.receipts.answered_call import (
     answered_call,
     check_not_waiting,
     none_yet,
+    of_one_tip,
 )
 from esper.node.views.receipts.stored_anchor import NotInStateError, StoredAnchor
 from esper.node.views.receipts.stored_source import StoredSource
@@ -100,11 +101,15 @@ class ReceiptMaker:
 
     async def made(self, txid: Txid, wanted: Wanted) -> MadeReceipt:
         """The receipt of a call. Raises RpcError with ``data.status`` where there is none."""
-        async with self._turns:
+
+        async def make() -> MadeReceipt:
             check_not_waiting(txid, self._mempool, self._desk, RECEIPT)
             dropped = self._mempool.pool.dropped_reason(txid)
-            make = partial(self._made, txid, wanted, self._history.view, dropped)
-            return await self._chain.in_thread(make)
+            work = partial(self._made, txid, wanted, self._history.view, dropped)
+            return await self._chain.in_thread(work)
+
+        async with self._turns:
+            return await of_one_tip(make)
 
     def _made(
         self,

@@ -17,6 +17,7 @@ from esper.gateway.store.errors import (
     StoreVersionError,
 )
 from esper.gateway.store.gateway_store import GatewayStore
+from esper.gateway.store.schema import SCHEMA_VERSION
 from tests.support.gateway.accounts import NOW, account
 
 
@@ -81,9 +82,18 @@ def test_another_programs_tables_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_newer_version_is_not_written(path: Path) -> None:
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
-    assert "version 2" in refusal(path, StoreVersionError)
+    told = refusal(path, StoreVersionError)
+    assert f"it has version {SCHEMA_VERSION + 1}, this program knows {SCHEMA_VERSION}" in told
+    assert "or a newer one" in told
+
+
+def test_a_version_that_never_was_is_damage(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = -1")
+    connection.close()
+    assert "version -1" in refusal(path, StoreDamagedError)
 
 
 def test_locked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,13 +120,10 @@ def test_full_and_nothing_is_half_kept(path: Path) -> None:
         assert store.line.load(0).followed == [(1, b"id")]
 
 
-def test_rows_that_are_none_are_damage(path: Path) -> None:
+def test_keys_that_are_none_are_damage(path: Path) -> None:
     with GatewayStore(path) as store:
         with store._database.commit() as connection:
-            connection.execute("INSERT INTO rows VALUES ('x', NULL, x'c1')")
             connection.execute("UPDATE keys SET scopes = 'everything'")
-        with pytest.raises(StoreDamagedError, match="rows"):
-            store.line.load(0)
         with pytest.raises(StoreDamagedError, match="keys"):
             store.accounts.all()
 

@@ -11,10 +11,12 @@ import trio.testing
 from esper.gateway.counts import GatewayCounts
 from esper.gateway.proving_rows import Charge, Place, Row, Status, Step
 from esper.gateway.store.gateway_store import GatewayStore
+from esper.gateway.store.old_books import BookAges
 from esper.gateway.store.store_thread import StoreThread
 from esper.node.gateway.driver_ports import ProvenReceipt
 from esper.node.gateway.receipt_keeper import ReceiptKeeper
 from esper.node.gateway.receipt_plan import Made, ReceiptPlan
+from esper.node.gateway.standing import Standing
 
 BLOCK, OTHER = b"b" * 64, b"o" * 64
 FORGET = 20
@@ -149,7 +151,16 @@ def test_settled_rows_without_receipts_are_deleted(tmp_path: Path) -> None:
     async def main() -> None:
         store = await StoreThread.open(path)
         maker = NoMaker()
-        keeper = ReceiptKeeper(store, maker, Moment, lambda: 0, tell, forget=FORGET)  # type: ignore[arg-type]
+        keeper = ReceiptKeeper(
+            store,
+            maker,
+            Moment,  # type: ignore[arg-type]
+            lambda: 0,
+            tell,
+            forget=FORGET,
+            standing=Standing(),
+            ages=BookAges(),
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run)
             with trio.fail_after(20):

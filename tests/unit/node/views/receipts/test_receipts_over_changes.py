@@ -2,16 +2,23 @@
 
 from pathlib import Path
 
+import pytest
+
 from esper.consensus.chain import BlockBytes
+from esper.node.chain.history import ChainHistory, HistoryView
 from esper.node.chain.opening import rebuild_index
 from esper.node.datadir import DataDirectory
+from esper.node.views.receipts.answered_call import TRIES
 from esper.primitives.ids import Txid
 from esper.receipts.judging import judge_bytes
 from esper.receipts.parts import BURIED
 from esper.receipts.verdict import EXIT_BROKEN, EXIT_PROVEN
+from esper.rpc.errors import NOT_FOUND
+from esper.rpc.methods import GET_PROOF
+from esper.rpc.schema import ProofParams, ProofReply
 from tests.support.node.node_world import PARAMS, NodeWorld, copied, go, node_world, running
 from tests.support.node.receipt_asking import around, receipt_of, refused
-from tests.support.node.rpc_asking import mined_with_what_waits
+from tests.support.node.rpc_asking import mined_with_what_waits, refusal
 from tests.support.vm_world import ALICE, BOB
 
 DEEP = 2 * BURIED
@@ -61,6 +68,56 @@ def test_a_reorganisation_takes_a_receipt_back(grown: Path, tmp_path: Path) -> N
 
     go(elsewhere)
     go(main)
+
+
+def test_what_is_read_over_a_reorganisation_is_read_again(
+    grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[BlockBytes] = []
+    fresh = ChainHistory.view.fget  # type: ignore[attr-defined]
+    seen: list[HistoryView] = []
+    stale: list[HistoryView] = []
+
+    def view(history: ChainHistory) -> HistoryView:
+        seen.append(fresh(history))
+        return stale.pop() if stale else seen[-1]
+
+    async def elsewhere() -> None:
+        async with node_world(copied(grown, tmp_path / "other"), mines=False) as world:
+            for _ in range(DEEP + 2):
+                block = world.others_block(payee=BOB)
+                await world.take(block)
+                others.append(BlockBytes.of(block))
+
+    async def main() -> None:
+        async with node_world(copied(grown, tmp_path / "node")) as world:
+            call = await answered(world)
+            monkeypatch.setattr(ChainHistory, "view", property(view))
+            await receipt_of(world, call)
+            before = seen[-1]
+            for block in others:
+                await world.node.chain.submit(block)
+            async with running(world):
+                await mined_with_what_waits(world)
+            right = await receipt_of(world, call)
+            for asked in (receipt_of, proof_of):
+                # Its index is of before the reorganisation, its blocks are of after it.
+                stale[:] = [before] * (TRIES - 1)
+                again = await asked(world, call)
+                assert (again.height, again.block) == (right.height, right.block)
+                assert not stale
+                stale[:] = [before] * TRIES
+                error = await refusal(asked(world, call))
+                assert error.data == {"status": "moved", "retry": True}
+                assert error.code == NOT_FOUND
+                assert "ask again" in error.message
+
+    go(elsewhere)
+    go(main)
+
+
+async def proof_of(world: NodeWorld, call: Txid) -> ProofReply:
+    return await world.ask(GET_PROOF, ProofParams(call.hex()))
 
 
 def test_an_index_that_was_built_anew_gives_the_same_receipt(grown: Path, tmp_path: Path) -> None:
