@@ -6,7 +6,9 @@ A node on regtest with a gateway and the genesis model, or with ``--random`` `es
 random weights in the shape of a story model of 15 million. Clients run in a process of their own
 over loopback, eight keys among them; each asks again as soon as its stream has ended. The engine
 alone runs before and after it, with as many answers at once as the gateway has slots; a ratio
-compares within this run.
+compares within this run. Answers count from the end of ``--warm`` seconds on, since none ends
+before. Processor time a token is told of each process: their sum is what all of the machine's cores
+have to give, whoever else uses them.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from typing import Final
 import httpx
 import trio
 
+from bench.processor_time import taken_by
 from bench.random_checkpoint import STORIES_15M, write_random_model
 from bench.serving import GENESIS, MS, bare
 from esper.gateway.keys import Account, Scope, key_hash, key_id, make_key
@@ -43,6 +46,9 @@ SLOTS: Final = 64
 """Of the gateway: ``ServiceSettings.slots``."""
 DAY_MS: Final = 24 * 3600 * 1000
 MOST: Final = 2**40
+ALONE_S: Final = 3.0
+"""Of the engine alone, before and after."""
+US: Final = 1_000_000
 
 
 @dataclass
@@ -60,6 +66,12 @@ class Told:
     """Streams that were let in and did not end in order."""
     first_ms: list[float] = field(default_factory=list)
     """From the request to the first text."""
+    sends: int = 0
+    """Parts that were read of whole answers."""
+    all_tokens: int = 0
+    """Of whole answers, also those that ended before or after the time that counts."""
+    processor_s: float = 0.0
+    """That the clients themselves took."""
 
 
 def keys_of(path: Path) -> list[str]:
@@ -85,21 +97,37 @@ def keys_of(path: Path) -> list[str]:
     return made
 
 
-def clients(port: int, keys: list[str], streams: int, seconds: float, tokens: int) -> Told:
+@dataclass(frozen=True)
+class Load:
+    """What is asked for."""
+
+    streams: int
+    seconds: float
+    """That count."""
+    warm: float
+    """Seconds before."""
+    tokens: int
+    """Of an answer."""
+
+
+def clients(port: int, keys: list[str], load: Load) -> Told:
     """All of them, in this process."""
     told = Told()
 
-    async def one(number: int, until: float) -> None:
-        while trio.current_time() < until:
-            await _ask(port, keys[number % len(keys)], number, tokens, told, until)
+    async def one(number: int, since: float) -> None:
+        window = since, since + load.seconds
+        while trio.current_time() < window[1]:
+            await _ask(port, keys[number % len(keys)], number, load.tokens, told, window)
 
     async def main() -> None:
-        until = trio.current_time() + seconds
+        since = trio.current_time() + load.warm
         async with trio.open_nursery() as nursery:
-            for number in range(streams):
-                nursery.start_soon(one, number, until)
+            for number in range(load.streams):
+                nursery.start_soon(one, number, since)
 
+    begun_s = time.process_time()
     trio.run(main)
+    told.processor_s = time.process_time() - begun_s
     return told
 
 
@@ -108,7 +136,9 @@ def prompt_of(number: int) -> list[int]:
     return [1, *(3 + (7 * number + at) % 200 for at in range(12))]
 
 
-async def _ask(port: int, key: str, number: int, tokens: int, told: Told, until: float) -> None:
+async def _ask(
+    port: int, key: str, number: int, tokens: int, told: Told, window: tuple[float, float]
+) -> None:
     body = json.dumps(
         {
             "model": "esper-t0",
@@ -133,9 +163,10 @@ async def _ask(port: int, key: str, number: int, tokens: int, told: Told, until:
     stream = await trio.open_tcp_stream("127.0.0.1", port, local_address=here)
     async with stream:
         await stream.send_all(head.encode() + body)
-        seen, first = bytearray(), 0.0
+        seen, first, parts = bytearray(), 0.0, 0
         async for part in stream:
             seen += part
+            parts += 1
             if not first and b'"text":"' in seen:
                 first = trio.current_time() - begun
     status = int(seen[9:12])
@@ -149,9 +180,11 @@ async def _ask(port: int, key: str, number: int, tokens: int, told: Told, until:
     if b"data: [DONE]" not in seen:
         told.broken += 1
         return
-    usage = re.findall(rb'"completion_tokens":(\d+)', seen)
-    if trio.current_time() <= until:
-        told.tokens += int(usage[-1])
+    usage = int(re.findall(rb'"completion_tokens":(\d+)', seen)[-1])
+    if window[0] <= trio.current_time() <= window[1]:
+        told.tokens += usage
+    told.all_tokens += usage
+    told.sends += parts
     told.answers += 1
     told.first_ms.append(MS * first)
 
@@ -171,6 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--warm", type=float, default=5.0)
     parser.add_argument("--tokens", type=int, default=100)
     parser.add_argument("--random", action="store_true")
     chosen = parser.parse_args(arguments)
@@ -181,17 +215,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
             write_random_model(folder / "model", STORIES_15M, gate_bits=12)
         model = load_model(folder / "model" if chosen.random else GENESIS)
         alone = [_alone(model, chosen.tokens, threads)]
+        load = Load(chosen.streams, chosen.seconds, chosen.warm, chosen.tokens)
         with (_served if chosen.random else _node)(folder) as (port, keys, pid):
-            told = _clients_apart(port, keys, chosen.streams, chosen.seconds, chosen.tokens)
+            before = taken_by(pid)
+            told = _clients_apart(port, keys, load)
+            taken = taken_by(pid).since(before)
             memory = _resident_mib(pid)
         alone.append(_alone(model, chosen.tokens, threads))
-    bare_speed, speed = statistics.mean(alone), told.tokens / chosen.seconds
+    bare_speed, speed = statistics.mean(one[0] for one in alone), told.tokens / load.seconds
+    bare_us = statistics.mean(one[1] for one in alone)
     times = sorted(told.first_ms) or [math.nan]
-    print(f"engine alone       {alone[0]:10,.0f} and {alone[1]:,.0f} tokens/s, {SLOTS} at once")
+    made = max(told.all_tokens, 1)
+    each = [US * one / made for one in (taken.children, taken.own, told.processor_s)]
+    print(f"engine alone       {alone[0][0]:10,.0f} and {alone[1][0]:,.0f} tokens/s, ", end="")
+    print(f"{SLOTS} at once")
     print(f"through gateway    {speed:10,.0f} tokens/s, {speed / bare_speed:.0%}")
+    print(f"processors         {bare_us:10.1f} us a token alone; through the gateway ", end="")
+    print(f"{each[0]:.1f} engine, {each[1]:.1f} node, {each[2]:.1f} clients: ", end="")
+    print(f"{bare_us / sum(each):.0%}, {bare_us / sum(each[:2]):.0%} without clients")
     print(f"first token        {statistics.median(times):10,.0f} ms p50, ", end="")
     print(f"{times[int(0.99 * (len(times) - 1))]:,.0f} ms p99")
-    print(f"answers            {told.answers:10,} whole, {told.broken} broken")
+    print(f"answers            {told.answers:10,} whole, {told.broken} broken, ", end="")
+    print(f"{told.sends / max(told.answers, 1):.1f} parts each")
     print(f"refused            {told.refused}, {told.without_wait} without a wait")
     print(f"node's memory      {memory:10,.0f} MiB at most")
 
@@ -228,8 +273,15 @@ def _until_it_answers(port: int) -> None:
     raise RuntimeError("no model answers")
 
 
-def _alone(model: LoadedModel, tokens: int, threads: int) -> float:
-    return bare(model, SLOTS, tokens, threads).tokens_per_s
+def _alone(model: LoadedModel, tokens: int, threads: int) -> tuple[float, float]:
+    """Tokens a second, and microseconds of processors a token; of several runs."""
+    speeds, begun_s = [], time.process_time()
+    ends = time.perf_counter() + ALONE_S
+    while not speeds or time.perf_counter() < ends:
+        speeds.append(bare(model, SLOTS, tokens, threads, late=False).tokens_per_s)
+    return statistics.harmonic_mean(speeds), US * (time.process_time() - begun_s) / (
+        len(speeds) * SLOTS * tokens
+    )
 
 
 if __name__ == "__main__":

@@ -66,7 +66,9 @@ def prompts_of(count: int, vocabulary: int, bos: int) -> list[list[int]]:
     ]
 
 
-def bare(model: LoadedModel, streams: int, tokens: int, threads: int) -> Speed:
+def bare(
+    model: LoadedModel, streams: int, tokens: int, threads: int, *, late: bool = True
+) -> Speed:
     """The engine in this process, called as its own process calls it."""
     scale = 0.5**model.parameters.logit_bits
     prompts = prompts_of(streams + LATE, model.shape.vocab, model.bos)
@@ -84,7 +86,7 @@ def bare(model: LoadedModel, streams: int, tokens: int, threads: int) -> Speed:
     return Speed(
         made / seconds,
         [MS * one for one in first.values()],
-        _late_in(batch, prompts, streams, tokens),
+        _late_in(batch, prompts, streams, tokens) if late else [],
     )
 
 

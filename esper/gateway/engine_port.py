@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class EngineError(Exception):
@@ -26,10 +26,12 @@ class Job:
     """Whose prefixes it may share: the key's id. Empty shares with nobody."""
     public: int = 0
     """Leading tokens of the prompt, from 0, that all groups may share: a template's own alone."""
+    gather_s: float = 0.0
+    """Seconds for which tokens behind the first are gathered before they are told together. The end
+    of an answer does not wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """A token of an answer."""
 
     token: int

@@ -64,6 +64,9 @@ class AnswerTextPort(Protocol):
     def add(self, token: int) -> str:
         """Take a token; return text to show, which may be none yet."""
 
+    def add_all(self, tokens: Sequence[int]) -> str:
+        """Take tokens; return what ``add`` returns for each, side by side."""
+
     def end(self) -> str:
         """The answer is over: return what waited."""
 

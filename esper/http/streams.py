@@ -23,6 +23,8 @@ class LastingAnswer(Response):
 class StreamedAnswer(LastingAnswer):
     """An answer that ``produce`` writes part by part; it begins once there is a slot for it.
 
+    What ``produce`` returns is the last part, and leaves with the answer's end in one send.
+
     ``produce`` is cancelled as soon as the client goes away or the server closes. What ends too
     early so, or by an error of ``produce``, is told by ``farewell``, such as a last event that
     names an error, and then ends in order; without one the connection is cut, which every client
@@ -31,7 +33,7 @@ class StreamedAnswer(LastingAnswer):
 
     def __init__(
         self,
-        produce: Callable[[Write], Awaitable[None]],
+        produce: Callable[[Write], Awaitable[bytes | None]],
         *,
         media_type: str,
         status_code: int = 200,
@@ -60,6 +62,7 @@ class StreamedAnswer(LastingAnswer):
         await send(_part(b""))
 
         is_gone = is_done = False
+        last = b""
         error: Exception | None = None
 
         async def write(part: bytes) -> None:
@@ -88,7 +91,7 @@ class StreamedAnswer(LastingAnswer):
             if facts is not None:
                 nursery.start_soon(watch_server, facts.closing)
             try:
-                await self._produce(write)
+                last = await self._produce(write) or b""
                 is_done = True
             except Exception as found:
                 error = found
@@ -97,7 +100,7 @@ class StreamedAnswer(LastingAnswer):
             raise ClientGoneError
         if not is_done and not self._farewell:
             raise error or StreamBrokenError()
-        await send({"type": "http.response.body", "body": b"" if is_done else self._farewell})
+        await send({"type": "http.response.body", "body": last if is_done else self._farewell})
         if error is not None:
             raise error
 

@@ -12,12 +12,15 @@ class Outbox:
         self._texts: list[str] = []
         self._logprobs: list[TokenLogprob] = []
         self._before: int | None = None
+        self.is_whole = False
+        """Whether all of the answer is here or was taken: its end comes soon."""
         self._changed = trio.Event()
         self.closed = trio.Event()
         """Set once nothing more comes."""
 
-    def put(self, piece: Piece) -> None:
-        """A further run of the answer."""
+    def put(self, piece: Piece, *, is_last: bool = False) -> None:
+        """A further run of the answer; whether it is the last."""
+        self.is_whole |= is_last
         if piece.text or piece.logprobs:
             self._texts.append(piece.text)
             self._logprobs.extend(piece.logprobs)

@@ -1,7 +1,9 @@
 """Calls to replies: whole, or as streams whose parts are sent together.
 
 The first token goes out at once; then a stream sends what it has every ``send_every_s``, and more
-rarely the more streams there are: a send costs as much as many tokens.
+rarely the more streams there are: a send costs as much as many tokens. The engine gathers tokens
+for as long, but those of an answer with stops, which are looked at as they come. What is left at the
+end leaves with it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -76,30 +78,32 @@ class Replier:
         """The reply as it is made."""
         return CallStream(self, call)
 
-    async def write(self, stream: "CallStream", call: Call, write: Write) -> None:
-        """All of a streamed reply. Raises ClientGoneError."""
+    async def write(self, stream: "CallStream", call: Call, write: Write) -> bytes:
+        """All of a streamed reply but its last part, which is returned. Raises ClientGoneError."""
         self.counts.streams += 1
         code, ending = "gone", None
         try:
-            reply = reply_stream(call.request, call.head)
+            reply, out = reply_stream(call.request, call.head), Outbox()
             await write(reply.begin())
             stream.is_begun = True
-            found = await self._run(call, reply, write)
+            found = await self._run(call, reply, out, write)
+            rest = reply.piece(out.take())
             if isinstance(found, Refused):
                 code = found.code
-                await write(reply.fail(found))
-                return
+                return rest + reply.fail(found)
+            if call.request.wait is Wait.PROVEN:
+                await write(rest)
+                rest = b""
             ending = await self._waiting_proven(call, *found, write)
-            await write(reply.finish(ending))
             code = "ok"
+            return rest + reply.finish(ending)
         finally:
             self.counts.streams -= 1
             log_call(call, code, ending)
 
     async def _run(
-        self, call: Call, reply: ReplyStream, write: Write
+        self, call: Call, reply: ReplyStream, out: Outbox, write: Write
     ) -> tuple[AnswerProgress, Ending] | Refused:
-        out = Outbox()
         found: tuple[AnswerProgress, Ending] | Refused
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send, call.request, reply, out, write)
@@ -114,24 +118,28 @@ class Replier:
         return found
 
     async def _send(self, request: Request, reply: ReplyStream, out: Outbox, write: Write) -> None:
-        """What comes, until the outbox is closed and empty."""
+        """What comes, until the outbox is closed: what is in it then leaves with the end."""
+        is_begun = False
         while True:
             await out.wait()
-            is_last = out.closed.is_set()
+            if is_begun and out.is_whole:
+                # The end is near, unless the disk is slow.
+                await self._pause(out)
+            if out.closed.is_set():
+                return
             before = out.take_before()
             if before is not None and not request.endpoint.is_ollama:
                 await write(queued(before))
             part = reply.piece(out.take())
             if part:
                 await write(part)
-            if is_last:
-                return
-            if part:
-                with trio.move_on_after(self._pause_s()):
-                    await out.closed.wait()
+                is_begun = True
+                if request.stop:
+                    await self._pause(out)
 
-    def _pause_s(self) -> float:
-        return max(self.settings.send_every_s, self.settings.send_share_s * self.counts.streams)
+    async def _pause(self, out: Outbox) -> None:
+        with trio.move_on_after(self.settings.pause_s(self.counts.streams)):
+            await out.closed.wait()
 
     async def _waiting_proven(
         self, call: Call, progress: AnswerProgress, ending: Ending, write: Write
@@ -155,8 +163,8 @@ class CallStream(StreamedAnswer):
     """A streamed reply; gives everything back if it never comes to the answer."""
 
     def __init__(self, replier: Replier, call: Call) -> None:
-        async def produce(write: Write) -> None:
-            await replier.write(self, call, write)
+        async def produce(write: Write) -> bytes:
+            return await replier.write(self, call, write)
 
         super().__init__(
             produce,

@@ -18,6 +18,7 @@ from esper.gateway.counts import GatewayCounts
 from esper.gateway.engine_port import EngineError, EnginePort, Job
 from esper.gateway.refusals import Refused, jittered
 from esper.gateway.replies.parts import Durations, Ending, Usage
+from esper.gateway.requests.asked import Request
 from esper.gateway.service.admission import FULL_MS, Admission
 from esper.gateway.service.books.calls import Books, Call
 from esper.gateway.service.clock import Clock
@@ -125,6 +126,7 @@ class Runner:
             top=0 if top is None else max(top, 1),
             group=call.account.id,
             public=call.public,
+            gather_s=self._gather_s(call.request),
         )
         start_ns = first_ns = self.clock.now_ns()
         begun = False
@@ -134,7 +136,8 @@ class Runner:
                     if not begun:
                         begun, first_ns = True, self.clock.now_ns()
                         self.counts.first_token.add(self._since_s(call))
-                    out.put(progress.take(batch))
+                    piece = progress.take(batch)
+                    out.put(piece, is_last=progress.finish is not None)
                     if progress.finish is not None:
                         break
         except EngineError as error:
@@ -151,6 +154,13 @@ class Runner:
                 answer=now_ns - first_ns,
             ),
         )
+
+    def _gather_s(self, request: Request) -> float:
+        if request.stop:
+            # What is found late is computed for nobody.
+            return 0.0
+        pause_s = self.settings.pause_s(self.counts.streams)
+        return pause_s if request.stream else max(pause_s, self.settings.whole_every_s)
 
     def _failed(self, error: BaseException) -> Refused:
         return server_error(self.incident(error))

@@ -32,9 +32,15 @@ class ServiceSettings:
     """Between two sends of a stream, at least."""
     send_share_s: float = 0.0005
     """The same for each open stream: 1,000 of them send twice a second."""
+    whole_every_s: float = 0.25
+    """Between two looks at an answer that is sent in one piece, at least."""
     auto_backlog: int = 4
     """Blocks: with more before it a call with ``prove: auto`` stays a promise."""
     most_backlog: int = 240
     """Blocks: with more, ``prove: always`` is refused."""
     wrong_key_delay_s: float = 0.2
     """What a guess costs, beside its connection."""
+
+    def pause_s(self, streams: int) -> float:
+        """Seconds between two sends of one of so many streams."""
+        return max(self.send_every_s, self.send_share_s * streams)

@@ -32,6 +32,12 @@ class AnswerPieces(Protocol):
         Raises TokenizerError as ``decode_answer``.
         """
 
+    def add_all(self, tokens: Sequence[int]) -> str:
+        """Take tokens; return the text that ``add`` of each returns, side by side.
+
+        Raises TokenizerError as ``decode_answer``.
+        """
+
     def end(self) -> str:
         """Return what still waited; bytes that are no UTF-8 show as U+FFFD. Call it once.
 
@@ -70,7 +76,7 @@ class AnswerDecoder:
             return b""
         if self._kind == "bytes":
             return _letters_bytes(piece)
-        if self._kind == "fallback" and _BYTE_PIECE.fullmatch(piece):
+        if self._kind == "fallback" and _is_byte(piece):
             return bytes([int(piece[3:-1], 16)])
         return piece.replace(_BLANK, " ").encode()
 
@@ -103,6 +109,11 @@ class _ByteLevel:
     def add(self, token: int) -> tuple[str, str]:
         return "", self._gone_on(self._utf8.decode(self._bytes(token)))
 
+    def add_all(self, tokens: Sequence[int]) -> str:
+        if self._shown:
+            return "".join(self.add(token)[1] for token in tokens)
+        return self._utf8.decode(b"".join(map(self._bytes, tokens)))
+
     def end(self) -> str:
         return self._gone_on(self._utf8.decode(b"", final=True))
 
@@ -133,7 +144,7 @@ class _Units:
 
     def add(self, token: int) -> tuple[str, str]:
         piece = self._decoder.piece(token)
-        is_bytes = piece is not None and self._bytes_hold and bool(_BYTE_PIECE.fullmatch(piece))
+        is_bytes = self._bytes_hold and _is_byte(piece)
         if self._whole or piece is None or is_bytes:
             self._waiting.append(token)
             self._bytes_wait |= is_bytes
@@ -141,6 +152,30 @@ class _Units:
         before = self._unit() if self._bytes_wait else ""
         self._waiting.append(token)
         return before, self._unit()
+
+    def add_all(self, tokens: Sequence[int]) -> str:
+        pieces = [self._decoder.piece(token) for token in tokens]
+        if self._whole or not self._bytes_hold:
+            return self._together(tokens, pieces)
+        shown, begin = "", 0
+        for at, piece in enumerate(pieces):
+            if _is_byte(piece):
+                shown += self._together(tokens[begin:at], pieces[begin:at])
+                shown += "".join(self.add(tokens[at]))
+                begin = at + 1
+        return shown + self._together(tokens[begin:], pieces[begin:])
+
+    def _together(self, tokens: Sequence[int], pieces: Sequence[str | None]) -> str:
+        """The text of tokens that are no bytes, decoded at once."""
+        # What has no piece waits for the next that has one.
+        count = 0 if self._whole else len(tokens)
+        while count and pieces[count - 1] is None:
+            count -= 1
+        shown = self._unit() if count and self._bytes_wait else ""
+        self._waiting += tokens[:count]
+        shown += self._unit() if count else ""
+        self._waiting += tokens[count:]
+        return shown
 
     def end(self) -> str:
         return self._text()
@@ -160,6 +195,11 @@ class _Units:
         if self._at_start:
             return self._decoder.first_text(self._context, self._waiting)
         return self._decoder.next_text(self._context, self._waiting)
+
+
+def _is_byte(piece: str | None) -> bool:
+    # All bytes are written in six characters: most pieces are told apart without a look at them.
+    return piece is not None and len(piece) == 6 and _BYTE_PIECE.fullmatch(piece) is not None
 
 
 def _kind(tokenizer: Tokenizer) -> str:

@@ -17,6 +17,7 @@ class AnswerText:
         """Begin the answer to ``prompt``. Raises InvalidFieldError for stops that are none."""
         self._pieces = decoder.pieces(prompt)
         self._stops = StopTexts(stops)
+        self._has_stops = bool(stops)
         self._tokens: list[int] = []
         self._ended = False
 
@@ -47,6 +48,15 @@ class AnswerText:
             shown += self._stops.add(own)
         self._ended = self.stop is not None
         return shown
+
+    def add_all(self, tokens: Sequence[int]) -> str:
+        """Take tokens; return text to show: the same as ``add`` of each, for a part of its work."""
+        if self._has_stops:
+            return "".join(map(self.add, tokens))
+        if self._ended:
+            return ""
+        self._tokens += tokens
+        return self._pieces.add_all(tokens)
 
     def end(self) -> str:
         """The answer is over: return what waited. A second call returns nothing."""

@@ -1,7 +1,7 @@
 """Promises: signed records of answers, as the receipts that their holders get."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import trio
 
@@ -41,8 +41,7 @@ class PromiseSigner:
     @property
     def address(self) -> str:
         """Whose signature promises have."""
-        prefix = self._view().params.address_prefix
-        return Address.from_bytes(self._account.address).to_text(prefix)
+        return _address_text(self._account.address, self._view().params.address_prefix)
 
     async def sign(self, given: Given) -> Signed:
         """The promise of an answer."""
@@ -81,6 +80,12 @@ class PromiseSigner:
             words,
         )
         return Signed(encode_receipt(receipt), height)
+
+
+@cache
+def _address_text(address: bytes, prefix: str) -> str:
+    # Told with every answer; one an account.
+    return Address.from_bytes(address).to_text(prefix)
 
 
 def asked_for(asked: Reduction) -> AskedFor:

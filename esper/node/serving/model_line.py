@@ -1,7 +1,7 @@
 """One serving process while it lives: who waits for which answer of it."""
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -9,7 +9,7 @@ import trio
 from esper.gateway.engine_port import EngineError, EngineModel, Job, Made
 from esper.node.serving.answer_stream import AnswerStream
 from esper.node.serving.job_check import check_job
-from esper.node.workers.serve_messages import Answer, Forget, Refused, Tokens
+from esper.node.workers.serve_messages import Answer, Forget, Likely, Refused, Tokens
 from esper.node.workers.worker_process import WorkerError, WorkerProcess
 
 
@@ -54,16 +54,17 @@ class ModelLine:
             if self._ended:
                 raise EngineError(self._ended)
             self._last += 1
-            number, stream = self._last, AnswerStream()
+            number, stream = self._last, AnswerStream(job.gather_s)
             self._streams[number] = stream
             asked = Answer(number, job.prompt, job.max_tokens, job.top, job.group, job.public)
             self._send(asked)
             try:
                 yield stream
             finally:
-                # Before the slot is free: the process hears of both in this order.
                 del self._streams[number]
-                self._send(Forget(number))
+                # Before the slot is free: the process hears of both in this order.
+                if not stream.is_over:
+                    self._send(Forget(number))
 
     def _send(self, message: object) -> None:
         if not self._ended:
@@ -75,18 +76,26 @@ class ModelLine:
         while True:
             await self._news.wait()
             self._news = trio.Event()
-            while self._outbox:
-                await self._worker.send(self._outbox.popleft())
+            messages = tuple(self._outbox)
+            self._outbox.clear()
+            await self._worker.send(*messages)
 
     def _hear(self, message: object) -> None:
         match message:
-            case Tokens(told):
-                for number, token, logit, top, logsumexp, ended in told:
+            case Tokens(runs):
+                for number, tokens, logits, likely, ended in runs:
                     # Of one that was given up there may be some on the way.
                     if (stream := self._streams.get(number)) is not None:
-                        stream.add(Made(token, logit, top, logsumexp), ended=ended)
+                        stream.add(_made(tokens, logits, likely), ended=ended)
             case Refused(number, reason):
                 if (stream := self._streams.get(number)) is not None:
                     stream.fail(f"the engine refuses this: {reason}")
             case _:
                 raise WorkerError(f"serve worker said {type(message).__name__}")
+
+
+def _made(tokens: Sequence[int], logits: Sequence[int], likely: Sequence[Likely]) -> list[Made]:
+    if not likely:
+        return list(map(Made, tokens, logits))
+    places = zip(tokens, logits, likely, strict=True)
+    return [Made(token, logit, top, logsumexp) for token, logit, (top, logsumexp) in places]

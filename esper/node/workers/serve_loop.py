@@ -1,14 +1,15 @@
 """The loop of a serving process: answers come and go, their tokens leave in frames.
 
 A frame costs the event loop of the node more than the engine takes for a token, so what came in
-some milliseconds leaves together. The first token of an answer does not wait for that.
+some milliseconds leaves together, the tokens of an answer side by side. The first token of an
+answer does not wait for that, and takes nobody else's along.
 """
 
 import queue
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from esper.node.workers.serve_messages import Answer, Forget, Refused, Tokens, Told
+from esper.node.workers.serve_messages import Answer, Forget, Refused, Run, Tokens
 
 FRAME_MS: Final = 20
 """Time between frames, and the longest call of the engine: what is asked meanwhile waits for it."""
@@ -59,8 +60,10 @@ class ServeLoop:
         self._tell = tell
         self._steady_ms = steady_ms
         self._begun: set[int] = set()
-        self._told: list[Told] = []
-        self._told_at = 0
+        self._runs: dict[int, Run] = {}
+        """What has not left yet, by answer."""
+        self._since_ms = 0
+        """When the first of it was begun."""
 
     def run(self) -> None:
         """Go on for ever."""
@@ -73,24 +76,37 @@ class ServeLoop:
         if not len(self._batch):
             return
         now_ms = self._steady_ms()
-        if not self._told:
-            self._told_at = now_ms
-        left_ms = max(self._told_at + FRAME_MS - now_ms, 1)
-        first = False
-        for number, token, logit, top, logsumexp, ended in self._batch.run(MOST_STEPS, left_ms):
-            first |= number not in self._begun
-            self._begun.add(number)
-            if ended:
-                self._begun.discard(number)
-            self._told.append((number, token, logit, tuple(top), logsumexp, ended))
-        late = self._steady_ms() >= self._told_at + FRAME_MS
-        if first or late or not len(self._batch):
-            self._flush()
+        if not self._runs:
+            self._since_ms = now_ms
+        left_ms = max(self._since_ms + FRAME_MS - now_ms, 1)
+        first = self._take(self._batch.run(MOST_STEPS, left_ms))
+        if self._steady_ms() >= self._since_ms + FRAME_MS or not len(self._batch):
+            self._flush(tuple(self._runs))
+        else:
+            self._flush(first)
 
-    def _flush(self) -> None:
-        told, self._told = tuple(self._told), []
-        if told:
-            self._tell(Tokens(told))
+    def _take(self, told: Sequence[NativeTold]) -> list[int]:
+        """Put tokens with those of the same answers; the numbers of those that begin."""
+        runs, first = self._runs, []
+        for number, token, logit, top, logsumexp, ended in told:
+            if (run := runs.get(number)) is None:
+                run = runs[number] = number, [], [], [], False
+                if number not in self._begun:
+                    self._begun.add(number)
+                    first.append(number)
+            run[1].append(token)
+            run[2].append(logit)
+            if top:
+                run[3].append((tuple(top), logsumexp))
+            if ended:
+                runs[number] = *run[:4], True
+                self._begun.discard(number)
+        return first
+
+    def _flush(self, numbers: Sequence[int]) -> None:
+        runs = tuple(map(self._runs.pop, numbers))
+        if runs:
+            self._tell(Tokens(runs))
 
     def _take_in(self) -> None:
         while not len(self._batch) or not self._requests.empty():
@@ -103,7 +119,8 @@ class ServeLoop:
                 case Forget(number):
                     self._batch.remove(number)
                     self._begun.discard(number)
+                    self._runs.pop(number, None)
                     if not len(self._batch):
-                        self._flush()
+                        self._flush(tuple(self._runs))
                 case other:
                     raise TypeError(f"nobody serves {type(other).__name__}")

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 from esper.primitives.ids import ModelId
 
-Told = tuple[int, int, int, tuple[tuple[int, int], ...], float, bool]
-"""Number of the answer, token, its logit, the likeliest (id, logit), logsumexp, whether it ends."""
+Likely = tuple[tuple[tuple[int, int], ...], float]
+"""At one place of an answer: the likeliest (id, logit), and the logsumexp."""
+Run = tuple[int, list[int], list[int], list[Likely], bool]
+"""Number of the answer, further tokens of it, their logits, what was likely at each place (none
+where nobody asked), whether they end it. Plain parts: an object a token would cost both ends more
+than the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,9 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What came since the last one, of all answers, in order."""
+    """What came since the last one, each answer once."""
 
-    told: tuple[Told, ...]
+    runs: tuple[Run, ...]
 
 
 @dataclass(frozen=True, slots=True)

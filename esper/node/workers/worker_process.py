@@ -132,11 +132,11 @@ class WorkerProcess:
             raise WorkerError(f"{role} worker began with {type(first).__name__}")
         return worker
 
-    async def send(self, message: object) -> None:
-        """Send a message. Raises WorkerError if the worker is gone."""
+    async def send(self, *messages: object) -> None:
+        """Send messages, in one write. Raises WorkerError if the worker is gone."""
         assert self._process.stdin is not None
         try:
-            await self._process.stdin.send_all(frame(message))
+            await self._process.stdin.send_all(b"".join(map(frame, messages)))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise WorkerError(await self._gone()) from error
 

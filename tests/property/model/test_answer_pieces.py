@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,22 @@ def test_a_whole_character_does_not_wait(text: str) -> None:
 @pytest.mark.parametrize("name", DECODERS)
 def test_which_tokenizers_stream(name: str) -> None:
     assert AnswerDecoder(TOKENIZERS[name]).streams == (name not in WHOLE)
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@settings(max_examples=250, deadline=None)
+@given(prompt=TOKENS, answer=TOKENS, cuts=st.lists(st.integers(0, 12), max_size=4))
+def test_tokens_that_come_together_show_what_each_shows(
+    name: str, prompt: list[int], answer: list[int], cuts: list[int]
+) -> None:
+    decoder = AnswerDecoder(TOKENIZERS[name])
+    each, together = decoder.pieces(prompt), decoder.pieces(prompt)
+    places = sorted({0, *cuts, len(answer)})
+    try:
+        for begin, end in pairwise(places):
+            tokens = answer[begin:end]
+            shown = "".join("".join(each.add(token)) for token in tokens)
+            assert together.add_all(tokens) == shown
+        assert together.end() == each.end()
+    except TokenizerError:
+        return

@@ -51,6 +51,9 @@ class StandinAnswer:
         self._ended = self.stop is not None
         return shown
 
+    def add_all(self, tokens: Sequence[int]) -> str:
+        return "".join(map(self.add, tokens))
+
     def end(self) -> str:
         if self._ended:
             return ""

@@ -59,3 +59,15 @@ def test_half_a_stop_is_text_at_the_end() -> None:
     assert (shown + text.end()).strip() == "Tim"
     assert text.end() == ""
     assert text.stop is None
+
+
+def test_tokens_that_come_together_are_looked_at_one_by_one_for_a_stop() -> None:
+    text = AnswerText(DECODER, PROMPT, ["Tim"])
+    assert text.add_all(ANSWER) == " was a little boy named "
+    assert 1 < len(text.tokens) < len(ANSWER)
+    free = AnswerText(DECODER, PROMPT)
+    assert free.add_all(ANSWER[:3]) + free.add_all(ANSWER[3:]) == (
+        " was a little boy named Tim. He loved"
+    )
+    assert free.tokens == tuple(ANSWER)
+    assert (free.end(), free.add_all([5]), free.tokens) == ("", "", tuple(ANSWER))

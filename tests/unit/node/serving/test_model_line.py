@@ -1,10 +1,12 @@
-"""What a serving process is told of a job."""
+"""What a serving process is told of a job, and how its frames become tokens."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
+import trio.testing
 
-from esper.gateway.engine_port import EngineModel, Job
+from esper.gateway.engine_port import EngineModel, Job, Made
 from esper.node.serving.model_line import ModelLine
 from esper.node.workers.serve_messages import Answer, Forget, Tokens
 
@@ -14,33 +16,72 @@ MODEL = EngineModel(
 
 
 class Silent:
-    """A process that gives every answer one token."""
+    """A process that says what a test lets it say; each write is a list."""
 
     def __init__(self) -> None:
-        self.heard: list[Any] = []
-        self._send, self._receive = trio.open_memory_channel[Any](9)
+        self.heard: list[list[Any]] = []
+        self.says, self._receive = trio.open_memory_channel[Any](9)
 
-    async def send(self, message: object) -> None:
-        self.heard.append(message)
-        if isinstance(message, Answer):
-            await self._send.send(Tokens(((message.number, 7, 70, (), 0.0, True),)))
+    async def send(self, *messages: object) -> None:
+        self.heard.append([*messages])
 
     async def receive(self) -> object:
         return await self._receive.receive()
 
 
-def test_all_of_a_job_is_told() -> None:
-    async def main() -> None:
+def go(main: Callable[[Silent, ModelLine], Awaitable[None]]) -> list[list[Any]]:
+    """What the process heard."""
+
+    async def bounded() -> list[list[Any]]:
         worker = Silent()
         line = ModelLine(worker, MODEL)  # type: ignore[arg-type]
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(line.run)
-            with trio.fail_after(60):
-                async with line.answer(Job(MODEL.model_id, (1, 2, 3), 9, 4, "ours", 2)) as tokens:
-                    assert len([batch async for batch in tokens]) == 1
-                while len(worker.heard) < 2:
-                    await trio.lowlevel.checkpoint()
-            nursery.cancel_scope.cancel()
-        assert worker.heard == [Answer(1, (1, 2, 3), 9, 4, "ours", 2), Forget(1)]
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(line.run)
+                await main(worker, line)
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.cancel_scope.cancel()
+        return worker.heard
 
-    trio.run(main)
+    return trio.run(bounded)
+
+
+def test_all_of_a_job_is_told_and_its_end_is_known() -> None:
+    async def main(worker: Silent, line: ModelLine) -> None:
+        async with line.answer(Job(MODEL.model_id, (1, 2, 3), 9, 4, "ours", 2)) as tokens:
+            await worker.says.send(Tokens(((1, [7], [70], [], True),)))
+            assert [batch async for batch in tokens] == [[Made(7, 70)]]
+
+    # The process needs not be told to forget what it has ended itself.
+    assert go(main) == [[Answer(1, (1, 2, 3), 9, 4, "ours", 2)]]
+
+
+def test_who_leaves_early_is_forgotten_and_one_write_has_all() -> None:
+    async def main(worker: Silent, line: ModelLine) -> None:
+        async with line.answer(Job(MODEL.model_id, (1,), 9)) as tokens:
+            await trio.testing.wait_all_tasks_blocked()
+            await worker.says.send(Tokens(((1, [7], [70], [], False),)))
+            assert await anext(tokens) == [Made(7, 70)]
+        async with line.answer(Job(MODEL.model_id, (2,), 9)):
+            await trio.testing.wait_all_tasks_blocked()
+
+    first, both, last = go(main)
+    assert first == [Answer(1, (1,), 9, 0, "", 0)]
+    assert both == [Forget(1), Answer(2, (2,), 9, 0, "", 0)]
+    assert last == [Forget(2)]
+
+
+def test_a_frame_has_many_answers_and_those_given_up_are_passed_over() -> None:
+    async def main(worker: Silent, line: ModelLine) -> None:
+        job = Job(MODEL.model_id, (1,), 9, 1)
+        async with line.answer(job) as one, line.answer(job) as two:
+            likely = ((((7, 70),), 1.5), (((8, 80),), 2.5))
+            runs = ((1, [7, 8], [70, 80], [*likely], True), (2, [9], [90], [], False))
+            await worker.says.send(Tokens(((3, [1], [10], [], False), *runs)))
+            assert [batch async for batch in one] == [
+                [Made(7, 70, ((7, 70),), 1.5)],
+                [Made(8, 80, ((8, 80),), 2.5)],
+            ]
+            assert await anext(two) == [Made(9, 90)]
+
+    go(main)

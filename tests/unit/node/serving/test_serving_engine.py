@@ -52,7 +52,7 @@ def alone(job: Job) -> list[Made]:
 
 def exact(made: list[Made]) -> list[Made]:
     """Without what is no integer."""
-    return [replace(one, logsumexp=0.0) for one in made]
+    return [one._replace(logsumexp=0.0) for one in made]
 
 
 def workers() -> set[int]:

@@ -9,6 +9,9 @@ import pytest
 from esper.node.workers.serve_loop import FRAME_MS, MOST_STEPS, ServeLoop
 from esper.node.workers.serve_messages import Answer, Forget, Refused, Tokens
 
+BEGUN = (1, [7], [70], [(((7, 70),), 1.5)], False)
+"""The first token of answer 1."""
+
 
 class Counting:
     """A batch that says the number of its step; each step takes so long as ``step_ms`` says."""
@@ -18,6 +21,7 @@ class Counting:
         self.step_ms = 5
         self.left: dict[int, int] = {}
         self.begun: set[int] = set()
+        self.wants_top = True
         self.asked_ms: list[int] = []
         self.taken: list[tuple[int, str, int]] = []
 
@@ -57,7 +61,8 @@ class Counting:
                 over = self.left[number] == 0
                 early |= over or number not in self.begun
                 self.begun.add(number)
-                told.append((number, 7, 70, [(7, 70)], 1.5, over))
+                top = [(7, 70)] if self.wants_top else []
+                told.append((number, 7, 70, top, 1.5, over))
                 if over:
                     del self.left[number]
         return told
@@ -78,14 +83,15 @@ class World:
         self.requests.put(Answer(number, (1,), max_tokens, 1, ""))
 
     def sizes(self) -> list[int]:
-        return [len(one.told) for one in self.told]
+        """Tokens of each frame."""
+        return [sum(len(run[1]) for run in one.runs) for one in self.told]
 
 
 def test_the_first_token_leaves_alone_and_the_next_together() -> None:
     world = World()
     world.ask(1)
     world.loop.turn()
-    assert world.told == [Tokens(((1, 7, 70, ((7, 70),), 1.5, False),))]
+    assert world.told == [Tokens((BEGUN,))]
     world.loop.turn()
     assert world.sizes() == [1, FRAME_MS // 5]
     assert world.batch.asked_ms == [FRAME_MS, FRAME_MS]
@@ -102,13 +108,32 @@ def test_ends_wait_for_the_frame_unless_nothing_runs_on() -> None:
     world.loop.turn()
     assert world.sizes() == [2, 6]
     assert world.batch.asked_ms == [FRAME_MS, FRAME_MS, FRAME_MS - 10]
-    assert [one[5] for one in world.told[1].told].count(True) == 1
+    assert [(run[0], len(run[1]), run[4]) for run in world.told[1].runs] == [
+        (1, 2, True),
+        (2, 4, False),
+    ]
     world.requests.put(Forget(2))
     world.ask(3, 2)
     world.loop.turn()
     world.loop.turn()
     assert world.sizes() == [2, 6, 1, 1]
-    assert world.told[-1].told[0][5]
+    assert world.told[-1].runs[0][4]
+
+
+def test_a_first_token_takes_no_others_along() -> None:
+    world = World()
+    world.batch.wants_top = False
+    world.ask(1)
+    world.loop.turn()
+    world.ask(2)
+    world.loop.turn()
+    assert world.told[1:] == [Tokens(((2, [7], [70], [], False),))]
+    world.loop.turn()
+    # Of the first answer since the frame before, and of the second what came behind its first.
+    assert world.told[2:] == [
+        Tokens(((1, [7] * 4, [70] * 4, [], False), (2, [7] * 3, [70] * 3, [], False)))
+    ]
+    assert world.batch.asked_ms == [FRAME_MS, FRAME_MS, FRAME_MS - 5]
 
 
 def test_what_was_made_before_the_last_was_given_up_leaves() -> None:
@@ -120,7 +145,9 @@ def test_what_was_made_before_the_last_was_given_up_leaves() -> None:
     world.requests.put(Forget(2))
     world.ask(3)
     world.loop.turn()
-    assert world.sizes() == [2, 4, 1]
+    # Of the ended one; what was made of the one given up is nobody's.
+    assert [(run[0], len(run[1])) for run in world.told[1].runs] == [(1, 2)]
+    assert world.sizes() == [2, 2, 1]
 
 
 def test_what_the_engine_refuses_is_told_and_others_go_on() -> None:
@@ -128,7 +155,7 @@ def test_what_the_engine_refuses_is_told_and_others_go_on() -> None:
     world.ask(1)
     world.ask(1)
     world.loop.turn()
-    assert world.told == [Refused(1, "already"), Tokens(((1, 7, 70, ((7, 70),), 1.5, False),))]
+    assert world.told == [Refused(1, "already"), Tokens((BEGUN,))]
 
 
 def test_the_engine_hears_whose_it_is_and_what_of_it_is_public() -> None:
