@@ -22,8 +22,8 @@ from tests.spec.proof.errors import MalformedError, RejectedError
 from tests.spec.proof.verifier import (
     Decoded,
     absorb_public,
-    check_openings,
     check_argument,
+    check_openings,
     decode_body,
 )
 
