@@ -268,6 +268,12 @@ class PartedNativeModel:
     def outlines(self) -> list[bytes]:
         """Descriptors of all parts without their roots."""
 
+    def integers(self) -> list[bytes]:
+        """Hashes of the parts' integers, 64 bytes each: what `PartKey` is to find in the folder."""
+
+    def residuals(self, rows: int, /) -> tuple[int, int, int, int]:
+        """Of the residuals for so many rows: bytes, most bytes, values, most values."""
+
     def boundaries(
         self,
         shape: tuple[int, int],
@@ -281,8 +287,11 @@ class PartedNativeModel:
 class PartKey:
     """A part of a model committed for proving, by the integers of its own layers alone."""
 
-    def __init__(self, directory: str | PathLike[str], outline: bytes, /) -> None:
+    def __init__(self, directory: str | PathLike[str], outline: bytes, integers: bytes, /) -> None:
         """Read the part's integers and commit them; `outline` is its descriptor.
+
+        Sizes, shifts, embedding and the hash `integers` are compared; what the outline says of the
+        whole model comes back as it was given: this is no check of somebody's descriptor.
 
         Raises `ValueError` naming what is refused, `OSError` where a file cannot be read.
         """

@@ -28,8 +28,10 @@ MAGIC: Final = b"ESPRPROF"
 VERSION: Final = 2
 PARTS_VERSION: Final = 3
 """Of a file with a proof in parts, whose model id is that of the model in these parts."""
-MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-"""Nothing larger is read: the largest proofs are of the order of one mebibyte for each part."""
+MAX_PROOF_BYTES: Final = 1 << 26
+"""Of a proof in parts, which is the larger form: ``docs/parts.md``, section 7."""
+MAX_FILE_BYTES: Final = MAX_PROOF_BYTES + (1 << 23)
+"""Nothing larger is read: the largest proof, and a statement."""
 
 _HEADER: Final = struct.Struct("<8sIQQ")
 _SHAPE: Final = struct.Struct("<64s64sIII")

@@ -28,13 +28,22 @@ _PROCESSORS: Final = "RAYON_NUM_THREADS"
 
 
 @dataclass(frozen=True, slots=True)
+class Outline:
+    """A part of a model that was checked as a whole."""
+
+    descriptor: bytes
+    """Without its root."""
+    integers: bytes
+    """64 bytes: hash of the integers that are to be found in the folder."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadyParts:
     """All that parts need of each other; the whole model is needed no more."""
 
     directory: Path
     """Folder of the model."""
-    outlines: tuple[bytes, ...]
-    """Descriptors of the parts without their roots."""
+    outlines: tuple[Outline, ...]
     unnamed: Statement
     """The statement, with zeros for the model's id."""
     residuals: tuple[bytes, ...]
@@ -90,7 +99,7 @@ def _one_by_one(ready: ReadyParts, _workers: int, tell: Tell) -> Proven:
         # Two keys at once would be twice the memory.
         key = None
         release_memory()
-        key = PartKey(ready.directory, outline)
+        key = PartKey(ready.directory, outline.descriptor, outline.integers)
         descriptors.append(key.descriptor)
         tell(told(index, count, COMMITTED))
     statement = ready.named(ModelId(parts_id(descriptors)))
@@ -98,7 +107,7 @@ def _one_by_one(ready: ReadyParts, _workers: int, tell: Tell) -> Proven:
     for index in proving_order(count):
         if key is None:
             release_memory()
-            key = PartKey(ready.directory, descriptors[index])
+            key = PartKey(ready.directory, descriptors[index], ready.outlines[index].integers)
             tell(told(index, count, READ))
         proofs[index] = key.prove(
             statement.model_id,
@@ -126,7 +135,10 @@ def _in_processes(ready: ReadyParts, workers: int, tell: Tell) -> Proven:
         descriptors = _gathered(named, tell, COMMITTED)
         statement = ready.named(ModelId(parts_id(descriptors)))
         work = (ready.directory, statement, descriptors, ready.residuals)
-        proving = [pool.submit(_proven, index, *work) for index in range(count)]
+        proving = [
+            pool.submit(_proven, index, outline.integers, *work)
+            for index, outline in enumerate(ready.outlines)
+        ]
         return descriptors, _gathered(proving, tell, PROVEN), statement
 
 
@@ -155,17 +167,21 @@ def _begin(threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def committed(directory: Path, outline: bytes) -> bytes:
-    """The descriptor of a part, root included. Raises ValueError, OSError."""
+def committed(directory: Path, outline: Outline) -> bytes:
+    """The descriptor of a part, root included.
+
+    Raises ValueError, also for other integers than were checked, and OSError.
+    """
     from esper._native import PartKey
 
-    found = PartKey(directory, outline).descriptor
+    found = PartKey(directory, outline.descriptor, outline.integers).descriptor
     release_memory()
     return found
 
 
 def _proven(
     index: int,
+    integers: bytes,
     directory: Path,
     statement: Statement,
     descriptors: AbstractSequence[bytes],
@@ -173,7 +189,7 @@ def _proven(
 ) -> bytes:
     from esper._native import PartKey
 
-    key = PartKey(directory, descriptors[index])
+    key = PartKey(directory, descriptors[index], integers)
     proof = key.prove(
         statement.model_id,
         statement.binding,

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from esper.primitives.ids import ModelId
 from esper.prover.errors import ProvingError
 from esper.prover.parts.planning import PartsPlan, part_plan_of
-from esper.prover.parts.proving import ReadyParts, committed
+from esper.prover.parts.proving import Outline, ReadyParts, committed
 from esper.prover.proving import ANSWER_STAGE, fewest_rows
 from esper.prover.statement import Sequence, Statement
 
 if TYPE_CHECKING:
     from esper._native import NativeModel
 
+_PART_BYTES = 1 << 19
+"""Of a proof, for each part beside its residual; about."""
 _WEIGHT_BYTES = 3
 """A weight as it is read, as it is loaded and as the engine packs it."""
 
@@ -33,7 +35,8 @@ class CutModel:
         self._native = native
         try:
             self._parted = PartedNativeModel(native, count)
-            self.outlines = tuple(self._parted.outlines())
+            pairs = zip(self._parted.outlines(), self._parted.integers(), strict=True)
+            self.outlines = tuple(Outline(*pair) for pair in pairs)
         except (ValueError, OverflowError) as error:
             raise ProvingError(str(error)) from error
 
@@ -52,10 +55,11 @@ class CutModel:
             raise ProvingError(
                 f"prompt and answer take {rows} rows, and the model has {shape['max_seq']}"
             )
+        self._check_residuals(len(prompts) * rows)
         sizes = (len(prompts), rows, len(prompts) * max_answer)
         ends = [*self._parted.first_layers, shape["layers"]]
         parts = tuple(
-            part_plan_of(outline, first, end - first, sizes)
+            part_plan_of(outline.descriptor, first, end - first, sizes)
             for outline, first, end in zip(self.outlines, ends[:-1], ends[1:], strict=True)
         )
         weights = sum(part.model_cells for part in parts)
@@ -66,6 +70,17 @@ class CutModel:
             integers_bytes=_WEIGHT_BYTES * weights + embedding,
             workers=min(workers, len(parts)),
         )
+
+    def _check_residuals(self, rows: int) -> None:
+        """What a proof has room for is known before any part is proven. Raises ProvingError."""
+        size, room, values, most = self._parted.residuals(rows)
+        room -= len(self.outlines) * _PART_BYTES
+        if size > room or values > most:
+            raise ProvingError(
+                f"the residuals between {len(self.outlines)} segments are {values:,} integers of "
+                f"{size:,} bytes, and a proof has room for {most:,} of {room:,}: fewer segments or "
+                "shorter prompts"
+            )
 
     def ready(
         self,
@@ -110,7 +125,7 @@ class CutModel:
         return ReadyParts(self.directory, self.outlines, unnamed, tuple(residuals))
 
 
-def committed_id(directory: Path, outlines: AbstractSequence[bytes]) -> ModelId:
+def committed_id(directory: Path, outlines: AbstractSequence[Outline]) -> ModelId:
     """64 bytes that name the model in these parts: commits to one part after the other.
 
     Raises ProvingError, OSError.

@@ -94,6 +94,7 @@ OVERFLOW_LIMBS: Final = Range(0, 2)
 PROOF_BYTES: Final = Range(0, 2**22)
 PARTS: Final = Range(1, 2**6)
 ALL_LAYERS: Final = Range(1, 2**10)
+RESIDUAL_VALUES: Final = Range(0, 2**24)
 PARTS_PROOF_BYTES: Final = Range(0, 2**26)
 
 # The opening

@@ -96,11 +96,17 @@ def decode_parts(statement: Statement, wanted: bytes, proof: bytes) -> DecodedPa
     if parts_id([d.model_id for d in all_parts]) != wanted:
         raise RejectedError("the descriptors are those of another model")
     rows = batch(statement, all_parts[0])
+    for d in all_parts:
+        WitnessLayout(d, modes.off(d), rows, ModelLayout(d))
+    if (len(all_parts) - 1) * rows.rows * all_parts[0].dim not in p.RESIDUAL_VALUES:
+        raise RejectedError("the residuals are too large")
     boundaries = [_boundary(reader, i, all_parts[0], rows) for i in range(len(all_parts) - 1)]
     starts: list[Boundary | None] = [None, *boundaries]
     parts = []
     for (data, d), start in zip(described, starts, strict=True):
-        own = Reader(reader.take(reader.unsigned(_LENGTH)))
+        length = reader.unsigned(_LENGTH)
+        _require(length in p.PROOF_BYTES, "length of a part")
+        own = Reader(reader.take(length))
         parts.append(_part(own, data, d, rows, start))
     reader.end()
     return DecodedParts(boundaries, parts)

@@ -131,28 +131,34 @@ def show_command(
         name = integers_hash(model).hex()
     except (ModelError, OSError) as error:
         refuse(error, as_json=as_json)
+    lacking = ""
     with _errors.status("committing to the weights"):
-        model_id = _model_id(directory, segments)
+        try:
+            model_id = _model_id(directory, segments)
+        except (ImportError, ValueError, OSError) as error:
+            if segments is not None:
+                refuse(error, as_json=as_json)
+            model_id, lacking = None, str(error)
     if as_json:
-        typer.echo(json.dumps({"model_id": model_id} | _described(model, bounds, name)))
+        named: dict[str, Any] = {"model_id": model_id}
+        # What a program takes for an id is one, or nothing.
+        why = {"why_no_id": lacking} if model_id is None else {}
+        typer.echo(json.dumps(named | why | _described(model, bounds, name)))
         return
-    typer.echo(f"model id       {model_id}")
+    typer.echo(f"model id       {model_id or f'none: {lacking}'}")
     _print_model(model, bounds, name)
 
 
 def _model_id(directory: Path, segments: int | None) -> str:
-    """Hexadecimal model id, or in words why there is none."""
-    try:
-        from esper._native import NativeModel, ProvingKey
-        from esper.prover.parts import CutModel, committed_id
+    """Hexadecimal model id. Raises ValueError where there is none, ImportError, OSError."""
+    from esper._native import NativeModel, ProvingKey
+    from esper.prover.parts import CutModel, committed_id
 
-        if segments is not None:
-            # The whole model is let go before its parts are committed.
-            outlines = CutModel(directory, NativeModel.load(directory), segments).outlines
-            return committed_id(directory, outlines).hex()
-        return ProvingKey(NativeModel.load(directory)).model_id.hex()
-    except (ImportError, ValueError, OSError) as error:
-        return f"none: {error}"
+    if segments is not None:
+        # The whole model is let go before its parts are committed.
+        outlines = CutModel(directory, NativeModel.load(directory), segments).outlines
+        return committed_id(directory, outlines).hex()
+    return ProvingKey(NativeModel.load(directory)).model_id.hex()
 
 
 def _described(model: IntegerModel, bounds: list[Bound], name: str) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 use sha3::{Digest, Sha3_512};
 
-use crate::model::{Linear, Model};
+use crate::load::ModelPart;
+use crate::model::{Layer, Linear, Model};
 
 /// Domain tag, padded with zero bytes to 32 before hashing.
 const TAG: &[u8] = b"esper/model/integers/v1";
@@ -25,14 +26,30 @@ impl Model {
     ///
     /// Computed from the fields, not from [`Model::integers_hash`], which caches it.
     pub fn compute_integers_hash(&self) -> [u8; 64] {
+        self.hash_of(&self.layers, &self.embed, &self.lm_head)
+    }
+
+    /// What [`Self::compute_integers_hash`] is of the part alone, as [`Model::load_part`] reads it: tells whoever reads a
+    /// part whether the file still has the integers that were checked as a whole. It names no model.
+    ///
+    /// # Panics
+    /// If the model has no such layers.
+    pub fn part_integers_hash(&self, part: &ModelPart) -> [u8; 64] {
+        let none = Linear::none(self.shape.dim);
+        let embed = if part.embedding { self.embed.as_slice() } else { &[] };
+        let head = if part.head { &self.lm_head } else { &none };
+        self.hash_of(&self.layers[part.layers.clone()], embed, head)
+    }
+
+    fn hash_of(&self, layers: &[Layer], embed: &[i32], head: &Linear) -> [u8; 64] {
         let mut hasher = Sha3_512::new();
         let mut tag = [0; 32];
         tag[..TAG.len()].copy_from_slice(TAG);
         hasher.update(tag);
-        for integer in self.parameters() {
+        for integer in self.parameters(layers) {
             hasher.update(integer.to_le_bytes());
         }
-        let mut tensors = self.tensors();
+        let mut tensors = self.tensors(layers, embed, head);
         tensors.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
         hasher.update((tensors.len() as u32).to_le_bytes());
         for (name, shape, data) in tensors {
@@ -42,14 +59,14 @@ impl Model {
     }
 
     /// Integer parameters in the order of the canonical bytes.
-    fn parameters(&self) -> Vec<i64> {
+    fn parameters(&self, layers: &[Layer]) -> Vec<i64> {
         let s = &self.shape;
-        let sizes = [s.vocab, s.dim, s.hidden, s.layers, s.heads, s.kv_heads, s.head_dim, s.max_seq];
+        let sizes = [s.vocab, s.dim, s.hidden, layers.len(), s.heads, s.kv_heads, s.head_dim, s.max_seq];
         let mut list = vec![FORMAT_VERSION];
         list.extend(sizes.map(|n| n as i64));
         list.extend([i64::from(self.frac_bits), i64::from(self.emax), self.eps_term.cast_signed()]);
         list.extend([self.final_shift, self.bos, self.eos].map(i64::from));
-        for layer in &self.layers {
+        for layer in layers {
             list.extend([layer.norm1_shift, layer.norm2_shift, layer.score_shift].map(i64::from));
             list.extend([layer.gate_bits, layer.z_bits, layer.o_bits, layer.down_bits].map(i64::from));
             list.extend(layer.linears().map(|(_, linear)| i64::from(linear.shift)));
@@ -57,19 +74,24 @@ impl Model {
         list
     }
 
-    fn tensors(&self) -> Vec<(String, Vec<usize>, Data<'_>)> {
+    fn tensors<'a>(
+        &'a self,
+        layers: &'a [Layer],
+        embed: &'a [i32],
+        head: &'a Linear,
+    ) -> Vec<(String, Vec<usize>, Data<'a>)> {
         let s = &self.shape;
         let rope = vec![s.max_seq, s.head_dim / 2];
         let mut list = vec![
-            ("embed_tokens".to_string(), vec![s.vocab, s.dim], Data::Int32(&self.embed)),
+            ("embed_tokens".to_string(), vec![s.vocab, s.dim], Data::Int32(embed)),
             ("exp_table".into(), vec![self.exp.len()], Data::Int32(&self.exp)),
             ("final_norm_gain".into(), vec![s.dim], Data::Int32(&self.final_gain)),
             ("rope_cos".into(), rope.clone(), Data::Int32(&self.rope_cos)),
             ("rope_sin".into(), rope, Data::Int32(&self.rope_sin)),
             ("rsqrt_table".into(), vec![self.rsqrt.len()], Data::Int32(&self.rsqrt)),
         ];
-        push_linear(&mut list, "lm_head", &self.lm_head);
-        for (index, layer) in self.layers.iter().enumerate() {
+        push_linear(&mut list, "lm_head", head);
+        for (index, layer) in layers.iter().enumerate() {
             let prefix = format!("layers.{index}");
             list.push((format!("{prefix}.norm1_gain"), vec![s.dim], Data::Int32(&layer.norm1_gain)));
             list.push((format!("{prefix}.norm2_gain"), vec![s.dim], Data::Int32(&layer.norm2_gain)));

@@ -5,10 +5,10 @@ use crate::key::{ModelKey, describe, describe_layers};
 use crate::prove::prove_part_observed_witness;
 use crate::trace::{boundary_of, embedded, run_layer};
 use crate::witness::{Ends, Witness};
-use esper_model::{Linear, Model, Shape};
+use esper_model::{Linear, Model, ModelPart, Shape};
 use esper_verifier::boundary::{Boundary, Chain};
 use esper_verifier::descriptor::{Descriptor, Part};
-use esper_verifier::embedding::{EmbeddingTree, least_width};
+use esper_verifier::embedding::{EmbeddingTree, least_width, row_bytes};
 use esper_verifier::model_layout::ModelLayout;
 use esper_verifier::statement::{Instance, Statement};
 use std::ops::Range;
@@ -71,6 +71,33 @@ impl PartedModel {
         Ok(d)
     }
 
+    /// Bytes and values of the residuals between the parts, for so many rows.
+    ///
+    /// # Errors
+    /// What the proof's own ranges refuse.
+    pub fn residuals(&self, rows: usize) -> Result<[u64; 2], ProveError> {
+        let d = self.outline(0)?;
+        let all = (rows * (self.count() - 1)) as u64;
+        Ok([all * row_bytes(d.dim, d.boundary_bits()) as u64, all * d.dim as u64])
+    }
+
+    /// Which integers part `index` has.
+    ///
+    /// # Panics
+    /// If there is no such part.
+    pub fn part(&self, index: usize) -> ModelPart {
+        let head = index + 1 == self.count();
+        ModelPart { layers: self.layers(index), embedding: index == 0, head }
+    }
+
+    /// Hash of the integers of part `index`, which were checked with all others: what [`part_key`] is to find.
+    ///
+    /// # Panics
+    /// If there is no such part.
+    pub fn integers_hash(&self, index: usize) -> [u8; 64] {
+        self.model.part_integers_hash(&self.part(index))
+    }
+
     /// The key of part `index`: a copy of its integers, and their commitment. The polynomial of the whole model is never
     /// there.
     ///
@@ -100,7 +127,7 @@ impl PartedModel {
             eos: m.eos,
             integers_hash: m.integers_hash,
         };
-        part_key(model, d)
+        part_key(model, d, &self.integers_hash(index))
     }
 
     /// Descriptors of all parts: each is committed and forgotten again. What a registry computes.
@@ -112,12 +139,13 @@ impl PartedModel {
     }
 }
 
-/// The key of a part by the integers that it alone has, and its outline. Whether they are the model's is seen by the root:
-/// it is another one if they are not.
+/// The key of a part by the integers that it alone has, its outline, and the hash of these integers by whoever checked the
+/// model as a whole ([`PartedModel::integers_hash`]): a part alone shows neither worst cases nor whose it is, and what the
+/// outline says of the whole model is taken as it stands.
 ///
 /// # Errors
-/// [`ProveError::Part`] for integers of other sizes, shifts or embedding.
-pub fn part_key(model: Model, outline: Descriptor) -> Result<ModelKey, ProveError> {
+/// [`ProveError::Part`] for integers of other sizes, shifts or embedding, and for others than were checked.
+pub fn part_key(model: Model, outline: Descriptor, integers: &[u8; 64]) -> Result<ModelKey, ProveError> {
     let d = &outline;
     let s = model.shape;
     let sizes = [s.vocab, s.dim, s.hidden, s.heads, s.kv_heads, s.head_dim, s.max_seq];
@@ -138,6 +166,9 @@ pub fn part_key(model: Model, outline: Descriptor) -> Result<ModelKey, ProveErro
     let embedding = EmbeddingTree::new(&model.embed, s.dim, d.embed_bits);
     if d.has_embedding() && embedding.root() != d.embedding_root {
         return Err(ProveError::Part("embedding"));
+    }
+    if model.compute_integers_hash() != *integers {
+        return Err(ProveError::Part("integers"));
     }
     ModelKey::commit(Arc::new(model), outline, embedding)
 }

@@ -8,6 +8,7 @@ use esper_prover::{ModelKey, PartedModel, balanced_cuts, boundaries, part_key, p
 use esper_verifier::boundary::Boundary;
 use esper_verifier::bytes::Reader;
 use esper_verifier::descriptor::Descriptor;
+use esper_verifier::limits;
 use esper_verifier::statement::Statement;
 use esper_verifier::{VerifyError, verify_parts};
 use pyo3::exceptions::PyValueError;
@@ -44,6 +45,20 @@ impl PartedNativeModel {
     fn outlines<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let outline = |index| self.inner.outline(index).map_err(|e| value_error(&e));
         (0..self.inner.count()).map(|i| Ok(PyBytes::new(py, &outline(i)?.encode()))).collect()
+    }
+
+    /// Hashes of the parts' integers, 64 bytes each: what `PartKey` is to find in the folder.
+    fn integers<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
+        let hashes: Vec<[u8; 64]> =
+            py.detach(|| (0..self.inner.count()).map(|i| self.inner.integers_hash(i)).collect());
+        hashes.iter().map(|hash| PyBytes::new(py, hash)).collect()
+    }
+
+    /// What the residuals between the parts come to, for so many rows of all sequences: (bytes, most bytes, values, most
+    /// values).
+    fn residuals(&self, rows: usize) -> PyResult<[u64; 4]> {
+        let [bytes, values] = self.inner.residuals(rows).map_err(|e| value_error(&e))?;
+        Ok([bytes, limits::PARTS_PROOF_BYTES.most, values, limits::RESIDUAL_VALUES.most])
     }
 
     /// First layer of each part.
@@ -97,11 +112,13 @@ fn residuals(
 #[pymethods]
 impl PartKey {
     /// Read the part's integers from a model's folder and commit them; `outline` is the part's descriptor, with or without
-    /// its root.
+    /// its root, and `integers` the hash of what was checked with the whole model. Sizes, shifts, embedding and that hash are
+    /// compared; what the outline says of the whole model (worst cases, its integers' hash) comes back as it was given.
     ///
     /// Raises ValueError naming what is refused, OSError where a file cannot be read.
     #[new]
-    fn new(py: Python<'_>, directory: PathBuf, outline: &[u8]) -> PyResult<Self> {
+    fn new(py: Python<'_>, directory: PathBuf, outline: &[u8], integers: &[u8]) -> PyResult<Self> {
+        let integers = identifier("integers", integers)?;
         let outline = Descriptor::decode_part(outline).map_err(|e| refusal(&e))?;
         let first = outline.part.map_or(0, |p| p.first_layer);
         let part = ModelPart {
@@ -111,7 +128,7 @@ impl PartKey {
         };
         let inner = py.detach(|| {
             let model = Model::load_part(&directory, &part).map_err(crate::model::python_error)?;
-            part_key(model, outline).map_err(|e| value_error(&e))
+            part_key(model, outline, &integers).map_err(|e| value_error(&e))
         })?;
         Ok(Self { inner })
     }

@@ -55,7 +55,7 @@ impl Boundary {
     /// [`VerifyError::Encoding`] for too few bytes and for bits behind a row's values; [`VerifyError::Boundary`] for a
     /// row that no norm of this model takes: its squares and eps_term come to 4^(emax + 1) or more.
     pub fn read(r: &mut Reader<'_>, d: &Descriptor, instance: &Instance) -> Result<Self, VerifyError> {
-        let mut values = Vec::new();
+        let mut values = Vec::with_capacity(instance.rows() * d.dim);
         for _ in 0..instance.rows() {
             let row = decode_row(r.take(row_bytes(d.dim, d.boundary_bits()))?, d.dim, d.boundary_bits())?;
             let square = |&v: &i32| u128::from(v.unsigned_abs()) * u128::from(v.unsigned_abs());

@@ -107,6 +107,8 @@ limits! {
     PARTS = "parts", 1, 1 << 6;
     /// Layers of all parts.
     ALL_LAYERS = "layers of all parts", 1, 1 << 10;
+    /// Integers of all residuals together: what a verifier unpacks.
+    RESIDUAL_VALUES = "values of all residuals", 0, 1 << 24;
     /// Bytes of a proof in parts.
     PARTS_PROOF_BYTES = "bytes of a proof in parts", 0, 1 << 26;
 }

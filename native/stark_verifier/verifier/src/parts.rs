@@ -16,7 +16,7 @@ use crate::proof::ProofBody;
 use crate::soundness::total_bits;
 use crate::statement::{Instance, Statement};
 use crate::transcript;
-use crate::verify::{Report, Segment};
+use crate::verify::{Report, Segment, sized};
 use alloc::vec::Vec;
 use esper_digest::{Tag, tagged_sha3_512};
 
@@ -34,6 +34,8 @@ pub fn parts_id(ids: &[[u8; 64]]) -> [u8; 64] {
 /// What a verified proof in parts rests on.
 #[derive(Clone, Debug)]
 pub struct PartsReport {
+    /// The id that was compared: what the verdict is about, as whoever gave it knows.
+    pub parts_id: [u8; 64],
     /// Each part's.
     pub parts: Vec<Report>,
     /// Total of the terms of all parts, in bits.
@@ -41,7 +43,8 @@ pub struct PartsReport {
 }
 
 /// Checks that the statement holds as [`crate::verify`] does, of a model that a registry knows by `parts_id` (beside the
-/// statement's model_id, which is bound and not checked). Never panics, locks nothing.
+/// statement's model_id, which is bound and not checked: look `parts_id` up by the model, never by the proof). Never panics,
+/// locks nothing.
 ///
 /// # Errors
 /// The first check that fails, as a [`VerifyError`]; [`VerifyError::is_malformed`] tells bytes that are no proof.
@@ -58,6 +61,13 @@ pub fn verify_parts(
     // All parts agree on what a statement is checked against.
     let first = &descriptors[0];
     let instance = statement.check(first)?;
+    // Nothing is unpacked of what is too large, whatever the modes are: they add cells.
+    for d in &descriptors {
+        sized(d, &instance, &Modes::off(d.layers.len()))?;
+    }
+    if !limits::RESIDUAL_VALUES.takes((descriptors.len() - 1) * instance.rows() * first.dim) {
+        return Err(VerifyError::Sizes);
+    }
     let mut chain = Chain { ids, boundaries: Vec::new() };
     let mut boundaries = Vec::new();
     for index in 0..descriptors.len() - 1 {
@@ -71,6 +81,9 @@ pub fn verify_parts(
     let mut parts = Vec::new();
     for d in &descriptors {
         let len = reader.u32()? as usize;
+        if !limits::PROOF_BYTES.takes(len) {
+            return Err(VerifyError::Encoding("a part longer than the limit"));
+        }
         parts.push(PartProof::read(statement, d, &instance, reader.take(len)?)?);
     }
     reader.finish()?;
@@ -80,7 +93,7 @@ pub fn verify_parts(
         reports.push(part.verify(&chain, taken, boundaries.get(index))?);
     }
     let terms: Vec<_> = reports.iter().flat_map(|r| r.terms.iter().copied()).collect();
-    Ok(PartsReport { parts: reports, security_bits: total_bits(&terms) })
+    Ok(PartsReport { parts_id: *parts_id, parts: reports, security_bits: total_bits(&terms) })
 }
 
 /// Descriptors of all parts, which are one model's: each layer once, everything else equal.

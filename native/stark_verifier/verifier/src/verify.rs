@@ -55,6 +55,19 @@ pub fn verify(statement: &Statement, proof: &[u8]) -> Result<Report, VerifyError
     segment.verify(&body, Input::Tokens(&tokens, &embedding), None, t)
 }
 
+/// The layout of a witness that can be committed.
+///
+/// # Errors
+/// [`VerifyError::Sizes`].
+pub(crate) fn sized(d: &Descriptor, instance: &Instance, modes: &Modes) -> Result<Layout, VerifyError> {
+    let layout = Layout::new(d, instance, modes);
+    if limits::WITNESS_VARS.takes(layout.num_vars) && limits::LEAF_VARS.takes(layout.leaf_vars) {
+        Ok(layout)
+    } else {
+        Err(VerifyError::Sizes)
+    }
+}
+
 /// What one proof is about, all of a model or a part of it, and the sizes that follow.
 pub(crate) struct Segment<'a> {
     pub d: &'a Descriptor,
@@ -76,10 +89,7 @@ impl<'a> Segment<'a> {
         statement: &'a Statement,
         instance: Instance,
     ) -> Result<Self, VerifyError> {
-        let layout = Layout::new(d, &instance, &modes);
-        if !limits::WITNESS_VARS.takes(layout.num_vars) || !limits::LEAF_VARS.takes(layout.leaf_vars) {
-            return Err(VerifyError::Sizes);
-        }
+        let layout = sized(d, &instance, &modes)?;
         let terms = security_terms(d, &instance, &layout).ok_or(VerifyError::Sizes)?;
         Ok(Self { d, modes, statement, instance, layout, terms })
     }

@@ -22,6 +22,11 @@ class Modes:
     data: bytes
 
 
+def off(d: Descriptor) -> Modes:
+    """None: the fewest cells that a proof of this model has."""
+    return decode(bytes(2 + len(d.layers)), d)
+
+
 def decode(data: bytes, d: Descriptor) -> Modes:
     """Raises MalformedError for modes that section 6 refuses."""
     classes, limbs, *layers = data

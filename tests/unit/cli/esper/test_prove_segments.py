@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
 from esper.cli.esper.app import application
@@ -128,6 +131,33 @@ def test_a_folder_that_changes_meanwhile_is_refused(model: Path, tmp_path: Path)
     random_model(folder, 10, shape=SHAPE)
     with pytest.raises(ProvingError):
         prove_ready(ready)
+
+
+def test_weights_of_the_same_shape_that_change_meanwhile_are_refused(
+    model: Path, tmp_path: Path
+) -> None:
+    """No size, shift or embedding shows it: the id would be of integers that nobody checked."""
+    from esper.model import load_model
+    from esper.prover import ProvingError
+    from esper.prover.parts import CutModel, committed_id, prove_ready
+
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    cut = CutModel(folder, load_model(folder).native, 2)
+    ready = cut.ready([[1, 2]], max_answer=1, binding=bytes(64))
+    honest = committed_id(folder, cut.outlines)
+    file = folder / "g16.safetensors"
+    tensors = load_file(file)
+    with safe_open(file, "np") as opened:
+        metadata = opened.metadata()
+    tensors["layers.0.q_proj.weight"][0, 0] ^= 1
+    save_file(tensors, file, metadata)
+    assert committed_id(model, cut.outlines) == honest
+    with pytest.raises(ProvingError, match="integers"):
+        committed_id(folder, cut.outlines)
+    for workers in (1, 2):
+        with pytest.raises(ProvingError, match="integers"):
+            prove_ready(ready, workers=workers)
 
 
 def folder_of(folder: Path) -> Path:

@@ -41,6 +41,8 @@ fn a_part_is_read_without_the_rest() {
             expected.lm_head = Linear::none(whole.shape.dim);
         }
         assert!(part == expected, "{layers:?}");
+        let named = ModelPart { layers: layers.clone(), embedding, head };
+        assert_eq!(part.compute_integers_hash(), whole.part_integers_hash(&named), "{layers:?}");
     }
 }
 

@@ -158,11 +158,13 @@ fn a_key_is_made_of_the_parts_own_integers() {
     let parted = PartedModel::new(Arc::clone(&p.whole.model), &[1, 2]).unwrap();
     let outlines: Vec<Descriptor> = (0..3).map(|i| parted.outline(i).unwrap()).collect();
     let own = |index: usize| Model::clone(&p.keys[index].model);
+    let integers: Vec<[u8; 64]> = (0..3).map(|i| parted.integers_hash(i)).collect();
     for (index, outline) in outlines.iter().enumerate() {
-        let key = part_key(own(index), outline.clone()).unwrap();
+        let key = part_key(own(index), outline.clone(), &integers[index]).unwrap();
         assert_eq!(key.descriptor, p.parts[index]);
         // A root that is there already is computed again.
-        assert_eq!(part_key(own(index), p.parts[index].clone()).unwrap().descriptor, p.parts[index]);
+        let again = part_key(own(index), p.parts[index].clone(), &integers[index]).unwrap();
+        assert_eq!(again.descriptor, p.parts[index]);
         let bytes = prove_part(&key, &p.parts, &p.statement, &p.between).unwrap();
         let mut proofs = p.proofs();
         proofs[index] = bytes;
@@ -171,7 +173,7 @@ fn a_key_is_made_of_the_parts_own_integers() {
     let refused = |index: usize, change: &dyn Fn(&mut Model), words: &str| {
         let mut model = own(index);
         change(&mut model);
-        match part_key(model, outlines[index].clone()) {
+        match part_key(model, outlines[index].clone(), &integers[index]) {
             Err(ProveError::Part(found)) => assert_eq!(found, words),
             _ => panic!("{words}: taken"),
         }
@@ -184,10 +186,20 @@ fn a_key_is_made_of_the_parts_own_integers() {
     refused(2, &|m| m.lm_head = Linear::none(THREE.dim), "ends");
     refused(1, &|m| m.eps_term += 1, "numbers");
     refused(0, &|m| m.embed[5] += 1, "embedding");
-    // Other weights have another root, and so are no part of the list.
+    // What no size, shift or embedding shows: weights, tables, multipliers, gains.
+    refused(1, &|m| m.layers[0].q.weight[3] ^= 1, "integers");
+    refused(1, &|m| m.layers[0].o.mult[0] = i32::MAX, "integers");
+    refused(1, &|m| m.layers[0].silu[7] ^= 1, "integers");
+    refused(1, &|m| m.exp[9] = i32::MAX, "integers");
+    refused(1, &|m| m.rsqrt[0] += 1, "integers");
+    refused(1, &|m| m.rope_cos[1] += 1, "integers");
+    refused(2, &|m| m.final_gain[0] = i32::MAX, "integers");
+    refused(2, &|m| m.lm_head.mult[0] = -1, "integers");
+    // Under a hash of its own it has another root, and so is no part of the list.
     let mut model = own(1);
     model.layers[0].q.weight[3] ^= 1;
-    let key = part_key(model, outlines[1].clone()).unwrap();
+    let others = model.compute_integers_hash();
+    let key = part_key(model, outlines[1].clone(), &others).unwrap();
     assert_ne!(key.descriptor.root, p.parts[1].root);
     let refused = prove_part(&key, &p.parts, &p.statement, &p.between);
     assert!(matches!(refused, Err(ProveError::Part("another list of parts"))));

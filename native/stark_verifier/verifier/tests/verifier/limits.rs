@@ -281,3 +281,55 @@ fn each_limit_of_parts_is_the_last_value_that_is_taken() {
     assert_eq!(verdict(parts, most), Some(VerifyError::Encoding("model descriptor")));
     assert_eq!(verdict(parts, most + 1), Some(VerifyError::Encoding("proof longer than the limit")));
 }
+
+/// A proof of parts of one layer each, up to where the residuals begin; and what the statement is.
+fn begun(d: &Descriptor, count: usize, rows: usize, sequences: usize) -> (Statement, [u8; 64], Vec<u8>) {
+    let mut proof = (count as u32).to_le_bytes().to_vec();
+    let mut ids = vec![];
+    for index in 0..count {
+        let mut d = d.clone();
+        d.layers.truncate(1);
+        d.part = Some(Part { index, count, first_layer: index, all_layers: count });
+        d.cells = esper_verifier::model_layout::ModelLayout::new(&d).cells;
+        assert_eq!(d.check(), Ok(()));
+        let encoded = d.encode();
+        proof.extend_from_slice(&(encoded.len() as u32).to_le_bytes());
+        proof.extend_from_slice(&encoded);
+        ids.push(d.model_id());
+    }
+    let mut statement = statement(d);
+    statement.rows = rows;
+    statement.sequences = vec![statement.sequences[0].clone(); sequences];
+    (statement, esper_verifier::parts_id(&ids), proof)
+}
+
+/// A stranger's bytes are unpacked only where the statement could be proven, and only so many of them.
+#[test]
+fn residuals_of_what_is_too_large_are_not_unpacked() {
+    let verdict =
+        |(statement, id, proof): (Statement, [u8; 64], Vec<u8>)| verify_parts(&statement, &id, &proof).err();
+    let missing = Some(VerifyError::Encoding("proof in parts"));
+    let mut d = descriptor();
+    assert_eq!(verdict(begun(&d, 2, 2, 1)), missing, "the residual is next");
+    // Too many cells, modes off, in the last part as in the first.
+    (d.heads, d.kv_heads, d.max_seq) = (256, 256, 1 << 16);
+    assert_eq!(verdict(begun(&d, 2, limits::ROWS.most as usize, 1)), Some(VerifyError::Sizes));
+    // Few enough cells, and too many values between the parts.
+    let mut d = descriptor();
+    (d.dim, d.heads, d.kv_heads, d.head_dim, d.hidden) = (1 << 10, 1, 1, 2, 2);
+    let sequences = limits::ALL_ROWS.most as usize / 2;
+    assert_eq!(limits::RESIDUAL_VALUES.most as usize, 2 * sequences * d.dim);
+    assert_eq!(verdict(begun(&d, 2, 2, sequences)), missing);
+    assert_eq!(verdict(begun(&d, 3, 2, sequences)), Some(VerifyError::Sizes));
+}
+
+#[test]
+fn a_part_is_no_longer_than_a_proof() {
+    let d = descriptor();
+    let most = limits::PROOF_BYTES.most as usize;
+    for (len, told) in [(most, "proof in parts"), (most + 1, "a part longer than the limit")] {
+        let (statement, id, mut proof) = begun(&d, 1, 2, 1);
+        proof.extend_from_slice(&(len as u32).to_le_bytes());
+        assert_eq!(verify_parts(&statement, &id, &proof).err(), Some(VerifyError::Encoding(told)));
+    }
+}
