@@ -15,7 +15,7 @@ import pytest
 from tests.support.node.node_process import BIN, running
 from tests.support.page_blocks import NOT_RUN, PAGES, ROOT, blocks, execute, fences
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.nodes
 
 LABELS = {"sh", "text", "toml", "json", "python", "js", "diff", "{toctree}"}
 
@@ -90,12 +90,18 @@ def test_the_page_of_verifying(checkout: Path) -> None:
     assert len(re.findall(r"valid: 1\d\d\.\d bits", told)) == 1
 
 
-def test_the_page_of_a_vote(checkout: Path) -> None:
+def test_the_page_of_a_vote_and_that_of_the_dao(checkout: Path) -> None:
     told = execute(blocks(ROOT / "docs" / "vote.md"), checkout)
     assert "the next block would take it" in told
     assert "yes 20 ESP, no 0 ESP, abstain 0 ESP; the vote is over" in told
     assert re.search(r"^acts +at \d+$", told, re.MULTILINE), told
     assert "it is what its proposal says" in told
+    # With the stake of the page before.
+    told = execute(blocks(ROOT / "docs" / "dao.md"), checkout)
+    assert "the next block would take it; the least bond is 1 ESP" in told
+    assert "yes 20 ESP, no 0 ESP, abstain 0 ESP; passing" in told
+    assert "proposal 2  20 ESP  yes" in told
+    assert re.search(r"^dao +at \d+, proposal [12]: ", told, re.MULTILINE), told
 
 
 def test_pages_of_the_node(checkout: Path) -> None:
@@ -111,18 +117,6 @@ def test_the_page_of_packages(checkout: Path) -> None:
     told = execute(blocks(ROOT / "docs" / "packages.md"), checkout)
     assert "right    salt: 256 prompts behind two salts" in told
     assert '"refused": false' in told
-
-
-def test_page_of_the_dao_against_regtest(checkout: Path) -> None:
-    datadir = checkout / "devnet-data" / "regtest"
-    datadir.parent.mkdir(exist_ok=True)
-    with running("node", datadir, "--network", "regtest", cwd=checkout):
-        variables = {"ESPER_DATADIR": "devnet-data/regtest"}
-        told = execute(blocks(ROOT / "docs" / "dao.md"), checkout, **variables)
-    assert "the next block would take it; the least bond is 1 ESP" in told
-    assert "yes 20 ESP, no 0 ESP, abstain 0 ESP; passing" in told
-    assert "proposal 1  20 ESP  yes" in told
-    assert re.search(r"^dao +at \d+, proposal 1: ", told, re.MULTILINE), told
 
 
 def test_page_of_events_against_regtest(checkout: Path) -> None:

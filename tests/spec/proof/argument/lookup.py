@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.spec.proof.argument.fraction import Leaf
 from tests.spec.proof.argument.functional import ModelFunctional, WitnessFunctional
-from tests.spec.proof.arithmetic.field import ZERO, Ext, ext_sum
+from tests.spec.proof.arithmetic.field import ZERO, Ext, dot, ext_sum
 from tests.spec.proof.arithmetic.multilinear import EqRange, eq_table
 from tests.spec.proof.decoding import tables
 from tests.spec.proof.decoding.tables import Table
@@ -48,12 +48,11 @@ def claims(
         weights = [leaves.at(at + j) for j in range(len(entries.keys))]
         at += len(weights)
         multiplicities += weights
-        public = public + ext_sum(w * key for w, key in zip(weights, entries.keys, strict=True))
+        public = public + dot(weights, entries.keys)
         tags = tags + ext_sum(weights) * table.tag
         for factor, column in ((square, entries.second), (cube, entries.third)):
             if column is not None:
-                values = ext_sum(w * v for w, v in zip(weights, column, strict=True))
-                public = public + factor * values
+                public = public + factor * dot(weights, column)
         if entries.model_start is not None:
             model.add_range(Ext(1), entries.model_start, weights)
     used = leaves.total(0, layout.lookup_cells + layout.entry_count)

@@ -89,7 +89,21 @@ def ext_sum(terms: Iterable[Ext]) -> Ext:
 
 def dot(left: Iterable[Ext], right: Iterable[Ext | int]) -> Ext:
     """The sum of the products; both must be equally long."""
-    return ext_sum(x * y for x, y in zip(left, right, strict=True))
+    # As `x * y`, but reduced once: a proof has a million of these.
+    a = b = c = 0
+    for x, y in zip(left, right, strict=True):
+        p, q, r = x.a, x.b, x.c
+        if isinstance(y, int):
+            a += p * y
+            b += q * y
+            c += r * y
+        else:
+            d, e, f = y.a, y.b, y.c
+            cube, fourth = q * f + r * e, r * f
+            a += p * d + cube
+            b += p * e + q * d + cube + fourth
+            c += p * f + q * e + r * d + fourth
+    return Ext(a, b, c)
 
 
 def powers(base: Ext, count: int) -> list[Ext]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.spec.proof.arithmetic.field import ONE, Ext, ext_sum
+from tests.spec.proof.arithmetic.field import ONE, Ext, dot, ext_sum
 
 Point = list[Ext]
 
@@ -66,8 +66,7 @@ class EqRange:
             stop = min(end, (block + 1) * size)
             low = self._low[index - block * size : stop - block * size]
             part = weights[index - start : stop - start]
-            inner = ext_sum(e * w for e, w in zip(low, part, strict=True))
-            total = total + self._high[block] * inner
+            total = total + self._high[block] * dot(low, part)
             index = stop
         return total
 
