@@ -32,6 +32,10 @@ class ServiceSettings:
     """Between two sends of a stream, at least."""
     send_share_s: float = 0.0005
     """The same for each open stream: 1,000 of them send twice a second."""
+    lasting: int = 256
+    """Streams of receipts, and replies that wait for their proof, at once, of all keys."""
+    lasting_of_key: int = 16
+    """Of them of one key."""
     auto_backlog: int = 4
     """Blocks: with more before it a call with ``prove: auto`` stays a promise."""
     most_backlog: int = 240
