@@ -25,7 +25,10 @@ from esper.rpc.errors import NO_NETWORK, NOT_FOUND, RpcError
 
 GET: Final = frozenset({"GET"})
 PAGES_AT_ONCE: Final = 8
+PAGES_PER_ADDRESS: Final = 4
 FILES_AT_ONCE: Final = 64
+FILES_PER_ADDRESS: Final = 16
+"""More than the connections that a browser opens to a host, which are six."""
 NO_STORE: Final = {"cache-control": "no-store"}
 HTML: Final = "text/html"
 JSON_ALONE: Final = ("/v1/", "/api/")
@@ -126,7 +129,8 @@ def explorer_routes(
     """All routes. ``remote``: others than the node's own machine may look."""
     explorer = Explorer(ChainReader(node), page_writer(), static_files(), has_events, clock)
     visitors = Visitors(remote=remote)
-    pages, files = RouteLimits(Slots(PAGES_AT_ONCE)), RouteLimits(Slots(FILES_AT_ONCE))
+    pages = RouteLimits(Slots(PAGES_AT_ONCE, PAGES_PER_ADDRESS))
+    files = RouteLimits(Slots(FILES_AT_ONCE, FILES_PER_ADDRESS))
 
     def page_route(path: str, make: MakePage) -> Route[Visit]:
         async def answer(request: Request, visit: Visit) -> Response:

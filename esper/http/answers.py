@@ -112,16 +112,14 @@ class Answer:
         return b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, _phrase(status), lines)
 
 
-def plain_answer(status: int, sentence: str) -> bytes:
-    """A whole answer after which the connection closes."""
+def plain_answer(status: int, sentence: str, again_s: int | None = None) -> bytes:
+    """A whole answer after which the connection closes; ``again_s``: seconds to wait, if any."""
+    again = b"" if again_s is None else b"retry-after: %d\r\n" % again_s
     text = f"{sentence}\n".encode()
     return (
         b"HTTP/1.1 %d %b\r\ncontent-type: text/plain; charset=utf-8\r\n"
         b"content-length: %d\r\nconnection: close\r\n%b\r\n%b"
-    ) % (status, _phrase(status), len(text), _AGAIN if status == 503 else b"", text)
-
-
-_AGAIN: Final = b"retry-after: 1\r\n"
+    ) % (status, _phrase(status), len(text), again, text)
 
 
 def _phrase(status: int) -> bytes:

@@ -23,7 +23,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from esper.http.access_log import AccessLog
-from esper.http.addresses import subscriber
+from esper.http.addresses import is_loopback, subscriber
+from esper.http.again import Chance, again_s, of_the_machine
 from esper.http.connection import CONNECTION, ConnectionFacts
 from esper.http.origins import TOLD_HEADERS, Origins, page_headers
 from esper.http.routes import RefusedError, Route, RouteTable, plain_refusal
@@ -32,16 +33,31 @@ from esper.http.slots import Slots
 from esper.http.streams import LastingAnswer
 
 
-def application(routes: Sequence[Route[Any]], settings: HttpSettings) -> ASGIApp:
-    """The application of these routes; it must run under trio."""
-    app = RoutedApplication(routes, settings)
+def application(
+    routes: Sequence[Route[Any]], settings: HttpSettings, chance: Chance = of_the_machine
+) -> ASGIApp:
+    """The application of these routes; it must run under trio.
+
+    ``chance`` spreads those for whom there is no place now.
+    """
+    app = RoutedApplication(routes, settings, chance)
     return AccessLog(app) if settings.access_log else app
+
+
+class BusyError(RefusedError):
+    """There is no place now: it is worth another try."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(503, f"{why}: try again")
 
 
 class RoutedApplication:
     """ASGI application. What reaches a route has its whole body at hand."""
 
-    def __init__(self, routes: Sequence[Route[Any]], settings: HttpSettings) -> None:
+    def __init__(
+        self, routes: Sequence[Route[Any]], settings: HttpSettings, chance: Chance
+    ) -> None:
+        self._chance = chance
         self._table = RouteTable(list(routes))
         self._origins = Origins(settings)
 
@@ -62,7 +78,10 @@ class RoutedApplication:
             shape = plain_refusal if route is None else route.refusal
             answer = shape(refused)
             for name, value in refused.headers.items():
-                answer.headers[name] = value
+                # The route's own form may have said it more exactly.
+                answer.headers.setdefault(name, value)
+            if isinstance(refused, BusyError):
+                answer.headers.setdefault("retry-after", str(again_s(self._chance())))
             answer.headers["connection"] = "close"
             await answer(scope, receive, send)
 
@@ -93,7 +112,7 @@ class RoutedApplication:
             raise RefusedError(415, f"Content-Type must be {route.media_type}")
         facts = _facts(scope)
         if facts is not None and facts.is_kept and not route.is_essential:
-            raise _busy("too many connections are open")
+            raise BusyError("too many connections are open")
         granted = await route.authority(HTTPConnection(scope))
         if route.limits.body_bytes:
             receive = _replay(await _read_body(route, receive), receive)
@@ -122,7 +141,10 @@ class RoutedApplication:
 
 async def _answer(route: Route[Any], request: Request, granted: Any, send: Send) -> Response:
     """The answer, sent while the slot is held unless it is streamed. Raises RefusedError."""
-    with _slot(route.limits.slots, "requests are being answered"):
+    client = request.client
+    # This machine's programs, and whoever comes by a proxy here, are not one client.
+    whose = "" if client is None or is_loopback(client.host) else subscriber(client.host)
+    with _slot(route.limits.slots, "requests are being answered", whose):
         answer = await route.answer(request, granted)
         if not isinstance(answer, LastingAnswer):
             # Here, and not after: what waits for a client to take it is held in memory.
@@ -135,8 +157,8 @@ def _slot(slots: Slots, doing: str, whose: str = "") -> Iterator[None]:
     with slots.taken(whose) as is_free:
         if not is_free:
             if slots.free:
-                raise _busy(f"{slots.per_client} {doing} to your address")
-            raise _busy(f"{slots.limit} {doing}")
+                raise BusyError(f"{slots.per_client} {doing} to your address")
+            raise BusyError(f"{slots.limit} {doing}")
         yield
 
 
@@ -178,10 +200,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replaying
-
-
-def _busy(why: str) -> RefusedError:
-    return RefusedError(503, f"{why}: try again", {"retry-after": "1"})
 
 
 def _is_of(headers: Headers, media_type: str) -> bool:

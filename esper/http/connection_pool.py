@@ -10,6 +10,7 @@ import trio
 from starlette.types import ASGIApp
 
 from esper.http.addresses import subscriber
+from esper.http.again import Chance, again_s, of_the_machine
 from esper.http.answers import plain_answer
 from esper.http.connection import Connection, ConnectionFacts, linger
 from esper.http.counts import ADDRESS, PLACE, HttpCounts
@@ -35,8 +36,14 @@ class ConnectionPool:
     """All connections of a server."""
 
     def __init__(
-        self, app: ASGIApp, settings: HttpSettings, counts: HttpCounts | None = None
+        self,
+        app: ASGIApp,
+        settings: HttpSettings,
+        counts: HttpCounts | None = None,
+        chance: Chance = of_the_machine,
     ) -> None:
+        """``chance`` spreads those who are turned away."""
+        self._chance = chance
         self._app = app
         self._counts = HttpCounts() if counts is None else counts
         self._settings = settings
@@ -139,7 +146,8 @@ class ConnectionPool:
 
     async def _turn_away(self, stream: trio.abc.HalfCloseableStream, whose: str) -> None:
         """Say "busy", and read what the client sends, that a reset does not overtake the word."""
-        word = plain_answer(503, f"too many connections are open {whose}: try again")
+        why = f"too many connections are open {whose}: try again"
+        word = plain_answer(503, why, again_s(self._chance()))
         self._leaving += 1
         try:
             # It fits into a fresh socket's buffer.

@@ -12,7 +12,7 @@ class Slots:
         self.limit = limit
         """How many there are."""
         self.per_client = limit if per_client is None else per_client
-        """How many of them one client may have."""
+        """How many of them one client may have; one without a name may have all."""
         self._free = limit
         self._of: Counter[str] = Counter()
 
@@ -21,10 +21,14 @@ class Slots:
         """How many nobody has."""
         return self._free
 
+    def has_room(self, client: str = "") -> bool:
+        """Whether there is one for this client."""
+        return self._free > 0 and (not client or self._of.get(client, 0) < self.per_client)
+
     @contextmanager
     def taken(self, client: str = "") -> Iterator[bool]:
         """Whether there was one for this client; it is given back at the end."""
-        if self._free == 0 or self._of.get(client, 0) >= self.per_client:
+        if not self.has_room(client):
             yield False
             return
         self._free -= 1

@@ -29,6 +29,7 @@ from esper.gateway.service.waiting.joining import CallsAtWork
 from esper.gateway.service.waiting.minute_limits import MinuteLimits
 from esper.gateway.service.waiting.slot_desk import SlotDesk
 from esper.http.routes import JSON
+from esper.http.slots import Slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,18 @@ class GatewayService:
                 node.store, node.signer, node.proving, node.chain, settings, clock
             )
         self._node = node
+        self.chance = clock.chance
+        """For waits that come apart."""
         self._since = clock.now_ms() // 1000
         self._models = ModelList(engine, texts, clock.chance)
         self.desk = SlotDesk(settings)
         """Slots and queue."""
+        lasting = Slots(settings.lasting, settings.lasting_of_key)
         limits = MinuteLimits()
         at_work = CallsAtWork()
         admission = Admission(self.books, self._models, self.desk, limits, settings, clock)
         runner = Runner(self.books, engine, admission, settings, self.counts, clock, at_work)
-        replier = Replier(runner, settings, self.counts)
+        replier = Replier(runner, settings, self.counts, lasting)
         self.guard = Guard(self.counts, limits)
         self.generating = Generating(
             self.books, admission, replier, at_work, settings, has_receipts=node is not None
@@ -89,7 +93,9 @@ class GatewayService:
         self.console: ConsoleLogin | None = None
         """The same."""
         if node is not None:
-            self.receipts = ReceiptDesk(node.store, node.signer, node.proving, settings, clock)
+            self.receipts = ReceiptDesk(
+                node.store, node.signer, node.proving, settings, clock, lasting
+            )
             self.usage = UsageDesk(node.store, clock)
             self.console = ConsoleLogin(node.store, clock)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from esper.gateway.refusals import Refused, ollama_error, openai_error, refusal_headers
+from esper.gateway.refusals import Refused, jittered, ollama_error, openai_error, refusal_headers
 from esper.http.routes import JSON, RefusedError
 
 HEADERS: Final[Mapping[str, str]] = {
@@ -32,6 +32,7 @@ _CODES: Final = {
 }
 """What the server refuses, by its status."""
 _BUSY_MS: Final = 1_000
+"""At least."""
 
 
 class GatewayRefusedError(RefusedError):
@@ -57,19 +58,27 @@ def refusal_response(refused: Refused, *, ollama: bool, request_id: str) -> Resp
     return Response(body, refused.status, headers, JSON)
 
 
-def refusal_shape(*, ollama: bool) -> Callable[[RefusedError], Response]:
-    """How routes of a kind show what was refused before they were asked."""
+def refusal_shape(
+    *, ollama: bool, chance: Callable[[], float]
+) -> Callable[[RefusedError], Response]:
+    """How routes of a kind show what was refused before they were asked.
+
+    ``chance``: see ``Clock.chance``.
+    """
 
     def shape(error: RefusedError) -> Response:
-        return refusal_response(refused_of(error), ollama=ollama, request_id=new_id())
+        return refusal_response(refused_of(error, chance()), ollama=ollama, request_id=new_id())
 
     return shape
 
 
-def refused_of(error: RefusedError) -> Refused:
-    """The gateway's code for what the server refuses."""
+def refused_of(error: RefusedError, chance: float) -> Refused:
+    """The gateway's code for what the server refuses.
+
+    ``chance`` from 0 to 1: those for whom there is no place come back apart.
+    """
     if isinstance(error, GatewayRefusedError):
         return error.refused
     code = _CODES.get(error.status, "invalid_value")
-    retry_ms = _BUSY_MS if code == "not_ready" else None
+    retry_ms = jittered(_BUSY_MS, chance) if code == "not_ready" else None
     return Refused(code, error.message, retry_ms=retry_ms)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from esper.gateway.counts import GatewayCounts
-from esper.gateway.refusals import Refused, error_object, ollama_error
+from esper.gateway.refusals import Refused, error_object, jittered, ollama_error
 from esper.gateway.replies.events import event, queued
 from esper.gateway.replies.forms import media_type, reply_stream, whole_reply
 from esper.gateway.replies.parts import Ending
@@ -27,11 +27,13 @@ from esper.gateway.service.progress import AnswerProgress
 from esper.gateway.service.running import Runner, server_error
 from esper.gateway.service.settings import ServiceSettings
 from esper.http.connection import ClientGoneError
+from esper.http.slots import Slots
 from esper.http.streams import StreamedAnswer, Write
 
 PROVING = b": proving\n\n"
 """A comment that keeps a stream alive while its proof is waited for."""
-CLOSING = "the node stops: send it again"
+CLOSING_MS = 1_000
+"""Before a request that the node's end cut off is sent again, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Replier:
     runner: Runner
     settings: ServiceSettings
     counts: GatewayCounts
+    lasting: Slots
+    """Of replies that wait for their proof, and of streams of receipts."""
 
     async def whole(self, call: Call, receive: Receive) -> Response:
         """The reply in one piece. Raises Refused, and ClientGoneError where nobody waits for it."""
@@ -152,8 +156,15 @@ class Replier:
         return ending
 
     async def _proven(self, call: Call, progress: AnswerProgress, ending: Ending) -> Ending:
-        """With ``wait: proven`` the end as it is then, or as it stands when patience ends."""
-        if call.request.wait is Wait.PROVEN:
+        """With ``wait: proven`` the end as it is then, or as it stands when patience ends.
+
+        It is signed and paid: where no place is left to wait it is told as it stands.
+        """
+        if call.request.wait is not Wait.PROVEN:
+            return ending
+        with self.lasting.taken(call.account.id) as is_free:
+            if not is_free:
+                return ending
             with trio.move_on_after(self.settings.proof_wait_s):
                 return await self.runner.books.proven(call, progress, ending)
         return ending
@@ -169,7 +180,7 @@ class CallStream(StreamedAnswer):
         super().__init__(
             produce,
             media_type=media_type(call.request).decode(),
-            farewell=_farewell(call.request.endpoint),
+            farewell=_farewell(call.request.endpoint, replier.runner.clock.chance()),
         )
         self.is_begun = False
         """Whether the call runs, and so gives back by itself what it holds."""
@@ -190,9 +201,14 @@ async def _keep_alive(write: Write, every_s: float) -> None:
         await write(PROVING)
 
 
-def _farewell(endpoint: Endpoint) -> bytes:
-    """What a stream ends with when the node stops: clients raise on it."""
-    refused = Refused("not_ready", CLOSING, retry_ms=1_000)
+def _farewell(endpoint: Endpoint, chance: float) -> bytes:
+    """What a stream ends with when the node stops: clients raise on it.
+
+    A stream has no header left to say when to come back, so the sentence does.
+    """
+    wait_ms = jittered(CLOSING_MS, chance)
+    why = f"the node stops: send it again in {wait_ms / 1000:.1f} s"
+    refused = Refused("not_ready", why, retry_ms=wait_ms)
     if endpoint.is_ollama:
         return ollama_error(refused) + b"\n"
     error = error_object(refused)

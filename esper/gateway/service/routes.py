@@ -23,6 +23,8 @@ from esper.http.slots import Slots
 
 AT_ONCE: Final = 4_096
 """Answers and streams: more than a server has connections, since the queue is what limits them."""
+SIGN_INS: Final = 32
+SIGN_INS_PER_ADDRESS: Final = 4
 SHORT_BODY: Final = 4_096
 NOT_HERE: Final = "there is nothing at this path; hidden states are not proven, so no embeddings"
 
@@ -46,8 +48,8 @@ def gateway_routes(service: GatewayService) -> list[Route[Any]]:
         *_receipts(service),
         *_console(service),
         _open(service, "/v1/openapi.json", "openapi", _description(service)),
-        _nothing("/v1/{rest:path}"),
-        _nothing("/api/{rest:path}"),
+        _nothing(service, "/v1/{rest:path}"),
+        _nothing(service, "/api/{rest:path}"),
     ]
 
 
@@ -99,9 +101,9 @@ def _console(service: GatewayService) -> list[Route[Any]]:
         methods=_POST,
         authority=own_page_alone,
         answer=service.guard.around("console.login", console.login),
-        limits=RouteLimits(Slots(AT_ONCE), body_bytes=SHORT_BODY),
+        limits=RouteLimits(Slots(SIGN_INS, SIGN_INS_PER_ADDRESS), body_bytes=SHORT_BODY),
         media_type=JSON,
-        refusal=refusal_shape(ollama=False),
+        refusal=refusal_shape(ollama=False, chance=service.chance),
     )
     session = _keyed(service, "/console/session", "console.session", Scope.INFER, console.session)
     return [login, session]
@@ -125,7 +127,7 @@ def _keyed(
         answer=service.guard.around(name, answer, ollama=ollama),
         limits=RouteLimits(Slots(AT_ONCE), Slots(AT_ONCE), body_bytes=body),
         media_type=JSON if body else None,
-        refusal=refusal_shape(ollama=ollama),
+        refusal=refusal_shape(ollama=ollama, chance=service.chance),
     )
 
 
@@ -137,11 +139,11 @@ def _open(service: GatewayService, path: str, name: str, answer: Answering) -> R
         authority=no_authority,
         answer=service.guard.around(name, answer, ollama=ollama),
         limits=RouteLimits(Slots(AT_ONCE)),
-        refusal=refusal_shape(ollama=ollama),
+        refusal=refusal_shape(ollama=ollama, chance=service.chance),
     )
 
 
-def _nothing(path: str) -> Route[Any]:
+def _nothing(service: GatewayService, path: str) -> Route[Any]:
     async def refuse(request: HTTPConnection) -> None:
         await no_authority(request)
         raise GatewayRefusedError(Refused("unknown_url", NOT_HERE))
@@ -157,7 +159,7 @@ def _nothing(path: str) -> Route[Any]:
         limits=RouteLimits(Slots(AT_ONCE)),
         # A path that is served refuses the wrong method itself.
         is_fallback=True,
-        refusal=refusal_shape(ollama=path.startswith("/api/")),
+        refusal=refusal_shape(ollama=path.startswith("/api/"), chance=service.chance),
     )
 
 

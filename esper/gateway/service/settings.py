@@ -34,6 +34,10 @@ class ServiceSettings:
     """The same for each open stream: 1,000 of them send twice a second."""
     whole_every_s: float = 0.25
     """Between two looks at an answer that is sent in one piece, at least."""
+    lasting: int = 256
+    """Streams of receipts, and replies that wait for their proof, at once, of all keys."""
+    lasting_of_key: int = 16
+    """Of them of one key."""
     auto_backlog: int = 4
     """Blocks: with more before it a call with ``prove: auto`` stays a promise."""
     most_backlog: int = 240

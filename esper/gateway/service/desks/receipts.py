@@ -15,10 +15,12 @@ from esper.gateway.refusals import Refused
 from esper.gateway.replies.events import event
 from esper.gateway.requests.rules import an_integer
 from esper.gateway.service.clock import Clock
+from esper.gateway.service.desks.lasting import LastingStream, check_place
 from esper.gateway.service.settings import ServiceSettings
 from esper.gateway.store.receipts import Kept, Late
 from esper.http.routes import JSON
-from esper.http.streams import StreamedAnswer, Write
+from esper.http.slots import Slots
+from esper.http.streams import Write
 from esper.rpc.strict_json import StrictJsonError, read_json
 
 INSTANT = CallState("instant")
@@ -36,6 +38,8 @@ class ReceiptDesk:
     proving: ProvingPort
     settings: ServiceSettings
     clock: Clock
+    lasting: Slots
+    """Of streams that wait for a proof."""
 
     async def get(self, http: HttpRequest, account: Account) -> Response:
         """The proof if there is one, else the promise."""
@@ -95,6 +99,7 @@ class ReceiptDesk:
 
     async def events(self, http: HttpRequest, account: Account) -> Response:
         """Where the call is, now and at every change, until nothing changes any more."""
+        check_place(self.lasting, account.id, self.clock.chance())
         await self._kept(http, account)
         call = http.path_params["id"]
         first = await self._state(call)
@@ -112,7 +117,13 @@ class ReceiptDesk:
                 await write(ALIVE if found == known else event(_told(call, found)))
                 known = found
 
-        return StreamedAnswer(produce, media_type="text/event-stream; charset=utf-8")
+        return LastingStream(
+            produce,
+            self.lasting,
+            account.id,
+            self.clock.chance,
+            media_type="text/event-stream; charset=utf-8",
+        )
 
     async def _state(self, call: str) -> CallState:
         found = self.proving.state(call)

@@ -11,6 +11,10 @@ import pytest
 from openai import _base_client
 
 from esper.gateway.ports import Serving
+from esper.gateway.requests.asked import Endpoint
+from esper.gateway.service.refusing import refusal_shape, refused_of
+from esper.gateway.service.replying import _farewell
+from esper.http.routes import RefusedError
 from tests.support.gateway.gateway_world import GatewayWorld, gateway_world
 from tests.support.gateway.standin_engine import ANSWER, MODEL
 
@@ -80,3 +84,22 @@ def test_what_was_refused_is_neither_kept_nor_charged(
         with world.http() as client:
             days = client.get("/v1/usage").json()["data"]
     assert [day["requests"] for day in days] == [1]
+
+
+@pytest.mark.parametrize(("chance", "wait_ms"), [(0.0, 1_000), (0.25, 1_250), (0.9, 1_900)])
+def test_who_finds_no_place_comes_back_apart(chance: float, wait_ms: int) -> None:
+    refused = refused_of(RefusedError(503, "too many"), chance)
+    assert (refused.code, refused.retry_ms) == ("not_ready", wait_ms)
+    shaped = refusal_shape(ollama=False, chance=lambda: chance)(RefusedError(503, "too many"))
+    assert shaped.headers["retry-after-ms"] == str(wait_ms)
+    assert shaped.headers["retry-after"] == str(-(-wait_ms // 1000))
+    # Others are not told to come back at all.
+    assert refused_of(RefusedError(404, "nothing"), chance).retry_ms is None
+
+
+@pytest.mark.parametrize("endpoint", list(Endpoint))
+@pytest.mark.parametrize(("chance", "seconds"), [(0.0, b"1.0 s"), (0.5, b"1.5 s")])
+def test_streams_that_the_node_s_end_cuts_off_come_back_apart(
+    endpoint: Endpoint, chance: float, seconds: bytes
+) -> None:
+    assert b"the node stops: send it again in " + seconds in _farewell(endpoint, chance)
