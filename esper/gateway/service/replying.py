@@ -2,8 +2,8 @@
 
 The first token goes out at once; then a stream sends what it has every ``send_every_s``, and more
 rarely the more streams there are: a send costs as much as many tokens. The engine gathers tokens
-for as long, but those of an answer with stops, which are looked at as they come. What is left at the
-end leaves with it.
+for as long, but those of an answer with stops, which are looked at as they come. What is left at
+the end leaves with it.
 """
 
 from collections.abc import Awaitable, Callable
