@@ -1,9 +1,10 @@
 """What a gateway keeps of its engine's speed, with many streams at once.
 
-python -m bench.gateway_load [--streams 200] [--seconds 60] [--tokens 100] [--random]
+python -m bench.gateway_load [--streams 200] [--seconds 60] [--tokens 100] [--served] [--random]
 
-A node on regtest with a gateway and the genesis model, or with ``--random`` `esperd serve` with
-random weights in the shape of a story model of 15 million. Clients run in a process of their own
+A node on regtest with a gateway and the genesis model; with ``--served`` the same model by `esperd
+serve`, which signs and keeps nothing; with ``--random`` `esperd serve` with random weights in the
+shape of a story model of 15 million. Clients run in a process of their own
 over loopback, eight keys among them; each asks again as soon as its stream has ended. The engine
 alone runs before and after it, with as many answers at once as the gateway has slots; a ratio
 compares within this run. Answers count from the end of ``--warm`` seconds on, since none ends
@@ -206,17 +207,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--warm", type=float, default=5.0)
     parser.add_argument("--tokens", type=int, default=100)
+    parser.add_argument("--served", action="store_true")
     parser.add_argument("--random", action="store_true")
     chosen = parser.parse_args(arguments)
     threads = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        weights = folder / "model" if chosen.random else GENESIS
         if chosen.random:
-            write_random_model(folder / "model", STORIES_15M, gate_bits=12)
-        model = load_model(folder / "model" if chosen.random else GENESIS)
+            write_random_model(weights, STORIES_15M, gate_bits=12)
+        model = load_model(weights)
         alone = [_alone(model, chosen.tokens, threads)]
         load = Load(chosen.streams, chosen.seconds, chosen.warm, chosen.tokens)
-        with (_served if chosen.random else _node)(folder) as (port, keys, pid):
+        has_node = not (chosen.served or chosen.random)
+        with _node(folder) if has_node else _served(weights) as (port, keys, pid):
             before = taken_by(pid)
             told = _clients_apart(port, keys, load)
             taken = taken_by(pid).since(before)
@@ -252,9 +256,9 @@ def _node(folder: Path) -> Iterator[tuple[int, list[str], int]]:
 
 
 @contextmanager
-def _served(folder: Path) -> Iterator[tuple[int, list[str], int]]:
+def _served(weights: Path) -> Iterator[tuple[int, list[str], int]]:
     port = 19334
-    words = ["serve", "--model", folder / "model", "--port", port, "--ollama-port", -1]
+    words = ["serve", "--model", weights, "--port", port, "--ollama-port", -1]
     process = subprocess.Popen([str(BIN / "esperd"), *map(str, words)], env=environment())
     try:
         _until_it_answers(port)

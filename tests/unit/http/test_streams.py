@@ -356,3 +356,22 @@ def test_a_body_that_goes_wrong_behind_a_stream_that_began_ends_it(
 
     go(main, mocked=True)
     assert failures(caplog.records) == []
+
+
+def test_what_is_returned_leaves_with_the_end_in_one_message() -> None:
+    sent: list[Any] = []
+
+    async def produce(write: Write) -> bytes:
+        await write(b"first")
+        return b"last"
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def main() -> None:
+        answer = StreamedAnswer(produce, media_type="text/plain", farewell=GOODBYE)
+        await answer({"type": "http", "method": "GET"}, trio.sleep_forever, send)
+
+    trio.run(main)
+    assert [message.get("body") for message in sent] == [None, b"", b"first", b"last"]
+    assert not sent[-1].get("more_body", False)
