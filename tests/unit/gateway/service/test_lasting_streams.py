@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_a_stream_that_ends_gives_its_place_back(world: GatewayWorld) -> None:
     with world.http() as alice:
         for _ in range(2 * OF_KEY):
             note = asked(alice)
-            world.inside(lambda call=note["id"]: world.proving.put(call, CallState("final")))
+            world.inside(partial(world.proving.put, note["id"], CallState("final")))
             assert alice.get(f"{note['receipt']}/events").status_code == 200
         world.wait_for(lambda: places(world).free == OF_ALL)
 
@@ -117,7 +118,7 @@ def test_replies_that_wait_for_a_proof_have_places_too(world: GatewayWorld, stre
         assert got.status_code == 200
         assert '"status":"queued"' in got.text
         for row in list(world.proving.rows):
-            world.inside(lambda call=row.call: world.proving.put(call, CallState("proven")))
+            world.inside(partial(world.proving.put, row.call, CallState("proven")))
         assert all('"status":"proven"' in one.result().text for one in waiting)
         assert places(world).free == OF_ALL
     assert MODEL.model_id
