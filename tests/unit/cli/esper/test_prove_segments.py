@@ -119,6 +119,43 @@ def test_what_cannot_be_cut_is_refused(model: Path, tmp_path: Path) -> None:
     assert not out.exists()
 
 
+def test_an_id_is_an_id_or_a_refusal(model: Path) -> None:
+    """A program would take words for one."""
+    done = run("model", "show", model, "--segments", 5, "--json")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "5 segments: the model has 4 layers" in done.stderr
+    found = json.loads(run("model", "show", model, "--segments", 2, "--json").stdout)
+    assert bytes.fromhex(found["model_id"]) != bytes.fromhex(
+        json.loads(run("model", "show", model, "--json").stdout)["model_id"]
+    )
+
+
+@pytest.mark.parametrize("limit", ["bytes", "values"])
+def test_residuals_that_no_proof_has_room_for_are_told_before_any_work(
+    model: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    from esper.model import load_model
+    from esper.prover import ProvingError
+    from esper.prover.parts import CutModel
+
+    cut = CutModel(model, load_model(model).native, 2)
+    size, room, values, most = cut._parted.residuals(16)
+    assert (room, most) == (1 << 26, 1 << 24)
+    assert values == 16 * SHAPE.dim
+    assert 2 * values < size < 4 * values
+    assert cut.planned([[1, 2]], 1).parts
+
+    class Full:
+        first_layers = cut._parted.first_layers
+
+        def residuals(self, rows: int) -> tuple[int, int, int, int]:
+            return (size, size, values, most) if limit == "bytes" else (0, room, most + 1, most)
+
+    monkeypatch.setattr(cut, "_parted", Full())
+    with pytest.raises(ProvingError, match="fewer segments or shorter prompts"):
+        cut.planned([[1, 2]], 1)
+
+
 def test_a_folder_that_changes_meanwhile_is_refused(model: Path, tmp_path: Path) -> None:
     from esper.model import load_model
     from esper.prover import ProvingError
