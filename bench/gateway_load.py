@@ -279,7 +279,8 @@ def _until_it_answers(port: int) -> None:
 
 def _alone(model: LoadedModel, tokens: int, threads: int) -> tuple[float, float]:
     """Tokens a second, and microseconds of processors a token; of several runs."""
-    speeds, begun_s = [], time.process_time()
+    speeds: list[float] = []
+    begun_s = time.process_time()
     ends = time.perf_counter() + ALONE_S
     while not speeds or time.perf_counter() < ends:
         speeds.append(bare(model, SLOTS, tokens, threads, late=False).tokens_per_s)

@@ -8,7 +8,7 @@ import trio.testing
 
 from esper.gateway.engine_port import EngineModel, Job, Made
 from esper.node.serving.model_line import ModelLine
-from esper.node.workers.serve_messages import Answer, Forget, Tokens
+from esper.node.workers.serve_messages import Answer, Forget, Likely, Run, Tokens
 
 MODEL = EngineModel(
     model_id=bytes(64), tier=0, rows=64, vocabulary=100, eos=2, logit_scale=0.5, slots=2
@@ -75,8 +75,8 @@ def test_a_frame_has_many_answers_and_those_given_up_are_passed_over() -> None:
     async def main(worker: Silent, line: ModelLine) -> None:
         job = Job(MODEL.model_id, (1,), 9, 1)
         async with line.answer(job) as one, line.answer(job) as two:
-            likely = ((((7, 70),), 1.5), (((8, 80),), 2.5))
-            runs = ((1, [7, 8], [70, 80], [*likely], True), (2, [9], [90], [], False))
+            likely: list[Likely] = [(((7, 70),), 1.5), (((8, 80),), 2.5)]
+            runs: tuple[Run, ...] = ((1, [7, 8], [70, 80], likely, True), (2, [9], [90], [], False))
             await worker.says.send(Tokens(((3, [1], [10], [], False), *runs)))
             assert [batch async for batch in one] == [
                 [Made(7, 70, ((7, 70),), 1.5)],

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from esper.node.workers.serve_loop import FRAME_MS, MOST_STEPS, ServeLoop
-from esper.node.workers.serve_messages import Answer, Forget, Refused, Tokens
+from esper.node.workers.serve_messages import Answer, Forget, Refused, Run, Tokens
 
-BEGUN = (1, [7], [70], [(((7, 70),), 1.5)], False)
+BEGUN: Run = (1, [7], [70], [(((7, 70),), 1.5)], False)
 """The first token of answer 1."""
 
 
