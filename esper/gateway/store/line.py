@@ -169,11 +169,14 @@ def _row(call: str, data: bytes, tip: int, lost: list[str]) -> Row:
 
 
 def _charge(connection: sqlite3.Connection, charged: Charge, now_ms: int) -> None:
-    """Raises LookupError for a call without a promise, sqlite3.IntegrityError for a second time."""
+    """Raises LookupError for a call without a promise, and for a second time."""
     found = connection.execute(
         "SELECT key, period FROM receipts WHERE call = ?", (charged.call,)
     ).fetchone()
     if found is None:
         raise LookupError("it has no promise")
     key, period = found
+    twice = "SELECT 1 FROM ledger WHERE call = ? AND kind = 'proof'"
+    if connection.execute(twice, (charged.call,)).fetchone() is not None:
+        raise LookupError("it was charged before")
     charge(connection, charged.call, "proof", key, period, charged.amount, now_ms)

@@ -129,7 +129,7 @@ def test_a_proof_charged_before_does_not_keep_the_rest_from_its_way(store: Gatew
     both.next_nonce = 7
     [refused] = store.line.commit(both, NOW)
     assert refused.call == CALL
-    assert "UNIQUE" in refused.reason
+    assert refused.reason == "it was charged before"
     assert store.budget.charges(CALL) == {"serve": 10, "proof": 100}
     assert store.budget.charges(OTHER) == {"serve": 10, "proof": 90}
     assert store.budget.state(OWNER, PERIOD) == PeriodState(210, 0)
