@@ -54,7 +54,10 @@ def places(world: GatewayWorld) -> Slots:
 def opened(stack: ExitStack, client: httpx.Client, path: str) -> httpx.Response:
     got = stack.enter_context(client.stream("GET", path))
     assert got.status_code == 200
-    next(got.iter_lines())
+    lines = got.iter_lines()
+    next(lines)
+    # The end of an iterator that nobody holds ends the connection.
+    got.extensions["lines"] = lines
     return got
 
 
