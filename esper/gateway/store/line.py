@@ -84,7 +84,10 @@ class LineStore:
         with self._database.reading() as connection:
             question = "SELECT data, coalesce(settled_at, 0) FROM rows WHERE call = ?"
             found = connection.execute(question, (call,)).fetchone()
-        return None if found is None else _row(call, *found, [])
+        if found is None:
+            return None
+        data, settled_at = found
+        return _row(call, data, settled_at, [])
 
     def commit(self, step: Step, now_ms: int) -> list[NotBooked]:
         """All of a step that is to be kept, in one commit. Only then is the rest of it done.

@@ -102,7 +102,7 @@ def test_all_routes_of_pages_have_places_by_address() -> None:
     async def node(*asked: Any) -> Any:
         raise AssertionError
 
-    routes = explorer_routes(node, remote=True, clock=lambda: 0)
+    routes = explorer_routes(node, remote=True, clock=lambda: 0)  # type: ignore[arg-type]
     assert len(routes) > 10
     for one in routes:
         assert 1 < one.limits.slots.per_client <= one.limits.slots.limit // 2, one.path

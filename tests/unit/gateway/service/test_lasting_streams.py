@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,8 @@ def test_a_key_has_so_many_and_all_have_so_many(world: GatewayWorld) -> None:
         # Another key has places of its own, until there are none at all.
         opened(stack, bob, other)
         check_refused(bob.get(other), f"there are {OF_ALL}")
+        counts = world.service.counts.requests
+        assert counts["receipts.events", "rate_limit_exceeded"] == 2
         # What lasts for nobody is asked as before.
         assert alice.get(path.removesuffix("/events")).status_code == 200
         first.close()
@@ -91,7 +94,7 @@ def test_a_stream_that_ends_gives_its_place_back(world: GatewayWorld) -> None:
     with world.http() as alice:
         for _ in range(2 * OF_KEY):
             note = asked(alice)
-            world.inside(lambda call=note["id"]: world.proving.put(call, CallState("final")))
+            world.inside(partial(world.proving.put, note["id"], CallState("final")))
             assert alice.get(f"{note['receipt']}/events").status_code == 200
         world.wait_for(lambda: places(world).free == OF_ALL)
 
@@ -117,7 +120,7 @@ def test_replies_that_wait_for_a_proof_have_places_too(world: GatewayWorld, stre
         # It is answered and signed: it is told as it stands.
         got = alice.post("/v1/completions", json={**ASKED, **wish})
         for row in list(world.proving.rows):
-            world.inside(lambda call=row.call: world.proving.put(call, CallState("proven")))
+            world.inside(partial(world.proving.put, row.call, CallState("proven")))
         assert all('"status":"proven"' in one.result().text for one in waiting)
         assert got.status_code == 200
         assert '"proven"' not in got.text

@@ -52,7 +52,7 @@ class Keeping:
         self.asked = 0
         self.standing = Standing()
         self.keeper = ReceiptKeeper(
-            self,  # type: ignore[arg-type]
+            self,
             self,
             Moment,  # type: ignore[arg-type]
             lambda: self.now_ms,
