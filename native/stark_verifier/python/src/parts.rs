@@ -127,7 +127,6 @@ impl PartKey {
     ///
     /// Raises ValueError for a statement or residuals that the part's layers do not bear out.
     #[pyo3(signature = (model_id, binding, shape, sequences, parts, between, done = None, /))]
-    #[expect(clippy::too_many_arguments, reason = "a statement's fields, and what a part is bound to")]
     fn prove<'py>(
         &self,
         py: Python<'py>,
