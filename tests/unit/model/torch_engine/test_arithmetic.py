@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from esper.model.torch_engine.arithmetic import best, rounding_shift, saturate
+from esper.model.torch_engine.arithmetic import attend, best, rounding_shift, saturate
 
 
 def test_rounding_and_saturation_at_their_edges() -> None:
@@ -32,3 +32,18 @@ def test_the_lowest_id_of_equals_is_first(values: list[int], count: int) -> None
         order = sorted(range(len(row)), key=lambda place: (-row[place], place))[:count]
         assert found == order
         assert tops == [row[place] * scale for place in order]
+
+
+def test_keys_that_come_later_weigh_nothing_whatever_the_table_ends_with() -> None:
+    """A published table may give the farthest key a weight: one that is not seen has none."""
+    exp = torch.full((4096,), 9)
+    exp[0] = 100
+    q, keys, values = (
+        torch.tensor(numbers, dtype=torch.int16)[None, None]
+        for numbers in ([[3, -2]], [[50, 60], [70, 10], [99, -99]], [[7, 8], [900, -20], [5, 5]])
+    )
+    seen = torch.tensor([[True, True, False]])
+    whole = attend(q, keys, values, seen, exp, 1)
+    assert torch.equal(whole, attend(q, keys[:, :, :2], values[:, :, :2], seen[:, :2], exp, 1))
+    # Scores 30 and 190, so weights 9 and 100 of 109.
+    assert whole.flatten().tolist() == [826, -18]
