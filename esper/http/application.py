@@ -141,15 +141,23 @@ class RoutedApplication:
 
 async def _answer(route: Route[Any], request: Request, granted: Any, send: Send) -> Response:
     """The answer, sent while the slot is held unless it is streamed. Raises RefusedError."""
-    client = request.client
-    # This machine's programs, and whoever comes by a proxy here, are not one client.
-    whose = "" if client is None or is_loopback(client.host) else subscriber(client.host)
-    with _slot(route.limits.slots, "requests are being answered", whose):
+    with _slot(route.limits.slots, "requests are being answered", _whose(request)):
         answer = await route.answer(request, granted)
         if not isinstance(answer, LastingAnswer):
             # Here, and not after: what waits for a client to take it is held in memory.
             await answer(request.scope, request.receive, send)
         return answer
+
+
+def _whose(request: Request) -> str:
+    """Who a request's place counts for; nobody where it comes from this machine.
+
+    Its programs, and all who come by a proxy here, are not one client.
+    """
+    if request.client is None:
+        return ""
+    place = subscriber(request.client.host)
+    return "" if is_loopback(request.client.host) or is_loopback(place) else place
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def test_one_address_has_some_of_the_places() -> None:
     go(main, mocked=True)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
 def test_this_machine_may_have_all(address: str) -> None:
     """A proxy here brings everybody from one address."""
 

@@ -207,7 +207,7 @@ def test_streams_have_slots_of_their_own() -> None:
             await third.say(request("/events"))
             answer = await third.hear_all()
             assert status_of(answer) == 503
-            assert b"retry-after: 1" in answer
+            assert b"retry-after: " in answer
             assert ticker.begun == 2
             # The one slot of requests is free all the while.
             async with connected(app) as fourth:
