@@ -279,7 +279,7 @@ def test_only_so_many_are_answered_at_once() -> None:
     trio.run(main, clock=MockClock(autojump_threshold=0))
     assert sorted(answer.status for answer in answers) == [200, 200, 200, 200, 503, 503]
     busy = next(answer for answer in answers if answer.status == 503)
-    assert busy.headers["retry-after"] == "1"
+    assert 1 <= int(busy.headers["retry-after"]) <= 3
     assert answers[-1].status == 200
 
 

@@ -161,7 +161,7 @@ def test_one_that_cannot_be_signed_holds_nobody_up() -> None:
             assert SECRET not in warning
             it.refusing.clear()
             it.world.now_ms += 60_000
-            await trio.sleep(LOOK_S)
+            await trio.sleep(2 * LOOK_S)
             assert {it.kept(call).status for call in "abcd"} == {Status.SUBMITTED}
             assert it.standing.warnings == ()
 
