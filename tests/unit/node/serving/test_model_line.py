@@ -56,7 +56,7 @@ def test_all_of_a_job_is_told_and_its_end_is_known() -> None:
     assert go(main) == [[Answer(1, (1, 2, 3), 9, 4, "ours", 2)]]
 
 
-def test_who_leaves_early_is_forgotten_and_one_write_has_all() -> None:
+def test_who_leaves_early_is_forgotten_before_the_next_is_asked() -> None:
     async def main(worker: Silent, line: ModelLine) -> None:
         async with line.answer(Job(MODEL.model_id, (1,), 9)) as tokens:
             await trio.testing.wait_all_tasks_blocked()
@@ -65,10 +65,17 @@ def test_who_leaves_early_is_forgotten_and_one_write_has_all() -> None:
         async with line.answer(Job(MODEL.model_id, (2,), 9)):
             await trio.testing.wait_all_tasks_blocked()
 
-    first, both, last = go(main)
-    assert first == [Answer(1, (1,), 9, 0, "", 0)]
-    assert both == [Forget(1), Answer(2, (2,), 9, 0, "", 0)]
-    assert last == [Forget(2)]
+    heard = [one for write in go(main) for one in write]
+    first, second = Answer(1, (1,), 9, 0, "", 0), Answer(2, (2,), 9, 0, "", 0)
+    assert heard == [first, Forget(1), second, Forget(2)]
+
+
+def test_what_waits_together_leaves_in_one_write() -> None:
+    async def main(worker: Silent, line: ModelLine) -> None:
+        line._send(Forget(1))
+        line._send(Forget(2))
+
+    assert go(main) == [[Forget(1), Forget(2)]]
 
 
 def test_a_frame_has_many_answers_and_those_given_up_are_passed_over() -> None:
