@@ -14,7 +14,11 @@ CODE = re.compile(r"`([^`]+)`")
 def test_every_file_of_vectors_has_a_row() -> None:
     text = (ROOT / "docs" / "protocol" / "vectors.md").read_text()
     named = set(ROW.findall(text))
-    there = {file.name for file in VECTORS.glob("*.json")} | {"stories_260k.txt", "proofs/", "proofs/parts/"}
+    there = {file.name for file in VECTORS.glob("*.json")} | {
+        "stories_260k.txt",
+        "proofs/",
+        "proofs/parts/",
+    }
     assert named == there
 
 
