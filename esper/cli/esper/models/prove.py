@@ -223,8 +223,8 @@ def verify_proof_file(
     }
     segments = ""
     if isinstance(report, PartsReport):
-        fields["segments"] = len(report.parts)
-        segments = f"{len(report.parts)} segments, "
+        fields["segments"] = count = len(report.parts)
+        segments = f"{count} segment{'' if count == 1 else 's'}, "
     if as_json:
         typer.echo(json.dumps(fields))
         return
