@@ -235,9 +235,9 @@ def verify_proof_file(
         f"verified in {report.milliseconds:.1f} ms without the weights"
     )
     if in_parts:
-        count = fields["segments"]
+        count, known = fields["segments"], segments.removesuffix(", ")
         typer.echo(
-            f"of the model that is known in {segments.removesuffix(', ')} by {statement.model_id.hex()}: "
+            f"of the model that is known in {known} by {statement.model_id.hex()}: "
             f"`esper model show DIR --segments {count}` says it of a folder"
         )
     if wanted_binding is None and statement.binding != bytes.fromhex(_UNBOUND):
