@@ -2,8 +2,8 @@
 
     python examples/consumer.py answer.json "Lily saw a big" [--model HEX] [--tip HEIGHT:ID]
 
-It knows the question it asked, and the model that it wants to hear: the one that its network began
-with, or ``--model``. The rest is judged offline, without the oracle, a node, or the weights.
+It knows the question it asked, and the models that it hears: the one that its network began with,
+and ``--model`` beside it. The rest is judged offline, without the oracle, a node, or the weights.
 Prints the answer and returns 0; says what is wrong and returns 1.
 """
 
@@ -50,7 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("file", type=Path)
     parser.add_argument("question")
-    parser.add_argument("--model", help="64 bytes in hexadecimal digits: the model to hear")
+    parser.add_argument("--model", help="64 bytes in hexadecimal digits: another model to hear")
     parser.add_argument("--tip", help="HEIGHT:ID of a block that you know: the receipt's anchor")
     chosen = parser.parse_args()
     how = [*(["--model", chosen.model] if chosen.model else [])]
