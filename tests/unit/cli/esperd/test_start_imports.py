@@ -11,7 +11,8 @@ import trio
 from esper.cli.program import run
 
 begin, late = trio.run, []
-PATHS = ["/", "/models", "/dao", "/console", "/receipt", "/v1/models", "/metrics", "/block-id.json?height=0"]
+PATHS = ["/", "/models", "/dao", "/console", "/receipt"]
+PATHS += ["/v1/models", "/metrics", "/block-id.json?height=0"]
 
 
 def ask(port):
