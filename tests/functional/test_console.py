@@ -14,10 +14,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.explorer.chromium import LACKING, PROGRAM, chromium
+from tests.support.explorer.chromium import MARKS, chromium
 from tests.support.node.node_process import BIN, RunningNode, User, environment, running, until
 
-pytestmark = [pytest.mark.serial, pytest.mark.skipif(PROGRAM is None, reason=LACKING)]
+pytestmark = [*MARKS]
 
 PATIENCE_MS = 120_000
 

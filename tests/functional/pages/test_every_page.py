@@ -11,10 +11,7 @@ from playwright.sync_api import Browser, expect
 from tests.support.explorer import chromium as c
 from tests.support.explorer.site import SIGNED_IN, Site, opened, signed_in
 
-pytestmark = [
-    pytest.mark.serial,
-    pytest.mark.skipif(c.PROGRAM is None, reason=c.LACKING),
-]
+pytestmark = [*c.MARKS]
 
 
 NAMES = ("Blocks", "Mempool", "Tiers", "Miners", "Models", "DAO", "Peers", "Receipt")

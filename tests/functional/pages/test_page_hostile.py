@@ -16,10 +16,7 @@ from tests.support.explorer import chromium as c
 from tests.support.explorer.hostile_node import HOSTILE_TEXTS, MARKUP, UNSEEN, HostileNode
 from tests.support.node.fake_node import served, settings
 
-pytestmark = [
-    pytest.mark.serial,
-    pytest.mark.skipif(c.PROGRAM is None, reason=c.LACKING),
-]
+pytestmark = [*c.MARKS]
 PATHS = (
     *("/", f"/block/{BLOCK_ID}", f"/tx/{TXID}", f"/call/{TXID}", f"/address/{ALICE}", "/models"),
     *("/mempool", "/tiers", "/miners", "/peers", "/dao", "/receipt", "/console", "/usage"),

@@ -14,10 +14,7 @@ from tests.support.explorer.site import Site
 from tests.support.node.node_world import pay
 from tests.support.vm_world import BOB, CAROL
 
-pytestmark = [
-    pytest.mark.serial,
-    pytest.mark.skipif(c.PROGRAM is None, reason=c.LACKING),
-]
+pytestmark = [*c.MARKS]
 PATIENCE_MS = 30_000
 NO_CLOCK = """
 const steadily = globalThis.setInterval;

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from esper.cli.esper.receipts.surroundings import NativeJudge, known_networks
@@ -22,10 +21,7 @@ from tests.support.node.node_process import BIN, environment
 from tests.support.real_chain import real_chain
 from tests.support.real_receipt import real_receipt
 
-pytestmark = [
-    pytest.mark.serial,
-    pytest.mark.skipif(c.PROGRAM is None, reason=c.LACKING),
-]
+pytestmark = [*c.MARKS]
 ALONE = {"/static/receipt_worker.js", "/static/verifier.wasm"}
 """All that a check asks the node for where nobody's word is taken."""
 

@@ -13,10 +13,7 @@ from playwright.sync_api import Browser
 
 from tests.support.explorer import chromium as c
 
-pytestmark = [
-    pytest.mark.serial,
-    pytest.mark.skipif(c.PROGRAM is None, reason=c.LACKING),
-]
+pytestmark = [*c.MARKS]
 WITHIN = """
 async ([own, far]) => {
   const run = (code) => new Promise((done) => {

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
 
 PROGRAM: Final = shutil.which("chromium")
 LACKING: Final = "chromium is not installed: apt-get install chromium"
+MARKS: Final = (pytest.mark.serial, pytest.mark.skipif(PROGRAM is None, reason=LACKING))
+"""Of every module that has a browser look at a node."""
 QUIET: Final = (
     "--no-sandbox",
     "--disable-gpu",
