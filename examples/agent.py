@@ -68,7 +68,10 @@ class Agent:
                 f"turn {number} may cost {most}, of the budget {self.budget} are left"
             )
         if most > self.purse():
-            raise StoppedError(f"turn {number} may cost {most}, more than the wallet's credits")
+            raise StoppedError(
+                f"turn {number} may cost {most}, more than the wallet can use now: `esper credits` "
+                "says what it holds and earns"
+            )
         receipt = self.into / f"{number}.json"
         call = ("call", prompt, "--max-tokens", str(self.tokens), "--yes")
         found = esper(*call, "--receipt", str(receipt))

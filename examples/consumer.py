@@ -27,9 +27,12 @@ def believed(file: Path, question: str, *how: str) -> str:
         ["esper", "verify", file, *how, "--json"], capture_output=True, text=True, check=False
     )
     try:
-        links = {one["name"]: one for one in json.loads(done.stdout)["links"]}
-    except (ValueError, KeyError):
+        told = json.loads(done.stdout or done.stderr)
+    except ValueError:
         raise NotBelievedError(done.stderr.strip() or "no verdict") from None
+    if "links" not in told:
+        raise NotBelievedError(told.get("error", {}).get("message", "no verdict"))
+    links = {one["name"]: one for one in told["links"]}
     for name, link in links.items():
         if link["status"] == "fail":
             raise NotBelievedError(f"{name}: {link['detail']}")

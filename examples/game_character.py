@@ -58,7 +58,8 @@ def main() -> int:
         print(f"{chosen.name} is silent: {error}", file=sys.stderr)
         return 1
     finally:
-        print(*character.receipts, sep="\n", file=sys.stderr)
+        for receipt in character.receipts:
+            print(receipt, file=sys.stderr)
     return 0
 
 

@@ -88,7 +88,16 @@ def test_an_agent_an_oracle_and_a_character(tmp_path: Path) -> None:
     forged = tmp_path / "forged.json"
     forged.write_text(json.dumps(held, separators=(",", ":")))
     assert "not believed: " in example("consumer.py", forged, "Lily saw a big", status=1)[1]
-    assert "not believed: " in example("consumer.py", tmp_path / "none", "x", status=1)[1]
+    _, why = example("consumer.py", tmp_path / "none", "x", status=1)
+    assert why.startswith("not believed: ")
+    assert "No such file" in why
+    assert "{" not in why
+
+
+def test_a_character_without_a_node_is_silent_in_one_line() -> None:
+    unused = "http://127.0.0.1:1/v1"
+    _, why = example("game_character.py", "--url", unused, said="Hello!\n", status=1)
+    assert why == "Lily is silent: Connection error.\n"
 
 
 def test_a_wallet_without_credits_ends_an_agent_in_words(tmp_path: Path) -> None:
