@@ -169,6 +169,63 @@ class RewardMissingViolation(DaoViolation):
     template: ClassVar[str] = "no reward of block {height} is pending for the sender"
 
 
+@dataclass(eq=False)
+class ReportBitsViolation(DaoViolation):
+    """A report on no suite of an open model, or with another number of bits than the suite's."""
+
+    reason: str
+    template: ClassVar[str] = "report: {reason}"
+
+
+@dataclass(eq=False)
+class ReportLimitViolation(DaoViolation):
+    """As many reports on a model as there may be at a time."""
+
+    what: str
+    limit: int
+    template: ClassVar[str] = "{limit} reports of {what} are open, which is the most at a time"
+
+
+@dataclass(eq=False)
+class ReportLateViolation(DaoViolation):
+    """A report whose sample could not be proven before the vote closes."""
+
+    settled: int
+    close: int
+    template: ClassVar[str] = (
+        "a report made now is settled at height {settled}, the vote closes at {close}"
+    )
+
+
+@dataclass(eq=False)
+class SampleViolation(DaoViolation):
+    """A proof that agrees with a report on an item that does not wait to be proven."""
+
+    index: int
+    template: ClassVar[str] = (
+        "the report is right about item {index}, which is not of its sample, or is proven"
+    )
+
+
+@dataclass(eq=False)
+class ItemViolation(DaoViolation):
+    """An item that is not the suite's, or answers that are not those to be shown."""
+
+    reason: str
+    template: ClassVar[str] = "item: {reason}"
+
+
+@dataclass(eq=False)
+class ListShortViolation(DaoViolation):
+    """Lists that hold none of the choices, while longer ones might."""
+
+    listed: int
+    longest: int
+    template: ClassVar[str] = (
+        "none of the choices is among the {listed} candidates listed; list {longest}"
+    )
+
+
 class ProposalViolation(ContextTransactionViolation):
     """A proposal that does not fit the tiers and parameters it would change."""
 
