@@ -18,6 +18,7 @@
 | 14 | tier, one byte | Tier |
 | 15 | txid of a proposal, 64 bytes | Proposal |
 | 16 | address | Voter |
+| 17 | txid of a report | Report, see ``dao.benchmarks.report`` |
 | 23 | ``blocks`` | Mmr over all blocks but the last |
 
 Nothing in the state is ever searched: what falls due at a height stands under that height and an
@@ -51,6 +52,7 @@ KIND_SETTINGS: Final = 13
 KIND_TIER: Final = 14
 KIND_PROPOSAL: Final = 15
 KIND_VOTER: Final = 16
+KIND_REPORT: Final = 17
 KIND_BLOCKS: Final = 23
 
 RECORD_VERSION: Final = 1
@@ -360,6 +362,11 @@ def tier_path(tier: int) -> bytes:
 def proposal_path(proposal_id: Txid) -> bytes:
     """Where the live proposal with this 64-byte txid stands."""
     return state_path(KIND_PROPOSAL, proposal_id)
+
+
+def report_path(report_id: Txid) -> bytes:
+    """Where the report with this 64-byte txid stands until the vote closes."""
+    return state_path(KIND_REPORT, report_id)
 
 
 def voter_path(address: bytes) -> bytes:

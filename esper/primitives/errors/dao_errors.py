@@ -137,10 +137,10 @@ class DelegateViolation(DaoViolation):
 
 @dataclass(eq=False)
 class ProveTargetViolation(DaoViolation):
-    """A proof about something that is not under way."""
+    """A proof about something that is not under way, or has ended."""
 
     target: Txid
-    template: ClassVar[str] = "{target} is no model that is under way"
+    template: ClassVar[str] = "{target} is nothing under way that such a proof is about"
 
 
 @dataclass(eq=False)
