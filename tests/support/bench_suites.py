@@ -74,8 +74,7 @@ def text_suite(items: Sequence[Item], **fields: Any) -> Made:
 def shown(*tokens: int, listed: int = 1) -> ShownAnswer:
     """An answer whose lists go on with the ids above."""
     lists = tuple(
-        tuple(Candidate(token + place, 1000 - place) for place in range(listed))
-        for token in tokens
+        tuple(Candidate(token + place, 1000 - place) for place in range(listed)) for token in tokens
     )
     return ShownAnswer(tokens, lists)
 

@@ -69,7 +69,8 @@ def test_a_text_without_its_marker_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "right"), [(40, 41, True), (40, 40, False), (41, 41, False), (41, 40, False)]
+    ("first", "second", "right"),
+    [(40, 41, True), (40, 40, False), (41, 41, False), (41, 40, False)],
 )
 def test_a_judge_has_to_prefer_it_in_both_places(first: int, second: int, right: bool) -> None:
     one = item(choices=(40, 41))
@@ -86,7 +87,8 @@ def test_what_a_judge_reads() -> None:
 
 
 @pytest.mark.parametrize(
-    ("longest", "limit", "rows"), [(1, 1, 2), (2, 1, 2), (2, 2, 4), (3, 2, 4), (64, 1, 64), (64, 2, 128)]
+    ("longest", "limit", "rows"),
+    [(1, 1, 2), (2, 1, 2), (2, 2, 4), (3, 2, 4), (64, 1, 64), (64, 2, 128)],
 )
 def test_rows(longest: int, limit: int, rows: int) -> None:
     assert audit_rows(longest, limit) == rows
