@@ -31,6 +31,7 @@ from esper.consensus import (
 from esper.consensus.chain import BlockBytes
 from esper.consensus.registry import genesis_registry
 from esper.dao import bodies, ready
+from esper.dao.benchmarks import item_proof, report
 from esper.dao.entry_records import TIER
 from esper.gateway.refusals import Refused
 from esper.gateway.requests.asked import Endpoint
@@ -355,6 +356,12 @@ def body_vector(record: str) -> bytes:
     return bytes.fromhex(next(one["bytes"] for one in found if one["record"] == record))
 
 
+def benchmark_vector(name: str) -> bytes:
+    """The first golden vector of a part of benchmarks."""
+    path = Path(__file__).parents[1] / "vectors" / "benchmarks.json"
+    return bytes.fromhex(json.loads(path.read_bytes())[name][0]["bytes"])
+
+
 def receipt_promise() -> bytes:
     """The record of a promise."""
     found = promise_receipt().instant
@@ -411,6 +418,9 @@ def table() -> tuple[Decoder, ...]:
                 "consensus.models_record._MODELS": models,
                 "dao.bodies.MODEL_BODY": body_vector("ModelBody"),
                 "dao.bodies.CHANGE_BODY": body_vector("ChangeBody"),
+                "dao.benchmarks.suite.SUITE": benchmark_vector("suites"),
+                "dao.benchmarks.item_proof.SUITE": benchmark_vector("suites"),
+                "dao.benchmarks.item_proof.ITEM_PROOF": benchmark_vector("proofs"),
                 "dao.entry_records.TIER": encode(TIER, genesis_registry(PARAMS).tiers[0]),
                 "model.package.manifest.MANIFEST": package_manifest().to_bytes(),
                 "p2p.wire.talk_messages.HELLO": vector_of("Hello"),
@@ -420,6 +430,8 @@ def table() -> tuple[Decoder, ...]:
             }
         ),
         Decoder("dao.bodies.read_body", partial(bodies.read_body, 1), (CodecError,), body_vector("ModelBody"), partial(encode, bodies.MODEL_BODY)),
+        Decoder("dao.benchmarks.report.read_report", report.read_report, (CodecError,), benchmark_vector("reports"), report.report_bytes),
+        Decoder("dao.benchmarks.item_proof.read_item_proof", item_proof.read_item_proof, (CodecError,), benchmark_vector("proofs"), item_proof.item_proof_bytes),
         Decoder("dao.ready.read_ready", ready.read_ready, (CodecError,), ready.ready_bytes(ready.ReadyBody(7, mined.body.outputs)), ready.ready_bytes),
         Decoder("consensus.header.decode_header", lambda b: header.decode_header(b, LARGEST), (CodecError,), head, header.Header.to_bytes),
         Decoder("consensus.header_isolation.read_header", lambda b: header_isolation.read_header(b, LIMITS), violation, head, header.Header.to_bytes),

@@ -34,6 +34,7 @@ TAG = re.compile(r'"(esper/[a-z0-9/-]+/v\d+)"')
 VERSION = re.compile(r"/v\d+$")
 
 HELD_BY = {
+    "benchmarks.json": ("report", "suite/id", "suite/items"),
     "blocks.json": ("tx/root", "work/outputs"),
     "calls.json": ("call/group", "call/groups", "call/lane", "call/list", "call/results"),
     "chain.json": (

@@ -200,11 +200,11 @@ def test_lists_descend_without_repeats(top: tuple[tuple[int, int], ...]) -> None
     check_shown(shown(5, listed=2), 1, 2, MODEL)
 
 
-def test_an_item_holds_what_the_issue_says() -> None:
+def test_an_item_holds_so_much_and_no_more() -> None:
     full = Item((7,) * 1024, 255, (8,) * 26, (9,) * 16, ((10,) * 64,) * 4)
     assert text_suite([full]).suite.count == 1
     for field in ("prompt", "choices", "marker"):
         with pytest.raises(ValueError, match=field):
-            text_suite([replace(full, **{field: getattr(full, field) + (1,)})])
+            text_suite([replace(full, **{field: (*getattr(full, field), 1)})])
     with pytest.raises(ValueError, match="expected"):
         text_suite([replace(full, expected=((10,) * 65,))])
