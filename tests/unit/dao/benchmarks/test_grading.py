@@ -121,8 +121,14 @@ def test_embedding_rows_travel_in_the_clear() -> None:
 
 def test_what_a_form_needs() -> None:
     assert is_gradable(Form.CHOICE, choice())
-    for field, value in (("limit", 2), ("choices", ()), ("expected", ()), ("expected", ((1, 2),))):
-        assert not is_gradable(Form.CHOICE, replace(choice(), **{field: value}))
+    one = choice()
+    for other in (
+        replace(one, limit=2),
+        replace(one, choices=()),
+        replace(one, expected=()),
+        replace(one, expected=((1, 2),)),
+    ):
+        assert not is_gradable(Form.CHOICE, other)
     assert is_gradable(Form.TEXT, item())
     assert is_gradable(Form.JUDGED, item(choices=(4, 5)))
     for choices in ((), (4,), (4, 4), (4, 5, 6)):
@@ -203,8 +209,12 @@ def test_lists_descend_without_repeats(top: tuple[tuple[int, int], ...]) -> None
 def test_an_item_holds_so_much_and_no_more() -> None:
     full = Item((7,) * 1024, 255, (8,) * 26, (9,) * 16, ((10,) * 64,) * 4)
     assert text_suite([full]).suite.count == 1
-    for field in ("prompt", "choices", "marker"):
+    for other, field in (
+        (replace(full, prompt=(*full.prompt, 1)), "prompt"),
+        (replace(full, choices=(*full.choices, 1)), "choices"),
+        (replace(full, marker=(*full.marker, 1)), "marker"),
+    ):
         with pytest.raises(ValueError, match=field):
-            text_suite([replace(full, **{field: (*getattr(full, field), 1)})])
+            text_suite([other])
     with pytest.raises(ValueError, match="expected"):
         text_suite([replace(full, expected=((10,) * 65,))])

@@ -410,7 +410,7 @@ def test_a_judge_that_is_gone_ends_no_standing_report(world: DaoWorld) -> None:
         records = DaoLedger(Ledger(overlay))
         held = records.report(txid)
         assert held is not None
-        records.set_report(txid, replace(held, **fields))  # type: ignore[arg-type]
+        records.set_report(txid, replace(held, **fields))
         world.state = state.with_changes(overlay.changes())
         found = refused(world, CAROL, shows(txid, suite.proof(0, [])))
         assert isinstance(found, e.BenchSuiteViolation)
