@@ -436,6 +436,17 @@ def test_bodies_of_their_subject(world: DaoWorld, asked: Txid) -> None:
         assert isinstance(refused(world, BOB, payload), e.DaoEncodingViolation)
 
 
+def test_a_report_is_settled_between_tail_and_close(world: DaoWorld, asked: Txid) -> None:
+    close = world.proposal(asked).close
+    world.until(close - 1 - RULES.round_window - RULES.draw_depth - 2)
+    txid = report(world, asked)
+    world.until(close - RULES.vote_tail)
+    assert world.step(asked) == Step.CLOSE
+    assert world.records.report(txid) is not None
+    world.until(close - 1)
+    assert settled(world, txid) == [SettledBond(txid, address(BOB), 0, BOND)]
+
+
 def test_an_extended_vote_waits_for_its_reports(world: DaoWorld, asked: Txid) -> None:
     """A report that begins to stand at closing swings the vote, which is then extended."""
     world.vote(asked, ALICE)
