@@ -9,7 +9,7 @@ from esper.consensus.audits.groups import ByKind, check_kinds, check_proof, chec
 from esper.consensus.call_groups import AUDIT
 from esper.consensus.ports import WorkClaim, WorkVerifier
 from esper.dao.benchmarks.fitting import audit_rows
-from esper.dao.evidence import EVIDENCE_LISTED, Evidence
+from esper.dao.evidence import EVIDENCE_LISTED, EVIDENCE_SUBJECT, Evidence
 from esper.dao.ready import audit_binding
 from esper.vm.context import ExecutionContext
 from esper.vm.governance.prove import Prove
