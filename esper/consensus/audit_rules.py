@@ -1,7 +1,7 @@
 """Rules about Prove transactions and the proofs that come with them, once a block was executed.
 
 1. number   2. each has its groups, and no other is there   then, by what it is about:
-3. room     4. the rehearsed ticket, or the answers of an item, or of a receipt     5. size and proof
+3. room     4. the rehearsed ticket, or the answers of an item or a receipt     5. size and proof
 """
 
 from esper.consensus.audits.evidence import check_evidence_groups

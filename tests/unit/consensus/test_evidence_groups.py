@@ -12,6 +12,7 @@ from esper.consensus.execution import execute_block, genesis_state
 from esper.crypto.signing import KeyPair
 from esper.dao.benchmarks.answers import ShownAnswer
 from esper.dao.evidence import evidence_bytes
+from esper.primitives.ids import ModelId
 from esper.vm.ledger import Ledger
 from esper.vm.stake import Stake
 from esper.vm.state import State
@@ -76,9 +77,7 @@ def accused(
         evidence.body,
     )
     proof = FakeProver().prove(claim)
-    return transaction, CallGroup(
-        AUDIT, MODEL.model_id, (ProvenCall(transaction.txid, ()),), proof
-    )
+    return transaction, CallGroup(AUDIT, MODEL.model_id, (ProvenCall(transaction.txid, ()),), proof)
 
 
 def rule_of(transaction: Transaction, *groups: CallGroup) -> str:
@@ -121,7 +120,7 @@ def test_one_group_of_the_receipts_model_within_the_room() -> None:
     assert rule_of(transaction) == "AuditGroupViolation"
     assert rule_of(transaction, group, replace(group, kind=JUDGE)) == "AuditGroupViolation"
     assert rule_of(transaction, replace(group, kind=JUDGE)) == "AuditGroupViolation"
-    other = replace(group, model_id=bytes(64))
+    other = replace(group, model_id=ModelId(bytes(64)))
     assert rule_of(transaction, other) == "AuditGroupViolation"
     size = len(group.to_bytes())
     for room, expected in ((size, ""), (size - 1, "AuditRoomViolation")):

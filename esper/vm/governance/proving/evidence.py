@@ -28,9 +28,7 @@ from esper.vm.ledger import Ledger
 from esper.vm.records import evidence_path
 
 
-def check_evidence(
-    target: Txid, body: Evidence, ledger: Ledger, context: ExecutionContext
-) -> None:
+def check_evidence(target: Txid, body: Evidence, ledger: Ledger, context: ExecutionContext) -> None:
     """All ten rules.
 
     Raises ProveTargetViolation, ReceiptViolation, EvidenceOldViolation, EvidenceTwiceViolation,

@@ -65,7 +65,8 @@ def test_a_false_answer_costs_stake_and_half_of_it_is_the_accusers() -> None:
     assert world.ledger.totals.total_stake == 60 * COIN
     # What was issued grew by the reward alone, less the half that nobody has.
     reward = world.ledger.reward(world.height)
-    assert reward is not None and issued < before
+    assert reward is not None
+    assert issued < before
     assert world.state.chain.issued == before + reward.amount - FEE - 20 * COIN
     assert rule(world, evidence) is e.EvidenceTwiceViolation
 
@@ -103,7 +104,9 @@ def test_another_token_or_an_end_elsewhere_is(
     # Nor does a small budget in the receipt hide what stands behind it.
     for max_tokens in (1, 128):
         world = staked()
-        world.block((ACCUSER, accusing(GATEWAY, *true, answer=signed, max_tokens=max_tokens).prove()))
+        world.block(
+            (ACCUSER, accusing(GATEWAY, *true, answer=signed, max_tokens=max_tokens).prove())
+        )
         assert world.account(GATEWAY).stake == 60 * COIN
 
 
@@ -222,12 +225,14 @@ def test_rewards_then_stake_then_unbondings_are_taken() -> None:
         unbondings=((4 + unbonding, 0), (3 + unbonding, 0), (3 + unbonding, 1), (2 + unbonding, 0)),
     )
     world.block((ACCUSER, evidence.prove()), payee=CAROL)
-    assert world.ledger.reward(1) is None and world.ledger.reward(2) is None
+    assert world.ledger.reward(1) is None
+    assert world.ledger.reward(2) is None
     assert world.ledger.reward(3) == others
     assert world.account(GATEWAY).stake == 0
     assert taken_so_far(evidence.target, world.ledger) == had + 50 * COIN
     carols = world.ledger.unbonding(4 + unbonding, 0)
-    assert carols is not None and carols.amount == 9 * COIN
+    assert carols is not None
+    assert carols.amount == 9 * COIN
     # What is left of the unbondings is released: nothing.
     balance = world.account(GATEWAY).balance
     world.until(4 + unbonding, payee=CAROL)
@@ -249,17 +254,20 @@ def test_stake_stays_while_rewards_are_enough(over: int) -> None:
     assert world.ledger.reward(1) is None
     assert world.account(GATEWAY).stake == 41 * COIN - over
     unbonding = world.ledger.unbonding(release, 0)
-    assert unbonding is not None and unbonding.amount == 9 * COIN
+    assert unbonding is not None
+    assert unbonding.amount == 9 * COIN
 
 
 def test_of_a_reward_and_an_unbonding_a_part() -> None:
     world = DaoWorld(with_penalty(1))
     world.block()
     (reward,) = [world.ledger.reward(1)]
-    assert reward is not None and reward.amount > COIN
+    assert reward is not None
+    assert reward.amount > COIN
     world.block((ACCUSER, accusing(MINER, rewards=(1,)).prove()), payee=CAROL)
     cut = world.ledger.reward(1)
-    assert cut is not None and cut.amount == reward.amount - COIN
+    assert cut is not None
+    assert cut.amount == reward.amount - COIN
     balance = world.account(MINER).balance
     world.until(1 + world.params.reward.maturity, payee=CAROL)
     assert world.account(MINER).balance == balance + cut.amount
@@ -287,7 +295,8 @@ def test_who_moved_its_stake_away_is_reached_and_names_no_less_for_itself() -> N
     world.block((ACCUSER, full.prove()))
     assert taken_so_far(full.target, world.ledger) == 4 * COIN
     unbonding = world.ledger.unbonding(release, 0)
-    assert unbonding is not None and unbonding.amount == 7 * COIN
+    assert unbonding is not None
+    assert unbonding.amount == 7 * COIN
     assert rule(world, full) is e.EvidenceTwiceViolation
 
 
@@ -333,4 +342,3 @@ def test_credits_earned_before_stay_earned() -> None:
     fields = ("older_credits", "newer_credits", "epoch", "index")
     for name in fields:
         assert getattr(world.account(GATEWAY), name) == getattr(twin.account(GATEWAY), name)
-
