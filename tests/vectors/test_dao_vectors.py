@@ -55,7 +55,8 @@ def test_rehearsed_tickets(vector: dict[str, Any]) -> None:
     "vector", DOCUMENT["evidence"], ids=lambda v: f"{v['record']}: {v['case']}"
 )
 def test_evidence_and_what_is_kept_of_it(vector: dict[str, Any]) -> None:
-    codec: Record[Any] = {"Evidence": EVIDENCE, "Punished": PUNISHED}[vector["record"]]
+    codecs: dict[str, Record[Any]] = {"Evidence": EVIDENCE, "Punished": PUNISHED}
+    codec = codecs[vector["record"]]
     check_encoding(codec, vector)
     data = bytes.fromhex(vector["bytes"])
     if codec is EVIDENCE:

@@ -129,7 +129,9 @@ def test_the_receipt_is_this_gateways_of_this_network() -> None:
 def test_keys_of_the_other_suite_sign_no_receipts() -> None:
     slh = key_from_secret(SLH_SECRET)
     world = staked()
-    assert "signature" in str(broken(world, accusing(slh)))
+    found = broken(world, accusing(slh))
+    assert type(found) is e.ReceiptViolation
+    assert "signature" in str(found)
 
 
 def test_evidence_lives_as_long_as_stake_takes_to_leave() -> None:
