@@ -1,9 +1,10 @@
 """Rules about Prove transactions and the proofs that come with them, once a block was executed.
 
 1. number   2. each has its groups, and no other is there   then, by what it is about:
-3. room     4. the rehearsed ticket, or the answers of an item     5. size and proof
+3. room     4. the rehearsed ticket, or the answers of an item or a receipt     5. size and proof
 """
 
+from esper.consensus.audits.evidence import check_evidence_groups
 from esper.consensus.audits.groups import (
     check_kinds,
     check_proof,
@@ -17,6 +18,7 @@ from esper.consensus.execution import BlockExecution
 from esper.consensus.ports import WorkVerifier
 from esper.consensus.work_rules import check_ticket, ticket_claim
 from esper.dao.benchmarks.item_proof import ItemProof
+from esper.dao.evidence import Evidence
 from esper.dao.ready import ReadyBody, audit_binding, rehearsal_seed
 from esper.primitives.errors.audit_errors import (
     AuditGroupViolation,
@@ -69,6 +71,9 @@ def check_audits(
         if isinstance(body, ItemProof):
             proposal = _reported(prove.target, state, content)
             check_item_groups(transaction, body, proposal, found, records, context, verifier)
+            continue
+        if isinstance(body, Evidence):
+            check_evidence_groups(transaction, body, found, context, verifier)
             continue
         check_kinds(found, (AUDIT,))
         check_ready(transaction, found[AUDIT], records, context, verifier)

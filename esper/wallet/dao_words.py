@@ -5,6 +5,7 @@ from typing import Final
 from esper.dao.benchmarks.item_proof import ItemProof
 from esper.dao.benchmarks.report import bit
 from esper.dao.bodies import Body, ChangeBody, ModelBody, RollbackBody
+from esper.dao.evidence import Evidence
 from esper.dao.settings import SETTINGS
 from esper.dao.steps import MAX_EXTENSIONS
 from esper.primitives.errors.dao_errors import DaoEncodingViolation
@@ -75,6 +76,17 @@ def prove_lines(prove: Prove) -> Lines:
             ("of report", prove.target.hex()),
             ("effect", "proves one of its sample; if the report says otherwise, ends it"),
             ("brings", "half of the report's bond, where it ends"),
+            proof,
+        ]
+    if isinstance(body, Evidence):
+        return [
+            (
+                "accuse",
+                f"gateway {body.receipt.gateway.hex()} of an answer that is not its model's",
+            ),
+            ("receipt", prove.target.hex()),
+            ("effect", "takes the penalty from its named rewards, its stake, its unbondings"),
+            ("brings", "half of what is taken; the rest is nobody's"),
             proof,
         ]
     return [

@@ -30,7 +30,7 @@ from esper.consensus import (
 )
 from esper.consensus.chain import BlockBytes
 from esper.consensus.registry import genesis_registry
-from esper.dao import bodies, ready
+from esper.dao import bodies, evidence, ready
 from esper.dao.benchmarks import item_proof, report
 from esper.dao.entry_records import TIER
 from esper.gateway.refusals import Refused
@@ -110,6 +110,7 @@ from tests.spec.codec_twice import decoded_twice, encoded_twice
 from tests.spec.random_checkpoint import config_fields, random_checkpoint
 from tests.spec.state_update_reference import encode_node
 from tests.support.chain_world import ChainWorld
+from tests.support.evidence_cases import accusing
 from tests.support.receipt_world import promise_receipt
 from tests.support.vm_world import ALICE, BOB, address
 from tests.unit.prover.test_proof_file import EXAMPLE as STATEMENT
@@ -433,6 +434,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("dao.benchmarks.report.read_report", report.read_report, (CodecError,), benchmark_vector("reports"), report.report_bytes),
         Decoder("dao.benchmarks.item_proof.read_item_proof", item_proof.read_item_proof, (CodecError,), benchmark_vector("proofs"), item_proof.item_proof_bytes),
         Decoder("dao.ready.read_ready", ready.read_ready, (CodecError,), ready.ready_bytes(ready.ReadyBody(7, mined.body.outputs)), ready.ready_bytes),
+        Decoder("dao.evidence.read_evidence", evidence.read_evidence, (CodecError,), evidence.evidence_bytes(accusing(BOB, rewards=(3,), unbondings=((20, 0),)).body), evidence.evidence_bytes),
         Decoder("consensus.header.decode_header", lambda b: header.decode_header(b, LARGEST), (CodecError,), head, header.Header.to_bytes),
         Decoder("consensus.header_isolation.read_header", lambda b: header_isolation.read_header(b, LIMITS), violation, head, header.Header.to_bytes),
         Decoder("consensus.block.decode_body", lambda b: block.decode_body(b, LARGEST), (CodecError,), body, block.Body.to_bytes),
@@ -485,7 +487,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("model.package.manifest.decode_manifest", manifest.decode_manifest, model_error, package_manifest().to_bytes(), manifest.Manifest.to_bytes),
         Decoder("node.models.notebook.decode_notes", notebook.decode_notes, (notebook.NotesError,), b'{"version": 1, "notes": []}'),
         Decoder("receipts.form.decode_receipt", form.decode_receipt, (FormError,), form.encode_receipt(promise_receipt()), form.encode_receipt),
-        Decoder("receipts.promise.decode_promise", promise.decode_promise, (CodecError,), receipt_promise(), promise.Promise.to_bytes),
+        Decoder("dao.promise.decode_promise", promise.decode_promise, (CodecError,), receipt_promise(), promise.Promise.to_bytes),
         Decoder("receipts.ranges.decode_range", ranges.decode_range, (CodecError,), encode(RECEIPTS, Mmr().extended([b"one", b"two", b"three"])[0]), lambda v: encode(RECEIPTS, v)),
         *bodies_of_requests(),
         Decoder("gateway.service.desks.receipts.read_price", read_price, (Refused,), b'{"max_price": 7}'),

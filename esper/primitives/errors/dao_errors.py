@@ -226,6 +226,53 @@ class ListShortViolation(DaoViolation):
     )
 
 
+@dataclass(eq=False)
+class ReceiptViolation(DaoViolation):
+    """A receipt that is no evidence: not the gateway's, of no model here, or not contradicted."""
+
+    reason: str
+    template: ClassVar[str] = "evidence of a receipt: {reason}"
+
+
+@dataclass(eq=False)
+class EvidenceOldViolation(DaoViolation):
+    """Evidence before the receipt's height, or after its gateway's stake may have been paid out."""
+
+    height: int
+    first: int
+    last: int
+    template: ClassVar[str] = (
+        "the receipt is evidence from height {first} to {last}, this is {height}"
+    )
+
+
+@dataclass(eq=False)
+class EvidenceTwiceViolation(DaoViolation):
+    """Evidence about a receipt that has cost its gateway the penalty."""
+
+    digest: Txid
+    template: ClassVar[str] = "receipt {digest} has cost its gateway the penalty already"
+
+
+@dataclass(eq=False)
+class AuditRowsViolation(DaoViolation):
+    """Prompt and answer longer than a proof in a transaction may be."""
+
+    rows: int
+    limit: int
+    template: ClassVar[str] = "a proof of {rows} rows, at most {limit}"
+
+
+@dataclass(eq=False)
+class NothingTakenViolation(DaoViolation):
+    """Evidence that would cost its gateway nothing."""
+
+    gateway: bytes
+    template: ClassVar[str] = (
+        "gateway {gateway} has no stake, and none of the rewards and unbondings named is its own"
+    )
+
+
 class ProposalViolation(ContextTransactionViolation):
     """A proposal that does not fit the tiers and parameters it would change."""
 
