@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from esper.dao.benchmarks.item import (
@@ -211,7 +211,7 @@ def _parted(
         return found
     # Some tokenizers join the blank with some letters alone: then it belongs to the prompt, and
     # what is behind it is read by itself.
-    common = commonprefix(spoken)
+    common = _beginning(spoken)
     head = vocabulary.ids(prompt + common)
     found = _told_apart([(*head, *vocabulary.ids(one[len(common) :])) for one in spoken])
     if isinstance(found, tuple):
@@ -234,6 +234,13 @@ def _told_apart(whole: Sequence[Ids]) -> tuple[Ids, Ids] | int:
             return place
         ids.append(one[shared])
     return whole[0][:shared], tuple(ids)
+
+
+def _beginning(texts: Sequence[str]) -> str:
+    """The letters that all texts begin with."""
+    first, last = min(texts), max(texts)
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return "".join(letter for letter, _ in same)
 
 
 def _within(line: int, field: str, ids: Ids, most: int) -> Ids:
