@@ -17,7 +17,7 @@ COMMON: Final[dict[str, Any]] = {
     "prompt": "{question}",
 }
 CHOICE: Final = COMMON | {"form": "choice"}
-EXACT: Final = COMMON | {"form": "exact", "limit": 6}| {"ends": [".", "\n"]}
+EXACT: Final = COMMON | {"form": "exact", "limit": 6} | {"ends": [".", "\n"]}
 JUDGED: Final = COMMON | {
     "form": "judged",
     "limit": 6,

@@ -70,9 +70,7 @@ def test_a_template_is_filled_once() -> None:
     assert isinstance(read.head, ChoiceHead)
     [one] = read.items
     assert isinstance(one, ChoiceItem)
-    assert read.head.rendered(one) == (
-        "Q: is {choices} {question}?\nA) {label}\nB) {choice}\nA:"
-    )
+    assert read.head.rendered(one) == ("Q: is {choices} {question}?\nA) {label}\nB) {choice}\nA:")
     assert read.head.spoken(one) == (" A", " B")
 
 
@@ -224,7 +222,9 @@ values = st.recursive(
 names = st.sampled_from(sorted({name for head in HEADS.values() for name in head} | {"answer"}))
 
 
-@given(st.sampled_from(sorted(HEADS)), st.dictionaries(names, values), st.dictionaries(names, values))
+@given(
+    st.sampled_from(sorted(HEADS)), st.dictionaries(names, values), st.dictionaries(names, values)
+)
 def test_any_fields_are_read_or_refused_with_a_line(
     form: str, of_head: dict[str, Any], of_item: dict[str, Any]
 ) -> None:
