@@ -14,7 +14,7 @@ from esper.dao.benchmarks.suite import SUITE
 from esper.dao.model_rules import MOST_ITEMS
 from esper.model.benchmarks.errors import SuiteFileError
 from esper.model.benchmarks.tokenised import TokenSuite
-from esper.model.files.json_file import open_ordinary
+from esper.model.files.json_file import open_ordinary, read_up_to
 from esper.primitives.codec import Array, CodecError, FixedBytes, Record, array_head, decode, encode
 from esper.primitives.hashing import HASH_BYTES
 
@@ -63,5 +63,5 @@ def is_suite_file(path: Path) -> bool:
 def read_suite(path: Path) -> TokenSuite:
     """Read a suite. Raises MissingFileError, SuiteFileError."""
     with open_ordinary(path, _REMEDY) as file:
-        data = file.read(MAX_SUITE_BYTES + 1)
+        data = read_up_to(file, MAX_SUITE_BYTES)
     return decode_suite(data, path)

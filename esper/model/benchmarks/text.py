@@ -31,7 +31,7 @@ from esper.model.benchmarks.forms import (
     JudgedItem,
     TextItem,
 )
-from esper.model.files.json_file import open_ordinary, parse_json
+from esper.model.files.json_file import open_ordinary, parse_json, read_up_to
 from esper.primitives.hashing import make_tag, tagged_hash
 
 TAG_TEXT: Final = make_tag("esper/bench/text/v1")
@@ -55,7 +55,7 @@ _REMEDY: Final = "name the file of a benchmark: JSON lines, the head first"
 def read_text(path: Path) -> BenchmarkText:
     """Read a benchmark's text. Raises MissingFileError and, naming the line, BenchmarkTextError."""
     with open_ordinary(path, _REMEDY) as file:
-        content = file.read(MAX_TEXT_BYTES + 1)
+        content = read_up_to(file, MAX_TEXT_BYTES)
     try:
         return parse_text(content)
     except BenchmarkTextError as error:
