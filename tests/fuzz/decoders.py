@@ -32,6 +32,8 @@ from esper.consensus.chain import BlockBytes
 from esper.consensus.registry import genesis_registry
 from esper.dao import bodies, evidence, ready
 from esper.dao.benchmarks import item_proof, report
+from esper.dao.benchmarks.item import Item, items_root
+from esper.dao.benchmarks.suite import NO_JUDGE, Form, Suite
 from esper.dao.entry_records import TIER
 from esper.gateway.refusals import Refused
 from esper.gateway.requests.asked import Endpoint
@@ -40,6 +42,9 @@ from esper.gateway.service.desks.ollama_models import read_name
 from esper.gateway.service.desks.receipts import read_price
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
+from esper.model.benchmarks import suite_file
+from esper.model.benchmarks import text as benchmark_text
+from esper.model.benchmarks.tokenised import TokenSuite
 from esper.model.files import json_file, safetensors_header, safetensors_layout
 from esper.model.importing import weight_files
 from esper.model.package import manifest
@@ -109,6 +114,7 @@ from esper.vm.transfer import Transfer
 from tests.spec.codec_twice import decoded_twice, encoded_twice
 from tests.spec.random_checkpoint import config_fields, random_checkpoint
 from tests.spec.state_update_reference import encode_node
+from tests.support.benchmark_texts import HEADS, ITEMS, lines_of
 from tests.support.chain_world import ChainWorld
 from tests.support.evidence_cases import accusing
 from tests.support.receipt_world import promise_receipt
@@ -309,6 +315,16 @@ def safetensors_example() -> bytes:
     return path.read_bytes()
 
 
+def suite_example() -> bytes:
+    items = (Item((1, 5), 1, (6, 7), (), ((7,),)),)
+    suite = Suite(Form.CHOICE, NO_JUDGE, (), bytes(64), 1, items_root(items))
+    return suite_file.suite_bytes(TokenSuite(bytes(64), suite, items))
+
+
+def benchmark_lines() -> bytes:
+    return lines_of(HEADS["exact"], ITEMS["exact"])
+
+
 def index_example() -> bytes:
     """Of the part that ``safetensors_example`` leaves."""
     safetensors_example()
@@ -423,6 +439,7 @@ def table() -> tuple[Decoder, ...]:
                 "dao.benchmarks.item_proof.SUITE": benchmark_vector("suites"),
                 "dao.benchmarks.item_proof.ITEM_PROOF": benchmark_vector("proofs"),
                 "dao.entry_records.TIER": encode(TIER, genesis_registry(PARAMS).tiers[0]),
+                "model.benchmarks.suite_file.SUITE_FILE": suite_example(),
                 "model.package.manifest.MANIFEST": package_manifest().to_bytes(),
                 "p2p.wire.talk_messages.HELLO": vector_of("Hello"),
                 "p2p.wire.package_messages.DIGESTS": vector_of("Digests"),
@@ -470,6 +487,9 @@ def table() -> tuple[Decoder, ...]:
         Decoder("model.files.safetensors_layout.read_layout", f("t", lambda d: safetensors_layout.read_layout(d / "t")), model_error, safetensors_example()),
         Decoder("model.files.safetensors_header.read_metadata", f("t", lambda d: safetensors_header.read_metadata(d / "t")), model_error, safetensors_example()),
         Decoder("model.files.json_file.read_object", f("c", lambda d: json_file.read_object(d / "c", "")), model_error, llama),
+        Decoder("model.benchmarks.suite_file.decode_suite", lambda d: suite_file.decode_suite(d, Path("s")), model_error, suite_example(), suite_file.suite_bytes),
+        Decoder("model.benchmarks.suite_file.read_suite", f("s", lambda d: suite_file.read_suite(d / "s")), model_error, suite_example(), suite_file.suite_bytes),
+        Decoder("model.benchmarks.text.read_text", f("t", lambda d: benchmark_text.read_text(d / "t")), model_error, benchmark_lines()),
         Decoder("model.templates.chat_template.read_chat_template", f("tokenizer_config.json", chat_template.read_chat_template), model_error, b'{"bos_token": "<s>", "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}'),
         Decoder("model.config.read_config", f("c", lambda d: config.read_config(d / "c")), model_error, llama),
         Decoder("model.config.read_special_tokens", f("c", lambda d: config.read_special_tokens(d / "c")), model_error, b'{"vocab_size": 9, "bos_token_id": 1, "eos_token_id": 2}'),
@@ -527,6 +547,7 @@ NOT_BYTES = {
     "model.g16_format.read_integer_model": "a folder; its files are read by read_container",
     "model.g16_parameters.read_parameters": "a folder; its file is read by read_metadata",
     "model.tokenizer.read_tokenizer_file": "reads a file whole, whatever it holds",
+    "model.files.json_file.read_up_to": "reads a file whole, whatever it holds",
     "model.files.json_file.read_bytes": "reads a file whole, whatever it holds",
 }
 """Functions with a decoder's name that are given something else than bytes of others."""
