@@ -1,0 +1,1 @@
+"""Searching and proving on other machines: what is asked of them, and what is made of their words."""
