@@ -1,1 +1,1 @@
-"""Searching and proving on other machines: what is asked of them, and what is made of their words."""
+"""Workers on other machines: what is asked of them, and what is made of what they say."""

@@ -49,9 +49,7 @@ class TicketCheck:
             raise StrangeResultError(f"nonce {found.nonce} does not win with these answers")
         return ticket
 
-    def _check_header(
-        self, job: SearchJob, nonces: range, found: FoundRecord, now_ms: int
-    ) -> None:
+    def _check_header(self, job: SearchJob, nonces: range, found: FoundRecord, now_ms: int) -> None:
         if found.number != job.number:
             raise StrangeResultError(f"job {found.number} was not asked for, {job.number} was")
         if found.nonce not in nonces:

@@ -81,7 +81,10 @@ def test_a_search_beside_others_begins_at_its_own_nonces() -> None:
     bench = Bench(took_ms=SHORT_MS)
     bench.requests.put(Search(job(1), 1 << 40))
     bench.turns(2)
-    assert bench.search.calls == [(1, range(1 << 40, (1 << 40) + 1)), (1, range((1 << 40) + 1, (1 << 40) + 2))]
+    assert bench.search.calls == [
+        (1, range(1 << 40, (1 << 40) + 1)),
+        (1, range((1 << 40) + 1, (1 << 40) + 2)),
+    ]
 
 
 @pytest.mark.parametrize(
