@@ -28,6 +28,7 @@ ANSWER: Final = 16
 ROWS: Final = 64
 OBJECT_STORE_BYTES: Final = 100_000_000
 PATIENCE_S: Final = 600
+MOST_PROOFS: Final = 1_000
 
 
 class Prover:
@@ -54,7 +55,7 @@ class Prover:
 
 def bindings(count: int) -> list[bytes]:
     """So many that differ."""
-    return [bytes((number, *bytes(63))) for number in range(count)]
+    return [number.to_bytes(64, "big") for number in range(count)]
 
 
 def check(proofs: Sequence[bytes], bound: Sequence[bytes]) -> None:
@@ -159,7 +160,10 @@ def main() -> None:
         from ray.cluster_utils import Cluster
     except ModuleNotFoundError as error:
         sys.exit(f"bench.farm needs Ray, and {error.name} is not installed: pip install ray")
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 8
+    text = sys.argv[1] if len(sys.argv) > 1 else "8"
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MOST_PROOFS):
+        sys.exit(f"PROOFS: must be a number from 1 to {MOST_PROOFS}, not {text!r}")
+    count = int(text)
     cluster = Cluster(
         initialize_head=True,
         head_node_args={
