@@ -23,6 +23,8 @@ class Miner:
     call_ms: float
     prove_ms: float
     generation: int = 0
+    idle: bool = True
+    """Whether no call of the engine runs."""
     begun: float = 0.0
     """When its first call of the engine on the present job began."""
     stands_on: int = 0
@@ -54,8 +56,8 @@ class Outcome:
     """Different tips at the end; 1 unless nodes are away."""
     lasted_ms: float
     """Until the search ended."""
-    overtaken: int
-    """Tickets whose call was under way when the tip moved: the work is wasted."""
+    wasted: float
+    """Part of all search that was calls of the engine under way when their parent was left."""
     deepest: int
     """Blocks that a node undid at once, at most."""
     events: int
@@ -109,7 +111,7 @@ class World:
         self._tips = [0] * plan.nodes
         self._searching = True
         self._ended = 0.0
-        self._overtaken = 0
+        self._wasted = 0.0
         self._deepest = 0
         self._yields: dict[int, list[float]] = {}
         self._miners = self._make_miners()
@@ -161,12 +163,13 @@ class World:
     def _search(self, number: int, miner: Miner) -> None:
         """A new job, taken in when the engine's present call ends."""
         now, call = self._events.now, miner.call_ms
-        if miner.begun < now and call:
-            running = math.ceil((now - miner.begun) / call) * call
-            miner.begun += running
-        else:
+        if call and not miner.idle and now > miner.begun:
+            miner.begun += math.ceil((now - miner.begun) / call) * call
+            self._wasted += miner.power * call
+        elif miner.begun < now:
             miner.begun = now
         miner.generation += 1
+        miner.idle = False
         miner.stands_on = tip = self._tips[miner.node]
         if tip not in self._yields:
             self._yields[tip] = self._tree.yields(self._tree.blocks[tip])
@@ -182,13 +185,11 @@ class World:
         if not self._searching or self._relay.away[miner.node]:
             return
         if generation != miner.generation:
-            # Half a call on average had begun for a parent that is none any more.
-            self._overtaken += generation == miner.generation - 1 and (
-                self._events.now <= miner.begun
-            )
+            # Overtaken: what a call for an old parent finds is dropped.
             return
         # Its own search stops until the next tip.
         miner.generation += 1
+        miner.idle = True
         prove = self._events.now + miner.prove_ms
         self._events.at(prove, self._publish, number, miner.stands_on)
 
@@ -305,7 +306,7 @@ class World:
             mined_on=tuple(miner.node for miner in self._miners),
             tips=len(counts),
             lasted_ms=self._ended,
-            overtaken=self._overtaken,
+            wasted=self._wasted / (power * max(1.0, self._ended)),
             deepest=self._deepest,
             events=self._events.handled,
         )
