@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nodes", type=int, nargs="+", default=[10, 100, 1_000, 10_000])
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--blocks", type=int, default=200, help="of the networks of all sizes")
+    parser.add_argument("--blocks", type=int, default=100, help="of the networks of all sizes")
     parser.add_argument("--calibrate", action="store_true", help="measure real nodes too")
     parser.add_argument("--svg", type=Path, help="folder for the pictures")
     asked = parser.parse_args(arguments)

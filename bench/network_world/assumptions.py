@@ -29,8 +29,8 @@ REGIONS: Final = (
     Region("Japan", 0.0224, (151, 252, 301, 58, 12, 126)),
     Region("Australia", 0.0195, (189, 294, 322, 198, 126, 16)),
 )
-"""SimBlock's tables of 2019 (dsg-titech/simblock, NetworkConfiguration): where Bitcoin's nodes were,
-and its latencies, which it applies one way and so does this."""
+"""SimBlock's tables of 2019 (dsg-titech/simblock, NetworkConfiguration): where Bitcoin's nodes
+were, and its latencies, which it applies one way and so does this."""
 
 
 @dataclass(frozen=True, slots=True)

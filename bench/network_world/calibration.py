@@ -119,4 +119,3 @@ def compare(found: Mapping[tuple[str, bool], Mapping[str, float]]) -> tuple[floa
 def calibrate() -> tuple[float, list[Foretold]]:
     """Measures the four networks, then compares."""
     return compare({(shape, known): measured(shape, known=known) for shape, known in NETWORKS})
-

@@ -62,8 +62,11 @@ def megabytes_a_day(found: Outcome, chosen: Sequence[int]) -> tuple[float, float
 
 
 def standing_megabytes(plan: Plan, peers: float) -> float:
-    """MB a day each way beside blocks: each transaction once and its 20 bytes to each peer or from
-    it, a ping and a pong of 110 bytes with each peer twice a minute from either side."""
+    """MB a day each way beside blocks.
+
+    Each transaction once, and its 20 bytes to each peer or from it; a ping and a pong of 110 bytes
+    with each peer, twice a minute, from either side.
+    """
     transactions = plan.block.body / plan.block.transaction * DAY_MS / plan.spacing_ms
     told = transactions * (plan.block.transaction + 20 * peers / 2)
     pings = 2 * peers * 110 * DAY_MS / 30_000
@@ -72,7 +75,8 @@ def standing_megabytes(plan: Plan, peers: float) -> float:
 
 def sizes(base: Plan, nodes: Sequence[int]) -> tuple[Table, Table]:
     """Propagation, stale rate and bandwidth by the size of the network."""
-    rows, bandwidth, half, most, stale = [], [], [], [], []
+    rows, half, most, stale = [], [], [], []
+    bandwidth: list[tuple[str, ...]] = []
     for size in nodes:
         plan = replace(base, nodes=size)
         found = run(f"{size:,} nodes", plan)
@@ -201,7 +205,7 @@ def miners(base: Plan) -> Table:
         tier = replace(GENESIS_TIER, prove_ms=prove)
         plan = replace(
             base, tiers=(tier,), provers=(1.0,), miners=30, nodes=min(base.nodes, 60),
-            blocks=max(base.blocks, 6_000),
+            blocks=max(base.blocks, 4_000),
         )  # fmt: skip
         found = run(f"miners, proof {name}", plan)
         small = range(10, len(found.powers))

@@ -230,8 +230,16 @@ class Relay:
         known = set(lacking)
         pushed = [one for one in self.talks[node].preferred_by if one in known][:PREFERRERS]
         known.difference_update(pushed)
+        whole = not (self._plan.split_ms or self._plan.away_ms)
+        size = round(shape.header * shape.overhead)
         for peer in lacking:
-            if peer in known:
+            if peer not in known:
+                continue
+            if whole and proven[peer] <= now:
+                # It has the block, and nothing follows but the bytes.
+                self.talks[node].sent += size
+                self.talks[peer].received += size
+            else:
                 self._say(node, peer, shape.header, self._announced, peer, block, node)
         for peer in pushed:
             self._transfer(node, peer, block, shape.compact, self._lacking, pushed=True)

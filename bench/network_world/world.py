@@ -199,9 +199,7 @@ class World:
         if not self._searching or (overtaken and not self._plan.overtaken_proofs):
             return
         # The ticket's header was made before its proof: the time differs by the proving alone.
-        block = self._tree.found(
-            self._tree.blocks[parent], miner.tier, number, self._events.now
-        )
+        block = self._tree.found(self._tree.blocks[parent], miner.tier, number, self._events.now)
         self._relay.own(miner.node, block.number)
         if block.height >= self._plan.blocks:
             self._searching, self._ended = False, self._events.now

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from bench.network_world import calibration, experiments
+from bench.network_world.__main__ import main
 from bench.network_world.assumptions import (
     DATACENTRE,
     GENESIS_TIER,
@@ -99,3 +103,35 @@ def test_a_call_of_the_engine_that_lasts_delays_the_next_search() -> None:
     assert 0.2 < simulate(slow).wasted < 0.6
     assert simulate(quick).wasted == 0
     assert simulate(slow).lasted_ms > 1.1 * simulate(quick).lasted_ms
+
+
+def test_the_fitted_time_is_the_measured_one_and_ratios_are_simulated_over_measured() -> None:
+    star = {"sent_by_all": 5_000_000.0, "proven_ms": 300.0, "block_bytes": 498_000.0}
+    mesh = {"sent_by_all": 10_000_000.0, "proven_ms": 600.0, "block_bytes": 498_000.0}
+    busy_ms, rows = calibration.compare({("star", False): star, ("mesh", False): mesh})
+    assert 0 < busy_ms < 300
+    first, second = rows
+    assert first.simulated_ms == pytest.approx(300.0, abs=0.1)
+    assert first.bytes_ratio == pytest.approx(1.0, abs=0.01)
+    assert second.bytes_ratio == second.simulated_bytes / 10_000_000
+    assert second.time_ratio == second.simulated_ms / 600
+
+
+def test_a_relayed_star_sends_its_block_once_a_link() -> None:
+    sent, took = calibration.relayed("star", known=False, block_bytes=498_000, busy_ms=0.0)
+    assert sent == pytest.approx(10 * 498_000 * 1.005, rel=0.01)
+    assert took > 0
+
+
+def test_tables_and_pictures_are_whole(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    plan = Plan(nodes=20, blocks=5, miners=10)
+    spread, roles = experiments.sizes(plan, [5, 20])
+    spacing = experiments.spacings(plan)
+    for table in (spread, roles, spacing, experiments.lines(plan), experiments.partings(plan)):
+        assert all(len(row) == len(table.head) for row in table.rows)
+        assert len(table.lines()) == 6 + len(table.rows)
+    for name in experiments.pictures(spread, spacing, [5, 20], tmp_path):
+        assert ElementTree.fromstring((tmp_path / name).read_text()).findall(".//{*}polyline")
+    assert "of one core" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["--nodes", "1"])
