@@ -19,13 +19,14 @@ from .experiments import lines, miners, partings, pictures, sizes, spacings, tie
 
 def calibration_lines() -> list[str]:
     """The table of the measured networks."""
-    busy_ms, rows = calibrate()
+    busy_ms, rate, rows = calibrate()
     return [
         "### Beside eleven real nodes",
         "",
-        f"`bench.network_relay` and the simulated relay; {busy_ms:.0f} ms of waiting for a shared",
-        "processor were fitted on the first row's time, all else is foretold. Load when it ended:",
-        f"{os.getloadavg()[0]:.1f}.",
+        f"`bench.network_relay` and the simulated relay. Two numbers are of the first row's times: "
+        f"{rate / 1000:.0f} MB/s sent,",
+        f"{busy_ms:.0f} ms of waiting for a shared processor; all else is foretold. Load when it "
+        f"ended: {os.getloadavg()[0]:.1f}.",
         "",
         "| shape | mempools know | MB sent, measured | simulated | ratio | proven, ms | simulated |"
         " ratio |",

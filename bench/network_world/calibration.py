@@ -1,8 +1,9 @@
 """The simulated relay beside the measured one: eleven real nodes on sockets of one machine.
 
 Bytes are to agree as they are. Times cannot: eleven nodes share two processors there. So one
-number is fitted, the processor time that all nodes' work waits behind, on the star whose mempools
-know nothing; the other three networks are then foretold.
+network, the star whose mempools know nothing, gives two numbers: the rate at which its finder's
+bytes came, and what a node then waits for its part of the processors until it has proven the block.
+The other three networks are foretold with them.
 """
 
 from __future__ import annotations
@@ -62,10 +63,13 @@ def measured(shape: str, *, known: bool) -> dict[str, Any]:
     return found
 
 
-def relayed(shape: str, *, known: bool, block_bytes: int, busy_ms: float) -> tuple[float, float]:
+def relayed(
+    shape: str, *, known: bool, block_bytes: int, busy_ms: float, rate: float
+) -> tuple[float, float]:
     """Bytes sent by all for a block, and ms until the last has proven it; the last of six blocks.
 
-    ``busy_ms`` is what a node waits for its part of the processors.
+    ``busy_ms`` is what a node waits for its part of the processors, ``rate`` what it sends, bytes a
+    ms.
     """
     count = RECEIVERS + 1
     block = BlockShape(
@@ -74,8 +78,7 @@ def relayed(shape: str, *, known: bool, block_bytes: int, busy_ms: float) -> tup
     )  # fmt: skip
     costs = NO_COSTS if busy_ms == 0 else Costs(0.1, busy_ms, 0.0, 0.0, 0.0)
     plan = Plan(nodes=count, block=block, costs=costs, lines=((DATACENTRE, 1.0),))
-    # Loopback: the processors bound what is sent, and they are in busy_ms.
-    nodes = [Node(1e6, 1e6, 0, listens=True) for _ in range(count)]
+    nodes = [Node(rate, 1e6, 0, listens=True) for _ in range(count)]
     for number, node in enumerate(nodes):
         for other in dialled(shape, number, count):
             node.peers[other] = nodes[other].peers[number] = 0.05
@@ -93,29 +96,32 @@ def relayed(shape: str, *, known: bool, block_bytes: int, busy_ms: float) -> tup
     return sent / (FIRST_BLOCKS - WARM), took / (FIRST_BLOCKS - WARM)
 
 
-def fitted(target_ms: float, block_bytes: int) -> float:
+def fitted(target_ms: float, block_bytes: int, rate: float) -> float:
     """The busy time that makes the star with unknown transactions take so long; by halving."""
     low, high = 0.0, target_ms
     for _ in range(40):
         middle = (low + high) / 2
-        took = relayed("star", known=False, block_bytes=block_bytes, busy_ms=middle)[1]
+        _, took = relayed("star", known=False, block_bytes=block_bytes, busy_ms=middle, rate=rate)
         low, high = (middle, high) if took < target_ms else (low, middle)
     return (low + high) / 2
 
 
-def compare(found: Mapping[tuple[str, bool], Mapping[str, float]]) -> tuple[float, list[Foretold]]:
-    """The fitted time, and each network beside its measurement."""
+def compare(
+    found: Mapping[tuple[str, bool], Mapping[str, float]],
+) -> tuple[float, float, list[Foretold]]:
+    """The fitted wait and rate, and each network beside its measurement."""
     star = found["star", False]
-    busy_ms = fitted(star["proven_ms"], int(star["block_bytes"]))
+    rate = star["sent_by_all"] / star["came_ms"]
+    busy_ms = fitted(star["proven_ms"], int(star["block_bytes"]), rate)
     rows = []
     for (shape, known), one in found.items():
         size, took = relayed(
-            shape, known=known, block_bytes=int(one["block_bytes"]), busy_ms=busy_ms
+            shape, known=known, block_bytes=int(one["block_bytes"]), busy_ms=busy_ms, rate=rate
         )
         rows.append(Foretold(shape, known, one["sent_by_all"], size, one["proven_ms"], took))
-    return busy_ms, rows
+    return busy_ms, rate, rows
 
 
-def calibrate() -> tuple[float, list[Foretold]]:
+def calibrate() -> tuple[float, float, list[Foretold]]:
     """Measures the four networks, then compares."""
     return compare({(shape, known): measured(shape, known=known) for shape, known in NETWORKS})

@@ -64,6 +64,10 @@ class Waiting:
     asked: list[int] = field(default_factory=list)
     push_until: float = 0.0
     looks_at: float = math.inf
+    held: bool = False
+    """Whether a proof is here and being judged: nobody else is asked meanwhile."""
+    filling: bool = False
+    """Whether its transactions were asked for: of one giver, whoever else sends the block."""
 
 
 @dataclass(slots=True)
@@ -163,6 +167,8 @@ class Relay:
                 continue
             if not self.reaches(one, other):
                 continue
+            if self._is_filled(other, block):
+                fill = 0
             size = round((size + fill) * self._plan.block.overhead)
             talk.busy, talk.sent = True, talk.sent + size
             ends = now + size / self._nodes[one].up
@@ -177,10 +183,19 @@ class Relay:
             self._events.at(came, self._came, one, other, block, size)
             return
 
+    def _is_filled(self, node: int, block: int) -> bool:
+        """Whether a block's transactions were asked for; if not, they are from now on."""
+        if self.proven[block][node] < math.inf:
+            return True
+        waiting = self._waiting.setdefault((node, block), Waiting())
+        before, waiting.filling = waiting.filling, True
+        return before
+
     def _push_began(self, node: int, block: int) -> None:
         if self.proven[block][node] == math.inf:
             waiting = self._waiting.setdefault((node, block), Waiting())
-            waiting.push_until = max(waiting.push_until, self._events.now + WAIT_FOR_PUSH_MS)
+            # Counted from the first: a second push does not prolong the wait.
+            waiting.push_until = waiting.push_until or self._events.now + WAIT_FOR_PUSH_MS
 
     def _came(self, one: int, other: int, block: int, size: int) -> None:
         if not self.reaches(one, other):
@@ -188,6 +203,7 @@ class Relay:
             return
         self.talks[other].received += size
         if self.proven[block][other] == math.inf:
+            self._waiting.setdefault((other, block), Waiting()).held = True
             then = self._events.now + self._prove_ms
             self._events.at(then, self._prove_relayed, other, block, one)
 
@@ -261,7 +277,7 @@ class Relay:
 
     def _look(self, node: int, block: int) -> None:
         waiting = self._waiting.get((node, block))
-        if waiting is None or len(waiting.asked) >= FETCHES_OF_A_WORK:
+        if waiting is None or waiting.held or len(waiting.asked) >= FETCHES_OF_A_WORK:
             return
         waiting.looks_at = math.inf
         if self._events.now < waiting.push_until:

@@ -99,17 +99,24 @@ def test_flooding_sends_more() -> None:
 def test_a_call_of_the_engine_that_lasts_delays_the_next_search() -> None:
     slow = replace(IDEAL, tiers=(replace(GENESIS_TIER, call_ms=20_000, prove_ms=0.0),), blocks=500)
     quick = replace(IDEAL, blocks=500)
-    # Half a call until it begins, half a call until its ticket is told; of each block.
-    assert 0.2 < simulate(slow).wasted < 0.6
+    # One call a block, of the half of the power that did not find it.
+    found = simulate(slow)
+    assert found.wasted == pytest.approx(0.5 * 20_000 / (found.lasted_ms / 500), rel=0.05)
     assert simulate(quick).wasted == 0
     assert simulate(slow).lasted_ms > 1.1 * simulate(quick).lasted_ms
 
 
 def test_the_fitted_time_is_the_measured_one_and_ratios_are_simulated_over_measured() -> None:
-    star = {"sent_by_all": 5_000_000.0, "proven_ms": 300.0, "block_bytes": 498_000.0}
-    mesh = {"sent_by_all": 10_000_000.0, "proven_ms": 600.0, "block_bytes": 498_000.0}
-    busy_ms, rows = calibration.compare({("star", False): star, ("mesh", False): mesh})
-    assert 0 < busy_ms < 300
+    star = {
+        "sent_by_all": 5_000_000.0,
+        "came_ms": 200.0,
+        "proven_ms": 300.0,
+        "block_bytes": 498_000.0,
+    }
+    mesh = star | {"sent_by_all": 10_000_000.0, "proven_ms": 600.0}
+    busy_ms, rate, rows = calibration.compare({("star", False): star, ("mesh", False): mesh})
+    assert rate == 25_000
+    assert 90 < busy_ms < 110
     first, second = rows
     assert first.simulated_ms == pytest.approx(300.0, abs=0.1)
     assert first.bytes_ratio == pytest.approx(1.0, abs=0.01)
@@ -118,7 +125,9 @@ def test_the_fitted_time_is_the_measured_one_and_ratios_are_simulated_over_measu
 
 
 def test_a_relayed_star_sends_its_block_once_a_link() -> None:
-    sent, took = calibration.relayed("star", known=False, block_bytes=498_000, busy_ms=0.0)
+    sent, took = calibration.relayed(
+        "star", known=False, block_bytes=498_000, busy_ms=0.0, rate=1e6
+    )
     assert sent == pytest.approx(10 * 498_000 * 1.005, rel=0.01)
     assert took > 0
 
