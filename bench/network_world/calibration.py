@@ -9,16 +9,17 @@ The other three networks are foretold with them.
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from bench.network_relay import RECEIVERS, WARM, dialled
 
-from .assumptions import DATACENTRE, NO_COSTS, BlockShape, Costs, Plan
+from .assumptions import DATACENTRE, BlockShape, Costs, Plan
 from .relay import Events, Relay
 from .topology import Node
 
@@ -26,6 +27,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 NETWORKS: Final = (("star", False), ("star", True), ("mesh", False), ("mesh", True))
 PROOF: Final = 290_000
 FIRST_BLOCKS: Final = 6
+SEEDS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def measured(shape: str, *, known: bool) -> dict[str, Any]:
 def relayed(
     shape: str, *, known: bool, block_bytes: int, busy_ms: float, rate: float
 ) -> tuple[float, float]:
-    """Bytes sent by all for a block, and ms until the last has proven it; the last of six blocks.
+    """Bytes sent by all for a block, and ms until the last has proven it; means over seeds.
 
     ``busy_ms`` is what a node waits for its part of the processors, ``rate`` what it sends, bytes a
     ms.
@@ -76,24 +78,25 @@ def relayed(
         body=block_bytes - PROOF - 600, proof=PROOF, header=600, fixed=1_000, transaction=3_400,
         known=1.0 if known else 0.0,
     )  # fmt: skip
-    costs = NO_COSTS if busy_ms == 0 else Costs(0.1, busy_ms, 0.0, 0.0, 0.0)
+    costs = Costs(0.1, busy_ms, 0.0, 0.0, 0.0, noisy=busy_ms > 0)
     plan = Plan(nodes=count, block=block, costs=costs, lines=((DATACENTRE, 1.0),))
-    nodes = [Node(rate, 1e6, 0, listens=True) for _ in range(count)]
-    for number, node in enumerate(nodes):
-        for other in dialled(shape, number, count):
-            node.peers[other] = nodes[other].peers[number] = 0.05
-            node.dialled.add(other)
-    events = Events()
-    relay = Relay(plan, nodes, events, lambda one: one - 1, lambda *_: None)
-    sent, took = 0, 0.0
-    for number in range(1, FIRST_BLOCKS + 1):
-        before, began = sum(talk.sent for talk in relay.talks), events.now
-        relay.own(0, number)
-        events.run()
-        if number > WARM:
-            sent += sum(talk.sent for talk in relay.talks) - before
-            took += max(relay.proven[number]) - began
-    return sent / (FIRST_BLOCKS - WARM), took / (FIRST_BLOCKS - WARM)
+    sent, took = 0, list[float]()
+    for seed in range(SEEDS):
+        nodes = [Node(rate, 1e6, 0, listens=True) for _ in range(count)]
+        for number, node in enumerate(nodes):
+            for other in dialled(shape, number, count):
+                node.peers[other] = nodes[other].peers[number] = 0.05
+                node.dialled.add(other)
+        events = Events()
+        relay = Relay(replace(plan, seed=seed), nodes, events, lambda one: one - 1, lambda *_: None)
+        for number in range(1, FIRST_BLOCKS + 1):
+            before, began = sum(talk.sent for talk in relay.talks), events.now
+            relay.own(0, number)
+            events.run()
+            if number > WARM:
+                sent += sum(talk.sent for talk in relay.talks) - before
+                took.append(max(relay.proven[number]) - began)
+    return sent / len(took), statistics.mean(took)
 
 
 def fitted(target_ms: float, block_bytes: int, rate: float) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -105,6 +106,7 @@ class Relay:
         self._waiting: dict[tuple[int, int], Waiting] = {}
         self._orphans: dict[tuple[int, int], int] = {}
         self._syncing: set[tuple[int, int]] = set()
+        self._chance = random.Random(plan.seed)
         self.lost = 0
         """Bytes that were sent and came nowhere."""
         self.away = [False] * len(nodes)
@@ -204,7 +206,10 @@ class Relay:
         self.talks[other].received += size
         if self.proven[block][other] == math.inf:
             self._waiting.setdefault((other, block), Waiting()).held = True
-            then = self._events.now + self._prove_ms
+            takes = self._prove_ms
+            if self._plan.costs.noisy:
+                takes *= self._chance.expovariate(1.0)
+            then = self._events.now + takes
             self._events.at(then, self._prove_relayed, other, block, one)
 
     # The rules.
