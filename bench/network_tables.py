@@ -165,6 +165,18 @@ def spread_table() -> list[str]:
     return lines
 
 
+def world_table() -> list[str]:
+    """The whole network: minutes, and its two pictures."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.network_world", "--calibrate", "--svg", "bench"],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return done.stdout.rstrip().splitlines()
+
+
 def network_tables(runs: int = 3) -> list[str]:
     """All of them."""
     tables = (
@@ -173,6 +185,7 @@ def network_tables(runs: int = 3) -> list[str]:
         package_table(runs),
         idle_table(),
         spread_table(),
+        world_table(),
     )
     return [line for table in tables for line in (*table, "")][:-1]
 

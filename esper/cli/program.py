@@ -17,14 +17,19 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import Any, Final, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from esper.cli import version
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 INTERRUPTED: Final = 130
 """As shells have it: 128 and the number of the signal."""
 STANDARD_OUTPUT: Final = 1
 STANDARD_ERROR: Final = 2
+AGAIN_S: Final = 0.01
+"""Until an interruption that met a place without a caller comes again."""
 
 
 class _PerhapsUnread(io.FileIO):
@@ -40,10 +45,14 @@ class _PerhapsUnread(io.FileIO):
 def start(program: str) -> NoReturn:
     """Run the command line of this process and leave with its status."""
     interruptible = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
-    status = run(program, sys.argv[1:], interruptible=interruptible)
-    # Nothing is left that ctrl-C could interrupt but the interpreter's own end.
-    if interruptible:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        status = run(program, sys.argv[1:], interruptible=interruptible)
+        # Nothing is left that ctrl-C could interrupt but the interpreter's own end.
+        if interruptible:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
     _let_go_of_what_cannot_be_written()
     sys.exit(status)
 
@@ -58,7 +67,7 @@ def run(program: str, typed: Sequence[str], *, interruptible: bool = False) -> i
         try:
             _open_standard_streams()
             if interruptible:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+                _take_over_ctrl_c()
             status = _invoke(program, typed)
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -101,6 +110,29 @@ def _invoke(program: str, typed: Sequence[str]) -> int:
     except typer.Exit as left:
         return left.exit_code
     return 0
+
+
+def _take_over_ctrl_c() -> None:
+    """Ctrl-C is a KeyboardInterrupt from here on, wherever it meets the program.
+
+    Python runs some code that nobody called: what follows when an object is freed. An exception
+    there has nowhere to go, is told with its traceback and forgotten, and so would ctrl-C be.
+    """
+    usual = sys.unraisablehook
+
+    def once_more(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    def unraisable(met: UnraisableHookArgs) -> None:
+        if issubclass(met.exc_type, KeyboardInterrupt):
+            # Not at once: it would meet this very function.
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+        else:
+            usual(met)
+
+    signal.signal(signal.SIGALRM, once_more)
+    sys.unraisablehook = unraisable
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _is_interrupt(error: BaseException) -> bool:

@@ -126,6 +126,9 @@ class MempoolJournal:
             _sync_folder(self._path.parent)
         except OSError as error:
             raise JournalError(self._path, error.strerror or str(error)) from error
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
         self._size = size
 
     def is_worth_rewriting(self, waiting_bytes: int) -> bool:

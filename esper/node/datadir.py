@@ -8,7 +8,6 @@ blocks/      headers and bodies      proofs/      proofs
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,7 @@ from esper.crypto.vrf import SECRET_BYTES
 from esper.model.package.store import FOLDER as MODELS_FOLDER
 from esper.primitives.networks import network
 from esper.primitives.params import NetworkParameters
-from esper.storage.segments.segment_writer import sync_folder
+from esper.storage.own_file import unfinished, write_whole
 from esper.storage.system_errors import system_told
 
 FORMAT: Final = 1
@@ -122,7 +121,7 @@ class DataDirectory:
                 "network": params.name,
                 "genesis_hash": genesis_hash(params).hex(),
             }
-            _write_whole(file, (json.dumps(fields, indent=1) + "\n").encode(), 0o644)
+            write_whole(file, (json.dumps(fields, indent=1) + "\n").encode(), 0o644)
 
     def vrf_secret(self, fresh: bytes) -> bytes:
         """The directory's VRF secret; ``fresh`` (32 random bytes) becomes it if there is none."""
@@ -145,7 +144,7 @@ class DataDirectory:
     def _secret(self, name: str, fresh: bytes) -> bytes:
         file = self.path / name
         if not file.exists():
-            _write_whole(file, fresh, 0o600)
+            write_whole(file, fresh, 0o600)
         secret = file.read_bytes()
         if len(secret) != SECRET_BYTES:
             raise DataDirectoryError(
@@ -164,22 +163,5 @@ def _text_if_there(file: Path) -> str | None:
 
 def _is_free(path: Path) -> bool:
     """Whether a folder holds nothing but what may come before a chain: wallets, settings."""
-    allowed = {*BEFORE_A_CHAIN, _unfinished(path / CHAIN_FILE).name}
+    allowed = {*BEFORE_A_CHAIN, unfinished(path / CHAIN_FILE).name}
     return all(found.name in allowed for found in path.iterdir())
-
-
-def _unfinished(file: Path) -> Path:
-    return file.with_name(file.name + ".new")
-
-
-def _write_whole(file: Path, data: bytes, mode: int) -> None:
-    """Make a file that is whole or not there, whatever happens, with these permissions."""
-    fresh = _unfinished(file)
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(file)
-    sync_folder(file.parent)

@@ -49,6 +49,9 @@ def write_cookie(folder: Path, cookie: Cookie) -> None:
         unfinished.replace(path)
     except OSError as error:
         raise CookieError(f"{path} cannot be written: {error.strerror}") from error
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def read_cookie(folder: Path) -> Cookie | None:

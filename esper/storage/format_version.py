@@ -3,17 +3,15 @@
 storage-format    decimal version || blank || 16 hex digits of its checksum || newline
 """
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from esper.primitives.hashing import make_tag, tagged_hash32, u64
 from esper.storage.errors import REINDEX, FormatError
-from esper.storage.own_file import open_own, write_all
+from esper.storage.own_file import write_whole
 from esper.storage.segments.block_files import BLOCK_FOLDER
 from esper.storage.segments.segment_reader import SegmentReader
-from esper.storage.segments.segment_writer import sync_folder
 
 TAG_FORMAT: Final = make_tag("esper/storage/format/v1")
 FIRST_FORMAT: Final = 1
@@ -48,12 +46,7 @@ def read_format(datadir: Path) -> int | None:
 def write_format(datadir: Path, version: int) -> None:
     """Record a version; the file has the old or the new one, whatever happens."""
     path = datadir / FORMAT_FILE
-    fresh = path.with_suffix(".new")
-    with open_own(fresh, "wb") as stream:
-        write_all(stream, _line(version))
-        os.fsync(stream.fileno())
-    fresh.replace(path)
-    sync_folder(datadir)
+    write_whole(path, _line(version))
 
 
 def bring_up_to_date(

@@ -28,3 +28,40 @@ def write_all(stream: BinaryIO, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[stream.write(view) :]
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Put a file in the place of another: it is whole or as before, whatever happens.
+
+    A symbolic link there is replaced, not followed. On disk when this returns. What was begun
+    beside it goes when this is interrupted or refused; of a process that was killed, next time.
+    Raises OSError.
+    """
+
+    def private(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+
+    fresh = unfinished(path)
+    fresh.unlink(missing_ok=True)
+    try:
+        with open(fresh, "xb", buffering=0, opener=private) as stream:
+            write_all(cast(BinaryIO, stream), data)
+            os.fsync(stream.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def unfinished(path: Path) -> Path:
+    """What `write_whole` begins beside a file."""
+    return path.with_name(path.name + ".new")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new file's name survive a power cut. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

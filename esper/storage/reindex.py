@@ -29,6 +29,7 @@ from esper.storage.format_version import (
     read_format,
     write_format,
 )
+from esper.storage.own_file import sync_folder
 from esper.storage.segments.block_files import (
     BLOCK_FOLDER,
     PROOF_FOLDER,
@@ -44,7 +45,7 @@ from esper.storage.segments.segment_reader import (
     SegmentError,
     SegmentReader,
 )
-from esper.storage.segments.segment_writer import START, SegmentWriter, sync_folder
+from esper.storage.segments.segment_writer import START, SegmentWriter
 from esper.storage.segments.voiding import is_void
 from esper.storage.state.disk_state_tree import DiskStateTree
 from esper.storage.store_options import DEFAULT_OPTIONS, INDEX_FOLDER, Replay, StoreOptions

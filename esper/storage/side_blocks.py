@@ -5,7 +5,6 @@ off, from before the first is taken off until the branch is forgotten.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,9 +14,8 @@ from esper.primitives.codec import CodecError, Record, VarBytes, decode, encode
 from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.ids import BlockId
 from esper.storage.errors import StorageError
-from esper.storage.own_file import open_own, write_all
+from esper.storage.own_file import write_whole
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES
-from esper.storage.segments.segment_writer import sync_folder
 
 SIDE_FOLDER: Final = "side"
 FAR_FOLDER: Final = "far"
@@ -70,12 +68,7 @@ class SideBlocks:
         self._folder.mkdir(exist_ok=True)
         payload = encode(_BLOCK, block)
         path = self._path(block_id)
-        unfinished = path.with_suffix(".new")
-        with open_own(unfinished, "wb") as file:
-            write_all(file, _checksum(block_id, payload) + payload)
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        sync_folder(self._folder)
+        write_whole(path, _checksum(block_id, payload) + payload)
 
     def get(self, block_id: BlockId) -> BlockBytes:
         """A block. Raises SideBlockError, also if it is not there."""

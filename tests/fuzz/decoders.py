@@ -51,6 +51,7 @@ from esper.model.package import manifest
 from esper.model.templates import chat_template
 from esper.node.models import notebook
 from esper.node.offline import traces
+from esper.node.workers.farm import found_record
 from esper.p2p.faults import Fault
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peers import address_files, checked_file, peer_address
@@ -450,6 +451,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("dao.bodies.read_body", partial(bodies.read_body, 1), (CodecError,), body_vector("ModelBody"), partial(encode, bodies.MODEL_BODY)),
         Decoder("dao.benchmarks.report.read_report", report.read_report, (CodecError,), benchmark_vector("reports"), report.report_bytes),
         Decoder("dao.benchmarks.item_proof.read_item_proof", item_proof.read_item_proof, (CodecError,), benchmark_vector("proofs"), item_proof.item_proof_bytes),
+        Decoder("node.workers.farm.found_record.decode_found", found_record.decode_found, (CodecError,), found_record.found_bytes(found_record.FoundRecord(7, 8, 9, mined.body.outputs.answers)), found_record.found_bytes),
         Decoder("dao.ready.read_ready", ready.read_ready, (CodecError,), ready.ready_bytes(ready.ReadyBody(7, mined.body.outputs)), ready.ready_bytes),
         Decoder("dao.evidence.read_evidence", evidence.read_evidence, (CodecError,), evidence.evidence_bytes(accusing(BOB, rewards=(3,), unbondings=((20, 0),)).body), evidence.evidence_bytes),
         Decoder("consensus.header.decode_header", lambda b: header.decode_header(b, LARGEST), (CodecError,), head, header.Header.to_bytes),

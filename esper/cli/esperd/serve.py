@@ -11,7 +11,7 @@ import typer
 from esper.cli.esperd.reported_errors import reported_errors
 from esper.embedded import WORD, model_folder
 from esper.model.templates.apart.template_process import TemplateProcess
-from esper.node.gateway.local_server import LocalPlan, serve_locally
+from esper.node.gateway.local.local_server import LocalPlan, serve_locally
 from esper.node.logs import set_up
 from esper.node.serving.engine import ServingEngine
 from esper.node.serving.served_model import ServingSettings

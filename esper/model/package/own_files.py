@@ -41,12 +41,15 @@ def write_whole(path: Path, data: bytes) -> None:
     fresh = path.with_name(path.name + ".new")
     with suppress(FileNotFoundError):
         fresh.unlink()
-    with _open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-    fresh.replace(path)
+    try:
+        with _open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
     sync(path.parent)
 
 

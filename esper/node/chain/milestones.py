@@ -4,7 +4,6 @@ chain-milestones    record || first 16 bytes of its tagged hash
 """
 
 import logging
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -23,8 +22,7 @@ from esper.primitives.errors.chain_errors import TooDeepReorganisation
 from esper.primitives.hashing import HASH_BYTES, make_tag, tagged_hash32
 from esper.primitives.ids import BlockId
 from esper.saying import complain, warn
-from esper.storage.own_file import open_own, write_all
-from esper.storage.segments.segment_writer import sync_folder
+from esper.storage.own_file import write_whole
 
 LOG: Final = logging.getLogger("esper.chain")
 MILESTONE_FILE: Final = "chain-milestones"
@@ -103,12 +101,7 @@ class MilestoneFile:
         halted = milestones.halted.encode()[:HALTED_BYTES].decode(errors="ignore").encode()
         back_to = () if milestones.back_to is None else (milestones.back_to,)
         payload = encode(_RECORD, _Stored(int(milestones.synced), halted, back_to))
-        fresh = self._path.with_suffix(".new")
-        with open_own(fresh, "wb") as stream:
-            write_all(stream, payload + _checksum(payload))
-            os.fsync(stream.fileno())
-        fresh.replace(self._path)
-        sync_folder(self._path.parent)
+        write_whole(self._path, payload + _checksum(payload))
 
 
 class Reached:

@@ -16,7 +16,7 @@ from esper.gateway.store.gateway_store import GatewayStore
 from esper.http.routes import Route
 from esper.metrics.gateway_sample import GatewaySample
 from esper.node.gateway.gateway_plan import GatewayEngine
-from esper.node.gateway.local_key import console_account, local_account
+from esper.node.gateway.local.local_key import console_account, local_account
 from esper.node.gateway.node_gateway import NodeGateway
 from esper.node.gateway.webhooks import webhook_sender
 from esper.node.in_force import parameters_of

@@ -8,9 +8,9 @@ from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
 from esper.node.chain.stored_blocks import stored_block
 from esper.node.clock import Clock
-from esper.node.gateway.account_blocks import account_block
 from esper.node.gateway.chain_conditions import conditions_at
-from esper.node.gateway.driver_ports import NotTakenError
+from esper.node.gateway.proving.account_blocks import account_block
+from esper.node.gateway.proving.driver_ports import NotTakenError
 from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_service import MempoolService
 from esper.primitives.errors.transaction_errors import TransactionViolation

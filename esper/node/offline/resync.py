@@ -18,9 +18,9 @@ from esper.storage.datadir_lock import DirectoryLock
 from esper.storage.format_version import FORMAT_FILE
 from esper.storage.history.history_index import HISTORY_FOLDER
 from esper.storage.history.history_index import OLD_FOLDER as OLD_HISTORY_FOLDER
+from esper.storage.own_file import sync_folder
 from esper.storage.reindex import NEW_FOLDER, OLD_FOLDER
 from esper.storage.segments.block_files import BLOCK_FOLDER, PROOF_FOLDER
-from esper.storage.segments.segment_writer import sync_folder
 from esper.storage.side_blocks import FAR_FOLDER, SIDE_FOLDER
 from esper.storage.store_options import INDEX_FOLDER
 from esper.storage.system_errors import system_told

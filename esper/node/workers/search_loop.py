@@ -72,8 +72,8 @@ class SearchLoop:
     def _take_in(self) -> None:
         while self._job is None or not self._requests.empty():
             match self._requests.get():
-                case Search(job):
-                    self._job, self._next_nonce = job, 0
+                case Search(job, first_nonce):
+                    self._job, self._next_nonce = job, first_nonce
                     if job is None:
                         self._tell_progress()
                 case UseThreads(threads):

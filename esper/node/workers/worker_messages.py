@@ -48,6 +48,8 @@ class Search:
     """Search for this from now on; None: stop."""
 
     job: SearchJob | None
+    first_nonce: int = 0
+    """Where to begin: whoever searches beside others has nonces of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ It is the old one or the new one at every moment. One that cannot be read is set
 ``NAME.damaged``, in place of the one before; the caller goes on without, and says so.
 """
 
-import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import BinaryIO, Final, Generic, TypeVar
 
 from esper.primitives.codec import Codec, CodecError, decode, encode
 from esper.primitives.hashing import Tag, tagged_hash32
-from esper.storage.own_file import open_own, write_all
-from esper.storage.segments.segment_writer import sync_folder
+from esper.storage.own_file import open_own, write_whole
 from esper.storage.system_errors import system_told
 
 T = TypeVar("T")
@@ -50,15 +48,8 @@ def write_file(path: Path, kind: FileKind[T], value: T) -> None:
     one stays; ValueError for a value outside the schema.
     """
     record = encode(kind.codec, value)
-    fresh = path.with_name(path.name + ".new")
     with system_told(path):
-        # What lies there is left of a writing that was cut short.
-        fresh.unlink(missing_ok=True)
-        with open_own(fresh, "xb") as stream:
-            write_all(stream, record + _checksum(kind, record))
-            os.fsync(stream.fileno())
-        fresh.replace(path)
-        sync_folder(path.parent)
+        write_whole(path, record + _checksum(kind, record))
 
 
 def read_file(path: Path, kind: FileKind[T]) -> Read[T]:

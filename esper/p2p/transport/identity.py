@@ -126,7 +126,7 @@ def _write(path: Path, seed: bytes) -> None:
             stream.write(seed)
             stream.flush()
             os.fsync(stream.fileno())
-    except OSError:
+    except BaseException:
         beside.unlink(missing_ok=True)
         raise
     beside.rename(path)

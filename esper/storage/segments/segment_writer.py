@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from esper.storage.errors import StoreStoppedError, WriteFailedError
-from esper.storage.own_file import open_own, write_all
+from esper.storage.own_file import open_own, sync_folder, write_all
 from esper.storage.segments.segment_reader import (
     MAGIC,
     MAX_RECORD_BYTES,
@@ -205,12 +205,3 @@ def _truncate(path: Path, size: int) -> None:
     with open_own(path, "r+b") as stream:
         stream.truncate(size)
         os.fsync(stream.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new file's name survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

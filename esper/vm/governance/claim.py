@@ -18,6 +18,7 @@ from esper.primitives.errors.dao_errors import DaoEncodingViolation
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.dao_suite import check_suite
+from esper.vm.governance.kept import check_reports_taken
 from esper.vm.governance.reports.report_rules import check_report
 from esper.vm.governance.reports.report_steps import open_report
 from esper.vm.ledger import Ledger
@@ -59,6 +60,7 @@ class Claim(Payload):
 
     def check_isolated(self) -> None:
         """Raises DaoEncodingViolation."""
+        check_reports_taken()
         self.read()
 
     def check_in_context(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> None:

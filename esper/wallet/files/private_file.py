@@ -99,8 +99,9 @@ def _written(file: Path, data: bytes, mode: int) -> Iterator[Path]:
     # Short, whatever the file is called: names end at 255 bytes.
     fresh = file.with_name(f".esper.{os.getpid()}.new")
     fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
+        # Within: ctrl-C may come as soon as the file is there.
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()

@@ -9,8 +9,8 @@ import trio.testing
 
 from esper.gateway.proving_rows import Conditions
 from esper.gateway.store.line import KeptLine
-from esper.node.gateway.proving_driver import ProvingDriver
-from esper.node.gateway.receipt_maker import PromisedReceipts
+from esper.node.gateway.proving.proving_driver import ProvingDriver
+from esper.node.gateway.receipts.receipt_maker import PromisedReceipts
 from esper.node.gateway.standing import Standing
 from esper.receipts.form import MAX_BYTES
 from esper.storage.errors import StorageError

@@ -21,7 +21,7 @@ from esper.gateway.proving_rows import (
     row_of,
 )
 from esper.gateway.store.errors import StoreFullError
-from esper.node.gateway.proving_driver import ProvingDriver
+from esper.node.gateway.proving.proving_driver import ProvingDriver
 from esper.node.gateway.standing import Standing
 from tests.support.gateway.driver_world import MODEL, CutOffError, Disk, Fate, World
 

@@ -20,7 +20,7 @@ from esper.gateway.proving_rows import (
 )
 from esper.gateway.store.errors import StoreFullError
 from esper.gateway.store.line import KeptLine, NotBooked
-from esper.node.gateway.driver_ports import NotTakenError
+from esper.node.gateway.proving.driver_ports import NotTakenError
 
 MODEL = b"m" * 64
 

@@ -12,10 +12,10 @@ import trio
 
 from esper.gateway.proving_rows import Row, Sign
 from esper.gateway.store.gateway_store import GatewayStore
-from esper.node.gateway import receipt_maker
-from esper.node.gateway.call_signer import CallSigner
-from esper.node.gateway.driver_ports import NotSignedError, ReceiptNotMadeError
-from esper.node.gateway.receipt_maker import PromisedReceipts
+from esper.node.gateway.proving.call_signer import CallSigner
+from esper.node.gateway.proving.driver_ports import NotSignedError, ReceiptNotMadeError
+from esper.node.gateway.receipts import receipt_maker
+from esper.node.gateway.receipts.receipt_maker import PromisedReceipts
 from esper.receipts.form import MAX_BYTES
 from tests.support.gateway.accounts import NOW, account, instant
 
@@ -67,7 +67,7 @@ def test_the_promise_of_another_call_is_not_signed(
     def read(promise: bytes) -> tuple[Any, None, None]:
         return SimpleNamespace(model_id=other[0], answer=other[1]), None, None
 
-    monkeypatch.setattr("esper.node.gateway.call_signer.read_promise", read)
+    monkeypatch.setattr("esper.node.gateway.proving.call_signer.read_promise", read)
     told = refused(tmp_path, ROW, b"promise")
     assert told.is_lost
     assert "another's" in str(told)

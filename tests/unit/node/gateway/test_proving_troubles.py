@@ -15,9 +15,9 @@ import trio.testing
 from esper.gateway.proving_rows import Alarm, Row, Sign, Status, Step, encode_row, row_of
 from esper.gateway.store.errors import StoreDamagedError, StoreFullError
 from esper.gateway.store.line import KeptLine, NotBooked
-from esper.node.gateway.driver_ports import NotSignedError
-from esper.node.gateway.proving_driver import LOOK_S, ProvingDriver
-from esper.node.gateway.proving_troubles import (
+from esper.node.gateway.proving.driver_ports import NotSignedError
+from esper.node.gateway.proving.proving_driver import LOOK_S, ProvingDriver
+from esper.node.gateway.proving.proving_troubles import (
     AFTER_FAILURE_S,
     LONGEST_AFTER_FAILURE_S,
     Backoff,

@@ -18,10 +18,10 @@ from esper.gateway.store.budget import DAY_MS
 from esper.gateway.store.errors import StoreFullError
 from esper.gateway.store.gateway_store import GatewayStore
 from esper.gateway.store.old_books import BookAges
-from esper.node.gateway.driver_ports import ProvenReceipt, ReceiptNotMadeError
-from esper.node.gateway.proving_port import NodeProving
-from esper.node.gateway.receipt_keeper import AFTER_SWEEP_S, SWEEP_S, ReceiptKeeper
-from esper.node.gateway.receipt_plan import FIRST_REST_S, LONGEST_REST_S, Made, ReceiptPlan
+from esper.node.gateway.proving.driver_ports import ProvenReceipt, ReceiptNotMadeError
+from esper.node.gateway.proving.proving_port import NodeProving
+from esper.node.gateway.receipts.receipt_keeper import AFTER_SWEEP_S, SWEEP_S, ReceiptKeeper
+from esper.node.gateway.receipts.receipt_plan import FIRST_REST_S, LONGEST_REST_S, Made, ReceiptPlan
 from esper.node.gateway.standing import Standing
 from tests.support.gateway.accounts import NOW, account, instant
 

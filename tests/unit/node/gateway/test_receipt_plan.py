@@ -13,9 +13,9 @@ from esper.gateway.proving_rows import Charge, Place, Row, Status, Step
 from esper.gateway.store.gateway_store import GatewayStore
 from esper.gateway.store.old_books import BookAges
 from esper.gateway.store.store_thread import StoreThread
-from esper.node.gateway.driver_ports import ProvenReceipt
-from esper.node.gateway.receipt_keeper import ReceiptKeeper
-from esper.node.gateway.receipt_plan import Made, ReceiptPlan
+from esper.node.gateway.proving.driver_ports import ProvenReceipt
+from esper.node.gateway.receipts.receipt_keeper import ReceiptKeeper
+from esper.node.gateway.receipts.receipt_plan import Made, ReceiptPlan
 from esper.node.gateway.standing import Standing
 
 BLOCK, OTHER = b"b" * 64, b"o" * 64

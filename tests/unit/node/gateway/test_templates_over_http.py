@@ -11,7 +11,7 @@ import pytest
 
 from esper.model.templates.apart.template_process import TemplateProcess
 from esper.model.tokenizer import load_tokenizer
-from esper.node.gateway.local_texts import LocalTexts, folder_text
+from esper.node.gateway.local.local_texts import LocalTexts, folder_text
 from tests.support.gateway.gateway_world import GatewayWorld, gateway_world
 from tests.support.gateway.standin_engine import MODEL, StandinEngine
 from tests.support.model_folders import GENESIS_MODEL, change

@@ -77,6 +77,16 @@ def test_nonces_follow_each_other_without_gaps() -> None:
     ]  # fmt: skip
 
 
+def test_a_search_beside_others_begins_at_its_own_nonces() -> None:
+    bench = Bench(took_ms=SHORT_MS)
+    bench.requests.put(Search(job(1), 1 << 40))
+    bench.turns(2)
+    assert bench.search.calls == [
+        (1, range(1 << 40, (1 << 40) + 1)),
+        (1, range((1 << 40) + 1, (1 << 40) + 2)),
+    ]
+
+
 @pytest.mark.parametrize(
     ("took_ms", "sizes"),
     [

@@ -6,6 +6,7 @@ import pytest
 from esper.p2p.peers import checked_file
 from esper.p2p.peers.address_files import ANCHOR_LIST, BANS, KeptAnchors, kept_anchors, kept_bans
 from esper.p2p.peers.checked_file import CHECKSUM_BYTES, read_file, write_file
+from esper.storage import own_file
 from esper.storage.system_errors import SystemRefusedError
 from tests.support.net.peer_world import address
 
@@ -116,7 +117,7 @@ def test_what_the_system_refuses_is_said_and_leaves_a_whole_file(
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checked_file, step, refuse)
+    monkeypatch.setattr(own_file, step, refuse)
     with pytest.raises(SystemRefusedError, match="free some space"):
         write_file(file, ANCHOR_LIST, OTHER)
     monkeypatch.undo()
@@ -134,7 +135,7 @@ def test_the_file_is_synced_before_it_takes_the_name(
 
     synced: list[bool] = []
     monkeypatch.setattr(os, "fsync", check)
-    monkeypatch.setattr(checked_file, "sync_folder", lambda _: synced.append(False))
+    monkeypatch.setattr(own_file, "sync_folder", lambda _: synced.append(False))
     write_file(file, ANCHOR_LIST, OTHER)
     assert synced == [True, False]
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from esper.gateway.ports import StorePort
 from esper.gateway.proving_rows import Row, Sign
 from esper.node.chain.chain_view import ChainView
-from esper.node.gateway.driver_ports import NotSignedError
 from esper.node.gateway.gateway_account import CANCEL_UNITS, GatewayAccount
 from esper.node.gateway.promise_signer import read_promise
+from esper.node.gateway.proving.driver_ports import NotSignedError
 from esper.node.in_force import parameters_of
 from esper.primitives.address import Address
 from esper.vm.ledger import Ledger

@@ -21,7 +21,7 @@ from esper.http.settings import HttpSettings
 from esper.model.templates.apart.template_process import TemplateProcess
 from esper.node.clock import wall_ms
 from esper.node.gateway.gateway_plan import GatewayEngine
-from esper.node.gateway.local_texts import LocalTexts, folder_text
+from esper.node.gateway.local.local_texts import LocalTexts, folder_text
 from esper.node.interpreter import share_interpreter
 from esper.node.serving.served_model import ServedModel
 from esper.node.setting_fields import SettingsError

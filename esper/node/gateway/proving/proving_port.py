@@ -6,7 +6,7 @@ import trio
 
 from esper.gateway.ports import CallState
 from esper.gateway.proving_rows import Row, Step
-from esper.node.gateway.proving_driver import ProvingDriver
+from esper.node.gateway.proving.proving_driver import ProvingDriver
 
 
 class NodeProving:

@@ -21,9 +21,9 @@ from esper.gateway.service.incidents import fault_of
 from esper.gateway.store.errors import StoreDamagedError, StoreError
 from esper.gateway.store.old_books import AT_ONCE, BookAges
 from esper.node.clock import Clock
-from esper.node.gateway.driver_ports import ChainMoment, ReceiptMaker, ReceiptNotMadeError
-from esper.node.gateway.proving_troubles import Backoff
-from esper.node.gateway.receipt_plan import Made, ReceiptPlan
+from esper.node.gateway.proving.driver_ports import ChainMoment, ReceiptMaker, ReceiptNotMadeError
+from esper.node.gateway.proving.proving_troubles import Backoff
+from esper.node.gateway.receipts.receipt_plan import Made, ReceiptPlan
 from esper.node.gateway.standing import Standing
 from esper.saying import warn
 from esper.storage.errors import StorageError

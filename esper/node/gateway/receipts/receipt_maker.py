@@ -4,8 +4,8 @@ from typing import Final
 
 from esper.consensus.header import decode_header
 from esper.gateway.store.kept_rows import DAMAGED
-from esper.node.gateway.driver_ports import ProvenReceipt, ReceiptNotMadeError
 from esper.node.gateway.promise_signer import read_promise
+from esper.node.gateway.proving.driver_ports import ProvenReceipt, ReceiptNotMadeError
 from esper.node.views.receipts.receipt_maker import ReceiptMaker, Wanted
 from esper.node.views.receipts.stored_source import ModelUnknownError
 from esper.primitives.codec import CodecError

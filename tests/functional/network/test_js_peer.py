@@ -24,7 +24,7 @@ from tests.support.node_js import installed_packages, node_js
 pytestmark = [pytest.mark.nodes, pytest.mark.xdist_group("js_peer")]
 
 FOLDER = Path(__file__).parent / "js_peer"
-VECTORS = Path(__file__).parents[1] / "vectors" / "network.json"
+VECTORS = Path(__file__).parents[2] / "vectors" / "network.json"
 PATIENCE_S = 30
 BLOCKS = 2
 """As peer.mjs expects."""

@@ -18,7 +18,7 @@ from esper.gateway.proving import ProvingLine
 from esper.gateway.proving_rows import Row, Sign, Status, Step, Version
 from esper.gateway.service.incidents import fault_of
 from esper.gateway.store.errors import StoreDamagedError, StoreError
-from esper.node.gateway.driver_ports import (
+from esper.node.gateway.proving.driver_ports import (
     ChainPort,
     LinePort,
     NotSignedError,
@@ -26,7 +26,7 @@ from esper.node.gateway.driver_ports import (
     SignCall,
     StepTaken,
 )
-from esper.node.gateway.proving_troubles import ProvingTroubles
+from esper.node.gateway.proving.proving_troubles import ProvingTroubles
 from esper.node.gateway.standing import Standing
 from esper.saying import say
 from esper.storage.errors import StorageError

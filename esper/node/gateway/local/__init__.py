@@ -1,0 +1,1 @@
+"""The same API without a chain, for one user."""

@@ -1,0 +1,1 @@
+"""Receipts of the gateway's answers, made and kept."""
