@@ -1,26 +1,35 @@
 """Rules about Prove transactions and the proofs that come with them, once a block was executed.
 
-1. number   2. each has its group, and no other is there   3. room   4. the rehearsed ticket
-5. size and proof
+1. number   2. each has its groups, and no other is there   then, by what it is about:
+3. room     4. the rehearsed ticket, or the answers of an item or a receipt     5. size and proof
 """
 
-from collections.abc import Sequence
-
+from esper.consensus.audits.evidence import check_evidence_groups
+from esper.consensus.audits.groups import (
+    check_kinds,
+    check_proof,
+    check_room,
+    groups_by_transaction,
+)
+from esper.consensus.audits.items import check_item_groups
 from esper.consensus.block_isolation import BlockContent
 from esper.consensus.call_groups import AUDIT, LANE_ANSWER, OWN_CALLS, CallGroup
 from esper.consensus.execution import BlockExecution
-from esper.consensus.ports import ProofRejectedError, WorkVerifier
+from esper.consensus.ports import WorkVerifier
 from esper.consensus.work_rules import check_ticket, ticket_claim
-from esper.dao.ready import audit_binding, rehearsal_seed
+from esper.dao.benchmarks.item_proof import ItemProof
+from esper.dao.evidence import Evidence
+from esper.dao.ready import ReadyBody, audit_binding, rehearsal_seed
 from esper.primitives.errors.audit_errors import (
     AuditGroupViolation,
     AuditLimitViolation,
     AuditProofViolation,
-    AuditRoomViolation,
     RehearsalViolation,
 )
 from esper.primitives.errors.work_errors import WorkViolation
+from esper.primitives.ids import Txid
 from esper.vm.context import ExecutionContext
+from esper.vm.governance.claim import Claim
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.planned import model_of
 from esper.vm.governance.prove import Prove
@@ -40,7 +49,7 @@ def check_audits(
 
     Raises a subclass of BodyViolation.
     """
-    proves = [one for one in content.transactions if isinstance(one.payload, Prove)]
+    proves = [(one, one.payload) for one in content.transactions if isinstance(one.payload, Prove)]
     groups = [one for one in content.groups if one.kind not in (OWN_CALLS, LANE_ANSWER)]
 
     # 1. Their number bounds what a block costs to verify.
@@ -48,30 +57,40 @@ def check_audits(
     if len(proves) > limit:
         raise AuditLimitViolation(len(proves), limit)
 
-    # 2. One group of the right kind for each, in any order.
-    by_id = _by_transaction(groups)
-    if by_id.keys() != {one.txid for one in proves}:
-        raise AuditGroupViolation(f"{len(groups)} for {len(proves)} proofs in transactions")
+    # 2. None without its transaction; each transaction's own are asked for below.
+    by_id = groups_by_transaction(groups)
+    if not by_id.keys() <= {one.txid for one, _ in proves}:
+        raise AuditGroupViolation("one is for no Prove transaction of the block")
 
-    # A draw of this very block is in the state that it leads to, and nothing ends there.
+    # A draw of this very block is in the state that it leads to, and no proposal ends there.
     after = Overlay(state)
     after.absorb(execution.changes)
     records = DaoLedger(Ledger(after))
-    for transaction in proves:
-        check_ready(transaction, by_id[transaction.txid], records, context, verifier)
+    for transaction, prove in proves:
+        found, body = by_id.get(transaction.txid, {}), prove.read()
+        if isinstance(body, ItemProof):
+            proposal = _reported(prove.target, state, content)
+            check_item_groups(transaction, body, proposal, found, records, context, verifier)
+            continue
+        if isinstance(body, Evidence):
+            check_evidence_groups(transaction, body, found, context, verifier)
+            continue
+        check_kinds(found, (AUDIT,))
+        check_ready(transaction, found[AUDIT], records, context, verifier)
 
 
-def _by_transaction(groups: Sequence[CallGroup]) -> dict[bytes, CallGroup]:
-    by_id: dict[bytes, CallGroup] = {}
-    for group in groups:
-        if group.kind != AUDIT:
-            raise AuditGroupViolation(f"one is of kind {group.kind}, must be {AUDIT}")
-        if len(group.calls) != 1 or group.calls[0].logits:
-            raise AuditGroupViolation("one does not name one transaction and nothing else")
-        if group.calls[0].call_id in by_id:
-            raise AuditGroupViolation("two are for one transaction")
-        by_id[group.calls[0].call_id] = group
-    return by_id
+def _reported(report_id: Txid, state: StateView, content: BlockContent) -> Txid:
+    """The proposal that a report is about, which may have ended in the block, or been made there.
+
+    Raises KeyError for a report that execution cannot have known.
+    """
+    report = DaoLedger(Ledger(Overlay(state))).report(report_id)
+    if report is not None:
+        return report.proposal
+    for one in content.transactions:
+        if one.txid == report_id and isinstance(one.payload, Claim):
+            return one.payload.read().proposal
+    raise KeyError(f"execution lets no proof about report {report_id.hex()} pass")
 
 
 def check_ready(
@@ -81,20 +100,20 @@ def check_ready(
     context: ExecutionContext,
     verifier: WorkVerifier,
 ) -> None:
-    """Rules 3 to 5, of a Prove and its group; ``records`` are those behind its block.
+    """Rules 3 to 5, of a Prove of readiness and its group; ``records`` are those behind its block.
 
     Raises AuditRoomViolation, AuditGroupViolation, RehearsalViolation or AuditProofViolation.
     """
     prove = transaction.payload
     assert isinstance(prove, Prove)
+    rehearsed = prove.read()
+    assert isinstance(rehearsed, ReadyBody)
 
     # 3. It takes no more of the block than was paid for.
-    size = len(group.to_bytes())
-    if size > prove.room:
-        raise AuditRoomViolation(size, prove.room)
+    check_room({AUDIT: group}, prove.room)
 
     # 4. A ticket of the proposed model, drawn for this sender.
-    proposal, outputs = records.proposal(prove.target), prove.read().outputs
+    proposal, outputs = records.proposal(prove.target), rehearsed.outputs
     body = model_of(proposal)
     if group.model_id != body.entry.model_id:
         raise AuditGroupViolation("one is of another model than the proposal's")
@@ -113,7 +132,5 @@ def check_ready(
     binding = audit_binding(
         context.genesis_hash, sender, prove.subject, prove.target, prove.body, group.kind
     )
-    try:
-        verifier.verify(ticket_claim(binding, inputs, outputs, puzzle, body.entry), group.proof)
-    except ProofRejectedError as error:
-        raise AuditProofViolation(str(error)) from error
+    claim = ticket_claim(binding, inputs, outputs, puzzle, body.entry)
+    check_proof(claim, group, verifier)

@@ -36,6 +36,8 @@ OWN_CALLS: Final = 0
 LANE_ANSWER: Final = 1
 AUDIT: Final = 2
 """The proof of a Prove transaction; its one call is that transaction, without logits."""
+JUDGE: Final = 3
+"""What a judge says of what such a proof shows; alike."""
 
 CALL_TOP_K: Final = 1
 """Only the chosen token's logit is shown: a caller pays for tokens."""
@@ -60,7 +62,7 @@ class CallGroup:
     """Calls to one model that are proven together."""
 
     kind: int
-    """OWN_CALLS, LANE_ANSWER or AUDIT; 3 is kept for the judges of benchmarks."""
+    """OWN_CALLS, LANE_ANSWER, AUDIT or JUDGE."""
     model_id: ModelId
     """64 bytes."""
     calls: tuple[ProvenCall, ...]

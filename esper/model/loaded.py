@@ -112,7 +112,7 @@ class LoadedModel:
         import numpy as np
 
         self._check_tokens(tokens, len(tokens))
-        content = self.native.logits([list(tokens)], _threads(threads))[0]
+        content = self.native.logits([list(tokens)], processors(threads))[0]
         return np.frombuffer(content, dtype="<i8").reshape(-1, self.shape.vocab).astype(np.int64)
 
     def generate(
@@ -132,7 +132,7 @@ class LoadedModel:
         if max_new_tokens < 1:
             raise InvalidFieldError("max_new_tokens", max_new_tokens, "at least 1")
         self._check_tokens(tokens, len(tokens) + max_new_tokens - 1)
-        answer, _ = self.native.generate([list(tokens)], max_new_tokens, 1, _threads(threads))[0]
+        answer, _ = self.native.generate([list(tokens)], max_new_tokens, 1, processors(threads))[0]
         return answer
 
     def answer(
@@ -162,7 +162,7 @@ class LoadedModel:
                 raise _EnoughError
 
         with suppress(_EnoughError):
-            self.native.answer(list(tokens), max_new_tokens, _threads(threads), hand_over)
+            self.native.answer(list(tokens), max_new_tokens, processors(threads), hand_over)
 
     def _check_tokens(self, tokens: Sequence[int], positions: int) -> None:
         vocab = self.shape.vocab
@@ -176,7 +176,8 @@ class LoadedModel:
             raise InvalidFieldError("tokens", positions, expected)
 
 
-def _threads(threads: int | None) -> int:
+def processors(threads: int | None) -> int:
+    """So many threads, those of all processors when None. Raises InvalidFieldError below 1."""
     if threads is None:
         return len(os.sched_getaffinity(0))
     if threads < 1:

@@ -150,6 +150,11 @@ def read_bank(path: Path) -> PromptBank:
     return bank
 
 
+def tokenizer_id_of(content: bytes) -> bytes:
+    """64 bytes that name a tokenizer, from its file."""
+    return tagged_hash(TAG_TOKENIZER, content)
+
+
 class PromptTokenizer:
     """Turns prompt texts into token ids by a model directory's tokenizer and chat template.
 
@@ -165,7 +170,7 @@ class PromptTokenizer:
         self._template = template
         self._tokenizer: Tokenizer = tokenizer_of(path, content, _ANY_VOCABULARY)
         self._markers = MarkerTokenizer(self._tokenizer)
-        self.tokenizer_id = tagged_hash(TAG_TOKENIZER, content)
+        self.tokenizer_id = tokenizer_id_of(content)
 
     def tokenise(self, text: PromptText) -> BankPrompt:
         """The bank's form of a text: ids of the rendered messages, no BOS, and the mask spans.

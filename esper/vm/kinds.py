@@ -1,11 +1,9 @@
-"""The kinds of transactions: all but the coinbase, kind 0, which has no envelope.
-
-Kind 10 is kept for reports on models and for hidden sets.
-"""
+"""The kinds of transactions: all but the coinbase, kind 0, which has no envelope."""
 
 from typing import Final
 
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.governance.claim import Claim
 from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.propose import Propose
 from esper.vm.governance.prove import Prove
@@ -27,11 +25,12 @@ KINDS: Final[tuple[type[Payload], ...]] = (
     Propose,
     Vote,
     Delegate,
+    Claim,
     Prove,
 )
 
 
-DAO_KINDS: Final = (Propose, Vote, Delegate, Prove)
+DAO_KINDS: Final = (Propose, Vote, Delegate, Claim, Prove)
 """Kinds that say something to the DAO."""
 
 

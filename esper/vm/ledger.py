@@ -112,6 +112,16 @@ class Ledger:
             self.write(PENDING_REWARD, reward_path(height), None)
         return reward
 
+    def cut_reward(self, height: int, units: int) -> None:
+        """Take units off the pending coinbase of ``height``; one of nothing is removed.
+
+        Raises KeyError if there is none.
+        """
+        reward = self.required(PENDING_REWARD, reward_path(height))
+        self.coins -= units
+        left = PendingReward(reward.payee, reward.amount - units)
+        self.write(PENDING_REWARD, reward_path(height), left if left.amount else None)
+
     def account(self, address: bytes) -> Account:
         """The account of a 33-byte address; one of zeros if it has none."""
         return self.read(ACCOUNT, account_path(address)) or NO_ACCOUNT
@@ -147,6 +157,20 @@ class Ledger:
         index = self._append(unbonding_count_path(height))
         self.coins += entry.amount
         self.write(UNBONDING, unbonding_path(height, index), entry)
+
+    def unbonding(self, height: int, index: int) -> Unbonding | None:
+        """The ``index``-th of those released at ``height``, if it is not released yet."""
+        return self.read(UNBONDING, unbonding_path(height, index))
+
+    def cut_unbonding(self, height: int, index: int, units: int) -> None:
+        """Take units off an unbonding. One of nothing stays: what is released is counted.
+
+        Raises KeyError if there is none.
+        """
+        entry = self.required(UNBONDING, unbonding_path(height, index))
+        self.coins -= units
+        left = Unbonding(entry.owner, entry.amount - units)
+        self.write(UNBONDING, unbonding_path(height, index), left)
 
     def take_unbondings(self, height: int) -> Iterator[Unbonding]:
         """Remove what is released at ``height``, in the order in which it was added.

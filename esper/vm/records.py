@@ -18,6 +18,8 @@
 | 14 | tier, one byte | Tier |
 | 15 | txid of a proposal, 64 bytes | Proposal |
 | 16 | address | Voter |
+| 17 | txid of a report | Report, see ``dao.benchmarks.report`` |
+| 20 | digest of a receipt, 64 bytes | Punished, see ``dao.evidence`` |
 | 23 | ``blocks`` | Mmr over all blocks but the last |
 
 Nothing in the state is ever searched: what falls due at a height stands under that height and an
@@ -51,6 +53,8 @@ KIND_SETTINGS: Final = 13
 KIND_TIER: Final = 14
 KIND_PROPOSAL: Final = 15
 KIND_VOTER: Final = 16
+KIND_REPORT: Final = 17
+KIND_EVIDENCE: Final = 20
 KIND_BLOCKS: Final = 23
 
 RECORD_VERSION: Final = 1
@@ -360,6 +364,16 @@ def tier_path(tier: int) -> bytes:
 def proposal_path(proposal_id: Txid) -> bytes:
     """Where the live proposal with this 64-byte txid stands."""
     return state_path(KIND_PROPOSAL, proposal_id)
+
+
+def report_path(report_id: Txid) -> bytes:
+    """Where the report with this 64-byte txid stands until the vote closes."""
+    return state_path(KIND_REPORT, report_id)
+
+
+def evidence_path(digest: Txid) -> bytes:
+    """Where it stands what evidence about the receipt of this 64-byte digest has taken."""
+    return state_path(KIND_EVIDENCE, digest)
 
 
 def voter_path(address: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What became of a proposal's coins in a block: told beside the block's changes, in no hash."""
+"""What became of bonds in a block: told beside the block's changes, in no hash."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,19 +9,19 @@ from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.ids import Txid
 
 MAX_SETTLED: Final = 1 << 12
-"""In one block; far more than proposals can be live."""
+"""In one block; far more than proposals and reports can be live."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettledBond:
-    """Units that a proposal held and holds no more."""
+    """Units that a proposal or a report held and holds no more."""
 
     proposal: Txid
-    """64 bytes: the proposal's txid."""
+    """64 bytes: the txid of the proposal, or of the report."""
     proposer: bytes
-    """33 bytes: who put them there."""
+    """33 bytes: who put them there, or who has shown a report to be false."""
     returned: int
-    """Units that the proposer has again."""
+    """Units that this address has now."""
     burned: int
     """Units that nobody has any more."""
 

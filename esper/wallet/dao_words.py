@@ -2,12 +2,16 @@
 
 from typing import Final
 
+from esper.dao.benchmarks.item_proof import ItemProof
+from esper.dao.benchmarks.report import bit
 from esper.dao.bodies import Body, ChangeBody, ModelBody, RollbackBody
+from esper.dao.evidence import Evidence
 from esper.dao.settings import SETTINGS
 from esper.dao.steps import MAX_EXTENSIONS
 from esper.primitives.errors.dao_errors import DaoEncodingViolation
 from esper.primitives.params import GovernanceParameters
 from esper.primitives.units import FIXED_POINT_ONE
+from esper.vm.governance.claim import Claim
 from esper.vm.governance.propose import Propose
 from esper.vm.governance.prove import Prove
 from esper.vm.governance.vote import Vote
@@ -60,14 +64,51 @@ def delegate_lines(named: str) -> Lines:
 
 def prove_lines(prove: Prove) -> Lines:
     """What is shown."""
+    proof = ("proof", f"{counted(prove.room, 'byte')} at most, paid for by the byte")
     try:
-        reward = f"block {prove.read().reward_height}"
+        body = prove.read()
     except DaoEncodingViolation as error:
-        reward = f"nothing that a block takes: {error}"
+        said = f"nothing that a block takes: {error}"
+        return [("prove", said), ("about", prove.target.hex()), proof]
+    if isinstance(body, ItemProof):
+        return [
+            ("prove", f"what item {body.index} of a benchmark suite is worth"),
+            ("of report", prove.target.hex()),
+            ("effect", "proves one of its sample; if the report says otherwise, ends it"),
+            ("brings", "half of the report's bond, where it ends"),
+            proof,
+        ]
+    if isinstance(body, Evidence):
+        return [
+            (
+                "accuse",
+                f"gateway {body.receipt.gateway.hex()} of an answer that is not its model's",
+            ),
+            ("receipt", prove.target.hex()),
+            ("effect", "takes the penalty from its named rewards, its stake, its unbondings"),
+            ("brings", "half of what is taken; the rest is nobody's"),
+            proof,
+        ]
     return [
         ("ready", f"for the model of proposal {prove.target.hex()}"),
-        ("mined", reward),
-        ("proof", f"{counted(prove.room, 'byte')} at most, paid for by the byte"),
+        ("mined", f"block {body.reward_height}"),
+        proof,
+    ]
+
+
+def claim_lines(claim: Claim) -> Lines:
+    """What is claimed of a model, and what its bond may lose."""
+    bond = ("bond", f"{esp_text(claim.bond)}, held until the vote closes")
+    try:
+        body = claim.read()
+    except DaoEncodingViolation as error:
+        return [("claim", f"something that no block takes: {error}"), bond]
+    right = sum(bit(body.bits, index) for index in range(8 * len(body.bits)))
+    return [
+        ("report", f"{counted(right, 'right item')} of suite {body.suite}"),
+        ("on", f"the model of proposal {body.proposal.hex()}"),
+        bond,
+        ("may burn", "all of it, if its sample is not proven in time or one item is otherwise"),
     ]
 
 

@@ -7,6 +7,7 @@ from esper.primitives.params import NetworkParameters
 from esper.rpc.schema import AccountReply
 from esper.vm.credit_transfer import CreditTransfer
 from esper.vm.fees import least_fee
+from esper.vm.governance.claim import Claim
 from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.propose import Propose
 from esper.vm.governance.prove import Prove
@@ -18,7 +19,13 @@ from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
 from esper.vm.unstake import Unstake
 from esper.wallet.amounts import bid_text, counted, credits_text, esp_text
-from esper.wallet.dao_words import delegate_lines, proposal_lines, prove_lines, vote_lines
+from esper.wallet.dao_words import (
+    claim_lines,
+    delegate_lines,
+    proposal_lines,
+    prove_lines,
+    vote_lines,
+)
 from esper.wallet.files.keystore import WalletFile
 from esper.wallet.making.affordability import available
 
@@ -121,6 +128,8 @@ def _payload_lines(
             return vote_lines(vote)
         case Delegate(to):
             return delegate_lines(_named(to, params, labels) if to else "")
+        case Claim() as claim:
+            return claim_lines(claim)
         case Prove() as prove:
             return prove_lines(prove)
         case other:

@@ -22,14 +22,22 @@ from esper.embedded import (
 )
 from esper.native_record import RECORD_NAME, BuildRecord
 
+PATTERNS = (
+    "**/*.py",
+    "*.pyi",
+    "explorer/static/*",
+    "explorer/templates/*.html",
+    "model/benchmarks/own_texts/*.jsonl",
+)
+"""Of the package itself."""
 EARLIEST_S = 315_532_800
 """1980, when the time of zip files begins."""
 
 
 def package_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """What is installed of the checkout: sources, pages, the genesis model, the bank, the seeds."""
+    """What is installed of the checkout: the package, the genesis model, the bank, the seeds."""
     package = root / "esper"
-    for pattern in ("**/*.py", "*.pyi", "explorer/static/*", "explorer/templates/*.html"):
+    for pattern in PATTERNS:
         for file in sorted(package.glob(pattern)):
             yield file.relative_to(root).as_posix(), file
     embedded = find_embedded(package)

@@ -11,6 +11,7 @@ import pytest
 
 import esper
 from esper.embedded import BANK_FILE, FOLDER, MODEL_FILES, SEED_FILES
+from esper.model.benchmarks import own
 from esper.native_record import RECORD_NAME, BuildRecord
 from tests.support.wheel_world import (
     BIN,
@@ -54,6 +55,9 @@ def test_the_wheel_carries_what_the_checkout_has(wheel: Path) -> None:
         for name in SEED_FILES:
             carried = archive.read(f"esper/{FOLDER}/seeds/{name}")
             assert carried == (ROOT / "seeds" / name).read_bytes()
+        for text in own.OWN:
+            carried = archive.read(f"esper/model/benchmarks/own_texts/{text}.jsonl")
+            assert carried == own.benchmark_file(text).read_bytes()
         record = BuildRecord.from_json(archive.read(f"esper/{RECORD_NAME}").decode())
     assert record == BuildRecord.from_json((ROOT / "esper" / RECORD_NAME).read_text())
     assert f"esper/{record.extensions[0].file}" in names

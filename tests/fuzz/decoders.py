@@ -30,7 +30,10 @@ from esper.consensus import (
 )
 from esper.consensus.chain import BlockBytes
 from esper.consensus.registry import genesis_registry
-from esper.dao import bodies, ready
+from esper.dao import bodies, evidence, ready
+from esper.dao.benchmarks import item_proof, report
+from esper.dao.benchmarks.item import Item, items_root
+from esper.dao.benchmarks.suite import NO_JUDGE, Form, Suite
 from esper.dao.entry_records import TIER
 from esper.gateway.refusals import Refused
 from esper.gateway.requests.asked import Endpoint
@@ -39,6 +42,9 @@ from esper.gateway.service.desks.ollama_models import read_name
 from esper.gateway.service.desks.receipts import read_price
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
+from esper.model.benchmarks import suite_file
+from esper.model.benchmarks import text as benchmark_text
+from esper.model.benchmarks.tokenised import TokenSuite
 from esper.model.files import json_file, safetensors_header, safetensors_layout
 from esper.model.importing import weight_files
 from esper.model.package import manifest
@@ -109,7 +115,9 @@ from esper.vm.transfer import Transfer
 from tests.spec.codec_twice import decoded_twice, encoded_twice
 from tests.spec.random_checkpoint import config_fields, random_checkpoint
 from tests.spec.state_update_reference import encode_node
+from tests.support.benchmark_texts import HEADS, ITEMS, lines_of
 from tests.support.chain_world import ChainWorld
+from tests.support.evidence_cases import accusing
 from tests.support.receipt_world import promise_receipt
 from tests.support.vm_world import ALICE, BOB, address
 from tests.unit.prover.test_proof_file import EXAMPLE as STATEMENT
@@ -308,6 +316,16 @@ def safetensors_example() -> bytes:
     return path.read_bytes()
 
 
+def suite_example() -> bytes:
+    items = (Item((1, 5), 1, (6, 7), (), ((7,),)),)
+    suite = Suite(Form.CHOICE, NO_JUDGE, (), bytes(64), 1, items_root(items))
+    return suite_file.suite_bytes(TokenSuite(bytes(64), suite, items))
+
+
+def benchmark_lines() -> bytes:
+    return lines_of(HEADS["exact"], ITEMS["exact"])
+
+
 def index_example() -> bytes:
     """Of the part that ``safetensors_example`` leaves."""
     safetensors_example()
@@ -354,6 +372,12 @@ def body_vector(record: str) -> bytes:
     path = Path(__file__).parents[1] / "vectors" / "dao.json"
     found = json.loads(path.read_bytes())["bodies"]
     return bytes.fromhex(next(one["bytes"] for one in found if one["record"] == record))
+
+
+def benchmark_vector(name: str) -> bytes:
+    """The first golden vector of a part of benchmarks."""
+    path = Path(__file__).parents[1] / "vectors" / "benchmarks.json"
+    return bytes.fromhex(json.loads(path.read_bytes())[name][0]["bytes"])
 
 
 def receipt_promise() -> bytes:
@@ -412,7 +436,11 @@ def table() -> tuple[Decoder, ...]:
                 "consensus.models_record._MODELS": models,
                 "dao.bodies.MODEL_BODY": body_vector("ModelBody"),
                 "dao.bodies.CHANGE_BODY": body_vector("ChangeBody"),
+                "dao.benchmarks.suite.SUITE": benchmark_vector("suites"),
+                "dao.benchmarks.item_proof.SUITE": benchmark_vector("suites"),
+                "dao.benchmarks.item_proof.ITEM_PROOF": benchmark_vector("proofs"),
                 "dao.entry_records.TIER": encode(TIER, genesis_registry(PARAMS).tiers[0]),
+                "model.benchmarks.suite_file.SUITE_FILE": suite_example(),
                 "model.package.manifest.MANIFEST": package_manifest().to_bytes(),
                 "p2p.wire.talk_messages.HELLO": vector_of("Hello"),
                 "p2p.wire.package_messages.DIGESTS": vector_of("Digests"),
@@ -421,8 +449,11 @@ def table() -> tuple[Decoder, ...]:
             }
         ),
         Decoder("dao.bodies.read_body", partial(bodies.read_body, 1), (CodecError,), body_vector("ModelBody"), partial(encode, bodies.MODEL_BODY)),
+        Decoder("dao.benchmarks.report.read_report", report.read_report, (CodecError,), benchmark_vector("reports"), report.report_bytes),
+        Decoder("dao.benchmarks.item_proof.read_item_proof", item_proof.read_item_proof, (CodecError,), benchmark_vector("proofs"), item_proof.item_proof_bytes),
         Decoder("node.workers.farm.found_record.decode_found", found_record.decode_found, (CodecError,), found_record.found_bytes(found_record.FoundRecord(7, 8, 9, mined.body.outputs.answers)), found_record.found_bytes),
         Decoder("dao.ready.read_ready", ready.read_ready, (CodecError,), ready.ready_bytes(ready.ReadyBody(7, mined.body.outputs)), ready.ready_bytes),
+        Decoder("dao.evidence.read_evidence", evidence.read_evidence, (CodecError,), evidence.evidence_bytes(accusing(BOB, rewards=(3,), unbondings=((20, 0),)).body), evidence.evidence_bytes),
         Decoder("consensus.header.decode_header", lambda b: header.decode_header(b, LARGEST), (CodecError,), head, header.Header.to_bytes),
         Decoder("consensus.header_isolation.read_header", lambda b: header_isolation.read_header(b, LIMITS), violation, head, header.Header.to_bytes),
         Decoder("consensus.block.decode_body", lambda b: block.decode_body(b, LARGEST), (CodecError,), body, block.Body.to_bytes),
@@ -458,6 +489,9 @@ def table() -> tuple[Decoder, ...]:
         Decoder("model.files.safetensors_layout.read_layout", f("t", lambda d: safetensors_layout.read_layout(d / "t")), model_error, safetensors_example()),
         Decoder("model.files.safetensors_header.read_metadata", f("t", lambda d: safetensors_header.read_metadata(d / "t")), model_error, safetensors_example()),
         Decoder("model.files.json_file.read_object", f("c", lambda d: json_file.read_object(d / "c", "")), model_error, llama),
+        Decoder("model.benchmarks.suite_file.decode_suite", lambda d: suite_file.decode_suite(d, Path("s")), model_error, suite_example(), suite_file.suite_bytes),
+        Decoder("model.benchmarks.suite_file.read_suite", f("s", lambda d: suite_file.read_suite(d / "s")), model_error, suite_example(), suite_file.suite_bytes),
+        Decoder("model.benchmarks.text.read_text", f("t", lambda d: benchmark_text.read_text(d / "t")), model_error, benchmark_lines()),
         Decoder("model.templates.chat_template.read_chat_template", f("tokenizer_config.json", chat_template.read_chat_template), model_error, b'{"bos_token": "<s>", "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}'),
         Decoder("model.config.read_config", f("c", lambda d: config.read_config(d / "c")), model_error, llama),
         Decoder("model.config.read_special_tokens", f("c", lambda d: config.read_special_tokens(d / "c")), model_error, b'{"vocab_size": 9, "bos_token_id": 1, "eos_token_id": 2}'),
@@ -475,7 +509,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("model.package.manifest.decode_manifest", manifest.decode_manifest, model_error, package_manifest().to_bytes(), manifest.Manifest.to_bytes),
         Decoder("node.models.notebook.decode_notes", notebook.decode_notes, (notebook.NotesError,), b'{"version": 1, "notes": []}'),
         Decoder("receipts.form.decode_receipt", form.decode_receipt, (FormError,), form.encode_receipt(promise_receipt()), form.encode_receipt),
-        Decoder("receipts.promise.decode_promise", promise.decode_promise, (CodecError,), receipt_promise(), promise.Promise.to_bytes),
+        Decoder("dao.promise.decode_promise", promise.decode_promise, (CodecError,), receipt_promise(), promise.Promise.to_bytes),
         Decoder("receipts.ranges.decode_range", ranges.decode_range, (CodecError,), encode(RECEIPTS, Mmr().extended([b"one", b"two", b"three"])[0]), lambda v: encode(RECEIPTS, v)),
         *bodies_of_requests(),
         Decoder("gateway.service.desks.receipts.read_price", read_price, (Refused,), b'{"max_price": 7}'),
@@ -515,6 +549,7 @@ NOT_BYTES = {
     "model.g16_format.read_integer_model": "a folder; its files are read by read_container",
     "model.g16_parameters.read_parameters": "a folder; its file is read by read_metadata",
     "model.tokenizer.read_tokenizer_file": "reads a file whole, whatever it holds",
+    "model.files.json_file.read_up_to": "reads a file whole, whatever it holds",
     "model.files.json_file.read_bytes": "reads a file whole, whatever it holds",
 }
 """Functions with a decoder's name that are given something else than bytes of others."""

@@ -214,6 +214,9 @@ class DaoWorld:
         for live in self.records.governance.live:
             proposal = self.records.proposal(live.id)
             total += proposal.bond + proposal.fee
+            for place in proposal.reports:
+                report = self.records.report(place.id)
+                total += 0 if report is None else report.bond
         return total
 
     def stake(self, *amounts: int) -> None:

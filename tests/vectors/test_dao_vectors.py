@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from esper.dao import bodies as b
+from esper.dao.evidence import EVIDENCE, PUNISHED, evidence_bytes, read_evidence
 from esper.dao.ready import READY_BODY, audit_binding, read_ready, ready_bytes, rehearsal_seed
 from esper.primitives.codec import Record, encode
 from esper.primitives.ids import Txid
@@ -48,6 +49,18 @@ def test_rehearsed_tickets(vector: dict[str, Any]) -> None:
     check_encoding(READY_BODY, vector)
     data = bytes.fromhex(vector["bytes"])
     assert ready_bytes(read_ready(data)) == data
+
+
+@pytest.mark.parametrize(
+    "vector", DOCUMENT["evidence"], ids=lambda v: f"{v['record']}: {v['case']}"
+)
+def test_evidence_and_what_is_kept_of_it(vector: dict[str, Any]) -> None:
+    codecs: dict[str, Record[Any]] = {"Evidence": EVIDENCE, "Punished": PUNISHED}
+    codec = codecs[vector["record"]]
+    check_encoding(codec, vector)
+    data = bytes.fromhex(vector["bytes"])
+    if codec is EVIDENCE:
+        assert evidence_bytes(read_evidence(data)) == data
 
 
 @pytest.mark.parametrize("vector", DOCUMENT["rehearsals"], ids=lambda one: one["seed"][:8])

@@ -8,6 +8,7 @@ import pytest
 
 from esper.dao import entry_records
 from esper.dao import records as dao
+from esper.dao.benchmarks.report import REPORT
 from esper.primitives.codec import Record
 from esper.primitives.ids import txid_of
 from esper.vm import records as state
@@ -34,6 +35,7 @@ CODECS: dict[str, Record[Any]] = {
     "Tier": entry_records.TIER,
     "Proposal": dao.PROPOSAL,
     "Voter": dao.VOTER,
+    "Report": REPORT,
 }
 
 Place = dict[str, Any]
@@ -57,6 +59,7 @@ PATHS: dict[str, Callable[[Place], bytes]] = {
     "Tier": lambda place: state.tier_path(place["tier"]),
     "Proposal": lambda place: state.proposal_path(txid_of(place["call_id"])),
     "Voter": lambda place: state.voter_path(bytes.fromhex(place["address"])),
+    "Report": lambda place: state.report_path(txid_of(place["call_id"])),
 }
 
 KINDS = {
@@ -76,6 +79,7 @@ KINDS = {
     "Tier": 14,
     "Proposal": 15,
     "Voter": 16,
+    "Report": 17,
     "blocks": 23,
 }
 SINGLES = {

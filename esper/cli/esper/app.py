@@ -155,6 +155,11 @@ COMMANDS: Final[Table] = (
         is_group=True,
     ),
     Command(
+        "bench-model",
+        "benchmarks.bench_model:bench_command",
+        "Ask a model a benchmark with exact integer inference: the same result on every machine.",
+    ),
+    Command(
         "prove",
         "models.prove:prove_command",
         "Answer prompts greedily with exact integer inference, and prove every token of it.",

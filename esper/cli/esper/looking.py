@@ -30,7 +30,7 @@ from esper.wallet.errors import NodeContradictionError
 from esper.wallet.moments import as_of_text, time_text
 from esper.wallet.node_port import Node
 
-DAO_KINDS: Final = frozenset({"propose", "vote", "delegate", "prove"})
+DAO_KINDS: Final = frozenset({"propose", "vote", "delegate", "claim", "prove"})
 MAX_BYTES: Final = 1 << 17
 """No transaction of any network is longer."""
 ON_DEMAND: Final = "regtest"
@@ -197,12 +197,19 @@ def _said_lines(found: TransactionReply) -> list[str]:
     # Rules are much to load for a line: only where there is something to read.
     from esper.primitives.address import Address
     from esper.primitives.errors.rule_violation import RuleViolation
+    from esper.vm.governance.claim import Claim
     from esper.vm.governance.delegate import Delegate
     from esper.vm.governance.propose import Propose
     from esper.vm.governance.prove import Prove
     from esper.vm.governance.vote import Vote
     from esper.vm.transaction import decode_transaction
-    from esper.wallet.dao_words import delegate_lines, proposed_lines, prove_lines, vote_lines
+    from esper.wallet.dao_words import (
+        claim_lines,
+        delegate_lines,
+        proposed_lines,
+        prove_lines,
+        vote_lines,
+    )
     from esper.wallet.describing import shown
 
     try:
@@ -218,6 +225,8 @@ def _said_lines(found: TransactionReply) -> list[str]:
             # The part before the last 1 names the network of an address.
             prefix = found.sender.rpartition("1")[0]
             return shown(delegate_lines(Address.from_bytes(to).to_text(prefix) if to else ""))
+        case Claim():
+            return shown(claim_lines(payload))
         case Prove():
             return shown(prove_lines(payload))
     return []

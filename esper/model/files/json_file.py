@@ -49,6 +49,14 @@ def open_ordinary(path: Path, remedy: str) -> Iterator[BufferedReader]:
         raise unread(path, remedy, error) from error
 
 
+def read_up_to(file: BufferedReader, most: int) -> bytes:
+    """The content of an open file; of one longer than ``most`` bytes the first ``most + 1``.
+
+    Room is taken for what the file holds, not for what it may.
+    """
+    return file.read(min(os.fstat(file.fileno()).st_size, most) + 1)
+
+
 def read_object(path: Path, remedy: str) -> dict[str, Any]:
     """Read a file that holds one JSON object.
 

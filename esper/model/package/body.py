@@ -52,8 +52,12 @@ def special_ids_of(model: LoadedModel) -> tuple[int, ...]:
     return tuple(sorted({*special_tokens(model.tokenizer), model.bos, model.eos}))
 
 
-def entry_of(model: LoadedModel, tier: int, bank: PromptBank | None) -> ModelEntry:
+def entry_of(
+    model: LoadedModel, tier: int, bank: PromptBank | None, tokenizer_id: bytes = bytes(64)
+) -> ModelEntry:
     """The entry of a loaded model, with a bank that is still to be made where there is none yet.
+
+    ``tokenizer_id`` is for a model without a bank: a bank has that of its prompts.
 
     Raises InvalidFieldError for a model that cannot be proven.
     """
@@ -64,7 +68,7 @@ def entry_of(model: LoadedModel, tier: int, bank: PromptBank | None) -> ModelEnt
         bos=model.bos,
         eos=model.eos,
         special_ids=special_ids_of(model),
-        tokenizer_id=bytes(64) if bank is None else bank.tokenizer_id,
+        tokenizer_id=tokenizer_id if bank is None else bank.tokenizer_id,
         bank_root=bytes(64) if bank is None else bank.root,
         bank_size=0 if bank is None else len(bank.prompts),
     )

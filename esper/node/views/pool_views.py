@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
+from esper.dao.ready import READY_SUBJECT
 from esper.mempool.errors import MempoolFullError, NonceWaitsError, PolicyError
 from esper.node.chain.chain_service import ChainService
 from esper.node.clock import Clock
@@ -69,9 +70,10 @@ class PoolViews:
         if self._ready is not None:
             limit = self._chain.view.context.params.limits.transaction_bytes
             transaction = decode_transaction(data, limit)
-            if isinstance(transaction.payload, Prove):
+            payload = transaction.payload
+            if isinstance(payload, Prove) and payload.subject == READY_SUBJECT:
                 # Its proof does not travel: what has it is this miner's own block.
-                replaced = await self._ready.take(transaction, transaction.payload)
+                replaced = await self._ready.take(transaction, payload)
                 return Taken(transaction.txid, replaced)
         return await self._mempool.submit(data, replaces)
 

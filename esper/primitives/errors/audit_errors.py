@@ -1,4 +1,4 @@
-"""Rules about proofs of readiness in a block, in the order of checking."""
+"""Rules about proofs of Prove transactions in a block, in the order of checking."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,7 +21,7 @@ class AuditLimitViolation(AuditViolation):
 
 @dataclass(eq=False)
 class AuditGroupViolation(AuditViolation):
-    """Not exactly one group for each proof in a transaction."""
+    """Not exactly the groups that the proofs in transactions need."""
 
     reason: str
     template: ClassVar[str] = "groups of proofs in transactions: {reason}"
@@ -29,11 +29,11 @@ class AuditGroupViolation(AuditViolation):
 
 @dataclass(eq=False)
 class AuditRoomViolation(AuditViolation):
-    """A group larger than the room that its transaction paid for."""
+    """Groups larger than the room that their transaction paid for."""
 
     got: int
     room: int
-    template: ClassVar[str] = "the proof's group has {got} bytes, its transaction paid for {room}"
+    template: ClassVar[str] = "the proof's groups have {got} bytes, its transaction paid for {room}"
 
 
 @dataclass(eq=False)
@@ -46,7 +46,7 @@ class RehearsalViolation(AuditViolation):
 
 @dataclass(eq=False)
 class AuditProofViolation(AuditViolation):
-    """A proof that does not show the rehearsed ticket, or would not fit a block."""
+    """A proof that does not show what its transaction says, or would not fit a block."""
 
     reason: str
-    template: ClassVar[str] = "proof of the rehearsal: {reason}"
+    template: ClassVar[str] = "proof of a Prove transaction: {reason}"

@@ -137,10 +137,10 @@ class DelegateViolation(DaoViolation):
 
 @dataclass(eq=False)
 class ProveTargetViolation(DaoViolation):
-    """A proof about something that is not under way."""
+    """A proof about something that is not under way, or has ended."""
 
     target: Txid
-    template: ClassVar[str] = "{target} is no model that is under way"
+    template: ClassVar[str] = "{target} is nothing under way that such a proof is about"
 
 
 @dataclass(eq=False)
@@ -167,6 +167,110 @@ class RewardMissingViolation(DaoViolation):
 
     height: int
     template: ClassVar[str] = "no reward of block {height} is pending for the sender"
+
+
+@dataclass(eq=False)
+class ReportBitsViolation(DaoViolation):
+    """A report on no suite of an open model, or with another number of bits than the suite's."""
+
+    reason: str
+    template: ClassVar[str] = "report: {reason}"
+
+
+@dataclass(eq=False)
+class ReportLimitViolation(DaoViolation):
+    """As many reports on a model as there may be at a time."""
+
+    what: str
+    limit: int
+    template: ClassVar[str] = "{limit} reports of {what} are open, which is the most at a time"
+
+
+@dataclass(eq=False)
+class ReportLateViolation(DaoViolation):
+    """A report whose sample could not be proven before the vote closes."""
+
+    settled: int
+    close: int
+    template: ClassVar[str] = (
+        "a report made now is settled at height {settled}, the vote closes at {close}"
+    )
+
+
+@dataclass(eq=False)
+class SampleViolation(DaoViolation):
+    """A proof that agrees with a report on an item that does not wait to be proven."""
+
+    index: int
+    template: ClassVar[str] = (
+        "the report is right about item {index}, which is not of its sample, or is proven"
+    )
+
+
+@dataclass(eq=False)
+class ItemViolation(DaoViolation):
+    """An item that is not the suite's, or answers that are not those to be shown."""
+
+    reason: str
+    template: ClassVar[str] = "item: {reason}"
+
+
+@dataclass(eq=False)
+class ListShortViolation(DaoViolation):
+    """Lists that hold none of the choices, while longer ones might."""
+
+    listed: int
+    longest: int
+    template: ClassVar[str] = (
+        "none of the choices is among the {listed} candidates listed; list {longest}"
+    )
+
+
+@dataclass(eq=False)
+class ReceiptViolation(DaoViolation):
+    """A receipt that is no evidence: not the gateway's, of no model here, or not contradicted."""
+
+    reason: str
+    template: ClassVar[str] = "evidence of a receipt: {reason}"
+
+
+@dataclass(eq=False)
+class EvidenceOldViolation(DaoViolation):
+    """Evidence before the receipt's height, or after its gateway's stake may have been paid out."""
+
+    height: int
+    first: int
+    last: int
+    template: ClassVar[str] = (
+        "the receipt is evidence from height {first} to {last}, this is {height}"
+    )
+
+
+@dataclass(eq=False)
+class EvidenceTwiceViolation(DaoViolation):
+    """Evidence about a receipt that has cost its gateway the penalty."""
+
+    digest: Txid
+    template: ClassVar[str] = "receipt {digest} has cost its gateway the penalty already"
+
+
+@dataclass(eq=False)
+class AuditRowsViolation(DaoViolation):
+    """Prompt and answer longer than a proof in a transaction may be."""
+
+    rows: int
+    limit: int
+    template: ClassVar[str] = "a proof of {rows} rows, at most {limit}"
+
+
+@dataclass(eq=False)
+class NothingTakenViolation(DaoViolation):
+    """Evidence that would cost its gateway nothing."""
+
+    gateway: bytes
+    template: ClassVar[str] = (
+        "gateway {gateway} has no stake, and none of the rewards and unbondings named is its own"
+    )
 
 
 class ProposalViolation(ContextTransactionViolation):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from esper.dao.benchmarks.standing import has_gate
 from esper.dao.bodies import RollbackBody
 from esper.dao.records import Due, Live, Proposal
 from esper.dao.schedule import Op
@@ -33,13 +34,16 @@ def is_cancel(proposal: Proposal, records: DaoLedger) -> bool:
 
 
 def is_passing(proposal: Proposal, records: DaoLedger, rules: GovernanceParameters) -> bool:
-    """Whether the votes so far say yes, by the majority that the proposal needs."""
+    """Whether the votes so far say yes, by the majority that the proposal needs.
+
+    A model also needs a report that stands on each suite that is asked of all.
+    """
     tally = tally_of(proposal)
     if proposal.subject == Subject.CHANGE:
         return change_passes(tally, proposal.quorum, rules)
     if proposal.subject == Subject.ROLLBACK and not is_cancel(proposal, records):
         return revert_passes(tally, proposal.quorum, rules)
-    return model_passes(tally, proposal.quorum, rules)
+    return model_passes(tally, proposal.quorum, rules) and has_gate(proposal)
 
 
 def settle_bond(

@@ -1,8 +1,9 @@
-"""Typed reading and writing of the DAO's records, with the coins that proposals hold counted."""
+"""Typed reading and writing of the DAO's records, with the coins that they hold counted."""
 
 from dataclasses import replace
 from typing import Final
 
+from esper.dao.benchmarks.report import REPORT, Report
 from esper.dao.entry_records import TIER
 from esper.dao.records import (
     GOVERNANCE,
@@ -24,6 +25,7 @@ from esper.vm.records import (
     GOVERNANCE_PATH,
     SETTINGS_PATH,
     proposal_path,
+    report_path,
     tier_path,
     voter_path,
 )
@@ -115,6 +117,17 @@ class DaoLedger:
         self._ledger.coins += proposal.bond + proposal.fee - old.bond - old.fee
         self._ledger.write(PROPOSAL, proposal_path(proposal_id), proposal)
 
+    def report(self, report_id: Txid) -> Report | None:
+        """A report whose vote has not closed, None if there is none or it has ended."""
+        return self._ledger.read(REPORT, report_path(report_id))
+
+    def set_report(self, report_id: Txid, report: Report | None) -> None:
+        """Add or replace a report; None takes it out of the state, and its bond off the coins."""
+        old = self.report(report_id)
+        self._ledger.coins += 0 if report is None else report.bond
+        self._ledger.coins -= 0 if old is None else old.bond
+        self._ledger.write(REPORT, report_path(report_id), report)
+
     def move(self, live: Live, step: Step, next_height: int) -> None:
         """Let a live proposal go on with ``step`` at ``next_height``."""
         governance = self.governance
@@ -153,11 +166,11 @@ class DaoLedger:
         )
         self._ledger.write(VOTER, voter_path(address), None if voter == NO_VOTER else voter)
 
-    def settle(self, proposal: Txid, proposer: bytes, returned: int, burned: int) -> None:
-        """Let who proposed something have units that it held, and burned ones be nobody's."""
+    def settle(self, held_by: Txid, address: bytes, returned: int, burned: int) -> None:
+        """Let an address have units that a proposal or report held; burned ones are nobody's."""
         if returned:
-            account = self._ledger.account(proposer)
-            self._ledger.set_account(proposer, account.moved(returned))
+            account = self._ledger.account(address)
+            self._ledger.set_account(address, account.moved(returned))
         self._ledger.burned += burned
         if returned or burned:
-            self._ledger.settled.append(SettledBond(proposal, proposer, returned, burned))
+            self._ledger.settled.append(SettledBond(held_by, address, returned, burned))

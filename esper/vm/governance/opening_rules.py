@@ -16,6 +16,7 @@ from esper.primitives.errors.dao_errors import (
     ProposerStakeViolation,
 )
 from esper.primitives.params import GovernanceParameters
+from esper.vm.governance import kept
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.electorate import bond_unit, least_electorate
 from esper.vm.governance.stake_moves import held_by
@@ -38,11 +39,20 @@ def open_count(records: DaoLedger) -> int:
 
 def fee_share(body: Body, tiers: TierRegistry, unit: int) -> int:
     """Units of the bond that are the fee; ``tiers`` are those that the schedule leads to."""
+    return unit // FEE_DIVISOR if _is_other_model(body, tiers) else 0
+
+
+def gate_of(body: Body, tiers: TierRegistry, texts: tuple[bytes, ...]) -> int:
+    """Suites that need a report that stands; ``texts`` are those that are registered by then."""
+    return len(texts) if kept.REPORTS_TAKEN and _is_other_model(body, tiers) else 0
+
+
+def _is_other_model(body: Body, tiers: TierRegistry) -> bool:
+    """Whether it is a model that its tier does not have: no longer bank alone."""
     if not isinstance(body, ModelBody):
-        return 0
+        return False
     tier = tiers.find(body.entry.tier)
-    extends = tier is not None and tier.model.model_id == body.entry.model_id
-    return 0 if extends else unit // FEE_DIVISOR
+    return tier is None or tier.model.model_id != body.entry.model_id
 
 
 def least_bond(subject: int, opened: int, unit: int, fee: int) -> int:

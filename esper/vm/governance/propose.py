@@ -24,7 +24,7 @@ from esper.vm.governance.closing import CANCELLED
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.dao_suite import check_suite
 from esper.vm.governance.electorate import bond_unit, quorum_of, revert_quorum
-from esper.vm.governance.opening_rules import check_bond, check_may_open, fee_share
+from esper.vm.governance.opening_rules import check_bond, check_may_open, fee_share, gate_of
 from esper.vm.governance.places import check_not_elsewhere, check_tier_free, check_tier_limit
 from esper.vm.governance.planned import settings_by, tiers_by
 from esper.vm.governance.rollback_rules import check_rollback
@@ -101,7 +101,8 @@ class Propose(Payload):
         records, rules = DaoLedger(ledger), context.genesis.governance
         governance, body = records.governance, self.read()
         unit = bond_unit(governance.stake, rules)
-        fee = fee_share(body, tiers_by(records), unit)
+        tiers = tiers_by(records)
+        fee = fee_share(body, tiers, unit)
         step, next_height, close = first_step(self.subject, context.height, rules)
         live = Live(
             number=governance.number + 1,
@@ -132,7 +133,7 @@ class Propose(Payload):
                 yes=0,
                 no=0,
                 abstain=0,
-                gate=0,
+                gate=gate_of(body, tiers, settings_by(records).texts),
                 seed=b"",
                 final=0,
                 active=0,

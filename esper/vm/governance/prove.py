@@ -1,29 +1,31 @@
-"""Prove: who mined of late shows that it runs a model that is about to be activated.
+"""Prove: something that a proof in the same block shows.
 
-The rehearsed ticket stands in the body; its proof stands in the block, in a group of its own, and
-``consensus.audit_rules`` judges both.
+What is shown stands in the body, the proof in groups of its own in the block: rules of single
+subjects are in ``proving``, and ``consensus.audit_rules`` judges the groups.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
+from esper.dao.benchmarks.item_proof import ITEM_SUBJECT, ItemProof, read_item_proof
+from esper.dao.evidence import EVIDENCE_SUBJECT, Evidence, read_evidence
 from esper.dao.ready import MAX_READY_BODY, READY_SUBJECT, ReadyBody, read_ready
-from esper.dao.steps import Subject
 from esper.primitives.codec import CodecError, FixedBytes, Unsigned, VarBytes
-from esper.primitives.errors.dao_errors import (
-    DaoEncodingViolation,
-    ProveTargetViolation,
-    ReadinessViolation,
-    ReadyTwiceViolation,
-    RewardMissingViolation,
-)
+from esper.primitives.errors.dao_errors import DaoEncodingViolation
 from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.ids import Txid
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
-from esper.vm.governance.dao_ledger import AWAITED, DaoLedger
+from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.dao_suite import check_suite
+from esper.vm.governance.kept import check_evidence_taken, check_reports_taken
+from esper.vm.governance.proving.evidence import check_evidence, punish
+from esper.vm.governance.proving.items import apply_item, check_item
+from esper.vm.governance.proving.readiness import check_readiness, note_ready
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion, Payload, Schema
+
+Shown = ReadyBody | ItemProof | Evidence
+"""What is shown, by subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,13 @@ class Prove(Payload):
     """The payload of a proof."""
 
     subject: int
-    """READY_SUBJECT."""
+    """READY_SUBJECT, ITEM_SUBJECT or EVIDENCE_SUBJECT."""
     target: Txid
-    """64 bytes: txid of the model's proposal."""
+    """64 bytes: txid of the model's proposal, or of the report, or digest of the receipt."""
     room: int
-    """Bytes that the proof may take in the block; paid for as the transaction's own."""
+    """Bytes that its groups may take in the block; paid for as the transaction's own."""
     body: bytes
-    """The rehearsed ticket: see ``dao.ready``."""
+    """What is shown: see ``dao.ready``, ``dao.benchmarks.item_proof`` and ``dao.evidence``."""
 
     KIND: ClassVar[int] = 11
     NAME: ClassVar[str] = "prove"
@@ -54,46 +56,48 @@ class Prove(Payload):
         """Bytes beside its own that it pays for."""
         return self.room
 
-    def read(self) -> ReadyBody:
+    def read(self) -> Shown:
         """The body. Raises DaoEncodingViolation."""
-        if self.subject != READY_SUBJECT:
-            raise DaoEncodingViolation(f"subject {self.subject} of a proof, must be 1")
         try:
-            return read_ready(self.body)
+            if self.subject == READY_SUBJECT:
+                return read_ready(self.body)
+            if self.subject == ITEM_SUBJECT:
+                return read_item_proof(self.body)
+            if self.subject == EVIDENCE_SUBJECT:
+                return read_evidence(self.body)
         except CodecError as error:
             raise DaoEncodingViolation(str(error)) from error
+        raise DaoEncodingViolation(f"subject {self.subject} of a proof, must be 1, 2 or 4")
 
     def check_isolated(self) -> None:
         """Raises DaoEncodingViolation."""
+        if self.subject == ITEM_SUBJECT:
+            check_reports_taken()
+        if self.subject == EVIDENCE_SUBJECT:
+            check_evidence_taken()
         self.read()
 
     def check_in_context(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> None:
-        """A model waits for it, for the first time of this sender, who has mined.
-
-        Raises DaoSuiteViolation, ProveTargetViolation, ReadinessViolation, ReadyTwiceViolation or
-        RewardMissingViolation.
-        """
+        """Raises DaoSuiteViolation, or what the subject's rules in ``proving`` raise."""
         check_suite(sender)
-        records = DaoLedger(ledger)
-        live = records.live(self.target)
-        if live is None or live.subject != Subject.MODEL:
-            raise ProveTargetViolation(self.target)
-        if live.step not in AWAITED:
-            raise ReadinessViolation(live.number)
-        if live.number in records.voter(sender).ready:
-            raise ReadyTwiceViolation(live.number)
-        height = self.read().reward_height
-        reward = ledger.reward(height)
-        if reward is None or reward.payee != sender:
-            raise RewardMissingViolation(height)
+        match self.read():
+            case ReadyBody() as ready:
+                check_readiness(sender, self.target, ready, ledger)
+            case ItemProof() as item:
+                check_item(self.target, item, DaoLedger(ledger), context.genesis.governance)
+            case Evidence() as evidence:
+                check_evidence(self.target, evidence, ledger, context)
 
     def apply(
         self, sender: bytes, ledger: Ledger, context: ExecutionContext, inclusion: Inclusion
     ) -> Effect:
-        """The sender's blocks count for the model from now on."""
-        records = DaoLedger(ledger)
-        live = records.place(self.target)
-        voter = records.voter(sender)
-        ready = tuple(sorted({*voter.ready, live.number}))
-        records.set_voter(sender, replace(voter, ready=ready))
+        """What the subject's file in ``proving`` says."""
+        match self.read():
+            case ReadyBody():
+                note_ready(sender, self.target, ledger)
+            case ItemProof() as item:
+                rules = context.genesis.governance
+                apply_item(sender, self.target, item, DaoLedger(ledger), rules)
+            case Evidence() as evidence:
+                punish(sender, self.target, evidence, ledger, context)
         return NO_EFFECT

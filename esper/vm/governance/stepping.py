@@ -7,6 +7,7 @@
 
 from dataclasses import replace
 
+from esper.dao.benchmarks.standing import open_next, own_next
 from esper.dao.bodies import ModelBody
 from esper.dao.change_rules import check_change
 from esper.dao.model_rules import check_still_extends
@@ -15,6 +16,7 @@ from esper.dao.registry import TierRegistry
 from esper.dao.schedule import Op
 from esper.dao.setting_values import in_force, moved_at
 from esper.dao.steps import (
+    OPEN,
     READY_PART,
     Step,
     Subject,
@@ -43,6 +45,7 @@ from esper.vm.governance.planned import (
     settings_by,
     tiers_by,
 )
+from esper.vm.governance.reports.report_steps import settle_reports, step_reports
 from esper.vm.ledger import Ledger
 
 
@@ -70,7 +73,11 @@ class _Stepping:
         live = self._records.numbered(number)
         if live is None or live.next != self._context.height:
             return
+        if live.subject == Subject.MODEL and live.step in OPEN:
+            step_reports(live, self._records, self._context)
         proposal = self._records.proposal(live.id)
+        if live.step in OPEN and own_next(proposal, Step(live.step), self._rules) != live.next:
+            return
         match live.step:
             case Step.TAIL:
                 self._note_tail(live, proposal)
@@ -95,7 +102,7 @@ class _Stepping:
     def _note_tail(self, live: Live, proposal: Proposal) -> None:
         ahead = is_passing(proposal, self._records, self._rules)
         self._records.set_proposal(live.id, replace(proposal, ahead=int(ahead)))
-        self._records.move(live, Step.CLOSE, proposal.close)
+        self._records.move(live, Step.CLOSE, open_next(proposal, Step.CLOSE, self._rules))
 
     def _close(self, live: Live, proposal: Proposal) -> None:
         passed = is_passing(proposal, self._records, self._rules)
@@ -103,9 +110,11 @@ class _Stepping:
             later = extended(proposal, passed, self._rules)
             if later is not None:
                 self._records.set_proposal(live.id, later)
-                self._records.move(live, Step.CLOSE, later.close)
+                self._records.move(live, Step.CLOSE, open_next(later, Step.CLOSE, self._rules))
                 return
-        proposal = settle_bond(live, passed, self._records, self._rules)
+        settle_bond(live, passed, self._records, self._rules)
+        settle_reports(live, self._records)
+        proposal = self._records.proposal(live.id)
         match proposal.subject:
             case Subject.MODEL if passed and self._has_place(live, model_of(proposal)):
                 self._records.set_proposal(live.id, replace(proposal, final=proposal.close))

@@ -234,7 +234,7 @@ BLOCK_CASES: list[tuple[str, Callable[[Block], Block]]] = [
     ),
     ("TransactionEncodingViolation", lambda b: with_transactions(b, b"junk")),
     ("TransactionEncodingViolation", lambda b: with_transactions(b, coinbase(b) + b"\0")),
-    ("TransactionTypeViolation", lambda b: with_transactions(b, b"\x92\x01\x0a", coinbase(b))),
+    ("TransactionTypeViolation", lambda b: with_transactions(b, b"\x92\x01\x0c", coinbase(b))),
     ("CoinbaseViolation", lambda b: with_transactions(b)),
     (
         "CoinbaseViolation",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from esper.dao import records as r
+from esper.dao.benchmarks.report import MAX_BITS, MAX_SAMPLE, REPORT, Report
 from esper.dao.bodies import MAX_SUITES, MODEL_BODY, NamedSuite
 from esper.dao.entry_records import MAX_SPECIAL_IDS, TIER, TIER_LIMIT
 from esper.dao.registry import MAX_TIERS, ONE, Tier
@@ -52,10 +53,12 @@ PROPOSAL = replace(
     reports=(r.ReportPlace(ID, 3, HEIGHT),) * r.MAX_REPORTS,
     standing=(255,) * r.MAX_TEXTS,
 )
+FULL_REPORT = Report(ID, WHO, 3, AMOUNT, bytes(MAX_BITS), ((1 << 16) - 1,) * MAX_SAMPLE, 255, 1)
 FULL: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
     "governance": (r.GOVERNANCE, GOVERNANCE, ("live", "schedule", "tiers")),
     "settings": (r.SETTING_VALUES, SETTINGS, ("values", "texts")),
     "voter": (r.VOTER, VOTER, ("ring", "votes", "ready", "delegate")),
+    "report": (REPORT, FULL_REPORT, ("sample",)),
     "proposal": (r.PROPOSAL, PROPOSAL, ("reports", "standing", "body", "seed")),
 }
 

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 from esper.consensus.block import KIND_COINBASE
+from esper.dao.benchmarks.report import ReportBody, report_bytes
 from esper.dao.bodies import ROLLBACK_BODY, RollbackBody
 from esper.dao.ready import ReadyBody, ready_bytes
 from esper.node.chain.history_entries import _Reading, waiting_happenings
@@ -23,6 +24,7 @@ from esper.primitives.networks import REGTEST
 from esper.primitives.work_outputs import WorkOutputs
 from esper.storage.history.history_records import CallMade, Happening, What
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.governance.claim import Claim
 from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.propose import Propose
 from esper.vm.governance.prove import Prove
@@ -53,6 +55,7 @@ EACH: tuple[Payload, ...] = (
     Propose(3, 8, encode(ROLLBACK_BODY, RollbackBody(Txid(bytes(64))))),
     Vote(Txid(bytes(64)), 1),
     Delegate(b""),
+    Claim(1, 6, report_bytes(ReportBody(Txid(bytes(64)), 0, b"\1"))),
     Prove(1, Txid(bytes(64)), 70, ready_bytes(ReadyBody(1, WorkOutputs((), ())))),
 )
 
@@ -93,20 +96,21 @@ def test_numbers_and_names_never_change() -> None:
         7: (Propose, "propose"),
         8: (Vote, "vote"),
         9: (Delegate, "delegate"),
+        10: (Claim, "claim"),
         11: (Prove, "prove"),
     }
 
 
 def test_what_each_says_of_itself() -> None:
     assert tuple(map(type, EACH)) == KINDS
-    assert [one.outlay for one in EACH] == [9, 1, 0, 0, 0, 0, 8, 0, 0, 0]
-    assert [one.credits_needed for one in EACH] == [0, 0, 0, 4, 140, *5 * [0]]
-    assert [one.payments for one in EACH] == [EACH[0].outputs, *9 * [()]]  # type: ignore[attr-defined]
-    assert [one.gifts for one in EACH] == [*3 * [()], (Output(address(BOB), 4),), *6 * [()]]
-    assert [one.PAYS_FEE for one in EACH] == [*4 * [True], False, *5 * [True]]
-    assert [one.TAKES_ANSWER for one in EACH] == [*4 * [False], True, *5 * [False]]
-    assert [one.RELAYED for one in EACH] == [*5 * [True], False, *3 * [True], False]
-    assert [one.room_bytes for one in EACH] == [*9 * [0], 70]
+    assert [one.outlay for one in EACH] == [9, 1, 0, 0, 0, 0, 8, 0, 0, 6, 0]
+    assert [one.credits_needed for one in EACH] == [0, 0, 0, 4, 140, *6 * [0]]
+    assert [one.payments for one in EACH] == [EACH[0].outputs, *10 * [()]]  # type: ignore[attr-defined]
+    assert [one.gifts for one in EACH] == [*3 * [()], (Output(address(BOB), 4),), *7 * [()]]
+    assert [one.PAYS_FEE for one in EACH] == [*4 * [True], False, *6 * [True]]
+    assert [one.TAKES_ANSWER for one in EACH] == [*4 * [False], True, *6 * [False]]
+    assert [one.RELAYED for one in EACH] == [*5 * [True], False, *4 * [True], False]
+    assert [one.room_bytes for one in EACH] == [*10 * [0], 70]
 
 
 def test_a_payload_says_how_it_is_checked_and_what_it_does() -> None:
@@ -205,7 +209,7 @@ def test_a_new_kind_is_in_the_history() -> None:
 
 @pytest.mark.parametrize(
     ("payload", "event"),
-    list(zip(EACH[6:], ("proposed", "voted", "delegated", "proved"), strict=True)),
+    list(zip(EACH[6:], ("proposed", "voted", "delegated", "other", "proved"), strict=True)),
     ids=lambda one: one if isinstance(one, str) else one.NAME,
 )
 def test_what_the_dao_is_told_has_words_in_the_history(payload: Payload, event: str) -> None:

@@ -87,7 +87,7 @@ def test_size() -> None:
 def test_kind() -> None:
     data = bytearray(make(ALICE, TO_BOB, 0).to_bytes())
     assert data[2] == 1
-    for kind in (0, 10):
+    for kind in (0, 12):
         data[2] = kind
         with pytest.raises(UnknownKindViolation, match=f"unknown kind {kind}"):
             decode_transaction(bytes(data), LIMIT)

@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from esper.dao.benchmarks.item_proof import item_proof_bytes
+from esper.dao.benchmarks.report import ReportBody, bits_of, report_bytes
 from esper.dao.bodies import BODIES, Body, ChangeBody, ModelBody, RollbackBody
 from esper.primitives.codec import encode
 from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from esper.rpc.methods import GET_ACCOUNT
 from esper.rpc.schema import AccountParams, AccountReply
+from esper.vm.governance.claim import Claim
 from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.propose import Propose
 from esper.vm.governance.prove import Prove
@@ -19,6 +22,7 @@ from esper.wallet.dao_words import omega_text, part_text
 from esper.wallet.describing import described
 from esper.wallet.errors import FundsShortError
 from esper.wallet.making.affordability import check_affordable
+from tests.support.bench_suites import item, text_suite
 from tests.support.dao_world import change_body, model_body, proving
 from tests.support.vm_world import ALICE, BOB, COIN, World, address, make
 from tests.support.wallet.fake_wallet_node import FakeNode
@@ -129,7 +133,27 @@ def test_what_cannot_be_read_is_said_and_shown() -> None:
     assert found["propose"].startswith("something that no block takes")
     assert (found["body"], found["bond"]) == ("0102", "1 ESP, held until the vote closes")
     assert "may burn" not in found
-    assert said(Prove(1, ID, 0, b""))["mined"].startswith("nothing that a block takes")
+    assert said(Prove(1, ID, 0, b""))["prove"].startswith("nothing that a block takes")
+    found = said(Claim(1, COIN, b"\1"))
+    assert found["claim"].startswith("something that no block takes")
+    assert "may burn" not in found
+
+
+def test_a_report() -> None:
+    bits = bits_of((True, False, True))
+    found = said(Claim(1, 2 * COIN, report_bytes(ReportBody(ID, 3, bits))))
+    assert found["report"] == "2 right items of suite 3"
+    assert found["on"] == f"the model of proposal {ID.hex()}"
+    assert found["bond"].startswith("2 ESP, held")
+    assert found["may burn"].startswith("all of it")
+
+
+def test_a_proof_of_an_item() -> None:
+    suite = text_suite((item(),))
+    found = said(Prove(2, ID, 9, item_proof_bytes(suite.proof(0, ()))))
+    assert found["prove"].startswith("what item 0 of a benchmark suite")
+    assert found["of report"] == ID.hex()
+    assert found["proof"].startswith("9 bytes at most")
 
 
 def test_a_bond_must_be_there() -> None:

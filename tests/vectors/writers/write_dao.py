@@ -11,6 +11,9 @@ from typing import Any
 
 from esper.consensus.call_groups import AUDIT
 from esper.dao import bodies as b
+from esper.dao.benchmarks.answers import ShownAnswer
+from esper.dao.evidence import EVIDENCE, PUNISHED, Evidence, Punished, UnbondingPlace
+from esper.dao.promise import Promise
 from esper.dao.ready import (
     READY_BODY,
     READY_SUBJECT,
@@ -141,6 +144,39 @@ def ready() -> list[dict[str, Any]]:
     ]
 
 
+RECEIPT = Promise(
+    pattern(64, 80),
+    b"\1" + pattern(32, 81),
+    ModelId(pattern(64, 82)),
+    (1, 300),
+    12,
+    (7, 2),
+    bytes(64),
+    9,
+)
+EVIDENCES = (
+    (
+        "all of it",
+        Evidence(
+            *(RECEIPT, 1, pattern(40, 83), pattern(60, 84)),
+            ShownAnswer((7, 5), ((Candidate(7, 500),), (Candidate(5, -500),))),
+            (8, 7),
+            (UnbondingPlace(20, 1), UnbondingPlace(WORD, WORD)),
+        ),
+    ),
+    ("as little as may be", Evidence(RECEIPT, 0, b"", b"", ShownAnswer((), ()), (), ())),
+)
+
+
+def evidence() -> list[dict[str, Any]]:
+    """What shows that a gateway lied, and what the state keeps of it."""
+    return [
+        *(encoding(EVIDENCE, one, name) for name, one in EVIDENCES),
+        encoding(PUNISHED, Punished(1), "the least"),
+        encoding(PUNISHED, Punished((1 << 63) - 1), "the most"),
+    ]
+
+
 def rehearsals() -> list[dict[str, Any]]:
     """Seeds that differ by network, proposal, sender and draw, one after another."""
     made = ((0, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0), (1, 1, 1, 0), (1, 1, 1, 1))
@@ -234,6 +270,7 @@ def document() -> dict[str, Any]:
         "draws": draws(),
         "bodies": bodies(),
         "ready": ready(),
+        "evidence": evidence(),
         "rehearsals": rehearsals(),
         "audits": audits(),
         "packages": packages(),

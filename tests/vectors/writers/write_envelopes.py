@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from esper.dao import bodies
+from esper.dao.benchmarks.report import ReportBody, report_bytes
 from esper.dao.ready import ready_bytes
 from esper.primitives.codec import encode
 from esper.primitives.ids import ModelId, Txid
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.governance.claim import Claim
 from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.propose import Propose
 from esper.vm.governance.prove import Prove
@@ -51,6 +53,10 @@ VOTES = (
     ("vote, abstention", Vote(PROPOSAL, 2)),
     ("delegation", Delegate(address(65))),
     ("delegation to nobody", Delegate(b"")),
+)
+CLAIMS = (
+    ("report", Claim(1, COINS, report_bytes(ReportBody(PROPOSAL, 3, pattern(2048, 66))))),
+    ("report, short", Claim(1, 127, report_bytes(ReportBody(PROPOSAL, 0, b"\1")))),
 )
 PROVEN = (
     ("rehearsed ticket", Prove(1, PROPOSAL, 300_000, ready_bytes(dao.READY))),
@@ -89,7 +95,7 @@ def cases() -> tuple[tuple[str, Transaction], ...]:
         ("result", enveloped(LlmResult(Txid(pattern(64, 62)), (*TOKENS, 2)), 8)),
         *(
             (name, enveloped(payload, 9 + at))
-            for at, (name, payload) in enumerate(PROPOSALS + VOTES + PROVEN)
+            for at, (name, payload) in enumerate(PROPOSALS + VOTES + PROVEN + CLAIMS)
         ),
     )
 

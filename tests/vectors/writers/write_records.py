@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from esper.dao import entry_records, records, registry, snapshot
+from esper.dao.benchmarks.report import REPORT, Report
 from esper.primitives.codec import Record
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.mmr import Mmr
@@ -221,6 +222,20 @@ def voters() -> list[Case]:
     ]
 
 
+def reports() -> list[Case]:
+    proposal_id = Txid(pattern(64, 31))
+    young = Report(proposal_id, address(99), 0, 127, b"\x15", (), 0, 0)
+    sample = tuple(16_383 - 2_000 * at for at in range(8))
+    widest = Report(proposal_id, address(100), 3, COINS, pattern(2048, 101), sample, 255, 1)
+    return [
+        Case(name, REPORT, value, {"call_id": report_id.hex()}, state.report_path(report_id))
+        for name, value, report_id in (
+            ("made", young, Txid(pattern(64, 102))),
+            ("widest", widest, Txid(pattern(64, 103))),
+        )
+    ]
+
+
 def governance() -> list[Case]:
     """The two records of which the state holds one each."""
     live = tuple(
@@ -276,7 +291,7 @@ def edges() -> list[tuple[str, Record[Any], Any]]:
 def document() -> dict[str, Any]:
     """The file's content."""
     cases = accounts() + rewards() + keys() + counts() + unbondings() + lanes() + singles()
-    cases += dao_tiers() + proposals() + voters() + governance()
+    cases += dao_tiers() + proposals() + voters() + governance() + reports()
     tree, placed = StateTree(), []
     for case in cases:
         vector = encoding(case.codec, case.value, case.name)

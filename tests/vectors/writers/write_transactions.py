@@ -13,10 +13,12 @@ from typing import Any
 
 from esper.crypto.signing import KeyPair, key_from_secret, key_from_seed
 from esper.dao import bodies
+from esper.dao.benchmarks.report import ReportBody, report_bytes
 from esper.dao.ready import ready_bytes
 from esper.primitives.codec import encode
 from esper.primitives.ids import ModelId, Txid
 from esper.vm.credit_transfer import CreditTransfer
+from esper.vm.governance.claim import Claim
 from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.propose import Propose
 from esper.vm.governance.prove import Prove
@@ -73,6 +75,7 @@ def cases() -> list[tuple[str, KeyPair, Transaction]]:
         "expiry": (1 << 32) - 1,
     }
     model = Propose(1, 10**10, encode(bodies.MODEL_BODY, dao.MODEL))
+    claim = Claim(1, 25 * 10**6, report_bytes(ReportBody(PROPOSAL, 1, b"\x15")))
     ready = Prove(1, PROPOSAL, 300_000, ready_bytes(dao.READY))
     return [
         ("transfer", ALICE, envelope(ALICE, to_bob, with_key=True, nonce=0)),
@@ -91,6 +94,7 @@ def cases() -> list[tuple[str, KeyPair, Transaction]]:
         ("propose", ALICE, envelope(ALICE, model, with_key=True)),
         ("vote", BOB, envelope(BOB, Vote(PROPOSAL, 1), with_key=False)),
         ("delegate", ALICE, envelope(ALICE, Delegate(address(BOB)), with_key=False)),
+        ("claim", BOB, envelope(BOB, claim, with_key=False)),
         ("prove", BOB, envelope(BOB, ready, with_key=False)),
     ]
 

@@ -14,7 +14,7 @@ const COINBASE: Fields =
     &[("version", Number), ("kind", Number), ("height", Number), ("payee", Bytes), ("amount", Number)];
 
 const CANDIDATE: Form = Record(&[("token", Number), ("logit", Signed)]);
-const TOP: Form = List(&CANDIDATE);
+pub const TOP: Form = List(&CANDIDATE);
 const ANSWER: Form = Record(&[("tokens", List(&Number)), ("top", List(&TOP))]);
 const OPENING: Form = Record(&[("index", Number), ("prompt", Record(PROMPT)), ("path", List(&Bytes))]);
 pub const OUTPUTS: Fields = &[("version", Number), ("openings", List(&OPENING)), ("answers", List(&ANSWER))];

@@ -4,10 +4,11 @@
 //! XOF(genesis hash || proposal || sender || drawn seed), and its proof bound to
 //! H(genesis hash || sender || subject || target || H(body) || kind), one byte for subject and kind.
 
-use crate::chain::{MODEL, OUTPUTS, PUZZLE};
+use crate::chain::{MODEL, OUTPUTS, PUZZLE, TOP};
 use crate::fields::Form::{Bytes, List, Number, Record};
 use crate::fields::{Fields, Form, checked};
 use crate::hashing::{hash, stretched};
+use crate::promises::PROMISE;
 use crate::reading::{bytes, list, number, sized, text, vectors};
 
 const SUITE: Form = Record(&[("text", Bytes), ("suite", Bytes), ("count", Number)]);
@@ -36,6 +37,18 @@ const CHANGE_BODY: Fields = &[
 ];
 const ROLLBACK_BODY: Fields = &[("proposal", Bytes)];
 const READY_BODY: Fields = &[("reward_height", Number), ("outputs", Record(OUTPUTS))];
+const SHOWN: Form = Record(&[("tokens", List(&Number)), ("lists", List(&TOP))]);
+const PLACE: Form = Record(&[("height", Number), ("index", Number)]);
+const EVIDENCE: Fields = &[
+    ("receipt", Record(PROMISE)),
+    ("suite", Number),
+    ("key", Bytes),
+    ("signature", Bytes),
+    ("answer", SHOWN),
+    ("rewards", List(&Number)),
+    ("unbondings", List(&PLACE)),
+];
+const PUNISHED: Fields = &[("version", Number), ("taken", Number)];
 
 #[test]
 fn bodies_of_proposals() {
@@ -53,6 +66,17 @@ fn bodies_of_proposals() {
 fn rehearsed_tickets() {
     for vector in list(&vectors("dao.json")["ready"]) {
         checked(READY_BODY, vector);
+    }
+}
+
+#[test]
+fn evidence_and_what_is_kept_of_it() {
+    for vector in list(&vectors("dao.json")["evidence"]) {
+        match text(&vector["record"]) {
+            "Evidence" => checked(EVIDENCE, vector),
+            "Punished" => checked(PUNISHED, vector),
+            name => panic!("{name} is no record of evidence"),
+        };
     }
 }
 

@@ -39,6 +39,7 @@ fn payload(kind: u64) -> (&'static str, Form) {
         7 => ("Propose", Record(&[("subject", Number), ("bond", Number), ("body", Bytes)])),
         8 => ("Vote", Record(&[("proposal", Bytes), ("choice", Number)])),
         9 => ("Delegate", Record(&[("to", Bytes)])),
+        10 => ("Claim", Record(&[("subject", Number), ("bond", Number), ("body", Bytes)])),
         11 => ("Prove", Record(&[("subject", Number), ("target", Bytes), ("room", Number), ("body", Bytes)])),
         _ => panic!("there is no kind {kind}"),
     }
@@ -72,5 +73,5 @@ fn bytes_ids_and_digests() {
         assert_eq!(digest, sized(&vector["digest"]));
         kinds.insert(number(&vector["fields"]["kind"]));
     }
-    assert_eq!(kinds, [1, 2, 3, 4, 5, 6, 7, 8, 9, 11].into());
+    assert_eq!(kinds, (1..=11).collect());
 }

@@ -8,6 +8,7 @@ mod address;
 mod asert;
 mod bank;
 mod beginnings;
+mod benchmarks;
 mod block_states;
 mod block_work;
 mod blocks;

@@ -13,7 +13,7 @@ use crate::hashing::hash;
 use crate::reading::{bytes, list, sized, text, vectors};
 use crate::signatures::verifies;
 
-const PROMISE: Fields = &[
+pub const PROMISE: Fields = &[
     ("version", Number),
     ("genesis_hash", Bytes),
     ("gateway", Bytes),

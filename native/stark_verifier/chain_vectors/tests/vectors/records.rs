@@ -126,6 +126,17 @@ const VOTER: Fields = &[
     ("votes", List(&CAST)),
     ("ready", List(&Number)),
 ];
+const MADE_REPORT: Fields = &[
+    ("version", Number),
+    ("proposal", Bytes),
+    ("reporter", Bytes),
+    ("suite", Number),
+    ("bond", Number),
+    ("bits", Bytes),
+    ("sample", List(&Number)),
+    ("proven", Number),
+    ("standing", Number),
+];
 
 fn fields(name: &str) -> Fields {
     match name {
@@ -144,6 +155,7 @@ fn fields(name: &str) -> Fields {
         "Tier" => TIER,
         "Proposal" => PROPOSAL,
         "Voter" => VOTER,
+        "Report" => MADE_REPORT,
         _ => panic!("the state has no {name}"),
     }
 }
@@ -170,6 +182,7 @@ fn key(name: &str, place: &Value) -> (u8, Vec<u8>) {
         ("Tier", _) => (14, vec![u8::try_from(number(&place["tier"])).unwrap()]),
         ("Proposal", _) => (15, bytes(&place["call_id"])),
         ("Voter", _) => (16, bytes(&place["address"])),
+        ("Report", _) => (17, bytes(&place["call_id"])),
         _ => panic!("{name} has no place {place}"),
     }
 }
@@ -188,7 +201,7 @@ fn fields_bytes_and_places() {
         kinds.insert(kind);
     }
     assert_eq!(state::root(&records), sized(&vectors["state_root"]));
-    assert_eq!(kinds, (1..=16).chain([23]).collect());
+    assert_eq!(kinds, (1..=17).chain([23]).collect());
 }
 
 #[test]

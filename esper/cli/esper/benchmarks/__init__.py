@@ -1,0 +1,1 @@
+"""The command that asks a model a benchmark. No chain is needed for it."""

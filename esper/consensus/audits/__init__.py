@@ -1,0 +1,1 @@
+"""Rules about the groups of Prove transactions, by what these are about."""
