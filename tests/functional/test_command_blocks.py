@@ -119,6 +119,15 @@ def test_the_page_of_packages(checkout: Path) -> None:
     assert '"refused": false' in told
 
 
+def test_the_page_of_benchmarks(checkout: Path) -> None:
+    told = execute(blocks(ROOT / "docs" / "benchmarks.md"), checkout)
+    assert "right      37 of 120" in told
+    assert "guessing gives 25.0%" in told
+    assert "item 3: wrong" in told
+    # Of the text, and of the suite that was made from it.
+    assert told.count("69d2695538b60c19") == 3
+
+
 def test_page_of_events_against_regtest(checkout: Path) -> None:
     datadir = checkout / "devnet-data" / "told"
     datadir.parent.mkdir(exist_ok=True)
@@ -138,7 +147,7 @@ def test_the_page_of_the_gateway(checkout: Path) -> None:
 
 def test_no_page_has_commands_that_nobody_runs() -> None:
     names = ["wallet", "rpc", "node", "demo-tamper", "packages", "dao", "events", "gateway"]
-    names += ["start", "run-a-node", "mine", "verify", "vote"]
+    names += ["start", "run-a-node", "mine", "verify", "vote", "benchmarks"]
     run = {"README.md", *(f"docs/{name}.md" for name in names)}
     for page in PAGES:
         for block in blocks(page):
