@@ -25,7 +25,8 @@ def calibration_lines() -> list[str]:
         "",
         f"`bench.network_relay` and the simulated relay. Two numbers are of the first row's times: "
         f"{rate / 1000:.0f} MB/s sent,",
-        f"{busy_ms:.0f} ms of waiting for a shared processor; all else is foretold. Load when it "
+        f"{busy_ms:.0f} ms of waiting for a shared processor. The rules were adjusted after "
+        "looking at the others. Load when it "
         f"ended: {os.getloadavg()[0]:.1f}.",
         "",
         "| shape | mempools know | MB sent, measured | simulated | ratio | proven, ms | simulated |"

@@ -3,7 +3,8 @@
 Bytes are to agree as they are. Times cannot: eleven nodes share two processors there. So one
 network, the star whose mempools know nothing, gives two numbers: the rate at which its finder's
 bytes came, and what a node then waits for its part of the processors until it has proven the block.
-The other three networks are foretold with them.
+The other three networks are simulated with them; the model was adjusted after looking at those, as
+docs/network-simulation.md says.
 """
 
 from __future__ import annotations
