@@ -141,8 +141,8 @@ impl Layer {
 /// Vectors of the layer below that are added for one of a layer.
 #[inline(always)]
 const fn children(vector: usize) -> [usize; 2] {
-    let (block, rest) = (vector / VECTORS, vector % VECTORS);
-    let left = 2 * block * VECTORS + rest;
+    let block = vector / VECTORS;
+    let left = block * VECTORS + vector;
     [left, left + VECTORS]
 }
 
