@@ -10,6 +10,7 @@ from esper.mempool.journal import MempoolJournal
 from esper.primitives.ids import BlockId
 from esper.storage.datadir_lock import LOCK_FILE, DirectoryLock
 from esper.storage.format_version import FORMAT_FILE, write_format
+from esper.storage.own_file import unfinished
 from esper.storage.segments.segment_reader import Locator, SegmentReader
 from esper.storage.segments.segment_writer import START, SegmentWriter
 from esper.storage.segments.voiding import void_damage
@@ -45,7 +46,7 @@ def rewrite_journal(datadir: Path) -> None:
 
 def side_block_name(datadir: Path) -> str:
     blocks = SideBlocks(datadir)
-    return str(blocks._path(BLOCK).with_suffix(".new").relative_to(datadir))
+    return str(unfinished(blocks._path(BLOCK)).relative_to(datadir))
 
 
 @pytest.mark.parametrize(
@@ -54,11 +55,9 @@ def side_block_name(datadir: Path) -> str:
         (lambda _: LOCK_FILE, lock),
         (lambda datadir: SegmentReader(datadir).path(0).name, void),
         (lambda datadir: SegmentReader(datadir).path(0).name, cut),
-        (lambda _: Path(FORMAT_FILE).with_suffix(".new").name, name_format),
-        (side_block_name, keep_block),
         (lambda _: "mempool.new", rewrite_journal),
     ],
-    ids=["lock", "damage", "segment", "format", "side block", "mempool"],
+    ids=["lock", "damage", "segment", "mempool"],
 )
 def test_no_link_in_a_data_directory_leads_a_write_out_of_it(
     tmp_path: Path, name: Callable[[Path], str], uses: Callable[[Path], None]
@@ -70,6 +69,27 @@ def test_no_link_in_a_data_directory_leads_a_write_out_of_it(
     link.symlink_to(precious)
     with pytest.raises(OSError, match="symbolic links"):
         uses(datadir)
+    assert precious.read_bytes() == PRECIOUS
+
+
+@pytest.mark.parametrize(
+    ("name", "uses"),
+    [
+        (lambda _: unfinished(Path(FORMAT_FILE)).name, name_format),
+        (side_block_name, keep_block),
+    ],
+    ids=["format", "side block"],
+)
+def test_a_link_where_a_file_is_begun_is_taken_away(
+    tmp_path: Path, name: Callable[[Path], str], uses: Callable[[Path], None]
+) -> None:
+    precious, datadir = tmp_path / "precious", tmp_path / "d"
+    precious.write_bytes(PRECIOUS)
+    link = datadir / name(datadir)
+    link.parent.mkdir(parents=True)
+    link.symlink_to(precious)
+    uses(datadir)
+    assert not link.is_symlink()
     assert precious.read_bytes() == PRECIOUS
 
 
