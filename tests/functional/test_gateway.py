@@ -99,7 +99,7 @@ class GatewayNode:
         def look() -> bool | None:
             nonlocal made, looks
             # Credits last for ten blocks: on a busy machine the answer has to come within them.
-            if looks % 5 == 0:
+            if looks % 20 == 0:
                 self.generate(1)
                 made += 1
             looks += 1
