@@ -128,18 +128,22 @@ mod tests {
     #[test]
     fn blocks_may_begin_anywhere() {
         let linear = linear(200, 40, 0);
-        let values: Vec<i32> = numbers(3, 16).take(3 * 40).collect();
-        for level in Level::available() {
-            let packed = Packed::new(level, &[&linear], 16);
+        for (level, tokens, bits) in Level::available()
+            .into_iter()
+            .flat_map(|level| [(1, 16), (3, 16), (1, 20), (3, 20)].map(|(tokens, bits)| (level, tokens, bits)))
+        {
+            let values: Vec<i32> = numbers(3, bits).take(tokens * 40).collect();
+            let packed = Packed::new(level, &[&linear], bits);
             let mut inputs = Inputs::default();
             inputs.set(level, &packed, &values);
-            let mut all = vec![0; packed.blocks() * 3 * TILE_ROWS];
+            let mut all = vec![0; packed.blocks() * tokens * TILE_ROWS];
             multiply(level, &packed, 0, &inputs, &mut all);
             for first in 0..packed.blocks() {
                 for count in 1..=packed.blocks() - first {
-                    let mut some = vec![0; count * 3 * TILE_ROWS];
+                    let mut some = vec![0; count * tokens * TILE_ROWS];
                     multiply(level, &packed, first, &inputs, &mut some);
-                    assert_eq!(some, all[first * 3 * TILE_ROWS..][..some.len()], "{level:?} {first} {count}");
+                    let same = some == all[first * tokens * TILE_ROWS..][..some.len()];
+                    assert!(same, "{level:?} {tokens} {bits} {first} {count}");
                 }
             }
         }

@@ -45,7 +45,7 @@ pub(super) fn multiply(matrix: &Packed, first_block: usize, inputs: &Inputs, out
 unsafe fn blocks_of<const RB: usize, const NT: usize, const P: usize>(job: &Job<'_>, blocks: usize) {
     let mut block = 0;
     while block < blocks {
-        let in_group = (block / GROUP + 1) * GROUP - block;
+        let in_group = GROUP - (job.first_block + block) % GROUP;
         let left = in_group.min(blocks - block);
         // SAFETY: blocks stay below `blocks` and inside one group, tokens below `job.tokens`.
         block += unsafe {
