@@ -128,10 +128,8 @@ mod tests {
     #[test]
     fn blocks_may_begin_anywhere() {
         let linear = linear(200, 40, 0);
-        for (level, tokens, bits) in Level::available()
-            .into_iter()
-            .flat_map(|level| [(1, 16), (3, 16), (1, 20), (3, 20)].map(|(tokens, bits)| (level, tokens, bits)))
-        {
+        let sizes = |level| [(1, 16), (3, 16), (1, 20), (3, 20)].map(|(tokens, bits)| (level, tokens, bits));
+        for (level, tokens, bits) in Level::available().into_iter().flat_map(sizes) {
             let values: Vec<i32> = numbers(3, bits).take(tokens * 40).collect();
             let packed = Packed::new(level, &[&linear], bits);
             let mut inputs = Inputs::default();
