@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from esper.crypto.signing import KeyPair
-from esper.dao.steps import Step
 from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from tests.support.bench_suites import item, text_suite
@@ -39,12 +38,12 @@ def test_a_longer_bank_of_a_model_that_failed_is_no_way_past_the_gate() -> None:
     world.make_ready(new)
     active = world.proposal(new).active
     world.until(active + RULES.trial - V - 1, fresh=False)
-    print(world.live(texts), world.records.settings)
+    assert world.live(texts) is None
+    assert world.records.settings.texts == (TEXT,)
     bank = replace(model_body().entry, bank_root=bytes([5])*64, bank_size=model_body().entry.bank_size + 1)
     longer = passed(world, world.propose(model_body(entry=bank), bond=4 * COIN))
     assert world.proposal(longer).gate == 0
     world.until(active + RULES.trial + 3, fresh=False)
     (tier,) = world.registry.tiers
     assert tier.model == REGTEST.model
-    print(world.step(longer), world.live(longer))
     assert world.live(longer) is None
