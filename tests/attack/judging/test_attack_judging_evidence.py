@@ -166,7 +166,10 @@ def test_numbers_from_the_edges_break_a_rule_or_take_nothing_wrong() -> None:
         plain.body,
         answer=replace(
             plain.body.answer,
-            lists=tuple((Candidate(token, sign * edge),) for token, sign in zip(TRUE, (1, -1, 0), strict=True)),
+            lists=tuple(
+                (Candidate(token, sign * edge),)
+                for token, sign in zip(TRUE, (1, -1, 0), strict=True)
+            ),
         ),
     )
     far = accusing(GATEWAY, rewards=(0, WORD), unbondings=((0, 0), (WORD, WORD), (0, WORD)))

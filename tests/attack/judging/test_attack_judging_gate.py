@@ -40,7 +40,9 @@ def test_a_longer_bank_of_a_model_that_failed_is_no_way_past_the_gate() -> None:
     world.until(active + RULES.trial - V - 1, fresh=False)
     assert world.live(texts) is None
     assert world.records.settings.texts == (TEXT,)
-    bank = replace(model_body().entry, bank_root=bytes([5])*64, bank_size=model_body().entry.bank_size + 1)
+    bank = replace(
+        model_body().entry, bank_root=bytes([5]) * 64, bank_size=model_body().entry.bank_size + 1
+    )
     longer = passed(world, world.propose(model_body(entry=bank), bond=4 * COIN))
     assert world.proposal(longer).gate == 0
     world.until(active + RULES.trial + 3, fresh=False)
