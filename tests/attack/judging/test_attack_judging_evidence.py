@@ -130,7 +130,7 @@ def test_another_branch_takes_it_anew_and_only_once() -> None:
 
 
 def offered(world: DaoWorld, *sent: tuple[KeyPair, Payload]) -> list[str]:
-    """What a miner's draft makes of them: the rule that each breaks, and nothing else goes wrong."""
+    """What a draft makes of them: the rule that each breaks; nothing else goes wrong."""
     run, told = TransactionRun(world.state, world.context()), []
     nonces: dict[bytes, int] = {}
     for key, payload in sent:
