@@ -1,11 +1,12 @@
 """Evidence against a gateway: an answer that it signed, and the model's own to the same prompt.
 
     target = the digest that the gateway signed: H(esper/receipt/sign/v1, receipt)
-    limit  = tokens of the signed answer
+    limit  = tokens of the model's answer that are shown, at most as many as were signed
 
-The model's answer is proven up to as many tokens as were signed, whatever the receipt says about
-the most that were asked for. So an honest answer that a stop, its reader or its budget cut short
-is the model's own, and never contradicted; and one that goes on where the model ended is.
+The model's answer is proven as far as it is shown, whatever the receipt says about the most that
+were asked for. So an honest answer that a stop, its reader or its budget cut short is the model's
+own, and never contradicted; one that goes on where the model ended is; and no answer becomes too
+long to be contradicted by what its signer puts behind the first false token.
 """
 
 from dataclasses import dataclass
@@ -64,8 +65,8 @@ class Evidence:
 
     @property
     def limit(self) -> int:
-        """Most answer tokens of the proof's statement."""
-        return len(self.receipt.answer)
+        """Answer tokens of the proof's statement: whoever accuses shows up to a false one."""
+        return len(self.answer.tokens)
 
 
 EVIDENCE: Final = Record(

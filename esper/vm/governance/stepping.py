@@ -8,7 +8,6 @@
 from dataclasses import replace
 
 from esper.dao.benchmarks.standing import open_next, own_next
-from esper.dao.bodies import ModelBody
 from esper.dao.change_rules import check_change
 from esper.dao.model_rules import check_still_extends
 from esper.dao.records import Due, Live, Proposal
@@ -116,7 +115,7 @@ class _Stepping:
         settle_reports(live, self._records)
         proposal = self._records.proposal(live.id)
         match proposal.subject:
-            case Subject.MODEL if passed and self._has_place(live, model_of(proposal)):
+            case Subject.MODEL if passed and self._has_place(live, proposal):
                 self._records.set_proposal(live.id, replace(proposal, final=proposal.close))
                 after = proposal.close + self._rules.draw_depth + 1
                 self._records.move(live, Step.DRAW, after)
@@ -130,14 +129,18 @@ class _Stepping:
             case _:
                 end(live, self._records)
 
-    def _has_place(self, live: Live, body: ModelBody) -> bool:
-        tiers = tiers_by(self._records)
+    def _has_place(self, live: Live, proposal: Proposal) -> bool:
+        tiers, body = tiers_by(self._records), model_of(proposal)
         try:
             check_tier_limit(live.tier, tiers, self._records)
             check_not_elsewhere(body, tiers, self._records)
             tier = tiers.find(live.tier)
             if tier is not None and tier.model.model_id == body.entry.model_id:
                 check_still_extends(body, tier)
+            elif not proposal.fee:
+                # A longer bank when it was opened, which brings no fee and needs no report. Its
+                # model was taken back meanwhile, and does not return by that door.
+                return False
         except (DaoViolation, ProposalViolation):
             return False
         return is_tier_free(live.tier, self._records) and (tier is None) == (body.share != 0)

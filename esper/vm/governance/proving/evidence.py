@@ -76,23 +76,29 @@ def check_contradiction(body: Evidence, model: ModelEntry, most_rows: int) -> No
     """
     prompt, signed = body.receipt.prompt, body.receipt.answer
 
-    # 7. There is something to run, and a proof may be as long.
+    # 7. There is something to run, and a proof may be as long as what is shown of it.
     if not prompt or not signed:
         raise ReceiptViolation("without prompt or answer it says nothing about its model")
     if max(prompt) >= model.shape.vocab:
         raise ReceiptViolation("its prompt has ids that its model does not know")
+    if not 1 <= body.limit <= len(signed):
+        raise ReceiptViolation(
+            f"the answer to be proven has {body.limit} tokens, must have 1 to {len(signed)}"
+        )
     rows, most = audit_rows(len(prompt), body.limit), min(most_rows, model.shape.max_seq)
     if rows > most:
         raise AuditRowsViolation(rows, most)
 
-    # 8. Up to as many tokens as were signed: whatever cut an honest answer short, it is this one.
+    # 8. No longer than what was signed: whatever cut an honest answer short, it begins like this.
     try:
         check_shown(body.answer, body.limit, EVIDENCE_LISTED, model)
     except ValueError as error:
         raise ReceiptViolation(f"the answer to be proven {error}") from error
 
     # 9. Another token, or an end that the signed answer goes on behind.
-    if body.answer.tokens == signed:
+    shown = body.answer.tokens
+    goes_on = shown[-1] == model.eos and len(signed) > len(shown)
+    if shown == signed[: len(shown)] and not goes_on:
         raise ReceiptViolation("the model gives the answer that was signed")
 
 

@@ -81,9 +81,12 @@ def test_an_answer_cut_short_is_never_evidence() -> None:
         # That the model goes on is not shown: a longer answer than was signed is none to prove.
         longer = accusing(GATEWAY, *TRUE, 10, EOS, answer=TRUE, max_tokens=max_tokens)
         assert "must have 1 to 3" in str(broken(world, longer))
-        # Nor that it ended where it did not.
+        # Nor does less of it contradict more.
         shorter = accusing(GATEWAY, *TRUE[:2], answer=TRUE, max_tokens=max_tokens)
-        assert "without EOS" in str(broken(world, shorter))
+        assert "gives the answer" in str(broken(world, shorter))
+        nothing = accusing(GATEWAY, answer=TRUE, max_tokens=max_tokens)
+        nothing = Accusing(nothing.target, replace(nothing.body, answer=shown()))
+        assert "has 0 tokens" in str(broken(world, nothing))
     ended = accusing(GATEWAY, *TRUE, EOS, answer=(*TRUE, EOS))
     assert "gives the answer" in str(broken(world, ended))
 
@@ -94,6 +97,8 @@ def test_an_answer_cut_short_is_never_evidence() -> None:
         (FALSE, TRUE),
         ((8,), (7,)),
         ((*TRUE, 5), (*TRUE, EOS)),
+        ((*TRUE, 5), (EOS,)),
+        (FALSE, TRUE[:2]),
         ((*TRUE, EOS), (*TRUE, 10)),
         ((*TRUE, 5, 6), (*TRUE, EOS)),
         ((EOS,), (7,)),
