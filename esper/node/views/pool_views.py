@@ -91,12 +91,12 @@ class PoolViews:
             if groups:
                 raise GroupsOfProveError(payload.NAME)
             return await self._mempool.submit(data, replaces)
-        if self._ready is None or self._proves is None:
-            raise NotMinedHereError
-        if payload.subject == READY_SUBJECT and not groups:
+        if payload.subject == READY_SUBJECT and not groups and self._ready is not None:
             replaced = await self._ready.take(transaction, payload)
-        else:
+        elif self._proves is not None:
             replaced = await self._proves.take(transaction, payload, groups, replaces)
+        else:
+            raise NotMinedHereError
         return Taken(transaction.txid, replaced)
 
     async def mempool(self, _: s.NoParams) -> s.MempoolReply:
