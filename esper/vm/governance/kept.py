@@ -9,17 +9,9 @@ from esper.primitives.errors.dao_errors import DaoEncodingViolation
 
 REPORTS_TAKEN: bool = False
 """Claims about models, and proofs of their items."""
-EVIDENCE_TAKEN: bool = False
-"""Proofs that a gateway signed what its model does not say."""
 
 
 def check_reports_taken() -> None:
     """Raises DaoEncodingViolation."""
     if not REPORTS_TAKEN:
         raise DaoEncodingViolation("reports on models are not taken yet")
-
-
-def check_evidence_taken() -> None:
-    """Raises DaoEncodingViolation."""
-    if not EVIDENCE_TAKEN:
-        raise DaoEncodingViolation("evidence against gateways is not taken yet")

@@ -26,7 +26,8 @@ from esper.primitives.address import SUITE_ML_DSA_65
 from esper.primitives.codec import CodecError
 from esper.primitives.ids import Txid
 from esper.primitives.work_outputs import Candidate
-from esper.receipts.form import MAX_BYTES, FormError, decode_receipt
+from esper.receipts.form import MAX_BYTES, decode_receipt
+from esper.receipts.json_shapes import FormError
 from esper.wallet.errors import WalletError
 
 if TYPE_CHECKING:

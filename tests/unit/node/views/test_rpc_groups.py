@@ -18,7 +18,6 @@ from esper.rpc import schema as s
 from esper.vm.payload import Output
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
-from tests.support.dao_kept import evidence_taken  # noqa: F401
 from tests.support.node.evidence_world import CHAIN, ProveWorld, accused, lie
 from tests.support.node.rpc_asking import refusal
 from tests.support.vm_world import ALICE, BOB, COIN, address, make, sign
