@@ -96,10 +96,30 @@ def accuse_command(
         }
         if said.tokens == promise.answer:
             _tell_honest(s, document)
+        _check_mines(s)
         place = a.first_difference(promise.answer, said.tokens)
         s.note(f"contradicted: token {place + 1} of {len(promise.answer)} is another")
         named = a.takings(account_of(s.node, gateway), s.rules)
         _accuse(s, own, terms, found, said, named, loaded, document, any_memory=any_memory)
+
+
+def _check_mines(s: Session) -> None:
+    """Before anything is proven: a proof is of use to a node that mines alone."""
+    from esper.rpc.client import NodeError
+    from esper.rpc.errors import NOT_MINING
+    from esper.rpc.methods import GET_MINING
+    from esper.rpc.schema import NoParams
+
+    try:
+        s.node.call(GET_MINING, NoParams())
+    except NodeError as error:
+        if error.code != NOT_MINING:
+            raise
+        s.refuse(
+            "NotMinedHereError",
+            "this node does not mine, and a proof travels with the block that holds it: name one "
+            "that does with ESPER_RPC and ESPER_RPC_TOKEN",
+        )
 
 
 def _tell_honest(s: Session, document: dict[str, Any]) -> NoReturn:

@@ -72,3 +72,15 @@ class NoPlaceError(ProveDeskError):
             f"{count} proofs of {size} bytes wait for a block here, and there is no place for "
             "more: send it again later, or hand it to another miner"
         )
+
+
+class TooManyOfSenderError(ProveDeskError):
+    """As many of one sender wait as may."""
+
+    retry = True
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} proofs of this sender wait for a block here already: send this one again when "
+            "a block has one of them"
+        )

@@ -17,7 +17,7 @@ from esper.consensus.context import ChainContext
 from esper.consensus.ports import ProofRejectedError, WorkClaim
 from esper.node.chain.changes.followers import ChainChange, Commit
 from esper.node.mining.block_draft import BlockDraft
-from esper.node.mining.proves.errors import NoPlaceError
+from esper.node.mining.proves.errors import NoPlaceError, TooManyOfSenderError
 from esper.primitives.errors.audit_errors import AuditViolation
 from esper.primitives.errors.consequences import Stage, consequence_of
 from esper.primitives.errors.rule_violation import Consequence, RuleViolation
@@ -32,6 +32,8 @@ from esper.vm.view import StateView
 LOG: Final = logging.getLogger("esper.mining")
 MOST: Final = 32
 """Transactions that are kept."""
+MOST_OF_SENDER: Final = 8
+"""That wait, of one sender: nobody fills the place of all others."""
 MOST_BYTES: Final = 16 << 20
 """Bytes of them and of their groups: of the largest groups, those of eight."""
 
@@ -76,7 +78,7 @@ class HandedIn:
     def keep(self, new: Handed) -> Txid | None:
         """Take one in the place of the sender's with its nonce; that one's id.
 
-        Raises NoPlaceError.
+        Raises TooManyOfSenderError or NoPlaceError.
         """
         transaction = new.transaction
         old = next(
@@ -87,6 +89,8 @@ class HandedIn:
             ),
             None,
         )
+        if len(self.waiting_of(transaction.sender)) - (old is not None) >= MOST_OF_SENDER:
+            raise TooManyOfSenderError(MOST_OF_SENDER)
         kept = {txid: one for txid, one in self._kept.items() if txid != old}
         in_blocks = iter([txid for txid, one in kept.items() if one.height is not None])
         while not _fits([*kept.values(), new]):

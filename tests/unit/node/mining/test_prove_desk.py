@@ -192,6 +192,20 @@ def test_there_is_a_most_of_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
             world.take(first, group)
 
 
+def test_one_sender_does_not_fill_the_place_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "MOST_OF_SENDER", 2)
+    world = ProveWorld()
+    for number in range(2):
+        world.take(*accused(lie(number), nonce=number))
+    assert world.refused(*accused(lie(2), nonce=2)) == "TooManyOfSenderError"
+    assert world.refused(*accused(lie(2), CAROL)) == ""
+    # In the place of one of its own there is room.
+    assert world.refused(*accused(lie(2), nonce=1)) == ""
+    first = world.handed.waiting()[0].transaction
+    moved(world, applied=[[first]])
+    assert world.refused(*accused(lie(3), nonce=0)) == ""
+
+
 # --- blocks ---
 
 
