@@ -74,9 +74,7 @@ class ProveDesk:
         if transaction.txid in self._handed:
             return None
         self._check_nonce_free(transaction, replaces)
-        size = sum(map(len, groups))
-        if size > prove.room:
-            raise AuditRoomViolation(size, prove.room)
+        size = _size_within(prove, groups)
         sender = transaction.sender
         with self._place(sender):
             async with self._one:
@@ -165,6 +163,14 @@ class _Noting:
         """Raises ProofMalformedError or ProofRejectedError."""
         self._verifier.verify(claim, proof)
         self.shown.append((claim, proof))
+
+
+def _size_within(prove: Prove, groups: Sequence[bytes]) -> int:
+    """Bytes of the groups, before any is read. Raises AuditRoomViolation."""
+    size = sum(map(len, groups))
+    if size > prove.room:
+        raise AuditRoomViolation(size, prove.room)
+    return size
 
 
 def _decoded(groups: Sequence[bytes]) -> list[CallGroup]:
