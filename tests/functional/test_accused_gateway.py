@@ -114,7 +114,6 @@ def test_a_gateway_that_lies_is_caught(prepared: tuple[Path, str, str], tmp_path
         gateway(elsewhere, "--gateway", "off") as miner,
         gateway(datadir, program=altered("faulty")) as liar,
     ):
-        miner.ask("connect_peer", address=liar.ask("get_network")["multiaddr"])
         lie = promised(liar, tmp_path / "lie.json")
         status, links = verify(lie)
         assert (status, links["instant"][0]) == (3, "ok"), links
@@ -129,6 +128,14 @@ def test_a_gateway_that_lies_is_caught(prepared: tuple[Path, str, str], tmp_path
         assert found["answer"] != found["signed"]
         assert found["honest"] is False
         at = int(miner.ask("get_status")["height"])
+        miner.generate(2)
+        assert account(miner, address)["stake"] == "0"
+
+        # Its own longer branch does not help: what leaves the chain waits again.
+        tip = liar.generate(4)
+        miner.ask("connect_peer", address=liar.ask("get_network")["multiaddr"])
+        until("the liar's branch", lambda: miner.tip == tip or None)
+        assert account(miner, address)["stake"] == before["stake"]
         tip = miner.generate(2)
         told = accuser.json("tx", found["txid"])["transaction"]
         assert told["status"] == "confirmed"
@@ -144,7 +151,8 @@ def test_a_gateway_that_lies_is_caught(prepared: tuple[Path, str, str], tmp_path
             assert gained == half - int(told["fee"])
             # The other half is nobody's; beside it there is what blocks bring, fees among it.
             minted = sum(
-                int(node.ask("get_block", height=height)["reward"]) for height in (at + 1, at + 2)
+                int(node.ask("get_block", height=height)["reward"])
+                for height in range(at + 1, at + 7)
             )
             assert issued(node) == supply + minted - int(told["fee"]) - half
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from esper.crypto.signatures import MAX_KEY_BYTES, MAX_SIGNATURE_BYTES
 from esper.dao.benchmarks.answers import ShownAnswer
 from esper.dao.benchmarks.fitting import audit_rows
 from esper.dao.evidence import (
@@ -26,7 +25,7 @@ from esper.primitives.address import SUITE_ML_DSA_65
 from esper.primitives.codec import CodecError
 from esper.primitives.ids import Txid
 from esper.primitives.work_outputs import Candidate
-from esper.receipts.form import MAX_BYTES, decode_receipt
+from esper.receipts.form import decode_receipt
 from esper.receipts.json_shapes import FormError
 from esper.wallet.errors import WalletError
 
@@ -73,8 +72,6 @@ class SignedAnswer:
 
 def signed_answer(data: bytes, genesis_hash: bytes) -> SignedAnswer:
     """What a gateway signed, by the bytes of a receipt. Raises NoPromiseError."""
-    if len(data) > MAX_BYTES:
-        raise NoPromiseError(f"receipt: has more than {MAX_BYTES} bytes")
     try:
         part = decode_receipt(data).instant
     except (FormError, ValueError) as error:
@@ -89,8 +86,6 @@ def signed_answer(data: bytes, genesis_hash: bytes) -> SignedAnswer:
         raise NoPromiseError(f"what was signed cannot be read: {error}") from error
     if promise.genesis_hash != genesis_hash:
         raise NoPromiseError("what was signed is of another network than this wallet")
-    if len(part.key) > MAX_KEY_BYTES or len(part.signature) > MAX_SIGNATURE_BYTES:
-        raise NoPromiseError("key or signature are longer than any")
     if signer_of(part.record, part.key, part.signature) != promise.gateway:
         raise NoPromiseError("the signature is not the gateway's: this is evidence of nothing")
     if not promise.prompt or not promise.answer:

@@ -9,16 +9,24 @@ from typing import Any
 import pytest
 import trio
 
+from esper.consensus.audit_rules import check_audits
+from esper.consensus.block import Coinbase
+from esper.consensus.block_isolation import BlockContent
 from esper.consensus.call_groups import JUDGE
+from esper.node.calls.ready_calls import ReadyCalls
 from esper.node.events import ProveHandedIn
+from esper.node.mining.block_assembly import assemble
 from esper.node.mining.block_draft import BlockDraft
 from esper.node.mining.proves import desk as desk_module
 from esper.node.mining.proves import waiting
 from esper.node.mining.proves.errors import CheckRunsError, ChecksWaitError, ProveDeskError
+from esper.primitives.errors.audit_errors import AuditGroupViolation
 from esper.primitives.ids import BlockId, Txid
+from esper.vm.ledger import Ledger
 from esper.vm.payload import Output
 from esper.vm.transaction import Transaction
 from esper.vm.transfer import Transfer
+from esper.vm.view import Overlay, StateView
 from tests.support.node.evidence_world import (
     CHAIN,
     PARAMS,
@@ -28,7 +36,7 @@ from tests.support.node.evidence_world import (
     group_of,
     lie,
 )
-from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address, make, sign
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, address, make, sign
 
 PER_BLOCK = PARAMS.governance.audits_per_block
 
@@ -92,6 +100,7 @@ def test_what_waits_in_the_mempool_with_its_nonce_would_be_first() -> None:
     first = pay(0)
     world.mempool.pool.add(first, world.state, CHAIN, now_ms=0)
     assert world.refused(*accused(lie()), replaces=(first.txid,)) == "NonceWaitsError"
+    assert world.verifier.asked == 0
     world = ProveWorld()
     world.during = lambda: world.mempool.pool.add(first, world.state, CHAIN, now_ms=0)
     assert world.refused(*accused(lie())) == "NonceWaitsError"
@@ -115,6 +124,8 @@ def test_cheap_rules_come_before_the_proof() -> None:
         (transaction, (group, group), "AuditGroupViolation"),
         (transaction, (replace(group, kind=JUDGE),), "AuditGroupViolation"),
         (transaction, (group_of(Txid(bytes(64)), group.proof),), "AuditGroupViolation"),
+        # Beside its own one that its block could have for no transaction.
+        (transaction, (group, group_of(Txid(bytes(64)), b"")), "AuditGroupViolation"),
     ):
         assert world.refused(refused, *groups) == rule
     assert world.verifier.asked == 0
@@ -263,6 +274,18 @@ def test_what_came_while_a_change_was_prepared_stays() -> None:
     assert [one.transaction for one in world.handed.waiting()] == [second]
 
 
+def test_what_a_judge_refuses_has_changed_nothing() -> None:
+    def refuses(after: StateView) -> None:
+        assert Ledger(Overlay(after)).account(address(ALICE)).nonce == 1
+        raise AuditGroupViolation("none is there")
+
+    draft = BlockDraft(CHAIN, ProveWorld().state, address(ALICE))
+    room, (transaction, _) = draft.room, accused(lie())
+    with pytest.raises(AuditGroupViolation):
+        draft.add(transaction, judge=refuses)
+    assert (draft.nonce(address(ALICE)), draft.room, draft.transactions) == (0, room, [])
+
+
 def test_a_block_has_as_many_as_it_may_and_as_fit() -> None:
     world = ProveWorld()
     pairs = [accused(lie(number), nonce=number) for number in range(PER_BLOCK + 1)]
@@ -279,6 +302,24 @@ def test_a_block_has_as_many_as_it_may_and_as_fit() -> None:
         draft.room = room
         assert len(world.handed.take(CHAIN, world.state, draft)) == bool(used)
         assert draft.room == room - used
+
+
+def test_a_block_that_is_put_together_of_it_keeps_every_rule() -> None:
+    world = ProveWorld()
+    transaction, group = accused(lie())
+    world.take(transaction, group)
+    assembled = assemble(
+        CHAIN, world.state, address(MINER), [pay(1)], ReadyCalls(), handed=world.handed
+    )
+    assert (assembled.plan.transactions, assembled.plan.groups) == ((transaction,), (group,))
+    assert assembled.execution is not None
+    check_audits(
+        BlockContent((transaction,), Coinbase(0, 1, bytes(33), 0), (), (group,)),
+        world.state,
+        assembled.execution,
+        CHAIN.execution_context(world.state, address(MINER)),
+        world.verifier,
+    )
 
 
 def test_what_was_refused_in_an_own_block_is_forgotten() -> None:

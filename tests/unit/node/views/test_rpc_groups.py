@@ -68,7 +68,11 @@ def test_a_prove_is_taken_with_its_group() -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("AAA", "groups[1]: no base64: "), ("AAAA", "groups[1]: call group: ")],
+    [
+        ("AAA", "groups[1]: no base64: "),
+        ("A AAA", "groups[1]: no base64: "),
+        ("AAAA", "groups[1]: call group: "),
+    ],
 )
 def test_what_is_no_group_is_named(text: str, said: str) -> None:
     transaction, group = accused(lie())

@@ -32,10 +32,13 @@ from esper.receipts.form import MAX_BYTES, encode_receipt
 from esper.receipts.parts import (
     FORMAT,
     PROMISE,
+    PROOF,
     VERSION,
     AnswerReceipt,
     AskedFor,
+    Listed,
     NamedNetwork,
+    ProvenGroup,
     Signed,
     Words,
 )
@@ -101,6 +104,28 @@ def test_what_no_gateway_stands_for_accuses_nobody(data: bytes, said: str) -> No
     with pytest.raises(NoPromiseError, match=said) as caught:
         signed_answer(data, GENESIS)
     assert caught.value.misuse
+
+
+def test_a_proof_without_a_promise_accuses_nobody() -> None:
+    proven = AnswerReceipt(
+        format=FORMAT,
+        version=VERSION,
+        kind=PROOF,
+        network=NamedNetwork("regtest", GENESIS),
+        models=(),
+        request=None,
+        text=Words(bytes(64), (), ""),
+        instant=None,
+        call=Listed(b"call", 0, 1, ()),
+        answer=None,
+        group=ProvenGroup(b"group", 0, 1, (), 2, 0, ()),
+        block_id=bytes(64),
+        header=b"header",
+        work=None,
+        anchor=None,
+    )
+    with pytest.raises(NoPromiseError, match="no signature of a gateway"):
+        signed_answer(encode_receipt(proven), GENESIS)
 
 
 @pytest.mark.parametrize("field", ["record", "key", "signature"])
