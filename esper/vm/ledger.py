@@ -162,6 +162,10 @@ class Ledger:
         """The ``index``-th of those released at ``height``, if it is not released yet."""
         return self.read(UNBONDING, unbonding_path(height, index))
 
+    def unbondings_due(self, height: int) -> int:
+        """How many are released at ``height``."""
+        return (self.read(DUE_COUNT, unbonding_count_path(height)) or DueCount()).count
+
     def cut_unbonding(self, height: int, index: int, units: int) -> None:
         """Take units off an unbonding. One of nothing stays: what is released is counted.
 

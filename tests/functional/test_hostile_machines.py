@@ -72,6 +72,7 @@ COMMANDS: dict[str, list[str]] = {
     "esper dao delegate": ["none"],
     "esper dao rollback": [TXID, "--bond", "1", "--dry-run"],
     "esper dao ready": [TXID],
+    "esper dao accuse": ["a.signed", "--wallet", "demo"],
     "esper console": [],
     "esper key new": ["--network", "devnet"],
     "esper key list": ["--network", "devnet"],

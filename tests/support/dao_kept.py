@@ -8,14 +8,6 @@ from esper.vm.governance import kept
 
 
 @pytest.fixture(scope="module", autouse=True)
-def evidence_taken() -> Iterator[None]:
-    """Blocks may hold evidence against gateways."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kept, "EVIDENCE_TAKEN", True)
-        yield
-
-
-@pytest.fixture(scope="module", autouse=True)
 def reports_taken() -> Iterator[None]:
     """Blocks may hold reports on models."""
     with pytest.MonkeyPatch.context() as patch:

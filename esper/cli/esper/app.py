@@ -118,6 +118,11 @@ DAO: Final = Group(
             "dao.readying:ready_command",
             "How many blocks are ready for a model, and what its miners do.",
         ),
+        Command(
+            "accuse",
+            "dao.accusing:accuse_command",
+            "Prove a signed answer false: 0 accused, 1 refused, 2 misused, 3 honest.",
+        ),
     ),
 )
 KEY: Final = Group(

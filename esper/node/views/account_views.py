@@ -6,11 +6,12 @@ from esper.consensus.context import ChainContext
 from esper.node.calls.text_service import TextService
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
-from esper.node.chain.history import ChainHistory, HistoryView, Released
+from esper.node.chain.history import ChainHistory, HistoryView
 from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.in_force import parameters_of
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import prompt_text
+from esper.node.views.releases import immature_rewards, unbonding_stake
 from esper.node.views.rpc_formats import address_of, address_text
 from esper.node.views.sync_state import SyncState
 from esper.primitives.ids import Txid
@@ -54,19 +55,19 @@ class AccountViews:
         chain = view.context
         rules = parameters_of(chain, view.state).credits
         account, known_key, totals = self._read(address, view.state, chain, rules)
-        immature = self._history.view.immature(address)
-        unbonding = self._history.view.unbonding(address)
         spent = self._mempool.pool.spent_by(address)
         incoming = self._mempool.pool.received_by(address)
         next_nonce = self._mempool.pool.next_nonce(address, account.nonce)
+        releases = partial(self._releases, address, self._history.view)
+        immature, unbonding = await self._chain.in_thread(releases)
         return s.AccountReply(
             address=address_text(address, self._params),
             balance=str(account.balance),
             pending_out=str(spent.units),
             pending_in=str(incoming),
-            immature=_releases(immature),
+            immature=immature,
             stake=str(account.stake),
-            unbonding=_releases(unbonding),
+            unbonding=unbonding,
             nonce=account.nonce,
             next_nonce=next_nonce,
             key_known=known_key,
@@ -110,6 +111,15 @@ class AccountViews:
                 found[event.txid] = prompt_text(self._texts, call)
         return found
 
+    def _releases(
+        self, address: bytes, history: HistoryView, view: ChainView
+    ) -> tuple[list[s.Release], list[s.Release]]:
+        """Rewards and unstaked units on their way."""
+        ledger = Ledger(Overlay(view.state))
+        maturity = self._params.reward.maturity
+        rewards = immature_rewards(address, history.immature(address), maturity, ledger)
+        return rewards, unbonding_stake(address, history.unbonding(address), ledger)
+
     @staticmethod
     def _read(
         address: bytes, state: StateView, chain: ChainContext, rules: CreditParameters
@@ -132,10 +142,6 @@ class AccountViews:
             prompt=prompt,
             cursor=event.cursor,
         )
-
-
-def _releases(found: list[Released]) -> list[s.Release]:
-    return [s.Release(height=one.height, amount=str(one.amount)) for one in found]
 
 
 def _credits(

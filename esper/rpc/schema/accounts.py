@@ -18,6 +18,8 @@ class Release(Reply, frozen=True):
 
     height: int
     amount: Amount
+    index: int = 0
+    """Of unstaked units: their number among all that is released there."""
 
 
 class Credits(Reply, frozen=True):

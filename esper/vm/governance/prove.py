@@ -17,7 +17,7 @@ from esper.primitives.ids import Txid
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.dao_suite import check_suite
-from esper.vm.governance.kept import check_evidence_taken, check_reports_taken
+from esper.vm.governance.kept import check_reports_taken
 from esper.vm.governance.proving.evidence import check_evidence, punish
 from esper.vm.governance.proving.items import apply_item, check_item
 from esper.vm.governance.proving.readiness import check_readiness, note_ready
@@ -73,8 +73,6 @@ class Prove(Payload):
         """Raises DaoEncodingViolation."""
         if self.subject == ITEM_SUBJECT:
             check_reports_taken()
-        if self.subject == EVIDENCE_SUBJECT:
-            check_evidence_taken()
         self.read()
 
     def check_in_context(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> None:

@@ -19,7 +19,6 @@ from esper.vm.state import State
 from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay
 from tests.support.chain_world import funded_network
-from tests.support.dao_kept import evidence_taken  # noqa: F401
 from tests.support.evidence_cases import Accusing, accusing
 from tests.support.fake_work import FakeInference, FakeProver, FakeVerifier
 from tests.support.vm_world import ALICE, BOB, COIN, Unchecked, address, make

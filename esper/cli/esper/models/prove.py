@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -27,6 +25,7 @@ from esper.cli.esper.models.proving_progress import (
     check_memory,
     memory_line,
     shown,
+    status,
 )
 from esper.cli.esper.models.segments import Segments, Wish, Workers, prove_segments, segment_lines
 from esper.cli.esper.models.text_arguments import refuse, utf8_text, utf8_texts
@@ -46,18 +45,6 @@ def unreadable(file: Path, error: OSError, as_json: bool) -> NoReturn:
     """A file that nothing can be said of: neither valid nor forged."""
     message = f"{file} is unreadable: {error.strerror or error}"
     refuse(message, as_json=as_json, name="UnreadableFileError", status=2)
-
-
-@contextmanager
-def _status(doing: str) -> Iterator[None]:
-    """What is being done, for whoever watches a terminal."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(doing):
-        yield
 
 
 def identifier(text: str, option: str) -> bytes:
@@ -119,7 +106,7 @@ def prove_command(
         raise typer.BadParameter("is for --chat alone", param_hint="--system")
     try:
         check_out(out, force=force)
-        with _status("loading the model"):
+        with status("loading the model"):
             model = load_model(directory)
             prompts = [
                 input_tokens(directory, model, text, system, chat=chat)[0] for text in prompt

@@ -121,6 +121,18 @@ def shown(progress: Progress) -> Iterator[None]:
             follower.join()
 
 
+@contextmanager
+def status(doing: str) -> Iterator[None]:
+    """What is being done, for whoever watches a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(doing):
+        yield
+
+
 def apart(work: Callable[[], T]) -> T:
     """What ``work`` returns or raises, done in another thread: ctrl-C ends the wait at once."""
     results: list[T] = []

@@ -162,6 +162,9 @@ def test_a_block_that_is_refused_for_its_rehearsal_makes_the_miner_forget_what_w
             told: list[bool] = []
             proofs = SimpleNamespace(take=lambda *_: [], refused=lambda: told.append(True))
             monkeypatch.setattr(world.service, "_proofs", proofs)
+            lost: list[Any] = []
+            handed = SimpleNamespace(take=lambda *_: [], refused=lost.append)
+            monkeypatch.setattr(world.service, "_handed", handed)
 
             async def refuse(_: Any) -> Any:
                 raise violation
@@ -173,6 +176,8 @@ def test_a_block_that_is_refused_for_its_rehearsal_makes_the_miner_forget_what_w
                 await world.searcher.find()
                 await until(lambda: len(world.searcher.jobs) > count)
             assert told == [True] * forgets
+            # Of what others have proven those in the block alone, which had none.
+            assert lost == [()] * forgets
 
     go(main)
 

@@ -18,7 +18,6 @@ from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.proving.evidence import taken_so_far
 from esper.vm.stake import Stake
 from esper.vm.unstake import Unstake
-from tests.support.dao_kept import evidence_taken  # noqa: F401
 from tests.support.dao_world import DaoWorld, change_body
 from tests.support.evidence_cases import EOS, FALSE, TRUE, Accusing, accusing, shown
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, MINER, MODEL, address

@@ -12,8 +12,7 @@ from esper.vm.governance.opening_rules import gate_of
 from esper.vm.governance.prove import Prove
 from esper.vm.payload import Payload
 from tests.support.dao_world import DaoWorld, model_body
-from tests.support.evidence_cases import accusing
-from tests.support.vm_world import ALICE, BOB, COIN
+from tests.support.vm_world import ALICE, COIN
 
 REPORT = Claim(1, COIN, report_bytes(ReportBody(Txid(bytes(64)), 0, b"\1")))
 
@@ -23,9 +22,8 @@ REPORT = Claim(1, COIN, report_bytes(ReportBody(Txid(bytes(64)), 0, b"\1")))
     [
         (REPORT, "reports on models are not taken yet"),
         (Prove(2, Txid(bytes(64)), 0, b""), "reports on models are not taken yet"),
-        (accusing(BOB).prove(), "evidence against gateways is not taken yet"),
     ],
-    ids=["report", "item", "evidence"],
+    ids=["report", "item"],
 )
 def test_no_network_takes_them_yet(payload: Payload, said: str) -> None:
     world = DaoWorld()
