@@ -117,6 +117,17 @@ from esper.rpc.schema.overview import (
     StatisticsPoint,
 )
 from esper.rpc.schema.packages import ModelPackage, ModelPackages
+from esper.rpc.schema.reports import (
+    ProverReply,
+    RefutedItem,
+    ReportParams,
+    ReportReply,
+    Reports,
+    ReportShown,
+    ReportsParams,
+    SampledItem,
+    SuiteReply,
+)
 from esper.rpc.schema.text import DetokenizeParams, Message, TextReply, TokenizeParams, Tokens
 
 __all__ = [
@@ -225,4 +236,13 @@ __all__ = [
     "VoterReply",
     "VoterWeight",
     "WorkAnswer",
+    "ProverReply",
+    "RefutedItem",
+    "ReportParams",
+    "ReportReply",
+    "Reports",
+    "ReportShown",
+    "ReportsParams",
+    "SampledItem",
+    "SuiteReply",
 ]
