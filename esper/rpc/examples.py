@@ -319,8 +319,16 @@ _CHANGE: Final = s.LiveProposal(
     bond="1000000000000",
     proposer=ALICE,
 )
+_MODEL: Final = replace(
+    _CHANGE,
+    number=1,
+    id="7d" * 64,
+    subject="model",
+    tier=0,
+    about="model Another model for tier 0",
+)
 DAO_LIST: Final = s.DaoList(
-    proposals=[_CHANGE],
+    proposals=[_MODEL, _CHANGE],
     schedule=[s.DueAct(height=537, act="settle", id=BLOCK_ID)],
     stake="10000000000000",
     bond_unit="10000000000",
