@@ -118,6 +118,16 @@ DAO: Final = Group(
             "dao.readying:ready_command",
             "How many blocks are ready for a model, and what its miners do.",
         ),
+        Command(
+            "report",
+            "reports.reporting:report_command",
+            "Report what a proposed model gets right, for a bond; or prove what is drawn of it.",
+        ),
+        Command(
+            "refute",
+            "reports.refuting:refute_command",
+            "Find an item that is not as a report says, and prove it, for half of its bond.",
+        ),
     ),
 )
 KEY: Final = Group(
