@@ -61,8 +61,9 @@ from another machine, 403 a web page that is not configured, 404 and 405 another
 (whose case matters), 414 and 431 a first line and a head above 16 KiB, 415 another Content-Type,
 421 a Host that is neither this machine's nor listened on, 501 a coding of bodies that is not known,
 503 too many requests or connections at once (try again), 505 another version of HTTP. Then 400 a
-body that broke off or is malformed, 408 one that takes more than 10 s, 413 one above 256 KiB. After
-a refusal the connection ends; otherwise it may lie idle for 30 s, as `Keep-Alive` says.
+body that broke off or is malformed, 408 one that takes more than 10 s, 413 one above 256 KiB,
+or with a token above 3 MiB. After a refusal the connection ends; otherwise
+it may lie idle for 30 s, as `Keep-Alive` says.
 
 ## Methods
 

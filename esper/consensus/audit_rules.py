@@ -4,8 +4,12 @@
 3. room     4. the rehearsed ticket, or the answers of an item or a receipt     5. size and proof
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from esper.consensus.audits.evidence import check_evidence_groups
 from esper.consensus.audits.groups import (
+    ByKind,
     check_kinds,
     check_proof,
     check_room,
@@ -65,29 +69,55 @@ def check_audits(
     # A draw of this very block is in the state that it leads to, and no proposal ends there.
     after = Overlay(state)
     after.absorb(execution.changes)
-    records = DaoLedger(Ledger(after))
-    for transaction, prove in proves:
-        found, body = by_id.get(transaction.txid, {}), prove.read()
-        if isinstance(body, ItemProof):
-            proposal = _reported(prove.target, state, content)
-            check_item_groups(transaction, body, proposal, found, records, context, verifier)
-            continue
-        if isinstance(body, Evidence):
-            check_evidence_groups(transaction, body, found, context, verifier)
-            continue
-        check_kinds(found, (AUDIT,))
-        check_ready(transaction, found[AUDIT], records, context, verifier)
+    sight = AuditSight(state, content.transactions, after, context)
+    for transaction, _ in proves:
+        check_prove_groups(transaction, by_id.get(transaction.txid, {}), sight, verifier)
 
 
-def _reported(report_id: Txid, state: StateView, content: BlockContent) -> Txid:
+@dataclass(frozen=True, slots=True)
+class AuditSight:
+    """What the groups of a Prove are judged by."""
+
+    before: StateView
+    """The parent's state."""
+    transactions: Sequence[Transaction]
+    """Those of the block."""
+    after: StateView
+    """The state behind the transaction, or behind all of them."""
+    context: ExecutionContext
+    """What they are executed in."""
+
+
+def check_prove_groups(
+    transaction: Transaction, groups: ByKind, sight: AuditSight, verifier: WorkVerifier
+) -> None:
+    """Rules 2 to 5 of one Prove that was executed, and of its groups.
+
+    Raises AuditGroupViolation, AuditRoomViolation, RehearsalViolation or AuditProofViolation.
+    """
+    prove, context = transaction.payload, sight.context
+    assert isinstance(prove, Prove)
+    records, body = DaoLedger(Ledger(Overlay(sight.after))), prove.read()
+    match body:
+        case ItemProof():
+            proposal = _reported(prove.target, sight)
+            check_item_groups(transaction, body, proposal, groups, records, context, verifier)
+        case Evidence():
+            check_evidence_groups(transaction, body, groups, context, verifier)
+        case ReadyBody():
+            check_kinds(groups, (AUDIT,))
+            check_ready(transaction, groups[AUDIT], records, context, verifier)
+
+
+def _reported(report_id: Txid, sight: AuditSight) -> Txid:
     """The proposal that a report is about, which may have ended in the block, or been made there.
 
     Raises KeyError for a report that execution cannot have known.
     """
-    report = DaoLedger(Ledger(Overlay(state))).report(report_id)
+    report = DaoLedger(Ledger(Overlay(sight.before))).report(report_id)
     if report is not None:
         return report.proposal
-    for one in content.transactions:
+    for one in sight.transactions:
         if one.txid == report_id and isinstance(one.payload, Claim):
             return one.payload.read().proposal
     raise KeyError(f"execution lets no proof about report {report_id.hex()} pass")

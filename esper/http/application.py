@@ -114,8 +114,11 @@ class RoutedApplication:
         if facts is not None and facts.is_kept and not route.is_essential:
             raise BusyError("too many connections are open")
         granted = await route.authority(HTTPConnection(scope))
-        if route.limits.body_bytes:
-            receive = _replay(await _read_body(route, receive), receive)
+        limit = route.limits.body_bytes
+        if route.body_bytes is not None:
+            limit = route.body_bytes(granted)
+        if limit:
+            receive = _replay(await _read_body(route, limit, receive), receive)
         answer = await _answer(route, Request(scope, receive), granted, send)
         if isinstance(answer, LastingAnswer):
             client = scope.get("client")
@@ -175,13 +178,13 @@ def _facts(scope: Scope) -> ConnectionFacts | None:
     return found
 
 
-async def _read_body(route: Route[Any], receive: Receive) -> bytes:
+async def _read_body(route: Route[Any], limit: int, receive: Receive) -> bytes:
     """The body, counted as it comes: its announced length is worth nothing.
 
-    Raises RefusedError.
+    It has at most ``limit`` bytes. Raises RefusedError.
     """
     body = bytearray()
-    limit, patience_s = route.limits.body_bytes, route.limits.body_timeout_s
+    patience_s = route.limits.body_timeout_s
     with trio.move_on_after(patience_s):
         while True:
             message = await receive()

@@ -62,6 +62,8 @@ class Route(Generic[G]):
     answer: Callable[[Request, G], Awaitable[Response]]
     """Answers a request whose body is at hand. May raise RefusedError."""
     limits: RouteLimits
+    body_bytes: Callable[[G], int] | None = None
+    """Of a request by what was granted to it; None: the limits' own for everyone."""
     media_type: str | None = None
     """What a request's Content-Type must be. A page of another site cannot send JSON unasked, so
     every route that changes something should want it."""

@@ -99,7 +99,10 @@ class CallReady(NodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class ProveHandedIn(NodeEvent):
-    """A payee elsewhere signed what its miner rehearsed: it waits for an own block, here alone."""
+    """A Prove was handed in: it waits for an own block, here alone.
+
+    It came with its proof, or a payee elsewhere signed what this miner rehearsed.
+    """
 
     txid: Txid
     """64 bytes."""

@@ -43,6 +43,7 @@ from esper.node.loop_watch import LoopWatch
 from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
+from esper.node.mining.proves.desk import ProveDesk
 from esper.node.mining.ready_desk import ReadyDesk
 from esper.node.models.keeper import ModelKeeper
 from esper.node.models.model_store import ModelsPlan, open_keeper, package_source
@@ -268,6 +269,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     lambda proposal: keeper is None or keeper.is_ready(proposal),
                 )
                 chain.follow(mining.desk)
+                chain.follow(mining.handed)
                 for one in mining.warnings:
                     warn(LOG, "start_warning", "{warning}", warning=one)
             network, peers = None, parts.peers
@@ -303,9 +305,10 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                     ),
                 )
             packages = PackageViews(chain, keeper)
-            ready = None
+            ready, proves = None, None
             if mining is not None:
                 ready = ReadyDesk(mining.proofs, chain, mempool, parts.verifier, events)
+                proves = ProveDesk(mining.handed, chain, mempool, parts.verifier, events)
             rpc = _rpc_node(
                 parts,
                 chain,
@@ -314,6 +317,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
                 calls,
                 mining,
                 ready,
+                proves,
                 peers,
                 packages,
                 maker,
@@ -376,6 +380,7 @@ def _rpc_node(
     calls: CallBook,
     mining: NodeMining | None,
     ready: ReadyDesk | None,
+    proves: ProveDesk | None,
     peers: PeersPort | None,
     packages: PackageViews,
     receipts: ReceiptMaker,
@@ -398,7 +403,7 @@ def _rpc_node(
         answered=AnswerViews(chain, mempool, history, texts, calls, sync),
         proofs=ProofViews(chain, mempool, history, calls, params, sync, parts.verifier),
         receipts=ReceiptViews(receipts, sync),
-        pool=PoolViews(chain, mempool, parts.steady, ready),
+        pool=PoolViews(chain, mempool, parts.steady, ready, proves),
         pending=PendingViews(chain, mempool, params, sync),
         mining=MiningViews(control, chain, params),
         models=ModelViews(chain, parts.places, control),

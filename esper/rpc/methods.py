@@ -115,8 +115,8 @@ SUBMIT_TRANSACTION: Final = Method(
     "submit_transaction",
     s.SubmitParams,
     s.Submitted,
-    "Take a signed transaction into the mempool; or, for the next own block, what this node "
-    "rehearsed and its payee signed.",
+    "Take a signed transaction into the mempool; or, for the next own block, a Prove with its "
+    "groups, or what this node rehearsed and its payee signed.",
     Example(s.SubmitParams("00ff", []), s.Submitted(examples.TXID)),
     raises=(REFUSED, MEMPOOL_FULL),
     needs_token=True,

@@ -38,6 +38,9 @@ def rpc_routes(port: NodePort, settings: RpcSettings) -> list[Route[Any]]:
             body_bytes=settings.max_body_bytes,
             body_timeout_s=settings.body_timeout_s,
         ),
+        body_bytes=lambda access: (
+            settings.max_body_bytes if access < Access.STEER else settings.max_token_body_bytes
+        ),
         media_type=JSON,
         is_essential=True,
         refusal=rpc_refusal,

@@ -28,7 +28,9 @@ class RpcSettings(HttpSettings):
     token_hashes: frozenset[str] = field(default=frozenset(), repr=False)
     """SHA3-256 in hex of further tokens that may spend and steer."""
     max_body_bytes: int = 256 * 1024
-    """Of a request."""
+    """Of a request without a token."""
+    max_token_body_bytes: int = 3 * 1024 * 1024
+    """Of a request with one: a transaction may come with two proofs of 1 MiB, in base64."""
     max_reply_bytes: int = 16 * 1024 * 1024
     """Of an answer, all answers of a batch together."""
     max_batch: int = 50

@@ -10,7 +10,7 @@ The coinbase, the beacon and matured rewards are not transactions of this kind: 
 caller's, before and after.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
@@ -79,11 +79,21 @@ class TransactionRun:
         self._receipts.append(receipt)
         return claim
 
-    def offer(self, transaction: Transaction, answer: Answer | None = None) -> SignatureClaim:
-        """The same, but one that raises a TransactionViolation has changed nothing."""
+    def offer(
+        self,
+        transaction: Transaction,
+        answer: Answer | None = None,
+        judge: Callable[[StateView], None] | None = None,
+    ) -> SignatureClaim:
+        """The same, but one that raises a TransactionViolation has changed nothing.
+
+        Nor has one on which ``judge`` raises anything, who sees the state behind it.
+        """
         above = Overlay(self._overlay)
         ledger = Ledger(above)
         receipt, claim = apply_transaction(transaction, ledger, self._context, answer)
+        if judge is not None:
+            judge(above)
         self._overlay.absorb(above.changes())
         self._ledger.coins += ledger.coins
         self._ledger.burned += ledger.burned

@@ -12,6 +12,7 @@ from esper.dao.registry import Entry
 from esper.node.calls.lanes import RESULT_ROOM, LaneAnswers, payable_results
 from esper.node.calls.ready_calls import ReadyCalls, ReadyGroup, ReadyLane
 from esper.node.mining.block_draft import BlockDraft
+from esper.node.mining.proves.waiting import HandedIn
 from esper.node.mining.ready_proofs import ReadyProofs
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import Txid
@@ -42,12 +43,14 @@ def assemble(
     lanes: LaneAnswers | None = None,
     *,
     proofs: ReadyProofs | None = None,
+    handed: HandedIn | None = None,
     mined: Entry | None = None,
 ) -> Assembled:
     """The next block for ``payee``, of transactions in the order that they are given in.
 
     A call is taken if its answer is ready: with its group, or left open if the answer is long.
-    ``mined`` is the entry that it will be of, and ``proofs`` are this miner's own rehearsals.
+    ``mined`` is the entry that it will be of, ``proofs`` are this miner's own rehearsals, and
+    ``handed`` is what others have proven.
     Signatures have been checked when the transactions were admitted.
     """
     candidates = list(waiting)
@@ -64,6 +67,8 @@ def assemble(
         groups = [group for group in groups if group not in incomplete]
     lane_groups = _add_results(chain, draft, returned, lanes)
     audits = [] if proofs is None else proofs.take(chain, draft)
+    if handed is not None:
+        audits += handed.take(chain, state, draft)
     groups_of_all = (*(ready_group.group for ready_group in chosen), *lane_groups, *audits)
     plan = BlockPlan(tuple(draft.transactions), tuple(draft.answers), groups_of_all)
     return Assembled(plan, draft.close(), left_out)

@@ -1,5 +1,6 @@
 """A block that grows transaction by transaction on the parent's state."""
 
+from collections.abc import Callable
 from typing import Final
 
 from esper.consensus.context import ChainContext
@@ -28,7 +29,8 @@ class BlockDraft:
         self, chain: ChainContext, state: ChainState, payee: bytes, mined: Entry | None = None
     ) -> None:
         """``mined`` is the entry that the block will be of, the first tier's own if None."""
-        context = chain.execution_context(state, payee, mined=mined)
+        self.context = context = chain.execution_context(state, payee, mined=mined)
+        """What it is executed in."""
         self._block = OpenBlock(state, chain.tip_work, context)
         self._run = TransactionRun(self._block.view, context)
         self.params = context.params
@@ -53,13 +55,19 @@ class BlockDraft:
         """Whether its bytes fit."""
         return len(transaction.to_bytes()) <= self.room
 
-    def add(self, transaction: Transaction, answer: Answer | None = None) -> SignatureClaim:
+    def add(
+        self,
+        transaction: Transaction,
+        answer: Answer | None = None,
+        judge: Callable[[StateView], None] | None = None,
+    ) -> SignatureClaim:
         """Execute a transaction on what is there. Raises a TransactionViolation and adds nothing.
 
         ``answer`` is for calls; None leaves one open. Its signature must have been checked, or is
-        by the claim that comes back.
+        by the claim that comes back. What ``judge`` raises, of the state behind it, adds nothing
+        either.
         """
-        claim = self._run.offer(transaction, answer)
+        claim = self._run.offer(transaction, answer, judge)
         self.room -= len(transaction.to_bytes())
         self.transactions.append(transaction)
         if transaction.payload.TAKES_ANSWER:

@@ -49,6 +49,7 @@ from esper.node.mining.block_assembly import Assembled, assemble
 from esper.node.mining.block_times import BlockTimes
 from esper.node.mining.mining_permit import LOOKS_FOR_PEERS
 from esper.node.mining.mining_statistics import MiningStatistics
+from esper.node.mining.proves.waiting import HandedIn
 from esper.node.mining.ready_proofs import ReadyProofs
 from esper.node.mining.templates import TemplateMaker, block_of, job_of
 from esper.node.workers.search import Ticket
@@ -134,6 +135,7 @@ class MiningService:
         *,
         lanes: LaneAnswers | None,
         proofs: ReadyProofs | None = None,
+        handed: HandedIn | None = None,
         wanted: int | None,
         steady: Clock = steady_ms,
     ) -> None:
@@ -155,6 +157,7 @@ class MiningService:
         self._times = BlockTimes(chain, clock, steady)
         self._lanes = lanes
         self._proofs = proofs
+        self._handed = handed
         self._events = events
         self._wanted = wanted
         self.statistics = MiningStatistics()
@@ -348,6 +351,7 @@ class MiningService:
                     ready,
                     self._lanes,
                     proofs=self._proofs,
+                    handed=self._handed,
                     mined=mined,
                 )
             template = self.templates.template(
@@ -439,8 +443,8 @@ class MiningService:
                 reason=str(violation),
             )
             self._refused_after = parent
-            if self._proofs is not None and isinstance(violation, AuditViolation):
-                self._proofs.refused()
+            if isinstance(violation, AuditViolation):
+                self._forget_proofs(job)
             return
         finally:
             self._proving.discard(parent)
@@ -461,6 +465,12 @@ class MiningService:
             # Two tickets of different parents may both have been under way for the last one.
             self._wanted = max(self._wanted - 1, 0)
         self._events.publish(news)
+
+    def _forget_proofs(self, job: _Job) -> None:
+        if self._proofs is not None:
+            self._proofs.refused()
+        if self._handed is not None:
+            self._handed.refused(job.assembled.plan.transactions)
 
     async def _follow_tip(self, moves: Subscription[TipMoved]) -> None:
         """Say which blocks of ours lose after all."""

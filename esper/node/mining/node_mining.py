@@ -25,6 +25,7 @@ from esper.node.mining.handed_proves import HandedProves
 from esper.node.mining.mining_control import MiningControl
 from esper.node.mining.mining_news import BlockTeller, tell_progress
 from esper.node.mining.mining_service import MinedNews, MiningService
+from esper.node.mining.proves.waiting import HandedIn
 from esper.node.mining.readiness import Readiness
 from esper.node.mining.ready_proofs import ReadyProofs
 from esper.node.mining.templates import TemplateMaker
@@ -81,6 +82,8 @@ class NodeMining:
         lanes = LaneAnswers(key.address.to_bytes(), partial(signed_result, key))
         self.proofs = ready_proofs(key, plan.payee)
         """Rehearsals that wait for an own block, or for the payee's signature."""
+        self.handed = HandedIn()
+        """What others have proven, and waits for an own block."""
         self._readiness = Readiness(self.proofs, plan.crew, chain, events, is_checked)
         self.desk = CallDesk(
             chain,
@@ -103,6 +106,7 @@ class NodeMining:
             events,
             lanes=lanes,
             proofs=self.proofs,
+            handed=self.handed,
             wanted=plan.wanted,
             steady=steady,
         )

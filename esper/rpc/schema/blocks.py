@@ -1,6 +1,6 @@
 """Blocks and transactions."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -106,6 +106,14 @@ class Output(Reply, frozen=True):
     amount: Amount
 
 
+MAX_GROUP: Final = 1 << 20
+"""Bytes of a group, as in a block's body."""
+GroupBytes = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9+/]+={0,2}$(?!\n)", max_length=-(-MAX_GROUP // 3) * 4)
+]
+"""Canonical bytes of a call group, in base64."""
+
+
 class SubmitParams(Request, frozen=True):
     """Wire bytes of a signed transaction."""
 
@@ -113,6 +121,8 @@ class SubmitParams(Request, frozen=True):
     replaces: Annotated[list[Hash], Meta(max_length=8)] | None = None
     """Ids of waiting transactions whose place it may take: none if the list is empty, whichever
     waits with its nonce if it is left out."""
+    groups: Annotated[list[GroupBytes], Meta(max_length=2)] | None = None
+    """Of a Prove: the groups that its block has to have, with their proofs."""
 
 
 class Submitted(Reply, frozen=True):

@@ -236,6 +236,15 @@ def test_a_body_is_counted_as_it_comes() -> None:
     assert len(site.node.asked) == 2
 
 
+def test_a_token_brings_proofs_and_a_body_may_be_longer() -> None:
+    site = Site(max_body_bytes=100, max_token_body_bytes=200)
+    longer = STATUS + b" " * (200 - len(STATUS))
+    known = f"Bearer {TOKEN}"
+    assert site.ask(longer).status == 413
+    assert site.ask(longer, authorization=known).status == 200
+    assert site.ask(longer, b" ", authorization=known).status == 413
+
+
 def test_an_endless_body_is_not_read_for_ever() -> None:
     site = Site(max_body_bytes=100)
     part = bytes(65_536)

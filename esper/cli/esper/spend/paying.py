@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
 from esper.cli.esper.session import Session
 from esper.cli.program import INTERRUPTED
 from esper.cli.telling import system_error
+from esper.consensus.call_groups import CallGroup
 from esper.primitives.address import Address
+from esper.primitives.ids import Txid
 from esper.rpc.client import NodeAnswerError, NodeError, NodeUnreachableError
 from esper.rpc.errors import REFUSED
 from esper.rpc.methods import SUBMIT_TRANSACTION
@@ -31,6 +34,15 @@ from esper.wallet.making.intents import Draft, drafted
 from esper.wallet.making.wishes import Wish
 from esper.wallet.node_port import Node
 from esper.wallet.rules_in_force import least_limits
+
+GroupsOf = Callable[[Txid], Sequence[CallGroup]]
+"""The groups that a transaction needs in its block, by its id."""
+
+
+def no_groups(txid: Txid) -> Sequence[CallGroup]:
+    """Of all transactions but proofs."""
+    del txid
+    return ()
 
 
 def own_address(s: Session, named: str | None) -> str:
@@ -57,13 +69,14 @@ def pay(
     fees: FeeTerms | None = None,
     *,
     least_nonce: int = 0,
+    groups: GroupsOf = no_groups,
 ) -> Submitted:
     """Show what would be signed, ask, and hand it in with the next nonce of ``sender``.
 
     Nothing that waits is replaced: the nonce is looked up when the owner has agreed, by one process
-    at a time. ``least_nonce``: something that the account does not tell of waits before it. What
-    has become dearer or other meanwhile is asked about again. Raises what ``drafted`` raises,
-    NonceTakenError, NodeContradictionError, and the node's errors.
+    at a time. ``least_nonce``: something that the account does not tell of waits before it.
+    ``groups`` come with it. What has become dearer or other meanwhile is asked about again.
+    Raises what ``drafted`` raises, NonceTakenError, NodeContradictionError, and the node's errors.
     """
 
     def made() -> Draft:
@@ -80,15 +93,15 @@ def pay(
             fresh = made()
             if not s.asks or _no_worse(fresh, draft, window):
                 ready = signed(fresh.transaction, key, s.genesis, s.rules.limits)
-                return _handed_in(s, ready)
+                return _handed_in(s, ready, groups(ready.txid))
         s.note("the account changed meanwhile, so this is asked again:")
         draft = fresh
 
 
-def _handed_in(s: Session, transaction: Transaction) -> Submitted:
+def _handed_in(s: Session, transaction: Transaction, groups: Sequence[CallGroup]) -> Submitted:
     """Submit; a node that goes away meanwhile may have taken it, and that is said."""
     try:
-        return submitted(s.node, transaction, ())
+        return submitted(s.node, transaction, (), groups)
     except (NodeUnreachableError, NodeAnswerError) as error:
         _not_known(s, transaction, type(error).__name__, str(error))
     except KeyboardInterrupt:
@@ -123,13 +136,19 @@ def sign(s: Session, transaction: Transaction) -> Transaction:
     return signed(transaction, key, s.genesis, least_limits(s.params))
 
 
-def submitted(node: Node, transaction: Transaction, replaces: tuple[str, ...]) -> Submitted:
+def submitted(
+    node: Node,
+    transaction: Transaction,
+    replaces: tuple[str, ...],
+    groups: Sequence[CallGroup] = (),
+) -> Submitted:
     """Hand a transaction in, which may take the place of those with the ids ``replaces`` alone.
 
-    Raises NonceTakenError if another has its nonce, NodeContradictionError if the node names
-    another, and the node's errors.
+    ``groups`` are those that a Prove needs in its block. Raises NonceTakenError if another has its
+    nonce, NodeContradictionError if the node names another, and the node's errors.
     """
-    asked = SubmitParams(transaction.to_bytes().hex(), list(replaces))
+    proven = [b64encode(group.to_bytes()).decode() for group in groups] or None
+    asked = SubmitParams(transaction.to_bytes().hex(), list(replaces), proven)
     try:
         reply = node.call(SUBMIT_TRANSACTION, asked)
     except NodeError as error:

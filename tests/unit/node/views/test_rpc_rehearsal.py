@@ -127,7 +127,7 @@ def test_a_node_that_does_not_mine_has_nothing_and_takes_nothing(datadir: Path) 
             assert error.code == e.NOT_MINING
             data = signed(DeskWorld().wait()).to_bytes().hex()
             error = await refusal(world.ask(m.SUBMIT_TRANSACTION, s.SubmitParams(data, [])))
-            assert (error.data or {})["rule"] == "ResultFromOutsideError"
+            assert (error.data or {})["rule"] == "NotMinedHereError"
 
     go(main)
 

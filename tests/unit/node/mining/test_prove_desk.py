@@ -1,0 +1,308 @@
+"""Proofs that are handed in: what is taken, every refusal, and how they come into own blocks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trio
+
+from esper.consensus.call_groups import JUDGE
+from esper.node.events import ProveHandedIn
+from esper.node.mining.proves import desk as desk_module
+from esper.node.mining.proves import waiting
+from esper.node.mining.proves.errors import CheckRunsError, ChecksWaitError, ProveDeskError
+from esper.primitives.ids import BlockId, Txid
+from esper.vm.payload import Output
+from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
+from tests.support.dao_kept import evidence_taken  # noqa: F401
+from tests.support.node.evidence_world import (
+    CHAIN,
+    PARAMS,
+    ROOM,
+    ProveWorld,
+    accused,
+    group_of,
+    lie,
+)
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address, make, sign
+
+PER_BLOCK = PARAMS.governance.audits_per_block
+
+
+def pay(nonce: int) -> Transaction:
+    transfer = make(ALICE, Transfer((Output(address(BOB), COIN),)), nonce)
+    return sign(ALICE, transfer, CHAIN.genesis_hash)
+
+
+# --- what is taken ---
+
+
+def test_a_proof_that_was_handed_in_is_in_the_next_own_block_with_its_group() -> None:
+    world = ProveWorld()
+    transaction, group = accused(lie())
+    assert world.block() == ([], [])
+    assert world.take(transaction, group) is None
+    assert world.events.told == [ProveHandedIn(transaction.txid)]
+    assert world.block() == ([transaction], [group])
+    assert world.verifier.asked == 1
+    # It waits until a block has it: this one may lose.
+    assert world.block() == ([transaction], [group])
+
+
+def test_the_same_again_is_taken_and_not_checked_again() -> None:
+    world = ProveWorld()
+    transaction, group = accused(lie())
+    world.take(transaction, group)
+    assert world.take(transaction, group) is None
+    assert world.verifier.asked == 1
+    assert len(world.events.told) == 1
+
+
+def test_it_goes_behind_what_waits_of_its_sender() -> None:
+    world = ProveWorld()
+    first = pay(0)
+    transaction, group = accused(lie(), nonce=1)
+    assert world.refused(transaction, group) == "NonceGapViolation"
+    world.mempool.pool.add(first, world.state, CHAIN, now_ms=0)
+    world.take(transaction, group)
+    later, its_group = accused(lie(1), nonce=2)
+    world.take(later, its_group)
+    assert world.block() == ([], [])
+    assert world.block(first) == ([first, transaction, later], [group, its_group])
+
+
+def test_another_of_its_nonce_takes_its_place() -> None:
+    world = ProveWorld()
+    old, old_group = accused(lie())
+    world.take(old, old_group)
+    new, new_group = accused(lie(1))
+    assert world.refused(new, new_group, replaces=()) == "NonceWaitsError"
+    assert world.take(new, new_group, replaces=(old.txid,)) == old.txid
+    assert world.block() == ([new], [new_group])
+    again, again_group = accused(lie(2))
+    assert world.take(again, again_group) == new.txid
+
+
+def test_what_waits_in_the_mempool_with_its_nonce_would_be_first() -> None:
+    world = ProveWorld()
+    first = pay(0)
+    world.mempool.pool.add(first, world.state, CHAIN, now_ms=0)
+    assert world.refused(*accused(lie()), replaces=(first.txid,)) == "NonceWaitsError"
+    world = ProveWorld()
+    world.during = lambda: world.mempool.pool.add(first, world.state, CHAIN, now_ms=0)
+    assert world.refused(*accused(lie())) == "NonceWaitsError"
+
+
+# --- what is refused ---
+
+
+def test_cheap_rules_come_before_the_proof() -> None:
+    world = ProveWorld()
+    transaction, group = accused(lie())
+    junk = group_of(transaction.txid, b"junk")
+    size = len(junk.to_bytes())
+    for refused, groups, rule in (
+        (accused(lie(), fee=1)[0], (group,), "FeeViolation"),
+        (accused(lie(), nonce=3)[0], (group,), "NonceGapViolation"),
+        (accused(lie(), room=size - 1)[0], (junk,), "AuditRoomViolation"),
+        (replace(transaction, signature=bytes(3309)), (group,), "SignatureViolation"),
+        (transaction, (b"\x00",), "GroupFormError"),
+        (transaction, (), "AuditGroupViolation"),
+        (transaction, (group, group), "AuditGroupViolation"),
+        (transaction, (replace(group, kind=JUDGE),), "AuditGroupViolation"),
+        (transaction, (group_of(Txid(bytes(64)), group.proof),), "AuditGroupViolation"),
+    ):
+        assert world.refused(refused, *groups) == rule
+    assert world.verifier.asked == 0
+    assert not world.events.told
+    # Of the sum alone, before anything is read.
+    assert world.refused(transaction, bytes(ROOM), b"\x00") == "AuditRoomViolation"
+
+
+def test_a_proof_that_shows_something_else_is_refused() -> None:
+    world = ProveWorld()
+    transaction, _ = accused(lie())
+    for proof in (b"junk", accused(lie(1))[1].proof, accused(lie(), CAROL)[1].proof):
+        assert world.refused(transaction, group_of(transaction.txid, proof)) == (
+            "AuditProofViolation"
+        )
+    assert world.verifier.asked == 3
+    assert world.block() == ([], [])
+
+
+def test_the_subjects_rules_are_asked_of_the_next_block() -> None:
+    world = ProveWorld()
+    honest = lie()
+    signed = replace(honest.body.receipt, answer=honest.body.answer.tokens)
+    unsigned = replace(honest, body=replace(honest.body, receipt=signed))
+    assert world.refused(*accused(unsigned)) == "ProveTargetViolation"
+    assert world.verifier.asked == 0
+
+
+def test_each_sender_has_one_check_at_a_time_and_there_are_few() -> None:
+    world = ProveWorld()
+    found: list[type[ProveDeskError]] = []
+
+    async def hand_in(number: int, key: Any) -> None:
+        transaction, group = accused(lie(number), key)
+        try:
+            await world.taken(transaction, group)
+        except CheckRunsError as refusal:
+            found.append(type(refusal))
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hand_in, 0, ALICE)
+            nursery.start_soon(hand_in, 1, ALICE)
+
+    trio.run(main)
+    assert found == [CheckRunsError]
+    assert CheckRunsError.retry
+    assert ChecksWaitError.retry
+    # The place is free again, whatever became of it.
+    transaction, _ = accused(lie(2), nonce=0)
+    assert world.refused(transaction, group_of(transaction.txid, b"junk")) == "AuditProofViolation"
+    assert world.refused(transaction, group_of(transaction.txid, b"junk")) == "AuditProofViolation"
+
+    world.desk._checked.update(bytes([number]) for number in range(desk_module.CHECKS))
+    assert world.refused(*accused(lie(3), CAROL)) == "ChecksWaitError"
+
+
+def test_there_is_a_most_of_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = ProveWorld()
+    first, group = accused(lie())
+    world.take(first, group)
+    (kept,) = world.handed.waiting()
+    assert kept.size == len(first.to_bytes()) + len(group.to_bytes())
+    for name, value in (("MOST", 1), ("MOST_BYTES", kept.size * 3 // 2)):
+        with monkeypatch.context() as patch:
+            patch.setattr(waiting, name, value)
+            assert world.refused(*accused(lie(1), nonce=1)) == "NoPlaceError"
+            # Its own place it may take, and that of what is in a block.
+            other, other_group = accused(lie(2))
+            assert world.take(other, other_group) == first.txid
+            moved(world, applied=[[other]])
+            world.take(*accused(lie(1)))
+            assert other.txid not in world.handed
+            world.handed = world.desk._handed = waiting.HandedIn()
+            world.take(first, group)
+
+
+# --- blocks ---
+
+
+def moved(
+    world: ProveWorld,
+    *,
+    applied: Any = (),
+    undone: Any = (),
+    height: int = 1,
+) -> None:
+    """The chain has moved by blocks of these transactions."""
+    contents = {BlockId(bytes([1, n])): one for n, one in enumerate(applied)}
+    left = {BlockId(bytes([2, n])): one for n, one in enumerate(undone)}
+    both = {**contents, **left}
+    change: Any = SimpleNamespace(
+        view=SimpleNamespace(context=SimpleNamespace(height=height), params=PARAMS),
+        arrival=SimpleNamespace(applied=tuple(contents), undone=tuple(left)),
+        content=lambda block_id: SimpleNamespace(
+            content=SimpleNamespace(transactions=both[block_id])
+        ),
+    )
+    world.handed.prepare(change)()
+
+
+def test_what_a_block_has_waits_no_more_until_the_block_leaves_the_chain() -> None:
+    world = ProveWorld()
+    transaction, group = accused(lie())
+    world.take(transaction, group)
+    moved(world, applied=[[pay(0)], [transaction]], height=5)
+    assert world.block() == ([], [])
+    assert transaction.txid in world.handed
+    moved(world, undone=[[transaction]], height=5)
+    assert world.block() == ([transaction], [group])
+    moved(world, undone=[[]], applied=[[transaction]], height=6)
+    depth = PARAMS.limits.undo_depth
+    moved(world, applied=[[]], height=6 + depth)
+    assert transaction.txid in world.handed
+    moved(world, applied=[[]], height=7 + depth)
+    assert transaction.txid not in world.handed
+
+
+def test_what_came_while_a_change_was_prepared_stays() -> None:
+    world = ProveWorld()
+    first, group = accused(lie())
+    world.take(first, group)
+    change: Any = SimpleNamespace(
+        view=SimpleNamespace(context=SimpleNamespace(height=1), params=PARAMS),
+        arrival=SimpleNamespace(applied=(BlockId(b"1"),), undone=()),
+        content=lambda block_id: SimpleNamespace(content=SimpleNamespace(transactions=[first])),
+    )
+    commit = world.handed.prepare(change)
+    second, second_group = accused(lie(1), CAROL)
+    world.take(second, second_group)
+    commit()
+    assert [one.transaction for one in world.handed.waiting()] == [second]
+
+
+def test_a_block_has_as_many_as_it_may_and_as_fit() -> None:
+    world = ProveWorld()
+    pairs = [accused(lie(number), nonce=number) for number in range(PER_BLOCK + 1)]
+    for transaction, group in pairs:
+        world.take(transaction, group)
+    transactions, groups = world.block()
+    assert transactions == [one for one, _ in pairs[:PER_BLOCK]]
+    assert groups == [one for _, one in pairs[:PER_BLOCK]]
+
+    sizes = [one.size for one in world.handed.waiting()]
+    first, least = sizes[0], min(sizes)
+    for room, used in ((least - 1, 0), (first, first), (first + least - 1, first)):
+        draft = waiting.BlockDraft(CHAIN, world.state, address(ALICE))
+        draft.room = room
+        assert len(world.handed.take(CHAIN, world.state, draft)) == bool(used)
+        assert draft.room == room - used
+
+
+def test_what_was_refused_in_an_own_block_is_forgotten() -> None:
+    world = ProveWorld()
+    transaction, group = accused(lie())
+    world.take(transaction, group)
+    world.handed.refused([pay(0), transaction])
+    assert transaction.txid not in world.handed
+    assert world.block() == ([], [])
+
+
+def test_what_lapsed_is_forgotten_and_what_waits_for_money_is_not() -> None:
+    world = ProveWorld()
+    transaction, group = accused(lie())
+    world.take(transaction, group)
+    other = pay(0)
+    assert world.block(other) == ([other], [])
+    assert transaction.txid not in world.handed
+
+    poor = ProveWorld()
+    poor.take(transaction, group)
+    rich, poor.state = (
+        poor.state,
+        poor.state.with_account(
+            address(ALICE), replace(poor.state.account(address(ALICE)), balance=0)
+        ),
+    )
+    assert poor.block() == ([], [])
+    poor.state = rich
+    assert poor.block() == ([transaction], [group])
+
+
+def test_a_proof_of_what_is_not_asked_any_more_comes_into_no_block() -> None:
+    world = ProveWorld()
+    transaction, group = accused(lie())
+    world.take(transaction, group)
+    (kept,) = world.handed.waiting()
+    world.handed.keep(replace(kept, shown=()))
+    # Nothing is left of it in the block either.
+    assert world.block() == ([], [])
+    assert transaction.txid not in world.handed
