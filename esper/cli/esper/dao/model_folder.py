@@ -30,8 +30,8 @@ def model_body_of(
 
     ``params`` and ``tiers`` are those in force: votes move both. ``share`` is a new tier's, of
     65536, ``puzzle`` its ticket where the network's will not do, ``more`` names of further files of
-    the package, ``suites`` files of suites in token ids. Raises MisuseError for a folder that is no package, or one that nodes would refuse,
-    with all that they would refuse it for.
+    the package, ``suites`` files of suites in token ids. Raises MisuseError for a folder that is no
+    package, or one that nodes would refuse, with all that they would refuse it for.
     """
     from esper.model.errors import ModelError
     from esper.model.package.findings import Weight

@@ -107,8 +107,8 @@ def propose_command(
         if model is None:
             if tier is not None or share is not None or ticket or more or suites or name or licence:
                 raise MisuseError(
-                    "--tier, --share, --ticket, --with, --suite, --name and --licence are of a model: "
-                    "--model"
+                    "--tier, --share, --ticket, --with, --suite, --name and --licence are of a "
+                    "model: --model"
                 )
             body = change_of(settings or (), shares, omega, retire, link)
         else:

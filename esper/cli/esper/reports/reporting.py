@@ -6,6 +6,7 @@ report. Once a sample is drawn, anyone who has model and suite proves it: `--pro
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -273,7 +274,7 @@ def _prove(
     asking = asked_again(s, found, given)
     txids, least = [], account_of(s.node, own).next_nonce
     for one in missing:
-        answered = apart(lambda item=one.item: answered_item(asking, item))
+        answered = apart(partial(answered_item, asking, one.item))
         if answered.is_right != one.right:
             raise FalseReportError(
                 f"the report says that item {one.item} is {_word(one.right)}, and the model gets "
@@ -282,8 +283,8 @@ def _prove(
             )
         s.note(f"proving item {one.item}, which is {_word(one.right)}")
         proven = apart(
-            lambda answered=answered: proven_item(
-                asking, answered, txid_of(report.id), sender_of(s, own), proof_shown
+            partial(
+                proven_item, asking, answered, txid_of(report.id), sender_of(s, own), proof_shown
             )
         )
         reply = pay(
