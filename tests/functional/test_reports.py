@@ -1,4 +1,4 @@
-"""Reports on a model on regtest: claimed, drawn, proven by another, standing; and one that is false.
+"""Reports on a model on regtest: one is claimed, drawn, proven and stands; a false one ends.
 
 Real processes and real proofs of a small model. Blocks take reports here, as no network does yet.
 """
@@ -82,7 +82,10 @@ def suite(tmp_path: Path) -> Path:
     return file
 
 
-WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
+WORDS = (
+    *("one", "two", "three", "four", "five", "six"),
+    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+)
 
 
 @pytest.fixture
