@@ -69,6 +69,10 @@ class FakeNode:
     """What it says that it rehearsed."""
     rehearsals: list[s.RehearsalParams] = field(default_factory=list)
     """What it was asked to have rehearsed."""
+    reports: s.Reports | None = None
+    """What it says of reports on a model."""
+    report: s.ReportShown | None = None
+    """What it says of one of them."""
     tiers: TierRegistry = field(default_factory=lambda: genesis_registry(REGTEST))
     """What it says that the network has."""
 
@@ -96,6 +100,8 @@ class FakeNode:
             m.DAO_READINESS.name: lambda _: dao_readiness(self.sight),
             m.DAO_REHEARSAL.name: self.rehearsal,
             m.DAO_CHECK_PROPOSAL.name: self.check,
+            m.DAO_REPORTS.name: lambda _: self.reports,
+            m.DAO_REPORT.name: lambda _: self.report,
         }
         reply: ReplyT = answers[method.name](request)
         return reply
