@@ -121,12 +121,14 @@ DAO: Final = Group(
         Command(
             "report",
             "reports.reporting:report_command",
-            "Report what a proposed model gets right, for a bond; or prove what is drawn of it.",
+            "Report what a proposed model gets right, for a bond; or prove what is drawn of a "
+            "report.",
         ),
         Command(
             "refute",
             "reports.refuting:refute_command",
-            "Find an item that is not as a report says, and prove it, for half of its bond.",
+            "Find an item that is not as a report says, and prove it: half of the bond is the "
+            "prover's.",
         ),
     ),
 )

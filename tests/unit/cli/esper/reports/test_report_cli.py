@@ -76,11 +76,8 @@ def asked(console: Console, benchmark: Benchmark, monkeypatch: pytest.MonkeyPatc
     console.wallet()
     live = replace(examples.PROPOSAL.live, id=PROPOSAL, number=1, subject="model", tier=0)
     proposed = s.ProposedModel(
-        **dict.fromkeys(("tier", "share", "sequences", "rows", "input_tokens"), 1),
-        **dict.fromkeys(("max_answer", "vocab", "max_seq", "bank_size"), 1),
-        **dict.fromkeys(("bank_root", "package", "bank_text", "name", "licence", "link"), ""),
-        omega="1",
-        model_id=benchmark.model_id,
+        *(benchmark.model_id, 0, 0, "1", 1, 64, 49, 16, 40, 64, 4096),
+        *("", "", "", "model", "MIT", ""),
     )
     monkeypatch.setattr(
         console.node, "proposal", lambda _: replace(examples.PROPOSAL, live=live, model=proposed)
@@ -279,3 +276,19 @@ def test_bits_are_told_apart(benchmark: Benchmark) -> None:
     assert [bit(flipped, at) != benchmark.right[at] for at in range(ITEMS)] == [
         at == 4 for at in range(ITEMS)
     ]
+
+
+def test_suites_that_a_proposal_cannot_name(
+    console: Console, benchmark: Benchmark, tmp_path: Path
+) -> None:
+    console.wallet()
+    proposing = ("dao", "propose", "--model", tmp_path, "--tier", "0", "--bond", "1")
+    words = console.error(*proposing, "--suite", benchmark.text, status=2)
+    assert "--suite: " in words
+    assert "--write-suite" in words
+    file = tmp_path / "suite"
+    file.write_bytes(suite_bytes(benchmark.suite))
+    words = console.error(*proposing, *("--suite", file) * 5, status=2)
+    assert "5 are named, a proposal has room for 4" in words
+    words = console.error("dao", "propose", "--set", "dust=2", "--suite", file, status=2)
+    assert "are of a model: --model" in words
