@@ -74,7 +74,8 @@ class ReportReply(Reply, frozen=True):
     """Place of the suite among the model's."""
     reporter: str
     state: str
-    """waits, sampled, stands; ended: settled, refuted, unproven, returned."""
+    """waits, sampled, stands; of one that has ended settled, refuted, unproven, returned, or ended
+    where the node's history lacks how."""
     right: int
     """Items that are right, as it says."""
     items: int

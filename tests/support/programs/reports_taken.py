@@ -7,6 +7,7 @@ The last is a reporter who says that the model gets one item wrong, or right, th
 """
 
 import sys
+from typing import Any
 
 from esper.cli import entry
 from esper.model.benchmarks.report import BenchmarkReport
@@ -17,14 +18,13 @@ def _main() -> None:
     _, program, *arguments = sys.argv
     kept.REPORTS_TAKEN = True
     if program == "lying-esper":
-        honest = BenchmarkReport.bits.fget
-        assert honest is not None
+        honest: Any = vars(BenchmarkReport)["bits"]
 
         def false(report: BenchmarkReport) -> bytes:
-            said = honest(report)
+            said = honest.__get__(report)
             return bytes((said[0] ^ 1, *said[1:]))
 
-        BenchmarkReport.bits = property(false)  # type: ignore[assignment, method-assign]
+        setattr(BenchmarkReport, "bits", property(false))  # noqa: B010
     sys.argv = [program.removeprefix("lying-"), *arguments]
     (entry.esperd if program == "esperd" else entry.esper)()
 

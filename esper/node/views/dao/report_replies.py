@@ -177,7 +177,10 @@ def _ended_reply(
     burned = sum(one.burned for one in settled)
     refuted = _refutation(claim, last, settled, model) if burned else None
     to_reporter = 0 if refuted is not None else sum(one.returned for one in settled)
-    if refuted is not None:
+    if not settled:
+        # The history has yet to see how.
+        state = "ended"
+    elif refuted is not None:
         state = "refuted"
     elif burned:
         state = "unproven"

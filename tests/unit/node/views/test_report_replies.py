@@ -171,6 +171,28 @@ def test_a_history_that_lags_leaves_names_out(world: ReportWorld, asked: Txid) -
     assert (found.id, found.state, found.made) == (txid.hex(), "waits", None)
 
 
+def test_a_history_that_lags_does_not_say_how_a_report_ended(
+    world: ReportWorld, asked: Txid
+) -> None:
+    txid = claimed(world, asked)
+    world.block((CAROL, proof_of(txid, 1, right=True)))
+    world.history.undo(world.height)
+    found = only(world, asked)
+    assert (found.state, found.refuted, found.burned) == ("ended", None, "0")
+
+
+def test_a_bond_that_came_back_because_the_judge_is_gone(world: ReportWorld) -> None:
+    question = item(choices=(60, 61), expected=((40,),))
+    suite = made(Form.JUDGED, [question], judge=bytes([77]) * 64)
+    proposal = world.propose(model_body(suites=(suite.named,)), bond=2 * COIN)
+    body = report_bytes(ReportBody(proposal, 0, bits_of((True,))))
+    (txid,) = world.block((BOB, Claim(1, BOND, body)))
+    world.block((CAROL, Prove(2, txid, 0, item_proof_bytes(suite.proof(0, [])))))
+    found = only(world, proposal)
+    assert (found.state, found.returned, found.burned) == ("returned", str(BOND), "0")
+    assert found.refuted is None
+
+
 def test_reports_are_about_models_alone(world: ReportWorld) -> None:
     fee = PARAMS.limits.fee_per_byte
     change = world.propose(change_body(settings=[(12, 2 * fee)]), bond=100 * COIN)

@@ -292,3 +292,19 @@ def test_suites_that_a_proposal_cannot_name(
     assert "5 are named, a proposal has room for 4" in words
     words = console.error("dao", "propose", "--set", "dust=2", "--suite", file, status=2)
     assert "are of a model: --model" in words
+
+
+def test_a_model_is_shown_with_its_reports(asked: Console) -> None:
+    refuted = s.RefutedItem(5, True, s.ProverReply(examples.BOB, "7e" * 64, 209), str(BOND))
+    [plain] = examples.REPORTS.reports
+    ended = replace(plain, state="refuted", next=None, sample=[], refuted=refuted)
+    assert asked.node.reports is not None
+    asked.node.reports = replace(asked.node.reports, reports=[plain, ended])
+    told = asked.run("dao", "show", PROPOSAL)
+    assert "no report stands, and one must when the vote closes" in told
+    assert "suite 0: 37 of 120 right (30.8%); sampled" in told
+    assert "at 218: its sample is judged; bond 25 ESP" in told
+    assert f"item 17, right: proven by {examples.BOB}" in told
+    assert "item 94, wrong: to be proven" in told
+    assert f"item 5, reported right, is not: proven by {examples.BOB}, who got 0.25 ESP" in told
+    assert len(asked.json("dao", "show", PROPOSAL)["reports"]["reports"]) == 2
