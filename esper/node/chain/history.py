@@ -116,11 +116,11 @@ def _add(
     settled, known = _settled(store, height), read.get(block_id)
     if known is not None:
         time_ms = known.header.pre.time_ms
-        entries = entries_of(known.content, receipts, find_call, settled, height)
+        entries = entries_of(known.content, receipts, find_call, height, settled)
     else:
         block = store.block(height)
         time_ms = decode_header(block.header, params.limits.header_bytes).pre.time_ms
-        entries = block_entries(block.body, receipts, params.limits, find_call, settled, height)
+        entries = block_entries(block.body, receipts, params.limits, find_call, height, settled)
     index.apply(height, block_id, time_ms, entries)
 
 

@@ -63,17 +63,17 @@ def entries_of(
     content: BlockContent,
     receipts: Sequence[Receipt],
     find_call: FindCall,
+    height: int,
     settled: Sequence[SettledBond] = (),
-    height: int = 0,
 ) -> list[Entry]:
     """The entries of a block that was read, the coinbase's last, behind those of ``settled``.
 
-    ``receipts`` are those of its execution, one for each transaction but the coinbase. Raises
+    ``height`` is its own, ``receipts`` are those of its execution, one for each transaction but the coinbase. Raises
     ValueError for another number of receipts, and what ``find_call`` raises.
     """
     inline = [answer is not None for answer in content.answers]
     return _entries(
-        content.transactions, inline, content.coinbase, receipts, find_call, settled, height
+        content.transactions, inline, content.coinbase, receipts, find_call, height, settled
     )
 
 
@@ -82,8 +82,8 @@ def block_entries(
     receipts: Sequence[Receipt],
     limits: LimitParameters,
     find_call: FindCall,
+    height: int,
     settled: Sequence[SettledBond] = (),
-    height: int = 0,
 ) -> list[Entry]:
     """The same from the canonical body of a block.
 
@@ -93,7 +93,7 @@ def block_entries(
     transactions = [decode_transaction(data, limits.transaction_bytes) for data in lists[:-1]]
     inline = [result != _OPEN for result in results]
     coinbase = decode_coinbase(lists[-1])
-    return _entries(transactions, inline, coinbase, receipts, find_call, settled, height)
+    return _entries(transactions, inline, coinbase, receipts, find_call, height, settled)
 
 
 def _entries(
@@ -102,8 +102,8 @@ def _entries(
     coinbase: Coinbase,
     receipts: Sequence[Receipt],
     find_call: FindCall,
-    settled: Sequence[SettledBond],
     height: int,
+    settled: Sequence[SettledBond],
 ) -> list[Entry]:
     reading = _Reading(inline, find_call, {}, height)
     entries = [
