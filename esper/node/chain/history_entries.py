@@ -68,8 +68,8 @@ def entries_of(
 ) -> list[Entry]:
     """The entries of a block that was read, the coinbase's last, behind those of ``settled``.
 
-    ``height`` is its own, ``receipts`` are those of its execution, one for each transaction but the coinbase. Raises
-    ValueError for another number of receipts, and what ``find_call`` raises.
+    ``height`` is its own, ``receipts`` are those of its execution, one for each transaction but the
+    coinbase. Raises ValueError for another number of receipts, and what ``find_call`` raises.
     """
     inline = [answer is not None for answer in content.answers]
     return _entries(

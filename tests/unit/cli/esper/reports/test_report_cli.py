@@ -206,6 +206,30 @@ def test_a_node_that_gives_no_bits(asked: Console, benchmark: Benchmark, bits: s
     assert "no bit for each item" in asked.error(*refuting(benchmark))
 
 
+def test_another_suite_or_model_than_the_reports(
+    asked: Console, benchmark: Benchmark, tmp_path: Path
+) -> None:
+    changed = tmp_path / "changed.jsonl"
+    changed.write_bytes(benchmark.text.read_bytes().replace(b'"answer": 1', b'"answer": 0'))
+    words = asked.error("dao", "refute", REPORT, benchmark.folder, "--suite", changed)
+    assert f"the report is about suite {benchmark.suite.suite.id.hex()[:16]}…" in words
+    other = letter_model(tmp_path / "other", 5)
+    words = asked.error("dao", "refute", REPORT, other, "--suite", benchmark.text)
+    assert f"the proposal is about {benchmark.model_id[:16]}…" in words
+    words = asked.error("dao", "refute", REPORT, benchmark.folder, status=2)
+    assert "name the model's folder and --suite FILE, both" in words
+    assert asked.node.pending == {}
+
+
+def test_a_node_that_speaks_of_others(asked: Console, benchmark: Benchmark) -> None:
+    told(asked, id="5f" * 64)
+    assert "the node gave another report" in asked.error(*refuting(benchmark))
+    assert asked.node.reports is not None
+    asked.node.reports = replace(asked.node.reports, id="7c" * 64)
+    assert "reports on another proposal" in asked.error(*reporting(benchmark))
+    assert asked.node.pending == {}
+
+
 def test_a_proof_that_would_end_the_report_is_not_made(
     asked: Console, benchmark: Benchmark
 ) -> None:
