@@ -166,7 +166,7 @@ def _report(
     claim = _claim(found, place, said.bits, units)
     reply = pay(s, own, claim, min(DEFAULT_WINDOW, now.latest - now.as_of.height), terms)
     judged = None if named.judge is None else str(model_folder(named.judge).resolve())
-    folder = keep(s.datadir, reply.txid, asking.suite, Asked(str(named.model.resolve()), judged))
+    kept_in = _kept(s, reply.txid, asking, Asked(str(named.model.resolve()), judged))
     tell_submitted(s, reply)
     rules = s.params.governance
     by_hand = s.command("dao", "report", "--prove", reply.txid[:16], wallet=True)
@@ -175,7 +175,18 @@ def _report(
         f"{counted(s.rules.governance.report_samples, 'item')}; within {rules.round_window} more "
         f"they have to be proven, or the bond burns: {by_hand}"
     )
-    s.note(f"what that needs is kept in {folder}")
+    s.note(kept_in)
+
+
+def _kept(s: Session, report: str, asking: Asking, asked: Asked) -> str:
+    """Keep what proving needs, and say so; the report is handed in, whatever the disk does."""
+    try:
+        return f"what that needs is kept in {keep(s.datadir, report, asking.suite, asked)}"
+    except (OSError, OutFileError) as error:
+        return (
+            f"what that needs could not be kept ({error}): name the model's folder and --suite "
+            "FILE there"
+        )
 
 
 def _claim(found: ProposalReply, place: int, bits: bytes, bond: int) -> Claim:
@@ -268,6 +279,9 @@ def _prove(
     if report.state != "sampled":
         when = f"; its sample is drawn at height {report.next}" if report.state == "waits" else ""
         raise NotReportedError(f"nothing of report {report.id[:16]}… is to be proven{when}")
+    left = (report.next or 0) - 1 - found.as_of.height
+    if left < 1:
+        raise NotReportedError(f"the sample of report {report.id[:16]}… is judged now: too late")
     missing = [one for one in report.sample if not one.proven]
     if not missing:
         raise NotReportedError(f"all of the sample of report {report.id[:16]}… is proven")
@@ -288,7 +302,9 @@ def _prove(
             )
         )
         reply = pay(
-            s, own, proven.prove, DEFAULT_WINDOW, terms, least_nonce=least, groups=proven.groups
+            *(s, own, proven.prove, min(DEFAULT_WINDOW, left), terms),
+            least_nonce=least,
+            groups=proven.groups,
         )
         least += 1
         txids.append(reply.txid)

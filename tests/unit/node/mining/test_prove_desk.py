@@ -11,6 +11,7 @@ import trio
 
 from esper.consensus.call_groups import JUDGE
 from esper.node.events import ProveHandedIn
+from esper.node.mining.block_draft import BlockDraft
 from esper.node.mining.proves import desk as desk_module
 from esper.node.mining.proves import waiting
 from esper.node.mining.proves.errors import CheckRunsError, ChecksWaitError, ProveDeskError
@@ -261,7 +262,7 @@ def test_a_block_has_as_many_as_it_may_and_as_fit() -> None:
     sizes = [one.size for one in world.handed.waiting()]
     first, least = sizes[0], min(sizes)
     for room, used in ((least - 1, 0), (first, first), (first + least - 1, first)):
-        draft = waiting.BlockDraft(CHAIN, world.state, address(ALICE))
+        draft = BlockDraft(CHAIN, world.state, address(ALICE))
         draft.room = room
         assert len(world.handed.take(CHAIN, world.state, draft)) == bool(used)
         assert draft.room == room - used

@@ -152,7 +152,7 @@ def test_its_items_are_proven_from_what_was_kept(
 ) -> None:
     txid = asked.run(*reporting(benchmark)).strip()
     asked.node.pending.clear()
-    told(asked, id=txid)
+    told(asked, id=txid, next=asked.node.world.height + 5)
     out = asked.run("dao", "report", "--prove", txid[:16])
     proves = sorted(asked.node.pending.values(), key=lambda one: one.nonce)
     assert out.split() == [one.txid.hex() for one in proves]
@@ -161,6 +161,8 @@ def test_its_items_are_proven_from_what_was_kept(
         assert isinstance(payload, Prove)
         assert (payload.subject, payload.target.hex()) == (2, txid)
         assert read_item_proof(payload.body).index == item
+        # In the block at the height of judging it would come too late.
+        assert found.expiry == asked.node.world.height + 4
     assert [len(one.groups or ()) for one in handed_in[1:]] == [1, 1]
 
 
@@ -248,9 +250,18 @@ def test_nothing_is_to_be_proven(asked: Console) -> None:
     assert "its sample is drawn at height 99" in words
     told(asked, state="sampled", sample=[s.SampledItem(2, True, True)])
     assert "all of the sample" in asked.error("dao", "report", "--prove", REPORT)
-    told(asked, sample=[s.SampledItem(2, True, False)])
+    told(asked, next=asked.node.world.height + 1)
+    assert "too late" in asked.error("dao", "report", "--prove", REPORT)
+    told(asked, next=99, sample=[s.SampledItem(2, True, False)])
     words = asked.error("dao", "report", "--prove", REPORT, status=2)
     assert "was not made here: name the model's folder and --suite FILE" in words
+
+
+def test_a_disk_that_keeps_nothing_hides_no_report(asked: Console, benchmark: Benchmark) -> None:
+    (asked.datadir / "reports").write_bytes(b"")
+    out, err = asked.both(*reporting(benchmark))
+    assert [out.strip()] == list(asked.node.pending)
+    assert "could not be kept" in err
 
 
 def test_kept_words_that_are_damaged(asked: Console) -> None:
