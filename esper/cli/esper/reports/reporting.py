@@ -65,6 +65,7 @@ from esper.wallet.errors import MisuseError, NodeContradictionError, WalletError
 from esper.wallet.labels import parsed_address
 from esper.wallet.making.fee_terms import DEFAULT_MAX_FEE, FeeTerms
 from esper.wallet.making.intents import DEFAULT_WINDOW, account_of, drafted
+from esper.wallet.tiers_in_force import tiers_in_force
 
 
 class NotReportedError(WalletError):
@@ -137,6 +138,7 @@ def _report(
     units = _bond(s, bond, reports)
     asking = load(s, named, _model_id(found))
     place = place_of(asking, reports.suites)
+    _check_judge(s, asking)
     # Before hours of asking: what no block takes, and what the account cannot pay for.
     blank = _claim(found, place, bytes(-(-asking.suite.suite.count // 8)), units)
     try:
@@ -211,6 +213,19 @@ def _model_id(found: ProposalReply) -> str:
     if found.model is None:
         raise NotReportedError(f"proposal {found.live.number} is of no model")
     return found.model.model_id
+
+
+def _check_judge(s: Session, asking: Asking) -> None:
+    """Who compares can be proven to. Raises NotReportedError."""
+    if asking.judge is None:
+        return
+    tiers = tiers_in_force(s.node).tiers
+    models = {one.model.model_id for tier in tiers for one in (tier.own, *tier.previous)}
+    if asking.suite.suite.judge not in models:
+        raise NotReportedError(
+            f"the suite's judge, {asking.suite.suite.judge.hex()[:16]}…, is the model of no tier, "
+            "so nobody could prove what it says: report on a suite with a judge of the network"
+        )
 
 
 def _bond(s: Session, typed: str | None, reports: Reports) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from esper.dao.benchmarks.item_proof import read_item_proof
 from esper.dao.benchmarks.report import bit, bits_of, read_report
+from esper.dao.registry import TierRegistry
 from esper.model.benchmarks.measuring import Examinee, Means, measured
 from esper.model.benchmarks.suite_file import read_suite, suite_bytes
 from esper.model.benchmarks.text import parse_text
@@ -23,7 +25,8 @@ from esper.vm.governance import kept
 from esper.vm.governance.claim import Claim
 from esper.vm.governance.prove import Prove
 from tests.support.benchmark_models import letter_model
-from tests.support.benchmark_texts import CHOICE, lines_of
+from tests.support.benchmark_texts import CHOICE, JUDGED, lines_of
+from tests.support.benchmark_texts import ITEMS as ITEMS_OF
 from tests.support.dao_kept import reports_taken  # noqa: F401
 from tests.support.wallet.wallet_console import Console, console
 
@@ -343,3 +346,25 @@ def test_a_model_is_shown_with_its_reports(asked: Console) -> None:
     assert "item 94, wrong: to be proven" in told
     assert f"item 5, reported right, is not: proven by {examples.BOB}, who got 0.25 ESP" in told
     assert len(asked.json("dao", "show", PROPOSAL)["reports"]["reports"]) == 2
+
+
+def test_a_judge_that_is_no_model_of_the_network(
+    asked: Console, benchmark: Benchmark, tmp_path: Path
+) -> None:
+    judge = letter_model(tmp_path / "judge", 5)
+    judge_id = Examinee.of(judge, load_model(judge)).entry.model_id
+    text = tmp_path / "judged.jsonl"
+    text.write_bytes(lines_of(JUDGED, ITEMS_OF["judged"]))
+    model = Examinee.of(benchmark.folder, load_model(benchmark.folder))
+    suite = suite_of(parse_text(text.read_bytes()), model.vocabulary, judge_id)
+    assert asked.node.reports is not None
+    named = replace(asked.node.reports.suites[0], suite=suite.suite.id.hex(), items=1)
+    asked.node.reports = replace(asked.node.reports, suites=[named])
+    about = ("--suite", text, "--judge", judge, "--proposal", PROPOSAL, "--bond", "0.25")
+    words = asked.error("dao", "report", benchmark.folder, *about)
+    assert f"the suite's judge, {judge_id.hex()[:16]}…, is the model of no tier" in words
+    tier = asked.node.tiers.tiers[0]
+    judging = replaced(tier, model=replaced(tier.model, model_id=judge_id))
+    asked.node.tiers = TierRegistry((judging,))
+    asked.run("dao", "report", benchmark.folder, *about)
+    assert len(asked.node.pending) == 1
