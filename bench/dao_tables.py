@@ -69,9 +69,22 @@ def import_table() -> list[str]:
     return ["## Import and export of checkpoints", "", *table]
 
 
+def reports_table() -> list[str]:
+    """Reports on models: asking, proving, a block full of proofs."""
+    return ["## What a report on a model costs", "", *_run("bench.report_cost").splitlines()]
+
+
 def dao_tables(runs: int) -> list[str]:
     """All of them."""
-    return [*rules_table(runs), "", *packages_table(runs), "", *import_table()]
+    return [
+        *rules_table(runs),
+        "",
+        *reports_table(),
+        "",
+        *packages_table(runs),
+        "",
+        *import_table(),
+    ]
 
 
 if __name__ == "__main__":

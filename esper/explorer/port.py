@@ -19,6 +19,7 @@ READ: Final[frozenset[str]] = frozenset(
     for method in (
         m.DAO_LIST,
         m.DAO_READINESS,
+        m.DAO_REPORTS,
         m.DAO_SETTINGS,
         m.GET_ACCOUNT,
         m.GET_BLOCK,

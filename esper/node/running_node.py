@@ -408,7 +408,7 @@ def _rpc_node(
         mining=MiningViews(control, chain, params),
         models=ModelViews(chain, parts.places, control),
         peers=PeerViews(peers, chain, sync),
-        dao=DaoViews(chain, sync, ready),
+        dao=DaoViews(chain, sync, history, ready),
         packages=packages,
         events=events,
         stop=stop,

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from esper.rpc import schema as s
 
 BLOCK_ID: Final = "4b" * 64
@@ -317,8 +319,16 @@ _CHANGE: Final = s.LiveProposal(
     bond="1000000000000",
     proposer=ALICE,
 )
+_MODEL: Final = replace(
+    _CHANGE,
+    number=1,
+    id="7d" * 64,
+    subject="model",
+    tier=0,
+    about="model Another model for tier 0",
+)
 DAO_LIST: Final = s.DaoList(
-    proposals=[_CHANGE],
+    proposals=[_MODEL, _CHANGE],
     schedule=[s.DueAct(height=537, act="settle", id=BLOCK_ID)],
     stake="10000000000000",
     bond_unit="10000000000",
@@ -465,3 +475,39 @@ EVENTS: Final = s.EventsReply(
         )
     ],
 )
+_SUITE: Final = s.SuiteReply(
+    place=0, suite="5a" * 64, text="6b" * 64, items=120, required=True, standing=False
+)
+_REPORT: Final = s.ReportReply(
+    id=TXID,
+    proposal="7d" * 64,
+    number=1,
+    suite=0,
+    reporter=ALICE,
+    state="sampled",
+    right=37,
+    items=120,
+    made=201,
+    next=218,
+    bond="2500000000",
+    returned="0",
+    burned="0",
+    sample=[
+        s.SampledItem(17, right=True, proven=True, by=s.ProverReply(BOB, "7e" * 64, 209)),
+        s.SampledItem(94, right=False, proven=False),
+    ],
+    refuted=None,
+    bits="",
+)
+REPORTS: Final = s.Reports(
+    number=1,
+    id="7d" * 64,
+    open=True,
+    least_bond="2500000000",
+    latest=213,
+    suites=[_SUITE],
+    gate=False,
+    reports=[_REPORT],
+    as_of=AS_OF,
+)
+REPORT: Final = s.ReportShown(report=replace(_REPORT, bits="ff" * 15), suite=_SUITE, as_of=AS_OF)

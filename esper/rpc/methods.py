@@ -287,6 +287,23 @@ DAO_REHEARSAL: Final = Method(
     Example(s.RehearsalParams(examples.TXID, examples.ALICE), examples.DAO_REHEARSAL),
     raises=(NOT_FOUND, NOT_MINING, REFUSED),
 )
+DAO_REPORTS: Final = Method(
+    "dao_reports",
+    s.ReportsParams,
+    s.Reports,
+    "Reports on a proposed model: scores, drawn items, who proved what, and which suites still "
+    "need one.",
+    Example(s.ReportsParams(examples.TXID), examples.REPORTS),
+    raises=(NOT_FOUND,),
+)
+DAO_REPORT: Final = Method(
+    "dao_report",
+    s.ReportParams,
+    s.ReportShown,
+    "One report on a live model, with a bit for each item.",
+    Example(s.ReportParams(examples.TXID), examples.REPORT),
+    raises=(NOT_FOUND,),
+)
 DAO_CHECK_PROPOSAL: Final = Method(
     "dao_check_proposal",
     s.CheckParams,

@@ -73,6 +73,8 @@ COMMANDS: dict[str, list[str]] = {
     "esper dao rollback": [TXID, "--bond", "1", "--dry-run"],
     "esper dao ready": [TXID],
     "esper dao accuse": ["a.signed", "--wallet", "demo"],
+    "esper dao report": ["genesis", "--suite", "own-choice", "--proposal", TXID, "--bond", "1"],
+    "esper dao refute": [TXID, "genesis", "--suite", "own-choice"],
     "esper console": [],
     "esper key new": ["--network", "devnet"],
     "esper key list": ["--network", "devnet"],

@@ -123,6 +123,18 @@ DAO: Final = Group(
             "dao.accusing:accuse_command",
             "Prove a signed answer false: 0 accused, 1 refused, 2 misused, 3 honest.",
         ),
+        Command(
+            "report",
+            "reports.reporting:report_command",
+            "Report what a proposed model gets right, for a bond; or prove what is drawn of a "
+            "report.",
+        ),
+        Command(
+            "refute",
+            "reports.refuting:refute_command",
+            "Find an item that is not as a report says, and prove it: half of the bond is the "
+            "prover's.",
+        ),
     ),
 )
 KEY: Final = Group(

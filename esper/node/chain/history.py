@@ -33,6 +33,7 @@ from esper.storage.history.history_records import (
     Place,
     What,
 )
+from esper.storage.history.traces import Trace
 from esper.storage.receipt_log import ReceiptLog
 from esper.vm.receipt import RECEIPT, Receipt
 from esper.vm.settled_bond import SETTLED, SettledBond
@@ -115,11 +116,11 @@ def _add(
     settled, known = _settled(store, height), read.get(block_id)
     if known is not None:
         time_ms = known.header.pre.time_ms
-        entries = entries_of(known.content, receipts, find_call, settled)
+        entries = entries_of(known.content, receipts, find_call, height, settled)
     else:
         block = store.block(height)
         time_ms = decode_header(block.header, params.limits.header_bytes).pre.time_ms
-        entries = block_entries(block.body, receipts, params.limits, find_call, settled)
+        entries = block_entries(block.body, receipts, params.limits, find_call, height, settled)
     index.apply(height, block_id, time_ms, entries)
 
 
@@ -180,6 +181,11 @@ class HistoryView:
         """A page of an address's events, as ``HistoryReader.events`` has it. Raises CursorError."""
         with self._open:
             return self._index.events(address, limit, before)
+
+    def traces(self, about: Txid, limit: int) -> list[Trace]:
+        """What blocks say about a proposal or a report, as ``HistoryReader.traces`` has it."""
+        with self._open:
+            return self._index.traces(about, limit)
 
     def immature(self, address: bytes) -> list[Released]:
         """Mining rewards of a 33-byte address that are not spendable yet, the first first."""

@@ -8,6 +8,7 @@
 | LlmCall | CALLED: burned if its answer is in the block, otherwise locked |
 | LlmResult | ANSWERED, of the caller: what comes back; ANSWERED of nothing, of who sent it |
 | Propose, Vote, Delegate, Prove | PROPOSED of the bond, VOTED, DELEGATED to whom, PROVED |
+| Claim | CLAIMED: the bond |
 | coinbase | MINED |
 | none: the block settles a proposal | BOND_RETURNED, BOND_BURNED, under the proposal's txid |
 | any other kind | units and credits that it moves as above; OTHER for units that go elsewhere |
@@ -23,10 +24,12 @@ from typing import Final
 from esper.consensus.block import BODY, Coinbase, decode_coinbase
 from esper.consensus.block_isolation import BlockContent
 from esper.consensus.call_groups import encode_result
+from esper.node.chain.trace_entries import settled_trace, trace_of
 from esper.primitives.codec import Codec, Reader
 from esper.primitives.ids import Txid
 from esper.primitives.params import LimitParameters
 from esper.storage.history.history_records import NO_TXID, CallMade, Entry, Happening, What
+from esper.vm.governance.claim import Claim
 from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.propose import Propose
 from esper.vm.governance.prove import Prove
@@ -45,6 +48,7 @@ FindCall = Callable[[Txid], CallMade]
 
 _DOES: Final[dict[type[Payload], What]] = {
     Propose: What.PROPOSED,
+    Claim: What.CLAIMED,
     Vote: What.VOTED,
     Delegate: What.DELEGATED,
     Prove: What.PROVED,
@@ -59,15 +63,18 @@ def entries_of(
     content: BlockContent,
     receipts: Sequence[Receipt],
     find_call: FindCall,
+    height: int,
     settled: Sequence[SettledBond] = (),
 ) -> list[Entry]:
     """The entries of a block that was read, the coinbase's last, behind those of ``settled``.
 
-    ``receipts`` are those of its execution, one for each transaction but the coinbase. Raises
-    ValueError for another number of receipts, and what ``find_call`` raises.
+    ``height`` is its own, ``receipts`` are those of its execution, one for each transaction but the
+    coinbase. Raises ValueError for another number of receipts, and what ``find_call`` raises.
     """
     inline = [answer is not None for answer in content.answers]
-    return _entries(content.transactions, inline, content.coinbase, receipts, find_call, settled)
+    return _entries(
+        content.transactions, inline, content.coinbase, receipts, find_call, height, settled
+    )
 
 
 def block_entries(
@@ -75,6 +82,7 @@ def block_entries(
     receipts: Sequence[Receipt],
     limits: LimitParameters,
     find_call: FindCall,
+    height: int,
     settled: Sequence[SettledBond] = (),
 ) -> list[Entry]:
     """The same from the canonical body of a block.
@@ -85,7 +93,7 @@ def block_entries(
     transactions = [decode_transaction(data, limits.transaction_bytes) for data in lists[:-1]]
     inline = [result != _OPEN for result in results]
     coinbase = decode_coinbase(lists[-1])
-    return _entries(transactions, inline, coinbase, receipts, find_call, settled)
+    return _entries(transactions, inline, coinbase, receipts, find_call, height, settled)
 
 
 def _entries(
@@ -94,22 +102,24 @@ def _entries(
     coinbase: Coinbase,
     receipts: Sequence[Receipt],
     find_call: FindCall,
+    height: int,
     settled: Sequence[SettledBond],
 ) -> list[Entry]:
-    reading = _Reading(inline, find_call, {})
+    reading = _Reading(inline, find_call, {}, height)
     entries = [
         reading.entry(transaction.payload, receipt)
         for transaction, receipt in zip(transactions, receipts, strict=True)
     ]
     mined = Happening(coinbase.payee, What.MINED, coinbase.amount)
-    return [*entries, *map(_ending, settled), Entry(NO_TXID, (mined,))]
+    endings = [_ending(one, height) for one in settled]
+    return [*entries, *endings, Entry(NO_TXID, (mined,))]
 
 
-def _ending(one: SettledBond) -> Entry:
+def _ending(one: SettledBond, height: int) -> Entry:
     """What became of a proposal's coins."""
     parts = ((What.BOND_RETURNED, one.returned), (What.BOND_BURNED, one.burned))
     told = tuple(Happening(one.proposer, what, amount) for what, amount in parts if amount)
-    return Entry(NO_TXID, told, about=one.proposal)
+    return Entry(NO_TXID, told, about=one.proposal, trace=settled_trace(one, height))
 
 
 def _lists(body: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
@@ -131,6 +141,8 @@ class _Reading:
     """Finds calls of earlier blocks."""
     calls: dict[Txid, CallMade]
     """Calls of this block so far, by txid."""
+    height: int
+    """Of the block."""
 
     def entry(self, payload: Payload, receipt: Receipt) -> Entry:
         """The entry of a transaction."""
@@ -150,7 +162,8 @@ class _Reading:
                 happenings = self._answer(answers, receipt)
             case _:
                 happenings = _moved(payload, sender, fee)
-        return Entry(receipt.txid, happenings, call, answers)
+        trace = trace_of(payload, receipt.txid, sender, self.height)
+        return Entry(receipt.txid, happenings, call, answers, trace=trace)
 
     def _call(self, receipt: Receipt) -> CallMade:
         number = len(self.calls)

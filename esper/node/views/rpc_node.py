@@ -84,6 +84,8 @@ def rpc_node(
             answers(m.DAO_SETTINGS, dao.settings),
             answers(m.DAO_READINESS, dao.readiness),
             answers(m.DAO_REHEARSAL, dao.rehearsal),
+            answers(m.DAO_REPORTS, dao.reports),
+            answers(m.DAO_REPORT, dao.report),
             answers(m.DAO_CHECK_PROPOSAL, dao.check),
             answers(m.GET_NETWORK, peers.network),
             answers(m.GET_PEERS, peers.peers),

@@ -1,6 +1,6 @@
 """The native engine and prover behind the ports of consensus."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from esper.consensus.ports import ProofMalformedError, ProofRejectedError, WorkClaim
@@ -84,8 +84,11 @@ class NativeProver:
     def __init__(self, model: MiningModel) -> None:
         self._model = model
 
-    def prove(self, claim: WorkClaim) -> bytes:
-        """The proof. Raises DisagreementError if the prover's own run answers something else."""
+    def prove(self, claim: WorkClaim, done: Callable[[str], None] | None = None) -> bytes:
+        """The proof; ``done`` hears the name of every stage that is over.
+
+        Raises DisagreementError if the prover's own run answers something else.
+        """
         statement, proof = prove(
             self._model,
             claim.inputs,
@@ -93,6 +96,7 @@ class NativeProver:
             binding=claim.binding,
             rows=claim.rows,
             top_k=claim.top_k,
+            done=done,
         )
         if statement != statement_of(claim):
             raise DisagreementError(

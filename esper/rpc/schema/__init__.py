@@ -117,6 +117,17 @@ from esper.rpc.schema.overview import (
     StatisticsPoint,
 )
 from esper.rpc.schema.packages import ModelPackage, ModelPackages
+from esper.rpc.schema.reports import (
+    ProverReply,
+    RefutedItem,
+    ReportParams,
+    ReportReply,
+    Reports,
+    ReportShown,
+    ReportsParams,
+    SampledItem,
+    SuiteReply,
+)
 from esper.rpc.schema.text import DetokenizeParams, Message, TextReply, TokenizeParams, Tokens
 
 __all__ = [
@@ -195,14 +206,22 @@ __all__ = [
     "ProposalReply",
     "ProposedChange",
     "ProposedModel",
+    "ProverReply",
     "ReadinessReply",
     "ReceiptParams",
     "ReceiptReply",
+    "RefutedItem",
     "RehearsalParams",
     "RehearsalReply",
     "Release",
     "Reply",
+    "ReportParams",
+    "ReportReply",
+    "ReportShown",
+    "Reports",
+    "ReportsParams",
     "Request",
+    "SampledItem",
     "SettingReply",
     "Statistics",
     "StatisticsParams",
@@ -210,6 +229,7 @@ __all__ = [
     "Status",
     "SubmitParams",
     "Submitted",
+    "SuiteReply",
     "Text",
     "TextReply",
     "ThreadsParams",

@@ -38,7 +38,8 @@ from esper.storage.store_options import UNDO_DEPTH
 
 HISTORY_FOLDER: Final = "history"
 OLD_FOLDER: Final = "history.old"
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""1 had no traces."""
 WRITE_BUFFER_BYTES: Final = 16 << 20
 
 OpenFolder = Callable[[Path], KeyValueStore]

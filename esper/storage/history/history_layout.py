@@ -8,6 +8,7 @@
 "w" || address || what as u8 || height || position     the amount as u64, of what is to be released
 "c" || txid of a call                                  place || CallMade
 "r" || txid of an open call                            place of its result
+"a" || txid of what it is about || height || index     Trace
 
 A position counts the events of a block; height and position sort as the events came.
 """
@@ -19,6 +20,7 @@ from esper.primitives.codec import encode
 from esper.primitives.hashing import u32, u64
 from esper.primitives.ids import Txid
 from esper.storage.history.history_records import CALL, EVENT, Entry, HistoryEvent, Place, What
+from esper.storage.history.traces import TRACE
 
 FORMAT_KEY: Final = b"v"
 MARKER_KEY: Final = b"n"
@@ -59,6 +61,11 @@ def released_prefix(address: bytes, what: What) -> bytes:
     return b"w" + address + bytes([what])
 
 
+def traces_prefix(about: Txid) -> bytes:
+    """What the keys of what was said about a proposal or a report begin with."""
+    return b"a" + about
+
+
 def place_bytes(place: Place) -> bytes:
     """Eight bytes that sort as the places do."""
     return u32(place.height) + u32(place.index)
@@ -80,6 +87,8 @@ def additions(height: int, time_ms: int, entries: Sequence[Entry]) -> Iterator[t
             yield call_key(entry.txid), place + encode(CALL, entry.call)
         if entry.answers:
             yield result_key(entry.answers), place
+        if entry.trace is not None:
+            yield traces_prefix(entry.trace.about) + place, encode(TRACE, entry.trace)
         for happening in entry.happenings:
             at = u32(height) + u32(position)
             address, what = happening.address, happening.what

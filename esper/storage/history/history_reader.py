@@ -20,6 +20,7 @@ from esper.storage.history.history_layout import (
     place_from,
     released_prefix,
     result_key,
+    traces_prefix,
     transaction_key,
 )
 from esper.storage.history.history_records import (
@@ -34,6 +35,7 @@ from esper.storage.history.history_records import (
     cursor_of,
     position_of,
 )
+from esper.storage.history.traces import TRACE, Trace
 from esper.storage.kv.store_port import KeyValueView
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES
 
@@ -151,6 +153,16 @@ class HistoryReader:
                     break
                 amounts.append((height, int.from_bytes(value, "big")))
         return amounts[::-1]
+
+    def traces(self, about: Txid, limit: int) -> list[Trace]:
+        """The newest ``limit`` things that blocks say about a proposal or a report, oldest first.
+
+        Raises HistoryUnusableError.
+        """
+        prefix = traces_prefix(about)
+        with self._damage_told():
+            found = list(islice(self._view.items_down(prefix, prefix + BEHIND_ALL), limit))
+        return [self._decoded(TRACE, value, "trace") for _, value in reversed(found)]
 
     def _get(self, key: bytes) -> bytes | None:
         with self._damage_told():

@@ -12,11 +12,12 @@ from esper.primitives.address import ADDRESS_BYTES
 from esper.primitives.codec import Array, FixedBytes, Record, Unsigned, VarBytes
 from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.ids import BlockId, Txid
+from esper.storage.history.traces import Trace
 
 CURSOR_HEX: Final = 16
 """Height and position, four bytes each."""
-MAX_KEY_BYTES: Final = 1 + HASH_BYTES
-"""Of the keys that a block adds; the longest is that of a transaction."""
+MAX_KEY_BYTES: Final = 1 + HASH_BYTES + 8
+"""Of the keys that a block adds; the longest is that of a trace."""
 MAX_KEYS: Final = 1 << 18
 """Of one block, which holds 2 MiB: a key comes from 37 bytes of it at least."""
 NO_TXID: Final = Txid(b"")
@@ -55,11 +56,15 @@ class What(IntEnum):
     DELEGATED = 13
     """It let another address vote for it, or nobody."""
     PROVED = 14
-    """It showed the DAO that it runs a model."""
+    """It showed the DAO something by a proof: that it runs a model, or what an item is worth."""
     BOND_RETURNED = 15
     """It got units back that its proposal held; the block did it, no transaction."""
     BOND_BURNED = 16
     """Units that its proposal held are nobody's any more; they had left its balance before."""
+
+    CLAIMED = 17
+    """It said something about a proposed model, for a bond that BOND_RETURNED and BOND_BURNED
+    settle later."""
 
     @property
     def label(self) -> str:
@@ -156,6 +161,8 @@ class Entry:
     """64 bytes: txid of the open call that it answers, empty if it answers none."""
     about: Txid = NO_TXID
     """64 bytes: what the events name that no transaction of the block did: a proposal's txid."""
+    trace: Trace | None = None
+    """What it says about a proposal or a report."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """What rules exist for and the chain does not take yet: claims, and proofs about them.
 
-Formats and rules stand, with vectors that two languages read. What people need to use them is
-missing: commands, and an attacker's reading. Until then a block with one of them breaks
-DaoEncoding, and nobody's bond waits for what no program makes.
+Formats and rules stand, with vectors that two languages read, and so do the commands and the way
+into a miner's block. An attacker's reading has not reached all of them. Until then a block with one of them breaks
+DaoEncoding.
 """
 
 from esper.primitives.errors.dao_errors import DaoEncodingViolation

@@ -13,11 +13,13 @@ from esper.dao.registry import TierRegistry
 from esper.node.views.dao.proposal_check import check_proposal
 from esper.node.views.dao.proposal_replies import dao_list, proposal_named, proposal_reply
 from esper.node.views.dao.readiness_replies import dao_readiness
+from esper.node.views.dao.report_replies import reports_reply
 from esper.node.views.dao.setting_replies import dao_settings
 from esper.node.views.dao.sight import Sight
 from esper.node.views.dao.voter_reply import voter_reply
 from esper.primitives.address import Address
 from esper.primitives.errors.rule_violation import RuleViolation
+from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from esper.prover import Report, Sequence, Statement, VerificationError, proof_file
 from esper.rpc import methods as m
@@ -25,6 +27,7 @@ from esper.rpc import schema as s
 from esper.rpc.client import NodeError
 from esper.rpc.errors import INVALID_PARAMS, NOT_FOUND, REFUSED, RpcError
 from esper.rpc.method import Method, ReplyT, RequestT
+from esper.storage.history.traces import Trace
 from esper.vm.credits import rate_limit, settled, totals_at_block
 from esper.vm.envelope_rules import check_isolated, check_signature, fee_range
 from esper.vm.llm_call import LlmCall
@@ -38,6 +41,13 @@ KINDS |= {7: "propose", 8: "vote", 9: "delegate", 11: "prove"}
 FAKE_PROOF = b"fake proof"
 SCRIPT = ("queued", "answering", "proving", "proven")
 """Where a call stands, one question after the other, before its block comes."""
+
+
+class NoTraces:
+    """A history that knows of no report."""
+
+    def traces(self, about: Txid, limit: int) -> list[Trace]:
+        return []
 
 
 @dataclass
@@ -69,6 +79,10 @@ class FakeNode:
     """What it says that it rehearsed."""
     rehearsals: list[s.RehearsalParams] = field(default_factory=list)
     """What it was asked to have rehearsed."""
+    reports: s.Reports | None = None
+    """What it says of reports on a model; None: what its chain says."""
+    report: s.ReportShown | None = None
+    """What it says of one of them."""
     tiers: TierRegistry = field(default_factory=lambda: genesis_registry(REGTEST))
     """What it says that the network has."""
 
@@ -96,6 +110,8 @@ class FakeNode:
             m.DAO_READINESS.name: lambda _: dao_readiness(self.sight),
             m.DAO_REHEARSAL.name: self.rehearsal,
             m.DAO_CHECK_PROPOSAL.name: self.check,
+            m.DAO_REPORTS.name: self.reports_on,
+            m.DAO_REPORT.name: lambda _: self.report,
         }
         reply: ReplyT = answers[method.name](request)
         return reply
@@ -348,6 +364,11 @@ class FakeNode:
             return proposal_reply(proposal_named(params.id, self.sight), self.sight)
         except RpcError as error:
             raise NodeError(error.code, error.message) from error
+
+    def reports_on(self, params: s.ReportsParams) -> s.Reports:
+        if self.reports is not None:
+            return self.reports
+        return reports_reply(proposal_named(params.id, self.sight), self.sight, NoTraces())
 
     def voter(self, params: s.VoterParams) -> s.VoterReply:
         return voter_reply(Address.from_text(params.address, "resp").to_bytes(), self.sight)

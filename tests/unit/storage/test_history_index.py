@@ -31,6 +31,7 @@ from esper.storage.history.history_records import (
     Place,
     What,
 )
+from esper.storage.history.traces import Trace, Traced
 from esper.storage.kv.leveldb import LevelDbStore
 from tests.support.storage.memory_store import MemoryStore
 
@@ -122,6 +123,7 @@ def test_labels_are_those_of_the_interface() -> None:
         "proved",
         "bond-returned",
         "bond-burned",
+        "claimed",
     ]
 
 
@@ -296,7 +298,7 @@ def test_another_genesis_or_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HistoryUnusableError, match="another format or genesis; it is built anew"):
         HistoryIndex.open(tmp_path, BlockId(bytes(64)))
     store = open_folder(tmp_path / HISTORY_FOLDER)
-    store.write([(b"v", b"\0\0\0\2" + GENESIS)])
+    store.write([(b"v", b"\0\0\0\1" + GENESIS)])
     store.close()
     with pytest.raises(HistoryUnusableError, match="another format or genesis"):
         HistoryIndex.open(tmp_path, GENESIS)
@@ -378,11 +380,27 @@ def test_an_event_of_an_unknown_kind() -> None:
     store, index = in_memory()
     grow(index, paid("x", 1))
     [(key, value)] = store.items(b"e" + ALICE)
-    changed = value.replace(name("x") + b"\2", name("x") + b"\x11")
+    changed = value.replace(name("x") + b"\2", name("x") + b"\x12")
     assert changed != value
     store.write([(key, changed)])
-    with pytest.raises(HistoryUnusableError, match="17 is not a valid What"):
+    with pytest.raises(HistoryUnusableError, match="18 is not a valid What"):
         index.events(ALICE, 1)
+
+
+def traced(about: str, number: int, height: int) -> Entry:
+    trace = Trace(name(about), height, Traced.PROVED, name(f"t{number}"), ALICE, number, b"", 0, 0)
+    return Entry(name(f"t{number}"), (), trace=trace)
+
+
+def test_traces_are_kept_by_what_they_are_about(index: HistoryIndex) -> None:
+    grow(index, traced("r", 1, 1), traced("s", 2, 1), traced("r", 3, 1))
+    grow(index, traced("r", 4, 2))
+    assert [one.number for one in index.traces(name("r"), 9)] == [1, 3, 4]
+    assert [one.number for one in index.traces(name("r"), 2)] == [3, 4], "the newest, oldest first"
+    assert index.traces(name("s"), 9) == [traced("s", 2, 1).trace]
+    assert index.traces(name("t1"), 9) == []
+    index.undo(2)
+    assert [one.number for one in index.traces(name("r"), 9)] == [1, 3]
 
 
 class Broken(MemoryStore):

@@ -197,7 +197,7 @@ def test_a_new_kind_is_described() -> None:
 def test_a_new_kind_is_in_the_history() -> None:
     sender, bob = address(ALICE), address(BOB)
     receipt = Receipt(Pledge.KIND, Txid(bytes(64)), sender, 9, 0, 0, 0, 0)
-    entry = _Reading((), no_call, {}).entry(PLEDGE, receipt)
+    entry = _Reading((), no_call, {}, 1).entry(PLEDGE, receipt)
     assert entry.happenings == (
         Happening(sender, What.OTHER, 5, 9),
         Happening(sender, What.SENT, 3, other=bob),
@@ -209,13 +209,13 @@ def test_a_new_kind_is_in_the_history() -> None:
 
 @pytest.mark.parametrize(
     ("payload", "event"),
-    list(zip(EACH[6:], ("proposed", "voted", "delegated", "other", "proved"), strict=True)),
+    list(zip(EACH[6:], ("proposed", "voted", "delegated", "claimed", "proved"), strict=True)),
     ids=lambda one: one if isinstance(one, str) else one.NAME,
 )
 def test_what_the_dao_is_told_has_words_in_the_history(payload: Payload, event: str) -> None:
     sender = address(ALICE)
     receipt = Receipt(payload.KIND, Txid(bytes(64)), sender, 9, 0, 0, 0, 0)
-    [found] = _Reading((), no_call, {}).entry(payload, receipt).happenings
+    [found] = _Reading((), no_call, {}, 1).entry(payload, receipt).happenings
     assert (found.what.label, found.amount, found.fee) == (event, payload.outlay, 9)
     assert (found,) == waiting_happenings(make(ALICE, payload, 0, fee=9))
 

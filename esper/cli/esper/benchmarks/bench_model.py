@@ -7,15 +7,18 @@ misused. What runs models is imported where it is needed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from esper.cli.esper.benchmarks.examining import (
+    MOST_BATCH,
+    MOST_THREADS,
+    examinee,
+    progress_shown,
+    suite_named,
+)
 from esper.cli.esper.benchmarks.shown_report import item_lines, report_lines, suite_lines
 from esper.cli.esper.models.model_argument import MODEL_ARGUMENT, model_folder
 from esper.cli.esper.models.out_file import Force, OutFileError, check_out, write_out
@@ -29,9 +32,6 @@ if TYPE_CHECKING:
     from esper.model.benchmarks.tokenised import TokenSuite
 
 DEFAULT_NETWORK: Final = "mainnet"
-_MOST_BATCH: Final = 1024
-_MOST_THREADS: Final = 1024
-_errors = Console(stderr=True)
 
 
 def bench_command(
@@ -68,10 +68,10 @@ def bench_command(
         typer.Option(help=f"Whose proofs the items must fit into: {', '.join(NETWORKS)}."),
     ] = DEFAULT_NETWORK,
     batch: Annotated[
-        int, typer.Option(min=1, max=_MOST_BATCH, help="Items that are answered together.")
+        int, typer.Option(min=1, max=MOST_BATCH, help="Items that are answered together.")
     ] = 32,
     threads: Annotated[
-        int | None, typer.Option(min=1, max=_MOST_THREADS, help="Without it one a processor.")
+        int | None, typer.Option(min=1, max=MOST_THREADS, help="Without it one a processor.")
     ] = None,
     force: Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -98,10 +98,10 @@ def bench_command(
         for file in (write_suite, out):
             if file is not None:
                 check_out(file, force=force)
-        with _shown() as tell:
-            model = _examinee(directory, tell)
-            other = None if judge is None else _examinee(model_folder(judge), tell)
-            asked = _suite(suite, model, other, tell)
+        with progress_shown() as tell:
+            model = examinee(directory, tell)
+            other = None if judge is None else examinee(model_folder(judge), tell)
+            asked = suite_named(suite, model, other, tell)
             if write_suite is not None:
                 from esper.model.benchmarks.suite_file import suite_bytes
 
@@ -128,34 +128,6 @@ def bench_command(
 def _line(fields: dict[str, Any]) -> bytes:
     """The bytes of a report, the same for equal reports."""
     return (json.dumps(fields, separators=(",", ":")) + "\n").encode()
-
-
-def _examinee(folder: Path, tell: Tell) -> Examinee:
-    from esper.model.benchmarks.measuring import Examinee
-    from esper.model.loaded import load_model
-
-    tell("loading the model", 0, 1)
-    model = load_model(folder)
-    tell("committing to the weights", 0, 1)
-    return apart(lambda: Examinee.of(folder, model))
-
-
-def _suite(named: str, model: Examinee, judge: Examinee | None, tell: Tell) -> TokenSuite:
-    """A suite from its file, or made from a text. Raises ModelError."""
-    from esper.model.benchmarks.measuring import check_suite
-    from esper.model.benchmarks.own import benchmark_file
-    from esper.model.benchmarks.suite_file import is_suite_file, read_suite
-    from esper.model.benchmarks.text import read_text
-    from esper.model.benchmarks.tokenised import suite_of
-
-    path = benchmark_file(named)
-    if is_suite_file(path):
-        suite = read_suite(path)
-    else:
-        judge_id = None if judge is None else judge.entry.model_id
-        suite = suite_of(read_text(path), model.vocabulary, judge_id, tell)
-    check_suite(suite.suite, model, judge)
-    return suite
 
 
 def _all(
@@ -206,23 +178,3 @@ def _say_suite(asked: TokenSuite, out: Path, *, as_json: bool) -> None:
     for line in suite_lines(asked):
         typer.echo(line)
     typer.echo(f"written to {shown_path(out)}")
-
-
-@contextmanager
-def _shown() -> Iterator[Tell]:
-    """A bar on standard error while the block runs; nothing where that is no terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(
-        *columns, console=_errors, transient=True, disable=not _errors.is_terminal
-    ) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def tell(step: str, done: int, total: int) -> None:
-            bar.update(task, description=step, completed=done, total=total)
-
-        yield tell

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from esper.dao.bodies import ModelBody
+from esper.dao.bodies import MAX_SUITES, ModelBody, NamedSuite
 from esper.dao.registry import Puzzle, TierRegistry
 from esper.primitives.params import NetworkParameters
 from esper.wallet.errors import MisuseError
@@ -21,6 +21,7 @@ def model_body_of(
     *,
     puzzle: Puzzle | None = None,
     more: Sequence[str] = (),
+    suites: Sequence[Path] = (),
     name: str = "",
     licence: str = "",
     link: str = "",
@@ -29,8 +30,8 @@ def model_body_of(
 
     ``params`` and ``tiers`` are those in force: votes move both. ``share`` is a new tier's, of
     65536, ``puzzle`` its ticket where the network's will not do, ``more`` names of further files of
-    the package. Raises MisuseError for a folder that is no package, or one that nodes would refuse,
-    with all that they would refuse it for.
+    the package, ``suites`` files of suites in token ids. Raises MisuseError for a folder that is no
+    package, or one that nodes would refuse, with all that they would refuse it for.
     """
     from esper.model.errors import ModelError
     from esper.model.package.findings import Weight
@@ -44,7 +45,13 @@ def model_body_of(
             "`esper model check`"
         ) from error
     options = bodies.BodyOptions(
-        tier=tier, share=share, puzzle=puzzle, name=name, licence=licence, link=link
+        tier=tier,
+        share=share,
+        puzzle=puzzle,
+        name=name,
+        licence=licence,
+        link=link,
+        suites=_named(suites),
     )
     try:
         found = candidates.candidate_of(folder, params, tiers, options, tuple(more))
@@ -59,3 +66,20 @@ def model_body_of(
         ]
         raise MisuseError(f"--model {folder}: nodes would refuse it; {'; '.join(refused)}")
     return body
+
+
+def _named(suites: Sequence[Path]) -> tuple[NamedSuite, ...]:
+    """Suites as a proposal names them. Raises MisuseError."""
+    from esper.model.benchmarks.suite_file import read_suite
+    from esper.model.errors import ModelError
+
+    if len(suites) > MAX_SUITES:
+        raise MisuseError(f"--suite: {len(suites)} are named, a proposal has room for {MAX_SUITES}")
+    found = []
+    for path in suites:
+        try:
+            suite = read_suite(path)
+        except (ModelError, OSError) as error:
+            raise MisuseError(f"--suite: {error}") from error
+        found.append(NamedSuite(suite.text, suite.suite.id, suite.suite.count))
+    return tuple(found)

@@ -72,6 +72,15 @@ def propose_command(
     ] = None,
     ticket: Ticket = None,
     more: With = None,
+    suites: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--suite",
+            metavar="FILE",
+            help="Suite that reports on the model may be about, as `esper bench-model "
+            "--write-suite` writes it; up to four, in order.",
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="What people call the model.")] = "",
     licence: Annotated[str, typer.Option(help="The model's, such as Apache-2.0.")] = "",
     link: Annotated[str, typer.Option(help="Where people read more.")] = "",
@@ -96,10 +105,10 @@ def propose_command(
             )
         body: Body
         if model is None:
-            if tier is not None or share is not None or ticket or more or name or licence:
+            if tier is not None or share is not None or ticket or more or suites or name or licence:
                 raise MisuseError(
-                    "--tier, --share, --ticket, --with, --name and --licence are of a model: "
-                    "--model"
+                    "--tier, --share, --ticket, --with, --suite, --name and --licence are of a "
+                    "model: --model"
                 )
             body = change_of(settings or (), shares, omega, retire, link)
         else:
@@ -115,6 +124,7 @@ def propose_command(
                 *(model, tier, share, s.rules, tiers_in_force(s.node)),
                 puzzle=puzzle_of(ticket),
                 more=more or (),
+                suites=suites or (),
                 name=name,
                 licence=licence,
                 link=link,

@@ -14,9 +14,10 @@ from esper.cli.esper.dao.proposal_text import (
     setting_line,
     tier_line,
 )
+from esper.cli.esper.reports.report_text import reports_text
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, WalletName, session
-from esper.rpc.methods import DAO_LIST, DAO_SETTINGS, DAO_VOTER
-from esper.rpc.schema import NoParams, VoterParams
+from esper.rpc.methods import DAO_LIST, DAO_REPORTS, DAO_SETTINGS, DAO_VOTER
+from esper.rpc.schema import NoParams, ReportsParams, VoterParams
 from esper.wallet.amounts import esp_text
 from esper.wallet.labels import address_called, address_of_any_network
 
@@ -36,7 +37,12 @@ def show_command(
     """A proposal: what it says, how it stands, what happens when."""
     with session(datadir, None, as_json) as s:
         found = shown_proposal(s.any_node, proposal)
-        s.answer(msgspec.to_builtins(found), *proposal_text(found))
+        document, lines = msgspec.to_builtins(found), proposal_text(found)
+        if found.model is not None:
+            reports = s.any_node.call(DAO_REPORTS, ReportsParams(found.live.id))
+            document["reports"] = msgspec.to_builtins(reports)
+            lines += reports_text(reports)
+        s.answer(document, *lines)
 
 
 def settings_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> None:

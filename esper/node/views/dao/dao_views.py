@@ -2,11 +2,13 @@
 
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.chain_view import ChainView
+from esper.node.chain.history import ChainHistory
 from esper.node.mining.ready_desk import ReadyDesk
 from esper.node.mining.ready_errors import ReadyDeskError
 from esper.node.views.dao.proposal_check import check_proposal
 from esper.node.views.dao.proposal_replies import dao_list, proposal_named, proposal_reply
 from esper.node.views.dao.readiness_replies import dao_readiness, rehearsal_reply
+from esper.node.views.dao.report_replies import report_named, reports_reply
 from esper.node.views.dao.setting_replies import dao_settings
 from esper.node.views.dao.sight import Sight
 from esper.node.views.dao.voter_reply import voter_reply
@@ -20,9 +22,14 @@ class DaoViews:
     """Answers about proposals, voters and settings."""
 
     def __init__(
-        self, chain: ChainService, sync: SyncState, ready: ReadyDesk | None = None
+        self,
+        chain: ChainService,
+        sync: SyncState,
+        history: ChainHistory,
+        ready: ReadyDesk | None = None,
     ) -> None:
         """``ready`` has what was rehearsed here; None: nobody mines."""
+        self._history = history
         self._chain = chain
         self._sync = sync
         self._ready = ready
@@ -49,6 +56,15 @@ class DaoViews:
     async def readiness(self, _: s.NoParams) -> s.DaoReadiness:
         """How counts stand."""
         return dao_readiness(self._sight())
+
+    async def reports(self, params: s.ReportsParams) -> s.Reports:
+        """Reports on a proposed model. Raises RpcError."""
+        sight = self._sight()
+        return reports_reply(proposal_named(params.id, sight), sight, self._history.view)
+
+    async def report(self, params: s.ReportParams) -> s.ReportShown:
+        """One report with its bits. Raises RpcError."""
+        return report_named(params.id, self._sight(), self._history.view)
 
     async def rehearsal(self, params: s.RehearsalParams) -> s.RehearsalReply:
         """What a payee has to sign. Raises RpcError."""

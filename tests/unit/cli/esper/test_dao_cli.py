@@ -318,7 +318,7 @@ def test_a_model_of_a_folder(
     arguments = ("--model", str(tmp_path), "--tier", "3", "--share", "8192", "--name", "Small")
     _, note = voting.both("dao", "propose", *arguments, "--bond", "2")
     assert "keep it in a node that others reach, with `esper model pack DIR --into DATADIR`" in note
-    told = {"puzzle": None, "more": (), "name": "Small", "licence": "", "link": ""}
+    told = {"puzzle": None, "more": (), "suites": (), "name": "Small", "licence": "", "link": ""}
     assert asked == [(tmp_path, 3, 8192, told)]
     assert (waiting(voting).subject, waiting(voting).read().entry.tier) == (1, 3)
 

@@ -399,7 +399,7 @@ def test_a_block_must_come_with_its_receipts(node: Node) -> None:
     made = node.grow(send())
 
     with pytest.raises(ValueError, match="shorter"):
-        block_entries(made.data.body, (), PARAMS.limits, no_call)
+        block_entries(made.data.body, (), PARAMS.limits, no_call, 1)
 
 
 def test_a_call_that_is_answered_by_a_result_of_its_own_block() -> None:
@@ -412,7 +412,7 @@ def test_a_call_that_is_answered_by_a_result_of_its_own_block() -> None:
     ]
     transactions = (call.to_bytes(), result.to_bytes(), Coinbase(0, 1, M, 5).to_bytes())
     body = Body(transactions, (encode_result(None),), (), WorkOutputs((), ())).to_bytes()
-    entries = block_entries(body, receipts, PARAMS.limits, no_call)
+    entries = block_entries(body, receipts, PARAMS.limits, no_call, 1)
     assert entries == [
         Entry(call.txid, (Happening(A, What.CALLED, locked),), CallMade(A, 0, 0, locked)),
         Entry(

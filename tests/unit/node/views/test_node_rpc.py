@@ -84,6 +84,8 @@ def test_text_to_tokens_and_back(datadir: Path) -> None:
 
 REFUSALS: list[tuple[Method[Any, Any], s.Request, int, str]] = [
     (m.DAO_GET, s.ProposalParams(HASH), e.NOT_FOUND, "is under way"),
+    (m.DAO_REPORTS, s.ReportsParams(HASH), e.NOT_FOUND, "is under way"),
+    (m.DAO_REPORT, s.ReportParams(HASH), e.NOT_FOUND, "on a live model"),
     (m.DAO_VOTER, s.VoterParams(ELSEWHERE), e.INVALID_PARAMS, "address"),
     (m.TOKENIZE, s.TokenizeParams(), e.INVALID_PARAMS, "exactly one"),
     (

@@ -43,7 +43,8 @@ class Views:
         chain: Any = self.world
         mempool: Any = SimpleNamespace(submit=self._pool)
         sync: Any = SimpleNamespace(as_of=lambda _: AS_OF)
-        self.dao = DaoViews(chain, sync, self.world.desk)
+        history: Any = None
+        self.dao = DaoViews(chain, sync, history, self.world.desk)
         self.pool = PoolViews(chain, mempool, lambda: 0, self.world.desk)
 
     async def _pool(self, data: bytes, replaces: object) -> Any:
