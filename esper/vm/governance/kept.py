@@ -11,6 +11,8 @@ REPORTS_TAKEN: bool = False
 """Claims about models, and proofs of their items."""
 EVIDENCE_TAKEN: bool = False
 """Proofs that a gateway signed what its model does not say."""
+HIDDEN_SETS_TAKEN: bool = False
+"""Hidden sets of items, and what is opened of them."""
 
 
 def check_reports_taken() -> None:
@@ -23,3 +25,9 @@ def check_evidence_taken() -> None:
     """Raises DaoEncodingViolation."""
     if not EVIDENCE_TAKEN:
         raise DaoEncodingViolation("evidence against gateways is not taken yet")
+
+
+def check_hidden_sets_taken() -> None:
+    """Raises DaoEncodingViolation."""
+    if not HIDDEN_SETS_TAKEN:
+        raise DaoEncodingViolation("hidden sets are not taken yet")
