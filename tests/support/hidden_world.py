@@ -8,10 +8,11 @@ from esper.dao.benchmarks.answers import ShownAnswer
 from esper.dao.hidden.hidden_set import HiddenSet
 from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
+from esper.primitives.params import NetworkParameters
 from esper.vm.settled_bond import SettledBond
 from tests.support.dao_world import RULES, DaoWorld, model_body
 from tests.support.hidden_sets import QUESTIONS, RIGHT, Hidden, opens
-from tests.support.vm_world import ALICE, BOB, CAROL, COIN
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address
 
 HALF = 500
 PARAMS = replace(REGTEST, governance=replace(RULES, hidden_threshold_per_mille=HALF))
@@ -20,9 +21,11 @@ D = RULES.round_window
 FEE = COIN // 4
 
 
-def begun(*committed: Hidden, params: object = PARAMS) -> tuple[DaoWorld, list[Txid]]:
+def begun(
+    *committed: Hidden, params: NetworkParameters = PARAMS
+) -> tuple[DaoWorld, list[Txid]]:
     """A world with stakes, and these sets of as many curators in turn."""
-    world = DaoWorld(PARAMS if params is PARAMS else params)  # type: ignore[arg-type]
+    world = DaoWorld(params)
     world.stake(600, 300, 100)
     sets = [
         txid
@@ -36,19 +39,17 @@ def three() -> tuple[DaoWorld, list[Txid]]:
     return begun(QUESTIONS, QUESTIONS, QUESTIONS)
 
 
-def passed(world: DaoWorld, **fields: object) -> Txid:
+def passed(world: DaoWorld, name: int = 1) -> Txid:
     """A model whose vote has closed, one block before its first draw."""
-    txid = world.propose(model_body(**fields), bond=3 * COIN)  # type: ignore[arg-type]
+    txid = world.propose(model_body(name), bond=3 * COIN)
     world.vote(txid, ALICE, BOB)
-    live = world.live(txid)
-    assert live is not None
     world.until(world.proposal(txid).close + RULES.draw_depth)
     return txid
 
 
-def in_round(world: DaoWorld, **fields: object) -> Txid:
+def in_round(world: DaoWorld, name: int = 1) -> Txid:
     """A model whose first round has drawn."""
-    txid = passed(world, **fields)
+    txid = passed(world, name)
     world.block()
     return txid
 
@@ -60,8 +61,6 @@ def activated(world: DaoWorld, txid: Txid) -> None:
 
 
 def curator_of(found: HiddenSet) -> KeyPair:
-    from tests.support.vm_world import address
-
     return next(key for key in CURATORS if address(key) == found.curator)
 
 

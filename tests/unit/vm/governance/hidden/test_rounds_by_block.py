@@ -6,19 +6,30 @@ import pytest
 
 from esper.dao.bodies import RollbackBody, read_body
 from esper.dao.hidden.hidden_set import MAX_USED, drawn_items
+from esper.dao.hidden.openings import UNPROVEN
 from esper.dao.hidden.rounds import Unjudged, auto_rollback_id
 from esper.dao.steps import Step, Subject
 from esper.primitives.errors import dao_errors as e
 from esper.primitives.ids import Txid
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.hidden.rounds import round_sets
+from esper.vm.governance.propose import Propose
 from esper.vm.ledger import Ledger
 from esper.vm.settled_bond import SettledBond
 from esper.vm.view import Overlay
 from tests.support.bench_suites import item
 from tests.support.dao_kept import hidden_sets_taken  # noqa: F401
-from tests.support.dao_world import RULES, DaoWorld, model_body
-from tests.support.hidden_sets import QUESTIONS, RIGHT, SET_BOND, WRONG, Hidden, opens, questions
+from tests.support.dao_world import RULES, DaoWorld, model_body, proposing
+from tests.support.hidden_sets import (
+    QUESTIONS,
+    RIGHT,
+    SET_BOND,
+    TOKENIZER,
+    WRONG,
+    Hidden,
+    opens,
+    questions,
+)
 from tests.support.hidden_world import (
     CURATORS,
     FEE,
@@ -131,9 +142,7 @@ def test_a_round_below_theta_opens_a_vote_by_itself() -> None:
     assert world.live(txid) is None
 
 
-def rolling(txid: Txid):  # type: ignore[no-untyped-def]
-    from tests.support.dao_world import proposing
-
+def rolling(txid: Txid) -> Propose:
     return proposing(RollbackBody(txid))
 
 
@@ -209,9 +218,6 @@ def test_fewer_than_three_sets_judge_nothing() -> None:
     assert world.step(txid) == Step.CHECK
     assert all(world.records.hidden_set(one).is_idle for one in world.records.sets_of(TOKENIZER))
     assert world.proposal(txid).fee == FEE
-
-
-TOKENIZER = QUESTIONS.tokenizer
 
 
 @pytest.mark.parametrize(("counts", "judged"), [((170, 170, 172), True), ((170, 170, 171), False)])
@@ -347,7 +353,7 @@ def test_what_does_not_fit_a_proof_says_nothing_and_earns_nothing() -> None:
     txid = in_round(world)
     open_all(world, sets[:3], {sets[0]: WRONG})
     found = world.records.hidden_set(sets[3])
-    world.block((ALICE, opens(sets[3], long.proof(found.drawn, long_answer()))))
+    world.block((ALICE, opens(sets[3], long.proof(found.drawn, UNPROVEN))))
     found = world.records.hidden_set(sets[3])
     assert (found.answered, found.proven, found.right) == (3, 0, 0)
     world.until(world.height + D - 2)
@@ -355,9 +361,3 @@ def test_what_does_not_fit_a_proof_says_nothing_and_earns_nothing() -> None:
     assert world.live(auto_rollback_id(txid, 0)) is None
     assert settled(world, sets[3]) == []
     assert world.records.hidden_set(sets[3]).bond == SET_BOND
-
-
-def long_answer():  # type: ignore[no-untyped-def]
-    from esper.dao.hidden.openings import UNPROVEN
-
-    return UNPROVEN
