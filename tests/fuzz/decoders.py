@@ -32,10 +32,10 @@ from esper.consensus.chain import BlockBytes
 from esper.consensus.registry import genesis_registry
 from esper.dao import bodies, evidence, ready
 from esper.dao.benchmarks import item_proof, report
-from esper.dao.hidden import hidden_set, openings
 from esper.dao.benchmarks.item import Item, items_root
 from esper.dao.benchmarks.suite import NO_JUDGE, Form, Suite
 from esper.dao.entry_records import TIER
+from esper.dao.hidden import hidden_set, openings
 from esper.gateway.refusals import Refused
 from esper.gateway.requests.asked import Endpoint
 from esper.gateway.requests.reading import read_request

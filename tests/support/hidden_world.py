@@ -21,9 +21,7 @@ D = RULES.round_window
 FEE = COIN // 4
 
 
-def begun(
-    *committed: Hidden, params: NetworkParameters = PARAMS
-) -> tuple[DaoWorld, list[Txid]]:
+def begun(*committed: Hidden, params: NetworkParameters = PARAMS) -> tuple[DaoWorld, list[Txid]]:
     """A world with stakes, and these sets of as many curators in turn."""
     world = DaoWorld(params)
     world.stake(600, 300, 100)
@@ -70,7 +68,7 @@ def open_all(
     answers: Mapping[Txid, ShownAnswer] | None = None,
     made: Hidden = QUESTIONS,
 ) -> None:
-    """A block that opens all that was drawn of these sets; right answers unless others are given."""
+    """A block that opens all that was drawn of these sets, with right answers or those given."""
     sent = []
     for set_id in sets:
         found = world.records.hidden_set(set_id)

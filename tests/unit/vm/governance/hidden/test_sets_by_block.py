@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from esper.crypto.signing import KeyPair
-from esper.dao.hidden.hidden_set import HiddenSet
+from esper.dao.hidden.hidden_set import HiddenSet, set_bytes
 from esper.dao.hidden.openings import UNPROVEN, HiddenProof
 from esper.primitives.errors import dao_errors as e
 from esper.primitives.errors import hidden_errors as h
@@ -26,7 +26,16 @@ from tests.support.hidden_sets import (
     questions,
     withdrawal,
 )
-from tests.support.hidden_world import CURATORS, D, activated, begun, in_round, settled, three
+from tests.support.hidden_world import (
+    CURATORS,
+    PARAMS,
+    D,
+    activated,
+    begun,
+    in_round,
+    settled,
+    three,
+)
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address
 from tests.unit.vm.governance.test_dao_rules import SLH, refused, told
 
@@ -50,8 +59,6 @@ def test_a_set_holds_its_bond() -> None:
 def test_items_and_bond_of_a_set() -> None:
     world, _ = begun()
     few = replace(QUESTIONS.body, count=127)
-    from esper.dao.hidden.hidden_set import set_bytes
-
     assert told(refused(world, BOB, Claim(2, SET_BOND, set_bytes(few)))) == (
         h.SetCountViolation,
         (127, 128),
@@ -274,13 +281,11 @@ def test_one_proof_shows_one_form_and_as_much_as_fits() -> None:
         (Hidden(tuple(item(prompt=(1,) * 120 + (at,)) for at in range(200))), 4, "fewer at once"),
     ):
         rules = replace(RULES, hidden_samples=8)
-        from tests.support.hidden_world import PARAMS
-
         world, sets = begun(made, made, made, params=replace(PARAMS, governance=rules))
         in_round(world)
         drawn = world.records.hidden_set(sets[0]).drawn
         picked = drawn[:many] if many > 2 else _one_of_each(drawn)
-        body = made.proof(picked, shown(40, 0 if many else 0))
+        body = made.proof(picked, RIGHT)
         found = refused(world, ALICE, opens(sets[0], body))
         assert words in str(found)
 
