@@ -12,7 +12,9 @@ from esper.dao.steps import Step, Subject
 from esper.primitives.errors import dao_errors as e
 from esper.primitives.ids import Txid
 from esper.vm.governance.dao_ledger import DaoLedger
+from esper.vm.governance.hidden.releasing import sets_in_round
 from esper.vm.governance.hidden.rounds import round_sets
+from esper.vm.governance.hidden.set_rules import displaced
 from esper.vm.governance.propose import Propose
 from esper.vm.ledger import Ledger
 from esper.vm.settled_bond import SettledBond
@@ -62,6 +64,8 @@ def test_a_model_that_answers_stays_and_its_curators_are_paid_twice() -> None:
         found = world.records.hidden_set(set_id)
         assert found.drawn == found.used == drawn_items(set_id, seed, 200, (), 2)
         assert found.round == (txid,)
+    # What a round has drawn of is not there for another model.
+    assert round_sets(world.proposal(txid), world.records) == Unjudged(0, 0, 5120)
     open_all(world, sets)
     assert [world.records.hidden_set(one).right for one in sets] == [3, 3, 3]
     world.until(drew + D)
@@ -259,6 +263,8 @@ def test_sets_of_before_the_proposal_come_first() -> None:
     world.vote(txid, ALICE)
     world.until(world.proposal(txid).close + 2)
     assert [world.records.hidden_set(one).is_idle for one in (*old, young)] == [False] * 3 + [True]
+    found = sets_in_round(txid, world.proposal(txid), world.records)
+    assert [set_id for set_id, _ in found] == old
 
 
 def test_sets_of_the_vote_are_taken_where_older_ones_lack() -> None:
@@ -317,9 +323,11 @@ def test_a_model_that_is_taken_back_in_its_round_holds_its_sets_until_it_ends() 
     drawn = world.records.hidden_set(sets[0]).drawn
     body = opens(sets[0], QUESTIONS.proof(drawn))
     assert told(refused(world, ALICE, body)) == (e.ProveTargetViolation, (sets[0],))
+    assert displaced(TOKENIZER, world.records) is None
     live = world.live(txid)
     assert live is not None
     world.until(live.next)
+    assert displaced(TOKENIZER, world.records) == sets[0]
     assert all(world.records.hidden_set(one).is_idle for one in sets)
     assert all(world.records.hidden_set(one).bond == SET_BOND for one in sets)
 

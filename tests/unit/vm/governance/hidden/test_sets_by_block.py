@@ -7,6 +7,7 @@ import pytest
 from esper.crypto.signing import KeyPair
 from esper.dao.hidden.hidden_set import HiddenSet, set_bytes
 from esper.dao.hidden.openings import UNPROVEN, HiddenProof
+from esper.dao.steps import Step
 from esper.primitives.errors import dao_errors as e
 from esper.primitives.errors import hidden_errors as h
 from esper.primitives.ids import Txid
@@ -156,6 +157,15 @@ def test_a_set_waits_for_the_second_round_and_no_longer() -> None:
     world.block()
     world.block((ALICE, withdrawal(sets[0])))
     assert [one.returned for one in settled(world, sets[0])] == [SET_BOND]
+
+
+def test_a_trial_waits_for_no_set_though_nobody_was_paid() -> None:
+    world, sets = begun(QUESTIONS, QUESTIONS)
+    txid = in_round(world)
+    assert "waits for it" in str(refused(world, ALICE, withdrawal(sets[0])))
+    activated(world, txid)
+    assert (world.step(txid), world.proposal(txid).fee > 0) == (Step.TRIAL, True)
+    world.block((ALICE, withdrawal(sets[0])))
 
 
 def test_a_set_is_taken_back_by_its_curator_without_a_bond() -> None:
