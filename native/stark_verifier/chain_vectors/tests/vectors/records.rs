@@ -221,7 +221,7 @@ fn fields_bytes_and_places() {
         kinds.insert(kind);
     }
     assert_eq!(state::root(&records), sized(&vectors["state_root"]));
-    assert_eq!(kinds, (1..=17).chain([23]).collect());
+    assert_eq!(kinds, (1..=19).chain([23]).collect());
 }
 
 #[test]
