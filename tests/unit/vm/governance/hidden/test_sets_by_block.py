@@ -149,7 +149,9 @@ def test_a_set_waits_for_the_second_round_and_no_longer() -> None:
         drawn = world.records.hidden_set(set_id).drawn
         world.block((CURATORS[at], opens(set_id, QUESTIONS.proof(drawn))))
     world.until(world.height + D - 3)
-    assert "waits for it" in str(refused(world, ALICE, withdrawal(sets[0])))
+    found = refused(world, ALICE, withdrawal(sets[0]))
+    assert isinstance(found, h.SetWithdrawnViolation)
+    assert "waits for it" in str(found)
     activated(world, txid)
     for at, set_id in enumerate(sets):
         drawn = world.records.hidden_set(set_id).drawn
@@ -217,31 +219,39 @@ def test_a_set_is_opened_while_a_round_has_it() -> None:
         )
 
 
-def said_of(world: DaoWorld, set_id: Txid, body: HiddenProof, key: KeyPair = ALICE) -> str:
+Rule = type[h.HiddenOpeningViolation]
+
+
+def said_of(
+    world: DaoWorld, set_id: Txid, body: HiddenProof, rule: Rule, key: KeyPair = ALICE
+) -> str:
+    """What the rule that an opening breaks says."""
     found = refused(world, key, opens(set_id, body))
-    assert isinstance(found, h.HiddenOpeningViolation)
+    assert isinstance(found, rule)
     return str(found)
 
 
 def test_what_was_drawn_is_opened_once_by_its_curator() -> None:
+    rule = h.HiddenOpeningViolation
     world, set_id, drawn = drawn_world()
     whole = QUESTIONS.proof(drawn)
-    assert "not the set's curator" in said_of(world, set_id, whole, BOB)
-    assert "opens nothing" in said_of(world, set_id, HiddenProof(1, ()))
+    assert "not the set's curator" in said_of(world, set_id, whole, rule, BOB)
+    assert "opens nothing" in said_of(world, set_id, HiddenProof(1, ()), rule)
     twice = QUESTIONS.proof([drawn[0], drawn[0]])
-    assert "stands in it twice" in said_of(world, set_id, twice)
+    assert "stands in it twice" in said_of(world, set_id, twice, rule)
     other = next(at for at in range(200) if at not in drawn)
-    assert "was not drawn" in said_of(world, set_id, QUESTIONS.proof([other]))
+    assert "was not drawn" in said_of(world, set_id, QUESTIONS.proof([other]), rule)
     world.block((ALICE, opens(set_id, QUESTIONS.proof(drawn[1:], WRONG))))
     found = world.records.hidden_set(set_id)
     assert (found.answered, found.proven, found.right) == (2, 2, 0)
-    assert "is open already" in said_of(world, set_id, whole)
+    assert "is open already" in said_of(world, set_id, whole, rule)
     world.block((ALICE, opens(set_id, QUESTIONS.proof(drawn[:1]))))
     found = world.records.hidden_set(set_id)
     assert (found.answered, found.proven, found.right) == (3, 3, 1)
 
 
 def test_items_are_those_that_were_committed_to() -> None:
+    rule = h.HiddenOpeningViolation
     world, set_id, drawn = drawn_world()
     honest = QUESTIONS.opening(drawn[0], RIGHT)
     for change in (
@@ -251,16 +261,17 @@ def test_items_are_those_that_were_committed_to() -> None:
         {"path": (*honest.path, bytes(64))},
         {"index": drawn[1]},
     ):
-        body = HiddenProof(1, (replace(honest, **change),))  # type: ignore[arg-type]
-        assert "does not lead from item" in said_of(world, set_id, body)
+        body = HiddenProof(1, (replace(honest, **change),))
+        assert "does not lead from item" in said_of(world, set_id, body, rule)
 
 
 def test_answers_are_those_to_be_shown() -> None:
+    rule = h.HiddenOpeningViolation
     world, set_id, drawn = drawn_world()
-    assert "the answer to item" in said_of(world, set_id, QUESTIONS.proof(drawn, UNPROVEN))
-    assert "stops after 1" in said_of(world, set_id, QUESTIONS.proof(drawn, shown(40)))
+    assert "the answer to item" in said_of(world, set_id, QUESTIONS.proof(drawn, UNPROVEN), rule)
+    assert "stops after 1" in said_of(world, set_id, QUESTIONS.proof(drawn, shown(40)), rule)
     listed = QUESTIONS.proof(drawn, said(40), listed=4)
-    assert "lists of 4, must be one of 1" in said_of(world, set_id, listed)
+    assert "lists of 4, must be one of 1" in said_of(world, set_id, listed, rule)
 
 
 def with_items(made: Hidden) -> tuple[DaoWorld, Txid, tuple[int, ...]]:
@@ -270,12 +281,13 @@ def with_items(made: Hidden) -> tuple[DaoWorld, Txid, tuple[int, ...]]:
 
 
 def test_choices_are_read_by_lists_that_hold_one() -> None:
+    rule = h.HiddenOpeningViolation
     made = Hidden(tuple(choice(at, right=40) for at in range(200)))
     world, set_id, drawn = with_items(made)
     short = made.proof(drawn, shown(200, listed=4), listed=4)
     assert told(refused(world, ALICE, opens(set_id, short))) == (e.ListShortViolation, (4, 1024))
     odd = made.proof(drawn, shown(40, listed=5), listed=5)
-    assert "must be one of 4, 16, 64, 256, 1024" in said_of(world, set_id, odd)
+    assert "must be one of 4, 16, 64, 256, 1024" in said_of(world, set_id, odd, rule)
     one = made.opening(drawn[0], shown(40, listed=4))
     other = made.opening(drawn[1], shown(38, listed=4))
     world.block((ALICE, opens(set_id, HiddenProof(4, (one, other)))))
@@ -296,8 +308,7 @@ def test_one_proof_shows_one_form_and_as_much_as_fits() -> None:
         drawn = world.records.hidden_set(sets[0]).drawn
         picked = drawn[:many] if many > 2 else _one_of_each(drawn)
         body = made.proof(picked, RIGHT)
-        found = refused(world, ALICE, opens(sets[0], body))
-        assert words in str(found)
+        assert words in said_of(world, sets[0], body, h.HiddenOpeningViolation)
 
 
 def _one_of_each(drawn: tuple[int, ...]) -> tuple[int, int]:
@@ -305,10 +316,11 @@ def _one_of_each(drawn: tuple[int, ...]) -> tuple[int, int]:
 
 
 def test_what_does_not_fit_is_opened_without_an_answer() -> None:
+    rule = h.HiddenOpeningViolation
     made = Hidden(tuple(item(prompt=(1,) * 300 + (at,)) for at in range(200)))
     world, set_id, drawn = with_items(made)
-    assert "does not fit a proof" in said_of(world, set_id, made.proof(drawn, RIGHT))
-    assert "lists are 1 long, not 4" in said_of(world, set_id, made.proof(drawn, UNPROVEN, 4))
+    assert "does not fit a proof" in said_of(world, set_id, made.proof(drawn, RIGHT), rule)
+    assert "lists are 1 long, not 4" in said_of(world, set_id, made.proof(drawn, UNPROVEN, 4), rule)
     world.block((ALICE, opens(set_id, made.proof(drawn, UNPROVEN))))
     found = world.records.hidden_set(set_id)
     assert (found.answered, found.proven, found.right) == (3, 0, 0)
