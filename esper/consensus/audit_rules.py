@@ -1,7 +1,7 @@
 """Rules about Prove transactions and the proofs that come with them, once a block was executed.
 
 1. number   2. each has its groups, and no other is there   then, by what it is about:
-3. room     4. the rehearsed ticket, or the answers of an item or a receipt     5. size and proof
+3. room     4. the rehearsed ticket, or the answers of items or a receipt     5. size and proof
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,16 @@ from esper.consensus.audits.groups import (
     groups_by_transaction,
 )
 from esper.consensus.audits.items import check_item_groups
+from esper.consensus.audits.openings import check_opening_groups
 from esper.consensus.block_isolation import BlockContent
 from esper.consensus.call_groups import AUDIT, LANE_ANSWER, OWN_CALLS, CallGroup
 from esper.consensus.execution import BlockExecution
 from esper.consensus.ports import WorkVerifier
 from esper.consensus.work_rules import check_ticket, ticket_claim
 from esper.dao.benchmarks.item_proof import ItemProof
+from esper.dao.benchmarks.report import ReportBody
 from esper.dao.evidence import Evidence
+from esper.dao.hidden.openings import HiddenProof
 from esper.dao.ready import ReadyBody, audit_binding, rehearsal_seed
 from esper.primitives.errors.audit_errors import (
     AuditGroupViolation,
@@ -102,6 +105,8 @@ def check_prove_groups(
         case ItemProof():
             proposal = _reported(prove.target, sight)
             check_item_groups(transaction, body, proposal, groups, records, context, verifier)
+        case HiddenProof():
+            check_opening_groups(transaction, body, groups, records, context, verifier)
         case Evidence():
             check_evidence_groups(transaction, body, groups, context, verifier)
         case ReadyBody():
@@ -119,7 +124,9 @@ def _reported(report_id: Txid, sight: AuditSight) -> Txid:
         return report.proposal
     for one in sight.transactions:
         if one.txid == report_id and isinstance(one.payload, Claim):
-            return one.payload.read().proposal
+            claimed = one.payload.read()
+            if isinstance(claimed, ReportBody):
+                return claimed.proposal
     raise KeyError(f"execution lets no proof about report {report_id.hex()} pass")
 
 

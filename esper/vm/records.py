@@ -54,6 +54,8 @@ KIND_TIER: Final = 14
 KIND_PROPOSAL: Final = 15
 KIND_VOTER: Final = 16
 KIND_REPORT: Final = 17
+KIND_HIDDEN_SET: Final = 18
+KIND_TOKENIZER: Final = 19
 KIND_EVIDENCE: Final = 20
 KIND_BLOCKS: Final = 23
 
@@ -369,6 +371,16 @@ def proposal_path(proposal_id: Txid) -> bytes:
 def report_path(report_id: Txid) -> bytes:
     """Where the report with this 64-byte txid stands until the vote closes."""
     return state_path(KIND_REPORT, report_id)
+
+
+def hidden_set_path(set_id: Txid) -> bytes:
+    """Where the hidden set with this 64-byte txid stands until it ends."""
+    return state_path(KIND_HIDDEN_SET, set_id)
+
+
+def tokenizer_path(tokenizer: bytes) -> bytes:
+    """Where the sets for a tokenizer of this 64-byte id are named."""
+    return state_path(KIND_TOKENIZER, tokenizer)
 
 
 def evidence_path(digest: Txid) -> bytes:

@@ -3,9 +3,11 @@
 from typing import Final
 
 from esper.dao.benchmarks.item_proof import ItemProof
-from esper.dao.benchmarks.report import bit
+from esper.dao.benchmarks.report import ReportBody, bit
 from esper.dao.bodies import Body, ChangeBody, ModelBody, RollbackBody
 from esper.dao.evidence import Evidence
+from esper.dao.hidden.hidden_set import SetBody, WithdrawBody
+from esper.dao.hidden.openings import HiddenProof
 from esper.dao.settings import SETTINGS
 from esper.dao.steps import MAX_EXTENSIONS
 from esper.primitives.errors.dao_errors import DaoEncodingViolation
@@ -78,6 +80,14 @@ def prove_lines(prove: Prove) -> Lines:
             ("brings", "half of the report's bond, where it ends"),
             proof,
         ]
+    if isinstance(body, HiddenProof):
+        return [
+            ("prove", f"{counted(len(body.openings), 'item')} of a hidden set"),
+            ("of set", prove.target.hex()),
+            ("effect", "opens what was drawn; everybody sees these items from then on"),
+            ("brings", "a part of the proposal's fee, once all that was drawn is open"),
+            proof,
+        ]
     if isinstance(body, Evidence):
         return [
             (
@@ -97,17 +107,36 @@ def prove_lines(prove: Prove) -> Lines:
 
 
 def claim_lines(claim: Claim) -> Lines:
-    """What is claimed of a model, and what its bond may lose."""
-    bond = ("bond", f"{esp_text(claim.bond)}, held until the vote closes")
+    """What is claimed, and what its bond may lose."""
     try:
         body = claim.read()
     except DaoEncodingViolation as error:
+        bond = ("bond", f"{esp_text(claim.bond)}, held until the vote closes")
         return [("claim", f"something that no block takes: {error}"), bond]
+    match body:
+        case ReportBody():
+            return _report_lines(claim, body)
+        case SetBody():
+            return [
+                ("hidden set", f"{counted(body.count, 'item')} that nobody else has seen"),
+                ("root", body.root.hex()),
+                ("for tokenizer", body.tokenizer.hex()),
+                ("bond", f"{esp_text(claim.bond)}, held until the set ends or is taken back"),
+                ("may burn", "all of it, if what a round draws is not opened and proven in time"),
+            ]
+        case WithdrawBody():
+            return [
+                ("take back", f"hidden set {body.set_id.hex()}"),
+                ("effect", "the set ends and its bond goes back, where no model waits for it"),
+            ]
+
+
+def _report_lines(claim: Claim, body: ReportBody) -> Lines:
     right = sum(bit(body.bits, index) for index in range(8 * len(body.bits)))
     return [
         ("report", f"{counted(right, 'right item')} of suite {body.suite}"),
         ("on", f"the model of proposal {body.proposal.hex()}"),
-        bond,
+        ("bond", f"{esp_text(claim.bond)}, held until the vote closes"),
         ("may burn", "all of it, if its sample is not proven in time or one item is otherwise"),
     ]
 

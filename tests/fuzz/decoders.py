@@ -35,6 +35,7 @@ from esper.dao.benchmarks import item_proof, report
 from esper.dao.benchmarks.item import Item, items_root
 from esper.dao.benchmarks.suite import NO_JUDGE, Form, Suite
 from esper.dao.entry_records import TIER
+from esper.dao.hidden import hidden_set, openings
 from esper.gateway.refusals import Refused
 from esper.gateway.requests.asked import Endpoint
 from esper.gateway.requests.reading import read_request
@@ -380,6 +381,12 @@ def benchmark_vector(name: str) -> bytes:
     return bytes.fromhex(json.loads(path.read_bytes())[name][0]["bytes"])
 
 
+def hidden_vector(name: str) -> bytes:
+    """The first golden vector of a part of hidden sets."""
+    path = Path(__file__).parents[1] / "vectors" / "hidden.json"
+    return bytes.fromhex(json.loads(path.read_bytes())[name][0]["bytes"])
+
+
 def receipt_promise() -> bytes:
     """The record of a promise."""
     found = promise_receipt().instant
@@ -451,6 +458,9 @@ def table() -> tuple[Decoder, ...]:
         Decoder("dao.bodies.read_body", partial(bodies.read_body, 1), (CodecError,), body_vector("ModelBody"), partial(encode, bodies.MODEL_BODY)),
         Decoder("dao.benchmarks.report.read_report", report.read_report, (CodecError,), benchmark_vector("reports"), report.report_bytes),
         Decoder("dao.benchmarks.item_proof.read_item_proof", item_proof.read_item_proof, (CodecError,), benchmark_vector("proofs"), item_proof.item_proof_bytes),
+        Decoder("dao.hidden.hidden_set.read_set", hidden_set.read_set, (CodecError,), hidden_vector("sets"), hidden_set.set_bytes),
+        Decoder("dao.hidden.hidden_set.read_withdrawal", hidden_set.read_withdrawal, (CodecError,), hidden_vector("withdrawals"), hidden_set.withdrawal_bytes),
+        Decoder("dao.hidden.openings.read_hidden_proof", openings.read_hidden_proof, (CodecError,), hidden_vector("proofs"), openings.hidden_proof_bytes),
         Decoder("node.workers.farm.found_record.decode_found", found_record.decode_found, (CodecError,), found_record.found_bytes(found_record.FoundRecord(7, 8, 9, mined.body.outputs.answers)), found_record.found_bytes),
         Decoder("dao.ready.read_ready", ready.read_ready, (CodecError,), ready.ready_bytes(ready.ReadyBody(7, mined.body.outputs)), ready.ready_bytes),
         Decoder("dao.evidence.read_evidence", evidence.read_evidence, (CodecError,), evidence.evidence_bytes(accusing(BOB, rewards=(3,), unbondings=((20, 0),)).body), evidence.evidence_bytes),

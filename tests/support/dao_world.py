@@ -62,6 +62,8 @@ MODEL_FOLDER = Path(__file__).parents[2] / "genesis" / "model"
 RULES = REGTEST.governance
 TICKET = Puzzle.of(REGTEST.puzzle)
 HOLDERS = (ALICE, BOB, CAROL)
+TOKENIZERS = (REGTEST.model.tokenizer_id, bytes([1]) * 64)
+"""Those that tests commit hidden sets for."""
 
 
 @cache
@@ -217,6 +219,9 @@ class DaoWorld:
             for place in proposal.reports:
                 report = self.records.report(place.id)
                 total += 0 if report is None else report.bond
+        for tokenizer in TOKENIZERS:
+            sets = map(self.records.hidden_set, self.records.sets_of(tokenizer))
+            total += sum(one.bond for one in sets)
         return total
 
     def stake(self, *amounts: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 from esper.dao import entry_records
 from esper.dao import records as dao
 from esper.dao.benchmarks.report import REPORT
+from esper.dao.hidden.hidden_set import HIDDEN_SET, TOKENIZER_SETS
 from esper.primitives.codec import Record
 from esper.primitives.ids import txid_of
 from esper.vm import records as state
@@ -36,6 +37,8 @@ CODECS: dict[str, Record[Any]] = {
     "Proposal": dao.PROPOSAL,
     "Voter": dao.VOTER,
     "Report": REPORT,
+    "HiddenSet": HIDDEN_SET,
+    "TokenizerSets": TOKENIZER_SETS,
 }
 
 Place = dict[str, Any]
@@ -60,6 +63,8 @@ PATHS: dict[str, Callable[[Place], bytes]] = {
     "Proposal": lambda place: state.proposal_path(txid_of(place["call_id"])),
     "Voter": lambda place: state.voter_path(bytes.fromhex(place["address"])),
     "Report": lambda place: state.report_path(txid_of(place["call_id"])),
+    "HiddenSet": lambda place: state.hidden_set_path(txid_of(place["call_id"])),
+    "TokenizerSets": lambda place: state.tokenizer_path(bytes.fromhex(place["tokenizer"])),
 }
 
 KINDS = {
@@ -80,6 +85,8 @@ KINDS = {
     "Proposal": 15,
     "Voter": 16,
     "Report": 17,
+    "HiddenSet": 18,
+    "TokenizerSets": 19,
     "blocks": 23,
 }
 SINGLES = {
@@ -102,7 +109,7 @@ def identity(vector: dict[str, Any]) -> bytes:
     name = place.get("of", vector["record"])
     if name in SINGLES:
         return SINGLES[name]
-    for name in ("address", "call_id"):
+    for name in ("address", "call_id", "tokenizer"):
         if name in place:
             return bytes.fromhex(place[name])
     if "tier" in place:

@@ -45,6 +45,7 @@ HELD_BY = {
     "dao.json": ("audit", "audit/body", "dao/seed", "rehearsal"),
     "envelopes.json": ("tx/id", "tx/sign", "tx/witness-id"),
     "commitment.json": ("merkle/leaf/v2", "merkle/node/v2"),
+    "hidden.json": ("dao/auto", "hidden", "hidden/draw", "hidden/set"),
     "merkle.json": ("merkle/leaf", "merkle/node", "merkle/root"),
     "model_id_tiny.json": ("model/id", "model/integers"),
     "promises.json": ("receipt/request", "receipt/sign"),

@@ -10,6 +10,7 @@ from esper.dao.steps import Step, Subject, tally_of
 from esper.dao.tally import bond_lost, change_passes, model_passes, revert_passes
 from esper.primitives.params import GovernanceParameters
 from esper.vm.governance.dao_ledger import DaoLedger
+from esper.vm.governance.hidden.releasing import release_sets
 from esper.vm.governance.planned import body_of
 
 CANCELLED = frozenset({Step.ROUND0, Step.CHECK})
@@ -70,8 +71,12 @@ def close_rollback(live: Live, passed: bool, records: DaoLedger) -> None:
 
 
 def end(live: Live, records: DaoLedger) -> None:
-    """The fee that is left goes to the proposer; the proposal is nowhere any more."""
+    """The fee that is left goes to the proposer; the proposal is nowhere any more.
+
+    Hidden sets that a round has drawn of are idle again.
+    """
     proposal = records.proposal(live.id)
+    release_sets(live.id, records)
     records.set_proposal(live.id, replace(proposal, fee=0))
     records.settle(live.id, proposal.proposer, proposal.fee, 0)
     records.remove(live)

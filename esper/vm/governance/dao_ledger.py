@@ -5,6 +5,7 @@ from typing import Final
 
 from esper.dao.benchmarks.report import REPORT, Report
 from esper.dao.entry_records import TIER
+from esper.dao.hidden.hidden_set import HIDDEN_SET, TOKENIZER_SETS, HiddenSet, TokenizerSets
 from esper.dao.records import (
     GOVERNANCE,
     PROPOSAL,
@@ -24,9 +25,11 @@ from esper.vm.ledger import Ledger
 from esper.vm.records import (
     GOVERNANCE_PATH,
     SETTINGS_PATH,
+    hidden_set_path,
     proposal_path,
     report_path,
     tier_path,
+    tokenizer_path,
     voter_path,
 )
 from esper.vm.settled_bond import SettledBond
@@ -127,6 +130,31 @@ class DaoLedger:
         self._ledger.coins += 0 if report is None else report.bond
         self._ledger.coins -= 0 if old is None else old.bond
         self._ledger.write(REPORT, report_path(report_id), report)
+
+    def sets_of(self, tokenizer: bytes) -> tuple[Txid, ...]:
+        """The hidden sets for a tokenizer, in the order in which they were taken."""
+        found = self._ledger.read(TOKENIZER_SETS, tokenizer_path(tokenizer))
+        return () if found is None else found.sets
+
+    def set_sets_of(self, tokenizer: bytes, sets: tuple[Txid, ...]) -> None:
+        """Replace them; a tokenizer without sets has no record."""
+        found = TokenizerSets(sets) if sets else None
+        self._ledger.write(TOKENIZER_SETS, tokenizer_path(tokenizer), found)
+
+    def find_set(self, set_id: Txid) -> HiddenSet | None:
+        """A hidden set, None if there is none or it has ended."""
+        return self._ledger.read(HIDDEN_SET, hidden_set_path(set_id))
+
+    def hidden_set(self, set_id: Txid) -> HiddenSet:
+        """One that a tokenizer names. Raises KeyError for a state that contradicts itself."""
+        return self._ledger.required(HIDDEN_SET, hidden_set_path(set_id))
+
+    def set_hidden(self, set_id: Txid, found: HiddenSet | None) -> None:
+        """Add or replace a set; None takes it out of the state, and its bond off the coins."""
+        old = self.find_set(set_id)
+        self._ledger.coins += 0 if found is None else found.bond
+        self._ledger.coins -= 0 if old is None else old.bond
+        self._ledger.write(HIDDEN_SET, hidden_set_path(set_id), found)
 
     def move(self, live: Live, step: Step, next_height: int) -> None:
         """Let a live proposal go on with ``step`` at ``next_height``."""

@@ -14,20 +14,20 @@ from esper.dao.bodies import (
 )
 from esper.dao.change_rules import check_change
 from esper.dao.model_rules import check_model
-from esper.dao.records import Live, Proposal
+from esper.dao.opened import opened_proposal
+from esper.dao.records import Live
 from esper.dao.setting_values import in_force, moved_at
 from esper.dao.steps import first_step
 from esper.primitives.codec import CodecError, Unsigned, VarBytes, encode
 from esper.primitives.errors.dao_errors import DaoEncodingViolation
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
-from esper.vm.governance.closing import CANCELLED
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.dao_suite import check_suite
-from esper.vm.governance.electorate import bond_unit, quorum_of, revert_quorum
+from esper.vm.governance.electorate import bond_unit, quorum_of
 from esper.vm.governance.opening_rules import check_bond, check_may_open, fee_share, gate_of
 from esper.vm.governance.places import check_not_elsewhere, check_tier_free, check_tier_limit
 from esper.vm.governance.planned import settings_by, tiers_by
-from esper.vm.governance.rollback_rules import check_rollback
+from esper.vm.governance.rollback_rules import check_rollback, rollback_quorum
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion, Payload, Schema
 
@@ -115,33 +115,17 @@ class Propose(Payload):
         ledger.set_account(sender, ledger.account(sender).moved(-self.bond))
         records.open(
             live,
-            Proposal(
-                number=live.number,
-                subject=self.subject,
-                tier=live.tier,
+            opened_proposal(
+                live,
+                governance,
                 proposer=sender,
                 bond=self.bond - fee,
                 fee=fee,
                 base=unit,
                 opened=context.height,
-                epoch=governance.epoch,
-                stake=governance.stake,
                 quorum=_quorum(body, records, ledger, context),
                 close=close,
-                extensions=0,
-                ahead=0,
-                yes=0,
-                no=0,
-                abstain=0,
                 gate=gate_of(body, tiers, settings_by(records).texts),
-                seed=b"",
-                final=0,
-                active=0,
-                postponed=0,
-                seen=0,
-                ready=0,
-                reports=(),
-                standing=(),
                 body=kept_body(self.subject, body, self.body),
             ),
         )
@@ -170,7 +154,5 @@ def _quorum(body: Body, records: DaoLedger, ledger: Ledger, context: ExecutionCo
     stake, issued = records.governance.stake, ledger.chain.issued
     rules = context.genesis.governance
     if isinstance(body, RollbackBody):
-        target = records.live(body.proposal)
-        if target is not None and target.step not in CANCELLED:
-            return revert_quorum(stake, issued, rules)
+        return rollback_quorum(records.live(body.proposal), stake, issued, rules)
     return quorum_of(stake, issued, rules)

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from esper.dao.benchmarks.item_proof import ITEM_SUBJECT, ItemProof, read_item_proof
 from esper.dao.evidence import EVIDENCE_SUBJECT, Evidence, read_evidence
+from esper.dao.hidden.openings import OPENING_SUBJECT, HiddenProof, read_hidden_proof
 from esper.dao.ready import MAX_READY_BODY, READY_SUBJECT, ReadyBody, read_ready
 from esper.primitives.codec import CodecError, FixedBytes, Unsigned, VarBytes
 from esper.primitives.errors.dao_errors import DaoEncodingViolation
@@ -17,14 +18,15 @@ from esper.primitives.ids import Txid
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.dao_suite import check_suite
-from esper.vm.governance.kept import check_reports_taken
+from esper.vm.governance.kept import check_hidden_sets_taken, check_reports_taken
 from esper.vm.governance.proving.evidence import check_evidence, punish
 from esper.vm.governance.proving.items import apply_item, check_item
+from esper.vm.governance.proving.openings import check_openings, note_openings
 from esper.vm.governance.proving.readiness import check_readiness, note_ready
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion, Payload, Schema
 
-Shown = ReadyBody | ItemProof | Evidence
+Shown = ReadyBody | ItemProof | HiddenProof | Evidence
 """What is shown, by subject."""
 
 
@@ -33,13 +35,13 @@ class Prove(Payload):
     """The payload of a proof."""
 
     subject: int
-    """READY_SUBJECT, ITEM_SUBJECT or EVIDENCE_SUBJECT."""
+    """READY_SUBJECT, ITEM_SUBJECT, OPENING_SUBJECT or EVIDENCE_SUBJECT."""
     target: Txid
-    """64 bytes: txid of the model's proposal, or of the report, or digest of the receipt."""
+    """64 bytes: txid of the proposal, of the report or of the set, or the receipt's digest."""
     room: int
     """Bytes that its groups may take in the block; paid for as the transaction's own."""
     body: bytes
-    """What is shown: see ``dao.ready``, ``dao.benchmarks.item_proof`` and ``dao.evidence``."""
+    """What is shown: a rehearsed ticket, an item of a report, openings of a set, or evidence."""
 
     KIND: ClassVar[int] = 11
     NAME: ClassVar[str] = "prove"
@@ -63,16 +65,20 @@ class Prove(Payload):
                 return read_ready(self.body)
             if self.subject == ITEM_SUBJECT:
                 return read_item_proof(self.body)
+            if self.subject == OPENING_SUBJECT:
+                return read_hidden_proof(self.body)
             if self.subject == EVIDENCE_SUBJECT:
                 return read_evidence(self.body)
         except CodecError as error:
             raise DaoEncodingViolation(str(error)) from error
-        raise DaoEncodingViolation(f"subject {self.subject} of a proof, must be 1, 2 or 4")
+        raise DaoEncodingViolation(f"subject {self.subject} of a proof, must be 1 to 4")
 
     def check_isolated(self) -> None:
         """Raises DaoEncodingViolation."""
         if self.subject == ITEM_SUBJECT:
             check_reports_taken()
+        if self.subject == OPENING_SUBJECT:
+            check_hidden_sets_taken()
         self.read()
 
     def check_in_context(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> None:
@@ -83,6 +89,9 @@ class Prove(Payload):
                 check_readiness(sender, self.target, ready, ledger)
             case ItemProof() as item:
                 check_item(self.target, item, DaoLedger(ledger), context.genesis.governance)
+            case HiddenProof() as opened:
+                rules = context.genesis.governance
+                check_openings(sender, self.target, opened, DaoLedger(ledger), rules)
             case Evidence() as evidence:
                 check_evidence(self.target, evidence, ledger, context)
 
@@ -96,6 +105,8 @@ class Prove(Payload):
             case ItemProof() as item:
                 rules = context.genesis.governance
                 apply_item(sender, self.target, item, DaoLedger(ledger), rules)
+            case HiddenProof() as opened:
+                note_openings(self.target, opened, DaoLedger(ledger), context.genesis.governance)
             case Evidence() as evidence:
                 punish(sender, self.target, evidence, ledger, context)
         return NO_EFFECT

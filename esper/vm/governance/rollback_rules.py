@@ -7,6 +7,7 @@ from esper.primitives.errors.dao_errors import RollbackViolation
 from esper.primitives.params import GovernanceParameters
 from esper.vm.governance.closing import CANCELLED, REVERTED, target_of
 from esper.vm.governance.dao_ledger import DaoLedger
+from esper.vm.governance.electorate import quorum_of, revert_quorum
 
 
 def check_rollback(
@@ -32,3 +33,12 @@ def check_rollback(
     if close > latest:
         raise RollbackViolation(f"its vote would close at {close}, {latest} is the last height")
     return target
+
+
+def rollback_quorum(
+    target: Live | None, stake: int, issued: int, rules: GovernanceParameters
+) -> int:
+    """The quorum of a rollback of ``target``, units: what is confirmed takes another one."""
+    if target is not None and target.step not in CANCELLED:
+        return revert_quorum(stake, issued, rules)
+    return quorum_of(stake, issued, rules)

@@ -32,6 +32,7 @@ from esper.primitives.errors.dao_errors import DaoViolation, ProposalViolation
 from esper.vm.context import ExecutionContext
 from esper.vm.governance.closing import close_rollback, end, is_passing, settle_bond
 from esper.vm.governance.dao_ledger import DaoLedger
+from esper.vm.governance.hidden.rounds import draw_sets, judge_round
 from esper.vm.governance.places import (
     check_not_elsewhere,
     check_tier_limit,
@@ -58,12 +59,13 @@ def begin_block(ledger: Ledger, context: ExecutionContext) -> None:
     act_due(records, context.height)
     for live in records.governance.live:
         if live.next == context.height:
-            _Stepping(records, context).go_on(live.number)
+            _Stepping(ledger, context).go_on(live.number)
 
 
 class _Stepping:
-    def __init__(self, records: DaoLedger, context: ExecutionContext) -> None:
-        self._records = records
+    def __init__(self, ledger: Ledger, context: ExecutionContext) -> None:
+        self._ledger = ledger
+        self._records = DaoLedger(ledger)
         self._context = context
         self._rules = context.genesis.governance
 
@@ -84,6 +86,9 @@ class _Stepping:
                 self._close(live, proposal)
             case Step.DRAW:
                 self._draw(live, proposal)
+            case Step.ROUND0:
+                judge_round(live, self._ledger, self._context)
+                self._records.move(live, Step.CHECK, check_height(proposal, self._rules))
             case Step.CHECK if live.subject == Subject.CHANGE:
                 self._check_change(live, proposal)
             case Step.CHECK:
@@ -93,6 +98,9 @@ class _Stepping:
                 self._records.move(live, Step.DRAW1, after)
             case Step.DRAW1:
                 self._draw_again(live, proposal)
+            case Step.ROUND1:
+                judge_round(live, self._ledger, self._context)
+                self._await_trial(live, proposal)
             case Step.TRIAL:
                 self._judge_trial(live, proposal)
             case _:
@@ -149,11 +157,23 @@ class _Stepping:
         seed = drawn_seed(self._context.beacon, live.id)
         proposal = drawn(proposal, seed, self._rules)
         self._records.set_proposal(live.id, proposal)
-        self._records.move(live, Step.CHECK, check_height(proposal, self._rules))
+        if draw_sets(live, seed, self._records, self._context):
+            self._move_to_round(live, Step.ROUND0)
+        else:
+            self._records.move(live, Step.CHECK, check_height(proposal, self._rules))
 
     def _draw_again(self, live: Live, proposal: Proposal) -> None:
         seed = drawn_seed(self._context.beacon, live.id)
         self._records.set_proposal(live.id, replace(proposal, seed=seed))
+        if draw_sets(live, seed, self._records, self._context):
+            self._move_to_round(live, Step.ROUND1)
+        else:
+            self._await_trial(live, proposal)
+
+    def _move_to_round(self, live: Live, step: Step) -> None:
+        self._records.move(live, step, self._context.height + self._rules.round_window)
+
+    def _await_trial(self, live: Live, proposal: Proposal) -> None:
         judged = proposal.active + self._rules.trial - self._rules.horizon
         self._records.move(live, Step.TRIAL, judged)
 

@@ -16,7 +16,6 @@ from esper.vm.governance.proving.evidence import check_contradiction, taken_so_f
 from esper.vm.payload import Payload
 from esper.vm.stake import Stake
 from esper.vm.unstake import Unstake
-from tests.support.dao_kept import evidence_taken  # noqa: F401
 from tests.support.dao_world import DaoWorld
 from tests.support.evidence_cases import EOS, FALSE, TRUE, Accusing, accusing, shown
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MODEL, make

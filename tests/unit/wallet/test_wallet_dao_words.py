@@ -24,6 +24,7 @@ from esper.wallet.errors import FundsShortError
 from esper.wallet.making.affordability import check_affordable
 from tests.support.bench_suites import item, text_suite
 from tests.support.dao_world import change_body, model_body, proving
+from tests.support.hidden_sets import QUESTIONS, TOKENIZER, opens, withdrawal
 from tests.support.vm_world import ALICE, BOB, COIN, World, address, make
 from tests.support.wallet.fake_wallet_node import FakeNode
 
@@ -153,6 +154,20 @@ def test_a_proof_of_an_item() -> None:
     found = said(Prove(2, ID, 9, item_proof_bytes(suite.proof(0, ()))))
     assert found["prove"].startswith("what item 0 of a benchmark suite")
     assert found["of report"] == ID.hex()
+    assert found["proof"].startswith("9 bytes at most")
+
+
+def test_a_hidden_set() -> None:
+    found = said(QUESTIONS.claim(COIN))
+    assert found["hidden set"].startswith("200 items")
+    assert (found["root"], found["for tokenizer"]) == (QUESTIONS.tree.root.hex(), TOKENIZER.hex())
+    assert found["bond"].startswith("1 ESP, held until the set ends")
+    assert found["may burn"].startswith("all of it")
+    found = said(withdrawal(ID))
+    assert found["take back"] == f"hidden set {ID.hex()}"
+    assert "bond" not in found
+    found = said(opens(ID, QUESTIONS.proof([0, 1]), 9))
+    assert (found["prove"], found["of set"]) == ("2 items of a hidden set", ID.hex())
     assert found["proof"].startswith("9 bytes at most")
 
 

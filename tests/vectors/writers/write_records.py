@@ -12,6 +12,7 @@ from typing import Any
 
 from esper.dao import entry_records, records, registry, snapshot
 from esper.dao.benchmarks.report import REPORT, Report
+from esper.dao.hidden.hidden_set import HIDDEN_SET, TOKENIZER_SETS, HiddenSet, TokenizerSets
 from esper.primitives.codec import Record
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.mmr import Mmr
@@ -236,6 +237,31 @@ def reports() -> list[Case]:
     ]
 
 
+def hidden_sets() -> list[Case]:
+    tokenizer, set_id = pattern(64, 110), Txid(pattern(64, 111))
+    idle = HiddenSet(address(112), tokenizer, pattern(64, 113), 128, 127, 5, (), (), (), 0, 0, 0)
+    used = tuple(65_534 - 1_000 * at for at in range(64))
+    widest = HiddenSet(
+        *(address(114), tokenizer, pattern(64, 115), 65_535, COINS, WORD, used),
+        *((Txid(pattern(64, 31)),), used[-8:], 255, 254, 127),
+    )
+    busy = TokenizerSets(tuple(Txid(pattern(64, 116 + at)) for at in range(8)))
+    sets = (("idle", idle, set_id), ("widest", widest, busy.sets[0]))
+    return [
+        *(
+            Case(name, HIDDEN_SET, value, {"call_id": at.hex()}, state.hidden_set_path(at))
+            for name, value, at in sets
+        ),
+        Case(
+            "as many sets as may be",
+            TOKENIZER_SETS,
+            busy,
+            {"tokenizer": tokenizer.hex()},
+            state.tokenizer_path(tokenizer),
+        ),
+    ]
+
+
 def governance() -> list[Case]:
     """The two records of which the state holds one each."""
     live = tuple(
@@ -291,7 +317,7 @@ def edges() -> list[tuple[str, Record[Any], Any]]:
 def document() -> dict[str, Any]:
     """The file's content."""
     cases = accounts() + rewards() + keys() + counts() + unbondings() + lanes() + singles()
-    cases += dao_tiers() + proposals() + voters() + governance() + reports()
+    cases += dao_tiers() + proposals() + voters() + governance() + reports() + hidden_sets()
     tree, placed = StateTree(), []
     for case in cases:
         vector = encoding(case.codec, case.value, case.name)

@@ -12,6 +12,7 @@ from esper.vm.governance.opening_rules import gate_of
 from esper.vm.governance.prove import Prove
 from esper.vm.payload import Payload
 from tests.support.dao_world import DaoWorld, model_body
+from tests.support.hidden_sets import QUESTIONS, withdrawal
 from tests.support.vm_world import ALICE, COIN
 
 REPORT = Claim(1, COIN, report_bytes(ReportBody(Txid(bytes(64)), 0, b"\1")))
@@ -22,8 +23,11 @@ REPORT = Claim(1, COIN, report_bytes(ReportBody(Txid(bytes(64)), 0, b"\1")))
     [
         (REPORT, "reports on models are not taken yet"),
         (Prove(2, Txid(bytes(64)), 0, b""), "reports on models are not taken yet"),
+        (QUESTIONS.claim(), "hidden sets are not taken yet"),
+        (withdrawal(Txid(bytes(64))), "hidden sets are not taken yet"),
+        (Prove(3, Txid(bytes(64)), 0, b""), "hidden sets are not taken yet"),
     ],
-    ids=["report", "item"],
+    ids=["report", "item", "set", "withdrawal", "opening"],
 )
 def test_no_network_takes_them_yet(payload: Payload, said: str) -> None:
     world = DaoWorld()

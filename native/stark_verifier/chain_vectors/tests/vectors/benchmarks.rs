@@ -18,12 +18,12 @@ const SUITE: Fields = &[
     ("count", Number),
     ("items_root", Bytes),
 ];
-const ITEM: Fields =
+pub const ITEM: Fields =
     &[("prompt", IDS), ("limit", Number), ("choices", IDS), ("marker", IDS), ("expected", List(&IDS))];
 const REPORT_BODY: Fields = &[("proposal", Bytes), ("suite", Number), ("bits", Bytes)];
 const CANDIDATE: Form = Record(&[("token", Number), ("logit", Signed)]);
 const LISTED: Form = List(&CANDIDATE);
-const ANSWER: Form = Record(&[("tokens", IDS), ("lists", List(&LISTED))]);
+pub const ANSWER: Form = Record(&[("tokens", IDS), ("lists", List(&LISTED))]);
 const ITEM_PROOF: Fields = &[
     ("suite", Record(SUITE)),
     ("index", Number),

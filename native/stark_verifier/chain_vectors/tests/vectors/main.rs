@@ -20,6 +20,7 @@ mod envelopes;
 mod fields;
 mod hashing;
 mod header;
+mod hidden;
 mod ledger;
 mod merkle;
 mod messages;

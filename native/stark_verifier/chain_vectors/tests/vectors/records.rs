@@ -137,6 +137,22 @@ const MADE_REPORT: Fields = &[
     ("proven", Number),
     ("standing", Number),
 ];
+const HIDDEN_SET: Fields = &[
+    ("version", Number),
+    ("curator", Bytes),
+    ("tokenizer", Bytes),
+    ("root", Bytes),
+    ("count", Number),
+    ("bond", Number),
+    ("since", Number),
+    ("used", List(&Number)),
+    ("round", List(&Bytes)),
+    ("drawn", List(&Number)),
+    ("answered", Number),
+    ("proven", Number),
+    ("right", Number),
+];
+const TOKENIZER_SETS: Fields = &[("version", Number), ("sets", List(&Bytes))];
 
 fn fields(name: &str) -> Fields {
     match name {
@@ -156,6 +172,8 @@ fn fields(name: &str) -> Fields {
         "Proposal" => PROPOSAL,
         "Voter" => VOTER,
         "Report" => MADE_REPORT,
+        "HiddenSet" => HIDDEN_SET,
+        "TokenizerSets" => TOKENIZER_SETS,
         _ => panic!("the state has no {name}"),
     }
 }
@@ -183,6 +201,8 @@ fn key(name: &str, place: &Value) -> (u8, Vec<u8>) {
         ("Proposal", _) => (15, bytes(&place["call_id"])),
         ("Voter", _) => (16, bytes(&place["address"])),
         ("Report", _) => (17, bytes(&place["call_id"])),
+        ("HiddenSet", _) => (18, bytes(&place["call_id"])),
+        ("TokenizerSets", _) => (19, bytes(&place["tokenizer"])),
         _ => panic!("{name} has no place {place}"),
     }
 }
@@ -201,7 +221,7 @@ fn fields_bytes_and_places() {
         kinds.insert(kind);
     }
     assert_eq!(state::root(&records), sized(&vectors["state_root"]));
-    assert_eq!(kinds, (1..=17).chain([23]).collect());
+    assert_eq!(kinds, (1..=19).chain([23]).collect());
 }
 
 #[test]

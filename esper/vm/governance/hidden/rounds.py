@@ -1,0 +1,106 @@
+"""A round of hidden sets: which sets it takes, what it draws, and what it comes to.
+
+sets    the tokenizer's idle ones, of before the proposal; if these are too few or hold too
+        little, those of before its vote closed; if that is too little as well: unjudged
+judged  a set that is not all open loses its bond, and ends; of half of the proposal's fee each
+        proven item of the others earns an equal part, an indivisible rest burns; the lower
+        median of the scores below theta opens a rollback
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from esper.dao.hidden.hidden_set import HiddenSet, drawn_items
+from esper.dao.hidden.rounds import (
+    Unjudged,
+    auto_rollback_id,
+    is_below,
+    lower_median,
+    score,
+    unjudged,
+)
+from esper.dao.records import Live, Proposal
+from esper.dao.steps import Step
+from esper.primitives.ids import Txid
+from esper.vm.context import ExecutionContext
+from esper.vm.governance.dao_ledger import DaoLedger
+from esper.vm.governance.hidden.auto_rollback import open_rollback
+from esper.vm.governance.hidden.releasing import release_sets, sets_in_round
+from esper.vm.governance.hidden.set_rules import end_set, has_rounds
+from esper.vm.governance.opening_rules import FEE_DIVISOR
+from esper.vm.governance.planned import model_of
+from esper.vm.ledger import Ledger
+
+ROUNDS: Final = 2
+"""Of a model: before it is activated, and behind it."""
+
+
+def round_sets(proposal: Proposal, records: DaoLedger) -> tuple[Txid, ...] | Unjudged:
+    """The sets that a round would draw of now, or why it would draw of none."""
+    entry = model_of(proposal).entry
+    idle = [
+        (one, found)
+        for one in records.sets_of(entry.tokenizer_id)
+        if (found := records.hidden_set(one)).is_idle
+    ]
+    # A vote that is open has no last height yet: whatever is there is there in time.
+    least: Unjudged | None = None
+    for before in (proposal.opened, proposal.final):
+        early = [(one, found) for one, found in idle if not before or found.since < before]
+        least = unjudged([found.count for _, found in early], entry.bank_size)
+        if least is None:
+            return tuple(one for one, _ in early)
+    assert least is not None
+    return least
+
+
+def draw_sets(live: Live, seed: bytes, records: DaoLedger, context: ExecutionContext) -> bool:
+    """Draw of the sets that there are; False if the model has no round, or is unjudged."""
+    proposal = records.proposal(live.id)
+    if not has_rounds(proposal):
+        return False
+    sets = round_sets(proposal, records)
+    if isinstance(sets, Unjudged):
+        return False
+    wanted = context.params.governance.hidden_samples
+    for set_id in sets:
+        found = records.hidden_set(set_id)
+        drawn = drawn_items(set_id, seed, found.count, found.used, wanted)
+        used = (*found.used, *drawn)
+        records.set_hidden(set_id, replace(found, round=(live.id,), drawn=drawn, used=used))
+    return True
+
+
+def judge_round(live: Live, ledger: Ledger, context: ExecutionContext) -> None:
+    """Let a round come to what it does, and make its sets idle."""
+    records = DaoLedger(ledger)
+    proposal = records.proposal(live.id)
+    sets = sets_in_round(live.id, proposal, records)
+    for set_id, found in sets:
+        if not found.is_complete:
+            end_set(set_id, 0, records)
+    opened = [(set_id, found) for set_id, found in sets if found.is_complete]
+    _pay(live, opened, records)
+    scored = [(found, value) for _, found in opened if (value := score(found)) is not None]
+    release_sets(live.id, records)
+    size = model_of(proposal).entry.bank_size
+    if unjudged([found.count for found, _ in scored], size) is not None:
+        return
+    median = lower_median([value for _, value in scored])
+    if is_below(median, context.params.governance.hidden_threshold_per_mille):
+        number = int(live.step == Step.ROUND1)
+        open_rollback(live, auto_rollback_id(live.id, number), ledger, context)
+
+
+def _pay(live: Live, opened: list[tuple[Txid, HiddenSet]], records: DaoLedger) -> None:
+    proposal = records.proposal(live.id)
+    proven = sum(found.proven.bit_count() for _, found in opened)
+    if not proven:
+        return
+    # Rounds share alike, whatever the first one came to.
+    half = min(proposal.fee, proposal.base // FEE_DIVISOR // ROUNDS)
+    records.set_proposal(live.id, replace(proposal, fee=proposal.fee - half))
+    each = half // proven
+    for set_id, found in opened:
+        records.settle(set_id, found.curator, each * found.proven.bit_count(), 0)
+    records.settle(live.id, proposal.proposer, 0, half - each * proven)
