@@ -1,8 +1,7 @@
 """Bytes of a proof, counted item by item: section 15 of ``docs/proof.md``, 6 of ``docs/parts.md``.
 
 Lengths follow from the shape, but for two things that a proof draws: the rows that openings ask for,
-of which paths meet by chance, and the tokens, of which some repeat. There it is the mean that is
-taken. The modes are those that most runs need, as in :mod:`esper.planning.cells`.
+of which paths meet by chance, and the tokens, of which some repeat. There it is the mean that is taken.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from esper.model.config import Shape
-from esper.planning.cells import Cells, Rows, Segment, power_of_two
+from esper.planning.cells import USUAL, Cells, Modes, Rows, Segment, cells_of, power_of_two
 from esper.planning.commitments import (
     BASE_BYTES,
     DIGEST_BYTES,
@@ -19,37 +18,41 @@ from esper.planning.commitments import (
     expected_siblings,
 )
 
-EMBED_BITS: Final = 20
-"""Width of an embedding value, about: it follows from the largest one."""
-RESIDUAL_BITS: Final = 24
-"""Width of a value between two segments, about: it follows from the largest residual."""
+EMBED_BITS: Final = 14
+"""Width of an embedding value, about: it follows from the largest one; 11 to 14 where it is known."""
+RESIDUAL_BITS: Final = 32
+"""Width of a value between two segments, at most: emax + 2."""
 _LENGTH: Final = 4
 _DESCRIPTOR_INTEGERS: Final = 2 + 15 + 7
 _LAYER_INTEGERS: Final = 14
 _PART_INTEGERS: Final = 4
 _DESCRIPTOR_ROOTS: Final = 32 + 32 + 32
-_LAYER_FINALS: Final = 6 + 6 + 12
+_LAYER_FINALS: Final = 4 + 6 + 12
+_OVERFLOW_FINALS: Final = 2
 _HEAD_FINALS: Final = 6
 
 
-def part_bytes(shape: Shape, segment: Segment, rows: Rows, cells: Cells, parts: int) -> int:
+def part_bytes(
+    shape: Shape, segment: Segment, rows: Rows, modes: Modes = USUAL, *, parts: int = 1
+) -> int:
     """Bytes of one segment's proof, its descriptor included, of ``parts`` in all."""
+    cells = cells_of(shape, segment, rows, modes)
     descriptor = BASE_BYTES * (
         _DESCRIPTOR_INTEGERS
         + (_PART_INTEGERS if parts > 1 else 0)
         + _LAYER_INTEGERS * segment.layers
     )
-    modes = 2 + segment.layers
+    modes_bytes = 2 + segment.layers
     embedding = embedding_bytes(shape, rows) if segment.has_embedding else 0
     return (
         2 * _LENGTH
         + descriptor
         + _DESCRIPTOR_ROOTS
-        + modes
+        + modes_bytes
         + embedding
         + DIGEST_BYTES
         + EXTENSION_BYTES
-        + _argument_bytes(shape, segment, rows, cells)
+        + _argument_bytes(shape, segment, rows, cells, modes)
         + 2 * _LENGTH
         + committed(cells.witness, parts).opening_bytes
         + committed(cells.model, parts).opening_bytes
@@ -70,12 +73,15 @@ def embedding_bytes(shape: Shape, rows: Rows) -> int:
     return round(distinct * -(-shape.dim * EMBED_BITS // 8) + siblings * DIGEST_BYTES)
 
 
-def _argument_bytes(shape: Shape, segment: Segment, rows: Rows, cells: Cells) -> int:
+def _argument_bytes(
+    shape: Shape, segment: Segment, rows: Rows, cells: Cells, modes: Modes
+) -> int:
     """Items 4 to 9: sums, sumchecks, and what they end in."""
     leaf_bits = _bits(cells.leaves)
     fractions = 1 + sum(2 * layer + 4 for layer in range(leaf_bits))
     between = 3
-    finals = _LAYER_FINALS * segment.layers + (_HEAD_FINALS if segment.has_head else 0) + 2
+    layer_finals = _LAYER_FINALS + (_OVERFLOW_FINALS if modes.overflow_limbs else 0)
+    finals = layer_finals * segment.layers + (_HEAD_FINALS if segment.has_head else 0) + 2
     products = 4 * products_variables(shape, rows) + finals
     contraction = 3 * contraction_variables(shape, segment, rows) + 3
     claims = sum(
