@@ -73,9 +73,7 @@ def embedding_bytes(shape: Shape, rows: Rows) -> int:
     return round(distinct * -(-shape.dim * EMBED_BITS // 8) + siblings * DIGEST_BYTES)
 
 
-def _argument_bytes(
-    shape: Shape, segment: Segment, rows: Rows, cells: Cells, modes: Modes
-) -> int:
+def _argument_bytes(shape: Shape, segment: Segment, rows: Rows, cells: Cells, modes: Modes) -> int:
     """Items 4 to 9: sums, sumchecks, and what they end in."""
     leaf_bits = _bits(cells.leaves)
     fractions = 1 + sum(2 * layer + 4 for layer in range(leaf_bits))
@@ -84,9 +82,7 @@ def _argument_bytes(
     finals = layer_finals * segment.layers + (_HEAD_FINALS if segment.has_head else 0) + 2
     products = 4 * products_variables(shape, rows) + finals
     contraction = 3 * contraction_variables(shape, segment, rows) + 3
-    claims = sum(
-        2 * committed(of).variables + 1 for of in (cells.witness, cells.model)
-    )
+    claims = sum(2 * committed(of).variables + 1 for of in (cells.witness, cells.model))
     return EXTENSION_BYTES * (fractions + between + products + contraction + claims)
 
 
