@@ -1,8 +1,9 @@
 """Cells that a proof commits, of any shape: the layouts of witness and model, without a model.
 
 The twin of ``layout.rs`` and ``model_layout.rs`` in the verifier, for a model as it is exported
-today: silu times up of 16 bits, updates of 20. Modes say which columns a run needs beside those that
-every run has; clamps are left out, which few layers need. A test compares it with the native plan.
+today: silu times up of 16 bits, updates of 20. Modes say which columns a run needs beside those
+that every run has; clamps are left out, which few layers need. A test compares it with the native
+plan.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Bytes of a proof, counted item by item: section 15 of ``docs/proof.md``, 6 of ``docs/parts.md``.
 
-Lengths follow from the shape, but for two things that a proof draws: the rows that openings ask for,
-of which paths meet by chance, and the tokens, of which some repeat. There it is the mean that is taken.
+Lengths follow from the shape, but for two things that a proof draws: the rows that openings ask
+for, of which paths meet by chance, and the tokens, of which some repeat. There it is the mean that
+is taken.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from esper.planning.commitments import (
 )
 
 EMBED_BITS: Final = 14
-"""Width of an embedding value, about: it follows from the largest one; 11 to 14 where it is known."""
+"""Width of an embedding value, about: 11 to 14 in the models that were looked at."""
 RESIDUAL_BITS: Final = 32
 """Width of a value between two segments, at most: emax + 2."""
 _LENGTH: Final = 4
@@ -65,7 +66,7 @@ def residual_bytes(shape: Shape, rows: Rows) -> int:
 
 
 def embedding_bytes(shape: Shape, rows: Rows) -> int:
-    """Rows of the distinct tokens of random text, and what is missing of their paths, in the mean."""
+    """Rows of the distinct tokens of random text, and what their paths lack, in the mean."""
     tokens = rows.positions * rows.sequences
     distinct = shape.vocab * (1 - (1 - 1 / shape.vocab) ** tokens)
     depth = max(0, shape.vocab - 1).bit_length()

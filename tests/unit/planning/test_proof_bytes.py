@@ -32,7 +32,7 @@ MADE = [
     (SMOLLM2_135M, 64, 32, 4, 2239070),
     (SMOLLM2_360M, 16, 8, 4, 2227196),
 ]
-"""Proofs of random weights (``python -m bench.proof_stages``): shape, rows, answers, parts, bytes."""
+"""Proofs of random weights, by bench.proof_stages: shape, rows, answers, parts, bytes."""
 
 
 def planned(shape: Shape, positions: int, answers: int, parts: int, modes: Modes) -> int:
