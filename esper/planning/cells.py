@@ -1,8 +1,9 @@
 """Cells that a proof commits, of any shape: the layouts of witness and model, without a model.
 
 The twin of ``layout.rs`` and ``model_layout.rs`` in the verifier, for a model as it is exported
-today: silu times up of 16 bits, updates of 20, and the modes that most runs need (wide updates, one
-limb of score overflow, no clamps). A test compares it with the native plan.
+today: silu times up of 16 bits, updates of 20. Modes say which columns a run needs beside those
+that every run has; clamps are left out, which few layers need. A test compares it with the native
+plan.
 """
 
 from __future__ import annotations
@@ -63,6 +64,24 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Modes:
+    """Columns that a run needs beside those that every run has."""
+
+    overflow_limbs: int
+    """16-bit limbs by which scores exceed the softmax's table: 0 to 2."""
+    wide_updates: bool
+    """Whether updates of more than 16 bits are there at their full width, in every layer."""
+    slack_limbs: int
+    """16-bit limbs by which the best logit exceeds the others: 2 or 3."""
+
+
+NARROW: Final = Modes(0, False, 2)
+"""What random weights need, and the genesis model."""
+USUAL: Final = Modes(1, True, 3)
+"""What no run of most trained models exceeds, and what the prover plans for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cells:
     """What a proof of a segment commits and sums."""
 
@@ -110,20 +129,20 @@ def segments_of(shape: Shape, count: int) -> tuple[Segment, ...] | None:
     )
 
 
-def cells_of(shape: Shape, segment: Segment, rows: Rows, *, gate_bits: int = GATE_BITS) -> Cells:
+def cells_of(shape: Shape, segment: Segment, rows: Rows, modes: Modes = USUAL) -> Cells:
     """What a proof of a segment commits and sums."""
-    witness, leaves = _witness_cells(shape, segment, rows, gate_bits)
-    return Cells(witness, leaves, _model_cells(shape, segment, gate_bits))
+    witness, leaves = _witness_cells(shape, segment, rows, modes)
+    return Cells(witness, leaves, _model_cells(shape, segment))
 
 
-def _witness_cells(shape: Shape, segment: Segment, rows: Rows, gate_bits: int) -> tuple[int, int]:
+def _witness_cells(shape: Shape, segment: Segment, rows: Rows, modes: Modes) -> tuple[int, int]:
     query, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     pairs = shape.heads * rows.positions
     norm_looked, norm_plain = 2 + 8 + shape.dim * (1 + _limbs(40)), 3
     rotated = (query + keys) * (1 + _limbs(32))
-    updates = 2 * shape.dim * (2 + _limbs(16))
+    updates = 2 * shape.dim * ((2 if modes.wide_updates else 1) + _limbs(16))
     looked = (
-        pairs * 3  # differences, their remainders, one limb of overflow
+        pairs * (2 + modes.overflow_limbs)  # differences, their remainders, limbs of overflow
         + 2 * norm_looked
         + rotated
         + keys * (1 + _limbs(16))
@@ -138,8 +157,8 @@ def _witness_cells(shape: Shape, segment: Segment, rows: Rows, gate_bits: int) -
         looked, plain = looked + norm_looked, plain + norm_plain
     looked_cells, plain_cells = looked * rows.committed, plain * rows.committed
     if segment.has_head:
-        looked_cells += 3 * shape.vocab * rows.answer_rows
-    entries = _table_entries(segment, rows, gate_bits)
+        looked_cells += modes.slack_limbs * shape.vocab * rows.answer_rows
+    entries = _table_entries(segment, rows, modes)
     return looked_cells + plain_cells + entries, looked_cells + entries
 
 
@@ -148,28 +167,28 @@ def _limbs(shift: int) -> int:
     return -(-shift // 16)
 
 
-def _table_entries(segment: Segment, rows: Rows, gate_bits: int) -> int:
+def _table_entries(segment: Segment, rows: Rows, modes: Modes) -> int:
     half = _UPDATE_BITS // 2
     division_top = max(1, (2 * rows.positions * 32767 - 1).bit_length() - 16)
     unsigned = {16, 8, 4, division_top, _SCORE_BITS}  # limbs, also of norms
-    if segment.has_head:
+    if segment.has_head and modes.slack_limbs > 2:
         unsigned.add(_SLACK_TOP_BITS)
     return (
         sum(1 << bits for bits in unsigned)
         + (1 << 16)
         - 1
-        + (2 << half)
+        + ((2 << half) if modes.wide_updates else 0)
         + _NORM_EXPONENTS
         + _RSQRT_ENTRIES
         + _EXP_ENTRIES
         + 1
-        + segment.layers * ((1 << gate_bits) - 1)
+        + segment.layers * ((1 << GATE_BITS) - 1)
     )
 
 
-def _model_cells(shape: Shape, segment: Segment, gate_bits: int) -> int:
+def _model_cells(shape: Shape, segment: Segment) -> int:
     """Matrices in pieces of a power of two of inputs each; their alignment is left out."""
     gains = shape.dim * (2 * segment.layers + (1 if segment.has_head else 0))
     tables = shape.head_dim * shape.max_seq + _EXP_ENTRIES + _RSQRT_ENTRIES
-    silu = segment.layers * ((1 << gate_bits) - 1)
+    silu = segment.layers * ((1 << GATE_BITS) - 1)
     return model_weights(shape, segment) + gains + tables + silu

@@ -55,14 +55,24 @@ class Codeword:
 
     @property
     def opened_bytes(self) -> int:
-        """Rows that are asked for, and siblings of their paths, about: these meet at the top."""
-        met = max(0.0, self.row_bits - math.log2(self.queries))
-        siblings = self.queries * (met + _HALF_OF_THE_TOP)
+        """Rows that are asked for, and the siblings that their paths lack, in the mean."""
+        siblings = expected_siblings(self.row_bits, self.queries)
         return self.queries * self.row_values * self.value_bytes + round(siblings * DIGEST_BYTES)
 
 
-_HALF_OF_THE_TOP: Final = 0.45
-"""Siblings a query in the levels in which paths meet, in the mean."""
+def expected_siblings(depth: int, drawn: int) -> float:
+    """Siblings of the paths of leaves drawn at random, with repetition, in a tree of 2^depth.
+
+    In each level those nodes are sent that no leaf was drawn below, though one was below the other
+    half of the pair: a node is missed by all draws with the chance (1 - 1/nodes)^drawn.
+    """
+    found = 0.0
+    for level in range(1, depth + 1):
+        nodes = 1 << level
+        missed = (1 - 1 / nodes) ** drawn
+        both_missed = (1 - 2 / nodes) ** drawn
+        found += nodes * (missed - both_missed)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,7 @@ class Committed:
 
     @property
     def opening_bytes(self) -> int:
-        """Of its opening, about."""
+        """Of its opening, in the mean: siblings that two paths share are not sent twice."""
         words = list(self.codewords())
         left = self.variables - FIRST_FOLD - LATER_FOLD * (len(words) - 1)
         rounds = 2 * (self.variables) * EXTENSION_BYTES
