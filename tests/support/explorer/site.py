@@ -19,8 +19,11 @@ ROUTES = (
 SIGNED_IN = {"/console": "#prompt", "/usage": "[data-days] tr:first-child"}
 """Pages for whoever is signed in, and what they show then."""
 USED = {
-    **{"requests": 86_400, "prompt_tokens": 22_118_400, "answer_tokens": 11_059_200},
-    **{"serve": 6_635_520_000, "proof": 663_552_000_000},
+    "requests": 86_400,
+    "prompt_tokens": 22_118_400,
+    "answer_tokens": 11_059_200,
+    "serve": 6_635_520_000,
+    "proof": 663_552_000_000,
 }
 """A request each second, of 256 and 128 tokens: the widest that a day may be expected to be."""
 USAGE = {
