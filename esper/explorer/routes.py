@@ -47,6 +47,8 @@ class Explorer:
     """What pages load."""
     has_events: bool
     """Whether the server has ``/events``, which pages listen to."""
+    has_console: bool
+    """Whether the server has a gateway that signs people in: every page leads to its console."""
     clock: Callable[[], int]
     """The wall clock's milliseconds."""
 
@@ -75,6 +77,7 @@ class Explorer:
             node=status,
             now_ms=self.clock(),
             has_events=self.has_events,
+            has_console=self.has_console,
             verifier=self.files.get(VERIFIER),
         )
         headers = {**security_headers(wasm=wasm), **NO_STORE}
@@ -125,9 +128,12 @@ def explorer_routes(
     remote: bool,
     clock: Callable[[], int],
     has_events: bool = False,
+    has_console: bool = False,
 ) -> list[Route[Any]]:
     """All routes. ``remote``: others than the node's own machine may look."""
-    explorer = Explorer(ChainReader(node), page_writer(), static_files(), has_events, clock)
+    explorer = Explorer(
+        ChainReader(node), page_writer(), static_files(), has_events, has_console, clock
+    )
     visitors = Visitors(remote=remote)
     pages = RouteLimits(Slots(PAGES_AT_ONCE, PAGES_PER_ADDRESS))
     files = RouteLimits(Slots(FILES_AT_ONCE, FILES_PER_ADDRESS))

@@ -99,6 +99,8 @@ def test_a_link_signs_in_once_and_a_question_is_answered(
     page.goto(f"{node.url}usage")
     expect(page.locator("[data-days] tr")).to_have_count(1, timeout=PATIENCE_MS)
     assert page.locator("[data-days] td").first.inner_text() == "1"
+    page.get_by_role("navigation").get_by_role("link", name="Console").click()
+    expect(page.locator("#prompt")).to_be_visible(timeout=PATIENCE_MS)
     stranger = browser.new_context().new_page()
     stranger.goto(f"{node.url}usage")
     # Without the cookie it is the account of this machine's programs, which asked nothing.

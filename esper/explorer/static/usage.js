@@ -5,6 +5,8 @@ import { visible } from "./visible.js";
 const told = document.querySelector("[data-told]");
 const used = document.querySelector("[data-used]");
 const FIELDS = ["requests", "prompt_tokens", "answer_tokens", "serve", "proof"];
+// On a narrow screen there is no head, and each number says what it is.
+const NAMES = [...document.querySelectorAll("thead th")].slice(1).map((head) => head.textContent);
 
 const counted = (number) => Number(number).toLocaleString("en");
 
@@ -14,9 +16,10 @@ function row(day) {
   name.scope = "row";
   name.textContent = visible(String(day.day));
   line.append(name);
-  for (const field of FIELDS) {
+  for (const [index, field] of FIELDS.entries()) {
     const cell = document.createElement("td");
     cell.className = "num";
+    cell.dataset.name = NAMES[index];
     cell.textContent = counted(day[field]);
     line.append(cell);
   }

@@ -151,6 +151,12 @@ class Receipts:
         with self._database.commit() as connection:
             connection.execute("UPDATE receipts SET lacking = ? WHERE call = ?", (why, call))
 
+    def lacking(self) -> dict[str, str]:
+        """What was noted so and stands, by call."""
+        with self._database.reading() as connection:
+            question = "SELECT call, lacking FROM receipts WHERE lacking IS NOT NULL"
+            return dict(connection.execute(question).fetchall())
+
     def find(self, call: str) -> Kept | None:
         """A receipt; None if there never was one, or it was dropped long ago."""
         with self._database.reading() as connection:

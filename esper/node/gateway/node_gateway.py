@@ -137,7 +137,7 @@ class NodeGateway:
             )
             proving = NodeProving(driver, self._calls_per_block, keeper.lacking)
             await driver.load()
-            keeper.start(driver.all_rows)
+            await keeper.start(driver.all_rows)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._wake_with_chain, driver)
                 nursery.start_soon(driver.run)

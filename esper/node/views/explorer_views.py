@@ -14,6 +14,8 @@ from esper.rpc.port import NodePort
 
 EVENTS: Final = "/events"
 """The path of the stream that pages listen to."""
+SESSION: Final = "/console/session"
+"""A path of gateways that sign people in at the console."""
 
 
 def explorer_of(
@@ -26,9 +28,14 @@ def explorer_of(
     """The routes, none if there are to be no pages. They come after all ``others``."""
     if not has_pages(settings, params):
         return []
-    has_events = any(route.path == EVENTS for route in others)
-    remote = settings.explorer == "on"
-    return explorer_routes(node, remote=remote, clock=clock, has_events=has_events)
+    paths = {route.path for route in others}
+    return explorer_routes(
+        node,
+        remote=settings.explorer == "on",
+        clock=clock,
+        has_events=EVENTS in paths,
+        has_console=SESSION in paths,
+    )
 
 
 def prepare_pages(settings: Settings, params: NetworkParameters) -> None:

@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.explorer import chromium as c
-from tests.support.explorer.site import SIGNED_IN, Site, opened, signed_in
+from tests.support.explorer.site import SIGNED_IN, USAGE, USED, Site, opened, signed_in
 
 pytestmark = [*c.MARKS]
 
 
-NAMES = ("Blocks", "Mempool", "Tiers", "Miners", "Models", "DAO", "Peers", "Receipt")
+NAMES = ("Blocks", "Mempool", "Tiers", "Miners", "Models", "DAO", "Peers", "Receipt", "Console")
 HEADER = ("Skip to content", "Esperchain regtest", "#q", "Search", "switch", *NAMES)
 """What the keyboard comes to before the content of a page."""
 FOCUSED = """() => {
@@ -55,6 +55,29 @@ def test_every_page(site: Site, browser: Browser, width: int, scheme: Any, scrip
         assert page.evaluate("() => globalThis.taken") is None
     context.close()
     watched.assert_quiet()
+
+
+@pytest.mark.parametrize("width", [360, 390, 700, 1280])
+def test_the_usage_is_read_without_scrolling(site: Site, browser: Browser, width: int) -> None:
+    """Each number stands within the window, beside what it is a number of."""
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    signed_in(context)
+    page = context.new_page()
+    page.goto(f"{site.url}/usage")
+    expect(page.locator("[data-days] tr")).to_have_count(len(USAGE["data"]))
+    assert page.locator(".scroll").evaluate(c.OVERFLOW) <= 0
+    assert c.overflow(page) <= 0
+    heads = page.locator("thead th").all()
+    names = [head.text_content() for head in heads[1:]]
+    cells = page.locator("[data-days] tr").first.locator("td").all()
+    assert [cell.get_attribute("data-name") for cell in cells] == names
+    assert [cell.inner_text() for cell in cells] == [f"{one:,}" for one in USED.values()]
+    told = [cell.evaluate("cell => getComputedStyle(cell, '::before').content") for cell in cells]
+    if heads[1].is_visible():
+        assert told == ["none"] * len(cells)
+    else:
+        assert told == [f'"{name}"' for name in names]
+    context.close()
 
 
 def test_what_is_not_there(site: Site, browser: Browser) -> None:

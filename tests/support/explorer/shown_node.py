@@ -105,7 +105,9 @@ def pages_of(folder: Path, cookie: Path) -> Iterator[Running]:
     async def main() -> None:
         texts = hostile_texts(PARAMS)
         async with node_world(folder, mines=False, texts=texts, wall=wall) as world:
-            pages = explorer_routes(world.node.rpc, remote=False, clock=wall, has_events=True)
+            pages = explorer_routes(
+                world.node.rpc, remote=False, clock=wall, has_events=True, has_console=True
+            )
             others = [*world.node.telling.routes(gate.pages), *pages]
             token = trio.lowlevel.current_trio_token()
             with scope:

@@ -16,11 +16,18 @@ ROUTES = (
 )
 """Paths that name nothing of the chain."""
 
-SIGNED_IN = {"/console": "#prompt", "/usage": "[data-days] tr"}
+SIGNED_IN = {"/console": "#prompt", "/usage": "[data-days] tr:first-child"}
 """Pages for whoever is signed in, and what they show then."""
-USED = {"requests": 1, "prompt_tokens": 1, "answer_tokens": 1, "serve": 1, "proof": 1}
+USED = {
+    "requests": 86_400,
+    "prompt_tokens": 22_118_400,
+    "answer_tokens": 11_059_200,
+    "serve": 6_635_520_000,
+    "proof": 663_552_000_000,
+}
+"""A request each second, of 256 and 128 tokens: the widest that a day may be expected to be."""
 USAGE = {
-    "data": [{"day": "2026-12-01", **USED}],
+    "data": [{"day": "2026-12-01", **USED}, {"day": "2026-12-02", **USED}],
     "budget": {"spent": 123_456_789, "reserved": 0, "limit": 10**12, "ends": 1_800_000_000},
 }
 

@@ -126,5 +126,11 @@ def test_templates_are_compiled_before_the_first_page(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Environment, "compile", refused)
     words = {"heading": "Nothing", "words": "There is nothing."}
     page = Page("missing.html", "Nothing", words, 404)
-    around = {"node": STATUS, "now_ms": 0, "has_events": False, "verifier": None}
+    around = {
+        "node": STATUS,
+        "now_ms": 0,
+        "has_events": False,
+        "has_console": False,
+        "verifier": None,
+    }
     assert "There is nothing." in writer.written(page, **around)

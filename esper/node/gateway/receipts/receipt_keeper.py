@@ -86,9 +86,12 @@ class ReceiptKeeper:
         if self._plan.take(step):
             self._news.set()
 
-    def start(self, rows: tuple[Row, ...]) -> None:
-        """Before ``run``: a crash may have come between a step and its receipt."""
-        self._plan.start(rows)
+    async def start(self, rows: tuple[Row, ...]) -> None:
+        """Before ``run``: a crash may have come between a step and its receipt.
+
+        What is lacking is known from here on, as it was said before. Raises StoreError.
+        """
+        self._plan.start(rows, await self._store.ask(lambda store: store.receipts.lacking()))
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -1,7 +1,7 @@
 """Which receipts are to be made, made again or taken away: decisions alone."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -38,18 +38,24 @@ class ReceiptPlan:
         self._tried: set[str] = set()
         self._resting: dict[str, tuple[Row, float]] = {}
         self._failures: dict[str, int] = {}
+        self._given_up: dict[str, bytes] = {}
         self.lacking: dict[str, str] = {}
         """Why calls that are proven have no receipt and get none, a word for each."""
         self.made: dict[str, Made] = {}
         """What is kept, by call, as far as it was read."""
 
-    def start(self, rows: Iterable[Row]) -> None:
-        """All rows of the line, as they were kept."""
+    def start(self, rows: Iterable[Row], lacking: Mapping[str, str]) -> None:
+        """All rows of the line, as they were kept, and by call what was said to be lacking.
+
+        Whether it still is shows once each is tried again: a word does not say of which block it
+        was, and another may hold the answer by now. It stands until then.
+        """
         for row in rows:
             # Of one that nobody can read nothing is known, so its receipt stays as it is.
             if row.model_id and row.status is not Status.QUEUED:
                 self._rows[row.call] = self._waiting[row.call] = row
                 self._told[row.call] = row.status
+        self.lacking = {call: why for call, why in lacking.items() if call in self._rows}
 
     def take(self, step: Step) -> bool:
         """A step was kept; whether there is something to do."""
@@ -102,21 +108,25 @@ class ReceiptPlan:
         return min((until_s for _, until_s in self._resting.values()), default=math.inf)
 
     def lacks(self, row: Row, why: str) -> None:
-        """No receipt of it will ever be made."""
+        """No receipt of it will ever be made, as long as it is the same block that holds it."""
         self.lacking[row.call] = why
+        if row.result is not None:
+            self._given_up[row.call] = row.result.block_id
 
     def wants(self, row: Row, made: Made) -> bool:
         """Whether the receipt of a proven row is to be made."""
-        if row.call in self.lacking:
+        if row.result is None:
+            return True
+        if self._given_up.get(row.call) == row.result.block_id:
             return False
-        if row.result is None or made.block_id != row.result.block_id:
+        if made.block_id != row.result.block_id:
             return True
         return self._wants_anchor(row, made)
 
     def stored(self, row: Row, made: Made) -> None:
         """Its receipt was made and kept."""
         self.made[row.call] = made
-        self.lacking.pop(row.call, None)
+        self._lacks_nothing(row.call)
         if self._wants_anchor(row, made):
             # The chain had what it takes and could not: asking again at each block is of no use.
             self._tried.add(row.call)
@@ -124,7 +134,7 @@ class ReceiptPlan:
     def unmade(self, row: Row) -> None:
         """Its receipt was taken away."""
         self.made[row.call] = Made()
-        self.lacking.pop(row.call, None)
+        self._lacks_nothing(row.call)
 
     def is_news(self, row: Row) -> bool:
         """Whether a row's status was not told before."""
@@ -142,8 +152,9 @@ class ReceiptPlan:
         self._tip = height
         for call, row in list(self._rows.items()):
             if row.settled_at is not None and row.settled_at < height - self._forget:
-                for known in (self._rows, self.made, self._told, self.lacking):
+                for known in (self._rows, self.made, self._told):
                     known.pop(call, None)
+                self._lacks_nothing(call)
                 self._tried.discard(call)
                 self._rested(call)
             elif call in self._resting:
@@ -152,6 +163,10 @@ class ReceiptPlan:
                 made = self.made.get(call)
                 if made is not None and row.disagreed is None and self.wants(row, made):
                     self._waiting[call] = row
+
+    def _lacks_nothing(self, call: str) -> None:
+        self.lacking.pop(call, None)
+        self._given_up.pop(call, None)
 
     def _rested(self, call: str) -> None:
         self._resting.pop(call, None)

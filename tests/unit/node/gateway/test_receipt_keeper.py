@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from esper.gateway.ports import CallState
-from esper.gateway.proving_rows import Place, Row, Status, Step
+from esper.gateway.proving_rows import Place, Row, Status, Step, Version
 from esper.gateway.store.budget import DAY_MS
 from esper.gateway.store.errors import StoreFullError
 from esper.gateway.store.gateway_store import GatewayStore
@@ -48,6 +48,8 @@ class Keeping:
         self.store_fails: list[Exception] = []
         self.tell_fails: list[Exception] = []
         self.told: list[tuple[str, str]] = []
+        self.makes_of = BLOCK
+        """The block that its receipts are of."""
         self.lacked = 0
         self.asked = 0
         self.standing = Standing()
@@ -75,7 +77,7 @@ class Keeping:
         call = promise.removeprefix(b"promise ").decode()
         if call in self.fails:
             raise self.fails[call]
-        return ProvenReceipt(b"proof of " + call.encode(), BLOCK, None)
+        return ProvenReceipt(b"proof of " + call.encode(), self.makes_of, None)
 
     def read(self, receipt: bytes) -> ProvenReceipt | None:
         return ProvenReceipt(receipt, BLOCK, None)
@@ -94,8 +96,11 @@ class Keeping:
         self.store.receipts.promise(instant(call), NOW)
         row = instant(call).row
         assert row is not None
-        place = Place(10, BLOCK, call.encode() * 2)
-        row = replace(row, status=Status.PROVEN, place=place, result=place)
+        sent = Version(call.encode() * 2, b"sent", 0, 20, 40)
+        place = Place(10, BLOCK, sent.txid)
+        row = replace(
+            row, status=Status.PROVEN, nonce=0, versions=(sent,), place=place, result=place
+        )
         self.take(row)
         return row
 
@@ -229,6 +234,88 @@ def test_one_that_never_can_be_made_leaves_its_promise(it: Keeping, why: str) ->
     go(main)
 
 
+@pytest.fixture
+def lacking(it: Keeping) -> Keeping:
+    """One whose receipt is too large, with the node stopped."""
+
+    async def main() -> None:
+        async with it.running():
+            it.fails = {A: ReceiptNotMadeError("a sentence", "too_large")}
+            it.proven(A)
+            await settled()
+
+    go(main)
+    return it
+
+
+async def started(before: Keeping) -> Keeping:
+    """The keeper of the next start."""
+    again = Keeping(before.store)
+    await again.keeper.start(tuple(before.store.line.load(0).rows))
+    return again
+
+
+def test_what_is_lacking_is_said_from_the_next_start_on(lacking: Keeping) -> None:
+    """Also where the chain has pruned what would show it again."""
+
+    async def main() -> None:
+        again = await started(lacking)
+        assert again.keeper.lacking(A) == "too_large"
+        again.fails = {A: ReceiptNotMadeError("the block was pruned")}
+        async with again.running():
+            assert again.keeper.lacking(A) == "too_large"
+            assert again.proof(A) is None
+
+    go(main)
+
+
+def test_what_is_lacking_no_more_is_made_at_the_next_start(lacking: Keeping) -> None:
+    """The word does not say of which block it was: another may hold the answer by then."""
+
+    async def main() -> None:
+        again = await started(lacking)
+        async with again.running():
+            assert again.proof(A) is not None
+            assert again.keeper.lacking(A) == ""
+        assert lacking.store.receipts.lacking() == {}
+
+    go(main)
+
+
+def test_what_was_lacking_is_taken_back_with_its_block_after_a_start(lacking: Keeping) -> None:
+    async def main() -> None:
+        again = await started(lacking)
+        again.fails = {A: ReceiptNotMadeError("the block was pruned")}
+        async with again.running():
+            [row] = lacking.store.line.load(0).rows
+            again.take(replace(row, status=Status.REORGANISED, place=None, result=None))
+            await settled()
+            assert again.keeper.lacking(A) == ""
+        assert lacking.store.receipts.lacking() == {}
+
+    go(main)
+
+
+def test_another_block_is_tried_though_its_coming_was_not_seen(it: Keeping) -> None:
+    """Undone and proven again before the keeper looks: the same row in another block."""
+
+    async def main() -> None:
+        async with it.running():
+            it.fails = {A: ReceiptNotMadeError("a sentence", "too_large")}
+            row = it.proven(A)
+            await settled()
+            assert it.keeper.lacking(A) == "too_large"
+            it.fails.clear()
+            elsewhere = Place(11, OTHER, A.encode() * 2)
+            it.makes_of = OTHER
+            it.take(replace(row, place=elsewhere, result=elsewhere))
+            await settled()
+            assert it.proof(A) is not None
+            assert it.keeper.lacking(A) == ""
+
+    go(main)
+
+
 def test_one_that_has_a_receipt_keeps_it_where_an_anchor_makes_it_too_large(it: Keeping) -> None:
     async def main() -> None:
         async with it.running():
@@ -254,7 +341,7 @@ def test_of_a_row_that_nobody_can_read_the_receipt_stays(it: Keeping) -> None:
         with it.store._database.commit() as connection:
             connection.execute("UPDATE rows SET data = x'c1'")
         again = Keeping(it.store)
-        again.keeper.start(tuple(it.store.line.load(0).rows))
+        await again.keeper.start(tuple(it.store.line.load(0).rows))
         async with again.running():
             assert it.proof(A) is not None
 
