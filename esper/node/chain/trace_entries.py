@@ -3,6 +3,7 @@
 from typing import Final
 
 from esper.dao.benchmarks.item_proof import ItemProof
+from esper.dao.benchmarks.report import ReportBody
 from esper.primitives.ids import Txid
 from esper.storage.history.history_records import NO_TXID
 from esper.storage.history.traces import Trace, Traced
@@ -18,9 +19,10 @@ def trace_of(payload: Payload, txid: Txid, sender: bytes, height: int) -> Trace 
     """What a transaction of a checked block says about something, None for most."""
     if isinstance(payload, Claim):
         body = payload.read()
-        return Trace(
-            *(body.proposal, height, Traced.CLAIMED, txid, sender, body.suite, body.bits, 0, 0)
-        )
+        if isinstance(body, ReportBody):
+            return Trace(
+                *(body.proposal, height, Traced.CLAIMED, txid, sender, body.suite, body.bits, 0, 0)
+            )
     if isinstance(payload, Prove):
         shown = payload.read()
         if isinstance(shown, ItemProof):

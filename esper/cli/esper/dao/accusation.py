@@ -2,7 +2,7 @@
 
 Nothing of a receipt is believed. The signature is checked here, the model is run here, and what
 the model says up to as many tokens as were signed is the answer that is compared: an answer that a
-stop or a budget cut short is honest.
+stop or a budget cut short is honest. No more of it is shown than up to the first false token.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from esper.dao.benchmarks.answers import ShownAnswer
+from esper.dao.benchmarks.answers import MAX_TOKENS, ShownAnswer
 from esper.dao.benchmarks.fitting import audit_rows
 from esper.dao.evidence import (
     EVIDENCE_LISTED,
@@ -109,26 +109,48 @@ def blocks_left(promise: Promise, height: int, params: NetworkParameters) -> int
     return last - height
 
 
-def check_provable(promise: Promise, model: LoadedModel, params: NetworkParameters) -> int:
-    """Rows of the proof. Raises UnprovableError."""
+def provable_tokens(promise: Promise, model: LoadedModel, params: NetworkParameters) -> int:
+    """Most tokens of an answer that a proof has room for, at most as many as were signed.
+
+    Raises UnprovableError.
+    """
     if max(promise.prompt) >= model.shape.vocab:
         raise UnprovableError("its prompt has ids that its model does not know")
-    rows = audit_rows(len(promise.prompt), len(promise.answer))
     most = min(params.governance.audit_rows, model.shape.max_seq)
-    if rows > most:
-        raise UnprovableError(
-            f"prompt and answer take {rows} rows, a proof about them may have {most}"
-        )
-    return rows
-
-
-def answer_of(promise: Promise, model: LoadedModel, threads: int) -> ShownAnswer:
-    """What the model says, up to as many tokens as were signed."""
-    ((tokens, lists),) = model.native.generate(
-        [promise.prompt], len(promise.answer), EVIDENCE_LISTED, threads
+    counts = range(min(len(promise.answer), MAX_TOKENS), 0, -1)
+    for count in counts:
+        if audit_rows(len(promise.prompt), count) <= most:
+            return count
+    raise UnprovableError(
+        f"prompt and answer take {audit_rows(len(promise.prompt), 1)} rows, a proof about them "
+        f"may have {most}"
     )
+
+
+def answer_of(promise: Promise, model: LoadedModel, count: int, threads: int) -> ShownAnswer:
+    """What the model says, up to ``count`` tokens."""
+    ((tokens, lists),) = model.native.generate([promise.prompt], count, EVIDENCE_LISTED, threads)
     shown = tuple(tuple(Candidate(*pair) for pair in at) for at in lists)
     return ShownAnswer(tuple(tokens), shown)
+
+
+def contradiction(signed: Sequence[int], said: ShownAnswer, eos: int) -> ShownAnswer | None:
+    """As much of the model's answer as shows the signed one false, None if it is not.
+
+    Up to the first other token, or to the end that the signed one goes on behind.
+    Raises UnprovableError if ``said`` leaves off before the signed answer does.
+    """
+    place = first_difference(signed, said.tokens)
+    if place < len(said.tokens):
+        return ShownAnswer(said.tokens[: place + 1], said.lists[: place + 1])
+    if len(signed) == place:
+        return None
+    if said.tokens[-1] == eos:
+        return said
+    raise UnprovableError(
+        f"the model gives the first {place} of {len(signed)} tokens that were signed, and a proof "
+        "has no room for more of them"
+    )
 
 
 def first_difference(signed: Sequence[int], said: Sequence[int]) -> int:

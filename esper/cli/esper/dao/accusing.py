@@ -85,22 +85,22 @@ def accuse_command(
         s.note(f"signed by {gateway} at height {promise.height}, evidence for {left} blocks")
 
         loaded = _model(s, model, found)
-        a.check_provable(promise, loaded, s.params)
-        said = _answer(found, loaded)
+        said = _answer(found, loaded, a.provable_tokens(promise, loaded, s.params))
+        shown = a.contradiction(promise.answer, said, loaded.eos)
         document: dict[str, Any] = {
             "gateway": gateway,
             "receipt": found.digest.hex(),
             "signed": list(promise.answer),
-            "answer": list(said.tokens),
-            "honest": said.tokens == promise.answer,
+            "answer": list((shown or said).tokens),
+            "honest": shown is None,
         }
-        if said.tokens == promise.answer:
+        if shown is None:
             _tell_honest(s, document)
         _check_mines(s)
-        place = a.first_difference(promise.answer, said.tokens)
+        place = a.first_difference(promise.answer, shown.tokens)
         s.note(f"contradicted: token {place + 1} of {len(promise.answer)} is another")
         named = a.takings(account_of(s.node, gateway), s.rules)
-        _accuse(s, own, terms, found, said, named, loaded, document, any_memory=any_memory)
+        _accuse(s, own, terms, found, shown, named, loaded, document, any_memory=any_memory)
 
 
 def _check_mines(s: Session) -> None:
@@ -204,11 +204,12 @@ def _model(s: Session, folder: Path | None, found: SignedAnswer) -> LoadedModel:
     return loaded
 
 
-def _answer(found: SignedAnswer, loaded: LoadedModel) -> ShownAnswer:
+def _answer(found: SignedAnswer, loaded: LoadedModel, count: int) -> ShownAnswer:
     from esper.cli.esper.dao.accusation import answer_of
 
+    threads = len(os.sched_getaffinity(0))
     with status("asking the model"):
-        return apart(lambda: answer_of(found.promise, loaded, len(os.sched_getaffinity(0))))
+        return apart(lambda: answer_of(found.promise, loaded, count, threads))
 
 
 def _proof(s: Session, claim: WorkClaim, loaded: LoadedModel, any_memory: bool) -> bytes:

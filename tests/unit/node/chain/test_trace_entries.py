@@ -14,6 +14,7 @@ from esper.vm.receipt import Receipt
 from esper.vm.settled_bond import SettledBond
 from tests.support.bench_suites import item, said, text_suite
 from tests.support.dao_world import proving
+from tests.support.hidden_sets import QUESTIONS
 from tests.support.vm_world import ALICE, address
 
 MODEL, REPORT, TXID = Txid(b"m" * 64), Txid(b"r" * 64), Txid(b"t" * 64)
@@ -40,6 +41,7 @@ def test_a_proof_of_an_item_is_about_its_report() -> None:
 def test_other_things_leave_no_trace() -> None:
     assert trace_of(Vote(MODEL, 1), TXID, SENDER, 7) is None
     assert trace_of(proving(MODEL, 3), TXID, SENDER, 7) is None
+    assert trace_of(QUESTIONS.claim(), TXID, SENDER, 7) is None
 
 
 def test_a_settlement_is_about_what_held_the_coins() -> None:

@@ -19,9 +19,10 @@ from esper.cli.esper.dao.accusation import (
     UnprovableError,
     answer_of,
     blocks_left,
-    check_provable,
+    contradiction,
     evidence_of,
     first_difference,
+    provable_tokens,
     signed_answer,
     takings,
 )
@@ -155,20 +156,26 @@ def model(**fields: Any) -> Any:
 
 def test_only_what_can_be_proven_is_asked() -> None:
     signed = promise(BOB)
-    assert check_provable(signed, model(), PARAMS) == 8
+    assert provable_tokens(signed, model(), PARAMS) == len(FALSE)
     most = min(PARAMS.governance.audit_rows, MODEL.shape.max_seq)
-    longest = replace(signed, prompt=(1,) * (most - len(FALSE) + 1))
-    assert check_provable(longest, model(), PARAMS) == most
-    for too_much in (replace(signed, prompt=(*longest.prompt, 1)), signed):
-        with pytest.raises(UnprovableError):
-            check_provable(too_much, model(vocab=max(PROMPT)), PARAMS)
+    for shorter in range(len(FALSE)):
+        long = replace(signed, prompt=(1,) * (most - len(FALSE) + 1 + shorter))
+        assert provable_tokens(long, model(), PARAMS) == len(FALSE) - shorter
     with pytest.raises(UnprovableError, match="rows"):
-        check_provable(replace(signed, prompt=(*longest.prompt, 1)), model(), PARAMS)
+        provable_tokens(replace(signed, prompt=(1,) * (most + 1)), model(), PARAMS)
+    with pytest.raises(UnprovableError, match="does not know"):
+        provable_tokens(signed, model(vocab=max(PROMPT)), PARAMS)
     with pytest.raises(UnprovableError, match="rows"):
-        check_provable(signed, model(max_seq=4), PARAMS)
+        provable_tokens(signed, model(max_seq=4), PARAMS)
 
 
-def test_the_model_is_asked_for_as_many_tokens_as_were_signed() -> None:
+def test_no_more_tokens_are_asked_than_evidence_shows() -> None:
+    padded = replace(promise(BOB), answer=(1,) * 1000)
+    rules = replace(PARAMS, governance=replace(PARAMS.governance, audit_rows=4096))
+    assert provable_tokens(padded, model(max_seq=4096), rules) == 128
+
+
+def test_the_model_is_asked_for_so_many_tokens() -> None:
     asked: list[Any] = []
 
     def generate(*what: Any) -> Any:
@@ -176,8 +183,35 @@ def test_the_model_is_asked_for_as_many_tokens_as_were_signed() -> None:
         return [([7, 8, 9], [[(7, 100)], [(8, 100)], [(9, 100)]])]
 
     native: Any = SimpleNamespace(native=SimpleNamespace(generate=generate))
-    assert answer_of(promise(BOB, max_tokens=99), native, 2) == shown(7, 8, 9)
-    assert asked == [([PROMPT], len(FALSE), 1, 2)]
+    assert answer_of(promise(BOB, max_tokens=99), native, 3, 2) == shown(7, 8, 9)
+    assert asked == [([PROMPT], 3, 1, 2)]
+
+
+END = 2
+
+
+@pytest.mark.parametrize(
+    ("signed", "said", "shows"),
+    [
+        ((5, 6, 7), (5, 8, 9), (5, 8)),
+        ((5, 6, 7), (4, 6, 7), (4,)),
+        ((5, 6, 7), (5, 6, 8), (5, 6, 8)),
+        ((5, 6, 7), (5, END), (5, END)),
+        ((5, END, 7), (5, END), (5, END)),
+        ((5, 6, 7), (5, 6, 7), None),
+        ((5, END), (5, END), None),
+    ],
+)
+def test_no_more_is_shown_than_up_to_a_false_token(
+    signed: tuple[int, ...], said: tuple[int, ...], shows: tuple[int, ...] | None
+) -> None:
+    expected = None if shows is None else shown(*shows)
+    assert contradiction(signed, shown(*said), END) == expected
+
+
+def test_an_honest_beginning_is_no_verdict_about_the_rest() -> None:
+    with pytest.raises(UnprovableError, match="first 2 of 3 tokens"):
+        contradiction((5, 6, 7), shown(5, 6), END)
 
 
 @pytest.mark.parametrize(
