@@ -166,7 +166,7 @@ def test_only_what_can_be_proven_is_asked() -> None:
     with pytest.raises(UnprovableError, match="does not know"):
         provable_tokens(signed, model(vocab=max(PROMPT)), PARAMS)
     with pytest.raises(UnprovableError, match="rows"):
-        provable_tokens(signed, model(max_seq=4), PARAMS)
+        provable_tokens(signed, model(max_seq=2), PARAMS)
 
 
 def test_no_more_tokens_are_asked_than_evidence_shows() -> None:
