@@ -57,16 +57,18 @@ class EntryRoom:
         ``heard`` is told what searches say, ``outlook`` says what comes next.
         """
         self._heard, self._outlook = heard, outlook
-        try:
-            async with trio.open_nursery() as self._nursery:
+        async with trio.open_nursery() as nursery:
+            # Only as long as this task is within: until then the nursery cannot be closed. Who looks
+            # at the room once it ends starts nobody, for what ended it is the news.
+            self._nursery = nursery
+            try:
                 for workers in self.loaded.values():
                     if workers.readiness is Readiness.LOADING:
-                        self._nursery.start_soon(self._serve, workers)
+                        nursery.start_soon(self._serve, workers)
                 task_status.started()
                 await trio.sleep_forever()
-        finally:
-            # Who looks at the room once it has ended starts nobody: what ended it is the news.
-            self._nursery = None
+            finally:
+                self._nursery = None
 
     async def close(self) -> None:
         """End all provers; the searches end with ``run``."""

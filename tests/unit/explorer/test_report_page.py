@@ -46,7 +46,13 @@ def page(reports: s.Reports | RpcError) -> str:
         made = await dao(reader, Asking({}, {}, 0, True))
         assert isinstance(made, Page)
         status = await reader.ask(m.GET_STATUS)
-        around = {"node": status, "now_ms": 0, "has_events": False, "verifier": None}
+        around = {
+            "node": status,
+            "now_ms": 0,
+            "has_events": False,
+            "has_console": False,
+            "verifier": None,
+        }
         return " ".join(page_writer().written(made, **around).split())
 
     return str(go(main))

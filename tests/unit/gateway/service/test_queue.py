@@ -98,6 +98,8 @@ def test_a_key_cannot_hog_the_engine(tmp_path: Path) -> None:
             first = [pool.submit(status, world, ALICE) for _ in range(10)]
             # One runs and three wait, in whatever order they came.
             world.wait_for(lambda: world.service.desk.waiting == 3)
+            # The others are refused before the gate opens: one that came later would find a place.
+            world.wait_for(lambda: sum(one.done() for one in first) == 6)
             assert world.engine.running == 1
             second = [pool.submit(status, world, BOB)]
             world.wait_for(lambda: world.engine.running == 2)
