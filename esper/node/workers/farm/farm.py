@@ -177,12 +177,18 @@ class Farm:
         self._send(LinkMessage(LinkKind.TELL, worker, data=told_bytes(search)))
 
     def replace(self, number: int, reason: str) -> None:
-        """End a worker, and ask for another."""
+        """End a worker that is at fault, and ask for another."""
         worker = self.workers.get(number)
         if worker is not None:
             self.counts.replaced += 1
             self._send(LinkMessage(LinkKind.END, number))
             self._remove(worker, reason)
+
+    def _abandon(self, worker: FarmWorker) -> None:
+        """End a worker whose work nobody wants any more."""
+        if worker.number in self.workers:
+            self._send(LinkMessage(LinkKind.END, worker.number))
+            self._remove(worker, "", quiet=True)
 
     async def idle_prover(self, entry: Loadable) -> FarmWorker | None:
         """A prover of an entry that is now taken; waits for one. None: there is none at all."""
@@ -215,7 +221,7 @@ class Farm:
             del self._calls[number]
             worker.busy = False
             if not call.done.is_set():
-                self.replace(worker.number, "its proof is no longer wanted")
+                self._abandon(worker)
             self._wake()
         if call.data is None:
             raise LostWorkError

@@ -27,18 +27,18 @@ SEARCH_JOB: Final = Record(
 )
 
 
-def _told(jobs: tuple[SearchJob, ...], first_nonce: int) -> Search:
-    return Search(jobs[0] if jobs else None, first_nonce)
-
-
 @dataclass(frozen=True, slots=True)
-class _Told:
+class ToldSearch:
+    """A Search, as it is sent."""
+
     jobs: tuple[SearchJob, ...]
+    """One, or none: stop."""
     first_nonce: int
+    """Where to begin."""
 
 
 TOLD_SEARCH: Final = Record(
-    _told,
+    ToldSearch,
     WORK_VERSION,
     (("jobs", Array(SEARCH_JOB, 1)), ("first_nonce", Unsigned(64))),
 )
@@ -47,12 +47,13 @@ TOLD_SEARCH: Final = Record(
 def told_bytes(search: Search) -> bytes:
     """What a worker is to search for, as it is sent."""
     jobs = () if search.job is None else (search.job,)
-    return TOLD_SEARCH.native.encode(_Told(jobs, search.first_nonce))
+    return encode(TOLD_SEARCH, ToldSearch(jobs, search.first_nonce))
 
 
 def decode_told(data: bytes) -> Search:
     """What a worker is to search for. Raises CodecError."""
-    return decode(TOLD_SEARCH, data, limit=WORK_BYTES, what="told search")
+    told = decode(TOLD_SEARCH, data, limit=WORK_BYTES, what="told search")
+    return Search(told.jobs[0] if told.jobs else None, told.first_nonce)
 
 
 @dataclass(frozen=True, slots=True)

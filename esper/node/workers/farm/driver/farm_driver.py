@@ -25,6 +25,8 @@ class FarmDriver:
         self._files = SentFiles(cluster)
         self._lock = threading.Lock()
         self._workers: dict[int, ClusterWorker] = {}
+        self._told: dict[int, LinkMessage | None] = {}
+        """Workers that are being told something, and what they are to be told next."""
 
     def hear(self, message: LinkMessage) -> None:
         """Do what the node says. Raises ValueError for what it never says."""
@@ -34,10 +36,7 @@ class FarmDriver:
             case LinkKind.DO:
                 self._do(message)
             case LinkKind.TELL:
-                worker = self._workers.get(message.worker)
-                if worker is not None:
-                    # If it fails, so does what waits for the worker's news.
-                    worker.ask("tell", message.data)
+                self._tell_worker(message)
             case LinkKind.END:
                 self._pop(message.worker)
             case other:
@@ -49,6 +48,31 @@ class FarmDriver:
             self._workers[number] = worker
         thread = threading.Thread(target=self._follow, args=(number, worker, spec), daemon=True)
         thread.start()
+
+    def _tell_worker(self, message: LinkMessage) -> None:
+        """One word after the other: a worker may take in calls of one moment in any order."""
+        with self._lock:
+            worker = self._workers.get(message.worker)
+            if worker is None:
+                return
+            if message.worker in self._told:
+                # Only the last counts.
+                self._told[message.worker] = message
+                return
+            self._told[message.worker] = None
+
+        def done(future: "Future[bytes]") -> None:
+            with self._lock:
+                newer = self._told.pop(message.worker, None)
+            try:
+                future.result()
+            except (WorkerLostError, CancelledError) as error:
+                self._lost(message.worker, str(error))
+            else:
+                if newer is not None:
+                    self._tell_worker(newer)
+
+        worker.ask("tell", message.data).add_done_callback(done)
 
     def _do(self, message: LinkMessage) -> None:
         worker = self._workers.get(message.worker)
