@@ -44,6 +44,7 @@ PROOF_S: Final = 600.0
 """A proof that takes longer is another worker's; so is one of ``SLOW`` times the usual."""
 SLOW: Final = 8
 LEAST_PATIENCE_S: Final = 30.0
+RECOVERIES_KEPT: Final = 16
 WAITING_MESSAGES: Final = 4096
 """To a driver that reads none; then it is started anew."""
 
@@ -269,6 +270,7 @@ class Farm:
         say(LOG, "farm_up", "the farm is there: {address}", address=self.address)
         self._outbox, messages = trio.open_memory_channel[LinkMessage](WAITING_MESSAGES)
         self._stuck = False
+        self._forget_failures()
         reason = "its driver was stopped"
         try:
             async with trio.open_nursery() as nursery:
@@ -427,10 +429,15 @@ class Farm:
             for call in self._calls.values():
                 if call.worker is worker:
                     call.done.set()
+        self._forget_failures()
         for role in Role:
-            self._failures[role] = self._not_before[role] = 0
             self._lost_ms[role].clear()
         self._wake()
+
+    def _forget_failures(self) -> None:
+        """Whoever is asked for next is of another driver, or another entry."""
+        for role in Role:
+            self._failures[role] = self._not_before[role] = 0
 
     def _wake(self) -> None:
         self._changed.set()
@@ -440,9 +447,6 @@ class Farm:
     def _patience_s(self) -> float:
         usual_s = self._usual_ms / 1000
         return max(SLOW * usual_s, LEAST_PATIENCE_S) if self._usual_ms else PROOF_S
-
-
-RECOVERIES_KEPT: Final = 16
 
 
 def first_reason(group: BaseExceptionGroup[WorkerError]) -> WorkerError:
