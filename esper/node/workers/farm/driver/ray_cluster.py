@@ -1,7 +1,7 @@
 """Ray behind the driver's port. No other module of the program knows Ray."""
 
 import os
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, Final
 
 # Before Ray is loaded: it tells nobody that it runs, and notices within seconds that its head is
@@ -23,19 +23,26 @@ CALLS_AT_ONCE: Final = 4
 class RayWorker:
     """An actor."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, telling: Executor) -> None:
+        """``telling`` runs what follows an answer."""
         self._handle = handle
+        self._telling = telling
 
     def ask(self, method: str, *given: object) -> "Future[bytes]":
         """Call a method; fails with WorkerLostError."""
         told: Future[bytes] = Future()
 
-        def done(future: "Future[Any]") -> None:
+        def tell(future: "Future[Any]") -> None:
             error = future.exception()
             if error is None:
                 told.set_result(bytes(future.result()))
             else:
                 told.set_exception(WorkerLostError(_reason(error)))
+
+        def done(future: "Future[Any]") -> None:
+            # Not in this thread, which is Ray's own: whoever calls Ray from it, as to end the
+            # worker, waits for ever, and with it all others.
+            self._telling.submit(tell, future)
 
         getattr(self._handle, method).remote(*given).future().add_done_callback(done)
         return told
@@ -50,6 +57,7 @@ class RayCluster:
 
     def __init__(self) -> None:
         self._actor = ray.remote(FarmActor)
+        self._telling = ThreadPoolExecutor(1)
 
     @classmethod
     def connect(cls, address: str) -> "RayCluster":
@@ -74,7 +82,7 @@ class RayCluster:
             max_concurrency=CALLS_AT_ONCE,
             scheduling_strategy="SPREAD",
         )
-        return RayWorker(chosen.remote(spec_bytes(spec), spec.cpus))
+        return RayWorker(chosen.remote(spec_bytes(spec), spec.cpus), self._telling)
 
     def share(self, data: bytes) -> object:
         """Bytes in the object store, which each machine fetches once."""
