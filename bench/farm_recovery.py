@@ -3,13 +3,15 @@
 python -m bench.farm_recovery     prints one JSON object
 
 A cluster of Ray of two nodes of one processor each is started, a third joins. The miner is the
-node's own search and prover over the farm, with jobs of regtest in place of a chain: each job has to
-be found once, and its proof has to hold. In place of the node's own processes stands nobody, so that
-each second without the farm shows.
+node's own search and prover over the farm, with jobs of regtest in place of a chain: each job has
+to be found once, and its proof has to hold. In place of the node's own processes stands nobody, so
+that each second without the farm shows.
 
-`worker_s`, `prover_s`, `driver_s` and `head_s` are seconds from a SIGKILL until the next find was
-proven by the farm; after that of the head a new one is started at once. `joined_s` are seconds from
-a node's joining until a worker is ready on it. Needs `pip install ray`.
+`worker_s`, `prover_s` and `driver_s` are seconds from a SIGKILL until workers of both roles were
+ready and another find was proven by the farm, `*_seen_s` until the miner knew. `head_seen_s` are
+those from a SIGKILL of the head until the miner does without: from then on a node's own processes
+work. `joined_s` are seconds from when a node has joined until a worker is ready on it, `first_s`
+from nothing to the first proof. Needs `pip install ray`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -163,7 +165,7 @@ class Miner:
 
 
 def job(number: int) -> SearchJob:
-    """The first block of regtest, whose payload differs by number in nothing."""
+    """A search for the first block of regtest, under another number each time."""
     chain = ProvenChain.genesis(REGTEST)
     template = TemplateMaker(REGTEST, DEMO_ADDRESS, bytes(32)).template(
         chain.context, chain.state, EMPTY_PLAN, model=REGTEST.model, time_ms=wall_ms()
@@ -263,11 +265,10 @@ async def measured(head: Head) -> dict[str, Any]:
     return found
 
 
-def main(arguments: Sequence[str] = ()) -> None:
+def main() -> None:
     """Print what was measured."""
-    del arguments
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_gcs_rpc_server_reconnect_timeout_s"] = "5"
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
     try:
         from ray.cluster_utils import Cluster
     except ModuleNotFoundError as error:

@@ -14,8 +14,8 @@ class ThreadWorker:
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._pool = ThreadPoolExecutor(4)
-        self._made: "Future[Any]" = self._pool.submit(make)
-        self._waiting: list["Future[bytes]"] = []
+        self._made: Future[Any] = self._pool.submit(make)
+        self._waiting: list[Future[bytes]] = []
         self.dead = ""
         self.asked: list[str] = []
 

@@ -11,7 +11,13 @@ from esper.consensus.chain import ProvenChain
 from esper.consensus.template import EMPTY_PLAN
 from esper.node.mining.templates import TemplateMaker, job_of
 from esper.node.workers.farm.found_record import FoundRecord, found_bytes
-from esper.node.workers.farm.shared_search import KEPT_JOBS, LOCAL_SHARE, SHARE, SHARES, SharedSearch
+from esper.node.workers.farm.shared_search import (
+    KEPT_JOBS,
+    LOCAL_SHARE,
+    SHARE,
+    SHARES,
+    SharedSearch,
+)
 from esper.node.workers.farm.ticket_check import MOST_AHEAD_MS, StrangeResultError, TicketCheck
 from esper.node.workers.search import SearchJob, Ticket, TicketSearch
 from esper.node.workers.worker_messages import Found, Search
