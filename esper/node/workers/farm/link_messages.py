@@ -94,7 +94,7 @@ def sentence(data: bytes) -> str:
     return printable[:REASON_CHARACTERS].strip() or "no reason was given"
 
 
-def read_frame(stream: BinaryIO) -> bytes:
+def next_frame(stream: BinaryIO) -> bytes:
     """The record of the next frame of a blocking stream. Raises EOFError at its end."""
     head = stream.read(LENGTH_BYTES)
     length = int.from_bytes(head, "big")

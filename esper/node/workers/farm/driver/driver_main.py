@@ -17,7 +17,7 @@ from esper.node.workers.farm.link_messages import (
     LinkMessage,
     decode_link,
     link_bytes,
-    read_frame,
+    next_frame,
 )
 from esper.node.workers.worker_messages import LENGTH_BYTES
 
@@ -37,7 +37,7 @@ def drive(connect: Callable[[str], Cluster]) -> None:
     tell = _teller(answers)
     inward = sys.stdin.buffer
     try:
-        first = decode_link(read_frame(inward))
+        first = decode_link(next_frame(inward))
         if first.kind is not LinkKind.CONNECT:
             raise ValueError(f"a driver is told its cluster first, not {first.kind.name}")
         cluster = connect(first.data.decode())
@@ -48,7 +48,7 @@ def drive(connect: Callable[[str], Cluster]) -> None:
     tell(LinkMessage(LinkKind.UP))
     try:
         while True:
-            driver.hear(decode_link(read_frame(inward)))
+            driver.hear(decode_link(next_frame(inward)))
     except EOFError:
         # With the driver end its workers, which the cluster sees to.
         os._exit(0)
