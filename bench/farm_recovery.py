@@ -23,8 +23,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import trio
 
@@ -75,7 +76,7 @@ class Nobody:
         """Nothing."""
 
 
-class NoProver(ProverPort):
+class NoProver:
     """In place of the node's own prover."""
 
     async def prove_work(self, claim: WorkClaim) -> bytes:
@@ -102,7 +103,12 @@ class Miner:
         self._searcher = FarmSearcher(Nobody(), self.farm, assignment, lambda: check, wall_ms)
         self._verifier = NativeVerifier()
         self._prover = FarmProver(
-            NoProver(), self.farm, entry, self._verifier, genesis_hash(REGTEST)
+            # Nothing else of it is asked here.
+            cast(ProverPort, NoProver()),
+            self.farm,
+            entry,
+            self._verifier,
+            genesis_hash(REGTEST),
         )
         self.proven: list[int] = []
         """Numbers of jobs whose proof holds."""
@@ -220,6 +226,16 @@ class Head:
         self.cluster.shutdown()
 
 
+def is_gone(farm: Farm, number: int) -> bool:
+    """Whether the farm knows a worker no more."""
+    return number not in farm.workers
+
+
+def is_there(farm: Farm, role: Role) -> bool:
+    """Whether a worker of a role is ready."""
+    return bool(farm.ready(role))
+
+
 async def measured(head: Head) -> dict[str, Any]:
     """All of it, in one life of a miner but for the head's death."""
     found: dict[str, Any] = {"load": os.getloadavg()[0]}
@@ -239,9 +255,9 @@ async def measured(head: Head) -> dict[str, Any]:
             killed = ready(role)[0]
             os.kill(killed.pid, signal.SIGKILL)
             began = time.perf_counter()
-            await miner.until(lambda one=killed: one.number not in miner.farm.workers)
+            await miner.until(partial(is_gone, miner.farm, killed.number))
             found[name.replace("_s", "_seen_s")] = time.perf_counter() - began
-            await miner.until(lambda one=role: bool(ready(one)))
+            await miner.until(partial(is_there, miner.farm, role))
             await miner.next_proof()
             found[name] = time.perf_counter() - began
             await miner.next_proof(2)

@@ -68,6 +68,9 @@ class OwnSearch:
     def search(self, job: SearchJob | None) -> None:
         self.jobs.append(job)
 
+    def last(self) -> SearchJob | None:
+        return self.jobs[-1]
+
     def use_threads(self, threads: int) -> None:
         """Nothing is computed."""
 
@@ -163,13 +166,13 @@ def drivers(monkeypatch: pytest.MonkeyPatch) -> Drivers:
 def test_the_own_process_searches_while_no_worker_is_ready(drivers: Drivers) -> None:
     async def story(played: Play) -> None:
         played.searcher.search(EASY_JOB)
-        assert played.own.jobs[-1] == EASY_JOB
+        assert played.own.last() == EASY_JOB
         [first] = await played.ready(Role.SEARCH)
-        assert played.own.jobs[-1] is None
+        assert played.own.last() is None
         assert played.told(first) == EASY_JOB
         drivers.now.say(LinkKind.GONE, first)
         await played.settle()
-        assert played.own.jobs[-1] == EASY_JOB
+        assert played.own.last() == EASY_JOB
 
     play(drivers, story)
 
@@ -180,11 +183,11 @@ def test_a_cluster_that_goes_leaves_the_own_process_with_the_job(drivers: Driver
         await played.ready(Role.SEARCH, 2)
         drivers.now.die()
         await played.settle()
-        assert played.own.jobs[-1] == EASY_JOB
+        assert played.own.last() == EASY_JOB
         await trio.sleep(5)
         [again] = await played.ready(Role.SEARCH)
         assert played.told(again) == EASY_JOB
-        assert played.own.jobs[-1] is None
+        assert played.own.last() is None
 
     play(drivers, story)
 
@@ -205,7 +208,7 @@ def test_a_new_tip_is_told_to_all_and_their_old_finds_are_dropped(drivers: Drive
         played.searcher.search(None)
         await played.settle()
         assert [played.told(one) for one in workers] == [None, None]
-        assert played.own.jobs[-1] is None
+        assert played.own.last() is None
 
     play(drivers, story)
 
@@ -250,7 +253,7 @@ def test_a_worker_whose_find_does_not_hold_is_replaced(drivers: Drivers) -> None
         assert worker not in played.farm.workers
         assert played.farm.counts.replaced == 1
         # The job goes on.
-        assert played.own.jobs[-1] == EASY_JOB
+        assert played.own.last() == EASY_JOB
 
     play(drivers, story)
 
